@@ -1,0 +1,1 @@
+//! An artifact backend that is a map in memory: the reference semantics.

@@ -1,0 +1,168 @@
+//! The opaque id: the only name that a backend is ever given.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::random;
+
+/// An opaque name of one blob: 128 bits, written as exactly 32 lower-case hexadecimal digits.
+///
+/// It is `Copy`, parses and prints without allocation, and is the only name that a backend is ever
+/// given. Its alphabet is `[0-9a-f]`, so no character that a client chose reaches a path, an object
+/// key or a query, and no two texts stand for one id.
+///
+/// ```
+/// use artifact_backend::ArtifactId;
+///
+/// let id: ArtifactId = "00112233445566778899aabbccddeeff".parse()?;
+/// assert_eq!(id.to_string(), "00112233445566778899aabbccddeeff");
+/// assert!("00112233445566778899AABBCCDDEEFF".parse::<ArtifactId>().is_err());
+/// # Ok::<(), artifact_backend::ParseIdError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct ArtifactId([u8; Self::BYTES]);
+
+impl ArtifactId {
+    /// Length of the binary form, in bytes.
+    pub const BYTES: usize = 16;
+    /// Length of the text form, in bytes (all of them ASCII).
+    pub const TEXT_LEN: usize = 32;
+
+    /// A fresh id of 128 random bits from the operating system's random source.
+    ///
+    /// Never derived from the time, a counter or the content, so an id cannot be guessed from
+    /// another one. Two mints collide with probability 2⁻¹²⁸; [`ArtifactBackend::store`] refuses
+    /// the second all the same.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random source, in which case nothing safe can be done.
+    ///
+    /// [`ArtifactBackend::store`]: crate::ArtifactBackend::store
+    #[must_use = "a minted id names nothing until something is stored under it"]
+    pub fn mint() -> Self {
+        Self(random::bytes())
+    }
+
+    /// The id with these 16 bytes, most significant digit first.
+    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 16 bytes, most significant digit first.
+    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    /// Parses the text form from bytes that need not be UTF-8, such as a directory entry's name.
+    ///
+    /// # Errors
+    ///
+    /// The first rule of the grammar that the text breaks, and where.
+    pub const fn from_ascii(text: &[u8]) -> Result<Self, ParseIdError> {
+        if text.len() != Self::TEXT_LEN {
+            return Err(ParseIdError::Length { found: text.len() });
+        }
+        let mut bytes = [0; Self::BYTES];
+        let mut at = 0;
+        while at < Self::TEXT_LEN {
+            let digit = match text[at] {
+                c @ b'0'..=b'9' => c - b'0',
+                c @ b'a'..=b'f' => c - b'a' + 10,
+                b'A'..=b'F' => return Err(ParseIdError::UpperCase { at }),
+                byte => return Err(ParseIdError::NotHex { at, byte }),
+            };
+            bytes[at / 2] = bytes[at / 2] << 4 | digit;
+            at += 1;
+        }
+        Ok(Self(bytes))
+    }
+
+    /// Writes the text form into `buffer` and gives it back as text, without allocation.
+    pub fn encode<'b>(&self, buffer: &'b mut [u8; Self::TEXT_LEN]) -> &'b str {
+        crate::digest::encode_hex(&self.0, buffer)
+    }
+}
+
+impl fmt::Display for ArtifactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.encode(&mut [0; Self::TEXT_LEN]))
+    }
+}
+
+impl fmt::Debug for ArtifactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ArtifactId({self})")
+    }
+}
+
+impl FromStr for ArtifactId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        Self::from_ascii(text.as_bytes())
+    }
+}
+
+/// Why a text is not an [`ArtifactId`]: which rule of the grammar broke, and where.
+///
+/// The message never repeats the text itself, which a stranger may have written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseIdError {
+    /// The text is not 32 bytes long.
+    #[error("an artifact id has exactly 32 hexadecimal digits, this has {found} bytes")]
+    Length {
+        /// The length found, in bytes.
+        found: usize,
+    },
+    /// A digit is `A` to `F`: only lower case is an id, so that one id has one text.
+    #[error("an artifact id has lower-case digits only, byte {at} is in upper case")]
+    UpperCase {
+        /// Offset of the first such digit, in bytes from 0.
+        at: usize,
+    },
+    /// A byte is no hexadecimal digit at all.
+    #[error("an artifact id has the digits 0-9 and a-f only, byte {at} is 0x{byte:02x}")]
+    NotHex {
+        /// Offset of the first such byte, from 0.
+        at: usize,
+        /// The byte found there.
+        byte: u8,
+    },
+}
+
+#[cfg(feature = "serde")]
+mod serde_impl {
+    use serde::de::{self, Deserialize, Deserializer, Visitor};
+    use serde::ser::{Serialize, Serializer};
+
+    use super::{ArtifactId, fmt};
+
+    impl Serialize for ArtifactId {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_str(self.encode(&mut [0; Self::TEXT_LEN]))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for ArtifactId {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Text;
+
+            impl Visitor<'_> for Text {
+                type Value = ArtifactId;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("32 lower-case hexadecimal digits")
+                }
+
+                fn visit_str<E: de::Error>(self, text: &str) -> Result<ArtifactId, E> {
+                    text.parse().map_err(E::custom)
+                }
+            }
+
+            deserializer.deserialize_str(Text)
+        }
+    }
+}

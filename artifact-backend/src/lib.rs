@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod clock;
+mod digest;
+mod download;
+mod error;
+mod ext;
+mod id;
+mod inventory;
+pub mod random;
+mod range;
+mod upload;
+mod uri;
+
+pub use backend::ArtifactBackend;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use digest::{ParseDigestError, Sha256Digest};
+pub use download::Download;
+pub use error::{BoxError, Error, ErrorKind, Operation, Result};
+pub use ext::{ArtifactBackendExt, StreamUploadError};
+pub use id::{ArtifactId, ParseIdError};
+pub use inventory::{ArtifactInventory, BlobList, BlobStat, SweepReport};
+pub use range::{ByteRange, RangeNotSatisfiable};
+pub use upload::Upload;
+pub use uri::{ArtifactUri, InvalidUriPrefix, ParseUriError, UriPrefix};

@@ -1,0 +1,1 @@
+//! An async HTTP client of an artifact server: streaming, with verified digests.

@@ -1,0 +1,1 @@
+//! The HTTP binding of an artifact store as an axum router.

@@ -1,0 +1,1 @@
+//! Rows beside the bytes: deposit, fetch and who may read, over any artifact backend.
