@@ -1,0 +1,5 @@
+//! What the fuzz targets check, apart from libFuzzer, so that ordinary tests can replay a corpus.
+
+pub mod artifact_uri;
+pub mod backend_ops;
+pub mod opaque_id;

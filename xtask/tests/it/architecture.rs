@@ -1,0 +1,115 @@
+//! ARCHITECTURE.md is true: its table of crates is the workspace, and its arrows are the manifests.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test that reads the repository's own files"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask is in the root")
+        .to_owned()
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The table of ARCHITECTURE.md: each crate with the crates of ours that it may depend on, or `None`
+/// where it may depend on all of them.
+fn table() -> BTreeMap<String, Option<BTreeSet<String>>> {
+    let text = read("ARCHITECTURE.md");
+    let rows = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    rows.map(|(name, what)| {
+        let allowed = match what.strip_prefix("→ ") {
+            None => Some(BTreeSet::new()),
+            Some(what) if what.starts_with("all of them") => None,
+            Some(what) => {
+                let arrow = what.split_once(". ").map_or(what, |(arrow, _)| arrow);
+                Some(quoted(arrow).map(str::to_owned).collect())
+            }
+        };
+        (name.to_owned(), allowed)
+    })
+    .collect()
+}
+
+fn members() -> BTreeSet<String> {
+    let manifest = read("Cargo.toml");
+    let list = manifest
+        .split_once("members = [")
+        .expect("the root has members")
+        .1;
+    let list = list.split_once(']').expect("the list of members ends").0;
+    list.split('"')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The crates of ours among the ordinary dependencies of a manifest.
+fn dependencies(name: &str) -> BTreeSet<String> {
+    let manifest = read(Path::new(name).join("Cargo.toml"));
+    let mut section = "";
+    let mut found = BTreeSet::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if section == "[dependencies]" && line.starts_with("artifact-") {
+            let end = line
+                .find(['.', ' ', '='])
+                .expect("a dependency has a value");
+            found.insert(line[..end].to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn each_crate_is_named_and_each_name_is_a_crate() {
+    let named: BTreeSet<_> = table().into_keys().collect();
+    assert_eq!(named, members());
+}
+
+#[test]
+fn a_folder_has_the_name_of_its_crate() {
+    for member in members() {
+        let manifest = read(Path::new(&member).join("Cargo.toml"));
+        assert!(
+            manifest.contains(&format!("\nname = \"{member}\"\n")),
+            "{member}/Cargo.toml"
+        );
+    }
+}
+
+#[test]
+fn nothing_depends_on_what_its_arrow_does_not_name() {
+    for (name, allowed) in table() {
+        let Some(allowed) = allowed else { continue };
+        let has = dependencies(&name);
+        let surplus: Vec<_> = has.difference(&allowed).collect();
+        assert!(
+            surplus.is_empty(),
+            "{name} depends on {surplus:?}; ARCHITECTURE.md allows {allowed:?}"
+        );
+    }
+}
+
+#[test]
+fn it_is_two_pages_at_most() {
+    let lines = read("ARCHITECTURE.md").lines().count();
+    assert!(lines <= 120, "ARCHITECTURE.md has {lines} lines");
+}
