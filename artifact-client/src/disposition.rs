@@ -1,0 +1,121 @@
+//! The file name in `Content-Disposition` (RFC 6266, RFC 8187), made harmless.
+
+use percent_encoding::percent_decode_str;
+
+use crate::problem::is_bidi;
+
+/// The greatest length of a file name, in bytes: what file systems take.
+const MAX_NAME: usize = 255;
+
+/// The name that the header suggests, never a path; `None` where it suggests none.
+///
+/// `filename*` goes before `filename` (RFC 6266, section 4.3).
+pub(crate) fn file_name(value: &str) -> Option<String> {
+    let mut plain = None;
+    let mut extended = None;
+    for (name, text) in Parameters(value.split_once(';')?.1) {
+        if name.eq_ignore_ascii_case("filename*") {
+            extended = extended.or_else(|| decode_extended(&text));
+        } else if name.eq_ignore_ascii_case("filename") {
+            plain = plain.or(Some(text));
+        }
+    }
+    sanitise(&extended.or(plain)?)
+}
+
+/// `charset'language'percent-encoded`, of which UTF-8 is the only charset that anybody must know.
+fn decode_extended(text: &str) -> Option<String> {
+    let (charset, rest) = text.split_once('\'')?;
+    let (_language, encoded) = rest.split_once('\'')?;
+    if !charset.eq_ignore_ascii_case("utf-8") {
+        return None;
+    }
+    let decoded = percent_decode_str(encoded).decode_utf8().ok()?;
+    Some(decoded.into_owned())
+}
+
+/// The last component, without what would be invisible or reorder a terminal's line.
+fn sanitise(name: &str) -> Option<String> {
+    let last = name.rsplit(['/', '\\']).next()?;
+    let mut name: String = last
+        .chars()
+        .filter(|c| !c.is_control() && !is_bidi(*c))
+        .collect();
+    name.truncate(name.floor_char_boundary(MAX_NAME));
+    let name = name.trim();
+    (!matches!(name, "" | "." | "..")).then(|| name.to_owned())
+}
+
+/// The parameters after the first semicolon: `name=token` and `name="quoted \" string"`.
+struct Parameters<'a>(&'a str);
+
+impl Iterator for Parameters<'_> {
+    type Item = (String, String);
+
+    fn next(&mut self) -> Option<(String, String)> {
+        let rest = self.0.trim_start_matches([' ', '\t', ';']);
+        let (name, rest) = rest.split_once('=')?;
+        let Some(quoted) = rest.strip_prefix('"') else {
+            let (text, rest) = rest.split_once(';').unwrap_or((rest, ""));
+            self.0 = rest;
+            return Some((name.trim().to_owned(), text.trim().to_owned()));
+        };
+        let mut text = String::new();
+        let mut chars = quoted.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '"' => break,
+                '\\' => text.extend(chars.next()),
+                c => text.push(c),
+            }
+        }
+        self.0 = chars.as_str();
+        Some((name.trim().to_owned(), text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_name;
+
+    #[test]
+    fn names_are_read_as_rfc_6266_says() {
+        for (value, name) in [
+            ("attachment", None),
+            ("attachment; filename=plain.txt", Some("plain.txt")),
+            (
+                r#"attachment; filename="a \"b\"; c.txt""#,
+                Some(r#"a "b"; c.txt"#),
+            ),
+            (
+                r#"attachment; filename="x.txt"; filename*=UTF-8''na%C3%AFve.txt"#,
+                Some("na\u{ef}ve.txt"),
+            ),
+            ("attachment; filename*=latin1''x; filename=y", Some("y")),
+            ("attachment; filename*=UTF-8''%FF; filename=y", Some("y")),
+        ] {
+            assert_eq!(file_name(value).as_deref(), name, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_never_a_path_and_holds_nothing_invisible() {
+        for (value, name) in [
+            (
+                "attachment; filename*=UTF-8''..%2F..%2Fetc%2Fpasswd",
+                Some("passwd"),
+            ),
+            ("attachment; filename*=UTF-8''C:%5Cx%5C..", None),
+            (
+                "attachment; filename*=UTF-8''a%0D%0Ab%00%E2%80%AEc",
+                Some("abc"),
+            ),
+            ("attachment; filename=\"/\"", None),
+            ("attachment; filename=\" . \"", None),
+        ] {
+            assert_eq!(file_name(value).as_deref(), name, "{value}");
+        }
+        let long = format!("attachment; filename*=UTF-8''{}", "%C3%A9".repeat(200));
+        assert_eq!(file_name(&long).map(|name| name.len()), Some(254));
+    }
+}

@@ -1,0 +1,68 @@
+//! `Repr-Digest` (RFC 9530): the digest that the server recorded at the deposit.
+
+use artifact_backend::Sha256Digest;
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// RFC 8941, section 4.2.7: a parser takes base64 with and without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The SHA-256 in a value of the header, if it names one; `Err` where it names one that is none.
+///
+/// The value is a dictionary (RFC 8941, section 3.2) of byte sequences. Base64 holds neither a
+/// comma nor a semicolon, so splitting there is exact. Of two members of one key the last counts.
+pub(crate) fn sha256(value: &str) -> Result<Option<Sha256Digest>, ()> {
+    let members = value.split(',').map(|m| m.trim_matches([' ', '\t']));
+    let Some(sequence) = members
+        .filter_map(|m| m.strip_prefix("sha-256="))
+        .next_back()
+    else {
+        return Ok(None);
+    };
+    let sequence = sequence.split(';').next().unwrap_or_default();
+    let text = sequence
+        .strip_prefix(':')
+        .and_then(|text| text.strip_suffix(':'))
+        .ok_or(())?;
+    let bytes = BASE64.decode(text).map_err(drop)?;
+    let bytes = bytes.try_into().map_err(drop)?;
+    Ok(Some(Sha256Digest::from_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
+    #[test]
+    fn the_sha256_is_found_among_other_members() {
+        let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let digest = Some(hex.parse().unwrap());
+        for value in [
+            format!("sha-256=:{EMPTY}:"),
+            format!("sha-512=:AAAA:,\tsha-256=:{EMPTY}:;p=1 "),
+            format!("sha-256=:AAAA:, sha-256=:{}:", EMPTY.trim_end_matches('=')),
+        ] {
+            assert_eq!(sha256(&value), Ok(digest), "{value}");
+        }
+        assert_eq!(sha256("sha-512=:AAAA:"), Ok(None));
+        assert_eq!(sha256(""), Ok(None));
+    }
+
+    #[test]
+    fn a_sha256_that_is_none_is_an_error() {
+        for value in [
+            "sha-256=",
+            "sha-256=:AAAA:",
+            "sha-256=:****:",
+            "sha-256=abc",
+        ] {
+            assert_eq!(sha256(value), Err(()), "{value}");
+        }
+    }
+}

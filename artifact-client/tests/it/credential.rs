@@ -1,0 +1,34 @@
+use artifact_client::{Client, Credential, ErrorKind};
+
+#[test]
+fn a_credential_is_split_at_the_first_colon() {
+    let credential: Credential = "wkr_1:a:b".parse().unwrap();
+    assert_eq!(credential.principal(), "wkr_1");
+}
+
+#[test]
+fn what_cannot_be_a_credential_is_refused_without_repeating_the_secret() {
+    for text in [
+        "admin",
+        ":secret",
+        "admin:",
+        "admin:can ary",
+        "ad min:canary",
+        "admin:canary\n",
+        "admin:canarý",
+    ] {
+        let error = text.parse::<Credential>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text}");
+        assert!(!format!("{error} {error:?}").contains("canar"), "{error:?}");
+    }
+}
+
+#[test]
+fn debug_shows_the_principal_and_never_the_secret() {
+    let credential = Credential::new("admin", "canary").unwrap();
+    let builder = Client::builder("http://127.0.0.1:1", "e", credential.clone());
+    let client = builder.clone().build().unwrap();
+    let shown = format!("{credential:?} {builder:?} {client:?}");
+    assert!(shown.contains("admin"), "{shown}");
+    assert!(!shown.contains("canary"), "{shown}");
+}

@@ -1,0 +1,347 @@
+use std::io;
+use std::time::Duration;
+
+use artifact_client::{Body, Client, DepositOptions, ErrorKind, Operation};
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
+use tokio::io::AsyncWriteExt;
+
+use crate::fake::{SECRET, answer, answering, listen, read_head, read_request};
+
+const URI: &str = "eden://artifacts/00112233445566778899aabbccddeeff";
+
+fn created(size: u64) -> String {
+    let json = format!(
+        r#"{{"artifacts_uri":"{URI}","size_bytes":{size},"content_type":"text/plain","later":1}}"#
+    );
+    answer("201 Created", "content-type: application/json\r\n", &json)
+}
+
+fn problem(status: &str, kind: &str, detail: &str) -> String {
+    let json = format!(
+        r#"{{"type":"eden://error/{kind}","title":"T","status":1,"detail":"{detail}","instance":"x"}}"#
+    );
+    answer(status, "content-type: application/problem+json\r\n", &json)
+}
+
+fn options() -> DepositOptions {
+    DepositOptions::default()
+}
+
+#[tokio::test]
+async fn a_deposit_is_one_form_with_one_file_and_its_length() {
+    let (client, served) = answering(created(5)).await;
+    let options = options()
+        .with_file_name("a \"b\\\r\n.txt")
+        .with_content_type("text/plain");
+    let deposited = client.deposit("hello", options).await.unwrap();
+    assert_eq!(deposited.uri, URI);
+    assert_eq!(deposited.size_bytes, 5);
+    assert_eq!(deposited.content_type, "text/plain");
+    let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    assert_eq!(deposited.sha256.to_string(), sha256);
+
+    let request = served.await.unwrap();
+    assert!(
+        request
+            .head
+            .starts_with("POST /v0/experiments/exp-1/artifacts HTTP/1.1\r\n")
+    );
+    let bearer = format!("Bearer admin:{SECRET}");
+    assert_eq!(request.header("authorization"), Some(bearer.as_str()));
+    assert_eq!(request.header("x-eden-experiment-id"), Some("exp-1"));
+    assert_eq!(
+        request.header("content-length"),
+        Some(request.body.len().to_string().as_str())
+    );
+    assert_eq!(request.header("transfer-encoding"), None);
+    let form = request.header("content-type").unwrap();
+    let boundary = form.strip_prefix("multipart/form-data; boundary=").unwrap();
+    assert_eq!(
+        str::from_utf8(&request.body).unwrap(),
+        format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; \
+             filename=\"a %22b%5C%0D%0A.txt\"\r\nContent-Type: text/plain\r\n\r\nhello\r\n--{boundary}--\r\n"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_size_goes_in_chunks_and_an_empty_one_goes_too() {
+    for (pieces, size) in [(vec!["ab", "", "c"], 3), (vec![], 0)] {
+        let (client, served) = answering(created(size)).await;
+        let body = Body::from_stream(stream::iter(pieces).map(|p| Ok(Bytes::from(p))));
+        let deposited = client.deposit(body, options()).await.unwrap();
+        assert_eq!(deposited.size_bytes, size);
+        let request = served.await.unwrap();
+        assert_eq!(request.header("content-length"), None);
+        let body = String::from_utf8(request.body).unwrap();
+        let whole = if size == 0 {
+            "\r\n\r\n\r\n--"
+        } else {
+            "\r\n\r\nabc\r\n--"
+        };
+        assert!(body.contains(whole), "{body}");
+        assert!(
+            body.contains("Content-Type: application/octet-stream\r\n"),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_kind_and_the_servers_words() {
+    for (status, kind) in [
+        ("400 Bad Request", ErrorKind::BadRequest),
+        ("401 Unauthorized", ErrorKind::Unauthorized),
+        ("403 Forbidden", ErrorKind::Forbidden),
+        ("404 Not Found", ErrorKind::NotFound),
+        ("405 Method Not Allowed", ErrorKind::BadRequest),
+        ("413 Content Too Large", ErrorKind::TooLarge),
+        ("429 Too Many Requests", ErrorKind::Unavailable),
+        ("500 Internal Server Error", ErrorKind::ServerFault),
+        ("503 Service Unavailable", ErrorKind::Unavailable),
+        ("507 Insufficient Storage", ErrorKind::OutOfSpace),
+        ("200 OK", ErrorKind::Protocol),
+    ] {
+        let (client, _served) = answering(problem(status, "some-type", r"say\u001b this")).await;
+        let error = client.deposit("x", options()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{status}");
+        assert_eq!(error.operation(), Operation::Deposit);
+        assert_eq!(
+            error.status().map(|s| s.to_string()).as_deref(),
+            Some(&status[..3])
+        );
+        let problem = error.problem().unwrap();
+        assert_eq!(problem.kind, "eden://error/some-type");
+        assert_eq!(problem.detail, "say\u{fffd} this");
+        assert!(error.to_string().ends_with("say\u{fffd} this"), "{error}");
+        assert!(!format!("{error:?}").contains(SECRET), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_without_a_problem_or_with_an_endless_one_is_what_its_status_says() {
+    let endless = answer("403 Forbidden", "", &"x".repeat(1 << 20));
+    for refusal in [answer("403 Forbidden", "", "<html>"), endless] {
+        let (client, _served) = answering(refusal).await;
+        let error = client.deposit("x", options()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Forbidden);
+        assert_eq!(error.problem(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (_, elsewhere) = listen().await;
+    let location = format!("location: http://{}/\r\n", elsewhere.local_addr().unwrap());
+    let (client, _served) = answering(answer("307 Temporary Redirect", &location, "")).await;
+    let error = client.deposit("x", options()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert_eq!(error.status(), Some(307));
+    // A connection, had there been one, would be waiting to be accepted.
+    elsewhere
+        .into_std()
+        .map(|l| l.accept().unwrap_err().kind())
+        .map_or_else(
+            |error| panic!("{error}"),
+            |kind| assert_eq!(kind, io::ErrorKind::WouldBlock),
+        );
+}
+
+#[tokio::test]
+async fn a_server_that_counted_otherwise_is_not_believed() {
+    let (client, _served) = answering(created(4)).await;
+    let error = client.deposit("hello", options()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DigestMismatch);
+    assert_eq!(error.detail(), "5 bytes were sent, the server counted 4");
+}
+
+#[tokio::test]
+async fn an_acknowledgement_that_is_none_is_a_protocol_error() {
+    let with_uri =
+        |uri: &str| format!(r#"{{"artifacts_uri":"{uri}","size_bytes":1,"content_type":"a/b"}}"#);
+    for body in [
+        "",
+        "{}",
+        "[]",
+        &with_uri(""),
+        &with_uri(r"eden://\u001b[2J"),
+        &with_uri(&"x".repeat(513)),
+        &" ".repeat(1 << 17),
+    ] {
+        let (client, _served) = answering(answer("201 Created", "", body)).await;
+        let error = client.deposit("x", options()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_fails_or_miscounts_breaks_the_deposit_off() {
+    let failing = || {
+        let pieces = [Ok(Bytes::from("abc")), Err(io::Error::other("disk gone"))];
+        Body::from_stream(stream::iter(pieces))
+    };
+    let three = || Body::from_stream(stream::iter([Ok(Bytes::from("abc"))]));
+    for (body, options, said) in [
+        (failing(), options(), "disk gone"),
+        (failing(), options().with_size(5), "disk gone"),
+        (
+            three(),
+            options().with_size(4),
+            "there are 3 bytes, 4 were announced",
+        ),
+        (
+            three(),
+            options().with_size(2),
+            "there are more bytes than the 2 that were announced",
+        ),
+    ] {
+        let (builder, listener) = listen().await;
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_request(&mut stream).await.map(drop)
+        });
+        let client = builder.build().unwrap();
+        let error = client.deposit(body, options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Source);
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.to_string(), said);
+        // The server must not have got what it could take for a whole form.
+        assert_eq!(
+            served.await.unwrap().unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable() {
+    let (builder, listener) = listen().await;
+    drop(listener);
+    let error = builder
+        .build()
+        .unwrap()
+        .deposit("x", options())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.is_retryable());
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_without_an_answer_is_interrupted_and_not_tried_again() {
+    let (builder, listener) = listen().await;
+    let served = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await.unwrap();
+        drop(stream);
+        listener
+    });
+    let error = builder
+        .build()
+        .unwrap()
+        .deposit("x", options())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    let listener = served.await.unwrap().into_std().unwrap();
+    assert_eq!(
+        listener.accept().unwrap_err().kind(),
+        io::ErrorKind::WouldBlock
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_is_interrupted() {
+    // It neither reads on, nor answers: once with the body under way, once after its end.
+    for size in [64 << 20, 1] {
+        let (builder, listener) = listen().await;
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_head(&mut stream).await.unwrap();
+            stream
+        });
+        let client: Client = builder
+            .with_stall_timeout(Duration::from_millis(50))
+            .build()
+            .unwrap();
+        let error = client.deposit(vec![0; size], options()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+        assert!(error.detail().contains("nothing moved"), "{error}");
+        drop(served.await.unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_takes_its_time_is_no_stall() {
+    // The paused clock runs on to each timer as soon as nothing else can be done: an hour passes in
+    // no time, and the client's time-out would fire on the way if it counted the source's time.
+    let (client, served) = answering(created(2)).await;
+    let pieces = stream::iter(["a", "b"]).then(|piece| async move {
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        Ok(Bytes::from(piece))
+    });
+    let deposited = client.deposit(Body::from_stream(pieces), options()).await;
+    assert_eq!(deposited.unwrap().size_bytes, 2);
+    served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_of_the_body_is_heard() {
+    let (builder, listener) = listen().await;
+    let served = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await.unwrap();
+        let refusal = problem("413 Content Too Large", "payload-too-large", "at most 1");
+        stream.write_all(refusal.as_bytes()).await.unwrap();
+        stream
+    });
+    let endless = stream::repeat_with(|| Ok(Bytes::from_static(&[0; 4096])));
+    let client = builder.build().unwrap();
+    let error = client
+        .deposit(Body::from_stream(endless), options())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_eq!(error.problem().unwrap().detail, "at most 1");
+    drop(served.await.unwrap());
+}
+
+#[tokio::test]
+async fn an_acknowledgement_before_the_end_of_the_body_is_not_believed() {
+    let (builder, listener) = listen().await;
+    let served = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await.unwrap();
+        stream.write_all(created(1).as_bytes()).await.unwrap();
+        stream
+    });
+    let body = Body::from_stream(stream::pending());
+    let error = builder
+        .build()
+        .unwrap()
+        .deposit(body, options())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    drop(served.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_content_type_that_is_none_is_refused_before_anything_is_sent() {
+    let (builder, listener) = listen().await;
+    let client = builder.build().unwrap();
+    for text in ["", "a\r\nb: c", "naïve", &"x".repeat(256)] {
+        let error = client
+            .deposit("x", options().with_content_type(text))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text}");
+    }
+    let listener = listener.into_std().unwrap();
+    assert_eq!(
+        listener.accept().unwrap_err().kind(),
+        io::ErrorKind::WouldBlock
+    );
+}
