@@ -1,1 +1,10 @@
-//! An artifact backend that is a map in memory: the reference semantics.
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod config;
+mod error;
+mod state;
+mod upload;
+
+pub use backend::MemBackend;
+pub use config::MemConfig;

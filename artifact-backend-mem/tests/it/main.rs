@@ -1,0 +1,4 @@
+//! Integration tests of artifact-backend-mem.
+
+mod bound;
+mod contract;
