@@ -1,1 +1,39 @@
-//! Rows beside the bytes: deposit, fetch and who may read, over any artifact backend.
+#![doc = include_str!("../README.md")]
+
+mod names;
+
+mod principal;
+
+mod content_type;
+mod file_name;
+mod row;
+
+mod error;
+
+mod authorize;
+
+pub mod rows;
+
+mod backend_url;
+mod location;
+
+mod config;
+mod deposit;
+mod hasher;
+mod row_cache;
+mod store;
+mod streaming;
+
+pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest};
+pub use authorize::{ReadGrant, authorize};
+pub use backend_url::{Backend, BackendUrl};
+pub use config::StoreConfig;
+pub use content_type::ContentType;
+pub use deposit::{Deposit, NewArtifact};
+pub use error::{Error, ErrorKind, Operation, Result};
+pub use file_name::FileName;
+pub use names::{ExperimentId, InvalidExperimentId, InvalidPrincipalId, PrincipalId};
+pub use principal::{Principal, PrincipalClass};
+pub use row::{Experiment, Row};
+pub use rows::{DatabaseUrl, MemoryRows, Rows};
+pub use store::ArtifactStore;
