@@ -35,5 +35,7 @@ pub use file_name::FileName;
 pub use names::{ExperimentId, InvalidExperimentId, InvalidPrincipalId, PrincipalId};
 pub use principal::{Principal, PrincipalClass};
 pub use row::{Experiment, Row};
+#[cfg(feature = "sqlite")]
+pub use rows::SqliteRows;
 pub use rows::{DatabaseUrl, MemoryRows, Rows};
 pub use store::ArtifactStore;

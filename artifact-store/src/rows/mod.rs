@@ -1,6 +1,8 @@
 //! Rows: what is recorded beside the bytes, and where.
 
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod url;
 
 use std::fmt::Debug;
@@ -13,6 +15,8 @@ use crate::names::ExperimentId;
 use crate::row::{Experiment, Row};
 
 pub use memory::MemoryRows;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteRows;
 pub use url::{DatabaseUrl, from_url};
 
 /// Keeps rows and experiments.

@@ -86,9 +86,9 @@ impl DatabaseUrl {
     pub async fn open(&self) -> Result<Arc<dyn Rows>> {
         match &self.0 {
             Target::Memory => Ok(Arc::new(MemoryRows::new())),
-            #[cfg(any())]
+            #[cfg(feature = "sqlite")]
             Target::File(path) => Ok(Arc::new(super::SqliteRows::open(path).await?)),
-            #[cfg(not(any()))]
+            #[cfg(not(feature = "sqlite"))]
             Target::File(_) => unreachable!("`parse` refuses it in a build without the feature"),
         }
     }
