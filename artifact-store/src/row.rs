@@ -93,5 +93,8 @@ impl Experiment {
 /// Databases keep microseconds; a time that they would cut is cut here, so that a row that was just
 /// made equals the row that is read later.
 fn whole_microseconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+    Timestamp::from_microsecond(time.as_microsecond())
+        // The last second that jiff knows is one, and the microseconds after it are out of range.
+        .or_else(|_| Timestamp::from_second(time.as_second()))
+        .unwrap_or(time)
 }

@@ -102,7 +102,7 @@ impl Streaming {
                 self.hasher = hasher;
                 return Ok(self);
             }
-            (_, Err(error)) => Error::backend(Operation::Deposit, error).with_id(self.id),
+            (_, Err(error)) => lost(self.id, error),
             (Err(error), Ok(())) => error,
         };
         Err(self.abort_after(failed).await)

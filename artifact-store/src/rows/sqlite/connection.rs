@@ -32,8 +32,7 @@ pub(super) fn set_up(path: &Path) -> Result<Connection> {
             .with_detail(format!("{} cannot be created or used", path.display()))
             .with_source(error)
     })?;
-    let opened = |error| failed(Operation::OpenRows, None, error);
-    let mut connection = connect(path, Role::Write).map_err(opened)?;
+    let mut connection = connect(path, Role::Write).map_err(migrations::opened)?;
     // Before the mode is set: a file of another program must stay as it is.
     migrations::identify(&mut connection, migrations::ALL)?;
     use_write_ahead_log(&connection)?;

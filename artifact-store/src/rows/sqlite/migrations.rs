@@ -74,7 +74,8 @@ fn version(transaction: &Transaction<'_>, migrations: &[&str]) -> Result<usize> 
     }
 }
 
-fn opened(error: rusqlite::Error) -> Error {
+/// A failure before the file is known to be ours.
+pub(super) fn opened(error: rusqlite::Error) -> Error {
     if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         return misconfigured("the file is not an SQLite file; it was left as it is".into())
             .with_source(error);

@@ -1,0 +1,230 @@
+//! Deposits that go well, and the limits.
+
+mod order;
+
+use artifact_backend::{ArtifactBackend as _, Operation};
+use artifact_store::{
+    ArtifactStore, ContentType, ErrorKind, FileName, NewArtifact, Principal, PrincipalId,
+    StoreConfig,
+};
+use bytes::Bytes;
+
+use crate::support::{World, bytes, digest, experiment, worker};
+
+const CHUNK: usize = 256 << 10;
+const SMALL: usize = 1 << 20;
+
+#[tokio::test]
+async fn the_row_says_what_was_deposited() {
+    let world = World::new().await;
+    let new = NewArtifact::new(experiment(), &worker())
+        .with_content_type(ContentType::clean("text/plain"))
+        .with_file_name(FileName::clean("a.txt"))
+        .with_size_hint(5);
+    let mut deposit = world.store.deposit(new).await.unwrap();
+    deposit.write(Bytes::from_static(b"hel")).await.unwrap();
+    deposit.write(Bytes::new()).await.unwrap();
+    deposit.write(Bytes::from_static(b"lo")).await.unwrap();
+    assert_eq!(deposit.size(), 5);
+    let row = deposit.finish().await.unwrap();
+
+    assert_eq!(row.experiment, experiment());
+    assert_eq!(row.created_by, *worker().id());
+    assert_eq!(row.size, 5);
+    assert_eq!(row.content_type.as_str(), "text/plain");
+    assert_eq!(row.file_name.as_ref().unwrap().as_str(), "a.txt");
+    // FIPS 180-4; by sha256sum.
+    assert_eq!(
+        row.sha256.to_string(),
+        "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+    );
+    assert_eq!(row.created_at.as_second(), 1_700_000_000);
+    assert_eq!(*world.store.row(&experiment(), row.id).await.unwrap(), *row);
+    assert_eq!(world.mem.load(row.id).await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn the_administrator_deposits_as_admin_and_an_empty_artifact_is_one() {
+    let world = World::new().await;
+    let new = NewArtifact::new(experiment(), &Principal::admin());
+    let row = world
+        .store
+        .deposit(new)
+        .await
+        .unwrap()
+        .finish()
+        .await
+        .unwrap();
+    assert_eq!(row.created_by, PrincipalId::admin());
+    assert_eq!(row.size, 0);
+    assert_eq!(row.sha256, digest(b""));
+    assert_eq!(row.content_type.as_str(), "application/octet-stream");
+    assert_eq!(row.file_name, None);
+    assert_eq!(world.mem.load(row.id).await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn equal_bytes_get_ids_of_their_own() {
+    let world = World::new().await;
+    let one = world.deposit(b"same", 4).await.unwrap();
+    let two = world.deposit(b"same", 4).await.unwrap();
+    assert_ne!(one.id, two.id);
+    assert_eq!(one.sha256, two.sha256);
+}
+
+#[tokio::test]
+async fn bytes_and_hash_are_right_around_every_threshold() {
+    let world = World::new().await;
+    let around = |n: usize| [n - 1, n, n + 1];
+    let lengths = [0, 1, 63, 64, 65]
+        .into_iter()
+        .chain(around(64 << 10))
+        .chain(around(CHUNK))
+        .chain(around(SMALL))
+        .chain(around(SMALL + CHUNK))
+        .chain([SMALL + 3 * CHUNK + 17]);
+    for length in lengths {
+        let body = bytes(length);
+        for piece in [4096, CHUNK - 1, CHUNK, CHUNK + 1, SMALL, SMALL + 1, length] {
+            let row = world.deposit(&body, piece).await.unwrap();
+            assert_eq!(row.size, length as u64, "{length} by {piece}");
+            assert_eq!(row.sha256, digest(&body), "{length} by {piece}");
+            assert!(
+                world.mem.load(row.id).await.unwrap() == body,
+                "{length} by {piece}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn small_deposits_are_stored_and_larger_ones_are_streamed() {
+    let config = StoreConfig::default().with_small_deposit_bytes(100);
+    let world = World::with(config).await;
+    world.deposit(&bytes(100), 1).await.unwrap();
+    assert_eq!(world.backend.calls(), [Operation::Store]);
+    world.deposit(&bytes(101), 1).await.unwrap();
+    // What was collected, then what came after it.
+    assert_eq!(
+        world.backend.calls()[1..],
+        [Operation::Upload, Operation::Write, Operation::Commit]
+    );
+}
+
+#[tokio::test]
+async fn a_hint_decides_only_how_bytes_are_stored() {
+    let config = StoreConfig::default()
+        .with_small_deposit_bytes(100)
+        .with_max_artifact_bytes(1000);
+    for hint in [0, 1, 100, 101, 1000, 1001, u64::MAX] {
+        for length in [0, 1, 100, 101, 1000] {
+            let world = World::with(config.clone()).await;
+            let new = World::new_artifact().with_size_hint(hint);
+            let mut deposit = world.store.deposit(new).await.unwrap();
+            let body = bytes(length);
+            for piece in body.chunks(64) {
+                deposit.write(Bytes::copy_from_slice(piece)).await.unwrap();
+            }
+            let row = deposit.finish().await.unwrap();
+            assert_eq!(row.sha256, digest(&body), "{length}, hint {hint}");
+            assert_eq!(world.mem.load(row.id).await.unwrap(), body);
+            let streamed = world.backend.calls().contains(&Operation::Upload);
+            assert_eq!(streamed, length > 100 || (length > 0 && hint > 100));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_cap_is_exact_and_nothing_remains_past_it() {
+    for (cap, small) in [(300, 100), (300, 300), (300, 1000), (0, 100), (1, 0)] {
+        let config = StoreConfig::default()
+            .with_max_artifact_bytes(cap)
+            .with_small_deposit_bytes(small);
+        let cap = usize::try_from(cap).unwrap();
+        for piece in [1, 7, 100, 299, 300, 301, 5000] {
+            for length in [cap.saturating_sub(1), cap] {
+                let world = World::with(config.clone()).await;
+                let row = world.deposit(&bytes(length), piece).await.unwrap();
+                assert_eq!(row.size, length as u64);
+            }
+            for length in [cap + 1, cap + 2, cap + 4000] {
+                let world = World::with(config.clone()).await;
+                let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+                let mut taken = 0;
+                let error = loop {
+                    let body = bytes(length);
+                    let end = length.min(taken + piece);
+                    let written = deposit
+                        .write(Bytes::copy_from_slice(&body[taken..end]))
+                        .await;
+                    match written {
+                        Ok(()) => taken = end,
+                        Err(error) => break error,
+                    }
+                };
+                assert_eq!(error.kind(), ErrorKind::TooLarge, "{cap} {piece} {length}");
+                // Refused by the very piece that passed it.
+                assert_eq!(taken, cap / piece * piece, "{cap} {piece} {length}");
+                world.assert_empty().await;
+
+                let error = deposit.write(Bytes::new()).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Unexpected);
+                let error = deposit.finish().await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Unexpected);
+                world.assert_empty().await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_aborted_or_dropped_deposit_leaves_nothing() {
+    let config = StoreConfig::default().with_small_deposit_bytes(100);
+    for length in [0, 50, 5000] {
+        for abort in [true, false] {
+            let world = World::with(config.clone()).await;
+            let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+            deposit.write(bytes(length).into()).await.unwrap();
+            if abort {
+                deposit.abort().await.unwrap();
+            } else {
+                drop(deposit);
+            }
+            world.assert_empty().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_deposits_at_once_do_not_mix() {
+    let world = World::with(StoreConfig::default().with_small_deposit_bytes(1000)).await;
+    let deposits = (0..64_usize).map(|n| {
+        let world = &world;
+        async move {
+            let body = bytes(n * 97);
+            let row = world.deposit(&body[n..], 100).await.unwrap();
+            (row, body[n..].to_vec())
+        }
+    });
+    for (row, body) in futures_util::future::join_all(deposits).await {
+        assert_eq!(row.sha256, digest(&body));
+        assert_eq!(world.mem.load(row.id).await.unwrap(), body);
+    }
+}
+
+/// What a server needs of the types.
+#[test]
+fn stores_and_deposits_go_between_threads() {
+    fn send<T: Send>() {}
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    shared::<ArtifactStore>();
+    send::<artifact_store::Deposit>();
+    send::<artifact_store::ReadGrant>();
+    fn futures(store: &ArtifactStore, mut deposit: artifact_store::Deposit) {
+        fn send<T: Send>(_: &T) {}
+        send(&store.deposit(World::new_artifact()));
+        send(&deposit.write(Bytes::new()));
+        send(&deposit.finish());
+    }
+    let _ = futures;
+}

@@ -1,0 +1,294 @@
+//! What is particular to the SQLite file.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+
+use artifact_store::{ErrorKind, Experiment, Rows, SqliteRows};
+use futures_util::future::{join, join_all};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::cases;
+use crate::support::{experiment, poll_once, row, time};
+
+fn file() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.sqlite");
+    (folder, path)
+}
+
+async fn hosted(path: &PathBuf) -> SqliteRows {
+    let rows = SqliteRows::open(path).await.unwrap();
+    rows.create_experiment(&Experiment::new(experiment(), time(1)))
+        .await
+        .unwrap();
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_keeps_the_contract() {
+    for case in cases::ALL {
+        eprintln!("{}", case.name);
+        let (_folder, path) = file();
+        (case.run)(Arc::new(SqliteRows::open(path).await.unwrap())).await;
+    }
+}
+
+#[tokio::test]
+async fn rows_outlive_a_close_and_a_drop() {
+    let (_folder, path) = file();
+    let rows = hosted(&path).await;
+    rows.insert(&row(1)).await.unwrap();
+    drop(rows);
+
+    let rows = SqliteRows::open(&path).await.unwrap();
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+    rows.insert(&row(2)).await.unwrap();
+    rows.close().await.unwrap();
+    assert!(!path.with_extension("sqlite-wal").exists());
+
+    let rows = SqliteRows::open(&path).await.unwrap();
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+    assert_eq!(rows.get(row(2).id).await.unwrap(), Some(row(2)));
+    let error = rows.insert(&row(2)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+}
+
+#[tokio::test]
+async fn an_acknowledged_row_is_in_the_files_at_once() {
+    let (folder, path) = file();
+    let rows = hosted(&path).await;
+    rows.insert(&row(1)).await.unwrap();
+    // What a kill at this moment leaves.
+    let crashed = folder.path().join("crashed.sqlite");
+    for suffix in ["", "-wal"] {
+        let from = format!("{}{suffix}", path.display());
+        copy(&from, &format!("{}{suffix}", crashed.display()));
+    }
+    let reopened = SqliteRows::open(&crashed).await.unwrap();
+    assert_eq!(reopened.get(row(1).id).await.unwrap(), Some(row(1)));
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test copies a closed world of its own"
+)]
+fn copy(from: &str, to: &str) {
+    std::fs::copy(from, to).unwrap();
+}
+
+#[tokio::test]
+async fn a_new_file_is_for_its_owner_only() {
+    let (_folder, path) = file();
+    let rows = hosted(&path).await;
+    for suffix in ["", "-wal", "-shm"] {
+        let file = PathBuf::from(format!("{}{suffix}", path.display()));
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+    drop(rows);
+}
+
+#[tokio::test]
+async fn the_file_is_as_durable_as_promised() {
+    let (_folder, path) = file();
+    let rows = hosted(&path).await;
+    let other = Connection::open(&path).unwrap();
+    let text = |sql: &str| other.query_row(sql, [], |row| row.get::<_, String>(0));
+    assert_eq!(text("PRAGMA journal_mode").unwrap(), "wal");
+    let number = |sql: &str| other.query_row(sql, [], |row| row.get::<_, i64>(0));
+    assert_eq!(number("PRAGMA application_id").unwrap(), 0x4172_7466);
+    assert_eq!(number("PRAGMA user_version").unwrap(), 1);
+
+    // Rows never change, not even by hand.
+    rows.insert(&row(1)).await.unwrap();
+    let error = other
+        .execute("UPDATE artifacts SET size = 5", [])
+        .unwrap_err();
+    assert!(error.to_string().contains("rows never change"), "{error}");
+    let error = other
+        .execute("UPDATE artifacts SET sha256 = zeroblob(31)", [])
+        .unwrap_err();
+    assert!(error.to_string().contains("rows never change"), "{error}");
+}
+
+#[tokio::test]
+async fn a_row_that_was_edited_by_hand_is_corrupt() {
+    let (_folder, path) = file();
+    let rows = hosted(&path).await;
+    rows.insert(&row(1)).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other
+        .execute_batch("DROP TRIGGER artifacts_never_change")
+        .unwrap();
+    let edits = [
+        "experiment = '..'",
+        "created_by = 'root'",
+        "content_type = 'text/html' || char(13, 10) || 'x: y'",
+        "file_name = '../x'",
+        "created_at = 9223372036854775807",
+    ];
+    for edit in edits {
+        let sql = format!("BEGIN; UPDATE artifacts SET {edit}; COMMIT");
+        other.pragma_update(None, "foreign_keys", false).unwrap();
+        other.execute_batch(&sql).unwrap();
+        let error = rows.get(row(1).id).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{edit}: {error}");
+        assert_eq!(error.id(), Some(row(1).id));
+        other
+            .execute_batch(
+                "UPDATE artifacts SET experiment = 'exp-1', created_by = 'admin', \
+                 content_type = 'a', file_name = NULL, created_at = 0",
+            )
+            .unwrap();
+        rows.get(row(1).id).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let (_folder, path) = file();
+    drop(hosted(&path).await);
+    let other = Connection::open(&path).unwrap();
+    other.pragma_update(None, "user_version", 7).unwrap();
+    drop(other);
+    let error = SqliteRows::open(&path).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    assert!(error.detail().contains("schema version 7"), "{error}");
+    assert!(error.detail().contains("versions up to 1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_of_another_program_is_refused_and_left_as_it_is() {
+    let (_folder, path) = file();
+    for setup in [
+        "CREATE TABLE theirs (a)",
+        "PRAGMA application_id = 5",
+        "PRAGMA user_version = 1",
+    ] {
+        let path = path.with_extension(setup.len().to_string());
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch(setup).unwrap();
+        drop(other);
+        let before = contents(&path);
+        let error = SqliteRows::open(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{setup}");
+        assert!(error.detail().contains("another program"), "{error}");
+        assert_eq!(contents(&path), before, "{setup}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_database_file_is_refused_and_left_as_it_is() {
+    let (folder, path) = file();
+    write(&path, &[b'x'; 5000]);
+    let error = SqliteRows::open(&path).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    assert!(error.detail().contains("not an SQLite file"), "{error}");
+    assert_eq!(contents(&path), [b'x'; 5000]);
+
+    let error = SqliteRows::open(folder.path()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    let error = SqliteRows::open(folder.path().join("no/such/folder.sqlite"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    assert!(!folder.path().join("no").exists());
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test looks at a file of its own"
+)]
+fn contents(path: &PathBuf) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test makes a file of its own")]
+fn write(path: &PathBuf, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_path_is_a_path_whatever_its_letters() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [":memory:", "a?mode=memory", "file:x", "%41", "ünï"] {
+        let path = folder.path().join(name);
+        drop(hosted(&path).await);
+        assert!(path.is_file(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_number_of_openers_at_once_succeed() {
+    for _ in 0..4 {
+        let (_folder, path) = file();
+        let openers = (0..8_u8).map(|n| {
+            let path = path.clone();
+            tokio::spawn(async move {
+                let rows = hosted(&path).await;
+                rows.insert(&row(n)).await.unwrap();
+                rows
+            })
+        });
+        let opened: Vec<_> = join_all(openers).await;
+        for rows in opened {
+            let rows = rows.unwrap();
+            for n in 0..8 {
+                assert_eq!(rows.get(row(n).id).await.unwrap(), Some(row(n)));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_that_wait_share_a_transaction() {
+    const WRITES: u8 = 200;
+    let (_folder, path) = file();
+    let rows = hosted(&path).await;
+    let before = rows.transactions();
+
+    // Another process holds the write lock until every insert is on its way.
+    let holder = Connection::open(&path).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let all: Vec<_> = (0..WRITES).map(row).collect();
+    let mut inserts = pin!(join_all(all.iter().map(|row| rows.insert(row))));
+    assert!(poll_once(inserts.as_mut()).is_pending());
+    assert_eq!(rows.transactions(), before);
+    holder.execute_batch("COMMIT").unwrap();
+
+    for outcome in inserts.await {
+        outcome.unwrap();
+    }
+    // The thread takes what waits once it has the lock, and all of them waited.
+    assert_eq!(rows.transactions() - before, 1);
+    for row in &all {
+        assert_eq!(rows.get(row.id).await.unwrap().as_ref(), Some(row));
+    }
+}
+
+#[tokio::test]
+async fn closing_finishes_what_was_asked_before_and_nothing_after() {
+    let (_folder, path) = file();
+    let rows = hosted(&path).await;
+    let (one, two) = (row(1), row(2));
+    let (inserted, closed) = join(rows.insert(&one), rows.close()).await;
+    inserted.unwrap();
+    closed.unwrap();
+    rows.close().await.unwrap();
+
+    for error in [
+        rows.insert(&two).await.unwrap_err(),
+        rows.delete(one.id).await.unwrap_err(),
+        rows.get(one.id).await.unwrap_err(),
+        rows.experiment(&experiment()).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert_eq!(error.detail(), "the rows are closed");
+    }
+    let rows = SqliteRows::open(&path).await.unwrap();
+    assert_eq!(rows.get(one.id).await.unwrap(), Some(one));
+    assert_eq!(rows.get(two.id).await.unwrap(), None);
+}

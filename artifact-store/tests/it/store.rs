@@ -1,0 +1,206 @@
+//! Finding rows and reading bytes.
+
+use std::sync::Arc;
+
+use artifact_backend::{ArtifactInventory as _, Operation};
+use artifact_store::{
+    ArtifactId, ArtifactStore, ByteRange, ErrorKind, Principal, ReadGrant, Row, authorize,
+};
+use proptest::prelude::*;
+
+use crate::support::{Fault, World, bytes, experiment, other_experiment, worker};
+
+async fn grant(store: &ArtifactStore, id: ArtifactId) -> ReadGrant {
+    let row = store.row(&experiment(), id).await.unwrap();
+    authorize(&worker(), row).unwrap()
+}
+
+async fn read(world: &World, id: ArtifactId, range: ByteRange) -> artifact_store::Result<Vec<u8>> {
+    let grant = grant(&world.store, id).await;
+    let download = world.store.read(&grant, range).await?;
+    Ok(download.into_bytes().await.unwrap().to_vec())
+}
+
+#[tokio::test]
+async fn what_was_deposited_is_read() {
+    let world = World::new().await;
+    for length in [0, 1, 1000] {
+        let body = bytes(length);
+        let row = world.deposit(&body, 100).await.unwrap();
+        assert_eq!(read(&world, row.id, ByteRange::Full).await.unwrap(), body);
+    }
+}
+
+#[tokio::test]
+async fn a_row_of_another_experiment_is_not_found_and_the_backend_is_not_asked() {
+    let world = World::new().await;
+    let row = world.deposit(b"hello", 5).await.unwrap();
+    let calls = world.backend.calls();
+    for (experiment, id) in [
+        (other_experiment(), row.id),
+        (experiment(), ArtifactId::from_bytes([7; 16])),
+        ("nowhere".parse().unwrap(), row.id),
+    ] {
+        let error = world.store.row(&experiment, id).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.id(), Some(id));
+        // Also when the row is in the cache.
+        assert_eq!(
+            *world.store.row(&row.experiment, row.id).await.unwrap(),
+            *row
+        );
+    }
+    assert_eq!(world.backend.calls(), calls);
+}
+
+#[tokio::test]
+async fn a_row_is_queried_once() {
+    let world = World::new().await;
+    let row = world.deposit(b"hello", 5).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(*world.store.row(&experiment(), row.id).await.unwrap(), *row);
+    }
+    assert_eq!(world.rows.gets(), 1);
+}
+
+#[tokio::test]
+async fn a_forgotten_row_is_queried_again() {
+    use artifact_store::Rows as _;
+
+    let world = World::new().await;
+    let row = world.deposit(b"hello", 5).await.unwrap();
+    world.store.row(&experiment(), row.id).await.unwrap();
+    world.rows.delete(row.id).await.unwrap();
+    world.store.forget(row.id);
+    let error = world.store.row(&experiment(), row.id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_row_deleted_by_another_process_is_noticed_when_its_bytes_are_gone() {
+    use artifact_store::Rows as _;
+
+    let world = World::new().await;
+    let row = world.deposit(b"hello", 5).await.unwrap();
+    let grant = grant(&world.store, row.id).await;
+    world.rows.delete(row.id).await.unwrap();
+    world.mem.delete(row.id).await.unwrap();
+
+    let error = world.store.read(&grant, ByteRange::Full).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let error = world.store.row(&experiment(), row.id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_row_without_its_blob_is_corrupt() {
+    let world = World::new().await;
+    let row = world.deposit(b"hello", 5).await.unwrap();
+    world.mem.delete(row.id).await.unwrap();
+    for _ in 0..2 {
+        let error = read(&world, row.id, ByteRange::Full).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert_eq!(error.id(), Some(row.id));
+        assert!(error.detail().contains("no blob"), "{error}");
+    }
+}
+
+/// Rows whose size is not that of their blobs.
+async fn with_size(world: &World, id: ArtifactId, size: u64) -> ReadGrant {
+    let found = world.store.row(&experiment(), id).await.unwrap();
+    let mut row: Row = (*found).clone();
+    row.size = size;
+    authorize(&Principal::admin(), Arc::new(row)).unwrap()
+}
+
+#[tokio::test]
+async fn a_blob_of_another_size_is_corrupt_whatever_the_range() {
+    let world = World::new().await;
+    let row = world.deposit(b"hello", 5).await.unwrap();
+    let ranges = [
+        ByteRange::Full,
+        ByteRange::From(0),
+        ByteRange::Suffix(1),
+        ByteRange::FromTo { first: 0, last: 0 },
+    ];
+    for size in [1, 4, 6, u64::MAX] {
+        let grant = with_size(&world, row.id, size).await;
+        for range in ranges {
+            let error = world.store.read(&grant, range).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{size} {range:?}");
+        }
+    }
+    // Satisfiable by the row, not by the blob.
+    let grant = with_size(&world, row.id, 10).await;
+    let error = world
+        .store
+        .read(&grant, ByteRange::From(7))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn a_range_past_the_end_is_refused_with_the_size_before_the_backend_is_asked() {
+    let world = World::new().await;
+    let row = world.deposit(b"hello", 5).await.unwrap();
+    let grant = grant(&world.store, row.id).await;
+    let calls = world.backend.calls();
+    for range in [
+        ByteRange::From(5),
+        ByteRange::Suffix(0),
+        ByteRange::FromTo { first: 9, last: 9 },
+    ] {
+        let error = world.store.read(&grant, range).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRange);
+        assert_eq!(error.blob_size(), Some(5));
+    }
+    assert_eq!(world.backend.calls(), calls);
+}
+
+#[tokio::test]
+async fn a_backend_that_fails_is_told_by_kind() {
+    use artifact_backend::ErrorKind as Backend;
+
+    let world = World::new().await;
+    let row = world.deposit(b"hello", 5).await.unwrap();
+    for (kind, expected) in [
+        (Backend::Unavailable, ErrorKind::Unavailable),
+        (Backend::Corrupt, ErrorKind::Corrupt),
+        (Backend::PermissionDenied, ErrorKind::Misconfigured),
+        (Backend::Misconfigured, ErrorKind::Misconfigured),
+        (Backend::Unexpected, ErrorKind::Unexpected),
+    ] {
+        world.backend.fail(Operation::Download, Fault::Before(kind));
+        let error = read(&world, row.id, ByteRange::Full).await.unwrap_err();
+        assert_eq!(error.kind(), expected);
+        assert_eq!(error.operation(), artifact_store::Operation::Read);
+        assert_eq!(error.id(), Some(row.id));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_range_reads_the_bytes_that_it_names(length in 0_usize..300, a in 0_u64..400, b in 0_u64..400) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let world = World::new().await;
+            let body = bytes(length);
+            let row = world.deposit(&body, 64).await.unwrap();
+            for range in [ByteRange::Full, ByteRange::From(a), ByteRange::Suffix(b), ByteRange::FromTo { first: a, last: b }] {
+                let found = read(&world, row.id, range).await;
+                match range.resolve(length as u64) {
+                    Ok(range) => {
+                        let start = usize::try_from(range.start).unwrap();
+                        let end = usize::try_from(range.end).unwrap();
+                        prop_assert_eq!(found.unwrap(), &body[start..end]);
+                    }
+                    Err(_) => prop_assert_eq!(found.unwrap_err().kind(), ErrorKind::InvalidRange),
+                }
+            }
+            Ok(())
+        })?;
+    }
+}

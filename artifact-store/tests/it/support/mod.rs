@@ -1,0 +1,145 @@
+//! What the tests share: values, and a backend and rows whose every call can be made to fail.
+
+mod backend;
+mod rows;
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
+
+use artifact_backend::{ArtifactInventory, ManualClock};
+use artifact_backend_mem::{MemBackend, MemConfig};
+use artifact_store::{
+    ArtifactId, ArtifactStore, Experiment, ExperimentId, MemoryRows, NewArtifact, Principal,
+    PrincipalId, Row, Rows, Sha256Digest, StoreConfig,
+};
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+pub(crate) use backend::{Fault, FaultyBackend};
+pub(crate) use rows::FaultyRows;
+
+pub(crate) const WORKER: &str = "wkr_0123456789abcdefghjkmnpqrs";
+pub(crate) const OTHER_WORKER: &str = "wkr_zzzzzzzzzzzzzzzzzzzzzzzzzz";
+
+pub(crate) fn experiment() -> ExperimentId {
+    "exp-1".parse().unwrap()
+}
+
+pub(crate) fn other_experiment() -> ExperimentId {
+    "exp-2".parse().unwrap()
+}
+
+pub(crate) fn worker() -> Principal {
+    Principal::worker(worker_id(), experiment())
+}
+
+pub(crate) fn worker_id() -> PrincipalId {
+    WORKER.parse().unwrap()
+}
+
+pub(crate) fn time(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> Sha256Digest {
+    Sha256Digest::from_bytes(Sha256::digest(bytes).into())
+}
+
+/// A row with nothing special in it.
+pub(crate) fn row(id: u8) -> Row {
+    Row::new(
+        ArtifactId::from_bytes([id; 16]),
+        experiment(),
+        worker_id(),
+        u64::from(id),
+        Sha256Digest::from_bytes([id; 32]),
+        time(1_700_000_000 + i64::from(id)),
+    )
+}
+
+/// Bytes in which no two stretches are alike, so that a piece lost or swapped changes the hash.
+pub(crate) fn bytes(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_u32;
+    (0..length)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .collect()
+}
+
+/// A store in memory whose parts can be looked into and made to fail.
+pub(crate) struct World {
+    pub(crate) mem: Arc<MemBackend>,
+    pub(crate) backend: Arc<FaultyBackend>,
+    pub(crate) rows: Arc<FaultyRows>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: ArtifactStore,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(StoreConfig::default()).await
+    }
+
+    pub(crate) async fn with(config: StoreConfig) -> Self {
+        let mem = Arc::new(MemBackend::new(MemConfig::default()));
+        let backend = Arc::new(FaultyBackend::new(mem.clone()));
+        let memory = Arc::new(MemoryRows::new());
+        for id in [experiment(), other_experiment()] {
+            memory
+                .create_experiment(&Experiment::new(id, time(0)))
+                .await
+                .unwrap();
+        }
+        let rows = Arc::new(FaultyRows::new(memory));
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let clock = Arc::new(ManualClock::new(start));
+        let config = config.with_clock(clock.clone());
+        let store = ArtifactStore::new(backend.clone(), rows.clone(), config);
+        Self {
+            mem,
+            backend,
+            rows,
+            clock,
+            store,
+        }
+    }
+
+    pub(crate) fn new_artifact() -> NewArtifact {
+        NewArtifact::new(experiment(), &worker())
+    }
+
+    /// Deposits `bytes` in pieces of this length.
+    pub(crate) async fn deposit(
+        &self,
+        bytes: &[u8],
+        piece: usize,
+    ) -> artifact_store::Result<Arc<Row>> {
+        let mut deposit = self.store.deposit(Self::new_artifact()).await?;
+        for piece in bytes.chunks(piece.max(1)) {
+            deposit.write(bytes::Bytes::copy_from_slice(piece)).await?;
+        }
+        deposit.finish().await
+    }
+
+    /// The ids of all blobs.
+    pub(crate) async fn blobs(&self) -> Vec<ArtifactId> {
+        let list = self.mem.list().await.unwrap();
+        list.map_ok(|stat| stat.id).try_collect().await.unwrap()
+    }
+
+    /// Nothing is left: no blob, no row, no memory of an upload.
+    pub(crate) async fn assert_empty(&self) {
+        assert_eq!(self.blobs().await, []);
+        assert_eq!(self.mem.used_bytes(), 0);
+        assert_eq!(self.rows.inserted(), []);
+    }
+}
+
+/// Polls once, with a waker that wakes nobody: who calls decides when to go on.
+pub(crate) fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}

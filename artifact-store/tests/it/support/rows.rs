@@ -1,0 +1,85 @@
+//! Rows that fail where they are told to, and wait once before and after each insertion.
+
+use std::sync::{Arc, Mutex};
+
+use artifact_store::{
+    ArtifactId, Error, ErrorKind, Experiment, ExperimentId, Operation, Result, Row, Rows,
+};
+use async_trait::async_trait;
+use tokio::task::yield_now;
+
+use super::Fault;
+
+#[derive(Debug)]
+pub(crate) struct FaultyRows {
+    inner: Arc<dyn Rows>,
+    insert_fault: Mutex<Option<Fault>>,
+    inserted: Mutex<Vec<ArtifactId>>,
+    gets: Mutex<u32>,
+}
+
+impl FaultyRows {
+    pub(crate) fn new(inner: Arc<dyn Rows>) -> Self {
+        Self {
+            inner,
+            insert_fault: Mutex::default(),
+            inserted: Mutex::default(),
+            gets: Mutex::default(),
+        }
+    }
+
+    /// The next insertion fails so; of a backend's kinds only the name counts.
+    pub(crate) fn fail_insert(&self, fault: Fault) {
+        *self.insert_fault.lock().unwrap() = Some(fault);
+    }
+
+    /// The ids of the rows that were written.
+    pub(crate) fn inserted(&self) -> Vec<ArtifactId> {
+        self.inserted.lock().unwrap().clone()
+    }
+
+    /// How often a row was asked for.
+    pub(crate) fn gets(&self) -> u32 {
+        *self.gets.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl Rows for FaultyRows {
+    async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
+        self.inner.create_experiment(experiment).await
+    }
+
+    async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {
+        self.inner.experiment(id).await
+    }
+
+    async fn experiments(&self) -> Result<Vec<Experiment>> {
+        self.inner.experiments().await
+    }
+
+    async fn insert(&self, row: &Row) -> Result<()> {
+        let fault = self.insert_fault.lock().unwrap().take();
+        let failed = || Err(Error::new(ErrorKind::Unavailable, Operation::InsertRow));
+        yield_now().await;
+        if let Some(Fault::Before(_)) = fault {
+            return failed();
+        }
+        self.inner.insert(row).await?;
+        self.inserted.lock().unwrap().push(row.id);
+        yield_now().await;
+        if let Some(Fault::After(_)) = fault {
+            return failed();
+        }
+        Ok(())
+    }
+
+    async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {
+        *self.gets.lock().unwrap() += 1;
+        self.inner.get(id).await
+    }
+
+    async fn delete(&self, id: ArtifactId) -> Result<()> {
+        self.inner.delete(id).await
+    }
+}
