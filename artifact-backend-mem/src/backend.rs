@@ -97,7 +97,7 @@ impl ArtifactBackend for MemBackend {
         let range = range
             .resolve(size)
             .map_err(|range| Error::invalid_range(Operation::Download, id, range))?;
-        let stream = stream::iter(pieces(bytes, &range).map(Ok)).boxed();
+        let stream = stream::iter(pieces(&bytes, &range).map(Ok)).boxed();
         Ok(Download::new(id, size, range, stream))
     }
 }
@@ -131,7 +131,7 @@ impl ArtifactInventory for MemBackend {
 }
 
 /// The bytes at `range`, in pieces that share the blob's memory.
-fn pieces(bytes: Bytes, range: &Range<u64>) -> impl Iterator<Item = Bytes> + Send + 'static {
+fn pieces(bytes: &Bytes, range: &Range<u64>) -> impl Iterator<Item = Bytes> + Send + 'static {
     let inside = "a range is resolved against the size of bytes that are in memory";
     let start = usize::try_from(range.start).expect(inside);
     let end = usize::try_from(range.end).expect(inside);

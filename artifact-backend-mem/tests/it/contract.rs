@@ -1,9 +1,54 @@
-//! The operations in the plain case.
+//! The whole contract, and the order of a list, which is more than the contract asks.
 
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory};
-use artifact_backend_mem::MemBackend;
+use artifact_backend_conformance::{Storage, Suite};
+use artifact_backend_mem::{MemBackend, MemConfig};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+
+fn storage(config: MemConfig) -> Storage {
+    let backend = MemBackend::new(config);
+    let again = backend.clone();
+    Storage::new(backend).with_reopen(move || {
+        // Another process could not open it. Another handle is the most that there is.
+        let again = again.clone();
+        async move { Ok(again) }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_conformance_suite_passes() {
+    let report = Suite::new(|| async { Ok(storage(MemConfig::default())) })
+        .volatile("it keeps its blobs in a map in memory")
+        .run()
+        .await;
+    report.assert_passed();
+    let skipped: Vec<_> = report.skipped().map(|case| case.name).collect();
+    // A map cannot get lost, no answer of it does, and nothing can be planted in it.
+    assert_eq!(
+        skipped,
+        [
+            "absent::a_lost_storage_is_not_an_absent_blob",
+            "honest::a_store_of_unknown_outcome_is_ambiguous",
+            "honest::a_commit_of_unknown_outcome_is_ambiguous",
+            "bounded::an_upload_does_not_hold_the_blob",
+            "contained::what_is_planted_is_never_read",
+            "contained::what_is_planted_is_never_written_through",
+            "contained::what_is_planted_is_no_blob_to_maintenance",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_conformance_suite_passes_with_a_bound_that_is_not_reached() {
+    let config = || MemConfig::default().with_max_total_bytes(200 * 1024 * 1024);
+    let suite = Suite::new(move || async move { Ok(storage(config())) });
+    let report = suite
+        .volatile("it keeps its blobs in a map in memory")
+        .run()
+        .await;
+    report.assert_passed();
+}
 
 #[tokio::test]
 async fn list_goes_in_order_and_sees_what_comes_behind_it() {

@@ -1,0 +1,104 @@
+//! Clause 5: `NotFound` only where the backend knows that this blob is absent.
+
+use artifact_backend::{ArtifactId, ByteRange, ErrorKind};
+use futures_util::TryStreamExt;
+
+use crate::case::{Context, Outcome, Stop, cases, ensure};
+use crate::check::{fails, is_absent, ok};
+use crate::data::noise;
+
+cases!("absent":
+    an_id_that_was_never_stored_is_not_found,
+    every_range_of_an_absent_blob_is_not_found,
+    an_absent_id_is_not_found_beside_others,
+    a_lost_storage_is_not_an_absent_blob,
+);
+
+async fn an_id_that_was_never_stored_is_not_found(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for id in [
+        ArtifactId::mint(),
+        ArtifactId::from_bytes([0; 16]),
+        ArtifactId::from_bytes([0xff; 16]),
+    ] {
+        is_absent(&*backend, id, "an id that was never stored").await?;
+    }
+    Ok(())
+}
+
+async fn every_range_of_an_absent_blob_is_not_found(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    // The last three hold no byte of any blob; of an absent one that is not known.
+    for range in [
+        ByteRange::Full,
+        ByteRange::From(0),
+        ByteRange::FromTo { first: 0, last: 9 },
+        ByteRange::Suffix(5),
+        ByteRange::FromTo { first: 5, last: 4 },
+        ByteRange::Suffix(0),
+        ByteRange::From(u64::MAX),
+    ] {
+        let answer = backend.download(id, range).await;
+        let what = format!("download of {range:?} of an absent blob");
+        let error = fails(answer, ErrorKind::NotFound, &what)?;
+        ensure!(error.blob_size().is_none(), "{what} tells a size");
+    }
+    Ok(())
+}
+
+async fn an_absent_id_is_not_found_beside_others(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for number in 0..8 {
+        let stored = backend.store(ArtifactId::mint(), noise(number, 100)).await;
+        ok(stored, "store")?;
+        is_absent(&*backend, ArtifactId::mint(), "an id beside others").await?;
+    }
+    Ok(())
+}
+
+async fn a_lost_storage_is_not_an_absent_blob(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    ok(backend.store(id, noise(1, 1_000)).await, "store")?;
+    storage.lose().await?;
+    for id in [id, ArtifactId::mint()] {
+        let answers = [
+            ("load", backend.load(id).await.map(|_| ())),
+            (
+                "download",
+                backend.download(id, ByteRange::Full).await.map(|_| ()),
+            ),
+            ("stat", backend.stat(id).await.map(|_| ())),
+        ];
+        for (what, answer) in answers {
+            // A cache may still know the bytes; that the blob is absent is known to nobody.
+            let Err(error) = answer else { continue };
+            ensure!(
+                error.kind() != ErrorKind::NotFound,
+                "{what} in a lost storage says NotFound"
+            );
+        }
+    }
+    let listed = match backend.list().await {
+        Ok(list) => list.try_collect::<Vec<_>>().await,
+        Err(error) => Err(error),
+    };
+    if let Ok(blobs) = listed {
+        ensure!(
+            !blobs.is_empty(),
+            "list of a lost storage says that there are no blobs"
+        );
+    }
+    match backend.store(ArtifactId::mint(), noise(2, 1_000)).await {
+        Ok(()) => Err(Stop::Failed("a store into a lost storage says Ok".into())),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Stop::Failed(
+            "a store into a lost storage says AlreadyExists".into(),
+        )),
+        Err(_) => Ok(()),
+    }
+}

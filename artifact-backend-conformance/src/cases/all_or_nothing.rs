@@ -1,0 +1,117 @@
+//! Clause 6: an error, an aborted or a dropped upload leaves nothing or the whole, and no leftover
+//! that sweep cannot find. Futures dropped half-way are next door, in `dropped`.
+
+use artifact_backend::{ArtifactId, ErrorKind};
+
+use crate::case::{Context, Outcome, cases};
+use crate::check::{fails, is_absent, is_swept, is_there, ok};
+use crate::data::{KIB, noise};
+
+cases!("all-or-nothing":
+    an_aborted_upload_leaves_nothing,
+    a_dropped_upload_leaves_nothing,
+    an_id_can_be_stored_after_its_upload_was_given_up,
+    a_commit_that_lost_leaves_no_leftover,
+    a_store_that_lost_leaves_no_leftover,
+    committed_uploads_and_stores_leave_no_leftover,
+);
+
+/// Nothing written, a little, and more than a buffer holds.
+const WRITTEN: [usize; 4] = [0, 1, 5_000, 700 * KIB];
+
+async fn an_aborted_upload_leaves_nothing(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for len in WRITTEN {
+        let id = ArtifactId::mint();
+        let mut upload = ok(backend.upload(id).await, "upload")?;
+        ok(upload.write(noise(1, len)).await, "write")?;
+        ok(upload.abort().await, "abort")?;
+        is_absent(&*backend, id, "an aborted upload").await?;
+    }
+    is_swept(&context, &storage).await
+}
+
+async fn a_dropped_upload_leaves_nothing(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let mut ids = Vec::new();
+    for len in WRITTEN {
+        let id = ArtifactId::mint();
+        let mut upload = ok(backend.upload(id).await, "upload")?;
+        ok(upload.write(noise(1, len)).await, "write")?;
+        drop(upload);
+        is_absent(&*backend, id, "a dropped upload").await?;
+        ids.push(id);
+    }
+    is_swept(&context, &storage).await?;
+    for id in ids {
+        is_absent(&*backend, id, "an upload dropped a while ago").await?;
+    }
+    Ok(())
+}
+
+async fn an_id_can_be_stored_after_its_upload_was_given_up(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for abort in [true, false] {
+        let id = ArtifactId::mint();
+        let mut upload = ok(backend.upload(id).await, "upload")?;
+        ok(upload.write(noise(1, 5_000)).await, "write")?;
+        if abort {
+            ok(upload.abort().await, "abort")?;
+        } else {
+            drop(upload);
+        }
+        let bytes = noise(2, 3_000);
+        ok(
+            backend.store(id, bytes.clone()).await,
+            "a store after the upload was given up",
+        )?;
+        is_swept(&context, &storage).await?;
+        is_there(&*backend, id, &bytes, "the blob stored after it").await?;
+    }
+    Ok(())
+}
+
+async fn a_commit_that_lost_leaves_no_leftover(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    let mut upload = ok(backend.upload(id).await, "upload")?;
+    ok(upload.write(noise(1, 300 * KIB)).await, "write")?;
+    let winner = noise(2, 1_000);
+    ok(backend.store(id, winner.clone()).await, "store")?;
+    let lost = upload.commit().await;
+    fails(lost, ErrorKind::AlreadyExists, "the commit that lost")?;
+    is_swept(&context, &storage).await?;
+    is_there(&*backend, id, &winner, "the winner's blob").await
+}
+
+async fn a_store_that_lost_leaves_no_leftover(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    let winner = noise(1, 1_000);
+    ok(backend.store(id, winner.clone()).await, "store")?;
+    for number in 0..4 {
+        let lost = backend.store(id, noise(number, 300 * KIB)).await;
+        fails(lost, ErrorKind::AlreadyExists, "the store that lost")?;
+    }
+    is_swept(&context, &storage).await?;
+    is_there(&*backend, id, &winner, "the winner's blob").await
+}
+
+async fn committed_uploads_and_stores_leave_no_leftover(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let [stored, uploaded] = [ArtifactId::mint(), ArtifactId::mint()];
+    let bytes = noise(1, 300 * KIB);
+    ok(backend.store(stored, bytes.clone()).await, "store")?;
+    let mut upload = ok(backend.upload(uploaded).await, "upload")?;
+    ok(upload.write(bytes.clone()).await, "write")?;
+    ok(upload.commit().await, "commit")?;
+    is_swept(&context, &storage).await?;
+    is_there(&*backend, stored, &bytes, "the stored blob").await?;
+    is_there(&*backend, uploaded, &bytes, "the uploaded blob").await
+}

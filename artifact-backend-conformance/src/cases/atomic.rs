@@ -1,0 +1,126 @@
+//! Clause 2: a reader sees the whole blob or `NotFound`, never a part of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use artifact_backend::{ArtifactId, ByteRange, ErrorKind};
+use bytes::Bytes;
+use tokio::task::{JoinHandle, yield_now};
+
+use super::race::{Backend, By, Racer, race};
+use crate::case::{Context, Outcome, Stop, cases, ensure};
+use crate::check::{chain, is_absent, is_there, ok, read};
+use crate::data::{KIB, cut, noise};
+use crate::suite::panic_text;
+
+cases!("atomic":
+    an_upload_is_invisible_until_its_commit,
+    readers_during_a_store_see_nothing_or_the_whole,
+    readers_during_an_upload_see_nothing_or_the_whole,
+    readers_during_a_race_see_one_winner_only,
+);
+
+const ROUNDS: u64 = 12;
+
+async fn an_upload_is_invisible_until_its_commit(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    let bytes = noise(1, 700 * KIB);
+    let mut upload = ok(backend.upload(id).await, "upload")?;
+    is_absent(&*backend, id, "an upload with nothing written").await?;
+    for piece in cut(&bytes, &[100 * KIB, 1, 200 * KIB]) {
+        ok(upload.write(piece).await, "write")?;
+        is_absent(&*backend, id, "an upload in flight").await?;
+    }
+    ok(upload.commit().await, "commit")?;
+    is_there(&*backend, id, &bytes, "a committed upload").await
+}
+
+/// Reads one id over and over until told to stop, and fails at the first answer that is neither
+/// `NotFound` nor one of `wholes`, the same one as before.
+fn watch(
+    backend: &Backend,
+    id: ArtifactId,
+    wholes: &[Bytes],
+    stop: &Arc<AtomicBool>,
+) -> JoinHandle<Outcome> {
+    let backend = Arc::clone(backend);
+    let wholes = wholes.to_vec();
+    let stop = Arc::clone(stop);
+    tokio::spawn(async move {
+        let mut seen: Option<Bytes> = None;
+        let mut by_load = false;
+        loop {
+            // Read once more after the end, when the blob must be there.
+            let last = stop.load(Ordering::SeqCst);
+            by_load = !by_load;
+            let answer = if by_load {
+                backend.load(id).await
+            } else {
+                read(&*backend, id, ByteRange::Full).await
+            };
+            match (answer, &seen) {
+                (Ok(found), Some(before)) => {
+                    ensure!(found == *before, "a reader saw a blob change");
+                }
+                (Ok(found), None) => {
+                    let whole = wholes.contains(&found);
+                    let len = found.len();
+                    ensure!(whole, "a reader saw {len} bytes that are no whole blob");
+                    seen = Some(found);
+                }
+                (Err(error), None) if error.kind() == ErrorKind::NotFound => {
+                    ensure!(!last, "NotFound after the blob was acknowledged");
+                }
+                (Err(error), _) => {
+                    let text = chain(&error);
+                    return Err(Stop::Failed(format!("a reader got neither: {text}")));
+                }
+            }
+            if last {
+                return Ok(());
+            }
+            yield_now().await;
+        }
+    })
+}
+
+async fn rounds(context: Context, by: &[By]) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for round in 0..ROUNDS {
+        let id = ArtifactId::mint();
+        let racers: Vec<_> = (0..)
+            .zip(by)
+            .map(|(number, by)| Racer {
+                bytes: noise(round * 16 + number, 150 * KIB),
+                ..Racer::new(&backend, *by, number)
+            })
+            .collect();
+        let wholes: Vec<_> = racers.iter().map(|racer| racer.bytes.clone()).collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let readers = [(); 4].map(|()| watch(&backend, id, &wholes, &stop));
+        let answers = race(id, &racers).await;
+        stop.store(true, Ordering::SeqCst);
+        for reader in readers {
+            let outcome = reader.await;
+            outcome.map_err(|died| Stop::Failed(panic_text(died)))??;
+        }
+        let won = answers?.iter().filter(|answer| answer.is_ok()).count();
+        ensure!(won == 1, "{won} of {} creators were told Ok", racers.len());
+    }
+    Ok(())
+}
+
+async fn readers_during_a_store_see_nothing_or_the_whole(context: Context) -> Outcome {
+    rounds(context, &[By::Store]).await
+}
+
+async fn readers_during_an_upload_see_nothing_or_the_whole(context: Context) -> Outcome {
+    rounds(context, &[By::Upload]).await
+}
+
+async fn readers_during_a_race_see_one_winner_only(context: Context) -> Outcome {
+    rounds(context, &[By::Upload, By::Store, By::Upload, By::Store]).await
+}

@@ -1,0 +1,124 @@
+//! Clause 8: upload and download need memory that does not grow with the blob.
+//!
+//! What the suite can see from outside is which of the pieces that it wrote are still held, and how
+//! large the pieces are that it reads. Copies that a backend makes are not seen.
+
+use artifact_backend::{ArtifactId, ArtifactInventory, ByteRange};
+
+use crate::case::{Context, Outcome, Stop, cases, ensure};
+use crate::check::ok;
+use crate::data::{Held, Large, MIB};
+
+cases!("bounded":
+    an_upload_does_not_hold_the_blob,
+    a_download_comes_in_pieces,
+    a_range_of_a_large_blob_comes_in_pieces,
+);
+
+/// What a backend may hold of one blob at a time: two parts of 8 MiB, say.
+const BOUND: u64 = 16 * MIB as u64;
+
+async fn upload_large(
+    backend: &dyn ArtifactInventory,
+    id: ArtifactId,
+    large: &Large,
+) -> Outcome<u64> {
+    let held = Held::default();
+    let mut most = 0;
+    let mut upload = ok(backend.upload(id).await, "upload")?;
+    upload.expect_size(large.size);
+    for number in 0..large.blocks() {
+        let piece = held.piece(large.block(number));
+        ok(upload.write(piece).await, "write")?;
+        most = most.max(held.bytes());
+    }
+    ok(upload.commit().await, "commit")?;
+    Ok(most)
+}
+
+/// Reads the stream and checks every piece against the blob.
+async fn read_large(
+    backend: &dyn ArtifactInventory,
+    id: ArtifactId,
+    large: &Large,
+    range: ByteRange,
+) -> Outcome {
+    let expected = range
+        .resolve(large.size)
+        .map_err(|error| Stop::Failed(error.to_string()))?;
+    let mut download = ok(backend.download(id, range).await, "download")?;
+    ensure!(
+        download.size() == large.size,
+        "download says {} bytes",
+        download.size()
+    );
+    let mut position = expected.start;
+    let mut pieces = 0;
+    while let Some(piece) = download.next().await {
+        let piece = ok(piece, "a piece")?;
+        ensure!(
+            piece.len() as u64 <= BOUND,
+            "one piece of a download has {} bytes, {BOUND} are allowed",
+            piece.len()
+        );
+        let difference = large.first_difference(position, &piece);
+        ensure!(difference.is_none(), "the byte at {difference:?} is wrong");
+        position += piece.len() as u64;
+        pieces += 1;
+    }
+    ensure!(
+        position == expected.end,
+        "the stream ended at {position}, not at {}",
+        expected.end
+    );
+    ensure!(
+        pieces > 1,
+        "{} bytes came in one piece",
+        expected.end - expected.start
+    );
+    Ok(())
+}
+
+async fn an_upload_does_not_hold_the_blob(context: Context) -> Outcome {
+    context.skip_if_volatile()?;
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    let large = Large::new(1, context.large_blob);
+    let most = upload_large(&*backend, id, &large).await?;
+    ensure!(
+        most <= BOUND,
+        "{most} bytes of written pieces were still held, {BOUND} are allowed"
+    );
+    read_large(&*backend, id, &large, ByteRange::Full).await
+}
+
+async fn a_download_comes_in_pieces(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    let large = Large::new(2, context.large_blob + 12_345);
+    upload_large(&*backend, id, &large).await?;
+    read_large(&*backend, id, &large, ByteRange::Full).await
+}
+
+async fn a_range_of_a_large_blob_comes_in_pieces(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    let large = Large::new(3, context.large_blob);
+    upload_large(&*backend, id, &large).await?;
+    let most = BOUND + MIB as u64;
+    let first = 12_345;
+    for range in [
+        ByteRange::Suffix(most),
+        ByteRange::From(large.size - most - 1),
+        ByteRange::FromTo {
+            first,
+            last: first + most,
+        },
+    ] {
+        read_large(&*backend, id, &large, range).await?;
+    }
+    Ok(())
+}

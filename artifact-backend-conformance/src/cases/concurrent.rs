@@ -1,0 +1,286 @@
+//! Clause 12: all of it under any interleaving of callers, against a model.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use artifact_backend::{ArtifactId, ByteRange, Error, ErrorKind, Result};
+use bytes::Bytes;
+use tokio::sync::Barrier;
+use tokio::task::yield_now;
+
+use super::race::Backend;
+use crate::case::{Context, Outcome, Stop, cases, ensure};
+use crate::check::{chain, dropped_after, is_absent, is_there, list, read, upload};
+use crate::data::{SplitMix64, cut, noise};
+use crate::suite::panic_text;
+
+cases!("concurrent":
+    random_operations_agree_with_a_model,
+    random_operations_of_two_handles_agree_with_a_model,
+);
+
+const TASKS: u64 = 16;
+const STEPS: usize = 60;
+const IDS: usize = 32;
+/// The last ids are stored before the start, and deleted in the course of it; none is created
+/// again after its delete, which the contract does not allow.
+const DOOMED: usize = 8;
+
+/// What is known of one id.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// The creator that was told `Ok`.
+    winner: Option<u64>,
+    /// Somebody's create was dropped or ended as unknown: the bytes of such a one may be there.
+    unknown: bool,
+    /// A delete was begun.
+    doomed: bool,
+}
+
+struct Model {
+    ids: Vec<ArtifactId>,
+    known: Vec<Mutex<Known>>,
+}
+
+/// A blob tells by whom it was made, so that every read can be checked as a whole.
+fn blob(creator: u64) -> Bytes {
+    let length = usize::try_from(creator % 5_000).expect("it is under 5,000");
+    let mut bytes = creator.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&noise(creator, length));
+    bytes.into()
+}
+
+/// Who made this blob, if it is a whole one.
+fn creator(bytes: &[u8]) -> Option<u64> {
+    let creator = u64::from_le_bytes(*bytes.first_chunk()?);
+    (bytes == blob(creator)).then_some(creator)
+}
+
+fn broken<T>(text: String) -> Outcome<T> {
+    Err(Stop::Failed(text))
+}
+
+impl Model {
+    fn known(&self, at: usize) -> Known {
+        *self.known[at]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, at: usize, change: impl FnOnce(&mut Known)) {
+        change(
+            &mut self.known[at]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// A create was answered (`None`: its future was dropped).
+    fn created(&self, at: usize, creator: u64, answer: Option<Result<()>>) -> Outcome {
+        match answer {
+            Some(Ok(())) => {
+                let mut before = None;
+                self.change(at, |known| before = known.winner.replace(creator));
+                match before {
+                    Some(other) => broken(format!("creators {other} and {creator} both got Ok")),
+                    None => Ok(()),
+                }
+            }
+            Some(Err(error)) => match error.kind() {
+                ErrorKind::AlreadyExists => Ok(()),
+                ErrorKind::Ambiguous => {
+                    self.change(at, |known| known.unknown = true);
+                    Ok(())
+                }
+                _ => broken(format!("a create failed: {}", chain(&error))),
+            },
+            None => {
+                self.change(at, |known| known.unknown = true);
+                Ok(())
+            }
+        }
+    }
+
+    /// A read that began when `before` was known was answered.
+    fn read(&self, at: usize, before: Known, answer: Result<Bytes>) -> Outcome {
+        let found = match answer {
+            Ok(bytes) => {
+                let length = bytes.len();
+                let Some(found) = creator(&bytes) else {
+                    return broken(format!("{length} bytes were read that are no whole blob"));
+                };
+                found
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                ensure!(
+                    before.winner.is_none() || self.known(at).doomed,
+                    "NotFound after the blob was acknowledged"
+                );
+                return Ok(());
+            }
+            // A stream may break off when its blob is deleted.
+            Err(_) if self.known(at).doomed => return Ok(()),
+            Err(error) => return broken(format!("a read failed: {}", chain(&error))),
+        };
+        if let Some(winner) = before.winner {
+            ensure!(
+                found == winner,
+                "read creator {found}'s blob, {winner} was acknowledged"
+            );
+        }
+        Ok(())
+    }
+}
+
+async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator: u64) -> Outcome {
+    let choice = random.below(100);
+    let living = IDS - DOOMED;
+    // Reads and deletes go to all ids, creates only to those that nobody deletes.
+    let at = if choice < 45 {
+        random.below(living)
+    } else {
+        random.below(IDS)
+    };
+    let id = model.ids[at];
+    let before = model.known(at);
+    match choice {
+        0..15 => {
+            let answer = backend.store(id, blob(creator)).await;
+            model.created(at, creator, Some(answer))
+        }
+        15..30 => {
+            let pieces = cut(
+                &blob(creator),
+                &[1 + random.below(900), random.below(2_000)],
+            );
+            let answer = upload(&**backend, id, pieces).await;
+            model.created(at, creator, Some(answer))
+        }
+        30..37 => {
+            // Before it begins: what a dropped create leaves may be seen at once.
+            model.change(at, |known| known.unknown = true);
+            let polls = u32::try_from(random.below(4)).expect("it is under 4");
+            let answer = dropped_after(backend.store(id, blob(creator)), polls).await;
+            model.created(at, creator, answer)
+        }
+        37..45 => {
+            let mut upload = match backend.upload(id).await {
+                Ok(upload) => upload,
+                Err(error) => return model.created(at, creator, Some(Err(error))),
+            };
+            let written = upload.write(blob(creator)).await;
+            yield_now().await;
+            drop(upload);
+            match written {
+                Err(error) => model.created(at, creator, Some(Err(error))),
+                Ok(()) => Ok(()),
+            }
+        }
+        45..65 => model.read(at, before, backend.load(id).await),
+        65..80 => model.read(at, before, read(&**backend, id, ByteRange::Full).await),
+        80..88 => match backend.stat(id).await {
+            Ok(_) => Ok(()),
+            Err(error) => model.read(at, before, Err(error)),
+        },
+        88..92 => {
+            let doomed = living + random.below(DOOMED);
+            model.change(doomed, |known| known.doomed = true);
+            let answer = backend.delete(model.ids[doomed]).await;
+            answer.or_else(|error: Error| broken(format!("delete failed: {}", chain(&error))))
+        }
+        92..96 => {
+            let known: Vec<_> = (0..IDS).map(|at| model.known(at)).collect();
+            let listed = list(&**backend).await?;
+            for (at, id) in model.ids.iter().enumerate() {
+                let times = listed.iter().filter(|listed| *listed == id).count();
+                ensure!(times <= 1, "list shows one id {times} times");
+                let must = known[at].winner.is_some() && !model.known(at).doomed;
+                ensure!(
+                    times == 1 || !must,
+                    "list does not show an acknowledged blob"
+                );
+            }
+            Ok(())
+        }
+        _ => match backend.sweep(Duration::ZERO).await {
+            Ok(_) => Ok(()),
+            Err(error) => broken(format!("sweep failed: {}", chain(&error))),
+        },
+    }
+}
+
+async fn interleave(context: &Context, handles: &[Backend]) -> Outcome {
+    let seed = context.seed;
+    let model = Arc::new(Model {
+        ids: (0..IDS).map(|_| ArtifactId::mint()).collect(),
+        known: (0..IDS).map(|_| Mutex::default()).collect(),
+    });
+    for at in IDS - DOOMED..IDS {
+        let answer = handles[0].store(model.ids[at], blob(at as u64)).await;
+        model.created(at, at as u64, Some(answer))?;
+    }
+    let start = Arc::new(Barrier::new(usize::try_from(TASKS).expect("it is small")));
+    let tasks: Vec<_> = (0..TASKS)
+        .zip(handles.iter().cycle().cloned())
+        .map(|(task, backend)| {
+            let model = Arc::clone(&model);
+            let start = Arc::clone(&start);
+            tokio::spawn(async move {
+                let mut random = SplitMix64::new(seed ^ (task << 32));
+                start.wait().await;
+                for number in 0..STEPS {
+                    // No two creators have the same number.
+                    let creator = 1_000 + task * 1_000 + number as u64;
+                    step(&backend, &model, &mut random, creator).await?;
+                }
+                Ok(())
+            })
+        })
+        .collect();
+    // All of them are awaited, so that none goes on in another case.
+    let mut outcome = Ok(());
+    for task in tasks {
+        let ended = task.await.map_err(|died| Stop::Failed(panic_text(died)));
+        outcome = outcome.and(ended.and_then(|ended| ended));
+    }
+    outcome?;
+    for at in 0..IDS {
+        let known = model.known(at);
+        let id = model.ids[at];
+        for backend in handles {
+            match known.winner {
+                _ if known.doomed => is_absent(&**backend, id, "a deleted blob").await?,
+                Some(winner) => {
+                    is_there(&**backend, id, &blob(winner), "a winner's blob").await?;
+                }
+                None if known.unknown => {
+                    let answer = backend.load(id).await;
+                    model.read(at, known, answer)?;
+                }
+                None => is_absent(&**backend, id, "what nobody created").await?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A failure names the seed.
+fn seeded(outcome: Outcome, seed: u64) -> Outcome {
+    outcome.map_err(|stop| match stop {
+        Stop::Failed(why) => Stop::Failed(format!("with_seed({seed:#x}): {why}")),
+        skipped @ Stop::Skipped(_) => skipped,
+    })
+}
+
+async fn random_operations_agree_with_a_model(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let outcome = interleave(&context, &[storage.backend()]).await;
+    seeded(outcome, context.seed)
+}
+
+async fn random_operations_of_two_handles_agree_with_a_model(context: Context) -> Outcome {
+    let storage = context.fresh_to_reopen().await?;
+    let handles = [storage.backend(), storage.second_handle().await?];
+    let outcome = interleave(&context, &handles).await;
+    seeded(outcome, context.seed)
+}

@@ -1,0 +1,137 @@
+//! Clause 10: nothing outside the root or prefix is read or written, whatever is planted inside.
+
+use std::time::Duration;
+
+use artifact_backend::{ArtifactId, ByteRange, ErrorKind};
+
+use bytes::Bytes;
+
+use super::race::Backend;
+use crate::case::{Context, Outcome, Stop, cases, ensure};
+use crate::check::{is_there, list, ok, read, same, upload};
+use crate::data::noise;
+use crate::storage::Storage;
+
+cases!("contained":
+    what_is_planted_is_never_read,
+    what_is_planted_is_never_written_through,
+    what_is_planted_is_no_blob_to_maintenance,
+);
+
+/// Runs `test` on a fresh storage for each plant, and lets the plant look what was touched.
+async fn each_plant<F, Fut>(context: Context, test: F) -> Outcome
+where
+    F: Fn(Backend, ArtifactId) -> Fut + Send + Sync,
+    Fut: Future<Output = Outcome> + Send,
+{
+    let mut storage = context.fresh().await?;
+    let plants = storage.plants().len();
+    if plants == 0 {
+        let why = "the storage has no `with_plant`";
+        return Err(Stop::Skipped(why.into()));
+    }
+    for number in 0..plants {
+        if number > 0 {
+            storage = context.fresh().await?;
+        }
+        one_plant(&storage, number, &test).await?;
+    }
+    Ok(())
+}
+
+async fn one_plant<F, Fut>(storage: &Storage, number: usize, test: &F) -> Outcome
+where
+    F: Fn(Backend, ArtifactId) -> Fut + Send + Sync,
+    Fut: Future<Output = Outcome> + Send,
+{
+    let plant = storage.plants().get(number).cloned();
+    let Some(plant) = plant else {
+        return Err(Stop::Failed("the number of plants changed".into()));
+    };
+    let backend = storage.backend();
+    let before = (ArtifactId::mint(), noise(1, 3_000));
+    ok(backend.store(before.0, before.1.clone()).await, "store")?;
+    let id = ArtifactId::mint();
+    let planted = plant.plant(id).await;
+    planted
+        .map_err(|error| Stop::Failed(format!("{} cannot be planted: {error}", plant.name())))?;
+    let outcome = test(backend.clone(), id).await;
+    let touched = plant.check().await;
+    let name = plant.name();
+    touched.map_err(|error| Stop::Failed(format!("{name}: the outside was touched: {error}")))?;
+    outcome.map_err(|stop| match stop {
+        Stop::Failed(why) => Stop::Failed(format!("{name}: {why}")),
+        skipped @ Stop::Skipped(_) => skipped,
+    })?;
+    is_there(&*backend, before.0, &before.1, "a blob stored before").await?;
+    let after = ArtifactId::mint();
+    ok(
+        backend.store(after, before.1.clone()).await,
+        "a store beside what is planted",
+    )?;
+    is_there(&*backend, after, &before.1, "a blob stored after").await
+}
+
+async fn what_is_planted_is_never_read(context: Context) -> Outcome {
+    each_plant(context, |backend, id| async move {
+        let answers = [
+            ("load", backend.load(id).await),
+            ("download", read(&*backend, id, ByteRange::Full).await),
+            ("a range", read(&*backend, id, ByteRange::Suffix(1)).await),
+        ];
+        for (what, answer) in answers {
+            let length = answer.as_ref().map_or(0, Bytes::len);
+            ensure!(
+                answer.is_err(),
+                "{what} gave {length} bytes that nobody stored"
+            );
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn what_is_planted_is_never_written_through(context: Context) -> Outcome {
+    each_plant(context, |backend, id| async move {
+        let bytes = noise(2, 2_000);
+        for by_upload in [false, true] {
+            let answer = if by_upload {
+                upload(&*backend, id, [bytes.clone()]).await
+            } else {
+                backend.store(id, bytes.clone()).await
+            };
+            if answer.is_ok() {
+                // Only where it really is stored, in spite of what lay there.
+                let found = ok(backend.load(id).await, "load of what was acknowledged")?;
+                same(&found, &bytes, "what was acknowledged")?;
+                break;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn what_is_planted_is_no_blob_to_maintenance(context: Context) -> Outcome {
+    each_plant(context, |backend, id| async move {
+        let stat = backend.stat(id).await;
+        ensure!(stat.is_err(), "stat takes it for a blob: {stat:?}");
+        let listed = list(&*backend).await?;
+        ensure!(!listed.contains(&id), "list shows it");
+        ensure!(
+            listed.len() == 1,
+            "list shows {} blobs, one is stored",
+            listed.len()
+        );
+        ok(backend.sweep(Duration::ZERO).await, "sweep")?;
+        if let Err(error) = backend.delete(id).await {
+            let refused = matches!(
+                error.kind(),
+                ErrorKind::Corrupt | ErrorKind::PermissionDenied | ErrorKind::Misconfigured
+            );
+            ensure!(refused, "delete fails with {:?}", error.kind());
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,119 @@
+//! Clause 3: what was acknowledged is there for whoever opens the storage next.
+//!
+//! A power cut cannot be made here. What can be seen is that nothing depends on the handle: it is
+//! dropped without a farewell, and another one is opened.
+
+use artifact_backend::{ArtifactId, ErrorKind};
+use bytes::Bytes;
+
+use crate::case::{Context, Outcome, cases};
+use crate::check::{fails, is_absent, is_there, ok, upload};
+use crate::data::{KIB, cut, noise};
+
+cases!("durable":
+    a_store_outlives_its_handle,
+    an_upload_outlives_its_handle,
+    a_delete_outlives_its_handle,
+    already_exists_outlives_its_handle,
+    an_upload_in_flight_ends_with_its_handle,
+    a_second_handle_sees_at_once_what_was_acknowledged,
+);
+
+async fn a_store_outlives_its_handle(context: Context) -> Outcome {
+    let mut storage = context.fresh_to_reopen().await?;
+    let blobs: Vec<(ArtifactId, Bytes)> = [0, 1, 4_096, 300 * KIB]
+        .into_iter()
+        .map(|len| (ArtifactId::mint(), noise(len as u64, len)))
+        .collect();
+    for (id, bytes) in &blobs {
+        ok(storage.backend().store(*id, bytes.clone()).await, "store")?;
+    }
+    for _ in 0..2 {
+        let backend = storage.reopen().await?;
+        for (id, bytes) in &blobs {
+            is_there(&*backend, *id, bytes, "a stored blob after a reopen").await?;
+        }
+    }
+    Ok(())
+}
+
+async fn an_upload_outlives_its_handle(context: Context) -> Outcome {
+    let mut storage = context.fresh_to_reopen().await?;
+    let id = ArtifactId::mint();
+    let bytes = noise(1, 900 * KIB);
+    ok(
+        upload(&*storage.backend(), id, cut(&bytes, &[100_001])).await,
+        "upload",
+    )?;
+    let backend = storage.reopen().await?;
+    is_there(&*backend, id, &bytes, "an uploaded blob after a reopen").await
+}
+
+async fn a_delete_outlives_its_handle(context: Context) -> Outcome {
+    let mut storage = context.fresh_to_reopen().await?;
+    let [gone, stays] = [ArtifactId::mint(), ArtifactId::mint()];
+    let bytes = noise(1, 5_000);
+    ok(storage.backend().store(gone, bytes.clone()).await, "store")?;
+    ok(storage.backend().store(stays, bytes.clone()).await, "store")?;
+    ok(storage.backend().delete(gone).await, "delete")?;
+    let backend = storage.reopen().await?;
+    is_absent(&*backend, gone, "a deleted blob after a reopen").await?;
+    is_there(&*backend, stays, &bytes, "the other blob after a reopen").await
+}
+
+async fn already_exists_outlives_its_handle(context: Context) -> Outcome {
+    let mut storage = context.fresh_to_reopen().await?;
+    let id = ArtifactId::mint();
+    let bytes = noise(1, 5_000);
+    ok(storage.backend().store(id, bytes.clone()).await, "store")?;
+    let backend = storage.reopen().await?;
+    let second = backend.store(id, noise(2, 10)).await;
+    fails(
+        second,
+        ErrorKind::AlreadyExists,
+        "a second store after a reopen",
+    )?;
+    let third = upload(&*backend, id, [noise(3, 10)]).await;
+    fails(third, ErrorKind::AlreadyExists, "an upload after a reopen")?;
+    is_there(&*backend, id, &bytes, "the first blob").await
+}
+
+async fn an_upload_in_flight_ends_with_its_handle(context: Context) -> Outcome {
+    let mut storage = context.fresh_to_reopen().await?;
+    let id = ArtifactId::mint();
+    let mut upload = ok(storage.backend().upload(id).await, "upload")?;
+    ok(upload.write(noise(1, 200 * KIB)).await, "write")?;
+    drop(upload);
+    let backend = storage.reopen().await?;
+    is_absent(&*backend, id, "a dropped upload after a reopen").await?;
+    let bytes = noise(2, 3_000);
+    ok(
+        backend.store(id, bytes.clone()).await,
+        "a store under its id",
+    )?;
+    is_there(&*backend, id, &bytes, "the blob stored then").await
+}
+
+async fn a_second_handle_sees_at_once_what_was_acknowledged(context: Context) -> Outcome {
+    let storage = context.fresh_to_reopen().await?;
+    let first = storage.backend();
+    let second = storage.second_handle().await?;
+    let handles = [&*first, &*second];
+    for (writer, reader) in [(0, 1), (1, 0)] {
+        let id = ArtifactId::mint();
+        let bytes = noise(writer as u64, 5_000);
+        // Asked before, so that a cached absence would be seen.
+        is_absent(handles[reader], id, "a blob that is not stored yet").await?;
+        ok(handles[writer].store(id, bytes.clone()).await, "store")?;
+        is_there(
+            handles[reader],
+            id,
+            &bytes,
+            "a blob stored by another handle",
+        )
+        .await?;
+        ok(handles[writer].delete(id).await, "delete")?;
+        is_absent(handles[reader], id, "a blob deleted by another handle").await?;
+    }
+    Ok(())
+}

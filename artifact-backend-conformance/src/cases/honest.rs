@@ -1,0 +1,86 @@
+//! Clause 7: an outcome that cannot be known is `Ambiguous`; every other answer is true.
+
+use artifact_backend::{ArtifactId, ErrorKind, Operation};
+
+use super::race::{By, Racer, race};
+use crate::case::{Context, Outcome, cases, ensure};
+use crate::check::{fails, ok, upload};
+use crate::data::{cut, noise};
+
+cases!("honest":
+    a_lone_creator_is_never_told_already_exists,
+    refused_bytes_never_appear,
+    a_store_of_unknown_outcome_is_ambiguous,
+    a_commit_of_unknown_outcome_is_ambiguous,
+);
+
+async fn a_lone_creator_is_never_told_already_exists(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for number in 0..40 {
+        let bytes = noise(number, 3_000);
+        let stored = backend.store(ArtifactId::mint(), bytes.clone()).await;
+        ok(stored, "a store that nobody races with")?;
+        let uploaded = upload(&*backend, ArtifactId::mint(), cut(&bytes, &[999])).await;
+        ok(uploaded, "an upload that nobody races with")?;
+    }
+    Ok(())
+}
+
+async fn refused_bytes_never_appear(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for round in 0..12 {
+        let id = ArtifactId::mint();
+        let racers: Vec<_> = (0..8)
+            .map(|number| {
+                let by = if number % 2 == 0 {
+                    By::Store
+                } else {
+                    By::Upload
+                };
+                Racer::new(&backend, by, round * 8 + number)
+            })
+            .collect();
+        let answers = race(id, &racers).await?;
+        let found = ok(backend.load(id).await, "load after a race")?;
+        for (racer, answer) in racers.iter().zip(&answers) {
+            match answer {
+                Ok(()) => ensure!(found == racer.bytes, "told Ok, but other bytes are there"),
+                Err(error) if error.kind() == ErrorKind::Ambiguous => {}
+                Err(error) => ensure!(
+                    found != racer.bytes,
+                    "told {:?}, but these very bytes are there",
+                    error.kind()
+                ),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn a_store_of_unknown_outcome_is_ambiguous(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    storage.blur(Operation::Store).await?;
+    let answer = backend.store(id, noise(1, 1_000)).await;
+    let error = fails(answer, ErrorKind::Ambiguous, "a store of unknown outcome")?;
+    ensure!(
+        !error.is_retryable(),
+        "an unknown outcome is called retryable"
+    );
+    let after = backend.store(ArtifactId::mint(), noise(2, 1_000)).await;
+    ok(after, "the next store")
+}
+
+async fn a_commit_of_unknown_outcome_is_ambiguous(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    storage.blur(Operation::Commit).await?;
+    let answer = upload(&*backend, id, cut(&noise(1, 5_000), &[2_000])).await;
+    fails(answer, ErrorKind::Ambiguous, "a commit of unknown outcome")?;
+    let after = upload(&*backend, ArtifactId::mint(), [noise(2, 1_000)]).await;
+    ok(after, "the next upload")
+}

@@ -1,0 +1,255 @@
+//! Clause 11: list shows every acknowledged blob once; delete is idempotent; stat agrees.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use artifact_backend::{ArtifactId, ByteRange, ErrorKind};
+use bytes::BytesMut;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::case::{Context, Outcome, Stop, cases, ensure};
+use crate::check::{is_absent, is_there, list, ok, upload};
+use crate::data::{KIB, MIB, cut, noise};
+
+cases!("inventory":
+    an_empty_storage_lists_nothing,
+    list_shows_each_blob_once_with_its_size,
+    list_does_not_show_uploads,
+    list_shows_what_was_there_while_others_come_and_go,
+    stat_agrees_with_the_blob,
+    delete_makes_absent_and_spares_others,
+    delete_is_idempotent,
+    a_reader_of_a_deleted_blob_gets_its_bytes_or_an_error,
+);
+
+/// More than a page of S3's listing, which has 1,000 keys.
+const MANY: u64 = 1_150;
+
+async fn an_empty_storage_lists_nothing(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let listed = list(&*storage.backend()).await?;
+    ensure!(
+        listed.is_empty(),
+        "a fresh storage lists {} blobs",
+        listed.len()
+    );
+    Ok(())
+}
+
+async fn list_shows_each_blob_once_with_its_size(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let expected: BTreeMap<ArtifactId, u64> = (0..MANY)
+        .map(|number| (ArtifactId::mint(), number % 97))
+        .collect();
+    let stores = stream::iter(expected.clone()).map(|(id, size)| {
+        let backend = storage.backend();
+        async move {
+            let bytes = noise(size, usize::try_from(size).expect("it is under 97"));
+            backend.store(id, bytes).await
+        }
+    });
+    let all = stores.buffer_unordered(32).try_collect::<Vec<()>>().await;
+    ok(all, "store of many blobs")?;
+    let stream = ok(backend.list().await, "list")?;
+    let listed: Vec<_> = ok(stream.try_collect().await, "the stream of list")?;
+    let mut found = BTreeMap::new();
+    for blob in &listed {
+        let before = found.insert(blob.id, blob.size);
+        ensure!(before.is_none(), "list shows {} twice", blob.id);
+    }
+    let missing = expected.keys().filter(|id| !found.contains_key(id)).count();
+    ensure!(
+        missing == 0,
+        "list does not show {missing} of {MANY} acknowledged blobs"
+    );
+    ensure!(
+        found.len() == expected.len(),
+        "list shows blobs that nobody stored"
+    );
+    ensure!(found == expected, "list shows wrong sizes");
+    Ok(())
+}
+
+async fn list_does_not_show_uploads(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let stored = ArtifactId::mint();
+    ok(backend.store(stored, noise(1, 10)).await, "store")?;
+    let mut in_flight = Vec::new();
+    for number in 0..4 {
+        let mut upload = ok(backend.upload(ArtifactId::mint()).await, "upload")?;
+        ok(upload.write(noise(number, 100 * KIB)).await, "write")?;
+        in_flight.push(upload);
+    }
+    let listed = list(&*backend).await?;
+    ensure!(
+        listed == [stored],
+        "with 4 uploads in flight list shows {} blobs",
+        listed.len()
+    );
+    drop(in_flight);
+    let listed = list(&*backend).await?;
+    ensure!(
+        listed == [stored],
+        "after 4 dropped uploads list shows {} blobs",
+        listed.len()
+    );
+    Ok(())
+}
+
+async fn list_shows_what_was_there_while_others_come_and_go(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let mut there = Vec::new();
+    let mut going = Vec::new();
+    for number in 0..60 {
+        let id = ArtifactId::mint();
+        ok(backend.store(id, noise(number, 20)).await, "store")?;
+        if number % 3 == 0 {
+            &mut going
+        } else {
+            &mut there
+        }
+        .push(id);
+    }
+    let mut stream = ok(backend.list().await, "list")?;
+    let mut listed = Vec::new();
+    let mut changes = going.into_iter();
+    while let Some(blob) = stream.next().await {
+        listed.push(ok(blob, "the stream of list")?.id);
+        if let Some(id) = changes.next() {
+            ok(backend.delete(id).await, "delete")?;
+            ok(
+                backend.store(ArtifactId::mint(), noise(1, 5)).await,
+                "store",
+            )?;
+        }
+        // New blobs may be shown, and each makes the list longer by one at most.
+        ensure!(listed.len() <= 60 + 20, "list does not come to an end");
+    }
+    for id in there {
+        let times = listed.iter().filter(|listed| **listed == id).count();
+        ensure!(
+            times == 1,
+            "a blob that was there all the time is shown {times} times"
+        );
+    }
+    Ok(())
+}
+
+async fn stat_agrees_with_the_blob(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for size in [0, 1, 4_096, 300 * KIB] {
+        let [stored, uploaded] = [ArtifactId::mint(), ArtifactId::mint()];
+        let bytes = noise(1, size);
+        ok(backend.store(stored, bytes.clone()).await, "store")?;
+        ok(
+            upload(&*backend, uploaded, cut(&bytes, &[10_000])).await,
+            "upload",
+        )?;
+        for id in [stored, uploaded] {
+            let stat = ok(backend.stat(id).await, "stat")?;
+            ensure!(stat.id == id, "stat speaks of another id");
+            ensure!(
+                stat.size == size as u64,
+                "stat says {} bytes, not {size}",
+                stat.size
+            );
+            ensure!(
+                stat.modified > SystemTime::UNIX_EPOCH,
+                "stat says {:?}, so a grace period would be over at once",
+                stat.modified
+            );
+            let stream = ok(backend.list().await, "list")?;
+            let listed: Vec<_> = ok(stream.try_collect().await, "the stream of list")?;
+            ensure!(
+                listed.contains(&stat),
+                "list and stat do not agree on {stat:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn delete_makes_absent_and_spares_others(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let mut blobs = Vec::new();
+    for number in 0..6 {
+        let id = ArtifactId::mint();
+        let bytes = noise(number, 1_000);
+        ok(backend.store(id, bytes.clone()).await, "store")?;
+        blobs.push((id, bytes));
+    }
+    while let Some((gone, _)) = blobs.pop() {
+        ok(backend.delete(gone).await, "delete")?;
+        is_absent(&*backend, gone, "a deleted blob").await?;
+        for (id, bytes) in &blobs {
+            is_there(&*backend, *id, bytes, "a blob beside a deleted one").await?;
+        }
+    }
+    Ok(())
+}
+
+async fn delete_is_idempotent(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    ok(
+        backend.delete(id).await,
+        "delete of an id that was never stored",
+    )?;
+    let id = ArtifactId::mint();
+    ok(backend.store(id, noise(1, 100)).await, "store")?;
+    for time in ["first", "second", "third"] {
+        ok(
+            backend.delete(id).await,
+            &format!("the {time} delete of one id"),
+        )?;
+        is_absent(&*backend, id, "a deleted blob").await?;
+    }
+    Ok(())
+}
+
+async fn a_reader_of_a_deleted_blob_gets_its_bytes_or_an_error(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    let bytes = noise(1, 3 * MIB);
+    ok(backend.store(id, bytes.clone()).await, "store")?;
+    let mut download = ok(backend.download(id, ByteRange::Full).await, "download")?;
+    let mut found = BytesMut::new();
+    let mut deleted = false;
+    while let Some(piece) = download.next().await {
+        match piece {
+            Ok(piece) => found.extend_from_slice(&piece),
+            Err(error) => {
+                ensure!(deleted, "the stream failed before the delete: {error}");
+                break;
+            }
+        }
+        if !deleted {
+            ok(
+                backend.delete(id).await,
+                "delete of a blob that is being read",
+            )?;
+            ok(
+                backend.store(ArtifactId::mint(), noise(2, 3 * MIB)).await,
+                "store",
+            )?;
+            deleted = true;
+        }
+    }
+    ensure!(
+        bytes.starts_with(&found),
+        "a reader of a deleted blob got other bytes"
+    );
+    match backend.load(id).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        _ => Err(Stop::Failed(
+            "a blob deleted while being read is still there".into(),
+        )),
+    }
+}

@@ -1,0 +1,41 @@
+//! The cases, one module a clause, in the order of the contract.
+
+mod absent;
+mod all_or_nothing;
+mod atomic;
+mod bounded;
+mod concurrent;
+mod contained;
+mod dropped;
+mod durable;
+mod exact;
+mod exclusive;
+mod honest;
+mod inventory;
+mod race;
+mod range;
+mod sweep;
+
+use crate::case::Case;
+
+/// Every case, clause by clause.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    [
+        exclusive::CASES,
+        atomic::CASES,
+        durable::CASES,
+        exact::CASES,
+        absent::CASES,
+        all_or_nothing::CASES,
+        dropped::CASES,
+        honest::CASES,
+        bounded::CASES,
+        range::CASES,
+        contained::CASES,
+        inventory::CASES,
+        sweep::CASES,
+        concurrent::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}

@@ -1,0 +1,127 @@
+//! Many creators of one id at once.
+
+use std::sync::Arc;
+
+use artifact_backend::{ArtifactId, ArtifactInventory, ErrorKind, Result};
+use bytes::Bytes;
+use tokio::sync::Barrier;
+
+use crate::case::{Outcome, Stop, ensure};
+use crate::check::{chain, is_there, same, upload};
+use crate::data::{cut, noise};
+use crate::suite::panic_text;
+
+pub(crate) type Backend = Arc<dyn ArtifactInventory>;
+
+/// How a racer creates its blob.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum By {
+    Store,
+    Upload,
+}
+
+/// One racer: through which handle, how, and what.
+#[derive(Clone)]
+pub(crate) struct Racer {
+    pub(crate) backend: Backend,
+    pub(crate) by: By,
+    pub(crate) bytes: Bytes,
+}
+
+impl Racer {
+    /// A racer whose bytes and size differ from every other number's.
+    pub(crate) fn new(backend: &Backend, by: By, number: u64) -> Self {
+        let length = 2_000 + usize::try_from(number % 64).expect("it is under 64") * 37;
+        Self {
+            backend: Arc::clone(backend),
+            by,
+            bytes: noise(number, length),
+        }
+    }
+
+    async fn run(self, id: ArtifactId) -> Result<()> {
+        match self.by {
+            By::Store => self.backend.store(id, self.bytes).await,
+            By::Upload => upload(&*self.backend, id, cut(&self.bytes, &[700, 1, 1_500])).await,
+        }
+    }
+}
+
+/// Lets all racers go at once, each in a task of its own, and gives their answers in order.
+pub(crate) async fn race(id: ArtifactId, racers: &[Racer]) -> Outcome<Vec<Result<()>>> {
+    let start = Arc::new(Barrier::new(racers.len()));
+    let tasks: Vec<_> = racers
+        .iter()
+        .cloned()
+        .map(|racer| {
+            let start = Arc::clone(&start);
+            tokio::spawn(async move {
+                start.wait().await;
+                racer.run(id).await
+            })
+        })
+        .collect();
+    let mut answers = Vec::with_capacity(racers.len());
+    for task in tasks {
+        let answer = task.await;
+        answers.push(answer.map_err(|died| Stop::Failed(panic_text(died)))?);
+    }
+    Ok(answers)
+}
+
+/// At most one `Ok`, exactly one where no outcome is unknown; losers say `AlreadyExists`; and the
+/// bytes that stay are the winner's.
+pub(crate) async fn judge(id: ArtifactId, racers: &[Racer], answers: &[Result<()>]) -> Outcome {
+    let mut winners = Vec::new();
+    let mut unknown = Vec::new();
+    for (number, (racer, answer)) in racers.iter().zip(answers).enumerate() {
+        match answer {
+            Ok(()) => winners.push(number),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == ErrorKind::Ambiguous => unknown.push(number),
+            Err(error) => {
+                return Err(Stop::Failed(format!(
+                    "racer {number} ({:?}) got neither Ok nor AlreadyExists: {}",
+                    racer.by,
+                    chain(error)
+                )));
+            }
+        }
+    }
+    ensure!(
+        winners.len() <= 1,
+        "{} of {} racers for one id were told Ok: {winners:?}",
+        winners.len(),
+        racers.len()
+    );
+    ensure!(
+        !(winners.is_empty() && unknown.is_empty()),
+        "every one of {} racers was told AlreadyExists: nobody created it",
+        racers.len()
+    );
+    for racer in racers {
+        if let Some(winner) = winners.first() {
+            let bytes = &racers[*winner].bytes;
+            is_there(&*racer.backend, id, bytes, "the winner's blob").await?;
+        } else {
+            let found = racer.backend.load(id).await;
+            let Ok(found) = found else { continue };
+            let one = unknown.iter().any(|number| racers[*number].bytes == found);
+            ensure!(one, "what is there is no racer's whose outcome is unknown");
+        }
+    }
+    // Nobody who comes later gets it either.
+    let late = Racer::new(&racers[0].backend, By::Store, 4_711);
+    if !winners.is_empty() {
+        let before = racers[winners[0]].bytes.clone();
+        let answer = late.clone().run(id).await;
+        ensure!(answer.is_err(), "a store after the race was told Ok");
+        let found = late.backend.load(id).await;
+        same(
+            &found.unwrap_or_default(),
+            &before,
+            "the blob after one more store",
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! Clause 9: ranges, clamped to the end; one that holds no byte is `InvalidRange` with the size.
+
+use std::ops::Range;
+
+use artifact_backend::{ArtifactId, ArtifactInventory, ByteRange, ErrorKind};
+use bytes::Bytes;
+
+use crate::case::{Context, Outcome, cases, ensure};
+use crate::check::{fails, ok, read, same};
+use crate::data::{KIB, noise};
+
+cases!("range":
+    the_table_of_an_empty_blob,
+    the_table_of_one_byte,
+    the_table_of_ten_bytes,
+    every_edge_agrees_with_resolve,
+    edges_inside_a_large_blob,
+    an_invalid_range_tells_the_size,
+    the_size_is_the_whole_blobs,
+);
+
+const MAX: u64 = u64::MAX;
+
+fn from_to(first: u64, last: u64) -> ByteRange {
+    ByteRange::FromTo { first, last }
+}
+
+/// Written by hand: it must not follow [`ByteRange::resolve`] into a fault.
+async fn table(context: Context, size: usize, rows: &[(ByteRange, Option<Range<u64>>)]) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    let bytes = noise(1, size);
+    ok(backend.store(id, bytes.clone()).await, "store")?;
+    for (range, expected) in rows {
+        one(&*backend, id, &bytes, *range, expected.clone()).await?;
+    }
+    Ok(())
+}
+
+async fn one(
+    backend: &dyn ArtifactInventory,
+    id: ArtifactId,
+    bytes: &Bytes,
+    range: ByteRange,
+    expected: Option<Range<u64>>,
+) -> Outcome {
+    let size = bytes.len() as u64;
+    let what = format!("{range:?} of {size} bytes");
+    let answer = backend.download(id, range).await;
+    let Some(expected) = expected else {
+        let error = fails(answer, ErrorKind::InvalidRange, &what)?;
+        ensure!(
+            error.blob_size() == Some(size),
+            "{what}: InvalidRange tells the size {:?}",
+            error.blob_size()
+        );
+        return Ok(());
+    };
+    let download = ok(answer, &what)?;
+    ensure!(
+        download.size() == size,
+        "{what}: the download says {} bytes",
+        download.size()
+    );
+    ensure!(
+        download.range() == expected,
+        "{what}: the download says {:?}, {expected:?} was expected",
+        download.range()
+    );
+    drop(download);
+    let found = ok(read(backend, id, range).await, &what)?;
+    let inside = "the blob is in memory";
+    let start = usize::try_from(expected.start).expect(inside);
+    let end = usize::try_from(expected.end).expect(inside);
+    same(&found, &bytes[start..end], &what)
+}
+
+async fn the_table_of_an_empty_blob(context: Context) -> Outcome {
+    let rows = [
+        (ByteRange::Full, Some(0..0)),
+        (ByteRange::From(0), None),
+        (ByteRange::From(1), None),
+        (ByteRange::From(MAX), None),
+        (from_to(0, 0), None),
+        (from_to(0, MAX), None),
+        (from_to(MAX, MAX), None),
+        (ByteRange::Suffix(0), None),
+        (ByteRange::Suffix(1), Some(0..0)),
+        (ByteRange::Suffix(MAX), Some(0..0)),
+    ];
+    table(context, 0, &rows).await
+}
+
+async fn the_table_of_one_byte(context: Context) -> Outcome {
+    let rows = [
+        (ByteRange::Full, Some(0..1)),
+        (ByteRange::From(0), Some(0..1)),
+        (ByteRange::From(1), None),
+        (ByteRange::From(MAX), None),
+        (from_to(0, 0), Some(0..1)),
+        (from_to(0, 1), Some(0..1)),
+        (from_to(0, MAX), Some(0..1)),
+        (from_to(1, 1), None),
+        (from_to(1, 0), None),
+        (from_to(MAX, MAX), None),
+        (ByteRange::Suffix(0), None),
+        (ByteRange::Suffix(1), Some(0..1)),
+        (ByteRange::Suffix(2), Some(0..1)),
+        (ByteRange::Suffix(MAX), Some(0..1)),
+    ];
+    table(context, 1, &rows).await
+}
+
+async fn the_table_of_ten_bytes(context: Context) -> Outcome {
+    let rows = [
+        (ByteRange::Full, Some(0..10)),
+        (ByteRange::From(0), Some(0..10)),
+        (ByteRange::From(3), Some(3..10)),
+        (ByteRange::From(9), Some(9..10)),
+        (ByteRange::From(10), None),
+        (ByteRange::From(11), None),
+        (ByteRange::From(MAX), None),
+        (from_to(0, 0), Some(0..1)),
+        (from_to(0, 8), Some(0..9)),
+        (from_to(0, 9), Some(0..10)),
+        (from_to(0, 10), Some(0..10)),
+        (from_to(0, MAX), Some(0..10)),
+        (from_to(4, 4), Some(4..5)),
+        (from_to(4, 7), Some(4..8)),
+        (from_to(9, 9), Some(9..10)),
+        (from_to(9, MAX), Some(9..10)),
+        (from_to(10, 10), None),
+        (from_to(10, MAX), None),
+        (from_to(7, 4), None),
+        (from_to(MAX, 0), None),
+        (from_to(MAX, MAX), None),
+        (ByteRange::Suffix(0), None),
+        (ByteRange::Suffix(1), Some(9..10)),
+        (ByteRange::Suffix(3), Some(7..10)),
+        (ByteRange::Suffix(9), Some(1..10)),
+        (ByteRange::Suffix(10), Some(0..10)),
+        (ByteRange::Suffix(11), Some(0..10)),
+        (ByteRange::Suffix(MAX), Some(0..10)),
+    ];
+    table(context, 10, &rows).await
+}
+
+async fn agree(context: Context, size: usize, edges: &[u64]) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    let bytes = noise(1, size);
+    ok(backend.store(id, bytes.clone()).await, "store")?;
+    let mut ranges = vec![ByteRange::Full];
+    for first in edges {
+        ranges.push(ByteRange::From(*first));
+        ranges.push(ByteRange::Suffix(*first));
+        ranges.extend(edges.iter().map(|last| from_to(*first, *last)));
+    }
+    for range in ranges {
+        let expected = range.resolve(size as u64).ok();
+        one(&*backend, id, &bytes, range, expected).await?;
+    }
+    Ok(())
+}
+
+async fn every_edge_agrees_with_resolve(context: Context) -> Outcome {
+    for size in [0, 1, 2, 3, 4_097] {
+        let n = size as u64;
+        let mut edges = vec![0, 1, n.saturating_sub(1), n, n + 1, n / 2, MAX - 1, MAX];
+        edges.sort_unstable();
+        edges.dedup();
+        agree(context.clone(), size, &edges).await?;
+    }
+    Ok(())
+}
+
+async fn edges_inside_a_large_blob(context: Context) -> Outcome {
+    // Around the sizes that pieces, pages and parts have.
+    let mut edges = Vec::new();
+    for kib in [4, 64, 256] {
+        let edge = kib * KIB as u64;
+        edges.extend([edge - 1, edge, edge + 1]);
+    }
+    agree(context, 600 * KIB + 1, &edges).await
+}
+
+async fn an_invalid_range_tells_the_size(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for size in [0, 1, 777, 70_000] {
+        let id = ArtifactId::mint();
+        ok(backend.store(id, noise(1, size)).await, "store")?;
+        let size = size as u64;
+        for range in [ByteRange::From(size), ByteRange::Suffix(0), from_to(1, 0)] {
+            let answer = backend.download(id, range).await;
+            let what = format!("{range:?} of {size} bytes");
+            let error = fails(answer, ErrorKind::InvalidRange, &what)?;
+            let told = error.blob_size();
+            ensure!(told == Some(size), "{what} tells the size {told:?}");
+        }
+    }
+    Ok(())
+}
+
+async fn the_size_is_the_whole_blobs(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let id = ArtifactId::mint();
+    ok(backend.store(id, noise(1, 1_000)).await, "store")?;
+    for range in [from_to(10, 19), ByteRange::From(990), ByteRange::Suffix(10)] {
+        let download = ok(backend.download(id, range).await, "download")?;
+        ensure!(
+            download.size() == 1_000,
+            "{range:?}: the size is {}",
+            download.size()
+        );
+        ensure!(
+            download.remaining() == 10,
+            "{range:?}: {} remain",
+            download.remaining()
+        );
+    }
+    Ok(())
+}

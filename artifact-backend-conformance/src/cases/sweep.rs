@@ -1,0 +1,99 @@
+//! Clause 11 for `sweep`: it removes leftovers and nothing else.
+
+use std::time::Duration;
+
+use artifact_backend::{ArtifactId, ErrorKind};
+
+use crate::case::{Context, Outcome, cases, ensure};
+use crate::check::{fails, is_swept, is_there, list, ok, upload};
+use crate::data::{KIB, cut, noise};
+
+cases!("inventory":
+    sweep_spares_every_blob,
+    sweep_spares_uploads_in_flight,
+    sweep_by_another_handle_spares_uploads_in_flight,
+    sweep_of_an_empty_storage_finds_nothing,
+);
+
+async fn sweep_spares_every_blob(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    let mut blobs = Vec::new();
+    for (number, size) in (0..).zip([0, 1, 5_000, 300 * KIB]) {
+        let bytes = noise(number, size);
+        let [stored, uploaded] = [ArtifactId::mint(), ArtifactId::mint()];
+        ok(backend.store(stored, bytes.clone()).await, "store")?;
+        ok(
+            upload(&*backend, uploaded, cut(&bytes, &[70_000])).await,
+            "upload",
+        )?;
+        blobs.push((stored, bytes.clone()));
+        blobs.push((uploaded, bytes));
+    }
+    for _ in 0..3 {
+        ok(backend.sweep(Duration::ZERO).await, "sweep")?;
+    }
+    for (id, bytes) in &blobs {
+        is_there(&*backend, *id, bytes, "a blob after a sweep").await?;
+    }
+    let listed = list(&*backend).await?.len();
+    ensure!(
+        listed == blobs.len(),
+        "after a sweep list shows {listed} of {} blobs",
+        blobs.len()
+    );
+    Ok(())
+}
+
+async fn spares_uploads(context: &Context, by_another: bool) -> Outcome {
+    let storage = if by_another {
+        context.fresh_to_reopen().await?
+    } else {
+        context.fresh().await?
+    };
+    let backend = storage.backend();
+    let sweeper = if by_another {
+        storage.second_handle().await?
+    } else {
+        storage.backend()
+    };
+    for lengths in [&[][..], &[1_000], &[100 * KIB, 100 * KIB, 1]] {
+        let id = ArtifactId::mint();
+        let mut bytes = Vec::new();
+        let mut upload = ok(backend.upload(id).await, "upload")?;
+        ok(sweeper.sweep(Duration::ZERO).await, "sweep")?;
+        for (number, length) in (0..).zip(lengths) {
+            let piece = noise(number, *length);
+            bytes.extend_from_slice(&piece);
+            ok(upload.write(piece).await, "write after a sweep")?;
+            ok(sweeper.sweep(Duration::ZERO).await, "sweep")?;
+        }
+        ok(upload.commit().await, "commit after a sweep")?;
+        ok(sweeper.sweep(Duration::ZERO).await, "sweep")?;
+        is_there(&*backend, id, &bytes, "an upload that was swept around").await?;
+        let again = backend.store(id, noise(9, 9)).await;
+        fails(again, ErrorKind::AlreadyExists, "a store over it")?;
+    }
+    is_swept(context, &storage).await
+}
+
+async fn sweep_spares_uploads_in_flight(context: Context) -> Outcome {
+    spares_uploads(&context, false).await
+}
+
+async fn sweep_by_another_handle_spares_uploads_in_flight(context: Context) -> Outcome {
+    spares_uploads(&context, true).await
+}
+
+async fn sweep_of_an_empty_storage_finds_nothing(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for older_than in [Duration::ZERO, Duration::from_hours(1), Duration::MAX] {
+        let report = ok(backend.sweep(older_than).await, "sweep")?;
+        ensure!(
+            report == artifact_backend::SweepReport::default(),
+            "sweep of an empty storage reports {report:?}"
+        );
+    }
+    Ok(())
+}

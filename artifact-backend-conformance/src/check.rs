@@ -1,0 +1,261 @@
+//! What the cases have in common: asking a backend and looking at the answer.
+
+use std::fmt::Debug;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, Error, ErrorKind, Result,
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
+use tokio::task::yield_now;
+use tokio::time::timeout;
+
+use crate::case::{Context, Outcome, Stop, ensure};
+use crate::data::noise;
+use crate::storage::Storage;
+
+/// An error and all that lies under it, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(error) = below {
+        text = format!("{text}: {error}");
+        below = error.source();
+    }
+    text
+}
+
+/// The value, or the case fails: `what` succeeds in every backend.
+pub(crate) fn ok<T>(result: Result<T>, what: &str) -> Outcome<T> {
+    result.map_err(|error| Stop::Failed(format!("{what}: {}", chain(&error))))
+}
+
+/// The error, or the case fails: `what` fails with this kind in every backend.
+pub(crate) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind, what: &str) -> Outcome<Error> {
+    match result {
+        Err(error) if error.kind() == kind => Ok(error),
+        Err(error) => Err(Stop::Failed(format!(
+            "{what}: {:?} was expected, there came {:?}: {}",
+            kind,
+            error.kind(),
+            chain(&error)
+        ))),
+        Ok(_) => Err(Stop::Failed(format!(
+            "{what}: {kind:?} was expected, it succeeded"
+        ))),
+    }
+}
+
+/// The same bytes, or the case fails and says where they differ.
+pub(crate) fn same(found: &[u8], expected: &[u8], what: &str) -> Outcome {
+    if found == expected {
+        return Ok(());
+    }
+    let at = found
+        .iter()
+        .zip(expected)
+        .take_while(|(a, b)| a == b)
+        .count();
+    Err(Stop::Failed(format!(
+        "{what}: {} bytes were expected and {} came, which differ from byte {at} on",
+        expected.len(),
+        found.len()
+    )))
+}
+
+/// Stores by an upload of these pieces.
+pub(crate) async fn upload(
+    backend: &dyn ArtifactBackend,
+    id: ArtifactId,
+    pieces: impl IntoIterator<Item = Bytes, IntoIter: Send> + Send,
+) -> Result<()> {
+    let mut upload = backend.upload(id).await?;
+    for piece in pieces {
+        upload.write(piece).await?;
+    }
+    upload.commit().await
+}
+
+/// Reads a range by `download`, without the conveniences that could hide a fault of the stream.
+pub(crate) async fn read(
+    backend: &dyn ArtifactBackend,
+    id: ArtifactId,
+    range: ByteRange,
+) -> Result<Bytes> {
+    let mut download = backend.download(id, range).await?;
+    let mut bytes = BytesMut::new();
+    while let Some(piece) = download.next().await {
+        bytes.extend_from_slice(&piece?);
+    }
+    Ok(bytes.freeze())
+}
+
+/// The blob is there and is this, by `load`, `download` and `stat` alike.
+pub(crate) async fn is_there(
+    backend: &dyn ArtifactInventory,
+    id: ArtifactId,
+    expected: &[u8],
+    what: &str,
+) -> Outcome {
+    let loaded = ok(backend.load(id).await, &format!("load of {what}"))?;
+    same(&loaded, expected, &format!("load of {what}"))?;
+    let streamed = ok(
+        read(backend, id, ByteRange::Full).await,
+        &format!("download of {what}"),
+    )?;
+    same(&streamed, expected, &format!("download of {what}"))?;
+    let stat = ok(backend.stat(id).await, &format!("stat of {what}"))?;
+    ensure!(stat.id == id, "stat of {what} speaks of {}", stat.id);
+    ensure!(
+        stat.size == expected.len() as u64,
+        "stat of {what} says {} bytes, it has {}",
+        stat.size,
+        expected.len()
+    );
+    Ok(())
+}
+
+/// The blob is absent, by `load`, `download`, `stat` and `list` alike.
+pub(crate) async fn is_absent(
+    backend: &dyn ArtifactInventory,
+    id: ArtifactId,
+    what: &str,
+) -> Outcome {
+    let kind = ErrorKind::NotFound;
+    fails(backend.load(id).await, kind, &format!("load of {what}"))?;
+    let full = backend.download(id, ByteRange::Full).await;
+    fails(full, kind, &format!("download of {what}"))?;
+    fails(backend.stat(id).await, kind, &format!("stat of {what}"))?;
+    let listed = list(backend).await?;
+    ensure!(!listed.contains(&id), "list shows {what}");
+    Ok(())
+}
+
+/// Every id that `list` shows, as often as it shows it.
+pub(crate) async fn list(backend: &dyn ArtifactInventory) -> Outcome<Vec<ArtifactId>> {
+    let stream = ok(backend.list().await, "list")?;
+    ok(
+        stream.map_ok(|blob| blob.id).try_collect().await,
+        "the stream of list",
+    )
+}
+
+/// Sweeps until there is nothing left to remove, as there must be once nothing is in use.
+///
+/// Work of a dropped future may still go on, so a leftover may be in use for a while: it is asked
+/// again and again, for a quarter of the case's time.
+pub(crate) async fn is_swept(context: &Context, storage: &Storage) -> Outcome {
+    let backend = storage.backend();
+    let mut seen = String::from("sweep did not return");
+    let clean = async {
+        loop {
+            let report = ok(backend.sweep(Duration::ZERO).await, "sweep")?;
+            let counted = storage.count_leftovers().await?;
+            if report.kept == 0 && report.removed == 0 && counted == 0 {
+                return Ok(());
+            }
+            seen = format!("{report:?}, and {counted} leftovers are counted in the storage");
+            yield_now().await;
+        }
+    };
+    match timeout(context.time_limit / 4, clean).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Stop::Failed(format!(
+            "there are leftovers that sweep does not remove although nothing is in use: {seen}"
+        ))),
+    }
+}
+
+/// A future that is dropped when it has been pending `polls` times; its output if it is done by
+/// then. With zero it is never polled.
+pub(crate) async fn dropped_after<F: Future + Send>(future: F, polls: u32) -> Option<F::Output> {
+    if polls == 0 {
+        return None;
+    }
+    let mut future = pin!(future);
+    let mut pending = 0;
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => {
+            pending += 1;
+            if pending == polls {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+/// After the drop of what would have created `id` with `bytes`: nothing or the whole, now and
+/// later, and whoever creates it now gets an answer that fits.
+pub(crate) async fn nothing_or_whole(
+    backend: &dyn ArtifactInventory,
+    id: ArtifactId,
+    bytes: &Bytes,
+    what: &str,
+) -> Outcome {
+    let seen = seen_whole(backend, id, bytes, what).await?;
+    let others = noise(u64::MAX, 100);
+    let mut others_may_be = false;
+    match backend.store(id, others.clone()).await {
+        Ok(()) => {
+            ensure!(!seen, "{what}: the whole blob was seen, then stored over");
+            return is_there(backend, id, &others, &format!("the store after {what}")).await;
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let found = ok(backend.load(id).await, &format!("load after {what}"))?;
+            same(
+                &found,
+                bytes,
+                &format!("the blob that already existed after {what}"),
+            )?;
+        }
+        Err(error) if error.kind() == ErrorKind::Ambiguous => others_may_be = true,
+        Err(error) => {
+            let text = chain(&error);
+            return Err(Stop::Failed(format!("the store after {what}: {text}")));
+        }
+    }
+    if !others_may_be {
+        is_there(backend, id, bytes, what).await?;
+    }
+    let fresh = ArtifactId::mint();
+    let stored = backend.store(fresh, others.clone()).await;
+    ok(stored, &format!("store of another id after {what}"))?;
+    is_there(backend, fresh, &others, &format!("another id after {what}")).await
+}
+
+/// Whether the whole blob is there; anything but the whole or `NotFound` fails the case.
+pub(crate) async fn seen_whole(
+    backend: &dyn ArtifactBackend,
+    id: ArtifactId,
+    bytes: &Bytes,
+    what: &str,
+) -> Outcome<bool> {
+    let mut seen = false;
+    for found in [
+        backend.load(id).await,
+        read(backend, id, ByteRange::Full).await,
+    ] {
+        match found {
+            Ok(found) => {
+                same(&found, bytes, &format!("what is seen of {what}"))?;
+                seen = true;
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                ensure!(!seen, "{what}: the whole blob was seen, then NotFound");
+            }
+            Err(error) => {
+                let text = chain(&error);
+                return Err(Stop::Failed(format!("reading {what}: {text}")));
+            }
+        }
+    }
+    Ok(seen)
+}

@@ -1,0 +1,147 @@
+//! Bytes to store, and a small random generator: the same in every run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+pub(crate) const KIB: usize = 1024;
+pub(crate) const MIB: usize = 1024 * 1024;
+
+/// `SplitMix64` (Steele, Lea and Flood, 2014): small, and good enough to choose operations by.
+#[derive(Debug, Clone)]
+pub(crate) struct SplitMix64(u64);
+
+impl SplitMix64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number under `bound`, which is small enough for the bias not to matter.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        let bound = bound as u64;
+        usize::try_from(self.next() % bound).expect("it is below a usize")
+    }
+}
+
+/// `len` bytes that look random, hold every value, are not UTF-8 and differ for every `tag`.
+pub(crate) fn noise(tag: u64, len: usize) -> Bytes {
+    let mut random = SplitMix64::new(tag);
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        bytes.extend_from_slice(&random.next().to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes.into()
+}
+
+/// Cuts `bytes` into pieces of these lengths, over and over, to the end.
+pub(crate) fn cut(bytes: &Bytes, lengths: &[usize]) -> Vec<Bytes> {
+    let mut left = bytes.clone();
+    let mut pieces = Vec::new();
+    for length in lengths.iter().cycle() {
+        if left.is_empty() {
+            break;
+        }
+        pieces.push(left.split_to(left.len().min(*length)));
+    }
+    pieces
+}
+
+/// A blob too large to be made in memory: blocks of 1 MiB of noise, each stamped with its number.
+pub(crate) struct Large {
+    block: Bytes,
+    pub(crate) size: u64,
+}
+
+impl Large {
+    pub(crate) fn new(tag: u64, size: u64) -> Self {
+        Self {
+            block: noise(tag, MIB),
+            size,
+        }
+    }
+
+    pub(crate) fn blocks(&self) -> u64 {
+        self.size.div_ceil(MIB as u64)
+    }
+
+    /// The bytes of one block; the last may be shorter.
+    pub(crate) fn block(&self, number: u64) -> Vec<u8> {
+        let mut block = self.block.to_vec();
+        block[..8].copy_from_slice(&number.to_le_bytes());
+        let left = self.size - number * MIB as u64;
+        block.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        block
+    }
+
+    /// The first position at which `found`, which was read from `position`, is not this blob.
+    pub(crate) fn first_difference(&self, position: u64, found: &[u8]) -> Option<u64> {
+        let mut position = position;
+        let mut found = found;
+        while !found.is_empty() {
+            if position >= self.size {
+                return Some(position);
+            }
+            let block = self.block(position / MIB as u64);
+            let inside = usize::try_from(position % MIB as u64).expect("it is under 1 MiB");
+            let length = found.len().min(block.len() - inside);
+            let (here, rest) = found.split_at(length);
+            if here != &block[inside..inside + length] {
+                let same = here
+                    .iter()
+                    .zip(&block[inside..])
+                    .take_while(|(a, b)| a == b);
+                return Some(position + same.count() as u64);
+            }
+            position += length as u64;
+            found = rest;
+        }
+        None
+    }
+}
+
+/// Counts the bytes of pieces that somebody still holds: each piece counts from when it is made
+/// until its last clone is dropped.
+#[derive(Clone, Default)]
+pub(crate) struct Held(Arc<AtomicU64>);
+
+impl Held {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn piece(&self, bytes: Vec<u8>) -> Bytes {
+        self.0.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+        Bytes::from_owner(Counted {
+            bytes,
+            held: self.clone(),
+        })
+    }
+}
+
+struct Counted {
+    bytes: Vec<u8>,
+    held: Held,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let bytes = self.bytes.len() as u64;
+        self.held.0.fetch_sub(bytes, Ordering::SeqCst);
+    }
+}

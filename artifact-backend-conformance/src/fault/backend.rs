@@ -1,0 +1,181 @@
+//! The wrapper itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
+    ErrorKind, Operation, Result, SweepReport, Upload,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+
+use super::plan::{Call, Fault, Hold, Plan, Point, injected};
+use super::upload::FaultUpload;
+
+/// Any backend, with failures on demand: for tests of stores, servers and retries above it.
+///
+/// With no fault injected it is the backend that it wraps, and passes the suite where that does.
+/// Clones share the backend and the plan, so a test keeps one and gives away another.
+///
+/// ```
+/// use artifact_backend::{ArtifactBackend, ArtifactId, ErrorKind, Operation};
+/// use artifact_backend_conformance::{Fault, FaultBackend};
+/// use artifact_backend_mem::MemBackend;
+/// use bytes::Bytes;
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let backend = FaultBackend::new(MemBackend::default());
+/// backend.inject(Fault::lost_answer(Operation::Store).nth(2));
+///
+/// let [first, second] = [ArtifactId::mint(), ArtifactId::mint()];
+/// backend.store(first, Bytes::from_static(b"told")).await.unwrap();
+/// let lost = backend.store(second, Bytes::from_static(b"not told")).await.unwrap_err();
+/// assert_eq!(lost.kind(), ErrorKind::Ambiguous);
+/// assert_eq!(backend.load(second).await.unwrap(), "not told");
+/// assert_eq!(backend.calls(Operation::Store), 2);
+/// # });
+/// ```
+#[derive(Debug, Clone)]
+pub struct FaultBackend {
+    inner: Arc<dyn ArtifactInventory>,
+    plan: Arc<Plan>,
+}
+
+impl FaultBackend {
+    /// A wrapper that fails nothing yet.
+    pub fn new(inner: impl ArtifactInventory) -> Self {
+        Self {
+            inner: Arc::new(inner),
+            plan: Arc::default(),
+        }
+    }
+
+    /// Lets one call to come fail. Several faults may wait for one operation: each counts its calls
+    /// from its own injection on.
+    pub fn inject(&self, fault: Fault) {
+        self.plan.inject(fault);
+    }
+
+    /// Lets the next call of `operation` wait at `point` until the [`Hold`] is released: how a test
+    /// makes two things happen in one order, without a sleep.
+    pub fn hold(&self, operation: Operation, point: Point) -> Hold {
+        let (hold, fault) = Hold::new(operation, point);
+        self.plan.inject(fault);
+        hold
+    }
+
+    /// How many calls of this operation there were, failed ones too.
+    pub fn calls(&self, operation: Operation) -> u64 {
+        self.plan.calls(operation)
+    }
+
+    /// How many injected faults have not happened yet.
+    pub fn pending(&self) -> usize {
+        self.plan.pending()
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl ArtifactBackend for FaultBackend {
+    async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
+        let call = self.plan.call(Operation::Store);
+        call.at(Point::Before, Some(id)).await?;
+        self.inner.store(id, bytes).await?;
+        call.at(Point::After, Some(id)).await
+    }
+
+    async fn upload(&self, id: ArtifactId) -> Result<Box<dyn Upload>> {
+        let call = self.plan.call(Operation::Upload);
+        call.at(Point::Before, Some(id)).await?;
+        let inner = self.inner.upload(id).await?;
+        call.at(Point::After, Some(id)).await?;
+        Ok(Box::new(FaultUpload {
+            inner,
+            plan: Arc::clone(&self.plan),
+            id,
+            spoilt: false,
+        }))
+    }
+
+    async fn load(&self, id: ArtifactId) -> Result<Bytes> {
+        let call = self.plan.call(Operation::Load);
+        call.at(Point::Before, Some(id)).await?;
+        let bytes = self.inner.load(id).await?;
+        call.at(Point::After, Some(id)).await?;
+        Ok(bytes)
+    }
+
+    async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
+        let call = self.plan.call(Operation::Download);
+        call.at(Point::Before, Some(id)).await?;
+        let download = self.inner.download(id, range).await?;
+        call.at(Point::After, Some(id)).await?;
+        Ok(cut(id, download, &call))
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl ArtifactInventory for FaultBackend {
+    async fn list(&self) -> Result<BlobList> {
+        let call = self.plan.call(Operation::List);
+        call.at(Point::Before, None).await?;
+        let list = self.inner.list().await?;
+        call.at(Point::After, None).await?;
+        Ok(list)
+    }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        let call = self.plan.call(Operation::Stat);
+        call.at(Point::Before, Some(id)).await?;
+        let stat = self.inner.stat(id).await?;
+        call.at(Point::After, Some(id)).await?;
+        Ok(stat)
+    }
+
+    async fn delete(&self, id: ArtifactId) -> Result<()> {
+        let call = self.plan.call(Operation::Delete);
+        call.at(Point::Before, Some(id)).await?;
+        self.inner.delete(id).await?;
+        call.at(Point::After, Some(id)).await
+    }
+
+    async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
+        let call = self.plan.call(Operation::Sweep);
+        call.at(Point::Before, None).await?;
+        let report = self.inner.sweep(older_than).await?;
+        call.at(Point::After, None).await?;
+        Ok(report)
+    }
+}
+
+/// The download, cut where the plan says so.
+fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
+    let Some((mut left, kind)) = call.cut() else {
+        return download;
+    };
+    let (size, range) = (download.size(), download.range());
+    let delivered = download.map(move |piece| {
+        let mut piece = piece?;
+        let take = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
+        left -= take as u64;
+        piece.truncate(take);
+        Ok((piece, left == 0))
+    });
+    // The piece at the cut is the last one.
+    let delivered = delivered.scan(false, |ended, piece: Result<(Bytes, bool)>| {
+        let next = (!*ended).then(|| {
+            piece.map(|(piece, last)| {
+                *ended = last;
+                piece
+            })
+        });
+        std::future::ready(next)
+    });
+    let ending = kind.map(|kind: ErrorKind| Err(injected(kind, Operation::Download, Some(id))));
+    let stream = delivered.chain(stream::iter(ending)).boxed();
+    Download::new(id, size, range, stream)
+}

@@ -1,0 +1,8 @@
+//! A backend that fails on demand, for tests of what stands above a backend.
+
+mod backend;
+mod plan;
+mod upload;
+
+pub use backend::FaultBackend;
+pub use plan::{Fault, Hold, Point};

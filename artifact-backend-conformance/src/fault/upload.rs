@@ -1,0 +1,65 @@
+//! Uploads that fail on demand.
+
+use std::sync::Arc;
+
+use artifact_backend::{ArtifactId, ErrorKind, Operation, Result, Upload};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::plan::{Plan, Point, injected};
+
+#[derive(Debug)]
+pub(crate) struct FaultUpload {
+    pub(crate) inner: Box<dyn Upload>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) id: ArtifactId,
+    /// A write failed or was dropped here, of which the upload below may know nothing.
+    pub(crate) spoilt: bool,
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl Upload for FaultUpload {
+    fn expect_size(&mut self, bytes: u64) {
+        self.inner.expect_size(bytes);
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        let call = self.plan.call(Operation::Write);
+        if self.spoilt {
+            return Err(injected(
+                ErrorKind::Unexpected,
+                Operation::Write,
+                Some(self.id),
+            ));
+        }
+        // Until it is known to be done: this future may be dropped at any await point below.
+        self.spoilt = true;
+        call.at(Point::Before, Some(self.id)).await?;
+        self.inner.write(bytes).await?;
+        call.at(Point::After, Some(self.id)).await?;
+        self.spoilt = false;
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<()> {
+        let call = self.plan.call(Operation::Commit);
+        if self.spoilt {
+            return Err(injected(
+                ErrorKind::Unexpected,
+                Operation::Commit,
+                Some(self.id),
+            ));
+        }
+        call.at(Point::Before, Some(self.id)).await?;
+        self.inner.commit().await?;
+        call.at(Point::After, Some(self.id)).await
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        let call = self.plan.call(Operation::Abort);
+        call.at(Point::Before, Some(self.id)).await?;
+        self.inner.abort().await?;
+        call.at(Point::After, Some(self.id)).await
+    }
+}

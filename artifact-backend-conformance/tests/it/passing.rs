@@ -1,0 +1,154 @@
+//! Backends that keep the contract pass, and what is not tested is told.
+
+use artifact_backend::{ErrorKind, Operation};
+use artifact_backend_conformance::{Fault, FaultBackend, Report, Storage, Suite, Verdict};
+use artifact_backend_mem::MemBackend;
+
+use crate::subjects::{Harmless, fault_storage};
+
+fn skipped(report: &Report) -> Vec<&'static str> {
+    report.skipped().map(|case| case.name).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mem_passes_and_says_what_is_not_tested() {
+    let report = Suite::new(|| async { Ok(MemBackend::default()) })
+        .volatile("it is a map in memory")
+        .run()
+        .await;
+    report.assert_passed();
+    assert_eq!(
+        skipped(&report),
+        [
+            "exclusive::a_race_over_two_handles_has_one_winner",
+            "durable::a_store_outlives_its_handle",
+            "durable::an_upload_outlives_its_handle",
+            "durable::a_delete_outlives_its_handle",
+            "durable::already_exists_outlives_its_handle",
+            "durable::an_upload_in_flight_ends_with_its_handle",
+            "durable::a_second_handle_sees_at_once_what_was_acknowledged",
+            "absent::a_lost_storage_is_not_an_absent_blob",
+            "honest::a_store_of_unknown_outcome_is_ambiguous",
+            "honest::a_commit_of_unknown_outcome_is_ambiguous",
+            "bounded::an_upload_does_not_hold_the_blob",
+            "contained::what_is_planted_is_never_read",
+            "contained::what_is_planted_is_never_written_through",
+            "contained::what_is_planted_is_no_blob_to_maintenance",
+            "inventory::sweep_by_another_handle_spares_uploads_in_flight",
+            "concurrent::random_operations_of_two_handles_agree_with_a_model",
+        ]
+    );
+    let volatile = report.skipped().nth(1).map(|case| case.verdict.clone());
+    let why = "the subject is volatile: it is a map in memory";
+    assert_eq!(volatile, Some(Verdict::Skipped(why.into())));
+}
+
+/// Every hook is given, so not one case is skipped. (mem copies what it is given, so it passes the
+/// clause `bounded` as far as the suite can see; it says itself that it is volatile.)
+#[tokio::test(flavor = "multi_thread")]
+async fn mem_behind_a_fault_backend_without_faults_passes_every_case() {
+    let report = Suite::new(|| async { Ok(fault_storage().with_plant(Harmless::default())) })
+        .run()
+        .await;
+    report.assert_passed();
+    assert_eq!(skipped(&report), [""; 0]);
+    assert_eq!(report.cases().len(), Suite::case_names().count());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_seed_passes_too() {
+    let suite = Suite::new(|| async {
+        let backend = MemBackend::default();
+        let again = backend.clone();
+        Ok(Storage::new(backend).with_reopen(move || {
+            let again = again.clone();
+            async move { Ok(again) }
+        }))
+    });
+    let report = suite.with_seed(4_711).only("concurrent::").run().await;
+    report.assert_passed();
+    assert_eq!(report.cases().len(), 2);
+    assert_eq!(skipped(&report), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_that_cannot_be_made_fails_every_case() {
+    let suite = Suite::new(|| async { Err::<MemBackend, _>("no disk".into()) });
+    let report = suite.only("range::").run().await;
+    assert_eq!(report.failures().count(), 7);
+    let first = &report.cases()[0];
+    let why = "the subject made no fresh storage: no disk";
+    assert_eq!(first.verdict, Verdict::Failed(why.into()));
+    assert!(!report.is_passed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_tested_nothing_has_not_passed() {
+    let suite = || Suite::new(|| async { Ok(MemBackend::default()) });
+    let report = suite().only("no such case").run().await;
+    assert!(report.cases().is_empty());
+    assert!(!report.is_passed());
+    // Skipped cases are no passed ones either.
+    let report = suite().only("contained::").run().await;
+    assert_eq!(report.skipped().count(), 3);
+    assert!(!report.is_passed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_has_a_line_a_case_and_one_of_sums() {
+    let suite = Suite::new(|| async {
+        let backend = FaultBackend::new(MemBackend::default());
+        backend.inject(Fault::before(Operation::Sweep, ErrorKind::Unavailable));
+        Ok(backend)
+    });
+    let report = suite.only("inventory::s").run().await;
+    assert_eq!(
+        report.to_string(),
+        "passed   inventory::stat_agrees_with_the_blob\n\
+         FAILED   inventory::sweep_spares_every_blob: \
+         sweep: sweep: unavailable: injected by a test\n\
+         FAILED   inventory::sweep_spares_uploads_in_flight: \
+         sweep: sweep: unavailable: injected by a test\n\
+         skipped  inventory::sweep_by_another_handle_spares_uploads_in_flight: \
+         the storage has no `with_reopen`\n\
+         FAILED   inventory::sweep_of_an_empty_storage_finds_nothing: \
+         sweep: sweep: unavailable: injected by a test\n\
+         1 passed, 3 failed, 1 skipped"
+    );
+}
+
+#[test]
+fn every_clause_of_the_contract_has_cases_and_every_case_a_clause() {
+    const CLAUSES: [&str; 12] = [
+        "exclusive",
+        "atomic",
+        "durable",
+        "exact",
+        "absent",
+        "all-or-nothing",
+        "honest",
+        "bounded",
+        "range",
+        "contained",
+        "inventory",
+        "concurrent",
+    ];
+    let mut clauses: Vec<_> = Suite::case_names()
+        .map(|name| name.split_once("::").unwrap().0)
+        .collect();
+    clauses.dedup();
+    assert_eq!(clauses, CLAUSES);
+    let mut names: Vec<_> = Suite::case_names().collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "two cases have one name");
+}
+
+#[tokio::test]
+#[should_panic(expected = "needs a multi-thread runtime")]
+async fn one_thread_is_not_enough() {
+    let _ = Suite::new(|| async { Ok(MemBackend::default()) })
+        .run()
+        .await;
+}

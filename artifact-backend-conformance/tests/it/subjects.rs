@@ -1,0 +1,69 @@
+//! A storage with every hook, made of mem.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use artifact_backend::{ArtifactId, BoxError, ErrorKind, Operation};
+use artifact_backend_conformance::{Fault, FaultBackend, Plant, Storage};
+use artifact_backend_mem::MemBackend;
+use async_trait::async_trait;
+
+/// mem behind a `FaultBackend`, with every hook but plants.
+pub(crate) fn fault_storage() -> Storage {
+    let backend = FaultBackend::new(MemBackend::default());
+    let [again, lost, blurred] = [(); 3].map(|()| backend.clone());
+    Storage::new(backend)
+        .with_reopen(move || {
+            let again = again.clone();
+            async move { Ok(again) }
+        })
+        .with_loss(move || {
+            for operation in [
+                Operation::Load,
+                Operation::Download,
+                Operation::Stat,
+                Operation::List,
+                Operation::Store,
+            ] {
+                // A case asks for each of them twice at most.
+                for nth in 1..=2 {
+                    let fault = Fault::before(operation, ErrorKind::Misconfigured);
+                    lost.inject(fault.nth(nth));
+                }
+            }
+            async { Ok(()) }
+        })
+        .with_unknown_outcome(move |operation| {
+            blurred.inject(Fault::lost_answer(operation));
+            async { Ok(()) }
+        })
+        .with_leftover_count(|| async { Ok(0) })
+}
+
+/// Something planted that does nothing at all: a map has no inside where anything could lie. It
+/// sees that the suite calls both of its methods.
+#[derive(Debug, Default)]
+pub(crate) struct Harmless {
+    planted: Mutex<Option<ArtifactId>>,
+    checked: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Plant for Harmless {
+    fn name(&self) -> &'static str {
+        "nothing at all"
+    }
+
+    async fn plant(&self, id: ArtifactId) -> Result<(), BoxError> {
+        *self.planted.lock().unwrap() = Some(id);
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<(), BoxError> {
+        self.checked.store(true, Ordering::SeqCst);
+        match *self.planted.lock().unwrap() {
+            Some(_) => Ok(()),
+            None => Err("it was never planted".into()),
+        }
+    }
+}
