@@ -32,6 +32,7 @@ pub use content_type::ContentType;
 pub use deposit::{Deposit, NewArtifact};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use file_name::FileName;
+pub use jiff::Timestamp;
 pub use names::{ExperimentId, InvalidExperimentId, InvalidPrincipalId, PrincipalId};
 pub use principal::{Principal, PrincipalClass};
 pub use row::{Experiment, Row};

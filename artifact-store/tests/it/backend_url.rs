@@ -1,6 +1,4 @@
-use std::path::Path;
-
-use artifact_store::{Backend, BackendUrl, ErrorKind};
+use artifact_store::{BackendUrl, ErrorKind};
 
 fn refused(text: &str) -> (ErrorKind, String) {
     let error = BackendUrl::parse(text).unwrap_err();
@@ -10,6 +8,8 @@ fn refused(text: &str) -> (ErrorKind, String) {
 #[cfg(feature = "fs")]
 #[test]
 fn folders_are_named_by_url_or_by_path() {
+    use std::path::Path;
+
     let here = std::env::current_dir().unwrap();
     let cases = [
         ("file:///srv/blobs", Path::new("/srv/blobs").to_owned()),
@@ -171,6 +171,7 @@ fn a_backend_that_is_not_compiled_in_names_its_feature() {
 #[tokio::test]
 async fn one_backend_is_both_for_requests_and_for_maintenance() {
     use artifact_backend::{ArtifactBackend as _, ArtifactInventory as _};
+    use artifact_store::Backend;
 
     let backend = Backend::from_url("mem:").await.unwrap();
     let id = artifact_store::ArtifactId::mint();
@@ -183,6 +184,7 @@ async fn one_backend_is_both_for_requests_and_for_maintenance() {
 #[tokio::test]
 async fn parsing_makes_nothing_and_opening_does() {
     use artifact_backend::ArtifactBackend as _;
+    use artifact_store::Backend;
 
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("blobs");

@@ -1,5 +1,7 @@
 //! The tests of the crate, in modules that mirror `src/`.
 
+#![expect(clippy::unwrap_used, reason = "what helps tests is a test too")]
+
 mod authorize;
 mod backend_url;
 mod content_type;

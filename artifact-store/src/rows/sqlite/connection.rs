@@ -33,6 +33,11 @@ pub(super) fn set_up(path: &Path) -> Result<Connection> {
             .with_source(error)
     })?;
     let mut connection = connect(path, Role::Write).map_err(migrations::opened)?;
+    // A file that may not be written is opened all the same, and every write would fail later.
+    if connection.is_readonly("main").map_err(migrations::opened)? {
+        return Err(Error::new(ErrorKind::Misconfigured, Operation::OpenRows)
+            .with_detail("the database file may not be written"));
+    }
     // Before the mode is set: a file of another program must stay as it is.
     migrations::identify(&mut connection, migrations::ALL)?;
     use_write_ahead_log(&connection)?;

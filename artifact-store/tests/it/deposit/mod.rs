@@ -4,8 +4,7 @@ mod order;
 
 use artifact_backend::{ArtifactBackend as _, Operation};
 use artifact_store::{
-    ArtifactStore, ContentType, ErrorKind, FileName, NewArtifact, Principal, PrincipalId,
-    StoreConfig,
+    ContentType, ErrorKind, FileName, NewArtifact, Principal, PrincipalId, StoreConfig,
 };
 use bytes::Bytes;
 
@@ -212,19 +211,22 @@ async fn many_deposits_at_once_do_not_mix() {
     }
 }
 
-/// What a server needs of the types.
-#[test]
-fn stores_and_deposits_go_between_threads() {
-    fn send<T: Send>() {}
-    fn shared<T: Send + Sync + Clone + 'static>() {}
-    shared::<ArtifactStore>();
-    send::<artifact_store::Deposit>();
-    send::<artifact_store::ReadGrant>();
-    fn futures(store: &ArtifactStore, mut deposit: artifact_store::Deposit) {
-        fn send<T: Send>(_: &T) {}
-        send(&store.deposit(World::new_artifact()));
-        send(&deposit.write(Bytes::new()));
-        send(&deposit.finish());
-    }
-    let _ = futures;
+fn assert_send<T: Send>(_: &T) {}
+
+fn assert_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+
+#[tokio::test]
+async fn stores_deposits_and_their_futures_go_between_threads() {
+    let world = World::new().await;
+    assert_shared(&world.store);
+    let beginning = world.store.deposit(World::new_artifact());
+    assert_send(&beginning);
+    let mut deposit = beginning.await.unwrap();
+    assert_send(&deposit);
+    let writing = deposit.write(Bytes::new());
+    assert_send(&writing);
+    writing.await.unwrap();
+    let finishing = deposit.finish();
+    assert_send(&finishing);
+    assert_eq!(finishing.await.unwrap().size, 0);
 }

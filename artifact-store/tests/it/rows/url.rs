@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use artifact_store::{DatabaseUrl, ErrorKind, rows};
 
 fn refused(text: &str) -> (ErrorKind, String) {
@@ -15,6 +13,8 @@ fn memory_has_no_path() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn files_are_named_by_url_or_by_path() {
+    use std::path::Path;
+
     let here = std::env::current_dir().unwrap();
     let cases = [
         (
