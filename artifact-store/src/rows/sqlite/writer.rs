@@ -289,3 +289,6 @@ impl Work {
         closed.map_err(|(_, error)| failed(Operation::CloseRows, None, error))
     }
 }
+
+#[cfg(test)]
+mod tests;
