@@ -1,4 +1,11 @@
 //! Integration tests of artifact-backend-conformance: the suite, tested on itself.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod faults;
+mod mutants;
 mod passing;
 mod subjects;

@@ -1,0 +1,211 @@
+//! What a `FaultBackend` does to calls.
+
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, ErrorKind, Operation,
+};
+use artifact_backend_conformance::{Fault, FaultBackend, Point};
+use artifact_backend_mem::MemBackend;
+use bytes::Bytes;
+
+const BLOB: &[u8] = b"0123456789";
+
+fn backend() -> FaultBackend {
+    FaultBackend::new(MemBackend::default())
+}
+
+async fn stored(backend: &FaultBackend) -> ArtifactId {
+    let id = ArtifactId::mint();
+    backend.store(id, Bytes::from_static(BLOB)).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn before_means_that_nothing_took_effect() {
+    let backend = backend();
+    backend.inject(Fault::before(Operation::Store, ErrorKind::OutOfSpace));
+    let id = ArtifactId::mint();
+    let error = backend
+        .store(id, Bytes::from_static(BLOB))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("store of artifact {id}: out of space: injected by a test")
+    );
+    assert_eq!(
+        backend.load(id).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    // Once only.
+    backend.store(id, Bytes::from_static(BLOB)).await.unwrap();
+    assert_eq!(backend.pending(), 0);
+}
+
+#[tokio::test]
+async fn after_means_that_it_took_effect() {
+    let backend = backend();
+    backend.inject(Fault::lost_answer(Operation::Commit));
+    let id = ArtifactId::mint();
+    let mut upload = backend.upload(id).await.unwrap();
+    upload.write(Bytes::from_static(BLOB)).await.unwrap();
+    let error = upload.commit().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ambiguous);
+    assert_eq!(error.operation(), Operation::Commit);
+    assert_eq!(backend.load(id).await.unwrap(), BLOB);
+}
+
+#[tokio::test]
+async fn the_nth_call_is_counted_from_the_injection_and_per_operation() {
+    let backend = backend();
+    let id = stored(&backend).await;
+    backend.inject(Fault::before(Operation::Load, ErrorKind::Unavailable).nth(3));
+    backend.inject(Fault::before(Operation::Stat, ErrorKind::Corrupt));
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push(backend.load(id).await.map_err(|error| error.kind()));
+    }
+    let blob = Ok(Bytes::from_static(BLOB));
+    assert_eq!(
+        answers,
+        [
+            blob.clone(),
+            blob.clone(),
+            Err(ErrorKind::Unavailable),
+            blob
+        ]
+    );
+    assert_eq!(backend.pending(), 1);
+    assert_eq!(
+        backend.stat(id).await.unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
+    let calls = [
+        Operation::Store,
+        Operation::Load,
+        Operation::Stat,
+        Operation::Delete,
+    ]
+    .map(|operation| backend.calls(operation));
+    assert_eq!(calls, [1, 4, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_failed_write_spoils_the_upload() {
+    let backend = backend();
+    let id = ArtifactId::mint();
+    let mut upload = backend.upload(id).await.unwrap();
+    backend.inject(Fault::before(Operation::Write, ErrorKind::Unavailable));
+    let kinds = [
+        upload
+            .write(Bytes::from_static(BLOB))
+            .await
+            .unwrap_err()
+            .kind(),
+        upload
+            .write(Bytes::from_static(BLOB))
+            .await
+            .unwrap_err()
+            .kind(),
+        upload.commit().await.unwrap_err().kind(),
+    ];
+    let spoilt = ErrorKind::Unexpected;
+    assert_eq!(kinds, [ErrorKind::Unavailable, spoilt, spoilt]);
+    assert_eq!(
+        backend.load(id).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+}
+
+async fn read(backend: &FaultBackend, id: ArtifactId) -> (Vec<u8>, Option<ErrorKind>) {
+    let mut download = backend.download(id, ByteRange::From(2)).await.unwrap();
+    assert_eq!((download.size(), download.range()), (10, 2..10));
+    let mut bytes = Vec::new();
+    while let Some(piece) = download.next().await {
+        match piece {
+            Ok(piece) => bytes.extend_from_slice(&piece),
+            Err(error) => {
+                assert!(
+                    download.next().await.is_none(),
+                    "there is more after an error"
+                );
+                return (bytes, Some(error.kind()));
+            }
+        }
+    }
+    (bytes, None)
+}
+
+#[tokio::test]
+async fn a_cut_download_delivers_so_much_and_then_fails() {
+    let backend = backend();
+    let id = stored(&backend).await;
+    backend.inject(Fault::cut(3, ErrorKind::Unavailable));
+    assert_eq!(
+        read(&backend, id).await,
+        (b"234".to_vec(), Some(ErrorKind::Unavailable))
+    );
+    backend.inject(Fault::cut(0, ErrorKind::Unavailable));
+    assert_eq!(
+        read(&backend, id).await,
+        (Vec::new(), Some(ErrorKind::Unavailable))
+    );
+    // An error after the last byte is an error too.
+    backend.inject(Fault::cut(8, ErrorKind::Unavailable));
+    assert_eq!(
+        read(&backend, id).await,
+        (b"23456789".to_vec(), Some(ErrorKind::Unavailable))
+    );
+    assert_eq!(read(&backend, id).await, (b"23456789".to_vec(), None));
+}
+
+#[tokio::test]
+async fn a_truncated_download_is_noticed_as_corrupt() {
+    let backend = backend();
+    let id = stored(&backend).await;
+    backend.inject(Fault::truncate(3));
+    assert_eq!(
+        read(&backend, id).await,
+        (b"234".to_vec(), Some(ErrorKind::Corrupt))
+    );
+}
+
+#[tokio::test]
+async fn a_held_call_waits_before_or_after_its_effect() {
+    for (point, there) in [(Point::Before, false), (Point::After, true)] {
+        let backend = backend();
+        let id = ArtifactId::mint();
+        let hold = backend.hold(Operation::Store, point);
+        let store = tokio::spawn({
+            let backend = backend.clone();
+            async move { backend.store(id, Bytes::from_static(BLOB)).await }
+        });
+        hold.reached().await;
+        assert!(!store.is_finished());
+        assert_eq!(backend.load(id).await.is_ok(), there, "{point:?}");
+        hold.release();
+        store.await.unwrap().unwrap();
+        assert_eq!(backend.load(id).await.unwrap(), BLOB);
+    }
+}
+
+#[tokio::test]
+async fn a_write_dropped_while_it_is_held_spoils_the_upload() {
+    let backend = backend();
+    let id = ArtifactId::mint();
+    let mut upload = backend.upload(id).await.unwrap();
+    let hold = backend.hold(Operation::Write, Point::Before);
+    tokio::select! {
+        biased;
+        _ = upload.write(Bytes::from_static(BLOB)) => panic!("the write is held"),
+        () = hold.reached() => {}
+    }
+    hold.release();
+    assert_eq!(
+        upload.commit().await.unwrap_err().kind(),
+        ErrorKind::Unexpected
+    );
+    assert_eq!(
+        backend.load(id).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+}

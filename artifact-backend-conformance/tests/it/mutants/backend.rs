@@ -1,0 +1,331 @@
+//! The backend that is sound, but for one thing.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
+    ErrorKind, Operation, Result, SweepReport, Upload,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::task::yield_now;
+
+use super::how::How;
+use super::storage::{Shared, locked};
+use super::upload::MutantUpload;
+
+#[derive(Debug)]
+pub(crate) struct Mutant {
+    pub(crate) how: How,
+    pub(crate) inner: Arc<dyn ArtifactInventory>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) absent: Mutex<BTreeSet<ArtifactId>>,
+}
+
+impl Mutant {
+    /// What every operation looks at first.
+    fn admit(&self, operation: Operation, id: ArtifactId) -> Result<ArtifactId> {
+        if self.shared.lost.load(Ordering::SeqCst) {
+            let kind = match self.how {
+                How::NotFoundForLost => ErrorKind::NotFound,
+                _ => ErrorKind::Misconfigured,
+            };
+            return Err(Error::new(kind, operation).with_id(id));
+        }
+        let planted = locked(&self.shared.outside).contains_key(&id);
+        if planted && !(self.how == How::WritesPlant && operation == Operation::Store) {
+            return Err(Error::new(ErrorKind::Corrupt, operation).with_id(id));
+        }
+        let mut bytes = *id.as_bytes();
+        if self.how == How::HalfId {
+            bytes[8..].fill(0);
+        }
+        Ok(ArtifactId::from_bytes(bytes))
+    }
+
+    /// The sound answer of a read, and what this mutant makes of it.
+    async fn answer<T>(&self, id: ArtifactId, answer: Result<T>) -> Result<T> {
+        let not_found = |error: &Error| error.kind() == ErrorKind::NotFound;
+        match self.how {
+            How::CachesAbsence => {
+                if answer.as_ref().is_err_and(not_found) {
+                    locked(&self.absent).insert(id);
+                }
+                if locked(&self.absent).contains(&id) {
+                    return Err(Error::new(ErrorKind::NotFound, Operation::Load));
+                }
+                answer
+            }
+            How::Hangs if answer.as_ref().is_err_and(not_found) => std::future::pending().await,
+            How::AlreadyExistsForNotFound => answer.map_err(|error| {
+                let kind = match error.kind() {
+                    ErrorKind::NotFound => ErrorKind::AlreadyExists,
+                    kind => kind,
+                };
+                Error::new(kind, error.operation())
+            }),
+            How::Blinks if self.shared.stores.load(Ordering::SeqCst) > 0 => {
+                Err(Error::new(ErrorKind::NotFound, Operation::Load))
+            }
+            _ => answer,
+        }
+    }
+
+    async fn store_broken(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
+        match self.how {
+            How::Overwrites => {
+                self.inner.delete(id).await?;
+                self.inner.store(id, bytes).await
+            }
+            How::ChecksThenActs => {
+                if self.inner.stat(id).await.is_ok() {
+                    return Err(Error::new(ErrorKind::AlreadyExists, Operation::Store));
+                }
+                yield_now().await;
+                self.inner.delete(id).await?;
+                self.inner.store(id, bytes).await
+            }
+            How::Reserves if locked(&self.shared.in_flight).contains(&id) => {
+                Err(Error::new(ErrorKind::AlreadyExists, Operation::Store))
+            }
+            How::StoresInTwoSteps => {
+                self.inner.store(id, bytes.slice(..bytes.len() / 2)).await?;
+                yield_now().await;
+                self.inner.delete(id).await?;
+                self.inner.store(id, bytes).await
+            }
+            How::ForgetsEmpty if bytes.is_empty() => Ok(()),
+            How::TruncatesLarge => {
+                let length = bytes.len().min(usize::from(u16::MAX));
+                self.inner.store(id, bytes.slice(..length)).await
+            }
+            How::LeaksOnLoss => {
+                let answer = self.inner.store(id, bytes).await;
+                if answer.is_err() {
+                    self.shared.staged.fetch_add(1, Ordering::SeqCst);
+                }
+                answer
+            }
+            // The first try's answer is lost, and the second meets the first one's blob.
+            How::MeetsItself if id.as_bytes()[0] < 64 => {
+                let _ = self.inner.store(id, bytes.clone()).await;
+                self.inner.store(id, bytes).await
+            }
+            How::WritesPlant => {
+                let outside = locked(&self.shared.outside).get_mut(&id).map(|outside| {
+                    *outside = bytes.clone();
+                });
+                match outside {
+                    Some(()) => Ok(()),
+                    None => self.inner.store(id, bytes).await,
+                }
+            }
+            How::Blinks => {
+                self.shared.stores.fetch_add(1, Ordering::SeqCst);
+                yield_now().await;
+                let answer = self.inner.store(id, bytes).await;
+                self.shared.stores.fetch_sub(1, Ordering::SeqCst);
+                answer
+            }
+            _ => self.inner.store(id, bytes).await,
+        }
+    }
+
+    fn resolve(&self, id: ArtifactId, range: ByteRange, size: u64) -> Result<Range<u64>> {
+        let range = match (self.how, range) {
+            (How::LastExcluded, ByteRange::FromTo { first, last }) if last > first => {
+                let last = last - 1;
+                ByteRange::FromTo { first, last }
+            }
+            (How::SuffixFromStart, ByteRange::Suffix(length)) if length > 0 => {
+                return Ok(0..length.min(size));
+            }
+            (How::RefusesClamp, ByteRange::FromTo { last, .. }) if last >= size => {
+                ByteRange::From(u64::MAX)
+            }
+            (_, range) => range,
+        };
+        range.resolve(size).map_err(|error| match self.how {
+            How::NoSize => Error::new(ErrorKind::InvalidRange, Operation::Download).with_id(id),
+            _ => Error::invalid_range(Operation::Download, id, error),
+        })
+    }
+
+    /// The download of a range as this mutant reads it.
+    async fn download_broken(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
+        let whole = self.inner.load(id).await?;
+        let size = whole.len() as u64;
+        let range = self.resolve(id, range, size)?;
+        let download = self.inner.download(id, exactly(&range)).await;
+        let download = match download {
+            Ok(download) => download,
+            // Nothing but the empty range of an empty blob cannot be asked for exactly.
+            Err(_) => self.inner.download(id, ByteRange::Full).await?,
+        };
+        Ok(match self.how {
+            How::OnePiece => {
+                let bytes = download.into_bytes().await?;
+                Download::new(id, size, range, stream::iter([Ok(bytes)]).boxed())
+            }
+            How::SizeOfRange => {
+                let length = range.end - range.start;
+                Download::new(id, length, 0..length, download.boxed())
+            }
+            How::DownloadsOtherBytes if size > 256 * 1024 => {
+                let mut bytes = download.into_bytes().await?.to_vec();
+                if let Some(last) = bytes.last_mut() {
+                    *last ^= 1;
+                }
+                Download::new(id, size, range, stream::iter([Ok(bytes.into())]).boxed())
+            }
+            _ => download,
+        })
+    }
+}
+
+fn exactly(range: &Range<u64>) -> ByteRange {
+    match range.end.checked_sub(1) {
+        Some(last) => ByteRange::FromTo {
+            first: range.start,
+            last,
+        },
+        None => ByteRange::Full,
+    }
+}
+
+#[async_trait]
+impl ArtifactBackend for Mutant {
+    async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
+        let id = self.admit(Operation::Store, id)?;
+        match self.store_broken(id, bytes).await {
+            Err(error) if error.kind() == ErrorKind::Ambiguous => self.unknown(error),
+            answer => answer,
+        }
+    }
+
+    async fn upload(&self, id: ArtifactId) -> Result<Box<dyn Upload>> {
+        let id = self.admit(Operation::Upload, id)?;
+        let inner = self.inner.upload(id).await?;
+        Ok(Box::new(MutantUpload::new(self, id, inner)))
+    }
+
+    async fn load(&self, id: ArtifactId) -> Result<Bytes> {
+        if self.how == How::ReadsPlant
+            && let Some(outside) = locked(&self.shared.outside).get(&id)
+        {
+            return Ok(outside.clone());
+        }
+        let id = self.admit(Operation::Load, id)?;
+        let answer = self.inner.load(id).await;
+        self.answer(id, answer).await
+    }
+
+    async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
+        let id = self.admit(Operation::Download, id)?;
+        if self.how == How::RangeBeforeBlob
+            && let ByteRange::FromTo { first, last } = range
+            && last < first
+        {
+            return Err(Error::new(ErrorKind::InvalidRange, Operation::Download));
+        }
+        let answer = self.download_broken(id, range).await;
+        self.answer(id, answer).await
+    }
+}
+
+impl Mutant {
+    fn unknown(&self, error: Error) -> Result<()> {
+        match self.how {
+            How::OkForAmbiguous => Ok(()),
+            How::AlreadyExistsForAmbiguous => {
+                Err(Error::new(ErrorKind::AlreadyExists, error.operation()))
+            }
+            _ => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl ArtifactInventory for Mutant {
+    async fn list(&self) -> Result<BlobList> {
+        self.admit(Operation::List, ArtifactId::from_bytes([0; 16]))?;
+        let list = self.inner.list().await?;
+        let epoch = SystemTime::UNIX_EPOCH;
+        Ok(match self.how {
+            How::ListsTwice => list
+                .flat_map(|blob| stream::iter([blob.as_ref().ok().copied(), blob.ok()]))
+                .filter_map(|blob| async move { blob.map(Ok) })
+                .boxed(),
+            How::ListsOnePage => list.take(1_000).boxed(),
+            How::ListsUploads | How::ListsPlant => {
+                let more = if self.how == How::ListsUploads {
+                    locked(&self.shared.in_flight).clone()
+                } else {
+                    locked(&self.shared.outside).keys().copied().collect()
+                };
+                let more = more
+                    .into_iter()
+                    .map(move |id| Ok(BlobStat::new(id, 0, epoch)));
+                list.chain(stream::iter(more)).boxed()
+            }
+            How::NoTime => list
+                .map_ok(move |blob| BlobStat::new(blob.id, blob.size, epoch))
+                .boxed(),
+            _ => list,
+        })
+    }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        let asked = id;
+        let id = self.admit(Operation::Stat, id)?;
+        let answer = self.inner.stat(id).await;
+        assert!(
+            self.how != How::Panics || answer.is_err(),
+            "index out of bounds in stat"
+        );
+        let mut stat = self.answer(id, answer).await?;
+        stat.id = asked;
+        if self.how == How::NoTime {
+            stat.modified = SystemTime::UNIX_EPOCH;
+        }
+        Ok(stat)
+    }
+
+    async fn delete(&self, id: ArtifactId) -> Result<()> {
+        let id = self.admit(Operation::Delete, id)?;
+        match self.how {
+            How::DeleteDoesNothing => return Ok(()),
+            How::DeleteNotIdempotent => {
+                self.inner.stat(id).await?;
+            }
+            How::DeleteNotDurable => {
+                if let Ok(bytes) = self.inner.load(id).await {
+                    locked(&self.shared.deleted).insert(id, bytes);
+                }
+            }
+            _ => {}
+        }
+        self.inner.delete(id).await
+    }
+
+    async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
+        self.shared.sweeps.fetch_add(1, Ordering::SeqCst);
+        let mut report = self.inner.sweep(older_than).await?;
+        match self.how {
+            How::KeepsStaged => report.kept = self.shared.staged.load(Ordering::SeqCst),
+            How::SweepsBlobs => {
+                let blobs: Vec<_> = self.inner.list().await?.try_collect().await?;
+                for blob in blobs {
+                    self.inner.delete(blob.id).await?;
+                }
+            }
+            _ => {}
+        }
+        Ok(report)
+    }
+}

@@ -1,0 +1,203 @@
+//! Backends that are broken on purpose, each rejected by the case that it violates, by name.
+
+mod backend;
+mod how;
+mod storage;
+mod upload;
+
+use std::time::Duration;
+
+use artifact_backend_conformance::{Report, Suite, Verdict};
+
+use self::how::How;
+use self::storage::storage;
+
+/// The suite on a mutant: the smallest sizes, and a limit that a map never comes near to.
+fn suite(how: How) -> Suite {
+    Suite::new(move || async move { Ok(storage(how)) })
+        .with_large_blob(Suite::MIN_LARGE_BLOB)
+        .with_time_limit(Duration::from_secs(8))
+}
+
+fn verdict<'r>(report: &'r Report, name: &str) -> &'r Verdict {
+    let case = report.cases().iter().find(|case| case.name == name);
+    &case
+        .unwrap_or_else(|| panic!("there is no case {name}"))
+        .verdict
+}
+
+/// Every named case fails, and what it says holds the given words.
+async fn rejected(how: How, by: &[(&str, &str)]) {
+    let mut suite = suite(how);
+    if matches!(how, How::KeepsStaged | How::HidesStaged | How::LeaksOnLoss) {
+        // A leak takes a quarter of the limit to be sure of, in each of many cases.
+        suite = suite
+            .with_time_limit(Duration::from_secs(4))
+            .only("all-or-nothing::a_");
+    }
+    let report = suite.run().await;
+    for (name, words) in by {
+        match verdict(&report, name) {
+            Verdict::Failed(why) => assert!(
+                why.contains(words),
+                "{how:?} fails {name}, but with {why:?}, not with {words:?}"
+            ),
+            other => panic!("{how:?} is not rejected by {name}: {other:?}"),
+        }
+    }
+    // It is broken in one way: what has nothing to do with that still passes.
+    let failed = report.failures().count();
+    assert!(failed < report.cases().len(), "{how:?} fails everything");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sound_one_that_all_mutants_are_made_of_passes_every_case() {
+    let report = suite(How::Sound).run().await;
+    report.assert_passed();
+    assert_eq!(report.skipped().count(), 0, "{report}");
+}
+
+/// One test a mutant: what is broken, and the cases that must say so with these words.
+macro_rules! mutants {
+    ($($test:ident: $how:ident => $($name:literal ~ $words:literal),+;)+) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $test() {
+            rejected(How::$how, &[$(($name, $words)),+]).await;
+        }
+    )+};
+}
+
+mutants! {
+    overwrites: Overwrites =>
+        "exclusive::a_second_store_is_already_exists" ~ "it succeeded",
+        "exclusive::a_store_over_an_upload_is_already_exists" ~ "it succeeded";
+    checks_then_acts: ChecksThenActs =>
+        "exclusive::a_race_of_64_stores_has_one_winner" ~ "were told Ok";
+    the_last_commit_wins: LastCommitWins =>
+        "exclusive::the_first_of_two_commits_wins" ~ "it succeeded",
+        "exclusive::an_upload_does_not_reserve_its_id" ~ "it succeeded";
+    an_upload_reserves_its_id: Reserves =>
+        "exclusive::an_upload_does_not_reserve_its_id" ~ "already exists";
+    publishes_while_uploading: PublishesEarly =>
+        "atomic::an_upload_is_invisible_until_its_commit" ~ "it succeeded";
+    stores_in_two_steps: StoresInTwoSteps =>
+        "atomic::readers_during_a_store_see_nothing_or_the_whole" ~ "no whole blob",
+        "all-or-nothing::a_store_dropped_at_every_await_point" ~ "await point 1";
+    not_durable: NotDurable =>
+        "durable::a_store_outlives_its_handle" ~ "not found",
+        "durable::an_upload_outlives_its_handle" ~ "not found";
+    a_delete_that_is_not_durable: DeleteNotDurable =>
+        "durable::a_delete_outlives_its_handle" ~ "it succeeded";
+    caches_that_a_blob_is_absent: CachesAbsence =>
+        "durable::a_second_handle_sees_at_once_what_was_acknowledged" ~ "not found",
+        "concurrent::random_operations_of_two_handles_agree_with_a_model" ~ "NotFound after";
+    forgets_empty_blobs: ForgetsEmpty =>
+        "exact::an_empty_store_is_a_blob" ~ "not found";
+    truncates_large_blobs: TruncatesLarge =>
+        "exact::every_size_by_store" ~ "65536 bytes were expected and 65535 came";
+    downloads_other_bytes_than_it_loads: DownloadsOtherBytes =>
+        "exact::every_size_by_store" ~ "download of a blob of 262145 bytes";
+    an_empty_piece_ends_an_upload: EmptyPieceEnds =>
+        "exact::empty_pieces_change_nothing" ~ "10000 bytes were expected and";
+    takes_the_expected_size_for_the_size: TrustsHint =>
+        "exact::the_expected_size_is_only_a_hint" ~ "an upload announced as 0 bytes";
+    uses_half_of_the_id: HalfId =>
+        "exact::neighbouring_ids_do_not_mix" ~ "load of an id beside stored ones";
+    already_exists_for_not_found: AlreadyExistsForNotFound =>
+        "absent::an_id_that_was_never_stored_is_not_found" ~ "there came AlreadyExists";
+    not_found_for_a_lost_storage: NotFoundForLost =>
+        "absent::a_lost_storage_is_not_an_absent_blob" ~ "says NotFound";
+    looks_at_the_range_before_the_blob: RangeBeforeBlob =>
+        "absent::every_range_of_an_absent_blob_is_not_found" ~ "there came InvalidRange";
+    commits_on_drop: CommitsOnDrop =>
+        "all-or-nothing::a_dropped_upload_leaves_nothing" ~ "it succeeded";
+    commits_on_abort: CommitsOnAbort =>
+        "all-or-nothing::an_aborted_upload_leaves_nothing" ~ "it succeeded";
+    sweep_never_removes_what_was_dropped: KeepsStaged =>
+        "all-or-nothing::a_dropped_upload_leaves_nothing" ~ "kept: 4";
+    sweep_does_not_find_what_was_dropped: HidesStaged =>
+        "all-or-nothing::a_dropped_upload_leaves_nothing" ~ "4 leftovers are counted";
+    a_lost_store_leaks: LeaksOnLoss =>
+        "all-or-nothing::a_store_that_lost_leaves_no_leftover" ~ "leftovers are counted";
+    commits_after_a_dropped_write: ForgivesDroppedWrite =>
+        "all-or-nothing::a_write_whose_future_was_dropped_spoils_its_upload" ~ "it succeeded";
+    ok_for_an_unknown_outcome: OkForAmbiguous =>
+        "honest::a_store_of_unknown_outcome_is_ambiguous" ~ "it succeeded",
+        "honest::a_commit_of_unknown_outcome_is_ambiguous" ~ "it succeeded";
+    already_exists_for_an_unknown_outcome: AlreadyExistsForAmbiguous =>
+        "honest::a_store_of_unknown_outcome_is_ambiguous" ~ "there came AlreadyExists";
+    a_retry_meets_its_own_blob: MeetsItself =>
+        "honest::a_lone_creator_is_never_told_already_exists" ~ "already exists",
+        "honest::refused_bytes_never_appear" ~ "these very bytes";
+    holds_the_whole_upload: HoldsUpload =>
+        "bounded::an_upload_does_not_hold_the_blob" ~ "were still held";
+    downloads_in_one_piece: OnePiece =>
+        "bounded::a_download_comes_in_pieces" ~ "one piece of a download has",
+        "bounded::a_range_of_a_large_blob_comes_in_pieces" ~ "one piece of a download has";
+    the_last_position_is_excluded: LastExcluded =>
+        "range::the_table_of_ten_bytes" ~ "FromTo { first: 0, last: 8 }",
+        "range::every_edge_agrees_with_resolve" ~ "FromTo";
+    a_suffix_is_taken_from_the_start: SuffixFromStart =>
+        "range::the_table_of_ten_bytes" ~ "Suffix(1)";
+    a_range_past_the_end_is_refused: RefusesClamp =>
+        "range::the_table_of_ten_bytes" ~ "FromTo { first: 0, last: 10 }";
+    invalid_range_without_the_size: NoSize =>
+        "range::an_invalid_range_tells_the_size" ~ "tells the size None";
+    the_size_of_a_range_is_its_length: SizeOfRange =>
+        "range::the_size_is_the_whole_blobs" ~ "the size is 10";
+    reads_what_is_planted: ReadsPlant =>
+        "contained::what_is_planted_is_never_read" ~ "bytes that nobody stored";
+    writes_through_what_is_planted: WritesPlant =>
+        "contained::what_is_planted_is_never_written_through" ~ "the outside was touched";
+    takes_what_is_planted_for_a_blob: ListsPlant =>
+        "contained::what_is_planted_is_no_blob_to_maintenance" ~ "list shows it";
+    lists_twice: ListsTwice =>
+        "inventory::list_shows_each_blob_once_with_its_size" ~ "twice";
+    lists_one_page: ListsOnePage =>
+        "inventory::list_shows_each_blob_once_with_its_size" ~ "150 of 1150";
+    lists_uploads: ListsUploads =>
+        "inventory::list_does_not_show_uploads" ~ "list shows 5 blobs",
+        "atomic::an_upload_is_invisible_until_its_commit" ~ "list shows";
+    delete_fails_where_there_is_nothing: DeleteNotIdempotent =>
+        "inventory::delete_is_idempotent" ~ "not found";
+    delete_does_nothing: DeleteDoesNothing =>
+        "inventory::delete_makes_absent_and_spares_others" ~ "it succeeded";
+    modified_is_never_set: NoTime =>
+        "inventory::stat_agrees_with_the_blob" ~ "a grace period would be over";
+    sweep_removes_blobs: SweepsBlobs =>
+        "inventory::sweep_spares_every_blob" ~ "not found";
+    sweep_breaks_uploads: SweepsUploads =>
+        "inventory::sweep_spares_uploads_in_flight" ~ "after a sweep",
+        "inventory::sweep_by_another_handle_spares_uploads_in_flight" ~ "after a sweep";
+    an_acknowledged_blob_blinks: Blinks =>
+        "concurrent::random_operations_agree_with_a_model" ~ "with_seed(0x5eed): NotFound after";
+    panics: Panics =>
+        "inventory::stat_agrees_with_the_blob" ~ "panicked: index out of bounds in stat";
+}
+
+/// Not the whole suite: each of its failures takes the time limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn hangs() {
+    let report = suite(How::Hangs)
+        .with_time_limit(Duration::from_millis(300))
+        .only("absent::an_")
+        .run()
+        .await;
+    let found: Vec<_> = report.failures().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "FAILED   absent::an_id_that_was_never_stored_is_not_found: \
+             not done after 300ms: it hangs",
+            "FAILED   absent::an_absent_id_is_not_found_beside_others: \
+             not done after 300ms: it hangs",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[should_panic(expected = "the contract is broken:")]
+async fn assert_passed_panics_with_the_report() {
+    let report = suite(How::LastExcluded).only("range::").run().await;
+    report.assert_passed();
+}

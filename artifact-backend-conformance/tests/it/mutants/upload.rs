@@ -1,0 +1,157 @@
+//! The upload that is sound, but for one thing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use artifact_backend::{
+    ArtifactId, ArtifactInventory, Error, ErrorKind, Operation, Result, Upload,
+};
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use tokio::task::yield_now;
+
+use super::backend::Mutant;
+use super::how::How;
+use super::storage::{Shared, locked};
+
+#[derive(Debug)]
+pub(crate) struct MutantUpload {
+    how: How,
+    id: ArtifactId,
+    backend: Arc<dyn ArtifactInventory>,
+    shared: Arc<Shared>,
+    /// `None` once it is committed or aborted.
+    inner: Option<Box<dyn Upload>>,
+    /// The sweeps that there were when it began.
+    sweeps: u64,
+    /// What was written, where this mutant does something with it.
+    written: BytesMut,
+    held: Vec<Bytes>,
+    expected: Option<u64>,
+    ended: bool,
+    spoilt: bool,
+}
+
+impl MutantUpload {
+    pub(crate) fn new(mutant: &Mutant, id: ArtifactId, inner: Box<dyn Upload>) -> Self {
+        locked(&mutant.shared.in_flight).push(id);
+        Self {
+            how: mutant.how,
+            id,
+            backend: Arc::clone(&mutant.inner),
+            shared: Arc::clone(&mutant.shared),
+            inner: Some(inner),
+            sweeps: mutant.shared.sweeps.load(Ordering::SeqCst),
+            written: BytesMut::new(),
+            held: Vec::new(),
+            expected: None,
+            ended: false,
+            spoilt: false,
+        }
+    }
+
+    fn check(&self, operation: Operation) -> Result<()> {
+        let swept = self.shared.sweeps.load(Ordering::SeqCst) != self.sweeps;
+        if self.spoilt || (self.how == How::SweepsUploads && swept) {
+            return Err(Error::new(ErrorKind::Unexpected, operation).with_id(self.id));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Upload for MutantUpload {
+    fn expect_size(&mut self, bytes: u64) {
+        self.expected = Some(bytes);
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.check(Operation::Write)?;
+        // Between the two awaits a future can be dropped, in the sound one too.
+        self.spoilt = self.how != How::ForgivesDroppedWrite;
+        let mut bytes = bytes;
+        match self.how {
+            How::EmptyPieceEnds => {
+                self.ended |= bytes.is_empty();
+                if self.ended {
+                    bytes.clear();
+                }
+            }
+            How::TrustsHint => {
+                let left = self
+                    .expected
+                    .map_or(u64::MAX, |size| size - self.written.len() as u64);
+                bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                self.written.extend_from_slice(&bytes);
+            }
+            How::PublishesEarly => {
+                self.written.extend_from_slice(&bytes);
+                self.backend.delete(self.id).await?;
+                let part = self.written.clone().freeze();
+                self.backend.store(self.id, part).await?;
+            }
+            How::CommitsOnDrop | How::CommitsOnAbort => self.written.extend_from_slice(&bytes),
+            How::HoldsUpload => self.held.push(bytes.clone()),
+            _ => {}
+        }
+        let inner = self.inner.as_mut().expect("it is taken only at the end");
+        let rest = bytes.split_off(bytes.len() / 2);
+        inner.write(bytes).await?;
+        yield_now().await;
+        inner.write(rest).await?;
+        self.spoilt = false;
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<()> {
+        self.check(Operation::Commit)?;
+        if matches!(self.how, How::LastCommitWins | How::PublishesEarly) {
+            self.backend.delete(self.id).await?;
+        }
+        let inner = self.inner.take().expect("it is taken only at the end");
+        yield_now().await;
+        match inner.commit().await {
+            Err(error) if error.kind() == ErrorKind::Ambiguous => match self.how {
+                How::OkForAmbiguous => Ok(()),
+                _ => Err(error),
+            },
+            answer => answer,
+        }
+    }
+
+    async fn abort(mut self: Box<Self>) -> Result<()> {
+        let inner = self.inner.take().expect("it is taken only at the end");
+        inner.abort().await?;
+        yield_now().await;
+        if self.how == How::CommitsOnAbort {
+            let bytes = std::mem::take(&mut self.written).freeze();
+            self.backend.store(self.id, bytes).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for MutantUpload {
+    fn drop(&mut self) {
+        let mut in_flight = locked(&self.shared.in_flight);
+        if let Some(at) = in_flight.iter().position(|id| *id == self.id) {
+            in_flight.swap_remove(at);
+        }
+        drop(in_flight);
+        if self.inner.is_none() {
+            return;
+        }
+        match self.how {
+            How::KeepsStaged | How::HidesStaged => {
+                self.shared.staged.fetch_add(1, Ordering::SeqCst);
+            }
+            How::CommitsOnDrop => {
+                let bytes = std::mem::take(&mut self.written).freeze();
+                let store = self.backend.store(self.id, bytes);
+                // A map's store is done at its first poll.
+                let _ = futures_util::FutureExt::now_or_never(store);
+            }
+            _ => {}
+        }
+    }
+}
