@@ -1,0 +1,222 @@
+//! A download counts what its stream delivers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use artifact_backend::{ArtifactId, Download, Error, ErrorKind, Operation, Result};
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, StreamExt, stream};
+use proptest::prelude::*;
+
+const ID: ArtifactId = ArtifactId::from_bytes([1; 16]);
+
+type Piece = Result<&'static [u8], ErrorKind>;
+
+/// A download of `range` of ten bytes by a stream of these pieces.
+fn download<const N: usize>(range: std::ops::Range<u64>, pieces: [Piece; N]) -> Download {
+    let pieces: Vec<Result<Bytes>> = pieces
+        .into_iter()
+        .map(|piece| match piece {
+            Ok(bytes) => Ok(Bytes::from_static(bytes)),
+            Err(kind) => Err(Error::new(kind, Operation::Download)),
+        })
+        .collect();
+    Download::new(ID, 10, range, stream::iter(pieces).boxed())
+}
+
+/// Everything that it delivers, and that it stays at its end.
+fn drain(mut download: Download) -> Vec<Result<Bytes, (ErrorKind, String)>> {
+    let mut found = Vec::new();
+    while let Some(piece) = download.next().now_or_never().unwrap() {
+        found.push(piece.map_err(|error| (error.kind(), error.detail().to_owned())));
+    }
+    assert!(download.next().now_or_never().unwrap().is_none());
+    assert_eq!(download.size_hint(), (0, Some(0)));
+    found
+}
+
+fn corrupt(detail: &str) -> Result<Bytes, (ErrorKind, String)> {
+    Err((ErrorKind::Corrupt, detail.into()))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it stands beside errors in lists")]
+fn ok(bytes: &'static [u8]) -> Result<Bytes, (ErrorKind, String)> {
+    Ok(Bytes::from_static(bytes))
+}
+
+#[test]
+fn a_whole_stream_is_delivered_as_it_comes() {
+    let found = drain(download(2..8, [Ok(b"23"), Ok(b"4567")]));
+    assert_eq!(found, [ok(b"23"), ok(b"4567")]);
+    assert_eq!(drain(download(3..3, [])), []);
+}
+
+#[test]
+fn empty_pieces_are_passed_over() {
+    let found = drain(download(
+        0..3,
+        [Ok(b""), Ok(b"0"), Ok(b""), Ok(b"12"), Ok(b"")],
+    ));
+    assert_eq!(found, [ok(b"0"), ok(b"12")]);
+    assert_eq!(drain(download(0..0, [Ok(b"")])), []);
+}
+
+#[test]
+fn a_short_stream_ends_as_corrupt() {
+    let short = "the blob ended 3 bytes before the end of the range";
+    let found = drain(download(0..5, [Ok(b"01")]));
+    assert_eq!(found, [ok(b"01"), corrupt(short)]);
+    let found = drain(download(0..3, []));
+    assert_eq!(found, [corrupt(short)]);
+}
+
+#[test]
+fn a_surplus_ends_as_corrupt_and_is_not_delivered() {
+    let surplus = "the backend delivered more bytes than the range";
+    let found = drain(download(0..3, [Ok(b"012"), Ok(b"3"), Ok(b"4")]));
+    assert_eq!(found, [ok(b"012"), corrupt(surplus)]);
+    let found = drain(download(0..3, [Ok(b"0123")]));
+    assert_eq!(found, [corrupt(surplus)]);
+    let found = drain(download(5..5, [Ok(b"5")]));
+    assert_eq!(found, [corrupt(surplus)]);
+}
+
+#[test]
+fn an_error_ends_the_stream_although_more_would_come() {
+    let pieces: [Piece; 3] = [Ok(b"01"), Err(ErrorKind::Unavailable), Ok(b"234")];
+    let found = drain(download(0..5, pieces));
+    assert_eq!(
+        found,
+        [ok(b"01"), Err((ErrorKind::Unavailable, String::new()))]
+    );
+    // After the last byte too.
+    let found = drain(download(0..2, [Ok(b"01"), Err(ErrorKind::Unavailable)]));
+    assert_eq!(
+        found,
+        [ok(b"01"), Err((ErrorKind::Unavailable, String::new()))]
+    );
+}
+
+#[test]
+fn an_error_of_its_own_names_the_blob() {
+    let mut short = download(0..1, []);
+    let error = short.next().now_or_never().unwrap().unwrap().unwrap_err();
+    assert_eq!(
+        (error.id(), error.operation()),
+        (Some(ID), Operation::Download)
+    );
+}
+
+#[test]
+fn into_bytes_gives_all_or_the_error() {
+    let all = |download: Download| {
+        let bytes = download.into_bytes().now_or_never().unwrap();
+        bytes.map_err(|error| error.kind())
+    };
+    let cases: [(Download, Result<&[u8], ErrorKind>); 8] = [
+        (download(0..0, []), Ok(b"")),
+        (download(0..3, [Ok(b"012")]), Ok(b"012")),
+        (
+            download(0..5, [Ok(b"01"), Ok(b"2"), Ok(b"34")]),
+            Ok(b"01234"),
+        ),
+        (
+            download(0..3, [Ok(b"012"), Err(ErrorKind::Unavailable)]),
+            Err(ErrorKind::Unavailable),
+        ),
+        (
+            download(0..3, [Ok(b"012"), Ok(b"3")]),
+            Err(ErrorKind::Corrupt),
+        ),
+        (download(0..3, [Ok(b"01")]), Err(ErrorKind::Corrupt)),
+        (download(0..3, []), Err(ErrorKind::Corrupt)),
+        (
+            download(0..3, [Err(ErrorKind::Unavailable)]),
+            Err(ErrorKind::Unavailable),
+        ),
+    ];
+    for (download, expected) in cases {
+        assert_eq!(all(download), expected.map(Bytes::from_static));
+    }
+}
+
+#[test]
+fn it_tells_size_range_and_what_remains() {
+    let mut download = download(2..8, [Ok(b"23"), Ok(b"4567")]);
+    assert_eq!(
+        (download.size(), download.range(), download.remaining()),
+        (10, 2..8, 6)
+    );
+    assert_eq!(download.size_hint(), (1, Some(7)));
+    let _ = download.next().now_or_never().unwrap();
+    assert_eq!(
+        (download.size(), download.range(), download.remaining()),
+        (10, 2..8, 4)
+    );
+    let text = "Download { id: ArtifactId(01010101010101010101010101010101), size: 10, \
+                range: 2..8, left: 4, .. }";
+    assert_eq!(format!("{download:?}"), text);
+}
+
+#[test]
+#[should_panic(expected = "5..11 is not inside 0..10")]
+fn a_range_outside_the_blob_is_a_fault_of_the_backend() {
+    drop(download(5..11, []));
+}
+
+#[test]
+fn dropping_it_drops_the_work_behind_it() {
+    struct Work(Arc<AtomicBool>);
+
+    impl Drop for Work {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    let dropped = Arc::new(AtomicBool::new(false));
+    let work = Work(Arc::clone(&dropped));
+    let stream = stream::pending::<Result<Bytes>>().map(move |piece| {
+        let _still_here = &work;
+        piece
+    });
+    let mut download = Download::new(ID, 1, 0..1, stream.boxed());
+    assert!(
+        download.next().now_or_never().is_none(),
+        "the stream is pending"
+    );
+    assert!(!dropped.load(Ordering::SeqCst));
+    drop(download);
+    assert!(dropped.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn dropping_the_future_of_a_piece_loses_nothing() {
+    let pieces = stream::iter([&b"01"[..], b"234"]).then(|piece| async move {
+        tokio::task::yield_now().await;
+        Ok(Bytes::from_static(piece))
+    });
+    let mut download = Download::new(ID, 5, 0..5, pieces.boxed());
+    // Polled once, and then dropped while it is pending.
+    assert!(download.next().now_or_never().is_none());
+    assert_eq!(download.remaining(), 5);
+    assert_eq!(download.into_bytes().await.unwrap(), "01234");
+}
+
+proptest! {
+    #[test]
+    fn what_ends_without_an_error_is_exactly_the_range(
+        length in 0..40_u64,
+        pieces in proptest::collection::vec(0..12_usize, 0..8),
+    ) {
+        let stream = pieces.clone().into_iter().map(|length| Ok(Bytes::from(vec![7; length])));
+        let stream = stream::iter(stream.collect::<Vec<_>>()).boxed();
+        let found = Download::new(ID, length, 0..length, stream);
+        let found = found.into_bytes().now_or_never().unwrap();
+        let sum: usize = pieces.iter().sum();
+        prop_assert_eq!(found.is_ok(), sum as u64 == length);
+        if let Ok(found) = found {
+            prop_assert_eq!(found.len() as u64, length);
+        }
+    }
+}

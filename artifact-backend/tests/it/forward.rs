@@ -1,0 +1,63 @@
+//! `Arc` and `Box` of a backend are the backend.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_backend::{ArtifactBackend, ArtifactInventory, ByteRange, SweepReport};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+
+use crate::spy::{ID, Spy};
+
+async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
+    backend.store(ID, Bytes::from_static(b"abc")).await.unwrap();
+    backend.upload(ID).await.unwrap().commit().await.unwrap();
+    assert_eq!(backend.load(ID).await.unwrap(), "0123456789");
+    let download = backend.download(ID, ByteRange::Suffix(2)).await.unwrap();
+    assert_eq!(download.into_bytes().await.unwrap(), "89");
+    let listed: Vec<_> = backend.list().await.unwrap().try_collect().await.unwrap();
+    assert_eq!(listed, []);
+    assert_eq!(backend.stat(ID).await.unwrap().size, 7);
+    backend.delete(ID).await.unwrap();
+    let report = backend.sweep(Duration::from_secs(9)).await.unwrap();
+    let SweepReport {
+        removed,
+        removed_bytes,
+        kept,
+        ..
+    } = report;
+    assert_eq!((removed, removed_bytes, kept), (2, 11, 1));
+    assert_eq!(
+        spy.calls(),
+        [
+            "store true 3",
+            "upload true",
+            "commit",
+            "load true",
+            "download true Suffix(2)",
+            "list",
+            "stat true",
+            "delete true",
+            "sweep 9s",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn every_method_of_a_pointer_is_the_backends() {
+    let spy = Spy::with_blob(b"0123456789");
+    every_method(Arc::new(spy.clone()), &spy).await;
+    every_method(Box::new(spy.clone()), &spy).await;
+    every_method(Arc::new(spy.clone()) as Arc<dyn ArtifactInventory>, &spy).await;
+    every_method(Box::new(spy.clone()) as Box<dyn ArtifactInventory>, &spy).await;
+    every_method(Arc::new(Box::new(spy.clone())), &spy).await;
+}
+
+#[tokio::test]
+async fn an_inventory_is_handed_on_as_a_backend_that_cannot_list() {
+    let spy = Spy::with_blob(b"01");
+    let inventory: Arc<dyn ArtifactInventory> = Arc::new(spy.clone());
+    let backend: Arc<dyn ArtifactBackend> = inventory;
+    assert_eq!(backend.load(ID).await.unwrap(), "01");
+    assert_eq!(spy.calls(), ["load true"]);
+}

@@ -1,0 +1,22 @@
+//! Integration tests of artifact-backend.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
+mod clock;
+mod digest;
+mod download;
+mod error;
+mod example;
+mod ext;
+mod forward;
+mod id;
+mod range;
+#[cfg(feature = "serde")]
+mod serde;
+mod spy;
+mod uri;
