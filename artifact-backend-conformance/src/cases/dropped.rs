@@ -193,6 +193,8 @@ async fn a_write_whose_future_was_dropped_spoils_its_upload(context: Context) ->
             let id = ArtifactId::mint();
             let (mut upload, last) = begun(&storage, id).await?;
             if dropped_after(upload.write(last), polls).await.is_some() {
+                // A live upload may have its leftover; sweep must spare it.
+                drop(upload);
                 return is_swept(&context, &storage).await;
             }
             let what = format!("after a write dropped at await point {polls}");
