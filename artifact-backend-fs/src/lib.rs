@@ -1,1 +1,23 @@
-//! An artifact backend on a local folder: exclusive create, atomic publish, durable acknowledgement.
+#![doc = include_str!("../README.md")]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("artifact-backend-fs needs Linux: O_TMPFILE, openat2 and linkat of a descriptor");
+
+mod backend;
+mod config;
+mod download;
+mod error;
+mod layout;
+mod list;
+mod load;
+mod marker;
+mod pool;
+mod publish;
+mod root;
+mod staging;
+mod sweep;
+mod sys;
+mod upload;
+
+pub use backend::FsBackend;
+pub use config::FsConfig;

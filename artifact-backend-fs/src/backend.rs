@@ -1,0 +1,191 @@
+//! The operations, each one hop to the blocking pool or none.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
+    ErrorKind, Operation, Result, SweepReport, Upload,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::config::FsConfig;
+use crate::error::{failed, with_kind};
+use crate::layout::BlobName;
+use crate::load::{self, Inline};
+use crate::pool::Pool;
+use crate::publish::Doubtful;
+use crate::root::Root;
+use crate::staging::{Temporary, Unnamed};
+use crate::upload::{FsUpload, Writing};
+use crate::{download, list, sweep, sys};
+
+/// A backend on a local folder. Clones share one.
+///
+/// Several processes may have one folder open: what excludes them from each other is the file
+/// system. Its methods need a tokio runtime.
+#[derive(Debug, Clone)]
+pub struct FsBackend {
+    shared: Arc<Shared>,
+}
+
+/// What all clones and uploads share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) root: Arc<Root>,
+    pub(crate) doubtful: Doubtful,
+    pub(crate) writes: Pool,
+    pub(crate) reads: Pool,
+    unnamed: Unnamed,
+    inline_read_bytes: u64,
+}
+
+impl FsBackend {
+    /// Opens the folder `root`, or makes it (mode 0700) in a parent that is there. `Ok` means that the
+    /// folder, its parts and its format marker are durable.
+    ///
+    /// The folder is resolved once and held by a descriptor: what later happens to its path, or to a
+    /// relative path's working directory, changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured` when the parent is missing, the folder belongs to another user, others may
+    /// write to it, it holds something else, or its layout is of another version; the operating
+    /// system's errors otherwise. What was made before an error stays, and can be opened later.
+    pub async fn open(root: impl Into<PathBuf>, config: FsConfig) -> Result<Self> {
+        let FsConfig {
+            named_staging,
+            max_concurrent_writes,
+            max_concurrent_reads,
+            inline_read_bytes,
+        } = config;
+        let path = root.into();
+        let writes = Pool::new(max_concurrent_writes);
+        let root = writes
+            .run(Operation::Open, move || Root::open(&path))
+            .await?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                root: Arc::new(root),
+                doubtful: Doubtful::default(),
+                writes,
+                reads: Pool::new(max_concurrent_reads),
+                unnamed: Unnamed::new(!named_staging),
+                inline_read_bytes,
+            }),
+        })
+    }
+}
+
+impl Shared {
+    fn begin(&self, operation: Operation, id: ArtifactId, expected: u64) -> Result<Writing> {
+        let temporary = Temporary::new(&self.root, &self.unnamed, operation, id)?;
+        Writing::begin(temporary, expected)
+            .map_err(|errno| failed(operation, Some(id), "set space aside", errno))
+    }
+
+    fn delete(&self, id: ArtifactId) -> Result<()> {
+        let fail = |errno| failed(Operation::Delete, Some(id), "remove the blob", errno);
+        match load::stat(&self.root, Operation::Delete, id) {
+            Ok(_) => match sys::unlink(self.root.blobs(), BlobName::of(id).as_str()) {
+                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+                Err(errno) => return Err(fail(errno)),
+            },
+            // Somebody else may be deleting it: the absence is to be durable for this caller too.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        sys::fsync(self.root.blobs()).map_err(|errno| {
+            let action = "sync the absence of the blob";
+            with_kind(
+                ErrorKind::Ambiguous,
+                Operation::Delete,
+                Some(id),
+                action,
+                errno,
+            )
+        })
+    }
+}
+
+#[async_trait]
+impl ArtifactBackend for FsBackend {
+    async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let work = move || {
+            let mut writing = shared.begin(Operation::Store, id, bytes.len() as u64)?;
+            writing
+                .write(&bytes)
+                .map_err(|errno| failed(Operation::Store, Some(id), "write the bytes", errno))?;
+            writing.publish(&shared, Operation::Store, id)
+        };
+        self.shared.writes.run(Operation::Store, work).await
+    }
+
+    async fn upload(&self, id: ArtifactId) -> Result<Box<dyn Upload>> {
+        let shared = Arc::clone(&self.shared);
+        let work = move || shared.begin(Operation::Upload, id, 0);
+        let writing = self.shared.writes.run(Operation::Upload, work).await?;
+        Ok(Box::new(FsUpload::new(
+            Arc::clone(&self.shared),
+            id,
+            writing,
+        )))
+    }
+
+    async fn load(&self, id: ArtifactId) -> Result<Bytes> {
+        let most = self.shared.inline_read_bytes;
+        if most > 0 {
+            // Loads that never wait must still let others run.
+            tokio::task::consume_budget().await;
+            if let Inline::Done(bytes) = load::inline(&self.shared.root, id, most)? {
+                // As if each so many bytes were an operation of their own.
+                for _ in 0..bytes.len() / (8 << 10) {
+                    tokio::task::consume_budget().await;
+                }
+                return Ok(bytes);
+            }
+        }
+        let root = Arc::clone(&self.shared.root);
+        let work = move || load::read_all(&load::open(&root, Operation::Load, id)?, id);
+        self.shared.reads.run(Operation::Load, work).await
+    }
+
+    async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
+        let root = Arc::clone(&self.shared.root);
+        let work = move || load::open(&root, Operation::Download, id);
+        let blob = self.shared.reads.run(Operation::Download, work).await?;
+        download::stream(self.shared.reads.clone(), blob, id, range)
+    }
+}
+
+#[async_trait]
+impl ArtifactInventory for FsBackend {
+    async fn list(&self) -> Result<BlobList> {
+        list::list(Arc::clone(&self.shared)).await
+    }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        let root = Arc::clone(&self.shared.root);
+        let work = move || load::stat(&root, Operation::Stat, id);
+        self.shared.reads.run(Operation::Stat, work).await
+    }
+
+    async fn delete(&self, id: ArtifactId) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        self.shared
+            .writes
+            .run(Operation::Delete, move || shared.delete(id))
+            .await
+    }
+
+    async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
+        let root = Arc::clone(&self.shared.root);
+        self.shared
+            .writes
+            .run(Operation::Sweep, move || sweep::sweep(&root, older_than))
+            .await
+    }
+}

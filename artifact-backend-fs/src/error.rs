@@ -1,0 +1,72 @@
+//! What the operating system's errors mean to a caller.
+
+use std::borrow::Cow;
+use std::io;
+
+use artifact_backend::{ArtifactId, Error, ErrorKind, Operation};
+use rustix::io::Errno;
+
+/// The kind of a failed system call whose failure changed nothing.
+fn kind(errno: Errno) -> ErrorKind {
+    match errno {
+        Errno::NOSPC | Errno::DQUOT => ErrorKind::OutOfSpace,
+        Errno::FBIG => ErrorKind::TooLarge,
+        Errno::ACCESS | Errno::PERM => ErrorKind::PermissionDenied,
+        Errno::ROFS => ErrorKind::Misconfigured,
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => ErrorKind::Unavailable,
+        _ => ErrorKind::Unexpected,
+    }
+}
+
+/// What an operator can do about it.
+fn hint(errno: Errno) -> &'static str {
+    match errno {
+        Errno::MFILE => "; raise this process's limit on open files (ulimit -n)",
+        Errno::NFILE => "; raise the system's limit on open files (fs.file-max)",
+        Errno::NOSPC => "; the file system has no free blocks or inodes left",
+        Errno::DQUOT => "; the disk quota is used up",
+        Errno::FBIG => "; the limit on the size of a file is reached (ulimit -f)",
+        Errno::ROFS => "; the file system is mounted read-only",
+        Errno::ACCESS | Errno::PERM => "; the root must belong to the user of this process",
+        _ => "",
+    }
+}
+
+/// The error of a call that changed nothing, of the kind that its number stands for.
+pub(crate) fn failed(
+    operation: Operation,
+    id: Option<ArtifactId>,
+    action: &'static str,
+    errno: Errno,
+) -> Error {
+    with_kind(kind(errno), operation, id, action, errno)
+}
+
+/// The same, of a kind that the caller knows better.
+pub(crate) fn with_kind(
+    kind: ErrorKind,
+    operation: Operation,
+    id: Option<ArtifactId>,
+    action: &'static str,
+    errno: Errno,
+) -> Error {
+    let error = Error::new(kind, operation)
+        .with_detail(format!("cannot {action}{}", hint(errno)))
+        .with_source(io::Error::from(errno));
+    match id {
+        Some(id) => error.with_id(id),
+        None => error,
+    }
+}
+
+/// A root that cannot be used as it is.
+pub(crate) fn misconfigured(detail: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Misconfigured, Operation::Open).with_detail(detail)
+}
+
+/// What lies under a blob's name is none of ours.
+pub(crate) fn corrupt(operation: Operation, id: ArtifactId, what: &'static str) -> Error {
+    Error::new(ErrorKind::Corrupt, operation)
+        .with_id(id)
+        .with_detail(what)
+}

@@ -1,0 +1,233 @@
+//! From a name to the bytes of a blob, and to nothing else.
+
+use std::fs::File;
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, SystemTime};
+
+use artifact_backend::{ArtifactId, BlobStat, Error, ErrorKind, Operation, Result};
+use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::{Errno, ReadWriteFlags};
+
+use crate::error::{corrupt, failed};
+use crate::layout::BlobName;
+use crate::root::Root;
+use crate::sys;
+
+/// The mode of every blob: nobody writes to it again, its owner included.
+const BLOB_MODE: u32 = 0o400;
+
+/// An open blob that was looked at.
+#[derive(Debug)]
+pub(crate) struct Blob {
+    pub(crate) file: File,
+    pub(crate) size: u64,
+}
+
+/// Opens a blob, and makes sure that it is one.
+pub(crate) fn open(root: &Root, operation: Operation, id: ArtifactId) -> Result<Blob> {
+    let name = BlobName::of(id);
+    let flags = OFlags::RDONLY;
+    let resolve = ResolveFlags::empty();
+    let file = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve)
+        .map_err(|errno| not_opened(root, operation, id, errno))?;
+    let stat =
+        sys::stat(&file).map_err(|errno| failed(operation, Some(id), "inspect the blob", errno))?;
+    let size = check(root, operation, id, &stat, || sys::stat(&file))?;
+    Ok(Blob {
+        file: file.into(),
+        size,
+    })
+}
+
+/// What is known of a blob without reading it.
+pub(crate) fn stat(root: &Root, operation: Operation, id: ArtifactId) -> Result<BlobStat> {
+    let name = BlobName::of(id);
+    let stat = sys::stat_name(root.blobs(), name.as_str())
+        .map_err(|errno| not_opened(root, operation, id, errno))?;
+    let again = || sys::stat_name(root.blobs(), name.as_str());
+    let size = check(root, operation, id, &stat, again)?;
+    Ok(BlobStat::new(id, size, modified(&stat)))
+}
+
+/// When a file was last written to; the epoch for what no clock of ours can show.
+pub(crate) fn modified(stat: &Stat) -> SystemTime {
+    let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
+    let nanos = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
+    SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos)
+}
+
+fn not_opened(root: &Root, operation: Operation, id: ArtifactId, errno: Errno) -> Error {
+    match errno {
+        // Only a folder that is still there knows what it does not hold.
+        Errno::NOENT => match root.check_alive(operation) {
+            Ok(()) => Error::new(ErrorKind::NotFound, operation).with_id(id),
+            Err(lost) => lost.with_id(id),
+        },
+        Errno::LOOP => corrupt(operation, id, "a symlink lies under the blob's name"),
+        Errno::NXIO | Errno::NODEV => {
+            corrupt(operation, id, "a socket or a device lies under its name")
+        }
+        Errno::XDEV => corrupt(operation, id, "something is mounted over the blob"),
+        errno => failed(operation, Some(id), "open the blob", errno),
+    }
+}
+
+/// The size of what lies under a blob's name, if it is a blob of ours.
+fn check(
+    root: &Root,
+    operation: Operation,
+    id: ArtifactId,
+    stat: &Stat,
+    again: impl FnOnce() -> sys::SysResult<Stat>,
+) -> Result<u64> {
+    let not_ours = |what| Err(corrupt(operation, id, what));
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return not_ours("what lies under its name is not a regular file");
+    }
+    if stat.st_uid != root.owner() {
+        return not_ours("the file under its name belongs to another user");
+    }
+    if stat.st_mode & 0o7777 != BLOB_MODE {
+        return not_ours(
+            "the file under its name has not the mode of a blob; chmod 400 it if it was restored",
+        );
+    }
+    if stat.st_nlink != 1 && !is_being_published(root, operation, stat, again)? {
+        return not_ours("the file under its name has other names too");
+    }
+    match u64::try_from(stat.st_size) {
+        Ok(size) => Ok(size),
+        Err(_) => not_ours("the file under its name has a negative size"),
+    }
+}
+
+/// Whether the second name of a file is that of a named temporary: one that is just being published,
+/// or that a crash left and no sweep removed yet.
+fn is_being_published(
+    root: &Root,
+    operation: Operation,
+    stat: &Stat,
+    again: impl FnOnce() -> sys::SysResult<Stat>,
+) -> Result<bool> {
+    if stat.st_nlink == 0 {
+        // Deleted since it was opened; its bytes are still what they were.
+        return Ok(true);
+    }
+    if stat.st_nlink != 2 {
+        return Ok(false);
+    }
+    let fail = |errno| failed(operation, None, "read the staging folder", errno);
+    for entry in rustix::fs::Dir::read_from(root.staging()).map_err(fail)? {
+        if entry.map_err(fail)?.ino() == stat.st_ino {
+            return Ok(true);
+        }
+    }
+    // The second name may have gone between the two looks, which is how publishing ends.
+    let now = again().map_err(fail)?;
+    Ok(now.st_ino == stat.st_ino && now.st_nlink <= 1)
+}
+
+/// Reads a whole blob into memory.
+pub(crate) fn read_all(blob: &Blob, id: ArtifactId) -> Result<Bytes> {
+    // One byte more than it has shows a file that grew.
+    let capacity = usize::try_from(blob.size)
+        .ok()
+        .and_then(|size| size.checked_add(1));
+    let Some(capacity) = capacity else {
+        return Err(Error::new(ErrorKind::TooLarge, Operation::Load)
+            .with_id(id)
+            .with_detail("the blob is larger than the memory of any machine; download it"));
+    };
+    let mut bytes = Vec::with_capacity(capacity);
+    while bytes.len() < capacity - 1 || capacity == 1 {
+        let at = bytes.len() as u64;
+        let room = bytes.capacity() - bytes.len();
+        let read = sys::retry(|| rustix::io::pread(&blob.file, spare_capacity(&mut bytes), at))
+            .map_err(|errno| failed(Operation::Load, Some(id), "read the blob", errno))?;
+        // A read that leaves room free ended at the end of the file (read(2)).
+        if read == 0 || (read < room && bytes.len() as u64 >= blob.size) {
+            break;
+        }
+    }
+    if bytes.len() as u64 == blob.size {
+        Ok(bytes.into())
+    } else {
+        Err(corrupt(
+            Operation::Load,
+            id,
+            "the file changed its length while it was read",
+        ))
+    }
+}
+
+/// Reads `length` bytes at `at`, all of them.
+pub(crate) fn read_piece(file: &File, id: ArtifactId, at: u64, length: usize) -> Result<Bytes> {
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let from = at + bytes.len() as u64;
+        let read = sys::retry(|| rustix::io::pread(file, spare_capacity(&mut bytes), from))
+            .map_err(|errno| failed(Operation::Download, Some(id), "read the blob", errno))?;
+        if read == 0 {
+            return Err(corrupt(
+                Operation::Download,
+                id,
+                "the file ended before its end",
+            ));
+        }
+    }
+    // An allocator may give more room than was asked for.
+    bytes.truncate(length);
+    Ok(bytes.into())
+}
+
+/// What a look without waiting found.
+#[derive(Debug)]
+pub(crate) enum Inline {
+    /// All of it was in memory.
+    Done(Bytes),
+    /// The disk, or more than a small read, is needed.
+    Wait,
+}
+
+/// Loads a small blob on the caller's thread if all of it, names and inode included, is in memory:
+/// openat2(2) with `RESOLVE_CACHED` and preadv2(2) with `RWF_NOWAIT` never wait for the disk.
+pub(crate) fn inline(root: &Root, id: ArtifactId, most: u64) -> Result<Inline> {
+    let name = BlobName::of(id);
+    let flags = OFlags::RDONLY;
+    let resolve = ResolveFlags::CACHED;
+    // Not in memory, or not simple: the other way has the right words for it.
+    let opened = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve);
+    let Ok(file) = opened else {
+        return Ok(Inline::Wait);
+    };
+    let Ok(stat) = sys::stat(&file) else {
+        return Ok(Inline::Wait);
+    };
+    let small = u64::try_from(stat.st_size).is_ok_and(|size| size <= most);
+    if !small || stat.st_nlink != 1 {
+        return Ok(Inline::Wait);
+    }
+    let size = check(root, Operation::Load, id, &stat, || sys::stat(&file))?;
+    let Ok(length) = usize::try_from(size) else {
+        return Ok(Inline::Wait);
+    };
+    match read_cached(file.as_fd(), length) {
+        Some(bytes) => Ok(Inline::Done(bytes)),
+        None => Ok(Inline::Wait),
+    }
+}
+
+/// Exactly `length` bytes, and the end of the file behind them, if they are in the page cache.
+fn read_cached(file: BorrowedFd<'_>, length: usize) -> Option<Bytes> {
+    let mut bytes = vec![0; length + 1];
+    let mut buffers = [IoSliceMut::new(&mut bytes)];
+    let read = rustix::io::preadv2(file, &mut buffers, 0, ReadWriteFlags::NOWAIT).ok()?;
+    if read != length {
+        return None;
+    }
+    bytes.truncate(length);
+    Some(bytes.into())
+}

@@ -1,0 +1,45 @@
+//! One hop to the blocking pool an operation, and a bound on how many are there at once.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use artifact_backend::{Error, ErrorKind, Operation, Result};
+use tokio::sync::Semaphore;
+
+/// A bounded part of the runtime's blocking pool.
+#[derive(Debug, Clone)]
+pub(crate) struct Pool(Arc<Semaphore>);
+
+impl Pool {
+    pub(crate) fn new(most: usize) -> Self {
+        Self(Arc::new(Semaphore::new(
+            most.clamp(1, Semaphore::MAX_PERMITS),
+        )))
+    }
+
+    /// Runs `work` in the blocking pool once there is room. Dropped before that, it never runs;
+    /// dropped later, it runs to its end all the same, and keeps its place as long.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let place = Arc::clone(&self.0).acquire_owned().await;
+        let place = place.expect("the semaphore is never closed");
+        let running = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(place);
+            done
+        });
+        match running.await {
+            Ok(done) => done,
+            Err(died) => match died.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime shuts down, and the work never began.
+                Err(cancelled) => Err(Error::new(ErrorKind::Unavailable, operation)
+                    .with_detail("the runtime shuts down")
+                    .with_source(cancelled)),
+            },
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The thin seam to the system calls: each retried when a signal interrupts it, none with a path from
+//! the root of the system except the store's own folder, once.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+pub(crate) type SysResult<T> = Result<T, Errno>;
+
+/// Repeats a call that a signal interrupted (EINTR, signal(7)).
+pub(crate) fn retry<T>(mut call: impl FnMut() -> SysResult<T>) -> SysResult<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            done => return done,
+        }
+    }
+}
+
+/// Whether openat2(2) is missing (before Linux 5.6) or forbidden (old seccomp filters).
+static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
+
+/// Opens a single name beneath a folder. Never follows a symlink, never leaves the folder, never
+/// crosses into another mount, never waits for the other end of a FIFO.
+pub(crate) fn open_beneath(
+    folder: BorrowedFd<'_>,
+    name: &str,
+    flags: OFlags,
+    mode: Mode,
+    resolve: ResolveFlags,
+) -> SysResult<OwnedFd> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    if !NO_OPENAT2.load(Ordering::Relaxed) {
+        let resolve = resolve
+            | ResolveFlags::BENEATH
+            | ResolveFlags::NO_SYMLINKS
+            | ResolveFlags::NO_MAGICLINKS
+            | ResolveFlags::NO_XDEV;
+        // EAGAIN: a rename somewhere raced with the walk (openat2(2)); with CACHED it is the answer.
+        for _ in 0..32 {
+            match retry(|| rustix::fs::openat2(folder, name, flags, mode, resolve)) {
+                Err(Errno::AGAIN) if !resolve.contains(ResolveFlags::CACHED) => {}
+                Err(Errno::NOSYS | Errno::PERM) => {
+                    NO_OPENAT2.store(true, Ordering::Relaxed);
+                    break;
+                }
+                done => return done,
+            }
+        }
+    }
+    if resolve.contains(ResolveFlags::CACHED) {
+        return Err(Errno::AGAIN);
+    }
+    // The name is one component, so there is nothing to walk but its last, and NOFOLLOW guards it.
+    retry(|| rustix::fs::openat(folder, name, flags, mode))
+}
+
+pub(crate) fn stat(fd: impl AsFd) -> SysResult<Stat> {
+    retry(|| rustix::fs::fstat(fd.as_fd()))
+}
+
+/// The stat of a name itself, whatever it points to.
+pub(crate) fn stat_name(folder: BorrowedFd<'_>, name: &str) -> SysResult<Stat> {
+    retry(|| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW))
+}
+
+pub(crate) fn fsync(fd: impl AsFd) -> SysResult<()> {
+    retry(|| rustix::fs::fsync(fd.as_fd()))
+}
+
+pub(crate) fn try_lock(fd: impl AsFd) -> SysResult<bool> {
+    match retry(|| rustix::fs::flock(fd.as_fd(), FlockOperation::NonBlockingLockExclusive)) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Gives an open file one more name: exclusive and atomic in one call (link(2)).
+pub(crate) fn link(file: BorrowedFd<'_>, folder: BorrowedFd<'_>, name: &str) -> SysResult<()> {
+    match retry(|| rustix::fs::linkat(file, "", folder, name, AtFlags::EMPTY_PATH)) {
+        // Without CAP_DAC_READ_SEARCH, and before Linux 6.10, that is ENOENT; through /proc it works.
+        Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {}
+        done => return done,
+    }
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    retry(|| rustix::fs::linkat(CWD, &path, folder, name, AtFlags::SYMLINK_FOLLOW))
+}
+
+pub(crate) fn unlink(folder: BorrowedFd<'_>, name: &str) -> SysResult<()> {
+    retry(|| rustix::fs::unlinkat(folder, name, AtFlags::empty()))
+}
+
+/// Writes all of it; a short write goes on where it stopped (write(2)).
+pub(crate) fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> SysResult<()> {
+    while !bytes.is_empty() {
+        let written = retry(|| rustix::io::write(file, bytes))?;
+        if written == 0 {
+            return Err(Errno::IO);
+        }
+        bytes = &bytes[written..];
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! What lies on the disk, and what happens when it changes under an open store.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use artifact_backend::{
+    ArtifactBackend, ArtifactBackendExt, ArtifactId, ArtifactInventory, ByteRange, ErrorKind,
+};
+use artifact_backend_fs::FsConfig;
+use bytes::Bytes;
+
+use crate::world::{World, names};
+
+const BOTH: [bool; 2] = [false, true];
+
+#[tokio::test]
+async fn a_blob_is_one_private_file_with_one_name() {
+    for named in BOTH {
+        let world = World::new();
+        let backend = world
+            .open_with(FsConfig::default().with_named_staging(named))
+            .await;
+        let stored = ArtifactId::mint();
+        backend.store(stored, "stored".into()).await.unwrap();
+        let uploaded = ArtifactId::mint();
+        let mut upload = backend.upload(uploaded).await.unwrap();
+        upload.write("up".into()).await.unwrap();
+        upload.write("loaded".into()).await.unwrap();
+        upload.commit().await.unwrap();
+        for (id, bytes) in [(stored, "stored"), (uploaded, "uploaded")] {
+            let metadata = fs::symlink_metadata(world.blob(id)).unwrap();
+            assert_eq!(
+                metadata.mode(),
+                0o100_400,
+                "a blob is a regular file, readable by us alone"
+            );
+            assert_eq!(metadata.nlink(), 1);
+            assert_eq!(fs::read(world.blob(id)).unwrap(), bytes.as_bytes());
+        }
+        assert_eq!(names(&world.staging()), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn space_set_aside_for_a_hint_is_given_back() {
+    for (hint, real) in [
+        (8 << 20, 3 << 20),
+        (2 << 20, 5 << 20),
+        (u64::from(u32::MAX), 10),
+    ] {
+        let world = World::new();
+        let backend = world.open().await;
+        let id = ArtifactId::mint();
+        let mut upload = backend.upload(id).await.unwrap();
+        upload.expect_size(hint);
+        let piece = Bytes::from(vec![7; 1 << 19]);
+        let mut left = real;
+        while left > 0 {
+            let length = left.min(piece.len());
+            upload.write(piece.slice(..length)).await.unwrap();
+            left -= length;
+        }
+        upload.commit().await.unwrap();
+        let metadata = fs::metadata(world.blob(id)).unwrap();
+        assert_eq!(metadata.len(), real as u64);
+        // st_blocks is in units of 512 bytes (inode(7)); a file system may round up by a little.
+        assert!(
+            metadata.blocks() * 512 <= real as u64 + (1 << 17),
+            "{} blocks",
+            metadata.blocks()
+        );
+        assert_eq!(backend.load(id).await.unwrap().len(), real);
+    }
+}
+
+#[tokio::test]
+async fn a_removed_root_is_an_error_of_its_own() {
+    let world = World::new();
+    let backend = world.open().await;
+    let id = ArtifactId::mint();
+    backend.store(id, "x".into()).await.unwrap();
+    fs::remove_dir_all(world.root()).unwrap();
+    fs::create_dir(world.root()).unwrap();
+    let kinds = [
+        backend.load(id).await.unwrap_err().kind(),
+        backend
+            .download(id, ByteRange::Full)
+            .await
+            .unwrap_err()
+            .kind(),
+        backend.stat(id).await.unwrap_err().kind(),
+        backend.delete(id).await.unwrap_err().kind(),
+        backend
+            .store(ArtifactId::mint(), "y".into())
+            .await
+            .unwrap_err()
+            .kind(),
+        backend
+            .upload(ArtifactId::mint())
+            .await
+            .err()
+            .unwrap()
+            .kind(),
+        backend.list().await.err().unwrap().kind(),
+        backend
+            .sweep(std::time::Duration::ZERO)
+            .await
+            .unwrap_err()
+            .kind(),
+    ];
+    assert_eq!(kinds, [ErrorKind::Misconfigured; 8]);
+    assert_eq!(
+        names(&world.root()),
+        [""; 0],
+        "nothing is written to what took the root's place"
+    );
+}
+
+#[tokio::test]
+async fn a_root_that_is_replaced_by_a_symlink_goes_on_where_it_is() {
+    let world = World::new();
+    let backend = world.open().await;
+    let before = ArtifactId::mint();
+    backend.store(before, "before".into()).await.unwrap();
+    let moved = world.root().with_file_name("moved");
+    fs::rename(world.root(), &moved).unwrap();
+    std::os::unix::fs::symlink(world.outside(), world.root()).unwrap();
+    let after = ArtifactId::mint();
+    backend.store(after, "after".into()).await.unwrap();
+    assert_eq!(backend.load(before).await.unwrap(), "before");
+    assert_eq!(backend.load(after).await.unwrap(), "after");
+    assert_eq!(names(&world.outside()), ["secret"]);
+    assert_eq!(names(&moved.join("blobs")).len(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_shrinks_or_grows_while_it_is_read_is_corrupt() {
+    let world = World::new();
+    let backend = world.open().await;
+    let body = Bytes::from(vec![5; 2 << 20]);
+    for grow in [false, true] {
+        let id = ArtifactId::mint();
+        backend.store(id, body.clone()).await.unwrap();
+        let mut download = backend.download(id, ByteRange::Full).await.unwrap();
+        let first = download.next().await.unwrap().unwrap();
+        // We are root, or the owner: the mode does not stop us.
+        fs::set_permissions(world.blob(id), fs::Permissions::from_mode(0o600)).unwrap();
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .open(world.blob(id))
+            .unwrap();
+        if grow {
+            file.write_all(b"more").unwrap();
+            // What was promised is delivered; what was added later is not.
+            assert_eq!(
+                first.len() + download.into_bytes().await.unwrap().len(),
+                body.len()
+            );
+        } else {
+            file.set_len(first.len() as u64 + 1).unwrap();
+            let error = download.into_bytes().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_a_valid_name_that_is_not_a_blob_is_corrupt() {
+    let world = World::new();
+    let backend = world.open().await;
+    for mode in [0o644, 0o600, 0o404, 0o4400, 0o000] {
+        let id = ArtifactId::mint();
+        fs::write(world.blob(id), "foreign").unwrap();
+        fs::set_permissions(world.blob(id), fs::Permissions::from_mode(mode)).unwrap();
+        let kind = backend.load(id).await.unwrap_err().kind();
+        // Without a right to open it, that is what is said.
+        assert!(
+            matches!(kind, ErrorKind::Corrupt | ErrorKind::PermissionDenied),
+            "{mode:o}: {kind}"
+        );
+        assert_eq!(
+            backend.stat(id).await.unwrap_err().kind(),
+            ErrorKind::Corrupt
+        );
+        assert_eq!(
+            backend.delete(id).await.unwrap_err().kind(),
+            ErrorKind::Corrupt
+        );
+        assert_eq!(
+            fs::symlink_metadata(world.blob(id)).unwrap().len(),
+            7,
+            "it is left alone"
+        );
+        let error = backend.store(id, "ours".into()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    }
+}
+
+#[tokio::test]
+async fn a_named_temporary_that_a_crash_left_linked_does_not_spoil_its_blob() {
+    let world = World::new();
+    let backend = world
+        .open_with(FsConfig::default().with_named_staging(true))
+        .await;
+    let id = ArtifactId::mint();
+    backend.store(id, "whole".into()).await.unwrap();
+    // As if the process had died between the link and the removal of the first name.
+    fs::hard_link(world.blob(id), world.staging().join("upload-left")).unwrap();
+    assert_eq!(backend.load(id).await.unwrap(), "whole");
+    let report = backend.sweep(std::time::Duration::ZERO).await.unwrap();
+    assert_eq!((report.removed, report.kept), (1, 0));
+    assert_eq!(backend.load(id).await.unwrap(), "whole");
+    assert_eq!(fs::metadata(world.blob(id)).unwrap().nlink(), 1);
+}
+
+#[tokio::test]
+async fn inline_and_hopping_reads_give_the_same() {
+    let world = World::new();
+    let inline = world.open().await;
+    let hopping = world
+        .open_with(FsConfig::default().with_inline_read_bytes(0))
+        .await;
+    for size in [0, 1, 4095, 4096, 65_535, 65_536, 65_537, 300_000] {
+        let id = ArtifactId::mint();
+        let body: Bytes = (0..size)
+            .map(|at: u32| at.to_le_bytes()[0] ^ at.to_le_bytes()[1])
+            .collect();
+        inline.store(id, body.clone()).await.unwrap();
+        assert_eq!(inline.load(id).await.unwrap(), body);
+        assert_eq!(hopping.load(id).await.unwrap(), body);
+        assert_eq!(hopping.load_range(id, ByteRange::Full).await.unwrap(), body);
+    }
+}

@@ -1,0 +1,100 @@
+//! Leftovers: what is one, who still uses it, and how old it is.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, SweepReport};
+use artifact_backend_fs::FsConfig;
+
+use crate::world::{World, names};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn counts(report: SweepReport) -> (u64, u64, u64) {
+    (report.removed, report.removed_bytes, report.kept)
+}
+
+#[tokio::test]
+async fn only_old_leftovers_go() {
+    let world = World::new();
+    let backend = world.open().await;
+    for (name, age) in [("upload-old", 2 * DAY), ("upload-young", DAY / 2)] {
+        let path = world.staging().join(name);
+        fs::write(&path, "leftover").unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the age of a file is by the real clock"
+        )]
+        file.set_modified(SystemTime::now() - age).unwrap();
+    }
+    assert_eq!(counts(backend.sweep(DAY).await.unwrap()), (1, 8, 1));
+    assert_eq!(names(&world.staging()), ["upload-young"]);
+    assert_eq!(
+        counts(backend.sweep(Duration::ZERO).await.unwrap()),
+        (1, 8, 0)
+    );
+}
+
+#[tokio::test]
+async fn what_another_process_has_locked_stays() {
+    let world = World::new();
+    let backend = world.open().await;
+    let path = world.staging().join("upload-in-use");
+    fs::write(&path, "live").unwrap();
+    // flock(2) is held by an open file, not by a process: this is what another process has.
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.lock().unwrap();
+    assert_eq!(
+        counts(backend.sweep(Duration::ZERO).await.unwrap()),
+        (0, 0, 1)
+    );
+    drop(file);
+    assert_eq!(
+        counts(backend.sweep(Duration::ZERO).await.unwrap()),
+        (1, 4, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_upload_leaves_nothing_behind_it() {
+    for named in [false, true] {
+        let world = World::new();
+        let backend = world
+            .open_with(FsConfig::default().with_named_staging(named))
+            .await;
+        let id = ArtifactId::mint();
+        let mut upload = backend.upload(id).await.unwrap();
+        upload.write(vec![1; 1 << 20].into()).await.unwrap();
+        assert_eq!(names(&world.staging()).len(), usize::from(named));
+        upload.abort().await.unwrap();
+        assert_eq!(names(&world.staging()), [""; 0]);
+        assert_eq!(names(&world.root().join("blobs")), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_ours_in_the_staging_folder_is_left_alone() {
+    let world = World::new();
+    let backend = world.open().await;
+    std::os::unix::fs::symlink(world.secret(), world.staging().join("upload-link")).unwrap();
+    fs::create_dir(world.staging().join("upload-folder")).unwrap();
+    fs::write(world.staging().join("notes"), "an operator's").unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        world.staging().join("upload-fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    assert_eq!(
+        counts(backend.sweep(Duration::ZERO).await.unwrap()),
+        (0, 0, 3)
+    );
+    assert_eq!(
+        names(&world.staging()),
+        ["notes", "upload-fifo", "upload-folder", "upload-link"]
+    );
+    assert_eq!(world.damage(), None);
+}

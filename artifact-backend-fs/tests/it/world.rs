@@ -1,0 +1,100 @@
+//! A folder for a store, and a place beside it that nobody may touch.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use artifact_backend::ArtifactId;
+use artifact_backend_fs::{FsBackend, FsConfig};
+use tempfile::TempDir;
+
+pub(crate) const SECRET: &[u8] = b"what lies outside";
+
+#[derive(Debug)]
+pub(crate) struct World {
+    folder: TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::within(&std::env::temp_dir())
+    }
+
+    pub(crate) fn within(parent: &Path) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("artifact-fs-test-")
+            .tempdir_in(parent);
+        let world = Self {
+            folder: folder.unwrap(),
+        };
+        fs::create_dir(world.outside()).unwrap();
+        fs::write(world.secret(), SECRET).unwrap();
+        fs::set_permissions(world.secret(), fs::Permissions::from_mode(0o400)).unwrap();
+        world
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
+    }
+
+    pub(crate) fn outside(&self) -> PathBuf {
+        self.folder.path().join("outside")
+    }
+
+    pub(crate) fn secret(&self) -> PathBuf {
+        self.outside().join("secret")
+    }
+
+    pub(crate) fn blob(&self, id: ArtifactId) -> PathBuf {
+        self.root().join("blobs").join(id.to_string())
+    }
+
+    pub(crate) fn staging(&self) -> PathBuf {
+        self.root().join("staging")
+    }
+
+    pub(crate) async fn open(&self) -> FsBackend {
+        self.open_with(FsConfig::default()).await
+    }
+
+    pub(crate) async fn open_with(&self, config: FsConfig) -> FsBackend {
+        FsBackend::open(self.root(), config).await.unwrap()
+    }
+
+    /// What is wrong outside the root, if anything is.
+    pub(crate) fn damage(&self) -> Option<String> {
+        if names(self.folder.path()) != ["outside", "root"] || names(&self.outside()) != ["secret"]
+        {
+            return Some("something was made or removed outside the root".into());
+        }
+        let secret = fs::read(self.secret()).unwrap();
+        (secret != SECRET).then(|| "the file outside was written to".into())
+    }
+}
+
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether a test that needs more than an ordinary machine is to be skipped. It says so in a line;
+/// where everything is required, a skip is a failure.
+pub(crate) fn skip(unless: bool, what: &str, how: &str) -> bool {
+    if unless {
+        return false;
+    }
+    assert!(
+        std::env::var_os("ARTIFACT_TEST_REQUIRE").is_none_or(|value| value != "all"),
+        "{what} was not tested; {how}"
+    );
+    eprintln!("skipped: {what}; {how}");
+    true
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

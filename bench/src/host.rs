@@ -1,0 +1,73 @@
+//! The machine: what it is, its clocks of work done, its caches, and a folder to work in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// Kernel, cores and the file system of the folder, in a line.
+pub fn describe(dir: &Path) -> Result<String> {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let cores = std::thread::available_parallelism()?;
+    let cpu = fs::read_to_string("/proc/cpuinfo")?;
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown");
+    let dir = dir.canonicalize().with_context(|| format!("{} is not there", dir.display()))?;
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    let mount = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .filter(|fields| dir.starts_with(fields[1]))
+        .max_by_key(|fields| fields[1].len())
+        .map_or_else(|| "unknown".to_owned(), |f| format!("{} on {} ({})", f[2], f[0], f[3]));
+    Ok(format!("Linux {}, {cores} cores of {cpu}; {mount}", kernel.trim()))
+}
+
+/// Processor time of this process so far.
+pub fn cpu_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// The most memory that this process ever held, in MiB (`VmHWM` of proc_pid_status(5)).
+pub fn peak_memory_mib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
+/// Empties the page, dentry and inode caches, which takes root.
+pub fn drop_caches() -> Result<()> {
+    rustix::fs::sync();
+    fs::write("/proc/sys/vm/drop_caches", "3").context("cold loads need root, to drop the caches")
+}
+
+/// Removes what a subject left.
+pub fn remove(root: &Path) -> Result<()> {
+    fs::remove_dir_all(root).with_context(|| format!("cannot remove {}", root.display()))
+}
+
+/// A folder that is removed at the end.
+pub struct Scratch(PathBuf, AtomicU64);
+
+impl Scratch {
+    pub fn new(dir: &Path) -> Result<Self> {
+        let path = dir.canonicalize()?.join(format!("artifact-bench-{}", std::process::id()));
+        fs::create_dir(&path)?;
+        Ok(Self(path, AtomicU64::new(0)))
+    }
+
+    pub fn fresh(&self) -> Result<PathBuf> {
+        let path = self.0.join(self.1.fetch_add(1, Ordering::Relaxed).to_string());
+        fs::create_dir(&path)?;
+        Ok(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,443 @@
+//! Target `backend_ops`: random operations on the map and on a folder, with hostile things planted in
+//! the folder, against a model: nothing is overwritten, and nothing outside the folder is touched.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Unstructured};
+use artifact_backend::{ArtifactId, ArtifactInventory, ByteRange, ErrorKind, Upload};
+use artifact_backend_fs::{FsBackend, FsConfig};
+use artifact_backend_mem::{MemBackend, MemConfig};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use tokio::runtime::Runtime;
+
+/// Few ids, so that operations meet.
+const IDS: u8 = 6;
+/// Bounds the time of one input.
+const MOST_OPERATIONS: usize = 48;
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+struct Name(u8);
+
+impl Name {
+    fn id(self) -> ArtifactId {
+        ArtifactId::from_bytes([self.0 % IDS; 16])
+    }
+}
+
+#[derive(Debug, Arbitrary)]
+enum Operation {
+    Store { name: Name, size: u16, fill: u8 },
+    Upload { name: Name, pieces: Vec<u16>, fill: u8, end: End },
+    /// Two uploads of one id, committed one after the other.
+    UploadTwice { name: Name, size: u16, fill: u8 },
+    Load(Name),
+    Download { name: Name, range: ByteRange },
+    Stat(Name),
+    Delete(Name),
+    List,
+    Sweep,
+    Reopen,
+    Plant { name: Name, what: Planted },
+    PlantLeftover { fill: u8 },
+}
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum End {
+    Commit,
+    Abort,
+    Drop,
+}
+
+/// What somebody else puts where the blob of an id would be.
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum Planted {
+    SymlinkToSecret,
+    SymlinkRelative,
+    SymlinkDangling,
+    HardLinkToSecret,
+    Fifo,
+    Folder,
+    Device,
+}
+
+/// What the model knows of an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Known {
+    Blob(Bytes),
+    /// Deleted: whether the id may be stored again is not part of the contract, so it is left alone.
+    Gone,
+    /// Something hostile lies there: nothing may be read from it or stored over it.
+    Planted,
+}
+
+fn content(size: u16, fill: u8) -> Bytes {
+    (0..size).map(|at| fill.wrapping_add(at.to_le_bytes()[0])).collect()
+}
+
+/// Runs the operations that `data` stands for on the map, on a folder with unnamed temporaries and on
+/// a folder with named ones.
+///
+/// # Panics
+///
+/// Where any of them departs from the model, or anything outside the folder changes.
+pub fn check(data: &[u8]) {
+    let mut source = Unstructured::new(data);
+    let mut operations = Vec::new();
+    while !source.is_empty() && operations.len() < MOST_OPERATIONS {
+        match Operation::arbitrary(&mut source) {
+            Ok(operation) => operations.push(operation),
+            Err(_) => break,
+        }
+    }
+    thread_local! {
+        static RUNTIME: Runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime starts");
+    }
+    RUNTIME.with(|runtime| {
+        runtime.block_on(async {
+            Run::memory().all(&operations).await;
+            for named in [false, true] {
+                let world = World::new();
+                Run::folder(&world, named).await.all(&operations).await;
+                world.is_untouched();
+            }
+        });
+    });
+}
+
+/// A folder for the store, and beside it what nobody may touch.
+struct World {
+    folder: tempfile::TempDir,
+}
+
+const SECRET: &[u8] = b"what lies outside";
+
+impl World {
+    fn new() -> Self {
+        // In memory where that is possible: a sync of a real disk takes milliseconds.
+        let shared = Path::new("/dev/shm");
+        let parent = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
+        let folder = tempfile::Builder::new().prefix("artifact-fuzz-").tempdir_in(parent);
+        let folder = folder.expect("a temporary folder can be made");
+        fs::create_dir(folder.path().join("outside")).expect("a folder can be made");
+        let secret = folder.path().join("outside/secret");
+        fs::write(&secret, SECRET).expect("a file can be written");
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o400)).expect("it is ours");
+        Self { folder }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
+    }
+
+    fn secret(&self) -> PathBuf {
+        self.folder.path().join("outside/secret")
+    }
+
+    fn is_untouched(&self) {
+        let names = |path: &Path| {
+            let mut names: Vec<_> = fs::read_dir(path)
+                .expect("it is still there")
+                .map(|entry| entry.expect("it can be read").file_name())
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(self.folder.path()), ["outside", "root"], "something lies outside");
+        assert_eq!(names(&self.folder.path().join("outside")), ["secret"], "something lies outside");
+        assert_eq!(fs::read(self.secret()).expect("it is still there"), SECRET, "it was written to");
+    }
+}
+
+struct Run<'w> {
+    backend: Box<dyn ArtifactInventory>,
+    model: BTreeMap<ArtifactId, Known>,
+    /// Nothing is planted in a map.
+    folder: Option<(&'w World, FsConfig)>,
+    leftovers: u32,
+}
+
+impl<'w> Run<'w> {
+    fn memory() -> Self {
+        let backend = Box::new(MemBackend::new(MemConfig::default()));
+        Self { backend, model: BTreeMap::new(), folder: None, leftovers: 0 }
+    }
+
+    async fn folder(world: &'w World, named_staging: bool) -> Self {
+        let config = FsConfig::default().with_named_staging(named_staging);
+        let backend = FsBackend::open(world.root(), config.clone()).await.expect("a new root opens");
+        Self {
+            backend: Box::new(backend),
+            model: BTreeMap::new(),
+            folder: Some((world, config)),
+            leftovers: 0,
+        }
+    }
+
+    async fn all(mut self, operations: &[Operation]) {
+        for operation in operations {
+            self.one(operation).await;
+        }
+        self.agrees().await;
+    }
+
+    async fn one(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Store { name, size, fill } => {
+                let bytes = content(*size, *fill);
+                if self.model.get(&name.id()) != Some(&Known::Gone) {
+                    let outcome = self.backend.store(name.id(), bytes.clone()).await;
+                    self.published(name.id(), bytes, outcome);
+                }
+            }
+            Operation::Upload { name, pieces, fill, end } => {
+                self.upload(name.id(), pieces, *fill, *end).await;
+            }
+            Operation::UploadTwice { name, size, fill } => self.twice(name.id(), *size, *fill).await,
+            Operation::Load(name) => self.load(name.id()).await,
+            Operation::Download { name, range } => self.download(name.id(), *range).await,
+            Operation::Stat(name) => {
+                let stat = self.backend.stat(name.id()).await;
+                match self.model.get(&name.id()) {
+                    Some(Known::Blob(bytes)) => {
+                        assert_eq!(stat.expect("a blob has a stat").size, bytes.len() as u64);
+                    }
+                    Some(Known::Planted) => assert!(stat.is_err(), "what was planted has a stat"),
+                    Some(Known::Gone) | None => {
+                        let kind = stat.expect_err("what is absent has no stat").kind();
+                        assert_eq!(kind, ErrorKind::NotFound);
+                    }
+                }
+            }
+            Operation::Delete(name) => self.delete(name.id()).await,
+            Operation::List => self.agrees().await,
+            Operation::Sweep => {
+                self.backend.sweep(Duration::ZERO).await.expect("a sweep works");
+            }
+            Operation::Reopen => {
+                if let Some((world, config)) = &self.folder {
+                    let again = FsBackend::open(world.root(), config.clone()).await;
+                    self.backend = Box::new(again.expect("the root opens again"));
+                }
+            }
+            Operation::Plant { name, what } => self.plant(name.id(), *what),
+            Operation::PlantLeftover { fill } => self.plant_leftover(*fill),
+        }
+    }
+
+    /// What follows from the outcome of a store or a commit.
+    fn published(&mut self, id: ArtifactId, bytes: Bytes, outcome: artifact_backend::Result<()>) {
+        match (self.model.get(&id), outcome) {
+            (None, outcome) => {
+                outcome.expect("a store under a free id works");
+                self.model.insert(id, Known::Blob(bytes));
+            }
+            (Some(Known::Blob(_)), outcome) => {
+                let kind = outcome.expect_err("a blob was overwritten").kind();
+                assert_eq!(kind, ErrorKind::AlreadyExists);
+            }
+            (Some(Known::Planted), outcome) => {
+                outcome.expect_err("something was stored over what was planted");
+            }
+            (Some(Known::Gone), _) => unreachable!("a deleted id is not stored again"),
+        }
+    }
+
+    async fn begin(&self, id: ArtifactId, pieces: &[u16], fill: u8) -> Option<(Box<dyn Upload>, Bytes)> {
+        let mut upload = match self.backend.upload(id).await {
+            Ok(upload) => upload,
+            Err(error) => {
+                assert!(self.model.contains_key(&id), "an upload did not begin: {error}");
+                return None;
+            }
+        };
+        let mut all = Vec::new();
+        for size in pieces.iter().take(4) {
+            let piece = content(*size, fill);
+            all.extend_from_slice(&piece);
+            upload.write(piece).await.expect("a piece is taken");
+        }
+        Some((upload, all.into()))
+    }
+
+    async fn upload(&mut self, id: ArtifactId, pieces: &[u16], fill: u8, end: End) {
+        if self.model.get(&id) == Some(&Known::Gone) {
+            return;
+        }
+        let Some((upload, bytes)) = self.begin(id, pieces, fill).await else {
+            return;
+        };
+        match end {
+            End::Commit => {
+                let outcome = upload.commit().await;
+                self.published(id, bytes, outcome);
+            }
+            End::Abort => upload.abort().await.expect("an upload can be aborted"),
+            End::Drop => drop(upload),
+        }
+    }
+
+    async fn twice(&mut self, id: ArtifactId, size: u16, fill: u8) {
+        if self.model.contains_key(&id) {
+            return;
+        }
+        let first = self.begin(id, &[size], fill).await.expect("the id is free");
+        let second = self.begin(id, &[size, size], fill.wrapping_add(1)).await;
+        let second = second.expect("nothing is published yet");
+        let outcome = second.0.commit().await;
+        self.published(id, second.1, outcome);
+        let outcome = first.0.commit().await;
+        self.published(id, first.1, outcome);
+    }
+
+    async fn load(&self, id: ArtifactId) {
+        let loaded = self.backend.load(id).await;
+        match self.model.get(&id) {
+            Some(Known::Blob(bytes)) => {
+                assert_eq!(loaded.expect("a blob loads"), bytes, "other bytes came back");
+            }
+            Some(Known::Planted) => {
+                loaded.expect_err("what was planted was read");
+            }
+            Some(Known::Gone) | None => {
+                let kind = loaded.expect_err("what is absent loads").kind();
+                assert_eq!(kind, ErrorKind::NotFound);
+            }
+        }
+    }
+
+    async fn download(&self, id: ArtifactId, range: ByteRange) {
+        let download = self.backend.download(id, range).await;
+        match self.model.get(&id) {
+            Some(Known::Blob(bytes)) => match range.resolve(bytes.len() as u64) {
+                Ok(wanted) => {
+                    let download = download.expect("a range inside a blob downloads");
+                    assert_eq!(download.size(), bytes.len() as u64);
+                    assert_eq!(download.range(), wanted);
+                    let at = |position| usize::try_from(position).expect("blobs are small here");
+                    let expected = bytes.slice(at(wanted.start)..at(wanted.end));
+                    let got = download.into_bytes().await.expect("the stream is whole");
+                    assert_eq!(got, expected, "other bytes came back");
+                }
+                Err(refused) => {
+                    let error = download.expect_err("a range outside a blob downloads");
+                    assert_eq!(error.kind(), ErrorKind::InvalidRange);
+                    assert_eq!(error.blob_size(), Some(refused.size));
+                }
+            },
+            Some(Known::Planted) => {
+                if let Ok(download) = download {
+                    download.into_bytes().await.expect_err("what was planted was read");
+                }
+            }
+            Some(Known::Gone) | None => {
+                let kind = download.expect_err("what is absent downloads").kind();
+                assert_eq!(kind, ErrorKind::NotFound);
+            }
+        }
+    }
+
+    async fn delete(&mut self, id: ArtifactId) {
+        let deleted = self.backend.delete(id).await;
+        match self.model.get(&id) {
+            // Left alone or removed, it is not what a blob of this id could be again.
+            Some(Known::Planted) => {}
+            Some(Known::Blob(_) | Known::Gone) => {
+                deleted.expect("a delete works, and works again");
+                self.model.insert(id, Known::Gone);
+            }
+            None => deleted.expect("a delete of what is absent works"),
+        }
+    }
+
+    /// The inventory is the model's blobs, each once, and each loads.
+    async fn agrees(&self) {
+        let listed: Vec<_> = self
+            .backend
+            .list()
+            .await
+            .expect("a list works")
+            .map_ok(|stat| (stat.id, stat.size))
+            .try_collect()
+            .await
+            .expect("the list is whole");
+        let mut listed: Vec<_> = listed
+            .into_iter()
+            .filter(|(id, _)| self.model.get(id) != Some(&Known::Planted))
+            .collect();
+        listed.sort_unstable();
+        let blobs = self.model.iter().filter_map(|(id, known)| match known {
+            Known::Blob(bytes) => Some((*id, bytes.len() as u64)),
+            Known::Gone | Known::Planted => None,
+        });
+        assert_eq!(listed, blobs.collect::<Vec<_>>(), "the inventory is not what was stored");
+        for id in self.model.keys() {
+            self.load(*id).await;
+        }
+    }
+
+    /// Plants something where the blob of a free id would be.
+    fn plant(&mut self, id: ArtifactId, what: Planted) {
+        let Some((world, _)) = &self.folder else { return };
+        if self.model.contains_key(&id) {
+            return;
+        }
+        let place = artifact_place(&world.root(), id);
+        fs::create_dir_all(place.parent().expect("a blob lies in a folder")).expect("it is ours");
+        let mode = rustix::fs::Mode::from_raw_mode(0o400);
+        match what {
+            Planted::SymlinkToSecret => {
+                std::os::unix::fs::symlink(world.secret(), &place).expect("a symlink can be made");
+            }
+            Planted::SymlinkRelative => {
+                let target = Path::new("../../outside/secret");
+                std::os::unix::fs::symlink(target, &place).expect("a symlink can be made");
+            }
+            Planted::SymlinkDangling => {
+                let target = world.folder.path().join("outside/new");
+                std::os::unix::fs::symlink(target, &place).expect("a symlink can be made");
+            }
+            Planted::HardLinkToSecret => {
+                fs::hard_link(world.secret(), &place).expect("a link can be made");
+            }
+            Planted::Fifo => {
+                let kind = rustix::fs::FileType::Fifo;
+                rustix::fs::mknodat(rustix::fs::CWD, &place, kind, mode, 0).expect("a FIFO can be made");
+            }
+            Planted::Folder => fs::create_dir(&place).expect("a folder can be made"),
+            Planted::Device => {
+                // The device of zeroes: a reader that takes it for a file never ends. It takes root.
+                let (kind, zero) = (rustix::fs::FileType::CharacterDevice, rustix::fs::makedev(1, 5));
+                if rustix::fs::mknodat(rustix::fs::CWD, &place, kind, mode, zero).is_err() {
+                    return;
+                }
+            }
+        }
+        self.model.insert(id, Known::Planted);
+    }
+
+    /// A file that a crash could have left among the temporaries.
+    fn plant_leftover(&mut self, fill: u8) {
+        let Some((world, _)) = &self.folder else { return };
+        let staging = world.root().join("staging");
+        if staging.is_dir() {
+            self.leftovers += 1;
+            let name = ArtifactId::from_bytes([0xf0 | fill; 16]).to_string();
+            let path = staging.join(format!("{name}-{}", self.leftovers));
+            fs::write(path, [fill; 100]).expect("it is ours");
+        }
+    }
+}
+
+/// Where artifact-backend-fs keeps a blob (its layout version 1).
+fn artifact_place(root: &Path, id: ArtifactId) -> PathBuf {
+    root.join("blobs").join(id.to_string())
+}
