@@ -8,7 +8,7 @@ use artifact_store::{
 };
 use proptest::prelude::*;
 
-use crate::support::{Fault, World, bytes, experiment, other_experiment, worker};
+use crate::support::{Fault, World, bytes, experiment, other_experiment, poll_once, worker};
 
 async fn grant(store: &ArtifactStore, id: ArtifactId) -> ReadGrant {
     let row = store.row(&experiment(), id).await.unwrap();
@@ -73,6 +73,24 @@ async fn a_forgotten_row_is_queried_again() {
     world.rows.delete(row.id).await.unwrap();
     world.store.forget(row.id);
     let error = world.store.row(&experiment(), row.id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_row_forgotten_while_it_is_looked_up_is_not_kept() {
+    use artifact_store::Rows as _;
+
+    let world = World::new().await;
+    let row = world.deposit(b"hello", 5).await.unwrap();
+    let home = experiment();
+    {
+        let mut looking = Box::pin(world.store.row(&home, row.id));
+        assert!(poll_once(looking.as_mut()).is_pending());
+        world.rows.delete(row.id).await.unwrap();
+        world.store.forget(row.id);
+        assert_eq!(*looking.await.unwrap(), *row);
+    }
+    let error = world.store.row(&home, row.id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 

@@ -131,3 +131,6 @@ fn use_write_ahead_log(connection: &Connection) -> Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ use artifact_store::{
     ContentType, ErrorKind, FileName, NewArtifact, Principal, PrincipalId, StoreConfig,
 };
 use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 use crate::support::{World, bytes, digest, experiment, worker};
 
@@ -150,17 +152,18 @@ async fn the_cap_is_exact_and_nothing_remains_past_it() {
                 let world = World::with(config.clone()).await;
                 let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
                 let mut taken = 0;
-                let error = loop {
-                    let body = bytes(length);
-                    let end = length.min(taken + piece);
-                    let written = deposit
-                        .write(Bytes::copy_from_slice(&body[taken..end]))
-                        .await;
-                    match written {
-                        Ok(()) => taken = end,
-                        Err(error) => break error,
+                let body = bytes(length);
+                let mut refusal = None;
+                for piece in body.chunks(piece) {
+                    match deposit.write(Bytes::copy_from_slice(piece)).await {
+                        Ok(()) => taken += piece.len(),
+                        Err(error) => {
+                            refusal = Some(error);
+                            break;
+                        }
                     }
-                };
+                }
+                let error = refusal.expect("one piece passed the cap");
                 assert_eq!(error.kind(), ErrorKind::TooLarge, "{cap} {piece} {length}");
                 // Refused by the very piece that passed it.
                 assert_eq!(taken, cap / piece * piece, "{cap} {piece} {length}");
@@ -209,6 +212,50 @@ async fn many_deposits_at_once_do_not_mix() {
         assert_eq!(row.sha256, digest(&body));
         assert_eq!(world.mem.load(row.id).await.unwrap(), body);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn pieces_of_any_lengths_come_out_in_their_order(
+        lengths in vec(
+            prop_oneof![0_usize..64, Just(CHUNK - 1), Just(CHUNK), Just(CHUNK + 1), 0..CHUNK * 2],
+            0..8,
+        ),
+        small in prop_oneof![Just(0), Just(1000), Just(CHUNK), Just(SMALL)],
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let world = World::with(StoreConfig::default().with_small_deposit_bytes(small)).await;
+            let body = bytes(lengths.iter().sum());
+            let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+            let mut rest = body.as_slice();
+            for length in lengths {
+                let (piece, after) = rest.split_at(length);
+                deposit.write(Bytes::copy_from_slice(piece)).await.unwrap();
+                rest = after;
+            }
+            let row = deposit.finish().await.unwrap();
+            prop_assert_eq!(row.sha256, digest(&body));
+            prop_assert!(world.mem.load(row.id).await.unwrap() == body);
+            Ok(())
+        })?;
+    }
+}
+
+#[tokio::test]
+async fn small_pieces_are_gathered_and_no_more_than_a_chunk_waits() {
+    let world = World::with(StoreConfig::default().with_small_deposit_bytes(0)).await;
+    world.deposit(&bytes(4 * CHUNK), 1000).await.unwrap();
+    let writes = world
+        .backend
+        .calls()
+        .iter()
+        .filter(|call| **call == Operation::Write)
+        .count();
+    // A chunk holds 262 pieces of 1000 bytes.
+    assert_eq!(writes, (4 * CHUNK).div_ceil(262 * 1000));
 }
 
 fn assert_send<T: Send>(_: &T) {}

@@ -1,4 +1,4 @@
-//! Rows that fail where they are told to, and wait once before and after each insertion.
+//! Rows that fail where they are told to, and wait around each insertion and after each look-up.
 
 use std::sync::{Arc, Mutex};
 
@@ -76,7 +76,9 @@ impl Rows for FaultyRows {
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {
         *self.gets.lock().unwrap() += 1;
-        self.inner.get(id).await
+        let found = self.inner.get(id).await;
+        yield_now().await;
+        found
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
