@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::check::chain;
 use crate::storage::Storage;
 use crate::suite::Fresh;
 
@@ -36,9 +37,12 @@ pub(crate) struct Context {
 impl Context {
     /// A fresh and empty storage.
     pub(crate) async fn fresh(&self) -> Outcome<Storage> {
-        (self.fresh)()
-            .await
-            .map_err(|error| Stop::Failed(format!("the subject made no fresh storage: {error}")))
+        (self.fresh)().await.map_err(|error| {
+            Stop::Failed(format!(
+                "the subject made no fresh storage: {}",
+                chain(&*error)
+            ))
+        })
     }
 
     /// A fresh storage that can be reopened; else the case is skipped.

@@ -9,6 +9,7 @@ use artifact_backend::{ArtifactInventory, BoxError, Operation};
 use futures_util::future::BoxFuture;
 
 use crate::case::Stop;
+use crate::check::chain;
 use crate::plant::Plant;
 
 type Hook<In, Out> =
@@ -120,9 +121,9 @@ impl Storage {
                 "the storage has no `with_reopen`, so there is no second handle".into(),
             ));
         };
-        reopen(())
-            .await
-            .map_err(|error| Stop::Failed(format!("the storage does not reopen: {error}")))
+        reopen(()).await.map_err(|error| {
+            Stop::Failed(format!("the storage does not reopen: {}", chain(&*error)))
+        })
     }
 
     /// Drops the handle, then opens another.
@@ -142,9 +143,9 @@ impl Storage {
                 "the storage has no `with_loss`, so it cannot be lost".into(),
             ));
         };
-        lose(())
-            .await
-            .map_err(|error| Stop::Failed(format!("the storage could not be lost: {error}")))
+        lose(()).await.map_err(|error| {
+            Stop::Failed(format!("the storage could not be lost: {}", chain(&*error)))
+        })
     }
 
     pub(crate) async fn blur(&self, operation: Operation) -> Result<(), Stop> {
@@ -153,18 +154,24 @@ impl Storage {
                 "the storage has no `with_unknown_outcome`, so every outcome is known".into(),
             ));
         };
-        blur(operation)
-            .await
-            .map_err(|error| Stop::Failed(format!("the outcome could not be hidden: {error}")))
+        blur(operation).await.map_err(|error| {
+            Stop::Failed(format!(
+                "the outcome could not be hidden: {}",
+                chain(&*error)
+            ))
+        })
     }
 
     /// The leftovers counted by the subject; zero where it cannot count them.
     pub(crate) async fn count_leftovers(&self) -> Result<u64, Stop> {
         match &self.leftovers {
             None => Ok(0),
-            Some(count) => count(())
-                .await
-                .map_err(|error| Stop::Failed(format!("leftovers could not be counted: {error}"))),
+            Some(count) => count(()).await.map_err(|error| {
+                Stop::Failed(format!(
+                    "leftovers could not be counted: {}",
+                    chain(&*error)
+                ))
+            }),
         }
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::race::Backend;
 use crate::case::{Context, Outcome, Stop, cases, ensure};
-use crate::check::{is_there, list, ok, read, same, upload};
+use crate::check::{chain, is_there, list, ok, read, same, upload};
 use crate::data::noise;
 use crate::storage::Storage;
 
@@ -53,12 +53,22 @@ where
     ok(backend.store(before.0, before.1.clone()).await, "store")?;
     let id = ArtifactId::mint();
     let planted = plant.plant(id).await;
-    planted
-        .map_err(|error| Stop::Failed(format!("{} cannot be planted: {error}", plant.name())))?;
+    planted.map_err(|error| {
+        Stop::Failed(format!(
+            "{} cannot be planted: {}",
+            plant.name(),
+            chain(&*error)
+        ))
+    })?;
     let outcome = test(backend.clone(), id).await;
     let touched = plant.check().await;
     let name = plant.name();
-    touched.map_err(|error| Stop::Failed(format!("{name}: the outside was touched: {error}")))?;
+    touched.map_err(|error| {
+        Stop::Failed(format!(
+            "{name}: the outside was touched: {}",
+            chain(&*error)
+        ))
+    })?;
     outcome.map_err(|stop| match stop {
         Stop::Failed(why) => Stop::Failed(format!("{name}: {why}")),
         skipped @ Stop::Skipped(_) => skipped,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use artifact_backend::{ArtifactId, ArtifactInventory, ErrorKind, Result};
 use bytes::Bytes;
 use tokio::sync::Barrier;
+use tokio::task::yield_now;
 
 use crate::case::{Outcome, Stop, ensure};
-use crate::check::{chain, is_there, same, upload};
+use crate::check::{chain, is_there, same};
 use crate::data::{cut, noise};
 use crate::suite::panic_text;
 
@@ -42,7 +43,15 @@ impl Racer {
     async fn run(self, id: ArtifactId) -> Result<()> {
         match self.by {
             By::Store => self.backend.store(id, self.bytes).await,
-            By::Upload => upload(&*self.backend, id, cut(&self.bytes, &[700, 1, 1_500])).await,
+            By::Upload => {
+                let mut upload = self.backend.upload(id).await?;
+                for piece in cut(&self.bytes, &[700, 1, 1_500]) {
+                    upload.write(piece).await?;
+                    // Let others in, so that many uploads are in flight when the first commits.
+                    yield_now().await;
+                }
+                upload.commit().await
+            }
         }
     }
 }
