@@ -13,7 +13,10 @@ pub fn check(data: &[u8]) {
         return;
     };
     agree(&UriPrefix::default(), text);
-    assert_eq!(text.parse::<ArtifactUri>().is_ok(), UriPrefix::default().parse(text).is_ok());
+    assert_eq!(
+        text.parse::<ArtifactUri>().is_ok(),
+        UriPrefix::default().parse(text).is_ok()
+    );
     let Some((prefix, uri)) = text.split_once('\n') else {
         return;
     };
@@ -21,7 +24,11 @@ pub fn check(data: &[u8]) {
         && prefix.as_bytes().last() == Some(&b'/')
         && prefix.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
     let parsed = UriPrefix::new(prefix);
-    assert_eq!(parsed.is_ok(), valid, "rule and parser disagree on the prefix {prefix:?}");
+    assert_eq!(
+        parsed.is_ok(),
+        valid,
+        "rule and parser disagree on the prefix {prefix:?}"
+    );
     if let Ok(prefix) = parsed {
         agree(&prefix, uri);
         // What this prefix made must come back through it, whatever it is.

@@ -31,19 +31,40 @@ impl Name {
 
 #[derive(Debug, Arbitrary)]
 enum Operation {
-    Store { name: Name, size: u16, fill: u8 },
-    Upload { name: Name, pieces: Vec<u16>, fill: u8, end: End },
+    Store {
+        name: Name,
+        size: u16,
+        fill: u8,
+    },
+    Upload {
+        name: Name,
+        pieces: Vec<u16>,
+        fill: u8,
+        end: End,
+    },
     /// Two uploads of one id, committed one after the other.
-    UploadTwice { name: Name, size: u16, fill: u8 },
+    UploadTwice {
+        name: Name,
+        size: u16,
+        fill: u8,
+    },
     Load(Name),
-    Download { name: Name, range: ByteRange },
+    Download {
+        name: Name,
+        range: ByteRange,
+    },
     Stat(Name),
     Delete(Name),
     List,
     Sweep,
     Reopen,
-    Plant { name: Name, what: Planted },
-    PlantLeftover { fill: u8 },
+    Plant {
+        name: Name,
+        what: Planted,
+    },
+    PlantLeftover {
+        fill: u8,
+    },
 }
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
@@ -76,7 +97,9 @@ enum Known {
 }
 
 fn content(size: u16, fill: u8) -> Bytes {
-    (0..size).map(|at| fill.wrapping_add(at.to_le_bytes()[0])).collect()
+    (0..size)
+        .map(|at| fill.wrapping_add(at.to_le_bytes()[0]))
+        .collect()
 }
 
 /// Runs the operations that `data` stands for on the map, on a folder with unnamed temporaries and on
@@ -124,8 +147,14 @@ impl World {
     fn new() -> Self {
         // In memory where that is possible: a sync of a real disk takes milliseconds.
         let shared = Path::new("/dev/shm");
-        let parent = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
-        let folder = tempfile::Builder::new().prefix("artifact-fuzz-").tempdir_in(parent);
+        let parent = if shared.is_dir() {
+            shared.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("artifact-fuzz-")
+            .tempdir_in(parent);
         let folder = folder.expect("a temporary folder can be made");
         fs::create_dir(folder.path().join("outside")).expect("a folder can be made");
         let secret = folder.path().join("outside/secret");
@@ -151,9 +180,21 @@ impl World {
             names.sort();
             names
         };
-        assert_eq!(names(self.folder.path()), ["outside", "root"], "something lies outside");
-        assert_eq!(names(&self.folder.path().join("outside")), ["secret"], "something lies outside");
-        assert_eq!(fs::read(self.secret()).expect("it is still there"), SECRET, "it was written to");
+        assert_eq!(
+            names(self.folder.path()),
+            ["outside", "root"],
+            "something lies outside"
+        );
+        assert_eq!(
+            names(&self.folder.path().join("outside")),
+            ["secret"],
+            "something lies outside"
+        );
+        assert_eq!(
+            fs::read(self.secret()).expect("it is still there"),
+            SECRET,
+            "it was written to"
+        );
     }
 }
 
@@ -168,12 +209,19 @@ struct Run<'w> {
 impl<'w> Run<'w> {
     fn memory() -> Self {
         let backend = Box::new(MemBackend::new(MemConfig::default()));
-        Self { backend, model: BTreeMap::new(), folder: None, leftovers: 0 }
+        Self {
+            backend,
+            model: BTreeMap::new(),
+            folder: None,
+            leftovers: 0,
+        }
     }
 
     async fn folder(world: &'w World, named_staging: bool) -> Self {
         let config = FsConfig::default().with_named_staging(named_staging);
-        let backend = FsBackend::open(world.root(), config.clone()).await.expect("a new root opens");
+        let backend = FsBackend::open(world.root(), config.clone())
+            .await
+            .expect("a new root opens");
         Self {
             backend: Box::new(backend),
             model: BTreeMap::new(),
@@ -198,10 +246,17 @@ impl<'w> Run<'w> {
                     self.published(name.id(), bytes, outcome);
                 }
             }
-            Operation::Upload { name, pieces, fill, end } => {
+            Operation::Upload {
+                name,
+                pieces,
+                fill,
+                end,
+            } => {
                 self.upload(name.id(), pieces, *fill, *end).await;
             }
-            Operation::UploadTwice { name, size, fill } => self.twice(name.id(), *size, *fill).await,
+            Operation::UploadTwice { name, size, fill } => {
+                self.twice(name.id(), *size, *fill).await
+            }
             Operation::Load(name) => self.load(name.id()).await,
             Operation::Download { name, range } => self.download(name.id(), *range).await,
             Operation::Stat(name) => {
@@ -220,7 +275,10 @@ impl<'w> Run<'w> {
             Operation::Delete(name) => self.delete(name.id()).await,
             Operation::List => self.agrees().await,
             Operation::Sweep => {
-                self.backend.sweep(Duration::ZERO).await.expect("a sweep works");
+                self.backend
+                    .sweep(Duration::ZERO)
+                    .await
+                    .expect("a sweep works");
             }
             Operation::Reopen => {
                 if let Some((world, config)) = &self.folder {
@@ -251,11 +309,19 @@ impl<'w> Run<'w> {
         }
     }
 
-    async fn begin(&self, id: ArtifactId, pieces: &[u16], fill: u8) -> Option<(Box<dyn Upload>, Bytes)> {
+    async fn begin(
+        &self,
+        id: ArtifactId,
+        pieces: &[u16],
+        fill: u8,
+    ) -> Option<(Box<dyn Upload>, Bytes)> {
         let mut upload = match self.backend.upload(id).await {
             Ok(upload) => upload,
             Err(error) => {
-                assert!(self.model.contains_key(&id), "an upload did not begin: {error}");
+                assert!(
+                    self.model.contains_key(&id),
+                    "an upload did not begin: {error}"
+                );
                 return None;
             }
         };
@@ -302,7 +368,11 @@ impl<'w> Run<'w> {
         let loaded = self.backend.load(id).await;
         match self.model.get(&id) {
             Some(Known::Blob(bytes)) => {
-                assert_eq!(loaded.expect("a blob loads"), bytes, "other bytes came back");
+                assert_eq!(
+                    loaded.expect("a blob loads"),
+                    bytes,
+                    "other bytes came back"
+                );
             }
             Some(Known::Planted) => {
                 loaded.expect_err("what was planted was read");
@@ -335,7 +405,10 @@ impl<'w> Run<'w> {
             },
             Some(Known::Planted) => {
                 if let Ok(download) = download {
-                    download.into_bytes().await.expect_err("what was planted was read");
+                    download
+                        .into_bytes()
+                        .await
+                        .expect_err("what was planted was read");
                 }
             }
             Some(Known::Gone) | None => {
@@ -378,7 +451,11 @@ impl<'w> Run<'w> {
             Known::Blob(bytes) => Some((*id, bytes.len() as u64)),
             Known::Gone | Known::Planted => None,
         });
-        assert_eq!(listed, blobs.collect::<Vec<_>>(), "the inventory is not what was stored");
+        assert_eq!(
+            listed,
+            blobs.collect::<Vec<_>>(),
+            "the inventory is not what was stored"
+        );
         for id in self.model.keys() {
             self.load(*id).await;
         }
@@ -386,7 +463,9 @@ impl<'w> Run<'w> {
 
     /// Plants something where the blob of a free id would be.
     fn plant(&mut self, id: ArtifactId, what: Planted) {
-        let Some((world, _)) = &self.folder else { return };
+        let Some((world, _)) = &self.folder else {
+            return;
+        };
         if self.model.contains_key(&id) {
             return;
         }
@@ -410,12 +489,16 @@ impl<'w> Run<'w> {
             }
             Planted::Fifo => {
                 let kind = rustix::fs::FileType::Fifo;
-                rustix::fs::mknodat(rustix::fs::CWD, &place, kind, mode, 0).expect("a FIFO can be made");
+                rustix::fs::mknodat(rustix::fs::CWD, &place, kind, mode, 0)
+                    .expect("a FIFO can be made");
             }
             Planted::Folder => fs::create_dir(&place).expect("a folder can be made"),
             Planted::Device => {
                 // The device of zeroes: a reader that takes it for a file never ends. It takes root.
-                let (kind, zero) = (rustix::fs::FileType::CharacterDevice, rustix::fs::makedev(1, 5));
+                let (kind, zero) = (
+                    rustix::fs::FileType::CharacterDevice,
+                    rustix::fs::makedev(1, 5),
+                );
                 if rustix::fs::mknodat(rustix::fs::CWD, &place, kind, mode, zero).is_err() {
                     return;
                 }
@@ -426,12 +509,13 @@ impl<'w> Run<'w> {
 
     /// A file that a crash could have left among the temporaries.
     fn plant_leftover(&mut self, fill: u8) {
-        let Some((world, _)) = &self.folder else { return };
+        let Some((world, _)) = &self.folder else {
+            return;
+        };
         let staging = world.root().join("staging");
         if staging.is_dir() {
             self.leftovers += 1;
-            let name = ArtifactId::from_bytes([0xf0 | fill; 16]).to_string();
-            let path = staging.join(format!("{name}-{}", self.leftovers));
+            let path = staging.join(format!("upload-{}", self.leftovers));
             fs::write(path, [fill; 100]).expect("it is ours");
         }
     }

@@ -15,9 +15,17 @@ use artifact_backend::ArtifactId;
 pub fn check(data: &[u8]) {
     let on_grammar = data.len() == 32 && data.iter().all(|b| b"0123456789abcdef".contains(b));
     let parsed = ArtifactId::from_ascii(data);
-    assert_eq!(parsed.is_ok(), on_grammar, "grammar and parser disagree on {data:?}");
+    assert_eq!(
+        parsed.is_ok(),
+        on_grammar,
+        "grammar and parser disagree on {data:?}"
+    );
     if let Ok(text) = str::from_utf8(data) {
-        assert_eq!(text.parse::<ArtifactId>(), parsed, "the two parsers disagree on {data:?}");
+        assert_eq!(
+            text.parse::<ArtifactId>(),
+            parsed,
+            "the two parsers disagree on {data:?}"
+        );
     }
     match parsed {
         Ok(id) => {
@@ -30,7 +38,10 @@ pub fn check(data: &[u8]) {
             if let Ok(text) = str::from_utf8(data)
                 && text.len() > 12
             {
-                assert!(!message.contains(text), "the error repeats a stranger's text");
+                assert!(
+                    !message.contains(text),
+                    "the error repeats a stranger's text"
+                );
             }
         }
     }
@@ -46,7 +57,15 @@ pub fn check(data: &[u8]) {
 fn contained(text: &str) {
     assert_eq!(text.len(), ArtifactId::TEXT_LEN);
     let components: Vec<_> = Path::new(text).components().collect();
-    assert_eq!(components, [Component::Normal(text.as_ref())], "an id is more than one plain name");
+    assert_eq!(
+        components,
+        [Component::Normal(text.as_ref())],
+        "an id is more than one plain name"
+    );
     let joined = Path::new("/root/of/blobs").join(text);
-    assert_eq!(joined.parent(), Some(Path::new("/root/of/blobs")), "an id leaves its folder");
+    assert_eq!(
+        joined.parent(),
+        Some(Path::new("/root/of/blobs")),
+        "an id leaves its folder"
+    );
 }

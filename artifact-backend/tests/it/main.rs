@@ -5,7 +5,6 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-#[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod clock;
 mod digest;
@@ -14,6 +13,8 @@ mod error;
 mod example;
 mod ext;
 mod forward;
+mod fuzz_replay;
+#[cfg(feature = "arbitrary")]
 mod id;
 mod range;
 #[cfg(feature = "serde")]
