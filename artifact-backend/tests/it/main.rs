@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod clock;
 mod digest;
@@ -14,7 +15,6 @@ mod example;
 mod ext;
 mod forward;
 mod fuzz_replay;
-#[cfg(feature = "arbitrary")]
 mod id;
 mod range;
 #[cfg(feature = "serde")]
