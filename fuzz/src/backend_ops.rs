@@ -255,7 +255,7 @@ impl<'w> Run<'w> {
                 self.upload(name.id(), pieces, *fill, *end).await;
             }
             Operation::UploadTwice { name, size, fill } => {
-                self.twice(name.id(), *size, *fill).await
+                self.twice(name.id(), *size, *fill).await;
             }
             Operation::Load(name) => self.load(name.id()).await,
             Operation::Download { name, range } => self.download(name.id(), *range).await,

@@ -4,9 +4,14 @@
     clippy::disallowed_methods,
     reason = "tests look at the folder from outside"
 )]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 mod contract;
 mod disk;
+mod fuzz_replay;
 mod opening;
 mod sweep;
 mod world;

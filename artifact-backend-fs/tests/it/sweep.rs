@@ -8,7 +8,7 @@ use artifact_backend_fs::FsConfig;
 
 use crate::world::{World, names};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 fn counts(report: SweepReport) -> (u64, u64, u64) {
     (report.removed, report.removed_bytes, report.kept)
