@@ -82,11 +82,20 @@ impl BackendUrl {
     /// # Errors
     ///
     /// The backend's own, when the folder cannot be made or used.
-    #[expect(clippy::unused_async, reason = "memory opens at once, folders do not")]
+    #[cfg_attr(
+        not(feature = "fs"),
+        expect(clippy::unused_async, reason = "memory opens at once, folders do not")
+    )]
     pub async fn open(&self) -> Result<Backend> {
         match &self.0 {
             #[cfg(feature = "fs")]
-            Target::Folder(_) => Err(unsupported("folders are not part of this version".into())),
+            Target::Folder(path) => {
+                use artifact_backend_fs::{FsBackend, FsConfig};
+                let opened = FsBackend::open(path, FsConfig::default()).await;
+                let backend =
+                    opened.map_err(|error| Error::backend(Operation::OpenBackend, error))?;
+                Ok(Backend::new(Arc::new(backend)))
+            }
             #[cfg(feature = "mem")]
             Target::Memory => {
                 use artifact_backend_mem::{MemBackend, MemConfig};

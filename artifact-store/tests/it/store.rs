@@ -221,3 +221,45 @@ proptest! {
         })?;
     }
 }
+
+#[cfg(all(feature = "fs", feature = "sqlite"))]
+#[tokio::test]
+async fn artifacts_on_disk_outlive_the_store() {
+    use artifact_store::{Backend, Experiment, NewArtifact, StoreConfig, rows};
+
+    use crate::support::{digest, time};
+
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = folder.path().join("blobs");
+    let database = folder.path().join("rows.sqlite");
+    let open = async || {
+        let backend = Backend::from_url(blobs.to_str().unwrap()).await.unwrap();
+        let rows = rows::from_url(database.to_str().unwrap()).await.unwrap();
+        let hosted = Experiment::new(experiment(), time(1));
+        rows.create_experiment(&hosted).await.unwrap();
+        ArtifactStore::new(backend.backend(), rows, StoreConfig::default())
+    };
+
+    let mut deposited = Vec::new();
+    let store = open().await;
+    for length in [0, 5, 1 << 20, (3 << 20) + 1] {
+        let body = bytes(length);
+        let new = NewArtifact::new(experiment(), &worker());
+        let mut deposit = store.deposit(new).await.unwrap();
+        for piece in body.chunks(100_000) {
+            deposit.write(piece.to_vec().into()).await.unwrap();
+        }
+        deposited.push((deposit.finish().await.unwrap(), body));
+    }
+    drop(store);
+
+    let store = open().await;
+    for (row, body) in deposited {
+        let found = store.row(&experiment(), row.id).await.unwrap();
+        assert_eq!(*found, *row);
+        assert_eq!(found.sha256, digest(&body));
+        let grant = authorize(&worker(), found).unwrap();
+        let download = store.read(&grant, ByteRange::Full).await.unwrap();
+        assert!(download.into_bytes().await.unwrap() == body);
+    }
+}
