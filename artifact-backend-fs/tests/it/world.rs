@@ -83,6 +83,7 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 
 /// Whether a test that needs more than an ordinary machine is to be skipped. It says so in a line;
 /// where everything is required, a skip is a failure.
+#[expect(clippy::print_stderr, reason = "a skip is said in a line")]
 pub(crate) fn skip(unless: bool, what: &str, how: &str) -> bool {
     if unless {
         return false;
