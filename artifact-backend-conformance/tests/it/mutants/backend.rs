@@ -262,6 +262,10 @@ impl ArtifactInventory for Mutant {
                 .filter_map(|blob| async move { blob.map(Ok) })
                 .boxed(),
             How::ListsOnePage => list.take(1_000).boxed(),
+            How::ListsMarker => {
+                let marker = BlobStat::new(ArtifactId::from_bytes(*b"a format marker "), 0, epoch);
+                list.chain(stream::iter([Ok(marker)])).boxed()
+            }
             How::ListsUploads | How::ListsPlant => {
                 let more = if self.how == How::ListsUploads {
                     locked(&self.shared.in_flight).clone()
@@ -318,6 +322,7 @@ impl ArtifactInventory for Mutant {
         let mut report = self.inner.sweep(older_than).await?;
         match self.how {
             How::KeepsStaged => report.kept = self.shared.staged.load(Ordering::SeqCst),
+            How::CountsMarker => report.count_kept(),
             How::SweepsBlobs => {
                 let blobs: Vec<_> = self.inner.list().await?.try_collect().await?;
                 for blob in blobs {
