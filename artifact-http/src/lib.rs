@@ -1,1 +1,31 @@
-//! The HTTP binding of an artifact store as an axum router.
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod gate;
+mod router;
+mod routes;
+
+mod admin_token;
+mod authenticate;
+mod credential;
+
+mod instance;
+mod json;
+mod problem;
+
+mod deposit;
+mod multipart;
+
+mod conditional;
+mod disposition;
+mod experiment;
+mod fetch;
+mod range;
+mod verified;
+
+pub use admin_token::{AdminToken, WeakAdminToken};
+pub use authenticate::{Authenticate, AuthenticateError};
+pub use config::HttpConfig;
+pub use credential::{Credential, Secret};
+pub use router::router;
+pub use routes::{Endpoint, Who, endpoints};

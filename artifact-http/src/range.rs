@@ -1,0 +1,104 @@
+//! The header `Range`: one range, or none.
+
+use artifact_backend::ByteRange;
+use http::HeaderMap;
+use http::header::RANGE;
+
+/// The one range that is asked for (RFC 9110, section 14.2). Several ranges, another unit, and what
+/// is malformed are ignored, which a server may do.
+pub(crate) fn parse(headers: &HeaderMap) -> Option<ByteRange> {
+    let mut values = headers.get_all(RANGE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let (unit, set) = value.to_str().ok()?.split_once('=')?;
+    // A thousand ranges end here, at the first comma.
+    if !unit.trim().eq_ignore_ascii_case("bytes") || set.contains(',') {
+        return None;
+    }
+    let (first, last) = set.trim().split_once('-')?;
+    match (first, last) {
+        ("", "") => None,
+        ("", length) => Some(ByteRange::Suffix(number(length)?)),
+        (first, "") => Some(ByteRange::From(number(first)?)),
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            // RFC 9110, section 14.1.1: a range that ends before it begins is invalid.
+            (first <= last).then_some(ByteRange::FromTo { first, last })
+        }
+    }
+}
+
+/// Digits only. A position that no blob can have is the greatest number.
+fn number(digits: &str) -> Option<u64> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(digits.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use artifact_backend::ByteRange;
+    use http::{HeaderMap, HeaderValue};
+
+    use super::parse;
+
+    fn of(values: &[&str]) -> Option<ByteRange> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append("range", HeaderValue::from_str(value).unwrap());
+        }
+        parse(&headers)
+    }
+
+    #[test]
+    fn one_range_of_bytes_is_taken() {
+        assert_eq!(
+            of(&["bytes=0-0"]),
+            Some(ByteRange::FromTo { first: 0, last: 0 })
+        );
+        assert_eq!(
+            of(&["Bytes= 2-5 "]),
+            Some(ByteRange::FromTo { first: 2, last: 5 })
+        );
+        assert_eq!(of(&["bytes=7-"]), Some(ByteRange::From(7)));
+        assert_eq!(of(&["bytes=-7"]), Some(ByteRange::Suffix(7)));
+        assert_eq!(of(&["bytes=-0"]), Some(ByteRange::Suffix(0)));
+        let huge = "99999999999999999999999";
+        assert_eq!(
+            of(&[&format!("bytes={huge}-")]),
+            Some(ByteRange::From(u64::MAX))
+        );
+        assert_eq!(
+            of(&[&format!("bytes=-{huge}")]),
+            Some(ByteRange::Suffix(u64::MAX))
+        );
+    }
+
+    #[test]
+    fn everything_else_is_ignored() {
+        let texts = [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=1-x",
+            "bytes=5-2",
+            "bytes=+1-2",
+            "bytes=1-2,4-5",
+            "bytes=1-2-3",
+            "items=1-2",
+            "bytes 1-2",
+            "bytes=1 - 2",
+            "bytes=0x1-2",
+        ];
+        for text in texts {
+            assert_eq!(of(&[text]), None, "{text:?}");
+        }
+        assert_eq!(of(&["bytes=0-0", "bytes=0-0"]), None);
+        let thousand = format!("bytes={}", vec!["0-0"; 1000].join(","));
+        assert_eq!(of(&[&thousand]), None);
+    }
+}

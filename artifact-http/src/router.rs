@@ -1,0 +1,37 @@
+//! The endpoints as one axum router.
+
+use std::sync::Arc;
+
+use artifact_store::ArtifactStore;
+use axum::Router;
+
+use crate::authenticate::Authenticate;
+use crate::config::HttpConfig;
+use crate::gate;
+
+/// What every request is served with.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) store: ArtifactStore,
+    pub(crate) authenticate: Arc<dyn Authenticate>,
+    pub(crate) config: HttpConfig,
+}
+
+/// A router that answers every path: the endpoints under `/v0/`, `/healthz`, and a problem for
+/// everything else.
+///
+/// Mount it with [`Router::nest`] under a path of another app, or merge it into one that has no
+/// fallback of its own. Sockets, time-outs and limits on connections are the caller's business.
+pub fn router(
+    store: ArtifactStore,
+    authenticate: Arc<dyn Authenticate>,
+    config: HttpConfig,
+) -> Router {
+    let service = Arc::new(Service {
+        store,
+        authenticate,
+        config,
+    });
+    // One way in for all: the order of checks is the same on every path, known or not.
+    Router::new().fallback(gate::serve).with_state(service)
+}
