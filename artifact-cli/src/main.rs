@@ -1,1 +1,21 @@
-fn main() {}
+#![doc = include_str!("../README.md")]
+
+mod cli;
+mod failure;
+mod files;
+mod output;
+mod settings;
+mod signals;
+
+mod serve;
+
+mod connect;
+mod get;
+mod progress;
+mod put;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,102 @@
+//! How far a transfer is: a bar on a terminal, plain lines elsewhere.
+
+use std::time::Duration;
+
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+
+use crate::output;
+
+/// How often a plain line is printed.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How far one transfer is.
+pub(crate) struct Progress {
+    verb: &'static str,
+    total: Option<u64>,
+    done: u64,
+    shown: Shown,
+}
+
+enum Shown {
+    Bar(ProgressBar),
+    Lines { next: Instant },
+}
+
+impl Progress {
+    /// A transfer of so many bytes, where that is known, that has not begun. `bar` is whether a bar
+    /// may be drawn, which needs standard error to be a terminal too.
+    pub(crate) fn new(verb: &'static str, total: Option<u64>, bar: bool) -> Self {
+        let shown = if bar && output::stderr_is_terminal() {
+            Shown::Bar(draw(verb, total))
+        } else {
+            let next = Instant::now() + PLAIN_INTERVAL;
+            Shown::Lines { next }
+        };
+        Self {
+            verb,
+            total,
+            done: 0,
+            shown,
+        }
+    }
+
+    /// So many bytes more are done.
+    pub(crate) fn advance(&mut self, bytes: usize) {
+        self.done += bytes as u64;
+        match &mut self.shown {
+            Shown::Bar(bar) => bar.set_position(self.done),
+            Shown::Lines { next } => {
+                let now = Instant::now();
+                if now >= *next {
+                    *next = now + PLAIN_INTERVAL;
+                    let (verb, done) = (self.verb, BinaryBytes(self.done));
+                    match self.total {
+                        Some(total) => {
+                            output::note(format_args!("{verb}: {done} of {}", BinaryBytes(total)));
+                        }
+                        None => output::note(format_args!("{verb}: {done}")),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A bar must be gone before anything else is printed, however the transfer ends.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// No colours, so that `NO_COLOR` has nothing to turn off.
+fn draw(verb: &'static str, total: Option<u64>) -> ProgressBar {
+    let (bar, template) = match total {
+        Some(total) => (
+            ProgressBar::new(total),
+            "{prefix} [{wide_bar}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta}",
+        ),
+        None => (
+            ProgressBar::no_length(),
+            "{prefix} {spinner} {binary_bytes}, {binary_bytes_per_sec}",
+        ),
+    };
+    let style = ProgressStyle::with_template(template).expect("a test parses both templates");
+    bar.set_style(style.progress_chars("=> "));
+    bar.set_prefix(verb);
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::draw;
+
+    #[test]
+    fn both_templates_are_ones() {
+        assert_eq!(draw("put", Some(3)).length(), Some(3));
+        assert_eq!(draw("put", None).length(), None);
+    }
+}

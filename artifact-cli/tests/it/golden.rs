@@ -1,0 +1,98 @@
+use std::path::Path;
+
+use crate::harness::{TOKEN, artifact, run};
+
+/// Compares with a committed file, or writes it when the environment says so.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test reads its golden file, and writes it when it is told to"
+)]
+fn assert_golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("ARTIFACT_REGENERATE").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let committed = std::fs::read(&path).unwrap_or_default();
+    assert_eq!(
+        found,
+        String::from_utf8(committed).unwrap(),
+        "{name} is old; run: ARTIFACT_REGENERATE=1 cargo test -p artifact-cli"
+    );
+}
+
+#[test]
+fn the_help_is_as_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, name) in [
+        (&["--help"][..], "help.txt"),
+        (&["serve", "--help"], "help-serve.txt"),
+        (&["put", "--help"], "help-put.txt"),
+        (&["get", "--help"], "help-get.txt"),
+    ] {
+        let help = run(artifact(folder.path()).args(arguments)).succeeded();
+        assert_eq!(help.stderr, "");
+        assert_golden(name, help.stdout());
+    }
+}
+
+#[test]
+fn the_effective_settings_are_printed_with_their_sources_and_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("settings.toml");
+    let text = "drain_timeout = 5\nmax_artifact_bytes = '1GiB'\nlog = 'debug'\n";
+    std::io::Write::write_all(
+        &mut std::fs::File::create_new(config).unwrap(),
+        text.as_bytes(),
+    )
+    .unwrap();
+    let mut command = artifact(folder.path());
+    command
+        .args([
+            "serve",
+            "--print-config",
+            "--config",
+            "settings.toml",
+            "--listen",
+            "[::1]:0",
+        ])
+        .args(["--experiment", "a", "--experiment", "b", "--ready-fd", "1"])
+        .args(["--database", "postgres://user:canary@host/db"])
+        .env("ARTIFACT_ADMIN_TOKEN", TOKEN)
+        .env("ARTIFACT_LOG", "warn")
+        .env("ARTIFACT_DRAIN_TIMOUT", "x");
+    let done = run(&mut command).succeeded();
+    assert!(
+        !done.stdout().contains("canary") && !done.stderr.contains("canary"),
+        "{done:?}"
+    );
+    let warned = "warning: the environment variable ARTIFACT_DRAIN_TIMOUT is no setting; did you \
+                  mean ARTIFACT_DRAIN_TIMEOUT?\n";
+    assert_eq!(done.stderr, warned);
+    assert_golden("print-config.txt", done.stdout());
+    // It does nothing else.
+    assert_eq!(
+        crate::harness::files_below(folder.path()),
+        ["settings.toml"]
+    );
+}
+
+#[test]
+fn what_is_printed_is_a_settings_file_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = run(artifact(folder.path()).args(["serve", "--print-config"])).succeeded();
+    let path = folder.path().join("again.toml");
+    std::io::Write::write_all(&mut std::fs::File::create_new(path).unwrap(), &first.stdout)
+        .unwrap();
+    let mut command = artifact(folder.path());
+    command.args(["serve", "--print-config", "--config", "again.toml"]);
+    let again = run(&mut command).succeeded();
+    let values = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with("# config"));
+        lines
+            .map(|line| line.rsplit_once(" # ").unwrap_or((line, "")).0.to_owned())
+            .collect()
+    };
+    assert_eq!(values(again.stdout()), values(first.stdout()));
+}

@@ -1,0 +1,381 @@
+//! Each thing that a start can stumble over: one sentence, exit code 2, nothing made.
+
+use std::fs::{Permissions, set_permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::harness::{Server, artifact, files_below, run, run_refused};
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn serve(folder: &Path) -> Command {
+    let mut command = artifact(folder);
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    command
+}
+
+fn write(folder: &Path, name: &str, mode: u32, text: &str) {
+    let path = folder.join(name);
+    let mut file = std::fs::File::create_new(&path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// It says this one sentence, with exit code 2, and makes nothing.
+#[track_caller]
+fn assert_refused(folder: &Path, command: &mut Command, sentence: &str) {
+    let before = files_below(folder);
+    let done = run_refused(command);
+    assert_eq!(done.stderr, format!("error: {sentence}\n"));
+    assert_eq!(done.code, Some(2));
+    assert_eq!(done.stdout(), "");
+    assert_eq!(files_below(folder), before);
+    let data = folder.join("artifact-data");
+    assert!(
+        !data.exists() || !before.is_empty(),
+        "an empty folder was left"
+    );
+}
+
+#[test]
+fn a_bad_flag() {
+    let folder = folder();
+    let done = run_refused(serve(folder.path()).arg("--listn=x"));
+    assert_eq!(done.code, Some(2));
+    assert!(done.stderr.contains("'--listen'"), "{}", done.stderr);
+    assert_eq!(files_below(folder.path()), [""; 0]);
+}
+
+#[test]
+fn an_address_in_use() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let folder = folder();
+    let sentence = format!(
+        "the address {address} is in use; stop what listens there, or give another --listen (port 0 \
+         takes any free one)"
+    );
+    let mut command = artifact(folder.path());
+    command.args(["serve", "--listen", &address]);
+    assert_refused(folder.path(), &mut command, &sentence);
+}
+
+#[test]
+fn an_address_that_is_none() {
+    let folder = folder();
+    let mut command = artifact(folder.path());
+    command.args(["serve", "--listen", "8080"]);
+    let sentence = "--listen must be an address and a port, such as 127.0.0.1:8080, not '8080'";
+    assert_refused(folder.path(), &mut command, sentence);
+}
+
+#[test]
+fn a_data_folder_in_use() {
+    let server = Server::start(&[]);
+    let done = run_refused(&mut serve(server.folder.path()));
+    let sentence = "error: the data folder ./artifact-data is in use by another server; stop that \
+                    one, or give another --data-dir\n";
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), sentence));
+    // The other one is none the worse for it.
+    run(&mut server.client(&["put", "stderr"])).succeeded();
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_made_or_is_none_or_is_open_to_others() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, "file", 0o600, "");
+    std::fs::create_dir(path.join("open")).unwrap();
+    set_permissions(path.join("open"), Permissions::from_mode(0o777)).unwrap();
+    for (data_dir, sentence) in [
+        ("file", "file is not a folder; give another --data-dir"),
+        (
+            "open",
+            "others can write in the data folder open; run: chmod 700 open",
+        ),
+        (
+            "missing/folder",
+            "the data folder missing/folder cannot be made: there is no folder missing; make it, or \
+             give another --data-dir",
+        ),
+    ] {
+        assert_refused(path, serve(path).args(["--data-dir", data_dir]), sentence);
+    }
+}
+
+#[test]
+fn a_folder_that_it_may_not_write() {
+    // Nobody, the superuser included, can make a folder there.
+    let folder = folder();
+    let done = run_refused(serve(folder.path()).args(["--data-dir", "/proc/artifact-data"]));
+    assert_eq!(done.code, Some(2));
+    let said = "error: the data folder /proc/artifact-data can";
+    assert!(done.stderr.starts_with(said), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("give another --data-dir"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn a_database_or_a_secret_inside_the_folder_of_the_blobs() {
+    let folder = folder();
+    let path = folder.path();
+    std::fs::create_dir(path.join("blobs")).unwrap();
+    std::fs::create_dir(path.join("blobs/inner")).unwrap();
+    symlink("blobs/inner", path.join("link")).unwrap();
+    let blobs = path.join("blobs");
+    let inside = |what: &str, where_: &Path, flag: &str| {
+        let (where_, blobs) = (where_.display(), blobs.display());
+        format!(
+            "{what} {where_} lies inside the folder of the blobs, {blobs}; put it elsewhere by {flag}"
+        )
+    };
+    // As it stands, by a symlink, by dots, and where nothing is there yet.
+    for database in [
+        "blobs/rows.sqlite",
+        "link/rows.sqlite",
+        "link/../rows.sqlite",
+        "blobs/new/x",
+    ] {
+        let sentence = inside("the database", &path.join(database), "--database");
+        let mut command = serve(path);
+        command.args(["--backend", "blobs", "--database", database]);
+        assert_refused(path, &mut command, &sentence);
+    }
+    write(
+        &path.join("blobs/inner"),
+        "token",
+        0o600,
+        "9f86d081884c7d659a2feaa0c55ad015\n",
+    );
+    let mut command = serve(path);
+    command.args(["--backend", "blobs", "--admin-token-file", "link/token"]);
+    let sentence = inside(
+        "the admin token",
+        Path::new("link/token"),
+        "--admin-token-file",
+    );
+    assert_refused(path, &mut command, &sentence);
+    let mut command = serve(path);
+    command.args([
+        "--backend",
+        "blobs",
+        "--data-dir",
+        "blobs",
+        "--database",
+        "x",
+    ]);
+    command.env("ARTIFACT_ADMIN_TOKEN", crate::harness::TOKEN);
+    let sentence = inside("the data folder", Path::new("blobs"), "--data-dir");
+    assert_refused(path, &mut command, &sentence);
+}
+
+#[test]
+fn an_admin_token_that_could_be_guessed() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, "empty", 0o600, "\n");
+    write(path, "short", 0o600, "fifteen-letters\n");
+    write(path, "known", 0o600, "changemechangeme\n");
+    for (name, what) in [
+        ("empty", "is empty"),
+        ("short", "is too short"),
+        ("known", "is one that anybody would try"),
+    ] {
+        let sentence =
+            format!("the admin token in {name} {what}; use one of at least 16 random characters");
+        assert_refused(
+            path,
+            serve(path).args(["--admin-token-file", name]),
+            &sentence,
+        );
+    }
+    let sentence = "the admin token in ARTIFACT_ADMIN_TOKEN is too short; use one of at least 16 \
+                    random characters";
+    assert_refused(
+        path,
+        serve(path).env("ARTIFACT_ADMIN_TOKEN", "canary"),
+        sentence,
+    );
+}
+
+#[test]
+fn an_admin_token_that_others_can_read_or_that_is_not_there() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, "open", 0o644, "9f86d081884c7d659a2feaa0c55ad015\n");
+    let sentence = "others than its owner can use the secret in open; run: chmod 600 open";
+    assert_refused(
+        path,
+        serve(path).args(["--admin-token-file", "open"]),
+        sentence,
+    );
+    let sentence = "there is no file gone; put a token of at least 16 characters into it, or leave \
+                    --admin-token-file out to have one generated";
+    assert_refused(
+        path,
+        serve(path).args(["--admin-token-file", "gone"]),
+        sentence,
+    );
+    let sentence = "ARTIFACT_ADMIN_TOKEN_FILE and ARTIFACT_ADMIN_TOKEN are both set; unset one of \
+                    them";
+    let mut command = serve(path);
+    command
+        .env("ARTIFACT_ADMIN_TOKEN_FILE", "x")
+        .env("ARTIFACT_ADMIN_TOKEN", "y");
+    assert_refused(path, &mut command, sentence);
+}
+
+#[test]
+fn settings_that_are_none() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, "bad.toml", 0o644, "listen = \n");
+    write(path, "unknown.toml", 0o644, "data-dir = 'x'\n");
+    for (arguments, beginning) in [
+        (
+            ["--backend", "ftp://host/x"],
+            "--backend cannot be used: the scheme ftp: is not known",
+        ),
+        (
+            ["--backend", "s3://u:canary@b"],
+            "--backend cannot be used: ",
+        ),
+        (
+            ["--database", "postgres://host/x"],
+            "--database cannot be used: ",
+        ),
+        (["--experiment", "a/b"], "--experiment cannot be used: "),
+        (
+            ["--max-artifact-bytes", "1.5GB"],
+            "--max-artifact-bytes must be a number of bytes",
+        ),
+        (
+            ["--drain-timeout", "soon"],
+            "--drain-timeout must be a whole number, not 'soon'",
+        ),
+        (
+            ["--log-level", "info=loud=x"],
+            "--log-level cannot be used: ",
+        ),
+        (
+            ["--ready-fd", "99"],
+            "--ready-fd 99 is not a pipe or file that can be written to",
+        ),
+        (
+            ["--config", "gone.toml"],
+            "cannot read the settings file gone.toml: ",
+        ),
+        (
+            ["--config", "bad.toml"],
+            "the settings file bad.toml is not TOML, line 1: ",
+        ),
+        (
+            ["--config", "unknown.toml"],
+            "the settings file unknown.toml has an unknown key data-dir; did you mean data_dir?",
+        ),
+    ] {
+        let before = files_below(path);
+        let done = run_refused(serve(path).args(arguments));
+        assert!(
+            done.stderr.starts_with(&format!("error: {beginning}")),
+            "{}",
+            done.stderr
+        );
+        assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+        assert!(!done.stderr.contains("canary"), "{}", done.stderr);
+        assert_eq!(done.code, Some(2));
+        assert_eq!(files_below(path), before);
+        assert!(!path.join("artifact-data").exists());
+    }
+}
+
+#[test]
+fn a_database_of_a_newer_version_or_of_somebody_else() {
+    let server = Server::start(&[]);
+    let folder = server.stop("TERM");
+    let path = folder.path();
+    // SQLite keeps the number that the version of the schema is in at bytes 60 to 63 of the file.
+    let rows = path.join("artifact-data/rows.sqlite");
+    let mut file = std::fs::OpenOptions::new().write(true).open(rows).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &9999_u32.to_be_bytes(), 60).unwrap();
+    file.flush().unwrap();
+    drop(file);
+    let new = TempDir::new().unwrap();
+    let rows = path.join("artifact-data/rows.sqlite");
+    let done = run_refused(serve(new.path()).arg("--database").arg(&rows));
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(
+        done.stderr
+            .starts_with("error: --database cannot be used: "),
+        "{}",
+        done.stderr
+    );
+    assert!(done.stderr.contains("newer"), "{}", done.stderr);
+    assert_eq!(files_below(new.path()), [""; 0]);
+    assert!(!new.path().join("artifact-data").exists());
+}
+
+#[test]
+fn what_put_and_get_refuse_before_they_send_anything() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, "token", 0o600, "secret\n");
+    write(path, "open", 0o640, "secret\n");
+    let token = ["--admin-token-file", "token"];
+    for (arguments, sentence) in [
+        (
+            &["put", "-"][..],
+            "there is no credential; give --admin-token-file, --credential-file, \
+                             ARTIFACT_ADMIN_TOKEN or ARTIFACT_CREDENTIAL",
+        ),
+        (
+            &["put", "gone", token[0], token[1]],
+            "cannot read gone: No such file or directory (os error 2)",
+        ),
+        (
+            &["put", ".", token[0], token[1]],
+            ". is a folder; give a file, or pipe an archive into -",
+        ),
+        (
+            &["put", "-", "--admin-token-file", "open"],
+            "others than its owner can use the secret in open; run: chmod 600 open",
+        ),
+        (
+            &["put", "-", "--credential-file", "token"],
+            "what --credential-file gives is no credential: a credential is written \
+             <principal>:<secret>",
+        ),
+        (
+            &["put", "-", "--credential-file", "token", token[0], token[1]],
+            "--admin-token-file and --credential-file both name a credential; give one of them",
+        ),
+        (
+            &["put", "-", "--server", "localhost", token[0], token[1]],
+            "--server cannot be used: a server's address is written like http://127.0.0.1:8080",
+        ),
+        (
+            &["put", "-", "--experiment", "a/b", token[0], token[1]],
+            "--experiment cannot be used: an experiment id is 1 to 128 of the characters A-Z a-z \
+             0-9 - . _ ~",
+        ),
+        (
+            &["get", "x", "-o", ".", token[0], token[1]],
+            ". is a folder; give the name of a file in it",
+        ),
+        (
+            &["get", "x", "-o", "gone/x", token[0], token[1]],
+            "there is no folder gone to make the file in",
+        ),
+    ] {
+        assert_refused(path, artifact(path).args(arguments), sentence);
+    }
+}

@@ -1,0 +1,101 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::harness::{Server, run};
+
+/// The beginning of a deposit of 10 bytes, of which 5 are sent.
+fn begin(server: &Server) -> TcpStream {
+    let (mut stream, headers) = server.connect();
+    let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n";
+    let length = head.len() + 10 + "\r\n--b--\r\n".len();
+    write!(
+        stream,
+        "POST /v0/experiments/default/artifacts HTTP/1.1\r\n{headers}Expect: 100-continue\r\n\
+         Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    // The server asks for the body once it has begun with the request.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    write!(stream, "{head}01234").unwrap();
+    stream
+}
+
+/// Returns once the server takes no new connections: it has heard the signal.
+fn wait_until_refused(server: &Server) {
+    let address = server.url.strip_prefix("http://").unwrap();
+    while TcpStream::connect(address).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_signal_finishes_what_is_in_flight_and_the_exit_code_is_0() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::start(&[]);
+        let mut stream = begin(&server);
+        server.signal(signal);
+        wait_until_refused(&server);
+        write!(stream, "56789\r\n--b--\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        assert_eq!(
+            server.wait(),
+            (Some(0), String::new()),
+            "{}",
+            server.stderr()
+        );
+
+        let uri = answer
+            .split('"')
+            .find(|part| part.starts_with("eden://"))
+            .unwrap()
+            .to_owned();
+        let server = Server::start_in(server.take_folder(), &[]);
+        assert_eq!(
+            run(&mut server.client(&["get", &uri])).succeeded().stdout(),
+            "0123456789"
+        );
+    }
+}
+
+#[test]
+fn a_second_signal_cuts_what_is_in_flight_and_the_exit_code_is_1() {
+    let mut server = Server::start(&[]);
+    let mut stream = begin(&server);
+    server.signal("TERM");
+    wait_until_refused(&server);
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(1));
+    assert!(
+        server.stderr().contains("error: 1 connections were cut"),
+        "{}",
+        server.stderr()
+    );
+    let mut answer = String::new();
+    // Cut: an end or a reset, and no acknowledgement.
+    let _ = stream.read_to_string(&mut answer);
+    assert_eq!(answer, "");
+}
+
+#[test]
+fn the_drain_time_out_cuts_too() {
+    let mut server = Server::start(&["--drain-timeout", "1"]);
+    let _stream = begin(&server);
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(1));
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_the_server_up() {
+    let mut server = Server::start(&[]);
+    let (silent, _) = server.connect();
+    let (mut kept, headers) = server.connect();
+    write!(kept, "GET /v0/x HTTP/1.1\r\n{headers}\r\n").unwrap();
+    assert_ne!(kept.read(&mut [0; 1024]).unwrap(), 0);
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(0), "{}", server.stderr());
+    drop(silent);
+}
