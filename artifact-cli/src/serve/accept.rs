@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 
 use super::first_bytes::FirstBytes;
+use super::linger::Linger;
 use crate::signals::Signals;
 
 /// How long to wait after the operating system gave no connection, in the hope of one being closed.
@@ -57,7 +58,7 @@ pub(crate) async fn serve(
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%peer, %error, "TCP_NODELAY");
                     }
-                    let io = TokioIo::new(FirstBytes::new(stream, limits.header));
+                    let io = TokioIo::new(FirstBytes::new(Linger::new(stream), limits.header));
                     let connection = builder.serve_connection(io, service.clone()).into_owned();
                     let connection = graceful.watch(connection);
                     connections.spawn(async move {

@@ -4,6 +4,7 @@ mod accept;
 mod data_dir;
 mod first_bytes;
 mod hints;
+mod linger;
 mod listen;
 mod logging;
 mod plan;

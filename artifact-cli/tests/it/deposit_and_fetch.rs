@@ -79,6 +79,26 @@ fn an_artifact_of_exactly_the_cap_is_taken_and_one_byte_more_leaves_nothing() {
 }
 
 #[test]
+fn a_refusal_is_heard_however_much_is_still_to_be_sent() {
+    let server = Server::start(&["--max-artifact-bytes", "1MiB"]);
+    let bytes = noise(32 << 20);
+    server.write("big", &bytes);
+    // Again and again: a reset that overtakes the answer does so by chance.
+    for _ in 0..5 {
+        let known = run(&mut server.client(&["put", "big"]));
+        let unknown = run_with(&mut server.client(&["put", "-"]), &bytes);
+        let mut command = artifact(server.folder.path());
+        command.args(["put", "--server", &server.url, "big"]);
+        let stranger = run(command.env("ARTIFACT_CREDENTIAL", "admin:another-secret"));
+        for (done, status) in [(known, "413"), (unknown, "413"), (stranger, "401")] {
+            assert_eq!(done.code, Some(1));
+            let said = format!("(status {status})");
+            assert!(done.stderr.contains(&said), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
 fn a_blob_that_was_changed_on_disk_fails_and_leaves_no_file() {
     let server = Server::start(&[]);
     // More than every buffer on the way holds, so that the answer has begun when the server finds
