@@ -1,0 +1,486 @@
+//! The file system as it looks while it runs: what every process sees, synced or not.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use fuser::{Errno, FileAttr, FileType, INodeNo, RenameFlags, TimeOrNow};
+
+use super::event::{Edit, Event};
+use super::fault::{At, Effect, Fault, OpKind};
+use super::image::{Image, Inode, InodeKind, ROOT, STDOUT, index, write};
+use crate::clock;
+use crate::protocol::Lines;
+
+/// What a request may change besides the one inode it names.
+#[derive(Debug)]
+pub(crate) struct Live {
+    nodes: HashMap<u64, Node>,
+    next_ino: u64,
+    handles: HashMap<u64, Handle>,
+    next_handle: u64,
+    pub(crate) events: Vec<Event>,
+    /// Each operation so far, in order.
+    pub(crate) operations: Vec<OpKind>,
+    by_kind: BTreeMap<OpKind, u64>,
+    faults: Vec<Fault>,
+    /// How many faults have struck.
+    pub(crate) struck: u64,
+    crash_at: Option<u64>,
+    /// The power is off: everything is EIO from here on.
+    pub(crate) dead: bool,
+    lines: Lines,
+}
+
+#[derive(Debug)]
+struct Node {
+    kind: NodeKind,
+    mode: u32,
+    owner: (u32, u32),
+    parent: u64,
+    links: u32,
+    modified: SystemTime,
+    changed: SystemTime,
+}
+
+#[derive(Debug)]
+enum NodeKind {
+    File(Vec<u8>),
+    Folder(BTreeMap<OsString, u64>),
+    Symlink(OsString),
+}
+
+#[derive(Debug, Default)]
+struct Handle {
+    ino: u64,
+    listing: Vec<(u64, FileType, OsString)>,
+    /// A sync through another handle failed: this one hears of it at its next sync.
+    failed: bool,
+}
+
+/// A sync that has begun.
+#[derive(Debug)]
+pub(crate) struct Syncing {
+    ino: u64,
+    upto: usize,
+}
+
+impl Live {
+    pub(crate) fn new(image: &Image, faults: Vec<Fault>, crash_at: Option<u64>) -> Self {
+        let now = clock::wall();
+        let node = |inode: &Inode| Node {
+            kind: match &inode.kind {
+                InodeKind::File(content) => NodeKind::File(content.bytes.clone()),
+                InodeKind::Folder(entries) => NodeKind::Folder(entries.clone()),
+                InodeKind::Symlink(target) => NodeKind::Symlink(target.clone()),
+            },
+            mode: inode.mode,
+            owner: inode.owner,
+            parent: ROOT,
+            links: 0,
+            modified: now,
+            changed: now,
+        };
+        let mut nodes: HashMap<_, _> = image
+            .inodes
+            .iter()
+            .map(|(ino, inode)| (*ino, node(inode)))
+            .collect();
+        // Links and parents are counted from the names that survived: a repaired file system.
+        for (parent, inode) in &image.inodes {
+            let InodeKind::Folder(entries) = &inode.kind else {
+                continue;
+            };
+            for child in entries.values() {
+                if let Some(child) = nodes.get_mut(child) {
+                    child.links += 1;
+                    child.parent = *parent;
+                }
+            }
+        }
+        let next_ino = image
+            .inodes
+            .keys()
+            .max()
+            .map_or(STDOUT, |ino| (*ino).max(STDOUT))
+            + 1;
+        Self {
+            nodes,
+            next_ino,
+            handles: HashMap::new(),
+            next_handle: 1,
+            events: Vec::new(),
+            operations: Vec::new(),
+            by_kind: BTreeMap::new(),
+            faults,
+            struck: 0,
+            crash_at,
+            dead: false,
+            lines: Lines::default(),
+        }
+    }
+
+    /// Begins an operation: counts it, and says what was injected into it.
+    pub(crate) fn enter(&mut self, kind: OpKind) -> Result<Option<Effect>, Errno> {
+        if self.dead {
+            return Err(Errno::EIO);
+        }
+        let number = u64::try_from(self.operations.len()).expect("a count of operations");
+        if self.crash_at == Some(number) {
+            self.dead = true;
+            return Err(Errno::EIO);
+        }
+        self.operations.push(kind);
+        let nth = self.by_kind.entry(kind).or_default();
+        let (here, of_kind) = (At::Operation(number), At::Nth(kind, *nth));
+        *nth += 1;
+        let Some(fault) = self
+            .faults
+            .iter()
+            .find(|fault| fault.at == here || fault.at == of_kind)
+        else {
+            return Ok(None);
+        };
+        match (fault.effect, kind) {
+            (Effect::Errno(errno), _) => {
+                self.struck += 1;
+                Err(Errno::from_i32(errno))
+            }
+            (Effect::Short, OpKind::Write)
+            | (Effect::LostSync, OpKind::Fsync | OpKind::FsyncDir) => {
+                self.struck += 1;
+                Ok(Some(fault.effect))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes bytes of the subject's standard output: the order against all other events is exact,
+    /// since its `write` returns only after this.
+    pub(crate) fn say(&mut self, bytes: &[u8]) {
+        let lines = self.lines.push(bytes);
+        self.events.extend(lines.into_iter().map(Event::Said));
+    }
+
+    fn node(&self, ino: u64) -> Result<&Node, Errno> {
+        self.nodes.get(&ino).ok_or(Errno::ENOENT)
+    }
+
+    fn entries(&self, ino: u64) -> Result<&BTreeMap<OsString, u64>, Errno> {
+        match &self.node(ino)?.kind {
+            NodeKind::Folder(entries) => Ok(entries),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+
+    pub(crate) fn child(&self, parent: u64, name: &OsStr) -> Result<u64, Errno> {
+        self.entries(parent)?
+            .get(name)
+            .copied()
+            .ok_or(Errno::ENOENT)
+    }
+
+    fn absent(&self, parent: u64, name: &OsStr) -> Result<(), Errno> {
+        if self.entries(parent)?.contains_key(name) {
+            Err(Errno::EEXIST)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn attr(&self, ino: u64) -> Result<FileAttr, Errno> {
+        let node = self.node(ino)?;
+        let size = match &node.kind {
+            NodeKind::File(bytes) => bytes.len() as u64,
+            NodeKind::Folder(_) => 4096,
+            NodeKind::Symlink(target) => target.len() as u64,
+        };
+        Ok(FileAttr {
+            ino: INodeNo(ino),
+            size,
+            blocks: size.div_ceil(512),
+            atime: node.modified,
+            mtime: node.modified,
+            ctime: node.changed,
+            crtime: node.changed,
+            kind: kind(&node.kind),
+            perm: u16::try_from(node.mode & 0o7777).expect("twelve bits"),
+            nlink: if matches!(node.kind, NodeKind::Folder(_)) {
+                2
+            } else {
+                node.links
+            },
+            uid: node.owner.0,
+            gid: node.owner.1,
+            rdev: 0,
+            blksize: 4096,
+            flags: 0,
+        })
+    }
+
+    /// Makes an inode and its name.
+    pub(crate) fn make(&mut self, parent: u64, name: &OsStr, inode: Inode) -> Result<u64, Errno> {
+        self.absent(parent, name)?;
+        let ino = self.next_ino;
+        self.next_ino += 1;
+        let now = clock::wall();
+        self.nodes.insert(
+            ino,
+            Node {
+                kind: match &inode.kind {
+                    InodeKind::File(_) => NodeKind::File(Vec::new()),
+                    InodeKind::Folder(_) => NodeKind::Folder(BTreeMap::new()),
+                    InodeKind::Symlink(target) => NodeKind::Symlink(target.clone()),
+                },
+                mode: inode.mode,
+                owner: inode.owner,
+                parent,
+                links: 1,
+                modified: now,
+                changed: now,
+            },
+        );
+        self.events.push(Event::New(ino, inode));
+        self.names(parent, vec![(name.to_owned(), Some(ino))])?;
+        Ok(ino)
+    }
+
+    /// Changes names of one directory together.
+    fn names(&mut self, parent: u64, names: Vec<(OsString, Option<u64>)>) -> Result<(), Errno> {
+        let node = self.nodes.get_mut(&parent).ok_or(Errno::ENOENT)?;
+        let NodeKind::Folder(entries) = &mut node.kind else {
+            return Err(Errno::ENOTDIR);
+        };
+        for (name, ino) in &names {
+            match ino {
+                Some(ino) => entries.insert(name.clone(), *ino),
+                None => entries.remove(name),
+            };
+        }
+        node.modified = clock::wall();
+        node.changed = node.modified;
+        self.events.push(Event::Edit(parent, Edit::Names(names)));
+        Ok(())
+    }
+
+    pub(crate) fn link(&mut self, ino: u64, parent: u64, name: &OsStr) -> Result<(), Errno> {
+        self.absent(parent, name)?;
+        let node = self.nodes.get_mut(&ino).ok_or(Errno::ENOENT)?;
+        node.links += 1;
+        node.changed = clock::wall();
+        self.names(parent, vec![(name.to_owned(), Some(ino))])
+    }
+
+    pub(crate) fn unlink(&mut self, parent: u64, name: &OsStr) -> Result<(), Errno> {
+        let ino = self.child(parent, name)?;
+        if matches!(self.node(ino)?.kind, NodeKind::Folder(_)) {
+            return Err(Errno::EISDIR);
+        }
+        self.names(parent, vec![(name.to_owned(), None)])?;
+        self.unlinked(ino);
+        Ok(())
+    }
+
+    pub(crate) fn rmdir(&mut self, parent: u64, name: &OsStr) -> Result<(), Errno> {
+        let ino = self.child(parent, name)?;
+        if !self.entries(ino)?.is_empty() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        self.names(parent, vec![(name.to_owned(), None)])?;
+        self.unlinked(ino);
+        Ok(())
+    }
+
+    /// One name less. The inode itself stays: open handles and the recording may need it.
+    fn unlinked(&mut self, ino: u64) {
+        if let Some(node) = self.nodes.get_mut(&ino) {
+            node.links = node.links.saturating_sub(1);
+            node.changed = clock::wall();
+        }
+    }
+
+    pub(crate) fn rename(
+        &mut self,
+        (from, name): (u64, &OsStr),
+        (to, new_name): (u64, &OsStr),
+        flags: RenameFlags,
+    ) -> Result<(), Errno> {
+        let ino = self.child(from, name)?;
+        let over = self.child(to, new_name).ok();
+        if flags.contains(RenameFlags::RENAME_NOREPLACE) && over.is_some() {
+            return Err(Errno::EEXIST);
+        }
+        if flags.contains(RenameFlags::RENAME_WHITEOUT) {
+            return Err(Errno::EINVAL);
+        }
+        let exchange = flags.contains(RenameFlags::RENAME_EXCHANGE);
+        if exchange && over.is_none() {
+            return Err(Errno::ENOENT);
+        }
+        if over == Some(ino) {
+            return Ok(()); // rename(2): two names of one inode, nothing is done.
+        }
+        let left = if exchange { over } else { None };
+        if let (Some(over), false) = (over, exchange) {
+            if self.entries(over).is_ok_and(|entries| !entries.is_empty()) {
+                return Err(Errno::ENOTEMPTY);
+            }
+            self.unlinked(over);
+        }
+        let set = (new_name.to_owned(), Some(ino));
+        let unset = (name.to_owned(), left);
+        if from == to {
+            self.names(from, vec![unset, set])?;
+        } else {
+            self.names(to, vec![set])?;
+            self.names(from, vec![unset])?;
+        }
+        for (child, parent) in [(Some(ino), to), (left, from)] {
+            if let Some(node) = child.and_then(|child| self.nodes.get_mut(&child)) {
+                node.parent = parent;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn read(&self, ino: u64, offset: u64, size: u32) -> Result<&[u8], Errno> {
+        let NodeKind::File(bytes) = &self.node(ino)?.kind else {
+            return Err(Errno::EISDIR);
+        };
+        let start = index(offset).min(bytes.len());
+        let end = start.saturating_add(size as usize).min(bytes.len());
+        Ok(&bytes[start..end])
+    }
+
+    pub(crate) fn write(&mut self, ino: u64, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        self.edit(ino, Edit::Write(offset, Arc::from(data)))
+    }
+
+    pub(crate) fn edit(&mut self, ino: u64, edit: Edit) -> Result<(), Errno> {
+        let node = self.nodes.get_mut(&ino).ok_or(Errno::ENOENT)?;
+        node.changed = clock::wall();
+        match (&edit, &mut node.kind) {
+            (Edit::Write(offset, data), NodeKind::File(bytes)) => {
+                write(bytes, *offset, data);
+                node.modified = node.changed;
+            }
+            (Edit::Resize(size), NodeKind::File(bytes)) => {
+                // What a recording can hold in memory; more is what a small disk answers.
+                if *size > 1 << 30 {
+                    return Err(Errno::ENOSPC);
+                }
+                bytes.resize(index(*size), 0);
+                node.modified = node.changed;
+            }
+            (Edit::Mode(mode), _) => node.mode = *mode,
+            (Edit::Owner(user, group), _) => node.owner = (*user, *group),
+            _ => return Err(Errno::EISDIR),
+        }
+        self.events.push(Event::Edit(ino, edit));
+        Ok(())
+    }
+
+    pub(crate) fn owner(&self, ino: u64) -> Result<(u32, u32), Errno> {
+        Ok(self.node(ino)?.owner)
+    }
+
+    /// File times are shown, and not recorded: nobody is promised them.
+    pub(crate) fn touch(&mut self, ino: u64, modified: TimeOrNow) -> Result<(), Errno> {
+        let node = self.nodes.get_mut(&ino).ok_or(Errno::ENOENT)?;
+        node.modified = match modified {
+            TimeOrNow::SpecificTime(time) => time,
+            TimeOrNow::Now => clock::wall(),
+        };
+        Ok(())
+    }
+
+    pub(crate) fn target(&self, ino: u64) -> Result<&OsStr, Errno> {
+        match &self.node(ino)?.kind {
+            NodeKind::Symlink(target) => Ok(target),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    pub(crate) fn open(&mut self, ino: u64) -> Result<u64, Errno> {
+        self.node(ino)?;
+        let handle = self.next_handle;
+        self.next_handle += 1;
+        self.handles.insert(
+            handle,
+            Handle {
+                ino,
+                ..Handle::default()
+            },
+        );
+        Ok(handle)
+    }
+
+    pub(crate) fn close(&mut self, handle: u64) {
+        self.handles.remove(&handle);
+    }
+
+    /// The listing that this handle reads, made anew whenever it is read from the start.
+    pub(crate) fn list(
+        &mut self,
+        handle: u64,
+        restart: bool,
+    ) -> Result<&[(u64, FileType, OsString)], Errno> {
+        let ino = self.handles.get(&handle).ok_or(Errno::EBADF)?.ino;
+        if restart {
+            let parent = self.node(ino)?.parent;
+            let mut listing = vec![
+                (ino, FileType::Directory, ".".into()),
+                (parent, FileType::Directory, "..".into()),
+            ];
+            for (name, child) in self.entries(ino)? {
+                listing.push((*child, kind(&self.node(*child)?.kind), name.clone()));
+            }
+            self.handles.entry(handle).or_default().listing = listing;
+        }
+        self.handles
+            .get(&handle)
+            .map(|handle| handle.listing.as_slice())
+            .ok_or(Errno::EBADF)
+    }
+
+    /// Begins a sync: what is recorded by now is what it covers.
+    pub(crate) fn sync_begin(
+        &mut self,
+        ino: u64,
+        handle: u64,
+        effect: Option<Effect>,
+    ) -> Result<Syncing, Errno> {
+        self.node(ino)?;
+        let upto = self.events.len();
+        if effect == Some(Effect::LostSync) {
+            for (number, other) in &mut self.handles {
+                other.failed |= other.ino == ino && *number != handle;
+            }
+            self.events.push(Event::Dropped(ino, upto));
+            return Err(Errno::EIO);
+        }
+        if let Some(handle) = self.handles.get_mut(&handle)
+            && std::mem::take(&mut handle.failed)
+        {
+            return Err(Errno::EIO);
+        }
+        Ok(Syncing { ino, upto })
+    }
+
+    pub(crate) fn sync_end(&mut self, syncing: &Syncing) -> Result<(), Errno> {
+        if self.dead {
+            return Err(Errno::EIO);
+        }
+        self.events.push(Event::Synced(syncing.ino, syncing.upto));
+        Ok(())
+    }
+}
+
+fn kind(kind: &NodeKind) -> FileType {
+    match kind {
+        NodeKind::File(_) => FileType::RegularFile,
+        NodeKind::Folder(_) => FileType::Directory,
+        NodeKind::Symlink(_) => FileType::Symlink,
+    }
+}
