@@ -1,6 +1,9 @@
-//! What must not stay behind: mounts and folders, taken back in every way out but a SIGKILL of our own.
+//! What must not stay behind: mounts, loop devices and folders, taken back on every way out.
 
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::fs::{Access, access};
@@ -24,11 +27,50 @@ pub fn available() -> Result<()> {
         .map_err(|_| Error::new(ErrorKind::Unavailable, "/dev/fuse (load the module fuse)"))
 }
 
+/// A shell that takes one mount or loop device back should this process end before it could: a SIGKILL
+/// runs no destructor. It waits at a pipe, whose other end nobody but us has.
+#[derive(Debug)]
+pub(crate) struct Janitor(Option<Child>);
+
+impl Janitor {
+    /// Without a shell there is no janitor, and destructors alone must do.
+    pub(crate) fn watch(target: &Path) -> Self {
+        const SCRIPT: &str = "trap '' HUP INT TERM
+            read -r done || case $1 in
+                /dev/*) losetup --detach \"$1\" ;;
+                *) umount --lazy \"$1\"; rmdir \"$1\" ;;
+            esac";
+        let child = Command::new("/bin/sh")
+            .args(["-c", SCRIPT, "artifact-crash-janitor"])
+            .arg(target)
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn();
+        Self(child.ok())
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        let Some(mut child) = self.0.take() else {
+            return;
+        };
+        if let Some(mut stdin) = child.stdin.take() {
+            let _ = stdin.write_all(b"done\n");
+        }
+        let _ = child.wait();
+    }
+}
+
 /// A folder of ours alone to mount on. Unmounts what is still there, then removes it.
 #[derive(Debug)]
 pub(crate) struct MountPoint {
     folder: Option<TempDir>,
     path: PathBuf,
+    _janitor: Janitor,
 }
 
 impl MountPoint {
@@ -38,9 +80,11 @@ impl MountPoint {
             .tempdir()
             .map_err(Error::io("make a folder to mount on"))?;
         let path = folder.path().to_owned();
+        let janitor = Janitor::watch(&path);
         Ok(Self {
             folder: Some(folder),
             path,
+            _janitor: janitor,
         })
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::guard::Janitor;
 
 /// Runs a program of the system's, which may lie in a folder for administrators only.
 pub(crate) fn tool(program: &str, arguments: &[&str]) -> Result<Output> {
@@ -42,7 +43,10 @@ pub(crate) fn tool_ok(program: &str, arguments: &[&str]) -> Result<String> {
 
 /// A loop device; detached when dropped.
 #[derive(Debug)]
-pub(crate) struct LoopDevice(PathBuf);
+pub(crate) struct LoopDevice {
+    path: PathBuf,
+    _janitor: Janitor,
+}
 
 impl LoopDevice {
     pub(crate) fn attach(file: &Path) -> Result<Self> {
@@ -53,22 +57,27 @@ impl LoopDevice {
             )
         })?;
         let printed = tool_ok("losetup", &["--find", "--show", "--direct-io=on", file])?;
-        Ok(Self(PathBuf::from(printed.trim())))
+        let path = PathBuf::from(printed.trim());
+        let janitor = Janitor::watch(&path);
+        Ok(Self {
+            path,
+            _janitor: janitor,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Forgets what the kernel cached of the device, for content that changed underneath.
     pub(crate) fn forget(&self) -> Result<()> {
-        tool_ok("blockdev", &["--flushbufs", &self.0.to_string_lossy()]).map(drop)
+        tool_ok("blockdev", &["--flushbufs", &self.path.to_string_lossy()]).map(drop)
     }
 }
 
 impl Drop for LoopDevice {
     fn drop(&mut self) {
         // One that is still in use is detached by the kernel once it no longer is.
-        let _ = tool("losetup", &["--detach", &self.0.to_string_lossy()]);
+        let _ = tool("losetup", &["--detach", &self.path.to_string_lossy()]);
     }
 }

@@ -9,6 +9,7 @@ use fuser::{Errno, FileAttr, FileType, INodeNo, RenameFlags, TimeOrNow};
 
 use super::event::{Edit, Event};
 use super::fault::{At, Effect, Fault, OpKind};
+use super::handles::Handle;
 use super::image::{Image, Inode, InodeKind, ROOT, STDOUT, index, write};
 use crate::clock;
 use crate::protocol::Lines;
@@ -16,10 +17,10 @@ use crate::protocol::Lines;
 /// What a request may change besides the one inode it names.
 #[derive(Debug)]
 pub(crate) struct Live {
-    nodes: HashMap<u64, Node>,
+    pub(super) nodes: HashMap<u64, Node>,
     next_ino: u64,
-    handles: HashMap<u64, Handle>,
-    next_handle: u64,
+    pub(super) handles: HashMap<u64, Handle>,
+    pub(super) next_handle: u64,
     pub(crate) events: Vec<Event>,
     /// Each operation so far, in order.
     pub(crate) operations: Vec<OpKind>,
@@ -28,42 +29,29 @@ pub(crate) struct Live {
     /// How many faults have struck.
     pub(crate) struck: u64,
     crash_at: Option<u64>,
+    /// The harness itself is at work: nothing is counted, nothing goes wrong.
+    pub(crate) paused: bool,
     /// The power is off: everything is EIO from here on.
     pub(crate) dead: bool,
     lines: Lines,
 }
 
 #[derive(Debug)]
-struct Node {
-    kind: NodeKind,
+pub(super) struct Node {
+    pub(super) kind: NodeKind,
     mode: u32,
     owner: (u32, u32),
-    parent: u64,
+    pub(super) parent: u64,
     links: u32,
     modified: SystemTime,
     changed: SystemTime,
 }
 
 #[derive(Debug)]
-enum NodeKind {
+pub(super) enum NodeKind {
     File(Vec<u8>),
     Folder(BTreeMap<OsString, u64>),
     Symlink(OsString),
-}
-
-#[derive(Debug, Default)]
-struct Handle {
-    ino: u64,
-    listing: Vec<(u64, FileType, OsString)>,
-    /// A sync through another handle failed: this one hears of it at its next sync.
-    failed: bool,
-}
-
-/// A sync that has begun.
-#[derive(Debug)]
-pub(crate) struct Syncing {
-    ino: u64,
-    upto: usize,
 }
 
 impl Live {
@@ -116,6 +104,7 @@ impl Live {
             faults,
             struck: 0,
             crash_at,
+            paused: false,
             dead: false,
             lines: Lines::default(),
         }
@@ -125,6 +114,9 @@ impl Live {
     pub(crate) fn enter(&mut self, kind: OpKind) -> Result<Option<Effect>, Errno> {
         if self.dead {
             return Err(Errno::EIO);
+        }
+        if self.paused {
+            return Ok(None);
         }
         let number = u64::try_from(self.operations.len()).expect("a count of operations");
         if self.crash_at == Some(number) {
@@ -163,11 +155,11 @@ impl Live {
         self.events.extend(lines.into_iter().map(Event::Said));
     }
 
-    fn node(&self, ino: u64) -> Result<&Node, Errno> {
+    pub(super) fn node(&self, ino: u64) -> Result<&Node, Errno> {
         self.nodes.get(&ino).ok_or(Errno::ENOENT)
     }
 
-    fn entries(&self, ino: u64) -> Result<&BTreeMap<OsString, u64>, Errno> {
+    pub(super) fn entries(&self, ino: u64) -> Result<&BTreeMap<OsString, u64>, Errno> {
         match &self.node(ino)?.kind {
             NodeKind::Folder(entries) => Ok(entries),
             _ => Err(Errno::ENOTDIR),
@@ -401,83 +393,9 @@ impl Live {
             _ => Err(Errno::EINVAL),
         }
     }
-
-    pub(crate) fn open(&mut self, ino: u64) -> Result<u64, Errno> {
-        self.node(ino)?;
-        let handle = self.next_handle;
-        self.next_handle += 1;
-        self.handles.insert(
-            handle,
-            Handle {
-                ino,
-                ..Handle::default()
-            },
-        );
-        Ok(handle)
-    }
-
-    pub(crate) fn close(&mut self, handle: u64) {
-        self.handles.remove(&handle);
-    }
-
-    /// The listing that this handle reads, made anew whenever it is read from the start.
-    pub(crate) fn list(
-        &mut self,
-        handle: u64,
-        restart: bool,
-    ) -> Result<&[(u64, FileType, OsString)], Errno> {
-        let ino = self.handles.get(&handle).ok_or(Errno::EBADF)?.ino;
-        if restart {
-            let parent = self.node(ino)?.parent;
-            let mut listing = vec![
-                (ino, FileType::Directory, ".".into()),
-                (parent, FileType::Directory, "..".into()),
-            ];
-            for (name, child) in self.entries(ino)? {
-                listing.push((*child, kind(&self.node(*child)?.kind), name.clone()));
-            }
-            self.handles.entry(handle).or_default().listing = listing;
-        }
-        self.handles
-            .get(&handle)
-            .map(|handle| handle.listing.as_slice())
-            .ok_or(Errno::EBADF)
-    }
-
-    /// Begins a sync: what is recorded by now is what it covers.
-    pub(crate) fn sync_begin(
-        &mut self,
-        ino: u64,
-        handle: u64,
-        effect: Option<Effect>,
-    ) -> Result<Syncing, Errno> {
-        self.node(ino)?;
-        let upto = self.events.len();
-        if effect == Some(Effect::LostSync) {
-            for (number, other) in &mut self.handles {
-                other.failed |= other.ino == ino && *number != handle;
-            }
-            self.events.push(Event::Dropped(ino, upto));
-            return Err(Errno::EIO);
-        }
-        if let Some(handle) = self.handles.get_mut(&handle)
-            && std::mem::take(&mut handle.failed)
-        {
-            return Err(Errno::EIO);
-        }
-        Ok(Syncing { ino, upto })
-    }
-
-    pub(crate) fn sync_end(&mut self, syncing: &Syncing) -> Result<(), Errno> {
-        if self.dead {
-            return Err(Errno::EIO);
-        }
-        self.events.push(Event::Synced(syncing.ino, syncing.upto));
-        Ok(())
-    }
 }
 
-fn kind(kind: &NodeKind) -> FileType {
+pub(super) fn kind(kind: &NodeKind) -> FileType {
     match kind {
         NodeKind::File(_) => FileType::RegularFile,
         NodeKind::Folder(_) => FileType::Directory,

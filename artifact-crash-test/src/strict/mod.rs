@@ -8,6 +8,7 @@ mod disk;
 mod event;
 mod explore;
 mod fault;
+mod handles;
 mod image;
 mod live;
 mod mount;

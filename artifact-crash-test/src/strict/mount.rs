@@ -141,10 +141,12 @@ impl StrictMount {
     ///
     /// When it cannot be opened.
     pub fn stdout(&self) -> Result<File> {
-        OpenOptions::new()
+        self.live().paused = true;
+        let opened = OpenOptions::new()
             .write(true)
-            .open(self.point.path().join(STDOUT_NAME))
-            .map_err(Error::io("open the subject's standard output"))
+            .open(self.point.path().join(STDOUT_NAME));
+        self.live().paused = false;
+        opened.map_err(Error::io("open the subject's standard output"))
     }
 
     /// What happened so far, for subjects that are no program but threads of the caller.
@@ -211,8 +213,6 @@ pub fn record(subject: &Subject, options: Options) -> Result<Recording> {
     let image = options.image.clone();
     let mount = StrictMount::new(options)?;
     let stdout = mount.stdout()?;
-    // From here on the operations are the subject's.
-    mount.live().operations.clear();
     let ended = subject.run(mount.root(), stdout, || mount.live().dead)?;
     let mut live = mount.live();
     live.dead = true;

@@ -5,8 +5,8 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::time::Duration;
 
 use artifact_crash_test::strict::{
-    Disk, Edit, Event, Exploration, Image, OpKind, Options, StrictMount, Survival, SweepOptions,
-    explore, record, sweep,
+    At, Disk, Edit, Effect, Event, Exploration, Fault, Image, OpKind, Options, StrictMount,
+    Survival, SweepOptions, explore, record, sweep,
 };
 use artifact_crash_test::{Checker, Digest, Ended, Layout, Random, Report, Subject, available};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, open, renameat_with};
@@ -185,6 +185,25 @@ fn a_power_cut_in_a_running_subject_is_its_end() {
             report.states == 8 && kinds(&report).is_subset(&["unusable"].into()),
             "{report}"
         );
+    }
+}
+
+#[test]
+fn an_error_strikes_the_subject_and_not_the_harness() {
+    if !ready(available()) {
+        return;
+    }
+    let effect = Effect::Errno(Errno::IO.raw_os_error());
+    for at in [At::Operation(0), At::Nth(OpKind::OpenDir, 0)] {
+        let options = Options::default().with_fault(Fault::new(at, effect));
+        let recording = record(&store("named-staging", 3), options).unwrap();
+        assert_eq!(recording.struck, 1, "{at:?}");
+        assert!(
+            matches!(recording.ended, Ended::Badly(_)),
+            "{:?}",
+            recording.ended
+        );
+        assert_eq!(recording.claims().acknowledged(), 0);
     }
 }
 

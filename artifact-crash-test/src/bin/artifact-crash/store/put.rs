@@ -3,9 +3,11 @@
 use std::fmt;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fsync, linkat, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fsync, futimens, linkat, mkdirat,
+    openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::recipe::{OnSyncError, Recipe, Stage, Sync};
@@ -18,7 +20,6 @@ pub(crate) struct Store {
     /// A sync failed: nothing is promised any more.
     failed: AtomicBool,
     names: AtomicU64,
-    folder_syncs: Mutex<()>,
 }
 
 /// How a store was answered.
@@ -72,7 +73,6 @@ impl Store {
             root,
             failed: AtomicBool::new(false),
             names: AtomicU64::new(0),
-            folder_syncs: Mutex::new(()),
         })
     }
 
@@ -128,7 +128,6 @@ impl Store {
         let folder = self.blob_folder(&blobs, id)?;
         unlinkat(&folder, id, AtFlags::empty()).map_err(at("unlink"))?;
         if self.recipe.sync_deletion {
-            let _alone = self.alone();
             self.sync(&folder)?;
         }
         self.nothing_failed()
@@ -201,6 +200,17 @@ impl Store {
     }
 
     fn exists(&self, blobs: &OwnedFd, folder: &OwnedFd) -> Result<Answer, Failure> {
+        if self.recipe.touch_before_exists {
+            let now = Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_NOW,
+            };
+            let times = Timestamps {
+                last_access: now,
+                last_modification: now,
+            };
+            futimens(folder, &times).map_err(at("touch"))?;
+        }
         if self.recipe.sync_before_exists {
             self.sync_folders(blobs, folder)?;
         }
@@ -209,22 +219,11 @@ impl Store {
     }
 
     fn sync_folders(&self, blobs: &OwnedFd, folder: &OwnedFd) -> Result<(), Failure> {
-        let _alone = self.alone();
         self.sync(folder)?;
         if self.recipe.fan_out && self.recipe.sync_fan_out_parent {
             self.sync(blobs)?;
         }
         Ok(())
-    }
-
-    /// Held while folders are synced, if this recipe does that one at a time.
-    fn alone(&self) -> Option<MutexGuard<'_, ()>> {
-        let lock = || {
-            self.folder_syncs
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        self.recipe.one_folder_sync_at_a_time.then(lock)
     }
 
     fn sync(&self, file: &OwnedFd) -> Result<(), Failure> {

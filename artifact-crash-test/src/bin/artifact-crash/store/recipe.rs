@@ -52,9 +52,9 @@ pub(crate) struct Recipe {
     /// with the name.
     pub(crate) sync_link_count: bool,
     pub(crate) sync_before_exists: bool,
-    /// Never ask for two syncs of a folder at once: btrfs may answer the second before what it covers
-    /// is durable (seen on Linux 6.18).
-    pub(crate) one_folder_sync_at_a_time: bool,
+    /// Change the folder itself before that sync: btrfs may otherwise say Ok at once while the sync
+    /// that would make the name durable, by whom it was made, still runs (seen on Linux 6.18).
+    pub(crate) touch_before_exists: bool,
     pub(crate) sync_deletion: bool,
     pub(crate) acknowledge_last: bool,
     pub(crate) on_sync_error: OnSyncError,
@@ -72,7 +72,7 @@ impl Recipe {
         sync_fan_out_parent: true,
         sync_link_count: false,
         sync_before_exists: true,
-        one_folder_sync_at_a_time: true,
+        touch_before_exists: true,
         sync_deletion: true,
         acknowledge_last: true,
         on_sync_error: OnSyncError::Stop,
@@ -199,9 +199,9 @@ impl Recipe {
 
     /// Right by every manual, and yet caught by a real file system: neither accused nor acquitted.
     pub(crate) const WATCHED: [(&str, Self); 1] = [(
-        "concurrent-folder-syncs",
+        "untouched-folder",
         Self {
-            one_folder_sync_at_a_time: false,
+            touch_before_exists: false,
             ..Self::NAMED
         },
     )];
