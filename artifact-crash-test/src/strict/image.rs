@@ -43,7 +43,7 @@ pub enum InodeKind {
 /// A file's bytes, whose digest is computed once.
 #[derive(Debug, Default)]
 pub struct Content {
-    pub(crate) bytes: Vec<u8>,
+    bytes: Vec<u8>,
     digest: OnceLock<Digest>,
 }
 
@@ -55,7 +55,13 @@ impl Content {
         })
     }
 
-    pub(crate) fn digest(&self) -> Digest {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Their digest.
+    pub fn digest(&self) -> Digest {
         *self.digest.get_or_init(|| Digest::of(&self.bytes))
     }
 }

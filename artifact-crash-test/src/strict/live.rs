@@ -59,7 +59,7 @@ impl Live {
         let now = clock::wall();
         let node = |inode: &Inode| Node {
             kind: match &inode.kind {
-                InodeKind::File(content) => NodeKind::File(content.bytes.clone()),
+                InodeKind::File(content) => NodeKind::File(content.bytes().to_vec()),
                 InodeKind::Folder(entries) => NodeKind::Folder(entries.clone()),
                 InodeKind::Symlink(target) => NodeKind::Symlink(target.clone()),
             },

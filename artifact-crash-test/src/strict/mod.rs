@@ -20,7 +20,7 @@ pub use disk::Disk;
 pub use event::{Edit, Event};
 pub use explore::{Exploration, explore};
 pub use fault::{At, Effect, Fault, OpKind};
-pub use image::{Image, Inode, InodeKind, STORE};
+pub use image::{Content, Image, Inode, InodeKind, STORE};
 pub use mount::{Options, Recording, StrictMount, record};
 pub use survival::Survival;
 pub use sweep::{SweepOptions, sweep};
