@@ -16,7 +16,7 @@ use crate::error::{failed, with_kind};
 use crate::layout::BlobName;
 use crate::load::{self, Inline};
 use crate::pool::Pool;
-use crate::publish::Doubtful;
+use crate::publish::Doubt;
 use crate::root::Root;
 use crate::staging::{Temporary, Unnamed};
 use crate::upload::{FsUpload, Writing};
@@ -35,7 +35,7 @@ pub struct FsBackend {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) root: Arc<Root>,
-    pub(crate) doubtful: Doubtful,
+    pub(crate) doubt: Doubt,
     pub(crate) writes: Pool,
     pub(crate) reads: Pool,
     unnamed: Unnamed,
@@ -69,7 +69,7 @@ impl FsBackend {
         Ok(Self {
             shared: Arc::new(Shared {
                 root: Arc::new(root),
-                doubtful: Doubtful::default(),
+                doubt: Doubt::default(),
                 writes,
                 reads: Pool::new(max_concurrent_reads),
                 unnamed: Unnamed::new(!named_staging),
@@ -82,12 +82,13 @@ impl FsBackend {
 impl Shared {
     fn begin(&self, operation: Operation, id: ArtifactId, expected: u64) -> Result<Writing> {
         let temporary = Temporary::new(&self.root, &self.unnamed, operation, id)?;
-        Writing::begin(temporary, expected)
-            .map_err(|errno| failed(operation, Some(id), "set space aside", errno))
+        Ok(Writing::begin(temporary, expected))
     }
 
     fn delete(&self, id: ArtifactId) -> Result<()> {
         let fail = |errno| failed(Operation::Delete, Some(id), "remove the blob", errno);
+        self.doubt.check(Operation::Delete, id)?;
+        let folder = self.root.open_blobs().map_err(fail)?;
         match load::stat(&self.root, Operation::Delete, id) {
             Ok(_) => match sys::unlink(self.root.blobs(), BlobName::of(id).as_str()) {
                 Ok(()) | Err(rustix::io::Errno::NOENT) => {}
@@ -97,7 +98,7 @@ impl Shared {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        sys::fsync(self.root.blobs()).map_err(|errno| {
+        self.doubt.sync_folder(&folder).map_err(|errno| {
             let action = "sync the absence of the blob";
             with_kind(
                 ErrorKind::Ambiguous,
@@ -137,7 +138,7 @@ impl ArtifactBackend for FsBackend {
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
         let most = self.shared.inline_read_bytes;
-        if most > 0 {
+        if most > 0 && self.shared.root.is_local() {
             // Loads that never wait must still let others run.
             tokio::task::consume_budget().await;
             if let Inline::Done(bytes) = load::inline(&self.shared.root, id, most)? {

@@ -17,7 +17,7 @@ use crate::root::Root;
 use crate::sys;
 
 /// The mode of every blob: nobody writes to it again, its owner included.
-const BLOB_MODE: u32 = 0o400;
+pub(crate) const BLOB_MODE: u32 = 0o400;
 
 /// An open blob that was looked at.
 #[derive(Debug)]
@@ -86,6 +86,9 @@ fn check(
     let not_ours = |what| Err(corrupt(operation, id, what));
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return not_ours("what lies under its name is not a regular file");
+    }
+    if stat.st_dev != root.device() {
+        return not_ours("something is mounted over the blob");
     }
     if stat.st_uid != root.owner() {
         return not_ours("the file under its name belongs to another user");

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use artifact_backend::{Error, ErrorKind, Operation, Result};
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::{failed, misconfigured};
@@ -27,6 +27,10 @@ pub(crate) fn check(root: BorrowedFd<'_>) -> Result<bool> {
         Err(Errno::LOOP) => return Err(misconfigured("its format marker is a symlink")),
         Err(errno) => return Err(fail(errno)),
     };
+    let stat = sys::stat(&file).map_err(fail)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(misconfigured("its format marker is not a file"));
+    }
     let mut text = [0; MOST_BYTES];
     let mut length = 0;
     while length < text.len() {
@@ -55,6 +59,9 @@ pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
     let file = sys::open_beneath(staging, &name, flags, Mode::RUSR, ResolveFlags::empty())
         .map_err(fail)?;
+    // A sweep of another process leaves alone what is locked.
+    sys::try_lock(&file).map_err(fail)?;
+    sys::retry(|| rustix::fs::fchmod(&file, Mode::RUSR)).map_err(fail)?;
     let made = sys::write_all(file.as_fd(), VERSION.as_bytes())
         .and_then(|()| sys::fsync(&file))
         .and_then(|()| match sys::link(file.as_fd(), root, MARKER) {
@@ -62,7 +69,10 @@ pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()
             linked => linked,
         });
     // Whatever happened, the temporary has done its work.
-    let removed = sys::unlink(staging, &name);
+    let removed = match sys::unlink(staging, &name) {
+        Err(Errno::NOENT) => Ok(()),
+        done => done,
+    };
     made.and(removed)
         .and_then(|()| sys::fsync(root))
         .map_err(fail)?;

@@ -1,36 +1,68 @@
 //! From a temporary to a blob: the syncs and the link, in the one order that keeps the contract.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::{failed, with_kind};
 use crate::layout::BlobName;
+use crate::load;
 use crate::root::Root;
 use crate::staging::{Temporary, same_file};
 use crate::sys;
 
-/// The ids whose blob got its name and then failed to be synced. Linux reports a failed write-back
-/// once and then forgets it (fsync(2)), so a later sync that succeeds says nothing about them: in
-/// this process they are never spoken of as stored.
+/// What a failed sync has put in doubt. Linux reports a failed write-back once and then forgets it
+/// (fsync(2)), so a later sync that succeeds says nothing about what was to be written before.
 #[derive(Debug, Default)]
-pub(crate) struct Doubtful(Mutex<HashSet<ArtifactId>>);
+pub(crate) struct Doubt {
+    /// Blobs that got their name and may not outlive a crash: never spoken of as stored.
+    blobs: Mutex<HashSet<ArtifactId>>,
+    /// The folder itself: which of its names are on the disk is not known. From then on nothing is
+    /// acknowledged until an operator has looked at the disk and opened the store again.
+    folder: AtomicBool,
+}
 
-impl Doubtful {
+impl Doubt {
     fn add(&self, id: ArtifactId) {
-        self.0
+        self.blobs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id);
     }
 
     fn has(&self, id: ArtifactId) -> bool {
-        self.0
+        self.blobs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .contains(&id)
+    }
+
+    /// An error once the folder is in doubt.
+    pub(crate) fn check(&self, operation: Operation, id: ArtifactId) -> Result<()> {
+        if self.folder.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Unexpected, operation).with_id(id).with_detail(
+                "a sync of the folder failed before, and nothing is acknowledged since; look at the \
+                 disk, then restart",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Syncs the folder of blobs by a descriptor of this operation's own.
+    pub(crate) fn sync_folder(&self, folder: &File) -> sys::SysResult<()> {
+        let synced = sys::fsync(folder);
+        // No room is an answer, not a loss: what could not be written stays to be written.
+        if let Err(errno) = synced
+            && !matches!(errno, Errno::NOSPC | Errno::DQUOT)
+        {
+            self.folder.store(true, Ordering::Release);
+        }
+        synced
     }
 }
 
@@ -38,20 +70,26 @@ impl Doubtful {
 ///
 /// 1. fsync of the file: the bytes. A failure publishes nothing.
 /// 2. linkat(2) to the name: exclusive and atomic in one call.
-/// 3. fsync of the file again, where the file system may not journal the link count.
+/// 3. fsync of the file again, where the file system may not journal the link count; a named
+///    temporary loses its first name before that, durably, so that no count is ever wrong.
 /// 4. fsync of the folder: the name.
 ///
 /// After a failure of 3 or 4 the name is there and may or may not outlive a crash: `Ambiguous`.
 /// No sync is ever tried again.
 pub(crate) fn publish(
     root: &Root,
-    doubtful: &Doubtful,
+    doubt: &Doubt,
     temporary: Temporary,
     operation: Operation,
     id: ArtifactId,
     size: u64,
 ) -> Result<()> {
     let fail = |action| move |errno| failed(operation, Some(id), action, errno);
+    doubt.check(operation, id)?;
+    // Opened before the link: a failed write-back is told once to each open file description.
+    let folder = root
+        .open_blobs()
+        .map_err(fail("open the folder of blobs"))?;
     // The file is ours alone, so its size can only be another one through somebody who found it.
     let before = sys::stat(temporary.file()).map_err(fail("inspect the temporary file"))?;
     if u64::try_from(before.st_size) != Ok(size)
@@ -59,60 +97,96 @@ pub(crate) fn publish(
     {
         return Err(tampered(operation, id));
     }
+    if before.st_mode & 0o7777 != load::BLOB_MODE {
+        // A umask that takes the owner's rights away.
+        let mode = Mode::from_raw_mode(load::BLOB_MODE);
+        sys::retry(|| rustix::fs::fchmod(temporary.file(), mode))
+            .map_err(fail("set the mode of the blob"))?;
+    }
     sys::fsync(temporary.file()).map_err(fail("sync the bytes"))?;
 
     let name = BlobName::of(id);
+    let in_doubt = |action| {
+        move |errno| {
+            doubt.add(id);
+            with_kind(ErrorKind::Ambiguous, operation, Some(id), action, errno)
+        }
+    };
     match temporary.link(root, name.as_str()) {
         Ok(()) => {}
-        Err(Errno::EXIST) => return Err(taken(root, doubtful, operation, id)),
+        Err(Errno::EXIST) => {
+            // A network file system may have done it, lost the answer, and asked again.
+            let ours = same_file(temporary.file(), root.blobs(), name.as_str());
+            if ours != Ok(true) {
+                return Err(taken(root, doubt, &folder, operation, id));
+            }
+        }
+        // The disk itself failed: whether the name was written is not known.
+        Err(errno @ Errno::IO) => return Err(in_doubt("give the blob its name")(errno)),
         Err(errno) => {
             root.check_alive(operation)?;
             return Err(fail("give the blob its name")(errno));
         }
     }
 
-    let doubt = |action| {
-        move |errno| {
-            doubtful.add(id);
-            with_kind(ErrorKind::Ambiguous, operation, Some(id), action, errno)
-        }
-    };
-    if !temporary.is_named() && !root.journals_links() {
-        sys::fsync(temporary.file()).map_err(doubt("sync the link count of the blob"))?;
-    }
-    sys::fsync(root.blobs()).map_err(doubt("sync the name of the blob"))?;
-    if temporary.is_named() {
+    let named = temporary.is_named();
+    if named {
         // The link was made from the descriptor; whoever may have exchanged the name meanwhile must
         // not see a foreign file acknowledged.
         let ours = same_file(temporary.file(), root.blobs(), name.as_str());
-        if !ours.map_err(doubt("inspect the blob"))? {
-            doubtful.add(id);
+        if !ours.map_err(in_doubt("inspect the blob"))? {
+            doubt.add(id);
             return Err(tampered(operation, id));
         }
-        // Not an error of the blob's, which is whole and durable: what stays is swept.
-        let _ = temporary.discard();
     }
+    let mut temporary = temporary;
+    if !root.journals_links() {
+        if named {
+            temporary
+                .unname()
+                .map_err(in_doubt("remove the temporary name"))?;
+            sys::fsync(root.staging()).map_err(in_doubt("sync the staging folder"))?;
+        }
+        sys::fsync(temporary.file()).map_err(in_doubt("sync the link count of the blob"))?;
+    }
+    doubt
+        .sync_folder(&folder)
+        .map_err(in_doubt("sync the name of the blob"))?;
+    if doubt.check(operation, id).is_err() {
+        // Another operation was told of a failure meanwhile: it may have been about this name.
+        return Err(in_doubt("sync the name of the blob")(Errno::IO));
+    }
+    // Not an error of the blob's, which is whole and durable: what stays is swept.
+    let _ = temporary.unname();
     Ok(())
 }
 
 /// The answer to a name that is there already. It must be as durable as the blob that it speaks of,
-/// so the folder is synced first: who made the name may still be about to.
-pub(crate) fn taken(
-    root: &Root,
-    doubtful: &Doubtful,
-    operation: Operation,
-    id: ArtifactId,
-) -> Error {
-    if doubtful.has(id) {
+/// so both are synced first: who made the name may still be about to.
+fn taken(root: &Root, doubt: &Doubt, folder: &File, operation: Operation, id: ArtifactId) -> Error {
+    if let Err(error) = load::stat(root, operation, id)
+        && error.kind() == ErrorKind::Corrupt
+    {
+        // Something else lies there, and no blob has this id.
+        return error;
+    }
+    if doubt.has(id) {
         return Error::new(ErrorKind::Unexpected, operation).with_id(id).with_detail(
             "another blob has this id, but could not be synced: whether it is durable is not known",
         );
     }
-    match sys::fsync(root.blobs()) {
+    let mut synced = Ok(());
+    if !root.journals_links() {
+        let name = BlobName::of(id);
+        let (flags, resolve) = (OFlags::RDONLY, ResolveFlags::empty());
+        synced = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve)
+            .and_then(sys::fsync);
+    }
+    match synced.and_then(|()| doubt.sync_folder(folder)) {
         Ok(()) => Error::new(ErrorKind::AlreadyExists, operation).with_id(id),
         Err(errno) => {
-            doubtful.add(id);
-            let action = "sync the name of the blob that has this id";
+            doubt.add(id);
+            let action = "sync the blob that has this id";
             with_kind(ErrorKind::Unexpected, operation, Some(id), action, errno)
         }
     }

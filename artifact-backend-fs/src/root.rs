@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use artifact_backend::{Error, ErrorKind, Operation, Result};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::{failed, misconfigured};
@@ -20,7 +20,10 @@ pub(crate) struct Root {
     /// Whether the file system is known to journal the link count of an unnamed file together with
     /// its new name, so that the file need not be synced a second time.
     journals_links: bool,
+    /// Whether a look at an inode that is in memory never waits for a network or another process.
+    local: bool,
     owner: u32,
+    device: u64,
 }
 
 impl Root {
@@ -37,22 +40,22 @@ impl Root {
             },
         )?;
         check_ours(root.as_fd(), "the root")?;
-        if !marker::check(root.as_fd())? {
-            check_empty(root.as_fd())?;
-        }
-        let blobs = folder(root.as_fd(), BLOBS)?;
-        let staging = folder(root.as_fd(), STAGING)?;
-        sys::fsync(&root).map_err(fail("sync the root"))?;
-        if !marker::check(root.as_fd())? {
-            marker::create(root.as_fd(), staging.as_fd())?;
-        }
+        sys::probe(root.as_fd());
+        let (blobs, staging) = if marker::check(root.as_fd())? {
+            let blobs = folder(root.as_fd(), BLOBS)?;
+            (blobs, make_folder(root.as_fd(), STAGING)?)
+        } else {
+            make_layout(root.as_fd())?
+        };
         let stat = sys::stat(&blobs).map_err(fail("inspect the folder of blobs"))?;
-        let journals_links = journals_links(blobs.as_fd(), stat.st_dev);
+        let kind = file_system(blobs.as_fd());
         Ok(Self {
             blobs: blobs.into(),
             staging: staging.into(),
-            journals_links,
+            journals_links: journals_links(kind, stat.st_dev),
+            local: matches!(kind, XFS_MAGIC | BTRFS_MAGIC | EXT_MAGIC | TMPFS_MAGIC),
             owner: rustix::process::geteuid().as_raw(),
+            device: stat.st_dev,
         })
     }
 
@@ -66,6 +69,21 @@ impl Root {
 
     pub(crate) fn journals_links(&self) -> bool {
         self.journals_links
+    }
+
+    /// The folder of blobs by a descriptor of one's own.
+    pub(crate) fn open_blobs(&self) -> sys::SysResult<File> {
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        sys::retry(|| rustix::fs::openat(&self.blobs, ".", flags, Mode::empty())).map(File::from)
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        self.local
+    }
+
+    /// The file system that every blob lies on.
+    pub(crate) fn device(&self) -> u64 {
+        self.device
     }
 
     /// The user that every blob belongs to.
@@ -86,7 +104,7 @@ impl Root {
     }
 }
 
-/// Makes the root, durably, unless it is there.
+/// Makes the root unless it is there. What makes its name durable is [`make_layout`].
 fn make_root(path: &Path) -> Result<()> {
     let fail = |errno| match errno {
         Errno::NOENT => {
@@ -95,46 +113,57 @@ fn make_root(path: &Path) -> Result<()> {
         errno => failed(Operation::Open, None, "make the root", errno),
     };
     match sys::retry(|| rustix::fs::mkdirat(CWD, path, Mode::RWXU)) {
-        Err(Errno::EXIST) => return Ok(()),
-        done => done.map_err(fail)?,
+        Err(Errno::EXIST) => Ok(()),
+        // A umask may have taken the owner's rights away.
+        Ok(()) => sys::retry(|| rustix::fs::chmodat(CWD, path, Mode::RWXU, AtFlags::empty()))
+            .map_err(fail),
+        Err(errno) => Err(fail(errno)),
     }
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+}
+
+/// Makes the parts of a new root. The marker comes last, once all that it stands for is durable, the
+/// root's own name included: with a marker, whatever is missing was lost.
+fn make_layout(root: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd)> {
+    let fail = |action| move |errno| failed(Operation::Open, None, action, errno);
+    check_empty(root)?;
+    let blobs = make_folder(root, BLOBS)?;
+    let staging = make_folder(root, STAGING)?;
+    sys::fsync(root).map_err(fail("sync the root"))?;
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-    sys::retry(|| rustix::fs::openat(CWD, parent, flags, Mode::empty()))
-        .and_then(sys::fsync)
-        .map_err(|errno| {
-            failed(
-                Operation::Open,
-                None,
-                "sync the folder that holds the root",
-                errno,
-            )
-        })
+    match sys::retry(|| rustix::fs::openat(root, "..", flags, Mode::empty())) {
+        Ok(parent) => sys::fsync(parent).map_err(fail("sync the folder that holds the root"))?,
+        // A parent that may be passed but not read: whoever made the root there made it durable.
+        Err(Errno::ACCESS) => {}
+        Err(errno) => return Err(fail("open the folder that holds the root")(errno)),
+    }
+    marker::create(root, staging.as_fd())?;
+    Ok((blobs, staging))
 }
 
 /// Opens a folder of the layout, or makes it. The caller syncs the root.
+fn make_folder(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    let fail = |errno| failed(Operation::Open, None, "make a folder of the layout", errno);
+    match sys::retry(|| rustix::fs::mkdirat(root, name, Mode::RWXU)) {
+        Ok(()) => sys::retry(|| rustix::fs::chmodat(root, name, Mode::RWXU, AtFlags::empty()))
+            .map_err(fail)?,
+        Err(Errno::EXIST) => {}
+        Err(errno) => return Err(fail(errno)),
+    }
+    folder(root, name)
+}
+
+/// Opens a folder of the layout.
 fn folder(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     let fail = |errno| failed(Operation::Open, None, "open a folder of the layout", errno);
-    match sys::retry(|| rustix::fs::mkdirat(root, name, Mode::RWXU)) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => {
-            return Err(failed(
-                Operation::Open,
-                None,
-                "make a folder of the layout",
-                errno,
-            ));
-        }
-    }
     let flags = OFlags::DIRECTORY | OFlags::RDONLY;
     let folder = sys::open_beneath(root, name, flags, Mode::empty(), ResolveFlags::empty())
         .map_err(|errno| match errno {
             Errno::LOOP | Errno::NOTDIR => {
                 misconfigured("a folder of the layout is something else, such as a symlink")
             }
+            Errno::NOENT => misconfigured(
+                "there is a format marker but no folder of blobs: it was removed; restore it",
+            ),
             Errno::XDEV => misconfigured("a folder of the layout is a mount of its own"),
             errno => fail(errno),
         })?;
@@ -163,24 +192,36 @@ fn check_ours(folder: BorrowedFd<'_>, what: &str) -> Result<()> {
     Err(misconfigured(wrong))
 }
 
-/// A folder without a marker is taken only when it is empty but for what opening one makes.
+/// A folder without a marker is taken only when it is empty but for what opening one makes: another
+/// process may be opening the same new root, or have died while it did.
 fn check_empty(root: BorrowedFd<'_>) -> Result<()> {
+    let known = [BLOBS, STAGING, MARKER];
+    let mut strange = has_other_than(root, &known)?;
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY;
+    if let Ok(blobs) = sys::open_beneath(root, BLOBS, flags, Mode::empty(), ResolveFlags::empty()) {
+        strange |= has_other_than(blobs.as_fd(), &[])?;
+    }
+    // Whoever opens it at the same time may be done, and have stored blobs already.
+    if !strange || marker::check(root)? {
+        return Ok(());
+    }
+    Err(misconfigured(
+        "the root is not empty and has no format marker, so it is not a store of ours; choose an \
+         empty folder",
+    ))
+}
+
+fn has_other_than(folder: BorrowedFd<'_>, known: &[&str]) -> Result<bool> {
     let fail = |errno| failed(Operation::Open, None, "read the root", errno);
-    for entry in rustix::fs::Dir::read_from(root).map_err(fail)? {
+    for entry in rustix::fs::Dir::read_from(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
-        // Another process may be opening the same new root, or have died while it did.
-        let known = [".", "..", BLOBS, STAGING, MARKER];
-        if !known
-            .iter()
-            .any(|name| name.as_bytes() == entry.file_name().to_bytes())
-        {
-            return Err(misconfigured(
-                "the root is not empty and has no format marker, so it is not a store of ours; \
-                 choose an empty folder",
-            ));
+        let name = entry.file_name().to_bytes();
+        let is = |known: &&str| known.as_bytes() == name;
+        if ![".", ".."].iter().any(is) && !known.iter().any(is) {
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 const XFS_MAGIC: u64 = 0x5846_5342;
@@ -192,15 +233,18 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// folder is synced. True of XFS, btrfs and ext4 with a journal, and of tmpfs, where nothing is
 /// durable; not of ext4 without a journal, which lost most of such blobs in a crash. What is not
 /// known is taken for the worst.
-fn journals_links(folder: BorrowedFd<'_>, device: u64) -> bool {
-    let Ok(stat) = sys::retry(|| rustix::fs::fstatfs(folder)) else {
-        return false;
-    };
-    match u64::try_from(stat.f_type) {
-        Ok(XFS_MAGIC | BTRFS_MAGIC | TMPFS_MAGIC) => true,
-        Ok(EXT_MAGIC) => ext4_has_journal(device),
+fn journals_links(kind: u64, device: u64) -> bool {
+    match kind {
+        XFS_MAGIC | BTRFS_MAGIC | TMPFS_MAGIC => true,
+        EXT_MAGIC => ext4_has_journal(device),
         _ => false,
     }
+}
+
+/// The number by which a file system names its kind (statfs(2)), or zero.
+fn file_system(folder: BorrowedFd<'_>) -> u64 {
+    let stat = sys::retry(|| rustix::fs::fstatfs(folder));
+    stat.map_or(0, |stat| u64::try_from(stat.f_type).unwrap_or(0))
 }
 
 /// ext4 names the task of its journal in sysfs; without a journal it has none (or the name is

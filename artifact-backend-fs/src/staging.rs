@@ -130,16 +130,10 @@ impl Temporary {
         self.name.is_some()
     }
 
-    /// Sets space aside, as a hint: where the file system cannot, nothing is lost.
-    pub(crate) fn reserve(&self, bytes: u64) -> std::result::Result<(), Errno> {
-        if bytes == 0 {
-            return Ok(());
-        }
+    /// Sets space aside, as a hint: where that cannot be, nothing is lost.
+    pub(crate) fn reserve(&self, from: u64, bytes: u64) {
         let keep_size = FallocateFlags::KEEP_SIZE;
-        match sys::retry(|| rustix::fs::fallocate(&self.file, keep_size, 0, bytes)) {
-            Err(Errno::NOSPC) => Err(Errno::NOSPC),
-            _ => Ok(()),
-        }
+        let _ = sys::retry(|| rustix::fs::fallocate(&self.file, keep_size, from, bytes));
     }
 
     /// Gives back what [`reserve`](Self::reserve) set aside past the end of a file of `size` bytes.
@@ -152,8 +146,8 @@ impl Temporary {
         sys::link(self.file(), root.blobs(), name)
     }
 
-    /// Drops the file and its own name, and tells about failures.
-    pub(crate) fn discard(mut self) -> std::result::Result<(), Errno> {
+    /// Removes the file's own name, if it has one, and tells about failures.
+    pub(crate) fn unname(&mut self) -> std::result::Result<(), Errno> {
         match self.name.take() {
             None => Ok(()),
             Some(named) => match sys::unlink(named.root.staging(), &named.name) {

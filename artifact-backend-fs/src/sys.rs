@@ -22,6 +22,16 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> SysResult<T>) -> SysResult<T> {
 /// Whether openat2(2) is missing (before Linux 5.6) or forbidden (old seccomp filters).
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 
+/// Finds out once whether openat2(2) can be used. A later EPERM is about a file, not about the call.
+pub(crate) fn probe(folder: BorrowedFd<'_>) {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let probed =
+        retry(|| rustix::fs::openat2(folder, ".", flags, Mode::empty(), ResolveFlags::BENEATH));
+    if matches!(probed, Err(Errno::NOSYS | Errno::PERM)) {
+        NO_OPENAT2.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Opens a single name beneath a folder. Never follows a symlink, never leaves the folder, never
 /// crosses into another mount, never waits for the other end of a FIFO.
 pub(crate) fn open_beneath(
@@ -42,10 +52,6 @@ pub(crate) fn open_beneath(
         for _ in 0..32 {
             match retry(|| rustix::fs::openat2(folder, name, flags, mode, resolve)) {
                 Err(Errno::AGAIN) if !resolve.contains(ResolveFlags::CACHED) => {}
-                Err(Errno::NOSYS | Errno::PERM) => {
-                    NO_OPENAT2.store(true, Ordering::Relaxed);
-                    break;
-                }
                 done => return done,
             }
         }

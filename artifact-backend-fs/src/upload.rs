@@ -20,6 +20,8 @@ const GATHER: usize = 256 << 10;
 /// Write-back begins each time so many bytes were written, so that the sync at the end finds little
 /// left to do.
 const WRITE_BACK: u64 = 1 << 20;
+/// Space is set aside by so many bytes.
+const WINDOW: u64 = 64 << 20;
 
 /// The file being written, and how far it is. It moves into the blocking pool and back, so that a
 /// dropped future leaves the upload without it: spoilt.
@@ -29,31 +31,24 @@ pub(crate) struct Writing {
     size: u64,
     flushed: u64,
     reserved: u64,
+    expected: u64,
 }
 
 impl Writing {
-    /// A file with space set aside for `expected` bytes.
-    pub(crate) fn begin(temporary: Temporary, expected: u64) -> std::result::Result<Self, Errno> {
-        let mut writing = Self {
+    /// A file that is expected to have so many bytes in the end, or zero.
+    pub(crate) fn begin(temporary: Temporary, expected: u64) -> Self {
+        Self {
             temporary,
             size: 0,
             flushed: 0,
             reserved: 0,
-        };
-        // For less than this, setting space aside costs more than it gives.
-        if expected > WRITE_BACK {
-            writing.reserve(expected)?;
+            expected,
         }
-        Ok(writing)
-    }
-
-    fn reserve(&mut self, bytes: u64) -> std::result::Result<(), Errno> {
-        self.reserved = bytes;
-        self.temporary.reserve(bytes)
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> std::result::Result<(), Errno> {
         for piece in bytes.chunks(1 << 20) {
+            self.reserve_ahead(piece.len() as u64);
             sys::write_all(self.temporary.file(), piece)?;
             self.size += piece.len() as u64;
             if self.size - self.flushed >= WRITE_BACK {
@@ -61,6 +56,19 @@ impl Writing {
             }
         }
         Ok(())
+    }
+
+    /// Sets space aside for what is expected, a window at a time: a hint may be far off, and must
+    /// not fill the disk. For less than a step of write-back it costs more than it gives.
+    fn reserve_ahead(&mut self, next: u64) {
+        if self.expected > WRITE_BACK
+            && self.size + next > self.reserved
+            && self.reserved < self.expected
+        {
+            let window = WINDOW.min(self.expected - self.reserved);
+            self.temporary.reserve(self.reserved, window);
+            self.reserved += window;
+        }
     }
 
     /// Asks for write-back of what was written since the last time. `POSIX_FADV_DONTNEED` starts
@@ -87,7 +95,7 @@ impl Writing {
         }
         publish(
             &shared.root,
-            &shared.doubtful,
+            &shared.doubt,
             self.temporary,
             operation,
             id,
@@ -135,13 +143,11 @@ impl FsUpload {
             .shared
             .writes
             .run(Operation::Write, move || {
-                let reserved = if expected > WRITE_BACK {
-                    writing.reserve(expected)
-                } else {
-                    Ok(())
-                };
-                reserved
-                    .and_then(|()| writing.write(&gathered))
+                if expected > 0 {
+                    writing.expected = expected;
+                }
+                writing
+                    .write(&gathered)
                     .and_then(|()| writing.write(&piece))
                     .map_err(|errno| {
                         failed(Operation::Write, Some(id), "write the bytes", errno)
@@ -188,13 +194,13 @@ impl Upload for FsUpload {
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
-        let Some(writing) = self.writing.take() else {
+        let Some(mut writing) = self.writing.take() else {
             // It went when the write that failed gave it up.
             return Ok(());
         };
         let id = self.id;
         let work = move || {
-            writing.temporary.discard().map_err(|errno| {
+            writing.temporary.unname().map_err(|errno| {
                 failed(
                     Operation::Abort,
                     Some(id),

@@ -193,7 +193,7 @@ async fn a_file_of_a_valid_name_that_is_not_a_blob_is_corrupt() {
             "it is left alone"
         );
         let error = backend.store(id, "ours".into()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
 }
 

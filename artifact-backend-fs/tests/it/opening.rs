@@ -174,3 +174,22 @@ async fn a_file_is_no_root() {
     fs::write(world.root(), "a file").unwrap();
     assert!(refusal(&world).await.contains("not a folder"));
 }
+
+#[tokio::test]
+async fn a_marker_without_its_blobs_is_a_loss_and_not_an_empty_store() {
+    let world = World::new();
+    let backend = world.open().await;
+    backend.store(ArtifactId::mint(), "x".into()).await.unwrap();
+    fs::remove_dir_all(world.root().join("blobs")).unwrap();
+    assert!(refusal(&world).await.contains("no folder of blobs"));
+    assert!(!world.root().join("blobs").exists());
+}
+
+#[tokio::test]
+async fn a_folder_of_somebody_elses_blobs_is_not_adopted() {
+    let world = World::new();
+    fs::create_dir_all(world.root().join("blobs")).unwrap();
+    fs::write(world.root().join("blobs/theirs"), "x").unwrap();
+    assert!(refusal(&world).await.contains("not empty"));
+    assert_eq!(names(&world.root()), ["blobs"]);
+}
