@@ -2,6 +2,7 @@
 
 use artifact_backend::UriPrefix;
 use artifact_http::HttpConfig;
+use artifact_store::Sha256Digest;
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +19,7 @@ async fn the_fields_are_those_of_the_protocol() {
         let uri = site.put(Who::Worker, &bytes).await;
         let reply = site.get(Who::Worker, &uri, &[]).await;
         let digest = Sha256::digest(&bytes);
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = Sha256Digest::from_bytes(digest.into()).to_string();
         assert_eq!(reply.status, 200);
         assert!(reply.body == bytes);
         let expected = [

@@ -39,7 +39,7 @@ async fn anything_but_one_file_is_refused_and_leaves_nothing() {
     let end = format!("--{BOUNDARY}--\r\n");
     let with = |head: &str| form(&[(head, b"bytes")]);
     let headers = |count: usize| {
-        let lines: String = (0..count).map(|n| format!("x-{n}: y\r\n")).collect();
+        let lines = (0..count).fold(String::new(), |lines, n| lines + &format!("x-{n}: y\r\n"));
         with(&format!("{FILE}{lines}"))
     };
     let many = |count: usize| form(&vec![(FILE, &b""[..]); count]);

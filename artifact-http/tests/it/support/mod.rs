@@ -258,7 +258,7 @@ pub(crate) fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
 /// Bytes that are not all the same, and hold the beginnings of delimiters.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     let pattern = format!("\r\n--{}\r\r\n--x\0\u{ff}", &BOUNDARY[..BOUNDARY.len() - 1]);
-    let counted = (0..length / 8 + 1).flat_map(|n| {
+    let counted = (0..=length / 8).flat_map(|n| {
         let mut piece = pattern.as_bytes()[..n % pattern.len()].to_vec();
         piece.extend_from_slice(&n.to_le_bytes());
         piece
