@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::gate::Admitted;
 use crate::json;
-use crate::multipart::{BUDGET, FilePart};
+use crate::multipart::FilePart;
 use crate::problem::{Problem, Type};
 use crate::router::Service;
+use crate::source::BUDGET;
 
 #[derive(Serialize)]
 struct Answer<'a> {

@@ -15,6 +15,7 @@ mod problem;
 
 mod deposit;
 mod multipart;
+mod source;
 
 mod conditional;
 mod disposition;

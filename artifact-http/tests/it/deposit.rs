@@ -1,0 +1,195 @@
+//! Deposits: the answer, the cap, and what remains when something fails.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use artifact_backend::{ErrorKind, Operation};
+use artifact_backend_conformance::{Fault, Point};
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use tower::ServiceExt;
+
+use crate::support::{CAP, FILE, SMALL, Site, Who, deposit_as, form, noise};
+
+#[tokio::test]
+async fn the_answer_names_the_artifact() {
+    let site = Site::new().await;
+    let body = form(&[(FILE, b"bytes")]);
+    let reply = site
+        .send(deposit_as(Who::Worker).body(Body::from(body)).unwrap())
+        .await;
+    assert_eq!(reply.status, 201);
+    assert_eq!(
+        reply.header("content-type"),
+        "application/json; charset=utf-8"
+    );
+    let answer = reply.json();
+    let uri = answer["artifacts_uri"].as_str().unwrap();
+    let id = uri.strip_prefix("eden://artifacts/").unwrap();
+    let digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    assert!(id.len() == 32 && id.chars().all(digit), "{id}");
+    assert_eq!(answer["size_bytes"], 5);
+    assert_eq!(answer["content_type"], "text/plain");
+    assert_eq!(answer.as_object().unwrap().len(), 3);
+
+    let row = site
+        .store
+        .row(&"demo".parse().unwrap(), id.parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(row.created_by.as_str(), Who::Worker.id());
+    assert_eq!(row.file_name.as_ref().unwrap().as_str(), "f.bin");
+}
+
+#[tokio::test]
+async fn every_deposit_has_an_id_of_its_own() {
+    let site = Site::new().await;
+    let (first, second) = (
+        site.put(Who::Admin, b"same").await,
+        site.put(Who::Admin, b"same").await,
+    );
+    assert_ne!(first, second);
+    let id = first.rsplit('/').next().unwrap().parse().unwrap();
+    let row = site.store.row(&"demo".parse().unwrap(), id).await.unwrap();
+    assert_eq!(row.created_by.as_str(), "admin");
+}
+
+#[tokio::test]
+async fn the_cap_is_exact_and_on_the_parts_own_bytes() {
+    let site = Site::new().await;
+    let cap = usize::try_from(CAP).unwrap();
+    let over = form(&[(FILE, &vec![7; cap + 1])]);
+    // With a length that could fit, and chunked with none.
+    let with_length = deposit_as(Who::Worker).header("content-length", over.len());
+    let reply = site
+        .send(with_length.body(Body::from(over.clone())).unwrap())
+        .await;
+    reply.assert_problem(413, "payload-too-large", "one byte more");
+    let pieces: Vec<_> = over
+        .chunks(1000)
+        .map(Bytes::copy_from_slice)
+        .map(Ok::<_, Infallible>)
+        .collect();
+    let chunked = Body::from_stream(stream::iter(pieces));
+    let reply = site
+        .send(deposit_as(Who::Worker).body(chunked).unwrap())
+        .await;
+    reply.assert_problem(413, "payload-too-large", "one byte more, chunked");
+    site.assert_empty("over the cap").await;
+
+    let uri = site.put(Who::Worker, &vec![7; cap]).await;
+    let back = site.get(Who::Worker, &uri, &[]).await;
+    assert_eq!(back.body.len(), cap);
+}
+
+/// A body that fails the test when it is touched.
+fn untouchable() -> Body {
+    Body::from_stream(stream::poll_fn(
+        |_| -> Poll<Option<Result<Bytes, Infallible>>> { panic!("the body was read") },
+    ))
+}
+
+#[tokio::test]
+async fn what_can_be_refused_before_the_body_is() {
+    let site = Site::new().await;
+    let sized = deposit_as(Who::Worker).header("content-length", CAP + (16 << 10) + 1);
+    let reply = site.send(sized.body(untouchable()).unwrap()).await;
+    reply.assert_problem(413, "payload-too-large", "a length that cannot fit");
+
+    let reply = site
+        .send(deposit_as(Who::Wrong).body(untouchable()).unwrap())
+        .await;
+    reply.assert_problem(401, "unauthorized", "a wrong secret");
+    for coding in ["gzip", "br", "identity, gzip", "x"] {
+        let coded = deposit_as(Who::Worker).header("content-encoding", coding);
+        let reply = site.send(coded.body(untouchable()).unwrap()).await;
+        reply.assert_problem(415, "about:blank", coding);
+    }
+    let plain = deposit_as(Who::Worker).header("content-encoding", "Identity");
+    let body = Body::from(form(&[(FILE, b"b")]));
+    assert_eq!(site.send(plain.body(body).unwrap()).await.status, 201);
+}
+
+#[tokio::test]
+async fn faults_of_the_backend_have_their_statuses() {
+    let table = [
+        (ErrorKind::Unavailable, 503),
+        (ErrorKind::OutOfSpace, 507),
+        (ErrorKind::Corrupt, 500),
+        (ErrorKind::PermissionDenied, 500),
+        (ErrorKind::Unexpected, 500),
+    ];
+    for (kind, status) in table {
+        for (operation, size) in [(Operation::Store, 10), (Operation::Commit, SMALL + 1)] {
+            let site = Site::new().await;
+            site.backend.inject(Fault::before(operation, kind));
+            let body = Body::from(form(&[(FILE, &noise(size))]));
+            let reply = site.send(deposit_as(Who::Worker).body(body).unwrap()).await;
+            reply.assert_problem(status, "about:blank", &format!("{kind:?}"));
+            assert!(!reply.text().contains("injected"), "{}", reply.text());
+            assert_eq!(
+                reply.headers.contains_key("retry-after"),
+                status == 503,
+                "{kind:?}"
+            );
+            assert_eq!(site.backend.pending(), 0);
+            site.assert_empty("failed").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_nothing() {
+    for size in [10, SMALL + 1, 500_000] {
+        let site = Site::new().await;
+        let whole = form(&[(FILE, &noise(size))]);
+        for sent in [0, 30, whole.len() / 2, whole.len() - 1] {
+            let sent = Bytes::copy_from_slice(&whole[..sent]);
+            let body = stream::iter([Ok::<_, Infallible>(sent)]).chain(stream::pending());
+            let request = deposit_as(Who::Worker)
+                .body(Body::from_stream(body))
+                .unwrap();
+            let mut served = Box::pin(site.router.clone().oneshot(request));
+            // Every poll until nothing moves any more; then the client hangs up.
+            for _ in 0..1000 {
+                let poll = poll_fn(|context| Poll::Ready(served.as_mut().poll(context))).await;
+                assert!(poll.is_pending());
+                tokio::task::yield_now().await;
+            }
+            drop(served);
+            site.assert_empty("dropped").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_leaves_nothing() {
+    let site = Site::new().await;
+    let whole = form(&[(FILE, &noise(200_000))]);
+    for sent in [0, 30, 100_000, whole.len() - 1, whole.len()] {
+        let sent = Bytes::copy_from_slice(&whole[..sent]);
+        let body = stream::iter([Ok(sent), Err(std::io::Error::other("reset"))]);
+        let request = deposit_as(Who::Worker)
+            .body(Body::from_stream(body))
+            .unwrap();
+        site.send(request)
+            .await
+            .assert_problem(400, "bad-request", "broken off");
+        site.assert_empty("broken off").await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_seen_of_a_deposit_before_its_answer() {
+    let site = Site::new().await;
+    let hold = site.backend.hold(Operation::Store, Point::Before);
+    let body = Body::from(form(&[(FILE, b"bytes")]));
+    let request = deposit_as(Who::Worker).body(body).unwrap();
+    let served = tokio::spawn(site.router.clone().oneshot(request));
+    hold.reached().await;
+    site.assert_empty("not stored yet").await;
+    hold.release();
+    assert_eq!(served.await.unwrap().unwrap().status(), 201);
+}

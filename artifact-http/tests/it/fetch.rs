@@ -1,0 +1,216 @@
+//! The answers to a fetch and their fields; which URIs are ours.
+
+use artifact_backend::UriPrefix;
+use artifact_http::HttpConfig;
+use artifact_store::Sha256Digest;
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::Method;
+use sha2::{Digest, Sha256};
+
+use crate::support::{Site, Who, fetch_path, noise, request};
+
+#[tokio::test]
+async fn the_fields_are_those_of_the_protocol() {
+    let site = Site::new().await;
+    for size in [0, 11, 300_000] {
+        let bytes = noise(size);
+        let uri = site.put(Who::Worker, &bytes).await;
+        let reply = site.get(Who::Worker, &uri, &[]).await;
+        let digest = Sha256::digest(&bytes);
+        let hex = Sha256Digest::from_bytes(digest.into()).to_string();
+        assert_eq!(reply.status, 200);
+        assert!(reply.body == bytes);
+        let expected = [
+            ("content-type", "text/plain".to_owned()),
+            ("content-length", size.to_string()),
+            (
+                "content-disposition",
+                "attachment; filename=\"f.bin\"".to_owned(),
+            ),
+            ("x-content-type-options", "nosniff".to_owned()),
+            (
+                "content-security-policy",
+                "default-src 'none'; sandbox".to_owned(),
+            ),
+            ("cross-origin-resource-policy", "same-origin".to_owned()),
+            ("cache-control", "private, no-store".to_owned()),
+            ("vary", "Authorization".to_owned()),
+            ("etag", format!("\"{hex}\"")),
+            ("accept-ranges", "bytes".to_owned()),
+            (
+                "repr-digest",
+                format!("sha-256=:{}:", STANDARD.encode(digest)),
+            ),
+        ];
+        for (name, value) in &expected {
+            assert_eq!(reply.header(name), value, "{name}");
+        }
+        assert_eq!(reply.headers.len(), expected.len(), "{:?}", reply.headers);
+    }
+}
+
+#[tokio::test]
+async fn head_has_the_same_fields_and_does_not_ask_the_backend() {
+    let site = Site::new().await;
+    let uri = site.put(Who::Worker, b"hello world").await;
+    let get = site.get(Who::Worker, &uri, &[]).await;
+    let before = site.calls();
+    let head = site.ask(Method::HEAD, Who::Worker, &uri, &[]).await;
+    assert_eq!((head.status, &head.headers), (get.status, &get.headers));
+    assert_eq!(head.body, b"");
+    assert_eq!(site.calls(), before);
+}
+
+#[tokio::test]
+async fn a_uri_that_is_not_ours_is_not_found_and_the_backend_not_asked() {
+    let site = Site::new().await;
+    let uri = site.put(Who::Worker, b"x").await;
+    let id = uri.strip_prefix("eden://artifacts/").unwrap().to_owned();
+    let before = site.calls();
+    let prefix = "eden://artifacts/";
+    let mut hostile: Vec<String> = [
+        "",
+        "..",
+        "../x",
+        "./../x",
+        "a/../b",
+        "/x",
+        "\\..\\x",
+        "/etc/passwd",
+        "%2e%2e%2f",
+        "..%2f..%2f",
+        "%252e%252e%252f",
+        "#/../../etc",
+        "%23",
+        ";/../..",
+        "?/../..",
+        "file:",
+        "FILE:",
+        "://x",
+        "s3:/b/p/../../x",
+        "http://169.254.169.254/",
+        "%00",
+        "\0",
+        "\r\n",
+        ".",
+        "~",
+        "/",
+        "//",
+        "artifact-format",
+        "staging",
+        "blobs/x",
+        "\u{202e}",
+        "\u{2024}\u{2024}\u{2215}x",
+        "null",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    // The same behind our prefix, and what nearly is our URI.
+    let behind: Vec<String> = hostile
+        .iter()
+        .map(|text| format!("{prefix}{text}"))
+        .collect();
+    hostile.extend(behind);
+    let fullwidth = id.replacen(|c: char| c.is_ascii_hexdigit(), "\u{ff11}", 1);
+    hostile.extend([
+        id.clone(),
+        format!("{prefix}{}", &id[1..]),
+        format!("{prefix}{id}0"),
+        format!("{prefix}{}", "A".repeat(32)),
+        format!("{prefix}{}", "a".repeat(256)),
+        format!("{prefix}{}", "a".repeat(5000)),
+        format!("{prefix}{fullwidth}"),
+        format!("{prefix}{id}/"),
+        format!("{prefix}{id}\0"),
+        format!("{prefix}{id}\r\n"),
+        format!("{prefix}/{id}"),
+        format!("{prefix}../artifacts/{id}"),
+        format!("{prefix}{}", "f".repeat(32)),
+        format!("Eden://artifacts/{id}"),
+        format!("eden:/artifacts/{id}"),
+        format!(" {uri}"),
+        format!("{uri} "),
+        format!("{uri}+"),
+        format!("{uri}?x"),
+        format!("{uri}#x"),
+        uri.replace("://", "%3a%2f%2f"),
+    ]);
+    for text in &hostile {
+        let reply = site.get(Who::Worker, text, &[]).await;
+        reply.assert_problem(404, "not-found", &format!("{text:?}"));
+    }
+    // As they stand, undecoded: `+` is no space, bytes that are not UTF-8 are no text.
+    for query in [
+        format!("uri={uri}+"),
+        format!("uri=+{uri}"),
+        "uri=%ff%fe".into(),
+        "uri=%".into(),
+    ] {
+        let path = format!("/v0/experiments/demo/artifacts?{query}");
+        let asked = request(Method::GET, &path, Who::Worker, "demo");
+        let reply = site.send(asked.body(Body::empty()).unwrap()).await;
+        reply.assert_problem(404, "not-found", &query);
+    }
+    assert_eq!(site.calls(), before, "the backend was asked");
+    assert_eq!(site.get(Who::Worker, &uri, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_uri_is_one_parameter() {
+    let site = Site::new().await;
+    let uri = site.put(Who::Worker, b"x").await;
+    let table = [
+        (String::new(), 400),
+        ("?".into(), 400),
+        ("?other=1".into(), 400),
+        (format!("?URI={uri}"), 400),
+        (format!("?uri={uri}&uri={uri}"), 400),
+        (format!("?uri={uri}&uri="), 400),
+        ("?uri".into(), 404),
+        ("?uri=".into(), 404),
+        (format!("?uri={uri}"), 200),
+        (format!("?other=1&uri={uri}&uris=2"), 200),
+        (format!("?&&uri={uri}&"), 200),
+    ];
+    for (query, status) in table {
+        let path = format!("/v0/experiments/demo/artifacts{query}");
+        let asked = request(Method::GET, &path, Who::Worker, "demo");
+        let reply = site.send(asked.body(Body::empty()).unwrap()).await;
+        match status {
+            400 => reply.assert_problem(400, "bad-request", &query),
+            404 => reply.assert_problem(404, "not-found", &query),
+            _ => assert_eq!(reply.status, status, "{query}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deployments_own_prefix_replaces_the_default() {
+    let prefix = UriPrefix::new("blob://example/").unwrap();
+    let site = Site::with(HttpConfig::default().with_uri_prefix(prefix)).await;
+    let uri = site.put(Who::Worker, b"x").await;
+    assert!(uri.starts_with("blob://example/"), "{uri}");
+    assert_eq!(site.get(Who::Worker, &uri, &[]).await.status, 200);
+    let other = uri.replace("blob://example/", "eden://artifacts/");
+    site.get(Who::Worker, &other, &[])
+        .await
+        .assert_problem(404, "not-found", &other);
+}
+
+#[tokio::test]
+async fn an_artifact_of_another_experiment_is_not_found() {
+    let site = Site::new().await;
+    let uri = site.put(Who::Foreigner, b"x").await;
+    let before = site.calls();
+    site.get(Who::Admin, &uri, &[])
+        .await
+        .assert_problem(404, "not-found", "another's");
+    assert_eq!(site.calls(), before);
+    let there = request(Method::GET, &fetch_path("other", &uri), Who::Admin, "other");
+    assert_eq!(
+        site.send(there.body(Body::empty()).unwrap()).await.status,
+        200
+    );
+}

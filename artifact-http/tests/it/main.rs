@@ -1,0 +1,18 @@
+//! The tests of the crate over HTTP, in modules that mirror `src/`.
+
+#![expect(clippy::unwrap_used, reason = "what helps tests is a test too")]
+
+mod conditional;
+mod deposit;
+mod disposition;
+mod experiment;
+mod fetch;
+mod gate;
+mod matrix;
+mod multipart;
+mod nested;
+mod range;
+mod secrets;
+mod support;
+mod verified;
+mod wire;

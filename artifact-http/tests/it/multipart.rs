@@ -1,0 +1,317 @@
+//! What a deposit's body may be, and that anything else is 400 and leaves nothing.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::stream;
+
+use crate::support::{BOUNDARY, FILE, Reply, Site, Who, deposit_as, form, noise};
+
+async fn post(site: &Site, body: impl Into<Body>) -> Reply {
+    let request = deposit_as(Who::Worker).body(body.into()).unwrap();
+    site.send(request).await
+}
+
+/// A body in frames of this length, and a count of the bytes that were taken from it.
+fn frames(bytes: Vec<u8>, length: usize) -> (Body, Arc<AtomicU64>) {
+    let taken = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&taken);
+    let bytes = Bytes::from(bytes);
+    let pieces = (0..bytes.len()).step_by(length).map(move |at| {
+        let piece = bytes.slice(at..bytes.len().min(at + length));
+        counter.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        Ok::<_, Infallible>(piece)
+    });
+    (Body::from_stream(stream::iter(pieces)), taken)
+}
+
+fn part(disposition: &str, more: &str) -> String {
+    format!("Content-Disposition: {disposition}\r\n{more}")
+}
+
+#[tokio::test]
+async fn anything_but_one_file_is_refused_and_leaves_nothing() {
+    let site = Site::new().await;
+    let good = form(&[(FILE, b"bytes")]);
+    let end = format!("--{BOUNDARY}--\r\n");
+    let with = |head: &str| form(&[(head, b"bytes")]);
+    let headers = |count: usize| {
+        let lines = (0..count).fold(String::new(), |lines, n| lines + &format!("x-{n}: y\r\n"));
+        with(&format!("{FILE}{lines}"))
+    };
+    let many = |count: usize| form(&vec![(FILE, &b""[..]); count]);
+    let mut cases: Vec<(&str, Vec<u8>)> = vec![
+        ("an empty body", Vec::new()),
+        ("only the end", end.clone().into_bytes()),
+        ("json", b"{\"file\": 1}".to_vec()),
+        ("two files", form(&[(FILE, b"a"), (FILE, b"b")])),
+        (
+            "an extra field",
+            form(&[(FILE, b"a"), (&part("form-data; name=\"note\"", ""), b"b")]),
+        ),
+        (
+            "a field before it",
+            form(&[(&part("form-data; name=\"note\"", ""), b"b"), (FILE, b"a")]),
+        ),
+        (
+            "another name",
+            with(&part("form-data; name=\"f\"; filename=\"f\"", "")),
+        ),
+        ("no name", with(&part("form-data; filename=\"f\"", ""))),
+        (
+            "name* is no name",
+            with(&part("form-data; name*=UTF-8''file; filename=\"f\"", "")),
+        ),
+        ("no filename", with(&part("form-data; name=\"file\"", ""))),
+        (
+            "filename* is no filename",
+            with(&part("form-data; name=\"file\"; filename*=UTF-8''f", "")),
+        ),
+        ("no disposition", with("Content-Type: text/plain\r\n")),
+        ("no header at all", with("")),
+        (
+            "base64",
+            with(&format!("{FILE}Content-Transfer-Encoding: base64\r\n")),
+        ),
+        (
+            "a header without a colon",
+            with(&format!("{FILE}nonsense\r\n")),
+        ),
+        ("33 headers", headers(33)),
+        ("10,000 headers", headers(10_000)),
+        ("10,000 parts", many(10_000)),
+        (
+            "another boundary",
+            String::from_utf8(good.clone())
+                .unwrap()
+                .replace(BOUNDARY, "other")
+                .into(),
+        ),
+        (
+            "a filename of 64 KiB",
+            with(&part(
+                &format!(
+                    "form-data; name=\"file\"; filename=\"{}\"",
+                    "f".repeat(64 << 10)
+                ),
+                "",
+            )),
+        ),
+        (
+            "a preamble of 1 MiB",
+            [vec![b'p'; 1 << 20], good.clone()].concat(),
+        ),
+        (
+            "a header of 1 MiB",
+            with(&format!("{FILE}x: {}\r\n", "h".repeat(1 << 20))),
+        ),
+        ("bytes behind the end", [&good[..], b"more"].concat()),
+        ("a whole form behind the end", [&good[..], &good].concat()),
+        ("a second end", [&good[..], end.as_bytes()].concat()),
+        (
+            "spaces of 64 KiB behind the end",
+            [good.clone(), vec![b' '; 64 << 10]].concat(),
+        ),
+    ];
+    // Cut at every byte: only the last CRLF may be missing.
+    for at in 0..good.len() - 2 {
+        cases.push(("cut short", good[..at].to_vec()));
+    }
+    for (name, body) in cases {
+        // In one piece, and in one frame a byte where that does not take the test's whole time.
+        for length in [body.len().max(1), 1] {
+            if length == 1 && body.len() > 70 << 10 {
+                continue;
+            }
+            let reply = post(&site, frames(body.clone(), length).0).await;
+            reply.assert_problem(400, "bad-request", name);
+            site.assert_empty(name).await;
+        }
+    }
+    assert_eq!(site.calls(), 0, "the backend was asked");
+}
+
+#[tokio::test]
+async fn bytes_behind_a_large_artifact_are_refused_too() {
+    // Past the size that is collected in memory, so the backend has an upload to take back.
+    let site = Site::new().await;
+    let good = form(&[(FILE, &noise(300_000))]);
+    for more in [&b"more"[..], &good[..200]] {
+        for length in [7, 1000, 65_536, 1 << 20] {
+            let body = [&good[..], more].concat();
+            let reply = post(&site, frames(body, length).0).await;
+            reply.assert_problem(400, "bad-request", "behind the end");
+            site.assert_empty("behind the end").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn frames_of_any_length_carry_the_same_bytes() {
+    let site = Site::new().await;
+    for size in [0, 1, 100, 65_536, 65_537, 200_000] {
+        let bytes = noise(size);
+        for length in [1, 2, 3, 17, 1024, 65_535, 1 << 20] {
+            if size / length > 100_000 {
+                continue;
+            }
+            let reply = post(&site, frames(form(&[(FILE, &bytes)]), length).0).await;
+            assert_eq!(reply.status, 201, "{size} in {length}: {}", reply.text());
+            let uri = reply.json()["artifacts_uri"].as_str().unwrap().to_owned();
+            let back = site.get(Who::Worker, &uri, &[]).await;
+            assert_eq!(back.status, 200);
+            assert!(back.body == bytes, "{size} in frames of {length}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_grammar_allows_around_the_part_is_taken() {
+    let site = Site::new().await;
+    let good = form(&[(FILE, b"bytes")]);
+    let end = good.len() - 2;
+    let quoted = part("form-data; filename=\"f\"; name=\"file\"", "");
+    let bodies = [
+        ("no CRLF at the end", good[..end].to_vec()),
+        (
+            "blank lines at the end",
+            [&good[..], b"\r\n \t\r\n"].concat(),
+        ),
+        ("a preamble", [b"hello\r\n", &good[..]].concat()),
+        (
+            "a preamble with an empty line",
+            [b"a\r\n\r\nb\r\n\r\n", &good[..]].concat(),
+        ),
+        (
+            "a preamble of nearly the budget",
+            [&vec![b'p'; 16_000][..], b"\r\n", &good].concat(),
+        ),
+        ("the name last", form(&[(&quoted, b"bytes")])),
+        (
+            "no type",
+            form(&[(
+                &part("form-data; name=\"file\"; filename=\"\"", ""),
+                b"bytes",
+            )]),
+        ),
+        (
+            "nested multipart",
+            form(&[(
+                &part(
+                    "form-data; name=\"file\"; filename=\"f\"",
+                    "Content-Type: multipart/mixed; boundary=in\r\n",
+                ),
+                b"--in\r\n\r\nx\r\n--in--\r\n",
+            )]),
+        ),
+        (
+            "32 headers",
+            form(&[(
+                &(0..30).fold(FILE.to_owned(), |head, n| format!("{head}x-{n}: y\r\n")),
+                b"bytes",
+            )]),
+        ),
+    ];
+    for (name, body) in bodies {
+        for length in [body.len(), 5, 1] {
+            let reply = post(&site, frames(body.clone(), length).0).await;
+            assert_eq!(reply.status, 201, "{name} in {length}: {}", reply.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn little_is_read_of_a_body_without_a_part() {
+    let site = Site::new().await;
+    let endless: [(&str, Vec<u8>); 3] = [
+        ("preamble", vec![b'p'; 4 << 20]),
+        ("empty lines", b"\r\n".repeat(2 << 20)),
+        (
+            "header",
+            format!("--{BOUNDARY}\r\nx: {}", "h".repeat(4 << 20)).into_bytes(),
+        ),
+    ];
+    for (name, body) in endless {
+        for length in [1, 512, 8 << 10] {
+            let (body, taken) = frames(body.clone(), length);
+            let reply = post(&site, body).await;
+            reply.assert_problem(400, "bad-request", name);
+            let read = taken.load(Ordering::Relaxed);
+            assert!(read <= (16 << 10) + 2 * length as u64 + 2, "{name}: {read}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn little_is_read_behind_the_end() {
+    let site = Site::new().await;
+    let body = [form(&[(FILE, b"bytes")]), vec![b' '; 4 << 20]].concat();
+    let (body, taken) = frames(body, 4 << 10);
+    post(&site, body)
+        .await
+        .assert_problem(400, "bad-request", "spaces");
+    let read = taken.load(Ordering::Relaxed);
+    assert!(read <= 200 << 10, "{read}");
+}
+
+#[tokio::test]
+async fn the_content_type_of_the_request_names_one_boundary() {
+    let site = Site::new().await;
+    let send = async |types: &[&str], body: Vec<u8>| {
+        let mut request = deposit_as(Who::Worker).body(Body::from(body)).unwrap();
+        request.headers_mut().remove("content-type");
+        for value in types {
+            request
+                .headers_mut()
+                .append("content-type", value.parse().unwrap());
+        }
+        site.send(request).await
+    };
+    let of = |boundary: &str| {
+        let form = String::from_utf8(form(&[(FILE, b"b")])).unwrap();
+        form.replace(BOUNDARY, boundary).into_bytes()
+    };
+    let long = "b".repeat(71);
+    let long_type = format!("multipart/form-data; boundary={long}");
+    let twice = "multipart/form-data; boundary=a; boundary=a";
+    let refused: [(&[&str], &str); 10] = [
+        (&[], "a"),
+        (&["application/json"], "a"),
+        (&["multipart/mixed; boundary=a"], "a"),
+        (&["application/octet-stream"], "a"),
+        (&["multipart/form-data"], "a"),
+        (&["multipart/form-data; boundary="], ""),
+        (&["multipart/form-data; boundary=\"\""], ""),
+        (&[twice], "a"),
+        (
+            &[
+                "multipart/form-data; boundary=a",
+                "multipart/form-data; boundary=a",
+            ],
+            "a",
+        ),
+        (&[&long_type], &long),
+    ];
+    for (types, boundary) in refused {
+        let reply = send(types, of(boundary)).await;
+        reply.assert_problem(400, "bad-request", &format!("{types:?}"));
+    }
+    site.assert_empty("no boundary").await;
+
+    let longest = "b".repeat(70);
+    let taken = [
+        ("multipart/form-data; boundary=a".to_owned(), "a"),
+        (
+            "Multipart/Form-Data; charset=utf-8; Boundary=\"a\"".to_owned(),
+            "a",
+        ),
+        (format!("multipart/form-data; boundary={longest}"), &longest),
+    ];
+    for (value, boundary) in taken {
+        let reply = send(&[&value], of(boundary)).await;
+        assert_eq!(reply.status, 201, "{value}: {}", reply.text());
+    }
+}

@@ -1,0 +1,112 @@
+//! A secret reaches no log line, no answer and no Debug print.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use artifact_backend_conformance::Fault;
+use artifact_http::{AdminToken, HttpConfig};
+use axum::body::Body;
+use http::Method;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{FILE, Site, Who, deposit_as, form, reply, request};
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Collects everything down to trace, on this thread, until the guard is dropped.
+    pub(crate) fn collect(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::TRACE)
+            .with_ansi(false)
+            .with_writer(self.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}
+
+const CANARY: &str = "canary-4b1f-9c27-canary";
+
+#[tokio::test]
+async fn no_secret_is_logged_or_answered() {
+    let log = Log::default();
+    let _guard = log.collect();
+    let site = Site::new().await;
+    let real = AdminToken::new(CANARY).unwrap();
+    assert!(!format!("{real:?}").contains("canary"));
+    let router = artifact_http::router(site.store.clone(), Arc::new(real), HttpConfig::default());
+    let values = [
+        format!("Bearer admin:{CANARY}"),
+        format!("Bearer admin:{CANARY}x"),
+        format!("Bearer {CANARY}"),
+        format!("Basic {CANARY}"),
+        format!("Bearer {CANARY}:x"),
+        CANARY.to_owned(),
+    ];
+    for value in &values {
+        for path in [
+            "/v0/experiments/demo",
+            "/v0/experiments/demo/artifacts",
+            "/v0/x",
+        ] {
+            for method in [Method::GET, Method::POST, Method::PUT] {
+                for again in [false, true] {
+                    let mut asked = request(method.clone(), path, Who::Nobody, "demo")
+                        .header("authorization", value);
+                    if again {
+                        asked = asked.header("authorization", value);
+                    }
+                    let answer = reply(router.clone(), asked.body(Body::empty()).unwrap()).await;
+                    assert!(!answer.text().contains(CANARY), "{method} {path}");
+                    assert!(!format!("{:?}", answer.headers).contains(CANARY));
+                }
+            }
+        }
+    }
+    assert!(!log.text().contains(CANARY), "{}", log.text());
+    assert!(
+        log.text().contains("a valid credential is needed"),
+        "nothing was logged"
+    );
+}
+
+#[tokio::test]
+async fn the_log_tells_the_chain_that_the_client_is_not_told() {
+    let log = Log::default();
+    let _guard = log.collect();
+    let site = Site::new().await;
+    let kind = artifact_backend::ErrorKind::Unexpected;
+    site.backend
+        .inject(Fault::before(artifact_backend::Operation::Store, kind));
+    let body = Body::from(form(&[(FILE, b"x")]));
+    let answer = site.send(deposit_as(Who::Worker).body(body).unwrap()).await;
+    answer.assert_problem(500, "about:blank", "a fault");
+    assert!(!answer.text().contains("injected"), "{}", answer.text());
+    assert!(log.text().contains("injected by a test"), "{}", log.text());
+    assert!(!log.text().contains("secret-of"), "{}", log.text());
+}

@@ -1,0 +1,267 @@
+//! A store in memory behind the router, and requests to it.
+
+mod principals;
+mod wire;
+
+use std::sync::Arc;
+
+use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, Operation};
+use artifact_backend_conformance::FaultBackend;
+use artifact_backend_mem::MemBackend;
+use artifact_http::HttpConfig;
+use artifact_store::{
+    ArtifactStore, Experiment, ExperimentId, MemoryRows, Rows, StoreConfig, Timestamp,
+};
+use axum::Router;
+use axum::body::Body;
+use futures_util::TryStreamExt;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+pub(crate) use self::principals::{Tokens, Who, bearer};
+pub(crate) use self::wire::{Answer, Wire};
+
+pub(crate) const HOME: &str = "demo";
+pub(crate) const ELSEWHERE: &str = "other";
+/// The cap of every store here.
+pub(crate) const CAP: u64 = 1 << 20;
+/// Above this a deposit is streamed, so that both ways are walked.
+pub(crate) const SMALL: usize = 64 << 10;
+pub(crate) const BOUNDARY: &str = "xXx-boundary-xXx";
+
+/// One deployment: two experiments, every kind of principal.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) mem: MemBackend,
+    pub(crate) backend: FaultBackend,
+    pub(crate) store: ArtifactStore,
+    pub(crate) router: Router,
+}
+
+/// An answer that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Site {
+    pub(crate) async fn new() -> Self {
+        Self::with(HttpConfig::default()).await
+    }
+
+    pub(crate) async fn with(config: HttpConfig) -> Self {
+        let rows = Arc::new(MemoryRows::new());
+        let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
+        for name in [HOME, ELSEWHERE] {
+            let id: ExperimentId = name.parse().unwrap();
+            rows.create_experiment(&Experiment::new(id, founded))
+                .await
+                .unwrap();
+        }
+        let mem = MemBackend::default();
+        let backend = FaultBackend::new(mem.clone());
+        let settings = StoreConfig::default()
+            .with_max_artifact_bytes(CAP)
+            .with_small_deposit_bytes(SMALL);
+        let store = ArtifactStore::new(Arc::new(backend.clone()), rows, settings);
+        let router = artifact_http::router(store.clone(), Arc::new(Tokens), config);
+        Self {
+            mem,
+            backend,
+            store,
+            router,
+        }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        reply(self.router.clone(), request).await
+    }
+
+    /// Deposits as this principal, in this principal's experiment.
+    pub(crate) async fn put(&self, who: Who, bytes: &[u8]) -> String {
+        self.put_part(who, "filename=\"f.bin\"", "text/plain", bytes)
+            .await
+    }
+
+    pub(crate) async fn put_part(
+        &self,
+        who: Who,
+        names: &str,
+        content_type: &str,
+        bytes: &[u8],
+    ) -> String {
+        let head = format!(
+            "Content-Disposition: form-data; name=\"file\"; {names}\r\nContent-Type: {content_type}\r\n"
+        );
+        let body = form(&[(&head, bytes)]);
+        let reply = self
+            .send(deposit_as(who).body(Body::from(body)).unwrap())
+            .await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text());
+        reply.json()["artifacts_uri"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn get(&self, who: Who, uri: &str, fields: &[(&str, &str)]) -> Reply {
+        self.ask(Method::GET, who, uri, fields).await
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        who: Who,
+        uri: &str,
+        fields: &[(&str, &str)],
+    ) -> Reply {
+        let mut request = request(method, &fetch_path(HOME, uri), who, HOME);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Calls that the backend was asked for.
+    pub(crate) fn calls(&self) -> u64 {
+        [
+            Operation::Store,
+            Operation::Upload,
+            Operation::Load,
+            Operation::Download,
+        ]
+        .iter()
+        .map(|operation| self.backend.calls(*operation))
+        .sum()
+    }
+
+    /// The ids of all blobs.
+    pub(crate) async fn blobs(&self) -> Vec<ArtifactId> {
+        let list = self.mem.list().await.unwrap();
+        list.map_ok(|stat| stat.id).try_collect().await.unwrap()
+    }
+
+    /// No blob, and no memory of an upload in flight.
+    pub(crate) async fn assert_empty(&self, why: &str) {
+        assert_eq!(self.blobs().await, [], "{why}");
+        assert_eq!(self.mem.used_bytes(), 0, "{why}");
+    }
+
+    /// Puts other bytes of the same length where this artifact's are.
+    pub(crate) async fn corrupt(&self, uri: &str) {
+        let id: ArtifactId = uri.rsplit('/').next().unwrap().parse().unwrap();
+        let mut bytes = self.mem.load(id).await.unwrap().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        self.mem.delete(id).await.unwrap();
+        self.mem.store(id, bytes.into()).await.unwrap();
+    }
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next().map_or("", |value| value.to_str().unwrap());
+        assert!(values.next().is_none(), "{name} stands there twice");
+        value
+    }
+
+    /// The envelope of RFC 9457 with this status and type, as for every answer but success.
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u16, kind: &str, why: &str) {
+        assert_eq!(self.status, status, "{why}: {}", self.text());
+        let json = "application/problem+json; charset=utf-8";
+        assert_eq!(self.header("content-type"), json, "{why}");
+        let problem = self.json();
+        let expected = match kind {
+            "about:blank" => kind.to_owned(),
+            name => format!("eden://error/{name}"),
+        };
+        assert_eq!(problem["type"], expected.as_str(), "{why}");
+        assert_eq!(problem["status"], status, "{why}");
+        for member in ["title", "detail"] {
+            assert_ne!(
+                problem[member].as_str().unwrap_or(""),
+                "",
+                "{why}: {member}"
+            );
+        }
+        let instance = problem["instance"].as_str().unwrap();
+        assert!(instance.starts_with("http"), "{why}: {instance}");
+        assert_eq!(problem.as_object().unwrap().len(), 5, "{why}");
+    }
+}
+
+/// Sends a request through a router and reads the answer to its end.
+pub(crate) async fn reply(router: Router, request: Request<Body>) -> Reply {
+    let response = router.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    Reply {
+        status: parts.status,
+        headers: parts.headers,
+        body: body.collect().await.unwrap().to_bytes().to_vec(),
+    }
+}
+
+/// A request with a credential and an experiment header.
+pub(crate) fn request(
+    method: Method,
+    path: &str,
+    who: Who,
+    experiment: &str,
+) -> http::request::Builder {
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(value) = bearer(who) {
+        request = request.header("authorization", value);
+    }
+    request.header("x-eden-experiment-id", experiment)
+}
+
+/// A deposit by this principal, in its own experiment, whose body is still to come.
+pub(crate) fn deposit_as(who: Who) -> http::request::Builder {
+    let home = who.home();
+    let path = format!("/v0/experiments/{home}/artifacts");
+    request(Method::POST, &path, who, home).header(
+        "content-type",
+        format!("multipart/form-data; boundary={BOUNDARY}"),
+    )
+}
+
+pub(crate) fn fetch_path(experiment: &str, uri: &str) -> String {
+    let uri = percent_encoding::utf8_percent_encode(uri, percent_encoding::NON_ALPHANUMERIC);
+    format!("/v0/experiments/{experiment}/artifacts?uri={uri}")
+}
+
+/// The head of a part that is as it should be.
+pub(crate) const FILE: &str = "Content-Disposition: form-data; name=\"file\"; filename=\"f.bin\"\r\nContent-Type: text/plain\r\n";
+
+/// A body of these parts, each with its header lines.
+pub(crate) fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (head, bytes) in parts {
+        body.extend_from_slice(format!("--{BOUNDARY}\r\n{head}\r\n").as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body
+}
+
+/// Bytes that are not all the same, and hold the beginnings of delimiters.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let pattern = format!("\r\n--{}\r\r\n--x\0\u{ff}", &BOUNDARY[..BOUNDARY.len() - 1]);
+    let counted = (0..=length / 8).flat_map(|n| {
+        let mut piece = pattern.as_bytes()[..n % pattern.len()].to_vec();
+        piece.extend_from_slice(&n.to_le_bytes());
+        piece
+    });
+    counted.take(length).collect()
+}

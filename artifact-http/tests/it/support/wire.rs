@@ -1,0 +1,92 @@
+//! A real server on loopback, spoken to byte by byte.
+
+use axum::Router;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// A server that stops when this is dropped, and one connection to it.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    server: JoinHandle<()>,
+    pub(crate) socket: TcpStream,
+}
+
+/// What came back until the server closed the connection.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Wire {
+    pub(crate) async fn new(router: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let socket = TcpStream::connect(address).await.unwrap();
+        Self { server, socket }
+    }
+
+    pub(crate) async fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Reads the head of one answer, and nothing behind it.
+    pub(crate) async fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.socket.read_u8().await.unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    /// Closes this side, waits until the server has let go, and gives what still came.
+    pub(crate) async fn hang_up(&mut self) -> String {
+        self.socket.shutdown().await.unwrap();
+        String::from_utf8_lossy(&self.received().await).into_owned()
+    }
+
+    /// Reads until the server closes; `None` where it closed before the head was whole.
+    pub(crate) async fn rest(&mut self) -> Option<Answer> {
+        let mut all = self.received().await;
+        let end = all.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+        let body = all.split_off(end);
+        let head = String::from_utf8(all).unwrap();
+        Some(Answer { head, body })
+    }
+
+    /// Everything that still comes. A reset ends it too.
+    async fn received(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut piece = [0; 4096];
+        while let Ok(length @ 1..) = self.socket.read(&mut piece).await {
+            all.extend_from_slice(&piece[..length]);
+        }
+        all
+    }
+}
+
+impl Answer {
+    pub(crate) fn status(&self) -> u16 {
+        self.head[9..12].parse().unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        field(&self.head, name)
+    }
+}
+
+/// A header field of this head.
+pub(crate) fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    head.lines().skip(1).find_map(|line| {
+        let (found, value) = line.split_once(": ")?;
+        found.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

@@ -1,0 +1,101 @@
+//! What is not what was deposited never ends well, on a real connection.
+
+use artifact_backend::ErrorKind;
+use artifact_backend_conformance::Fault;
+
+use crate::secrets::Log;
+use crate::support::{Answer, Site, Who, Wire, bearer, fetch_path, noise};
+
+async fn fetch(site: &Site, uri: &str, more: &str) -> Option<Answer> {
+    let mut wire = Wire::new(site.router.clone()).await;
+    let bearer = bearer(Who::Worker).unwrap();
+    wire.say(format!(
+        "GET {} HTTP/1.1\r\nHost: h\r\nAuthorization: {bearer}\r\n\
+         X-Eden-Experiment-Id: demo\r\nConnection: close\r\n{more}\r\n",
+        fetch_path("demo", uri)
+    ))
+    .await;
+    wire.rest().await
+}
+
+#[tokio::test]
+async fn a_changed_byte_cuts_the_connection() {
+    let log = Log::default();
+    let _guard = log.collect();
+    for size in [1, 1000, 700_000] {
+        let site = Site::new().await;
+        let bytes = noise(size);
+        let uri = site.put(Who::Worker, &bytes).await;
+        let good = fetch(&site, &uri, "").await.unwrap();
+        assert_eq!((good.status(), good.body == bytes), (200, true), "{size}");
+
+        site.corrupt(&uri).await;
+        for more in ["", "Range: bytes=0-\r\n"] {
+            // A small one breaks off before its head was sent: then nothing comes at all.
+            let bad = fetch(&site, &uri, more).await;
+            assert!(size < 100_000 || bad.is_some(), "{size}");
+            if let Some(bad) = bad {
+                let length = size.to_string();
+                assert_eq!(bad.header("content-length"), Some(&*length));
+                assert!(bad.body.len() < size, "{} of {size} came", bad.body.len());
+            }
+        }
+    }
+    let text = log.text();
+    assert!(
+        text.contains("ERROR") && text.contains("alarm=true"),
+        "{text}"
+    );
+    assert!(text.contains("is not what was deposited"), "{text}");
+}
+
+#[tokio::test]
+async fn a_read_that_breaks_off_cuts_the_connection() {
+    let log = Log::default();
+    let _guard = log.collect();
+    let bytes = noise(700_000);
+    let faults = [
+        Fault::cut(300_000, ErrorKind::Unavailable),
+        Fault::truncate(300_000),
+        Fault::truncate(699_999),
+    ];
+    for fault in faults {
+        for more in ["", "Range: bytes=0-699998\r\n"] {
+            let site = Site::new().await;
+            let uri = site.put(Who::Worker, &bytes).await;
+            let limited = if more.is_empty() {
+                fault.clone()
+            } else {
+                Fault::truncate(100)
+            };
+            site.backend.inject(limited);
+            if let Some(answer) = fetch(&site, &uri, more).await {
+                let length: usize = answer.header("content-length").unwrap().parse().unwrap();
+                assert!(
+                    answer.body.len() < length,
+                    "{} of {length}",
+                    answer.body.len()
+                );
+                assert!(bytes.starts_with(&answer.body));
+            }
+            assert_eq!(site.backend.pending(), 0);
+        }
+    }
+    assert!(log.text().contains("broke off"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_lost_blob_is_a_fault_and_not_an_absence() {
+    let site = Site::new().await;
+    let uri = site.put(Who::Worker, b"bytes").await;
+    let id = uri.rsplit('/').next().unwrap().parse().unwrap();
+    artifact_backend::ArtifactInventory::delete(&site.mem, id)
+        .await
+        .unwrap();
+    site.get(Who::Worker, &uri, &[])
+        .await
+        .assert_problem(500, "about:blank", "lost");
+    site.get(Who::Neighbour, &uri, &[])
+        .await
+        .assert_problem(403, "forbidden", "lost");
+}
