@@ -76,16 +76,16 @@ fn noise(size: usize) -> Bytes {
 
 impl Cell {
     pub fn run(&self, subject: &Subject, window: Duration, blobs: u64) -> Result<Outcome> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
         let bytes = noise(self.size.min(16 << 20));
         self.grow(subject, &runtime, blobs)?;
         match self.work {
-            Work::Store => {
-                self.repeat(subject, &runtime, window, move |subject, _| {
-                    let (subject, bytes) = (subject.clone(), bytes.clone());
-                    async move { subject.store(ArtifactId::mint(), bytes).await }
-                })
-            }
+            Work::Store => self.repeat(subject, &runtime, window, move |subject, _| {
+                let (subject, bytes) = (subject.clone(), bytes.clone());
+                async move { subject.store(ArtifactId::mint(), bytes).await }
+            }),
             Work::Load | Work::ColdLoad | Work::Quiet => {
                 let ids = self.lay(subject, &runtime, &bytes)?;
                 let size = self.size;
@@ -124,13 +124,19 @@ impl Cell {
                 runtime.block_on(subject.upload(id, &self.pieces()))?;
                 runtime.block_on(subject.download(id))?;
                 self.once(&runtime, || async {
-                    ensure!(subject.download(id).await? == self.size as u64, "a short download");
+                    ensure!(
+                        subject.download(id).await? == self.size as u64,
+                        "a short download"
+                    );
                     Ok(())
                 })
             }
             Work::Mixed => {
                 let ids = self.lay(subject, &runtime, &bytes)?;
-                let large = Self { size: 256 << 20, ..*self };
+                let large = Self {
+                    size: 256 << 20,
+                    ..*self
+                };
                 let stop = Arc::new(AtomicBool::new(false));
                 let background = runtime.spawn({
                     let (subject, stop) = (subject.clone(), Arc::clone(&stop));
@@ -176,8 +182,13 @@ impl Cell {
                 let (subject, left) = (subject.clone(), Arc::clone(&left));
                 runtime.spawn(async move {
                     let take = |n: usize| n.checked_sub(1);
-                    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-                        subject.store(ArtifactId::mint(), Bytes::from_static(b"small")).await?;
+                    while left
+                        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                        .is_ok()
+                    {
+                        subject
+                            .store(ArtifactId::mint(), Bytes::from_static(b"small"))
+                            .await?;
                     }
                     anyhow::Ok(())
                 })
@@ -190,7 +201,12 @@ impl Cell {
     }
 
     /// Stores the blobs that loads go over.
-    fn lay(&self, subject: &Subject, runtime: &Runtime, bytes: &Bytes) -> Result<Arc<[ArtifactId]>> {
+    fn lay(
+        &self,
+        subject: &Subject,
+        runtime: &Runtime,
+        bytes: &Bytes,
+    ) -> Result<Arc<[ArtifactId]>> {
         let count = (LOAD_SET / self.size.max(1)).clamp(self.callers, 1_000);
         let ids: Vec<_> = (0..count).map(|_| ArtifactId::mint()).collect();
         runtime.block_on(async {
@@ -204,7 +220,12 @@ impl Cell {
     }
 
     /// Each blob once, with all caches dropped before.
-    fn cold(&self, subject: &Subject, runtime: &Runtime, ids: Arc<[ArtifactId]>) -> Result<Outcome> {
+    fn cold(
+        &self,
+        subject: &Subject,
+        runtime: &Runtime,
+        ids: Arc<[ArtifactId]>,
+    ) -> Result<Outcome> {
         host::drop_caches()?;
         let next = Arc::new(AtomicUsize::new(0));
         self.drive(subject, runtime, move |subject| {
@@ -283,8 +304,9 @@ impl Cell {
                 latencies.extend(done.expect("raw calls never wait")?);
             }
         } else {
-            let tasks: Vec<_> =
-                (0..self.callers).map(|_| runtime.spawn(caller(subject.clone()))).collect();
+            let tasks: Vec<_> = (0..self.callers)
+                .map(|_| runtime.spawn(caller(subject.clone())))
+                .collect();
             for task in tasks {
                 latencies.extend(runtime.block_on(task)??);
             }
@@ -315,6 +337,13 @@ impl Cell {
         let (elapsed, cpu) = (began.elapsed(), host::cpu_time() - cpu);
         let (stall_p99, stall_max) = runtime.block_on(stall.stop());
         let rate = 1.0 / elapsed.as_secs_f64();
-        Ok(Outcome { rate, p50: elapsed, p99: elapsed, cpu, stall_p99, stall_max })
+        Ok(Outcome {
+            rate,
+            p50: elapsed,
+            p99: elapsed,
+            cpu,
+            stall_p99,
+            stall_max,
+        })
     }
 }

@@ -12,22 +12,36 @@ pub fn describe(dir: &Path) -> Result<String> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let cores = std::thread::available_parallelism()?;
     let cpu = fs::read_to_string("/proc/cpuinfo")?;
-    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown");
-    let dir = dir.canonicalize().with_context(|| format!("{} is not there", dir.display()))?;
+    let cpu = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name\t: "))
+        .unwrap_or("unknown");
+    let dir = dir
+        .canonicalize()
+        .with_context(|| format!("{} is not there", dir.display()))?;
     let mounts = fs::read_to_string("/proc/self/mounts")?;
     let mount = mounts
         .lines()
         .map(|line| line.split(' ').collect::<Vec<_>>())
         .filter(|fields| dir.starts_with(fields[1]))
         .max_by_key(|fields| fields[1].len())
-        .map_or_else(|| "unknown".to_owned(), |f| format!("{} on {} ({})", f[2], f[0], f[3]));
-    Ok(format!("Linux {}, {cores} cores of {cpu}; {mount}", kernel.trim()))
+        .map_or_else(
+            || "unknown".to_owned(),
+            |f| format!("{} on {} ({})", f[2], f[0], f[3]),
+        );
+    Ok(format!(
+        "Linux {}, {cores} cores of {cpu}; {mount}",
+        kernel.trim()
+    ))
 }
 
 /// Processor time of this process so far.
 pub fn cpu_time() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+    Duration::new(
+        now.tv_sec.unsigned_abs(),
+        u32::try_from(now.tv_nsec).unwrap_or(0),
+    )
 }
 
 /// The most memory that this process ever held, in MiB (`VmHWM` of proc_pid_status(5)).
@@ -54,13 +68,17 @@ pub struct Scratch(PathBuf, AtomicU64);
 
 impl Scratch {
     pub fn new(dir: &Path) -> Result<Self> {
-        let path = dir.canonicalize()?.join(format!("artifact-bench-{}", std::process::id()));
+        let path = dir
+            .canonicalize()?
+            .join(format!("artifact-bench-{}", std::process::id()));
         fs::create_dir(&path)?;
         Ok(Self(path, AtomicU64::new(0)))
     }
 
     pub fn fresh(&self) -> Result<PathBuf> {
-        let path = self.0.join(self.1.fetch_add(1, Ordering::Relaxed).to_string());
+        let path = self
+            .0
+            .join(self.1.fetch_add(1, Ordering::Relaxed).to_string());
         fs::create_dir(&path)?;
         Ok(path)
     }

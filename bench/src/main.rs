@@ -25,7 +25,11 @@ struct Options {
     #[arg(long, value_enum, value_delimiter = ',')]
     work: Vec<WorkName>,
     /// Sizes of a blob, in bytes.
-    #[arg(long, value_delimiter = ',', default_value = "0,4096,65536,262144,1048576,16777216")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "0,4096,65536,262144,1048576,16777216"
+    )]
     sizes: Vec<usize>,
     /// Callers at once.
     #[arg(long, value_delimiter = ',', default_value = "1,16,64")]
@@ -93,27 +97,59 @@ fn main() -> anyhow::Result<()> {
                 continue;
             }
             if wants(WorkName::Store) {
-                cells.push(Cell { work: Work::Store, size, callers });
+                cells.push(Cell {
+                    work: Work::Store,
+                    size,
+                    callers,
+                });
             }
             if wants(WorkName::Load) {
-                cells.push(Cell { work: Work::Load, size, callers });
+                cells.push(Cell {
+                    work: Work::Load,
+                    size,
+                    callers,
+                });
             }
             if wants(WorkName::ColdLoad) && size > 0 {
-                cells.push(Cell { work: Work::ColdLoad, size, callers });
+                cells.push(Cell {
+                    work: Work::ColdLoad,
+                    size,
+                    callers,
+                });
             }
         }
     }
     let stream = usize::try_from(options.stream_bytes)?;
     if wants(WorkName::Upload) {
-        cells.push(Cell { work: Work::Upload, size: stream, callers: 1 });
-        cells.push(Cell { work: Work::UploadHashed, size: stream, callers: 1 });
+        cells.push(Cell {
+            work: Work::Upload,
+            size: stream,
+            callers: 1,
+        });
+        cells.push(Cell {
+            work: Work::UploadHashed,
+            size: stream,
+            callers: 1,
+        });
     }
     if wants(WorkName::Download) {
-        cells.push(Cell { work: Work::Download, size: stream, callers: 1 });
+        cells.push(Cell {
+            work: Work::Download,
+            size: stream,
+            callers: 1,
+        });
     }
     if wants(WorkName::Mixed) {
-        cells.push(Cell { work: Work::Quiet, size: 4096, callers: 1 });
-        cells.push(Cell { work: Work::Mixed, size: 4096, callers: 1 });
+        cells.push(Cell {
+            work: Work::Quiet,
+            size: 4096,
+            callers: 1,
+        });
+        cells.push(Cell {
+            work: Work::Mixed,
+            size: 4096,
+            callers: 1,
+        });
     }
 
     let mut printed = None;
@@ -140,6 +176,9 @@ fn main() -> anyhow::Result<()> {
         }
         print!("{}", report::rows(&cell, &kinds, rounds));
     }
-    println!("\npeak memory of the whole run: {} MiB", host::peak_memory_mib());
+    println!(
+        "\npeak memory of the whole run: {} MiB",
+        host::peak_memory_mib()
+    );
     Ok(())
 }

@@ -49,7 +49,10 @@ fn median(mut rounds: Vec<Outcome>) -> Option<Outcome> {
 
 pub fn rows(cell: &Cell, kinds: &[Kind], rounds: Vec<Vec<Outcome>>) -> String {
     let medians: Vec<_> = rounds.into_iter().map(median).collect();
-    let ours = kinds.iter().position(|kind| *kind == Kind::Ours).and_then(|at| medians[at]);
+    let ours = kinds
+        .iter()
+        .position(|kind| *kind == Kind::Ours)
+        .and_then(|at| medians[at]);
     let mut text = String::new();
     for (kind, outcome) in kinds.iter().zip(&medians) {
         let Some(outcome) = outcome else { continue };

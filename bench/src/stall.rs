@@ -36,6 +36,9 @@ impl Stall {
         self.stop.store(true, Ordering::Relaxed);
         let mut late = self.task.await.expect("the timer does not panic");
         late.sort_unstable();
-        (crate::cell::percentile(&late, 99), late.last().copied().unwrap_or_default())
+        (
+            crate::cell::percentile(&late, 99),
+            late.last().copied().unwrap_or_default(),
+        )
     }
 }

@@ -38,7 +38,8 @@ pub enum Kind {
 
 impl Kind {
     pub fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
 
@@ -104,7 +105,10 @@ impl Subject {
             Self::Ours(backend) => backend.store(id, bytes).await?,
             Self::Raw(raw) => raw.store(id, &bytes)?,
             Self::ObjectStore(store) => {
-                let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+                let options = PutOptions {
+                    mode: PutMode::Create,
+                    ..PutOptions::default()
+                };
                 store.put_opts(&key(id), bytes.into(), options).await?;
             }
             Self::Opendal(operator) => {
@@ -225,7 +229,10 @@ pub struct Raw {
 
 impl Raw {
     fn open(root: &Path, second_sync: bool) -> Result<Self> {
-        Ok(Self { folder: std::fs::File::open(root)?, second_sync })
+        Ok(Self {
+            folder: std::fs::File::open(root)?,
+            second_sync,
+        })
     }
 
     fn temporary(&self) -> Result<std::fs::File> {
@@ -237,7 +244,13 @@ impl Raw {
         use std::os::fd::AsRawFd;
         rustix::fs::fsync(file)?;
         let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-        rustix::fs::linkat(CWD, link, &self.folder, id.to_string(), AtFlags::SYMLINK_FOLLOW)?;
+        rustix::fs::linkat(
+            CWD,
+            link,
+            &self.folder,
+            id.to_string(),
+            AtFlags::SYMLINK_FOLLOW,
+        )?;
         if self.second_sync {
             rustix::fs::fsync(file)?;
         }
