@@ -43,7 +43,7 @@ impl Selftest {
         writeln!(out, "| store | {} |", models.join(" | "))?;
         writeln!(out, "|---|{}", "---|".repeat(models.len()))?;
         let mut total = BTreeMap::<String, Report>::new();
-        let (mut missed, mut accused) = (Vec::new(), Vec::new());
+        let (mut missed, mut accused, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
         for (name, class) in self.stores() {
             let row = self.row(name, class)?;
             let cells: Vec<_> = models.iter().map(|model| row[model].cell()).collect();
@@ -53,6 +53,15 @@ impl Selftest {
                 Class::Watched => format!("*{name}* (watched)"),
             };
             writeln!(out, "| {name} | {} |", cells.join(" | "))?;
+            // Nothing that a store does may make a file system unusable, or end a plain run badly:
+            // whatever this is, it is not that a flaw was caught.
+            for report in row
+                .values()
+                .filter(|report| report.counts.contains_key("unusable"))
+            {
+                writeln!(out, "\n{report}")?;
+                unusable.push(name.clone());
+            }
             let clean = row.values().all(Report::is_clean);
             if class == Class::Wrong && clean {
                 missed.push(name);
@@ -88,7 +97,8 @@ impl Selftest {
             out,
             "\nwrong stores missed: {missed:?}; right stores accused: {accused:?}"
         )?;
-        Ok(missed.is_empty() && accused.is_empty())
+        writeln!(out, "file systems that became unusable under: {unusable:?}")?;
+        Ok(missed.is_empty() && accused.is_empty() && unusable.is_empty())
     }
 
     fn stores(&self) -> Vec<(&'static str, Class)> {
