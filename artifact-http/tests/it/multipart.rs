@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assume, proptest};
+use proptest::sample::{Index, select};
 
 use crate::support::{BOUNDARY, FILE, Reply, Site, Who, deposit_as, form, noise};
 
@@ -243,6 +246,80 @@ async fn little_is_read_of_a_body_without_a_part() {
             assert!(read <= (16 << 10) + 2 * length as u64 + 2, "{name}: {read}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_lies_far_behind_the_end_is_looked_at_too() {
+    // Frames so large that they are not put together: the last ones never reach the parser.
+    let site = Site::new().await;
+    let blank = [form(&[(FILE, &noise(20_000))]), vec![b' '; 15_900]].concat();
+    for length in [8 << 10, 10_000, 16 << 10] {
+        let reply = post(&site, frames([&blank[..], b"x"].concat(), length).0).await;
+        reply.assert_problem(400, "bad-request", "a letter behind the spaces");
+        assert!(reply.text().contains("last boundary"), "{}", reply.text());
+        site.assert_empty("a letter behind the spaces").await;
+    }
+    for length in [8 << 10, 10_000, 16 << 10] {
+        let reply = post(&site, frames(blank.clone(), length).0).await;
+        assert_eq!(reply.status, 201, "{length}: {}", reply.text());
+    }
+}
+
+proptest! {
+    /// Whatever the bytes are and however they are cut, the same come back; cut short, nothing does.
+    #[test]
+    fn any_bytes_in_any_frames(
+        words in vec(select(WORDS), 0..200),
+        cuts in vec(1_usize..3000, 1..20),
+        short in any::<Index>(),
+    ) {
+        let bytes = words.concat();
+        // What no client may have in its bytes; RFC 2046, section 5.1.1.
+        let delimiter = format!("\r\n--{BOUNDARY}").into_bytes();
+        prop_assume!(!bytes.windows(delimiter.len()).any(|here| here == delimiter));
+        let whole = form(&[(FILE, &bytes)]);
+        // Without the last CRLF nothing is missing, so a cut is before that.
+        let short = whole[..short.index(whole.len() - 2)].to_vec();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let site = Site::new().await;
+            let reply = post(&site, cut(short, cuts.clone())).await;
+            reply.assert_problem(400, "bad-request", "cut short");
+            site.assert_empty("cut short").await;
+            let reply = post(&site, cut(whole, cuts.clone())).await;
+            assert_eq!(reply.status, 201, "{}", reply.text());
+            let uri = reply.json()["artifacts_uri"].as_str().unwrap().to_owned();
+            assert_eq!(site.get(Who::Worker, &uri, &[]).await.body, bytes);
+        });
+    }
+}
+
+/// What bodies are made of: what delimiters are made of, and what is nearly one.
+const WORDS: &[&[u8]] = &[
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"--",
+    b"\r\n--",
+    b"-",
+    b"xXx-boundary-xX",
+    b"\r\n--xXx-",
+    b" --xXx-boundary-xXx",
+    b"\0",
+    b"\xff",
+    b"plain words",
+    &[b'z'; 5000],
+];
+
+/// A body cut at these lengths, over and over.
+fn cut(bytes: Vec<u8>, lengths: Vec<usize>) -> Body {
+    let mut bytes = Bytes::from(bytes);
+    let mut lengths = lengths.into_iter().cycle();
+    Body::from_stream(stream::iter(std::iter::from_fn(move || {
+        let length = lengths.next()?.min(bytes.len());
+        (!bytes.is_empty()).then(|| Ok::<_, Infallible>(bytes.split_to(length)))
+    })))
 }
 
 #[tokio::test]

@@ -1,61 +1,19 @@
 //! A secret reaches no log line, no answer and no Debug print.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use artifact_backend_conformance::Fault;
 use artifact_http::{AdminToken, HttpConfig};
 use axum::body::Body;
 use http::Method;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{FILE, Site, Who, deposit_as, form, reply, request};
-
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// Collects everything down to trace, on this thread, until the guard is dropped.
-    pub(crate) fn collect(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(LevelFilter::TRACE)
-            .with_ansi(false)
-            .with_writer(self.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
+use crate::support::{FILE, Log, Site, Who, deposit_as, form, reply, request};
 
 const CANARY: &str = "canary-4b1f-9c27-canary";
 
 #[tokio::test]
 async fn no_secret_is_logged_or_answered() {
-    let log = Log::default();
-    let _guard = log.collect();
+    let log = Log::collect();
     let site = Site::new().await;
     let real = AdminToken::new(CANARY).unwrap();
     assert!(!format!("{real:?}").contains("canary"));
@@ -97,8 +55,7 @@ async fn no_secret_is_logged_or_answered() {
 
 #[tokio::test]
 async fn the_log_tells_the_chain_that_the_client_is_not_told() {
-    let log = Log::default();
-    let _guard = log.collect();
+    let log = Log::collect();
     let site = Site::new().await;
     let kind = artifact_backend::ErrorKind::Unexpected;
     site.backend

@@ -3,8 +3,7 @@
 use artifact_backend::ErrorKind;
 use artifact_backend_conformance::Fault;
 
-use crate::secrets::Log;
-use crate::support::{Answer, Site, Who, Wire, bearer, fetch_path, noise};
+use crate::support::{Answer, Log, Site, Who, Wire, bearer, fetch_path, noise};
 
 async fn fetch(site: &Site, uri: &str, more: &str) -> Option<Answer> {
     let mut wire = Wire::new(site.router.clone()).await;
@@ -20,8 +19,7 @@ async fn fetch(site: &Site, uri: &str, more: &str) -> Option<Answer> {
 
 #[tokio::test]
 async fn a_changed_byte_cuts_the_connection() {
-    let log = Log::default();
-    let _guard = log.collect();
+    let log = Log::collect();
     for size in [1, 1000, 700_000] {
         let site = Site::new().await;
         let bytes = noise(size);
@@ -51,8 +49,7 @@ async fn a_changed_byte_cuts_the_connection() {
 
 #[tokio::test]
 async fn a_read_that_breaks_off_cuts_the_connection() {
-    let log = Log::default();
-    let _guard = log.collect();
+    let log = Log::collect();
     let bytes = noise(700_000);
     let faults = [
         Fault::cut(300_000, ErrorKind::Unavailable),

@@ -1,5 +1,6 @@
 //! A store in memory behind the router, and requests to it.
 
+mod log;
 mod principals;
 mod wire;
 
@@ -20,6 +21,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
+pub(crate) use self::log::Log;
 pub(crate) use self::principals::{Tokens, Who, bearer};
 pub(crate) use self::wire::{Answer, Wire};
 
@@ -54,6 +56,7 @@ impl Site {
     }
 
     pub(crate) async fn with(config: HttpConfig) -> Self {
+        log::subscribe();
         let rows = Arc::new(MemoryRows::new());
         let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
         for name in [HOME, ELSEWHERE] {
