@@ -10,7 +10,8 @@ use crate::protocol::Line;
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
     blobs: BTreeMap<String, Blob>,
-    twice: BTreeSet<String>,
+    /// Promises that were broken at once, whatever survives.
+    broken: BTreeSet<Finding>,
     version: u64,
 }
 
@@ -53,7 +54,7 @@ impl Claims {
                 }
                 if blob.acked.is_some() {
                     // The first answer counts: a second Ok for one id is wrong by itself.
-                    self.twice.insert(id.clone());
+                    self.broken.insert(Finding::AckedTwice(id.clone()));
                 } else {
                     blob.acked = Some(*digest);
                 }
@@ -69,6 +70,23 @@ impl Claims {
                 blob.deletion = Deletion::Begun;
             }
             Line::Deleted(id) => self.blob(id).deletion = Deletion::Done,
+            Line::Got(id, digest) => {
+                let blob = self.blob(id);
+                // With two deposits of one id in flight, only the acknowledged one is known to win.
+                let right = match blob.acked {
+                    Some(acked) => acked == *digest,
+                    None => blob.tried.contains(digest),
+                };
+                if !right {
+                    self.broken.insert(Finding::Misread(id.clone()));
+                }
+            }
+            Line::Absent(id) => {
+                let blob = self.blob(id);
+                if blob.acked.is_some() || blob.exists {
+                    self.broken.insert(Finding::Denied(id.clone()));
+                }
+            }
             Line::Unsupported(_) => {}
         }
     }
@@ -92,12 +110,7 @@ impl Claims {
 
     /// Every promise that `visible` breaks.
     pub fn judge(&self, visible: &[Visible]) -> Vec<Finding> {
-        let mut findings: Vec<_> = self
-            .twice
-            .iter()
-            .cloned()
-            .map(Finding::AckedTwice)
-            .collect();
+        let mut findings: Vec<_> = self.broken.iter().cloned().collect();
         let mut there = BTreeSet::new();
         for visible in visible {
             match visible {

@@ -36,8 +36,16 @@ pub enum Finding {
     Resurrected(String),
     /// Two stores of one id were both acknowledged.
     AckedTwice(String),
+    /// A reader was given bytes that nobody stored.
+    Misread(String),
+    /// A reader was told that a blob does not exist, after it was acknowledged.
+    Denied(String),
+    /// Something was acknowledged after a sync had failed in the same operation.
+    AckedUnsynced(String),
     /// A file where no sweep looks.
     Stray(String),
+    /// The subject died of what happened to it, or did not end.
+    Died(String),
     /// The checker program failed, or the file system could not be repaired or mounted.
     Unusable(String),
 }
@@ -54,7 +62,11 @@ impl Finding {
             Self::Unreadable(..) => "unreadable",
             Self::Resurrected(_) => "resurrected",
             Self::AckedTwice(_) => "acked-twice",
+            Self::Misread(_) => "misread",
+            Self::Denied(_) => "denied",
+            Self::AckedUnsynced(_) => "acked-unsynced",
             Self::Stray(_) => "stray",
+            Self::Died(_) => "died",
             Self::Unusable(_) => "unusable",
         }
     }
@@ -71,6 +83,10 @@ impl fmt::Display for Finding {
             Self::Unreadable(id, why) => write!(f, "{id} is visible and cannot be read: {why}"),
             Self::Resurrected(id) => write!(f, "{id} was deleted and is there again"),
             Self::AckedTwice(id) => write!(f, "{id} was acknowledged to two stores"),
+            Self::Misread(id) => write!(f, "{id} was read as bytes that nobody stored"),
+            Self::Denied(id) => write!(f, "{id} was acknowledged, and a reader told it is absent"),
+            Self::AckedUnsynced(id) => write!(f, "{id} was answered for after a failed sync"),
+            Self::Died(how) => write!(f, "the subject died of it: {how}"),
             Self::Stray(what) => write!(f, "{what} lies where no sweep looks"),
             Self::Unusable(why) => write!(f, "nothing can be read at all: {why}"),
         }

@@ -16,9 +16,11 @@ mod tree;
 mod report;
 mod subject;
 
-// The two simulators.
+// The two simulators, and the sweep over system calls.
 pub mod block;
 pub mod strict;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod syscalls;
 
 mod clock;
 mod guard;

@@ -19,6 +19,10 @@ pub enum Line {
     Delete(String),
     /// `DELETED id`: the deletion was answered Ok; from here on the blob must stay absent.
     Deleted(String),
+    /// `GOT id sha256`: a load was answered with these bytes.
+    Got(String, Digest),
+    /// `ABSENT id`: a load was answered that there is no such blob.
+    Absent(String),
     /// `UNSUPPORTED why`: the subject cannot work on this file system at all.
     Unsupported(String),
 }
@@ -37,6 +41,8 @@ impl Line {
             "EXISTS" => Self::Exists(rest.to_owned()),
             "DELETE" => Self::Delete(rest.to_owned()),
             "DELETED" => Self::Deleted(rest.to_owned()),
+            "GOT" => pair().map(|(id, digest)| Self::Got(id, digest))?,
+            "ABSENT" => Self::Absent(rest.to_owned()),
             "UNSUPPORTED" => Self::Unsupported(rest.to_owned()),
             _ => return None,
         })

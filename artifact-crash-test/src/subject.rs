@@ -106,10 +106,39 @@ impl Subject {
             .collect()))
     }
 
+    /// Starts `run ROOT`, stopped before its first instruction, as a process group of its own. The
+    /// caller waits for it.
+    pub(crate) fn start_stopped(&self, root: &Path) -> Result<Stopped> {
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args(["-c", "kill -STOP $$; exec \"$@\"", "subject"])
+            .arg(&self.program);
+        let output = tempfile::tempfile().map_err(Error::io("make a temporary file"))?;
+        let (child, errors) = self.spawn(shell, "run", root, output.into())?;
+        Ok(Stopped {
+            process: child.id(),
+            errors,
+        })
+    }
+
+    pub(crate) fn time_limit(&self) -> Duration {
+        self.time_limit
+    }
+
     fn start(&self, verb: &str, root: &Path, stdout: Stdio) -> Result<(Child, File)> {
+        self.spawn(Command::new(&self.program), verb, root, stdout)
+    }
+
+    fn spawn(
+        &self,
+        mut command: Command,
+        verb: &str,
+        root: &Path,
+        stdout: Stdio,
+    ) -> Result<(Child, File)> {
         let errors = tempfile::tempfile().map_err(Error::io("make a temporary file"))?;
         let copy = errors.try_clone().map_err(Error::io("copy a descriptor"))?;
-        let child = Command::new(&self.program)
+        let child = command
             .args(&self.args)
             .arg(verb)
             .arg(root)
@@ -145,6 +174,20 @@ impl Subject {
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }
+    }
+}
+
+/// A subject that was started and stopped.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub(crate) process: u32,
+    errors: File,
+}
+
+impl Stopped {
+    /// The end of what it wrote to standard error.
+    pub(crate) fn errors(self) -> String {
+        tail(self.errors)
     }
 }
 

@@ -14,4 +14,5 @@ mod disk;
 mod fuzz_replay;
 mod opening;
 mod sweep;
+mod syscalls;
 mod world;

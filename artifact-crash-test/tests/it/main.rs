@@ -10,3 +10,4 @@ mod block;
 mod cli;
 mod harness;
 mod strict;
+mod syscalls;

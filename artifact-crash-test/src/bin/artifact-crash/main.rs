@@ -30,6 +30,8 @@ enum Command {
     Fuse(simulate::Fuse),
     /// Crashes of a run on a real file system on a recording block device.
     Block(simulate::Block),
+    /// One fault a run at each system call that a subject makes between its lines BEGIN and END.
+    Syscalls(simulate::Syscalls),
     /// Every wrong store and every right one on every model; prints the table.
     Selftest(selftest::Selftest),
     /// One of the stores that the simulator is tested on, as a subject.
@@ -55,6 +57,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let clean = match Cli::parse().command {
         Command::Fuse(fuse) => fuse.run()?,
         Command::Block(block) => block.run()?,
+        Command::Syscalls(syscalls) => syscalls.run()?,
         Command::Selftest(selftest) => selftest.run()?,
         Command::Store {
             kind,

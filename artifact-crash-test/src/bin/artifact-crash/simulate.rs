@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use artifact_crash_test::block::{self, BlockExploration, BlockOptions, FileSystem};
 use artifact_crash_test::strict::{self, Exploration, Options, SweepOptions};
-use artifact_crash_test::{Checker, Layout, Report, Subject};
+use artifact_crash_test::{Checker, Layout, Report, Subject, syscalls};
 
 /// The subject, and how what it left is read.
 #[derive(Debug, clap::Args)]
@@ -137,6 +138,44 @@ impl Block {
                 .with_states(*states)
                 .with_seed(tested.seed + run);
             report.merge(block::explore(&recording, &checker, &exploration)?);
+        }
+        Tested::print(&report)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Syscalls {
+    #[command(flatten)]
+    tested: Tested,
+    /// Where the folders are made that the subject is run on; by default where temporary files are.
+    #[arg(long = "in", value_name = "FOLDER")]
+    parent: Option<PathBuf>,
+    /// Print the system calls that were swept.
+    #[arg(long)]
+    calls: bool,
+}
+
+impl Syscalls {
+    pub(crate) fn run(&self) -> anyhow::Result<bool> {
+        let Self {
+            tested,
+            parent,
+            calls,
+        } = self;
+        let parent = match parent {
+            Some(parent) => tempfile::tempdir_in(parent),
+            None => tempfile::tempdir(),
+        }?;
+        let mut report = Report::default();
+        for _ in 0..tested.runs {
+            let checkers = [tested.checker()?];
+            let swept = syscalls::sweep(&tested.subject(), parent.path(), &checkers)?;
+            if *calls {
+                for call in &swept.calls {
+                    writeln!(std::io::stdout(), "{call}")?;
+                }
+            }
+            report.merge(swept.report);
         }
         Tested::print(&report)
     }

@@ -29,6 +29,7 @@ pub(crate) fn run(recipe: Recipe, root: &Path, workload: Workload) -> anyhow::Re
     let Workload { rounds, threads } = workload;
     let store = Store::open(recipe, root)?;
     let barrier = Barrier::new(threads);
+    say("BEGIN")?;
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
             .map(|thread| {
@@ -41,6 +42,7 @@ pub(crate) fn run(recipe: Recipe, root: &Path, workload: Workload) -> anyhow::Re
             .map(|thread| thread.join().expect("no worker panics"))
             .collect()
     });
+    say("END")?;
     results.into_iter().collect()
 }
 

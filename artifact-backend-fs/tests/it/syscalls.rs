@@ -1,0 +1,133 @@
+//! Every system call of every operation: killed there, failing there, cut short there; then opened
+//! again and looked at.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use artifact_crash_test::syscalls::{self, SyscallSweep};
+use artifact_crash_test::{Checker, Layout, Subject};
+
+use crate::world::skip;
+
+/// The program beside this one that performs one operation.
+pub(crate) fn subject(named: bool, operation: &str) -> Subject {
+    let mut program = std::env::current_exe().unwrap();
+    program.pop();
+    program.pop();
+    let program: PathBuf = program.join("examples/syscall_subject");
+    assert!(
+        program.exists(),
+        "{} is not built; run: cargo build -p artifact-backend-fs --examples",
+        program.display()
+    );
+    let subject = Subject::new(program).with_time_limit(Duration::from_secs(20));
+    let subject = if named {
+        subject.with_arg("--named")
+    } else {
+        subject
+    };
+    subject.with_arg(operation)
+}
+
+fn sweep(named: bool, operation: &str) -> Option<SyscallSweep> {
+    let available = syscalls::available();
+    let how = "allow ptrace(2), for example outside a container";
+    if skip(available.is_ok(), "faults at system calls", how) {
+        return None;
+    }
+    let subject = subject(named, operation);
+    let parent = tempfile::tempdir().unwrap();
+    let layout = Layout::new(["blobs/{hex32}"], ["staging/*", "artifact-format"]).unwrap();
+    // First the paths alone, as a foreigner sees them, then the library, which may tidy up.
+    let checkers = [Checker::from(layout), Checker::from(subject.clone())];
+    Some(syscalls::sweep(&subject, parent.path(), &checkers).unwrap())
+}
+
+/// With unnamed temporaries and with named ones.
+fn survives(operation: &str, wanted: &[&str]) {
+    for named in [false, true] {
+        survives_with(named, operation, wanted);
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the counts are for whoever asks with --nocapture"
+)]
+fn survives_with(named: bool, operation: &str, wanted: &[&str]) {
+    let Some(swept) = sweep(named, operation) else {
+        return;
+    };
+    let calls: Vec<_> = swept.calls.iter().map(|call| call.name).collect();
+    let report = &swept.report;
+    let what = format!("{operation}, named {named}");
+    println!("{what}: {} calls, {} faults", calls.len(), report.faults);
+    assert!(report.is_clean(), "{what}:\n{report}");
+    assert_eq!(swept.not_reached, 0, "{what}: {calls:?}");
+    for name in wanted {
+        assert!(calls.contains(name), "{what}: {name} is not in {calls:?}");
+    }
+}
+
+#[test]
+fn opening_survives_every_system_call() {
+    survives_with(false, "open", &["mkdirat", "openat2", "linkat", "fsync"]);
+}
+
+#[test]
+fn a_store_survives_every_system_call() {
+    survives("store", &["write", "fsync", "linkat"]);
+}
+
+#[test]
+fn a_store_of_an_empty_blob_survives_every_system_call() {
+    survives("store-empty", &["fsync", "linkat"]);
+}
+
+#[test]
+fn a_store_of_a_taken_id_survives_every_system_call() {
+    survives("store-again", &["write", "fsync", "linkat"]);
+}
+
+#[test]
+fn an_upload_survives_every_system_call() {
+    let wanted = [
+        "fallocate",
+        "write",
+        "fadvise64",
+        "ftruncate",
+        "fsync",
+        "linkat",
+    ];
+    survives("upload", &wanted);
+}
+
+#[test]
+fn an_abandoned_upload_survives_every_system_call() {
+    survives("upload-abort", &["write"]);
+    survives("upload-drop", &["write"]);
+}
+
+#[test]
+fn a_load_survives_every_system_call() {
+    survives_with(false, "load", &["openat2", "fstat", "preadv2"]);
+    survives_with(false, "load-waits", &["openat2", "fstat", "pread64"]);
+    survives_with(false, "load-absent", &["openat2", "fstat"]);
+    survives_with(false, "download", &["openat2", "fstat", "pread64"]);
+}
+
+#[test]
+fn a_deletion_survives_every_system_call() {
+    survives_with(false, "delete", &["newfstatat", "unlinkat", "fsync"]);
+}
+
+#[test]
+fn looking_around_survives_every_system_call() {
+    survives_with(false, "stat", &["newfstatat"]);
+    survives_with(false, "list", &["getdents64", "newfstatat"]);
+}
+
+#[test]
+fn a_sweep_survives_every_system_call() {
+    survives_with(true, "sweep", &["getdents64", "flock", "unlinkat"]);
+}

@@ -1,0 +1,118 @@
+//! The sweep over system calls, on stores that are right and wrong on purpose.
+
+use artifact_crash_test::syscalls::{Fault, SyscallSweep, available, sweep, trace};
+use artifact_crash_test::{Ended, ErrorKind, Line, Subject};
+
+use crate::harness::{kinds, layout, ready, store};
+
+fn swept(kind: &str) -> SyscallSweep {
+    let parent = tempfile::tempdir().unwrap();
+    let subject = store(kind, 1).with_arg("--threads").with_arg("1");
+    sweep(&subject, parent.path(), &[layout().into()]).unwrap()
+}
+
+#[test]
+fn no_right_store_is_accused() {
+    if !ready(available()) {
+        return;
+    }
+    for kind in ["named-staging", "fan-out", "tmpfile-two-syncs"] {
+        let swept = swept(kind);
+        assert!(swept.report.is_clean(), "{kind}: {}", swept.report);
+        assert!(swept.report.faults > 100, "{kind}: {}", swept.report);
+        assert_eq!(swept.not_reached, 0, "{kind}");
+    }
+}
+
+#[test]
+fn every_store_that_is_wrong_about_a_system_call_is_caught() {
+    if !ready(available()) {
+        return;
+    }
+    let wrong = [
+        ("in-place", "partial"),
+        ("ignored-short-write", "changed"),
+        ("ignored-sync-error", "acked-unsynced"),
+        ("retried-sync", "acked-unsynced"),
+        ("stray-names", "stray"),
+    ];
+    for (kind, finding) in wrong {
+        let swept = swept(kind);
+        let kinds = kinds(&swept.report);
+        assert!(kinds.contains(finding), "{kind}: {}", swept.report);
+    }
+}
+
+fn shell(script: &str) -> Subject {
+    Subject::new("/bin/sh").with_arg("-c").with_arg(script)
+}
+
+#[test]
+fn what_is_done_at_a_call_happens_there_and_only_there() {
+    if !ready(available()) {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, b"word\n").unwrap();
+    let script = format!(
+        "echo BEGIN; read word < {} || exit 3; echo END",
+        file.path().display()
+    );
+    let reads = |fault: Option<Fault>| {
+        let run = trace(&shell(&script), root.path(), |call| {
+            fault.filter(|_| call.name == "openat" && call.on.ends_with("/gone"))
+        });
+        run.unwrap()
+    };
+    let run = reads(None);
+    assert_eq!(run.ended, Ended::Well);
+    let opened = file.path().display().to_string();
+    let names: Vec<_> = run.calls.iter().map(|call| call.name).collect();
+    assert!(
+        run.calls
+            .iter()
+            .any(|call| call.name == "openat" && call.on == opened),
+        "{names:?}"
+    );
+    assert_eq!(run.lines, Vec::<Line>::new());
+    // A fault that is for another path strikes nothing.
+    assert_eq!(reads(Some(Fault::KillBefore)).ended, Ended::Well);
+
+    let killed = trace(&shell(&script), root.path(), |call| {
+        (call.on == opened).then_some(Fault::KillBefore)
+    });
+    assert_eq!(killed.unwrap().ended, Ended::Killed);
+    let failed = trace(&shell(&script), root.path(), |call| {
+        (call.on == opened).then_some(Fault::Fail(rustix::io::Errno::ACCESS))
+    });
+    assert!(matches!(failed.unwrap().ended, Ended::Badly(how) if how.contains(", 3)")));
+}
+
+#[test]
+fn a_subject_that_never_begins_is_an_error() {
+    if !ready(available()) {
+        return;
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let error = sweep(&shell("echo END"), parent.path(), &[layout().into()]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Subject);
+    assert!(
+        error.to_string().contains("between BEGIN and END"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_subject_that_hangs_is_ended() {
+    if !ready(available()) {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let limit = std::time::Duration::from_millis(300);
+    let subject = shell("echo BEGIN; exec sleep 1000").with_time_limit(limit);
+    assert_eq!(
+        trace(&subject, root.path(), |_| None).unwrap().ended,
+        Ended::Late
+    );
+}
