@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod attacks;
 mod contract;
 mod disk;
 mod fuzz_replay;

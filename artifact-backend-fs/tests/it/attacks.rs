@@ -1,0 +1,336 @@
+//! A co-tenant who changes the folder while a system call of ours waits: at each call of each operation,
+//! each change in turn. Nothing outside is ever written or read, nothing foreign is acknowledged or
+//! given to a reader, and nothing hangs or panics.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use artifact_backend::Sha256Digest;
+use artifact_crash_test::syscalls::{self, Call, Traced};
+use artifact_crash_test::{Digest, Ended, Line};
+use sha2::Digest as _;
+
+use crate::syscalls::subject;
+use crate::world::{SECRET, World, names, skip};
+
+/// The two ids of the subject: there before the operation, and stored by it.
+const OLD: &str = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
+const NEW: &str = "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b";
+
+/// What a co-tenant does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attack {
+    /// The root moves away, and a symlink to a place outside comes in its stead.
+    RootToSymlink,
+    /// The root moves away, and another store's folder comes in its stead.
+    RootToStranger,
+    /// The root moves away, and nothing comes.
+    RootAway,
+    /// The folder of blobs moves away, and a symlink to a folder outside comes.
+    BlobsToSymlink,
+    /// The folder of blobs moves away, and a folder with foreign files of valid names comes.
+    BlobsToStranger,
+    /// The folder of blobs is removed with all in it.
+    BlobsRemoved,
+    /// The staging folder moves away, and a symlink to a folder outside comes.
+    StagingToSymlink,
+    /// Each temporary is exchanged for a foreign file under the same name.
+    StagedToForeign,
+    /// Each temporary is exchanged for a symlink to a file outside.
+    StagedToSymlink,
+    /// Each temporary is exchanged for a second name of a file outside.
+    StagedToHardLink,
+    /// Each temporary is removed.
+    StagedRemoved,
+    /// What lies under the blobs' names is exchanged for a foreign file, ...
+    LeafToForeign,
+    /// ... a symlink to a file outside,
+    LeafToSymlink,
+    /// a symlink to nothing,
+    LeafToDangling,
+    /// a second name of a file outside,
+    LeafToHardLink,
+    /// a FIFO,
+    LeafToFifo,
+    /// a folder,
+    LeafToFolder,
+    /// nothing,
+    LeafRemoved,
+    /// or what was there, cut short in place,
+    LeafShrunk,
+    /// or made longer.
+    LeafGrown,
+}
+
+const ATTACKS: [Attack; 20] = [
+    Attack::RootToSymlink,
+    Attack::RootToStranger,
+    Attack::RootAway,
+    Attack::BlobsToSymlink,
+    Attack::BlobsToStranger,
+    Attack::BlobsRemoved,
+    Attack::StagingToSymlink,
+    Attack::StagedToForeign,
+    Attack::StagedToSymlink,
+    Attack::StagedToHardLink,
+    Attack::StagedRemoved,
+    Attack::LeafToForeign,
+    Attack::LeafToSymlink,
+    Attack::LeafToDangling,
+    Attack::LeafToHardLink,
+    Attack::LeafToFifo,
+    Attack::LeafToFolder,
+    Attack::LeafRemoved,
+    Attack::LeafShrunk,
+    Attack::LeafGrown,
+];
+
+const FOREIGN: &[u8] = b"bytes of a foreigner";
+
+impl Attack {
+    /// Whether a blob that was acknowledged may be gone after it: whoever can remove files can.
+    fn removes(self) -> bool {
+        matches!(
+            self,
+            Self::BlobsRemoved
+                | Self::LeafToForeign
+                | Self::LeafToSymlink
+                | Self::LeafToDangling
+                | Self::LeafToHardLink
+                | Self::LeafToFifo
+                | Self::LeafToFolder
+                | Self::LeafRemoved
+                | Self::LeafShrunk
+                | Self::LeafGrown
+        )
+    }
+
+    fn strike(self, world: &World) {
+        let (root, away) = (world.root(), world.root().with_file_name("away"));
+        let (blobs, staging) = (root.join("blobs"), root.join("staging"));
+        let outside = world.outside();
+        match self {
+            Self::RootToSymlink => {
+                fs::rename(&root, &away).unwrap();
+                symlink(&outside, &root).unwrap();
+            }
+            Self::RootToStranger => {
+                fs::rename(&root, &away).unwrap();
+                fs::create_dir(&root).unwrap();
+                stranger(&root.join("blobs"));
+            }
+            Self::RootAway => fs::rename(&root, &away).unwrap(),
+            Self::BlobsToSymlink => {
+                fs::rename(&blobs, &away).unwrap();
+                symlink(&outside, &blobs).unwrap();
+            }
+            Self::BlobsToStranger => {
+                fs::rename(&blobs, &away).unwrap();
+                stranger(&blobs);
+            }
+            Self::BlobsRemoved => fs::remove_dir_all(&blobs).unwrap(),
+            Self::StagingToSymlink => {
+                fs::rename(&staging, &away).unwrap();
+                symlink(&outside, &staging).unwrap();
+            }
+            Self::StagedToForeign
+            | Self::StagedToSymlink
+            | Self::StagedToHardLink
+            | Self::StagedRemoved => {
+                for name in names(&staging) {
+                    self.exchange(world, &staging.join(name));
+                }
+            }
+            _ => {
+                for id in [OLD, NEW] {
+                    self.exchange(world, &blobs.join(id));
+                }
+            }
+        }
+    }
+
+    fn exchange(self, world: &World, path: &Path) {
+        let there = fs::symlink_metadata(path).is_ok();
+        if matches!(self, Self::LeafShrunk | Self::LeafGrown) {
+            if there {
+                fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+                let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+                let length = file.metadata().unwrap().len();
+                let shrunk = self == Self::LeafShrunk;
+                file.set_len(if shrunk { length / 2 } else { length + 1 })
+                    .unwrap();
+                fs::set_permissions(path, Permissions::from_mode(0o400)).unwrap();
+            }
+            return;
+        }
+        if there {
+            fs::remove_file(path).unwrap();
+        }
+        match self {
+            Self::StagedToForeign | Self::LeafToForeign => foreign(path),
+            Self::StagedToSymlink | Self::LeafToSymlink => symlink(world.secret(), path).unwrap(),
+            Self::LeafToDangling => symlink("nowhere", path).unwrap(),
+            Self::StagedToHardLink | Self::LeafToHardLink => {
+                fs::hard_link(world.secret(), path).unwrap();
+            }
+            Self::LeafToFifo => {
+                let mode = rustix::fs::Mode::from_raw_mode(0o400);
+                rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0)
+                    .unwrap();
+            }
+            Self::LeafToFolder => fs::create_dir(path).unwrap(),
+            _ => {}
+        }
+    }
+}
+
+/// A file of a blob's mode, whose bytes nobody deposited.
+fn foreign(path: &Path) {
+    fs::write(path, FOREIGN).unwrap();
+    // Not a blob's mode: with it, and the owner's own hand, a file cannot be told from a blob.
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A folder that looks like one of blobs.
+fn stranger(folder: &Path) {
+    fs::create_dir(folder).unwrap();
+    for id in [OLD, NEW] {
+        foreign(&folder.join(id));
+        fs::set_permissions(folder.join(id), Permissions::from_mode(0o400)).unwrap();
+    }
+}
+
+fn digest(bytes: &[u8]) -> Digest {
+    Sha256Digest::from_bytes(sha2::Sha256::digest(bytes).into())
+        .to_string()
+        .parse()
+        .unwrap()
+}
+
+/// Everything that is wrong with a run.
+fn wrongs(world: &World, attack: Attack, run: &Traced) -> Vec<String> {
+    let mut wrongs = Vec::new();
+    match &run.ended {
+        Ended::Well => {}
+        Ended::Badly(how) if how.starts_with("Exited(") && !how.contains(", 101)") => {}
+        other => wrongs.push(format!("it ended as {other:?}")),
+    }
+    let outside = names(&world.outside());
+    if outside != ["secret"] || fs::read(world.secret()).unwrap() != SECRET {
+        wrongs.push(format!("what lies outside was changed: {outside:?}"));
+    }
+    let mode = fs::metadata(world.secret()).unwrap().permissions().mode();
+    if mode & 0o7777 != 0o400 {
+        wrongs.push(format!("the mode of the file outside is {mode:o}"));
+    }
+    let forbidden = [digest(FOREIGN), digest(SECRET)];
+    let mut tried = Vec::new();
+    let deletes = run.lines.iter().any(|line| matches!(line, Line::Delete(_)));
+    for line in &run.lines {
+        match line {
+            Line::Try(id, digest) => tried.push((id.clone(), *digest)),
+            Line::Got(id, digest) if !tried.contains(&(id.clone(), *digest)) => {
+                // Changed in place by our own user before it was opened: a file like any other to
+                // this layer, and caught by the digest in the row above it. It must be whole.
+                let in_place = matches!(attack, Attack::LeafShrunk | Attack::LeafGrown);
+                if in_place && is(&world.root().join("blobs").join(id), *digest) {
+                    continue;
+                }
+                let foreign = forbidden.contains(digest);
+                wrongs.push(format!("{id} was read as other bytes, foreign: {foreign}"));
+            }
+            Line::Ack(id, digest) if !attack.removes() && !deletes => {
+                let folders = ["root/blobs", "away/blobs", "away"];
+                let parent = world.root().parent().unwrap().to_owned();
+                let paths = folders.map(|folder| parent.join(folder).join(id));
+                // The one folder that the store holds, wherever it is now.
+                if !paths.iter().any(|path| is(path, *digest)) {
+                    wrongs.push(format!("{id} was acknowledged and is nowhere"));
+                }
+            }
+            _ => {}
+        }
+    }
+    wrongs
+}
+
+fn is(path: &Path, wanted: Digest) -> bool {
+    let regular = fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    regular && digest(&fs::read(path).unwrap()) == wanted
+}
+
+/// The operation, with the attack at one call, or at none.
+fn run(named: bool, operation: &str, struck: Option<(&Call, Attack)>) -> (World, Traced) {
+    let world = World::new();
+    let subject = subject(named, operation);
+    let mut pending = struck;
+    let traced = syscalls::trace(&subject, &world.root(), |now| {
+        if let Some((call, attack)) = pending
+            && call.index == now.index
+        {
+            attack.strike(&world);
+            pending = None;
+        }
+        None
+    });
+    (world, traced.unwrap())
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the counts are for whoever asks with --nocapture"
+)]
+fn withstands(named: bool, operation: &str) {
+    let available = syscalls::available();
+    let how = "allow ptrace(2), for example outside a container";
+    if skip(available.is_ok(), "attacks during system calls", how) {
+        return;
+    }
+    let (_, plain) = run(named, operation, None);
+    assert_eq!(plain.ended, Ended::Well, "{operation}");
+    let mut attacks = 0;
+    for call in &plain.calls {
+        for attack in ATTACKS {
+            let (world, traced) = run(named, operation, Some((call, attack)));
+            let wrongs = wrongs(&world, attack, &traced);
+            assert!(
+                wrongs.is_empty(),
+                "{operation}, named {named}, {attack:?} at {call}: {wrongs:?}"
+            );
+            attacks += 1;
+        }
+    }
+    println!("{operation}, named {named}: {attacks} attacks");
+}
+
+#[test]
+fn a_store_withstands_a_co_tenant_at_every_system_call() {
+    withstands(false, "store");
+    withstands(true, "store");
+}
+
+#[test]
+fn a_store_of_a_taken_id_withstands_a_co_tenant_at_every_system_call() {
+    withstands(false, "store-again");
+}
+
+#[test]
+fn an_upload_withstands_a_co_tenant_at_every_system_call() {
+    withstands(true, "upload");
+}
+
+#[test]
+fn a_load_withstands_a_co_tenant_at_every_system_call() {
+    withstands(false, "load");
+    withstands(false, "load-waits");
+    withstands(false, "download");
+}
+
+#[test]
+fn maintenance_withstands_a_co_tenant_at_every_system_call() {
+    withstands(false, "stat");
+    withstands(false, "list");
+    withstands(false, "delete");
+    withstands(true, "sweep");
+}
