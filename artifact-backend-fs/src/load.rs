@@ -35,7 +35,7 @@ pub(crate) fn open(root: &Root, operation: Operation, id: ArtifactId) -> Result<
         .map_err(|errno| not_opened(root, operation, id, errno))?;
     let stat =
         sys::stat(&file).map_err(|errno| failed(operation, Some(id), "inspect the blob", errno))?;
-    let size = check(root, operation, id, &stat, || sys::stat(&file))?;
+    let size = check(root, operation, id, &stat, file.as_fd())?;
     Ok(Blob {
         file: file.into(),
         size,
@@ -47,8 +47,16 @@ pub(crate) fn stat(root: &Root, operation: Operation, id: ArtifactId) -> Result<
     let name = BlobName::of(id);
     let stat = sys::stat_name(root.blobs(), name.as_str())
         .map_err(|errno| not_opened(root, operation, id, errno))?;
-    let again = || sys::stat_name(root.blobs(), name.as_str());
-    let size = check(root, operation, id, &stat, again)?;
+    if stat.st_nlink == 1 {
+        let size = check(root, operation, id, &stat, root.blobs())?;
+        return Ok(BlobStat::new(id, size, modified(&stat)));
+    }
+    // To be looked at more than once, and held meanwhile, lest its number go to another file.
+    let held = sys::hold(root.blobs(), name.as_str())
+        .map_err(|errno| not_opened(root, operation, id, errno))?;
+    let stat =
+        sys::stat(&held).map_err(|errno| failed(operation, Some(id), "inspect the blob", errno))?;
+    let size = check(root, operation, id, &stat, held.as_fd())?;
     Ok(BlobStat::new(id, size, modified(&stat)))
 }
 
@@ -75,13 +83,14 @@ fn not_opened(root: &Root, operation: Operation, id: ArtifactId, errno: Errno) -
     }
 }
 
-/// The size of what lies under a blob's name, if it is a blob of ours.
+/// The size of what lies under a blob's name, if it is a blob of ours. `held` is a descriptor of it,
+/// and looked at only if it has not one name.
 fn check(
     root: &Root,
     operation: Operation,
     id: ArtifactId,
     stat: &Stat,
-    again: impl FnOnce() -> sys::SysResult<Stat>,
+    held: BorrowedFd<'_>,
 ) -> Result<u64> {
     let not_ours = |what| Err(corrupt(operation, id, what));
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -98,7 +107,7 @@ fn check(
             "the file under its name has not the mode of a blob; chmod 400 it if it was restored",
         );
     }
-    if stat.st_nlink != 1 && !is_being_published(root, operation, stat, again)? {
+    if stat.st_nlink != 1 && !is_being_published(root, operation, stat, held)? {
         return not_ours("the file under its name has other names too");
     }
     match u64::try_from(stat.st_size) {
@@ -113,7 +122,7 @@ fn is_being_published(
     root: &Root,
     operation: Operation,
     stat: &Stat,
-    again: impl FnOnce() -> sys::SysResult<Stat>,
+    held: BorrowedFd<'_>,
 ) -> Result<bool> {
     if stat.st_nlink == 0 {
         // Deleted since it was opened; its bytes are still what they were.
@@ -129,8 +138,7 @@ fn is_being_published(
         }
     }
     // The second name may have gone between the two looks, which is how publishing ends.
-    let now = again().map_err(fail)?;
-    Ok(now.st_ino == stat.st_ino && now.st_nlink <= 1)
+    Ok(sys::stat(held).map_err(fail)?.st_nlink <= 1)
 }
 
 /// Reads a whole blob into memory.
@@ -213,7 +221,7 @@ pub(crate) fn inline(root: &Root, id: ArtifactId, most: u64) -> Result<Inline> {
     if !small || stat.st_nlink != 1 {
         return Ok(Inline::Wait);
     }
-    let size = check(root, Operation::Load, id, &stat, || sys::stat(&file))?;
+    let size = check(root, Operation::Load, id, &stat, file.as_fd())?;
     let Ok(length) = usize::try_from(size) else {
         return Ok(Inline::Wait);
     };

@@ -129,16 +129,9 @@ pub(crate) fn publish(
         }
     }
 
+    // The link was made from the descriptor: whatever lies under the name from now on, it was this
+    // file that got it.
     let named = temporary.is_named();
-    if named {
-        // The link was made from the descriptor; whoever may have exchanged the name meanwhile must
-        // not see a foreign file acknowledged.
-        let ours = same_file(temporary.file(), root.blobs(), name.as_str());
-        if !ours.map_err(in_doubt("inspect the blob"))? {
-            doubt.add(id);
-            return Err(tampered(operation, id));
-        }
-    }
     let mut temporary = temporary;
     if !root.journals_links() {
         if named {
@@ -181,6 +174,10 @@ fn taken(root: &Root, doubt: &Doubt, folder: &File, operation: Operation, id: Ar
         let (flags, resolve) = (OFlags::RDONLY, ResolveFlags::empty());
         synced = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve)
             .and_then(sys::fsync);
+        if synced == Err(Errno::NOENT) {
+            // Deleted since: it was there, which is all that is said of it.
+            synced = Ok(());
+        }
     }
     match synced.and_then(|()| doubt.sync_folder(folder)) {
         Ok(()) => Error::new(ErrorKind::AlreadyExists, operation).with_id(id),

@@ -63,6 +63,13 @@ pub(crate) fn open_beneath(
     retry(|| rustix::fs::openat(folder, name, flags, mode))
 }
 
+/// A descriptor of whatever lies under a single name, good for looking at it and for nothing else
+/// (`O_PATH`, open(2)). A symlink is not followed.
+pub(crate) fn hold(folder: BorrowedFd<'_>, name: &str) -> SysResult<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    retry(|| rustix::fs::openat(folder, name, flags, Mode::empty()))
+}
+
 pub(crate) fn stat(fd: impl AsFd) -> SysResult<Stat> {
     retry(|| rustix::fs::fstat(fd.as_fd()))
 }

@@ -14,6 +14,7 @@ mod contract;
 mod disk;
 mod fuzz_replay;
 mod opening;
+mod race;
 mod sweep;
 mod syscalls;
 mod world;

@@ -9,17 +9,23 @@ use artifact_crash_test::{Checker, Layout, Subject};
 
 use crate::world::skip;
 
-/// The program beside this one that performs one operation.
-pub(crate) fn subject(named: bool, operation: &str) -> Subject {
+/// An example of this crate, which is a program of its own.
+pub(crate) fn example(name: &str) -> PathBuf {
     let mut program = std::env::current_exe().unwrap();
     program.pop();
     program.pop();
-    let program: PathBuf = program.join("examples/syscall_subject");
+    let program = program.join("examples").join(name);
     assert!(
         program.exists(),
         "{} is not built; run: cargo build -p artifact-backend-fs --examples",
         program.display()
     );
+    program
+}
+
+/// The program that performs one operation.
+pub(crate) fn subject(named: bool, operation: &str) -> Subject {
+    let program = example("syscall_subject");
     let subject = Subject::new(program).with_time_limit(Duration::from_secs(20));
     let subject = if named {
         subject.with_arg("--named")
