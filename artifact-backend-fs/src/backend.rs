@@ -12,11 +12,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::config::FsConfig;
+use crate::doubt::Doubt;
 use crate::error::{failed, with_kind};
 use crate::layout::BlobName;
 use crate::load::{self, Inline};
 use crate::pool::Pool;
-use crate::publish::Doubt;
 use crate::root::Root;
 use crate::staging::{Temporary, Unnamed};
 use crate::upload::{FsUpload, Writing};

@@ -5,6 +5,7 @@ compile_error!("artifact-backend-fs needs Linux: O_TMPFILE, openat2 and linkat o
 
 mod backend;
 mod config;
+mod doubt;
 mod download;
 mod error;
 mod layout;
@@ -16,6 +17,7 @@ mod publish;
 mod root;
 mod staging;
 mod sweep;
+mod sync;
 mod sys;
 mod upload;
 

@@ -1,70 +1,18 @@
 //! From a temporary to a blob: the syncs and the link, in the one order that keeps the contract.
 
-use std::collections::HashSet;
 use std::fs::File;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::doubt::Doubt;
 use crate::error::{failed, with_kind};
 use crate::layout::BlobName;
 use crate::load;
 use crate::root::Root;
 use crate::staging::{Temporary, same_file};
 use crate::sys;
-
-/// What a failed sync has put in doubt. Linux reports a failed write-back once and then forgets it
-/// (fsync(2)), so a later sync that succeeds says nothing about what was to be written before.
-#[derive(Debug, Default)]
-pub(crate) struct Doubt {
-    /// Blobs that got their name and may not outlive a crash: never spoken of as stored.
-    blobs: Mutex<HashSet<ArtifactId>>,
-    /// The folder itself: which of its names are on the disk is not known. From then on nothing is
-    /// acknowledged until an operator has looked at the disk and opened the store again.
-    folder: AtomicBool,
-}
-
-impl Doubt {
-    fn add(&self, id: ArtifactId) {
-        self.blobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id);
-    }
-
-    fn has(&self, id: ArtifactId) -> bool {
-        self.blobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&id)
-    }
-
-    /// An error once the folder is in doubt.
-    pub(crate) fn check(&self, operation: Operation, id: ArtifactId) -> Result<()> {
-        if self.folder.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Unexpected, operation).with_id(id).with_detail(
-                "a sync of the folder failed before, and nothing is acknowledged since; look at the \
-                 disk, then restart",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Syncs the folder of blobs by a descriptor of this operation's own.
-    pub(crate) fn sync_folder(&self, folder: &File) -> sys::SysResult<()> {
-        let synced = sys::fsync(folder);
-        // No room is an answer, not a loss: what could not be written stays to be written.
-        if let Err(errno) = synced
-            && !matches!(errno, Errno::NOSPC | Errno::DQUOT)
-        {
-            self.folder.store(true, Ordering::Release);
-        }
-        synced
-    }
-}
 
 /// Publishes a temporary of `size` bytes as the blob `id`. `Ok` means durable.
 ///
@@ -112,12 +60,14 @@ pub(crate) fn publish(
             with_kind(ErrorKind::Ambiguous, operation, Some(id), action, errno)
         }
     };
+    let unsettled = doubt.unsettled();
     match temporary.link(root, name.as_str()) {
         Ok(()) => {}
         Err(Errno::EXIST) => {
             // A network file system may have done it, lost the answer, and asked again.
             let ours = same_file(temporary.file(), root.blobs(), name.as_str());
             if ours != Ok(true) {
+                drop(unsettled);
                 return Err(taken(root, doubt, &folder, operation, id));
             }
         }
@@ -161,6 +111,11 @@ fn taken(root: &Root, doubt: &Doubt, folder: &File, operation: Operation, id: Ar
         && error.kind() == ErrorKind::Corrupt
     {
         // Something else lies there, and no blob has this id.
+        return error;
+    }
+    // Its maker may just be told that it could not be synced.
+    doubt.wait_until_settled();
+    if let Err(error) = doubt.check(operation, id) {
         return error;
     }
     if doubt.has(id) {

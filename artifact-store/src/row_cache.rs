@@ -1,7 +1,12 @@
 //! Rows that were asked for before. They never change, so they need no time to live.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
+
+#[cfg(all(test, artifact_model))]
+use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(all(test, artifact_model)))]
+use std::sync::{Mutex, MutexGuard};
 
 use artifact_backend::ArtifactId;
 
@@ -56,3 +61,6 @@ impl RowCache {
         cached.rows.remove(&id);
     }
 }
+
+#[cfg(all(test, artifact_model))]
+mod model;

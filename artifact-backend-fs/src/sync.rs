@@ -1,0 +1,16 @@
+//! What threads share state by, here and in the models that try every interleaving.
+
+#[cfg(not(all(test, artifact_model)))]
+pub(crate) use std::sync::{
+    Mutex, PoisonError, RwLock, RwLockReadGuard,
+    atomic::{AtomicBool, Ordering},
+};
+
+#[cfg(all(test, artifact_model))]
+pub(crate) use std::sync::PoisonError;
+
+#[cfg(all(test, artifact_model))]
+pub(crate) use loom::sync::{
+    Mutex, RwLock, RwLockReadGuard,
+    atomic::{AtomicBool, Ordering},
+};
