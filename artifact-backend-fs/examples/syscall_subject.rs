@@ -189,6 +189,9 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
     say("BEGIN");
     let done = act(&backend, operation).await;
     say("END");
+    if let Err(error) = &done {
+        say(&format!("FAILED {error}"));
+    }
     // Afterwards it must go on as if nothing had been, if it goes on.
     read(OLD, backend.load(OLD).await).or(done)
 }

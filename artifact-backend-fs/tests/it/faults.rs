@@ -1,0 +1,284 @@
+//! Disks that are full, have no inodes left or turn read-only, limits on a process, and a user who is
+//! not root. Mounts need root.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ErrorKind};
+use artifact_backend_fs::{FsBackend, FsConfig};
+use artifact_crash_test::syscalls::{self, Fault};
+use artifact_crash_test::{Checker, Ended, Layout, Line, Subject};
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use crate::syscalls::{example, subject};
+use crate::world::{is_root, names, skip};
+
+/// A small file system of its own, unmounted at the end.
+struct Mounted {
+    folder: TempDir,
+}
+
+impl Mounted {
+    /// A tmpfs, or an ext4 in a file, with options as mount(8) and mke2fs(8) have them.
+    fn new(kind: &str, options: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("mounted");
+        fs::create_dir(&target).unwrap();
+        if kind == "ext4" {
+            let image = folder.path().join("image");
+            fs::File::create(&image).unwrap().set_len(24 << 20).unwrap();
+            let quiet = ["-q", "-F", "-m", "0"];
+            run("mkfs.ext4", |command| {
+                command.args(quiet).args(options.split(' ')).arg(&image)
+            });
+            run("mount", |command| {
+                command.args(["-o", "loop"]).arg(&image).arg(&target)
+            });
+        } else {
+            run("mount", |command| {
+                command
+                    .args(["-t", kind, "-o", options, "none"])
+                    .arg(&target)
+            });
+        }
+        Self { folder }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("mounted/root")
+    }
+
+    fn remount(&self, option: &str) {
+        let target = self.folder.path().join("mounted");
+        let options = format!("remount,{option}");
+        run("mount", |command| {
+            command.args(["-o", &options]).arg(&target)
+        });
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let target = self.folder.path().join("mounted");
+        let _ = Command::new("umount").arg("--lazy").arg(target).status();
+    }
+}
+
+fn run(program: &str, arguments: impl FnOnce(&mut Command) -> &mut Command) {
+    let mut command = Command::new(program);
+    let output = arguments(&mut command).output().unwrap();
+    assert!(output.status.success(), "{program}: {output:?}");
+}
+
+fn cannot_mount() -> bool {
+    skip(is_root(), "full and read-only disks", "run it as root")
+}
+
+/// Stores until the disk says no, then looks whether all is as it was told.
+async fn fills(mounted: &Mounted, named: bool, bytes: usize) {
+    let config = FsConfig::default().with_named_staging(named);
+    let backend = FsBackend::open(mounted.root(), config).await.unwrap();
+    let body = Bytes::from(vec![7; bytes]);
+    let mut stored = Vec::new();
+    let refused = loop {
+        let id = ArtifactId::mint();
+        match backend.store(id, body.clone()).await {
+            Ok(()) => stored.push(id),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::OutOfSpace, "{error}");
+                let text = error.to_string();
+                assert!(text.contains("no free blocks or inodes"), "{text}");
+                break id;
+            }
+        }
+        assert!(stored.len() < 10_000, "it never fills up");
+    };
+    assert!(stored.len() > 3, "only {} blobs fit", stored.len());
+    // Nothing of what was refused is there, and nothing of what was acknowledged is gone.
+    let absent = backend.load(refused).await.unwrap_err();
+    assert_eq!(absent.kind(), ErrorKind::NotFound);
+    for id in &stored {
+        assert_eq!(backend.load(*id).await.unwrap(), body);
+    }
+    assert_eq!(names(&mounted.root().join("staging")), Vec::<String>::new());
+    assert_eq!(names(&mounted.root().join("blobs")).len(), stored.len());
+    // Room that is made can be used at once: a full disk is no failed disk.
+    for id in stored.drain(..3) {
+        backend.delete(id).await.unwrap();
+    }
+    backend.store(refused, body.clone()).await.unwrap();
+    assert_eq!(backend.load(refused).await.unwrap(), body);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_loses_nothing() {
+    if cannot_mount() {
+        return;
+    }
+    for named in [false, true] {
+        fills(&Mounted::new("tmpfs", "size=4m"), named, 300_000).await;
+        fills(&Mounted::new("ext4", "-O has_journal"), named, 500_000).await;
+        fills(&Mounted::new("ext4", "-O ^has_journal"), named, 500_000).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_inode_table_refuses_and_loses_nothing() {
+    if cannot_mount() {
+        return;
+    }
+    for named in [false, true] {
+        fills(&Mounted::new("tmpfs", "nr_inodes=40"), named, 10).await;
+        fills(&Mounted::new("ext4", "-N 48"), named, 10).await;
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_turns_read_only_refuses_and_still_reads() {
+    if cannot_mount() {
+        return;
+    }
+    for options in ["-O has_journal", "-O ^has_journal"] {
+        let mounted = Mounted::new("ext4", options);
+        let (here, new) = (ArtifactId::mint(), ArtifactId::mint());
+        let body = Bytes::from_static(b"here to stay");
+        let backend = FsBackend::open(mounted.root(), FsConfig::default())
+            .await
+            .unwrap();
+        backend.store(here, body.clone()).await.unwrap();
+        mounted.remount("ro");
+        let refused = backend.store(new, body.clone()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Misconfigured, "{refused}");
+        assert!(refused.to_string().contains("read-only"), "{refused}");
+        let kept = backend.delete(here).await.unwrap_err();
+        assert_eq!(kept.kind(), ErrorKind::Misconfigured, "{kept}");
+        assert_eq!(backend.load(here).await.unwrap(), body);
+        assert_eq!(
+            backend.load(new).await.unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
+        // What was refused was never in doubt.
+        mounted.remount("rw");
+        backend.store(new, body.clone()).await.unwrap();
+        assert_eq!(backend.load(new).await.unwrap(), body);
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs one operation of the subject under a shell's preparations.
+fn prepared(preparations: &str, operation: &str, verb: &str, root: &Path) -> Output {
+    let script = format!("{preparations} exec \"$@\"");
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", &script, "sh"])
+        .arg(example("syscall_subject"));
+    command.args([operation, verb]).arg(root).output().unwrap()
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_refuses_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // dash counts by 512 bytes: one MiB, of an upload of 2.3 MB.
+    let ignored = prepared(
+        "trap '' XFSZ; ulimit -f 2048;",
+        "upload",
+        "run",
+        &folder.path().join("a"),
+    );
+    assert!(said(&ignored).contains("too large"), "{ignored:?}");
+    assert!(said(&ignored).contains("ulimit -f"), "{ignored:?}");
+    // Whoever does not ignore the signal is killed by it, which is a crash like any other.
+    let killed = prepared("ulimit -f 2048;", "upload", "run", &folder.path().join("b"));
+    assert_eq!(killed.status.signal(), Some(25), "{killed:?}");
+    for root in ["a", "b"] {
+        let root = folder.path().join(root);
+        let looked = prepared("", "upload", "check", &root);
+        assert!(looked.status.success(), "{looked:?}");
+        let said = said(&looked);
+        assert!(!said.contains("BAD") && !said.contains("STRAY"), "{said}");
+        assert_eq!(said.matches("HAVE").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_limit_on_open_files_refuses_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    let made = prepared("", "store", "run", &root);
+    assert!(said(&made).contains("ACK 0b0b"), "{made:?}");
+    for limit in 3..12 {
+        // Too few for opening, or just enough for it and too few for what comes after it.
+        let limited = prepared(&format!("ulimit -n {limit};"), "store-again", "run", &root);
+        let text = said(&limited);
+        assert!(limited.status.code().is_some(), "{limited:?}");
+        assert!(!text.contains("ACK"), "{text}");
+    }
+    let looked = prepared("", "store", "check", &root);
+    assert_eq!(said(&looked).matches("HAVE").count(), 2, "{looked:?}");
+    assert!(!said(&looked).contains("STRAY"), "{looked:?}");
+}
+
+/// Before Linux 6.10 only root could link a descriptor itself; everybody else goes through /proc.
+#[test]
+fn a_descriptor_that_cannot_be_linked_is_linked_through_proc() {
+    let traced = syscalls::available().is_ok();
+    if skip(traced, "the way through /proc", "allow ptrace(2)") {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let subject = subject(false, "store");
+    let mut links = Vec::new();
+    let run = syscalls::trace(&subject, root.path(), |call| {
+        let first = call.name == "linkat" && links.is_empty();
+        if call.name == "linkat" {
+            links.push(call.on.clone());
+        }
+        first.then_some(Fault::Fail(rustix::io::Errno::NOENT))
+    });
+    let run = run.unwrap();
+    assert_eq!(run.ended, Ended::Well);
+    assert_eq!(links.len(), 2, "{links:?}");
+    assert!(links[1].starts_with("/proc/self/fd/"), "{links:?}");
+    let acknowledged = run
+        .lines
+        .iter()
+        .filter(|line| matches!(line, Line::Ack(..)));
+    assert_eq!(acknowledged.count(), 2);
+    assert_eq!(names(&root.path().join("blobs")).len(), 2);
+}
+
+/// A user who is not root may override nothing.
+#[test]
+fn a_user_who_is_not_root_survives_every_system_call_of_a_store() {
+    let traced = syscalls::available().is_ok();
+    if skip(
+        is_root() && traced,
+        "a user who is not root",
+        "run it as root, with ptrace(2)",
+    ) {
+        return;
+    }
+    let parent = tempfile::tempdir().unwrap();
+    fs::set_permissions(parent.path(), Permissions::from_mode(0o711)).unwrap();
+    // Where this user may reach it.
+    let program = parent.path().join("subject");
+    fs::copy(example("syscall_subject"), &program).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let script = "for root; do :; done; chown 65534 \"$root\" && \
+                  exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$0\" \"$@\"";
+    for operation in ["store", "store-again", "upload"] {
+        let subject = Subject::new("/bin/sh").with_arg("-c").with_arg(script);
+        let subject = subject.with_arg(&program).with_arg(operation);
+        let layout = Layout::new(["blobs/{hex32}"], ["staging/*", "artifact-format"]).unwrap();
+        let checkers = [Checker::from(layout), Checker::from(subject.clone())];
+        let swept = syscalls::sweep(&subject, parent.path(), &checkers).unwrap();
+        assert!(swept.report.is_clean(), "{operation}: {}", swept.report);
+    }
+}
