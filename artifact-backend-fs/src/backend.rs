@@ -11,16 +11,18 @@ use artifact_backend::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::buffers::Buffers;
 use crate::config::FsConfig;
 use crate::doubt::Doubt;
 use crate::error::{failed, with_kind};
 use crate::layout::BlobName;
-use crate::load::{self, Inline};
+use crate::load::{self, Blob, Inline};
 use crate::pool::Pool;
+use crate::reading::Reading;
 use crate::root::Root;
 use crate::staging::{Temporary, Unnamed};
 use crate::upload::{FsUpload, Writing};
-use crate::{download, list, sweep, sys};
+use crate::{download, list, pace, sweep, sys};
 
 /// A backend on a local folder. Clones share one.
 ///
@@ -37,7 +39,11 @@ pub(crate) struct Shared {
     pub(crate) root: Arc<Root>,
     pub(crate) doubt: Doubt,
     pub(crate) writes: Pool,
+    /// For reads that wait for the disk.
     pub(crate) reads: Pool,
+    /// For large reads of what is in memory: more of them than cores only hold more memory.
+    copies: Pool,
+    pub(crate) buffers: Buffers,
     unnamed: Unnamed,
     inline_read_bytes: u64,
 }
@@ -60,8 +66,10 @@ impl FsBackend {
             max_concurrent_writes,
             max_concurrent_reads,
             inline_read_bytes,
+            idle_buffer_bytes,
         } = config;
         let path = root.into();
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let writes = Pool::new(max_concurrent_writes);
         let root = writes
             .run(Operation::Open, move || Root::open(&path))
@@ -72,7 +80,9 @@ impl FsBackend {
                 doubt: Doubt::default(),
                 writes,
                 reads: Pool::new(max_concurrent_reads),
+                copies: Pool::new(cores.max(2)),
                 unnamed: Unnamed::new(!named_staging),
+                buffers: Buffers::new(idle_buffer_bytes),
                 inline_read_bytes,
             }),
         })
@@ -80,6 +90,33 @@ impl FsBackend {
 }
 
 impl Shared {
+    /// Up to how many bytes are read on the caller's own thread: none where even what is cached may
+    /// have to be waited for.
+    pub(crate) fn inline_bytes(&self) -> u64 {
+        if self.root.is_local() {
+            self.inline_read_bytes
+        } else {
+            0
+        }
+    }
+
+    /// Loads a large blob, or one that is not in memory: what is there on the caller's thread, a step at
+    /// a time, and the rest by one hop.
+    async fn load_opened(&self, id: ArtifactId, blob: Blob, step: u64) -> Result<Bytes> {
+        let place = self.copies.place().await;
+        let mut reading = Reading::new(blob, &self.buffers, id)?;
+        while let Some(read) = reading.step(step) {
+            pace::charge(read).await;
+        }
+        if reading.is_whole() {
+            return reading.finish();
+        }
+        drop(place);
+        self.reads
+            .run(Operation::Load, move || reading.wait())
+            .await
+    }
+
     fn begin(&self, operation: Operation, id: ArtifactId, expected: u64) -> Result<Writing> {
         let temporary = Temporary::new(&self.root, &self.unnamed, operation, id)?;
         Ok(Writing::begin(temporary, expected))
@@ -137,28 +174,38 @@ impl ArtifactBackend for FsBackend {
     }
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
-        let most = self.shared.inline_read_bytes;
-        if most > 0 && self.shared.root.is_local() {
-            // Loads that never wait must still let others run.
-            tokio::task::consume_budget().await;
-            if let Inline::Done(bytes) = load::inline(&self.shared.root, id, most)? {
-                // As if each so many bytes were an operation of their own.
-                for _ in 0..bytes.len() / (8 << 10) {
-                    tokio::task::consume_budget().await;
+        let most = self.shared.inline_bytes();
+        if most > 0 {
+            match load::inline(&self.shared.root, &self.shared.buffers, id, most)? {
+                Inline::Done(bytes) => {
+                    pace::charge(bytes.len() as u64).await;
+                    return Ok(bytes);
                 }
-                return Ok(bytes);
+                Inline::Opened(blob) => return self.shared.load_opened(id, blob, most).await,
+                Inline::Wait => {}
             }
         }
-        let root = Arc::clone(&self.shared.root);
-        let work = move || load::read_all(&load::open(&root, Operation::Load, id)?, id);
+        let shared = Arc::clone(&self.shared);
+        let work = move || {
+            let blob = load::open(&shared.root, Operation::Load, id)?;
+            Reading::new(blob, &shared.buffers, id)?.wait()
+        };
         self.shared.reads.run(Operation::Load, work).await
     }
 
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
-        let root = Arc::clone(&self.shared.root);
-        let work = move || load::open(&root, Operation::Download, id);
-        let blob = self.shared.reads.run(Operation::Download, work).await?;
-        download::stream(self.shared.reads.clone(), blob, id, range)
+        let cached = match self.shared.inline_bytes() {
+            0 => None,
+            _ => load::open_cached(&self.shared.root, Operation::Download, id)?,
+        };
+        let blob = if let Some(blob) = cached {
+            blob
+        } else {
+            let root = Arc::clone(&self.shared.root);
+            let work = move || load::open(&root, Operation::Download, id);
+            self.shared.reads.run(Operation::Download, work).await?
+        };
+        download::stream(&self.shared, blob, id, range)
     }
 }
 

@@ -11,21 +11,25 @@ pub struct FsConfig {
     /// More callers wait without a thread. More threads than the disk can use only get in each
     /// other's way.
     pub max_concurrent_writes: usize,
-    /// How many reads may be in the blocking pool at once; by default one a core, and two at least.
+    /// How many reads that wait for the disk may be in the blocking pool at once; 32 by default.
     pub max_concurrent_reads: usize,
-    /// Blobs up to so many bytes are read on the caller's own thread where that needs no wait for
-    /// the disk; 64 KiB by default, zero for never.
+    /// Blobs, and pieces of downloads, of up to so many bytes are read on the caller's own thread
+    /// where that needs no wait for the disk; 1 MiB by default, zero for never. After each MiB a
+    /// thread lets others run.
     pub inline_read_bytes: u64,
+    /// Memory that was read into and is free again is kept for the next reads, up to so many bytes in
+    /// all; 64 MiB by default. It is taken only as loads and downloads need it.
+    pub idle_buffer_bytes: usize,
 }
 
 impl Default for FsConfig {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             named_staging: false,
             max_concurrent_writes: 48,
-            max_concurrent_reads: cores.max(2),
-            inline_read_bytes: 64 << 10,
+            max_concurrent_reads: 32,
+            inline_read_bytes: 1 << 20,
+            idle_buffer_bytes: 64 << 20,
         }
     }
 }
@@ -56,6 +60,13 @@ impl FsConfig {
     #[must_use = "this gives the settings back, it does not change them in place"]
     pub fn with_inline_read_bytes(mut self, bytes: u64) -> Self {
         self.inline_read_bytes = bytes;
+        self
+    }
+
+    /// The same, keeping so many bytes of memory for the next reads.
+    #[must_use = "this gives the settings back, it does not change them in place"]
+    pub fn with_idle_buffer_bytes(mut self, bytes: usize) -> Self {
+        self.idle_buffer_bytes = bytes;
         self
     }
 }

@@ -4,6 +4,7 @@
 compile_error!("artifact-backend-fs needs Linux: O_TMPFILE, openat2 and linkat of a descriptor");
 
 mod backend;
+mod buffers;
 mod config;
 mod doubt;
 mod download;
@@ -12,8 +13,10 @@ mod layout;
 mod list;
 mod load;
 mod marker;
+mod pace;
 mod pool;
 mod publish;
+mod reading;
 mod root;
 mod staging;
 mod sweep;

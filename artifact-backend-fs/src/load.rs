@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use artifact_backend::{ArtifactId, BlobStat, Error, ErrorKind, Operation, Result};
 use bytes::Bytes;
-use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::{Errno, ReadWriteFlags};
 
+use crate::buffers::{Buffer, Buffers};
 use crate::error::{corrupt, failed};
 use crate::layout::BlobName;
 use crate::root::Root;
@@ -141,45 +141,20 @@ fn is_being_published(
     Ok(sys::stat(held).map_err(fail)?.st_nlink <= 1)
 }
 
-/// Reads a whole blob into memory.
-pub(crate) fn read_all(blob: &Blob, id: ArtifactId) -> Result<Bytes> {
-    // One byte more than it has shows a file that grew.
-    let capacity = usize::try_from(blob.size)
-        .ok()
-        .and_then(|size| size.checked_add(1));
-    let Some(capacity) = capacity else {
-        return Err(Error::new(ErrorKind::TooLarge, Operation::Load)
-            .with_id(id)
-            .with_detail("the blob is larger than the memory of any machine; download it"));
-    };
-    let mut bytes = Vec::with_capacity(capacity);
-    while bytes.len() < capacity - 1 || capacity == 1 {
-        let at = bytes.len() as u64;
-        let room = bytes.capacity() - bytes.len();
-        let read = sys::retry(|| rustix::io::pread(&blob.file, spare_capacity(&mut bytes), at))
-            .map_err(|errno| failed(Operation::Load, Some(id), "read the blob", errno))?;
-        // A read that leaves room free ended at the end of the file (read(2)).
-        if read == 0 || (read < room && bytes.len() as u64 >= blob.size) {
-            break;
-        }
-    }
-    if bytes.len() as u64 == blob.size {
-        Ok(bytes.into())
-    } else {
-        Err(corrupt(
-            Operation::Load,
-            id,
-            "the file changed its length while it was read",
-        ))
-    }
-}
-
-/// Reads `length` bytes at `at`, all of them.
-pub(crate) fn read_piece(file: &File, id: ArtifactId, at: u64, length: usize) -> Result<Bytes> {
-    let mut bytes = Vec::with_capacity(length);
-    while bytes.len() < length {
-        let from = at + bytes.len() as u64;
-        let read = sys::retry(|| rustix::io::pread(file, spare_capacity(&mut bytes), from))
+/// Reads `wanted` bytes at `at`, all of them, into a buffer whose first `length` bytes are there
+/// already.
+pub(crate) fn read_piece(
+    file: &File,
+    mut buffer: Buffer,
+    id: ArtifactId,
+    at: u64,
+    mut length: usize,
+    wanted: usize,
+) -> Result<Bytes> {
+    while length < wanted {
+        let from = at + length as u64;
+        let room = &mut buffer.as_mut()[length..wanted];
+        let read = sys::retry(|| rustix::io::pread(file, &mut *room, from))
             .map_err(|errno| failed(Operation::Download, Some(id), "read the blob", errno))?;
         if read == 0 {
             return Err(corrupt(
@@ -188,10 +163,9 @@ pub(crate) fn read_piece(file: &File, id: ArtifactId, at: u64, length: usize) ->
                 "the file ended before its end",
             ));
         }
+        length += read;
     }
-    // An allocator may give more room than was asked for.
-    bytes.truncate(length);
-    Ok(bytes.into())
+    Ok(buffer.into_bytes(wanted))
 }
 
 /// What a look without waiting found.
@@ -199,46 +173,62 @@ pub(crate) fn read_piece(file: &File, id: ArtifactId, at: u64, length: usize) ->
 pub(crate) enum Inline {
     /// All of it was in memory.
     Done(Bytes),
-    /// The disk, or more than a small read, is needed.
+    /// It could be opened; the disk, or more than a small read, is needed for its bytes.
+    Opened(Blob),
+    /// Even opening it needs the disk.
     Wait,
 }
 
-/// Loads a small blob on the caller's thread if all of it, names and inode included, is in memory:
-/// openat2(2) with `RESOLVE_CACHED` and preadv2(2) with `RWF_NOWAIT` never wait for the disk.
-pub(crate) fn inline(root: &Root, id: ArtifactId, most: u64) -> Result<Inline> {
-    let name = BlobName::of(id);
-    let flags = OFlags::RDONLY;
-    let resolve = ResolveFlags::CACHED;
-    // Not in memory, or not simple: the other way has the right words for it.
-    let opened = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve);
-    let Ok(file) = opened else {
+/// Loads a blob of up to `most` bytes on the caller's thread if all of it, names and inode included, is in
+/// memory: openat2(2) with `RESOLVE_CACHED` and preadv2(2) with `RWF_NOWAIT` never wait for the disk.
+pub(crate) fn inline(root: &Root, buffers: &Buffers, id: ArtifactId, most: u64) -> Result<Inline> {
+    let Some(blob) = open_cached(root, Operation::Load, id)? else {
         return Ok(Inline::Wait);
     };
-    let Ok(stat) = sys::stat(&file) else {
-        return Ok(Inline::Wait);
+    let length = match usize::try_from(blob.size) {
+        Ok(length) if blob.size <= most => length,
+        _ => return Ok(Inline::Opened(blob)),
     };
-    let small = u64::try_from(stat.st_size).is_ok_and(|size| size <= most);
-    if !small || stat.st_nlink != 1 {
-        return Ok(Inline::Wait);
-    }
-    let size = check(root, Operation::Load, id, &stat, file.as_fd())?;
-    let Ok(length) = usize::try_from(size) else {
-        return Ok(Inline::Wait);
-    };
-    match read_cached(file.as_fd(), length) {
-        Some(bytes) => Ok(Inline::Done(bytes)),
-        None => Ok(Inline::Wait),
+    // With the end of the file behind them.
+    let mut buffer = buffers.take(length + 1);
+    let read = read_cached(blob.file.as_fd(), &mut buffer.as_mut()[..=length], 0);
+    if read == length {
+        Ok(Inline::Done(buffer.into_bytes(length)))
+    } else {
+        Ok(Inline::Opened(blob))
     }
 }
 
-/// Exactly `length` bytes, and the end of the file behind them, if they are in the page cache.
-fn read_cached(file: BorrowedFd<'_>, length: usize) -> Option<Bytes> {
-    let mut bytes = vec![0; length + 1];
-    let mut buffers = [IoSliceMut::new(&mut bytes)];
-    let read = rustix::io::preadv2(file, &mut buffers, 0, ReadWriteFlags::NOWAIT).ok()?;
-    if read != length {
-        return None;
+/// Opens a blob if that needs no wait. `None` where it does, or where what is there is not simple: the
+/// other way has the right words for it.
+pub(crate) fn open_cached(
+    root: &Root,
+    operation: Operation,
+    id: ArtifactId,
+) -> Result<Option<Blob>> {
+    let name = BlobName::of(id);
+    let flags = OFlags::RDONLY;
+    let resolve = ResolveFlags::CACHED;
+    let opened = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve);
+    let Ok(file) = opened else {
+        return Ok(None);
+    };
+    let Ok(stat) = sys::stat(&file) else {
+        return Ok(None);
+    };
+    if stat.st_nlink != 1 {
+        return Ok(None);
     }
-    bytes.truncate(length);
-    Some(bytes.into())
+    let size = check(root, operation, id, &stat, file.as_fd())?;
+    Ok(Some(Blob {
+        file: file.into(),
+        size,
+    }))
+}
+
+/// How many bytes at `at` are in the page cache, read into `bytes`. An error is no byte: whoever waits
+/// for the disk finds out.
+pub(crate) fn read_cached(file: BorrowedFd<'_>, bytes: &mut [u8], at: u64) -> usize {
+    let mut buffers = [IoSliceMut::new(bytes)];
+    rustix::io::preadv2(file, &mut buffers, at, ReadWriteFlags::NOWAIT).unwrap_or(0)
 }

@@ -4,7 +4,12 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use artifact_backend::{Error, ErrorKind, Operation, Result};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A place in the pool, whether on its threads or on the caller's.
+#[derive(Debug)]
+#[must_use = "it is given back when it is dropped"]
+pub(crate) struct Place(OwnedSemaphorePermit);
 
 /// A bounded part of the runtime's blocking pool.
 #[derive(Debug, Clone)]
@@ -17,6 +22,12 @@ impl Pool {
         )))
     }
 
+    /// A place, once there is room.
+    pub(crate) async fn place(&self) -> Place {
+        let place = Arc::clone(&self.0).acquire_owned().await;
+        Place(place.expect("the semaphore is never closed"))
+    }
+
     /// Runs `work` in the blocking pool once there is room. Dropped before that, it never runs;
     /// dropped later, it runs to its end all the same, and keeps its place as long.
     pub(crate) async fn run<T: Send + 'static>(
@@ -24,8 +35,7 @@ impl Pool {
         operation: Operation,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let place = Arc::clone(&self.0).acquire_owned().await;
-        let place = place.expect("the semaphore is never closed");
+        let Place(place) = self.place().await;
         let running = tokio::task::spawn_blocking(move || {
             let done = work();
             drop(place);
