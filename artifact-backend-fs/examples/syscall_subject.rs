@@ -118,9 +118,9 @@ async fn act(backend: &FsBackend, operation: &str) -> Result<()> {
         "store-empty" => answered(NEW, b"", backend.store(NEW, Bytes::new()).await),
         "store-again" => answered(OLD, &bytes, backend.store(OLD, bytes.clone()).await),
         "upload" | "upload-abort" | "upload-drop" => upload(backend, &bytes, operation).await,
-        "load" | "load-waits" => read(OLD, backend.load(OLD).await),
+        "load" | "load-cold" | "load-waits" => read(OLD, backend.load(OLD).await),
         "load-absent" => read(NEW, backend.load(NEW).await),
-        "download" => {
+        "download" | "download-cold" => {
             let download = backend.download(OLD, ByteRange::Full).await?;
             let pieces: Vec<Bytes> = download.try_collect().await?;
             read(OLD, Ok(pieces.concat().into()))
@@ -162,7 +162,7 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
         say(&format!("TRY {OLD} {}", digest(&old())));
         return answered(OLD, &old(), backend.store(OLD, old()).await);
     }
-    let backend = FsBackend::open(root, config(named, operation == "load")).await?;
+    let backend = FsBackend::open(root, config(named, operation != "load-waits")).await?;
     say(&format!("TRY {OLD} {}", digest(&old())));
     answered(OLD, &old(), backend.store(OLD, old()).await)?;
     if operation == "sweep" {
@@ -178,6 +178,16 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
     if operation == "load" {
         // Into the caches, so that nothing has to be waited for.
         backend.load(OLD).await?;
+    }
+    if operation.ends_with("-cold") {
+        // Out of the page cache: it was synced, so nothing keeps it there.
+        let path = std::path::Path::new(root).join(format!("blobs/{OLD}"));
+        let file = std::fs::OpenOptions::new().read(true).open(path);
+        let advice = rustix::fs::Advice::DontNeed;
+        let dropped = file.map(|file| rustix::fs::fadvise(&file, 0, None, advice));
+        if !matches!(dropped, Ok(Ok(()))) {
+            say("FAILED to drop the blob from the cache");
+        }
     }
     let bytes = new(operation);
     let (id, tried) = match operation {

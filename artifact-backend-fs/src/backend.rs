@@ -100,9 +100,9 @@ impl Shared {
         }
     }
 
-    /// Loads a large blob, or one that is not in memory: what is there on the caller's thread, a step at
-    /// a time, and the rest by one hop.
-    async fn load_opened(&self, id: ArtifactId, blob: Blob, step: u64) -> Result<Bytes> {
+    /// Loads a large blob: what is in memory on the caller's thread, a step at a time, and the rest by
+    /// one hop.
+    async fn load_large(&self, id: ArtifactId, blob: Blob, step: u64) -> Result<Bytes> {
         let place = self.copies.place().await;
         let mut reading = Reading::new(blob, &self.buffers, id)?;
         while let Some(read) = reading.step(step) {
@@ -174,6 +174,7 @@ impl ArtifactBackend for FsBackend {
     }
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
+        let mut opened = None;
         let most = self.shared.inline_bytes();
         if most > 0 {
             match load::inline(&self.shared.root, &self.shared.buffers, id, most)? {
@@ -181,13 +182,17 @@ impl ArtifactBackend for FsBackend {
                     pace::charge(bytes.len() as u64).await;
                     return Ok(bytes);
                 }
-                Inline::Opened(blob) => return self.shared.load_opened(id, blob, most).await,
+                Inline::Large(blob) => return self.shared.load_large(id, blob, most).await,
+                Inline::Cold(blob) => opened = Some(blob),
                 Inline::Wait => {}
             }
         }
         let shared = Arc::clone(&self.shared);
         let work = move || {
-            let blob = load::open(&shared.root, Operation::Load, id)?;
+            let blob = match opened {
+                Some(blob) => blob,
+                None => load::open(&shared.root, Operation::Load, id)?,
+            };
             Reading::new(blob, &shared.buffers, id)?.wait()
         };
         self.shared.reads.run(Operation::Load, work).await

@@ -173,8 +173,10 @@ pub(crate) fn read_piece(
 pub(crate) enum Inline {
     /// All of it was in memory.
     Done(Bytes),
-    /// It could be opened; the disk, or more than a small read, is needed for its bytes.
-    Opened(Blob),
+    /// It could be opened, and is too large for one small read.
+    Large(Blob),
+    /// It could be opened; the disk is needed for its bytes.
+    Cold(Blob),
     /// Even opening it needs the disk.
     Wait,
 }
@@ -187,7 +189,7 @@ pub(crate) fn inline(root: &Root, buffers: &Buffers, id: ArtifactId, most: u64) 
     };
     let length = match usize::try_from(blob.size) {
         Ok(length) if blob.size <= most => length,
-        _ => return Ok(Inline::Opened(blob)),
+        _ => return Ok(Inline::Large(blob)),
     };
     // With the end of the file behind them.
     let mut buffer = buffers.take(length + 1);
@@ -195,7 +197,7 @@ pub(crate) fn inline(root: &Root, buffers: &Buffers, id: ArtifactId, most: u64) 
     if read == length {
         Ok(Inline::Done(buffer.into_bytes(length)))
     } else {
-        Ok(Inline::Opened(blob))
+        Ok(Inline::Cold(blob))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use artifact_crash_test::syscalls::{self, SyscallSweep};
-use artifact_crash_test::{Checker, Layout, Subject};
+use artifact_crash_test::{Checker, Ended, Layout, Subject};
 
 use crate::world::skip;
 
@@ -119,7 +119,38 @@ fn a_load_survives_every_system_call() {
     survives_with(false, "load", &["openat2", "fstat", "preadv2"]);
     survives_with(false, "load-waits", &["openat2", "fstat", "pread64"]);
     survives_with(false, "load-absent", &["openat2", "fstat"]);
-    survives_with(false, "download", &["openat2", "fstat", "pread64"]);
+    survives_with(false, "load-cold", &["openat2", "fstat", "preadv2"]);
+    survives_with(false, "download", &["openat2", "fstat", "preadv2"]);
+}
+
+/// What RWF_NOWAIT cannot give at once is read by a thread that may wait, never by the caller's.
+#[test]
+fn a_load_of_what_is_not_in_memory_never_waits_on_an_async_thread() {
+    let available = syscalls::available();
+    let how = "allow ptrace(2), for example outside a container";
+    if skip(available.is_ok(), "which thread waits for the disk", how) {
+        return;
+    }
+    // On a disk: a tmpfs has nowhere to drop a page to.
+    let parent = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let reads = |operation: &str| {
+        let root = parent.path().join(operation);
+        let run = syscalls::trace(&subject(false, operation), &root, |_| None).unwrap();
+        assert_eq!(run.ended, Ended::Well, "{operation}");
+        let calls = run
+            .calls
+            .iter()
+            .filter(|call| call.name.starts_with("pread"));
+        calls
+            .map(|call| (call.name, call.first_thread))
+            .collect::<Vec<_>>()
+    };
+    for operation in ["load-cold", "download-cold"] {
+        let seen = reads(operation);
+        assert_eq!(seen, [("preadv2", true), ("pread64", false)], "{operation}");
+    }
+    assert_eq!(reads("load"), [("preadv2", true)]);
+    assert_eq!(reads("load-waits"), [("pread64", false)]);
 }
 
 #[test]

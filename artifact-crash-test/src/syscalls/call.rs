@@ -22,6 +22,8 @@ pub struct Call {
     pub bytes: Option<u64>,
     /// Whether it changes names or makes something durable.
     pub lasting: bool,
+    /// Whether the subject's first thread makes it.
+    pub first_thread: bool,
 }
 
 impl Call {
@@ -74,6 +76,7 @@ impl Call {
             on,
             bytes,
             lasting,
+            first_thread: false,
         })
     }
 }

@@ -272,7 +272,8 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<F> {
             self.hear(&bytes);
         } else if self.window == Window::Open {
             let index = self.calls.len() as u64;
-            if let Some(call) = Call::of(thread, number, arguments, index) {
+            if let Some(mut call) = Call::of(thread, number, arguments, index) {
+                call.first_thread = thread == self.group;
                 let fault = (self.decide)(&call);
                 self.calls.push(call);
                 if fault.is_some() && self.said_before.is_none() {
