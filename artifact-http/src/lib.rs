@@ -14,6 +14,7 @@ mod json;
 mod problem;
 
 mod deposit;
+mod digest_fields;
 mod multipart;
 mod source;
 
