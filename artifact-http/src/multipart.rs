@@ -2,6 +2,9 @@
 //!
 //! multer parses; [`Source`] sees to the bounds and to what lies behind the part.
 
+use std::error::Error;
+use std::io;
+
 use artifact_store::{ContentType, FileName};
 use axum::body::Body;
 use bytes::Bytes;
@@ -139,6 +142,9 @@ fn boundary(headers: &HeaderMap) -> Result<String, Problem> {
 
 /// What the parser stumbled over, in words that do not repeat the client's bytes.
 fn malformed(error: multer::Error) -> Problem {
+    if is_slow(&error) {
+        return Problem::slow().with_source(error);
+    }
     let detail = match &error {
         multer::Error::StreamReadFailed(source) => match source.downcast_ref::<SourceError>() {
             Some(error) => text(error),
@@ -153,7 +159,19 @@ fn malformed(error: multer::Error) -> Problem {
 }
 
 fn refused(error: SourceError) -> Problem {
+    if is_slow(&error) {
+        return Problem::slow().with_source(error);
+    }
     Problem::bad_request(text(&error)).with_source(error)
+}
+
+/// Whether whoever serves the router lost patience with the body: it then ends with an I/O error of
+/// the kind `TimedOut`.
+fn is_slow(error: &(dyn Error + 'static)) -> bool {
+    let chain = std::iter::successors(Some(error), |error| (**error).source());
+    chain
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 fn malformed_digest(error: Malformed) -> Problem {

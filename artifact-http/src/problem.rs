@@ -118,6 +118,19 @@ impl Problem {
         .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// The client sends too slowly, or nothing any more.
+    pub(crate) fn slow() -> Self {
+        Self::plain(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request did not come in time",
+        )
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// A fault of ours. Its cause is for the log.
     pub(crate) fn internal(what: &'static str) -> Self {
         Self::plain(
