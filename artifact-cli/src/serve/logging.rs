@@ -1,7 +1,11 @@
 //! The log, on standard error.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::{self, PanicHookInfo};
+
 use tracing_subscriber::EnvFilter;
 
+use super::json_log::JsonLog;
 use super::plan::Plan;
 use crate::output;
 
@@ -34,6 +38,21 @@ pub(crate) fn init(plan: &Plan, no_color: bool) {
         LogFormat::Text => log
             .with_ansi(output::stderr_is_terminal() && !no_color)
             .init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Json => log.fmt_fields(JsonLog).event_format(JsonLog).init(),
     }
+    panic::set_hook(Box::new(log_panic));
+}
+
+/// A panic as a line of the log, like everything else. Where from is told if `RUST_BACKTRACE` says so.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let location = info.location().map(ToString::to_string);
+    let backtrace = Backtrace::capture();
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(
+        location,
+        backtrace,
+        "panicked: {}",
+        info.payload_as_str().unwrap_or("without a word")
+    );
 }

@@ -6,6 +6,7 @@ mod connections;
 mod data_dir;
 mod descriptors;
 mod hints;
+mod json_log;
 mod linger;
 mod listen;
 mod logging;

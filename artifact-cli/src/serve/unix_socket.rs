@@ -42,16 +42,19 @@ pub(crate) fn bind(path: &Path, mode: Mode) -> Result<(UnixListener, SocketFile)
             format!("cannot listen on unix:{shown}; give another --listen"),
         )
     };
-    // Held while a stale file is looked at and replaced: two servers that start at once must not
-    // each take the other's socket for a stale one.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(files::parent(path), flags, Mode::empty())
-        .map_err(|error| cannot(error.into()))?;
-    rustix::fs::flock(&folder, FlockOperation::LockExclusive)
-        .map_err(|error| cannot(error.into()))?;
-
+    if path.as_os_str().is_empty() {
+        // The kernel would choose a name, which nobody would know.
+        return Err(setup("there is no path behind unix: in --listen"));
+    }
     let listener = match bind_with_mode(path, mode) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            // Held while a stale file is looked at and replaced: two servers that start at once
+            // must not each take the other's socket for a stale one.
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = rustix::fs::open(files::parent(path), flags, Mode::empty())
+                .map_err(|error| cannot(error.into()))?;
+            rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)
+                .map_err(|error| cannot(error.into()))?;
             remove_stale(path)?;
             bind_with_mode(path, mode)
         }

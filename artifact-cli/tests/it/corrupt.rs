@@ -59,6 +59,38 @@ fn a_changed_byte_at_the_end_cuts_the_connection_before_the_end() {
 }
 
 #[test]
+fn the_log_tells_why_and_the_client_is_not_told() {
+    let server = Server::start(&["--log-format", "json"]);
+    let empty = server.blobs();
+    let put = run_with(&mut server.client(&["put", "-"]), b"lost").succeeded();
+    let found = server.blobs();
+    let name = found.iter().find(|name| !empty.contains(name)).unwrap();
+    let path = server.path("artifact-data/blobs").join(name);
+    rustix::fs::unlink(&path).unwrap();
+    let uri = put.stdout().trim_end().replace('/', "%2F");
+    let (_, headers) = server.connect();
+    let answer = Answer::of(&server.say(format!(
+        "GET /v0/experiments/default/artifacts?uri={uri} HTTP/1.1\r\n{headers}Connection: \
+         close\r\n\r\n"
+    )));
+    let problem = answer.assert_problem(500, "about:blank").to_string();
+    assert!(
+        !problem.contains("no blob") && !problem.contains("os error"),
+        "{problem}"
+    );
+    let log = server.stderr();
+    assert_alarm(&log);
+    // From the outermost layer to the innermost.
+    let line = log
+        .lines()
+        .find(|line| line.contains("corrupt-blob"))
+        .unwrap();
+    let outer = line.find("there is a row but no blob").unwrap();
+    let inner = line.find("not found").unwrap();
+    assert!(outer < inner, "{line}");
+}
+
+#[test]
 fn a_blob_of_another_size_is_a_fault_from_the_beginning() {
     let size = 1 << 20;
     let shorter = |file: &std::fs::File| file.set_len(size as u64 / 2).unwrap();

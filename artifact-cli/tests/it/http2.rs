@@ -160,6 +160,44 @@ fn a_stream_that_is_not_taken_ends_the_connection() {
 }
 
 #[test]
+fn an_answer_for_which_there_is_never_room_ends_the_connection() {
+    let server = Server::start(&["--throughput-window", "1"]);
+    block_on(async {
+        let address = server.url.strip_prefix("http://").unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut client = h2::client::Builder::new();
+        client.initial_window_size(0);
+        let (mut client, connection) = client.handshake::<_, Bytes>(stream).await.unwrap();
+        let task = tokio::spawn(connection);
+        let (_response, _) = client
+            .send_request(request(&server, "GET", "/healthz"), true)
+            .unwrap();
+        let _ = timeout(LONG, task).await.unwrap();
+    });
+}
+
+#[test]
+fn what_is_in_flight_is_finished_after_a_signal() {
+    let mut server = Server::start(&[]);
+    block_on(async {
+        let (mut client, task) = connect(&server).await;
+        let (response, mut body) = client
+            .send_request(request(&server, "POST", ARTIFACTS), false)
+            .unwrap();
+        body.send_data(HEAD.into(), false).unwrap();
+        // An answer on the same connection: the deposit before it has begun.
+        assert_eq!(get(&server, &mut client, "/healthz").await.0, 200);
+        server.signal("TERM");
+        crate::shutdown::wait_until_refused(&server);
+        body.send_data("in flight\r\n--b--\r\n".into(), true)
+            .unwrap();
+        assert_eq!(read(response).await.0, 201);
+        timeout(LONG, task).await.unwrap().unwrap().unwrap();
+    });
+    assert_eq!(server.wait().0, Some(0), "{}", server.stderr());
+}
+
+#[test]
 fn a_body_that_does_not_come_is_408_and_other_streams_go_on() {
     let server = Server::start(&["--throughput-window", "1"]);
     let before = server.blobs();

@@ -1,6 +1,6 @@
 //! A server on a Unix socket.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -40,7 +40,27 @@ fn it_serves_on_a_socket_of_its_owner_alone_and_takes_it_away() {
         assert!(answer.contains("\"size_bytes\":6"), "{answer}");
 
         // A deposit in flight is finished, and the file goes.
+        let mut stream = UnixStream::connect(&path).unwrap();
+        let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n";
+        let tail = "in flight\r\n--b--\r\n";
+        write!(
+            stream,
+            "POST /v0/experiments/default/artifacts HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \
+             admin:{}\r\nX-Eden-Experiment-Id: default\r\nExpect: 100-continue\r\nContent-Type: \
+             multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n",
+            server.token(),
+            head.len() + tail.len()
+        )
+        .unwrap();
+        let mut asked = [0; 25];
+        stream.read_exact(&mut asked).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
         server.signal("TERM");
+        server.wait_until("no more connections", || {
+            UnixStream::connect(&path).is_err()
+        });
+        stream.write_all(tail.as_bytes()).unwrap();
+        assert_eq!(Answer::of(&read_to_end(&mut stream)).status, 201);
         assert_eq!(server.wait().0, Some(0), "{}", server.stderr());
         assert!(!path.exists());
     }
@@ -77,6 +97,10 @@ fn a_stale_socket_is_replaced_and_nothing_else_is() {
     let folder = tempfile::tempdir().unwrap();
     drop(std::fs::File::create_new(folder.path().join("file")).unwrap());
     std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+    let mut command = artifact(folder.path());
+    let done = run_refused(command.args(["serve", "--listen", "unix:"]));
+    let said = "error: there is no path behind unix: in --listen\n";
+    assert_eq!((done.code, &*done.stderr), (Some(2), said));
     for name in ["file", "link"] {
         let mut command = artifact(folder.path());
         command.args(["serve", "--listen", &format!("unix:{name}")]);

@@ -2,12 +2,14 @@
 //! it is not taken.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::limits::Limits;
@@ -19,7 +21,7 @@ use super::record::Record;
 #[derive(Debug)]
 pub(crate) struct AnswerBody {
     body: Body,
-    watch: Option<Arc<Watch>>,
+    watch: Option<Watched>,
     record: Record,
     limits: Limits,
     // The last field: the line is in the log before the connection counts as idle.
@@ -27,8 +29,21 @@ pub(crate) struct AnswerBody {
 }
 
 /// By when the client must have asked for more. `None` while it is us who are waited for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Watch(Mutex<Option<Instant>>);
+
+/// The task that keeps the time ends with the body.
+#[derive(Debug)]
+struct Watched {
+    watch: Arc<Watch>,
+    task: AbortHandle,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 impl Watch {
     fn set(&self, deadline: Option<Instant>) {
@@ -52,10 +67,13 @@ impl AnswerBody {
     ) -> Self {
         let watched = multiplexed && limits.rate > 0 && !body.is_end_stream();
         let watch = watched.then(|| {
-            let watch = Arc::new(Watch::default());
+            // The first piece too is asked for only once the client has room for it.
+            let deadline = Instant::now() + limits.window;
+            let watch = Arc::new(Watch(Mutex::new(Some(deadline))));
             let pulse = Arc::clone(in_flight.pulse());
-            tokio::spawn(look_after(Arc::downgrade(&watch), pulse, limits));
-            watch
+            let task = tokio::spawn(look_after(Arc::clone(&watch), pulse, limits.window));
+            let task = task.abort_handle();
+            Watched { watch, task }
         });
         let mut record = record;
         record.ended(body.is_end_stream());
@@ -71,15 +89,11 @@ impl AnswerBody {
 
 /// Cuts the connection when a piece was given out and no other is asked for within the window and
 /// the time that the piece takes at the least rate.
-async fn look_after(watch: Weak<Watch>, pulse: Arc<Pulse>, limits: Limits) {
+async fn look_after(watch: Arc<Watch>, pulse: Arc<Pulse>, window: Duration) {
     loop {
-        let Some(deadline) = watch.upgrade().map(|watch| watch.get()) else {
-            return;
-        };
-        let deadline = deadline.unwrap_or_else(|| Instant::now() + limits.window);
+        let deadline = watch.get().unwrap_or_else(|| Instant::now() + window);
         sleep_until(deadline).await;
-        let late = watch.upgrade().and_then(|watch| watch.get());
-        if late.is_some_and(|late| late <= Instant::now()) {
+        if watch.get().is_some_and(|late| late <= Instant::now()) {
             tracing::debug!("a client does not take an answer; the connection is cut");
             pulse.cut();
             return;
@@ -110,7 +124,7 @@ impl http_body::Body for AnswerBody {
             Poll::Ready(None) => this.record.ended(true),
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
-        if let Some(watch) = &this.watch {
+        if let Some(Watched { watch, .. }) = &this.watch {
             let patience = this.limits.window + time_for(given, this.limits.rate);
             watch.set(polled.is_ready().then(|| Instant::now() + patience));
         }
