@@ -192,7 +192,8 @@ impl Server {
         (self.stream(), headers)
     }
 
-    fn stream(&self) -> TcpStream {
+    /// A connection to it.
+    pub(crate) fn stream(&self) -> TcpStream {
         let address = self.url.strip_prefix("http://").unwrap();
         let stream = TcpStream::connect(address).unwrap();
         // No test waits for so long; one that fails must come to its end.
