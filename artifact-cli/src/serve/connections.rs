@@ -103,6 +103,9 @@ mod tests {
         let request = seat.pulse.begin();
         assert!(connections.seat().is_none());
         drop(request);
+        // Its answer is still to be written.
+        assert!(connections.seat().is_none());
+        seat.pulse.flushed();
         assert!(connections.seat().is_some());
     }
 }

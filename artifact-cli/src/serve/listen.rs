@@ -18,6 +18,10 @@ use crate::failure::{setup, setup_from};
 /// What `--listen` begins with where a path follows.
 pub(crate) const UNIX: &str = "unix:";
 
+/// Connections that the kernel keeps until they are taken; it has a limit of its own
+/// (`net.core.somaxconn`).
+const QUEUE: i32 = 4096;
+
 /// A connection's stream, whatever it is made of.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -112,6 +116,9 @@ fn bind_tcp(plan: &Plan) -> Result<TcpListener> {
     let (called, address) = (&plan.listen_called, plan.listen.escape_debug());
     let bound = std::net::TcpListener::bind(plan.listen.as_str()).and_then(|listener| {
         listener.set_nonblocking(true)?;
+        // Said again with a longer queue: where it overflows, the kernel drops what clients send,
+        // and those who are healthy wait for a second or three until they try again.
+        SockRef::from(&listener).listen(QUEUE)?;
         TcpListener::from_std(listener)
     });
     bound.map_err(|error| match error.kind() {

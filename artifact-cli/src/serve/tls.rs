@@ -1,5 +1,6 @@
 //! TLS: the certificate and its key, read anew when the operator says so.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,11 +16,20 @@ use crate::failure::setup_from;
 use crate::files;
 
 /// The files, and what was read from them last.
-#[derive(Debug)]
 pub(crate) struct Tls {
     certificate: PathBuf,
     key: PathBuf,
     config: Mutex<Arc<ServerConfig>>,
+}
+
+/// Only the files: the rest has the key in it.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("certificate", &self.certificate)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Tls {

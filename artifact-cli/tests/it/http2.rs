@@ -1,5 +1,6 @@
 //! HTTP/2 without TLS, from its first byte on (RFC 9113, section 3.3).
 
+use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::harness::{Server, noise, run_with};
+use crate::harness::{Answer, Server, noise, read_to_end, run_with};
 
 /// No test waits for so long.
 const LONG: Duration = Duration::from_mins(1);
@@ -213,6 +214,54 @@ fn a_body_that_does_not_come_is_408_and_other_streams_go_on() {
         assert_eq!(get(&server, &mut client, "/healthz").await.0, 200);
     });
     assert_eq!(server.blobs(), before);
+}
+
+/// One frame (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+    [&head, payload].concat()
+}
+
+/// The beginning of a connection, and a header that is still to be continued.
+fn begun() -> Vec<u8> {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    [&preface[..], &frame(4, 0, 0, b""), &frame(1, 0, 1, &FIELD)].concat()
+}
+
+/// A field `a: b` that is not kept (RFC 7541, section 6.2.2).
+const FIELD: [u8; 5] = *b"\0\x01a\x01b";
+
+#[test]
+fn a_header_that_is_continued_without_an_end_is_not_taken_for_long() {
+    let server = Server::start(&[]);
+    let mut stream = server.stream();
+    stream.write_all(&begun()).unwrap();
+    let more = frame(9, 0, 1, &FIELD.repeat(2000));
+    let mut sender = stream.try_clone().unwrap();
+    // Until nobody listens any more: a refusal is lingered over, so some is thrown away.
+    let sending = std::thread::spawn(move || while sender.write_all(&more).is_ok() {});
+    let said = read_to_end(&mut stream);
+    // GOAWAY, whose second word is the reason (RFC 9113, section 6.8).
+    let goaway = [7, 0, 0, 0, 0, 0];
+    let at = said.windows(6).position(|here| here == goaway).unwrap();
+    let reason = u32::from(h2::Reason::ENHANCE_YOUR_CALM).to_be_bytes();
+    assert_eq!(said[at + 10..at + 14], reason, "{said:?}");
+    drop(stream);
+    sending.join().unwrap();
+    let healthy = "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    assert_eq!(Answer::of(&server.say(healthy)).status, 200);
+}
+
+#[test]
+fn half_a_header_and_silence_end_like_silence() {
+    let server = Server::start(&["--idle-timeout", "1", "--throughput-window", "1"]);
+    let before = server.descriptors();
+    let mut stream = server.stream();
+    stream.write_all(&begun()).unwrap();
+    // Its end, after whatever frames come before it.
+    read_to_end(&mut stream);
+    server.wait_until("its descriptor", || server.descriptors() <= before);
 }
 
 #[test]

@@ -170,6 +170,36 @@ fn a_hang_up_reads_the_certificate_anew_and_keeps_it_where_it_cannot() {
 }
 
 #[test]
+fn what_is_in_flight_is_finished_after_a_signal() {
+    let mut server = Server::start_in(folder(), &TLS);
+    let mut stream = connect(&server, &[ONE.0], &[]).unwrap();
+    let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n";
+    let tail = "in flight\r\n--b--\r\n";
+    write!(
+        stream,
+        "POST /v0/experiments/default/artifacts HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \
+         admin:{}\r\nX-Eden-Experiment-Id: default\r\nExpect: 100-continue\r\nContent-Type: \
+         multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n",
+        server.token(),
+        head.len() + tail.len()
+    )
+    .unwrap();
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    // A handshake that has not begun holds nothing up.
+    let _silent = tcp(&server);
+    server.signal("TERM");
+    let address = server.url.strip_prefix("https://").unwrap().to_owned();
+    server.wait_until("no more connections", || {
+        TcpStream::connect(&address).is_err()
+    });
+    stream.write_all(tail.as_bytes()).unwrap();
+    assert_eq!(Answer::of(&read_to_end(&mut stream)).status, 201);
+    assert_eq!(server.wait().0, Some(0), "{}", server.stderr());
+}
+
+#[test]
 fn files_that_do_not_fit_are_refused() {
     let folder = folder();
     let path = folder.path();

@@ -73,7 +73,7 @@ impl Pulse {
     }
 
     /// Everything that was written has left.
-    pub(super) fn flushed(&self) {
+    pub(crate) fn flushed(&self) {
         let mut state = self.state();
         state.flushed = state.in_flight == 0;
     }
@@ -85,10 +85,10 @@ impl Pulse {
         state.in_flight == 0 && state.flushed
     }
 
-    /// Since when nothing was in flight; `None` where something is.
+    /// Since when nothing was in flight; `None` where something is, or is still to be written.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
-        (state.in_flight == 0).then_some(state.idle_since)
+        (state.in_flight == 0 && state.flushed).then_some(state.idle_since)
     }
 
     pub(super) fn retire(&self) {
