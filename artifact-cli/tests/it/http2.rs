@@ -137,8 +137,10 @@ fn streams_that_are_reset_at_once_end_the_connection_and_nobody_else() {
 
 #[test]
 fn a_stream_that_is_not_taken_ends_the_connection() {
-    let server = Server::start(&["--throughput-window", "1", "--min-throughput", "1MiB"]);
+    let server = Server::start(&[]);
     let put = run_with(&mut server.client(&["put", "-"]), &noise(4 << 20)).succeeded();
+    let limits = ["--throughput-window", "1", "--min-throughput", "1MiB"];
+    let server = Server::start_in(server.stop("TERM"), &limits);
     let uri = put.stdout().trim_end().replace('/', "%2F");
     block_on(async {
         let (mut client, task) = connect(&server).await;

@@ -25,7 +25,7 @@ fn hundreds_of_idle_connections_do_not_keep_a_client_waiting() {
     } else {
         500
     };
-    let server = Server::start(&[]);
+    let server = Server::start(&["--header-timeout", "3600"]);
     let address = server.url.strip_prefix("http://").unwrap();
     let before = server.descriptors();
     let idle: Vec<_> = (0..many)
