@@ -206,3 +206,77 @@ fn head_and_options_everywhere_and_a_thousand_ranges() {
     let one = ask("GET", &fetch, "Range: bytes=1-2\r\n");
     assert_eq!((one.status, &one.body[..]), (206, &bytes[1..=2]));
 }
+
+#[test]
+fn no_name_or_type_of_a_file_splits_an_answer() {
+    let server = Server::start(&[]);
+    let (_, headers) = server.connect();
+    let long = "t".repeat(8 << 10);
+    // Escapes are not undone, whatever they stand for, and raw ones end the deposit.
+    for (name, kind, status) in [
+        ("a%0d%0aX-Injected: 1", "text/plain", 201),
+        ("a\\r\\nX-Injected: 1", "text/html; charset=utf-7", 201),
+        ("<svg onload=x>.svg", "image/svg+xml", 201),
+        ("n\u{e4}me\u{202e}gpj.exe", "text/\u{e4}", 201),
+        ("f", &long, 201),
+        ("f", "a/b\u{1}c", 400),
+        ("f", "a/b\r\n X-Injected: 1", 400),
+        ("a\r\nX-Injected: 1", "a/b", 400),
+    ] {
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: {kind}\r\n\r\nbytes\r\n--b--\r\n"
+        );
+        let deposit = Answer::of(&server.say(format!(
+            "POST /v0/experiments/default/artifacts HTTP/1.1\r\n{headers}Connection: close\r\n\
+             Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )));
+        assert_eq!(deposit.status, status, "{name} {kind}: {}", deposit.head);
+        if status != 201 {
+            deposit.assert_problem(400, "eden://error/bad-request");
+            continue;
+        }
+        let answer: serde_json::Value = serde_json::from_slice(&deposit.body).unwrap();
+        let uri = answer["artifacts_uri"].as_str().unwrap();
+        let path = format!(
+            "/v0/experiments/default/artifacts?uri={}",
+            uri.replace('/', "%2F")
+        );
+        let request = format!("GET {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
+        let fetch = Answer::of(&server.say(request));
+        assert_eq!((fetch.status, &fetch.body[..]), (200, &b"bytes"[..]));
+        // Every line is a field that belongs there, once, in visible ASCII.
+        let mut names: Vec<_> = fetch
+            .head
+            .lines()
+            .skip(1)
+            .map(|line| line.split_once(": ").unwrap().0)
+            .collect();
+        names.sort_unstable();
+        let expected = [
+            "accept-ranges",
+            "cache-control",
+            "connection",
+            "content-disposition",
+            "content-length",
+            "content-security-policy",
+            "content-type",
+            "cross-origin-resource-policy",
+            "date",
+            "etag",
+            "repr-digest",
+            "vary",
+            "x-content-type-options",
+            "x-request-id",
+        ];
+        assert_eq!(names, expected, "{}", fetch.head);
+        assert!(fetch.head.is_ascii(), "{}", fetch.head);
+        assert!(!fetch.head.replace("\r\n", "").contains(['\r', '\n']));
+        let disposition = fetch.field("content-disposition").unwrap();
+        assert!(disposition.starts_with("attachment"), "{disposition}");
+        // A second parser, of somebody else's, agrees.
+        let get = crate::harness::run(&mut server.client(&["get", uri])).succeeded();
+        assert_eq!(get.stdout, b"bytes");
+    }
+}
