@@ -10,6 +10,28 @@ pub(crate) struct Signals {
     interrupt: Signal,
 }
 
+/// SIGHUP, where it means something to us.
+#[derive(Debug)]
+pub(crate) struct Hangup(Option<Signal>);
+
+impl Hangup {
+    /// Taken from when this is made; or left to do what it does to every process.
+    pub(crate) fn new(taken: bool) -> Result<Self> {
+        let signal = taken.then(|| signal(SignalKind::hangup())).transpose();
+        Ok(Self(signal.context("signals cannot be taken")?))
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) {
+        match &mut self.0 {
+            Some(signal) => {
+                signal.recv().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// Which one came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {

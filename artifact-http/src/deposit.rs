@@ -53,6 +53,7 @@ pub(crate) async fn deposit(service: &Service, admitted: Admitted) -> Result<Res
         ));
     }
 
+    let _place = service.uploads.begin(&principal)?;
     let mut part = FilePart::open(headers, body).await?;
     let new = NewArtifact::new(experiment.id, &principal)
         .with_content_type(part.content_type.clone())

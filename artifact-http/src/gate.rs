@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
@@ -19,6 +19,7 @@ use crate::instance;
 use crate::problem::{Problem, Type};
 use crate::router::Service;
 use crate::routes::{self, Found, Handler};
+use crate::served::Served;
 use crate::{deposit, experiment, fetch};
 
 /// The header that repeats the path's experiment.
@@ -35,17 +36,19 @@ pub(crate) struct Admitted {
 
 /// Serves one request. Whatever happens in it, the answer is one of ours.
 pub(crate) async fn serve(State(service): State<Arc<Service>>, request: Request<Body>) -> Response {
-    let instance = instance::of(&request, service.config.public_url.as_deref());
+    let instance = instance::of(&request, &service.config);
     let head = request.method() == Method::HEAD;
-    let served = AssertUnwindSafe(answer(&service, request))
+    let mut served = Served::nothing();
+    let outcome = AssertUnwindSafe(answer(&service, request, &mut served))
         .catch_unwind()
         .await;
-    let mut response = match served {
+    let mut response = match outcome {
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => problem.respond(&instance),
         // The panic's own text went to the log by the panic hook; it is not for clients.
         Err(_) => Problem::internal("a handler panicked").respond(&instance),
     };
+    response.extensions_mut().insert(served);
     if head {
         // RFC 9110, section 9.3.2: the fields of GET, without content. Content-Length stays.
         *response.body_mut() = Body::empty();
@@ -53,9 +56,14 @@ pub(crate) async fn serve(State(service): State<Arc<Service>>, request: Request<
     response
 }
 
-async fn answer(service: &Service, request: Request<Body>) -> Result<Response, Problem> {
+async fn answer(
+    service: &Service,
+    request: Request<Body>,
+    served: &mut Served,
+) -> Result<Response, Problem> {
     let path = request.uri().path();
     if path == "/healthz" {
+        served.route = "/healthz".into();
         return healthz(request.method());
     }
     let Some(under) = path.strip_prefix("/v0/") else {
@@ -74,6 +82,7 @@ async fn answer(service: &Service, request: Request<Body>) -> Result<Response, P
     };
 
     let principal = authenticate(service, request.headers()).await?;
+    served.principal = Some(principal.id().clone());
     let Some(scope) = scope else {
         return Err(Problem::new(
             Type::NotFound,
@@ -98,6 +107,7 @@ async fn answer(service: &Service, request: Request<Body>) -> Result<Response, P
             return Err(problem.with_header(ALLOW, allowed));
         }
     };
+    served.route = format!("/v0/experiments/{{E}}{}", endpoint.path).into();
     let at_home = principal
         .experiment()
         .is_none_or(|home| *home == experiment.id);
@@ -129,6 +139,7 @@ fn healthz(method: &Method) -> Result<Response, Problem> {
     let mut response = Response::new(Body::from("ok"));
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
+    response.headers_mut().insert(CONTENT_LENGTH, 2.into());
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -12,10 +12,14 @@ mod credential;
 mod instance;
 mod json;
 mod problem;
+mod refusal;
+mod served;
 
 mod deposit;
+mod digest_fields;
 mod multipart;
 mod source;
+mod uploads;
 
 mod conditional;
 mod disposition;
@@ -28,5 +32,7 @@ pub use admin_token::{AdminToken, WeakAdminToken};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use config::HttpConfig;
 pub use credential::{Credential, Secret};
+pub use refusal::Refusal;
 pub use router::router;
 pub use routes::{Endpoint, Who, endpoints};
+pub use served::Served;

@@ -2,6 +2,9 @@
 //!
 //! multer parses; [`Source`] sees to the bounds and to what lies behind the part.
 
+use std::error::Error;
+use std::io;
+
 use artifact_store::{ContentType, FileName};
 use axum::body::Body;
 use bytes::Bytes;
@@ -9,6 +12,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use multer::{Field, Multipart};
 
+use crate::digest_fields::{DigestCheck, Malformed};
 use crate::problem::Problem;
 use crate::source::{Source, SourceError};
 
@@ -21,6 +25,8 @@ pub(crate) struct FilePart {
     multipart: Multipart<'static>,
     field: Option<Field<'static>>,
     source: Source,
+    /// What the part's own fields claim of its bytes.
+    digest: Option<DigestCheck>,
     pub(crate) content_type: ContentType,
     pub(crate) file_name: Option<FileName>,
 }
@@ -29,7 +35,8 @@ impl FilePart {
     /// Reads up to the part's body.
     pub(crate) async fn open(headers: &HeaderMap, body: Body) -> Result<Self, Problem> {
         let boundary = boundary(headers)?;
-        let source = Source::new(body, &boundary);
+        let claimed = DigestCheck::of(headers).map_err(malformed_digest)?;
+        let source = Source::new(body, &boundary, claimed);
         let mut multipart = Multipart::new(source.clone(), boundary);
         let field = multipart.next_field().await.map_err(malformed)?;
         let field = field.ok_or_else(|| Problem::bad_request("the body has no part"))?;
@@ -54,6 +61,7 @@ impl FilePart {
                 ));
             }
         }
+        let digest = DigestCheck::of(field.headers()).map_err(malformed_digest)?;
         let declared = field
             .headers()
             .get(CONTENT_TYPE)
@@ -65,6 +73,7 @@ impl FilePart {
             multipart,
             field: Some(field),
             source,
+            digest,
             content_type,
             file_name,
         })
@@ -76,10 +85,18 @@ impl FilePart {
         if let Some(field) = &mut self.field {
             if let Some(piece) = field.chunk().await.map_err(malformed)? {
                 self.source.take(piece.len());
+                if let Some(digest) = &mut self.digest {
+                    digest.update(&piece);
+                }
                 return Ok(Some(piece));
             }
             self.field = None;
             self.check_end().await?;
+            if !self.digest.take().is_none_or(DigestCheck::holds) {
+                return Err(Problem::bad_request(
+                    "the part is not what its Content-Digest or Repr-Digest says",
+                ));
+            }
         }
         Ok(None)
     }
@@ -125,6 +142,9 @@ fn boundary(headers: &HeaderMap) -> Result<String, Problem> {
 
 /// What the parser stumbled over, in words that do not repeat the client's bytes.
 fn malformed(error: multer::Error) -> Problem {
+    if is_slow(&error) {
+        return Problem::slow().with_source(error);
+    }
     let detail = match &error {
         multer::Error::StreamReadFailed(source) => match source.downcast_ref::<SourceError>() {
             Some(error) => text(error),
@@ -139,13 +159,30 @@ fn malformed(error: multer::Error) -> Problem {
 }
 
 fn refused(error: SourceError) -> Problem {
+    if is_slow(&error) {
+        return Problem::slow().with_source(error);
+    }
     Problem::bad_request(text(&error)).with_source(error)
+}
+
+/// Whether whoever serves the router lost patience with the body: it then ends with an I/O error of
+/// the kind `TimedOut`.
+fn is_slow(error: &(dyn Error + 'static)) -> bool {
+    let chain = std::iter::successors(Some(error), |error| (**error).source());
+    chain
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::TimedOut)
+}
+
+fn malformed_digest(error: Malformed) -> Problem {
+    Problem::bad_request(error.to_string()).with_source(error)
 }
 
 fn text(error: &SourceError) -> &'static str {
     match error {
         SourceError::Budget => "more than 16 KiB of the body lie outside the part",
         SourceError::Trailing => "there is something behind the body's last boundary",
+        SourceError::Digest => "the body is not what Content-Digest or Repr-Digest says",
         SourceError::Cut(_) => "the body was cut short",
     }
 }

@@ -1,12 +1,14 @@
 //! Errors toward clients: RFC 9457 problem details, from one table.
 
 use artifact_backend::BoxError;
-use artifact_store::ErrorKind;
+use artifact_store::{ErrorKind, Operation};
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+
+use crate::verified::CORRUPT_BLOB;
 
 /// The closed vocabulary of `eden://error/...`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub(crate) struct Problem {
     detail: String,
     /// For the log: the whole chain.
     source: Option<BoxError>,
+    /// For the log: what the operator must look into.
+    alarm: Option<&'static str>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -76,6 +80,7 @@ impl Problem {
             status: kind.row().1,
             detail: detail.into(),
             source: None,
+            alarm: None,
             headers: Vec::new(),
         }
     }
@@ -87,6 +92,7 @@ impl Problem {
             status,
             detail: detail.into(),
             source: None,
+            alarm: None,
             headers: Vec::new(),
         }
     }
@@ -110,6 +116,19 @@ impl Problem {
             format!("{detail}; try again"),
         )
         .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// The client sends too slowly, or nothing any more.
+    pub(crate) fn slow() -> Self {
+        Self::plain(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request did not come in time",
+        )
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// A fault of ours. Its cause is for the log.
@@ -138,6 +157,7 @@ impl Problem {
             status,
             detail,
             source,
+            alarm,
             headers,
         } = self;
         let (name, title) = match kind {
@@ -154,7 +174,7 @@ impl Problem {
             .as_deref()
             .map(|source| source as &(dyn std::error::Error + 'static));
         if status.is_server_error() {
-            tracing::error!(status = status.as_u16(), cause, "{detail}");
+            tracing::error!(status = status.as_u16(), alarm, cause, "{detail}");
         } else {
             tracing::debug!(status = status.as_u16(), cause, "{detail}");
         }
@@ -202,6 +222,13 @@ impl From<artifact_store::Error> for Problem {
                 StatusCode::INSUFFICIENT_STORAGE,
                 "the server has no room for this; its operator must make some",
             ),
+            ErrorKind::Corrupt => Self {
+                alarm: Some(match error.operation() {
+                    Operation::Read => CORRUPT_BLOB,
+                    _ => "corrupt-rows",
+                }),
+                ..Self::internal("what is stored is damaged or lost")
+            },
             _ => Self::internal("the store failed"),
         };
         problem.with_source(error)

@@ -8,6 +8,7 @@ use axum::Router;
 use crate::authenticate::Authenticate;
 use crate::config::HttpConfig;
 use crate::gate;
+use crate::uploads::Uploads;
 
 /// What every request is served with.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(crate) struct Service {
     pub(crate) store: ArtifactStore,
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) config: HttpConfig,
+    pub(crate) uploads: Arc<Uploads>,
 }
 
 /// A router that answers every path: the endpoints under `/v0/`, `/healthz`, and a problem for
@@ -27,10 +29,12 @@ pub fn router(
     authenticate: Arc<dyn Authenticate>,
     config: HttpConfig,
 ) -> Router {
+    let uploads = Uploads::new(&config);
     let service = Arc::new(Service {
         store,
         authenticate,
         config,
+        uploads,
     });
     // One way in for all: the order of checks is the same on every path, known or not.
     Router::new().fallback(gate::serve).with_state(service)

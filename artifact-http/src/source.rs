@@ -15,6 +15,8 @@ use axum::body::{Body, BodyDataStream};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 
+use crate::digest_fields::DigestCheck;
+
 /// How many bytes of a body may be something else than the artifact: preamble, boundaries, the
 /// part's header, white space behind the end.
 pub(crate) const BUDGET: u64 = 16 << 10;
@@ -30,6 +32,8 @@ pub(crate) enum SourceError {
     Budget,
     #[error("there are bytes behind the last boundary")]
     Trailing,
+    #[error("the body is not what Content-Digest or Repr-Digest says")]
+    Digest,
     #[error("the body was cut short")]
     Cut(#[source] axum::Error),
 }
@@ -41,6 +45,8 @@ pub(crate) struct Source(Arc<Mutex<State>>);
 
 struct State {
     body: BodyDataStream,
+    /// What the request's fields claim of the whole body.
+    digest: Option<DigestCheck>,
     /// What is left of the frame that came last.
     frame: Bytes,
     /// Bytes that came and were not handed over yet.
@@ -69,9 +75,10 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    pub(crate) fn new(body: Body, boundary: &str) -> Self {
+    pub(crate) fn new(body: Body, boundary: &str, digest: Option<DigestCheck>) -> Self {
         Self(Arc::new(Mutex::new(State {
             body: body.into_data_stream(),
+            digest,
             frame: Bytes::new(),
             held: BytesMut::new(),
             searched: 0,
@@ -110,7 +117,9 @@ impl Source {
         while let Some(piece) = poll_fn(|context| self.state().poll(context)).await {
             check_blank(&piece?)?;
         }
-        Ok(())
+        let digest = self.state().digest.take();
+        let holds = digest.is_none_or(DigestCheck::holds);
+        holds.then_some(()).ok_or(SourceError::Digest)
     }
 }
 
@@ -211,7 +220,12 @@ impl State {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, SourceError>> {
         while self.frame.is_empty() {
             match ready!(Pin::new(&mut self.body).poll_next(context)) {
-                Some(Ok(frame)) => self.frame = frame,
+                Some(Ok(frame)) => {
+                    if let Some(digest) = &mut self.digest {
+                        digest.update(&frame);
+                    }
+                    self.frame = frame;
+                }
                 Some(Err(error)) => return Poll::Ready(Err(SourceError::Cut(error))),
                 None => return Poll::Ready(Ok(false)),
             }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use artifact_backend::Download;
+use artifact_backend::{Download, ErrorKind};
 use artifact_store::Row;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
 use sha2::{Digest, Sha256};
+
+/// What an operator is woken by: the field `alarm` of a line of the log at level error.
+pub(crate) const CORRUPT_BLOB: &str = "corrupt-blob";
 
 /// Why a body ended before its end. The connection is then cut: no end of the body is sent.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +58,10 @@ impl State {
                 }
                 Some(Err(error)) => {
                     self.over = true;
+                    // A disk or a network that fails loses no artifact; a blob of another size does.
+                    let corrupt = error.kind() == ErrorKind::Corrupt;
                     tracing::error!(
-                        alarm = true,
+                        alarm = corrupt.then_some(CORRUPT_BLOB),
                         id = %self.row.id,
                         error = &error as &dyn std::error::Error,
                         "an artifact broke off while it was sent; the connection is cut"
@@ -69,7 +74,7 @@ impl State {
                         let found: [u8; 32] = hasher.finalize().into();
                         if found != *self.row.sha256.as_bytes() {
                             tracing::error!(
-                                alarm = true,
+                                alarm = CORRUPT_BLOB,
                                 id = %self.row.id,
                                 recorded = %self.row.sha256,
                                 found = %artifact_backend::Sha256Digest::from_bytes(found),

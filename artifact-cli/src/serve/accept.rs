@@ -1,31 +1,26 @@
 //! Connections: taken, served, and let finish at the end.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use artifact_http::{HttpConfig, Refusal};
+use tokio::io::AsyncWriteExt;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use super::first_bytes::FirstBytes;
+use super::connection::{self, Front};
+use super::connections::Connections;
 use super::linger::Linger;
-use crate::signals::Signals;
+use super::listen::{Io, Listener};
+use super::tls::Tls;
+use crate::signals::{Hangup, Signals};
 
 /// How long to wait after the operating system gave no connection, in the hope of one being closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// How often a silent HTTP/2 connection is asked whether it is still there.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-
-/// What a connection, and the end of the server, may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) header: Duration,
-    pub(crate) drain: Duration,
-}
+/// Connections beyond the limit that are told so at once; still more are closed without a word.
+const REFUSED_AT_ONCE: usize = 64;
 
 /// How serving came to its end.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,34 +33,52 @@ pub(crate) enum Ended {
 
 /// Serves until a signal, then lets what is in flight finish within the drain time-out.
 pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: Limits,
+    listener: Listener,
+    tls: Option<Tls>,
+    front: Front,
     signals: &mut Signals,
+    hangup: &mut Hangup,
 ) -> Ended {
-    let builder = builder(limits);
-    let service = TowerToHyperService::new(router);
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
+    let limits = front.limits;
+    let front = Arc::new(front);
+    let tls = tls.map(Arc::new);
+    let builder = connection::builder(&limits);
+    let seats = Connections::new(limits.connections);
+    let draining = CancellationToken::new();
+    let mut tasks = JoinSet::new();
     let signal = loop {
         tokio::select! {
             biased;
             signal = signals.next() => break signal,
-            Some(ended) = connections.join_next() => log_panic(ended),
+            () = hangup.next() => if let Some(tls) = &tls {
+                tls.reload();
+            },
+            Some(ended) = tasks.join_next() => log_panic(ended),
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    // Answers are written whole; Nagle's algorithm would only delay their ends.
-                    if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!(%peer, %error, "TCP_NODELAY");
-                    }
-                    let io = TokioIo::new(FirstBytes::new(Linger::new(stream), limits.header));
-                    let connection = builder.serve_connection(io, service.clone()).into_owned();
-                    let connection = graceful.watch(connection);
-                    connections.spawn(async move {
-                        if let Err(error) = connection.await {
-                            // Clients come and go; that is no news to the operator.
-                            tracing::debug!(%peer, error = &*error, "a connection ended");
+                    let Some(seat) = seats.seat() else {
+                        if tls.is_none() && tasks.len() < limits.connections + REFUSED_AT_ONCE {
+                            tasks.spawn(refuse(stream, Arc::clone(&front)));
                         }
+                        continue;
+                    };
+                    let (tls, front) = (tls.clone(), Arc::clone(&front));
+                    let (builder, draining) = (builder.clone(), draining.clone());
+                    tasks.spawn(async move {
+                        let pulse = Arc::clone(&seat.pulse);
+                        let secured = tokio::select! {
+                            secured = secure(tls, stream, limits.header) => secured,
+                            // Nothing was asked for yet.
+                            () = draining.cancelled() => return,
+                            () = pulse.evicted() => return,
+                        };
+                        match secured {
+                            Ok(stream) => {
+                                connection::serve(stream, peer, builder, front, pulse, draining).await;
+                            }
+                            Err(error) => tracing::debug!(%peer, %error, "no TLS was agreed on"),
+                        }
+                        drop(seat);
                     });
                 }
                 Err(error) => after_accept_error(&error).await,
@@ -75,34 +88,55 @@ pub(crate) async fn serve(
 
     // New connections are refused from here on, rather than left waiting.
     drop(listener);
-    let open = connections.len();
-    tracing::info!(signal = signal.name(), open, "finishing what is in flight");
+    tracing::info!(
+        signal = signal.name(),
+        open = tasks.len(),
+        "finishing what is in flight"
+    );
+    draining.cancel();
+    let all = async {
+        while let Some(ended) = tasks.join_next().await {
+            log_panic(ended);
+        }
+    };
     tokio::select! {
         biased;
-        () = graceful.shutdown() => return Ended::Drained,
+        () = all => return Ended::Drained,
         signal = signals.next() => tracing::warn!(signal = signal.name(), "cutting what is in flight"),
         () = tokio::time::sleep(limits.drain) => tracing::warn!("the drain time-out is over"),
     }
     let mut cut = 0;
-    connections.abort_all();
-    while let Some(ended) = connections.join_next().await {
+    tasks.abort_all();
+    while let Some(ended) = tasks.join_next().await {
         cut += usize::from(ended.is_err_and(|error| error.is_cancelled()));
     }
     Ended::Cut(cut)
 }
 
-fn builder(limits: Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(limits.header);
-    builder
+/// The stream with TLS around it, where there is TLS.
+async fn secure(
+    tls: Option<Arc<Tls>>,
+    stream: Box<dyn Io>,
+    limit: Duration,
+) -> io::Result<Box<dyn Io>> {
+    let Some(tls) = tls else {
+        return Ok(stream);
+    };
+    let agreed = timeout(limit, tls.accept(stream)).await;
+    agreed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Says that there are too many connections.
+async fn refuse(stream: Box<dyn Io>, front: Arc<Front>) {
+    let config: &HttpConfig = &front.config;
+    let wire = connection::wire(Refusal::Busy, config);
+    let mut stream = Linger::new(stream);
+    // Whether the client hears it is its own business; it is not waited for longer than a linger.
+    let told = async {
+        stream.write_all(&wire).await?;
+        stream.shutdown().await
+    };
+    let _ = timeout(Duration::from_secs(1), told).await;
 }
 
 /// One connection that came to nothing concerns nobody else; too few descriptors or too little

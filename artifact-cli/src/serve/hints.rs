@@ -2,14 +2,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::listen::Address;
 use super::plan::Plan;
 use crate::output::shell_word;
 use crate::settings::Key;
 
 /// Three commands that work as they stand, in the folder and the environment of the server. None of
 /// them holds the token.
-pub(crate) fn text(plan: &Plan, address: SocketAddr) -> String {
-    let url = format!("http://{}", reachable(address));
+pub(crate) fn text(plan: &Plan, address: &Address) -> String {
+    let (url, socket) = match address {
+        Address::Tcp { address, tls } => {
+            let address = reachable(*address);
+            let address = Address::Tcp { address, tls: *tls };
+            (address.to_string(), None)
+        }
+        Address::Unix(path) => ("http://localhost".to_owned(), Some(path)),
+    };
     let program = shell_word(&program());
     let experiment = plan.experiments.first().map_or("", |id| id.as_str());
 
@@ -29,6 +37,16 @@ pub(crate) fn text(plan: &Plan, address: SocketAddr) -> String {
         // Both commands read the variable themselves; it must be exported for them.
         None => "$ARTIFACT_ADMIN_TOKEN".to_owned(),
     };
+    if let Some(path) = socket {
+        // put and get speak TCP only.
+        let path = shell_word(&path.to_string_lossy());
+        return format!(
+            "To deposit something by curl:\n\
+             \x20 echo hello | curl --unix-socket {path} -H \"Authorization: Bearer admin:{token}\" \
+             -H 'X-Eden-Experiment-Id: {experiment}' -F 'file=@-;filename=hello.txt' \
+             {url}/v0/experiments/{experiment}/artifacts"
+        );
+    }
     format!(
         "To deposit something, to fetch it, and to deposit it by curl:\n\
          \x20 uri=$(echo hello | {program} put{options} -)\n\

@@ -1,15 +1,21 @@
 //! `artifact serve`: our own first embedder of store and router.
 
 mod accept;
+mod connection;
+mod connections;
 mod data_dir;
-mod first_bytes;
+mod descriptors;
 mod hints;
+mod json_log;
 mod linger;
 mod listen;
 mod logging;
 mod plan;
 mod ready;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 mod token;
+mod unix_socket;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +23,15 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use artifact_http::{AdminToken, HttpConfig};
 
-use self::accept::{Ended, Limits};
+use self::accept::Ended;
+use self::connection::Front;
+use self::listen::Address;
+use self::logging::LogFormat;
 use self::plan::Plan;
+use self::tls::Tls;
 use crate::output;
 use crate::settings::Loaded;
-use crate::signals::Signals;
+use crate::signals::{Hangup, Signals};
 
 /// How old a leftover of a crashed deposit must be before it is removed at the start.
 const LEFTOVER_AGE: Duration = Duration::from_hours(24);
@@ -29,17 +39,32 @@ const LEFTOVER_AGE: Duration = Duration::from_hours(24);
 /// Serves until a signal. Everything that can be refused is refused before anything is made.
 pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
     let plan = Plan::new(loaded)?;
+    let files = plan.tls.clone();
+    let tls = files
+        .map(|(certificate, key)| Tls::open(certificate, key))
+        .transpose()?;
     let listener = listen::bind(&plan)?;
-    let address = listener.local_addr()?;
+    let address = listener.address(tls.is_some())?;
     logging::init(&plan, no_color);
     let mut signals = Signals::new()?;
+    // Without TLS a hang-up of the terminal ends the server, as it does every program.
+    let mut hangup = Hangup::new(tls.is_some())?;
     let opened = data_dir::open(&plan).await?;
 
+    let mut config = HttpConfig::default()
+        .with_max_uploads(plan.max_uploads)
+        .with_max_uploads_per_principal(plan.max_uploads_per_principal);
+    if let Some(url) = &plan.public_url {
+        config = config.with_public_url(url);
+    }
+    if tls.is_some() {
+        config = config.with_https();
+    }
     let authenticator = AdminToken::new(&opened.token)?;
     let router = artifact_http::router(
         opened.store.clone(),
         Arc::new(authenticator),
-        HttpConfig::default(),
+        config.clone(),
     );
 
     let inventory = opened.backend.inventory();
@@ -58,20 +83,32 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
         }
     });
 
-    if !address.ip().is_loopback() {
+    if let Address::Tcp {
+        address,
+        tls: false,
+    } = address
+        && !address.ip().is_loopback()
+    {
         tracing::warn!(
             "other machines can connect, and nothing is encrypted on the way: put a proxy that \
-             speaks TLS in front"
+             speaks TLS in front, or give --tls-cert and \
+             --tls-key"
         );
     }
-    output::note(hints::text(&plan, address));
-    ready::announce(&plan, address);
+    if plan.log_format == LogFormat::Text {
+        // Among lines of JSON nobody would look for them.
+        output::note(hints::text(&plan, &address));
+    }
+    ready::announce(&plan, &address);
 
-    let limits = Limits {
-        header: plan.header_timeout,
-        drain: plan.drain_timeout,
+    let mut limits = plan.limits;
+    limits.connections = descriptors::connections_that_fit(limits.connections);
+    let front = Front {
+        router,
+        config,
+        limits,
     };
-    let ended = accept::serve(listener, router, limits, &mut signals).await;
+    let ended = accept::serve(listener, tls, front, &mut signals, &mut hangup).await;
     sweep.abort();
     // The database is closed, and the lock given back, once nothing uses them any more.
     drop(opened);

@@ -3,12 +3,15 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Result;
 use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
+use rustix::fs::Mode;
 use tracing_subscriber::EnvFilter;
 
+use super::connection::Limits;
+use super::listen::UNIX;
+use super::logging::LogFormat;
 use super::ready;
 use super::token::Token;
 use crate::failure::{setup, setup_from};
@@ -29,10 +32,17 @@ pub(crate) struct Plan {
     pub(crate) token: Token,
     pub(crate) experiments: Vec<ExperimentId>,
     pub(crate) max_artifact_bytes: u64,
-    pub(crate) header_timeout: Duration,
-    pub(crate) drain_timeout: Duration,
+    pub(crate) max_uploads: usize,
+    pub(crate) max_uploads_per_principal: usize,
+    pub(crate) limits: Limits,
+    /// The mode of a Unix socket.
+    pub(crate) socket_mode: Mode,
+    /// The files of the certificate and of its key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) public_url: Option<String>,
     pub(crate) ready_fd: Option<File>,
     pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
 }
 
 impl Plan {
@@ -65,10 +75,18 @@ impl Plan {
             token: Token::plan(loaded)?,
             experiments,
             max_artifact_bytes: loaded.number(Key::MaxArtifactBytes)?.unwrap_or_default(),
-            header_timeout: loaded.seconds(Key::HeaderTimeout)?,
-            drain_timeout: loaded.seconds(Key::DrainTimeout)?,
+            max_uploads: loaded.count(Key::MaxUploads)?,
+            max_uploads_per_principal: loaded.count(Key::MaxUploadsPerPrincipal)?,
+            limits: limits(loaded)?,
+            socket_mode: socket_mode(loaded)?,
+            tls: tls(loaded)?,
+            public_url: public_url(loaded)?,
             ready_fd: loaded.number(Key::ReadyFd)?.map(ready::open).transpose()?,
             log: log.to_owned(),
+            log_format: LogFormat::parse(loaded.text(Key::LogFormat)).ok_or_else(|| {
+                let name = loaded.called(Key::LogFormat);
+                setup(format!("{name} must be text or json"))
+            })?,
         };
         if plan.backend.path().is_none() && plan.database.path().is_some() {
             output::warn("the rows will outlive their blobs, which are in memory only");
@@ -143,6 +161,72 @@ impl Plan {
             )
         })
     }
+}
+
+fn limits(loaded: &Loaded) -> Result<Limits> {
+    let header_bytes = loaded.count(Key::MaxHeaderBytes)?;
+    if !(1024..=1 << 20).contains(&header_bytes) {
+        let name = loaded.called(Key::MaxHeaderBytes);
+        return Err(setup(format!("{name} must be from 1KiB to 1MiB")));
+    }
+    Ok(Limits {
+        header: loaded.seconds(Key::HeaderTimeout)?,
+        idle: loaded.seconds(Key::IdleTimeout)?,
+        window: loaded.seconds(Key::ThroughputWindow)?,
+        rate: loaded.number(Key::MinThroughput)?.unwrap_or_default(),
+        drain: loaded.seconds(Key::DrainTimeout)?,
+        connections: loaded.count(Key::MaxConnections)?,
+        header_bytes,
+    })
+}
+
+/// Who may connect to a Unix socket.
+fn socket_mode(loaded: &Loaded) -> Result<Mode> {
+    let text = loaded.text(Key::SocketMode);
+    let mode = u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777);
+    mode.map(Mode::from_raw_mode).ok_or_else(|| {
+        let (name, text) = (loaded.called(Key::SocketMode), text.escape_debug());
+        setup(format!(
+            "{name} must be a mode in octal, such as 0660, not '{text}'"
+        ))
+    })
+}
+
+/// Both files, or neither.
+fn tls(loaded: &Loaded) -> Result<Option<(PathBuf, PathBuf)>> {
+    let path = |key| loaded.value(key).map(|_| loaded.path(key));
+    let (certificate, key) = (path(Key::TlsCert), path(Key::TlsPrivate));
+    if certificate.is_some() && loaded.text(Key::Listen).starts_with(UNIX) {
+        return Err(setup(
+            "there is no TLS on a Unix socket; leave --tls-cert and --tls-key out",
+        ));
+    }
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(setup("there is --tls-cert and no --tls-key; give both")),
+        (None, Some(_)) => Err(setup("there is --tls-key and no --tls-cert; give both")),
+    }
+}
+
+fn public_url(loaded: &Loaded) -> Result<Option<String>> {
+    let Some(value) = loaded.value(Key::PublicUrl) else {
+        return Ok(None);
+    };
+    let url = &value.texts[0];
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]/%".contains(&byte);
+    if rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(plain)) {
+        return Ok(Some(url.clone()));
+    }
+    let name = loaded.called(Key::PublicUrl);
+    Err(setup(format!(
+        "{name} must be a URL such as https://files.example"
+    )))
 }
 
 /// The data folder is there and ours alone, or can be made.

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use rustix::fs::{Mode, OFlags};
 
+use super::listen::Address;
 use super::plan::Plan;
 use crate::failure::setup_from;
 use crate::output;
@@ -28,8 +28,8 @@ pub(crate) fn open(number: u64) -> Result<File> {
 
 /// One line, on standard output and on the ready descriptor. That nobody reads them any more is no
 /// reason not to serve.
-pub(crate) fn announce(plan: &Plan, address: SocketAddr) {
-    let line = format!("listening on http://{address}");
+pub(crate) fn announce(plan: &Plan, address: &Address) {
+    let line = format!("listening on {address}");
     let _ = output::data(&line);
     if let Some(mut file) = plan.ready_fd.as_ref()
         && let Err(error) = writeln!(file, "{line}")

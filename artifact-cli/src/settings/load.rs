@@ -260,6 +260,16 @@ impl Loaded {
         Ok(Some(number))
     }
 
+    /// A number of things of which there must be one at least.
+    pub(crate) fn count(&self, key: Key) -> Result<usize> {
+        let number = self.number(key)?.unwrap_or_default();
+        let count = usize::try_from(number).ok().filter(|count| *count > 0);
+        count.ok_or_else(|| {
+            let name = self.called(key);
+            setup(format!("{name} must be 1 or more, not {number}"))
+        })
+    }
+
     /// A time in whole seconds, at least 1 and at most a year.
     pub(crate) fn seconds(&self, key: Key) -> Result<Duration> {
         let seconds = self.number(key)?.unwrap_or_default();

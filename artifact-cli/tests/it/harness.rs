@@ -104,9 +104,20 @@ impl Server {
     }
 
     pub(crate) fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
+        Self::start_with(folder, arguments, &[])
+    }
+
+    /// With these variables in its environment too. A `--listen` among the arguments counts.
+    pub(crate) fn start_with(
+        folder: TempDir,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut command = artifact(folder.path());
         command
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("ARTIFACT_LISTEN", "127.0.0.1:0")
+            .envs(environment.iter().copied())
+            .arg("serve")
             .args(arguments);
         let errors = std::fs::OpenOptions::new()
             .create(true)
@@ -174,17 +185,56 @@ impl Server {
     /// A connection to it, and the header lines that a request of its admin needs.
     pub(crate) fn connect(&self) -> (TcpStream, String) {
         let address = self.url.strip_prefix("http://").unwrap();
-        let stream = TcpStream::connect(address).unwrap();
         let headers = format!(
             "Host: {address}\r\nAuthorization: Bearer admin:{}\r\nX-Eden-Experiment-Id: default\r\n",
             self.token()
         );
-        (stream, headers)
+        (self.stream(), headers)
+    }
+
+    /// A connection to it.
+    pub(crate) fn stream(&self) -> TcpStream {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        // No test waits for so long; one that fails must come to its end.
+        let limit = Some(std::time::Duration::from_mins(1));
+        stream.set_read_timeout(limit).unwrap();
+        stream
     }
 
     pub(crate) fn token(&self) -> String {
         let token = self.read("artifact-data/admin-token");
         String::from_utf8(token).unwrap().trim_end().to_owned()
+    }
+
+    /// Sends this on a connection of its own, and gives everything that comes back until its end.
+    pub(crate) fn say(&self, request: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut stream = self.stream();
+        // A server that has heard enough may close before all of it is sent.
+        let _ = stream.write_all(request.as_ref());
+        read_to_end(&mut stream)
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(folder).unwrap().count()
+    }
+
+    /// Returns once this holds. What is waited for comes by itself, or the test fails.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let deadline = now() + 30;
+        while !holds() {
+            assert!(now() < deadline, "never came: {what}\n{}", self.stderr());
+            std::thread::yield_now();
+        }
+    }
+
+    /// The files of its blobs, and of what is on its way to be one.
+    pub(crate) fn blobs(&self) -> Vec<String> {
+        files_below(&self.path("artifact-data/blobs"))
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -220,6 +270,70 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Everything until the end; a reset is one.
+pub(crate) fn read_to_end(stream: &mut impl Read) -> Vec<u8> {
+    let mut all = vec![];
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => return all,
+            Ok(length) => all.extend_from_slice(&piece[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                panic!("the server is silent: {}", String::from_utf8_lossy(&all))
+            }
+            Err(_) => return all,
+        }
+    }
+}
+
+/// One answer, taken apart.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The first answer in these bytes; what follows its head is its body.
+    #[track_caller]
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("no answer: {}", String::from_utf8_lossy(bytes)));
+        let head = str::from_utf8(&bytes[..end]).unwrap().to_owned();
+        assert!(head.starts_with("HTTP/1.1 "), "{head}");
+        Self {
+            status: head[9..12].parse().unwrap(),
+            head,
+            body: bytes[end + 4..].to_owned(),
+        }
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (found, value) = line.split_once(": ")?;
+            found.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    /// A problem of this status, whole, and nothing behind it.
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u16, kind: &str) -> serde_json::Value {
+        let text = String::from_utf8_lossy(&self.body);
+        assert_eq!(self.status, status, "{} {text}", self.head);
+        let json = "application/problem+json; charset=utf-8";
+        assert_eq!(self.field("content-type"), Some(json), "{}", self.head);
+        let length = self.body.len().to_string();
+        assert_eq!(self.field("content-length"), Some(&*length), "{text}");
+        let problem: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(problem["type"], kind);
+        assert_eq!(problem["status"], status);
+        assert!(problem["instance"].as_str().unwrap().starts_with("http"));
+        assert_eq!(problem.as_object().unwrap().len(), 5);
+        problem
     }
 }
 

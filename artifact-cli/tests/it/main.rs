@@ -3,9 +3,19 @@
 
 mod harness;
 
+mod corrupt;
 mod deposit_and_fetch;
+mod framing;
 mod golden;
+mod gone;
+mod http2;
+mod logs;
+mod many;
 mod quick_start;
 mod ready;
 mod refusals;
 mod shutdown;
+mod slow;
+#[cfg(feature = "tls")]
+mod tls;
+mod unix_socket;

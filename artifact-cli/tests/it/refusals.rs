@@ -266,6 +266,35 @@ fn settings_that_are_none() {
             ["--log-level", "info=loud=x"],
             "--log-level cannot be used: ",
         ),
+        (["--log-format", "xml"], "--log-format must be text or json"),
+        (
+            ["--max-connections", "0"],
+            "--max-connections must be 1 or more, not 0",
+        ),
+        (
+            ["--max-header-bytes", "100"],
+            "--max-header-bytes must be from 1KiB to 1MiB",
+        ),
+        (
+            ["--min-throughput", "fast"],
+            "--min-throughput must be a number of bytes",
+        ),
+        (
+            ["--idle-timeout", "0"],
+            "--idle-timeout must be from 1 to 31536000 seconds, not 0",
+        ),
+        (
+            ["--socket-mode", "rw"],
+            "--socket-mode must be a mode in octal, such as 0660, not 'rw'",
+        ),
+        (
+            ["--public-url", "files.example"],
+            "--public-url must be a URL such as https://files.example",
+        ),
+        (
+            ["--public-url", "https://h/\r\nx: y"],
+            "--public-url must be a URL such as https://files.example",
+        ),
         (
             ["--ready-fd", "99"],
             "--ready-fd 99 is not a pipe or file that can be written to",
@@ -296,6 +325,17 @@ fn settings_that_are_none() {
         assert_eq!(files_below(path), before);
         assert!(!path.join("artifact-data").exists());
     }
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn tls_in_a_build_without_it() {
+    let folder = folder();
+    let path = folder.path();
+    let sentence = "this build has no TLS; leave --tls-cert and --tls-key out, or build it with \
+                    --features tls";
+    let files = ["--tls-cert", "cert.pem", "--tls-key", "cert.key"];
+    assert_refused(path, serve(path).args(files), sentence);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn begin(server: &Server) -> TcpStream {
 }
 
 /// Returns once the server takes no new connections: it has heard the signal.
-fn wait_until_refused(server: &Server) {
+pub(crate) fn wait_until_refused(server: &Server) {
     let address = server.url.strip_prefix("http://").unwrap();
     while TcpStream::connect(address).is_ok() {
         std::thread::yield_now();

@@ -6,12 +6,14 @@ use std::task::Poll;
 
 use artifact_backend::{ErrorKind, Operation};
 use artifact_backend_conformance::{Fault, Point};
+use artifact_http::{HttpConfig, Served};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use http::Method;
 use tower::ServiceExt;
 
-use crate::support::{CAP, FILE, SMALL, Site, Who, deposit_as, form, noise};
+use crate::support::{CAP, FILE, SMALL, Site, Who, deposit_as, form, noise, request};
 
 #[tokio::test]
 async fn the_answer_names_the_artifact() {
@@ -192,4 +194,72 @@ async fn nothing_is_seen_of_a_deposit_before_its_answer() {
     site.assert_empty("not stored yet").await;
     hold.release();
     assert_eq!(served.await.unwrap().unwrap().status(), 201);
+}
+
+#[tokio::test]
+async fn deposits_under_way_are_limited_for_each_and_for_all() {
+    let config = HttpConfig::default()
+        .with_max_uploads(3)
+        .with_max_uploads_per_principal(2);
+    let site = Site::with(config).await;
+    let mut under_way = Vec::new();
+    for who in [Who::Worker, Who::Worker, Who::Neighbour] {
+        // Its body never comes to an end.
+        let begun = Bytes::copy_from_slice(&form(&[(FILE, b"bytes")])[..50]);
+        let body = stream::iter([Ok::<_, Infallible>(begun)]).chain(stream::pending());
+        let request = deposit_as(who).body(Body::from_stream(body)).unwrap();
+        let mut served = Box::pin(site.router.clone().oneshot(request));
+        let poll = poll_fn(|context| Poll::Ready(served.as_mut().poll(context))).await;
+        assert!(poll.is_pending());
+        under_way.push(served);
+    }
+    for (who, status) in [(Who::Worker, 429), (Who::Neighbour, 503), (Who::Admin, 503)] {
+        let refused = deposit_as(who).body(untouchable()).unwrap();
+        let reply = site.send(refused).await;
+        reply.assert_problem(status, "about:blank", &format!("{who:?}"));
+        assert_eq!(reply.header("retry-after"), "1");
+    }
+    // Whoever goes away makes room at once.
+    under_way.pop();
+    let body = Body::from(form(&[(FILE, b"bytes")]));
+    let reply = site.send(deposit_as(Who::Admin).body(body).unwrap()).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn a_body_that_whoever_serves_gave_up_on_is_408() {
+    let site = Site::new().await;
+    let whole = form(&[(FILE, &noise(100))]);
+    for sent in [0, 30, 150, whole.len() - 1, whole.len()] {
+        let sent = Bytes::copy_from_slice(&whole[..sent]);
+        let slow = std::io::Error::from(std::io::ErrorKind::TimedOut);
+        let body = Body::from_stream(stream::iter([Ok(sent), Err(slow)]));
+        let reply = site.send(deposit_as(Who::Worker).body(body).unwrap()).await;
+        reply.assert_problem(408, "about:blank", "slow");
+        site.assert_empty("slow").await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_tells_its_server_the_route_and_the_principal() {
+    let site = Site::new().await;
+    let artifacts = "/v0/experiments/demo/artifacts";
+    let template = "/v0/experiments/{E}/artifacts";
+    for (who, path, route) in [
+        (Who::Worker, artifacts, template),
+        (Who::Admin, "/v0/experiments/demo", "/v0/experiments/{E}"),
+        (Who::Nobody, artifacts, "-"),
+        (Who::Wrong, artifacts, "-"),
+        (Who::Worker, "/v0/experiments/demo/secret", "-"),
+        (Who::Nobody, "/healthz", "/healthz"),
+    ] {
+        let request = request(Method::GET, path, who, "demo");
+        let request = request.body(Body::empty()).unwrap();
+        let response = site.router.clone().oneshot(request).await.unwrap();
+        let served = response.extensions().get::<Served>().unwrap();
+        assert_eq!(served.route(), route, "{who:?} {path}");
+        let principal = served.principal().map(artifact_store::PrincipalId::as_str);
+        let expected = (who.is_known()).then(|| who.id());
+        assert_eq!(principal, expected, "{who:?} {path}");
+    }
 }

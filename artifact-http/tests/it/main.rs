@@ -4,12 +4,14 @@
 
 mod conditional;
 mod deposit;
+mod digest_fields;
 mod disposition;
 mod experiment;
 mod fetch;
 mod gate;
 mod matrix;
 mod multipart;
+mod multipart_bounds;
 mod nested;
 mod range;
 mod secrets;

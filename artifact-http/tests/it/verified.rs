@@ -41,7 +41,7 @@ async fn a_changed_byte_cuts_the_connection() {
     }
     let text = log.text();
     assert!(
-        text.contains("ERROR") && text.contains("alarm=true"),
+        text.contains("ERROR") && text.contains("alarm=\"corrupt-blob\""),
         "{text}"
     );
     assert!(text.contains("is not what was deposited"), "{text}");
@@ -56,7 +56,8 @@ async fn a_read_that_breaks_off_cuts_the_connection() {
         Fault::truncate(300_000),
         Fault::truncate(699_999),
     ];
-    for fault in faults {
+    for (fault, alarms) in faults.into_iter().zip([0, 2, 2]) {
+        let before = log.text().matches("alarm=\"corrupt-blob\"").count();
         for more in ["", "Range: bytes=0-699998\r\n"] {
             let site = Site::new().await;
             let uri = site.put(Who::Worker, &bytes).await;
@@ -77,12 +78,16 @@ async fn a_read_that_breaks_off_cuts_the_connection() {
             }
             assert_eq!(site.backend.pending(), 0);
         }
+        let after = log.text().matches("alarm=\"corrupt-blob\"").count();
+        // The second request's fault is a truncation always.
+        assert_eq!(after - before, alarms.max(1), "{}", log.text());
     }
     assert!(log.text().contains("broke off"), "{}", log.text());
 }
 
 #[tokio::test]
 async fn a_lost_blob_is_a_fault_and_not_an_absence() {
+    let log = Log::collect();
     let site = Site::new().await;
     let uri = site.put(Who::Worker, b"bytes").await;
     let id = uri.rsplit('/').next().unwrap().parse().unwrap();
@@ -92,6 +97,9 @@ async fn a_lost_blob_is_a_fault_and_not_an_absence() {
     site.get(Who::Worker, &uri, &[])
         .await
         .assert_problem(500, "about:blank", "lost");
+    let alarms = log.text();
+    assert!(alarms.contains("alarm=\"corrupt-blob\""), "{alarms}");
+    assert!(alarms.contains("there is a row but no blob"), "{alarms}");
     site.get(Who::Neighbour, &uri, &[])
         .await
         .assert_problem(403, "forbidden", "lost");

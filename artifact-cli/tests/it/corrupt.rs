@@ -1,0 +1,113 @@
+//! A blob that is not what it was: the answer never ends well, and the operator hears of it.
+
+use std::io::Write;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+
+use crate::harness::{Answer, Server, noise, run_with};
+
+/// Deposits, does this to the blob's file, and gives what comes of a fetch.
+fn fetch_after(damage: impl Fn(&std::fs::File), size: usize, range: &str) -> (Vec<u8>, String) {
+    let server = Server::start(&["--log-format", "json"]);
+    let empty = server.blobs();
+    let put = run_with(&mut server.client(&["put", "-"]), &noise(size)).succeeded();
+    let found = server.blobs();
+    let name = found.iter().find(|name| !empty.contains(name)).unwrap();
+    let path = server.path("artifact-data/blobs").join(name);
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    damage(&file);
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o400)).unwrap();
+
+    let uri = put.stdout().trim_end().replace('/', "%2F");
+    let (_, headers) = server.connect();
+    let answer = server.say(format!(
+        "GET /v0/experiments/default/artifacts?uri={uri} HTTP/1.1\r\n{headers}{range}\r\n"
+    ));
+    server.wait_until("the line of the log", || {
+        server.stderr().contains("artifact::request")
+    });
+    (answer, server.stderr())
+}
+
+fn assert_alarm(log: &str) {
+    let alarms: Vec<serde_json::Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &serde_json::Value| line["alarm"] == "corrupt-blob")
+        .collect();
+    assert_eq!(alarms.len(), 1, "{log}");
+    assert_eq!(alarms[0]["level"], "ERROR");
+    assert_eq!(alarms[0]["span"]["name"], "request", "{log}");
+}
+
+#[test]
+fn a_changed_byte_at_the_end_cuts_the_connection_before_the_end() {
+    let size = 16 << 20;
+    for range in ["", "Range: bytes=0-\r\n"] {
+        let last = |file: &std::fs::File| {
+            let at = size as u64 - 1;
+            file.write_all_at(&[noise(size)[size - 1] ^ 1], at).unwrap();
+        };
+        let (answer, log) = fetch_after(last, size, range);
+        let answer = Answer::of(&answer);
+        assert!([200, 206].contains(&answer.status), "{}", answer.head);
+        assert!(answer.body.len() < size, "all of it came");
+        assert!(noise(size).starts_with(&answer.body));
+        assert_alarm(&log);
+        assert!(log.contains("\"outcome\":\"cut\""), "{log}");
+    }
+}
+
+#[test]
+fn the_log_tells_why_and_the_client_is_not_told() {
+    let server = Server::start(&["--log-format", "json"]);
+    let empty = server.blobs();
+    let put = run_with(&mut server.client(&["put", "-"]), b"lost").succeeded();
+    let found = server.blobs();
+    let name = found.iter().find(|name| !empty.contains(name)).unwrap();
+    let path = server.path("artifact-data/blobs").join(name);
+    rustix::fs::unlink(&path).unwrap();
+    let uri = put.stdout().trim_end().replace('/', "%2F");
+    let (_, headers) = server.connect();
+    let answer = Answer::of(&server.say(format!(
+        "GET /v0/experiments/default/artifacts?uri={uri} HTTP/1.1\r\n{headers}Connection: \
+         close\r\n\r\n"
+    )));
+    let problem = answer.assert_problem(500, "about:blank").to_string();
+    assert!(
+        !problem.contains("no blob") && !problem.contains("os error"),
+        "{problem}"
+    );
+    let log = server.stderr();
+    assert_alarm(&log);
+    // From the outermost layer to the innermost.
+    let line = log
+        .lines()
+        .find(|line| line.contains("corrupt-blob"))
+        .unwrap();
+    let outer = line.find("there is a row but no blob").unwrap();
+    let inner = line.find("not found").unwrap();
+    assert!(outer < inner, "{line}");
+}
+
+#[test]
+fn a_blob_of_another_size_is_a_fault_from_the_beginning() {
+    let size = 1 << 20;
+    let shorter = |file: &std::fs::File| file.set_len(size as u64 / 2).unwrap();
+    let longer = |mut file: &std::fs::File| {
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).unwrap();
+        file.write_all(b"more").unwrap();
+    };
+    for (answer, log) in [
+        fetch_after(shorter, size, "Connection: close\r\n"),
+        fetch_after(longer, size, "Connection: close\r\n"),
+    ] {
+        let problem = Answer::of(&answer).assert_problem(500, "about:blank");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            !detail.contains("blob") && !detail.contains("bytes"),
+            "{detail}"
+        );
+        assert_alarm(&log);
+    }
+}

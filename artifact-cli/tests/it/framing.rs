@@ -1,0 +1,282 @@
+//! What is no request, or not one request, and what belongs to none: each is answered with a problem,
+//! and nothing hides behind another.
+
+use crate::harness::{Answer, Server, noise, run_with};
+
+fn count(answers: &[u8]) -> usize {
+    answers
+        .windows(9)
+        .filter(|here| here == b"HTTP/1.1 ")
+        .count()
+}
+
+#[test]
+fn what_is_no_request_is_400_or_another_problem() {
+    let server = Server::start(&[]);
+    let bad = "eden://error/bad-request";
+    let long = "x".repeat(64 << 10);
+    let fields = (0..2000).fold(String::new(), |all, n| all + &format!("x-{n}: y\r\n"));
+    let small_fields = (0..200).fold(String::new(), |all, n| all + &format!("{n}: y\r\n"));
+    let table = [
+        (400, bad, "nonsense\r\n\r\n".to_owned()),
+        (400, bad, "GET\r\n\r\n".into()),
+        (400, bad, "GET / HTTP/9.9\r\n\r\n".into()),
+        (400, bad, "GET / HTTP/1.1\r\nno colon\r\n\r\n".into()),
+        (400, bad, "GET / HTTP/1.1\r\nspace : x\r\n\r\n".into()),
+        (400, bad, "GET / HTTP/1.1\r\nx: a\0b\r\n\r\n".into()),
+        (
+            400,
+            bad,
+            "\u{16}\u{3}\u{1}\u{2}\0\u{1}hello of TLS\r\n\r\n".into(),
+        ),
+        (
+            414,
+            "about:blank",
+            format!("GET /{long} HTTP/1.1\r\nHost: h\r\n\r\n"),
+        ),
+        (
+            414,
+            "about:blank",
+            format!(
+                "GET /{} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+                &long[..9000]
+            ),
+        ),
+        (
+            431,
+            "about:blank",
+            format!("GET / HTTP/1.1\r\nHost: h\r\nx: {long}\r\n\r\n"),
+        ),
+        (
+            431,
+            "about:blank",
+            format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"),
+        ),
+        (
+            431,
+            "about:blank",
+            format!("GET / HTTP/1.1\r\nHost: h\r\n{small_fields}\r\n"),
+        ),
+    ];
+    for (status, kind, request) in table {
+        let beginning: String = request.chars().take(60).collect();
+        let answers = server.say(&request);
+        assert_eq!(count(&answers), 1, "{beginning:?}");
+        let answer = Answer::of(&answers);
+        assert_eq!(answer.status, status, "{beginning:?}: {}", answer.head);
+        answer.assert_problem(status, kind);
+        assert!(answer.field("date").is_some(), "{}", answer.head);
+    }
+    // A whole request before it is answered whole.
+    let answers = server.say("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\nnonsense\r\n\r\n");
+    assert_eq!(count(&answers), 2);
+    let first = Answer::of(&answers);
+    assert_eq!(first.status, 200);
+    let second = Answer::of(first.body.strip_prefix(b"ok").unwrap());
+    assert_eq!(second.status, 400);
+}
+
+#[test]
+fn an_artifact_that_looks_like_an_answer_is_not_touched() {
+    let server = Server::start(&[]);
+    let bytes = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let put = run_with(&mut server.client(&["put", "-"]), bytes).succeeded();
+    let get = crate::harness::run(&mut server.client(&["get", put.stdout().trim_end()]));
+    assert_eq!(get.succeeded().stdout, bytes);
+}
+
+#[test]
+fn no_request_hides_in_another() {
+    let server = Server::start(&[]);
+    let before = server.blobs();
+    let (_, headers) = server.connect();
+    let hidden = format!("GET /healthz HTTP/1.1\r\n{headers}\r\n");
+    let chunk = format!("0\r\n\r\n{hidden}");
+    let length = hidden.len();
+    for framing in [
+        format!(
+            "Content-Length: {}\r\nTransfer-Encoding: chunked",
+            chunk.len()
+        ),
+        format!(
+            "Transfer-Encoding: chunked\r\nContent-Length: {}",
+            chunk.len()
+        ),
+        "Content-Length: 4\r\nTransfer-Encoding: chunked".to_owned(),
+        format!("Content-Length: 0\r\nContent-Length: {length}"),
+        format!("Content-Length: {length}, 0"),
+        format!("Content-Length: +{length}"),
+        "Transfer-Encoding: chunked, identity".into(),
+        "Transfer-Encoding: identity".into(),
+        "Transfer-Encoding: xchunked".into(),
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity".into(),
+        "Transfer-Encoding : chunked".into(),
+        "Transfer-Encoding: \u{b}chunked".into(),
+        " Transfer-Encoding: chunked".into(),
+        "x: y\r\n Transfer-Encoding: chunked".into(),
+    ] {
+        let answers = server.say(format!(
+            "POST /v0/experiments/default/artifacts HTTP/1.1\r\n{headers}{framing}\r\n\
+             Content-Type: multipart/form-data; boundary=b\r\n\r\n{chunk}"
+        ));
+        assert_eq!(
+            count(&answers),
+            1,
+            "{framing}: {}",
+            String::from_utf8_lossy(&answers)
+        );
+        let answer = Answer::of(&answers);
+        answer.assert_problem(400, "eden://error/bad-request");
+    }
+    assert_eq!(server.blobs(), before);
+}
+
+#[test]
+fn what_a_stranger_says_of_himself_counts_for_nothing() {
+    let server = Server::start(&[]);
+    let (_, headers) = server.connect();
+    let token = server.token();
+    let host = server.url.strip_prefix("http://").unwrap();
+    let problem = |more: &str, path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\n{more}Connection: close\r\n\r\n");
+        Answer::of(&server.say(request))
+    };
+    let forwarded = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Proto: \
+                     https\r\nForwarded: for=6.6.6.6;host=evil\r\n";
+    let answer = problem(&format!("{headers}{forwarded}"), "/v0/x");
+    let found = answer.assert_problem(404, "eden://error/not-found");
+    assert_eq!(found["instance"], format!("http://{host}/v0/x"));
+    assert!(!server.stderr().contains("6.6.6.6"), "{}", server.stderr());
+
+    let twice = format!("{headers}Authorization: Bearer admin:{token}\r\n");
+    problem(&twice, "/v0/x").assert_problem(400, "eden://error/bad-request");
+    for name in ["token", "access_token", "authorization"] {
+        let path = format!("/v0/experiments/default?{name}=admin:{token}");
+        let without = format!("Host: {host}\r\nX-Eden-Experiment-Id: default\r\n");
+        let answer = problem(&without, &path);
+        answer.assert_problem(401, "eden://error/unauthorized");
+        assert_eq!(answer.field("www-authenticate"), Some("Bearer"));
+    }
+    assert!(!server.stderr().contains(&token), "{}", server.stderr());
+}
+
+#[test]
+fn head_and_options_everywhere_and_a_thousand_ranges() {
+    let server = Server::start(&[]);
+    let bytes = noise(5000);
+    let put = run_with(&mut server.client(&["put", "-"]), &bytes).succeeded();
+    let uri = put.stdout().trim_end().replace('/', "%2F");
+    let fetch = format!("/v0/experiments/default/artifacts?uri={uri}");
+    let (_, headers) = server.connect();
+    let ask = |method: &str, path: &str, more: &str| {
+        let request =
+            format!("{method} {path} HTTP/1.1\r\n{headers}{more}Connection: close\r\n\r\n");
+        Answer::of(&server.say(request))
+    };
+    for (path, get, allow) in [
+        ("/healthz", 200, Some("GET, HEAD")),
+        ("/v0/experiments/default", 200, Some("GET, HEAD")),
+        (&*fetch, 200, Some("POST, GET, HEAD")),
+        (
+            "/v0/experiments/default/artifacts",
+            400,
+            Some("POST, GET, HEAD"),
+        ),
+        ("/v0/experiments/default/x", 404, None),
+        ("/", 404, None),
+        ("*", 404, None),
+    ] {
+        let (got, head) = (ask("GET", path, ""), ask("HEAD", path, ""));
+        assert_eq!((got.status, head.status), (get, get), "{path}");
+        assert_eq!(head.body, b"", "{path}");
+        let length = got.field("content-length");
+        assert_eq!(head.field("content-length"), length, "{path}");
+        let options = ask("OPTIONS", path, "");
+        let status = if allow.is_some() { 405 } else { 404 };
+        assert_eq!(
+            (options.status, options.field("allow")),
+            (status, allow),
+            "{path}"
+        );
+    }
+    let ranges = (0..1000).map(|n| format!("{n}-{n}")).collect::<Vec<_>>();
+    let range = format!("Range: bytes={}\r\n", ranges.join(","));
+    let answer = ask("GET", &fetch, &range);
+    assert_eq!((answer.status, answer.body == bytes), (200, true));
+    let one = ask("GET", &fetch, "Range: bytes=1-2\r\n");
+    assert_eq!((one.status, &one.body[..]), (206, &bytes[1..=2]));
+}
+
+#[test]
+fn no_name_or_type_of_a_file_splits_an_answer() {
+    let server = Server::start(&[]);
+    let (_, headers) = server.connect();
+    let long = "t".repeat(8 << 10);
+    // Escapes are not undone, whatever they stand for, and raw ones end the deposit.
+    for (name, kind, status) in [
+        ("a%0d%0aX-Injected: 1", "text/plain", 201),
+        ("a\\r\\nX-Injected: 1", "text/html; charset=utf-7", 201),
+        ("<svg onload=x>.svg", "image/svg+xml", 201),
+        ("n\u{e4}me\u{202e}gpj.exe", "text/\u{e4}", 201),
+        ("f", &long, 201),
+        ("f", "a/b\u{1}c", 400),
+        ("f", "a/b\r\n X-Injected: 1", 400),
+        ("a\r\nX-Injected: 1", "a/b", 400),
+    ] {
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: {kind}\r\n\r\nbytes\r\n--b--\r\n"
+        );
+        let deposit = Answer::of(&server.say(format!(
+            "POST /v0/experiments/default/artifacts HTTP/1.1\r\n{headers}Connection: close\r\n\
+             Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )));
+        assert_eq!(deposit.status, status, "{name} {kind}: {}", deposit.head);
+        if status != 201 {
+            deposit.assert_problem(400, "eden://error/bad-request");
+            continue;
+        }
+        let answer: serde_json::Value = serde_json::from_slice(&deposit.body).unwrap();
+        let uri = answer["artifacts_uri"].as_str().unwrap();
+        let path = format!(
+            "/v0/experiments/default/artifacts?uri={}",
+            uri.replace('/', "%2F")
+        );
+        let request = format!("GET {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
+        let fetch = Answer::of(&server.say(request));
+        assert_eq!((fetch.status, &fetch.body[..]), (200, &b"bytes"[..]));
+        // Every line is a field that belongs there, once, in visible ASCII.
+        let mut names: Vec<_> = fetch
+            .head
+            .lines()
+            .skip(1)
+            .map(|line| line.split_once(": ").unwrap().0)
+            .collect();
+        names.sort_unstable();
+        let expected = [
+            "accept-ranges",
+            "cache-control",
+            "connection",
+            "content-disposition",
+            "content-length",
+            "content-security-policy",
+            "content-type",
+            "cross-origin-resource-policy",
+            "date",
+            "etag",
+            "repr-digest",
+            "vary",
+            "x-content-type-options",
+            "x-request-id",
+        ];
+        assert_eq!(names, expected, "{}", fetch.head);
+        assert!(fetch.head.is_ascii(), "{}", fetch.head);
+        assert!(!fetch.head.replace("\r\n", "").contains(['\r', '\n']));
+        let disposition = fetch.field("content-disposition").unwrap();
+        assert!(disposition.starts_with("attachment"), "{disposition}");
+        // A second parser, of somebody else's, agrees.
+        let get = crate::harness::run(&mut server.client(&["get", uri])).succeeded();
+        assert_eq!(get.stdout, b"bytes");
+    }
+}
