@@ -123,7 +123,7 @@ fn a_load_survives_every_system_call() {
     survives_with(false, "download", &["openat2", "fstat", "preadv2"]);
 }
 
-/// What RWF_NOWAIT cannot give at once is read by a thread that may wait, never by the caller's.
+/// What `RWF_NOWAIT` cannot give at once is read by a thread that may wait, never by the caller's.
 #[test]
 fn a_load_of_what_is_not_in_memory_never_waits_on_an_async_thread() {
     let available = syscalls::available();
