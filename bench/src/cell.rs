@@ -75,12 +75,11 @@ fn noise(size: usize) -> Bytes {
 }
 
 impl Cell {
-    pub fn run(&self, subject: &Subject, window: Duration, blobs: u64) -> Result<Outcome> {
+    pub fn run(&self, subject: &Subject, window: Duration) -> Result<Outcome> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
         let bytes = noise(self.size.min(16 << 20));
-        self.grow(subject, &runtime, blobs)?;
         match self.work {
             Work::Store => self.repeat(subject, &runtime, window, move |subject, _| {
                 let (subject, bytes) = (subject.clone(), bytes.clone());
@@ -172,32 +171,6 @@ impl Cell {
             pieces.push(piece.slice(..self.size % PIECE));
         }
         pieces
-    }
-
-    /// Fills the folder with small blobs before the measurement.
-    fn grow(&self, subject: &Subject, runtime: &Runtime, blobs: u64) -> Result<()> {
-        let left = Arc::new(AtomicUsize::new(usize::try_from(blobs)?));
-        let tasks: Vec<_> = (0..64)
-            .map(|_| {
-                let (subject, left) = (subject.clone(), Arc::clone(&left));
-                runtime.spawn(async move {
-                    let take = |n: usize| n.checked_sub(1);
-                    while left
-                        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-                        .is_ok()
-                    {
-                        subject
-                            .store(ArtifactId::mint(), Bytes::from_static(b"small"))
-                            .await?;
-                    }
-                    anyhow::Ok(())
-                })
-            })
-            .collect();
-        for task in tasks {
-            runtime.block_on(task)??;
-        }
-        Ok(())
     }
 
     /// Stores the blobs that loads go over.

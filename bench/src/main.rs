@@ -50,7 +50,8 @@ struct Options {
     /// system, which `auto` finds out as ours does.
     #[arg(long, value_enum, default_value_t = SecondSync::Yes)]
     second_sync: SecondSync,
-    /// Blobs that lie in the folder before loads and stores are measured, for growth.
+    /// Blobs that lie in the folder before loads and stores are measured, for growth. They are laid
+    /// down without a sync each, and synced once.
     #[arg(long, default_value_t = 0)]
     blobs: u64,
 }
@@ -164,7 +165,8 @@ fn main() -> anyhow::Result<()> {
                 if !subject.does(cell.work) {
                     continue;
                 }
-                let outcome = cell.run(&subject, window, options.blobs)?;
+                kinds[at].grow(&root, options.blobs)?;
+                let outcome = cell.run(&subject, window)?;
                 rounds[at].push(outcome);
                 drop(subject);
                 host::remove(&root)?;

@@ -43,6 +43,35 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Fills an opened folder with small blobs as this subject would have named them.
+    pub fn grow(self, root: &Path, blobs: u64) -> Result<()> {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        if blobs == 0 {
+            return Ok(());
+        }
+        let folder = match self {
+            Self::Ours => root.join("store/blobs"),
+            Self::Opendal => root.join("data"),
+            Self::Raw | Self::ObjectStore | Self::ObjectStoreNosync | Self::TokioFs => root.into(),
+            Self::Cacache => anyhow::bail!("cacache names its files in a way of its own"),
+        };
+        for _ in 0..blobs {
+            let path = folder.join(ArtifactId::mint().to_string());
+            let mut options = std::fs::File::options();
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o400)
+                .open(path)?;
+            file.write_all(b"small")?;
+        }
+        rustix::fs::sync();
+        Ok(())
+    }
+}
+
 /// One subject over one empty folder.
 #[derive(Clone)]
 pub enum Subject {
