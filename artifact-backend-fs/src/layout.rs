@@ -35,6 +35,16 @@ impl BlobName {
     }
 }
 
+/// Whether this is what a repair makes of a blob's name that was torn: dots in place of digits.
+///
+/// ext4 without a journal writes a folder's block sector by sector. Where the power goes in the middle
+/// of it, e2fsck(8) finds the entry of a blob that was not acknowledged yet with zeros for a part of
+/// its name, which no name may hold, and replaces each by a dot.
+pub(crate) fn is_mended(name: &[u8]) -> bool {
+    let digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'.');
+    name.len() == ArtifactId::TEXT_LEN && name.contains(&b'.') && name.iter().all(digit)
+}
+
 /// A fresh name for a temporary. It is no id, so that it can never be taken for a blob.
 pub(crate) fn staging_name() -> String {
     let bytes: [u8; ArtifactId::BYTES] = random::bytes();

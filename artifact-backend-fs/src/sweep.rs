@@ -1,4 +1,5 @@
-//! Removing what crashed or dropped stores left in `staging/`. Unnamed temporaries leave nothing.
+//! Removing what crashed or dropped stores left in `staging/`. Unnamed temporaries leave nothing, but
+//! where a file system without a journal lost its power, a repair may leave a name that is none.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::failed;
+use crate::layout;
 use crate::load::modified;
 use crate::root::Root;
 use crate::staging::same_file;
@@ -41,7 +43,20 @@ pub(crate) fn sweep(root: &Root, older_than: Duration) -> Result<SweepReport> {
             Found::Gone => {}
         }
     }
+    count_mended(root, &mut report)?;
     Ok(report)
+}
+
+/// Counts the names in `blobs/` that a file system's repair made of torn ones, and lets them be: what
+/// has such a name may be a whole file, and only somebody who knows its digest can tell whose.
+fn count_mended(root: &Root, report: &mut SweepReport) -> Result<()> {
+    let fail = |errno| failed(Operation::Sweep, None, "read the folder of blobs", errno);
+    for entry in rustix::fs::Dir::read_from(root.blobs()).map_err(fail)? {
+        if layout::is_mended(entry.map_err(fail)?.file_name().to_bytes()) {
+            report.count_kept();
+        }
+    }
+    Ok(())
 }
 
 fn one(root: &Root, name: &str, older_than: Duration) -> std::result::Result<Found, Errno> {

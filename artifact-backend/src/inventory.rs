@@ -87,7 +87,7 @@ pub struct SweepReport {
     pub removed: u64,
     /// Bytes that the removed leftovers held.
     pub removed_bytes: u64,
-    /// Leftovers that stay: too young, or still in use.
+    /// Leftovers that stay: too young, still in use, or for somebody to look at.
     pub kept: u64,
 }
 

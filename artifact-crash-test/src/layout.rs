@@ -21,8 +21,10 @@ pub enum Place {
 /// Where blobs and leftovers lie, as patterns of paths relative to the root.
 ///
 /// A pattern is components apart by `/`. `*` is any one name, and at the end any names; `{id}` is any
-/// one name; `{hexN}` is a name of exactly N hex digits in lower case. A blob's id is what its last
-/// component in braces matched. Every file that no pattern matches is a stray.
+/// one name; `{hexN}` is a name of exactly N hex digits in lower case; `{mendedN}` is such a name with
+/// dots in place of some digits, which is what e2fsck(8) makes of a name that was torn on its way to the
+/// disk. A blob's id is what its last component in braces matched. Every file that no pattern matches is
+/// a stray.
 ///
 /// ```
 /// use artifact_crash_test::{Layout, Place};
@@ -49,6 +51,7 @@ enum Part {
     Any,
     Id,
     Hex(usize),
+    Mended(usize),
 }
 
 impl Layout {
@@ -56,7 +59,7 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// Braces other than `{id}` and `{hexN}`, or a blob's pattern without any.
+    /// Braces other than `{id}`, `{hexN}` and `{mendedN}`, or a blob's pattern without any.
     pub fn new<'a>(
         blobs: impl IntoIterator<Item = &'a str>,
         scratch: impl IntoIterator<Item = &'a str>,
@@ -137,10 +140,9 @@ impl Pattern {
             "*" => Ok(Part::Any),
             "{id}" => Ok(Part::Id),
             _ if !part.contains(['{', '}']) => Ok(Part::Exactly(part.to_owned())),
-            _ => part
-                .strip_prefix("{hex")
-                .and_then(|rest| rest.strip_suffix('}')?.parse().ok())
+            _ => counted("{hex", part)
                 .map(Part::Hex)
+                .or_else(|| counted("{mended", part).map(Part::Mended))
                 .ok_or_else(|| {
                     Error::new(ErrorKind::Subject, format!("cannot read pattern {text}"))
                 }),
@@ -171,10 +173,11 @@ impl Pattern {
                 }
                 Part::Hex(digits) => {
                     id = name;
-                    name.len() == *digits
-                        && name
-                            .bytes()
-                            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+                    name.len() == *digits && name.bytes().all(is_hex)
+                }
+                Part::Mended(digits) => {
+                    let mended = |byte| byte == b'.' || is_hex(byte);
+                    name.len() == *digits && name.contains('.') && name.bytes().all(mended)
                 }
             };
             if !fits {
@@ -183,6 +186,15 @@ impl Pattern {
         }
         Some(id.to_owned())
     }
+}
+
+/// The number of `{nameN}`.
+fn counted(open: &str, part: &str) -> Option<usize> {
+    part.strip_prefix(open)?.strip_suffix('}')?.parse().ok()
+}
+
+fn is_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 #[cfg(test)]
@@ -203,5 +215,18 @@ mod tests {
         assert_eq!(layout.place("a".as_ref()), Place::Stray);
         assert_eq!(layout.place("blobs/a/b".as_ref()), Place::Stray);
         assert_eq!(layout.place("FORMAT/x".as_ref()), Place::Stray);
+    }
+
+    #[test]
+    fn a_mended_name_has_a_dot_and_is_no_blob() {
+        let layout = Layout::new(["blobs/{hex4}"], ["blobs/{mended4}"]).unwrap();
+        assert_eq!(
+            layout.place("blobs/00ff".as_ref()),
+            Place::Blob("00ff".into())
+        );
+        assert_eq!(layout.place("blobs/00..".as_ref()), Place::Scratch);
+        assert_eq!(layout.place("blobs/...".as_ref()), Place::Stray);
+        assert_eq!(layout.place("blobs/x...".as_ref()), Place::Stray);
+        assert!(Layout::new(["blobs/{mended4}"], []).is_err());
     }
 }

@@ -89,6 +89,8 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             "--scratch",
             "staging/*",
             "--scratch",
+            "blobs/{mended32}",
+            "--scratch",
             "artifact-format",
         ];
         let target =
