@@ -36,6 +36,8 @@ pub use jiff::Timestamp;
 pub use names::{ExperimentId, InvalidExperimentId, InvalidPrincipalId, PrincipalId};
 pub use principal::{Principal, PrincipalClass};
 pub use row::{Experiment, Row};
+#[cfg(feature = "postgres")]
+pub use rows::PostgresRows;
 #[cfg(feature = "sqlite")]
 pub use rows::SqliteRows;
 pub use rows::{DatabaseUrl, MemoryRows, Rows};

@@ -1,6 +1,8 @@
 //! Rows: what is recorded beside the bytes, and where.
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod url;
@@ -15,6 +17,8 @@ use crate::names::ExperimentId;
 use crate::row::{Experiment, Row};
 
 pub use memory::MemoryRows;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresRows;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteRows;
 pub use url::{DatabaseUrl, from_url};

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "postgres")]
+use super::postgres::{Password, PostgresRows, Target as Postgres};
 use super::{MemoryRows, Rows};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::location::{self, Location, Problem};
@@ -13,17 +15,27 @@ use crate::location::{self, Location, Problem};
 /// |---|---|---|
 /// | `sqlite:///srv/rows.sqlite` | an SQLite file, percent-encoded | `sqlite` |
 /// | `/srv/rows.sqlite`, `./rows.sqlite` | an SQLite file, as it stands; a relative one is resolved against the current folder at once | `sqlite` |
+/// | `postgres://user@host:5432/database` | a database of a PostgreSQL server; parts are percent-encoded, `user` and port may be left out | `postgres` |
+/// | `postgres://user@/database?host=/run/postgresql` | the same by a Unix socket, named by its folder; `%2Frun%2Fpostgresql` in the place of the host means the same | `postgres` |
 /// | `mem:` | memory: they end with the process | |
 ///
 /// Everything else is refused with a sentence on what to write instead. No error repeats anything
 /// of the text but its scheme.
+///
+/// A password never stands in a URL: [`with_password`](Self::with_password) takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(Target);
+pub struct DatabaseUrl {
+    target: Target,
+    #[cfg(feature = "postgres")]
+    password: Option<Password>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
     File(PathBuf),
     Memory,
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
 }
 
 impl DatabaseUrl {
@@ -40,19 +52,25 @@ impl DatabaseUrl {
             Location::Url { scheme, rest } => match scheme.as_str() {
                 "sqlite" => location::url_path(rest).and_then(file).map_err(bad)?,
                 "mem" if rest.is_empty() => Target::Memory,
+                #[cfg(feature = "postgres")]
+                "postgres" | "postgresql" => {
+                    Postgres::parse(rest).map(Target::Postgres).map_err(bad)?
+                }
                 _ if location::holds_credentials(rest) => {
                     return Err(bad(location::CREDENTIALS.into()));
                 }
                 "mem" => return Err(bad("nothing follows the colon of mem:".into())),
+                #[cfg(not(feature = "postgres"))]
                 "postgres" | "postgresql" => {
                     return Err(unsupported(
-                        "rows in PostgreSQL (feature `postgres`) are not part of this version",
+                        "this build cannot use PostgreSQL: it was compiled without the feature \
+                         `postgres`",
                     ));
                 }
                 _ => {
                     let detail = format!(
-                        "the scheme {scheme}: is not known; known are sqlite: and mem:, and a path \
-                         alone means an SQLite file"
+                        "the scheme {scheme}: is not known; known are sqlite:, postgres: and mem:, and \
+                         a path alone means an SQLite file"
                     );
                     return Err(bad(detail.into()));
                 }
@@ -62,15 +80,41 @@ impl DatabaseUrl {
             Target::File(_) if !cfg!(feature = "sqlite") => Err(unsupported(
                 "this build cannot use an SQLite file: it was compiled without the feature `sqlite`",
             )),
-            target => Ok(Self(target)),
+            #[cfg(feature = "postgres")]
+            Target::Postgres(postgres) if postgres.is_encrypted() => Err(unsupported(
+                "TLS to the database is not part of this version; reach it by a Unix socket or a \
+                 network of its own and write sslmode=disable, or put a tunnel between",
+            )),
+            target => Ok(Self {
+                target,
+                #[cfg(feature = "postgres")]
+                password: None,
+            }),
+        }
+    }
+
+    /// The same database, with the password of its user. It is printed nowhere. Only PostgreSQL asks
+    /// for one; for everything else this changes nothing.
+    #[must_use = "this gives the URL back, it does not change it in place"]
+    #[cfg(feature = "postgres")]
+    pub fn with_password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(Password::new(password.into()));
+        self
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(super) fn postgres(&self) -> Option<(&Postgres, Option<&Password>)> {
+        match &self.target {
+            Target::Postgres(target) => Some((target, self.password.as_ref())),
+            Target::File(_) | Target::Memory => None,
         }
     }
 
     /// The file that it names, absolute, if it names one. `..` in it is as it was written.
     pub fn path(&self) -> Option<&Path> {
-        match &self.0 {
+        match &self.target {
             Target::File(path) => Some(path),
-            Target::Memory => None,
+            _ => None,
         }
     }
 
@@ -78,14 +122,16 @@ impl DatabaseUrl {
     ///
     /// # Errors
     ///
-    /// As `SqliteRows::open`.
+    /// As `SqliteRows::open` and `PostgresRows::open`.
     #[cfg_attr(
-        not(feature = "sqlite"),
+        not(any(feature = "sqlite", feature = "postgres")),
         expect(clippy::unused_async, reason = "memory opens at once, files do not")
     )]
     pub async fn open(&self) -> Result<Arc<dyn Rows>> {
-        match &self.0 {
+        match &self.target {
             Target::Memory => Ok(Arc::new(MemoryRows::new())),
+            #[cfg(feature = "postgres")]
+            Target::Postgres(_) => Ok(Arc::new(PostgresRows::open(self).await?)),
             #[cfg(feature = "sqlite")]
             Target::File(path) => Ok(Arc::new(super::SqliteRows::open(path).await?)),
             #[cfg(not(feature = "sqlite"))]
