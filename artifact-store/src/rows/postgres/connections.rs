@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction,
+};
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::NoTls;
@@ -32,14 +34,25 @@ const SESSION: &str = "\
     SET lock_timeout = 5000; \
     SET idle_in_transaction_session_timeout = 30000";
 
-/// What is done by a connection: some statements, or a transaction.
+/// What is done by a connection, some statements.
 pub(super) trait Work<T>:
-    for<'c> Fn(&'c mut Object) -> BoxFuture<'c, Result<T, tokio_postgres::Error>> + Send + Sync
+    for<'c> Fn(&'c mut Object) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
 {
 }
 
 impl<T, W> Work<T> for W where
-    W: for<'c> Fn(&'c mut Object) -> BoxFuture<'c, Result<T, tokio_postgres::Error>> + Send + Sync
+    W: for<'c> Fn(&'c mut Object) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
+{
+}
+
+/// What is done in a transaction. An error rolls it back.
+pub(super) trait Changes<T>:
+    for<'c> Fn(&'c Transaction<'c>) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
+{
+}
+
+impl<T, W> Changes<T> for W where
+    W: for<'c> Fn(&'c Transaction<'c>) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
 {
 }
 
@@ -83,7 +96,7 @@ impl Connections {
         let mut connection = self.get().await?;
         let failure = match timeout(STATEMENT, work(&mut connection)).await {
             Ok(Ok(done)) => return Ok(done),
-            Ok(Err(error)) => Failure::of(error),
+            Ok(Err(failure)) => failure,
             Err(_) => Failure::silent(),
         };
         if failure.lost {
@@ -102,6 +115,45 @@ impl Connections {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Makes changes in one transaction, and again, for a while, when the connection was lost before
+    /// they were to be committed. A commit that has no answer is not made again: nobody knows
+    /// whether it was done.
+    pub(super) async fn transact<T: Send>(&self, changes: impl Changes<T>) -> Result<T, Failure> {
+        let mut tries = Tries::until(Instant::now() + RETRY);
+        loop {
+            let mut is_committing = false;
+            match self.transact_once(&changes, &mut is_committing).await {
+                Err(failure) if failure.lost && !is_committing => tries.again(failure).await?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn transact_once<T: Send>(
+        &self,
+        changes: &impl Changes<T>,
+        is_committing: &mut bool,
+    ) -> Result<T, Failure> {
+        let mut connection = self.get().await?;
+        let transacting = async {
+            let transaction = connection.transaction().await?;
+            let done = changes(&transaction).await?;
+            *is_committing = true;
+            transaction.commit().await?;
+            Ok(done)
+        };
+        let failure = match timeout(STATEMENT, transacting).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::silent(),
+        };
+        if failure.lost {
+            // It does not come back to the others.
+            drop(Object::take(connection));
+        }
+        Err(failure)
     }
 
     /// One of the connections, with no deadline on what it is used for.

@@ -26,7 +26,8 @@ pub(super) struct Failure {
 const LOST: &str = "the connection to the database was lost";
 
 impl Failure {
-    fn new(kind: ErrorKind, detail: &'static str) -> Self {
+    /// A rule of ours forbids it.
+    pub(super) fn new(kind: ErrorKind, detail: &'static str) -> Self {
         Self {
             kind,
             detail,
@@ -65,6 +66,8 @@ impl Failure {
             ErrorKind::OutOfSpace => "the disk of the database is full",
             ErrorKind::Misconfigured => "the database refuses this program",
             ErrorKind::Corrupt => "the database holds what this store did not write",
+            ErrorKind::NotFound => "there is no such experiment",
+            ErrorKind::AlreadyExists => "it is there already",
             _ => "the database failed",
         };
         Self {
@@ -134,6 +137,12 @@ impl Failure {
             Some(source) => error.with_source(source),
             None => error,
         }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::of(error)
     }
 }
 

@@ -10,7 +10,10 @@ use super::error::Failure;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// Every migration, oldest first. One that was released is never changed: another is added.
-pub(super) const ALL: &[&str] = &[include_str!("migrations/0001_rows.sql")];
+pub(super) const ALL: &[&str] = &[
+    include_str!("migrations/0001_rows.sql"),
+    include_str!("migrations/0002_registry.sql"),
+];
 
 /// Held by whoever migrates, until the transaction ends: the letters `Artifact`.
 const LOCK: i64 = i64::from_be_bytes(*b"Artifact");

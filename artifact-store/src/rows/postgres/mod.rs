@@ -1,11 +1,14 @@
-//! Rows in a database of PostgreSQL.
+//! Rows and registry in a database of PostgreSQL.
 
 mod codec;
 mod connections;
 mod error;
 mod migrations;
+mod registry;
 mod target;
 mod writer;
+
+use std::sync::Arc;
 
 use artifact_backend::ArtifactId;
 use async_trait::async_trait;
@@ -15,6 +18,7 @@ use self::writer::Writer;
 use super::{DatabaseUrl, Rows};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::names::ExperimentId;
+use crate::registry::Group;
 use crate::row::{Experiment, Row};
 
 pub(super) use self::target::{Password, Target};
@@ -22,7 +26,7 @@ pub(super) use self::target::{Password, Target};
 /// How many connections answer everything but the writing of rows, which has one of its own.
 const CONNECTIONS: usize = 8;
 
-/// Rows in a database of a PostgreSQL server, which any number of processes may use at once.
+/// Rows and registry in a database of a PostgreSQL server, which any number of processes may use at once.
 ///
 /// What it keeps lies in the schema `artifact` of the database, which it makes: its user must be
 /// the owner of the database or of that schema, or have the right to create one.
@@ -31,10 +35,10 @@ const CONNECTIONS: usize = 8;
 /// written at the same moment share a statement: with many depositors, one round trip and one sync
 /// serve them all.
 ///
-/// A connection that is lost is made anew. What may be done twice is tried again for two seconds;
-/// rows that are to be written for five, since their bytes are stored already: of a row whose
-/// writing had no answer it is looked whether it is there. After that it is `Unavailable`, and the
-/// next call tries again. No statement takes longer than ten seconds, no wait for a lock longer
+/// A connection that is lost is made anew. What may be done twice is tried again for two seconds,
+/// and so is a transaction whose commit was not asked for yet; rows that are to be written for five
+/// seconds, since their bytes are stored already: of a row whose writing had no answer it is looked
+/// whether it is there. After that it is `Unavailable`, and the next call tries again. No statement takes longer than ten seconds, no wait for a lock longer
 /// than five.
 #[derive(Debug)]
 pub struct PostgresRows {
@@ -102,14 +106,21 @@ impl PostgresRows {
 #[async_trait]
 impl Rows for PostgresRows {
     async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
-        let created = self.connections.repeatedly(|client| {
+        let groups = Arc::new(Group::founding(experiment));
+        let created = self.connections.transact(|transaction| {
             let Experiment { id, created_at } = experiment.clone();
+            let groups = Arc::clone(&groups);
             Box::pin(async move {
                 let (id, created_at) = (id.as_str(), created_at.as_microsecond());
-                let insert = client.prepare_cached(codec::INSERT_EXPERIMENT).await?;
-                client.execute(&insert, &[&id, &created_at]).await?;
-                let select = client.prepare_cached(codec::SELECT_EXPERIMENT).await?;
-                client.query_one(&select, &[&id]).await
+                let insert = transaction.prepare_cached(codec::INSERT_EXPERIMENT).await?;
+                let is_new = transaction.execute(&insert, &[&id, &created_at]).await? == 1;
+                if is_new {
+                    for group in &*groups {
+                        registry::insert_group(transaction, group).await?;
+                    }
+                }
+                let select = transaction.prepare_cached(codec::SELECT_EXPERIMENT).await?;
+                Ok(transaction.query_one(&select, &[&id]).await?)
             })
         });
         let row = created
@@ -123,7 +134,7 @@ impl Rows for PostgresRows {
             let id = id.clone();
             Box::pin(async move {
                 let select = client.prepare_cached(codec::SELECT_EXPERIMENT).await?;
-                client.query_opt(&select, &[&id.as_str()]).await
+                Ok(client.query_opt(&select, &[&id.as_str()]).await?)
             })
         });
         let row = found
@@ -136,7 +147,7 @@ impl Rows for PostgresRows {
         let found = self.connections.repeatedly(|client| {
             Box::pin(async move {
                 let select = client.prepare_cached(codec::SELECT_EXPERIMENTS).await?;
-                client.query(&select, &[]).await
+                Ok(client.query(&select, &[]).await?)
             })
         });
         let rows = found
@@ -154,7 +165,7 @@ impl Rows for PostgresRows {
             Box::pin(async move {
                 let ids = [&id.as_bytes()[..]];
                 let select = client.prepare_cached(codec::SELECT_ROWS).await?;
-                client.query_opt(&select, &[&&ids[..]]).await
+                Ok(client.query_opt(&select, &[&&ids[..]]).await?)
             })
         });
         let row = found
@@ -167,7 +178,7 @@ impl Rows for PostgresRows {
         let deleted = self.connections.repeatedly(|client| {
             Box::pin(async move {
                 let delete = client.prepare_cached(codec::DELETE_ROW).await?;
-                client.execute(&delete, &[&&id.as_bytes()[..]]).await
+                Ok(client.execute(&delete, &[&&id.as_bytes()[..]]).await?)
             })
         });
         deleted

@@ -267,7 +267,8 @@ impl Work {
                 let statement = client.prepare_cached(codec::INSERT_ROWS).await?;
                 let columns = codec::Columns::of(rows.iter());
                 let outcomes = client.query(&statement, &columns.parameters()).await?;
-                outcomes.iter().map(codec::inserted).collect()
+                let outcomes = outcomes.iter().map(codec::inserted);
+                Ok(outcomes.collect::<Result<Vec<_>, tokio_postgres::Error>>()?)
             })
         });
         outcomes.await
@@ -292,7 +293,7 @@ impl Work {
             Box::pin(async move {
                 let ids: Vec<_> = taken.iter().map(|id| &id.as_bytes()[..]).collect();
                 let statement = client.prepare_cached(codec::SELECT_ROWS).await?;
-                client.query(&statement, &[&ids]).await
+                Ok(client.query(&statement, &[&ids]).await?)
             })
         });
         let stored = stored.await?;
