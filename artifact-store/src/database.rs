@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::error::Result;
 use crate::registry::Registry;
-use crate::rows::Rows;
+use crate::rows::{DatabaseUrl, Rows};
 
 /// One opened database, which keeps rows and registry. A clone is the same database.
 #[derive(Debug, Clone)]
@@ -23,5 +24,14 @@ impl Database {
             rows: both.clone(),
             registry: both,
         }
+    }
+
+    /// Opens the database that a URL or a bare path names; see [`DatabaseUrl`] for the forms.
+    ///
+    /// # Errors
+    ///
+    /// As [`DatabaseUrl::parse`] and [`DatabaseUrl::open`].
+    pub async fn from_url(text: &str) -> Result<Self> {
+        DatabaseUrl::parse(text)?.open().await
     }
 }

@@ -36,20 +36,30 @@ impl DisplayName {
     /// The group of those who run an experiment. Nothing here depends on who is in it.
     pub const ORCHESTRATORS: &'static str = "orchestrators";
 
+    /// The names that no worker may have, letter for letter.
+    pub const RESERVED_FOR_WORKERS: [&'static str; 3] = ["admin", "system", "internal"];
+    /// The names that no group may have, letter for letter, but the ones that its experiment was
+    /// created with.
+    pub const RESERVED_FOR_GROUPS: [&'static str; 2] = [Self::ADMINS, Self::ORCHESTRATORS];
+
+    /// One of [`RESERVED_FOR_GROUPS`](Self::RESERVED_FOR_GROUPS).
+    pub(super) fn founding(name: &'static str) -> Self {
+        Self(name.into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether no worker may have this name, letter for letter: `admin`, `system`, `internal`.
+    /// Whether it is one of [`RESERVED_FOR_WORKERS`](Self::RESERVED_FOR_WORKERS).
     pub fn is_reserved_for_workers(&self) -> bool {
-        matches!(self.as_str(), "admin" | "system" | "internal")
+        Self::RESERVED_FOR_WORKERS.contains(&self.as_str())
     }
 
-    /// Whether no group may have this name, letter for letter, but the one that its experiment was
-    /// created with: `admins`, `orchestrators`.
+    /// Whether it is one of [`RESERVED_FOR_GROUPS`](Self::RESERVED_FOR_GROUPS).
     pub fn is_reserved_for_groups(&self) -> bool {
-        matches!(self.as_str(), Self::ADMINS | Self::ORCHESTRATORS)
+        Self::RESERVED_FOR_GROUPS.contains(&self.as_str())
     }
 }
 

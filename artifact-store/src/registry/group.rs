@@ -49,14 +49,13 @@ impl Group {
     /// of [`Rows::create_experiment`](crate::Rows::create_experiment).
     pub fn founding(experiment: &Experiment) -> [Self; 2] {
         [DisplayName::ADMINS, DisplayName::ORCHESTRATORS].map(|name| {
-            let name: DisplayName = name.parse().expect("it keeps the grammar");
             Self::new(
                 GroupId::mint(),
                 experiment.id.clone(),
                 experiment.created_at,
                 PrincipalId::admin(),
             )
-            .with_name(name)
+            .with_name(DisplayName::founding(name))
         })
     }
 

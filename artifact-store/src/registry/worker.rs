@@ -72,7 +72,11 @@ impl Labels {
     /// The labels as one JSON object, for a database to keep: pure text without U+0000, which
     /// PostgreSQL holds in no text, even where a label has it.
     pub fn to_json(&self) -> String {
-        serde_json::to_string(&self.0).expect("texts by text are JSON")
+        let labels = self
+            .0
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()));
+        serde_json::Value::from_iter(labels).to_string()
     }
 
     /// The labels that [`to_json`](Self::to_json) wrote.

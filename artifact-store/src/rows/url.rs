@@ -1,4 +1,4 @@
-//! One URL, one place for rows.
+//! One URL, one database.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,18 +6,19 @@ use std::sync::Arc;
 #[cfg(feature = "postgres")]
 use super::postgres::{Password, PostgresRows, Target as Postgres};
 use super::{MemoryRows, Rows};
+use crate::database::Database;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::location::{self, Location, Problem};
 
-/// What a URL says of where the rows are. Parsing has no side effects; [`open`](Self::open) has.
+/// What a URL says of where rows and registry are. Parsing has no side effects; [`open`](Self::open) has.
 ///
-/// | text | rows | feature |
+/// | text | database | feature |
 /// |---|---|---|
 /// | `sqlite:///srv/rows.sqlite` | an SQLite file, percent-encoded | `sqlite` |
 /// | `/srv/rows.sqlite`, `./rows.sqlite` | an SQLite file, as it stands; a relative one is resolved against the current folder at once | `sqlite` |
 /// | `postgres://user@host:5432/database` | a database of a PostgreSQL server; parts are percent-encoded, `user` and port may be left out | `postgres` |
 /// | `postgres://user@/database?host=/run/postgresql` | the same by a Unix socket, named by its folder; `%2Frun%2Fpostgresql` in the place of the host means the same | `postgres` |
-/// | `mem:` | memory: they end with the process | |
+/// | `mem:` | memory: all of it ends with the process | |
 ///
 /// Everything else is refused with a sentence on what to write instead. No error repeats anything
 /// of the text but its scheme.
@@ -118,7 +119,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// Opens the rows, and creates what is not there yet.
+    /// Opens the database, and creates what is not there yet.
     ///
     /// # Errors
     ///
@@ -127,26 +128,27 @@ impl DatabaseUrl {
         not(any(feature = "sqlite", feature = "postgres")),
         expect(clippy::unused_async, reason = "memory opens at once, files do not")
     )]
-    pub async fn open(&self) -> Result<Arc<dyn Rows>> {
+    pub async fn open(&self) -> Result<Database> {
         match &self.target {
-            Target::Memory => Ok(Arc::new(MemoryRows::new())),
+            Target::Memory => Ok(Database::new(MemoryRows::new())),
             #[cfg(feature = "postgres")]
-            Target::Postgres(_) => Ok(Arc::new(PostgresRows::open(self).await?)),
+            Target::Postgres(_) => Ok(Database::new(PostgresRows::open(self).await?)),
             #[cfg(feature = "sqlite")]
-            Target::File(path) => Ok(Arc::new(super::SqliteRows::open(path).await?)),
+            Target::File(path) => Ok(Database::new(super::SqliteRows::open(path).await?)),
             #[cfg(not(feature = "sqlite"))]
             Target::File(_) => unreachable!("`parse` refuses it in a build without the feature"),
         }
     }
 }
 
-/// Opens the rows that a URL or a bare path names; see [`DatabaseUrl`] for the forms.
+/// Opens the rows of the database that a URL or a bare path names, for who needs no registry; see
+/// [`DatabaseUrl`] for the forms and [`Database::from_url`] for both.
 ///
 /// # Errors
 ///
 /// As [`DatabaseUrl::parse`] and [`DatabaseUrl::open`].
 pub async fn from_url(text: &str) -> Result<Arc<dyn Rows>> {
-    DatabaseUrl::parse(text)?.open().await
+    Ok(Database::from_url(text).await?.rows)
 }
 
 fn bad(problem: Problem) -> Error {

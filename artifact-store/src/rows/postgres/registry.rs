@@ -375,7 +375,7 @@ impl Registry for PostgresRows {
             let home = experiment.clone();
             Box::pin(async move {
                 let name = lock_group(transaction, &home, id).await?;
-                let founding = [DisplayName::ADMINS, DisplayName::ORCHESTRATORS];
+                let founding = DisplayName::RESERVED_FOR_GROUPS;
                 if name.is_some_and(|name| founding.contains(&name.as_str())) {
                     return Err(reserved());
                 }

@@ -41,12 +41,13 @@ CREATE TABLE members (
 CREATE INDEX members_upward ON members (member, experiment, group_id);
 
 -- Experiments of before have their groups from now on. An id is 128 random bits in 26 digits of
--- base 32, the first of which is below 8; each of the random bytes gives a digit.
+-- base 32, the first of which is below 8. Two random UUIDs hold 244 bits, and their hash spreads them
+-- over 32 bytes, each of which gives a digit.
 WITH founding (name) AS (
     VALUES ('admins'), ('orchestrators')
 ), fresh AS MATERIALIZED (
     SELECT experiments.id AS experiment, experiments.created_at, founding.name,
-        uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) AS bytes
+        sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) AS bytes
     FROM experiments, founding
 )
 INSERT INTO groups (id, experiment, name, created_at, created_by)

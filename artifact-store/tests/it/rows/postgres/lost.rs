@@ -62,7 +62,7 @@ async fn one_that_is_lost_in_the_middle_of_an_insert_is_made_up_for() {
 
 /// Rows by way of a wire that can be cut, and one row written, so that the statements are known
 /// and the next answer is one of a commit.
-async fn by_wire(server: &Server) -> (PostgresRows, Proxy) {
+pub(crate) async fn by_wire(server: &Server) -> (PostgresRows, Proxy) {
     let database = server.database();
     let wire = Proxy::to(server.port()).await;
     let text = database

@@ -1,9 +1,9 @@
 //! What is particular to PostgreSQL.
 
 mod failures;
-mod lost;
+pub(crate) mod lost;
 mod migrations;
-mod proxy;
+pub(crate) mod proxy;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,28 +15,28 @@ use futures_util::future::{join, join_all};
 use super::cases;
 use crate::support::{experiment, poll_once, row, time};
 
-fn url(database: &Database<'_>) -> DatabaseUrl {
+pub(crate) fn url(database: &Database<'_>) -> DatabaseUrl {
     DatabaseUrl::parse(&database.url()).unwrap()
 }
 
-async fn open(database: &Database<'_>) -> PostgresRows {
+pub(crate) async fn open(database: &Database<'_>) -> PostgresRows {
     PostgresRows::open(&url(database)).await.unwrap()
 }
 
-async fn hosted(database: &Database<'_>) -> PostgresRows {
+pub(crate) async fn hosted(database: &Database<'_>) -> PostgresRows {
     let rows = open(database).await;
     host(&rows).await;
     rows
 }
 
-async fn host(rows: &PostgresRows) {
+pub(crate) async fn host(rows: &PostgresRows) {
     let new = Experiment::new(experiment(), time(1));
     assert_eq!(rows.create_experiment(&new).await.unwrap(), new);
 }
 
 /// Returns once this holds. What is waited for comes by itself, or the test fails.
 #[track_caller]
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let deadline = now() + 30;
     while !holds() {
@@ -46,7 +46,7 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
 
 /// Returns once a session waits for a lock.
 #[track_caller]
-fn wait_for_a_waiter(database: &Database<'_>) {
+pub(crate) fn wait_for_a_waiter(database: &Database<'_>) {
     let waiting = "SELECT count(*) > 0 FROM pg_stat_activity \
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
     wait_until("a session that waits", || database.sql(waiting) == "t");

@@ -2,29 +2,33 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Forwards connections to a server.
 #[derive(Debug)]
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     state: Arc<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    armed: AtomicBool,
+    /// How many answers still pass; none is swallowed while it is negative.
+    passing: AtomicI32,
     cut: AtomicU32,
 }
 
 impl Proxy {
-    pub(super) async fn to(port: u16) -> Self {
+    pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State::default());
+        let state = Arc::new(State {
+            passing: AtomicI32::new(-1),
+            cut: AtomicU32::new(0),
+        });
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -35,17 +39,22 @@ impl Proxy {
         Self { address, state }
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// The next answer is swallowed, and its connection cut.
-    pub(super) fn swallow_the_next_answer(&self) {
-        self.state.armed.store(true, Ordering::SeqCst);
+    pub(crate) fn swallow_the_next_answer(&self) {
+        self.swallow_the_answer_after(0);
+    }
+
+    /// The answer that comes after so many others is.
+    pub(crate) fn swallow_the_answer_after(&self, others: i32) {
+        self.state.passing.store(others, Ordering::SeqCst);
     }
 
     /// How many were.
-    pub(super) fn swallowed(&self) -> u32 {
+    pub(crate) fn swallowed(&self) -> u32 {
         self.state.cut.load(Ordering::SeqCst)
     }
 }
@@ -65,7 +74,7 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
             if length == 0 {
                 return Ok(());
             }
-            if state.armed.swap(false, Ordering::SeqCst) {
+            if state.passing.fetch_sub(1, Ordering::SeqCst) == 0 {
                 state.cut.fetch_add(1, Ordering::SeqCst);
                 return Ok(());
             }
