@@ -124,6 +124,16 @@ pub(crate) fn url_path(rest: &str) -> Result<PathBuf, Problem> {
 /// RFC 3986, section 2.1, decoded once. What would change the number of path components, or end
 /// the path early, is refused.
 fn percent_decode(encoded: &str) -> Result<String, Problem> {
+    decode(encoded, |byte| byte == b'/')
+}
+
+/// RFC 3986, section 2.1, decoded once; for what is no path of several components.
+#[cfg(feature = "postgres")]
+pub(crate) fn percent_decode_component(encoded: &str) -> Result<String, Problem> {
+    decode(encoded, |_| false)
+}
+
+fn decode(encoded: &str, refused: impl Fn(u8) -> bool) -> Result<String, Problem> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.bytes();
     while let Some(byte) = bytes.next() {
@@ -142,12 +152,12 @@ fn percent_decode(encoded: &str) -> Result<String, Problem> {
                 );
             }
         };
-        if byte == b'/' || byte.is_ascii_control() {
+        if refused(byte) || byte.is_ascii_control() {
             return Err("an encoded slash or control character is no part of a name".into());
         }
         decoded.push(byte);
     }
-    String::from_utf8(decoded).map_err(|_| "the decoded path is not UTF-8".into())
+    String::from_utf8(decoded).map_err(|_| "what is decoded is not UTF-8".into())
 }
 
 /// The path of a file, which cannot end in a slash.

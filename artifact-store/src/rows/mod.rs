@@ -1,6 +1,8 @@
 //! Rows: what is recorded beside the bytes, and where.
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod url;
@@ -15,6 +17,8 @@ use crate::names::ExperimentId;
 use crate::row::{Experiment, Row};
 
 pub use memory::MemoryRows;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresRows;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteRows;
 pub use url::{DatabaseUrl, from_url};
@@ -31,7 +35,8 @@ pub use url::{DatabaseUrl, from_url};
 #[async_trait]
 pub trait Rows: Debug + Send + Sync + 'static {
     /// Makes an experiment known and gives back the one that is there: this one, or the one that
-    /// was created under this id before, unchanged.
+    /// was created under this id before, unchanged. With a new one its groups `admins` and
+    /// `orchestrators` are made, in the same transaction: [`Group::founding`](crate::Group::founding).
     ///
     /// # Errors
     ///

@@ -1,29 +1,42 @@
-//! One URL, one place for rows.
+//! One URL, one database.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "postgres")]
+use super::postgres::{Password, PostgresRows, Target as Postgres};
 use super::{MemoryRows, Rows};
+use crate::database::Database;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::location::{self, Location, Problem};
 
-/// What a URL says of where the rows are. Parsing has no side effects; [`open`](Self::open) has.
+/// What a URL says of where rows and registry are. Parsing has no side effects; [`open`](Self::open) has.
 ///
-/// | text | rows | feature |
+/// | text | database | feature |
 /// |---|---|---|
 /// | `sqlite:///srv/rows.sqlite` | an SQLite file, percent-encoded | `sqlite` |
 /// | `/srv/rows.sqlite`, `./rows.sqlite` | an SQLite file, as it stands; a relative one is resolved against the current folder at once | `sqlite` |
-/// | `mem:` | memory: they end with the process | |
+/// | `postgres://user@host:5432/database` | a database of a PostgreSQL server; parts are percent-encoded, `user` and port may be left out | `postgres` |
+/// | `postgres://user@/database?host=/run/postgresql` | the same by a Unix socket, named by its folder; `%2Frun%2Fpostgresql` in the place of the host means the same | `postgres` |
+/// | `mem:` | memory: all of it ends with the process | |
 ///
 /// Everything else is refused with a sentence on what to write instead. No error repeats anything
 /// of the text but its scheme.
+///
+/// A password never stands in a URL: [`with_password`](Self::with_password) takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(Target);
+pub struct DatabaseUrl {
+    target: Target,
+    #[cfg(feature = "postgres")]
+    password: Option<Password>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
     File(PathBuf),
     Memory,
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
 }
 
 impl DatabaseUrl {
@@ -40,19 +53,25 @@ impl DatabaseUrl {
             Location::Url { scheme, rest } => match scheme.as_str() {
                 "sqlite" => location::url_path(rest).and_then(file).map_err(bad)?,
                 "mem" if rest.is_empty() => Target::Memory,
+                #[cfg(feature = "postgres")]
+                "postgres" | "postgresql" => {
+                    Postgres::parse(rest).map(Target::Postgres).map_err(bad)?
+                }
                 _ if location::holds_credentials(rest) => {
                     return Err(bad(location::CREDENTIALS.into()));
                 }
                 "mem" => return Err(bad("nothing follows the colon of mem:".into())),
+                #[cfg(not(feature = "postgres"))]
                 "postgres" | "postgresql" => {
                     return Err(unsupported(
-                        "rows in PostgreSQL (feature `postgres`) are not part of this version",
+                        "this build cannot use PostgreSQL: it was compiled without the feature \
+                         `postgres`",
                     ));
                 }
                 _ => {
                     let detail = format!(
-                        "the scheme {scheme}: is not known; known are sqlite: and mem:, and a path \
-                         alone means an SQLite file"
+                        "the scheme {scheme}: is not known; known are sqlite:, postgres: and mem:, and \
+                         a path alone means an SQLite file"
                     );
                     return Err(bad(detail.into()));
                 }
@@ -62,45 +81,74 @@ impl DatabaseUrl {
             Target::File(_) if !cfg!(feature = "sqlite") => Err(unsupported(
                 "this build cannot use an SQLite file: it was compiled without the feature `sqlite`",
             )),
-            target => Ok(Self(target)),
+            #[cfg(feature = "postgres")]
+            Target::Postgres(postgres) if postgres.is_encrypted() => Err(unsupported(
+                "TLS to the database is not part of this version; reach it by a Unix socket or a \
+                 network of its own and write sslmode=disable, or put a tunnel between",
+            )),
+            target => Ok(Self {
+                target,
+                #[cfg(feature = "postgres")]
+                password: None,
+            }),
+        }
+    }
+
+    /// The same database, with the password of its user. It is printed nowhere. Only PostgreSQL asks
+    /// for one; for everything else this changes nothing.
+    #[must_use = "this gives the URL back, it does not change it in place"]
+    #[cfg(feature = "postgres")]
+    pub fn with_password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(Password::new(password.into()));
+        self
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(super) fn postgres(&self) -> Option<(&Postgres, Option<&Password>)> {
+        match &self.target {
+            Target::Postgres(target) => Some((target, self.password.as_ref())),
+            Target::File(_) | Target::Memory => None,
         }
     }
 
     /// The file that it names, absolute, if it names one. `..` in it is as it was written.
     pub fn path(&self) -> Option<&Path> {
-        match &self.0 {
+        match &self.target {
             Target::File(path) => Some(path),
-            Target::Memory => None,
+            _ => None,
         }
     }
 
-    /// Opens the rows, and creates what is not there yet.
+    /// Opens the database, and creates what is not there yet.
     ///
     /// # Errors
     ///
-    /// As `SqliteRows::open`.
+    /// As `SqliteRows::open` and `PostgresRows::open`.
     #[cfg_attr(
-        not(feature = "sqlite"),
+        not(any(feature = "sqlite", feature = "postgres")),
         expect(clippy::unused_async, reason = "memory opens at once, files do not")
     )]
-    pub async fn open(&self) -> Result<Arc<dyn Rows>> {
-        match &self.0 {
-            Target::Memory => Ok(Arc::new(MemoryRows::new())),
+    pub async fn open(&self) -> Result<Database> {
+        match &self.target {
+            Target::Memory => Ok(Database::new(MemoryRows::new())),
+            #[cfg(feature = "postgres")]
+            Target::Postgres(_) => Ok(Database::new(PostgresRows::open(self).await?)),
             #[cfg(feature = "sqlite")]
-            Target::File(path) => Ok(Arc::new(super::SqliteRows::open(path).await?)),
+            Target::File(path) => Ok(Database::new(super::SqliteRows::open(path).await?)),
             #[cfg(not(feature = "sqlite"))]
             Target::File(_) => unreachable!("`parse` refuses it in a build without the feature"),
         }
     }
 }
 
-/// Opens the rows that a URL or a bare path names; see [`DatabaseUrl`] for the forms.
+/// Opens the rows of the database that a URL or a bare path names, for who needs no registry; see
+/// [`DatabaseUrl`] for the forms and [`Database::from_url`] for both.
 ///
 /// # Errors
 ///
 /// As [`DatabaseUrl::parse`] and [`DatabaseUrl::open`].
 pub async fn from_url(text: &str) -> Result<Arc<dyn Rows>> {
-    DatabaseUrl::parse(text)?.open().await
+    Ok(Database::from_url(text).await?.rows)
 }
 
 fn bad(problem: Problem) -> Error {

@@ -1,6 +1,8 @@
 //! The contract of `Rows`, on every kind of rows.
 
 mod cases;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod url;

@@ -39,7 +39,7 @@ fn files_are_named_by_url_or_by_path() {
 
 #[test]
 fn what_names_no_database_is_refused_with_a_reason() {
-    use ErrorKind::{Misconfigured, Unsupported};
+    use ErrorKind::Misconfigured;
     let cases = [
         ("", Misconfigured, "empty"),
         ("mem:x", Misconfigured, "nothing follows"),
@@ -60,13 +60,91 @@ fn what_names_no_database_is_refused_with_a_reason() {
             "file: is not known",
         ),
         ("mysql://host/db", Misconfigured, "mysql: is not known"),
-        ("postgres://host/db", Unsupported, "`postgres`"),
-        ("postgresql://host/db", Unsupported, "`postgres`"),
     ];
     for (text, kind, reason) in cases {
         let (found, detail) = refused(text);
         assert_eq!(found, kind, "{text}: {detail}");
         assert!(detail.contains(reason), "{text}: {detail}");
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn postgres_needs_its_feature() {
+    for text in ["postgres://host/db", "postgresql://host/db"] {
+        let (kind, detail) = refused(text);
+        assert_eq!(kind, ErrorKind::Unsupported, "{text}: {detail}");
+        assert!(detail.contains("feature `postgres`"), "{text}: {detail}");
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn databases_of_postgres_are_named_by_url() {
+    let same = [
+        "postgres://u@h/db",
+        "POSTGRESQL://u@h:5432/db",
+        "postgres://h/db?user=u",
+        "postgres://u@/db?host=h&port=5432&sslmode=disable",
+        "postgres://%75@%68/%64b",
+    ];
+    let first = DatabaseUrl::parse(same[0]).unwrap();
+    for text in same {
+        assert_eq!(DatabaseUrl::parse(text).unwrap(), first, "{text}");
+    }
+    let same = [
+        "postgres://u@%2Frun%2Fpostgresql/db",
+        "postgres://u@/db?host=/run/postgresql",
+        "postgres://u@:5432/db?host=%2Frun/postgresql",
+    ];
+    let socket = DatabaseUrl::parse(same[0]).unwrap();
+    for text in same {
+        assert_eq!(DatabaseUrl::parse(text).unwrap(), socket, "{text}");
+    }
+    assert_ne!(socket, first);
+    for text in [
+        "postgres://[::1]:5432/db",
+        "postgres://u@[::1]/db",
+        "postgres://a_b.c-d/db",
+    ] {
+        assert_ne!(DatabaseUrl::parse(text).unwrap(), first, "{text}");
+        assert_eq!(DatabaseUrl::parse(text).unwrap().path(), None);
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn what_names_no_database_of_postgres_is_refused_with_a_reason() {
+    let cases = [
+        ("postgres:", "two slashes"),
+        ("postgres:host/db", "two slashes"),
+        ("postgres://", "no database"),
+        ("postgres://host", "no database"),
+        ("postgres://host/", "no database"),
+        ("postgres:///db", "no host"),
+        ("postgres://@host/db", "no user"),
+        ("postgres://u:canary@host/db", "PGPASSWORD"),
+        ("postgres://u:@host/db", "PGPASSWORD"),
+        ("postgres://host/db?password=canary", "PGPASSWORD"),
+        ("postgres://host:0/db", "1 to 65535"),
+        ("postgres://host:65536/db", "1 to 65535"),
+        ("postgres://host:+1/db", "1 to 65535"),
+        ("postgres://host:/db", "1 to 65535"),
+        ("postgres://a,b/db", "one name"),
+        ("postgres://a b/db", "one name"),
+        ("postgres://host/db/x", "slash"),
+        ("postgres://host/db#x", "%23"),
+        ("postgres://host/%zz", "%25"),
+        ("postgres://host/a%00", "control character"),
+        ("postgres://host/db?options=-c%20fsync=off", "only host"),
+        ("postgres://host/db?sslmode=prefer", "verify-full"),
+        ("postgres://host/db?sslmode=verify-full", "TLS"),
+        ("postgres:///db?host=/run&sslmode=require", "Unix"),
+    ];
+    for (text, reason) in cases {
+        let (_, detail) = refused(text);
+        assert!(detail.contains(reason), "{text}: {detail}");
+        assert!(!detail.contains("canary"), "{detail}");
     }
 }
 
@@ -88,7 +166,12 @@ fn a_secret_in_a_url_is_never_repeated() {
     }
     let (kind, detail) = refused("postgres://user:canary@host/db");
     assert_eq!(kind, ErrorKind::Misconfigured);
-    assert!(detail.contains("credentials"), "{detail}");
+    let reason = if cfg!(feature = "postgres") {
+        "password"
+    } else {
+        "credentials"
+    };
+    assert!(detail.contains(reason), "{detail}");
 }
 
 #[tokio::test]
@@ -99,7 +182,8 @@ async fn parsing_makes_nothing_and_opening_does() {
     if cfg!(feature = "sqlite") {
         let url = DatabaseUrl::parse(&text).unwrap();
         assert!(!path.exists());
-        assert_eq!(url.open().await.unwrap().experiments().await.unwrap(), []);
+        let opened = url.open().await.unwrap();
+        assert_eq!(opened.rows.experiments().await.unwrap(), []);
         assert!(path.exists());
     } else {
         let (kind, detail) = refused(&text);

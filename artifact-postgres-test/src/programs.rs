@@ -1,0 +1,104 @@
+//! Which PostgreSQL there is, and as whom it runs.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Where distributions put what `pg_ctl` belongs to: Debian has a folder a version, not in the path.
+const DEBIAN: &str = "/usr/lib/postgresql";
+
+/// The folder of `initdb`, `pg_ctl` and `psql`: the newest version that Debian's packages left, or
+/// one of the folders in the path.
+pub(crate) fn folder() -> Option<PathBuf> {
+    let mut versions: Vec<(u32, PathBuf)> = Vec::new();
+    for entry in std::fs::read_dir(DEBIAN).into_iter().flatten().flatten() {
+        let version = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        versions.extend(version.map(|version| (version, entry.path().join("bin"))));
+    }
+    versions.sort();
+    let packaged = versions.into_iter().rev().map(|(_, folder)| folder);
+    let path = option_env("PATH");
+    let in_path = std::env::split_paths(&path).collect::<Vec<_>>();
+    packaged.chain(in_path).find(|folder| {
+        ["initdb", "pg_ctl", "psql"]
+            .iter()
+            .all(|name| folder.join(name).is_file())
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where programs are is no setting of the program under test"
+)]
+pub(crate) fn option_env(name: &str) -> std::ffi::OsString {
+    std::env::var_os(name).unwrap_or_default()
+}
+
+/// The user that a server runs as.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct User {
+    /// Its ids, where it is not the one that runs the tests.
+    ids: Option<(u32, u32)>,
+}
+
+impl User {
+    /// Whoever runs the tests; for root somebody who is not.
+    pub(crate) fn find() -> Option<Self> {
+        if id(&["-u"])? != 0 {
+            return Some(Self { ids: None });
+        }
+        let ids = |name| Some((id(&["-u", name])?, id(&["-g", name])?));
+        let ids = ids("postgres").or_else(|| ids("nobody"))?;
+        Some(Self { ids: Some(ids) })
+    }
+
+    /// A command that runs as this user.
+    pub(crate) fn command(self, program: impl AsRef<OsStr>) -> Command {
+        let Some((user, group)) = self.ids else {
+            return Command::new(program);
+        };
+        let mut command = Command::new("setpriv");
+        command
+            .args([format!("--reuid={user}"), format!("--regid={group}")])
+            .args(["--clear-groups", "--"])
+            .arg(program);
+        command
+    }
+
+    /// Gives a folder to this user.
+    pub(crate) fn own(self, folder: &Path) {
+        if let Some((user, group)) = self.ids {
+            std::os::unix::fs::chown(folder, Some(user), Some(group))
+                .expect("root may give a folder of its own away");
+        }
+    }
+}
+
+fn id(arguments: &[&str]) -> Option<u32> {
+    let output = Command::new("id").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.trim().parse().ok()
+}
+
+/// What a command wrote; panics with all of it where it failed.
+#[track_caller]
+pub(crate) fn succeeded(command: &mut Command) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        status.success(),
+        "{command:?} failed\n{}{}",
+        text(&stdout),
+        text(&stderr)
+    );
+    text(&stdout)
+}

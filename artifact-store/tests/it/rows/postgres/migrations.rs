@@ -1,0 +1,129 @@
+//! Opening: several at once, one that is killed, and schemas of others.
+
+use artifact_postgres_test::Server;
+use artifact_store::{ErrorKind, PostgresRows, Rows};
+use futures_util::future::join_all;
+
+use super::{host, hosted, open, url, wait_for_a_waiter};
+use crate::support::row;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_number_of_openers_at_once_succeed() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    for _ in 0..4 {
+        let database = server.database();
+        let openers = (0..8_u8).map(|n| {
+            let url = url(&database);
+            tokio::spawn(async move {
+                let rows = PostgresRows::open(&url).await.unwrap();
+                host(&rows).await;
+                rows.insert(&row(n)).await.unwrap();
+                rows
+            })
+        });
+        for rows in join_all(openers).await {
+            let rows = rows.unwrap();
+            for n in 0..8 {
+                assert_eq!(rows.get(row(n).id).await.unwrap(), Some(row(n)));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_killed_in_the_middle_leaves_nothing() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    // A migration stops after its last table, and waits there.
+    database.sql(
+        "CREATE FUNCTION wait() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF to_regclass('artifact.artifacts') IS NOT NULL THEN
+                 PERFORM pg_advisory_xact_lock(5);
+             END IF;
+         END $$;
+         CREATE EVENT TRIGGER wait ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
+             EXECUTE FUNCTION wait();",
+    );
+    let mut holder = database.psql();
+    holder.run("SELECT pg_advisory_lock(5)");
+    let url = url(&database);
+    let opening = tokio::spawn(async move { PostgresRows::open(&url).await });
+    wait_for_a_waiter(&database);
+    assert_eq!(database.terminate_sessions(), 1);
+    let error = opening.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert_eq!(database.sql("SELECT to_regnamespace('artifact')"), "");
+
+    drop(holder);
+    let rows = hosted(&database).await;
+    rows.insert(&row(1)).await.unwrap();
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    drop(hosted(&database).await);
+    let newest = database.sql("SELECT version FROM artifact.schema_version");
+    database.sql("UPDATE artifact.schema_version SET version = 70");
+    let error = PostgresRows::open(&url(&database)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    assert!(error.detail().contains("schema version 70"), "{error}");
+    let known = format!("versions up to {newest}");
+    assert!(error.detail().contains(&known), "{error}");
+}
+
+#[tokio::test]
+async fn a_schema_of_another_program_is_refused_and_left_as_it_is() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    for setup in [
+        "CREATE TABLE artifact.theirs (a int)",
+        "CREATE TABLE artifact.schema_version (version text)",
+        "CREATE TABLE artifact.schema_version AS SELECT 'x' AS program, 1 AS version",
+    ] {
+        let database = server.database();
+        database.sql("CREATE SCHEMA artifact");
+        database.sql(setup);
+        let tables = "SELECT string_agg(relname, ',') FROM pg_class \
+                      WHERE relnamespace = 'artifact'::regnamespace AND relkind = 'r'";
+        let before = database.sql(tables);
+        let error = PostgresRows::open(&url(&database)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{setup}");
+        assert!(error.detail().contains("another program"), "{error}");
+        assert_eq!(database.sql(tables), before, "{setup}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_schema_that_was_made_for_the_user_is_used() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let name = database.name();
+    database.sql(&format!(
+        "CREATE ROLE plain_{name} LOGIN; CREATE SCHEMA artifact AUTHORIZATION plain_{name}"
+    ));
+    let user = format!("plain_{name}");
+    let url = artifact_store::DatabaseUrl::parse(&database.url_as(&user)).unwrap();
+    let rows = PostgresRows::open(&url).await.unwrap();
+    host(&rows).await;
+    rows.insert(&row(1)).await.unwrap();
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+    // Another user, who was given no right to it.
+    database.sql(&format!("CREATE ROLE other_{name} LOGIN"));
+    let other = database.url_as(&format!("other_{name}"));
+    let url = artifact_store::DatabaseUrl::parse(&other).unwrap();
+    let error = PostgresRows::open(&url).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error:?}");
+    drop(open(&database).await);
+}

@@ -1,0 +1,236 @@
+//! What is particular to PostgreSQL.
+
+mod failures;
+pub(crate) mod lost;
+mod migrations;
+pub(crate) mod proxy;
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use artifact_postgres_test::{Database, Server};
+use artifact_store::{DatabaseUrl, ErrorKind, Experiment, PostgresRows, Row, Rows};
+use futures_util::future::{join, join_all};
+
+use super::cases;
+use crate::support::{experiment, poll_once, row, time};
+
+pub(crate) fn url(database: &Database<'_>) -> DatabaseUrl {
+    DatabaseUrl::parse(&database.url()).unwrap()
+}
+
+pub(crate) async fn open(database: &Database<'_>) -> PostgresRows {
+    PostgresRows::open(&url(database)).await.unwrap()
+}
+
+pub(crate) async fn hosted(database: &Database<'_>) -> PostgresRows {
+    let rows = open(database).await;
+    host(&rows).await;
+    rows
+}
+
+pub(crate) async fn host(rows: &PostgresRows) {
+    let new = Experiment::new(experiment(), time(1));
+    assert_eq!(rows.create_experiment(&new).await.unwrap(), new);
+}
+
+/// Returns once this holds. What is waited for comes by itself, or the test fails.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let deadline = now() + 30;
+    while !holds() {
+        assert!(now() < deadline, "never came: {what}");
+    }
+}
+
+/// Returns once a session waits for a lock.
+#[track_caller]
+pub(crate) fn wait_for_a_waiter(database: &Database<'_>) {
+    let waiting = "SELECT count(*) > 0 FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    wait_until("a session that waits", || database.sql(waiting) == "t");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_the_contract() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    for case in cases::ALL {
+        eprintln!("{}", case.name);
+        (case.run)(Arc::new(open(&server.database()).await)).await;
+    }
+}
+
+#[tokio::test]
+async fn rows_outlive_a_close_and_a_drop() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = hosted(&database).await;
+    rows.insert(&row(1)).await.unwrap();
+    drop(rows);
+
+    let rows = open(&database).await;
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+    rows.insert(&row(2)).await.unwrap();
+    rows.close().await;
+
+    let rows = open(&database).await;
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+    assert_eq!(rows.get(row(2).id).await.unwrap(), Some(row(2)));
+    let error = rows.insert(&row(2)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+}
+
+#[tokio::test]
+async fn two_openings_see_one_another_at_once() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let (one, two) = (hosted(&database).await, open(&database).await);
+    one.insert(&row(1)).await.unwrap();
+    assert_eq!(two.get(row(1).id).await.unwrap(), Some(row(1)));
+    let error = two.insert(&row(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    two.delete(row(1).id).await.unwrap();
+    assert_eq!(one.get(row(1).id).await.unwrap(), None);
+}
+
+/// A commit that is not synced could be lost after it was acknowledged.
+#[tokio::test]
+async fn every_session_syncs_what_it_commits() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    for (set, expected) in [
+        ("off", "on"),
+        ("local", "on"),
+        ("remote_write", "on"),
+        ("remote_apply", "remote_apply"),
+    ] {
+        let database = server.database();
+        let name = database.name();
+        database.sql(&format!(
+            "ALTER DATABASE {name} SET synchronous_commit = {set}"
+        ));
+        let rows = hosted(&database).await;
+        // What the session that writes has set.
+        database.sql(
+            "CREATE TABLE seen (value text);
+             CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 INSERT INTO public.seen VALUES (current_setting('synchronous_commit'));
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER see BEFORE INSERT ON artifact.artifacts
+                 FOR EACH ROW EXECUTE FUNCTION see();",
+        );
+        rows.insert(&row(1)).await.unwrap();
+        assert_eq!(database.sql("SELECT * FROM seen"), expected, "{set}");
+    }
+}
+
+#[tokio::test]
+async fn rows_never_change_not_even_by_hand() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = hosted(&database).await;
+    rows.insert(&row(1)).await.unwrap();
+    let said = database.refused_sql("UPDATE artifact.artifacts SET size = 5");
+    assert!(said.contains("rows never change"), "{said}");
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+}
+
+#[tokio::test]
+async fn a_row_that_was_edited_by_hand_is_corrupt() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = hosted(&database).await;
+    rows.insert(&row(1)).await.unwrap();
+    database.sql(
+        "DROP TRIGGER artifacts_never_change ON artifact.artifacts;
+         ALTER TABLE artifact.artifacts DROP CONSTRAINT artifacts_experiment_fkey;
+         ALTER TABLE artifact.artifacts DROP CONSTRAINT artifacts_sha256_check;
+         ALTER TABLE artifact.artifacts DROP CONSTRAINT artifacts_size_check;",
+    );
+    let whole = "experiment = 'exp-1', created_by = 'admin', size = 1, content_type = 'a', \
+                 file_name = NULL, sha256 = decode(repeat('01', 32), 'hex'), created_at = 0";
+    for edit in [
+        "experiment = '..'",
+        "created_by = 'root'",
+        "size = -1",
+        r"content_type = E'text/html\r\nx: y'",
+        "file_name = '../x'",
+        "sha256 = '\\x0102'",
+        "created_at = 9223372036854775807",
+    ] {
+        database.sql(&format!("UPDATE artifact.artifacts SET {edit}"));
+        let error = rows.get(row(1).id).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{edit}: {error}");
+        assert_eq!(error.id(), Some(row(1).id));
+        database.sql(&format!("UPDATE artifact.artifacts SET {whole}"));
+        rows.get(row(1).id).await.unwrap();
+    }
+    database.sql("ALTER TABLE artifact.artifacts ALTER COLUMN size TYPE text");
+    let error = rows.get(row(1).id).await.unwrap_err();
+    assert_ne!(error.kind(), ErrorKind::NotFound, "{error:?}");
+}
+
+#[tokio::test]
+async fn rows_that_wait_share_a_statement() {
+    const WRITES: u8 = 200;
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = hosted(&database).await;
+    let all: Vec<Row> = (0..WRITES).map(row).collect();
+    // All are asked for before the task that writes is given a turn; unconstrained, since with
+    // tokio's budget only the first of them would be asked for by one poll.
+    let inserts = join_all(all.iter().map(|row| rows.insert(row)));
+    let mut inserts = pin!(tokio::task::unconstrained(inserts));
+    assert!(poll_once(inserts.as_mut()).is_pending());
+    for outcome in inserts.await {
+        outcome.unwrap();
+    }
+    assert_eq!(rows.statements(), 1);
+    for row in &all {
+        assert_eq!(rows.get(row.id).await.unwrap().as_ref(), Some(row));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_finishes_what_was_asked_before_and_nothing_after() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = hosted(&database).await;
+    let (one, two) = (row(1), row(2));
+    let (inserted, ()) = join(rows.insert(&one), rows.close()).await;
+    inserted.unwrap();
+    rows.close().await;
+
+    for error in [
+        rows.insert(&two).await.unwrap_err(),
+        rows.delete(one.id).await.unwrap_err(),
+        rows.get(one.id).await.unwrap_err(),
+        rows.experiment(&experiment()).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert_eq!(error.detail(), "the rows are closed");
+    }
+    let sessions = "SELECT count(*) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND application_name = 'artifact'";
+    wait_until("the end of its sessions", || database.sql(sessions) == "0");
+    let rows = open(&database).await;
+    assert_eq!(rows.get(one.id).await.unwrap(), Some(one));
+    assert_eq!(rows.get(two.id).await.unwrap(), None);
+}
