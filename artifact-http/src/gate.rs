@@ -20,7 +20,7 @@ use crate::problem::{Problem, Type};
 use crate::router::Service;
 use crate::routes::{self, Found, Handler};
 use crate::served::Served;
-use crate::{deposit, experiment, fetch};
+use crate::{deposit, experiment, fetch, openapi};
 
 /// The header that repeats the path's experiment.
 const EXPERIMENT_HEADER: &str = "x-eden-experiment-id";
@@ -64,7 +64,11 @@ async fn answer(
     let path = request.uri().path();
     if path == "/healthz" {
         served.route = "/healthz".into();
-        return healthz(request.method());
+        return get_only(request.method()).map(|()| healthz());
+    }
+    if path == openapi::PATH {
+        served.route = openapi::PATH.into();
+        return get_only(request.method()).map(|()| openapi::respond());
     }
     let Some(under) = path.strip_prefix("/v0/") else {
         return Err(Problem::new(
@@ -131,11 +135,16 @@ async fn answer(
     }
 }
 
-fn healthz(method: &Method) -> Result<Response, Problem> {
-    if *method != Method::GET && *method != Method::HEAD {
-        let problem = Problem::plain(StatusCode::METHOD_NOT_ALLOWED, "this path has GET only");
-        return Err(problem.with_header(ALLOW, HeaderValue::from_static("GET, HEAD")));
+/// What is outside of every experiment is there to be read, by everybody.
+fn get_only(method: &Method) -> Result<(), Problem> {
+    if *method == Method::GET || *method == Method::HEAD {
+        return Ok(());
     }
+    let problem = Problem::plain(StatusCode::METHOD_NOT_ALLOWED, "this path has GET only");
+    Err(problem.with_header(ALLOW, HeaderValue::from_static("GET, HEAD")))
+}
+
+fn healthz() -> Response {
     let mut response = Response::new(Body::from("ok"));
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
@@ -143,7 +152,7 @@ fn healthz(method: &Method) -> Result<Response, Problem> {
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 async fn authenticate(service: &Service, headers: &HeaderMap) -> Result<Principal, Problem> {

@@ -2,6 +2,7 @@
 
 mod config;
 mod gate;
+mod openapi;
 mod router;
 mod routes;
 
@@ -32,6 +33,7 @@ pub use admin_token::{AdminToken, WeakAdminToken};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use config::HttpConfig;
 pub use credential::{Credential, Secret};
+pub use openapi::openapi;
 pub use refusal::Refusal;
 pub use router::router;
 pub use routes::{Endpoint, Who, endpoints};

@@ -23,6 +23,22 @@ pub(crate) enum Type {
 }
 
 impl Type {
+    /// All of them, for those who list the vocabulary.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::BadRequest,
+        Self::ExperimentIdMismatch,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::PayloadTooLarge,
+        Self::AlreadyExists,
+    ];
+
+    /// Its name as clients see it.
+    pub(crate) fn uri(self) -> String {
+        format!("eden://error/{}", self.row().0)
+    }
+
     /// The table: name, status, title.
     fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
@@ -161,10 +177,7 @@ impl Problem {
             headers,
         } = self;
         let (name, title) = match kind {
-            Some(kind) => {
-                let (name, _, title) = kind.row();
-                (format!("eden://error/{name}"), title)
-            }
+            Some(kind) => (kind.uri(), kind.row().2),
             None => (
                 "about:blank".to_owned(),
                 status.canonical_reason().unwrap_or("Error"),

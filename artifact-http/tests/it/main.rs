@@ -13,6 +13,7 @@ mod matrix;
 mod multipart;
 mod multipart_bounds;
 mod nested;
+mod openapi;
 mod range;
 mod secrets;
 mod support;

@@ -1,0 +1,175 @@
+//! One answer, read to its end, and what is asked of it.
+
+use bytes::Bytes;
+use http::{HeaderMap, Version};
+use serde_json::Value;
+
+use crate::scenario::{Outcome, Stop};
+
+/// The media type of problems and of JSON, letter for letter.
+pub(crate) const PROBLEM: &str = "application/problem+json; charset=utf-8";
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) asked: String,
+    /// It answers a `HEAD`: there is no content to look into.
+    pub(crate) head: bool,
+    pub(crate) version: Version,
+    pub(crate) status: u16,
+    pub(crate) fields: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn fail(&self, expected: impl Into<String>, seen: impl Into<String>) -> Stop {
+        Stop::failed(self.asked.clone(), expected, seen)
+    }
+
+    /// Ends the scenario unless the condition holds.
+    pub(crate) fn check(&self, holds: bool, expected: &str, seen: impl Into<String>) -> Outcome {
+        if holds {
+            return Ok(());
+        }
+        Err(self.fail(expected, seen))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let start: String = text.chars().take(300).collect();
+        start.escape_debug().to_string()
+    }
+
+    /// This status.
+    pub(crate) fn status(&self, expected: u16) -> Outcome<&Self> {
+        if self.status == expected {
+            return Ok(self);
+        }
+        let seen = format!("{}: {}", self.status, self.text());
+        Err(self.fail(expected.to_string(), seen))
+    }
+
+    /// One of these statuses.
+    pub(crate) fn one_of(&self, expected: &[u16]) -> Outcome<&Self> {
+        if expected.contains(&self.status) {
+            return Ok(self);
+        }
+        let seen = format!("{}: {}", self.status, self.text());
+        Err(self.fail(format!("one of {expected:?}"), seen))
+    }
+
+    /// The one value of this field.
+    pub(crate) fn field(&self, name: &str) -> Outcome<&str> {
+        let mut values = self.fields.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value
+                .to_str()
+                .map_err(|_| self.fail(format!("{name} in ASCII"), format!("{value:?}"))),
+            (None, _) => Err(self.fail(format!("a field {name}"), "none")),
+            (Some(_), Some(_)) => Err(self.fail(format!("one field {name}"), "two")),
+        }
+    }
+
+    /// This field, once, with this value letter for letter.
+    pub(crate) fn has(&self, name: &str, expected: &str) -> Outcome<&Self> {
+        let value = self.field(name)?;
+        if value == expected {
+            return Ok(self);
+        }
+        Err(self.fail(format!("{name}: {expected}"), format!("{name}: {value}")))
+    }
+
+    /// No such field.
+    pub(crate) fn lacks(&self, name: &str) -> Outcome<&Self> {
+        match self.fields.get(name) {
+            None => Ok(self),
+            Some(value) => Err(self.fail(format!("no field {name}"), format!("{name}: {value:?}"))),
+        }
+    }
+
+    /// A problem of this status and kind: a name of the vocabulary, or `about:blank`.
+    pub(crate) fn problem(&self, status: u16, kind: &str) -> Outcome<&Self> {
+        self.status(status)?;
+        self.has("content-type", PROBLEM)?;
+        if self.head {
+            return Ok(self);
+        }
+        let problem = self.parsed()?;
+        let expected = match kind {
+            "about:blank" => kind.to_owned(),
+            name => format!("eden://error/{name}"),
+        };
+        let found = &problem["type"];
+        let seen = format!("{found} in {}", self.text());
+        self.check(
+            *found == expected.as_str(),
+            &format!("type {expected}"),
+            seen,
+        )?;
+        self.envelope(&problem)?;
+        Ok(self)
+    }
+
+    /// Exactly the five members, each of its type, and the status that HTTP says too.
+    pub(crate) fn envelope(&self, problem: &Value) -> Outcome {
+        let expected = "a problem of exactly type, title, status, detail and instance";
+        let members = problem.as_object();
+        let members = members.ok_or_else(|| self.fail(expected, self.text()))?;
+        self.check(members.len() == 5, expected, self.text())?;
+        for name in ["type", "title", "detail", "instance"] {
+            let text = members.get(name).and_then(Value::as_str).unwrap_or("");
+            let expected = format!("a problem with a text as {name}");
+            self.check(!text.is_empty(), &expected, self.text())?;
+        }
+        let status = format!("a problem with status {}", self.status);
+        self.check(members["status"] == self.status, &status, self.text())
+    }
+
+    /// Its content as JSON, whatever its media type.
+    pub(crate) fn parsed(&self) -> Outcome<Value> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| self.fail("JSON", format!("{error} in {}", self.text())))
+    }
+
+    /// An answer in JSON of this status.
+    pub(crate) fn json(&self, status: u16) -> Outcome<Value> {
+        self.status(status)?.has("content-type", JSON)?;
+        self.parsed()
+    }
+
+    /// A text among the members of a JSON answer.
+    pub(crate) fn text_of<'v>(&self, value: &'v Value, name: &str) -> Outcome<&'v str> {
+        let text = value.get(name).and_then(Value::as_str);
+        text.ok_or_else(|| self.fail(format!("a text as {name}"), self.text()))
+    }
+
+    /// A JSON object with exactly these members.
+    pub(crate) fn members(&self, value: &Value, names: &[&str]) -> Outcome {
+        let mut expected = names.to_vec();
+        expected.sort_unstable();
+        let mut found: Vec<&str> = match value.as_object() {
+            Some(members) => members.keys().map(String::as_str).collect(),
+            None => return Err(self.fail("a JSON object", self.text())),
+        };
+        found.sort_unstable();
+        // What is a secret is not repeated in a report.
+        self.check(
+            found == expected,
+            &format!("the members {expected:?}"),
+            format!("{found:?}"),
+        )
+    }
+
+    /// These bytes and no others.
+    pub(crate) fn content(&self, expected: &[u8]) -> Outcome<&Self> {
+        if self.body == expected {
+            return Ok(self);
+        }
+        let pairs = self.body.iter().zip(expected);
+        let at = pairs
+            .take_while(|(seen, expected)| seen == expected)
+            .count();
+        let seen = format!("{} bytes, which differ from byte {at} on", self.body.len());
+        Err(self.fail(format!("{} bytes as deposited", expected.len()), seen))
+    }
+}

@@ -1,0 +1,223 @@
+//! Credentials: how they are written, and that no other is taken.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::endpoints::ABSENT_WORKER;
+use crate::scenario::{Outcome, scenarios};
+use crate::site::{Context, Credential};
+
+scenarios!("credentials":
+    the_scheme_has_no_case ["A-1"],
+    the_first_colon_divides ["A-1"],
+    what_is_malformed_is_unauthorized ["A-2"],
+    what_is_wrong_is_unauthorized ["A-2"],
+    which_it_was_is_not_told ["A-2"],
+    two_fields_are_a_bad_request ["A-3"],
+    a_secret_in_the_query_does_not_count ["A-4"],
+    no_answer_repeats_a_secret ["A-5"],
+    a_token_is_long_and_safe_in_urls ["A-7"],
+);
+
+async fn the_scheme_has_no_case(site: Context) -> Outcome {
+    let worker = site.depositor().await?;
+    for who in [&site.admin, worker] {
+        for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
+            let value = who.bearer().replacen("Bearer", scheme, 1);
+            let reply = site
+                .call("GET", "")
+                .with("authorization", value)
+                .send()
+                .await?;
+            reply.status(200)?;
+        }
+    }
+    Ok(())
+}
+
+async fn the_first_colon_divides(site: Context) -> Outcome {
+    let Credential { principal, secret } = &site.admin;
+    // With a colon more the secret is another one, and the principal the same.
+    for value in [
+        format!("{principal}::{secret}"),
+        format!("{principal}:{secret}:"),
+        format!("{principal}:x:{secret}"),
+        format!(":{principal}:{secret}"),
+    ] {
+        let call = site
+            .call("GET", "")
+            .with("authorization", format!("Bearer {value}"));
+        call.send().await?.problem(401, "unauthorized")?;
+    }
+    Ok(())
+}
+
+async fn what_is_malformed_is_unauthorized(site: Context) -> Outcome {
+    let Credential { principal, secret } = &site.admin;
+    let basic = STANDARD.encode(format!("{principal}:{secret}"));
+    let mut values: Vec<Vec<u8>> = [
+        String::new(),
+        "Bearer".to_owned(),
+        "Bearer ".to_owned(),
+        "Bearer :".to_owned(),
+        format!("Bearer {principal}"),
+        format!("Bearer {principal}:"),
+        format!("Bearer :{secret}"),
+        format!("Bearer {secret}"),
+        format!("{principal}:{secret}"),
+        format!("Bearer{principal}:{secret}"),
+        format!("Basic {basic}"),
+        format!("Token {principal}:{secret}"),
+        format!("Bearer \"{principal}:{secret}\""),
+        format!("Bearer {principal} : {secret}"),
+        format!("Bearer {principal}:{secret}, Bearer {principal}:{secret}"),
+        format!("Bearer {principal}:{}", "x".repeat(4000)),
+    ]
+    .into_iter()
+    .map(String::into_bytes)
+    .collect();
+    values.push(
+        b"Bearer admin:\xff\xfe\xfd\xfc\xff\xfe\xfd\xfc\xff\xfe\xfd\xfc\xff\xfe\xfd\xfc".to_vec(),
+    );
+    for value in values {
+        let reply = site
+            .call("GET", "")
+            .with("authorization", value)
+            .send()
+            .await?;
+        reply
+            .problem(401, "unauthorized")?
+            .has("www-authenticate", "Bearer")?;
+    }
+    let reply = site.call("GET", "").send().await?;
+    reply
+        .problem(401, "unauthorized")?
+        .has("www-authenticate", "Bearer")?;
+    Ok(())
+}
+
+async fn what_is_wrong_is_unauthorized(site: Context) -> Outcome {
+    let worker = site.depositor().await?;
+    let other = site.stranger().await?;
+    let admin = &site.admin;
+    let wrong = [
+        Credential::new(&admin.principal, &worker.secret),
+        Credential::new(&worker.principal, &admin.secret),
+        Credential::new(&worker.principal, &other.secret),
+        Credential::new(ABSENT_WORKER, &worker.secret),
+        Credential::new("Admin", &admin.secret),
+        Credential::new("ADMIN", &admin.secret),
+        Credential::new("system", &admin.secret),
+        Credential::new("internal", &admin.secret),
+        Credential::new("admins", &admin.secret),
+        Credential::new(&worker.principal.to_ascii_uppercase(), &worker.secret),
+        Credential::new(&worker.principal, &worker.secret.to_ascii_uppercase()),
+        Credential::new(&worker.principal, &format!("{}x", worker.secret)),
+        Credential::new(&worker.principal, &worker.secret[1..]),
+        Credential::new(&worker.principal, &worker.secret[..worker.secret.len() - 1]),
+        Credential::new(&admin.principal, &admin.secret[..admin.secret.len() - 1]),
+    ];
+    for credential in wrong {
+        let reply = site.call("GET", "").by(&credential).send().await?;
+        reply
+            .problem(401, "unauthorized")?
+            .has("www-authenticate", "Bearer")?;
+    }
+    Ok(())
+}
+
+async fn which_it_was_is_not_told(site: Context) -> Outcome {
+    let worker = site.depositor().await?;
+    let missing = site.call("GET", "").send().await?;
+    let missing = missing.problem(401, "unauthorized")?;
+    for value in [
+        "Bearer nobody".to_owned(),
+        format!("Bearer {ABSENT_WORKER}:{}", worker.secret),
+        format!("Bearer {}:wrong-wrong-wrong-wrong", worker.principal),
+        "Bearer admin:wrong-wrong-wrong-wrong".to_owned(),
+    ] {
+        let reply = site
+            .call("GET", "")
+            .with("authorization", value)
+            .send()
+            .await?;
+        let seen = reply.text();
+        reply.check(
+            reply.body == missing.body,
+            "the very same problem for every reason",
+            seen,
+        )?;
+    }
+    Ok(())
+}
+
+async fn two_fields_are_a_bad_request(site: Context) -> Outcome {
+    let wrong = Credential::new("admin", "wrong-wrong-wrong-wrong");
+    for second in [&site.admin, &wrong] {
+        let call = site.call("GET", "").by(&site.admin).by(second);
+        call.send().await?.problem(400, "bad-request")?;
+    }
+    Ok(())
+}
+
+async fn a_secret_in_the_query_does_not_count(site: Context) -> Outcome {
+    let Credential { principal, secret } = &site.admin;
+    let plain = format!("{principal}:{secret}");
+    for query in [
+        format!("access_token={plain}"),
+        format!("token={plain}"),
+        format!("authorization=Bearer%20{plain}"),
+        format!("Authorization=Bearer%20{plain}"),
+        format!("access_token={secret}"),
+    ] {
+        let reply = site.call("GET", &format!("?{query}")).send().await?;
+        reply.problem(401, "unauthorized")?;
+    }
+    Ok(())
+}
+
+async fn no_answer_repeats_a_secret(site: Context) -> Outcome {
+    let canary = "canary-5e1f9c7b-canary";
+    let wrong = Credential::new("admin", canary);
+    let worker = site.depositor().await?;
+    let calls = [
+        site.call("GET", "").by(&wrong),
+        site.call("POST", "/artifacts").by(&wrong),
+        site.call("GET", "").by(&site.admin).by(&wrong),
+        site.call("GET", "/nothing").by(&site.admin),
+        site.call("GET", "").by(worker),
+        site.call("GET", "/whoami").by(worker),
+        site.call("GET", "/workers").by(worker),
+        site.call("GET", "/groups").by(worker),
+        site.call("PUT", "").by(worker),
+        site.bare("GET", site.path("")).by(worker),
+    ];
+    for call in calls {
+        let reply = call.send().await?;
+        let said = format!(
+            "{:?} {}",
+            reply.fields,
+            String::from_utf8_lossy(&reply.body)
+        );
+        for secret in [canary, &worker.secret, &site.admin.secret] {
+            let found = said.contains(secret);
+            reply.check(!found, "no secret in the answer", "one of the secrets")?;
+        }
+    }
+    Ok(())
+}
+
+async fn a_token_is_long_and_safe_in_urls(site: Context) -> Outcome {
+    let (one, other) = (site.depositor().await?, site.stranger().await?);
+    let (reply, _) = site.register(&serde_json::json!({})).await?;
+    for token in [&one.secret, &other.secret] {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let seen = "one with other characters";
+        reply.check(token.bytes().all(plain), "a token of A-Z a-z 0-9 - _", seen)?;
+        // 256 bits are 43 characters of 6 bits.
+        let seen = format!("{} characters", token.len());
+        reply.check(token.len() >= 43, "a token of at least 43 characters", seen)?;
+    }
+    let same = one.secret == other.secret;
+    reply.check(!same, "two tokens of two workers", "the same one twice")
+}

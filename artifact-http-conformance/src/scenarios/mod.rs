@@ -1,0 +1,57 @@
+//! The scenarios, one file a part of the protocol.
+
+mod cap;
+mod conditionals;
+mod credentials;
+mod cycles;
+mod delivery;
+mod deposits;
+mod digests;
+mod endpoints;
+mod experiments;
+mod fetches;
+mod forms;
+mod framing;
+mod groups;
+mod ids;
+mod json;
+mod names;
+mod order;
+mod paths;
+mod problems;
+mod ranges;
+mod read_rule;
+mod whoami;
+mod workers;
+
+use crate::scenario::Scenario;
+
+/// Every scenario, in the order in which they run: what the rest stands on comes first.
+pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
+    [
+        paths::SCENARIOS,
+        order::SCENARIOS,
+        credentials::SCENARIOS,
+        experiments::SCENARIOS,
+        problems::SCENARIOS,
+        json::SCENARIOS,
+        names::SCENARIOS,
+        ids::SCENARIOS,
+        workers::SCENARIOS,
+        whoami::SCENARIOS,
+        groups::SCENARIOS,
+        cycles::SCENARIOS,
+        deposits::SCENARIOS,
+        forms::SCENARIOS,
+        digests::SCENARIOS,
+        cap::SCENARIOS,
+        fetches::SCENARIOS,
+        read_rule::SCENARIOS,
+        delivery::SCENARIOS,
+        ranges::SCENARIOS,
+        conditionals::SCENARIOS,
+        framing::SCENARIOS,
+    ]
+    .into_iter()
+    .flatten()
+}

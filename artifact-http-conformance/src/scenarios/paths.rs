@@ -1,0 +1,234 @@
+//! Versions of HTTP, paths, methods and what every answer has.
+
+use http::Version;
+
+use super::endpoints::{METHODS, OPERATIONS};
+use crate::reply::JSON;
+use crate::scenario::{Outcome, Stop, scenarios};
+use crate::site::Context;
+
+scenarios!("paths":
+    http_1_1_is_served ["C-1"],
+    http_2_is_the_same_protocol ["C-1"],
+    outside_of_all_is_not_found ["C-4"],
+    a_path_is_compared_letter_for_letter ["C-3"],
+    options_is_no_exception ["C-5"],
+    head_is_get_without_content ["C-6"],
+    json_has_its_media_type ["C-7"],
+    a_request_id_comes_back ["C-8"],
+    health_needs_no_credential ["X-2"],
+    the_api_describes_itself ["X-3", "C-7"],
+);
+
+async fn http_1_1_is_served(site: Context) -> Outcome {
+    let reply = site.call("GET", "").by(&site.admin).send().await?;
+    reply.status(200)?;
+    let seen = format!("{:?}", reply.version);
+    reply.check(reply.version == Version::HTTP_11, "HTTP/1.1", seen)?;
+    // Two requests on one connection: the second is answered where the first ended.
+    let mut raw = site
+        .raw("two GETs of the experiment on one connection")
+        .await?;
+    for _ in 0..2 {
+        let lines = site.lines("GET", "", &site.admin);
+        raw.say(format!("{lines}\r\n")).await;
+        let reply = raw.answer().await?;
+        reply.json(200)?;
+    }
+    Ok(())
+}
+
+async fn http_2_is_the_same_protocol(site: Context) -> Outcome {
+    let call = site.call("GET", "").by(&site.admin).over_http2();
+    let Ok(reply) = call.send().await else {
+        return Err(Stop::Skipped(
+            "HTTP/2 without TLS may be served, and is not here".to_owned(),
+        ));
+    };
+    reply.json(200)?;
+    let artifact = site.artifact().await?;
+    let reply = site
+        .fetch(site.depositor().await?, artifact)
+        .over_http2()
+        .send()
+        .await?;
+    reply.status(200)?.content(&artifact.bytes)?;
+    let call = site.call("GET", "/nothing").by(&site.admin).over_http2();
+    let reply = call.send().await?;
+    reply.problem(404, "not-found")?;
+    let problem = reply.parsed()?;
+    let instance = reply.text_of(&problem, "instance")?;
+    let expected = format!("{}{}", site.subject.origin(), site.subject.prefix);
+    let expected = format!("{expected}{}", site.path("/nothing"));
+    reply.check(
+        instance == expected,
+        &format!("instance {expected}"),
+        instance,
+    )
+}
+
+async fn outside_of_all_is_not_found(site: Context) -> Outcome {
+    for path in [
+        "/",
+        "/v0",
+        "/v1/experiments/x",
+        "/V0/x",
+        "/healthz/",
+        "/%76%30/x",
+        "//v0/x",
+    ] {
+        for method in METHODS {
+            let reply = site.bare(method, path).send().await?;
+            reply.problem(404, "not-found")?;
+            let reply = site.bare(method, path).by(&site.admin).send().await?;
+            reply.problem(404, "not-found")?;
+        }
+    }
+    Ok(())
+}
+
+async fn a_path_is_compared_letter_for_letter(site: Context) -> Outcome {
+    let experiment = &site.subject.experiment;
+    let odd = [
+        format!("/v0//experiments/{experiment}"),
+        "/v0/experiments//artifacts".to_owned(),
+        "/v0/experiments/".to_owned(),
+        "/v0/experiments".to_owned(),
+        format!("/v0/Experiments/{experiment}"),
+        format!("/v0/./experiments/{experiment}"),
+    ];
+    for path in odd {
+        let call = site.bare("GET", path).by(&site.admin);
+        let reply = call.experiment(experiment).send().await?;
+        reply.problem(404, "not-found")?;
+    }
+    for rest in [
+        "/",
+        "//",
+        "/artifacts/",
+        "/artifacts/../artifacts",
+        "/%61rtifacts",
+        "/artifacts%2f",
+    ] {
+        let reply = site.call("GET", rest).by(&site.admin).send().await?;
+        reply.problem(404, "not-found")?;
+    }
+    Ok(())
+}
+
+async fn options_is_no_exception(site: Context) -> Outcome {
+    for operation in OPERATIONS {
+        let call = site.call("OPTIONS", &operation.absent()).by(&site.admin);
+        let call = call
+            .with("origin", "https://foreign.example")
+            .with("access-control-request-method", operation.method);
+        let reply = call.send().await?;
+        reply.problem(405, "about:blank")?;
+        reply.field("allow")?;
+        reply.lacks("access-control-allow-origin")?;
+        let reply = site.call("OPTIONS", &operation.absent()).send().await?;
+        reply.problem(401, "unauthorized")?;
+    }
+    Ok(())
+}
+
+async fn head_is_get_without_content(site: Context) -> Outcome {
+    let worker = site.stranger().await?;
+    let paths = [
+        "",
+        "/whoami",
+        "/workers?name=nobody",
+        "/groups?name=admins",
+        "/nothing",
+    ];
+    for rest in paths {
+        let get = site.call("GET", rest).by(worker).send().await?;
+        let head = site.call("HEAD", rest).by(worker).send().await?;
+        head.status(get.status)?;
+        head.check(head.body.is_empty(), "no content", head.text())?;
+        head.has("content-type", get.field("content-type")?)?;
+        // RFC 9110, section 8.6: as long as the content of a GET, or left out.
+        if let Some(length) = head.fields.get("content-length") {
+            let seen = format!("{length:?} against {} bytes", get.body.len());
+            let same = length.as_bytes() == get.body.len().to_string().as_bytes();
+            head.check(same, "the Content-Length of GET", seen)?;
+        }
+    }
+    Ok(())
+}
+
+async fn json_has_its_media_type(site: Context) -> Outcome {
+    let worker = site.stranger().await?;
+    for rest in ["", "/whoami", "/workers", "/groups"] {
+        let reply = site.call("GET", rest).by(worker).send().await?;
+        reply.status(200)?.has("content-type", JSON)?;
+        reply.parsed()?;
+    }
+    Ok(())
+}
+
+async fn a_request_id_comes_back(site: Context) -> Outcome {
+    let first = site.call("GET", "").by(&site.admin).send().await?;
+    if first.fields.get("x-request-id").is_none() {
+        return Err(Stop::Skipped(
+            "an embedder need not answer with X-Request-Id, and this one does not".to_owned(),
+        ));
+    }
+    let longest = "x".repeat(128);
+    for id in ["a", "A-1.b_2~c", &longest] {
+        let call = site
+            .call("GET", "")
+            .by(&site.admin)
+            .with("x-request-id", id);
+        call.send().await?.has("x-request-id", id)?;
+    }
+    let longer = "x".repeat(129);
+    for id in ["with space", "a;b", "<script>", &longer] {
+        let call = site
+            .call("GET", "")
+            .by(&site.admin)
+            .with("x-request-id", id);
+        let reply = call.send().await?;
+        let said = reply.field("x-request-id")?;
+        reply.check(
+            said != id && !said.is_empty(),
+            "an id of the server's own",
+            said,
+        )?;
+    }
+    // Refusals have one too, and no two are the same.
+    let reply = site.call("GET", "/nothing").send().await?;
+    let other = first.field("x-request-id")?;
+    let said = reply.field("x-request-id")?;
+    reply.check(said != other, "another id", said)
+}
+
+async fn health_needs_no_credential(site: Context) -> Outcome {
+    for method in ["GET", "HEAD"] {
+        site.bare(method, "/healthz").send().await?.status(200)?;
+    }
+    for method in ["POST", "OPTIONS"] {
+        let reply = site.bare(method, "/healthz").send().await?;
+        reply.problem(405, "about:blank")?.field("allow")?;
+    }
+    Ok(())
+}
+
+async fn the_api_describes_itself(site: Context) -> Outcome {
+    let reply = site.bare("GET", "/openapi.json").send().await?;
+    let document = reply.json(200)?;
+    let version = reply.text_of(&document, "openapi")?;
+    reply.check(version.starts_with("3.1."), "openapi 3.1", version)?;
+    for operation in OPERATIONS {
+        let path = format!("/v0/experiments/{{E}}{}", operation.path);
+        let method = operation.method.to_ascii_lowercase();
+        let found = document["paths"][&path][&method]["responses"].is_object();
+        let expected = format!("the operation {} {path}", operation.method);
+        reply.check(found, &expected, "none in the document")?;
+    }
+    let head = site.bare("HEAD", "/openapi.json").send().await?;
+    head.status(200)?;
+    let reply = site.bare("POST", "/openapi.json").send().await?;
+    reply.problem(405, "about:blank")?.field("allow")?;
+    Ok(())
+}

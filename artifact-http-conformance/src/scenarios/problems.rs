@@ -1,0 +1,180 @@
+//! Refusals: one envelope for all, and what it may say.
+
+use crate::call::Call;
+use crate::form::{FILE, form};
+use crate::scenario::{Outcome, scenarios};
+use crate::site::Context;
+
+scenarios!("problems":
+    every_refusal_has_the_envelope ["P-1", "P-2"],
+    the_instance_is_the_url_of_the_request ["P-2"],
+    what_a_proxy_would_say_does_not_count ["P-2"],
+    a_host_that_is_none_is_localhost ["P-2"],
+    every_type_is_of_the_vocabulary ["P-3"],
+    details_tell_no_internals ["P-4"],
+);
+
+/// What the vocabulary has, each with its status.
+const VOCABULARY: [(&str, u16); 11] = [
+    ("bad-request", 400),
+    ("experiment-id-mismatch", 400),
+    ("unauthorized", 401),
+    ("forbidden", 403),
+    ("worker-not-registered", 403),
+    ("not-found", 404),
+    ("payload-too-large", 413),
+    ("already-exists", 409),
+    ("reserved-identifier", 409),
+    ("invalid-name", 422),
+    ("cycle-detected", 409),
+];
+
+/// A refusal of every kind that can be had without much.
+async fn refusals(site: &Context) -> Outcome<Vec<Call<'_>>> {
+    let worker = site.stranger().await?;
+    let artifact = site.artifact().await?;
+    let admin = &site.admin;
+    let group = site.group(&[]).await?;
+    let two_parts = site.deposit(admin, form(&[(FILE, b"x"), (FILE, b"y")]));
+    Ok(vec![
+        site.call("GET", ""),
+        site.bare("GET", site.path("")).by(admin),
+        site.call("GET", "/nothing?with=query&more").by(admin),
+        site.bare("GET", "/nowhere"),
+        site.call("PUT", "/artifacts").by(admin),
+        site.call("OPTIONS", "").by(admin),
+        site.call("POST", "/workers").by(worker),
+        site.call("GET", "/whoami").by(admin),
+        site.call("GET", "/artifacts").by(admin),
+        site.call("GET", "/artifacts?uri=x").by(admin),
+        site.call("GET", &artifact.path()).by(worker),
+        site.call("GET", &artifact.path())
+            .by(admin)
+            .with("range", "bytes=5000-"),
+        site.call("GET", &artifact.path())
+            .by(admin)
+            .with("if-match", "\"x\""),
+        site.call("POST", "/artifacts")
+            .by(admin)
+            .with("content-encoding", "gzip"),
+        site.call("POST", "/artifacts").by(admin),
+        site.call("POST", "/workers").by(admin).json("{"),
+        site.call("POST", "/workers")
+            .by(admin)
+            .json("{\"name\": \"\"}"),
+        site.call("POST", "/workers")
+            .by(admin)
+            .json("{\"name\": \"admin\"}"),
+        site.call("POST", &format!("/groups/{group}/members"))
+            .by(admin)
+            .json(format!("{{\"member_id\": \"{group}\"}}")),
+        two_parts,
+    ])
+}
+
+async fn every_refusal_has_the_envelope(site: Context) -> Outcome {
+    for call in refusals(&site).await? {
+        let reply = call.send().await?;
+        let refused = (400..600).contains(&reply.status);
+        reply.check(refused, "a refusal", reply.status.to_string())?;
+        reply.has("content-type", crate::reply::PROBLEM)?;
+        reply.envelope(&reply.parsed()?)?;
+    }
+    Ok(())
+}
+
+async fn the_instance_is_the_url_of_the_request(site: Context) -> Outcome {
+    let before = format!("{}{}", site.subject.origin(), site.subject.prefix);
+    let odd = "/nothing?a=b&uri=eden%3A%2F%2Fx&c=%22%00%FF+d";
+    for (path, call) in [
+        ("/nowhere?x".to_owned(), site.bare("GET", "/nowhere?x")),
+        (site.path(""), site.call("GET", "")),
+        (site.path(""), site.call("PUT", "").by(&site.admin)),
+        (site.path(odd), site.call("GET", odd).by(&site.admin)),
+        (
+            site.path("/%2e%2e/x"),
+            site.call("GET", "/%2e%2e/x").by(&site.admin),
+        ),
+    ] {
+        let reply = call.send().await?;
+        let problem = reply.parsed()?;
+        let instance = reply.text_of(&problem, "instance")?;
+        let expected = format!("{before}{path}");
+        reply.check(
+            instance == expected,
+            &format!("instance {expected}"),
+            instance,
+        )?;
+    }
+    Ok(())
+}
+
+async fn what_a_proxy_would_say_does_not_count(site: Context) -> Outcome {
+    let call = site
+        .call("GET", "")
+        .with("x-forwarded-host", "evil.example");
+    let call = call
+        .with("x-forwarded-proto", "gopher")
+        .with("x-forwarded-for", "203.0.113.9")
+        .with("forwarded", "host=evil.example;proto=gopher");
+    let reply = call.send().await?;
+    let problem = reply.problem(401, "unauthorized")?.parsed()?;
+    let instance = reply.text_of(&problem, "instance")?;
+    let foreign = instance.contains("evil.example") || instance.starts_with("gopher");
+    reply.check(!foreign, "an instance of this server", instance)
+}
+
+async fn a_host_that_is_none_is_localhost(site: Context) -> Outcome {
+    if site.subject.public_url.is_some() {
+        return Ok(());
+    }
+    let path = format!("{}/nowhere", site.subject.prefix);
+    let mut raw = site
+        .raw("GET /nowhere with a Host that is no authority")
+        .await?;
+    raw.say(format!("GET {path} HTTP/1.1\r\nHost: a\"<script>b\r\n\r\n"))
+        .await;
+    let reply = raw.answer().await?;
+    if site.subject.embedded && reply.status == 400 {
+        return Ok(());
+    }
+    let problem = reply.problem(404, "not-found")?.parsed()?;
+    let instance = reply.text_of(&problem, "instance")?;
+    let expected = format!("http://localhost{path}");
+    reply.check(
+        instance == expected,
+        &format!("instance {expected}"),
+        instance,
+    )
+}
+
+async fn every_type_is_of_the_vocabulary(site: Context) -> Outcome {
+    for call in refusals(&site).await? {
+        let reply = call.send().await?;
+        let problem = reply.parsed()?;
+        let name = reply.text_of(&problem, "type")?;
+        let plain = [405, 408, 412, 414, 415, 416, 429, 431, 500, 503, 507];
+        let known = if let Some(name) = name.strip_prefix("eden://error/") {
+            VOCABULARY.contains(&(name, reply.status))
+        } else {
+            name == "about:blank" && plain.contains(&reply.status)
+        };
+        let expected = format!("a type that the vocabulary has for {}", reply.status);
+        reply.check(known, &expected, name)?;
+    }
+    Ok(())
+}
+
+async fn details_tell_no_internals(site: Context) -> Outcome {
+    for call in refusals(&site).await? {
+        let reply = call.send().await?;
+        let problem = reply.parsed()?;
+        let detail = reply.text_of(&problem, "detail")?;
+        for word in [
+            "panicked", ".rs:", "SQL", "sqlite", "/src/", "/home/", "/tmp/", "Error {",
+        ] {
+            reply.check(!detail.contains(word), "a detail without internals", detail)?;
+        }
+    }
+    Ok(())
+}

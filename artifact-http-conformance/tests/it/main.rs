@@ -1,0 +1,3 @@
+//! Tests of artifact-http-conformance: its citations.
+
+mod clauses;

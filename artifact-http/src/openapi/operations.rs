@@ -1,0 +1,349 @@
+//! What each operation is: its words, its clauses, what it takes and answers.
+
+use serde_json::{Map, Value, json};
+
+use super::{reference, responses};
+use crate::routes::{Endpoint, Who};
+
+/// An operation, before it is put into the document's shape.
+#[derive(Debug, Default)]
+struct Operation {
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    clauses: &'static [&'static str],
+    /// Its parameters beside those of its path.
+    parameters: &'static [&'static str],
+    /// The media type and schema of its content.
+    takes: Option<(&'static str, &'static str)>,
+    answers: Vec<(u16, Value)>,
+    /// The refusals beside those that every operation has.
+    refuses: &'static [u16],
+}
+
+/// The refusals of an operation that takes JSON and writes.
+const WRITES: &[u16] = &[409, 413, 415, 422, 507];
+
+/// The operation of an endpoint.
+pub(super) fn of(endpoint: &Endpoint) -> Value {
+    let operation = match (endpoint.method.as_str(), endpoint.path) {
+        ("GET", "") => Operation {
+            id: "readExperiment",
+            tag: "experiment",
+            summary: "Read the experiment",
+            clauses: &["X-1", "J-4"],
+            answers: vec![(200, json_of("The experiment.", "Experiment"))],
+            ..Operation::default()
+        },
+        ("POST", "/artifacts") => Operation {
+            id: "deposit",
+            tag: "artifacts",
+            summary: "Deposit a file",
+            clauses: &[
+                "D-1", "D-2", "D-3", "D-4", "D-5", "D-6", "D-7", "D-8", "D-9", "D-10", "D-11",
+                "D-12", "D-13",
+            ],
+            parameters: &["ContentDigest", "ReprDigest"],
+            takes: Some(("multipart/form-data", "File")),
+            answers: vec![(201, json_of("The file is kept, durably.", "Deposited"))],
+            refuses: &[413, 415, 429, 507],
+        },
+        ("GET", "/artifacts") => fetch(),
+        (method, path) if path.starts_with("/groups") => groups(method, path),
+        (method, path) => workers(method, path),
+    };
+    operation.finish(Some(endpoint))
+}
+
+/// The operations on workers.
+fn workers(method: &str, path: &str) -> Operation {
+    match (method, path) {
+        ("GET", "/whoami") => Operation {
+            id: "whoami",
+            tag: "workers",
+            summary: "Read one's own id and name",
+            clauses: &["W-6"],
+            answers: vec![(200, json_of("The worker who asks.", "Whoami"))],
+            ..Operation::default()
+        },
+        ("POST", "/workers") => Operation {
+            id: "registerWorker",
+            tag: "workers",
+            summary: "Register a worker",
+            clauses: &["W-1", "I-1", "N-1", "N-2", "N-3", "J-1", "A-7"],
+            takes: Some(("application/json", "NewWorker")),
+            answers: vec![(
+                200,
+                json_of("The worker, and its token this once.", "RegisteredWorker"),
+            )],
+            refuses: WRITES,
+            ..Operation::default()
+        },
+        ("GET", "/workers") => Operation {
+            id: "listWorkers",
+            tag: "workers",
+            summary: "List workers",
+            clauses: &["W-2", "W-4"],
+            parameters: &["Name"],
+            answers: vec![(200, json_of("The workers.", "Workers"))],
+            ..Operation::default()
+        },
+        ("GET", "/workers/{W}") => Operation {
+            id: "readWorker",
+            tag: "workers",
+            summary: "Read a worker",
+            clauses: &["W-3", "W-4", "I-2"],
+            answers: vec![(200, json_of("The worker.", "Worker"))],
+            ..Operation::default()
+        },
+        ("POST", "/workers/{W}/reissue-credential") => Operation {
+            id: "reissueCredential",
+            tag: "workers",
+            summary: "Give a worker a new token",
+            clauses: &["W-5", "I-2", "J-2", "A-7"],
+            answers: vec![(
+                200,
+                json_of(
+                    "The worker, and its new token this once.",
+                    "RegisteredWorker",
+                ),
+            )],
+            refuses: &[507],
+            ..Operation::default()
+        },
+        other => unreachable!("the endpoint {other:?} is not described"),
+    }
+}
+
+/// The operations on groups.
+fn groups(method: &str, path: &str) -> Operation {
+    match (method, path) {
+        ("POST", "/groups") => Operation {
+            id: "registerGroup",
+            tag: "groups",
+            summary: "Register a group",
+            clauses: &["G-2", "I-1", "N-1", "N-2", "N-3", "J-1"],
+            takes: Some(("application/json", "NewGroup")),
+            answers: vec![(200, json_of("The group.", "Group"))],
+            refuses: WRITES,
+            ..Operation::default()
+        },
+        ("GET", "/groups") => Operation {
+            id: "listGroups",
+            tag: "groups",
+            summary: "List groups",
+            clauses: &["G-1", "G-3"],
+            parameters: &["Name"],
+            answers: vec![(200, json_of("The groups.", "Groups"))],
+            ..Operation::default()
+        },
+        ("GET", "/groups/{G}") => Operation {
+            id: "readGroup",
+            tag: "groups",
+            summary: "Read a group",
+            clauses: &["G-3", "I-2"],
+            answers: vec![(200, json_of("The group.", "Group"))],
+            ..Operation::default()
+        },
+        ("DELETE", "/groups/{G}") => Operation {
+            id: "deleteGroup",
+            tag: "groups",
+            summary: "Delete a group",
+            clauses: &["G-6", "I-2"],
+            answers: vec![(204, empty("It is gone.", &[]))],
+            refuses: &[409, 507],
+            ..Operation::default()
+        },
+        ("POST", "/groups/{G}/members") => Operation {
+            id: "addMember",
+            tag: "groups",
+            summary: "Add a member",
+            clauses: &["G-4", "G-5", "G-7", "I-2", "J-1"],
+            takes: Some(("application/json", "NewMember")),
+            answers: vec![(200, json_of("The group, with the member.", "Group"))],
+            refuses: WRITES,
+            ..Operation::default()
+        },
+        ("DELETE", "/groups/{G}/members/{M}") => Operation {
+            id: "removeMember",
+            tag: "groups",
+            summary: "Remove a member",
+            clauses: &["G-4", "G-7", "I-2", "J-2"],
+            answers: vec![(200, json_of("The group, without the member.", "Group"))],
+            refuses: &[507],
+            ..Operation::default()
+        },
+        other => unreachable!("the endpoint {other:?} is not described"),
+    }
+}
+
+fn fetch() -> Operation {
+    let bytes = json!({ "*/*": { "schema": {} } });
+    let whole = json!({
+        "description": "The bytes, with the recorded Content-Type.",
+        "headers": responses::with_request_id(&responses::DELIVERY),
+        "content": bytes,
+    });
+    let mut fields = responses::DELIVERY.to_vec();
+    fields.push("Content-Range");
+    let part = json!({
+        "description": "The bytes of the range.",
+        "headers": responses::with_request_id(&fields),
+        "content": bytes,
+    });
+    let known = empty("The client has it.", &["ETag", "Cache-Control", "Vary"]);
+    Operation {
+        id: "fetch",
+        tag: "artifacts",
+        summary: "Fetch a file",
+        clauses: &[
+            "F-1", "F-2", "F-3", "F-4", "F-5", "F-6", "F-7", "F-8", "F-9", "F-10", "F-11", "F-12",
+            "F-13", "F-14",
+        ],
+        parameters: &["Uri", "Range", "IfMatch", "IfNoneMatch", "IfRange"],
+        answers: vec![(200, whole), (206, part), (304, known)],
+        refuses: &[412, 416],
+        ..Operation::default()
+    }
+}
+
+/// What is served to everybody, each with its path.
+pub(super) fn outside() -> [(&'static str, Value); 2] {
+    let ok = json!({ "schema": { "const": "ok" }, "example": "ok" });
+    let health = Operation {
+        id: "health",
+        tag: "server",
+        summary: "Whether requests are served",
+        clauses: &["X-2"],
+        answers: vec![(
+            200,
+            json!({
+                "description": "They are.",
+                "headers": responses::with_request_id(&[]),
+                "content": { "text/plain; charset=utf-8": ok },
+            }),
+        )],
+        ..Operation::default()
+    };
+    let document = json!({ "schema": { "type": "object", "required": ["openapi", "paths"] } });
+    let api = Operation {
+        id: "describe",
+        tag: "server",
+        summary: "This document",
+        clauses: &["X-3", "C-7"],
+        answers: vec![(
+            200,
+            json!({
+                "description": "OpenAPI 3.1.",
+                "headers": responses::with_request_id(&[]),
+                "content": { "application/json; charset=utf-8": document },
+            }),
+        )],
+        ..Operation::default()
+    };
+    [
+        ("/healthz", health.finish(None)),
+        (super::PATH, api.finish(None)),
+    ]
+}
+
+/// A `HEAD` beside this `GET`: the same, without content.
+pub(super) fn head_of(get: &Value) -> Value {
+    let mut head = get.clone();
+    let id = get["operationId"].as_str().unwrap_or_default();
+    head["operationId"] = format!("{id}Head").into();
+    let summary = get["summary"].as_str().unwrap_or_default();
+    head["summary"] = format!("{summary}: the fields alone").into();
+    let clauses = head["x-clauses"].as_array_mut();
+    clauses
+        .expect("an operation has clauses")
+        .push("C-6".into());
+    let responses = head["responses"].as_object_mut();
+    let responses = responses.expect("an operation has responses");
+    // F-13: there is no range of a HEAD.
+    responses.remove("206");
+    responses.remove("416");
+    for response in responses.values_mut() {
+        if let Some(members) = response.as_object_mut() {
+            members.remove("content");
+        }
+    }
+    head
+}
+
+/// An answer in JSON.
+fn json_of(what: &str, schema: &str) -> Value {
+    json!({
+        "description": what,
+        "headers": responses::with_request_id(&[]),
+        "content": { "application/json; charset=utf-8": { "schema": reference("schemas", schema) } },
+    })
+}
+
+/// An answer without content.
+fn empty(what: &str, fields: &[&str]) -> Value {
+    json!({ "description": what, "headers": responses::with_request_id(fields) })
+}
+
+impl Operation {
+    /// In the document's shape; without an endpoint, one that needs no credential.
+    fn finish(self, endpoint: Option<&Endpoint>) -> Value {
+        let Self {
+            id,
+            tag,
+            summary,
+            clauses,
+            parameters,
+            takes,
+            answers,
+            refuses,
+        } = self;
+        let common = match endpoint {
+            Some(_) => &responses::COMMON[..],
+            None => &responses::OUTSIDE,
+        };
+        let mut all = Map::new();
+        for (status, answer) in answers {
+            all.insert(status.to_string(), answer);
+        }
+        for status in common.iter().chain(refuses) {
+            all.insert(
+                status.to_string(),
+                reference("responses", &responses::name(*status)),
+            );
+        }
+        let who = endpoint.map_or("For everybody.", |endpoint| who(endpoint.who));
+        let cited = clauses.join(", ");
+        let mut operation = json!({
+            "operationId": id,
+            "tags": [tag],
+            "summary": summary,
+            "description": format!("{who} Clauses {cited} of docs/http-api.md."),
+            "x-clauses": clauses,
+            "responses": all,
+        });
+        if !parameters.is_empty() {
+            operation["parameters"] = parameters
+                .iter()
+                .map(|name| reference("parameters", name))
+                .collect();
+        }
+        if let Some((media, schema)) = takes {
+            operation["requestBody"] = json!({
+                "required": true,
+                "content": { media: { "schema": reference("schemas", schema) } },
+            });
+        }
+        if endpoint.is_none() {
+            operation["security"] = json!([]);
+        }
+        operation
+    }
+}
+
+fn who(who: Who) -> &'static str {
+    match who {
+        Who::Any => "For every valid credential of the experiment.",
+        Who::WorkerOrAdmin => "For workers and the admin.",
+    }
+}
