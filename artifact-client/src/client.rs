@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue};
-use reqwest::{Method, RequestBuilder, Url, redirect, retry};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
+use crate::builder::ClientBuilder;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::problem::refusal;
+use crate::retry::{Observer, Retries, RetryPolicy};
 
 const EXPERIMENT_HEADER: &str = "X-Eden-Experiment-Id";
 
@@ -17,30 +20,49 @@ const EXPERIMENT_HEADER: &str = "X-Eden-Experiment-Id";
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
-struct Inner {
-    http: reqwest::Client,
-    artifacts: Url,
-    experiment: HeaderValue,
-    credential: Credential,
-    stall_timeout: Duration,
+pub(crate) struct Inner {
+    pub(crate) http: reqwest::Client,
+    /// The address of the experiment itself; everything else lies below it.
+    pub(crate) address: Url,
+    pub(crate) experiment: HeaderValue,
+    pub(crate) credential: Credential,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) on_retry: Observer,
 }
 
 impl Client {
     /// Begins a client of the server at `base_url` (such as `http://127.0.0.1:8080`; a path in it
     /// is kept as a prefix) and of one experiment there.
     pub fn builder(base_url: &str, experiment: &str, credential: Credential) -> ClientBuilder {
-        ClientBuilder {
-            base_url: base_url.to_owned(),
-            experiment: experiment.to_owned(),
-            credential,
-            connect_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_mins(1),
-        }
+        ClientBuilder::new(base_url, experiment, credential)
     }
 
-    /// The address of the experiment's artifacts.
+    pub(crate) fn from_inner(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// The address of the experiment, or of what lies below it. The segments are ours, or have been
+    /// checked to be unreserved characters: nothing here is escaped.
+    pub(crate) fn below(&self, segments: &[&str]) -> Url {
+        let mut url = self.0.address.clone();
+        let path = segments
+            .iter()
+            .fold(url.path().to_owned(), |path, segment| {
+                format!("{path}/{segment}")
+            });
+        url.set_path(&path);
+        url
+    }
+
+    /// The address of an artifact, or of all of them.
     pub(crate) fn artifacts(&self) -> Url {
-        self.0.artifacts.clone()
+        self.below(&["artifacts"])
+    }
+
+    /// The tries of one operation.
+    pub(crate) fn retries(&self) -> Retries {
+        Retries::new(self.0.retry.clone(), self.0.on_retry.clone())
     }
 
     pub(crate) fn stall_timeout(&self) -> Duration {
@@ -69,6 +91,26 @@ impl Client {
             .await
             .map_err(|_| stalled(operation, limit))
     }
+
+    /// Asks until there is an answer of an expected status, or no further try. Only for requests
+    /// that change nothing at the server, since one whose answer was lost is sent again.
+    pub(crate) async fn ask(
+        &self,
+        operation: Operation,
+        retries: &mut Retries,
+        request: impl Fn() -> RequestBuilder + Send + Sync,
+        expected: &[StatusCode],
+    ) -> Result<Response> {
+        loop {
+            let error = match self.within(operation, request().send()).await {
+                Ok(Ok(answer)) if expected.contains(&answer.status()) => return Ok(answer),
+                Ok(Ok(answer)) => refusal(self, operation, answer).await,
+                Ok(Err(error)) => unanswered(operation, error),
+                Err(stalled) => stalled,
+            };
+            retries.wait(error).await?;
+        }
+    }
 }
 
 /// The error of a transfer that stands still.
@@ -90,137 +132,9 @@ pub(crate) fn unanswered(operation: Operation, error: reqwest::Error) -> Error {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("artifacts", &self.0.artifacts.as_str())
+            .field("address", &self.0.address.as_str())
             .field("credential", &self.0.credential)
             .field("stall_timeout", &self.0.stall_timeout)
             .finish_non_exhaustive()
     }
-}
-
-/// A [`Client`] in the making.
-#[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until build is called"]
-pub struct ClientBuilder {
-    base_url: String,
-    experiment: String,
-    credential: Credential,
-    connect_timeout: Duration,
-    stall_timeout: Duration,
-}
-
-impl ClientBuilder {
-    /// How long a connection may take to come about; 10 s by default.
-    pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = limit;
-        self
-    }
-
-    /// How long a transfer may stand still, waiting for the server; 60 s by default. It covers the
-    /// time that the server needs to make a deposit durable after its last byte. Time in which the
-    /// body of a deposit has nothing to give does not count, nor does the whole time of a transfer.
-    pub fn with_stall_timeout(mut self, limit: Duration) -> Self {
-        self.stall_timeout = limit;
-        self
-    }
-
-    /// Checks everything and makes the client. Nothing is sent.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput), with a sentence on what to change.
-    pub fn build(self) -> Result<Client> {
-        let Self {
-            base_url,
-            experiment,
-            credential,
-            connect_timeout,
-            stall_timeout,
-        } = self;
-        let experiment_header = check_experiment(&experiment)?;
-        let mut artifacts = parse_base_url(&base_url)?;
-        let path = artifacts.path().trim_end_matches('/');
-        let path = format!("{path}/v0/experiments/{experiment}/artifacts");
-        artifacts.set_path(&path);
-
-        let mut http = reqwest::Client::builder()
-            .user_agent(concat!("artifact-client/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .connect_timeout(connect_timeout)
-            .tcp_nodelay(true)
-            .http1_only();
-        if is_loopback(&artifacts) {
-            // A proxy of the environment cannot reach this machine's own loopback.
-            http = http.no_proxy();
-        }
-        let http = tls(http).build().map_err(|error| {
-            Error::invalid("the HTTP client cannot be set up").with_source(error)
-        })?;
-        Ok(Client(Arc::new(Inner {
-            http,
-            artifacts,
-            experiment: experiment_header,
-            credential,
-            stall_timeout,
-        })))
-    }
-}
-
-/// An experiment id is 1 to 128 unreserved characters of RFC 3986, so it needs no escape in a path.
-fn check_experiment(experiment: &str) -> Result<HeaderValue> {
-    let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    let fits = (1..=128).contains(&experiment.len())
-        && experiment.bytes().all(unreserved)
-        && !matches!(experiment, "." | "..");
-    let header = fits
-        .then(|| HeaderValue::from_str(experiment).ok())
-        .flatten();
-    header.ok_or_else(|| {
-        Error::invalid("an experiment id is 1 to 128 of the characters A-Z a-z 0-9 - . _ ~")
-    })
-}
-
-fn parse_base_url(text: &str) -> Result<Url> {
-    let example = "a server's address is written like http://127.0.0.1:8080";
-    let url = Url::parse(text).map_err(|error| Error::invalid(example).with_source(error))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(Error::invalid(example));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::invalid(
-            "a credential does not belong in the server's address, where logs would show it",
-        ));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(Error::invalid(
-            "a server's address has neither a query nor a fragment",
-        ));
-    }
-    if url.scheme() == "https" && !cfg!(feature = "tls") {
-        return Err(Error::invalid(
-            "https:// is not compiled in; build with the feature `tls`",
-        ));
-    }
-    Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let address = host.parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(not(feature = "tls"))]
-fn tls(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-    builder
-}
-
-#[cfg(feature = "tls")]
-fn tls(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-    // Who has installed a provider for the process keeps it; the loser of a race uses the winner's.
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-    builder.tls_backend_rustls()
 }

@@ -1,24 +1,36 @@
 #![doc = include_str!("../README.md")]
 
+mod builder;
 mod client;
 mod credential;
 mod error;
+mod problem;
+mod progress;
+mod retry;
+mod retry_after;
+mod stall;
 
 mod body;
 mod deposit;
 mod multipart;
-mod stall;
 
+mod content_range;
 mod disposition;
 mod fetch;
+mod metadata;
 mod repr_digest;
+mod transfer;
 
-mod problem;
+pub use artifact_backend::{ByteRange, Sha256Digest};
 
 pub use body::Body;
-pub use client::{Client, ClientBuilder};
+pub use builder::ClientBuilder;
+pub use client::Client;
 pub use credential::Credential;
 pub use deposit::{DepositOptions, Deposited};
 pub use error::{BoxError, Error, ErrorKind, Operation, Result};
-pub use fetch::Fetched;
+pub use fetch::{FetchOptions, Fetched};
+pub use metadata::Metadata;
 pub use problem::Problem;
+pub use progress::Progress;
+pub use retry::RetryPolicy;

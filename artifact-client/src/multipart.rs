@@ -12,7 +12,8 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream};
 use sha2::{Digest, Sha256};
 
-use crate::stall::Progress;
+use crate::progress::OnProgress;
+use crate::stall::Pace;
 
 /// What stands around the artifact's bytes.
 pub(crate) struct Frame {
@@ -74,14 +75,16 @@ pub(crate) enum Sent {
 /// What the stream tells those who wait for the answer.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) progress: Progress,
+    pub(crate) pace: Pace,
+    on_progress: Option<OnProgress>,
     sent: Mutex<Sent>,
 }
 
 impl Shared {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(on_progress: Option<OnProgress>) -> Arc<Self> {
         Arc::new(Self {
-            progress: Progress::new(),
+            pace: Pace::new(),
+            on_progress,
             sent: Mutex::default(),
         })
     }
@@ -133,8 +136,15 @@ impl Form {
             ))),
             _ => {
                 self.hasher.update(&piece);
+                self.tell();
                 Ok(piece)
             }
+        }
+    }
+
+    fn tell(&self) {
+        if let Some(call) = &self.shared.on_progress {
+            call.tell(self.count, self.announced);
         }
     }
 
@@ -172,15 +182,17 @@ impl Stream for Form {
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Bytes>>> {
         let this = &mut *self;
-        this.shared.progress.asked(false);
+        this.shared.pace.asked(false);
         if let Some(head) = this.head.take() {
+            // Of a deposit that is begun again, the fall back to 0.
+            this.tell();
             return Poll::Ready(Some(Ok(head)));
         }
         if this.tail.is_none() {
             return Poll::Ready(None);
         }
         let Poll::Ready(item) = this.source.as_mut().poll_next(context) else {
-            this.shared.progress.asked(true);
+            this.shared.pace.asked(true);
             return Poll::Pending;
         };
         let next = match item {

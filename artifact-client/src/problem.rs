@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Operation};
+use crate::retry_after;
 
-/// The greatest answer, other than an artifact, that is read into memory, in bytes.
+/// The greatest answer, other than an artifact or a list, that is read into memory, in bytes.
 pub(crate) const MAX_ANSWER: usize = 64 * 1024;
 /// The greatest length of one text of a problem that is kept, in characters.
 const MAX_TEXT: usize = 500;
@@ -75,28 +76,32 @@ pub(crate) fn is_bidi(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The error that an answer without success stands for. The status decides; the body only explains.
+/// The error that an answer without success stands for. The status decides; the problem's type says
+/// more where it goes with the status, and the rest of the body only explains.
 pub(crate) async fn refusal(client: &Client, operation: Operation, answer: Response) -> Error {
     let status = answer.status();
-    let error = Error::new(ErrorKind::of_status(status.as_u16()), operation);
     if status.is_redirection() {
-        return error
+        return Error::new(ErrorKind::Protocol, operation)
             .with_answer(status.as_u16(), None)
             .with_detail("redirects are not followed, since they would carry the credential away");
     }
+    let pause = retry_after::pause(answer.headers());
     // A body that cannot be read does not change what the status says.
-    let body = read_bounded(client, operation, answer).await;
-    error.with_answer(
-        status.as_u16(),
-        body.ok().as_deref().and_then(Problem::parse),
-    )
+    let body = read_bounded(client, operation, answer, MAX_ANSWER).await;
+    let problem = body.ok().as_deref().and_then(Problem::parse);
+    let name = problem.as_ref().map(|problem| problem.kind.as_str());
+    let kind = ErrorKind::of_answer(status.as_u16(), name);
+    Error::new(kind, operation)
+        .with_answer(status.as_u16(), problem)
+        .with_retry_after(pause)
 }
 
-/// An answer's body in memory, or an error where it is longer than 64 KiB.
+/// An answer's body in memory, or an error where it is longer than `limit` bytes.
 pub(crate) async fn read_bounded(
     client: &Client,
     operation: Operation,
     mut answer: Response,
+    limit: usize,
 ) -> Result<BytesMut, Error> {
     let mut body = BytesMut::new();
     loop {
@@ -104,9 +109,9 @@ pub(crate) async fn read_bounded(
         let Some(chunk) = chunk.map_err(|error| interrupted(operation, error))? else {
             return Ok(body);
         };
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(Error::new(ErrorKind::Protocol, operation)
-                .with_detail("the answer is longer than 64 KiB"));
+        if body.len() + chunk.len() > limit {
+            let detail = format!("the answer is longer than {} KiB", limit / 1024);
+            return Err(Error::new(ErrorKind::Protocol, operation).with_detail(detail));
         }
         body.extend_from_slice(&chunk);
     }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// When the connection last asked for more of the body, and what it got.
 #[derive(Debug)]
-pub(crate) struct Progress(Mutex<State>);
+pub(crate) struct Pace(Mutex<State>);
 
 #[derive(Debug, Clone, Copy)]
 struct State {
@@ -15,7 +15,7 @@ struct State {
     source_pending: bool,
 }
 
-impl Progress {
+impl Pace {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(State {
             last: Instant::now(),

@@ -1,8 +1,9 @@
-//! A server of one connection, on a raw socket: it reads one request and writes what it is told.
+//! A server on a raw socket: it reads a request and writes what it is told.
 
 use std::io;
+use std::time::Duration;
 
-use artifact_client::{Client, Credential};
+use artifact_client::{Client, ClientBuilder, Credential, RetryPolicy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -94,10 +95,53 @@ pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
 }
 
-/// A client's builder and the socket that it will connect to.
-pub(crate) async fn listen() -> (artifact_client::ClientBuilder, TcpListener) {
+/// A client's builder and the socket that it will connect to. It tries nothing again.
+pub(crate) async fn listen() -> (ClientBuilder, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let credential = Credential::new("admin", SECRET).unwrap();
-    (Client::builder(&url, "exp-1", credential), listener)
+    let builder = Client::builder(&url, "exp-1", credential);
+    (builder.with_retry_policy(RetryPolicy::never()), listener)
+}
+
+/// So many further tries, without a pause.
+pub(crate) fn at_once(retries: u32) -> RetryPolicy {
+    RetryPolicy::default()
+        .with_retries(retries)
+        .with_pauses(Duration::ZERO, Duration::ZERO)
+}
+
+/// What becomes of one connection once its request has been read.
+pub(crate) enum Turn {
+    /// This is written, and the connection closed.
+    Answer(String),
+    /// This is written, and the connection stays open without a further byte.
+    Silence(String),
+}
+
+/// A client that tries three times more, of a server that does to one connection after the other what
+/// its turn says and then is not there any more; and what was asked of it. A request that does not come
+/// to its end is as long as it came.
+pub(crate) async fn in_turn(turns: Vec<Turn>) -> (ClientBuilder, JoinHandle<Vec<Request>>) {
+    let (builder, listener) = listen().await;
+    let served = tokio::spawn(async move {
+        let mut requests = vec![];
+        let mut open = vec![];
+        for turn in turns {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            requests.push(read_request(&mut stream).await.unwrap());
+            let (Turn::Answer(text) | Turn::Silence(text)) = &turn;
+            stream.write_all(text.as_bytes()).await.unwrap();
+            if matches!(turn, Turn::Silence(_)) {
+                open.push(stream);
+            }
+        }
+        drop(listener);
+        // What stands still does so until the client has had enough.
+        for mut stream in open {
+            while stream.read(&mut [0; 1024]).await.is_ok_and(|n| n > 0) {}
+        }
+        requests
+    });
+    (builder.with_retry_policy(at_once(3)), served)
 }

@@ -2,7 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod credential;
+mod cuts;
 mod deposit;
 mod fake;
 mod fetch;
+mod range;
+mod resume;
+mod retries;
 mod settings;

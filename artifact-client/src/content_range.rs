@@ -1,0 +1,77 @@
+//! `Content-Range` (RFC 9110, section 14.4): which bytes an answer holds.
+
+use std::ops::Range;
+
+/// What the header says. Positions are in bytes from 0; `total` is the size of the whole artifact,
+/// `None` where the server does not say it (`*`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ContentRange {
+    /// Of a 206: these bytes.
+    Part {
+        part: Range<u64>,
+        total: Option<u64>,
+    },
+    /// Of a 416: none, and this is the size.
+    Unsatisfied { total: u64 },
+}
+
+impl ContentRange {
+    /// Strictly as the grammar has it, and within the size; anything else is `None`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (unit, rest) = text.split_once(' ')?;
+        if !unit.eq_ignore_ascii_case("bytes") {
+            return None;
+        }
+        let (part, total) = rest.split_once('/')?;
+        if part == "*" {
+            let total = number(total)?;
+            return Some(Self::Unsatisfied { total });
+        }
+        let total = match total {
+            "*" => None,
+            total => Some(number(total)?),
+        };
+        let (first, last) = part.split_once('-')?;
+        let (first, last) = (number(first)?, number(last)?);
+        let end = last.checked_add(1)?;
+        let fits = first <= last && total.is_none_or(|total| end <= total);
+        let part = first..end;
+        fits.then_some(Self::Part { part, total })
+    }
+}
+
+/// Digits only: Rust's own parser takes a sign too.
+fn number(digits: &str) -> Option<u64> {
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ContentRange::{self, Part, Unsatisfied};
+
+    #[test]
+    fn the_grammar_is_taken_and_nothing_else() {
+        let part = |part, total| Some(Part { part, total });
+        for (text, found) in [
+            ("bytes 0-0/1", part(0..1, Some(1))),
+            ("Bytes 2-5/10", part(2..6, Some(10))),
+            ("bytes 2-5/*", part(2..6, None)),
+            ("bytes */7", Some(Unsatisfied { total: 7 })),
+            ("", None),
+            ("bytes", None),
+            ("bytes=0-0/1", None),
+            ("items 0-0/1", None),
+            ("bytes 0-0", None),
+            ("bytes 5-2/10", None),
+            ("bytes 0-10/10", None),
+            ("bytes +0-1/10", None),
+            ("bytes 0-1/", None),
+            ("bytes */*", None),
+            ("bytes -1/10", None),
+            ("bytes 0-18446744073709551615/*", None),
+        ] {
+            assert_eq!(ContentRange::parse(text), found, "{text}");
+        }
+    }
+}
