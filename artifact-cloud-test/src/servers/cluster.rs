@@ -38,8 +38,8 @@ struct Ports {
     master_grpc: u16,
     volume: u16,
     volume_grpc: u16,
+    /// Its gRPC port is 10,000 more: a gateway in the filer's own process looks for it there.
     filer: u16,
-    filer_grpc: u16,
     s3: u16,
     s3_grpc: u16,
 }
@@ -178,7 +178,6 @@ impl Node {
             .arg(format!("-defaultStoreDir={}", folder.display()))
             .arg(format!("-rack=rack{}", self.number))
             .arg(format!("-port={}", ports.filer))
-            .arg(format!("-port.grpc={}", ports.filer_grpc))
             .args(["-s3", "-s3.port.iceberg=0", "-s3.port.lance=0"])
             .arg("-s3.autoCreateBucket=false")
             .arg(format!("-s3.port={}", ports.s3))
@@ -191,14 +190,14 @@ impl Node {
 impl Ports {
     fn pick() -> Self {
         let [master, master_grpc, volume, volume_grpc] = port::free();
-        let [filer, filer_grpc, s3, s3_grpc] = port::free();
+        let filer = port::free_with_grpc();
+        let [s3, s3_grpc] = port::free();
         Self {
             master,
             master_grpc,
             volume,
             volume_grpc,
             filer,
-            filer_grpc,
             s3,
             s3_grpc,
         }
