@@ -27,8 +27,16 @@ pub(super) struct Object {
 pub(super) struct Pending {
     pub(super) key: String,
     pub(super) attributes: Vec<(String, String)>,
-    pub(super) parts: BTreeMap<u32, (String, Bytes)>,
+    pub(super) parts: BTreeMap<u32, Part>,
     pub(super) initiated: Timestamp,
+}
+
+/// A part of one.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) e_tag: String,
+    pub(super) bytes: Bytes,
+    pub(super) modified: Timestamp,
 }
 
 impl Bucket {

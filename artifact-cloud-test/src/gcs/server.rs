@@ -104,7 +104,7 @@ impl Buckets {
         };
         let Some(key) = &asked.object else {
             return match asked.method {
-                Method::GET if asked.has("uploads") => uploads::list(bucket),
+                Method::GET if asked.has("uploads") => uploads::list(bucket, asked),
                 Method::GET => objects::list(bucket, asked),
                 _ => answer::error(405, "MethodNotAllowed", "not of a bucket"),
             };
@@ -114,6 +114,7 @@ impl Buckets {
             (&Method::POST, None) if asked.has("uploads") => uploads::begin(bucket, key, asked),
             (&Method::PUT, Some(upload)) => uploads::part(bucket, upload, asked),
             (&Method::POST, Some(upload)) => uploads::complete(bucket, key, upload, asked),
+            (&Method::GET, Some(upload)) => uploads::parts(bucket, upload),
             (&Method::DELETE, Some(upload)) => uploads::abort(bucket, upload),
             (&Method::PUT, None) => match asked.header("x-goog-copy-source") {
                 Some(source) => objects::copy(bucket, key, source, asked),

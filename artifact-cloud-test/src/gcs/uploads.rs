@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use jiff::Timestamp;
 
 use super::answer::{self, Answered, element, leaf};
-use super::bucket::{Bucket, Pending};
+use super::bucket::{Bucket, Part, Pending};
 use super::request::Asked;
 
 /// The least size of a part that is not the last, in bytes.
@@ -44,9 +44,12 @@ pub(super) fn part(bucket: &mut Bucket, upload: &str, asked: &Asked) -> Answered
     let Some(number @ 1..=10_000) = number else {
         return answer::error(400, "InvalidArgument", "part numbers are 1 to 10000");
     };
-    pending
-        .parts
-        .insert(number, (tag.clone(), asked.body.clone()));
+    let part = Part {
+        e_tag: tag.clone(),
+        bytes: asked.body.clone(),
+        modified: Timestamp::now(),
+    };
+    pending.parts.insert(number, part);
     answer::plain(200, &[("etag", tag)], "")
 }
 
@@ -67,20 +70,20 @@ pub(super) fn complete(bucket: &mut Bucket, key: &str, upload: &str, asked: &Ask
     let mut bytes = BytesMut::new();
     let mut before = 0;
     for (at, (number, tag)) in named.iter().enumerate() {
-        let Some((known, part)) = pending.parts.get(number) else {
+        let Some(part) = pending.parts.get(number) else {
             return answer::error(400, "InvalidPart", "a part that was not uploaded is named");
         };
-        if known != tag {
+        if part.e_tag != *tag {
             return answer::error(400, "InvalidPart", "a part's ETag is another");
         }
         if *number <= before {
             return answer::error(400, "InvalidPartOrder", "parts must be named in order");
         }
-        if at + 1 < named.len() && part.len() < LEAST_PART {
+        if at + 1 < named.len() && part.bytes.len() < LEAST_PART {
             return answer::error(400, "EntityTooSmall", "a part is smaller than 5 MiB");
         }
         before = *number;
-        bytes.extend_from_slice(part);
+        bytes.extend_from_slice(&part.bytes);
     }
     let Some(pending) = bucket.uploads.remove(upload) else {
         return no_such_upload();
@@ -107,8 +110,12 @@ pub(super) fn abort(bucket: &mut Bucket, upload: &str) -> Answered {
     }
 }
 
-pub(super) fn list(bucket: &Bucket) -> Answered {
-    let entries = bucket.uploads.iter().map(|(id, pending)| {
+/// The uploads of keys with a prefix, all on one page.
+pub(super) fn list(bucket: &Bucket, asked: &Asked) -> Answered {
+    let prefix = asked.query("prefix").unwrap_or_default();
+    let wanted = bucket.uploads.iter();
+    let wanted = wanted.filter(|(_, pending)| pending.key.starts_with(prefix));
+    let entries = wanted.map(|(id, pending)| {
         let inside = [
             leaf("Key", &pending.key),
             leaf("UploadId", id),
@@ -118,6 +125,24 @@ pub(super) fn list(bucket: &Bucket) -> Answered {
     });
     let inside = entries.collect::<String>() + &leaf("IsTruncated", "false");
     answer::xml("ListMultipartUploadsResult", &inside)
+}
+
+/// The parts of an upload, all on one page.
+pub(super) fn parts(bucket: &Bucket, upload: &str) -> Answered {
+    let Some(pending) = bucket.uploads.get(upload) else {
+        return no_such_upload();
+    };
+    let entries = pending.parts.iter().map(|(number, part)| {
+        let inside = [
+            leaf("PartNumber", &number.to_string()),
+            leaf("LastModified", &part.modified.to_string()),
+            leaf("ETag", &part.e_tag),
+            leaf("Size", &part.bytes.len().to_string()),
+        ];
+        element("Part", &inside.concat())
+    });
+    let inside = entries.collect::<String>() + &leaf("IsTruncated", "false");
+    answer::xml("ListPartsResult", &inside)
 }
 
 /// "Preconditions are not supported": a completion overwrites, whatever is there.

@@ -75,9 +75,12 @@ impl Script {
             .rules
             .iter_mut()
             .position(|rule| (rule.applies)(&seen));
-        let fault = found.map(|at| match inner.rules[at].once {
-            true => inner.rules.remove(at).fault,
-            false => inner.rules[at].fault.clone(),
+        let fault = found.map(|at| {
+            if inner.rules[at].once {
+                inner.rules.remove(at).fault
+            } else {
+                inner.rules[at].fault.clone()
+            }
         });
         seen.fault = fault.as_ref().map(ToString::to_string);
         let number = seen.number;
