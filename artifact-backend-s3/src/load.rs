@@ -1,0 +1,114 @@
+//! A whole blob into memory.
+
+use std::sync::Arc;
+
+use artifact_backend::{ArtifactId, ByteRange, Error, ErrorKind, Operation, Result};
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::{GetRange, ObjectMeta};
+
+use crate::core::Core;
+use crate::download;
+use crate::opening::Opened;
+
+const LOAD: Operation = Operation::Load;
+
+/// Loads a blob. Up to one part it is one request; of a larger one the other ranges follow, several
+/// at once, each of the same object by its e-tag.
+pub(crate) async fn load(core: &Arc<Core>, id: ArtifactId) -> Result<Bytes> {
+    let first_range = first_range(core);
+    let opened = core.open(LOAD, id, first_range).await;
+    let opened = match opened {
+        // No first byte: an empty blob.
+        Err(error) if error.blob_size() == Some(0) => return Ok(Bytes::new()),
+        opened => opened?,
+    };
+    let (meta, first) = (opened.meta.clone(), opened.range.clone());
+    let too_large = |_| {
+        Error::new(ErrorKind::TooLarge, LOAD)
+            .with_id(id)
+            .with_detail("the blob is larger than this machine's memory can be")
+    };
+    let size = usize::try_from(meta.size).map_err(too_large)?;
+    if first.end == meta.size {
+        return collect(core, id, opened, BytesMut::with_capacity(size))
+            .await
+            .map(BytesMut::freeze);
+    }
+
+    // One allocation, cut into the ranges, which grow together again without a copy.
+    let mut rest = BytesMut::with_capacity(size);
+    let mut cut = |bytes: u64| {
+        let bytes = usize::try_from(bytes).expect("not more than the size, which is one");
+        let mut piece = rest.split_off(0);
+        rest = piece.split_off(bytes.min(piece.capacity()));
+        piece
+    };
+    let first_piece = cut(first.end);
+    let mut ranges = Vec::new();
+    let mut at = first.end;
+    while at < meta.size {
+        let end = (at + core.config.part_bytes).min(meta.size);
+        ranges.push((at..end, cut(end - at)));
+        at = end;
+    }
+    let fetch = |(range, into)| fetch(core, id, &meta, range, into);
+    let others = stream::iter(ranges)
+        .map(fetch)
+        .buffered(core.config.parallel_ranges.max(1))
+        .try_collect::<Vec<_>>();
+    let (mut all, others) =
+        futures_util::try_join!(collect(core, id, opened, first_piece), others)?;
+    for piece in others {
+        all.unsplit(piece);
+    }
+    Ok(all.freeze())
+}
+
+/// What is asked for first: all, or as much as one of several parallel ranges.
+fn first_range(core: &Core) -> ByteRange {
+    if core.traits.is_cloud && core.config.parallel_ranges > 1 {
+        ByteRange::FromTo {
+            first: 0,
+            last: core.config.part_bytes - 1,
+        }
+    } else {
+        ByteRange::Full
+    }
+}
+
+async fn fetch(
+    core: &Arc<Core>,
+    id: ArtifactId,
+    meta: &ObjectMeta,
+    range: std::ops::Range<u64>,
+    into: BytesMut,
+) -> Result<BytesMut> {
+    let asked = Some(GetRange::Bounded(range.clone()));
+    let found = core.get(id, asked, meta.e_tag.as_deref()).await;
+    let found = found.map_err(|trouble| trouble.into_error(LOAD, Some(id)))?;
+    if found.meta.e_tag != meta.e_tag || found.meta.size != meta.size || found.range != range {
+        return Err(Error::new(ErrorKind::Corrupt, LOAD)
+            .with_id(id)
+            .with_detail("the object changed while it was read"));
+    }
+    let opened = Opened {
+        meta: found.meta.clone(),
+        range,
+        stream: found.into_stream(),
+    };
+    collect(core, id, opened, into).await
+}
+
+async fn collect(
+    core: &Arc<Core>,
+    id: ArtifactId,
+    opened: Opened,
+    mut into: BytesMut,
+) -> Result<BytesMut> {
+    let mut stream = download::stream(Arc::clone(core), LOAD, id, opened);
+    while let Some(piece) = stream.try_next().await? {
+        into.extend_from_slice(&piece);
+    }
+    Ok(into)
+}

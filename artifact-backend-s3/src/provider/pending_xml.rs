@@ -1,0 +1,242 @@
+//! Multipart uploads that were begun, as S3 and Google list them.
+//!
+//! `ListMultipartUploads` and `ListParts` of the Amazon S3 API reference, and "List multipart
+//! uploads" and "List parts" of the Cloud Storage XML API, which have the same form.
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use object_store::client::{HttpClient, HttpRequest, HttpRequestBody};
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use serde::Deserialize;
+
+use crate::pending::{Arrived, Pending, PendingUploads};
+
+/// How a provider's requests are addressed and signed.
+#[async_trait]
+pub(super) trait Requests: Debug + Send + Sync + 'static {
+    /// A GET of an object, or with the empty key of the bucket, with these pairs in the query.
+    async fn get(
+        &self,
+        key: &Path,
+        query: &[(&str, &str)],
+    ) -> Result<HttpRequest, object_store::Error>;
+}
+
+pub(super) struct XmlPending<R> {
+    client: HttpClient,
+    requests: R,
+    uploads: Arc<dyn MultipartStore>,
+}
+
+/// So many pages, of 1,000 each, are read at most: a server that gives no end is not followed.
+const MOST_PAGES: usize = 10_000;
+
+impl<R: Requests> XmlPending<R> {
+    pub(super) fn new(client: HttpClient, requests: R, uploads: Arc<dyn MultipartStore>) -> Self {
+        Self {
+            client,
+            requests,
+            uploads,
+        }
+    }
+
+    async fn page<P: for<'de> Deserialize<'de>>(
+        &self,
+        key: &Path,
+        query: &[(&str, &str)],
+    ) -> Result<P, object_store::Error> {
+        let request = self.requests.get(key, query).await?;
+        let response = self.client.execute(request).await.map_err(generic)?;
+        let body = response.into_body().bytes().await.map_err(generic)?;
+        quick_xml::de::from_reader(&*body).map_err(generic)
+    }
+}
+
+#[async_trait]
+impl<R: Requests> PendingUploads for XmlPending<R> {
+    async fn list(&self, place: &Path) -> Result<Vec<Pending>, object_store::Error> {
+        let prefix = format!("{place}/");
+        let mut found = Vec::new();
+        let (mut key_marker, mut upload_marker) = (String::new(), String::new());
+        for _ in 0..MOST_PAGES {
+            let mut query = vec![("uploads", ""), ("prefix", prefix.as_str())];
+            if !key_marker.is_empty() {
+                query.push(("key-marker", &key_marker));
+                query.push(("upload-id-marker", &upload_marker));
+            }
+            let page: Uploads = self.page(&Path::default(), &query).await?;
+            for upload in page.uploads {
+                // A key that the grammar of paths does not have is none of ours.
+                let (Ok(key), Some(begun)) = (Path::parse(&upload.key), time(&upload.initiated))
+                else {
+                    continue;
+                };
+                if key.prefix_matches(place) {
+                    found.push(Pending {
+                        key,
+                        upload_id: upload.upload_id,
+                        begun,
+                    });
+                }
+            }
+            let markers = (page.next_key_marker, page.next_upload_id_marker);
+            if !page.is_truncated || markers == (key_marker.clone(), upload_marker.clone()) {
+                break;
+            }
+            (key_marker, upload_marker) = markers;
+        }
+        Ok(found)
+    }
+
+    async fn parts(&self, pending: &Pending) -> Result<Arrived, object_store::Error> {
+        let mut arrived = Arrived {
+            bytes: 0,
+            last: None,
+        };
+        let mut marker = String::new();
+        for _ in 0..MOST_PAGES {
+            let mut query = vec![("uploadId", pending.upload_id.as_str())];
+            if !marker.is_empty() {
+                query.push(("part-number-marker", &marker));
+            }
+            let page: Parts = self.page(&pending.key, &query).await?;
+            for part in page.parts {
+                arrived.bytes += part.size;
+                arrived.last = arrived.last.max(time(&part.last_modified));
+            }
+            if !page.is_truncated || page.next_part_number_marker == marker {
+                break;
+            }
+            marker = page.next_part_number_marker;
+        }
+        Ok(arrived)
+    }
+
+    async fn abort(&self, pending: &Pending) -> Result<(), object_store::Error> {
+        self.uploads
+            .abort_multipart(&pending.key, &pending.upload_id)
+            .await
+    }
+}
+
+impl<R: Debug> Debug for XmlPending<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("XmlPending")
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Uploads {
+    #[serde(default, rename = "Upload")]
+    uploads: Vec<Upload>,
+    #[serde(default)]
+    is_truncated: bool,
+    #[serde(default)]
+    next_key_marker: String,
+    #[serde(default)]
+    next_upload_id_marker: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Upload {
+    key: String,
+    upload_id: String,
+    initiated: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Parts {
+    #[serde(default, rename = "Part")]
+    parts: Vec<Part>,
+    #[serde(default)]
+    is_truncated: bool,
+    #[serde(default)]
+    next_part_number_marker: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Part {
+    last_modified: String,
+    size: u64,
+}
+
+fn time(text: &str) -> Option<SystemTime> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    let since_epoch = Duration::from_millis(time.as_millisecond().try_into().ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(since_epoch)
+}
+
+/// A GET of a URL as it stands.
+pub(super) fn request(url: &str) -> Result<HttpRequest, object_store::Error> {
+    http::Request::get(url)
+        .body(HttpRequestBody::empty())
+        .map_err(generic)
+}
+
+/// A GET of a URL with these pairs in its query.
+#[cfg(feature = "gcs")]
+pub(super) fn request_of(
+    url: &str,
+    query: &[(&str, &str)],
+) -> Result<HttpRequest, object_store::Error> {
+    let url = url::Url::parse_with_params(url, query).map_err(generic)?;
+    request(url.as_str())
+}
+
+fn generic(error: impl std::error::Error + Send + Sync + 'static) -> object_store::Error {
+    object_store::Error::Generic {
+        store: "multipart uploads",
+        source: Box::new(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Parts, Uploads, time};
+
+    #[test]
+    fn the_forms_of_both_lists_are_read() {
+        let uploads: Uploads = quick_xml::de::from_str(
+            "<ListMultipartUploadsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+             <Bucket>b</Bucket><KeyMarker/><IsTruncated>true</IsTruncated>\
+             <NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>\
+             <Upload><Key>p/blobs/1</Key><UploadId>u1</UploadId>\
+             <Initiated>2010-11-10T20:48:33.000Z</Initiated><Owner><ID>x</ID></Owner></Upload>\
+             <Upload><Key>p/blobs/2</Key><UploadId>u2</UploadId>\
+             <Initiated>2010-11-10T20:48:33Z</Initiated></Upload>\
+             </ListMultipartUploadsResult>",
+        )
+        .unwrap();
+        assert_eq!(uploads.uploads.len(), 2);
+        assert_eq!(uploads.uploads[1].upload_id, "u2");
+        assert!(uploads.is_truncated);
+        assert_eq!(uploads.next_upload_id_marker, "u");
+        assert_eq!(
+            time(&uploads.uploads[0].initiated),
+            time(&uploads.uploads[1].initiated)
+        );
+
+        let none: Uploads =
+            quick_xml::de::from_str("<ListMultipartUploadsResult></ListMultipartUploadsResult>")
+                .unwrap();
+        assert!(none.uploads.is_empty() && !none.is_truncated);
+
+        let parts: Parts = quick_xml::de::from_str(
+            "<ListPartsResult><UploadId>u</UploadId><IsTruncated>false</IsTruncated>\
+             <Part><PartNumber>1</PartNumber><LastModified>2010-11-10T20:48:34.000Z</LastModified>\
+             <ETag>\"x\"</ETag><Size>10485760</Size></Part></ListPartsResult>",
+        )
+        .unwrap();
+        assert_eq!(parts.parts[0].size, 10_485_760);
+    }
+}

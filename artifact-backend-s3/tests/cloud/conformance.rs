@@ -1,0 +1,163 @@
+//! The contract's own suite, unchanged, on servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_backend::{ArtifactId, BoxError, Operation};
+use artifact_backend_conformance::{Plant, Storage, Suite};
+use artifact_backend_s3::S3Config;
+use artifact_cloud_test::{Answer, Fault, FaultProxy, Loss, SeaweedCluster, or_skip};
+use async_trait::async_trait;
+use object_store::path::Path;
+use object_store::{ObjectStoreExt as _, PutPayload};
+
+use crate::place::Place;
+
+/// The smallest parts that providers take, so that the suite's large blobs have many.
+fn config() -> S3Config {
+    S3Config::default()
+        .with_part_bytes(5 << 20)
+        .with_upload_grace(Duration::from_secs(5))
+}
+
+fn storage(place: &Place, config: &S3Config) -> Storage {
+    let (again, config_again) = (place.clone(), config.clone());
+    let leftovers = place.clone();
+    Storage::new(place.open(config.clone()))
+        .with_reopen(move || {
+            let backend = again.open(config_again.clone());
+            async move { Ok(backend) }
+        })
+        .with_leftover_count(move || {
+            let place = leftovers.clone();
+            async move { Ok(place.leftover_objects().await as u64) }
+        })
+        .with_plant(Stranger(place.clone()))
+}
+
+/// An object that another program put where a blob would be.
+struct Stranger(Place);
+
+#[async_trait]
+impl Plant for Stranger {
+    fn name(&self) -> &'static str {
+        "a stranger's object under a blob's name"
+    }
+
+    async fn plant(&self, id: ArtifactId) -> Result<(), BoxError> {
+        let payload = PutPayload::from_static(b"a stranger's");
+        self.0.truth().put(&self.0.key(id), payload).await?;
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// Neither can be done to a server that other tests use too.
+const NEED_HOOKS: [&str; 3] = [
+    "absent::a_lost_storage_is_not_an_absent_blob",
+    "honest::a_store_of_unknown_outcome_is_ambiguous",
+    "honest::a_commit_of_unknown_outcome_is_ambiguous",
+];
+
+async fn run(place: Place, config: S3Config) {
+    let name = place.name();
+    let report = Suite::new(move || {
+        let storage = storage(&place.another(), &config);
+        async move { Ok(storage) }
+    })
+    .with_large_blob(Suite::MIN_LARGE_BLOB * 2)
+    .with_time_limit(Duration::from_mins(3))
+    .run()
+    .await;
+    println!("{name}: {report}");
+    report.assert_passed();
+    let skipped: Vec<_> = report.skipped().map(|case| case.name).collect();
+    assert_eq!(skipped, NEED_HOOKS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seaweedfs_keeps_the_contract() {
+    if let Some(place) = Place::s3().await {
+        run(place, config()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_nodes_of_seaweedfs_keep_the_contract() {
+    let cluster = SeaweedCluster::start().await;
+    if let Some(cluster) = or_skip("S3 on three nodes", cluster) {
+        run(Place::on(&cluster.endpoints()[1]).await, config()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn azurite_keeps_the_contract() {
+    if let Some(place) = Place::azure().await {
+        run(place, config()).await;
+    }
+}
+
+/// Google's dialect with everything that the suite can do to a storage, by a proxy for each.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fake_of_google_keeps_the_contract_to_the_last_case() {
+    let config = config()
+        .with_deadline(Duration::from_secs(2))
+        .with_readback_time(Duration::from_secs(1));
+    let place = Place::gcs().await;
+    let report = Suite::new(move || {
+        let (direct, config) = (place.another(), config.clone());
+        async move {
+            let proxy = Arc::new(FaultProxy::start(direct.address()).await?);
+            let place = direct.through(proxy.address());
+            let (losing, blurring) = (Arc::clone(&proxy), Arc::clone(&proxy));
+            Ok(storage(&place, &config)
+                .with_loss(move || {
+                    losing.fail_all(|_| true, Fault::Refused(Answer::NO_SUCH_BUCKET));
+                    async { Ok(()) }
+                })
+                .with_unknown_outcome(move |_: Operation| {
+                    hide_next_creation(&blurring);
+                    async { Ok(()) }
+                })
+                .with_guard((proxy, direct)))
+        }
+    })
+    .with_large_blob(Suite::MIN_LARGE_BLOB)
+    .with_time_limit(Duration::from_mins(3))
+    .run()
+    .await;
+    println!("GCS: {report}");
+    report.assert_passed();
+    assert_eq!(report.skipped().count(), 0);
+}
+
+/// Everything that is asked about the next key that is created is done, and no answer comes.
+fn hide_next_creation(proxy: &FaultProxy) {
+    let mut hidden: Option<String> = None;
+    let about_it = move |seen: &artifact_cloud_test::Seen| {
+        let path = seen.path.replace("%2F", "/");
+        if hidden.is_none() && seen.method == "PUT" && path.contains("/blobs/") {
+            hidden = Some(seen.path.clone());
+        }
+        hidden.as_ref() == Some(&seen.path)
+    };
+    proxy.fail_all(about_it, Fault::AnswerLost(Loss::Closed));
+}
+
+#[tokio::test]
+async fn nothing_outside_the_prefix_is_listed_or_swept() {
+    for place in Place::each().await {
+        let outside = Path::from(format!("{}-beside/staging/probe-x", place.prefix));
+        let payload = PutPayload::from_static(b"not ours");
+        place.truth().put(&outside, payload).await.unwrap();
+        let config = config().with_upload_grace(Duration::ZERO);
+        let backend = place.open(config);
+        use artifact_backend::ArtifactInventory as _;
+        let report = backend.sweep(Duration::ZERO).await.unwrap();
+        assert_eq!((report.removed, report.kept), (0, 0), "{}", place.name());
+        assert!(place.truth().head(&outside).await.is_ok());
+    }
+}

@@ -1,0 +1,157 @@
+//! Which faults meet which requests.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use artifact_backend::ArtifactId;
+use artifact_cloud_test::{Answer, Fault, FaultProxy, Loss};
+use futures_util::FutureExt as _;
+use object_store::{ObjectStore as _, PutMode, PutPayload};
+
+use crate::place::Place;
+
+/// What another client stores under the same id.
+pub(super) const OTHERS: &[u8] = b"another's";
+
+/// When another client stores under the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rival {
+    Never,
+    Before,
+    /// Just before the request that meets the fault goes on.
+    Meanwhile,
+}
+
+/// How long the fault lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasting {
+    /// It meets one request.
+    Once,
+    /// That request's answer is lost, and the fault meets the request after it, which should clear it
+    /// up.
+    Then,
+    /// It meets that request and all after it.
+    ForEver,
+}
+
+/// One run.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) request: usize,
+    pub(super) fault: Fault,
+    pub(super) lasting: Lasting,
+    pub(super) rival: Rival,
+}
+
+/// What a store and the way to it can do to a request.
+pub(super) fn faults() -> Vec<Fault> {
+    let lost = Loss::ALL
+        .into_iter()
+        .flat_map(|loss| [Fault::AnswerLost(loss), Fault::RequestLost(loss)]);
+    let replaced = [Answer::SLOW_DOWN, Answer::INTERNAL].map(Fault::AnswerReplaced);
+    let refused = [
+        Answer::CONFLICT,
+        Answer::PRECONDITION_FAILED,
+        Answer::ACCESS_DENIED,
+        Answer::NO_SUCH_BUCKET,
+        Answer::NO_SUCH_UPLOAD,
+        Answer::INVALID_BLOCK_LIST,
+        Answer::TOO_MANY,
+        Answer::INTERNAL,
+        Answer::SLOW_DOWN,
+    ];
+    lost.chain(replaced)
+        .chain(refused.map(Fault::Refused))
+        .collect()
+}
+
+/// Every run of an act that takes so many requests where nothing goes wrong.
+pub(super) fn plans(requests: usize) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for request in 0..requests {
+        for fault in faults() {
+            for rival in [Rival::Never, Rival::Before, Rival::Meanwhile] {
+                plans.push(Plan {
+                    request,
+                    fault: fault.clone(),
+                    lasting: Lasting::Once,
+                    rival,
+                });
+            }
+        }
+    }
+    // What lasts takes as long as the deadlines, so only where the blob may come to be.
+    for request in requests.saturating_sub(3)..requests {
+        for fault in faults() {
+            for lasting in [Lasting::Then, Lasting::ForEver] {
+                plans.push(Plan {
+                    request,
+                    fault: fault.clone(),
+                    lasting,
+                    rival: Rival::Never,
+                });
+            }
+        }
+    }
+    plans
+}
+
+impl Plan {
+    /// Makes it happen to what goes through the proxy, and says later whether the rival was first.
+    pub(super) async fn set(
+        &self,
+        proxy: &FaultProxy,
+        direct: &Place,
+        id: ArtifactId,
+    ) -> Arc<AtomicBool> {
+        let rival_won = Arc::new(AtomicBool::new(false));
+        let (place, won) = (direct.clone(), Arc::clone(&rival_won));
+        let strike = move || {
+            let (place, won) = (place.clone(), Arc::clone(&won));
+            async move {
+                let options = PutMode::Create.into();
+                let payload = PutPayload::from_static(OTHERS);
+                let put = place
+                    .truth()
+                    .put_opts(&place.key(id), payload, options)
+                    .await;
+                won.store(put.is_ok(), Ordering::SeqCst);
+            }
+            .boxed()
+        };
+        match self.rival {
+            Rival::Never => {}
+            Rival::Before => strike().await,
+            Rival::Meanwhile if self.request == 0 => strike().await,
+            // The request before it goes on only when the rival is done.
+            Rival::Meanwhile => {
+                proxy.fail_nth(self.request - 1, Fault::Overtaken(Arc::new(strike)));
+            }
+        }
+        match self.lasting {
+            Lasting::Once => proxy.fail_nth(self.request, self.fault.clone()),
+            Lasting::Then => {
+                proxy.fail_nth(self.request, Fault::AnswerLost(Loss::Closed));
+                proxy.fail_nth(self.request + 1, self.fault.clone());
+            }
+            Lasting::ForEver => proxy.fail_from(self.request, self.fault.clone()),
+        }
+        rival_won
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            request,
+            fault,
+            lasting,
+            rival,
+        } = self;
+        write!(
+            f,
+            "request {request}: {fault} ({lasting:?}, rival {rival:?})"
+        )
+    }
+}

@@ -1,0 +1,3 @@
+//! The integration tests of this crate, with what needs no server.
+
+mod contract;

@@ -1,0 +1,106 @@
+//! What a bucket holds.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+/// The objects of a bucket, and the uploads that are under way.
+#[derive(Debug, Default)]
+pub(super) struct Bucket {
+    pub(super) objects: BTreeMap<String, Object>,
+    pub(super) uploads: BTreeMap<String, Pending>,
+    generation: u64,
+}
+
+/// One object.
+#[derive(Debug, Clone)]
+pub(super) struct Object {
+    pub(super) bytes: Bytes,
+    pub(super) attributes: Vec<(String, String)>,
+    pub(super) generation: u64,
+    pub(super) modified: Timestamp,
+}
+
+/// A multipart upload that is neither completed nor aborted.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) key: String,
+    pub(super) attributes: Vec<(String, String)>,
+    pub(super) parts: BTreeMap<u32, Part>,
+    pub(super) initiated: Timestamp,
+}
+
+/// A part of one.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) e_tag: String,
+    pub(super) bytes: Bytes,
+    pub(super) modified: Timestamp,
+}
+
+impl Bucket {
+    pub(super) fn unfinished_uploads(&self) -> usize {
+        self.uploads.len()
+    }
+
+    /// A number that no object, part or upload of this bucket had before.
+    pub(super) fn next(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+
+    /// Whether `x-goog-if-generation-match` holds for a key: 0 says that there is no object.
+    pub(super) fn generation_matches(&self, key: &str, wanted: Option<&str>) -> bool {
+        let found = self.objects.get(key).map_or(0, |object| object.generation);
+        wanted.is_none_or(|wanted| wanted == found.to_string())
+    }
+
+    /// Puts an object, whatever was there, and gives its generation.
+    pub(super) fn insert(
+        &mut self,
+        key: &str,
+        bytes: Bytes,
+        attributes: Vec<(String, String)>,
+    ) -> &Object {
+        let object = Object {
+            bytes,
+            attributes,
+            generation: self.next(),
+            modified: Timestamp::now(),
+        };
+        self.objects.insert(key.to_owned(), object);
+        &self.objects[key]
+    }
+}
+
+impl Object {
+    pub(super) fn e_tag(&self) -> String {
+        format!("\"generation-{}\"", self.generation)
+    }
+
+    /// The headers that speak of it in an answer.
+    pub(super) fn headers(&self) -> Vec<(&str, String)> {
+        let own = [
+            ("etag", self.e_tag()),
+            ("x-goog-generation", self.generation.to_string()),
+            ("last-modified", http_date(self.modified)),
+            ("accept-ranges", "bytes".into()),
+        ];
+        let kept = self.attributes.iter();
+        own.into_iter()
+            .chain(kept.map(|(name, value)| (name.as_str(), value.clone())))
+            .collect()
+    }
+}
+
+/// A time as RFC 9110 section 5.6.7 has it in headers.
+pub(super) fn http_date(time: Timestamp) -> String {
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// A header's time.
+pub(super) fn parse_http_date(text: &str) -> Option<Timestamp> {
+    let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(zoned.timestamp())
+}

@@ -1,0 +1,205 @@
+//! SeaweedFS, three nodes: every blob on two of them, each node killed and brought back at will.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::seaweed::{ON_LOOPBACK, weed, write_s3_config};
+use super::{loopback, serves_s3, start};
+use crate::endpoint::S3Endpoint;
+use crate::error::{Error, Result};
+use crate::port;
+use crate::process::{Process, folder};
+
+const NODES: usize = 3;
+
+/// Three nodes of SeaweedFS, each with a master, a volume server, a filer and an S3 gateway. Every
+/// object lies on two nodes. All of them end when this is dropped.
+#[derive(Debug)]
+pub struct SeaweedCluster {
+    nodes: [Node; NODES],
+    // After the nodes, whose folders lie in it.
+    folder: TempDir,
+}
+
+#[derive(Debug)]
+struct Node {
+    number: usize,
+    ports: Ports,
+    // The filer first: it uses the server.
+    filer: Option<Process>,
+    server: Option<Process>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    master: u16,
+    master_grpc: u16,
+    volume: u16,
+    volume_grpc: u16,
+    /// Its gRPC port is 10,000 more: a gateway in the filer's own process looks for it there.
+    filer: u16,
+    s3: u16,
+    s3_grpc: u16,
+}
+
+impl SeaweedCluster {
+    /// Starts three nodes and waits until each gateway has stored and given back an object; half a
+    /// minute.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](Error::Missing) where it is not installed, else when it does not come up.
+    pub async fn start() -> Result<Self> {
+        start(Self::once).await
+    }
+
+    async fn once() -> Result<Self> {
+        let folder = folder()?;
+        let nodes = std::array::from_fn(|number| Node {
+            number,
+            ports: Ports::pick(),
+            filer: None,
+            server: None,
+        });
+        let mut cluster = Self { nodes, folder };
+        for number in 0..NODES {
+            let path = cluster.node_folder(number);
+            std::fs::create_dir(&path).map_err(Error::io("make a node's folder"))?;
+            write_s3_config(&path)?;
+            cluster.start_server(number)?;
+        }
+        // Filers that start together sometimes end, asking a peer that does not listen yet.
+        for number in 0..NODES {
+            cluster.start_filer(number)?;
+            cluster.wait_for(number).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// How many nodes there are.
+    pub const NODES: usize = NODES;
+
+    /// Where the gateways are reached, node by node.
+    pub fn endpoints(&self) -> [S3Endpoint; NODES] {
+        std::array::from_fn(|number| self.endpoint(number))
+    }
+
+    /// The addresses of the gateways, for a [`Balancer`](crate::Balancer).
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.endpoints().map(|endpoint| endpoint.address()).into()
+    }
+
+    /// Kills a node's processes at once, as SIGKILL does; its files stay.
+    pub fn kill(&mut self, number: usize) {
+        let node = &mut self.nodes[number];
+        node.filer = None;
+        node.server = None;
+    }
+
+    /// Brings a killed node back on the files that it left, and waits until its gateway serves.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up.
+    pub async fn revive(&mut self, number: usize) -> Result<()> {
+        self.start_server(number)?;
+        self.start_filer(number)?;
+        self.wait_for(number).await
+    }
+
+    fn endpoint(&self, number: usize) -> S3Endpoint {
+        S3Endpoint::new(loopback(self.nodes[number].ports.s3))
+    }
+
+    fn node_folder(&self, number: usize) -> std::path::PathBuf {
+        self.folder.path().join(format!("node-{number}"))
+    }
+
+    /// All masters, as the others name them: an HTTP port and, since ours is not 10,000 more, the gRPC
+    /// port after a dot.
+    fn masters(&self) -> String {
+        let name =
+            |node: &Node| format!("127.0.0.1:{}.{}", node.ports.master, node.ports.master_grpc);
+        self.nodes.iter().map(name).collect::<Vec<_>>().join(",")
+    }
+
+    fn start_server(&mut self, number: usize) -> Result<()> {
+        let folder = self.node_folder(number);
+        let masters = self.masters();
+        let node = &mut self.nodes[number];
+        node.server = Some(node.start_server(&masters, &folder)?);
+        Ok(())
+    }
+
+    fn start_filer(&mut self, number: usize) -> Result<()> {
+        let folder = self.node_folder(number);
+        let masters = self.masters();
+        let node = &mut self.nodes[number];
+        node.filer = Some(node.start_filer(&masters, &folder)?);
+        Ok(())
+    }
+
+    async fn wait_for(&mut self, number: usize) -> Result<()> {
+        let endpoint = self.endpoint(number);
+        let Some(filer) = &mut self.nodes[number].filer else {
+            return Ok(());
+        };
+        filer.ready(|| serves_s3(endpoint.clone())).await
+    }
+}
+
+impl Node {
+    fn start_server(&self, masters: &str, folder: &Path) -> Result<Process> {
+        let ports = self.ports;
+        let mut command = weed("server")?;
+        command
+            .arg(format!("-dir={}", folder.display()))
+            .args(ON_LOOPBACK)
+            .arg(format!("-rack=rack{}", self.number))
+            .args(["-master.telemetry=false", "-master.volumeSizeLimitMB=128"])
+            .arg("-master.defaultReplication=010")
+            .arg(format!("-master.peers={masters}"))
+            .arg(format!("-master.port={}", ports.master))
+            .arg(format!("-master.port.grpc={}", ports.master_grpc))
+            .args(["-volume.max=50", "-volume.preStopSeconds=1"])
+            .arg(format!("-volume.port={}", ports.volume))
+            .arg(format!("-volume.port.grpc={}", ports.volume_grpc));
+        Process::start(format!("seaweedfs-{}", self.number), command, folder)
+    }
+
+    fn start_filer(&self, masters: &str, folder: &Path) -> Result<Process> {
+        let ports = self.ports;
+        let mut command = weed("filer")?;
+        command
+            .args(ON_LOOPBACK)
+            .arg(format!("-master={masters}"))
+            .arg(format!("-defaultStoreDir={}", folder.display()))
+            .arg(format!("-rack=rack{}", self.number))
+            .arg(format!("-port={}", ports.filer))
+            .args(["-s3", "-s3.port.iceberg=0", "-s3.port.lance=0"])
+            .arg("-s3.autoCreateBucket=false")
+            .arg(format!("-s3.port={}", ports.s3))
+            .arg(format!("-s3.port.grpc={}", ports.s3_grpc))
+            .arg(format!("-s3.config={}", folder.join("s3.json").display()));
+        Process::start(format!("seaweedfs-filer-{}", self.number), command, folder)
+    }
+}
+
+impl Ports {
+    fn pick() -> Self {
+        let [master, master_grpc, volume, volume_grpc] = port::free();
+        let filer = port::free_with_grpc();
+        let [s3, s3_grpc] = port::free();
+        Self {
+            master,
+            master_grpc,
+            volume,
+            volume_grpc,
+            filer,
+            s3,
+            s3_grpc,
+        }
+    }
+}
