@@ -16,7 +16,7 @@ commands:
   fuzz ...   cargo-fuzz on a nightly toolchain, for example: cargo fuzz run opaque_id
   ci ...     the whole check, or the steps named: cargo xtask ci lint tests
   crash      power cuts under artifact-backend-fs, for a minute or two; as root
-  crash --long   the same with at least 100,000 states, for hours";
+  crash --long   the same with more than 100,000 states, for some ten minutes";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
