@@ -45,7 +45,15 @@ pub(super) fn of(endpoint: &Endpoint) -> Value {
             ],
             parameters: &["ContentDigest", "ReprDigest"],
             takes: Some(("multipart/form-data", "File")),
-            answers: vec![(201, json_of("The file is kept, durably.", "Deposited"))],
+            answers: vec![(
+                201,
+                leading_to(
+                    json_of("The file is kept, durably.", "Deposited"),
+                    "uri",
+                    "artifacts_uri",
+                    &["fetch"],
+                ),
+            )],
             refuses: &[413, 415, 429, 507],
         },
         ("GET", "/artifacts") => fetch(),
@@ -74,7 +82,12 @@ fn workers(method: &str, path: &str) -> Operation {
             takes: Some(("application/json", "NewWorker")),
             answers: vec![(
                 200,
-                json_of("The worker, and its token this once.", "RegisteredWorker"),
+                leading_to(
+                    json_of("The worker, and its token this once.", "RegisteredWorker"),
+                    "W",
+                    "worker_id",
+                    &["readWorker", "reissueCredential"],
+                ),
             )],
             refuses: WRITES,
             ..Operation::default()
@@ -124,7 +137,15 @@ fn groups(method: &str, path: &str) -> Operation {
             summary: "Register a group",
             clauses: &["G-2", "I-1", "N-1", "N-2", "N-3", "J-1"],
             takes: Some(("application/json", "NewGroup")),
-            answers: vec![(200, json_of("The group.", "Group"))],
+            answers: vec![(
+                200,
+                leading_to(
+                    json_of("The group.", "Group"),
+                    "G",
+                    "group_id",
+                    &["readGroup", "addMember", "removeMember", "deleteGroup"],
+                ),
+            )],
             refuses: WRITES,
             ..Operation::default()
         },
@@ -278,6 +299,17 @@ fn json_of(what: &str, schema: &str) -> Value {
         "headers": responses::with_request_id(&[]),
         "content": { "application/json; charset=utf-8": { "schema": reference("schemas", schema) } },
     })
+}
+
+/// The same answer, of which a member is the parameter of these operations.
+fn leading_to(mut answer: Value, parameter: &str, member: &str, operations: &[&str]) -> Value {
+    let link = |operation: &&str| {
+        let value = format!("$response.body#/{member}");
+        let link = json!({ "operationId": operation, "parameters": { parameter: value } });
+        ((*operation).to_owned(), link)
+    };
+    answer["links"] = Value::Object(operations.iter().map(link).collect());
+    answer
 }
 
 /// An answer without content.
