@@ -12,3 +12,5 @@ mod names;
 mod rows;
 mod store;
 mod support;
+#[cfg(feature = "fs")]
+mod verified;
