@@ -44,17 +44,21 @@ wrk.headers["Content-Type"] = "multipart/form-data; boundary=b"
 """
 
 
-def wrk(address, path, headers, script, args, options):
+def wrk(process, address, path, headers, script, args, options):
+    """Requests a second, the 99th percentile, and microseconds of processor that a request costs the process."""
     command = ["wrk", "-t2", f"-c{options.connections}", f"-d{options.seconds}s", "--latency", "-s", script]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
     command += [f"http://{address}{path}", "--", *args]
+    before = rig.cpu_seconds(process)
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     wrong = re.search(r"Non-2xx.*|Socket errors.*", out)
     if wrong:
         raise SystemExit(f"{' '.join(command)}\n{wrong.group()}")
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
-    return rate, re.search(r"99%\s+(\S+)", out).group(1)
+    latencies, totals = out.split("Thread Stats", 1)[1].split(" requests in ", 1)
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", totals).group(1))
+    spent = rig.cpu_seconds(process) - before
+    return rate, re.search(r" 99%\s+(\S+)", latencies).group(1), 1e6 * spent / int(latencies.split()[-1])
 
 
 def fetches(work, options, row):
@@ -83,8 +87,8 @@ def fetches(work, options, row):
             ours.write_text("\n".join(quoted) + "\n")
             theirs.write_text("\n".join(paths) + "\n")
             subjects = {
-                "artifact": lambda: wrk(server.address, "/", server.headers, script, [str(ours)], options),
-                "nginx": lambda: wrk(nginx.address, "/", {}, script, [str(theirs)], options),
+                "artifact": lambda: wrk(server.pid, server.address, "/", server.headers, script, [str(ours)], options),
+                "nginx": lambda: wrk(nginx.pid, nginx.address, "/", {}, script, [str(theirs)], options),
             }
             row(f"fetch {name}", subjects)
 
@@ -98,11 +102,11 @@ def deposits(work, options, row):
     def backend():
         out = subprocess.run([options.store_rate, alone, "4096", str(options.connections), str(options.seconds)],
                              check=True, capture_output=True, text=True).stdout
-        return float(out), "-"
+        return float(out), "-", 0
 
     with rig.Server(options.artifact, work / "deposited", extra) as server:
         row("deposit 4 KiB", {
-            "artifact": lambda: wrk(server.address, server.artifacts, server.headers, script, [], options),
+            "artifact": lambda: wrk(server.pid, server.address, server.artifacts, server.headers, script, [], options),
             "backend alone": backend,
         })
 
@@ -125,20 +129,22 @@ def main():
     print(rig.machine(options.dir))
     print(f"{options.connections} connections, {options.rounds} rounds of {options.seconds} s by turns, "
           f"median; {'no log' if options.no_log else 'a line of log a request'}\n")
-    print("| what | ours, 1/s | p99 | peer, 1/s | p99 | ratio | rounds |")
-    print("|---|---|---|---|---|---|---|")
+    print("| what | ours, 1/s | p99 | CPU, us | peer, 1/s | p99 | CPU, us | ratio | rounds |")
+    print("|---|---|---|---|---|---|---|---|---|")
 
     def row(name, subjects):
         rates = {subject: [] for subject in subjects}
-        late = {}
+        late, costs = {}, {subject: [] for subject in subjects}
         for _ in range(options.rounds):
             for subject, measure in subjects.items():
-                rate, late[subject] = measure()
+                rate, late[subject], cost = measure()
                 rates[subject].append(rate)
+                costs[subject].append(cost)
         ours, peer = rates
         ratios = [a / b for a, b in zip(rates[ours], rates[peer])]
-        print(f"| {name} | {statistics.median(rates[ours]):,.0f} | {late[ours]} "
-              f"| {peer} {statistics.median(rates[peer]):,.0f} | {late[peer]} "
+        cells = [f"{statistics.median(rates[of]):,.0f} | {late[of]} | {statistics.median(costs[of]):.0f}"
+                 for of in (ours, peer)]
+        print(f"| {name} | {cells[0]} | {peer} {cells[1]} "
               f"| {statistics.median(ratios):.2f} | {' '.join(f'{ratio:.2f}' for ratio in ratios)} |", flush=True)
 
     work = pathlib.Path(tempfile.mkdtemp(prefix="bench-http-", dir=options.dir))

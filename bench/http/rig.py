@@ -19,6 +19,16 @@ def machine(folder):
             f"load {os.getloadavg()[0]:.1f}; client and server on the same cores")
 
 
+def cpu_seconds(pid):
+    """Of a process and its children, in user and kernel mode (proc(5))."""
+    def of(pid):
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return of(pid) + sum(map(of, children))
+
+
 def free_port():
     """A port below the ephemeral ones that nobody listens on now."""
     for port in range(20_100, 30_000, 7):
@@ -118,6 +128,7 @@ class Nginx:
             }}""")
         self.process = subprocess.Popen(["nginx", "-c", self.folder / "nginx.conf", "-p", self.folder],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.pid = self.process.pid
         for _ in range(100):
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()

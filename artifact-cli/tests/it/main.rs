@@ -19,3 +19,4 @@ mod slow;
 #[cfg(feature = "tls")]
 mod tls;
 mod unix_socket;
+mod workers;

@@ -15,6 +15,9 @@ scenarios!("json":
     an_ill_formed_id_is_a_bad_request ["J-1", "G-4"],
     a_refused_body_changes_nothing ["J-1"],
     a_media_type_without_content_is_no_error ["J-2"],
+    another_media_type_is_unsupported ["J-2"],
+    an_empty_body_is_an_empty_object ["J-1"],
+    a_member_twice_is_a_bad_request ["J-1"],
     nothing_is_null_in_an_answer ["J-3"],
 );
 
@@ -208,6 +211,55 @@ async fn a_media_type_without_content_is_no_error(site: Context) -> Outcome {
         .by(&site.admin);
     call.with(media.0, media.1).send().await?.status(204)?;
     Ok(())
+}
+
+async fn another_media_type_is_unsupported(site: Context) -> Outcome {
+    for rest in with_body(&site).await? {
+        for media in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "application/xml",
+        ] {
+            let call = site.call("POST", &rest).by(&site.admin).body("{}");
+            let reply = call.with("content-type", media).send().await?;
+            reply.problem(415, "about:blank")?;
+        }
+    }
+    for media in [
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/json;charset=UTF-8",
+    ] {
+        let call = site.call("POST", "/workers").by(&site.admin).body("{}");
+        call.with("content-type", media).send().await?.json(200)?;
+    }
+    let call = site.call("POST", "/workers").by(&site.admin).body("{}");
+    call.send().await?.json(200)?;
+    Ok(())
+}
+
+async fn an_empty_body_is_an_empty_object(site: Context) -> Outcome {
+    for rest in ["/workers", "/groups"] {
+        site.call("POST", rest)
+            .by(&site.admin)
+            .send()
+            .await?
+            .json(200)?;
+        let call = site.call("POST", rest).by(&site.admin).json("");
+        call.send().await?.json(200)?;
+    }
+    Ok(())
+}
+
+async fn a_member_twice_is_a_bad_request(site: Context) -> Outcome {
+    let [workers, groups, members] = with_body(&site).await?;
+    refused(&site, &workers, r#"{"name": "x", "name": "x"}"#).await?;
+    refused(&site, &workers, r#"{"labels": {}, "labels": {}}"#).await?;
+    refused(&site, &workers, r#"{"labels": {"a": "1", "a": "2"}}"#).await?;
+    refused(&site, &groups, r#"{"members": [], "members": []}"#).await?;
+    let body = format!(r#"{{"member_id": "{ABSENT_WORKER}", "member_id": "{ABSENT_WORKER}"}}"#);
+    refused(&site, &members, body).await
 }
 
 async fn nothing_is_null_in_an_answer(site: Context) -> Outcome {

@@ -165,6 +165,9 @@ async fn a_list_is_filtered_by_the_exact_name(site: Context) -> Outcome {
     let seen = format!("{} workers", found.len());
     let only = matches!(&found[..], [one] if one["worker_id"] == id.as_str());
     reply.check(only, "the one worker of this name", seen)?;
+    let twice = format!("/workers?name={0}&name={0}", encode(&name));
+    let reply = site.call("GET", &twice).by(&site.admin).send().await?;
+    reply.problem(400, "bad-request")?;
     let near = [
         name.to_lowercase(),
         name[..name.len() - 1].to_owned(),

@@ -14,7 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use serde_json::{Map, Value, json};
 
-use crate::routes::endpoints;
+use crate::routes::{Endpoint, endpoints};
 
 /// Where the document is served, to everybody.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -22,21 +22,34 @@ pub(crate) const PATH: &str = "/openapi.json";
 /// What stands before the path of every endpoint.
 const SCOPE: &str = "/v0/experiments/{E}";
 
-/// The document as it is served: pretty-printed JSON with a line break at its end.
+/// The document of all endpoints as it is served: pretty-printed JSON with a line break at its end.
 ///
 /// It says what `docs/http-api.md` says, as far as a schema can, and each operation names the clauses
-/// of that page that it follows (`x-clauses`).
+/// of that page that it follows (`x-clauses`). A router without a registry serves it without the
+/// endpoints that such a router does not have.
 pub fn openapi() -> &'static str {
-    static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-        let text = serde_json::to_string_pretty(&document());
-        text.expect("texts, numbers and maps are JSON") + "\n"
-    });
-    &DOCUMENT
+    static WHOLE: LazyLock<String> = LazyLock::new(|| pretty(&document(true)));
+    &WHOLE
+}
+
+fn without_registry() -> &'static str {
+    static PART: LazyLock<String> = LazyLock::new(|| pretty(&document(false)));
+    &PART
+}
+
+fn pretty(document: &Value) -> String {
+    let text = serde_json::to_string_pretty(document);
+    text.expect("texts, numbers and maps are JSON") + "\n"
 }
 
 /// Answers a `GET` of the document.
-pub(crate) fn respond() -> Response {
-    let text = Bytes::from_static(openapi().as_bytes());
+pub(crate) fn respond(with_registry: bool) -> Response {
+    let text = if with_registry {
+        openapi()
+    } else {
+        without_registry()
+    };
+    let text = Bytes::from_static(text.as_bytes());
     let mut response = Response::new(Body::empty());
     let fields = response.headers_mut();
     let json = HeaderValue::from_static("application/json; charset=utf-8");
@@ -47,7 +60,7 @@ pub(crate) fn respond() -> Response {
     response
 }
 
-fn document() -> Value {
+fn document(with_registry: bool) -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -65,7 +78,7 @@ fn document() -> Value {
             { "name": "server", "description": "The server itself, to everybody." },
         ],
         "security": [{ "principal": [] }],
-        "paths": paths(),
+        "paths": paths(with_registry),
         "components": {
             "securitySchemes": {
                 "principal": {
@@ -83,9 +96,10 @@ fn document() -> Value {
     })
 }
 
-fn paths() -> Value {
+fn paths(with_registry: bool) -> Value {
     let mut paths = Map::new();
-    for endpoint in endpoints() {
+    let served = |endpoint: &&Endpoint| with_registry || !endpoint.needs_registry();
+    for endpoint in endpoints().iter().filter(served) {
         let path = format!("{SCOPE}{}", endpoint.path);
         let entry = paths
             .entry(path)

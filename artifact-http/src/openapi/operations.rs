@@ -3,12 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{reference, responses};
-use crate::routes::{Endpoint, Who};
+use crate::routes::{Endpoint, Handler, Identity, Who};
 
 /// An operation, before it is put into the document's shape.
 #[derive(Debug, Default)]
 struct Operation {
-    id: &'static str,
     tag: &'static str,
     summary: &'static str,
     clauses: &'static [&'static str],
@@ -26,17 +25,15 @@ const WRITES: &[u16] = &[409, 413, 415, 422, 507];
 
 /// The operation of an endpoint.
 pub(super) fn of(endpoint: &Endpoint) -> Value {
-    let operation = match (endpoint.method.as_str(), endpoint.path) {
-        ("GET", "") => Operation {
-            id: "readExperiment",
+    let operation = match endpoint.handler {
+        Handler::ReadExperiment => Operation {
             tag: "experiment",
             summary: "Read the experiment",
             clauses: &["X-1", "J-4"],
             answers: vec![(200, json_of("The experiment.", "Experiment"))],
             ..Operation::default()
         },
-        ("POST", "/artifacts") => Operation {
-            id: "deposit",
+        Handler::Deposit => Operation {
             tag: "artifacts",
             summary: "Deposit a file",
             clauses: &[
@@ -45,135 +42,180 @@ pub(super) fn of(endpoint: &Endpoint) -> Value {
             ],
             parameters: &["ContentDigest", "ReprDigest"],
             takes: Some(("multipart/form-data", "File")),
-            answers: vec![(201, json_of("The file is kept, durably.", "Deposited"))],
-            refuses: &[413, 415, 429, 507],
-        },
-        ("GET", "/artifacts") => fetch(),
-        (method, path) if path.starts_with("/groups") => groups(method, path),
-        (method, path) => workers(method, path),
-    };
-    operation.finish(Some(endpoint))
-}
-
-/// The operations on workers.
-fn workers(method: &str, path: &str) -> Operation {
-    match (method, path) {
-        ("GET", "/whoami") => Operation {
-            id: "whoami",
-            tag: "workers",
-            summary: "Read one's own id and name",
-            clauses: &["W-6"],
-            answers: vec![(200, json_of("The worker who asks.", "Whoami"))],
-            ..Operation::default()
-        },
-        ("POST", "/workers") => Operation {
-            id: "registerWorker",
-            tag: "workers",
-            summary: "Register a worker",
-            clauses: &["W-1", "I-1", "N-1", "N-2", "N-3", "J-1", "A-7"],
-            takes: Some(("application/json", "NewWorker")),
             answers: vec![(
-                200,
-                json_of("The worker, and its token this once.", "RegisteredWorker"),
-            )],
-            refuses: WRITES,
-            ..Operation::default()
-        },
-        ("GET", "/workers") => Operation {
-            id: "listWorkers",
-            tag: "workers",
-            summary: "List workers",
-            clauses: &["W-2", "W-4"],
-            parameters: &["Name"],
-            answers: vec![(200, json_of("The workers.", "Workers"))],
-            ..Operation::default()
-        },
-        ("GET", "/workers/{W}") => Operation {
-            id: "readWorker",
-            tag: "workers",
-            summary: "Read a worker",
-            clauses: &["W-3", "W-4", "I-2"],
-            answers: vec![(200, json_of("The worker.", "Worker"))],
-            ..Operation::default()
-        },
-        ("POST", "/workers/{W}/reissue-credential") => Operation {
-            id: "reissueCredential",
-            tag: "workers",
-            summary: "Give a worker a new token",
-            clauses: &["W-5", "I-2", "J-2", "A-7"],
-            answers: vec![(
-                200,
-                json_of(
-                    "The worker, and its new token this once.",
-                    "RegisteredWorker",
+                201,
+                leading_to(
+                    json_of("The file is kept, durably.", "Deposited"),
+                    "uri",
+                    "artifacts_uri",
+                    &["fetch"],
                 ),
             )],
-            refuses: &[507],
-            ..Operation::default()
+            refuses: &[413, 415, 429, 507],
         },
-        other => unreachable!("the endpoint {other:?} is not described"),
+        Handler::Fetch => fetch(),
+        Handler::Registry(identity) => of_registry(identity),
+    };
+    operation.finish(endpoint.id, Some(endpoint))
+}
+
+/// The operations on workers and groups.
+fn of_registry(identity: Identity) -> Operation {
+    match identity {
+        Identity::Whoami => whoami(),
+        Identity::RegisterWorker => register_worker(),
+        Identity::ListWorkers => list_workers(),
+        Identity::ReadWorker => read_worker(),
+        Identity::ReissueCredential => reissue_credential(),
+        Identity::RegisterGroup => register_group(),
+        Identity::ListGroups => list_groups(),
+        Identity::ReadGroup => read_group(),
+        Identity::DeleteGroup => delete_group(),
+        Identity::AddMember => add_member(),
+        Identity::RemoveMember => remove_member(),
     }
 }
 
-/// The operations on groups.
-fn groups(method: &str, path: &str) -> Operation {
-    match (method, path) {
-        ("POST", "/groups") => Operation {
-            id: "registerGroup",
-            tag: "groups",
-            summary: "Register a group",
-            clauses: &["G-2", "I-1", "N-1", "N-2", "N-3", "J-1"],
-            takes: Some(("application/json", "NewGroup")),
-            answers: vec![(200, json_of("The group.", "Group"))],
-            refuses: WRITES,
-            ..Operation::default()
-        },
-        ("GET", "/groups") => Operation {
-            id: "listGroups",
-            tag: "groups",
-            summary: "List groups",
-            clauses: &["G-1", "G-3"],
-            parameters: &["Name"],
-            answers: vec![(200, json_of("The groups.", "Groups"))],
-            ..Operation::default()
-        },
-        ("GET", "/groups/{G}") => Operation {
-            id: "readGroup",
-            tag: "groups",
-            summary: "Read a group",
-            clauses: &["G-3", "I-2"],
-            answers: vec![(200, json_of("The group.", "Group"))],
-            ..Operation::default()
-        },
-        ("DELETE", "/groups/{G}") => Operation {
-            id: "deleteGroup",
-            tag: "groups",
-            summary: "Delete a group",
-            clauses: &["G-6", "I-2"],
-            answers: vec![(204, empty("It is gone.", &[]))],
-            refuses: &[409, 507],
-            ..Operation::default()
-        },
-        ("POST", "/groups/{G}/members") => Operation {
-            id: "addMember",
-            tag: "groups",
-            summary: "Add a member",
-            clauses: &["G-4", "G-5", "G-7", "I-2", "J-1"],
-            takes: Some(("application/json", "NewMember")),
-            answers: vec![(200, json_of("The group, with the member.", "Group"))],
-            refuses: WRITES,
-            ..Operation::default()
-        },
-        ("DELETE", "/groups/{G}/members/{M}") => Operation {
-            id: "removeMember",
-            tag: "groups",
-            summary: "Remove a member",
-            clauses: &["G-4", "G-7", "I-2", "J-2"],
-            answers: vec![(200, json_of("The group, without the member.", "Group"))],
-            refuses: &[507],
-            ..Operation::default()
-        },
-        other => unreachable!("the endpoint {other:?} is not described"),
+fn whoami() -> Operation {
+    Operation {
+        tag: "workers",
+        summary: "Read one's own id and name",
+        clauses: &["W-6"],
+        answers: vec![(200, json_of("The worker who asks.", "Whoami"))],
+        ..Operation::default()
+    }
+}
+
+fn register_worker() -> Operation {
+    Operation {
+        tag: "workers",
+        summary: "Register a worker",
+        clauses: &["W-1", "I-1", "N-1", "N-2", "N-3", "J-1", "A-7"],
+        takes: Some(("application/json", "NewWorker")),
+        answers: vec![(
+            200,
+            leading_to(
+                json_of("The worker, and its token this once.", "RegisteredWorker"),
+                "W",
+                "worker_id",
+                &["readWorker", "reissueCredential"],
+            ),
+        )],
+        refuses: WRITES,
+        ..Operation::default()
+    }
+}
+
+fn list_workers() -> Operation {
+    Operation {
+        tag: "workers",
+        summary: "List workers",
+        clauses: &["W-2", "W-4"],
+        parameters: &["Name"],
+        answers: vec![(200, json_of("The workers.", "Workers"))],
+        ..Operation::default()
+    }
+}
+
+fn read_worker() -> Operation {
+    Operation {
+        tag: "workers",
+        summary: "Read a worker",
+        clauses: &["W-3", "W-4", "I-2"],
+        answers: vec![(200, json_of("The worker.", "Worker"))],
+        ..Operation::default()
+    }
+}
+
+fn reissue_credential() -> Operation {
+    Operation {
+        tag: "workers",
+        summary: "Give a worker a new token",
+        clauses: &["W-5", "I-2", "J-2", "A-7"],
+        answers: vec![(
+            200,
+            json_of(
+                "The worker, and its new token this once.",
+                "RegisteredWorker",
+            ),
+        )],
+        refuses: &[507],
+        ..Operation::default()
+    }
+}
+
+fn register_group() -> Operation {
+    Operation {
+        tag: "groups",
+        summary: "Register a group",
+        clauses: &["G-2", "I-1", "N-1", "N-2", "N-3", "J-1"],
+        takes: Some(("application/json", "NewGroup")),
+        answers: vec![(
+            200,
+            leading_to(
+                json_of("The group.", "Group"),
+                "G",
+                "group_id",
+                &["readGroup", "addMember", "removeMember", "deleteGroup"],
+            ),
+        )],
+        refuses: WRITES,
+        ..Operation::default()
+    }
+}
+
+fn list_groups() -> Operation {
+    Operation {
+        tag: "groups",
+        summary: "List groups",
+        clauses: &["G-1", "G-3"],
+        parameters: &["Name"],
+        answers: vec![(200, json_of("The groups.", "Groups"))],
+        ..Operation::default()
+    }
+}
+
+fn read_group() -> Operation {
+    Operation {
+        tag: "groups",
+        summary: "Read a group",
+        clauses: &["G-3", "I-2"],
+        answers: vec![(200, json_of("The group.", "Group"))],
+        ..Operation::default()
+    }
+}
+
+fn delete_group() -> Operation {
+    Operation {
+        tag: "groups",
+        summary: "Delete a group",
+        clauses: &["G-6", "I-2"],
+        answers: vec![(204, empty("It is gone.", &[]))],
+        refuses: &[409, 507],
+        ..Operation::default()
+    }
+}
+
+fn add_member() -> Operation {
+    Operation {
+        tag: "groups",
+        summary: "Add a member",
+        clauses: &["G-4", "G-5", "G-7", "I-2", "J-1"],
+        takes: Some(("application/json", "NewMember")),
+        answers: vec![(200, json_of("The group, with the member.", "Group"))],
+        refuses: WRITES,
+        ..Operation::default()
+    }
+}
+
+fn remove_member() -> Operation {
+    Operation {
+        tag: "groups",
+        summary: "Remove a member",
+        clauses: &["G-4", "G-7", "I-2", "J-2"],
+        answers: vec![(200, json_of("The group, without the member.", "Group"))],
+        refuses: &[507],
+        ..Operation::default()
     }
 }
 
@@ -193,7 +235,6 @@ fn fetch() -> Operation {
     });
     let known = empty("The client has it.", &["ETag", "Cache-Control", "Vary"]);
     Operation {
-        id: "fetch",
         tag: "artifacts",
         summary: "Fetch a file",
         clauses: &[
@@ -211,7 +252,6 @@ fn fetch() -> Operation {
 pub(super) fn outside() -> [(&'static str, Value); 2] {
     let ok = json!({ "schema": { "const": "ok" }, "example": "ok" });
     let health = Operation {
-        id: "health",
         tag: "server",
         summary: "Whether requests are served",
         clauses: &["X-2"],
@@ -227,7 +267,6 @@ pub(super) fn outside() -> [(&'static str, Value); 2] {
     };
     let document = json!({ "schema": { "type": "object", "required": ["openapi", "paths"] } });
     let api = Operation {
-        id: "describe",
         tag: "server",
         summary: "This document",
         clauses: &["X-3", "C-7"],
@@ -242,8 +281,8 @@ pub(super) fn outside() -> [(&'static str, Value); 2] {
         ..Operation::default()
     };
     [
-        ("/healthz", health.finish(None)),
-        (super::PATH, api.finish(None)),
+        ("/healthz", health.finish("health", None)),
+        (super::PATH, api.finish("describe", None)),
     ]
 }
 
@@ -280,6 +319,17 @@ fn json_of(what: &str, schema: &str) -> Value {
     })
 }
 
+/// The same answer, of which a member is the parameter of these operations.
+fn leading_to(mut answer: Value, parameter: &str, member: &str, operations: &[&str]) -> Value {
+    let link = |operation: &&str| {
+        let value = format!("$response.body#/{member}");
+        let link = json!({ "operationId": operation, "parameters": { parameter: value } });
+        ((*operation).to_owned(), link)
+    };
+    answer["links"] = Value::Object(operations.iter().map(link).collect());
+    answer
+}
+
 /// An answer without content.
 fn empty(what: &str, fields: &[&str]) -> Value {
     json!({ "description": what, "headers": responses::with_request_id(fields) })
@@ -287,9 +337,8 @@ fn empty(what: &str, fields: &[&str]) -> Value {
 
 impl Operation {
     /// In the document's shape; without an endpoint, one that needs no credential.
-    fn finish(self, endpoint: Option<&Endpoint>) -> Value {
+    fn finish(self, id: &str, endpoint: Option<&Endpoint>) -> Value {
         let Self {
-            id,
             tag,
             summary,
             clauses,
@@ -345,5 +394,7 @@ fn who(who: Who) -> &'static str {
     match who {
         Who::Any => "For every valid credential of the experiment.",
         Who::WorkerOrAdmin => "For workers and the admin.",
+        Who::Admin => "For the admin alone.",
+        Who::Worker => "For workers, and not the admin.",
     }
 }

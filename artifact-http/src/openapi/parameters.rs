@@ -53,8 +53,8 @@ pub(super) fn components() -> Value {
         },
         "RequestId": {
             "name": "X-Request-Id", "in": "header", "required": false,
-            "description": "An id for the log, which comes back; a fresh one is made where this is none (C-8).",
-            "schema": { "type": "string", "pattern": "^[A-Za-z0-9._~-]{1,128}$" },
+            "description": "An id for the log, of 1 to 128 of `A-Z a-z 0-9 - . _ ~`. It comes back; a fresh one does where this is another text (C-8).",
+            "schema": { "type": "string" },
             "example": "7f3c1a9e",
         },
         "Name": {
