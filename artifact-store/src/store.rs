@@ -1,6 +1,7 @@
 //! The store: rows and bytes as one.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use artifact_backend::ErrorKind as BackendErrorKind;
 use artifact_backend::{ArtifactBackend, ArtifactId, ByteRange, Download};
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) rows: Arc<dyn Rows>,
     pub(crate) config: StoreConfig,
     cache: RowCache,
+    /// Those that were found. They never change and never end, and are as few as an operator makes.
+    experiments: Mutex<HashMap<ExperimentId, Experiment>>,
 }
 
 impl ArtifactStore {
@@ -44,6 +47,7 @@ impl ArtifactStore {
                 rows,
                 config,
                 cache: RowCache::default(),
+                experiments: Mutex::default(),
             }),
         }
     }
@@ -53,13 +57,26 @@ impl ArtifactStore {
         &self.shared.config
     }
 
-    /// Finds an experiment.
+    /// Finds an experiment. One that was found before is found here without asking the rows.
     ///
     /// # Errors
     ///
     /// `Unavailable` and the operator's kinds.
     pub async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {
-        self.shared.rows.experiment(id).await
+        if let Some(known) = self.known_experiments().get(id) {
+            return Ok(Some(known.clone()));
+        }
+        let found = self.shared.rows.experiment(id).await?;
+        if let Some(found) = &found {
+            self.known_experiments().insert(id.clone(), found.clone());
+        }
+        Ok(found)
+    }
+
+    fn known_experiments(&self) -> MutexGuard<'_, HashMap<ExperimentId, Experiment>> {
+        // An insertion is whole or did not happen.
+        let known = self.shared.experiments.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a deposit. Nothing is written to the backend before the first bytes are.
