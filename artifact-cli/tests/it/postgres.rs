@@ -5,9 +5,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use artifact_postgres_test::{Database, Stop};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::{Answer, Server, artifact, files_below, run, run_refused, run_with};
+use crate::workers::{ask, credential, json};
 
 /// A server with this database, and with its blobs in this folder, which others may share.
 fn serve(database: &Database<'_>, blobs: &Path) -> Server {
@@ -78,6 +80,59 @@ fn two_servers_on_one_database_and_one_folder_are_as_one() {
     drop(b);
     let next = serve(&database, &blobs);
     assert_eq!(get(&next, &uris[0]), "artifact 0");
+}
+
+#[test]
+fn who_there_is_on_one_server_is_there_on_the_other_at_once() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let shared = TempDir::new().unwrap();
+    let blobs = shared.path().join("blobs");
+    let (a, b) = (serve(&database, &blobs), serve(&database, &blobs));
+    let by_admin = |server: &Server, line: &str, body: Value| {
+        let admin = format!("admin:{}", server.token());
+        ask(server, &admin, "default", line, &body.to_string())
+    };
+    let whoami = |server: &Server, who: &str| ask(server, who, "default", "GET /whoami", "");
+
+    let worker = json(&by_admin(&a, "POST /workers", json!({ "name": "w" })));
+    let id = worker["worker_id"].as_str().unwrap();
+    let former = credential(&worker);
+    // Both have verified it, and remember.
+    for server in [&a, &b, &a, &b] {
+        assert_eq!(json(&whoami(server, &former))["worker_id"], id);
+    }
+    let line = format!("POST /workers/{id}/reissue-credential");
+    let fresh = credential(&json(&by_admin(&a, &line, json!({}))));
+    for server in [&b, &a] {
+        whoami(server, &former).assert_problem(401, "eden://error/unauthorized");
+        assert_eq!(json(&whoami(server, &fresh))["worker_id"], id);
+    }
+
+    // What the admin deposited is for administrators; a group of them makes the worker one.
+    let uri = put(&a, "of the admin");
+    let line = format!("GET /artifacts?uri={uri}");
+    let status = |server: &Server| ask(server, &fresh, "default", &line, "").status;
+    assert_eq!((status(&a), status(&b)), (403, 403));
+    let inner = json(&by_admin(&a, "POST /groups", json!({ "members": [id] })));
+    let inner = inner["group_id"].as_str().unwrap();
+    let admins = json(&by_admin(&b, "GET /groups?name=admins", json!({})));
+    let admins = admins["groups"][0]["group_id"].as_str().unwrap();
+    let members = format!("POST /groups/{admins}/members");
+    json(&by_admin(&b, &members, json!({ "member_id": inner })));
+    assert_eq!((status(&a), status(&b)), (200, 200));
+    // And a cycle that one half of came from each server is refused.
+    let members = format!("POST /groups/{inner}/members");
+    let answer = by_admin(&a, &members, json!({ "member_id": admins }));
+    answer.assert_problem(409, "eden://error/cycle-detected");
+
+    let gone = by_admin(&a, &format!("DELETE /groups/{inner}"), json!({}));
+    assert_eq!(gone.status, 204);
+    assert_eq!((status(&b), status(&a)), (403, 403));
+    let line = format!("GET /groups/{inner}");
+    by_admin(&b, &line, json!({})).assert_problem(404, "eden://error/not-found");
 }
 
 #[test]
