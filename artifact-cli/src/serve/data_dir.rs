@@ -30,7 +30,8 @@ pub(crate) struct Opened {
 /// that fails nothing was made.
 pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
     let (lock, made) = lock(&plan.data_dir)?;
-    let database_first = plan.database.path().is_some_and(Path::exists);
+    // One that is no file is there already, or cannot be made here.
+    let database_first = plan.database.path().is_none_or(Path::exists);
     let early = if database_first {
         Some(open_database(plan).await?)
     } else {

@@ -4,6 +4,7 @@ mod accept;
 mod connection;
 mod connections;
 mod data_dir;
+mod database;
 mod descriptors;
 mod hints;
 mod json_log;

@@ -10,6 +10,7 @@ use rustix::fs::Mode;
 use tracing_subscriber::EnvFilter;
 
 use super::connection::Limits;
+use super::database;
 use super::listen::UNIX;
 use super::logging::LogFormat;
 use super::ready;
@@ -63,6 +64,7 @@ impl Plan {
             .map_err(|error| cannot(Key::Backend, error.detail()))?;
         let database = DatabaseUrl::parse(loaded.text(Key::Database))
             .map_err(|error| cannot(Key::Database, error.detail()))?;
+        let database = database::with_password(database, loaded)?;
 
         let plan = Self {
             listen: loaded.text(Key::Listen).to_owned(),
@@ -88,7 +90,7 @@ impl Plan {
                 setup(format!("{name} must be text or json"))
             })?,
         };
-        if plan.backend.path().is_none() && plan.database.path().is_some() {
+        if plan.backend.path().is_none() && plan.database.outlives_the_process() {
             output::warn("the rows will outlive their blobs, which are in memory only");
         }
         plan.check_nothing_lies_with_the_blobs()?;

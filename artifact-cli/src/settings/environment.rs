@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use super::nearest::nearest;
-use super::registry::SETTINGS;
+use super::registry::{PGPASSWORD, SETTINGS};
 
 /// Every variable that begins so is one of ours, or a typing error.
 const PREFIX: &str = "ARTIFACT_";
@@ -19,7 +19,9 @@ impl Environment {
     /// Those of this process.
     pub(crate) fn of_process() -> Self {
         let ours = |name: &OsStr| {
-            name == NO_COLOR || name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+            name == NO_COLOR
+                || name == PGPASSWORD
+                || name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
         };
         Self(std::env::vars_os().filter(|(name, _)| ours(name)).collect())
     }

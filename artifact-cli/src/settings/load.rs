@@ -160,10 +160,10 @@ fn check_key(key: &str, path: &Path) -> Result<()> {
         Some(setting) if setting.secret => Err(setup(format!(
             "{key} is a secret and does not belong in the settings file {path}; put it into a file \
              of mode 0600 and set {key}_file",
-            key = if setting.key == Key::Credential {
-                "credential"
-            } else {
-                "admin_token"
+            key = match setting.key {
+                Key::Credential => "credential",
+                Key::DatabasePassword => "database_password",
+                _ => "admin_token",
             },
         ))),
         Some(_) => Err(setup(format!(

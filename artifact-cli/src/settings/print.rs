@@ -50,7 +50,9 @@ fn without_password(text: &str) -> String {
     let Some((user, host)) = rest[..end].rsplit_once('@') else {
         return text.to_owned();
     };
-    let user = user.split_once(':').map_or(user, |(user, _)| user);
+    let Some((user, _)) = user.split_once(':') else {
+        return text.to_owned();
+    };
     format!("{scheme}://{user}:(hidden)@{host}{}", &rest[end..])
 }
 
@@ -64,6 +66,7 @@ mod tests {
             ("/a/b", "/a/b"),
             ("file:///a@b:c", "file:///a@b:c"),
             ("postgres://u:canary@h/d?x", "postgres://u:(hidden)@h/d?x"),
+            ("postgres://u@h/d", "postgres://u@h/d"),
             ("postgres://u:can@ary@h", "postgres://u:(hidden)@h"),
         ] {
             assert_eq!(without_password(text), shown);

@@ -13,6 +13,8 @@ pub(crate) enum Key {
     DataDir,
     Backend,
     Database,
+    DatabasePasswordFile,
+    DatabasePassword,
     Experiments,
     AdminTokenFile,
     AdminToken,
@@ -82,6 +84,9 @@ pub(crate) struct Setting {
 const SERVE: &[Command] = &[Command::Serve];
 const CLIENT: &[Command] = &[Command::Put, Command::Get];
 const ALL: &[Command] = &[Command::Serve, Command::Put, Command::Get];
+
+/// The one variable that is not named after its setting: other programs read it too.
+pub(crate) const PGPASSWORD: &str = "PGPASSWORD";
 
 /// Where a default is computed from `data_dir`, its name there.
 pub(crate) const BLOBS: &str = "blobs";
@@ -197,8 +202,37 @@ pub(crate) const SETTINGS: &[Setting] = &[
         default: Some("<data_dir>/rows.sqlite"),
         secret: false,
         commands: SERVE,
-        doc: "Where the rows are: a SQLite file, as a path or sqlite:///path, or mem: for memory; \
-              never inside the folder of the blobs. With --backend mem: the default is mem:",
+        doc: "Where the rows are: a SQLite file, as a path or sqlite:///path, never inside the folder \
+              of the blobs; postgres://user@host/database, which several servers may share (needs a \
+              build with --features postgres); or mem: for memory. With --backend mem: the default \
+              is mem:",
+    },
+    Setting {
+        key: Key::DatabasePasswordFile,
+        name: "database_password_file",
+        flag: Some("database-password-file"),
+        env: Some("ARTIFACT_DATABASE_PASSWORD_FILE"),
+        in_file: true,
+        kind: Kind::Text,
+        placeholder: "FILE",
+        default: None,
+        secret: false,
+        commands: SERVE,
+        doc: "File with the password of the user of a PostgreSQL database, which only its owner can \
+              read",
+    },
+    Setting {
+        key: Key::DatabasePassword,
+        name: "database_password",
+        flag: None,
+        env: Some(PGPASSWORD),
+        in_file: false,
+        kind: Kind::Text,
+        placeholder: "PASSWORD",
+        default: None,
+        secret: true,
+        commands: SERVE,
+        doc: "That password itself, by the name that PostgreSQL's own programs know",
     },
     Setting {
         key: Key::Experiments,
@@ -536,7 +570,7 @@ mod tests {
     #[test]
     fn names_are_alike_and_a_secret_is_only_in_the_environment() {
         for setting in SETTINGS {
-            if let Some(env) = setting.env {
+            if let Some(env) = setting.env.filter(|env| *env != PGPASSWORD) {
                 let name = setting.name.to_uppercase();
                 assert_eq!(env, format!("ARTIFACT_{name}"));
             }

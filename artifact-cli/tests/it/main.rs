@@ -11,6 +11,8 @@ mod gone;
 mod http2;
 mod logs;
 mod many;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod quick_start;
 mod ready;
 mod refusals;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Server};
 
 /// One request on a connection of its own.
-fn ask(server: &Server, who: &str, experiment: &str, line: &str, body: &str) -> Answer {
+pub(crate) fn ask(server: &Server, who: &str, experiment: &str, line: &str, body: &str) -> Answer {
     let (method, path) = line.split_once(' ').unwrap();
     Answer::of(&server.say(format!(
         "{method} /v0/experiments/{experiment}{path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \
@@ -15,7 +15,7 @@ fn ask(server: &Server, who: &str, experiment: &str, line: &str, body: &str) -> 
     )))
 }
 
-fn json(answer: &Answer) -> Value {
+pub(crate) fn json(answer: &Answer) -> Value {
     assert_eq!(
         answer.status,
         200,
@@ -26,7 +26,7 @@ fn json(answer: &Answer) -> Value {
 }
 
 /// `PRINCIPAL:SECRET` of a worker that was just answered.
-fn credential(answer: &Value) -> String {
+pub(crate) fn credential(answer: &Value) -> String {
     let text = |key: &str| answer[key].as_str().unwrap().to_owned();
     format!("{}:{}", text("worker_id"), text("registration_token"))
 }

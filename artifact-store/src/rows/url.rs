@@ -97,10 +97,25 @@ impl DatabaseUrl {
     /// The same database, with the password of its user. It is printed nowhere. Only PostgreSQL asks
     /// for one; for everything else this changes nothing.
     #[must_use = "this gives the URL back, it does not change it in place"]
-    #[cfg(feature = "postgres")]
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(
+            unused_mut,
+            unused_variables,
+            reason = "nothing in this build asks for one"
+        )
+    )]
     pub fn with_password(mut self, password: impl Into<String>) -> Self {
-        self.password = Some(Password::new(password.into()));
+        #[cfg(feature = "postgres")]
+        {
+            self.password = Some(Password::new(password.into()));
+        }
         self
+    }
+
+    /// Whether what is kept there is still there when this process has ended.
+    pub fn outlives_the_process(&self) -> bool {
+        self.target != Target::Memory
     }
 
     #[cfg(feature = "postgres")]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use artifact_backend::{ArtifactInventory as _, Operation};
 use artifact_store::{
-    ArtifactId, ArtifactStore, ByteRange, ErrorKind, Principal, ReadGrant, Row, authorize,
+    ArtifactId, ArtifactStore, ByteRange, ErrorKind, Principal, ReadGrant, Row, Rows as _,
+    authorize,
 };
 use proptest::prelude::*;
 
@@ -261,5 +262,18 @@ async fn artifacts_on_disk_outlive_the_store() {
         let grant = authorize(&worker(), found).unwrap();
         let download = store.read(&grant, ByteRange::Full).await.unwrap();
         assert!(download.into_bytes().await.unwrap() == body);
+    }
+}
+
+#[tokio::test]
+async fn an_experiment_that_was_not_there_is_looked_for_again() {
+    let world = World::new().await;
+    let id: artifact_store::ExperimentId = "later".parse().unwrap();
+    assert_eq!(world.store.experiment(&id).await.unwrap(), None);
+    let new = artifact_store::Experiment::new(id.clone(), crate::support::time(7));
+    world.rows.create_experiment(&new).await.unwrap();
+    for _ in 0..2 {
+        let found = world.store.experiment(&id).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&new));
     }
 }

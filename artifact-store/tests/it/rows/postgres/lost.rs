@@ -6,14 +6,14 @@ use std::sync::Arc;
 use artifact_backend_mem::{MemBackend, MemConfig};
 use artifact_postgres_test::{Server, Stop};
 use artifact_store::{
-    ArtifactStore, ByteRange, DatabaseUrl, ErrorKind, NewArtifact, PostgresRows, Rows, StoreConfig,
-    authorize,
+    ArtifactStore, ByteRange, DatabaseUrl, ErrorKind, Experiment, NewArtifact, PostgresRows, Rows,
+    StoreConfig, authorize,
 };
 use futures_util::future::join_all;
 
 use super::proxy::Proxy;
 use super::{host, hosted, wait_for_a_waiter};
-use crate::support::{experiment, row, worker};
+use crate::support::{experiment, other_experiment, row, time, worker};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_gone_before_is_made_anew() {
@@ -107,7 +107,7 @@ async fn a_refusal_whose_answer_is_lost_stays_one() {
     assert_eq!(rows.get(row(0).id).await.unwrap(), Some(row(0)));
 
     let mut homeless = row(2);
-    homeless.experiment = crate::support::other_experiment();
+    homeless.experiment = other_experiment();
     wire.swallow_the_next_answer();
     let error = rows.insert(&homeless).await.unwrap_err();
     assert_eq!(wire.swallowed(), 2);
@@ -146,6 +146,10 @@ async fn a_server_that_is_away_is_unavailable_and_cached_rows_are_served() {
     let other = deposit("other").await.unwrap();
     assert_eq!(store.row(&experiment(), known.id).await.unwrap(), known);
 
+    let found = store.experiment(&experiment()).await.unwrap();
+    assert_eq!(found, Some(Experiment::new(experiment(), time(1))));
+    assert_eq!(store.experiment(&other_experiment()).await.unwrap(), None);
+
     for (n, how) in [Stop::Fast, Stop::Immediate].into_iter().enumerate() {
         server.stop(how);
         let error = deposit("lost").await.unwrap_err();
@@ -158,6 +162,11 @@ async fn a_server_that_is_away_is_unavailable_and_cached_rows_are_served() {
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
 
+        // One that was not there may be by now.
+        let error = store.experiment(&other_experiment()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+
+        assert_eq!(store.experiment(&experiment()).await.unwrap(), found);
         let row = store.row(&experiment(), known.id).await.unwrap();
         let grant = authorize(&worker(), row).unwrap();
         let read = store.read(&grant, ByteRange::Full).await.unwrap();

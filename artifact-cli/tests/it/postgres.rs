@@ -1,0 +1,290 @@
+//! Servers that share a database of PostgreSQL, and one whose database goes away.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use artifact_postgres_test::{Database, Stop};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Answer, Server, artifact, files_below, run, run_refused, run_with};
+use crate::workers::{ask, credential, json};
+
+/// A server with this database, and with its blobs in this folder, which others may share.
+fn serve(database: &Database<'_>, blobs: &Path) -> Server {
+    let blobs = blobs.to_str().unwrap();
+    Server::start(&["--database", &database.url(), "--backend", blobs])
+}
+
+fn put(server: &Server, text: &str) -> String {
+    let put = run_with(&mut server.client(&["put", "-"]), text.as_bytes()).succeeded();
+    put.stdout().trim_end().to_owned()
+}
+
+fn get(server: &Server, uri: &str) -> String {
+    let get = run(&mut server.client(&["get", uri])).succeeded();
+    get.stdout().to_owned()
+}
+
+/// A deposit of these bytes, as the admin.
+fn deposit(server: &Server, text: &str) -> Answer {
+    let (_, headers) = server.connect();
+    let body = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\
+         Content-Type: text/plain\r\n\r\n{text}\r\n--b--\r\n"
+    );
+    Answer::of(&server.say(format!(
+        "POST /v0/experiments/default/artifacts HTTP/1.1\r\n{headers}Connection: close\r\n\
+         Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )))
+}
+
+fn fetch(server: &Server, uri: &str) -> Answer {
+    let (_, headers) = server.connect();
+    Answer::of(&server.say(format!(
+        "GET /v0/experiments/default/artifacts?uri={uri} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n"
+    )))
+}
+
+#[test]
+fn two_servers_on_one_database_and_one_folder_are_as_one() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let shared = TempDir::new().unwrap();
+    let blobs = shared.path().join("blobs");
+    let (a, b) = (serve(&database, &blobs), serve(&database, &blobs));
+    let uris: Vec<_> = (0..4)
+        .map(|n| {
+            let (one, other) = if n % 2 == 0 { (&a, &b) } else { (&b, &a) };
+            let text = format!("artifact {n}");
+            let uri = put(one, &text);
+            // At once, and from both.
+            assert_eq!(get(other, &uri), text);
+            assert_eq!(get(one, &uri), text);
+            uri
+        })
+        .collect();
+    assert_eq!(database.sql("SELECT count(*) FROM artifact.artifacts"), "4");
+    let experiments = database.sql("SELECT id FROM artifact.experiments");
+    assert_eq!(experiments, "default");
+
+    // What one of them leaves behind when it is killed is whole for the other, and for the next.
+    drop(a);
+    for (n, uri) in uris.iter().enumerate() {
+        assert_eq!(get(&b, uri), format!("artifact {n}"));
+    }
+    drop(b);
+    let next = serve(&database, &blobs);
+    assert_eq!(get(&next, &uris[0]), "artifact 0");
+}
+
+#[test]
+fn who_there_is_on_one_server_is_there_on_the_other_at_once() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let shared = TempDir::new().unwrap();
+    let blobs = shared.path().join("blobs");
+    let (a, b) = (serve(&database, &blobs), serve(&database, &blobs));
+    let by_admin = |server: &Server, line: &str, body: Value| {
+        let admin = format!("admin:{}", server.token());
+        ask(server, &admin, "default", line, &body.to_string())
+    };
+    let whoami = |server: &Server, who: &str| ask(server, who, "default", "GET /whoami", "");
+
+    let worker = json(&by_admin(&a, "POST /workers", json!({ "name": "w" })));
+    let id = worker["worker_id"].as_str().unwrap();
+    let former = credential(&worker);
+    // Both have verified it, and remember.
+    for server in [&a, &b, &a, &b] {
+        assert_eq!(json(&whoami(server, &former))["worker_id"], id);
+    }
+    let line = format!("POST /workers/{id}/reissue-credential");
+    let fresh = credential(&json(&by_admin(&a, &line, json!({}))));
+    for server in [&b, &a] {
+        whoami(server, &former).assert_problem(401, "eden://error/unauthorized");
+        assert_eq!(json(&whoami(server, &fresh))["worker_id"], id);
+    }
+
+    // What the admin deposited is for administrators; a group of them makes the worker one.
+    let uri = put(&a, "of the admin");
+    let line = format!("GET /artifacts?uri={uri}");
+    let status = |server: &Server| ask(server, &fresh, "default", &line, "").status;
+    assert_eq!((status(&a), status(&b)), (403, 403));
+    let inner = json(&by_admin(&a, "POST /groups", json!({ "members": [id] })));
+    let inner = inner["group_id"].as_str().unwrap();
+    let admins = json(&by_admin(&b, "GET /groups?name=admins", json!({})));
+    let admins = admins["groups"][0]["group_id"].as_str().unwrap();
+    let members = format!("POST /groups/{admins}/members");
+    json(&by_admin(&b, &members, json!({ "member_id": inner })));
+    assert_eq!((status(&a), status(&b)), (200, 200));
+    // And a cycle that one half of came from each server is refused.
+    let members = format!("POST /groups/{inner}/members");
+    let answer = by_admin(&a, &members, json!({ "member_id": admins }));
+    answer.assert_problem(409, "eden://error/cycle-detected");
+
+    let gone = by_admin(&a, &format!("DELETE /groups/{inner}"), json!({}));
+    assert_eq!(gone.status, 204);
+    assert_eq!((status(&b), status(&a)), (403, 403));
+    let line = format!("GET /groups/{inner}");
+    by_admin(&b, &line, json!({})).assert_problem(404, "eden://error/not-found");
+}
+
+#[test]
+fn servers_that_start_at_once_on_an_empty_database_all_start() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let shared = TempDir::new().unwrap();
+    let blobs = shared.path().join("blobs");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let server = serve(&database, &blobs);
+                let uri = put(&server, "mine");
+                assert_eq!(get(&server, &uri), "mine");
+            });
+        }
+    });
+    assert_eq!(database.sql("SELECT count(*) FROM artifact.artifacts"), "4");
+}
+
+#[test]
+fn without_its_database_deposits_are_503_and_known_artifacts_are_fetched() {
+    let Some(postgres) = artifact_postgres_test::Server::start() else {
+        return;
+    };
+    let database = postgres.database();
+    let shared = TempDir::new().unwrap();
+    let blobs = shared.path().join("blobs");
+    let server = serve(&database, &blobs);
+    let known = put(&server, "known");
+    let other = put(&server, "other");
+    assert_eq!(get(&server, &known), "known");
+
+    for how in [Stop::Fast, Stop::Immediate] {
+        postgres.stop(how);
+        let answer = deposit(&server, "lost");
+        let problem = answer.assert_problem(503, "about:blank");
+        assert!(answer.field("retry-after").is_some(), "{}", answer.head);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(!detail.contains("connect"), "{detail}");
+        let answer = fetch(&server, &other);
+        answer.assert_problem(503, "about:blank");
+        assert!(answer.field("retry-after").is_some(), "{}", answer.head);
+
+        let answer = fetch(&server, &known);
+        assert_eq!(answer.status, 200, "{}", answer.head);
+        assert_eq!(answer.body, b"known");
+
+        postgres.resume();
+        let answer = deposit(&server, "found");
+        assert_eq!(answer.status, 201, "{}", answer.head);
+        let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        let uri = answer["artifacts_uri"].as_str().unwrap();
+        assert_eq!(get(&server, uri), "found");
+    }
+    assert_eq!(get(&server, &other), "other");
+    // The log has the whole story.
+    let log = server.stderr();
+    assert!(log.contains("the database cannot be reached"), "{log}");
+}
+
+#[test]
+fn the_password_comes_from_the_environment_or_a_file_and_is_nowhere_else() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let canary = postgres.password();
+    let url = database.tcp_url();
+    let file = format!("{canary}\n");
+    for by_file in [false, true] {
+        let folder = TempDir::new().unwrap();
+        let options = ["--database", &url, "--log-level", "trace"];
+        let server = if by_file {
+            secret(folder.path(), &file);
+            let options = [&options[..], &["--database-password-file", "password"]].concat();
+            Server::start_in(folder, &options)
+        } else {
+            Server::start_with(folder, &options, &[("PGPASSWORD", canary)])
+        };
+        let uri = put(&server, "behind a password");
+        assert_eq!(get(&server, &uri), "behind a password");
+        let folder = server.stop("TERM");
+        for name in files_below(folder.path()) {
+            let bytes = read(&folder.path().join(&name));
+            let found = bytes.windows(canary.len()).any(|w| w == canary.as_bytes());
+            assert_eq!(found, name == "password", "{name}");
+        }
+    }
+    let folder = TempDir::new().unwrap();
+    let mut command = artifact(folder.path());
+    command
+        .args(["serve", "--print-config", "--database", &url])
+        .env("PGPASSWORD", canary);
+    let done = run(&mut command).succeeded();
+    assert!(done.stdout().contains(&url), "{done:?}");
+    assert!(done.stdout().contains("(hidden) # environment PGPASSWORD"));
+    assert!(!done.stdout().contains(canary) && !done.stderr.contains(canary));
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_one_sentence_and_nothing_is_made() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let with_password = database
+        .tcp_url()
+        .replace("postgres@", "postgres:canary-7f@");
+    let absent = database.url().replace(database.name(), "absent");
+    for (url, password, said) in [
+        (&*with_password, "", "a password never stands in a URL"),
+        (
+            &*database.tcp_url(),
+            "canary-7f",
+            "password authentication failed",
+        ),
+        (&*database.tcp_url(), "", "password missing"),
+        (&*absent, "", "database \"absent\" does not exist"),
+        ("postgres://u@127.0.0.1:1/db", "", "cannot be reached"),
+        ("postgres://u@localhost/db?sslmode=require", "", "TLS"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let mut command = artifact(folder.path());
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--database", url])
+            .env("PGPASSWORD", password);
+        let done = run_refused(&mut command);
+        assert_eq!(done.code, Some(2), "{url}: {done:?}");
+        assert!(
+            done.stderr.contains("--database cannot be used"),
+            "{done:?}"
+        );
+        assert!(done.stderr.contains(said), "{url}: {done:?}");
+        assert!(!done.stderr.contains("canary"), "{done:?}");
+        assert_eq!(files_below(folder.path()), [""; 0], "{url}");
+    }
+}
+
+fn secret(folder: &Path, text: &str) {
+    let mut file = std::fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(folder.join("password"))
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test looks at its own files")]
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}
