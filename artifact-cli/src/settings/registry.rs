@@ -33,6 +33,7 @@ pub(crate) enum Key {
     Experiment,
     CredentialFile,
     Credential,
+    Retries,
     StallTimeout,
 }
 
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Serve,
     Put,
     Get,
+    /// `worker`, `group` and `whoami`: one client and its settings.
+    Registry,
 }
 
 /// How a setting is written.
@@ -80,8 +83,13 @@ pub(crate) struct Setting {
 }
 
 const SERVE: &[Command] = &[Command::Serve];
-const CLIENT: &[Command] = &[Command::Put, Command::Get];
-const ALL: &[Command] = &[Command::Serve, Command::Put, Command::Get];
+const CLIENT: &[Command] = &[Command::Put, Command::Get, Command::Registry];
+const ALL: &[Command] = &[
+    Command::Serve,
+    Command::Put,
+    Command::Get,
+    Command::Registry,
+];
 
 /// Where a default is computed from `data_dir`, its name there.
 pub(crate) const BLOBS: &str = "blobs";
@@ -238,7 +246,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         default: Some("default"),
         secret: false,
         commands: CLIENT,
-        doc: "Experiment that the artifact belongs to",
+        doc: "Experiment that is meant",
     },
     Setting {
         key: Key::CredentialFile,
@@ -278,7 +286,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         secret: false,
         commands: ALL,
         doc: "File with the admin token, which only its owner can read. The server generates the \
-              default one where it is not there; put and get have no default",
+              default one where it is not there; its clients have no default",
     },
     Setting {
         key: Key::AdminToken,
@@ -469,6 +477,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
         secret: false,
         commands: SERVE,
         doc: "How the log is written: for people, or as one JSON object a line",
+    },
+    Setting {
+        key: Key::Retries,
+        name: "retries",
+        flag: Some("retries"),
+        env: Some("ARTIFACT_RETRIES"),
+        in_file: true,
+        kind: Kind::Number,
+        placeholder: "N",
+        default: Some("5"),
+        secret: false,
+        commands: CLIENT,
+        doc: "How often in a row what is safe is tried again, or a broken fetch resumed, without a new \
+              byte; 0 for never",
     },
     Setting {
         key: Key::StallTimeout,
