@@ -20,7 +20,8 @@ pub trait Authenticate: Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Rejected`](AuthenticateError::Rejected) where it is unknown or wrong, which of the two is
-    /// not told; [`Unavailable`](AuthenticateError::Unavailable) where that cannot be known now.
+    /// not told; [`Unavailable`](AuthenticateError::Unavailable) or
+    /// [`Busy`](AuthenticateError::Busy) where that cannot be known now.
     async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthenticateError>;
 }
 
@@ -31,6 +32,10 @@ pub enum AuthenticateError {
     /// Unknown, or wrong. The client is answered 401.
     #[error("the credential is not valid")]
     Rejected,
+    /// As many credentials are being checked as may be at once. The client is answered 503; nothing
+    /// is wrong with the server.
+    #[error("as many credentials are being checked as may be at once")]
+    Busy,
     /// It cannot be checked now. The client is answered 503, and the source is logged.
     #[error("the credential cannot be checked now")]
     Unavailable(#[source] BoxError),

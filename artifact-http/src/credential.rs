@@ -12,6 +12,10 @@ use crate::problem::{Problem, Type};
 pub struct Secret(String);
 
 impl Secret {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The secret. Compare it in constant time, and keep it out of every message.
     pub fn expose(&self) -> &str {
         &self.0

@@ -20,7 +20,7 @@ use crate::conditional::{self, Verdict};
 use crate::gate::Admitted;
 use crate::problem::{Problem, Type};
 use crate::router::Service;
-use crate::{disposition, range, verified};
+use crate::{disposition, query, range, verified};
 
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -109,21 +109,8 @@ fn byte_range(wanted: &Range<u64>, size: u64) -> ByteRange {
 /// The one parameter `uri`, percent-decoded once and then compared letter for letter. What is not
 /// ours is not found, and nothing further down is asked about it.
 fn uri_of(service: &Service, query: &str) -> Result<ArtifactUri, Problem> {
-    let pairs = query
-        .split('&')
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let mut values = pairs
-        .filter(|(name, _)| *name == "uri")
-        .map(|(_, value)| value);
-    let value = match (values.next(), values.next()) {
-        (Some(value), None) => value,
-        (None, _) => return Err(Problem::bad_request("the parameter `uri` is missing")),
-        (Some(_), Some(_)) => {
-            return Err(Problem::bad_request(
-                "there is more than one parameter `uri`",
-            ));
-        }
-    };
+    let value = query::parameter(query, "uri")?
+        .ok_or_else(|| Problem::bad_request("the parameter `uri` is missing"))?;
     let not_found = || Problem::new(Type::NotFound, "there is no such artifact");
     let decoded = percent_decode_str(value)
         .decode_utf8()

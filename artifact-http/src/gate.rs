@@ -13,14 +13,13 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
-use crate::authenticate::AuthenticateError;
 use crate::credential::Credential;
 use crate::instance;
 use crate::problem::{Problem, Type};
 use crate::router::Service;
 use crate::routes::{self, Found, Handler};
 use crate::served::Served;
-use crate::{deposit, experiment, fetch};
+use crate::{deposit, experiment, fetch, identity};
 
 /// The header that repeats the path's experiment.
 const EXPERIMENT_HEADER: &str = "x-eden-experiment-id";
@@ -90,8 +89,8 @@ async fn answer(
         ));
     };
     let experiment = experiment_of(service, &scope, request.headers()).await?;
-    let endpoint = match routes::find(&rest, request.method()) {
-        Found::Endpoint(endpoint) => endpoint,
+    let (endpoint, ids) = match routes::find(&rest, request.method(), service.registry.is_some()) {
+        Found::Endpoint(endpoint, ids) => (endpoint, ids),
         Found::NoPath => {
             return Err(Problem::new(
                 Type::NotFound,
@@ -128,6 +127,7 @@ async fn answer(
         Handler::ReadExperiment => experiment::read(&admitted),
         Handler::Deposit => deposit::deposit(service, admitted).await,
         Handler::Fetch => fetch::fetch(service, admitted).await,
+        Handler::Registry(identity) => identity::answer(service, identity, ids, admitted).await,
     }
 }
 
@@ -148,13 +148,7 @@ fn healthz(method: &Method) -> Result<Response, Problem> {
 
 async fn authenticate(service: &Service, headers: &HeaderMap) -> Result<Principal, Problem> {
     let credential = Credential::from_headers(headers)?;
-    match service.authenticate.authenticate(&credential).await {
-        Ok(principal) => Ok(principal),
-        Err(AuthenticateError::Rejected) => Err(Problem::unauthorized()),
-        Err(AuthenticateError::Unavailable(source)) => {
-            Err(Problem::unavailable("credentials cannot be checked now").with_source(source))
-        }
-    }
+    Ok(service.authenticate.authenticate(&credential).await?)
 }
 
 /// The experiment of the path, which the header must repeat letter for letter and this server must

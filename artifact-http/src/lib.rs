@@ -8,10 +8,12 @@ mod routes;
 mod admin_token;
 mod authenticate;
 mod credential;
+mod registry_authenticate;
 
 mod instance;
 mod json;
 mod problem;
+mod query;
 mod refusal;
 mod served;
 
@@ -28,11 +30,14 @@ mod fetch;
 mod range;
 mod verified;
 
+mod identity;
+
 pub use admin_token::{AdminToken, WeakAdminToken};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use config::HttpConfig;
 pub use credential::{Credential, Secret};
 pub use refusal::Refusal;
-pub use router::router;
+pub use registry_authenticate::RegistryAuthenticate;
+pub use router::{router, router_with_registry};
 pub use routes::{Endpoint, Who, endpoints};
 pub use served::Served;

@@ -8,6 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
+use crate::authenticate::AuthenticateError;
 use crate::verified::CORRUPT_BLOB;
 
 /// The closed vocabulary of `eden://error/...`.
@@ -20,6 +21,9 @@ pub(crate) enum Type {
     NotFound,
     PayloadTooLarge,
     AlreadyExists,
+    ReservedIdentifier,
+    InvalidName,
+    CycleDetected,
 }
 
 impl Type {
@@ -45,6 +49,15 @@ impl Type {
                 "Artifact too large",
             ),
             Self::AlreadyExists => ("already-exists", StatusCode::CONFLICT, "Already exists"),
+            Self::ReservedIdentifier => {
+                ("reserved-identifier", StatusCode::CONFLICT, "Reserved name")
+            }
+            Self::InvalidName => (
+                "invalid-name",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Invalid name",
+            ),
+            Self::CycleDetected => ("cycle-detected", StatusCode::CONFLICT, "Cycle of groups"),
         }
     }
 }
@@ -173,7 +186,8 @@ impl Problem {
         let cause = source
             .as_deref()
             .map(|source| source as &(dyn std::error::Error + 'static));
-        if status.is_server_error() {
+        // A limit that was reached has no cause, and no operator must look for one.
+        if status.is_server_error() && cause.is_some() {
             tracing::error!(status = status.as_u16(), alarm, cause, "{detail}");
         } else {
             tracing::debug!(status = status.as_u16(), cause, "{detail}");
@@ -203,12 +217,26 @@ impl From<artifact_store::Error> for Problem {
     /// The table from the store's kinds to answers.
     fn from(error: artifact_store::Error) -> Self {
         let problem = match error.kind() {
-            ErrorKind::NotFound => Self::new(Type::NotFound, "there is no such artifact"),
+            ErrorKind::NotFound => Self::new(
+                Type::NotFound,
+                match error.operation() {
+                    Operation::WriteWorker => "there is no such worker",
+                    Operation::WriteGroup => "there is no such group",
+                    _ => "there is no such artifact",
+                },
+            ),
             ErrorKind::Forbidden => Self::new(
                 Type::Forbidden,
                 "only the artifact's depositor and administrators may read it",
             ),
             ErrorKind::AlreadyExists => Self::new(Type::AlreadyExists, "this id is taken"),
+            ErrorKind::Reserved => Self::new(
+                Type::ReservedIdentifier,
+                "this name is reserved, and what has it from the beginning stays",
+            ),
+            ErrorKind::Cycle => {
+                Self::new(Type::CycleDetected, "the group would be a member of itself")
+            }
             ErrorKind::TooLarge => Self::new(
                 Type::PayloadTooLarge,
                 "the artifact is larger than this server takes",
@@ -232,5 +260,19 @@ impl From<artifact_store::Error> for Problem {
             _ => Self::internal("the store failed"),
         };
         problem.with_source(error)
+    }
+}
+
+impl From<AuthenticateError> for Problem {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Rejected => Self::unauthorized(),
+            AuthenticateError::Busy => {
+                Self::unavailable("as many credentials are being checked as may be at once")
+            }
+            AuthenticateError::Unavailable(source) => {
+                Self::unavailable("credentials cannot be checked now").with_source(source)
+            }
+        }
     }
 }

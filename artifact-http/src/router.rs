@@ -8,6 +8,7 @@ use axum::Router;
 use crate::authenticate::Authenticate;
 use crate::config::HttpConfig;
 use crate::gate;
+use crate::registry_authenticate::RegistryAuthenticate;
 use crate::uploads::Uploads;
 
 /// What every request is served with.
@@ -15,12 +16,14 @@ use crate::uploads::Uploads;
 pub(crate) struct Service {
     pub(crate) store: ArtifactStore,
     pub(crate) authenticate: Arc<dyn Authenticate>,
+    pub(crate) registry: Option<Arc<RegistryAuthenticate>>,
     pub(crate) config: HttpConfig,
     pub(crate) uploads: Arc<Uploads>,
 }
 
-/// A router that answers every path: the endpoints under `/v0/`, `/healthz`, and a problem for
-/// everything else.
+/// A router that answers every path: the endpoints of artifacts under `/v0/`, `/healthz`, and a
+/// problem for everything else. Whom there is, is the authenticator's business: there are no
+/// endpoints of workers and groups.
 ///
 /// Mount it with [`Router::nest`] under a path of another app, or merge it into one that has no
 /// fallback of its own. Sockets, time-outs and limits on connections are the caller's business.
@@ -29,10 +32,31 @@ pub fn router(
     authenticate: Arc<dyn Authenticate>,
     config: HttpConfig,
 ) -> Router {
+    serve(store, authenticate, None, config)
+}
+
+/// A router as of [`router`], which has the endpoints of workers and groups too. Its workers are
+/// those of the registry, which is to lie in the same database as the rows of the store.
+pub fn router_with_registry(
+    store: ArtifactStore,
+    registry: Arc<RegistryAuthenticate>,
+    config: HttpConfig,
+) -> Router {
+    let authenticate: Arc<dyn Authenticate> = registry.clone();
+    serve(store, authenticate, Some(registry), config)
+}
+
+fn serve(
+    store: ArtifactStore,
+    authenticate: Arc<dyn Authenticate>,
+    registry: Option<Arc<RegistryAuthenticate>>,
+    config: HttpConfig,
+) -> Router {
     let uploads = Uploads::new(&config);
     let service = Arc::new(Service {
         store,
         authenticate,
+        registry,
         config,
         uploads,
     });

@@ -12,12 +12,16 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// There is no such artifact or experiment.
+    /// There is no such artifact, experiment, worker or group.
     NotFound,
     /// This principal may not read this artifact.
     Forbidden,
-    /// A row with this id is there already, and stays.
+    /// A row, worker or group with this id is there already, and stays.
     AlreadyExists,
+    /// The name is one that nobody may take, or that of a group that must stay.
+    Reserved,
+    /// A group would be its own member, directly or through others.
+    Cycle,
     /// The deposit passed the cap. Nothing of it remains.
     TooLarge,
     /// The range holds no byte of the artifact; [`Error::blob_size`] says how many it has.
@@ -39,10 +43,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::NotFound,
         Self::Forbidden,
         Self::AlreadyExists,
+        Self::Reserved,
+        Self::Cycle,
         Self::TooLarge,
         Self::InvalidRange,
         Self::Unavailable,
@@ -59,6 +65,8 @@ impl ErrorKind {
             Self::NotFound => "not found",
             Self::Forbidden => "forbidden",
             Self::AlreadyExists => "already exists",
+            Self::Reserved => "reserved name",
+            Self::Cycle => "cycle of groups",
             Self::TooLarge => "too large",
             Self::InvalidRange => "range not satisfiable",
             Self::Unavailable => "unavailable",
@@ -112,6 +120,16 @@ pub enum Operation {
     FindRow,
     /// Deleting a row.
     DeleteRow,
+    /// Registering a worker, or replacing its credential.
+    WriteWorker,
+    /// Finding workers.
+    FindWorker,
+    /// Finding what a worker's token is verified by.
+    FindCredential,
+    /// Creating, changing or deleting a group.
+    WriteGroup,
+    /// Finding groups.
+    FindGroup,
     /// Deciding who may read.
     Authorize,
     /// A deposit, from its beginning to its row.
@@ -131,6 +149,11 @@ impl Operation {
             Self::InsertRow => "insert row",
             Self::FindRow => "find row",
             Self::DeleteRow => "delete row",
+            Self::WriteWorker => "write worker",
+            Self::FindWorker => "find worker",
+            Self::FindCredential => "find credential",
+            Self::WriteGroup => "write group",
+            Self::FindGroup => "find group",
             Self::Authorize => "authorize",
             Self::Deposit => "deposit",
             Self::Read => "read",

@@ -14,6 +14,10 @@ mod authorize;
 
 pub mod rows;
 
+mod registry;
+
+mod database;
+
 mod backend_url;
 mod location;
 
@@ -29,12 +33,17 @@ pub use authorize::{ReadGrant, authorize};
 pub use backend_url::{Backend, BackendUrl};
 pub use config::StoreConfig;
 pub use content_type::ContentType;
+pub use database::Database;
 pub use deposit::{Deposit, NewArtifact};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use file_name::FileName;
 pub use jiff::Timestamp;
 pub use names::{ExperimentId, InvalidExperimentId, InvalidPrincipalId, PrincipalId};
 pub use principal::{Principal, PrincipalClass};
+pub use registry::{
+    CredentialHash, DisplayName, Group, GroupId, InvalidCredentialHash, InvalidDisplayName,
+    InvalidId, InvalidLabels, Labels, MemberId, Registry, StoredCredential, Worker, WorkerId,
+};
 pub use row::{Experiment, Row};
 #[cfg(feature = "sqlite")]
 pub use rows::SqliteRows;

@@ -92,7 +92,7 @@ impl Experiment {
 
 /// Databases keep microseconds; a time that they would cut is cut here, so that a row that was just
 /// made equals the row that is read later.
-fn whole_microseconds(time: Timestamp) -> Timestamp {
+pub(crate) fn whole_microseconds(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond())
         // The last second that jiff knows is one, and the microseconds after it are out of range.
         .or_else(|_| Timestamp::from_second(time.as_second()))

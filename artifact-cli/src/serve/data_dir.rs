@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Result;
-use artifact_store::{ArtifactStore, Backend, Experiment, Rows, StoreConfig};
+use artifact_store::{ArtifactStore, Backend, Database, Experiment, StoreConfig};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::plan::Plan;
@@ -31,7 +30,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
     let (lock, made) = lock(&plan.data_dir)?;
     let database_first = plan.database.path().is_some_and(Path::exists);
     let early = if database_first {
-        Some(open_rows(plan).await?)
+        Some(open_database(plan).await?)
     } else {
         None
     };
@@ -39,9 +38,9 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
         plan.backend.open().await.map_err(|error| {
             setup_from(error, format!("{} cannot be used", plan.backend_called))
         })?;
-    let rows = match early {
-        Some(rows) => rows,
-        None => open_rows(plan).await?,
+    let database = match early {
+        Some(database) => database,
+        None => open_database(plan).await?,
     };
     let config = StoreConfig::default().with_max_artifact_bytes(plan.max_artifact_bytes);
     let now = jiff::Timestamp::try_from(config.clock.now()).map_err(|error| {
@@ -52,7 +51,8 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
     })?;
     for id in &plan.experiments {
         let experiment = Experiment::new(id.clone(), now);
-        rows.create_experiment(&experiment)
+        let created = database.rows.create_experiment(&experiment);
+        created
             .await
             .map_err(|error| setup_from(error, format!("the experiment {id} cannot be created")))?;
     }
@@ -60,14 +60,14 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
     made.keep();
 
     Ok(Opened {
-        store: ArtifactStore::new(backend.backend(), rows, config),
+        store: ArtifactStore::new(backend.backend(), database.rows, config),
         backend,
         token,
         _lock: lock,
     })
 }
 
-async fn open_rows(plan: &Plan) -> Result<Arc<dyn Rows>> {
+async fn open_database(plan: &Plan) -> Result<Database> {
     let opened = plan.database.open().await;
     opened.map_err(|error| setup_from(error, format!("{} cannot be used", plan.database_called)))
 }

@@ -1,17 +1,22 @@
-//! Rows in memory: the reference semantics, for tests and for trying things out.
+//! Rows and registry in memory: the reference semantics, for tests and for trying things out.
 
+mod registry;
+
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
+use self::registry::Groups;
 use super::Rows;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::names::ExperimentId;
+use crate::registry::{CredentialHash, Group, Worker, WorkerId};
 use crate::row::{Experiment, Row};
 
-/// Rows in maps. They end with the process, and memory grows with their number.
+/// Rows and registry in maps. They end with the process, and memory grows with their number.
 #[derive(Debug, Default)]
 pub struct MemoryRows(Mutex<Maps>);
 
@@ -19,6 +24,8 @@ pub struct MemoryRows(Mutex<Maps>);
 struct Maps {
     experiments: BTreeMap<ExperimentId, Experiment>,
     rows: HashMap<ArtifactId, Row>,
+    workers: HashMap<WorkerId, (Worker, CredentialHash)>,
+    groups: Groups,
 }
 
 impl MemoryRows {
@@ -28,7 +35,7 @@ impl MemoryRows {
     }
 
     fn maps(&self) -> MutexGuard<'_, Maps> {
-        // Every change of the maps is one insertion or removal, so a panic cannot leave them torn.
+        // Every change is insertions and removals that cannot fail, once all is checked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -37,8 +44,14 @@ impl MemoryRows {
 impl Rows for MemoryRows {
     async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
         let mut maps = self.maps();
-        let known = maps.experiments.entry(experiment.id.clone());
-        Ok(known.or_insert_with(|| experiment.clone()).clone())
+        match maps.experiments.entry(experiment.id.clone()) {
+            Entry::Occupied(known) => return Ok(known.get().clone()),
+            Entry::Vacant(vacant) => drop(vacant.insert(experiment.clone())),
+        }
+        for group in Group::founding(experiment) {
+            maps.groups.insert(group);
+        }
+        Ok(experiment.clone())
     }
 
     async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {

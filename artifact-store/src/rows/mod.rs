@@ -31,7 +31,8 @@ pub use url::{DatabaseUrl, from_url};
 #[async_trait]
 pub trait Rows: Debug + Send + Sync + 'static {
     /// Makes an experiment known and gives back the one that is there: this one, or the one that
-    /// was created under this id before, unchanged.
+    /// was created under this id before, unchanged. With a new one its groups `admins` and
+    /// `orchestrators` are made, in the same transaction: [`Group::founding`](crate::Group::founding).
     ///
     /// # Errors
     ///

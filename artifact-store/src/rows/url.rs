@@ -1,19 +1,20 @@
-//! One URL, one place for rows.
+//! One URL, one database.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{MemoryRows, Rows};
+use crate::database::Database;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::location::{self, Location, Problem};
 
-/// What a URL says of where the rows are. Parsing has no side effects; [`open`](Self::open) has.
+/// What a URL says of where rows and registry are. Parsing has no side effects; [`open`](Self::open) has.
 ///
-/// | text | rows | feature |
+/// | text | database | feature |
 /// |---|---|---|
 /// | `sqlite:///srv/rows.sqlite` | an SQLite file, percent-encoded | `sqlite` |
 /// | `/srv/rows.sqlite`, `./rows.sqlite` | an SQLite file, as it stands; a relative one is resolved against the current folder at once | `sqlite` |
-/// | `mem:` | memory: they end with the process | |
+/// | `mem:` | memory: all of it ends with the process | |
 ///
 /// Everything else is refused with a sentence on what to write instead. No error repeats anything
 /// of the text but its scheme.
@@ -74,7 +75,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// Opens the rows, and creates what is not there yet.
+    /// Opens the database, and creates what is not there yet.
     ///
     /// # Errors
     ///
@@ -83,24 +84,25 @@ impl DatabaseUrl {
         not(feature = "sqlite"),
         expect(clippy::unused_async, reason = "memory opens at once, files do not")
     )]
-    pub async fn open(&self) -> Result<Arc<dyn Rows>> {
+    pub async fn open(&self) -> Result<Database> {
         match &self.0 {
-            Target::Memory => Ok(Arc::new(MemoryRows::new())),
+            Target::Memory => Ok(Database::new(MemoryRows::new())),
             #[cfg(feature = "sqlite")]
-            Target::File(path) => Ok(Arc::new(super::SqliteRows::open(path).await?)),
+            Target::File(path) => Ok(Database::new(super::SqliteRows::open(path).await?)),
             #[cfg(not(feature = "sqlite"))]
             Target::File(_) => unreachable!("`parse` refuses it in a build without the feature"),
         }
     }
 }
 
-/// Opens the rows that a URL or a bare path names; see [`DatabaseUrl`] for the forms.
+/// Opens the rows of the database that a URL or a bare path names, for who needs no registry; see
+/// [`DatabaseUrl`] for the forms and [`Database::from_url`] for both.
 ///
 /// # Errors
 ///
 /// As [`DatabaseUrl::parse`] and [`DatabaseUrl::open`].
 pub async fn from_url(text: &str) -> Result<Arc<dyn Rows>> {
-    DatabaseUrl::parse(text)?.open().await
+    Ok(Database::from_url(text).await?.rows)
 }
 
 fn bad(problem: Problem) -> Error {

@@ -9,6 +9,7 @@ mod deposit;
 mod error;
 mod file_name;
 mod names;
+mod registry;
 mod rows;
 mod store;
 mod support;

@@ -1,5 +1,6 @@
 //! A store in memory behind the router, and requests to it.
 
+mod community;
 mod log;
 mod principals;
 mod wire;
@@ -21,6 +22,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
+pub(crate) use self::community::{ADMIN_SECRET, Community, Member};
 pub(crate) use self::log::Log;
 pub(crate) use self::principals::{Tokens, Who, bearer};
 pub(crate) use self::wire::{Answer, Wire};

@@ -22,15 +22,16 @@ const INSERT_ROW: &str = "INSERT INTO artifacts (id, experiment, created_by, siz
      file_name, sha256, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const DELETE_ROW: &str = "DELETE FROM artifacts WHERE id = ?1";
 
+/// Whether it was not there yet.
 pub(super) fn insert_experiment(
     connection: &Connection,
     experiment: &Experiment,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let Experiment { id, created_at } = experiment;
-    connection
+    let inserted = connection
         .prepare_cached(INSERT_EXPERIMENT)?
         .execute(params![id.as_str(), created_at.as_microsecond()])?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 pub(super) fn insert_row(connection: &Connection, row: &Row) -> rusqlite::Result<()> {

@@ -9,7 +9,10 @@ use super::error::failed;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// Every migration, oldest first. One that was released is never changed: another is added.
-pub(super) const ALL: &[&str] = &[include_str!("migrations/0001_rows.sql")];
+pub(super) const ALL: &[&str] = &[
+    include_str!("migrations/0001_rows.sql"),
+    include_str!("migrations/0002_registry.sql"),
+];
 
 /// `PRAGMA application_id` of our files: the letters `Artf`, as `file` and others may show them.
 pub(super) const APPLICATION_ID: u32 = u32::from_be_bytes(*b"Artf");

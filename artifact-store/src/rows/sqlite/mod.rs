@@ -1,10 +1,12 @@
-//! Rows in one SQLite file.
+//! Rows and registry in one SQLite file.
 
 mod codec;
 mod connection;
 mod error;
 mod migrations;
 mod readers;
+mod registry;
+mod write;
 mod writer;
 
 use std::path::Path;
@@ -14,13 +16,14 @@ use async_trait::async_trait;
 use rusqlite::OptionalExtension;
 
 use self::readers::Readers;
-use self::writer::{Write, Writer};
+use self::write::Write;
+use self::writer::Writer;
 use super::Rows;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::names::ExperimentId;
 use crate::row::{Experiment, Row};
 
-/// Rows in one SQLite file, which any number of processes on one machine may use at once.
+/// Rows and registry in one SQLite file, which any number of processes on one machine may use at once.
 ///
 /// The file is created with mode 0600. It runs in WAL mode with `synchronous=FULL`: a write is in
 /// the log, and the log is synced, before `Ok` is returned. SQLite is compiled in.

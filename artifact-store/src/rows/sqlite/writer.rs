@@ -4,62 +4,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use artifact_backend::ArtifactId;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::codec;
 use super::error::{failed, is_failed_sync, kind_of};
+use super::write::{Refused, Write};
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::row::{Experiment, Row};
 
 /// How many writes may wait for the thread; the callers after them wait to wait.
 const QUEUE: usize = 1024;
 /// How many writes one transaction takes at most, so that the first of them is not kept waiting.
 const BATCH: usize = 512;
-
-/// One change. Each is one SQL statement, and a statement that fails undoes just itself (`ABORT`,
-/// the default of <https://sqlite.org/lang_conflict.html>): the transaction's others stay.
-#[derive(Debug)]
-pub(super) enum Write {
-    Experiment(Experiment),
-    Row(Box<Row>),
-    Delete(ArtifactId),
-}
-
-impl Write {
-    fn operation(&self) -> Operation {
-        match self {
-            Self::Experiment(_) => Operation::Experiment,
-            Self::Row(_) => Operation::InsertRow,
-            Self::Delete(_) => Operation::DeleteRow,
-        }
-    }
-
-    fn id(&self) -> Option<ArtifactId> {
-        match self {
-            Self::Experiment(_) => None,
-            Self::Row(row) => Some(row.id),
-            Self::Delete(id) => Some(*id),
-        }
-    }
-
-    fn apply(&self, connection: &Connection) -> rusqlite::Result<()> {
-        match self {
-            Self::Experiment(experiment) => codec::insert_experiment(connection, experiment),
-            Self::Row(row) => codec::insert_row(connection, row),
-            Self::Delete(id) => codec::delete_row(connection, *id),
-        }
-    }
-
-    fn fail(&self, kind: ErrorKind, detail: &'static str) -> Error {
-        let error = Error::new(kind, self.operation()).with_detail(detail);
-        match self.id() {
-            Some(id) => error.with_id(id),
-            None => error,
-        }
-    }
-}
 
 type Reply = oneshot::Sender<Result<()>>;
 
@@ -221,8 +176,8 @@ impl Work {
                 }
                 None => match refused.iter().position(|(refused, _)| *refused == at) {
                     Some(found) => {
-                        let (_, error) = refused.swap_remove(found);
-                        Err(failed(write.operation(), write.id(), error))
+                        let (_, why) = refused.swap_remove(found);
+                        Err(write.refused(why))
                     }
                     None => Ok(()),
                 },
@@ -239,7 +194,7 @@ impl Work {
         &mut self,
         batch: &mut Vec<(Write, Reply)>,
         close: &mut Option<Reply>,
-    ) -> rusqlite::Result<Vec<(usize, rusqlite::Error)>> {
+    ) -> rusqlite::Result<Vec<(usize, Refused)>> {
         if self.sync_failed {
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
             let detail = "a sync failed before; open the rows anew".to_owned();
@@ -261,12 +216,11 @@ impl Work {
             if reply.is_closed() {
                 continue;
             }
-            if let Err(error) = write.apply(&transaction) {
+            match write.apply(&transaction) {
+                Ok(()) => {}
                 // A full disk, for one, ends the whole transaction.
-                if transaction.is_autocommit() {
-                    return Err(error);
-                }
-                refused.push((at, error));
+                Err(Refused::Sql(error)) if transaction.is_autocommit() => return Err(error),
+                Err(why) => refused.push((at, why)),
             }
         }
         transaction.commit()?;

@@ -100,7 +100,7 @@ async fn the_file_is_as_durable_as_promised() {
     assert_eq!(text("PRAGMA journal_mode").unwrap(), "wal");
     let number = |sql: &str| other.query_row(sql, [], |row| row.get::<_, i64>(0));
     assert_eq!(number("PRAGMA application_id").unwrap(), 0x4172_7466);
-    assert_eq!(number("PRAGMA user_version").unwrap(), 1);
+    assert_eq!(number("PRAGMA user_version").unwrap(), 2);
 
     // Rows never change, not even by hand.
     rows.insert(&row(1)).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_newer_schema_is_refused() {
     let error = SqliteRows::open(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.detail().contains("schema version 7"), "{error}");
-    assert!(error.detail().contains("versions up to 1"), "{error}");
+    assert!(error.detail().contains("versions up to 2"), "{error}");
 }
 
 #[tokio::test]

@@ -99,7 +99,8 @@ async fn parsing_makes_nothing_and_opening_does() {
     if cfg!(feature = "sqlite") {
         let url = DatabaseUrl::parse(&text).unwrap();
         assert!(!path.exists());
-        assert_eq!(url.open().await.unwrap().experiments().await.unwrap(), []);
+        let opened = url.open().await.unwrap();
+        assert_eq!(opened.rows.experiments().await.unwrap(), []);
         assert!(path.exists());
     } else {
         let (kind, detail) = refused(&text);

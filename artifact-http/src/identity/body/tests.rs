@@ -1,0 +1,123 @@
+//! What is one JSON object of ours, and what is not.
+
+use axum::body::Body;
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::{LIMIT, Texts, parse, present, read};
+use crate::identity::text::Text;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sample {
+    #[serde(default, deserialize_with = "present")]
+    name: Option<Text>,
+    #[serde(default, deserialize_with = "present")]
+    labels: Option<Texts>,
+    #[serde(default, deserialize_with = "present")]
+    many: Option<Vec<String>>,
+}
+
+#[test]
+fn an_object_is_read() {
+    let full =
+        "\r\n\t {\"name\": \"a\", \"labels\": {\"k\": \"v\", \"\": \"\"}, \"many\": [\"x\"]} \n";
+    let sample: Sample = parse(full.as_bytes()).unwrap();
+    assert_eq!(sample.name, Some(Text::Plain("a".to_owned())));
+    assert_eq!(sample.labels.unwrap().0.len(), 2);
+    assert_eq!(sample.many.unwrap(), ["x"]);
+    let empty: Sample = parse(b"{}").unwrap();
+    assert!(empty.name.is_none() && empty.labels.is_none() && empty.many.is_none());
+    let escaped: Sample = parse(br#"{"name": "\ud83e\udd80 \u0000"}"#).unwrap();
+    assert_eq!(escaped.name, Some(Text::Plain("\u{1f980} \0".to_owned())));
+    let surrogate: Sample = parse(br#"{"name": "\ud800"}"#).unwrap();
+    assert_eq!(surrogate.name, Some(Text::Surrogate));
+}
+
+#[test]
+fn what_is_not_exactly_that_is_refused() {
+    let deep = format!(
+        "{{\"many\": {}{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    let texts: &[&[u8]] = &[
+        b"",
+        b" ",
+        b"null",
+        b"[]",
+        b"[\"a\"]",
+        b"\"a\"",
+        b"1",
+        b"{",
+        b"{}{}",
+        b"{} x",
+        b"{},",
+        b"\xef\xbb\xbf{}",
+        b"{\"name\": \"\xff\"}",
+        br#"{"name": null}"#,
+        br#"{"name": 1}"#,
+        br#"{"name": true}"#,
+        br#"{"name": ["a"]}"#,
+        br#"{"name": [97]}"#,
+        br#"{"name": {"a": "b"}}"#,
+        br#"{"name": "a", "name": "a"}"#,
+        br#"{"Name": "a"}"#,
+        br#"{"name": "a", "x": 1}"#,
+        br#"{"name": "a",}"#,
+        br#"{name: "a"}"#,
+        br#"{'name': "a"}"#,
+        b"{\"name\": \"a\nb\"}",
+        br#"{"labels": null}"#,
+        br#"{"labels": []}"#,
+        br#"{"labels": {"a": 1}}"#,
+        br#"{"labels": {"a": null}}"#,
+        br#"{"labels": {"a": "1", "a": "1"}}"#,
+        br#"{"labels": {"a": "\ud800"}}"#,
+        br#"{"many": null}"#,
+        br#"{"many": "x"}"#,
+        br#"{"many": [null]}"#,
+        br#"{"many": [1]}"#,
+        deep.as_bytes(),
+    ];
+    for text in texts {
+        let shown = String::from_utf8_lossy(&text[..text.len().min(60)]);
+        let problem = parse::<Sample>(text).unwrap_err();
+        assert_eq!(problem.status(), 400, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_bounded_and_json_by_name() {
+    let ask = async |content_type: Option<&str>, body: Vec<u8>| {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = content_type {
+            headers.insert("content-type", value.parse().unwrap());
+        }
+        let read = read::<Sample>(&headers, Body::from(body)).await;
+        read.map_or_else(|problem| problem.status().as_u16(), |_| 200)
+    };
+    for name in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/json;x",
+    ] {
+        assert_eq!(ask(Some(name), b"{}".to_vec()).await, 200, "{name}");
+    }
+    assert_eq!(ask(None, b"{}".to_vec()).await, 200);
+    for name in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonx",
+        "",
+    ] {
+        assert_eq!(ask(Some(name), b"{}".to_vec()).await, 415, "{name}");
+        // Without content there is nothing of that type.
+        assert_eq!(ask(Some(name), Vec::new()).await, 200, "{name}");
+    }
+    let mut exact = b"{}".to_vec();
+    exact.resize(LIMIT, b' ');
+    assert_eq!(ask(None, exact.clone()).await, 200);
+    exact.push(b' ');
+    assert_eq!(ask(None, exact).await, 413);
+}

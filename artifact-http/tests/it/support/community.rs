@@ -1,0 +1,179 @@
+//! A deployment with real workers and groups, registered over HTTP.
+
+use std::sync::Arc;
+
+use artifact_backend_mem::MemBackend;
+use artifact_http::{AdminToken, HttpConfig, RegistryAuthenticate, router_with_registry};
+use artifact_store::{ArtifactStore, Database, Experiment, MemoryRows, StoreConfig, Timestamp};
+use axum::Router;
+use axum::body::Body;
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use super::{BOUNDARY, ELSEWHERE, FILE, HOME, Reply, fetch_path, form, log, reply};
+
+pub(crate) const ADMIN_SECRET: &str = "canary-0b7d-admin-51ce";
+
+/// Who sends a request, and with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) principal: String,
+    pub(crate) secret: String,
+    pub(crate) home: &'static str,
+}
+
+impl Member {
+    pub(crate) fn admin() -> Self {
+        Self::new("admin", ADMIN_SECRET, HOME)
+    }
+
+    pub(crate) fn new(principal: &str, secret: &str, home: &'static str) -> Self {
+        Self {
+            principal: principal.to_owned(),
+            secret: secret.to_owned(),
+            home,
+        }
+    }
+
+    pub(crate) fn authorization(&self) -> String {
+        format!("Bearer {}:{}", self.principal, self.secret)
+    }
+}
+
+/// Two experiments, and whoever the test registers.
+#[derive(Debug, Clone)]
+pub(crate) struct Community {
+    pub(crate) database: Database,
+    pub(crate) router: Router,
+}
+
+impl Community {
+    pub(crate) async fn new() -> Self {
+        Self::on(Database::new(MemoryRows::new())).await
+    }
+
+    /// A server on this database, as another process on it would be.
+    pub(crate) async fn on(database: Database) -> Self {
+        log::subscribe();
+        let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
+        for name in [HOME, ELSEWHERE] {
+            let experiment = Experiment::new(name.parse().unwrap(), founded);
+            database.rows.create_experiment(&experiment).await.unwrap();
+        }
+        let admin = AdminToken::new(ADMIN_SECRET).unwrap();
+        let registry = RegistryAuthenticate::new(Arc::clone(&database.registry), admin);
+        let store = ArtifactStore::new(
+            Arc::new(MemBackend::default()),
+            Arc::clone(&database.rows),
+            StoreConfig::default(),
+        );
+        let config = HttpConfig::default();
+        let router = router_with_registry(store, Arc::new(registry), config);
+        Self { database, router }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        reply(self.router.clone(), request).await
+    }
+
+    /// A request under an experiment, `path` behind it, with this body.
+    pub(crate) async fn ask_in(
+        &self,
+        experiment: &str,
+        method: Method,
+        path: &str,
+        who: &Member,
+        body: impl Into<Body>,
+    ) -> Reply {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/v0/experiments/{experiment}{path}"))
+            .header("authorization", who.authorization())
+            .header("x-eden-experiment-id", experiment)
+            .header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// A request of the administrator in the first experiment.
+    pub(crate) async fn admin(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {
+        self.ask_in(HOME, method, path, &Member::admin(), body)
+            .await
+    }
+
+    pub(crate) async fn get(&self, path: &str, who: &Member) -> Reply {
+        self.ask_in(who.home, Method::GET, path, who, Body::empty())
+            .await
+    }
+
+    /// A new worker, who it is and its token.
+    pub(crate) async fn register(&self, home: &'static str) -> Member {
+        let admin = Member::admin();
+        let reply = self
+            .ask_in(home, Method::POST, "/workers", &admin, "{}")
+            .await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let worker = reply.json();
+        let text = |key: &str| worker[key].as_str().unwrap().to_owned();
+        Member::new(&text("worker_id"), &text("registration_token"), home)
+    }
+
+    /// A new group of these members; its id.
+    pub(crate) async fn group(&self, home: &str, members: &[&str]) -> String {
+        let body = json!({ "members": members }).to_string();
+        let admin = Member::admin();
+        let reply = self
+            .ask_in(home, Method::POST, "/groups", &admin, body)
+            .await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()["group_id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of the group `admins` or `orchestrators`.
+    pub(crate) async fn founding(&self, home: &str, name: &str) -> String {
+        let path = format!("/groups?name={name}");
+        let admin = Member::admin();
+        let reply = self
+            .ask_in(home, Method::GET, &path, &admin, Body::empty())
+            .await;
+        let groups = reply.json()["groups"].as_array().unwrap().clone();
+        assert_eq!(groups.len(), 1, "{groups:?}");
+        groups[0]["group_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Adds a member as the administrator; the group as it is then.
+    pub(crate) async fn add(&self, home: &str, group: &str, member: &str) -> Value {
+        let path = format!("/groups/{group}/members");
+        let body = json!({ "member_id": member }).to_string();
+        let admin = Member::admin();
+        let reply = self.ask_in(home, Method::POST, &path, &admin, body).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()
+    }
+
+    /// Deposits one byte; its URI.
+    pub(crate) async fn put(&self, who: &Member) -> String {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("/v0/experiments/{}/artifacts", who.home))
+            .header("authorization", who.authorization())
+            .header("x-eden-experiment-id", who.home)
+            .header(
+                "content-type",
+                format!("multipart/form-data; boundary={BOUNDARY}"),
+            );
+        let body = Body::from(form(&[(FILE, b"x")]));
+        let reply = self.send(request.body(body).unwrap()).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        reply.json()["artifacts_uri"].as_str().unwrap().to_owned()
+    }
+
+    /// The status of a fetch in the principal's own experiment.
+    pub(crate) async fn fetch(&self, who: &Member, uri: &str) -> u16 {
+        let request = Request::builder()
+            .uri(fetch_path(who.home, uri))
+            .header("authorization", who.authorization())
+            .header("x-eden-experiment-id", who.home);
+        let reply = self.send(request.body(Body::empty()).unwrap()).await;
+        reply.status.as_u16()
+    }
+}
