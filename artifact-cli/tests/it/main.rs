@@ -14,6 +14,8 @@ mod many;
 mod quick_start;
 mod ready;
 mod refusals;
+mod registry;
+mod resume;
 mod shutdown;
 mod slow;
 #[cfg(feature = "tls")]
