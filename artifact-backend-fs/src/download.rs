@@ -23,7 +23,7 @@ pub(crate) fn stream(
     id: ArtifactId,
     range: ByteRange,
 ) -> Result<Download> {
-    let Blob { file, size } = blob;
+    let Blob { file, size, stamp } = blob;
     let range = range
         .resolve(size)
         .map_err(|range| Error::invalid_range(Operation::Download, id, range))?;
@@ -52,5 +52,9 @@ pub(crate) fn stream(
             Ok(Some((piece, at + length)))
         }
     });
-    Ok(Download::new(id, size, range, pieces.boxed()))
+    let download = Download::new(id, size, range, pieces.boxed());
+    Ok(match stamp {
+        Some(stamp) => download.with_stamp(stamp),
+        None => download,
+    })
 }

@@ -5,7 +5,9 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, SystemTime};
 
-use artifact_backend::{ArtifactId, BlobStat, Error, ErrorKind, Operation, Result};
+use artifact_backend::{
+    ArtifactId, BlobStat, Clock as _, Error, ErrorKind, Operation, Result, Stamp, SystemClock,
+};
 use bytes::Bytes;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::{Errno, ReadWriteFlags};
@@ -24,6 +26,8 @@ pub(crate) const BLOB_MODE: u32 = 0o400;
 pub(crate) struct Blob {
     pub(crate) file: File,
     pub(crate) size: u64,
+    /// From when it was looked at, if it can show a later change.
+    pub(crate) stamp: Option<Stamp>,
 }
 
 /// Opens a blob, and makes sure that it is one.
@@ -39,6 +43,7 @@ pub(crate) fn open(root: &Root, operation: Operation, id: ArtifactId) -> Result<
     Ok(Blob {
         file: file.into(),
         size,
+        stamp: stamp_of(root, &stat),
     })
 }
 
@@ -65,6 +70,22 @@ pub(crate) fn modified(stat: &Stat) -> SystemTime {
     let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
     let nanos = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
     SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos)
+}
+
+/// A change later than this after the last one has another time. The clock of file systems goes by the
+/// kernel's ticks, of up to 10 ms each.
+const TICKS: Duration = Duration::from_millis(50);
+
+/// The inode, and when it was last changed in any way: the one time that nobody sets by hand (inode(7)).
+/// `None` where the last change is so young that another could have the same time, or where that time is
+/// of another machine's clock.
+fn stamp_of(root: &Root, stat: &Stat) -> Option<Stamp> {
+    let seconds = u64::try_from(stat.st_ctime).ok()?;
+    let nanos = u32::try_from(stat.st_ctime_nsec).ok()?;
+    let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
+    let age = SystemClock.now().duration_since(changed).ok()?;
+    let tells = root.is_local() && age > TICKS;
+    tells.then(|| Stamp::new([stat.st_ino, seconds, nanos.into()]))
 }
 
 fn not_opened(root: &Root, operation: Operation, id: ArtifactId, errno: Errno) -> Error {
@@ -225,6 +246,7 @@ pub(crate) fn open_cached(
     Ok(Some(Blob {
         file: file.into(),
         size,
+        stamp: stamp_of(root, &stat),
     }))
 }
 

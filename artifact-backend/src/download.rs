@@ -12,6 +12,7 @@ use futures_core::stream::BoxStream;
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::id::ArtifactId;
+use crate::stamp::Stamp;
 
 /// A blob, or a range of one, on its way out: its total size, the range, and a stream of pieces.
 ///
@@ -26,6 +27,7 @@ pub struct Download {
     size: u64,
     range: Range<u64>,
     left: u64,
+    stamp: Option<Stamp>,
     stream: Option<BoxStream<'static, Result<Bytes>>>,
 }
 
@@ -52,8 +54,23 @@ impl Download {
             size,
             range,
             left,
+            stamp: None,
             stream: Some(stream),
         }
+    }
+
+    /// For implementors: the same, of a storage in this state. Only where that is known without asking
+    /// the storage once more.
+    #[must_use = "this gives the download back, it does not change it in place"]
+    pub fn with_stamp(mut self, stamp: Stamp) -> Self {
+        self.stamp = Some(stamp);
+        self
+    }
+
+    /// The state of what the blob is stored in, from when the download was opened; `None` where the
+    /// backend does not tell.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.stamp
     }
 
     /// The size of the whole blob, in bytes.

@@ -10,6 +10,7 @@ mod id;
 mod inventory;
 pub mod random;
 mod range;
+mod stamp;
 mod upload;
 mod uri;
 
@@ -22,5 +23,6 @@ pub use ext::{ArtifactBackendExt, StreamUploadError};
 pub use id::{ArtifactId, ParseIdError};
 pub use inventory::{ArtifactInventory, BlobList, BlobStat, SweepReport};
 pub use range::{ByteRange, RangeNotSatisfiable};
+pub use stamp::Stamp;
 pub use upload::Upload;
 pub use uri::{ArtifactUri, InvalidUriPrefix, ParseUriError, UriPrefix};

@@ -77,7 +77,7 @@ pub(crate) async fn fetch(service: &Service, admitted: Admitted) -> Result<Respo
                 .store
                 .read(&grant, byte_range(&wanted, row.size))
                 .await?,
-            Arc::clone(&row),
+            row.id,
         )
     };
     let mut response = Response::new(body);

@@ -41,6 +41,10 @@ impl ReadGrant {
     pub fn row(&self) -> &Row {
         &self.row
     }
+
+    pub(crate) fn shared_row(&self) -> &Arc<Row> {
+        &self.row
+    }
 }
 
 /// Decides whether `principal` may read the artifact of `row`.

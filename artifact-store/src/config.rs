@@ -23,6 +23,11 @@ pub struct StoreConfig {
     /// its row is being written. Hence no shorter than minutes in earnest: the other half must
     /// outlast the writing of one row and all differences between clocks.
     pub grace_period: Duration,
+    /// Memory for artifacts that were read whole lately, verified: those are not read and hashed again
+    /// while their blobs lie untouched. 64 MiB by default, zero for none; one artifact takes an eighth
+    /// of it at most. Only for backends whose downloads tell their
+    /// [`stamp`](artifact_backend::Download::stamp): those on a local folder do.
+    pub verified_cache_bytes: usize,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -33,6 +38,7 @@ impl Default for StoreConfig {
             max_artifact_bytes: 100 << 20,
             small_deposit_bytes: 1 << 20,
             grace_period: Duration::from_hours(24),
+            verified_cache_bytes: 64 << 20,
             clock: Arc::new(SystemClock),
         }
     }
@@ -57,6 +63,13 @@ impl StoreConfig {
     #[must_use = "this gives the settings back, it does not change them in place"]
     pub fn with_grace_period(mut self, period: Duration) -> Self {
         self.grace_period = period;
+        self
+    }
+
+    /// The same settings with so much memory for what was read lately, in bytes.
+    #[must_use = "this gives the settings back, it does not change them in place"]
+    pub fn with_verified_cache_bytes(mut self, bytes: usize) -> Self {
+        self.verified_cache_bytes = bytes;
         self
     }
 

@@ -23,10 +23,13 @@ mod location;
 
 mod config;
 mod deposit;
+mod experiment_cache;
 mod hasher;
 mod row_cache;
 mod store;
 mod streaming;
+mod verified_cache;
+mod verify;
 
 pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest};
 pub use authorize::{ReadGrant, authorize};

@@ -9,10 +9,13 @@ use crate::authorize::ReadGrant;
 use crate::config::StoreConfig;
 use crate::deposit::{Deposit, NewArtifact};
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::experiment_cache::ExperimentCache;
 use crate::names::ExperimentId;
 use crate::row::{Experiment, Row};
 use crate::row_cache::RowCache;
 use crate::rows::Rows;
+use crate::verified_cache::VerifiedCache;
+use crate::verify::verified;
 
 /// Bytes in a backend and rows beside them: deposit, find, read.
 ///
@@ -29,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) rows: Arc<dyn Rows>,
     pub(crate) config: StoreConfig,
     cache: RowCache,
+    experiments: ExperimentCache,
+    pub(crate) verified: VerifiedCache,
 }
 
 impl ArtifactStore {
@@ -38,12 +43,15 @@ impl ArtifactStore {
         rows: Arc<dyn Rows>,
         config: StoreConfig,
     ) -> Self {
+        let verified = VerifiedCache::new(config.verified_cache_bytes);
         Self {
             shared: Arc::new(Shared {
                 backend,
                 rows,
                 config,
                 cache: RowCache::default(),
+                experiments: ExperimentCache::default(),
+                verified,
             }),
         }
     }
@@ -53,13 +61,21 @@ impl ArtifactStore {
         &self.shared.config
     }
 
-    /// Finds an experiment.
+    /// Finds an experiment. One that was found before is found without asking the rows again: an
+    /// experiment never changes, and never ends.
     ///
     /// # Errors
     ///
     /// `Unavailable` and the operator's kinds.
     pub async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {
-        self.shared.rows.experiment(id).await
+        if let Some(known) = self.shared.experiments.get(id) {
+            return Ok(Some(known));
+        }
+        let found = self.shared.rows.experiment(id).await?;
+        if let Some(experiment) = &found {
+            self.shared.experiments.insert(experiment);
+        }
+        Ok(found)
     }
 
     /// Begins a deposit. Nothing is written to the backend before the first bytes are.
@@ -103,7 +119,13 @@ impl ArtifactStore {
     /// Opens the bytes of an artifact, or a range of them.
     ///
     /// The range is resolved against the size in the row; the stream then delivers exactly that
-    /// many bytes or ends with an error. Dropping it stops the work behind it.
+    /// many bytes or ends with an error. A whole artifact is checked against the SHA-256 of its row on
+    /// the way: where it is not what was deposited, the stream ends with `Corrupt` in place of its last
+    /// piece. Dropping it stops the work behind it.
+    ///
+    /// Whole artifacts are kept in memory once they were verified, see
+    /// [`StoreConfig::verified_cache_bytes`](crate::StoreConfig::verified_cache_bytes); the backend is
+    /// asked all the same whether the blob is there, and as it was.
     ///
     /// # Errors
     ///
@@ -111,9 +133,9 @@ impl ArtifactStore {
     /// but no blob, or one of another size. `NotFound` when the row was deleted since it was
     /// found. `Unavailable` and the operator's kinds.
     pub async fn read(&self, grant: &ReadGrant, range: ByteRange) -> Result<Download> {
-        let row = grant.row();
+        let row = grant.shared_row();
         let fail = |kind| Error::new(kind, Operation::Read).with_id(row.id);
-        range.resolve(row.size).map_err(|error| {
+        let wanted = range.resolve(row.size).map_err(|error| {
             fail(ErrorKind::InvalidRange)
                 .with_blob_size(error.size)
                 .with_source(error)
@@ -132,22 +154,26 @@ impl ArtifactStore {
             }
             Err(error) => return Err(Error::backend(Operation::Read, error).with_id(row.id)),
         };
-        if download.size() == row.size {
-            Ok(download)
-        } else {
+        if download.size() != row.size {
             let detail = format!(
                 "the stored blob has {} bytes, its row says {}",
                 download.size(),
                 row.size
             );
-            Err(fail(ErrorKind::Corrupt).with_detail(detail))
+            return Err(fail(ErrorKind::Corrupt).with_detail(detail));
         }
+        Ok(if wanted == (0..row.size) {
+            verified(&self.shared, row, download)
+        } else {
+            download
+        })
     }
 
-    /// Drops a row from the cache of this process. For maintenance, after
+    /// Drops a row, and the bytes, from the caches of this process. For maintenance, after
     /// [`Rows::delete`]: from then on [`row`](Self::row) does not find it.
     pub fn forget(&self, id: ArtifactId) {
         self.shared.cache.forget(id);
+        self.shared.verified.forget(id);
     }
 
     /// What it means that a blob is not there although its row was found, perhaps in the cache:

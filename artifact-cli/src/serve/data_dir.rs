@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
-use artifact_store::{ArtifactStore, Backend, Database, Experiment, StoreConfig};
+use artifact_store::{ArtifactStore, Backend, Database, Experiment, Registry, StoreConfig};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::plan::Plan;
@@ -18,6 +19,7 @@ const LOCK: &str = "lock";
 /// Everything open that a server needs.
 pub(crate) struct Opened {
     pub(crate) store: ArtifactStore,
+    pub(crate) registry: Arc<dyn Registry>,
     pub(crate) backend: Backend,
     pub(crate) token: String,
     // The last field: the lock is given back once the rest is closed.
@@ -61,6 +63,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
 
     Ok(Opened {
         store: ArtifactStore::new(backend.backend(), database.rows, config),
+        registry: database.registry,
         backend,
         token,
         _lock: lock,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use artifact_http::{AdminToken, HttpConfig};
+use artifact_http::{AdminToken, HttpConfig, RegistryAuthenticate};
 
 use self::accept::Ended;
 use self::connection::Front;
@@ -60,10 +60,11 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
     if tls.is_some() {
         config = config.with_https();
     }
-    let authenticator = AdminToken::new(&opened.token)?;
-    let router = artifact_http::router(
+    let admin = AdminToken::new(&opened.token)?;
+    let registry = RegistryAuthenticate::new(Arc::clone(&opened.registry), admin);
+    let router = artifact_http::router_with_registry(
         opened.store.clone(),
-        Arc::new(authenticator),
+        Arc::new(registry),
         config.clone(),
     );
 

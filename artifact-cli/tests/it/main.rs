@@ -21,3 +21,4 @@ mod slow;
 #[cfg(feature = "tls")]
 mod tls;
 mod unix_socket;
+mod workers;

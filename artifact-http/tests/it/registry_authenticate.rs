@@ -80,17 +80,17 @@ async fn a_token_is_nowhere_but_in_the_answer_that_gives_it() {
     let reply = community.admin(Method::POST, &path, "").await.json();
     let fresh = reply["registration_token"].as_str().unwrap().to_owned();
     let member = Member::new(&worker.principal, &fresh, HOME);
-    let mut told = String::new();
+    let mut told = Vec::new();
     for who in [&worker, &member] {
         for path in ["", "/workers", "/whoami", "/groups", "/nothing"] {
             let reply = community.get(path, who).await;
-            told += &format!("{:?} {}", reply.headers, reply.text());
+            told.push(format!("{:?} {}", reply.headers, reply.text()));
         }
         let body = format!("{{\"{}\": 1}}", "x".repeat(300));
         let reply = community
             .ask_in(HOME, Method::POST, "/workers", who, body)
             .await;
-        told += &reply.text();
+        told.push(reply.text());
     }
     let stored = community
         .database
@@ -99,11 +99,10 @@ async fn a_token_is_nowhere_but_in_the_answer_that_gives_it() {
     let stored = stored.await.unwrap().unwrap();
     let admin = AdminToken::new(crate::support::ADMIN_SECRET).unwrap();
     let registry = Arc::clone(&community.database.registry);
-    told += &format!(
-        "{stored:?} {:?}",
-        RegistryAuthenticate::new(registry, admin)
-    );
-    told += &log.text();
+    let registry = RegistryAuthenticate::new(registry, admin);
+    told.push(format!("{stored:?} {registry:?}"));
+    told.push(log.text());
+    let told = told.concat();
     let phc = stored.hash.as_phc();
     assert!(phc.starts_with("$argon2id$v=19$"), "{phc}");
     for secret in [&worker.secret, &fresh, phc, crate::support::ADMIN_SECRET] {

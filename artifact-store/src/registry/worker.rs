@@ -76,7 +76,7 @@ impl Labels {
             .0
             .iter()
             .map(|(key, value)| (key.clone(), value.clone()));
-        serde_json::Value::from_iter(labels).to_string()
+        labels.collect::<serde_json::Value>().to_string()
     }
 
     /// The labels that [`to_json`](Self::to_json) wrote.

@@ -13,3 +13,5 @@ mod registry;
 mod rows;
 mod store;
 mod support;
+#[cfg(feature = "fs")]
+mod verified;

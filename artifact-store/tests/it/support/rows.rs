@@ -16,6 +16,7 @@ pub(crate) struct FaultyRows {
     insert_fault: Mutex<Option<Fault>>,
     inserted: Mutex<Vec<ArtifactId>>,
     gets: Mutex<u32>,
+    experiment_gets: Mutex<u32>,
 }
 
 impl FaultyRows {
@@ -25,6 +26,7 @@ impl FaultyRows {
             insert_fault: Mutex::default(),
             inserted: Mutex::default(),
             gets: Mutex::default(),
+            experiment_gets: Mutex::default(),
         }
     }
 
@@ -42,6 +44,11 @@ impl FaultyRows {
     pub(crate) fn gets(&self) -> u32 {
         *self.gets.lock().unwrap()
     }
+
+    /// How often an experiment was asked for.
+    pub(crate) fn experiment_gets(&self) -> u32 {
+        *self.experiment_gets.lock().unwrap()
+    }
 }
 
 #[async_trait]
@@ -51,6 +58,7 @@ impl Rows for FaultyRows {
     }
 
     async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {
+        *self.experiment_gets.lock().unwrap() += 1;
         self.inner.experiment(id).await
     }
 
