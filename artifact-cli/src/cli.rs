@@ -9,9 +9,9 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use tokio::runtime::Runtime;
 
 use crate::settings::{Command, Environment, Kind, SETTINGS, load};
-use crate::{failure, get, output, put, serve, settings};
+use crate::{failure, get, output, put, registry, serve, settings};
 
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed while working, 2 refused before anything was done.
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
@@ -45,6 +45,16 @@ pub(crate) fn command() -> clap::Command {
                 .value_name("NAME")
                 .help("File name to record [default: the name of FILE]"),
         )
+        .arg(
+            Arg::new("allow-orphans")
+                .long("allow-orphans")
+                .action(ArgAction::SetTrue)
+                .help(
+                    "Deposit FILE again too where the answer was lost; it may then be there twice, \
+                     once under a URI that nobody learnt",
+                ),
+        )
+        .arg(json())
         .after_help(EXIT_CODES);
     let get = clap::Command::new("get")
         .about("Fetch an artifact and verify its SHA-256")
@@ -73,17 +83,28 @@ pub(crate) fn command() -> clap::Command {
         .subcommand(with_settings(serve, Command::Serve))
         .subcommand(with_settings(put, Command::Put))
         .subcommand(with_settings(get, Command::Get))
+        .subcommand(registry::worker_command())
+        .subcommand(registry::group_command())
+        .subcommand(registry::whoami_command())
 }
 
-fn path(name: &'static str) -> Arg {
+/// The flag of every command that gives something which a program may want to read.
+pub(crate) fn json() -> Arg {
+    Arg::new("json")
+        .long("json")
+        .action(ArgAction::SetTrue)
+        .help("Write one line of JSON to standard output")
+}
+
+pub(crate) fn path(name: &'static str) -> Arg {
     Arg::new(name).value_parser(value_parser!(PathBuf))
 }
 
-fn text(name: &'static str) -> Arg {
+pub(crate) fn text(name: &'static str) -> Arg {
     Arg::new(name).value_parser(NonEmptyStringValueParser::new())
 }
 
-fn with_settings(mut command: clap::Command, of: Command) -> clap::Command {
+pub(crate) fn with_settings(mut command: clap::Command, of: Command) -> clap::Command {
     for setting in SETTINGS.iter().filter(|setting| setting.is_of(of)) {
         let Some(flag) = setting.flag else {
             continue;
@@ -151,6 +172,14 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         Some(("get", matches)) => {
             let loaded = load(Command::Get, matches, &environment)?;
             block_on(get::run(matches, &loaded))
+        }
+        Some((name @ ("worker" | "group" | "whoami"), matches)) => {
+            let (name, matches) = match matches.subcommand() {
+                Some((of, matches)) => (format!("{name} {of}"), matches),
+                None => (name.to_owned(), matches),
+            };
+            let loaded = load(Command::Registry, matches, &environment)?;
+            block_on(registry::run(&name, matches, &loaded))
         }
         _ => unreachable!("clap asks for one of the commands above"),
     }

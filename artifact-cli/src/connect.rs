@@ -1,12 +1,12 @@
-//! What `put` and `get` share: which server, which experiment, and who asks.
+//! What the client commands share: which server, which experiment, and who asks.
 
 use anyhow::{Result, anyhow};
-use artifact_client::{Client, Credential, ErrorKind};
+use artifact_client::{Client, Credential, ErrorKind, RetryPolicy};
 
 use crate::failure::{interrupted, setup, setup_from};
-use crate::files;
 use crate::settings::{Key, Loaded};
 use crate::signals::Signals;
+use crate::{files, output};
 
 const HOW: &str = "give --admin-token-file, --credential-file, ARTIFACT_ADMIN_TOKEN or \
                    ARTIFACT_CREDENTIAL";
@@ -14,12 +14,19 @@ const HOW: &str = "give --admin-token-file, --credential-file, ARTIFACT_ADMIN_TO
 /// A client as the settings say.
 pub(crate) fn client(loaded: &Loaded) -> Result<Client> {
     let credential = credential(loaded)?;
+    let retries = loaded.number(Key::Retries)?.unwrap_or_default();
+    let retries = u32::try_from(retries).unwrap_or(u32::MAX);
     Client::builder(
         loaded.text(Key::Server),
         loaded.text(Key::Experiment),
         credential,
     )
     .with_stall_timeout(loaded.seconds(Key::StallTimeout)?)
+    .with_retry_policy(RetryPolicy::default().with_retries(retries))
+    .with_on_retry(|error, pause| {
+        let seconds = pause.as_secs_f64();
+        output::note(format_args!("{error}; again in {seconds:.1} s"));
+    })
     .build()
     .map_err(|error| {
         let which = match error.detail() {

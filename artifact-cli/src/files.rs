@@ -2,9 +2,12 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
 use rustix::fs::{Mode, OFlags};
 
 use crate::failure::{setup, setup_from};
@@ -17,6 +20,32 @@ const MAX_SMALL_FILE: u64 = 1024 * 1024;
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+}
+
+/// How much of a file is read at a time, in bytes.
+pub(crate) const READ_SIZE: usize = 256 * 1024;
+
+/// A regular file from its beginning to its end. Each stream has a position of its own, so several may
+/// read one file.
+pub(crate) fn pieces(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::try_unfold((file, 0), |(file, at)| async move {
+        let read = move || loop {
+            let mut piece = vec![0; READ_SIZE];
+            match file.read_at(&mut piece, at) {
+                Ok(length) => {
+                    piece.truncate(length);
+                    return Ok((file, Bytes::from(piece)));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        };
+        let (file, piece) = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(io::Error::other)??;
+        let next = at + piece.len() as u64;
+        Ok((!piece.is_empty()).then_some((piece, (file, next))))
+    })
 }
 
 /// A small regular file as text.
@@ -75,12 +104,21 @@ pub(crate) fn create_secret(path: &Path, secret: &str) -> io::Result<()> {
     let folder = parent(path);
     // Created 0600 under a name of its own; only the whole file gets the name that is looked for.
     let mut file = tempfile::Builder::new()
-        .prefix(".admin-token-")
+        .prefix(".artifact-secret-")
         .tempfile_in(folder)?;
     writeln!(file, "{secret}")?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
     open(folder)?.sync_all()
+}
+
+/// Sees that a file could be made here: its folder is there and takes one.
+pub(crate) fn check_new_file(path: &Path) -> io::Result<()> {
+    if path.file_name().is_none() {
+        return Err(io::Error::other("it is no name of a file"));
+    }
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    Ok(rustix::fs::access(parent(path), access)?)
 }
 
 /// Makes one folder of mode 0700, durably; whether it was made now.

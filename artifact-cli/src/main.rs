@@ -13,6 +13,7 @@ mod connect;
 mod get;
 mod progress;
 mod put;
+mod registry;
 
 use std::process::ExitCode;
 

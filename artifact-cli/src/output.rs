@@ -31,6 +31,18 @@ pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Text of others as it may stand on one line of a terminal: what is invisible is escaped.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\'' | '"' => shown.push(c),
+            c => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
+}
+
 /// A word as a POSIX shell takes it, quoted where it must be.
 pub(crate) fn shell_word(word: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._/:=@%+,".contains(&b);
@@ -43,7 +55,14 @@ pub(crate) fn shell_word(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shell_word;
+    use super::{printable, shell_word};
+
+    #[test]
+    fn what_is_invisible_is_escaped() {
+        assert_eq!(printable("it's na\u{ef}ve"), "it's na\u{ef}ve");
+        assert_eq!(printable("a\tb\n\u{202e}\u{1b}"), r"a\tb\n\u{202e}\u{1b}");
+        assert_eq!(printable(r"\n"), r"\\n");
+    }
 
     #[test]
     fn a_word_is_quoted_only_where_it_must_be() {

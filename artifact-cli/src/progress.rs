@@ -43,7 +43,12 @@ impl Progress {
 
     /// So many bytes more are done.
     pub(crate) fn advance(&mut self, bytes: usize) {
-        self.done += bytes as u64;
+        self.set(self.done + bytes as u64);
+    }
+
+    /// So many bytes are done in all.
+    pub(crate) fn set(&mut self, done: u64) {
+        self.done = done;
         match &mut self.shown {
             Shown::Bar(bar) => bar.set_position(self.done),
             Shown::Lines { next } => {

@@ -6,17 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use artifact_client::{Body, DepositOptions};
 use clap::ArgMatches;
-use futures_util::TryStreamExt;
-use tokio_util::io::ReaderStream;
+use serde_json::json;
 
 use crate::connect::{client, failed, until_interrupted};
 use crate::failure::{setup, setup_from};
 use crate::progress::Progress;
 use crate::settings::Loaded;
 use crate::{files, output};
-
-/// How much is read at a time, in bytes.
-const READ_SIZE: usize = 256 * 1024;
 
 pub(crate) async fn run(matches: &ArgMatches, loaded: &Loaded) -> Result<()> {
     let client = client(loaded)?;
@@ -28,33 +24,33 @@ pub(crate) async fn run(matches: &ArgMatches, loaded: &Loaded) -> Result<()> {
     options.content_type = matches.get_one::<String>("content-type").cloned();
     options.file_name = matches.get_one::<String>("file-name").cloned();
 
-    let reader: Box<dyn tokio::io::AsyncRead + Send + Unpin> = if file == stdin {
-        Box::new(tokio::io::stdin())
+    options.orphans_allowed = matches.get_flag("allow-orphans");
+
+    let body = if file == stdin {
+        Body::from_reader(tokio::io::stdin())
     } else {
-        let (reader, size) = open(file)?;
+        let (body, size) = open(file)?;
         options.size = size;
         if options.file_name.is_none() {
             let name = file.file_name();
             options.file_name = name.map(|name| name.to_string_lossy().into_owned());
         }
-        Box::new(reader)
+        body
     };
 
     let progress = Progress::new("put", options.size, true);
     // Shared with the body, which belongs to the connection and may outlive the answer.
     let progress = Arc::new(Mutex::new(Some(progress)));
-    let advance = {
+    let options = {
         let progress = Arc::clone(&progress);
-        move |bytes: usize| {
+        options.with_progress(move |done| {
             if let Some(progress) = lock(&progress).as_mut() {
-                progress.advance(bytes);
+                progress.set(done.bytes);
             }
-        }
+        })
     };
-    let stream = ReaderStream::with_capacity(reader, READ_SIZE)
-        .inspect_ok(move |piece| advance(piece.len()));
     let deposit = async {
-        let deposited = client.deposit(Body::from_stream(stream), options).await;
+        let deposited = client.deposit(body, options).await;
         deposited.map_err(|error| failed(error, loaded))
     };
     let deposited = until_interrupted(deposit).await;
@@ -63,6 +59,14 @@ pub(crate) async fn run(matches: &ArgMatches, loaded: &Loaded) -> Result<()> {
 
     output::note(format_args!("size {} bytes", deposited.size_bytes));
     output::note(format_args!("sha256 {}", deposited.sha256));
+    if matches.get_flag("json") {
+        return output::data(json!({
+            "artifacts_uri": deposited.uri,
+            "size_bytes": deposited.size_bytes,
+            "content_type": deposited.content_type,
+            "sha256": deposited.sha256.to_string(),
+        }));
+    }
     output::data(deposited.uri)
 }
 
@@ -70,8 +74,9 @@ fn lock(progress: &Mutex<Option<Progress>>) -> std::sync::MutexGuard<'_, Option<
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Opens what is to be deposited; its size is known of a regular file only.
-fn open(path: &Path) -> Result<(tokio::fs::File, Option<u64>)> {
+/// Opens what is to be deposited. Of a regular file the size is known, and it can be read again; a
+/// pipe is read once.
+fn open(path: &Path) -> Result<(Body, Option<u64>)> {
     let shown = path.display();
     let opened = files::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) =
@@ -81,6 +86,12 @@ fn open(path: &Path) -> Result<(tokio::fs::File, Option<u64>)> {
             "{shown} is a folder; give a file, or pipe an archive into -"
         )));
     }
-    let size = metadata.is_file().then_some(metadata.len());
-    Ok((tokio::fs::File::from_std(file), size))
+    if metadata.is_file() {
+        let file = Arc::new(file);
+        let body = Body::repeatable(move || files::pieces(Arc::clone(&file)));
+        Ok((body, Some(metadata.len())))
+    } else {
+        let body = Body::from_reader(tokio::fs::File::from_std(file));
+        Ok((body, None))
+    }
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
@@ -111,6 +112,21 @@ impl Client {
             retries.wait(error).await?;
         }
     }
+}
+
+/// Everything but the unreserved characters of RFC 3986. A space becomes `%20`, never `+`, which is a
+/// plus where a server reads a query by that RFC alone.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// An address with one parameter.
+pub(crate) fn with_parameter(mut url: Url, name: &str, value: &str) -> Url {
+    let value = utf8_percent_encode(value, RESERVED);
+    url.set_query(Some(&format!("{name}={value}")));
+    url
 }
 
 /// The error of a transfer that stands still.

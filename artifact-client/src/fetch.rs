@@ -12,7 +12,7 @@ use reqwest::header::{CONTENT_RANGE, RANGE};
 use reqwest::{Method, Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
-use crate::client::Client;
+use crate::client::{Client, with_parameter};
 use crate::content_range::ContentRange;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::metadata::{Head, Metadata, text};
@@ -189,9 +189,7 @@ impl Client {
     }
 
     fn artifact(&self, uri: &str) -> Url {
-        let mut url = self.artifacts();
-        url.query_pairs_mut().append_pair("uri", uri);
-        url
+        with_parameter(self.artifacts(), "uri", uri)
     }
 }
 

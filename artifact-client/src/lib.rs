@@ -21,6 +21,8 @@ mod metadata;
 mod repr_digest;
 mod transfer;
 
+mod registry;
+
 pub use artifact_backend::{ByteRange, Sha256Digest};
 
 pub use body::Body;
@@ -33,4 +35,7 @@ pub use fetch::{FetchOptions, Fetched};
 pub use metadata::Metadata;
 pub use problem::Problem;
 pub use progress::Progress;
+pub use registry::{
+    Experiment, Group, NewGroup, NewWorker, RegisteredWorker, RegistrationToken, Whoami, Worker,
+};
 pub use retry::RetryPolicy;

@@ -35,7 +35,7 @@ const TAIL: &str = "
 | 0 | done; of `serve`: stopped by a signal, with everything that was in flight finished |
 | 1 | failed while working: the server refused, the connection broke, a digest did not match, or requests in flight had to be cut |
 | 2 | refused before anything was done: a wrong flag or setting, an address or a folder in use, a file that is there already |
-| 130, 143 | `put` or `get` was stopped by Ctrl-C or SIGTERM, and left no file |
+| 130, 143 | a client command was stopped by Ctrl-C or SIGTERM; `get` left no file |
 | 141 | whoever read standard output went away |
 ";
 
@@ -43,7 +43,10 @@ fn reference() -> String {
     let mut text = HEAD.to_owned();
     for (command, title) in [
         (Command::Serve, "`artifact serve`"),
-        (Command::Put, "`artifact put` and `artifact get`"),
+        (
+            Command::Put,
+            "`artifact put`, `get`, `worker`, `group` and `whoami`",
+        ),
     ] {
         let _ = writeln!(
             text,

@@ -35,6 +35,7 @@ pub(crate) enum Key {
     Experiment,
     CredentialFile,
     Credential,
+    Retries,
     StallTimeout,
 }
 
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Serve,
     Put,
     Get,
+    /// `worker`, `group` and `whoami`: one client and its settings.
+    Registry,
 }
 
 /// How a setting is written.
@@ -82,8 +85,13 @@ pub(crate) struct Setting {
 }
 
 const SERVE: &[Command] = &[Command::Serve];
-const CLIENT: &[Command] = &[Command::Put, Command::Get];
-const ALL: &[Command] = &[Command::Serve, Command::Put, Command::Get];
+const CLIENT: &[Command] = &[Command::Put, Command::Get, Command::Registry];
+const ALL: &[Command] = &[
+    Command::Serve,
+    Command::Put,
+    Command::Get,
+    Command::Registry,
+];
 
 /// The one variable that is not named after its setting: other programs read it too.
 pub(crate) const PGPASSWORD: &str = "PGPASSWORD";
@@ -272,7 +280,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         default: Some("default"),
         secret: false,
         commands: CLIENT,
-        doc: "Experiment that the artifact belongs to",
+        doc: "Experiment that is meant",
     },
     Setting {
         key: Key::CredentialFile,
@@ -312,7 +320,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         secret: false,
         commands: ALL,
         doc: "File with the admin token, which only its owner can read. The server generates the \
-              default one where it is not there; put and get have no default",
+              default one where it is not there; its clients have no default",
     },
     Setting {
         key: Key::AdminToken,
@@ -503,6 +511,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
         secret: false,
         commands: SERVE,
         doc: "How the log is written: for people, or as one JSON object a line",
+    },
+    Setting {
+        key: Key::Retries,
+        name: "retries",
+        flag: Some("retries"),
+        env: Some("ARTIFACT_RETRIES"),
+        in_file: true,
+        kind: Kind::Number,
+        placeholder: "N",
+        default: Some("5"),
+        secret: false,
+        commands: CLIENT,
+        doc: "How often in a row what is safe is tried again, or a broken fetch resumed, without a new \
+              byte; 0 for never",
     },
     Setting {
         key: Key::StallTimeout,

@@ -200,6 +200,19 @@ fn a_server_that_is_not_there_is_one_line_and_exit_code_1() {
             .starts_with(&format!("error: no server answers at {url}; ")),
         "{put:?}"
     );
+    // What can be sent again is, and each further try is told of.
+    std::fs::File::create_new(folder.path().join("file")).unwrap();
+    let mut command = artifact(folder.path());
+    command.args(["put", "--server", &url, "file", "--retries", "1"]);
+    let put = run(command.env("ARTIFACT_ADMIN_TOKEN", "x"));
+    assert_eq!(put.code, Some(1));
+    let lines: Vec<_> = put.stderr.lines().collect();
+    let [again, error] = lines[..] else {
+        panic!("{put:?}");
+    };
+    let beginning = "deposit: the server cannot be reached or cannot serve now; again in 0.";
+    assert!(again.starts_with(beginning), "{put:?}");
+    assert!(error.starts_with("error: no server answers at"), "{put:?}");
 }
 
 #[test]

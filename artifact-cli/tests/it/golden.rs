@@ -30,6 +30,25 @@ fn the_help_is_as_committed() {
         (&["serve", "--help"], "help-serve.txt"),
         (&["put", "--help"], "help-put.txt"),
         (&["get", "--help"], "help-get.txt"),
+        (&["whoami", "--help"], "help-whoami.txt"),
+        (&["worker", "--help"], "help-worker.txt"),
+        (&["worker", "add", "--help"], "help-worker-add.txt"),
+        (&["worker", "list", "--help"], "help-worker-list.txt"),
+        (&["worker", "show", "--help"], "help-worker-show.txt"),
+        (&["worker", "reissue", "--help"], "help-worker-reissue.txt"),
+        (&["group", "--help"], "help-group.txt"),
+        (&["group", "add", "--help"], "help-group-add.txt"),
+        (&["group", "list", "--help"], "help-group-list.txt"),
+        (&["group", "show", "--help"], "help-group-show.txt"),
+        (&["group", "delete", "--help"], "help-group-delete.txt"),
+        (
+            &["group", "add-member", "--help"],
+            "help-group-add-member.txt",
+        ),
+        (
+            &["group", "remove-member", "--help"],
+            "help-group-remove-member.txt",
+        ),
     ] {
         let help = run(artifact(folder.path()).args(arguments)).succeeded();
         assert_eq!(help.stderr, "");

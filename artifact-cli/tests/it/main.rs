@@ -16,6 +16,8 @@ mod postgres;
 mod quick_start;
 mod ready;
 mod refusals;
+mod registry;
+mod resume;
 mod shutdown;
 mod slow;
 #[cfg(feature = "tls")]

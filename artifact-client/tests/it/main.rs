@@ -7,6 +7,7 @@ mod deposit;
 mod fake;
 mod fetch;
 mod range;
+mod registry;
 mod resume;
 mod retries;
 mod settings;

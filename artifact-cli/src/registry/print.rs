@@ -1,0 +1,52 @@
+//! How workers and groups are shown.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use artifact_client::{Group, Worker};
+use serde::Serialize;
+
+use crate::output::{self, printable};
+
+/// One line of JSON, on standard output.
+pub(super) fn json(value: &impl Serialize) -> Result<()> {
+    output::data(serde_json::to_string(value).context("that cannot be written as JSON")?)
+}
+
+/// One line of a list: the id, and the name behind a tab.
+pub(super) fn line(id: &str, name: Option<&str>) -> Result<()> {
+    output::data(format_args!(
+        "{id}\t{}",
+        printable(name.unwrap_or_default())
+    ))
+}
+
+/// A worker as lines of a word and what it stands for.
+pub(super) fn worker(worker: &Worker) -> Result<()> {
+    let mut text = format!("worker {}\n", worker.worker_id);
+    if let Some(name) = &worker.name {
+        let _ = writeln!(text, "name {}", printable(name));
+    }
+    for (key, value) in &worker.labels {
+        let _ = writeln!(text, "label {}={}", printable(key), printable(value));
+    }
+    let at = printable(&worker.registered_at);
+    let by = printable(&worker.registered_by);
+    let _ = write!(text, "registered {at} by {by}");
+    output::data(text)
+}
+
+/// A group as lines of a word and what it stands for.
+pub(super) fn group(group: &Group) -> Result<()> {
+    let mut text = format!("group {}\n", group.group_id);
+    if let Some(name) = &group.name {
+        let _ = writeln!(text, "name {}", printable(name));
+    }
+    for member in &group.members {
+        let _ = writeln!(text, "member {member}");
+    }
+    let at = printable(&group.created_at);
+    let by = printable(&group.created_by);
+    let _ = write!(text, "created {at} by {by}");
+    output::data(text)
+}

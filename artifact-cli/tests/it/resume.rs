@@ -1,0 +1,183 @@
+//! `get` and `put` with a server that breaks off and refuses: what is done about it within one run.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+use sha2::{Digest, Sha256};
+
+use crate::harness::{artifact, files_below, noise, run};
+
+/// Answers one connection after the other with these bytes; gives the requests' heads.
+fn in_turn(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let served = std::thread::spawn(move || {
+        let mut heads = vec![];
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = vec![];
+            let mut piece = [0; 64 << 10];
+            let end = loop {
+                if let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") {
+                    break end + 4;
+                }
+                let length = stream.read(&mut piece).unwrap();
+                assert_ne!(length, 0);
+                request.extend_from_slice(&piece[..length]);
+            };
+            let head = String::from_utf8(request[..end].to_vec()).unwrap();
+            let field = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            let whole = end + field.map_or(0, |length| length.parse().unwrap());
+            while request.len() < whole {
+                let length = stream.read(&mut piece).unwrap();
+                assert_ne!(length, 0);
+                request.extend_from_slice(&piece[..length]);
+            }
+            heads.push(head);
+            stream.write_all(&answer).unwrap();
+        }
+        heads
+    });
+    (url, served)
+}
+
+fn head(status: &str, artifact: &[u8], from: usize) -> Vec<u8> {
+    let hex: Vec<_> = Sha256::digest(artifact)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    let base64 = {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(Sha256::digest(artifact))
+    };
+    let (length, last, total) = (artifact.len() - from, artifact.len() - 1, artifact.len());
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nContent-Range: bytes {from}-{last}/{total}\r\n\
+         ETag: \"{}\"\r\nRepr-Digest: sha-256=:{base64}:\r\nConnection: close\r\n\r\n",
+        hex.concat()
+    )
+    .into_bytes()
+}
+
+#[test]
+fn a_get_that_breaks_goes_on_where_it_was() {
+    let bytes = noise(3 << 20);
+    let (first, second) = (1 << 20, 2 << 20);
+    let piece = |status, from: usize, until: usize| {
+        let mut answer = head(status, &bytes, from);
+        answer.extend_from_slice(&bytes[from..until]);
+        answer
+    };
+    let (url, served) = in_turn(vec![
+        piece("200 OK", 0, first),
+        piece("206 Partial Content", first, second),
+        piece("206 Partial Content", second, bytes.len()),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = artifact(folder.path());
+    command.args(["get", "--server", &url, "uri", "-o", "out"]);
+    let get = run(command.env("ARTIFACT_ADMIN_TOKEN", "x")).succeeded();
+    let ranges: Vec<_> = served.join().unwrap();
+    let asked = |at: usize| format!("range: bytes={at}-{}\r\n", bytes.len() - 1);
+    assert!(!ranges[0].contains("range:"), "{}", ranges[0]);
+    assert!(ranges[1].contains(&asked(first)), "{}", ranges[1]);
+    assert!(ranges[2].contains(&asked(second)), "{}", ranges[2]);
+    assert!(ranges[2].contains("if-range: \""), "{}", ranges[2]);
+    #[expect(clippy::disallowed_methods, reason = "a test looks at its own files")]
+    let found = std::fs::read(folder.path().join("out")).unwrap();
+    assert!(found == bytes, "other bytes");
+    let lines: Vec<_> = get.stderr.lines().collect();
+    assert_eq!(lines.len(), 4, "{}", get.stderr);
+    assert!(
+        lines[0].contains("1048576 of 3145728 bytes arrived; again in 0."),
+        "{}",
+        lines[0]
+    );
+    assert!(lines[3].ends_with(", verified"), "{}", lines[3]);
+}
+
+#[test]
+fn a_get_that_must_not_go_on_leaves_no_file() {
+    let bytes = noise(1000);
+    let mut first = head("200 OK", &bytes, 0);
+    first.extend_from_slice(&bytes[..400]);
+    let (url, served) = in_turn(vec![first]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = artifact(folder.path());
+    command.args([
+        "get",
+        "--server",
+        &url,
+        "uri",
+        "-o",
+        "out",
+        "--retries",
+        "0",
+    ]);
+    let get = run(command.env("ARTIFACT_ADMIN_TOKEN", "x"));
+    assert_eq!(get.code, Some(1));
+    assert!(
+        get.stderr.contains("400 of 1000 bytes arrived"),
+        "{}",
+        get.stderr
+    );
+    assert_eq!(get.stderr.lines().count(), 1, "{}", get.stderr);
+    assert_eq!(files_below(folder.path()), [""; 0]);
+    assert_eq!(served.join().unwrap().len(), 1);
+}
+
+fn created(size: usize) -> Vec<u8> {
+    let json = format!(r#"{{"artifacts_uri":"x:y","size_bytes":{size},"content_type":"a/b"}}"#);
+    let length = json.len();
+    let close = "Connection: close";
+    format!("HTTP/1.1 201 Created\r\nContent-Length: {length}\r\n{close}\r\n\r\n{json}").into()
+}
+
+fn put(
+    bytes: &[u8],
+    first: &[u8],
+    more: &[&str],
+) -> (crate::harness::Done, JoinHandle<Vec<String>>) {
+    let (url, served) = in_turn(vec![first.to_vec(), created(bytes.len())]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = std::fs::File::create_new(folder.path().join("file")).unwrap();
+    file.write_all(bytes).unwrap();
+    let mut command = artifact(folder.path());
+    command.args(["put", "--server", &url, "file"]).args(more);
+    let done = run(command.env("ARTIFACT_ADMIN_TOKEN", "x"));
+    (done, served)
+}
+
+#[test]
+fn a_put_is_made_again_where_the_server_refused_it_for_now() {
+    let bytes = noise(700_000);
+    let busy =
+        b"HTTP/1.1 429 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let (done, served) = put(&bytes, busy, &[]);
+    let done = done.succeeded();
+    assert_eq!(done.stdout(), "x:y\n");
+    assert!(
+        done.stderr.contains("(status 429); again in 0."),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(served.join().unwrap().len(), 2);
+}
+
+#[test]
+fn a_put_whose_answer_was_lost_is_made_again_only_with_leave() {
+    let bytes = noise(700_000);
+    let (done, served) = put(&bytes, b"", &[]);
+    assert_eq!(done.code, Some(1));
+    assert_eq!(done.stdout(), "");
+    let said = "error: deposit: the connection ended or stood still in the middle";
+    assert!(done.stderr.starts_with(said), "{}", done.stderr);
+    // Its second turn never comes.
+    drop(served);
+    let (done, served) = put(&bytes, b"", &["--allow-orphans"]);
+    assert_eq!(done.succeeded().stdout(), "x:y\n");
+    assert_eq!(served.join().unwrap().len(), 2);
+}
