@@ -98,6 +98,14 @@ pub(super) fn plans(requests: usize) -> Vec<Plan> {
 }
 
 impl Plan {
+    /// Whether the fault is one after which to ask again is right.
+    pub(super) fn may_pass(&self) -> bool {
+        match self.fault {
+            Fault::Refused(answer) => answer.status >= 500 || [409, 429].contains(&answer.status),
+            _ => true,
+        }
+    }
+
     /// Makes it happen to what goes through the proxy, and says later whether the rival was first.
     pub(super) async fn set(
         &self,
