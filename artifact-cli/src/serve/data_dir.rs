@@ -45,7 +45,9 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
         Some(database) => database,
         None => open_database(plan).await?,
     };
-    let config = StoreConfig::default().with_max_artifact_bytes(plan.max_artifact_bytes);
+    let config = StoreConfig::default()
+        .with_max_artifact_bytes(plan.max_artifact_bytes)
+        .with_verified_cache_bytes(usize::try_from(plan.verified_cache).unwrap_or(usize::MAX));
     let now = jiff::Timestamp::try_from(config.clock.now()).map_err(|error| {
         setup_from(
             error,

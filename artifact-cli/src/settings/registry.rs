@@ -19,6 +19,7 @@ pub(crate) enum Key {
     AdminTokenFile,
     AdminToken,
     MaxArtifactBytes,
+    VerifiedCache,
     HeaderTimeout,
     IdleTimeout,
     MinThroughput,
@@ -348,6 +349,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
         commands: SERVE,
         doc: "Greatest artifact that is taken, in bytes or with KiB, MiB, GiB, TiB; one byte more \
               is refused",
+    },
+    Setting {
+        key: Key::VerifiedCache,
+        name: "verified_cache",
+        flag: Some("verified-cache"),
+        env: Some("ARTIFACT_VERIFIED_CACHE"),
+        in_file: true,
+        kind: Kind::Bytes,
+        placeholder: "N",
+        default: Some("64MiB"),
+        secret: false,
+        commands: SERVE,
+        doc: "Memory for artifacts that were fetched lately, already verified, each of up to an eighth of \
+              it; they are not read and hashed again while nobody touches their blobs. 0 for none",
     },
     Setting {
         key: Key::HeaderTimeout,

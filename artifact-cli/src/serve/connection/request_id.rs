@@ -1,7 +1,7 @@
 //! The name of one request, in its answer and in every line of the log about it.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::fmt::Write as _;
 
 use artifact_backend::random;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -9,6 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest that is taken from a client.
 const MOST: usize = 128;
+/// Of those that are made.
+const BYTES: usize = 16;
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// 1 to 128 of the characters `A-Z a-z 0-9 - . _ ~`: nothing that a log or a shell would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,16 +33,34 @@ impl RequestId {
     }
 
     fn made() -> Self {
-        let mut text = String::with_capacity(32);
-        for byte in random::bytes::<16>() {
-            let _ = write!(text, "{byte:02x}");
+        let mut text = [0; 2 * BYTES];
+        for (digits, byte) in text.chunks_exact_mut(2).zip(drawn()) {
+            digits[0] = DIGITS[usize::from(byte >> 4)];
+            digits[1] = DIGITS[usize::from(byte & 15)];
         }
-        Self(HeaderValue::from_str(&text).expect("digits are a field value"))
+        Self(HeaderValue::from_bytes(&text).expect("digits are a field value"))
     }
 
     pub(super) fn value(&self) -> HeaderValue {
         self.0.clone()
     }
+}
+
+/// Random bytes of the operating system, of which each thread asks for many at once: to ask for every
+/// request took two hundredths of the time of a small fetch.
+fn drawn() -> [u8; BYTES] {
+    thread_local! {
+        static LEFT: RefCell<Vec<[u8; BYTES]>> = const { RefCell::new(Vec::new()) };
+    }
+    LEFT.with_borrow_mut(|left| {
+        if let Some(bytes) = left.pop() {
+            return bytes;
+        }
+        let drawn = random::bytes::<{ 32 * BYTES }>();
+        let (some, _) = drawn.as_chunks();
+        left.extend_from_slice(some);
+        left.pop().unwrap_or_else(random::bytes)
+    })
 }
 
 impl fmt::Display for RequestId {

@@ -1,0 +1,45 @@
+"""Starts the server, and lets one kind of client after the other at it."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "bench/http"))
+
+import commands  # noqa: E402
+import parsers  # noqa: E402
+import python_clients  # noqa: E402
+import rig  # noqa: E402
+
+
+def browser(server, tools):
+    """In a program of its own, since what drives it is of Node."""
+    environment = {**os.environ, "ORIGIN": server.address, "TOKEN": server.token,
+                   "NODE_PATH": str(tools / "node_modules")}
+    subprocess.run(["node", HERE / "browser.cjs"], check=True, env=environment, timeout=120)
+
+
+def main():
+    binary, tools = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
+    work = pathlib.Path(tempfile.mkdtemp(dir=tools))
+    try:
+        with rig.Server(binary, work / "server", ["--max-artifact-bytes", "8MiB"]) as server:
+            for what in (commands.curl, commands.wget):
+                what(server, work)
+            for what in (python_clients.standard, python_clients.httpx_client, parsers.no_answer_is_split):
+                what(server)
+            browser(server, tools)
+        log = (work / "server/log").read_text()
+        assert server.token not in log, "the token is in the log"
+        assert " ERROR " not in log and "panicked" not in log, log
+    finally:
+        shutil.rmtree(work)
+    print("interop: all clients got what they asked for")
+
+
+if __name__ == "__main__":
+    main()
