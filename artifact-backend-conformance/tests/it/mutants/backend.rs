@@ -112,7 +112,8 @@ impl Mutant {
                 answer
             }
             // The first try's answer is lost, and the second meets the first one's blob.
-            How::MeetsItself if id.as_bytes()[0] < 64 => {
+            // Each fourth, beginning with the first: in every race of four stores, the first of them.
+            How::MeetsItself if self.shared.stores.fetch_add(1, Ordering::SeqCst) % 4 == 0 => {
                 let _ = self.inner.store(id, bytes.clone()).await;
                 self.inner.store(id, bytes).await
             }
