@@ -17,7 +17,7 @@ fn in_turn(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<String>>) {
         for answer in answers {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = vec![];
-            let mut piece = [0; 64 << 10];
+            let mut piece = vec![0; 64 << 10];
             let end = loop {
                 if let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") {
                     break end + 4;

@@ -128,7 +128,10 @@ pub(crate) async fn in_turn(turns: Vec<Turn>) -> (ClientBuilder, JoinHandle<Vec<
         let mut requests = vec![];
         let mut open = vec![];
         for turn in turns {
-            let (mut stream, _) = listener.accept().await.unwrap();
+            // A request that never comes must fail the test, not hang it.
+            let patience = Duration::from_secs(20);
+            let accepted = tokio::time::timeout(patience, listener.accept()).await;
+            let (mut stream, _) = accepted.expect("a further request never came").unwrap();
             requests.push(read_request(&mut stream).await.unwrap());
             let (Turn::Answer(text) | Turn::Silence(text)) = &turn;
             stream.write_all(text.as_bytes()).await.unwrap();
