@@ -186,7 +186,7 @@ fn without_its_database_deposits_are_503_and_known_artifacts_are_fetched() {
         postgres.resume();
         let answer = deposit(&server, "found");
         assert_eq!(answer.status, 201, "{}", answer.head);
-        let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
         let uri = answer["artifacts_uri"].as_str().unwrap();
         assert_eq!(get(&server, uri), "found");
     }

@@ -152,7 +152,7 @@ async fn a_write_is_made_again_unless_its_commit_has_no_answer() {
     let Some(server) = Server::shared() else {
         return;
     };
-    let (rows, wire) = by_wire(server).await;
+    let (rows, wire) = by_wire(server, &server.database()).await;
     // The statement is known from here on.
     rows.register_worker(&worker(), &credential("a"))
         .await

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use artifact_backend_mem::{MemBackend, MemConfig};
-use artifact_postgres_test::{Server, Stop};
+use artifact_postgres_test::{Database, Server, Stop};
 use artifact_store::{
     ArtifactStore, ByteRange, DatabaseUrl, ErrorKind, Experiment, NewArtifact, PostgresRows, Rows,
     StoreConfig, authorize,
@@ -62,8 +62,7 @@ async fn one_that_is_lost_in_the_middle_of_an_insert_is_made_up_for() {
 
 /// Rows by way of a wire that can be cut, and one row written, so that the statements are known
 /// and the next answer is one of a commit.
-pub(crate) async fn by_wire(server: &Server) -> (PostgresRows, Proxy) {
-    let database = server.database();
+pub(crate) async fn by_wire(server: &Server, database: &Database<'_>) -> (PostgresRows, Proxy) {
     let wire = Proxy::to(server.port()).await;
     let text = database
         .tcp_url()
@@ -82,7 +81,7 @@ async fn a_row_whose_answer_is_lost_is_found_and_acknowledged() {
     let Some(server) = Server::shared() else {
         return;
     };
-    let (rows, wire) = by_wire(server).await;
+    let (rows, wire) = by_wire(server, &server.database()).await;
     wire.swallow_the_next_answer();
     rows.insert(&row(1)).await.unwrap();
     assert_eq!(wire.swallowed(), 1);
@@ -97,7 +96,7 @@ async fn a_refusal_whose_answer_is_lost_stays_one() {
     let Some(server) = Server::shared() else {
         return;
     };
-    let (rows, wire) = by_wire(server).await;
+    let (rows, wire) = by_wire(server, &server.database()).await;
     let mut other = row(0);
     other.size += 1;
     wire.swallow_the_next_answer();
@@ -114,12 +113,37 @@ async fn a_refusal_whose_answer_is_lost_stays_one() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
+/// The second try is refused, and would be no row at all; of the first nobody knows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_may_be_written_is_never_said_not_to_be() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let (rows, wire) = by_wire(server, &database).await;
+    database.sql(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF EXISTS (SELECT FROM artifact.artifacts WHERE id = NEW.id) THEN
+                 RAISE EXCEPTION 'full' USING ERRCODE = '53100';
+             END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER fail BEFORE INSERT ON artifact.artifacts
+             FOR EACH ROW EXECUTE FUNCTION fail();",
+    );
+    wire.swallow_the_next_answer();
+    let error = rows.insert(&row(1)).await.unwrap_err();
+    assert_eq!(wire.swallowed(), 1);
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_whose_answer_is_lost_is_made_again() {
     let Some(server) = Server::shared() else {
         return;
     };
-    let (rows, wire) = by_wire(server).await;
+    let (rows, wire) = by_wire(server, &server.database()).await;
     for n in 1..4 {
         wire.swallow_the_next_answer();
         assert_eq!(rows.get(row(0).id).await.unwrap(), Some(row(0)));
