@@ -1,3 +1,9 @@
-//! Tests of artifact-http-conformance: its citations.
+//! Tests of artifact-http-conformance: its citations, and servers that are wrong on purpose.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 mod clauses;
+mod mutants;
