@@ -79,7 +79,7 @@ pub(super) async fn register(asked: &Asked<'_>, body: Body) -> Result<Response, 
     )
     .with_name(name_of(new.name)?)
     .with_labels(labels);
-    let issued = asked.identities.issue().await?;
+    let issued = asked.identities.issue(worker.id).await?;
     let written = asked.registry().register_worker(&worker, &issued.hash);
     written.await?;
     let answer = Answer::of(&worker, Some(&issued.token));
@@ -110,7 +110,7 @@ pub(super) async fn reissue(asked: &Asked<'_>, ids: Ids) -> Result<Response, Pro
     let id = ids.worker.ok_or_else(no_worker)?;
     // A worker never changes but for its credential, so what is read before is true after.
     let worker = find(asked, id).await?;
-    let issued = asked.identities.issue().await?;
+    let issued = asked.identities.issue(id).await?;
     let home = &asked.experiment.id;
     let replaced = asked.registry().replace_credential(home, id, &issued.hash);
     replaced.await?;

@@ -61,9 +61,9 @@ impl RegistryAuthenticate {
     }
 
     /// Makes a token for a worker. It counts once its hash is written.
-    pub(crate) async fn issue(&self) -> Result<Issued, AuthenticateError> {
+    pub(crate) async fn issue(&self, worker: WorkerId) -> Result<Issued, AuthenticateError> {
         let token = Secret::new(URL_SAFE_NO_PAD.encode(random::bytes::<32>()));
-        let hash = self.verifier.hash(&token).await?;
+        let hash = self.verifier.hash(worker.as_str(), &token).await?;
         Ok(Issued { token, hash })
     }
 }
@@ -89,7 +89,10 @@ impl Authenticate for RegistryAuthenticate {
         };
         let stored = stored.map_err(|error| AuthenticateError::Unavailable(error.into()))?;
         let hash = stored.as_ref().map(|stored| &stored.hash);
-        let right = self.verifier.verify(credential.secret(), hash).await?;
+        let right = self
+            .verifier
+            .verify(credential.principal(), credential.secret(), hash)
+            .await?;
         match (id, stored) {
             (Some(id), Some(stored)) if right => {
                 let principal = Principal::worker(id.into(), stored.experiment);

@@ -57,22 +57,28 @@ impl Verifier {
         }
     }
 
-    /// What is stored of a secret that was just made. It is remembered as right.
-    pub(super) async fn hash(&self, secret: &Secret) -> Result<CredentialHash, AuthenticateError> {
+    /// What is stored of a secret that was just made for this principal. It is remembered as right.
+    pub(super) async fn hash(
+        &self,
+        principal: &str,
+        secret: &Secret,
+    ) -> Result<CredentialHash, AuthenticateError> {
         let of = secret.clone();
         let hash = compute(&self.making, move || hashing::hash(of.expose().as_bytes())).await?;
-        self.right.insert(self.key_of(secret, &hash));
+        self.right.insert(self.key_of(principal, secret, &hash));
         Ok(hash)
     }
 
-    /// Whether this is the secret that is stored so; never for nobody's, at the same cost.
+    /// Whether this is the principal's secret, which is stored so; never where nothing is stored, at
+    /// the same cost.
     pub(super) async fn verify(
         &self,
+        principal: &str,
         secret: &Secret,
         stored: Option<&CredentialHash>,
     ) -> Result<bool, AuthenticateError> {
         let hash = stored.unwrap_or(&self.nobody);
-        let key = self.key_of(secret, hash);
+        let key = self.key_of(principal, secret, hash);
         if self.right.contains(&key) {
             return Ok(stored.is_some());
         }
@@ -110,12 +116,15 @@ impl Verifier {
         Ok(right)
     }
 
-    fn key_of(&self, secret: &Secret, hash: &CredentialHash) -> Key {
+    /// The principal is in it, since all who are not there share one hash: a secret that was tried on
+    /// one of them must not be known for the others, or an answer in no time would tell who is not
+    /// there.
+    fn key_of(&self, principal: &str, secret: &Secret, hash: &CredentialHash) -> Key {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes every length");
-        // A PHC string has no NUL, so no two pairs come to the same text.
-        mac.update(hash.as_phc().as_bytes());
-        mac.update(&[0]);
-        mac.update(secret.expose().as_bytes());
+        // Neither of the first two has a NUL, so no two questions come to the same text.
+        for part in [hash.as_phc(), "\0", principal, "\0", secret.expose()] {
+            mac.update(part.as_bytes());
+        }
         mac.finalize().into_bytes().into()
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifact_http::{AdminToken, RegistryAuthenticate};
-use artifact_store::{Database, MemoryRows, WorkerId};
+use artifact_store::{Database, SqliteRows, WorkerId};
 use http::Method;
 
 use crate::support::{Community, HOME, Log, Member};
@@ -42,9 +42,12 @@ async fn a_wrong_secret_an_unknown_worker_and_no_worker_are_told_the_same() {
 
 #[tokio::test]
 async fn two_servers_on_one_database_are_as_one() {
-    let database = Database::new(MemoryRows::new());
-    let one = Community::on(database.clone()).await;
-    let two = Community::on(database).await;
+    // Each with its own connections, as two processes have them.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.sqlite");
+    let open = async || Database::new(SqliteRows::open(&path).await.unwrap());
+    let one = Community::on(open().await).await;
+    let two = Community::on(open().await).await;
     let worker = one.register(HOME).await;
     assert_eq!(two.get("/whoami", &worker).await.status, 200);
 

@@ -10,6 +10,8 @@ use super::{Verifier, WAITING};
 use crate::authenticate::AuthenticateError;
 use crate::credential::Secret;
 
+const WHO: &str = "wkr_00000000000000000000000001";
+
 fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
 }
@@ -26,23 +28,23 @@ async fn right_and_wrong_are_told_apart_and_remembered() {
     for _ in 0..2 {
         assert!(
             verifier
-                .verify(&secret("right"), Some(&hash))
+                .verify(WHO, &secret("right"), Some(&hash))
                 .await
                 .unwrap()
         );
         assert!(
             !verifier
-                .verify(&secret("wrong"), Some(&hash))
+                .verify(WHO, &secret("wrong"), Some(&hash))
                 .await
                 .unwrap()
         );
-        assert!(!verifier.verify(&secret("right"), None).await.unwrap());
+        assert!(!verifier.verify(WHO, &secret("right"), None).await.unwrap());
         // From here on nothing can be computed.
         verifier.cores.close();
         verifier.places.close();
     }
     assert!(verifier.running().is_empty());
-    let outcome = verifier.verify(&secret("another"), Some(&hash)).await;
+    let outcome = verifier.verify(WHO, &secret("another"), Some(&hash)).await;
     assert!(
         matches!(outcome, Err(AuthenticateError::Busy)),
         "{outcome:?}"
@@ -52,9 +54,28 @@ async fn right_and_wrong_are_told_apart_and_remembered() {
 #[tokio::test]
 async fn a_token_that_was_just_made_is_remembered() {
     let verifier = Verifier::new();
-    let hash = verifier.hash(&secret("made")).await.unwrap();
+    let hash = verifier.hash(WHO, &secret("made")).await.unwrap();
     verifier.places.close();
-    assert!(verifier.verify(&secret("made"), Some(&hash)).await.unwrap());
+    assert!(
+        verifier
+            .verify(WHO, &secret("made"), Some(&hash))
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn what_was_tried_on_one_who_is_not_there_tells_nothing_of_another() {
+    let verifier = Verifier::new();
+    assert!(!verifier.verify(WHO, &secret("x"), None).await.unwrap());
+    verifier.places.close();
+    assert!(!verifier.verify(WHO, &secret("x"), None).await.unwrap());
+    let other = "wkr_00000000000000000000000002";
+    let outcome = verifier.verify(other, &secret("x"), None).await;
+    assert!(
+        matches!(outcome, Err(AuthenticateError::Busy)),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -63,19 +84,19 @@ async fn another_stored_hash_is_another_question() {
     let (former, later) = (stored("former"), stored("later"));
     assert!(
         verifier
-            .verify(&secret("former"), Some(&former))
+            .verify(WHO, &secret("former"), Some(&former))
             .await
             .unwrap()
     );
     assert!(
         !verifier
-            .verify(&secret("former"), Some(&later))
+            .verify(WHO, &secret("former"), Some(&later))
             .await
             .unwrap()
     );
     assert!(
         verifier
-            .verify(&secret("later"), Some(&later))
+            .verify(WHO, &secret("later"), Some(&later))
             .await
             .unwrap()
     );
@@ -87,7 +108,7 @@ async fn many_requests_with_one_credential_compute_once() {
     let hash = stored("right");
     let asking = (0..10 * WAITING).map(|_| {
         let (verifier, hash) = (Arc::clone(&verifier), hash.clone());
-        tokio::spawn(async move { verifier.verify(&secret("right"), Some(&hash)).await })
+        tokio::spawn(async move { verifier.verify(WHO, &secret("right"), Some(&hash)).await })
     });
     for outcome in join_all(asking).await {
         assert!(outcome.unwrap().unwrap());
@@ -98,7 +119,7 @@ async fn many_requests_with_one_credential_compute_once() {
 #[tokio::test]
 async fn a_flood_is_refused_and_what_is_known_is_not() {
     let verifier = Verifier::new();
-    let hash = verifier.hash(&secret("known")).await.unwrap();
+    let hash = verifier.hash(WHO, &secret("known")).await.unwrap();
     let cores = verifier.cores.available_permits();
     let all = u32::try_from(cores).unwrap();
     let held = verifier.cores.acquire_many(all).await.unwrap();
@@ -108,7 +129,7 @@ async fn a_flood_is_refused_and_what_is_known_is_not() {
         .collect();
     let mut asking: Vec<_> = flood
         .iter()
-        .map(|secret| Box::pin(unconstrained(verifier.verify(secret, Some(&hash)))))
+        .map(|secret| Box::pin(unconstrained(verifier.verify(WHO, secret, Some(&hash)))))
         .collect();
     let mut refused = 0;
     for asking in &mut asking {
@@ -123,14 +144,14 @@ async fn a_flood_is_refused_and_what_is_known_is_not() {
     assert_eq!(refused, 2 * WAITING - (WAITING + cores));
     assert!(
         verifier
-            .verify(&secret("known"), Some(&hash))
+            .verify(WHO, &secret("known"), Some(&hash))
             .await
             .unwrap()
     );
-    let another = verifier.hash(&secret("another")).await.unwrap();
+    let another = verifier.hash(WHO, &secret("another")).await.unwrap();
     assert!(
         verifier
-            .verify(&secret("another"), Some(&another))
+            .verify(WHO, &secret("another"), Some(&another))
             .await
             .unwrap()
     );
@@ -141,7 +162,7 @@ async fn a_flood_is_refused_and_what_is_known_is_not() {
     drop(held);
     assert!(
         !verifier
-            .verify(&secret("wrong"), Some(&hash))
+            .verify(WHO, &secret("wrong"), Some(&hash))
             .await
             .unwrap()
     );
@@ -152,7 +173,7 @@ async fn a_broken_hash_is_unavailable_and_not_remembered() {
     let verifier = Verifier::new();
     let hash = "$argon2id$canary".parse().unwrap();
     for _ in 0..2 {
-        let outcome = verifier.verify(&secret("x"), Some(&hash)).await;
+        let outcome = verifier.verify(WHO, &secret("x"), Some(&hash)).await;
         let Err(AuthenticateError::Unavailable(error)) = outcome else {
             panic!("{outcome:?}");
         };

@@ -598,6 +598,13 @@ async fn membership_goes_through_groups_of_one_experiment_only(database: Databas
         .unwrap();
     assert!(!in_admins(&*registry, worker).await);
     assert_eq!(members(&*registry, admins).await, [through.id.into()]);
+    // Nor where the first step upward is in its own, and the second is not.
+    let inner = created(&*registry, &[worker.into()]).await;
+    registry
+        .add_member(&other, through.id, inner.into())
+        .await
+        .unwrap();
+    assert!(!in_admins(&*registry, worker).await);
     // Two groups of two experiments in each other are no cycle: neither leads anywhere.
     registry
         .add_member(&other, through.id, admins.into())
