@@ -1,4 +1,4 @@
-//! Tests of artifact-http-conformance: its citations, and servers that are wrong on purpose.
+//! Tests of artifact-http-conformance: its citations, its binary, and servers that are wrong on purpose.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,4 +6,5 @@
 )]
 
 mod clauses;
+mod command;
 mod mutants;

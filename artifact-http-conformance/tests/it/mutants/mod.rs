@@ -7,8 +7,8 @@ mod server;
 
 use artifact_http_conformance::{Report, Suite, Verdict};
 
-use self::how::How;
-use self::server::Server;
+pub(crate) use self::how::How;
+pub(crate) use self::server::{Server, TOKEN};
 
 /// Runs the scenarios of this name, or all of them.
 async fn run(how: How, name: Option<&str>) -> Report {

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::how::{Answer, How, Memory};
 
-const TOKEN: &str = "conformance-4f1c9a73e2";
+pub(crate) const TOKEN: &str = "conformance-4f1c9a73e2";
 const CAP: u64 = 2 << 20;
 
 /// A server that ends when it is dropped.
@@ -60,6 +60,10 @@ impl Server {
             axum::serve(listener, router).await.unwrap();
         });
         Self { base_url, task }
+    }
+
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
     }
 
     pub(crate) fn subject(&self) -> Subject {
