@@ -14,8 +14,13 @@ stop() { # the server, by its own process id; its exit code is the answer
     return "$status"
 }
 
+on_exit() { # what a step has to stop besides, once the server has ended; it defines this anew
+    true
+}
+
 cleanup() {
     stop || true
+    on_exit
     rm -rf "$work"
 }
 trap cleanup EXIT

@@ -21,9 +21,9 @@ pub(crate) struct Service {
     pub(crate) uploads: Arc<Uploads>,
 }
 
-/// A router that answers every path: the endpoints of artifacts under `/v0/`, `/healthz`, and a
-/// problem for everything else. Whom there is, is the authenticator's business: there are no
-/// endpoints of workers and groups.
+/// A router that answers every path: the endpoints of artifacts under `/v0/`, `/healthz`,
+/// `/openapi.json`, and a problem for everything else. Whom there is, is the authenticator's
+/// business: there are no endpoints of workers and groups.
 ///
 /// Mount it with [`Router::nest`] under a path of another app, or merge it into one that has no
 /// fallback of its own. Sockets, time-outs and limits on connections are the caller's business.

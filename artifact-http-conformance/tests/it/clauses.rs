@@ -61,7 +61,6 @@ fn every_citation_exists() {
 
 #[test]
 fn clauses_speak_only_of_clauses_that_exist() {
-    // The references among the clauses themselves, such as `F-4` in a sentence.
     let clauses = clauses();
     for (id, text) in &clauses {
         for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {

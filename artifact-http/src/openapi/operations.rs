@@ -13,8 +13,8 @@ struct Operation {
     clauses: &'static [&'static str],
     /// Its parameters beside those of its path.
     parameters: &'static [&'static str],
-    /// The media type and schema of its content.
-    takes: Option<(&'static str, &'static str)>,
+    /// The media type and schema of its content, and whether there must be any (J-1).
+    takes: Option<(&'static str, &'static str, bool)>,
     answers: Vec<(u16, Value)>,
     /// The refusals beside those that every operation has.
     refuses: &'static [u16],
@@ -41,7 +41,7 @@ pub(super) fn of(endpoint: &Endpoint) -> Value {
                 "D-12", "D-13",
             ],
             parameters: &["ContentDigest", "ReprDigest"],
-            takes: Some(("multipart/form-data", "File")),
+            takes: Some(("multipart/form-data", "File", true)),
             answers: vec![(
                 201,
                 leading_to(
@@ -91,7 +91,7 @@ fn register_worker() -> Operation {
         tag: "workers",
         summary: "Register a worker",
         clauses: &["W-1", "I-1", "N-1", "N-2", "N-3", "J-1", "A-7"],
-        takes: Some(("application/json", "NewWorker")),
+        takes: Some(("application/json", "NewWorker", false)),
         answers: vec![(
             200,
             leading_to(
@@ -149,7 +149,7 @@ fn register_group() -> Operation {
         tag: "groups",
         summary: "Register a group",
         clauses: &["G-2", "I-1", "N-1", "N-2", "N-3", "J-1"],
-        takes: Some(("application/json", "NewGroup")),
+        takes: Some(("application/json", "NewGroup", false)),
         answers: vec![(
             200,
             leading_to(
@@ -201,7 +201,7 @@ fn add_member() -> Operation {
         tag: "groups",
         summary: "Add a member",
         clauses: &["G-4", "G-5", "G-7", "I-2", "J-1"],
-        takes: Some(("application/json", "NewMember")),
+        takes: Some(("application/json", "NewMember", true)),
         answers: vec![(200, json_of("The group, with the member.", "Group"))],
         refuses: WRITES,
         ..Operation::default()
@@ -377,9 +377,9 @@ impl Operation {
                 .map(|name| reference("parameters", name))
                 .collect();
         }
-        if let Some((media, schema)) = takes {
+        if let Some((media, schema, required)) = takes {
             operation["requestBody"] = json!({
-                "required": true,
+                "required": required,
                 "content": { media: { "schema": reference("schemas", schema) } },
             });
         }
