@@ -82,7 +82,12 @@ impl Trouble {
 
     /// The error of an operation that ends with this.
     pub(crate) fn into_error(self, operation: Operation, id: Option<ArtifactId>) -> Error {
-        let kind = self.kind;
+        let kind = match self.class {
+            // Whether a blob is there, only a create of it and its read-back can say. This was another
+            // request, which has no condition that could fail.
+            Class::Taken => ErrorKind::Unavailable,
+            _ => self.kind,
+        };
         self.into_error_of(kind, operation, id)
     }
 
@@ -195,6 +200,10 @@ const NO_CREDENTIALS: &str = "no credentials were to be had: set the provider's 
                               machine has a role";
 
 #[cfg(feature = "http")]
+const THROTTLED: &str =
+    "the storage asks for fewer requests; send less at once, or raise its limits";
+
+#[cfg(feature = "http")]
 fn of_silence(unreached: &Unreached) -> Trouble {
     if unreached.peer == Peer::Credentials {
         return Trouble::new(Class::Busy, ErrorKind::PermissionDenied, NO_CREDENTIALS);
@@ -300,11 +309,11 @@ fn of_answer(answer: Answer) -> Trouble {
             K::Unavailable,
             "another request for the same name was under way",
         ),
-        (429, _) | (503, "SlowDown" | "ServerBusy" | "ThrottlingException" | "Throttling") => (
-            C::Busy,
-            K::Unavailable,
-            "the storage asks for fewer requests; send less at once, or raise its limits",
-        ),
+        (429, _) => (C::Busy, K::Unavailable, THROTTLED),
+        // A balancer on the way says the same when the storage has done it already.
+        (503, "SlowDown" | "ServerBusy" | "ThrottlingException" | "Throttling") => {
+            (C::Doubt, K::Unavailable, THROTTLED)
+        }
         (405 | 501, _) => (
             C::Refused,
             K::Unsupported,
@@ -358,7 +367,8 @@ mod tests {
                 C::Conflict,
                 K::Unavailable,
             ),
-            (503, "SlowDown", C::Busy, K::Unavailable),
+            (429, "TooManyRequests", C::Busy, K::Unavailable),
+            (503, "SlowDown", C::Doubt, K::Unavailable),
             (429, "", C::Busy, K::Unavailable),
             (503, "", C::Doubt, K::Unavailable),
             (500, "InternalError", C::Doubt, K::Unavailable),

@@ -12,6 +12,7 @@
 mod conformance;
 mod faults;
 mod kinds;
+mod leftovers;
 mod place;
 mod reads;
 mod verdicts;

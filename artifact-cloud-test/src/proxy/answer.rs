@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{Method, Response};
 use http_body_util::Full;
 
-/// An answer that the store did not give, in the form of S3, which Google shares, and with the header
-/// by which Azure names an error.
+/// An answer that the store did not give, in the form of S3, which Google shares, or to a request in
+/// Azure's dialect with the header by which Azure names an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer {
@@ -48,7 +48,7 @@ impl Answer {
         Self { status, code }
     }
 
-    pub(super) fn response(self, method: &Method) -> Response<Full<Bytes>> {
+    pub(super) fn response(self, method: &Method, is_azure: bool) -> Response<Full<Bytes>> {
         let text = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code>\
              <Message>{code}, says the test</Message></Error>",
@@ -58,10 +58,13 @@ impl Answer {
             Method::HEAD => Bytes::new(),
             _ => Bytes::from(text),
         };
-        Response::builder()
+        let mut answer = Response::builder()
             .status(self.status)
-            .header("content-type", "application/xml")
-            .header("x-ms-error-code", self.code)
+            .header("content-type", "application/xml");
+        if is_azure {
+            answer = answer.header("x-ms-error-code", self.code);
+        }
+        answer
             .body(Full::new(body))
             .expect("a status and headers that stand in this file")
     }

@@ -168,6 +168,7 @@ async fn answer(
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
     let method = head.method.clone();
+    let is_azure = head.headers.contains_key("x-ms-version");
     let (number, fault) = script.note(Seen {
         number: 0,
         method: method.clone(),
@@ -181,7 +182,7 @@ async fn answer(
     match &fault {
         Some(Fault::RequestLost(loss)) => return lose(*loss, socket).await,
         Some(Fault::Refused(answer)) => {
-            return Ok(answer.response(&method).map(whole));
+            return Ok(answer.response(&method, is_azure).map(whole));
         }
         Some(Fault::Overtaken(first)) => first().await,
         _ => {}
@@ -193,7 +194,7 @@ async fn answer(
     script.answered(number, answer.status().as_u16());
     match fault {
         Some(Fault::AnswerLost(loss)) => lose(loss, socket).await,
-        Some(Fault::AnswerReplaced(instead)) => Ok(instead.response(&method).map(whole)),
+        Some(Fault::AnswerReplaced(instead)) => Ok(instead.response(&method, is_azure).map(whole)),
         fault => Ok(deliver(answer, &method, fault.as_ref())),
     }
 }

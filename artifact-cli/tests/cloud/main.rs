@@ -1,0 +1,19 @@
+//! The binary on a bucket: a distributed store of three nodes, one of which is killed and brought back
+//! while clients deposit and fetch.
+//!
+//!     bash .ci/cloud-servers seaweedfs
+//!     cargo test -p artifact-cli --features s3 --test cloud
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests: a panic is their verdict, and figures are read"
+)]
+
+#[path = "../it/harness.rs"]
+#[expect(dead_code, reason = "the other tests use the rest of it")]
+mod harness;
+
+mod kill_a_node;
+mod load;
