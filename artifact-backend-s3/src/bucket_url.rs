@@ -130,9 +130,9 @@ impl BucketUrl {
 /// The prefix without the slash at its end, if it keeps the grammar.
 pub(crate) fn check_prefix(prefix: &str) -> Result<&str, InvalidBucketUrl> {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_=+".contains(&byte);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_=+".contains(&byte);
     let is_name =
-        |name: &str| !name.is_empty() && name != "." && name != ".." && name.bytes().all(in_name);
+        |name: &str| !name.is_empty() && name != "." && name != ".." && name.bytes().all(allowed);
     if prefix.is_empty() || (prefix.len() <= 512 && prefix.split('/').all(is_name)) {
         Ok(prefix)
     } else {

@@ -101,7 +101,7 @@ impl Reading {
         let range = self.opened.range.clone();
         let e_tag = self.opened.meta.e_tag.clone();
         let asked = Some(GetRange::Bounded(range.clone()));
-        let found: GetResult = match self.core.get(self.id, asked, e_tag.as_deref()).await {
+        let found: GetResult = match self.core.get(self.id, asked, e_tag.as_deref(), true).await {
             Ok(found) => found,
             Err(trouble) if matches!(trouble.class, Class::Taken | Class::NoRange) => {
                 return Err(self.error(ErrorKind::Corrupt, CHANGED));

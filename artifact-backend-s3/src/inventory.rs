@@ -1,7 +1,7 @@
 //! What maintenance does: list, stat, delete.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use artifact_backend::{ArtifactId, BlobList, BlobStat, ErrorKind, Operation, Result};
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -86,20 +86,25 @@ pub(crate) fn list(core: &Arc<Core>) -> BlobList {
             let Some(object) = object else {
                 return Ok(None);
             };
-            match listing.core.layout.id_of(&object.location) {
-                Some(id) => return Ok(Some((stat_of(id, &object), listing))),
-                None => tracing::warn!(
-                    key = %object.location,
-                    "an object that is no blob of ours lies among them; it was passed over"
-                ),
+            if let Some(id) = listing.core.layout.id_of(&object.location) {
+                return Ok(Some((stat_of(id, &object), listing)));
             }
+            tracing::warn!(
+                key = %object.location,
+                "an object that is no blob of ours lies among them; it was passed over"
+            );
         }
     })
     .boxed()
 }
 
 fn stat_of(id: ArtifactId, object: &ObjectMeta) -> BlobStat {
-    BlobStat::new(id, object.size, SystemTime::from(object.last_modified))
+    // In whole seconds: a header of HTTP has no more, so only then do list and stat agree.
+    let modified = SystemTime::from(object.last_modified);
+    let since_epoch = modified.duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since_epoch.unwrap_or_default().as_secs();
+    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    BlobStat::new(id, object.size, modified)
 }
 
 impl Core {

@@ -21,7 +21,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// The layout under a prefix that keeps the grammar of [`BucketUrl`](crate::BucketUrl).
     pub(crate) fn new(prefix: &str) -> Self {
-        let prefix = Path::from_iter(prefix.split('/').filter(|name| !name.is_empty()));
+        let prefix: Path = prefix.split('/').filter(|name| !name.is_empty()).collect();
         Self {
             blobs: prefix.clone().join("blobs"),
             staging: prefix.join("staging"),

@@ -85,7 +85,7 @@ async fn fetch(
     into: BytesMut,
 ) -> Result<BytesMut> {
     let asked = Some(GetRange::Bounded(range.clone()));
-    let found = core.get(id, asked, meta.e_tag.as_deref()).await;
+    let found = core.get(id, asked, meta.e_tag.as_deref(), true).await;
     let found = found.map_err(|trouble| trouble.into_error(LOAD, Some(id)))?;
     if found.meta.e_tag != meta.e_tag || found.meta.size != meta.size || found.range != range {
         return Err(Error::new(ErrorKind::Corrupt, LOAD)

@@ -31,14 +31,12 @@ use crate::trouble::{Class, Trouble};
 #[derive(Clone)]
 pub(crate) enum Large {
     /// Parts at the blob's own key, and a completion that is exclusive.
-    #[cfg_attr(not(any(feature = "s3", feature = "azure")), expect(dead_code))]
     Exclusive {
         parts: Arc<dyn MultipartStore>,
         /// The write id is said when the upload is completed, not when it begins.
         marked_at_the_end: bool,
     },
     /// Parts at a staging key, through an interface on which a part can be sent again.
-    #[cfg_attr(not(feature = "gcs"), expect(dead_code))]
     Staged(Arc<dyn MultipartStore>),
     /// Parts at a staging key, through what every `ObjectStore` has. What fails is not sent again by
     /// us: its own client may do so.

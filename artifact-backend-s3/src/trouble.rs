@@ -303,7 +303,7 @@ fn of_answer(answer: Answer) -> Trouble {
         ),
         (401 | 403, _) => (C::Refused, K::PermissionDenied, CREDENTIALS),
         (416, _) => (C::NoRange, K::InvalidRange, ""),
-        (412, _) | (409, "BlobAlreadyExists") | (304, _) => (C::Taken, K::AlreadyExists, ""),
+        (412 | 304, _) | (409, "BlobAlreadyExists") => (C::Taken, K::AlreadyExists, ""),
         (409, _) => (
             C::Conflict,
             K::Unavailable,

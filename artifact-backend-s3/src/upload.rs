@@ -78,7 +78,7 @@ impl CloudUpload {
             }
             let room = self.part_bytes - self.filling.len();
             let fits = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
-            self.filling.push(bytes.split_to(fits));
+            self.filling.push(&bytes.split_to(fits));
         }
         Ok(())
     }
@@ -90,12 +90,11 @@ impl CloudUpload {
         }
         let payload: PutPayload = self.filling.take();
         let number = self.parts.len();
-        let session = match &mut self.session {
-            Some(session) => session,
-            None => {
-                let session = self.begin(operation).await?;
-                self.session.insert(session)
-            }
+        let session = if let Some(session) = &mut self.session {
+            session
+        } else {
+            let session = self.begin(operation).await?;
+            self.session.insert(session)
         };
         let put = session.put_part(number, payload);
         self.parts.push(None);

@@ -48,7 +48,7 @@ impl Process {
             .process_group(0)
             .spawn()
             .map_err(Error::io("start a server"))?;
-        let janitor = Janitor::watch(child.id());
+        let janitor = Janitor::watch(child.id(), folder);
         Ok(Self {
             name,
             child,
@@ -120,19 +120,21 @@ fn tail(log: &Path) -> String {
     read().unwrap_or_else(|error| format!("(its log cannot be read: {error})"))
 }
 
-/// A shell that ends one process group should this process end before it could: a SIGKILL runs no
-/// destructor, nor does the end of a process drop a `static`. It waits at a pipe, whose other end
-/// nobody but us has.
+/// A shell that ends one process group and removes its folder should this process end before it could:
+/// a SIGKILL runs no destructor, nor does the end of a process drop a `static`. It waits at a pipe,
+/// whose other end nobody but us has.
 #[derive(Debug)]
 struct Janitor(Option<Child>);
 
 impl Janitor {
     /// Without a shell there is no janitor, and destructors alone must do.
-    fn watch(group: u32) -> Self {
-        const SCRIPT: &str = "trap '' HUP INT TERM; read -r done || kill -9 -- \"-$1\"";
+    fn watch(group: u32, folder: &Path) -> Self {
+        const SCRIPT: &str = "trap '' HUP INT TERM
+            read -r done || { kill -s KILL -- \"-$1\"; cd /; rm -rf -- \"$2\"; }";
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "artifact-cloud-janitor"])
             .arg(group.to_string())
+            .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -180,4 +182,40 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         below = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::{Process, folder};
+
+    #[test]
+    fn a_server_whose_test_was_killed_is_ended_and_its_folder_removed() {
+        let kept = folder().unwrap();
+        let mut command = Command::new("/bin/sh");
+        // With a child of its own, which must go too.
+        command.args(["-c", "sleep 600 & wait"]);
+        let mut server = Process::start("sleeper".into(), command, kept.path()).unwrap();
+        let mut janitor = server.janitor.0.take().unwrap();
+        // What the end of this process does to the pipe.
+        drop(janitor.stdin.take());
+        janitor.wait().unwrap();
+        let ended = server.child.wait().unwrap();
+        assert_eq!(ended.code(), None, "it was killed: {ended}");
+        assert!(!kept.path().exists());
+    }
+
+    #[test]
+    fn a_server_that_is_dropped_is_ended_and_the_janitor_goes() {
+        let kept = folder().unwrap();
+        let mut command = Command::new("/bin/sleep");
+        command.arg("600");
+        let server = Process::start("sleeper".into(), command, kept.path()).unwrap();
+        let id = server.child.id();
+        drop(server);
+        let process = std::path::PathBuf::from(format!("/proc/{id}"));
+        assert!(!process.exists());
+        assert!(kept.path().exists(), "it is its owner's");
+    }
 }

@@ -32,8 +32,10 @@ mod verified_cache;
 mod verify;
 
 pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest};
+#[cfg(feature = "bucket")]
+pub use artifact_backend_s3::{BucketOptions, S3Config};
 pub use authorize::{ReadGrant, authorize};
-pub use backend_url::{Backend, BackendUrl};
+pub use backend_url::{Backend, BackendOptions, BackendUrl};
 pub use config::StoreConfig;
 pub use content_type::ContentType;
 pub use database::Database;

@@ -68,7 +68,7 @@ impl<R: Requests> PendingUploads for XmlPending<R> {
                 query.push(("key-marker", &key_marker));
                 query.push(("upload-id-marker", &upload_marker));
             }
-            let page: Uploads = self.page(&Path::default(), &query).await?;
+            let page: UploadPage = self.page(&Path::default(), &query).await?;
             for upload in page.uploads {
                 // A key that the grammar of paths does not have is none of ours.
                 let (Ok(key), Some(begun)) = (Path::parse(&upload.key), time(&upload.initiated))
@@ -103,7 +103,7 @@ impl<R: Requests> PendingUploads for XmlPending<R> {
             if !marker.is_empty() {
                 query.push(("part-number-marker", &marker));
             }
-            let page: Parts = self.page(&pending.key, &query).await?;
+            let page: PartPage = self.page(&pending.key, &query).await?;
             for part in page.parts {
                 arrived.bytes += part.size;
                 arrived.last = arrived.last.max(time(&part.last_modified));
@@ -133,9 +133,9 @@ impl<R: Debug> Debug for XmlPending<R> {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Uploads {
+struct UploadPage {
     #[serde(default, rename = "Upload")]
-    uploads: Vec<Upload>,
+    uploads: Vec<UploadEntry>,
     #[serde(default)]
     is_truncated: bool,
     #[serde(default)]
@@ -146,7 +146,7 @@ struct Uploads {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Upload {
+struct UploadEntry {
     key: String,
     upload_id: String,
     initiated: String,
@@ -154,9 +154,9 @@ struct Upload {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Parts {
+struct PartPage {
     #[serde(default, rename = "Part")]
-    parts: Vec<Part>,
+    parts: Vec<PartEntry>,
     #[serde(default)]
     is_truncated: bool,
     #[serde(default)]
@@ -165,7 +165,7 @@ struct Parts {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Part {
+struct PartEntry {
     last_modified: String,
     size: u64,
 }
@@ -202,11 +202,11 @@ fn generic(error: impl std::error::Error + Send + Sync + 'static) -> object_stor
 
 #[cfg(test)]
 mod tests {
-    use super::{Parts, Uploads, time};
+    use super::{PartPage, UploadPage, time};
 
     #[test]
     fn the_forms_of_both_lists_are_read() {
-        let uploads: Uploads = quick_xml::de::from_str(
+        let uploads: UploadPage = quick_xml::de::from_str(
             "<ListMultipartUploadsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
              <Bucket>b</Bucket><KeyMarker/><IsTruncated>true</IsTruncated>\
              <NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>\
@@ -226,12 +226,12 @@ mod tests {
             time(&uploads.uploads[1].initiated)
         );
 
-        let none: Uploads =
+        let none: UploadPage =
             quick_xml::de::from_str("<ListMultipartUploadsResult></ListMultipartUploadsResult>")
                 .unwrap();
         assert!(none.uploads.is_empty() && !none.is_truncated);
 
-        let parts: Parts = quick_xml::de::from_str(
+        let parts: PartPage = quick_xml::de::from_str(
             "<ListPartsResult><UploadId>u</UploadId><IsTruncated>false</IsTruncated>\
              <Part><PartNumber>1</PartNumber><LastModified>2010-11-10T20:48:34.000Z</LastModified>\
              <ETag>\"x\"</ETag><Size>10485760</Size></Part></ListPartsResult>",

@@ -8,6 +8,7 @@ use anyhow::Result;
 use artifact_store::{ArtifactStore, Backend, Database, Experiment, Registry, StoreConfig};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
+use super::bucket;
 use super::plan::Plan;
 use crate::failure::{setup, setup_from};
 use crate::files;
@@ -37,10 +38,12 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
     } else {
         None
     };
-    let backend =
-        plan.backend.open().await.map_err(|error| {
-            setup_from(error, format!("{} cannot be used", plan.backend_called))
-        })?;
+    let backend = plan
+        .backend
+        .open_with(plan.bucket.options.clone())
+        .await
+        .map_err(|error| setup_from(error, format!("{} cannot be used", plan.backend_called)))?;
+    bucket::probe(&backend, plan.bucket.probe, &plan.backend_called).await?;
     let database = match early {
         Some(database) => database,
         None => open_database(plan).await?,

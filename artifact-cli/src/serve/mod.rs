@@ -1,6 +1,7 @@
 //! `artifact serve`: our own first embedder of store and router.
 
 mod accept;
+mod bucket;
 mod connection;
 mod connections;
 mod data_dir;
@@ -36,6 +37,9 @@ use crate::signals::{Hangup, Signals};
 
 /// How old a leftover of a crashed deposit must be before it is removed at the start.
 const LEFTOVER_AGE: Duration = Duration::from_hours(24);
+
+/// How long the end waits for the removal of what cut uploads left in a bucket.
+const CLEANUP: Duration = Duration::from_secs(20);
 
 /// Serves until a signal. Everything that can be refused is refused before anything is made.
 pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
@@ -112,6 +116,13 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
     };
     let ended = accept::serve(listener, tls, front, &mut signals, &mut hangup).await;
     sweep.abort();
+    // What cut uploads left in a bucket is removed, which only works while there is a runtime.
+    if tokio::time::timeout(CLEANUP, opened.backend.close())
+        .await
+        .is_err()
+    {
+        tracing::warn!("not all that cut uploads left could be removed; a later start sweeps it");
+    }
     // The database is closed, and the lock given back, once nothing uses them any more.
     drop(opened);
     match ended {

@@ -9,6 +9,7 @@ use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
 use rustix::fs::Mode;
 use tracing_subscriber::EnvFilter;
 
+use super::bucket::Bucket;
 use super::connection::Limits;
 use super::database;
 use super::listen::UNIX;
@@ -28,6 +29,7 @@ pub(crate) struct Plan {
     pub(crate) data_dir: PathBuf,
     pub(crate) backend: BackendUrl,
     pub(crate) backend_called: String,
+    pub(crate) bucket: Bucket,
     pub(crate) database: DatabaseUrl,
     pub(crate) database_called: String,
     pub(crate) token: Token,
@@ -73,6 +75,7 @@ impl Plan {
             data_dir: loaded.path(Key::DataDir),
             backend,
             backend_called: loaded.called(Key::Backend),
+            bucket: Bucket::plan(loaded)?,
             database,
             database_called: loaded.called(Key::Database),
             token: Token::plan(loaded)?,
@@ -92,7 +95,7 @@ impl Plan {
                 setup(format!("{name} must be text or json"))
             })?,
         };
-        if plan.backend.path().is_none() && plan.database.outlives_the_process() {
+        if plan.backend.is_memory() && plan.database.outlives_the_process() {
             output::warn("the rows will outlive their blobs, which are in memory only");
         }
         plan.check_nothing_lies_with_the_blobs()?;

@@ -55,7 +55,7 @@ fn memory_has_no_path() {
 
 #[test]
 fn what_names_no_backend_is_refused_with_a_reason() {
-    use ErrorKind::{Misconfigured, Unsupported};
+    use ErrorKind::Misconfigured;
     let cases = [
         ("", Misconfigured, "empty"),
         (" /srv", Misconfigured, "white space"),
@@ -106,18 +106,50 @@ fn what_names_no_backend_is_refused_with_a_reason() {
             "http: is not known",
         ),
         ("sqlite:///srv/rows", Misconfigured, "sqlite: is not known"),
-        ("blobs:here", Misconfigured, "known are file: and mem:"),
-        ("s3://bucket/prefix", Unsupported, "no backend for s3:"),
-        ("s3:/b/p/../../x", Unsupported, "no backend for s3:"),
-        ("S3://bucket", Unsupported, "no backend for s3:"),
-        ("gs://bucket", Unsupported, "no backend for gs:"),
-        ("az://container", Unsupported, "no backend for az:"),
+        (
+            "blobs:here",
+            Misconfigured,
+            "known are file:, mem:, s3:, gs: and az:",
+        ),
+        ("abfss://container", Misconfigured, "az://container"),
         ("s3://key:secret@bucket", Misconfigured, "credentials"),
     ];
     for (text, kind, reason) in cases {
         let (found, detail) = refused(text);
         assert_eq!(found, kind, "{text:?}: {detail}");
         assert!(detail.contains(reason), "{text:?}: {detail}");
+    }
+}
+
+#[test]
+fn a_bucket_needs_its_feature_and_keeps_its_grammar() {
+    for (url, feature, built_in) in [
+        ("s3://bucket/some/prefix", "s3", cfg!(feature = "s3")),
+        ("S3://bucket", "s3", cfg!(feature = "s3")),
+        ("gs://bucket/", "gcs", cfg!(feature = "gcs")),
+        ("az://container/p", "azure", cfg!(feature = "azure")),
+    ] {
+        if built_in {
+            assert_eq!(BackendUrl::parse(url).unwrap().path(), None, "{url}");
+            continue;
+        }
+        let (kind, detail) = refused(url);
+        assert_eq!(kind, ErrorKind::Unsupported, "{url}");
+        assert!(detail.ends_with(&format!("`{feature}`")), "{url}: {detail}");
+    }
+    if cfg!(feature = "s3") {
+        for bad in [
+            "s3:/b/p/../../x",
+            "s3:bucket",
+            "s3://",
+            "s3://Bucket",
+            "s3://bucket/a//b",
+            "s3://bucket/../b",
+            "s3://bucket/a%2fb",
+            "s3://bucket?region=x",
+        ] {
+            assert_eq!(refused(bad).0, ErrorKind::Misconfigured, "{bad}");
+        }
     }
 }
 

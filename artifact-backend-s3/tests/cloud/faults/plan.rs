@@ -69,28 +69,25 @@ pub(super) fn faults() -> Vec<Fault> {
 /// Every run of an act that takes so many requests where nothing goes wrong.
 pub(super) fn plans(requests: usize) -> Vec<Plan> {
     let mut plans = Vec::new();
+    // The blob comes to be in one of the last two. Where a rival matters, and what lasts, which takes as
+    // long as the deadlines, is tried there only.
+    let late = requests.saturating_sub(2);
     for request in 0..requests {
         for fault in faults() {
-            for rival in [Rival::Never, Rival::Before, Rival::Meanwhile] {
-                plans.push(Plan {
-                    request,
-                    fault: fault.clone(),
-                    lasting: Lasting::Once,
-                    rival,
-                });
-            }
-        }
-    }
-    // What lasts takes as long as the deadlines, so only where the blob may come to be.
-    for request in requests.saturating_sub(3)..requests {
-        for fault in faults() {
-            for lasting in [Lasting::Then, Lasting::ForEver] {
+            let mut add = |lasting, rival| {
                 plans.push(Plan {
                     request,
                     fault: fault.clone(),
                     lasting,
-                    rival: Rival::Never,
+                    rival,
                 });
+            };
+            add(Lasting::Once, Rival::Never);
+            if request >= late {
+                add(Lasting::Once, Rival::Before);
+                add(Lasting::Once, Rival::Meanwhile);
+                add(Lasting::Then, Rival::Never);
+                add(Lasting::ForEver, Rival::Never);
             }
         }
     }

@@ -1,0 +1,94 @@
+//! What somebody else has put into the bucket.
+
+use std::sync::Arc;
+
+use artifact_backend::{
+    ArtifactBackend, ArtifactBackendExt, ArtifactId, ArtifactInventory, ByteRange, ErrorKind,
+};
+use artifact_backend_s3::{S3Backend, S3Config};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+#[tokio::test]
+async fn a_foreign_object_is_neither_served_nor_deleted_nor_overwritten() {
+    let store = Arc::new(InMemory::new());
+    let backend = S3Backend::from_store(Arc::clone(&store) as _, "p", S3Config::default()).unwrap();
+    let id = ArtifactId::mint();
+    let at = Path::from(format!("p/blobs/{id}"));
+    store.put(&at, "foreign".into()).await.unwrap();
+
+    let kinds = [
+        backend.load(id).await.unwrap_err().kind(),
+        backend
+            .download(id, ByteRange::Full)
+            .await
+            .unwrap_err()
+            .kind(),
+        backend
+            .load_range(id, ByteRange::Suffix(1))
+            .await
+            .unwrap_err()
+            .kind(),
+        backend.stat(id).await.unwrap_err().kind(),
+        backend.delete(id).await.unwrap_err().kind(),
+    ];
+    assert_eq!(kinds, [ErrorKind::Corrupt; 5]);
+    let stored = backend.store(id, Bytes::from_static(b"ours")).await;
+    assert_eq!(stored.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let found = store.get(&at).await.unwrap().bytes().await.unwrap();
+    assert_eq!(found, "foreign");
+}
+
+#[tokio::test]
+async fn what_is_outside_the_prefix_or_no_blob_is_passed_over_and_left() {
+    let store = Arc::new(InMemory::new());
+    let id = ArtifactId::mint();
+    let foreign = [
+        format!("p/blobs/{id}/more"),
+        "p/blobs/README".to_owned(),
+        format!("p/blobs/{}", id.to_string().to_uppercase()),
+        format!("p/other/{id}"),
+        format!("blobs/{id}"),
+        format!("pp/blobs/{id}"),
+    ]
+    .map(Path::from);
+    for at in &foreign {
+        store.put(at, "foreign".into()).await.unwrap();
+    }
+    let backend = S3Backend::from_store(Arc::clone(&store) as _, "p", S3Config::default()).unwrap();
+    let ours = ArtifactId::mint();
+    backend
+        .store(ours, Bytes::from_static(b"ours"))
+        .await
+        .unwrap();
+
+    let listed: Vec<_> = backend.list().await.unwrap().try_collect().await.unwrap();
+    assert_eq!(
+        listed.iter().map(|blob| blob.id).collect::<Vec<_>>(),
+        [ours]
+    );
+    assert_eq!(
+        backend.load(id).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    backend.delete(id).await.unwrap();
+    backend.sweep(std::time::Duration::ZERO).await.unwrap();
+    let left: Vec<_> = store.list(None).try_collect().await.unwrap();
+    assert_eq!(left.len(), foreign.len() + 1);
+}
+
+#[tokio::test]
+async fn a_prefix_that_could_lead_out_is_refused() {
+    for prefix in ["..", "a/../b", "a//b", "/a", "a/%2e", "a b", "a/."] {
+        let store = Arc::new(InMemory::new());
+        let refused = S3Backend::from_store(store, prefix, S3Config::default());
+        assert_eq!(
+            refused.unwrap_err().kind(),
+            ErrorKind::Misconfigured,
+            "{prefix}"
+        );
+    }
+}
