@@ -4,12 +4,7 @@
 //!     bash .ci/cloud-servers seaweedfs
 //!     cargo test -p artifact-cli --features s3 --test cloud
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "helpers of tests: a panic is their verdict, and figures are read"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 #[path = "../it/harness.rs"]
 #[expect(dead_code, reason = "the other tests use the rest of it")]
