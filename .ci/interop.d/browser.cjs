@@ -52,7 +52,7 @@ const proxy = http.createServer((request, response) => {
     return response.end();
   }
   if (!rest.startsWith('/v0/')) {
-    response.setHeader('content-type', 'text/html');
+    response.setHeader('content-type', 'text/html; charset=utf-8');
     return response.end(rest === '/' ? PAGE : '');
   }
   const headers = { ...CREDENTIAL, ...request.headers };
@@ -99,8 +99,8 @@ async function runsNoScript(browser, origin) {
         if (download) assert.equal(fs.readFileSync(await download.path(), 'utf8'), content);
         assert(download || base.endsWith('/shown') || base.endsWith('/bare'), `${ext} was neither shown nor saved`);
       } else {
-        // A round trip after the load: what the page would have asked for was asked for before it.
-        await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
+        // For what would run later. Not by a timer in the page: in a sandbox those do not run either.
+        await page.waitForTimeout(300);
       }
       const title = shown ? await page.title() : '';
       const ran = title === 'ran' || canaries.length > 0;
@@ -148,7 +148,8 @@ async function goesUpAndDown(browser, origin) {
     assert.deepEqual(found.digest, [...crypto.createHash('sha256').update(content).digest()]);
     assert.equal(found.size, content.length);
     assert.deepEqual(found.part, [206, ...content.subarray(10, 20)]);
-    assert(found.name.includes("filename*=UTF-8''n%C3%A4me%20%22q%22.bin"), found.name);
+    // A form writes %22 for a quote (HTML, multipart/form-data), which is not undone.
+    assert(found.name.includes("filename*=UTF-8''n%C3%A4me%20%2522q%2522.bin"), found.name);
 
     // Another origin gets nothing: there is no CORS, and no resource policy for it.
     await page.goto(`http://localhost:${new URL(origin).port}/`);

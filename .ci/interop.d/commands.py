@@ -41,14 +41,13 @@ def curl(server, work):
         assert f"content-length: {len(content)}" in head.lower(), head
         assert "accept-ranges: bytes" in head.lower(), head
 
-        # Over the cap: the answer comes before the body is sent, and curl does not send it.
-        large = work / "large"
-        large.write_bytes(bytes(9 << 20))
-        refused = run(*common, version, "-w", "%{http_code} %{size_upload}", "-o", "/dev/null", "-F",
-                      f"file=@{large}", url).stdout.decode().split()
-        assert refused[0] == "413", refused
-        if version == "--http1.1":
-            assert refused[1] == "0", refused
+    # Over the cap: the answer comes before the body is sent, and curl does not send it. (Over HTTP/2 the curl of
+    # Debian 12 does not look at an answer after which the stream is reset, though with NO_ERROR.)
+    large = work / "large"
+    large.write_bytes(bytes(9 << 20))
+    refused = run(*common, "--http1.1", "-w", "%{http_code} %{size_upload}", "-o", "/dev/null", "-F",
+                  f"file=@{large}", url)
+    assert refused.stdout == b"413 0", refused
     print("curl: HTTP/1.1 and HTTP/2, resumed, refused before the body")
 
 
