@@ -248,14 +248,6 @@ impl Backend {
 }
 
 /// What a bucket's URL names, in a build that can reach it.
-#[cfg_attr(
-    not(feature = "bucket"),
-    expect(
-        clippy::unnecessary_wraps,
-        unused_variables,
-        reason = "every build is refused"
-    )
-)]
 fn bucket(feature: &str, scheme: &str, rest: &str) -> Result<Target> {
     if location::holds_credentials(rest) {
         return Err(bad(location::CREDENTIALS.into()));

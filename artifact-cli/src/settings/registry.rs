@@ -244,7 +244,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         env: Some("ARTIFACT_BUCKET_ALLOW_HTTP"),
         in_file: true,
         kind: Kind::Text,
-        placeholder: "YES|NO",
+        placeholder: "YES_OR_NO",
         default: Some("no"),
         secret: false,
         commands: SERVE,
