@@ -65,7 +65,7 @@ async fn run(place: Place, config: S3Config) {
     let clause = |case: &'static str| case.split("::").next().unwrap();
     let clauses: BTreeSet<_> = Suite::case_names().map(clause).collect();
     let reports = clauses.into_iter().map(|clause| {
-        let (place, config) = (place.clone(), config.clone());
+        let (name, place, config) = (place.name(), place.clone(), config.clone());
         let suite = Suite::new(move || {
             let storage = storage(&place.another(), &config);
             async move { Ok(storage) }
@@ -74,7 +74,6 @@ async fn run(place: Place, config: S3Config) {
             .with_large_blob(Suite::MIN_LARGE_BLOB * 2)
             .with_time_limit(Duration::from_mins(3))
             .only(format!("{clause}::"));
-        let name = place.name();
         async move {
             let began = Instant::now();
             let report = suite.run().await;
