@@ -99,17 +99,16 @@ impl DatabaseUrl {
     #[must_use = "this gives the URL back, it does not change it in place"]
     #[cfg_attr(
         not(feature = "postgres"),
-        expect(
-            unused_mut,
-            unused_variables,
-            reason = "nothing in this build asks for one"
-        )
+        expect(unused_mut, reason = "nothing in this build asks for one")
     )]
     pub fn with_password(mut self, password: impl Into<String>) -> Self {
+        let password = password.into();
         #[cfg(feature = "postgres")]
         {
-            self.password = Some(Password::new(password.into()));
+            self.password = Some(Password::new(password));
         }
+        #[cfg(not(feature = "postgres"))]
+        drop(password);
         self
     }
 
@@ -128,9 +127,10 @@ impl DatabaseUrl {
 
     /// The file that it names, absolute, if it names one. `..` in it is as it was written.
     pub fn path(&self) -> Option<&Path> {
-        match &self.target {
-            Target::File(path) => Some(path),
-            _ => None,
+        if let Target::File(path) = &self.target {
+            Some(path)
+        } else {
+            None
         }
     }
 

@@ -31,7 +31,7 @@ const CONNECTIONS: usize = 8;
 /// What it keeps lies in the schema `artifact` of the database, which it makes: its user must be
 /// the owner of the database or of that schema, or have the right to create one.
 ///
-/// Every session has `synchronous_commit` on, whatever is set for the database. Rows that are to be
+/// A process has at most nine connections. Every session has `synchronous_commit` on, whatever is set for the database. Rows that are to be
 /// written at the same moment share a statement: with many depositors, one round trip and one sync
 /// serve them all.
 ///

@@ -56,12 +56,14 @@ const SELECT_GROUPS: &str = "\
     WHERE groups.experiment = $1 AND ($2::text IS NULL OR id = $2) \
         AND ($3::text IS NULL OR name = $3) \
     ORDER BY created_at, id, position";
-const INSERT_MEMBER: &str = "\
+const INSERT_MEMBERS: &str = "\
     INSERT INTO members (group_id, member, experiment, position) \
-    SELECT $1, $2, $3, coalesce(max(position), 0) + 1 FROM members WHERE group_id = $1 \
+    SELECT $1, new.member, $3, new.at + \
+        (SELECT coalesce(max(position), 0) FROM members WHERE group_id = $1) \
+    FROM unnest($2::text[]) WITH ORDINALITY AS new (member, at) ORDER BY new.at \
     ON CONFLICT (group_id, member) DO NOTHING";
 const DELETE_MEMBER: &str = "DELETE FROM members WHERE group_id = $1 AND member = $2";
-/// Whether the group $1 is $2, or is in it directly or through others.
+/// Whether the group $1 is one of $2, or is in one directly or through others.
 const IS_IN: &str = "\
     WITH RECURSIVE above (id) AS (\
         SELECT $1::text COLLATE \"C\" \
@@ -69,7 +71,7 @@ const IS_IN: &str = "\
         SELECT members.group_id FROM above \
             JOIN members ON members.member = above.id AND members.experiment = $3\
     ) \
-    SELECT EXISTS (SELECT FROM above WHERE id = $2)";
+    SELECT EXISTS (SELECT FROM above WHERE id = ANY ($2))";
 
 fn no_such(what: &'static str) -> Failure {
     Failure::new(ErrorKind::NotFound, what)
@@ -113,18 +115,21 @@ pub(super) async fn insert_group(
     if inserted == 1 { Ok(()) } else { Err(taken()) }
 }
 
-/// Adds a member, unless the group would then be in itself. The experiment must be locked.
-async fn insert_member(
+/// Adds members in their order, unless the group would then be in itself. The experiment must be
+/// locked.
+async fn insert_members(
     transaction: &Transaction<'_>,
     experiment: &ExperimentId,
     group: GroupId,
-    member: MemberId,
+    members: &[MemberId],
 ) -> Result<(), Failure> {
     let (group, home) = (group.as_str(), experiment.as_str());
-    if let MemberId::Group(inner) = member {
+    let inner = members.iter().filter(|member| member.group().is_some());
+    let inner: Vec<_> = inner.map(MemberId::as_str).collect();
+    if !inner.is_empty() {
         let is_in = transaction.prepare_cached(IS_IN).await?;
         let closes = transaction
-            .query_one(&is_in, &[&group, &inner.as_str(), &home])
+            .query_one(&is_in, &[&group, &inner, &home])
             .await?
             .try_get(0)?;
         if closes {
@@ -134,9 +139,10 @@ async fn insert_member(
             ));
         }
     }
-    let insert = transaction.prepare_cached(INSERT_MEMBER).await?;
+    let members: Vec<_> = members.iter().map(MemberId::as_str).collect();
+    let insert = transaction.prepare_cached(INSERT_MEMBERS).await?;
     transaction
-        .execute(&insert, &[&group, &member.as_str(), &home])
+        .execute(&insert, &[&group, &members, &home])
         .await?;
     Ok(())
 }
@@ -308,10 +314,7 @@ impl Registry for PostgresRows {
             Box::pin(async move {
                 insert_group(transaction, &group).await?;
                 lock(transaction, &group.experiment).await?;
-                for member in &group.members {
-                    insert_member(transaction, &group.experiment, group.id, *member).await?;
-                }
-                Ok(())
+                insert_members(transaction, &group.experiment, group.id, &group.members).await
             })
         });
         created.await.map_err(fail)
@@ -340,7 +343,7 @@ impl Registry for PostgresRows {
             let home = experiment.clone();
             Box::pin(async move {
                 lock_group(transaction, &home, group).await?;
-                insert_member(transaction, &home, group, member).await
+                insert_members(transaction, &home, group, &[member]).await
             })
         });
         added
