@@ -7,6 +7,9 @@ use std::process::ExitCode;
 use artifact_http_conformance::{Subject, Suite};
 use clap::Parser;
 
+/// Its help; a bare URL is no documentation of Rust.
+const BASE_URL: &str = "Where the server is, such as http://127.0.0.1:8080";
+
 /// Runs the scenarios of the HTTP protocol against a server, and prints what came of each.
 ///
 /// Exit codes: 0 passed, 1 a scenario failed, 2 it could not be run.
@@ -14,8 +17,8 @@ use clap::Parser;
 #[expect(clippy::doc_markdown, reason = "this text is the help, for people")]
 #[command(name = "artifact-conformance", version, max_term_width = 100)]
 struct Arguments {
-    /// Where the server is, such as http://127.0.0.1:8080
-    #[arg(long, value_name = "URL", required_unless_present = "list")]
+    /// See [`BASE_URL`].
+    #[arg(long, value_name = "URL", required_unless_present = "list", help = BASE_URL)]
     base_url: Option<String>,
     /// File with the server's admin token; without it, ARTIFACT_ADMIN_TOKEN is the token
     #[arg(long, value_name = "FILE")]
