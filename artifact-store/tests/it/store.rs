@@ -78,6 +78,25 @@ async fn a_forgotten_row_is_queried_again() {
 }
 
 #[tokio::test]
+async fn an_experiment_is_asked_for_once() {
+    let world = World::new().await;
+    let unknown = "exp-3".parse().unwrap();
+    for _ in 0..3 {
+        let found = world.store.experiment(&experiment()).await.unwrap();
+        assert_eq!(
+            found,
+            Some(artifact_store::Experiment::new(
+                experiment(),
+                crate::support::time(0)
+            ))
+        );
+        assert_eq!(world.store.experiment(&unknown).await.unwrap(), None);
+    }
+    // Once the one, three times the other: it may come to be.
+    assert_eq!(world.rows.experiment_gets(), 4);
+}
+
+#[tokio::test]
 async fn a_row_forgotten_while_it_is_looked_up_is_not_kept() {
     use artifact_store::Rows as _;
 

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::support::{World, bytes, experiment, time};
+use crate::support::{bytes, experiment, time};
 
 /// A store on a folder whose files can be touched.
 struct Site {
@@ -166,17 +166,4 @@ async fn what_was_deleted_is_not_read_from_memory() {
     site.backend.inventory().delete(id).await.unwrap();
     let error = site.pieces(id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
-}
-
-#[tokio::test]
-async fn an_experiment_is_asked_for_once() {
-    let world = World::new().await;
-    let unknown = "exp-3".parse().unwrap();
-    for _ in 0..3 {
-        let found = world.store.experiment(&experiment()).await.unwrap();
-        assert_eq!(found, Some(Experiment::new(experiment(), time(0))));
-        assert_eq!(world.store.experiment(&unknown).await.unwrap(), None);
-    }
-    // Once the one, three times the other: it may come to be.
-    assert_eq!(world.rows.experiment_gets(), 4);
 }
