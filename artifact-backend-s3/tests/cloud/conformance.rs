@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutPayload};
+use tokio::time::Instant;
 
 use crate::place::Place;
 
@@ -64,23 +65,32 @@ async fn run(place: Place, config: S3Config) {
     let clause = |case: &'static str| case.split("::").next().unwrap();
     let clauses: BTreeSet<_> = Suite::case_names().map(clause).collect();
     let reports = clauses.into_iter().map(|clause| {
-        let (place, config) = (place.clone(), config.clone());
+        let (name, place, config) = (place.name(), place.clone(), config.clone());
         let suite = Suite::new(move || {
             let storage = storage(&place.another(), &config);
             async move { Ok(storage) }
         });
-        suite
+        let suite = suite
             .with_large_blob(Suite::MIN_LARGE_BLOB * 2)
             .with_time_limit(Duration::from_mins(3))
-            .only(format!("{clause}::"))
-            .run()
+            .only(format!("{clause}::"));
+        async move {
+            let began = Instant::now();
+            let report = suite.run().await;
+            println!(
+                "{name}: {clause} took {:.1} s",
+                began.elapsed().as_secs_f32()
+            );
+            report
+        }
     });
     let reports: Vec<_> = stream::iter(reports)
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
     let cases = || reports.iter().flat_map(Report::cases);
-    let all: String = cases().map(|case| format!("{case}\n")).collect();
+    let lines: Vec<_> = cases().map(ToString::to_string).collect();
+    let all = lines.join("\n");
     println!("{} at {}:\n{all}", place.name(), place.address());
     let failed = reports.iter().flat_map(Report::failures).count();
     assert_eq!(failed, 0, "the contract is broken:\n{all}");

@@ -17,7 +17,9 @@ fn config() -> S3Config {
 }
 
 fn blob(bytes: usize) -> Bytes {
-    (0..bytes).map(|at| (at / 7 % 251) as u8).collect()
+    (0..bytes)
+        .map(|at| u8::try_from(at / 7 % 251).unwrap())
+        .collect()
 }
 
 /// A proxy before each place, and a blob of a megabyte there.

@@ -63,7 +63,7 @@ impl Load {
             load.tasks.spawn(async move {
                 let mut round = 0;
                 while !stop.load(Ordering::Relaxed) {
-                    deposit_and_fetch(&client, &seen, began, number << 32 | round).await;
+                    deposit_and_fetch(&client, &seen, began, (number << 32) | round).await;
                     round += 1;
                 }
             });
