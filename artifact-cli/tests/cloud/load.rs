@@ -151,7 +151,7 @@ impl Seen {
     pub(crate) fn phase(&self, name: &str, from: Duration, to: Duration) -> String {
         let within = |at: &Duration| from <= *at && *at < to;
         let deposits = self.deposits.iter().filter(|(at, _)| within(at));
-        let seconds = (to - from).as_secs_f64();
+        let seconds = to.saturating_sub(from).as_secs_f64();
         let worst = deposits.clone().map(|(_, took)| *took).max();
         let failures = self.failures.iter().filter(|(at, _)| within(at)).count();
         #[expect(clippy::cast_precision_loss, reason = "a figure to be read")]
