@@ -113,7 +113,13 @@ impl Mutant {
             }
             // The first try's answer is lost, and the second meets the first one's blob.
             // Each fourth, beginning with the first: in every race of four stores, the first of them.
-            How::MeetsItself if self.shared.stores.fetch_add(1, Ordering::SeqCst) % 4 == 0 => {
+            How::MeetsItself
+                if self
+                    .shared
+                    .stores
+                    .fetch_add(1, Ordering::SeqCst)
+                    .is_multiple_of(4) =>
+            {
                 let _ = self.inner.store(id, bytes.clone()).await;
                 self.inner.store(id, bytes).await
             }
