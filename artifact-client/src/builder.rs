@@ -74,7 +74,7 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput), with a sentence on what to change.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), with a sentence on what to change.
     pub fn build(self) -> Result<Client> {
         let Self {
             base_url,
