@@ -11,7 +11,7 @@ static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// So many ports that were free a moment ago. Another process may be faster: a server that cannot
 /// bind is started again with others.
-pub(crate) fn free<const N: usize>() -> [u16; N] {
+pub fn free<const N: usize>() -> [u16; N] {
     std::array::from_fn(|_| next(is_free))
 }
 

@@ -1,54 +1,60 @@
-//! One node of three is killed under load and brought back: nothing acknowledged is lost.
+//! One node of three, then one server of two, is killed under load and brought back: nothing
+//! acknowledged is lost.
 
 use std::time::Duration;
 
-use artifact_cloud_test::{Balancer, S3Endpoint, SeaweedCluster, or_skip};
 use tokio::time::{Instant, sleep};
 
-use crate::harness::Server;
+use crate::harness::TOKEN;
 use crate::load::{Load, lost};
+use crate::site::Site;
 
 const CLIENTS: u64 = 16;
-const WHOLE: Duration = Duration::from_secs(8);
-const DEAD: Duration = Duration::from_secs(12);
-const AFTER: Duration = Duration::from_secs(8);
+const WHOLE: Duration = Duration::from_secs(6);
+const NODE_DEAD: Duration = Duration::from_secs(12);
+const AFTER: Duration = Duration::from_secs(6);
+const SERVER_DEAD: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_a_node_is_killed_and_brought_back() {
-    let cluster = SeaweedCluster::start().await;
-    let Some(mut cluster) = or_skip("a node killed under load", cluster) else {
+    let Some(mut site) = Site::start().await else {
         return;
     };
-    cluster.endpoints()[0]
-        .create_bucket("artifacts")
-        .await
-        .unwrap();
-    // An object store has one endpoint: to pass over a dead node is a balancer's work.
-    let balancer = Balancer::start(cluster.addresses()).await.unwrap();
-    let server = serve(&format!("http://{}", balancer.address()));
-
-    let load = Load::start(&server.url, &server.token(), CLIENTS);
+    let url = format!("http://{}", site.front.address());
+    let load = Load::start(&url, TOKEN, CLIENTS);
     let began = Instant::now();
     // How long each phase lasts is what is tested, not what is waited for.
     sleep(WHOLE).await;
-    let killed = began.elapsed();
-    cluster.kill(1);
-    sleep(DEAD).await;
-    cluster.revive(1).await.unwrap();
-    let revived = began.elapsed();
+    let mut phases = vec![("all there", began.elapsed())];
+    site.cluster.kill(1);
+    sleep(NODE_DEAD).await;
+    site.cluster.revive(1).await.unwrap();
+    phases.push(("a node killed", began.elapsed()));
+    sleep(AFTER).await;
+    phases.push(("brought back", began.elapsed()));
+    let before = site.deposits();
+    site.kill_server(0);
+    sleep(SERVER_DEAD).await;
+    let without = site.deposits();
+    site.revive_server(0);
+    phases.push(("a server killed", began.elapsed()));
     sleep(AFTER).await;
     let (client, seen) = load.stop().await;
-    let ended = began.elapsed();
+    phases.push(("brought back", began.elapsed()));
 
     println!("| phase | lasts | deposits/s | slowest deposit | failed requests |");
     println!("|---|---|---|---|---|");
-    println!("{}", seen.phase("three nodes", Duration::ZERO, killed));
-    println!("{}", seen.phase("one killed", killed, revived));
-    println!("{}", seen.phase("brought back", revived, ended));
+    let mut from = Duration::ZERO;
+    for (name, to) in phases {
+        println!("{}", seen.phase(name, from, to));
+        from = to;
+    }
     let lost = lost(&client, &seen.kept).await;
+    let after = site.deposits();
     println!(
         "{CLIENTS} clients: {} deposits acknowledged, {} fetches right, {} wrong, {} lost; \
-         failures {:?}",
+         failures {:?}; deposits by each server {before:?} before one is killed, {without:?} \
+         without it, {after:?} in all",
         seen.kept.len(),
         seen.fetched,
         seen.wrong,
@@ -59,26 +65,10 @@ async fn nothing_acknowledged_is_lost_when_a_node_is_killed_and_brought_back() {
     assert!(lost.is_empty(), "{}", lost.join("\n"));
     assert_eq!(seen.wrong, 0);
     assert!(seen.kept.len() > 100, "too few to say anything");
+    // Each has its share, and the one that was killed has one again.
+    assert!(before.iter().all(|deposits| *deposits > 10), "{before:?}");
+    assert!(after[0] > without[0] + 10, "{without:?}, {after:?}");
     for (at, error) in &seen.failures {
         assert!(error.is_retryable(), "after {at:?}: {error:?}");
     }
-}
-
-fn serve(endpoint: &str) -> Server {
-    let arguments = [
-        "--backend",
-        "s3://artifacts/cluster",
-        "--bucket-endpoint",
-        endpoint,
-        "--bucket-region",
-        S3Endpoint::REGION,
-        // It loses the race of two completions of one id, which no two servers ever mint.
-        "--bucket-probe",
-        "warn",
-    ];
-    let keys = [
-        ("AWS_ACCESS_KEY_ID", S3Endpoint::ACCESS_KEY),
-        ("AWS_SECRET_ACCESS_KEY", S3Endpoint::SECRET_KEY),
-    ];
-    Server::start_with(tempfile::tempdir().unwrap(), &arguments, &keys)
 }

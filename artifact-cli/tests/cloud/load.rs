@@ -8,6 +8,7 @@ use std::time::Duration;
 use artifact_backend::Sha256Digest;
 use artifact_client::{Client, Credential, DepositOptions, Error};
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -42,27 +43,40 @@ pub(crate) struct Load {
 
 const BLOB: usize = 4 << 10;
 
+/// After so many rounds a client connects anew: a connection stays at the server where it began, and all
+/// would be at the other once one was killed.
+const ROUNDS: u64 = 64;
+
+/// So many of those kept are looked at together.
+const AT_ONCE: usize = 16;
+
 impl Load {
     /// So many clients of a server, of whose artifacts each is `admin`'s.
     pub(crate) fn start(url: &str, token: &str, clients: u64) -> Self {
-        let credential = Credential::new("admin", token).unwrap();
-        let client = Client::builder(url, "default", credential)
-            .with_stall_timeout(Duration::from_mins(2))
-            .build()
-            .unwrap();
+        let (url, token) = (url.to_owned(), token.to_owned());
+        let connect = move || {
+            let credential = Credential::new("admin", &token).unwrap();
+            Client::builder(&url, "default", credential)
+                .with_stall_timeout(Duration::from_mins(2))
+                .build()
+                .unwrap()
+        };
         let mut load = Self {
-            client,
+            client: connect(),
             seen: Arc::default(),
             stop: Arc::default(),
             tasks: JoinSet::new(),
         };
         let began = Instant::now();
         for number in 0..clients {
-            let (client, seen) = (load.client.clone(), Arc::clone(&load.seen));
+            let (connect, seen) = (connect.clone(), Arc::clone(&load.seen));
             let stop = Arc::clone(&load.stop);
             load.tasks.spawn(async move {
-                let mut round = 0;
+                let (mut client, mut round) = (connect(), 1);
                 while !stop.load(Ordering::Relaxed) {
+                    if round % ROUNDS == 0 {
+                        client = connect();
+                    }
                     deposit_and_fetch(&client, &seen, began, (number << 32) | round).await;
                     round += 1;
                 }
@@ -124,15 +138,13 @@ async fn fetch(client: &Client, kept: &Kept) -> Result<bool, Error> {
 
 /// How many of the acknowledged are not there as they were deposited, and why.
 pub(crate) async fn lost(client: &Client, kept: &[Kept]) -> Vec<String> {
-    let mut lost = Vec::new();
-    for kept in kept {
-        match fetch(client, kept).await {
-            Ok(true) => {}
-            Ok(false) => lost.push(format!("{}: other bytes", kept.uri)),
-            Err(error) => lost.push(format!("{}: {error}", kept.uri)),
-        }
-    }
-    lost
+    let looked_at = stream::iter(kept).map(async |kept| match fetch(client, kept).await {
+        Ok(true) => None,
+        Ok(false) => Some(format!("{}: other bytes", kept.uri)),
+        Err(error) => Some(format!("{}: {error}", kept.uri)),
+    });
+    let lost = looked_at.buffer_unordered(AT_ONCE);
+    lost.filter_map(async |lost| lost).collect().await
 }
 
 impl Seen {

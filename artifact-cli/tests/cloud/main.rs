@@ -1,8 +1,8 @@
-//! The binary on a bucket: a distributed store of three nodes, one of which is killed and brought back
-//! while clients deposit and fetch.
+//! More than one machine: two servers on one database and one distributed store of three nodes, of which
+//! one is killed and brought back while clients deposit and fetch.
 //!
 //!     bash .ci/cloud-servers seaweedfs
-//!     cargo test -p artifact-cli --features s3 --test cloud
+//!     cargo test -p artifact-cli --features s3,postgres --test cloud
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
@@ -12,3 +12,4 @@ mod harness;
 
 mod kill_a_node;
 mod load;
+mod site;
