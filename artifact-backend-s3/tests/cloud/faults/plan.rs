@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use artifact_backend::ArtifactId;
 use artifact_cloud_test::{Answer, Fault, FaultProxy, Loss};
 use futures_util::FutureExt as _;
 use object_store::{ObjectStore as _, PutMode, PutPayload};
+use tokio::sync::Mutex;
 
 use crate::place::Place;
 
@@ -103,25 +103,28 @@ impl Plan {
         }
     }
 
-    /// Makes it happen to what goes through the proxy, and says later whether the rival was first.
+    /// Makes it happen to what goes through the proxy, and says later whether the rival was first: once
+    /// the lock can be had, a rival that had begun is done.
     pub(super) async fn set(
         &self,
         proxy: &FaultProxy,
         direct: &Place,
         id: ArtifactId,
-    ) -> Arc<AtomicBool> {
-        let rival_won = Arc::new(AtomicBool::new(false));
+    ) -> Arc<Mutex<bool>> {
+        let rival_won = Arc::new(Mutex::new(false));
         let (place, won) = (direct.clone(), Arc::clone(&rival_won));
         let strike = move || {
             let (place, won) = (place.clone(), Arc::clone(&won));
             async move {
-                let options = PutMode::Create.into();
-                let payload = PutPayload::from_static(OTHERS);
-                let put = place
-                    .truth()
-                    .put_opts(&place.key(id), payload, options)
-                    .await;
-                won.store(put.is_ok(), Ordering::SeqCst);
+                let mut won = won.lock_owned().await;
+                // A task of its own: whoever is overtaken may hang up, since parts go side by side.
+                let put = tokio::spawn(async move {
+                    let options = PutMode::Create.into();
+                    let payload = PutPayload::from_static(OTHERS);
+                    let (store, key) = (place.truth(), place.key(id));
+                    *won = store.put_opts(&key, payload, options).await.is_ok();
+                });
+                put.await.unwrap();
             }
             .boxed()
         };

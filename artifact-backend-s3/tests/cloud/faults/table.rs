@@ -1,6 +1,5 @@
 //! The runs, and the table of them.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use artifact_backend::{ArtifactId, ArtifactInventory as _};
@@ -104,6 +103,7 @@ async fn run(place: &Place, act: Act, by: By, plan: &Plan) -> (Told, Verdict) {
     let id = ArtifactId::mint();
     let rival = plan.set(&proxy, &direct, id).await;
     let told = act.by(by, &direct.through(proxy.address()), id).await;
+    let rival_won = *rival.lock().await;
     let truth = match direct.bytes_of(id).await {
         None => Truth::Nothing,
         Some(bytes) if bytes == act.bytes() => Truth::Ours,
@@ -116,7 +116,7 @@ async fn run(place: &Place, act: Act, by: By, plan: &Plan) -> (Told, Verdict) {
         let later = direct.bytes_of(id).await.is_some();
         assert_eq!(later, truth != Truth::Nothing, "{plan}");
     }
-    let verdict = judge(&told, truth, rival.load(Ordering::SeqCst));
+    let verdict = judge(&told, truth, rival_won);
     (told, verdict)
 }
 
