@@ -45,6 +45,16 @@ impl<'s> Database<'s> {
         format!("postgres://postgres@127.0.0.1:{port}/{name}")
     }
 
+    /// The port of its server, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.server.port()
+    }
+
+    /// What the user `postgres` gives for a password there.
+    pub fn password(&self) -> &'static str {
+        self.server.password()
+    }
+
     /// Runs SQL, one transaction a statement, and gives what it says: a line a row, `|` between
     /// columns.
     #[track_caller]

@@ -9,7 +9,8 @@ use artifact_backend::{
 };
 use artifact_backend_conformance::{Report, Storage, Suite};
 use artifact_backend_s3::S3Config;
-use artifact_cloud_test::{Answer, Fault, FaultProxy, Loss, SeaweedCluster, or_skip};
+use artifact_cloud_test::{Answer, Balancer, Fault, FaultProxy, Loss, SeaweedCluster, or_skip};
+use artifact_postgres_test::Server as Postgres;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use object_store::path::Path;
@@ -111,13 +112,18 @@ async fn seaweedfs_keeps_the_contract() {
     }
 }
 
-/// What more nodes could break: one winner, the whole or nothing, and the same bytes again. The rest of
-/// the suite is run on one node.
+/// What more nodes could break: one winner, the whole or nothing, and the same bytes again, each
+/// connection at another gateway. The rest of the suite is run on one node.
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_of_seaweedfs_keep_what_nodes_could_break() {
-    let cluster = SeaweedCluster::start().await;
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let cluster = SeaweedCluster::start(&postgres.database()).await;
     if let Some(cluster) = or_skip("S3 on three nodes", cluster) {
-        let place = Place::on(&cluster.endpoints()[1]).await;
+        let gateways = Balancer::start(cluster.addresses()).await.unwrap();
+        let place = Place::on(&cluster.endpoints()[0]).await;
+        let place = place.through(gateways.address());
         run_some(place, config(), |case| {
             let clauses = ["exclusive::", "atomic::", "exact::"];
             clauses.iter().any(|clause| case.starts_with(clause))

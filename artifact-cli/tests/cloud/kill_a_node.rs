@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::harness::TOKEN;
+use crate::harness::{Server, TOKEN};
 use crate::load::{Load, lost};
 use crate::site::Site;
 
@@ -62,6 +62,13 @@ async fn nothing_acknowledged_is_lost_when_a_node_is_killed_and_brought_back() {
         seen.kinds()
     );
 
+    if !lost.is_empty() {
+        // Why, which no client is told.
+        let logs = site.servers.each_ref().map(Server::stderr);
+        let errors = logs.iter().flat_map(|log| log.lines());
+        let errors = errors.filter(|line| line.contains(r#""level":"ERROR""#));
+        errors.take(10).for_each(|line| println!("{line}"));
+    }
     assert!(lost.is_empty(), "{}", lost.join("\n"));
     assert_eq!(seen.wrong, 0);
     assert!(seen.kept.len() > 100, "too few to say anything");

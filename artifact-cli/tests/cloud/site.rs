@@ -23,7 +23,7 @@ impl Site {
     pub(crate) async fn start() -> Option<Self> {
         let postgres = Postgres::start()?;
         let database = postgres.database().url();
-        let cluster = SeaweedCluster::start().await;
+        let cluster = SeaweedCluster::start(&postgres.database()).await;
         let cluster = or_skip("a node killed under load", cluster)?;
         let bucket = cluster.endpoints()[0].create_bucket("artifacts").await;
         bucket.unwrap();

@@ -1,8 +1,13 @@
 //! SeaweedFS, three nodes: every blob on two of them, each node killed and brought back at will.
+//!
+//! Which objects there are is kept in one PostgreSQL that all gateways share. Left to itself each gateway
+//! keeps that in a store of its own and tells the others later: an acknowledged object is then missing at
+//! two of three gateways for a moment, or for ever where the one that took it was killed before it told.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
+use artifact_postgres_test::Database;
 use tempfile::TempDir;
 
 use super::seaweed::{ON_LOOPBACK, weed, write_s3_config};
@@ -10,7 +15,7 @@ use super::{loopback, serves_s3, start};
 use crate::endpoint::S3Endpoint;
 use crate::error::{Error, Result};
 use crate::port;
-use crate::process::{Process, folder};
+use crate::process::{Process, configure, folder};
 
 const NODES: usize = 3;
 
@@ -45,17 +50,17 @@ struct Ports {
 }
 
 impl SeaweedCluster {
-    /// Starts three nodes and waits until each gateway has stored and given back an object; half a
-    /// minute.
+    /// Starts three nodes that share an empty database, and waits until each gateway has stored and
+    /// given back an object; half a minute.
     ///
     /// # Errors
     ///
     /// [`Missing`](Error::Missing) where it is not installed, else when it does not come up.
-    pub async fn start() -> Result<Self> {
-        start(Self::once).await
+    pub async fn start(metadata: &Database<'_>) -> Result<Self> {
+        start(|| Self::once(metadata)).await
     }
 
-    async fn once() -> Result<Self> {
+    async fn once(metadata: &Database<'_>) -> Result<Self> {
         let folder = folder()?;
         let nodes = std::array::from_fn(|number| Node {
             number,
@@ -68,6 +73,7 @@ impl SeaweedCluster {
             let path = cluster.node_folder(number);
             std::fs::create_dir(&path).map_err(Error::io("make a node's folder"))?;
             write_s3_config(&path)?;
+            write_filer_config(&path, metadata)?;
             cluster.start_server(number)?;
         }
         // Filers that start together sometimes end, asking a peer that does not listen yet.
@@ -175,7 +181,6 @@ impl Node {
         command
             .args(ON_LOOPBACK)
             .arg(format!("-master={masters}"))
-            .arg(format!("-defaultStoreDir={}", folder.display()))
             .arg(format!("-rack=rack{}", self.number))
             .arg(format!("-port={}", ports.filer))
             .args(["-s3", "-s3.port.iceberg=0", "-s3.port.lance=0"])
@@ -185,6 +190,32 @@ impl Node {
             .arg(format!("-s3.config={}", folder.join("s3.json").display()));
         Process::start(format!("seaweedfs-filer-{}", self.number), command, folder)
     }
+}
+
+/// Where a filer looks for it: in the folder that it is started in.
+fn write_filer_config(folder: &Path, metadata: &Database<'_>) -> Result<()> {
+    let (port, password) = (metadata.port(), metadata.password());
+    let text = format!(
+        r#"
+        [postgres2]
+        enabled = true
+        createTable = """CREATE TABLE IF NOT EXISTS "%s" (dirhash BIGINT, name VARCHAR(65535),
+            directory VARCHAR(65535), meta bytea, PRIMARY KEY (dirhash, name))"""
+        hostname = "127.0.0.1"
+        port = {port}
+        username = "postgres"
+        password = "{password}"
+        database = "{}"
+        sslmode = "disable"
+        connection_max_open = 30
+        enableUpsert = true
+        upsertQuery = """INSERT INTO "%[1]s" (dirhash, name, directory, meta) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (dirhash, name) DO UPDATE SET directory = EXCLUDED.directory,
+            meta = EXCLUDED.meta"""
+        "#,
+        metadata.name()
+    );
+    configure(&folder.join("filer.toml"), &text)
 }
 
 impl Ports {

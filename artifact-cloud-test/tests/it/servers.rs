@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use artifact_cloud_test::{Azurite, Rclone, S3Endpoint, S3sFs, SeaweedCluster, SeaweedFs, or_skip};
+use artifact_postgres_test::Server as Postgres;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutMode};
 
@@ -101,7 +102,11 @@ async fn rclone_overwrites() {
 
 #[tokio::test]
 async fn a_cluster_serves_with_one_node_killed_and_takes_it_back() {
-    let Some(mut cluster) = or_skip("three nodes", SeaweedCluster::start().await) else {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let cluster = SeaweedCluster::start(&postgres.database()).await;
+    let Some(mut cluster) = or_skip("three nodes", cluster) else {
         return;
     };
     let endpoints = cluster.endpoints();
