@@ -11,6 +11,7 @@
 
 mod conformance;
 mod faults;
+mod integration;
 mod kinds;
 mod leftovers;
 mod place;
