@@ -18,7 +18,8 @@ pub struct S3Config {
     /// so many parts, and the one that fills, in memory.
     pub parallel_parts: usize,
     /// How many ranges of a large blob [`load`](artifact_backend::ArtifactBackend::load) fetches at
-    /// once; 4 by default, and 1 turns it off. A range has the size of a part.
+    /// once, unless one connection is fast enough; 4 by default, and 1 turns it off. A range has the
+    /// size of a part.
     pub parallel_ranges: usize,
     /// For how long an operation is tried again before it fails; 30 s by default. What takes long
     /// only because there are many bytes is not cut by it.

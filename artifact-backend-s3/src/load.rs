@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use artifact_backend::{ArtifactId, ByteRange, Error, ErrorKind, Operation, Result};
 use bytes::{Bytes, BytesMut};
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{GetRange, ObjectMeta};
+use tokio::time::Instant;
 
 use crate::core::Core;
 use crate::download;
@@ -13,8 +15,9 @@ use crate::opening::Opened;
 
 const LOAD: Operation = Operation::Load;
 
-/// Loads a blob. Up to one part it is one request; of a larger one the other ranges follow, several
-/// at once, each of the same object by its e-tag.
+/// Loads a blob. Up to one part it is one request; of a larger one the rest follows, each range of the
+/// same object by its e-tag: several at once, or as one where the first bytes came so fast that more
+/// connections would gain nothing.
 pub(crate) async fn load(core: &Arc<Core>, id: ArtifactId) -> Result<Bytes> {
     let first_range = first_range(core);
     let opened = core.open(LOAD, id, first_range).await;
@@ -44,11 +47,18 @@ pub(crate) async fn load(core: &Arc<Core>, id: ArtifactId) -> Result<Bytes> {
         rest = piece.split_off(bytes.min(piece.capacity()));
         piece
     };
-    let first_piece = cut(first.end);
+    let mut all = cut(first.end);
+    let mut stream = download::stream(Arc::clone(core), LOAD, id, opened);
+    let is_fast = sample(&mut stream, &mut all).await?;
+    let step = if is_fast {
+        meta.size
+    } else {
+        core.config.part_bytes
+    };
     let mut ranges = Vec::new();
     let mut at = first.end;
     while at < meta.size {
-        let end = (at + core.config.part_bytes).min(meta.size);
+        let end = at.saturating_add(step).min(meta.size);
         ranges.push((at..end, cut(end - at)));
         at = end;
     }
@@ -57,12 +67,34 @@ pub(crate) async fn load(core: &Arc<Core>, id: ArtifactId) -> Result<Bytes> {
         .map(fetch)
         .buffered(core.config.parallel_ranges.max(1))
         .try_collect::<Vec<_>>();
-    let (mut all, others) =
-        futures_util::try_join!(collect(core, id, opened, first_piece), others)?;
+    let first = read(stream, all);
+    let (mut all, others) = if is_fast {
+        (first.await?, others.await?)
+    } else {
+        futures_util::try_join!(first, others)?
+    };
     for piece in others {
         all.unsplit(piece);
     }
     Ok(all.freeze())
+}
+
+/// How many bytes show how fast a connection is.
+const SAMPLE: usize = 1 << 20;
+
+/// A connection that brings so many bytes in a microsecond, 256 MB/s, is not what bounds a load: the
+/// server or this machine is, and more connections only cost them more.
+const FAST: u128 = 256;
+
+/// Reads the first bytes, and tells whether they came fast.
+async fn sample(stream: &mut BoxStream<'_, Result<Bytes>>, into: &mut BytesMut) -> Result<bool> {
+    let began = Instant::now();
+    while into.len() < SAMPLE
+        && let Some(piece) = stream.try_next().await?
+    {
+        into.extend_from_slice(&piece);
+    }
+    Ok(into.len() as u128 >= FAST * began.elapsed().as_micros())
 }
 
 /// What is asked for first: all, or as much as one of several parallel ranges.
@@ -104,9 +136,12 @@ async fn collect(
     core: &Arc<Core>,
     id: ArtifactId,
     opened: Opened,
-    mut into: BytesMut,
+    into: BytesMut,
 ) -> Result<BytesMut> {
-    let mut stream = download::stream(Arc::clone(core), LOAD, id, opened);
+    read(download::stream(Arc::clone(core), LOAD, id, opened), into).await
+}
+
+async fn read(mut stream: BoxStream<'_, Result<Bytes>>, mut into: BytesMut) -> Result<BytesMut> {
     while let Some(piece) = stream.try_next().await? {
         into.extend_from_slice(&piece);
     }
