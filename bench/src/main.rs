@@ -51,7 +51,7 @@ struct Options {
     #[arg(long, value_enum, default_value_t = SecondSync::Yes)]
     second_sync: SecondSync,
     /// Blobs that lie in the folder before loads and stores are measured, for growth. They are laid
-    /// down without a sync each, and synced once.
+    /// down without a sync each, and synced once; a subject keeps its folder for the whole run then.
     #[arg(long, default_value_t = 0)]
     blobs: u64,
 }
@@ -153,6 +153,17 @@ fn main() -> anyhow::Result<()> {
         });
     }
 
+    // A million blobs take minutes to lay down and to remove, so each subject keeps its folder then.
+    let grown = |kind: Kind| -> anyhow::Result<PathBuf> {
+        let root = folder.fresh()?;
+        drop(Subject::open(kind, &root, raw_second_sync)?);
+        kind.grow(&root, options.blobs)?;
+        Ok(root)
+    };
+    let keep = options.blobs > 0;
+    let kept = kinds.iter().filter(|_| keep).map(|kind| grown(*kind));
+    let kept = kept.collect::<anyhow::Result<Vec<_>>>()?;
+
     let mut printed = None;
     for cell in cells {
         let mut rounds = vec![Vec::new(); kinds.len()];
@@ -160,16 +171,20 @@ fn main() -> anyhow::Result<()> {
             // The order turns with the round, so that no subject always follows the same other.
             for at in 0..kinds.len() {
                 let at = (at + round) % kinds.len();
-                let root = folder.fresh()?;
+                let root = match kept.get(at) {
+                    Some(root) => root.clone(),
+                    None => folder.fresh()?,
+                };
                 let subject = Subject::open(kinds[at], &root, raw_second_sync)?;
                 if !subject.does(cell.work) {
                     continue;
                 }
-                kinds[at].grow(&root, options.blobs)?;
                 let outcome = cell.run(&subject, window)?;
                 rounds[at].push(outcome);
                 drop(subject);
-                host::remove(&root)?;
+                if !keep {
+                    host::remove(&root)?;
+                }
             }
         }
         if printed != Some(cell.work) {
