@@ -147,3 +147,35 @@ async fn read(mut stream: BoxStream<'_, Result<Bytes>>, mut into: BytesMut) -> R
     }
     Ok(into)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mebibyte_in_four_milliseconds_is_fast_and_in_six_is_not() {
+        for (pause, fast) in [(2, true), (3, false)] {
+            let pieces = stream::iter(0..4).then(|_| async move {
+                sleep(Duration::from_millis(pause)).await;
+                Ok(Bytes::from(vec![7; SAMPLE / 2]))
+            });
+            let (mut pieces, mut into) = (pieces.boxed(), BytesMut::new());
+            assert_eq!(sample(&mut pieces, &mut into).await.ok(), Some(fast));
+            assert_eq!(into.len(), SAMPLE);
+            // What follows is still there.
+            assert_eq!(pieces.count().await, 2);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_before_a_mebibyte_counts_by_its_own_length() {
+        let mut pieces = stream::iter([Ok(Bytes::from_static(b"short"))]).boxed();
+        let mut into = BytesMut::new();
+        assert_eq!(sample(&mut pieces, &mut into).await.ok(), Some(true));
+        assert_eq!(into, "short");
+    }
+}
