@@ -1,8 +1,7 @@
 //! SeaweedFS, three nodes: every blob on two of them, each node killed and brought back at will.
 //!
 //! Which objects there are is kept in one PostgreSQL that all gateways share. Left to itself each gateway
-//! keeps that in a store of its own and tells the others later: an acknowledged object is then missing at
-//! two of three gateways for a moment, or for ever where the one that took it was killed before it told.
+//! keeps that in a store of its own and tells the others later, on which no create can be exclusive.
 
 use std::net::SocketAddr;
 use std::path::Path;
