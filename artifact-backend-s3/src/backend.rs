@@ -27,11 +27,11 @@ use crate::{download, inventory, load, sweep};
 /// Clones share one client and its connections. Call [`close`](Self::close) before the runtime ends,
 /// so that what dropped uploads left is removed and need not wait for a sweep.
 #[derive(Debug, Clone)]
-pub struct S3Backend {
+pub struct ObjectStoreBackend {
     core: Arc<Core>,
 }
 
-impl S3Backend {
+impl ObjectStoreBackend {
     /// A backend in any object store that a program has already, under a prefix that may be empty.
     ///
     /// What the store must do: create only where there is nothing (`PutMode::Create`), and copy so
@@ -106,7 +106,7 @@ impl S3Backend {
 }
 
 #[async_trait]
-impl ArtifactBackend for S3Backend {
+impl ArtifactBackend for ObjectStoreBackend {
     async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
         let payload = PutPayload::from_bytes(bytes);
         self.core.create_whole(Operation::Store, id, payload).await
@@ -130,7 +130,7 @@ impl ArtifactBackend for S3Backend {
 }
 
 #[async_trait]
-impl ArtifactInventory for S3Backend {
+impl ArtifactInventory for ObjectStoreBackend {
     async fn list(&self) -> Result<BlobList> {
         // A bucket that is not there is told now, not by the first item.
         self.core

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use artifact_backend::{Clock, SystemClock};
 
-/// How an [`S3Backend`](crate::S3Backend) is set up. What differs by provider (endpoint, region) is
+/// How an [`ObjectStoreBackend`](crate::ObjectStoreBackend) is set up. What differs by provider (endpoint, region) is
 /// in [`BucketOptions`](crate::BucketOptions).
 #[derive(Debug, Clone)]
 #[non_exhaustive]

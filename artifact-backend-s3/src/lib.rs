@@ -34,7 +34,7 @@ mod sweep;
 mod trouble;
 mod upload;
 
-pub use backend::S3Backend;
+pub use backend::ObjectStoreBackend;
 pub use bucket_url::{BucketUrl, InvalidBucketUrl, Provider};
 pub use config::S3Config;
 pub use probe::ProbeReport;

@@ -9,13 +9,13 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use tokio::runtime::Runtime;
 
 use crate::settings::{Command, Environment, Kind, SETTINGS, load};
-use crate::{failure, get, output, put, registry, serve, settings};
+use crate::{failure, get, identities, output, put, serve, settings};
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed while working, 2 refused before anything was done.
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
-/// The whole command line; the flags of settings come from their registry.
+/// The whole command line; the flags of settings come from their identities.
 pub(crate) fn command() -> clap::Command {
     let serve = clap::Command::new("serve")
         .about("Serve artifacts over HTTP, until SIGTERM or Ctrl-C")
@@ -83,9 +83,9 @@ pub(crate) fn command() -> clap::Command {
         .subcommand(with_settings(serve, Command::Serve))
         .subcommand(with_settings(put, Command::Put))
         .subcommand(with_settings(get, Command::Get))
-        .subcommand(registry::worker_command())
-        .subcommand(registry::group_command())
-        .subcommand(registry::whoami_command())
+        .subcommand(identities::worker_command())
+        .subcommand(identities::group_command())
+        .subcommand(identities::whoami_command())
 }
 
 /// The flag of every command that gives something which a program may want to read.
@@ -178,8 +178,8 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
                 Some((of, matches)) => (format!("{name} {of}"), matches),
                 None => (name.to_owned(), matches),
             };
-            let loaded = load(Command::Registry, matches, &environment)?;
-            block_on(registry::run(&name, matches, &loaded))
+            let loaded = load(Command::IdentityStore, matches, &environment)?;
+            block_on(identities::run(&name, matches, &loaded))
         }
         _ => unreachable!("clap asks for one of the commands above"),
     }

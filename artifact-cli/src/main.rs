@@ -11,9 +11,9 @@ mod serve;
 
 mod connect;
 mod get;
+mod identities;
 mod progress;
 mod put;
-mod registry;
 
 use std::process::ExitCode;
 

@@ -21,7 +21,7 @@ mod metadata;
 mod repr_digest;
 mod transfer;
 
-mod registry;
+mod identities;
 
 pub use artifact_backend::{ByteRange, Sha256Digest};
 
@@ -32,10 +32,10 @@ pub use credential::Credential;
 pub use deposit::{DepositOptions, Deposited};
 pub use error::{BoxError, Error, ErrorKind, Operation, Result};
 pub use fetch::{FetchOptions, Fetched};
+pub use identities::{
+    Experiment, Group, NewGroup, NewWorker, RegisteredWorker, RegistrationToken, Whoami, Worker,
+};
 pub use metadata::Metadata;
 pub use problem::Problem;
 pub use progress::Progress;
-pub use registry::{
-    Experiment, Group, NewGroup, NewWorker, RegisteredWorker, RegistrationToken, Whoami, Worker,
-};
 pub use retry::RetryPolicy;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use artifact_backend_mem::MemBackend;
 use artifact_http::{Authenticate, AuthenticateError, Credential, HttpConfig};
 use artifact_store::{
-    ArtifactStore, Experiment, MemoryRows, Principal, Rows, StoreConfig, Timestamp,
+    ArtifactStore, Catalog, Experiment, MemoryDatabase, Principal, StoreConfig, Timestamp,
 };
 use async_trait::async_trait;
 use axum::Router;
@@ -45,7 +45,7 @@ impl Authenticate for OneWorker {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let rows = Arc::new(MemoryRows::new());
+    let rows = Arc::new(MemoryDatabase::new());
     let founded = Experiment::new("demo".parse()?, Timestamp::UNIX_EPOCH);
     rows.create_experiment(&founded).await?;
     let backend = Arc::new(MemBackend::default());

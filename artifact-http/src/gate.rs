@@ -67,7 +67,7 @@ async fn answer(
     }
     if path == openapi::PATH {
         served.route = openapi::PATH.into();
-        return get_only(request.method()).map(|()| openapi::respond(service.registry.is_some()));
+        return get_only(request.method()).map(|()| openapi::respond(service.identities.is_some()));
     }
     let Some(under) = path.strip_prefix("/v0/") else {
         return Err(Problem::new(
@@ -93,7 +93,8 @@ async fn answer(
         ));
     };
     let experiment = experiment_of(service, &scope, request.headers()).await?;
-    let (endpoint, ids) = match routes::find(&rest, request.method(), service.registry.is_some()) {
+    let (endpoint, ids) = match routes::find(&rest, request.method(), service.identities.is_some())
+    {
         Found::Endpoint(endpoint, ids) => (endpoint, ids),
         Found::NoPath => {
             return Err(Problem::new(
@@ -131,7 +132,9 @@ async fn answer(
         Handler::ReadExperiment => experiment::read(&admitted),
         Handler::Deposit => deposit::deposit(service, admitted).await,
         Handler::Fetch => fetch::fetch(service, admitted).await,
-        Handler::Registry(identity) => identity::answer(service, identity, ids, admitted).await,
+        Handler::IdentityStore(identity) => {
+            identity::answer(service, identity, ids, admitted).await
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use axum::Router;
 use crate::authenticate::Authenticate;
 use crate::config::HttpConfig;
 use crate::gate;
-use crate::registry_authenticate::RegistryAuthenticate;
+use crate::identity_authenticator::IdentityAuthenticator;
 use crate::uploads::Uploads;
 
 /// What every request is served with.
@@ -16,7 +16,7 @@ use crate::uploads::Uploads;
 pub(crate) struct Service {
     pub(crate) store: ArtifactStore,
     pub(crate) authenticate: Arc<dyn Authenticate>,
-    pub(crate) registry: Option<Arc<RegistryAuthenticate>>,
+    pub(crate) identities: Option<Arc<IdentityAuthenticator>>,
     pub(crate) config: HttpConfig,
     pub(crate) uploads: Arc<Uploads>,
 }
@@ -36,27 +36,27 @@ pub fn router(
 }
 
 /// A router as of [`router`], which has the endpoints of workers and groups too. Its workers are
-/// those of the registry, which is to lie in the same database as the rows of the store.
-pub fn router_with_registry(
+/// those of the identities, which is to lie in the same database as the rows of the store.
+pub fn router_with_identities(
     store: ArtifactStore,
-    registry: Arc<RegistryAuthenticate>,
+    identities: Arc<IdentityAuthenticator>,
     config: HttpConfig,
 ) -> Router {
-    let authenticate: Arc<dyn Authenticate> = registry.clone();
-    serve(store, authenticate, Some(registry), config)
+    let authenticate: Arc<dyn Authenticate> = identities.clone();
+    serve(store, authenticate, Some(identities), config)
 }
 
 fn serve(
     store: ArtifactStore,
     authenticate: Arc<dyn Authenticate>,
-    registry: Option<Arc<RegistryAuthenticate>>,
+    identities: Option<Arc<IdentityAuthenticator>>,
     config: HttpConfig,
 ) -> Router {
     let uploads = Uploads::new(&config);
     let service = Arc::new(Service {
         store,
         authenticate,
-        registry,
+        identities,
         config,
         uploads,
     });

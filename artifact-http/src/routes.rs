@@ -38,10 +38,10 @@ pub(crate) enum Handler {
     ReadExperiment,
     Deposit,
     Fetch,
-    Registry(Identity),
+    IdentityStore(Identity),
 }
 
-/// What answers from the registry of workers and groups.
+/// What answers from the identities of workers and groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Identity {
     Whoami,
@@ -74,10 +74,10 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Whether it answers from the registry of workers and groups, and so only where the router has
-    /// one: [`router_with_registry`](crate::router_with_registry).
-    pub fn needs_registry(&self) -> bool {
-        matches!(self.handler, Handler::Registry(_))
+    /// Whether it answers from the identities of workers and groups, and so only where the router has
+    /// one: [`router_with_identities`](crate::router_with_identities).
+    pub fn needs_identities(&self) -> bool {
+        matches!(self.handler, Handler::IdentityStore(_))
     }
 }
 
@@ -99,7 +99,7 @@ const fn endpoint(
 
 /// Every endpoint.
 pub fn endpoints() -> &'static [Endpoint] {
-    use Handler::{Deposit, Fetch, ReadExperiment, Registry};
+    use Handler::{Deposit, Fetch, IdentityStore, ReadExperiment};
     use Identity::{
         AddMember, DeleteGroup, ListGroups, ListWorkers, ReadGroup, ReadWorker, RegisterGroup,
         RegisterWorker, ReissueCredential, RemoveMember, Whoami,
@@ -114,17 +114,17 @@ pub fn endpoints() -> &'static [Endpoint] {
         endpoint("readExperiment", GET, "", Any, ReadExperiment),
         endpoint("deposit", POST, "/artifacts", WorkerOrAdmin, Deposit),
         endpoint("fetch", GET, "/artifacts", Any, Fetch),
-        endpoint("whoami", GET, "/whoami", Worker, Registry(Whoami)),
-        endpoint("registerWorker", POST, "/workers", Admin, Registry(RegisterWorker)),
-        endpoint("listWorkers", GET, "/workers", Any, Registry(ListWorkers)),
-        endpoint("readWorker", GET, "/workers/{W}", Any, Registry(ReadWorker)),
-        endpoint("reissueCredential", POST, "/workers/{W}/reissue-credential", Admin, Registry(ReissueCredential)),
-        endpoint("registerGroup", POST, "/groups", Admin, Registry(RegisterGroup)),
-        endpoint("listGroups", GET, "/groups", Any, Registry(ListGroups)),
-        endpoint("readGroup", GET, "/groups/{G}", Any, Registry(ReadGroup)),
-        endpoint("deleteGroup", DELETE, "/groups/{G}", Admin, Registry(DeleteGroup)),
-        endpoint("addMember", POST, "/groups/{G}/members", Admin, Registry(AddMember)),
-        endpoint("removeMember", DELETE, "/groups/{G}/members/{M}", Admin, Registry(RemoveMember)),
+        endpoint("whoami", GET, "/whoami", Worker, IdentityStore(Whoami)),
+        endpoint("registerWorker", POST, "/workers", Admin, IdentityStore(RegisterWorker)),
+        endpoint("listWorkers", GET, "/workers", Any, IdentityStore(ListWorkers)),
+        endpoint("readWorker", GET, "/workers/{W}", Any, IdentityStore(ReadWorker)),
+        endpoint("reissueCredential", POST, "/workers/{W}/reissue-credential", Admin, IdentityStore(ReissueCredential)),
+        endpoint("registerGroup", POST, "/groups", Admin, IdentityStore(RegisterGroup)),
+        endpoint("listGroups", GET, "/groups", Any, IdentityStore(ListGroups)),
+        endpoint("readGroup", GET, "/groups/{G}", Any, IdentityStore(ReadGroup)),
+        endpoint("deleteGroup", DELETE, "/groups/{G}", Admin, IdentityStore(DeleteGroup)),
+        endpoint("addMember", POST, "/groups/{G}/members", Admin, IdentityStore(AddMember)),
+        endpoint("removeMember", DELETE, "/groups/{G}/members/{M}", Admin, IdentityStore(RemoveMember)),
     ];
     ENDPOINTS
 }
@@ -146,8 +146,8 @@ pub(crate) enum Found {
     NoMethod(String),
 }
 
-/// Looks a path up, among the endpoints of the registry only where there is one.
-pub(crate) fn find(path: &str, method: &Method, with_registry: bool) -> Found {
+/// Looks a path up, among the endpoints of the identities only where there is one.
+pub(crate) fn find(path: &str, method: &Method, with_identities: bool) -> Found {
     // RFC 9110, section 9.3.2: HEAD is GET without the content.
     let wanted = if *method == Method::HEAD {
         &Method::GET
@@ -156,7 +156,7 @@ pub(crate) fn find(path: &str, method: &Method, with_registry: bool) -> Found {
     };
     let mut allowed = Vec::new();
     for endpoint in endpoints() {
-        if endpoint.needs_registry() && !with_registry {
+        if endpoint.needs_identities() && !with_identities {
             continue;
         }
         let Some(ids) = ids_of(path, endpoint.path) else {
@@ -266,7 +266,7 @@ mod tests {
     fn without_a_registry_its_paths_are_none() {
         for endpoint in endpoints()
             .iter()
-            .filter(|endpoint| endpoint.needs_registry())
+            .filter(|endpoint| endpoint.needs_identities())
         {
             let path = endpoint
                 .path

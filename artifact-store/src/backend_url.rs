@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use artifact_backend::{ArtifactBackend, ArtifactInventory};
 #[cfg(feature = "bucket")]
-use artifact_backend_s3::{BucketOptions, BucketUrl, Provider, S3Backend, S3Config};
+use artifact_backend_s3::{BucketOptions, BucketUrl, ObjectStoreBackend, Provider, S3Config};
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::location::{self, Location, Problem};
@@ -153,7 +153,7 @@ impl BackendUrl {
             }
             #[cfg(feature = "bucket")]
             Target::Bucket(url) => {
-                let opened = S3Backend::open(url, &bucket_options, s3);
+                let opened = ObjectStoreBackend::open(url, &bucket_options, s3);
                 let backend =
                     opened.map_err(|error| Error::backend(Operation::OpenBackend, error))?;
                 Ok(Backend::in_bucket(backend))
@@ -169,7 +169,7 @@ impl BackendUrl {
 pub struct Backend {
     inventory: Arc<dyn ArtifactInventory>,
     #[cfg(feature = "bucket")]
-    bucket: Option<S3Backend>,
+    bucket: Option<ObjectStoreBackend>,
 }
 
 impl Backend {
@@ -184,7 +184,7 @@ impl Backend {
 
     /// A backend in a bucket, which can be [probed](Self::probe) and [closed](Self::close).
     #[cfg(feature = "bucket")]
-    pub fn in_bucket(bucket: S3Backend) -> Self {
+    pub fn in_bucket(bucket: ObjectStoreBackend) -> Self {
         Self {
             inventory: Arc::new(bucket.clone()),
             bucket: Some(bucket),

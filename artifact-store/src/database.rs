@@ -1,28 +1,28 @@
-//! One database: rows and registry.
+//! One database: rows and identities.
 
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::registry::Registry;
-use crate::rows::{DatabaseUrl, Rows};
+use crate::identities::IdentityStore;
+use crate::rows::{Catalog, DatabaseUrl};
 
-/// One opened database, which keeps rows and registry. A clone is the same database.
+/// One opened database, which keeps rows and identities. A clone is the same database.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Database {
     /// What is recorded beside the bytes.
-    pub rows: Arc<dyn Rows>,
+    pub rows: Arc<dyn Catalog>,
     /// Who there is.
-    pub registry: Arc<dyn Registry>,
+    pub identities: Arc<dyn IdentityStore>,
 }
 
 impl Database {
     /// The two sides of what keeps both.
-    pub fn new<D: Rows + Registry>(both: D) -> Self {
+    pub fn new<D: Catalog + IdentityStore>(both: D) -> Self {
         let both = Arc::new(both);
         Self {
             rows: both.clone(),
-            registry: both,
+            identities: both,
         }
     }
 

@@ -14,7 +14,7 @@ mod authorize;
 
 pub mod rows;
 
-mod registry;
+mod identities;
 
 mod database;
 
@@ -42,17 +42,18 @@ pub use database::Database;
 pub use deposit::{Deposit, NewArtifact};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use file_name::FileName;
+pub use identities::{
+    CredentialHash, DisplayName, Group, GroupId, IdentityStore, InvalidCredentialHash,
+    InvalidDisplayName, InvalidId, InvalidLabels, Labels, MemberId, StoredCredential, Worker,
+    WorkerId,
+};
 pub use jiff::Timestamp;
 pub use names::{ExperimentId, InvalidExperimentId, InvalidPrincipalId, PrincipalId};
 pub use principal::{Principal, PrincipalClass};
-pub use registry::{
-    CredentialHash, DisplayName, Group, GroupId, InvalidCredentialHash, InvalidDisplayName,
-    InvalidId, InvalidLabels, Labels, MemberId, Registry, StoredCredential, Worker, WorkerId,
-};
 pub use row::{Experiment, Row};
 #[cfg(feature = "postgres")]
-pub use rows::PostgresRows;
+pub use rows::PostgresDatabase;
 #[cfg(feature = "sqlite")]
-pub use rows::SqliteRows;
-pub use rows::{DatabaseUrl, MemoryRows, Rows};
+pub use rows::SqliteDatabase;
+pub use rows::{Catalog, DatabaseUrl, MemoryDatabase};
 pub use store::ArtifactStore;

@@ -33,7 +33,7 @@ pub struct Row {
 impl Row {
     /// A row with the default content type and no file name. `created_at` is cut to microseconds.
     ///
-    /// Depositing makes rows by itself; this is for implementors of [`Rows`](crate::Rows) and for
+    /// Depositing makes rows by itself; this is for implementors of [`Catalog`](crate::Catalog) and for
     /// tests.
     pub fn new(
         id: ArtifactId,

@@ -13,7 +13,7 @@ use crate::experiment_cache::ExperimentCache;
 use crate::names::ExperimentId;
 use crate::row::{Experiment, Row};
 use crate::row_cache::RowCache;
-use crate::rows::Rows;
+use crate::rows::Catalog;
 use crate::verified_cache::VerifiedCache;
 use crate::verify::verified;
 
@@ -29,7 +29,7 @@ pub struct ArtifactStore {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) backend: Arc<dyn ArtifactBackend>,
-    pub(crate) rows: Arc<dyn Rows>,
+    pub(crate) rows: Arc<dyn Catalog>,
     pub(crate) config: StoreConfig,
     cache: RowCache,
     experiments: ExperimentCache,
@@ -40,7 +40,7 @@ impl ArtifactStore {
     /// A store of these bytes and rows. Nothing is read or written yet.
     pub fn new(
         backend: Arc<dyn ArtifactBackend>,
-        rows: Arc<dyn Rows>,
+        rows: Arc<dyn Catalog>,
         config: StoreConfig,
     ) -> Self {
         let verified = VerifiedCache::new(config.verified_cache_bytes);
@@ -170,7 +170,7 @@ impl ArtifactStore {
     }
 
     /// Drops a row, and the bytes, from the caches of this process. For maintenance, after
-    /// [`Rows::delete`]: from then on [`row`](Self::row) does not find it.
+    /// [`Catalog::delete`]: from then on [`row`](Self::row) does not find it.
     pub fn forget(&self, id: ArtifactId) {
         self.shared.cache.forget(id);
         self.shared.verified.forget(id);

@@ -16,7 +16,7 @@ use object_store::client::{HttpError, HttpErrorKind, HttpRequest};
 use tokio::sync::OnceCell;
 
 use super::{TIMEOUT, allow_http, check_part_bytes, no_retries, refused};
-use crate::backend::S3Backend;
+use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
 use crate::connector::{Adjust, Connector, query};
 use crate::core::Traits;
@@ -26,7 +26,7 @@ use crate::multipart::{self, Large};
 /// The account of the emulator, which needs none to be named.
 const EMULATOR: &str = "devstoreaccount1";
 
-impl S3Backend {
+impl ObjectStoreBackend {
     /// A backend in the container that a builder names, under a prefix that may be empty.
     ///
     /// Of the builder, the connector, the retries and the time-out are ours; everything else is as

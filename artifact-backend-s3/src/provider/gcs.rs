@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use super::pending_xml::{self, Requests, XmlPending};
 use super::{TIMEOUT, allow_http, check_part_bytes, no_retries, plain_client, refused};
-use crate::backend::S3Backend;
+use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
 use crate::connector::{Adjust, Connector};
 use crate::core::Traits;
@@ -21,7 +21,7 @@ use crate::multipart::Large;
 
 const GOOGLE: &str = "https://storage.googleapis.com";
 
-impl S3Backend {
+impl ObjectStoreBackend {
     /// A backend in the bucket that a builder names, under a prefix that may be empty.
     ///
     /// Of the builder, the connector, the retries and the time-out are ours; everything else is as

@@ -17,11 +17,11 @@ use artifact_backend::{Error, ErrorKind, Operation, Result};
 use object_store::client::HttpConnector;
 use object_store::{ClientConfigKey, ClientOptions, RetryConfig};
 
-use crate::backend::S3Backend;
+use crate::backend::ObjectStoreBackend;
 use crate::bucket_url::{BucketUrl, Provider};
 use crate::config::S3Config;
 
-impl S3Backend {
+impl ObjectStoreBackend {
     /// Opens what a URL names, with credentials and all that is not in `options` from the provider's
     /// own environment variables: `AWS_*`, `GOOGLE_*`, `AZURE_*`, as the `from_env` of
     /// `object_store`'s builders reads them; and, where they name no credentials, from the machine's

@@ -16,13 +16,13 @@ use tokio::sync::OnceCell;
 
 use super::pending_xml::{self, Requests, XmlPending};
 use super::{TIMEOUT, allow_http, check_part_bytes, no_retries, plain_client, refused};
-use crate::backend::S3Backend;
+use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
 use crate::connector::{Adjust, Connector, has_query};
 use crate::core::Traits;
 use crate::multipart::Large;
 
-impl S3Backend {
+impl ObjectStoreBackend {
     /// A backend in the bucket that a builder names, under a prefix that may be empty.
     ///
     /// Of the builder, the connector, the retries, the time-out and the conditional put are ours;

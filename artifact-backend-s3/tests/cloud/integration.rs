@@ -10,7 +10,7 @@ use artifact_backend::{
     ArtifactBackend as _, ArtifactId, ArtifactInventory as _, ByteRange, Error as BackendError,
     ErrorKind, Upload,
 };
-use artifact_backend_s3::{S3Backend, S3Config};
+use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
@@ -49,12 +49,12 @@ async fn what_object_store_checks_of_a_store_holds_on_each_provider() {
 /// A backend under names, which it remembers. To overwrite is to store under a new id.
 #[derive(Debug, Clone)]
 struct Named {
-    backend: Arc<S3Backend>,
+    backend: Arc<ObjectStoreBackend>,
     ids: Arc<Mutex<BTreeMap<Path, ArtifactId>>>,
 }
 
 impl Named {
-    fn new(backend: S3Backend) -> Self {
+    fn new(backend: ObjectStoreBackend) -> Self {
         let (backend, ids) = (Arc::new(backend), Arc::default());
         Self { backend, ids }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use artifact_backend::{ArtifactBackend as _, ArtifactId, ArtifactInventory as _, ByteRange};
 use artifact_backend::{Error, ErrorKind};
-use artifact_backend_s3::{S3Backend, S3Config};
+use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use artifact_cloud_test::{Answer, Fault, FaultProxy};
 use bytes::Bytes;
 
@@ -18,7 +18,7 @@ fn impatient() -> S3Config {
 }
 
 /// The error of every operation.
-async fn errors(backend: &S3Backend) -> Vec<(&'static str, Error)> {
+async fn errors(backend: &ObjectStoreBackend) -> Vec<(&'static str, Error)> {
     let id = ArtifactId::mint();
     let commit = async {
         let mut upload = backend.upload(id).await?;
@@ -54,7 +54,7 @@ async fn errors(backend: &S3Backend) -> Vec<(&'static str, Error)> {
     failed.collect()
 }
 
-async fn all_are(kind: ErrorKind, backend: &S3Backend, place: &Place) {
+async fn all_are(kind: ErrorKind, backend: &ObjectStoreBackend, place: &Place) {
     for (what, error) in errors(backend).await {
         let name = place.name();
         assert_eq!(error.kind(), kind, "{name}: {what}: {error:?}");
@@ -91,15 +91,15 @@ async fn wrong_credentials_are_permission_denied() {
         let backend = match &place.endpoint {
             Endpoint::S3(endpoint) => {
                 let builder = endpoint.builder("artifacts");
-                S3Backend::s3(builder.with_secret_access_key("wrong"), prefix, impatient())
+                ObjectStoreBackend::s3(builder.with_secret_access_key("wrong"), prefix, impatient())
             }
             Endpoint::Azure(endpoint) => {
                 let builder = endpoint.builder("artifacts");
-                S3Backend::azure(builder.with_access_key("d3Jvbmc="), prefix, impatient())
+                ObjectStoreBackend::azure(builder.with_access_key("d3Jvbmc="), prefix, impatient())
             }
             Endpoint::Gcs(endpoint) => {
                 let builder = endpoint.builder("artifacts");
-                S3Backend::gcs(builder.with_bearer_token("wrong"), prefix, impatient())
+                ObjectStoreBackend::gcs(builder.with_bearer_token("wrong"), prefix, impatient())
             }
         };
         all_are(ErrorKind::PermissionDenied, &backend.unwrap(), &place).await;

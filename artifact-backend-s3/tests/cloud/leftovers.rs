@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use artifact_backend::{ArtifactBackend as _, ArtifactId, ArtifactInventory as _, ErrorKind};
 use artifact_backend::{SweepReport, Upload};
-use artifact_backend_s3::{S3Backend, S3Config};
+use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use artifact_cloud_test::{Answer, Fault, FaultProxy};
 use bytes::Bytes;
 
@@ -20,7 +20,7 @@ fn config() -> S3Config {
 }
 
 /// An upload whose first two parts have been sent.
-async fn halfway(backend: &S3Backend, id: ArtifactId) -> Box<dyn Upload> {
+async fn halfway(backend: &ObjectStoreBackend, id: ArtifactId) -> Box<dyn Upload> {
     let mut upload = backend.upload(id).await.unwrap();
     for _ in 0..5 {
         let piece = Bytes::from(vec![1; PART / 2]);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use artifact_backend::ArtifactId;
-use artifact_backend_s3::{S3Backend, S3Config};
+use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use artifact_cloud_test::{
     AzureEndpoint, Azurite, GcsEndpoint, GcsFake, S3Endpoint, SeaweedFs, or_skip,
 };
@@ -153,16 +153,22 @@ impl Place {
     }
 
     /// A backend of ours.
-    pub(crate) fn open(&self, config: S3Config) -> S3Backend {
+    pub(crate) fn open(&self, config: S3Config) -> ObjectStoreBackend {
         self.open_bucket(BUCKET, config)
     }
 
-    pub(crate) fn open_bucket(&self, bucket: &str, config: S3Config) -> S3Backend {
+    pub(crate) fn open_bucket(&self, bucket: &str, config: S3Config) -> ObjectStoreBackend {
         let prefix = &self.prefix;
         let opened = match &self.endpoint {
-            Endpoint::S3(endpoint) => S3Backend::s3(endpoint.builder(bucket), prefix, config),
-            Endpoint::Azure(endpoint) => S3Backend::azure(endpoint.builder(bucket), prefix, config),
-            Endpoint::Gcs(endpoint) => S3Backend::gcs(endpoint.builder(bucket), prefix, config),
+            Endpoint::S3(endpoint) => {
+                ObjectStoreBackend::s3(endpoint.builder(bucket), prefix, config)
+            }
+            Endpoint::Azure(endpoint) => {
+                ObjectStoreBackend::azure(endpoint.builder(bucket), prefix, config)
+            }
+            Endpoint::Gcs(endpoint) => {
+                ObjectStoreBackend::gcs(endpoint.builder(bucket), prefix, config)
+            }
         };
         opened.unwrap()
     }

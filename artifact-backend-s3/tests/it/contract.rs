@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifact_backend_conformance::{Storage, Suite};
-use artifact_backend_s3::{S3Backend, S3Config};
+use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
@@ -14,7 +14,7 @@ fn config() -> S3Config {
 }
 
 fn storage(store: Arc<dyn ObjectStore>, prefix: &'static str) -> Storage {
-    let open = move || S3Backend::from_store(Arc::clone(&store), prefix, config());
+    let open = move || ObjectStoreBackend::from_store(Arc::clone(&store), prefix, config());
     Storage::new(open().unwrap()).with_reopen(move || {
         let opened = open();
         async move { Ok(opened?) }

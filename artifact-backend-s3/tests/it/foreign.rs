@@ -5,7 +5,7 @@ use std::sync::Arc;
 use artifact_backend::{
     ArtifactBackend, ArtifactBackendExt, ArtifactId, ArtifactInventory, ByteRange, ErrorKind,
 };
-use artifact_backend_s3::{S3Backend, S3Config};
+use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::memory::InMemory;
@@ -15,7 +15,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 #[tokio::test]
 async fn a_foreign_object_is_neither_served_nor_deleted_nor_overwritten() {
     let store = Arc::new(InMemory::new());
-    let backend = S3Backend::from_store(Arc::clone(&store) as _, "p", S3Config::default()).unwrap();
+    let backend =
+        ObjectStoreBackend::from_store(Arc::clone(&store) as _, "p", S3Config::default()).unwrap();
     let id = ArtifactId::mint();
     let at = Path::from(format!("p/blobs/{id}"));
     store.put(&at, "foreign".into()).await.unwrap();
@@ -58,7 +59,8 @@ async fn what_is_outside_the_prefix_or_no_blob_is_passed_over_and_left() {
     for at in &foreign {
         store.put(at, "foreign".into()).await.unwrap();
     }
-    let backend = S3Backend::from_store(Arc::clone(&store) as _, "p", S3Config::default()).unwrap();
+    let backend =
+        ObjectStoreBackend::from_store(Arc::clone(&store) as _, "p", S3Config::default()).unwrap();
     let ours = ArtifactId::mint();
     backend
         .store(ours, Bytes::from_static(b"ours"))
@@ -84,7 +86,7 @@ async fn what_is_outside_the_prefix_or_no_blob_is_passed_over_and_left() {
 async fn a_prefix_that_could_lead_out_is_refused() {
     for prefix in ["..", "a/../b", "a//b", "/a", "a/%2e", "a b", "a/."] {
         let store = Arc::new(InMemory::new());
-        let refused = S3Backend::from_store(store, prefix, S3Config::default());
+        let refused = ObjectStoreBackend::from_store(store, prefix, S3Config::default());
         assert_eq!(
             refused.unwrap_err().kind(),
             ErrorKind::Misconfigured,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ManualClock, SweepReport};
-use artifact_backend_s3::{S3Backend, S3Config};
+use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::memory::InMemory;
@@ -20,7 +20,7 @@ async fn what_another_process_staged_is_swept_once_it_is_dead() {
     )]
     let clock = Arc::new(ManualClock::new(SystemTime::now()));
     let config = S3Config::default().with_clock(Arc::clone(&clock) as _);
-    let backend = S3Backend::from_store(Arc::clone(&store) as _, "p", config).unwrap();
+    let backend = ObjectStoreBackend::from_store(Arc::clone(&store) as _, "p", config).unwrap();
     let staged = Path::from("p/staging/what-a-crash-left");
     store.put(&staged, "12345".into()).await.unwrap();
 
@@ -43,7 +43,7 @@ async fn what_another_process_staged_is_swept_once_it_is_dead() {
 async fn close_waits_until_a_dropped_upload_is_gone() {
     let store = Arc::new(InMemory::new());
     let config = S3Config::default().with_part_bytes(10);
-    let backend = S3Backend::from_store(Arc::clone(&store) as _, "p", config).unwrap();
+    let backend = ObjectStoreBackend::from_store(Arc::clone(&store) as _, "p", config).unwrap();
     let mut upload = backend.upload(ArtifactId::mint()).await.unwrap();
     upload.write(Bytes::from(vec![7; 1000])).await.unwrap();
     drop(upload);

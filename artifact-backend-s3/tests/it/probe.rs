@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use artifact_backend::{ArtifactInventory, Error, ErrorKind};
-use artifact_backend_s3::{S3Backend, S3Config};
+use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
@@ -125,8 +125,8 @@ impl ObjectStore for Faulty {
     }
 }
 
-fn backend(store: Arc<dyn ObjectStore>) -> S3Backend {
-    S3Backend::from_store(store, "p", S3Config::default()).unwrap()
+fn backend(store: Arc<dyn ObjectStore>) -> ObjectStoreBackend {
+    ObjectStoreBackend::from_store(store, "p", S3Config::default()).unwrap()
 }
 
 async fn refused(fault: Fault) -> Error {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use artifact_backend::{
     ArtifactBackend, ArtifactBackendExt, ArtifactId, ErrorKind, StreamUploadError,
 };
-use artifact_backend_s3::{S3Backend, S3Config};
+use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
@@ -192,7 +192,7 @@ async fn outcomes(scene: Scene) -> [(Option<ErrorKind>, Option<Bytes>); 2] {
             creates: AtomicU32::new(0),
         });
         let config = S3Config::default().with_part_bytes(4);
-        let backend = S3Backend::from_store(Arc::clone(&stage) as _, "", config).unwrap();
+        let backend = ObjectStoreBackend::from_store(Arc::clone(&stage) as _, "", config).unwrap();
         let id = ArtifactId::mint();
         let done = if large == 1 {
             let pieces = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(OURS))]);
@@ -301,7 +301,7 @@ async fn an_unknown_outcome_is_told_within_the_deadlines() {
     let config = S3Config::default()
         .with_deadline(Duration::from_secs(10))
         .with_readback_time(Duration::from_secs(5));
-    let backend = S3Backend::from_store(stage, "", config).unwrap();
+    let backend = ObjectStoreBackend::from_store(stage, "", config).unwrap();
     let began = tokio::time::Instant::now();
     let error = backend
         .store(ArtifactId::mint(), Bytes::new())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use artifact_store::{ArtifactStore, Backend, Database, Experiment, Registry, StoreConfig};
+use artifact_store::{ArtifactStore, Backend, Database, Experiment, IdentityStore, StoreConfig};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::bucket;
@@ -20,7 +20,7 @@ const LOCK: &str = "lock";
 /// Everything open that a server needs.
 pub(crate) struct Opened {
     pub(crate) store: ArtifactStore,
-    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) identities: Arc<dyn IdentityStore>,
     pub(crate) backend: Backend,
     pub(crate) token: String,
     // The last field: the lock is given back once the rest is closed.
@@ -69,7 +69,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
 
     Ok(Opened {
         store: ArtifactStore::new(backend.backend(), database.rows, config),
-        registry: database.registry,
+        identities: database.identities,
         backend,
         token,
         _lock: lock,

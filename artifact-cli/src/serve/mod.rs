@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use artifact_http::{AdminToken, HttpConfig, RegistryAuthenticate};
+use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator};
 
 use self::accept::Ended;
 use self::connection::Front;
@@ -66,10 +66,10 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
         config = config.with_https();
     }
     let admin = AdminToken::new(&opened.token)?;
-    let registry = RegistryAuthenticate::new(Arc::clone(&opened.registry), admin);
-    let router = artifact_http::router_with_registry(
+    let identities = IdentityAuthenticator::new(Arc::clone(&opened.identities), admin);
+    let router = artifact_http::router_with_identities(
         opened.store.clone(),
-        Arc::new(registry),
+        Arc::new(identities),
         config.clone(),
     );
 

@@ -9,6 +9,7 @@ mod framing;
 mod golden;
 mod gone;
 mod http2;
+mod identities;
 mod logs;
 mod many;
 #[cfg(feature = "postgres")]
@@ -16,7 +17,6 @@ mod postgres;
 mod quick_start;
 mod ready;
 mod refusals;
-mod registry;
 mod resume;
 mod shutdown;
 mod slow;

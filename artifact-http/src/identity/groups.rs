@@ -76,15 +76,15 @@ pub(super) async fn register(asked: &Asked<'_>, body: Body) -> Result<Response, 
     )
     .with_name(name_of(new.name)?)
     .with_members(members);
-    asked.registry().create_group(&group).await?;
+    asked.identities().create_group(&group).await?;
     Ok(Answer::respond(&group))
 }
 
 pub(super) async fn list(asked: &Asked<'_>) -> Result<Response, Problem> {
     let home = &asked.experiment.id;
     let groups = match filter(asked)? {
-        Filter::All => asked.registry().groups(home, None).await?,
-        Filter::Named(name) => asked.registry().groups(home, Some(&name)).await?,
+        Filter::All => asked.identities().groups(home, None).await?,
+        Filter::Named(name) => asked.identities().groups(home, Some(&name)).await?,
         Filter::Nothing => Vec::new(),
     };
     let answer = List {
@@ -101,7 +101,7 @@ pub(super) async fn read(asked: &Asked<'_>, ids: Ids) -> Result<Response, Proble
 pub(super) async fn delete(asked: &Asked<'_>, ids: Ids) -> Result<Response, Problem> {
     let id = ids.group.ok_or_else(no_group)?;
     let home = &asked.experiment.id;
-    asked.registry().delete_group(home, id).await?;
+    asked.identities().delete_group(home, id).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
@@ -116,7 +116,7 @@ pub(super) async fn add_member(
     let new: NewMember = body::read(&asked.parts.headers, body).await?;
     let member = member_of(&new.member_id)?;
     let home = &asked.experiment.id;
-    asked.registry().add_member(home, id, member).await?;
+    asked.identities().add_member(home, id, member).await?;
     Ok(Answer::respond(&find(asked, id).await?))
 }
 
@@ -124,7 +124,7 @@ pub(super) async fn remove_member(asked: &Asked<'_>, ids: Ids) -> Result<Respons
     let id = ids.group.ok_or_else(no_group)?;
     let member = ids.member.ok_or_else(no_group)?;
     let home = &asked.experiment.id;
-    asked.registry().remove_member(home, id, member).await?;
+    asked.identities().remove_member(home, id, member).await?;
     Ok(Answer::respond(&find(asked, id).await?))
 }
 
@@ -137,6 +137,6 @@ fn member_of(text: &str) -> Result<MemberId, Problem> {
 }
 
 async fn find(asked: &Asked<'_>, id: GroupId) -> Result<Group, Problem> {
-    let found = asked.registry().group(&asked.experiment.id, id);
+    let found = asked.identities().group(&asked.experiment.id, id);
     found.await?.ok_or_else(no_group)
 }

@@ -5,30 +5,32 @@ mod groups;
 mod text;
 mod workers;
 
-use artifact_store::{DisplayName, Experiment, InvalidDisplayName, Principal, Registry, Timestamp};
+use artifact_store::{
+    DisplayName, Experiment, IdentityStore, InvalidDisplayName, Principal, Timestamp,
+};
 use axum::response::Response;
 use http::request::Parts;
 
 use self::text::Text;
 use crate::gate::Admitted;
+use crate::identity_authenticator::IdentityAuthenticator;
 use crate::problem::{Problem, Type};
 use crate::query;
-use crate::registry_authenticate::RegistryAuthenticate;
 use crate::router::Service;
 use crate::routes::{Identity, Ids};
 
 /// A request without its body, and where it is answered from.
 struct Asked<'s> {
     service: &'s Service,
-    identities: &'s RegistryAuthenticate,
+    identities: &'s IdentityAuthenticator,
     principal: Principal,
     experiment: Experiment,
     parts: Parts,
 }
 
 impl Asked<'_> {
-    fn registry(&self) -> &dyn Registry {
-        self.identities.registry()
+    fn identities(&self) -> &dyn IdentityStore {
+        self.identities.identities()
     }
 
     fn now(&self) -> Result<Timestamp, Problem> {
@@ -51,10 +53,10 @@ pub(crate) async fn answer(
         body,
     } = admitted;
     // Without one these endpoints are not found.
-    let registry = service.registry.as_deref();
+    let identities = service.identities.as_deref();
     let asked = Asked {
         service,
-        identities: registry.ok_or_else(|| Problem::internal("there is no registry"))?,
+        identities: identities.ok_or_else(|| Problem::internal("there is no identities"))?,
         principal,
         experiment,
         parts,

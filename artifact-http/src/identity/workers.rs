@@ -80,7 +80,7 @@ pub(super) async fn register(asked: &Asked<'_>, body: Body) -> Result<Response, 
     .with_name(name_of(new.name)?)
     .with_labels(labels);
     let issued = asked.identities.issue(worker.id).await?;
-    let written = asked.registry().register_worker(&worker, &issued.hash);
+    let written = asked.identities().register_worker(&worker, &issued.hash);
     written.await?;
     let answer = Answer::of(&worker, Some(&issued.token));
     Ok(json::respond(StatusCode::OK, &answer))
@@ -89,8 +89,8 @@ pub(super) async fn register(asked: &Asked<'_>, body: Body) -> Result<Response, 
 pub(super) async fn list(asked: &Asked<'_>) -> Result<Response, Problem> {
     let home = &asked.experiment.id;
     let workers = match filter(asked)? {
-        Filter::All => asked.registry().workers(home, None).await?,
-        Filter::Named(name) => asked.registry().workers(home, Some(&name)).await?,
+        Filter::All => asked.identities().workers(home, None).await?,
+        Filter::Named(name) => asked.identities().workers(home, Some(&name)).await?,
         Filter::Nothing => Vec::new(),
     };
     let workers = workers.iter().map(|worker| Answer::of(worker, None));
@@ -112,7 +112,9 @@ pub(super) async fn reissue(asked: &Asked<'_>, ids: Ids) -> Result<Response, Pro
     let worker = find(asked, id).await?;
     let issued = asked.identities.issue(id).await?;
     let home = &asked.experiment.id;
-    let replaced = asked.registry().replace_credential(home, id, &issued.hash);
+    let replaced = asked
+        .identities()
+        .replace_credential(home, id, &issued.hash);
     replaced.await?;
     let answer = Answer::of(&worker, Some(&issued.token));
     Ok(json::respond(StatusCode::OK, &answer))
@@ -130,6 +132,6 @@ pub(super) async fn whoami(asked: &Asked<'_>) -> Result<Response, Problem> {
 }
 
 async fn find(asked: &Asked<'_>, id: WorkerId) -> Result<Worker, Problem> {
-    let found = asked.registry().worker(&asked.experiment.id, id);
+    let found = asked.identities().worker(&asked.experiment.id, id);
     found.await?.ok_or_else(no_worker)
 }

@@ -25,14 +25,14 @@ const SCOPE: &str = "/v0/experiments/{E}";
 /// The document of all endpoints as it is served: pretty-printed JSON with a line break at its end.
 ///
 /// It says what `docs/http-api.md` says, as far as a schema can, and each operation names the clauses
-/// of that page that it follows (`x-clauses`). A router without a registry serves it without the
+/// of that page that it follows (`x-clauses`). A router without a identities serves it without the
 /// endpoints that such a router does not have.
 pub fn openapi() -> &'static str {
     static WHOLE: LazyLock<String> = LazyLock::new(|| pretty(&document(true)));
     &WHOLE
 }
 
-fn without_registry() -> &'static str {
+fn without_identities() -> &'static str {
     static PART: LazyLock<String> = LazyLock::new(|| pretty(&document(false)));
     &PART
 }
@@ -43,11 +43,11 @@ fn pretty(document: &Value) -> String {
 }
 
 /// Answers a `GET` of the document.
-pub(crate) fn respond(with_registry: bool) -> Response {
-    let text = if with_registry {
+pub(crate) fn respond(with_identities: bool) -> Response {
+    let text = if with_identities {
         openapi()
     } else {
-        without_registry()
+        without_identities()
     };
     let text = Bytes::from_static(text.as_bytes());
     let mut response = Response::new(Body::empty());
@@ -60,7 +60,7 @@ pub(crate) fn respond(with_registry: bool) -> Response {
     response
 }
 
-fn document(with_registry: bool) -> Value {
+fn document(with_identities: bool) -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -78,7 +78,7 @@ fn document(with_registry: bool) -> Value {
             { "name": "server", "description": "The server itself, to everybody." },
         ],
         "security": [{ "principal": [] }],
-        "paths": paths(with_registry),
+        "paths": paths(with_identities),
         "components": {
             "securitySchemes": {
                 "principal": {
@@ -96,9 +96,9 @@ fn document(with_registry: bool) -> Value {
     })
 }
 
-fn paths(with_registry: bool) -> Value {
+fn paths(with_identities: bool) -> Value {
     let mut paths = Map::new();
-    let served = |endpoint: &&Endpoint| with_registry || !endpoint.needs_registry();
+    let served = |endpoint: &&Endpoint| with_identities || !endpoint.needs_identities();
     for endpoint in endpoints().iter().filter(served) {
         let path = format!("{SCOPE}{}", endpoint.path);
         let entry = paths

@@ -54,13 +54,13 @@ pub(super) fn of(endpoint: &Endpoint) -> Value {
             refuses: &[413, 415, 429, 507],
         },
         Handler::Fetch => fetch(),
-        Handler::Registry(identity) => of_registry(identity),
+        Handler::IdentityStore(identity) => of_identities(identity),
     };
     operation.finish(endpoint.id, Some(endpoint))
 }
 
 /// The operations on workers and groups.
-fn of_registry(identity: Identity) -> Operation {
+fn of_identities(identity: Identity) -> Operation {
     match identity {
         Identity::Whoami => whoami(),
         Identity::RegisterWorker => register_worker(),

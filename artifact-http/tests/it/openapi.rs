@@ -131,13 +131,13 @@ async fn it_is_served_to_everybody() {
         reply.header("content-type"),
         "application/json; charset=utf-8"
     );
-    // This router has no registry, so what it would answer from one is not in its document.
+    // This router has no identities, so what it would answer from one is not in its document.
     let text = reply.text();
     let served: Value = serde_json::from_str(&text).unwrap();
     for endpoint in endpoints() {
         let path = format!("/v0/experiments/{{E}}{}", endpoint.path);
         let found = served["paths"][path].is_object();
-        assert_eq!(found, !endpoint.needs_registry(), "{}", endpoint.path);
+        assert_eq!(found, !endpoint.needs_identities(), "{}", endpoint.path);
     }
     let head = ask("HEAD").await;
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));

@@ -1,6 +1,6 @@
-//! Rows and registry in memory: the reference semantics, for tests and for trying things out.
+//! Rows and identities in memory: the reference semantics, for tests and for trying things out.
 
-mod registry;
+mod identities;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -9,16 +9,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
-use self::registry::Groups;
-use super::Rows;
+use self::identities::Groups;
+use super::Catalog;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::identities::{CredentialHash, Group, Worker, WorkerId};
 use crate::names::ExperimentId;
-use crate::registry::{CredentialHash, Group, Worker, WorkerId};
 use crate::row::{Experiment, Row};
 
-/// Rows and registry in maps. They end with the process, and memory grows with their number.
+/// Rows and identities in maps. They end with the process, and memory grows with their number.
 #[derive(Debug, Default)]
-pub struct MemoryRows(Mutex<Maps>);
+pub struct MemoryDatabase(Mutex<Maps>);
 
 #[derive(Debug, Default)]
 struct Maps {
@@ -28,7 +28,7 @@ struct Maps {
     groups: Groups,
 }
 
-impl MemoryRows {
+impl MemoryDatabase {
     /// No rows yet.
     pub fn new() -> Self {
         Self::default()
@@ -41,7 +41,7 @@ impl MemoryRows {
 }
 
 #[async_trait]
-impl Rows for MemoryRows {
+impl Catalog for MemoryDatabase {
     async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
         let mut maps = self.maps();
         match maps.experiments.entry(experiment.id.clone()) {

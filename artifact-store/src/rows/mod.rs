@@ -16,24 +16,24 @@ use crate::error::Result;
 use crate::names::ExperimentId;
 use crate::row::{Experiment, Row};
 
-pub use memory::MemoryRows;
+pub use memory::MemoryDatabase;
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresRows;
+pub use postgres::PostgresDatabase;
 #[cfg(feature = "sqlite")]
-pub use sqlite::SqliteRows;
+pub use sqlite::SqliteDatabase;
 pub use url::{DatabaseUrl, from_url};
 
 /// Keeps rows and experiments.
 ///
 /// - A row is written once and never changes. Whoever reads it sees the whole of it or nothing.
 /// - `Ok` of a write means that it is durable, as far as this kind of rows ever is
-///   ([`MemoryRows`] ends with the process).
+///   ([`MemoryDatabase`] ends with the process).
 /// - Everything may be called at once, from any task, and by other processes on the same database.
 /// - A dropped future of a write leaves it done or not done, which may be decided after the drop.
 /// - An error of a write leaves it not done, except
 ///   [`Unavailable`](crate::ErrorKind::Unavailable), after which it may be done or not.
 #[async_trait]
-pub trait Rows: Debug + Send + Sync + 'static {
+pub trait Catalog: Debug + Send + Sync + 'static {
     /// Makes an experiment known and gives back the one that is there: this one, or the one that
     /// was created under this id before, unchanged. With a new one its groups `admins` and
     /// `orchestrators` are made, in the same transaction: [`Group::founding`](crate::Group::founding).

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(feature = "postgres")]
-use super::postgres::{Password, PostgresRows, Target as Postgres};
-use super::{MemoryRows, Rows};
+use super::postgres::{Password, PostgresDatabase, Target as Postgres};
+use super::{Catalog, MemoryDatabase};
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::location::{self, Location, Problem};
 
-/// What a URL says of where rows and registry are. Parsing has no side effects; [`open`](Self::open) has.
+/// What a URL says of where rows and identities are. Parsing has no side effects; [`open`](Self::open) has.
 ///
 /// | text | database | feature |
 /// |---|---|---|
@@ -138,31 +138,31 @@ impl DatabaseUrl {
     ///
     /// # Errors
     ///
-    /// As `SqliteRows::open` and `PostgresRows::open`.
+    /// As `SqliteDatabase::open` and `PostgresDatabase::open`.
     #[cfg_attr(
         not(any(feature = "sqlite", feature = "postgres")),
         expect(clippy::unused_async, reason = "memory opens at once, files do not")
     )]
     pub async fn open(&self) -> Result<Database> {
         match &self.target {
-            Target::Memory => Ok(Database::new(MemoryRows::new())),
+            Target::Memory => Ok(Database::new(MemoryDatabase::new())),
             #[cfg(feature = "postgres")]
-            Target::Postgres(_) => Ok(Database::new(PostgresRows::open(self).await?)),
+            Target::Postgres(_) => Ok(Database::new(PostgresDatabase::open(self).await?)),
             #[cfg(feature = "sqlite")]
-            Target::File(path) => Ok(Database::new(super::SqliteRows::open(path).await?)),
+            Target::File(path) => Ok(Database::new(super::SqliteDatabase::open(path).await?)),
             #[cfg(not(feature = "sqlite"))]
             Target::File(_) => unreachable!("`parse` refuses it in a build without the feature"),
         }
     }
 }
 
-/// Opens the rows of the database that a URL or a bare path names, for who needs no registry; see
+/// Opens the rows of the database that a URL or a bare path names, for who needs no identities; see
 /// [`DatabaseUrl`] for the forms and [`Database::from_url`] for both.
 ///
 /// # Errors
 ///
 /// As [`DatabaseUrl::parse`] and [`DatabaseUrl::open`].
-pub async fn from_url(text: &str) -> Result<Arc<dyn Rows>> {
+pub async fn from_url(text: &str) -> Result<Arc<dyn Catalog>> {
     Ok(Database::from_url(text).await?.rows)
 }
 

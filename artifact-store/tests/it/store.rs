@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use artifact_backend::{ArtifactInventory as _, Operation};
 use artifact_store::{
-    ArtifactId, ArtifactStore, ByteRange, ErrorKind, Principal, ReadGrant, Row, Rows as _,
+    ArtifactId, ArtifactStore, ByteRange, Catalog as _, ErrorKind, Principal, ReadGrant, Row,
     authorize,
 };
 use proptest::prelude::*;
@@ -66,7 +66,7 @@ async fn a_row_is_queried_once() {
 
 #[tokio::test]
 async fn a_forgotten_row_is_queried_again() {
-    use artifact_store::Rows as _;
+    use artifact_store::Catalog as _;
 
     let world = World::new().await;
     let row = world.deposit(b"hello", 5).await.unwrap();
@@ -98,7 +98,7 @@ async fn an_experiment_is_asked_for_once() {
 
 #[tokio::test]
 async fn a_row_forgotten_while_it_is_looked_up_is_not_kept() {
-    use artifact_store::Rows as _;
+    use artifact_store::Catalog as _;
 
     let world = World::new().await;
     let row = world.deposit(b"hello", 5).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_row_forgotten_while_it_is_looked_up_is_not_kept() {
 
 #[tokio::test]
 async fn a_row_deleted_by_another_process_is_noticed_when_its_bytes_are_gone() {
-    use artifact_store::Rows as _;
+    use artifact_store::Catalog as _;
 
     let world = World::new().await;
     let row = world.deposit(b"hello", 5).await.unwrap();

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use artifact_backend::{ArtifactInventory as _, ErrorKind as BackendErrorKind};
 use artifact_store::{
-    ArtifactId, ArtifactStore, Backend, ByteRange, ErrorKind, Experiment, MemoryRows, NewArtifact,
-    Principal, Rows as _, StoreConfig, authorize,
+    ArtifactId, ArtifactStore, Backend, ByteRange, Catalog as _, ErrorKind, Experiment,
+    MemoryDatabase, NewArtifact, Principal, StoreConfig, authorize,
 };
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -29,7 +29,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let blobs = folder.path().join("blobs");
         let backend = Backend::from_url(blobs.to_str().unwrap()).await.unwrap();
-        let rows = Arc::new(MemoryRows::new());
+        let rows = Arc::new(MemoryDatabase::new());
         let home = Experiment::new(experiment(), time(0));
         rows.create_experiment(&home).await.unwrap();
         let store = ArtifactStore::new(backend.backend(), rows, config);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use artifact_backend::{ArtifactBackend, ArtifactId};
-use artifact_backend_s3::{S3Backend, S3Config};
+use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use artifact_cloud_test::SeaweedFs;
 use bytes::Bytes;
 use clap::Parser;
@@ -62,7 +62,7 @@ const CELLS: [Cell; 10] = [
 
 #[derive(Debug, Clone)]
 enum Subject {
-    Ours(S3Backend),
+    Ours(ObjectStoreBackend),
     Bare(Arc<AmazonS3>),
 }
 
@@ -78,7 +78,7 @@ async fn main() -> Result<()> {
         .with_part_bytes(PART as u64)
         .with_parallel_parts(PARALLEL);
     let subjects = [
-        Subject::Ours(S3Backend::s3(builder(), "ours", config)?),
+        Subject::Ours(ObjectStoreBackend::s3(builder(), "ours", config)?),
         Subject::Bare(Arc::new(builder().build()?)),
     ];
     println!("{rounds} rounds of {seconds:.1} s a subject, by turns; the median round is shown.\n");
@@ -193,7 +193,7 @@ impl Subject {
         }
     }
 
-    async fn upload_ours(&self, backend: &S3Backend, id: ArtifactId, bytes: Bytes) -> Result<()> {
+    async fn upload_ours(&self, backend: &ObjectStoreBackend, id: ArtifactId, bytes: Bytes) -> Result<()> {
         let mut upload = backend.upload(id).await?;
         upload.expect_size(bytes.len() as u64);
         for at in (0..bytes.len()).step_by(256 << 10) {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use artifact_backend_mem::MemBackend;
-use artifact_http::{AdminToken, HttpConfig, RegistryAuthenticate, router_with_registry};
-use artifact_store::{ArtifactStore, Database, Experiment, MemoryRows, StoreConfig, Timestamp};
+use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator, router_with_identities};
+use artifact_store::{ArtifactStore, Database, Experiment, MemoryDatabase, StoreConfig, Timestamp};
 use axum::Router;
 use axum::body::Body;
 use http::{Method, Request};
@@ -49,7 +49,7 @@ pub(crate) struct Community {
 
 impl Community {
     pub(crate) async fn new() -> Self {
-        Self::on(Database::new(MemoryRows::new())).await
+        Self::on(Database::new(MemoryDatabase::new())).await
     }
 
     /// A server on this database, as another process on it would be.
@@ -61,14 +61,14 @@ impl Community {
             database.rows.create_experiment(&experiment).await.unwrap();
         }
         let admin = AdminToken::new(ADMIN_SECRET).unwrap();
-        let registry = RegistryAuthenticate::new(Arc::clone(&database.registry), admin);
+        let identities = IdentityAuthenticator::new(Arc::clone(&database.identities), admin);
         let store = ArtifactStore::new(
             Arc::new(MemBackend::default()),
             Arc::clone(&database.rows),
             StoreConfig::default(),
         );
         let config = HttpConfig::default();
-        let router = router_with_registry(store, Arc::new(registry), config);
+        let router = router_with_identities(store, Arc::new(identities), config);
         Self { database, router }
     }
 

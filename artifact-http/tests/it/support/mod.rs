@@ -12,7 +12,7 @@ use artifact_backend_conformance::FaultBackend;
 use artifact_backend_mem::MemBackend;
 use artifact_http::HttpConfig;
 use artifact_store::{
-    ArtifactStore, Experiment, ExperimentId, MemoryRows, Rows, StoreConfig, Timestamp,
+    ArtifactStore, Catalog, Experiment, ExperimentId, MemoryDatabase, StoreConfig, Timestamp,
 };
 use axum::Router;
 use axum::body::Body;
@@ -59,7 +59,7 @@ impl Site {
 
     pub(crate) async fn with(config: HttpConfig) -> Self {
         log::subscribe();
-        let rows = Arc::new(MemoryRows::new());
+        let rows = Arc::new(MemoryDatabase::new());
         let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
         for name in [HOME, ELSEWHERE] {
             let id: ExperimentId = name.parse().unwrap();

@@ -1,10 +1,10 @@
-//! Rows and registry in a database of PostgreSQL.
+//! Rows and identities in a database of PostgreSQL.
 
 mod codec;
 mod connections;
 mod error;
+mod identities;
 mod migrations;
-mod registry;
 mod target;
 mod writer;
 
@@ -15,10 +15,10 @@ use async_trait::async_trait;
 
 use self::connections::Connections;
 use self::writer::Writer;
-use super::{DatabaseUrl, Rows};
+use super::{Catalog, DatabaseUrl};
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::identities::Group;
 use crate::names::ExperimentId;
-use crate::registry::Group;
 use crate::row::{Experiment, Row};
 
 pub(super) use self::target::{Password, Target};
@@ -26,7 +26,7 @@ pub(super) use self::target::{Password, Target};
 /// How many connections answer everything but the writing of rows, which has one of its own.
 const CONNECTIONS: usize = 8;
 
-/// Rows and registry in a database of a PostgreSQL server, which any number of processes may use at once.
+/// Rows and identities in a database of a PostgreSQL server, which any number of processes may use at once.
 ///
 /// What it keeps lies in the schema `artifact` of the database, which it makes: its user must be
 /// the owner of the database or of that schema, or have the right to create one.
@@ -41,12 +41,12 @@ const CONNECTIONS: usize = 8;
 /// whether it is there. After that it is `Unavailable`, and the next call tries again. No statement takes longer than ten seconds, no wait for a lock longer
 /// than five.
 #[derive(Debug)]
-pub struct PostgresRows {
+pub struct PostgresDatabase {
     writer: Writer,
     connections: Connections,
 }
 
-impl PostgresRows {
+impl PostgresDatabase {
     /// Connects to the database that the URL names, and makes or migrates the schema, in one
     /// transaction. Of several processes that do it at once, one does it and all succeed.
     ///
@@ -104,7 +104,7 @@ impl PostgresRows {
 }
 
 #[async_trait]
-impl Rows for PostgresRows {
+impl Catalog for PostgresDatabase {
     async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
         let groups = Arc::new(Group::founding(experiment));
         let created = self.connections.transact(|transaction| {
@@ -116,7 +116,7 @@ impl Rows for PostgresRows {
                 let is_new = transaction.execute(&insert, &[&id, &created_at]).await? == 1;
                 if is_new {
                     for group in &*groups {
-                        registry::insert_group(transaction, group).await?;
+                        identities::insert_group(transaction, group).await?;
                     }
                 }
                 let select = transaction.prepare_cached(codec::SELECT_EXPERIMENT).await?;

@@ -1,11 +1,11 @@
-//! Rows and registry in one SQLite file.
+//! Rows and identities in one SQLite file.
 
 mod codec;
 mod connection;
 mod error;
+mod identities;
 mod migrations;
 mod readers;
-mod registry;
 mod write;
 mod writer;
 
@@ -18,12 +18,12 @@ use rusqlite::OptionalExtension;
 use self::readers::Readers;
 use self::write::Write;
 use self::writer::Writer;
-use super::Rows;
+use super::Catalog;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::names::ExperimentId;
 use crate::row::{Experiment, Row};
 
-/// Rows and registry in one SQLite file, which any number of processes on one machine may use at once.
+/// Rows and identities in one SQLite file, which any number of processes on one machine may use at once.
 ///
 /// The file is created with mode 0600. It runs in WAL mode with `synchronous=FULL`: a write is in
 /// the log, and the log is synced, before `Ok` is returned. SQLite is compiled in.
@@ -34,13 +34,13 @@ use crate::row::{Experiment, Row};
 /// After a sync that failed nothing is acknowledged any more: every later write is `Unavailable`
 /// until the rows are opened anew.
 #[derive(Debug)]
-pub struct SqliteRows {
+pub struct SqliteDatabase {
     // In this order: the writer ends before the last connection closes.
     writer: Writer,
     readers: Readers,
 }
 
-impl SqliteRows {
+impl SqliteDatabase {
     /// Opens the file, and creates it if it is not there; its folder must be. Brings an older
     /// schema up to date, in one transaction. Two processes that do it at once both succeed.
     ///
@@ -96,7 +96,7 @@ impl SqliteRows {
 }
 
 #[async_trait]
-impl Rows for SqliteRows {
+impl Catalog for SqliteDatabase {
     async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
         self.writer
             .write(Write::Experiment(experiment.clone()))

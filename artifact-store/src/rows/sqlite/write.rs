@@ -4,10 +4,10 @@ use artifact_backend::ArtifactId;
 use rusqlite::Connection;
 
 use super::error::failed;
-use super::{codec, registry};
+use super::{codec, identities};
 use crate::error::{Error, ErrorKind, Operation};
+use crate::identities::{CredentialHash, Group, GroupId, MemberId, Worker, WorkerId};
 use crate::names::ExperimentId;
-use crate::registry::{CredentialHash, Group, GroupId, MemberId, Worker, WorkerId};
 use crate::row::{Experiment, Row};
 
 /// One change. Where it fails it undoes just itself, and the transaction's others stay.
@@ -75,7 +75,7 @@ impl Write {
             Self::Experiment(experiment) => {
                 if codec::insert_experiment(connection, experiment)? {
                     for group in Group::founding(experiment) {
-                        registry::insert_group(connection, &group)?;
+                        identities::insert_group(connection, &group)?;
                     }
                 }
                 Ok(())
@@ -83,20 +83,20 @@ impl Write {
             Self::Row(row) => Ok(codec::insert_row(connection, row)?),
             Self::Delete(id) => Ok(codec::delete_row(connection, *id)?),
             Self::Worker(worker, credential) => {
-                registry::register_worker(connection, worker, credential)
+                identities::register_worker(connection, worker, credential)
             }
             Self::Credential(experiment, id, credential) => {
-                registry::replace_credential(connection, experiment, *id, credential)
+                identities::replace_credential(connection, experiment, *id, credential)
             }
-            Self::Group(group) => registry::create_group(connection, group),
+            Self::Group(group) => identities::create_group(connection, group),
             Self::AddMember(experiment, group, member) => {
-                registry::add_member(connection, experiment, *group, *member)
+                identities::add_member(connection, experiment, *group, *member)
             }
             Self::RemoveMember(experiment, group, member) => {
-                registry::remove_member(connection, experiment, *group, *member)
+                identities::remove_member(connection, experiment, *group, *member)
             }
             Self::DeleteGroup(experiment, group) => {
-                registry::delete_group(connection, experiment, *group)
+                identities::delete_group(connection, experiment, *group)
             }
         }
     }

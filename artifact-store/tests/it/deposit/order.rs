@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use artifact_backend::{ArtifactBackend as _, ErrorKind as Backend, Operation};
-use artifact_store::{ErrorKind, Rows as _, StoreConfig};
+use artifact_store::{Catalog as _, ErrorKind, StoreConfig};
 use bytes::Bytes;
 
 use crate::support::{Fault, World, bytes, digest, experiment, poll_once};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifact_store::{
-    ArtifactId, ContentType, ErrorKind, Experiment, FileName, PrincipalId, Row, Rows,
+    ArtifactId, Catalog, ContentType, ErrorKind, Experiment, FileName, PrincipalId, Row,
 };
 use futures_util::future::{BoxFuture, join_all};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use crate::support::{experiment, other_experiment, row, time};
 
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    pub(crate) run: fn(Arc<dyn Rows>) -> BoxFuture<'static, ()>,
+    pub(crate) run: fn(Arc<dyn Catalog>) -> BoxFuture<'static, ()>,
 }
 
 macro_rules! cases {
@@ -37,14 +37,14 @@ cases! {
     a_dropped_insert_leaves_a_whole_row_or_none,
 }
 
-async fn hosted(rows: &dyn Rows) {
+async fn hosted(rows: &dyn Catalog) {
     let created = rows
         .create_experiment(&Experiment::new(experiment(), time(1)))
         .await;
     assert_eq!(created.unwrap(), Experiment::new(experiment(), time(1)));
 }
 
-async fn an_experiment_is_created_once(rows: Arc<dyn Rows>) {
+async fn an_experiment_is_created_once(rows: Arc<dyn Catalog>) {
     assert_eq!(rows.experiment(&experiment()).await.unwrap(), None);
     let first = Experiment::new(experiment(), "2024-01-02T03:04:05.678901Z".parse().unwrap());
     assert_eq!(rows.create_experiment(&first).await.unwrap(), first);
@@ -55,7 +55,7 @@ async fn an_experiment_is_created_once(rows: Arc<dyn Rows>) {
     assert_eq!(rows.experiment(&other_experiment()).await.unwrap(), None);
 }
 
-async fn experiments_are_listed_by_id(rows: Arc<dyn Rows>) {
+async fn experiments_are_listed_by_id(rows: Arc<dyn Catalog>) {
     assert_eq!(rows.experiments().await.unwrap(), []);
     for id in ["b", "a", "B", "~", "a.1", "0"] {
         let experiment = Experiment::new(id.parse().unwrap(), time(1));
@@ -66,7 +66,7 @@ async fn experiments_are_listed_by_id(rows: Arc<dyn Rows>) {
     assert_eq!(ids, ["0", "B", "a", "a.1", "b", "~"]);
 }
 
-async fn a_row_comes_back_as_it_was_written(rows: Arc<dyn Rows>) {
+async fn a_row_comes_back_as_it_was_written(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     let plain = row(1);
     let full = row(2)
@@ -82,7 +82,7 @@ async fn a_row_comes_back_as_it_was_written(rows: Arc<dyn Rows>) {
     );
 }
 
-async fn every_column_keeps_its_extremes(rows: Arc<dyn Rows>) {
+async fn every_column_keeps_its_extremes(rows: Arc<dyn Catalog>) {
     let long = Experiment::new("x".repeat(128).parse().unwrap(), time(-1));
     rows.create_experiment(&long).await.unwrap();
     for (id, size, time) in [
@@ -104,7 +104,7 @@ async fn every_column_keeps_its_extremes(rows: Arc<dyn Rows>) {
     }
 }
 
-async fn a_row_is_never_replaced(rows: Arc<dyn Rows>) {
+async fn a_row_is_never_replaced(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     let first = row(1);
     rows.insert(&first).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_row_is_never_replaced(rows: Arc<dyn Rows>) {
     assert_eq!(rows.get(first.id).await.unwrap(), Some(first));
 }
 
-async fn a_row_needs_its_experiment(rows: Arc<dyn Rows>) {
+async fn a_row_needs_its_experiment(rows: Arc<dyn Catalog>) {
     let error = rows.insert(&row(1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(rows.get(row(1).id).await.unwrap(), None);
@@ -126,7 +126,7 @@ async fn a_row_needs_its_experiment(rows: Arc<dyn Rows>) {
     rows.insert(&row(1)).await.unwrap();
 }
 
-async fn a_size_that_no_database_holds_is_too_large(rows: Arc<dyn Rows>) {
+async fn a_size_that_no_database_holds_is_too_large(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     let mut large = row(1);
     large.size = 1 << 63;
@@ -135,7 +135,7 @@ async fn a_size_that_no_database_holds_is_too_large(rows: Arc<dyn Rows>) {
     assert_eq!(rows.get(large.id).await.unwrap(), None);
 }
 
-async fn deletion_is_idempotent(rows: Arc<dyn Rows>) {
+async fn deletion_is_idempotent(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     rows.insert(&row(1)).await.unwrap();
     rows.insert(&row(2)).await.unwrap();
@@ -146,7 +146,7 @@ async fn deletion_is_idempotent(rows: Arc<dyn Rows>) {
     assert_eq!(rows.get(row(2).id).await.unwrap(), Some(row(2)));
 }
 
-async fn of_racing_inserts_of_one_id_one_succeeds(rows: Arc<dyn Rows>) {
+async fn of_racing_inserts_of_one_id_one_succeeds(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     let racers = (0..32).map(|size| {
         let rows = Arc::clone(&rows);
@@ -167,7 +167,7 @@ async fn of_racing_inserts_of_one_id_one_succeeds(rows: Arc<dyn Rows>) {
     assert_eq!(rows.get(row(1).id).await.unwrap(), winners.pop());
 }
 
-async fn a_refused_insert_does_not_disturb_the_others(rows: Arc<dyn Rows>) {
+async fn a_refused_insert_does_not_disturb_the_others(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     rows.insert(&row(0)).await.unwrap();
     let all = (0..64_u8).map(|n| {
@@ -192,7 +192,7 @@ async fn a_refused_insert_does_not_disturb_the_others(rows: Arc<dyn Rows>) {
     }
 }
 
-async fn a_dropped_insert_leaves_a_whole_row_or_none(rows: Arc<dyn Rows>) {
+async fn a_dropped_insert_leaves_a_whole_row_or_none(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     for n in 0..16 {
         let mine = row(n);

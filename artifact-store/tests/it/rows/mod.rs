@@ -1,4 +1,4 @@
-//! The contract of `Rows`, on every kind of rows.
+//! The contract of `Catalog`, on every kind of rows.
 
 mod cases;
 #[cfg(feature = "postgres")]
@@ -9,12 +9,12 @@ mod url;
 
 use std::sync::Arc;
 
-use artifact_store::MemoryRows;
+use artifact_store::MemoryDatabase;
 
 #[tokio::test]
 async fn memory_keeps_the_contract() {
     for case in cases::ALL {
         eprintln!("{}", case.name);
-        (case.run)(Arc::new(MemoryRows::new())).await;
+        (case.run)(Arc::new(MemoryDatabase::new())).await;
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
-use artifact_store::{ErrorKind, Experiment, Rows, SqliteRows};
+use artifact_store::{Catalog, ErrorKind, Experiment, SqliteDatabase};
 use futures_util::future::{join, join_all};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -19,8 +19,8 @@ fn file() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-async fn hosted(path: &PathBuf) -> SqliteRows {
-    let rows = SqliteRows::open(path).await.unwrap();
+async fn hosted(path: &PathBuf) -> SqliteDatabase {
+    let rows = SqliteDatabase::open(path).await.unwrap();
     rows.create_experiment(&Experiment::new(experiment(), time(1)))
         .await
         .unwrap();
@@ -32,7 +32,7 @@ async fn sqlite_keeps_the_contract() {
     for case in cases::ALL {
         eprintln!("{}", case.name);
         let (_folder, path) = file();
-        (case.run)(Arc::new(SqliteRows::open(path).await.unwrap())).await;
+        (case.run)(Arc::new(SqliteDatabase::open(path).await.unwrap())).await;
     }
 }
 
@@ -43,13 +43,13 @@ async fn rows_outlive_a_close_and_a_drop() {
     rows.insert(&row(1)).await.unwrap();
     drop(rows);
 
-    let rows = SqliteRows::open(&path).await.unwrap();
+    let rows = SqliteDatabase::open(&path).await.unwrap();
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
     rows.insert(&row(2)).await.unwrap();
     rows.close().await.unwrap();
     assert!(!path.with_extension("sqlite-wal").exists());
 
-    let rows = SqliteRows::open(&path).await.unwrap();
+    let rows = SqliteDatabase::open(&path).await.unwrap();
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
     assert_eq!(rows.get(row(2).id).await.unwrap(), Some(row(2)));
     let error = rows.insert(&row(2)).await.unwrap_err();
@@ -67,7 +67,7 @@ async fn an_acknowledged_row_is_in_the_files_at_once() {
         let from = format!("{}{suffix}", path.display());
         copy(&from, &format!("{}{suffix}", crashed.display()));
     }
-    let reopened = SqliteRows::open(&crashed).await.unwrap();
+    let reopened = SqliteDatabase::open(&crashed).await.unwrap();
     assert_eq!(reopened.get(row(1).id).await.unwrap(), Some(row(1)));
 }
 
@@ -154,7 +154,7 @@ async fn a_newer_schema_is_refused() {
     let other = Connection::open(&path).unwrap();
     other.pragma_update(None, "user_version", 7).unwrap();
     drop(other);
-    let error = SqliteRows::open(&path).await.unwrap_err();
+    let error = SqliteDatabase::open(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.detail().contains("schema version 7"), "{error}");
     assert!(error.detail().contains("versions up to 2"), "{error}");
@@ -173,7 +173,7 @@ async fn a_file_of_another_program_is_refused_and_left_as_it_is() {
         other.execute_batch(setup).unwrap();
         drop(other);
         let before = contents(&path);
-        let error = SqliteRows::open(&path).await.unwrap_err();
+        let error = SqliteDatabase::open(&path).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misconfigured, "{setup}");
         assert!(error.detail().contains("another program"), "{error}");
         assert_eq!(contents(&path), before, "{setup}");
@@ -184,14 +184,14 @@ async fn a_file_of_another_program_is_refused_and_left_as_it_is() {
 async fn what_is_no_database_file_is_refused_and_left_as_it_is() {
     let (folder, path) = file();
     write(&path, &[b'x'; 5000]);
-    let error = SqliteRows::open(&path).await.unwrap_err();
+    let error = SqliteDatabase::open(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.detail().contains("not an SQLite file"), "{error}");
     assert_eq!(contents(&path), [b'x'; 5000]);
 
-    let error = SqliteRows::open(folder.path()).await.unwrap_err();
+    let error = SqliteDatabase::open(folder.path()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
-    let error = SqliteRows::open(folder.path().join("no/such/folder.sqlite"))
+    let error = SqliteDatabase::open(folder.path().join("no/such/folder.sqlite"))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
@@ -290,7 +290,7 @@ async fn closing_finishes_what_was_asked_before_and_nothing_after() {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         assert_eq!(error.detail(), "the rows are closed");
     }
-    let rows = SqliteRows::open(&path).await.unwrap();
+    let rows = SqliteDatabase::open(&path).await.unwrap();
     assert_eq!(rows.get(one.id).await.unwrap(), Some(one));
     assert_eq!(rows.get(two.id).await.unwrap(), None);
 }

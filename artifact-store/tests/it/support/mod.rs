@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use artifact_backend::{ArtifactInventory, ManualClock};
 use artifact_backend_mem::{MemBackend, MemConfig};
 use artifact_store::{
-    ArtifactId, ArtifactStore, Experiment, ExperimentId, MemoryRows, NewArtifact, Principal,
-    PrincipalId, Row, Rows, Sha256Digest, StoreConfig,
+    ArtifactId, ArtifactStore, Catalog, Experiment, ExperimentId, MemoryDatabase, NewArtifact,
+    Principal, PrincipalId, Row, Sha256Digest, StoreConfig,
 };
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
@@ -87,7 +87,7 @@ impl World {
     pub(crate) async fn with(config: StoreConfig) -> Self {
         let mem = Arc::new(MemBackend::new(MemConfig::default()));
         let backend = Arc::new(FaultyBackend::new(mem.clone()));
-        let memory = Arc::new(MemoryRows::new());
+        let memory = Arc::new(MemoryDatabase::new());
         for id in [experiment(), other_experiment()] {
             memory
                 .create_experiment(&Experiment::new(id, time(0)))

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use artifact_store::{
-    ArtifactId, Error, ErrorKind, Experiment, ExperimentId, Operation, Result, Row, Rows,
+    ArtifactId, Catalog, Error, ErrorKind, Experiment, ExperimentId, Operation, Result, Row,
 };
 use async_trait::async_trait;
 use tokio::task::yield_now;
@@ -12,7 +12,7 @@ use super::Fault;
 
 #[derive(Debug)]
 pub(crate) struct FaultyRows {
-    inner: Arc<dyn Rows>,
+    inner: Arc<dyn Catalog>,
     insert_fault: Mutex<Option<Fault>>,
     inserted: Mutex<Vec<ArtifactId>>,
     gets: Mutex<u32>,
@@ -20,7 +20,7 @@ pub(crate) struct FaultyRows {
 }
 
 impl FaultyRows {
-    pub(crate) fn new(inner: Arc<dyn Rows>) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Catalog>) -> Self {
         Self {
             inner,
             insert_fault: Mutex::default(),
@@ -52,7 +52,7 @@ impl FaultyRows {
 }
 
 #[async_trait]
-impl Rows for FaultyRows {
+impl Catalog for FaultyRows {
     async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
         self.inner.create_experiment(experiment).await
     }

@@ -1,7 +1,7 @@
 //! What the database refuses, and what that is to a caller.
 
 use artifact_postgres_test::Server;
-use artifact_store::{DatabaseUrl, ErrorKind, PostgresRows, Rows};
+use artifact_store::{Catalog, DatabaseUrl, ErrorKind, PostgresDatabase};
 use futures_util::future::join_all;
 
 use super::{hosted, url};
@@ -88,7 +88,7 @@ async fn refused(text: &str, password: Option<&str>) -> (ErrorKind, String) {
     if let Some(password) = password {
         url = url.with_password(password);
     }
-    let error = PostgresRows::open(&url).await.unwrap_err();
+    let error = PostgresDatabase::open(&url).await.unwrap_err();
     // A password is nowhere, also not down the chain.
     let all = format!("{url:?} {error} {error:?}");
     if let Some(password) = password {
@@ -149,7 +149,7 @@ async fn a_database_that_is_read_only_is_refused_at_the_start_and_waited_for_lat
         database.terminate_sessions();
     };
     set("on");
-    let error = PostgresRows::open(&url(&database)).await.unwrap_err();
+    let error = PostgresDatabase::open(&url(&database)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.detail().contains("read-only"), "{error}");
     let error = rows.insert(&row(1)).await.unwrap_err();
@@ -172,7 +172,7 @@ async fn connections_by_tcp_need_the_password_and_work_with_it() {
     drop(hosted(&database).await);
     let url = DatabaseUrl::parse(&database.tcp_url()).unwrap();
     let url = url.with_password(server.password());
-    let rows = PostgresRows::open(&url).await.unwrap();
+    let rows = PostgresDatabase::open(&url).await.unwrap();
     rows.insert(&row(1)).await.unwrap();
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
     let printed = format!("{rows:?} {url:?}");

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use artifact_backend_mem::{MemBackend, MemConfig};
 use artifact_postgres_test::{Database, Server, Stop};
 use artifact_store::{
-    ArtifactStore, ByteRange, DatabaseUrl, ErrorKind, Experiment, NewArtifact, PostgresRows, Rows,
-    StoreConfig, authorize,
+    ArtifactStore, ByteRange, Catalog, DatabaseUrl, ErrorKind, Experiment, NewArtifact,
+    PostgresDatabase, StoreConfig, authorize,
 };
 use futures_util::future::join_all;
 
@@ -62,7 +62,7 @@ async fn one_that_is_lost_in_the_middle_of_an_insert_is_made_up_for() {
 
 /// Rows by way of a wire that can be cut, and one row written, so that the statements are known
 /// and the next answer is one of a commit.
-pub(crate) async fn by_wire(server: &Server, database: &Database<'_>) -> (PostgresRows, Proxy) {
+pub(crate) async fn by_wire(server: &Server, database: &Database<'_>) -> (PostgresDatabase, Proxy) {
     let wire = Proxy::to(server.port()).await;
     let text = database
         .tcp_url()
@@ -70,7 +70,7 @@ pub(crate) async fn by_wire(server: &Server, database: &Database<'_>) -> (Postgr
     let url = DatabaseUrl::parse(&text)
         .unwrap()
         .with_password(server.password());
-    let rows = PostgresRows::open(&url).await.unwrap();
+    let rows = PostgresDatabase::open(&url).await.unwrap();
     host(&rows).await;
     rows.insert(&row(0)).await.unwrap();
     (rows, wire)
@@ -181,7 +181,7 @@ async fn a_server_that_is_away_is_unavailable_and_cached_rows_are_served() {
         assert!(error.is_retryable());
         let error = rows.get(other.id).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
-        let error = PostgresRows::open(&super::url(&database))
+        let error = PostgresDatabase::open(&super::url(&database))
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");

@@ -1,7 +1,7 @@
 //! Opening: several at once, one that is killed, and schemas of others.
 
 use artifact_postgres_test::Server;
-use artifact_store::{ErrorKind, PostgresRows, Rows};
+use artifact_store::{Catalog, ErrorKind, PostgresDatabase};
 use futures_util::future::join_all;
 
 use super::{host, hosted, open, url, wait_for_a_waiter};
@@ -17,7 +17,7 @@ async fn any_number_of_openers_at_once_succeed() {
         let openers = (0..8_u8).map(|n| {
             let url = url(&database);
             tokio::spawn(async move {
-                let rows = PostgresRows::open(&url).await.unwrap();
+                let rows = PostgresDatabase::open(&url).await.unwrap();
                 host(&rows).await;
                 rows.insert(&row(n)).await.unwrap();
                 rows
@@ -51,7 +51,7 @@ async fn one_that_is_killed_in_the_middle_leaves_nothing() {
     let mut holder = database.psql();
     holder.run("SELECT pg_advisory_lock(5)");
     let url = url(&database);
-    let opening = tokio::spawn(async move { PostgresRows::open(&url).await });
+    let opening = tokio::spawn(async move { PostgresDatabase::open(&url).await });
     wait_for_a_waiter(&database);
     assert_eq!(database.terminate_sessions(), 1);
     let error = opening.await.unwrap().unwrap_err();
@@ -73,7 +73,7 @@ async fn a_newer_schema_is_refused() {
     drop(hosted(&database).await);
     let newest = database.sql("SELECT version FROM artifact.schema_version");
     database.sql("UPDATE artifact.schema_version SET version = 70");
-    let error = PostgresRows::open(&url(&database)).await.unwrap_err();
+    let error = PostgresDatabase::open(&url(&database)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.detail().contains("schema version 70"), "{error}");
     let known = format!("versions up to {newest}");
@@ -96,7 +96,7 @@ async fn a_schema_of_another_program_is_refused_and_left_as_it_is() {
         let tables = "SELECT string_agg(relname, ',') FROM pg_class \
                       WHERE relnamespace = 'artifact'::regnamespace AND relkind = 'r'";
         let before = database.sql(tables);
-        let error = PostgresRows::open(&url(&database)).await.unwrap_err();
+        let error = PostgresDatabase::open(&url(&database)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misconfigured, "{setup}");
         assert!(error.detail().contains("another program"), "{error}");
         assert_eq!(database.sql(tables), before, "{setup}");
@@ -115,7 +115,7 @@ async fn an_empty_schema_that_was_made_for_the_user_is_used() {
     ));
     let user = format!("plain_{name}");
     let url = artifact_store::DatabaseUrl::parse(&database.url_as(&user)).unwrap();
-    let rows = PostgresRows::open(&url).await.unwrap();
+    let rows = PostgresDatabase::open(&url).await.unwrap();
     host(&rows).await;
     rows.insert(&row(1)).await.unwrap();
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
@@ -123,7 +123,7 @@ async fn an_empty_schema_that_was_made_for_the_user_is_used() {
     database.sql(&format!("CREATE ROLE other_{name} LOGIN"));
     let other = database.url_as(&format!("other_{name}"));
     let url = artifact_store::DatabaseUrl::parse(&other).unwrap();
-    let error = PostgresRows::open(&url).await.unwrap_err();
+    let error = PostgresDatabase::open(&url).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error:?}");
     drop(open(&database).await);
 }

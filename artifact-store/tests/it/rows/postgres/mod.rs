@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use artifact_postgres_test::{Database, Server};
-use artifact_store::{DatabaseUrl, ErrorKind, Experiment, PostgresRows, Row, Rows};
+use artifact_store::{Catalog, DatabaseUrl, ErrorKind, Experiment, PostgresDatabase, Row};
 use futures_util::future::{join, join_all};
 
 use super::cases;
@@ -19,17 +19,17 @@ pub(crate) fn url(database: &Database<'_>) -> DatabaseUrl {
     DatabaseUrl::parse(&database.url()).unwrap()
 }
 
-pub(crate) async fn open(database: &Database<'_>) -> PostgresRows {
-    PostgresRows::open(&url(database)).await.unwrap()
+pub(crate) async fn open(database: &Database<'_>) -> PostgresDatabase {
+    PostgresDatabase::open(&url(database)).await.unwrap()
 }
 
-pub(crate) async fn hosted(database: &Database<'_>) -> PostgresRows {
+pub(crate) async fn hosted(database: &Database<'_>) -> PostgresDatabase {
     let rows = open(database).await;
     host(&rows).await;
     rows
 }
 
-pub(crate) async fn host(rows: &PostgresRows) {
+pub(crate) async fn host(rows: &PostgresDatabase) {
     let new = Experiment::new(experiment(), time(1));
     assert_eq!(rows.create_experiment(&new).await.unwrap(), new);
 }

@@ -1,0 +1,18 @@
+//! The contract of `IdentityStore`, on every kind of database, and the grammars of its types.
+
+pub(crate) mod cases;
+mod names;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use artifact_store::{Database, MemoryDatabase};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_keeps_the_contract() {
+    for case in cases::ALL {
+        eprintln!("{}", case.name);
+        (case.run)(Database::new(MemoryDatabase::new())).await;
+    }
+}

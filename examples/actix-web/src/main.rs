@@ -1,0 +1,124 @@
+//! The store behind handlers of actix-web: it serves on a free port, tries itself, and ends.
+//!
+//!     cargo run --manifest-path examples/Cargo.toml -p embed-actix-web
+
+use std::fmt;
+
+use actix_web::body::SizedStream;
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError, web};
+use artifact_backend::UriPrefix;
+use artifact_store::{
+    ArtifactStore, ByteRange, ContentType, Experiment, NewArtifact, Principal, Timestamp, authorize,
+};
+use embed_common::{DELIVERY, Failure, KEY_HEADER, Keys, round_trip};
+use futures_util::StreamExt;
+use std::sync::Arc;
+
+/// What every handler works with. It is made once: all of actix's threads share it.
+#[derive(Debug)]
+struct Shop {
+    store: ArtifactStore,
+    home: Experiment,
+    keys: Keys,
+    uris: UriPrefix,
+}
+
+/// An answer that is not a success. What caused it goes to the program's log, not to the client.
+#[derive(Debug)]
+struct Refused(u16);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused: {}", self.0)
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<artifact_store::Error> for Refused {
+    fn from(error: artifact_store::Error) -> Self {
+        Self(embed_common::status(error.kind()))
+    }
+}
+
+impl Shop {
+    fn who(&self, request: &HttpRequest) -> Result<&Principal, Refused> {
+        let key = request.headers().get(KEY_HEADER);
+        let key = key.map(actix_web::http::header::HeaderValue::as_bytes);
+        self.keys.principal(key).ok_or(Refused(401))
+    }
+}
+
+/// Each piece goes to the store as it comes. If the client goes away, `write` fails, or actix drops
+/// this future, nothing remains.
+async fn deposit(
+    shop: web::Data<Shop>,
+    request: HttpRequest,
+    mut body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    let principal = shop.who(&request)?;
+    let declared = request.headers().get("content-type");
+    let declared = declared.and_then(|value| value.to_str().ok());
+    let new = NewArtifact::new(shop.home.id.clone(), principal)
+        .with_content_type(ContentType::clean(declared.unwrap_or("")));
+    let mut deposit = shop.store.deposit(new).await?;
+    while let Some(piece) = body.next().await {
+        deposit.write(piece.map_err(|_| Refused(400))?).await?;
+    }
+    let row = deposit.finish().await?; // durable from here on
+    Ok(HttpResponse::Created().body(shop.uris.uri(row.id).to_string()))
+}
+
+/// There is no way to the bytes but through `authorize`. They are read as the client takes them.
+async fn fetch(
+    shop: web::Data<Shop>,
+    request: HttpRequest,
+    asked: web::Query<Vec<(String, String)>>,
+) -> Result<HttpResponse, Refused> {
+    let principal = shop.who(&request)?;
+    let uri = asked.iter().find(|(name, _)| name == "uri");
+    let (_, uri) = uri.ok_or(Refused(400))?;
+    let uri = shop.uris.parse(uri).map_err(|_| Refused(404))?;
+    let row = shop.store.row(&shop.home.id, uri.id()).await?;
+    let grant = authorize(principal, Arc::clone(&row))?;
+    let bytes = shop.store.read(&grant, ByteRange::Full).await?;
+
+    let mut answer = HttpResponse::Ok();
+    for field in DELIVERY {
+        answer.insert_header(field);
+    }
+    answer.content_type(row.content_type.as_str());
+    // A read that fails on the way ends the connection, so no client takes a part for the whole.
+    Ok(answer.body(SizedStream::new(row.size, bytes)))
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Failure> {
+    let home = Experiment::new("demo".parse()?, Timestamp::UNIX_EPOCH);
+    let shop = web::Data::new(Shop {
+        store: embed_common::open(&home).await?,
+        keys: Keys::of_the_house(&home.id),
+        uris: UriPrefix::new("shop://files/")?,
+        home,
+    });
+    let app = move || {
+        let files = web::resource("/files")
+            .route(web::post().to(deposit))
+            .route(web::get().to(fetch));
+        App::new().app_data(web::Data::clone(&shop)).service(files)
+    };
+    let server = HttpServer::new(app).workers(2).bind("127.0.0.1:0")?;
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    let serving = actix_web::rt::spawn(server);
+    let tried = round_trip(address).await;
+    handle.stop(true).await;
+    serving.await??;
+    tried
+}

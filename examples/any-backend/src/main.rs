@@ -1,0 +1,55 @@
+//! A program whose backend is one feature flag and one URL; nothing else in it changes.
+//!
+//!     cargo run --manifest-path examples/Cargo.toml -p embed-any-backend --features mem -- \
+//!         mem: mem:
+//!     cargo run --manifest-path examples/Cargo.toml -p embed-any-backend --features fs,sqlite -- \
+//!         ./blobs ./rows.sqlite
+//!
+//! It deposits a file, reads it back, and prints its id. Given an id as a third argument it reads what
+//! a former run deposited instead.
+
+use std::env;
+use std::error::Error;
+
+use artifact_store::{
+    ArtifactId, ArtifactStore, Backend, ByteRange, Experiment, NewArtifact, Principal, StoreConfig,
+    Timestamp, authorize, rows,
+};
+
+const FILE: &str = "the same bytes, wherever they are";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let (backend, database, former) = match &arguments[..] {
+        [backend, database] => (backend, database, None),
+        [backend, database, id] => (backend, database, Some(id.parse()?)),
+        _ => return Err("give the URLs of a backend and of a database, and perhaps an id".into()),
+    };
+    let backend = Backend::from_url(backend).await?.backend();
+    let rows = rows::from_url(database).await?;
+
+    let home = Experiment::new("demo".parse()?, Timestamp::UNIX_EPOCH);
+    rows.create_experiment(&home).await?;
+    let store = ArtifactStore::new(backend, rows, StoreConfig::default());
+    let id = match former {
+        Some(id) => id,
+        None => deposit(&store, &home).await?,
+    };
+
+    let row = store.row(&home.id, id).await?;
+    let grant = authorize(&Principal::admin(), row)?;
+    let download = store.read(&grant, ByteRange::Full).await?;
+    if download.into_bytes().await? != FILE {
+        return Err("something else came back".into());
+    }
+    println!("{id}");
+    Ok(())
+}
+
+async fn deposit(store: &ArtifactStore, home: &Experiment) -> artifact_store::Result<ArtifactId> {
+    let new = NewArtifact::new(home.id.clone(), &Principal::admin());
+    let mut deposit = store.deposit(new).await?;
+    deposit.write(FILE.into()).await?;
+    Ok(deposit.finish().await?.id)
+}

@@ -1,0 +1,161 @@
+//! The store behind a service of plain hyper: it serves on a free port, tries itself, and ends.
+//!
+//!     cargo run --manifest-path examples/Cargo.toml -p embed-hyper
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_backend::UriPrefix;
+use artifact_store::{
+    ArtifactStore, ByteRange, ContentType, Experiment, NewArtifact, Principal, Timestamp, authorize,
+};
+use bytes::Bytes;
+use embed_common::{DELIVERY, Failure, KEY_HEADER, Keys, round_trip};
+use futures_util::TryStreamExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+type Body = UnsyncBoxBody<Bytes, artifact_backend::Error>;
+
+/// What every request is served with.
+#[derive(Debug)]
+struct Shop {
+    store: ArtifactStore,
+    home: Experiment,
+    keys: Keys,
+    uris: UriPrefix,
+}
+
+/// The status of an answer that is not a success. What caused it goes to the program's log, not to
+/// the client.
+struct Refused(u16);
+
+impl From<artifact_store::Error> for Refused {
+    fn from(error: artifact_store::Error) -> Self {
+        Self(embed_common::status(error.kind()))
+    }
+}
+
+impl Shop {
+    async fn serve(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Infallible> {
+        let answer = match (request.method(), request.uri().path()) {
+            (&Method::POST, "/files") => self.deposit(request).await,
+            (&Method::GET, "/files") => self.fetch(&request).await,
+            (_, "/files") => Err(Refused(405)),
+            _ => Err(Refused(404)),
+        };
+        Ok(answer.unwrap_or_else(|Refused(status)| {
+            let status = StatusCode::from_u16(status);
+            text(
+                status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                "refused\n",
+            )
+        }))
+    }
+
+    fn who(&self, headers: &HeaderMap) -> Result<&Principal, Refused> {
+        let key = headers.get(KEY_HEADER).map(HeaderValue::as_bytes);
+        self.keys.principal(key).ok_or(Refused(401))
+    }
+
+    /// Each piece goes to the store as it comes. If the client goes away, `write` fails, or hyper
+    /// drops this future, nothing remains.
+    async fn deposit(&self, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
+        let principal = self.who(request.headers())?;
+        let declared = request.headers().get(CONTENT_TYPE);
+        let declared = declared.and_then(|value| value.to_str().ok());
+        let new = NewArtifact::new(self.home.id.clone(), principal)
+            .with_content_type(ContentType::clean(declared.unwrap_or("")));
+        let mut deposit = self.store.deposit(new).await?;
+        let mut body = request.into_body();
+        while let Some(frame) = body.frame().await {
+            if let Ok(piece) = frame.map_err(|_| Refused(400))?.into_data() {
+                deposit.write(piece).await?;
+            }
+        }
+        let row = deposit.finish().await?; // durable from here on
+        Ok(text(StatusCode::CREATED, self.uris.uri(row.id).to_string()))
+    }
+
+    /// There is no way to the bytes but through `authorize`. They are read as the client takes them.
+    async fn fetch(&self, request: &Request<Incoming>) -> Result<Response<Body>, Refused> {
+        let principal = self.who(request.headers())?;
+        let query = request.uri().query().unwrap_or("");
+        let uri = query.split('&').find_map(|pair| pair.strip_prefix("uri="));
+        let uri = decoded(uri.ok_or(Refused(400))?).ok_or(Refused(404))?;
+        let uri = self.uris.parse(&uri).map_err(|_| Refused(404))?;
+        let row = self.store.row(&self.home.id, uri.id()).await?;
+        let grant = authorize(principal, Arc::clone(&row))?;
+        let bytes = self.store.read(&grant, ByteRange::Full).await?;
+
+        // A read that fails on the way ends the connection, so no client takes a part for the whole.
+        let mut answer = Response::new(StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync());
+        let fields = answer.headers_mut();
+        for (name, value) in DELIVERY {
+            fields.insert(name, HeaderValue::from_static(value));
+        }
+        let kind = HeaderValue::from_str(row.content_type.as_str()).map_err(|_| Refused(500))?;
+        fields.insert(CONTENT_TYPE, kind);
+        fields.insert(CONTENT_LENGTH, row.size.into());
+        Ok(answer)
+    }
+}
+
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    let body = Full::new(text.into()).map_err(|never| match never {});
+    let mut answer = Response::new(body.boxed_unsync());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// Undoes percent-encoding, once.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'%' => {
+                let digits = [bytes.next()?, bytes.next()?];
+                u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let home = Experiment::new("demo".parse()?, Timestamp::UNIX_EPOCH);
+    let shop = Arc::new(Shop {
+        store: embed_common::open(&home).await?,
+        keys: Keys::of_the_house(&home.id),
+        uris: UriPrefix::new("shop://files/")?,
+        home,
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let shop = Arc::clone(&shop);
+            let service = service_fn(move |request| Arc::clone(&shop).serve(request));
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(10))
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(connection);
+        }
+    });
+    round_trip(address).await
+}
