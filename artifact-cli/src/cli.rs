@@ -178,7 +178,7 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
                 Some((of, matches)) => (format!("{name} {of}"), matches),
                 None => (name.to_owned(), matches),
             };
-            let loaded = load(Command::IdentityStore, matches, &environment)?;
+            let loaded = load(Command::Identity, matches, &environment)?;
             block_on(identities::run(&name, matches, &loaded))
         }
         _ => unreachable!("clap asks for one of the commands above"),

@@ -10,7 +10,7 @@ fn leaf(name: &'static str, about: &'static str) -> Command {
 }
 
 fn finish(command: Command) -> Command {
-    with_settings(command.arg(json()), settings::Command::IdentityStore)
+    with_settings(command.arg(json()), settings::Command::Identity)
 }
 
 fn parent(name: &'static str, about: &'static str) -> Command {
@@ -107,7 +107,7 @@ pub(crate) fn group_command() -> Command {
     .subcommand(finish(add))
     .subcommand(finish(list))
     .subcommand(finish(show))
-    .subcommand(with_settings(delete, settings::Command::IdentityStore))
+    .subcommand(with_settings(delete, settings::Command::Identity))
     .subcommand(finish(add_member))
     .subcommand(finish(remove_member))
 }

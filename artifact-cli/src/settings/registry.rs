@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Put,
     Get,
     /// `worker`, `group` and `whoami`: one client and its settings.
-    Registry,
+    Identity,
 }
 
 /// How a setting is written.
@@ -94,12 +94,12 @@ pub(crate) struct Setting {
 }
 
 const SERVE: &[Command] = &[Command::Serve];
-const CLIENT: &[Command] = &[Command::Put, Command::Get, Command::Registry];
+const CLIENT: &[Command] = &[Command::Put, Command::Get, Command::Identity];
 const ALL: &[Command] = &[
     Command::Serve,
     Command::Put,
     Command::Get,
-    Command::Registry,
+    Command::Identity,
 ];
 
 /// The one variable that is not named after its setting: other programs read it too.
