@@ -44,7 +44,7 @@ pub(crate) async fn deposit(service: &Service, admitted: Admitted) -> Result<Res
     let length = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let cap = service.store.config().max_artifact_bytes;
+    let cap = service.store.config().max_artifact_bytes();
     if length.is_some_and(|length| length > cap.saturating_add(BUDGET)) {
         // No byte of the body was asked for yet, so no `100 Continue` was sent either.
         return Err(Problem::new(
@@ -59,7 +59,7 @@ pub(crate) async fn deposit(service: &Service, admitted: Admitted) -> Result<Res
         .with_content_type(part.content_type.clone())
         .with_file_name(part.file_name.clone())
         .with_size_hint(length);
-    let mut deposit = service.store.deposit(new).await?;
+    let mut deposit = service.store.deposit(new);
     while let Some(piece) = part.next().await? {
         deposit.write(piece).await?;
     }

@@ -85,7 +85,7 @@ async fn answer(
     };
 
     let principal = authenticate(service, request.headers()).await?;
-    served.principal = Some(principal.id().clone());
+    served.principal = Some(principal.id());
     let Some(scope) = scope else {
         return Err(Problem::new(
             Type::NotFound,

@@ -52,7 +52,7 @@ impl Uploads {
     /// A place for one more. 429 where the principal has its share, whoever else is there; 503
     /// where all places are taken.
     pub(crate) fn begin(self: &Arc<Self>, principal: &Principal) -> Result<Place, Problem> {
-        let depositor = (principal.experiment().cloned(), principal.id().clone());
+        let depositor = (principal.experiment().cloned(), principal.id());
         let mut now = self.now();
         let own = now.each.get(&depositor).copied().unwrap_or(0);
         if own >= self.most_each {

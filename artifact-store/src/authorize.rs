@@ -59,7 +59,7 @@ pub fn authorize(principal: &Principal, row: Arc<Row>) -> Result<ReadGrant> {
     let at_home = principal
         .experiment()
         .is_none_or(|experiment| *experiment == row.experiment);
-    let entitled = principal.is_admin_class() || *principal.id() == row.created_by;
+    let entitled = principal.is_admin_class() || principal.id() == row.created_by;
     if at_home && entitled {
         Ok(ReadGrant { row })
     } else {

@@ -1,9 +1,8 @@
-//! An artifact on its way in: bytes first, then its row.
+//! A deposit: first the bytes, then the row.
 
-use std::future::Future;
 use std::mem;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use artifact_backend::{ArtifactId, Sha256Digest};
 use bytes::{Bytes, BytesMut};
@@ -13,84 +12,83 @@ use tokio::time::Instant;
 
 use crate::content_type::ContentType;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::experiment::ExperimentId;
 use crate::file_name::FileName;
+use crate::fresh_id::with_fresh_id;
 use crate::hasher::Hasher;
-use crate::names::{ExperimentId, PrincipalId};
 use crate::principal::Principal;
+use crate::principal::PrincipalId;
 use crate::row::Row;
-use crate::store::Shared;
+use crate::shared::Shared;
 use crate::streaming::Streaming;
 
-/// What is known of an artifact before its bytes come.
+/// A description of an artifact to deposit.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct NewArtifact {
-    /// The experiment that it will belong to.
-    pub experiment: ExperimentId,
-    /// Who deposits it.
-    pub created_by: PrincipalId,
-    /// What it was declared to be.
-    pub content_type: ContentType,
-    /// What its file was called.
-    pub file_name: Option<FileName>,
-    /// About how many bytes will come. It decides nothing but how they are stored: more or fewer,
-    /// also past the cap, are no error on that account.
-    pub size_hint: Option<u64>,
+    experiment: ExperimentId,
+    created_by: PrincipalId,
+    content_type: ContentType,
+    file_name: Option<FileName>,
+    size_hint: Option<u64>,
 }
 
 impl NewArtifact {
-    /// An artifact that `depositor` deposits in `experiment`, of the default content type.
+    /// Describes an artifact that `depositor` deposits in `experiment`, with the default content
+    /// type.
     pub fn new(experiment: ExperimentId, depositor: &Principal) -> Self {
         Self {
             experiment,
-            created_by: depositor.id().clone(),
+            created_by: depositor.id(),
             content_type: ContentType::default(),
             file_name: None,
             size_hint: None,
         }
     }
 
-    /// The same, declared to be of this type.
-    #[must_use = "this gives the value back, it does not change it in place"]
+    /// Sets the declared content type.
+    #[must_use = "this returns the changed value"]
     pub fn with_content_type(mut self, content_type: ContentType) -> Self {
         self.content_type = content_type;
         self
     }
 
-    /// The same, from a file of this name.
-    #[must_use = "this gives the value back, it does not change it in place"]
+    /// Sets the declared file name, or removes it.
+    #[must_use = "this returns the changed value"]
     pub fn with_file_name(mut self, file_name: impl Into<Option<FileName>>) -> Self {
         self.file_name = file_name.into();
         self
     }
 
-    /// The same, of about so many bytes.
-    #[must_use = "this gives the value back, it does not change it in place"]
+    /// Sets the expected size in bytes, or removes it.
+    ///
+    /// It only decides how the bytes are stored. A deposit may be smaller or larger than its hint,
+    /// and a hint above the size limit is no error by itself.
+    #[must_use = "this returns the changed value"]
     pub fn with_size_hint(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.size_hint = bytes.into();
         self
     }
 }
 
-/// An artifact on its way in: [`write`](Self::write) its bytes, then [`finish`](Self::finish).
+/// A deposit in progress: [`write`](Self::write) the bytes, then [`finish`](Self::finish).
 ///
-/// Nobody sees anything of it before `finish` returns. Dropped at any moment, the future of any of
-/// its methods included, it leaves nothing, or bytes without a row (an orphan, which is collected
-/// later), or, dropped while `finish` writes the row, the whole artifact. It never leaves a row
-/// without bytes.
+/// The artifact is invisible until `finish` returns. The deposit, or the future of any of its
+/// methods, may be dropped at any moment. That leaves nothing, or bytes without a row (an orphan,
+/// which is collected later), or, if `finish` was writing the row, the whole artifact. It never
+/// leaves a row without bytes.
 ///
-/// Up to [`small_deposit_bytes`](crate::StoreConfig::small_deposit_bytes) are collected in memory,
-/// in a buffer that is at most twice as large; past that the bytes stream to the backend, and a
-/// deposit holds at most two buffers of 256 KiB beside the piece that it is given.
+/// Up to [`small_deposit_bytes`](crate::StoreConfig::with_small_deposit_bytes) are collected in
+/// memory, in a buffer of at most twice that size. Beyond that, the bytes stream to the backend, and
+/// a deposit holds at most two buffers of 256 KiB besides the chunk passed to `write`.
 ///
-/// After an error, and after a dropped `write`, the deposit is spent: every later call fails with
+/// After an error, and after a dropped `write`, the deposit is unusable: every later call fails with
 /// [`Unexpected`](ErrorKind::Unexpected), except [`abort`](Self::abort).
 #[derive(Debug)]
-#[must_use = "a deposit that is dropped leaves nothing; call finish"]
+#[must_use = "a dropped deposit stores nothing; call finish"]
 pub struct Deposit {
     shared: Arc<Shared>,
     new: NewArtifact,
-    age: Age,
+    started: Started,
     size: u64,
     state: State,
 }
@@ -100,54 +98,55 @@ enum State {
     Collecting(BytesMut),
     Streaming(Box<Streaming>),
     /// A call failed, was dropped, or is running.
-    Spent,
+    Unusable,
 }
 
 impl Deposit {
     pub(crate) fn begin(shared: Arc<Shared>, new: NewArtifact) -> Self {
-        let age = Age {
+        let started = Started {
             wall: shared.config.clock.now(),
             monotonic: Instant::now(),
         };
-        let small = shared.config.small_deposit_bytes;
         let expected = new
             .size_hint
             .unwrap_or(0)
             .min(shared.config.max_artifact_bytes);
         let collected = match usize::try_from(expected) {
-            Ok(bytes) if bytes <= small => BytesMut::with_capacity(bytes),
+            Ok(bytes) if bytes <= shared.config.small_deposit_bytes => {
+                BytesMut::with_capacity(bytes)
+            }
             _ => BytesMut::new(),
         };
         Self {
             shared,
             new,
-            age,
+            started,
             size: 0,
             state: State::Collecting(collected),
         }
     }
 
-    /// How many bytes were taken so far.
+    /// Returns the number of bytes written so far.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Appends a piece of any length.
+    /// Appends a chunk of any length.
     ///
     /// # Errors
     ///
-    /// `TooLarge` as soon as the cap is passed: nothing remains, or what could not be removed is
-    /// swept later. `Unavailable` when the deposit takes longer than half the
-    /// [grace period](crate::StoreConfig::grace_period), or the backend cannot serve; `OutOfSpace`
-    /// and the operator's kinds.
+    /// `TooLarge` as soon as the size limit is exceeded; the bytes are removed, or swept later if
+    /// that fails. `Unavailable` if the deposit takes longer than half the
+    /// [grace period](crate::StoreConfig::with_grace_period), or if the backend cannot serve.
+    /// `OutOfSpace` and the operator's kinds.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        let state = mem::replace(&mut self.state, State::Spent);
-        // Lengths of buffers in memory never come near the end of u64.
+        let state = mem::replace(&mut self.state, State::Unusable);
+        // The length of a buffer in memory is far below u64::MAX.
         let size = self.size.saturating_add(bytes.len() as u64);
-        let cap = self.shared.config.max_artifact_bytes;
-        if size > cap {
+        let limit = self.shared.config.max_artifact_bytes;
+        if size > limit {
             let error = Error::new(ErrorKind::TooLarge, Operation::Deposit)
-                .with_detail(format!("an artifact has at most {cap} bytes here"));
+                .with_detail(format!("an artifact has at most {limit} bytes here"));
             return Err(state.abort_after(error).await);
         }
         if let Err(error) = self.check_age() {
@@ -159,7 +158,7 @@ impl Deposit {
                 State::Collecting(collected)
             }
             State::Collecting(collected) => {
-                let expected = self.new.size_hint.map(|hint| hint.clamp(size, cap));
+                let expected = self.new.size_hint.map(|hint| hint.clamp(size, limit));
                 let mut streaming = Streaming::begin(&*self.shared.backend, expected).await?;
                 if !collected.is_empty() {
                     streaming = streaming.write(collected.freeze()).await?;
@@ -169,33 +168,35 @@ impl Deposit {
             State::Streaming(streaming) => {
                 State::Streaming(Box::new(streaming.write(bytes).await?))
             }
-            State::Spent => return Err(spent()),
+            State::Unusable => return Err(unusable()),
         };
         self.size = size;
         Ok(())
     }
 
-    /// Makes the bytes durable, then records the row, which is durable too when this returns.
+    /// Makes the bytes durable, then writes the row. When this returns, both are durable.
     ///
     /// # Errors
     ///
-    /// `Unavailable` when it took longer than half the grace period, when the backend or the rows
-    /// cannot serve, or when it cannot be known whether they did; `NotFound` when the experiment
-    /// does not exist; `OutOfSpace` and the operator's kinds. What an error leaves is nothing or an
-    /// orphan, except `Unavailable` from the rows, which may also have recorded the artifact under
-    /// an id that nobody was told. Make the deposit again.
+    /// `Unavailable` if the deposit took longer than half the grace period, if the backend or the
+    /// catalog cannot serve, or if it is unknown whether they did. `NotFound` if the experiment does
+    /// not exist. `OutOfSpace` and the operator's kinds.
+    ///
+    /// After an error, nothing or an orphan is left. The exception is `Unavailable` from the
+    /// catalog: the artifact may then be recorded, under an id that no client knows. In all these
+    /// cases, repeat the deposit.
     pub async fn finish(mut self) -> Result<Arc<Row>> {
-        let state = mem::replace(&mut self.state, State::Spent);
+        let state = mem::replace(&mut self.state, State::Unusable);
         if let Err(error) = self.check_age() {
             return Err(state.abort_after(error).await);
         }
         let (id, sha256) = match state {
             State::Collecting(collected) => store_whole(&self.shared, collected.freeze()).await?,
             State::Streaming(streaming) => streaming.commit().await?,
-            State::Spent => return Err(spent()),
+            State::Unusable => return Err(unusable()),
         };
-        // A collector deletes a blob without a row once it is as old as the grace period. This one
-        // is younger than half of that, and its row takes less than the other half to write.
+        // A collector deletes a blob without a row once it is as old as the grace period. This blob
+        // is younger than half of that, and its row is written in less than the other half.
         self.check_age().map_err(|error| error.with_id(id))?;
 
         let created_at = self.now(id)?;
@@ -209,34 +210,34 @@ impl Deposit {
         let row = Row::new(id, experiment, created_by, self.size, sha256, created_at)
             .with_content_type(content_type)
             .with_file_name(file_name);
-        self.shared.rows.insert(&row).await?;
+        self.shared.catalog.insert(&row).await?;
         Ok(Arc::new(row))
     }
 
-    /// Gives up, and waits until what was written is removed. Dropping does the same without
+    /// Aborts the deposit and waits until its bytes are removed. Dropping it does the same without
     /// waiting.
     ///
     /// # Errors
     ///
-    /// When what was written could not be removed; it is then swept later.
+    /// If the bytes could not be removed; they are then swept later.
     pub async fn abort(mut self) -> Result<()> {
-        match mem::replace(&mut self.state, State::Spent) {
+        match mem::replace(&mut self.state, State::Unusable) {
             State::Streaming(streaming) => streaming.abort().await,
-            State::Collecting(_) | State::Spent => Ok(()),
+            State::Collecting(_) | State::Unusable => Ok(()),
         }
     }
 
-    /// Whether this many bytes, and what is expected to come, are stored in one call.
+    /// Returns whether `bytes` bytes, and the size hint, are small enough to be stored in one call.
     fn is_small(&self, bytes: usize) -> bool {
         let small = self.shared.config.small_deposit_bytes;
         bytes <= small && self.new.size_hint.is_none_or(|hint| hint <= small as u64)
     }
 
-    /// Refuses when half the grace period is over since the deposit began. The blob is no older
+    /// Fails once half the grace period has passed since the deposit began. The blob is no older
     /// than the deposit.
     fn check_age(&self) -> Result<()> {
         let config = &self.shared.config;
-        if self.age.at_least(config.clock.now()) <= config.grace_period / 2 {
+        if self.started.age(config.clock.now()) <= config.grace_period / 2 {
             return Ok(());
         }
         Err(
@@ -250,17 +251,17 @@ impl Deposit {
         Timestamp::try_from(self.shared.config.clock.now()).map_err(|error| {
             Error::new(ErrorKind::Misconfigured, Operation::Deposit)
                 .with_id(id)
-                .with_detail("the clock is off by thousands of years")
+                .with_detail("the system clock is thousands of years off; set it")
                 .with_source(error)
         })
     }
 }
 
-/// Stores a small artifact and hashes it meanwhile.
+/// Stores a small artifact, and hashes it at the same time.
 async fn store_whole(shared: &Shared, bytes: Bytes) -> Result<(ArtifactId, Sha256Digest)> {
     let (hashed, stored) = join(
         Hasher::default().update(bytes.clone()),
-        fresh_id(|id| shared.backend.store(id, bytes.clone())),
+        with_fresh_id(|id| shared.backend.store(id, bytes.clone())),
     )
     .await;
     let (id, ()) = stored?;
@@ -268,76 +269,32 @@ async fn store_whole(shared: &Shared, bytes: Bytes) -> Result<(ArtifactId, Sha25
 }
 
 impl State {
-    async fn abort_after(self, first: Error) -> Error {
+    async fn abort_after(self, cause: Error) -> Error {
         match self {
-            Self::Streaming(streaming) => streaming.abort_after(first).await,
-            Self::Collecting(_) => first,
-            Self::Spent => spent(),
+            Self::Streaming(streaming) => streaming.abort_after(cause).await,
+            Self::Collecting(_) => cause,
+            Self::Unusable => unusable(),
         }
     }
 }
 
-/// When a deposit began, by two clocks.
+/// When a deposit began, on two clocks.
 #[derive(Debug, Clone, Copy)]
-struct Age {
+struct Started {
     wall: SystemTime,
     monotonic: Instant,
 }
 
-impl Age {
-    /// The greater of what two clocks say: a wall clock can be set back, and a monotonic one can
-    /// stand still while the machine sleeps.
-    fn at_least(self, now: SystemTime) -> std::time::Duration {
+impl Started {
+    /// Returns the age on the clock that shows the longer time: a wall clock can be set back, and a
+    /// monotonic clock can stand still while the machine sleeps.
+    fn age(self, now: SystemTime) -> Duration {
         let wall = now.duration_since(self.wall).unwrap_or_default();
         wall.max(self.monotonic.elapsed())
     }
 }
 
-fn spent() -> Error {
+fn unusable() -> Error {
     Error::new(ErrorKind::Unexpected, Operation::Deposit)
-        .with_detail("the deposit failed before, or a call of it was dropped")
-}
-
-/// How often a fresh id is tried. Ids do not collide by chance, so this is about unknown outcomes.
-const ATTEMPTS: usize = 3;
-
-/// Calls `store` with a fresh id, and again with another one when that id is taken, or when it
-/// cannot be known whether the bytes were stored under it (they are then an orphan).
-pub(crate) async fn fresh_id<T, F>(
-    mut store: impl FnMut(ArtifactId) -> F,
-) -> Result<(ArtifactId, T)>
-where
-    F: Future<Output = artifact_backend::Result<T>>,
-{
-    use artifact_backend::ErrorKind as Backend;
-    let mut attempt = 1;
-    loop {
-        let id = ArtifactId::mint();
-        match store(id).await {
-            Ok(stored) => return Ok((id, stored)),
-            Err(error)
-                if attempt < ATTEMPTS
-                    && matches!(error.kind(), Backend::AlreadyExists | Backend::Ambiguous) =>
-            {
-                tracing::info!(
-                    error = &error as &dyn std::error::Error,
-                    "trying another artifact id"
-                );
-                attempt += 1;
-            }
-            Err(error) => return Err(lost(id, error)),
-        }
-    }
-}
-
-/// What the failure of one deposit under a fresh id means. That the id is taken is no fault of the
-/// depositor's, and another try has another id.
-pub(crate) fn lost(id: ArtifactId, error: artifact_backend::Error) -> Error {
-    let error = Error::backend(Operation::Deposit, error).with_id(id);
-    match error.kind() {
-        ErrorKind::AlreadyExists => error.with_kind(ErrorKind::Unavailable),
-        // Nothing was asked for that could be absent.
-        ErrorKind::NotFound | ErrorKind::InvalidRange => error.with_kind(ErrorKind::Unexpected),
-        _ => error,
-    }
+        .with_detail("an earlier call on this deposit failed or was dropped; begin a new deposit")
 }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use crate::names::ExperimentId;
-use crate::row::Experiment;
+use crate::experiment::{Experiment, ExperimentId};
 
 /// Only experiments that there are, at most [`CAPACITY`](ExperimentCache::CAPACITY) of them. They never
 /// change and are never deleted, so an entry needs no time to live. When it is full it begins anew.

@@ -1,33 +1,27 @@
 #![doc = include_str!("../README.md")]
 
-mod names;
-
-mod principal;
-
-mod content_type;
-mod file_name;
-mod row;
-
-mod error;
-
 mod authorize;
-
-pub mod rows;
-
-mod identities;
-
-mod database;
-
 mod backend_url;
-mod location;
-
+mod catalog;
 mod config;
+mod content_type;
+mod database;
 mod deposit;
+mod error;
+mod experiment;
 mod experiment_cache;
+mod file_name;
+mod fresh_id;
 mod hasher;
+mod identity;
+mod location;
+mod principal;
+mod row;
 mod row_cache;
+mod shared;
 mod store;
 mod streaming;
+mod time;
 mod verified_cache;
 mod verify;
 
@@ -36,24 +30,24 @@ pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest}
 pub use artifact_backend_s3::{BucketOptions, S3Config};
 pub use authorize::{ReadGrant, authorize};
 pub use backend_url::{Backend, BackendOptions, BackendUrl};
+pub use catalog::Catalog;
 pub use config::StoreConfig;
 pub use content_type::ContentType;
-pub use database::Database;
+#[cfg(feature = "postgres")]
+pub use database::PostgresDatabase;
+#[cfg(feature = "sqlite")]
+pub use database::SqliteDatabase;
+pub use database::{Database, DatabaseUrl, MemoryDatabase};
 pub use deposit::{Deposit, NewArtifact};
 pub use error::{Error, ErrorKind, Operation, Result};
+pub use experiment::{Experiment, ExperimentId, InvalidExperimentId};
 pub use file_name::FileName;
-pub use identities::{
+pub use identity::{
     CredentialHash, DisplayName, Group, GroupId, IdentityStore, InvalidCredentialHash,
     InvalidDisplayName, InvalidId, InvalidLabels, Labels, MemberId, StoredCredential, Worker,
     WorkerId,
 };
 pub use jiff::Timestamp;
-pub use names::{ExperimentId, InvalidExperimentId, InvalidPrincipalId, PrincipalId};
-pub use principal::{Principal, PrincipalClass};
-pub use row::{Experiment, Row};
-#[cfg(feature = "postgres")]
-pub use rows::PostgresDatabase;
-#[cfg(feature = "sqlite")]
-pub use rows::SqliteDatabase;
-pub use rows::{Catalog, DatabaseUrl, MemoryDatabase};
+pub use principal::{InvalidPrincipalId, Principal, PrincipalClass, PrincipalId};
+pub use row::Row;
 pub use store::ArtifactStore;

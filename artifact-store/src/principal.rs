@@ -1,8 +1,85 @@
-//! Who asks.
+//! The authenticated sender of a request.
 
-use crate::names::{ExperimentId, PrincipalId};
+use std::fmt;
+use std::str::FromStr;
 
-/// Which kind of credential a principal presented. Some operations are for one class only.
+use crate::experiment::ExperimentId;
+use crate::identity::WorkerId;
+
+/// The id of a principal.
+///
+/// As text it is `admin`, or the id of a worker (`^wkr_[0-9a-hjkmnp-tv-z]{26}$`).
+///
+/// ```
+/// use artifact_store::{PrincipalId, WorkerId};
+///
+/// let worker = WorkerId::mint();
+/// assert_eq!(worker.as_str().parse(), Ok(PrincipalId::Worker(worker)));
+/// assert_eq!("admin".parse(), Ok(PrincipalId::Admin));
+/// assert!("alice".parse::<PrincipalId>().is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum PrincipalId {
+    /// The administrator of the deployment.
+    Admin,
+    /// A worker.
+    Worker(WorkerId),
+}
+
+impl PrincipalId {
+    /// The administrator's id as text.
+    pub const ADMIN: &'static str = "admin";
+
+    /// Returns the id as text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Admin => Self::ADMIN,
+            Self::Worker(id) => id.as_str(),
+        }
+    }
+}
+
+impl From<WorkerId> for PrincipalId {
+    fn from(id: WorkerId) -> Self {
+        Self::Worker(id)
+    }
+}
+
+impl FromStr for PrincipalId {
+    type Err = InvalidPrincipalId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPrincipalId> {
+        match text {
+            Self::ADMIN => Ok(Self::Admin),
+            _ => match text.parse() {
+                Ok(id) => Ok(Self::Worker(id)),
+                Err(_) => Err(InvalidPrincipalId(())),
+            },
+        }
+    }
+}
+
+impl fmt::Display for PrincipalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for PrincipalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrincipalId({self})")
+    }
+}
+
+/// The error for a text that is not the id of a principal. Its message does not repeat the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a principal id is \"admin\", or \"wkr_\" and 26 of the characters 0-9 a-h j k m n p-t v-z"
+)]
+pub struct InvalidPrincipalId(());
+
+/// The kind of credential that a principal presented. Some operations are for one class only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PrincipalClass {
     /// The deployment's admin token.
@@ -11,71 +88,80 @@ pub enum PrincipalClass {
     Worker,
 }
 
-/// One whose credential was verified: who it is and what it belongs to. It holds no secret.
+/// An authenticated principal: its id and the experiment that it belongs to. It holds no secret.
 ///
-/// Only an authenticator makes these. The constructors check nothing that they could not know.
+/// Authenticators construct it, after they have verified a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    id: PrincipalId,
-    class: PrincipalClass,
-    experiment: Option<ExperimentId>,
-    in_admins: bool,
+pub struct Principal(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Admin,
+    Worker {
+        id: WorkerId,
+        experiment: ExperimentId,
+        in_admins: bool,
+    },
 }
 
 impl Principal {
-    /// The administrator, at home in every experiment.
+    /// Creates the administrator, who belongs to every experiment.
     pub fn admin() -> Self {
-        Self {
-            id: PrincipalId::admin(),
-            class: PrincipalClass::Admin,
-            experiment: None,
-            in_admins: false,
-        }
+        Self(Kind::Admin)
     }
 
-    /// A worker of one experiment.
-    ///
-    /// # Panics
-    ///
-    /// If `id` is the administrator's: a worker of that name could read what the administrator
-    /// deposited, so an authenticator that confuses the two must not go on.
-    pub fn worker(id: PrincipalId, experiment: ExperimentId) -> Self {
-        assert!(!id.is_admin(), "the id of a worker is never `admin`");
-        Self {
+    /// Creates a worker of one experiment.
+    pub fn worker(id: WorkerId, experiment: ExperimentId) -> Self {
+        Self(Kind::Worker {
             id,
-            class: PrincipalClass::Worker,
-            experiment: Some(experiment),
+            experiment,
             in_admins: false,
-        }
+        })
     }
 
-    /// The same principal, as a direct or nested member of the group named `admins` of its
-    /// experiment. It may read what administrators may read there; its
-    /// [class](Self::class) stays that of its credential.
-    #[must_use = "this gives the principal back, it does not change it in place"]
+    /// Marks a worker as a direct or nested member of the group `admins` of its experiment.
+    ///
+    /// It may then read what administrators may read there; its [class](Self::class) stays that of
+    /// its credential. Does nothing for the administrator.
+    #[must_use = "this returns the changed principal"]
     pub fn with_admin_class(mut self) -> Self {
-        self.in_admins = true;
+        if let Kind::Worker { in_admins, .. } = &mut self.0 {
+            *in_admins = true;
+        }
         self
     }
 
-    /// Who it is. Recorded as `created_by` of what it deposits.
-    pub fn id(&self) -> &PrincipalId {
-        &self.id
+    /// Returns the id, which is recorded as `created_by` of what this principal deposits.
+    pub fn id(&self) -> PrincipalId {
+        match self.0 {
+            Kind::Admin => PrincipalId::Admin,
+            Kind::Worker { id, .. } => PrincipalId::Worker(id),
+        }
     }
 
-    /// The class of the credential that was presented.
+    /// Returns the class of the credential that was presented.
     pub fn class(&self) -> PrincipalClass {
-        self.class
+        match self.0 {
+            Kind::Admin => PrincipalClass::Admin,
+            Kind::Worker { .. } => PrincipalClass::Worker,
+        }
     }
 
-    /// Whether the read rule counts it as an administrator: the admin itself, or a member of
-    /// `admins`.
+    /// Returns whether the read rule treats this principal as an administrator: the administrator
+    /// itself, or a member of `admins`.
     pub fn is_admin_class(&self) -> bool {
-        self.in_admins || self.class == PrincipalClass::Admin
+        match self.0 {
+            Kind::Admin => true,
+            Kind::Worker { in_admins, .. } => in_admins,
+        }
     }
 
-    /// The one experiment it belongs to, or `None` for all of them.
+    /// Returns the experiment that a worker belongs to, or `None` for the administrator, who belongs
+    /// to all of them.
     pub fn experiment(&self) -> Option<&ExperimentId> {
-        self.experiment.as_ref()
+        match &self.0 {
+            Kind::Admin => None,
+            Kind::Worker { experiment, .. } => Some(experiment),
+        }
     }
 }

@@ -1,40 +1,44 @@
-//! What is recorded beside the bytes.
+//! The row of an artifact.
 
 use artifact_backend::{ArtifactId, Sha256Digest};
 use jiff::Timestamp;
 
 use crate::content_type::ContentType;
+use crate::experiment::ExperimentId;
 use crate::file_name::FileName;
-use crate::names::{ExperimentId, PrincipalId};
+use crate::principal::PrincipalId;
+use crate::time::truncate_to_micros;
 
-/// What is recorded of one artifact. A row is written once, after the bytes are durable, and never
-/// changes; only deletion ends it.
+/// The record of one artifact.
+///
+/// It is written once, after the bytes are durable, and never changes; it can only be deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Row {
-    /// Names the bytes in the backend.
+    /// The name of the bytes in the backend.
     pub id: ArtifactId,
-    /// The one experiment it belongs to.
+    /// The experiment that the artifact belongs to.
     pub experiment: ExperimentId,
-    /// Who deposited it: the authenticated principal.
+    /// The authenticated depositor.
     pub created_by: PrincipalId,
-    /// Its size, in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// What the depositor declared it to be, cleaned.
+    /// The content type that the depositor declared, sanitized.
     pub content_type: ContentType,
-    /// What the depositor called the file, cleaned.
+    /// The file name that the depositor declared, sanitized.
     pub file_name: Option<FileName>,
-    /// The SHA-256 of its bytes.
+    /// The SHA-256 of the bytes.
     pub sha256: Sha256Digest,
-    /// When the row was made, by the store's clock, in whole microseconds since 1970.
+    /// When the row was created, by the store's clock, in whole microseconds since 1970.
     pub created_at: Timestamp,
 }
 
 impl Row {
-    /// A row with the default content type and no file name. `created_at` is cut to microseconds.
+    /// Creates a row with the default content type and no file name. Truncates `created_at` to
+    /// microseconds.
     ///
-    /// Depositing makes rows by itself; this is for implementors of [`Catalog`](crate::Catalog) and for
-    /// tests.
+    /// A deposit creates its row itself; this is for implementations of
+    /// [`Catalog`](crate::Catalog), and for tests.
     pub fn new(
         id: ArtifactId,
         experiment: ExperimentId,
@@ -51,50 +55,21 @@ impl Row {
             content_type: ContentType::default(),
             file_name: None,
             sha256,
-            created_at: whole_microseconds(created_at),
+            created_at: truncate_to_micros(created_at),
         }
     }
 
-    /// The same row with this content type.
-    #[must_use = "this gives the row back, it does not change it in place"]
+    /// Sets the content type.
+    #[must_use = "this returns the changed row"]
     pub fn with_content_type(mut self, content_type: ContentType) -> Self {
         self.content_type = content_type;
         self
     }
 
-    /// The same row with this file name, or none.
-    #[must_use = "this gives the row back, it does not change it in place"]
+    /// Sets the file name, or removes it.
+    #[must_use = "this returns the changed row"]
     pub fn with_file_name(mut self, file_name: impl Into<Option<FileName>>) -> Self {
         self.file_name = file_name.into();
         self
     }
-}
-
-/// An experiment that this deployment hosts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Experiment {
-    /// Its name.
-    pub id: ExperimentId,
-    /// When it was first hosted, in whole microseconds since 1970.
-    pub created_at: Timestamp,
-}
-
-impl Experiment {
-    /// An experiment. `created_at` is cut to microseconds.
-    pub fn new(id: ExperimentId, created_at: Timestamp) -> Self {
-        Self {
-            id,
-            created_at: whole_microseconds(created_at),
-        }
-    }
-}
-
-/// Databases keep microseconds; a time that they would cut is cut here, so that a row that was just
-/// made equals the row that is read later.
-pub(crate) fn whole_microseconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(time.as_microsecond())
-        // The last second that jiff knows is one, and the microseconds after it are out of range.
-        .or_else(|_| Timestamp::from_second(time.as_second()))
-        .unwrap_or(time)
 }

@@ -1,4 +1,4 @@
-//! The store: rows and bytes as one.
+//! The store: deposits, look-ups and reads over a backend and a catalog.
 
 use std::sync::Arc;
 
@@ -6,108 +6,93 @@ use artifact_backend::ErrorKind as BackendErrorKind;
 use artifact_backend::{ArtifactBackend, ArtifactId, ByteRange, Download};
 
 use crate::authorize::ReadGrant;
+use crate::catalog::Catalog;
 use crate::config::StoreConfig;
 use crate::deposit::{Deposit, NewArtifact};
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::experiment::{Experiment, ExperimentId};
 use crate::experiment_cache::ExperimentCache;
-use crate::names::ExperimentId;
-use crate::row::{Experiment, Row};
+use crate::row::Row;
 use crate::row_cache::RowCache;
-use crate::rows::Catalog;
+use crate::shared::Shared;
 use crate::verified_cache::VerifiedCache;
 use crate::verify::verified;
 
-/// Bytes in a backend and rows beside them: deposit, find, read.
+/// A store of artifacts: bytes in a backend, and a row for each in a catalog.
 ///
-/// A clone is the same store and costs next to nothing. What is handed to it cannot list or delete
-/// blobs, by type.
+/// A clone shares the same state and is cheap. By its type, the backend of a store cannot list or
+/// delete blobs.
 #[derive(Debug, Clone)]
 pub struct ArtifactStore {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) backend: Arc<dyn ArtifactBackend>,
-    pub(crate) rows: Arc<dyn Catalog>,
-    pub(crate) config: StoreConfig,
-    cache: RowCache,
-    experiments: ExperimentCache,
-    pub(crate) verified: VerifiedCache,
-}
-
 impl ArtifactStore {
-    /// A store of these bytes and rows. Nothing is read or written yet.
+    /// Creates a store over a backend and a catalog. Does no I/O.
     pub fn new(
         backend: Arc<dyn ArtifactBackend>,
-        rows: Arc<dyn Catalog>,
+        catalog: Arc<dyn Catalog>,
         config: StoreConfig,
     ) -> Self {
         let verified = VerifiedCache::new(config.verified_cache_bytes);
         Self {
             shared: Arc::new(Shared {
                 backend,
-                rows,
+                catalog,
                 config,
-                cache: RowCache::default(),
+                rows: RowCache::default(),
                 experiments: ExperimentCache::default(),
                 verified,
             }),
         }
     }
 
-    /// The settings it was made with.
+    /// Returns the settings of the store.
     pub fn config(&self) -> &StoreConfig {
         &self.shared.config
     }
 
-    /// Finds an experiment. One that was found before is found without asking the rows again: an
-    /// experiment never changes, and never ends.
+    /// Finds an experiment.
+    ///
+    /// An experiment never changes and is never deleted, so one that was found before comes from a
+    /// cache of this process.
     ///
     /// # Errors
     ///
     /// `Unavailable` and the operator's kinds.
     pub async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {
-        if let Some(known) = self.shared.experiments.get(id) {
-            return Ok(Some(known));
+        if let Some(cached) = self.shared.experiments.get(id) {
+            return Ok(Some(cached));
         }
-        let found = self.shared.rows.experiment(id).await?;
+        let found = self.shared.catalog.experiment(id).await?;
         if let Some(experiment) = &found {
             self.shared.experiments.insert(experiment);
         }
         Ok(found)
     }
 
-    /// Begins a deposit. Nothing is written to the backend before the first bytes are.
-    ///
-    /// # Errors
-    ///
-    /// None at present; what can fail later fails in [`Deposit::write`] and [`Deposit::finish`].
-    #[expect(
-        clippy::unused_async,
-        reason = "a backend or quota that must be asked first can be, without changing callers"
-    )]
-    pub async fn deposit(&self, new: NewArtifact) -> Result<Deposit> {
-        Ok(Deposit::begin(Arc::clone(&self.shared), new))
+    /// Begins a deposit. The backend is first called when bytes are written.
+    pub fn deposit(&self, new: NewArtifact) -> Deposit {
+        Deposit::begin(Arc::clone(&self.shared), new)
     }
 
-    /// Finds the row of an artifact of this experiment. The backend is not asked.
+    /// Finds the row of an artifact of this experiment. Does not call the backend.
     ///
-    /// Rows are kept in a small cache of this process. A row that another process deleted can still
-    /// be found here until [`read`](Self::read) meets the missing bytes or
-    /// [`forget`](Self::forget) is called.
+    /// Rows come from a small cache of this process. A row that another process deleted can
+    /// therefore still be found here, until [`read`](Self::read) notices that the bytes are missing
+    /// or [`forget`](Self::forget) is called.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is none, or one of another experiment: the two cannot be told apart.
-    /// `Unavailable` and the operator's kinds.
+    /// `NotFound` if there is no such row, or if it belongs to another experiment; the caller cannot
+    /// tell these apart. `Unavailable` and the operator's kinds.
     pub async fn row(&self, experiment: &ExperimentId, id: ArtifactId) -> Result<Arc<Row>> {
-        let row = match self.shared.cache.get(id) {
+        let row = match self.shared.rows.get(id) {
             Ok(row) => Some(row),
             Err(epoch) => {
-                let found = self.shared.rows.get(id).await?.map(Arc::new);
+                let found = self.shared.catalog.get(id).await?.map(Arc::new);
                 if let Some(row) = &found {
-                    self.shared.cache.insert(epoch, row);
+                    self.shared.rows.insert(epoch, row);
                 }
                 found
             }
@@ -118,20 +103,22 @@ impl ArtifactStore {
 
     /// Opens the bytes of an artifact, or a range of them.
     ///
-    /// The range is resolved against the size in the row; the stream then delivers exactly that
-    /// many bytes or ends with an error. A whole artifact is checked against the SHA-256 of its row on
-    /// the way: where it is not what was deposited, the stream ends with `Corrupt` in place of its last
-    /// piece. Dropping it stops the work behind it.
+    /// The range is resolved against the size in the row. The stream then yields exactly that many
+    /// bytes, or ends with an error.
     ///
-    /// Whole artifacts are kept in memory once they were verified, see
-    /// [`StoreConfig::verified_cache_bytes`](crate::StoreConfig::verified_cache_bytes); the backend is
-    /// asked all the same whether the blob is there, and as it was.
+    /// A whole artifact is checked against the SHA-256 of its row while it streams. If the bytes are
+    /// not those that were deposited, the stream ends with `Corrupt` instead of its last chunk.
+    /// Verified artifacts are kept in memory, see
+    /// [`StoreConfig::with_verified_cache_bytes`]; the backend still has to confirm that the blob
+    /// is there and unchanged.
+    ///
+    /// Dropping the stream stops the work behind it.
     ///
     /// # Errors
     ///
-    /// `InvalidRange`, with the size, before the backend is asked. `Corrupt` when there is a row
-    /// but no blob, or one of another size. `NotFound` when the row was deleted since it was
-    /// found. `Unavailable` and the operator's kinds.
+    /// `InvalidRange`, with the size, before the backend is called. `Corrupt` if the row exists but
+    /// its blob does not, or has another size. `NotFound` if the row was deleted after it was found.
+    /// `Unavailable` and the operator's kinds.
     pub async fn read(&self, grant: &ReadGrant, range: ByteRange) -> Result<Download> {
         let row = grant.shared_row();
         let fail = |kind| Error::new(kind, Operation::Read).with_id(row.id);
@@ -146,7 +133,7 @@ impl ArtifactStore {
             Err(error) if error.kind() == BackendErrorKind::NotFound => {
                 return Err(self.missing_blob(row.id).await?.with_source(error));
             }
-            // The row says that the range is satisfiable, so it is the blob that has another size.
+            // The range fits the size in the row, so the blob has another size.
             Err(error) if error.kind() == BackendErrorKind::InvalidRange => {
                 return Err(fail(ErrorKind::Corrupt)
                     .with_detail("the stored blob is shorter than its row says")
@@ -169,21 +156,23 @@ impl ArtifactStore {
         })
     }
 
-    /// Drops a row, and the bytes, from the caches of this process. For maintenance, after
-    /// [`Catalog::delete`]: from then on [`row`](Self::row) does not find it.
+    /// Removes an artifact from the caches of this process, so that [`row`](Self::row) no longer
+    /// finds it. Maintenance calls this after [`Catalog::delete`].
     pub fn forget(&self, id: ArtifactId) {
-        self.shared.cache.forget(id);
+        self.shared.rows.forget(id);
         self.shared.verified.forget(id);
     }
 
-    /// What it means that a blob is not there although its row was found, perhaps in the cache:
-    /// somebody deleted both, or the blob is lost.
+    /// Returns the error for a blob that is missing although its row was found, perhaps in the
+    /// cache: either both were deleted, or the blob is lost.
     async fn missing_blob(&self, id: ArtifactId) -> Result<Error> {
         self.forget(id);
         let fail = |kind| Error::new(kind, Operation::Read).with_id(id);
-        Ok(match self.shared.rows.get(id).await? {
-            None => fail(ErrorKind::NotFound).with_detail("it was deleted meanwhile"),
-            Some(_) => fail(ErrorKind::Corrupt).with_detail("there is a row but no blob"),
+        Ok(match self.shared.catalog.get(id).await? {
+            None => fail(ErrorKind::NotFound).with_detail("the artifact was deleted meanwhile"),
+            Some(_) => {
+                fail(ErrorKind::Corrupt).with_detail("the row exists but its blob is missing")
+            }
         })
     }
 }

@@ -1,17 +1,17 @@
-//! The larger way into a backend: an upload that is written and hashed piece by piece.
+//! The path into a backend for large artifacts: an upload that is written and hashed in chunks.
 
 use artifact_backend::{ArtifactBackend, ArtifactId, Sha256Digest, Upload};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join;
 
-use crate::deposit::{fresh_id, lost};
 use crate::error::{Error, Operation, Result};
+use crate::fresh_id::{deposit_error, with_fresh_id};
 use crate::hasher::Hasher;
 
-/// An upload and the hash of what was written to it.
+/// An upload, and the hash of the bytes written to it.
 ///
-/// Its methods take it by value and give it back only on success, so one that failed, or whose
-/// future was dropped, cannot be used again. A failure has aborted the upload before it is told.
+/// Its methods take it by value and return it only on success. After a failure or a dropped future
+/// it can therefore not be used again. A failure aborts the upload before the error is returned.
 #[derive(Debug)]
 pub(crate) struct Streaming {
     id: ArtifactId,
@@ -21,8 +21,8 @@ pub(crate) struct Streaming {
 }
 
 impl Streaming {
-    /// Small pieces are gathered to so many bytes, and then written and hashed at once. One such
-    /// buffer fills while at most one other is with the backend.
+    /// The size in bytes up to which small chunks are collected before they are written and hashed
+    /// together. While one such buffer fills, the backend holds at most one other.
     pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 
     /// Begins an upload under a fresh id.
@@ -30,7 +30,7 @@ impl Streaming {
         backend: &dyn ArtifactBackend,
         expected_size: Option<u64>,
     ) -> Result<Self> {
-        let (id, mut upload) = fresh_id(|id| backend.upload(id)).await?;
+        let (id, mut upload) = with_fresh_id(|id| backend.upload(id)).await?;
         if let Some(bytes) = expected_size {
             upload.expect_size(bytes);
         }
@@ -42,22 +42,22 @@ impl Streaming {
         })
     }
 
-    /// Takes one more piece.
-    pub(crate) async fn write(mut self, piece: Bytes) -> Result<Self> {
-        if self.pending.len() + piece.len() > Self::CHUNK_BYTES {
+    /// Appends a chunk.
+    pub(crate) async fn write(mut self, chunk: Bytes) -> Result<Self> {
+        if self.pending.len() + chunk.len() > Self::CHUNK_BYTES {
             self = self.flush_pending().await?;
         }
-        if piece.len() >= Self::CHUNK_BYTES {
-            return self.flush(piece).await;
+        if chunk.len() >= Self::CHUNK_BYTES {
+            return self.flush(chunk).await;
         }
         if self.pending.is_empty() {
             self.pending.reserve(Self::CHUNK_BYTES);
         }
-        self.pending.extend_from_slice(&piece);
+        self.pending.extend_from_slice(&chunk);
         Ok(self)
     }
 
-    /// Publishes what was written. `Ok` means durable.
+    /// Publishes the artifact. `Ok` means that it is durable.
     pub(crate) async fn commit(self) -> Result<(ArtifactId, Sha256Digest)> {
         let Self {
             id,
@@ -65,46 +65,47 @@ impl Streaming {
             hasher,
             pending: _,
         } = self.flush_pending().await?;
-        upload.commit().await.map_err(|error| lost(id, error))?;
+        let committed = upload.commit().await;
+        committed.map_err(|error| deposit_error(id, error))?;
         Ok((id, hasher.finish()))
     }
 
-    /// Gives up, and waits until what was written is removed.
+    /// Aborts the upload, and waits until its bytes are removed.
     pub(crate) async fn abort(self) -> Result<()> {
         let aborted = self.upload.abort().await;
         aborted.map_err(|error| Error::backend(Operation::Deposit, error).with_id(self.id))
     }
 
-    /// Gives up because of `first`, which is the error that counts.
-    pub(crate) async fn abort_after(self, first: Error) -> Error {
+    /// Aborts the upload because of `cause`, and returns `cause` even if the abort fails too.
+    pub(crate) async fn abort_after(self, cause: Error) -> Error {
         if let Err(error) = self.abort().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "a failed deposit left something to sweep"
+                "a failed deposit could not be removed; a sweep will remove it"
             );
         }
-        first
+        cause
     }
 
     async fn flush_pending(mut self) -> Result<Self> {
         if self.pending.is_empty() {
             return Ok(self);
         }
-        let piece = self.pending.split().freeze();
-        self.flush(piece).await
+        let chunk = self.pending.split().freeze();
+        self.flush(chunk).await
     }
 
-    async fn flush(mut self, piece: Bytes) -> Result<Self> {
+    async fn flush(mut self, chunk: Bytes) -> Result<Self> {
         let hasher = std::mem::take(&mut self.hasher);
-        let (hashing, written) = join(hasher.update(piece.clone()), self.upload.write(piece)).await;
-        let failed = match (hashing, written) {
+        let (hashed, written) = join(hasher.update(chunk.clone()), self.upload.write(chunk)).await;
+        let error = match (hashed, written) {
             (Ok(hasher), Ok(())) => {
                 self.hasher = hasher;
                 return Ok(self);
             }
-            (_, Err(error)) => lost(self.id, error),
+            (_, Err(error)) => deposit_error(self.id, error),
             (Err(error), Ok(())) => error,
         };
-        Err(self.abort_after(failed).await)
+        Err(self.abort_after(error).await)
     }
 }

@@ -52,7 +52,7 @@ impl VerifiedCache {
     }
 
     /// Whether a blob of so many bytes would be kept.
-    pub(crate) fn takes(&self, size: u64) -> bool {
+    pub(crate) fn accepts(&self, size: u64) -> bool {
         size <= self.most_bytes as u64 / SHARE && self.most_bytes > ENTRY_BYTES
     }
 
@@ -67,7 +67,7 @@ impl VerifiedCache {
         Some(Arc::clone(&entry.pieces))
     }
 
-    /// Keeps the pieces of a blob that [`takes`](Self::takes) allows.
+    /// Keeps the pieces of a blob that [`accepts`](Self::accepts) allows.
     pub(crate) fn insert(&self, id: ArtifactId, stamp: Stamp, pieces: Arc<[Bytes]>) {
         // A piece lies in a buffer of up to twice its size.
         let sizes = pieces.iter().map(|piece| piece.len().next_power_of_two());
@@ -184,8 +184,8 @@ mod tests {
 
     #[test]
     fn no_memory_keeps_nothing() {
-        assert!(!VerifiedCache::new(0).takes(0));
+        assert!(!VerifiedCache::new(0).accepts(0));
         let cache = VerifiedCache::new(8 << 10);
-        assert!(cache.takes(1 << 10) && !cache.takes((1 << 10) + 1));
+        assert!(cache.accepts(1 << 10) && !cache.accepts((1 << 10) + 1));
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes on their way out, so that no reader takes something else for what was deposited.
+//! Verifies the bytes of an artifact while they are read.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,72 +10,74 @@ use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use crate::row::Row;
-use crate::store::Shared;
+use crate::shared::Shared;
 
-/// A whole blob, checked against the SHA-256 of its row as it streams.
+/// The stream of a whole blob, which checks it against the SHA-256 of its row.
 struct Verifying {
     download: Download,
     row: Arc<Row>,
-    /// `None` once it was looked at.
+    /// `None` after the check.
     hasher: Option<Sha256>,
-    /// The last piece so far. It is held back until what comes after it is known, so that a blob that is
-    /// not what was deposited never ends well.
+    /// The latest chunk. It is held back until the next one arrives, so that the stream of a damaged
+    /// blob ends with an error instead of its last chunk.
     held: Option<Bytes>,
-    keep: Option<Keep>,
+    cache: Option<CacheSlot>,
 }
 
-/// Where the pieces are kept, once they turned out to be right.
-struct Keep {
+/// The chunks of a blob, to be cached once they are verified.
+struct CacheSlot {
     shared: Arc<Shared>,
     stamp: Stamp,
-    pieces: Vec<Bytes>,
+    chunks: Vec<Bytes>,
 }
 
-/// The same download, of a whole blob, with its bytes verified. It ends with
-/// [`Corrupt`](ErrorKind::Corrupt) in place of its last piece where they are not those of the row.
+/// Verifies the download of a whole blob. If its bytes do not match the row, the stream ends with
+/// [`Corrupt`](ErrorKind::Corrupt) instead of the last chunk.
 ///
-/// Bytes that were verified lately, and whose storage nobody touched since, come from memory.
+/// If the same bytes were verified recently and their storage is unchanged since, they come from
+/// memory.
 pub(crate) fn verified(shared: &Arc<Shared>, row: &Arc<Row>, download: Download) -> Download {
     let stamp = download.stamp();
-    if let Some(pieces) = stamp.and_then(|stamp| shared.verified.get(row.id, stamp)) {
-        let pieces = (0..pieces.len()).map(move |at| Ok(pieces[at].clone()));
-        return again(row, stream::iter(pieces));
+    if let Some(chunks) = stamp.and_then(|stamp| shared.verified.get(row.id, stamp)) {
+        let chunks = (0..chunks.len()).map(move |index| Ok(chunks[index].clone()));
+        return download_of(row, stream::iter(chunks));
     }
-    let small = shared.verified.takes(row.size);
-    let keep = stamp.filter(|_| small).map(|stamp| Keep {
+    let is_cached = shared.verified.accepts(row.size);
+    let cache = stamp.filter(|_| is_cached).map(|stamp| CacheSlot {
         shared: Arc::clone(shared),
         stamp,
-        pieces: Vec::new(),
+        chunks: Vec::new(),
     });
     let verifying = Verifying {
         download,
         row: Arc::clone(row),
         hasher: Some(Sha256::new()),
         held: None,
-        keep,
+        cache,
     };
-    again(row, verifying)
+    download_of(row, verifying)
 }
 
-fn again(row: &Row, stream: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Download {
+fn download_of(row: &Row, stream: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Download {
     Download::new(row.id, row.size, 0..row.size, stream.boxed())
 }
 
 impl Verifying {
-    fn end(&mut self) -> Option<Result<Bytes>> {
-        let found = Sha256Digest::from_bytes(self.hasher.take()?.finalize().into());
-        if found != self.row.sha256 {
+    fn finish(&mut self) -> Option<Result<Bytes>> {
+        let actual = Sha256Digest::from_bytes(self.hasher.take()?.finalize().into());
+        if actual != self.row.sha256 {
             self.held = None;
             let detail = format!(
-                "what is stored is not what was deposited: its SHA-256 is {found}, the row says {}",
+                "the stored bytes are not those that were deposited: their SHA-256 is {actual}, the \
+                 row says {}",
                 self.row.sha256
             );
             let error = Error::new(ErrorKind::Corrupt, Operation::Download).with_id(self.row.id);
             return Some(Err(error.with_detail(detail)));
         }
-        if let Some(keep) = self.keep.take() {
-            let cache = &keep.shared.verified;
-            cache.insert(self.row.id, keep.stamp, keep.pieces.into());
+        if let Some(slot) = self.cache.take() {
+            let cache = &slot.shared.verified;
+            cache.insert(self.row.id, slot.stamp, slot.chunks.into());
         }
         self.held.take().map(Ok)
     }
@@ -87,19 +89,19 @@ impl Stream for Verifying {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
-            let piece = match ready!(Pin::new(&mut this.download).poll_next(context)) {
-                Some(Ok(piece)) => piece,
+            let chunk = match ready!(Pin::new(&mut this.download).poll_next(context)) {
+                Some(Ok(chunk)) => chunk,
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(this.end()),
+                None => return Poll::Ready(this.finish()),
             };
             if let Some(hasher) = &mut this.hasher {
-                hasher.update(&piece);
+                hasher.update(&chunk);
             }
-            if let Some(keep) = &mut this.keep {
-                keep.pieces.push(piece.clone());
+            if let Some(slot) = &mut this.cache {
+                slot.chunks.push(chunk.clone());
             }
-            if let Some(before) = this.held.replace(piece) {
-                return Poll::Ready(Some(Ok(before)));
+            if let Some(previous) = this.held.replace(chunk) {
+                return Poll::Ready(Some(Ok(previous)));
             }
         }
     }

@@ -51,7 +51,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
     let config = StoreConfig::default()
         .with_max_artifact_bytes(plan.max_artifact_bytes)
         .with_verified_cache_bytes(usize::try_from(plan.verified_cache).unwrap_or(usize::MAX));
-    let now = jiff::Timestamp::try_from(config.clock.now()).map_err(|error| {
+    let now = jiff::Timestamp::try_from(config.clock().now()).map_err(|error| {
         setup_from(
             error,
             "the clock of this machine is set to an impossible time",
@@ -59,7 +59,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
     })?;
     for id in &plan.experiments {
         let experiment = Experiment::new(id.clone(), now);
-        let created = database.rows.create_experiment(&experiment);
+        let created = database.catalog.create_experiment(&experiment);
         created
             .await
             .map_err(|error| setup_from(error, format!("the experiment {id} cannot be created")))?;
@@ -68,7 +68,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
     made.keep();
 
     Ok(Opened {
-        store: ArtifactStore::new(backend.backend(), database.rows, config),
+        store: ArtifactStore::new(backend.backend(), database.catalog, config),
         identities: database.identities,
         backend,
         token,

@@ -85,7 +85,7 @@ fn the_log_tells_why_and_the_client_is_not_told() {
         .lines()
         .find(|line| line.contains("corrupt-blob"))
         .unwrap();
-    let outer = line.find("there is a row but no blob").unwrap();
+    let outer = line.find("the row exists but its blob is missing").unwrap();
     let inner = line.find("not found").unwrap();
     assert!(outer < inner, "{line}");
 }

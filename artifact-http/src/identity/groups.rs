@@ -72,7 +72,7 @@ pub(super) async fn register(asked: &Asked<'_>, body: Body) -> Result<Response, 
         GroupId::mint(),
         asked.experiment.id.clone(),
         now,
-        asked.principal.id().clone(),
+        asked.principal.id(),
     )
     .with_name(name_of(new.name)?)
     .with_members(members);

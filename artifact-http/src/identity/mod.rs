@@ -34,7 +34,7 @@ impl Asked<'_> {
     }
 
     fn now(&self) -> Result<Timestamp, Problem> {
-        let now = self.service.store.config().clock.now();
+        let now = self.service.store.config().clock().now();
         let impossible = "the clock is set to an impossible time";
         Timestamp::try_from(now).map_err(|error| Problem::internal(impossible).with_source(error))
     }

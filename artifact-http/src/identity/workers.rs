@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use artifact_store::{DisplayName, Labels, Worker, WorkerId};
+use artifact_store::{DisplayName, Labels, PrincipalId, Worker, WorkerId};
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
@@ -75,7 +75,7 @@ pub(super) async fn register(asked: &Asked<'_>, body: Body) -> Result<Response, 
         WorkerId::mint(),
         asked.experiment.id.clone(),
         now,
-        asked.principal.id().clone(),
+        asked.principal.id(),
     )
     .with_name(name_of(new.name)?)
     .with_labels(labels);
@@ -121,8 +121,9 @@ pub(super) async fn reissue(asked: &Asked<'_>, ids: Ids) -> Result<Response, Pro
 }
 
 pub(super) async fn whoami(asked: &Asked<'_>) -> Result<Response, Problem> {
-    let id = asked.principal.id().as_str();
-    let id = id.parse().map_err(|_| no_worker())?;
+    let PrincipalId::Worker(id) = asked.principal.id() else {
+        return Err(no_worker());
+    };
     let worker = find(asked, id).await?;
     let answer = Whoami {
         worker_id: worker.id.as_str(),

@@ -95,7 +95,7 @@ impl Authenticate for IdentityAuthenticator {
             .await?;
         match (id, stored) {
             (Some(id), Some(stored)) if right => {
-                let principal = Principal::worker(id.into(), stored.experiment);
+                let principal = Principal::worker(id, stored.experiment);
                 Ok(if stored.in_admins {
                     principal.with_admin_class()
                 } else {

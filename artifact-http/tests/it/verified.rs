@@ -44,7 +44,7 @@ async fn a_changed_byte_cuts_the_connection() {
         text.contains("ERROR") && text.contains("alarm=\"corrupt-blob\""),
         "{text}"
     );
-    assert!(text.contains("is not what was deposited"), "{text}");
+    assert!(text.contains("not those that were deposited"), "{text}");
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_lost_blob_is_a_fault_and_not_an_absence() {
         .assert_problem(500, "about:blank", "lost");
     let alarms = log.text();
     assert!(alarms.contains("alarm=\"corrupt-blob\""), "{alarms}");
-    assert!(alarms.contains("there is a row but no blob"), "{alarms}");
+    assert!(alarms.contains("the row exists but its blob is missing"), "{alarms}");
     site.get(Who::Neighbour, &uri, &[])
         .await
         .assert_problem(403, "forbidden", "lost");

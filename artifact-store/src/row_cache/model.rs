@@ -11,7 +11,7 @@ fn row(id: ArtifactId) -> Row {
     Row {
         id,
         experiment: "exp".parse().unwrap(),
-        created_by: crate::PrincipalId::admin(),
+        created_by: crate::PrincipalId::Admin,
         size: 1,
         content_type: crate::ContentType::default(),
         file_name: None,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use artifact_store::{ErrorKind, Principal, PrincipalId, authorize};
+use artifact_store::{ErrorKind, Principal, PrincipalId, WorkerId, authorize};
 
 use crate::support::{OTHER_WORKER, experiment, other_experiment, row, worker, worker_id};
 
@@ -21,9 +21,9 @@ fn may(principal: &Principal, row: artifact_store::Row) -> bool {
 
 #[test]
 fn depositors_and_administrators_of_the_same_experiment_may_read() {
-    let other: PrincipalId = OTHER_WORKER.parse().unwrap();
+    let other: WorkerId = OTHER_WORKER.parse().unwrap();
     let mut by_admin = row(2);
-    by_admin.created_by = PrincipalId::admin();
+    by_admin.created_by = PrincipalId::Admin;
 
     // Who, whether it may read a worker's artifact of exp-1, and the administrator's of exp-1.
     let table = [
@@ -37,13 +37,13 @@ fn depositors_and_administrators_of_the_same_experiment_may_read() {
         ),
         (
             "other worker",
-            Principal::worker(other.clone(), experiment()),
+            Principal::worker(other, experiment()),
             false,
             false,
         ),
         (
             "other worker in admins",
-            Principal::worker(other.clone(), experiment()).with_admin_class(),
+            Principal::worker(other, experiment()).with_admin_class(),
             true,
             true,
         ),

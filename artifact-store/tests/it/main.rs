@@ -4,13 +4,15 @@
 
 mod authorize;
 mod backend_url;
+mod catalog;
 mod content_type;
+mod database_url;
 mod deposit;
 mod error;
+mod experiment;
 mod file_name;
-mod identities;
-mod names;
-mod rows;
+mod identity;
+mod principal;
 mod store;
 mod support;
 #[cfg(feature = "fs")]

@@ -61,7 +61,7 @@ async fn a_row_is_queried_once() {
     for _ in 0..3 {
         assert_eq!(*world.store.row(&experiment(), row.id).await.unwrap(), *row);
     }
-    assert_eq!(world.rows.gets(), 1);
+    assert_eq!(world.catalog.gets(), 1);
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_forgotten_row_is_queried_again() {
     let world = World::new().await;
     let row = world.deposit(b"hello", 5).await.unwrap();
     world.store.row(&experiment(), row.id).await.unwrap();
-    world.rows.delete(row.id).await.unwrap();
+    world.catalog.delete(row.id).await.unwrap();
     world.store.forget(row.id);
     let error = world.store.row(&experiment(), row.id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -93,7 +93,7 @@ async fn an_experiment_is_asked_for_once() {
         assert_eq!(world.store.experiment(&unknown).await.unwrap(), None);
     }
     // Once the one, three times the other: it may come to be.
-    assert_eq!(world.rows.experiment_gets(), 4);
+    assert_eq!(world.catalog.experiment_gets(), 4);
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn a_row_forgotten_while_it_is_looked_up_is_not_kept() {
     {
         let mut looking = Box::pin(world.store.row(&home, row.id));
         assert!(poll_once(looking.as_mut()).is_pending());
-        world.rows.delete(row.id).await.unwrap();
+        world.catalog.delete(row.id).await.unwrap();
         world.store.forget(row.id);
         assert_eq!(*looking.await.unwrap(), *row);
     }
@@ -121,7 +121,7 @@ async fn a_row_deleted_by_another_process_is_noticed_when_its_bytes_are_gone() {
     let world = World::new().await;
     let row = world.deposit(b"hello", 5).await.unwrap();
     let grant = grant(&world.store, row.id).await;
-    world.rows.delete(row.id).await.unwrap();
+    world.catalog.delete(row.id).await.unwrap();
     world.mem.delete(row.id).await.unwrap();
 
     let error = world.store.read(&grant, ByteRange::Full).await.unwrap_err();
@@ -245,7 +245,7 @@ proptest! {
 #[cfg(all(feature = "fs", feature = "sqlite"))]
 #[tokio::test]
 async fn artifacts_on_disk_outlive_the_store() {
-    use artifact_store::{Backend, Experiment, NewArtifact, StoreConfig, rows};
+    use artifact_store::{Backend, Database, Experiment, NewArtifact, StoreConfig};
 
     use crate::support::{digest, time};
 
@@ -254,10 +254,12 @@ async fn artifacts_on_disk_outlive_the_store() {
     let database = folder.path().join("rows.sqlite");
     let open = async || {
         let backend = Backend::from_url(blobs.to_str().unwrap()).await.unwrap();
-        let rows = rows::from_url(database.to_str().unwrap()).await.unwrap();
+        let opened = Database::from_url(database.to_str().unwrap())
+            .await
+            .unwrap();
         let hosted = Experiment::new(experiment(), time(1));
-        rows.create_experiment(&hosted).await.unwrap();
-        ArtifactStore::new(backend.backend(), rows, StoreConfig::default())
+        opened.catalog.create_experiment(&hosted).await.unwrap();
+        ArtifactStore::new(backend.backend(), opened.catalog, StoreConfig::default())
     };
 
     let mut deposited = Vec::new();
@@ -265,7 +267,7 @@ async fn artifacts_on_disk_outlive_the_store() {
     for length in [0, 5, 1 << 20, (3 << 20) + 1] {
         let body = bytes(length);
         let new = NewArtifact::new(experiment(), &worker());
-        let mut deposit = store.deposit(new).await.unwrap();
+        let mut deposit = store.deposit(new);
         for piece in body.chunks(100_000) {
             deposit.write(piece.to_vec().into()).await.unwrap();
         }
@@ -290,7 +292,7 @@ async fn an_experiment_that_was_not_there_is_looked_for_again() {
     let id: artifact_store::ExperimentId = "later".parse().unwrap();
     assert_eq!(world.store.experiment(&id).await.unwrap(), None);
     let new = artifact_store::Experiment::new(id.clone(), crate::support::time(7));
-    world.rows.create_experiment(&new).await.unwrap();
+    world.catalog.create_experiment(&new).await.unwrap();
     for _ in 0..2 {
         let found = world.store.experiment(&id).await.unwrap();
         assert_eq!(found.as_ref(), Some(&new));

@@ -42,7 +42,7 @@ impl Site {
 
     async fn deposit(&self, bytes: &[u8]) -> ArtifactId {
         let new = NewArtifact::new(experiment(), &Principal::admin());
-        let mut deposit = self.store.deposit(new).await.unwrap();
+        let mut deposit = self.store.deposit(new);
         deposit.write(Bytes::copy_from_slice(bytes)).await.unwrap();
         deposit.finish().await.unwrap().id
     }
@@ -116,7 +116,7 @@ async fn the_last_piece_of_what_was_not_deposited_never_comes() {
                 let error = pieces.pop().unwrap().unwrap_err();
                 assert_eq!(error.kind(), BackendErrorKind::Corrupt);
                 assert!(
-                    error.to_string().contains("not what was deposited"),
+                    error.to_string().contains("not those that were deposited"),
                     "{error}"
                 );
                 let came = pieces.into_iter().collect::<Result<Vec<_>, _>>().unwrap();

@@ -66,7 +66,7 @@ async fn deposit(
     let declared = declared.and_then(|value| value.to_str().ok());
     let new = NewArtifact::new(shop.home.id.clone(), principal)
         .with_content_type(ContentType::clean(declared.unwrap_or("")));
-    let mut deposit = shop.store.deposit(new).await?;
+    let mut deposit = shop.store.deposit(new);
     while let Some(piece) = body.next().await {
         deposit.write(piece.map_err(|_| Refused(400))?).await?;
     }

@@ -12,8 +12,8 @@ use std::env;
 use std::error::Error;
 
 use artifact_store::{
-    ArtifactId, ArtifactStore, Backend, ByteRange, Experiment, NewArtifact, Principal, StoreConfig,
-    Timestamp, authorize, rows,
+    ArtifactId, ArtifactStore, Backend, ByteRange, Database, Experiment, NewArtifact, Principal,
+    StoreConfig, Timestamp, authorize,
 };
 
 const FILE: &str = "the same bytes, wherever they are";
@@ -27,11 +27,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         _ => return Err("give the URLs of a backend and of a database, and perhaps an id".into()),
     };
     let backend = Backend::from_url(backend).await?.backend();
-    let rows = rows::from_url(database).await?;
+    let catalog = Database::from_url(database).await?.catalog;
 
     let home = Experiment::new("demo".parse()?, Timestamp::UNIX_EPOCH);
-    rows.create_experiment(&home).await?;
-    let store = ArtifactStore::new(backend, rows, StoreConfig::default());
+    catalog.create_experiment(&home).await?;
+    let store = ArtifactStore::new(backend, catalog, StoreConfig::default());
     let id = match former {
         Some(id) => id,
         None => deposit(&store, &home).await?,
@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn deposit(store: &ArtifactStore, home: &Experiment) -> artifact_store::Result<ArtifactId> {
     let new = NewArtifact::new(home.id.clone(), &Principal::admin());
-    let mut deposit = store.deposit(new).await?;
+    let mut deposit = store.deposit(new);
     deposit.write(FILE.into()).await?;
     Ok(deposit.finish().await?.id)
 }

@@ -77,7 +77,7 @@ impl Shop {
         let declared = declared.and_then(|value| value.to_str().ok());
         let new = NewArtifact::new(self.home.id.clone(), principal)
             .with_content_type(ContentType::clean(declared.unwrap_or("")));
-        let mut deposit = self.store.deposit(new).await?;
+        let mut deposit = self.store.deposit(new);
         let mut body = request.into_body();
         while let Some(frame) = body.frame().await {
             if let Ok(piece) = frame.map_err(|_| Refused(400))?.into_data() {

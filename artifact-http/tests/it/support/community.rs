@@ -58,13 +58,13 @@ impl Community {
         let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
         for name in [HOME, ELSEWHERE] {
             let experiment = Experiment::new(name.parse().unwrap(), founded);
-            database.rows.create_experiment(&experiment).await.unwrap();
+            database.catalog.create_experiment(&experiment).await.unwrap();
         }
         let admin = AdminToken::new(ADMIN_SECRET).unwrap();
         let identities = IdentityAuthenticator::new(Arc::clone(&database.identities), admin);
         let store = ArtifactStore::new(
             Arc::new(MemBackend::default()),
-            Arc::clone(&database.rows),
+            Arc::clone(&database.catalog),
             StoreConfig::default(),
         );
         let config = HttpConfig::default();

@@ -22,7 +22,7 @@ async fn the_row_says_what_was_deposited() {
         .with_content_type(ContentType::clean("text/plain"))
         .with_file_name(FileName::clean("a.txt"))
         .with_size_hint(5);
-    let mut deposit = world.store.deposit(new).await.unwrap();
+    let mut deposit = world.store.deposit(new);
     deposit.write(Bytes::from_static(b"hel")).await.unwrap();
     deposit.write(Bytes::new()).await.unwrap();
     deposit.write(Bytes::from_static(b"lo")).await.unwrap();
@@ -30,7 +30,7 @@ async fn the_row_says_what_was_deposited() {
     let row = deposit.finish().await.unwrap();
 
     assert_eq!(row.experiment, experiment());
-    assert_eq!(row.created_by, *worker().id());
+    assert_eq!(row.created_by, worker().id());
     assert_eq!(row.size, 5);
     assert_eq!(row.content_type.as_str(), "text/plain");
     assert_eq!(row.file_name.as_ref().unwrap().as_str(), "a.txt");
@@ -48,15 +48,8 @@ async fn the_row_says_what_was_deposited() {
 async fn the_administrator_deposits_as_admin_and_an_empty_artifact_is_one() {
     let world = World::new().await;
     let new = NewArtifact::new(experiment(), &Principal::admin());
-    let row = world
-        .store
-        .deposit(new)
-        .await
-        .unwrap()
-        .finish()
-        .await
-        .unwrap();
-    assert_eq!(row.created_by, PrincipalId::admin());
+    let row = world.store.deposit(new).finish().await.unwrap();
+    assert_eq!(row.created_by, PrincipalId::Admin);
     assert_eq!(row.size, 0);
     assert_eq!(row.sha256, digest(b""));
     assert_eq!(row.content_type.as_str(), "application/octet-stream");
@@ -121,7 +114,7 @@ async fn a_hint_decides_only_how_bytes_are_stored() {
         for length in [0, 1, 100, 101, 1000] {
             let world = World::with(config.clone()).await;
             let new = World::new_artifact().with_size_hint(hint);
-            let mut deposit = world.store.deposit(new).await.unwrap();
+            let mut deposit = world.store.deposit(new);
             let body = bytes(length);
             for piece in body.chunks(64) {
                 deposit.write(Bytes::copy_from_slice(piece)).await.unwrap();
@@ -150,7 +143,7 @@ async fn the_cap_is_exact_and_nothing_remains_past_it() {
             }
             for length in [cap + 1, cap + 2, cap + 4000] {
                 let world = World::with(config.clone()).await;
-                let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+                let mut deposit = world.store.deposit(World::new_artifact());
                 let mut taken = 0;
                 let body = bytes(length);
                 let mut refusal = None;
@@ -185,7 +178,7 @@ async fn an_aborted_or_dropped_deposit_leaves_nothing() {
     for length in [0, 50, 5000] {
         for abort in [true, false] {
             let world = World::with(config.clone()).await;
-            let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+            let mut deposit = world.store.deposit(World::new_artifact());
             deposit.write(bytes(length).into()).await.unwrap();
             if abort {
                 deposit.abort().await.unwrap();
@@ -229,7 +222,7 @@ proptest! {
         runtime.block_on(async {
             let world = World::with(StoreConfig::default().with_small_deposit_bytes(small)).await;
             let body = bytes(lengths.iter().sum());
-            let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+            let mut deposit = world.store.deposit(World::new_artifact());
             let mut rest = body.as_slice();
             for length in lengths {
                 let (piece, after) = rest.split_at(length);
@@ -266,9 +259,7 @@ fn assert_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
 async fn stores_deposits_and_their_futures_go_between_threads() {
     let world = World::new().await;
     assert_shared(&world.store);
-    let beginning = world.store.deposit(World::new_artifact());
-    assert_send(&beginning);
-    let mut deposit = beginning.await.unwrap();
+    let mut deposit = world.store.deposit(World::new_artifact());
     assert_send(&deposit);
     let writing = deposit.write(Bytes::new());
     assert_send(&writing);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use artifact_backend::{ArtifactBackend as _, ErrorKind as Backend, Operation};
-use artifact_store::{Catalog as _, ErrorKind, StoreConfig};
+use artifact_store::{Catalog as _, ErrorKind, NewArtifact, StoreConfig};
 use bytes::Bytes;
 
-use crate::support::{Fault, World, bytes, digest, experiment, poll_once};
+use crate::support::{Fault, World, bytes, digest, experiment, poll_once, worker};
 
 /// One that is stored in one call, one that is streamed.
 const LENGTHS: [usize; 2] = [50, 5000];
@@ -19,7 +19,7 @@ fn config() -> StoreConfig {
 async fn the_row_is_written_after_the_bytes_are_committed() {
     for length in LENGTHS {
         let world = World::with(config()).await;
-        let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+        let mut deposit = world.store.deposit(World::new_artifact());
         deposit.write(bytes(length).into()).await.unwrap();
         let mut finish = Box::pin(deposit.finish());
         let mut seen_orphan = false;
@@ -30,14 +30,14 @@ async fn the_row_is_written_after_the_bytes_are_committed() {
                 break;
             }
             let blobs = world.blobs().await;
-            for id in world.rows.inserted() {
+            for id in world.catalog.inserted() {
                 assert!(blobs.contains(&id), "a row without bytes");
             }
-            seen_orphan |= blobs.len() == 1 && world.rows.inserted().is_empty();
+            seen_orphan |= blobs.len() == 1 && world.catalog.inserted().is_empty();
         }
         let row = finished.expect("a deposit of a few pieces takes fewer polls");
         assert!(seen_orphan, "there is a moment between the two");
-        assert_eq!(world.rows.inserted(), [row.id]);
+        assert_eq!(world.catalog.inserted(), [row.id]);
     }
 }
 
@@ -53,7 +53,7 @@ async fn a_deposit_dropped_anywhere_never_leaves_a_row_without_bytes() {
                 let mut depositing = Box::pin(world.deposit(&body, 40));
                 (0..polls).any(|_| poll_once(depositing.as_mut()).is_ready())
             };
-            let (blobs, rows) = (world.blobs().await, world.rows.inserted());
+            let (blobs, rows) = (world.blobs().await, world.catalog.inserted());
             match (blobs.as_slice(), rows.as_slice()) {
                 ([], []) => nothing += 1,
                 ([_], []) => orphans += 1,
@@ -81,7 +81,7 @@ async fn a_deposit_dropped_anywhere_never_leaves_a_row_without_bytes() {
 #[tokio::test]
 async fn a_dropped_write_spends_the_deposit() {
     let world = World::with(config()).await;
-    let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+    let mut deposit = world.store.deposit(World::new_artifact());
     {
         let mut write = Box::pin(deposit.write(bytes(5000).into()));
         assert!(poll_once(write.as_mut()).is_pending());
@@ -150,7 +150,7 @@ async fn a_small_deposit_of_unknown_outcome_is_stored_under_another_id() {
         let row = world.deposit(&body, 50).await.unwrap();
         assert_eq!(row.sha256, digest(&body));
         assert_eq!(world.backend.calls(), [Operation::Store; 3]);
-        assert_eq!(world.rows.inserted(), [row.id]);
+        assert_eq!(world.catalog.inserted(), [row.id]);
         // Where the first tries were done after all, they are orphans, under ids of their own.
         let done = if matches!(fault, Fault::After(_)) {
             3
@@ -190,7 +190,7 @@ async fn an_unknown_commit_is_an_error_and_no_row() {
         world.backend.fail(Operation::Commit, fault);
         let error = world.deposit(&bytes(5000), 1000).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert_eq!(world.rows.inserted(), []);
+        assert_eq!(world.catalog.inserted(), []);
         assert_eq!(world.blobs().await.len(), orphans);
     }
 }
@@ -199,13 +199,15 @@ async fn an_unknown_commit_is_an_error_and_no_row() {
 async fn a_failed_row_leaves_an_orphan_and_no_row() {
     for length in LENGTHS {
         let world = World::with(config()).await;
-        world.rows.fail_insert(Fault::Before(Backend::Unavailable));
+        world
+            .catalog
+            .fail_insert(Fault::Before(Backend::Unavailable));
         let error = world.deposit(&bytes(length), 1000).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert_eq!(error.operation(), artifact_store::Operation::InsertRow);
         let blobs = world.blobs().await;
         assert_eq!(blobs.len(), 1);
-        assert_eq!(world.rows.get(blobs[0]).await.unwrap(), None);
+        assert_eq!(world.catalog.get(blobs[0]).await.unwrap(), None);
         let error = world.store.row(&experiment(), blobs[0]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
@@ -214,21 +216,22 @@ async fn a_failed_row_leaves_an_orphan_and_no_row() {
 #[tokio::test]
 async fn a_row_whose_outcome_is_unknown_has_its_bytes() {
     let world = World::with(config()).await;
-    world.rows.fail_insert(Fault::After(Backend::Unavailable));
+    world
+        .catalog
+        .fail_insert(Fault::After(Backend::Unavailable));
     let error = world.deposit(&bytes(50), 50).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert_eq!(world.blobs().await, world.rows.inserted());
+    assert_eq!(world.blobs().await, world.catalog.inserted());
 }
 
 #[tokio::test]
 async fn an_experiment_that_does_not_exist_takes_no_deposit() {
     let world = World::with(config()).await;
-    let mut new = World::new_artifact();
-    new.experiment = "nowhere".parse().unwrap();
-    let deposit = world.store.deposit(new).await.unwrap();
+    let new = NewArtifact::new("nowhere".parse().unwrap(), &worker());
+    let deposit = world.store.deposit(new);
     let error = deposit.finish().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert_eq!(world.rows.inserted(), []);
+    assert_eq!(world.catalog.inserted(), []);
 }
 
 #[tokio::test]
@@ -237,14 +240,14 @@ async fn a_deposit_older_than_half_the_grace_period_writes_no_row() {
     for length in LENGTHS {
         // Exactly half is still young enough.
         let world = World::with(config().with_grace_period(grace)).await;
-        let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+        let mut deposit = world.store.deposit(World::new_artifact());
         deposit.write(bytes(length).into()).await.unwrap();
         world.clock.advance(grace / 2);
         deposit.finish().await.unwrap();
 
         // Too old before the bytes are committed: nothing remains.
         let world = World::with(config().with_grace_period(grace)).await;
-        let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+        let mut deposit = world.store.deposit(World::new_artifact());
         deposit.write(bytes(length).into()).await.unwrap();
         world.clock.advance(grace / 2 + Duration::from_nanos(1));
         let error = deposit.finish().await.unwrap_err();
@@ -253,7 +256,7 @@ async fn a_deposit_older_than_half_the_grace_period_writes_no_row() {
 
         // Too old in a write: no further byte is taken.
         let world = World::with(config().with_grace_period(grace)).await;
-        let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+        let mut deposit = world.store.deposit(World::new_artifact());
         deposit.write(bytes(length).into()).await.unwrap();
         world.clock.advance(grace);
         let error = deposit.write(Bytes::from_static(b"x")).await.unwrap_err();
@@ -262,14 +265,14 @@ async fn a_deposit_older_than_half_the_grace_period_writes_no_row() {
 
         // Too old when the commit returns: an orphan, and no row.
         let world = World::with(config().with_grace_period(grace)).await;
-        let mut deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+        let mut deposit = world.store.deposit(World::new_artifact());
         deposit.write(bytes(length).into()).await.unwrap();
         let mut finish = Box::pin(deposit.finish());
         assert!(poll_once(finish.as_mut()).is_pending());
         world.clock.advance(grace);
         let error = finish.await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert_eq!(world.rows.inserted(), []);
+        assert_eq!(world.catalog.inserted(), []);
         assert_eq!(world.blobs().await.len(), 1);
     }
 }
@@ -278,7 +281,7 @@ async fn a_deposit_older_than_half_the_grace_period_writes_no_row() {
 async fn a_clock_that_was_set_back_makes_no_deposit_younger() {
     let grace = Duration::from_secs(100);
     let world = World::with(config().with_grace_period(grace)).await;
-    let deposit = world.store.deposit(World::new_artifact()).await.unwrap();
+    let deposit = world.store.deposit(World::new_artifact());
     // The wall clock stands still, the other one goes on.
     tokio::time::advance(grace).await;
     let error = deposit.finish().await.unwrap_err();

@@ -1,7 +1,7 @@
 //! What the tests share: values, and a backend and rows whose every call can be made to fail.
 
 mod backend;
-mod rows;
+mod catalog;
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -11,14 +11,14 @@ use artifact_backend::{ArtifactInventory, ManualClock};
 use artifact_backend_mem::{MemBackend, MemConfig};
 use artifact_store::{
     ArtifactId, ArtifactStore, Catalog, Experiment, ExperimentId, MemoryDatabase, NewArtifact,
-    Principal, PrincipalId, Row, Sha256Digest, StoreConfig,
+    Principal, Row, Sha256Digest, StoreConfig, WorkerId,
 };
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use backend::{Fault, FaultyBackend};
-pub(crate) use rows::FaultyRows;
+pub(crate) use catalog::FaultyCatalog;
 
 pub(crate) const WORKER: &str = "wkr_0123456789abcdefghjkmnpqrs";
 pub(crate) const OTHER_WORKER: &str = "wkr_zzzzzzzzzzzzzzzzzzzzzzzzzz";
@@ -35,7 +35,7 @@ pub(crate) fn worker() -> Principal {
     Principal::worker(worker_id(), experiment())
 }
 
-pub(crate) fn worker_id() -> PrincipalId {
+pub(crate) fn worker_id() -> WorkerId {
     WORKER.parse().unwrap()
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn row(id: u8) -> Row {
     Row::new(
         ArtifactId::from_bytes([id; 16]),
         experiment(),
-        worker_id(),
+        worker_id().into(),
         u64::from(id),
         Sha256Digest::from_bytes([id; 32]),
         time(1_700_000_000 + i64::from(id)),
@@ -74,7 +74,7 @@ pub(crate) fn bytes(length: usize) -> Vec<u8> {
 pub(crate) struct World {
     pub(crate) mem: Arc<MemBackend>,
     pub(crate) backend: Arc<FaultyBackend>,
-    pub(crate) rows: Arc<FaultyRows>,
+    pub(crate) catalog: Arc<FaultyCatalog>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: ArtifactStore,
 }
@@ -94,15 +94,15 @@ impl World {
                 .await
                 .unwrap();
         }
-        let rows = Arc::new(FaultyRows::new(memory));
+        let catalog = Arc::new(FaultyCatalog::new(memory));
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let clock = Arc::new(ManualClock::new(start));
         let config = config.with_clock(clock.clone());
-        let store = ArtifactStore::new(backend.clone(), rows.clone(), config);
+        let store = ArtifactStore::new(backend.clone(), catalog.clone(), config);
         Self {
             mem,
             backend,
-            rows,
+            catalog,
             clock,
             store,
         }
@@ -118,7 +118,7 @@ impl World {
         bytes: &[u8],
         piece: usize,
     ) -> artifact_store::Result<Arc<Row>> {
-        let mut deposit = self.store.deposit(Self::new_artifact()).await?;
+        let mut deposit = self.store.deposit(Self::new_artifact());
         for piece in bytes.chunks(piece.max(1)) {
             deposit.write(bytes::Bytes::copy_from_slice(piece)).await?;
         }
@@ -135,7 +135,7 @@ impl World {
     pub(crate) async fn assert_empty(&self) {
         assert_eq!(self.blobs().await, []);
         assert_eq!(self.mem.used_bytes(), 0);
-        assert_eq!(self.rows.inserted(), []);
+        assert_eq!(self.catalog.inserted(), []);
     }
 }
 

@@ -43,12 +43,12 @@ impl Server {
         for name in ["default", "other"] {
             let id: ExperimentId = name.parse().unwrap();
             let experiment = Experiment::new(id, founded);
-            database.rows.create_experiment(&experiment).await.unwrap();
+            database.catalog.create_experiment(&experiment).await.unwrap();
         }
         let cap = if how == How::CapOneMore { CAP + 1 } else { CAP };
         let settings = StoreConfig::default().with_max_artifact_bytes(cap);
         let backend = Arc::new(MemBackend::default());
-        let store = ArtifactStore::new(backend, database.rows, settings);
+        let store = ArtifactStore::new(backend, database.catalog, settings);
         let admin = AdminToken::new(TOKEN).unwrap();
         let identities = Arc::new(IdentityAuthenticator::new(database.identities, admin));
         let memory = Arc::new(Memory::default());

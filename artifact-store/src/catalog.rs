@@ -1,0 +1,75 @@
+//! The trait of the catalog: the rows of artifacts, and the experiments.
+
+use std::fmt::Debug;
+
+use artifact_backend::ArtifactId;
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::experiment::{Experiment, ExperimentId};
+use crate::row::Row;
+
+/// Keeps the rows of artifacts, and the experiments.
+///
+/// - A row is written once and never changes. A reader sees all of it or nothing.
+/// - `Ok` of a write means that it is durable, as far as this kind of catalog is at all (a
+///   [`MemoryDatabase`](crate::MemoryDatabase) ends with the process).
+/// - All methods may be called concurrently, from any task, and by other processes on the same
+///   database.
+/// - If the future of a write is dropped, the write is done or not done, and that may be decided
+///   after the drop.
+/// - If a write fails, it is not done. The exception is
+///   [`Unavailable`](crate::ErrorKind::Unavailable): the write may then be done or not.
+#[async_trait]
+pub trait Catalog: Debug + Send + Sync + 'static {
+    /// Creates an experiment, and returns the stored one: the given one, or the unchanged one that
+    /// already has this id.
+    ///
+    /// The same transaction creates the groups `admins` and `orchestrators` of a new experiment; see
+    /// [`Group::founding`](crate::Group::founding).
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `OutOfSpace` and the operator's kinds.
+    async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment>;
+
+    /// Finds an experiment.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the operator's kinds.
+    async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>>;
+
+    /// Returns every experiment, ordered by the bytes of its id.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the operator's kinds.
+    async fn experiments(&self) -> Result<Vec<Experiment>>;
+
+    /// Writes a row.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if the id has a row, which stays as it is (even if the two are equal);
+    /// `NotFound` if the row's experiment does not exist; `TooLarge` if the size exceeds `i64::MAX`,
+    /// the limit of the databases; `Unavailable`, `OutOfSpace` and the operator's kinds.
+    async fn insert(&self, row: &Row) -> Result<()>;
+
+    /// Finds the row of an artifact.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if this trait did not write the stored row; `Unavailable` and the operator's kinds.
+    async fn get(&self, id: ArtifactId) -> Result<Option<Row>>;
+
+    /// Deletes a row; succeeds if there is none.
+    ///
+    /// For maintenance only: a store in any process may have the row in its cache, see
+    /// [`ArtifactStore::forget`](crate::ArtifactStore::forget).
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `OutOfSpace` and the operator's kinds.
+    async fn delete(&self, id: ArtifactId) -> Result<()>;
+}

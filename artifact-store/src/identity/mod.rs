@@ -1,0 +1,17 @@
+//! Identities: workers with their stored credentials, and groups.
+
+mod credential;
+mod display_name;
+mod group;
+mod id;
+mod labels;
+mod store;
+mod worker;
+
+pub use credential::{CredentialHash, InvalidCredentialHash, StoredCredential};
+pub use display_name::{DisplayName, InvalidDisplayName};
+pub use group::Group;
+pub use id::{GroupId, InvalidId, MemberId, WorkerId};
+pub use labels::{InvalidLabels, Labels};
+pub use store::IdentityStore;
+pub use worker::Worker;

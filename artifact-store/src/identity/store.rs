@@ -1,0 +1,131 @@
+//! The trait of the store of identities.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::{
+    CredentialHash, DisplayName, Group, GroupId, MemberId, StoredCredential, Worker, WorkerId,
+};
+use crate::error::Result;
+use crate::experiment::ExperimentId;
+
+/// Keeps workers and groups. It is in the same database as the [`Catalog`](crate::Catalog); one open
+/// [`Database`](crate::Database) provides both.
+///
+/// - Every worker and group belongs to one experiment. A look-up in another experiment does not find
+///   it.
+/// - Workers and groups never change, except for a worker's credential and a group's members. Names
+///   are labels: several workers or groups may have the same name. Ids are never reused.
+/// - A member need not exist. Nested membership only counts through groups of the same experiment:
+///   the id of a group of another experiment is listed as a member, but contributes no members.
+/// - No group is its own member, directly or through others. A write that would create such a cycle
+///   is refused as a whole, even if two concurrent writes would only create it together.
+/// - [`create_experiment`](crate::Catalog::create_experiment) creates the experiment's groups
+///   `admins` and `orchestrators` in the same transaction ([`Group::founding`]). The migration of an
+///   older database creates them too. No other group gets these names, and these two cannot be
+///   deleted.
+/// - `Ok` of a write means that it is durable, and that every later read by any process on the same
+///   database sees it. A read sees all of a write or nothing.
+/// - All methods may be called concurrently, from any task, and by other processes on the same
+///   database.
+/// - If the future of a write is dropped, the write is done or not done, and that may be decided
+///   after the drop.
+/// - If a write fails, it is not done. The exception is
+///   [`Unavailable`](crate::ErrorKind::Unavailable): the write may then be done or not.
+/// - Every method can fail with `Unavailable` and the operator's kinds. Every write can fail with
+///   `OutOfSpace`. Every read can fail with `Corrupt`, if this trait did not write the stored data.
+#[async_trait]
+pub trait IdentityStore: Debug + Send + Sync + 'static {
+    /// Writes a new worker and the hash of its token.
+    ///
+    /// # Errors
+    ///
+    /// `Reserved` if the name is [reserved](DisplayName::is_reserved_for_workers); `AlreadyExists`
+    /// if the id is taken, in any experiment; `NotFound` if the experiment does not exist.
+    async fn register_worker(&self, worker: &Worker, credential: &CredentialHash) -> Result<()>;
+
+    /// Finds a worker of this experiment.
+    async fn worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<Option<Worker>>;
+
+    /// Returns the workers of this experiment, or those with exactly this name, ordered by time,
+    /// then by id.
+    async fn workers(
+        &self,
+        experiment: &ExperimentId,
+        name: Option<&DisplayName>,
+    ) -> Result<Vec<Worker>>;
+
+    /// Replaces the credential of a worker. The old one is invalid from then on.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if this experiment has no such worker.
+    async fn replace_credential(
+        &self,
+        experiment: &ExperimentId,
+        id: WorkerId,
+        credential: &CredentialHash,
+    ) -> Result<()>;
+
+    /// Returns the data that a worker's request is authenticated with, in one read: its experiment,
+    /// its credential, and whether it is in the group `admins` of its experiment, directly or
+    /// through other groups.
+    ///
+    /// Every request reads it, and the result is never cached.
+    async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>>;
+
+    /// Writes a new group with its members.
+    ///
+    /// # Errors
+    ///
+    /// `Reserved` if the name is [reserved](DisplayName::is_reserved_for_groups); `Cycle` if the
+    /// group would be its own member; `AlreadyExists` if the id is taken, in any experiment;
+    /// `NotFound` if the experiment does not exist.
+    async fn create_group(&self, group: &Group) -> Result<()>;
+
+    /// Finds a group of this experiment, with its members.
+    async fn group(&self, experiment: &ExperimentId, id: GroupId) -> Result<Option<Group>>;
+
+    /// Returns the groups of this experiment, or those with exactly this name, with their members,
+    /// ordered by time, then by id.
+    async fn groups(
+        &self,
+        experiment: &ExperimentId,
+        name: Option<&DisplayName>,
+    ) -> Result<Vec<Group>>;
+
+    /// Appends a member. Succeeds if it is a member already, and then keeps its position.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if this experiment has no such group; `Cycle` if the group would be its own
+    /// member.
+    async fn add_member(
+        &self,
+        experiment: &ExperimentId,
+        group: GroupId,
+        member: MemberId,
+    ) -> Result<()>;
+
+    /// Removes a direct member. Succeeds if it is not a member.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if this experiment has no such group.
+    async fn remove_member(
+        &self,
+        experiment: &ExperimentId,
+        group: GroupId,
+        member: MemberId,
+    ) -> Result<()>;
+
+    /// Deletes a group and its list of members. Other groups keep listing it as a member that does
+    /// not exist.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if this experiment has no such group; `Reserved` if it is `admins` or
+    /// `orchestrators`, which cannot be created again.
+    async fn delete_group(&self, experiment: &ExperimentId, id: GroupId) -> Result<()>;
+}

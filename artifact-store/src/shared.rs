@@ -1,0 +1,22 @@
+//! The state that the parts of a store share.
+
+use std::sync::Arc;
+
+use artifact_backend::ArtifactBackend;
+
+use crate::catalog::Catalog;
+use crate::config::StoreConfig;
+use crate::experiment_cache::ExperimentCache;
+use crate::row_cache::RowCache;
+use crate::verified_cache::VerifiedCache;
+
+/// The backend, the catalog, the settings and the caches of one store.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) backend: Arc<dyn ArtifactBackend>,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) config: StoreConfig,
+    pub(crate) rows: RowCache,
+    pub(crate) experiments: ExperimentCache,
+    pub(crate) verified: VerifiedCache,
+}

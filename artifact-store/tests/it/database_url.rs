@@ -1,0 +1,203 @@
+use artifact_store::{Database, DatabaseUrl, ErrorKind};
+
+fn refused(text: &str) -> (ErrorKind, String) {
+    let error = DatabaseUrl::parse(text).unwrap_err();
+    (error.kind(), error.detail().to_owned())
+}
+
+#[test]
+fn memory_has_no_path() {
+    assert_eq!(DatabaseUrl::parse("mem:").unwrap().path(), None);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn files_are_named_by_url_or_by_path() {
+    use std::path::Path;
+
+    let here = std::env::current_dir().unwrap();
+    let cases = [
+        (
+            "sqlite:///srv/rows.sqlite",
+            Path::new("/srv/rows.sqlite").to_owned(),
+        ),
+        ("SQLITE:/srv/rows.sqlite", "/srv/rows.sqlite".into()),
+        (
+            "sqlite://localhost/srv/a%20b%2525.db",
+            "/srv/a b%25.db".into(),
+        ),
+        ("/srv/rows", "/srv/rows".into()),
+        ("rows.sqlite", here.join("rows.sqlite")),
+        ("./a:b.sqlite", here.join("a:b.sqlite")),
+        ("../rows.db", here.join("../rows.db")),
+    ];
+    for (text, expected) in cases {
+        let url = DatabaseUrl::parse(text).unwrap();
+        assert_eq!(url.path(), Some(&*expected), "{text}");
+    }
+}
+
+#[test]
+fn what_names_no_database_is_refused_with_a_reason() {
+    use ErrorKind::Misconfigured;
+    let cases = [
+        ("", Misconfigured, "empty"),
+        ("mem:x", Misconfigured, "nothing follows"),
+        ("sqlite:", Misconfigured, "no path"),
+        ("sqlite:rows.sqlite", Misconfigured, "relative"),
+        ("sqlite://rows.sqlite", Misconfigured, "three slashes"),
+        ("sqlite://rows/db.sqlite", Misconfigured, "three slashes"),
+        ("sqlite:///srv/rows?mode=memory", Misconfigured, "query"),
+        ("sqlite:///srv/../rows", Misconfigured, ".."),
+        ("sqlite:///", Misconfigured, "folder"),
+        ("sqlite:///srv/", Misconfigured, "folder"),
+        ("/srv/", Misconfigured, "folder"),
+        ("..", Misconfigured, "folder"),
+        ("~/rows.sqlite", Misconfigured, "shell"),
+        (
+            "file:///srv/rows.sqlite",
+            Misconfigured,
+            "file: is not known",
+        ),
+        ("mysql://host/db", Misconfigured, "mysql: is not known"),
+    ];
+    for (text, kind, reason) in cases {
+        let (found, detail) = refused(text);
+        assert_eq!(found, kind, "{text}: {detail}");
+        assert!(detail.contains(reason), "{text}: {detail}");
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn postgres_needs_its_feature() {
+    for text in ["postgres://host/db", "postgresql://host/db"] {
+        let (kind, detail) = refused(text);
+        assert_eq!(kind, ErrorKind::Unsupported, "{text}: {detail}");
+        assert!(detail.contains("feature `postgres`"), "{text}: {detail}");
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn databases_of_postgres_are_named_by_url() {
+    let same = [
+        "postgres://u@h/db",
+        "POSTGRESQL://u@h:5432/db",
+        "postgres://h/db?user=u",
+        "postgres://u@/db?host=h&port=5432&sslmode=disable",
+        "postgres://%75@%68/%64b",
+    ];
+    let first = DatabaseUrl::parse(same[0]).unwrap();
+    for text in same {
+        assert_eq!(DatabaseUrl::parse(text).unwrap(), first, "{text}");
+    }
+    let same = [
+        "postgres://u@%2Frun%2Fpostgresql/db",
+        "postgres://u@/db?host=/run/postgresql",
+        "postgres://u@:5432/db?host=%2Frun/postgresql",
+    ];
+    let socket = DatabaseUrl::parse(same[0]).unwrap();
+    for text in same {
+        assert_eq!(DatabaseUrl::parse(text).unwrap(), socket, "{text}");
+    }
+    assert_ne!(socket, first);
+    for text in [
+        "postgres://[::1]:5432/db",
+        "postgres://u@[::1]/db",
+        "postgres://a_b.c-d/db",
+    ] {
+        assert_ne!(DatabaseUrl::parse(text).unwrap(), first, "{text}");
+        assert_eq!(DatabaseUrl::parse(text).unwrap().path(), None);
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn what_names_no_database_of_postgres_is_refused_with_a_reason() {
+    let cases = [
+        ("postgres:", "two slashes"),
+        ("postgres:host/db", "two slashes"),
+        ("postgres://", "no database"),
+        ("postgres://host", "no database"),
+        ("postgres://host/", "no database"),
+        ("postgres:///db", "no host"),
+        ("postgres://@host/db", "no user"),
+        ("postgres://u:canary@host/db", "PGPASSWORD"),
+        ("postgres://u:@host/db", "PGPASSWORD"),
+        ("postgres://host/db?password=canary", "PGPASSWORD"),
+        ("postgres://host:0/db", "1 to 65535"),
+        ("postgres://host:65536/db", "1 to 65535"),
+        ("postgres://host:+1/db", "1 to 65535"),
+        ("postgres://host:/db", "1 to 65535"),
+        ("postgres://a,b/db", "one name"),
+        ("postgres://a b/db", "one name"),
+        ("postgres://host/db/x", "slash"),
+        ("postgres://host/db#x", "%23"),
+        ("postgres://host/%zz", "%25"),
+        ("postgres://host/a%00", "control character"),
+        ("postgres://host/db?options=-c%20fsync=off", "only host"),
+        ("postgres://host/db?sslmode=prefer", "verify-full"),
+        ("postgres://host/db?sslmode=verify-full", "TLS"),
+        ("postgres:///db?host=/run&sslmode=require", "Unix"),
+    ];
+    for (text, reason) in cases {
+        let (_, detail) = refused(text);
+        assert!(detail.contains(reason), "{text}: {detail}");
+        assert!(!detail.contains("canary"), "{detail}");
+    }
+}
+
+#[test]
+fn a_secret_in_a_url_is_never_repeated() {
+    for text in [
+        "postgres://user:canary@host/db",
+        "postgres://host/db?password=canary",
+        "mysql://user:canary@host/db",
+        "sqlite://user:canary@host/db",
+        "sqlite:///db?key=canary",
+        "user:canary@host/db",
+    ] {
+        let error = DatabaseUrl::parse(text).unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains("canary"),
+            "{text}: {error}"
+        );
+    }
+    let (kind, detail) = refused("postgres://user:canary@host/db");
+    assert_eq!(kind, ErrorKind::Misconfigured);
+    let reason = if cfg!(feature = "postgres") {
+        "password"
+    } else {
+        "credentials"
+    };
+    assert!(detail.contains(reason), "{detail}");
+}
+
+#[tokio::test]
+async fn parsing_makes_nothing_and_opening_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.sqlite");
+    let text = format!("sqlite://{}", path.display());
+    if cfg!(feature = "sqlite") {
+        let url = DatabaseUrl::parse(&text).unwrap();
+        assert!(!path.exists());
+        let opened = url.open().await.unwrap();
+        assert_eq!(opened.catalog.experiments().await.unwrap(), []);
+        assert!(path.exists());
+    } else {
+        let (kind, detail) = refused(&text);
+        assert_eq!(kind, ErrorKind::Unsupported);
+        assert!(detail.contains("feature `sqlite`"), "{detail}");
+    }
+    assert_eq!(
+        Database::from_url("mem:")
+            .await
+            .unwrap()
+            .catalog
+            .experiments()
+            .await
+            .unwrap(),
+        []
+    );
+}

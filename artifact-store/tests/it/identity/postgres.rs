@@ -1,0 +1,276 @@
+//! What is particular to PostgreSQL.
+
+use std::sync::Arc;
+
+use artifact_postgres_test::Server;
+use artifact_store::{
+    Catalog, CredentialHash, Database, ErrorKind, Experiment, Group, GroupId, IdentityStore,
+    PostgresDatabase, PrincipalId, Worker, WorkerId,
+};
+use futures_util::future::join_all;
+
+use super::cases;
+use crate::catalog::postgres::lost::by_wire;
+use crate::catalog::postgres::{hosted, open, url, wait_for_a_waiter};
+use crate::support::{experiment, other_experiment, row, time};
+
+fn credential(last: &str) -> CredentialHash {
+    let phc = format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${last}");
+    phc.parse().unwrap()
+}
+
+fn worker() -> Worker {
+    Worker::new(WorkerId::mint(), experiment(), time(5), PrincipalId::Admin)
+}
+
+fn group() -> Group {
+    Group::new(GroupId::mint(), experiment(), time(5), PrincipalId::Admin)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_the_contract() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    for case in cases::ALL {
+        eprintln!("{}", case.name);
+        (case.run)(Database::new(open(&server.database()).await)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_one_process_writes_the_other_reads_at_once() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let (one, two) = (hosted(&database).await, open(&database).await);
+    let worker = worker();
+    one.register_worker(&worker, &credential("a"))
+        .await
+        .unwrap();
+    let stored = two.credential(worker.id).await.unwrap().unwrap();
+    assert_eq!(stored.hash, credential("a"));
+    assert!(!stored.in_admins);
+    two.replace_credential(&experiment(), worker.id, &credential("b"))
+        .await
+        .unwrap();
+    let stored = one.credential(worker.id).await.unwrap().unwrap();
+    assert_eq!(stored.hash, credential("b"));
+
+    let admins = "admins".parse().unwrap();
+    let admins = one.groups(&experiment(), Some(&admins)).await.unwrap();
+    let inner = group().with_members([worker.id.into()]);
+    one.create_group(&inner).await.unwrap();
+    two.add_member(&experiment(), admins[0].id, inner.id.into())
+        .await
+        .unwrap();
+    assert!(one.credential(worker.id).await.unwrap().unwrap().in_admins);
+    two.delete_group(&experiment(), inner.id).await.unwrap();
+    assert!(!one.credential(worker.id).await.unwrap().unwrap().in_admins);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_cannot_make_a_cycle_together() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let both = [
+        Arc::new(hosted(&database).await),
+        Arc::new(open(&database).await),
+    ];
+    for round in 0..20 {
+        let groups = [group(), group()];
+        for group in &groups {
+            both[0].create_group(group).await.unwrap();
+        }
+        let ids = [groups[0].id, groups[1].id];
+        let adding = [0, 1].map(|n| {
+            let rows = Arc::clone(&both[n]);
+            let (group, member) = (ids[n], ids[1 - n]);
+            tokio::spawn(async move { rows.add_member(&experiment(), group, member.into()).await })
+        });
+        let outcomes = join_all(adding).await;
+        let refused: Vec<_> = outcomes
+            .into_iter()
+            .filter_map(|outcome| outcome.unwrap().err())
+            .collect();
+        assert_eq!(refused.len(), 1, "round {round}");
+        assert_eq!(refused[0].kind(), ErrorKind::Cycle);
+    }
+}
+
+/// Not by luck: one of two writers that would close a cycle together is held in the middle of its
+/// transaction, and the other waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_groups_waits_for_the_one_before_and_rows_do_not() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = Arc::new(hosted(&database).await);
+    let other = Experiment::new(other_experiment(), time(1));
+    rows.create_experiment(&other).await.unwrap();
+    let (one, two) = (group(), group());
+    rows.create_group(&one).await.unwrap();
+    rows.create_group(&two).await.unwrap();
+    let mut holder = database.psql();
+    holder.run("BEGIN; SET search_path = artifact");
+    holder.run("SELECT FROM experiments WHERE id = 'exp-1' FOR NO KEY UPDATE");
+    holder.run(&format!(
+        "INSERT INTO members VALUES ('{}', '{}', 'exp-1', 1)",
+        one.id, two.id
+    ));
+    let waiting = {
+        let (rows, group, member) = (Arc::clone(&rows), two.id, one.id);
+        tokio::spawn(async move { rows.add_member(&experiment(), group, member.into()).await })
+    };
+    wait_for_a_waiter(&database);
+    // Deposits of the experiment, and groups of others, go on beside it.
+    rows.insert(&row(1)).await.unwrap();
+    let elsewhere = Group::new(
+        GroupId::mint(),
+        other_experiment(),
+        time(5),
+        PrincipalId::Admin,
+    );
+    rows.create_group(&elsewhere).await.unwrap();
+    assert!(!waiting.is_finished());
+    holder.run("COMMIT");
+    let error = waiting.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cycle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_is_made_again_unless_its_commit_has_no_answer() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let (rows, wire) = by_wire(server, &server.database()).await;
+    // The statement is known from here on.
+    rows.register_worker(&worker(), &credential("a"))
+        .await
+        .unwrap();
+    // The answers to BEGIN and to the statement, each of which is lost.
+    for others in 0..2 {
+        let worker = worker();
+        let before = wire.swallowed();
+        wire.swallow_the_answer_after(others);
+        rows.register_worker(&worker, &credential("a"))
+            .await
+            .unwrap();
+        assert_eq!(wire.swallowed(), before + 1);
+        let found = rows.worker(&experiment(), worker.id).await.unwrap();
+        assert_eq!(found, Some(worker));
+        rows.register_worker(&self::worker(), &credential("a"))
+            .await
+            .unwrap();
+    }
+    // And the one to COMMIT.
+    let worker = worker();
+    wire.swallow_the_answer_after(2);
+    let error = rows
+        .register_worker(&worker, &credential("a"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    let found = rows.worker(&experiment(), worker.id).await.unwrap();
+    assert_eq!(found, Some(worker));
+}
+
+#[tokio::test]
+async fn experiments_of_an_older_schema_get_their_groups() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    database.sql("CREATE SCHEMA artifact");
+    database.sql(&format!(
+        "SET search_path = artifact;
+         CREATE TABLE schema_version (
+             program text    PRIMARY KEY CHECK (program = 'artifact-store'),
+             version integer NOT NULL CHECK (version > 0)
+         );
+         INSERT INTO schema_version VALUES ('artifact-store', 1);
+         {}
+         INSERT INTO experiments VALUES ('exp-1', 1000000), ('exp-2', 2000000);
+         INSERT INTO experiments SELECT 'more-' || n, 0 FROM generate_series(1, 200) AS n;",
+        include_str!("../../../src/database/postgres/migrations/0001_rows.sql")
+    ));
+    // Two processes that migrate at once both succeed.
+    let url = url(&database);
+    let (one, two) = tokio::join!(PostgresDatabase::open(&url), PostgresDatabase::open(&url));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    for (id, at) in [(experiment(), 1), (other_experiment(), 2)] {
+        let again = Experiment::new(id.clone(), time(9));
+        two.create_experiment(&again).await.unwrap();
+        for called in ["admins", "orchestrators"] {
+            let name = called.parse().unwrap();
+            let found = one.groups(&id, Some(&name)).await.unwrap();
+            let [found] = &found[..] else {
+                panic!("{called} of {id}: {found:?}");
+            };
+            let expected = Group::new(found.id, id.clone(), time(at), PrincipalId::Admin);
+            assert_eq!(*found, expected.with_name(name));
+        }
+        assert_eq!(one.groups(&id, None).await.unwrap().len(), 2);
+    }
+    assert_eq!(
+        database.sql("SELECT count(DISTINCT id) FROM artifact.groups"),
+        "404"
+    );
+    for at in 6..=30 {
+        let sql = format!("SELECT count(DISTINCT substr(id, {at}, 1)) FROM artifact.groups");
+        let found: u32 = database.sql(&sql).parse().unwrap();
+        // 404 draws of 32 digits: fewer than 28 of them would come by chance once in 10^12.
+        assert!(found >= 28, "digit {at} has {found} values");
+    }
+}
+
+#[tokio::test]
+async fn what_was_edited_by_hand_is_corrupt() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = hosted(&database).await;
+    let worker = worker();
+    rows.register_worker(&worker, &credential("a"))
+        .await
+        .unwrap();
+    let group = group().with_members([worker.id.into()]);
+    rows.create_group(&group).await.unwrap();
+    database.sql("ALTER TABLE artifact.workers DROP CONSTRAINT workers_experiment_fkey");
+
+    for broken in [
+        "name = ' x'",
+        "labels = '[]'",
+        "registered_by = 'root'",
+        "registered_at = 9223372036854775807",
+    ] {
+        database.sql(&format!("UPDATE artifact.workers SET {broken}"));
+        let error = rows.worker(&experiment(), worker.id).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{broken}: {error}");
+        let error = rows.workers(&experiment(), None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{broken}: {error}");
+        database.sql(
+            "UPDATE artifact.workers SET name = NULL, labels = NULL, registered_by = 'admin', \
+             registered_at = 0",
+        );
+        rows.worker(&experiment(), worker.id).await.unwrap();
+    }
+    for broken in ["credential = 'canary'", "experiment = '..'"] {
+        database.sql(&format!("UPDATE artifact.workers SET {broken}"));
+        let error = rows.credential(worker.id).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{broken}: {error}");
+        let said = format!("{error} {error:?}");
+        assert!(!said.contains("canary"), "{said}");
+        database
+            .sql("UPDATE artifact.workers SET credential = '$argon2id$x', experiment = 'exp-1'");
+        rows.credential(worker.id).await.unwrap().unwrap();
+    }
+    database.sql("UPDATE artifact.members SET member = repeat('x', 30)");
+    let error = rows.group(&experiment(), group.id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+}

@@ -1,0 +1,95 @@
+//! Rows that fail where they are told to, and wait around each insertion and after each look-up.
+
+use std::sync::{Arc, Mutex};
+
+use artifact_store::{
+    ArtifactId, Catalog, Error, ErrorKind, Experiment, ExperimentId, Operation, Result, Row,
+};
+use async_trait::async_trait;
+use tokio::task::yield_now;
+
+use super::Fault;
+
+#[derive(Debug)]
+pub(crate) struct FaultyCatalog {
+    inner: Arc<dyn Catalog>,
+    insert_fault: Mutex<Option<Fault>>,
+    inserted: Mutex<Vec<ArtifactId>>,
+    gets: Mutex<u32>,
+    experiment_gets: Mutex<u32>,
+}
+
+impl FaultyCatalog {
+    pub(crate) fn new(inner: Arc<dyn Catalog>) -> Self {
+        Self {
+            inner,
+            insert_fault: Mutex::default(),
+            inserted: Mutex::default(),
+            gets: Mutex::default(),
+            experiment_gets: Mutex::default(),
+        }
+    }
+
+    /// The next insertion fails so; of a backend's kinds only the name counts.
+    pub(crate) fn fail_insert(&self, fault: Fault) {
+        *self.insert_fault.lock().unwrap() = Some(fault);
+    }
+
+    /// The ids of the rows that were written.
+    pub(crate) fn inserted(&self) -> Vec<ArtifactId> {
+        self.inserted.lock().unwrap().clone()
+    }
+
+    /// How often a row was asked for.
+    pub(crate) fn gets(&self) -> u32 {
+        *self.gets.lock().unwrap()
+    }
+
+    /// How often an experiment was asked for.
+    pub(crate) fn experiment_gets(&self) -> u32 {
+        *self.experiment_gets.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl Catalog for FaultyCatalog {
+    async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
+        self.inner.create_experiment(experiment).await
+    }
+
+    async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {
+        *self.experiment_gets.lock().unwrap() += 1;
+        self.inner.experiment(id).await
+    }
+
+    async fn experiments(&self) -> Result<Vec<Experiment>> {
+        self.inner.experiments().await
+    }
+
+    async fn insert(&self, row: &Row) -> Result<()> {
+        let fault = self.insert_fault.lock().unwrap().take();
+        let failed = || Err(Error::new(ErrorKind::Unavailable, Operation::InsertRow));
+        yield_now().await;
+        if let Some(Fault::Before(_)) = fault {
+            return failed();
+        }
+        self.inner.insert(row).await?;
+        self.inserted.lock().unwrap().push(row.id);
+        yield_now().await;
+        if let Some(Fault::After(_)) = fault {
+            return failed();
+        }
+        Ok(())
+    }
+
+    async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {
+        *self.gets.lock().unwrap() += 1;
+        let found = self.inner.get(id).await;
+        yield_now().await;
+        found
+    }
+
+    async fn delete(&self, id: ArtifactId) -> Result<()> {
+        self.inner.delete(id).await
+    }
+}
