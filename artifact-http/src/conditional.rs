@@ -1,66 +1,72 @@
 //! Preconditions (RFC 9110, section 13): `If-Match`, `If-None-Match`, `If-Range`.
 
-use http::header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE};
-use http::{HeaderMap, HeaderName};
+use http::header::{GetAll, IF_MATCH, IF_NONE_MATCH, IF_RANGE};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// What the preconditions say about a request for what has this entity tag.
+/// The outcome of a request's preconditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Go on; whether `Range` counts.
-    Proceed { range: bool },
-    /// 304: the client has it already.
+    /// Answer the request.
+    Proceed {
+        /// Whether `Range` applies.
+        use_range: bool,
+    },
+    /// 304: the client already has the artifact.
     NotModified,
-    /// 412: the client wants something else.
+    /// 412: the client wants another artifact.
     Failed,
 }
 
-/// Evaluates them in the order of section 13.2.2. There are no dates here, so those conditions
-/// that need one are passed over, as a server without them must.
+/// Evaluates the preconditions in the order of section 13.2.2. Artifacts have no modification date,
+/// so conditions on dates are ignored, as the RFC demands.
 pub(crate) fn evaluate(headers: &HeaderMap, etag: &str) -> Verdict {
-    if let Some(list) = list(headers, &IF_MATCH)
-        && !list.any(etag, false)
+    if let Some(tags) = Tags::of(headers, &IF_MATCH)
+        && !tags.contain(etag, Comparison::Strong)
     {
         return Verdict::Failed;
     }
-    if let Some(list) = list(headers, &IF_NONE_MATCH)
-        && list.any(etag, true)
+    if let Some(tags) = Tags::of(headers, &IF_NONE_MATCH)
+        && tags.contain(etag, Comparison::Weak)
     {
         return Verdict::NotModified;
     }
     let mut conditions = headers.get_all(IF_RANGE).iter();
-    let range = match (conditions.next(), conditions.next()) {
+    let use_range = match (conditions.next(), conditions.next()) {
         (None, _) => true,
-        // Section 13.1.5: by strong comparison; a date never matches what has none.
+        // Section 13.1.5: strong comparison. A date never matches.
         (Some(condition), None) => condition.as_bytes() == etag.as_bytes(),
         (Some(_), Some(_)) => false,
     };
-    Verdict::Proceed { range }
+    Verdict::Proceed { use_range }
 }
 
-/// The entity tags of one condition, in all its fields.
+/// Section 8.8.3.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Strong,
+    Weak,
+}
+
+/// The values of all fields of one condition.
 #[derive(Debug)]
-struct Tags(Vec<String>);
+struct Tags<'h>(GetAll<'h, HeaderValue>);
 
-fn list(headers: &HeaderMap, name: &HeaderName) -> Option<Tags> {
-    let fields: Vec<_> = headers.get_all(name).iter().collect();
-    if fields.is_empty() {
-        return None;
+impl<'h> Tags<'h> {
+    /// Returns `None` if the request does not have the condition.
+    fn of(headers: &'h HeaderMap, name: &HeaderName) -> Option<Self> {
+        let fields = headers.get_all(name);
+        fields.iter().next().is_some().then_some(Self(fields))
     }
-    let text = fields
-        .iter()
-        .map(|field| String::from_utf8_lossy(field.as_bytes()).into_owned());
-    Some(Tags(text.collect()))
-}
 
-impl Tags {
-    /// Whether a tag of the list is this one. A tag is in quotes and has none inside (section
-    /// 8.8.3), so where `"` stands between two tags a comma may stand in one.
-    fn any(&self, etag: &str, weak: bool) -> bool {
+    /// Whether the list contains this tag, or is `*`. A tag is quoted and contains no quotes
+    /// (section 8.8.3), but it may contain a comma.
+    fn contain(&self, etag: &str, comparison: Comparison) -> bool {
         self.0.iter().any(|field| {
+            let field = String::from_utf8_lossy(field.as_bytes());
             if field.trim() == "*" {
                 return true;
             }
-            let mut rest = field.as_str();
+            let mut rest = &*field;
             loop {
                 rest = rest.trim_start_matches([' ', '\t', ',']);
                 let is_weak = rest.starts_with("W/");
@@ -71,7 +77,7 @@ impl Tags {
                 let Some(end) = inside.find('"') else {
                     return false;
                 };
-                if tag[..end + 2] == *etag && (weak || !is_weak) {
+                if tag[..end + 2] == *etag && (comparison == Comparison::Weak || !is_weak) {
                     return true;
                 }
                 rest = &inside[end + 1..];
@@ -87,7 +93,7 @@ mod tests {
     use super::{Verdict, evaluate};
 
     const ETAG: &str = "\"abc\"";
-    const GO: Verdict = Verdict::Proceed { range: true };
+    const PROCEED: Verdict = Verdict::Proceed { use_range: true };
 
     fn verdict(fields: &[(&'static str, &str)]) -> Verdict {
         let mut headers = HeaderMap::new();
@@ -101,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn if_none_match_is_weak() {
+    fn if_none_match_compares_weakly() {
         for value in [
             "\"abc\"",
             "W/\"abc\"",
@@ -125,16 +131,16 @@ mod tests {
             "\"ABC\"",
             "\"x\" garbage \"abc\"",
         ] {
-            assert_eq!(verdict(&[("if-none-match", value)]), GO, "{value}");
+            assert_eq!(verdict(&[("if-none-match", value)]), PROCEED, "{value}");
         }
         let two = [("if-none-match", "\"x\""), ("if-none-match", "\"abc\"")];
         assert_eq!(verdict(&two), Verdict::NotModified);
     }
 
     #[test]
-    fn if_match_is_strong_and_comes_first() {
-        assert_eq!(verdict(&[("if-match", "\"abc\"")]), GO);
-        assert_eq!(verdict(&[("if-match", "*")]), GO);
+    fn if_match_compares_strongly_and_is_evaluated_first() {
+        assert_eq!(verdict(&[("if-match", "\"abc\"")]), PROCEED);
+        assert_eq!(verdict(&[("if-match", "*")]), PROCEED);
         assert_eq!(verdict(&[("if-match", "W/\"abc\"")]), Verdict::Failed);
         assert_eq!(
             verdict(&[("if-match", "\"x\""), ("if-none-match", "\"abc\"")]),
@@ -143,11 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn if_range_is_strong() {
-        let range = |range| Verdict::Proceed { range };
-        assert_eq!(verdict(&[("if-range", "\"abc\"")]), range(true));
+    fn if_range_compares_strongly() {
+        let proceed = |use_range| Verdict::Proceed { use_range };
+        assert_eq!(verdict(&[("if-range", "\"abc\"")]), proceed(true));
         for value in ["W/\"abc\"", "\"x\"", "Tue, 15 Nov 1994 12:45:26 GMT", ""] {
-            assert_eq!(verdict(&[("if-range", value)]), range(false), "{value}");
+            assert_eq!(verdict(&[("if-range", value)]), proceed(false), "{value}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use crate::problem::{Problem, Type};
+use crate::problem::{Problem, ProblemType};
 
 /// A secret that never shows itself: not in `Debug`, not in a log.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Credential {
         let value = values.next().ok_or_else(Problem::unauthorized)?;
         if values.next().is_some() {
             return Err(Problem::new(
-                Type::BadRequest,
+                ProblemType::BadRequest,
                 "there is more than one header Authorization",
             ));
         }

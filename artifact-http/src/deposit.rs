@@ -1,73 +1,118 @@
-//! `POST /v0/experiments/{E}/artifacts`: a file in, an opaque URI out.
+//! `POST /v0/experiments/{E}/artifacts`: stores a file and returns an opaque URI.
 
 use artifact_store::NewArtifact;
 use axum::response::Response;
-use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::gate::Admitted;
-use crate::json;
+use crate::endpoint::{Access, Endpoint};
 use crate::multipart::FilePart;
-use crate::problem::{Problem, Type};
-use crate::router::Service;
+use crate::openapi::schemas::{File, URI};
+use crate::openapi::{Answer, Docs, Links, RequestContent, parameters};
+use crate::problem::{Problem, ProblemType};
+use crate::request::AuthorizedRequest;
+use crate::response;
 use crate::source::BUDGET;
 
-#[derive(Serialize)]
-struct Answer<'a> {
+#[derive(Serialize, JsonSchema)]
+struct Deposited<'a> {
+    /// The name to fetch the artifact by. Opaque.
+    #[schemars(extend("examples" = [URI]))]
     artifacts_uri: String,
+    #[schemars(extend("examples" = [12345]))]
     size_bytes: u64,
+    /// The recorded type (D-9), which every fetch returns.
+    #[schemars(extend("examples" = ["application/gzip"]))]
     content_type: &'a str,
 }
 
-/// Streams the part into the store. Dropped at any moment, or failing, it leaves nothing, since a
-/// [`Deposit`](artifact_store::Deposit) that is dropped does.
-pub(crate) async fn deposit(service: &Service, admitted: Admitted) -> Result<Response, Problem> {
-    let Admitted {
-        principal,
-        experiment,
-        parts,
-        body,
-    } = admitted;
-    let headers = &parts.headers;
-    // Nothing is ever decompressed: a cap on what a bomb unfolds to is no cap on the work.
-    let encoded = headers.get_all(CONTENT_ENCODING).iter();
-    if encoded
-        .into_iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
-        return Err(Problem::plain(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "a deposit has no Content-Encoding; send the file as it is",
-        ));
+pub(crate) struct Deposit;
+
+impl Deposit {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "deposit",
+        method: Method::POST,
+        path: "/v0/experiments/{E}/artifacts",
+        access: Access::WorkerOrAdmin,
+        needs_identities: false,
+        docs: Docs {
+            tag: "artifacts",
+            summary: "Deposit a file",
+            clauses: &[
+                "D-1", "D-2", "D-3", "D-4", "D-5", "D-6", "D-7", "D-8", "D-9", "D-10", "D-11",
+                "D-12", "D-13",
+            ],
+            parameters: &[&parameters::CONTENT_DIGEST, &parameters::REPR_DIGEST],
+            content: Some(RequestContent::multipart::<File>()),
+            answers: &[
+                Answer::json::<Deposited<'static>>(201, "The file is stored durably.").with_links(
+                    Links {
+                        member: "artifacts_uri",
+                        parameter: "uri",
+                        operations: &["fetch"],
+                    },
+                ),
+            ],
+            problems: &[413, 415, 429, 507],
+        },
+    };
+
+    /// Streams the part into the store. If it fails or is dropped, nothing of the deposit remains,
+    /// because a dropped [`Deposit`](artifact_store::Deposit) removes what it has written.
+    pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
+        let AuthorizedRequest {
+            service,
+            principal,
+            experiment,
+            parts,
+            body,
+        } = request;
+        check_encoding(&parts.headers)?;
+        // Checked before the body is polled for the first time, which sends `100 Continue`.
+        let length = check_length(&parts.headers, service.store.config().max_artifact_bytes())?;
+        let _permit = service.uploads.acquire(&principal)?;
+        let mut part = FilePart::open(&parts.headers, body).await?;
+        let new = NewArtifact::new(experiment.id, &principal)
+            .with_content_type(part.content_type.clone())
+            .with_file_name(part.file_name.clone())
+            .with_size_hint(length);
+        let mut deposit = service.store.deposit(new);
+        while let Some(chunk) = part.next().await? {
+            deposit.write(chunk).await?;
+        }
+        let row = deposit.finish().await?;
+        let body = Deposited {
+            artifacts_uri: service.config.uri_prefix.uri(row.id).to_string(),
+            size_bytes: row.size,
+            content_type: row.content_type.as_str(),
+        };
+        Ok(response::json(StatusCode::CREATED, &body))
     }
+}
+
+/// Refuses content codings. Nothing is decompressed, because a small body could then cause unlimited
+/// work.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    if codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    Err(Problem::plain(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "Content-Encoding is not supported; send the file without it",
+    ))
+}
+
+/// Returns the request's `Content-Length`. Refuses one that no acceptable deposit can have.
+fn check_length(headers: &HeaderMap, max_artifact_bytes: u64) -> Result<Option<u64>, Problem> {
     let length = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let cap = service.store.config().max_artifact_bytes();
-    if length.is_some_and(|length| length > cap.saturating_add(BUDGET)) {
-        // No byte of the body was asked for yet, so no `100 Continue` was sent either.
-        return Err(Problem::new(
-            Type::PayloadTooLarge,
-            format!("an artifact has at most {cap} bytes here"),
-        ));
+    if length.is_some_and(|length| length > max_artifact_bytes.saturating_add(BUDGET)) {
+        let detail = format!("an artifact has at most {max_artifact_bytes} bytes here");
+        return Err(Problem::new(ProblemType::PayloadTooLarge, detail));
     }
-
-    let _place = service.uploads.begin(&principal)?;
-    let mut part = FilePart::open(headers, body).await?;
-    let new = NewArtifact::new(experiment.id, &principal)
-        .with_content_type(part.content_type.clone())
-        .with_file_name(part.file_name.clone())
-        .with_size_hint(length);
-    let mut deposit = service.store.deposit(new);
-    while let Some(piece) = part.next().await? {
-        deposit.write(piece).await?;
-    }
-    let row = deposit.finish().await?;
-    let answer = Answer {
-        artifacts_uri: service.config.uri_prefix.uri(row.id).to_string(),
-        size_bytes: row.size,
-        content_type: row.content_type.as_str(),
-    };
-    Ok(json::respond(StatusCode::CREATED, &answer))
+    Ok(length)
 }

@@ -1,29 +1,62 @@
-//! `GET /v0/experiments/{E}`: what an experiment is.
+//! `GET /v0/experiments/{E}`.
 
 use axum::response::Response;
-use http::StatusCode;
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::gate::Admitted;
-use crate::json;
+use crate::endpoint::{Access, Endpoint};
+use crate::openapi::{Answer, Docs};
 use crate::problem::Problem;
+use crate::request::AuthorizedRequest;
+use crate::response;
 
-#[derive(Serialize)]
-struct Answer<'e> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Experiment")]
+struct ExperimentBody<'e> {
+    /// The experiment.
+    #[schemars(extend("examples" = ["default"]))]
     experiment_id: &'e str,
-    state: &'static str,
-    /// RFC 3339, in UTC.
+    state: State,
+    /// RFC 3339 in UTC.
+    #[schemars(extend("format" = "date-time", "examples" = ["2026-01-02T03:04:05.000006Z"]))]
     created_at: String,
-    imported_from: Option<&'e str>,
+    imported_from: (),
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "handlers have one shape")]
-pub(crate) fn read(admitted: &Admitted) -> Result<Response, Problem> {
-    let answer = Answer {
-        experiment_id: admitted.experiment.id.as_str(),
-        state: "running",
-        created_at: admitted.experiment.created_at.to_string(),
-        imported_from: None,
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum State {
+    Running,
+}
+
+pub(crate) struct ReadExperiment;
+
+impl ReadExperiment {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "readExperiment",
+        method: Method::GET,
+        path: "/v0/experiments/{E}",
+        access: Access::Any,
+        needs_identities: false,
+        docs: Docs {
+            tag: "experiment",
+            summary: "Read the experiment",
+            clauses: &["X-1", "J-4"],
+            answers: &[Answer::json::<ExperimentBody<'static>>(200, "The experiment.")],
+            ..Docs::EMPTY
+        },
     };
-    Ok(json::respond(StatusCode::OK, &answer))
+
+    #[expect(clippy::unused_async, reason = "all handlers have one signature")]
+    pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
+        let body = ExperimentBody {
+            experiment_id: request.experiment.id.as_str(),
+            state: State::Running,
+            created_at: request.experiment.created_at.to_string(),
+            imported_from: (),
+        };
+        Ok(response::json(StatusCode::OK, &body))
+    }
 }

@@ -1,10 +1,9 @@
-//! `GET` and `HEAD /v0/experiments/{E}/artifacts?uri=`: the same file back.
+//! `GET` and `HEAD /v0/experiments/{E}/artifacts?uri=`: returns a deposited file.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use artifact_backend::{ArtifactUri, ByteRange};
-use artifact_store::{Row, authorize};
+use artifact_store::{ErrorKind, FileName, Row, authorize};
 use axum::body::Body;
 use axum::response::Response;
 use base64::Engine;
@@ -15,155 +14,197 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
+use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::conditional::{self, Verdict};
-use crate::gate::Admitted;
-use crate::problem::{Problem, Type};
+use crate::endpoint::{Access, Endpoint};
+use crate::openapi::{Answer, Docs, parameters};
+use crate::problem::{Problem, ProblemType};
+use crate::request::AuthorizedRequest;
 use crate::router::Service;
-use crate::{disposition, query, range, verified};
+use crate::{body, disposition, query, range};
 
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Finds, authorizes, and only then looks at conditions and ranges: a 403 stays a 403 whatever
-/// headers come with it.
-pub(crate) async fn fetch(service: &Service, admitted: Admitted) -> Result<Response, Problem> {
-    let Admitted {
-        principal,
-        experiment,
-        parts,
-        body: _,
-    } = admitted;
-    let uri = uri_of(service, parts.uri.query().unwrap_or(""))?;
-    let row = service.store.row(&experiment.id, uri.id()).await?;
-    let grant = authorize(&principal, Arc::clone(&row))?;
+pub(crate) struct Fetch;
 
-    let etag = format!("\"{}\"", row.sha256);
-    let fields = fields(&row, &etag);
-    let use_range = match conditional::evaluate(&parts.headers, &etag) {
-        Verdict::Failed => {
-            let detail = "the artifact is not the one that If-Match names";
-            return Err(Problem::plain(StatusCode::PRECONDITION_FAILED, detail));
+impl Fetch {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "fetch",
+        method: Method::GET,
+        path: "/v0/experiments/{E}/artifacts",
+        access: Access::Any,
+        needs_identities: false,
+        docs: Docs {
+            tag: "artifacts",
+            summary: "Fetch a file",
+            clauses: &[
+                "F-1", "F-2", "F-3", "F-4", "F-5", "F-6", "F-7", "F-8", "F-9", "F-10", "F-11",
+                "F-12", "F-13", "F-14",
+            ],
+            parameters: &[
+                &parameters::URI,
+                &parameters::RANGE,
+                &parameters::IF_MATCH,
+                &parameters::IF_NONE_MATCH,
+                &parameters::IF_RANGE,
+            ],
+            answers: &[
+                Answer::empty(200, "The bytes, with the recorded Content-Type.")
+                    .with_headers(&[
+                        "Content-Disposition",
+                        "X-Content-Type-Options",
+                        "Content-Security-Policy",
+                        "Cross-Origin-Resource-Policy",
+                        "Cache-Control",
+                        "Vary",
+                        "Accept-Ranges",
+                        "ETag",
+                        "Repr-Digest",
+                    ])
+                    .with_content("*/*", any_bytes),
+                Answer::empty(206, "The bytes of the range.")
+                    .with_headers(&[
+                        "Content-Disposition",
+                        "X-Content-Type-Options",
+                        "Content-Security-Policy",
+                        "Cross-Origin-Resource-Policy",
+                        "Cache-Control",
+                        "Vary",
+                        "Accept-Ranges",
+                        "ETag",
+                        "Repr-Digest",
+                        "Content-Range",
+                    ])
+                    .with_content("*/*", any_bytes),
+                Answer::empty(304, "The client already has the artifact.")
+                    .with_headers(&["ETag", "Cache-Control", "Vary"]),
+            ],
+            problems: &[412, 416],
+            ..Docs::EMPTY
+        },
+    };
+
+    /// Finds the artifact, authorizes the principal, and only then evaluates conditions and ranges:
+    /// no header field turns a 403 into another status.
+    pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
+        let AuthorizedRequest {
+            service,
+            principal,
+            experiment,
+            parts,
+            body: _,
+        } = request;
+        let uri = parse_uri(service, parts.uri.query().unwrap_or(""))?;
+        let row = service.store.row(&experiment.id, uri.id()).await?;
+        let grant = authorize(&principal, Arc::clone(&row))?;
+
+        let etag = format!("\"{}\"", row.sha256);
+        let mut headers = artifact_headers(&row, &etag);
+        let use_range = match conditional::evaluate(&parts.headers, &etag) {
+            Verdict::Failed => {
+                let detail = "the artifact is not one that If-Match names";
+                return Err(Problem::plain(StatusCode::PRECONDITION_FAILED, detail));
+            }
+            Verdict::NotModified => return Ok(not_modified(&headers)),
+            Verdict::Proceed { use_range } => use_range,
+        };
+        if parts.method == Method::HEAD {
+            // RFC 9110, section 14.2: Range applies only to GET.
+            headers.insert(CONTENT_LENGTH, row.size.into());
+            return Ok(respond(StatusCode::OK, headers, Body::empty()));
         }
-        Verdict::NotModified => return Ok(not_modified(&fields)),
-        Verdict::Proceed { range } => range,
-    };
-    let head = parts.method == Method::HEAD;
-    // RFC 9110, section 14.2: Range is for GET alone.
-    let asked = if head || !use_range {
-        None
-    } else {
-        range::parse(&parts.headers)
-    };
-    let asked = match asked {
-        Some(asked) => asked
-            .resolve(row.size)
-            .map(Some)
-            .map_err(|_| unsatisfiable(row.size))?,
-        None => None,
-    };
-    // A suffix of an empty artifact is all of it, and no Content-Range can say so.
-    let asked = asked.filter(|range| range.start < range.end);
 
-    let (status, wanted) = match &asked {
-        Some(range) => (StatusCode::PARTIAL_CONTENT, range.clone()),
-        None => (StatusCode::OK, 0..row.size),
-    };
-    let body = if head {
-        Body::empty()
-    } else {
-        verified::body(
-            service
-                .store
-                .read(&grant, byte_range(&wanted, row.size))
-                .await?,
-            row.id,
-        )
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let to = response.headers_mut();
-    *to = fields;
-    to.insert(CONTENT_LENGTH, (wanted.end - wanted.start).into());
-    if asked.is_some() {
-        let (first, last) = (wanted.start, wanted.end - 1);
-        to.insert(
-            CONTENT_RANGE,
-            text(&format!("bytes {first}-{last}/{}", row.size)),
-        );
+        let range = if use_range {
+            range::parse(&parts.headers).unwrap_or_default()
+        } else {
+            ByteRange::Full
+        };
+        let download = service.store.read(&grant, range).await;
+        let download = download.map_err(|error| match error.kind() {
+            ErrorKind::InvalidRange => unsatisfiable(row.size).with_source(error),
+            _ => error.into(),
+        })?;
+        let sent = download.range();
+        headers.insert(CONTENT_LENGTH, (sent.end - sent.start).into());
+        // A suffix of an empty artifact is all of it, which no Content-Range can express.
+        let status = if range == ByteRange::Full || sent.is_empty() {
+            StatusCode::OK
+        } else {
+            let (first, last) = (sent.start, sent.end - 1);
+            let content_range = format!("bytes {first}-{last}/{}", row.size);
+            headers.insert(CONTENT_RANGE, header_value(&content_range));
+            StatusCode::PARTIAL_CONTENT
+        };
+        Ok(respond(status, headers, body::stream(download, row.id)))
     }
-    Ok(response)
 }
 
-fn byte_range(wanted: &Range<u64>, size: u64) -> ByteRange {
-    if *wanted == (0..size) {
-        ByteRange::Full
-    } else {
-        ByteRange::FromTo {
-            first: wanted.start,
-            last: wanted.end - 1,
-        }
-    }
+fn any_bytes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({})
 }
 
-/// The one parameter `uri`, percent-decoded once and then compared letter for letter. What is not
-/// ours is not found, and nothing further down is asked about it.
-fn uri_of(service: &Service, query: &str) -> Result<ArtifactUri, Problem> {
+/// Reads the one parameter `uri`: percent-decoded once, then compared exactly. For a URI of another
+/// form the answer is 404, and neither the catalog nor the backend is asked.
+fn parse_uri(service: &Service, query: &str) -> Result<ArtifactUri, Problem> {
     let value = query::parameter(query, "uri")?
         .ok_or_else(|| Problem::bad_request("the parameter `uri` is missing"))?;
-    let not_found = || Problem::new(Type::NotFound, "there is no such artifact");
+    let not_found = || Problem::new(ProblemType::NotFound, "there is no such artifact");
     let decoded = percent_decode_str(value)
         .decode_utf8()
         .map_err(|_| not_found())?;
-    service
-        .config
-        .uri_prefix
-        .parse(&decoded)
-        .map_err(|error| not_found().with_source(error))
+    let uri = service.config.uri_prefix.parse(&decoded);
+    uri.map_err(|error| not_found().with_source(error))
 }
 
-/// What every answer about this artifact carries.
-fn fields(row: &Row, etag: &str) -> HeaderMap {
-    let mut fields = HeaderMap::with_capacity(16);
+/// Returns the header fields of every successful answer about this artifact.
+fn artifact_headers(row: &Row, etag: &str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(16);
     let fixed = HeaderValue::from_static;
-    fields.insert(CONTENT_TYPE, text(row.content_type.as_str()));
-    let file_name = row.file_name.as_ref().map(artifact_store::FileName::as_str);
-    fields.insert(CONTENT_DISPOSITION, disposition::attachment(file_name));
-    fields.insert(X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
-    fields.insert(
+    headers.insert(CONTENT_TYPE, header_value(row.content_type.as_str()));
+    let file_name = row.file_name.as_ref().map(FileName::as_str);
+    headers.insert(CONTENT_DISPOSITION, disposition::attachment(file_name));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
+    headers.insert(
         CONTENT_SECURITY_POLICY,
         fixed("default-src 'none'; sandbox"),
     );
-    fields.insert(RESOURCE_POLICY, fixed("same-origin"));
-    fields.insert(CACHE_CONTROL, fixed("private, no-store"));
-    fields.insert(VARY, fixed("Authorization"));
-    fields.insert(ETAG, text(etag));
-    fields.insert(ACCEPT_RANGES, fixed("bytes"));
-    // RFC 9530: of the whole artifact, also where a part of it is sent.
+    headers.insert(RESOURCE_POLICY, fixed("same-origin"));
+    headers.insert(CACHE_CONTROL, fixed("private, no-store"));
+    headers.insert(VARY, fixed("Authorization"));
+    headers.insert(ETAG, header_value(etag));
+    headers.insert(ACCEPT_RANGES, fixed("bytes"));
+    // RFC 9530: the digest of the whole artifact, also for a range of it.
     let digest = STANDARD.encode(row.sha256.as_bytes());
-    fields.insert(REPR_DIGEST, text(&format!("sha-256=:{digest}:")));
-    fields
+    headers.insert(REPR_DIGEST, header_value(&format!("sha-256=:{digest}:")));
+    headers
 }
 
-/// RFC 9110, section 15.4.5: the fields that a 200 would have had, without those of a content.
-fn not_modified(fields: &HeaderMap) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NOT_MODIFIED;
-    for name in [CACHE_CONTROL, ETAG, VARY] {
-        if let Some(value) = fields.get(&name) {
-            response.headers_mut().insert(name, value.clone());
-        }
-    }
+fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
     response
 }
 
+/// 304 with the fields that RFC 9110, section 15.4.5 wants from the 200.
+fn not_modified(headers: &HeaderMap) -> Response {
+    let wanted = [CACHE_CONTROL, ETAG, VARY].into_iter();
+    let kept = wanted.filter_map(|name| {
+        let value = headers.get(&name)?.clone();
+        Some((name, value))
+    });
+    respond(StatusCode::NOT_MODIFIED, kept.collect(), Body::empty())
+}
+
 fn unsatisfiable(size: u64) -> Problem {
-    let detail = format!("the range holds no byte of an artifact of {size} bytes");
+    let detail = format!("the range contains no byte of an artifact of {size} bytes");
     Problem::plain(StatusCode::RANGE_NOT_SATISFIABLE, detail)
-        .with_header(CONTENT_RANGE, text(&format!("bytes */{size}")))
+        .with_header(CONTENT_RANGE, header_value(&format!("bytes */{size}")))
         .with_header(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
 }
 
-fn text(value: &str) -> HeaderValue {
-    HeaderValue::from_str(value).expect("content types, digests and numbers are visible ASCII")
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("content types, digests and numbers are visible ASCII")
 }

@@ -1,10 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
-mod gate;
+mod dispatch;
+mod endpoint;
+mod endpoints;
 mod openapi;
+mod request;
+mod request_info;
+mod route;
 mod router;
-mod routes;
 
 mod admin_token;
 mod authenticate;
@@ -12,34 +16,35 @@ mod credential;
 mod identity_authenticator;
 
 mod instance;
-mod json;
 mod problem;
 mod query;
 mod refusal;
-mod served;
+mod response;
 
 mod deposit;
 mod digest_fields;
 mod multipart;
 mod source;
-mod uploads;
+mod upload_limiter;
 
+mod body;
 mod conditional;
 mod disposition;
-mod experiment;
 mod fetch;
 mod range;
-mod verified;
 
+mod experiment;
+mod health;
 mod identity;
 
 pub use admin_token::{AdminToken, WeakAdminToken};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use config::HttpConfig;
 pub use credential::{Credential, Secret};
+pub use endpoint::{Access, Endpoint};
+pub use endpoints::endpoints;
 pub use identity_authenticator::IdentityAuthenticator;
 pub use openapi::openapi;
 pub use refusal::Refusal;
+pub use request_info::RequestInfo;
 pub use router::{router, router_with_identities};
-pub use routes::{Endpoint, Who, endpoints};
-pub use served::Served;

@@ -1,10 +1,10 @@
-//! Parameters of a query.
+//! Query parameters.
 
 use percent_encoding::percent_decode_str;
 
 use crate::problem::Problem;
 
-/// The raw value of the one parameter of this name, if it is there.
+/// Returns the raw value of a parameter, or `None` if it is missing. Duplicates are refused.
 pub(crate) fn parameter<'q>(query: &'q str, name: &str) -> Result<Option<&'q str>, Problem> {
     let pairs = query
         .split('&')
@@ -15,19 +15,19 @@ pub(crate) fn parameter<'q>(query: &'q str, name: &str) -> Result<Option<&'q str
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
         (_, Some(_)) => Err(Problem::bad_request(format!(
-            "there is more than one parameter `{name}`"
+            "the parameter `{name}` is given more than once"
         ))),
     }
 }
 
-/// The text that a form encoded into a query: `+` is a space there
+/// Decodes a form-encoded value, in which `+` is a space
 /// (<https://url.spec.whatwg.org/#application/x-www-form-urlencoded>).
 pub(crate) fn decode_form(value: &str) -> Result<String, Problem> {
     let spaced = value.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8();
     decoded
         .map(std::borrow::Cow::into_owned)
-        .map_err(|_| Problem::bad_request("a parameter is UTF-8, percent-encoded"))
+        .map_err(|_| Problem::bad_request("query parameters must be percent-encoded UTF-8"))
 }
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_stands_once_or_not_at_all() {
+    fn duplicate_parameters_are_refused() {
         assert_eq!(parameter("a=1&b=2", "b").unwrap(), Some("2"));
         assert_eq!(parameter("a=1&b", "b").unwrap(), Some(""));
         assert_eq!(parameter("a=1&bb=2", "b").unwrap(), None);
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_decoded_as_a_form_encodes_it() {
+    fn form_encoding_is_decoded() {
         assert_eq!(decode_form("a+b%20c%2Bd").unwrap(), "a b c+d");
         assert_eq!(decode_form("K%C3%B6ln").unwrap(), "Köln");
         assert_eq!(decode_form("%FF").unwrap_err().status(), 400);

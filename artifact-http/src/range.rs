@@ -1,18 +1,18 @@
-//! The header `Range`: one range, or none.
+//! The `Range` header field.
 
 use artifact_backend::ByteRange;
 use http::HeaderMap;
 use http::header::RANGE;
 
-/// The one range that is asked for (RFC 9110, section 14.2). Several ranges, another unit, and what
-/// is malformed are ignored, which a server may do.
+/// Parses a single range (RFC 9110, section 14.2). Returns `None` for several ranges, another unit
+/// and malformed values, which a server may ignore.
 pub(crate) fn parse(headers: &HeaderMap) -> Option<ByteRange> {
     let mut values = headers.get_all(RANGE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return None;
     };
     let (unit, set) = value.to_str().ok()?.split_once('=')?;
-    // A thousand ranges end here, at the first comma.
+    // Refuses a list of ranges, however long, without parsing it.
     if !unit.trim().eq_ignore_ascii_case("bytes") || set.contains(',') {
         return None;
     }
@@ -29,7 +29,7 @@ pub(crate) fn parse(headers: &HeaderMap) -> Option<ByteRange> {
     }
 }
 
-/// Digits only. A position that no blob can have is the greatest number.
+/// Parses digits. A number that is too large for any blob becomes `u64::MAX`.
 fn number(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -44,7 +44,7 @@ mod tests {
 
     use super::parse;
 
-    fn of(values: &[&str]) -> Option<ByteRange> {
+    fn parse_all(values: &[&str]) -> Option<ByteRange> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append("range", HeaderValue::from_str(value).unwrap());
@@ -53,31 +53,31 @@ mod tests {
     }
 
     #[test]
-    fn one_range_of_bytes_is_taken() {
+    fn single_byte_ranges_are_parsed() {
         assert_eq!(
-            of(&["bytes=0-0"]),
+            parse_all(&["bytes=0-0"]),
             Some(ByteRange::FromTo { first: 0, last: 0 })
         );
         assert_eq!(
-            of(&["Bytes= 2-5 "]),
+            parse_all(&["Bytes= 2-5 "]),
             Some(ByteRange::FromTo { first: 2, last: 5 })
         );
-        assert_eq!(of(&["bytes=7-"]), Some(ByteRange::From(7)));
-        assert_eq!(of(&["bytes=-7"]), Some(ByteRange::Suffix(7)));
-        assert_eq!(of(&["bytes=-0"]), Some(ByteRange::Suffix(0)));
+        assert_eq!(parse_all(&["bytes=7-"]), Some(ByteRange::From(7)));
+        assert_eq!(parse_all(&["bytes=-7"]), Some(ByteRange::Suffix(7)));
+        assert_eq!(parse_all(&["bytes=-0"]), Some(ByteRange::Suffix(0)));
         let huge = "99999999999999999999999";
         assert_eq!(
-            of(&[&format!("bytes={huge}-")]),
+            parse_all(&[&format!("bytes={huge}-")]),
             Some(ByteRange::From(u64::MAX))
         );
         assert_eq!(
-            of(&[&format!("bytes=-{huge}")]),
+            parse_all(&[&format!("bytes=-{huge}")]),
             Some(ByteRange::Suffix(u64::MAX))
         );
     }
 
     #[test]
-    fn everything_else_is_ignored() {
+    fn other_values_are_ignored() {
         let texts = [
             "",
             "bytes",
@@ -95,10 +95,10 @@ mod tests {
             "bytes=0x1-2",
         ];
         for text in texts {
-            assert_eq!(of(&[text]), None, "{text:?}");
+            assert_eq!(parse_all(&[text]), None, "{text:?}");
         }
-        assert_eq!(of(&["bytes=0-0", "bytes=0-0"]), None);
+        assert_eq!(parse_all(&["bytes=0-0", "bytes=0-0"]), None);
         let thousand = format!("bytes={}", vec!["0-0"; 1000].join(","));
-        assert_eq!(of(&[&thousand]), None);
+        assert_eq!(parse_all(&[&thousand]), None);
     }
 }

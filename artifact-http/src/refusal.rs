@@ -7,7 +7,7 @@ use http::{HeaderValue, Request};
 
 use crate::config::HttpConfig;
 use crate::instance;
-use crate::problem::{Problem, Type};
+use crate::problem::{Problem, ProblemType};
 
 /// What a server refuses before a router sees it: a time-out, a limit, a request that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Refusal {
 
     fn respond(self, instance: &str) -> Response {
         let problem = match self {
-            Self::Malformed => Problem::new(Type::BadRequest, "this is no request of HTTP"),
+            Self::Malformed => Problem::new(ProblemType::BadRequest, "this is no request of HTTP"),
             Self::Slow => Problem::slow(),
             Self::UriTooLong => {
                 Problem::plain(StatusCode::URI_TOO_LONG, "the path and query are too long")

@@ -7,52 +7,52 @@ use axum::Router;
 
 use crate::authenticate::Authenticate;
 use crate::config::HttpConfig;
-use crate::gate;
+use crate::dispatch;
 use crate::identity_authenticator::IdentityAuthenticator;
-use crate::uploads::Uploads;
+use crate::upload_limiter::UploadLimiter;
 
-/// What every request is served with.
+/// The state that every request shares.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) store: ArtifactStore,
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) identities: Option<Arc<IdentityAuthenticator>>,
     pub(crate) config: HttpConfig,
-    pub(crate) uploads: Arc<Uploads>,
+    pub(crate) uploads: Arc<UploadLimiter>,
 }
 
-/// A router that answers every path: the endpoints of artifacts under `/v0/`, `/healthz`,
-/// `/openapi.json`, and a problem for everything else. Whom there is, is the authenticator's
-/// business: there are no endpoints of workers and groups.
+/// Creates a router that answers every path: the artifact endpoints under `/v0/`, `/healthz`,
+/// `/openapi.json`, and a problem for everything else. The authenticator manages identities, so
+/// this router has no worker or group endpoints.
 ///
-/// Mount it with [`Router::nest`] under a path of another app, or merge it into one that has no
-/// fallback of its own. Sockets, time-outs and limits on connections are the caller's business.
+/// Mount it with [`Router::nest`] under a path of another app, or merge it into an app that has no
+/// fallback. The caller is responsible for sockets, time-outs and connection limits.
 pub fn router(
     store: ArtifactStore,
     authenticate: Arc<dyn Authenticate>,
     config: HttpConfig,
 ) -> Router {
-    serve(store, authenticate, None, config)
+    build(store, authenticate, None, config)
 }
 
-/// A router as of [`router`], which has the endpoints of workers and groups too. Its workers are
-/// those of the identities, which is to lie in the same database as the rows of the store.
+/// Creates a router like [`router`] that also has the worker and group endpoints. The identities
+/// must be in the same database as the store's catalog.
 pub fn router_with_identities(
     store: ArtifactStore,
     identities: Arc<IdentityAuthenticator>,
     config: HttpConfig,
 ) -> Router {
     let authenticate: Arc<dyn Authenticate> = identities.clone();
-    serve(store, authenticate, Some(identities), config)
+    build(store, authenticate, Some(identities), config)
 }
 
-fn serve(
+fn build(
     store: ArtifactStore,
     authenticate: Arc<dyn Authenticate>,
     identities: Option<Arc<IdentityAuthenticator>>,
     config: HttpConfig,
 ) -> Router {
-    let uploads = Uploads::new(&config);
+    let uploads = UploadLimiter::new(&config);
     let service = Arc::new(Service {
         store,
         authenticate,
@@ -60,6 +60,6 @@ fn serve(
         config,
         uploads,
     });
-    // One way in for all: the order of checks is the same on every path, known or not.
-    Router::new().fallback(gate::serve).with_state(service)
+    // One fallback for all paths keeps the order of checks the same on known and unknown ones.
+    Router::new().fallback(dispatch::serve).with_state(service)
 }

@@ -3,50 +3,64 @@
 use artifact_store::{DisplayName, Group, GroupId, MemberId};
 use axum::body::Body;
 use axum::response::Response;
-use http::StatusCode;
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::body::{self, present};
-use super::text::Text;
-use super::{Asked, Filter, filter, name_of, no_group};
-use crate::json;
-use crate::problem::Problem;
-use crate::routes::Ids;
+use super::json_body::present;
+use super::request::{Filter, IdentityRequest};
+use super::utf8_field::Utf8Field;
+use super::{WRITE_PROBLEMS, parse_name};
+use crate::endpoint::{Access, Endpoint};
+use crate::openapi::{Answer, Docs, Links, RequestContent, parameters, schemas};
+use crate::problem::{Problem, ProblemType};
+use crate::request::AuthorizedRequest;
+use crate::response;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct NewGroup {
     #[serde(default, deserialize_with = "present")]
-    name: Option<Text>,
+    #[schemars(with = "schemas::DisplayName")]
+    name: Option<Utf8Field>,
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<schemas::MemberId>", extend("examples" = [[schemas::WORKER]]))]
     members: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewMember {
+    #[schemars(with = "schemas::MemberId")]
     member_id: String,
 }
 
-#[derive(Serialize)]
-struct Answer<'g> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Group")]
+struct GroupBody<'g> {
+    #[schemars(with = "schemas::GroupId")]
     group_id: &'g str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "schemas::DisplayName")]
     name: Option<&'g str>,
+    #[schemars(with = "schemas::ExperimentField")]
     experiment_id: &'g str,
+    #[schemars(with = "Vec<schemas::MemberId>", extend("examples" = [[schemas::WORKER]]))]
     members: Vec<&'g str>,
-    /// RFC 3339, in UTC.
+    #[schemars(with = "schemas::Time")]
     created_at: String,
+    #[schemars(with = "schemas::Principal")]
     created_by: &'g str,
 }
 
-#[derive(Serialize)]
-struct List<'g> {
-    groups: Vec<Answer<'g>>,
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Groups")]
+struct GroupsBody<'g> {
+    groups: Vec<GroupBody<'g>>,
 }
 
-impl<'g> Answer<'g> {
-    fn of(group: &'g Group) -> Self {
+impl<'g> From<&'g Group> for GroupBody<'g> {
+    fn from(group: &'g Group) -> Self {
         Self {
             group_id: group.id.as_str(),
             name: group.name.as_ref().map(DisplayName::as_str),
@@ -56,87 +70,230 @@ impl<'g> Answer<'g> {
             created_by: group.created_by.as_str(),
         }
     }
+}
 
-    fn respond(group: &'g Group) -> Response {
-        json::respond(StatusCode::OK, &Self::of(group))
+pub(crate) struct RegisterGroup;
+
+impl RegisterGroup {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "registerGroup",
+        method: Method::POST,
+        path: "/v0/experiments/{E}/groups",
+        access: Access::Admin,
+        needs_identities: true,
+        docs: Docs {
+            tag: "groups",
+            summary: "Register a group",
+            clauses: &["G-2", "I-1", "N-1", "N-2", "N-3", "J-1"],
+            content: Some(RequestContent::optional_json::<NewGroup>()),
+            answers: &[
+                Answer::json::<GroupBody<'static>>(200, "The group.").with_links(Links {
+                    member: "group_id",
+                    parameter: "G",
+                    operations: &["readGroup", "addMember", "removeMember", "deleteGroup"],
+                }),
+            ],
+            problems: WRITE_PROBLEMS,
+            ..Docs::EMPTY
+        },
+    };
+
+    pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
+        let (request, new): (_, NewGroup) = IdentityRequest::with_json(request).await?;
+        let members = new.members.unwrap_or_default();
+        let members: Result<Vec<_>, _> = members.iter().map(|text| parse_member(text)).collect();
+        let group = Group::new(
+            GroupId::mint(),
+            request.experiment.id.clone(),
+            request.now()?,
+            request.principal.id(),
+        )
+        .with_members(members?)
+        .with_name(parse_name(new.name)?);
+        request.identities().create_group(&group).await?;
+        Ok(respond(&group))
     }
 }
 
-pub(super) async fn register(asked: &Asked<'_>, body: Body) -> Result<Response, Problem> {
-    let new: New = body::read(&asked.parts.headers, body).await?;
-    let members = new.members.unwrap_or_default();
-    let members = members.iter().map(|text| member_of(text));
-    let members = members.collect::<Result<Vec<_>, _>>()?;
-    let now = asked.now()?;
-    let group = Group::new(
-        GroupId::mint(),
-        asked.experiment.id.clone(),
-        now,
-        asked.principal.id(),
-    )
-    .with_name(name_of(new.name)?)
-    .with_members(members);
-    asked.identities().create_group(&group).await?;
-    Ok(Answer::respond(&group))
-}
+pub(crate) struct ListGroups;
 
-pub(super) async fn list(asked: &Asked<'_>) -> Result<Response, Problem> {
-    let home = &asked.experiment.id;
-    let groups = match filter(asked)? {
-        Filter::All => asked.identities().groups(home, None).await?,
-        Filter::Named(name) => asked.identities().groups(home, Some(&name)).await?,
-        Filter::Nothing => Vec::new(),
+impl ListGroups {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "listGroups",
+        method: Method::GET,
+        path: "/v0/experiments/{E}/groups",
+        access: Access::Any,
+        needs_identities: true,
+        docs: Docs {
+            tag: "groups",
+            summary: "List groups",
+            clauses: &["G-1", "G-3"],
+            parameters: &[&parameters::NAME],
+            answers: &[Answer::json::<GroupsBody<'static>>(200, "The groups.")],
+            ..Docs::EMPTY
+        },
     };
-    let answer = List {
-        groups: groups.iter().map(Answer::of).collect(),
+
+    pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
+        let request = IdentityRequest::new(request)?;
+        let (identities, experiment) = (request.identities(), &request.experiment.id);
+        let groups = match request.filter()? {
+            Filter::All => identities.groups(experiment, None).await?,
+            Filter::Named(name) => identities.groups(experiment, Some(&name)).await?,
+            Filter::Nothing => Vec::new(),
+        };
+        let groups = groups.iter().map(GroupBody::from).collect();
+        Ok(response::json(StatusCode::OK, &GroupsBody { groups }))
+    }
+}
+
+pub(crate) struct ReadGroup;
+
+impl ReadGroup {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "readGroup",
+        method: Method::GET,
+        path: "/v0/experiments/{E}/groups/{G}",
+        access: Access::Any,
+        needs_identities: true,
+        docs: Docs {
+            tag: "groups",
+            summary: "Read a group",
+            clauses: &["G-3", "I-2"],
+            answers: &[Answer::json::<GroupBody<'static>>(200, "The group.")],
+            ..Docs::EMPTY
+        },
     };
-    Ok(json::respond(StatusCode::OK, &answer))
+
+    pub(crate) async fn handle(
+        request: AuthorizedRequest<'_>,
+        group: GroupId,
+    ) -> Result<Response, Problem> {
+        find(&IdentityRequest::new(request)?, group).await
+    }
 }
 
-pub(super) async fn read(asked: &Asked<'_>, ids: Ids) -> Result<Response, Problem> {
-    let id = ids.group.ok_or_else(no_group)?;
-    Ok(Answer::respond(&find(asked, id).await?))
+pub(crate) struct DeleteGroup;
+
+impl DeleteGroup {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "deleteGroup",
+        method: Method::DELETE,
+        path: "/v0/experiments/{E}/groups/{G}",
+        access: Access::Admin,
+        needs_identities: true,
+        docs: Docs {
+            tag: "groups",
+            summary: "Delete a group",
+            clauses: &["G-6", "I-2"],
+            answers: &[Answer::empty(204, "The group was deleted.")],
+            problems: &[409, 507],
+            ..Docs::EMPTY
+        },
+    };
+
+    pub(crate) async fn handle(
+        request: AuthorizedRequest<'_>,
+        group: GroupId,
+    ) -> Result<Response, Problem> {
+        let request = IdentityRequest::new(request)?;
+        let identities = request.identities();
+        identities
+            .delete_group(&request.experiment.id, group)
+            .await?;
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        Ok(response)
+    }
 }
 
-pub(super) async fn delete(asked: &Asked<'_>, ids: Ids) -> Result<Response, Problem> {
-    let id = ids.group.ok_or_else(no_group)?;
-    let home = &asked.experiment.id;
-    asked.identities().delete_group(home, id).await?;
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+pub(crate) struct AddMember;
+
+impl AddMember {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "addMember",
+        method: Method::POST,
+        path: "/v0/experiments/{E}/groups/{G}/members",
+        access: Access::Admin,
+        needs_identities: true,
+        docs: Docs {
+            tag: "groups",
+            summary: "Add a member",
+            clauses: &["G-4", "G-5", "G-7", "I-2", "J-1"],
+            content: Some(RequestContent::json::<NewMember>()),
+            answers: &[Answer::json::<GroupBody<'static>>(
+                200,
+                "The group, with the member.",
+            )],
+            problems: WRITE_PROBLEMS,
+            ..Docs::EMPTY
+        },
+    };
+
+    pub(crate) async fn handle(
+        request: AuthorizedRequest<'_>,
+        group: GroupId,
+    ) -> Result<Response, Problem> {
+        let (request, new): (_, NewMember) = IdentityRequest::with_json(request).await?;
+        let member = parse_member(&new.member_id)?;
+        let identities = request.identities();
+        identities
+            .add_member(&request.experiment.id, group, member)
+            .await?;
+        find(&request, group).await
+    }
 }
 
-pub(super) async fn add_member(
-    asked: &Asked<'_>,
-    ids: Ids,
-    body: Body,
-) -> Result<Response, Problem> {
-    let id = ids.group.ok_or_else(no_group)?;
-    let new: NewMember = body::read(&asked.parts.headers, body).await?;
-    let member = member_of(&new.member_id)?;
-    let home = &asked.experiment.id;
-    asked.identities().add_member(home, id, member).await?;
-    Ok(Answer::respond(&find(asked, id).await?))
+pub(crate) struct RemoveMember;
+
+impl RemoveMember {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "removeMember",
+        method: Method::DELETE,
+        path: "/v0/experiments/{E}/groups/{G}/members/{M}",
+        access: Access::Admin,
+        needs_identities: true,
+        docs: Docs {
+            tag: "groups",
+            summary: "Remove a member",
+            clauses: &["G-4", "G-7", "I-2", "J-2"],
+            answers: &[Answer::json::<GroupBody<'static>>(
+                200,
+                "The group, without the member.",
+            )],
+            problems: &[507],
+            ..Docs::EMPTY
+        },
+    };
+
+    pub(crate) async fn handle(
+        request: AuthorizedRequest<'_>,
+        group: GroupId,
+        member: MemberId,
+    ) -> Result<Response, Problem> {
+        let request = IdentityRequest::new(request)?;
+        let identities = request.identities();
+        identities
+            .remove_member(&request.experiment.id, group, member)
+            .await?;
+        find(&request, group).await
+    }
 }
 
-pub(super) async fn remove_member(asked: &Asked<'_>, ids: Ids) -> Result<Response, Problem> {
-    let id = ids.group.ok_or_else(no_group)?;
-    let member = ids.member.ok_or_else(no_group)?;
-    let home = &asked.experiment.id;
-    asked.identities().remove_member(home, id, member).await?;
-    Ok(Answer::respond(&find(asked, id).await?))
-}
-
-fn member_of(text: &str) -> Result<MemberId, Problem> {
+fn parse_member(text: &str) -> Result<MemberId, Problem> {
     text.parse().map_err(|_| {
-        Problem::bad_request(
-            "a member is the id of a worker (wkr_...) or of a group (grp_...), in its form",
-        )
+        Problem::bad_request("a member must be the id of a worker (wkr_...) or of a group (grp_...)")
     })
 }
 
-async fn find(asked: &Asked<'_>, id: GroupId) -> Result<Group, Problem> {
-    let found = asked.identities().group(&asked.experiment.id, id);
-    found.await?.ok_or_else(no_group)
+/// Reads a group and returns it as the response.
+async fn find(request: &IdentityRequest<'_>, id: GroupId) -> Result<Response, Problem> {
+    let group = request.identities().group(&request.experiment.id, id);
+    let not_found = || Problem::new(ProblemType::NotFound, "there is no such group");
+    let group = group.await?.ok_or_else(not_found)?;
+    Ok(respond(&group))
+}
+
+fn respond(group: &Group) -> Response {
+    response::json(StatusCode::OK, &GroupBody::from(group))
 }

@@ -3,58 +3,82 @@
 use std::collections::BTreeMap;
 
 use artifact_store::{DisplayName, Labels, PrincipalId, Worker, WorkerId};
-use axum::body::Body;
 use axum::response::Response;
-use http::StatusCode;
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::body::{self, Texts, present};
-use super::text::Text;
-use super::{Asked, Filter, filter, name_of, no_worker};
+use super::json_body::{StringMap, present};
+use super::request::{Filter, IdentityRequest};
+use super::utf8_field::Utf8Field;
+use super::{WRITE_PROBLEMS, parse_name};
 use crate::credential::Secret;
-use crate::json;
-use crate::problem::Problem;
-use crate::routes::Ids;
+use crate::endpoint::{Access, Endpoint};
+use crate::openapi::{Answer, Docs, Links, RequestContent, parameters, schemas};
+use crate::problem::{Problem, ProblemType};
+use crate::request::AuthorizedRequest;
+use crate::response;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct NewWorker {
     #[serde(default, deserialize_with = "present")]
-    name: Option<Text>,
+    #[schemars(with = "schemas::DisplayName")]
+    name: Option<Utf8Field>,
+    /// Strings by string. The server does not interpret them.
     #[serde(default, deserialize_with = "present")]
-    labels: Option<Texts>,
+    #[schemars(with = "BTreeMap<String, String>", extend("examples" = [{ "zone": "a" }]))]
+    labels: Option<StringMap>,
 }
 
-#[derive(Serialize)]
-struct Answer<'w> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Worker")]
+struct WorkerBody<'w> {
+    #[schemars(with = "schemas::WorkerId")]
     worker_id: &'w str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "schemas::DisplayName")]
     name: Option<&'w str>,
+    #[schemars(with = "schemas::ExperimentField")]
     experiment_id: &'w str,
-    /// RFC 3339, in UTC.
+    #[schemars(with = "schemas::Time")]
     registered_at: String,
+    #[schemars(with = "schemas::Principal")]
     registered_by: &'w str,
+    /// Strings by string. The server does not interpret them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BTreeMap<String, String>", extend("examples" = [{ "zone": "a" }]))]
     labels: Option<&'w BTreeMap<String, String>>,
-    /// Only where it was just made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registration_token: Option<&'w str>,
 }
 
-#[derive(Serialize)]
-struct List<'w> {
-    workers: Vec<Answer<'w>>,
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RegisteredWorker")]
+struct RegisteredBody<'w> {
+    #[serde(flatten)]
+    worker: WorkerBody<'w>,
+    /// The worker's secret. It is returned only once; the server keeps only a hash of it.
+    #[schemars(extend("examples" = ["q3Vw0b2mJ8Yx5cR1tK7nD4sF6hL9pZaEuG3iO0wXyQk"]))]
+    registration_token: &'w str,
 }
 
-#[derive(Serialize)]
-struct Whoami<'w> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Workers")]
+struct WorkersBody<'w> {
+    workers: Vec<WorkerBody<'w>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Whoami")]
+struct WhoamiBody<'w> {
+    #[schemars(with = "schemas::WorkerId")]
     worker_id: &'w str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "schemas::DisplayName")]
     name: Option<&'w str>,
 }
 
-impl<'w> Answer<'w> {
-    fn of(worker: &'w Worker, token: Option<&'w Secret>) -> Self {
+impl<'w> From<&'w Worker> for WorkerBody<'w> {
+    fn from(worker: &'w Worker) -> Self {
         Self {
             worker_id: worker.id.as_str(),
             name: worker.name.as_ref().map(DisplayName::as_str),
@@ -62,77 +86,204 @@ impl<'w> Answer<'w> {
             registered_at: worker.registered_at.to_string(),
             registered_by: worker.registered_by.as_str(),
             labels: worker.labels.as_ref().map(Labels::as_map),
-            registration_token: token.map(Secret::expose),
         }
     }
 }
 
-pub(super) async fn register(asked: &Asked<'_>, body: Body) -> Result<Response, Problem> {
-    let new: New = body::read(&asked.parts.headers, body).await?;
-    let labels = new.labels.map(|texts| Labels::from(texts.0));
-    let now = asked.now()?;
-    let worker = Worker::new(
-        WorkerId::mint(),
-        asked.experiment.id.clone(),
-        now,
-        asked.principal.id(),
-    )
-    .with_name(name_of(new.name)?)
-    .with_labels(labels);
-    let issued = asked.identities.issue(worker.id).await?;
-    let written = asked.identities().register_worker(&worker, &issued.hash);
-    written.await?;
-    let answer = Answer::of(&worker, Some(&issued.token));
-    Ok(json::respond(StatusCode::OK, &answer))
+impl<'w> RegisteredBody<'w> {
+    fn new(worker: &'w Worker, token: &'w Secret) -> Self {
+        Self {
+            worker: worker.into(),
+            registration_token: token.expose(),
+        }
+    }
 }
 
-pub(super) async fn list(asked: &Asked<'_>) -> Result<Response, Problem> {
-    let home = &asked.experiment.id;
-    let workers = match filter(asked)? {
-        Filter::All => asked.identities().workers(home, None).await?,
-        Filter::Named(name) => asked.identities().workers(home, Some(&name)).await?,
-        Filter::Nothing => Vec::new(),
+pub(crate) struct RegisterWorker;
+
+impl RegisterWorker {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "registerWorker",
+        method: Method::POST,
+        path: "/v0/experiments/{E}/workers",
+        access: Access::Admin,
+        needs_identities: true,
+        docs: Docs {
+            tag: "workers",
+            summary: "Register a worker",
+            clauses: &["W-1", "I-1", "N-1", "N-2", "N-3", "J-1", "A-7"],
+            content: Some(RequestContent::optional_json::<NewWorker>()),
+            answers: &[Answer::json::<RegisteredBody<'static>>(
+                200,
+                "The worker with its token, which is returned only once.",
+            )
+            .with_links(Links {
+                member: "worker_id",
+                parameter: "W",
+                operations: &["readWorker", "reissueCredential"],
+            })],
+            problems: WRITE_PROBLEMS,
+            ..Docs::EMPTY
+        },
     };
-    let workers = workers.iter().map(|worker| Answer::of(worker, None));
-    let answer = List {
-        workers: workers.collect(),
+
+    pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
+        let (request, new): (_, NewWorker) = IdentityRequest::with_json(request).await?;
+        let worker = Worker::new(
+            WorkerId::mint(),
+            request.experiment.id.clone(),
+            request.now()?,
+            request.principal.id(),
+        )
+        .with_name(parse_name(new.name)?)
+        .with_labels(new.labels.map(|labels| Labels::from(labels.0)));
+        let issued = request.authenticator.issue(worker.id).await?;
+        let identities = request.identities();
+        identities.register_worker(&worker, &issued.hash).await?;
+        let body = RegisteredBody::new(&worker, &issued.token);
+        Ok(response::json(StatusCode::OK, &body))
+    }
+}
+
+pub(crate) struct ListWorkers;
+
+impl ListWorkers {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "listWorkers",
+        method: Method::GET,
+        path: "/v0/experiments/{E}/workers",
+        access: Access::Any,
+        needs_identities: true,
+        docs: Docs {
+            tag: "workers",
+            summary: "List workers",
+            clauses: &["W-2", "W-4"],
+            parameters: &[&parameters::NAME],
+            answers: &[Answer::json::<WorkersBody<'static>>(200, "The workers.")],
+            ..Docs::EMPTY
+        },
     };
-    Ok(json::respond(StatusCode::OK, &answer))
+
+    pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
+        let request = IdentityRequest::new(request)?;
+        let (identities, experiment) = (request.identities(), &request.experiment.id);
+        let workers = match request.filter()? {
+            Filter::All => identities.workers(experiment, None).await?,
+            Filter::Named(name) => identities.workers(experiment, Some(&name)).await?,
+            Filter::Nothing => Vec::new(),
+        };
+        let workers = workers.iter().map(WorkerBody::from).collect();
+        Ok(response::json(StatusCode::OK, &WorkersBody { workers }))
+    }
 }
 
-pub(super) async fn read(asked: &Asked<'_>, ids: Ids) -> Result<Response, Problem> {
-    let id = ids.worker.ok_or_else(no_worker)?;
-    let worker = find(asked, id).await?;
-    Ok(json::respond(StatusCode::OK, &Answer::of(&worker, None)))
-}
+pub(crate) struct ReadWorker;
 
-pub(super) async fn reissue(asked: &Asked<'_>, ids: Ids) -> Result<Response, Problem> {
-    let id = ids.worker.ok_or_else(no_worker)?;
-    // A worker never changes but for its credential, so what is read before is true after.
-    let worker = find(asked, id).await?;
-    let issued = asked.identities.issue(id).await?;
-    let home = &asked.experiment.id;
-    let replaced = asked
-        .identities()
-        .replace_credential(home, id, &issued.hash);
-    replaced.await?;
-    let answer = Answer::of(&worker, Some(&issued.token));
-    Ok(json::respond(StatusCode::OK, &answer))
-}
-
-pub(super) async fn whoami(asked: &Asked<'_>) -> Result<Response, Problem> {
-    let PrincipalId::Worker(id) = asked.principal.id() else {
-        return Err(no_worker());
+impl ReadWorker {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "readWorker",
+        method: Method::GET,
+        path: "/v0/experiments/{E}/workers/{W}",
+        access: Access::Any,
+        needs_identities: true,
+        docs: Docs {
+            tag: "workers",
+            summary: "Read a worker",
+            clauses: &["W-3", "W-4", "I-2"],
+            answers: &[Answer::json::<WorkerBody<'static>>(200, "The worker.")],
+            ..Docs::EMPTY
+        },
     };
-    let worker = find(asked, id).await?;
-    let answer = Whoami {
-        worker_id: worker.id.as_str(),
-        name: worker.name.as_ref().map(DisplayName::as_str),
-    };
-    Ok(json::respond(StatusCode::OK, &answer))
+
+    pub(crate) async fn handle(
+        request: AuthorizedRequest<'_>,
+        worker: WorkerId,
+    ) -> Result<Response, Problem> {
+        let request = IdentityRequest::new(request)?;
+        let worker = find(&request, worker).await?;
+        Ok(response::json(StatusCode::OK, &WorkerBody::from(&worker)))
+    }
 }
 
-async fn find(asked: &Asked<'_>, id: WorkerId) -> Result<Worker, Problem> {
-    let found = asked.identities().worker(&asked.experiment.id, id);
-    found.await?.ok_or_else(no_worker)
+pub(crate) struct ReissueCredential;
+
+impl ReissueCredential {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "reissueCredential",
+        method: Method::POST,
+        path: "/v0/experiments/{E}/workers/{W}/reissue-credential",
+        access: Access::Admin,
+        needs_identities: true,
+        docs: Docs {
+            tag: "workers",
+            summary: "Give a worker a new token",
+            clauses: &["W-5", "I-2", "J-2", "A-7"],
+            answers: &[Answer::json::<RegisteredBody<'static>>(
+                200,
+                "The worker with its new token, which is returned only once.",
+            )],
+            problems: &[507],
+            ..Docs::EMPTY
+        },
+    };
+
+    pub(crate) async fn handle(
+        request: AuthorizedRequest<'_>,
+        worker: WorkerId,
+    ) -> Result<Response, Problem> {
+        let request = IdentityRequest::new(request)?;
+        // Only the credential of a worker ever changes, so the row can be read before the write.
+        let worker = find(&request, worker).await?;
+        let issued = request.authenticator.issue(worker.id).await?;
+        let identities = request.identities();
+        identities
+            .replace_credential(&request.experiment.id, worker.id, &issued.hash)
+            .await?;
+        let body = RegisteredBody::new(&worker, &issued.token);
+        Ok(response::json(StatusCode::OK, &body))
+    }
+}
+
+pub(crate) struct Whoami;
+
+impl Whoami {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "whoami",
+        method: Method::GET,
+        path: "/v0/experiments/{E}/whoami",
+        access: Access::Worker,
+        needs_identities: true,
+        docs: Docs {
+            tag: "workers",
+            summary: "Read one's own id and name",
+            clauses: &["W-6"],
+            answers: &[Answer::json::<WhoamiBody<'static>>(
+                200,
+                "The worker that sent the request.",
+            )],
+            ..Docs::EMPTY
+        },
+    };
+
+    pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
+        let request = IdentityRequest::new(request)?;
+        let PrincipalId::Worker(id) = request.principal.id() else {
+            return Err(no_such_worker());
+        };
+        let worker = find(&request, id).await?;
+        let body = WhoamiBody {
+            worker_id: worker.id.as_str(),
+            name: worker.name.as_ref().map(DisplayName::as_str),
+        };
+        Ok(response::json(StatusCode::OK, &body))
+    }
+}
+
+async fn find(request: &IdentityRequest<'_>, id: WorkerId) -> Result<Worker, Problem> {
+    let worker = request.identities().worker(&request.experiment.id, id);
+    worker.await?.ok_or_else(no_such_worker)
+}
+
+fn no_such_worker() -> Problem {
+    Problem::new(ProblemType::NotFound, "there is no such worker")
 }

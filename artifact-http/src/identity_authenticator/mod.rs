@@ -1,6 +1,6 @@
 //! Workers by their registration tokens, and the administrator by its own.
 
-mod generations;
+mod two_generation_set;
 mod hashing;
 mod verifier;
 

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::generations::{Generations, Key};
+use super::two_generation_set::{Key, TwoGenerationSet};
 use super::hashing;
 use crate::authenticate::AuthenticateError;
 use crate::credential::Secret;
@@ -28,8 +28,8 @@ pub(super) struct Verifier {
     key: [u8; 32],
     /// What the secret of a worker that is not there is compared with. Nobody has its secret.
     nobody: CredentialHash,
-    right: Generations,
-    wrong: Generations,
+    right: TwoGenerationSet,
+    wrong: TwoGenerationSet,
     /// What is being computed, so that many requests with one credential compute it once.
     running: Mutex<HashMap<Key, Arc<OnceCell<bool>>>>,
     places: Arc<Semaphore>,
@@ -48,8 +48,8 @@ impl Verifier {
         Self {
             key: random::bytes(),
             nobody,
-            right: Generations::new(RIGHT),
-            wrong: Generations::new(WRONG),
+            right: TwoGenerationSet::new(RIGHT),
+            wrong: TwoGenerationSet::new(WRONG),
             running: Mutex::default(),
             places: Arc::new(Semaphore::new(WAITING + cores)),
             cores: Arc::new(Semaphore::new(cores)),

@@ -1,79 +1,219 @@
 //! Parameters of paths, queries and headers.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::reference;
+use super::document::{Generators, reference};
+use super::docs::SchemaOf;
+use super::schemas::{self, ExperimentName};
+use schemars::SchemaGenerator;
 
-/// Those of every operation on this path under an experiment.
+/// A parameter of the document's components.
+#[derive(Debug)]
+pub(crate) struct Parameter {
+    /// The name among the components.
+    key: &'static str,
+    name: &'static str,
+    place: Place,
+    required: bool,
+    description: &'static str,
+    schema: SchemaOf,
+    example: &'static str,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Path,
+    Query,
+    Header,
+}
+
+const ETAG: &str = "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"";
+const DIGEST: &str = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
+
+const fn header(
+    key: &'static str,
+    name: &'static str,
+    example: &'static str,
+    description: &'static str,
+) -> Parameter {
+    Parameter {
+        key,
+        name,
+        place: Place::Header,
+        required: false,
+        description,
+        schema: SchemaGenerator::subschema_for::<String>,
+        example,
+    }
+}
+
+const fn query(
+    key: &'static str,
+    name: &'static str,
+    example: &'static str,
+    description: &'static str,
+) -> Parameter {
+    Parameter {
+        place: Place::Query,
+        ..header(key, name, example, description)
+    }
+}
+
+const fn path(
+    name: &'static str,
+    schema: SchemaOf,
+    example: &'static str,
+    description: &'static str,
+) -> Parameter {
+    Parameter {
+        place: Place::Path,
+        required: true,
+        schema,
+        ..header(name, name, example, description)
+    }
+}
+
+static EXPERIMENT: Parameter = path(
+    "E",
+    SchemaGenerator::subschema_for::<ExperimentName>,
+    "default",
+    "The experiment, an opaque name.",
+);
+static WORKER: Parameter = path(
+    "W",
+    SchemaGenerator::subschema_for::<schemas::WorkerId>,
+    schemas::WORKER,
+    "A worker's id.",
+);
+static GROUP: Parameter = path(
+    "G",
+    SchemaGenerator::subschema_for::<schemas::GroupId>,
+    schemas::GROUP,
+    "A group's id.",
+);
+static MEMBER: Parameter = path(
+    "M",
+    SchemaGenerator::subschema_for::<schemas::MemberId>,
+    schemas::WORKER,
+    "The id of a worker or of a group. It need not exist.",
+);
+static EXPERIMENT_HEADER: Parameter = Parameter {
+    required: true,
+    schema: SchemaGenerator::subschema_for::<ExperimentName>,
+    ..header(
+        "ExperimentHeader",
+        "X-Eden-Experiment-Id",
+        "default",
+        "The path's experiment again, byte for byte (E-1).",
+    )
+};
+static REQUEST_ID: Parameter = header(
+    "RequestId",
+    "X-Request-Id",
+    "7f3c1a9e",
+    "An id for the log, of 1 to 128 of `A-Z a-z 0-9 - . _ ~`. The response repeats it; any other text is replaced by a fresh id (C-8).",
+);
+pub(crate) static NAME: Parameter = query(
+    "Name",
+    "name",
+    "builder",
+    "Returns only those with exactly this display name.",
+);
+pub(crate) static URI: Parameter = Parameter {
+    required: true,
+    ..query(
+        "Uri",
+        "uri",
+        schemas::URI,
+        "The URI of a deposit, whole and percent-encoded (F-1). Clients never parse it.",
+    )
+};
+pub(crate) static RANGE: Parameter = header(
+    "Range",
+    "Range",
+    "bytes=0-1023",
+    "One range of `bytes`; any other value is ignored (F-12).",
+);
+pub(crate) static IF_MATCH: Parameter = header(
+    "IfMatch",
+    "If-Match",
+    ETAG,
+    "412 unless it lists the artifact, by strong comparison (F-10).",
+);
+pub(crate) static IF_NONE_MATCH: Parameter = header(
+    "IfNoneMatch",
+    "If-None-Match",
+    ETAG,
+    "304 if it lists the artifact (F-10).",
+);
+pub(crate) static IF_RANGE: Parameter = header(
+    "IfRange",
+    "If-Range",
+    ETAG,
+    "`Range` is ignored unless this names the artifact (F-10).",
+);
+pub(crate) static CONTENT_DIGEST: Parameter = header(
+    "ContentDigest",
+    "Content-Digest",
+    DIGEST,
+    "RFC 9530, of the content; verified (D-12).",
+);
+pub(crate) static REPR_DIGEST: Parameter = header(
+    "ReprDigest",
+    "Repr-Digest",
+    DIGEST,
+    "RFC 9530; here it means the same as Content-Digest (D-12).",
+);
+
+static ALL: [&Parameter; 14] = [
+    &EXPERIMENT,
+    &WORKER,
+    &GROUP,
+    &MEMBER,
+    &EXPERIMENT_HEADER,
+    &REQUEST_ID,
+    &NAME,
+    &URI,
+    &RANGE,
+    &IF_MATCH,
+    &IF_NONE_MATCH,
+    &IF_RANGE,
+    &CONTENT_DIGEST,
+    &REPR_DIGEST,
+];
+
+/// References the parameters of every operation on a path.
 pub(super) fn of_path(path: &str) -> Value {
-    let names = ["E", "ExperimentHeader", "RequestId"];
-    let ids = ["W", "G", "M"]
+    let in_path = [&WORKER, &GROUP, &MEMBER]
         .into_iter()
-        .filter(|id| path.contains(&format!("{{{id}}}")));
-    let all = names.into_iter().chain(ids);
-    all.map(|name| reference("parameters", name)).collect()
+        .filter(|id| path.contains(&format!("{{{}}}", id.name)));
+    let all = [&EXPERIMENT, &EXPERIMENT_HEADER, &REQUEST_ID];
+    all.into_iter().chain(in_path).map(Parameter::reference).collect()
 }
 
-fn in_path(name: &str, schema: &Value, example: &str, what: &str) -> Value {
-    json!({
-        "name": name, "in": "path", "required": true, "description": what, "schema": schema, "example": example,
-    })
+/// Returns the parameters for the document's components.
+pub(super) fn components(generators: &mut Generators) -> Value {
+    let all = ALL.iter().map(|parameter| {
+        let schema = (parameter.schema)(&mut generators.requests);
+        let component = json!({
+            "name": parameter.name,
+            "in": match parameter.place {
+                Place::Path => "path",
+                Place::Query => "query",
+                Place::Header => "header",
+            },
+            "required": parameter.required,
+            "description": parameter.description,
+            "schema": schema,
+            "example": parameter.example,
+        });
+        (parameter.key.to_owned(), component)
+    });
+    Value::Object(all.collect::<Map<_, _>>())
 }
 
-fn in_header(name: &str, example: &str, what: &str) -> Value {
-    json!({
-        "name": name, "in": "header", "required": false, "description": what,
-        "schema": { "type": "string" }, "example": example,
-    })
-}
-
-pub(super) fn components() -> Value {
-    let etag = "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"";
-    let digest = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
-    json!({
-        "E": in_path(
-            "E",
-            &json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
-            "default",
-            "The experiment, an opaque name.",
-        ),
-        "W": in_path("W", &reference("schemas", "WorkerId"), super::schemas::WORKER, "A worker's id."),
-        "G": in_path("G", &reference("schemas", "GroupId"), super::schemas::GROUP, "A group's id."),
-        "M": in_path(
-            "M",
-            &reference("schemas", "MemberId"),
-            super::schemas::WORKER,
-            "The id of a worker or of a group. It need not exist.",
-        ),
-        "ExperimentHeader": {
-            "name": "X-Eden-Experiment-Id", "in": "header", "required": true,
-            "description": "The path's experiment once more, byte for byte (E-1).",
-            "schema": { "type": "string", "minLength": 1, "maxLength": 128 },
-            "example": "default",
-        },
-        "RequestId": {
-            "name": "X-Request-Id", "in": "header", "required": false,
-            "description": "An id for the log, of 1 to 128 of `A-Z a-z 0-9 - . _ ~`. It comes back; a fresh one does where this is another text (C-8).",
-            "schema": { "type": "string" },
-            "example": "7f3c1a9e",
-        },
-        "Name": {
-            "name": "name", "in": "query", "required": false,
-            "description": "Only those of exactly this display name, letter for letter.",
-            "schema": { "type": "string" },
-            "example": "builder",
-        },
-        "Uri": {
-            "name": "uri", "in": "query", "required": true,
-            "description": "The URI of a deposit, whole and percent-encoded (F-1). It is never taken apart by clients.",
-            "schema": { "type": "string" },
-            "example": super::schemas::URI,
-        },
-        "Range": in_header("Range", "bytes=0-1023", "One range of `bytes`; others are ignored (F-12)."),
-        "IfMatch": in_header("If-Match", etag, "412 where the artifact is none of these, by strong comparison (F-10)."),
-        "IfNoneMatch": in_header("If-None-Match", etag, "304 where the artifact is one of these (F-10)."),
-        "IfRange": in_header("If-Range", etag, "`Range` counts only where the artifact is this one (F-10)."),
-        "ContentDigest": in_header("Content-Digest", digest, "RFC 9530, of the content; verified (D-12)."),
-        "ReprDigest": in_header("Repr-Digest", digest, "RFC 9530; the same as Content-Digest here (D-12)."),
-    })
+impl Parameter {
+    pub(super) fn reference(&self) -> Value {
+        reference("parameters", self.key)
+    }
 }

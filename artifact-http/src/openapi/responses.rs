@@ -1,166 +1,110 @@
-//! Answers: their fields, and every refusal.
+//! Problems by status, and the header fields of responses.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::reference;
+use super::document::{Generators, reference};
+use crate::problem::{self, ProblemBody, ProblemType};
 
-/// The statuses that every operation under an experiment can answer.
+/// The problems of every endpoint under an experiment.
 pub(super) const COMMON: [u16; 10] = [400, 401, 403, 404, 405, 408, 414, 431, 500, 503];
-/// Those that an operation can answer which needs no credential.
-pub(super) const OUTSIDE: [u16; 6] = [400, 405, 408, 414, 431, 503];
-/// Those that only some operations answer.
-const OTHERS: [u16; 8] = [409, 412, 413, 415, 416, 422, 429, 507];
+/// The problems of an endpoint that needs no credential.
+pub(super) const WITHOUT_CREDENTIAL: [u16; 6] = [400, 405, 408, 414, 431, 503];
 
-/// The name of a refusal among the components.
-pub(super) fn name(status: u16) -> String {
-    format!("Problem{status}")
+/// A status, what it means, the header field that it always has, and an example: type and detail.
+type Row = (
+    u16,
+    &'static str,
+    Option<&'static str>,
+    Option<(ProblemType, &'static str)>,
+);
+
+#[rustfmt::skip]
+const PROBLEMS: [Row; 18] = [
+    (400, "The experiment header differs from the path's experiment (E-1), there are two credentials (A-3), or the body, a parameter or the form is malformed or missing.", None, Some((ProblemType::BadRequest, "the body must be multipart/form-data with a boundary"))),
+    (401, "The request has no valid credential (A-2).", Some("WWW-Authenticate"), Some((ProblemType::Unauthorized, "a valid credential is needed: Authorization: Bearer <principal>:<secret>"))),
+    (403, "The credential is valid, but does not allow this.", None, Some((ProblemType::Forbidden, "this credential does not allow the operation"))),
+    (404, "The path, artifact, worker or group does not exist.", None, Some((ProblemType::NotFound, "there is no such path"))),
+    (405, "The path does not support the method (C-5).", Some("Allow"), None),
+    (408, "The request did not arrive in time.", None, None),
+    (409, "The name is reserved (N-3), the change would make a cycle (G-5), or the id is in use.", None, Some((ProblemType::ReservedIdentifier, "the name is reserved"))),
+    (412, "The artifact is not one that If-Match names (F-10).", None, None),
+    (413, "The content is larger than the server accepts (D-5).", None, Some((ProblemType::PayloadTooLarge, "an artifact has at most 104857600 bytes here"))),
+    (414, "The path and query are too long.", None, None),
+    (415, "The media type or content coding is not supported (D-4).", None, None),
+    (416, "The range contains no byte of the artifact (F-12).", Some("Content-Range"), None),
+    (422, "The display name does not follow its grammar (N-1).", None, Some((ProblemType::InvalidName, "the name is not in normalization form C"))),
+    (429, "The principal has too many concurrent deposits (D-13).", Some("Retry-After"), None),
+    (431, "The header is too long.", None, None),
+    (500, "The server has a fault.", None, None),
+    (503, "The server cannot do this now; try again (P-4).", Some("Retry-After"), None),
+    (507, "The server is out of space.", None, None),
+];
+
+/// Returns a reference to the problem of a status.
+pub(super) fn problem(status: u16) -> Value {
+    reference("responses", &format!("Problem{status}"))
 }
 
-/// What a refusal of this status is, and the fields that it always has.
-fn refusal(status: u16) -> (&'static str, &'static [&'static str]) {
-    match status {
-        400 => (
-            "The experiment header is not the path's experiment (E-1), a credential stands there twice (A-3), or body, parameter or form is malformed or missing.",
-            &[],
-        ),
-        401 => ("No valid credential (A-2).", &["WWW-Authenticate"]),
-        403 => ("A valid credential that may not do this here.", &[]),
-        404 => ("There is no such path, artifact, worker or group.", &[]),
-        405 => ("This path has other methods (C-5).", &["Allow"]),
-        408 => ("The request did not come in time.", &[]),
-        409 => (
-            "The name is reserved (N-3), the change would make a cycle (G-5), or the id is taken.",
-            &[],
-        ),
-        412 => (
-            "The artifact is not the one that If-Match names (F-10).",
-            &[],
-        ),
-        413 => ("Larger than is taken (D-5).", &[]),
-        414 => ("Path and query are too long.", &[]),
-        415 => (
-            "A media type or a content coding that is not taken (D-4).",
-            &[],
-        ),
-        416 => (
-            "The range holds no byte of the artifact (F-12).",
-            &["Content-Range"],
-        ),
-        422 => ("A display name outside its grammar (N-1).", &[]),
-        429 => (
-            "This principal has as many deposits under way as one may have (D-13).",
-            &["Retry-After"],
-        ),
-        431 => ("The header is too long.", &[]),
-        500 => ("A fault of the server.", &[]),
-        503 => ("Not now; try again (P-4).", &["Retry-After"]),
-        507 => ("The server has no room.", &[]),
-        other => unreachable!("{other} is in no list of refusals"),
-    }
-}
-
-pub(super) fn components() -> Value {
-    let mut responses = Map::new();
-    for status in COMMON.into_iter().chain(OTHERS) {
-        let (what, fields) = refusal(status);
-        let title = StatusCode::from_u16(status)
-            .ok()
-            .and_then(|code| code.canonical_reason());
-        let content = json!({
-            "schema": reference("schemas", "Problem"),
-            "example": example(status, title.unwrap_or("Error")),
+/// Returns the problems for the document's components.
+pub(super) fn components(generators: &mut Generators) -> Value {
+    let schema = generators.answers.subschema_for::<ProblemBody<'static>>();
+    let all = PROBLEMS.iter().map(|(status, description, header, example)| {
+        let title = StatusCode::from_u16(*status).ok();
+        let title = title.and_then(|status| status.canonical_reason());
+        let (kind, detail) = example.map_or(
+            ("about:blank", "what is wrong with the request"),
+            |(kind, detail)| (kind.uri(), detail),
+        );
+        let example = json!({
+            "type": kind,
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "instance": "http://127.0.0.1:8080/v0/experiments/default/artifacts",
         });
-        let response = json!({
-            "description": what,
-            "headers": with_request_id(fields),
-            "content": { "application/problem+json; charset=utf-8": content },
+        let component = json!({
+            "description": description,
+            "headers": header_references(header.as_slice()),
+            "content": { problem::MEDIA_TYPE: { "schema": schema, "example": example } },
         });
-        responses.insert(name(status), response);
-    }
-    Value::Object(responses)
+        (format!("Problem{status}"), component)
+    });
+    Value::Object(all.collect::<Map<_, _>>())
 }
 
-/// These fields, and the one that every answer may have.
-pub(super) fn with_request_id(names: &[&str]) -> Value {
+/// References these header fields, and the one that every response may have.
+pub(super) fn header_references(names: &[&str]) -> Value {
     let all = names.iter().chain(&["X-Request-Id"]);
-    let fields: Map<_, _> = all
-        .map(|name| ((*name).to_owned(), reference("headers", name)))
-        .collect();
-    Value::Object(fields)
+    let all = all.map(|name| ((*name).to_owned(), reference("headers", name)));
+    Value::Object(all.collect::<Map<_, _>>())
 }
 
-/// A problem of this status, such as it comes.
-fn example(status: u16, title: &str) -> Value {
-    let (kind, detail) = match status {
-        400 => (
-            "eden://error/bad-request",
-            "the body must be multipart/form-data with a boundary",
-        ),
-        401 => (
-            "eden://error/unauthorized",
-            "a valid credential is needed: Authorization: Bearer <principal>:<secret>",
-        ),
-        403 => (
-            "eden://error/forbidden",
-            "this credential may not do this here",
-        ),
-        404 => ("eden://error/not-found", "there is nothing at this path"),
-        409 => ("eden://error/reserved-identifier", "this name is reserved"),
-        413 => (
-            "eden://error/payload-too-large",
-            "an artifact has at most 104857600 bytes here",
-        ),
-        422 => (
-            "eden://error/invalid-name",
-            "the name is not in normalization form C",
-        ),
-        _ => ("about:blank", "what was wrong with it"),
+/// Returns the header fields for the document's components.
+pub(super) fn headers() -> Value {
+    let always = |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
+    let constant = |description, value: &str| always(description, json!({ "const": value }));
+    let pattern = |description, pattern: &str| {
+        always(description, json!({ "type": "string", "pattern": pattern }))
     };
     json!({
-        "type": kind, "title": title, "status": status, "detail": detail,
-        "instance": "http://127.0.0.1:8080/v0/experiments/default/artifacts",
-    })
-}
-
-/// A field that is always there, with this value or one like it.
-fn always(what: &str, schema: &Value) -> Value {
-    json!({ "description": what, "required": true, "schema": schema })
-}
-
-pub(super) fn headers() -> Value {
-    let text = json!({ "type": "string" });
-    let constant = |value: &str| json!({ "const": value });
-    json!({
         "X-Request-Id": {
-            "description": "The request's own id, or a fresh one; of `artifact serve` (C-8).",
-            "required": false, "schema": text,
+            "description": "The request's own id, or a fresh one; from `artifact serve` (C-8).",
+            "required": false,
+            "schema": { "type": "string" },
         },
-        "WWW-Authenticate": always("How to authenticate.", &constant("Bearer")),
-        "Allow": always("The methods of this path.", &text),
-        "Retry-After": always("In how many seconds to try again.", &json!({ "type": "string", "pattern": "^[0-9]+$" })),
-        "Content-Range": always("Which bytes, of how many.", &json!({ "type": "string", "pattern": "^bytes ([0-9]+-[0-9]+|\\*)/[0-9]+$" })),
-        "Content-Disposition": always("`attachment`, with the recorded file name (F-7).", &json!({ "type": "string", "pattern": "^attachment" })),
-        "X-Content-Type-Options": always("No guessing (F-8).", &constant("nosniff")),
-        "Content-Security-Policy": always("Nothing runs (F-8).", &constant("default-src 'none'; sandbox")),
-        "Cross-Origin-Resource-Policy": always("Not for other sites (F-8).", &constant("same-origin")),
-        "Cache-Control": always("Not kept by caches (F-8).", &constant("private, no-store")),
-        "Vary": always("Another principal, another answer (F-8).", &constant("Authorization")),
-        "Accept-Ranges": always("Ranges are answered (F-12).", &constant("bytes")),
-        "ETag": always("The SHA-256 of the artifact (F-9).", &json!({ "type": "string", "pattern": "^\"[0-9a-f]{64}\"$" })),
-        "Repr-Digest": always("RFC 9530, of the whole artifact (F-9).", &json!({ "type": "string", "pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$" })),
+        "WWW-Authenticate": constant("How to authenticate.", "Bearer"),
+        "Allow": always("The methods of the path.", json!({ "type": "string" })),
+        "Retry-After": pattern("The number of seconds after which to try again.", "^[0-9]+$"),
+        "Content-Range": pattern("The positions of the range, and the size of the artifact.", r"^bytes ([0-9]+-[0-9]+|\*)/[0-9]+$"),
+        "Content-Disposition": pattern("`attachment`, with the recorded file name (F-7).", "^attachment"),
+        "X-Content-Type-Options": constant("Disables content sniffing (F-8).", "nosniff"),
+        "Content-Security-Policy": constant("Disables scripts and embedding (F-8).", "default-src 'none'; sandbox"),
+        "Cross-Origin-Resource-Policy": constant("Keeps the response from other sites (F-8).", "same-origin"),
+        "Cache-Control": constant("Keeps the response out of caches (F-8).", "private, no-store"),
+        "Vary": constant("The response depends on the principal (F-8).", "Authorization"),
+        "Accept-Ranges": constant("Ranges are supported (F-12).", "bytes"),
+        "ETag": pattern("The SHA-256 of the artifact (F-9).", "^\"[0-9a-f]{64}\"$"),
+        "Repr-Digest": pattern("RFC 9530, of the whole artifact (F-9).", "^sha-256=:[A-Za-z0-9+/]{43}=:$"),
     })
 }
-
-/// The fields of every answer that holds bytes of an artifact.
-pub(super) const DELIVERY: [&str; 9] = [
-    "Content-Disposition",
-    "X-Content-Type-Options",
-    "Content-Security-Policy",
-    "Cross-Origin-Resource-Policy",
-    "Cache-Control",
-    "Vary",
-    "Accept-Ranges",
-    "ETag",
-    "Repr-Digest",
-];

@@ -11,12 +11,12 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use crate::problem::{Problem, Type};
+use crate::problem::{Problem, ProblemType};
 
-/// The most bytes of a body. A group of 10,000 members fits.
+/// The greatest size of a body, in bytes. A group of 10,000 members fits.
 const LIMIT: usize = 1 << 20;
 
-/// Reads a body: one JSON object, and nothing but that. An empty body is an object without members.
+/// Reads a body that is exactly one JSON object. An empty body counts as an empty object.
 pub(super) async fn read<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
@@ -25,12 +25,12 @@ pub(super) async fn read<T: DeserializeOwned>(
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
             return Err(Problem::new(
-                Type::PayloadTooLarge,
-                format!("a body of JSON has at most {LIMIT} bytes"),
+                ProblemType::PayloadTooLarge,
+                format!("a JSON body has at most {LIMIT} bytes"),
             ));
         }
         Err(error) => {
-            return Err(Problem::bad_request("the body broke off").with_source(error));
+            return Err(Problem::bad_request("the body was cut short").with_source(error));
         }
     };
     if bytes.is_empty() {
@@ -39,7 +39,7 @@ pub(super) async fn read<T: DeserializeOwned>(
     if !is_json(headers) {
         return Err(Problem::plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body is to be application/json",
+            "the body must be application/json",
         ));
     }
     parse(&bytes)
@@ -55,27 +55,27 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     // RFC 8259, section 8.1: JSON is UTF-8.
     let text = str::from_utf8(bytes)
-        .map_err(|_| Problem::bad_request("the body is to be JSON in UTF-8"))?;
-    // Structs are read from arrays too, which we do not want.
+        .map_err(|_| Problem::bad_request("the body must be JSON in UTF-8"))?;
+    // serde also reads structs from arrays, which the protocol does not allow.
     let object = text
         .trim_start_matches([' ', '\t', '\r', '\n'])
         .starts_with('{');
     if !object {
-        return Err(Problem::bad_request("the body is to be one JSON object"));
+        return Err(Problem::bad_request("the body must be one JSON object"));
     }
-    // What may hold a surrogate is read as bytes, and then control characters are let in too: so all
-    // of it is read for its grammar alone before.
+    // serde_json accepts control characters in strings that are read as bytes, as `Utf8Field` does.
+    // So the grammar of the whole text is checked first.
     let well_formed = serde_json::from_str::<IgnoredAny>(text);
-    let read = well_formed.and_then(|_| serde_json::from_str(text));
-    read.map_err(|error| {
-        let mut said = error.to_string();
-        // An unknown key stands in it, which may be as long as the body.
-        said.truncate(said.floor_char_boundary(200));
-        Problem::bad_request(format!("the body is not as it should be: {said}"))
+    let value = well_formed.and_then(|_| serde_json::from_str(text));
+    value.map_err(|error| {
+        let mut message = error.to_string();
+        // It may contain an unknown key, which may be as long as the body.
+        message.truncate(message.floor_char_boundary(200));
+        Problem::bad_request(format!("the body is invalid: {message}"))
     })
 }
 
-/// A field that may be left out, and may not be `null`.
+/// Reads a member that may be missing but must not be `null`.
 pub(super) fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -84,33 +84,33 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-/// An object of texts, in which no key stands twice.
+/// An object of strings without duplicate keys.
 #[derive(Debug)]
-pub(super) struct Texts(pub(super) BTreeMap<String, String>);
+pub(super) struct StringMap(pub(super) BTreeMap<String, String>);
 
-impl<'de> Deserialize<'de> for Texts {
+impl<'de> Deserialize<'de> for StringMap {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
+        struct MapVisitor;
 
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Texts;
+        impl<'de> Visitor<'de> for MapVisitor {
+            type Value = StringMap;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of strings")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
-                let mut texts = BTreeMap::new();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StringMap, A::Error> {
+                let mut strings = BTreeMap::new();
                 while let Some((key, value)) = map.next_entry()? {
-                    if texts.insert(key, value).is_some() {
-                        return Err(A::Error::custom("a key of an object stands twice"));
+                    if strings.insert(key, value).is_some() {
+                        return Err(A::Error::custom("an object has a duplicate key"));
                     }
                 }
-                Ok(Texts(texts))
+                Ok(StringMap(strings))
             }
         }
 
-        deserializer.deserialize_map(Pairs)
+        deserializer.deserialize_map(MapVisitor)
     }
 }
 

@@ -8,7 +8,7 @@ pub(super) type Key = [u8; 32];
 
 /// The keys that were asked for or put in last: at least the last `each`, and at most twice as many.
 #[derive(Debug)]
-pub(super) struct Generations {
+pub(super) struct TwoGenerationSet {
     each: usize,
     sets: Mutex<Sets>,
 }
@@ -19,7 +19,7 @@ struct Sets {
     old: HashSet<Key>,
 }
 
-impl Generations {
+impl TwoGenerationSet {
     pub(super) fn new(each: usize) -> Self {
         Self {
             each,
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_last_ones_are_kept_and_the_number_is_bounded() {
-        let set = Generations::new(100);
+        let set = TwoGenerationSet::new(100);
         for n in 0..10_000 {
             set.insert(key(n));
             let sets = set.sets();
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_stays() {
-        let set = Generations::new(10);
+        let set = TwoGenerationSet::new(10);
         set.insert(key(0));
         for n in 1..1_000 {
             set.insert(key(n));

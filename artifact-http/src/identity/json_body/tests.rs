@@ -1,41 +1,41 @@
-//! What is one JSON object of ours, and what is not.
+//! Which bodies are accepted.
 
 use axum::body::Body;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::{LIMIT, Texts, parse, present, read};
-use crate::identity::text::Text;
+use super::{LIMIT, StringMap, parse, present, read};
+use crate::identity::utf8_field::Utf8Field;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sample {
     #[serde(default, deserialize_with = "present")]
-    name: Option<Text>,
+    name: Option<Utf8Field>,
     #[serde(default, deserialize_with = "present")]
-    labels: Option<Texts>,
+    labels: Option<StringMap>,
     #[serde(default, deserialize_with = "present")]
     many: Option<Vec<String>>,
 }
 
 #[test]
-fn an_object_is_read() {
+fn objects_are_read() {
     let full =
         "\r\n\t {\"name\": \"a\", \"labels\": {\"k\": \"v\", \"\": \"\"}, \"many\": [\"x\"]} \n";
     let sample: Sample = parse(full.as_bytes()).unwrap();
-    assert_eq!(sample.name, Some(Text::Plain("a".to_owned())));
+    assert_eq!(sample.name, Some(Utf8Field::Valid("a".to_owned())));
     assert_eq!(sample.labels.unwrap().0.len(), 2);
     assert_eq!(sample.many.unwrap(), ["x"]);
     let empty: Sample = parse(b"{}").unwrap();
     assert!(empty.name.is_none() && empty.labels.is_none() && empty.many.is_none());
     let escaped: Sample = parse(br#"{"name": "\ud83e\udd80 \u0000"}"#).unwrap();
-    assert_eq!(escaped.name, Some(Text::Plain("\u{1f980} \0".to_owned())));
+    assert_eq!(escaped.name, Some(Utf8Field::Valid("\u{1f980} \0".to_owned())));
     let surrogate: Sample = parse(br#"{"name": "\ud800"}"#).unwrap();
-    assert_eq!(surrogate.name, Some(Text::Surrogate));
+    assert_eq!(surrogate.name, Some(Utf8Field::Surrogate));
 }
 
 #[test]
-fn what_is_not_exactly_that_is_refused() {
+fn anything_but_one_valid_object_is_refused() {
     let deep = format!(
         "{{\"many\": {}{}}}",
         "[".repeat(100_000),
@@ -88,8 +88,8 @@ fn what_is_not_exactly_that_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_is_bounded_and_json_by_name() {
-    let ask = async |content_type: Option<&str>, body: Vec<u8>| {
+async fn bodies_are_bounded_and_must_be_declared_as_json() {
+    let status = async |content_type: Option<&str>, body: Vec<u8>| {
         let mut headers = HeaderMap::new();
         if let Some(value) = content_type {
             headers.insert("content-type", value.parse().unwrap());
@@ -102,22 +102,22 @@ async fn a_body_is_bounded_and_json_by_name() {
         "Application/JSON; charset=utf-8",
         "application/json;x",
     ] {
-        assert_eq!(ask(Some(name), b"{}".to_vec()).await, 200, "{name}");
+        assert_eq!(status(Some(name), b"{}".to_vec()).await, 200, "{name}");
     }
-    assert_eq!(ask(None, b"{}".to_vec()).await, 200);
+    assert_eq!(status(None, b"{}".to_vec()).await, 200);
     for name in [
         "text/plain",
         "application/x-www-form-urlencoded",
         "application/jsonx",
         "",
     ] {
-        assert_eq!(ask(Some(name), b"{}".to_vec()).await, 415, "{name}");
-        // Without content there is nothing of that type.
-        assert_eq!(ask(Some(name), Vec::new()).await, 200, "{name}");
+        assert_eq!(status(Some(name), b"{}".to_vec()).await, 415, "{name}");
+        // The type of an empty body does not matter.
+        assert_eq!(status(Some(name), Vec::new()).await, 200, "{name}");
     }
     let mut exact = b"{}".to_vec();
     exact.resize(LIMIT, b' ');
-    assert_eq!(ask(None, exact.clone()).await, 200);
+    assert_eq!(status(None, exact.clone()).await, 200);
     exact.push(b' ');
-    assert_eq!(ask(None, exact).await, 413);
+    assert_eq!(status(None, exact).await, 413);
 }

@@ -1,0 +1,32 @@
+//! The body of a fetch.
+
+use std::error::Error;
+
+use artifact_backend::{ArtifactId, Download, ErrorKind};
+use axum::body::Body;
+use futures_util::TryStreamExt;
+
+/// The log's field `alarm` for a blob with other bytes than its row says. Operators alert on it.
+pub(crate) const CORRUPT_BLOB: &str = "corrupt-blob";
+
+/// The reason why a body ended early. The server closes the connection without completing the body.
+#[derive(Debug, thiserror::Error)]
+#[error("the artifact could not be read to its end")]
+struct Aborted;
+
+/// Streams a download to the client, and aborts the response if the store reports an error. The
+/// store counts and verifies the bytes and withholds the last chunk until they are known to be right,
+/// so no client can take an aborted response for the whole artifact.
+pub(crate) fn stream(download: Download, id: ArtifactId) -> Body {
+    Body::from_stream(download.map_err(move |error| {
+        // A disk or network that fails has lost no artifact; a blob with other bytes has.
+        let is_corrupt = error.kind() == ErrorKind::Corrupt;
+        tracing::error!(
+            alarm = is_corrupt.then_some(CORRUPT_BLOB),
+            %id,
+            error = &error as &dyn Error,
+            "reading an artifact failed while it was sent; the connection is closed"
+        );
+        Aborted
+    }))
+}

@@ -1,0 +1,78 @@
+//! An endpoint: its name, method, path, access rule and description.
+
+use artifact_store::PrincipalClass;
+use http::Method;
+
+use crate::openapi::Docs;
+
+/// The class of principals that may use an endpoint. Rules on single artifacts come after it.
+///
+/// The class is that of the credential: a worker in the group `admins` may read what administrators
+/// read, but its class is still worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Access {
+    /// Every valid credential.
+    Any,
+    /// Workers and the administrator.
+    WorkerOrAdmin,
+    /// Only the administrator.
+    Admin,
+    /// Only workers, not the administrator.
+    Worker,
+}
+
+impl Access {
+    pub(crate) fn allows(self, class: PrincipalClass) -> bool {
+        match self {
+            Self::Any | Self::WorkerOrAdmin => true,
+            Self::Admin => class == PrincipalClass::Admin,
+            Self::Worker => class == PrincipalClass::Worker,
+        }
+    }
+
+    /// The rule as a sentence of the OpenAPI document.
+    pub(crate) fn description(self) -> &'static str {
+        match self {
+            Self::Any => "For every valid credential of the experiment.",
+            Self::WorkerOrAdmin => "For workers and the administrator.",
+            Self::Admin => "Only for the administrator.",
+            Self::Worker => "Only for workers, not for the administrator.",
+        }
+    }
+}
+
+/// One operation of the protocol: a method on a path.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// The name in documents and generated clients: letters only, unique, never changed.
+    pub id: &'static str,
+    /// The method. An endpoint with `GET` answers `HEAD` too.
+    pub method: Method,
+    /// The template of the path, such as `/v0/experiments/{E}/workers/{W}`. `{E}` stands for an
+    /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    pub(crate) needs_identities: bool,
+    pub(crate) docs: Docs,
+}
+
+impl Endpoint {
+    /// Returns whether only a router
+    /// [with identities](crate::router_with_identities) has this endpoint.
+    pub fn needs_identities(&self) -> bool {
+        self.needs_identities
+    }
+
+    /// Whether a path has the form of the template. Ids are not checked.
+    pub(crate) fn has_path(&self, path: &str) -> bool {
+        let mut templates = self.path.split('/');
+        path.split('/').all(|segment| {
+            templates
+                .next()
+                .is_some_and(|template| template.starts_with('{') || template == segment)
+        }) && templates.next().is_none()
+    }
+}

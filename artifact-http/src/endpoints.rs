@@ -1,0 +1,132 @@
+//! The table of endpoints. The router dispatches by it; tests and documents are generated from it.
+
+use axum::response::Response;
+use http::header::ALLOW;
+use http::{HeaderValue, Method, StatusCode};
+
+use crate::deposit::Deposit;
+use crate::endpoint::Endpoint;
+use crate::experiment::ReadExperiment;
+use crate::fetch::Fetch;
+use crate::identity::{
+    AddMember, DeleteGroup, ListGroups, ListWorkers, ReadGroup, ReadWorker, RegisterGroup,
+    RegisterWorker, ReissueCredential, RemoveMember, Whoami,
+};
+use crate::problem::Problem;
+use crate::request::AuthenticatedRequest;
+use crate::route::Route;
+
+/// Turns one line per endpoint into the list of endpoints and the `match` that calls the handlers.
+/// An operation is a type with the constant `ENDPOINT` and the function `handle`, which gets the
+/// authorized request and the ids of the route.
+macro_rules! endpoints {
+    ($($method:ident $route:ident $(($($id:ident),+))? => $operation:ty;)+) => {
+        /// Returns every endpoint under `/v0/`.
+        pub fn endpoints() -> &'static [&'static Endpoint] {
+            &[$(<$operation>::ENDPOINT),+]
+        }
+
+        /// Authorizes a request and calls the handler for its method and route.
+        pub(crate) async fn call(
+            request: AuthenticatedRequest<'_>,
+            route: Route,
+        ) -> Result<Response, Problem> {
+            // RFC 9110, section 9.3.2: HEAD is GET without the content.
+            let method = match request.parts.method {
+                Method::HEAD => Method::GET,
+                ref method => method.clone(),
+            };
+            match (method, route) {
+                $((Method::$method, Route::$route $(($($id),+))?) => {
+                    let request = request.authorize(<$operation>::ENDPOINT)?;
+                    <$operation>::handle(request $($(, $id)+)?).await
+                })+
+                _ => Err(method_not_allowed(&request)),
+            }
+        }
+    };
+}
+
+endpoints! {
+    GET Experiment => ReadExperiment;
+    POST Artifacts => Deposit;
+    GET Artifacts => Fetch;
+    GET Whoami => Whoami;
+    POST Workers => RegisterWorker;
+    GET Workers => ListWorkers;
+    GET Worker(worker) => ReadWorker;
+    POST WorkerCredential(worker) => ReissueCredential;
+    POST Groups => RegisterGroup;
+    GET Groups => ListGroups;
+    GET Group(group) => ReadGroup;
+    DELETE Group(group) => DeleteGroup;
+    POST Members(group) => AddMember;
+    DELETE Member(group, member) => RemoveMember;
+}
+
+/// 405 with the methods of the path, or 404 if this router has no endpoint there.
+fn method_not_allowed(request: &AuthenticatedRequest<'_>) -> Problem {
+    let allowed = allowed_methods(request.parts.uri.path(), request.service.identities.is_some());
+    if allowed.is_empty() {
+        return Problem::no_such_path();
+    }
+    let allowed = HeaderValue::from_str(&allowed).expect("method names are tokens");
+    Problem::plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path does not support the method; see the Allow header",
+    )
+    .with_header(ALLOW, allowed)
+}
+
+fn allowed_methods(path: &str, with_identities: bool) -> String {
+    let mut allowed = Vec::new();
+    for endpoint in endpoints() {
+        let served = with_identities || !endpoint.needs_identities;
+        if served && endpoint.has_path(path) {
+            allowed.push(endpoint.method.as_str());
+            if endpoint.method == Method::GET {
+                allowed.push(Method::HEAD.as_str());
+            }
+        }
+    }
+    allowed.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn endpoint_names_are_unique() {
+        let mut ids = HashSet::new();
+        for endpoint in endpoints() {
+            assert!(ids.insert(endpoint.id), "two endpoints are {}", endpoint.id);
+        }
+    }
+
+    #[test]
+    fn the_allow_header_lists_the_methods_of_the_path() {
+        let path = "/v0/experiments/e/groups/grp_0123456789abcdefghjkmnpqrs";
+        assert_eq!(allowed_methods(path, true), "GET, HEAD, DELETE");
+        assert_eq!(
+            allowed_methods("/v0/experiments/e/artifacts", true),
+            "POST, GET, HEAD"
+        );
+        assert_eq!(allowed_methods("/v0/experiments/e", false), "GET, HEAD");
+    }
+
+    #[test]
+    fn identity_paths_have_no_methods_without_identities() {
+        for endpoint in endpoints() {
+            let allowed = allowed_methods(endpoint.path, false);
+            assert_eq!(
+                allowed.is_empty(),
+                endpoint.needs_identities(),
+                "{}",
+                endpoint.path
+            );
+        }
+    }
+}

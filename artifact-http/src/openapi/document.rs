@@ -1,0 +1,198 @@
+//! Assembles the document.
+
+use http::Method;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::transform::RecursiveTransform;
+use schemars::Schema;
+use serde_json::{Map, Value, json};
+
+use super::docs::Docs;
+use super::{DOCS, PATH, parameters, responses};
+use crate::endpoint::Access;
+use crate::endpoints::endpoints;
+use crate::health;
+
+/// Collect the schemas. A member that may be missing is described differently for bodies that are
+/// read and bodies that are written.
+pub(super) struct Generators {
+    pub(super) requests: SchemaGenerator,
+    pub(super) answers: SchemaGenerator,
+}
+
+impl Generators {
+    fn new() -> Self {
+        let settings = || {
+            SchemaSettings::draft2020_12()
+                .with(|settings| settings.definitions_path = "/components/schemas".into())
+                .with_transform(RecursiveTransform(tidy))
+        };
+        Self {
+            requests: settings().for_deserialize().into_generator(),
+            answers: settings().for_serialize().into_generator(),
+        }
+    }
+
+    fn into_components(mut self) -> Value {
+        let mut schemas = self.requests.take_definitions(true);
+        schemas.extend(self.answers.take_definitions(true));
+        Value::Object(schemas)
+    }
+}
+
+/// Removes what describes Rust's types and not the protocol: widths of integers, and `null` as the
+/// default of a member that must not be `null`.
+fn tidy(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
+    let format = schema.get("format").and_then(Value::as_str);
+    if format.is_some_and(|format| format.starts_with("uint")) {
+        schema.remove("format");
+    }
+}
+
+pub(super) fn document(with_identities: bool) -> Value {
+    let mut generators = Generators::new();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "artifact",
+            "summary": "A blob store for files that must not change",
+            "description": "docs/http-api.md says in numbered clauses what clients may rely on; `x-clauses` names those of an operation. On every path under /v0/ the checks run in this order: credential (401), experiment header (400), path (404), method (405), class of principal (403), and then the operation's own.",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "tags": [
+            { "name": "artifacts", "description": "Deposit and fetch files." },
+            { "name": "workers", "description": "The principals that deposit and fetch." },
+            { "name": "groups", "description": "Sets of workers and groups; members of the group `admins` may read every artifact." },
+            { "name": "experiment", "description": "The tenant that everything else belongs to." },
+            { "name": "server", "description": "The server itself; needs no credential." },
+        ],
+        "security": [{ "principal": [] }],
+        "paths": paths(with_identities, &mut generators),
+        "components": {
+            "securitySchemes": {
+                "principal": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "<principal>:<secret>",
+                    "description": "`Authorization: Bearer <principal>:<secret>`, split at the first colon. The principal is `admin`, with the deployment's admin token, or a worker's id, with its registration token.",
+                },
+            },
+            "parameters": parameters::components(&mut generators),
+            "headers": responses::headers(),
+            "responses": responses::components(&mut generators),
+            "schemas": generators.into_components(),
+        },
+    })
+}
+
+fn paths(with_identities: bool, generators: &mut Generators) -> Value {
+    let mut paths = Map::new();
+    for endpoint in endpoints() {
+        if endpoint.needs_identities && !with_identities {
+            continue;
+        }
+        let path = paths
+            .entry(endpoint.path)
+            .or_insert_with(|| json!({ "parameters": parameters::of_path(endpoint.path) }));
+        let access = Some(endpoint.access);
+        let operation = operation(endpoint.id, access, &endpoint.docs, generators);
+        if endpoint.method == Method::GET {
+            path["head"] = head(&operation);
+        }
+        path[endpoint.method.as_str().to_ascii_lowercase()] = operation;
+    }
+    for (path, id, docs) in [
+        (health::PATH, "health", &health::DOCS),
+        (PATH, "describe", &DOCS),
+    ] {
+        let get = operation(id, None, docs, generators);
+        paths.insert(path.to_owned(), json!({ "head": head(&get), "get": get }));
+    }
+    Value::Object(paths)
+}
+
+/// Describes an operation; `access` is `None` if it needs no credential.
+fn operation(id: &str, access: Option<Access>, docs: &Docs, generators: &mut Generators) -> Value {
+    let common = match access {
+        Some(_) => &responses::COMMON[..],
+        None => &responses::WITHOUT_CREDENTIAL,
+    };
+    let mut answers = Map::new();
+    for answer in docs.answers {
+        let mut response = json!({
+            "description": answer.description,
+            "headers": responses::header_references(answer.headers),
+        });
+        if let Some((media_type, schema)) = answer.content {
+            let schema = schema(&mut generators.answers);
+            response["content"] = json!({ media_type: { "schema": schema } });
+        }
+        for (links, operation) in answer
+            .links
+            .iter()
+            .flat_map(|links| links.operations.iter().map(move |operation| (links, operation)))
+        {
+            response["links"][operation] = json!({
+                "operationId": operation,
+                "parameters": { links.parameter: format!("$response.body#/{}", links.member) },
+            });
+        }
+        answers.insert(answer.status.to_string(), response);
+    }
+    for status in common.iter().chain(docs.problems) {
+        answers.insert(status.to_string(), responses::problem(*status));
+    }
+    let access_rule = access.map_or("Needs no credential.", Access::description);
+    let clauses = docs.clauses.join(", ");
+    let mut operation = json!({
+        "operationId": id,
+        "tags": [docs.tag],
+        "summary": docs.summary,
+        "description": format!("{access_rule} Clauses {clauses} of docs/http-api.md."),
+        "x-clauses": docs.clauses,
+        "responses": answers,
+    });
+    if !docs.parameters.is_empty() {
+        let parameters = docs.parameters.iter();
+        operation["parameters"] = parameters.map(|parameter| parameter.reference()).collect();
+    }
+    if let Some(content) = docs.content {
+        let schema = (content.schema)(&mut generators.requests);
+        operation["requestBody"] = json!({
+            "required": content.required,
+            "content": { content.media_type: { "schema": schema } },
+        });
+    }
+    if access.is_none() {
+        operation["security"] = json!([]);
+    }
+    operation
+}
+
+/// Describes the `HEAD` that belongs to a `GET`: the same without content and ranges (F-13).
+fn head(get: &Value) -> Value {
+    let mut head = get.clone();
+    for (member, suffix) in [("operationId", "Head"), ("summary", ": only the header")] {
+        let text = get[member].as_str().unwrap_or_default();
+        head[member] = format!("{text}{suffix}").into();
+    }
+    if let Some(clauses) = head["x-clauses"].as_array_mut() {
+        clauses.push("C-6".into());
+    }
+    if let Some(responses) = head["responses"].as_object_mut() {
+        responses.remove("206");
+        responses.remove("416");
+        for response in responses.values_mut().filter_map(Value::as_object_mut) {
+            response.remove("content");
+        }
+    }
+    head
+}
+
+/// Returns a reference to a component of the document.
+pub(super) fn reference(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}

@@ -1,0 +1,79 @@
+//! The table from errors of the store and the authenticator to problems.
+
+use artifact_store::{Error, ErrorKind, Operation};
+use http::StatusCode;
+
+use super::{Problem, ProblemType};
+use crate::authenticate::AuthenticateError;
+use crate::body::CORRUPT_BLOB;
+
+/// The alarm of damaged or contradictory rows.
+const CORRUPT_ROWS: &str = "corrupt-rows";
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let operation = error.operation();
+        let problem = match error.kind() {
+            ErrorKind::NotFound => Self::new(
+                ProblemType::NotFound,
+                match operation {
+                    Operation::WriteWorker => "there is no such worker",
+                    Operation::WriteGroup => "there is no such group",
+                    _ => "there is no such artifact",
+                },
+            ),
+            ErrorKind::Forbidden => Self::new(
+                ProblemType::Forbidden,
+                "only the artifact's depositor and administrators may read it",
+            ),
+            ErrorKind::AlreadyExists => {
+                Self::new(ProblemType::AlreadyExists, "the id is already in use")
+            }
+            ErrorKind::Reserved => Self::new(
+                ProblemType::ReservedIdentifier,
+                "the name is reserved; its holder cannot be replaced or deleted",
+            ),
+            ErrorKind::Cycle => Self::new(
+                ProblemType::CycleDetected,
+                "the change would make the group a member of itself",
+            ),
+            ErrorKind::TooLarge => Self::new(
+                ProblemType::PayloadTooLarge,
+                "the artifact is larger than this server accepts",
+            ),
+            ErrorKind::InvalidRange => Self::plain(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "the range contains no byte of the artifact",
+            ),
+            ErrorKind::Unavailable => {
+                Self::unavailable("the server cannot do this now; try again")
+            }
+            ErrorKind::OutOfSpace => Self::plain(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the server is out of space; its operator must free some",
+            ),
+            ErrorKind::Corrupt if operation == Operation::Read => {
+                Self::internal("a stored blob is damaged or lost").with_alarm(CORRUPT_BLOB)
+            }
+            ErrorKind::Corrupt => {
+                Self::internal("stored rows are damaged or lost").with_alarm(CORRUPT_ROWS)
+            }
+            _ => Self::internal("the store failed"),
+        };
+        problem.with_source(error)
+    }
+}
+
+impl From<AuthenticateError> for Problem {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Rejected => Self::unauthorized(),
+            AuthenticateError::Busy => {
+                Self::unavailable("too many credentials are being checked; try again")
+            }
+            AuthenticateError::Unavailable(source) => {
+                Self::unavailable("credentials cannot be checked now; try again").with_source(source)
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Errors as clients see them: RFC 9457 problem details.
+
+mod from_error;
+mod problem_type;
+
+use std::error::Error;
+
+use artifact_backend::BoxError;
+use axum::response::Response;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+
+pub(crate) use self::problem_type::ProblemType;
+use crate::response;
+
+/// The media type of a problem.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json; charset=utf-8";
+/// The `type` of a status that the vocabulary has no name for (RFC 9457, section 4.2.1).
+const ABOUT_BLANK: &str = "about:blank";
+
+/// An unsuccessful answer: a text for the client, and texts for the log.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: Option<ProblemType>,
+    status: StatusCode,
+    /// For the client: what is wrong with the request, without internals.
+    detail: String,
+    log: Log,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// The operator's side of a problem; never sent to clients.
+#[derive(Debug, Default)]
+struct Log {
+    /// The log's message, if it differs from the client's text.
+    message: Option<&'static str>,
+    /// The cause, with its whole chain.
+    source: Option<BoxError>,
+    /// The name of an incident that the operator must look into.
+    alarm: Option<&'static str>,
+}
+
+/// RFC 9457, section 3.1.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem", deny_unknown_fields)]
+pub(crate) struct ProblemBody<'p> {
+    #[schemars(schema_with = "type_schema")]
+    r#type: &'static str,
+    /// The meaning of the type.
+    #[schemars(extend("examples" = ["Not found"]))]
+    title: &'static str,
+    #[schemars(range(min = 400, max = 599), extend("examples" = [404]))]
+    status: u16,
+    /// What is wrong with this request.
+    #[schemars(extend("examples" = ["there is no such artifact"]))]
+    detail: &'p str,
+    /// The absolute URL of the request.
+    #[schemars(extend("examples" = ["http://127.0.0.1:8080/v0/experiments/default/nothing"]))]
+    instance: &'p str,
+}
+
+fn type_schema(_: &mut SchemaGenerator) -> Schema {
+    let mut types: Vec<_> = ProblemType::ALL.into_iter().map(ProblemType::uri).collect();
+    types.push(ABOUT_BLANK);
+    json_schema!({ "enum": types })
+}
+
+impl Problem {
+    /// Creates a problem of the vocabulary.
+    pub(crate) fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        Self {
+            kind: Some(kind),
+            ..Self::plain(kind.status(), detail)
+        }
+    }
+
+    /// Creates a problem that the vocabulary has no name for.
+    pub(crate) fn plain(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: None,
+            status,
+            detail: detail.into(),
+            log: Log::default(),
+            headers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(ProblemType::BadRequest, detail)
+    }
+
+    /// The answer to every invalid credential. It does not tell apart why one is invalid.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(
+            ProblemType::Unauthorized,
+            "a valid credential is needed: Authorization: Bearer <principal>:<secret>",
+        )
+        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(ProblemType::NotFound, "there is no such path")
+    }
+
+    /// 503. The client may try again in a second.
+    pub(crate) fn unavailable(detail: &'static str) -> Self {
+        Self::plain(StatusCode::SERVICE_UNAVAILABLE, detail)
+            .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// 408. The client sent too slowly, or stopped sending.
+    pub(crate) fn slow() -> Self {
+        Self::plain(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request did not arrive in time",
+        )
+    }
+
+    /// 500. The message goes only to the log.
+    pub(crate) fn internal(message: &'static str) -> Self {
+        let mut problem = Self::plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the server failed to do this; its operator finds the reason in the log",
+        );
+        problem.log.message = Some(message);
+        problem
+    }
+
+    #[must_use = "returns the changed problem"]
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Sets the cause for the log.
+    #[must_use = "returns the changed problem"]
+    pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.log.source = Some(source.into());
+        self
+    }
+
+    /// Names the incident in the log's field `alarm`.
+    #[must_use = "returns the changed problem"]
+    fn with_alarm(mut self, alarm: &'static str) -> Self {
+        self.log.alarm = Some(alarm);
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Returns the response, and logs the problem: as an error if an operator must act.
+    pub(crate) fn respond(self, instance: &str) -> Response {
+        self.write_log();
+        let title = self.kind.map_or_else(
+            || self.status.canonical_reason().unwrap_or("Error"),
+            ProblemType::title,
+        );
+        let body = ProblemBody {
+            r#type: self.kind.map_or(ABOUT_BLANK, ProblemType::uri),
+            title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            instance,
+        };
+        let body = serde_json::to_vec(&body).expect("strings and a number are valid JSON");
+        let mut response = response::with_body(self.status, MEDIA_TYPE, "no-store", body.into());
+        response.headers_mut().extend(self.headers);
+        response
+    }
+
+    fn write_log(&self) {
+        let Log {
+            message,
+            source,
+            alarm,
+        } = &self.log;
+        let status = self.status.as_u16();
+        let cause = source
+            .as_deref()
+            .map(|source| source as &(dyn Error + 'static));
+        // A limit that was reached has neither message nor cause: no operator must act.
+        let is_fault = self.status.is_server_error() && (message.is_some() || cause.is_some());
+        let message = message.unwrap_or(&self.detail);
+        if is_fault {
+            tracing::error!(status, alarm, cause, "{message}");
+        } else {
+            tracing::debug!(status, alarm, cause, "{message}");
+        }
+    }
+}

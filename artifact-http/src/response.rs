@@ -1,0 +1,33 @@
+//! Responses whose body is in memory.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+
+/// Returns a JSON response that caches must not store.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(value).expect("responses consist of strings, numbers and maps");
+    with_body(status, JSON, "no-store", body.into())
+}
+
+/// Returns a response with this body and the header fields that describe it.
+pub(crate) fn with_body(
+    status: StatusCode,
+    content_type: &'static str,
+    cache_control: &'static str,
+    body: Bytes,
+) -> Response {
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_LENGTH, body.len().into());
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
