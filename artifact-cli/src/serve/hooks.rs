@@ -1,7 +1,7 @@
 //! What the server adds for this router: its own responses as problems (RFC 9457), and route and
 //! principal in the request log.
 
-use artifact_http::{HttpConfig, Served};
+use artifact_http::{HttpConfig, RequestInfo};
 use artifact_server::{Hooks, Rejection, RequestLabels};
 use axum::body::to_bytes;
 use bytes::Bytes;
@@ -44,12 +44,12 @@ impl Hooks for ProblemHooks {
     }
 
     fn labels(&self, response: &Extensions) -> RequestLabels {
-        let Some(served) = response.get::<Served>() else {
+        let Some(info) = response.get::<RequestInfo>() else {
             return RequestLabels::default();
         };
         RequestLabels {
-            route: served.route().to_owned().into(),
-            principal: served.principal().map(|id| id.to_string().into()),
+            route: info.route().to_owned().into(),
+            principal: info.principal().map(|id| id.to_string().into()),
         }
     }
 }
