@@ -193,14 +193,14 @@ impl Deposit<'_> {
         let request = request.body(reqwest::Body::wrap_stream(form));
 
         let limit = client.stall_timeout();
-        let send = pin!(request.send());
+        let exchange = pin!(request.send());
         let stall = pin!(state.stall_detector.wait_for_stall(limit));
         // `select` polls the response first: if both are ready, the response counts.
-        let sent = match select(send, stall).await {
-            Either::Left((sent, _)) => sent,
+        let outcome = match select(exchange, stall).await {
+            Either::Left((outcome, _)) => outcome,
             Either::Right(((), _)) => return Err(stalled(Operation::Deposit, limit).into()),
         };
-        let (response, count, sha256) = match (sent, state.take_sent()) {
+        let (response, count, sha256) = match (outcome, state.take_sent()) {
             (Err(_), Sent::Failed(error)) => {
                 let failed = Error::new(ErrorKind::Source, Operation::Deposit);
                 return Err(failed.with_source(error).into());

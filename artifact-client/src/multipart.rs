@@ -26,7 +26,7 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     pub(crate) fn new(file_name: &str, content_type: &str) -> Self {
-        // 128 random bits: nobody can prepare an artifact that contains the boundary.
+        // 128 random bits: no artifact can be prepared to contain the boundary.
         let boundary = format!("artifact-{:032x}", u128::from_ne_bytes(random::bytes()));
         let file_name = escape(file_name);
         let head = format!(

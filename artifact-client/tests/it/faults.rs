@@ -230,7 +230,7 @@ async fn fetch(client: &Client, range: ByteRange) -> Result<Vec<u8>> {
     Ok(fetched.into_bytes(1 << 20).await?.to_vec())
 }
 
-/// A fetch from a server with this plan, by a client that tries so often.
+/// Fetches from a server with this plan, with up to `retries` retries.
 fn outcome(
     artifact: &[u8],
     sized: bool,
