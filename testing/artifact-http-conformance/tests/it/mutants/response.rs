@@ -120,7 +120,7 @@ impl Mutation {
                 response.edit(|problem| problem["detail"] = "no credential".into());
             }
             Self::ForbiddenIsNotFound if is("forbidden") => {
-                response.refuse(404, "not-found", request)
+                response.refuse(404, "not-found", request);
             }
             Self::ForeignWorkerIs401
                 if is("forbidden") && path.starts_with("/v0/experiments/other") =>
@@ -150,7 +150,7 @@ impl Mutation {
             }
             Self::ReservedNameAccepted if is("reserved-identifier") => response.succeed(&json!({})),
             Self::CycleAccepted if is("cycle-detected") => {
-                response.succeed(&json!({ "members": [] }))
+                response.succeed(&json!({ "members": [] }));
             }
             Self::AdminIsWorker if is("forbidden") && path.ends_with("/whoami") => {
                 response.succeed(&json!({ "worker_id": "admin" }));
