@@ -22,7 +22,7 @@ pub(crate) fn client(loaded: &Loaded) -> Result<Client> {
         credential,
     )
     .with_stall_timeout(loaded.seconds(Key::StallTimeout)?)
-    .with_retry_policy(RetryPolicy::default().with_retries(retries))
+    .with_retry_policy(RetryPolicy::default().with_max_retries(retries))
     .with_on_retry(|error, pause| {
         let seconds = pause.as_secs_f64();
         output::note(format_args!("{error}; again in {seconds:.1} s"));

@@ -21,24 +21,31 @@ pub(crate) async fn run(matches: &ArgMatches, loaded: &Loaded) -> Result<()> {
         .get_one::<PathBuf>("FILE")
         .map_or(stdin, PathBuf::as_path);
     let mut options = DepositOptions::default();
-    options.content_type = matches.get_one::<String>("content-type").cloned();
-    options.file_name = matches.get_one::<String>("file-name").cloned();
+    if let Some(content_type) = matches.get_one::<String>("content-type") {
+        options = options.with_content_type(content_type);
+    }
+    if matches.get_flag("allow-orphans") {
+        options = options.with_orphans_allowed();
+    }
+    let mut file_name = matches.get_one::<String>("file-name").cloned();
 
-    options.orphans_allowed = matches.get_flag("allow-orphans");
-
-    let body = if file == stdin {
-        Body::from_reader(tokio::io::stdin())
+    let (body, size) = if file == stdin {
+        (Body::from_reader(tokio::io::stdin()), None)
     } else {
-        let (body, size) = open(file)?;
-        options.size = size;
-        if options.file_name.is_none() {
+        if file_name.is_none() {
             let name = file.file_name();
-            options.file_name = name.map(|name| name.to_string_lossy().into_owned());
+            file_name = name.map(|name| name.to_string_lossy().into_owned());
         }
-        body
+        open(file)?
     };
+    if let Some(file_name) = file_name {
+        options = options.with_file_name(file_name);
+    }
+    if let Some(size) = size {
+        options = options.with_size(size);
+    }
 
-    let progress = Progress::new("put", options.size, true);
+    let progress = Progress::new("put", size, true);
     // Shared with the body, which belongs to the connection and may outlive the answer.
     let progress = Arc::new(Mutex::new(Some(progress)));
     let options = {

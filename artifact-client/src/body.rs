@@ -1,4 +1,4 @@
-//! The bytes of a deposit.
+//! The body of a deposit.
 
 use std::fmt;
 use std::io;
@@ -14,27 +14,28 @@ const READ_SIZE: usize = 256 * 1024;
 
 /// The bytes of a deposit: in memory, from a reader, or from a stream.
 ///
-/// Only bytes in memory know their size; for the others,
-/// [`DepositOptions::with_size`](crate::DepositOptions::with_size) tells it. Only bytes in memory and a
-/// [`repeatable`](Self::repeatable) body can be sent again where the server refuses a deposit for now.
+/// The size is known for bytes in memory; for the others, set
+/// [`DepositOptions::with_size`](crate::DepositOptions::with_size). Only bytes in memory and a
+/// [`repeatable`](Self::repeatable) body can be sent again when a deposit is retried.
 pub struct Body {
     source: Source,
     size: Option<u64>,
 }
 
-pub(crate) type Pieces = BoxStream<'static, io::Result<Bytes>>;
+pub(crate) type ByteStream = BoxStream<'static, io::Result<Bytes>>;
 
-/// Makes the stream anew.
-pub(crate) type MakePieces = Arc<dyn Fn() -> Pieces + Send + Sync>;
+/// Opens a new stream from the first byte.
+pub(crate) type OpenStream = Arc<dyn Fn() -> ByteStream + Send + Sync>;
 
-/// What a body is made of.
+/// The source of a body's bytes.
 pub(crate) enum Source {
-    Once(Pieces),
-    Repeatable(MakePieces),
+    Once(ByteStream),
+    Repeatable(OpenStream),
 }
 
 impl Body {
-    /// All that a stream gives, until it ends. An error of the stream gives the deposit up.
+    /// Makes a body from a stream, which is read to its end. If the stream returns an error, the
+    /// deposit is aborted.
     pub fn from_stream(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self {
             source: Source::Once(stream.boxed()),
@@ -42,13 +43,15 @@ impl Body {
         }
     }
 
-    /// All that a reader gives, until it ends, 256 KiB at a time.
+    /// Makes a body from a reader, which is read to its end in chunks of 256 KiB.
     pub fn from_reader(reader: impl AsyncRead + Send + 'static) -> Self {
         Self::from_stream(ReaderStream::with_capacity(reader, READ_SIZE))
     }
 
-    /// What `make` makes, which is called once for each try. Each stream begins at the first byte; the
-    /// one before it may still be alive, so they must not share a position.
+    /// Makes a body that can be sent again: `open` is called once for each attempt.
+    ///
+    /// Each stream starts at the first byte. The previous stream may still be alive, so two streams
+    /// must not share a position.
     ///
     /// ```
     /// use artifact_client::Body;
@@ -58,12 +61,12 @@ impl Body {
     /// let body = Body::repeatable(|| stream::iter([Ok(Bytes::from("hello"))]));
     /// # drop(body);
     /// ```
-    pub fn repeatable<S>(make: impl Fn() -> S + Send + Sync + 'static) -> Self
+    pub fn repeatable<S>(open: impl Fn() -> S + Send + Sync + 'static) -> Self
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
         Self {
-            source: Source::Repeatable(Arc::new(move || make().boxed())),
+            source: Source::Repeatable(Arc::new(move || open().boxed())),
             size: None,
         }
     }
@@ -77,8 +80,8 @@ impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         let size = bytes.len() as u64;
         let body = Self::repeatable(move || {
-            let pieces = (!bytes.is_empty()).then(|| Ok(bytes.clone()));
-            stream::iter(pieces)
+            let chunk = (!bytes.is_empty()).then(|| Ok(bytes.clone()));
+            stream::iter(chunk)
         });
         Self {
             size: Some(size),

@@ -1,22 +1,22 @@
-//! `Content-Range` (RFC 9110, section 14.4): which bytes an answer holds.
+//! `Content-Range` (RFC 9110, section 14.4): which bytes a response contains.
 
 use std::ops::Range;
 
-/// What the header says. Positions are in bytes from 0; `total` is the size of the whole artifact,
-/// `None` where the server does not say it (`*`).
+/// A parsed `Content-Range`. Positions are in bytes from 0. `total` is the size of the whole artifact,
+/// or `None` if the server did not give it (`*`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ContentRange {
-    /// Of a 206: these bytes.
+    /// In a 206: the bytes of the body.
     Part {
         part: Range<u64>,
         total: Option<u64>,
     },
-    /// Of a 416: none, and this is the size.
+    /// In a 416: the size of the artifact.
     Unsatisfied { total: u64 },
 }
 
 impl ContentRange {
-    /// Strictly as the grammar has it, and within the size; anything else is `None`.
+    /// Parses a value that follows the grammar exactly and lies within the size.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (unit, rest) = text.split_once(' ')?;
         if !unit.eq_ignore_ascii_case("bytes") {
@@ -40,7 +40,7 @@ impl ContentRange {
     }
 }
 
-/// Digits only: Rust's own parser takes a sign too.
+/// Parses a number of digits only; Rust's own parser also accepts a sign.
 fn number(digits: &str) -> Option<u64> {
     let plain = digits.bytes().all(|b| b.is_ascii_digit());
     digits.parse().ok().filter(|_| plain)
@@ -51,7 +51,7 @@ mod tests {
     use super::ContentRange::{self, Part, Unsatisfied};
 
     #[test]
-    fn the_grammar_is_taken_and_nothing_else() {
+    fn only_values_of_the_grammar_are_accepted() {
         let part = |part, total| Some(Part { part, total });
         for (text, found) in [
             ("bytes 0-0/1", part(0..1, Some(1))),

@@ -1,4 +1,4 @@
-//! Who asks, and the secret that proves it.
+//! The credential of a client.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,36 +7,39 @@ use reqwest::header::HeaderValue;
 
 use crate::error::Error;
 
-/// A principal and its secret, as they go into `Authorization: Bearer <principal>:<secret>`.
+/// A principal and its secret, sent as `Authorization: Bearer <principal>:<secret>`.
 ///
-/// `Debug` shows the principal only.
+/// `Debug` shows only the principal.
 #[derive(Clone)]
 pub struct Credential {
     principal: String,
+    /// The whole header value. It is cloned into every request without a copy, which a
+    /// `secrecy::SecretString` would need, and its sensitive mark hides it from `Debug`.
     header: HeaderValue,
 }
 
 impl Credential {
-    /// A principal (`admin`, or a worker id) with its secret.
+    /// Makes a credential from a principal (`admin` or a worker id) and its secret.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when one of them is empty or holds anything
-    /// but visible ASCII, or the principal holds a colon. The message never repeats the secret.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if one of them is empty or has characters
+    /// other than visible ASCII, or if the principal has a colon. The message never repeats the
+    /// secret.
     pub fn new(principal: &str, secret: &str) -> Result<Self, Error> {
         let visible = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         if !visible(principal) || principal.contains(':') {
-            return Err(Error::invalid(
+            return Err(Error::invalid_input(
                 "a principal is visible ASCII without a colon, such as admin or wkr_...",
             ));
         }
         let header = HeaderValue::try_from(format!("Bearer {principal}:{secret}")).ok();
         let Some(mut header) = header.filter(|_| visible(secret)) else {
-            return Err(Error::invalid(
+            return Err(Error::invalid_input(
                 "a secret is visible ASCII without white space, and not empty",
             ));
         };
-        // Keeps it out of `Debug` of the requests that carry it, and out of HTTP/2's tables.
+        // Hides it from `Debug` of requests and keeps it out of HTTP/2's header tables.
         header.set_sensitive(true);
         Ok(Self {
             principal: principal.to_owned(),
@@ -44,7 +47,7 @@ impl Credential {
         })
     }
 
-    /// The principal, without the secret.
+    /// Returns the principal, without the secret.
     pub fn principal(&self) -> &str {
         &self.principal
     }
@@ -54,14 +57,14 @@ impl Credential {
     }
 }
 
-/// `<principal>:<secret>`, split at the first colon.
+/// Parses `<principal>:<secret>`, split at the first colon.
 impl FromStr for Credential {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let (principal, secret) = text
-            .split_once(':')
-            .ok_or_else(|| Error::invalid("a credential is written <principal>:<secret>"))?;
+        let (principal, secret) = text.split_once(':').ok_or_else(|| {
+            Error::invalid_input("write a credential as <principal>:<secret>, with a colon")
+        })?;
         Self::new(principal, secret)
     }
 }

@@ -1,4 +1,4 @@
-//! A file in, an opaque URI out.
+//! Deposits an artifact.
 
 use std::pin::pin;
 
@@ -8,142 +8,138 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
-use crate::body::{Body, Pieces, Source};
-use crate::client::{Client, stalled, unanswered};
+use crate::body::{Body, ByteStream, Source};
+use crate::client::Client;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::multipart::{Form, Frame, Sent, Shared};
-use crate::problem::{MAX_ANSWER, read_bounded, refusal};
-use crate::progress::{OnProgress, Progress};
+use crate::multipart::{Envelope, Form, Sent, UploadState};
+use crate::progress::{Progress, ProgressCallback};
+use crate::response::{MAX_OBJECT, no_response, read_json, rejection, stalled};
 
-/// What is said of an artifact when it is deposited.
+/// The options of a deposit.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct DepositOptions {
-    /// The name of the file, or none; the server keeps the last component of it.
-    pub file_name: Option<String>,
-    /// The content type, or none, which the server takes for `application/octet-stream`.
-    pub content_type: Option<String>,
-    /// How many bytes there will be, where that is known: the server can then refuse too large a
-    /// deposit before any byte, and other than so many bytes are an error.
-    pub size: Option<u64>,
-    /// Whether a deposit whose answer was lost is made again, which may leave an artifact behind
-    /// whose URI nobody learnt; `false` by default.
-    pub orphans_allowed: bool,
-    on_progress: Option<OnProgress>,
+    file_name: Option<String>,
+    content_type: Option<String>,
+    size: Option<u64>,
+    orphans_allowed: bool,
+    on_progress: Option<ProgressCallback>,
 }
 
 impl DepositOptions {
-    /// With a file name.
-    #[must_use = "this gives the options back, it does not change them in place"]
+    /// Sets the file name. The server keeps its last path component.
+    #[must_use = "this returns the changed options"]
     pub fn with_file_name(mut self, file_name: impl Into<String>) -> Self {
         self.file_name = Some(file_name.into());
         self
     }
 
-    /// With a content type: visible ASCII and spaces, at most 255 bytes.
-    #[must_use = "this gives the options back, it does not change them in place"]
+    /// Sets the content type: visible ASCII and spaces, at most 255 bytes. The default is
+    /// `application/octet-stream`.
+    #[must_use = "this returns the changed options"]
     pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
         self.content_type = Some(content_type.into());
         self
     }
 
-    /// With the size in bytes.
-    #[must_use = "this gives the options back, it does not change them in place"]
+    /// Sets the size in bytes. The server can then reject a deposit that is too large before it reads
+    /// any byte. A body of another size is an error.
+    #[must_use = "this returns the changed options"]
     pub fn with_size(mut self, size: u64) -> Self {
         self.size = Some(size);
         self
     }
 
-    /// With leave to make a deposit again whose answer was lost, where the body can be sent again:
-    /// the one before may have been made too, and nobody learns its URI.
-    #[must_use = "this gives the options back, it does not change them in place"]
+    /// Allows to retry a deposit whose response was lost, if its body can be sent again. The lost
+    /// attempt may have created an artifact too, whose URI no client received.
+    #[must_use = "this returns the changed options"]
     pub fn with_orphans_allowed(mut self) -> Self {
         self.orphans_allowed = true;
         self
     }
 
-    /// With a function that is called as each piece goes to the connection. It must not block.
-    #[must_use = "this gives the options back, it does not change them in place"]
+    /// Sets a function that is called for each chunk that goes to the connection. It must not block.
+    #[must_use = "this returns the changed options"]
     pub fn with_progress(mut self, call: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.on_progress = Some(OnProgress::new(call));
+        self.on_progress = Some(ProgressCallback::new(call));
         self
     }
 }
 
-/// What the server made of a deposit. The bytes and their row are durable there.
+/// A successful deposit. The server has made the bytes and their record durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deposited {
-    /// The opaque URI: visible ASCII, at most 512 bytes. Present it as it stands.
+    /// The opaque URI: visible ASCII, at most 512 bytes. Pass it to
+    /// [`fetch`](Client::fetch) unchanged.
     pub uri: String,
-    /// How many bytes there are, counted on both sides.
+    /// The size in bytes. The client and the server counted the same.
     pub size_bytes: u64,
-    /// The content type as the server recorded it.
+    /// The content type that the server recorded.
     pub content_type: String,
-    /// The SHA-256 of the bytes that were sent, computed here.
+    /// The SHA-256 of the bytes that were sent, computed by the client.
     pub sha256: Sha256Digest,
 }
 
-/// The server's own words.
+/// The body of a 201 response.
 #[derive(Deserialize)]
-struct Answer {
+struct DepositResponse {
     artifacts_uri: String,
     size_bytes: u64,
     content_type: String,
 }
 
-/// Why one try of a deposit failed, and what is known of its fate.
-struct Failed {
+/// A failed attempt of a deposit.
+struct FailedAttempt {
     error: Error,
-    /// Whether nothing can have come of it: the connection did not come about, or the server refused
-    /// before it could have had all of the body.
-    untouched: bool,
+    /// Whether the attempt cannot have created an artifact: connecting failed, or the server rejected
+    /// the request before it could have received the whole body.
+    nothing_stored: bool,
 }
 
-impl Failed {
-    /// The deposit may have been made, or the failure is none that another try could mend.
-    fn perhaps_made(error: Error) -> Self {
+/// Marks an error after which an artifact may exist, or which no retry can repair.
+impl From<Error> for FailedAttempt {
+    fn from(error: Error) -> Self {
         Self {
             error,
-            untouched: false,
+            nothing_stored: false,
         }
     }
 }
 
-/// What stays the same over all tries of a deposit.
+/// The part of a deposit that all attempts share.
 struct Deposit<'c> {
     client: &'c Client,
-    frame: Frame,
+    envelope: Envelope,
     size: Option<u64>,
-    on_progress: Option<OnProgress>,
+    on_progress: Option<ProgressCallback>,
 }
 
 impl Client {
-    /// Deposits an artifact, streaming, in memory that does not grow with it.
+    /// Deposits an artifact. It is streamed; memory does not grow with it.
     ///
-    /// Each deposit makes another artifact, so it is made again only where the one before cannot have
-    /// been made: no connection came about; the server said 429; it said 503 before it had all of the
-    /// body. Even then the [`Body`] must be one that can be sent again. A deposit whose answer was
-    /// lost is made again only [`with_orphans_allowed`](DepositOptions::with_orphans_allowed).
+    /// Each deposit creates a new artifact. It is therefore retried only if the failed attempt cannot
+    /// have created one: connecting failed, the status was 429, or the status was 503 before the
+    /// server had the whole body. The [`Body`] must also be one that can be sent again. A deposit
+    /// whose response was lost is retried only
+    /// [`with_orphans_allowed`](DepositOptions::with_orphans_allowed).
     ///
-    /// Dropping the future breaks the connection off: the server then keeps nothing, or, when its
-    /// answer was already on the way, an artifact whose URI nobody learnt.
+    /// If the future is dropped, the connection is closed. The server then keeps nothing, or, if its
+    /// response was already on the way, an artifact whose URI no client received.
     ///
     /// # Errors
     ///
-    /// Every [`ErrorKind`] but `NotFound` of an artifact: 404 means that the address is not one of
-    /// an artifact server. After [`Interrupted`](ErrorKind::Interrupted) the deposit may have been
-    /// made.
+    /// Any [`ErrorKind`]. `NotFound` means that no artifact server answers at this address. After
+    /// [`Interrupted`](ErrorKind::Interrupted) the artifact may exist.
     pub async fn deposit(
         &self,
         body: impl Into<Body>,
         options: DepositOptions,
     ) -> Result<Deposited> {
-        let (source, size) = body.into().into_parts();
+        let (source, body_size) = body.into().into_parts();
         let DepositOptions {
             file_name,
             content_type,
-            size: announced,
+            size,
             orphans_allowed,
             on_progress,
         } = options;
@@ -153,117 +149,119 @@ impl Client {
         check_content_type(content_type)?;
         let deposit = Deposit {
             client: self,
-            frame: Frame::new(file_name.as_deref().unwrap_or("file"), content_type),
-            size: announced.or(size),
+            envelope: Envelope::new(file_name.as_deref().unwrap_or("file"), content_type),
+            size: size.or(body_size),
             on_progress,
         };
-        let make = match source {
-            Source::Once(pieces) => {
-                let once = deposit.once(pieces).await;
-                return once.map_err(|failed| failed.error);
+        let open = match source {
+            Source::Once(stream) => {
+                let sent = deposit.send_once(stream).await;
+                return sent.map_err(|failed| failed.error);
             }
-            Source::Repeatable(make) => make,
+            Source::Repeatable(open) => open,
         };
         let mut retries = self.retries();
         loop {
-            match deposit.once(make()).await {
+            match deposit.send_once(open()).await {
                 Ok(deposited) => return Ok(deposited),
-                Err(Failed { error, untouched }) if untouched || orphans_allowed => {
-                    retries.wait(error).await?;
+                Err(failed) if failed.nothing_stored || orphans_allowed => {
+                    retries.wait_before_retry(failed.error).await?;
                 }
-                Err(Failed { error, .. }) => return Err(error),
+                Err(failed) => return Err(failed.error),
             }
         }
     }
 }
 
 impl Deposit<'_> {
-    /// One try.
-    async fn once(&self, pieces: Pieces) -> Result<Deposited, Failed> {
+    /// Makes one attempt.
+    async fn send_once(&self, stream: ByteStream) -> Result<Deposited, FailedAttempt> {
         let Self {
             client,
-            frame,
+            envelope,
             size,
             on_progress,
         } = self;
-        let shared = Shared::new(on_progress.clone());
+        let state = UploadState::new(on_progress.clone());
         let mut request = client
-            .request(Method::POST, client.artifacts())
-            .header(CONTENT_TYPE, &frame.content_type);
-        if let Some(length) = size.and_then(|size| frame.length(size)) {
+            .request(Method::POST, client.url(&["artifacts"]))
+            .header(CONTENT_TYPE, &envelope.content_type);
+        if let Some(length) = size.and_then(|size| envelope.length(size)) {
             request = request.header(CONTENT_LENGTH, length);
         }
-        let form = Form::new(frame, pieces, *size, shared.clone());
+        let form = Form::new(envelope, stream, *size, state.clone());
         let request = request.body(reqwest::Body::wrap_stream(form));
 
         let limit = client.stall_timeout();
-        // `select` polls the answer first: where both are ready, there is one.
-        let (send, watch) = (pin!(request.send()), pin!(shared.pace.stalled(limit)));
-        let answer = match select(send, watch).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(((), _)) => {
-                return Err(Failed::perhaps_made(stalled(Operation::Deposit, limit)));
-            }
+        let exchange = pin!(request.send());
+        let stall = pin!(state.stall_detector.wait_for_stall(limit));
+        // `select` polls the response first: if both are ready, the response counts.
+        let outcome = match select(exchange, stall).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(((), _)) => return Err(stalled(Operation::Deposit, limit).into()),
         };
-        let (answer, count, sha256) = match (answer, shared.take_sent()) {
+        let (response, count, sha256) = match (outcome, state.take_sent()) {
             (Err(_), Sent::Failed(error)) => {
                 let failed = Error::new(ErrorKind::Source, Operation::Deposit);
-                return Err(Failed::perhaps_made(failed.with_source(error)));
+                return Err(failed.with_source(error).into());
             }
             (Err(error), _) => {
-                let untouched = error.is_connect();
-                let error = unanswered(Operation::Deposit, error);
-                return Err(Failed { error, untouched });
+                return Err(FailedAttempt {
+                    nothing_stored: error.is_connect(),
+                    error: no_response(Operation::Deposit, error),
+                });
             }
-            // A refusal may come before the end of the body, and counts whatever became of it.
-            (Ok(answer), body) if answer.status() != StatusCode::CREATED => {
-                let untouched = match answer.status() {
+            // The server may reject a request before the end of its body. The rejection then counts,
+            // whatever happened to the body.
+            (Ok(response), sent) if response.status() != StatusCode::CREATED => {
+                let nothing_stored = match response.status() {
                     StatusCode::TOO_MANY_REQUESTS => true,
-                    // A server, or a proxy before it, says this too when it failed at the very end.
-                    StatusCode::SERVICE_UNAVAILABLE => matches!(body, Sent::Partly),
+                    // After the whole body, a server or a proxy may answer 503 although the deposit
+                    // succeeded.
+                    StatusCode::SERVICE_UNAVAILABLE => matches!(sent, Sent::Incomplete),
                     _ => false,
                 };
-                let error = refusal(client, Operation::Deposit, answer).await;
-                return Err(Failed { error, untouched });
+                return Err(FailedAttempt {
+                    error: rejection(Operation::Deposit, response, limit).await,
+                    nothing_stored,
+                });
             }
-            (Ok(answer), Sent::Whole(count, sha256)) => (answer, count, sha256),
-            (Ok(_), Sent::Partly | Sent::Failed(_)) => {
-                let error = Error::new(ErrorKind::Protocol, Operation::Deposit)
-                    .with_detail("the server acknowledged an artifact before its end");
-                return Err(Failed::perhaps_made(error));
+            (Ok(response), Sent::Complete(count, sha256)) => (response, count, sha256),
+            (Ok(_), Sent::Incomplete | Sent::Failed(_)) => {
+                let error = Error::new(ErrorKind::Protocol, Operation::Deposit).with_detail(
+                    "the server acknowledged the artifact before it had all its bytes",
+                );
+                return Err(error.into());
             }
         };
-        let body = read_bounded(client, Operation::Deposit, answer, MAX_ANSWER).await;
-        body.and_then(|body| acknowledged(&body, count, sha256))
-            .map_err(Failed::perhaps_made)
+        let response = read_json(Operation::Deposit, response, MAX_OBJECT, limit).await?;
+        Ok(check_response(response, count, sha256)?)
     }
 }
 
-/// What a 201 says, checked against what was sent.
-fn acknowledged(body: &[u8], count: u64, sha256: Sha256Digest) -> Result<Deposited> {
-    let protocol = |detail: &str| {
-        Error::new(ErrorKind::Protocol, Operation::Deposit)
-            .with_answer(201, None)
-            .with_detail(detail)
-    };
-    let Answer {
-        artifacts_uri,
+/// Compares a 201 response with what was sent.
+fn check_response(
+    response: DepositResponse,
+    count: u64,
+    sha256: Sha256Digest,
+) -> Result<Deposited> {
+    let DepositResponse {
+        artifacts_uri: uri,
         size_bytes,
         content_type,
-    } = serde_json::from_slice(body).map_err(|error| {
-        protocol("the acknowledgement is not the JSON it should be").with_source(error)
-    })?;
-    // It ends in scripts and on terminals, so nothing invisible may be in it.
-    let visible = artifacts_uri.bytes().all(|b| b.is_ascii_graphic());
-    if !visible || !(1..=512).contains(&artifacts_uri.len()) {
-        return Err(protocol("the URI is not 1 to 512 bytes of visible ASCII"));
+    } = response;
+    // The URI goes on to scripts and terminals, so it must not contain invisible characters.
+    if !uri.bytes().all(|b| b.is_ascii_graphic()) || !(1..=512).contains(&uri.len()) {
+        return Err(Error::new(ErrorKind::Protocol, Operation::Deposit)
+            .with_response(201, None)
+            .with_detail("the URI in the response is not 1 to 512 bytes of visible ASCII"));
     }
     if size_bytes != count {
         let detail = format!("{count} bytes were sent, the server counted {size_bytes}");
         return Err(Error::new(ErrorKind::DigestMismatch, Operation::Deposit).with_detail(detail));
     }
     Ok(Deposited {
-        uri: artifacts_uri,
+        uri,
         size_bytes,
         content_type,
         sha256,
@@ -271,13 +269,13 @@ fn acknowledged(body: &[u8], count: u64, sha256: Sha256Digest) -> Result<Deposit
 }
 
 fn check_content_type(text: &str) -> Result<()> {
-    let fits = text.bytes().all(|b| matches!(b, b' '..=b'~'));
-    if fits && (1..=255).contains(&text.len()) {
+    let valid = text.bytes().all(|b| matches!(b, b' '..=b'~'));
+    if valid && (1..=255).contains(&text.len()) {
         Ok(())
     } else {
-        Err(
-            Error::invalid("a content type is 1 to 255 bytes of visible ASCII and spaces")
-                .with_operation(Operation::Deposit),
+        Err(Error::invalid_input(
+            "a content type has 1 to 255 bytes, which are visible ASCII and spaces",
         )
+        .with_operation(Operation::Deposit))
     }
 }

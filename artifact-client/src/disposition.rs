@@ -1,15 +1,15 @@
-//! The file name in `Content-Disposition` (RFC 6266, RFC 8187), made harmless.
+//! The file name in `Content-Disposition` (RFC 6266, RFC 8187), made safe to use.
 
 use percent_encoding::percent_decode_str;
 
-use crate::problem::is_bidi;
+use crate::text::is_bidi_control;
 
-/// The greatest length of a file name, in bytes: what file systems take.
+/// The longest file name, in bytes, that file systems accept.
 const MAX_NAME: usize = 255;
 
-/// The name that the header suggests, never a path; `None` where it suggests none.
+/// Returns the file name that the header suggests, without a path.
 ///
-/// `filename*` goes before `filename` (RFC 6266, section 4.3).
+/// `filename*` has precedence over `filename` (RFC 6266, section 4.3).
 pub(crate) fn file_name(value: &str) -> Option<String> {
     let mut plain = None;
     let mut extended = None;
@@ -23,7 +23,7 @@ pub(crate) fn file_name(value: &str) -> Option<String> {
     sanitise(&extended.or(plain)?)
 }
 
-/// `charset'language'percent-encoded`, of which UTF-8 is the only charset that anybody must know.
+/// Decodes `charset'language'percent-encoded`. UTF-8 is the only charset that RFC 8187 requires.
 fn decode_extended(text: &str) -> Option<String> {
     let (charset, rest) = text.split_once('\'')?;
     let (_language, encoded) = rest.split_once('\'')?;
@@ -34,12 +34,12 @@ fn decode_extended(text: &str) -> Option<String> {
     Some(decoded.into_owned())
 }
 
-/// The last component, without what would be invisible or reorder a terminal's line.
+/// Returns the last path component, without invisible characters and without those that reorder text.
 fn sanitise(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next()?;
     let mut name: String = last
         .chars()
-        .filter(|c| !c.is_control() && !is_bidi(*c))
+        .filter(|c| !c.is_control() && !is_bidi_control(*c))
         .collect();
     name.truncate(name.floor_char_boundary(MAX_NAME));
     let name = name.trim();
@@ -79,7 +79,7 @@ mod tests {
     use super::file_name;
 
     #[test]
-    fn names_are_read_as_rfc_6266_says() {
+    fn names_are_read_according_to_rfc_6266() {
         for (value, name) in [
             ("attachment", None),
             ("attachment; filename=plain.txt", Some("plain.txt")),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_never_a_path_and_holds_nothing_invisible() {
+    fn names_have_no_path_and_no_invisible_characters() {
         for (value, name) in [
             (
                 "attachment; filename*=UTF-8''..%2F..%2Fetc%2Fpasswd",

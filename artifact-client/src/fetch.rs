@@ -1,4 +1,4 @@
-//! An opaque URI in, the same file out: verified while it streams, resumed where it breaks.
+//! Fetches an artifact: verified while it streams, resumed if the connection breaks.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,78 +12,79 @@ use reqwest::header::{CONTENT_RANGE, RANGE};
 use reqwest::{Method, Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
-use crate::client::{Client, with_parameter};
+use crate::address::with_parameter;
+use crate::client::{Client, Repeat};
 use crate::content_range::ContentRange;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::metadata::{Head, Metadata, text};
-use crate::progress::{OnProgress, Progress};
-use crate::transfer::{Answer, Transfer, protocol};
+use crate::metadata::{Metadata, ResponseHeaders, header_text};
+use crate::progress::{Progress, ProgressCallback};
+use crate::transfer::{ResponseBody, Transfer, protocol_error};
 
-/// What is wanted of an artifact.
+/// The options of a fetch.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct FetchOptions {
-    /// Which bytes; all of them by default.
-    pub range: ByteRange,
-    on_progress: Option<OnProgress>,
+    range: ByteRange,
+    on_progress: Option<ProgressCallback>,
 }
 
 impl FetchOptions {
-    /// With a range of bytes. There is no digest of a part: only its length is verified, unless the
-    /// range turns out to be the whole artifact.
-    #[must_use = "this gives the options back, it does not change them in place"]
+    /// Sets the range of bytes; all bytes by default. A part has no digest: only its length is
+    /// verified, unless the range turns out to cover the whole artifact.
+    #[must_use = "this returns the changed options"]
     pub fn with_range(mut self, range: ByteRange) -> Self {
         self.range = range;
         self
     }
 
-    /// With a function that is called as each piece is delivered. It must not block.
-    #[must_use = "this gives the options back, it does not change them in place"]
+    /// Sets a function that is called for each chunk that is delivered. It must not block.
+    #[must_use = "this returns the changed options"]
     pub fn with_progress(mut self, call: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.on_progress = Some(OnProgress::new(call));
+        self.on_progress = Some(ProgressCallback::new(call));
         self
     }
 }
 
-/// An artifact on its way out: what is known of it, and a stream of its bytes.
+/// The response to a fetch: the artifact's metadata and a stream of its bytes.
 ///
-/// The stream counts and hashes what it delivers. Fewer bytes than announced, more, or another SHA-256
-/// than `sha256` end it with an error: a stream that ends without one has delivered exactly what was
-/// deposited. Until then, do not trust what has arrived. After an error it is at its end.
+/// The stream counts and hashes the bytes it delivers. Fewer or more bytes than announced, or a
+/// SHA-256 that differs from `sha256`, end it with an error. A stream that ends without an error has
+/// delivered exactly the deposited bytes. Do not trust the bytes before that. After an error the
+/// stream is at its end.
 ///
-/// Where the connection breaks or stands still it asks for the rest, as often as the client's
-/// [`RetryPolicy`](crate::RetryPolicy) allows, and goes on at the very next byte; count and hash go on
-/// over the seam. It does so only where the server gave a strong entity tag, and a server that then has
-/// other bytes is a [`DigestMismatch`](ErrorKind::DigestMismatch).
+/// If the connection breaks or stalls, the stream requests the rest, as often as the client's
+/// [`RetryPolicy`](crate::RetryPolicy) allows, and continues at the next byte; count and hash continue
+/// too. This requires a strong entity tag from the server. If the server then has other bytes, the
+/// error is a [`DigestMismatch`](ErrorKind::DigestMismatch).
 ///
 /// Dropping it ends the transfer.
 #[must_use = "nothing is read until the stream is polled"]
 #[non_exhaustive]
 pub struct Fetched {
-    /// The content type as recorded, where the server says one.
+    /// The content type that the server recorded, if it sent one.
     pub content_type: Option<String>,
-    /// The file name as recorded: one component, never a path; `None` where there is none.
+    /// The file name that the server recorded, without a path.
     pub file_name: Option<String>,
-    /// How many bytes the whole artifact has, where the server says so.
+    /// The size of the whole artifact in bytes, if the server sent it.
     pub size: Option<u64>,
-    /// Which bytes of it the stream delivers, where that is known.
+    /// The range of bytes that the stream delivers, if known.
     pub range: Option<Range<u64>>,
-    /// The SHA-256 of the whole artifact as recorded at the deposit. Where it is `None` the server
-    /// sends none, and only the length is verified.
+    /// The SHA-256 of the whole artifact, as recorded when it was deposited. If it is `None`, the
+    /// server sent none, and only the length is verified.
     pub sha256: Option<Sha256Digest>,
     arrived: u64,
     stream: BoxStream<'static, Result<Bytes>>,
 }
 
 impl Client {
-    /// Fetches a whole artifact. The URI goes to the server as it stands; nobody here parses it.
+    /// Fetches a whole artifact. The URI is sent to the server unchanged; the client does not parse
+    /// it.
     ///
-    /// It returns once the server has answered; the bytes come with the stream.
+    /// Returns when the server has responded; the bytes come with the stream.
     ///
     /// # Errors
     ///
     /// `NotFound`, `Forbidden`, `Unauthorized`, `Unavailable`, `Interrupted`, `ServerFault` and
-    /// `Protocol`, each as [`ErrorKind`] says.
+    /// `Protocol`, each as described at [`ErrorKind`].
     pub async fn fetch(&self, uri: &str) -> Result<Fetched> {
         self.fetch_with(uri, FetchOptions::default()).await
     }
@@ -92,21 +93,21 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`fetch`](Self::fetch), and [`InvalidRange`](ErrorKind::InvalidRange) where the range holds
-    /// no byte of the artifact.
+    /// Those of [`fetch`](Self::fetch), and [`InvalidRange`](ErrorKind::InvalidRange) if the range
+    /// contains no byte of the artifact.
     pub async fn fetch_with(&self, uri: &str, options: FetchOptions) -> Result<Fetched> {
         let FetchOptions { range, on_progress } = options;
-        let url = self.artifact(uri);
+        let url = self.artifact_url(uri);
         let mut retries = self.retries();
-        let field = range_field(range);
+        let range_header = range_header(range);
         let request = || {
             let request = self.request(Method::GET, url.clone());
-            match &field {
-                Some(field) => request.header(RANGE, field),
+            match &range_header {
+                Some(value) => request.header(RANGE, value),
                 None => request,
             }
         };
-        let expected: &[_] = match field {
+        let expected: &[_] = match range_header {
             Some(_) => &[
                 StatusCode::OK,
                 StatusCode::PARTIAL_CONTENT,
@@ -114,87 +115,87 @@ impl Client {
             ],
             None => &[StatusCode::OK],
         };
-        let answer = self
-            .ask(Operation::Fetch, &mut retries, request, expected)
+        let response = self
+            .send(
+                Operation::Fetch,
+                &mut retries,
+                Repeat::Always,
+                request,
+                expected,
+            )
             .await?;
 
-        let head = Head::of(Operation::Fetch, answer.status().as_u16(), answer.headers())?;
-        let (positions, total) = place(range, &answer, &head)?;
-        let begin = positions.as_ref().map_or(0, |positions| positions.start);
-        let end = positions.as_ref().map(|positions| positions.end);
-        let ignored = answer.status() == StatusCode::OK;
-        let skip = if ignored { begin } else { 0 };
-        let whole = begin == 0 && end == total;
-        let Head {
+        let status = response.status();
+        let headers =
+            ResponseHeaders::parse(Operation::Fetch, status.as_u16(), response.headers())?;
+        let (delivered, total) = delivered_range(range, &response, &headers)?;
+        let start = delivered.as_ref().map_or(0, |range| range.start);
+        let end = delivered.as_ref().map(|range| range.end);
+        let ignored = status == StatusCode::OK;
+        let skip = if ignored { start } else { 0 };
+        let whole = start == 0 && end == total;
+        let ResponseHeaders {
             content_type,
             file_name,
-            length: _,
+            content_length: _,
             sha256,
             etag,
-        } = head;
+        } = headers;
         let transfer = Transfer {
             client: self.clone(),
             url,
             retries,
             on_progress,
-            begin,
-            at: begin,
+            start,
+            position: start,
             end,
             total,
             etag,
             sha256,
             hasher: whole.then(Sha256::new),
-            answer: Answer::new(answer, skip, ignored && end != total),
+            body: ResponseBody::new(response, skip, ignored && end != total),
         };
         Ok(Fetched {
             content_type,
             file_name,
             size: total,
-            range: positions,
+            range: delivered,
             sha256,
             arrived: 0,
             stream: transfer.into_stream().boxed(),
         })
     }
 
-    /// What is known of an artifact, without its bytes.
+    /// Returns the metadata of an artifact.
     ///
     /// # Errors
     ///
-    /// As [`fetch`](Self::fetch). The server says no more than the status of a refusal.
+    /// Those of [`fetch`](Self::fetch). They have no [`problem`](Error::problem), because a response
+    /// to `HEAD` has no body.
     pub async fn stat(&self, uri: &str) -> Result<Metadata> {
-        let url = self.artifact(uri);
+        let url = self.artifact_url(uri);
         let request = || self.request(Method::HEAD, url.clone());
-        let answer = self
-            .ask(
-                Operation::Stat,
-                &mut self.retries(),
-                request,
-                &[StatusCode::OK],
-            )
+        let retries = &mut self.retries();
+        let expected = [StatusCode::OK];
+        let response = self
+            .send(Operation::Stat, retries, Repeat::Always, request, &expected)
             .await?;
-        let Head {
-            content_type,
-            file_name,
-            length,
-            sha256,
-            etag: _,
-        } = Head::of(Operation::Stat, 200, answer.headers())?;
+        let headers = ResponseHeaders::parse(Operation::Stat, 200, response.headers())?;
         Ok(Metadata {
-            content_type,
-            file_name,
-            size: length,
-            sha256,
+            content_type: headers.content_type,
+            file_name: headers.file_name,
+            size: headers.content_length,
+            sha256: headers.sha256,
         })
     }
 
-    fn artifact(&self, uri: &str) -> Url {
-        with_parameter(self.artifacts(), "uri", uri)
+    fn artifact_url(&self, uri: &str) -> Url {
+        with_parameter(self.url(&["artifacts"]), "uri", uri)
     }
 }
 
-/// What goes into `Range`; nothing for the whole.
-fn range_field(range: ByteRange) -> Option<String> {
+/// Returns the value of the `Range` header; `None` for the whole artifact.
+fn range_header(range: ByteRange) -> Option<String> {
     match range {
         ByteRange::Full => None,
         ByteRange::FromTo { first, last } => Some(format!("bytes={first}-{last}")),
@@ -203,23 +204,23 @@ fn range_field(range: ByteRange) -> Option<String> {
     }
 }
 
-/// Which positions of the artifact the stream is to deliver, where the first answer tells, and the
-/// size of the whole.
-fn place(
+/// Returns the range of the artifact that the stream delivers, and the size of the whole artifact,
+/// each if the first response tells it.
+fn delivered_range(
     range: ByteRange,
-    answer: &Response,
-    head: &Head,
+    response: &Response,
+    headers: &ResponseHeaders,
 ) -> Result<(Option<Range<u64>>, Option<u64>)> {
-    let says = text(answer.headers(), &CONTENT_RANGE).and_then(ContentRange::parse);
-    match (answer.status(), says) {
-        // Also of a range that the server ignores, as it may.
-        (StatusCode::OK, _) => match (head.length, range) {
+    let content_range = header_text(response.headers(), &CONTENT_RANGE).map(ContentRange::parse);
+    match (response.status(), content_range.flatten()) {
+        // A server may ignore the range and send everything.
+        (StatusCode::OK, _) => match (headers.content_length, range) {
             (None, ByteRange::Full) => Ok((None, None)),
-            (None, _) => Err(protocol(
-                "the server ignores the range and does not say how many bytes there are",
+            (None, _) => Err(protocol_error(
+                "the server ignores the range and does not send the artifact's size",
             )),
             (Some(total), range) => match range.resolve(total) {
-                Ok(positions) => Ok((Some(positions), Some(total))),
+                Ok(resolved) => Ok((Some(resolved), Some(total))),
                 Err(error) => Err(invalid_range(error.size)),
             },
         },
@@ -231,45 +232,47 @@ fn place(
             }),
         ) => {
             let length = part.end - part.start;
-            // It may hold the beginning only; the stream then asks for the rest.
-            let wanted = range.resolve(total).ok().filter(|wanted| {
-                part.start == wanted.start
-                    && part.end <= wanted.end
-                    && head.length.is_none_or(|found| found == length)
+            // The part may be only the start of the range; the stream then requests the rest.
+            let resolved = range.resolve(total).ok().filter(|resolved| {
+                part.start == resolved.start
+                    && part.end <= resolved.end
+                    && headers.content_length.is_none_or(|found| found == length)
             });
-            match wanted {
-                Some(wanted) => Ok((Some(wanted), Some(total))),
-                None => Err(protocol("a 206 holds other bytes than were asked for")),
+            match resolved {
+                Some(resolved) => Ok((Some(resolved), Some(total))),
+                None => Err(protocol_error(
+                    "a 206 response contains other bytes than requested",
+                )),
             }
         }
         (StatusCode::RANGE_NOT_SATISFIABLE, Some(ContentRange::Unsatisfied { total })) => {
             Err(invalid_range(total))
         }
         (StatusCode::RANGE_NOT_SATISFIABLE, _) => {
-            Err(Error::new(ErrorKind::InvalidRange, Operation::Fetch).with_answer(416, None))
+            Err(Error::new(ErrorKind::InvalidRange, Operation::Fetch).with_response(416, None))
         }
-        _ => Err(protocol("a 206 does not say which bytes it holds")),
+        _ => Err(protocol_error("a 206 response lacks a valid Content-Range")),
     }
 }
 
 fn invalid_range(total: u64) -> Error {
     Error::new(ErrorKind::InvalidRange, Operation::Fetch)
-        .with_detail(format!("it has {total} bytes"))
+        .with_detail(format!("the artifact has {total} bytes"))
 }
 
 impl Fetched {
-    /// The next piece, or `None` after the last. Pieces are never empty. Dropping the future loses
-    /// nothing.
+    /// Returns the next chunk, which is never empty, or `None` after the last. Dropping the future
+    /// loses no data.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
         StreamExt::next(self).await
     }
 
-    /// All that the stream delivers in memory, verified, unless it is longer than `limit` bytes.
+    /// Reads the whole stream into memory, unless it is longer than `limit` bytes.
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](ErrorKind::TooLarge) once more than `limit` bytes are announced or have arrived;
-    /// else the stream's own.
+    /// [`TooLarge`](ErrorKind::TooLarge) if more than `limit` bytes are announced or arrive, and the
+    /// errors of the stream.
     pub async fn into_bytes(mut self, limit: u64) -> Result<Bytes> {
         let too_large = || {
             Error::new(ErrorKind::TooLarge, Operation::Fetch)
@@ -280,12 +283,12 @@ impl Fetched {
             return Err(too_large());
         }
         let mut all = BytesMut::new();
-        while let Some(piece) = self.next().await {
-            let piece = piece?;
-            if (all.len() + piece.len()) as u64 > limit {
+        while let Some(chunk) = self.next().await {
+            let chunk = chunk?;
+            if (all.len() + chunk.len()) as u64 > limit {
                 return Err(too_large());
             }
-            all.extend_from_slice(&piece);
+            all.extend_from_slice(&chunk);
         }
         Ok(all.freeze())
     }
@@ -296,8 +299,8 @@ impl Stream for Fetched {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let item = ready!(self.stream.poll_next_unpin(context));
-        if let Some(Ok(piece)) = &item {
-            self.arrived += piece.len() as u64;
+        if let Some(Ok(chunk)) = &item {
+            self.arrived += chunk.len() as u64;
         }
         Poll::Ready(item)
     }

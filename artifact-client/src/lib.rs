@@ -1,14 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod builder;
 mod client;
 mod credential;
 mod error;
 mod problem;
 mod progress;
+mod response;
 mod retry;
 mod retry_after;
 mod stall;
+mod text;
 
 mod body;
 mod deposit;
@@ -21,9 +24,10 @@ mod metadata;
 mod repr_digest;
 mod transfer;
 
-mod identities;
+mod identity;
 
 pub use artifact_backend::{ByteRange, Sha256Digest};
+pub use secrecy::{ExposeSecret, SecretString};
 
 pub use body::Body;
 pub use builder::ClientBuilder;
@@ -32,9 +36,7 @@ pub use credential::Credential;
 pub use deposit::{DepositOptions, Deposited};
 pub use error::{BoxError, Error, ErrorKind, Operation, Result};
 pub use fetch::{FetchOptions, Fetched};
-pub use identities::{
-    Experiment, Group, NewGroup, NewWorker, RegisteredWorker, RegistrationToken, Whoami, Worker,
-};
+pub use identity::{Experiment, Group, NewGroup, NewWorker, RegisteredWorker, Whoami, Worker};
 pub use metadata::Metadata;
 pub use problem::Problem;
 pub use progress::Progress;

@@ -1,4 +1,4 @@
-//! What the header of an answer says of the artifact.
+//! Metadata of an artifact, from the headers of a response.
 
 use artifact_backend::Sha256Digest;
 use reqwest::header::{
@@ -9,73 +9,75 @@ use reqwest::header::{
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::{disposition, repr_digest};
 
-/// What is known of an artifact without its bytes.
+/// The metadata of an artifact. Each field is `None` if the server did not send it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// The content type as recorded, where the server says one.
+    /// The content type that the server recorded.
     pub content_type: Option<String>,
-    /// The file name as recorded: one component, never a path; `None` where there is none.
+    /// The file name that the server recorded, without a path.
     pub file_name: Option<String>,
-    /// How many bytes the whole artifact has, where the server says so.
+    /// The size of the whole artifact in bytes.
     pub size: Option<u64>,
-    /// The SHA-256 of the whole artifact as recorded at the deposit, where the server says it.
+    /// The SHA-256 of the whole artifact, as recorded when it was deposited.
     pub sha256: Option<Sha256Digest>,
 }
 
-/// What the header of one answer says.
-pub(crate) struct Head {
+/// The headers of one response.
+pub(crate) struct ResponseHeaders {
     pub(crate) content_type: Option<String>,
     pub(crate) file_name: Option<String>,
-    /// Of the answer's own content, which may be a part of the artifact.
-    pub(crate) length: Option<u64>,
+    /// The length of this response's body, which may be a part of the artifact.
+    pub(crate) content_length: Option<u64>,
     pub(crate) sha256: Option<Sha256Digest>,
-    /// Only a strong one, by which alone parts may be put together (RFC 9110, section 13.1.5).
+    /// The entity tag if it is strong: only strong tags allow to combine parts (RFC 9110, section
+    /// 13.1.5).
     pub(crate) etag: Option<HeaderValue>,
 }
 
-impl Head {
-    pub(crate) fn of(operation: Operation, status: u16, headers: &HeaderMap) -> Result<Self> {
-        let protocol = |detail: &str| {
+impl ResponseHeaders {
+    pub(crate) fn parse(operation: Operation, status: u16, headers: &HeaderMap) -> Result<Self> {
+        let protocol = |detail: &'static str| {
             Error::new(ErrorKind::Protocol, operation)
-                .with_answer(status, None)
+                .with_response(status, None)
                 .with_detail(detail)
         };
-        if let Some(coding) = text(headers, &CONTENT_ENCODING)
+        if let Some(coding) = header_text(headers, &CONTENT_ENCODING)
             && !coding.eq_ignore_ascii_case("identity")
         {
             return Err(protocol(
-                "the answer is compressed, which was not asked for",
+                "the response is compressed, although the request forbade it",
             ));
         }
-        let length = text(headers, &CONTENT_LENGTH)
+        let content_length = header_text(headers, &CONTENT_LENGTH)
             .map(str::parse)
             .transpose()
-            .map_err(|_| protocol("the answer's length is not a number"))?;
-        let sha256 = match text(headers, &HeaderName::from_static("repr-digest")) {
+            .map_err(|_| protocol("the response's Content-Length is not a number"))?;
+        let sha256 = match header_text(headers, &HeaderName::from_static("repr-digest")) {
             Some(value) => repr_digest::sha256(value)
-                .map_err(|()| protocol("the answer's Repr-Digest is not a SHA-256"))?,
+                .map_err(|()| protocol("the response's Repr-Digest is not a SHA-256"))?,
             None => None,
         };
         Ok(Self {
-            content_type: text(headers, &CONTENT_TYPE).map(ToOwned::to_owned),
-            file_name: text(headers, &CONTENT_DISPOSITION).and_then(disposition::file_name),
-            length,
+            content_type: header_text(headers, &CONTENT_TYPE).map(ToOwned::to_owned),
+            file_name: header_text(headers, &CONTENT_DISPOSITION).and_then(disposition::file_name),
+            content_length,
             sha256,
             etag: headers.get(ETAG).filter(|tag| is_strong(tag)).cloned(),
         })
     }
 }
 
-/// RFC 9110, section 8.8.3: in quotes, without `W/` before them.
+/// Returns whether an entity tag is strong: in quotes, without `W/` before them (RFC 9110, section
+/// 8.8.3).
 fn is_strong(tag: &HeaderValue) -> bool {
     let inside = tag.as_bytes().strip_prefix(b"\"");
     let inside = inside.and_then(|rest| rest.strip_suffix(b"\""));
     inside.is_some_and(|inside| !inside.contains(&b'"'))
 }
 
-/// A header as text, where there is one of it that is ASCII.
-pub(crate) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+/// Returns the first header of this name if it is ASCII text.
+pub(crate) fn header_text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_strong_tag_is_one() {
+    fn only_quoted_tags_without_prefix_are_strong() {
         for (tag, strong) in [
             ("\"abc\"", true),
             ("\"\"", true),

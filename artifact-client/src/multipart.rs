@@ -1,5 +1,5 @@
-//! The one form that a deposit is: RFC 7578, one part, written by hand so that its length is known
-//! beforehand and its bytes are hashed on the way.
+//! The form of a deposit: RFC 7578 with one part. Written by hand so that its length is known before
+//! it is sent and its bytes are hashed while they are sent.
 
 use std::fmt::Write as _;
 use std::io;
@@ -9,22 +9,24 @@ use std::task::{Context, Poll};
 
 use artifact_backend::{Sha256Digest, random};
 use bytes::Bytes;
-use futures_util::stream::{BoxStream, Stream};
+use futures_util::stream::Stream;
 use sha2::{Digest, Sha256};
 
-use crate::progress::OnProgress;
-use crate::stall::Pace;
+use crate::body::ByteStream;
+use crate::progress::ProgressCallback;
+use crate::stall::StallDetector;
 
-/// What stands around the artifact's bytes.
-pub(crate) struct Frame {
+/// The form's bytes before and after the artifact.
+pub(crate) struct Envelope {
+    /// The `Content-Type` of the request.
     pub(crate) content_type: String,
-    pub(crate) head: Bytes,
-    pub(crate) tail: Bytes,
+    head: Bytes,
+    tail: Bytes,
 }
 
-impl Frame {
+impl Envelope {
     pub(crate) fn new(file_name: &str, content_type: &str) -> Self {
-        // 128 random bits: no body can have been made to contain it.
+        // 128 random bits: no artifact can be prepared to contain the boundary.
         let boundary = format!("artifact-{:032x}", u128::from_ne_bytes(random::bytes()));
         let file_name = escape(file_name);
         let head = format!(
@@ -39,14 +41,14 @@ impl Frame {
         }
     }
 
-    /// The length of the whole form around an artifact of `size` bytes.
+    /// Returns the length of the whole form for an artifact of `size` bytes.
     pub(crate) fn length(&self, size: u64) -> Option<u64> {
         size.checked_add((self.head.len() + self.tail.len()) as u64)
     }
 }
 
-/// A file name as it stands between quotes: the escape that browsers use (RFC 7578, section 2:
-/// percent-encoding), extended to the backslash, which some parsers take for an escape.
+/// Escapes a file name for a quoted string, as browsers do (RFC 7578, section 2: percent-encoding).
+/// The backslash is escaped too, because some parsers treat it as an escape character.
 fn escape(file_name: &str) -> String {
     let mut escaped = String::with_capacity(file_name.len());
     for c in file_name.chars() {
@@ -60,30 +62,30 @@ fn escape(file_name: &str) -> String {
     escaped
 }
 
-/// What became of the artifact's bytes on their way.
+/// How far the artifact's bytes have been sent.
 #[derive(Debug, Default)]
 pub(crate) enum Sent {
-    /// Not at their end yet.
+    /// Not all of them.
     #[default]
-    Partly,
-    /// All of them, with this count and digest.
-    Whole(u64, Sha256Digest),
-    /// The source failed, or gave fewer or more bytes than announced.
+    Incomplete,
+    /// All of them, with their count and digest.
+    Complete(u64, Sha256Digest),
+    /// The source failed, or its size differs from the declared size.
     Failed(io::Error),
 }
 
-/// What the stream tells those who wait for the answer.
+/// The state that the form's stream shares with the task that waits for the response.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) pace: Pace,
-    on_progress: Option<OnProgress>,
+pub(crate) struct UploadState {
+    pub(crate) stall_detector: StallDetector,
+    on_progress: Option<ProgressCallback>,
     sent: Mutex<Sent>,
 }
 
-impl Shared {
-    pub(crate) fn new(on_progress: Option<OnProgress>) -> Arc<Self> {
+impl UploadState {
+    pub(crate) fn new(on_progress: Option<ProgressCallback>) -> Arc<Self> {
         Arc::new(Self {
-            pace: Pace::new(),
+            stall_detector: StallDetector::new(),
             on_progress,
             sent: Mutex::default(),
         })
@@ -102,74 +104,77 @@ impl Shared {
 pub(crate) struct Form {
     head: Option<Bytes>,
     tail: Option<Bytes>,
-    source: BoxStream<'static, io::Result<Bytes>>,
+    source: ByteStream,
     hasher: Sha256,
     count: u64,
-    announced: Option<u64>,
-    shared: Arc<Shared>,
+    declared_size: Option<u64>,
+    state: Arc<UploadState>,
 }
 
 impl Form {
     pub(crate) fn new(
-        frame: &Frame,
-        source: BoxStream<'static, io::Result<Bytes>>,
-        announced: Option<u64>,
-        shared: Arc<Shared>,
+        envelope: &Envelope,
+        source: ByteStream,
+        declared_size: Option<u64>,
+        state: Arc<UploadState>,
     ) -> Self {
         Self {
-            head: Some(frame.head.clone()),
-            tail: Some(frame.tail.clone()),
+            head: Some(envelope.head.clone()),
+            tail: Some(envelope.tail.clone()),
             source,
             hasher: Sha256::new(),
             count: 0,
-            announced,
-            shared,
+            declared_size,
+            state,
         }
     }
 
-    /// The artifact's own bytes, counted and hashed.
-    fn piece(&mut self, piece: Bytes) -> io::Result<Bytes> {
-        self.count += piece.len() as u64;
-        match self.announced {
-            Some(announced) if self.count > announced => Err(io::Error::other(format!(
-                "there are more bytes than the {announced} that were announced"
+    /// Counts and hashes one chunk of the artifact.
+    fn process_chunk(&mut self, chunk: Bytes) -> io::Result<Bytes> {
+        self.count += chunk.len() as u64;
+        match self.declared_size {
+            Some(declared) if self.count > declared => Err(io::Error::other(format!(
+                "the body has more than the declared {declared} bytes"
             ))),
             _ => {
-                self.hasher.update(&piece);
-                self.tell();
-                Ok(piece)
+                self.hasher.update(&chunk);
+                self.report_progress();
+                Ok(chunk)
             }
         }
     }
 
-    fn tell(&self) {
-        if let Some(call) = &self.shared.on_progress {
-            call.tell(self.count, self.announced);
+    fn report_progress(&self) {
+        if let Some(call) = &self.state.on_progress {
+            call.report(self.count, self.declared_size);
         }
     }
 
-    fn end(&mut self) -> io::Result<Option<Bytes>> {
+    fn finish(&mut self) -> io::Result<Option<Bytes>> {
         let Some(tail) = self.tail.take() else {
             return Ok(None);
         };
-        match self.announced {
-            Some(announced) if self.count < announced => Err(io::Error::new(
+        match self.declared_size {
+            Some(declared) if self.count < declared => Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                format!("there are {} bytes, {announced} were announced", self.count),
+                format!(
+                    "the body has {} bytes instead of the declared {declared}",
+                    self.count
+                ),
             )),
             _ => {
                 let digest = Sha256Digest::from_bytes(self.hasher.finalize_reset().into());
-                self.shared.set_sent(Sent::Whole(self.count, digest));
+                self.state.set_sent(Sent::Complete(self.count, digest));
                 Ok(Some(tail))
             }
         }
     }
 
-    /// The error goes to whoever waits for the answer; the connection learns only that it must
-    /// break off, so that the server does not take what it has for the whole.
+    /// Keeps the error for the task that waits for the response. The connection gets an error without
+    /// details, which makes it abort: the server must not take the bytes for a whole artifact.
     fn fail(&mut self, error: io::Error) -> io::Error {
         self.tail = None;
-        self.shared.set_sent(Sent::Failed(error));
+        self.state.set_sent(Sent::Failed(error));
         io::Error::other("the body of the deposit failed")
     }
 }
@@ -182,23 +187,23 @@ impl Stream for Form {
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Bytes>>> {
         let this = &mut *self;
-        this.shared.pace.asked(false);
+        this.state.stall_detector.record_poll(false);
         if let Some(head) = this.head.take() {
-            // Of a deposit that is begun again, the fall back to 0.
-            this.tell();
+            // Reports 0 at the start of each attempt.
+            this.report_progress();
             return Poll::Ready(Some(Ok(head)));
         }
         if this.tail.is_none() {
             return Poll::Ready(None);
         }
         let Poll::Ready(item) = this.source.as_mut().poll_next(context) else {
-            this.shared.pace.asked(true);
+            this.state.stall_detector.record_poll(true);
             return Poll::Pending;
         };
         let next = match item {
-            Some(Ok(piece)) => this.piece(piece).map(Some),
+            Some(Ok(chunk)) => this.process_chunk(chunk).map(Some),
             Some(Err(error)) => Err(error),
-            None => this.end(),
+            None => this.finish(),
         };
         Poll::Ready(next.map_err(|error| this.fail(error)).transpose())
     }

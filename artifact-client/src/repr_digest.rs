@@ -1,20 +1,20 @@
-//! `Repr-Digest` (RFC 9530): the digest that the server recorded at the deposit.
+//! `Repr-Digest` (RFC 9530): the digest that the server recorded when the artifact was deposited.
 
 use artifact_backend::Sha256Digest;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// RFC 8941, section 4.2.7: a parser takes base64 with and without padding.
+/// Base64 with or without padding, as RFC 8941, section 4.2.7 requires of a parser.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The SHA-256 in a value of the header, if it names one; `Err` where it names one that is none.
+/// Returns the SHA-256 in a header value, `None` if it has none, or `Err` if it is malformed.
 ///
-/// The value is a dictionary (RFC 8941, section 3.2) of byte sequences. Base64 holds neither a
-/// comma nor a semicolon, so splitting there is exact. Of two members of one key the last counts.
+/// The value is a dictionary (RFC 8941, section 3.2) of byte sequences. Base64 has no comma and no
+/// semicolon, so splitting at them is exact. If a key appears twice, its last value counts.
 pub(crate) fn sha256(value: &str) -> Result<Option<Sha256Digest>, ()> {
     let members = value.split(',').map(|m| m.trim_matches([' ', '\t']));
     let Some(sequence) = members
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sha256_that_is_none_is_an_error() {
+    fn malformed_sha256_values_are_an_error() {
         for value in [
             "sha-256=",
             "sha-256=:AAAA:",

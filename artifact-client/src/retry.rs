@@ -1,140 +1,147 @@
-//! How often something is tried again, and after which pauses.
+//! Retries: how often, and after which delays.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_backend::random;
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::error::{Error, Result};
 
-/// How often, and after which pauses, the client tries again what it may try again.
+/// How often, and after which delays, the client repeats a request that may be repeated.
 ///
-/// Each pause is twice the one before, shortened by up to half at random, so that many clients that
-/// failed together do not come back together. Progress (a byte of a fetch that was not there before)
-/// begins the count anew.
+/// Each delay is twice the delay before it, shortened at random by up to half, so that clients that
+/// failed together do not retry together. The first new byte of a resumed fetch resets the count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct RetryPolicy {
-    /// How many tries there are after the first, one after another without progress; 5 by default.
-    pub retries: u32,
-    /// The pause before the second try; 250 ms by default.
-    pub first_pause: Duration,
-    /// The longest pause that the client takes by itself; 8 s by default.
-    pub max_pause: Duration,
-    /// The longest `Retry-After` that is waited for; 30 s by default. A server that asks for more
-    /// time is not asked again before that: the operation fails at once, and
-    /// [`Error::retry_after`] says what the server asked for.
-    pub max_retry_after: Duration,
+    max_retries: u32,
+    initial_delay: Duration,
+    max_delay: Duration,
+    max_retry_after: Duration,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
-            retries: 5,
-            first_pause: Duration::from_millis(250),
-            max_pause: Duration::from_secs(8),
+            max_retries: 5,
+            initial_delay: Duration::from_millis(250),
+            max_delay: Duration::from_secs(8),
             max_retry_after: Duration::from_secs(30),
         }
     }
 }
 
 impl RetryPolicy {
-    /// Nothing is tried again, and no broken fetch is resumed.
+    /// Returns a policy without retries. A broken fetch is not resumed either.
     pub fn never() -> Self {
-        Self::default().with_retries(0)
+        Self::default().with_max_retries(0)
     }
 
-    /// With so many tries after the first.
-    #[must_use = "this gives the policy back, it does not change it in place"]
-    pub fn with_retries(mut self, retries: u32) -> Self {
-        self.retries = retries;
+    /// Sets how many attempts without progress may follow the first; 5 by default.
+    #[must_use = "this returns the changed policy"]
+    pub fn with_max_retries(mut self, max_retries: u32) -> Self {
+        self.max_retries = max_retries;
         self
     }
 
-    /// With pauses from `first` to `longest`.
-    #[must_use = "this gives the policy back, it does not change it in place"]
-    pub fn with_pauses(mut self, first: Duration, longest: Duration) -> Self {
-        self.first_pause = first;
-        self.max_pause = longest;
+    /// Sets the delay before the first retry (250 ms by default) and the longest delay (8 s by
+    /// default).
+    #[must_use = "this returns the changed policy"]
+    pub fn with_delays(mut self, initial: Duration, max: Duration) -> Self {
+        self.initial_delay = initial;
+        self.max_delay = max;
         self
     }
 
-    /// With another longest `Retry-After`.
-    #[must_use = "this gives the policy back, it does not change it in place"]
-    pub fn with_max_retry_after(mut self, longest: Duration) -> Self {
-        self.max_retry_after = longest;
+    /// Sets the longest `Retry-After` that the client waits for; 30 s by default. If the server asks
+    /// for more time, the operation fails at once, and [`Error::retry_after`] returns that time.
+    #[must_use = "this returns the changed policy"]
+    pub fn with_max_retry_after(mut self, limit: Duration) -> Self {
+        self.max_retry_after = limit;
         self
     }
 
-    /// The pause before the try after `failed` failed ones, `jitter` being from 0 to 255.
-    fn pause(&self, failed: u32, jitter: u8) -> Duration {
-        let factor = 1_u32.checked_shl(failed).unwrap_or(u32::MAX);
-        let whole = self.first_pause.saturating_mul(factor).min(self.max_pause);
-        let half = whole / 2;
-        half + half.mul_f64(f64::from(jitter) / 255.0)
+    /// Returns the delays in their order, one for each retry.
+    ///
+    /// backon's jitter adds up to the whole delay. On halved delays this gives the half to the whole.
+    fn delays(&self, jitter_seed: u64) -> ExponentialBackoff {
+        ExponentialBuilder::new()
+            .with_min_delay(self.initial_delay.min(self.max_delay) / 2)
+            .with_max_delay(self.max_delay / 2)
+            .with_factor(2.0)
+            .with_jitter()
+            .with_jitter_seed(jitter_seed)
+            .with_max_times(self.max_retries.try_into().unwrap_or(usize::MAX))
+            .build()
     }
 }
 
-type OnRetry = dyn Fn(&Error, Duration) + Send + Sync;
-
-/// Who wants to know of each try that failed.
+/// A function that is called before each retry.
 #[derive(Clone, Default)]
-pub(crate) struct Observer(Option<Arc<OnRetry>>);
+pub(crate) struct RetryCallback(Option<Arc<RetryFn>>);
 
-impl Observer {
-    pub(crate) fn new(observe: impl Fn(&Error, Duration) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(observe)))
+type RetryFn = dyn Fn(&Error, Duration) + Send + Sync;
+
+impl RetryCallback {
+    pub(crate) fn new(call: impl Fn(&Error, Duration) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(call)))
     }
 }
 
-impl fmt::Debug for Observer {
+impl fmt::Debug for RetryCallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Observer").field(&self.0.is_some()).finish()
+        f.debug_tuple("RetryCallback")
+            .field(&self.0.is_some())
+            .finish()
     }
 }
 
-/// The tries of one operation.
+/// The remaining retries of one operation.
 #[derive(Debug)]
 pub(crate) struct Retries {
     policy: RetryPolicy,
-    observer: Observer,
-    failed: u32,
+    callback: RetryCallback,
+    delays: ExponentialBackoff,
 }
 
 impl Retries {
-    pub(crate) fn new(policy: RetryPolicy, observer: Observer) -> Self {
+    pub(crate) fn new(policy: RetryPolicy, callback: RetryCallback) -> Self {
         Self {
+            delays: policy.delays(jitter_seed()),
             policy,
-            observer,
-            failed: 0,
+            callback,
         }
     }
 
-    /// Something new arrived: the count begins anew.
-    pub(crate) fn progressed(&mut self) {
-        self.failed = 0;
+    /// Resets the count after progress.
+    pub(crate) fn reset(&mut self) {
+        self.delays = self.policy.delays(jitter_seed());
     }
 
-    /// Waits before the next try, or gives the error back where there may be none.
+    /// Waits before the next attempt. Returns the error if another attempt cannot help, or if the
+    /// policy allows no further one.
     ///
-    /// Whether the operation may be repeated at all is for the caller to know.
-    pub(crate) async fn wait(&mut self, error: Error) -> Result<()> {
-        let asked = error.retry_after();
-        let too_long = asked.is_some_and(|pause| pause > self.policy.max_retry_after);
-        if too_long || self.failed >= self.policy.retries || !error.is_retryable() {
+    /// The caller decides whether the operation may be repeated at all.
+    pub(crate) async fn wait_before_retry(&mut self, error: Error) -> Result<()> {
+        let retry_after = error.retry_after().unwrap_or_default();
+        if !error.is_retryable() || retry_after > self.policy.max_retry_after {
             return Err(error);
         }
-        let [jitter] = random::bytes();
-        let own = self.policy.pause(self.failed, jitter);
-        let pause = asked.unwrap_or_default().saturating_add(own);
-        self.failed += 1;
-        if let Some(observe) = &self.observer.0 {
-            observe(&error, pause);
+        let Some(own_delay) = self.delays.next() else {
+            return Err(error);
+        };
+        let delay = retry_after.saturating_add(own_delay);
+        if let Some(call) = &self.callback.0 {
+            call(&error, delay);
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(delay).await;
         Ok(())
     }
+}
+
+fn jitter_seed() -> u64 {
+    u64::from_ne_bytes(random::bytes())
 }
 
 #[cfg(test)]
@@ -151,60 +158,74 @@ mod tests {
 
     fn policy() -> RetryPolicy {
         RetryPolicy::default()
-            .with_retries(4)
-            .with_pauses(Duration::from_secs(1), Duration::from_secs(5))
+            .with_max_retries(4)
+            .with_delays(Duration::from_secs(1), Duration::from_secs(5))
             .with_max_retry_after(Duration::from_secs(30))
     }
 
     fn retries() -> Retries {
-        Retries::new(policy(), Observer::default())
+        Retries::new(policy(), RetryCallback::default())
     }
 
     #[test]
-    fn a_pause_doubles_up_to_the_longest_and_jitter_takes_up_to_half() {
-        for (failed, whole) in [(0, 1), (1, 2), (2, 4), (3, 5), (31, 5), (32, 5), (99, 5)] {
-            let whole = Duration::from_secs(whole);
-            assert_eq!(policy().pause(failed, 255), whole, "{failed}");
-            assert_eq!(policy().pause(failed, 0), whole / 2, "{failed}");
+    fn delays_double_up_to_the_maximum_and_jitter_removes_up_to_half() {
+        let policy = policy().with_max_retries(100);
+        let mut shares = vec![];
+        for seed in 0..100 {
+            let delays: Vec<_> = policy.delays(seed).collect();
+            assert_eq!(delays.len(), 100);
+            for (retry, whole) in [(0, 1.0), (1, 2.0), (2, 4.0), (3, 5.0), (32, 5.0), (99, 5.0)] {
+                let share = delays[retry].as_secs_f64() / whole;
+                assert!((0.5..=1.0).contains(&share), "retry {retry}: {share}");
+                shares.push(share);
+            }
         }
+        assert!(shares.iter().any(|share| *share < 0.52));
+        assert!(shares.iter().any(|share| *share > 0.98));
+        let capped = policy.with_delays(Duration::from_secs(9), Duration::from_secs(5));
+        assert!(capped.delays(0).all(|delay| delay.as_secs_f64() <= 5.0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn tries_are_counted_from_the_last_progress() {
+    async fn progress_resets_the_count() {
         let mut retries = retries();
         for round in 0..3 {
-            let begin = Instant::now();
+            let start = Instant::now();
             for _ in 0..4 {
-                retries.wait(unavailable(None)).await.unwrap();
+                retries.wait_before_retry(unavailable(None)).await.unwrap();
             }
-            let took = begin.elapsed().as_secs_f64();
+            let took = start.elapsed().as_secs_f64();
             // 1 + 2 + 4 + 5 seconds, or as little as half of it; timers tick by the millisecond.
             assert!((6.0..12.01).contains(&took), "{round}: {took}");
-            retries.wait(unavailable(None)).await.unwrap_err();
-            retries.progressed();
+            let error = retries.wait_before_retry(unavailable(None)).await;
+            error.unwrap_err();
+            retries.reset();
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_server_is_never_asked_before_the_time_that_it_named() {
+    async fn no_retry_is_sent_before_retry_after() {
         let mut retries = retries();
-        let begin = Instant::now();
-        retries.wait(unavailable(Some(30))).await.unwrap();
-        let took = begin.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let waited = retries.wait_before_retry(unavailable(Some(30))).await;
+        waited.unwrap();
+        let took = start.elapsed().as_secs_f64();
         assert!((30.5..31.01).contains(&took), "{took}");
-        // Longer than anybody waits: at once, with what was asked for.
-        let begin = Instant::now();
-        let error = retries.wait(unavailable(Some(31))).await.unwrap_err();
+        // Longer than the policy allows: fails at once, with the time that the server asked for.
+        let start = Instant::now();
+        let waited = retries.wait_before_retry(unavailable(Some(31))).await;
+        let error = waited.unwrap_err();
         assert_eq!(error.retry_after(), Some(Duration::from_secs(31)));
-        assert_eq!(begin.elapsed(), Duration::ZERO);
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test]
-    async fn what_is_no_use_is_not_tried_again() {
+    async fn permanent_errors_are_not_retried() {
         let error = Error::new(ErrorKind::Forbidden, Operation::Fetch);
-        let error = retries().wait(error).await.unwrap_err();
+        let error = retries().wait_before_retry(error).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Forbidden);
-        let mut never = Retries::new(RetryPolicy::never(), Observer::default());
-        never.wait(unavailable(None)).await.unwrap_err();
+        let mut never = Retries::new(RetryPolicy::never(), RetryCallback::default());
+        let error = never.wait_before_retry(unavailable(None)).await;
+        error.unwrap_err();
     }
 }

@@ -1,46 +1,44 @@
-//! Notices that a deposit stands still because of the server, not because of its source.
+//! Detects that a deposit makes no progress because of the server, not because of its source.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// When the connection last asked for more of the body, and what it got.
+/// Records when the connection last polled the body of a deposit, and what it got.
 #[derive(Debug)]
-pub(crate) struct Pace(Mutex<State>);
+pub(crate) struct StallDetector(Mutex<LastPoll>);
 
 #[derive(Debug, Clone, Copy)]
-struct State {
-    last: Instant,
+struct LastPoll {
+    at: Instant,
     source_pending: bool,
 }
 
-impl Pace {
+impl StallDetector {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(State {
-            last: Instant::now(),
+        Self(Mutex::new(LastPoll {
+            at: Instant::now(),
             source_pending: false,
         }))
     }
 
-    /// The connection asked for more; the source had something to give, or made it wait.
-    pub(crate) fn asked(&self, source_pending: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State {
-            last: Instant::now(),
+    /// Records a poll of the body. `source_pending` says that the source had no data.
+    pub(crate) fn record_poll(&self, source_pending: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = LastPoll {
+            at: Instant::now(),
             source_pending,
         };
     }
 
-    /// Returns once the connection has asked for nothing for `limit`, although the source did not
-    /// make it wait: the server does not take, or does not answer.
-    pub(crate) async fn stalled(&self, limit: Duration) {
+    /// Returns after the connection has not polled the body for `limit` although the source had data:
+    /// the server does not read, or does not respond.
+    pub(crate) async fn wait_for_stall(&self, limit: Duration) {
         loop {
-            let State {
-                last,
-                source_pending,
-            } = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let LastPoll { at, source_pending } =
+                *self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
-            let deadline = last + limit;
+            let deadline = at + limit;
             if source_pending {
                 sleep_until(now + limit).await;
             } else if deadline <= now {

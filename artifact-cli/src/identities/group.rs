@@ -9,9 +9,13 @@ use crate::output;
 
 pub(super) async fn add(call: &Call<'_>) -> Result<()> {
     let mut group = NewGroup::default();
-    group.name = call.option("name").map(ToOwned::to_owned);
+    if let Some(name) = call.option("name") {
+        group = group.with_name(name);
+    }
     let members = call.matches.get_many::<String>("member");
-    group.members = members.into_iter().flatten().cloned().collect();
+    for member in members.into_iter().flatten() {
+        group = group.with_member(member);
+    }
     let group = call.answer(call.client.register_group(&group).await)?;
     if call.json() {
         print::json(&group)

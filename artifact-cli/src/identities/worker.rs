@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use artifact_client::{NewWorker, RegisteredWorker};
+use artifact_client::{ExposeSecret as _, NewWorker, RegisteredWorker};
 use serde_json::json;
 
 use super::{Call, print};
@@ -12,7 +12,9 @@ use crate::{files, output};
 
 pub(super) async fn add(call: &Call<'_>) -> Result<()> {
     let mut worker = NewWorker::default();
-    worker.name = call.option("name").map(ToOwned::to_owned);
+    if let Some(name) = call.option("name") {
+        worker = worker.with_name(name);
+    }
     let labels = call.matches.get_many::<String>("label");
     for label in labels.into_iter().flatten() {
         let (key, value) = label
@@ -82,7 +84,7 @@ fn target<'c>(call: &'c Call<'_>) -> Result<Option<&'c Path>> {
 /// The one time that the secret is shown: into the file, or to standard output.
 fn hand_over(call: &Call<'_>, registered: &RegisteredWorker, target: Option<&Path>) -> Result<()> {
     let id = &registered.worker.worker_id;
-    let token = registered.registration_token.expose();
+    let token = registered.registration_token.expose_secret();
     if let Some(path) = target {
         let written = files::create_secret(path, &format!("{id}:{token}"));
         written.with_context(|| {

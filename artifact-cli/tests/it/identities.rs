@@ -228,15 +228,15 @@ fn what_the_server_refuses_has_a_sentence_of_its_own() {
     for (words, said) in [
         (
             &["worker", "add", "--name", "admin"][..],
-            "register worker: the server keeps this name for itself (status 409)",
+            "register worker: the server reserves this name (status 409)",
         ),
         (
             &["group", "add", "--name", "admins"],
-            "register group: the server keeps this name for itself (status 409)",
+            "register group: the server reserves this name (status 409)",
         ),
         (
             &["worker", "add", "--name", " x"],
-            "register worker: the name cannot be one (status 422)",
+            "register worker: the name is not valid (status 422)",
         ),
         (
             &["worker", "show", "wkr_00000000000000000000000000"],
@@ -244,7 +244,7 @@ fn what_the_server_refuses_has_a_sentence_of_its_own() {
         ),
         (
             &["whoami"],
-            "whoami: this credential may not do that (status 403)",
+            "whoami: this credential does not allow the operation (status 403)",
         ),
         (
             &["worker", "list", "--experiment", "another"],

@@ -400,12 +400,12 @@ fn what_put_and_get_refuse_before_they_send_anything() {
         ),
         (
             &["put", "-", "--server", "localhost", token[0], token[1]],
-            "--server cannot be used: a server's address is written like http://127.0.0.1:8080",
+            "--server cannot be used: write the server's address like http://127.0.0.1:8080",
         ),
         (
             &["put", "-", "--experiment", "a/b", token[0], token[1]],
-            "--experiment cannot be used: an experiment id is 1 to 128 of the characters A-Z a-z \
-             0-9 - . _ ~",
+            "--experiment cannot be used: an experiment id has 1 to 128 characters from A-Z a-z \
+             0-9 - . _ ~ and is not . or ..",
         ),
         (
             &["get", "x", "-o", ".", token[0], token[1]],

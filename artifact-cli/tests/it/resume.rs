@@ -173,7 +173,7 @@ fn a_put_whose_answer_was_lost_is_made_again_only_with_leave() {
     let (done, served) = put(&bytes, b"", &[]);
     assert_eq!(done.code, Some(1));
     assert_eq!(done.stdout(), "");
-    let said = "error: deposit: the connection ended or stood still in the middle";
+    let said = "error: deposit: the connection broke or stalled";
     assert!(done.stderr.starts_with(said), "{}", done.stderr);
     // Its second turn never comes.
     drop(served);

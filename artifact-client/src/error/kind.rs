@@ -1,4 +1,4 @@
-//! What a failure means for the caller, from the status and the type of a refusal.
+//! Error kinds, and how a response's status and problem type map to them.
 
 use std::fmt;
 
@@ -6,50 +6,51 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An argument cannot be used (server address, experiment, credential, content type, id). Nothing
-    /// was sent.
+    /// An argument is invalid (server address, experiment, credential, content type, id). Nothing was
+    /// sent.
     InvalidInput,
-    /// The server does not know this credential (401). Get another.
+    /// The server does not accept the credential (401). Use another.
     Unauthorized,
-    /// The credential is good, but not for this (403).
+    /// The credential is valid but does not allow this operation (403).
     Forbidden,
     /// The server does not host the experiment of this client (`experiment-id-mismatch`).
     WrongExperiment,
     /// No such artifact, worker or group, or no artifact server at this address (404).
     NotFound,
-    /// An id is taken already (`already-exists`).
+    /// The id is already in use (`already-exists`).
     AlreadyExists,
-    /// The name is one that the server keeps for itself (`reserved-identifier`). Choose another.
+    /// The server reserves the name for itself (`reserved-identifier`). Choose another.
     ReservedName,
-    /// The name is none (`invalid-name`): empty, too long, or with characters that cannot be shown.
+    /// The name is empty, too long, or has characters that cannot be displayed (`invalid-name`).
     InvalidName,
     /// The group would become a member of itself (`cycle-detected`). Nothing was changed.
     Cycle,
-    /// The artifact is larger than the server takes (413). Nothing was kept of it.
+    /// The artifact is larger than the server accepts (413). The server keeps nothing of it.
     TooLarge,
-    /// The range holds no byte of the artifact (416).
+    /// The range contains no byte of the artifact (416).
     InvalidRange,
-    /// The server refuses the request as it stands (another 4xx). Sending it again is no use.
+    /// The server rejects the request (another 4xx). Sending it again does not help.
     BadRequest,
-    /// The server cannot be reached, or says that it cannot serve now (408, 429, 502, 503, 504).
+    /// The server cannot be reached or cannot serve now (408, 429, 502, 503, 504).
     Unavailable,
-    /// The server has no room left (507). An operator must make some.
+    /// The server has no space left (507). An operator must make space.
     OutOfSpace,
-    /// The connection ended, or stood still, in the middle. What was asked for may have been done all
-    /// the same: a deposit under a URI that nobody learnt. A fetch may be made again.
+    /// The connection broke or stalled. The server may still have done the operation: a deposit may
+    /// exist under a URI that no client received. A fetch can be repeated.
     Interrupted,
-    /// What arrived, or what the server counted, is not what was sent. Throw it away.
+    /// The bytes received, or the byte count of the server, differ from what was deposited. Discard
+    /// them.
     DigestMismatch,
-    /// What was to be deposited could not be read to its end. The server was not given a whole
-    /// artifact and keeps nothing.
+    /// The source of a deposit failed or ended early. The server did not receive a whole artifact
+    /// and keeps nothing.
     Source,
-    /// The server failed in itself (500 and other 5xx). Its operator's log says more.
+    /// The server failed (500 and other 5xx). Its operator's log says more.
     ServerFault,
-    /// The answer is not what an artifact server says: a redirect, another body, another status.
+    /// The response is not from an artifact server: a redirect, an unexpected body or status.
     Protocol,
 }
 
-/// The closed vocabulary of the binding, each name with its status and what it means here.
+/// The complete error vocabulary of the binding: name, status, kind.
 const VOCABULARY: &[(&str, u16, ErrorKind)] = &[
     ("bad-request", 400, ErrorKind::BadRequest),
     ("experiment-id-mismatch", 400, ErrorKind::WrongExperiment),
@@ -64,39 +65,39 @@ const VOCABULARY: &[(&str, u16, ErrorKind)] = &[
     ("invalid-name", 422, ErrorKind::InvalidName),
 ];
 
-/// Where the names of the vocabulary stand.
+/// The URI prefix of the vocabulary.
 const PREFIX: &str = "eden://error/";
 
 impl ErrorKind {
-    /// The kind in words, as it stands in messages.
+    /// Returns the text of the kind in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::InvalidInput => "an argument cannot be used",
-            Self::Unauthorized => "the server does not know this credential",
-            Self::Forbidden => "this credential may not do that",
+            Self::InvalidInput => "an argument is invalid",
+            Self::Unauthorized => "the server does not accept this credential",
+            Self::Forbidden => "this credential does not allow the operation",
             Self::WrongExperiment => "the server does not host this experiment",
-            Self::NotFound => "there is no such thing",
-            Self::AlreadyExists => "there is one of this id already",
-            Self::ReservedName => "the server keeps this name for itself",
-            Self::InvalidName => "the name cannot be one",
+            Self::NotFound => "not found",
+            Self::AlreadyExists => "the id is already in use",
+            Self::ReservedName => "the server reserves this name",
+            Self::InvalidName => "the name is not valid",
             Self::Cycle => "the group would become a member of itself",
-            Self::TooLarge => "the artifact is larger than the server takes",
-            Self::InvalidRange => "the range holds no byte of the artifact",
-            Self::BadRequest => "the server refuses the request",
+            Self::TooLarge => "the artifact is larger than the server accepts",
+            Self::InvalidRange => "the range contains no byte of the artifact",
+            Self::BadRequest => "the server rejects the request",
             Self::Unavailable => "the server cannot be reached or cannot serve now",
-            Self::OutOfSpace => "the server has no room left",
-            Self::Interrupted => "the connection ended or stood still in the middle",
-            Self::DigestMismatch => "the bytes are not the ones that were deposited",
-            Self::Source => "what was to be deposited could not be read",
+            Self::OutOfSpace => "the server has no space left",
+            Self::Interrupted => "the connection broke or stalled",
+            Self::DigestMismatch => "the bytes differ from those that were deposited",
+            Self::Source => "the source of the deposit cannot be read",
             Self::ServerFault => "the server failed",
-            Self::Protocol => "the answer is not that of an artifact server",
+            Self::Protocol => "the response is not from an artifact server",
         }
     }
 
-    /// What an answer that is not a success stands for. The type of its problem counts where it goes
-    /// with the status; a type that nobody defined, or of another status, changes nothing.
-    pub(crate) fn of_answer(status: u16, problem: Option<&str>) -> Self {
-        let name = problem.and_then(|kind| kind.strip_prefix(PREFIX));
+    /// Returns the kind of a response without success. A problem type counts only together with its
+    /// own status; an unknown type has no effect.
+    pub(crate) fn of_response(status: u16, problem_type: Option<&str>) -> Self {
+        let name = problem_type.and_then(|uri| uri.strip_prefix(PREFIX));
         let known = name.and_then(|name| {
             let mut entries = VOCABULARY.iter();
             entries.find(|(known, of, _)| *known == name && *of == status)
@@ -115,7 +116,7 @@ impl ErrorKind {
             507 => Self::OutOfSpace,
             400..500 => Self::BadRequest,
             500..600 => Self::ServerFault,
-            // A redirect is not followed: it would carry the credential to whom it names.
+            // Redirects are not followed: they would send the credential to another server.
             _ => Self::Protocol,
         }
     }
@@ -132,18 +133,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_of_the_vocabulary_has_its_kind_with_its_own_status_only() {
+    fn vocabulary_names_count_only_with_their_own_status() {
         for (name, status, kind) in VOCABULARY {
             let problem = format!("eden://error/{name}");
-            assert_eq!(ErrorKind::of_answer(*status, Some(&problem)), *kind);
-            let other = ErrorKind::of_answer(500, Some(&problem));
+            assert_eq!(ErrorKind::of_response(*status, Some(&problem)), *kind);
+            let other = ErrorKind::of_response(500, Some(&problem));
             assert_eq!(other, ErrorKind::ServerFault, "{name}");
         }
         assert_eq!(VOCABULARY.len(), 11);
     }
 
     #[test]
-    fn without_a_known_type_the_status_says_it() {
+    fn without_a_known_type_the_status_decides() {
         for (status, kind) in [
             (301, ErrorKind::Protocol),
             (405, ErrorKind::BadRequest),
@@ -157,7 +158,7 @@ mod tests {
             (507, ErrorKind::OutOfSpace),
         ] {
             for problem in [None, Some("about:blank"), Some("eden://error/x")] {
-                assert_eq!(ErrorKind::of_answer(status, problem), kind, "{status}");
+                assert_eq!(ErrorKind::of_response(status, problem), kind, "{status}");
             }
         }
     }

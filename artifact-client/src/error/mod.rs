@@ -1,57 +1,48 @@
-//! One error for the whole client: what the caller does next, and what the server said.
+//! The error of the client.
 
 mod kind;
 mod operation;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use artifact_backend::error_repr::ErrorRepr;
+
+pub use artifact_backend::BoxError;
 pub use kind::ErrorKind;
 pub use operation::Operation;
 
 use crate::problem::Problem;
 
-/// The result of a client's operation.
+/// The result of a client operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// What the client keeps of the error below.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// Why an operation of the client failed.
 ///
-/// `Display` tells this layer only: operation, kind, status, and what the server said about it.
-/// What lies below is in [`source`](std::error::Error::source) and is not repeated. It never holds
-/// the credential.
-pub struct Error(Box<Inner>);
+/// `Display` prints this layer only: operation, kind, status and the server's explanation.
+/// [`source`](std::error::Error::source) returns the underlying error. The error never contains the
+/// credential.
+pub struct Error(Box<ErrorRepr<ErrorKind, Operation, ResponseContext>>);
 
-struct Inner {
-    kind: ErrorKind,
-    operation: Operation,
+/// The response that an error is about.
+#[derive(Debug, Default)]
+struct ResponseContext {
     status: Option<u16>,
     problem: Option<Problem>,
     retry_after: Option<Duration>,
-    detail: String,
-    source: Option<BoxError>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, operation: Operation) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            operation,
-            status: None,
-            problem: None,
-            retry_after: None,
-            detail: String::new(),
-            source: None,
-        }))
+        Self(ErrorRepr::new(kind, operation))
     }
 
-    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+    pub(crate) fn invalid_input(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::InvalidInput, Operation::Configure).with_detail(detail)
     }
 
-    pub(crate) fn with_detail(mut self, detail: impl Into<String>) -> Self {
+    pub(crate) fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.0.detail = detail.into();
         self
     }
@@ -61,14 +52,14 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_answer(mut self, status: u16, problem: Option<Problem>) -> Self {
-        self.0.status = Some(status);
-        self.0.problem = problem;
+    pub(crate) fn with_response(mut self, status: u16, problem: Option<Problem>) -> Self {
+        self.0.context.status = Some(status);
+        self.0.context.problem = problem;
         self
     }
 
-    pub(crate) fn with_retry_after(mut self, pause: Option<Duration>) -> Self {
-        self.0.retry_after = pause;
+    pub(crate) fn with_retry_after(mut self, delay: Option<Duration>) -> Self {
+        self.0.context.retry_after = delay;
         self
     }
 
@@ -77,41 +68,42 @@ impl Error {
         self
     }
 
-    /// What the caller does next.
+    /// Returns what went wrong, named after what the caller does next.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The operation that failed.
+    /// Returns the operation that failed.
     pub fn operation(&self) -> Operation {
         self.0.operation
     }
 
-    /// The status that the server answered with, where it answered.
+    /// Returns the status of the response, if there was one.
     pub fn status(&self) -> Option<u16> {
-        self.0.status
+        self.0.context.status
     }
 
-    /// What the server said about it, where it spoke RFC 9457.
+    /// Returns the server's explanation, if the response was an RFC 9457 problem.
     pub fn problem(&self) -> Option<&Problem> {
-        self.0.problem.as_ref()
+        self.0.context.problem.as_ref()
     }
 
-    /// How long the server asks to wait before the next try (`Retry-After`), where it does.
+    /// Returns how long the server asks to wait before the next attempt (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.retry_after
+        self.0.context.retry_after
     }
 
-    /// A sentence on what was being done or what to do about it; empty where there is none.
+    /// Returns a sentence about the failure or what to do about it; may be empty.
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    /// Whether the same call may succeed later with nothing changed by anybody.
+    /// Returns whether the same call may succeed later without a change by the caller.
     ///
-    /// The client has then tried as often as its [`RetryPolicy`](crate::RetryPolicy) allows, unless
-    /// it must not repeat the operation: a deposit that was [`Interrupted`](ErrorKind::Interrupted) may
-    /// have been made; making it again makes another artifact.
+    /// The client has already retried as often as its [`RetryPolicy`](crate::RetryPolicy) allows,
+    /// unless it must not repeat the operation. A deposit that was
+    /// [`Interrupted`](ErrorKind::Interrupted) may have succeeded; repeating it creates another
+    /// artifact.
     pub fn is_retryable(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Unavailable | ErrorKind::Interrupted)
     }
@@ -119,17 +111,16 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
-        let kind = match inner.kind {
-            ErrorKind::NotFound => inner.operation.absent(),
+        let kind = match self.kind() {
+            ErrorKind::NotFound => self.operation().not_found_text(),
             kind => kind.as_str(),
         };
-        write!(f, "{}: {kind}", inner.operation)?;
-        if let Some(status) = inner.status {
+        write!(f, "{}: {kind}", self.operation())?;
+        if let Some(status) = self.status() {
             write!(f, " (status {status})")?;
         }
-        let said = inner.problem.as_ref().map_or("", Problem::text);
-        for text in [inner.detail.as_str(), said] {
+        let explanation = self.problem().map_or("", Problem::text);
+        for text in [self.detail(), explanation] {
             if !text.is_empty() {
                 write!(f, ": {text}")?;
             }
@@ -140,29 +131,12 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            kind,
-            operation,
-            status,
-            problem,
-            retry_after,
-            detail,
-            source,
-        } = &*self.0;
-        f.debug_struct("Error")
-            .field("kind", kind)
-            .field("operation", operation)
-            .field("status", status)
-            .field("problem", problem)
-            .field("retry_after", retry_after)
-            .field("detail", detail)
-            .field("source", source)
-            .finish()
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        self.0.source()
     }
 }

@@ -1,16 +1,16 @@
-//! What the client was asked to do.
+//! The operations of the client, for error messages.
 
 use std::fmt;
 
-/// Which operation of a client failed.
+/// An operation of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
-    /// Setting the client up.
+    /// Configuring the client: [`ClientBuilder::build`](crate::ClientBuilder::build), or a credential.
     Configure,
     /// [`Client::deposit`](crate::Client::deposit).
     Deposit,
-    /// [`Client::fetch`](crate::Client::fetch), up to and in its stream.
+    /// [`Client::fetch`](crate::Client::fetch), including its stream.
     Fetch,
     /// [`Client::stat`](crate::Client::stat).
     Stat,
@@ -41,7 +41,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The operation in a word or two, as it stands in messages.
+    /// Returns the name of the operation in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Configure => "configure",
@@ -63,15 +63,15 @@ impl Operation {
         }
     }
 
-    /// What there is none of when the answer is 404.
-    pub(crate) const fn absent(self) -> &'static str {
+    /// Returns the message for a 404.
+    pub(crate) const fn not_found_text(self) -> &'static str {
         match self {
             Self::Fetch | Self::Stat => "there is no such artifact",
             Self::ReadWorker | Self::ReissueCredential => "there is no such worker",
             Self::ReadGroup | Self::AddMember | Self::RemoveMember | Self::DeleteGroup => {
                 "there is no such group"
             }
-            // Their paths are always there where an artifact server of this binding is.
+            // Every artifact server of this binding has these paths.
             Self::Configure
             | Self::Deposit
             | Self::ReadExperiment
@@ -79,7 +79,7 @@ impl Operation {
             | Self::RegisterWorker
             | Self::ListWorkers
             | Self::RegisterGroup
-            | Self::ListGroups => "there is no artifact server that can do this at this address",
+            | Self::ListGroups => "no artifact server with this operation answers at this address",
         }
     }
 }

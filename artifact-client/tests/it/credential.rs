@@ -1,13 +1,13 @@
 use artifact_client::{Client, Credential, ErrorKind};
 
 #[test]
-fn a_credential_is_split_at_the_first_colon() {
+fn credentials_are_split_at_the_first_colon() {
     let credential: Credential = "wkr_1:a:b".parse().unwrap();
     assert_eq!(credential.principal(), "wkr_1");
 }
 
 #[test]
-fn what_cannot_be_a_credential_is_refused_without_repeating_the_secret() {
+fn invalid_credentials_are_rejected_without_repeating_the_secret() {
     for text in [
         "admin",
         ":secret",
@@ -24,7 +24,7 @@ fn what_cannot_be_a_credential_is_refused_without_repeating_the_secret() {
 }
 
 #[test]
-fn debug_shows_the_principal_and_never_the_secret() {
+fn debug_shows_the_principal_but_not_the_secret() {
     let credential = Credential::new("admin", "canary").unwrap();
     let builder = Client::builder("http://127.0.0.1:1", "e", credential.clone());
     let client = builder.clone().build().unwrap();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use tokio::io::AsyncWriteExt;
 
-use crate::fake::{SECRET, answer, answering, listen, read_head, read_request};
+use crate::server::{SECRET, listen, read_head, read_request, response, server_replying};
 
 const URI: &str = "eden://artifacts/00112233445566778899aabbccddeeff";
 
@@ -14,14 +14,14 @@ fn created(size: u64) -> String {
     let json = format!(
         r#"{{"artifacts_uri":"{URI}","size_bytes":{size},"content_type":"text/plain","later":1}}"#
     );
-    answer("201 Created", "content-type: application/json\r\n", &json)
+    response("201 Created", "content-type: application/json\r\n", &json)
 }
 
 fn problem(status: &str, kind: &str, detail: &str) -> String {
     let json = format!(
         r#"{{"type":"eden://error/{kind}","title":"T","status":1,"detail":"{detail}","instance":"x"}}"#
     );
-    answer(status, "content-type: application/problem+json\r\n", &json)
+    response(status, "content-type: application/problem+json\r\n", &json)
 }
 
 fn options() -> DepositOptions {
@@ -29,8 +29,8 @@ fn options() -> DepositOptions {
 }
 
 #[tokio::test]
-async fn a_deposit_is_one_form_with_one_file_and_its_length() {
-    let (client, served) = answering(created(5)).await;
+async fn deposits_send_one_form_with_one_file_and_a_length() {
+    let (client, served) = server_replying(created(5)).await;
     let options = options()
         .with_file_name("a \"b\\\r\n.txt")
         .with_content_type("text/plain");
@@ -67,10 +67,10 @@ async fn a_deposit_is_one_form_with_one_file_and_its_length() {
 }
 
 #[tokio::test]
-async fn a_body_of_unknown_size_goes_in_chunks_and_an_empty_one_goes_too() {
-    for (pieces, size) in [(vec!["ab", "", "c"], 3), (vec![], 0)] {
-        let (client, served) = answering(created(size)).await;
-        let body = Body::from_stream(stream::iter(pieces).map(|p| Ok(Bytes::from(p))));
+async fn bodies_of_unknown_size_are_sent_chunked() {
+    for (chunks, size) in [(vec!["ab", "", "c"], 3), (vec![], 0)] {
+        let (client, served) = server_replying(created(size)).await;
+        let body = Body::from_stream(stream::iter(chunks).map(|chunk| Ok(Bytes::from(chunk))));
         let deposited = client.deposit(body, options()).await.unwrap();
         assert_eq!(deposited.size_bytes, size);
         let request = served.await.unwrap();
@@ -90,7 +90,7 @@ async fn a_body_of_unknown_size_goes_in_chunks_and_an_empty_one_goes_too() {
 }
 
 #[tokio::test]
-async fn each_refusal_has_its_kind_and_the_servers_words() {
+async fn each_error_status_has_its_kind_and_the_servers_text() {
     for (status, kind) in [
         ("400 Bad Request", ErrorKind::BadRequest),
         ("401 Unauthorized", ErrorKind::Unauthorized),
@@ -104,7 +104,8 @@ async fn each_refusal_has_its_kind_and_the_servers_words() {
         ("507 Insufficient Storage", ErrorKind::OutOfSpace),
         ("200 OK", ErrorKind::Protocol),
     ] {
-        let (client, _served) = answering(problem(status, "some-type", r"say\u001b this")).await;
+        let (client, _served) =
+            server_replying(problem(status, "some-type", r"say\u001b this")).await;
         let error = client.deposit("x", options()).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{status}");
         assert_eq!(error.operation(), Operation::Deposit);
@@ -121,10 +122,10 @@ async fn each_refusal_has_its_kind_and_the_servers_words() {
 }
 
 #[tokio::test]
-async fn a_refusal_without_a_problem_or_with_an_endless_one_is_what_its_status_says() {
-    let endless = answer("403 Forbidden", "", &"x".repeat(1 << 20));
-    for refusal in [answer("403 Forbidden", "", "<html>"), endless] {
-        let (client, _served) = answering(refusal).await;
+async fn without_a_readable_problem_the_status_decides() {
+    let endless = response("403 Forbidden", "", &"x".repeat(1 << 20));
+    for reply in [response("403 Forbidden", "", "<html>"), endless] {
+        let (client, _served) = server_replying(reply).await;
         let error = client.deposit("x", options()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Forbidden);
         assert_eq!(error.problem(), None);
@@ -132,14 +133,15 @@ async fn a_refusal_without_a_problem_or_with_an_endless_one_is_what_its_status_s
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
+async fn redirects_are_not_followed() {
     let (_, elsewhere) = listen().await;
     let location = format!("location: http://{}/\r\n", elsewhere.local_addr().unwrap());
-    let (client, _served) = answering(answer("307 Temporary Redirect", &location, "")).await;
+    let (client, _served) =
+        server_replying(response("307 Temporary Redirect", &location, "")).await;
     let error = client.deposit("x", options()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert_eq!(error.status(), Some(307));
-    // A connection, had there been one, would be waiting to be accepted.
+    // A connection would be waiting in the listener's queue.
     elsewhere
         .into_std()
         .map(|l| l.accept().unwrap_err().kind())
@@ -150,15 +152,15 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_server_that_counted_otherwise_is_not_believed() {
-    let (client, _served) = answering(created(4)).await;
+async fn a_different_byte_count_of_the_server_is_an_error() {
+    let (client, _served) = server_replying(created(4)).await;
     let error = client.deposit("hello", options()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DigestMismatch);
     assert_eq!(error.detail(), "5 bytes were sent, the server counted 4");
 }
 
 #[tokio::test]
-async fn an_acknowledgement_that_is_none_is_a_protocol_error() {
+async fn malformed_deposit_responses_are_protocol_errors() {
     let with_uri =
         |uri: &str| format!(r#"{{"artifacts_uri":"{uri}","size_bytes":1,"content_type":"a/b"}}"#);
     for body in [
@@ -170,31 +172,31 @@ async fn an_acknowledgement_that_is_none_is_a_protocol_error() {
         &with_uri(&"x".repeat(513)),
         &" ".repeat(1 << 17),
     ] {
-        let (client, _served) = answering(answer("201 Created", "", body)).await;
+        let (client, _served) = server_replying(response("201 Created", "", body)).await;
         let error = client.deposit("x", options()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{body}");
     }
 }
 
 #[tokio::test]
-async fn a_source_that_fails_or_miscounts_breaks_the_deposit_off() {
+async fn a_failing_or_missized_source_aborts_the_deposit() {
     let failing = || {
-        let pieces = [Ok(Bytes::from("abc")), Err(io::Error::other("disk gone"))];
-        Body::from_stream(stream::iter(pieces))
+        let chunks = [Ok(Bytes::from("abc")), Err(io::Error::other("disk gone"))];
+        Body::from_stream(stream::iter(chunks))
     };
     let three = || Body::from_stream(stream::iter([Ok(Bytes::from("abc"))]));
-    for (body, options, said) in [
+    for (body, options, message) in [
         (failing(), options(), "disk gone"),
         (failing(), options().with_size(5), "disk gone"),
         (
             three(),
             options().with_size(4),
-            "there are 3 bytes, 4 were announced",
+            "the body has 3 bytes instead of the declared 4",
         ),
         (
             three(),
             options().with_size(2),
-            "there are more bytes than the 2 that were announced",
+            "the body has more than the declared 2 bytes",
         ),
     ] {
         let (builder, listener) = listen().await;
@@ -206,8 +208,8 @@ async fn a_source_that_fails_or_miscounts_breaks_the_deposit_off() {
         let error = client.deposit(body, options).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Source);
         let source = std::error::Error::source(&error).unwrap();
-        assert_eq!(source.to_string(), said);
-        // The server must not have got what it could take for a whole form.
+        assert_eq!(source.to_string(), message);
+        // The server must not receive a complete form.
         assert_eq!(
             served.await.unwrap().unwrap_err().kind(),
             io::ErrorKind::UnexpectedEof
@@ -216,7 +218,7 @@ async fn a_source_that_fails_or_miscounts_breaks_the_deposit_off() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable() {
+async fn unreachable_servers_are_reported_as_unavailable() {
     let (builder, listener) = listen().await;
     drop(listener);
     let error = builder
@@ -230,7 +232,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_without_an_answer_is_interrupted_and_not_tried_again() {
+async fn lost_responses_are_reported_as_interrupted_and_not_retried() {
     let (builder, listener) = listen().await;
     let served = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -253,8 +255,8 @@ async fn a_connection_that_ends_without_an_answer_is_interrupted_and_not_tried_a
 }
 
 #[tokio::test]
-async fn a_server_that_stands_still_is_interrupted() {
-    // It neither reads on, nor answers: once with the body under way, once after its end.
+async fn stalled_servers_are_reported_as_interrupted() {
+    // The server stops reading: once during the body, once after it.
     for size in [64 << 20, 1] {
         let (builder, listener) = listen().await;
         let served = tokio::spawn(async move {
@@ -268,33 +270,33 @@ async fn a_server_that_stands_still_is_interrupted() {
             .unwrap();
         let error = client.deposit(vec![0; size], options()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted);
-        assert!(error.detail().contains("nothing moved"), "{error}");
+        assert!(error.detail().contains("no progress"), "{error}");
         drop(served.await.unwrap());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_takes_its_time_is_no_stall() {
-    // The paused clock runs on to each timer as soon as nothing else can be done: an hour passes in
-    // no time, and the client's time-out would fire on the way if it counted the source's time.
-    let (client, served) = answering(created(2)).await;
-    let pieces = stream::iter(["a", "b"]).then(|piece| async move {
+async fn a_slow_source_is_not_a_stall() {
+    // A paused clock jumps to the next timer when all tasks wait. The client's time-out would fire
+    // before the source's timer if it counted the time of the source.
+    let (client, served) = server_replying(created(2)).await;
+    let chunks = stream::iter(["a", "b"]).then(|chunk| async move {
         tokio::time::sleep(Duration::from_hours(1)).await;
-        Ok(Bytes::from(piece))
+        Ok(Bytes::from(chunk))
     });
-    let deposited = client.deposit(Body::from_stream(pieces), options()).await;
+    let deposited = client.deposit(Body::from_stream(chunks), options()).await;
     assert_eq!(deposited.unwrap().size_bytes, 2);
     served.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_refusal_in_the_middle_of_the_body_is_heard() {
+async fn error_responses_during_the_body_are_read() {
     let (builder, listener) = listen().await;
     let served = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_head(&mut stream).await.unwrap();
-        let refusal = problem("413 Content Too Large", "payload-too-large", "at most 1");
-        stream.write_all(refusal.as_bytes()).await.unwrap();
+        let reply = problem("413 Content Too Large", "payload-too-large", "at most 1");
+        stream.write_all(reply.as_bytes()).await.unwrap();
         stream
     });
     let endless = stream::repeat_with(|| Ok(Bytes::from_static(&[0; 4096])));
@@ -309,7 +311,7 @@ async fn a_refusal_in_the_middle_of_the_body_is_heard() {
 }
 
 #[tokio::test]
-async fn an_acknowledgement_before_the_end_of_the_body_is_not_believed() {
+async fn a_201_before_the_end_of_the_body_is_an_error() {
     let (builder, listener) = listen().await;
     let served = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -329,7 +331,7 @@ async fn an_acknowledgement_before_the_end_of_the_body_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_content_type_that_is_none_is_refused_before_anything_is_sent() {
+async fn invalid_content_types_are_rejected_before_sending() {
     let (builder, listener) = listen().await;
     let client = builder.build().unwrap();
     for text in ["", "a\r\nb: c", "naïve", &"x".repeat(256)] {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use artifact_client::{ErrorKind, Operation};
 use tokio::io::AsyncWriteExt;
 
-use crate::fake::{answer, answering, listen, read_request};
+use crate::server::{listen, read_request, response, server_replying};
 
 const URI: &str = "eden://artifacts/00112233445566778899aabbccddeeff";
 /// The SHA-256 of "hello", in base64.
@@ -17,8 +17,8 @@ fn headers() -> String {
 }
 
 #[tokio::test]
-async fn a_fetch_presents_the_uri_as_it_stands_and_gives_the_bytes() {
-    let (client, served) = answering(answer("200 OK", &headers(), "hello")).await;
+async fn fetch_sends_the_uri_unchanged_and_returns_the_bytes() {
+    let (client, served) = server_replying(response("200 OK", &headers(), "hello")).await;
     let fetched = client.fetch(URI).await.unwrap();
     assert_eq!(fetched.content_type.as_deref(), Some("text/plain"));
     assert_eq!(fetched.file_name.as_deref(), Some("a.txt"));
@@ -34,17 +34,17 @@ async fn a_fetch_presents_the_uri_as_it_stands_and_gives_the_bytes() {
 }
 
 #[tokio::test]
-async fn an_empty_artifact_is_one() {
+async fn empty_artifacts_are_accepted() {
     let digest = "repr-digest: sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:\r\n";
-    let (client, _served) = answering(answer("200 OK", digest, "")).await;
+    let (client, _served) = server_replying(response("200 OK", digest, "")).await;
     let mut fetched = client.fetch(URI).await.unwrap();
     assert_eq!(fetched.size, Some(0));
     assert!(fetched.next().await.is_none());
 }
 
 #[tokio::test]
-async fn other_bytes_end_the_stream_with_a_mismatch() {
-    let (client, _served) = answering(answer("200 OK", &headers(), "hellO")).await;
+async fn changed_bytes_end_the_stream_with_a_digest_mismatch() {
+    let (client, _served) = server_replying(response("200 OK", &headers(), "hellO")).await;
     let mut fetched = client.fetch(URI).await.unwrap();
     assert_eq!(fetched.next().await.unwrap().unwrap(), "hellO");
     let error = fetched.next().await.unwrap().unwrap_err();
@@ -54,12 +54,12 @@ async fn other_bytes_end_the_stream_with_a_mismatch() {
 }
 
 #[tokio::test]
-async fn a_short_body_is_interrupted() {
+async fn truncated_bodies_are_reported_as_interrupted() {
     let short = format!(
         "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\nhello",
         headers()
     );
-    let (client, _served) = answering(short).await;
+    let (client, _served) = server_replying(short).await;
     let mut fetched = client.fetch(URI).await.unwrap();
     assert_eq!(fetched.next().await.unwrap().unwrap(), "hello");
     let error = fetched.next().await.unwrap().unwrap_err();
@@ -68,12 +68,12 @@ async fn a_short_body_is_interrupted() {
 }
 
 #[tokio::test]
-async fn a_short_body_without_a_length_is_found_by_its_digest() {
+async fn truncated_bodies_without_a_length_are_detected_by_their_digest() {
     let until_closed = format!(
         "HTTP/1.1 200 OK\r\nconnection: close\r\n{}\r\nhell",
         headers()
     );
-    let (client, _served) = answering(until_closed).await;
+    let (client, _served) = server_replying(until_closed).await;
     let fetched = client.fetch(URI).await.unwrap();
     assert_eq!(fetched.size, None);
     let error = fetched.into_bytes(100).await.unwrap_err();
@@ -81,16 +81,16 @@ async fn a_short_body_without_a_length_is_found_by_its_digest() {
 }
 
 #[tokio::test]
-async fn a_body_that_stands_still_is_interrupted() {
+async fn stalled_bodies_are_reported_as_interrupted() {
     let (builder, listener) = listen().await;
     let served = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_request(&mut stream).await.unwrap();
-        let begun = format!(
+        let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\nhello",
             headers()
         );
-        stream.write_all(begun.as_bytes()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
         stream
     });
     let client = builder
@@ -101,15 +101,15 @@ async fn a_body_that_stands_still_is_interrupted() {
     assert_eq!(fetched.next().await.unwrap().unwrap(), "hello");
     let error = fetched.next().await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
-    assert!(error.detail().contains("nothing moved"), "{error}");
+    assert!(error.detail().contains("no progress"), "{error}");
     drop(served.await.unwrap());
 }
 
 #[tokio::test]
-async fn into_bytes_keeps_to_its_limit() {
+async fn into_bytes_enforces_its_limit() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
-    for answer in [answer("200 OK", &headers(), "hello"), chunked.to_owned()] {
-        let (client, _served) = answering(answer).await;
+    for reply in [response("200 OK", &headers(), "hello"), chunked.to_owned()] {
+        let (client, _served) = server_replying(reply).await;
         let error = client
             .fetch(URI)
             .await
@@ -122,16 +122,16 @@ async fn into_bytes_keeps_to_its_limit() {
 }
 
 #[tokio::test]
-async fn what_no_artifact_server_says_is_a_protocol_error() {
+async fn unexpected_responses_are_protocol_errors() {
     for headers in [
         "repr-digest: sha-256=:AAAA:\r\n",
         "content-encoding: gzip\r\n",
     ] {
-        let (client, _served) = answering(answer("200 OK", headers, "hello")).await;
+        let (client, _served) = server_replying(response("200 OK", headers, "hello")).await;
         let error = client.fetch(URI).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{headers}");
     }
-    let (client, _served) = answering(answer("206 Partial Content", "", "hello")).await;
+    let (client, _served) = server_replying(response("206 Partial Content", "", "hello")).await;
     assert_eq!(
         client.fetch(URI).await.unwrap_err().kind(),
         ErrorKind::Protocol
@@ -139,9 +139,9 @@ async fn what_no_artifact_server_says_is_a_protocol_error() {
 }
 
 #[tokio::test]
-async fn a_missing_artifact_is_not_found() {
+async fn missing_artifacts_are_reported_as_not_found() {
     let json = r#"{"type":"eden://error/not-found","title":"Not found","status":404}"#;
-    let (client, _served) = answering(answer("404 Not Found", "", json)).await;
+    let (client, _served) = server_replying(response("404 Not Found", "", json)).await;
     let error = client.fetch("\r\n../x").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.problem().unwrap().title, "Not found");

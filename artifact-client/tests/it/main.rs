@@ -1,13 +1,13 @@
-//! The client against a server that says what the test tells it to.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+//! Tests of the client against a server with scripted replies.
+#![expect(clippy::unwrap_used, reason = "test helpers fail by panicking")]
 
 mod credential;
-mod cuts;
 mod deposit;
-mod fake;
+mod faults;
 mod fetch;
-mod identities;
+mod identity;
 mod range;
 mod resume;
 mod retries;
+mod server;
 mod settings;

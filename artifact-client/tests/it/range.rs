@@ -1,8 +1,8 @@
-//! Ranges, and what is known without the bytes.
+//! Ranges and metadata.
 
 use artifact_client::{ByteRange, Client, ErrorKind, FetchOptions, Operation};
 
-use crate::fake::{answer, answering};
+use crate::server::{response, server_replying};
 
 const URI: &str = "eden://artifacts/00112233445566778899aabbccddeeff";
 /// The SHA-256 of "hello", in base64.
@@ -22,8 +22,8 @@ async fn fetch(client: &Client, range: ByteRange) -> artifact_client::Result<(Ve
 }
 
 #[tokio::test]
-async fn each_form_of_a_range_is_asked_for_and_given() {
-    for (range, field, content_range, bytes) in [
+async fn every_form_of_range_is_requested_and_delivered() {
+    for (range, header, content_range, bytes) in [
         (
             ByteRange::FromTo { first: 1, last: 3 },
             "bytes=1-3",
@@ -42,31 +42,33 @@ async fn each_form_of_a_range_is_asked_for_and_given() {
         (ByteRange::Suffix(99), "bytes=-99", "0-4/5", "hello"),
     ] {
         let headers = format!("{}content-range: bytes {content_range}\r\n", fields());
-        let part = answer("206 Partial Content", &headers, bytes);
-        // A server may ignore a range, and then sends everything.
-        for answer in [part, answer("200 OK", &fields(), "hello")] {
-            let (client, served) = answering(answer).await;
+        let part = response("206 Partial Content", &headers, bytes);
+        // A server may ignore the range and send everything.
+        for reply in [part, response("200 OK", &fields(), "hello")] {
+            let (client, served) = server_replying(reply).await;
             let (found, size) = fetch(&client, range).await.unwrap();
-            assert_eq!(found, bytes.as_bytes(), "{field}");
+            assert_eq!(found, bytes.as_bytes(), "{header}");
             assert_eq!(size, 5);
-            assert_eq!(served.await.unwrap().header("range"), Some(field));
+            assert_eq!(served.await.unwrap().header("range"), Some(header));
         }
     }
 }
 
 #[tokio::test]
-async fn a_range_that_turns_out_to_be_everything_is_verified() {
+async fn a_range_that_covers_the_whole_artifact_is_verified() {
     let headers = format!("{}content-range: bytes 0-4/5\r\n", fields());
-    let (client, _served) = answering(answer("206 Partial Content", &headers, "hellO")).await;
+    let (client, _served) =
+        server_replying(response("206 Partial Content", &headers, "hellO")).await;
     let error = fetch(&client, ByteRange::From(0)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DigestMismatch);
 }
 
 #[tokio::test]
-async fn another_range_than_was_asked_for_is_a_protocol_error() {
+async fn other_ranges_than_requested_are_protocol_errors() {
     for content_range in ["", "0-3/5", "1-4/5", "1-3/*", "1-2/5", "1-3/3"] {
         let headers = format!("{}content-range: bytes {content_range}\r\n", fields());
-        let (client, _served) = answering(answer("206 Partial Content", &headers, "ell")).await;
+        let (client, _served) =
+            server_replying(response("206 Partial Content", &headers, "ell")).await;
         let range = ByteRange::FromTo { first: 1, last: 3 };
         let error = fetch(&client, range).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{content_range}");
@@ -75,31 +77,31 @@ async fn another_range_than_was_asked_for_is_a_protocol_error() {
 
 #[tokio::test]
 async fn a_range_without_a_byte_of_the_artifact_is_invalid() {
-    let refused = answer(
+    let refused = response(
         "416 Range Not Satisfiable",
         "content-range: bytes */5\r\n",
         "",
     );
-    for answer in [refused, answer("200 OK", &fields(), "hello")] {
-        let (client, _served) = answering(answer).await;
+    for reply in [refused, response("200 OK", &fields(), "hello")] {
+        let (client, _served) = server_replying(reply).await;
         let error = fetch(&client, ByteRange::From(5)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRange);
-        assert_eq!(error.detail(), "it has 5 bytes");
+        assert_eq!(error.detail(), "the artifact has 5 bytes");
     }
-    let (client, _served) = answering(answer("416 Range Not Satisfiable", "", "")).await;
+    let (client, _served) = server_replying(response("416 Range Not Satisfiable", "", "")).await;
     let error = fetch(&client, ByteRange::From(5)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRange);
     assert_eq!(error.status(), Some(416));
 }
 
 #[tokio::test]
-async fn stat_tells_what_is_known_without_the_bytes() {
+async fn stat_returns_the_metadata() {
     let headers = format!(
         "{}content-type: text/plain\r\ncontent-disposition: attachment; filename=\"a.txt\"\r\n",
         fields()
     );
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 123456789012\r\n{headers}\r\n");
-    let (client, served) = answering(head).await;
+    let (client, served) = server_replying(head).await;
     let metadata = client.stat(URI).await.unwrap();
     assert_eq!(metadata.size, Some(123_456_789_012));
     assert_eq!(metadata.content_type.as_deref(), Some("text/plain"));
@@ -112,7 +114,8 @@ async fn stat_tells_what_is_known_without_the_bytes() {
         "{line}"
     );
 
-    let (client, _served) = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 99\r\n\r\n").await;
+    let (client, _served) =
+        server_replying("HTTP/1.1 404 Not Found\r\ncontent-length: 99\r\n\r\n").await;
     let error = client.stat(URI).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.operation(), Operation::Stat);

@@ -1,4 +1,4 @@
-//! A fetch that breaks: what is asked for next, and what is made of the answer.
+//! Fetches whose connection breaks: the next request, and how its response is used.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use artifact_client::{ByteRange, Client, ErrorKind, FetchOptions, Result};
 use bytes::Bytes;
 
-use crate::fake::{Request, SECRET, Turn, in_turn};
+use crate::server::{Reply, Request, SECRET, server_with_replies};
 
 const URI: &str = "eden://artifacts/00112233445566778899aabbccddeeff";
-/// The SHA-256 of "hello world", in base64; its entity tag here.
+/// The SHA-256 of "hello world" in base64, and an entity tag for it.
 const DIGEST: &str = "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=";
 const TAG: &str = "\"b94d27b9\"";
 
-/// An answer of the fake server to a request for "hello world", as far as `body` goes.
+/// Formats the head of a response to a request for "hello world".
 fn head(status: &str, length: usize, fields: &str) -> String {
     format!(
         "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\netag: {TAG}\r\n\
@@ -21,7 +21,7 @@ fn head(status: &str, length: usize, fields: &str) -> String {
     )
 }
 
-fn begun(body: &str) -> String {
+fn full(body: &str) -> String {
     head("200 OK", 11, "") + body
 }
 
@@ -30,7 +30,7 @@ fn partial(range: &str, length: usize, body: &str) -> String {
     head("206 Partial Content", length, &fields) + body
 }
 
-/// Everything that the stream gives, and what ended it.
+/// Returns all bytes of the stream and how it ended.
 async fn fetch(client: &Client, options: FetchOptions) -> (Vec<u8>, Result<()>) {
     let mut all = vec![];
     let mut fetched = match client.fetch_with(URI, options).await {
@@ -39,9 +39,12 @@ async fn fetch(client: &Client, options: FetchOptions) -> (Vec<u8>, Result<()>) 
     };
     loop {
         match fetched.next().await {
-            Some(Ok(piece)) => all.extend_from_slice(&piece),
+            Some(Ok(chunk)) => all.extend_from_slice(&chunk),
             Some(Err(error)) => {
-                assert!(fetched.next().await.is_none(), "after its end");
+                assert!(
+                    fetched.next().await.is_none(),
+                    "the stream must be at its end after an error"
+                );
                 return (all, Err(error));
             }
             None => return (all, Ok(())),
@@ -49,9 +52,9 @@ async fn fetch(client: &Client, options: FetchOptions) -> (Vec<u8>, Result<()>) 
     }
 }
 
-async fn whole(turns: Vec<Turn>) -> (Vec<u8>, Result<()>, Vec<Request>) {
-    let (builder, served) = in_turn(turns).await;
-    // Long enough for a busy machine; the turns that stand still say how long they may.
+async fn fetch_whole(replies: Vec<Reply>) -> (Vec<u8>, Result<()>, Vec<Request>) {
+    let (builder, served) = server_with_replies(replies).await;
+    // Long enough for a busy machine, and short for the tests with a stalled connection.
     let client = builder
         .with_stall_timeout(Duration::from_secs(1))
         .build()
@@ -62,10 +65,10 @@ async fn whole(turns: Vec<Turn>) -> (Vec<u8>, Result<()>, Vec<Request>) {
 }
 
 #[tokio::test]
-async fn the_rest_is_asked_for_on_condition_of_the_same_bytes() {
-    for broken in [Turn::Answer(begun("hello")), Turn::Silence(begun("hello"))] {
-        let rest = Turn::Answer(partial("5-10/11", 6, " world"));
-        let (bytes, end, requests) = whole(vec![broken, rest]).await;
+async fn the_rest_is_requested_with_if_range() {
+    for broken in [Reply::Send(full("hello")), Reply::Stall(full("hello"))] {
+        let rest = Reply::Send(partial("5-10/11", 6, " world"));
+        let (bytes, end, requests) = fetch_whole(vec![broken, rest]).await;
         end.unwrap();
         assert_eq!(bytes, b"hello world");
         assert_eq!(requests.len(), 2);
@@ -88,19 +91,19 @@ async fn the_rest_is_asked_for_on_condition_of_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn it_goes_on_from_every_byte_and_over_several_seams() {
+async fn transfers_resume_at_every_byte_and_several_times() {
     let text = "hello world";
     for first in 0..text.len() {
         for second in first..text.len() {
             let length = text.len() - first;
-            let (bytes, end, requests) = whole(vec![
-                Turn::Answer(begun(&text[..first])),
-                Turn::Answer(partial(
+            let (bytes, end, requests) = fetch_whole(vec![
+                Reply::Send(full(&text[..first])),
+                Reply::Send(partial(
                     &format!("{first}-10/11"),
                     length,
                     &text[first..second],
                 )),
-                Turn::Answer(partial(
+                Reply::Send(partial(
                     &format!("{second}-10/11"),
                     text.len() - second,
                     &text[second..],
@@ -116,11 +119,11 @@ async fn it_goes_on_from_every_byte_and_over_several_seams() {
 }
 
 #[tokio::test]
-async fn a_server_that_ignores_ranges_sends_it_all_again_and_nothing_is_delivered_twice() {
-    let (bytes, end, _) = whole(vec![
-        Turn::Answer(begun("hello")),
-        Turn::Answer(begun("hel")),
-        Turn::Answer(begun("hello world")),
+async fn no_byte_is_delivered_twice_if_the_server_ignores_ranges() {
+    let (bytes, end, _) = fetch_whole(vec![
+        Reply::Send(full("hello")),
+        Reply::Send(full("hel")),
+        Reply::Send(full("hello world")),
     ])
     .await;
     end.unwrap();
@@ -128,11 +131,11 @@ async fn a_server_that_ignores_ranges_sends_it_all_again_and_nothing_is_delivere
 }
 
 #[tokio::test]
-async fn an_answer_that_holds_less_than_was_asked_for_is_gone_on_from() {
-    let (bytes, end, requests) = whole(vec![
-        Turn::Answer(begun("hello")),
-        Turn::Answer(partial("5-7/11", 3, " wo")),
-        Turn::Answer(partial("8-10/*", 3, "rld")),
+async fn a_shorter_part_than_requested_is_continued() {
+    let (bytes, end, requests) = fetch_whole(vec![
+        Reply::Send(full("hello")),
+        Reply::Send(partial("5-7/11", 3, " wo")),
+        Reply::Send(partial("8-10/*", 3, "rld")),
     ])
     .await;
     end.unwrap();
@@ -141,24 +144,24 @@ async fn an_answer_that_holds_less_than_was_asked_for_is_gone_on_from() {
 }
 
 #[tokio::test]
-async fn another_artifact_under_the_uri_is_a_mismatch() {
+async fn another_artifact_under_the_uri_is_a_digest_mismatch() {
     let other_tag = |text: String| text.replace(TAG, "\"another\"");
     let other_digest =
         |text: String| text.replace(DIGEST, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
     let without_tag = |text: String| text.replace(&format!("etag: {TAG}\r\n"), "");
     let weak = |text: String| text.replace(TAG, &format!("W/{TAG}"));
     let rest = || partial("5-10/11", 6, " world");
-    let again = || begun("hello world");
-    for answer in [
+    let again = || full("hello world");
+    for reply in [
         other_tag(rest()),
         other_digest(rest()),
         weak(rest()),
         other_tag(again()),
         other_digest(again()),
         weak(again()),
-        // Without a tag nobody knows whether the condition held.
+        // Without a tag it is unknown whether the condition was true.
         without_tag(again()),
-        begun("hello world!").replace("content-length: 11", "content-length: 12"),
+        full("hello world!").replace("content-length: 11", "content-length: 12"),
         partial("5-11/12", 7, " world!"),
         head(
             "416 Range Not Satisfiable",
@@ -166,23 +169,20 @@ async fn another_artifact_under_the_uri_is_a_mismatch() {
             "content-range: bytes */5\r\n",
         ),
     ] {
-        let (bytes, end, requests) = whole(vec![
-            Turn::Answer(begun("hello")),
-            Turn::Answer(answer.clone()),
-        ])
-        .await;
+        let (bytes, end, requests) =
+            fetch_whole(vec![Reply::Send(full("hello")), Reply::Send(reply.clone())]).await;
         let error = end.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{answer}\n{error}");
+        assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{reply}\n{error}");
         assert_eq!(bytes, b"hello");
         assert_eq!(requests.len(), 2);
     }
 }
 
 #[tokio::test]
-async fn other_bytes_under_the_same_tag_are_found_by_the_digest_over_the_seam() {
-    let (bytes, end, _) = whole(vec![
-        Turn::Answer(begun("hello")),
-        Turn::Answer(partial("5-10/11", 6, " earth")),
+async fn changed_bytes_under_the_same_tag_are_detected_by_the_digest() {
+    let (bytes, end, _) = fetch_whole(vec![
+        Reply::Send(full("hello")),
+        Reply::Send(partial("5-10/11", 6, " earth")),
     ])
     .await;
     assert_eq!(end.unwrap_err().kind(), ErrorKind::DigestMismatch);
@@ -190,9 +190,9 @@ async fn other_bytes_under_the_same_tag_are_found_by_the_digest_over_the_seam() 
 }
 
 #[tokio::test]
-async fn an_answer_to_another_question_is_a_protocol_error() {
+async fn responses_with_other_ranges_are_protocol_errors() {
     let without_range = head("206 Partial Content", 6, "") + " world";
-    for answer in [
+    for reply in [
         without_range,
         partial("4-10/11", 7, "o world"),
         partial("6-10/11", 5, "world"),
@@ -203,19 +203,16 @@ async fn an_answer_to_another_question_is_a_protocol_error() {
         partial("5-10", 6, " world"),
         head("416 Range Not Satisfiable", 0, ""),
     ] {
-        let (bytes, end, _) = whole(vec![
-            Turn::Answer(begun("hello")),
-            Turn::Answer(answer.clone()),
-        ])
-        .await;
+        let (bytes, end, _) =
+            fetch_whole(vec![Reply::Send(full("hello")), Reply::Send(reply.clone())]).await;
         let error = end.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Protocol, "{answer}\n{error}");
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{reply}\n{error}");
         assert_eq!(bytes, b"hello");
     }
 }
 
 #[tokio::test]
-async fn a_refusal_in_the_middle_is_what_it_says() {
+async fn error_responses_to_a_resumed_request_are_returned() {
     for (status, kind) in [
         ("401 Unauthorized", ErrorKind::Unauthorized),
         ("403 Forbidden", ErrorKind::Forbidden),
@@ -223,9 +220,9 @@ async fn a_refusal_in_the_middle_is_what_it_says() {
         ("500 Internal Server Error", ErrorKind::ServerFault),
         ("302 Found", ErrorKind::Protocol),
     ] {
-        let (_, end, requests) = whole(vec![
-            Turn::Answer(begun("hello")),
-            Turn::Answer(head(status, 0, "")),
+        let (_, end, requests) = fetch_whole(vec![
+            Reply::Send(full("hello")),
+            Reply::Send(head(status, 0, "")),
         ])
         .await;
         assert_eq!(end.unwrap_err().kind(), kind);
@@ -234,33 +231,33 @@ async fn a_refusal_in_the_middle_is_what_it_says() {
 }
 
 #[tokio::test]
-async fn tries_without_progress_are_bounded_and_progress_begins_the_count_anew() {
-    // Three further tries are allowed. Each byte that arrives allows them again.
-    let mut turns = vec![Turn::Answer(begun("h"))];
+async fn retries_without_progress_are_limited_and_progress_resets_the_count() {
+    // Three retries are allowed. Each byte that arrives resets the count.
+    let mut replies = vec![Reply::Send(full("h"))];
     let text = "hello world";
     for at in 1..text.len() {
         let length = text.len() - at;
         let range = format!("{at}-10/11");
         for _ in 0..2 {
-            turns.push(Turn::Answer(partial(&range, length, "")));
+            replies.push(Reply::Send(partial(&range, length, "")));
         }
-        turns.push(Turn::Answer(partial(&range, length, &text[at..=at])));
+        replies.push(Reply::Send(partial(&range, length, &text[at..=at])));
     }
-    let (bytes, end, requests) = whole(turns).await;
+    let (bytes, end, requests) = fetch_whole(replies).await;
     end.unwrap();
     assert_eq!(bytes, text.as_bytes());
     assert_eq!(requests.len(), 31);
 
-    let nothing = || Turn::Answer(partial("5-10/11", 6, ""));
-    let busy = || Turn::Answer(head("503 Service Unavailable", 0, "retry-after: 0\r\n"));
-    for turns in [
-        vec![nothing(), nothing(), nothing()],
-        vec![nothing(), busy(), nothing()],
-        vec![busy(), busy(), nothing()],
+    let no_bytes = || Reply::Send(partial("5-10/11", 6, ""));
+    let busy = || Reply::Send(head("503 Service Unavailable", 0, "retry-after: 0\r\n"));
+    for replies in [
+        vec![no_bytes(), no_bytes(), no_bytes()],
+        vec![no_bytes(), busy(), no_bytes()],
+        vec![busy(), busy(), no_bytes()],
     ] {
-        let mut turns = turns;
-        turns.insert(0, Turn::Answer(begun("hello")));
-        let (builder, served) = in_turn(turns).await;
+        let mut replies = replies;
+        replies.insert(0, Reply::Send(full("hello")));
+        let (builder, served) = server_with_replies(replies).await;
         let client = builder.build().unwrap();
         let (bytes, end) = fetch(&client, FetchOptions::default()).await;
         let error = end.unwrap_err();
@@ -272,10 +269,10 @@ async fn tries_without_progress_are_bounded_and_progress_begins_the_count_anew()
 }
 
 #[tokio::test]
-async fn without_a_strong_tag_nothing_is_resumed() {
+async fn transfers_without_a_strong_tag_are_not_resumed() {
     for tag in ["", "etag: W/\"b94d27b9\"\r\n", "etag: b94d27b9\r\n"] {
-        let begun = begun("hello").replace(&format!("etag: {TAG}\r\n"), tag);
-        let (bytes, end, requests) = whole(vec![Turn::Answer(begun)]).await;
+        let reply = full("hello").replace(&format!("etag: {TAG}\r\n"), tag);
+        let (bytes, end, requests) = fetch_whole(vec![Reply::Send(reply)]).await;
         let error = end.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted);
         assert_eq!(error.detail(), "5 of 11 bytes arrived");
@@ -284,30 +281,30 @@ async fn without_a_strong_tag_nothing_is_resumed() {
 }
 
 #[tokio::test]
-async fn a_size_that_nobody_said_is_learnt_on_the_way() {
+async fn the_size_may_be_learnt_from_a_later_response() {
     let chunked = |body: &str| {
         let length = format!("content-length: {}\r\n", 11);
-        begun("").replace(&length, "transfer-encoding: chunked\r\n") + body
+        full("").replace(&length, "transfer-encoding: chunked\r\n") + body
     };
-    let (bytes, end, requests) = whole(vec![
-        Turn::Answer(chunked("5\r\nhello\r\n")),
-        Turn::Answer(partial("5-10/11", 6, " w")),
-        Turn::Answer(partial("7-10/11", 4, "orld")),
+    let (bytes, end, requests) = fetch_whole(vec![
+        Reply::Send(chunked("5\r\nhello\r\n")),
+        Reply::Send(partial("5-10/11", 6, " w")),
+        Reply::Send(partial("7-10/11", 4, "orld")),
     ])
     .await;
     end.unwrap();
     assert_eq!(bytes, b"hello world");
     assert_eq!(requests[1].header("range"), Some("bytes=5-"));
     assert_eq!(requests[2].header("range"), Some("bytes=7-10"));
-    // All of it was there, only its end was not.
+    // All bytes arrived; only the last chunk of the encoding is missing.
     let at_its_end = head(
         "416 Range Not Satisfiable",
         0,
         "content-range: bytes */11\r\n",
     );
-    let (bytes, end, _) = whole(vec![
-        Turn::Answer(chunked("b\r\nhello world\r\n")),
-        Turn::Answer(at_its_end),
+    let (bytes, end, _) = fetch_whole(vec![
+        Reply::Send(chunked("b\r\nhello world\r\n")),
+        Reply::Send(at_its_end),
     ])
     .await;
     end.unwrap();
@@ -315,19 +312,19 @@ async fn a_size_that_nobody_said_is_learnt_on_the_way() {
 }
 
 #[tokio::test]
-async fn a_part_is_resumed_too_and_its_progress_is_told() {
-    let (builder, served) = in_turn(vec![
-        Turn::Answer(partial("2-8/11", 7, "llo")),
-        Turn::Answer(begun("hello")),
-        Turn::Answer(begun("hello world")),
+async fn partial_fetches_are_resumed_and_report_progress() {
+    let (builder, served) = server_with_replies(vec![
+        Reply::Send(partial("2-8/11", 7, "llo")),
+        Reply::Send(full("hello")),
+        Reply::Send(full("hello world")),
     ])
     .await;
-    let told = Arc::new(Mutex::new(vec![]));
+    let reported = Arc::new(Mutex::new(vec![]));
     let options = {
-        let told = Arc::clone(&told);
+        let reported = Arc::clone(&reported);
         FetchOptions::default()
             .with_range(ByteRange::FromTo { first: 2, last: 8 })
-            .with_progress(move |p| told.lock().unwrap().push((p.bytes, p.total)))
+            .with_progress(move |p| reported.lock().unwrap().push((p.bytes, p.total)))
     };
     let (bytes, end) = fetch(&builder.build().unwrap(), options).await;
     end.unwrap();
@@ -335,26 +332,26 @@ async fn a_part_is_resumed_too_and_its_progress_is_told() {
     let requests = served.await.unwrap();
     assert_eq!(requests[0].header("range"), Some("bytes=2-8"));
     assert_eq!(requests[1].header("range"), Some("bytes=5-8"));
-    let told = told.lock().unwrap();
-    assert!(told.is_sorted(), "{told:?}");
-    assert_eq!(told.last(), Some(&(7, Some(7))));
+    let reported = reported.lock().unwrap();
+    assert!(reported.is_sorted(), "{reported:?}");
+    assert_eq!(reported.last(), Some(&(7, Some(7))));
 }
 
 #[tokio::test]
-async fn a_dropped_next_loses_nothing() {
-    let (builder, _served) = in_turn(vec![
-        Turn::Answer(begun("hello")),
-        Turn::Answer(partial("5-10/11", 6, " world")),
+async fn dropping_next_loses_no_data() {
+    let (builder, _served) = server_with_replies(vec![
+        Reply::Send(full("hello")),
+        Reply::Send(partial("5-10/11", 6, " world")),
     ])
     .await;
     let client = builder.build().unwrap();
     let mut fetched = client.fetch(URI).await.unwrap();
     let mut all: Vec<Bytes> = vec![];
     loop {
-        // Polled once and dropped, again and again, also in the middle of the second request.
-        let once = futures_util::future::poll_immediate(fetched.next()).await;
-        match once {
-            Some(Some(piece)) => all.push(piece.unwrap()),
+        // Polls once and drops the future, repeatedly, also during the second request.
+        let polled = futures_util::future::poll_immediate(fetched.next()).await;
+        match polled {
+            Some(Some(chunk)) => all.push(chunk.unwrap()),
             Some(None) => break,
             None => tokio::task::yield_now().await,
         }

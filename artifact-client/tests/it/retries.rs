@@ -1,4 +1,4 @@
-//! What is tried again, and what never is.
+//! Which requests are retried.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -10,88 +10,89 @@ use futures_util::stream;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 
-use crate::fake::{Turn, answer, at_once, in_turn, listen, read_head};
+use crate::server::{Reply, immediate_retries, listen, read_head, response, server_with_replies};
 
 const URI: &str = "eden://artifacts/00112233445566778899aabbccddeeff";
 
-fn refused(status: &str) -> Turn {
+fn rejected(status: &str) -> Reply {
     let headers = "connection: close\r\nretry-after: 0\r\n";
-    Turn::Answer(answer(status, headers, ""))
+    Reply::Send(response(status, headers, ""))
 }
 
-fn created(size: u64) -> Turn {
+fn created(size: u64) -> Reply {
     let json =
         format!(r#"{{"artifacts_uri":"{URI}","size_bytes":{size},"content_type":"text/plain"}}"#);
-    Turn::Answer(answer("201 Created", "connection: close\r\n", &json))
+    Reply::Send(response("201 Created", "connection: close\r\n", &json))
 }
 
-fn lost() -> Turn {
-    Turn::Answer(String::new())
+fn lost_response() -> Reply {
+    Reply::Send(String::new())
 }
 
-fn fetched() -> Turn {
-    Turn::Answer(answer("200 OK", "connection: close\r\n", "hello"))
+fn fetched() -> Reply {
+    Reply::Send(response("200 OK", "connection: close\r\n", "hello"))
 }
 
 fn options() -> DepositOptions {
     DepositOptions::default()
 }
 
-/// A body that can be sent once only.
-fn once() -> Body {
+/// A body that can be sent only once.
+fn unrepeatable_body() -> Body {
     Body::from_stream(stream::iter([Ok(Bytes::from("hello"))]))
 }
 
 #[tokio::test]
-async fn a_fetch_is_tried_again_where_another_try_may_help() {
-    for trouble in [
-        lost(),
-        refused("408 Request Timeout"),
-        refused("429 Too Many Requests"),
-        refused("502 Bad Gateway"),
-        refused("503 Service Unavailable"),
-        refused("504 Gateway Timeout"),
+async fn fetches_are_retried_after_temporary_failures() {
+    for failure in [
+        lost_response(),
+        rejected("408 Request Timeout"),
+        rejected("429 Too Many Requests"),
+        rejected("502 Bad Gateway"),
+        rejected("503 Service Unavailable"),
+        rejected("504 Gateway Timeout"),
     ] {
-        let (builder, served) = in_turn(vec![trouble, fetched()]).await;
+        let (builder, served) = server_with_replies(vec![failure, fetched()]).await;
         let client = builder.build().unwrap();
         let bytes = client.fetch(URI).await.unwrap().into_bytes(9).await;
         assert_eq!(bytes.unwrap(), "hello");
         assert_eq!(served.await.unwrap().len(), 2);
     }
-    for refusal in [
+    for status in [
         "400 Bad Request",
         "404 Not Found",
         "500 Internal Server Error",
         "307 Moved",
     ] {
-        let (builder, served) = in_turn(vec![refused(refusal)]).await;
+        let (builder, served) = server_with_replies(vec![rejected(status)]).await;
         builder.build().unwrap().fetch(URI).await.unwrap_err();
-        assert_eq!(served.await.unwrap().len(), 1, "{refusal}");
+        assert_eq!(served.await.unwrap().len(), 1, "{status}");
     }
 }
 
 #[tokio::test]
-async fn tries_are_bounded_and_each_is_told_of_before_its_pause() {
-    let busy = || refused("503 Service Unavailable");
-    let (builder, served) = in_turn(vec![busy(), busy(), busy(), busy()]).await;
-    let told = Arc::new(Mutex::new(vec![]));
+async fn retries_are_limited_and_reported_before_their_delay() {
+    let busy = || rejected("503 Service Unavailable");
+    let (builder, served) = server_with_replies(vec![busy(), busy(), busy(), busy()]).await;
+    let reported = Arc::new(Mutex::new(vec![]));
     let client = {
-        let told = Arc::clone(&told);
-        builder.with_on_retry(move |error, pause| told.lock().unwrap().push((error.kind(), pause)))
+        let reported = Arc::clone(&reported);
+        builder
+            .with_on_retry(move |error, delay| reported.lock().unwrap().push((error.kind(), delay)))
     };
     let error = client.build().unwrap().stat(URI).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(error.status(), Some(503));
     assert_eq!(error.retry_after(), Some(Duration::ZERO));
     assert_eq!(served.await.unwrap().len(), 4);
-    let told = told.lock().unwrap();
-    assert_eq!(*told, [(ErrorKind::Unavailable, Duration::ZERO); 3]);
+    let reported = reported.lock().unwrap();
+    assert_eq!(*reported, [(ErrorKind::Unavailable, Duration::ZERO); 3]);
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_more_time_than_there_is_is_not_asked_again() {
-    let later = answer("503 Service Unavailable", "retry-after: 3600\r\n", "");
-    let (builder, served) = in_turn(vec![Turn::Answer(later)]).await;
+async fn a_retry_after_above_the_limit_ends_the_retries() {
+    let later = response("503 Service Unavailable", "retry-after: 3600\r\n", "");
+    let (builder, served) = server_with_replies(vec![Reply::Send(later)]).await;
     let error = builder.build().unwrap().fetch(URI).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
@@ -99,23 +100,23 @@ async fn a_server_that_asks_for_more_time_than_there_is_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn a_deposit_is_made_again_where_the_one_before_was_refused_for_now() {
-    let (builder, served) = in_turn(vec![
-        refused("429 Too Many Requests"),
-        refused("429 Too Many Requests"),
+async fn deposits_are_retried_after_429() {
+    let (builder, served) = server_with_replies(vec![
+        rejected("429 Too Many Requests"),
+        rejected("429 Too Many Requests"),
         created(5),
     ])
     .await;
-    let told = Arc::new(Mutex::new(vec![]));
+    let reported = Arc::new(Mutex::new(vec![]));
     let options = {
-        let told = Arc::clone(&told);
-        options().with_progress(move |p| told.lock().unwrap().push((p.bytes, p.total)))
+        let reported = Arc::clone(&reported);
+        options().with_progress(move |p| reported.lock().unwrap().push((p.bytes, p.total)))
     };
     let deposited = builder.build().unwrap().deposit("hello", options).await;
     assert_eq!(deposited.unwrap().uri, URI);
     let requests = served.await.unwrap();
     assert_eq!(requests.len(), 3);
-    // Each is whole, and as the one before.
+    // Every attempt sends the same complete body.
     assert_eq!(requests[0].body, requests[2].body);
     assert!(
         str::from_utf8(&requests[2].body)
@@ -123,14 +124,14 @@ async fn a_deposit_is_made_again_where_the_one_before_was_refused_for_now() {
             .contains("\r\n\r\nhello\r\n--")
     );
     assert_eq!(
-        *told.lock().unwrap(),
+        *reported.lock().unwrap(),
         [(0, Some(5)), (5, Some(5))].repeat(3)
     );
 }
 
-/// Of a deposit of 64 MiB, of which the server cannot have had all when it answers.
+/// The body has 64 MiB, so the server cannot have received all of it when it responds.
 #[tokio::test]
-async fn a_503_in_the_middle_of_the_body_is_a_refusal_for_now() {
+async fn deposits_are_retried_after_503_during_the_body() {
     let (builder, listener) = listen().await;
     let served = tokio::spawn(async move {
         let mut open = vec![];
@@ -143,28 +144,31 @@ async fn a_503_in_the_middle_of_the_body_is_a_refusal_for_now() {
         }
         open.len()
     });
-    let client = builder.with_retry_policy(at_once(1)).build().unwrap();
+    let client = builder
+        .with_retry_policy(immediate_retries(1))
+        .build()
+        .unwrap();
     let error = client.deposit(vec![0; 64 << 20], options()).await;
     assert_eq!(error.unwrap_err().status(), Some(503));
     assert_eq!(served.await.unwrap(), 2);
 }
 
 #[tokio::test]
-async fn a_deposit_that_may_have_been_made_is_never_made_again_by_itself() {
-    for (trouble, kind) in [
-        (lost(), ErrorKind::Interrupted),
-        // The whole body had gone when these came.
-        (refused("503 Service Unavailable"), ErrorKind::Unavailable),
-        (refused("502 Bad Gateway"), ErrorKind::Unavailable),
-        (refused("504 Gateway Timeout"), ErrorKind::Unavailable),
-        (refused("408 Request Timeout"), ErrorKind::Unavailable),
+async fn deposits_that_may_have_succeeded_are_not_retried() {
+    for (failure, kind) in [
+        (lost_response(), ErrorKind::Interrupted),
+        // The client has sent the whole body before these responses.
+        (rejected("503 Service Unavailable"), ErrorKind::Unavailable),
+        (rejected("502 Bad Gateway"), ErrorKind::Unavailable),
+        (rejected("504 Gateway Timeout"), ErrorKind::Unavailable),
+        (rejected("408 Request Timeout"), ErrorKind::Unavailable),
         (
-            Turn::Answer("HTTP/1.1 201 Created\r\ncontent-length: 9\r\n\r\n{".to_owned()),
+            Reply::Send("HTTP/1.1 201 Created\r\ncontent-length: 9\r\n\r\n{".to_owned()),
             ErrorKind::Interrupted,
         ),
     ] {
-        // The second turn would be taken by a deposit that is made again.
-        let (builder, served) = in_turn(vec![trouble, created(5)]).await;
+        // A retry would take the second reply.
+        let (builder, served) = server_with_replies(vec![failure, created(5)]).await;
         let client = builder.build().unwrap();
         let error = client.deposit("hello", options()).await.unwrap_err();
         assert_eq!(error.kind(), kind);
@@ -174,35 +178,40 @@ async fn a_deposit_that_may_have_been_made_is_never_made_again_by_itself() {
 }
 
 #[tokio::test]
-async fn a_deposit_that_may_have_been_made_is_made_again_when_orphans_are_allowed() {
-    for trouble in [
-        lost(),
-        refused("503 Service Unavailable"),
-        refused("504 Gateway Timeout"),
-        Turn::Answer("HTTP/1.1 201 Created\r\ncontent-length: 9\r\n\r\n{".to_owned()),
+async fn deposits_that_may_have_succeeded_are_retried_if_orphans_are_allowed() {
+    for failure in [
+        lost_response(),
+        rejected("503 Service Unavailable"),
+        rejected("504 Gateway Timeout"),
+        Reply::Send("HTTP/1.1 201 Created\r\ncontent-length: 9\r\n\r\n{".to_owned()),
     ] {
-        let (builder, served) = in_turn(vec![trouble, created(5)]).await;
+        let (builder, served) = server_with_replies(vec![failure, created(5)]).await;
         let options = options().with_orphans_allowed();
         let client = builder.build().unwrap();
         let deposited = client.deposit("hello", options).await.unwrap();
         assert_eq!(deposited.uri, URI);
         assert_eq!(served.await.unwrap().len(), 2);
     }
-    // What no other try could mend is not tried again.
-    for refusal in ["400 Bad Request", "413 Content Too Large", "500 Fault"] {
-        let (builder, served) = in_turn(vec![refused(refusal)]).await;
+    // Permanent errors are not retried.
+    for status in ["400 Bad Request", "413 Content Too Large", "500 Fault"] {
+        let (builder, served) = server_with_replies(vec![rejected(status)]).await;
         let options = options().with_orphans_allowed();
         let client = builder.build().unwrap();
         client.deposit("hello", options).await.unwrap_err();
-        assert_eq!(served.await.unwrap().len(), 1, "{refusal}");
+        assert_eq!(served.await.unwrap().len(), 1, "{status}");
     }
 }
 
 #[tokio::test]
-async fn a_body_that_can_be_sent_once_only_is_sent_once_only() {
+async fn unrepeatable_bodies_are_sent_only_once() {
     for options in [options(), options().with_orphans_allowed()] {
-        let (builder, served) = in_turn(vec![refused("429 Too Many Requests"), created(5)]).await;
-        let error = builder.build().unwrap().deposit(once(), options).await;
+        let (builder, served) =
+            server_with_replies(vec![rejected("429 Too Many Requests"), created(5)]).await;
+        let error = builder
+            .build()
+            .unwrap()
+            .deposit(unrepeatable_body(), options)
+            .await;
         assert_eq!(error.unwrap_err().status(), Some(429));
         assert!(!served.is_finished());
         served.abort();
@@ -210,47 +219,50 @@ async fn a_body_that_can_be_sent_once_only_is_sent_once_only() {
 }
 
 #[tokio::test]
-async fn a_source_that_fails_is_not_asked_again() {
+async fn failed_sources_are_not_opened_again() {
     let (builder, listener) = listen().await;
-    let made = Arc::new(Mutex::new(0));
+    let opened = Arc::new(Mutex::new(0));
     let body = {
-        let made = Arc::clone(&made);
+        let opened = Arc::clone(&opened);
         Body::repeatable(move || {
-            *made.lock().unwrap() += 1;
+            *opened.lock().unwrap() += 1;
             stream::iter([Err(io::Error::other("disk gone"))])
         })
     };
-    let client = builder.with_retry_policy(at_once(3)).build().unwrap();
+    let client = builder
+        .with_retry_policy(immediate_retries(3))
+        .build()
+        .unwrap();
     let options = options().with_orphans_allowed();
     let error = client.deposit(body, options).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Source);
-    assert_eq!(*made.lock().unwrap(), 1);
+    assert_eq!(*opened.lock().unwrap(), 1);
     drop(listener);
 }
 
-/// The port is bound and nobody listens on it, until the second try.
+/// The port is bound, but the socket listens only from the second attempt on.
 #[tokio::test]
-async fn a_deposit_is_made_again_where_no_connection_came_about() {
+async fn deposits_are_retried_after_a_failed_connect() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
     let credential = "admin:secret".parse().unwrap();
-    // The client itself makes the server listen, between its tries.
+    // The client's retry callback starts the server between the attempts.
     let socket = Mutex::new(Some(socket));
     let listener = Arc::new(Mutex::new(None));
     let client = {
         let listener = Arc::clone(&listener);
         artifact_client::Client::builder(&url, "exp-1", credential)
-            .with_retry_policy(at_once(1))
+            .with_retry_policy(immediate_retries(1))
             .with_on_retry(move |error, _| {
                 assert_eq!(error.kind(), ErrorKind::Unavailable);
                 let socket = socket.lock().unwrap().take().unwrap();
                 let listening = socket.listen(8).unwrap();
                 *listener.lock().unwrap() = Some(tokio::spawn(async move {
                     let (mut stream, _) = listening.accept().await.unwrap();
-                    crate::fake::read_request(&mut stream).await.unwrap();
-                    let Turn::Answer(text) = created(5) else {
-                        unreachable!("it is one");
+                    crate::server::read_request(&mut stream).await.unwrap();
+                    let Reply::Send(text) = created(5) else {
+                        unreachable!("created returns Reply::Send");
                     };
                     stream.write_all(text.as_bytes()).await.unwrap();
                 }));
@@ -265,8 +277,8 @@ async fn a_deposit_is_made_again_where_no_connection_came_about() {
 }
 
 #[tokio::test]
-async fn nothing_is_tried_again_when_it_never_should_be() {
-    let (builder, served) = in_turn(vec![lost()]).await;
+async fn the_policy_never_disables_retries() {
+    let (builder, served) = server_with_replies(vec![lost_response()]).await;
     let client = builder.with_retry_policy(RetryPolicy::never());
     let error = client.build().unwrap().fetch(URI).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);

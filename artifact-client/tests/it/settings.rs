@@ -6,21 +6,21 @@ fn build(url: &str, experiment: &str) -> Result<Client, artifact_client::Error> 
 }
 
 #[test]
-fn an_address_that_is_none_is_refused_with_what_to_write() {
-    for (url, said) in [
+fn invalid_addresses_are_rejected_with_advice() {
+    for (url, advice) in [
         ("", "like http://127.0.0.1:8080"),
         ("127.0.0.1:8080", "like http://127.0.0.1:8080"),
         ("localhost:8080", "like http://127.0.0.1:8080"),
         ("ftp://host", "like http://127.0.0.1:8080"),
-        ("http://admin:canary@host", "does not belong"),
-        ("http://host/?x", "neither a query nor a fragment"),
-        ("http://host/#x", "neither a query nor a fragment"),
+        ("http://admin:canary@host", "pass the credential separately"),
+        ("http://host/?x", "must not have a query or a fragment"),
+        ("http://host/#x", "must not have a query or a fragment"),
         #[cfg(not(feature = "tls"))]
         ("https://host", "feature `tls`"),
     ] {
         let error = build(url, "default").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
-        assert!(error.to_string().contains(said), "{url}: {error}");
+        assert!(error.to_string().contains(advice), "{url}: {error}");
         assert!(
             !format!("{error} {error:?}").contains("canary"),
             "{error:?}"
@@ -29,7 +29,7 @@ fn an_address_that_is_none_is_refused_with_what_to_write() {
 }
 
 #[test]
-fn an_experiment_that_would_need_an_escape_is_refused() {
+fn experiment_ids_that_need_an_escape_are_rejected() {
     for experiment in ["", ".", "..", "a/b", "a b", "%41", "é", &"x".repeat(129)] {
         let error = build("http://127.0.0.1:8080", experiment).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{experiment}");
@@ -39,6 +39,6 @@ fn an_experiment_that_would_need_an_escape_is_refused() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn an_https_address_is_taken() {
+fn https_addresses_are_accepted_with_the_tls_feature() {
     build("https://host", "default").unwrap();
 }

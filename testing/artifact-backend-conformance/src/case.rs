@@ -1,4 +1,4 @@
-//! What a case is, and what it is given.
+//! Cases and their context.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::check::chain;
 use crate::storage::Storage;
 use crate::suite::Fresh;
 
-/// Why a case ended before its end.
+/// Why a case stopped early.
 #[derive(Debug)]
 pub(crate) enum Stop {
     Failed(String),
@@ -24,7 +24,7 @@ pub(crate) struct Case {
     pub(crate) run: fn(Context) -> BoxFuture<'static, Outcome>,
 }
 
-/// What every case is given.
+/// The context of every case.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) fresh: Arc<Fresh>,
@@ -35,7 +35,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// A fresh and empty storage.
+    /// Makes a new, empty storage.
     pub(crate) async fn fresh(&self) -> Outcome<Storage> {
         (self.fresh)().await.map_err(|error| {
             Stop::Failed(format!(
@@ -45,7 +45,7 @@ impl Context {
         })
     }
 
-    /// A fresh storage that can be reopened; else the case is skipped.
+    /// Makes a new storage that can be reopened, or skips the case.
     pub(crate) async fn fresh_to_reopen(&self) -> Outcome<Storage> {
         let storage = self.fresh().await?;
         if storage.can_reopen() {
@@ -57,7 +57,7 @@ impl Context {
         }))
     }
 
-    /// Ends the case where blobs are kept in memory anyway.
+    /// Skips the case if the backend keeps blobs in memory.
     pub(crate) fn skip_if_volatile(&self) -> Outcome {
         match &self.volatile {
             Some(why) => Err(Stop::Skipped(format!("the subject is volatile: {why}"))),
@@ -66,7 +66,7 @@ impl Context {
     }
 }
 
-/// The table of a clause's cases: each is an `async fn(Context) -> Outcome` of the same name.
+/// Defines the table of a clause's cases. Each is an `async fn(Context) -> Outcome` of that name.
 macro_rules! cases {
     ($clause:literal: $($name:ident),+ $(,)?) => {
         pub(crate) const CASES: &[$crate::case::Case] = &[$($crate::case::Case {
@@ -76,7 +76,7 @@ macro_rules! cases {
     };
 }
 
-/// Ends the case as failed unless the condition holds.
+/// Fails the case unless the condition holds.
 macro_rules! ensure {
     ($condition:expr, $($text:tt)+) => {
         if !$condition {

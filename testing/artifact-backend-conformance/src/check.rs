@@ -1,4 +1,4 @@
-//! What the cases have in common: asking a backend and looking at the answer.
+//! Checks that several cases use.
 
 use std::fmt::Debug;
 use std::future::{Future, poll_fn};
@@ -18,7 +18,7 @@ use crate::case::{Context, Outcome, Stop, ensure};
 use crate::data::noise;
 use crate::storage::Storage;
 
-/// An error and all that lies under it, in one line.
+/// Formats an error and its sources in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut below = error.source();
@@ -29,12 +29,12 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The value, or the case fails: `what` succeeds in every backend.
+/// Returns the value, or fails the case: `what` must succeed in every backend.
 pub(crate) fn ok<T>(result: Result<T>, what: &str) -> Outcome<T> {
     result.map_err(|error| Stop::Failed(format!("{what}: {}", chain(&error))))
 }
 
-/// The error, or the case fails: `what` fails with this kind in every backend.
+/// Returns the error, or fails the case: `what` must fail with this kind in every backend.
 pub(crate) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind, what: &str) -> Outcome<Error> {
     match result {
         Err(error) if error.kind() == kind => Ok(error),
@@ -50,7 +50,7 @@ pub(crate) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind, what: &str) ->
     }
 }
 
-/// The same bytes, or the case fails and says where they differ.
+/// Compares bytes and fails the case with the position of the first difference.
 pub(crate) fn same(found: &[u8], expected: &[u8], what: &str) -> Outcome {
     if found == expected {
         return Ok(());
@@ -67,7 +67,7 @@ pub(crate) fn same(found: &[u8], expected: &[u8], what: &str) -> Outcome {
     )))
 }
 
-/// Stores by an upload of these pieces.
+/// Stores a blob by an upload of these chunks.
 pub(crate) async fn upload(
     backend: &dyn ArtifactBackend,
     id: ArtifactId,
@@ -80,7 +80,7 @@ pub(crate) async fn upload(
     upload.commit().await
 }
 
-/// Reads a range by `download`, without the conveniences that could hide a fault of the stream.
+/// Reads a range by `download`, without helpers that could hide a fault of the stream.
 pub(crate) async fn read(
     backend: &dyn ArtifactBackend,
     id: ArtifactId,
@@ -94,7 +94,7 @@ pub(crate) async fn read(
     Ok(bytes.freeze())
 }
 
-/// The blob is there and is this, by `load`, `download` and `stat` alike.
+/// Checks by `load`, `download` and `stat` that the blob exists with these bytes.
 pub(crate) async fn is_there(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
@@ -119,7 +119,7 @@ pub(crate) async fn is_there(
     Ok(())
 }
 
-/// The blob is absent, by `load`, `download`, `stat` and `list` alike.
+/// Checks by `load`, `download`, `stat` and `list` that the blob is absent.
 pub(crate) async fn is_absent(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
@@ -135,7 +135,7 @@ pub(crate) async fn is_absent(
     Ok(())
 }
 
-/// Every id that `list` shows, as often as it shows it.
+/// Returns all ids that `list` returns, including duplicates.
 pub(crate) async fn list(backend: &dyn ArtifactInventory) -> Outcome<Vec<ArtifactId>> {
     let stream = ok(backend.list().await, "list")?;
     ok(
@@ -144,10 +144,10 @@ pub(crate) async fn list(backend: &dyn ArtifactInventory) -> Outcome<Vec<Artifac
     )
 }
 
-/// Sweeps until there is nothing left to remove, as there must be once nothing is in use.
+/// Sweeps until no leftover remains.
 ///
-/// Work of a dropped future may still go on, so a leftover may be in use for a while: it is asked
-/// again and again, for a quarter of the case's time.
+/// The work of a dropped future may continue for a while and keep a leftover in use. The sweep is therefore
+/// repeated for up to a quarter of the case's time limit.
 pub(crate) async fn is_swept(context: &Context, storage: &Storage) -> Outcome {
     let backend = storage.backend();
     let mut seen = String::from("sweep did not return");
@@ -170,8 +170,8 @@ pub(crate) async fn is_swept(context: &Context, storage: &Storage) -> Outcome {
     }
 }
 
-/// A future that is dropped when it has been pending `polls` times; its output if it is done by
-/// then. With zero it is never polled.
+/// Polls a future until it has been pending `polls` times, then drops it. Returns its output if it completed
+/// before. With zero, it is never polled.
 pub(crate) async fn dropped_after<F: Future + Send>(future: F, polls: u32) -> Option<F::Output> {
     if polls == 0 {
         return None;
@@ -192,8 +192,8 @@ pub(crate) async fn dropped_after<F: Future + Send>(future: F, polls: u32) -> Op
     .await
 }
 
-/// After the drop of what would have created `id` with `bytes`: nothing or the whole, now and
-/// later, and whoever creates it now gets an answer that fits.
+/// Checks the state after a dropped create of `id` with `bytes`: the blob is absent or complete, this does not
+/// change later, and a new create returns a result that fits.
 pub(crate) async fn nothing_or_whole(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
@@ -231,7 +231,8 @@ pub(crate) async fn nothing_or_whole(
     is_there(backend, fresh, &others, &format!("another id after {what}")).await
 }
 
-/// Whether the whole blob is there; anything but the whole or `NotFound` fails the case.
+/// Returns whether the complete blob exists. Anything other than the complete blob or `NotFound` fails the
+/// case.
 pub(crate) async fn seen_whole(
     backend: &dyn ArtifactBackend,
     id: ArtifactId,

@@ -1,4 +1,4 @@
-//! Bytes to store, and a small random generator: the same in every run.
+//! Test data and a small random generator, equal in every run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use bytes::Bytes;
 pub(crate) const KIB: usize = 1024;
 pub(crate) const MIB: usize = 1024 * 1024;
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014): small, and good enough to choose operations by.
+/// `SplitMix64` (Steele, Lea and Flood, 2014): small, and good enough to choose operations.
 #[derive(Debug, Clone)]
 pub(crate) struct SplitMix64(u64);
 
@@ -25,14 +25,14 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
-    /// A number under `bound`, which is small enough for the bias not to matter.
+    /// Returns a number below `bound`, which is small enough that the bias does not matter.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         let bound = bound as u64;
         usize::try_from(self.next() % bound).expect("it is below a usize")
     }
 }
 
-/// `len` bytes that look random, hold every value, are not UTF-8 and differ for every `tag`.
+/// Returns `len` bytes that look random, contain every value, are not UTF-8 and differ for every `tag`.
 pub(crate) fn noise(tag: u64, len: usize) -> Bytes {
     let mut random = SplitMix64::new(tag);
     let mut bytes = Vec::with_capacity(len + 8);
@@ -43,7 +43,7 @@ pub(crate) fn noise(tag: u64, len: usize) -> Bytes {
     bytes.into()
 }
 
-/// Cuts `bytes` into pieces of these lengths, over and over, to the end.
+/// Cuts `bytes` into chunks of these lengths, cyclically, to the end.
 pub(crate) fn cut(bytes: &Bytes, lengths: &[usize]) -> Vec<Bytes> {
     let mut left = bytes.clone();
     let mut pieces = Vec::new();
@@ -56,7 +56,7 @@ pub(crate) fn cut(bytes: &Bytes, lengths: &[usize]) -> Vec<Bytes> {
     pieces
 }
 
-/// A blob too large to be made in memory: blocks of 1 MiB of noise, each stamped with its number.
+/// A blob too large for memory: blocks of 1 MiB of noise, each stamped with its number.
 pub(crate) struct Large {
     block: Bytes,
     pub(crate) size: u64,
@@ -74,7 +74,7 @@ impl Large {
         self.size.div_ceil(MIB as u64)
     }
 
-    /// The bytes of one block; the last may be shorter.
+    /// Returns the bytes of one block; the last may be shorter.
     pub(crate) fn block(&self, number: u64) -> Vec<u8> {
         let mut block = self.block.to_vec();
         block[..8].copy_from_slice(&number.to_le_bytes());
@@ -83,7 +83,7 @@ impl Large {
         block
     }
 
-    /// The first position at which `found`, which was read from `position`, is not this blob.
+    /// Returns the first position at which `found`, read from `position`, differs from this blob.
     pub(crate) fn first_difference(&self, position: u64, found: &[u8]) -> Option<u64> {
         let mut position = position;
         let mut found = found;
@@ -109,8 +109,7 @@ impl Large {
     }
 }
 
-/// Counts the bytes of pieces that somebody still holds: each piece counts from when it is made
-/// until its last clone is dropped.
+/// Counts the bytes of live chunks. A chunk counts from its creation until its last clone is dropped.
 #[derive(Clone, Default)]
 pub(crate) struct Held(Arc<AtomicU64>);
 

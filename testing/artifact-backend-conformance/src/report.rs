@@ -1,25 +1,25 @@
-//! What came of the cases.
+//! The results of a run.
 
 use std::fmt;
 
-/// What came of one case.
+/// The result of one case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The backend does what the contract says.
+    /// The backend follows the contract.
     Passed,
-    /// It does not, and this is what was seen.
+    /// The backend violates the contract, with the observed behaviour.
     Failed(String),
-    /// It was not tested, and this is why.
+    /// The case was not run, with the reason.
     Skipped(String),
 }
 
-/// One case and what came of it.
+/// A case and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CaseReport {
     /// `<clause>::<behaviour>`.
     pub name: &'static str,
-    /// What came of it.
+    /// Its result.
     pub verdict: Verdict,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for CaseReport {
     }
 }
 
-/// What came of all cases; `Display` is one line a case and one line of sums.
+/// The results of all cases. `Display` prints one line for each case and a line of totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a report that nobody looks at lets every backend pass"]
 pub struct Report {
@@ -51,27 +51,27 @@ impl Report {
         Self { cases }
     }
 
-    /// Every case that ran or was skipped, in order.
+    /// Returns all cases that ran or were skipped, in order.
     pub fn cases(&self) -> &[CaseReport] {
         &self.cases
     }
 
-    /// The cases that failed.
+    /// Returns the failed cases.
     pub fn failures(&self) -> impl Iterator<Item = &CaseReport> {
         self.cases
             .iter()
             .filter(|case| matches!(case.verdict, Verdict::Failed(_)))
     }
 
-    /// The cases that were skipped. A test that lists them here fails when one more is skipped than
-    /// its author knows of.
+    /// Returns the skipped cases. A test should assert on their names, so that it fails if another case is
+    /// skipped unexpectedly.
     pub fn skipped(&self) -> impl Iterator<Item = &CaseReport> {
         self.cases
             .iter()
             .filter(|case| matches!(case.verdict, Verdict::Skipped(_)))
     }
 
-    /// Whether at least one case ran and none failed.
+    /// Returns whether at least one case ran and none failed.
     pub fn is_passed(&self) -> bool {
         self.failures().next().is_none() && self.skipped().count() < self.cases.len()
     }
@@ -80,7 +80,7 @@ impl Report {
     ///
     /// # Panics
     ///
-    /// When a case failed, or when none ran (a misspelt [`only`](crate::Suite::only)).
+    /// If a case failed, or if no case ran (for example because of a misspelt [`only`](crate::Suite::only)).
     #[track_caller]
     pub fn assert_passed(&self) {
         assert!(self.is_passed(), "the contract is broken:\n{self}");

@@ -1,4 +1,4 @@
-//! One fresh storage of the subject, and what the subject lets the suite do with it.
+//! A storage of the backend under test, with the hooks that the suite may use.
 
 use std::any::Any;
 use std::fmt;
@@ -15,14 +15,13 @@ use crate::plant::Plant;
 type Hook<In, Out> =
     Box<dyn Fn(In) -> BoxFuture<'static, Result<Out, BoxError>> + Send + Sync + 'static>;
 
-/// One fresh and empty storage with a handle on it, and the hooks by which the suite can do to it
-/// what no backend's own interface allows.
+/// A new, empty storage with a handle on it, and hooks for actions that no backend's own interface offers.
 ///
-/// Every hook is optional. A case that needs one that is missing is skipped, and the report says
-/// so: [`Report::skipped`](crate::Report::skipped).
+/// Every hook is optional. A case whose hook is missing is skipped and listed in
+/// [`Report::skipped`](crate::Report::skipped).
 #[must_use = "a storage is for `Suite::new`'s closure to return"]
 pub struct Storage {
-    // `None` only while it is being reopened.
+    // `None` only during a reopen.
     backend: Option<Arc<dyn ArtifactInventory>>,
     reopen: Option<Hook<(), Arc<dyn ArtifactInventory>>>,
     lose: Option<Hook<(), ()>>,
@@ -33,7 +32,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// A storage behind this handle, with no hooks.
+    /// Makes a storage from a handle, without hooks.
     pub fn new(backend: impl ArtifactInventory) -> Self {
         Self {
             backend: Some(Arc::new(backend)),
@@ -46,8 +45,8 @@ impl Storage {
         }
     }
 
-    /// How another process would open the same storage. It is called while other handles are open
-    /// (clauses 1 and 12) and after all of them were dropped (clause 3).
+    /// Sets the hook that opens the same storage as another process would. It is called while other handles
+    /// are open (clauses 1 and 12) and after all of them were dropped (clause 3).
     pub fn with_reopen<F, Fut, B>(mut self, reopen: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -61,8 +60,8 @@ impl Storage {
         self
     }
 
-    /// How the storage gets lost under an open handle: the root folder or the bucket removed, the
-    /// server gone (clause 5).
+    /// Sets the hook that removes the storage under an open handle: the root folder, the bucket, or the
+    /// server (clause 5).
     pub fn with_loss<F, Fut>(mut self, lose: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -72,9 +71,8 @@ impl Storage {
         self
     }
 
-    /// How the outcome of the next call of an operation (`Store` or `Commit`) becomes one that the
-    /// backend cannot know, such as an answer that never arrives and a read-back that fails
-    /// (clause 7).
+    /// Sets the hook that makes the outcome of the next `Store` or `Commit` unknown to the backend, for
+    /// example by a lost response and a failed read-back (clause 7).
     pub fn with_unknown_outcome<F, Fut>(mut self, blur: F) -> Self
     where
         F: Fn(Operation) -> Fut + Send + Sync + 'static,
@@ -84,9 +82,9 @@ impl Storage {
         self
     }
 
-    /// How many leftovers there are, counted in another way than by
-    /// [`sweep`](ArtifactInventory::sweep): all that is neither a blob nor part of the layout, such
-    /// as files in a staging folder (clause 6).
+    /// Sets the hook that counts leftovers independently of [`sweep`](ArtifactInventory::sweep). A leftover is
+    /// everything that is neither a blob nor part of the layout, such as a file in a staging folder
+    /// (clause 6).
     pub fn with_leftover_count<F, Fut>(mut self, count: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -96,25 +94,25 @@ impl Storage {
         self
     }
 
-    /// One more hostile thing to plant (clause 10).
+    /// Adds a hostile object to plant (clause 10).
     pub fn with_plant(mut self, plant: impl Plant) -> Self {
         self.plants.push(Arc::new(plant));
         self
     }
 
-    /// Keeps a value as long as the storage is in use: a temporary folder, a server's process.
+    /// Keeps a value alive as long as the storage is in use: a temporary folder, a server process.
     pub fn with_guard(mut self, guard: impl Any + Send + Sync) -> Self {
         self.guard = Some(Box::new(guard));
         self
     }
 
-    /// The handle.
+    /// Returns the handle.
     pub(crate) fn backend(&self) -> Arc<dyn ArtifactInventory> {
         let backend = self.backend.as_ref();
         Arc::clone(backend.expect("a storage that could not be reopened ended its case"))
     }
 
-    /// A second handle beside the first.
+    /// Opens a second handle beside the first.
     pub(crate) async fn second_handle(&self) -> Result<Arc<dyn ArtifactInventory>, Stop> {
         let Some(reopen) = &self.reopen else {
             return Err(Stop::Skipped(
@@ -162,7 +160,7 @@ impl Storage {
         })
     }
 
-    /// The leftovers counted by the subject; zero where it cannot count them.
+    /// Returns the leftover count of the hook, or zero without the hook.
     pub(crate) async fn count_leftovers(&self) -> Result<u64, Stop> {
         match &self.leftovers {
             None => Ok(0),

@@ -1,4 +1,4 @@
-//! The suite: which subject, with which bounds, and the run.
+//! The suite: its settings, and the run.
 
 use std::fmt;
 use std::future::Future;
@@ -19,12 +19,11 @@ use crate::storage::Storage;
 pub(crate) type Fresh =
     dyn Fn() -> BoxFuture<'static, Result<Storage, BoxError>> + Send + Sync + 'static;
 
-/// The contract of [`ArtifactBackend`](artifact_backend::ArtifactBackend) as cases, ready to run on
-/// one subject.
+/// The contract of [`ArtifactBackend`](artifact_backend::ArtifactBackend) as cases, for one backend under
+/// test.
 ///
-/// Each case gets a fresh and empty storage, runs in a task of its own within a
-/// [bound on its time](Self::with_time_limit), and is reported by name: a panic or a hang in the
-/// backend is a failure of that case, not the end of the suite.
+/// Each case gets a new, empty storage, runs in its own task within a [time limit](Self::with_time_limit), and is
+/// reported by name. A panic or a hang in the backend fails that case and does not end the suite.
 #[must_use = "nothing is tested until `run` is awaited"]
 pub struct Suite {
     fresh: Arc<Fresh>,
@@ -36,12 +35,11 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// The least size of the blob that the clause `bounded` moves, in bytes.
+    /// The smallest size in bytes of the blob of the clause `bounded`.
     pub const MIN_LARGE_BLOB: u64 = 20 * 1024 * 1024;
 
-    /// A suite on the subject that `fresh` makes: at every call a new and empty storage, apart from
-    /// all others. A bare backend will do; a [`Storage`] can say more about itself, so that more
-    /// cases can run.
+    /// Makes a suite. Each call of `fresh` must return a new, empty storage that is separate from all others. It
+    /// may return a backend, or a [`Storage`] with hooks, which enable more cases.
     pub fn new<F, Fut, S>(fresh: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -61,52 +59,52 @@ impl Suite {
         }
     }
 
-    /// Declares that the subject keeps blobs in the process's memory, and why. Cases that ask for
-    /// storage outside it are then skipped: bounded memory of an upload, and, without a
-    /// [reopen](Storage::with_reopen), what outlives a handle.
+    /// Declares that the backend keeps blobs in the memory of the process, with the reason. Cases that need
+    /// storage outside it are then skipped: the bounded memory of an upload, and, without a
+    /// [reopen](Storage::with_reopen) hook, blobs that outlive a handle.
     pub fn volatile(mut self, why: impl Into<String>) -> Self {
         self.volatile = Some(why.into());
         self
     }
 
-    /// How long one case may take before it counts as hung; 60 s by default. It is no measure of
-    /// speed: make it generous.
+    /// Sets how long one case may take before it fails; 60 s by default. It does not measure speed, so choose
+    /// a generous limit.
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// The size of the blob that the clause `bounded` moves; 64 MiB by default, and never less than
-    /// [`MIN_LARGE_BLOB`](Self::MIN_LARGE_BLOB), under which its bounds would say nothing.
+    /// Sets the size of the blob of the clause `bounded`; 64 MiB by default, at least
+    /// [`MIN_LARGE_BLOB`](Self::MIN_LARGE_BLOB), because its memory bounds prove nothing for smaller blobs.
     pub fn with_large_blob(mut self, bytes: u64) -> Self {
         self.large_blob = bytes.max(Self::MIN_LARGE_BLOB);
         self
     }
 
-    /// The seed of the clause `concurrent`'s random operations. A failure names it, and the same
-    /// seed gives every task the same operations (their interleaving is the scheduler's).
+    /// Sets the seed of the random operations of the clause `concurrent`. A failure names its seed. The same
+    /// seed gives every task the same operations, but the scheduler decides how they interleave.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Runs only the cases whose name begins so: `range`, or `range::a_suffix_is_the_end`.
+    /// Selects the cases whose name starts with this text, such as `range` or `range::a_suffix_is_the_end`.
     pub fn only(mut self, prefix: impl Into<String>) -> Self {
         self.only = Some(prefix.into());
         self
     }
 
-    /// The names of all cases, `<clause>::<behaviour>`, in the order in which they run.
+    /// Returns the names of all cases, `<clause>::<behaviour>`, in the order in which they run.
     pub fn case_names() -> impl Iterator<Item = &'static str> {
         cases::all().map(|case| case.name)
     }
 
-    /// Runs the cases one after the other.
+    /// Runs the selected cases one after the other.
     ///
     /// # Panics
     ///
-    /// Outside a multi-thread tokio runtime: races need threads, and a backend that blocks its
-    /// thread would stop the suite instead of failing one case.
+    /// Outside a multi-thread tokio runtime: races need threads, and a backend that blocks its thread would
+    /// stop the suite instead of failing one case.
     pub async fn run(self) -> Report {
         assert!(
             Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
@@ -154,7 +152,7 @@ async fn run_case(case: &Case, context: Context) -> Verdict {
     }
 }
 
-/// What a task that died said.
+/// Returns the message of a panic.
 pub(crate) fn panic_text(died: JoinError) -> String {
     let Ok(payload) = died.try_into_panic() else {
         return "the task was cancelled".into();

@@ -1,17 +1,17 @@
-//! What a black box cannot see.
+//! Clauses that cannot be tested from outside.
 
-/// The clauses of `docs/http-api.md` with a MUST that no scenario cites, each with the reason.
+/// Clauses of `docs/http-api.md` that contain MUST but have no scenario, each with the reason.
 pub const BLIND: &[(&str, &str)] = &[
     (
         "A-6",
-        "that a credential cannot be checked now is not brought about from outside",
+        "a client cannot cause the failure of a credential check",
     ),
     (
         "A-8",
-        "a server that does not start cannot be asked; `artifact serve` has its own test of it",
+        "a server that does not start sends no response; `artifact serve` has its own test",
     ),
     (
         "F-14",
-        "bytes are not damaged from outside; artifact-http and artifact-backend-conformance do that",
+        "a client cannot damage stored bytes; artifact-http and artifact-backend-conformance do",
     ),
 ];

@@ -1,4 +1,4 @@
-//! One request, written down letter for letter, and sent on a connection of its own.
+//! A request, sent exactly as written on its own connection.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use crate::scenario::{Outcome, Stop};
 use crate::site::Credential;
 use crate::subject::Subject;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a response may take.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 const EXPERIMENT_HEADER: HeaderName = HeaderName::from_static("x-eden-experiment-id");
 
-/// A request to be. Nothing of its path is normalised: what a scenario writes is what is sent.
+/// A request to send. Its path is not normalised: it is sent as the scenario wrote it.
 #[derive(Debug, Clone)]
 pub(crate) struct Call<'s> {
     subject: &'s Subject,
     method: String,
     target: String,
-    /// Who asks, for the report.
-    asker: String,
+    /// The principal, for the report.
+    principal: String,
     fields: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
     http2: bool,
@@ -39,60 +39,61 @@ impl<'s> Call<'s> {
             subject,
             method: method.to_owned(),
             target,
-            asker: "nobody".to_owned(),
+            principal: "no principal".to_owned(),
             fields: Vec::new(),
             body: Bytes::new(),
             http2: false,
         }
     }
 
-    /// With this credential.
+    /// Sets the credential.
     pub(crate) fn by(mut self, credential: &Credential) -> Self {
-        self.asker.clone_from(&credential.principal);
+        self.principal.clone_from(&credential.principal);
         self.with("authorization", credential.bearer())
     }
 
-    /// With this field, beside those that are there.
+    /// Adds a header field and keeps those with the same name.
     pub(crate) fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        let name = HeaderName::from_bytes(name.as_bytes()).expect("scenarios write valid names");
-        let value =
-            HeaderValue::from_bytes(value.as_ref()).expect("scenarios write values without CR LF");
+        let name =
+            HeaderName::from_bytes(name.as_bytes()).expect("scenarios use valid header names");
+        let value = HeaderValue::from_bytes(value.as_ref())
+            .expect("scenarios use values without CR and LF");
         self.fields.push((name, value));
         self
     }
 
-    /// Without this field.
+    /// Removes a header field.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.fields.retain(|(present, _)| present.as_str() != name);
         self
     }
 
-    /// With this experiment in the header, and no other.
+    /// Sets the experiment header.
     pub(crate) fn experiment(self, experiment: &str) -> Self {
         self.without(EXPERIMENT_HEADER.as_str())
             .with(EXPERIMENT_HEADER.as_str(), experiment)
     }
 
-    /// With this content.
+    /// Sets the body.
     pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// With this JSON as content.
+    /// Sets a JSON body.
     pub(crate) fn json(self, text: impl Into<Bytes>) -> Self {
         self.with("content-type", "application/json").body(text)
     }
 
-    /// Over HTTP/2, which the server is taken to know.
+    /// Sends the request over HTTP/2, without negotiation.
     pub(crate) fn over_http2(mut self) -> Self {
         self.http2 = true;
         self
     }
 
-    /// In short, for the report.
+    /// Describes the request for the report.
     pub(crate) fn describe(&self) -> String {
-        let mut text = format!("{} {} by {}", self.method, self.target, self.asker);
+        let mut text = format!("{} {} by {}", self.method, self.target, self.principal);
         for (name, value) in &self.fields {
             if name != http::header::AUTHORIZATION && *name != EXPERIMENT_HEADER {
                 let value = String::from_utf8_lossy(value.as_bytes());
@@ -110,7 +111,7 @@ impl<'s> Call<'s> {
     }
 
     fn request(&self) -> Outcome<Request<Full<Bytes>>> {
-        let cannot = |what: &str| Stop::failed(self.describe(), "a request", what);
+        let invalid = |reason: &str| Stop::failed(self.describe(), "a request", reason);
         let method = Method::from_bytes(self.method.as_bytes());
         let target = format!("{}{}", self.subject.prefix, self.target);
         let target = if self.http2 {
@@ -120,13 +121,13 @@ impl<'s> Call<'s> {
         };
         let uri: Uri = target
             .parse()
-            .map_err(|_| cannot("the path cannot be sent"))?;
+            .map_err(|_| invalid("the path cannot be sent"))?;
         let mut request = Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = method.map_err(|_| cannot("the method cannot be sent"))?;
+        *request.method_mut() = method.map_err(|_| invalid("the method cannot be sent"))?;
         *request.uri_mut() = uri;
         if !self.http2 {
             let host = HeaderValue::from_str(&self.subject.authority());
-            let host = host.map_err(|_| cannot("the host cannot be sent"))?;
+            let host = host.map_err(|_| invalid("the host cannot be sent"))?;
             request.headers_mut().insert(HOST, host);
         }
         for (name, value) in &self.fields {
@@ -139,15 +140,15 @@ impl<'s> Call<'s> {
         Ok(request)
     }
 
-    /// Sends it and reads the answer to its end.
+    /// Sends the request and reads the whole response.
     pub(crate) async fn send(self) -> Outcome<Reply> {
         let asked = self.describe();
-        match timeout(PATIENCE, self.exchange()).await {
+        match timeout(RESPONSE_TIMEOUT, self.exchange()).await {
             Ok(reply) => reply,
             Err(_) => Err(Stop::failed(
                 asked,
-                "an answer",
-                format!("none within {PATIENCE:?}"),
+                "a response",
+                format!("none within {RESPONSE_TIMEOUT:?}"),
             )),
         }
     }
@@ -157,8 +158,8 @@ impl<'s> Call<'s> {
         let broken = |error: &dyn std::error::Error| {
             Stop::failed(
                 asked.clone(),
-                "an answer",
-                format!("none came: {}", chain(error)),
+                "a response",
+                format!("no response: {}", chain(error)),
             )
         };
         let request = self.request()?;
@@ -190,7 +191,7 @@ impl<'s> Call<'s> {
     }
 }
 
-/// An error and all that lies under it, in one line.
+/// Formats an error and its sources in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| (**error).source());
     let texts: Vec<String> = causes.map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! `artifact-conformance`: the scenarios against a server, from the command line.
+//! The command `artifact-conformance`, which runs the scenarios against a server.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,23 +7,23 @@ use std::process::ExitCode;
 use artifact_http_conformance::{Subject, Suite};
 use clap::Parser;
 
-/// Its help; a bare URL is no documentation of Rust.
-const BASE_URL: &str = "Where the server is, such as http://127.0.0.1:8080";
+/// The help text of `--base-url`; a constant, because rustdoc rejects a bare URL.
+const BASE_URL: &str = "Base URL of the server, such as http://127.0.0.1:8080";
 
-/// Runs the scenarios of the HTTP protocol against a server, and prints what came of each.
+/// Runs the scenarios of the HTTP protocol against a server and prints the result of each.
 ///
-/// Exit codes: 0 passed, 1 a scenario failed, 2 it could not be run.
+/// Exit codes: 0 all passed, 1 a scenario failed, 2 the scenarios could not be run.
 #[derive(Debug, Parser)]
-#[expect(clippy::doc_markdown, reason = "this text is the help, for people")]
+#[expect(clippy::doc_markdown, reason = "this text is the help of the command")]
 #[command(name = "artifact-conformance", version, max_term_width = 100)]
 struct Arguments {
     /// See [`BASE_URL`].
     #[arg(long, value_name = "URL", required_unless_present = "list", help = BASE_URL)]
     base_url: Option<String>,
-    /// File with the server's admin token; without it, ARTIFACT_ADMIN_TOKEN is the token
+    /// File with the server's admin token; the default is the token in ARTIFACT_ADMIN_TOKEN
     #[arg(long, value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
-    /// Set by the environment alone: the arguments of a process are public
+    /// Taken from the environment only, because the arguments of a process are public
     #[arg(
         long,
         env = "ARTIFACT_ADMIN_TOKEN",
@@ -31,28 +31,28 @@ struct Arguments {
         hide_env_values = true
     )]
     admin_token: Option<String>,
-    /// Experiment in which workers, groups and artifacts are made
+    /// Experiment in which the scenarios create workers, groups and artifacts
     #[arg(long, value_name = "ID", default_value = "default")]
     experiment: String,
-    /// Another experiment that the server hosts, for what happens between two
+    /// Another experiment of the server, for scenarios that need two
     #[arg(long, value_name = "ID")]
     second_experiment: Option<String>,
-    /// Cap that the server was started with, in bytes, for the exact cap
+    /// The server's artifact size cap in bytes, for scenarios that test the exact cap
     #[arg(long, value_name = "N")]
     max_artifact_bytes: Option<u64>,
-    /// Public URL that the server was started with, where that is not the base URL
+    /// Public URL that the server was started with, if it differs from the base URL
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// The endpoints are mounted in another server: leave out what only `artifact serve` answers
+    /// Skip scenarios of `artifact serve` itself, for endpoints mounted in another server
     #[arg(long)]
     embedded: bool,
-    /// Only scenarios whose name holds this text, or that cite this clause
+    /// Run only scenarios whose name contains this text, or that cite this clause
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Print the scenarios and their clauses, and run none
+    /// Print the scenarios and their clauses without running them
     #[arg(long)]
     list: bool,
-    /// Print JSON instead of lines
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -62,14 +62,14 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
-        Err(refusal) => {
-            let _ = writeln!(std::io::stderr(), "artifact-conformance: {refusal}");
+        Err(message) => {
+            let _ = writeln!(std::io::stderr(), "artifact-conformance: {message}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Whether all passed; or why nothing could be run.
+/// Returns whether all scenarios passed, or why they could not be run.
 fn run(arguments: Arguments) -> Result<bool, String> {
     let Arguments {
         base_url,
@@ -87,7 +87,7 @@ fn run(arguments: Arguments) -> Result<bool, String> {
     let wanted = filter.clone().unwrap_or_default();
     if !Suite::scenarios().any(|scenario| Suite::matches(scenario, &wanted)) {
         return Err(format!(
-            "no scenario and no clause is named {wanted}; see --list"
+            "no scenario name contains `{wanted}` and no clause has this id; see --list"
         ));
     }
     if list {
@@ -121,10 +121,11 @@ fn run(arguments: Arguments) -> Result<bool, String> {
         suite = suite.with_filter(filter);
     }
     let runtime = tokio::runtime::Runtime::new();
-    let runtime = runtime.map_err(|error| format!("no threads to run on: {error}"))?;
+    let runtime = runtime.map_err(|error| format!("the async runtime cannot start: {error}"))?;
     let report = runtime.block_on(suite.run());
     if json {
-        let text = serde_json::to_string_pretty(&report).expect("a report is texts and lists");
+        let text =
+            serde_json::to_string_pretty(&report).expect("a report has only texts and lists");
         print(&text)?;
     } else {
         print(&report.to_string())?;
@@ -134,11 +135,11 @@ fn run(arguments: Arguments) -> Result<bool, String> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a file that the caller names, read once; no blob is near"
+    reason = "reads a file that the caller names, which is not a blob"
 )]
 fn read_token(file: &std::path::Path) -> Result<String, String> {
     let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    let text = text.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     Ok(text.trim().to_owned())
 }
 
@@ -146,7 +147,7 @@ fn print_list(filter: &str, json: bool) -> Result<(), String> {
     let wanted = Suite::scenarios().filter(|scenario| Suite::matches(scenario, filter));
     if json {
         let list: Vec<_> = wanted
-            .map(|one| serde_json::json!({ "name": one.name, "clauses": one.clauses }))
+            .map(|scenario| serde_json::json!({ "name": scenario.name, "clauses": scenario.clauses }))
             .collect();
         return print(&serde_json::Value::from(list).to_string());
     }
@@ -160,7 +161,8 @@ fn print_list(filter: &str, json: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// To standard output; that its reader went away is an end like another.
+/// Prints to standard output. A closed pipe is an error like any other.
 fn print(text: &str) -> Result<(), String> {
-    writeln!(std::io::stdout(), "{text}").map_err(|error| format!("standard output: {error}"))
+    writeln!(std::io::stdout(), "{text}")
+        .map_err(|error| format!("cannot write to standard output: {error}"))
 }

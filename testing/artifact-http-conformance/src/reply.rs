@@ -1,4 +1,4 @@
-//! One answer, read to its end, and what is asked of it.
+//! A response, and checks of it.
 
 use bytes::Bytes;
 use http::{HeaderMap, Version};
@@ -6,14 +6,16 @@ use serde_json::Value;
 
 use crate::scenario::{Outcome, Stop};
 
-/// The media type of problems and of JSON, letter for letter.
+/// The exact media types of problems and of JSON.
 pub(crate) const PROBLEM: &str = "application/problem+json; charset=utf-8";
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
 
+/// A complete response.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
+    /// The request, for the report.
     pub(crate) asked: String,
-    /// It answers a `HEAD`: there is no content to look into.
+    /// Whether the request was a `HEAD`, so that there is no body to check.
     pub(crate) head: bool,
     pub(crate) version: Version,
     pub(crate) status: u16,
@@ -26,7 +28,7 @@ impl Reply {
         Stop::failed(self.asked.clone(), expected, seen)
     }
 
-    /// Ends the scenario unless the condition holds.
+    /// Fails the scenario unless the condition holds.
     pub(crate) fn check(&self, holds: bool, expected: &str, seen: impl Into<String>) -> Outcome {
         if holds {
             return Ok(());
@@ -40,7 +42,7 @@ impl Reply {
         start.escape_debug().to_string()
     }
 
-    /// This status.
+    /// Checks the status.
     pub(crate) fn status(&self, expected: u16) -> Outcome<&Self> {
         if self.status == expected {
             return Ok(self);
@@ -49,7 +51,7 @@ impl Reply {
         Err(self.fail(expected.to_string(), seen))
     }
 
-    /// One of these statuses.
+    /// Checks that the status is one of these.
     pub(crate) fn one_of(&self, expected: &[u16]) -> Outcome<&Self> {
         if expected.contains(&self.status) {
             return Ok(self);
@@ -58,7 +60,7 @@ impl Reply {
         Err(self.fail(format!("one of {expected:?}"), seen))
     }
 
-    /// The one value of this field.
+    /// Returns the value of a header field that must appear exactly once.
     pub(crate) fn field(&self, name: &str) -> Outcome<&str> {
         let mut values = self.fields.get_all(name).iter();
         match (values.next(), values.next()) {
@@ -66,11 +68,11 @@ impl Reply {
                 .to_str()
                 .map_err(|_| self.fail(format!("{name} in ASCII"), format!("{value:?}"))),
             (None, _) => Err(self.fail(format!("a field {name}"), "none")),
-            (Some(_), Some(_)) => Err(self.fail(format!("one field {name}"), "two")),
+            (Some(_), Some(_)) => Err(self.fail(format!("one field {name}"), "more than one")),
         }
     }
 
-    /// This field, once, with this value letter for letter.
+    /// Checks that a header field appears once, with exactly this value.
     pub(crate) fn has(&self, name: &str, expected: &str) -> Outcome<&Self> {
         let value = self.field(name)?;
         if value == expected {
@@ -79,7 +81,7 @@ impl Reply {
         Err(self.fail(format!("{name}: {expected}"), format!("{name}: {value}")))
     }
 
-    /// No such field.
+    /// Checks that a header field is absent.
     pub(crate) fn lacks(&self, name: &str) -> Outcome<&Self> {
         match self.fields.get(name) {
             None => Ok(self),
@@ -87,7 +89,8 @@ impl Reply {
         }
     }
 
-    /// A problem of this status and kind: a name of the vocabulary, or `about:blank`.
+    /// Checks that the response is a problem with this status and this type: a name of the vocabulary,
+    /// or `about:blank`.
     pub(crate) fn problem(&self, status: u16, kind: &str) -> Outcome<&Self> {
         self.status(status)?;
         self.has("content-type", PROBLEM)?;
@@ -110,7 +113,8 @@ impl Reply {
         Ok(self)
     }
 
-    /// Exactly the five members, each of its type, and the status that HTTP says too.
+    /// Checks that a problem has exactly the five members, each of its type, and the status of the
+    /// response.
     pub(crate) fn envelope(&self, problem: &Value) -> Outcome {
         let expected = "a problem of exactly type, title, status, detail and instance";
         let members = problem.as_object();
@@ -125,25 +129,25 @@ impl Reply {
         self.check(members["status"] == self.status, &status, self.text())
     }
 
-    /// Its content as JSON, whatever its media type.
+    /// Parses the body as JSON, without a check of the media type.
     pub(crate) fn parsed(&self) -> Outcome<Value> {
         serde_json::from_slice(&self.body)
             .map_err(|error| self.fail("JSON", format!("{error} in {}", self.text())))
     }
 
-    /// An answer in JSON of this status.
+    /// Checks the status and the JSON media type, and parses the body.
     pub(crate) fn json(&self, status: u16) -> Outcome<Value> {
         self.status(status)?.has("content-type", JSON)?;
         self.parsed()
     }
 
-    /// A text among the members of a JSON answer.
+    /// Returns a text member of a JSON object.
     pub(crate) fn text_of<'v>(&self, value: &'v Value, name: &str) -> Outcome<&'v str> {
         let text = value.get(name).and_then(Value::as_str);
         text.ok_or_else(|| self.fail(format!("a text as {name}"), self.text()))
     }
 
-    /// A JSON object with exactly these members.
+    /// Checks that a JSON object has exactly these members.
     pub(crate) fn members(&self, value: &Value, names: &[&str]) -> Outcome {
         let mut expected = names.to_vec();
         expected.sort_unstable();
@@ -152,7 +156,7 @@ impl Reply {
             None => return Err(self.fail("a JSON object", self.text())),
         };
         found.sort_unstable();
-        // What is a secret is not repeated in a report.
+        // Values may be secrets, so the report shows only names.
         self.check(
             found == expected,
             &format!("the members {expected:?}"),
@@ -160,7 +164,7 @@ impl Reply {
         )
     }
 
-    /// These bytes and no others.
+    /// Checks that the body has exactly these bytes.
     pub(crate) fn content(&self, expected: &[u8]) -> Outcome<&Self> {
         if self.body == expected {
             return Ok(self);
@@ -169,7 +173,10 @@ impl Reply {
         let at = pairs
             .take_while(|(seen, expected)| seen == expected)
             .count();
-        let seen = format!("{} bytes, which differ from byte {at} on", self.body.len());
+        let seen = format!(
+            "{} bytes, with the first difference at byte {at}",
+            self.body.len()
+        );
         Err(self.fail(format!("{} bytes as deposited", expected.len()), seen))
     }
 }

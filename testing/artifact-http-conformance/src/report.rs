@@ -1,33 +1,33 @@
-//! What came of a run.
+//! The result of a run.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How one scenario ended.
+/// The result of one scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The server did what the clauses say.
+    /// The server follows the clauses.
     Passed,
-    /// It did not.
+    /// The server violates a clause.
     Failed {
-        /// The request, or what else was done.
+        /// The request or action.
         asked: String,
-        /// What the clauses say.
+        /// The behaviour that the clauses require.
         expected: String,
-        /// What came.
+        /// The observed behaviour.
         seen: String,
     },
-    /// It was not looked at.
+    /// The scenario was not run.
     Skipped {
-        /// Why not, and what it would need.
+        /// Why not, and which option enables it.
         reason: String,
     },
 }
 
-/// One scenario and how it ended.
+/// A scenario and its result.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct ScenarioReport {
@@ -35,12 +35,13 @@ pub struct ScenarioReport {
     pub name: &'static str,
     /// The clauses that it cites.
     pub clauses: &'static [&'static str],
-    /// How it ended.
+    /// Its result.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
 
-/// All scenarios of a run. [`Display`](fmt::Display) prints a line for each, and more for failures.
+/// The results of all scenarios of a run. [`Display`](fmt::Display) prints a line for each scenario
+/// and the details of failures.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     scenarios: Vec<ScenarioReport>,
@@ -51,24 +52,24 @@ impl Report {
         Self { scenarios }
     }
 
-    /// All of them, in the order in which they ran.
+    /// Returns all scenarios, in the order in which they ran.
     pub fn scenarios(&self) -> &[ScenarioReport] {
         &self.scenarios
     }
 
-    /// Those that failed.
+    /// Returns the failed scenarios.
     pub fn failures(&self) -> impl Iterator<Item = &ScenarioReport> {
         let failed = |report: &&ScenarioReport| matches!(report.verdict, Verdict::Failed { .. });
         self.scenarios.iter().filter(failed)
     }
 
-    /// Those that were skipped.
+    /// Returns the skipped scenarios.
     pub fn skipped(&self) -> impl Iterator<Item = &ScenarioReport> {
         let skipped = |report: &&ScenarioReport| matches!(report.verdict, Verdict::Skipped { .. });
         self.scenarios.iter().filter(skipped)
     }
 
-    /// Whether none failed, and at least one ran.
+    /// Returns whether at least one scenario passed and no scenario failed.
     pub fn passed(&self) -> bool {
         self.failures().next().is_none()
             && self

@@ -1,4 +1,4 @@
-//! What a scenario is, and how it ends.
+//! Scenarios, and how they stop.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use futures_util::future::BoxFuture;
 
 use crate::site::Context;
 
-/// Why a scenario ended before its end.
+/// Why a scenario stopped early.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// The server did something else.
+    /// The server did not behave as expected.
     Failed(Failure),
-    /// It cannot be seen here, and why.
+    /// The scenario cannot be run, with the reason.
     Skipped(String),
 }
 
-/// What was expected and what was seen.
+/// The expected and the observed behaviour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) asked: String,
@@ -39,7 +39,7 @@ impl Stop {
 
 pub(crate) type Outcome<T = ()> = Result<T, Stop>;
 
-/// One scenario: a name, the clauses that it looks at, and a function.
+/// A scenario: a name, the clauses that it tests, and a function.
 pub struct Scenario {
     /// `<subject>::<behaviour>`.
     pub name: &'static str,
@@ -57,7 +57,7 @@ impl fmt::Debug for Scenario {
     }
 }
 
-/// The table of a file's scenarios: each is an `async fn(Context) -> Outcome` of the same name.
+/// Defines the table of a file's scenarios. Each is an `async fn(Context) -> Outcome` of that name.
 macro_rules! scenarios {
     ($subject:literal: $($name:ident [$($clause:literal),+]),+ $(,)?) => {
         pub(crate) const SCENARIOS: &[$crate::scenario::Scenario] = &[$($crate::scenario::Scenario {

@@ -1,4 +1,4 @@
-//! What every scenario is given: the server, and principals and artifacts on it.
+//! The context of all scenarios: the server, and principals and artifacts on it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::subject::Subject;
 
 pub(crate) type Context = Arc<Site>;
 
-/// Who asks.
+/// A principal and its secret.
 #[derive(Clone)]
 pub(crate) struct Credential {
     pub(crate) principal: String,
@@ -42,7 +42,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// An artifact that was deposited.
+/// A deposited artifact.
 #[derive(Debug, Clone)]
 pub(crate) struct Artifact {
     pub(crate) uri: String,
@@ -50,13 +50,13 @@ pub(crate) struct Artifact {
 }
 
 impl Artifact {
-    /// The path of its fetch, under the experiment.
+    /// Returns the path to fetch it, below the experiment.
     pub(crate) fn path(&self) -> String {
         fetch_path(&self.uri)
     }
 }
 
-/// The server, and what several scenarios share.
+/// The server, and the principals and artifacts that several scenarios share.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) subject: Subject,
@@ -78,23 +78,24 @@ impl Site {
         }
     }
 
-    /// A request of exactly this path, without any field of ours.
+    /// Starts a request with exactly this path and no header fields.
     pub(crate) fn bare(&self, method: &str, path: impl Into<String>) -> Call<'_> {
         Call::new(&self.subject, method, path.into())
     }
 
-    /// A request under the experiment, with its header.
+    /// Starts a request below the experiment, with the experiment header.
     pub(crate) fn call(&self, method: &str, rest: &str) -> Call<'_> {
         let experiment = &self.subject.experiment;
         self.bare(method, self.path(rest)).experiment(experiment)
     }
 
-    /// The path of what lies under the experiment.
+    /// Returns a path below the experiment.
     pub(crate) fn path(&self, rest: &str) -> String {
         format!("/v0/experiments/{}{rest}", self.subject.experiment)
     }
 
-    /// A request under the second experiment, with its header; without one the scenario is skipped.
+    /// Starts a request below the second experiment, with its header. Skips the scenario if there is no
+    /// second experiment.
     pub(crate) fn elsewhere(&self, method: &str, rest: &str) -> Outcome<Call<'_>> {
         let Some(experiment) = &self.subject.second_experiment else {
             return Err(Stop::Skipped(
@@ -109,8 +110,8 @@ impl Site {
         Raw::connect(&self.subject, asked).await
     }
 
-    /// The first lines of a request under the experiment, to be said by hand; the empty line that
-    /// ends the header is not among them.
+    /// Returns the head of a request below the experiment, for a raw connection, without the empty line
+    /// that ends it.
     pub(crate) fn lines(&self, method: &str, rest: &str, credential: &Credential) -> String {
         format!(
             "{method} {}{} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nX-Eden-Experiment-Id: {}\r\n",
@@ -130,7 +131,7 @@ impl Site {
         Ok((reply, worker))
     }
 
-    /// A worker of its own.
+    /// Registers a new worker.
     pub(crate) async fn worker(&self) -> Outcome<Credential> {
         let (reply, worker) = self.register(&json!({})).await?;
         let id = reply.text_of(&worker, "worker_id")?;
@@ -138,17 +139,17 @@ impl Site {
         Ok(Credential::new(id, token))
     }
 
-    /// A worker that several scenarios share: it deposits.
+    /// Returns the shared worker that deposits artifacts.
     pub(crate) async fn depositor(&self) -> Outcome<&Credential> {
         self.depositor.get_or_try_init(|| self.worker()).await
     }
 
-    /// Another one: it deposited nothing, and is in no group.
+    /// Returns a shared worker that deposits nothing and is in no group.
     pub(crate) async fn stranger(&self) -> Outcome<&Credential> {
         self.stranger.get_or_try_init(|| self.worker()).await
     }
 
-    /// Registers a group and gives its id.
+    /// Registers a group and returns its id.
     pub(crate) async fn group(&self, members: &[&str]) -> Outcome<String> {
         let body = json!({ "members": members }).to_string();
         let call = self.call("POST", "/groups").by(&self.admin).json(body);
@@ -157,20 +158,20 @@ impl Site {
         Ok(reply.text_of(&group, "group_id")?.to_owned())
     }
 
-    /// Asks to put a member into a group.
+    /// Sends a request to add a member to a group.
     pub(crate) async fn add(&self, group: &str, member: &str) -> Outcome<Reply> {
         let call = self.call("POST", &format!("/groups/{group}/members"));
         let body = json!({ "member_id": member }).to_string();
         call.by(&self.admin).json(body).send().await
     }
 
-    /// Asks to take a member out of a group.
+    /// Sends a request to remove a member from a group.
     pub(crate) async fn remove(&self, group: &str, member: &str) -> Outcome<Reply> {
         let call = self.call("DELETE", &format!("/groups/{group}/members/{member}"));
         call.by(&self.admin).send().await
     }
 
-    /// The id of the group of this name.
+    /// Returns the id of the group with this name.
     pub(crate) async fn group_named(&self, name: &str) -> Outcome<String> {
         let call = self.call("GET", &format!("/groups?name={name}"));
         let reply = call.by(&self.admin).send().await?;
@@ -181,26 +182,26 @@ impl Site {
         }
     }
 
-    /// A deposit with this body, as the form that it should be.
-    pub(crate) fn deposit(&self, who: &Credential, body: Vec<u8>) -> Call<'_> {
-        let call = self.call("POST", "/artifacts").by(who);
+    /// Starts a deposit with this body and the media type of a valid form.
+    pub(crate) fn deposit(&self, credential: &Credential, body: Vec<u8>) -> Call<'_> {
+        let call = self.call("POST", "/artifacts").by(credential);
         call.with("content-type", form_type()).body(body)
     }
 
     /// Deposits these bytes.
-    pub(crate) async fn put(&self, who: &Credential, bytes: Vec<u8>) -> Outcome<Artifact> {
-        self.put_part(who, form::FILE, bytes).await
+    pub(crate) async fn put(&self, credential: &Credential, bytes: Vec<u8>) -> Outcome<Artifact> {
+        self.put_part(credential, form::FILE, bytes).await
     }
 
     /// Deposits these bytes in a part with this header.
     pub(crate) async fn put_part(
         &self,
-        who: &Credential,
+        credential: &Credential,
         head: &str,
         bytes: Vec<u8>,
     ) -> Outcome<Artifact> {
         let reply = self
-            .deposit(who, form::form(&[(head, &bytes)]))
+            .deposit(credential, form::form(&[(head, &bytes)]))
             .send()
             .await?;
         let answer = reply.json(201)?;
@@ -208,19 +209,19 @@ impl Site {
         Ok(Artifact { uri, bytes })
     }
 
-    /// An artifact of the depositor that several scenarios share.
+    /// Returns the shared artifact of the depositor.
     pub(crate) async fn artifact(&self) -> Outcome<&Artifact> {
-        let make = || async { self.put(self.depositor().await?, noise(1000)).await };
-        self.artifact.get_or_try_init(make).await
+        let deposit = || async { self.put(self.depositor().await?, noise(1000)).await };
+        self.artifact.get_or_try_init(deposit).await
     }
 
-    /// A fetch.
-    pub(crate) fn fetch(&self, who: &Credential, artifact: &Artifact) -> Call<'_> {
-        self.call("GET", &artifact.path()).by(who)
+    /// Starts a fetch.
+    pub(crate) fn fetch(&self, credential: &Credential, artifact: &Artifact) -> Call<'_> {
+        self.call("GET", &artifact.path()).by(credential)
     }
 }
 
-/// The path of a fetch, under the experiment.
+/// Returns the path to fetch a URI, below the experiment.
 pub(crate) fn fetch_path(uri: &str) -> String {
     format!(
         "/artifacts?uri={}",

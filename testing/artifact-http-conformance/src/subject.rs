@@ -1,16 +1,16 @@
-//! Which server is looked at, and what the suite may know of it.
+//! The server under test, and its configuration.
 
 use std::fmt;
 
 use http::Uri;
 
-/// A server, and what it was started with.
+/// A server under test and its configuration.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Subject {
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// What comes before the path of every request; empty, or `/` and more without a `/` at its end.
+    /// The prefix of every path: empty, or `/` and more, without a trailing `/`.
     pub(crate) prefix: String,
     pub(crate) admin_token: String,
     pub(crate) experiment: String,
@@ -20,26 +20,26 @@ pub struct Subject {
     pub(crate) embedded: bool,
 }
 
-/// Why this can be no subject.
+/// Why a base URL cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubjectError {
-    /// The base URL is none of `http://host[:port][/prefix]`.
+    /// The base URL is not of the form `http://host[:port][/prefix]`.
     #[error("the base URL must be http://HOST[:PORT][/PREFIX], not `{0}`")]
     BaseUrl(String),
-    /// TLS is not spoken here.
+    /// The base URL is an `https` URL, which the suite does not support.
     #[error(
-        "https:// is not spoken here: give the address behind whatever ends TLS, and --public-url"
+        "https:// is not supported: give the address of the server behind the TLS proxy, and --public-url"
     )]
     Tls,
 }
 
 impl Subject {
-    /// The server at this base URL, seen through its experiment `default`.
+    /// Describes the server at this base URL, tested in its experiment `default`.
     ///
     /// # Errors
     ///
-    /// [`SubjectError`] for a URL that cannot be asked.
+    /// [`SubjectError`] if the URL cannot be used.
     pub fn new(base_url: &str, admin_token: impl Into<String>) -> Result<Self, SubjectError> {
         let wrong = || SubjectError::BaseUrl(base_url.to_owned());
         let uri: Uri = base_url.parse().map_err(|_| wrong())?;
@@ -68,46 +68,45 @@ impl Subject {
         })
     }
 
-    /// The same, seen through this experiment.
-    #[must_use = "this gives the subject back, it does not change it in place"]
+    /// Sets the experiment to test in.
+    #[must_use = "this returns the changed subject"]
     pub fn with_experiment(mut self, experiment: impl Into<String>) -> Self {
         self.experiment = experiment.into();
         self
     }
 
-    /// The same, which hosts this experiment too. Without one, what happens between experiments is
+    /// Sets another experiment of the server. Without one, scenarios that need two experiments are
     /// skipped.
-    #[must_use = "this gives the subject back, it does not change it in place"]
+    #[must_use = "this returns the changed subject"]
     pub fn with_second_experiment(mut self, experiment: impl Into<String>) -> Self {
         self.second_experiment = Some(experiment.into());
         self
     }
 
-    /// The same, which takes artifacts of at most so many bytes. Without it, the exact cap is
-    /// skipped.
-    #[must_use = "this gives the subject back, it does not change it in place"]
+    /// Sets the server's artifact size cap in bytes. Without it, scenarios of the exact cap are skipped.
+    #[must_use = "this returns the changed subject"]
     pub fn with_max_artifact_bytes(mut self, bytes: u64) -> Self {
         self.max_artifact_bytes = Some(bytes);
         self
     }
 
-    /// The same, which says in every `instance` that this is its scheme and authority. Without it
-    /// that is the base URL.
-    #[must_use = "this gives the subject back, it does not change it in place"]
+    /// Sets the scheme and authority that the server writes into every `instance`. The default is the
+    /// base URL.
+    #[must_use = "this returns the changed subject"]
     pub fn with_public_url(mut self, url: &str) -> Self {
         self.public_url = Some(url.trim_end_matches('/').to_owned());
         self
     }
 
-    /// The same, with the endpoints mounted in a server of somebody else, which has a way of its own
-    /// to refuse what is no request: scenarios of that are skipped.
-    #[must_use = "this gives the subject back, it does not change it in place"]
+    /// Declares that the endpoints are mounted in another server, which handles malformed requests in its
+    /// own way. Scenarios of that are skipped.
+    #[must_use = "this returns the changed subject"]
     pub fn embedded(mut self) -> Self {
         self.embedded = true;
         self
     }
 
-    /// What a client writes into `Host`.
+    /// Returns the value of the `Host` header.
     pub(crate) fn authority(&self) -> String {
         match self.port {
             80 => self.host.clone(),
@@ -115,13 +114,13 @@ impl Subject {
         }
     }
 
-    /// The name or address to connect to.
+    /// Returns the host and port to connect to.
     pub(crate) fn address(&self) -> (&str, u16) {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         (host, self.port)
     }
 
-    /// What stands before the path in an `instance`.
+    /// Returns the part of an `instance` before the path.
     pub(crate) fn origin(&self) -> String {
         match &self.public_url {
             Some(url) => url.clone(),
@@ -146,7 +145,7 @@ mod tests {
     use super::Subject;
 
     #[test]
-    fn a_base_url_is_taken_apart() {
+    fn base_urls_are_split_into_host_port_and_prefix() {
         let subject = Subject::new("http://127.0.0.1:8080", "x").unwrap();
         assert_eq!(subject.address(), ("127.0.0.1", 8080));
         assert_eq!(
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_is_refused() {
+    fn invalid_base_urls_are_rejected() {
         for url in [
             "",
             "x",

@@ -1,4 +1,4 @@
-//! The suite: which scenarios run, and how.
+//! The suite: selects and runs scenarios.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use crate::scenarios;
 use crate::site::{Context, Site};
 use crate::subject::Subject;
 
-/// How long one scenario may take before it counts as hung.
+/// How long one scenario may take.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
 
-/// All scenarios, to be run against one server.
+/// All scenarios, for one server.
 ///
-/// They deposit small artifacts and register workers and groups there, and leave them: an artifact
-/// cannot be removed over the protocol. They do not change what they did not make, but for the
-/// members of `admins`, of which they remove again those that they add.
+/// They deposit small artifacts and register workers and groups. These remain on the server, because
+/// the protocol cannot delete artifacts or workers. The scenarios change nothing else, except for the members of
+/// `admins`; they remove the members that they add.
 #[derive(Debug)]
 pub struct Suite {
     subject: Subject,
@@ -26,7 +26,7 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// The suite against this server.
+    /// Makes a suite for this server.
     pub fn new(subject: Subject) -> Self {
         Self {
             subject,
@@ -34,24 +34,24 @@ impl Suite {
         }
     }
 
-    /// Runs only the scenarios whose name holds this text, or that cite the clause of this name.
-    #[must_use = "this gives the suite back, it does not change it in place"]
+    /// Selects the scenarios whose name contains this text, or that cite the clause with this id.
+    #[must_use = "this returns the changed suite"]
     pub fn with_filter(mut self, filter: impl Into<String>) -> Self {
         self.filter = Some(filter.into());
         self
     }
 
-    /// Every scenario, in the order in which they run.
+    /// Returns all scenarios, in the order in which they run.
     pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
         scenarios::all()
     }
 
-    /// Whether this scenario passes a filter.
+    /// Returns whether a scenario matches a filter.
     pub fn matches(scenario: &Scenario, filter: &str) -> bool {
         scenario.name.contains(filter) || scenario.clauses.contains(&filter)
     }
 
-    /// Runs the scenarios one after the other.
+    /// Runs the selected scenarios one after the other.
     pub async fn run(self) -> Report {
         let context: Context = Arc::new(Site::new(self.subject));
         let mut reports = Vec::new();
@@ -84,10 +84,13 @@ async fn run(scenario: &Scenario, context: Context) -> Verdict {
             seen: failure.seen,
         },
         Ok(Ok(Err(Stop::Skipped(reason)))) => Verdict::Skipped { reason },
-        Ok(Err(died)) => failed("a scenario that ends", format!("it died: {died}")),
+        Ok(Err(panic)) => failed("a scenario that ends", format!("it panicked: {panic}")),
         Err(_) => {
             task.abort();
-            failed("an end", format!("none within {TIME_LIMIT:?}"))
+            failed(
+                "a scenario that ends",
+                format!("no end within {TIME_LIMIT:?}"),
+            )
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The wrapper itself.
+//! The wrapper.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use futures_util::{StreamExt, stream};
 use super::plan::{Call, Fault, Hold, Plan, Point, injected};
 use super::upload::FaultUpload;
 
-/// Any backend, with failures on demand: for tests of stores, servers and retries above it.
+/// A backend wrapper that fails on demand, for tests of the code above a backend.
 ///
-/// With no fault injected it is the backend that it wraps, and passes the suite where that does.
-/// Clones share the backend and the plan, so a test keeps one and gives away another.
+/// Without an injected fault it behaves like the wrapped backend. Clones share the backend and the faults, so a
+/// test can keep one clone and pass on another.
 ///
 /// ```
 /// use artifact_backend::{ArtifactBackend, ArtifactId, ErrorKind, Operation};
@@ -44,7 +44,7 @@ pub struct FaultBackend {
 }
 
 impl FaultBackend {
-    /// A wrapper that fails nothing yet.
+    /// Wraps a backend, without faults.
     pub fn new(inner: impl ArtifactInventory) -> Self {
         Self {
             inner: Arc::new(inner),
@@ -52,26 +52,26 @@ impl FaultBackend {
         }
     }
 
-    /// Lets one call to come fail. Several faults may wait for one operation: each counts its calls
-    /// from its own injection on.
+    /// Makes a future call fail. Several faults may be pending for one operation; each counts the calls since
+    /// its own injection.
     pub fn inject(&self, fault: Fault) {
         self.plan.inject(fault);
     }
 
-    /// Lets the next call of `operation` wait at `point` until the [`Hold`] is released: how a test
-    /// makes two things happen in one order, without a sleep.
+    /// Makes the next call of `operation` wait at `point` until the [`Hold`] is released. A test can order two
+    /// events this way without a sleep.
     pub fn hold(&self, operation: Operation, point: Point) -> Hold {
         let (hold, fault) = Hold::new(operation, point);
         self.plan.inject(fault);
         hold
     }
 
-    /// How many calls of this operation there were, failed ones too.
+    /// Returns the number of calls of this operation, including failed calls.
     pub fn calls(&self, operation: Operation) -> u64 {
         self.plan.calls(operation)
     }
 
-    /// How many injected faults have not happened yet.
+    /// Returns the number of injected faults that have not happened yet.
     pub fn pending(&self) -> usize {
         self.plan.pending()
     }
@@ -152,7 +152,7 @@ impl ArtifactInventory for FaultBackend {
     }
 }
 
-/// The download, cut where the plan says so.
+/// A download that is cut at the planned position.
 fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
     let Some((mut left, kind)) = call.cut() else {
         return download;
@@ -165,7 +165,7 @@ fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
         piece.truncate(take);
         Ok((piece, left == 0))
     });
-    // The piece at the cut is the last one.
+    // The chunk at the cut is the last.
     let delivered = delivered.scan(false, |ended, piece: Result<(Bytes, bool)>| {
         let next = (!*ended).then(|| {
             piece.map(|(piece, last)| {

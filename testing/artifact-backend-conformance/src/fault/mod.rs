@@ -1,4 +1,4 @@
-//! A backend that fails on demand, for tests of what stands above a backend.
+//! A backend that fails on demand, for tests of the code above a backend.
 
 mod backend;
 mod plan;

@@ -1,16 +1,16 @@
-//! Which call shall fail, and how.
+//! Planned faults.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use tokio::sync::Semaphore;
 
-/// Where in a call something happens.
+/// A point in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// Before the call reaches the backend: nothing has taken effect.
+    /// Before the call reaches the backend: it has no effect yet.
     Before,
-    /// After the backend has done it, before the caller is told.
+    /// After the backend has completed the call, before the caller gets the result.
     After,
 }
 

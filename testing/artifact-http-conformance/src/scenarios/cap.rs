@@ -1,4 +1,4 @@
-//! The cap on one artifact, to the byte.
+//! The exact cap on the size of an artifact.
 
 use crate::form::{FILE, file, form_type};
 use crate::raw::Raw;
@@ -6,31 +6,31 @@ use crate::scenario::{Outcome, Stop, scenarios};
 use crate::site::Context;
 
 scenarios!("cap":
-    so_many_bytes_are_taken_and_one_more_is_not ["D-5"],
-    it_is_exact_in_chunks_too ["D-5"],
-    a_length_that_cannot_fit_is_refused_unread ["D-5", "D-6"],
-    a_body_without_end_is_refused_while_it_comes ["D-5"],
+    artifacts_up_to_the_cap_are_accepted ["D-5"],
+    the_cap_is_exact_for_chunked_bodies ["D-5"],
+    too_large_content_lengths_are_rejected_before_the_body ["D-5", "D-6"],
+    endless_bodies_are_rejected_while_they_arrive ["D-5"],
 );
 
-/// Above this an artifact of the size of the cap is not tried.
-const TRIED: u64 = 128 << 20;
+/// The largest cap, in bytes, that is tested with an artifact of that size.
+const MAX_TESTED_CAP: u64 = 128 << 20;
 
-/// The cap, where it is known and small enough to be tried.
+/// Returns the cap, if it is known and small enough to test.
 fn cap(site: &Context) -> Outcome<usize> {
     let Some(cap) = site.subject.max_artifact_bytes else {
         return Err(Stop::Skipped(
-            "needs the cap that the server was started with: --max-artifact-bytes".to_owned(),
+            "needs the server's cap: --max-artifact-bytes".to_owned(),
         ));
     };
-    if cap > TRIED {
+    if cap > MAX_TESTED_CAP {
         return Err(Stop::Skipped(format!(
-            "the cap is {cap} bytes, more than the {TRIED} that are tried: start the server with less"
+            "the cap of {cap} bytes is above the {MAX_TESTED_CAP} bytes that are tested: start the server with a smaller cap"
         )));
     }
     usize::try_from(cap).map_err(|_| Stop::Skipped("the cap does not fit into memory".to_owned()))
 }
 
-async fn so_many_bytes_are_taken_and_one_more_is_not(site: Context) -> Outcome {
+async fn artifacts_up_to_the_cap_are_accepted(site: Context) -> Outcome {
     let cap = cap(&site)?;
     let depositor = site.depositor().await?;
     let artifact = site.put(depositor, vec![b'x'; cap]).await?;
@@ -46,38 +46,38 @@ async fn so_many_bytes_are_taken_and_one_more_is_not(site: Context) -> Outcome {
     Ok(())
 }
 
-/// Says a deposit of so many bytes in chunks, without a length.
+/// Sends a chunked deposit of `bytes` bytes, without a length.
 async fn chunked(site: &Context, raw: &mut Raw, bytes: usize) -> Outcome {
     let lines = site.lines("POST", "/artifacts", site.depositor().await?);
     let kind = form_type();
-    raw.say(format!(
+    raw.write(format!(
         "{lines}Content-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
     ))
     .await;
     let body = file(&vec![b'x'; bytes]);
-    for piece in body.chunks(64 << 10) {
-        raw.say(format!("{:x}\r\n", piece.len())).await;
-        raw.say(piece).await;
-        raw.say("\r\n").await;
+    for chunk in body.chunks(64 << 10) {
+        raw.write(format!("{:x}\r\n", chunk.len())).await;
+        raw.write(chunk).await;
+        raw.write("\r\n").await;
     }
-    raw.say("0\r\n\r\n").await;
+    raw.write("0\r\n\r\n").await;
     Ok(())
 }
 
-async fn it_is_exact_in_chunks_too(site: Context) -> Outcome {
+async fn the_cap_is_exact_for_chunked_bodies(site: Context) -> Outcome {
     let cap = cap(&site)?;
-    let mut raw = site.raw("a deposit of the cap in chunks").await?;
+    let mut raw = site.raw("a chunked deposit of exactly the cap").await?;
     chunked(&site, &mut raw, cap).await?;
-    raw.answer().await?.json(201)?;
+    raw.response().await?.json(201)?;
     let mut raw = site
-        .raw("a deposit of the cap and a byte in chunks")
+        .raw("a chunked deposit of one byte above the cap")
         .await?;
     chunked(&site, &mut raw, cap + 1).await?;
-    raw.answer().await?.problem(413, "payload-too-large")?;
+    raw.response().await?.problem(413, "payload-too-large")?;
     Ok(())
 }
 
-async fn a_length_that_cannot_fit_is_refused_unread(site: Context) -> Outcome {
+async fn too_large_content_lengths_are_rejected_before_the_body(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     let mut lengths = vec![u64::MAX >> 1];
     if let Some(cap) = site.subject.max_artifact_bytes {
@@ -88,33 +88,33 @@ async fn a_length_that_cannot_fit_is_refused_unread(site: Context) -> Outcome {
         let mut raw = site.raw(&asked).await?;
         let lines = site.lines("POST", "/artifacts", depositor);
         let kind = form_type();
-        raw.say(format!(
+        raw.write(format!(
             "{lines}Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
         ))
         .await;
-        // No byte of it was sent: this answer is to the header alone.
-        raw.answer().await?.problem(413, "payload-too-large")?;
+        // No byte of the body was sent, so the response is to the header alone.
+        raw.response().await?.problem(413, "payload-too-large")?;
     }
     Ok(())
 }
 
-async fn a_body_without_end_is_refused_while_it_comes(site: Context) -> Outcome {
+async fn endless_bodies_are_rejected_while_they_arrive(site: Context) -> Outcome {
     let cap = cap(&site)?;
-    let mut raw = site.raw("a deposit in chunks without an end").await?;
+    let mut raw = site.raw("an endless chunked deposit").await?;
     let lines = site.lines("POST", "/artifacts", site.depositor().await?);
     let kind = form_type();
-    raw.say(format!(
+    raw.write(format!(
         "{lines}Content-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
     ))
     .await;
     let head = format!("--{}\r\n{FILE}\r\n", crate::form::BOUNDARY);
-    raw.say(format!("{:x}\r\n{head}\r\n", head.len())).await;
-    let piece = vec![b'x'; 64 << 10];
-    for _ in 0..=cap / piece.len() {
-        raw.say(format!("{:x}\r\n", piece.len())).await;
-        raw.say(&piece).await;
-        raw.say("\r\n").await;
+    raw.write(format!("{:x}\r\n{head}\r\n", head.len())).await;
+    let chunk = vec![b'x'; 64 << 10];
+    for _ in 0..=cap / chunk.len() {
+        raw.write(format!("{:x}\r\n", chunk.len())).await;
+        raw.write(&chunk).await;
+        raw.write("\r\n").await;
     }
-    raw.answer().await?.problem(413, "payload-too-large")?;
+    raw.response().await?.problem(413, "payload-too-large")?;
     Ok(())
 }

@@ -1,23 +1,23 @@
-//! Conditions on a fetch, and the order among them.
+//! Conditional fetches, and the order of the conditions.
 
 use crate::check::sha256_hex;
 use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("conditionals":
-    a_client_that_has_it_is_told_so ["F-10", "F-11"],
-    another_tag_is_a_fetch ["F-10"],
-    if_match_is_strong_and_comes_first ["F-10", "P-1"],
-    if_range_is_strong ["F-10", "F-12"],
-    a_condition_comes_before_a_range ["F-10"],
-    dates_are_ignored ["F-10"],
+    if_none_match_with_the_etag_returns_304 ["F-10", "F-11"],
+    if_none_match_with_another_tag_returns_the_bytes ["F-10"],
+    if_match_is_strong_and_evaluated_first ["F-10", "P-1"],
+    if_range_uses_strong_comparison ["F-10", "F-12"],
+    conditions_are_evaluated_before_ranges ["F-10"],
+    date_conditions_are_ignored ["F-10"],
 );
 
 async fn etag(site: &Context) -> Outcome<String> {
     Ok(format!("\"{}\"", sha256_hex(&site.artifact().await?.bytes)))
 }
 
-async fn a_client_that_has_it_is_told_so(site: Context) -> Outcome {
+async fn if_none_match_with_the_etag_returns_304(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let etag = etag(&site).await?;
     for value in [
@@ -40,7 +40,7 @@ async fn a_client_that_has_it_is_told_so(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn another_tag_is_a_fetch(site: Context) -> Outcome {
+async fn if_none_match_with_another_tag_returns_the_bytes(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let etag = etag(&site).await?;
     let bare = etag.trim_matches('"').to_owned();
@@ -62,7 +62,7 @@ async fn another_tag_is_a_fetch(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn if_match_is_strong_and_comes_first(site: Context) -> Outcome {
+async fn if_match_is_strong_and_evaluated_first(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let etag = etag(&site).await?;
     for value in [etag.clone(), "*".to_owned(), format!("\"x\", {etag}")] {
@@ -83,7 +83,7 @@ async fn if_match_is_strong_and_comes_first(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn if_range_is_strong(site: Context) -> Outcome {
+async fn if_range_uses_strong_comparison(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let etag = etag(&site).await?;
     let call = site.fetch(&site.admin, artifact).with("range", "bytes=2-5");
@@ -95,7 +95,7 @@ async fn if_range_is_strong(site: Context) -> Outcome {
         "Tue, 15 Nov 1994 12:45:26 GMT".to_owned(),
         "Fri, 01 Jan 2100 00:00:00 GMT".to_owned(),
     ] {
-        // The whole of it, also where the range alone would be refused.
+        // Returns the whole artifact, even if the range alone would be rejected.
         for range in ["bytes=2-5", "bytes=5000-"] {
             let call = site.fetch(&site.admin, artifact).with("range", range);
             let reply = call.with("if-range", &value).send().await?;
@@ -105,7 +105,7 @@ async fn if_range_is_strong(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_condition_comes_before_a_range(site: Context) -> Outcome {
+async fn conditions_are_evaluated_before_ranges(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let etag = etag(&site).await?;
     for range in ["bytes=0-0", "bytes=5000-"] {
@@ -116,7 +116,7 @@ async fn a_condition_comes_before_a_range(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn dates_are_ignored(site: Context) -> Outcome {
+async fn date_conditions_are_ignored(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     for (name, value) in [
         ("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT"),

@@ -1,4 +1,4 @@
-//! Credentials: how they are written, and that no other is taken.
+//! Credentials: their syntax, and that only valid ones are accepted.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,22 +8,22 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::{Context, Credential};
 
 scenarios!("credentials":
-    the_scheme_has_no_case ["A-1"],
-    the_first_colon_divides ["A-1"],
-    what_is_malformed_is_unauthorized ["A-2"],
-    what_is_wrong_is_unauthorized ["A-2"],
-    which_it_was_is_not_told ["A-2"],
-    two_fields_are_a_bad_request ["A-3"],
-    a_secret_in_the_query_does_not_count ["A-4"],
-    no_answer_repeats_a_secret ["A-5"],
-    a_token_is_long_and_safe_in_urls ["A-7"],
+    the_auth_scheme_is_case_insensitive ["A-1"],
+    credentials_are_split_at_the_first_colon ["A-1"],
+    malformed_credentials_are_unauthorized ["A-2"],
+    wrong_credentials_are_unauthorized ["A-2"],
+    the_reason_of_a_401_is_not_revealed ["A-2"],
+    two_authorization_headers_are_a_bad_request ["A-3"],
+    secrets_in_the_query_are_not_accepted ["A-4"],
+    responses_never_repeat_a_secret ["A-5"],
+    registration_tokens_are_long_and_url_safe ["A-7"],
 );
 
-async fn the_scheme_has_no_case(site: Context) -> Outcome {
+async fn the_auth_scheme_is_case_insensitive(site: Context) -> Outcome {
     let worker = site.depositor().await?;
-    for who in [&site.admin, worker] {
+    for credential in [&site.admin, worker] {
         for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
-            let value = who.bearer().replacen("Bearer", scheme, 1);
+            let value = credential.bearer().replacen("Bearer", scheme, 1);
             let reply = site
                 .call("GET", "")
                 .with("authorization", value)
@@ -35,9 +35,9 @@ async fn the_scheme_has_no_case(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_first_colon_divides(site: Context) -> Outcome {
+async fn credentials_are_split_at_the_first_colon(site: Context) -> Outcome {
     let Credential { principal, secret } = &site.admin;
-    // With a colon more the secret is another one, and the principal the same.
+    // A second colon belongs to the secret; the principal stays the same.
     for value in [
         format!("{principal}::{secret}"),
         format!("{principal}:{secret}:"),
@@ -52,7 +52,7 @@ async fn the_first_colon_divides(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn what_is_malformed_is_unauthorized(site: Context) -> Outcome {
+async fn malformed_credentials_are_unauthorized(site: Context) -> Outcome {
     let Credential { principal, secret } = &site.admin;
     let basic = STANDARD.encode(format!("{principal}:{secret}"));
     let mut values: Vec<Vec<u8>> = [
@@ -96,7 +96,7 @@ async fn what_is_malformed_is_unauthorized(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn what_is_wrong_is_unauthorized(site: Context) -> Outcome {
+async fn wrong_credentials_are_unauthorized(site: Context) -> Outcome {
     let worker = site.depositor().await?;
     let other = site.stranger().await?;
     let admin = &site.admin;
@@ -126,12 +126,12 @@ async fn what_is_wrong_is_unauthorized(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn which_it_was_is_not_told(site: Context) -> Outcome {
+async fn the_reason_of_a_401_is_not_revealed(site: Context) -> Outcome {
     let worker = site.depositor().await?;
     let missing = site.call("GET", "").send().await?;
     let missing = missing.problem(401, "unauthorized")?;
     for value in [
-        "Bearer nobody".to_owned(),
+        "Bearer unknown".to_owned(),
         format!("Bearer {ABSENT_WORKER}:{}", worker.secret),
         format!("Bearer {}:wrong-wrong-wrong-wrong", worker.principal),
         "Bearer admin:wrong-wrong-wrong-wrong".to_owned(),
@@ -144,14 +144,14 @@ async fn which_it_was_is_not_told(site: Context) -> Outcome {
         let seen = reply.text();
         reply.check(
             reply.body == missing.body,
-            "the very same problem for every reason",
+            "the same problem for every reason",
             seen,
         )?;
     }
     Ok(())
 }
 
-async fn two_fields_are_a_bad_request(site: Context) -> Outcome {
+async fn two_authorization_headers_are_a_bad_request(site: Context) -> Outcome {
     let wrong = Credential::new("admin", "wrong-wrong-wrong-wrong");
     for second in [&site.admin, &wrong] {
         let call = site.call("GET", "").by(&site.admin).by(second);
@@ -160,7 +160,7 @@ async fn two_fields_are_a_bad_request(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_secret_in_the_query_does_not_count(site: Context) -> Outcome {
+async fn secrets_in_the_query_are_not_accepted(site: Context) -> Outcome {
     let Credential { principal, secret } = &site.admin;
     let plain = format!("{principal}:{secret}");
     for query in [
@@ -176,7 +176,7 @@ async fn a_secret_in_the_query_does_not_count(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn no_answer_repeats_a_secret(site: Context) -> Outcome {
+async fn responses_never_repeat_a_secret(site: Context) -> Outcome {
     let canary = "canary-5e1f9c7b-canary";
     let wrong = Credential::new("admin", canary);
     let worker = site.depositor().await?;
@@ -194,30 +194,30 @@ async fn no_answer_repeats_a_secret(site: Context) -> Outcome {
     ];
     for call in calls {
         let reply = call.send().await?;
-        let said = format!(
+        let shown = format!(
             "{:?} {}",
             reply.fields,
             String::from_utf8_lossy(&reply.body)
         );
         for secret in [canary, &worker.secret, &site.admin.secret] {
-            let found = said.contains(secret);
-            reply.check(!found, "no secret in the answer", "one of the secrets")?;
+            let found = shown.contains(secret);
+            reply.check(!found, "no secret in the response", "a secret")?;
         }
     }
     Ok(())
 }
 
-async fn a_token_is_long_and_safe_in_urls(site: Context) -> Outcome {
+async fn registration_tokens_are_long_and_url_safe(site: Context) -> Outcome {
     let (one, other) = (site.depositor().await?, site.stranger().await?);
     let (reply, _) = site.register(&serde_json::json!({})).await?;
     for token in [&one.secret, &other.secret] {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        let seen = "one with other characters";
+        let seen = "other characters";
         reply.check(token.bytes().all(plain), "a token of A-Z a-z 0-9 - _", seen)?;
         // 256 bits are 43 characters of 6 bits.
         let seen = format!("{} characters", token.len());
         reply.check(token.len() >= 43, "a token of at least 43 characters", seen)?;
     }
     let same = one.secret == other.secret;
-    reply.check(!same, "two tokens of two workers", "the same one twice")
+    reply.check(!same, "two tokens of two workers", "the same token twice")
 }

@@ -1,28 +1,28 @@
-//! Groups in groups: no cycle, whoever tries to make one.
+//! Groups in groups, without cycles.
 
 use super::groups::has_members;
 use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("cycles":
-    a_group_is_no_member_of_itself ["G-5"],
-    two_groups_are_no_members_of_each_other ["G-5"],
-    a_long_chain_does_not_close ["G-5"],
-    a_refused_change_changes_nothing ["G-5"],
-    a_diamond_is_no_cycle ["G-5"],
-    a_cut_chain_may_be_turned_around ["G-5"],
-    a_group_that_is_deleted_closes_nothing ["G-5", "G-6"],
-    of_two_changes_at_once_one_is_refused ["G-5"],
+    a_group_cannot_contain_itself ["G-5"],
+    two_groups_cannot_contain_each_other ["G-5"],
+    a_long_chain_of_groups_cannot_form_a_cycle ["G-5"],
+    rejected_cycles_change_nothing ["G-5"],
+    a_diamond_of_groups_is_accepted ["G-5"],
+    edges_may_be_reversed_after_removal ["G-5"],
+    deleted_groups_do_not_form_cycles ["G-5", "G-6"],
+    concurrent_edges_cannot_form_a_cycle ["G-5"],
 );
 
-async fn a_group_is_no_member_of_itself(site: Context) -> Outcome {
+async fn a_group_cannot_contain_itself(site: Context) -> Outcome {
     let group = site.group(&[]).await?;
     let reply = site.add(&group, &group).await?;
     reply.problem(409, "cycle-detected")?;
     Ok(())
 }
 
-async fn two_groups_are_no_members_of_each_other(site: Context) -> Outcome {
+async fn two_groups_cannot_contain_each_other(site: Context) -> Outcome {
     let one = site.group(&[]).await?;
     let other = site.group(&[&one]).await?;
     site.add(&one, &other)
@@ -31,14 +31,14 @@ async fn two_groups_are_no_members_of_each_other(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_long_chain_does_not_close(site: Context) -> Outcome {
+async fn a_long_chain_of_groups_cannot_form_a_cycle(site: Context) -> Outcome {
     let first = site.group(&[]).await?;
     let mut chain = vec![first.clone()];
     for _ in 0..20 {
         let inner = chain.last().cloned().unwrap_or_default();
         chain.push(site.group(&[&inner]).await?);
     }
-    // Each of them holds the first, by way of those between.
+    // Each group contains the first one, through those between.
     for outer in &chain {
         let reply = site.add(&first, outer).await?;
         reply.problem(409, "cycle-detected")?;
@@ -46,7 +46,7 @@ async fn a_long_chain_does_not_close(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_refused_change_changes_nothing(site: Context) -> Outcome {
+async fn rejected_cycles_change_nothing(site: Context) -> Outcome {
     let one = site.group(&[]).await?;
     let other = site.group(&[&one]).await?;
     site.add(&one, &other)
@@ -66,7 +66,7 @@ async fn a_refused_change_changes_nothing(site: Context) -> Outcome {
     has_members(&reply, &[&one])
 }
 
-async fn a_diamond_is_no_cycle(site: Context) -> Outcome {
+async fn a_diamond_of_groups_is_accepted(site: Context) -> Outcome {
     let bottom = site.group(&[]).await?;
     let left = site.group(&[&bottom]).await?;
     let right = site.group(&[&bottom]).await?;
@@ -75,7 +75,7 @@ async fn a_diamond_is_no_cycle(site: Context) -> Outcome {
     has_members(&site.add(&top, &bottom).await?, &[&left, &right, &bottom])
 }
 
-async fn a_cut_chain_may_be_turned_around(site: Context) -> Outcome {
+async fn edges_may_be_reversed_after_removal(site: Context) -> Outcome {
     let one = site.group(&[]).await?;
     let other = site.group(&[&one]).await?;
     site.add(&one, &other)
@@ -85,7 +85,7 @@ async fn a_cut_chain_may_be_turned_around(site: Context) -> Outcome {
     has_members(&site.add(&one, &other).await?, &[&other])
 }
 
-async fn a_group_that_is_deleted_closes_nothing(site: Context) -> Outcome {
+async fn deleted_groups_do_not_form_cycles(site: Context) -> Outcome {
     let inner = site.group(&[]).await?;
     let middle = site.group(&[&inner]).await?;
     let outer = site.group(&[&middle]).await?;
@@ -99,7 +99,7 @@ async fn a_group_that_is_deleted_closes_nothing(site: Context) -> Outcome {
     has_members(&site.add(&inner, &outer).await?, &[&outer])
 }
 
-async fn of_two_changes_at_once_one_is_refused(site: Context) -> Outcome {
+async fn concurrent_edges_cannot_form_a_cycle(site: Context) -> Outcome {
     for _ in 0..10 {
         let one = site.group(&[]).await?;
         let other = site.group(&[]).await?;

@@ -1,4 +1,4 @@
-//! What comes with the bytes, so that nothing opens them as something else.
+//! The headers of a fetch, which keep browsers from interpreting the bytes.
 
 use crate::check::{sha256_field, sha256_hex};
 use crate::form::{FILE_TYPE, noise};
@@ -6,17 +6,17 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("delivery":
-    the_exact_bytes_with_their_length ["F-6"],
-    the_content_type_is_as_recorded ["F-6"],
-    every_protecting_field_is_there ["F-8"],
-    it_is_an_attachment_with_its_name ["F-7"],
-    a_name_is_never_a_path ["F-7"],
-    a_name_splits_no_answer ["F-7"],
-    the_digests_are_those_of_the_whole ["F-9"],
-    head_has_the_fields_of_get ["F-13", "C-6"],
+    fetches_return_the_exact_bytes_and_length ["F-6"],
+    fetches_return_the_recorded_content_type ["F-6"],
+    every_security_header_is_present ["F-8"],
+    artifacts_are_attachments_with_their_file_name ["F-7"],
+    file_names_never_contain_a_path ["F-7"],
+    file_names_cannot_inject_headers ["F-7"],
+    digests_cover_the_whole_artifact ["F-9"],
+    head_returns_the_headers_of_get ["F-13", "C-6"],
 );
 
-/// The fields that keep a browser from running what was deposited, letter for letter.
+/// The exact header fields that keep a browser from running an artifact.
 const PROTECTING: [(&str, &str); 6] = [
     ("x-content-type-options", "nosniff"),
     ("content-security-policy", "default-src 'none'; sandbox"),
@@ -26,13 +26,13 @@ const PROTECTING: [(&str, &str); 6] = [
     ("accept-ranges", "bytes"),
 ];
 
-async fn the_exact_bytes_with_their_length(site: Context) -> Outcome {
+async fn fetches_return_the_exact_bytes_and_length(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let reply = site.fetch(&site.admin, artifact).send().await?;
     reply.status(200)?.content(&artifact.bytes)?;
     reply.has("content-length", &artifact.bytes.len().to_string())?;
     reply.lacks("content-encoding")?;
-    // Whatever a client would rather have.
+    // The preferences of a client have no effect.
     let call = site
         .fetch(&site.admin, artifact)
         .with("accept-encoding", "gzip, br");
@@ -44,7 +44,7 @@ async fn the_exact_bytes_with_their_length(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_content_type_is_as_recorded(site: Context) -> Outcome {
+async fn fetches_return_the_recorded_content_type(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let reply = site.fetch(&site.admin, artifact).send().await?;
     reply.status(200)?.has("content-type", FILE_TYPE)?;
@@ -68,7 +68,7 @@ async fn the_content_type_is_as_recorded(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn every_protecting_field_is_there(site: Context) -> Outcome {
+async fn every_security_header_is_present(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let whole = site.fetch(&site.admin, artifact).send().await?;
     whole.status(200)?;
@@ -103,7 +103,7 @@ async fn disposition(site: &Context, names: &str) -> Outcome<String> {
     Ok(value)
 }
 
-async fn it_is_an_attachment_with_its_name(site: Context) -> Outcome {
+async fn artifacts_are_attachments_with_their_file_name(site: Context) -> Outcome {
     for (given, expected) in [
         (
             "filename=\"report.pdf\"",
@@ -118,7 +118,7 @@ async fn it_is_an_attachment_with_its_name(site: Context) -> Outcome {
         let reply = site.call("GET", "").by(&site.admin).send().await?;
         reply.check(value == expected, expected, value.as_str())?;
     }
-    // RFC 8187: what is not ASCII, exactly, beside something for old clients.
+    // RFC 8187: the exact name for non-ASCII characters, and an ASCII fallback for old clients.
     let value = disposition(&site, "filename=\"na\u{ef}ve \u{65e5}.txt\"").await?;
     let extended = "filename*=UTF-8''na%C3%AFve%20%E6%97%A5.txt";
     let reply = site.call("GET", "").by(&site.admin).send().await?;
@@ -126,7 +126,7 @@ async fn it_is_an_attachment_with_its_name(site: Context) -> Outcome {
     reply.check(both, extended, value.as_str())
 }
 
-async fn a_name_is_never_a_path(site: Context) -> Outcome {
+async fn file_names_never_contain_a_path(site: Context) -> Outcome {
     for name in [
         "../../etc/passwd",
         "/etc/passwd",
@@ -142,7 +142,7 @@ async fn a_name_is_never_a_path(site: Context) -> Outcome {
         let reply = site.call("GET", "").by(&site.admin).send().await?;
         let names = value.strip_prefix("attachment").unwrap_or_default();
         let lower = names.to_ascii_lowercase();
-        // In `filename*` the letters of `UTF-8''` are no part of the name.
+        // In `filename*`, the prefix `UTF-8''` is not part of the name.
         let path = names.contains('/')
             || lower.contains("%2f")
             || names.contains('\\')
@@ -153,7 +153,7 @@ async fn a_name_is_never_a_path(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_name_splits_no_answer(site: Context) -> Outcome {
+async fn file_names_cannot_inject_headers(site: Context) -> Outcome {
     for name in [
         "a%0d%0aX-Injected: 1",
         "a\\\"; filename=\\\"b",
@@ -169,7 +169,7 @@ async fn a_name_splits_no_answer(site: Context) -> Outcome {
             .deposit(depositor, crate::form::form(&[(&head, b"x")]))
             .send()
             .await?;
-        // A form with control characters in it may be refused; what is taken is answered safely.
+        // The server may reject a form with control characters. If it accepts one, the response must be safe.
         if reply.one_of(&[201, 400])?.status == 400 {
             reply.problem(400, "bad-request")?;
             continue;
@@ -183,14 +183,14 @@ async fn a_name_splits_no_answer(site: Context) -> Outcome {
         reply.status(200)?.content(b"x")?.lacks("x-injected")?;
         let value = reply.field("content-disposition")?;
         let plain = value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-        reply.check(plain, "a field of visible ASCII", value)?;
+        reply.check(plain, "a header field of visible ASCII", value)?;
         let quotes = value.matches('"').count();
         reply.check(quotes <= 2, "one quoted name", value)?;
     }
     Ok(())
 }
 
-async fn the_digests_are_those_of_the_whole(site: Context) -> Outcome {
+async fn digests_cover_the_whole_artifact(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     for size in [0, 1, 1000, 200_000] {
         let artifact = site.put(depositor, noise(size)).await?;
@@ -213,7 +213,7 @@ async fn the_digests_are_those_of_the_whole(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn head_has_the_fields_of_get(site: Context) -> Outcome {
+async fn head_returns_the_headers_of_get(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let get = site.fetch(&site.admin, artifact).send().await?;
     let head = site
@@ -232,7 +232,7 @@ async fn head_has_the_fields_of_get(site: Context) -> Outcome {
     ] {
         head.has(name, get.field(name)?)?;
     }
-    // RFC 9110, section 14.2: a range is for GET alone.
+    // RFC 9110, section 14.2: ranges apply only to GET.
     for range in ["bytes=0-0", "bytes=99999-"] {
         let call = site.call("HEAD", &artifact.path()).by(&site.admin);
         let reply = call.with("range", range).send().await?;

@@ -1,4 +1,4 @@
-//! Deposits that are as they should be, and those that are refused before their form is looked at.
+//! Valid deposits, and deposits that are rejected before their form is parsed.
 
 use std::collections::BTreeSet;
 
@@ -7,27 +7,27 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("deposits":
-    an_answer_has_uri_size_and_type ["D-7"],
-    every_deposit_has_an_id_of_its_own ["D-10"],
-    the_depositor_is_whoever_authenticated ["D-8", "F-4"],
-    an_empty_artifact_is_one ["D-7", "F-6"],
-    every_size_comes_back ["D-7", "F-6"],
-    a_content_type_is_cleaned ["D-9", "F-6"],
-    a_content_coding_is_unsupported ["D-4"],
-    a_part_is_no_content_coding ["D-3"],
-    a_chunked_body_is_taken ["D-1", "D-7"],
-    continue_is_said_only_after_the_checks ["D-6", "C-2", "D-4"],
-    a_worker_and_the_admin_deposit ["D-1", "D-8"],
+    deposits_return_uri_size_and_content_type ["D-7"],
+    every_deposit_gets_a_new_id ["D-10"],
+    the_depositor_is_the_authenticated_principal ["D-8", "F-4"],
+    empty_artifacts_are_accepted ["D-7", "F-6"],
+    artifacts_of_every_size_are_returned_unchanged ["D-7", "F-6"],
+    content_types_are_sanitised ["D-9", "F-6"],
+    content_codings_are_rejected ["D-4"],
+    a_content_encoding_in_the_part_has_no_effect ["D-3"],
+    chunked_bodies_are_accepted ["D-1", "D-7"],
+    continue_is_sent_only_after_the_checks ["D-6", "C-2", "D-4"],
+    workers_and_the_admin_may_deposit ["D-1", "D-8"],
 );
 
-/// The 32 digits of a URI of the default prefix.
+/// Returns the 32 digits of a URI with the default prefix.
 fn digits(uri: &str) -> Option<&str> {
     let digits = uri.strip_prefix("eden://artifacts/")?;
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     (digits.len() == 32 && digits.bytes().all(is_digit)).then_some(digits)
 }
 
-async fn an_answer_has_uri_size_and_type(site: Context) -> Outcome {
+async fn deposits_return_uri_size_and_content_type(site: Context) -> Outcome {
     let reply = site
         .deposit(site.depositor().await?, file(&noise(12_345)))
         .send()
@@ -46,11 +46,11 @@ async fn an_answer_has_uri_size_and_type(site: Context) -> Outcome {
     reply.check(kind == FILE_TYPE, FILE_TYPE, kind)
 }
 
-async fn every_deposit_has_an_id_of_its_own(site: Context) -> Outcome {
+async fn every_deposit_gets_a_new_id(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     let mut ids = BTreeSet::new();
-    // Bits that never change would be none of 128 random ones: each of them is seen as 0 and as 1,
-    // but by a chance of 1 in 2 to the power of 56.
+    // Every random bit appears as 0 and as 1 among 64 ids. The chance that a sound server fails this is
+    // 1 in 2 to the power of 56.
     let (mut ones, mut zeros) = (0u128, 0u128);
     for _ in 0..64 {
         let artifact = site.put(depositor, b"the same".to_vec()).await?;
@@ -66,9 +66,9 @@ async fn every_deposit_has_an_id_of_its_own(site: Context) -> Outcome {
     reply.check(ones & zeros == u128::MAX, "ids of 128 random bits", seen)
 }
 
-async fn the_depositor_is_whoever_authenticated(site: Context) -> Outcome {
+async fn the_depositor_is_the_authenticated_principal(site: Context) -> Outcome {
     let (depositor, stranger) = (site.depositor().await?, site.stranger().await?);
-    // What a client says of itself elsewhere changes nothing.
+    // Other claims of the client about its identity have no effect.
     let call = site.deposit(depositor, file(b"mine"));
     let call = call
         .with("x-created-by", &stranger.principal)
@@ -87,7 +87,7 @@ async fn the_depositor_is_whoever_authenticated(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_empty_artifact_is_one(site: Context) -> Outcome {
+async fn empty_artifacts_are_accepted(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     let artifact = site.put(depositor, Vec::new()).await?;
     let reply = site.fetch(depositor, &artifact).send().await?;
@@ -98,7 +98,7 @@ async fn an_empty_artifact_is_one(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn every_size_comes_back(site: Context) -> Outcome {
+async fn artifacts_of_every_size_are_returned_unchanged(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     let cap = site.subject.max_artifact_bytes.unwrap_or(u64::MAX);
     for size in [
@@ -111,7 +111,7 @@ async fn every_size_comes_back(site: Context) -> Outcome {
         let reply = site.fetch(depositor, &artifact).send().await?;
         reply.status(200)?.content(&artifact.bytes)?;
     }
-    // Contents that look like the form around them.
+    // Contents that look like the surrounding form.
     for bytes in [
         format!("\r\n--{BOUNDARY}").into_bytes()[..BOUNDARY.len()].to_vec(),
         format!("--{BOUNDARY}x").into_bytes(),
@@ -127,7 +127,7 @@ async fn every_size_comes_back(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_content_type_is_cleaned(site: Context) -> Outcome {
+async fn content_types_are_sanitised(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     let unknown = "application/octet-stream";
     let long = format!("text/{}", "x".repeat(300));
@@ -166,7 +166,7 @@ async fn a_content_type_is_cleaned(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_content_coding_is_unsupported(site: Context) -> Outcome {
+async fn content_codings_are_rejected(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     for coding in [
         "gzip",
@@ -188,7 +188,7 @@ async fn a_content_coding_is_unsupported(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_part_is_no_content_coding(site: Context) -> Outcome {
+async fn a_content_encoding_in_the_part_has_no_effect(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     let with = |coding: &str| format!("{FILE}Content-Transfer-Encoding: {coding}\r\n");
     for coding in ["base64", "quoted-printable", "BASE64", "x-uuencode"] {
@@ -208,27 +208,27 @@ async fn a_part_is_no_content_coding(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_chunked_body_is_taken(site: Context) -> Outcome {
+async fn chunked_bodies_are_accepted(site: Context) -> Outcome {
     let bytes = noise(40_000);
     let mut raw = site.raw("a deposit in chunks of 1 byte and more").await?;
     let lines = site.lines("POST", "/artifacts", site.depositor().await?);
     let kind = form_type();
-    raw.say(format!(
+    raw.write(format!(
         "{lines}Content-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
     ))
     .await;
     let body = file(&bytes);
     let (small, large) = body.split_at(600);
-    let pieces = small.chunks(1).chain(large.chunks(7001));
-    let mut said = Vec::new();
-    for piece in pieces {
-        said.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
-        said.extend_from_slice(piece);
-        said.extend_from_slice(b"\r\n");
+    let chunks = small.chunks(1).chain(large.chunks(7001));
+    let mut encoded = Vec::new();
+    for chunk in chunks {
+        encoded.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        encoded.extend_from_slice(chunk);
+        encoded.extend_from_slice(b"\r\n");
     }
-    said.extend_from_slice(b"0\r\n\r\n");
-    raw.say(said).await;
-    let reply = raw.answer().await?;
+    encoded.extend_from_slice(b"0\r\n\r\n");
+    raw.write(encoded).await;
+    let reply = raw.response().await?;
     let answer = reply.json(201)?;
     let artifact = crate::site::Artifact {
         uri: reply.text_of(&answer, "artifacts_uri")?.to_owned(),
@@ -239,7 +239,7 @@ async fn a_chunked_body_is_taken(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn continue_is_said_only_after_the_checks(site: Context) -> Outcome {
+async fn continue_is_sent_only_after_the_checks(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     let wrong = crate::site::Credential::new("admin", "wrong-wrong-wrong-wrong");
     let body = file(b"x");
@@ -262,29 +262,29 @@ async fn continue_is_said_only_after_the_checks(site: Context) -> Outcome {
             413,
         ),
     ];
-    for (who, more, fields, status) in table {
+    for (credential, more, fields, status) in table {
         let mut raw = site
             .raw(&format!("a deposit with Expect: 100-continue, {fields:?}"))
             .await?;
-        let lines = site.lines("POST", &format!("/artifacts{more}"), who);
-        raw.say(format!("{lines}{expect}{fields}\r\n")).await;
-        let reply = raw.answer().await?;
+        let lines = site.lines("POST", &format!("/artifacts{more}"), credential);
+        raw.write(format!("{lines}{expect}{fields}\r\n")).await;
+        let reply = raw.response().await?;
         reply.status(status)?;
     }
     let mut raw = site.raw("a deposit with Expect: 100-continue").await?;
     let lines = site.lines("POST", "/artifacts", depositor);
-    raw.say(format!("{lines}{expect}{length}\r\n")).await;
+    raw.write(format!("{lines}{expect}{length}\r\n")).await;
     raw.head().await?.status(100)?;
-    raw.say(body).await;
-    raw.answer().await?.json(201)?;
+    raw.write(body).await;
+    raw.response().await?.json(201)?;
     Ok(())
 }
 
-async fn a_worker_and_the_admin_deposit(site: Context) -> Outcome {
-    for who in [site.depositor().await?, &site.admin] {
-        let artifact = site.put(who, b"by whom".to_vec()).await?;
-        let reply = site.fetch(who, &artifact).send().await?;
-        reply.status(200)?.content(b"by whom")?;
+async fn workers_and_the_admin_may_deposit(site: Context) -> Outcome {
+    for credential in [site.depositor().await?, &site.admin] {
+        let artifact = site.put(credential, b"by principal".to_vec()).await?;
+        let reply = site.fetch(credential, &artifact).send().await?;
+        reply.status(200)?.content(b"by principal")?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Digests that a deposit claims of itself.
+//! Digests that the client sends with a deposit.
 
 use crate::check::{sha256_field, sha512_field};
 use crate::form::{FILE, file, form, noise};
@@ -6,16 +6,16 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("digests":
-    a_right_digest_of_the_body_is_taken ["D-12"],
-    a_wrong_digest_of_the_body_is_a_bad_request ["D-12"],
-    a_digest_of_the_part_is_verified ["D-12"],
-    an_unknown_algorithm_is_ignored ["D-12"],
-    a_malformed_digest_is_a_bad_request ["D-12"],
+    matching_body_digests_are_accepted ["D-12"],
+    wrong_body_digests_are_a_bad_request ["D-12"],
+    part_digests_are_verified ["D-12"],
+    unknown_digest_algorithms_are_ignored ["D-12"],
+    malformed_digests_are_a_bad_request ["D-12"],
 );
 
 const NAMES: [&str; 2] = ["content-digest", "repr-digest"];
 
-async fn a_right_digest_of_the_body_is_taken(site: Context) -> Outcome {
+async fn matching_body_digests_are_accepted(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     for size in [10, 200_000] {
         let body = file(&noise(size));
@@ -30,7 +30,7 @@ async fn a_right_digest_of_the_body_is_taken(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_wrong_digest_of_the_body_is_a_bad_request(site: Context) -> Outcome {
+async fn wrong_body_digests_are_a_bad_request(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     for size in [10, 200_000] {
         let bytes = noise(size);
@@ -39,7 +39,7 @@ async fn a_wrong_digest_of_the_body_is_a_bad_request(site: Context) -> Outcome {
             for value in [
                 sha256_field(b"another"),
                 sha512_field(b"another"),
-                // Of the part instead of the content.
+                // The digest of the part instead of the whole body.
                 sha256_field(&bytes),
                 format!("{}, {}", sha256_field(&body), sha512_field(b"another")),
             ] {
@@ -51,7 +51,7 @@ async fn a_wrong_digest_of_the_body_is_a_bad_request(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_digest_of_the_part_is_verified(site: Context) -> Outcome {
+async fn part_digests_are_verified(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     for size in [10, 200_000] {
         let bytes = noise(size);
@@ -78,7 +78,7 @@ async fn a_digest_of_the_part_is_verified(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_unknown_algorithm_is_ignored(site: Context) -> Outcome {
+async fn unknown_digest_algorithms_are_ignored(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     for value in [
         "md5=:AAAA:",
@@ -94,7 +94,7 @@ async fn an_unknown_algorithm_is_ignored(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_malformed_digest_is_a_bad_request(site: Context) -> Outcome {
+async fn malformed_digests_are_a_bad_request(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     for value in [
         "x",
@@ -111,7 +111,7 @@ async fn a_malformed_digest_is_a_bad_request(site: Context) -> Outcome {
             call.send().await?.problem(400, "bad-request")?;
         }
     }
-    // Of another length than the algorithm's.
+    // Digests of the wrong length.
     let call = site
         .deposit(depositor, file(b"x"))
         .with("content-digest", "sha-256=:AAAA:");

@@ -1,6 +1,6 @@
-//! The table of operations, as `docs/http-api.md` has it.
+//! The table of operations in `docs/http-api.md`.
 
-/// Who may use an operation, before any rule of its own.
+/// The principal class that may use an operation, before its own rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Any,
@@ -8,7 +8,7 @@ pub(super) enum Class {
     Worker,
 }
 
-/// One operation: its method, and its path under the experiment.
+/// An operation: its method and its path below the experiment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Operation {
     pub(super) method: &'static str,
@@ -16,10 +16,10 @@ pub(super) struct Operation {
     pub(super) class: Class,
 }
 
-/// Ids that are well-formed and name nothing, but by a chance of 2 to the power of -128.
+/// Well-formed ids that do not exist, except by a chance of 2 to the power of -128.
 pub(super) const ABSENT_WORKER: &str = "wkr_00000000000000000000000000";
 pub(super) const ABSENT_GROUP: &str = "grp_00000000000000000000000000";
-/// A URI of the same kind.
+/// A well-formed URI that does not exist.
 pub(super) const ABSENT_ARTIFACT: &str = "eden://artifacts/00000000000000000000000000000000";
 
 const fn operation(method: &'static str, path: &'static str, class: Class) -> Operation {
@@ -30,7 +30,7 @@ const fn operation(method: &'static str, path: &'static str, class: Class) -> Op
     }
 }
 
-/// Every operation. `{W}`, `{G}` and `{M}` stand for ids; `GET` answers `HEAD` too.
+/// All operations. `{W}`, `{G}` and `{M}` stand for ids; `GET` includes `HEAD`.
 pub(super) const OPERATIONS: [Operation; 14] = [
     operation("GET", "", Class::Any),
     operation("GET", "/whoami", Class::Worker),
@@ -49,7 +49,7 @@ pub(super) const OPERATIONS: [Operation; 14] = [
 ];
 
 impl Operation {
-    /// Its path with ids that name nothing.
+    /// Returns its path with ids that do not exist.
     pub(super) fn absent(&self) -> String {
         filled(self.path)
     }
@@ -61,7 +61,7 @@ pub(super) fn filled(path: &str) -> String {
         .replace("{M}", ABSENT_WORKER)
 }
 
-/// The different paths among the operations, each with its methods, `HEAD` among them.
+/// Returns each path with its methods, including `HEAD`.
 pub(super) fn paths() -> Vec<(&'static str, Vec<&'static str>)> {
     let mut paths: Vec<(&str, Vec<&str>)> = Vec::new();
     for operation in OPERATIONS {
@@ -77,7 +77,7 @@ pub(super) fn paths() -> Vec<(&'static str, Vec<&'static str>)> {
     paths
 }
 
-/// Paths under an experiment that are none of the table.
+/// Paths below an experiment that are not in the table.
 pub(super) const UNKNOWN: [&str; 16] = [
     "/",
     "/nothing",
@@ -97,7 +97,7 @@ pub(super) const UNKNOWN: [&str; 16] = [
     "/whoami/",
 ];
 
-/// Methods that are tried on every path.
+/// Methods that are tested on every path.
 pub(super) const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW",
 ];

@@ -1,4 +1,4 @@
-//! The experiment header, what an experiment is, and the wall between two of them.
+//! The experiment header, the experiment itself, and the isolation of two experiments.
 
 use serde_json::{Value, json};
 
@@ -8,17 +8,17 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::{Artifact, Context, fetch_path};
 
 scenarios!("experiments":
-    the_header_is_the_path_letter_for_letter ["E-1"],
-    two_headers_are_a_mismatch ["E-1"],
-    an_experiment_that_is_not_hosted_is_a_mismatch ["E-1"],
-    what_an_experiment_is ["X-1", "J-3", "J-4"],
-    a_worker_of_another_experiment_is_forbidden ["E-2"],
-    the_artifacts_of_two_experiments_are_apart ["F-3"],
-    the_registries_of_two_experiments_are_apart ["I-2", "W-2", "G-3"],
-    the_admins_of_two_experiments_are_apart ["F-4", "E-2"],
+    the_experiment_header_must_equal_the_path ["E-1"],
+    two_experiment_headers_are_a_mismatch ["E-1"],
+    unhosted_experiments_are_a_mismatch ["E-1"],
+    the_experiment_has_exactly_its_members ["X-1", "J-3", "J-4"],
+    workers_of_another_experiment_are_forbidden ["E-2"],
+    artifacts_are_isolated_between_experiments ["F-3"],
+    workers_and_groups_are_isolated_between_experiments ["I-2", "W-2", "G-3"],
+    admins_groups_are_isolated_between_experiments ["F-4", "E-2"],
 );
 
-async fn the_header_is_the_path_letter_for_letter(site: Context) -> Outcome {
+async fn the_experiment_header_must_equal_the_path(site: Context) -> Outcome {
     let experiment = &site.subject.experiment;
     let wrong = [
         String::new(),
@@ -37,7 +37,7 @@ async fn the_header_is_the_path_letter_for_letter(site: Context) -> Outcome {
             call.send().await?.problem(400, "experiment-id-mismatch")?;
         }
     }
-    // Percent-encoding in the path makes another experiment, whatever the header says.
+    // A percent-encoded path names another experiment, even if the header matches it.
     let encoded = format!("%{:02x}{}", experiment.as_bytes()[0], &experiment[1..]);
     for value in [experiment, &encoded] {
         let call = site.bare("GET", format!("/v0/experiments/{encoded}"));
@@ -47,7 +47,7 @@ async fn the_header_is_the_path_letter_for_letter(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn two_headers_are_a_mismatch(site: Context) -> Outcome {
+async fn two_experiment_headers_are_a_mismatch(site: Context) -> Outcome {
     let experiment = &site.subject.experiment;
     for second in [experiment.as_str(), "another"] {
         let call = site.call("GET", "").by(&site.admin);
@@ -57,7 +57,7 @@ async fn two_headers_are_a_mismatch(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_experiment_that_is_not_hosted_is_a_mismatch(site: Context) -> Outcome {
+async fn unhosted_experiments_are_a_mismatch(site: Context) -> Outcome {
     let long = "e".repeat(300);
     for name in [
         "no-such-experiment-here",
@@ -78,11 +78,11 @@ async fn an_experiment_that_is_not_hosted_is_a_mismatch(site: Context) -> Outcom
     Ok(())
 }
 
-async fn what_an_experiment_is(site: Context) -> Outcome {
+async fn the_experiment_has_exactly_its_members(site: Context) -> Outcome {
     let worker = site.stranger().await?;
     let mut answers = Vec::new();
-    for who in [&site.admin, worker] {
-        let reply = site.call("GET", "").by(who).send().await?;
+    for credential in [&site.admin, worker] {
+        let reply = site.call("GET", "").by(credential).send().await?;
         let answer = reply.json(200)?;
         let names = ["experiment_id", "state", "created_at", "imported_from"];
         reply.members(&answer, &names)?;
@@ -97,31 +97,31 @@ async fn what_an_experiment_is(site: Context) -> Outcome {
         answers.push(answer);
         if answers.len() == 2 {
             let same = answers[0] == answers[1];
-            reply.check(same, "the same for whoever asks", reply.text())?;
+            reply.check(same, "the same response for every principal", reply.text())?;
         }
     }
     Ok(())
 }
 
-async fn a_worker_of_another_experiment_is_forbidden(site: Context) -> Outcome {
+async fn workers_of_another_experiment_are_forbidden(site: Context) -> Outcome {
     let worker = site.depositor().await?;
     for operation in OPERATIONS {
         let call = site.elsewhere(operation.method, &operation.absent())?;
         let reply = call.by(worker).send().await?;
         reply.problem(403, "forbidden")?;
     }
-    // The order of checks is the same to it.
+    // The order of checks is the same for this worker.
     let reply = site.elsewhere("GET", "/nothing")?.by(worker).send().await?;
     reply.problem(404, "not-found")?;
     let reply = site.elsewhere("PUT", "")?.by(worker).send().await?;
     reply.problem(405, "about:blank")?;
-    // And the admin is at home everywhere.
+    // The admin belongs to every experiment.
     let reply = site.elsewhere("GET", "")?.by(&site.admin).send().await?;
     reply.status(200)?;
     Ok(())
 }
 
-async fn the_artifacts_of_two_experiments_are_apart(site: Context) -> Outcome {
+async fn artifacts_are_isolated_between_experiments(site: Context) -> Outcome {
     let Artifact { uri, .. } = site.artifact().await?;
     let call = site.elsewhere("GET", &fetch_path(uri))?;
     let foreign = call.by(&site.admin).send().await?;
@@ -129,7 +129,7 @@ async fn the_artifacts_of_two_experiments_are_apart(site: Context) -> Outcome {
     let call = site.elsewhere("GET", &fetch_path(ABSENT_ARTIFACT))?;
     let absent = call.by(&site.admin).send().await?;
     absent.problem(404, "not-found")?;
-    // One that is elsewhere is answered as one that is nowhere.
+    // An artifact of another experiment gets the response of a missing one.
     let detail = |reply: &crate::reply::Reply| reply.parsed().map(|body| body["detail"].clone());
     let (one, other) = (detail(&foreign)?, detail(&absent)?);
     foreign.check(
@@ -139,7 +139,7 @@ async fn the_artifacts_of_two_experiments_are_apart(site: Context) -> Outcome {
     )
 }
 
-async fn the_registries_of_two_experiments_are_apart(site: Context) -> Outcome {
+async fn workers_and_groups_are_isolated_between_experiments(site: Context) -> Outcome {
     let name = "conformance: apart";
     let (reply, worker) = site.register(&json!({ "name": name })).await?;
     let id = reply.text_of(&worker, "worker_id")?;
@@ -175,7 +175,7 @@ async fn the_registries_of_two_experiments_are_apart(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_admins_of_two_experiments_are_apart(site: Context) -> Outcome {
+async fn admins_groups_are_isolated_between_experiments(site: Context) -> Outcome {
     let reply = site
         .elsewhere("POST", "/workers")?
         .by(&site.admin)
@@ -186,7 +186,7 @@ async fn the_admins_of_two_experiments_are_apart(site: Context) -> Outcome {
     let id = reply.text_of(&worker, "worker_id")?.to_owned();
     let foreigner =
         crate::site::Credential::new(&id, reply.text_of(&worker, "registration_token")?);
-    // In the `admins` of an experiment that is not its own it reads nothing there.
+    // Membership in another experiment's `admins` grants nothing there.
     let admins = site.group_named("admins").await?;
     site.add(&admins, &id).await?.status(200)?;
     let artifact = site.artifact().await?;

@@ -1,4 +1,4 @@
-//! Fetches: the URI is presented whole, and taken letter for letter.
+//! Fetches: the URI parameter, compared exactly.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 
@@ -7,18 +7,18 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::{Context, fetch_path};
 
 scenarios!("fetches":
-    the_parameter_is_there_once ["F-1"],
-    other_parameters_are_ignored ["F-1"],
-    every_letter_may_be_percent_encoded ["F-1"],
-    it_is_decoded_once ["F-1", "F-2"],
-    an_artifact_that_is_not_there_is_not_found ["F-2"],
-    a_uri_that_is_not_ours_is_not_found ["F-2"],
-    what_comes_near_a_valid_uri_is_not_found ["F-2"],
-    a_fetch_ignores_content ["J-2", "F-6"],
-    many_fetches_at_once ["F-6"],
+    the_uri_parameter_must_appear_once ["F-1"],
+    other_query_parameters_are_ignored ["F-1"],
+    every_character_of_the_uri_may_be_percent_encoded ["F-1"],
+    the_uri_is_decoded_once ["F-1", "F-2"],
+    missing_artifacts_are_not_found ["F-2"],
+    foreign_uris_are_not_found ["F-2"],
+    near_misses_of_a_valid_uri_are_not_found ["F-2"],
+    fetches_ignore_a_request_body ["J-2", "F-6"],
+    concurrent_fetches_return_the_exact_bytes ["F-6"],
 );
 
-async fn the_parameter_is_there_once(site: Context) -> Outcome {
+async fn the_uri_parameter_must_appear_once(site: Context) -> Outcome {
     let uri = &site.artifact().await?.uri;
     let encoded = utf8_percent_encode(uri, NON_ALPHANUMERIC).to_string();
     for query in [
@@ -42,7 +42,7 @@ async fn the_parameter_is_there_once(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn other_parameters_are_ignored(site: Context) -> Outcome {
+async fn other_query_parameters_are_ignored(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     for (before, after) in [
         ("a=b&", ""),
@@ -57,12 +57,12 @@ async fn other_parameters_are_ignored(site: Context) -> Outcome {
     Ok(())
 }
 
-/// Every byte of a text in this form.
+/// Formats every byte of a text.
 fn percent(text: &str, form: impl Fn(u8) -> String) -> String {
     text.bytes().map(form).collect::<Vec<_>>().concat()
 }
 
-async fn every_letter_may_be_percent_encoded(site: Context) -> Outcome {
+async fn every_character_of_the_uri_may_be_percent_encoded(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let uri = &artifact.uri;
     let all = percent(uri, |byte| format!("%{byte:02X}"));
@@ -81,7 +81,7 @@ async fn every_letter_may_be_percent_encoded(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn it_is_decoded_once(site: Context) -> Outcome {
+async fn the_uri_is_decoded_once(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let once = utf8_percent_encode(&artifact.uri, NON_ALPHANUMERIC).to_string();
     let twice = utf8_percent_encode(&once, NON_ALPHANUMERIC).to_string();
@@ -95,12 +95,12 @@ async fn it_is_decoded_once(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_artifact_that_is_not_there_is_not_found(site: Context) -> Outcome {
-    for who in [&site.admin, site.stranger().await?] {
+async fn missing_artifacts_are_not_found(site: Context) -> Outcome {
+    for credential in [&site.admin, site.stranger().await?] {
         for method in ["GET", "HEAD"] {
             let reply = site
                 .call(method, &fetch_path(ABSENT_ARTIFACT))
-                .by(who)
+                .by(credential)
                 .send()
                 .await?;
             reply.problem(404, "not-found")?;
@@ -109,8 +109,8 @@ async fn an_artifact_that_is_not_there_is_not_found(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_uri_that_is_not_ours_is_not_found(site: Context) -> Outcome {
-    // Percent-encoded as they stand here: what a server must not decode again, and must not open.
+async fn foreign_uris_are_not_found(site: Context) -> Outcome {
+    // Each is sent percent-encoded. A server must not decode it a second time and must not open it.
     let written = [
         "%2e%2e%2f",
         "..%2f..%2f",
@@ -175,7 +175,7 @@ async fn a_uri_that_is_not_ours_is_not_found(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn what_comes_near_a_valid_uri_is_not_found(site: Context) -> Outcome {
+async fn near_misses_of_a_valid_uri_are_not_found(site: Context) -> Outcome {
     let uri = &site.artifact().await?.uri;
     let (prefix, id) = uri.split_at(uri.len() - 32);
     let look_alike = |from: char, to: char| uri.replace(from, &to.to_string());
@@ -234,14 +234,14 @@ async fn what_comes_near_a_valid_uri_is_not_found(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_fetch_ignores_content(site: Context) -> Outcome {
+async fn fetches_ignore_a_request_body(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let reply = site.fetch(&site.admin, artifact).json("{}").send().await?;
     reply.status(200)?.content(&artifact.bytes)?;
     Ok(())
 }
 
-async fn many_fetches_at_once(site: Context) -> Outcome {
+async fn concurrent_fetches_return_the_exact_bytes(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     let cap = site.subject.max_artifact_bytes.unwrap_or(u64::MAX);
     let length = usize::try_from(cap.min(700_000)).unwrap_or(700_000);

@@ -1,20 +1,20 @@
-//! Forms that are none, and hostile ones.
+//! Malformed and hostile forms.
 
 use crate::form::{BOUNDARY, FILE, file, form, form_type, noise};
 use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("forms":
-    what_is_no_form_is_a_bad_request ["D-1"],
-    a_boundary_is_named_once_and_well ["D-1"],
-    there_is_exactly_one_part ["D-1"],
-    the_part_is_named_file_and_has_a_filename ["D-1", "D-3"],
-    a_body_ends_with_its_last_boundary ["D-1"],
-    a_body_that_is_cut_is_a_bad_request ["D-1", "D-11"],
-    what_surrounds_the_file_is_bounded ["D-2"],
-    nothing_follows_the_last_boundary ["D-2"],
-    a_part_has_at_most_32_fields ["D-2"],
-    every_boundary_of_up_to_70_characters_is_taken ["D-1"],
+    bodies_that_are_not_forms_are_a_bad_request ["D-1"],
+    the_boundary_must_be_given_once_and_valid ["D-1"],
+    forms_must_have_exactly_one_part ["D-1"],
+    the_part_must_be_named_file_with_a_filename ["D-1", "D-3"],
+    bodies_must_end_with_the_closing_boundary ["D-1"],
+    truncated_bodies_are_a_bad_request ["D-1", "D-11"],
+    bytes_outside_the_file_are_limited ["D-2"],
+    only_white_space_may_follow_the_closing_boundary ["D-2"],
+    parts_have_at_most_32_header_fields ["D-2"],
+    boundaries_of_up_to_70_characters_are_accepted ["D-1"],
 );
 
 async fn refused(site: &Context, media: Option<&str>, body: Vec<u8>, why: &str) -> Outcome {
@@ -33,7 +33,7 @@ async fn refused(site: &Context, media: Option<&str>, body: Vec<u8>, why: &str) 
     Ok(())
 }
 
-async fn what_is_no_form_is_a_bad_request(site: Context) -> Outcome {
+async fn bodies_that_are_not_forms_are_a_bad_request(site: Context) -> Outcome {
     for media in [
         "application/json",
         "text/plain",
@@ -50,10 +50,16 @@ async fn what_is_no_form_is_a_bad_request(site: Context) -> Outcome {
     refused(&site, None, file(b"x"), "no media type").await?;
     let kind = form_type();
     refused(&site, Some(&kind), Vec::new(), "no body").await?;
-    refused(&site, Some(&kind), b"x=y".to_vec(), "no boundary in it").await
+    refused(
+        &site,
+        Some(&kind),
+        b"x=y".to_vec(),
+        "a body without a boundary",
+    )
+    .await
 }
 
-async fn a_boundary_is_named_once_and_well(site: Context) -> Outcome {
+async fn the_boundary_must_be_given_once_and_valid(site: Context) -> Outcome {
     let long = "b".repeat(71);
     for media in [
         "multipart/form-data".to_owned(),
@@ -71,7 +77,7 @@ async fn a_boundary_is_named_once_and_well(site: Context) -> Outcome {
         } else {
             file(b"x")
         };
-        refused(&site, Some(&media), body, "a boundary that is none").await?;
+        refused(&site, Some(&media), body, "an invalid boundary").await?;
     }
     let depositor = site.depositor().await?;
     let call = site
@@ -81,7 +87,7 @@ async fn a_boundary_is_named_once_and_well(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn every_boundary_of_up_to_70_characters_is_taken(site: Context) -> Outcome {
+async fn boundaries_of_up_to_70_characters_are_accepted(site: Context) -> Outcome {
     let depositor = site.depositor().await?;
     let longest = "b".repeat(70);
     for (boundary, written) in [
@@ -100,30 +106,30 @@ async fn every_boundary_of_up_to_70_characters_is_taken(site: Context) -> Outcom
         );
         call.send().await?.json(201)?;
     }
-    // Names of media types and parameters have no case.
+    // Names of media types and parameters are case-insensitive.
     let call = site.deposit(depositor, file(b"x")).without("content-type");
     let media = format!("Multipart/Form-Data; charset=utf-8; Boundary=\"{BOUNDARY}\"");
     call.with("content-type", media).send().await?.json(201)?;
     Ok(())
 }
 
-async fn there_is_exactly_one_part(site: Context) -> Outcome {
+async fn forms_must_have_exactly_one_part(site: Context) -> Outcome {
     let kind = form_type();
     let field = "Content-Disposition: form-data; name=\"note\"\r\n";
     let many: Vec<(&str, &[u8])> = vec![(FILE, &b"x"[..]); 200];
     for (why, body) in [
         ("no part", form(&[])),
         ("two files", form(&[(FILE, b"x"), (FILE, b"y")])),
-        ("the same file twice", form(&[(FILE, b"x"), (FILE, b"x")])),
+        ("two files", form(&[(FILE, b"x"), (FILE, b"x")])),
         ("a field after it", form(&[(FILE, b"x"), (field, b"y")])),
         ("a field before it", form(&[(field, b"y"), (FILE, b"x")])),
         ("an empty field", form(&[(FILE, b"x"), (field, b"")])),
         ("200 parts", form(&many)),
-        ("a field alone", form(&[(field, b"y")])),
+        ("only a field", form(&[(field, b"y")])),
     ] {
         refused(&site, Some(&kind), body, why).await?;
     }
-    // Large enough to have been written down before the second part is seen.
+    // Large enough that the server stores data before it sees the second part.
     let body = form(&[(FILE, &noise(500_000)), (field, b"y")]);
     refused(&site, Some(&kind), body, "a field after a large file").await?;
     let nested = "Content-Disposition: form-data; name=\"file\"\r\nContent-Type: multipart/mixed; boundary=in\r\n";
@@ -132,12 +138,12 @@ async fn there_is_exactly_one_part(site: Context) -> Outcome {
         &site,
         Some(&kind),
         form(&[(nested, inner)]),
-        "a form in the form",
+        "a nested form",
     )
     .await
 }
 
-async fn the_part_is_named_file_and_has_a_filename(site: Context) -> Outcome {
+async fn the_part_must_be_named_file_with_a_filename(site: Context) -> Outcome {
     let kind = form_type();
     for disposition in [
         "form-data; name=\"file\"",
@@ -152,7 +158,13 @@ async fn the_part_is_named_file_and_has_a_filename(site: Context) -> Outcome {
         let head = format!("Content-Disposition: {disposition}\r\n");
         refused(&site, Some(&kind), form(&[(&head, b"x")]), disposition).await?;
     }
-    refused(&site, Some(&kind), form(&[("", b"x")]), "no header at all").await?;
+    refused(
+        &site,
+        Some(&kind),
+        form(&[("", b"x")]),
+        "a part without a header",
+    )
+    .await?;
     refused(
         &site,
         Some(&kind),
@@ -162,16 +174,16 @@ async fn the_part_is_named_file_and_has_a_filename(site: Context) -> Outcome {
     .await
 }
 
-async fn a_body_ends_with_its_last_boundary(site: Context) -> Outcome {
+async fn bodies_must_end_with_the_closing_boundary(site: Context) -> Outcome {
     let kind = form_type();
     let whole = file(&noise(3000));
     for cut in [1, 2, 3, 4, 5, 10, 100, whole.len() - 10, whole.len() - 1] {
-        // Without its last line break a form is whole all the same.
+        // A form is complete without its last line break.
         if cut <= 2 {
             continue;
         }
         let body = whole[..whole.len() - cut].to_vec();
-        refused(&site, Some(&kind), body, "it ends too early").await?;
+        refused(&site, Some(&kind), body, "a truncated body").await?;
     }
     let other =
         String::from_utf8_lossy(&file(b"x")).replace(&format!("--{BOUNDARY}--"), "--other--");
@@ -179,10 +191,10 @@ async fn a_body_ends_with_its_last_boundary(site: Context) -> Outcome {
         &site,
         Some(&kind),
         other.into_bytes(),
-        "another last boundary",
+        "a different closing boundary",
     )
     .await?;
-    // And the line break is not needed.
+    // The line break is optional.
     let mut body = file(b"x");
     body.truncate(body.len() - 2);
     site.deposit(site.depositor().await?, body)
@@ -192,54 +204,54 @@ async fn a_body_ends_with_its_last_boundary(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_body_that_is_cut_is_a_bad_request(site: Context) -> Outcome {
+async fn truncated_bodies_are_a_bad_request(site: Context) -> Outcome {
     let lines = site.lines("POST", "/artifacts", site.depositor().await?);
     let kind = form_type();
     let body = file(&noise(100_000));
-    // A length that is too great, and a client that ends after the last boundary: not all of it came.
+    // Content-Length is too large, and the client closes after the closing boundary.
     let mut raw = site
         .raw("a deposit that ends before its Content-Length")
         .await?;
     let length = body.len() + 10;
-    raw.say(format!(
+    raw.write(format!(
         "{lines}Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
     ))
     .await;
-    raw.say(&body).await;
+    raw.write(&body).await;
     raw.finish().await;
-    if let Ok(reply) = raw.answer().await {
+    if let Ok(reply) = raw.response().await {
         reply.problem(400, "bad-request")?;
     }
-    // One that is too small: the last boundary lies behind the end.
+    // Content-Length is too small: it ends before the closing boundary.
     let mut raw = site
         .raw("a deposit whose Content-Length is too small")
         .await?;
     let length = body.len() - 10;
-    raw.say(format!(
+    raw.write(format!(
         "{lines}Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
     ))
     .await;
-    raw.say(&body).await;
-    raw.answer().await?.problem(400, "bad-request")?;
-    // Chunks that end without the last one.
-    let mut raw = site.raw("a deposit in chunks without the last one").await?;
-    raw.say(format!(
+    raw.write(&body).await;
+    raw.response().await?.problem(400, "bad-request")?;
+    // The last chunk is missing.
+    let mut raw = site.raw("a chunked deposit without the last chunk").await?;
+    raw.write(format!(
         "{lines}Content-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
     ))
     .await;
-    raw.say(format!("{:x}\r\n", body.len())).await;
-    raw.say(&body).await;
-    raw.say("\r\n").await;
+    raw.write(format!("{:x}\r\n", body.len())).await;
+    raw.write(&body).await;
+    raw.write("\r\n").await;
     raw.finish().await;
-    if let Ok(reply) = raw.answer().await {
+    if let Ok(reply) = raw.response().await {
         reply.problem(400, "bad-request")?;
     }
-    // The server is as well as before.
+    // The server still works.
     site.put(site.depositor().await?, b"x".to_vec()).await?;
     Ok(())
 }
 
-async fn what_surrounds_the_file_is_bounded(site: Context) -> Outcome {
+async fn bytes_outside_the_file_are_limited(site: Context) -> Outcome {
     let kind = form_type();
     let long = "x".repeat(20 << 10);
     let mut preamble = long.clone().into_bytes();
@@ -264,29 +276,29 @@ async fn what_surrounds_the_file_is_bounded(site: Context) -> Outcome {
     .await?;
     let mut blank = file(b"x");
     blank.extend(std::iter::repeat_n(b' ', 20 << 10));
-    refused(&site, Some(&kind), blank, "20 KiB of blanks behind the end").await
+    refused(
+        &site,
+        Some(&kind),
+        blank,
+        "20 KiB of white space after the form",
+    )
+    .await
 }
 
-async fn nothing_follows_the_last_boundary(site: Context) -> Outcome {
+async fn only_white_space_may_follow_the_closing_boundary(site: Context) -> Outcome {
     let kind = form_type();
     for surplus in [&b"x"[..], b"\0", b"--", b"\r\n\r\nepilogue"] {
         let mut body = file(b"x");
         body.extend_from_slice(surplus);
-        refused(&site, Some(&kind), body, "something behind the end").await?;
+        refused(&site, Some(&kind), body, "data after the form").await?;
     }
     let mut twice = file(b"x");
     twice.extend_from_slice(&file(b"y"));
-    refused(&site, Some(&kind), twice, "a second form behind the end").await?;
-    // Whatever its size was.
+    refused(&site, Some(&kind), twice, "a second form after the form").await?;
+    // The same rule applies to large files.
     let mut body = file(&noise(300_000));
     body.extend_from_slice(b"x");
-    refused(
-        &site,
-        Some(&kind),
-        body,
-        "something behind the end of a large one",
-    )
-    .await?;
+    refused(&site, Some(&kind), body, "data after a large form").await?;
     let mut blank = file(b"x");
     blank.extend_from_slice(b"\r\n \t\r\n");
     site.deposit(site.depositor().await?, blank)
@@ -296,7 +308,7 @@ async fn nothing_follows_the_last_boundary(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_part_has_at_most_32_fields(site: Context) -> Outcome {
+async fn parts_have_at_most_32_header_fields(site: Context) -> Outcome {
     let kind = form_type();
     let with = |count: usize| format!("{FILE}{}", "X-A: b\r\n".repeat(count));
     refused(&site, Some(&kind), form(&[(&with(31), b"x")]), "33 fields").await?;

@@ -1,4 +1,4 @@
-//! Groups: registered, listed, read, changed, deleted.
+//! Groups: register, list, read, change, delete.
 
 use serde_json::{Value, json};
 
@@ -9,16 +9,16 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("groups":
-    the_first_groups_are_there ["G-1"],
-    a_registration_gives_the_group ["G-2", "J-4"],
-    a_group_without_anything_has_no_name_and_no_members ["G-2", "J-3"],
-    a_list_has_every_group_once ["G-3"],
-    a_list_is_filtered_by_the_exact_name ["G-3"],
-    a_group_is_read_as_it_was_registered ["G-3"],
-    a_member_is_added_once ["G-4"],
-    a_member_need_not_exist ["G-4"],
-    a_member_is_removed_and_may_be_so_twice ["G-4"],
-    a_deleted_group_is_gone ["G-6", "I-2"],
+    built_in_groups_exist ["G-1"],
+    registering_returns_the_group ["G-2", "J-4"],
+    empty_registrations_have_no_name_and_no_members ["G-2", "J-3"],
+    lists_contain_every_group_once ["G-3"],
+    lists_are_filtered_by_the_exact_name ["G-3"],
+    groups_are_read_as_registered ["G-3"],
+    adding_a_member_twice_keeps_one ["G-4"],
+    members_need_not_exist ["G-4"],
+    removing_a_member_twice_is_accepted ["G-4"],
+    deleted_groups_are_not_found ["G-6", "I-2"],
 );
 
 const UNNAMED: [&str; 5] = [
@@ -29,7 +29,7 @@ const UNNAMED: [&str; 5] = [
     "created_by",
 ];
 
-async fn the_first_groups_are_there(site: Context) -> Outcome {
+async fn built_in_groups_exist(site: Context) -> Outcome {
     for name in ["admins", "orchestrators"] {
         let id = site.group_named(name).await?;
         let reply = site
@@ -37,8 +37,8 @@ async fn the_first_groups_are_there(site: Context) -> Outcome {
             .by(site.stranger().await?);
         let reply = reply.send().await?;
         let group = reply.json(200)?;
-        let said = reply.text_of(&group, "name")?;
-        reply.check(said == name, name, said)?;
+        let found = reply.text_of(&group, "name")?;
+        reply.check(found == name, name, found)?;
     }
     Ok(())
 }
@@ -50,7 +50,7 @@ async fn register(site: &Context, body: &Value) -> Outcome<(Reply, Value)> {
     Ok((reply, group))
 }
 
-/// The members, in an order that does not depend on the server's.
+/// Returns the members, sorted.
 fn members(reply: &Reply, group: &Value) -> Outcome<Vec<String>> {
     let list = group["members"].as_array();
     let texts = list.map(|list| list.iter().map(|id| id.as_str().unwrap_or("?").to_owned()));
@@ -60,7 +60,7 @@ fn members(reply: &Reply, group: &Value) -> Outcome<Vec<String>> {
     Ok(members)
 }
 
-/// The group of an answer has exactly these members.
+/// Checks that the group in a response has exactly these members.
 pub(super) fn has_members(reply: &Reply, expected: &[&str]) -> Outcome {
     let group = reply.json(200)?;
     let found = members(reply, &group)?;
@@ -73,7 +73,7 @@ pub(super) fn has_members(reply: &Reply, expected: &[&str]) -> Outcome {
     )
 }
 
-async fn a_registration_gives_the_group(site: Context) -> Outcome {
+async fn registering_returns_the_group(site: Context) -> Outcome {
     let worker = &site.stranger().await?.principal;
     let inner = site.group(&[]).await?;
     let body = json!({ "name": "conformance group", "members": [worker, inner] });
@@ -86,18 +86,18 @@ async fn a_registration_gives_the_group(site: Context) -> Outcome {
         ("created_by", "admin"),
     ];
     for (member, expected) in expected {
-        let said = reply.text_of(&group, member)?;
-        reply.check(said == expected, &format!("{member} {expected}"), said)?;
+        let found = reply.text_of(&group, member)?;
+        reply.check(found == expected, &format!("{member} {expected}"), found)?;
     }
     let at = reply.text_of(&group, "created_at")?;
     reply.check(is_utc(at), "a time of RFC 3339 in UTC", at)?;
     has_members(&reply, &[worker, &inner])?;
-    // Named twice, it is in it once.
+    // A member that is listed twice is in the group once.
     let (reply, _) = register(&site, &json!({ "members": [worker, worker] })).await?;
     has_members(&reply, &[worker])
 }
 
-async fn a_group_without_anything_has_no_name_and_no_members(site: Context) -> Outcome {
+async fn empty_registrations_have_no_name_and_no_members(site: Context) -> Outcome {
     let (reply, group) = register(&site, &json!({})).await?;
     reply.members(&group, &UNNAMED)?;
     has_members(&reply, &[])
@@ -113,7 +113,7 @@ async fn list(site: &Context, query: &str) -> Outcome<(Reply, Vec<Value>)> {
     Ok((reply, groups))
 }
 
-async fn a_list_has_every_group_once(site: Context) -> Outcome {
+async fn lists_contain_every_group_once(site: Context) -> Outcome {
     let new = [site.group(&[]).await?, site.group(&[ABSENT_WORKER]).await?];
     let (reply, groups) = list(&site, "").await?;
     for id in &new {
@@ -134,7 +134,7 @@ async fn a_list_has_every_group_once(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_list_is_filtered_by_the_exact_name(site: Context) -> Outcome {
+async fn lists_are_filtered_by_the_exact_name(site: Context) -> Outcome {
     let unique = site.group(&[]).await?;
     let name = format!("Conformance-{unique}");
     let (reply, group) = register(&site, &json!({ "name": name })).await?;
@@ -159,14 +159,14 @@ async fn a_list_is_filtered_by_the_exact_name(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_group_is_read_as_it_was_registered(site: Context) -> Outcome {
+async fn groups_are_read_as_registered(site: Context) -> Outcome {
     let body = json!({ "name": "conformance read", "members": [ABSENT_WORKER] });
     let (reply, registered) = register(&site, &body).await?;
     let id = reply.text_of(&registered, "group_id")?.to_owned();
-    for who in [&site.admin, site.stranger().await?] {
+    for credential in [&site.admin, site.stranger().await?] {
         let reply = site
             .call("GET", &format!("/groups/{id}"))
-            .by(who)
+            .by(credential)
             .send()
             .await?;
         let read = reply.json(200)?;
@@ -179,7 +179,7 @@ async fn a_group_is_read_as_it_was_registered(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_member_is_added_once(site: Context) -> Outcome {
+async fn adding_a_member_twice_keeps_one(site: Context) -> Outcome {
     let worker = &site.stranger().await?.principal;
     let group = site.group(&[]).await?;
     for _ in 0..2 {
@@ -195,25 +195,25 @@ async fn a_member_is_added_once(site: Context) -> Outcome {
     has_members(&reply, &[worker, &inner])
 }
 
-async fn a_member_need_not_exist(site: Context) -> Outcome {
+async fn members_need_not_exist(site: Context) -> Outcome {
     let group = site.group(&[]).await?;
     has_members(&site.add(&group, ABSENT_WORKER).await?, &[ABSENT_WORKER])?;
     let both = [ABSENT_WORKER, ABSENT_GROUP];
     has_members(&site.add(&group, ABSENT_GROUP).await?, &both)
 }
 
-async fn a_member_is_removed_and_may_be_so_twice(site: Context) -> Outcome {
+async fn removing_a_member_twice_is_accepted(site: Context) -> Outcome {
     let worker = &site.stranger().await?.principal;
     let group = site.group(&[worker, ABSENT_WORKER]).await?;
     for _ in 0..2 {
         has_members(&site.remove(&group, worker).await?, &[ABSENT_WORKER])?;
     }
     has_members(&site.remove(&group, ABSENT_GROUP).await?, &[ABSENT_WORKER])?;
-    // And it may come back.
+    // The member can be added again.
     has_members(&site.add(&group, worker).await?, &[worker, ABSENT_WORKER])
 }
 
-async fn a_deleted_group_is_gone(site: Context) -> Outcome {
+async fn deleted_groups_are_not_found(site: Context) -> Outcome {
     let group = site.group(&[ABSENT_WORKER]).await?;
     let rest = format!("/groups/{group}");
     let reply = site.call("DELETE", &rest).by(&site.admin).send().await?;
@@ -231,5 +231,5 @@ async fn a_deleted_group_is_gone(site: Context) -> Outcome {
         .problem(404, "not-found")?;
     let (reply, groups) = list(&site, "").await?;
     let gone = groups.iter().all(|one| one["group_id"] != group.as_str());
-    reply.check(gone, "a list without it", "it is in the list")
+    reply.check(gone, "a list without the group", "the group is in the list")
 }

@@ -1,4 +1,4 @@
-//! Ids: minted here, opaque, and nothing else is taken for one.
+//! Ids: minted by the server and opaque.
 
 use serde_json::json;
 
@@ -8,14 +8,14 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("ids":
-    workers_and_groups_have_well_formed_ids ["I-1"],
-    every_id_is_a_new_one ["I-1", "W-1"],
-    an_ill_formed_id_in_a_path_is_not_found ["I-2"],
-    an_id_that_names_nothing_is_not_found ["I-2"],
-    an_id_of_the_other_kind_is_not_found ["I-2"],
+    ids_are_well_formed ["I-1"],
+    every_id_is_new ["I-1", "W-1"],
+    ill_formed_ids_in_paths_are_not_found ["I-2"],
+    unknown_ids_are_not_found ["I-2"],
+    ids_of_the_other_kind_are_not_found ["I-2"],
 );
 
-/// Texts that are no ids, though some come near.
+/// Texts that are not ids; some are near misses.
 pub(super) fn ill_formed() -> Vec<String> {
     let mut ids: Vec<String> = [
         "",
@@ -47,7 +47,7 @@ pub(super) fn ill_formed() -> Vec<String> {
     ids
 }
 
-async fn workers_and_groups_have_well_formed_ids(site: Context) -> Outcome {
+async fn ids_are_well_formed(site: Context) -> Outcome {
     for (rest, name, kind) in [
         ("/workers", "worker_id", "wkr"),
         ("/groups", "group_id", "grp"),
@@ -66,7 +66,7 @@ async fn workers_and_groups_have_well_formed_ids(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn every_id_is_a_new_one(site: Context) -> Outcome {
+async fn every_id_is_new(site: Context) -> Outcome {
     let mut ids = Vec::new();
     for _ in 0..20 {
         ids.push(site.group(&[]).await?);
@@ -75,14 +75,14 @@ async fn every_id_is_a_new_one(site: Context) -> Outcome {
     let mut different = ids.clone();
     different.sort();
     different.dedup();
-    let seen = format!("{} different ones of {}", different.len(), ids.len());
+    let seen = format!("{} different ids of {}", different.len(), ids.len());
     reply.check(different.len() == ids.len(), "20 different ids", seen)
 }
 
-async fn an_ill_formed_id_in_a_path_is_not_found(site: Context) -> Outcome {
+async fn ill_formed_ids_in_paths_are_not_found(site: Context) -> Outcome {
     let group = site.group(&[]).await?;
     for id in ill_formed() {
-        // In a path it is one segment, and one that no library changes.
+        // Encoded as one path segment that no library changes.
         let id = percent_encoding::utf8_percent_encode(&id, percent_encoding::NON_ALPHANUMERIC);
         for (method, rest) in [
             ("GET", format!("/workers/{id}")),
@@ -92,7 +92,7 @@ async fn an_ill_formed_id_in_a_path_is_not_found(site: Context) -> Outcome {
             ("DELETE", format!("/groups/{group}/members/{id}")),
         ] {
             let reply = site.call(method, &rest).by(&site.admin).send().await?;
-            // The empty one makes another path, which may have other methods.
+            // The empty text makes another path, which may have other methods.
             reply.one_of(&[404, 405])?;
             if !rest.contains("//") && !rest.ends_with('/') {
                 reply.problem(404, "not-found")?;
@@ -104,7 +104,7 @@ async fn an_ill_formed_id_in_a_path_is_not_found(site: Context) -> Outcome {
         let body = json!({ "member_id": ABSENT_WORKER }).to_string();
         call.json(body).send().await?.problem(404, "not-found")?;
     }
-    // A valid one, percent-encoded: a path is compared letter for letter.
+    // A valid id, percent-encoded: paths are compared exactly.
     let worker = site.stranger().await?;
     let encoded = worker.principal.replace('_', "%5f");
     let call = site
@@ -119,7 +119,7 @@ async fn an_ill_formed_id_in_a_path_is_not_found(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_id_that_names_nothing_is_not_found(site: Context) -> Outcome {
+async fn unknown_ids_are_not_found(site: Context) -> Outcome {
     for (method, rest) in [
         ("GET", format!("/workers/{ABSENT_WORKER}")),
         ("HEAD", format!("/workers/{ABSENT_WORKER}")),
@@ -144,7 +144,7 @@ async fn an_id_that_names_nothing_is_not_found(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_id_of_the_other_kind_is_not_found(site: Context) -> Outcome {
+async fn ids_of_the_other_kind_are_not_found(site: Context) -> Outcome {
     let worker = &site.stranger().await?.principal;
     let group = site.group(&[]).await?;
     for (method, rest) in [

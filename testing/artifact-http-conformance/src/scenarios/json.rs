@@ -1,4 +1,4 @@
-//! Bodies in JSON: strict on the way in, sparse on the way out.
+//! JSON bodies: requests are strict, responses omit absent members.
 
 use serde_json::{Value, json};
 
@@ -7,21 +7,21 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("json":
-    what_is_no_object_is_a_bad_request ["J-1"],
-    an_unknown_member_is_a_bad_request ["J-1"],
-    a_wrong_type_is_a_bad_request ["J-1"],
+    bodies_that_are_not_objects_are_a_bad_request ["J-1"],
+    unknown_members_are_a_bad_request ["J-1"],
+    wrong_types_are_a_bad_request ["J-1"],
     null_is_a_bad_request ["J-1"],
-    a_missing_member_is_a_bad_request ["J-1"],
-    an_ill_formed_id_is_a_bad_request ["J-1", "G-4"],
-    a_refused_body_changes_nothing ["J-1"],
-    a_media_type_without_content_is_no_error ["J-2"],
-    another_media_type_is_unsupported ["J-2"],
-    an_empty_body_is_an_empty_object ["J-1"],
-    a_member_twice_is_a_bad_request ["J-1"],
-    nothing_is_null_in_an_answer ["J-3"],
+    missing_members_are_a_bad_request ["J-1"],
+    ill_formed_ids_are_a_bad_request ["J-1", "G-4"],
+    rejected_bodies_change_nothing ["J-1"],
+    a_media_type_without_a_body_is_accepted ["J-2"],
+    other_media_types_are_rejected ["J-2"],
+    empty_bodies_count_as_empty_objects ["J-1"],
+    duplicate_members_are_a_bad_request ["J-1"],
+    responses_contain_no_null ["J-3"],
 );
 
-/// The operations that take JSON; the last for a group that is there.
+/// Returns the paths of the operations with a JSON body; the last is of an existing group.
 async fn with_body(site: &Context) -> Outcome<[String; 3]> {
     let group = site.group(&[]).await?;
     let members = format!("/groups/{group}/members");
@@ -39,7 +39,7 @@ async fn refused(site: &Context, rest: &str, body: impl Into<Vec<u8>>) -> Outcom
     Ok(())
 }
 
-async fn what_is_no_object_is_a_bad_request(site: Context) -> Outcome {
+async fn bodies_that_are_not_objects_are_a_bad_request(site: Context) -> Outcome {
     for rest in with_body(&site).await? {
         for body in [
             "[]",
@@ -70,7 +70,7 @@ async fn what_is_no_object_is_a_bad_request(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_unknown_member_is_a_bad_request(site: Context) -> Outcome {
+async fn unknown_members_are_a_bad_request(site: Context) -> Outcome {
     let known = "{\"name\": \"x\", \"nmae\": \"y\"}";
     let others = [
         "{\"x\": 1}",
@@ -105,7 +105,7 @@ async fn an_unknown_member_is_a_bad_request(site: Context) -> Outcome {
     refused(&site, &members, body.to_string()).await
 }
 
-async fn a_wrong_type_is_a_bad_request(site: Context) -> Outcome {
+async fn wrong_types_are_a_bad_request(site: Context) -> Outcome {
     let [workers, groups, members] = with_body(&site).await?;
     for value in [json!(1), json!(true), json!([]), json!({}), json!(["x"])] {
         refused(&site, &workers, json!({ "name": value }).to_string()).await?;
@@ -146,13 +146,13 @@ async fn null_is_a_bad_request(site: Context) -> Outcome {
     refused(&site, &members, "{\"member_id\": null}").await
 }
 
-async fn a_missing_member_is_a_bad_request(site: Context) -> Outcome {
+async fn missing_members_are_a_bad_request(site: Context) -> Outcome {
     let [_, _, members] = with_body(&site).await?;
     refused(&site, &members, "{}").await?;
     refused(&site, &members, "").await
 }
 
-async fn an_ill_formed_id_is_a_bad_request(site: Context) -> Outcome {
+async fn ill_formed_ids_are_a_bad_request(site: Context) -> Outcome {
     let [_, groups, members] = with_body(&site).await?;
     for id in super::ids::ill_formed() {
         refused(&site, &members, json!({ "member_id": id }).to_string()).await?;
@@ -162,7 +162,7 @@ async fn an_ill_formed_id_is_a_bad_request(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_refused_body_changes_nothing(site: Context) -> Outcome {
+async fn rejected_bodies_change_nothing(site: Context) -> Outcome {
     let name = format!("conformance refused {}", site.group(&[]).await?);
     for body in [
         json!({ "name": name, "labels": { "a": 1 } }),
@@ -187,7 +187,7 @@ async fn a_refused_body_changes_nothing(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_media_type_without_content_is_no_error(site: Context) -> Outcome {
+async fn a_media_type_without_a_body_is_accepted(site: Context) -> Outcome {
     let worker = site.worker().await?;
     let media = ("content-type", "application/json");
     for rest in ["", "/workers", "/groups"] {
@@ -213,7 +213,7 @@ async fn a_media_type_without_content_is_no_error(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn another_media_type_is_unsupported(site: Context) -> Outcome {
+async fn other_media_types_are_rejected(site: Context) -> Outcome {
     for rest in with_body(&site).await? {
         for media in [
             "text/plain",
@@ -239,7 +239,7 @@ async fn another_media_type_is_unsupported(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_empty_body_is_an_empty_object(site: Context) -> Outcome {
+async fn empty_bodies_count_as_empty_objects(site: Context) -> Outcome {
     for rest in ["/workers", "/groups"] {
         site.call("POST", rest)
             .by(&site.admin)
@@ -252,7 +252,7 @@ async fn an_empty_body_is_an_empty_object(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_member_twice_is_a_bad_request(site: Context) -> Outcome {
+async fn duplicate_members_are_a_bad_request(site: Context) -> Outcome {
     let [workers, groups, members] = with_body(&site).await?;
     refused(&site, &workers, r#"{"name": "x", "name": "x"}"#).await?;
     refused(&site, &workers, r#"{"labels": {}, "labels": {}}"#).await?;
@@ -262,7 +262,7 @@ async fn a_member_twice_is_a_bad_request(site: Context) -> Outcome {
     refused(&site, &members, body).await
 }
 
-async fn nothing_is_null_in_an_answer(site: Context) -> Outcome {
+async fn responses_contain_no_null(site: Context) -> Outcome {
     let worker = site.worker().await?;
     let group = site.group(&[&worker.principal]).await?;
     for rest in [

@@ -1,4 +1,4 @@
-//! The scenarios, one file a part of the protocol.
+//! The scenarios, one file for each part of the protocol.
 
 mod cap;
 mod conditionals;
@@ -26,7 +26,7 @@ mod workers;
 
 use crate::scenario::Scenario;
 
-/// Every scenario, in the order in which they run: what the rest stands on comes first.
+/// Returns all scenarios, in the order in which they run: basic behaviour first.
 pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         paths::SCENARIOS,

@@ -7,12 +7,12 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("names":
-    good_names_come_back_letter_for_letter ["N-1"],
-    bad_names_are_refused ["N-1"],
-    a_lone_surrogate_is_refused ["N-1"],
-    names_may_collide ["N-2"],
-    reserved_names_are_refused ["N-3"],
-    only_the_very_letters_are_reserved ["N-3"],
+    valid_names_are_returned_unchanged ["N-1"],
+    invalid_names_are_rejected ["N-1"],
+    lone_surrogates_are_rejected ["N-1"],
+    two_workers_or_groups_may_share_a_name ["N-2"],
+    reserved_names_are_rejected ["N-3"],
+    reserved_names_are_matched_exactly ["N-3"],
 );
 
 const WHERE: [(&str, &str); 2] = [("/workers", "worker_id"), ("/groups", "group_id")];
@@ -21,14 +21,14 @@ async fn register(site: &Context, rest: &str, name: &str) -> Outcome<Reply> {
     let body = json!({ "name": name }).to_string();
     let call = site.call("POST", rest).by(&site.admin).json(body);
     let reply = call.send().await?;
-    // The name belongs into the report.
+    // Shows the name in the report.
     Ok(Reply {
         asked: format!("{}, the name {}", reply.asked, name.escape_unicode()),
         ..reply
     })
 }
 
-async fn good_names_come_back_letter_for_letter(site: Context) -> Outcome {
+async fn valid_names_are_returned_unchanged(site: Context) -> Outcome {
     let longest = "\u{e4}".repeat(128);
     let names = [
         "a",
@@ -39,7 +39,7 @@ async fn good_names_come_back_letter_for_letter(site: Context) -> Outcome {
         "\u{65e5}\u{672c}\u{8a9e}",
         "\u{5e9}\u{5dc}\u{5d5}\u{5dd}",
         "\u{1f980}",
-        // Joined by a format character, which is none of those that are excluded.
+        // Joined by a format character, which is allowed.
         "\u{1f469}\u{200d}\u{1f680}",
         "wkr_00000000000000000000000000",
         &longest,
@@ -48,25 +48,25 @@ async fn good_names_come_back_letter_for_letter(site: Context) -> Outcome {
         for name in names {
             let reply = register(&site, rest, name).await?;
             let made = reply.json(200)?;
-            let said = reply.text_of(&made, "name")?;
-            reply.check(said == name, "the name as it was given", said)?;
+            let found = reply.text_of(&made, "name")?;
+            reply.check(found == name, "the name as registered", found)?;
             let path = format!("{rest}/{}", reply.text_of(&made, id)?);
             let reply = site.call("GET", &path).by(&site.admin).send().await?;
             let read = reply.json(200)?;
-            let said = reply.text_of(&read, "name")?;
-            reply.check(said == name, "the name as it was given", said)?;
+            let found = reply.text_of(&read, "name")?;
+            reply.check(found == name, "the name as registered", found)?;
         }
     }
     Ok(())
 }
 
-async fn bad_names_are_refused(site: Context) -> Outcome {
+async fn invalid_names_are_rejected(site: Context) -> Outcome {
     let (long, long_in_bytes) = ("x".repeat(129), "\u{1f980}".repeat(129));
     let names = [
         "",
         &long,
         &long_in_bytes,
-        // Not in normalization form C: a letter and its accent apart, a ligature of its own code.
+        // Not in normalization form C: a letter with a separate accent, a compatibility character.
         "e\u{301}",
         "\u{212b}",
         "\u{1100}\u{1161}",
@@ -83,7 +83,7 @@ async fn bad_names_are_refused(site: Context) -> Outcome {
         "a\u{f8ff}",
         "\u{f0000}",
         "\u{10fffd}",
-        // Unassigned, and code points that never will be.
+        // Unassigned code points and noncharacters.
         "\u{378}",
         "\u{fdd0}",
         "\u{ffff}",
@@ -107,7 +107,7 @@ async fn bad_names_are_refused(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_lone_surrogate_is_refused(site: Context) -> Outcome {
+async fn lone_surrogates_are_rejected(site: Context) -> Outcome {
     for (rest, _) in WHERE {
         for body in [r#"{"name": "\ud800"}"#, r#"{"name": "a\udc00b"}"#] {
             let call = site.call("POST", rest).by(&site.admin).json(body);
@@ -123,18 +123,18 @@ async fn a_lone_surrogate_is_refused(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn names_may_collide(site: Context) -> Outcome {
+async fn two_workers_or_groups_may_share_a_name(site: Context) -> Outcome {
     for (rest, id) in WHERE {
         let one = register(&site, rest, "conformance twice").await?;
         let other = register(&site, rest, "conformance twice").await?;
         let (first, second) = (one.json(200)?, other.json(200)?);
         let same = one.text_of(&first, id)? == other.text_of(&second, id)?;
-        other.check(!same, "an id of its own", "the same one twice")?;
+        other.check(!same, "a new id", "the same id twice")?;
     }
     Ok(())
 }
 
-async fn reserved_names_are_refused(site: Context) -> Outcome {
+async fn reserved_names_are_rejected(site: Context) -> Outcome {
     for name in ["admin", "system", "internal"] {
         let reply = register(&site, "/workers", name).await?;
         reply.problem(409, "reserved-identifier")?;
@@ -146,7 +146,7 @@ async fn reserved_names_are_refused(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn only_the_very_letters_are_reserved(site: Context) -> Outcome {
+async fn reserved_names_are_matched_exactly(site: Context) -> Outcome {
     for name in ["Admin", "SYSTEM", "internals", "admins", "orchestrators"] {
         register(&site, "/workers", name).await?.json(200)?;
     }

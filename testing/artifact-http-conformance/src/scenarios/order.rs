@@ -5,15 +5,15 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::{Context, Credential};
 
 scenarios!("order":
-    the_credential_comes_first ["C-2", "A-2"],
-    the_experiment_header_comes_second ["C-2", "E-1"],
-    the_path_comes_third ["C-2", "C-3"],
-    the_method_comes_fourth ["C-2", "C-5"],
-    the_class_of_principal_comes_fifth ["C-2"],
-    the_class_comes_before_the_body ["C-2", "J-1", "D-1"],
+    the_credential_is_checked_first ["C-2", "A-2"],
+    the_experiment_header_is_checked_second ["C-2", "E-1"],
+    the_path_is_checked_third ["C-2", "C-3"],
+    the_method_is_checked_fourth ["C-2", "C-5"],
+    the_principal_class_is_checked_fifth ["C-2"],
+    the_principal_class_is_checked_before_the_body ["C-2", "J-1", "D-1"],
 );
 
-/// Every path, known or not, with ids that name nothing and with ids that are none.
+/// Returns all paths, known or not, with unknown ids and with ill-formed ids.
 fn every_path() -> Vec<String> {
     let known = paths().into_iter().map(|(path, _)| filled(path));
     let ill = ["/workers/x", "/groups/x", "/groups/x/members/y"];
@@ -21,7 +21,7 @@ fn every_path() -> Vec<String> {
     known.chain(others).collect()
 }
 
-async fn the_credential_comes_first(site: Context) -> Outcome {
+async fn the_credential_is_checked_first(site: Context) -> Outcome {
     let wrong = Credential::new("admin", "not-the-token-of-anybody");
     for rest in every_path() {
         for method in METHODS {
@@ -35,7 +35,7 @@ async fn the_credential_comes_first(site: Context) -> Outcome {
             reply.problem(401, "unauthorized")?;
         }
     }
-    // Under /v0/ and outside every experiment, too.
+    // Also below /v0/ and outside every experiment.
     for path in ["/v0/", "/v0/nothing", "/v0/experiments", "/v0/experiments/"] {
         let reply = site.bare("GET", path).send().await?;
         reply.problem(401, "unauthorized")?;
@@ -45,7 +45,7 @@ async fn the_credential_comes_first(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_experiment_header_comes_second(site: Context) -> Outcome {
+async fn the_experiment_header_is_checked_second(site: Context) -> Outcome {
     for rest in every_path() {
         for method in METHODS {
             let call = site.bare(method, site.path(&rest)).by(&site.admin);
@@ -56,7 +56,7 @@ async fn the_experiment_header_comes_second(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_path_comes_third(site: Context) -> Outcome {
+async fn the_path_is_checked_third(site: Context) -> Outcome {
     for rest in UNKNOWN {
         for method in METHODS {
             let reply = site.call(method, rest).by(&site.admin).send().await?;
@@ -66,23 +66,27 @@ async fn the_path_comes_third(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_method_comes_fourth(site: Context) -> Outcome {
+async fn the_method_is_checked_fourth(site: Context) -> Outcome {
     let worker = site.stranger().await?;
     for (path, allowed) in paths() {
         for method in METHODS {
             if allowed.contains(&method) {
                 continue;
             }
-            // Whoever asks: a class that may do nothing here is told of the method all the same.
-            for who in [&site.admin, worker] {
-                let reply = site.call(method, &filled(path)).by(who).send().await?;
+            // The method is checked before the principal class, so every principal gets 405.
+            for credential in [&site.admin, worker] {
+                let reply = site
+                    .call(method, &filled(path))
+                    .by(credential)
+                    .send()
+                    .await?;
                 reply.problem(405, "about:blank")?;
-                let said = reply.field("allow")?;
-                let mut named: Vec<&str> = said.split(',').map(str::trim).collect();
+                let allow = reply.field("allow")?;
+                let mut named: Vec<&str> = allow.split(',').map(str::trim).collect();
                 named.sort_unstable();
                 let mut expected = allowed.clone();
                 expected.sort_unstable();
-                let seen = format!("Allow: {said}");
+                let seen = format!("Allow: {allow}");
                 reply.check(named == expected, &format!("Allow with {expected:?}"), seen)?;
             }
         }
@@ -90,10 +94,10 @@ async fn the_method_comes_fourth(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_class_of_principal_comes_fifth(site: Context) -> Outcome {
+async fn the_principal_class_is_checked_fifth(site: Context) -> Outcome {
     let worker = site.stranger().await?;
     for operation in OPERATIONS {
-        let who = match operation.class {
+        let credential = match operation.class {
             Class::Any => continue,
             Class::Admin => worker,
             Class::Worker => &site.admin,
@@ -103,10 +107,10 @@ async fn the_class_of_principal_comes_fifth(site: Context) -> Outcome {
             methods.push("HEAD");
         }
         for method in methods {
-            // The ids name nothing: that would be 404 to whoever may ask.
+            // The ids do not exist: a principal with access would get 404.
             let reply = site
                 .call(method, &operation.absent())
-                .by(who)
+                .by(credential)
                 .send()
                 .await?;
             reply.problem(403, "forbidden")?;
@@ -115,7 +119,7 @@ async fn the_class_of_principal_comes_fifth(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_class_comes_before_the_body(site: Context) -> Outcome {
+async fn the_principal_class_is_checked_before_the_body(site: Context) -> Outcome {
     let worker = site.stranger().await?;
     for operation in OPERATIONS {
         if operation.class != Class::Admin || operation.method != "POST" {
@@ -125,7 +129,7 @@ async fn the_class_comes_before_the_body(site: Context) -> Outcome {
         let reply = call.json("{\"no\": [such").send().await?;
         reply.problem(403, "forbidden")?;
     }
-    // And the credential before the form.
+    // The credential is also checked before the form.
     let reply = site
         .call("POST", "/artifacts")
         .body("no form")

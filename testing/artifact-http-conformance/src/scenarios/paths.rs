@@ -1,4 +1,4 @@
-//! Versions of HTTP, paths, methods and what every answer has.
+//! HTTP versions, paths, methods, and headers of every response.
 
 use http::Version;
 
@@ -9,15 +9,15 @@ use crate::site::Context;
 
 scenarios!("paths":
     http_1_1_is_served ["C-1"],
-    http_2_is_the_same_protocol ["C-1"],
-    outside_of_all_is_not_found ["C-4"],
-    a_path_is_compared_letter_for_letter ["C-3"],
-    options_is_no_exception ["C-5"],
-    head_is_get_without_content ["C-6"],
-    json_has_its_media_type ["C-7"],
-    a_request_id_comes_back ["C-8"],
+    http_2_behaves_like_http_1_1 ["C-1"],
+    paths_outside_the_api_are_not_found ["C-4"],
+    paths_are_compared_exactly ["C-3"],
+    options_is_not_allowed ["C-5"],
+    head_returns_get_without_the_body ["C-6"],
+    json_responses_have_the_json_media_type ["C-7"],
+    request_ids_are_returned ["C-8"],
     health_needs_no_credential ["X-2"],
-    the_api_describes_itself ["X-3", "C-7"],
+    openapi_describes_every_operation ["X-3", "C-7"],
 );
 
 async fn http_1_1_is_served(site: Context) -> Outcome {
@@ -25,24 +25,24 @@ async fn http_1_1_is_served(site: Context) -> Outcome {
     reply.status(200)?;
     let seen = format!("{:?}", reply.version);
     reply.check(reply.version == Version::HTTP_11, "HTTP/1.1", seen)?;
-    // Two requests on one connection: the second is answered where the first ended.
+    // Sends two requests on one connection.
     let mut raw = site
         .raw("two GETs of the experiment on one connection")
         .await?;
     for _ in 0..2 {
         let lines = site.lines("GET", "", &site.admin);
-        raw.say(format!("{lines}\r\n")).await;
-        let reply = raw.answer().await?;
+        raw.write(format!("{lines}\r\n")).await;
+        let reply = raw.response().await?;
         reply.json(200)?;
     }
     Ok(())
 }
 
-async fn http_2_is_the_same_protocol(site: Context) -> Outcome {
+async fn http_2_behaves_like_http_1_1(site: Context) -> Outcome {
     let call = site.call("GET", "").by(&site.admin).over_http2();
     let Ok(reply) = call.send().await else {
         return Err(Stop::Skipped(
-            "HTTP/2 without TLS may be served, and is not here".to_owned(),
+            "this server does not support HTTP/2 without TLS, which is optional".to_owned(),
         ));
     };
     reply.json(200)?;
@@ -67,7 +67,7 @@ async fn http_2_is_the_same_protocol(site: Context) -> Outcome {
     )
 }
 
-async fn outside_of_all_is_not_found(site: Context) -> Outcome {
+async fn paths_outside_the_api_are_not_found(site: Context) -> Outcome {
     for path in [
         "/",
         "/v0",
@@ -87,7 +87,7 @@ async fn outside_of_all_is_not_found(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_path_is_compared_letter_for_letter(site: Context) -> Outcome {
+async fn paths_are_compared_exactly(site: Context) -> Outcome {
     let experiment = &site.subject.experiment;
     let odd = [
         format!("/v0//experiments/{experiment}"),
@@ -116,7 +116,7 @@ async fn a_path_is_compared_letter_for_letter(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn options_is_no_exception(site: Context) -> Outcome {
+async fn options_is_not_allowed(site: Context) -> Outcome {
     for operation in OPERATIONS {
         let call = site.call("OPTIONS", &operation.absent()).by(&site.admin);
         let call = call
@@ -132,12 +132,12 @@ async fn options_is_no_exception(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn head_is_get_without_content(site: Context) -> Outcome {
+async fn head_returns_get_without_the_body(site: Context) -> Outcome {
     let worker = site.stranger().await?;
     let paths = [
         "",
         "/whoami",
-        "/workers?name=nobody",
+        "/workers?name=unknown",
         "/groups?name=admins",
         "/nothing",
     ];
@@ -147,7 +147,7 @@ async fn head_is_get_without_content(site: Context) -> Outcome {
         head.status(get.status)?;
         head.check(head.body.is_empty(), "no content", head.text())?;
         head.has("content-type", get.field("content-type")?)?;
-        // RFC 9110, section 8.6: as long as the content of a GET, or left out.
+        // RFC 9110, section 8.6: the length of the GET response, or absent.
         if let Some(length) = head.fields.get("content-length") {
             let seen = format!("{length:?} against {} bytes", get.body.len());
             let same = length.as_bytes() == get.body.len().to_string().as_bytes();
@@ -157,7 +157,7 @@ async fn head_is_get_without_content(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn json_has_its_media_type(site: Context) -> Outcome {
+async fn json_responses_have_the_json_media_type(site: Context) -> Outcome {
     let worker = site.stranger().await?;
     for rest in ["", "/whoami", "/workers", "/groups"] {
         let reply = site.call("GET", rest).by(worker).send().await?;
@@ -167,11 +167,11 @@ async fn json_has_its_media_type(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_request_id_comes_back(site: Context) -> Outcome {
+async fn request_ids_are_returned(site: Context) -> Outcome {
     let first = site.call("GET", "").by(&site.admin).send().await?;
     if first.fields.get("x-request-id").is_none() {
         return Err(Stop::Skipped(
-            "an embedder need not answer with X-Request-Id, and this one does not".to_owned(),
+            "this server does not send X-Request-Id, which is optional for embedders".to_owned(),
         ));
     }
     let longest = "x".repeat(128);
@@ -189,18 +189,18 @@ async fn a_request_id_comes_back(site: Context) -> Outcome {
             .by(&site.admin)
             .with("x-request-id", id);
         let reply = call.send().await?;
-        let said = reply.field("x-request-id")?;
+        let found = reply.field("x-request-id")?;
         reply.check(
-            said != id && !said.is_empty(),
-            "an id of the server's own",
-            said,
+            found != id && !found.is_empty(),
+            "a new id of the server",
+            found,
         )?;
     }
-    // Refusals have one too, and no two are the same.
+    // Error responses also have an id, and every id is different.
     let reply = site.call("GET", "/nothing").send().await?;
     let other = first.field("x-request-id")?;
-    let said = reply.field("x-request-id")?;
-    reply.check(said != other, "another id", said)
+    let found = reply.field("x-request-id")?;
+    reply.check(found != other, "another id", found)
 }
 
 async fn health_needs_no_credential(site: Context) -> Outcome {
@@ -214,7 +214,7 @@ async fn health_needs_no_credential(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_api_describes_itself(site: Context) -> Outcome {
+async fn openapi_describes_every_operation(site: Context) -> Outcome {
     let reply = site.bare("GET", "/openapi.json").send().await?;
     let document = reply.json(200)?;
     let version = reply.text_of(&document, "openapi")?;
@@ -224,7 +224,7 @@ async fn the_api_describes_itself(site: Context) -> Outcome {
         let method = operation.method.to_ascii_lowercase();
         let found = document["paths"][&path][&method]["responses"].is_object();
         let expected = format!("the operation {} {path}", operation.method);
-        reply.check(found, &expected, "none in the document")?;
+        reply.check(found, &expected, "no such operation in the document")?;
     }
     let head = site.bare("HEAD", "/openapi.json").send().await?;
     head.status(200)?;

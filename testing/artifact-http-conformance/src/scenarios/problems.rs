@@ -1,4 +1,4 @@
-//! Refusals: one envelope for all, and what it may say.
+//! Error responses: one envelope, and its contents.
 
 use crate::call::Call;
 use crate::form::{FILE, form};
@@ -6,15 +6,15 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("problems":
-    every_refusal_has_the_envelope ["P-1", "P-2"],
-    the_instance_is_the_url_of_the_request ["P-2"],
-    what_a_proxy_would_say_does_not_count ["P-2"],
-    a_host_that_is_none_is_localhost ["P-2"],
-    every_type_is_of_the_vocabulary ["P-3"],
-    details_tell_no_internals ["P-4"],
+    every_error_has_the_problem_envelope ["P-1", "P-2"],
+    the_instance_is_the_request_url ["P-2"],
+    forwarded_headers_are_ignored ["P-2"],
+    invalid_hosts_become_localhost ["P-2"],
+    every_problem_type_is_in_the_vocabulary ["P-3"],
+    details_reveal_no_internals ["P-4"],
 );
 
-/// What the vocabulary has, each with its status.
+/// The vocabulary, each type with its status.
 const VOCABULARY: [(&str, u16); 11] = [
     ("bad-request", 400),
     ("experiment-id-mismatch", 400),
@@ -29,8 +29,8 @@ const VOCABULARY: [(&str, u16); 11] = [
     ("cycle-detected", 409),
 ];
 
-/// A refusal of every kind that can be had without much.
-async fn refusals(site: &Context) -> Outcome<Vec<Call<'_>>> {
+/// Returns requests that cause error responses of every kind that is easy to cause.
+async fn failing_requests(site: &Context) -> Outcome<Vec<Call<'_>>> {
     let worker = site.stranger().await?;
     let artifact = site.artifact().await?;
     let admin = &site.admin;
@@ -72,8 +72,8 @@ async fn refusals(site: &Context) -> Outcome<Vec<Call<'_>>> {
     ])
 }
 
-async fn every_refusal_has_the_envelope(site: Context) -> Outcome {
-    for call in refusals(&site).await? {
+async fn every_error_has_the_problem_envelope(site: Context) -> Outcome {
+    for call in failing_requests(&site).await? {
         let reply = call.send().await?;
         let refused = (400..600).contains(&reply.status);
         reply.check(refused, "a refusal", reply.status.to_string())?;
@@ -83,7 +83,7 @@ async fn every_refusal_has_the_envelope(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_instance_is_the_url_of_the_request(site: Context) -> Outcome {
+async fn the_instance_is_the_request_url(site: Context) -> Outcome {
     let before = format!("{}{}", site.subject.origin(), site.subject.prefix);
     let odd = "/nothing?a=b&uri=eden%3A%2F%2Fx&c=%22%00%FF+d";
     for (path, call) in [
@@ -109,7 +109,7 @@ async fn the_instance_is_the_url_of_the_request(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn what_a_proxy_would_say_does_not_count(site: Context) -> Outcome {
+async fn forwarded_headers_are_ignored(site: Context) -> Outcome {
     let call = site
         .call("GET", "")
         .with("x-forwarded-host", "evil.example");
@@ -124,17 +124,15 @@ async fn what_a_proxy_would_say_does_not_count(site: Context) -> Outcome {
     reply.check(!foreign, "an instance of this server", instance)
 }
 
-async fn a_host_that_is_none_is_localhost(site: Context) -> Outcome {
+async fn invalid_hosts_become_localhost(site: Context) -> Outcome {
     if site.subject.public_url.is_some() {
         return Ok(());
     }
     let path = format!("{}/nowhere", site.subject.prefix);
-    let mut raw = site
-        .raw("GET /nowhere with a Host that is no authority")
-        .await?;
-    raw.say(format!("GET {path} HTTP/1.1\r\nHost: a\"<script>b\r\n\r\n"))
+    let mut raw = site.raw("GET /nowhere with an invalid Host").await?;
+    raw.write(format!("GET {path} HTTP/1.1\r\nHost: a\"<script>b\r\n\r\n"))
         .await;
-    let reply = raw.answer().await?;
+    let reply = raw.response().await?;
     if site.subject.embedded && reply.status == 400 {
         return Ok(());
     }
@@ -148,8 +146,8 @@ async fn a_host_that_is_none_is_localhost(site: Context) -> Outcome {
     )
 }
 
-async fn every_type_is_of_the_vocabulary(site: Context) -> Outcome {
-    for call in refusals(&site).await? {
+async fn every_problem_type_is_in_the_vocabulary(site: Context) -> Outcome {
+    for call in failing_requests(&site).await? {
         let reply = call.send().await?;
         let problem = reply.parsed()?;
         let name = reply.text_of(&problem, "type")?;
@@ -159,14 +157,14 @@ async fn every_type_is_of_the_vocabulary(site: Context) -> Outcome {
         } else {
             name == "about:blank" && plain.contains(&reply.status)
         };
-        let expected = format!("a type that the vocabulary has for {}", reply.status);
+        let expected = format!("a type of the vocabulary for status {}", reply.status);
         reply.check(known, &expected, name)?;
     }
     Ok(())
 }
 
-async fn details_tell_no_internals(site: Context) -> Outcome {
-    for call in refusals(&site).await? {
+async fn details_reveal_no_internals(site: Context) -> Outcome {
+    for call in failing_requests(&site).await? {
         let reply = call.send().await?;
         let problem = reply.parsed()?;
         let detail = reply.text_of(&problem, "detail")?;

@@ -1,17 +1,17 @@
-//! Ranges: one is answered, others are ignored, one that holds nothing is refused.
+//! Ranges: single ranges are returned, others are ignored, unsatisfiable ones are rejected.
 
 use crate::form::noise;
 use crate::scenario::{Outcome, scenarios};
 use crate::site::Context;
 
 scenarios!("ranges":
-    one_range_is_answered ["F-12"],
-    it_is_clamped_to_the_end ["F-12"],
+    single_ranges_are_returned ["F-12"],
+    ranges_are_clamped_to_the_end ["F-12"],
     several_ranges_are_ignored ["F-12"],
     malformed_ranges_are_ignored ["F-12"],
-    a_range_that_holds_nothing_is_refused ["F-12", "P-1"],
-    ranges_of_an_empty_artifact ["F-12"],
-    parts_make_the_whole ["F-12", "F-6"],
+    unsatisfiable_ranges_are_rejected ["F-12", "P-1"],
+    ranges_of_empty_artifacts_follow_rfc_9110 ["F-12"],
+    adjacent_ranges_make_the_whole_artifact ["F-12", "F-6"],
     a_thousand_ranges_are_ignored_quickly ["F-12"],
 );
 
@@ -30,7 +30,7 @@ async fn part(site: &Context, range: &str, first: usize, last: usize) -> Outcome
     Ok(())
 }
 
-async fn one_range_is_answered(site: Context) -> Outcome {
+async fn single_ranges_are_returned(site: Context) -> Outcome {
     let length = site.artifact().await?.bytes.len();
     part(&site, "bytes=0-0", 0, 0).await?;
     part(&site, "bytes=2-5", 2, 5).await?;
@@ -42,7 +42,7 @@ async fn one_range_is_answered(site: Context) -> Outcome {
     part(&site, "Bytes=2-5", 2, 5).await
 }
 
-async fn it_is_clamped_to_the_end(site: Context) -> Outcome {
+async fn ranges_are_clamped_to_the_end(site: Context) -> Outcome {
     let length = site.artifact().await?.bytes.len();
     part(&site, "bytes=10-99999", 10, length - 1).await?;
     part(&site, "bytes=10-99999999999999999999999999", 10, length - 1).await?;
@@ -104,7 +104,7 @@ async fn malformed_ranges_are_ignored(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_range_that_holds_nothing_is_refused(site: Context) -> Outcome {
+async fn unsatisfiable_ranges_are_rejected(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let length = artifact.bytes.len();
     for range in [
@@ -125,7 +125,7 @@ async fn a_range_that_holds_nothing_is_refused(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn ranges_of_an_empty_artifact(site: Context) -> Outcome {
+async fn ranges_of_empty_artifacts_follow_rfc_9110(site: Context) -> Outcome {
     let empty = site.put(&site.admin, Vec::new()).await?;
     for range in ["bytes=0-", "bytes=0-0", "bytes=1-", "bytes=-0"] {
         let reply = site
@@ -148,7 +148,7 @@ async fn ranges_of_an_empty_artifact(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn parts_make_the_whole(site: Context) -> Outcome {
+async fn adjacent_ranges_make_the_whole_artifact(site: Context) -> Outcome {
     let cap = site.subject.max_artifact_bytes.unwrap_or(u64::MAX);
     let length = usize::try_from(cap.min(300_000)).unwrap_or(300_000);
     let artifact = site.put(&site.admin, noise(length)).await?;
@@ -167,7 +167,7 @@ async fn parts_make_the_whole(site: Context) -> Outcome {
     let seen = format!("{} bytes, or others", whole.len());
     reply.check(
         whole == artifact.bytes,
-        "the artifact, put together of its parts",
+        "the parts joined to the artifact",
         seen,
     )
 }

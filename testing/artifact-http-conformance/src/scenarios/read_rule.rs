@@ -1,4 +1,4 @@
-//! Who may read: the depositor, the admin, and members of `admins`; and nobody learns anything else.
+//! The read rule: the depositor, the admin and members of `admins` may read; other workers learn nothing.
 
 use super::endpoints::ABSENT_ARTIFACT;
 use crate::check::sha256_hex;
@@ -6,24 +6,28 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::{Context, Credential, fetch_path};
 
 scenarios!("read_rule":
-    the_depositor_and_the_admin_read ["F-4"],
-    a_stranger_is_forbidden ["F-4"],
-    what_the_admin_deposited_only_admins_read ["F-4", "D-8"],
-    a_member_of_admins_reads ["F-4", "G-7"],
-    a_member_of_a_group_in_admins_reads ["F-4", "G-7"],
-    a_group_of_another_name_gives_nothing ["F-4"],
-    who_leaves_admins_reads_no_more ["F-4", "G-7"],
-    a_group_that_is_deleted_gives_nothing ["G-6", "G-7", "F-4"],
-    a_refusal_stays_one_whatever_is_asked ["F-5"],
-    a_refusal_tells_nothing_of_the_artifact ["F-5", "A-5"],
-    a_member_of_admins_administers_nothing ["C-2"],
+    the_depositor_and_the_admin_may_read ["F-4"],
+    other_workers_may_not_read ["F-4"],
+    only_admins_may_read_the_admins_artifacts ["F-4", "D-8"],
+    members_of_admins_may_read ["F-4", "G-7"],
+    nested_members_of_admins_may_read ["F-4", "G-7"],
+    groups_with_other_names_grant_nothing ["F-4"],
+    leaving_admins_ends_read_access ["F-4", "G-7"],
+    deleted_groups_grant_nothing ["G-6", "G-7", "F-4"],
+    conditions_and_ranges_do_not_change_a_403 ["F-5"],
+    a_403_reveals_nothing_about_the_artifact ["F-5", "A-5"],
+    members_of_admins_may_not_administer ["C-2"],
 );
 
-async fn reads(site: &Context, who: &Credential, may: bool) -> Outcome {
+async fn check_access(site: &Context, credential: &Credential, allowed: bool) -> Outcome {
     let artifact = site.artifact().await?;
     for method in ["GET", "HEAD"] {
-        let reply = site.call(method, &artifact.path()).by(who).send().await?;
-        if !may {
+        let reply = site
+            .call(method, &artifact.path())
+            .by(credential)
+            .send()
+            .await?;
+        if !allowed {
             reply.problem(403, "forbidden")?;
         } else if method == "GET" {
             reply.status(200)?.content(&artifact.bytes)?;
@@ -34,16 +38,16 @@ async fn reads(site: &Context, who: &Credential, may: bool) -> Outcome {
     Ok(())
 }
 
-async fn the_depositor_and_the_admin_read(site: Context) -> Outcome {
-    reads(&site, site.depositor().await?, true).await?;
-    reads(&site, &site.admin, true).await
+async fn the_depositor_and_the_admin_may_read(site: Context) -> Outcome {
+    check_access(&site, site.depositor().await?, true).await?;
+    check_access(&site, &site.admin, true).await
 }
 
-async fn a_stranger_is_forbidden(site: Context) -> Outcome {
-    reads(&site, site.stranger().await?, false).await
+async fn other_workers_may_not_read(site: Context) -> Outcome {
+    check_access(&site, site.stranger().await?, false).await
 }
 
-async fn what_the_admin_deposited_only_admins_read(site: Context) -> Outcome {
+async fn only_admins_may_read_the_admins_artifacts(site: Context) -> Outcome {
     let artifact = site.put(&site.admin, b"of the admin".to_vec()).await?;
     let reply = site.fetch(&site.admin, &artifact).send().await?;
     reply.status(200)?.content(b"of the admin")?;
@@ -52,23 +56,23 @@ async fn what_the_admin_deposited_only_admins_read(site: Context) -> Outcome {
     Ok(())
 }
 
-/// Looks at what a member of `admins` by this id may do while it is there, and takes it out again.
-async fn while_in_admins(site: &Context, member: &str, who: &Credential) -> Outcome {
+/// Adds a member to `admins`, checks what it may do, and removes it.
+async fn while_in_admins(site: &Context, member: &str, credential: &Credential) -> Outcome {
     let admins = site.group_named("admins").await?;
-    reads(site, who, false).await?;
+    check_access(site, credential, false).await?;
     site.add(&admins, member).await?.status(200)?;
-    let inside = reads(site, who, true).await;
+    let inside = check_access(site, credential, true).await;
     site.remove(&admins, member).await?.status(200)?;
     inside?;
-    reads(site, who, false).await
+    check_access(site, credential, false).await
 }
 
-async fn a_member_of_admins_reads(site: Context) -> Outcome {
+async fn members_of_admins_may_read(site: Context) -> Outcome {
     let worker = site.worker().await?;
     while_in_admins(&site, &worker.principal, &worker).await
 }
 
-async fn a_member_of_a_group_in_admins_reads(site: Context) -> Outcome {
+async fn nested_members_of_admins_may_read(site: Context) -> Outcome {
     let worker = site.worker().await?;
     let mut group = site.group(&[&worker.principal]).await?;
     while_in_admins(&site, &group, &worker).await?;
@@ -78,7 +82,7 @@ async fn a_member_of_a_group_in_admins_reads(site: Context) -> Outcome {
     while_in_admins(&site, &group, &worker).await
 }
 
-async fn a_group_of_another_name_gives_nothing(site: Context) -> Outcome {
+async fn groups_with_other_names_grant_nothing(site: Context) -> Outcome {
     let worker = site.worker().await?;
     for name in ["Admins", "admin", "ADMINS"] {
         let body = serde_json::json!({ "name": name, "members": [worker.principal] });
@@ -92,50 +96,50 @@ async fn a_group_of_another_name_gives_nothing(site: Context) -> Outcome {
     site.add(&orchestrators, &worker.principal)
         .await?
         .status(200)?;
-    let outcome = reads(&site, &worker, false).await;
+    let outcome = check_access(&site, &worker, false).await;
     site.remove(&orchestrators, &worker.principal)
         .await?
         .status(200)?;
     outcome
 }
 
-async fn who_leaves_admins_reads_no_more(site: Context) -> Outcome {
+async fn leaving_admins_ends_read_access(site: Context) -> Outcome {
     let worker = site.worker().await?;
     let group = site.group(&[&worker.principal]).await?;
     let admins = site.group_named("admins").await?;
     site.add(&admins, &group).await?.status(200)?;
     let outcome = async {
-        reads(&site, &worker, true).await?;
-        // It leaves the group that is in `admins`, which stays there.
+        check_access(&site, &worker, true).await?;
+        // The worker leaves its group. That group stays in `admins`.
         site.remove(&group, &worker.principal).await?.status(200)?;
-        reads(&site, &worker, false).await?;
+        check_access(&site, &worker, false).await?;
         site.add(&group, &worker.principal).await?.status(200)?;
-        reads(&site, &worker, true).await
+        check_access(&site, &worker, true).await
     }
     .await;
     site.remove(&admins, &group).await?.status(200)?;
     outcome?;
-    reads(&site, &worker, false).await
+    check_access(&site, &worker, false).await
 }
 
-async fn a_group_that_is_deleted_gives_nothing(site: Context) -> Outcome {
+async fn deleted_groups_grant_nothing(site: Context) -> Outcome {
     let worker = site.worker().await?;
     let group = site.group(&[&worker.principal]).await?;
     let admins = site.group_named("admins").await?;
     site.add(&admins, &group).await?.status(200)?;
-    let inside = reads(&site, &worker, true).await;
+    let inside = check_access(&site, &worker, true).await;
     let call = site
         .call("DELETE", &format!("/groups/{group}"))
         .by(&site.admin);
     let deleted = call.send().await?;
-    let after = reads(&site, &worker, false).await;
+    let after = check_access(&site, &worker, false).await;
     site.remove(&admins, &group).await?.status(200)?;
     inside?;
     deleted.status(204)?;
     after
 }
 
-async fn a_refusal_stays_one_whatever_is_asked(site: Context) -> Outcome {
+async fn conditions_and_ranges_do_not_change_a_403(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let etag = format!("\"{}\"", sha256_hex(&artifact.bytes));
     let stranger = site.stranger().await?;
@@ -170,7 +174,7 @@ async fn a_refusal_stays_one_whatever_is_asked(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_refusal_tells_nothing_of_the_artifact(site: Context) -> Outcome {
+async fn a_403_reveals_nothing_about_the_artifact(site: Context) -> Outcome {
     let artifact = site.artifact().await?;
     let reply = site.fetch(site.stranger().await?, artifact).send().await?;
     reply.problem(403, "forbidden")?;
@@ -193,7 +197,7 @@ async fn a_refusal_tells_nothing_of_the_artifact(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_member_of_admins_administers_nothing(site: Context) -> Outcome {
+async fn members_of_admins_may_not_administer(site: Context) -> Outcome {
     let worker = site.worker().await?;
     let admins = site.group_named("admins").await?;
     site.add(&admins, &worker.principal).await?.status(200)?;

@@ -1,4 +1,4 @@
-//! A worker's own name for itself.
+//! The identity of the authenticated worker.
 
 use serde_json::json;
 
@@ -6,12 +6,12 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::{Context, Credential};
 
 scenarios!("whoami":
-    a_worker_learns_its_id_and_name ["W-6", "J-3"],
-    the_admin_is_no_worker ["W-6"],
-    a_member_of_admins_is_still_a_worker ["W-6"],
+    whoami_returns_id_and_name ["W-6", "J-3"],
+    whoami_is_forbidden_for_the_admin ["W-6"],
+    members_of_admins_are_workers ["W-6"],
 );
 
-async fn a_worker_learns_its_id_and_name(site: Context) -> Outcome {
+async fn whoami_returns_id_and_name(site: Context) -> Outcome {
     let unnamed = site.worker().await?;
     let reply = site.call("GET", "/whoami").by(&unnamed).send().await?;
     let answer = reply.json(200)?;
@@ -33,7 +33,7 @@ async fn a_worker_learns_its_id_and_name(site: Context) -> Outcome {
     )
 }
 
-async fn the_admin_is_no_worker(site: Context) -> Outcome {
+async fn whoami_is_forbidden_for_the_admin(site: Context) -> Outcome {
     for method in ["GET", "HEAD"] {
         let reply = site.call(method, "/whoami").by(&site.admin).send().await?;
         reply.problem(403, "forbidden")?;
@@ -41,7 +41,7 @@ async fn the_admin_is_no_worker(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_member_of_admins_is_still_a_worker(site: Context) -> Outcome {
+async fn members_of_admins_are_workers(site: Context) -> Outcome {
     let worker = site.worker().await?;
     let admins = site.group_named("admins").await?;
     site.add(&admins, &worker.principal).await?.status(200)?;

@@ -1,4 +1,4 @@
-//! Workers: registered, listed, read, and given new credentials.
+//! Workers: register, list, read, reissue credentials.
 
 use serde_json::{Value, json};
 
@@ -8,21 +8,21 @@ use crate::scenario::{Outcome, scenarios};
 use crate::site::{Context, Credential};
 
 scenarios!("workers":
-    a_registration_gives_worker_and_token ["W-1", "J-3", "J-4"],
-    a_worker_without_anything_has_no_name_and_no_labels ["W-1", "J-3"],
-    labels_are_kept ["W-1"],
-    every_registration_is_a_new_worker ["W-1", "N-2"],
-    a_token_works_at_once ["W-1", "A-1"],
-    a_list_has_every_worker_once ["W-2"],
-    a_list_is_filtered_by_the_exact_name ["W-2"],
-    a_worker_is_read_as_it_was_registered ["W-3"],
-    no_other_answer_has_a_token ["W-4", "A-5"],
-    a_reissue_ends_the_former_token_at_once ["W-5"],
-    a_reissue_leaves_worker_and_artifacts ["W-5"],
-    reissues_at_once_leave_one_token ["W-5"],
+    registering_returns_worker_and_token ["W-1", "J-3", "J-4"],
+    empty_registrations_have_no_name_and_no_labels ["W-1", "J-3"],
+    labels_are_returned_unchanged ["W-1"],
+    every_registration_creates_a_new_worker ["W-1", "N-2"],
+    new_tokens_work_at_once ["W-1", "A-1"],
+    lists_contain_every_worker_once ["W-2"],
+    lists_are_filtered_by_the_exact_name ["W-2"],
+    workers_are_read_as_registered ["W-3"],
+    no_other_response_contains_a_token ["W-4", "A-5"],
+    reissue_invalidates_the_old_token_at_once ["W-5"],
+    reissue_keeps_the_worker_and_its_artifacts ["W-5"],
+    concurrent_reissues_leave_one_valid_token ["W-5"],
 );
 
-/// The members of a worker that has a name and labels.
+/// The members of a worker with a name and labels.
 const ALL: [&str; 6] = [
     "worker_id",
     "name",
@@ -32,7 +32,7 @@ const ALL: [&str; 6] = [
     "labels",
 ];
 
-async fn a_registration_gives_worker_and_token(site: Context) -> Outcome {
+async fn registering_returns_worker_and_token(site: Context) -> Outcome {
     let labels = json!({ "zone": "a", "": "empty key", "\u{e4}": "" });
     let body = json!({ "name": "conformance worker", "labels": labels });
     let (reply, worker) = site.register(&body).await?;
@@ -44,20 +44,20 @@ async fn a_registration_gives_worker_and_token(site: Context) -> Outcome {
         ("registered_by", "admin"),
     ];
     for (member, expected) in expected {
-        let said = reply.text_of(&worker, member)?;
-        reply.check(said == expected, &format!("{member} {expected}"), said)?;
+        let found = reply.text_of(&worker, member)?;
+        reply.check(found == expected, &format!("{member} {expected}"), found)?;
     }
     let at = reply.text_of(&worker, "registered_at")?;
     reply.check(is_utc(at), "a time of RFC 3339 in UTC", at)?;
     let found = worker["labels"].to_string();
     reply.check(
         worker["labels"] == labels,
-        "the labels as they were given",
+        "the labels as registered",
         found,
     )
 }
 
-async fn a_worker_without_anything_has_no_name_and_no_labels(site: Context) -> Outcome {
+async fn empty_registrations_have_no_name_and_no_labels(site: Context) -> Outcome {
     let (reply, worker) = site.register(&json!({})).await?;
     let names = [
         "worker_id",
@@ -69,7 +69,7 @@ async fn a_worker_without_anything_has_no_name_and_no_labels(site: Context) -> O
     reply.members(&worker, &names)
 }
 
-async fn labels_are_kept(site: Context) -> Outcome {
+async fn labels_are_returned_unchanged(site: Context) -> Outcome {
     let labels =
         json!({ "a": "1", "null": "null", "long": "x".repeat(200), "line\nbreak": "\u{1f980}\n" });
     let (reply, worker) = site.register(&json!({ "labels": labels })).await?;
@@ -82,12 +82,12 @@ async fn labels_are_kept(site: Context) -> Outcome {
     let found = &reply.json(200)?["labels"];
     reply.check(
         *found == labels,
-        "the labels as they were given",
+        "the labels as registered",
         found.to_string(),
     )
 }
 
-async fn every_registration_is_a_new_worker(site: Context) -> Outcome {
+async fn every_registration_creates_a_new_worker(site: Context) -> Outcome {
     let body = json!({ "name": "conformance again" });
     let (_, one) = site.register(&body).await?;
     let (reply, other) = site.register(&body).await?;
@@ -96,13 +96,13 @@ async fn every_registration_is_a_new_worker(site: Context) -> Outcome {
         reply.check(
             different,
             &format!("another {member}"),
-            "the same one twice",
+            "the same worker twice",
         )?;
     }
     Ok(())
 }
 
-async fn a_token_works_at_once(site: Context) -> Outcome {
+async fn new_tokens_work_at_once(site: Context) -> Outcome {
     for _ in 0..3 {
         let worker = site.worker().await?;
         let reply = site.call("GET", "/whoami").by(&worker).send().await?;
@@ -113,7 +113,7 @@ async fn a_token_works_at_once(site: Context) -> Outcome {
     Ok(())
 }
 
-/// The list of workers, for a query.
+/// Returns the list of workers for a query.
 async fn list(site: &Context, query: &str) -> Outcome<(Reply, Vec<Value>)> {
     let call = site.call("GET", &format!("/workers{query}"));
     let reply = call.by(site.stranger().await?).send().await?;
@@ -124,7 +124,7 @@ async fn list(site: &Context, query: &str) -> Outcome<(Reply, Vec<Value>)> {
     Ok((reply, workers))
 }
 
-async fn a_list_has_every_worker_once(site: Context) -> Outcome {
+async fn lists_contain_every_worker_once(site: Context) -> Outcome {
     let new = [site.worker().await?, site.worker().await?];
     let (reply, workers) = list(&site, "").await?;
     for Credential { principal, .. } in &new {
@@ -153,7 +153,7 @@ async fn a_list_has_every_worker_once(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_list_is_filtered_by_the_exact_name(site: Context) -> Outcome {
+async fn lists_are_filtered_by_the_exact_name(site: Context) -> Outcome {
     let unique = site.worker().await?.principal;
     let name = format!("M\u{fc}ller & {unique}");
     let (reply, worker) = site.register(&json!({ "name": name })).await?;
@@ -176,7 +176,7 @@ async fn a_list_is_filtered_by_the_exact_name(site: Context) -> Outcome {
         "*".to_owned(),
         "_".repeat(name.len()),
         "' OR 1=1 --".to_owned(),
-        // The same letters in another normalization form.
+        // The same characters in another normalization form.
         name.replace('\u{fc}', "u\u{308}"),
     ];
     for other in near {
@@ -191,17 +191,17 @@ async fn a_list_is_filtered_by_the_exact_name(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_worker_is_read_as_it_was_registered(site: Context) -> Outcome {
+async fn workers_are_read_as_registered(site: Context) -> Outcome {
     let body = json!({ "name": "conformance read", "labels": { "a": "b" } });
     let (reply, mut registered) = site.register(&body).await?;
     let id = reply.text_of(&registered, "worker_id")?.to_owned();
     if let Some(members) = registered.as_object_mut() {
         members.remove("registration_token");
     }
-    for who in [&site.admin, site.stranger().await?] {
+    for credential in [&site.admin, site.stranger().await?] {
         let reply = site
             .call("GET", &format!("/workers/{id}"))
-            .by(who)
+            .by(credential)
             .send()
             .await?;
         let read = reply.json(200)?;
@@ -211,14 +211,14 @@ async fn a_worker_is_read_as_it_was_registered(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn no_other_answer_has_a_token(site: Context) -> Outcome {
+async fn no_other_response_contains_a_token(site: Context) -> Outcome {
     let worker = site.worker().await?;
-    for who in [&site.admin, &worker] {
+    for credential in [&site.admin, &worker] {
         for rest in [
             "/workers".to_owned(),
             format!("/workers/{}", worker.principal),
         ] {
-            let reply = site.call("GET", &rest).by(who).send().await?;
+            let reply = site.call("GET", &rest).by(credential).send().await?;
             reply.status(200)?;
             let text = String::from_utf8_lossy(&reply.body).to_ascii_lowercase();
             for word in [
@@ -228,7 +228,7 @@ async fn no_other_answer_has_a_token(site: Context) -> Outcome {
                 "secret",
                 "credential",
             ] {
-                // A name that somebody gave may hold such a word; a member's name does not.
+                // A display name may contain such a word; a member name must not.
                 let member = format!("\"{word}\":");
                 reply.check(
                     !text.contains(&member),
@@ -259,15 +259,15 @@ async fn reissue(site: &Context, worker: &Credential) -> Outcome<Credential> {
     ];
     reply.members(&answer, &names)?;
     let token = reply.text_of(&answer, "registration_token")?;
-    reply.check(token != worker.secret, "another token", "the former one")?;
+    reply.check(token != worker.secret, "a new token", "the old token")?;
     Ok(Credential::new(id, token))
 }
 
-async fn a_reissue_ends_the_former_token_at_once(site: Context) -> Outcome {
+async fn reissue_invalidates_the_old_token_at_once(site: Context) -> Outcome {
     let mut worker = site.worker().await?;
     let mut former = Vec::new();
     for _ in 0..3 {
-        // Verified, and so perhaps remembered.
+        // The server has verified the old token and may have cached it.
         site.call("GET", "/whoami")
             .by(&worker)
             .send()
@@ -288,7 +288,7 @@ async fn a_reissue_ends_the_former_token_at_once(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_reissue_leaves_worker_and_artifacts(site: Context) -> Outcome {
+async fn reissue_keeps_the_worker_and_its_artifacts(site: Context) -> Outcome {
     let worker = site.worker().await?;
     let artifact = site.put(&worker, b"from before".to_vec()).await?;
     let new = reissue(&site, &worker).await?;
@@ -297,7 +297,7 @@ async fn a_reissue_leaves_worker_and_artifacts(site: Context) -> Outcome {
     Ok(())
 }
 
-async fn reissues_at_once_leave_one_token(site: Context) -> Outcome {
+async fn concurrent_reissues_leave_one_valid_token(site: Context) -> Outcome {
     let worker = site.worker().await?;
     let (one, other, third) = tokio::join!(
         reissue(&site, &worker),

@@ -1,4 +1,4 @@
-//! Scenarios and clauses belong together: none is without the other.
+//! Every clause has a scenario, and every scenario cites existing clauses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,17 +6,17 @@ use artifact_http_conformance::{BLIND, Suite};
 
 const PROTOCOL: &str = include_str!("../../../../docs/http-api.md");
 
-/// The numbered clauses of the protocol, each with its text.
+/// Returns the numbered clauses of the protocol with their texts.
 fn clauses() -> BTreeMap<String, String> {
     let mut clauses = BTreeMap::new();
-    for piece in PROTOCOL.split("\n- **[").skip(1) {
-        let (id, rest) = piece
+    for section in PROTOCOL.split("\n- **[").skip(1) {
+        let (id, rest) = section
             .split_once("]** ")
-            .expect("a clause is `- **[X-1]** ...`");
-        // It ends with its list: at a line that neither continues it nor is indented.
+            .expect("a clause starts with `- **[X-1]** `");
+        // A clause ends at the blank line after its list.
         let text = rest.split("\n\n").next().unwrap_or_default();
         let before = clauses.insert(id.to_owned(), text.to_owned());
-        assert!(before.is_none(), "{id} is numbered twice");
+        assert!(before.is_none(), "clause {id} appears twice");
     }
     clauses
 }
@@ -30,7 +30,7 @@ fn cited() -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn every_must_is_cited_or_known_to_be_invisible() {
+fn every_must_is_cited_or_listed_as_untestable() {
     let cited = cited();
     let blind: BTreeSet<_> = BLIND.iter().map(|(id, _)| *id).collect();
     let clauses = clauses();
@@ -54,33 +54,36 @@ fn every_citation_exists() {
     assert!(unknown.is_empty(), "there are no clauses {unknown:?}");
     for (id, reason) in BLIND {
         assert!(clauses.contains_key(*id), "there is no clause {id}");
-        assert!(!cited.contains(id), "{id} is cited, so it can be seen");
+        assert!(
+            !cited.contains(id),
+            "{id} is cited, so it must not be listed as untestable"
+        );
         assert!(!reason.is_empty());
     }
 }
 
 #[test]
-fn clauses_speak_only_of_clauses_that_exist() {
+fn clauses_refer_only_to_existing_clauses() {
     let clauses = clauses();
     for (id, text) in &clauses {
         for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
             let Some((letter, number)) = word.split_once('-') else {
                 continue;
             };
-            let looks_like_one = letter.len() == 1
+            let looks_like_clause = letter.len() == 1
                 && letter.bytes().all(|byte| byte.is_ascii_uppercase())
                 && !number.is_empty()
                 && number.bytes().all(|byte| byte.is_ascii_digit());
             assert!(
-                !looks_like_one || clauses.contains_key(word),
-                "{id} speaks of {word}"
+                !looks_like_clause || clauses.contains_key(word),
+                "{id} refers to {word}, which does not exist"
             );
         }
     }
 }
 
 #[test]
-fn names_are_unique() {
+fn scenario_names_are_unique() {
     let names: Vec<_> = Suite::scenarios().map(|scenario| scenario.name).collect();
     let different: BTreeSet<_> = names.iter().collect();
     assert_eq!(names.len(), different.len());

@@ -1,12 +1,12 @@
-//! The binary: what it prints, and how it ends.
+//! The command: its output and exit codes.
 
 use std::process::{Command, Output};
 
 use artifact_http_conformance::Suite;
 
-use crate::mutants::{How, Server, TOKEN};
+use crate::mutants::{Mutation, Server, TOKEN};
 
-/// Runs it with these arguments, and the token in the environment.
+/// Runs the command with these arguments and the token in the environment.
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_artifact-conformance"))
         .args(arguments)
@@ -20,35 +20,38 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_passes_a_sound_server() {
-    let server = Server::start(How::Sound).await;
+async fn a_sound_server_passes() {
+    let server = Server::start(Mutation::Sound).await;
     let output = run(&["--base-url", server.base_url(), "--filter", "F-12"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let said = text(&output.stdout);
+    let stdout = text(&output.stdout);
     assert!(
-        said.contains("ok      F-12         ranges::one_range_is_answered\n"),
-        "{said}"
+        stdout.contains("ok      F-12         ranges::single_ranges_are_returned\n"),
+        "{stdout}"
     );
-    assert!(said.ends_with(" passed, 0 failed, 0 skipped\n"), "{said}");
+    assert!(
+        stdout.ends_with(" passed, 0 failed, 0 skipped\n"),
+        "{stdout}"
+    );
     assert_eq!(text(&output.stderr), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_fails_a_mutant_and_says_why() {
-    let server = Server::start(How::NoNosniff).await;
-    let name = "delivery::every_protecting_field_is_there";
+async fn a_wrong_server_fails_with_an_explanation() {
+    let server = Server::start(Mutation::NoNosniff).await;
+    let name = "delivery::every_security_header_is_present";
     let output = run(&["--base-url", server.base_url(), "--filter", name]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = text(&output.stdout);
+    let stdout = text(&output.stdout);
     assert!(
-        said.starts_with(&format!("FAILED  F-8          {name}\n")),
-        "{said}"
+        stdout.starts_with(&format!("FAILED  F-8          {name}\n")),
+        "{stdout}"
     );
     assert!(
-        said.contains("expected: a field x-content-type-options\n"),
-        "{said}"
+        stdout.contains("expected: a field x-content-type-options\n"),
+        "{stdout}"
     );
-    assert!(said.contains("seen:     none\n"), "{said}");
+    assert!(stdout.contains("seen:     none\n"), "{stdout}");
 
     let output = run(&["--base-url", server.base_url(), "--filter", name, "--json"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -63,15 +66,15 @@ async fn it_fails_a_mutant_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_it_was_not_told_is_skipped_with_the_reason() {
-    let server = Server::start(How::Sound).await;
+async fn scenarios_without_their_option_are_skipped_with_a_reason() {
+    let server = Server::start(Mutation::Sound).await;
     let output = run(&["--base-url", server.base_url(), "--filter", "F-3"]);
-    // Nothing was looked at, and so nothing passed.
+    // No scenario ran, so none passed.
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = text(&output.stdout);
+    let stdout = text(&output.stdout);
     assert!(
-        said.contains("needs a second experiment: --second-experiment\n"),
-        "{said}"
+        stdout.contains("needs a second experiment: --second-experiment\n"),
+        "{stdout}"
     );
     let output = run(&[
         "--base-url",
@@ -85,7 +88,7 @@ async fn what_it_was_not_told_is_skipped_with_the_reason() {
 }
 
 #[test]
-fn it_lists_every_scenario() {
+fn list_prints_every_scenario() {
     let output = run(&["--list"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(
@@ -96,13 +99,13 @@ fn it_lists_every_scenario() {
     let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         list[0]["name"],
-        "conditionals::a_client_that_has_it_is_told_so"
+        "conditionals::if_none_match_with_the_etag_returns_304"
     );
 }
 
 #[test]
-fn what_cannot_be_run_is_2_with_what_to_do() {
-    for (arguments, said) in [
+fn usage_errors_exit_with_2_and_advice() {
+    for (arguments, message) in [
         (&["--filter", "F-12"][..], "--base-url"),
         (&["--base-url", "https://h"], "--public-url"),
         (&["--base-url", "h"], "http://HOST"),
@@ -112,14 +115,14 @@ fn what_cannot_be_run_is_2_with_what_to_do() {
         ),
         (
             &["--base-url", "http://h", "--admin-token-file", "/nothing"],
-            "/nothing cannot be read",
+            "cannot read /nothing",
         ),
         (&["--unknown"], "--unknown"),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert_eq!(text(&output.stdout), "", "{output:?}");
-        assert!(text(&output.stderr).contains(said), "{output:?}");
+        assert!(text(&output.stderr).contains(message), "{output:?}");
         assert!(!text(&output.stderr).contains(TOKEN), "{output:?}");
     }
 }

@@ -1,9 +1,6 @@
-//! Tests of artifact-http-conformance: its citations, its binary, and servers that are wrong on purpose.
+//! Tests of artifact-http-conformance: its citations, its command, and deliberately wrong servers.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, in its helpers too"
-)]
+#![expect(clippy::unwrap_used, reason = "test helpers fail by panicking")]
 
 mod clauses;
 mod command;

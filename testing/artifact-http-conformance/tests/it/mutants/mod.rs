@@ -1,18 +1,18 @@
-//! Servers that are wrong in one thing, each caught by the scenarios that are about it, by name.
+//! Deliberately wrong servers. Each deviates in one thing and must fail the scenarios named here.
 
-mod after;
-mod before;
-mod how;
+mod mutation;
+mod request;
+mod response;
 mod server;
 
 use artifact_http_conformance::{Report, Suite, Verdict};
 
-pub(crate) use self::how::How;
+pub(crate) use self::mutation::Mutation;
 pub(crate) use self::server::{Server, TOKEN};
 
-/// Runs the scenarios of this name, or all of them.
-async fn run(how: How, name: Option<&str>) -> Report {
-    let server = Server::start(how).await;
+/// Runs the scenarios of this name, or all.
+async fn run(mutation: Mutation, name: Option<&str>) -> Report {
+    let server = Server::start(mutation).await;
     let suite = Suite::new(server.subject());
     match name {
         Some(name) => suite.with_filter(name).run().await,
@@ -21,120 +21,120 @@ async fn run(how: How, name: Option<&str>) -> Report {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sound_server_that_all_mutants_are_made_of_passes() {
-    let report = run(How::Sound, None).await;
+async fn the_unmodified_server_passes() {
+    let report = run(Mutation::Sound, None).await;
     assert!(report.passed(), "{report}");
-    let skipped: Vec<_> = report.skipped().map(|one| one.name).collect();
+    let skipped: Vec<_> = report.skipped().map(|scenario| scenario.name).collect();
     let embedded = [
-        "paths::a_request_id_comes_back",
-        "framing::what_is_no_http_is_refused",
-        "framing::ambiguous_framing_is_refused",
-        "framing::a_header_that_is_too_long_is_refused",
-        "framing::a_path_that_is_too_long_is_refused",
+        "paths::request_ids_are_returned",
+        "framing::requests_that_are_not_http_are_rejected",
+        "framing::ambiguous_framing_is_rejected",
+        "framing::too_long_headers_are_rejected",
+        "framing::too_long_paths_are_rejected",
     ];
     assert_eq!(skipped, embedded, "{report}");
 }
 
-async fn caught(how: How, by: &[&str]) {
-    for name in by {
-        let report = run(how, Some(name)).await;
-        let [one] = report.scenarios() else {
-            panic!("there is no scenario {name}, or several");
+async fn must_fail(mutation: Mutation, scenarios: &[&str]) {
+    for name in scenarios {
+        let report = run(mutation, Some(name)).await;
+        let [scenario] = report.scenarios() else {
+            panic!("exactly one scenario must be named {name}");
         };
-        let Verdict::Failed { expected, seen, .. } = &one.verdict else {
-            panic!("{how:?} is not caught by {name}: {:?}", one.verdict);
+        let Verdict::Failed { expected, seen, .. } = &scenario.verdict else {
+            panic!("{mutation:?} passes {name}: {:?}", scenario.verdict);
         };
-        // A server that does not answer at all would be caught by everything.
+        // A server without any response would fail every scenario.
         assert!(
-            !seen.starts_with("none came"),
-            "{how:?} by {name}: {expected}, {seen}"
+            !seen.starts_with("no response"),
+            "{mutation:?} in {name}: {expected}, {seen}"
         );
     }
 }
 
-/// One test a mutant: what is wrong with it, and the scenarios that must say so.
+/// Defines one test for each mutation, with the scenarios that must fail.
 macro_rules! mutants {
-    ($($test:ident: $how:ident => $($name:literal),+;)+) => {$(
+    ($($test:ident: $mutation:ident => $($name:literal),+;)+) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $test() {
-            caught(How::$how, &[$($name),+]).await;
+            must_fail(Mutation::$mutation, &[$($name),+]).await;
         }
     )+};
 }
 
 mutants! {
-    a_deposit_is_200: DepositIs200 => "deposits::an_answer_has_uri_size_and_type";
-    no_www_authenticate: NoWwwAuthenticate =>
-        "credentials::what_is_malformed_is_unauthorized", "order::the_credential_comes_first";
-    a_charset_is_added: CharsetAdded =>
-        "delivery::the_content_type_is_as_recorded", "deposits::a_content_type_is_cleaned";
-    a_detail_is_no_text: DetailIsNoText => "problems::every_refusal_has_the_envelope";
-    a_problem_has_a_member_more: MemberMore => "problems::every_refusal_has_the_envelope";
-    a_problem_has_no_charset: ProblemWithoutCharset => "problems::every_refusal_has_the_envelope";
-    a_problem_has_another_status: StatusOfProblem => "problems::every_refusal_has_the_envelope";
-    a_type_is_of_no_vocabulary: TypeUnknown => "problems::every_type_is_of_the_vocabulary";
-    an_instance_is_relative: InstanceRelative => "problems::the_instance_is_the_url_of_the_request";
-    a_proxy_is_believed: ProxyBelieved => "problems::what_a_proxy_would_say_does_not_count";
-    json_has_no_charset: JsonWithoutCharset => "paths::json_has_its_media_type";
-    a_part_is_200: PartIs200 => "ranges::one_range_is_answered";
-    no_content_range: NoContentRange => "ranges::one_range_is_answered";
-    a_range_that_holds_nothing_is_ignored: UnsatisfiableIgnored =>
-        "ranges::a_range_that_holds_nothing_is_refused";
-    several_ranges_are_the_first: FirstRange => "ranges::several_ranges_are_ignored";
-    no_nosniff: NoNosniff => "delivery::every_protecting_field_is_there";
-    it_is_kept_by_caches: Cached => "delivery::every_protecting_field_is_there";
-    it_opens_in_the_browser: Inline => "delivery::it_is_an_attachment_with_its_name";
-    an_etag_is_weak: WeakEtag => "delivery::the_digests_are_those_of_the_whole";
-    a_part_has_its_own_digest: DigestOfPart => "delivery::the_digests_are_those_of_the_whole";
-    a_byte_is_changed: ByteChanged =>
-        "delivery::the_exact_bytes_with_their_length", "deposits::every_size_comes_back";
-    a_304_has_no_vary: NotModifiedWithoutVary => "conditionals::a_client_that_has_it_is_told_so";
-    if_none_match_is_ignored: IgnoresIfNoneMatch => "conditionals::a_client_that_has_it_is_told_so";
-    if_range_is_ignored: IgnoresIfRange => "conditionals::if_range_is_strong";
-    if_match_is_ignored: IgnoresIfMatch => "conditionals::if_match_is_strong_and_comes_first";
-    forbidden_is_not_found: ForbiddenIsNotFound => "read_rule::a_stranger_is_forbidden";
-    everybody_reads: EverybodyReads =>
-        "read_rule::a_stranger_is_forbidden", "read_rule::a_refusal_stays_one_whatever_is_asked";
-    a_refusal_has_the_etag: RefusalHasEtag => "read_rule::a_refusal_tells_nothing_of_the_artifact";
-    no_allow: NoAllow => "order::the_method_comes_fourth";
-    options_is_answered: OptionsAnswered => "paths::options_is_no_exception";
-    head_is_no_method: HeadIsNoMethod => "paths::head_is_get_without_content";
-    the_experiment_comes_before_the_credential: ExperimentFirst =>
-        "order::the_credential_comes_first";
-    the_path_comes_before_the_experiment: PathFirst => "order::the_experiment_header_comes_second";
+    deposits_return_200: DepositIs200 => "deposits::deposits_return_uri_size_and_content_type";
+    a_401_lacks_www_authenticate: NoWwwAuthenticate =>
+        "credentials::malformed_credentials_are_unauthorized", "order::the_credential_is_checked_first";
+    a_charset_is_added_to_content_types: CharsetAdded =>
+        "delivery::fetches_return_the_recorded_content_type", "deposits::content_types_are_sanitised";
+    a_problem_detail_is_a_number: DetailIsNumber => "problems::every_error_has_the_problem_envelope";
+    a_problem_has_an_extra_member: ExtraMember => "problems::every_error_has_the_problem_envelope";
+    a_problem_lacks_its_charset: ProblemWithoutCharset => "problems::every_error_has_the_problem_envelope";
+    a_problem_has_a_wrong_status: WrongProblemStatus => "problems::every_error_has_the_problem_envelope";
+    a_problem_type_is_unknown: UnknownType => "problems::every_problem_type_is_in_the_vocabulary";
+    an_instance_is_relative: InstanceRelative => "problems::the_instance_is_the_request_url";
+    x_forwarded_host_is_used: ForwardedHostUsed => "problems::forwarded_headers_are_ignored";
+    json_lacks_its_charset: JsonWithoutCharset => "paths::json_responses_have_the_json_media_type";
+    partial_content_returns_200: PartIs200 => "ranges::single_ranges_are_returned";
+    a_206_lacks_content_range: NoContentRange => "ranges::single_ranges_are_returned";
+    unsatisfiable_ranges_are_ignored: UnsatisfiableRangeIgnored =>
+        "ranges::unsatisfiable_ranges_are_rejected";
+    only_the_first_of_several_ranges_is_used: FirstRange => "ranges::several_ranges_are_ignored";
+    nosniff_is_missing: NoNosniff => "delivery::every_security_header_is_present";
+    artifacts_are_cacheable: Cached => "delivery::every_security_header_is_present";
+    artifacts_open_in_the_browser: Inline => "delivery::artifacts_are_attachments_with_their_file_name";
+    etags_are_weak: WeakEtag => "delivery::digests_cover_the_whole_artifact";
+    the_digest_covers_only_the_part: DigestOfPart => "delivery::digests_cover_the_whole_artifact";
+    one_byte_is_changed: ByteChanged =>
+        "delivery::fetches_return_the_exact_bytes_and_length", "deposits::artifacts_of_every_size_are_returned_unchanged";
+    a_304_lacks_vary: NotModifiedWithoutVary => "conditionals::if_none_match_with_the_etag_returns_304";
+    if_none_match_is_ignored: IgnoresIfNoneMatch => "conditionals::if_none_match_with_the_etag_returns_304";
+    if_range_is_ignored: IgnoresIfRange => "conditionals::if_range_uses_strong_comparison";
+    if_match_is_ignored: IgnoresIfMatch => "conditionals::if_match_is_strong_and_evaluated_first";
+    forbidden_is_not_found: ForbiddenIsNotFound => "read_rule::other_workers_may_not_read";
+    every_worker_may_read: AnyWorkerReads =>
+        "read_rule::other_workers_may_not_read", "read_rule::conditions_and_ranges_do_not_change_a_403";
+    a_403_has_the_etag: RefusalHasEtag => "read_rule::a_403_reveals_nothing_about_the_artifact";
+    a_405_lacks_allow: NoAllow => "order::the_method_is_checked_fourth";
+    options_is_answered: OptionsAnswered => "paths::options_is_not_allowed";
+    head_is_not_allowed: HeadNotAllowed => "paths::head_returns_get_without_the_body";
+    the_experiment_is_checked_before_the_credential: ExperimentFirst =>
+        "order::the_credential_is_checked_first";
+    the_path_is_checked_before_the_experiment: PathFirst => "order::the_experiment_header_is_checked_second";
     the_experiment_header_is_optional: ExperimentOptional =>
-        "order::the_experiment_header_comes_second";
-    the_body_comes_before_the_class: BodyBeforeClass => "order::the_class_comes_before_the_body";
-    workers_register_workers: WorkersRegister => "order::the_class_of_principal_comes_fifth";
-    a_secret_in_the_query_counts: SecretInQuery => "credentials::a_secret_in_the_query_does_not_count";
-    the_first_of_two_credentials_counts: FirstCredential => "credentials::two_fields_are_a_bad_request";
-    a_reason_is_told: ReasonTold => "credentials::which_it_was_is_not_told";
-    a_secret_is_repeated: SecretRepeated => "credentials::no_answer_repeats_a_secret";
-    a_slash_at_the_end_is_nothing: SlashIgnored =>
-        "paths::a_path_is_compared_letter_for_letter", "order::the_path_comes_third";
-    paths_are_decoded: PathsDecoded => "paths::a_path_is_compared_letter_for_letter";
-    a_uri_is_decoded_twice: UriDecodedTwice => "fetches::it_is_decoded_once";
-    a_uri_has_no_case: UriWithoutCase => "fetches::what_comes_near_a_valid_uri_is_not_found";
-    null_is_nothing: NullIsNothing => "json::null_is_a_bad_request";
-    unknown_members_are_ignored: UnknownIgnored => "json::an_unknown_member_is_a_bad_request";
-    an_answer_has_null: AnswerHasNull => "json::nothing_is_null_in_an_answer";
-    an_invalid_name_is_400: InvalidNameIs400 => "names::bad_names_are_refused";
-    names_are_trimmed: NamesTrimmed => "names::bad_names_are_refused";
-    a_reserved_name_is_taken: ReservedTaken => "names::reserved_names_are_refused";
-    the_admin_is_somebody: AdminIsSomebody => "whoami::the_admin_is_no_worker";
-    a_list_has_tokens: ListHasTokens => "workers::no_other_answer_has_a_token";
-    a_former_token_lives: FormerTokenLives => "workers::a_reissue_ends_the_former_token_at_once";
-    a_filter_is_ignored: FilterIgnored =>
-        "workers::a_list_is_filtered_by_the_exact_name", "groups::a_list_is_filtered_by_the_exact_name";
-    a_cycle_is_taken: CycleTaken =>
-        "cycles::a_group_is_no_member_of_itself", "cycles::of_two_changes_at_once_one_is_refused";
-    a_deleted_group_is_200: DeletedIs200 => "groups::a_deleted_group_is_gone";
-    a_coding_is_ignored: CodingIgnored => "deposits::a_content_coding_is_unsupported";
-    a_digest_is_ignored: DigestIgnored => "digests::a_wrong_digest_of_the_body_is_a_bad_request";
-    the_cap_is_one_more: CapOneMore => "cap::so_many_bytes_are_taken_and_one_more_is_not";
-    what_follows_the_end_is_ignored: EndIgnored => "forms::nothing_follows_the_last_boundary";
-    equal_bytes_have_one_uri: OneUri => "deposits::every_deposit_has_an_id_of_its_own";
-    a_body_is_read_before_it_is_wanted: ReadsFirst => "deposits::continue_is_said_only_after_the_checks";
-    a_stranger_from_elsewhere_is_unknown: ForeignIsUnknown =>
-        "experiments::a_worker_of_another_experiment_is_forbidden";
+        "order::the_experiment_header_is_checked_second";
+    the_body_is_checked_before_the_principal_class: BodyBeforeClass => "order::the_principal_class_is_checked_before_the_body";
+    workers_may_register_workers: WorkersRegister => "order::the_principal_class_is_checked_fifth";
+    secrets_in_the_query_are_accepted: SecretInQuery => "credentials::secrets_in_the_query_are_not_accepted";
+    the_first_of_two_credentials_is_used: FirstCredential => "credentials::two_authorization_headers_are_a_bad_request";
+    the_reason_of_a_401_is_revealed: ReasonRevealed => "credentials::the_reason_of_a_401_is_not_revealed";
+    a_response_repeats_the_secret: SecretRepeated => "credentials::responses_never_repeat_a_secret";
+    trailing_slashes_are_ignored: SlashIgnored =>
+        "paths::paths_are_compared_exactly", "order::the_path_is_checked_third";
+    paths_are_decoded: PathsDecoded => "paths::paths_are_compared_exactly";
+    uris_are_decoded_twice: UriDecodedTwice => "fetches::the_uri_is_decoded_once";
+    uris_are_case_insensitive: UriCaseIgnored => "fetches::near_misses_of_a_valid_uri_are_not_found";
+    null_is_accepted: NullAccepted => "json::null_is_a_bad_request";
+    unknown_members_are_ignored: UnknownIgnored => "json::unknown_members_are_a_bad_request";
+    a_response_has_null: ResponseHasNull => "json::responses_contain_no_null";
+    invalid_names_return_400: InvalidNameIs400 => "names::invalid_names_are_rejected";
+    names_are_trimmed: NamesTrimmed => "names::invalid_names_are_rejected";
+    reserved_names_are_accepted: ReservedNameAccepted => "names::reserved_names_are_rejected";
+    whoami_accepts_the_admin: AdminIsWorker => "whoami::whoami_is_forbidden_for_the_admin";
+    lists_contain_tokens: ListHasTokens => "workers::no_other_response_contains_a_token";
+    old_tokens_are_accepted: OldTokenAccepted => "workers::reissue_invalidates_the_old_token_at_once";
+    list_filters_are_ignored: FilterIgnored =>
+        "workers::lists_are_filtered_by_the_exact_name", "groups::lists_are_filtered_by_the_exact_name";
+    cycles_are_accepted: CycleAccepted =>
+        "cycles::a_group_cannot_contain_itself", "cycles::concurrent_edges_cannot_form_a_cycle";
+    deleting_a_group_returns_200: DeletedIs200 => "groups::deleted_groups_are_not_found";
+    content_codings_are_ignored: CodingIgnored => "deposits::content_codings_are_rejected";
+    content_digests_are_ignored: DigestIgnored => "digests::wrong_body_digests_are_a_bad_request";
+    the_cap_is_one_byte_larger: CapOneMore => "cap::artifacts_up_to_the_cap_are_accepted";
+    data_after_the_form_is_ignored: TrailingDataIgnored => "forms::only_white_space_may_follow_the_closing_boundary";
+    equal_bytes_get_the_same_uri: SameUriForSameBytes => "deposits::every_deposit_gets_a_new_id";
+    bodies_are_read_before_the_checks: BodyReadEarly => "deposits::continue_is_sent_only_after_the_checks";
+    workers_of_another_experiment_get_401: ForeignWorkerIs401 =>
+        "experiments::workers_of_another_experiment_are_forbidden";
 }

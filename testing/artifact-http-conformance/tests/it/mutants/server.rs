@@ -1,5 +1,4 @@
-//! The router of artifact-http over memory, behind a layer that spoils one thing, on a port of its
-//! own.
+//! A server for tests: the router of artifact-http in memory, behind a layer that applies a mutation.
 
 use std::sync::Arc;
 
@@ -18,12 +17,12 @@ use http::header::CONTENT_LENGTH;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::how::{Answer, How, Memory};
+use super::mutation::{Memory, MutableResponse, Mutation};
 
 pub(crate) const TOKEN: &str = "conformance-4f1c9a73e2";
 const CAP: u64 = 2 << 20;
 
-/// A server that ends when it is dropped.
+/// A running server; stops on drop.
 #[derive(Debug)]
 pub(crate) struct Server {
     base_url: String,
@@ -37,15 +36,19 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(crate) async fn start(how: How) -> Self {
+    pub(crate) async fn start(mutation: Mutation) -> Self {
         let database = Database::new(MemoryDatabase::new());
-        let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
+        let created_at: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
         for name in ["default", "other"] {
             let id: ExperimentId = name.parse().unwrap();
-            let experiment = Experiment::new(id, founded);
+            let experiment = Experiment::new(id, created_at);
             database.catalog.create_experiment(&experiment).await.unwrap();
         }
-        let cap = if how == How::CapOneMore { CAP + 1 } else { CAP };
+        let cap = if mutation == Mutation::CapOneMore {
+            CAP + 1
+        } else {
+            CAP
+        };
         let settings = StoreConfig::default().with_max_artifact_bytes(cap);
         let backend = Arc::new(MemBackend::default());
         let store = ArtifactStore::new(backend, database.catalog, settings);
@@ -53,7 +56,7 @@ impl Server {
         let identities = Arc::new(IdentityAuthenticator::new(database.identities, admin));
         let memory = Arc::new(Memory::default());
         let router = router_with_identities(store, identities, HttpConfig::default())
-            .layer(from_fn_with_state((how, memory), spoil));
+            .layer(from_fn_with_state((mutation, memory), mutate));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(async move {
@@ -75,41 +78,41 @@ impl Server {
     }
 }
 
-async fn spoil(
-    State((how, memory)): State<(How, Arc<Memory>)>,
+async fn mutate(
+    State((mutation, memory)): State<(Mutation, Arc<Memory>)>,
     request: Request<Body>,
     next: Next,
 ) -> Response {
-    if how == How::Sound || how == How::CapOneMore {
+    if mutation == Mutation::Sound || mutation == Mutation::CapOneMore {
         return next.run(request).await;
     }
-    let (mut asked, body) = request.into_parts();
-    let (mut said, body) = if how.reads_body() {
-        let said = to_bytes(body, usize::MAX)
+    let (mut request_parts, body) = request.into_parts();
+    let (mut request_body, body) = if mutation.reads_body() {
+        let request_body = to_bytes(body, usize::MAX)
             .await
             .unwrap_or_default()
             .to_vec();
-        (said, None)
+        (request_body, None)
     } else {
         (Vec::new(), Some(body))
     };
-    how.before(&mut asked, &mut said, &memory);
-    let body = body.unwrap_or_else(|| Body::from(said.clone()));
-    let request = Request::from_parts(asked.clone(), body);
+    mutation.mutate_request(&mut request_parts, &mut request_body, &memory);
+    let body = body.unwrap_or_else(|| Body::from(request_body.clone()));
+    let request = Request::from_parts(request_parts.clone(), body);
     let (mut parts, body) = next.run(request).await.into_parts();
-    let mut answer = Answer {
+    let mut response = MutableResponse {
         status: parts.status,
         fields: std::mem::take(&mut parts.headers),
         body: to_bytes(body, usize::MAX).await.unwrap().to_vec(),
     };
-    let length = answer.body.len();
-    how.after(&asked, &said, &mut answer, &memory);
-    // A HEAD keeps the length that its GET would have.
-    if answer.body.len() != length || answer.fields.contains_key(CONTENT_LENGTH) && length > 0 {
-        let length = answer.body.len();
-        answer.fields.insert(CONTENT_LENGTH, length.into());
+    let length = response.body.len();
+    mutation.mutate_response(&request_parts, &request_body, &mut response, &memory);
+    // A HEAD response keeps the length of the GET response.
+    if response.body.len() != length || response.fields.contains_key(CONTENT_LENGTH) && length > 0 {
+        let length = response.body.len();
+        response.fields.insert(CONTENT_LENGTH, length.into());
     }
-    parts.status = answer.status;
-    parts.headers = answer.fields;
-    Response::from_parts(parts, Body::from(answer.body))
+    parts.status = response.status;
+    parts.headers = response.fields;
+    Response::from_parts(parts, Body::from(response.body))
 }

@@ -1,4 +1,4 @@
-//! Whatever breaks, and whatever the server says then: the exact bytes, or an error.
+//! Property tests: whatever breaks, a fetch delivers the exact bytes or an error.
 
 use artifact_client::{ByteRange, Client, FetchOptions, Result, Sha256Digest};
 use base64::Engine as _;
@@ -9,41 +9,43 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::fake::{Request, at_once, listen, read_request};
+use crate::server::{Request, immediate_retries, listen, read_request};
 
 const URI: &str = "eden://artifacts/00112233445566778899aabbccddeeff";
 
-/// What goes wrong with one connection.
+/// The fault of one connection.
 #[derive(Debug, Clone)]
 enum Fault {
-    /// It ends after this part of the content, of 255.
+    /// Closes the connection after this share of the body, in 255ths.
     Cut(u8),
-    /// It is reset there.
+    /// Resets the connection there.
     Reset(u8),
-    /// The same, of an answer that ignores the range.
+    /// Ignores the range and closes the connection there.
     IgnoreRange(u8),
-    /// The answer holds only this part of the range.
+    /// Sends only this share of the range.
     Shorten(u8),
-    /// It ends before there is an answer.
+    /// Closes the connection before the response.
     NoAnswer,
     Status(u16),
+    /// A wrong response.
     Lie(Lie),
 }
 
 #[derive(Debug, Clone)]
 enum Lie {
-    /// The artifact became another one, and says so.
+    /// Sends another artifact with its own tag.
     OtherArtifact,
-    /// One byte is another one.
+    /// Changes one byte.
     OtherByte(u8),
-    /// The content is not from where it says.
+    /// Rotates the body by one byte.
     Shift,
-    /// The header says it is from elsewhere, or of another whole.
+    /// Sends a `Content-Range` that is one byte further on.
     OtherPart,
+    /// Sends a `Content-Range` with another total size.
     OtherTotal,
-    /// There is more than was asked for.
+    /// Sends one byte more than requested.
     Surplus,
-    /// The content is one byte shorter than the range that it says.
+    /// Sends one byte less than the `Content-Range` says.
     WrongLength,
     Garbage,
 }
@@ -73,7 +75,7 @@ fn lie() -> impl Strategy<Value = Fault> {
     .prop_map(Fault::Lie)
 }
 
-/// Sizes around what goes through in one piece, and through in several.
+/// Generates small artifacts and artifacts that arrive in several chunks.
 fn artifact() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 0..40),
@@ -96,8 +98,8 @@ fn range() -> impl Strategy<Value = ByteRange> {
     ]
 }
 
-/// The range of a request, in a whole of so many bytes.
-fn asked(request: &Request, total: usize) -> Option<std::ops::Range<usize>> {
+/// Returns the requested range of an artifact of `total` bytes.
+fn requested_range(request: &Request, total: usize) -> Option<std::ops::Range<usize>> {
     let (first, last) = request
         .header("range")?
         .strip_prefix("bytes=")?
@@ -115,14 +117,14 @@ fn asked(request: &Request, total: usize) -> Option<std::ops::Range<usize>> {
     Some(usize::try_from(found.start).unwrap()..usize::try_from(found.end).unwrap())
 }
 
-/// Answers one request as the fault says.
-async fn answer(mut stream: TcpStream, artifact: &[u8], sized: bool, fault: Option<Fault>) {
+/// Replies to one request, with the fault.
+async fn reply(mut stream: TcpStream, artifact: &[u8], sized: bool, fault: Option<Fault>) {
     let Ok(request) = read_request(&mut stream).await else {
         return;
     };
     let digest = Sha256::digest(artifact);
     let mut tag = format!("\"{}\"", Sha256Digest::from_bytes(digest.into()));
-    let mut range = asked(&request, artifact.len());
+    let mut range = requested_range(&request, artifact.len());
     if request.header("if-range").is_some_and(|found| found != tag)
         || matches!(fault, Some(Fault::IgnoreRange(_)))
         || artifact.is_empty()
@@ -183,7 +185,7 @@ async fn answer(mut stream: TcpStream, artifact: &[u8], sized: bool, fault: Opti
         "200 OK".to_owned()
     };
     let chunked = !sized && range.is_none();
-    // One chunk, and its end only where nothing breaks.
+    // One chunk, and its end only without a fault.
     let framing = if chunked {
         format!("transfer-encoding: chunked\r\n\r\n{length:x}\r\n")
     } else {
@@ -218,7 +220,7 @@ async fn serve(listener: TcpListener, artifact: Vec<u8>, sized: bool, plan: Vec<
     let mut plan = plan.into_iter();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        answer(stream, &artifact, sized, plan.next()).await;
+        reply(stream, &artifact, sized, plan.next()).await;
     }
 }
 
@@ -228,7 +230,7 @@ async fn fetch(client: &Client, range: ByteRange) -> Result<Vec<u8>> {
     Ok(fetched.into_bytes(1 << 20).await?.to_vec())
 }
 
-/// A fetch from a server with this plan, by a client that tries so often.
+/// Fetches from a server with this plan, with up to `retries` retries.
 fn outcome(
     artifact: &[u8],
     sized: bool,
@@ -242,7 +244,7 @@ fn outcome(
         .unwrap();
     runtime.block_on(async {
         let (builder, listener) = listen().await;
-        let policy = at_once(u32::try_from(retries).unwrap());
+        let policy = immediate_retries(u32::try_from(retries).unwrap());
         let client = builder.with_retry_policy(policy).build().unwrap();
         let server = tokio::spawn(serve(listener, artifact.to_vec(), sized, plan));
         let outcome = fetch(&client, range).await;
@@ -255,14 +257,14 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_honest_server_gives_the_exact_bytes_however_often_it_breaks_off(
+    fn the_exact_bytes_arrive_however_often_connections_break(
         artifact in artifact(),
         sized in any::<bool>(),
         plan in vec(honest(), 0..6),
         range in range(),
     ) {
         let wanted = range.resolve(artifact.len() as u64);
-        // Without a length a range that is ignored cannot be placed.
+        // Without a length, the client cannot apply an ignored range.
         let sized = sized || range != ByteRange::Full;
         let retries = plan.len();
         let found = outcome(&artifact, sized, plan, retries, range);
@@ -277,7 +279,7 @@ proptest! {
     }
 
     #[test]
-    fn a_lying_server_gives_the_exact_bytes_or_an_error(
+    fn wrong_responses_give_the_exact_bytes_or_an_error(
         artifact in artifact(),
         sized in any::<bool>(),
         plan in vec(prop_oneof![honest(), lie()], 1..6),

@@ -1,4 +1,4 @@
-//! What is wrong with a server, and what it remembers for that.
+//! The mutations of a server, and their state.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -8,23 +8,24 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+/// One deviation from the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum Mutation {
     Sound,
     DepositIs200,
     NoWwwAuthenticate,
     CharsetAdded,
-    DetailIsNoText,
-    MemberMore,
+    DetailIsNumber,
+    ExtraMember,
     ProblemWithoutCharset,
-    StatusOfProblem,
-    TypeUnknown,
+    WrongProblemStatus,
+    UnknownType,
     InstanceRelative,
-    ProxyBelieved,
+    ForwardedHostUsed,
     JsonWithoutCharset,
     PartIs200,
     NoContentRange,
-    UnsatisfiableIgnored,
+    UnsatisfiableRangeIgnored,
     FirstRange,
     NoNosniff,
     Cached,
@@ -37,11 +38,11 @@ pub(crate) enum How {
     IgnoresIfRange,
     IgnoresIfMatch,
     ForbiddenIsNotFound,
-    EverybodyReads,
+    AnyWorkerReads,
     RefusalHasEtag,
     NoAllow,
     OptionsAnswered,
-    HeadIsNoMethod,
+    HeadNotAllowed,
     ExperimentFirst,
     PathFirst,
     ExperimentOptional,
@@ -49,51 +50,51 @@ pub(crate) enum How {
     WorkersRegister,
     SecretInQuery,
     FirstCredential,
-    ReasonTold,
+    ReasonRevealed,
     SecretRepeated,
     SlashIgnored,
     PathsDecoded,
     UriDecodedTwice,
-    UriWithoutCase,
-    NullIsNothing,
+    UriCaseIgnored,
+    NullAccepted,
     UnknownIgnored,
-    AnswerHasNull,
+    ResponseHasNull,
     InvalidNameIs400,
     NamesTrimmed,
-    ReservedTaken,
-    AdminIsSomebody,
+    ReservedNameAccepted,
+    AdminIsWorker,
     ListHasTokens,
-    FormerTokenLives,
+    OldTokenAccepted,
     FilterIgnored,
-    CycleTaken,
+    CycleAccepted,
     DeletedIs200,
     CodingIgnored,
     DigestIgnored,
     CapOneMore,
-    EndIgnored,
-    OneUri,
-    ReadsFirst,
-    ForeignIsUnknown,
+    TrailingDataIgnored,
+    SameUriForSameBytes,
+    BodyReadEarly,
+    ForeignWorkerIs401,
 }
 
-/// What some mutants remember between requests.
+/// State that some mutations keep between requests.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     /// The newest token of each worker.
     pub(super) tokens: Mutex<HashMap<String, String>>,
-    /// The answer to a deposit by its bytes.
+    /// The response to a deposit, by its bytes.
     pub(super) deposits: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
 }
 
-/// An answer that can be changed.
+/// A response that can be changed.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct MutableResponse {
     pub(crate) status: StatusCode,
     pub(crate) fields: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl MutableResponse {
     pub(super) fn is_problem(&self) -> bool {
         self.status.is_client_error() && self.fields.contains_key(CONTENT_TYPE)
     }
@@ -105,12 +106,12 @@ impl Answer {
         }
     }
 
-    /// A problem instead.
-    pub(super) fn refuse(&mut self, status: u16, kind: &str, asked: &Parts) {
-        let host = asked.headers["host"].to_str().unwrap();
+    /// Replaces the response by a problem.
+    pub(super) fn refuse(&mut self, status: u16, kind: &str, request: &Parts) {
+        let host = request.headers["host"].to_str().unwrap();
         let problem = json!({
             "type": format!("eden://error/{kind}"), "title": "x", "status": status, "detail": "x",
-            "instance": format!("http://{host}{}", asked.uri),
+            "instance": format!("http://{host}{}", request.uri),
         });
         self.status = StatusCode::from_u16(status).unwrap();
         self.body = serde_json::to_vec(&problem).unwrap();
@@ -122,7 +123,7 @@ impl Answer {
             .insert(name, HeaderValue::from_str(value).unwrap());
     }
 
-    /// JSON of success instead.
+    /// Replaces the response by a 200 with JSON.
     pub(super) fn succeed(&mut self, value: &Value) {
         self.status = StatusCode::OK;
         self.body = serde_json::to_vec(value).unwrap();
@@ -130,17 +131,17 @@ impl Answer {
     }
 }
 
-impl How {
-    /// Whether it looks into the content of requests, which is then read before anything is checked.
+impl Mutation {
+    /// Returns whether the mutation reads request bodies, which happens before all checks.
     pub(crate) fn reads_body(self) -> bool {
         matches!(
             self,
-            Self::NullIsNothing
+            Self::NullAccepted
                 | Self::UnknownIgnored
                 | Self::NamesTrimmed
-                | Self::EndIgnored
-                | Self::OneUri
-                | Self::ReadsFirst
+                | Self::TrailingDataIgnored
+                | Self::SameUriForSameBytes
+                | Self::BodyReadEarly
                 | Self::BodyBeforeClass
         )
     }

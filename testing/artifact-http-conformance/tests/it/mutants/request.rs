@@ -1,4 +1,4 @@
-//! What a mutant changes of a request before the sound server sees it.
+//! Mutations of requests before the sound server sees them.
 
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE,
@@ -7,58 +7,58 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::how::{How, Memory};
+use super::mutation::{Memory, Mutation};
 
 pub(super) const EXPERIMENT: HeaderName = HeaderName::from_static("x-eden-experiment-id");
 
-impl How {
-    /// What it makes of a request.
-    pub(crate) fn before(self, asked: &mut Parts, body: &mut Vec<u8>, memory: &Memory) {
-        let drop_field = |asked: &mut Parts, name: &HeaderName| {
-            asked.headers.remove(name);
+impl Mutation {
+    /// Mutates a request.
+    pub(crate) fn mutate_request(self, request: &mut Parts, body: &mut Vec<u8>, memory: &Memory) {
+        let drop_field = |request: &mut Parts, name: &HeaderName| {
+            request.headers.remove(name);
         };
         match self {
-            Self::IgnoresIfNoneMatch => drop_field(asked, &IF_NONE_MATCH),
-            Self::IgnoresIfRange => drop_field(asked, &IF_RANGE),
-            Self::IgnoresIfMatch => drop_field(asked, &IF_MATCH),
-            Self::CodingIgnored => drop_field(asked, &CONTENT_ENCODING),
-            Self::DigestIgnored => drop_field(asked, &HeaderName::from_static("content-digest")),
-            Self::ProxyBelieved => {
-                if let Some(host) = asked.headers.get("x-forwarded-host").cloned() {
-                    asked.headers.insert("host", host);
+            Self::IgnoresIfNoneMatch => drop_field(request, &IF_NONE_MATCH),
+            Self::IgnoresIfRange => drop_field(request, &IF_RANGE),
+            Self::IgnoresIfMatch => drop_field(request, &IF_MATCH),
+            Self::CodingIgnored => drop_field(request, &CONTENT_ENCODING),
+            Self::DigestIgnored => drop_field(request, &HeaderName::from_static("content-digest")),
+            Self::ForwardedHostUsed => {
+                if let Some(host) = request.headers.get("x-forwarded-host").cloned() {
+                    request.headers.insert("host", host);
                 }
             }
             Self::FirstCredential => {
-                if let Some(first) = asked.headers.get(AUTHORIZATION).cloned() {
-                    asked.headers.insert(AUTHORIZATION, first);
+                if let Some(first) = request.headers.get(AUTHORIZATION).cloned() {
+                    request.headers.insert(AUTHORIZATION, first);
                 }
             }
             Self::ExperimentOptional => {
-                let experiment = asked.uri.path().split('/').nth(3).unwrap_or_default();
-                if !asked.headers.contains_key(EXPERIMENT) && !experiment.is_empty() {
+                let experiment = request.uri.path().split('/').nth(3).unwrap_or_default();
+                if !request.headers.contains_key(EXPERIMENT) && !experiment.is_empty() {
                     let value = HeaderValue::from_str(experiment).unwrap();
-                    asked.headers.insert(EXPERIMENT, value);
+                    request.headers.insert(EXPERIMENT, value);
                 }
             }
             Self::SecretInQuery => {
-                let query = asked.uri.query().unwrap_or_default();
+                let query = request.uri.query().unwrap_or_default();
                 if let Some(secret) = query.strip_prefix("access_token=") {
                     let value = HeaderValue::from_str(&format!("Bearer {secret}")).unwrap();
-                    asked.headers.insert(AUTHORIZATION, value);
+                    request.headers.insert(AUTHORIZATION, value);
                 }
             }
             Self::FirstRange => {
-                let range = asked
+                let range = request
                     .headers
                     .get(RANGE)
                     .and_then(|range| range.to_str().ok());
                 if let Some((first, _)) = range.and_then(|range| range.split_once(',')) {
                     let first = HeaderValue::from_str(first).unwrap();
-                    asked.headers.insert(RANGE, first);
+                    request.headers.insert(RANGE, first);
                 }
             }
-            Self::FormerTokenLives => {
-                let value = asked
+            Self::OldTokenAccepted => {
+                let value = request
                     .headers
                     .get(AUTHORIZATION)
                     .and_then(|value| value.to_str().ok());
@@ -70,51 +70,51 @@ impl How {
                     worker.and_then(|worker| tokens.get_key_value(&worker))
                 {
                     let value = format!("Bearer {worker}:{token}");
-                    asked
+                    request
                         .headers
                         .insert(AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
                 }
             }
-            Self::EndIgnored => {
+            Self::TrailingDataIgnored => {
                 let end = b"cOnF-boundary-cOnF--\r\n";
                 if let Some(at) = body.windows(end.len()).position(|here| here == end) {
                     body.truncate(at + end.len());
-                    asked.headers.insert(CONTENT_LENGTH, body.len().into());
+                    request.headers.insert(CONTENT_LENGTH, body.len().into());
                 }
             }
-            Self::NullIsNothing | Self::UnknownIgnored | Self::NamesTrimmed => {
-                self.mend_json(asked, body);
+            Self::NullAccepted | Self::UnknownIgnored | Self::NamesTrimmed => {
+                self.mutate_json(request, body);
             }
-            _ => self.mend_target(asked),
+            _ => self.mutate_target(request),
         }
     }
 
-    fn mend_target(self, asked: &mut Parts) {
-        let target = asked.uri.to_string();
+    fn mutate_target(self, request: &mut Parts) {
+        let target = request.uri.to_string();
         let (path, query) = target
             .split_once('?')
             .map_or((&*target, ""), |(path, query)| (path, query));
-        let mended = match self {
+        let mutated = match self {
             Self::SlashIgnored => format!("{}?{query}", path.trim_end_matches('/')),
             Self::PathsDecoded => format!("{}?{query}", path.replace("%61", "a")),
             Self::UriDecodedTwice => format!("{path}?{}", query.replace("%25", "%")),
-            Self::UriWithoutCase => format!("{path}?{}", query.to_ascii_lowercase()),
+            Self::UriCaseIgnored => format!("{path}?{}", query.to_ascii_lowercase()),
             Self::FilterIgnored if path.ends_with("ers") || path.ends_with("groups") => {
                 path.to_owned()
             }
             _ => return,
         };
-        if let Ok(uri) = mended.trim_end_matches('?').parse() {
-            asked.uri = uri;
+        if let Ok(uri) = mutated.trim_end_matches('?').parse() {
+            request.uri = uri;
         }
     }
 
-    fn mend_json(self, asked: &mut Parts, body: &mut Vec<u8>) {
+    fn mutate_json(self, request: &mut Parts, body: &mut Vec<u8>) {
         let Ok(Value::Object(mut members)) = serde_json::from_slice(body) else {
             return;
         };
         match self {
-            Self::NullIsNothing => members.retain(|_, value| !value.is_null()),
+            Self::NullAccepted => members.retain(|_, value| !value.is_null()),
             Self::UnknownIgnored => {
                 members.retain(|name, _| {
                     ["name", "labels", "members", "member_id"].contains(&&**name)
@@ -127,6 +127,6 @@ impl How {
             }
         }
         *body = serde_json::to_vec(&members).unwrap();
-        asked.headers.insert(CONTENT_LENGTH, body.len().into());
+        request.headers.insert(CONTENT_LENGTH, body.len().into());
     }
 }

@@ -1,8 +1,8 @@
-//! Workers, groups, the experiment: what is asked for, and what is made of the answers.
+//! Workers, groups and the experiment: requests and responses.
 
-use artifact_client::{Client, ErrorKind, NewGroup, NewWorker, Operation};
+use artifact_client::{Client, ErrorKind, ExposeSecret as _, NewGroup, NewWorker, Operation};
 
-use crate::fake::{Request, Turn, answer, answering, in_turn, listen};
+use crate::server::{Reply, Request, listen, response, server_replying, server_with_replies};
 
 const WORKER: &str = "wkr_01jz0000000000000000000000";
 const GROUP: &str = "grp_01jz0000000000000000000000";
@@ -22,7 +22,7 @@ fn group(members: &str) -> String {
 }
 
 fn ok(json: &str) -> String {
-    answer("200 OK", "content-type: application/json\r\n", json)
+    response("200 OK", "content-type: application/json\r\n", json)
 }
 
 fn line(request: &Request) -> &str {
@@ -36,9 +36,9 @@ fn body(request: &Request) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_worker_is_registered_and_its_token_is_in_nothing_that_prints() {
+async fn registered_workers_hide_their_token_in_debug_output() {
     let json = worker(r#","registration_token":"canary-token""#);
-    let (client, served) = answering(ok(&json)).await;
+    let (client, served) = server_replying(ok(&json)).await;
     let new = NewWorker::default()
         .with_name("w")
         .with_label("os", "linux");
@@ -46,7 +46,10 @@ async fn a_worker_is_registered_and_its_token_is_in_nothing_that_prints() {
     assert_eq!(registered.worker.worker_id, WORKER);
     assert_eq!(registered.worker.name.as_deref(), Some("w"));
     assert_eq!(registered.worker.labels["os"], "linux");
-    assert_eq!(registered.registration_token.expose(), "canary-token");
+    assert_eq!(
+        registered.registration_token.expose_secret(),
+        "canary-token"
+    );
     assert_eq!(registered.credential().principal(), WORKER);
     let shown = format!("{registered:?} {:?}", registered.credential());
     assert!(!shown.contains("canary"), "{shown}");
@@ -56,18 +59,18 @@ async fn a_worker_is_registered_and_its_token_is_in_nothing_that_prints() {
         body(&request),
         serde_json::json!({"name": "w", "labels": {"os": "linux"}})
     );
-    // What was not said is not sent, and its credential is its own.
-    let (client, served) = answering(ok(&json)).await;
+    // Unset fields are not sent.
+    let (client, served) = server_replying(ok(&json)).await;
     client.register_worker(&NewWorker::default()).await.unwrap();
     assert_eq!(body(&served.await.unwrap()), serde_json::json!({}));
 }
 
 #[tokio::test]
-async fn a_credential_is_reissued_with_an_empty_body() {
+async fn reissue_sends_an_empty_body() {
     let json = worker(r#","registration_token":"another""#);
-    let (client, served) = answering(ok(&json)).await;
+    let (client, served) = server_replying(ok(&json)).await;
     let registered = client.reissue_credential(WORKER).await.unwrap();
-    assert_eq!(registered.registration_token.expose(), "another");
+    assert_eq!(registered.registration_token.expose_secret(), "another");
     let request = served.await.unwrap();
     let path = format!("POST /v0/experiments/exp-1/workers/{WORKER}/reissue-credential");
     assert_eq!(line(&request), path);
@@ -78,13 +81,13 @@ async fn a_credential_is_reissued_with_an_empty_body() {
 async fn workers_are_listed_by_name_and_read() {
     let list = format!(r#"{{"workers":[{}]}}"#, worker(""));
     for (name, query) in [(None, ""), (Some("a b&c=é"), "?name=a%20b%26c%3D%C3%A9")] {
-        let (client, served) = answering(ok(&list)).await;
+        let (client, served) = server_replying(ok(&list)).await;
         let workers = client.list_workers(name).await.unwrap();
         assert_eq!(workers[0].registered_by, "admin");
         let path = format!("GET /v0/experiments/exp-1/workers{query}");
         assert_eq!(line(&served.await.unwrap()), path);
     }
-    let (client, served) = answering(ok(&worker(""))).await;
+    let (client, served) = server_replying(ok(&worker(""))).await;
     let found = client.read_worker(WORKER).await.unwrap();
     assert_eq!(found.registered_at, "2026-01-02T03:04:05Z");
     let path = format!("GET /v0/experiments/exp-1/workers/{WORKER}");
@@ -92,13 +95,16 @@ async fn workers_are_listed_by_name_and_read() {
 }
 
 #[tokio::test]
-async fn groups_are_made_listed_read_changed_and_deleted() {
+async fn groups_are_registered_listed_read_changed_and_deleted() {
     let member = format!("\"{WORKER}\"");
-    let (client, served) = answering(ok(&group(&member))).await;
+    let (client, served) = server_replying(ok(&group(&member))).await;
     let new = NewGroup::default().with_name("g").with_member(WORKER);
-    let made = client.register_group(&new).await.unwrap();
-    assert_eq!((made.group_id.as_str(), made.name), (GROUP, None));
-    assert_eq!(made.members, [WORKER]);
+    let registered = client.register_group(&new).await.unwrap();
+    assert_eq!(
+        (registered.group_id.as_str(), registered.name),
+        (GROUP, None)
+    );
+    assert_eq!(registered.members, [WORKER]);
     let request = served.await.unwrap();
     assert_eq!(line(&request), "POST /v0/experiments/exp-1/groups");
     assert_eq!(
@@ -107,18 +113,18 @@ async fn groups_are_made_listed_read_changed_and_deleted() {
     );
 
     let list = format!(r#"{{"groups":[{}]}}"#, group(""));
-    let (client, served) = answering(ok(&list)).await;
+    let (client, served) = server_replying(ok(&list)).await;
     let groups = client.list_groups(Some("admins")).await.unwrap();
     assert_eq!(groups.len(), 1);
     let path = "GET /v0/experiments/exp-1/groups?name=admins";
     assert_eq!(line(&served.await.unwrap()), path);
 
-    let (client, served) = answering(ok(&group(""))).await;
+    let (client, served) = server_replying(ok(&group(""))).await;
     assert_eq!(client.read_group(GROUP).await.unwrap().members, [""; 0]);
     let path = format!("GET /v0/experiments/exp-1/groups/{GROUP}");
     assert_eq!(line(&served.await.unwrap()), path);
 
-    let (client, served) = answering(ok(&group(&member))).await;
+    let (client, served) = server_replying(ok(&group(&member))).await;
     client.add_member(GROUP, WORKER).await.unwrap();
     let request = served.await.unwrap();
     assert_eq!(
@@ -127,43 +133,43 @@ async fn groups_are_made_listed_read_changed_and_deleted() {
     );
     assert_eq!(body(&request), serde_json::json!({"member_id": WORKER}));
 
-    let (client, served) = answering(ok(&group(""))).await;
+    let (client, served) = server_replying(ok(&group(""))).await;
     client.remove_member(GROUP, WORKER).await.unwrap();
     let path = format!("DELETE /v0/experiments/exp-1/groups/{GROUP}/members/{WORKER}");
     assert_eq!(line(&served.await.unwrap()), path);
 
-    let (client, served) = answering("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let (client, served) = server_replying("HTTP/1.1 204 No Content\r\n\r\n").await;
     client.delete_group(GROUP).await.unwrap();
     let path = format!("DELETE /v0/experiments/exp-1/groups/{GROUP}");
     assert_eq!(line(&served.await.unwrap()), path);
 }
 
 #[tokio::test]
-async fn the_experiment_and_who_one_is_are_read() {
+async fn the_experiment_and_the_own_identity_are_read() {
     let json = r#"{"experiment_id":"exp-1","state":"running","created_at":"2026-01-02T03:04:05Z","imported_from":null}"#;
-    let (client, served) = answering(ok(json)).await;
+    let (client, served) = server_replying(ok(json)).await;
     let experiment = client.read_experiment().await.unwrap();
     assert_eq!(experiment.state, "running");
     assert_eq!(experiment.imported_from, None);
     assert_eq!(line(&served.await.unwrap()), "GET /v0/experiments/exp-1");
 
-    let (client, served) = answering(ok(&format!(r#"{{"worker_id":"{WORKER}"}}"#))).await;
+    let (client, served) = server_replying(ok(&format!(r#"{{"worker_id":"{WORKER}"}}"#))).await;
     let whoami = client.whoami().await.unwrap();
     assert_eq!((whoami.worker_id.as_str(), whoami.name), (WORKER, None));
     let path = "GET /v0/experiments/exp-1/whoami";
     assert_eq!(line(&served.await.unwrap()), path);
 }
 
-async fn refused(status: &str, name: &str) -> Client {
+async fn client_of_server_rejecting(status: &str, name: &str) -> Client {
     let json = format!(
         r#"{{"type":"eden://error/{name}","title":"T","status":1,"detail":"d","instance":"x"}}"#
     );
-    let (client, _served) = answering(answer(status, "", &json)).await;
+    let (client, _served) = server_replying(response(status, "", &json)).await;
     client
 }
 
 #[tokio::test]
-async fn each_refusal_of_the_vocabulary_has_a_kind_of_its_own() {
+async fn each_name_of_the_error_vocabulary_has_its_kind() {
     for (status, name, kind) in [
         (
             "409 Conflict",
@@ -172,7 +178,7 @@ async fn each_refusal_of_the_vocabulary_has_a_kind_of_its_own() {
         ),
         ("409 Conflict", "cycle-detected", ErrorKind::Cycle),
         ("409 Conflict", "already-exists", ErrorKind::AlreadyExists),
-        ("409 Conflict", "somebody-elses", ErrorKind::BadRequest),
+        ("409 Conflict", "unknown-name", ErrorKind::BadRequest),
         ("422 Unprocessable", "invalid-name", ErrorKind::InvalidName),
         (
             "400 Bad Request",
@@ -184,10 +190,10 @@ async fn each_refusal_of_the_vocabulary_has_a_kind_of_its_own() {
             "worker-not-registered",
             ErrorKind::Forbidden,
         ),
-        // A type that does not go with its status says nothing.
+        // A type with another status than its own has no effect.
         ("500 Fault", "cycle-detected", ErrorKind::ServerFault),
     ] {
-        let client = refused(status, name).await;
+        let client = client_of_server_rejecting(status, name).await;
         let error = client
             .register_group(&NewGroup::default())
             .await
@@ -196,14 +202,14 @@ async fn each_refusal_of_the_vocabulary_has_a_kind_of_its_own() {
         assert_eq!(error.operation(), Operation::RegisterGroup);
         assert_eq!(error.problem().unwrap().detail, "d");
     }
-    let client = refused("404 Not Found", "not-found").await;
+    let client = client_of_server_rejecting("404 Not Found", "not-found").await;
     let error = client.read_group(GROUP).await.unwrap_err();
-    let said = "read group: there is no such group (status 404): d";
-    assert_eq!(error.to_string(), said);
+    let message = "read group: there is no such group (status 404): d";
+    assert_eq!(error.to_string(), message);
 }
 
 #[tokio::test]
-async fn an_id_that_could_be_another_path_is_refused_before_anything_is_sent() {
+async fn ids_that_would_change_the_path_are_rejected_before_sending() {
     let (builder, listener) = listen().await;
     let client = builder.build().unwrap();
     for id in [
@@ -239,7 +245,7 @@ async fn an_id_that_could_be_another_path_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_a_protocol_error_and_never_repeats_a_token() {
+async fn malformed_responses_are_protocol_errors_and_never_repeat_a_token() {
     let other_id = worker(r#","registration_token":"canary""#).replace(WORKER, r"w\u001b[2J");
     for json in [
         "",
@@ -249,7 +255,7 @@ async fn an_answer_that_is_none_is_a_protocol_error_and_never_repeats_a_token() 
         &worker(r#","registration_token":"can ary""#),
         &other_id,
     ] {
-        let (client, _served) = answering(ok(json)).await;
+        let (client, _served) = server_replying(ok(json)).await;
         let error = client.register_worker(&NewWorker::default()).await;
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{json}");
@@ -262,35 +268,35 @@ async fn an_answer_that_is_none_is_a_protocol_error_and_never_repeats_a_token() 
 }
 
 #[tokio::test]
-async fn a_reading_is_repeated_and_a_change_only_where_it_cannot_have_been_made() {
+async fn reads_are_retried_but_changes_only_if_not_processed() {
     let close = |text: String| text.replacen("\r\n", "\r\nconnection: close\r\n", 1);
     let short = || close(ok(&worker(""))).replace("\"later\":[]}", "");
-    for trouble in [
+    for failure in [
         String::new(),
-        close(answer("503 Busy", "retry-after: 0\r\n", "")),
+        close(response("503 Busy", "retry-after: 0\r\n", "")),
         short(),
     ] {
-        let turns = vec![
-            Turn::Answer(trouble.clone()),
-            Turn::Answer(close(ok(&worker("")))),
+        let replies = vec![
+            Reply::Send(failure.clone()),
+            Reply::Send(close(ok(&worker("")))),
         ];
-        let (builder, served) = in_turn(turns).await;
+        let (builder, served) = server_with_replies(replies).await;
         builder.build().unwrap().read_worker(WORKER).await.unwrap();
         assert_eq!(served.await.unwrap().len(), 2);
 
-        let turns = vec![Turn::Answer(trouble), Turn::Answer(close(ok(&worker(""))))];
-        let (builder, served) = in_turn(turns).await;
+        let replies = vec![Reply::Send(failure), Reply::Send(close(ok(&worker(""))))];
+        let (builder, served) = server_with_replies(replies).await;
         let client = builder.build().unwrap();
         let error = client.add_member(GROUP, WORKER).await.unwrap_err();
         assert!(error.is_retryable(), "{error}");
         assert!(!served.is_finished());
         served.abort();
     }
-    let turns = vec![
-        Turn::Answer(close(answer("429 Too Many", "retry-after: 0\r\n", ""))),
-        Turn::Answer(close(ok(&group("")))),
+    let replies = vec![
+        Reply::Send(close(response("429 Too Many", "retry-after: 0\r\n", ""))),
+        Reply::Send(close(ok(&group("")))),
     ];
-    let (builder, served) = in_turn(turns).await;
+    let (builder, served) = server_with_replies(replies).await;
     builder
         .build()
         .unwrap()

@@ -1,4 +1,4 @@
-//! A server on a raw socket: it reads a request and writes what it is told.
+//! A test server on a raw socket. It reads requests and writes scripted replies.
 
 use std::io;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) const SECRET: &str = "canary-3f9c";
 
-/// A request as it came over the wire.
+/// A request as received.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) head: String,
@@ -26,7 +26,7 @@ impl Request {
     }
 }
 
-/// Reads up to the empty line; what came after it is given back.
+/// Reads to the end of the header. Returns it and the bytes read after it.
 pub(crate) async fn read_head(stream: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
     let mut read = Vec::new();
     loop {
@@ -40,18 +40,18 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> io::Result<(String, Vec
     }
 }
 
-/// Reads a request with its body, by `Content-Length` or to the last chunk.
+/// Reads a request and its body, as long as `Content-Length` says or to the last chunk.
 pub(crate) async fn read_request(stream: &mut TcpStream) -> io::Result<Request> {
     let (head, mut body) = read_head(stream).await?;
     let mut request = Request { head, body: vec![] };
     let length: Option<usize> = request.header("content-length").map(|n| n.parse().unwrap());
     let chunked = request.header("transfer-encoding") == Some("chunked");
     loop {
-        let whole = match length {
+        let complete = match length {
             Some(length) => body.len() >= length,
             None => !chunked || body.ends_with(b"\r\n0\r\n\r\n"),
         };
-        if whole {
+        if complete {
             break;
         }
         if stream.read_buf(&mut body).await? == 0 {
@@ -76,26 +76,27 @@ fn dechunk(mut body: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A client of a server that answers its first request with `answer`, then closes; and that request.
-pub(crate) async fn answering(answer: impl Into<Vec<u8>>) -> (Client, JoinHandle<Request>) {
+/// Starts a server that sends `reply` to its first request, then closes. Returns a client for it and
+/// that request.
+pub(crate) async fn server_replying(reply: impl Into<Vec<u8>>) -> (Client, JoinHandle<Request>) {
     let (builder, listener) = listen().await;
-    let answer = answer.into();
+    let reply = reply.into();
     let served = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let request = read_request(&mut stream).await.unwrap();
-        stream.write_all(&answer).await.unwrap();
+        stream.write_all(&reply).await.unwrap();
         request
     });
     (builder.build().unwrap(), served)
 }
 
-/// An answer with a body and its length.
-pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
+/// Formats a response with a body and its length.
+pub(crate) fn response(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
 }
 
-/// A client's builder and the socket that it will connect to. It tries nothing again.
+/// Returns a builder of a client without retries, and the socket that the client connects to.
 pub(crate) async fn listen() -> (ClientBuilder, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -104,47 +105,50 @@ pub(crate) async fn listen() -> (ClientBuilder, TcpListener) {
     (builder.with_retry_policy(RetryPolicy::never()), listener)
 }
 
-/// So many further tries, without a pause.
-pub(crate) fn at_once(retries: u32) -> RetryPolicy {
+/// Returns a policy with this many retries and no delays.
+pub(crate) fn immediate_retries(max_retries: u32) -> RetryPolicy {
     RetryPolicy::default()
-        .with_retries(retries)
-        .with_pauses(Duration::ZERO, Duration::ZERO)
+        .with_max_retries(max_retries)
+        .with_delays(Duration::ZERO, Duration::ZERO)
 }
 
-/// What becomes of one connection once its request has been read.
-pub(crate) enum Turn {
-    /// This is written, and the connection closed.
-    Answer(String),
-    /// This is written, and the connection stays open without a further byte.
-    Silence(String),
+/// What the server does after it has read the request of a connection.
+pub(crate) enum Reply {
+    /// Writes the text and closes the connection.
+    Send(String),
+    /// Writes the text and keeps the connection open without sending more.
+    Stall(String),
 }
 
-/// A client that tries three times more, of a server that does to one connection after the other what
-/// its turn says and then is not there any more; and what was asked of it. A request that does not come
-/// to its end is as long as it came.
-pub(crate) async fn in_turn(turns: Vec<Turn>) -> (ClientBuilder, JoinHandle<Vec<Request>>) {
+/// Starts a server that gives each connection the next of `replies` and then stops listening. Returns a
+/// builder of a client with three retries, and the requests that the server received.
+pub(crate) async fn server_with_replies(
+    replies: Vec<Reply>,
+) -> (ClientBuilder, JoinHandle<Vec<Request>>) {
     let (builder, listener) = listen().await;
     let served = tokio::spawn(async move {
         let mut requests = vec![];
         let mut open = vec![];
-        for turn in turns {
-            // A request that never comes must fail the test, not hang it.
-            let patience = Duration::from_secs(20);
-            let accepted = tokio::time::timeout(patience, listener.accept()).await;
-            let (mut stream, _) = accepted.expect("a further request never came").unwrap();
+        for reply in replies {
+            // A missing request must fail the test, not hang it.
+            let limit = Duration::from_secs(20);
+            let accepted = tokio::time::timeout(limit, listener.accept()).await;
+            let (mut stream, _) = accepted
+                .expect("the client must send another request")
+                .unwrap();
             requests.push(read_request(&mut stream).await.unwrap());
-            let (Turn::Answer(text) | Turn::Silence(text)) = &turn;
+            let (Reply::Send(text) | Reply::Stall(text)) = &reply;
             stream.write_all(text.as_bytes()).await.unwrap();
-            if matches!(turn, Turn::Silence(_)) {
+            if matches!(reply, Reply::Stall(_)) {
                 open.push(stream);
             }
         }
         drop(listener);
-        // What stands still does so until the client has had enough.
+        // Keeps stalled connections open until the client closes them.
         for mut stream in open {
             while stream.read(&mut [0; 1024]).await.is_ok_and(|n| n > 0) {}
         }
         requests
     });
-    (builder.with_retry_policy(at_once(3)), served)
+    (builder.with_retry_policy(immediate_retries(3)), served)
 }

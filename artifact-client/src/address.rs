@@ -1,0 +1,62 @@
+//! URLs: the server's address, path segments and the query parameter.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
+
+use crate::error::{Error, Result};
+
+/// Parses and checks the address of a server.
+pub(crate) fn parse_base_url(text: &str) -> Result<Url> {
+    let example = "write the server's address like http://127.0.0.1:8080";
+    let url = Url::parse(text).map_err(|error| Error::invalid_input(example).with_source(error))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(Error::invalid_input(example));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::invalid_input(
+            "the server's address contains a credential, which logs would show; \
+             pass the credential separately",
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Error::invalid_input(
+            "the server's address must not have a query or a fragment",
+        ));
+    }
+    if url.scheme() == "https" && !cfg!(feature = "tls") {
+        return Err(Error::invalid_input(
+            "this build does not support https://; enable the feature `tls`",
+        ));
+    }
+    Ok(url)
+}
+
+/// Returns whether the URL's host is `localhost` or a loopback IP address.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address = host.parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Returns whether `text` is a path segment that needs no escape: 1 to 128 unreserved characters of
+/// RFC 3986, and not a dot segment.
+pub(crate) fn is_path_segment(text: &str) -> bool {
+    let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    (1..=128).contains(&text.len()) && text.bytes().all(unreserved) && !matches!(text, "." | "..")
+}
+
+/// Everything but the unreserved characters of RFC 3986. A space becomes `%20`, never `+`: a server
+/// that follows only that RFC would read `+` as a plus sign.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Sets the query to one parameter.
+pub(crate) fn with_parameter(mut url: Url, name: &str, value: &str) -> Url {
+    let value = utf8_percent_encode(value, RESERVED);
+    url.set_query(Some(&format!("{name}={value}")));
+    url
+}

@@ -1,0 +1,161 @@
+//! Mutations of the sound server's responses.
+
+use http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{HeaderName, Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::mutation::{Memory, MutableResponse, Mutation};
+use super::request::EXPERIMENT;
+
+impl Mutation {
+    /// Mutates a response.
+    pub(crate) fn mutate_response(
+        self,
+        request: &Parts,
+        request_body: &[u8],
+        response: &mut MutableResponse,
+        memory: &Memory,
+    ) {
+        let path = request.uri.path();
+        let status = response.status.as_u16();
+        let fetched = path.ends_with("/artifacts")
+            && request.method != Method::POST
+            && [200, 206].contains(&status);
+        match self {
+            Self::DepositIs200 if status == 201 => response.status = StatusCode::OK,
+            Self::NoWwwAuthenticate => drop(response.fields.remove(WWW_AUTHENTICATE)),
+            Self::NoAllow => drop(response.fields.remove(ALLOW)),
+            Self::NoNosniff => drop(response.fields.remove(X_CONTENT_TYPE_OPTIONS)),
+            Self::NoContentRange => drop(response.fields.remove(CONTENT_RANGE)),
+            Self::NotModifiedWithoutVary if status == 304 => drop(response.fields.remove(VARY)),
+            Self::Cached if fetched => response.set(&CACHE_CONTROL, "public, max-age=60"),
+            Self::Inline if fetched => response.set(&CONTENT_DISPOSITION, "inline"),
+            Self::CharsetAdded if fetched => {
+                let kind = response.fields[CONTENT_TYPE].to_str().unwrap().to_owned();
+                response.set(&CONTENT_TYPE, &format!("{kind}; charset=utf-8"));
+            }
+            Self::WeakEtag if fetched => {
+                let etag = response.fields[ETAG].to_str().unwrap().to_owned();
+                response.set(&ETAG, &format!("W/{etag}"));
+            }
+            Self::DigestOfPart if status == 206 => {
+                let digest = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
+                response.set(&HeaderName::from_static("repr-digest"), digest);
+            }
+            Self::ByteChanged if fetched => {
+                if let Some(last) = response.body.last_mut() {
+                    *last ^= 1;
+                }
+            }
+            Self::PartIs200 if status == 206 => response.status = StatusCode::OK,
+            Self::UnsatisfiableRangeIgnored if status == 416 => response.succeed(&json!({})),
+            Self::JsonWithoutCharset if !response.is_problem() && !fetched => {
+                response.set(&CONTENT_TYPE, "application/json");
+            }
+            Self::OptionsAnswered if request.method == Method::OPTIONS && status == 405 => {
+                response.status = StatusCode::NO_CONTENT;
+                response.body.clear();
+                response.set(&HeaderName::from_static("access-control-allow-origin"), "*");
+            }
+            Self::HeadNotAllowed if request.method == Method::HEAD => {
+                response.status = StatusCode::METHOD_NOT_ALLOWED;
+            }
+            Self::SameUriForSameBytes if status == 201 => {
+                let mut deposits = memory.deposits.lock().unwrap();
+                let first = deposits
+                    .entry(request_body.to_vec())
+                    .or_insert_with(|| response.body.clone());
+                response.body.clone_from(first);
+            }
+            Self::OldTokenAccepted if path.ends_with("/reissue-credential") && status == 200 => {
+                let value: Value = serde_json::from_slice(&response.body).unwrap();
+                let text = |name: &str| value[name].as_str().unwrap().to_owned();
+                let mut tokens = memory.tokens.lock().unwrap();
+                tokens.insert(text("worker_id"), text("registration_token"));
+            }
+            Self::ListHasTokens if path.ends_with("/workers") && request.method == Method::GET => {
+                response.edit(|value| {
+                    for worker in value["workers"].as_array_mut().into_iter().flatten() {
+                        worker["registration_token"] = "x".into();
+                    }
+                });
+            }
+            Self::ResponseHasNull if status == 200 && !fetched => {
+                response.edit(|value| value["name"] = Value::Null);
+            }
+            Self::DeletedIs200 if status == 204 => response.succeed(&json!({})),
+            _ if response.is_problem() => self.mutate_error(request, request_body, response),
+            // A mutation changes only one thing.
+            _ => {}
+        }
+    }
+
+    /// Mutates an error response.
+    fn mutate_error(self, request: &Parts, request_body: &[u8], response: &mut MutableResponse) {
+        let path = request.uri.path();
+        let problem: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let is = |kind: &str| problem["type"] == format!("eden://error/{kind}").as_str();
+        let credential = request
+            .headers
+            .get(AUTHORIZATION)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        match self {
+            Self::DetailIsNumber => response.edit(|problem| problem["detail"] = 42.into()),
+            Self::ExtraMember => response.edit(|problem| problem["trace"] = "x".into()),
+            Self::WrongProblemStatus => response.edit(|problem| problem["status"] = 500.into()),
+            Self::UnknownType => {
+                response.edit(|problem| problem["type"] = "eden://error/oops".into());
+            }
+            Self::InstanceRelative => response.edit(|problem| problem["instance"] = path.into()),
+            Self::ProblemWithoutCharset => response.set(&CONTENT_TYPE, "application/problem+json"),
+            Self::SecretRepeated => {
+                let text = credential.unwrap_or_default();
+                response.edit(|problem| problem["detail"] = text.into());
+            }
+            Self::ReasonRevealed if credential.is_none() => {
+                response.edit(|problem| problem["detail"] = "no credential".into());
+            }
+            Self::ForbiddenIsNotFound if is("forbidden") => {
+                response.refuse(404, "not-found", request);
+            }
+            Self::ForeignWorkerIs401
+                if is("forbidden") && path.starts_with("/v0/experiments/other") =>
+            {
+                response.refuse(401, "unauthorized", request);
+            }
+            Self::AnyWorkerReads if is("forbidden") && path.ends_with("/artifacts") => {
+                response.succeed(&json!({}));
+            }
+            Self::RefusalHasEtag if is("forbidden") => response.set(&ETAG, "\"x\""),
+            Self::ExperimentFirst
+                if is("unauthorized") && !request.headers.contains_key(EXPERIMENT) =>
+            {
+                response.refuse(400, "experiment-id-mismatch", request);
+            }
+            Self::PathFirst if is("experiment-id-mismatch") && path.ends_with("/nothing") => {
+                response.refuse(404, "not-found", request);
+            }
+            Self::BodyBeforeClass if is("forbidden") && request_body.starts_with(b"{\"no\"") => {
+                response.refuse(400, "bad-request", request);
+            }
+            Self::WorkersRegister if is("forbidden") && path.ends_with("/workers") => {
+                response.succeed(&json!({}));
+            }
+            Self::InvalidNameIs400 if is("invalid-name") => {
+                response.refuse(400, "bad-request", request);
+            }
+            Self::ReservedNameAccepted if is("reserved-identifier") => response.succeed(&json!({})),
+            Self::CycleAccepted if is("cycle-detected") => {
+                response.succeed(&json!({ "members": [] }));
+            }
+            Self::AdminIsWorker if is("forbidden") && path.ends_with("/whoami") => {
+                response.succeed(&json!({ "worker_id": "admin" }));
+            }
+            _ => {}
+        }
+    }
+}
