@@ -15,6 +15,7 @@ scenarios!("forms":
     nothing_follows_the_last_boundary ["D-2"],
     a_part_has_at_most_32_fields ["D-2"],
     every_boundary_of_up_to_70_characters_is_taken ["D-1"],
+    bare_line_feeds_are_refused ["D-1"],
 );
 
 async fn refused(site: &Context, media: Option<&str>, body: Vec<u8>, why: &str) -> Outcome {
@@ -312,4 +313,17 @@ async fn a_part_has_at_most_32_fields(site: Context) -> Outcome {
         .await?
         .json(201)?;
     Ok(())
+}
+
+async fn bare_line_feeds_are_refused(site: Context) -> Outcome {
+    let kind = form_type();
+    let good = String::from_utf8_lossy(&file(b"bytes")).into_owned();
+    let empty_line = good.replacen("\r\n\r\n", "\n\n", 1);
+    refused(
+        &site,
+        Some(&kind),
+        empty_line.into_bytes(),
+        "the header ends with bare line feeds",
+    )
+    .await
 }

@@ -82,6 +82,12 @@ impl How {
                     asked.headers.insert(CONTENT_LENGTH, body.len().into());
                 }
             }
+            Self::LineFeedsRepaired => {
+                if let Some(at) = body.windows(2).position(|here| here == b"\n\n") {
+                    body.splice(at..at + 2, *b"\r\n\r\n");
+                    asked.headers.insert(CONTENT_LENGTH, body.len().into());
+                }
+            }
             Self::NullIsNothing | Self::UnknownIgnored | Self::NamesTrimmed => {
                 self.mend_json(asked, body);
             }

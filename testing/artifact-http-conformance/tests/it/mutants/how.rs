@@ -71,6 +71,7 @@ pub(crate) enum How {
     DigestIgnored,
     CapOneMore,
     EndIgnored,
+    LineFeedsRepaired,
     OneUri,
     ReadsFirst,
     ForeignIsUnknown,
@@ -139,6 +140,7 @@ impl How {
                 | Self::UnknownIgnored
                 | Self::NamesTrimmed
                 | Self::EndIgnored
+                | Self::LineFeedsRepaired
                 | Self::OneUri
                 | Self::ReadsFirst
                 | Self::BodyBeforeClass

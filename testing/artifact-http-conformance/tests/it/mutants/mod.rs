@@ -133,6 +133,7 @@ mutants! {
     a_digest_is_ignored: DigestIgnored => "digests::a_wrong_digest_of_the_body_is_a_bad_request";
     the_cap_is_one_more: CapOneMore => "cap::so_many_bytes_are_taken_and_one_more_is_not";
     what_follows_the_end_is_ignored: EndIgnored => "forms::nothing_follows_the_last_boundary";
+    bare_line_feeds_are_repaired: LineFeedsRepaired => "forms::bare_line_feeds_are_refused";
     equal_bytes_have_one_uri: OneUri => "deposits::every_deposit_has_an_id_of_its_own";
     a_body_is_read_before_it_is_wanted: ReadsFirst => "deposits::continue_is_said_only_after_the_checks";
     a_stranger_from_elsewhere_is_unknown: ForeignIsUnknown =>
