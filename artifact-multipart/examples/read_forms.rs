@@ -37,7 +37,7 @@ fn read(form: &[u8]) -> Result<(String, Vec<u8>), Error> {
     let (mut name, mut file) = (String::new(), Vec::new());
     while let Some(event) = parser.parse(&mut body)? {
         match event {
-            Event::Head(head) => name = head.file_name().to_owned(),
+            Event::Head(head) => head.file_name().clone_into(&mut name),
             Event::Data(bytes) => file.extend_from_slice(&bytes),
             Event::End => {}
         }
@@ -46,10 +46,12 @@ fn read(form: &[u8]) -> Result<(String, Vec<u8>), Error> {
     Ok((name, file))
 }
 
-/// Hexadecimal digits, at least the two hyphens of an empty text.
+/// Hexadecimal digits, or two hyphens if there are no bytes.
 fn hex(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "--".to_owned();
     }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+    digits.collect()
 }

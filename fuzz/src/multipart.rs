@@ -43,10 +43,10 @@ pub fn check(data: &[u8]) {
 /// Parses a body in these chunks, and checks what must hold after each.
 pub fn parse(boundary: &Boundary, chunks: &[&[u8]]) -> Parsed {
     let mut parser = Parser::new(boundary);
-    let (mut head, mut file, mut ended) = (None, Vec::new(), false);
-    let mut fed = 0;
+    let (mut head, mut file, mut complete) = (None, Vec::new(), false);
+    let mut received = 0;
     for chunk in chunks {
-        fed += chunk.len();
+        received += chunk.len();
         let mut input = Bytes::copy_from_slice(chunk);
         loop {
             match parser.parse(&mut input) {
@@ -55,12 +55,12 @@ pub fn parse(boundary: &Boundary, chunks: &[&[u8]]) -> Parsed {
                     assert!(head.replace(new).is_none(), "two headers");
                 }
                 Ok(Some(Event::Data(bytes))) => {
-                    assert!(head.is_some() && !ended && !bytes.is_empty());
+                    assert!(head.is_some() && !complete && !bytes.is_empty());
                     file.extend_from_slice(&bytes);
                 }
                 Ok(Some(Event::End)) => {
-                    assert!(head.is_some() && !ended, "an end out of order");
-                    ended = true;
+                    assert!(head.is_some() && !complete, "an end out of order");
+                    complete = true;
                 }
                 Err(error) => {
                     assert!(!error.to_string().is_empty());
@@ -71,12 +71,12 @@ pub fn parse(boundary: &Boundary, chunks: &[&[u8]]) -> Parsed {
             }
         }
         assert!(input.is_empty(), "input is left");
-        let held = fed - file.len();
+        let held = received - file.len();
         let most = MAX_OVERHEAD + Boundary::MAX_LEN + 4;
         assert!(held <= most, "{held} bytes outside the file were accepted");
     }
     parser.finish()?;
-    assert!(ended, "a body is complete before its end");
+    assert!(complete, "a body is complete before its end");
     Ok((head.expect("a complete body has a header"), file))
 }
 

@@ -138,6 +138,102 @@ async fn anything_but_one_file_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn bodies_that_parsers_read_differently_are_refused() {
+    let site = Site::new().await;
+    let file = "name=\"file\"; filename=\"f\"";
+    let with = |lines: &str| form(&[(&format!("{FILE}{lines}\r\n"), b"bytes")]);
+    let disposed = |value: &str| form(&[(&part(value, ""), b"bytes")]);
+    let good = String::from_utf8(form(&[(FILE, b"bytes")])).unwrap();
+    let delimiter = format!("--{BOUNDARY}");
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        (
+            "a bare LF as the empty line",
+            good.replacen("\r\n\r\n", "\n\n", 1).into(),
+            "bare CR or LF",
+        ),
+        (
+            "a bare LF in front of a boundary in the file",
+            form(&[(FILE, format!("a\n{delimiter}--\r\nb").as_bytes())]),
+            "bare CR or LF",
+        ),
+        (
+            "a boundary within a line",
+            format!("x{good}").into(),
+            "start of a line",
+        ),
+        (
+            "two dispositions",
+            with("Content-Disposition: form-data; name=\"x\""),
+            "twice",
+        ),
+        (
+            "two types",
+            with("Content-Type: a/b\r\nContent-Type: a/b"),
+            "twice",
+        ),
+        (
+            "two encodings",
+            with("Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 8bit"),
+            "twice",
+        ),
+        (
+            "two names",
+            disposed(&format!("form-data; {file}; name=\"file\"")),
+            "two names",
+        ),
+        (
+            "two file names",
+            disposed(&format!("form-data; {file}; filename=\"g\"")),
+            "two file names",
+        ),
+        (
+            "another disposition",
+            disposed(&format!("attachment; {file}")),
+            "form-data",
+        ),
+        (
+            "a file name within a quoted string",
+            disposed("form-data; name=\"file\"; x=\"; filename=evil\""),
+            "no filename",
+        ),
+    ];
+    for (name, body, detail) in cases {
+        for length in [body.len(), 1] {
+            let reply = post(&site, frames(body.clone(), length).0).await;
+            reply.assert_problem(400, "bad-request", name);
+            assert!(reply.text().contains(detail), "{name}: {}", reply.text());
+            site.assert_empty(name).await;
+        }
+    }
+    let latin_1 = [
+        &b"Content-Disposition: form-data; name=\"file\"; filename=\"na\xefve\"\r\n"[..],
+        &good.as_bytes()[good.find("\r\n\r\n").unwrap() + 2..],
+    ];
+    let body = [delimiter.as_bytes(), b"\r\n", &latin_1.concat()].concat();
+    let reply = post(&site, body).await;
+    reply.assert_problem(400, "bad-request", "a file name in Latin-1");
+    assert!(reply.text().contains("not UTF-8"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn headers_that_clients_write_are_accepted() {
+    let site = Site::new().await;
+    for value in [
+        "form-data; name=\"file\";\r\n filename=\"a long name\"",
+        "form-data; name=\"file\"; filename=\"C:\\dir\\\"",
+        "form-data; name=\"file\"; filename*=UTF-8''e; filename=\"f\"",
+        "form-data; NAME=\"file\"; Filename=\"f\"",
+        "form-data ;\tname=\"file\" ; filename=\"f\"",
+    ] {
+        let body = form(&[(&part(value, ""), b"bytes")]);
+        for length in [body.len(), 1] {
+            let reply = post(&site, frames(body.clone(), length).0).await;
+            assert_eq!(reply.status, 201, "{value}: {}", reply.text());
+        }
+    }
+}
+
+#[tokio::test]
 async fn bytes_behind_a_large_artifact_are_refused_too() {
     // Past the size that is collected in memory, so the backend has an upload to take back.
     let site = Site::new().await;
@@ -385,6 +481,7 @@ async fn the_content_type_of_the_request_names_one_boundary() {
             "Multipart/Form-Data; charset=utf-8; Boundary=\"a\"".to_owned(),
             "a",
         ),
+        ("multipart/form-data ;\tboundary=a".to_owned(), "a"),
         (format!("multipart/form-data; boundary={longest}"), &longest),
     ];
     for (value, boundary) in taken {

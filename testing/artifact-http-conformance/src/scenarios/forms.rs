@@ -15,6 +15,7 @@ scenarios!("forms":
     only_white_space_may_follow_the_closing_boundary ["D-2"],
     parts_have_at_most_32_header_fields ["D-2"],
     boundaries_of_up_to_70_characters_are_accepted ["D-1"],
+    bare_line_feeds_are_rejected ["D-1"],
 );
 
 async fn refused(site: &Context, media: Option<&str>, body: Vec<u8>, why: &str) -> Outcome {
@@ -324,4 +325,17 @@ async fn parts_have_at_most_32_header_fields(site: Context) -> Outcome {
         .await?
         .json(201)?;
     Ok(())
+}
+
+async fn bare_line_feeds_are_rejected(site: Context) -> Outcome {
+    let kind = form_type();
+    let valid = String::from_utf8_lossy(&file(b"bytes")).into_owned();
+    let bare = valid.replacen("\r\n\r\n", "\n\n", 1);
+    refused(
+        &site,
+        Some(&kind),
+        bare.into_bytes(),
+        "the header ends with bare line feeds",
+    )
+    .await
 }

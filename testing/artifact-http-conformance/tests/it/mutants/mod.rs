@@ -133,6 +133,7 @@ mutants! {
     content_digests_are_ignored: DigestIgnored => "digests::wrong_body_digests_are_a_bad_request";
     the_cap_is_one_byte_larger: CapOneMore => "cap::artifacts_up_to_the_cap_are_accepted";
     data_after_the_form_is_ignored: TrailingDataIgnored => "forms::only_white_space_may_follow_the_closing_boundary";
+    bare_line_feeds_are_repaired: LineFeedsRepaired => "forms::bare_line_feeds_are_rejected";
     equal_bytes_get_the_same_uri: SameUriForSameBytes => "deposits::every_deposit_gets_a_new_id";
     bodies_are_read_before_the_checks: BodyReadEarly => "deposits::continue_is_sent_only_after_the_checks";
     workers_of_another_experiment_get_401: ForeignWorkerIs401 =>

@@ -72,6 +72,7 @@ pub(crate) enum Mutation {
     DigestIgnored,
     CapOneMore,
     TrailingDataIgnored,
+    LineFeedsRepaired,
     SameUriForSameBytes,
     BodyReadEarly,
     ForeignWorkerIs401,
@@ -140,6 +141,7 @@ impl Mutation {
                 | Self::UnknownIgnored
                 | Self::NamesTrimmed
                 | Self::TrailingDataIgnored
+                | Self::LineFeedsRepaired
                 | Self::SameUriForSameBytes
                 | Self::BodyReadEarly
                 | Self::BodyBeforeClass

@@ -82,6 +82,12 @@ impl Mutation {
                     request.headers.insert(CONTENT_LENGTH, body.len().into());
                 }
             }
+            Self::LineFeedsRepaired => {
+                if let Some(at) = body.windows(2).position(|pair| pair == b"\n\n") {
+                    body.splice(at..at + 2, *b"\r\n\r\n");
+                    request.headers.insert(CONTENT_LENGTH, body.len().into());
+                }
+            }
             Self::NullAccepted | Self::UnknownIgnored | Self::NamesTrimmed => {
                 self.mutate_json(request, body);
             }
