@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use artifact_backend::{ErrorKind, Operation};
 use artifact_backend_conformance::{Fault, Point};
-use artifact_http::{HttpConfig, Served};
+use artifact_http::{HttpConfig, RequestInfo};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -256,7 +256,7 @@ async fn an_answer_tells_its_server_the_route_and_the_principal() {
         let request = request(Method::GET, path, who, "demo");
         let request = request.body(Body::empty()).unwrap();
         let response = site.router.clone().oneshot(request).await.unwrap();
-        let served = response.extensions().get::<Served>().unwrap();
+        let served = response.extensions().get::<RequestInfo>().unwrap();
         assert_eq!(served.route(), route, "{who:?} {path}");
         let principal = served.principal().map(artifact_store::PrincipalId::as_str);
         let expected = (who.is_known()).then(|| who.id());

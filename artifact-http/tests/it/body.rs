@@ -82,7 +82,7 @@ async fn a_read_that_breaks_off_cuts_the_connection() {
         // The second request's fault is a truncation always.
         assert_eq!(after - before, alarms.max(1), "{}", log.text());
     }
-    assert!(log.text().contains("broke off"), "{}", log.text());
+    assert!(log.text().contains("reading an artifact failed"), "{}", log.text());
 }
 
 #[tokio::test]

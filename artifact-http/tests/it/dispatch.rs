@@ -53,7 +53,7 @@ async fn the_first_check_that_fails_is_the_answer() {
             let wanted = if method == "HEAD" { "GET" } else { method };
             let mut here = endpoints()
                 .iter()
-                .filter(|endpoint| endpoint.path == rest)
+                .filter(|endpoint| endpoint.path == format!("/v0/experiments/{{E}}{rest}"))
                 .peekable();
             if here.peek().is_none() {
                 is(&reply, 404, "not-found");
