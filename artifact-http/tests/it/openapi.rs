@@ -86,7 +86,10 @@ fn operations_name_existing_clauses() {
                     "{method} {path} names {clause}"
                 );
                 let description = operation["description"].as_str().unwrap();
-                assert!(method == "head" || description.contains(clause), "{description}");
+                assert!(
+                    method == "head" || description.contains(clause),
+                    "{description}"
+                );
             }
             seen += 1;
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use artifact_http::Served;
+use artifact_http::RequestInfo;
 use http::Method;
 use http::header::CONTENT_LENGTH;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ pub(super) struct Record {
     pub(super) bytes_out: u64,
     peer: Peer,
     method: &'static str,
-    served: Option<Served>,
+    served: Option<RequestInfo>,
     status: Option<u16>,
     announced: Option<u64>,
     ended: bool,
@@ -99,9 +99,9 @@ impl Drop for Record {
             target: "artifact::request",
             request_id = %self.id,
             peer = %self.peer,
-            principal = self.served.as_ref().and_then(Served::principal).map(artifact_store::PrincipalId::as_str),
+            principal = self.served.as_ref().and_then(RequestInfo::principal).map(artifact_store::PrincipalId::as_str),
             method = self.method,
-            route = self.served.as_ref().map_or("-", Served::route),
+            route = self.served.as_ref().map_or("-", RequestInfo::route),
             status = self.status,
             bytes_in = self.bytes_in.load(Ordering::Relaxed),
             bytes_out = self.bytes_out,
