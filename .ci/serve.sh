@@ -1,11 +1,11 @@
-# Sourced by steps that need a running server: starts the binary on a free port, and stops it at the end.
+# Sourced by steps that need a running server. Starts the binary on a free port and stops it at the end.
 #
 #   serve NAME ARGUMENT...   sets $base_url and $token_file; the log is $work/NAME.log
 
 work=$(mktemp -d)
 server=""
 
-stop() { # the server, by its own process id; its exit code is the answer
+stop() { # stops the server by its process id; returns its exit code
     [ -n "$server" ] || return 0
     local status=0 pid=$server
     server=""
@@ -14,7 +14,7 @@ stop() { # the server, by its own process id; its exit code is the answer
     return "$status"
 }
 
-on_exit() { # what a step has to stop besides, once the server has ended; it defines this anew
+on_exit() { # a step may redefine this to stop other programs after the server
     true
 }
 

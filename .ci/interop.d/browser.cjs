@@ -1,5 +1,5 @@
-// Chromium: nothing that was deposited runs a script, and a page uploads and downloads by a form and by
-// fetch(). The page and the endpoints have one origin, by the proxy of docs/browsers.md in small.
+// Chromium: no deposited file runs a script, and a page uploads and downloads by a form and by fetch(). A small version
+// of the proxy in docs/browsers.md gives the page and the endpoints one origin.
 'use strict';
 const assert = require('node:assert');
 const crypto = require('node:crypto');
@@ -21,7 +21,7 @@ const PAGE = `<!doctype html><title>page</title>
   <input type="file" name="file"><button>up</button>
 </form>`;
 
-// What a deposited file tries, by every way that its type knows.
+// Each deposited file tries every way to run a script that its type has.
 const canary = (name) => `fetch('/canary/${name}');new Image().src='/canary/${name}';document.title='ran'`;
 const FILES = {
   html: ['text/html', `<!doctype html><title>file</title><script>${canary('html')}</script>
@@ -32,7 +32,7 @@ const FILES = {
     <script>${canary('svg')}</script><image href="/canary/svg"/></svg>`],
   xhtml: ['application/xhtml+xml', `<html xmlns="http://www.w3.org/1999/xhtml"><head><title>file</title>
     <script>${canary('xhtml')}</script></head><body onload="${canary('xhtml')}"/></html>`],
-  // Not what it says: to be taken for HTML it would have to be sniffed.
+  // HTML with another type: it would run only if the browser sniffed the content.
   txt: ['text/plain', `<!doctype html><script>${canary('txt')}</script>`],
   pdf: ['application/pdf', `%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(app.launchURL('/canary/pdf'))>>>>endobj
@@ -41,9 +41,9 @@ const FILES = {
 trailer<</Root 1 0 R>>`],
 };
 
-// The proxy. It adds the credential, which a form and a link cannot. Under /shown/ it takes away
-// Content-Disposition, so that the rest must hold alone; under /bare/ all that protects, to see that
-// the files would run; both do not belong into a real one.
+// The proxy. It adds the credential, which a form and a link cannot send. Under /shown/ it removes Content-Disposition, so
+// that the other protections must hold alone. Under /bare/ it removes all protections, to prove that the files would run.
+// A real proxy does neither.
 const canaries = [];
 const proxy = http.createServer((request, response) => {
   const [, mode, rest] = /^\/(shown|bare)(\/.*)$/.exec(request.url) ?? [null, '', request.url];
@@ -85,7 +85,7 @@ async function runsNoScript(browser, origin) {
     for (const base of [`http://${host}:${port}`, origin, `${origin}/shown`, `${origin}/bare`]) {
       canaries.length = 0;
       const context = await browser.newContext({ acceptDownloads: true });
-      // Straight to the server a navigation has the credential only because a tool puts it there.
+      // Without the proxy a navigation has no credential, so the browser driver adds it.
       if (!base.startsWith(origin)) await context.setExtraHTTPHeaders(CREDENTIAL);
       const page = await context.newPage();
       const downloading = page.waitForEvent('download', { timeout: 5000 }).catch(() => null);
@@ -99,14 +99,14 @@ async function runsNoScript(browser, origin) {
         if (download) assert.equal(fs.readFileSync(await download.path(), 'utf8'), content);
         assert(download || base.endsWith('/shown') || base.endsWith('/bare'), `${ext} was neither shown nor saved`);
       } else {
-        // For what would run later. Not by a timer in the page: in a sandbox those do not run either.
+        // Waits for scripts that would run later. A timer in the page would not fire in a sandbox.
         await page.waitForTimeout(300);
       }
       const title = shown ? await page.title() : '';
       const ran = title === 'ran' || canaries.length > 0;
       const active = base.endsWith('/bare') && ['html', 'svg', 'xhtml'].includes(ext);
       assert.equal(ran, active, `${ext} from ${base}: ${title} ${canaries}`);
-      // As the server sends it, it is saved and never shown.
+      // With the server's own fields the file is saved and never shown.
       assert(base.includes('/shown') || base.includes('/bare') || !shown, `${ext} was shown from ${base}`);
       await context.close();
     }
@@ -148,10 +148,10 @@ async function goesUpAndDown(browser, origin) {
     assert.deepEqual(found.digest, [...crypto.createHash('sha256').update(content).digest()]);
     assert.equal(found.size, content.length);
     assert.deepEqual(found.part, [206, ...content.subarray(10, 20)]);
-    // A form writes %22 for a quote (HTML, multipart/form-data), which is not undone.
+    // A form writes %22 for a quote (HTML, multipart/form-data); the server keeps it.
     assert(found.name.includes("filename*=UTF-8''n%C3%A4me%20%2522q%2522.bin"), found.name);
 
-    // Another origin gets nothing: there is no CORS, and no resource policy for it.
+    // Another origin reads nothing: there is no CORS, and the resource policy is same-origin.
     await page.goto(`http://localhost:${new URL(origin).port}/`);
     const stranger = await page.evaluate(([url]) => fetch(url).then(() => 'read', () => 'refused'),
       [`${origin}${ARTIFACTS}?uri=${encodeURIComponent(deposited.artifacts_uri)}`]);

@@ -1,4 +1,4 @@
-"""curl and wget, as people type them."""
+"""curl and wget, with the options that people use."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def curl(server, work):
         fetch = [*common, version, "-G", "--data-urlencode", f"uri={answer['artifacts_uri']}", url]
         assert run(*fetch).stdout == content
 
-        # A download that broke off goes on where it stood.
+        # A download that broke off is resumed.
         half = work / "half"
         half.write_bytes(content[:1_234_567])
         run(*fetch, "-C", "-", "-o", half)
@@ -41,8 +41,8 @@ def curl(server, work):
         assert f"content-length: {len(content)}" in head.lower(), head
         assert "accept-ranges: bytes" in head.lower(), head
 
-    # Over the cap: the answer comes before the body is sent, and curl does not send it. (Over HTTP/2 the curl of
-    # Debian 12 does not look at an answer after which the stream is reset, though with NO_ERROR.)
+    # Over the cap: the response comes before the body, and curl does not send the body. (Over HTTP/2 the curl of
+    # Debian 12 ignores a response that is followed by a stream reset, even with NO_ERROR.)
     large = work / "large"
     large.write_bytes(bytes(9 << 20))
     refused = run(*common, "--http1.1", "-w", "%{http_code} %{size_upload}", "-o", "/dev/null", "-F",
@@ -61,8 +61,8 @@ def wget(server, work):
     done = run("wget", "-c", "-S", "--no-proxy", "--tries=1", "--timeout=30", *fields, "-O", file, url)
     assert b"206 Partial Content" in done.stderr, done.stderr
     assert file.read_bytes() == content
-    # And one that is whole already is left as it is.
+    # A complete file is left as it is.
     done = run("wget", "-c", "-S", "--no-proxy", "--tries=1", "--timeout=30", *fields, "-O", file, url)
     assert b"416 Range Not Satisfiable" in done.stderr, done.stderr
     assert file.read_bytes() == content
-    print("wget -c: resumed, and left alone once it is whole")
+    print("wget -c: resumes a partial file and leaves a complete one alone")

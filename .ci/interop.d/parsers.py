@@ -1,4 +1,4 @@
-"""Answers as two parsers see them that are none of ours: no name or type of a file makes two of one."""
+"""Two independent HTTP parsers agree on every response: no file name or content type splits one."""
 
 import socket
 import urllib.parse
@@ -30,7 +30,7 @@ def deposit(server, name, kind):
 
 
 class Seen:
-    """What httptools sees."""
+    """Collects the responses that httptools finds."""
 
     def __init__(self):
         self.answers = []
@@ -90,7 +90,7 @@ def no_answer_is_split(server):
             refused += 1
     assert len(uris) >= 4, f"{refused} of {len(ODD)} were refused"
     paths = [f"{server.artifacts}?uri={urllib.parse.quote(uri, safe='')}" for uri in uris]
-    # What is not there, and what is written so as to end up in a problem, in between.
+    # Requests for missing artifacts, with text that a problem response might echo.
     odd = ["?uri=%0d%0aX-Split:%201", "/%0d%0a%0d%0aHTTP/1.1%20200%20OK", "?uri=" + "%00" * 20]
     paths += [server.artifacts + more for more in odd]
     fields = "".join(f"{name}: {value}\r\n" for name, value in server.headers.items())
@@ -110,4 +110,4 @@ def no_answer_is_split(server):
         assert len(names) == len(set(names)), f"a field comes twice: {headers}"
         assert not {b"set-cookie", b"x-split", b"x"} & set(names), headers
         assert status != 200 or body == b"HTTP/1.1 200 OK\r\n\r\nforged", body
-    print(f"httptools and h11: {len(paths)} answers, the same to both")
+    print(f"httptools and h11: {len(paths)} responses, equal in both parsers")

@@ -26,7 +26,7 @@ def standard(server):
 
 
 def httpx_client(server):
-    """Streamed both ways, with the digest that came along checked."""
+    """Streams both ways and checks the digest field."""
     content = os.urandom(4_000_000)
     with httpx.Client(base_url=f"http://{server.address}", headers=server.headers, trust_env=False) as client:
         answer = client.post(server.artifacts, files={"file": ("naïve 文件.pdf", content, "application/pdf")})
@@ -45,7 +45,7 @@ def httpx_client(server):
         again = client.get(server.artifacts, params={"uri": uri}, headers={"If-None-Match": tag})
         assert (again.status_code, again.content) == (304, b"")
 
-        # Two parts are none: problem+json, and nothing is stored.
+        # Two parts are rejected with problem+json, and nothing is stored.
         two = client.post(server.artifacts, files=[("file", ("a", b"1")), ("file", ("b", b"2"))])
         assert two.status_code == 400 and two.json()["type"] == "eden://error/bad-request", two.text
         assert two.headers["content-type"].startswith("application/problem+json")

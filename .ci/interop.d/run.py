@@ -1,4 +1,4 @@
-"""Starts the server, and lets one kind of client after the other at it."""
+"""Starts the server and runs one kind of client after the other against it."""
 
 import os
 import pathlib
@@ -17,7 +17,7 @@ import rig  # noqa: E402
 
 
 def browser(server, tools):
-    """In a program of its own, since what drives it is of Node."""
+    """Runs in Node, because the browser driver is a Node package."""
     environment = {**os.environ, "ORIGIN": server.address, "TOKEN": server.token,
                    "NODE_PATH": str(tools / "node_modules")}
     subprocess.run(["node", HERE / "browser.cjs"], check=True, env=environment, timeout=120)
@@ -28,17 +28,17 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(dir=tools))
     try:
         with rig.Server(binary, work / "server", ["--max-artifact-bytes", "8MiB"]) as server:
-            for what in (commands.curl, commands.wget):
-                what(server, work)
-            for what in (python_clients.standard, python_clients.httpx_client, parsers.no_answer_is_split):
-                what(server)
+            for client in (commands.curl, commands.wget):
+                client(server, work)
+            for client in (python_clients.standard, python_clients.httpx_client, parsers.no_answer_is_split):
+                client(server)
             browser(server, tools)
         log = (work / "server/log").read_text()
         assert server.token not in log, "the token is in the log"
         assert " ERROR " not in log and "panicked" not in log, log
     finally:
         shutil.rmtree(work)
-    print("interop: all clients got what they asked for")
+    print("interop: all clients work")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 //! One hop to the blocking pool an operation, and a bound on how many are there at once.
 
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use artifact_backend::{Error, ErrorKind, Operation, Result};
+use artifact_backend::{Error, ErrorKind, Operation, Result, blocking};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A place in the pool, whether on its threads or on the caller's.
@@ -36,20 +35,15 @@ impl Pool {
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let Place(place) = self.place().await;
-        let running = tokio::task::spawn_blocking(move || {
+        let done = blocking::run(move || {
             let done = work();
             drop(place);
             done
         });
-        match running.await {
-            Ok(done) => done,
-            Err(died) => match died.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                // The runtime shuts down, and the work never began.
-                Err(cancelled) => Err(Error::new(ErrorKind::Unavailable, operation)
-                    .with_detail("the runtime shuts down")
-                    .with_source(cancelled)),
-            },
-        }
+        done.await.map_err(|error| {
+            Error::new(ErrorKind::Unavailable, operation)
+                .with_detail("the blocking pool did not run the work")
+                .with_source(error)
+        })?
     }
 }

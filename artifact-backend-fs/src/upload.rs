@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result, Upload};
+use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result, Upload, blocking};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use rustix::fs::Advice;
@@ -215,13 +215,9 @@ impl Upload for FsUpload {
 
 impl Drop for FsUpload {
     fn drop(&mut self) {
-        let Some(writing) = self.writing.take() else {
-            return;
-        };
-        // The last descriptor of a large file frees its blocks, which takes the disk's time.
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(move || drop(writing))),
-            Err(_) => drop(writing),
+        // Closing the last descriptor of a large file frees its blocks, which waits for the disk.
+        if let Some(writing) = self.writing.take() {
+            blocking::detach(move || drop(writing));
         }
     }
 }

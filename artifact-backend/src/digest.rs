@@ -1,19 +1,9 @@
-//! A SHA-256 digest as a value, and the hexadecimal text that ids and digests share.
+//! A SHA-256 digest as a value.
 
 use std::fmt;
 use std::str::FromStr;
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-/// Writes `bytes` as lower-case hexadecimal digits into `buffer`, which is twice as long.
-pub(crate) fn encode_hex<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> &'b str {
-    debug_assert_eq!(bytes.len() * 2, buffer.len());
-    for (pair, byte) in buffer.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 0xf)];
-    }
-    str::from_utf8(buffer).expect("hexadecimal digits are ASCII")
-}
+use crate::hex;
 
 /// The SHA-256 of a blob (FIPS 180-4), as a value. What computes it is the caller's choice.
 ///
@@ -38,7 +28,7 @@ impl Sha256Digest {
 
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(encode_hex(&self.0, &mut [0; Self::BYTES * 2]))
+        f.pad(hex::encode(&self.0, &mut [0; Self::BYTES * 2]))
     }
 }
 
@@ -52,20 +42,9 @@ impl FromStr for Sha256Digest {
     type Err = ParseDigestError;
 
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
-        let text = text.as_bytes();
-        if text.len() != Self::BYTES * 2 {
-            return Err(ParseDigestError(()));
-        }
-        let mut bytes = [0; Self::BYTES];
-        for (at, digit) in text.iter().enumerate() {
-            let value = match digit {
-                b'0'..=b'9' => digit - b'0',
-                b'a'..=b'f' => digit - b'a' + 10,
-                _ => return Err(ParseDigestError(())),
-            };
-            bytes[at / 2] = bytes[at / 2] << 4 | value;
-        }
-        Ok(Self(bytes))
+        hex::decode(text.as_bytes())
+            .map(Self)
+            .map_err(|_| ParseDigestError(()))
     }
 }
 

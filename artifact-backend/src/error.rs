@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::error_repr::ErrorRepr;
 use crate::id::ArtifactId;
 use crate::range::RangeNotSatisfiable;
 
@@ -143,92 +144,76 @@ impl fmt::Display for Operation {
 
 /// Why an operation of a backend failed.
 ///
-/// `Display` tells this layer only: operation, id, kind and detail. What lies below is in
+/// `Display` shows this layer only: operation, id, kind and detail. The layer below is in
 /// [`source`](std::error::Error::source) and is not repeated.
-pub struct Error(Box<Inner>);
-
-struct Inner {
-    kind: ErrorKind,
-    operation: Operation,
-    id: Option<ArtifactId>,
-    detail: Cow<'static, str>,
-    blob_size: Option<u64>,
-    source: Option<BoxError>,
-}
+pub struct Error(Box<ErrorRepr<ErrorKind, Operation>>);
 
 impl Error {
-    /// An error of this kind in this operation, with no more said yet.
+    /// Creates an error without id, detail or source.
     pub fn new(kind: ErrorKind, operation: Operation) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            operation,
-            id: None,
-            detail: Cow::Borrowed(""),
-            blob_size: None,
-            source: None,
-        }))
+        Self(ErrorRepr::new(kind, operation))
     }
 
-    /// [`ErrorKind::InvalidRange`], with the size that the blob really has.
+    /// Creates an [`ErrorKind::InvalidRange`] that carries the blob's actual size.
     pub fn invalid_range(operation: Operation, id: ArtifactId, range: RangeNotSatisfiable) -> Self {
         let mut error = Self::new(ErrorKind::InvalidRange, operation)
             .with_id(id)
             .with_detail(range.to_string());
-        error.0.blob_size = Some(range.size);
+        error.0.context.blob_size = Some(range.size);
         error
     }
 
-    /// The same error, about this blob.
-    #[must_use = "this gives the error back, it does not change it in place"]
+    /// Sets the blob that the error is about.
+    #[must_use = "returns the changed error"]
     pub fn with_id(mut self, id: ArtifactId) -> Self {
-        self.0.id = Some(id);
+        self.0.context.id = Some(id);
         self
     }
 
-    /// The same error, with a sentence on what was being done or what to do about it. It must hold
-    /// no secret: it is printed and logged.
-    #[must_use = "this gives the error back, it does not change it in place"]
+    /// Sets a sentence that says what was being done or what to do about it. It is printed and
+    /// logged, so it must not contain a secret.
+    #[must_use = "returns the changed error"]
     pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.0.detail = detail.into();
         self
     }
 
-    /// The same error, with what caused it.
-    #[must_use = "this gives the error back, it does not change it in place"]
+    /// Sets the error that caused this one.
+    #[must_use = "returns the changed error"]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// What the caller does next.
+    /// Returns the kind, which tells the caller what to do next.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The operation that failed.
+    /// Returns the operation that failed.
     pub fn operation(&self) -> Operation {
         self.0.operation
     }
 
-    /// The blob in question, where there is one.
+    /// Returns the blob that the error is about, if it is about one.
     pub fn id(&self) -> Option<ArtifactId> {
-        self.0.id
+        self.0.context.id
     }
 
-    /// A sentence on what was being done or what to do about it; empty where there is none.
+    /// Returns the sentence that says what was being done or what to do about it. May be empty.
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    /// With [`ErrorKind::InvalidRange`]: the size of the blob, in bytes.
+    /// Returns the size of the blob in bytes, if the kind is [`ErrorKind::InvalidRange`].
     pub fn blob_size(&self) -> Option<u64> {
-        self.0.blob_size
+        self.0.context.blob_size
     }
 
-    /// Whether the same call may succeed later with nothing changed by anybody.
+    /// Returns whether the same call may succeed later without any other change.
     ///
-    /// Only [`ErrorKind::Unavailable`] says so. [`ErrorKind::Ambiguous`] does not: a retry under
-    /// the same id could meet the first try's blob.
+    /// This is true for [`ErrorKind::Unavailable`] only. It is false for
+    /// [`ErrorKind::Ambiguous`]: a retry under the same id could meet the blob of the first try.
     pub fn is_retryable(&self) -> bool {
         self.kind() == ErrorKind::Unavailable
     }
@@ -236,41 +221,18 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.operation)?;
-        if let Some(id) = self.0.id {
-            write!(f, " of artifact {id}")?;
-        }
-        write!(f, ": {}", self.0.kind)?;
-        if !self.0.detail.is_empty() {
-            write!(f, ": {}", self.0.detail)?;
-        }
-        Ok(())
+        self.0.fmt(f)
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            kind,
-            operation,
-            id,
-            detail,
-            blob_size,
-            source,
-        } = &*self.0;
-        f.debug_struct("Error")
-            .field("kind", kind)
-            .field("operation", operation)
-            .field("id", id)
-            .field("detail", detail)
-            .field("blob_size", blob_size)
-            .field("source", source)
-            .finish()
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        self.0.source()
     }
 }

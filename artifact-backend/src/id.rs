@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::random;
+use faster_hex::Error as HexError;
+
+use crate::{hex, random};
 
 /// An opaque name of one blob: 128 bits, written as exactly 32 lower-case hexadecimal digits.
 ///
@@ -60,28 +62,19 @@ impl ArtifactId {
     /// # Errors
     ///
     /// The first rule of the grammar that the text breaks, and where.
-    pub const fn from_ascii(text: &[u8]) -> Result<Self, ParseIdError> {
-        if text.len() != Self::TEXT_LEN {
-            return Err(ParseIdError::Length { found: text.len() });
-        }
-        let mut bytes = [0; Self::BYTES];
-        let mut at = 0;
-        while at < Self::TEXT_LEN {
-            let digit = match text[at] {
-                c @ b'0'..=b'9' => c - b'0',
-                c @ b'a'..=b'f' => c - b'a' + 10,
-                b'A'..=b'F' => return Err(ParseIdError::UpperCase { at }),
-                byte => return Err(ParseIdError::NotHex { at, byte }),
-            };
-            bytes[at / 2] = bytes[at / 2] << 4 | digit;
-            at += 1;
-        }
-        Ok(Self(bytes))
+    pub fn from_ascii(text: &[u8]) -> Result<Self, ParseIdError> {
+        hex::decode(text).map(Self).map_err(|error| match error {
+            HexError::InvalidChar { index, byte, .. } => match byte {
+                b'A'..=b'F' => ParseIdError::UpperCase { at: index },
+                _ => ParseIdError::NotHex { at: index, byte },
+            },
+            _ => ParseIdError::Length { found: text.len() },
+        })
     }
 
     /// Writes the text form into `buffer` and gives it back as text, without allocation.
     pub fn encode<'b>(&self, buffer: &'b mut [u8; Self::TEXT_LEN]) -> &'b str {
-        crate::digest::encode_hex(&self.0, buffer)
+        hex::encode(&self.0, buffer)
     }
 }
 

@@ -1,11 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 mod backend;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod clock;
 mod digest;
 mod download;
 mod error;
+#[doc(hidden)]
+pub mod error_repr;
 mod ext;
+mod hex;
 mod id;
 mod inventory;
 pub mod random;

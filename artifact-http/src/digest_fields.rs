@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256, Sha512};
 
-const FIELDS: [HeaderName; 2] = [
+pub(crate) const FIELDS: [HeaderName; 2] = [
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("repr-digest"),
 ];

@@ -8,7 +8,7 @@ The subjects take turns in each round; the median round of each is shown.
 
     cargo build --release -p artifact-cli
     cargo build --release -p artifact-backend-fs --example store_rate
-    python3 bench/http/compare.py            # --help for what can be chosen
+    python3 bench/http/compare.py            # --help lists the options
 """
 
 import argparse
@@ -45,7 +45,7 @@ wrk.headers["Content-Type"] = "multipart/form-data; boundary=b"
 
 
 def wrk(process, address, path, headers, script, args, options):
-    """Requests a second, the 99th percentile, and microseconds of processor that a request costs the process."""
+    """Returns requests per second, the 99th percentile, and the CPU time per request in microseconds."""
     command = ["wrk", "-t2", f"-c{options.connections}", f"-d{options.seconds}s", "--latency", "-s", script]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]

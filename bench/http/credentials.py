@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a credential costs a request, and what a flood of wrong ones costs the others.
+"""Measures what a credential costs a request, and what a flood of wrong credentials costs other clients.
 
 Cost: wrk reads the experiment, as the administrator (a hash and a comparison) and as a worker whose token is
 known (one read of the database); the two take turns. Before that, what the first request of a worker takes
@@ -10,7 +10,7 @@ that is there and half of one that is not. A good worker asks at a fixed rate fr
 latencies before and during.
 
     cargo build --release -p artifact-cli
-    python3 bench/http/credentials.py            # --help for what can be chosen
+    python3 bench/http/credentials.py            # --help lists the options
 """
 
 import argparse
@@ -61,7 +61,7 @@ def wrk(server, path, fields, seconds):
 
 
 def paced(rate, seconds):
-    """The moments at which to ask, whatever the last answer took."""
+    """Yields the times at which to send a request, independent of the last response."""
     start = time.perf_counter()
     for n in range(int(rate * seconds)):
         due = start + n / rate
@@ -70,7 +70,7 @@ def paced(rate, seconds):
 
 
 def good(address, path, fields, rate, seconds, out):
-    """Latencies in milliseconds from when a request was due, so that a stall counts for all that it delays."""
+    """Returns latencies in milliseconds since a request was due, so that a stall counts for every request it delays."""
     import http.client
     connection = http.client.HTTPConnection(address, timeout=30)
     latencies = []
@@ -82,7 +82,7 @@ def good(address, path, fields, rate, seconds, out):
 
 
 def flood(server, path, principals, rate, seconds, statuses):
-    """One of several threads."""
+    """The work of one of several threads."""
     connection = server.connect()
     for n, _ in enumerate(paced(rate, seconds)):
         fields = headers(server, principals[n % 2], secrets.token_urlsafe(32))

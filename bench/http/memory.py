@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server's peak memory during 16 deposits of 256 MiB at once, and during 16 fetches of them, against idle.
+"""Measures the server's peak memory during 16 deposits of 256 MiB at once, and during 16 fetches of them, against idle.
 
     cargo build --release -p artifact-cli
     python3 bench/http/memory.py          # 4 GiB of disk

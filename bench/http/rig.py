@@ -1,4 +1,4 @@
-"""What the measurements share: the server and nginx, each on a free port, stopped by their own process."""
+"""Code that the measurements share. Starts the server and nginx on free ports and stops them by process id."""
 
 import http.client
 import json
@@ -12,7 +12,7 @@ import time
 
 
 def machine(folder):
-    """What a figure is worth nothing without."""
+    """Describes the machine; a figure is worthless without it."""
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     found = subprocess.run(["stat", "-f", "-c", "%T", folder], check=True, capture_output=True, text=True)
     return (f"{os.cpu_count()} cores of {model}; Linux {platform.release()}; {found.stdout.strip()}; "
@@ -20,7 +20,7 @@ def machine(folder):
 
 
 def cpu_seconds(pid):
-    """Of a process and its children, in user and kernel mode (proc(5))."""
+    """Returns the CPU seconds of a process and its children, user and kernel (proc(5))."""
     def of(pid):
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -30,7 +30,7 @@ def cpu_seconds(pid):
 
 
 def free_port():
-    """A port below the ephemeral ones that nobody listens on now."""
+    """Returns a free port below the ephemeral range."""
     for port in range(20_100, 30_000, 7):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -43,7 +43,7 @@ def free_port():
 
 
 class Server:
-    """`artifact serve` in a folder of its own."""
+    """`artifact serve` with its own data folder."""
 
     experiment = "default"
     artifacts = f"/v0/experiments/{experiment}/artifacts"
@@ -57,7 +57,7 @@ class Server:
         self.folder.mkdir(parents=True)
         reader, writer = os.pipe()
         with open(self.folder / "log", "wb") as log:
-            # The shell puts the pipe where the server is told that it is.
+            # The shell moves the pipe to the descriptor that --ready-fd names.
             quoted = ["bash", "-c", f'exec 3>&{writer}; exec "$@"', "serve", *map(str, self.command)]
             self.process = subprocess.Popen(quoted, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=log)
         os.close(writer)
@@ -76,14 +76,14 @@ class Server:
         self.process.wait(60)
 
     def memory(self, field="VmHWM"):
-        """Bytes: VmHWM is the most that it ever had, VmRSS what it has now."""
+        """Returns bytes: VmHWM is the peak, VmRSS the current size."""
         for line in open(f"/proc/{self.pid}/status"):
             if line.startswith(field):
                 return int(line.split()[1]) * 1024
         raise SystemExit(f"no {field}")
 
     def forget_peak(self):
-        """The peak begins anew from what there is now (proc(5), clear_refs)."""
+        """Resets the peak to the current size (proc(5), clear_refs)."""
         pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def connect(self, timeout=60):
@@ -104,7 +104,7 @@ class Server:
 
 
 class Nginx:
-    """nginx with static files, as its documentation would have it for them."""
+    """nginx with static files, configured as its documentation recommends."""
 
     def __init__(self, folder, root, log):
         self.folder, self.root, self.log = pathlib.Path(folder), root, log

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a healthy client sees while 1,000 slow ones hold connections, in the three modes of slowhttptest.
+"""Measures what a healthy client sees while 1,000 slow ones hold connections, in the three modes of slowhttptest.
 
 A healthy client fetches 4 KiB over one connection, again and again, and its 99th percentile is taken
 before and during each attack:
@@ -26,13 +26,13 @@ import rig
 
 
 class Healthy:
-    """One client with one connection."""
+    """A client with one connection."""
 
     def __init__(self, server, uri):
         self.server, self.path = server, f"{server.artifacts}?uri={urllib.parse.quote(uri, safe='')}"
 
     def measure(self, seconds):
-        """How many fetches, the 50th and the 99th percentile and the worst in milliseconds, and failures."""
+        """Returns the number of fetches, the 50th and 99th percentile and the maximum in milliseconds, and the failures."""
         times, failed, connection = [], 0, None
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -74,11 +74,11 @@ def main():
                 large = server.deposit(b"y" * (64 << 20))
                 idle = server.memory("VmRSS")
                 before = healthy.measure(5)
-                # In one header each: slowhttptest takes what stands behind -f and -t as it is.
+                # slowhttptest passes the values of -f and -t on unchanged, so each can carry extra header lines.
                 url = f"http://{server.address}"
                 common = ["-c", str(options.connections), "-r", "500", "-l", str(options.seconds + 5), "-p", "5"]
                 large = f"{url}{server.artifacts}?uri={urllib.parse.quote(large, safe='')}"
-                # It has no way to set a field of its own but within the one of the accepted types (-m).
+                # slowhttptest can only add a header field inside the value of -m (the accepted types).
                 field = f"*/*\r\nAuthorization: Bearer admin:{server.token}\r\nX-Eden-Experiment-Id: default"
                 attack = {
                     "headers": ["-H", "-i", "5", "-t", "GET", "-u", f"{url}{server.artifacts}", *common],
@@ -102,7 +102,7 @@ def main():
 
 
 def open_sockets(pid):
-    """Of the process, those that it listens and logs on included."""
+    """Returns the number of open sockets of the process, including listening and log sockets."""
     found = 0
     for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
         try:

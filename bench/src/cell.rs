@@ -1,4 +1,4 @@
-//! One cell of the table: a work, a size and a number of callers, run against one subject.
+//! One cell of the table: a kind of work, a size and a number of callers, measured on one subject.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,9 +14,9 @@ use crate::host;
 use crate::stall::Stall;
 use crate::subject::Subject;
 
-/// The piece that streams are made of.
-pub const PIECE: usize = 256 * 1024;
-/// At most so many bytes are laid down for loads.
+/// The chunk size of streams, in bytes.
+pub const CHUNK: usize = 256 * 1024;
+/// The most bytes that are stored in preparation for loads.
 const LOAD_SET: usize = 256 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +25,10 @@ pub enum Work {
     Load,
     ColdLoad,
     Upload,
-    /// Upload with SHA-256 of the same pieces, on another thread as artifact-store does it.
+    /// Upload with SHA-256 of the same chunks on another thread, as artifact-store does it.
     UploadHashed,
     Download,
-    /// 4 KiB loads with nothing else going on.
+    /// 4 KiB loads while nothing else runs.
     Quiet,
     /// 4 KiB loads while a large upload and a large download run.
     Mixed,
@@ -41,14 +41,14 @@ pub struct Cell {
     pub callers: usize,
 }
 
-/// What one run of a cell showed.
+/// The result of one run of a cell.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Outcome {
-    /// Operations a second.
+    /// Operations per second.
     pub rate: f64,
     pub p50: Duration,
     pub p99: Duration,
-    /// Processor time of the whole process, an operation.
+    /// CPU time of the whole process per operation.
     pub cpu: Duration,
     /// How late a 2 ms timer of the same runtime fired: 99th percentile and worst.
     pub stall_p99: Duration,
@@ -60,7 +60,7 @@ pub fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted.get(at).copied().unwrap_or_default()
 }
 
-/// Incompressible bytes, the same each time.
+/// Returns incompressible bytes, the same in each call.
 fn noise(size: usize) -> Bytes {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(size + 8);
@@ -86,7 +86,7 @@ impl Cell {
                 async move { subject.store(ArtifactId::mint(), bytes).await }
             }),
             Work::Load | Work::ColdLoad | Work::Quiet => {
-                let ids = self.lay(subject, &runtime, &bytes)?;
+                let ids = self.prepare(subject, &runtime, &bytes)?;
                 let size = self.size;
                 if self.work == Work::ColdLoad {
                     return self.cold(subject, &runtime, ids);
@@ -94,24 +94,27 @@ impl Cell {
                 self.repeat(subject, &runtime, window, move |subject, turn| {
                     let (subject, id) = (subject.clone(), ids[turn % ids.len()]);
                     async move {
-                        ensure!(subject.load(id).await? == size, "a load has another size");
+                        ensure!(
+                            subject.load(id).await? == size,
+                            "a load returned the wrong size"
+                        );
                         Ok(())
                     }
                 })
             }
             Work::Upload | Work::UploadHashed => {
-                let pieces = self.pieces();
+                let chunks = self.chunks();
                 let hashed = self.work == Work::UploadHashed;
                 self.once(&runtime, || async {
                     let hash = hashed.then(|| {
-                        let pieces = pieces.clone();
+                        let chunks = chunks.clone();
                         tokio::task::spawn_blocking(move || {
                             let mut hasher = Sha256::new();
-                            pieces.iter().for_each(|piece| hasher.update(piece));
+                            chunks.iter().for_each(|chunk| hasher.update(chunk));
                             hasher.finalize()
                         })
                     });
-                    subject.upload(ArtifactId::mint(), &pieces).await?;
+                    subject.upload(ArtifactId::mint(), &chunks).await?;
                     if let Some(hash) = hash {
                         hash.await?;
                     }
@@ -120,18 +123,18 @@ impl Cell {
             }
             Work::Download => {
                 let id = ArtifactId::mint();
-                runtime.block_on(subject.upload(id, &self.pieces()))?;
+                runtime.block_on(subject.upload(id, &self.chunks()))?;
                 runtime.block_on(subject.download(id))?;
                 self.once(&runtime, || async {
                     ensure!(
                         subject.download(id).await? == self.size as u64,
-                        "a short download"
+                        "a download was too short"
                     );
                     Ok(())
                 })
             }
             Work::Mixed => {
-                let ids = self.lay(subject, &runtime, &bytes)?;
+                let ids = self.prepare(subject, &runtime, &bytes)?;
                 let large = Self {
                     size: 256 << 20,
                     ..*self
@@ -140,10 +143,10 @@ impl Cell {
                 let background = runtime.spawn({
                     let (subject, stop) = (subject.clone(), Arc::clone(&stop));
                     async move {
-                        let pieces = large.pieces();
+                        let chunks = large.chunks();
                         while !stop.load(Ordering::Relaxed) {
                             let id = ArtifactId::mint();
-                            subject.upload(id, &pieces).await?;
+                            subject.upload(id, &chunks).await?;
                             subject.download(id).await?;
                         }
                         anyhow::Ok(())
@@ -163,18 +166,18 @@ impl Cell {
         }
     }
 
-    /// The stream, as pieces that share one buffer: it is the subject's memory that counts.
-    fn pieces(&self) -> Vec<Bytes> {
-        let piece = noise(PIECE);
-        let mut pieces = vec![piece.clone(); self.size / PIECE];
-        if !self.size.is_multiple_of(PIECE) {
-            pieces.push(piece.slice(..self.size % PIECE));
+    /// Returns the stream as chunks that share one buffer, so that only the subject's memory counts.
+    fn chunks(&self) -> Vec<Bytes> {
+        let chunk = noise(CHUNK);
+        let mut chunks = vec![chunk.clone(); self.size / CHUNK];
+        if !self.size.is_multiple_of(CHUNK) {
+            chunks.push(chunk.slice(..self.size % CHUNK));
         }
-        pieces
+        chunks
     }
 
-    /// Stores the blobs that loads go over.
-    fn lay(
+    /// Stores the blobs for the loads.
+    fn prepare(
         &self,
         subject: &Subject,
         runtime: &Runtime,
@@ -192,7 +195,7 @@ impl Cell {
         Ok(ids.into())
     }
 
-    /// Each blob once, with all caches dropped before.
+    /// Drops all caches, then loads each blob once.
     fn cold(
         &self,
         subject: &Subject,
@@ -213,7 +216,7 @@ impl Cell {
         })
     }
 
-    /// Until the window is over.
+    /// Repeats the operation until the window is over.
     fn repeat<F, R>(
         &self,
         subject: &Subject,
@@ -239,8 +242,8 @@ impl Cell {
         })
     }
 
-    /// Callers that each repeat an operation until it says that there is no more: tasks of one
-    /// runtime, and plain threads for the raw calls.
+    /// Runs the callers: tasks of one runtime, or plain threads for the raw calls. Each repeats the operation until it
+    /// returns `false`.
     fn drive<F, R>(&self, subject: &Subject, runtime: &Runtime, operation: F) -> Result<Outcome>
     where
         F: Fn(&Subject) -> R + Send + Sync + 'static,
@@ -268,7 +271,7 @@ impl Cell {
             let threads: Vec<_> = (0..self.callers)
                 .map(|_| {
                     let caller = caller(subject.clone());
-                    // Nothing in it waits for a runtime, so the simplest executor runs it through.
+                    // The raw calls never wait for a runtime, so polling once completes the future.
                     std::thread::spawn(move || futures_util::FutureExt::now_or_never(caller))
                 })
                 .collect();
@@ -298,7 +301,7 @@ impl Cell {
         })
     }
 
-    /// One large transfer; the rate is transfers a second.
+    /// Measures one large transfer; the rate is in transfers per second.
     fn once<F, R>(&self, runtime: &Runtime, transfer: F) -> Result<Outcome>
     where
         F: FnOnce() -> R,

@@ -1,4 +1,4 @@
-//! The machine: what it is, its clocks of work done, its caches, and a folder to work in.
+//! The machine: its description, CPU time, caches, and a folder to work in.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Kernel, cores and the file system of the folder, in a line.
+/// Describes the kernel, the CPU and the folder's file system in one line.
 pub fn describe(dir: &Path) -> Result<String> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let cores = std::thread::available_parallelism()?;
@@ -18,7 +18,7 @@ pub fn describe(dir: &Path) -> Result<String> {
         .unwrap_or("unknown");
     let dir = dir
         .canonicalize()
-        .with_context(|| format!("{} is not there", dir.display()))?;
+        .with_context(|| format!("{} does not exist", dir.display()))?;
     let mounts = fs::read_to_string("/proc/self/mounts")?;
     let mount = mounts
         .lines()
@@ -35,7 +35,7 @@ pub fn describe(dir: &Path) -> Result<String> {
     ))
 }
 
-/// Processor time of this process so far.
+/// Returns the CPU time that this process has used.
 pub fn cpu_time() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(
@@ -44,7 +44,7 @@ pub fn cpu_time() -> Duration {
     )
 }
 
-/// The most memory that this process ever held, in MiB (`VmHWM` of proc_pid_status(5)).
+/// Returns the peak memory of this process, in MiB (`VmHWM` of proc_pid_status(5)).
 pub fn peak_memory_mib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -52,18 +52,19 @@ pub fn peak_memory_mib() -> u64 {
     kib.unwrap_or(0) / 1024
 }
 
-/// Empties the page, dentry and inode caches, which takes root.
+/// Drops the page, dentry and inode caches. Needs root.
 pub fn drop_caches() -> Result<()> {
     rustix::fs::sync();
-    fs::write("/proc/sys/vm/drop_caches", "3").context("cold loads need root, to drop the caches")
+    fs::write("/proc/sys/vm/drop_caches", "3")
+        .context("cannot drop the caches: run cold loads as root")
 }
 
-/// Removes what a subject left.
+/// Removes a subject's folder.
 pub fn remove(root: &Path) -> Result<()> {
     fs::remove_dir_all(root).with_context(|| format!("cannot remove {}", root.display()))
 }
 
-/// A folder that is removed at the end.
+/// A folder that is removed on drop.
 pub struct Scratch(PathBuf, AtomicU64);
 
 impl Scratch {

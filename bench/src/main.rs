@@ -1,5 +1,5 @@
-//! Measurements of `artifact-backend-fs` against its peers and against the same system calls made by
-//! plain threads, side by side in one run. What is reported are ratios; see README.md for the method.
+//! Measures `artifact-backend-fs` beside its peers and beside the same system calls on plain threads, in one run. Reports
+//! ratios; README.md describes the method.
 
 mod cell;
 mod host;
@@ -15,13 +15,13 @@ use clap::{Parser, ValueEnum};
 use crate::cell::{Cell, Work};
 use crate::subject::{Kind, Subject};
 
-/// Measures stores and loads of one folder, ours and its peers' by turns.
+/// Measures stores and loads in one folder; the subjects take turns.
 #[derive(Debug, Parser)]
 struct Options {
-    /// The folder to work in; a new one is made inside it, and removed at the end.
+    /// Folder to work in. A new subfolder is created and removed at the end.
     #[arg(long, default_value = ".")]
     dir: PathBuf,
-    /// What to measure; all of it by default.
+    /// Kinds of work to measure [default: all].
     #[arg(long, value_enum, value_delimiter = ',')]
     work: Vec<WorkName>,
     /// Sizes of a blob, in bytes.
@@ -31,27 +31,26 @@ struct Options {
         default_value = "0,4096,65536,262144,1048576,16777216"
     )]
     sizes: Vec<usize>,
-    /// Callers at once.
+    /// Numbers of concurrent callers.
     #[arg(long, value_delimiter = ',', default_value = "1,16,64")]
     callers: Vec<usize>,
-    /// Subjects; all by default.
+    /// Subjects to measure [default: all].
     #[arg(long, value_enum, value_delimiter = ',')]
     subjects: Vec<Kind>,
-    /// Seconds a subject is measured in a round.
+    /// Seconds per subject and round.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// Rounds; the subjects take turns in each, and the median round of each is reported.
+    /// Number of rounds. The median round of each subject is reported.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Bytes of a streamed blob.
+    /// Size of a streamed blob, in bytes.
     #[arg(long, default_value_t = 1 << 30)]
     stream_bytes: u64,
-    /// Whether the raw calls sync the file a second time after the link: as ours does on this file
-    /// system, which `auto` finds out as ours does.
+    /// Whether the raw calls sync the file a second time after the link, as ours does on ext4 without a journal.
     #[arg(long, value_enum, default_value_t = SecondSync::Yes)]
     second_sync: SecondSync,
-    /// Blobs that lie in the folder before loads and stores are measured, for growth. They are laid
-    /// down without a sync each, and synced once; a subject keeps its folder for the whole run then.
+    /// Number of blobs in the folder before the measurement starts. They are created without a sync each and synced
+    /// once. If not zero, a subject keeps its folder for the whole run.
     #[arg(long, default_value_t = 0)]
     blobs: u64,
 }
@@ -84,7 +83,7 @@ fn main() -> anyhow::Result<()> {
     let window = Duration::from_secs_f64(options.seconds);
     println!("{}", host::describe(&options.dir)?);
     println!(
-        "\n{} rounds of {:.1} s a subject, by turns; the median round is shown.\n",
+        "\n{} rounds of {:.1} s per subject, in turns; the median round is shown.\n",
         options.rounds, options.seconds
     );
 
@@ -93,7 +92,7 @@ fn main() -> anyhow::Result<()> {
     let mut cells = Vec::new();
     for &size in &options.sizes {
         for &callers in &options.callers {
-            // 64 callers of 16 MiB would measure the machine's memory.
+            // 64 callers with 16 MiB each would measure the machine's memory.
             if (size as u64) * (callers as u64) > 512 << 20 {
                 continue;
             }
@@ -153,7 +152,7 @@ fn main() -> anyhow::Result<()> {
         });
     }
 
-    // A million blobs take minutes to lay down and to remove, so each subject keeps its folder then.
+    // A million blobs take minutes to create and to remove, so each subject keeps its folder.
     let grown = |kind: Kind| -> anyhow::Result<PathBuf> {
         let root = folder.fresh()?;
         drop(Subject::open(kind, &root, raw_second_sync)?);
@@ -168,7 +167,7 @@ fn main() -> anyhow::Result<()> {
     for cell in cells {
         let mut rounds = vec![Vec::new(); kinds.len()];
         for round in 0..options.rounds {
-            // The order turns with the round, so that no subject always follows the same other.
+            // The order rotates with each round, so that no subject always follows the same other one.
             for at in 0..kinds.len() {
                 let at = (at + round) % kinds.len();
                 let root = match kept.get(at) {
@@ -176,7 +175,7 @@ fn main() -> anyhow::Result<()> {
                     None => folder.fresh()?,
                 };
                 let subject = Subject::open(kinds[at], &root, raw_second_sync)?;
-                if !subject.does(cell.work) {
+                if !subject.supports(cell.work) {
                     continue;
                 }
                 let outcome = cell.run(&subject, window)?;

@@ -1,4 +1,4 @@
-//! The table, in Markdown, with ratios of ours against each other subject.
+//! Formats the results as a Markdown table, with the ratio of ours to each other subject.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::cell::{Cell, Outcome, Work};
 use crate::subject::Kind;
 
 pub fn head(work: Work) -> String {
-    let what = match work {
+    let title = match work {
         Work::Store => "durable store",
         Work::Load => "load, hot cache",
         Work::ColdLoad => "load, caches dropped",
@@ -18,7 +18,7 @@ pub fn head(work: Work) -> String {
         Work::Mixed => "4 KiB loads while 256 MiB uploads and downloads run",
     };
     format!(
-        "\n### {what}\n\n| size | callers | subject | ops/s | MiB/s | p50 | p99 | CPU/op | timer p99 | timer \
+        "\n### {title}\n\n| size | callers | subject | ops/s | MiB/s | p50 | p99 | CPU/op | timer p99 | timer \
          max | ours : it |\n|---|---|---|---|---|---|---|---|---|---|---|"
     )
 }
@@ -41,7 +41,7 @@ fn size(bytes: usize) -> String {
     }
 }
 
-/// The round with the median rate.
+/// Returns the round with the median rate.
 fn median(mut rounds: Vec<Outcome>) -> Option<Outcome> {
     rounds.sort_by(|a, b| a.rate.total_cmp(&b.rate));
     rounds.get(rounds.len() / 2).copied()

@@ -1,5 +1,5 @@
-//! How late a 2 ms timer fires on the runtime that is measured: what other tasks of an embedder's
-//! server would feel.
+//! Measures how late a 2 ms timer fires on the measured runtime, which is the delay that other tasks of a server would
+//! see.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,7 @@ impl Stall {
         Self { stop, task }
     }
 
-    /// The 99th percentile and the worst.
+    /// Stops the timer and returns the 99th percentile and the maximum delay.
     pub async fn stop(self) -> (Duration, Duration) {
         self.stop.store(true, Ordering::Relaxed);
         let mut late = self.task.await.expect("the timer does not panic");

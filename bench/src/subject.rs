@@ -1,4 +1,4 @@
-//! The subjects: ours, its peers, and the bare system calls.
+//! The subjects: ours, its peers, and the raw system calls.
 
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -16,21 +16,21 @@ use opendal::Operator;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::cell::{PIECE, Work};
+use crate::cell::{CHUNK, Work};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// artifact-backend-fs
     Ours,
-    /// The same system calls on plain threads: the limit for this durability
+    /// The same system calls on plain threads: the upper bound for this durability
     Raw,
     /// object_store's LocalFileSystem with its fsync option
     ObjectStore,
-    /// The same without it: what it gives by default (a foot-note: less is promised)
+    /// object_store's LocalFileSystem without fsync, its default (it promises less)
     ObjectStoreNosync,
     /// opendal's fs service with an atomic write directory (no directory sync)
     Opendal,
-    /// tokio::fs as one would write it at first: write to a temporary, sync_all, rename
+    /// The obvious code on tokio::fs: write to a temporary file, sync_all, rename
     TokioFs,
     /// cacache (no sync at all)
     Cacache,
@@ -44,7 +44,7 @@ impl Kind {
 }
 
 impl Kind {
-    /// Fills an opened folder with small blobs as this subject would have named them.
+    /// Fills an opened folder with small blobs under the names that this subject uses.
     pub fn grow(self, root: &Path, blobs: u64) -> Result<()> {
         use std::io::Write;
         use std::os::unix::fs::OpenOptionsExt;
@@ -55,7 +55,9 @@ impl Kind {
             Self::Ours => root.join("store/blobs"),
             Self::Opendal => root.join("data"),
             Self::Raw | Self::ObjectStore | Self::ObjectStoreNosync | Self::TokioFs => root.into(),
-            Self::Cacache => anyhow::bail!("cacache names its files in a way of its own"),
+            Self::Cacache => {
+                anyhow::bail!("cacache uses its own naming scheme, so its folder cannot be filled")
+            }
         };
         for _ in 0..blobs {
             let path = folder.join(ArtifactId::mint().to_string());
@@ -72,7 +74,7 @@ impl Kind {
     }
 }
 
-/// One subject over one empty folder.
+/// A subject with an empty folder.
 #[derive(Clone)]
 pub enum Subject {
     Ours(Arc<FsBackend>),
@@ -117,8 +119,8 @@ impl Subject {
         }
     }
 
-    /// Whether this subject can do this work at all, as its own interface offers it.
-    pub fn does(&self, work: Work) -> bool {
+    /// Returns whether the subject's API offers this kind of work.
+    pub fn supports(&self, work: Work) -> bool {
         match self {
             Self::Raw(_) => !matches!(work, Work::Mixed | Work::Quiet),
             Self::Ours(_) => true,
@@ -169,43 +171,43 @@ impl Subject {
         })
     }
 
-    pub async fn upload(&self, id: ArtifactId, pieces: &[Bytes]) -> Result<()> {
+    pub async fn upload(&self, id: ArtifactId, chunks: &[Bytes]) -> Result<()> {
         match self {
             Self::Ours(backend) => {
                 let mut upload = backend.upload(id).await?;
-                upload.expect_size(pieces.iter().map(|piece| piece.len() as u64).sum());
-                for piece in pieces {
-                    upload.write(piece.clone()).await?;
+                upload.expect_size(chunks.iter().map(|chunk| chunk.len() as u64).sum());
+                for chunk in chunks {
+                    upload.write(chunk.clone()).await?;
                 }
                 upload.commit().await?;
             }
-            Self::Raw(raw) => raw.upload(id, pieces)?,
+            Self::Raw(raw) => raw.upload(id, chunks)?,
             Self::ObjectStore(store) => {
                 let mut upload = WriteMultipart::new(store.put_multipart(&key(id)).await?);
-                for piece in pieces {
+                for chunk in chunks {
                     upload.wait_for_capacity(8).await?;
-                    upload.put(piece.clone());
+                    upload.put(chunk.clone());
                 }
                 upload.finish().await?;
             }
             Self::Opendal(operator) => {
                 let mut writer = operator.writer(&id.to_string()).await?;
-                for piece in pieces {
-                    writer.write(piece.clone()).await?;
+                for chunk in chunks {
+                    writer.write(chunk.clone()).await?;
                 }
                 writer.close().await?;
             }
             Self::TokioFs(root) => {
                 let temporary = root.join(format!("{id}.tmp"));
                 let mut file = tokio::fs::File::create_new(&temporary).await?;
-                for piece in pieces {
-                    file.write_all(piece).await?;
+                for chunk in chunks {
+                    file.write_all(chunk).await?;
                 }
                 file.sync_all().await?;
                 tokio::fs::rename(&temporary, root.join(id.to_string())).await?;
                 tokio::fs::File::open(&**root).await?.sync_all().await?;
             }
-            Self::Cacache(_) => unreachable!("does() says no"),
+            Self::Cacache(_) => unreachable!("supports() returns false for this subject"),
         }
         Ok(())
     }
@@ -215,27 +217,27 @@ impl Subject {
         match self {
             Self::Ours(backend) => {
                 let mut download = backend.download(id, ByteRange::Full).await?;
-                while let Some(piece) = download.next().await {
-                    total += piece?.len() as u64;
+                while let Some(chunk) = download.next().await {
+                    total += chunk?.len() as u64;
                 }
             }
             Self::Raw(raw) => total = raw.download(id)?,
             Self::ObjectStore(store) => {
                 let mut stream = store.get(&key(id)).await?.into_stream();
-                while let Some(piece) = stream.try_next().await? {
-                    total += piece.len() as u64;
+                while let Some(chunk) = stream.try_next().await? {
+                    total += chunk.len() as u64;
                 }
             }
             Self::Opendal(operator) => {
                 let reader = operator.reader(&id.to_string()).await?;
                 let mut stream = reader.into_bytes_stream(..).await?;
-                while let Some(piece) = stream.try_next().await? {
-                    total += piece.len() as u64;
+                while let Some(chunk) = stream.try_next().await? {
+                    total += chunk.len() as u64;
                 }
             }
             Self::TokioFs(root) => {
                 let mut file = tokio::fs::File::open(root.join(id.to_string())).await?;
-                let mut buffer = vec![0; PIECE];
+                let mut buffer = vec![0; CHUNK];
                 loop {
                     let n = file.read(&mut buffer).await?;
                     if n == 0 {
@@ -244,13 +246,13 @@ impl Subject {
                     total += n as u64;
                 }
             }
-            Self::Cacache(_) => unreachable!("does() says no"),
+            Self::Cacache(_) => unreachable!("supports() returns false for this subject"),
         }
         Ok(total)
     }
 }
 
-/// The system calls alone: O_TMPFILE, write, fsync, linkat, (fsync,) fsync of the folder.
+/// The raw system calls: O_TMPFILE, write, fsync, linkat, (fsync,) fsync of the folder.
 pub struct Raw {
     folder: std::fs::File,
     second_sync: bool,
@@ -294,11 +296,11 @@ impl Raw {
         self.publish(&file, id)
     }
 
-    fn upload(&self, id: ArtifactId, pieces: &[Bytes]) -> Result<()> {
+    fn upload(&self, id: ArtifactId, chunks: &[Bytes]) -> Result<()> {
         use std::io::Write;
         let mut file = self.temporary()?;
-        for piece in pieces {
-            file.write_all(piece)?;
+        for chunk in chunks {
+            file.write_all(chunk)?;
         }
         self.publish(&file, id)
     }
@@ -314,14 +316,14 @@ impl Raw {
         let size = usize::try_from(rustix::fs::fstat(&file)?.st_size)?;
         let mut bytes = Vec::with_capacity(size);
         file.by_ref().take(size as u64).read_to_end(&mut bytes)?;
-        ensure!(bytes.len() == size, "a blob is short");
+        ensure!(bytes.len() == size, "a load returned too few bytes");
         Ok(bytes.len())
     }
 
     fn download(&self, id: ArtifactId) -> Result<u64> {
         use std::io::Read;
         let mut file = self.open_blob(id)?;
-        let mut buffer = vec![0; PIECE];
+        let mut buffer = vec![0; CHUNK];
         let mut total = 0;
         loop {
             let n = file.read(&mut buffer)?;

@@ -2,4 +2,5 @@
 
 pub mod artifact_uri;
 pub mod backend_ops;
+pub mod multipart;
 pub mod opaque_id;

@@ -118,9 +118,9 @@ fn debug_tells_every_field() {
         .with_source("below");
     assert_eq!(
         format!("{error:?}"),
-        "Error { kind: TooLarge, operation: Write, \
-         id: Some(ArtifactId(abababababababababababababababab)), detail: \"the cap is 5\", \
-         blob_size: None, source: Some(\"below\") }"
+        "Error { kind: TooLarge, operation: Write, context: BlobContext { \
+         id: Some(ArtifactId(abababababababababababababababab)), blob_size: None }, \
+         detail: \"the cap is 5\", source: Some(\"below\") }"
     );
 }
 

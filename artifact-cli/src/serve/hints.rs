@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::listen::Address;
+use artifact_server::Address;
+
 use super::plan::Plan;
 use crate::output::shell_word;
 use crate::settings::Key;

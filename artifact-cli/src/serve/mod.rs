@@ -1,36 +1,29 @@
 //! `artifact serve`: our own first embedder of store and router.
 
-mod accept;
 mod bucket;
-mod connection;
-mod connections;
+mod certificate;
 mod data_dir;
 mod database;
-mod descriptors;
 mod hints;
+mod hooks;
 mod json_log;
-mod linger;
-mod listen;
 mod logging;
 mod plan;
 mod ready;
-#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
-mod tls;
 mod token;
-mod unix_socket;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator};
+use artifact_server::{ServeOutcome, Server, ServerHandle, raise_open_file_limit};
+use tokio::task::JoinSet;
 
-use self::accept::Ended;
-use self::connection::Front;
-use self::listen::Address;
+use self::certificate::CertificateFiles;
+use self::hooks::ProblemHooks;
 use self::logging::LogFormat;
 use self::plan::Plan;
-use self::tls::Tls;
 use crate::output;
 use crate::settings::Loaded;
 use crate::signals::{Hangup, Signals};
@@ -44,14 +37,11 @@ const CLEANUP: Duration = Duration::from_secs(20);
 /// Serves until a signal. Everything that can be refused is refused before anything is made.
 pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
     let plan = Plan::new(loaded)?;
-    let files = plan.tls.clone();
-    let tls = files
-        .map(|(certificate, key)| Tls::open(certificate, key))
-        .transpose()?;
-    let listener = listen::bind(&plan)?;
+    let tls = plan.tls.as_ref().map(CertificateFiles::open).transpose()?;
+    let listener = plan.bind()?;
     let address = listener.address(tls.is_some())?;
     logging::init(&plan, no_color);
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
     // Without TLS a hang-up of the terminal ends the server, as it does every program.
     let mut hangup = Hangup::new(tls.is_some())?;
     let opened = data_dir::open(&plan).await?;
@@ -89,12 +79,7 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
         }
     });
 
-    if let Address::Tcp {
-        address,
-        tls: false,
-    } = address
-        && !address.ip().is_loopback()
-    {
+    if tls.is_none() && !address.is_loopback() {
         tracing::warn!(
             "other machines can connect, and nothing is encrypted on the way: put a proxy that \
              speaks TLS in front, or give --tls-cert and \
@@ -108,13 +93,21 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
     ready::announce(&plan, &address);
 
     let mut limits = plan.limits;
-    limits.connections = descriptors::connections_that_fit(limits.connections);
-    let front = Front {
-        router,
-        config,
-        limits,
-    };
-    let ended = accept::serve(listener, tls, front, &mut signals, &mut hangup).await;
+    limits.max_connections = raise_open_file_limit(limits.max_connections);
+    let mut server = Server::new(router, limits).with_hooks(ProblemHooks::new(config));
+    let mut background = JoinSet::new();
+    if let (Some(tls), Some(files)) = (tls, plan.tls.clone()) {
+        server = server.with_tls(tls.clone());
+        background.spawn(async move {
+            loop {
+                hangup.next().await;
+                files.reload(&tls);
+            }
+        });
+    }
+    background.spawn(stop_at_signals(signals, server.handle()));
+    let outcome = server.serve(listener).await;
+    drop(background);
     sweep.abort();
     // What cut uploads left in a bucket is removed, which only works while there is a runtime.
     if tokio::time::timeout(CLEANUP, opened.backend.close())
@@ -125,11 +118,21 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
     }
     // The database is closed, and the lock given back, once nothing uses them any more.
     drop(opened);
-    match ended {
-        Ended::Drained => Ok(()),
-        Ended::Cut(requests) => Err(anyhow!(
-            "{requests} connections were cut with requests in flight; --drain-timeout gives them \
+    match outcome {
+        ServeOutcome::Drained => Ok(()),
+        ServeOutcome::Aborted { connections } => Err(anyhow!(
+            "{connections} connections were cut with requests in flight; --drain-timeout gives them \
              longer"
         )),
     }
+}
+
+/// Drains the server at the first signal, and aborts it at the second.
+async fn stop_at_signals(mut signals: Signals, server: ServerHandle) {
+    let signal = signals.next().await;
+    tracing::info!(signal = signal.name(), "shutting down");
+    server.drain();
+    let signal = signals.next().await;
+    tracing::warn!(signal = signal.name(), "shutting down at once");
+    server.abort();
 }

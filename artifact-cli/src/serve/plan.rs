@@ -5,14 +5,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use artifact_server::{Listener, ServerConfig};
 use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
-use rustix::fs::Mode;
 use tracing_subscriber::EnvFilter;
 
 use super::bucket::Bucket;
-use super::connection::Limits;
+use super::certificate::CertificateFiles;
 use super::database;
-use super::listen::UNIX;
 use super::logging::LogFormat;
 use super::ready;
 use super::token::Token;
@@ -20,6 +19,9 @@ use crate::failure::{setup, setup_from};
 use crate::files;
 use crate::output::{self, shell_word};
 use crate::settings::{Key, Loaded};
+
+/// What `--listen` begins with where a path follows.
+const UNIX: &str = "unix:";
 
 /// A server that can be started, as far as is known.
 #[derive(Debug)]
@@ -38,11 +40,11 @@ pub(crate) struct Plan {
     pub(crate) verified_cache: u64,
     pub(crate) max_uploads: usize,
     pub(crate) max_uploads_per_principal: usize,
-    pub(crate) limits: Limits,
+    pub(crate) limits: ServerConfig,
     /// The mode of a Unix socket.
-    pub(crate) socket_mode: Mode,
+    pub(crate) socket_mode: u32,
     /// The files of the certificate and of its key.
-    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) tls: Option<CertificateFiles>,
     pub(crate) public_url: Option<String>,
     pub(crate) ready_fd: Option<File>,
     pub(crate) log: String,
@@ -102,6 +104,15 @@ impl Plan {
         plan.check_can_be_made(plan.backend.path(), &plan.backend_called)?;
         plan.check_can_be_made(plan.database.path(), &plan.database_called)?;
         Ok(plan)
+    }
+
+    /// Binds the socket.
+    pub(crate) fn bind(&self) -> Result<Listener> {
+        let bound = match self.listen.strip_prefix(UNIX) {
+            Some(path) => Listener::bind_unix(Path::new(path), self.socket_mode),
+            None => Listener::bind_tcp(&self.listen),
+        };
+        bound.map_err(|error| setup_from(error, &*self.listen_called))
     }
 
     /// Whoever can read the folder of the blobs must not get at rows and secrets by it, and nothing
@@ -170,30 +181,30 @@ impl Plan {
     }
 }
 
-fn limits(loaded: &Loaded) -> Result<Limits> {
+fn limits(loaded: &Loaded) -> Result<ServerConfig> {
     let header_bytes = loaded.count(Key::MaxHeaderBytes)?;
     if !(1024..=1 << 20).contains(&header_bytes) {
         let name = loaded.called(Key::MaxHeaderBytes);
         return Err(setup(format!("{name} must be from 1KiB to 1MiB")));
     }
-    Ok(Limits {
-        header: loaded.seconds(Key::HeaderTimeout)?,
-        idle: loaded.seconds(Key::IdleTimeout)?,
-        window: loaded.seconds(Key::ThroughputWindow)?,
-        rate: loaded.number(Key::MinThroughput)?.unwrap_or_default(),
-        drain: loaded.seconds(Key::DrainTimeout)?,
-        connections: loaded.count(Key::MaxConnections)?,
-        header_bytes,
+    Ok(ServerConfig {
+        header_timeout: loaded.seconds(Key::HeaderTimeout)?,
+        idle_timeout: loaded.seconds(Key::IdleTimeout)?,
+        throughput_window: loaded.seconds(Key::ThroughputWindow)?,
+        min_throughput: loaded.number(Key::MinThroughput)?.unwrap_or_default(),
+        drain_timeout: loaded.seconds(Key::DrainTimeout)?,
+        max_connections: loaded.count(Key::MaxConnections)?,
+        max_header_bytes: header_bytes,
     })
 }
 
 /// Who may connect to a Unix socket.
-fn socket_mode(loaded: &Loaded) -> Result<Mode> {
+fn socket_mode(loaded: &Loaded) -> Result<u32> {
     let text = loaded.text(Key::SocketMode);
     let mode = u32::from_str_radix(text, 8)
         .ok()
         .filter(|mode| *mode <= 0o777);
-    mode.map(Mode::from_raw_mode).ok_or_else(|| {
+    mode.ok_or_else(|| {
         let (name, text) = (loaded.called(Key::SocketMode), text.escape_debug());
         setup(format!(
             "{name} must be a mode in octal, such as 0660, not '{text}'"
@@ -202,7 +213,7 @@ fn socket_mode(loaded: &Loaded) -> Result<Mode> {
 }
 
 /// Both files, or neither.
-fn tls(loaded: &Loaded) -> Result<Option<(PathBuf, PathBuf)>> {
+fn tls(loaded: &Loaded) -> Result<Option<CertificateFiles>> {
     let path = |key| loaded.value(key).map(|_| loaded.path(key));
     let (certificate, key) = (path(Key::TlsCert), path(Key::TlsPrivate));
     if certificate.is_some() && loaded.text(Key::Listen).starts_with(UNIX) {
@@ -211,7 +222,7 @@ fn tls(loaded: &Loaded) -> Result<Option<(PathBuf, PathBuf)>> {
         ));
     }
     match (certificate, key) {
-        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (Some(certificate), Some(key)) => Ok(Some(CertificateFiles { certificate, key })),
         (None, None) => Ok(None),
         (Some(_), None) => Err(setup("there is --tls-cert and no --tls-key; give both")),
         (None, Some(_)) => Err(setup("there is --tls-key and no --tls-cert; give both")),

@@ -42,10 +42,6 @@ async fn digests_on_the_part_cover_the_file() {
             format!("repr-digest: {}, {}", sha512(&bytes), sha256(&bytes)),
             "Content-Digest: md5=:AA==:, sha=:AA==:".to_owned(),
             format!("Content-Digest: {other}, {}", sha256(&bytes)),
-            format!(
-                "Content-Digest: md5=:AA==:\r\nContent-Digest: {}",
-                sha256(&bytes)
-            ),
         ];
         for line in &right {
             let reply = on_part(&site, line, &bytes).await;
@@ -99,6 +95,18 @@ async fn digests_on_the_request_cover_the_whole_body() {
             assert!(reply.text().contains("the body is not"), "{}", reply.text());
             site.assert_empty("a wrong digest").await;
         }
+    }
+}
+
+#[tokio::test]
+async fn duplicate_digest_fields_on_the_part_are_refused() {
+    let site = Site::new().await;
+    for name in ["Content-Digest", "Repr-Digest"] {
+        let lines = format!("{name}: md5=:AA==:\r\n{name}: {}", sha256(b"bytes"));
+        let reply = on_part(&site, &lines, b"bytes").await;
+        reply.assert_problem(400, "bad-request", &lines);
+        assert!(reply.text().contains("twice"), "{}", reply.text());
+        site.assert_empty(&lines).await;
     }
 }
 

@@ -1,5 +1,5 @@
-//! What exactness costs on an object store: our backend against the bare `object_store` client of the
-//! same server, by turns in one run. What is reported are ratios; see cloud.md for the method.
+//! Measures what exactness costs on an object store: our backend beside the bare `object_store` client of the same server, in
+//! turns in one run. Reports ratios; docs/measurements/bucket.md has the results.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use object_store::path::Path;
 use object_store::{MultipartUpload as _, ObjectStore as _, ObjectStoreExt as _, PutMode};
 
 const BUCKET: &str = "bench";
-/// As ours has it by default, for both.
+/// Our default, used for both.
 const PART: usize = 8 << 20;
 const PARALLEL: usize = 4;
 
-/// Measures stores, uploads and loads on one node of SeaweedFS, ours and the bare client's by turns.
+/// Measures stores, uploads and loads on one node of SeaweedFS; ours and the bare client take turns.
 #[derive(Debug, Parser)]
 struct Options {
-    /// Seconds a subject is measured in a round.
+    /// Seconds per subject and round.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// Rounds; the subjects take turns in each, and the median round of each is reported.
+    /// Number of rounds. The median round of each subject is reported.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
 }
@@ -69,7 +69,7 @@ enum Subject {
 #[tokio::main]
 async fn main() -> Result<()> {
     let Options { seconds, rounds } = Options::parse();
-    ensure!(rounds > 0, "at least one round");
+    ensure!(rounds > 0, "--rounds must be at least 1");
     let window = Duration::from_secs_f64(seconds);
     let server = SeaweedFs::start().await?;
     server.endpoint().create_bucket(BUCKET).await?;
@@ -81,13 +81,15 @@ async fn main() -> Result<()> {
         Subject::Ours(ObjectStoreBackend::s3(builder(), "ours", config)?),
         Subject::Bare(Arc::new(builder().build()?)),
     ];
-    println!("{rounds} rounds of {seconds:.1} s a subject, by turns; the median round is shown.\n");
+    println!(
+        "{rounds} rounds of {seconds:.1} s per subject, in turns; the median round is shown.\n"
+    );
     println!("| work | size | callers | ours, ops/s | bare, ops/s | ours, MiB/s | ours : bare |");
     println!("|---|---|---|---|---|---|---|");
     for cell in CELLS {
         let mut rates = [Vec::new(), Vec::new()];
         for round in 0..rounds {
-            // Who comes first changes from round to round.
+            // The order alternates with each round.
             for turn in 0..2 {
                 let which = (round + turn) % 2;
                 let rate = cell.run(&subjects[which], window).await?;
@@ -113,7 +115,7 @@ impl Cell {
         }
     }
 
-    /// Operations a second. A window that has begun an operation waits for its end.
+    /// Returns the operations per second. An operation that starts inside the window is counted when it ends.
     async fn run(self, subject: &Subject, window: Duration) -> Result<f64> {
         let bytes = Bytes::from(vec![0x5a; self.bytes]);
         let there = ArtifactId::mint();
@@ -132,7 +134,7 @@ impl Cell {
                         Work::Upload => subject.upload(fresh, bytes.clone()).await?,
                         Work::Load => {
                             let loaded = subject.load(there).await?;
-                            ensure!(loaded.len() == bytes.len(), "a short load");
+                            ensure!(loaded.len() == bytes.len(), "a load returned too few bytes");
                         }
                     }
                     done += 1;
@@ -193,7 +195,12 @@ impl Subject {
         }
     }
 
-    async fn upload_ours(&self, backend: &ObjectStoreBackend, id: ArtifactId, bytes: Bytes) -> Result<()> {
+    async fn upload_ours(
+        &self,
+        backend: &ObjectStoreBackend,
+        id: ArtifactId,
+        bytes: Bytes,
+    ) -> Result<()> {
         let mut upload = backend.upload(id).await?;
         upload.expect_size(bytes.len() as u64);
         for at in (0..bytes.len()).step_by(256 << 10) {
@@ -208,7 +215,7 @@ impl Subject {
             Self::Ours(backend) => Ok(backend.load(id).await?),
             Self::Bare(store) => {
                 let found = store.get(&key(id)).await?;
-                found.bytes().await.context("a body")
+                found.bytes().await.context("cannot read the body")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The store behind handlers of actix-web: it serves on a free port, tries itself, and ends.
+//! Embeds the store in an actix-web server. The program serves on a free port, tests itself and exits.
 //!
 //!     cargo run --manifest-path examples/Cargo.toml -p embed-actix-web
 
@@ -15,7 +15,7 @@ use embed_common::{DELIVERY, Failure, KEY_HEADER, Keys, round_trip};
 use futures_util::StreamExt;
 use std::sync::Arc;
 
-/// What every handler works with. It is made once: all of actix's threads share it.
+/// The state of every handler. All actix threads share one instance.
 #[derive(Debug)]
 struct Shop {
     store: ArtifactStore,
@@ -24,7 +24,7 @@ struct Shop {
     uris: UriPrefix,
 }
 
-/// An answer that is not a success. What caused it goes to the program's log, not to the client.
+/// An error response. The cause goes to the program's log, not to the client.
 #[derive(Debug)]
 struct Refused(u16);
 
@@ -54,8 +54,8 @@ impl Shop {
     }
 }
 
-/// Each piece goes to the store as it comes. If the client goes away, `write` fails, or actix drops
-/// this future, nothing remains.
+/// Deposits a file and passes each chunk on to the store as it arrives. Nothing remains stored if the client disconnects,
+/// `write` fails, or actix drops this future.
 async fn deposit(
     shop: web::Data<Shop>,
     request: HttpRequest,
@@ -74,7 +74,7 @@ async fn deposit(
     Ok(HttpResponse::Created().body(shop.uris.uri(row.id).to_string()))
 }
 
-/// There is no way to the bytes but through `authorize`. They are read as the client takes them.
+/// Fetches a file. Only `authorize` gives access to the bytes. They are read as fast as the client reads.
 async fn fetch(
     shop: web::Data<Shop>,
     request: HttpRequest,
@@ -93,7 +93,7 @@ async fn fetch(
         answer.insert_header(field);
     }
     answer.content_type(row.content_type.as_str());
-    // A read that fails on the way ends the connection, so no client takes a part for the whole.
+    // A failed read aborts the connection, so that no client mistakes a part for the whole file.
     Ok(answer.body(SizedStream::new(row.size, bytes)))
 }
 

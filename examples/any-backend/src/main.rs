@@ -1,12 +1,12 @@
-//! A program whose backend is one feature flag and one URL; nothing else in it changes.
+//! A program that selects its backend by one feature flag and one URL. The rest of the code stays the same.
 //!
 //!     cargo run --manifest-path examples/Cargo.toml -p embed-any-backend --features mem -- \
 //!         mem: mem:
 //!     cargo run --manifest-path examples/Cargo.toml -p embed-any-backend --features fs,sqlite -- \
 //!         ./blobs ./rows.sqlite
 //!
-//! It deposits a file, reads it back, and prints its id. Given an id as a third argument it reads what
-//! a former run deposited instead.
+//! It deposits a file, reads it back and prints its id. With an id as the third argument it reads the artifact of an earlier
+//! run instead.
 
 use std::env;
 use std::error::Error;

@@ -1,19 +1,19 @@
-//! The programs' own identities, which the store never sees: it is told a [`Principal`].
+//! The programs' own users. The store never sees them, only a [`Principal`].
 
 use std::collections::HashMap;
 
 use artifact_store::{ExperimentId, Principal};
 use sha2::{Digest, Sha256};
 
-/// The header that carries a key.
+/// The header that carries a user's key.
 pub const KEY_HEADER: &str = "x-api-key";
 
-/// Whose key is whose. Found by the key's SHA-256: how long that takes tells nothing of a key.
+/// Maps keys to principals. Looks a key up by its SHA-256, so that the timing reveals nothing about the key.
 #[derive(Debug)]
 pub struct Keys(HashMap<[u8; 32], Principal>);
 
 impl Keys {
-    /// Alice and Bob, who deposit and read what is theirs, and somebody who may read all.
+    /// Returns the keys of Alice and Bob, who read only their own deposits, and of an auditor, who may read all.
     ///
     /// # Panics
     ///
@@ -35,7 +35,7 @@ impl Keys {
         Self(digested.into_iter().collect())
     }
 
-    /// Whose key it is.
+    /// Returns the principal of a key.
     pub fn principal(&self, key: Option<&[u8]>) -> Option<&Principal> {
         let digest: [u8; 32] = Sha256::digest(key?).into();
         self.0.get(&digest)

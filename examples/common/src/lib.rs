@@ -1,8 +1,7 @@
-//! What the example programs share. Their point, the handlers, is in the programs themselves.
+//! Code that the example programs share. The handlers, which the examples are about, are in the programs.
 //!
-//! The programs have an API of their own, on purpose not that of `artifact-http`: `POST /files` with
-//! the bytes as its body answers 201 and a URI; `GET /files?uri=...` answers the bytes. Who asks is
-//! told by a key in the header `X-Api-Key`.
+//! The programs deliberately have their own API, not that of `artifact-http`. `POST /files` takes the bytes as its body and
+//! returns 201 with a URI. `GET /files?uri=...` returns the bytes. A key in the header `X-Api-Key` identifies the user.
 
 mod keys;
 mod store;

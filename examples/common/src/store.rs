@@ -1,9 +1,9 @@
-//! The store of the programs, and what its errors mean over HTTP.
+//! The programs' store, and the HTTP statuses of its errors.
 
 use artifact_store::{ArtifactStore, Backend, Database, ErrorKind, Experiment, Result, StoreConfig};
 
-/// What a browser must be told with a file of somebody else's: to save it, not to guess what it is,
-/// and to run nothing of it.
+/// The header fields that protect a browser from foreign files: it saves the file, does not guess its type, and runs no
+/// script in it.
 pub const DELIVERY: [(&str, &str); 4] = [
     ("content-disposition", "attachment"),
     ("x-content-type-options", "nosniff"),
@@ -11,7 +11,7 @@ pub const DELIVERY: [(&str, &str); 4] = [
     ("cache-control", "private, no-store"),
 ];
 
-/// A store in memory with one experiment, which takes files of up to 16 MiB.
+/// Returns a store in memory with one experiment, for files of up to 16 MiB.
 pub async fn open(home: &Experiment) -> Result<ArtifactStore> {
     let backend = Backend::from_url("mem:").await?.backend();
     let catalog = Database::from_url("mem:").await?.catalog;
@@ -20,8 +20,7 @@ pub async fn open(home: &Experiment) -> Result<ArtifactStore> {
     Ok(ArtifactStore::new(backend, catalog, config))
 }
 
-/// The status that tells a client what it can do about an error. What else the error says is for
-/// the log.
+/// Returns the status that tells a client what it can do about an error. The rest of the error is for the log.
 pub fn status(kind: ErrorKind) -> u16 {
     match kind {
         ErrorKind::NotFound => 404,

@@ -1,4 +1,4 @@
-//! A client that tries a program as its users would.
+//! A client that tests a program as its users would use it.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -9,19 +9,19 @@ use reqwest::{Body, Client, Response};
 
 use crate::keys::KEY_HEADER;
 
-/// What any of the programs can end with.
+/// The error type of the programs.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// Of a file in pieces: more than is collected in memory, so that it streams all the way.
+/// The size of the test file, in bytes: more than the store buffers in memory, so that it streams.
 const PIECE: usize = 100_000;
 const PIECES: usize = 50;
 
-/// Alice deposits a file in pieces and reads it back; Bob may not, the auditor may, a stranger is
-/// nobody. A file over the cap is refused.
+/// Tests a program: Alice deposits a file in chunks and reads it back; Bob is refused, the auditor may read it, and a client
+/// without a key is refused. A file over the size limit is refused.
 ///
 /// # Errors
 ///
-/// What was not as it should be.
+/// Returns an error that says which check failed.
 pub async fn round_trip(address: SocketAddr) -> Result<(), Failure> {
     let files = format!("http://{address}/files");
     let client = Client::builder().no_proxy().build()?;

@@ -1,4 +1,4 @@
-//! The store behind a service of plain hyper: it serves on a free port, tries itself, and ends.
+//! Embeds the store in a plain hyper service. The program serves on a free port, tests itself and exits.
 //!
 //!     cargo run --manifest-path examples/Cargo.toml -p embed-hyper
 
@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 
 type Body = UnsyncBoxBody<Bytes, artifact_backend::Error>;
 
-/// What every request is served with.
+/// The state that every request uses.
 #[derive(Debug)]
 struct Shop {
     store: ArtifactStore,
@@ -34,8 +34,7 @@ struct Shop {
     uris: UriPrefix,
 }
 
-/// The status of an answer that is not a success. What caused it goes to the program's log, not to
-/// the client.
+/// The status of an error response. The cause goes to the program's log, not to the client.
 struct Refused(u16);
 
 impl From<artifact_store::Error> for Refused {
@@ -69,8 +68,8 @@ impl Shop {
         self.keys.principal(key).ok_or(Refused(401))
     }
 
-    /// Each piece goes to the store as it comes. If the client goes away, `write` fails, or hyper
-    /// drops this future, nothing remains.
+    /// Deposits a file and passes each chunk on to the store as it arrives. Nothing remains stored if the client
+    /// disconnects, `write` fails, or hyper drops this future.
     async fn deposit(&self, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
         let principal = self.who(request.headers())?;
         let declared = request.headers().get(CONTENT_TYPE);
@@ -88,7 +87,7 @@ impl Shop {
         Ok(text(StatusCode::CREATED, self.uris.uri(row.id).to_string()))
     }
 
-    /// There is no way to the bytes but through `authorize`. They are read as the client takes them.
+    /// Fetches a file. Only `authorize` gives access to the bytes. They are read as fast as the client reads.
     async fn fetch(&self, request: &Request<Incoming>) -> Result<Response<Body>, Refused> {
         let principal = self.who(request.headers())?;
         let query = request.uri().query().unwrap_or("");
@@ -99,7 +98,7 @@ impl Shop {
         let grant = authorize(principal, Arc::clone(&row))?;
         let bytes = self.store.read(&grant, ByteRange::Full).await?;
 
-        // A read that fails on the way ends the connection, so no client takes a part for the whole.
+        // A failed read aborts the connection, so that no client mistakes a part for the whole file.
         let mut answer = Response::new(StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync());
         let fields = answer.headers_mut();
         for (name, value) in DELIVERY {
@@ -119,7 +118,7 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     answer
 }
 
-/// Undoes percent-encoding, once.
+/// Decodes percent-encoding once.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());

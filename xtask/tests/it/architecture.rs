@@ -1,24 +1,9 @@
 //! ARCHITECTURE.md is true: its table of crates is the workspace, and its arrows are the manifests.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test that reads the repository's own files"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask is in the root")
-        .to_owned()
-}
-
-fn read(path: impl AsRef<Path>) -> String {
-    let path = root().join(path);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+use crate::read;
 
 /// What stands between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {

@@ -1,3 +1,24 @@
 //! Tests of the repository as a whole.
 
 mod architecture;
+mod phrases;
+
+use std::path::{Path, PathBuf};
+
+/// Returns the repository's root folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the root")
+        .to_owned()
+}
+
+/// Reads a file below the root.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests read the repository's own files"
+)]
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

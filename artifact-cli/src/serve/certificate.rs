@@ -1,0 +1,66 @@
+//! Reads the TLS certificate and its key from files, again on SIGHUP.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow};
+use artifact_server::Tls;
+
+use crate::failure::{setup, setup_from};
+use crate::files;
+
+/// The files of a certificate chain and its private key.
+#[derive(Debug, Clone)]
+pub(crate) struct CertificateFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl CertificateFiles {
+    /// Reads both files at the start.
+    pub(crate) fn open(&self) -> Result<Tls> {
+        if !cfg!(feature = "tls") {
+            return Err(setup(
+                "this build has no TLS; leave --tls-cert and --tls-key out, or build it with \
+                 --features tls",
+            ));
+        }
+        let tls = self
+            .read()
+            .and_then(|(chain, key)| Ok(Tls::from_pem(chain.as_bytes(), key.as_bytes())?));
+        tls.map_err(|error| {
+            setup_from(
+                error,
+                format!(
+                    "cannot use TLS; check --tls-cert ({}) and --tls-key ({})",
+                    self.certificate.display(),
+                    self.key.display()
+                ),
+            )
+        })
+    }
+
+    /// Reads both files again. If that fails, the former certificate stays in use.
+    pub(crate) fn reload(&self, tls: &Tls) {
+        let replaced = self
+            .read()
+            .and_then(|(chain, key)| Ok(tls.replace(chain.as_bytes(), key.as_bytes())?));
+        match replaced {
+            Ok(()) => tracing::info!("reloaded the TLS certificate"),
+            Err(error) => tracing::error!(
+                error = &*error as &dyn std::error::Error,
+                "cannot reload the TLS certificate; the former one stays in use"
+            ),
+        }
+    }
+
+    /// Returns the certificate chain and the key, both in PEM. Only the owner may be able to read the
+    /// key's file.
+    fn read(&self) -> Result<(String, String)> {
+        let shown = self.certificate.display();
+        let chain =
+            files::read_small(&self.certificate).with_context(|| format!("cannot read {shown}"))?;
+        let key = files::read_secret(&self.key)?
+            .ok_or_else(|| anyhow!("there is no file {}", self.key.display()))?;
+        Ok((chain, key))
+    }
+}

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod boundary;
+mod delimiter;
+mod error;
+mod head;
+mod parameters;
+mod parser;
+
+pub use boundary::Boundary;
+pub use error::Error;
+pub use head::PartHead;
+pub use parser::{Event, MAX_FIELDS, MAX_OVERHEAD, Parser};
