@@ -1,5 +1,5 @@
-//! The endpoints inside a program of one's own, with its own authenticator: it serves on a free port,
-//! deposits a file through it, fetches it back, and ends.
+//! The endpoints inside another app with its own authenticator. Serves on a free port, deposits a file,
+//! fetches it back, and exits.
 //!
 //!     cargo run -p artifact-http --example embed_axum
 
@@ -22,20 +22,20 @@ use tokio::net::{TcpListener, TcpStream};
 const WORKER: &str = "wkr_00000000000000000000000001";
 const SECRET: &str = "an-example-secret-of-the-worker";
 
-/// The program's own identities: one worker.
+/// The identities of the program: one worker.
 #[derive(Debug)]
 struct OneWorker;
 
 #[async_trait]
 impl Authenticate for OneWorker {
     async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
-        // The same work for a stranger as for a wrong secret, and no early end of the comparison.
+        // The same work for an unknown principal as for a wrong secret, in constant time.
         let given = Sha256::digest(credential.secret().expose());
-        let right = given.ct_eq(&Sha256::digest(SECRET));
+        let is_valid = given.ct_eq(&Sha256::digest(SECRET));
         let id = WORKER.parse();
         let home = "demo".parse();
         match (id, home) {
-            (Ok(id), Ok(home)) if bool::from(right) && credential.principal() == WORKER => {
+            (Ok(id), Ok(home)) if bool::from(is_valid) && credential.principal() == WORKER => {
                 Ok(Principal::worker(id, home))
             }
             _ => Err(AuthenticateError::Rejected),
@@ -67,22 +67,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
         form.len()
     );
     let path = "/files/v0/experiments/demo/artifacts";
-    let answer = ask(address, "POST", path, &deposit).await?;
+    let answer = send(address, "POST", path, &deposit).await?;
     let answer: serde_json::Value = serde_json::from_str(&answer)?;
-    let uri = answer["artifacts_uri"].as_str().ok_or("no URI came")?;
+    let uri = answer["artifacts_uri"]
+        .as_str()
+        .ok_or("the response has no URI")?;
 
-    // The URI is opaque: it goes back as it came, percent-encoded.
+    // The URI is opaque: send it back unchanged, percent-encoded.
     let uri = percent_encoding::utf8_percent_encode(uri, percent_encoding::NON_ALPHANUMERIC);
-    let file = ask(address, "GET", &format!("{path}?uri={uri}"), "\r\n").await?;
+    let file = send(address, "GET", &format!("{path}?uri={uri}"), "\r\n").await?;
     if file == "hello, artifact" {
         Ok(())
     } else {
-        Err(format!("something else came back: {file}").into())
+        Err(format!("the fetched file differs: {file}").into())
     }
 }
 
-/// One request, and the content of its answer.
-async fn ask(
+/// Sends a request and returns the content of the response.
+async fn send(
     address: std::net::SocketAddr,
     method: &str,
     path: &str,
@@ -96,7 +98,9 @@ async fn ask(
     socket.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or("the response is incomplete")?;
     if head.starts_with("HTTP/1.1 2") {
         Ok(body.to_owned())
     } else {

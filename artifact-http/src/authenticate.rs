@@ -1,4 +1,4 @@
-//! Who is asking: the seam between the endpoints and whatever keeps credentials.
+//! The interface between the endpoints and the store of credentials.
 
 use std::fmt::Debug;
 
@@ -8,35 +8,35 @@ use async_trait::async_trait;
 
 use crate::credential::Credential;
 
-/// Decides whose credential it is.
+/// Verifies credentials.
 ///
-/// An embedder with identities of its own implements this. It must do the same work for an unknown
-/// principal as for a wrong secret, compare in constant time, and resolve membership of the group
-/// `admins` into [`Principal::with_admin_class`].
+/// Embedders with their own identities implement this. An implementation must do the same work for an
+/// unknown principal as for a wrong secret, compare secrets in constant time, and apply
+/// [`Principal::with_admin_class`] to members of the group `admins`.
 #[async_trait]
 pub trait Authenticate: Debug + Send + Sync + 'static {
-    /// The principal of this credential.
+    /// Returns the principal of a credential.
     ///
     /// # Errors
     ///
-    /// [`Rejected`](AuthenticateError::Rejected) where it is unknown or wrong, which of the two is
-    /// not told; [`Unavailable`](AuthenticateError::Unavailable) or
-    /// [`Busy`](AuthenticateError::Busy) where that cannot be known now.
+    /// [`Rejected`](AuthenticateError::Rejected) if the principal is unknown or the secret wrong;
+    /// callers cannot tell which. [`Unavailable`](AuthenticateError::Unavailable) or
+    /// [`Busy`](AuthenticateError::Busy) if the credential cannot be checked now.
     async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthenticateError>;
 }
 
-/// Why a credential was not accepted.
+/// The reason why a credential was not accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthenticateError {
-    /// Unknown, or wrong. The client is answered 401.
+    /// The principal is unknown or the secret wrong. The client gets 401.
     #[error("the credential is not valid")]
     Rejected,
-    /// As many credentials are being checked as may be at once. The client is answered 503; nothing
-    /// is wrong with the server.
-    #[error("as many credentials are being checked as may be at once")]
+    /// Too many credentials are being checked at once. The client gets 503; the server has no fault.
+    #[error("too many credentials are being checked at once")]
     Busy,
-    /// It cannot be checked now. The client is answered 503, and the source is logged.
+    /// The check failed, for example because a database is down. The client gets 503, and the source
+    /// is logged.
     #[error("the credential cannot be checked now")]
     Unavailable(#[source] BoxError),
 }

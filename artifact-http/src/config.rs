@@ -1,4 +1,4 @@
-//! What a deployment may choose about its endpoints.
+//! Settings of the endpoints.
 
 use artifact_backend::UriPrefix;
 
@@ -6,52 +6,53 @@ use artifact_backend::UriPrefix;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct HttpConfig {
-    /// What stands before the id in the URIs that are handed out and taken back.
+    /// The prefix of artifact URIs, before the id.
     pub uri_prefix: UriPrefix,
-    /// What stands before the path in the `instance` of a problem, such as `https://files.example`.
-    /// Without it that is `http://` and the request's own `Host`.
+    /// The scheme and authority of the `instance` of problems, such as `https://files.example`. By
+    /// default they come from `https` and the request's `Host`.
     pub public_url: Option<String>,
-    /// Whether clients come by `https://`, for where there is no `public_url`.
+    /// Whether clients use `https://`. Has no effect if `public_url` is set.
     pub https: bool,
-    /// How many deposits may be under way at once; one more is answered 503.
+    /// The greatest number of concurrent deposits. Beyond it the answer is 503. Unlimited by default.
     pub max_uploads: Option<usize>,
-    /// How many deposits one principal may have under way at once; one more is answered 429.
+    /// The greatest number of concurrent deposits of one principal. Beyond it the answer is 429.
+    /// Unlimited by default.
     pub max_uploads_per_principal: Option<usize>,
 }
 
 impl HttpConfig {
-    /// The same, with another prefix of URIs.
-    #[must_use = "this gives the settings back, it does not change them in place"]
+    /// Sets the prefix of artifact URIs.
+    #[must_use = "returns the changed settings"]
     pub fn with_uri_prefix(mut self, prefix: UriPrefix) -> Self {
         self.uri_prefix = prefix;
         self
     }
 
-    /// The same, known to its clients under this scheme and authority. A `/` at its end is dropped.
-    #[must_use = "this gives the settings back, it does not change them in place"]
+    /// Sets the scheme and authority that clients use. A trailing `/` is removed.
+    #[must_use = "returns the changed settings"]
     pub fn with_public_url(mut self, url: &str) -> Self {
         self.public_url = Some(url.trim_end_matches('/').to_owned());
         self
     }
 
-    /// The same, reached over TLS.
-    #[must_use = "this gives the settings back, it does not change them in place"]
+    /// Declares that clients use `https://`.
+    #[must_use = "returns the changed settings"]
     pub fn with_https(mut self) -> Self {
         self.https = true;
         self
     }
 
-    /// The same, with at most so many deposits under way.
-    #[must_use = "this gives the settings back, it does not change them in place"]
-    pub fn with_max_uploads(mut self, most: usize) -> Self {
-        self.max_uploads = Some(most);
+    /// Sets the greatest number of concurrent deposits.
+    #[must_use = "returns the changed settings"]
+    pub fn with_max_uploads(mut self, max: usize) -> Self {
+        self.max_uploads = Some(max);
         self
     }
 
-    /// The same, with at most so many deposits of one principal under way.
-    #[must_use = "this gives the settings back, it does not change them in place"]
-    pub fn with_max_uploads_per_principal(mut self, most: usize) -> Self {
-        self.max_uploads_per_principal = Some(most);
+    /// Sets the greatest number of concurrent deposits of one principal.
+    #[must_use = "returns the changed settings"]
+    pub fn with_max_uploads_per_principal(mut self, max: usize) -> Self {
+        self.max_uploads_per_principal = Some(max);
         self
     }
 }

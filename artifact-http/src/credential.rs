@@ -1,4 +1,4 @@
-//! What a client says of itself: `Authorization: Bearer <principal>:<secret>`.
+//! The credential of a request: `Authorization: Bearer <principal>:<secret>`.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 
 use crate::problem::{Problem, ProblemType};
 
-/// A secret that never shows itself: not in `Debug`, not in a log.
+/// A secret that `Debug` does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -16,7 +16,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The secret. Compare it in constant time, and keep it out of every message.
+    /// Returns the secret. Compare it in constant time, and never put it into a message.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -28,7 +28,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Who a client claims to be, and the secret that is to prove it. Nothing of it is checked yet.
+/// An unverified claim: a principal, and the secret to prove it.
 #[derive(Debug, Clone)]
 pub struct Credential {
     principal: String,
@@ -36,29 +36,29 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// The claimed principal: `admin`, or a worker's id.
+    /// Returns the claimed principal: `admin`, or a worker's id.
     pub fn principal(&self) -> &str {
         &self.principal
     }
 
-    /// The secret.
+    /// Returns the claimed secret.
     pub fn secret(&self) -> &Secret {
         &self.secret
     }
 
-    /// Reads the one header `Authorization`. Its colon is outside RFC 6750's grammar of tokens, so
-    /// it is taken apart by hand: a scheme without regard to case, spaces, then the principal up to
-    /// the first colon and the secret behind it.
+    /// Parses the `Authorization` header, which must occur once: a case-insensitive scheme, spaces,
+    /// the principal up to the first colon, and the secret. RFC 6750 does not allow the colon, so no
+    /// parser of bearer tokens can be used.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or_else(Problem::unauthorized)?;
         if values.next().is_some() {
             return Err(Problem::new(
                 ProblemType::BadRequest,
-                "there is more than one header Authorization",
+                "the request has more than one Authorization header",
             ));
         }
-        // Not UTF-8, or with control characters: no credential of ours.
+        // A value with other bytes than visible ASCII is no valid credential.
         let text = value.to_str().map_err(|_| Problem::unauthorized())?;
         Self::parse(text).ok_or_else(Problem::unauthorized)
     }
@@ -84,7 +84,7 @@ mod tests {
     use super::Credential;
 
     #[test]
-    fn the_first_colon_divides() {
+    fn the_first_colon_separates_principal_and_secret() {
         let credential = Credential::parse("Bearer admin:a:b").unwrap();
         assert_eq!(
             (credential.principal(), credential.secret().expose()),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_has_no_case() {
+    fn the_scheme_is_case_insensitive() {
         for text in ["bearer admin:x", "BEARER admin:x", "bEaReR   admin:x "] {
             let credential = Credential::parse(text).unwrap();
             assert_eq!(
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_no_credential() {
+    fn malformed_credentials_are_refused() {
         let texts = [
             "",
             "Bearer",
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_does_not_show_the_secret() {
+    fn debug_output_hides_the_secret() {
         let credential = Credential::parse("Bearer admin:canary-9f31").unwrap();
         assert!(!format!("{credential:?}").contains("canary"));
     }

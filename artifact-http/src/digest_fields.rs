@@ -1,8 +1,8 @@
-//! `Content-Digest` and `Repr-Digest` (RFC 9530) of what a client sends: read, and checked against
-//! the bytes as they come.
+//! `Content-Digest` and `Repr-Digest` (RFC 9530) of a deposit: parsed, and checked while the bytes
+//! stream.
 //!
-//! A deposit has neither a content coding nor a range, so its content is its representation, and
-//! the two fields speak of the same bytes.
+//! A deposit has neither a content coding nor a range, so its content is its representation and both
+//! fields mean the same bytes.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -15,7 +15,7 @@ pub(crate) const FIELDS: [HeaderName; 2] = [
     HeaderName::from_static("repr-digest"),
 ];
 
-/// RFC 9651, section 4.2.7: padding may be missing, and bits behind the last byte may be set.
+/// RFC 9651, section 4.2.7: padding may be missing, and bits after the last byte may be set.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -23,12 +23,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A field that is no dictionary of byte sequences.
+/// The error for a field that is no dictionary of byte sequences.
 #[derive(Debug, thiserror::Error)]
 #[error("Content-Digest or Repr-Digest is malformed")]
 pub(crate) struct Malformed;
 
-/// What was claimed of bytes that are still coming, and their digests so far.
+/// The digests that a client declared, and those of the bytes so far.
 #[derive(Debug)]
 pub(crate) struct DigestCheck {
     sha256: Option<(Sha256, Vec<Vec<u8>>)>,
@@ -36,8 +36,8 @@ pub(crate) struct DigestCheck {
 }
 
 impl DigestCheck {
-    /// What these fields claim; `None` where they name no algorithm that is known here. Others are
-    /// passed over, as section 2 wants it.
+    /// Parses the fields. Returns `None` if they name no supported algorithm; others are ignored, as
+    /// section 2 demands.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Malformed> {
         let mut check = Self {
             sha256: None,
@@ -71,9 +71,9 @@ impl DigestCheck {
         }
     }
 
-    /// Whether everything that was claimed is true.
+    /// Whether all declared digests match.
     pub(crate) fn holds(self) -> bool {
-        fits(self.sha256) && fits(self.sha512)
+        matches(self.sha256) && matches(self.sha512)
     }
 }
 
@@ -82,15 +82,15 @@ fn push<D: Digest>(claims: &mut Option<(D, Vec<Vec<u8>>)>, digest: Vec<u8>) {
     claims.push(digest);
 }
 
-fn fits<D: Digest>(claims: Option<(D, Vec<Vec<u8>>)>) -> bool {
+fn matches<D: Digest>(claims: Option<(D, Vec<Vec<u8>>)>) -> bool {
     claims.is_none_or(|(hasher, claims)| {
         let found = hasher.finalize();
         claims.iter().all(|claim| claim[..] == found[..])
     })
 }
 
-/// A dictionary (RFC 9651, section 4.2.2) of which each member is a byte sequence. Where a key
-/// stands twice the last one counts.
+/// Parses a dictionary (RFC 9651, section 4.2.2) of byte sequences. The last value of a duplicate key
+/// wins.
 fn dictionary(text: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut members: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     let mut rest = trim_start(text, b" ");
@@ -125,7 +125,7 @@ fn byte_sequence(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     Some((value, rest.strip_prefix(b":")?))
 }
 
-/// What stands behind the parameters of a member. None has a meaning here.
+/// Skips the parameters of a member, which have no meaning here.
 fn parameters(mut text: &[u8]) -> Option<&[u8]> {
     while let Some(rest) = text.strip_prefix(b";") {
         let (_, rest) = key(trim_start(rest, b" "))?;
@@ -137,7 +137,7 @@ fn parameters(mut text: &[u8]) -> Option<&[u8]> {
     Some(text)
 }
 
-/// What stands behind a bare item: a string, a byte sequence, or one of those without delimiters.
+/// Skips a bare item: a string, a byte sequence, or an item without delimiters.
 fn bare_item(text: &[u8]) -> Option<&[u8]> {
     match text.first()? {
         b':' => byte_sequence(text).map(|(_, rest)| rest),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dictionary_of_byte_sequences_is_read() {
+    fn dictionaries_of_byte_sequences_are_parsed() {
         for (text, found) in [
             (String::new(), vec![]),
             (format!("sha-256={SHA256}"), vec!["sha-256"]),
@@ -203,11 +203,11 @@ mod tests {
             assert_eq!(keys(&text).unwrap(), found, "{text}");
         }
         let members = dictionary(b"sha-256=:AA==:, sha-256=:AQ==:").unwrap();
-        assert_eq!(members[0].1, [1], "the last one counts");
+        assert_eq!(members[0].1, [1], "the last value wins");
     }
 
     #[test]
-    fn everything_else_is_malformed() {
+    fn other_texts_are_malformed() {
         for text in [
             "sha-256",
             "sha-256=",

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// RFC 8187, section 3.2.1: what stands for itself in an extended value.
+/// The characters that an extended value does not escape (RFC 8187, section 3.2.1).
 const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -18,13 +18,14 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// The field (RFC 6266). A name that is not plain ASCII stands in `filename*` (RFC 8187), beside a
-/// `filename` in which each other character is `_`, for old clients. A name is never a path here.
+/// Returns the value of `Content-Disposition` (RFC 6266). A name that is not plain ASCII is sent as
+/// `filename*` (RFC 8187), together with a `filename` for old clients in which every other character
+/// is `_`. Recorded names contain no path.
 pub(crate) fn attachment(file_name: Option<&str>) -> HeaderValue {
     let Some(name) = file_name else {
         return HeaderValue::from_static("attachment");
     };
-    // `%` is left out because some clients decode it in the plain form too.
+    // `%` is not plain, because some clients decode it in `filename` too.
     let is_plain = |c: char| (c.is_ascii_graphic() || c == ' ') && !"\"\\%/".contains(c);
     let plain: String = name
         .chars()
@@ -44,7 +45,7 @@ mod tests {
     use super::attachment;
 
     #[test]
-    fn names_are_quoted_or_extended() {
+    fn plain_names_are_quoted_and_others_extended() {
         let of = |name| attachment(Some(name)).to_str().unwrap().to_owned();
         assert_eq!(attachment(None), "attachment");
         assert_eq!(of("a b.txt"), "attachment; filename=\"a b.txt\"");

@@ -66,7 +66,10 @@ endpoints! {
 
 /// 405 with the methods of the path, or 404 if this router has no endpoint there.
 fn method_not_allowed(request: &AuthenticatedRequest<'_>) -> Problem {
-    let allowed = allowed_methods(request.parts.uri.path(), request.service.identities.is_some());
+    let allowed = allowed_methods(
+        request.parts.uri.path(),
+        request.service.identities.is_some(),
+    );
     if allowed.is_empty() {
         return Problem::no_such_path();
     }

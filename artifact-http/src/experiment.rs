@@ -44,7 +44,10 @@ impl ReadExperiment {
             tag: "experiment",
             summary: "Read the experiment",
             clauses: &["X-1", "J-4"],
-            answers: &[Answer::json::<ExperimentBody<'static>>(200, "The experiment.")],
+            answers: &[Answer::json::<ExperimentBody<'static>>(
+                200,
+                "The experiment.",
+            )],
             ..Docs::EMPTY
         },
     };

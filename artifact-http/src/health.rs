@@ -25,5 +25,10 @@ fn body_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub(crate) fn respond() -> Response {
-    response::with_body(StatusCode::OK, TEXT, "no-store", Bytes::from_static(BODY.as_bytes()))
+    response::with_body(
+        StatusCode::OK,
+        TEXT,
+        "no-store",
+        Bytes::from_static(BODY.as_bytes()),
+    )
 }

@@ -1,4 +1,4 @@
-//! The absolute URL of a request, for the `instance` of a problem.
+//! The absolute URL of a request, for the member `instance` of a problem.
 
 use axum::extract::OriginalUri;
 use http::Request;
@@ -6,10 +6,11 @@ use http::header::HOST;
 
 use crate::config::HttpConfig;
 
-/// The URL under which the client asked. Without a configured one its authority is what the client
-/// says, cut down to what an authority can hold; `X-Forwarded-*` from a stranger counts for nothing.
+/// Returns the URL that the client requested. Without a configured `public_url`, the authority is the
+/// one that the client sent, if it has only valid characters. `X-Forwarded-*` is ignored, because any
+/// client can send it.
 pub(crate) fn of<B>(request: &Request<B>, config: &HttpConfig) -> String {
-    // Where the router is nested in another, its own part of the path was cut off.
+    // An outer router removes its part of the path from the request's URI.
     let uri = request
         .extensions()
         .get::<OriginalUri>()
@@ -18,11 +19,11 @@ pub(crate) fn of<B>(request: &Request<B>, config: &HttpConfig) -> String {
     if let Some(public_url) = &config.public_url {
         return format!("{public_url}{path}");
     }
-    let named = uri.authority().map(http::uri::Authority::as_str);
-    let named = named.or_else(|| request.headers().get(HOST)?.to_str().ok());
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-    let authority =
-        named.filter(|name| !name.is_empty() && name.len() <= 255 && name.bytes().all(plain));
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    let authority = authority.or_else(|| request.headers().get(HOST)?.to_str().ok());
+    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    let authority = authority
+        .filter(|text| !text.is_empty() && text.len() <= 255 && text.bytes().all(is_valid));
     let scheme = if config.https { "https" } else { "http" };
     format!("{scheme}://{}{path}", authority.unwrap_or("localhost"))
 }

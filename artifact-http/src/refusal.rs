@@ -1,4 +1,4 @@
-//! What the server around the router answers by itself, in the router's own words.
+//! Responses that the server sends for requests that never reach the router.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -9,26 +9,26 @@ use crate::config::HttpConfig;
 use crate::instance;
 use crate::problem::{Problem, ProblemType};
 
-/// What a server refuses before a router sees it: a time-out, a limit, a request that is none.
+/// A reason to refuse a request before it reaches the router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// 400: what came is no request.
+    /// 400: the bytes are no HTTP request.
     Malformed,
-    /// 408: the request did not come in time.
+    /// 408: the request did not arrive in time.
     Slow,
     /// 414: the path and query are too long.
     UriTooLong,
-    /// 431: the header is too long, or has too many fields.
+    /// 431: the header is too long or has too many fields.
     HeaderTooLarge,
-    /// 500: something panicked.
+    /// 500: a service panicked.
     Internal,
-    /// 503, with `Retry-After`: there are too many connections.
+    /// 503 with `Retry-After`: too many connections are open.
     Busy,
 }
 
 impl Refusal {
-    /// The refusal of this status, where there is one.
+    /// Returns the refusal with this status, if there is one.
     pub fn of_status(status: u16) -> Option<Self> {
         Some(match status {
             400 => Self::Malformed,
@@ -39,20 +39,22 @@ impl Refusal {
         })
     }
 
-    /// The answer to this request. It asks to have the connection closed, since what follows on it
-    /// cannot be told from what was refused; over HTTP/2 that field has to be taken away.
+    /// Returns the response to a request. It has `Connection: close`, because bytes that follow may
+    /// belong to the refused request. Remove that field over HTTP/2.
     pub fn answer<B>(self, request: &Request<B>, config: &HttpConfig) -> Response {
         self.respond(&instance::of(request, config))
     }
 
-    /// The answer where there is no request to speak of: `instance` is the server's own address.
+    /// Returns the response if no request could be parsed. Its `instance` is the server's own URL.
     pub fn answer_without_request(self, config: &HttpConfig) -> Response {
         self.respond(&instance::of(&Request::new(()), config))
     }
 
     fn respond(self, instance: &str) -> Response {
         let problem = match self {
-            Self::Malformed => Problem::new(ProblemType::BadRequest, "this is no request of HTTP"),
+            Self::Malformed => {
+                Problem::new(ProblemType::BadRequest, "the request is not valid HTTP")
+            }
             Self::Slow => Problem::slow(),
             Self::UriTooLong => {
                 Problem::plain(StatusCode::URI_TOO_LONG, "the path and query are too long")
@@ -64,7 +66,7 @@ impl Refusal {
             Self::Internal => Problem::internal("a service panicked"),
             Self::Busy => Problem::plain(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "there are too many connections; try again",
+                "the server has too many connections; try again",
             )
             .with_header(RETRY_AFTER, HeaderValue::from_static("1")),
         };

@@ -112,8 +112,11 @@ mod tests {
             worker("wkr_00000000000000000000000001"),
             worker("wkr_00000000000000000000000002"),
         );
-        let acquire =
-            |principal| limiter.acquire(principal).map_err(|problem| problem.status());
+        let acquire = |principal| {
+            limiter
+                .acquire(principal)
+                .map_err(|problem| problem.status())
+        };
         let first = acquire(&one).unwrap();
         let _second = acquire(&one).unwrap();
         assert_eq!(acquire(&one).unwrap_err(), 429);

@@ -282,7 +282,9 @@ impl RemoveMember {
 
 fn parse_member(text: &str) -> Result<MemberId, Problem> {
     text.parse().map_err(|_| {
-        Problem::bad_request("a member must be the id of a worker (wkr_...) or of a group (grp_...)")
+        Problem::bad_request(
+            "a member must be the id of a worker (wkr_...) or of a group (grp_...)",
+        )
     })
 }
 

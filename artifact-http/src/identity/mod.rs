@@ -11,10 +11,10 @@ use artifact_store::{DisplayName, InvalidDisplayName};
 pub(crate) use self::groups::{
     AddMember, DeleteGroup, ListGroups, ReadGroup, RegisterGroup, RemoveMember,
 };
+use self::utf8_field::Utf8Field;
 pub(crate) use self::workers::{
     ListWorkers, ReadWorker, RegisterWorker, ReissueCredential, Whoami,
 };
-use self::utf8_field::Utf8Field;
 use crate::problem::{Problem, ProblemType};
 
 /// The problems of an endpoint that takes JSON and writes.

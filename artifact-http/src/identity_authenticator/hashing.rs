@@ -1,4 +1,4 @@
-//! argon2id, and at what cost.
+//! Hashing and verifying secrets with argon2id.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
@@ -8,16 +8,16 @@ use artifact_store::CredentialHash;
 
 /// Memory in KiB, passes, lanes.
 ///
-/// Costs make guessing slow, which is what protects a password that a person chose. A token has 256
-/// random bits, and no cost adds to that. What a cost does add to is the work that a flood of wrong
-/// tokens causes here, so these are low: 1 MiB, which stays in a core's cache, once. It is about a
+/// High costs protect passwords that people chose, by making guesses slow. A token has 256 random
+/// bits, so higher costs would not make it safer, but a flood of wrong tokens would cause more work.
+/// So these are low: one pass over 1 MiB, which fits into a core's cache and takes about a
 /// millisecond.
 const COSTS: (u32, u32, u32) = (1024, 1, 1);
 
-/// What a stored hash may cost at most, so that one edited by hand cannot stop the server.
-const MOST: (u32, u32, u32) = (256 << 10, 16, 16);
+/// The greatest costs of a stored hash, so that one edited by hand cannot stop the server.
+const MAX_COSTS: (u32, u32, u32) = (256 << 10, 16, 16);
 
-/// What is stored of a secret, under a fresh salt. Computes.
+/// Hashes a secret with a fresh salt. Blocks for the time of the computation.
 pub(super) fn hash(secret: &[u8]) -> Result<CredentialHash, BoxError> {
     let (memory, passes, lanes) = COSTS;
     let params = Params::new(memory, passes, lanes, None)?;
@@ -27,13 +27,16 @@ pub(super) fn hash(secret: &[u8]) -> Result<CredentialHash, BoxError> {
     Ok(phc.parse()?)
 }
 
-/// Whether this is the secret that is stored so. Computes, at the costs that are stored with it;
-/// the comparison takes the same time wherever the two differ.
-pub(super) fn is_right(secret: &[u8], stored: &CredentialHash) -> Result<bool, BoxError> {
+/// Checks a secret against a stored hash, at the costs stored with it. Blocks for the time of the
+/// computation; the comparison takes constant time.
+pub(super) fn verify(secret: &[u8], stored: &CredentialHash) -> Result<bool, BoxError> {
     let stored = PasswordHash::new(stored.as_phc())?;
     let params = Params::try_from(&stored)?;
-    if params.m_cost() > MOST.0 || params.t_cost() > MOST.1 || params.p_cost() > MOST.2 {
-        return Err("a stored credential costs more than any that is written here".into());
+    if params.m_cost() > MAX_COSTS.0
+        || params.t_cost() > MAX_COSTS.1
+        || params.p_cost() > MAX_COSTS.2
+    {
+        return Err("a stored credential has higher costs than this program writes".into());
     }
     match Argon2::default().verify_password(secret, &stored) {
         Ok(()) => Ok(true),
@@ -47,33 +50,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_argon2id_with_its_costs_and_a_salt_of_its_own() {
+    fn hashes_are_argon2id_with_fresh_salts() {
         let (one, other) = (hash(b"secret").unwrap(), hash(b"secret").unwrap());
         assert_ne!(one, other);
         let begin = "$argon2id$v=19$m=1024,t=1,p=1$";
         assert!(one.as_phc().starts_with(begin), "{}", one.as_phc());
         for hash in [one, other] {
-            assert!(is_right(b"secret", &hash).unwrap());
+            assert!(verify(b"secret", &hash).unwrap());
             for wrong in [&b"secre"[..], b"secret ", b"", b"Secret"] {
-                assert!(!is_right(wrong, &hash).unwrap());
+                assert!(!verify(wrong, &hash).unwrap());
             }
         }
     }
 
     #[test]
-    fn a_hash_of_other_costs_is_verified_by_them() {
-        // What other servers of the same database may have written, of a secret `password`:
-        // printf password | argon2 somesalt -id -t 2 -m 16 -l 24
+    fn hashes_with_other_costs_are_verified() {
+        // Other servers on the same database may have written such a hash.
         let params = Params::new(64, 3, 2, Some(24)).unwrap();
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let phc = argon2.hash_password_with_salt(b"password", b"somesalt");
         let stored = phc.unwrap().to_string().parse().unwrap();
-        assert!(is_right(b"password", &stored).unwrap());
-        assert!(!is_right(b"passwort", &stored).unwrap());
+        assert!(verify(b"password", &stored).unwrap());
+        assert!(!verify(b"passwort", &stored).unwrap());
     }
 
     #[test]
-    fn what_is_no_hash_or_costs_too_much_is_an_error_and_not_a_wrong_secret() {
+    fn malformed_and_expensive_hashes_are_errors() {
         for phc in [
             "$argon2id$",
             "$argon2id$v=19$m=1024,t=1,p=1$c29tZXNhbHQ",
@@ -81,7 +83,7 @@ mod tests {
             "$argon2id$v=19$m=1024,t=1000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
         ] {
             let stored = phc.parse().unwrap();
-            let outcome = is_right(b"x", &stored);
+            let outcome = verify(b"x", &stored);
             assert!(!matches!(outcome, Ok(true)), "{phc}");
             if phc.contains("CTFh") || phc.ends_with("id$") {
                 outcome.unwrap_err();

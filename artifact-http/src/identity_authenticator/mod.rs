@@ -1,7 +1,7 @@
-//! Workers by their registration tokens, and the administrator by its own.
+//! Authenticates workers by their registration tokens, and the administrator by the admin token.
 
-mod two_generation_set;
 mod hashing;
+mod two_generation_set;
 mod verifier;
 
 use std::fmt;
@@ -18,26 +18,26 @@ use crate::admin_token::AdminToken;
 use crate::authenticate::{Authenticate, AuthenticateError};
 use crate::credential::{Credential, Secret};
 
-/// Accepts the workers of a [`IdentityStore`] by their registration tokens, and `admin` by one token.
+/// Authenticates the workers of an [`IdentityStore`] by registration token, and `admin` by the admin token.
 ///
-/// - A token is 256 random bits. What is stored of it is an argon2id hash.
-/// - Each request of a worker reads its stored credential anew, with whether it is in `admins`: one
-///   read of the database. A replaced token is dead, and a membership counts, from the next request
-///   on, whichever process on the same database changed it.
-/// - Whether a secret is right is remembered under a keyed hash of it and of the stored credential
-///   together, so argon2 runs once for a token in a process, not once a request.
-/// - At most half of the cores compute argon2, and a bounded number of credentials waits for them.
-///   One more is [`Busy`](AuthenticateError::Busy). What is remembered waits for nobody.
+/// - A token has 256 random bits. Only an argon2id hash of it is stored.
+/// - Each request of a worker reads its stored credential and its membership of `admins` in one
+///   database read. A replaced token is invalid, and a new membership effective, from the next
+///   request on, also if another process on the same database made the change.
+/// - Results are remembered under a keyed hash of the secret and the stored credential together, so
+///   argon2 runs once per token and process, not once per request.
+/// - At most half of the cores run argon2, and a bounded number of credentials waits for them.
+///   Beyond that the answer is [`Busy`](AuthenticateError::Busy). Remembered secrets never wait.
 /// - An unknown worker costs the same work as a wrong secret.
 ///
-/// It runs in a tokio runtime, whose blocking pool does the work.
+/// Needs a tokio runtime, whose blocking pool does the work.
 pub struct IdentityAuthenticator {
     identities: Arc<dyn IdentityStore>,
     admin: AdminToken,
     verifier: Verifier,
 }
 
-/// A token that was just made, and what is stored of it.
+/// A new token and the hash of it to store.
 #[derive(Debug)]
 pub(crate) struct Issued {
     pub(crate) token: Secret,
@@ -45,8 +45,7 @@ pub(crate) struct Issued {
 }
 
 impl IdentityAuthenticator {
-    /// An authenticator for the workers of this identities and this administrator. Computes one hash,
-    /// which takes about a millisecond.
+    /// Creates an authenticator. Computes one hash, which takes about a millisecond.
     pub fn new(identities: Arc<dyn IdentityStore>, admin: AdminToken) -> Self {
         Self {
             identities,
@@ -55,12 +54,11 @@ impl IdentityAuthenticator {
         }
     }
 
-    /// Who there is.
     pub(crate) fn identities(&self) -> &dyn IdentityStore {
         &*self.identities
     }
 
-    /// Makes a token for a worker. It counts once its hash is written.
+    /// Creates a token for a worker. It is valid once its hash is stored.
     pub(crate) async fn issue(&self, worker: WorkerId) -> Result<Issued, AuthenticateError> {
         let token = Secret::new(URL_SAFE_NO_PAD.encode(random::bytes::<32>()));
         let hash = self.verifier.hash(worker.as_str(), &token).await?;
@@ -89,12 +87,12 @@ impl Authenticate for IdentityAuthenticator {
         };
         let stored = stored.map_err(|error| AuthenticateError::Unavailable(error.into()))?;
         let hash = stored.as_ref().map(|stored| &stored.hash);
-        let right = self
+        let valid = self
             .verifier
             .verify(credential.principal(), credential.secret(), hash)
             .await?;
         match (id, stored) {
-            (Some(id), Some(stored)) if right => {
+            (Some(id), Some(stored)) if valid => {
                 let principal = Principal::worker(id, stored.experiment);
                 Ok(if stored.in_admins {
                     principal.with_admin_class()

@@ -1,58 +1,60 @@
-//! A set that forgets.
+//! A bounded set that forgets the keys that were not used lately.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What is known, by a keyed hash.
+/// A keyed hash.
 pub(super) type Key = [u8; 32];
 
-/// The keys that were asked for or put in last: at least the last `each`, and at most twice as many.
+/// Keeps at least the last `capacity` keys that were inserted or found, and at most twice as many.
 #[derive(Debug)]
 pub(super) struct TwoGenerationSet {
-    each: usize,
-    sets: Mutex<Sets>,
+    capacity: usize,
+    generations: Mutex<Generations>,
 }
 
 #[derive(Debug, Default)]
-struct Sets {
+struct Generations {
     young: HashSet<Key>,
     old: HashSet<Key>,
 }
 
 impl TwoGenerationSet {
-    pub(super) fn new(each: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
         Self {
-            each,
-            sets: Mutex::default(),
+            capacity,
+            generations: Mutex::default(),
         }
     }
 
-    fn sets(&self) -> MutexGuard<'_, Sets> {
-        // A key more or less is all that a panic between two steps could leave.
-        self.sets.lock().unwrap_or_else(PoisonError::into_inner)
+    fn generations(&self) -> MutexGuard<'_, Generations> {
+        // A panic can at worst lose a key, which is then computed again.
+        self.generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn contains(&self, key: &Key) -> bool {
-        let mut sets = self.sets();
-        if sets.young.contains(key) {
+        let mut generations = self.generations();
+        if generations.young.contains(key) {
             return true;
         }
-        let found = sets.old.contains(key);
+        let found = generations.old.contains(key);
         if found {
-            self.put(&mut sets, *key);
+            self.put(&mut generations, *key);
         }
         found
     }
 
     pub(super) fn insert(&self, key: Key) {
-        self.put(&mut self.sets(), key);
+        self.put(&mut self.generations(), key);
     }
 
-    fn put(&self, sets: &mut Sets, key: Key) {
-        if sets.young.len() >= self.each && !sets.young.contains(&key) {
-            sets.old = std::mem::take(&mut sets.young);
+    fn put(&self, generations: &mut Generations, key: Key) {
+        if generations.young.len() >= self.capacity && !generations.young.contains(&key) {
+            generations.old = std::mem::take(&mut generations.young);
         }
-        sets.young.insert(key);
+        generations.young.insert(key);
     }
 }
 
@@ -67,12 +69,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ones_are_kept_and_the_number_is_bounded() {
+    fn the_last_keys_are_kept_and_their_number_is_bounded() {
         let set = TwoGenerationSet::new(100);
         for n in 0..10_000 {
             set.insert(key(n));
-            let sets = set.sets();
-            assert!(sets.young.len() <= 100 && sets.old.len() <= 100);
+            let generations = set.generations();
+            assert!(generations.young.len() <= 100 && generations.old.len() <= 100);
         }
         for n in 9_900..10_000 {
             assert!(set.contains(&key(n)), "{n}");
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_stays() {
+    fn keys_in_use_stay() {
         let set = TwoGenerationSet::new(10);
         set.insert(key(0));
         for n in 1..1_000 {

@@ -1,4 +1,4 @@
-//! Whether a secret is right: remembered, or computed in a bounded queue.
+//! Verifies secrets: from memory, or by argon2 with a bounded queue.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,118 +10,120 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::two_generation_set::{Key, TwoGenerationSet};
 use super::hashing;
+use super::two_generation_set::{Key, TwoGenerationSet};
 use crate::authenticate::AuthenticateError;
 use crate::credential::Secret;
 
-/// How many right secrets are remembered, at least: one for each worker that is at work.
-const RIGHT: usize = 16 << 10;
-/// How many wrong ones: a client that goes on with a token that was replaced costs nothing.
-const WRONG: usize = 4 << 10;
-/// How many different credentials may wait to be computed. Each takes about a millisecond, so the
-/// last of them waits for less than a tenth of a second.
-const WAITING: usize = 64;
+/// The least number of valid secrets that are remembered: one for each active worker.
+const VALID_CAPACITY: usize = 16 << 10;
+/// The least number of invalid secrets that are remembered, so that a client that keeps using a
+/// replaced token costs nothing.
+const INVALID_CAPACITY: usize = 4 << 10;
+/// The greatest number of different credentials that wait for a core. Each takes about a
+/// millisecond, so the last one waits for less than a tenth of a second.
+const MAX_WAITING: usize = 64;
 
 pub(super) struct Verifier {
-    /// Of this process alone: what is remembered means nothing outside of it.
+    /// The key of the remembered hashes; fresh in every process.
     key: [u8; 32],
-    /// What the secret of a worker that is not there is compared with. Nobody has its secret.
-    nobody: CredentialHash,
-    right: TwoGenerationSet,
-    wrong: TwoGenerationSet,
-    /// What is being computed, so that many requests with one credential compute it once.
+    /// The hash of a random secret. Secrets of unknown workers are compared with it.
+    decoy: CredentialHash,
+    valid: TwoGenerationSet,
+    invalid: TwoGenerationSet,
+    /// The computations in progress. Concurrent requests with one credential share one.
     running: Mutex<HashMap<Key, Arc<OnceCell<bool>>>>,
-    places: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
     cores: Arc<Semaphore>,
-    /// Tokens are made one at a time, however many wrong ones wait: only the administrator asks.
-    making: Arc<Semaphore>,
+    /// New tokens are hashed one at a time, apart from the queue: only the administrator makes them.
+    issuing: Arc<Semaphore>,
 }
 
 impl Verifier {
     pub(super) fn new() -> Self {
-        // Half of them are left to those whose credential is known.
+        // The other half is left to requests whose credentials are remembered.
         let cores = thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
         let secret: [u8; 32] = random::bytes();
-        let nobody =
-            hashing::hash(&secret).expect("argon2 takes the costs and the salt as they are");
+        let decoy = hashing::hash(&secret).expect("argon2 accepts these costs and this salt");
         Self {
             key: random::bytes(),
-            nobody,
-            right: TwoGenerationSet::new(RIGHT),
-            wrong: TwoGenerationSet::new(WRONG),
+            decoy,
+            valid: TwoGenerationSet::new(VALID_CAPACITY),
+            invalid: TwoGenerationSet::new(INVALID_CAPACITY),
             running: Mutex::default(),
-            places: Arc::new(Semaphore::new(WAITING + cores)),
+            queue: Arc::new(Semaphore::new(MAX_WAITING + cores)),
             cores: Arc::new(Semaphore::new(cores)),
-            making: Arc::new(Semaphore::new(1)),
+            issuing: Arc::new(Semaphore::new(1)),
         }
     }
 
-    /// What is stored of a secret that was just made for this principal. It is remembered as right.
+    /// Hashes a new secret of a principal, and remembers it as valid.
     pub(super) async fn hash(
         &self,
         principal: &str,
         secret: &Secret,
     ) -> Result<CredentialHash, AuthenticateError> {
-        let of = secret.clone();
-        let hash = compute(&self.making, move || hashing::hash(of.expose().as_bytes())).await?;
-        self.right.insert(self.key_of(principal, secret, &hash));
+        let text = secret.clone();
+        let hash = compute(&self.issuing, move || {
+            hashing::hash(text.expose().as_bytes())
+        });
+        let hash = hash.await?;
+        self.valid.insert(self.key_of(principal, secret, &hash));
         Ok(hash)
     }
 
-    /// Whether this is the principal's secret, which is stored so; never where nothing is stored, at
-    /// the same cost.
+    /// Returns whether this is the principal's secret. `stored` is `None` for an unknown principal,
+    /// which costs the same work and is never valid.
     pub(super) async fn verify(
         &self,
         principal: &str,
         secret: &Secret,
         stored: Option<&CredentialHash>,
     ) -> Result<bool, AuthenticateError> {
-        let hash = stored.unwrap_or(&self.nobody);
+        let hash = stored.unwrap_or(&self.decoy);
         let key = self.key_of(principal, secret, hash);
-        if self.right.contains(&key) {
+        if self.valid.contains(&key) {
             return Ok(stored.is_some());
         }
-        if self.wrong.contains(&key) {
+        if self.invalid.contains(&key) {
             return Ok(false);
         }
         let running = Running::join(self, key);
-        let right = running
+        let valid = running
             .cell
             .get_or_try_init(|| self.compute(key, secret, hash))
             .await?;
-        Ok(*right && stored.is_some())
+        Ok(*valid && stored.is_some())
     }
 
-    /// Computes in turn. If the future is dropped, a computation that has begun runs to its end.
+    /// Waits for a core and runs argon2. If the future is dropped, a computation that has begun still
+    /// runs to its end.
     async fn compute(
         &self,
         key: Key,
         secret: &Secret,
         hash: &CredentialHash,
     ) -> Result<bool, AuthenticateError> {
-        let Ok(_place) = self.places.try_acquire() else {
+        let Ok(_permit) = self.queue.try_acquire() else {
             return Err(AuthenticateError::Busy);
         };
         let (secret, hash) = (secret.clone(), hash.clone());
-        let computing = compute(&self.cores, move || {
-            hashing::is_right(secret.expose().as_bytes(), &hash)
+        let valid = compute(&self.cores, move || {
+            hashing::verify(secret.expose().as_bytes(), &hash)
         });
-        let right = computing.await?;
-        if right {
-            self.right.insert(key);
-        } else {
-            self.wrong.insert(key);
-        }
-        Ok(right)
+        let valid = valid.await?;
+        let known = if valid { &self.valid } else { &self.invalid };
+        known.insert(key);
+        Ok(valid)
     }
 
-    /// The principal is in it, since all who are not there share one hash: a secret that was tried on
-    /// one of them must not be known for the others, or an answer in no time would tell who is not
-    /// there.
+    /// Returns the key under which a secret is remembered. It includes the principal, because all
+    /// unknown principals share the decoy: a secret tried on one of them must not be remembered for
+    /// another, or a fast answer would reveal that the principal is unknown.
     fn key_of(&self, principal: &str, secret: &Secret, hash: &CredentialHash) -> Key {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes every length");
-        // Neither of the first two has a NUL, so no two questions come to the same text.
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC accepts keys of every length");
+        // The first two parts contain no NUL, so different inputs give different texts.
         for part in [hash.as_phc(), "\0", principal, "\0", secret.expose()] {
             mac.update(part.as_bytes());
         }
@@ -129,12 +131,12 @@ impl Verifier {
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Key, Arc<OnceCell<bool>>>> {
-        // One insertion or removal at a time.
+        // Each change is one insertion or removal, so a panic leaves no inconsistent state.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One request's share in a computation. The last one takes it off the list.
+/// A request's share in a computation. The last share removes the computation on drop.
 struct Running<'v> {
     verifier: &'v Verifier,
     key: Key,
@@ -155,22 +157,22 @@ impl<'v> Running<'v> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         let mut running = self.verifier.running();
-        // The list's and this one's. Nobody takes another without the lock.
+        // Only the map's and this share's reference remain; new ones need the lock.
         if Arc::strong_count(&self.cell) == 2 {
             running.remove(&self.key);
         }
     }
 }
 
-/// Runs on the blocking pool, once one of these is free.
+/// Runs work on the blocking pool once a permit is free.
 async fn compute<T: Send + 'static>(
-    free: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
     work: impl FnOnce() -> Result<T, BoxError> + Send + 'static,
 ) -> Result<T, AuthenticateError> {
-    let permit = Arc::clone(free).acquire_owned().await;
-    let permit = permit.expect("it is never closed");
+    let permit = Arc::clone(permits).acquire_owned().await;
+    let permit = permit.expect("the semaphore is never closed");
     let working = tokio::task::spawn_blocking(move || {
-        // The permit is the task's: where who asked has gone, the core is still taken.
+        // The task holds the permit, because the core stays busy if the request is dropped.
         let _permit = permit;
         work()
     });

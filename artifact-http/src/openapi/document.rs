@@ -1,9 +1,9 @@
 //! Assembles the document.
 
 use http::Method;
+use schemars::Schema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::RecursiveTransform;
-use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::docs::Docs;
@@ -130,11 +130,12 @@ fn operation(id: &str, access: Option<Access>, docs: &Docs, generators: &mut Gen
             let schema = schema(&mut generators.answers);
             response["content"] = json!({ media_type: { "schema": schema } });
         }
-        for (links, operation) in answer
-            .links
-            .iter()
-            .flat_map(|links| links.operations.iter().map(move |operation| (links, operation)))
-        {
+        for (links, operation) in answer.links.iter().flat_map(|links| {
+            links
+                .operations
+                .iter()
+                .map(move |operation| (links, operation))
+        }) {
             response["links"][operation] = json!({
                 "operationId": operation,
                 "parameters": { links.parameter: format!("$response.body#/{}", links.member) },

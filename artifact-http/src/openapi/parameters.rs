@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::{Generators, reference};
 use super::docs::SchemaOf;
+use super::document::{Generators, reference};
 use super::schemas::{self, ExperimentName};
 use schemars::SchemaGenerator;
 
@@ -30,12 +30,9 @@ enum Place {
 const ETAG: &str = "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"";
 const DIGEST: &str = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
 
-const fn header(
-    key: &'static str,
-    name: &'static str,
-    example: &'static str,
-    description: &'static str,
-) -> Parameter {
+type Text = &'static str;
+
+const fn header(key: Text, name: Text, example: Text, description: Text) -> Parameter {
     Parameter {
         key,
         name,
@@ -47,24 +44,14 @@ const fn header(
     }
 }
 
-const fn query(
-    key: &'static str,
-    name: &'static str,
-    example: &'static str,
-    description: &'static str,
-) -> Parameter {
+const fn query(key: Text, name: Text, example: Text, description: Text) -> Parameter {
     Parameter {
         place: Place::Query,
         ..header(key, name, example, description)
     }
 }
 
-const fn path(
-    name: &'static str,
-    schema: SchemaOf,
-    example: &'static str,
-    description: &'static str,
-) -> Parameter {
+const fn path(name: Text, schema: SchemaOf, example: Text, description: Text) -> Parameter {
     Parameter {
         place: Place::Path,
         required: true,
@@ -73,114 +60,52 @@ const fn path(
     }
 }
 
-static EXPERIMENT: Parameter = path(
-    "E",
-    SchemaGenerator::subschema_for::<ExperimentName>,
-    "default",
-    "The experiment, an opaque name.",
-);
-static WORKER: Parameter = path(
-    "W",
-    SchemaGenerator::subschema_for::<schemas::WorkerId>,
-    schemas::WORKER,
-    "A worker's id.",
-);
-static GROUP: Parameter = path(
-    "G",
-    SchemaGenerator::subschema_for::<schemas::GroupId>,
-    schemas::GROUP,
-    "A group's id.",
-);
-static MEMBER: Parameter = path(
-    "M",
-    SchemaGenerator::subschema_for::<schemas::MemberId>,
-    schemas::WORKER,
-    "The id of a worker or of a group. It need not exist.",
-);
-static EXPERIMENT_HEADER: Parameter = Parameter {
-    required: true,
-    schema: SchemaGenerator::subschema_for::<ExperimentName>,
-    ..header(
-        "ExperimentHeader",
-        "X-Eden-Experiment-Id",
-        "default",
-        "The path's experiment again, byte for byte (E-1).",
-    )
-};
-static REQUEST_ID: Parameter = header(
-    "RequestId",
-    "X-Request-Id",
-    "7f3c1a9e",
-    "An id for the log, of 1 to 128 of `A-Z a-z 0-9 - . _ ~`. The response repeats it; any other text is replaced by a fresh id (C-8).",
-);
-pub(crate) static NAME: Parameter = query(
-    "Name",
-    "name",
-    "builder",
-    "Returns only those with exactly this display name.",
-);
-pub(crate) static URI: Parameter = Parameter {
-    required: true,
-    ..query(
-        "Uri",
-        "uri",
-        schemas::URI,
-        "The URI of a deposit, whole and percent-encoded (F-1). Clients never parse it.",
-    )
-};
-pub(crate) static RANGE: Parameter = header(
-    "Range",
-    "Range",
-    "bytes=0-1023",
-    "One range of `bytes`; any other value is ignored (F-12).",
-);
-pub(crate) static IF_MATCH: Parameter = header(
-    "IfMatch",
-    "If-Match",
-    ETAG,
-    "412 unless it lists the artifact, by strong comparison (F-10).",
-);
-pub(crate) static IF_NONE_MATCH: Parameter = header(
-    "IfNoneMatch",
-    "If-None-Match",
-    ETAG,
-    "304 if it lists the artifact (F-10).",
-);
-pub(crate) static IF_RANGE: Parameter = header(
-    "IfRange",
-    "If-Range",
-    ETAG,
-    "`Range` is ignored unless this names the artifact (F-10).",
-);
-pub(crate) static CONTENT_DIGEST: Parameter = header(
-    "ContentDigest",
-    "Content-Digest",
-    DIGEST,
-    "RFC 9530, of the content; verified (D-12).",
-);
-pub(crate) static REPR_DIGEST: Parameter = header(
-    "ReprDigest",
-    "Repr-Digest",
-    DIGEST,
-    "RFC 9530; here it means the same as Content-Digest (D-12).",
-);
+/// Defines the parameters and the list of all of them.
+macro_rules! parameters {
+    ($($visibility:vis $name:ident = $parameter:expr;)+) => {
+        $($visibility static $name: Parameter = $parameter;)+
 
-static ALL: [&Parameter; 14] = [
-    &EXPERIMENT,
-    &WORKER,
-    &GROUP,
-    &MEMBER,
-    &EXPERIMENT_HEADER,
-    &REQUEST_ID,
-    &NAME,
-    &URI,
-    &RANGE,
-    &IF_MATCH,
-    &IF_NONE_MATCH,
-    &IF_RANGE,
-    &CONTENT_DIGEST,
-    &REPR_DIGEST,
-];
+        static ALL: &[&Parameter] = &[$(&$name),+];
+    };
+}
+
+parameters! {
+    EXPERIMENT = path("E", SchemaGenerator::subschema_for::<ExperimentName>, "default",
+        "The experiment, an opaque name.");
+    WORKER = path("W", SchemaGenerator::subschema_for::<schemas::WorkerId>, schemas::WORKER,
+        "A worker's id.");
+    GROUP = path("G", SchemaGenerator::subschema_for::<schemas::GroupId>, schemas::GROUP,
+        "A group's id.");
+    MEMBER = path("M", SchemaGenerator::subschema_for::<schemas::MemberId>, schemas::WORKER,
+        "The id of a worker or of a group. It need not exist.");
+    EXPERIMENT_HEADER = Parameter {
+        required: true,
+        schema: SchemaGenerator::subschema_for::<ExperimentName>,
+        ..header("ExperimentHeader", "X-Eden-Experiment-Id", "default",
+            "The path's experiment again, byte for byte (E-1).")
+    };
+    REQUEST_ID = header("RequestId", "X-Request-Id", "7f3c1a9e",
+        "An id for the log, of 1 to 128 of `A-Z a-z 0-9 - . _ ~`. The response repeats it; any other text is replaced by a fresh id (C-8).");
+    pub(crate) NAME = query("Name", "name", "builder",
+        "Returns only those with exactly this display name.");
+    pub(crate) URI = Parameter {
+        required: true,
+        ..query("Uri", "uri", schemas::URI,
+            "The URI of a deposit, whole and percent-encoded (F-1). Clients never parse it.")
+    };
+    pub(crate) RANGE = header("Range", "Range", "bytes=0-1023",
+        "One range of `bytes`; any other value is ignored (F-12).");
+    pub(crate) IF_MATCH = header("IfMatch", "If-Match", ETAG,
+        "412 unless it lists the artifact, by strong comparison (F-10).");
+    pub(crate) IF_NONE_MATCH = header("IfNoneMatch", "If-None-Match", ETAG,
+        "304 if it lists the artifact (F-10).");
+    pub(crate) IF_RANGE = header("IfRange", "If-Range", ETAG,
+        "`Range` is ignored unless this names the artifact (F-10).");
+    pub(crate) CONTENT_DIGEST = header("ContentDigest", "Content-Digest", DIGEST,
+        "RFC 9530, of the content; verified (D-12).");
+    pub(crate) REPR_DIGEST = header("ReprDigest", "Repr-Digest", DIGEST,
+        "RFC 9530; here it means the same as Content-Digest (D-12).");
+}
 
 /// References the parameters of every operation on a path.
 pub(super) fn of_path(path: &str) -> Value {
@@ -188,7 +113,10 @@ pub(super) fn of_path(path: &str) -> Value {
         .into_iter()
         .filter(|id| path.contains(&format!("{{{}}}", id.name)));
     let all = [&EXPERIMENT, &EXPERIMENT_HEADER, &REQUEST_ID];
-    all.into_iter().chain(in_path).map(Parameter::reference).collect()
+    all.into_iter()
+        .chain(in_path)
+        .map(Parameter::reference)
+        .collect()
 }
 
 /// Returns the parameters for the document's components.

@@ -49,27 +49,29 @@ pub(super) fn problem(status: u16) -> Value {
 /// Returns the problems for the document's components.
 pub(super) fn components(generators: &mut Generators) -> Value {
     let schema = generators.answers.subschema_for::<ProblemBody<'static>>();
-    let all = PROBLEMS.iter().map(|(status, description, header, example)| {
-        let title = StatusCode::from_u16(*status).ok();
-        let title = title.and_then(|status| status.canonical_reason());
-        let (kind, detail) = example.map_or(
-            ("about:blank", "what is wrong with the request"),
-            |(kind, detail)| (kind.uri(), detail),
-        );
-        let example = json!({
-            "type": kind,
-            "title": title,
-            "status": status,
-            "detail": detail,
-            "instance": "http://127.0.0.1:8080/v0/experiments/default/artifacts",
+    let all = PROBLEMS
+        .iter()
+        .map(|(status, description, header, example)| {
+            let title = StatusCode::from_u16(*status).ok();
+            let title = title.and_then(|status| status.canonical_reason());
+            let (kind, detail) = example.map_or(
+                ("about:blank", "what is wrong with the request"),
+                |(kind, detail)| (kind.uri(), detail),
+            );
+            let example = json!({
+                "type": kind,
+                "title": title,
+                "status": status,
+                "detail": detail,
+                "instance": "http://127.0.0.1:8080/v0/experiments/default/artifacts",
+            });
+            let component = json!({
+                "description": description,
+                "headers": header_references(header.as_slice()),
+                "content": { problem::MEDIA_TYPE: { "schema": schema, "example": example } },
+            });
+            (format!("Problem{status}"), component)
         });
-        let component = json!({
-            "description": description,
-            "headers": header_references(header.as_slice()),
-            "content": { problem::MEDIA_TYPE: { "schema": schema, "example": example } },
-        });
-        (format!("Problem{status}"), component)
-    });
     Value::Object(all.collect::<Map<_, _>>())
 }
 

@@ -45,9 +45,7 @@ impl From<Error> for Problem {
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "the range contains no byte of the artifact",
             ),
-            ErrorKind::Unavailable => {
-                Self::unavailable("the server cannot do this now; try again")
-            }
+            ErrorKind::Unavailable => Self::unavailable("the server cannot do this now; try again"),
             ErrorKind::OutOfSpace => Self::plain(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "the server is out of space; its operator must free some",
@@ -72,7 +70,8 @@ impl From<AuthenticateError> for Problem {
                 Self::unavailable("too many credentials are being checked; try again")
             }
             AuthenticateError::Unavailable(source) => {
-                Self::unavailable("credentials cannot be checked now; try again").with_source(source)
+                Self::unavailable("credentials cannot be checked now; try again")
+                    .with_source(source)
             }
         }
     }

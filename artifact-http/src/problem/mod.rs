@@ -42,7 +42,7 @@ struct Log {
     alarm: Option<&'static str>,
 }
 
-/// RFC 9457, section 3.1.
+/// Problem details (RFC 9457, section 3.1).
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Problem", deny_unknown_fields)]
 pub(crate) struct ProblemBody<'p> {

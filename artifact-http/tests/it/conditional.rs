@@ -1,9 +1,9 @@
-//! Conditions, and their order among themselves and after the read rule.
+//! Preconditions: their order, and that the read rule comes first.
 
 use crate::support::{Site, Who};
 
 #[tokio::test]
-async fn conditions_are_evaluated_in_their_order() {
+async fn preconditions_are_evaluated_in_order() {
     let site = Site::new().await;
     let uri = site.put(Who::Worker, b"hello world").await;
     let etag = site
@@ -55,7 +55,7 @@ async fn conditions_are_evaluated_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_403_stays_a_403_whatever_comes_with_it() {
+async fn header_fields_do_not_change_a_403() {
     let site = Site::new().await;
     let uri = site.put(Who::Worker, b"hello world").await;
     let etag = site
@@ -81,7 +81,10 @@ async fn a_403_stays_a_403_whatever_comes_with_it() {
             "content-disposition",
             "content-range",
         ] {
-            assert!(!reply.headers.contains_key(name), "{name} tells of it");
+            assert!(
+                !reply.headers.contains_key(name),
+                "{name} reveals the artifact"
+            );
         }
     }
     assert_eq!(site.calls(), before);

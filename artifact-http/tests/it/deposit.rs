@@ -1,4 +1,4 @@
-//! Deposits: the answer, the cap, and what remains when something fails.
+//! Deposits: the response, the size limit, and what remains after failures.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use crate::support::{CAP, FILE, SMALL, Site, Who, deposit_as, form, noise, request};
 
 #[tokio::test]
-async fn the_answer_names_the_artifact() {
+async fn the_response_names_the_artifact() {
     let site = Site::new().await;
     let body = form(&[(FILE, b"bytes")]);
     let reply = site
@@ -46,7 +46,7 @@ async fn the_answer_names_the_artifact() {
 }
 
 #[tokio::test]
-async fn every_deposit_has_an_id_of_its_own() {
+async fn equal_deposits_get_different_ids() {
     let site = Site::new().await;
     let (first, second) = (
         site.put(Who::Admin, b"same").await,
@@ -59,11 +59,11 @@ async fn every_deposit_has_an_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_cap_is_exact_and_on_the_parts_own_bytes() {
+async fn the_size_limit_is_exact_and_counts_only_the_file() {
     let site = Site::new().await;
     let cap = usize::try_from(CAP).unwrap();
     let over = form(&[(FILE, &vec![7; cap + 1])]);
-    // With a length that could fit, and chunked with none.
+    // With a Content-Length that could fit, and chunked without one.
     let with_length = deposit_as(Who::Worker).header("content-length", over.len());
     let reply = site
         .send(with_length.body(Body::from(over.clone())).unwrap())
@@ -86,7 +86,7 @@ async fn the_cap_is_exact_and_on_the_parts_own_bytes() {
     assert_eq!(back.body.len(), cap);
 }
 
-/// A body that fails the test when it is touched.
+/// Returns a body that panics when it is read.
 fn untouchable() -> Body {
     Body::from_stream(stream::poll_fn(
         |_| -> Poll<Option<Result<Bytes, Infallible>>> { panic!("the body was read") },
@@ -94,7 +94,7 @@ fn untouchable() -> Body {
 }
 
 #[tokio::test]
-async fn what_can_be_refused_before_the_body_is() {
+async fn requests_are_refused_before_the_body_is_read_if_possible() {
     let site = Site::new().await;
     let sized = deposit_as(Who::Worker).header("content-length", CAP + (16 << 10) + 1);
     let reply = site.send(sized.body(untouchable()).unwrap()).await;
@@ -115,7 +115,7 @@ async fn what_can_be_refused_before_the_body_is() {
 }
 
 #[tokio::test]
-async fn faults_of_the_backend_have_their_statuses() {
+async fn backend_errors_map_to_statuses() {
     let table = [
         (ErrorKind::Unavailable, 503),
         (ErrorKind::OutOfSpace, 507),
@@ -143,7 +143,7 @@ async fn faults_of_the_backend_have_their_statuses() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_nothing() {
+async fn dropped_deposits_leave_nothing() {
     for size in [10, SMALL + 1, 500_000] {
         let site = Site::new().await;
         let whole = form(&[(FILE, &noise(size))]);
@@ -154,7 +154,7 @@ async fn a_client_that_goes_away_leaves_nothing() {
                 .body(Body::from_stream(body))
                 .unwrap();
             let mut served = Box::pin(site.router.clone().oneshot(request));
-            // Every poll until nothing moves any more; then the client hangs up.
+            // Poll until nothing changes, then drop the request like a client that disconnects.
             for _ in 0..1000 {
                 let poll = poll_fn(|context| Poll::Ready(served.as_mut().poll(context))).await;
                 assert!(poll.is_pending());
@@ -167,7 +167,7 @@ async fn a_client_that_goes_away_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_leaves_nothing() {
+async fn truncated_bodies_leave_nothing() {
     let site = Site::new().await;
     let whole = form(&[(FILE, &noise(200_000))]);
     for sent in [0, 30, 100_000, whole.len() - 1, whole.len()] {
@@ -178,13 +178,13 @@ async fn a_body_that_breaks_off_leaves_nothing() {
             .unwrap();
         site.send(request)
             .await
-            .assert_problem(400, "bad-request", "broken off");
-        site.assert_empty("broken off").await;
+            .assert_problem(400, "bad-request", "cut short");
+        site.assert_empty("cut short").await;
     }
 }
 
 #[tokio::test]
-async fn nothing_is_seen_of_a_deposit_before_its_answer() {
+async fn deposits_are_invisible_until_they_are_stored() {
     let site = Site::new().await;
     let hold = site.backend.hold(Operation::Store, Point::Before);
     let body = Body::from(form(&[(FILE, b"bytes")]));
@@ -197,14 +197,14 @@ async fn nothing_is_seen_of_a_deposit_before_its_answer() {
 }
 
 #[tokio::test]
-async fn deposits_under_way_are_limited_for_each_and_for_all() {
+async fn concurrent_deposits_are_limited_per_principal_and_in_total() {
     let config = HttpConfig::default()
         .with_max_uploads(3)
         .with_max_uploads_per_principal(2);
     let site = Site::with(config).await;
     let mut under_way = Vec::new();
     for who in [Who::Worker, Who::Worker, Who::Neighbour] {
-        // Its body never comes to an end.
+        // The body never ends.
         let begun = Bytes::copy_from_slice(&form(&[(FILE, b"bytes")])[..50]);
         let body = stream::iter([Ok::<_, Infallible>(begun)]).chain(stream::pending());
         let request = deposit_as(who).body(Body::from_stream(body)).unwrap();
@@ -219,7 +219,7 @@ async fn deposits_under_way_are_limited_for_each_and_for_all() {
         reply.assert_problem(status, "about:blank", &format!("{who:?}"));
         assert_eq!(reply.header("retry-after"), "1");
     }
-    // Whoever goes away makes room at once.
+    // A dropped deposit returns its permit at once.
     under_way.pop();
     let body = Body::from(form(&[(FILE, b"bytes")]));
     let reply = site.send(deposit_as(Who::Admin).body(body).unwrap()).await;
@@ -227,7 +227,7 @@ async fn deposits_under_way_are_limited_for_each_and_for_all() {
 }
 
 #[tokio::test]
-async fn a_body_that_whoever_serves_gave_up_on_is_408() {
+async fn bodies_that_time_out_are_408() {
     let site = Site::new().await;
     let whole = form(&[(FILE, &noise(100))]);
     for sent in [0, 30, 150, whole.len() - 1, whole.len()] {
@@ -241,24 +241,24 @@ async fn a_body_that_whoever_serves_gave_up_on_is_408() {
 }
 
 #[tokio::test]
-async fn an_answer_tells_its_server_the_route_and_the_principal() {
+async fn responses_carry_the_route_and_the_principal() {
     let site = Site::new().await;
     let artifacts = "/v0/experiments/demo/artifacts";
     let template = "/v0/experiments/{E}/artifacts";
     for (who, path, route) in [
         (Who::Worker, artifacts, template),
         (Who::Admin, "/v0/experiments/demo", "/v0/experiments/{E}"),
-        (Who::Nobody, artifacts, "-"),
+        (Who::Anonymous, artifacts, "-"),
         (Who::Wrong, artifacts, "-"),
         (Who::Worker, "/v0/experiments/demo/secret", "-"),
-        (Who::Nobody, "/healthz", "/healthz"),
+        (Who::Anonymous, "/healthz", "/healthz"),
     ] {
         let request = request(Method::GET, path, who, "demo");
         let request = request.body(Body::empty()).unwrap();
         let response = site.router.clone().oneshot(request).await.unwrap();
-        let served = response.extensions().get::<RequestInfo>().unwrap();
-        assert_eq!(served.route(), route, "{who:?} {path}");
-        let principal = served.principal().map(artifact_store::PrincipalId::as_str);
+        let info = response.extensions().get::<RequestInfo>().unwrap();
+        assert_eq!(info.route(), route, "{who:?} {path}");
+        let principal = info.principal().map(artifact_store::PrincipalId::as_str);
         let expected = (who.is_known()).then(|| who.id());
         assert_eq!(principal, expected, "{who:?} {path}");
     }

@@ -1,4 +1,4 @@
-//! Digests that a client sends with a deposit: what is wrong is refused, and leaves nothing.
+//! Digests in deposits: wrong ones are refused and leave nothing.
 
 use axum::body::Body;
 use base64::Engine;
@@ -15,7 +15,7 @@ fn sha512(bytes: &[u8]) -> String {
     format!("sha-512=:{}:", STANDARD.encode(Sha512::digest(bytes)))
 }
 
-/// Deposits with these fields on the request.
+/// Deposits with header fields on the request.
 async fn on_request(site: &Site, fields: &[(&str, &str)], body: Vec<u8>) -> Reply {
     let mut request = deposit_as(Who::Worker);
     for (name, value) in fields {
@@ -24,14 +24,14 @@ async fn on_request(site: &Site, fields: &[(&str, &str)], body: Vec<u8>) -> Repl
     site.send(request.body(Body::from(body)).unwrap()).await
 }
 
-/// Deposits with this line on the part.
+/// Deposits with a header line on the part.
 async fn on_part(site: &Site, line: &str, bytes: &[u8]) -> Reply {
     let body = form(&[(&format!("{FILE}{line}\r\n"), bytes)]);
     on_request(site, &[], body).await
 }
 
 #[tokio::test]
-async fn a_digest_on_the_part_is_of_the_parts_bytes() {
+async fn digests_on_the_part_cover_the_file() {
     for size in [0, 5, SMALL + 1, 300_000] {
         let site = Site::new().await;
         let bytes = noise(size);
@@ -69,7 +69,7 @@ async fn a_digest_on_the_part_is_of_the_parts_bytes() {
 }
 
 #[tokio::test]
-async fn a_digest_on_the_request_is_of_the_whole_body() {
+async fn digests_on_the_request_cover_the_whole_body() {
     for size in [5, 300_000] {
         let bytes = noise(size);
         let body = [&form(&[(FILE, &bytes)])[..], b"\r\n  "].concat();
@@ -99,7 +99,7 @@ async fn a_digest_on_the_request_is_of_the_whole_body() {
 }
 
 #[tokio::test]
-async fn a_digest_field_twice_on_the_part_is_refused() {
+async fn duplicate_digest_fields_on_the_part_are_refused() {
     let site = Site::new().await;
     for name in ["Content-Digest", "Repr-Digest"] {
         let lines = format!("{name}: md5=:AA==:\r\n{name}: {}", sha256(b"bytes"));
@@ -111,7 +111,7 @@ async fn a_digest_field_twice_on_the_part_is_refused() {
 }
 
 #[tokio::test]
-async fn a_malformed_field_is_refused_before_the_bytes() {
+async fn malformed_fields_are_refused_before_the_file_is_read() {
     let site = Site::new().await;
     let body = form(&[(FILE, b"bytes")]);
     for value in [

@@ -1,9 +1,9 @@
-//! Hostile content types and file names: nothing of them reaches a header field as it came.
+//! Hostile content types and file names never reach a header field unchanged.
 
 use crate::support::{Site, Who};
 
 #[tokio::test]
-async fn a_content_type_comes_back_cleaned() {
+async fn content_types_are_cleaned() {
     let site = Site::new().await;
     let long = "x".repeat(10_000);
     let table = [
@@ -26,7 +26,7 @@ async fn a_content_type_comes_back_cleaned() {
 }
 
 #[tokio::test]
-async fn a_file_name_comes_back_without_a_path_or_a_trick() {
+async fn file_names_are_cleaned() {
     let site = Site::new().await;
     let long = format!("filename=\"{}\"", "n".repeat(300));
     let cut = format!("attachment; filename=\"{}\"", "n".repeat(255));

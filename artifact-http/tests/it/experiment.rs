@@ -1,4 +1,4 @@
-//! What an experiment says of itself.
+//! Reading an experiment.
 
 use axum::body::Body;
 use http::Method;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Site, Who, request};
 
 #[tokio::test]
-async fn an_experiment_is_running() {
+async fn experiments_are_running() {
     let site = Site::new().await;
     for who in [Who::Admin, Who::Worker] {
         let asked = request(Method::GET, "/v0/experiments/demo", who, "demo");
@@ -28,7 +28,7 @@ async fn an_experiment_is_running() {
 }
 
 #[tokio::test]
-async fn head_has_the_fields_without_the_content() {
+async fn head_has_the_fields_of_get_without_content() {
     let site = Site::new().await;
     let path = "/v0/experiments/demo";
     let get = request(Method::GET, path, Who::Admin, "demo")

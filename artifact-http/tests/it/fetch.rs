@@ -1,4 +1,4 @@
-//! The answers to a fetch and their fields; which URIs are ours.
+//! Fetches: header fields, and which URIs are accepted.
 
 use artifact_backend::UriPrefix;
 use artifact_http::HttpConfig;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::support::{Site, Who, fetch_path, noise, request};
 
 #[tokio::test]
-async fn the_fields_are_those_of_the_protocol() {
+async fn responses_have_exactly_the_fields_of_the_protocol() {
     let site = Site::new().await;
     for size in [0, 11, 300_000] {
         let bytes = noise(size);
@@ -52,7 +52,7 @@ async fn the_fields_are_those_of_the_protocol() {
 }
 
 #[tokio::test]
-async fn head_has_the_same_fields_and_does_not_ask_the_backend() {
+async fn head_has_the_fields_of_get_without_asking_the_backend() {
     let site = Site::new().await;
     let uri = site.put(Who::Worker, b"hello world").await;
     let get = site.get(Who::Worker, &uri, &[]).await;
@@ -64,7 +64,7 @@ async fn head_has_the_same_fields_and_does_not_ask_the_backend() {
 }
 
 #[tokio::test]
-async fn a_uri_that_is_not_ours_is_not_found_and_the_backend_not_asked() {
+async fn foreign_uris_are_not_found_without_asking_the_backend() {
     let site = Site::new().await;
     let uri = site.put(Who::Worker, b"x").await;
     let id = uri.strip_prefix("eden://artifacts/").unwrap().to_owned();
@@ -107,7 +107,7 @@ async fn a_uri_that_is_not_ours_is_not_found_and_the_backend_not_asked() {
     ]
     .map(str::to_owned)
     .to_vec();
-    // The same behind our prefix, and what nearly is our URI.
+    // The same texts after the prefix, and texts that almost equal the URI.
     let behind: Vec<String> = hostile
         .iter()
         .map(|text| format!("{prefix}{text}"))
@@ -141,7 +141,7 @@ async fn a_uri_that_is_not_ours_is_not_found_and_the_backend_not_asked() {
         let reply = site.get(Who::Worker, text, &[]).await;
         reply.assert_problem(404, "not-found", &format!("{text:?}"));
     }
-    // As they stand, undecoded: `+` is no space, bytes that are not UTF-8 are no text.
+    // Sent without encoding: `+` is not a space, and bytes that are not UTF-8 match nothing.
     for query in [
         format!("uri={uri}+"),
         format!("uri=+{uri}"),
@@ -158,7 +158,7 @@ async fn a_uri_that_is_not_ours_is_not_found_and_the_backend_not_asked() {
 }
 
 #[tokio::test]
-async fn the_uri_is_one_parameter() {
+async fn the_uri_parameter_must_occur_once() {
     let site = Site::new().await;
     let uri = site.put(Who::Worker, b"x").await;
     let table = [
@@ -187,7 +187,7 @@ async fn the_uri_is_one_parameter() {
 }
 
 #[tokio::test]
-async fn a_deployments_own_prefix_replaces_the_default() {
+async fn a_configured_prefix_replaces_the_default() {
     let prefix = UriPrefix::new("blob://example/").unwrap();
     let site = Site::with(HttpConfig::default().with_uri_prefix(prefix)).await;
     let uri = site.put(Who::Worker, b"x").await;
@@ -200,13 +200,13 @@ async fn a_deployments_own_prefix_replaces_the_default() {
 }
 
 #[tokio::test]
-async fn an_artifact_of_another_experiment_is_not_found() {
+async fn artifacts_of_other_experiments_are_not_found() {
     let site = Site::new().await;
     let uri = site.put(Who::Foreigner, b"x").await;
     let before = site.calls();
     site.get(Who::Admin, &uri, &[])
         .await
-        .assert_problem(404, "not-found", "another's");
+        .assert_problem(404, "not-found", "another experiment");
     assert_eq!(site.calls(), before);
     let there = request(Method::GET, &fetch_path("other", &uri), Who::Admin, "other");
     assert_eq!(

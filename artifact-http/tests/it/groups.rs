@@ -25,7 +25,7 @@ async fn read(community: &Community, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_group_is_answered_as_it_was_registered() {
+async fn registered_groups_are_returned_unchanged() {
     let community = Community::new().await;
     let (one, two) = (WorkerId::mint().to_string(), GroupId::mint().to_string());
     let plain = register(&community, &json!({})).await;
@@ -77,7 +77,7 @@ async fn a_group_is_answered_as_it_was_registered() {
 }
 
 #[tokio::test]
-async fn what_is_no_group_is_refused_and_nothing_is_written() {
+async fn invalid_groups_are_refused_and_not_stored() {
     let community = Community::new().await;
     let before = community.get("/groups", &Member::admin()).await.json();
     for (body, status, kind) in [
@@ -104,12 +104,12 @@ async fn what_is_no_group_is_refused_and_nothing_is_written() {
         before
     );
     assert_eq!(before["groups"].as_array().unwrap().len(), 2);
-    // Names of workers are free for groups.
+    // Names that are reserved for workers are allowed for groups.
     register(&community, &json!({ "name": "admin" })).await;
 }
 
 #[tokio::test]
-async fn groups_are_listed_by_exact_name() {
+async fn groups_are_filtered_by_exact_name() {
     let community = Community::new().await;
     let crew = register(
         &community,
@@ -142,7 +142,7 @@ async fn groups_are_listed_by_exact_name() {
 }
 
 #[tokio::test]
-async fn members_come_and_go_and_twice_is_no_error() {
+async fn adding_and_removing_members_is_idempotent() {
     let community = Community::new().await;
     let group = community.group(HOME, &[]).await;
     let ids = [WorkerId::mint().to_string(), GroupId::mint().to_string()];
@@ -178,7 +178,7 @@ async fn members_come_and_go_and_twice_is_no_error() {
 }
 
 #[tokio::test]
-async fn a_cycle_is_refused_and_changes_nothing() {
+async fn cycles_are_refused_and_change_nothing() {
     let community = Community::new().await;
     let inner = community.group(HOME, &[]).await;
     let middle = community.group(HOME, &[&inner]).await;
@@ -193,7 +193,7 @@ async fn a_cycle_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn of_two_halves_of_a_cycle_at_once_one_is_refused() {
+async fn concurrent_edges_cannot_form_a_cycle() {
     let community = Community::new().await;
     for _ in 0..10 {
         let groups = [
@@ -217,7 +217,7 @@ async fn of_two_halves_of_a_cycle_at_once_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_deleted_group_is_gone_and_founding_groups_stay() {
+async fn groups_can_be_deleted_except_founding_groups() {
     let community = Community::new().await;
     let group = community.group(HOME, &[]).await;
     let path = format!("/groups/{group}");
@@ -235,7 +235,7 @@ async fn a_deleted_group_is_gone_and_founding_groups_stay() {
 }
 
 #[tokio::test]
-async fn membership_counts_from_the_next_request_on() {
+async fn membership_takes_effect_with_the_next_request() {
     let community = Community::new().await;
     let admins = community.founding(HOME, "admins").await;
     let worker = community.register(HOME).await;
@@ -252,7 +252,7 @@ async fn membership_counts_from_the_next_request_on() {
     }
     community.add(HOME, &admins, &outer).await;
     assert_eq!(community.fetch(&worker, &uri).await, 200);
-    // It reads what administrators read, and administers nothing.
+    // A member may read every artifact, but must not use admin endpoints.
     let reply = community
         .ask_in(HOME, Method::POST, "/workers", &worker, "{}")
         .await;

@@ -9,12 +9,12 @@ use http::Method;
 use crate::support::{Community, HOME, Log, Member};
 
 #[tokio::test]
-async fn a_wrong_secret_an_unknown_worker_and_no_worker_are_told_the_same() {
+async fn all_invalid_credentials_get_the_same_answer() {
     let community = Community::new().await;
     let worker = community.register(HOME).await;
     let other = community.register(HOME).await;
     let absent = WorkerId::mint();
-    let mut told = Vec::new();
+    let mut texts = Vec::new();
     for (principal, secret) in [
         (worker.principal.as_str(), other.secret.as_str()),
         (&worker.principal, &worker.secret[1..]),
@@ -32,17 +32,17 @@ async fn a_wrong_secret_an_unknown_worker_and_no_worker_are_told_the_same() {
                 .await;
             reply.assert_problem(401, "unauthorized", principal);
             assert_eq!(reply.header("www-authenticate"), "Bearer");
-            told.push(reply.text());
+            texts.push(reply.text());
         }
     }
-    told.dedup();
-    assert_eq!(told.len(), 1, "{told:?}");
+    texts.dedup();
+    assert_eq!(texts.len(), 1, "{texts:?}");
     assert_eq!(community.get("", &worker).await.status, 200);
 }
 
 #[tokio::test]
-async fn two_servers_on_one_database_are_as_one() {
-    // Each with its own connections, as two processes have them.
+async fn two_servers_on_one_database_agree() {
+    // Each has its own connections, like two processes.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.sqlite");
     let open = async || Database::new(SqliteDatabase::open(&path).await.unwrap());
@@ -51,7 +51,7 @@ async fn two_servers_on_one_database_are_as_one() {
     let worker = one.register(HOME).await;
     assert_eq!(two.get("/whoami", &worker).await.status, 200);
 
-    // Both know the token by now; a reissue on one kills it on the other.
+    // Both servers remember the token; reissuing on one invalidates it on the other.
     let path = format!("/workers/{}/reissue-credential", worker.principal);
     let reply = one.admin(Method::POST, &path, "").await.json();
     let fresh = Member::new(
@@ -64,7 +64,7 @@ async fn two_servers_on_one_database_are_as_one() {
         reply.assert_problem(401, "unauthorized", "the former token");
         assert_eq!(server.get("/whoami", &fresh).await.status, 200);
     }
-    // So does a membership.
+    // The same holds for a membership.
     let admins = one.founding(HOME, "admins").await;
     let admin = Member::admin();
     let uri = one.put(&admin).await;
@@ -75,7 +75,7 @@ async fn two_servers_on_one_database_are_as_one() {
 }
 
 #[tokio::test]
-async fn a_token_is_nowhere_but_in_the_answer_that_gives_it() {
+async fn tokens_appear_only_in_the_response_that_issues_them() {
     let log = Log::collect();
     let community = Community::new().await;
     let worker = community.register(HOME).await;
@@ -83,17 +83,17 @@ async fn a_token_is_nowhere_but_in_the_answer_that_gives_it() {
     let reply = community.admin(Method::POST, &path, "").await.json();
     let fresh = reply["registration_token"].as_str().unwrap().to_owned();
     let member = Member::new(&worker.principal, &fresh, HOME);
-    let mut told = Vec::new();
+    let mut texts = Vec::new();
     for who in [&worker, &member] {
         for path in ["", "/workers", "/whoami", "/groups", "/nothing"] {
             let reply = community.get(path, who).await;
-            told.push(format!("{:?} {}", reply.headers, reply.text()));
+            texts.push(format!("{:?} {}", reply.headers, reply.text()));
         }
         let body = format!("{{\"{}\": 1}}", "x".repeat(300));
         let reply = community
             .ask_in(HOME, Method::POST, "/workers", who, body)
             .await;
-        told.push(reply.text());
+        texts.push(reply.text());
     }
     let stored = community
         .database
@@ -103,14 +103,14 @@ async fn a_token_is_nowhere_but_in_the_answer_that_gives_it() {
     let admin = AdminToken::new(crate::support::ADMIN_SECRET).unwrap();
     let identities = Arc::clone(&community.database.identities);
     let identities = IdentityAuthenticator::new(identities, admin);
-    told.push(format!("{stored:?} {identities:?}"));
-    told.push(log.text());
-    let told = told.concat();
+    texts.push(format!("{stored:?} {identities:?}"));
+    texts.push(log.text());
+    let texts = texts.concat();
     let phc = stored.hash.as_phc();
     assert!(phc.starts_with("$argon2id$v=19$"), "{phc}");
     for secret in [&worker.secret, &fresh, phc, crate::support::ADMIN_SECRET] {
-        assert!(!told.contains(secret), "{secret} is in {told}");
+        assert!(!texts.contains(secret), "{secret} is in {texts}");
         assert!(!phc.contains(&fresh));
     }
-    assert!(told.contains("a valid credential is needed"), "{told}");
+    assert!(texts.contains("a valid credential is needed"), "{texts}");
 }

@@ -1,14 +1,15 @@
-//! The tests of the crate over HTTP, in modules that mirror `src/`.
+//! Tests of the crate over HTTP, in modules that mirror `src/`.
 
-#![expect(clippy::unwrap_used, reason = "what helps tests is a test too")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
 
+mod body;
 mod conditional;
 mod deposit;
 mod digest_fields;
+mod dispatch;
 mod disposition;
 mod experiment;
 mod fetch;
-mod gate;
 mod groups;
 mod identity_authenticator;
 mod matrix;
@@ -19,6 +20,5 @@ mod openapi;
 mod range;
 mod secrets;
 mod support;
-mod verified;
 mod wire;
 mod workers;

@@ -1,4 +1,4 @@
-//! Every endpoint x every principal x every target, generated from the list of endpoints.
+//! Every endpoint with every sender and every target, generated from the list of endpoints.
 
 use artifact_http::{Endpoint, endpoints};
 use artifact_store::{GroupId, WorkerId};
@@ -8,33 +8,33 @@ use serde_json::json;
 
 use crate::support::{BOUNDARY, Community, ELSEWHERE, FILE, HOME, Member, fetch_path, form};
 
-/// Who asks.
+/// The sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
-    Nobody,
+enum Sender {
+    Anonymous,
     WrongAdmin,
-    /// A worker that is there, with another's secret.
+    /// A registered worker with another worker's secret.
     WrongWorker,
-    /// A worker that is not there.
+    /// A worker that is not registered.
     Unknown,
     Admin,
-    /// The owner of the artifact `Own`.
+    /// The depositor of the artifact `Own`.
     Owner,
     Neighbour,
-    /// In the group `admins` itself.
+    /// A direct member of the group `admins`.
     Direct,
-    /// In a group in a group in `admins`.
+    /// A member of a group in a group in `admins`.
     Nested,
-    /// In `orchestrators`, which is no right at all.
+    /// A member of `orchestrators`, which grants nothing.
     Orchestrator,
     Foreigner,
-    /// In the group `admins` of the other experiment.
+    /// A member of the group `admins` of the other experiment.
     ForeignAdmin,
 }
 
-impl Who {
+impl Sender {
     const ALL: [Self; 12] = [
-        Self::Nobody,
+        Self::Anonymous,
         Self::WrongAdmin,
         Self::WrongWorker,
         Self::Unknown,
@@ -51,7 +51,7 @@ impl Who {
     fn is_known(self) -> bool {
         !matches!(
             self,
-            Self::Nobody | Self::WrongAdmin | Self::WrongWorker | Self::Unknown
+            Self::Anonymous | Self::WrongAdmin | Self::WrongWorker | Self::Unknown
         )
     }
 
@@ -60,14 +60,14 @@ impl Who {
     }
 }
 
-/// What is asked for, in the first experiment: the artifact, the worker, the group.
+/// The artifact, worker or group that the request names, in the first experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     Absent,
     Own,
-    /// The administrator's artifact; workers and groups as for `Own`.
+    /// The administrator's artifact; for workers and groups the same as `Own`.
     Admins,
-    /// One of the other experiment.
+    /// An artifact, worker or group of the other experiment.
     Foreign,
 }
 
@@ -79,24 +79,24 @@ impl Target {
     }
 }
 
-/// What the protocol says, endpoint by endpoint. One that is not in this table fails the test.
-fn expected(endpoint: &Endpoint, who: Who, target: Target) -> u16 {
+/// The status that the protocol demands. An endpoint that is missing here fails the test.
+fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     let (for_admin, for_worker) = match endpoint.id {
         "readExperiment" | "deposit" | "fetch" | "listWorkers" | "readWorker" | "listGroups"
         | "readGroup" => (true, true),
         "whoami" => (false, true),
         "registerWorker" | "reissueCredential" | "registerGroup" | "deleteGroup" | "addMember"
         | "removeMember" => (true, false),
-        other => panic!("say who may use {other}"),
+        other => panic!("add the access rule of {other} to this table"),
     };
-    if !who.is_known() {
+    if !sender.is_known() {
         return 401;
     }
-    let is_admin = who == Who::Admin;
-    if who.is_foreign() || !(if is_admin { for_admin } else { for_worker }) {
+    let is_admin = sender == Sender::Admin;
+    if sender.is_foreign() || !(if is_admin { for_admin } else { for_worker }) {
         return 403;
     }
-    let names_one = endpoint.path.contains('{');
+    let names_one = ["{W}", "{G}"].iter().any(|id| endpoint.path.contains(id));
     if names_one && !target.is_here() {
         return 404;
     }
@@ -105,8 +105,8 @@ fn expected(endpoint: &Endpoint, who: Who, target: Target) -> u16 {
         "deleteGroup" => 204,
         "fetch" => match target {
             Target::Absent | Target::Foreign => 404,
-            Target::Own if who == Who::Owner => 200,
-            _ if matches!(who, Who::Admin | Who::Direct | Who::Nested) => 200,
+            Target::Own if sender == Sender::Owner => 200,
+            _ if matches!(sender, Sender::Admin | Sender::Direct | Sender::Nested) => 200,
             Target::Own | Target::Admins => 403,
         },
         _ => 200,
@@ -115,9 +115,9 @@ fn expected(endpoint: &Endpoint, who: Who, target: Target) -> u16 {
 
 struct World {
     community: Community,
-    members: Vec<(Who, Option<Member>)>,
+    members: Vec<(Sender, Option<Member>)>,
     artifacts: [String; 4],
-    /// Whose credential is reissued: nobody asks with it.
+    /// A worker whose credential is reissued; it sends no requests.
     spare: String,
     foreigner: String,
 }
@@ -150,7 +150,7 @@ impl World {
         community
             .add(ELSEWHERE, &others, &foreign_admin.principal)
             .await;
-        // A membership over the border of experiments is none.
+        // Membership in a group of another experiment grants nothing.
         community.add(HOME, &admins, &foreigner.principal).await;
 
         let artifacts = [
@@ -161,25 +161,25 @@ impl World {
         ];
         let spare = spare.principal;
         let foreign_id = foreigner.principal.clone();
-        let members = Who::ALL.map(|who| {
-            let member = match who {
-                Who::Nobody => None,
-                Who::WrongAdmin => Some(Member::new("admin", &owner.secret, HOME)),
-                Who::WrongWorker => Some(Member::new(&owner.principal, &neighbour.secret, HOME)),
-                Who::Unknown => {
+        let members = Sender::ALL.map(|sender| {
+            let member = match sender {
+                Sender::Anonymous => None,
+                Sender::WrongAdmin => Some(Member::new("admin", &owner.secret, HOME)),
+                Sender::WrongWorker => Some(Member::new(&owner.principal, &neighbour.secret, HOME)),
+                Sender::Unknown => {
                     let absent = WorkerId::mint();
                     Some(Member::new(absent.as_str(), &owner.secret, HOME))
                 }
-                Who::Admin => Some(Member::admin()),
-                Who::Owner => Some(owner.clone()),
-                Who::Neighbour => Some(neighbour.clone()),
-                Who::Direct => Some(direct.clone()),
-                Who::Nested => Some(nested.clone()),
-                Who::Orchestrator => Some(orchestrator.clone()),
-                Who::Foreigner => Some(foreigner.clone()),
-                Who::ForeignAdmin => Some(foreign_admin.clone()),
+                Sender::Admin => Some(Member::admin()),
+                Sender::Owner => Some(owner.clone()),
+                Sender::Neighbour => Some(neighbour.clone()),
+                Sender::Direct => Some(direct.clone()),
+                Sender::Nested => Some(nested.clone()),
+                Sender::Orchestrator => Some(orchestrator.clone()),
+                Sender::Foreigner => Some(foreigner.clone()),
+                Sender::ForeignAdmin => Some(foreign_admin.clone()),
             };
-            (who, member)
+            (sender, member)
         });
         Self {
             community,
@@ -190,8 +190,8 @@ impl World {
         }
     }
 
-    /// The path of an endpoint with what the target is. A group is made for each request, since it
-    /// may be deleted.
+    /// Returns the path of an endpoint for a target. Each request gets a new group, because it may
+    /// delete it.
     async fn path(&self, endpoint: &Endpoint, target: Target) -> String {
         if endpoint.id == "fetch" {
             let at = Target::ALL.iter().position(|each| *each == target).unwrap();
@@ -202,7 +202,7 @@ impl World {
             Target::Own | Target::Admins => self.spare.clone(),
             Target::Foreign => self.foreigner.clone(),
         };
-        let mut path = endpoint.path.replace("{W}", &worker);
+        let mut path = endpoint.path.replace("{E}", HOME).replace("{W}", &worker);
         if path.contains("{G}") {
             let group = match target {
                 Target::Absent => GroupId::mint().to_string(),
@@ -211,7 +211,7 @@ impl World {
             };
             path = path.replace("{G}", &group).replace("{M}", &self.spare);
         }
-        format!("/v0/experiments/{HOME}{path}")
+        path
     }
 
     fn request(
@@ -244,22 +244,22 @@ impl World {
 }
 
 #[tokio::test]
-async fn the_status_is_what_the_table_says() {
+async fn statuses_match_the_table() {
     let world = World::new().await;
     let mut seen = 0;
     for target in Target::ALL {
         for endpoint in endpoints() {
-            for (who, member) in &world.members {
+            for (sender, member) in &world.members {
                 let mut methods = vec![endpoint.method.clone()];
                 if endpoint.method == Method::GET {
                     methods.push(Method::HEAD);
                 }
                 for method in methods {
                     let path = world.path(endpoint, target).await;
-                    let asked = World::request(endpoint, method.clone(), &path, member.as_ref());
-                    let reply = world.community.send(asked).await;
-                    let why = format!("{method} {} by {who:?} of {target:?}", endpoint.path);
-                    let expected = expected(endpoint, *who, target);
+                    let request = World::request(endpoint, method.clone(), &path, member.as_ref());
+                    let reply = world.community.send(request).await;
+                    let why = format!("{method} {} by {sender:?} of {target:?}", endpoint.path);
+                    let expected = expected(endpoint, *sender, target);
                     assert_eq!(reply.status, expected, "{why}: {}", reply.text());
                     if !reply.status.is_success() && method != Method::HEAD {
                         let kind = match expected {
@@ -282,13 +282,16 @@ async fn the_status_is_what_the_table_says() {
 }
 
 #[tokio::test]
-async fn an_ill_formed_id_is_no_path_whoever_asks_and_however() {
+async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
     let community = Community::new().await;
     let worker = community.register(HOME).await;
     let group = community.group(HOME, &[]).await;
-    for endpoint in endpoints().iter().filter(|each| each.path.contains('{')) {
-        let good = endpoint
-            .path
+    for endpoint in endpoints() {
+        let under = endpoint.path.strip_prefix("/v0/experiments/{E}").unwrap();
+        if !under.contains('{') {
+            continue;
+        }
+        let good = under
             .replace("{W}", &worker.principal)
             .replace("{G}", &group)
             .replace("{M}", &worker.principal);
@@ -305,9 +308,9 @@ async fn an_ill_formed_id_is_no_path_whoever_asks_and_however() {
                 if path == good {
                     continue;
                 }
-                for who in [&Member::admin(), &worker] {
+                for sender in [&Member::admin(), &worker] {
                     for method in [endpoint.method.clone(), Method::PUT] {
-                        let reply = community.ask_in(HOME, method, &path, who, "{").await;
+                        let reply = community.ask_in(HOME, method, &path, sender, "{").await;
                         reply.assert_problem(404, "not-found", &path);
                     }
                 }

@@ -1,4 +1,4 @@
-//! The router inside another program's.
+//! The router inside another app.
 
 use axum::Router;
 use axum::routing::get;
@@ -8,7 +8,7 @@ use crate::support::{FILE, Site, Who, deposit_as, form, reply, request};
 use axum::body::Body;
 
 #[tokio::test]
-async fn it_works_under_a_path_of_another_app() {
+async fn the_router_can_be_nested() {
     let site = Site::new().await;
     let app = Router::new()
         .route("/hello", get(async || "mine"))
@@ -17,22 +17,25 @@ async fn it_works_under_a_path_of_another_app() {
         let asked = request(method, path, who, "demo").header("host", "h.example");
         reply(app.clone(), asked.body(Body::empty()).unwrap()).await
     };
-    assert_eq!(ask(Method::GET, "/hello", Who::Nobody).await.body, b"mine");
+    assert_eq!(
+        ask(Method::GET, "/hello", Who::Anonymous).await.body,
+        b"mine"
+    );
     let found = ask(Method::GET, "/files/v0/experiments/demo", Who::Admin).await;
     assert_eq!(found.json()["experiment_id"], "demo");
     let lost = ask(Method::GET, "/files/v0/experiments/demo/x?y", Who::Admin).await;
     lost.assert_problem(404, "not-found", "nested");
-    // Where the client asked, not where the router stands.
+    // The URL that the client requested, not the path within the router.
     assert_eq!(
         lost.json()["instance"],
         "http://h.example/files/v0/experiments/demo/x?y"
     );
-    let refused = ask(Method::GET, "/files/v0/x", Who::Nobody).await;
+    let refused = ask(Method::GET, "/files/v0/x", Who::Anonymous).await;
     refused.assert_problem(401, "unauthorized", "nested");
 }
 
 #[tokio::test]
-async fn it_merges_with_another_app() {
+async fn the_router_can_be_merged() {
     let site = Site::new().await;
     let app = Router::new()
         .route("/hello", get(async || "mine"))
@@ -40,7 +43,7 @@ async fn it_merges_with_another_app() {
     let body = Body::from(form(&[(FILE, b"x")]));
     let stored = reply(app.clone(), deposit_as(Who::Worker).body(body).unwrap()).await;
     assert_eq!(stored.status, 201);
-    let hello = request(Method::GET, "/hello", Who::Nobody, "demo")
+    let hello = request(Method::GET, "/hello", Who::Anonymous, "demo")
         .body(Body::empty())
         .unwrap();
     assert_eq!(reply(app, hello).await.body, b"mine");

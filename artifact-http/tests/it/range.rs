@@ -1,4 +1,4 @@
-//! `Range`, as a table.
+//! The `Range` header field.
 
 use http::Method;
 
@@ -37,7 +37,7 @@ async fn check(bytes: &[u8], table: &[Line]) {
 }
 
 #[tokio::test]
-async fn one_range_is_answered_and_the_rest_ignored() {
+async fn single_ranges_are_answered_and_others_ignored() {
     let table = [
         ("bytes=0-0", 206, "bytes 0-0/11"),
         ("bytes=0-", 206, "bytes 0-10/11"),
@@ -65,7 +65,7 @@ async fn one_range_is_answered_and_the_rest_ignored() {
 }
 
 #[tokio::test]
-async fn an_empty_artifact_has_no_range() {
+async fn empty_artifacts_have_no_ranges() {
     let table = [
         ("bytes=0-", 416, "bytes */0"),
         ("bytes=0-0", 416, "bytes */0"),
@@ -76,7 +76,7 @@ async fn an_empty_artifact_has_no_range() {
 }
 
 #[tokio::test]
-async fn a_thousand_ranges_and_two_fields_are_ignored() {
+async fn lists_of_ranges_and_repeated_fields_are_ignored() {
     let site = Site::new().await;
     let uri = site.put(Who::Worker, b"hello world").await;
     let thousand = format!("bytes={}", vec!["0-0"; 1000].join(","));
@@ -86,13 +86,13 @@ async fn a_thousand_ranges_and_two_fields_are_ignored() {
         (reply.status.as_u16(), &reply.body[..]),
         (200, &b"hello world"[..])
     );
-    assert_eq!(site.calls(), before + 1, "one read whatever is asked");
+    assert_eq!(site.calls(), before + 1, "the backend is read once");
     let twice = [("range", "bytes=0-0"), ("range", "bytes=1-1")];
     assert_eq!(site.get(Who::Worker, &uri, &twice).await.status, 200);
 }
 
 #[tokio::test]
-async fn range_is_for_get_alone() {
+async fn head_ignores_range() {
     let site = Site::new().await;
     let uri = site.put(Who::Worker, b"hello world").await;
     for range in ["bytes=0-0", "bytes=99-"] {

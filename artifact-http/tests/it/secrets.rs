@@ -1,4 +1,4 @@
-//! A secret reaches no log line, no answer and no Debug print.
+//! Secrets reach no log line, no response and no `Debug` output.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::support::{FILE, Log, Site, Who, deposit_as, form, reply, request};
 const CANARY: &str = "canary-4b1f-9c27-canary";
 
 #[tokio::test]
-async fn no_secret_is_logged_or_answered() {
+async fn secrets_are_neither_logged_nor_returned() {
     let log = Log::collect();
     let site = Site::new().await;
     let real = AdminToken::new(CANARY).unwrap();
@@ -34,7 +34,7 @@ async fn no_secret_is_logged_or_answered() {
         ] {
             for method in [Method::GET, Method::POST, Method::PUT] {
                 for again in [false, true] {
-                    let mut asked = request(method.clone(), path, Who::Nobody, "demo")
+                    let mut asked = request(method.clone(), path, Who::Anonymous, "demo")
                         .header("authorization", value);
                     if again {
                         asked = asked.header("authorization", value);
@@ -54,7 +54,7 @@ async fn no_secret_is_logged_or_answered() {
 }
 
 #[tokio::test]
-async fn the_log_tells_the_chain_that_the_client_is_not_told() {
+async fn causes_are_logged_and_not_returned() {
     let log = Log::collect();
     let site = Site::new().await;
     let kind = artifact_backend::ErrorKind::Unexpected;

@@ -1,4 +1,4 @@
-//! What only a connection shows: 100 Continue, lengths, and answers without content.
+//! Behaviour that needs a real connection: 100 Continue, lengths, and responses without content.
 
 use artifact_backend::Operation;
 
@@ -14,10 +14,10 @@ fn post(who: Who, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn continue_is_said_only_after_the_checks() {
+async fn continue_is_sent_only_after_the_checks() {
     let site = Site::new().await;
     let table = [
-        (Who::Nobody, "Content-Length: 100\r\n", "HTTP/1.1 401"),
+        (Who::Anonymous, "Content-Length: 100\r\n", "HTTP/1.1 401"),
         (Who::Wrong, "Content-Length: 100\r\n", "HTTP/1.1 401"),
         (Who::Worker, "Content-Length: 99999999\r\n", "HTTP/1.1 413"),
         (
@@ -38,7 +38,7 @@ async fn continue_is_said_only_after_the_checks() {
 }
 
 #[tokio::test]
-async fn a_chunked_body_over_the_cap_is_refused_while_it_comes() {
+async fn chunked_bodies_over_the_limit_are_refused_while_they_stream() {
     let site = Site::new().await;
     let mut wire = Wire::new(site.router.clone()).await;
     wire.say(post(Who::Worker, "Transfer-Encoding: chunked\r\n"))
@@ -46,7 +46,7 @@ async fn a_chunked_body_over_the_cap_is_refused_while_it_comes() {
     let head = format!("--{BOUNDARY}\r\n{FILE}\r\n");
     wire.say(format!("{:x}\r\n{head}\r\n", head.len())).await;
     let piece = vec![b'x'; 64 << 10];
-    // One piece more than the cap: the body never ends, and is answered all the same.
+    // One chunk more than the limit. The body never ends, but the answer arrives.
     for _ in 0..17 {
         wire.say(format!("{:x}\r\n", piece.len())).await;
         wire.say(&piece).await;
@@ -58,10 +58,10 @@ async fn a_chunked_body_over_the_cap_is_refused_while_it_comes() {
 }
 
 #[tokio::test]
-async fn a_length_that_is_wrong_stores_nothing() {
+async fn wrong_lengths_store_nothing() {
     let site = Site::new().await;
     let body = form(&[(FILE, &noise(100_000))]);
-    // Too long: the client closes before all of it came, though the last boundary did.
+    // Too long: the client closes after the last boundary, before the declared end.
     let mut wire = Wire::new(site.router.clone()).await;
     wire.say(post(
         Who::Worker,
@@ -72,7 +72,7 @@ async fn a_length_that_is_wrong_stores_nothing() {
     let answer = wire.hang_up().await;
     assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
     site.assert_empty("too long").await;
-    // Too short: the last boundary lies behind the end.
+    // Too short: the last boundary lies beyond the declared end.
     let mut wire = Wire::new(site.router.clone()).await;
     wire.say(post(
         Who::Worker,
@@ -85,7 +85,7 @@ async fn a_length_that_is_wrong_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_leaves_nothing() {
+async fn disconnected_clients_leave_nothing() {
     let site = Site::new().await;
     let body = form(&[(FILE, &noise(500_000))]);
     let hold = site
@@ -106,7 +106,7 @@ async fn a_client_that_hangs_up_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn answers_without_content_keep_the_connection_in_step() {
+async fn responses_without_content_keep_the_connection_usable() {
     let site = Site::new().await;
     let uri = site.put(Who::Worker, b"hello world").await;
     let etag = site
@@ -162,14 +162,14 @@ async fn answers_without_content_keep_the_connection_in_step() {
             );
         }
     }
-    // Had any of them sent content, this would not be the next answer.
+    // This is the next response only if none of the others sent content.
     wire.say(ask("GET", &path, "Connection: close\r\n")).await;
     let last = wire.rest().await.unwrap();
     assert_eq!((last.status(), &last.body[..]), (200, &b"hello world"[..]));
 }
 
 #[tokio::test]
-async fn hostile_framing_reaches_no_endpoint() {
+async fn hostile_framing_is_refused() {
     let site = Site::new().await;
     let table = [
         "Content-Length: 5\r\nContent-Length: 6\r\n",

@@ -29,7 +29,7 @@ fn keys(value: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The worker as it is shown to everybody: without its token.
+/// Removes the token from a registered worker.
 fn public(mut registered: Value) -> Value {
     registered
         .as_object_mut()
@@ -40,7 +40,7 @@ fn public(mut registered: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_registered_worker_is_told_its_token_once() {
+async fn tokens_are_returned_only_at_registration() {
     let community = Community::new().await;
     let plain = register(&community, json!({})).await;
     let expected = [
@@ -88,7 +88,7 @@ async fn a_registered_worker_is_told_its_token_once() {
 }
 
 #[tokio::test]
-async fn an_empty_body_is_an_object_without_members() {
+async fn empty_bodies_count_as_empty_objects() {
     let community = Community::new().await;
     let reply = community
         .admin(Method::POST, "/workers", Body::empty())
@@ -101,7 +101,7 @@ async fn an_empty_body_is_an_object_without_members() {
 }
 
 #[tokio::test]
-async fn a_name_may_come_again_and_makes_another_worker() {
+async fn equal_names_register_different_workers() {
     let community = Community::new().await;
     let one = register(&community, json!({ "name": "same" })).await;
     let two = register(&community, json!({ "name": "same" })).await;
@@ -110,7 +110,7 @@ async fn a_name_may_come_again_and_makes_another_worker() {
 }
 
 #[tokio::test]
-async fn names_are_checked_and_nothing_is_written() {
+async fn invalid_workers_are_refused_and_not_stored() {
     let community = Community::new().await;
     let names = [
         (json!("admin"), 409, "reserved-identifier"),
@@ -160,7 +160,7 @@ async fn names_are_checked_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn workers_are_listed_without_secrets_and_filtered_by_exact_name() {
+async fn lists_contain_no_secrets_and_are_filtered_by_exact_name() {
     let community = Community::new().await;
     let mut workers = Vec::new();
     for name in ["a b", "A b", "a+b", "ä", "a b"] {
@@ -205,7 +205,7 @@ async fn workers_are_listed_without_secrets_and_filtered_by_exact_name() {
 }
 
 #[tokio::test]
-async fn whoami_is_for_workers() {
+async fn whoami_is_only_for_workers() {
     let community = Community::new().await;
     let nameless = community.register(HOME).await;
     let reply = community.get("/whoami", &nameless).await;
@@ -220,7 +220,7 @@ async fn whoami_is_for_workers() {
 }
 
 #[tokio::test]
-async fn a_reissue_kills_the_former_token_and_changes_nothing_else() {
+async fn reissuing_replaces_only_the_token() {
     let community = Community::new().await;
     let worker = community.register(HOME).await;
     let other = community.register(HOME).await;
@@ -228,7 +228,7 @@ async fn a_reissue_kills_the_former_token_and_changes_nothing_else() {
     let path = format!("/workers/{}", worker.principal);
     let before = community.get(&path, &worker).await.json();
 
-    // What it is sent counts for nothing: it takes no content.
+    // The endpoint ignores content.
     let reissue = format!("{path}/reissue-credential");
     let mut former = worker.clone();
     for body in ["", "{}", "not JSON"] {
@@ -249,9 +249,9 @@ async fn a_reissue_kills_the_former_token_and_changes_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_type_may_come_with_an_empty_body_and_on_get_and_delete() {
+async fn a_content_type_without_content_is_accepted() {
     let community = Community::new().await;
-    // Every request of `Community` says `application/json`.
+    // Every request of `Community` has the type `application/json`.
     let group = community.group(HOME, &[]).await;
     let path = format!("/groups/{group}");
     assert_eq!(community.get(&path, &Member::admin()).await.status, 200);

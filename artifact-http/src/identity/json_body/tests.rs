@@ -29,7 +29,10 @@ fn objects_are_read() {
     let empty: Sample = parse(b"{}").unwrap();
     assert!(empty.name.is_none() && empty.labels.is_none() && empty.many.is_none());
     let escaped: Sample = parse(br#"{"name": "\ud83e\udd80 \u0000"}"#).unwrap();
-    assert_eq!(escaped.name, Some(Utf8Field::Valid("\u{1f980} \0".to_owned())));
+    assert_eq!(
+        escaped.name,
+        Some(Utf8Field::Valid("\u{1f980} \0".to_owned()))
+    );
     let surrogate: Sample = parse(br#"{"name": "\ud800"}"#).unwrap();
     assert_eq!(surrogate.name, Some(Utf8Field::Surrogate));
 }

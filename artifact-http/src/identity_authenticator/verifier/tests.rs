@@ -1,4 +1,4 @@
-//! What is computed, what is remembered, and what is refused.
+//! Tests of what is computed, remembered and refused.
 
 use std::sync::Arc;
 
@@ -6,45 +6,52 @@ use artifact_store::CredentialHash;
 use futures_util::future::join_all;
 use tokio::task::unconstrained;
 
-use super::{Verifier, WAITING};
+use super::{MAX_WAITING, Verifier};
 use crate::authenticate::AuthenticateError;
 use crate::credential::Secret;
 
-const WHO: &str = "wkr_00000000000000000000000001";
+const WORKER: &str = "wkr_00000000000000000000000001";
 
 fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
 }
 
-/// A hash that this verifier does not remember.
+/// Returns a hash that no verifier remembers.
 fn stored(text: &str) -> CredentialHash {
     super::hashing::hash(text.as_bytes()).unwrap()
 }
 
 #[tokio::test]
-async fn right_and_wrong_are_told_apart_and_remembered() {
+async fn valid_and_invalid_secrets_are_remembered() {
     let verifier = Verifier::new();
     let hash = stored("right");
     for _ in 0..2 {
         assert!(
             verifier
-                .verify(WHO, &secret("right"), Some(&hash))
+                .verify(WORKER, &secret("right"), Some(&hash))
                 .await
                 .unwrap()
         );
         assert!(
             !verifier
-                .verify(WHO, &secret("wrong"), Some(&hash))
+                .verify(WORKER, &secret("wrong"), Some(&hash))
                 .await
                 .unwrap()
         );
-        assert!(!verifier.verify(WHO, &secret("right"), None).await.unwrap());
-        // From here on nothing can be computed.
+        assert!(
+            !verifier
+                .verify(WORKER, &secret("right"), None)
+                .await
+                .unwrap()
+        );
+        // No secret can be computed from here on.
         verifier.cores.close();
-        verifier.places.close();
+        verifier.queue.close();
     }
     assert!(verifier.running().is_empty());
-    let outcome = verifier.verify(WHO, &secret("another"), Some(&hash)).await;
+    let outcome = verifier
+        .verify(WORKER, &secret("another"), Some(&hash))
+        .await;
     assert!(
         matches!(outcome, Err(AuthenticateError::Busy)),
         "{outcome:?}"
@@ -52,24 +59,24 @@ async fn right_and_wrong_are_told_apart_and_remembered() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_just_made_is_remembered() {
+async fn new_tokens_are_remembered() {
     let verifier = Verifier::new();
-    let hash = verifier.hash(WHO, &secret("made")).await.unwrap();
-    verifier.places.close();
+    let hash = verifier.hash(WORKER, &secret("made")).await.unwrap();
+    verifier.queue.close();
     assert!(
         verifier
-            .verify(WHO, &secret("made"), Some(&hash))
+            .verify(WORKER, &secret("made"), Some(&hash))
             .await
             .unwrap()
     );
 }
 
 #[tokio::test]
-async fn what_was_tried_on_one_who_is_not_there_tells_nothing_of_another() {
+async fn secrets_of_unknown_principals_are_remembered_per_principal() {
     let verifier = Verifier::new();
-    assert!(!verifier.verify(WHO, &secret("x"), None).await.unwrap());
-    verifier.places.close();
-    assert!(!verifier.verify(WHO, &secret("x"), None).await.unwrap());
+    assert!(!verifier.verify(WORKER, &secret("x"), None).await.unwrap());
+    verifier.queue.close();
+    assert!(!verifier.verify(WORKER, &secret("x"), None).await.unwrap());
     let other = "wkr_00000000000000000000000002";
     let outcome = verifier.verify(other, &secret("x"), None).await;
     assert!(
@@ -79,61 +86,61 @@ async fn what_was_tried_on_one_who_is_not_there_tells_nothing_of_another() {
 }
 
 #[tokio::test]
-async fn another_stored_hash_is_another_question() {
+async fn results_are_remembered_per_stored_hash() {
     let verifier = Verifier::new();
     let (former, later) = (stored("former"), stored("later"));
     assert!(
         verifier
-            .verify(WHO, &secret("former"), Some(&former))
+            .verify(WORKER, &secret("former"), Some(&former))
             .await
             .unwrap()
     );
     assert!(
         !verifier
-            .verify(WHO, &secret("former"), Some(&later))
+            .verify(WORKER, &secret("former"), Some(&later))
             .await
             .unwrap()
     );
     assert!(
         verifier
-            .verify(WHO, &secret("later"), Some(&later))
+            .verify(WORKER, &secret("later"), Some(&later))
             .await
             .unwrap()
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_requests_with_one_credential_compute_once() {
+async fn concurrent_requests_with_one_credential_compute_once() {
     let verifier = Arc::new(Verifier::new());
     let hash = stored("right");
-    let asking = (0..10 * WAITING).map(|_| {
+    let requests = (0..10 * MAX_WAITING).map(|_| {
         let (verifier, hash) = (Arc::clone(&verifier), hash.clone());
-        tokio::spawn(async move { verifier.verify(WHO, &secret("right"), Some(&hash)).await })
+        tokio::spawn(async move { verifier.verify(WORKER, &secret("right"), Some(&hash)).await })
     });
-    for outcome in join_all(asking).await {
+    for outcome in join_all(requests).await {
         assert!(outcome.unwrap().unwrap());
     }
     assert!(verifier.running().is_empty());
 }
 
 #[tokio::test]
-async fn a_flood_is_refused_and_what_is_known_is_not() {
+async fn floods_are_refused_but_remembered_secrets_are_accepted() {
     let verifier = Verifier::new();
-    let hash = verifier.hash(WHO, &secret("known")).await.unwrap();
+    let hash = verifier.hash(WORKER, &secret("known")).await.unwrap();
     let cores = verifier.cores.available_permits();
     let all = u32::try_from(cores).unwrap();
     let held = verifier.cores.acquire_many(all).await.unwrap();
 
-    let flood: Vec<_> = (0..2 * WAITING)
+    let flood: Vec<_> = (0..2 * MAX_WAITING)
         .map(|n| secret(&format!("wrong-{n}")))
         .collect();
-    let mut asking: Vec<_> = flood
+    let mut requests: Vec<_> = flood
         .iter()
-        .map(|secret| Box::pin(unconstrained(verifier.verify(WHO, secret, Some(&hash)))))
+        .map(|secret| Box::pin(unconstrained(verifier.verify(WORKER, secret, Some(&hash)))))
         .collect();
     let mut refused = 0;
-    for asking in &mut asking {
-        if let Some(outcome) = futures_util::FutureExt::now_or_never(asking) {
+    for request in &mut requests {
+        if let Some(outcome) = futures_util::FutureExt::now_or_never(request) {
             assert!(
                 matches!(outcome, Err(AuthenticateError::Busy)),
                 "{outcome:?}"
@@ -141,39 +148,39 @@ async fn a_flood_is_refused_and_what_is_known_is_not() {
             refused += 1;
         }
     }
-    assert_eq!(refused, 2 * WAITING - (WAITING + cores));
+    assert_eq!(refused, 2 * MAX_WAITING - (MAX_WAITING + cores));
     assert!(
         verifier
-            .verify(WHO, &secret("known"), Some(&hash))
+            .verify(WORKER, &secret("known"), Some(&hash))
             .await
             .unwrap()
     );
-    let another = verifier.hash(WHO, &secret("another")).await.unwrap();
+    let another = verifier.hash(WORKER, &secret("another")).await.unwrap();
     assert!(
         verifier
-            .verify(WHO, &secret("another"), Some(&another))
+            .verify(WORKER, &secret("another"), Some(&another))
             .await
             .unwrap()
     );
 
-    // Those who give up make room.
-    drop(asking);
+    // Dropped requests leave the queue.
+    drop(requests);
     assert!(verifier.running().is_empty());
     drop(held);
     assert!(
         !verifier
-            .verify(WHO, &secret("wrong"), Some(&hash))
+            .verify(WORKER, &secret("wrong"), Some(&hash))
             .await
             .unwrap()
     );
 }
 
 #[tokio::test]
-async fn a_broken_hash_is_unavailable_and_not_remembered() {
+async fn malformed_hashes_are_unavailable_and_not_remembered() {
     let verifier = Verifier::new();
     let hash = "$argon2id$canary".parse().unwrap();
     for _ in 0..2 {
-        let outcome = verifier.verify(WHO, &secret("x"), Some(&hash)).await;
+        let outcome = verifier.verify(WORKER, &secret("x"), Some(&hash)).await;
         let Err(AuthenticateError::Unavailable(error)) = outcome else {
             panic!("{outcome:?}");
         };

@@ -14,7 +14,7 @@ use super::{BOUNDARY, ELSEWHERE, FILE, HOME, Reply, fetch_path, form, log, reply
 
 pub(crate) const ADMIN_SECRET: &str = "canary-0b7d-admin-51ce";
 
-/// Who sends a request, and with what.
+/// A sender of requests and its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) principal: String,
@@ -40,7 +40,7 @@ impl Member {
     }
 }
 
-/// Two experiments, and whoever the test registers.
+/// A deployment with two experiments and the workers that a test registers.
 #[derive(Debug, Clone)]
 pub(crate) struct Community {
     pub(crate) database: Database,
@@ -52,13 +52,17 @@ impl Community {
         Self::on(Database::new(MemoryDatabase::new())).await
     }
 
-    /// A server on this database, as another process on it would be.
+    /// Creates a server on a database, like another process would.
     pub(crate) async fn on(database: Database) -> Self {
         log::subscribe();
         let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
         for name in [HOME, ELSEWHERE] {
             let experiment = Experiment::new(name.parse().unwrap(), founded);
-            database.catalog.create_experiment(&experiment).await.unwrap();
+            database
+                .catalog
+                .create_experiment(&experiment)
+                .await
+                .unwrap();
         }
         let admin = AdminToken::new(ADMIN_SECRET).unwrap();
         let identities = IdentityAuthenticator::new(Arc::clone(&database.identities), admin);
@@ -76,7 +80,7 @@ impl Community {
         reply(self.router.clone(), request).await
     }
 
-    /// A request under an experiment, `path` behind it, with this body.
+    /// Sends a request; `path` follows the experiment.
     pub(crate) async fn ask_in(
         &self,
         experiment: &str,
@@ -94,7 +98,7 @@ impl Community {
         self.send(request.body(body.into()).unwrap()).await
     }
 
-    /// A request of the administrator in the first experiment.
+    /// Sends a request of the administrator in the first experiment.
     pub(crate) async fn admin(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {
         self.ask_in(HOME, method, path, &Member::admin(), body)
             .await
@@ -105,7 +109,7 @@ impl Community {
             .await
     }
 
-    /// A new worker, who it is and its token.
+    /// Registers a worker.
     pub(crate) async fn register(&self, home: &'static str) -> Member {
         let admin = Member::admin();
         let reply = self
@@ -117,7 +121,7 @@ impl Community {
         Member::new(&text("worker_id"), &text("registration_token"), home)
     }
 
-    /// A new group of these members; its id.
+    /// Registers a group and returns its id.
     pub(crate) async fn group(&self, home: &str, members: &[&str]) -> String {
         let body = json!({ "members": members }).to_string();
         let admin = Member::admin();
@@ -128,7 +132,7 @@ impl Community {
         reply.json()["group_id"].as_str().unwrap().to_owned()
     }
 
-    /// The id of the group `admins` or `orchestrators`.
+    /// Returns the id of the group `admins` or `orchestrators`.
     pub(crate) async fn founding(&self, home: &str, name: &str) -> String {
         let path = format!("/groups?name={name}");
         let admin = Member::admin();
@@ -140,7 +144,7 @@ impl Community {
         groups[0]["group_id"].as_str().unwrap().to_owned()
     }
 
-    /// Adds a member as the administrator; the group as it is then.
+    /// Adds a member as the administrator and returns the group.
     pub(crate) async fn add(&self, home: &str, group: &str, member: &str) -> Value {
         let path = format!("/groups/{group}/members");
         let body = json!({ "member_id": member }).to_string();
@@ -150,7 +154,7 @@ impl Community {
         reply.json()
     }
 
-    /// Deposits one byte; its URI.
+    /// Deposits one byte and returns the URI.
     pub(crate) async fn put(&self, who: &Member) -> String {
         let request = Request::builder()
             .method(Method::POST)
@@ -167,7 +171,7 @@ impl Community {
         reply.json()["artifacts_uri"].as_str().unwrap().to_owned()
     }
 
-    /// The status of a fetch in the principal's own experiment.
+    /// Fetches in the sender's own experiment and returns the status.
     pub(crate) async fn fetch(&self, who: &Member, uri: &str) -> u16 {
         let request = Request::builder()
             .uri(fetch_path(who.home, uri))

@@ -1,4 +1,4 @@
-//! What is logged on this thread, down to trace.
+//! Captures the log of a thread, down to the level trace.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -10,8 +10,7 @@ thread_local! {
     static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// Collects this thread's log until it is dropped. A test's runtime has one thread, and so has the
-/// server in it.
+/// Captures this thread's log until it is dropped. A test and its server run on one thread.
 #[derive(Debug)]
 pub(crate) struct Log(());
 
@@ -24,7 +23,7 @@ impl Log {
 
     #[expect(
         clippy::unused_self,
-        reason = "there is a log only while it is collected"
+        reason = "the log exists only while it is captured"
     )]
     pub(crate) fn text(&self) -> String {
         LINES.with_borrow(|lines| String::from_utf8(lines.clone().unwrap()).unwrap())
@@ -37,11 +36,11 @@ impl Drop for Log {
     }
 }
 
-/// Subscribes for the whole process, once, before anything is logged.
+/// Installs the process-wide subscriber, once, before anything is logged.
 ///
-/// A subscriber of one thread would not do: tracing keeps for all threads together whether anybody
-/// wants an event, and while there is one subscriber it asks that of whichever thread comes by the
-/// event first. Were that a test without a log, the event would be lost to the tests with one.
+/// A subscriber per thread does not work: tracing caches for all threads together whether an event is
+/// wanted, and asks the thread that reaches the event first. If that thread has no subscriber, other
+/// threads lose the event.
 pub(crate) fn subscribe() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,4 +1,4 @@
-//! A store in memory behind the router, and requests to it.
+//! A router with a store in memory, and requests to it.
 
 mod community;
 mod log;
@@ -29,13 +29,13 @@ pub(crate) use self::wire::{Answer, Wire};
 
 pub(crate) const HOME: &str = "demo";
 pub(crate) const ELSEWHERE: &str = "other";
-/// The cap of every store here.
+/// The size limit of every store in these tests, in bytes.
 pub(crate) const CAP: u64 = 1 << 20;
-/// Above this a deposit is streamed, so that both ways are walked.
+/// The greatest size of a deposit that is stored at once; larger ones are streamed.
 pub(crate) const SMALL: usize = 64 << 10;
 pub(crate) const BOUNDARY: &str = "xXx-boundary-xXx";
 
-/// One deployment: two experiments, every kind of principal.
+/// A deployment with two experiments and every kind of principal.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) mem: MemBackend,
@@ -44,7 +44,7 @@ pub(crate) struct Site {
     pub(crate) router: Router,
 }
 
-/// An answer that was read to its end.
+/// A response with its whole body.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -86,7 +86,7 @@ impl Site {
         reply(self.router.clone(), request).await
     }
 
-    /// Deposits as this principal, in this principal's experiment.
+    /// Deposits as a principal, in its own experiment, and returns the URI.
     pub(crate) async fn put(&self, who: Who, bytes: &[u8]) -> String {
         self.put_part(who, "filename=\"f.bin\"", "text/plain", bytes)
             .await
@@ -128,7 +128,7 @@ impl Site {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    /// Calls that the backend was asked for.
+    /// Returns the number of calls of the backend.
     pub(crate) fn calls(&self) -> u64 {
         [
             Operation::Store,
@@ -141,19 +141,19 @@ impl Site {
         .sum()
     }
 
-    /// The ids of all blobs.
+    /// Returns the ids of all blobs.
     pub(crate) async fn blobs(&self) -> Vec<ArtifactId> {
         let list = self.mem.list().await.unwrap();
         list.map_ok(|stat| stat.id).try_collect().await.unwrap()
     }
 
-    /// No blob, and no memory of an upload in flight.
+    /// Asserts that there is no blob and no upload in progress.
     pub(crate) async fn assert_empty(&self, why: &str) {
         assert_eq!(self.blobs().await, [], "{why}");
         assert_eq!(self.mem.used_bytes(), 0, "{why}");
     }
 
-    /// Puts other bytes of the same length where this artifact's are.
+    /// Replaces an artifact's bytes by others of the same length.
     pub(crate) async fn corrupt(&self, uri: &str) {
         let id: ArtifactId = uri.rsplit('/').next().unwrap().parse().unwrap();
         let mut bytes = self.mem.load(id).await.unwrap().to_vec();
@@ -175,11 +175,11 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> &str {
         let mut values = self.headers.get_all(name).iter();
         let value = values.next().map_or("", |value| value.to_str().unwrap());
-        assert!(values.next().is_none(), "{name} stands there twice");
+        assert!(values.next().is_none(), "the field {name} occurs twice");
         value
     }
 
-    /// The envelope of RFC 9457 with this status and type, as for every answer but success.
+    /// Asserts that this is a problem (RFC 9457) with this status and type.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16, kind: &str, why: &str) {
         assert_eq!(self.status, status, "{why}: {}", self.text());
@@ -205,7 +205,7 @@ impl Reply {
     }
 }
 
-/// Sends a request through a router and reads the answer to its end.
+/// Sends a request through a router and reads the whole response.
 pub(crate) async fn reply(router: Router, request: Request<Body>) -> Reply {
     let response = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
@@ -216,7 +216,7 @@ pub(crate) async fn reply(router: Router, request: Request<Body>) -> Reply {
     }
 }
 
-/// A request with a credential and an experiment header.
+/// Begins a request with a credential and an experiment header.
 pub(crate) fn request(
     method: Method,
     path: &str,
@@ -230,7 +230,7 @@ pub(crate) fn request(
     request.header("x-eden-experiment-id", experiment)
 }
 
-/// A deposit by this principal, in its own experiment, whose body is still to come.
+/// Begins a deposit by a principal in its own experiment; the body is missing.
 pub(crate) fn deposit_as(who: Who) -> http::request::Builder {
     let home = who.home();
     let path = format!("/v0/experiments/{home}/artifacts");
@@ -245,10 +245,10 @@ pub(crate) fn fetch_path(experiment: &str, uri: &str) -> String {
     format!("/v0/experiments/{experiment}/artifacts?uri={uri}")
 }
 
-/// The head of a part that is as it should be.
+/// The header of a valid part.
 pub(crate) const FILE: &str = "Content-Disposition: form-data; name=\"file\"; filename=\"f.bin\"\r\nContent-Type: text/plain\r\n";
 
-/// A body of these parts, each with its header lines.
+/// Returns a form with these parts, each with its header lines.
 pub(crate) fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (head, bytes) in parts {
@@ -260,7 +260,7 @@ pub(crate) fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
     body
 }
 
-/// Bytes that are not all the same, and hold the beginnings of delimiters.
+/// Returns varied bytes that contain beginnings of delimiters.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     let pattern = format!("\r\n--{}\r\r\n--x\0\u{ff}", &BOUNDARY[..BOUNDARY.len() - 1]);
     let counted = (0..=length / 8).flat_map(|n| {

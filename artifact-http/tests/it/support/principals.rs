@@ -1,4 +1,4 @@
-//! Every kind of principal, with one secret each.
+//! Every kind of principal, each with a secret.
 
 use artifact_http::{Authenticate, AuthenticateError, Credential};
 use artifact_store::Principal;
@@ -6,29 +6,29 @@ use async_trait::async_trait;
 
 use super::{ELSEWHERE, HOME};
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
-    /// No credential at all.
-    Nobody,
+    /// Sends no credential.
+    Anonymous,
     /// A known principal with a wrong secret.
     Wrong,
     Admin,
-    /// The depositor of its own artifacts.
+    /// A worker; in most tests the depositor.
     Worker,
     /// Another worker of the same experiment.
     Neighbour,
-    /// A worker that is in the group `admins`.
+    /// A worker in the group `admins`.
     Member,
     /// A worker of another experiment.
     Foreigner,
-    /// A worker of another experiment that is in its group `admins`.
+    /// A worker of another experiment, in the group `admins` of that experiment.
     ForeignMember,
 }
 
 impl Who {
     pub(crate) const ALL: [Self; 8] = [
-        Self::Nobody,
+        Self::Anonymous,
         Self::Wrong,
         Self::Admin,
         Self::Worker,
@@ -40,7 +40,7 @@ impl Who {
 
     pub(crate) fn id(self) -> &'static str {
         match self {
-            Self::Nobody | Self::Wrong | Self::Admin => "admin",
+            Self::Anonymous | Self::Wrong | Self::Admin => "admin",
             Self::Worker => "wkr_00000000000000000000000001",
             Self::Neighbour => "wkr_00000000000000000000000002",
             Self::Member => "wkr_00000000000000000000000003",
@@ -56,16 +56,16 @@ impl Who {
         }
     }
 
-    /// Whether the credential is a valid one.
+    /// Whether the credential is valid.
     pub(crate) fn is_known(self) -> bool {
-        !matches!(self, Self::Nobody | Self::Wrong)
+        !matches!(self, Self::Anonymous | Self::Wrong)
     }
 }
 
-/// The value of `Authorization`, if it has one.
+/// Returns the value of `Authorization`, if there is one.
 pub(crate) fn bearer(who: Who) -> Option<String> {
     match who {
-        Who::Nobody => None,
+        Who::Anonymous => None,
         Who::Wrong => Some("Bearer admin:not-the-secret".to_owned()),
         _ => Some(format!("Bearer {}:{}", who.id(), secret(who))),
     }
@@ -75,7 +75,7 @@ fn secret(who: Who) -> String {
     format!("secret-of:{who:?}")
 }
 
-/// Knows them all. The principal `panic` makes it panic, `later` makes it unable to tell.
+/// Authenticates all of them. Panics for the principal `panic`, and fails for `later`.
 #[derive(Debug)]
 pub(crate) struct Tokens;
 
@@ -83,7 +83,7 @@ pub(crate) struct Tokens;
 impl Authenticate for Tokens {
     async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
         match credential.principal() {
-            "panic" => panic!("the authenticator is broken"),
+            "panic" => panic!("the authenticator panics in this test"),
             "later" => return Err(AuthenticateError::Unavailable("no database".into())),
             _ => {}
         }

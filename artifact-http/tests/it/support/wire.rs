@@ -1,18 +1,18 @@
-//! A real server on loopback, spoken to byte by byte.
+//! A real server on loopback, and a raw connection to it.
 
 use axum::Router;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A server that stops when this is dropped, and one connection to it.
+/// A connection to a server of its own, which stops on drop.
 #[derive(Debug)]
 pub(crate) struct Wire {
     server: JoinHandle<()>,
     pub(crate) socket: TcpStream,
 }
 
-/// What came back until the server closed the connection.
+/// A response whose end is the end of the connection.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) head: String,
@@ -32,7 +32,7 @@ impl Wire {
         self.socket.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Reads the head of one answer, and nothing behind it.
+    /// Reads the header of one response and nothing more.
     pub(crate) async fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -41,13 +41,13 @@ impl Wire {
         String::from_utf8(head).unwrap()
     }
 
-    /// Closes this side, waits until the server has let go, and gives what still came.
+    /// Closes this side, waits until the server closes, and returns the bytes that still arrived.
     pub(crate) async fn hang_up(&mut self) -> String {
         self.socket.shutdown().await.unwrap();
         String::from_utf8_lossy(&self.received().await).into_owned()
     }
 
-    /// Reads until the server closes; `None` where it closed before the head was whole.
+    /// Reads until the server closes. Returns `None` if the header is incomplete.
     pub(crate) async fn rest(&mut self) -> Option<Answer> {
         let mut all = self.received().await;
         let end = all.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
@@ -56,7 +56,7 @@ impl Wire {
         Some(Answer { head, body })
     }
 
-    /// Everything that still comes. A reset ends it too.
+    /// Reads all remaining bytes. A reset ends the connection too.
     async fn received(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         let mut piece = [0; 4096];
@@ -77,7 +77,7 @@ impl Answer {
     }
 }
 
-/// A header field of this head.
+/// Returns the value of a header field.
 pub(crate) fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
     head.lines().skip(1).find_map(|line| {
         let (found, value) = line.split_once(": ")?;

@@ -1,6 +1,7 @@
-//! The checks before any endpoint, in their order, and the envelope of every refusal.
+//! The checks before every endpoint, their order, and the envelope of problems.
 
 use artifact_http::{HttpConfig, endpoints};
+use artifact_store::{GroupId, WorkerId};
 use axum::body::Body;
 use http::{Method, Request};
 
@@ -13,7 +14,7 @@ fn bare(method: &str, path: &str) -> http::request::Builder {
 }
 
 #[tokio::test]
-async fn the_first_check_that_fails_is_the_answer() {
+async fn the_first_failed_check_determines_the_answer() {
     let site = Site::new().await;
     let admin = bearer(Who::Admin).unwrap();
     for rest in PATHS {
@@ -25,7 +26,7 @@ async fn the_first_check_that_fails_is_the_answer() {
             let send = async |request: http::request::Builder| {
                 let mut reply = site.send(request.body(Body::empty()).unwrap()).await;
                 if method == "HEAD" {
-                    // The same fields and no content: what GET would have said.
+                    // HEAD has the fields of GET and no content.
                     assert_eq!(reply.body, b"", "{why}");
                     reply.body = b"{}".to_vec();
                 }
@@ -39,7 +40,7 @@ async fn the_first_check_that_fails_is_the_answer() {
                     reply.assert_problem(status, kind, &why);
                 }
             };
-            // Everything is wrong: the credential counts, then the header.
+            // Everything is wrong: the credential is checked first, then the header.
             let reply = send(bare(method, &path).header("x-eden-experiment-id", "wrong")).await;
             is(&reply, 401, "unauthorized");
             assert_eq!(reply.header("www-authenticate"), "Bearer", "{why}");
@@ -53,7 +54,7 @@ async fn the_first_check_that_fails_is_the_answer() {
             let wanted = if method == "HEAD" { "GET" } else { method };
             let mut here = endpoints()
                 .iter()
-                .filter(|endpoint| endpoint.path == rest)
+                .filter(|endpoint| endpoint.path == format!("/v0/experiments/{{E}}{rest}"))
                 .peekable();
             if here.peek().is_none() {
                 is(&reply, 404, "not-found");
@@ -76,7 +77,7 @@ async fn the_first_check_that_fails_is_the_answer() {
 }
 
 #[tokio::test]
-async fn the_experiment_header_is_the_path_letter_for_letter() {
+async fn the_experiment_header_must_equal_the_path_exactly() {
     let site = Site::new().await;
     let long = "e".repeat(200);
     let table: [(&str, &[&str]); 12] = [
@@ -95,12 +96,12 @@ async fn the_experiment_header_is_the_path_letter_for_letter() {
     ];
     for (path, headers) in table {
         for rest in PATHS {
-            let mut asked = bare("GET", &format!("/v0/experiments/{path}{rest}"))
+            let mut request = bare("GET", &format!("/v0/experiments/{path}{rest}"))
                 .header("authorization", bearer(Who::Admin).unwrap());
             for value in headers {
-                asked = asked.header("x-eden-experiment-id", *value);
+                request = request.header("x-eden-experiment-id", *value);
             }
-            let reply = site.send(asked.body(Body::empty()).unwrap()).await;
+            let reply = site.send(request.body(Body::empty()).unwrap()).await;
             reply.assert_problem(
                 400,
                 "experiment-id-mismatch",
@@ -111,7 +112,7 @@ async fn the_experiment_header_is_the_path_letter_for_letter() {
 }
 
 #[tokio::test]
-async fn odd_paths_are_not_found() {
+async fn unusual_paths_are_not_found() {
     let site = Site::new().await;
     let under = [
         "/v0/",
@@ -134,7 +135,7 @@ async fn odd_paths_are_not_found() {
         let known = request(Method::GET, path, Who::Admin, "demo");
         let reply = site.send(known.body(Body::empty()).unwrap()).await;
         reply.assert_problem(404, "not-found", path);
-        let unknown = request(Method::GET, path, Who::Nobody, "demo");
+        let unknown = request(Method::GET, path, Who::Anonymous, "demo");
         let reply = site.send(unknown.body(Body::empty()).unwrap()).await;
         reply.assert_problem(401, "unauthorized", path);
     }
@@ -155,16 +156,16 @@ async fn odd_paths_are_not_found() {
 }
 
 #[tokio::test]
-async fn a_credential_is_one_well_formed_header() {
+async fn credentials_must_be_one_well_formed_header() {
     let site = Site::new().await;
     let good = bearer(Who::Admin).unwrap();
     let send = async |values: &[&str], query: &str| {
-        let mut asked = bare("GET", &format!("/v0/experiments/demo{query}"))
+        let mut request = bare("GET", &format!("/v0/experiments/demo{query}"))
             .header("x-eden-experiment-id", "demo");
         for value in values {
-            asked = asked.header("authorization", *value);
+            request = request.header("authorization", *value);
         }
-        site.send(asked.body(Body::empty()).unwrap()).await
+        site.send(request.body(Body::empty()).unwrap()).await
     };
     let token = good.split_once(' ').unwrap().1.to_owned();
     for value in [
@@ -201,53 +202,53 @@ async fn a_credential_is_one_well_formed_header() {
 }
 
 #[tokio::test]
-async fn a_broken_authenticator_is_the_servers_fault() {
+async fn failures_of_the_authenticator_are_server_errors() {
     let site = Site::new().await;
     let send = async |principal: &str| {
-        let asked = bare("GET", "/v0/experiments/demo")
+        let request = bare("GET", "/v0/experiments/demo")
             .header("authorization", format!("Bearer {principal}:x"))
             .header("x-eden-experiment-id", "demo");
-        site.send(asked.body(Body::empty()).unwrap()).await
+        site.send(request.body(Body::empty()).unwrap()).await
     };
     send("panic")
         .await
         .assert_problem(500, "about:blank", "a panic");
     let reply = send("later").await;
-    reply.assert_problem(503, "about:blank", "it cannot tell now");
+    reply.assert_problem(503, "about:blank", "credentials cannot be checked");
     assert_eq!(reply.header("retry-after"), "1");
     assert!(!reply.text().contains("database"), "{}", reply.text());
 }
 
 #[tokio::test]
-async fn the_instance_is_the_url_of_the_request() {
-    let ask = async |config: HttpConfig, host: Option<&str>, path: &str| {
+async fn the_instance_is_the_requested_url() {
+    let instance = async |config: HttpConfig, host: Option<&str>, path: &str| {
         let site = Site::with(config).await;
-        let mut asked = bare("GET", path).header("x-forwarded-host", "evil.example");
+        let mut request = bare("GET", path).header("x-forwarded-host", "evil.example");
         if let Some(host) = host {
-            asked = asked.header("host", host);
+            request = request.header("host", host);
         }
-        let reply = site.send(asked.body(Body::empty()).unwrap()).await;
+        let reply = site.send(request.body(Body::empty()).unwrap()).await;
         reply.json()["instance"].as_str().unwrap().to_owned()
     };
     let plain = HttpConfig::default;
     assert_eq!(
-        ask(plain(), Some("a.example:8080"), "/x?y=1").await,
+        instance(plain(), Some("a.example:8080"), "/x?y=1").await,
         "http://a.example:8080/x?y=1"
     );
     assert_eq!(
-        ask(plain(), Some("[::1]:80"), "/x").await,
+        instance(plain(), Some("[::1]:80"), "/x").await,
         "http://[::1]:80/x"
     );
     for host in [None, Some("a\"b"), Some("user@x"), Some("a/b"), Some("")] {
         assert_eq!(
-            ask(plain(), host, "/x").await,
+            instance(plain(), host, "/x").await,
             "http://localhost/x",
             "{host:?}"
         );
     }
     let public = plain().with_public_url("https://files.example/");
     assert_eq!(
-        ask(public, Some("a.example"), "/v0/x").await,
+        instance(public, Some("a.example"), "/v0/x").await,
         "https://files.example/v0/x"
     );
 }
@@ -264,4 +265,27 @@ async fn health_needs_no_credential() {
         .await;
     reply.assert_problem(405, "about:blank", "POST");
     assert_eq!(reply.header("allow"), "GET, HEAD");
+}
+
+#[tokio::test]
+async fn identity_endpoints_are_not_found_without_identities() {
+    let site = Site::new().await;
+    for endpoint in endpoints() {
+        let path = endpoint
+            .path
+            .replace("{E}", "demo")
+            .replace("{W}", WorkerId::mint().as_str())
+            .replace("{G}", GroupId::mint().as_str())
+            .replace("{M}", WorkerId::mint().as_str());
+        for method in [endpoint.method.clone(), Method::PUT] {
+            let sent = request(method, &path, Who::Admin, "demo");
+            let reply = site.send(sent.body(Body::empty()).unwrap()).await;
+            if endpoint.needs_identities() {
+                reply.assert_problem(404, "not-found", &path);
+            } else {
+                let is_routed = reply.status != 404 && reply.status != 403;
+                assert!(is_routed, "{path}: {}", reply.text());
+            }
+        }
+    }
 }

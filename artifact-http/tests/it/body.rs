@@ -1,4 +1,4 @@
-//! What is not what was deposited never ends well, on a real connection.
+//! Responses with wrong bytes are never completed, on a real connection.
 
 use artifact_backend::ErrorKind;
 use artifact_backend_conformance::Fault;
@@ -18,7 +18,7 @@ async fn fetch(site: &Site, uri: &str, more: &str) -> Option<Answer> {
 }
 
 #[tokio::test]
-async fn a_changed_byte_cuts_the_connection() {
+async fn changed_bytes_abort_the_response() {
     let log = Log::collect();
     for size in [1, 1000, 700_000] {
         let site = Site::new().await;
@@ -29,7 +29,7 @@ async fn a_changed_byte_cuts_the_connection() {
 
         site.corrupt(&uri).await;
         for more in ["", "Range: bytes=0-\r\n"] {
-            // A small one breaks off before its head was sent: then nothing comes at all.
+            // The response to a small artifact is aborted before its header is sent.
             let bad = fetch(&site, &uri, more).await;
             assert!(size < 100_000 || bad.is_some(), "{size}");
             if let Some(bad) = bad {
@@ -48,7 +48,7 @@ async fn a_changed_byte_cuts_the_connection() {
 }
 
 #[tokio::test]
-async fn a_read_that_breaks_off_cuts_the_connection() {
+async fn failed_reads_abort_the_response() {
     let log = Log::collect();
     let bytes = noise(700_000);
     let faults = [
@@ -79,14 +79,18 @@ async fn a_read_that_breaks_off_cuts_the_connection() {
             assert_eq!(site.backend.pending(), 0);
         }
         let after = log.text().matches("alarm=\"corrupt-blob\"").count();
-        // The second request's fault is a truncation always.
+        // The fault of the second request is always a truncation.
         assert_eq!(after - before, alarms.max(1), "{}", log.text());
     }
-    assert!(log.text().contains("broke off"), "{}", log.text());
+    assert!(
+        log.text().contains("reading an artifact failed"),
+        "{}",
+        log.text()
+    );
 }
 
 #[tokio::test]
-async fn a_lost_blob_is_a_fault_and_not_an_absence() {
+async fn lost_blobs_are_server_errors_and_not_404() {
     let log = Log::collect();
     let site = Site::new().await;
     let uri = site.put(Who::Worker, b"bytes").await;
@@ -99,7 +103,10 @@ async fn a_lost_blob_is_a_fault_and_not_an_absence() {
         .assert_problem(500, "about:blank", "lost");
     let alarms = log.text();
     assert!(alarms.contains("alarm=\"corrupt-blob\""), "{alarms}");
-    assert!(alarms.contains("the row exists but its blob is missing"), "{alarms}");
+    assert!(
+        alarms.contains("the row exists but its blob is missing"),
+        "{alarms}"
+    );
     site.get(Who::Neighbour, &uri, &[])
         .await
         .assert_problem(403, "forbidden", "lost");
