@@ -220,16 +220,24 @@ async fn clients_that_do_not_read_a_response_are_closed_after_the_throughput_win
 #[tokio::test(start_paused = true)]
 async fn slow_readers_above_the_minimum_rate_receive_the_whole_response() {
     let (mut client, _task) = connect(CONFIG);
-    let request = b"GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let request = b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
     client.write_all(request).await.unwrap();
     let mut received = 0;
     let mut buffer = vec![0; 4000];
-    loop {
-        match client.read(&mut buffer).await.unwrap() {
-            0 => break,
-            length => received += length,
-        }
+    // Far longer than the idle time-out, which must not count while the response is written.
+    while received < 10_000_000 {
+        let length = client.read(&mut buffer).await.unwrap();
+        assert_ne!(length, 0, "closed after {received} bytes");
+        received += length;
         sleep(Duration::from_secs(1)).await;
     }
-    assert!(received > 10_000_000, "{received}");
+    // The idle time-out counts from the last byte on.
+    let (began, rest) = (Instant::now(), read_to_end(&mut client).await);
+    assert!(rest.len() < 4000, "{}", rest.len());
+    let waited = began.elapsed();
+    let idle = CONFIG.idle_timeout;
+    assert!(
+        (idle - Duration::from_secs(10)..=idle).contains(&waited),
+        "{waited:?}"
+    );
 }
