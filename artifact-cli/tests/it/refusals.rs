@@ -58,8 +58,8 @@ fn an_address_in_use() {
     let address = other.local_addr().unwrap().to_string();
     let folder = folder();
     let sentence = format!(
-        "the address {address} is in use; stop what listens there, or give another --listen (port 0 \
-         takes any free one)"
+        "--listen: the address {address} is in use; stop the program that listens there, or choose \
+         another address (port 0 takes any free port)"
     );
     let mut command = artifact(folder.path());
     command.args(["serve", "--listen", &address]);
@@ -71,7 +71,7 @@ fn an_address_that_is_none() {
     let folder = folder();
     let mut command = artifact(folder.path());
     command.args(["serve", "--listen", "8080"]);
-    let sentence = "--listen must be an address and a port, such as 127.0.0.1:8080, not '8080'";
+    let sentence = "--listen: '8080' is not an address with a port, such as 127.0.0.1:8080";
     assert_refused(folder.path(), &mut command, sentence);
 }
 
