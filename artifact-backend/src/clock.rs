@@ -15,7 +15,10 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the only place that reads the wall clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only place that reads the wall clock"
+    )]
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }

@@ -152,7 +152,9 @@ pub enum ParseUriError {
 
 /// The text cannot be a URI prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a URI prefix is 1 to 200 bytes of visible ASCII and ends in '/', such as eden://artifacts/")]
+#[error(
+    "a URI prefix is 1 to 200 bytes of visible ASCII and ends in '/', such as eden://artifacts/"
+)]
 pub struct InvalidUriPrefix(());
 
 #[cfg(feature = "serde")]
