@@ -9,7 +9,8 @@ use bytes::Bytes;
 const SMALLEST: usize = 64 << 10;
 /// The number of size classes: `SMALLEST` times a power of two, up to 128 MiB.
 const CLASSES: usize = 12;
-/// Extra room, so that a size that is a power of two and the byte that shows that a file grew fit.
+/// Extra room in each buffer. A blob whose size is a power of two is read with one extra byte, which
+/// detects a file that grew.
 const SLACK: usize = 64;
 
 /// A pool of idle buffers by size class. Clones share it.

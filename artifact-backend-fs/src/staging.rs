@@ -118,7 +118,10 @@ impl Temporary {
         }
         Err(Error::new(ErrorKind::Unavailable, operation)
             .with_id(id)
-            .with_detail("every temporary file was removed before it could be used; check who can write to the root"))
+            .with_detail(
+                "every temporary file was removed before it could be used; check who can write \
+                 to the root",
+            ))
     }
 
     pub(crate) fn file(&self) -> BorrowedFd<'_> {
