@@ -1,9 +1,12 @@
-//! A subject for power-cut simulators: stores, uploads and deletes blobs from several tasks at once, and
-//! says on standard output what was promised. `artifact-crash-test` describes the lines.
+//! A subject for power-cut simulators. Several tasks store, upload and delete blobs, and the program prints
+//! each promise of the backend to standard output. `artifact-crash-test` documents the line protocol.
 //!
 //!     crash_subject run ROOT
 
-#![expect(clippy::print_stdout, reason = "the lines are the protocol")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the line protocol uses standard output"
+)]
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -16,10 +19,10 @@ use sha2::{Digest, Sha256};
 const TASKS: u8 = 4;
 const BLOBS: u8 = 6;
 
-/// One line, by one write: what simulators order among the operations of the file system.
-fn say(line: &str) {
+/// Prints a line with a single write, which simulators put in order with the file system operations.
+fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
-    // A simulator that cut the power is not listening any more.
+    // After a power cut the simulator no longer reads.
     let _ = out
         .write_all(format!("{line}\n").as_bytes())
         .and_then(|()| out.flush());
@@ -32,13 +35,13 @@ fn body(task: u8, blob: u8) -> Bytes {
         .collect()
 }
 
-async fn keep(backend: &FsBackend, task: u8, blob: u8) -> Result<(), ErrorKind> {
+async fn store_and_report(backend: &FsBackend, task: u8, blob: u8) -> Result<(), ErrorKind> {
     let mut id = [task; 16];
     id[15] = blob;
     let id = ArtifactId::from_bytes(id);
     let bytes = body(task, blob);
     let digest = Sha256Digest::from_bytes(Sha256::digest(&bytes).into());
-    say(&format!("TRY {id} {digest}"));
+    print_line(&format!("TRY {id} {digest}"));
     let stored = if blob.is_multiple_of(2) {
         backend.store(id, bytes.clone()).await
     } else {
@@ -50,19 +53,19 @@ async fn keep(backend: &FsBackend, task: u8, blob: u8) -> Result<(), ErrorKind> 
         upload.commit().await
     };
     stored.map_err(|error| error.kind())?;
-    say(&format!("ACK {id} {digest}"));
+    print_line(&format!("ACK {id} {digest}"));
 
-    // The same id again: the refusal is a promise too.
-    say(&format!("TRY {id} {digest}"));
+    // The same id again: `AlreadyExists` is a promise too.
+    print_line(&format!("TRY {id} {digest}"));
     match backend.store(id, bytes).await.map_err(|error| error.kind()) {
-        Err(ErrorKind::AlreadyExists) => say(&format!("EXISTS {id}")),
+        Err(ErrorKind::AlreadyExists) => print_line(&format!("EXISTS {id}")),
         Err(kind) => return Err(kind),
-        Ok(()) => say(&format!("ACK {id} {digest}")),
+        Ok(()) => print_line(&format!("ACK {id} {digest}")),
     }
     if blob == 3 {
-        say(&format!("DELETE {id}"));
+        print_line(&format!("DELETE {id}"));
         backend.delete(id).await.map_err(|error| error.kind())?;
-        say(&format!("DELETED {id}"));
+        print_line(&format!("DELETED {id}"));
     }
     Ok(())
 }
@@ -83,7 +86,7 @@ async fn main() -> ExitCode {
         tokio::spawn(async move {
             let mut failed = false;
             for blob in 0..BLOBS {
-                failed |= keep(&backend, task, blob).await.is_err();
+                failed |= store_and_report(&backend, task, blob).await.is_err();
             }
             failed
         })

@@ -1,12 +1,12 @@
-//! One of several processes that race on one folder: threads that store, upload, load, delete and
-//! sweep the same few ids, and check all that they are told.
+//! One of several processes that race on one folder. Its threads store, upload, load, delete and sweep the
+//! same few ids and check every result.
 //!
 //!     race_subject [--named] SEED ROUNDS ROOT
 //!
-//! It prints `ACK id sha256` for each store that was acknowledged, `GOT id sha256` for each load, and `BAD ...`
-//! for whatever is wrong already as one thread sees it.
+//! It prints `ACK id sha256` for each acknowledged store, `GOT id sha256` for each load, and `BAD ...` for each
+//! violation that a single thread can see.
 
-#![expect(clippy::print_stdout, reason = "the lines are what is judged")]
+#![expect(clippy::print_stdout, reason = "the test reads these lines")]
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,15 +23,15 @@ use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 
 const THREADS: u64 = 64;
-/// Ids of the first half are never deleted.
+/// The number of ids. The first half is never deleted.
 const IDS: u64 = 24;
 
-fn say(line: &str) {
+fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(format!("{line}\n").as_bytes());
 }
 
-/// A small generator: what it gives need only differ.
+/// A simple pseudo-random generator.
 struct Random(u64);
 
 impl Random {
@@ -49,7 +49,7 @@ fn id(number: u64) -> ArtifactId {
     ArtifactId::from_bytes(bytes)
 }
 
-/// Bytes that say whose they are, and end with a digest of themselves.
+/// Returns bytes that contain their id and writer and end with their own digest.
 fn body(id: ArtifactId, writer: u64, size: u64) -> Bytes {
     let mut bytes = id.to_string().into_bytes();
     bytes.extend_from_slice(&writer.to_be_bytes());
@@ -87,18 +87,18 @@ async fn download(backend: &FsBackend, id: ArtifactId) -> Result<Bytes> {
 
 async fn thread(backend: FsBackend, seed: u64, rounds: u64) {
     let mut random = Random(seed | 1);
-    // What this thread knows to be there for ever.
+    // The ids that this thread knows to exist for ever.
     let mut known = vec![false; usize::try_from(IDS).unwrap_or(0)];
     for round in 0..rounds {
         let number = random.next() % IDS;
         let (id, stays) = (id(number), number < IDS / 2);
         let slot = usize::try_from(number).unwrap_or(0);
         let size = [0, 100, 5_000, 120_000][usize::try_from(random.next() % 4).unwrap_or(0)];
-        let expect = |error: Error, allowed: &[ErrorKind], what: &str| {
+        let expect = |error: Error, allowed: &[ErrorKind], operation: &str| {
             if !allowed.contains(&error.kind()) {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                say(&format!(
-                    "BAD {what} of {id} was answered: {error}: {cause:?}"
+                print_line(&format!(
+                    "BAD {operation} of {id} failed: {error}: {cause:?}"
                 ));
             }
         };
@@ -111,7 +111,7 @@ async fn thread(backend: FsBackend, seed: u64, rounds: u64) {
                     upload(&backend, id, &bytes).await
                 };
                 match stored {
-                    Ok(()) => say(&format!("ACK {id} {}", digest(&bytes))),
+                    Ok(()) => print_line(&format!("ACK {id} {}", digest(&bytes))),
                     Err(error) => expect(error, &[ErrorKind::AlreadyExists], "a store"),
                 }
                 known[slot] |= stays;
@@ -124,12 +124,12 @@ async fn thread(backend: FsBackend, seed: u64, rounds: u64) {
                 };
                 match loaded {
                     Ok(bytes) if is_whole(id, &bytes) => {
-                        say(&format!("GOT {id} {}", digest(&bytes)));
+                        print_line(&format!("GOT {id} {}", digest(&bytes)));
                         known[slot] |= stays;
                     }
-                    Ok(bytes) => say(&format!("BAD {id} was read as {} bytes", bytes.len())),
+                    Ok(bytes) => print_line(&format!("BAD {id} was read as {} bytes", bytes.len())),
                     Err(error) if known[slot] => {
-                        say(&format!("BAD {id} was there, and a load said {error}"));
+                        print_line(&format!("BAD {id} exists, but a load failed: {error}"));
                     }
                     Err(error) => expect(error, &[ErrorKind::NotFound], "a load"),
                 }
@@ -150,7 +150,9 @@ async fn thread(backend: FsBackend, seed: u64, rounds: u64) {
                         for (slot, known) in known.iter().enumerate() {
                             let id = self::id(slot as u64);
                             if *known && blobs.iter().filter(|blob| blob.id == id).count() != 1 {
-                                say(&format!("BAD {id} is there, and not once in a list"));
+                                print_line(&format!(
+                                    "BAD {id} exists, but a list does not show it once"
+                                ));
                             }
                         }
                     }
@@ -179,7 +181,7 @@ fn main() -> ExitCode {
     let config = FsConfig::default().with_named_staging(named);
     let opened = runtime().map(|runtime| runtime.block_on(FsBackend::open(root, config)));
     let Ok(Ok(backend)) = opened else {
-        say("BAD the root cannot be opened");
+        print_line("BAD the root cannot be opened");
         return ExitCode::FAILURE;
     };
     let barrier = Arc::new(Barrier::new(usize::try_from(THREADS).unwrap_or(1)));
@@ -197,9 +199,9 @@ fn main() -> ExitCode {
         .collect();
     for thread in threads {
         if thread.join().is_err() {
-            say("BAD a thread panicked");
+            print_line("BAD a thread panicked");
         }
     }
-    say("DONE");
+    print_line("DONE");
     ExitCode::SUCCESS
 }

@@ -1,10 +1,10 @@
-//! How many blobs a second the backend alone stores: what `bench/http` holds deposits over HTTP against.
+//! Measures how many blobs per second the backend stores, for comparison with deposits in `bench/http`.
 //!
 //!     cargo run --release -p artifact-backend-fs --example store_rate -- FOLDER SIZE CALLERS SECONDS
 //!
 //! Prints one number. The blobs stay in the folder.
 
-#![expect(clippy::print_stdout, reason = "the number is for the caller")]
+#![expect(clippy::print_stdout, reason = "the output is the result")]
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let [folder, size, callers, seconds] = &arguments[..] else {
-        return Err("give FOLDER SIZE CALLERS SECONDS".into());
+        return Err("usage: store_rate FOLDER SIZE CALLERS SECONDS".into());
     };
     let backend = FsBackend::open(folder, FsConfig::default()).await?;
     let bytes = Bytes::from(vec![b'x'; size.parse()?]);

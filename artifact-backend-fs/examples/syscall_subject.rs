@@ -1,10 +1,13 @@
-//! A subject for sweeps over system calls: one operation between the lines BEGIN and END, on a store
-//! that already holds one blob. `artifact-crash-test` describes the lines.
+//! A subject for faults at system calls: runs one operation between the lines BEGIN and END on a store that
+//! already contains one blob. `artifact-crash-test` documents the line protocol.
 //!
 //!     syscall_subject [--named] OPERATION run ROOT
 //!     syscall_subject [--named] OPERATION check ROOT
 
-#![expect(clippy::print_stdout, reason = "the lines are the protocol")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the line protocol uses standard output"
+)]
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -19,21 +22,21 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 
-/// There before the operation begins.
+/// Stored before the operation begins.
 const OLD: ArtifactId = ArtifactId::from_bytes([0x0a; 16]);
-/// What the operation stores.
+/// Stored by the operation.
 const NEW: ArtifactId = ArtifactId::from_bytes([0x0b; 16]);
 
-/// One line, by one write.
-fn say(line: &str) {
+/// Prints a line with a single write.
+fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
-    // Whoever reads it may be gone, which changes nothing here.
+    // A failure means that the reader is gone, which does not matter here.
     let _ = out
         .write_all(format!("{line}\n").as_bytes())
         .and_then(|()| out.flush());
 }
 
-/// Pages that each end with their number, so that none can stand for another.
+/// Returns pages that each end with their number, so that no page can replace another.
 fn body(size: usize, seed: u8) -> Bytes {
     let page: Vec<u8> = (0..4_096_usize)
         .map(|at| at.to_le_bytes()[0] ^ seed)
@@ -54,7 +57,7 @@ fn old() -> Bytes {
 }
 
 fn new(operation: &str) -> Bytes {
-    // Past two steps of write-back, so that space is set aside and given back.
+    // More than two write-back steps, so that space is reserved and freed.
     let large = operation.starts_with("upload");
     body(if large { 2_300_000 } else { 5_000 }, 2)
 }
@@ -63,21 +66,23 @@ fn digest(bytes: &[u8]) -> Sha256Digest {
     Sha256Digest::from_bytes(Sha256::digest(bytes).into())
 }
 
-/// Says what a store was answered.
-fn answered(id: ArtifactId, bytes: &[u8], outcome: Result<()>) -> Result<()> {
+/// Prints the result of a store.
+fn report_store(id: ArtifactId, bytes: &[u8], outcome: Result<()>) -> Result<()> {
     match outcome {
-        Ok(()) => say(&format!("ACK {id} {}", digest(bytes))),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => say(&format!("EXISTS {id}")),
+        Ok(()) => print_line(&format!("ACK {id} {}", digest(bytes))),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            print_line(&format!("EXISTS {id}"))
+        }
         Err(error) => return Err(error),
     }
     Ok(())
 }
 
-/// Says what a load was answered.
-fn read(id: ArtifactId, outcome: Result<Bytes>) -> Result<()> {
+/// Prints the result of a load.
+fn report_load(id: ArtifactId, outcome: Result<Bytes>) -> Result<()> {
     match outcome {
-        Ok(bytes) => say(&format!("GOT {id} {}", digest(&bytes))),
-        Err(error) if error.kind() == ErrorKind::NotFound => say(&format!("ABSENT {id}")),
+        Ok(bytes) => print_line(&format!("GOT {id} {}", digest(&bytes))),
+        Err(error) if error.kind() == ErrorKind::NotFound => print_line(&format!("ABSENT {id}")),
         Err(error) => return Err(error),
     }
     Ok(())
@@ -94,16 +99,16 @@ fn config(named: bool, inline: bool) -> FsConfig {
 
 async fn upload(backend: &FsBackend, bytes: &Bytes, ending: &str) -> Result<()> {
     let mut upload = backend.upload(NEW).await?;
-    // More than comes, so that something is to be given back.
+    // More than is written, so that reserved space must be freed.
     upload.expect_size(bytes.len() as u64 + 100_000);
     for piece in bytes.chunks(700_000) {
         upload.write(bytes.slice_ref(piece)).await?;
     }
     match ending {
-        "upload" => answered(NEW, bytes, upload.commit().await),
+        "upload" => report_store(NEW, bytes, upload.commit().await),
         "upload-abort" => upload.abort().await,
         _ => {
-            // Away from the runtime, which would do it later, at no certain time.
+            // Outside the runtime, which would do the work at an unknown later time.
             let dropped = std::thread::spawn(move || drop(upload)).join();
             dropped
                 .map_err(|_| Error::new(ErrorKind::Unexpected, artifact_backend::Operation::Abort))
@@ -114,16 +119,16 @@ async fn upload(backend: &FsBackend, bytes: &Bytes, ending: &str) -> Result<()> 
 async fn act(backend: &FsBackend, operation: &str) -> Result<()> {
     let bytes = new(operation);
     match operation {
-        "store" => answered(NEW, &bytes, backend.store(NEW, bytes.clone()).await),
-        "store-empty" => answered(NEW, b"", backend.store(NEW, Bytes::new()).await),
-        "store-again" => answered(OLD, &bytes, backend.store(OLD, bytes.clone()).await),
+        "store" => report_store(NEW, &bytes, backend.store(NEW, bytes.clone()).await),
+        "store-empty" => report_store(NEW, b"", backend.store(NEW, Bytes::new()).await),
+        "store-again" => report_store(OLD, &bytes, backend.store(OLD, bytes.clone()).await),
         "upload" | "upload-abort" | "upload-drop" => upload(backend, &bytes, operation).await,
-        "load" | "load-cold" | "load-waits" => read(OLD, backend.load(OLD).await),
-        "load-absent" => read(NEW, backend.load(NEW).await),
+        "load" | "load-cold" | "load-waits" => report_load(OLD, backend.load(OLD).await),
+        "load-absent" => report_load(NEW, backend.load(NEW).await),
         "download" | "download-cold" => {
             let download = backend.download(OLD, ByteRange::Full).await?;
             let pieces: Vec<Bytes> = download.try_collect().await?;
-            read(OLD, Ok(pieces.concat().into()))
+            report_load(OLD, Ok(pieces.concat().into()))
         }
         "stat" => backend.stat(OLD).await.map(|_| ()),
         "list" => {
@@ -133,40 +138,40 @@ async fn act(backend: &FsBackend, operation: &str) -> Result<()> {
                 found |= blob?.id == OLD;
             }
             if !found {
-                say(&format!("ABSENT {OLD}"));
+                print_line(&format!("ABSENT {OLD}"));
             }
             Ok(())
         }
         "delete" => {
-            say(&format!("DELETE {OLD}"));
+            print_line(&format!("DELETE {OLD}"));
             backend.delete(OLD).await?;
-            say(&format!("DELETED {OLD}"));
+            print_line(&format!("DELETED {OLD}"));
             Ok(())
         }
         "sweep" => backend.sweep(Duration::ZERO).await.map(|_| ()),
         other => Err(
             Error::new(ErrorKind::Unsupported, artifact_backend::Operation::Open)
-                .with_detail(format!("no operation is called {other}")),
+                .with_detail(format!("unknown operation {other}")),
         ),
     }
 }
 
 async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
     if operation == "open" {
-        // The default asks for the number of cores, in files of its own.
+        // Built before BEGIN, so that its system calls are not counted.
         let config = config(named, true);
-        say("BEGIN");
+        print_line("BEGIN");
         let opened = FsBackend::open(root, config).await;
-        say("END");
+        print_line("END");
         let backend = opened?;
-        say(&format!("TRY {OLD} {}", digest(&old())));
-        return answered(OLD, &old(), backend.store(OLD, old()).await);
+        print_line(&format!("TRY {OLD} {}", digest(&old())));
+        return report_store(OLD, &old(), backend.store(OLD, old()).await);
     }
     let backend = FsBackend::open(root, config(named, operation != "load-waits")).await?;
-    say(&format!("TRY {OLD} {}", digest(&old())));
-    answered(OLD, &old(), backend.store(OLD, old()).await)?;
+    print_line(&format!("TRY {OLD} {}", digest(&old())));
+    report_store(OLD, &old(), backend.store(OLD, old()).await)?;
     if operation == "sweep" {
-        // A file that a crash would have left: no process holds its lock.
+        // A file that a crash could have left: no process holds its lock.
         let left =
             std::path::Path::new(root).join("staging/upload-0123456789abcdef0123456789abcdef");
         let made = std::fs::OpenOptions::new()
@@ -176,17 +181,17 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
         drop(made.and_then(|mut file| file.write_all(b"left over")));
     }
     if operation == "load" {
-        // Into the caches, so that nothing has to be waited for.
+        // Fills the caches, so that the load does not wait.
         backend.load(OLD).await?;
     }
     if operation.ends_with("-cold") {
-        // Out of the page cache: it was synced, so nothing keeps it there.
+        // Drops the blob from the page cache, which is possible because it was synced.
         let path = std::path::Path::new(root).join(format!("blobs/{OLD}"));
         let file = std::fs::OpenOptions::new().read(true).open(path);
         let advice = rustix::fs::Advice::DontNeed;
         let dropped = file.map(|file| rustix::fs::fadvise(&file, 0, None, advice));
         if !matches!(dropped, Ok(Ok(()))) {
-            say("FAILED to drop the blob from the cache");
+            print_line("FAILED to drop the blob from the cache");
         }
     }
     let bytes = new(operation);
@@ -195,18 +200,18 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
         "store-empty" => (NEW, digest(b"")),
         _ => (NEW, digest(&bytes)),
     };
-    say(&format!("TRY {id} {tried}"));
-    say("BEGIN");
+    print_line(&format!("TRY {id} {tried}"));
+    print_line("BEGIN");
     let done = act(&backend, operation).await;
-    say("END");
+    print_line("END");
     if let Err(error) = &done {
-        say(&format!("FAILED {error}"));
+        print_line(&format!("FAILED {error}"));
     }
-    // Afterwards it must go on as if nothing had been, if it goes on.
-    read(OLD, backend.load(OLD).await).or(done)
+    // If the process survives, the store must still work.
+    report_load(OLD, backend.load(OLD).await).or(done)
 }
 
-/// Opens the store as the next process would, and looks whether it is whole.
+/// Opens the store like the next process and checks it.
 async fn check(named: bool, root: &str) -> Result<()> {
     let backend = FsBackend::open(root, config(named, true)).await?;
     let mut list = backend.list().await?;
@@ -216,10 +221,12 @@ async fn check(named: bool, root: &str) -> Result<()> {
     }
     for id in [OLD, NEW] {
         match backend.load(id).await {
-            Ok(bytes) if listed.contains(&id) => say(&format!("HAVE {id} {}", digest(&bytes))),
-            Ok(_) => say(&format!("BAD {id} it is there and not listed")),
+            Ok(bytes) if listed.contains(&id) => {
+                print_line(&format!("HAVE {id} {}", digest(&bytes)))
+            }
+            Ok(_) => print_line(&format!("BAD {id} it is there and not listed")),
             Err(error) if error.kind() == ErrorKind::NotFound && !listed.contains(&id) => {}
-            Err(error) => say(&format!("BAD {id} {error}")),
+            Err(error) => print_line(&format!("BAD {id} {error}")),
         }
     }
     backend.sweep(Duration::ZERO).await?;
@@ -231,18 +238,18 @@ async fn check(named: bool, root: &str) -> Result<()> {
             let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
             let known = ["blobs", "staging", "artifact-format"];
             if folder == "staging" || !known.iter().any(|known| name == *known) {
-                say(&format!("STRAY {folder}/{} after a sweep", name.display()));
+                print_line(&format!("STRAY {folder}/{} after a sweep", name.display()));
             }
         }
     }
-    // An id that is free can be taken, one that is not cannot, and what is there stays.
+    // A free id can be stored, a taken one cannot.
     for id in [OLD, NEW] {
         let free = !listed.contains(&id);
         let outcome = backend.store(id, Bytes::from_static(b"anything")).await;
         match outcome.map_err(|error| error.kind()) {
             Ok(()) if free => backend.delete(id).await?,
             Err(ErrorKind::AlreadyExists) if !free => {}
-            other => say(&format!("BAD {id} a store of it was answered {other:?}")),
+            other => print_line(&format!("BAD {id} a store of it was answered {other:?}")),
         }
     }
     Ok(())
@@ -266,7 +273,7 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("FAILED {error}"));
+            print_line(&format!("FAILED {error}"));
             ExitCode::FAILURE
         }
     }

@@ -1,24 +1,25 @@
-//! Memory that blobs are read into, used again: a fresh megabyte costs its page faults and its
-//! zeroing, which take longer than the copy out of the page cache.
+//! Reusable read buffers. For a new megabyte, page faults and zeroing take longer than the copy from the
+//! page cache.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// Smaller blobs are read into fresh memory, which costs them nothing.
-pub(crate) const SMALLEST: usize = 64 << 10;
-/// Buffers are of `SMALLEST` times a power of two, up to 128 MiB.
+/// Below this size a buffer is allocated and not reused, which is just as fast.
+const SMALLEST: usize = 64 << 10;
+/// The number of size classes: `SMALLEST` times a power of two, up to 128 MiB.
 const CLASSES: usize = 12;
-/// Room behind a size that is a power of two, for the byte that shows that a file grew.
+/// Extra room in each buffer. A blob whose size is a power of two is read with one extra byte, which
+/// detects a file that grew.
 const SLACK: usize = 64;
 
-/// Idle buffers, by size. Clones share them.
+/// A pool of idle buffers by size class. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Buffers(Arc<Idle>);
+pub(crate) struct Buffers(Arc<IdleBuffers>);
 
 #[derive(Debug)]
-struct Idle {
-    most_bytes: usize,
+struct IdleBuffers {
+    max_bytes: usize,
     state: Mutex<State>,
 }
 
@@ -28,12 +29,12 @@ struct State {
     classes: [Vec<Vec<u8>>; CLASSES],
 }
 
-/// Initialised memory of at least the size that was asked for. Dropping it, or the last of the
-/// [`Bytes`] that it became, gives it back.
+/// Initialised memory of at least the requested size. Dropping it, or the last of the [`Bytes`] made
+/// from it, returns it to the pool.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
-    home: Option<Arc<Idle>>,
+    pool: Option<Arc<IdleBuffers>>,
 }
 
 /// The first bytes of a buffer, as the owner of a [`Bytes`].
@@ -49,20 +50,20 @@ impl AsRef<[u8]> for Filled {
 }
 
 impl Buffers {
-    /// Keeps at most so many bytes idle.
-    pub(crate) fn new(most_bytes: usize) -> Self {
-        Self(Arc::new(Idle {
-            most_bytes,
+    /// Creates a pool that keeps at most `max_bytes` idle.
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self(Arc::new(IdleBuffers {
+            max_bytes,
             state: Mutex::default(),
         }))
     }
 
-    /// A buffer of at least `size` bytes, at most twice as large.
+    /// Takes a buffer of at least `size` bytes, and of at most twice that size.
     pub(crate) fn take(&self, size: usize) -> Buffer {
         let Some((class, capacity)) = class_of(size) else {
             return Buffer {
                 bytes: vec![0; size],
-                home: None,
+                pool: None,
             };
         };
         let idle = {
@@ -73,20 +74,20 @@ impl Buffers {
         };
         Buffer {
             bytes: idle.unwrap_or_else(|| vec![0; capacity]),
-            home: Some(Arc::clone(&self.0)),
+            pool: Some(Arc::clone(&self.0)),
         }
     }
 }
 
-impl Idle {
+impl IdleBuffers {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // Nothing in the critical sections leaves it in between.
+        // No critical section can panic halfway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Where buffers for `size` bytes are kept, and how large they are; nowhere for the smallest and the
-/// largest.
+/// Returns the size class for `size` bytes and the size of its buffers. Returns `None` if buffers of this
+/// size are not reused.
 fn class_of(size: usize) -> Option<(usize, usize)> {
     if size < SMALLEST {
         return None;
@@ -97,14 +98,14 @@ fn class_of(size: usize) -> Option<(usize, usize)> {
 }
 
 impl Buffer {
-    /// All of it: what it held before is still there.
+    /// Returns the whole buffer, which may still hold old data.
     pub(crate) fn as_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 
-    /// The first `length` bytes, without a copy.
+    /// Returns the first `length` bytes without a copy.
     pub(crate) fn into_bytes(mut self, length: usize) -> Bytes {
-        if self.home.is_none() {
+        if self.pool.is_none() {
             let mut bytes = std::mem::take(&mut self.bytes);
             bytes.truncate(length);
             return bytes.into();
@@ -118,13 +119,13 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let Some(home) = &self.home else { return };
+        let Some(pool) = &self.pool else { return };
         let bytes = std::mem::take(&mut self.bytes);
         let Some((class, _)) = class_of(bytes.len()) else {
             return;
         };
-        let mut state = home.state();
-        if state.bytes + bytes.len() <= home.most_bytes {
+        let mut state = pool.state();
+        if state.bytes + bytes.len() <= pool.max_bytes {
             state.bytes += bytes.len();
             state.classes[class].push(bytes);
         }
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_comes_back_when_the_last_of_its_bytes_is_dropped() {
+    fn a_buffer_returns_to_the_pool_when_its_last_bytes_are_dropped() {
         let buffers = Buffers::new(1 << 20);
         let mut buffer = buffers.take(100_000);
         buffer.as_mut()[..3].copy_from_slice(b"abc");
@@ -156,18 +157,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_handed_out_ends_where_it_was_filled_to() {
+    fn old_data_in_a_buffer_is_not_part_of_the_bytes() {
         let buffers = Buffers::new(1 << 20);
         let mut first = buffers.take(SMALLEST);
         first.as_mut().fill(b'x');
         drop(first);
-        // The former content lies in the buffer, and not in the bytes.
         let second = buffers.take(SMALLEST).into_bytes(0);
         assert!(second.is_empty());
     }
 
     #[test]
-    fn no_more_is_kept_than_allowed() {
+    fn idle_buffers_stay_within_the_limit() {
         let buffers = Buffers::new(SMALLEST * 2 + SLACK);
         let taken: Vec<_> = (0..4).map(|_| buffers.take(SMALLEST)).collect();
         drop(taken);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn every_size_gets_what_it_asks_for() {
+    fn every_buffer_has_at_least_the_requested_size() {
         let buffers = Buffers::new(1 << 20);
         for size in [0, 1, SMALLEST - 1, SMALLEST, SMALLEST + 1, (1 << 20) + 1] {
             let buffer = buffers.take(size);

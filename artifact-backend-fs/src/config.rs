@@ -1,25 +1,13 @@
-//! How a folder is used.
+//! The settings of the backend.
 
-/// Settings of an [`FsBackend`](crate::FsBackend); the defaults suit a local disk.
+/// The settings of an [`FsBackend`](crate::FsBackend). The defaults suit a local disk.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct FsConfig {
-    /// Use named temporaries in `staging/` even where the file system has unnamed ones
-    /// (`O_TMPFILE`). For tests, and for file systems whose unnamed ones are broken.
-    pub named_staging: bool,
-    /// How many stores and steps of uploads may be in the blocking pool at once; 48 by default.
-    /// More callers wait without a thread. More threads than the disk can use only get in each
-    /// other's way.
-    pub max_concurrent_writes: usize,
-    /// How many reads that wait for the disk may be in the blocking pool at once; 32 by default.
-    pub max_concurrent_reads: usize,
-    /// Blobs, and pieces of downloads, of up to so many bytes are read on the caller's own thread
-    /// where that needs no wait for the disk; 1 MiB by default, zero for never. After each MiB a
-    /// thread lets others run.
-    pub inline_read_bytes: u64,
-    /// Memory that was read into and is free again is kept for the next reads, up to so many bytes in
-    /// all; 64 MiB by default. It is taken only as loads and downloads need it.
-    pub idle_buffer_bytes: usize,
+    pub(crate) named_staging: bool,
+    pub(crate) max_concurrent_writes: usize,
+    pub(crate) max_concurrent_reads: usize,
+    pub(crate) inline_read_bytes: u64,
+    pub(crate) idle_buffer_bytes: usize,
 }
 
 impl Default for FsConfig {
@@ -35,36 +23,44 @@ impl Default for FsConfig {
 }
 
 impl FsConfig {
-    /// The same, with named temporaries or without.
-    #[must_use = "this gives the settings back, it does not change them in place"]
+    /// Sets whether temporary files have a name in `staging/` even if the file system supports
+    /// unnamed ones (`O_TMPFILE`). For tests, and for file systems whose `O_TMPFILE` is broken.
+    /// Default: false.
+    #[must_use = "returns the changed settings"]
     pub fn with_named_staging(mut self, named: bool) -> Self {
         self.named_staging = named;
         self
     }
 
-    /// The same, with so many writes at once; at least one.
-    #[must_use = "this gives the settings back, it does not change them in place"]
-    pub fn with_max_concurrent_writes(mut self, most: usize) -> Self {
-        self.max_concurrent_writes = most.max(1);
+    /// Sets how many stores and upload steps run on the blocking pool at once (default 48, at least
+    /// 1). Other callers wait without a thread. More threads than the disk can use slow each other
+    /// down.
+    #[must_use = "returns the changed settings"]
+    pub fn with_max_concurrent_writes(mut self, limit: usize) -> Self {
+        self.max_concurrent_writes = limit.max(1);
         self
     }
 
-    /// The same, with so many reads at once; at least one.
-    #[must_use = "this gives the settings back, it does not change them in place"]
-    pub fn with_max_concurrent_reads(mut self, most: usize) -> Self {
-        self.max_concurrent_reads = most.max(1);
+    /// Sets how many reads that wait for the disk run on the blocking pool at once (default 32, at
+    /// least 1).
+    #[must_use = "returns the changed settings"]
+    pub fn with_max_concurrent_reads(mut self, limit: usize) -> Self {
+        self.max_concurrent_reads = limit.max(1);
         self
     }
 
-    /// The same, reading blobs up to so many bytes on the caller's own thread.
-    #[must_use = "this gives the settings back, it does not change them in place"]
+    /// Sets the largest blob or download chunk, in bytes, that is read on the caller's thread if it
+    /// is cached (default 1 MiB). Zero turns such reads off. A thread lets other tasks run after each
+    /// 2 MiB.
+    #[must_use = "returns the changed settings"]
     pub fn with_inline_read_bytes(mut self, bytes: u64) -> Self {
         self.inline_read_bytes = bytes;
         self
     }
 
-    /// The same, keeping so many bytes of memory for the next reads.
-    #[must_use = "this gives the settings back, it does not change them in place"]
+    /// Sets how many bytes of free read buffers are kept for the next reads (default 64 MiB). The
+    /// memory is allocated only when loads and downloads need it.
+    #[must_use = "returns the changed settings"]
     pub fn with_idle_buffer_bytes(mut self, bytes: usize) -> Self {
         self.idle_buffer_bytes = bytes;
         self

@@ -1,4 +1,4 @@
-//! What the operating system's errors mean to a caller.
+//! Maps errors of the operating system to errors of the backend.
 
 use std::borrow::Cow;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation};
 use rustix::io::Errno;
 
-/// The kind of a failed system call whose failure changed nothing.
+/// Returns the kind of a failed system call that changed nothing.
 fn kind(errno: Errno) -> ErrorKind {
     match errno {
         Errno::NOSPC | Errno::DQUOT => ErrorKind::OutOfSpace,
@@ -18,7 +18,7 @@ fn kind(errno: Errno) -> ErrorKind {
     }
 }
 
-/// What an operator can do about it.
+/// Returns what an operator can do about the error.
 fn hint(errno: Errno) -> &'static str {
     match errno {
         Errno::MFILE => "; raise this process's limit on open files (ulimit -n)",
@@ -32,7 +32,7 @@ fn hint(errno: Errno) -> &'static str {
     }
 }
 
-/// The error of a call that changed nothing, of the kind that its number stands for.
+/// Creates the error of a system call that changed nothing. The errno determines the kind.
 pub(crate) fn failed(
     operation: Operation,
     id: Option<ArtifactId>,
@@ -42,7 +42,7 @@ pub(crate) fn failed(
     with_kind(kind(errno), operation, id, action, errno)
 }
 
-/// The same, of a kind that the caller knows better.
+/// Creates the error of a system call with the given kind.
 pub(crate) fn with_kind(
     kind: ErrorKind,
     operation: Operation,
@@ -59,14 +59,14 @@ pub(crate) fn with_kind(
     }
 }
 
-/// A root that cannot be used as it is.
+/// Creates the error of a root that cannot be used.
 pub(crate) fn misconfigured(detail: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Misconfigured, Operation::Open).with_detail(detail)
 }
 
-/// What lies under a blob's name is none of ours.
-pub(crate) fn corrupt(operation: Operation, id: ArtifactId, what: &'static str) -> Error {
+/// Creates the error of a file that has a blob's name but is not a valid blob.
+pub(crate) fn corrupt(operation: Operation, id: ArtifactId, detail: &'static str) -> Error {
     Error::new(ErrorKind::Corrupt, operation)
         .with_id(id)
-        .with_detail(what)
+        .with_detail(detail)
 }

@@ -1,23 +1,23 @@
-//! What lies where in the root: layout version 1.
+//! The files in the root, layout version 1.
 //!
-//! | name | what |
+//! | name | content |
 //! |---|---|
-//! | `artifact-format` | one line that says whose folder this is, and its layout version |
-//! | `blobs/` | every blob, named by its id, 32 hexadecimal digits; flat |
-//! | `staging/` | named temporaries, and only on file systems without unnamed ones |
+//! | `artifact-format` | the format marker: one line with the backend's name and the layout version |
+//! | `blobs/` | all blobs, each named by its id of 32 hexadecimal digits; flat |
+//! | `staging/` | named temporary files; used only on file systems without `O_TMPFILE` |
 //!
-//! Flat, because fan-out folders were no faster (0.89 to 1.07 of flat at 10,000 and 250,000 blobs)
-//! and each of them is one more name to make durable.
+//! `blobs/` is flat because subfolders were not faster (0.89 to 1.07 times the speed at 10,000 and
+//! 250,000 blobs), and each subfolder is one more name to make durable.
 
 use artifact_backend::{ArtifactId, random};
 
 /// The folder of the blobs.
 pub(crate) const BLOBS: &str = "blobs";
-/// The folder of the named temporaries.
+/// The folder of the named temporary files.
 pub(crate) const STAGING: &str = "staging";
-/// The file that says what this folder is.
+/// The file that marks a folder as the root of a store.
 pub(crate) const MARKER: &str = "artifact-format";
-/// What the marker of this layout says.
+/// The content of the marker for this layout.
 pub(crate) const VERSION: &str = "artifact-backend-fs 1\n";
 
 /// The name of a blob in [`BLOBS`], without allocation.
@@ -35,17 +35,17 @@ impl BlobName {
     }
 }
 
-/// Whether this is what a repair makes of a blob's name that was torn: dots in place of digits.
+/// Returns whether e2fsck(8) made this name from a torn blob name: some digits are dots.
 ///
-/// ext4 without a journal writes a folder's block sector by sector. Where the power goes in the middle
-/// of it, e2fsck(8) finds the entry of a blob that was not acknowledged yet with zeros for a part of
-/// its name, which no name may hold, and replaces each by a dot.
-pub(crate) fn is_mended(name: &[u8]) -> bool {
+/// ext4 without a journal writes a folder's block sector by sector. A power cut in between can leave
+/// the entry of a blob that was not yet acknowledged with zero bytes in its name. A name cannot contain
+/// zero bytes, so e2fsck replaces each by a dot.
+pub(crate) fn is_repaired(name: &[u8]) -> bool {
     let digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'.');
     name.len() == ArtifactId::TEXT_LEN && name.contains(&b'.') && name.iter().all(digit)
 }
 
-/// A fresh name for a temporary. It is no id, so that it can never be taken for a blob.
+/// Returns a new name for a temporary file. It is not an id, so it cannot be mistaken for a blob.
 pub(crate) fn staging_name() -> String {
     let bytes: [u8; ArtifactId::BYTES] = random::bytes();
     format!("upload-{}", ArtifactId::from_bytes(bytes))

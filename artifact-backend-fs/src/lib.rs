@@ -4,25 +4,28 @@
 compile_error!("artifact-backend-fs needs Linux: O_TMPFILE, openat2 and linkat of a descriptor");
 
 mod backend;
+mod blob;
 mod buffers;
 mod config;
-mod doubt;
+mod coop;
 mod download;
 mod error;
+mod failed_syncs;
+mod filesystem;
+mod inventory;
 mod layout;
-mod list;
 mod load;
 mod marker;
-mod pace;
 mod pool;
 mod publish;
-mod reading;
 mod root;
+mod shared;
 mod staging;
 mod sweep;
 mod sync;
 mod sys;
 mod upload;
+mod writer;
 
 pub use backend::FsBackend;
 pub use config::FsConfig;

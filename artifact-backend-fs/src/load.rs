@@ -1,258 +1,172 @@
-//! From a name to the bytes of a blob, and to nothing else.
+//! Loads a whole blob into memory.
 
-use std::fs::File;
-use std::io::IoSliceMut;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, SystemTime};
+use std::os::fd::AsFd;
+use std::sync::Arc;
 
-use artifact_backend::{
-    ArtifactId, BlobStat, Clock as _, Error, ErrorKind, Operation, Result, Stamp, SystemClock,
-};
+use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use bytes::Bytes;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
-use rustix::io::{Errno, ReadWriteFlags};
 
+use crate::blob::{self, Blob};
 use crate::buffers::{Buffer, Buffers};
 use crate::error::{corrupt, failed};
-use crate::layout::BlobName;
 use crate::root::Root;
-use crate::sys;
+use crate::shared::Shared;
+use crate::{coop, sys};
 
-/// The mode of every blob: nobody writes to it again, its owner included.
-pub(crate) const BLOB_MODE: u32 = 0o400;
+pub(crate) async fn load(shared: &Arc<Shared>, id: ArtifactId) -> Result<Bytes> {
+    let mut opened = None;
+    let limit = shared.inline_limit();
+    if limit > 0 {
+        match load_cached(&shared.root, &shared.buffers, id, limit)? {
+            FastPath::Done(bytes) => {
+                coop::charge(bytes.len() as u64).await;
+                return Ok(bytes);
+            }
+            FastPath::Large(blob) => return load_large(shared, id, blob, limit).await,
+            FastPath::Uncached(blob) => opened = Some(blob),
+            FastPath::Blocking => {}
+        }
+    }
+    let task_shared = Arc::clone(shared);
+    let work = move || {
+        let blob = match opened {
+            Some(blob) => blob,
+            None => blob::open(&task_shared.root, Operation::Load, id)?,
+        };
+        BlobReader::new(blob, &task_shared.buffers, id)?.read_to_end()
+    };
+    shared.reads.run(Operation::Load, work).await
+}
 
-/// An open blob that was looked at.
+/// The result of an attempt to load a blob without waiting for the disk.
 #[derive(Debug)]
-pub(crate) struct Blob {
-    pub(crate) file: File,
-    pub(crate) size: u64,
-    /// From when it was looked at, if it can show a later change.
-    pub(crate) stamp: Option<Stamp>,
-}
-
-/// Opens a blob, and makes sure that it is one.
-pub(crate) fn open(root: &Root, operation: Operation, id: ArtifactId) -> Result<Blob> {
-    let name = BlobName::of(id);
-    let flags = OFlags::RDONLY;
-    let resolve = ResolveFlags::empty();
-    let file = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve)
-        .map_err(|errno| not_opened(root, operation, id, errno))?;
-    let stat =
-        sys::stat(&file).map_err(|errno| failed(operation, Some(id), "inspect the blob", errno))?;
-    let size = check(root, operation, id, &stat, file.as_fd())?;
-    Ok(Blob {
-        file: file.into(),
-        size,
-        stamp: stamp_of(root, &stat),
-    })
-}
-
-/// What is known of a blob without reading it.
-pub(crate) fn stat(root: &Root, operation: Operation, id: ArtifactId) -> Result<BlobStat> {
-    let name = BlobName::of(id);
-    let stat = sys::stat_name(root.blobs(), name.as_str())
-        .map_err(|errno| not_opened(root, operation, id, errno))?;
-    if stat.st_nlink == 1 {
-        let size = check(root, operation, id, &stat, root.blobs())?;
-        return Ok(BlobStat::new(id, size, modified(&stat)));
-    }
-    // To be looked at more than once, and held meanwhile, lest its number go to another file.
-    let held = sys::hold(root.blobs(), name.as_str())
-        .map_err(|errno| not_opened(root, operation, id, errno))?;
-    let stat =
-        sys::stat(&held).map_err(|errno| failed(operation, Some(id), "inspect the blob", errno))?;
-    let size = check(root, operation, id, &stat, held.as_fd())?;
-    Ok(BlobStat::new(id, size, modified(&stat)))
-}
-
-/// When a file was last written to; the epoch for what no clock of ours can show.
-pub(crate) fn modified(stat: &Stat) -> SystemTime {
-    let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
-    let nanos = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
-    SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos)
-}
-
-/// A change later than this after the last one has another time. The clock of file systems goes by the
-/// kernel's ticks, of up to 10 ms each.
-const TICKS: Duration = Duration::from_millis(50);
-
-/// The inode, and when it was last changed in any way: the one time that nobody sets by hand (inode(7)).
-/// `None` where the last change is so young that another could have the same time, or where that time is
-/// of another machine's clock.
-fn stamp_of(root: &Root, stat: &Stat) -> Option<Stamp> {
-    let seconds = u64::try_from(stat.st_ctime).ok()?;
-    let nanos = u32::try_from(stat.st_ctime_nsec).ok()?;
-    let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
-    let age = SystemClock.now().duration_since(changed).ok()?;
-    let tells = root.is_local() && age > TICKS;
-    tells.then(|| Stamp::new([stat.st_ino, seconds, nanos.into()]))
-}
-
-fn not_opened(root: &Root, operation: Operation, id: ArtifactId, errno: Errno) -> Error {
-    match errno {
-        // Only a folder that is still there knows what it does not hold.
-        Errno::NOENT => match root.check_alive(operation) {
-            Ok(()) => Error::new(ErrorKind::NotFound, operation).with_id(id),
-            Err(lost) => lost.with_id(id),
-        },
-        Errno::LOOP => corrupt(operation, id, "a symlink lies under the blob's name"),
-        Errno::NXIO | Errno::NODEV => {
-            corrupt(operation, id, "a socket or a device lies under its name")
-        }
-        Errno::XDEV => corrupt(operation, id, "something is mounted over the blob"),
-        errno => failed(operation, Some(id), "open the blob", errno),
-    }
-}
-
-/// The size of what lies under a blob's name, if it is a blob of ours. `held` is a descriptor of it,
-/// and looked at only if it has not one name.
-fn check(
-    root: &Root,
-    operation: Operation,
-    id: ArtifactId,
-    stat: &Stat,
-    held: BorrowedFd<'_>,
-) -> Result<u64> {
-    let not_ours = |what| Err(corrupt(operation, id, what));
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return not_ours("what lies under its name is not a regular file");
-    }
-    if stat.st_dev != root.device() {
-        return not_ours("something is mounted over the blob");
-    }
-    if stat.st_uid != root.owner() {
-        return not_ours("the file under its name belongs to another user");
-    }
-    if stat.st_mode & 0o7777 != BLOB_MODE {
-        return not_ours(
-            "the file under its name has not the mode of a blob; chmod 400 it if it was restored",
-        );
-    }
-    if stat.st_nlink != 1 && !is_being_published(root, operation, stat, held)? {
-        return not_ours("the file under its name has other names too");
-    }
-    match u64::try_from(stat.st_size) {
-        Ok(size) => Ok(size),
-        Err(_) => not_ours("the file under its name has a negative size"),
-    }
-}
-
-/// Whether the second name of a file is that of a named temporary: one that is just being published,
-/// or that a crash left and no sweep removed yet.
-fn is_being_published(
-    root: &Root,
-    operation: Operation,
-    stat: &Stat,
-    held: BorrowedFd<'_>,
-) -> Result<bool> {
-    if stat.st_nlink == 0 {
-        // Deleted since it was opened; its bytes are still what they were.
-        return Ok(true);
-    }
-    if stat.st_nlink != 2 {
-        return Ok(false);
-    }
-    let fail = |errno| failed(operation, None, "read the staging folder", errno);
-    for entry in rustix::fs::Dir::read_from(root.staging()).map_err(fail)? {
-        if entry.map_err(fail)?.ino() == stat.st_ino {
-            return Ok(true);
-        }
-    }
-    // The second name may have gone between the two looks, which is how publishing ends.
-    Ok(sys::stat(held).map_err(fail)?.st_nlink <= 1)
-}
-
-/// Reads `wanted` bytes at `at`, all of them, into a buffer whose first `length` bytes are there
-/// already.
-pub(crate) fn read_piece(
-    file: &File,
-    mut buffer: Buffer,
-    id: ArtifactId,
-    at: u64,
-    mut length: usize,
-    wanted: usize,
-) -> Result<Bytes> {
-    while length < wanted {
-        let from = at + length as u64;
-        let room = &mut buffer.as_mut()[length..wanted];
-        let read = sys::retry(|| rustix::io::pread(file, &mut *room, from))
-            .map_err(|errno| failed(Operation::Download, Some(id), "read the blob", errno))?;
-        if read == 0 {
-            return Err(corrupt(
-                Operation::Download,
-                id,
-                "the file ended before its end",
-            ));
-        }
-        length += read;
-    }
-    Ok(buffer.into_bytes(wanted))
-}
-
-/// What a look without waiting found.
-#[derive(Debug)]
-pub(crate) enum Inline {
-    /// All of it was in memory.
+enum FastPath {
+    /// The whole blob was cached.
     Done(Bytes),
-    /// It could be opened, and is too large for one small read.
+    /// The blob is open, but too large for one read on the caller's thread.
     Large(Blob),
-    /// It could be opened; the disk is needed for its bytes.
-    Cold(Blob),
-    /// Even opening it needs the disk.
-    Wait,
+    /// The blob is open, but some of its bytes are not cached.
+    Uncached(Blob),
+    /// Opening the blob needs the disk.
+    Blocking,
 }
 
-/// Loads a blob of up to `most` bytes on the caller's thread if all of it, names and inode included, is in
-/// memory: openat2(2) with `RESOLVE_CACHED` and preadv2(2) with `RWF_NOWAIT` never wait for the disk.
-pub(crate) fn inline(root: &Root, buffers: &Buffers, id: ArtifactId, most: u64) -> Result<Inline> {
-    let Some(blob) = open_cached(root, Operation::Load, id)? else {
-        return Ok(Inline::Wait);
+/// Loads a blob of at most `limit` bytes on the caller's thread if its name, inode and bytes are cached.
+/// openat2(2) with `RESOLVE_CACHED` and preadv2(2) with `RWF_NOWAIT` never wait for the disk.
+fn load_cached(root: &Root, buffers: &Buffers, id: ArtifactId, limit: u64) -> Result<FastPath> {
+    let Some(blob) = blob::open_cached(root, Operation::Load, id)? else {
+        return Ok(FastPath::Blocking);
     };
     let length = match usize::try_from(blob.size) {
-        Ok(length) if blob.size <= most => length,
-        _ => return Ok(Inline::Large(blob)),
+        Ok(length) if blob.size <= limit => length,
+        _ => return Ok(FastPath::Large(blob)),
     };
-    // With the end of the file behind them.
+    // One byte more than the blob has, to detect a file that grew.
     let mut buffer = buffers.take(length + 1);
-    let read = read_cached(blob.file.as_fd(), &mut buffer.as_mut()[..=length], 0);
+    let read = sys::read_cached(blob.file.as_fd(), &mut buffer.as_mut()[..=length], 0);
     if read == length {
-        Ok(Inline::Done(buffer.into_bytes(length)))
+        Ok(FastPath::Done(buffer.into_bytes(length)))
     } else {
-        Ok(Inline::Cold(blob))
+        Ok(FastPath::Uncached(blob))
     }
 }
 
-/// Opens a blob if that needs no wait. `None` where it does, or where what is there is not simple: the
-/// other way has the right words for it.
-pub(crate) fn open_cached(
-    root: &Root,
-    operation: Operation,
+/// Loads a large blob. Cached bytes are read on the caller's thread, `step` bytes at a time; the rest
+/// is read by one task on the blocking pool.
+async fn load_large(shared: &Shared, id: ArtifactId, blob: Blob, step: u64) -> Result<Bytes> {
+    let permit = shared.copies.acquire().await;
+    let mut reader = BlobReader::new(blob, &shared.buffers, id)?;
+    while let Some(read) = reader.read_cached(step) {
+        coop::charge(read).await;
+    }
+    if reader.is_done() {
+        return reader.finish();
+    }
+    drop(permit);
+    shared
+        .reads
+        .run(Operation::Load, move || reader.read_to_end())
+        .await
+}
+
+/// An open blob, and how much of it was read.
+#[derive(Debug)]
+struct BlobReader {
+    blob: Blob,
     id: ArtifactId,
-) -> Result<Option<Blob>> {
-    let name = BlobName::of(id);
-    let flags = OFlags::RDONLY;
-    let resolve = ResolveFlags::CACHED;
-    let opened = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve);
-    let Ok(file) = opened else {
-        return Ok(None);
-    };
-    let Ok(stat) = sys::stat(&file) else {
-        return Ok(None);
-    };
-    if stat.st_nlink != 1 {
-        return Ok(None);
-    }
-    let size = check(root, operation, id, &stat, file.as_fd())?;
-    Ok(Some(Blob {
-        file: file.into(),
-        size,
-        stamp: stamp_of(root, &stat),
-    }))
+    buffer: Buffer,
+    length: usize,
+    /// One byte more than the blob has, to detect a file that grew.
+    wanted: usize,
+    done: bool,
 }
 
-/// How many bytes at `at` are in the page cache, read into `bytes`. An error is no byte: whoever waits
-/// for the disk finds out.
-pub(crate) fn read_cached(file: BorrowedFd<'_>, bytes: &mut [u8], at: u64) -> usize {
-    let mut buffers = [IoSliceMut::new(bytes)];
-    rustix::io::preadv2(file, &mut buffers, at, ReadWriteFlags::NOWAIT).unwrap_or(0)
+impl BlobReader {
+    fn new(blob: Blob, buffers: &Buffers, id: ArtifactId) -> Result<Self> {
+        let wanted = usize::try_from(blob.size)
+            .ok()
+            .and_then(|size| size.checked_add(1));
+        let Some(wanted) = wanted else {
+            return Err(Error::new(ErrorKind::TooLarge, Operation::Load)
+                .with_id(id)
+                .with_detail("the blob does not fit in memory; use download instead of load"));
+        };
+        Ok(Self {
+            blob,
+            id,
+            buffer: buffers.take(wanted),
+            length: 0,
+            wanted,
+            done: false,
+        })
+    }
+
+    /// Reads up to `limit` cached bytes. Returns `None` if the next bytes are not cached or the file
+    /// has ended.
+    fn read_cached(&mut self, limit: u64) -> Option<u64> {
+        if self.done {
+            return None;
+        }
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let end = self.wanted.min(self.length.saturating_add(limit));
+        let room = &mut self.buffer.as_mut()[self.length..end];
+        let requested = room.len();
+        let read = sys::read_cached(self.blob.file.as_fd(), room, self.length as u64);
+        self.record_read(requested, read);
+        (read > 0).then_some(read as u64)
+    }
+
+    /// Reads the rest and waits for the disk.
+    fn read_to_end(mut self) -> Result<Bytes> {
+        while !self.done {
+            let room = &mut self.buffer.as_mut()[self.length..self.wanted];
+            let (requested, at) = (room.len(), self.length as u64);
+            let read = sys::retry(|| rustix::io::pread(&self.blob.file, &mut *room, at))
+                .map_err(|errno| failed(Operation::Load, Some(self.id), "read the blob", errno))?;
+            self.done = read == 0;
+            self.record_read(requested, read);
+        }
+        self.finish()
+    }
+
+    fn record_read(&mut self, requested: usize, read: usize) {
+        self.length += read;
+        // A short read that reaches the expected size ended at the end of the file (read(2)).
+        let at_end = read < requested && self.length as u64 >= self.blob.size;
+        self.done |= (at_end && read > 0) || self.length == self.wanted;
+    }
+
+    /// Returns whether the reader has seen the end of the file.
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Returns the bytes if there are exactly as many as the blob has.
+    fn finish(self) -> Result<Bytes> {
+        if self.length as u64 == self.blob.size {
+            return Ok(self.buffer.into_bytes(self.length));
+        }
+        let detail = "the file changed its size while it was read";
+        Err(corrupt(Operation::Load, self.id, detail))
+    }
 }

@@ -1,4 +1,4 @@
-//! The file in the root that says whose folder this is, and in which layout.
+//! The format marker: the file in the root with the backend's name and the layout version.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -10,28 +10,28 @@ use crate::error::{failed, misconfigured};
 use crate::layout::{MARKER, VERSION, staging_name};
 use crate::sys;
 
-/// More than any version's marker has.
-const MOST_BYTES: usize = 256;
+/// More bytes than the marker of any version has.
+const MAX_BYTES: usize = 256;
 
-/// Reads the marker: `false` where there is none.
+/// Checks the marker. Returns `false` if it does not exist.
 ///
 /// # Errors
 ///
-/// `Misconfigured` where it names another layout, or is no file.
+/// `Misconfigured` if it names another layout or is not a file.
 pub(crate) fn check(root: BorrowedFd<'_>) -> Result<bool> {
     let fail = |errno| failed(Operation::Open, None, "read the format marker", errno);
     let flags = OFlags::RDONLY;
     let file = match sys::open_beneath(root, MARKER, flags, Mode::empty(), ResolveFlags::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(false),
-        Err(Errno::LOOP) => return Err(misconfigured("its format marker is a symlink")),
+        Err(Errno::LOOP) => return Err(misconfigured("the format marker is a symlink")),
         Err(errno) => return Err(fail(errno)),
     };
     let stat = sys::stat(&file).map_err(fail)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(misconfigured("its format marker is not a file"));
+        return Err(misconfigured("the format marker is not a file"));
     }
-    let mut text = [0; MOST_BYTES];
+    let mut text = [0; MAX_BYTES];
     let mut length = 0;
     while length < text.len() {
         match sys::retry(|| rustix::io::read(&file, &mut text[length..])).map_err(fail)? {
@@ -42,24 +42,24 @@ pub(crate) fn check(root: BorrowedFd<'_>) -> Result<bool> {
     match &text[..length] {
         found if found == VERSION.as_bytes() => Ok(true),
         found if found.starts_with(b"artifact-backend-fs ") => Err(misconfigured(
-            "its blobs are laid out by another version of artifact-backend-fs; use that version, or \
-             copy the blobs over",
+            "the root has the layout of another version of artifact-backend-fs; use that version, or \
+             copy the blobs to a new root",
         )),
         _ => Err(misconfigured(
-            "its format marker is not one of artifact-backend-fs",
+            "the format marker was not written by artifact-backend-fs",
         )),
     }
 }
 
-/// Makes the marker, durable and at once whole. Another process may do the same: the first wins,
-/// and what it wrote is then checked.
+/// Creates the marker atomically and durably. If another process creates it first, that marker is
+/// checked.
 pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()> {
-    let fail = |errno| failed(Operation::Open, None, "make the format marker", errno);
+    let fail = |errno| failed(Operation::Open, None, "create the format marker", errno);
     let name = staging_name();
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
     let file = sys::open_beneath(staging, &name, flags, Mode::RUSR, ResolveFlags::empty())
         .map_err(fail)?;
-    // A sweep of another process leaves alone what is locked.
+    // The lock keeps a sweep of another process from removing the file.
     sys::try_lock(&file).map_err(fail)?;
     sys::retry(|| rustix::fs::fchmod(&file, Mode::RUSR)).map_err(fail)?;
     let made = sys::write_all(file.as_fd(), VERSION.as_bytes())
@@ -68,7 +68,7 @@ pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()
             Err(Errno::EXIST) => Ok(()),
             linked => linked,
         });
-    // Whatever happened, the temporary has done its work.
+    // The temporary file is not needed any more, even after an error.
     let removed = match sys::unlink(staging, &name) {
         Err(Errno::NOENT) => Ok(()),
         done => done,
@@ -80,6 +80,6 @@ pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()
         Ok(())
     } else {
         Err(Error::new(ErrorKind::Unexpected, Operation::Open)
-            .with_detail("the format marker is gone right after it was made"))
+            .with_detail("the format marker disappeared right after it was created"))
     }
 }

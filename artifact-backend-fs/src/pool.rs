@@ -1,49 +1,50 @@
-//! One hop to the blocking pool an operation, and a bound on how many are there at once.
+//! A bounded part of the runtime's blocking pool.
 
 use std::sync::Arc;
 
 use artifact_backend::{Error, ErrorKind, Operation, Result, blocking};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A place in the pool, whether on its threads or on the caller's.
+/// A permit to run in the pool, or on the caller's thread on behalf of the pool.
 #[derive(Debug)]
-#[must_use = "it is given back when it is dropped"]
-pub(crate) struct Place(OwnedSemaphorePermit);
+#[must_use = "dropping the permit returns it to the pool"]
+pub(crate) struct PoolPermit(OwnedSemaphorePermit);
 
 /// A bounded part of the runtime's blocking pool.
 #[derive(Debug, Clone)]
 pub(crate) struct Pool(Arc<Semaphore>);
 
 impl Pool {
-    pub(crate) fn new(most: usize) -> Self {
-        Self(Arc::new(Semaphore::new(
-            most.clamp(1, Semaphore::MAX_PERMITS),
-        )))
+    pub(crate) fn new(limit: usize) -> Self {
+        let permits = limit.clamp(1, Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(permits)))
     }
 
-    /// A place, once there is room.
-    pub(crate) async fn place(&self) -> Place {
-        let place = Arc::clone(&self.0).acquire_owned().await;
-        Place(place.expect("the semaphore is never closed"))
+    /// Waits for a permit.
+    pub(crate) async fn acquire(&self) -> PoolPermit {
+        let permit = Arc::clone(&self.0).acquire_owned().await;
+        PoolPermit(permit.expect("the semaphore is never closed"))
     }
 
-    /// Runs `work` in the blocking pool once there is room. Dropped before that, it never runs;
-    /// dropped later, it runs to its end all the same, and keeps its place as long.
+    /// Waits for a permit, then runs `work` on the blocking pool.
+    ///
+    /// If the future is dropped while it waits, `work` never runs. If it is dropped later, `work`
+    /// runs to its end and keeps its permit until then.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         operation: Operation,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let Place(place) = self.place().await;
-        let done = blocking::run(move || {
-            let done = work();
-            drop(place);
-            done
+        let PoolPermit(permit) = self.acquire().await;
+        let running = blocking::run(move || {
+            let result = work();
+            drop(permit);
+            result
         });
-        done.await.map_err(|error| {
+        running.await.map_err(|closed| {
             Error::new(ErrorKind::Unavailable, operation)
                 .with_detail("the blocking pool did not run the work")
-                .with_source(error)
+                .with_source(closed)
         })?
     }
 }

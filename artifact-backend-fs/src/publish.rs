@@ -1,4 +1,5 @@
-//! From a temporary to a blob: the syncs and the link, in the one order that keeps the contract.
+//! Publishes a temporary file as a blob: the syncs and the link, in the only order that keeps the
+//! contract.
 
 use std::fs::File;
 
@@ -6,122 +7,128 @@ use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::doubt::Doubt;
+use crate::blob;
 use crate::error::{failed, with_kind};
 use crate::layout::BlobName;
-use crate::load;
-use crate::root::Root;
+use crate::shared::Shared;
 use crate::staging::{Temporary, same_file};
 use crate::sys;
 
-/// Publishes a temporary of `size` bytes as the blob `id`. `Ok` means durable.
+/// Publishes a temporary file of `size` bytes as the blob `id`. `Ok` means durable.
 ///
 /// 1. fsync of the file: the bytes. A failure publishes nothing.
 /// 2. linkat(2) to the name: exclusive and atomic in one call.
-/// 3. fsync of the file again, where the file system may not journal the link count; a named
-///    temporary loses its first name before that, durably, so that no count is ever wrong.
+/// 3. A second fsync of the file, if the file system may not journal the link count. A named
+///    temporary first loses its first name durably, so that the count is never wrong.
 /// 4. fsync of the folder: the name.
 ///
-/// After a failure of 3 or 4 the name is there and may or may not outlive a crash: `Ambiguous`.
-/// No sync is ever tried again.
+/// After a failure of step 3 or 4 the name exists and may or may not survive a crash: `Ambiguous`.
+/// No sync is retried.
 pub(crate) fn publish(
-    root: &Root,
-    doubt: &Doubt,
-    temporary: Temporary,
+    shared: &Shared,
+    mut temporary: Temporary,
     operation: Operation,
     id: ArtifactId,
     size: u64,
 ) -> Result<()> {
+    let (root, failed_syncs) = (&shared.root, &shared.failed_syncs);
     let fail = |action| move |errno| failed(operation, Some(id), action, errno);
-    doubt.check(operation, id)?;
-    // Opened before the link: a failed write-back is told once to each open file description.
+    failed_syncs.check_folder(operation, id)?;
+    // Opened before the link: each open file description gets a failed write-back once.
     let folder = root
         .open_blobs()
         .map_err(fail("open the folder of blobs"))?;
-    // The file is ours alone, so its size can only be another one through somebody who found it.
-    let before = sys::stat(temporary.file()).map_err(fail("inspect the temporary file"))?;
-    if u64::try_from(before.st_size) != Ok(size)
-        || before.st_nlink != u64::from(temporary.is_named())
-    {
-        return Err(tampered(operation, id));
-    }
-    if before.st_mode & 0o7777 != load::BLOB_MODE {
-        // A umask that takes the owner's rights away.
-        let mode = Mode::from_raw_mode(load::BLOB_MODE);
-        sys::retry(|| rustix::fs::fchmod(temporary.file(), mode))
-            .map_err(fail("set the mode of the blob"))?;
-    }
+    prepare(&temporary, operation, id, size)?;
     sys::fsync(temporary.file()).map_err(fail("sync the bytes"))?;
 
     let name = BlobName::of(id);
-    let in_doubt = |action| {
+    let ambiguous = |action| {
         move |errno| {
-            doubt.add(id);
+            failed_syncs.add_blob(id);
             with_kind(ErrorKind::Ambiguous, operation, Some(id), action, errno)
         }
     };
-    let unsettled = doubt.unsettled();
+    let publishing = failed_syncs.begin_publish();
     match temporary.link(root, name.as_str()) {
         Ok(()) => {}
         Err(Errno::EXIST) => {
-            // A network file system may have done it, lost the answer, and asked again.
-            let ours = same_file(temporary.file(), root.blobs(), name.as_str());
-            if ours != Ok(true) {
-                drop(unsettled);
-                return Err(taken(root, doubt, &folder, operation, id));
+            // A network file system may have made the link, lost the reply, and sent it again.
+            let linked = same_file(temporary.file(), root.blobs(), name.as_str());
+            if linked != Ok(true) {
+                drop(publishing);
+                return Err(already_exists(shared, &folder, operation, id));
             }
         }
-        // The disk itself failed: whether the name was written is not known.
-        Err(errno @ Errno::IO) => return Err(in_doubt("give the blob its name")(errno)),
+        // The disk failed, so it is not known whether the name was written.
+        Err(errno @ Errno::IO) => return Err(ambiguous("link the blob to its name")(errno)),
         Err(errno) => {
             root.check_alive(operation)?;
-            return Err(fail("give the blob its name")(errno));
+            return Err(fail("link the blob to its name")(errno));
         }
     }
 
-    // The link was made from the descriptor: whatever lies under the name from now on, it was this
-    // file that got it.
-    let named = temporary.is_named();
-    let mut temporary = temporary;
+    // The link was made from the descriptor, so it was this file that got the name, whatever is under
+    // the name later.
     if !root.journals_links() {
-        if named {
+        if temporary.is_named() {
             temporary
-                .unname()
-                .map_err(in_doubt("remove the temporary name"))?;
-            sys::fsync(root.staging()).map_err(in_doubt("sync the staging folder"))?;
+                .remove_name()
+                .map_err(ambiguous("remove the temporary name"))?;
+            sys::fsync(root.staging()).map_err(ambiguous("sync the staging folder"))?;
         }
-        sys::fsync(temporary.file()).map_err(in_doubt("sync the link count of the blob"))?;
+        sys::fsync(temporary.file()).map_err(ambiguous("sync the link count of the blob"))?;
     }
-    doubt
+    failed_syncs
         .sync_folder(&folder)
-        .map_err(in_doubt("sync the name of the blob"))?;
-    if doubt.check(operation, id).is_err() {
-        // Another operation was told of a failure meanwhile: it may have been about this name.
-        return Err(in_doubt("sync the name of the blob")(Errno::IO));
+        .map_err(ambiguous("sync the name of the blob"))?;
+    if failed_syncs.check_folder(operation, id).is_err() {
+        // Another operation got a sync error meanwhile, which may have been about this name.
+        return Err(ambiguous("sync the name of the blob")(Errno::IO));
     }
-    // Not an error of the blob's, which is whole and durable: what stays is swept.
-    let _ = temporary.unname();
+    // The blob is whole and durable. If the name cannot be removed, a sweep removes it later.
+    let _ = temporary.remove_name();
     Ok(())
 }
 
-/// The answer to a name that is there already. It must be as durable as the blob that it speaks of,
-/// so both are synced first: who made the name may still be about to.
-fn taken(root: &Root, doubt: &Doubt, folder: &File, operation: Operation, id: ArtifactId) -> Error {
-    if let Err(error) = load::stat(root, operation, id)
+/// Checks that only this process has changed the file, and gives it the mode of a blob.
+fn prepare(temporary: &Temporary, operation: Operation, id: ArtifactId, size: u64) -> Result<()> {
+    let fail = |action| move |errno| failed(operation, Some(id), action, errno);
+    let stat = sys::stat(temporary.file()).map_err(fail("inspect the temporary file"))?;
+    if u64::try_from(stat.st_size) != Ok(size) || stat.st_nlink != u64::from(temporary.is_named()) {
+        let detail = "another process changed the temporary file; check who can write to the root";
+        return Err(Error::new(ErrorKind::Corrupt, operation)
+            .with_id(id)
+            .with_detail(detail));
+    }
+    if stat.st_mode & 0o7777 != blob::BLOB_MODE {
+        // A umask has removed the owner's permissions.
+        let mode = Mode::from_raw_mode(blob::BLOB_MODE);
+        sys::retry(|| rustix::fs::fchmod(temporary.file(), mode))
+            .map_err(fail("set the mode of the blob"))?;
+    }
+    Ok(())
+}
+
+/// Returns the error for a name that is taken. It must be as durable as the blob that it reports, so
+/// blob and folder are synced first: the process that made the name may not have synced them yet.
+fn already_exists(shared: &Shared, folder: &File, operation: Operation, id: ArtifactId) -> Error {
+    let (root, failed_syncs) = (&shared.root, &shared.failed_syncs);
+    if let Err(error) = blob::stat(root, operation, id)
         && error.kind() == ErrorKind::Corrupt
     {
-        // Something else lies there, and no blob has this id.
+        // A foreign file has the name, so no blob has this id.
         return error;
     }
-    // Its maker may just be told that it could not be synced.
-    doubt.wait_until_settled();
-    if let Err(error) = doubt.check(operation, id) {
+    // The publisher of the name may be about to record that its sync failed.
+    failed_syncs.wait_for_publishes();
+    if let Err(error) = failed_syncs.check_folder(operation, id) {
         return error;
     }
-    if doubt.has(id) {
-        return Error::new(ErrorKind::Unexpected, operation).with_id(id).with_detail(
-            "another blob has this id, but could not be synced: whether it is durable is not known",
-        );
+    if failed_syncs.has_blob(id) {
+        let detail = "another blob has this id, but its sync failed, so it may not be durable";
+        return Error::new(ErrorKind::Unexpected, operation)
+            .with_id(id)
+            .with_detail(detail);
     }
     let mut synced = Ok(());
     if !root.journals_links() {
@@ -130,22 +137,16 @@ fn taken(root: &Root, doubt: &Doubt, folder: &File, operation: Operation, id: Ar
         synced = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve)
             .and_then(sys::fsync);
         if synced == Err(Errno::NOENT) {
-            // Deleted since: it was there, which is all that is said of it.
+            // Deleted meanwhile. It did exist, which is all that the error says.
             synced = Ok(());
         }
     }
-    match synced.and_then(|()| doubt.sync_folder(folder)) {
+    match synced.and_then(|()| failed_syncs.sync_folder(folder)) {
         Ok(()) => Error::new(ErrorKind::AlreadyExists, operation).with_id(id),
         Err(errno) => {
-            doubt.add(id);
+            failed_syncs.add_blob(id);
             let action = "sync the blob that has this id";
             with_kind(ErrorKind::Unexpected, operation, Some(id), action, errno)
         }
     }
-}
-
-fn tampered(operation: Operation, id: ArtifactId) -> Error {
-    Error::new(ErrorKind::Corrupt, operation)
-        .with_id(id)
-        .with_detail("somebody else changed the temporary file; look who may write to the root")
 }

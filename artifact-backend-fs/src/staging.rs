@@ -1,5 +1,4 @@
-//! A blob that has no name yet: an unnamed file, or a named one in `staging/` where the file system
-//! has no unnamed ones.
+//! Temporary files: unnamed, or in `staging/` if the file system does not support unnamed files.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,52 +12,52 @@ use rustix::io::Errno;
 use crate::error::failed;
 use crate::layout::staging_name;
 use crate::root::Root;
-use crate::sys;
+use crate::sys::{self, SysResult};
 
-/// How often a fresh name is tried before the folder is taken for hostile.
+/// The number of names that are tried before the folder is considered hostile.
 const ATTEMPTS: usize = 16;
 
-/// Whether this file system has `O_TMPFILE`, as far as it is known.
+/// Whether the file system supports `O_TMPFILE`, as far as it is known.
 #[derive(Debug)]
-pub(crate) struct Unnamed(AtomicBool);
+pub(crate) struct TmpfileSupport(AtomicBool);
 
-impl Unnamed {
-    pub(crate) fn new(wanted: bool) -> Self {
-        Self(AtomicBool::new(wanted))
+impl TmpfileSupport {
+    pub(crate) fn new(enabled: bool) -> Self {
+        Self(AtomicBool::new(enabled))
     }
 }
 
-/// A temporary. Dropping it removes what has a name.
+/// A temporary file. Dropping it removes its name, if it has one.
 #[derive(Debug)]
 pub(crate) struct Temporary {
     file: File,
-    name: Option<Named>,
+    name: Option<StagingName>,
 }
 
-/// The name of a temporary, and its lock: while it is held, no sweep removes the file.
+/// The name of a temporary file in `staging/`. Dropping it removes the name.
 #[derive(Debug)]
-struct Named {
+struct StagingName {
     root: Arc<Root>,
     name: String,
 }
 
-impl Drop for Named {
+impl Drop for StagingName {
     fn drop(&mut self) {
-        // What cannot be removed is a leftover, which a sweep finds.
+        // If this fails, the file is a leftover, which a sweep finds.
         let _ = sys::unlink(self.root.staging(), &self.name);
     }
 }
 
 impl Temporary {
-    /// A new and empty one.
+    /// Creates an empty temporary file.
     pub(crate) fn new(
         root: &Arc<Root>,
-        unnamed: &Unnamed,
+        tmpfile: &TmpfileSupport,
         operation: Operation,
         id: ArtifactId,
     ) -> Result<Self> {
-        let fail = |errno| failed(operation, Some(id), "make a temporary file", errno);
-        if unnamed.0.load(Ordering::Relaxed) {
+        let fail = |errno| failed(operation, Some(id), "create a temporary file", errno);
+        if tmpfile.0.load(Ordering::Relaxed) {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             match sys::retry(|| rustix::fs::openat(root.blobs(), ".", flags, Mode::RUSR)) {
                 Ok(file) => {
@@ -67,10 +66,10 @@ impl Temporary {
                         name: None,
                     });
                 }
-                // Not there: NFS, FUSE, some overlays; EISDIR is a kernel that does not know the flag
-                // (open(2)).
+                // Not supported: NFS, FUSE, some overlays. EISDIR comes from a kernel that does not
+                // know the flag (open(2)).
                 Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOSYS) => {
-                    unnamed.0.store(false, Ordering::Relaxed);
+                    tmpfile.0.store(false, Ordering::Relaxed);
                 }
                 Err(errno) => {
                     root.check_alive(operation)?;
@@ -81,35 +80,36 @@ impl Temporary {
         Self::named(root, operation, id)
     }
 
-    /// A new one with a name. Between its making and its locking a sweep may have found it, so its
-    /// name is looked at once more when it is locked.
+    /// Creates a named temporary file and locks it, so that no sweep removes it. A sweep may have
+    /// removed it before it was locked, so the name is checked after the lock.
     fn named(root: &Arc<Root>, operation: Operation, id: ArtifactId) -> Result<Self> {
-        let fail = |errno| failed(operation, Some(id), "make a temporary file", errno);
+        let fail = |errno| failed(operation, Some(id), "create a temporary file", errno);
         for _ in 0..ATTEMPTS {
-            let name = staging_name();
+            let file_name = staging_name();
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
             let resolve = ResolveFlags::empty();
-            let file = match sys::open_beneath(root.staging(), &name, flags, Mode::RUSR, resolve) {
-                Ok(file) => File::from(file),
-                Err(Errno::EXIST) => continue,
-                Err(errno) => {
-                    root.check_alive(operation)?;
-                    return Err(fail(errno));
-                }
-            };
-            let named = Named {
+            let file =
+                match sys::open_beneath(root.staging(), &file_name, flags, Mode::RUSR, resolve) {
+                    Ok(file) => File::from(file),
+                    Err(Errno::EXIST) => continue,
+                    Err(errno) => {
+                        root.check_alive(operation)?;
+                        return Err(fail(errno));
+                    }
+                };
+            let name = StagingName {
                 root: Arc::clone(root),
-                name,
+                name: file_name,
             };
             if !sys::try_lock(&file).map_err(fail)? {
-                // A sweep holds it, and is about to remove it.
+                // A sweep has locked the file and is about to remove it.
                 continue;
             }
-            match same_file(&file, root.staging(), &named.name) {
+            match same_file(&file, root.staging(), &name.name) {
                 Ok(true) => {
                     return Ok(Self {
                         file,
-                        name: Some(named),
+                        name: Some(name),
                     });
                 }
                 Ok(false) | Err(Errno::NOENT) => {}
@@ -118,36 +118,39 @@ impl Temporary {
         }
         Err(Error::new(ErrorKind::Unavailable, operation)
             .with_id(id)
-            .with_detail("every temporary file was taken away before it could be used"))
+            .with_detail(
+                "every temporary file was removed before it could be used; check who can write \
+                 to the root",
+            ))
     }
 
     pub(crate) fn file(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 
-    /// Whether the file has a name already, so that its link count is not made by the publishing.
+    /// Returns whether the file already has a name, which counts as a link.
     pub(crate) fn is_named(&self) -> bool {
         self.name.is_some()
     }
 
-    /// Sets space aside, as a hint: where that cannot be, nothing is lost.
+    /// Reserves space. A failure is harmless.
     pub(crate) fn reserve(&self, from: u64, bytes: u64) {
         let keep_size = FallocateFlags::KEEP_SIZE;
         let _ = sys::retry(|| rustix::fs::fallocate(&self.file, keep_size, from, bytes));
     }
 
-    /// Gives back what [`reserve`](Self::reserve) set aside past the end of a file of `size` bytes.
-    pub(crate) fn trim(&self, size: u64) -> std::result::Result<(), Errno> {
+    /// Frees the space that [`reserve`](Self::reserve) reserved after the end of a file of `size` bytes.
+    pub(crate) fn trim(&self, size: u64) -> SysResult<()> {
         sys::retry(|| rustix::fs::ftruncate(&self.file, size))
     }
 
-    /// Gives the file, which is synced, the name of a blob.
-    pub(crate) fn link(&self, root: &Root, name: &str) -> std::result::Result<(), Errno> {
+    /// Gives the synced file the name of a blob.
+    pub(crate) fn link(&self, root: &Root, name: &str) -> SysResult<()> {
         sys::link(self.file(), root.blobs(), name)
     }
 
-    /// Removes the file's own name, if it has one, and tells about failures.
-    pub(crate) fn unname(&mut self) -> std::result::Result<(), Errno> {
+    /// Removes the file's temporary name, if it has one.
+    pub(crate) fn remove_name(&mut self) -> SysResult<()> {
         match self.name.take() {
             None => Ok(()),
             Some(named) => match sys::unlink(named.root.staging(), &named.name) {
@@ -158,12 +161,8 @@ impl Temporary {
     }
 }
 
-/// Whether a name is that of an open file.
-pub(crate) fn same_file(
-    file: impl AsFd,
-    folder: BorrowedFd<'_>,
-    name: &str,
-) -> std::result::Result<bool, Errno> {
-    let (open, there) = (sys::stat(file)?, sys::stat_name(folder, name)?);
-    Ok((open.st_dev, open.st_ino) == (there.st_dev, there.st_ino))
+/// Returns whether a name refers to an open file.
+pub(crate) fn same_file(file: impl AsFd, folder: BorrowedFd<'_>, name: &str) -> SysResult<bool> {
+    let (open, named) = (sys::stat(file)?, sys::stat_name(folder, name)?);
+    Ok((open.st_dev, open.st_ino) == (named.st_dev, named.st_ino))
 }

@@ -1,5 +1,4 @@
-//! Removing what crashed or dropped stores left in `staging/`. Unnamed temporaries leave nothing, but
-//! where a file system without a journal lost its power, a repair may leave a name that is none.
+//! Removes what crashed or dropped stores left in `staging/`. Unnamed temporary files leave nothing.
 
 use std::time::Duration;
 
@@ -7,18 +6,19 @@ use artifact_backend::{Clock, Operation, Result, SweepReport, SystemClock};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::blob::modified;
 use crate::error::failed;
 use crate::layout;
-use crate::load::modified;
 use crate::root::Root;
 use crate::staging::same_file;
 use crate::sys;
 
-/// What became of one name.
-enum Found {
+/// What happened to one leftover.
+enum Outcome {
+    /// Removed, with its size in bytes.
     Removed(u64),
     Kept,
-    /// It went by itself.
+    /// Another process removed it first.
     Gone,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn sweep(root: &Root, older_than: Duration) -> Result<SweepReport> {
     let fail = |errno| failed(Operation::Sweep, None, "read the staging folder", errno);
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(root.staging()).map_err(fail)? {
-        // Our own names are ASCII; what else lies here is not a leftover of ours.
+        // All names of this backend are ASCII, so any other file is foreign.
         if let Ok(name) = entry.map_err(fail)?.file_name().to_str()
             && name.starts_with("upload-")
         {
@@ -37,60 +37,64 @@ pub(crate) fn sweep(root: &Root, older_than: Duration) -> Result<SweepReport> {
     let mut report = SweepReport::default();
     for name in names {
         let fail = |errno| failed(Operation::Sweep, None, "remove a leftover", errno);
-        match one(root, &name, older_than).map_err(fail)? {
-            Found::Removed(bytes) => report.count_removed(bytes),
-            Found::Kept => report.count_kept(),
-            Found::Gone => {}
+        match sweep_file(root, &name, older_than).map_err(fail)? {
+            Outcome::Removed(bytes) => report.count_removed(bytes),
+            Outcome::Kept => report.count_kept(),
+            Outcome::Gone => {}
         }
     }
-    count_mended(root, &mut report)?;
+    count_repaired(root, &mut report)?;
     Ok(report)
 }
 
-/// Counts the names in `blobs/` that a file system's repair made of torn ones, and lets them be: what
-/// has such a name may be a whole file, and only somebody who knows its digest can tell whose.
-fn count_mended(root: &Root, report: &mut SweepReport) -> Result<()> {
+/// Counts the files in `blobs/` whose torn names e2fsck repaired. They are kept: such a file may be
+/// whole, and only an operator can find out by its digest which blob it is.
+fn count_repaired(root: &Root, report: &mut SweepReport) -> Result<()> {
     let fail = |errno| failed(Operation::Sweep, None, "read the folder of blobs", errno);
     for entry in rustix::fs::Dir::read_from(root.blobs()).map_err(fail)? {
-        if layout::is_mended(entry.map_err(fail)?.file_name().to_bytes()) {
+        if layout::is_repaired(entry.map_err(fail)?.file_name().to_bytes()) {
             report.count_kept();
         }
     }
     Ok(())
 }
 
-fn one(root: &Root, name: &str, older_than: Duration) -> std::result::Result<Found, Errno> {
+fn sweep_file(
+    root: &Root,
+    name: &str,
+    older_than: Duration,
+) -> std::result::Result<Outcome, Errno> {
     let flags = OFlags::RDONLY;
     let resolve = ResolveFlags::empty();
     let file = match sys::open_beneath(root.staging(), name, flags, Mode::empty(), resolve) {
         Ok(file) => file,
-        Err(Errno::NOENT) => return Ok(Found::Gone),
-        // A symlink, a socket or a device of somebody else's.
-        Err(Errno::LOOP | Errno::NXIO | Errno::NODEV | Errno::XDEV) => return Ok(Found::Kept),
+        Err(Errno::NOENT) => return Ok(Outcome::Gone),
+        // A foreign symlink, socket or device.
+        Err(Errno::LOOP | Errno::NXIO | Errno::NODEV | Errno::XDEV) => return Ok(Outcome::Kept),
         Err(errno) => return Err(errno),
     };
     let stat = sys::stat(&file)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Ok(Found::Kept);
+        return Ok(Outcome::Kept);
     }
-    // A file from the future is as young as can be.
+    // A file with a time in the future has age zero.
     let age = SystemClock
         .now()
         .duration_since(modified(&stat))
         .unwrap_or_default();
-    // Its owner holds the lock as long as it is in use, whichever process that is.
+    // The process that uses the file holds its lock.
     if age < older_than || !sys::try_lock(&file)? {
-        return Ok(Found::Kept);
+        return Ok(Outcome::Kept);
     }
     match same_file(&file, root.staging(), name) {
         Ok(true) => {}
-        Ok(false) => return Ok(Found::Kept),
-        Err(Errno::NOENT) => return Ok(Found::Gone),
+        Ok(false) => return Ok(Outcome::Kept),
+        Err(Errno::NOENT) => return Ok(Outcome::Gone),
         Err(errno) => return Err(errno),
     }
     match sys::unlink(root.staging(), name) {
-        Ok(()) => Ok(Found::Removed(u64::try_from(stat.st_size).unwrap_or(0))),
-        Err(Errno::NOENT) => Ok(Found::Gone),
+        Ok(()) => Ok(Outcome::Removed(u64::try_from(stat.st_size).unwrap_or(0))),
+        Err(Errno::NOENT) => Ok(Outcome::Gone),
         Err(errno) => Err(errno),
     }
 }

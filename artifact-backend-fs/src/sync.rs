@@ -1,4 +1,4 @@
-//! What threads share state by, here and in the models that try every interleaving.
+//! Synchronisation types: from `std`, or from loom in the models.
 
 #[cfg(not(all(test, artifact_model)))]
 pub(crate) use std::sync::{

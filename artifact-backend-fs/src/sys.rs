@@ -1,11 +1,11 @@
-//! The thin seam to the system calls: each retried when a signal interrupts it, none with a path from
-//! the root of the system except the store's own folder, once.
+//! System calls: each is retried if a signal interrupts it, and each works relative to a descriptor.
 
+use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, ResolveFlags, Stat};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 pub(crate) type SysResult<T> = Result<T, Errno>;
 
@@ -19,10 +19,10 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> SysResult<T>) -> SysResult<T> {
     }
 }
 
-/// Whether openat2(2) is missing (before Linux 5.6) or forbidden (old seccomp filters).
+/// Set if openat2(2) is missing (before Linux 5.6) or forbidden (old seccomp filters).
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 
-/// Finds out once whether openat2(2) can be used. A later EPERM is about a file, not about the call.
+/// Checks once whether openat2(2) can be used. A later EPERM is about a file, not about the call.
 pub(crate) fn probe(folder: BorrowedFd<'_>) {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let probed =
@@ -32,8 +32,8 @@ pub(crate) fn probe(folder: BorrowedFd<'_>) {
     }
 }
 
-/// Opens a single name beneath a folder. Never follows a symlink, never leaves the folder, never
-/// crosses into another mount, never waits for the other end of a FIFO.
+/// Opens a single name in a folder. It does not follow symlinks, leave the folder, cross into another
+/// mount, or wait for the other end of a FIFO.
 pub(crate) fn open_beneath(
     folder: BorrowedFd<'_>,
     name: &str,
@@ -48,7 +48,8 @@ pub(crate) fn open_beneath(
             | ResolveFlags::NO_SYMLINKS
             | ResolveFlags::NO_MAGICLINKS
             | ResolveFlags::NO_XDEV;
-        // EAGAIN: a rename somewhere raced with the walk (openat2(2)); with CACHED it is the answer.
+        // EAGAIN means that a rename raced with the walk (openat2(2)), and with CACHED that the name is
+        // not cached.
         for _ in 0..32 {
             match retry(|| rustix::fs::openat2(folder, name, flags, mode, resolve)) {
                 Err(Errno::AGAIN) if !resolve.contains(ResolveFlags::CACHED) => {}
@@ -59,12 +60,11 @@ pub(crate) fn open_beneath(
     if resolve.contains(ResolveFlags::CACHED) {
         return Err(Errno::AGAIN);
     }
-    // The name is one component, so there is nothing to walk but its last, and NOFOLLOW guards it.
+    // The name has one component, and NOFOLLOW protects it.
     retry(|| rustix::fs::openat(folder, name, flags, mode))
 }
 
-/// A descriptor of whatever lies under a single name, good for looking at it and for nothing else
-/// (`O_PATH`, open(2)). A symlink is not followed.
+/// Opens a descriptor that can only be inspected (`O_PATH`, open(2)). It does not follow a symlink.
 pub(crate) fn hold(folder: BorrowedFd<'_>, name: &str) -> SysResult<OwnedFd> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     retry(|| rustix::fs::openat(folder, name, flags, Mode::empty()))
@@ -74,7 +74,7 @@ pub(crate) fn stat(fd: impl AsFd) -> SysResult<Stat> {
     retry(|| rustix::fs::fstat(fd.as_fd()))
 }
 
-/// The stat of a name itself, whatever it points to.
+/// Inspects a name itself. It does not follow a symlink.
 pub(crate) fn stat_name(folder: BorrowedFd<'_>, name: &str) -> SysResult<Stat> {
     retry(|| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW))
 }
@@ -91,10 +91,10 @@ pub(crate) fn try_lock(fd: impl AsFd) -> SysResult<bool> {
     }
 }
 
-/// Gives an open file one more name: exclusive and atomic in one call (link(2)).
+/// Gives an open file another name, exclusively and atomically (link(2)).
 pub(crate) fn link(file: BorrowedFd<'_>, folder: BorrowedFd<'_>, name: &str) -> SysResult<()> {
     match retry(|| rustix::fs::linkat(file, "", folder, name, AtFlags::EMPTY_PATH)) {
-        // Without CAP_DAC_READ_SEARCH, and before Linux 6.10, that is ENOENT; through /proc it works.
+        // ENOENT without CAP_DAC_READ_SEARCH before Linux 6.10. The way through /proc still works.
         Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {}
         done => return done,
     }
@@ -106,7 +106,7 @@ pub(crate) fn unlink(folder: BorrowedFd<'_>, name: &str) -> SysResult<()> {
     retry(|| rustix::fs::unlinkat(folder, name, AtFlags::empty()))
 }
 
-/// Writes all of it; a short write goes on where it stopped (write(2)).
+/// Writes all bytes, and continues after a short write (write(2)).
 pub(crate) fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> SysResult<()> {
     while !bytes.is_empty() {
         let written = retry(|| rustix::io::write(file, bytes))?;
@@ -116,4 +116,11 @@ pub(crate) fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> SysResult<()>
         bytes = &bytes[written..];
     }
     Ok(())
+}
+
+/// Reads cached bytes at `at` and returns their number. An error counts as no bytes: the blocking read
+/// that follows will report it.
+pub(crate) fn read_cached(file: BorrowedFd<'_>, bytes: &mut [u8], at: u64) -> usize {
+    let mut buffers = [IoSliceMut::new(bytes)];
+    rustix::io::preadv2(file, &mut buffers, at, ReadWriteFlags::NOWAIT).unwrap_or(0)
 }

@@ -1,57 +1,51 @@
-//! The operations, each one look into the map.
+//! The backend: each operation is one access to the map.
 
-use std::iter;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
+    ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
     Operation, Result, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 
 use crate::config::MemConfig;
-use crate::error;
-use crate::state::Shared;
+use crate::shared::Shared;
 use crate::upload::MemUpload;
+use crate::{download, error, inventory};
 
-/// The most bytes of one piece of a download.
-const PIECE: usize = 256 * 1024;
-
-/// A backend that is a map in memory, and the reference semantics of the contract.
+/// A map in memory that implements the contract; the reference for other backends.
 ///
-/// Clones share one map. When the last clone, upload and download is dropped, every blob is gone:
-/// no medium here can outlive the process, so "durable" is as long as that.
+/// Clones share one map. The blobs are gone when the last clone, upload and download is dropped.
+/// "Durable" means only that long here, because memory does not survive the process.
 ///
-/// No operation waits for anything, so each is done at its first poll, and a future that is
-/// dropped before that has done nothing.
+/// No operation waits, so each is done at its first poll. A future dropped before that has done
+/// nothing.
 #[derive(Debug, Clone)]
 pub struct MemBackend {
     shared: Arc<Shared>,
 }
 
 impl MemBackend {
-    /// An empty backend.
+    /// Creates an empty backend.
     pub fn new(config: MemConfig) -> Self {
         Self {
             shared: Arc::new(Shared::new(config)),
         }
     }
 
-    /// The bytes of all blobs and of the uploads in flight: what `max_total_bytes` bounds.
+    /// Returns the bytes of all blobs and of the uploads in progress, which `max_total_bytes` limits.
     pub fn used_bytes(&self) -> u64 {
         self.shared.lock().used()
     }
 
-    /// How many blobs there are. Uploads in flight are none.
+    /// Returns the number of blobs. Uploads in progress do not count.
     pub fn len(&self) -> usize {
         self.shared.lock().len()
     }
 
-    /// Whether there is no blob.
+    /// Returns whether there are no blobs.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -66,14 +60,14 @@ impl Default for MemBackend {
 #[async_trait]
 impl ArtifactBackend for MemBackend {
     async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
-        // A copy of its own: `bytes` may be a small part of a large buffer, which it would keep
-        // alive and which `max_total_bytes` would not see.
+        // Copied, because `bytes` may be a small part of a large buffer. The blob would keep the
+        // whole buffer alive, and `max_total_bytes` would not count it.
         let bytes = Bytes::copy_from_slice(&bytes);
         let size = bytes.len() as u64;
         let now = self.shared.now();
         let mut state = self.shared.lock();
         if state.holds(id) {
-            // Said before OutOfSpace: it stays true when room is made.
+            // Takes precedence over OutOfSpace, because it stays true when room is made.
             return Err(error::already_exists(Operation::Store, id));
         }
         state.reserve(Operation::Store, id, size)?;
@@ -93,26 +87,14 @@ impl ArtifactBackend for MemBackend {
 
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
         let bytes = self.shared.lock().bytes(Operation::Download, id)?;
-        let size = bytes.len() as u64;
-        let range = range
-            .resolve(size)
-            .map_err(|range| Error::invalid_range(Operation::Download, id, range))?;
-        let stream = stream::iter(pieces(&bytes, &range).map(Ok)).boxed();
-        Ok(Download::new(id, size, range, stream))
+        download::open(id, &bytes, range)
     }
 }
 
 #[async_trait]
 impl ArtifactInventory for MemBackend {
     async fn list(&self) -> Result<BlobList> {
-        let shared = Arc::clone(&self.shared);
-        let mut last = None;
-        let blobs = iter::from_fn(move || {
-            let stat = shared.lock().next_after(last)?;
-            last = Some(stat.id);
-            Some(Ok(stat))
-        });
-        Ok(stream::iter(blobs).boxed())
+        Ok(inventory::list(Arc::clone(&self.shared)))
     }
 
     async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
@@ -125,19 +107,7 @@ impl ArtifactInventory for MemBackend {
     }
 
     async fn sweep(&self, _older_than: Duration) -> Result<SweepReport> {
-        // Dropped and aborted uploads free what they had at once: there are no leftovers.
+        // Dropped and aborted uploads free their memory at once, so there are no leftovers.
         Ok(SweepReport::default())
     }
-}
-
-/// The bytes at `range`, in pieces that share the blob's memory.
-fn pieces(bytes: &Bytes, range: &Range<u64>) -> impl Iterator<Item = Bytes> + Send + 'static {
-    let inside = "a range is resolved against the size of bytes that are in memory";
-    let start = usize::try_from(range.start).expect(inside);
-    let end = usize::try_from(range.end).expect(inside);
-    let mut left = bytes.slice(start..end);
-    iter::from_fn(move || {
-        let piece = left.split_to(left.len().min(PIECE));
-        (!piece.is_empty()).then_some(piece)
-    })
 }

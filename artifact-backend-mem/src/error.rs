@@ -1,4 +1,4 @@
-//! The errors that a map can have.
+//! Creates the errors of the backend.
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation};
 
@@ -14,12 +14,12 @@ pub(crate) fn out_of_space(operation: Operation, id: ArtifactId, wanted: u64, fr
     Error::new(ErrorKind::OutOfSpace, operation)
         .with_id(id)
         .with_detail(format!(
-            "{wanted} more bytes do not fit, {free} are free; raise max_total_bytes or delete"
+            "{wanted} more bytes do not fit, {free} bytes are free; raise max_total_bytes or delete blobs"
         ))
 }
 
-pub(crate) fn spoilt(operation: Operation, id: ArtifactId) -> Error {
+pub(crate) fn broken_upload(operation: Operation, id: ArtifactId) -> Error {
     Error::new(ErrorKind::Unexpected, operation)
         .with_id(id)
-        .with_detail("an earlier write of this upload failed; only abort is left")
+        .with_detail("an earlier write of this upload failed; abort the upload")
 }

@@ -2,8 +2,10 @@
 
 mod backend;
 mod config;
+mod download;
 mod error;
-mod state;
+mod inventory;
+mod shared;
 mod upload;
 
 pub use backend::MemBackend;

@@ -1,4 +1,4 @@
-//! A blob that arrives in pieces: bytes on the side, published at the commit.
+//! An upload: gathers bytes and publishes them at the commit.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 
 use crate::error;
-use crate::state::Shared;
+use crate::shared::Shared;
 
-/// Bytes that nobody sees yet. Dropping it gives their room back.
+/// An upload in progress. Dropping it frees its room.
 pub(crate) struct MemUpload {
     shared: Arc<Shared>,
     id: ArtifactId,
     bytes: BytesMut,
-    /// Room taken for `bytes`; zero once they are published.
+    /// The room reserved for `bytes`; zero after they are published.
     reserved: u64,
-    spoilt: bool,
+    broken: bool,
 }
 
 impl MemUpload {
@@ -26,7 +26,7 @@ impl MemUpload {
             id,
             bytes: BytesMut::new(),
             reserved: 0,
-            spoilt: false,
+            broken: false,
         }
     }
 }
@@ -34,12 +34,12 @@ impl MemUpload {
 #[async_trait]
 impl Upload for MemUpload {
     fn expect_size(&mut self, _bytes: u64) {
-        // A hint from outside: memory is taken for what arrives, not for what was announced.
+        // Memory is allocated for bytes that arrive, because the announced size may be wrong.
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        if self.spoilt {
-            return Err(error::spoilt(Operation::Write, self.id));
+        if self.broken {
+            return Err(error::broken_upload(Operation::Write, self.id));
         }
         let wanted = bytes.len() as u64;
         let reserved = self
@@ -47,7 +47,7 @@ impl Upload for MemUpload {
             .lock()
             .reserve(Operation::Write, self.id, wanted);
         if let Err(error) = reserved {
-            self.spoilt = true;
+            self.broken = true;
             return Err(error);
         }
         self.reserved += wanted;
@@ -56,15 +56,15 @@ impl Upload for MemUpload {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {
-        if self.spoilt {
-            return Err(error::spoilt(Operation::Commit, self.id));
+        if self.broken {
+            return Err(error::broken_upload(Operation::Commit, self.id));
         }
         let bytes = std::mem::take(&mut self.bytes).freeze();
         let now = self.shared.now();
         self.shared
             .lock()
             .publish(Operation::Commit, self.id, bytes, now)?;
-        // The room is the blob's from here on.
+        // The room now belongs to the blob.
         self.reserved = 0;
         Ok(())
     }
@@ -87,7 +87,7 @@ impl std::fmt::Debug for MemUpload {
         f.debug_struct("MemUpload")
             .field("id", &self.id)
             .field("bytes", &self.bytes.len())
-            .field("spoilt", &self.spoilt)
+            .field("broken", &self.broken)
             .finish_non_exhaustive()
     }
 }

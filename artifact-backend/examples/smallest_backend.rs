@@ -1,7 +1,7 @@
-//! The smallest whole backend: a map. It keeps the contract, and the conformance suite says so.
+//! The smallest complete backend: a map. It runs the conformance suite on itself.
 //!
 //! `cargo run -p artifact-backend --example smallest_backend`
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,10 +18,10 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 
-/// What a download delivers at a time, at most: clause 8 allows no piece as large as the blob.
-const PIECE: usize = 64 * 1024;
+/// The largest chunk of a download. Clause 8 forbids a chunk as large as the blob.
+const CHUNK: usize = 64 * 1024;
 
-/// The blobs, and when each was stored.
+/// The blobs, each with the time when it was stored.
 #[derive(Clone, Default)]
 struct SmallestBackend(Arc<Mutex<BTreeMap<ArtifactId, (Bytes, SystemTime)>>>);
 
@@ -35,11 +35,11 @@ impl SmallestBackend {
         blob.ok_or_else(|| Error::new(ErrorKind::NotFound, operation).with_id(id))
     }
 
-    /// Clauses 1 and 2 in one step under one lock: only where nothing is, and at once as a whole.
+    /// Keeps clauses 1 and 2 under one lock: inserts the whole blob, and only under a free id.
     fn create(&self, operation: Operation, id: ArtifactId, bytes: Bytes) -> Result<()> {
         match self.blobs().entry(id) {
-            Entry::Vacant(place) => {
-                place.insert((bytes, SystemClock.now()));
+            Entry::Vacant(entry) => {
+                entry.insert((bytes, SystemClock.now()));
                 Ok(())
             }
             Entry::Occupied(_) => Err(Error::new(ErrorKind::AlreadyExists, operation).with_id(id)),
@@ -47,7 +47,7 @@ impl SmallestBackend {
     }
 }
 
-// By hand, since a derived one would print what the blobs hold.
+// Not derived, because a derived impl would print the contents of the blobs.
 impl std::fmt::Debug for SmallestBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SmallestBackend({} blobs)", self.blobs().len())
@@ -78,13 +78,13 @@ impl ArtifactBackend for SmallestBackend {
         let range = range
             .resolve(size)
             .map_err(|range| Error::invalid_range(Operation::Download, id, range))?;
-        let in_memory = "it is within a blob that is in memory";
+        let in_memory = "a resolved range lies inside a blob that is in memory";
         let start = usize::try_from(range.start).expect(in_memory);
         let end = usize::try_from(range.end).expect(in_memory);
-        let pieces = (start..end)
-            .step_by(PIECE)
-            .map(move |from| Ok(bytes.slice(from..end.min(from + PIECE))));
-        Ok(Download::new(id, size, range, stream::iter(pieces).boxed()))
+        let chunks = (start..end)
+            .step_by(CHUNK)
+            .map(move |from| Ok(bytes.slice(from..end.min(from + CHUNK))));
+        Ok(Download::new(id, size, range, stream::iter(chunks).boxed()))
     }
 }
 
@@ -110,7 +110,7 @@ impl ArtifactInventory for SmallestBackend {
     }
 
     async fn sweep(&self, _older_than: Duration) -> Result<SweepReport> {
-        // An upload that is dropped frees its bytes by itself: there are no leftovers.
+        // A dropped upload frees its bytes, so there are no leftovers.
         Ok(SweepReport::default())
     }
 }
@@ -132,7 +132,7 @@ impl Upload for SmallestUpload {
     fn expect_size(&mut self, _bytes: u64) {}
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        // There is no await in here and no error, so no write can spoil the upload.
+        // No await and no error, so no write can break the upload.
         self.bytes.extend_from_slice(&bytes);
         Ok(())
     }

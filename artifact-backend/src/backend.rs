@@ -1,4 +1,4 @@
-//! The contract that every backend keeps.
+//! The trait that every backend implements, and its contract.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,53 +12,51 @@ use crate::id::ArtifactId;
 use crate::range::ByteRange;
 use crate::upload::Upload;
 
-/// Keeps blobs that must not change: store once, load for ever.
+/// A store of immutable blobs: store once, load for ever.
 ///
-/// This is all that a request path is handed. It cannot list or delete: that is
-/// [`ArtifactInventory`](crate::ArtifactInventory), for maintenance only.
+/// Request handlers get only this trait. It cannot list or delete; maintenance gets
+/// [`ArtifactInventory`](crate::ArtifactInventory) for that.
 ///
 /// # The contract
 ///
-/// Twelve clauses bind every implementation, each with cases of the same name in
-/// `artifact-backend-conformance`. "Blob" is the bytes under one id; "ever" ends where somebody
-/// [deletes](crate::ArtifactInventory::delete) the blob, after which its id is not used again.
+/// Every implementation keeps twelve clauses. Each clause has cases of the same name in
+/// `artifact-backend-conformance`. A blob is the bytes stored under one id. The clauses protect it
+/// until it is [deleted](crate::ArtifactInventory::delete); its id is never used again.
 ///
-/// 1. **exclusive**: of all stores and uploads of one id, ever, by any task, thread or process, at
-///    most one succeeds. The others get [`AlreadyExists`], and the first bytes stay. An
-///    `AlreadyExists` is as durable as the blob that it speaks of.
-/// 2. **atomic**: a reader sees the whole blob or [`NotFound`], never a part of it.
-/// 3. **durable**: `Ok` is returned only once nothing remains to be done for bytes and name to
-///    outlive the process, the machine's crash and a power cut, on every medium that can outlive
-///    them: no flush, no sync, no background task. A failed sync is never retried into an `Ok`.
-/// 4. **exact**: what is read is byte for byte what was stored; an empty blob is a blob.
-/// 5. **absent**: `NotFound` only when the backend knows that this blob is absent. A missing
-///    bucket, a lost root, bad credentials are errors of their own ([`Misconfigured`],
+/// 1. **exclusive**: Of all stores and uploads of one id, in any task, thread or process, at most
+///    one ever succeeds. The others fail with [`AlreadyExists`] and the stored bytes stay. An
+///    `AlreadyExists` is as durable as the blob it reports.
+/// 2. **atomic**: A reader gets the whole blob or [`NotFound`], never a part of the blob.
+/// 3. **durable**: `Ok` means that bytes and name survive the end of the process, a crash of the
+///    machine and a power cut, on every medium that can survive them. No flush, sync or background
+///    task is left to run. A failed sync is never retried into an `Ok`.
+/// 4. **exact**: A read returns the stored bytes, byte for byte. An empty blob is a blob.
+/// 5. **absent**: `NotFound` means that the backend knows that the blob is absent. A missing
+///    bucket, a lost root and bad credentials are different errors ([`Misconfigured`],
 ///    [`PermissionDenied`], [`Unavailable`]).
-/// 6. **all-or-nothing**: an error, a dropped future, an aborted or dropped upload leaves nothing
-///    or the whole blob, and no leftover that [`sweep`](crate::ArtifactInventory::sweep) cannot
-///    find.
-/// 7. **honest**: an outcome that cannot be known is [`Ambiguous`]: never `Ok`, never
-///    `AlreadyExists`.
-/// 8. **bounded**: `upload` and `download` need memory that does not grow with the blob.
-/// 9. **range**: [`ByteRange`] is clamped to the end of the blob; one that holds no byte of it is
-///    [`InvalidRange`], with the size.
-/// 10. **contained**: nothing outside the backend's own root or prefix is read or written,
+/// 6. **all-or-nothing**: An error, a dropped future, or an aborted or dropped upload leaves
+///    nothing or the whole blob. [`sweep`](crate::ArtifactInventory::sweep) finds every leftover.
+/// 7. **honest**: An outcome that cannot be known is [`Ambiguous`]. It is never reported as `Ok`
+///    or `AlreadyExists`.
+/// 8. **bounded**: The memory that `upload` and `download` need does not grow with the blob.
+/// 9. **range**: A [`ByteRange`] is clamped to the end of the blob. A range that holds no byte of
+///    the blob fails with [`InvalidRange`], which carries the size.
+/// 10. **contained**: The backend reads and writes nothing outside its own root or prefix,
 ///     whatever is planted inside it.
-/// 11. **inventory**: a list shows every acknowledged blob once; delete is idempotent.
-/// 12. **concurrent**: all of this holds under any interleaving of callers.
+/// 11. **inventory**: A list shows every acknowledged blob once. Delete is idempotent.
+/// 12. **concurrent**: All clauses hold under any interleaving of callers.
 ///
 /// # Dropped futures
 ///
-/// Every future here may be dropped at any await point. A dropped `store` or `commit` leaves
-/// nothing or the whole blob, and which of the two may be decided after the drop: work that was
-/// handed to the operating system or to a server goes on. A dropped `load` or `download` leaves
-/// nothing. Nothing that a dropped future leaves can be seen as a part of a blob.
+/// Every future can be dropped at any await point. A dropped `store` or `commit` leaves nothing or
+/// the whole blob. Which of the two may be decided after the drop, because work that the operating
+/// system or a server already has goes on. A dropped `load` or `download` leaves nothing. No reader
+/// ever sees a part of a blob that a dropped future left.
 ///
 /// # Implementing it
 ///
-/// The smallest whole backend is `examples/smallest_backend.rs` of this crate; it passes the
-/// conformance suite. Implementations forward or implement every method: there are no defaults
-/// that could be forgotten.
+/// Start with `examples/smallest_backend.rs` of this crate, which passes the conformance suite. No
+/// method has a default that an implementation or a wrapper could forget.
 ///
 /// [`AlreadyExists`]: crate::ErrorKind::AlreadyExists
 /// [`Ambiguous`]: crate::ErrorKind::Ambiguous
@@ -71,44 +69,46 @@ use crate::upload::Upload;
 pub trait ArtifactBackend: Debug + Send + Sync + 'static {
     /// Stores a whole blob under a fresh id. `Ok` means durable (clause 3).
     ///
-    /// For bodies that are in memory anyway, up to a few MiB; a larger one goes through
+    /// Meant for bodies of up to a few MiB that are already in memory. Send larger ones through
     /// [`upload`](Self::upload).
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` when the id is taken, `Ambiguous` when it cannot be known whether the blob
-    /// was stored, `OutOfSpace`, `TooLarge`, `Unavailable` and the operator's kinds. After every
-    /// error but `Ambiguous` this call's bytes are not visible and never will be.
+    /// `AlreadyExists` if the id is taken, `Ambiguous` if the outcome cannot be known, `OutOfSpace`,
+    /// `TooLarge`, `Unavailable`, and the kinds that an operator must resolve. After every error but
+    /// `Ambiguous`, the bytes of this call are not visible and never will be.
     async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()>;
 
-    /// Begins a blob that arrives in pieces. Nothing is visible, and the id is not reserved, until
-    /// [`Upload::commit`]: of two uploads of one id, the first to commit wins.
+    /// Begins to store a blob that arrives in chunks.
+    ///
+    /// Nothing is visible, and the id is not reserved, until [`Upload::commit`]. Of two uploads of
+    /// one id, the first to commit wins.
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` where the backend already knows that the id is taken (it may also say so
-    /// only at the commit), and otherwise as for [`store`](Self::store).
+    /// `AlreadyExists` if the backend already knows that the id is taken; it may also wait with this
+    /// error until the commit. Otherwise as for [`store`](Self::store).
     async fn upload(&self, id: ArtifactId) -> Result<Box<dyn Upload>>;
 
-    /// Loads a whole blob into memory, as much as it has bytes.
+    /// Loads a whole blob into memory.
     ///
-    /// Where the size is not known to be small, use [`download`](Self::download), or
-    /// [`load_within`](crate::ArtifactBackendExt::load_within), which refuses a larger blob before
-    /// reading it.
+    /// If the blob may be large, use [`download`](Self::download), or
+    /// [`load_within`](crate::ArtifactBackendExt::load_within), which rejects a blob over the limit
+    /// before it reads it.
     ///
     /// # Errors
     ///
-    /// `NotFound` (clause 5), `Corrupt` when what is stored is not a whole blob of ours,
-    /// `Unavailable` and the operator's kinds.
+    /// `NotFound` (clause 5), `Corrupt` if the stored data is not a whole blob of this backend,
+    /// `Unavailable`, and the kinds that an operator must resolve.
     async fn load(&self, id: ArtifactId) -> Result<Bytes>;
 
-    /// Opens a blob for streaming: its size, the range resolved against it, and the bytes.
+    /// Opens a blob for streaming and resolves the range against its size.
     ///
     /// # Errors
     ///
     /// Before the stream: as for [`load`](Self::load), and `InvalidRange` with the size. In the
-    /// stream: an error ends it; a stream that ends without one has delivered every byte
-    /// ([`Download`] sees to that).
+    /// stream: an error ends it. A stream that ends without an error has delivered every byte;
+    /// [`Download`] checks that.
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download>;
 }
 

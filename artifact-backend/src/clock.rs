@@ -1,12 +1,12 @@
-//! The one seam to the wall clock.
+//! The wall clock, replaceable in tests.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// Where the wall-clock time comes from. Tests put a [`ManualClock`] in its place.
+/// A source of wall-clock time. Tests use a [`ManualClock`].
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> SystemTime;
 }
 
@@ -15,18 +15,21 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only place that reads the wall clock"
+    )]
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }
 }
 
-/// A clock that moves only when it is told to.
+/// A clock that moves only when [`advance`](Self::advance) is called.
 #[derive(Debug)]
 pub struct ManualClock(Mutex<SystemTime>);
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// Creates a clock that shows `now`.
     pub fn new(now: SystemTime) -> Self {
         Self(Mutex::new(now))
     }

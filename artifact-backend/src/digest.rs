@@ -1,26 +1,26 @@
-//! A SHA-256 digest as a value.
+//! The SHA-256 digest of a blob.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::hex;
 
-/// The SHA-256 of a blob (FIPS 180-4), as a value. What computes it is the caller's choice.
+/// The SHA-256 digest of a blob (FIPS 180-4).
 ///
-/// The text form is 64 lower-case hexadecimal digits.
+/// This crate does not compute it. The text form is 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256Digest([u8; Self::BYTES]);
 
 impl Sha256Digest {
-    /// Length of the binary form, in bytes.
+    /// The length of the binary form in bytes.
     pub const BYTES: usize = 32;
 
-    /// The digest with these bytes.
+    /// Creates a digest from its bytes.
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
@@ -48,7 +48,7 @@ impl FromStr for Sha256Digest {
     }
 }
 
-/// A text is not 64 lower-case hexadecimal digits.
+/// The text is not 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 digest has exactly 64 lower-case hexadecimal digits")]
 pub struct ParseDigestError(());
@@ -68,9 +68,9 @@ mod serde_impl {
 
     impl<'de> Deserialize<'de> for Sha256Digest {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Text;
+            struct DigestVisitor;
 
-            impl Visitor<'_> for Text {
+            impl Visitor<'_> for DigestVisitor {
                 type Value = Sha256Digest;
 
                 fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,7 +82,7 @@ mod serde_impl {
                 }
             }
 
-            deserializer.deserialize_str(Text)
+            deserializer.deserialize_str(DigestVisitor)
         }
     }
 }

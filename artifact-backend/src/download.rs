@@ -1,4 +1,4 @@
-//! A blob on its way out.
+//! A blob, or a range of it, as a stream.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -14,10 +14,10 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::id::ArtifactId;
 use crate::stamp::Stamp;
 
-/// A blob, or a range of one, on its way out: its total size, the range, and a stream of pieces.
+/// A blob, or a range of it, as a stream of chunks, with the total size and the range.
 ///
-/// The stream counts what it delivers. A backend's stream that ends too early, or gives more than
-/// the range, ends with [`Corrupt`](ErrorKind::Corrupt): a stream that ends without an error has
+/// The stream counts its bytes. If the backend delivers fewer or more bytes than the range has, the
+/// stream ends with [`Corrupt`](ErrorKind::Corrupt). A stream that ends without an error has
 /// delivered exactly [`range`](Self::range). After an error the stream is at its end.
 ///
 /// Dropping it stops the work behind it.
@@ -26,18 +26,18 @@ pub struct Download {
     id: ArtifactId,
     size: u64,
     range: Range<u64>,
-    left: u64,
+    remaining: u64,
     stamp: Option<Stamp>,
     stream: Option<BoxStream<'static, Result<Bytes>>>,
 }
 
 impl Download {
-    /// For implementors: `range` of blob `id`, which has `size` bytes in all, delivered by `stream`.
+    /// Creates a download of `range` of blob `id`, which has `size` bytes; for backends.
     ///
     /// # Panics
     ///
-    /// If `range` is not inside `0..size`: [`ByteRange::resolve`](crate::ByteRange::resolve) never
-    /// gives such a one.
+    /// If `range` is not inside `0..size`, which
+    /// [`ByteRange::resolve`](crate::ByteRange::resolve) never returns.
     pub fn new(
         id: ArtifactId,
         size: u64,
@@ -48,73 +48,71 @@ impl Download {
             range.start <= range.end && range.end <= size,
             "{range:?} is not inside 0..{size}"
         );
-        let left = range.end - range.start;
+        let remaining = range.end - range.start;
         Self {
             id,
             size,
             range,
-            left,
+            remaining,
             stamp: None,
             stream: Some(stream),
         }
     }
 
-    /// For implementors: the same, of a storage in this state. Only where that is known without asking
-    /// the storage once more.
-    #[must_use = "this gives the download back, it does not change it in place"]
+    /// Sets the state of the storage; for backends that know it without a further request.
+    #[must_use = "returns the changed download"]
     pub fn with_stamp(mut self, stamp: Stamp) -> Self {
         self.stamp = Some(stamp);
         self
     }
 
-    /// The state of what the blob is stored in, from when the download was opened; `None` where the
-    /// backend does not tell.
+    /// Returns the state of the blob's storage when the download was opened, if the backend knows it.
     pub fn stamp(&self) -> Option<Stamp> {
         self.stamp
     }
 
-    /// The size of the whole blob, in bytes.
+    /// Returns the size of the whole blob in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The positions that the stream delivers.
+    /// Returns the positions that the stream delivers.
     pub fn range(&self) -> Range<u64> {
         self.range.clone()
     }
 
-    /// How many bytes the stream still has to deliver.
+    /// Returns the number of bytes that the stream has yet to deliver.
     pub fn remaining(&self) -> u64 {
-        self.left
+        self.remaining
     }
 
-    /// The next piece, or `None` after the last. Pieces are never empty.
+    /// Returns the next chunk, or `None` after the last. Chunks are never empty.
     ///
-    /// Dropping the future loses nothing: the next call goes on where this one stood.
+    /// Dropping the future loses nothing: the next call returns the same chunk.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// All that is left, in memory: as many bytes as [`remaining`](Self::remaining) says.
+    /// Collects the [remaining](Self::remaining) bytes in memory.
     ///
     /// # Errors
     ///
-    /// The stream's own.
+    /// The first error of the stream.
     pub async fn into_bytes(mut self) -> Result<Bytes> {
         let Some(first) = self.next().await.transpose()? else {
             return Ok(Bytes::new());
         };
-        if self.left == 0 {
-            // Nearly always one piece is all. The stream's end is still awaited: it may be an error.
+        if self.remaining == 0 {
+            // The usual case: one chunk, no copy. The stream may still end with an error.
             return match self.next().await {
                 None => Ok(first),
                 Some(Err(error)) => Err(error),
-                Some(Ok(_)) => unreachable!("a surplus piece ends the stream with an error"),
+                Some(Ok(_)) => unreachable!("a surplus chunk ends the stream with an error"),
             };
         }
         let mut all = BytesMut::from(first);
-        while let Some(piece) = self.next().await {
-            all.extend_from_slice(&piece?);
+        while let Some(chunk) = self.next().await {
+            all.extend_from_slice(&chunk?);
         }
         Ok(all.freeze())
     }
@@ -138,11 +136,11 @@ impl Stream for Download {
                 return Poll::Pending;
             };
             return match item {
-                Some(Ok(piece)) if piece.is_empty() => continue,
-                Some(Ok(piece)) => match self.left.checked_sub(piece.len() as u64) {
-                    Some(left) => {
-                        self.left = left;
-                        Poll::Ready(Some(Ok(piece)))
+                Some(Ok(chunk)) if chunk.is_empty() => continue,
+                Some(Ok(chunk)) => match self.remaining.checked_sub(chunk.len() as u64) {
+                    Some(remaining) => {
+                        self.remaining = remaining;
+                        Poll::Ready(Some(Ok(chunk)))
                     }
                     None => self.fail("the backend delivered more bytes than the range".into()),
                 },
@@ -150,14 +148,14 @@ impl Stream for Download {
                     self.stream = None;
                     Poll::Ready(Some(Err(error)))
                 }
-                None if self.left == 0 => {
+                None if self.remaining == 0 => {
                     self.stream = None;
                     Poll::Ready(None)
                 }
                 None => {
-                    let left = self.left;
+                    let missing = self.remaining;
                     self.fail(format!(
-                        "the blob ended {left} bytes before the end of the range"
+                        "the blob ended {missing} bytes before the end of the range"
                     ))
                 }
             };
@@ -165,12 +163,12 @@ impl Stream for Download {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // At most a piece a byte, and an error.
-        let most = usize::try_from(self.left)
+        // At most one chunk per byte, and an error.
+        let upper = usize::try_from(self.remaining)
             .ok()
-            .and_then(|left| left.checked_add(1));
+            .and_then(|remaining| remaining.checked_add(1));
         match self.stream {
-            Some(_) => (usize::from(self.left > 0), most),
+            Some(_) => (usize::from(self.remaining > 0), upper),
             None => (0, Some(0)),
         }
     }
@@ -182,7 +180,7 @@ impl fmt::Debug for Download {
             .field("id", &self.id)
             .field("size", &self.size)
             .field("range", &self.range)
-            .field("left", &self.left)
+            .field("remaining", &self.remaining)
             .finish_non_exhaustive()
     }
 }

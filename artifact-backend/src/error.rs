@@ -1,4 +1,4 @@
-//! One error for every backend: what the caller does next, where it happened, and why.
+//! The error type of every backend.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,45 +7,45 @@ use crate::error_repr::ErrorRepr;
 use crate::id::ArtifactId;
 use crate::range::RangeNotSatisfiable;
 
-/// The result of a backend's operation.
+/// The result of a backend operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What a backend keeps of the error below.
+/// The source of an error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// What went wrong, named after what the caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The backend knows that this blob is absent. Nothing else is ever reported so.
+    /// The backend knows that this blob is absent. No other failure has this kind.
     NotFound,
-    /// Another blob has this id, and keeps it. Mint a new id.
+    /// Another blob has this id and keeps it. Mint a new id.
     AlreadyExists,
-    /// Whether the blob was stored cannot be known. Mint a new id; the first may turn up as an
-    /// orphan.
+    /// It cannot be known whether the blob was stored. Mint a new id; the first blob may exist and
+    /// is then an orphan.
     Ambiguous,
-    /// The backend cannot serve now. The same call may succeed later.
+    /// The backend cannot serve the call now. The same call may succeed later.
     Unavailable,
-    /// There is no room: disk, quota, inodes or a configured bound. An operator must make some.
+    /// Disk, quota, inodes or a configured limit are used up. An operator must make room.
     OutOfSpace,
-    /// The blob is larger than the backend, or a bound that the caller set, allows.
+    /// The blob is larger than the backend or a limit of the caller allows.
     TooLarge,
-    /// The range holds no byte of the blob; [`Error::blob_size`] says how many it has.
+    /// The range holds no byte of the blob. [`Error::blob_size`] returns the size of the blob.
     InvalidRange,
-    /// What is stored is not what was acknowledged, or not ours. An operator must look.
+    /// The stored data is not what was acknowledged, or is foreign. An operator must inspect it.
     Corrupt,
-    /// The backend is not allowed to do this. An operator must grant it.
+    /// The backend lacks a permission. An operator must grant it.
     PermissionDenied,
-    /// The backend cannot work as it is set up: root or bucket missing, wrong layout version.
+    /// The setup is wrong: root or bucket missing, wrong layout version.
     Misconfigured,
-    /// This backend cannot do this at all.
+    /// This backend does not support the operation.
     Unsupported,
-    /// None of these: a fault in the backend, or one of the operating system's rarer ones.
+    /// Any other failure: a fault in the backend, or a rare error of the operating system.
     Unexpected,
 }
 
 impl ErrorKind {
-    /// Every kind, for tables and tests.
+    /// All kinds, for tables and tests.
     pub const ALL: [Self; 12] = [
         Self::NotFound,
         Self::AlreadyExists,
@@ -61,7 +61,7 @@ impl ErrorKind {
         Self::Unexpected,
     ];
 
-    /// The kind in words, as it stands in messages.
+    /// Returns the words for this kind in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotFound => "not found",
@@ -86,15 +86,15 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// Which operation of a backend failed.
+/// The backend operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
-    /// Opening the backend itself.
+    /// Opening the backend.
     Open,
     /// [`ArtifactBackend::store`](crate::ArtifactBackend::store).
     Store,
-    /// [`ArtifactBackend::upload`](crate::ArtifactBackend::upload), the beginning of it.
+    /// [`ArtifactBackend::upload`](crate::ArtifactBackend::upload), before the first write.
     Upload,
     /// [`Upload::write`](crate::Upload::write).
     Write,
@@ -104,7 +104,7 @@ pub enum Operation {
     Abort,
     /// [`ArtifactBackend::load`](crate::ArtifactBackend::load).
     Load,
-    /// [`ArtifactBackend::download`](crate::ArtifactBackend::download), up to and in its stream.
+    /// [`ArtifactBackend::download`](crate::ArtifactBackend::download) and its stream.
     Download,
     /// [`ArtifactInventory::list`](crate::ArtifactInventory::list).
     List,
@@ -117,7 +117,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The operation as one word, as it stands in messages.
+    /// Returns the word for this operation in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",

@@ -1,4 +1,4 @@
-//! Conveniences over the contract, for callers; implementors need not know of them.
+//! Convenience methods for callers of a backend.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,13 +11,13 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::id::ArtifactId;
 use crate::range::ByteRange;
 
-/// Conveniences that every backend has, by a blanket impl.
+/// Convenience methods that every backend has through a blanket impl.
 pub trait ArtifactBackendExt: ArtifactBackend {
-    /// Loads a blob into memory, unless it is larger than `limit` bytes.
+    /// Loads a blob into memory if it has at most `limit` bytes.
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](ErrorKind::TooLarge) before any byte is read; else as
+    /// [`TooLarge`](ErrorKind::TooLarge) before any byte is read, otherwise as for
     /// [`load`](ArtifactBackend::load).
     fn load_within(
         &self,
@@ -28,7 +28,7 @@ pub trait ArtifactBackendExt: ArtifactBackend {
             let download = self.download(id, ByteRange::Full).await?;
             if download.size() > limit {
                 let detail = format!(
-                    "the blob has {} bytes, {limit} are allowed",
+                    "the blob has {} bytes, but the limit is {limit}",
                     download.size()
                 );
                 return Err(Error::new(ErrorKind::TooLarge, Operation::Load)
@@ -39,11 +39,11 @@ pub trait ArtifactBackendExt: ArtifactBackend {
         }
     }
 
-    /// Loads a range of a blob into memory, as much as the range has bytes.
+    /// Loads a range of a blob into memory.
     ///
     /// # Errors
     ///
-    /// As [`download`](ArtifactBackend::download).
+    /// As for [`download`](ArtifactBackend::download).
     fn load_range(
         &self,
         id: ArtifactId,
@@ -52,14 +52,13 @@ pub trait ArtifactBackendExt: ArtifactBackend {
         async move { self.download(id, range).await?.into_bytes().await }
     }
 
-    /// Uploads all pieces of a stream, commits, and tells how many bytes there were.
+    /// Uploads all chunks of a stream, commits, and returns the number of bytes.
     ///
-    /// The stream's own error aborts the upload and is given back as
-    /// [`StreamUploadError::Stream`]. A dropped future leaves nothing or the whole blob.
+    /// An error of the stream aborts the upload. A dropped future leaves nothing or the whole blob.
     ///
     /// # Errors
     ///
-    /// The stream's error or the backend's.
+    /// The error of the stream or of the backend.
     fn upload_stream<S, E>(
         &self,
         id: ArtifactId,
@@ -73,19 +72,19 @@ pub trait ArtifactBackendExt: ArtifactBackend {
             let mut stream = pin!(stream);
             let mut upload = self.upload(id).await.map_err(StreamUploadError::Backend)?;
             let mut size = 0;
-            while let Some(piece) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
-                let written = match piece {
-                    Ok(piece) => {
-                        size += piece.len() as u64;
+            while let Some(chunk) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
+                let written = match chunk {
+                    Ok(chunk) => {
+                        size += chunk.len() as u64;
                         upload
-                            .write(piece)
+                            .write(chunk)
                             .await
                             .map_err(StreamUploadError::Backend)
                     }
                     Err(error) => Err(StreamUploadError::Stream(error)),
                 };
                 if let Err(first) = written {
-                    // The first error is the one that counts; what could not be removed is swept.
+                    // The first error matters more; a failed abort leaves a leftover for `sweep`.
                     let _ = upload.abort().await;
                     return Err(first);
                 }
@@ -98,13 +97,13 @@ pub trait ArtifactBackendExt: ArtifactBackend {
 
 impl<B: ArtifactBackend + ?Sized> ArtifactBackendExt for B {}
 
-/// Why [`ArtifactBackendExt::upload_stream`] failed: at its source, or at its goal.
+/// Why [`ArtifactBackendExt::upload_stream`] failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamUploadError<E> {
-    /// The stream failed; the upload is aborted.
+    /// The stream failed. The upload is aborted.
     #[error("the stream to upload failed")]
     Stream(#[source] E),
     /// The backend failed.
-    #[error("the backend did not take the upload")]
+    #[error("the backend failed to store the upload")]
     Backend(#[source] Error),
 }

@@ -1,4 +1,4 @@
-//! The opaque id: the only name that a backend is ever given.
+//! The opaque id, the only name that a backend ever gets.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use faster_hex::Error as HexError;
 
 use crate::{hex, random};
 
-/// An opaque name of one blob: 128 bits, written as exactly 32 lower-case hexadecimal digits.
+/// The opaque name of one blob: 128 bits, written as exactly 32 lower-case hexadecimal digits.
 ///
-/// It is `Copy`, parses and prints without allocation, and is the only name that a backend is ever
-/// given. Its alphabet is `[0-9a-f]`, so no character that a client chose reaches a path, an object
-/// key or a query, and no two texts stand for one id.
+/// It is the only name that a backend ever gets. Its alphabet is `[0-9a-f]`, so no character that a
+/// client chose reaches a path, an object key or a query. Each id has exactly one text. It parses
+/// and prints without allocation.
 ///
 /// ```
 /// use artifact_backend::ArtifactId;
@@ -26,33 +26,33 @@ use crate::{hex, random};
 pub struct ArtifactId([u8; Self::BYTES]);
 
 impl ArtifactId {
-    /// Length of the binary form, in bytes.
+    /// The length of the binary form in bytes.
     pub const BYTES: usize = 16;
-    /// Length of the text form, in bytes (all of them ASCII).
+    /// The length of the text form in bytes, all of them ASCII.
     pub const TEXT_LEN: usize = 32;
 
-    /// A fresh id of 128 random bits from the operating system's random source.
+    /// Creates an id of 128 random bits from the operating system's random source.
     ///
-    /// Never derived from the time, a counter or the content, so an id cannot be guessed from
-    /// another one. Two mints collide with probability 2⁻¹²⁸; [`ArtifactBackend::store`] refuses
-    /// the second all the same.
+    /// Nothing in it comes from the time, a counter or the content, so it cannot be guessed from
+    /// another id. Two ids are equal with probability 2⁻¹²⁸; even then
+    /// [`ArtifactBackend::store`] rejects the second.
     ///
     /// # Panics
     ///
-    /// If the operating system has no random source, in which case nothing safe can be done.
+    /// If the operating system has no random source.
     ///
     /// [`ArtifactBackend::store`]: crate::ArtifactBackend::store
-    #[must_use = "a minted id names nothing until something is stored under it"]
+    #[must_use = "an id is useful only if something is stored under it"]
     pub fn mint() -> Self {
         Self(random::bytes())
     }
 
-    /// The id with these 16 bytes, most significant digit first.
+    /// Creates an id from its 16 bytes, most significant digit first.
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The 16 bytes, most significant digit first.
+    /// Returns the 16 bytes, most significant digit first.
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
@@ -61,7 +61,7 @@ impl ArtifactId {
     ///
     /// # Errors
     ///
-    /// The first rule of the grammar that the text breaks, and where.
+    /// The first rule that the text breaks, and where.
     pub fn from_ascii(text: &[u8]) -> Result<Self, ParseIdError> {
         hex::decode(text).map(Self).map_err(|error| match error {
             HexError::InvalidChar { index, byte, .. } => match byte {
@@ -72,7 +72,7 @@ impl ArtifactId {
         })
     }
 
-    /// Writes the text form into `buffer` and gives it back as text, without allocation.
+    /// Writes the text form into `buffer` and returns it as text, without allocation.
     pub fn encode<'b>(&self, buffer: &'b mut [u8; Self::TEXT_LEN]) -> &'b str {
         hex::encode(&self.0, buffer)
     }
@@ -98,30 +98,30 @@ impl FromStr for ArtifactId {
     }
 }
 
-/// Why a text is not an [`ArtifactId`]: which rule of the grammar broke, and where.
+/// Why a text is not an [`ArtifactId`]: the rule that it breaks, and where.
 ///
-/// The message never repeats the text itself, which a stranger may have written.
+/// The message never repeats the text, because a client may have written it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseIdError {
     /// The text is not 32 bytes long.
-    #[error("an artifact id has exactly 32 hexadecimal digits, this has {found} bytes")]
+    #[error("an artifact id has exactly 32 hexadecimal digits, but this text has {found} bytes")]
     Length {
-        /// The length found, in bytes.
+        /// The length of the text in bytes.
         found: usize,
     },
-    /// A digit is `A` to `F`: only lower case is an id, so that one id has one text.
-    #[error("an artifact id has lower-case digits only, byte {at} is in upper case")]
+    /// A digit is `A` to `F`. Upper case is rejected, so that each id has one text.
+    #[error("an artifact id has lower-case digits only, but byte {at} is in upper case")]
     UpperCase {
-        /// Offset of the first such digit, in bytes from 0.
+        /// The offset of the digit in bytes, from 0.
         at: usize,
     },
-    /// A byte is no hexadecimal digit at all.
-    #[error("an artifact id has the digits 0-9 and a-f only, byte {at} is 0x{byte:02x}")]
+    /// A byte is not a hexadecimal digit.
+    #[error("an artifact id has the digits 0-9 and a-f only, but byte {at} is 0x{byte:02x}")]
     NotHex {
-        /// Offset of the first such byte, from 0.
+        /// The offset of the byte, from 0.
         at: usize,
-        /// The byte found there.
+        /// The byte at that offset.
         byte: u8,
     },
 }
@@ -141,9 +141,9 @@ mod serde_impl {
 
     impl<'de> Deserialize<'de> for ArtifactId {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Text;
+            struct IdVisitor;
 
-            impl Visitor<'_> for Text {
+            impl Visitor<'_> for IdVisitor {
                 type Value = ArtifactId;
 
                 fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,7 +155,7 @@ mod serde_impl {
                 }
             }
 
-            deserializer.deserialize_str(Text)
+            deserializer.deserialize_str(IdVisitor)
         }
     }
 }

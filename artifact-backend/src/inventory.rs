@@ -1,4 +1,4 @@
-//! What maintenance may do, and the request path may not.
+//! The trait for maintenance: list, stat, delete, sweep.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,95 +10,97 @@ use crate::backend::ArtifactBackend;
 use crate::error::Result;
 use crate::id::ArtifactId;
 
-/// The stream that [`ArtifactInventory::list`] gives.
+/// The stream that [`ArtifactInventory::list`] returns.
 pub type BlobList = BoxStream<'static, Result<BlobStat>>;
 
-/// A backend with the operations of maintenance: see every blob, delete one, sweep up leftovers.
+/// A backend with maintenance operations: list blobs, delete a blob, remove leftovers.
 ///
-/// Collection of orphans, scrub and migration are handed this; a request path is handed
-/// [`ArtifactBackend`] and so cannot list or delete, by type.
+/// Orphan collection, scrub and migration get this trait. Request handlers get [`ArtifactBackend`],
+/// so they cannot list or delete.
 #[async_trait]
 pub trait ArtifactInventory: ArtifactBackend {
-    /// Every blob, in no particular order, each once (clause 11).
+    /// Lists every blob once, in no particular order (clause 11).
     ///
-    /// A blob that was acknowledged before the call and is not deleted during it is there. One that
-    /// comes or goes while the stream runs may be there or not. Leftovers are not blobs. What lies
-    /// in the root and is neither ours nor a blob is passed over. Memory does not grow with the
-    /// number of blobs by more than their ids.
+    /// The list contains each blob that was acknowledged before the call and is not deleted while
+    /// the stream runs. A blob that is stored or deleted meanwhile may be missing. Leftovers and
+    /// foreign files are not listed. Memory grows with the number of blobs by their ids at most.
     ///
     /// # Errors
     ///
-    /// `Unavailable` and the operator's kinds; in the stream, an error ends it.
+    /// `Unavailable`, and the kinds that an operator must resolve. An error in the stream ends it.
     async fn list(&self) -> Result<BlobList>;
 
-    /// Size and time of one blob, without its bytes.
+    /// Returns the size and time of one blob without reading its bytes.
     ///
     /// # Errors
     ///
     /// As for [`load`](ArtifactBackend::load).
     async fn stat(&self, id: ArtifactId) -> Result<BlobStat>;
 
-    /// Deletes one blob; no error where there is none. `Ok` means that the absence is durable.
+    /// Deletes one blob. `Ok` means that its absence is durable. Deleting an absent blob succeeds.
     ///
-    /// Who is reading it meanwhile reads it to the end or gets an error, never other bytes. The id
-    /// must not be stored again: whether that would succeed is not part of the contract.
+    /// A concurrent reader gets the rest of the blob or an error, never other bytes. Callers must not
+    /// store under the id again: the contract does not say whether that would succeed.
     ///
     /// # Errors
     ///
-    /// `Corrupt` where what lies there is not a blob of ours (it is left alone), `Ambiguous` where
-    /// it cannot be known whether it is gone, `Unavailable` and the operator's kinds.
+    /// `Corrupt` if the stored data is not a blob of this backend (it is left alone), `Ambiguous` if
+    /// it cannot be known whether the blob is gone, `Unavailable`, and the kinds that an operator
+    /// must resolve.
     async fn delete(&self, id: ArtifactId) -> Result<()>;
 
-    /// Removes leftovers (what crashed or dropped stores and uploads left) that are at least so old.
+    /// Removes the leftovers of crashed or dropped stores and uploads whose age is at least
+    /// `older_than`.
     ///
-    /// It never removes a blob, nor what a live upload, of this process or another, still uses,
-    /// however old.
+    /// It never removes a blob. It never removes data that a live upload of this or another process
+    /// still uses, whatever its age.
     ///
     /// # Errors
     ///
-    /// `Unavailable` and the operator's kinds. What was removed before the error stays removed.
+    /// `Unavailable`, and the kinds that an operator must resolve. Leftovers that were removed before
+    /// the error stay removed.
     async fn sweep(&self, older_than: Duration) -> Result<SweepReport>;
 }
 
-/// What is known of a stored blob without reading it.
+/// The id, size and time of a stored blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlobStat {
-    /// Its id.
+    /// The id of the blob.
     pub id: ArtifactId,
-    /// Its size, in bytes.
+    /// The size of the blob in bytes.
     pub size: u64,
-    /// When it was stored, by the storage's own clock.
+    /// The time when the blob was stored, by the storage's clock.
     pub modified: SystemTime,
 }
 
 impl BlobStat {
-    /// For implementors.
+    /// Creates a stat; for backends.
     pub fn new(id: ArtifactId, size: u64, modified: SystemTime) -> Self {
         Self { id, size, modified }
     }
 }
 
-/// What one [`ArtifactInventory::sweep`] did.
+/// The result of one [`ArtifactInventory::sweep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct SweepReport {
-    /// Leftovers removed.
+    /// The number of leftovers removed.
     pub removed: u64,
-    /// Bytes that the removed leftovers held.
+    /// The bytes that the removed leftovers held.
     pub removed_bytes: u64,
-    /// Leftovers that stay: too young, still in use, or for somebody to look at.
+    /// The number of leftovers kept: too young, still in use, or for an operator to inspect.
     pub kept: u64,
 }
 
 impl SweepReport {
-    /// Counts a removed leftover of so many bytes.
+    /// Counts a removed leftover of `bytes` bytes.
     pub fn count_removed(&mut self, bytes: u64) {
         self.removed += 1;
         self.removed_bytes += bytes;
     }
 
-    /// Counts a leftover that stays.
+    /// Counts a leftover that was kept.
     pub fn count_kept(&mut self) {
         self.kept += 1;
     }

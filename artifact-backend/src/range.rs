@@ -1,32 +1,32 @@
-//! Which bytes of a blob are asked for.
+//! Byte ranges of a blob.
 
 use std::ops::Range;
 
-/// Which bytes of a blob are asked for, in the terms of RFC 9110, section 14.1.2.
+/// The bytes of a blob that a caller wants (RFC 9110, section 14.1.2).
 ///
-/// Positions are in bytes from 0. A range is clamped to the end of the blob; only one that holds no
-/// position of it is refused, see [`ByteRange::resolve`].
+/// Positions are in bytes from 0. A range is clamped to the end of the blob. A range that holds no
+/// byte of the blob is rejected, see [`ByteRange::resolve`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum ByteRange {
-    /// The whole blob. Satisfiable always, also for an empty blob.
+    /// The whole blob. Always satisfiable, even for an empty blob.
     #[default]
     Full,
-    /// From `first` to `last`, both included. Not satisfiable when `last < first`.
+    /// The bytes from `first` to `last`, both included. Not satisfiable if `last < first`.
     FromTo {
-        /// First position wanted.
+        /// The first position.
         first: u64,
-        /// Last position wanted, included.
+        /// The last position, included.
         last: u64,
     },
-    /// From this position to the end.
+    /// The bytes from this position to the end.
     From(u64),
-    /// The last so many bytes, or the whole blob where it is shorter.
+    /// The last `n` bytes, or the whole blob if it is shorter.
     Suffix(u64),
 }
 
 impl ByteRange {
-    /// The positions that this range stands for in a blob of `size` bytes, clamped to its end.
+    /// Returns the positions of this range in a blob of `size` bytes, clamped to its end.
     ///
     /// ```
     /// use artifact_backend::ByteRange;
@@ -38,9 +38,9 @@ impl ByteRange {
     ///
     /// # Errors
     ///
-    /// [`RangeNotSatisfiable`] when no position is in the blob: it begins at or past the end, ends
-    /// before it begins, or is a suffix of zero bytes. A suffix of an empty blob is the whole of
-    /// it (RFC 9110: a suffix range is satisfiable if its length is not zero).
+    /// [`RangeNotSatisfiable`] if the range begins at or after the end of the blob, ends before it
+    /// begins, or is a suffix of zero bytes. A longer suffix of an empty blob is the empty blob
+    /// (RFC 9110: a suffix range is satisfiable if its length is not zero).
     pub fn resolve(self, size: u64) -> Result<Range<u64>, RangeNotSatisfiable> {
         match self {
             Self::Full => Ok(0..size),
@@ -56,11 +56,11 @@ impl ByteRange {
     }
 }
 
-/// A range holds no position of the blob.
+/// The range holds no byte of the blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the range holds no byte of a blob of {size} bytes")]
 #[non_exhaustive]
 pub struct RangeNotSatisfiable {
-    /// The size of the blob, in bytes.
+    /// The size of the blob in bytes.
     pub size: u64,
 }

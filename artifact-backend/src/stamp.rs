@@ -1,16 +1,16 @@
-//! Whether anything happened to what a blob is stored in.
+//! A stamp that shows whether stored data was touched.
 
-/// Names the state of what a blob is stored in, such as the inode and the time of its last change.
+/// The state of a blob's storage, such as its inode and the time of its last change.
 ///
-/// Blobs never change, so this tells no versions of them apart. It shows whether somebody may have
-/// touched what lies in the storage since it was looked at last: an operator, a restore, an attacker.
-/// Two downloads of one id with equal stamps read the same storage in the same state, as far as the
-/// storage itself records changes. What a disk does to the bits by itself is in no stamp.
+/// Blobs never change, so a stamp is not a version. It shows whether an operator, a restore or an
+/// attacker may have touched the stored data since the last look. Two downloads of one id with equal
+/// stamps read the same storage in the same state, as far as the storage records changes. Bit rot on
+/// the disk does not change a stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp([u64; 3]);
 
 impl Stamp {
-    /// A stamp of whatever the backend knows, within one backend.
+    /// Creates a stamp from values that the backend chooses. Only stamps of one backend compare.
     pub const fn new(parts: [u64; 3]) -> Self {
         Self(parts)
     }

@@ -1,4 +1,4 @@
-//! The opaque URI that clients hold: a fixed prefix and an id, compared letter for letter.
+//! The opaque URI that clients hold: a fixed prefix and an id.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::id::{ArtifactId, ParseIdError};
 
-/// What stands before the id in every URI of one deployment; `eden://artifacts/` by default.
+/// The text before the id in every URI of one deployment; `eden://artifacts/` by default.
 ///
-/// A prefix is 1 to 200 bytes of visible ASCII (0x21 to 0x7e) that ends in `/`. It never ends in a
-/// hexadecimal digit, so where it ends and the id begins cannot be misread.
+/// A prefix is 1 to 200 bytes of visible ASCII (0x21 to 0x7e) and ends in `/`. The slash is not a
+/// hexadecimal digit, so it is always clear where the id begins.
 ///
 /// ```
 /// use artifact_backend::{ArtifactId, UriPrefix};
@@ -24,16 +24,16 @@ use crate::id::{ArtifactId, ParseIdError};
 pub struct UriPrefix(Arc<str>);
 
 impl UriPrefix {
-    /// The prefix of a deployment that sets none.
+    /// The default prefix.
     pub const DEFAULT: &'static str = "eden://artifacts/";
-    /// The greatest length of a prefix, in bytes.
+    /// The greatest length of a prefix in bytes.
     pub const MAX_LEN: usize = 200;
 
-    /// Checks a prefix.
+    /// Creates a prefix from text.
     ///
     /// # Errors
     ///
-    /// [`InvalidUriPrefix`], which says the rule, when the text breaks it.
+    /// [`InvalidUriPrefix`] if the text breaks the rule.
     pub fn new(prefix: &str) -> Result<Self, InvalidUriPrefix> {
         let visible = prefix.bytes().all(|byte| byte.is_ascii_graphic());
         if visible && prefix.ends_with('/') && prefix.len() <= Self::MAX_LEN {
@@ -43,12 +43,12 @@ impl UriPrefix {
         }
     }
 
-    /// The prefix as text.
+    /// Returns the prefix as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The URI of `id` under this prefix.
+    /// Returns the URI of `id` under this prefix.
     pub fn uri(&self, id: ArtifactId) -> ArtifactUri {
         ArtifactUri {
             prefix: self.clone(),
@@ -56,13 +56,13 @@ impl UriPrefix {
         }
     }
 
-    /// Parses a URI of this prefix, letter for letter: nothing is decoded, trimmed or folded, since
-    /// a text that needs any of that is not one that we handed out.
+    /// Parses a URI with this prefix, byte for byte. Nothing is decoded, trimmed or folded, because
+    /// this deployment never issued a URI that needs it.
     ///
     /// # Errors
     ///
-    /// [`ParseUriError::Prefix`] when it begins otherwise, [`ParseUriError::Id`] when what follows
-    /// is no id.
+    /// [`ParseUriError::Prefix`] if the text does not begin with the prefix, [`ParseUriError::Id`]
+    /// if the rest is not an id.
     pub fn parse(&self, text: &str) -> Result<ArtifactUri, ParseUriError> {
         let id = text
             .strip_prefix(self.as_str())
@@ -99,7 +99,7 @@ impl FromStr for UriPrefix {
 
 /// The URI of one artifact: a [`UriPrefix`] and an [`ArtifactId`].
 ///
-/// `FromStr` takes the default prefix; [`UriPrefix::parse`] takes any.
+/// `FromStr` expects the default prefix. [`UriPrefix::parse`] accepts any other.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ArtifactUri {
     prefix: UriPrefix,
@@ -107,12 +107,12 @@ pub struct ArtifactUri {
 }
 
 impl ArtifactUri {
-    /// The id in this URI.
+    /// Returns the id in this URI.
     pub fn id(&self) -> ArtifactId {
         self.id
     }
 
-    /// The prefix of this URI.
+    /// Returns the prefix of this URI.
     pub fn prefix(&self) -> &UriPrefix {
         &self.prefix
     }
@@ -138,21 +138,23 @@ impl FromStr for ArtifactUri {
     }
 }
 
-/// Why a text is not the URI of an artifact of ours.
+/// Why a text is not an artifact URI of this deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseUriError {
-    /// The text does not begin with the prefix, letter for letter.
+    /// The text does not begin with the prefix.
     #[error("the URI does not begin with this deployment's prefix")]
     Prefix,
-    /// What follows the prefix is no id.
-    #[error("what follows the prefix is not an artifact id")]
+    /// The text after the prefix is not an id.
+    #[error("the text after the prefix is not an artifact id")]
     Id(#[from] ParseIdError),
 }
 
-/// A text cannot be the prefix of URIs.
+/// The text cannot be a URI prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a URI prefix is 1 to 200 bytes of visible ASCII and ends in '/', as in eden://artifacts/")]
+#[error(
+    "a URI prefix is 1 to 200 bytes of visible ASCII and ends in '/', such as eden://artifacts/"
+)]
 pub struct InvalidUriPrefix(());
 
 #[cfg(feature = "serde")]
@@ -161,7 +163,7 @@ mod serde_impl {
 
     use super::ArtifactUri;
 
-    // There is no `Deserialize`: which prefix is ours is known to the deployment, not to the text.
+    // No `Deserialize`: only the deployment knows its prefix, the text does not.
     impl Serialize for ArtifactUri {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             serializer.collect_str(self)

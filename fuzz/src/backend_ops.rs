@@ -1,5 +1,5 @@
-//! Target `backend_ops`: random operations on the map and on a folder, with hostile things planted in
-//! the folder, against a model: nothing is overwritten, and nothing outside the folder is touched.
+//! Target `backend_ops`: compares random operations on the map and on a folder with a model. Hostile files are
+//! planted in the folder. Nothing may be overwritten, and nothing outside the folder may change.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,10 +15,10 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use tokio::runtime::Runtime;
 
-/// Few ids, so that operations meet.
+/// Few ids, so that operations collide.
 const IDS: u8 = 6;
-/// Bounds the time of one input.
-const MOST_OPERATIONS: usize = 48;
+/// Limits the time of one input.
+const MAX_OPERATIONS: usize = 48;
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
 struct Name(u8);
@@ -38,7 +38,7 @@ enum Operation {
     },
     Upload {
         name: Name,
-        pieces: Vec<u16>,
+        chunks: Vec<u16>,
         fill: u8,
         end: End,
     },
@@ -60,7 +60,7 @@ enum Operation {
     Reopen,
     Plant {
         name: Name,
-        what: Planted,
+        kind: Planted,
     },
     PlantLeftover {
         fill: u8,
@@ -74,7 +74,7 @@ enum End {
     Drop,
 }
 
-/// What somebody else puts where the blob of an id would be.
+/// A hostile file that is planted under the name of a blob.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Planted {
     SymlinkToSecret,
@@ -86,13 +86,13 @@ enum Planted {
     Device,
 }
 
-/// What the model knows of an id.
+/// The model's state of an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Known {
     Blob(Bytes),
-    /// Deleted: whether the id may be stored again is not part of the contract, so it is left alone.
+    /// Deleted. The contract does not say whether the id can be stored again, so it is not tried.
     Gone,
-    /// Something hostile lies there: nothing may be read from it or stored over it.
+    /// A hostile file has the name. It must not be read or overwritten.
     Planted,
 }
 
@@ -102,16 +102,16 @@ fn content(size: u16, fill: u8) -> Bytes {
         .collect()
 }
 
-/// Runs the operations that `data` stands for on the map, on a folder with unnamed temporaries and on
-/// a folder with named ones.
+/// Decodes `data` into operations and runs them on the map, on a folder with unnamed temporary files and
+/// on a folder with named ones.
 ///
 /// # Panics
 ///
-/// Where any of them departs from the model, or anything outside the folder changes.
+/// If a result differs from the model, or anything outside the folder changes.
 pub fn check(data: &[u8]) {
     let mut source = Unstructured::new(data);
     let mut operations = Vec::new();
-    while !source.is_empty() && operations.len() < MOST_OPERATIONS {
+    while !source.is_empty() && operations.len() < MAX_OPERATIONS {
         match Operation::arbitrary(&mut source) {
             Ok(operation) => operations.push(operation),
             Err(_) => break,
@@ -126,17 +126,17 @@ pub fn check(data: &[u8]) {
     }
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
-            Run::memory().all(&operations).await;
+            Run::memory().run(&operations).await;
             for named in [false, true] {
                 let world = World::new();
-                Run::folder(&world, named).await.all(&operations).await;
-                world.is_untouched();
+                Run::folder(&world, named).await.run(&operations).await;
+                world.check_unchanged();
             }
         });
     });
 }
 
-/// A folder for the store, and beside it what nobody may touch.
+/// A folder for the store, beside a folder that must not change.
 struct World {
     folder: tempfile::TempDir,
 }
@@ -145,7 +145,7 @@ const SECRET: &[u8] = b"what lies outside";
 
 impl World {
     fn new() -> Self {
-        // In memory where that is possible: a sync of a real disk takes milliseconds.
+        // In memory if possible, because a sync of a real disk takes milliseconds.
         let shared = Path::new("/dev/shm");
         let parent = if shared.is_dir() {
             shared.to_owned()
@@ -159,7 +159,8 @@ impl World {
         fs::create_dir(folder.path().join("outside")).expect("a folder can be made");
         let secret = folder.path().join("outside/secret");
         fs::write(&secret, SECRET).expect("a file can be written");
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0o400)).expect("it is ours");
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o400))
+            .expect("the test owns the path");
         Self { folder }
     }
 
@@ -171,11 +172,11 @@ impl World {
         self.folder.path().join("outside/secret")
     }
 
-    fn is_untouched(&self) {
+    fn check_unchanged(&self) {
         let names = |path: &Path| {
             let mut names: Vec<_> = fs::read_dir(path)
-                .expect("it is still there")
-                .map(|entry| entry.expect("it can be read").file_name())
+                .expect("the path still exists")
+                .map(|entry| entry.expect("the entry can be read").file_name())
                 .collect();
             names.sort();
             names
@@ -183,17 +184,17 @@ impl World {
         assert_eq!(
             names(self.folder.path()),
             ["outside", "root"],
-            "something lies outside"
+            "a file was created outside the root"
         );
         assert_eq!(
             names(&self.folder.path().join("outside")),
             ["secret"],
-            "something lies outside"
+            "a file was created outside the root"
         );
         assert_eq!(
-            fs::read(self.secret()).expect("it is still there"),
+            fs::read(self.secret()).expect("the path still exists"),
             SECRET,
-            "it was written to"
+            "the file outside the root was changed"
         );
     }
 }
@@ -201,7 +202,7 @@ impl World {
 struct Run<'w> {
     backend: Box<dyn ArtifactInventory>,
     model: BTreeMap<ArtifactId, Known>,
-    /// Nothing is planted in a map.
+    /// `None` for the map, in which nothing can be planted.
     folder: Option<(&'w World, FsConfig)>,
     leftovers: u32,
 }
@@ -230,29 +231,29 @@ impl<'w> Run<'w> {
         }
     }
 
-    async fn all(mut self, operations: &[Operation]) {
+    async fn run(mut self, operations: &[Operation]) {
         for operation in operations {
-            self.one(operation).await;
+            self.apply(operation).await;
         }
-        self.agrees().await;
+        self.check_inventory().await;
     }
 
-    async fn one(&mut self, operation: &Operation) {
+    async fn apply(&mut self, operation: &Operation) {
         match operation {
             Operation::Store { name, size, fill } => {
                 let bytes = content(*size, *fill);
                 if self.model.get(&name.id()) != Some(&Known::Gone) {
                     let outcome = self.backend.store(name.id(), bytes.clone()).await;
-                    self.published(name.id(), bytes, outcome);
+                    self.check_publish(name.id(), bytes, outcome);
                 }
             }
             Operation::Upload {
                 name,
-                pieces,
+                chunks,
                 fill,
                 end,
             } => {
-                self.upload(name.id(), pieces, *fill, *end).await;
+                self.upload(name.id(), chunks, *fill, *end).await;
             }
             Operation::UploadTwice { name, size, fill } => {
                 self.twice(name.id(), *size, *fill).await;
@@ -265,20 +266,20 @@ impl<'w> Run<'w> {
                     Some(Known::Blob(bytes)) => {
                         assert_eq!(stat.expect("a blob has a stat").size, bytes.len() as u64);
                     }
-                    Some(Known::Planted) => assert!(stat.is_err(), "what was planted has a stat"),
+                    Some(Known::Planted) => assert!(stat.is_err(), "a planted file has a stat"),
                     Some(Known::Gone) | None => {
-                        let kind = stat.expect_err("what is absent has no stat").kind();
+                        let kind = stat.expect_err("an absent blob has no stat").kind();
                         assert_eq!(kind, ErrorKind::NotFound);
                     }
                 }
             }
             Operation::Delete(name) => self.delete(name.id()).await,
-            Operation::List => self.agrees().await,
+            Operation::List => self.check_inventory().await,
             Operation::Sweep => {
                 self.backend
                     .sweep(Duration::ZERO)
                     .await
-                    .expect("a sweep works");
+                    .expect("a sweep succeeds");
             }
             Operation::Reopen => {
                 if let Some((world, config)) = &self.folder {
@@ -286,16 +287,21 @@ impl<'w> Run<'w> {
                     self.backend = Box::new(again.expect("the root opens again"));
                 }
             }
-            Operation::Plant { name, what } => self.plant(name.id(), *what),
+            Operation::Plant { name, kind } => self.plant(name.id(), *kind),
             Operation::PlantLeftover { fill } => self.plant_leftover(*fill),
         }
     }
 
-    /// What follows from the outcome of a store or a commit.
-    fn published(&mut self, id: ArtifactId, bytes: Bytes, outcome: artifact_backend::Result<()>) {
+    /// Checks the outcome of a store or a commit and updates the model.
+    fn check_publish(
+        &mut self,
+        id: ArtifactId,
+        bytes: Bytes,
+        outcome: artifact_backend::Result<()>,
+    ) {
         match (self.model.get(&id), outcome) {
             (None, outcome) => {
-                outcome.expect("a store under a free id works");
+                outcome.expect("a store under a free id succeeds");
                 self.model.insert(id, Known::Blob(bytes));
             }
             (Some(Known::Blob(_)), outcome) => {
@@ -303,16 +309,16 @@ impl<'w> Run<'w> {
                 assert_eq!(kind, ErrorKind::AlreadyExists);
             }
             (Some(Known::Planted), outcome) => {
-                outcome.expect_err("something was stored over what was planted");
+                outcome.expect_err("a planted file was overwritten");
             }
-            (Some(Known::Gone), _) => unreachable!("a deleted id is not stored again"),
+            (Some(Known::Gone), _) => unreachable!("the test does not store a deleted id again"),
         }
     }
 
     async fn begin(
         &self,
         id: ArtifactId,
-        pieces: &[u16],
+        chunks: &[u16],
         fill: u8,
     ) -> Option<(Box<dyn Upload>, Bytes)> {
         let mut upload = match self.backend.upload(id).await {
@@ -320,31 +326,31 @@ impl<'w> Run<'w> {
             Err(error) => {
                 assert!(
                     self.model.contains_key(&id),
-                    "an upload did not begin: {error}"
+                    "an upload under a free id failed: {error}"
                 );
                 return None;
             }
         };
         let mut all = Vec::new();
-        for size in pieces.iter().take(4) {
-            let piece = content(*size, fill);
-            all.extend_from_slice(&piece);
-            upload.write(piece).await.expect("a piece is taken");
+        for size in chunks.iter().take(4) {
+            let chunk = content(*size, fill);
+            all.extend_from_slice(&chunk);
+            upload.write(chunk).await.expect("a chunk is written");
         }
         Some((upload, all.into()))
     }
 
-    async fn upload(&mut self, id: ArtifactId, pieces: &[u16], fill: u8, end: End) {
+    async fn upload(&mut self, id: ArtifactId, chunks: &[u16], fill: u8, end: End) {
         if self.model.get(&id) == Some(&Known::Gone) {
             return;
         }
-        let Some((upload, bytes)) = self.begin(id, pieces, fill).await else {
+        let Some((upload, bytes)) = self.begin(id, chunks, fill).await else {
             return;
         };
         match end {
             End::Commit => {
                 let outcome = upload.commit().await;
-                self.published(id, bytes, outcome);
+                self.check_publish(id, bytes, outcome);
             }
             End::Abort => upload.abort().await.expect("an upload can be aborted"),
             End::Drop => drop(upload),
@@ -357,11 +363,11 @@ impl<'w> Run<'w> {
         }
         let first = self.begin(id, &[size], fill).await.expect("the id is free");
         let second = self.begin(id, &[size, size], fill.wrapping_add(1)).await;
-        let second = second.expect("nothing is published yet");
+        let second = second.expect("no upload is published yet");
         let outcome = second.0.commit().await;
-        self.published(id, second.1, outcome);
+        self.check_publish(id, second.1, outcome);
         let outcome = first.0.commit().await;
-        self.published(id, first.1, outcome);
+        self.check_publish(id, first.1, outcome);
     }
 
     async fn load(&self, id: ArtifactId) {
@@ -369,16 +375,16 @@ impl<'w> Run<'w> {
         match self.model.get(&id) {
             Some(Known::Blob(bytes)) => {
                 assert_eq!(
-                    loaded.expect("a blob loads"),
+                    loaded.expect("a stored blob loads"),
                     bytes,
-                    "other bytes came back"
+                    "the backend returned other bytes"
                 );
             }
             Some(Known::Planted) => {
-                loaded.expect_err("what was planted was read");
+                loaded.expect_err("a planted file was read");
             }
             Some(Known::Gone) | None => {
-                let kind = loaded.expect_err("what is absent loads").kind();
+                let kind = loaded.expect_err("an absent blob must not load").kind();
                 assert_eq!(kind, ErrorKind::NotFound);
             }
         }
@@ -394,8 +400,8 @@ impl<'w> Run<'w> {
                     assert_eq!(download.range(), wanted);
                     let at = |position| usize::try_from(position).expect("blobs are small here");
                     let expected = bytes.slice(at(wanted.start)..at(wanted.end));
-                    let got = download.into_bytes().await.expect("the stream is whole");
-                    assert_eq!(got, expected, "other bytes came back");
+                    let got = download.into_bytes().await.expect("the stream is complete");
+                    assert_eq!(got, expected, "the backend returned other bytes");
                 }
                 Err(refused) => {
                     let error = download.expect_err("a range outside a blob downloads");
@@ -408,11 +414,13 @@ impl<'w> Run<'w> {
                     download
                         .into_bytes()
                         .await
-                        .expect_err("what was planted was read");
+                        .expect_err("a planted file was read");
                 }
             }
             Some(Known::Gone) | None => {
-                let kind = download.expect_err("what is absent downloads").kind();
+                let kind = download
+                    .expect_err("an absent blob must not download")
+                    .kind();
                 assert_eq!(kind, ErrorKind::NotFound);
             }
         }
@@ -421,27 +429,27 @@ impl<'w> Run<'w> {
     async fn delete(&mut self, id: ArtifactId) {
         let deleted = self.backend.delete(id).await;
         match self.model.get(&id) {
-            // Left alone or removed, it is not what a blob of this id could be again.
+            // Either outcome is allowed: the planted file may be kept or removed.
             Some(Known::Planted) => {}
             Some(Known::Blob(_) | Known::Gone) => {
-                deleted.expect("a delete works, and works again");
+                deleted.expect("a delete succeeds, also a second time");
                 self.model.insert(id, Known::Gone);
             }
-            None => deleted.expect("a delete of what is absent works"),
+            None => deleted.expect("a delete of an absent blob succeeds"),
         }
     }
 
-    /// The inventory is the model's blobs, each once, and each loads.
-    async fn agrees(&self) {
+    /// Checks that the list contains exactly the blobs of the model, and that each one loads.
+    async fn check_inventory(&self) {
         let listed: Vec<_> = self
             .backend
             .list()
             .await
-            .expect("a list works")
+            .expect("a list succeeds")
             .map_ok(|stat| (stat.id, stat.size))
             .try_collect()
             .await
-            .expect("the list is whole");
+            .expect("the list is complete");
         let mut listed: Vec<_> = listed
             .into_iter()
             .filter(|(id, _)| self.model.get(id) != Some(&Known::Planted))
@@ -454,52 +462,53 @@ impl<'w> Run<'w> {
         assert_eq!(
             listed,
             blobs.collect::<Vec<_>>(),
-            "the inventory is not what was stored"
+            "the list differs from the model"
         );
         for id in self.model.keys() {
             self.load(*id).await;
         }
     }
 
-    /// Plants something where the blob of a free id would be.
-    fn plant(&mut self, id: ArtifactId, what: Planted) {
+    /// Plants a hostile file under a free id.
+    fn plant(&mut self, id: ArtifactId, kind: Planted) {
         let Some((world, _)) = &self.folder else {
             return;
         };
         if self.model.contains_key(&id) {
             return;
         }
-        let place = artifact_place(&world.root(), id);
-        fs::create_dir_all(place.parent().expect("a blob lies in a folder")).expect("it is ours");
+        let path = blob_path(&world.root(), id);
+        fs::create_dir_all(path.parent().expect("a blob is in a folder"))
+            .expect("the test owns the path");
         let mode = rustix::fs::Mode::from_raw_mode(0o400);
-        match what {
+        match kind {
             Planted::SymlinkToSecret => {
-                std::os::unix::fs::symlink(world.secret(), &place).expect("a symlink can be made");
+                std::os::unix::fs::symlink(world.secret(), &path).expect("a symlink can be made");
             }
             Planted::SymlinkRelative => {
                 let target = Path::new("../../outside/secret");
-                std::os::unix::fs::symlink(target, &place).expect("a symlink can be made");
+                std::os::unix::fs::symlink(target, &path).expect("a symlink can be made");
             }
             Planted::SymlinkDangling => {
                 let target = world.folder.path().join("outside/new");
-                std::os::unix::fs::symlink(target, &place).expect("a symlink can be made");
+                std::os::unix::fs::symlink(target, &path).expect("a symlink can be made");
             }
             Planted::HardLinkToSecret => {
-                fs::hard_link(world.secret(), &place).expect("a link can be made");
+                fs::hard_link(world.secret(), &path).expect("a link can be made");
             }
             Planted::Fifo => {
                 let kind = rustix::fs::FileType::Fifo;
-                rustix::fs::mknodat(rustix::fs::CWD, &place, kind, mode, 0)
+                rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0)
                     .expect("a FIFO can be made");
             }
-            Planted::Folder => fs::create_dir(&place).expect("a folder can be made"),
+            Planted::Folder => fs::create_dir(&path).expect("a folder can be made"),
             Planted::Device => {
-                // The device of zeroes: a reader that takes it for a file never ends. It takes root.
+                // /dev/zero: reading it as a file never ends. Creating it needs root.
                 let (kind, zero) = (
                     rustix::fs::FileType::CharacterDevice,
                     rustix::fs::makedev(1, 5),
                 );
-                if rustix::fs::mknodat(rustix::fs::CWD, &place, kind, mode, zero).is_err() {
+                if rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, zero).is_err() {
                     return;
                 }
             }
@@ -507,7 +516,7 @@ impl<'w> Run<'w> {
         self.model.insert(id, Known::Planted);
     }
 
-    /// A file that a crash could have left among the temporaries.
+    /// Plants a file that a crash could have left in the staging folder.
     fn plant_leftover(&mut self, fill: u8) {
         let Some((world, _)) = &self.folder else {
             return;
@@ -516,12 +525,12 @@ impl<'w> Run<'w> {
         if staging.is_dir() {
             self.leftovers += 1;
             let path = staging.join(format!("upload-{}", self.leftovers));
-            fs::write(path, [fill; 100]).expect("it is ours");
+            fs::write(path, [fill; 100]).expect("the test owns the path");
         }
     }
 }
 
-/// Where artifact-backend-fs keeps a blob (its layout version 1).
-fn artifact_place(root: &Path, id: ArtifactId) -> PathBuf {
+/// Returns the path of a blob in layout version 1 of artifact-backend-fs.
+fn blob_path(root: &Path, id: ArtifactId) -> PathBuf {
     root.join("blobs").join(id.to_string())
 }

@@ -1,24 +1,28 @@
-//! Target `opaque_id`: nothing off the grammar is an id, and an id is nothing but one plain name.
+//! Target `opaque_id`: only valid texts parse as ids, and an id is a single path component.
 
 use std::path::{Component, Path};
 
 use artifact_backend::ArtifactId;
 
-/// Panics where any of these does not hold for `data`:
+/// Checks one input.
 ///
-/// - it parses exactly when it is 32 bytes out of `[0-9a-f]` (an oracle of its own, not the
-///   parser's code);
-/// - what parses prints as what it was parsed from, letter for letter;
-/// - the error of what does not parse points into the text, and does not repeat it;
-/// - the text of an id is one plain component of a path: it cannot leave any folder;
+/// # Panics
+///
+/// If one of these rules is broken:
+///
+/// - the input parses if and only if it is 32 bytes of `[0-9a-f]`, by a check that is independent of the
+///   parser;
+/// - a parsed id prints as the text that it was parsed from;
+/// - an error does not repeat the text;
+/// - the text of an id is one normal path component, so it cannot leave any folder;
 /// - any 16 bytes print and parse to themselves.
 pub fn check(data: &[u8]) {
-    let on_grammar = data.len() == 32 && data.iter().all(|b| b"0123456789abcdef".contains(b));
+    let valid = data.len() == 32 && data.iter().all(|b| b"0123456789abcdef".contains(b));
     let parsed = ArtifactId::from_ascii(data);
     assert_eq!(
         parsed.is_ok(),
-        on_grammar,
-        "grammar and parser disagree on {data:?}"
+        valid,
+        "the grammar and the parser disagree on {data:?}"
     );
     if let Ok(text) = str::from_utf8(data) {
         assert_eq!(
@@ -30,42 +34,39 @@ pub fn check(data: &[u8]) {
     match parsed {
         Ok(id) => {
             let text = id.to_string();
-            assert_eq!(text.as_bytes(), data, "an id prints as something else");
-            contained(&text);
+            assert_eq!(text.as_bytes(), data, "the id prints as another text");
+            check_path(&text);
         }
         Err(error) => {
             let message = error.to_string();
             if let Ok(text) = str::from_utf8(data)
                 && text.len() > 12
             {
-                assert!(
-                    !message.contains(text),
-                    "the error repeats a stranger's text"
-                );
+                assert!(!message.contains(text), "the error repeats the text");
             }
         }
     }
     if let Some(bytes) = data.first_chunk::<16>() {
         let id = ArtifactId::from_bytes(*bytes);
         let text = id.to_string();
-        assert_eq!(text.parse(), Ok(id), "print and parse are no round trip");
+        assert_eq!(text.parse(), Ok(id), "the printed id parses to another id");
         assert_eq!(id.as_bytes(), bytes);
-        contained(&text);
+        check_path(&text);
     }
 }
 
-fn contained(text: &str) {
+fn check_path(text: &str) {
     assert_eq!(text.len(), ArtifactId::TEXT_LEN);
     let components: Vec<_> = Path::new(text).components().collect();
     assert_eq!(
         components,
         [Component::Normal(text.as_ref())],
-        "an id is more than one plain name"
+        "the id is not a single path component"
     );
     let joined = Path::new("/root/of/blobs").join(text);
     assert_eq!(
         joined.parent(),
         Some(Path::new("/root/of/blobs")),
-        "an id leaves its folder"
+        "the id leaves its folder"
     );
 }

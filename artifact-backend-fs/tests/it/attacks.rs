@@ -1,6 +1,6 @@
-//! A co-tenant who changes the folder while a system call of ours waits: at each call of each operation,
-//! each change in turn. Nothing outside is ever written or read, nothing foreign is acknowledged or
-//! given to a reader, and nothing hangs or panics.
+//! Another process changes the folder in the middle of an operation. Each change is tried at each system
+//! call of each operation. The backend must not write or read outside the root, acknowledge or return
+//! foreign bytes, hang or panic.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -14,52 +14,52 @@ use sha2::Digest as _;
 use crate::syscalls::subject;
 use crate::world::{SECRET, World, names, skip};
 
-/// The two ids of the subject: there before the operation, and stored by it.
+/// The two ids of the subject: one stored before the operation, one stored by it.
 const OLD: &str = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
 const NEW: &str = "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b";
 
-/// What a co-tenant does.
+/// A change made by another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attack {
-    /// The root moves away, and a symlink to a place outside comes in its stead.
+    /// Moves the root and replaces it by a symlink to a folder outside.
     RootToSymlink,
-    /// The root moves away, and another store's folder comes in its stead.
+    /// Moves the root and replaces it by the root of another store.
     RootToStranger,
-    /// The root moves away, and nothing comes.
+    /// Moves the root.
     RootAway,
-    /// The folder of blobs moves away, and a symlink to a folder outside comes.
+    /// Moves the folder of blobs and replaces it by a symlink to a folder outside.
     BlobsToSymlink,
-    /// The folder of blobs moves away, and a folder with foreign files of valid names comes.
+    /// Moves the folder of blobs and replaces it by a folder with foreign files of valid names.
     BlobsToStranger,
-    /// The folder of blobs is removed with all in it.
+    /// Removes the folder of blobs and its content.
     BlobsRemoved,
-    /// The staging folder moves away, and a symlink to a folder outside comes.
+    /// Moves the staging folder and replaces it by a symlink to a folder outside.
     StagingToSymlink,
-    /// Each temporary is exchanged for a foreign file under the same name.
+    /// Replaces each temporary file by a foreign file.
     StagedToForeign,
-    /// Each temporary is exchanged for a symlink to a file outside.
+    /// Replaces each temporary file by a symlink to a file outside.
     StagedToSymlink,
-    /// Each temporary is exchanged for a second name of a file outside.
+    /// Replaces each temporary file by a hard link to a file outside.
     StagedToHardLink,
-    /// Each temporary is removed.
+    /// Removes each temporary file.
     StagedRemoved,
-    /// What lies under the blobs' names is exchanged for a foreign file, ...
+    /// Replaces each blob by a foreign file.
     LeafToForeign,
-    /// ... a symlink to a file outside,
+    /// Replaces each blob by a symlink to a file outside.
     LeafToSymlink,
-    /// a symlink to nothing,
+    /// Replaces each blob by a dangling symlink.
     LeafToDangling,
-    /// a second name of a file outside,
+    /// Replaces each blob by a hard link to a file outside.
     LeafToHardLink,
-    /// a FIFO,
+    /// Replaces each blob by a FIFO.
     LeafToFifo,
-    /// a folder,
+    /// Replaces each blob by a folder.
     LeafToFolder,
-    /// nothing,
+    /// Removes each blob.
     LeafRemoved,
-    /// or what was there, cut short in place,
+    /// Truncates each blob in place.
     LeafShrunk,
-    /// or made longer.
+    /// Extends each blob in place.
     LeafGrown,
 }
 
@@ -86,10 +86,10 @@ const ATTACKS: [Attack; 20] = [
     Attack::LeafGrown,
 ];
 
-const FOREIGN: &[u8] = b"bytes of a foreigner";
+const FOREIGN: &[u8] = b"foreign bytes";
 
 impl Attack {
-    /// Whether a blob that was acknowledged may be gone after it: whoever can remove files can.
+    /// Returns whether an acknowledged blob may be gone after the attack.
     fn removes(self) -> bool {
         matches!(
             self,
@@ -118,7 +118,7 @@ impl Attack {
             Self::RootToStranger => {
                 fs::rename(&root, &away).unwrap();
                 fs::create_dir(&root).unwrap();
-                stranger(&root.join("blobs"));
+                foreign_blobs(&root.join("blobs"));
             }
             Self::RootAway => fs::rename(&root, &away).unwrap(),
             Self::BlobsToSymlink => {
@@ -127,7 +127,7 @@ impl Attack {
             }
             Self::BlobsToStranger => {
                 fs::rename(&blobs, &away).unwrap();
-                stranger(&blobs);
+                foreign_blobs(&blobs);
             }
             Self::BlobsRemoved => fs::remove_dir_all(&blobs).unwrap(),
             Self::StagingToSymlink => {
@@ -185,15 +185,15 @@ impl Attack {
     }
 }
 
-/// A file of a blob's mode, whose bytes nobody deposited.
+/// Writes a foreign file.
 fn foreign(path: &Path) {
     fs::write(path, FOREIGN).unwrap();
-    // Not a blob's mode: with it, and the owner's own hand, a file cannot be told from a blob.
+    // Not the mode of a blob: a file with that mode and owner cannot be told from a blob.
     fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
-/// A folder that looks like one of blobs.
-fn stranger(folder: &Path) {
+/// Creates a folder of foreign files with the names of blobs.
+fn foreign_blobs(folder: &Path) {
     fs::create_dir(folder).unwrap();
     for id in [OLD, NEW] {
         foreign(&folder.join(id));
@@ -208,21 +208,21 @@ fn digest(bytes: &[u8]) -> Digest {
         .unwrap()
 }
 
-/// Everything that is wrong with a run.
-fn wrongs(world: &World, attack: Attack, run: &Traced) -> Vec<String> {
-    let mut wrongs = Vec::new();
+/// Returns every violation in a run.
+fn violations(world: &World, attack: Attack, run: &Traced) -> Vec<String> {
+    let mut violations = Vec::new();
     match &run.ended {
         Ended::Well => {}
         Ended::Badly(how) if how.starts_with("Exited(") && !how.contains(", 101)") => {}
-        other => wrongs.push(format!("it ended as {other:?}")),
+        other => violations.push(format!("the subject ended with {other:?}")),
     }
     let outside = names(&world.outside());
     if outside != ["secret"] || fs::read(world.secret()).unwrap() != SECRET {
-        wrongs.push(format!("what lies outside was changed: {outside:?}"));
+        violations.push(format!("files outside were changed: {outside:?}"));
     }
     let mode = fs::metadata(world.secret()).unwrap().permissions().mode();
     if mode & 0o7777 != 0o400 {
-        wrongs.push(format!("the mode of the file outside is {mode:o}"));
+        violations.push(format!("the mode of the file outside is {mode:o}"));
     }
     let forbidden = [digest(FOREIGN), digest(SECRET)];
     let mut tried = Vec::new();
@@ -231,28 +231,28 @@ fn wrongs(world: &World, attack: Attack, run: &Traced) -> Vec<String> {
         match line {
             Line::Try(id, digest) => tried.push((id.clone(), *digest)),
             Line::Got(id, digest) if !tried.contains(&(id.clone(), *digest)) => {
-                // Changed in place by our own user before it was opened: a file like any other to
-                // this layer, and caught by the digest in the row above it. It must be whole.
+                // The owner changed the file in place before it was opened. This layer cannot detect
+                // that; the digest in the catalog can. The subject must have read the whole file.
                 let in_place = matches!(attack, Attack::LeafShrunk | Attack::LeafGrown);
                 if in_place && is(&world.root().join("blobs").join(id), *digest) {
                     continue;
                 }
                 let foreign = forbidden.contains(digest);
-                wrongs.push(format!("{id} was read as other bytes, foreign: {foreign}"));
+                violations.push(format!("{id} was read as other bytes, foreign: {foreign}"));
             }
             Line::Ack(id, digest) if !attack.removes() && !deletes => {
                 let folders = ["root/blobs", "away/blobs", "away"];
                 let parent = world.root().parent().unwrap().to_owned();
                 let paths = folders.map(|folder| parent.join(folder).join(id));
-                // The one folder that the store holds, wherever it is now.
+                // The folder that the store has open, wherever it is now.
                 if !paths.iter().any(|path| is(path, *digest)) {
-                    wrongs.push(format!("{id} was acknowledged and is nowhere"));
+                    violations.push(format!("{id} was acknowledged and is nowhere"));
                 }
             }
             _ => {}
         }
     }
-    wrongs
+    violations
 }
 
 fn is(path: &Path, wanted: Digest) -> bool {
@@ -260,7 +260,7 @@ fn is(path: &Path, wanted: Digest) -> bool {
     regular && digest(&fs::read(path).unwrap()) == wanted
 }
 
-/// The operation, with the attack at one call, or at none.
+/// Runs the operation with an attack at one call, or without an attack.
 fn run(named: bool, operation: &str, struck: Option<(&Call, Attack)>) -> (World, Traced) {
     let world = World::new();
     let subject = subject(named, operation);
@@ -277,14 +277,11 @@ fn run(named: bool, operation: &str, struck: Option<(&Call, Attack)>) -> (World,
     (world, traced.unwrap())
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the counts are for whoever asks with --nocapture"
-)]
+#[expect(clippy::print_stdout, reason = "the counts are shown with --nocapture")]
 fn withstands(named: bool, operation: &str) {
     let available = syscalls::available();
-    let how = "allow ptrace(2), for example outside a container";
-    if skip(available.is_ok(), "attacks during system calls", how) {
+    let remedy = "allow ptrace(2), for example outside a container";
+    if skip(available.is_ok(), "attacks during system calls", remedy) {
         return;
     }
     let (_, plain) = run(named, operation, None);
@@ -293,10 +290,10 @@ fn withstands(named: bool, operation: &str) {
     for call in &plain.calls {
         for attack in ATTACKS {
             let (world, traced) = run(named, operation, Some((call, attack)));
-            let wrongs = wrongs(&world, attack, &traced);
+            let violations = violations(&world, attack, &traced);
             assert!(
-                wrongs.is_empty(),
-                "{operation}, named {named}, {attack:?} at {call}: {wrongs:?}"
+                violations.is_empty(),
+                "{operation}, named {named}, {attack:?} at {call}: {violations:?}"
             );
             attacks += 1;
         }
@@ -305,30 +302,30 @@ fn withstands(named: bool, operation: &str) {
 }
 
 #[test]
-fn a_store_withstands_a_co_tenant_at_every_system_call() {
+fn a_store_withstands_attacks_at_every_system_call() {
     withstands(false, "store");
     withstands(true, "store");
 }
 
 #[test]
-fn a_store_of_a_taken_id_withstands_a_co_tenant_at_every_system_call() {
+fn a_store_of_a_taken_id_withstands_attacks_at_every_system_call() {
     withstands(false, "store-again");
 }
 
 #[test]
-fn an_upload_withstands_a_co_tenant_at_every_system_call() {
+fn an_upload_withstands_attacks_at_every_system_call() {
     withstands(true, "upload");
 }
 
 #[test]
-fn a_load_withstands_a_co_tenant_at_every_system_call() {
+fn a_load_withstands_attacks_at_every_system_call() {
     withstands(false, "load");
     withstands(false, "load-waits");
     withstands(false, "download");
 }
 
 #[test]
-fn maintenance_withstands_a_co_tenant_at_every_system_call() {
+fn maintenance_withstands_attacks_at_every_system_call() {
     withstands(false, "stat");
     withstands(false, "list");
     withstands(false, "delete");

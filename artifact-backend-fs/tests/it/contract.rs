@@ -1,4 +1,4 @@
-//! The twelve clauses, with unnamed and with named temporaries, on a disk and in memory.
+//! The conformance suite with unnamed and named temporary files, on a disk and on a tmpfs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use rustix::fs::{CWD, FileType, Mode};
 use crate::world::{World, is_root, names, skip};
 
 #[derive(Debug, Clone, Copy)]
-enum Thing {
+enum PlantedKind {
     SymlinkToFile,
     SymlinkRelative,
     SymlinkDangling,
@@ -27,40 +27,42 @@ enum Thing {
 
 struct Planted {
     world: Arc<World>,
-    thing: Thing,
+    kind: PlantedKind,
 }
 
 #[async_trait]
 impl Plant for Planted {
     fn name(&self) -> &str {
-        match self.thing {
-            Thing::SymlinkToFile => "a symlink to a file outside",
-            Thing::SymlinkRelative => "a relative symlink to a file outside",
-            Thing::SymlinkDangling => "a symlink to nothing, outside",
-            Thing::SymlinkToFolder => "a symlink to a folder outside",
-            Thing::HardLink => "a hard link to a file outside",
-            Thing::Fifo => "a FIFO that nobody writes to",
-            Thing::Folder => "a folder",
-            Thing::Socket => "a socket",
-            Thing::Device => "a device of endless zeroes",
+        match self.kind {
+            PlantedKind::SymlinkToFile => "a symlink to a file outside",
+            PlantedKind::SymlinkRelative => "a relative symlink to a file outside",
+            PlantedKind::SymlinkDangling => "a symlink to nothing, outside",
+            PlantedKind::SymlinkToFolder => "a symlink to a folder outside",
+            PlantedKind::HardLink => "a hard link to a file outside",
+            PlantedKind::Fifo => "a FIFO without a writer",
+            PlantedKind::Folder => "a folder",
+            PlantedKind::Socket => "a socket",
+            PlantedKind::Device => "a device of endless zeroes",
         }
     }
 
     async fn plant(&self, id: ArtifactId) -> Result<(), BoxError> {
-        let (world, place) = (&self.world, self.world.blob(id));
-        let node = |kind, device| rustix::fs::mknodat(CWD, &place, kind, Mode::RUSR, device);
-        match self.thing {
-            Thing::SymlinkToFile => std::os::unix::fs::symlink(world.secret(), place)?,
-            Thing::SymlinkRelative => std::os::unix::fs::symlink("../../outside/secret", place)?,
-            Thing::SymlinkDangling => {
-                std::os::unix::fs::symlink(world.outside().join("new"), place)?;
+        let (world, path) = (&self.world, self.world.blob(id));
+        let node = |kind, device| rustix::fs::mknodat(CWD, &path, kind, Mode::RUSR, device);
+        match self.kind {
+            PlantedKind::SymlinkToFile => std::os::unix::fs::symlink(world.secret(), path)?,
+            PlantedKind::SymlinkRelative => {
+                std::os::unix::fs::symlink("../../outside/secret", path)?
             }
-            Thing::SymlinkToFolder => std::os::unix::fs::symlink(world.outside(), place)?,
-            Thing::HardLink => fs::hard_link(world.secret(), place)?,
-            Thing::Fifo => node(FileType::Fifo, 0)?,
-            Thing::Folder => fs::create_dir(place)?,
-            Thing::Socket => node(FileType::Socket, 0)?,
-            Thing::Device => node(FileType::CharacterDevice, rustix::fs::makedev(1, 5))?,
+            PlantedKind::SymlinkDangling => {
+                std::os::unix::fs::symlink(world.outside().join("new"), path)?;
+            }
+            PlantedKind::SymlinkToFolder => std::os::unix::fs::symlink(world.outside(), path)?,
+            PlantedKind::HardLink => fs::hard_link(world.secret(), path)?,
+            PlantedKind::Fifo => node(FileType::Fifo, 0)?,
+            PlantedKind::Folder => fs::create_dir(path)?,
+            PlantedKind::Socket => node(FileType::Socket, 0)?,
+            PlantedKind::Device => node(FileType::CharacterDevice, rustix::fs::makedev(1, 5))?,
         }
         Ok(())
     }
@@ -94,23 +96,23 @@ fn suite(parent: PathBuf, config: FsConfig) -> Suite {
                     let count = names(&counted).len() as u64;
                     async move { Ok(count) }
                 });
-            let mut things = vec![
-                Thing::SymlinkToFile,
-                Thing::SymlinkRelative,
-                Thing::SymlinkDangling,
-                Thing::SymlinkToFolder,
-                Thing::HardLink,
-                Thing::Fifo,
-                Thing::Folder,
-                Thing::Socket,
+            let mut kinds = vec![
+                PlantedKind::SymlinkToFile,
+                PlantedKind::SymlinkRelative,
+                PlantedKind::SymlinkDangling,
+                PlantedKind::SymlinkToFolder,
+                PlantedKind::HardLink,
+                PlantedKind::Fifo,
+                PlantedKind::Folder,
+                PlantedKind::Socket,
             ];
             if is_root() {
-                things.push(Thing::Device);
+                kinds.push(PlantedKind::Device);
             }
-            for thing in things {
+            for kind in kinds {
                 storage = storage.with_plant(Planted {
                     world: Arc::clone(&world),
-                    thing,
+                    kind,
                 });
             }
             Ok(storage.with_guard(world))
@@ -118,27 +120,27 @@ fn suite(parent: PathBuf, config: FsConfig) -> Suite {
     })
 }
 
-/// What no folder can show: an outcome that the file system itself does not know. The fault tests
-/// of this crate reach it.
-const CANNOT: &str = "honest::";
+/// The clause that needs an outcome unknown to the file system itself. The fault tests of this crate
+/// cover it.
+const UNTESTABLE: &str = "honest::";
 
 async fn keeps_the_contract(parent: &Path, config: FsConfig) {
     let report = suite(parent.to_owned(), config).run().await;
     report.assert_passed();
     let skipped: Vec<_> = report.skipped().map(ToString::to_string).collect();
     assert!(
-        skipped.iter().all(|line| line.contains(CANNOT)),
-        "more was skipped than an unknown outcome: {skipped:#?}"
+        skipped.iter().all(|line| line.contains(UNTESTABLE)),
+        "only cases with an unknown outcome may be skipped: {skipped:#?}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_with_unnamed_temporaries_keeps_the_contract() {
+async fn a_disk_with_unnamed_temporary_files_keeps_the_contract() {
     keeps_the_contract(&std::env::temp_dir(), FsConfig::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_with_named_temporaries_keeps_the_contract() {
+async fn a_disk_with_named_temporary_files_keeps_the_contract() {
     let config = FsConfig::default().with_named_staging(true);
     keeps_the_contract(&std::env::temp_dir(), config).await;
 }
@@ -157,7 +159,7 @@ async fn a_tmpfs_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_that_always_hop_keep_the_contract() {
+async fn blocking_reads_keep_the_contract() {
     let config = FsConfig::default()
         .with_inline_read_bytes(0)
         .with_max_concurrent_reads(1);

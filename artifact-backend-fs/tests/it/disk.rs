@@ -1,4 +1,4 @@
-//! What lies on the disk, and what happens when it changes under an open store.
+//! The files on the disk, and changes to them while a store is open.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::world::{World, names};
 const BOTH: [bool; 2] = [false, true];
 
 #[tokio::test]
-async fn a_blob_is_one_private_file_with_one_name() {
+async fn each_blob_is_one_private_file_with_one_name() {
     for named in BOTH {
         let world = World::new();
         let backend = world
@@ -33,7 +33,7 @@ async fn a_blob_is_one_private_file_with_one_name() {
             assert_eq!(
                 metadata.mode(),
                 0o100_400,
-                "a blob is a regular file, readable by us alone"
+                "a blob is a regular file that only its owner can read"
             );
             assert_eq!(metadata.nlink(), 1);
             assert_eq!(fs::read(world.blob(id)).unwrap(), bytes.as_bytes());
@@ -43,7 +43,7 @@ async fn a_blob_is_one_private_file_with_one_name() {
 }
 
 #[tokio::test]
-async fn space_set_aside_for_a_hint_is_given_back() {
+async fn space_reserved_for_an_announced_size_is_freed() {
     for (hint, real) in [
         (8 << 20, 3 << 20),
         (2 << 20, 5 << 20),
@@ -75,7 +75,7 @@ async fn space_set_aside_for_a_hint_is_given_back() {
 }
 
 #[tokio::test]
-async fn a_removed_root_is_an_error_of_its_own() {
+async fn operations_on_a_removed_root_are_misconfigured() {
     let world = World::new();
     let backend = world.open().await;
     let id = ArtifactId::mint();
@@ -113,12 +113,12 @@ async fn a_removed_root_is_an_error_of_its_own() {
     assert_eq!(
         names(&world.root()),
         [""; 0],
-        "nothing is written to what took the root's place"
+        "nothing may be written to the folder that replaced the root"
     );
 }
 
 #[tokio::test]
-async fn a_root_that_is_replaced_by_a_symlink_goes_on_where_it_is() {
+async fn a_moved_root_stays_in_use_when_a_symlink_replaces_it() {
     let world = World::new();
     let backend = world.open().await;
     let before = ArtifactId::mint();
@@ -135,7 +135,7 @@ async fn a_root_that_is_replaced_by_a_symlink_goes_on_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_file_that_shrinks_or_grows_while_it_is_read_is_corrupt() {
+async fn files_that_shrink_during_a_download_are_corrupt() {
     let world = World::new();
     let backend = world.open().await;
     let body = Bytes::from(vec![5; 2 << 20]);
@@ -144,7 +144,7 @@ async fn a_file_that_shrinks_or_grows_while_it_is_read_is_corrupt() {
         backend.store(id, body.clone()).await.unwrap();
         let mut download = backend.download(id, ByteRange::Full).await.unwrap();
         let first = download.next().await.unwrap().unwrap();
-        // We are root, or the owner: the mode does not stop us.
+        // The test runs as root or the owner, so it can change the mode.
         fs::set_permissions(world.blob(id), fs::Permissions::from_mode(0o600)).unwrap();
         let mut file = fs::OpenOptions::new()
             .append(true)
@@ -152,7 +152,7 @@ async fn a_file_that_shrinks_or_grows_while_it_is_read_is_corrupt() {
             .unwrap();
         if grow {
             file.write_all(b"more").unwrap();
-            // What was promised is delivered; what was added later is not.
+            // Only the promised bytes are delivered.
             assert_eq!(
                 first.len() + download.into_bytes().await.unwrap().len(),
                 body.len()
@@ -166,7 +166,7 @@ async fn a_file_that_shrinks_or_grows_while_it_is_read_is_corrupt() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_valid_name_that_is_not_a_blob_is_corrupt() {
+async fn files_without_the_mode_of_a_blob_are_corrupt() {
     let world = World::new();
     let backend = world.open().await;
     for mode in [0o644, 0o600, 0o404, 0o4400, 0o000] {
@@ -174,7 +174,7 @@ async fn a_file_of_a_valid_name_that_is_not_a_blob_is_corrupt() {
         fs::write(world.blob(id), "foreign").unwrap();
         fs::set_permissions(world.blob(id), fs::Permissions::from_mode(mode)).unwrap();
         let kind = backend.load(id).await.unwrap_err().kind();
-        // Without a right to open it, that is what is said.
+        // PermissionDenied if the file cannot be opened.
         assert!(
             matches!(kind, ErrorKind::Corrupt | ErrorKind::PermissionDenied),
             "{mode:o}: {kind}"
@@ -190,7 +190,7 @@ async fn a_file_of_a_valid_name_that_is_not_a_blob_is_corrupt() {
         assert_eq!(
             fs::symlink_metadata(world.blob(id)).unwrap().len(),
             7,
-            "it is left alone"
+            "the file must not change"
         );
         let error = backend.store(id, "ours".into()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -198,14 +198,14 @@ async fn a_file_of_a_valid_name_that_is_not_a_blob_is_corrupt() {
 }
 
 #[tokio::test]
-async fn a_named_temporary_that_a_crash_left_linked_does_not_spoil_its_blob() {
+async fn a_temporary_name_left_by_a_crash_does_not_affect_its_blob() {
     let world = World::new();
     let backend = world
         .open_with(FsConfig::default().with_named_staging(true))
         .await;
     let id = ArtifactId::mint();
     backend.store(id, "whole".into()).await.unwrap();
-    // As if the process had died between the link and the removal of the first name.
+    // The state after a crash between the link and the removal of the temporary name.
     fs::hard_link(world.blob(id), world.staging().join("upload-left")).unwrap();
     assert_eq!(backend.load(id).await.unwrap(), "whole");
     let report = backend.sweep(std::time::Duration::ZERO).await.unwrap();
@@ -215,10 +215,10 @@ async fn a_named_temporary_that_a_crash_left_linked_does_not_spoil_its_blob() {
 }
 
 #[tokio::test]
-async fn inline_and_hopping_reads_give_the_same() {
+async fn inline_and_blocking_reads_return_the_same_bytes() {
     let world = World::new();
     let inline = world.open().await;
-    let hopping = world
+    let blocking = world
         .open_with(FsConfig::default().with_inline_read_bytes(0))
         .await;
     for size in [0, 1, 4095, 4096, 65_535, 65_536, 65_537, 300_000] {
@@ -228,7 +228,10 @@ async fn inline_and_hopping_reads_give_the_same() {
             .collect();
         inline.store(id, body.clone()).await.unwrap();
         assert_eq!(inline.load(id).await.unwrap(), body);
-        assert_eq!(hopping.load(id).await.unwrap(), body);
-        assert_eq!(hopping.load_range(id, ByteRange::Full).await.unwrap(), body);
+        assert_eq!(blocking.load(id).await.unwrap(), body);
+        assert_eq!(
+            blocking.load_range(id, ByteRange::Full).await.unwrap(),
+            body
+        );
     }
 }

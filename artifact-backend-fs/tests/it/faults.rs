@@ -1,5 +1,5 @@
-//! Disks that are full, have no inodes left or turn read-only, limits on a process, and a user who is
-//! not root. Mounts need root.
+//! Full disks, exhausted inodes, read-only disks, process limits, and users other than root. Mounting
+//! needs root.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -17,13 +17,13 @@ use tempfile::TempDir;
 use crate::syscalls::{example, subject};
 use crate::world::{is_root, names, skip};
 
-/// A small file system of its own, unmounted at the end.
+/// A small mounted file system; unmounted on drop.
 struct Mounted {
     folder: TempDir,
 }
 
 impl Mounted {
-    /// A tmpfs, or an ext4 in a file, with options as mount(8) and mke2fs(8) have them.
+    /// Mounts a tmpfs with options of mount(8), or an ext4 image with options of mke2fs(8).
     fn new(kind: &str, options: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("mounted");
@@ -78,8 +78,8 @@ fn cannot_mount() -> bool {
     skip(is_root(), "full and read-only disks", "run it as root")
 }
 
-/// Stores until the disk says no, then looks whether all is as it was told.
-async fn fills(mounted: &Mounted, named: bool, bytes: usize) {
+/// Stores until the disk is full, then checks that every acknowledged blob is there.
+async fn fill_and_check(mounted: &Mounted, named: bool, bytes: usize) {
     let config = FsConfig::default().with_named_staging(named);
     let backend = FsBackend::open(mounted.root(), config).await.unwrap();
     let body = Bytes::from(vec![7; bytes]);
@@ -95,10 +95,10 @@ async fn fills(mounted: &Mounted, named: bool, bytes: usize) {
                 break id;
             }
         }
-        assert!(stored.len() < 10_000, "it never fills up");
+        assert!(stored.len() < 10_000, "the disk never fills up");
     };
     assert!(stored.len() > 3, "only {} blobs fit", stored.len());
-    // Nothing of what was refused is there, and nothing of what was acknowledged is gone.
+    // The rejected blob is absent, and every acknowledged blob is there.
     let absent = backend.load(refused).await.unwrap_err();
     assert_eq!(absent.kind(), ErrorKind::NotFound);
     for id in &stored {
@@ -106,7 +106,7 @@ async fn fills(mounted: &Mounted, named: bool, bytes: usize) {
     }
     assert_eq!(names(&mounted.root().join("staging")), Vec::<String>::new());
     assert_eq!(names(&mounted.root().join("blobs")).len(), stored.len());
-    // Room that is made can be used at once: a full disk is no failed disk.
+    // Freed room can be used at once: a full disk does not count as a failed disk.
     for id in stored.drain(..3) {
         backend.delete(id).await.unwrap();
     }
@@ -115,30 +115,30 @@ async fn fills(mounted: &Mounted, named: bool, bytes: usize) {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_and_loses_nothing() {
+async fn full_disks_reject_stores_and_lose_nothing() {
     if cannot_mount() {
         return;
     }
     for named in [false, true] {
-        fills(&Mounted::new("tmpfs", "size=4m"), named, 300_000).await;
-        fills(&Mounted::new("ext4", "-O has_journal"), named, 500_000).await;
-        fills(&Mounted::new("ext4", "-O ^has_journal"), named, 500_000).await;
+        fill_and_check(&Mounted::new("tmpfs", "size=4m"), named, 300_000).await;
+        fill_and_check(&Mounted::new("ext4", "-O has_journal"), named, 500_000).await;
+        fill_and_check(&Mounted::new("ext4", "-O ^has_journal"), named, 500_000).await;
     }
 }
 
 #[tokio::test]
-async fn a_full_inode_table_refuses_and_loses_nothing() {
+async fn full_inode_tables_reject_stores_and_lose_nothing() {
     if cannot_mount() {
         return;
     }
     for named in [false, true] {
-        fills(&Mounted::new("tmpfs", "nr_inodes=40"), named, 10).await;
-        fills(&Mounted::new("ext4", "-N 48"), named, 10).await;
+        fill_and_check(&Mounted::new("tmpfs", "nr_inodes=40"), named, 10).await;
+        fill_and_check(&Mounted::new("ext4", "-N 48"), named, 10).await;
     }
 }
 
 #[tokio::test]
-async fn a_disk_that_turns_read_only_refuses_and_still_reads() {
+async fn read_only_disks_reject_stores_and_can_be_read() {
     if cannot_mount() {
         return;
     }
@@ -161,20 +161,20 @@ async fn a_disk_that_turns_read_only_refuses_and_still_reads() {
             backend.load(new).await.unwrap_err().kind(),
             ErrorKind::NotFound
         );
-        // What was refused was never in doubt.
+        // The rejected store was not recorded as a failed sync.
         mounted.remount("rw");
         backend.store(new, body.clone()).await.unwrap();
         assert_eq!(backend.load(new).await.unwrap(), body);
     }
 }
 
-fn said(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Runs one operation of the subject under a shell's preparations.
-fn prepared(preparations: &str, operation: &str, verb: &str, root: &Path) -> Output {
-    let script = format!("{preparations} exec \"$@\"");
+/// Runs one operation of the subject after shell commands such as `ulimit`.
+fn run_after(commands: &str, operation: &str, verb: &str, root: &Path) -> Output {
+    let script = format!("{commands} exec \"$@\"");
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", &script, "sh"])
@@ -183,51 +183,54 @@ fn prepared(preparations: &str, operation: &str, verb: &str, root: &Path) -> Out
 }
 
 #[test]
-fn a_limit_on_the_size_of_files_refuses_and_leaves_nothing() {
+fn file_size_limits_reject_uploads_and_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();
     // dash counts by 512 bytes: one MiB, of an upload of 2.3 MB.
-    let ignored = prepared(
+    let ignored = run_after(
         "trap '' XFSZ; ulimit -f 2048;",
         "upload",
         "run",
         &folder.path().join("a"),
     );
-    assert!(said(&ignored).contains("too large"), "{ignored:?}");
-    assert!(said(&ignored).contains("ulimit -f"), "{ignored:?}");
-    // Whoever does not ignore the signal is killed by it, which is a crash like any other.
-    let killed = prepared("ulimit -f 2048;", "upload", "run", &folder.path().join("b"));
+    assert!(stdout(&ignored).contains("too large"), "{ignored:?}");
+    assert!(stdout(&ignored).contains("ulimit -f"), "{ignored:?}");
+    // A process that does not ignore the signal is killed, which acts like a crash.
+    let killed = run_after("ulimit -f 2048;", "upload", "run", &folder.path().join("b"));
     assert_eq!(killed.status.signal(), Some(25), "{killed:?}");
     for root in ["a", "b"] {
         let root = folder.path().join(root);
-        let looked = prepared("", "upload", "check", &root);
+        let looked = run_after("", "upload", "check", &root);
         assert!(looked.status.success(), "{looked:?}");
-        let said = said(&looked);
-        assert!(!said.contains("BAD") && !said.contains("STRAY"), "{said}");
-        assert_eq!(said.matches("HAVE").count(), 1, "{said}");
+        let lines = stdout(&looked);
+        assert!(
+            !lines.contains("BAD") && !lines.contains("STRAY"),
+            "{lines}"
+        );
+        assert_eq!(lines.matches("HAVE").count(), 1, "{lines}");
     }
 }
 
 #[test]
-fn a_limit_on_open_files_refuses_and_leaves_nothing() {
+fn open_file_limits_reject_stores_and_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("root");
-    let made = prepared("", "store", "run", &root);
-    assert!(said(&made).contains("ACK 0b0b"), "{made:?}");
+    let made = run_after("", "store", "run", &root);
+    assert!(stdout(&made).contains("ACK 0b0b"), "{made:?}");
     for limit in 3..12 {
-        // Too few for opening, or just enough for it and too few for what comes after it.
-        let limited = prepared(&format!("ulimit -n {limit};"), "store-again", "run", &root);
-        let text = said(&limited);
+        // Too low to open the store, or just high enough to open it but not to store.
+        let limited = run_after(&format!("ulimit -n {limit};"), "store-again", "run", &root);
+        let text = stdout(&limited);
         assert!(limited.status.code().is_some(), "{limited:?}");
         assert!(!text.contains("ACK"), "{text}");
     }
-    let looked = prepared("", "store", "check", &root);
-    assert_eq!(said(&looked).matches("HAVE").count(), 2, "{looked:?}");
-    assert!(!said(&looked).contains("STRAY"), "{looked:?}");
+    let looked = run_after("", "store", "check", &root);
+    assert_eq!(stdout(&looked).matches("HAVE").count(), 2, "{looked:?}");
+    assert!(!stdout(&looked).contains("STRAY"), "{looked:?}");
 }
 
-/// Before Linux 6.10 only root could link a descriptor itself; everybody else goes through /proc.
+/// Before Linux 6.10 only root can link a descriptor directly. Other users link it through /proc.
 #[test]
-fn a_descriptor_that_cannot_be_linked_is_linked_through_proc() {
+fn descriptors_that_cannot_be_linked_directly_are_linked_through_proc() {
     let traced = syscalls::available().is_ok();
     if skip(traced, "the way through /proc", "allow ptrace(2)") {
         return;
@@ -254,20 +257,19 @@ fn a_descriptor_that_cannot_be_linked_is_linked_through_proc() {
     assert_eq!(names(&root.path().join("blobs")).len(), 2);
 }
 
-/// A user who is not root may override nothing.
 #[test]
-fn a_user_who_is_not_root_survives_every_system_call_of_a_store() {
+fn stores_of_an_ordinary_user_survive_every_system_call() {
     let traced = syscalls::available().is_ok();
     if skip(
         is_root() && traced,
-        "a user who is not root",
+        "an ordinary user",
         "run it as root, with ptrace(2)",
     ) {
         return;
     }
     let parent = tempfile::tempdir().unwrap();
     fs::set_permissions(parent.path(), Permissions::from_mode(0o711)).unwrap();
-    // Where this user may reach it.
+    // In a place that this user can reach.
     let program = parent.path().join("subject");
     fs::copy(example("syscall_subject"), &program).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();

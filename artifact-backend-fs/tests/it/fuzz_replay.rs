@@ -1,18 +1,17 @@
-//! The fuzz target `backend_ops` without a fuzzer: its corpus, and random inputs from proptest. What
-//! it holds: nothing is overwritten and nothing outside the root is touched, whatever is planted in
-//! it, on the map and on the folder alike.
+//! Runs the fuzz target `backend_ops` on its corpus and on random inputs. It checks that nothing is
+//! overwritten and that nothing outside the root changes, whatever is planted in the root.
 
 use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
 
-#[expect(unreachable_pub, reason = "it is a library for the fuzz targets")]
+#[expect(unreachable_pub, reason = "a public module of the fuzz crate")]
 #[path = "../../../fuzz/src/backend_ops.rs"]
 mod backend_ops;
 
 #[test]
-fn every_input_of_the_corpus_holds() {
+fn the_corpus_passes() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/backend_ops");
     let mut inputs = 0;
     for entry in fs::read_dir(corpus).unwrap() {
@@ -24,7 +23,7 @@ fn every_input_of_the_corpus_holds() {
 
 proptest! {
     #[test]
-    fn random_operations_never_overwrite_nor_leave_the_root(
+    fn random_operations_never_overwrite_or_leave_the_root(
         input in proptest::collection::vec(any::<u8>(), 0..400),
     ) {
         backend_ops::check(&input);

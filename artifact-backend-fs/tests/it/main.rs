@@ -1,8 +1,8 @@
-//! The folder as a backend: the contract, what may be planted in it, and what lies on the disk.
+//! Integration tests of artifact-backend-fs.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests look at the folder from outside"
+    reason = "tests inspect the folder from outside"
 )]
 #![expect(
     clippy::unwrap_used,

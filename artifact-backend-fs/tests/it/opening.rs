@@ -1,4 +1,4 @@
-//! Which folders are taken, which are refused, and what the refusal says.
+//! Which folders can be opened, and the errors for the others.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -8,7 +8,7 @@ use artifact_backend_fs::{FsBackend, FsConfig};
 
 use crate::world::{World, is_root, names, skip};
 
-async fn refusal(world: &World) -> String {
+async fn open_error(world: &World) -> String {
     let error = FsBackend::open(world.root(), FsConfig::default())
         .await
         .unwrap_err();
@@ -18,7 +18,7 @@ async fn refusal(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn a_new_root_is_made_private_and_marked() {
+async fn new_roots_are_private_and_have_a_marker() {
     let world = World::new();
     world.open().await;
     assert_eq!(
@@ -36,7 +36,7 @@ async fn a_new_root_is_made_private_and_marked() {
 }
 
 #[tokio::test]
-async fn an_empty_folder_that_is_ours_is_taken() {
+async fn empty_folders_of_the_same_user_are_accepted() {
     let world = World::new();
     fs::create_dir(world.root()).unwrap();
     fs::set_permissions(world.root(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -45,7 +45,7 @@ async fn an_empty_folder_that_is_ours_is_taken() {
 }
 
 #[tokio::test]
-async fn a_root_that_another_process_was_killed_while_making_is_taken() {
+async fn half_created_roots_are_accepted() {
     let world = World::new();
     fs::create_dir_all(world.root().join("blobs")).unwrap();
     fs::set_permissions(
@@ -58,7 +58,7 @@ async fn a_root_that_another_process_was_killed_while_making_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_root_can_be_opened_by_many_at_once() {
+async fn a_new_root_can_be_opened_concurrently() {
     for _ in 0..20 {
         let world = World::new();
         let openings =
@@ -75,7 +75,7 @@ async fn a_new_root_can_be_opened_by_many_at_once() {
 }
 
 #[tokio::test]
-async fn a_missing_parent_is_refused_and_nothing_is_made() {
+async fn missing_parents_are_rejected_and_not_created() {
     let world = World::new();
     let root = world.root().join("deeper/still");
     let error = FsBackend::open(root, FsConfig::default())
@@ -83,113 +83,113 @@ async fn a_missing_parent_is_refused_and_nothing_is_made() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "open: misconfigured: the folder that the root would be made in is not there; make it"
+        "open: misconfigured: the parent folder of the root does not exist; create it"
     );
     assert!(!world.root().exists());
 }
 
 #[tokio::test]
-async fn a_folder_that_others_may_write_to_is_refused() {
+async fn folders_that_others_can_write_to_are_rejected() {
     let world = World::new();
     fs::create_dir(world.root()).unwrap();
     for mode in [0o777, 0o770, 0o702] {
         fs::set_permissions(world.root(), fs::Permissions::from_mode(mode)).unwrap();
-        let said = refusal(&world).await;
+        let message = open_error(&world).await;
         assert!(
-            said.contains("may be written to by others") && said.contains("chmod 700"),
-            "{said}"
+            message.contains("others can write to") && message.contains("chmod 700"),
+            "{message}"
         );
     }
     assert_eq!(names(&world.root()), [""; 0]);
 }
 
 #[tokio::test]
-async fn a_folder_of_another_user_is_refused() {
+async fn folders_of_another_user_are_rejected() {
     if skip(is_root(), "a root of another user", "run the tests as root") {
         return;
     }
     let world = World::new();
     fs::create_dir(world.root()).unwrap();
     std::os::unix::fs::chown(world.root(), Some(12_345), None).unwrap();
-    let said = refusal(&world).await;
+    let message = open_error(&world).await;
     assert!(
-        said.contains("belongs to user 12345") && said.contains("chown"),
-        "{said}"
+        message.contains("belongs to user 12345") && message.contains("chown"),
+        "{message}"
     );
 }
 
 #[tokio::test]
-async fn a_folder_with_something_else_in_it_is_refused_and_left_alone() {
+async fn folders_with_foreign_files_are_rejected_and_not_changed() {
     let world = World::new();
     fs::create_dir(world.root()).unwrap();
     fs::write(world.root().join("thesis.tex"), "years of work").unwrap();
-    let said = refusal(&world).await;
+    let message = open_error(&world).await;
     assert!(
-        said.contains("not empty") && said.contains("choose an empty folder"),
-        "{said}"
+        message.contains("not empty") && message.contains("choose an empty folder"),
+        "{message}"
     );
     assert_eq!(names(&world.root()), ["thesis.tex"]);
 }
 
 #[tokio::test]
-async fn another_layout_and_another_format_are_refused() {
+async fn other_layouts_and_formats_are_rejected() {
     let world = World::new();
     world.open().await;
     let marker = world.root().join("artifact-format");
     for (text, word) in [
         ("artifact-backend-fs 2\n", "another version"),
         ("artifact-backend-fs 1", "another version"),
-        ("something else\n", "not one of artifact-backend-fs"),
-        ("", "not one of artifact-backend-fs"),
+        ("something else\n", "not written by artifact-backend-fs"),
+        ("", "not written by artifact-backend-fs"),
     ] {
         fs::remove_file(&marker).unwrap();
         fs::write(&marker, text).unwrap();
-        let said = refusal(&world).await;
-        assert!(said.contains(word), "{text:?}: {said}");
+        let message = open_error(&world).await;
+        assert!(message.contains(word), "{text:?}: {message}");
     }
 }
 
 #[tokio::test]
-async fn planted_parts_of_the_layout_are_refused() {
+async fn planted_parts_of_the_layout_are_rejected() {
     for part in ["blobs", "staging"] {
         let world = World::new();
         world.open().await;
         fs::remove_dir(world.root().join(part)).unwrap();
         std::os::unix::fs::symlink(world.outside(), world.root().join(part)).unwrap();
-        let said = refusal(&world).await;
-        assert!(said.contains("symlink"), "{said}");
+        let message = open_error(&world).await;
+        assert!(message.contains("symlink"), "{message}");
         assert_eq!(world.damage(), None);
     }
     let world = World::new();
     world.open().await;
     fs::remove_file(world.root().join("artifact-format")).unwrap();
     std::os::unix::fs::symlink(world.secret(), world.root().join("artifact-format")).unwrap();
-    let said = refusal(&world).await;
-    assert!(said.contains("format marker is a symlink"), "{said}");
+    let message = open_error(&world).await;
+    assert!(message.contains("format marker is a symlink"), "{message}");
 }
 
 #[tokio::test]
-async fn a_file_is_no_root() {
+async fn files_are_rejected_as_root() {
     let world = World::new();
     fs::write(world.root(), "a file").unwrap();
-    assert!(refusal(&world).await.contains("not a folder"));
+    assert!(open_error(&world).await.contains("not a folder"));
 }
 
 #[tokio::test]
-async fn a_marker_without_its_blobs_is_a_loss_and_not_an_empty_store() {
+async fn a_marker_without_a_folder_of_blobs_is_an_error() {
     let world = World::new();
     let backend = world.open().await;
     backend.store(ArtifactId::mint(), "x".into()).await.unwrap();
     fs::remove_dir_all(world.root().join("blobs")).unwrap();
-    assert!(refusal(&world).await.contains("no folder of blobs"));
+    assert!(open_error(&world).await.contains("no folder of blobs"));
     assert!(!world.root().join("blobs").exists());
 }
 
 #[tokio::test]
-async fn a_folder_of_somebody_elses_blobs_is_not_adopted() {
+async fn folders_of_foreign_blobs_are_rejected() {
     let world = World::new();
     fs::create_dir_all(world.root().join("blobs")).unwrap();
     fs::write(world.root().join("blobs/theirs"), "x").unwrap();
-    assert!(refusal(&world).await.contains("not empty"));
+    assert!(open_error(&world).await.contains("not empty"));
     assert_eq!(names(&world.root()), ["blobs"]);
 }

@@ -56,7 +56,7 @@ async fn race(named: bool) {
         let mut bytes = [0xc0; 16];
         bytes[8..].copy_from_slice(&u64::to_be_bytes(number));
         let id = ArtifactId::from_bytes(bytes);
-        // Never deleted: of all stores of all processes one was told Ok, and every reader saw its bytes.
+        // Never deleted: exactly one store of all processes got Ok, and every reader saw its bytes.
         let won = &acknowledged[&id.to_string()];
         assert_eq!(won.len(), 1, "{id}");
         let bytes = backend.load(id).await.unwrap();
@@ -66,18 +66,17 @@ async fn race(named: bool) {
             assert_eq!(*seen, digest, "{id}");
         }
     }
-    // What may be deleted was acknowledged again at most once after each deletion; what was read of it
-    // was acknowledged by somebody, or was just about to be.
+    // Blobs that may be deleted can be acknowledged again after each delete, so they are not checked.
     assert_eq!(names(&world.staging()), Vec::<String>::new());
     assert_eq!(world.damage(), None);
 }
 
 #[tokio::test]
-async fn processes_that_race_with_unnamed_temporaries_agree() {
+async fn racing_processes_with_unnamed_temporary_files_agree() {
     race(false).await;
 }
 
 #[tokio::test]
-async fn processes_that_race_with_named_temporaries_agree() {
+async fn racing_processes_with_named_temporary_files_agree() {
     race(true).await;
 }

@@ -1,4 +1,4 @@
-//! Leftovers: what is one, who still uses it, and how old it is.
+//! Sweeps: which files are removed and which are kept.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ fn counts(report: SweepReport) -> (u64, u64, u64) {
 }
 
 #[tokio::test]
-async fn only_old_leftovers_go() {
+async fn only_old_leftovers_are_removed() {
     let world = World::new();
     let backend = world.open().await;
     for (name, age) in [("upload-old", 2 * DAY), ("upload-young", DAY / 2)] {
@@ -37,12 +37,12 @@ async fn only_old_leftovers_go() {
 }
 
 #[tokio::test]
-async fn what_another_process_has_locked_stays() {
+async fn locked_files_are_kept() {
     let world = World::new();
     let backend = world.open().await;
     let path = world.staging().join("upload-in-use");
     fs::write(&path, "live").unwrap();
-    // flock(2) is held by an open file, not by a process: this is what another process has.
+    // flock(2) belongs to an open file, not to a process, so this acts like another process.
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.lock().unwrap();
     assert_eq!(
@@ -57,7 +57,7 @@ async fn what_another_process_has_locked_stays() {
 }
 
 #[tokio::test]
-async fn a_dropped_upload_leaves_nothing_behind_it() {
+async fn aborted_uploads_leave_nothing() {
     for named in [false, true] {
         let world = World::new();
         let backend = world
@@ -74,7 +74,7 @@ async fn a_dropped_upload_leaves_nothing_behind_it() {
 }
 
 #[tokio::test]
-async fn what_is_not_ours_in_the_staging_folder_is_left_alone() {
+async fn foreign_files_in_the_staging_folder_are_kept() {
     let world = World::new();
     let backend = world.open().await;
     std::os::unix::fs::symlink(world.secret(), world.staging().join("upload-link")).unwrap();
@@ -99,17 +99,17 @@ async fn what_is_not_ours_in_the_staging_folder_is_left_alone() {
     assert_eq!(world.damage(), None);
 }
 
-/// Once in 6,000 crash states of ext4 without a journal e2fsck left such a name.
+/// e2fsck left such a name in one of 6,000 crash states of ext4 without a journal.
 #[tokio::test]
-async fn a_name_that_a_repair_mended_is_counted_and_stays() {
+async fn blobs_with_repaired_names_are_counted_and_kept() {
     let world = World::new();
     let backend = world.open().await;
-    let mended = world.root().join("blobs").join(".".repeat(32));
-    fs::write(&mended, "never acknowledged").unwrap();
+    let repaired = world.root().join("blobs").join(".".repeat(32));
+    fs::write(&repaired, "never acknowledged").unwrap();
     fs::write(world.root().join("blobs/notes.txt"), "an operator's").unwrap();
     assert_eq!(
         counts(backend.sweep(Duration::ZERO).await.unwrap()),
         (0, 0, 1)
     );
-    assert_eq!(fs::read(&mended).unwrap(), b"never acknowledged");
+    assert_eq!(fs::read(&repaired).unwrap(), b"never acknowledged");
 }

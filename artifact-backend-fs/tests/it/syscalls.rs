@@ -1,5 +1,5 @@
-//! Every system call of every operation: killed there, failing there, cut short there; then opened
-//! again and looked at.
+//! Faults at every system call of every operation: the process is killed, the call fails, or it is cut
+//! short. Then the store is opened again and checked.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use artifact_crash_test::{Checker, Ended, Layout, Subject};
 
 use crate::world::skip;
 
-/// An example of this crate, which is a program of its own.
+/// Returns the path of an example program of this crate.
 pub(crate) fn example(name: &str) -> PathBuf {
     let mut program = std::env::current_exe().unwrap();
     program.pop();
@@ -23,7 +23,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
     program
 }
 
-/// The program that performs one operation.
+/// Returns the program that runs one operation.
 pub(crate) fn subject(named: bool, operation: &str) -> Subject {
     let program = example("syscall_subject");
     let subject = Subject::new(program).with_time_limit(Duration::from_secs(20));
@@ -37,41 +37,38 @@ pub(crate) fn subject(named: bool, operation: &str) -> Subject {
 
 fn sweep(named: bool, operation: &str) -> Option<SyscallSweep> {
     let available = syscalls::available();
-    let how = "allow ptrace(2), for example outside a container";
-    if skip(available.is_ok(), "faults at system calls", how) {
+    let remedy = "allow ptrace(2), for example outside a container";
+    if skip(available.is_ok(), "faults at system calls", remedy) {
         return None;
     }
     let subject = subject(named, operation);
     let parent = tempfile::tempdir().unwrap();
     let layout = Layout::new(["blobs/{hex32}"], ["staging/*", "artifact-format"]).unwrap();
-    // First the paths alone, as a foreigner sees them, then the library, which may tidy up.
+    // The path check comes first, because the library may remove leftovers.
     let checkers = [Checker::from(layout), Checker::from(subject.clone())];
     Some(syscalls::sweep(&subject, parent.path(), &checkers).unwrap())
 }
 
-/// With unnamed temporaries and with named ones.
+/// Checks an operation with unnamed and with named temporary files.
 fn survives(operation: &str, wanted: &[&str]) {
     for named in [false, true] {
         survives_with(named, operation, wanted);
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the counts are for whoever asks with --nocapture"
-)]
+#[expect(clippy::print_stdout, reason = "the counts are shown with --nocapture")]
 fn survives_with(named: bool, operation: &str, wanted: &[&str]) {
     let Some(swept) = sweep(named, operation) else {
         return;
     };
     let calls: Vec<_> = swept.calls.iter().map(|call| call.name).collect();
     let report = &swept.report;
-    let what = format!("{operation}, named {named}");
-    println!("{what}: {} calls, {} faults", calls.len(), report.faults);
-    assert!(report.is_clean(), "{what}:\n{report}");
-    assert_eq!(swept.not_reached, 0, "{what}: {calls:?}");
+    let label = format!("{operation}, named {named}");
+    println!("{label}: {} calls, {} faults", calls.len(), report.faults);
+    assert!(report.is_clean(), "{label}:\n{report}");
+    assert_eq!(swept.not_reached, 0, "{label}: {calls:?}");
     for name in wanted {
-        assert!(calls.contains(name), "{what}: {name} is not in {calls:?}");
+        assert!(calls.contains(name), "{label}: {name} is not in {calls:?}");
     }
 }
 
@@ -109,7 +106,7 @@ fn an_upload_survives_every_system_call() {
 }
 
 #[test]
-fn an_abandoned_upload_survives_every_system_call() {
+fn an_aborted_or_dropped_upload_survives_every_system_call() {
     survives("upload-abort", &["write"]);
     survives("upload-drop", &["write"]);
 }
@@ -123,15 +120,15 @@ fn a_load_survives_every_system_call() {
     survives_with(false, "download", &["openat2", "fstat", "preadv2"]);
 }
 
-/// What `RWF_NOWAIT` cannot give at once is read by a thread that may wait, never by the caller's.
+/// If `RWF_NOWAIT` cannot return the bytes at once, a blocking thread reads them.
 #[test]
-fn a_load_of_what_is_not_in_memory_never_waits_on_an_async_thread() {
+fn loads_of_uncached_blobs_never_block_an_async_thread() {
     let available = syscalls::available();
-    let how = "allow ptrace(2), for example outside a container";
-    if skip(available.is_ok(), "which thread waits for the disk", how) {
+    let remedy = "allow ptrace(2), for example outside a container";
+    if skip(available.is_ok(), "which thread waits for the disk", remedy) {
         return;
     }
-    // On a disk: a tmpfs has nowhere to drop a page to.
+    // On a disk, because a tmpfs cannot drop its pages.
     let parent = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let reads = |operation: &str| {
         let root = parent.path().join(operation);
@@ -154,12 +151,12 @@ fn a_load_of_what_is_not_in_memory_never_waits_on_an_async_thread() {
 }
 
 #[test]
-fn a_deletion_survives_every_system_call() {
+fn a_delete_survives_every_system_call() {
     survives_with(false, "delete", &["newfstatat", "unlinkat", "fsync"]);
 }
 
 #[test]
-fn looking_around_survives_every_system_call() {
+fn stat_and_list_survive_every_system_call() {
     survives_with(false, "stat", &["newfstatat"]);
     survives_with(false, "list", &["getdents64", "newfstatat"]);
 }

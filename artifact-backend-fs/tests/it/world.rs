@@ -1,4 +1,4 @@
-//! A folder for a store, and a place beside it that nobody may touch.
+//! A folder for a store, beside a folder that must not change.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -61,14 +61,14 @@ impl World {
         FsBackend::open(self.root(), config).await.unwrap()
     }
 
-    /// What is wrong outside the root, if anything is.
+    /// Describes a change outside the root, if there is one.
     pub(crate) fn damage(&self) -> Option<String> {
         if names(self.folder.path()) != ["outside", "root"] || names(&self.outside()) != ["secret"]
         {
-            return Some("something was made or removed outside the root".into());
+            return Some("something was created or removed outside the root".into());
         }
         let secret = fs::read(self.secret()).unwrap();
-        (secret != SECRET).then(|| "the file outside was written to".into())
+        (secret != SECRET).then(|| "the file outside the root was changed".into())
     }
 }
 
@@ -81,9 +81,9 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Whether a test that needs more than an ordinary machine is to be skipped. It says so in a line;
-/// where everything is required, a skip is a failure.
-#[expect(clippy::print_stderr, reason = "a skip is said in a line")]
+/// Returns whether to skip a test that this machine cannot run, and prints why. If CI requires every
+/// test, a skip is a failure.
+#[expect(clippy::print_stderr, reason = "a skip prints one line")]
 pub(crate) fn skip(unless: bool, what: &str, how: &str) -> bool {
     if unless {
         return false;

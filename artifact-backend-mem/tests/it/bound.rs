@@ -1,4 +1,4 @@
-//! `max_total_bytes`, the clock, and what `Debug` tells.
+//! The limit `max_total_bytes`, the clock, and `Debug`.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,13 +12,13 @@ use bytes::Bytes;
 const A: ArtifactId = ArtifactId::from_bytes([0xa; 16]);
 const B: ArtifactId = ArtifactId::from_bytes([0xb; 16]);
 
-fn of_ten_bytes() -> MemBackend {
+fn backend_of_ten_bytes() -> MemBackend {
     MemBackend::new(MemConfig::default().with_max_total_bytes(10))
 }
 
 #[tokio::test]
-async fn a_store_fits_exactly_and_one_byte_more_is_out_of_space() {
-    let backend = of_ten_bytes();
+async fn stores_up_to_the_limit_succeed_and_one_byte_more_is_out_of_space() {
+    let backend = backend_of_ten_bytes();
     backend
         .store(A, Bytes::from_static(&[1; 10]))
         .await
@@ -43,8 +43,8 @@ async fn a_store_fits_exactly_and_one_byte_more_is_out_of_space() {
 }
 
 #[tokio::test]
-async fn a_taken_id_is_already_exists_even_where_there_is_no_room() {
-    let backend = of_ten_bytes();
+async fn taken_ids_are_already_exists_even_if_the_store_is_full() {
+    let backend = backend_of_ten_bytes();
     backend
         .store(A, Bytes::from_static(&[1; 10]))
         .await
@@ -58,8 +58,8 @@ async fn a_taken_id_is_already_exists_even_where_there_is_no_room() {
 }
 
 #[tokio::test]
-async fn uploads_in_flight_count_and_give_back_when_dropped_or_aborted() {
-    let backend = of_ten_bytes();
+async fn uploads_count_until_they_are_dropped_or_aborted() {
+    let backend = backend_of_ten_bytes();
     let mut dropped = backend.upload(A).await.unwrap();
     dropped.write(Bytes::from_static(&[1; 6])).await.unwrap();
     let mut aborted = backend.upload(B).await.unwrap();
@@ -74,8 +74,8 @@ async fn uploads_in_flight_count_and_give_back_when_dropped_or_aborted() {
 }
 
 #[tokio::test]
-async fn a_write_past_the_bound_spoils_the_upload() {
-    let backend = of_ten_bytes();
+async fn writes_over_the_limit_break_the_upload() {
+    let backend = backend_of_ten_bytes();
     let mut upload = backend.upload(A).await.unwrap();
     upload.write(Bytes::from_static(&[1; 6])).await.unwrap();
     let full = upload.write(Bytes::from_static(&[1; 5])).await.unwrap_err();
@@ -91,8 +91,8 @@ async fn a_write_past_the_bound_spoils_the_upload() {
 }
 
 #[tokio::test]
-async fn the_loser_of_two_commits_gives_its_room_back() {
-    let backend = of_ten_bytes();
+async fn the_loser_of_two_commits_frees_its_room() {
+    let backend = backend_of_ten_bytes();
     let mut first = backend.upload(A).await.unwrap();
     let mut second = backend.upload(A).await.unwrap();
     first.write(Bytes::from_static(&[1; 3])).await.unwrap();
@@ -105,8 +105,8 @@ async fn the_loser_of_two_commits_gives_its_room_back() {
 }
 
 #[tokio::test]
-async fn delete_gives_room_back_once() {
-    let backend = of_ten_bytes();
+async fn delete_frees_room_once() {
+    let backend = backend_of_ten_bytes();
     backend.store(A, Bytes::from_static(&[1; 7])).await.unwrap();
     backend.delete(A).await.unwrap();
     backend.delete(A).await.unwrap();
@@ -118,8 +118,8 @@ async fn delete_gives_room_back_once() {
 }
 
 #[tokio::test]
-async fn an_announced_size_takes_no_room() {
-    let backend = of_ten_bytes();
+async fn announced_sizes_reserve_nothing() {
+    let backend = backend_of_ten_bytes();
     let mut upload = backend.upload(A).await.unwrap();
     upload.expect_size(u64::MAX);
     assert_eq!(backend.used_bytes(), 0);
@@ -129,7 +129,7 @@ async fn an_announced_size_takes_no_room() {
 }
 
 #[tokio::test]
-async fn modified_is_the_clock_at_the_commit() {
+async fn modified_is_the_time_of_the_commit() {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
     let clock = Arc::new(ManualClock::new(start));
     let backend = MemBackend::new(MemConfig::default().with_clock(clock.clone()));
@@ -145,7 +145,7 @@ async fn modified_is_the_clock_at_the_commit() {
 }
 
 #[tokio::test]
-async fn debug_tells_no_bytes() {
+async fn debug_does_not_print_blobs() {
     let backend = MemBackend::default();
     backend
         .store(A, Bytes::from_static(b"canary-4711"))
@@ -162,7 +162,7 @@ async fn debug_tells_no_bytes() {
 }
 
 #[tokio::test]
-async fn a_reader_reads_to_the_end_although_the_blob_is_deleted() {
+async fn downloads_continue_after_the_blob_is_deleted() {
     let backend = MemBackend::default();
     let blob = Bytes::from(vec![7; 600 * 1024]);
     backend.store(A, blob.clone()).await.unwrap();

@@ -1,4 +1,4 @@
-//! The whole contract, and the order of a list, which is more than the contract asks.
+//! The contract, and the order of a list, which the contract does not require.
 
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory};
 use artifact_backend_conformance::{Storage, Suite};
@@ -10,7 +10,7 @@ fn storage(config: MemConfig) -> Storage {
     let backend = MemBackend::new(config);
     let again = backend.clone();
     Storage::new(backend).with_reopen(move || {
-        // Another process could not open it. Another handle is the most that there is.
+        // No other process can open a map, so reopening returns another handle.
         let again = again.clone();
         async move { Ok(again) }
     })
@@ -24,7 +24,7 @@ async fn the_conformance_suite_passes() {
         .await;
     report.assert_passed();
     let skipped: Vec<_> = report.skipped().map(|case| case.name).collect();
-    // A map cannot get lost, no answer of it does, and nothing can be planted in it.
+    // A map cannot get lost, its outcomes are always known, and nothing can be planted in it.
     assert_eq!(
         skipped,
         [
@@ -40,7 +40,7 @@ async fn the_conformance_suite_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_conformance_suite_passes_with_a_bound_that_is_not_reached() {
+async fn the_conformance_suite_passes_below_the_limit() {
     let config = || MemConfig::default().with_max_total_bytes(200 * 1024 * 1024);
     let suite = Suite::new(move || async move { Ok(storage(config())) });
     let report = suite
@@ -51,7 +51,7 @@ async fn the_conformance_suite_passes_with_a_bound_that_is_not_reached() {
 }
 
 #[tokio::test]
-async fn list_goes_in_order_and_sees_what_comes_behind_it() {
+async fn lists_are_sorted_and_include_later_ids_stored_meanwhile() {
     let backend = MemBackend::default();
     let id = |byte| ArtifactId::from_bytes([byte; 16]);
     backend.store(id(1), Bytes::new()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Random operations one after the other, against a model that is a plain map and a sum.
+//! Compares random sequences of operations with a model: a plain map and a sum.
 
 use std::collections::BTreeMap;
 
@@ -49,28 +49,28 @@ fn id(byte: u8) -> ArtifactId {
     ArtifactId::from_bytes([byte; 16])
 }
 
-/// Every future of this backend is done at its first poll.
+/// Polls a future once. Every future of this backend is done at its first poll.
 fn now<T>(future: impl Future<Output = Result<T>>) -> Result<T, ErrorKind> {
     let done = future.now_or_never().expect("no operation waits");
     done.map_err(|error| error.kind())
 }
 
-/// What the backend answered, and what the model says.
-type Answers<T> = (Result<T, ErrorKind>, Result<T, ErrorKind>);
+/// The result of the backend, and the result that the model expects.
+type Results<T> = (Result<T, ErrorKind>, Result<T, ErrorKind>);
 
-/// An upload in flight, as the model sees it.
+/// An upload in progress, with its expected state.
 struct InFlight {
     real: Box<dyn Upload>,
     id: u8,
     bytes: Vec<u8>,
-    spoilt: bool,
+    broken: bool,
 }
 
 #[derive(Default)]
 struct Model {
     blobs: BTreeMap<u8, Vec<u8>>,
     uploads: Vec<InFlight>,
-    /// So that no two pieces are alike.
+    /// Makes each chunk different.
     next: u8,
 }
 
@@ -85,13 +85,13 @@ impl Model {
         self.used() + len as u64 <= LIMIT
     }
 
-    fn piece(&mut self, len: usize) -> Vec<u8> {
+    fn chunk(&mut self, len: usize) -> Vec<u8> {
         self.next = self.next.wrapping_add(1);
         vec![self.next; len]
     }
 
     /// Commits, aborts or drops an upload.
-    fn end(&mut self, upload: InFlight, step: &Step) -> Answers<()> {
+    fn end(&mut self, upload: InFlight, step: &Step) -> Results<()> {
         match step {
             Step::Abort { .. } => (now(upload.real.abort()), Ok(())),
             Step::Drop { .. } => {
@@ -100,7 +100,7 @@ impl Model {
             }
             _ => {
                 let found = now(upload.real.commit());
-                if upload.spoilt {
+                if upload.broken {
                     return (found, Err(ErrorKind::Unexpected));
                 }
                 if self.blobs.contains_key(&upload.id) {
@@ -112,13 +112,13 @@ impl Model {
         }
     }
 
-    /// Does the step to both, and gives what was found and what should have been.
-    fn step(&mut self, real: &MemBackend, step: &Step) -> Answers<Bytes> {
+    /// Runs the step on the backend and on the model, and returns both results.
+    fn step(&mut self, real: &MemBackend, step: &Step) -> Results<Bytes> {
         let nothing = |()| Bytes::new();
         let absent = Err(ErrorKind::NotFound);
         match *step {
             Step::Store { id: at, len } => {
-                let bytes = self.piece(len);
+                let bytes = self.chunk(len);
                 let found = now(real.store(id(at), bytes.clone().into())).map(nothing);
                 if self.blobs.contains_key(&at) {
                     return (found, Err(ErrorKind::AlreadyExists));
@@ -135,7 +135,7 @@ impl Model {
                         real,
                         id: at,
                         bytes: Vec::new(),
-                        spoilt: false,
+                        broken: false,
                     });
                 });
                 let expected = if self.blobs.contains_key(&at) {
@@ -146,19 +146,19 @@ impl Model {
                 (found.map(nothing), expected.map(nothing))
             }
             Step::Write { upload, len } => {
-                let (piece, fits) = (self.piece(len), self.fits(len));
+                let (chunk, fits) = (self.chunk(len), self.fits(len));
                 let Some(upload) = self.uploads.get_mut(upload) else {
                     return (Ok(Bytes::new()), Ok(Bytes::new()));
                 };
-                let found = now(upload.real.write(piece.clone().into())).map(nothing);
-                if upload.spoilt {
+                let found = now(upload.real.write(chunk.clone().into())).map(nothing);
+                if upload.broken {
                     return (found, Err(ErrorKind::Unexpected));
                 }
                 if !fits {
-                    upload.spoilt = true;
+                    upload.broken = true;
                     return (found, Err(ErrorKind::OutOfSpace));
                 }
-                upload.bytes.extend_from_slice(&piece);
+                upload.bytes.extend_from_slice(&chunk);
                 (found, Ok(Bytes::new()))
             }
             Step::Commit { upload } | Step::Abort { upload } | Step::Drop { upload } => {
@@ -209,7 +209,7 @@ impl Model {
 
 proptest! {
     #[test]
-    fn every_answer_and_the_state_after_it_are_the_models(steps in steps()) {
+    fn every_result_and_state_matches_the_model(steps in steps()) {
         let real = MemBackend::new(MemConfig::default().with_max_total_bytes(LIMIT));
         let mut model = Model::default();
         for step in &steps {
@@ -228,6 +228,6 @@ proptest! {
         drop(model);
         let left = now(real.list()).unwrap();
         let left = now(left.try_fold(0, |sum, blob| async move { Ok(sum + blob.size) })).unwrap();
-        prop_assert_eq!(real.used_bytes(), left, "dropped uploads gave their room back");
+        prop_assert_eq!(real.used_bytes(), left, "dropped uploads must free their room");
     }
 }

@@ -1,17 +1,17 @@
-//! What fuzz targets are given, with the feature `arbitrary`.
+//! The feature `arbitrary`.
 
 use arbitrary::{Arbitrary, Unstructured};
 use artifact_backend::{ArtifactId, ByteRange};
 
 #[test]
-fn an_id_is_any_16_bytes() {
+fn any_16_bytes_are_an_id() {
     let bytes: Vec<u8> = (0..16).collect();
     let id = ArtifactId::arbitrary(&mut Unstructured::new(&bytes)).unwrap();
     assert_eq!(id.to_string(), "000102030405060708090a0b0c0d0e0f");
 }
 
 #[test]
-fn every_kind_of_range_comes() {
+fn every_kind_of_range_is_generated() {
     let mut kinds = [false; 4];
     for first in 0..=u8::MAX {
         let bytes = [first; 24];

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use artifact_backend::{Clock, ManualClock, SystemClock};
 
 #[test]
-fn a_manual_clock_moves_only_when_told() {
+fn manual_clocks_move_only_by_advance() {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
     let clock = ManualClock::new(start);
     assert_eq!((clock.now(), clock.now()), (start, start));
@@ -14,6 +14,6 @@ fn a_manual_clock_moves_only_when_told() {
 }
 
 #[test]
-fn the_system_clock_is_past_the_year_2020() {
+fn the_system_clock_is_after_2019() {
     assert!(SystemClock.now() > SystemTime::UNIX_EPOCH + Duration::from_hours(24 * 365 * 50));
 }

@@ -1,4 +1,4 @@
-//! A download counts what its stream delivers.
+//! A download counts the bytes that its stream delivers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,25 +10,25 @@ use proptest::prelude::*;
 
 const ID: ArtifactId = ArtifactId::from_bytes([1; 16]);
 
-type Piece = Result<&'static [u8], ErrorKind>;
+type Chunk = Result<&'static [u8], ErrorKind>;
 
-/// A download of `range` of ten bytes by a stream of these pieces.
-fn download<const N: usize>(range: std::ops::Range<u64>, pieces: [Piece; N]) -> Download {
-    let pieces: Vec<Result<Bytes>> = pieces
+/// Creates a download of `range` of ten bytes from a stream of these chunks.
+fn download<const N: usize>(range: std::ops::Range<u64>, chunks: [Chunk; N]) -> Download {
+    let chunks: Vec<Result<Bytes>> = chunks
         .into_iter()
-        .map(|piece| match piece {
+        .map(|chunk| match chunk {
             Ok(bytes) => Ok(Bytes::from_static(bytes)),
             Err(kind) => Err(Error::new(kind, Operation::Download)),
         })
         .collect();
-    Download::new(ID, 10, range, stream::iter(pieces).boxed())
+    Download::new(ID, 10, range, stream::iter(chunks).boxed())
 }
 
-/// Everything that it delivers, and that it stays at its end.
+/// Collects everything that a download delivers and checks that it stays at its end.
 fn drain(mut download: Download) -> Vec<Result<Bytes, (ErrorKind, String)>> {
     let mut found = Vec::new();
-    while let Some(piece) = download.next().now_or_never().unwrap() {
-        found.push(piece.map_err(|error| (error.kind(), error.detail().to_owned())));
+    while let Some(chunk) = download.next().now_or_never().unwrap() {
+        found.push(chunk.map_err(|error| (error.kind(), error.detail().to_owned())));
     }
     assert!(download.next().now_or_never().unwrap().is_none());
     assert_eq!(download.size_hint(), (0, Some(0)));
@@ -39,20 +39,20 @@ fn corrupt(detail: &str) -> Result<Bytes, (ErrorKind, String)> {
     Err((ErrorKind::Corrupt, detail.into()))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it stands beside errors in lists")]
+#[expect(clippy::unnecessary_wraps, reason = "used in lists beside errors")]
 fn ok(bytes: &'static [u8]) -> Result<Bytes, (ErrorKind, String)> {
     Ok(Bytes::from_static(bytes))
 }
 
 #[test]
-fn a_whole_stream_is_delivered_as_it_comes() {
+fn complete_streams_are_delivered_unchanged() {
     let found = drain(download(2..8, [Ok(b"23"), Ok(b"4567")]));
     assert_eq!(found, [ok(b"23"), ok(b"4567")]);
     assert_eq!(drain(download(3..3, [])), []);
 }
 
 #[test]
-fn empty_pieces_are_passed_over() {
+fn empty_chunks_are_skipped() {
     let found = drain(download(
         0..3,
         [Ok(b""), Ok(b"0"), Ok(b""), Ok(b"12"), Ok(b"")],
@@ -62,7 +62,7 @@ fn empty_pieces_are_passed_over() {
 }
 
 #[test]
-fn a_short_stream_ends_as_corrupt() {
+fn short_streams_end_with_corrupt() {
     let short = "the blob ended 3 bytes before the end of the range";
     let found = drain(download(0..5, [Ok(b"01")]));
     assert_eq!(found, [ok(b"01"), corrupt(short)]);
@@ -71,7 +71,7 @@ fn a_short_stream_ends_as_corrupt() {
 }
 
 #[test]
-fn a_surplus_ends_as_corrupt_and_is_not_delivered() {
+fn surplus_bytes_end_with_corrupt_and_are_not_delivered() {
     let surplus = "the backend delivered more bytes than the range";
     let found = drain(download(0..3, [Ok(b"012"), Ok(b"3"), Ok(b"4")]));
     assert_eq!(found, [ok(b"012"), corrupt(surplus)]);
@@ -82,14 +82,14 @@ fn a_surplus_ends_as_corrupt_and_is_not_delivered() {
 }
 
 #[test]
-fn an_error_ends_the_stream_although_more_would_come() {
-    let pieces: [Piece; 3] = [Ok(b"01"), Err(ErrorKind::Unavailable), Ok(b"234")];
-    let found = drain(download(0..5, pieces));
+fn errors_end_the_stream() {
+    let chunks: [Chunk; 3] = [Ok(b"01"), Err(ErrorKind::Unavailable), Ok(b"234")];
+    let found = drain(download(0..5, chunks));
     assert_eq!(
         found,
         [ok(b"01"), Err((ErrorKind::Unavailable, String::new()))]
     );
-    // After the last byte too.
+    // Also after the last byte.
     let found = drain(download(0..2, [Ok(b"01"), Err(ErrorKind::Unavailable)]));
     assert_eq!(
         found,
@@ -98,7 +98,7 @@ fn an_error_ends_the_stream_although_more_would_come() {
 }
 
 #[test]
-fn an_error_of_its_own_names_the_blob() {
+fn corrupt_errors_name_the_blob() {
     let mut short = download(0..1, []);
     let error = short.next().now_or_never().unwrap().unwrap().unwrap_err();
     assert_eq!(
@@ -108,7 +108,7 @@ fn an_error_of_its_own_names_the_blob() {
 }
 
 #[test]
-fn into_bytes_gives_all_or_the_error() {
+fn into_bytes_returns_all_bytes_or_the_error() {
     let all = |download: Download| {
         let bytes = download.into_bytes().now_or_never().unwrap();
         bytes.map_err(|error| error.kind())
@@ -141,7 +141,7 @@ fn into_bytes_gives_all_or_the_error() {
 }
 
 #[test]
-fn it_tells_size_range_and_what_remains() {
+fn downloads_report_size_range_and_remaining_bytes() {
     let mut download = download(2..8, [Ok(b"23"), Ok(b"4567")]);
     assert_eq!(
         (download.size(), download.range(), download.remaining()),
@@ -154,18 +154,18 @@ fn it_tells_size_range_and_what_remains() {
         (10, 2..8, 4)
     );
     let text = "Download { id: ArtifactId(01010101010101010101010101010101), size: 10, \
-                range: 2..8, left: 4, .. }";
+                range: 2..8, remaining: 4, .. }";
     assert_eq!(format!("{download:?}"), text);
 }
 
 #[test]
 #[should_panic(expected = "5..11 is not inside 0..10")]
-fn a_range_outside_the_blob_is_a_fault_of_the_backend() {
+fn ranges_outside_the_blob_panic() {
     drop(download(5..11, []));
 }
 
 #[test]
-fn dropping_it_drops_the_work_behind_it() {
+fn dropping_a_download_drops_its_stream() {
     struct Work(Arc<AtomicBool>);
 
     impl Drop for Work {
@@ -176,9 +176,9 @@ fn dropping_it_drops_the_work_behind_it() {
 
     let dropped = Arc::new(AtomicBool::new(false));
     let work = Work(Arc::clone(&dropped));
-    let stream = stream::pending::<Result<Bytes>>().map(move |piece| {
-        let _still_here = &work;
-        piece
+    let stream = stream::pending::<Result<Bytes>>().map(move |chunk| {
+        let _captured = &work;
+        chunk
     });
     let mut download = Download::new(ID, 1, 0..1, stream.boxed());
     assert!(
@@ -191,13 +191,13 @@ fn dropping_it_drops_the_work_behind_it() {
 }
 
 #[tokio::test]
-async fn dropping_the_future_of_a_piece_loses_nothing() {
-    let pieces = stream::iter([&b"01"[..], b"234"]).then(|piece| async move {
+async fn dropping_the_future_of_a_chunk_loses_nothing() {
+    let chunks = stream::iter([&b"01"[..], b"234"]).then(|chunk| async move {
         tokio::task::yield_now().await;
-        Ok(Bytes::from_static(piece))
+        Ok(Bytes::from_static(chunk))
     });
-    let mut download = Download::new(ID, 5, 0..5, pieces.boxed());
-    // Polled once, and then dropped while it is pending.
+    let mut download = Download::new(ID, 5, 0..5, chunks.boxed());
+    // Polled once and dropped while pending.
     assert!(download.next().now_or_never().is_none());
     assert_eq!(download.remaining(), 5);
     assert_eq!(download.into_bytes().await.unwrap(), "01234");
@@ -205,15 +205,15 @@ async fn dropping_the_future_of_a_piece_loses_nothing() {
 
 proptest! {
     #[test]
-    fn what_ends_without_an_error_is_exactly_the_range(
+    fn streams_without_an_error_deliver_exactly_the_range(
         length in 0..40_u64,
-        pieces in proptest::collection::vec(0..12_usize, 0..8),
+        chunks in proptest::collection::vec(0..12_usize, 0..8),
     ) {
-        let stream = pieces.clone().into_iter().map(|length| Ok(Bytes::from(vec![7; length])));
+        let stream = chunks.clone().into_iter().map(|length| Ok(Bytes::from(vec![7; length])));
         let stream = stream::iter(stream.collect::<Vec<_>>()).boxed();
         let found = Download::new(ID, length, 0..length, stream);
         let found = found.into_bytes().now_or_never().unwrap();
-        let sum: usize = pieces.iter().sum();
+        let sum: usize = chunks.iter().sum();
         prop_assert_eq!(found.is_ok(), sum as u64 == length);
         if let Ok(found) = found {
             prop_assert_eq!(found.len() as u64, length);

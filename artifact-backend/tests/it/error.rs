@@ -1,4 +1,4 @@
-//! Errors: one layer in `Display`, the layer below in `source`.
+//! Errors show one layer in `Display` and the layer below in `source`.
 
 use std::error::Error as _;
 use std::io;
@@ -7,14 +7,14 @@ use artifact_backend::{ArtifactId, ByteRange, Error, ErrorKind, Operation};
 
 const ID: ArtifactId = ArtifactId::from_bytes([0xab; 16]);
 
-/// Golden: these words stand in logs, and operators search for them.
+/// Golden: operators search logs for these words.
 #[test]
-fn the_words_of_every_kind() {
+fn every_kind_has_its_words() {
     let lines: Vec<_> = ErrorKind::ALL
         .into_iter()
         .map(|kind| Error::new(kind, Operation::Load).with_id(ID).to_string())
         .collect();
-    let of = "load of artifact abababababababababababababababab: ";
+    let prefix = "load of artifact abababababababababababababababab: ";
     let words = [
         "not found",
         "already exists",
@@ -29,12 +29,12 @@ fn the_words_of_every_kind() {
         "unsupported",
         "unexpected failure",
     ];
-    assert_eq!(lines, words.map(|words| format!("{of}{words}")));
+    assert_eq!(lines, words.map(|words| format!("{prefix}{words}")));
     assert_eq!(words, ErrorKind::ALL.map(ErrorKind::as_str));
 }
 
 #[test]
-fn the_words_of_every_operation() {
+fn every_operation_has_its_word() {
     let operations = [
         (Operation::Open, "open"),
         (Operation::Store, "store"),
@@ -58,7 +58,7 @@ fn the_words_of_every_operation() {
 }
 
 #[test]
-fn display_tells_one_layer_and_source_the_next() {
+fn display_shows_one_layer_and_source_the_next() {
     let below = io::Error::other("the disk is on fire");
     let error = Error::new(ErrorKind::Unavailable, Operation::Store)
         .with_id(ID)
@@ -76,7 +76,7 @@ fn display_tells_one_layer_and_source_the_next() {
 }
 
 #[test]
-fn an_error_keeps_what_it_was_given() {
+fn errors_return_their_fields() {
     let error = Error::new(ErrorKind::Corrupt, Operation::Stat);
     assert_eq!(
         (error.id(), error.detail(), error.blob_size()),
@@ -89,7 +89,7 @@ fn an_error_keeps_what_it_was_given() {
 }
 
 #[test]
-fn an_invalid_range_tells_the_size_in_words_and_as_a_number() {
+fn invalid_range_errors_carry_the_size_of_the_blob() {
     let range = ByteRange::From(9).resolve(7).unwrap_err();
     let error = Error::invalid_range(Operation::Download, ID, range);
     assert_eq!(error.kind(), ErrorKind::InvalidRange);
@@ -102,7 +102,7 @@ fn an_invalid_range_tells_the_size_in_words_and_as_a_number() {
 }
 
 #[test]
-fn only_unavailable_is_worth_the_same_call_again() {
+fn only_unavailable_errors_are_retryable() {
     let retryable: Vec<_> = ErrorKind::ALL
         .into_iter()
         .filter(|kind| Error::new(*kind, Operation::Store).is_retryable())
@@ -111,7 +111,7 @@ fn only_unavailable_is_worth_the_same_call_again() {
 }
 
 #[test]
-fn debug_tells_every_field() {
+fn debug_shows_every_field() {
     let error = Error::new(ErrorKind::TooLarge, Operation::Write)
         .with_id(ID)
         .with_detail("the cap is 5")
@@ -125,8 +125,8 @@ fn debug_tells_every_field() {
 }
 
 #[test]
-fn an_error_is_one_pointer_and_crosses_threads() {
-    fn crosses<T: Send + Sync + 'static>() {}
-    crosses::<Error>();
+fn errors_are_one_pointer_wide_and_send() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Error>();
     assert_eq!(size_of::<Error>(), size_of::<usize>());
 }

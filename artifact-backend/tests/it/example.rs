@@ -1,4 +1,4 @@
-//! The example that authors of backends begin with keeps the contract.
+//! The example for backend authors keeps the contract.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `Arc` and `Box` of a backend are the backend.
+//! `Arc` and `Box` of a backend forward every method.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
 }
 
 #[tokio::test]
-async fn every_method_of_a_pointer_is_the_backends() {
+async fn pointers_forward_every_method() {
     let spy = Spy::with_blob(b"0123456789");
     every_method(Arc::new(spy.clone()), &spy).await;
     every_method(Box::new(spy.clone()), &spy).await;
@@ -54,7 +54,7 @@ async fn every_method_of_a_pointer_is_the_backends() {
 }
 
 #[tokio::test]
-async fn an_inventory_is_handed_on_as_a_backend_that_cannot_list() {
+async fn an_inventory_coerces_to_a_backend() {
     let spy = Spy::with_blob(b"01");
     let inventory: Arc<dyn ArtifactInventory> = Arc::new(spy.clone());
     let backend: Arc<dyn ArtifactBackend> = inventory;

@@ -1,15 +1,14 @@
-//! The fuzz targets `opaque_id` and `artifact_uri` without a fuzzer: their corpora, and random inputs
-//! from proptest.
+//! Runs the fuzz targets `opaque_id` and `artifact_uri` on their corpora and on random inputs.
 
 use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
 
-#[expect(unreachable_pub, reason = "it is a library for the fuzz targets")]
+#[expect(unreachable_pub, reason = "a public module of the fuzz crate")]
 #[path = "../../../fuzz/src/artifact_uri.rs"]
 mod artifact_uri;
-#[expect(unreachable_pub, reason = "it is a library for the fuzz targets")]
+#[expect(unreachable_pub, reason = "a public module of the fuzz crate")]
 #[path = "../../../fuzz/src/opaque_id.rs"]
 mod opaque_id;
 
@@ -27,34 +26,34 @@ fn replay(target: &str, check: fn(&[u8])) {
         check(&input);
         inputs += 1;
     }
-    assert!(inputs > 10, "{inputs} inputs are no corpus");
+    assert!(inputs > 10, "the corpus has only {inputs} inputs");
 }
 
 #[test]
-fn every_id_of_the_corpus_holds() {
+fn the_id_corpus_passes() {
     replay("opaque_id", opaque_id::check);
 }
 
 #[test]
-fn every_uri_of_the_corpus_holds() {
+fn the_uri_corpus_passes() {
     replay("artifact_uri", artifact_uri::check);
 }
 
 proptest! {
     #[test]
-    fn random_bytes_hold(input in proptest::collection::vec(any::<u8>(), 0..80)) {
+    fn random_bytes_pass(input in proptest::collection::vec(any::<u8>(), 0..80)) {
         opaque_id::check(&input);
         artifact_uri::check(&input);
     }
 
     #[test]
-    fn texts_near_the_grammar_hold(input in "[0-9a-fA-F]{30,34}|eden://artifacts/[0-9a-fg]{31,33}/?") {
+    fn texts_close_to_valid_ones_pass(input in "[0-9a-fA-F]{30,34}|eden://artifacts/[0-9a-fg]{31,33}/?") {
         opaque_id::check(input.as_bytes());
         artifact_uri::check(input.as_bytes());
     }
 
     #[test]
-    fn prefixes_near_the_rule_hold(input in "[!-~]{0,4}/?\n[!-~]{0,4}/?[0-9a-f]{32}") {
+    fn prefixes_close_to_valid_ones_pass(input in "[!-~]{0,4}/?\n[!-~]{0,4}/?[0-9a-f]{32}") {
         artifact_uri::check(input.as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! The grammar of ids: what is one, and which rule everything else breaks, and where.
+//! The grammar of ids, and the errors of texts that break it.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -21,7 +21,7 @@ fn not_hex(at: usize, byte: u8) -> ParseIdError {
 }
 
 #[test]
-fn an_id_prints_and_parses_as_its_32_digits() {
+fn ids_print_and_parse_as_32_digits() {
     let id = ArtifactId::from_bytes(BYTES);
     assert_eq!(id.to_string(), TEXT);
     assert_eq!(format!("{id:?}"), format!("ArtifactId({TEXT})"));
@@ -32,18 +32,18 @@ fn an_id_prints_and_parses_as_its_32_digits() {
 }
 
 #[test]
-fn ids_sort_as_their_texts_do() {
+fn ids_sort_like_their_texts() {
     let mut ids: Vec<_> = (0..100).map(|_| ArtifactId::mint()).collect();
     ids.sort();
     let texts: Vec<_> = ids.iter().map(ToString::to_string).collect();
     assert!(texts.is_sorted());
 }
 
-/// The list of hostile-input ids: what other servers took for a name and should not have.
+/// Hostile inputs that other servers accepted as names.
 #[test]
-fn every_text_off_the_grammar_is_rejected_with_its_rule_and_its_place() {
+fn invalid_texts_are_rejected_with_the_rule_and_the_position() {
     let digits = |count: usize| "a".repeat(count);
-    // Off by their length: paths, encodings, schemes, names of our own files.
+    // Wrong length: paths, encodings, schemes, names of the backend's own files.
     for text in [
         "",
         ".",
@@ -97,7 +97,7 @@ fn every_text_off_the_grammar_is_rejected_with_its_rule_and_its_place() {
             "{text:?}"
         );
     }
-    // 32 bytes long, and wrong all the same.
+    // 32 bytes long, but with a wrong byte.
     let at = |at: usize, put: &str| {
         let mut text = digits(32);
         text.replace_range(at..at + put.len(), put);
@@ -127,7 +127,7 @@ fn every_text_off_the_grammar_is_rejected_with_its_rule_and_its_place() {
         (at(5, "g"), not_hex(5, b'g')),
         (at(5, "@"), not_hex(5, 0x40)),
         (at(5, "G"), not_hex(5, b'G')),
-        // Upper case is a rule of its own, and the first fault is the one that is told.
+        // Upper case has its own error. The first wrong byte is reported.
         (at(0, "A"), ParseIdError::UpperCase { at: 0 }),
         (at(31, "F"), ParseIdError::UpperCase { at: 31 }),
         (at(3, "Bg"), ParseIdError::UpperCase { at: 3 }),
@@ -144,13 +144,13 @@ fn every_text_off_the_grammar_is_rejected_with_its_rule_and_its_place() {
         (at(0, "\u{feff}"), not_hex(0, 0xef)),
         (at(30, "\u{301}"), not_hex(30, 0xcc)),
     ] {
-        assert_eq!(text.len(), 32, "{text:?} does not test what it should");
+        assert_eq!(text.len(), 32, "{text:?} must have 32 bytes");
         assert_eq!(text.parse::<ArtifactId>(), Err(error), "{text:?}");
     }
 }
 
 #[test]
-fn names_that_are_not_utf8_are_rejected_by_their_bytes() {
+fn names_that_are_not_utf8_are_rejected() {
     let mut name = TEXT.as_bytes().to_vec();
     name[9] = 0xff;
     let name = OsStr::from_bytes(&name);
@@ -163,55 +163,55 @@ fn names_that_are_not_utf8_are_rejected_by_their_bytes() {
 }
 
 #[test]
-fn an_error_says_the_rule_and_the_place_and_never_the_text() {
+fn errors_never_repeat_the_text() {
     let texts = [
         "<script>",
         "0123456789abcdef<script>01234567",
         "0123456789ABCDEF0123456789abcdef",
     ];
-    let told = texts.map(|text| text.parse::<ArtifactId>().unwrap_err().to_string());
+    let messages = texts.map(|text| text.parse::<ArtifactId>().unwrap_err().to_string());
     assert_eq!(
-        told,
+        messages,
         [
-            "an artifact id has exactly 32 hexadecimal digits, this has 8 bytes",
-            "an artifact id has the digits 0-9 and a-f only, byte 16 is 0x3c",
-            "an artifact id has lower-case digits only, byte 10 is in upper case",
+            "an artifact id has exactly 32 hexadecimal digits, but this text has 8 bytes",
+            "an artifact id has the digits 0-9 and a-f only, but byte 16 is 0x3c",
+            "an artifact id has lower-case digits only, but byte 10 is in upper case",
         ]
     );
 }
 
 #[test]
-fn minted_ids_differ_in_every_byte_now_and_then() {
+fn every_byte_of_minted_ids_is_random() {
     let ids: HashSet<_> = (0..1_000).map(|_| ArtifactId::mint()).collect();
     assert_eq!(ids.len(), 1_000);
     for at in 0..ArtifactId::BYTES {
         let values: HashSet<_> = ids.iter().map(|id| id.as_bytes()[at]).collect();
-        // 1,000 random bytes have 251 different values on average; a fixed or counting byte few.
+        // 1,000 random bytes have 251 different values on average. A fixed byte has one.
         assert!(values.len() > 150, "byte {at} has {} values", values.len());
     }
 }
 
-fn is_of_the_grammar(text: &[u8]) -> bool {
+fn is_valid(text: &[u8]) -> bool {
     text.len() == 32 && text.iter().all(|byte| b"0123456789abcdef".contains(byte))
 }
 
 proptest! {
     #[test]
-    fn print_then_parse_is_the_identity(bytes: [u8; 16]) {
+    fn printed_ids_parse_to_themselves(bytes: [u8; 16]) {
         let id = ArtifactId::from_bytes(bytes);
         let text = id.to_string();
-        prop_assert!(is_of_the_grammar(text.as_bytes()), "{}", text);
+        prop_assert!(is_valid(text.as_bytes()), "{}", text);
         prop_assert_eq!(text.parse(), Ok(id));
     }
 
     #[test]
-    fn parse_then_print_is_the_identity(text in "[0-9a-f]{32}") {
+    fn parsed_ids_print_as_the_text(text in "[0-9a-f]{32}") {
         let id: ArtifactId = text.parse().unwrap();
         prop_assert_eq!(id.to_string(), text);
     }
 
     #[test]
-    fn bytes_parse_if_and_only_if_they_are_of_the_grammar(
+    fn bytes_parse_if_and_only_if_they_are_valid(
         text in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..70),
             proptest::collection::vec(any::<u8>(), 32),
@@ -219,17 +219,17 @@ proptest! {
             "[0-9a-f]{30,34}".prop_map(String::into_bytes),
         ]
     ) {
-        prop_assert_eq!(ArtifactId::from_ascii(&text).is_ok(), is_of_the_grammar(&text));
+        prop_assert_eq!(ArtifactId::from_ascii(&text).is_ok(), is_valid(&text));
     }
 
     #[test]
-    fn text_off_the_grammar_never_parses(text in any::<String>()) {
-        prop_assume!(!is_of_the_grammar(text.as_bytes()));
+    fn invalid_text_never_parses(text in any::<String>()) {
+        prop_assume!(!is_valid(text.as_bytes()));
         prop_assert!(text.parse::<ArtifactId>().is_err());
     }
 
     #[test]
-    fn one_changed_byte_is_rejected_where_it_stands(at in 0..32_usize, byte: u8) {
+    fn one_wrong_byte_is_reported_with_its_position(at in 0..32_usize, byte: u8) {
         let mut text = *b"0123456789abcdef0123456789abcdef";
         text[at] = byte;
         let expected = match byte {

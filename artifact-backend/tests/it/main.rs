@@ -7,6 +7,8 @@
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
+#[cfg(feature = "blocking")]
+mod blocking;
 mod clock;
 mod digest;
 mod download;

@@ -1,9 +1,9 @@
-//! Ranges against a model that looks at every position.
+//! Compares ranges with a model that checks every position.
 
 use artifact_backend::{ByteRange, RangeNotSatisfiable};
 use proptest::prelude::*;
 
-/// The positions that a range stands for, one by one. `None`: it holds none and is not satisfiable.
+/// Returns all positions of a range, or `None` if it is not satisfiable.
 fn model(range: ByteRange, size: u64) -> Option<Vec<u64>> {
     let holds = |position: u64| match range {
         ByteRange::Full => true,
@@ -42,13 +42,13 @@ proptest! {
     }
 
     #[test]
-    fn what_is_resolved_lies_inside_and_an_error_tells_the_size(
+    fn resolved_ranges_lie_inside_and_errors_carry_the_size(
         range in ranges(),
         size in prop_oneof![0..40_u64, any::<u64>()],
     ) {
         match range.resolve(size) {
             Ok(found) => prop_assert!(found.start <= found.end && found.end <= size),
-            Err(RangeNotSatisfiable { size: told, .. }) => prop_assert_eq!(told, size),
+            Err(RangeNotSatisfiable { size: reported, .. }) => prop_assert_eq!(reported, size),
         }
     }
 }
@@ -72,13 +72,13 @@ fn the_greatest_positions_do_not_overflow() {
 }
 
 #[test]
-fn the_whole_blob_is_the_default() {
+fn the_default_is_the_whole_blob() {
     assert_eq!(ByteRange::default(), ByteRange::Full);
     assert_eq!(ByteRange::Full.resolve(0), Ok(0..0));
 }
 
 #[test]
-fn the_error_says_how_large_the_blob_is() {
+fn the_error_shows_the_size_of_the_blob() {
     let error = ByteRange::From(5).resolve(5).unwrap_err();
     assert_eq!(
         error.to_string(),

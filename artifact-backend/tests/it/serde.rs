@@ -5,12 +5,12 @@ use artifact_backend::{ArtifactId, Sha256Digest, UriPrefix};
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
 #[test]
-fn an_id_is_its_text() {
+fn ids_serialize_as_text() {
     let id: ArtifactId = ID.parse().unwrap();
     let json = serde_json::to_string(&id).unwrap();
     assert_eq!(json, format!("\"{ID}\""));
     assert_eq!(serde_json::from_str::<ArtifactId>(&json).unwrap(), id);
-    // Also where the text cannot be borrowed from the input.
+    // Also if the text cannot be borrowed from the input.
     let escaped = format!("\"\\u0030{}\"", &ID[1..]);
     assert_eq!(serde_json::from_str::<ArtifactId>(&escaped).unwrap(), id);
     let read = serde_json::from_reader::<_, ArtifactId>(json.as_bytes()).unwrap();
@@ -18,11 +18,11 @@ fn an_id_is_its_text() {
 }
 
 #[test]
-fn what_is_no_id_is_an_error_that_does_not_repeat_it() {
-    for (json, told) in [
+fn invalid_ids_are_rejected_without_repeating_them() {
+    for (json, message) in [
         (
             "\"<script>\"",
-            "an artifact id has exactly 32 hexadecimal digits, this has 8 bytes",
+            "an artifact id has exactly 32 hexadecimal digits, but this text has 8 bytes",
         ),
         (
             "17",
@@ -40,12 +40,12 @@ fn what_is_no_id_is_an_error_that_does_not_repeat_it() {
         let error = serde_json::from_str::<ArtifactId>(json)
             .unwrap_err()
             .to_string();
-        assert!(error.starts_with(told), "{json}: {error}");
+        assert!(error.starts_with(message), "{json}: {error}");
     }
 }
 
 #[test]
-fn a_digest_is_its_text() {
+fn digests_serialize_as_text() {
     let digest = Sha256Digest::from_bytes([0xa5; 32]);
     let json = serde_json::to_string(&digest).unwrap();
     assert_eq!(json, format!("\"{}\"", "a5".repeat(32)));
@@ -60,7 +60,7 @@ fn a_digest_is_its_text() {
 }
 
 #[test]
-fn a_uri_is_its_text() {
+fn uris_serialize_as_text() {
     let uri = UriPrefix::default().uri(ID.parse().unwrap());
     let json = serde_json::to_value(&uri).unwrap();
     assert_eq!(json, format!("eden://artifacts/{ID}"));

@@ -1,4 +1,4 @@
-//! A backend that does nothing and writes down every call.
+//! A backend that records every call.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 
 pub(crate) const ID: ArtifactId = ArtifactId::from_bytes([0x5a; 16]);
 
-/// What it was asked, and which operation fails.
+/// The recorded calls, the operation that fails, and the blob to return.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spy {
     calls: Arc<Mutex<Vec<String>>>,
@@ -45,7 +45,7 @@ impl Spy {
         Ok(())
     }
 
-    /// The calls so far, which are then forgotten.
+    /// Takes the calls recorded so far.
     pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut *self.calls.lock().unwrap())
     }

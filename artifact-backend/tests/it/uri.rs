@@ -1,4 +1,4 @@
-//! URIs: letter for letter, nothing decoded, trimmed or folded.
+//! URIs are compared byte for byte: nothing is decoded, trimmed or folded.
 
 use artifact_backend::{ArtifactId, ArtifactUri, ParseIdError, ParseUriError, UriPrefix};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
 #[test]
-fn a_uri_is_the_prefix_and_the_id() {
+fn uris_consist_of_prefix_and_id() {
     let id: ArtifactId = ID.parse().unwrap();
     let uri = UriPrefix::default().uri(id);
     assert_eq!(uri.to_string(), format!("eden://artifacts/{ID}"));
@@ -20,7 +20,7 @@ fn a_uri_is_the_prefix_and_the_id() {
 }
 
 #[test]
-fn what_does_not_begin_with_the_prefix_is_not_ours() {
+fn texts_without_the_prefix_are_rejected() {
     for text in [
         "",
         "/",
@@ -54,7 +54,7 @@ fn what_does_not_begin_with_the_prefix_is_not_ours() {
 }
 
 #[test]
-fn what_follows_the_prefix_is_an_id_and_nothing_else() {
+fn texts_without_an_id_after_the_prefix_are_rejected() {
     for (rest, error) in [
         (String::new(), ParseIdError::Length { found: 0 }),
         ("..".into(), ParseIdError::Length { found: 2 }),
@@ -85,7 +85,7 @@ fn what_follows_the_prefix_is_an_id_and_nothing_else() {
 }
 
 #[test]
-fn an_error_tells_one_layer_and_never_the_text() {
+fn errors_show_one_layer_and_never_the_text() {
     let error = "<script>".parse::<ArtifactUri>().unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -103,12 +103,12 @@ fn an_error_tells_one_layer_and_never_the_text() {
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(
         source,
-        "an artifact id has exactly 32 hexadecimal digits, this has 8 bytes"
+        "an artifact id has exactly 32 hexadecimal digits, but this text has 8 bytes"
     );
 }
 
 #[test]
-fn a_prefix_is_visible_ascii_that_ends_in_a_slash() {
+fn prefixes_are_visible_ascii_and_end_in_a_slash() {
     let longest = format!("{}/", "p".repeat(UriPrefix::MAX_LEN - 1));
     for prefix in [
         "/",
@@ -144,7 +144,7 @@ fn a_prefix_is_visible_ascii_that_ends_in_a_slash() {
 }
 
 #[test]
-fn a_uri_of_one_prefix_is_not_of_another() {
+fn uris_of_another_prefix_are_rejected() {
     let [a, b] = ["a://x/", "a://x/y/"].map(|prefix| UriPrefix::new(prefix).unwrap());
     let id = ArtifactId::mint();
     assert_ne!(a.uri(id), b.uri(id));
@@ -155,21 +155,21 @@ fn a_uri_of_one_prefix_is_not_of_another() {
 
 proptest! {
     #[test]
-    fn print_then_parse_is_the_identity(prefix in "[!-~]{0,40}/", bytes: [u8; 16]) {
+    fn printed_uris_parse_to_themselves(prefix in "[!-~]{0,40}/", bytes: [u8; 16]) {
         let prefix = UriPrefix::new(&prefix).unwrap();
         let uri = prefix.uri(ArtifactId::from_bytes(bytes));
         prop_assert_eq!(prefix.parse(&uri.to_string()), Ok(uri));
     }
 
     #[test]
-    fn what_parses_prints_as_it_was(text in "(eden://artifacts/)?[0-9a-fA-F/%]{31,33}") {
+    fn parsed_uris_print_as_the_text(text in "(eden://artifacts/)?[0-9a-fA-F/%]{31,33}") {
         if let Ok(uri) = text.parse::<ArtifactUri>() {
             prop_assert_eq!(uri.to_string(), text);
         }
     }
 
     #[test]
-    fn text_that_is_no_uri_never_parses(text in any::<String>()) {
+    fn invalid_text_never_parses(text in any::<String>()) {
         let id = text.strip_prefix(UriPrefix::DEFAULT);
         let expected = id.is_some_and(|id| id.parse::<ArtifactId>().is_ok());
         prop_assert_eq!(text.parse::<ArtifactUri>().is_ok(), expected);

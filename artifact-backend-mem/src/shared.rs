@@ -1,4 +1,4 @@
-//! The map and the count of bytes, which change together under one lock.
+//! The state that all clones and uploads share: the map and the byte count, under one lock.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::config::MemConfig;
 use crate::error;
 
-/// What all clones of one backend, and its uploads, share.
+/// The state that all clones and uploads of a backend share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     clock: Arc<dyn Clock>,
@@ -39,16 +39,16 @@ impl Shared {
         self.clock.now()
     }
 
-    /// The lock is never held across an await, and nothing that can panic runs under it, so the
-    /// state is whole even where a thread died with it.
+    /// Locks the state. The lock is never held across an await. No code under it can panic, so a
+    /// poisoned lock still guards a consistent state.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Every blob, and how many bytes they and the uploads in flight have together.
+/// The blobs, and the bytes that they and the uploads in progress use.
 pub(crate) struct State {
-    // Sorted, so that a list can go on behind the last id that it showed.
+    // Sorted, so that a list can continue after the last id that it returned.
     blobs: BTreeMap<ArtifactId, Blob>,
     used: u64,
     limit: u64,
@@ -72,7 +72,7 @@ impl State {
         self.blobs.contains_key(&id)
     }
 
-    /// Takes room for `wanted` bytes, or says that there is none.
+    /// Reserves room for `wanted` bytes.
     pub(crate) fn reserve(
         &mut self,
         operation: Operation,
@@ -87,13 +87,12 @@ impl State {
         Ok(())
     }
 
-    /// Gives back room that [`reserve`](Self::reserve) took.
+    /// Frees room that [`reserve`](Self::reserve) reserved.
     pub(crate) fn release(&mut self, bytes: u64) {
         self.used -= bytes;
     }
 
-    /// The one place where a blob comes to be: whole, and only where there is none (clauses 1 and
-    /// 2). Room for it is reserved already.
+    /// Inserts a whole blob under a free id (clauses 1 and 2). The caller has reserved its room.
     pub(crate) fn publish(
         &mut self,
         operation: Operation,
@@ -103,8 +102,8 @@ impl State {
     ) -> Result<(), Error> {
         match self.blobs.entry(id) {
             Entry::Occupied(_) => Err(error::already_exists(operation, id)),
-            Entry::Vacant(place) => {
-                place.insert(Blob { bytes, modified });
+            Entry::Vacant(entry) => {
+                entry.insert(Blob { bytes, modified });
                 Ok(())
             }
         }
@@ -130,7 +129,7 @@ impl State {
         }
     }
 
-    /// The first blob behind `last`, or the first of all.
+    /// Returns the first blob after `last`, or the first of all.
     pub(crate) fn next_after(&self, last: Option<ArtifactId>) -> Option<BlobStat> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         let (id, blob) = self.blobs.range((from, Bound::Unbounded)).next()?;
@@ -139,7 +138,7 @@ impl State {
 }
 
 impl std::fmt::Debug for State {
-    // Never the blobs: they are others' secrets.
+    // Does not print the blobs, which are secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State")
             .field("blobs", &self.blobs.len())

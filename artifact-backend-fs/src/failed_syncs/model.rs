@@ -1,0 +1,130 @@
+//! A loom model of all interleavings of two publishers, one of which gets a failed sync.
+
+use std::collections::BTreeSet;
+
+use artifact_backend::{ArtifactId, Operation};
+use loom::sync::{Arc, Mutex};
+use loom::thread;
+use rustix::io::Errno;
+
+use super::FailedSyncs;
+use crate::sys::SysResult;
+
+/// A folder as Linux keeps it. A failed write-back discards the data, and each descriptor that was
+/// open at the time gets the error once (`errseq_t`).
+#[derive(Debug, Default)]
+struct Folder {
+    visible: BTreeSet<ArtifactId>,
+    dirty: BTreeSet<ArtifactId>,
+    durable: BTreeSet<ArtifactId>,
+    errors: u32,
+    reported: bool,
+    fails: bool,
+}
+
+impl Folder {
+    /// Returns the error count that a new descriptor has seen. An error that was not reported yet is
+    /// reported to new descriptors too.
+    fn open(&self) -> u32 {
+        if self.reported { self.errors } else { 0 }
+    }
+
+    fn link(&mut self, id: ArtifactId) -> bool {
+        let new = self.visible.insert(id);
+        if new {
+            self.dirty.insert(id);
+        }
+        new
+    }
+
+    fn sync(&mut self, seen: &mut u32) -> SysResult<()> {
+        let dirty = std::mem::take(&mut self.dirty);
+        if std::mem::take(&mut self.fails) && !dirty.is_empty() {
+            self.errors += 1;
+            self.reported = false;
+        } else {
+            self.durable.extend(dirty);
+        }
+        if *seen == self.errors {
+            return Ok(());
+        }
+        *seen = self.errors;
+        self.reported = true;
+        Err(Errno::IO)
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Stored,
+    Exists,
+    Failed,
+}
+
+/// Does the steps of `publish` and `already_exists` that touch shared state, in the same order.
+fn publish(failed_syncs: &FailedSyncs, folder: &Mutex<Folder>, id: ArtifactId) -> Outcome {
+    let folder_failed = || failed_syncs.check_folder(Operation::Store, id).is_err();
+    if folder_failed() {
+        return Outcome::Failed;
+    }
+    let mut seen = folder.lock().unwrap().open();
+    let mut publishing = Some(failed_syncs.begin_publish());
+    let new = folder.lock().unwrap().link(id);
+    if !new {
+        drop(publishing.take());
+        failed_syncs.wait_for_publishes();
+        if folder_failed() || failed_syncs.has_blob(id) {
+            return Outcome::Failed;
+        }
+    }
+    let synced = folder.lock().unwrap().sync(&mut seen);
+    let synced = failed_syncs.record_sync_result(synced);
+    if synced.is_err() || (new && folder_failed()) {
+        failed_syncs.add_blob(id);
+        return Outcome::Failed;
+    }
+    if new {
+        Outcome::Stored
+    } else {
+        Outcome::Exists
+    }
+}
+
+fn explore(ids: [u8; 2]) {
+    loom::model(move || {
+        let failed_syncs = Arc::new(FailedSyncs::default());
+        let folder = Arc::new(Mutex::new(Folder {
+            fails: true,
+            ..Folder::default()
+        }));
+        let threads = ids.map(|number| {
+            let (failed_syncs, folder) = (Arc::clone(&failed_syncs), Arc::clone(&folder));
+            let id = ArtifactId::from_bytes([number; 16]);
+            thread::spawn(move || (id, publish(&failed_syncs, &folder, id)))
+        });
+        let outcomes = threads.map(|thread| thread.join().unwrap());
+        let folder = folder.lock().unwrap();
+        for (id, outcome) in &outcomes {
+            if *outcome != Outcome::Failed {
+                assert!(
+                    folder.durable.contains(id),
+                    "{outcome:?}, but the blob is not durable: {outcomes:?}"
+                );
+            }
+        }
+        let stored = outcomes
+            .iter()
+            .filter(|(_, outcome)| *outcome == Outcome::Stored);
+        assert!(ids[0] != ids[1] || stored.count() <= 1);
+    });
+}
+
+#[test]
+fn no_store_is_acknowledged_whose_name_a_failed_sync_lost() {
+    explore([1, 2]);
+}
+
+#[test]
+fn no_already_exists_is_reported_for_a_name_that_a_failed_sync_lost() {
+    explore([1, 1]);
+}

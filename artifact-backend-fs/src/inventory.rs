@@ -1,0 +1,91 @@
+//! Lists and deletes blobs.
+
+use std::sync::Arc;
+
+use artifact_backend::{ArtifactId, BlobList, ErrorKind, Operation, Result};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use rustix::io::Errno;
+
+use crate::error::{failed, with_kind};
+use crate::layout::BlobName;
+use crate::root::Root;
+use crate::shared::Shared;
+use crate::{blob, sys};
+
+/// The number of blobs that one task on the blocking pool inspects.
+const BATCH: usize = 256;
+
+/// Lists all ids in one task, then inspects the blobs in batches.
+pub(crate) async fn list(shared: Arc<Shared>) -> Result<BlobList> {
+    let root = Arc::clone(&shared.root);
+    let ids = shared
+        .reads
+        .run(Operation::List, move || ids(&root))
+        .await?;
+    let batches: Vec<Vec<_>> = ids.chunks(BATCH).map(<[_]>::to_vec).collect();
+    let blobs = stream::iter(batches).then(move |batch| {
+        let (root, reads) = (Arc::clone(&shared.root), shared.reads.clone());
+        async move {
+            let inspected = reads.run(Operation::List, move || {
+                let mut stats = Vec::with_capacity(batch.len());
+                for id in batch {
+                    match blob::stat(&root, Operation::List, id) {
+                        Ok(stat) => stats.push(Ok(stat)),
+                        // Deleted meanwhile, or a foreign file.
+                        Err(error)
+                            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(stats)
+            });
+            inspected.await.map(stream::iter)
+        }
+    });
+    Ok(blobs.try_flatten().boxed())
+}
+
+/// Returns the ids of all names in the folder of blobs: 16 bytes of memory for each blob.
+fn ids(root: &Root) -> Result<Vec<ArtifactId>> {
+    root.check_alive(Operation::List)?;
+    let fail = |errno| failed(Operation::List, None, "read the folder of blobs", errno);
+    let mut ids = Vec::new();
+    for entry in rustix::fs::Dir::read_from(root.blobs()).map_err(fail)? {
+        // A name that is not an id belongs to a foreign file.
+        if let Ok(id) = ArtifactId::from_ascii(entry.map_err(fail)?.file_name().to_bytes()) {
+            ids.push(id);
+        }
+    }
+    // A folder that changes while it is read may show a name twice (readdir(3)).
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// Deletes a blob and makes its absence durable.
+pub(crate) fn delete(shared: &Shared, id: ArtifactId) -> Result<()> {
+    let (root, failed_syncs) = (&shared.root, &shared.failed_syncs);
+    let fail = |errno| failed(Operation::Delete, Some(id), "remove the blob", errno);
+    failed_syncs.check_folder(Operation::Delete, id)?;
+    let folder = root.open_blobs().map_err(fail)?;
+    match blob::stat(root, Operation::Delete, id) {
+        Ok(_) => match sys::unlink(root.blobs(), BlobName::of(id).as_str()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(fail(errno)),
+        },
+        // Another caller may be deleting it. Its absence must be durable for this caller too.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    failed_syncs.sync_folder(&folder).map_err(|errno| {
+        let action = "sync the folder after removing the blob";
+        with_kind(
+            ErrorKind::Ambiguous,
+            Operation::Delete,
+            Some(id),
+            action,
+            errno,
+        )
+    })
+}

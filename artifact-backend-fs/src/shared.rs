@@ -1,0 +1,58 @@
+//! The state that all clones, uploads and downloads of a backend share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use artifact_backend::{Operation, Result};
+
+use crate::buffers::Buffers;
+use crate::config::FsConfig;
+use crate::failed_syncs::FailedSyncs;
+use crate::pool::Pool;
+use crate::root::Root;
+use crate::staging::TmpfileSupport;
+
+/// The state that all clones, uploads and downloads of a backend share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) root: Arc<Root>,
+    pub(crate) failed_syncs: FailedSyncs,
+    pub(crate) writes: Pool,
+    /// For reads that wait for the disk.
+    pub(crate) reads: Pool,
+    /// For large reads from the page cache. More of them than cores would only use more memory.
+    pub(crate) copies: Pool,
+    pub(crate) buffers: Buffers,
+    pub(crate) tmpfile: TmpfileSupport,
+    inline_read_bytes: u64,
+}
+
+impl Shared {
+    pub(crate) async fn open(path: PathBuf, config: FsConfig) -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let writes = Pool::new(config.max_concurrent_writes);
+        let root = writes
+            .run(Operation::Open, move || Root::open(&path))
+            .await?;
+        Ok(Self {
+            root: Arc::new(root),
+            failed_syncs: FailedSyncs::default(),
+            writes,
+            reads: Pool::new(config.max_concurrent_reads),
+            copies: Pool::new(cores.max(2)),
+            buffers: Buffers::new(config.idle_buffer_bytes),
+            tmpfile: TmpfileSupport::new(!config.named_staging),
+            inline_read_bytes: config.inline_read_bytes,
+        })
+    }
+
+    /// Returns how many bytes may be read on the caller's thread. This is zero on a file system
+    /// where even cached data may have to be waited for.
+    pub(crate) fn inline_limit(&self) -> u64 {
+        if self.root.is_local() {
+            self.inline_read_bytes
+        } else {
+            0
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Writes the bytes of a new blob into a temporary file.
+
+use std::num::NonZeroU64;
+
+use artifact_backend::{ArtifactId, Operation, Result};
+use rustix::fs::Advice;
+
+use crate::error::failed;
+use crate::publish::publish;
+use crate::shared::Shared;
+use crate::staging::Temporary;
+use crate::sys::{self, SysResult};
+
+/// Write-back starts after each of these steps, so that the final sync has little left to write.
+const WRITE_BACK: u64 = 1 << 20;
+/// Space is reserved in windows of this size.
+const WINDOW: u64 = 64 << 20;
+
+/// A temporary file being written, and its progress.
+///
+/// It moves into the blocking pool and back. If the future is dropped meanwhile, the upload has lost
+/// its writer and is broken.
+#[derive(Debug)]
+pub(crate) struct BlobWriter {
+    temporary: Temporary,
+    size: u64,
+    flushed: u64,
+    reserved: u64,
+    expected: u64,
+}
+
+impl BlobWriter {
+    /// Creates an empty temporary file. `expected` is the announced size in bytes, or zero.
+    pub(crate) fn begin(
+        shared: &Shared,
+        operation: Operation,
+        id: ArtifactId,
+        expected: u64,
+    ) -> Result<Self> {
+        Ok(Self {
+            temporary: Temporary::new(&shared.root, &shared.tmpfile, operation, id)?,
+            size: 0,
+            flushed: 0,
+            reserved: 0,
+            expected,
+        })
+    }
+
+    /// Sets the announced size in bytes.
+    pub(crate) fn expect(&mut self, bytes: u64) {
+        self.expected = bytes;
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> SysResult<()> {
+        for chunk in bytes.chunks(1 << 20) {
+            self.reserve_ahead(chunk.len() as u64);
+            sys::write_all(self.temporary.file(), chunk)?;
+            self.size += chunk.len() as u64;
+            if self.size - self.flushed >= WRITE_BACK {
+                self.begin_write_back();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reserves space for the announced size, one window at a time, because a wrong hint must not
+    /// fill the disk. For a blob of at most one write-back step, reserving costs more than it saves.
+    fn reserve_ahead(&mut self, next: u64) {
+        if self.expected > WRITE_BACK
+            && self.size + next > self.reserved
+            && self.reserved < self.expected
+        {
+            let window = WINDOW.min(self.expected - self.reserved);
+            self.temporary.reserve(self.reserved, window);
+            self.reserved += window;
+        }
+    }
+
+    /// Starts write-back of everything written since the last call.
+    ///
+    /// `POSIX_FADV_DONTNEED` starts it without waiting, like `sync_file_range(2)` with only its WRITE
+    /// flag. Pages that are being written stay in the cache. A failure is harmless: the final sync
+    /// writes the rest.
+    fn begin_write_back(&mut self) {
+        let length = NonZeroU64::new(self.size - self.flushed);
+        let file = self.temporary.file();
+        let _ = rustix::fs::fadvise(file, self.flushed, length, Advice::DontNeed);
+        self.flushed = self.size;
+    }
+
+    /// Publishes the written bytes as the blob `id`.
+    pub(crate) fn publish(
+        self,
+        shared: &Shared,
+        operation: Operation,
+        id: ArtifactId,
+    ) -> Result<()> {
+        if self.reserved > self.size {
+            self.temporary
+                .trim(self.size)
+                .map_err(|errno| failed(operation, Some(id), "free the reserved space", errno))?;
+        }
+        publish(shared, self.temporary, operation, id, self.size)
+    }
+
+    /// Removes the temporary file's name, if it has one.
+    pub(crate) fn discard(&mut self) -> SysResult<()> {
+        self.temporary.remove_name()
+    }
+}
