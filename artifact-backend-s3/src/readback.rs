@@ -1,8 +1,8 @@
 //! The read-back: which write created the object that exists after a failed create?
 //!
 //! The error of a create cannot tell. A response lost after the object was created looks like one
-//! lost before, and a second attempt that meets the first attempt's object is told that the object
-//! exists. So the backend reads the object's metadata, which holds the write id of its writer.
+//! lost before, and a second attempt fails with "exists" because of the first attempt's object. So the
+//! backend reads the object's metadata, which holds the write id of its writer.
 
 use artifact_backend::{ErrorKind, Operation, Result};
 use object_store::path::Path;
