@@ -1,4 +1,4 @@
-//! The operations, and how a backend is opened.
+//! The backend: its constructor for any store, and the contract's operations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,93 +15,101 @@ use tokio::sync::OnceCell;
 use crate::bucket_url::check_prefix;
 use crate::cleanup::Cleanup;
 use crate::config::S3Config;
-use crate::core::{Core, Traits};
 use crate::layout::Layout;
-use crate::multipart::Large;
 use crate::probe::{self, ProbeReport};
-use crate::upload::CloudUpload;
+use crate::shared::{Bucket, Capabilities};
+use crate::upload::BucketUpload;
+use crate::upload_strategy::UploadStrategy;
 use crate::{download, inventory, load, sweep};
 
-/// A backend in an object store.
+/// A backend in an object store: `s3://`, `gs://`, `az://`, or any [`ObjectStore`].
 ///
-/// Clones share one client and its connections. Call [`close`](Self::close) before the runtime ends,
-/// so that what dropped uploads left is removed and need not wait for a sweep.
+/// Clones share one client and its connections. Call [`close`](Self::close) before the runtime ends:
+/// it waits until the leftovers of dropped uploads are removed, so that no sweep has to do it.
 #[derive(Debug, Clone)]
 pub struct ObjectStoreBackend {
-    core: Arc<Core>,
+    bucket: Arc<Bucket>,
 }
 
 impl ObjectStoreBackend {
-    /// A backend in any object store that a program has already, under a prefix that may be empty.
+    /// Opens a backend in any object store, under a prefix that may be empty.
     ///
-    /// What the store must do: create only where there is nothing (`PutMode::Create`), and copy so
-    /// (`CopyMode::Create`); [`probe`](Self::probe) tries both. Where it keeps metadata, every
-    /// outcome that is in doubt is cleared up by it. Where it keeps none (`LocalFileSystem`), what
-    /// was in doubt, and is taken afterwards, is `Ambiguous`, and a foreign object with a blob's name
-    /// is not told apart from a blob. `Ok` is as durable as the store's own acknowledgement:
-    /// `LocalFileSystem` needs `with_fsync(true)` for that.
+    /// The store must support exclusive creates ([`PutMode::Create`](object_store::PutMode::Create))
+    /// and exclusive copies ([`CopyMode::Create`](object_store::CopyMode::Create)).
+    /// [`probe`](Self::probe) tests both. `Ok` is as durable as the store's own acknowledgement:
+    /// `LocalFileSystem` needs `with_fsync(true)`.
     ///
-    /// Large blobs make a detour by a staging key. For S3, Google and Azure the constructors of
-    /// their own are better: no detour, ranges in one request, errors that say what to do.
+    /// If the store keeps metadata, the backend uses it to resolve every unknown outcome. If it does
+    /// not (`LocalFileSystem`), two things differ:
+    ///
+    /// - An unknown outcome stays `Ambiguous` if an object exists under the name afterwards.
+    /// - The backend cannot tell a foreign object under a blob's name from a blob.
+    ///
+    /// Large blobs are uploaded to a staging key and then copied. For S3, Google and Azure prefer
+    /// [`open`](Self::open) and the providers' own constructors: they need no staging copy on S3 and
+    /// Azure, request ranges directly, and report errors that say what to do.
     ///
     /// # Errors
     ///
-    /// `Misconfigured` when the prefix breaks the grammar of [`BucketUrl`](crate::BucketUrl).
+    /// `Misconfigured` if the prefix breaks the grammar of [`BucketUrl`](crate::BucketUrl).
     pub fn from_store(store: Arc<dyn ObjectStore>, prefix: &str, config: S3Config) -> Result<Self> {
-        let traits = Traits {
-            large: Large::Plain,
-            pending: None,
-            marks: OnceCell::new(),
+        let capabilities = Capabilities {
+            upload_strategy: UploadStrategy::Generic,
+            incomplete_uploads: None,
+            keeps_metadata: OnceCell::new(),
             is_cloud: false,
             suffix_ranges: false,
         };
-        Self::new(store, prefix, config, traits)
+        Self::new(store, prefix, config, capabilities)
     }
 
     pub(crate) fn new(
         store: Arc<dyn ObjectStore>,
         prefix: &str,
         config: S3Config,
-        traits: Traits,
+        capabilities: Capabilities,
     ) -> Result<Self> {
         let prefix = check_prefix(prefix).map_err(|error| {
             Error::new(ErrorKind::Misconfigured, Operation::Open)
-                .with_detail("the prefix cannot be used")
+                .with_detail("the prefix is not valid")
                 .with_source(error)
         })?;
-        let core = Core {
+        let bucket = Bucket {
             store,
             layout: Layout::new(prefix),
             config,
-            traits,
+            capabilities,
             cleanup: Cleanup::default(),
         };
         Ok(Self {
-            core: Arc::new(core),
+            bucket: Arc::new(bucket),
         })
     }
 
-    /// Tries whether the store really keeps what this backend is built on: it creates objects twice
-    /// and racing, in one request and in parts, reads them back, and removes them. Some 100 small
-    /// requests; a second or two, or as long as the deadlines allow.
+    /// Tests whether the store keeps the promises that this backend relies on.
     ///
-    /// A store that fails it must not be used by more than one writer, nor where an answer can get
-    /// lost: it overwrites. With ids that are minted at random, as ours are, two writers never choose
-    /// the same one by chance, so a program may decide to use it all the same; it then loses clause 1
-    /// of the contract for ids that are used twice, and clause 7.
+    /// Creates objects twice and concurrently, in one request and in parts, reads them back, and
+    /// removes them. Sends about 100 small requests; takes a second or two, or as long as the
+    /// deadlines allow.
+    ///
+    /// A store that fails the probe may overwrite objects. Do not use it with several writers, or
+    /// where a response can get lost. Ids are random, so two writers never choose the same one by
+    /// chance; a program may therefore decide to use such a store. It then loses clause 1 of the
+    /// contract for ids that are used twice, and clause 7.
     ///
     /// # Errors
     ///
-    /// `Misconfigured` when the bucket is missing or the store fails, with what it did;
-    /// `PermissionDenied`, `Unavailable` and the like when it could not be tried.
+    /// - `Misconfigured` if the bucket is missing or the store fails the probe. The detail names the
+    ///   failed check.
+    /// - `PermissionDenied`, `Unavailable` and the like if the probe could not run.
     pub async fn probe(&self) -> Result<ProbeReport> {
-        probe::probe(&self.core).await
+        probe::probe(&self.bucket).await
     }
 
-    /// Waits until what dropped uploads left is removed, as far as the storage can be reached. It
-    /// may be used again afterwards.
+    /// Waits until the leftovers of dropped uploads are removed, as far as the storage can be
+    /// reached. The backend can be used again afterwards.
     pub async fn close(&self) {
-        self.core.cleanup.done().await;
+        self.bucket.cleanup.wait().await;
     }
 }
 
@@ -109,22 +117,24 @@ impl ObjectStoreBackend {
 impl ArtifactBackend for ObjectStoreBackend {
     async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
         let payload = PutPayload::from_bytes(bytes);
-        self.core.create_whole(Operation::Store, id, payload).await
+        self.bucket
+            .create_in_one_request(Operation::Store, id, payload)
+            .await
     }
 
     async fn upload(&self, id: ArtifactId) -> Result<Box<dyn Upload>> {
-        Ok(Box::new(CloudUpload::new(Arc::clone(&self.core), id)))
+        Ok(Box::new(BucketUpload::new(Arc::clone(&self.bucket), id)))
     }
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
-        load::load(&self.core, id).await
+        load::load(&self.bucket, id).await
     }
 
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
-        let opened = self.core.open(Operation::Download, id, range).await?;
-        let (size, range) = (opened.meta.size, opened.range.clone());
-        let core = Arc::clone(&self.core);
-        let stream = download::stream(core, Operation::Download, id, opened);
+        let blob = self.bucket.open(Operation::Download, id, range).await?;
+        let (size, range) = (blob.meta.size, blob.range.clone());
+        let bucket = Arc::clone(&self.bucket);
+        let stream = download::stream(bucket, Operation::Download, id, blob);
         Ok(Download::new(id, size, range, stream))
     }
 }
@@ -132,23 +142,23 @@ impl ArtifactBackend for ObjectStoreBackend {
 #[async_trait]
 impl ArtifactInventory for ObjectStoreBackend {
     async fn list(&self) -> Result<BlobList> {
-        // A bucket that is not there is told now, not by the first item.
-        self.core
-            .look_at_bucket()
+        // Reports a missing bucket now rather than in the list's first item.
+        self.bucket
+            .check_exists()
             .await
-            .map_err(|trouble| trouble.into_error(Operation::List, None))?;
-        Ok(inventory::list(&self.core))
+            .map_err(|error| error.into_error(Operation::List, None))?;
+        Ok(inventory::list(&self.bucket))
     }
 
     async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        self.core.stat(id).await
+        self.bucket.stat(id).await
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
-        self.core.delete(id).await
+        self.bucket.delete(id).await
     }
 
     async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
-        sweep::sweep(&self.core, older_than).await
+        sweep::sweep(&self.bucket, older_than).await
     }
 }

@@ -1,8 +1,8 @@
-//! Which bucket, and where in it.
+//! The URL of a bucket.
 
 use std::fmt;
 
-/// Whose storage it is.
+/// A provider of object storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Provider {
@@ -15,7 +15,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// The provider that a URL's scheme, in lower case, stands for.
+    /// Returns the provider of a URL scheme in lower case.
     pub fn of_scheme(scheme: &str) -> Option<Self> {
         match scheme {
             "s3" | "s3a" => Some(Self::S3),
@@ -25,7 +25,7 @@ impl Provider {
         }
     }
 
-    /// The scheme of its URLs.
+    /// Returns the scheme of its URLs.
     pub const fn scheme(self) -> &'static str {
         match self {
             Self::S3 => "s3",
@@ -34,7 +34,7 @@ impl Provider {
         }
     }
 
-    /// The cargo feature that this needs.
+    /// Returns the Cargo feature that it needs.
     pub const fn feature(self) -> &'static str {
         match self {
             Self::S3 => "s3",
@@ -43,7 +43,7 @@ impl Provider {
         }
     }
 
-    /// Whether this build can reach it.
+    /// Returns whether this build includes it.
     pub const fn is_built_in(self) -> bool {
         match self {
             Self::S3 => cfg!(feature = "s3"),
@@ -55,10 +55,11 @@ impl Provider {
 
 /// A bucket (Azure: a container) and a prefix inside it: `s3://bucket/prefix`.
 ///
-/// The bucket has 3 to 222 characters of `a-z 0-9 . - _`; which of them a provider allows, it says
-/// itself. The prefix may be empty; else it is one or more names of `A-Z a-z 0-9 . - _ = +` with a
-/// slash between each two, none of them `.` or `..`, of at most 512 characters in all. A slash at
-/// the end means nothing. Credentials, a query or a fragment are refused.
+/// - The bucket has 3 to 222 characters of `a-z 0-9 . - _`. A provider may allow fewer.
+/// - The prefix may be empty. Otherwise it consists of names of `A-Z a-z 0-9 . - _ = +`, separated by
+///   single slashes, with at most 512 characters in total. `.` and `..` are not allowed as names. A
+///   trailing slash is ignored.
+/// - Credentials, a query and a fragment are rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BucketUrl {
     provider: Provider,
@@ -67,11 +68,11 @@ pub struct BucketUrl {
 }
 
 impl BucketUrl {
-    /// Reads what follows the colon of a URL whose scheme said the provider: `//bucket/prefix`.
+    /// Parses the rest of a URL after the colon (`//bucket/prefix`), given the provider of its scheme.
     ///
     /// # Errors
     ///
-    /// [`InvalidBucketUrl`], which says the rule and repeats nothing of the text.
+    /// [`InvalidBucketUrl`], which names the broken rule and repeats no part of the text.
     pub fn new(provider: Provider, rest: &str) -> Result<Self, InvalidBucketUrl> {
         use InvalidBucketUrl as Invalid;
         let rest = rest.strip_prefix("//").ok_or(Invalid::NoBucket)?;
@@ -100,34 +101,34 @@ impl BucketUrl {
         })
     }
 
-    /// Reads a whole URL.
+    /// Parses a whole URL.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and for a scheme that is none of `s3`, `gs` and `az`.
+    /// Those of [`new`](Self::new), and [`InvalidBucketUrl::Scheme`] for an unknown scheme.
     pub fn parse(url: &str) -> Result<Self, InvalidBucketUrl> {
         let (scheme, rest) = url.split_once(':').ok_or(InvalidBucketUrl::Scheme)?;
         let provider = Provider::of_scheme(&scheme.to_ascii_lowercase());
         Self::new(provider.ok_or(InvalidBucketUrl::Scheme)?, rest)
     }
 
-    /// Whose storage it is.
+    /// Returns the provider.
     pub fn provider(&self) -> Provider {
         self.provider
     }
 
-    /// The bucket, or Azure's container.
+    /// Returns the bucket, or the container on Azure.
     pub fn bucket(&self) -> &str {
         &self.bucket
     }
 
-    /// The prefix, without slashes at its ends; empty where there is none.
+    /// Returns the prefix without slashes at its ends; it may be empty.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 }
 
-/// The prefix without the slash at its end, if it keeps the grammar.
+/// Returns the prefix without its trailing slash, if it follows the grammar.
 pub(crate) fn check_prefix(prefix: &str) -> Result<&str, InvalidBucketUrl> {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_=+".contains(&byte);
@@ -151,18 +152,18 @@ impl fmt::Display for BucketUrl {
     }
 }
 
-/// Why a text names no place in a bucket. No message repeats anything of the text: there may be a
-/// secret in it.
+/// Why a text is not a bucket URL. The messages repeat no part of the text, because it may contain a
+/// secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidBucketUrl {
-    /// The scheme is none of ours.
+    /// The scheme is unknown.
     #[error("the scheme must be s3:, gs: or az:")]
     Scheme,
-    /// There is no bucket in it.
-    #[error("it names no bucket; write two slashes and the bucket, as in s3://bucket/prefix")]
+    /// The bucket is missing.
+    #[error("the bucket is missing; write two slashes and the bucket, as in s3://bucket/prefix")]
     NoBucket,
-    /// The bucket's name breaks the rules that all providers have.
+    /// The bucket's name breaks the rules that all providers share.
     #[error(
         "the bucket's name must have 3 to 222 characters, each a lower-case letter, a digit, or \
          one of . - _"
@@ -170,17 +171,17 @@ pub enum InvalidBucketUrl {
     Bucket,
     /// The prefix breaks the grammar.
     #[error(
-        "what follows the bucket must be names of letters, digits and . - _ = +, with single \
-         slashes between them, of at most 512 characters in all"
+        "the prefix after the bucket must consist of names of letters, digits and . - _ = +, \
+         separated by single slashes, with at most 512 characters in total"
     )]
     Prefix,
-    /// There is a query, a fragment or a percent sign in it.
-    #[error("a query, a fragment or a % has no meaning here; options have settings of their own")]
+    /// It contains a query, a fragment or a percent sign.
+    #[error("a query, a fragment or a % is not allowed; options have settings of their own")]
     Query,
-    /// There seem to be credentials in it.
+    /// It seems to contain credentials.
     #[error(
-        "it seems to hold credentials (an @); they never stand in a URL, which is logged and \
-         listed, but in the provider's own environment variables"
+        "it seems to contain credentials (an @); set them in the provider's own environment \
+         variables, because URLs are logged and listed"
     )]
     Credentials,
 }

@@ -1,4 +1,4 @@
-//! What is removed behind the back of a caller who has gone: a task each, awaited at the end.
+//! Cleanup tasks that go on after their caller is gone, and the uploads that a sweep must not remove.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -8,22 +8,25 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-/// The removals under way, and what of this process is alive and must not be swept.
+use crate::error::RequestError;
+
+/// The running cleanup tasks, and the names of this process's active uploads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cleanup {
     tasks: TaskTracker,
-    live: Live,
+    active: ActiveUploads,
 }
 
 impl Cleanup {
-    /// Does it in a task of its own. Outside a runtime it is left to `sweep`.
+    /// Runs a removal in a task of its own. Outside a runtime it does nothing; a later sweep removes
+    /// the leftovers.
     pub(crate) fn spawn(&self, removal: impl Future<Output = ()> + Send + 'static) {
         if let Ok(runtime) = Handle::try_current() {
             self.tasks.spawn_on(removal, &runtime);
         }
     }
 
-    /// Does it in a task of its own, which goes on to its end where the caller goes away.
+    /// Runs work in a task of its own, which finishes even if the caller drops the handle.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -31,45 +34,51 @@ impl Cleanup {
         self.tasks.spawn(work)
     }
 
-    /// Waits until everything that was begun is done. More may begin meanwhile and is waited for.
-    pub(crate) async fn done(&self) {
+    /// Waits until all tasks are done, including those that start meanwhile.
+    pub(crate) async fn wait(&self) {
         self.tasks.close();
         self.tasks.wait().await;
         self.tasks.reopen();
     }
 
-    /// Says that something of this name is alive, until the guard is dropped.
-    pub(crate) fn alive(&self, name: String) -> Alive {
-        self.live.lock().insert(name.clone());
-        Alive {
-            live: self.live.clone(),
+    /// Marks the upload with this name as active until the guard is dropped.
+    pub(crate) fn mark_active(&self, name: String) -> ActiveGuard {
+        self.active.lock().insert(name.clone());
+        ActiveGuard {
+            active: self.active.clone(),
             name,
         }
     }
 
-    pub(crate) fn is_alive(&self, name: &str) -> bool {
-        self.live.lock().contains(name)
+    pub(crate) fn is_active(&self, name: &str) -> bool {
+        self.active.lock().contains(name)
     }
 }
 
 #[derive(Debug, Clone, Default)]
-struct Live(Arc<Mutex<HashSet<String>>>);
+struct ActiveUploads(Arc<Mutex<HashSet<String>>>);
 
-impl Live {
+impl ActiveUploads {
     fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// As long as it is there, what it names is not swept by this process.
+/// Protects an upload from this process's sweeps.
 #[derive(Debug)]
-pub(crate) struct Alive {
-    live: Live,
+#[must_use = "the upload is unprotected as soon as the guard is dropped"]
+pub(crate) struct ActiveGuard {
+    active: ActiveUploads,
     name: String,
 }
 
-impl Drop for Alive {
+impl Drop for ActiveGuard {
     fn drop(&mut self) {
-        self.live.lock().remove(&self.name);
+        self.active.lock().remove(&self.name);
     }
+}
+
+/// Logs an upload whose leftovers could not be removed.
+pub(crate) fn warn_left_behind(error: &RequestError) {
+    tracing::warn!(%error, "cannot remove the leftovers of an upload; the next sweep will");
 }

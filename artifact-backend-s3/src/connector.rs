@@ -1,9 +1,9 @@
-//! The HTTP client below `object_store`: what the library does not do, done to its requests.
+//! The HTTP client below `object_store`. It changes two things:
 //!
-//! - The request that completes a multipart upload becomes one that creates only where there is
-//!   nothing. The library has no such mode, and would overwrite.
-//! - An answer that is no success becomes an [`Answer`], and silence an [`Unreached`], so that the
-//!   difference between them reaches [`Trouble`](crate::trouble::Trouble).
+//! - It makes the request that completes a multipart upload fail if the object exists. The library
+//!   has no such mode and would overwrite.
+//! - It turns an error response into an [`ErrorResponse`], and a missing response into a
+//!   [`NoResponse`], so that [`RequestError`](crate::error::RequestError) can tell them apart.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -16,71 +16,71 @@ use object_store::client::{
     ReqwestConnector,
 };
 
-use crate::answer::{Answer, Peer, Unreached};
+use crate::response::{ErrorResponse, NoResponse, Peer};
 
-/// How a provider's requests are changed before they are sent.
+/// How a provider completes a multipart upload exclusively.
 #[async_trait]
-pub(crate) trait Adjust: Debug + Send + Sync + 'static {
-    /// Makes the request that completes a multipart upload create only where there is nothing.
+pub(crate) trait ExclusiveCompletion: Debug + Send + Sync + 'static {
+    /// Whether this request completes a multipart upload.
+    fn is_completion(&self, request: &HttpRequest) -> bool;
+
+    /// Makes a completion fail if the object exists.
     async fn make_exclusive(&self, request: &mut HttpRequest) -> Result<(), HttpError>;
-
-    /// Whether this is the request that completes a multipart upload.
-    fn completes_upload(&self, request: &HttpRequest) -> bool;
 }
 
-/// Connects as `object_store` does by itself, with our layer above.
+/// Connects as `object_store` does by default, and adds [`Service`] on top.
 #[derive(Debug)]
-pub(crate) struct Connector<A> {
-    adjust: Arc<A>,
+pub(crate) struct Connector<C> {
+    completion: Arc<C>,
 }
 
-impl<A: Adjust> Connector<A> {
-    pub(crate) fn new(adjust: A) -> Self {
+impl<C: ExclusiveCompletion> Connector<C> {
+    pub(crate) fn new(completion: C) -> Self {
         Self {
-            adjust: Arc::new(adjust),
+            completion: Arc::new(completion),
         }
     }
 }
 
-impl<A: Adjust> HttpConnector for Connector<A> {
+impl<C: ExclusiveCompletion> HttpConnector for Connector<C> {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         install_tls();
         let inner = ReqwestConnector::default().connect(options)?;
         Ok(HttpClient::new(Service {
             inner,
-            adjust: Arc::clone(&self.adjust),
+            completion: Arc::clone(&self.completion),
         }))
     }
 }
 
 fn install_tls() {
-    // Who has installed a provider for the process keeps it; the loser of a race uses the winner's.
+    // A provider that the program has installed stays. If two tasks race, the first one wins.
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
 
-/// How much of the body of an error is read. The real ones have less than a KiB.
-const MOST_OF_AN_ERROR: usize = 64 << 10;
+/// The maximum number of bytes read from the body of an error response. Real ones have less than 1 KiB.
+const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
-struct Service<A> {
+struct Service<C> {
     inner: HttpClient,
-    adjust: Arc<A>,
+    completion: Arc<C>,
 }
 
 #[async_trait]
-impl<A: Adjust> HttpService for Service<A> {
+impl<C: ExclusiveCompletion> HttpService for Service<C> {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        if self.adjust.completes_upload(&request) {
-            self.adjust.make_exclusive(&mut request).await?;
+        if self.completion.is_completion(&request) {
+            self.completion.make_exclusive(&mut request).await?;
         }
         let host = request.uri().host().unwrap_or_default().to_owned();
         let peer = Peer::of_host(&host);
-        let silence = |source: HttpError| {
+        let no_response = |source: HttpError| {
             HttpError::new(
                 HttpErrorKind::Unknown,
-                Unreached {
+                NoResponse {
                     peer,
                     host: host.clone(),
                     not_connected: source.kind() == HttpErrorKind::Connect,
@@ -88,36 +88,36 @@ impl<A: Adjust> HttpService for Service<A> {
                 },
             )
         };
-        let response = self.inner.execute(request).await.map_err(silence)?;
+        let response = self.inner.execute(request).await.map_err(no_response)?;
         if response.status().is_success() {
             return Ok(response);
         }
         let (parts, body) = response.into_parts();
         let mut body = body.bytes_stream();
         let mut text = Vec::new();
-        while text.len() < MOST_OF_AN_ERROR
-            && let Some(piece) = body.next().await
+        while text.len() < MAX_ERROR_BODY_BYTES
+            && let Some(chunk) = body.next().await
         {
-            text.extend_from_slice(&piece.map_err(silence)?);
+            text.extend_from_slice(&chunk.map_err(no_response)?);
         }
         let header = parts.headers.get("x-ms-error-code");
-        let answer = Answer::new(
+        let error = ErrorResponse::new(
             peer,
             parts.status.as_u16(),
             header.and_then(|code| code.to_str().ok()),
             &String::from_utf8_lossy(&text),
         );
-        // No kind of error that the library would try again: that is ours to decide.
-        Err(HttpError::new(HttpErrorKind::Unknown, answer))
+        // The library does not retry this kind. This backend decides about retries.
+        Err(HttpError::new(HttpErrorKind::Unknown, error))
     }
 }
 
-/// Whether the query has a pair of this name.
+/// Whether the query has a parameter with this name.
 pub(crate) fn has_query(request: &HttpRequest, name: &str) -> bool {
     query(request, name).is_some()
 }
 
-/// The value of the first pair of this name, as it was encoded.
+/// Returns the value of the first query parameter with this name, still encoded.
 pub(crate) fn query<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
     request.uri().query()?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -1,18 +1,19 @@
-//! Creating an object exactly once, whatever happens to the answers.
+//! Creating an object exactly once, even if responses are lost.
 
 use std::future::Future;
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use object_store::path::Path;
-use object_store::{PutMode, PutOptions, PutPayload};
+use object_store::{Attributes, PutMode, PutOptions, PutPayload};
 use tokio::time::Instant;
 
-use crate::core::{Core, Retry};
-use crate::mark::WriteId;
-use crate::readback::Found;
-use crate::trouble::{Class, Trouble};
+use crate::error::{Outcome, RequestError};
+use crate::readback::ReadBack;
+use crate::retry::Retry;
+use crate::shared::Bucket;
+use crate::write_id::WriteId;
 
-/// One object to be created, for one operation.
+/// An object that one operation creates.
 #[derive(Debug, Clone)]
 pub(crate) struct Creation {
     pub(crate) operation: Operation,
@@ -20,38 +21,65 @@ pub(crate) struct Creation {
     pub(crate) key: Path,
     pub(crate) write_id: WriteId,
     /// Whether the storage keeps the write id with the object.
-    pub(crate) marks: bool,
+    pub(crate) keeps_metadata: bool,
 }
 
 impl Creation {
-    fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(kind, self.operation).with_id(self.id)
+    /// Returns the write id that the object will carry, or `None` if the storage keeps no metadata.
+    pub(crate) fn kept_write_id(&self) -> Option<WriteId> {
+        self.keeps_metadata.then_some(self.write_id)
     }
 
-    /// The error of a create after which nothing of ours was found.
-    fn give_up(&self, doubt: bool, trouble: Trouble) -> Error {
-        match trouble.class {
-            _ if doubt => self.ambiguous(trouble),
-            Class::Taken => {
-                // Told that it exists, and not found again and again: no fact comes of that.
-                let detail = "the storage says that the blob exists, and does not find it";
-                self.ambiguous(Trouble::new(Class::Doubt, ErrorKind::Ambiguous, detail))
-            }
-            Class::NoObject | Class::NoUpload => {
-                trouble.into_error_of(ErrorKind::Unavailable, self.operation, Some(self.id))
-            }
-            _ => trouble.into_error(self.operation, Some(self.id)),
+    /// Returns the metadata to create the object with.
+    pub(crate) fn attributes(&self) -> Attributes {
+        self.kept_write_id()
+            .map(WriteId::attributes)
+            .unwrap_or_default()
+    }
+
+    /// Returns the options of a request that creates the object only if it does not exist.
+    pub(crate) fn put_options(&self) -> PutOptions {
+        PutOptions {
+            mode: PutMode::Create,
+            attributes: self.attributes(),
+            ..PutOptions::default()
         }
     }
 
-    fn ambiguous(&self, trouble: Trouble) -> Error {
-        trouble.into_error_of(ErrorKind::Ambiguous, self.operation, Some(self.id))
+    fn already_exists(&self) -> Error {
+        Error::new(ErrorKind::AlreadyExists, self.operation).with_id(self.id)
+    }
+
+    fn ambiguous(&self, error: RequestError) -> Error {
+        error.into_error_of_kind(ErrorKind::Ambiguous, self.operation, Some(self.id))
+    }
+
+    /// Returns the error of a create whose object was not found, and that is not retried.
+    ///
+    /// `unknown`: whether an attempt may have been carried out.
+    fn final_error(&self, unknown: bool, error: RequestError) -> Error {
+        match error.outcome {
+            _ if unknown => self.ambiguous(error),
+            Outcome::Exists => {
+                // The storage contradicted itself until the deadline, so nothing is known.
+                let detail = "the storage reports that the blob exists, but does not find it";
+                self.ambiguous(RequestError::new(
+                    Outcome::Unknown,
+                    ErrorKind::Ambiguous,
+                    detail,
+                ))
+            }
+            Outcome::NoObject | Outcome::NoUpload => {
+                error.into_error_of_kind(ErrorKind::Unavailable, self.operation, Some(self.id))
+            }
+            _ => error.into_error(self.operation, Some(self.id)),
+        }
     }
 }
 
-impl Core {
-    /// Creates a blob whose bytes are at hand, in one request.
-    pub(crate) async fn create_whole(
+impl Bucket {
+    /// Creates a blob whose bytes are in memory, in one request.
+    pub(crate) async fn create_in_one_request(
         &self,
         operation: Operation,
         id: ArtifactId,
@@ -62,34 +90,25 @@ impl Core {
             id,
             key: self.layout.blob(id),
             write_id: WriteId::new(),
-            marks: self.keeps_marks(operation).await?,
+            keeps_metadata: self.keeps_metadata(operation).await?,
         };
         let bytes = payload.content_length() as u64;
         self.create(&creation, bytes, || {
-            let attributes = if creation.marks {
-                creation.write_id.attributes()
-            } else {
-                object_store::Attributes::new()
-            };
-            let options = PutOptions {
-                mode: PutMode::Create,
-                attributes,
-                ..PutOptions::default()
-            };
+            let options = creation.put_options();
             let put = self.store.put_opts(&creation.key, payload.clone(), options);
             async move { put.await.map(drop) }
         })
         .await
     }
 
-    /// Makes a request that creates an object only where there is none, until the outcome is known:
-    /// the read-back rule.
+    /// Repeats a request that creates an object only if it does not exist, until the outcome is
+    /// known. After each failure it reads the object back.
     ///
-    /// - `Ok`: the object is there and is ours.
-    /// - `AlreadyExists`: an object is there that is not.
-    /// - `Ambiguous`: an attempt may have been carried out, or may still be, and what became of it
-    ///   could not be found out in time.
-    /// - Anything else: nothing of ours is there, and nothing is on its way.
+    /// - `Ok`: the object exists and comes from this write.
+    /// - `AlreadyExists`: an object from another write exists.
+    /// - `Ambiguous`: an attempt may have been carried out, or may still be, and its outcome could
+    ///   not be found out in time.
+    /// - Any other error: this write created nothing, and no attempt is in progress.
     pub(crate) async fn create<F, Fut>(
         &self,
         creation: &Creation,
@@ -100,49 +119,46 @@ impl Core {
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<(), object_store::Error>> + Send,
     {
-        let began = Instant::now();
-        let deadline = began + self.config.deadline;
+        let deadline = Instant::now() + self.config.deadline;
         let mut retry = Retry::until(deadline);
-        // Whether some attempt so far may have been carried out, or may be yet.
-        let mut doubt = false;
+        // Whether any attempt so far may have been carried out, or may still be.
+        let mut unknown = false;
         loop {
-            let trouble = match self.request(bytes, request()).await {
+            let error = match self.request(bytes, request()).await {
                 Ok(()) => return Ok(()),
-                Err(trouble) => trouble,
+                // A create that reports "not found" misses the bucket, or the source of a copy.
+                Err(error) => self.resolve_not_found(error).await,
             };
-            // What is missing when something is created is what it is created in, or made from.
-            let trouble = self.settle(trouble).await;
-            let class = trouble.class;
-            doubt |= class == Class::Doubt;
-            let may_be_there = doubt
+            let outcome = error.outcome;
+            unknown |= outcome == Outcome::Unknown;
+            let may_exist = unknown
                 || matches!(
-                    class,
-                    Class::Taken | Class::Conflict | Class::NoUpload | Class::NoObject
+                    outcome,
+                    Outcome::Exists | Outcome::Conflict | Outcome::NoUpload | Outcome::NoObject
                 );
-            if may_be_there {
+            if may_exist {
                 let until = Instant::now().max(deadline) + self.config.readback_time;
                 let found = self
-                    .read_back(&creation.key, creation.write_id, creation.marks, until)
+                    .read_back(&creation.key, creation.kept_write_id(), Retry::until(until))
                     .await;
                 match found {
-                    Ok(Found::Ours) => return Ok(()),
-                    Ok(Found::Others) => return Err(creation.error(ErrorKind::AlreadyExists)),
-                    Ok(Found::Somebodys) if doubt => {
-                        let detail = "a blob is there, and this storage keeps no metadata that \
-                                      would tell whose it is";
-                        let trouble = Trouble::new(class, ErrorKind::Ambiguous, detail);
-                        return Err(creation.ambiguous(trouble));
+                    Ok(ReadBack::Ours) => return Ok(()),
+                    Ok(ReadBack::Unattributed) if unknown => {
+                        let detail = "a blob exists, but this storage keeps no metadata that would \
+                                      tell which write created it";
+                        let error = RequestError::new(outcome, ErrorKind::Ambiguous, detail);
+                        return Err(creation.ambiguous(error));
                     }
-                    Ok(Found::Somebodys) => {
-                        return Err(creation.error(ErrorKind::AlreadyExists));
+                    Ok(ReadBack::Foreign | ReadBack::Unattributed) => {
+                        return Err(creation.already_exists());
                     }
-                    Ok(Found::Nothing) => {}
-                    Err(unknown) => return Err(creation.ambiguous(unknown)),
+                    Ok(ReadBack::Absent) => {}
+                    Err(error) => return Err(creation.ambiguous(error)),
                 }
             }
-            let again = trouble.may_pass() || class == Class::Taken;
-            if !again || !retry.pause().await {
-                return Err(creation.give_up(doubt, trouble));
+            let may_retry = error.is_retryable() || outcome == Outcome::Exists;
+            if !may_retry || !retry.pause().await {
+                return Err(creation.final_error(unknown, error));
             }
         }
     }

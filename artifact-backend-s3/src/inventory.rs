@@ -1,4 +1,4 @@
-//! What maintenance does: list, stat, delete.
+//! Maintenance: list, stat, delete.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,91 +7,88 @@ use artifact_backend::{ArtifactId, BlobList, BlobStat, ErrorKind, Operation, Res
 use futures_util::stream::{self, BoxStream, StreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::core::{Core, Retry};
-use crate::multipart::is_gone;
-use crate::trouble::{Class, Trouble};
+use crate::error::{Outcome, RequestError};
+use crate::retry::Retry;
+use crate::shared::Bucket;
 
-/// Every object below a place, page by page, taken up again behind the last one where a page fails.
+/// A list of the objects below a prefix. If a page fails, the list resumes after the last object.
 pub(crate) struct Listing {
-    core: Arc<Core>,
-    place: Path,
+    bucket: Arc<Bucket>,
+    prefix: Path,
     last: Option<Path>,
     retry: Retry,
     stream: BoxStream<'static, object_store::Result<ObjectMeta>>,
 }
 
 impl Listing {
-    pub(crate) fn new(core: Arc<Core>, place: Path) -> Self {
+    pub(crate) fn new(bucket: &Arc<Bucket>, prefix: &Path) -> Self {
         Self {
-            stream: core.store.list(Some(&place)),
-            retry: Retry::until(Instant::now() + core.config.deadline),
-            core,
-            place,
+            stream: bucket.store.list(Some(prefix)),
+            retry: Retry::within(bucket.config.deadline),
+            bucket: Arc::clone(bucket),
+            prefix: prefix.clone(),
             last: None,
         }
     }
 
-    pub(crate) async fn next(&mut self) -> Result<Option<ObjectMeta>, Trouble> {
+    pub(crate) async fn next(&mut self) -> Result<Option<ObjectMeta>, RequestError> {
+        let is_cloud = self.bucket.capabilities.is_cloud;
         loop {
-            let next = timeout(self.core.config.answer_timeout, self.stream.next());
-            let trouble = match next.await {
+            let next = timeout(self.bucket.config.answer_timeout, self.stream.next());
+            let error = match next.await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(object))) => {
-                    // Not every server leaves out the object that a list begins behind.
-                    if self.core.traits.is_cloud
-                        && self
-                            .last
-                            .as_ref()
-                            .is_some_and(|last| object.location <= *last)
-                    {
+                    // Some servers repeat the object after which a list resumes.
+                    let last = self.last.as_ref();
+                    if is_cloud && last.is_some_and(|last| object.location <= *last) {
                         continue;
                     }
                     self.last = Some(object.location.clone());
-                    let deadline = Instant::now() + self.core.config.deadline;
-                    self.retry = Retry::until(deadline);
+                    self.retry = Retry::within(self.bucket.config.deadline);
                     return Ok(Some(object));
                 }
-                Ok(Some(Err(error))) => Trouble::from(error),
-                Err(_) => Trouble::new(
-                    Class::Doubt,
+                Ok(Some(Err(error))) => RequestError::from(error),
+                Err(_) => RequestError::new(
+                    Outcome::Unknown,
                     ErrorKind::Unavailable,
-                    "the storage did not go on with a list",
+                    "the storage did not send the next page of a list in time",
                 ),
             };
-            if trouble.class == Class::Missing {
-                return Err(self.core.settle(trouble).await);
+            if error.outcome == Outcome::NotFound {
+                return Err(self.bucket.resolve_not_found(error).await);
             }
-            // Only where lists are in order is "behind the last one" a place.
-            let again = self.core.traits.is_cloud && trouble.may_pass();
-            if !again || !self.retry.pause().await {
-                return Err(trouble);
+            // A list can only resume after the last object if it is in order.
+            let can_resume = is_cloud && error.is_retryable();
+            if !can_resume || !self.retry.pause().await {
+                return Err(error);
             }
+            let (store, prefix) = (&self.bucket.store, Some(&self.prefix));
             self.stream = match &self.last {
-                None => self.core.store.list(Some(&self.place)),
-                Some(last) => self.core.store.list_with_offset(Some(&self.place), last),
+                None => store.list(prefix),
+                Some(last) => store.list_with_offset(prefix, last),
             };
         }
     }
 }
 
-/// Every blob. An object that cannot be one is told in the log and passed over.
-pub(crate) fn list(core: &Arc<Core>) -> BlobList {
-    let listing = Listing::new(Arc::clone(core), core.layout.blobs().clone());
+/// Lists every blob. Objects whose key is not a blob's are logged and skipped.
+pub(crate) fn list(bucket: &Arc<Bucket>) -> BlobList {
+    let listing = Listing::new(bucket, bucket.layout.blobs());
     stream::try_unfold(listing, |mut listing| async move {
         loop {
             let object = listing.next().await;
-            let object = object.map_err(|trouble| trouble.into_error(Operation::List, None))?;
+            let object = object.map_err(|error| error.into_error(Operation::List, None))?;
             let Some(object) = object else {
                 return Ok(None);
             };
-            if let Some(id) = listing.core.layout.id_of(&object.location) {
+            if let Some(id) = listing.bucket.layout.id_of(&object.location) {
                 return Ok(Some((stat_of(id, &object), listing)));
             }
             tracing::warn!(
                 key = %object.location,
-                "an object that is no blob of ours lies among them; it was passed over"
+                "skipped an object among the blobs whose key is not a blob's"
             );
         }
     })
@@ -99,7 +96,7 @@ pub(crate) fn list(core: &Arc<Core>) -> BlobList {
 }
 
 fn stat_of(id: ArtifactId, object: &ObjectMeta) -> BlobStat {
-    // In whole seconds: a header of HTTP has no more, so only then do list and stat agree.
+    // In whole seconds. HTTP headers are no more precise, so only then do list and stat agree.
     let modified = SystemTime::from(object.last_modified);
     let since_epoch = modified.duration_since(SystemTime::UNIX_EPOCH);
     let seconds = since_epoch.unwrap_or_default().as_secs();
@@ -107,13 +104,13 @@ fn stat_of(id: ArtifactId, object: &ObjectMeta) -> BlobStat {
     BlobStat::new(id, object.size, modified)
 }
 
-impl Core {
+impl Bucket {
     pub(crate) async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
         let object = self.stat_object(Operation::Stat, id).await?;
         Ok(stat_of(id, &object))
     }
 
-    /// Deletes a blob of ours, and nothing else.
+    /// Deletes a blob, but never a foreign object under a blob's key.
     pub(crate) async fn delete(&self, id: ArtifactId) -> Result<()> {
         match self.stat_object(Operation::Delete, id).await {
             Ok(_) => {}
@@ -122,12 +119,10 @@ impl Core {
         }
         let key = self.layout.blob(id);
         match self.repeat(0, || self.store.delete(&key)).await {
-            Err(trouble) if trouble.class == Class::Doubt => {
-                Err(trouble.into_error_of(ErrorKind::Ambiguous, Operation::Delete, Some(id)))
+            Err(error) if error.outcome == Outcome::Unknown => {
+                Err(error.into_error_of_kind(ErrorKind::Ambiguous, Operation::Delete, Some(id)))
             }
-            Err(trouble) if !is_gone(&trouble) => {
-                Err(trouble.into_error(Operation::Delete, Some(id)))
-            }
+            Err(error) if !error.is_gone() => Err(error.into_error(Operation::Delete, Some(id))),
             _ => Ok(()),
         }
     }

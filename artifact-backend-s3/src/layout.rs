@@ -1,15 +1,15 @@
-//! Which key belongs to what. Everything of ours is under the prefix:
+//! Object keys. All of them are under the prefix:
 //!
 //! ```text
 //! blobs/<id>                    a blob
-//! staging/<id>-<write id>       a large upload on its way, where the provider needs a detour
-//! staging/probe-<write id>      what the probe creates and removes
+//! staging/<id>-<write id>       a large upload in progress, if the provider needs a staging copy
+//! staging/probe-<write id>      an object that the probe creates and removes
 //! ```
 
 use artifact_backend::ArtifactId;
 use object_store::path::{Path, PathPart};
 
-use crate::mark::WriteId;
+use crate::write_id::WriteId;
 
 /// The keys under one prefix.
 #[derive(Debug, Clone)]
@@ -19,7 +19,8 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The layout under a prefix that keeps the grammar of [`BucketUrl`](crate::BucketUrl).
+    /// Returns the layout under a prefix that follows the grammar of
+    /// [`BucketUrl`](crate::BucketUrl).
     pub(crate) fn new(prefix: &str) -> Self {
         let prefix: Path = prefix.split('/').filter(|name| !name.is_empty()).collect();
         Self {
@@ -28,12 +29,12 @@ impl Layout {
         }
     }
 
-    /// Where all blobs are.
+    /// Returns the folder of all blobs.
     pub(crate) fn blobs(&self) -> &Path {
         &self.blobs
     }
 
-    /// Where all that is on its way is.
+    /// Returns the folder of all temporary objects.
     pub(crate) fn staging(&self) -> &Path {
         &self.staging
     }
@@ -53,7 +54,7 @@ impl Layout {
         self.staging.clone().join(PathPart::from(name))
     }
 
-    /// The id of the blob at this key, if a blob of ours can be there.
+    /// Returns the id of the blob at `key`, or `None` if the key is not a blob's.
     pub(crate) fn id_of(&self, key: &Path) -> Option<ArtifactId> {
         let mut below = key.prefix_match(&self.blobs)?;
         let name = below.next()?;

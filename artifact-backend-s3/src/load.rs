@@ -1,181 +1,154 @@
-//! A whole blob into memory.
+//! Loading a whole blob into memory.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use artifact_backend::{ArtifactId, ByteRange, Error, ErrorKind, Operation, Result};
 use bytes::{Bytes, BytesMut};
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::{GetRange, ObjectMeta};
-use tokio::time::Instant;
+use futures_util::{StreamExt, TryStreamExt, stream, try_join};
+use object_store::ObjectMeta;
 
-use crate::core::Core;
 use crate::download;
-use crate::opening::Opened;
+use crate::open::OpenBlob;
+use crate::shared::Bucket;
 
 const LOAD: Operation = Operation::Load;
 
-/// Loads a blob. Up to one part it is one request; of a larger one the rest follows, each range of the
-/// same object by its e-tag: several at once, or as one where the first bytes came so fast that more
-/// connections would gain nothing.
-pub(crate) async fn load(core: &Arc<Core>, id: ArtifactId) -> Result<Bytes> {
-    let first_range = first_range(core);
-    let opened = core.open(LOAD, id, first_range).await;
-    let opened = match opened {
-        // No first byte: an empty blob.
+/// Loads a blob.
+///
+/// A blob of up to one part is one request. A larger one is fetched in ranges of one part, several in
+/// parallel, all of the same object by its e-tag.
+pub(crate) async fn load(bucket: &Arc<Bucket>, id: ArtifactId) -> Result<Bytes> {
+    let blob = match bucket.open(LOAD, id, first_range(bucket)).await {
+        // An empty blob has no first byte.
         Err(error) if error.blob_size() == Some(0) => return Ok(Bytes::new()),
-        opened => opened?,
+        blob => blob?,
     };
-    let (meta, first) = (opened.meta.clone(), opened.range.clone());
-    let too_large = |_| {
+    let (meta, first) = (blob.meta.clone(), blob.range.clone());
+    let size = usize::try_from(meta.size).map_err(|_| {
         Error::new(ErrorKind::TooLarge, LOAD)
             .with_id(id)
-            .with_detail("the blob is larger than this machine's memory can be")
-    };
-    let size = usize::try_from(meta.size).map_err(too_large)?;
-    if first.end == meta.size {
-        return collect(core, id, opened, BytesMut::with_capacity(size))
-            .await
-            .map(BytesMut::freeze);
-    }
+            .with_detail("the blob is larger than this machine's memory can be; download it")
+    })?;
 
-    // One allocation, cut into the ranges, which grow together again without a copy.
-    let mut rest = BytesMut::with_capacity(size);
-    let mut cut = |bytes: u64| {
-        let bytes = usize::try_from(bytes).expect("not more than the size, which is one");
-        let mut piece = rest.split_off(0);
-        rest = piece.split_off(bytes.min(piece.capacity()));
+    // One allocation, split into the ranges. The pieces are joined again without a copy.
+    let mut unused = BytesMut::with_capacity(size);
+    let mut split = |range: &Range<u64>| {
+        let length = usize::try_from(range.end - range.start).expect("it is at most the size");
+        let mut piece = unused.split_off(0);
+        unused = piece.split_off(length.min(piece.capacity()));
         piece
     };
-    let mut all = cut(first.end);
-    let mut stream = download::stream(Arc::clone(core), LOAD, id, opened);
-    let is_fast = sample(&mut stream, &mut all).await?;
-    let step = if is_fast {
-        meta.size
-    } else {
-        core.config.part_bytes
-    };
-    let mut ranges = Vec::new();
-    let mut at = first.end;
-    while at < meta.size {
-        let end = at.saturating_add(step).min(meta.size);
-        ranges.push((at..end, cut(end - at)));
-        at = end;
-    }
-    let fetch = |(range, into)| fetch(core, id, &meta, range, into);
-    let others = stream::iter(ranges)
+    let first_piece = split(&first);
+    let ranges = remaining_ranges(first.end, meta.size, bucket.config.part_bytes);
+    let pieces: Vec<_> = ranges
+        .into_iter()
+        .map(|range| (split(&range), range))
+        .collect();
+    let fetch = |(into, range)| fetch(bucket, id, &meta, range, into);
+    let rest = stream::iter(pieces)
         .map(fetch)
-        .buffered(core.config.parallel_ranges.max(1))
+        .buffered(bucket.config.parallel_ranges)
         .try_collect::<Vec<_>>();
-    let first = read(stream, all);
-    let (mut all, others) = if is_fast {
-        (first.await?, others.await?)
-    } else {
-        futures_util::try_join!(first, others)?
-    };
-    for piece in others {
+    let (mut all, rest) = try_join!(read(bucket, id, blob, first_piece), rest)?;
+    for piece in rest {
         all.unsplit(piece);
     }
     Ok(all.freeze())
 }
 
-/// How many bytes show how fast a connection is.
-const SAMPLE: usize = 1 << 20;
-
-/// A connection that brings so many bytes in a microsecond, 256 MB/s, is not what bounds a load: the
-/// server or this machine is, and more connections only cost them more.
-const FAST: u128 = 256;
-
-/// Reads the first bytes, and tells whether they came fast.
-async fn sample(stream: &mut BoxStream<'_, Result<Bytes>>, into: &mut BytesMut) -> Result<bool> {
-    let began = Instant::now();
-    while into.len() < SAMPLE
-        && let Some(piece) = stream.try_next().await?
-    {
-        into.extend_from_slice(&piece);
-    }
-    Ok(into.len() as u128 >= FAST * began.elapsed().as_micros())
-}
-
-/// What is asked for first: all, or as much as one of several parallel ranges.
-fn first_range(core: &Core) -> ByteRange {
-    if core.traits.is_cloud && core.config.parallel_ranges > 1 {
+/// Returns the range of the first request: the whole blob, or one part if ranges are loaded in
+/// parallel.
+fn first_range(bucket: &Bucket) -> ByteRange {
+    if bucket.capabilities.is_cloud && bucket.config.parallel_ranges > 1 {
         ByteRange::FromTo {
             first: 0,
-            last: core.config.part_bytes - 1,
+            last: bucket.config.part_bytes - 1,
         }
     } else {
         ByteRange::Full
     }
 }
 
+/// Splits the bytes from `start` to `size` into ranges of one part.
+fn remaining_ranges(mut start: u64, size: u64, part_bytes: u64) -> Vec<Range<u64>> {
+    let mut ranges = Vec::new();
+    while start < size {
+        let end = start.saturating_add(part_bytes).min(size);
+        ranges.push(start..end);
+        start = end;
+    }
+    ranges
+}
+
 async fn fetch(
-    core: &Arc<Core>,
+    bucket: &Arc<Bucket>,
     id: ArtifactId,
     meta: &ObjectMeta,
-    range: std::ops::Range<u64>,
+    range: Range<u64>,
     into: BytesMut,
 ) -> Result<BytesMut> {
-    let asked = Some(GetRange::Bounded(range.clone()));
-    let found = core.get(id, asked, meta.e_tag.as_deref(), true).await;
-    let found = found.map_err(|trouble| trouble.into_error(LOAD, Some(id)))?;
-    if found.meta.e_tag != meta.e_tag || found.meta.size != meta.size || found.range != range {
-        return Err(Error::new(ErrorKind::Corrupt, LOAD)
-            .with_id(id)
-            .with_detail("the object changed while it was read"));
-    }
-    let opened = Opened {
-        meta: found.meta.clone(),
-        range,
-        stream: found.into_stream(),
-    };
-    collect(core, id, opened, into).await
+    let blob = bucket.open_same(LOAD, id, meta, range).await?;
+    read(bucket, id, blob, into).await
 }
 
-async fn collect(
-    core: &Arc<Core>,
+async fn read(
+    bucket: &Arc<Bucket>,
     id: ArtifactId,
-    opened: Opened,
-    into: BytesMut,
+    blob: OpenBlob,
+    mut into: BytesMut,
 ) -> Result<BytesMut> {
-    read(download::stream(Arc::clone(core), LOAD, id, opened), into).await
-}
-
-async fn read(mut stream: BoxStream<'_, Result<Bytes>>, mut into: BytesMut) -> Result<BytesMut> {
-    while let Some(piece) = stream.try_next().await? {
-        into.extend_from_slice(&piece);
+    let mut stream = download::stream(Arc::clone(bucket), LOAD, id, blob);
+    while let Some(chunk) = stream.try_next().await? {
+        into.extend_from_slice(&chunk);
     }
     Ok(into)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::sleep;
+    use artifact_backend::ArtifactBackend as _;
+    use object_store::memory::InMemory;
+    use tokio::sync::OnceCell;
 
     use super::*;
+    use crate::shared::Capabilities;
+    use crate::upload_strategy::UploadStrategy;
+    use crate::{ObjectStoreBackend, S3Config};
 
-    #[tokio::test(start_paused = true)]
-    async fn a_mebibyte_in_four_milliseconds_is_fast_and_in_six_is_not() {
-        for (pause, fast) in [(2, true), (3, false)] {
-            let pieces = stream::iter(0..4).then(|_| async move {
-                sleep(Duration::from_millis(pause)).await;
-                Ok(Bytes::from(vec![7; SAMPLE / 2]))
-            });
-            let (mut pieces, mut into) = (pieces.boxed(), BytesMut::new());
-            assert_eq!(sample(&mut pieces, &mut into).await.ok(), Some(fast));
-            assert_eq!(into.len(), SAMPLE);
-            // What follows is still there.
-            assert_eq!(pieces.count().await, 2);
-        }
+    #[test]
+    fn the_rest_of_a_blob_is_split_into_ranges_of_one_part() {
+        assert_eq!(remaining_ranges(4, 11, 4), [4..8, 8..11]);
+        assert_eq!(remaining_ranges(4, 8, 4), [4..8]);
+        assert_eq!(remaining_ranges(3, 3, 4), []);
+        assert_eq!(remaining_ranges(1, u64::MAX, u64::MAX), [1..u64::MAX]);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_ends_before_a_mebibyte_counts_by_its_own_length() {
-        let mut pieces = stream::iter([Ok(Bytes::from_static(b"short"))]).boxed();
-        let mut into = BytesMut::new();
-        assert_eq!(sample(&mut pieces, &mut into).await.ok(), Some(true));
-        assert_eq!(into, "short");
+    /// As a provider's, except that the uploads are those of every store.
+    fn backend(config: S3Config) -> ObjectStoreBackend {
+        let capabilities = Capabilities {
+            upload_strategy: UploadStrategy::Generic,
+            incomplete_uploads: None,
+            keeps_metadata: OnceCell::new_with(Some(true)),
+            is_cloud: true,
+            suffix_ranges: true,
+        };
+        ObjectStoreBackend::new(Arc::new(InMemory::new()), "", config, capabilities).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_large_blob_is_joined_from_its_ranges_in_order() {
+        let all: Bytes = (0..=250).cycle().take(1_003).collect();
+        for ranges in [1, 2, 4] {
+            let config = S3Config::default()
+                .with_part_bytes(100)
+                .with_parallel_ranges(ranges);
+            let backend = backend(config);
+            for size in [0, 1, 99, 100, 101, 200, 1_003] {
+                let (id, blob) = (ArtifactId::mint(), all.slice(..size));
+                backend.store(id, blob.clone()).await.unwrap();
+                assert_eq!(backend.load(id).await.unwrap(), blob, "{size} {ranges}");
+            }
+        }
     }
 }

@@ -1,16 +1,16 @@
-//! The part that fills.
+//! The buffer of the part that is being filled.
 
 use bytes::{Bytes, BytesMut};
 use object_store::PutPayload;
 
-/// A part is gathered in buffers of so many bytes: one for a whole part would be moved as it grows.
-const BUFFER: usize = 256 << 10;
+/// The size of one buffer in bytes. A single buffer for a whole part would be copied as it grows.
+const BUFFER_BYTES: usize = 256 << 10;
 
-/// Bytes gathered for one part.
+/// The bytes of one part.
 ///
-/// They are copied. A piece may be a small part of a large buffer that it would keep alive, or may
-/// come from a pool that runs dry while parts wait for the network; a copy costs less than a
-/// hundredth of what sending it does.
+/// Chunks are copied into it. A chunk may be a small slice of a large buffer, which it would keep
+/// alive, or come from a pool that would run dry while parts wait for the network. The copy costs
+/// less than a hundredth of the time that sending takes.
 #[derive(Debug, Default)]
 pub(crate) struct PartBuffer {
     full: Vec<Bytes>,
@@ -23,20 +23,20 @@ impl PartBuffer {
         self.bytes
     }
 
-    pub(crate) fn push(&mut self, mut piece: &[u8]) {
-        self.bytes += piece.len() as u64;
-        while !piece.is_empty() {
-            let room = BUFFER - self.filling.len();
-            let (fits, rest) = piece.split_at(room.min(piece.len()));
+    pub(crate) fn push(&mut self, mut chunk: &[u8]) {
+        self.bytes += chunk.len() as u64;
+        while !chunk.is_empty() {
+            let room = BUFFER_BYTES - self.filling.len();
+            let (fits, rest) = chunk.split_at(room.min(chunk.len()));
             self.filling.extend_from_slice(fits);
-            piece = rest;
-            if self.filling.len() == BUFFER {
+            chunk = rest;
+            if self.filling.len() == BUFFER_BYTES {
                 self.seal();
             }
         }
     }
 
-    /// What was gathered, in order; the buffer is empty then.
+    /// Returns the bytes in order and leaves the buffer empty.
     pub(crate) fn take(&mut self) -> PutPayload {
         self.seal();
         self.bytes = 0;
@@ -54,22 +54,22 @@ impl PartBuffer {
 mod tests {
     use bytes::Bytes;
 
-    use super::{BUFFER, PartBuffer};
+    use super::{BUFFER_BYTES, PartBuffer};
 
     #[test]
-    fn pieces_of_any_size_come_out_in_order() {
-        let all: Vec<u8> = (0..=250).cycle().take(3 * BUFFER + 5).collect();
+    fn chunks_of_any_size_come_out_in_order() {
+        let all: Vec<u8> = (0..=250).cycle().take(3 * BUFFER_BYTES + 5).collect();
         for size in [
             1_000,
-            BUFFER - 1,
-            BUFFER,
-            BUFFER + 1,
-            2 * BUFFER + 3,
+            BUFFER_BYTES - 1,
+            BUFFER_BYTES,
+            BUFFER_BYTES + 1,
+            2 * BUFFER_BYTES + 3,
             all.len(),
         ] {
             let mut buffer = PartBuffer::default();
-            for piece in all.chunks(size) {
-                buffer.push(piece);
+            for chunk in all.chunks(size) {
+                buffer.push(chunk);
             }
             assert_eq!(buffer.len(), all.len() as u64);
             let payload = buffer.take();

@@ -1,18 +1,20 @@
-//! How large the parts of an upload are.
+//! The part size of an upload.
 
-/// The most parts that S3 and Google put together; Azure takes five times as many.
+/// The maximum number of parts on S3 and Google. Azure accepts five times as many.
 pub(crate) const MAX_PARTS: u64 = 10_000;
 
-/// The largest object of S3 and Google, 5 TiB.
-pub(crate) const MAX_OBJECT: u64 = 5 << 40;
+/// The maximum object size on S3 and Google, 5 TiB.
+pub(crate) const MAX_OBJECT_BYTES: u64 = 5 << 40;
 
-/// Sizes are rounded up to so much, so that they look like sizes in a log.
+/// Computed part sizes are rounded up to a multiple of this, so that they are readable in a log.
 const STEP: u64 = 1 << 20;
 
-/// The size of each part but the last, which is equal for all as Cloudflare R2 demands: as configured,
-/// or as much larger as the expected size needs to stay below [`MAX_PARTS`].
+/// Returns the size of each part but the last: the configured size, or a larger one if the expected
+/// size would otherwise need more than [`MAX_PARTS`] parts.
+///
+/// All parts have the same size, because Cloudflare R2 requires it.
 pub(crate) fn part_size(configured: u64, expected: Option<u64>) -> u64 {
-    let expected = expected.unwrap_or(0).min(MAX_OBJECT);
+    let expected = expected.unwrap_or(0).min(MAX_OBJECT_BYTES);
     let needed = expected.div_ceil(MAX_PARTS);
     if needed <= configured {
         configured
@@ -23,12 +25,12 @@ pub(crate) fn part_size(configured: u64, expected: Option<u64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_OBJECT, MAX_PARTS, part_size};
+    use super::{MAX_OBJECT_BYTES, MAX_PARTS, part_size};
 
     const MIB: u64 = 1 << 20;
 
     #[test]
-    fn an_expected_size_never_needs_too_many_parts() {
+    fn no_expected_size_needs_more_than_the_maximum_number_of_parts() {
         for expected in [
             0,
             1,
@@ -36,19 +38,19 @@ mod tests {
             80_000 * MIB,
             80_000 * MIB + 1,
             1 << 40,
-            MAX_OBJECT,
+            MAX_OBJECT_BYTES,
             u64::MAX,
         ] {
             let part = part_size(8 * MIB, Some(expected));
             assert!(part >= 8 * MIB);
             assert!(
-                expected.min(MAX_OBJECT).div_ceil(part) <= MAX_PARTS,
+                expected.min(MAX_OBJECT_BYTES).div_ceil(part) <= MAX_PARTS,
                 "{expected}"
             );
         }
         assert_eq!(part_size(8 * MIB, Some(80_000 * MIB)), 8 * MIB);
         assert_eq!(part_size(8 * MIB, Some(80_000 * MIB + 1)), 9 * MIB);
-        assert_eq!(part_size(8 * MIB, Some(MAX_OBJECT)), 525 * MIB);
+        assert_eq!(part_size(8 * MIB, Some(MAX_OBJECT_BYTES)), 525 * MIB);
         assert_eq!(part_size(8 * MIB, None), 8 * MIB);
     }
 }

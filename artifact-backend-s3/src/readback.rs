@@ -1,74 +1,66 @@
-//! The read-back: after a create that failed, whose object is there?
+//! The read-back: which write created the object that exists after a failed create?
 //!
-//! No error of a create says what became of it. An answer that was lost after the object was made is
-//! indistinguishable from one lost before, and the second attempt meets the first one's object and
-//! is told that it exists already. So the object itself is asked: it carries the write id of the
-//! write that made it.
+//! The error of a create cannot tell. A response lost after the object was created looks like one
+//! lost before, and a second attempt fails with "exists" because of the first attempt's object. So the
+//! backend reads the object's metadata, which holds the write id of its writer.
 
 use artifact_backend::{ErrorKind, Operation, Result};
 use object_store::path::Path;
-use object_store::{GetOptions, GetResult, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
-use tokio::time::Instant;
+use object_store::{ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 
-use crate::core::{Core, Retry};
-use crate::mark::{self, WriteId};
-use crate::trouble::{Class, Trouble};
+use crate::error::{Outcome, RequestError};
+use crate::retry::Retry;
+use crate::shared::Bucket;
+use crate::write_id::WriteId;
 
-/// Whose object is under a name.
+/// Which write an object comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// This write's.
+pub(crate) enum ReadBack {
+    /// This write.
     Ours,
-    /// Not this write's.
-    Others,
-    /// Somebody's: the storage keeps no marks, so nothing tells whose.
-    Somebodys,
-    /// There is none.
-    Nothing,
+    /// Another write.
+    Foreign,
+    /// An unknown one: the storage keeps no metadata.
+    Unattributed,
+    /// The object does not exist.
+    Absent,
 }
 
-impl Core {
-    /// Looks whose object is at `key`, again and again until it is known or `until` has passed.
+impl Bucket {
+    /// Finds out which write the object at `key` comes from, retrying failed requests.
+    ///
+    /// `expected`: this write's id, or `None` if the storage keeps no metadata.
     pub(crate) async fn read_back(
         &self,
         key: &Path,
-        write_id: WriteId,
-        marks: bool,
-        until: Instant,
-    ) -> Result<Found, Trouble> {
-        let mut retry = Retry::until(until);
+        expected: Option<WriteId>,
+        mut retry: Retry,
+    ) -> Result<ReadBack, RequestError> {
         loop {
-            let trouble = match self.request(0, self.head(key)).await {
-                Ok(_) if !marks => return Ok(Found::Somebodys),
-                Ok(found) if mark::of(&found.attributes) == Some(write_id) => {
-                    return Ok(Found::Ours);
+            let error = match self.request(0, self.head(key)).await {
+                Ok(_) if expected.is_none() => return Ok(ReadBack::Unattributed),
+                Ok(found) if WriteId::of(&found.attributes) == expected => {
+                    return Ok(ReadBack::Ours);
                 }
-                Ok(_) => return Ok(Found::Others),
-                Err(trouble) => self.settle(trouble).await,
+                Ok(_) => return Ok(ReadBack::Foreign),
+                Err(error) => self.resolve_not_found(error).await,
             };
-            match trouble.class {
-                Class::NoObject => return Ok(Found::Nothing),
-                _ if trouble.may_pass() && retry.pause().await => {}
-                _ => return Err(trouble),
+            match error.outcome {
+                Outcome::NoObject => return Ok(ReadBack::Absent),
+                _ if error.is_retryable() && retry.pause().await => {}
+                _ => return Err(error),
             }
         }
     }
 
-    /// Everything of an object but its bytes. `ObjectStoreExt::head` would lose the metadata.
-    pub(crate) async fn head(&self, key: &Path) -> Result<GetResult, object_store::Error> {
-        self.store
-            .get_opts(key, GetOptions::new().with_head(true))
-            .await
-    }
-
-    /// Whether the storage keeps metadata. Where it is not known, an object is made to find out, and
-    /// removed.
+    /// Returns whether the storage keeps metadata. If that is not known, tests it with an object
+    /// that is removed again.
     ///
-    /// Without metadata nothing tells one writer's object from another's. A store then trusts the
-    /// first answer alone, and every outcome that is in doubt, and whose name is taken afterwards, is
-    /// `Ambiguous`.
-    pub(crate) async fn keeps_marks(&self, operation: Operation) -> Result<bool> {
-        let find_out = || async {
+    /// Without metadata nothing distinguishes one writer's object from another's. A store then
+    /// trusts the first response only. If the outcome of a create is unknown and an object exists
+    /// under its name afterwards, the create is `Ambiguous`.
+    pub(crate) async fn keeps_metadata(&self, operation: Operation) -> Result<bool> {
+        let test = || async {
             let write_id = WriteId::new();
             let key = self.layout.probe(write_id);
             let created = self
@@ -83,17 +75,17 @@ impl Core {
                 .await;
             match created {
                 Ok(_) => {}
-                Err(trouble) if trouble.kind() == ErrorKind::Unsupported => return Ok(false),
-                Err(trouble) => return Err(trouble),
+                Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(false),
+                Err(error) => return Err(error),
             }
             let found = self.repeat(0, || self.head(&key)).await;
-            // What stays is found by `sweep`.
+            // If the removal fails, a sweep removes the object.
             let _ = self.request(0, self.store.delete(&key)).await;
-            Ok(mark::of(&found?.attributes) == Some(write_id))
+            Ok(WriteId::of(&found?.attributes) == Some(write_id))
         };
-        let marks = self.traits.marks.get_or_try_init(find_out).await;
-        marks
+        let known = self.capabilities.keeps_metadata.get_or_try_init(test).await;
+        known
             .copied()
-            .map_err(|trouble| trouble.into_error(operation, None))
+            .map_err(|error| error.into_error(operation, None))
     }
 }

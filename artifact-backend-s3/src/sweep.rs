@@ -1,4 +1,4 @@
-//! Leftovers: staged objects, and multipart uploads that nobody will complete.
+//! Removing leftovers: staged objects, and multipart uploads that will never be completed.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -6,77 +6,78 @@ use std::time::{Duration, SystemTime};
 use artifact_backend::{Operation, Result, SweepReport};
 use object_store::ObjectStoreExt as _;
 
-use crate::core::Core;
+use crate::error::RequestError;
 use crate::inventory::Listing;
-use crate::multipart::is_gone;
-use crate::trouble::Trouble;
+use crate::shared::Bucket;
 
-/// Removes what is at least so old, and not alive.
+/// Removes leftovers that are at least `older_than` old and inactive.
 ///
-/// Alive is what this process still uses, and what has had a sign of life within
-/// [`upload_grace`](crate::S3Config::upload_grace): it may be an upload of another process.
-pub(crate) async fn sweep(core: &Arc<Core>, older_than: Duration) -> Result<SweepReport> {
+/// An upload is active if this process still uses it, or if it had activity within
+/// [`upload_grace`](crate::S3Config::with_upload_grace): it may belong to another process.
+pub(crate) async fn sweep(bucket: &Arc<Bucket>, older_than: Duration) -> Result<SweepReport> {
     let mut report = SweepReport::default();
-    let error = |trouble: Trouble| trouble.into_error(Operation::Sweep, None);
-    staged(core, older_than, &mut report).await.map_err(error)?;
-    pending(core, older_than, &mut report)
+    let error = |error: RequestError| error.into_error(Operation::Sweep, None);
+    sweep_staged_objects(bucket, older_than, &mut report)
+        .await
+        .map_err(error)?;
+    sweep_incomplete_uploads(bucket, older_than, &mut report)
         .await
         .map_err(error)?;
     Ok(report)
 }
 
-async fn staged(
-    core: &Arc<Core>,
+async fn sweep_staged_objects(
+    bucket: &Arc<Bucket>,
     older_than: Duration,
     report: &mut SweepReport,
-) -> Result<(), Trouble> {
-    let mut listing = Listing::new(Arc::clone(core), core.layout.staging().clone());
+) -> Result<(), RequestError> {
+    let mut listing = Listing::new(bucket, bucket.layout.staging());
     while let Some(object) = listing.next().await? {
         let key = object.location;
         let modified = SystemTime::from(object.last_modified);
-        if core.cleanup.is_alive(key.as_ref()) || !is_dead(core, modified, older_than) {
+        if bucket.cleanup.is_active(key.as_ref()) || !is_old(bucket, modified, older_than) {
             report.count_kept();
             continue;
         }
-        match core.repeat(0, || core.store.delete(&key)).await {
-            // Somebody else was faster.
-            Err(trouble) if is_gone(&trouble) => {}
-            Err(trouble) => return Err(trouble),
+        match bucket.repeat(0, || bucket.store.delete(&key)).await {
+            // Another process removed it first.
+            Err(error) if error.is_gone() => {}
+            Err(error) => return Err(error),
             Ok(()) => report.count_removed(object.size),
         }
     }
     Ok(())
 }
 
-async fn pending(
-    core: &Arc<Core>,
+async fn sweep_incomplete_uploads(
+    bucket: &Arc<Bucket>,
     older_than: Duration,
     report: &mut SweepReport,
-) -> Result<(), Trouble> {
-    let Some(pending) = &core.traits.pending else {
+) -> Result<(), RequestError> {
+    let Some(uploads) = &bucket.capabilities.incomplete_uploads else {
         return Ok(());
     };
-    for place in [core.layout.blobs(), core.layout.staging()] {
-        for upload in core.repeat(0, || pending.list(place)).await? {
+    for prefix in [bucket.layout.blobs(), bucket.layout.staging()] {
+        for upload in bucket.repeat(0, || uploads.list(prefix)).await? {
             let names = [upload.upload_id.as_str(), upload.key.as_ref()];
-            // An upload that goes on began long ago perhaps, so its last part is looked at too.
-            let alive = names.iter().any(|name| core.cleanup.is_alive(name));
-            if alive || !is_dead(core, upload.begun, older_than) {
+            let is_active = names.iter().any(|name| bucket.cleanup.is_active(name));
+            if is_active || !is_old(bucket, upload.begun, older_than) {
                 report.count_kept();
                 continue;
             }
-            let arrived = match core.repeat(0, || pending.parts(&upload)).await {
-                Err(trouble) if is_gone(&trouble) => continue,
+            // A long upload may still receive parts, so the time of its last part counts too.
+            let arrived = match bucket.repeat(0, || uploads.parts(&upload)).await {
+                Err(error) if error.is_gone() => continue,
                 arrived => arrived?,
             };
             let last = arrived.last.unwrap_or(upload.begun);
-            if !is_dead(core, last, older_than) {
+            if !is_old(bucket, last, older_than) {
                 report.count_kept();
                 continue;
             }
-            match core.repeat(0, || pending.abort(&upload)).await {
-                Err(trouble) if is_gone(&trouble) => {}
-                Err(trouble) => return Err(trouble),
+            match bucket.repeat(0, || uploads.abort(&upload)).await {
+                Err(error) if error.is_gone() => {}
+                Err(error) => return Err(error),
                 Ok(()) => report.count_removed(arrived.bytes),
             }
         }
@@ -84,9 +85,9 @@ async fn pending(
     Ok(())
 }
 
-/// Whether the last sign of life is so long ago that there will be no other.
-fn is_dead(core: &Core, last: SystemTime, older_than: Duration) -> bool {
-    // A storage whose clock is ahead makes leftovers younger than they are: the safe side.
-    let age = core.config.clock.now().duration_since(last);
-    age.is_ok_and(|age| age >= older_than.max(core.config.upload_grace))
+/// Whether the last activity is so long ago that there will be no more.
+fn is_old(bucket: &Bucket, last: SystemTime, older_than: Duration) -> bool {
+    // If the storage's clock is ahead, leftovers seem younger than they are, which is safe.
+    let age = bucket.config.clock.now().duration_since(last);
+    age.is_ok_and(|age| age >= older_than.max(bucket.config.upload_grace))
 }

@@ -15,27 +15,27 @@ use object_store::azure::{
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest};
 use tokio::sync::OnceCell;
 
-use super::{TIMEOUT, allow_http, check_part_bytes, no_retries, refused};
+use super::{TIMEOUT, allow_http, check_part_bytes, invalid_options, no_retries};
 use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
-use crate::connector::{Adjust, Connector, query};
-use crate::core::Traits;
-use crate::mark::AZURE_HEADER;
-use crate::multipart::{self, Large};
+use crate::connector::{Connector, ExclusiveCompletion, query};
+use crate::part_upload::completing_write_id;
+use crate::shared::Capabilities;
+use crate::upload_strategy::UploadStrategy;
+use crate::write_id::AZURE_HEADER;
 
-/// The account of the emulator, which needs none to be named.
+/// The emulator's account, used if the builder names none.
 const EMULATOR: &str = "devstoreaccount1";
 
 impl ObjectStoreBackend {
-    /// A backend in the container that a builder names, under a prefix that may be empty.
+    /// Opens the container that the builder names, under a prefix that may be empty.
     ///
-    /// Of the builder, the connector, the retries and the time-out are ours; everything else is as
-    /// it was set. Blocks of an upload that was never completed are seen by no list; Azure itself
-    /// drops them after a week.
+    /// Replaces the builder's connector, retries and time-out; keeps everything else. No list shows
+    /// the blocks of an incomplete upload; Azure discards them after a week.
     ///
     /// # Errors
     ///
-    /// As [`s3`](Self::s3).
+    /// Those of [`s3`](Self::s3).
     pub fn azure(builder: MicrosoftAzureBuilder, prefix: &str, config: S3Config) -> Result<Self> {
         check_part_bytes(&config)?;
         let value = |key| builder.get_config_value(&key);
@@ -47,7 +47,7 @@ impl ObjectStoreBackend {
                 || is_true(AzureConfigKey::UseEmulator),
         )?;
         let credentials = Arc::new(OnceLock::new());
-        let adjust = AdjustAzure {
+        let completion = AzureCompletion {
             account,
             credentials: Arc::clone(&credentials),
         };
@@ -56,72 +56,71 @@ impl ObjectStoreBackend {
             .with_allow_http(allow_http)
             .with_config(AzureConfigKey::Client(key), never)
             .with_retry(no_retries())
-            .with_http_connector(Connector::new(adjust))
+            .with_http_connector(Connector::new(completion))
             .build()
-            .map_err(refused)?;
+            .map_err(invalid_options)?;
         credentials.get_or_init(|| Arc::clone(store.credentials()));
         let store = Arc::new(store);
-        let traits = Traits {
-            large: Large::Exclusive {
-                parts: Arc::clone(&store) as _,
-                marked_at_the_end: true,
+        let capabilities = Capabilities {
+            upload_strategy: UploadStrategy::Exclusive {
+                store: Arc::clone(&store) as _,
+                write_id_on_completion: true,
             },
-            pending: None,
-            marks: OnceCell::new_with(Some(true)),
+            incomplete_uploads: None,
+            keeps_metadata: OnceCell::new_with(Some(true)),
             is_cloud: true,
-            // The service knows no range of the last so many bytes.
             suffix_ranges: false,
         };
-        Self::new(store, prefix, config, traits)
+        Self::new(store, prefix, config, capabilities)
     }
 }
 
-/// `Put Block List` with `If-None-Match: *` and the write id, signed again where the signature is
-/// over the headers.
-struct AdjustAzure {
+/// Adds `If-None-Match: *` and the write id to `Put Block List`, and signs the request again if the
+/// signature covers the headers.
+struct AzureCompletion {
     account: String,
     credentials: Arc<OnceLock<AzureCredentialProvider>>,
 }
 
 #[async_trait]
-impl Adjust for AdjustAzure {
-    fn completes_upload(&self, request: &HttpRequest) -> bool {
+impl ExclusiveCompletion for AzureCompletion {
+    fn is_completion(&self, request: &HttpRequest) -> bool {
         request.method() == Method::PUT && query(request, "comp") == Some("blocklist")
     }
 
     async fn make_exclusive(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
         let headers = request.headers_mut();
         headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
-        if let Some(write_id) = multipart::completing() {
-            let digits = HeaderValue::from_str(&write_id.to_string()).map_err(unsigned)?;
+        if let Some(write_id) = completing_write_id() {
+            let digits = HeaderValue::from_str(&write_id.to_string()).map_err(cannot_sign)?;
             headers.insert(HeaderName::from_static(AZURE_HEADER), digits);
         }
         let Some(credentials) = self.credentials.get() else {
             return Ok(());
         };
-        // Without `Authorization` the request was not signed, or is by its query.
+        // Without `Authorization` the request is not signed, or its query is.
         if !request.headers().contains_key(AUTHORIZATION) {
             return Ok(());
         }
-        let credential = credentials.get_credential().await.map_err(unsigned)?;
+        let credential = credentials.get_credential().await.map_err(cannot_sign)?;
         if matches!(*credential, AzureCredential::AccessKey(_)) {
             request.headers_mut().remove(AUTHORIZATION);
             AzureAuthorizer::new(&credential, &self.account)
                 .try_authorize(request)
-                .map_err(unsigned)?;
+                .map_err(cannot_sign)?;
         }
         Ok(())
     }
 }
 
-fn unsigned(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
+fn cannot_sign(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, error)
 }
 
-impl fmt::Debug for AdjustAzure {
-    // Never the credentials.
+impl fmt::Debug for AzureCompletion {
+    // Omits the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdjustAzure")
+        f.debug_struct("AzureCompletion")
             .field("account", &self.account)
             .finish_non_exhaustive()
     }

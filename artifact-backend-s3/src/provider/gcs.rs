@@ -11,33 +11,32 @@ use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleCon
 use object_store::path::Path;
 use tokio::sync::OnceCell;
 
-use super::pending_xml::{self, Requests, XmlPending};
-use super::{TIMEOUT, allow_http, check_part_bytes, no_retries, plain_client, refused};
+use super::incomplete_xml::{self, ListRequests, XmlIncompleteUploads};
+use super::{TIMEOUT, allow_http, check_part_bytes, invalid_options, no_retries, plain_client};
 use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
-use crate::connector::{Adjust, Connector};
-use crate::core::Traits;
-use crate::multipart::Large;
+use crate::connector::{Connector, ExclusiveCompletion};
+use crate::shared::Capabilities;
+use crate::upload_strategy::UploadStrategy;
 
 const GOOGLE: &str = "https://storage.googleapis.com";
 
 impl ObjectStoreBackend {
-    /// A backend in the bucket that a builder names, under a prefix that may be empty.
+    /// Opens the bucket that the builder names, under a prefix that may be empty.
     ///
-    /// Of the builder, the connector, the retries and the time-out are ours; everything else is as
-    /// it was set.
+    /// Replaces the builder's connector, retries and time-out; keeps everything else.
     ///
     /// # Errors
     ///
-    /// As [`s3`](Self::s3).
+    /// Those of [`s3`](Self::s3).
     pub fn gcs(builder: GoogleCloudStorageBuilder, prefix: &str, config: S3Config) -> Result<Self> {
         check_part_bytes(&config)?;
         let client_key = GoogleConfigKey::Client;
         let value = |key| builder.get_config_value(&key);
         let endpoint = value(GoogleConfigKey::BaseUrl);
-        let asked_for = value(client_key(ClientConfigKey::AllowHttp)).as_deref() == Some("true");
+        let allowed = value(client_key(ClientConfigKey::AllowHttp)).as_deref() == Some("true");
         let bucket = value(GoogleConfigKey::Bucket).unwrap_or_default();
-        let allow_http = allow_http(endpoint.as_deref(), asked_for)?;
+        let allow_http = allow_http(endpoint.as_deref(), allowed)?;
         let base = endpoint.unwrap_or_else(|| GOOGLE.to_owned());
         let (timeout, never) = TIMEOUT;
         let store = builder
@@ -47,38 +46,38 @@ impl ObjectStoreBackend {
             )
             .with_config(client_key(timeout), never)
             .with_retry(no_retries())
-            .with_http_connector(Connector::new(AdjustGcs))
+            .with_http_connector(Connector::new(NoCompletion))
             .build()
-            .map_err(refused)?;
-        let client = plain_client(&Connector::new(AdjustGcs), allow_http)?;
+            .map_err(invalid_options)?;
+        let client = plain_client(&Connector::new(NoCompletion), allow_http)?;
         let store = Arc::new(store);
         let requests = BearerRequests {
             store: Arc::clone(&store),
             bucket_url: format!("{}/{bucket}", base.trim_end_matches('/')),
         };
-        let traits = Traits {
-            large: Large::Staged(Arc::clone(&store) as _),
-            pending: Some(Arc::new(XmlPending::new(
+        let capabilities = Capabilities {
+            upload_strategy: UploadStrategy::Staged(Arc::clone(&store) as _),
+            incomplete_uploads: Some(Arc::new(XmlIncompleteUploads::new(
                 client,
                 requests,
                 Arc::clone(&store) as _,
             ))),
-            marks: OnceCell::new_with(Some(true)),
+            keeps_metadata: OnceCell::new_with(Some(true)),
             is_cloud: true,
             suffix_ranges: true,
         };
-        Self::new(store, prefix, config, traits)
+        Self::new(store, prefix, config, capabilities)
     }
 }
 
-/// A completion carries no precondition at Google, so uploads are completed at staging keys, and
-/// nothing is to be changed.
+/// Changes no request: Google's completions accept no precondition, so uploads complete at staging
+/// keys.
 #[derive(Debug)]
-struct AdjustGcs;
+struct NoCompletion;
 
 #[async_trait]
-impl Adjust for AdjustGcs {
-    fn completes_upload(&self, _request: &HttpRequest) -> bool {
+impl ExclusiveCompletion for NoCompletion {
+    fn is_completion(&self, _request: &HttpRequest) -> bool {
         false
     }
 
@@ -87,7 +86,7 @@ impl Adjust for AdjustGcs {
     }
 }
 
-/// The lists of multipart uploads and of parts, with the token in a header.
+/// Authorizes list requests by a bearer token in a header.
 #[derive(Debug)]
 struct BearerRequests {
     store: Arc<GoogleCloudStorage>,
@@ -95,13 +94,14 @@ struct BearerRequests {
 }
 
 #[async_trait]
-impl Requests for BearerRequests {
+impl ListRequests for BearerRequests {
     async fn get(
         &self,
         key: &Path,
         query: &[(&str, &str)],
     ) -> Result<HttpRequest, object_store::Error> {
-        let mut request = pending_xml::request_of(&format!("{}/{key}", self.bucket_url), query)?;
+        let mut request =
+            incomplete_xml::request_with_query(&format!("{}/{key}", self.bucket_url), query)?;
         let credential = self.store.credentials().get_credential().await?;
         let token = format!("Bearer {}", credential.bearer);
         if let Ok(mut value) = HeaderValue::from_str(&token) {

@@ -1,4 +1,4 @@
-//! Opening a bucket of S3, Google or Azure.
+//! The constructors for S3, Google and Azure.
 
 mod options;
 
@@ -7,7 +7,7 @@ mod azure;
 #[cfg(feature = "gcs")]
 mod gcs;
 #[cfg(any(feature = "s3", feature = "gcs"))]
-mod pending_xml;
+mod incomplete_xml;
 #[cfg(feature = "s3")]
 mod s3;
 
@@ -22,15 +22,17 @@ use crate::bucket_url::{BucketUrl, Provider};
 use crate::config::S3Config;
 
 impl ObjectStoreBackend {
-    /// Opens what a URL names, with credentials and all that is not in `options` from the provider's
-    /// own environment variables: `AWS_*`, `GOOGLE_*`, `AZURE_*`, as the `from_env` of
-    /// `object_store`'s builders reads them; and, where they name no credentials, from the machine's
-    /// role. No request is made yet: [`probe`](Self::probe) tries bucket and credentials.
+    /// Opens the bucket that a URL names: `s3://`, `gs://` or `az://`.
+    ///
+    /// Everything that `options` leaves open comes from the provider's own environment variables
+    /// (`AWS_*`, `GOOGLE_*`, `AZURE_*`), which the `from_env` of `object_store`'s builders reads.
+    /// Credentials also come from there, or else from the machine's role. Sends no request:
+    /// [`probe`](Self::probe) tests the bucket and the credentials.
     ///
     /// # Errors
     ///
-    /// `Unsupported` when this build lacks the provider's feature; `Misconfigured` when an option or
-    /// a variable is missing or cannot be used.
+    /// - `Unsupported` if this build lacks the provider's feature.
+    /// - `Misconfigured` if an option or a variable is missing or not valid.
     pub fn open(url: &BucketUrl, options: &BucketOptions, config: S3Config) -> Result<Self> {
         match url.provider() {
             #[cfg(feature = "s3")]
@@ -51,8 +53,8 @@ impl ObjectStoreBackend {
     }
 }
 
-/// The library tries nothing again by itself: after a create that it tried twice, it tells our own
-/// first attempt from somebody else's object no better than the server does.
+/// Turns the library's own retries off. When it repeats a create, it cannot tell its own first attempt
+/// from another writer's object.
 fn no_retries() -> RetryConfig {
     RetryConfig {
         max_retries: 0,
@@ -60,22 +62,23 @@ fn no_retries() -> RetryConfig {
     }
 }
 
-/// The library's time-out covers a whole body, however large. Ours are for the answer, and for each
-/// piece of a body, so its own is as good as none.
+/// Turns the library's time-out off in effect. It would cover a whole body of any size; this backend
+/// limits the wait for a response and for each chunk of a body instead.
 const TIMEOUT: (ClientConfigKey, &str) = (ClientConfigKey::Timeout, "365days");
 
-/// Plain HTTP is for the own machine; elsewhere only where it was asked for.
-fn allow_http(endpoint: Option<&str>, asked_for: bool) -> Result<bool> {
+/// Decides whether plain HTTP is allowed: to loopback addresses always, to other machines only if the
+/// operator has allowed it.
+fn allow_http(endpoint: Option<&str>, allowed: bool) -> Result<bool> {
     let Some(rest) = endpoint.and_then(|endpoint| endpoint.strip_prefix("http://")) else {
-        return Ok(asked_for);
+        return Ok(allowed);
     };
     let authority = rest.split('/').next().unwrap_or_default();
-    if asked_for || is_loopback(authority) {
+    if allowed || is_loopback(authority) {
         return Ok(true);
     }
     Err(misconfigured(
-        "the endpoint is plain http:// on another machine, where everybody on the way can read and \
-         change the blobs; write https://, or allow it",
+        "the endpoint is plain http:// on another machine, so that anyone on the network path can \
+         read and change the blobs; use https://, or allow plain HTTP",
     ))
 }
 
@@ -92,26 +95,24 @@ fn misconfigured(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Misconfigured, Operation::Open).with_detail(detail)
 }
 
-/// What a builder of the library refuses. Its text tells which option is missing, never its value.
-fn refused(error: object_store::Error) -> Error {
-    misconfigured("the storage cannot be set up like this").with_source(error)
+/// Converts a builder's error. Its text names the wrong option, never its value.
+fn invalid_options(error: object_store::Error) -> Error {
+    misconfigured("the options of the bucket are not valid").with_source(error)
 }
 
-/// The providers refuse smaller parts, except the last of an upload.
-const LEAST_PART: u64 = 5 << 20;
-const LARGEST_PART: u64 = 5 << 30;
+/// The providers reject smaller parts, except the last one of an upload.
+const MIN_PART_BYTES: u64 = 5 << 20;
+const MAX_PART_BYTES: u64 = 5 << 30;
 
 fn check_part_bytes(config: &S3Config) -> Result<()> {
-    if (LEAST_PART..=LARGEST_PART).contains(&config.part_bytes) {
+    if (MIN_PART_BYTES..=MAX_PART_BYTES).contains(&config.part_bytes) {
         Ok(())
     } else {
-        Err(misconfigured(
-            "the size of a part must be from 5 MiB to 5 GiB",
-        ))
+        Err(misconfigured("the part size must be from 5 MiB to 5 GiB"))
     }
 }
 
-/// A client for the requests that the library has no method for.
+/// Creates a client for requests that the library has no method for.
 #[cfg(any(feature = "s3", feature = "gcs"))]
 fn plain_client(
     connector: &impl HttpConnector,
@@ -121,7 +122,7 @@ fn plain_client(
     let options = ClientOptions::new()
         .with_config(key, value)
         .with_allow_http(allow_http);
-    connector.connect(&options).map_err(refused)
+    connector.connect(&options).map_err(invalid_options)
 }
 
 #[cfg(test)]
@@ -129,7 +130,7 @@ mod tests {
     use super::{allow_http, is_loopback};
 
     #[test]
-    fn plain_http_is_for_the_own_machine_or_asked_for() {
+    fn plain_http_needs_a_loopback_address_or_permission() {
         for loopback in ["127.0.0.1:9000", "localhost", "[::1]:80", "127.8.8.8"] {
             assert!(is_loopback(loopback), "{loopback}");
         }

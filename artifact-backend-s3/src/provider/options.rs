@@ -1,52 +1,27 @@
-//! Where a bucket is reached, apart from its URL.
+//! How to reach a bucket, apart from its URL.
 
-/// Where and how a bucket is reached. What is `None` comes from the provider's own environment
-/// variables, or is the provider's default. No secret is in it.
+/// How to reach a bucket. It holds no secret.
+///
+/// Start from `BucketOptions::default()` and set fields. `None` takes the value from the provider's own
+/// environment variables, or else the provider's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BucketOptions {
-    /// The URL of a server that speaks the provider's protocol: `https://minio.example:9000`. With
-    /// Azure it includes the account where the server wants it in the path.
+    /// The URL of a server that speaks the provider's protocol: `https://minio.example:9000`. On
+    /// Azure it includes the account, if the server expects the account in the path.
     pub endpoint: Option<String>,
-    /// The region of a bucket of S3.
+    /// The region of an S3 bucket.
     pub region: Option<String>,
-    /// Whether requests name the bucket in the path (`https://host/bucket/key`) or in the host
-    /// (`https://bucket.host/key`; a given endpoint then must include it). For S3 only.
+    /// S3 only: whether requests name the bucket in the path (`https://host/bucket/key`) rather than
+    /// in the host (`https://bucket.host/key`). With `false`, a given endpoint must include the
+    /// bucket.
     pub path_style: Option<bool>,
-    /// Plain `http://` to another machine. To the own one it is always allowed.
+    /// Allows plain `http://` to other machines. To loopback addresses it is always allowed.
     pub allow_http: bool,
 }
 
 impl BucketOptions {
-    /// The same, with another endpoint.
-    #[must_use = "this gives the options back, it does not change them in place"]
-    pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.endpoint = Some(endpoint.into());
-        self
-    }
-
-    /// The same, with another region.
-    #[must_use = "this gives the options back, it does not change them in place"]
-    pub fn with_region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
-        self
-    }
-
-    /// The same, with the bucket in the path or in the host.
-    #[must_use = "this gives the options back, it does not change them in place"]
-    pub fn with_path_style(mut self, path_style: bool) -> Self {
-        self.path_style = Some(path_style);
-        self
-    }
-
-    /// The same, with plain `http://` to other machines.
-    #[must_use = "this gives the options back, it does not change them in place"]
-    pub fn with_allow_http(mut self, allow_http: bool) -> Self {
-        self.allow_http = allow_http;
-        self
-    }
-
-    /// A builder from the environment and these options.
+    /// Returns a builder with the values of the environment and of these options.
     #[cfg(feature = "s3")]
     pub(crate) fn s3(&self, bucket: &str) -> object_store::aws::AmazonS3Builder {
         let Self {
@@ -71,7 +46,7 @@ impl BucketOptions {
         builder
     }
 
-    /// A builder from the environment and these options.
+    /// Returns a builder with the values of the environment and of these options.
     #[cfg(feature = "gcs")]
     pub(crate) fn gcs(&self, bucket: &str) -> object_store::gcp::GoogleCloudStorageBuilder {
         use object_store::ClientConfigKey::AllowHttp;
@@ -92,7 +67,7 @@ impl BucketOptions {
         builder
     }
 
-    /// A builder from the environment and these options.
+    /// Returns a builder with the values of the environment and of these options.
     #[cfg(feature = "azure")]
     pub(crate) fn azure(&self, container: &str) -> object_store::azure::MicrosoftAzureBuilder {
         let Self {

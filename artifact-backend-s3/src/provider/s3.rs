@@ -14,72 +14,71 @@ use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer};
 use tokio::sync::OnceCell;
 
-use super::pending_xml::{self, Requests, XmlPending};
-use super::{TIMEOUT, allow_http, check_part_bytes, no_retries, plain_client, refused};
+use super::incomplete_xml::{self, ListRequests, XmlIncompleteUploads};
+use super::{TIMEOUT, allow_http, check_part_bytes, invalid_options, no_retries, plain_client};
 use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
-use crate::connector::{Adjust, Connector, has_query};
-use crate::core::Traits;
-use crate::multipart::Large;
+use crate::connector::{Connector, ExclusiveCompletion, has_query};
+use crate::shared::Capabilities;
+use crate::upload_strategy::UploadStrategy;
 
 impl ObjectStoreBackend {
-    /// A backend in the bucket that a builder names, under a prefix that may be empty.
+    /// Opens the bucket that the builder names, under a prefix that may be empty.
     ///
-    /// Of the builder, the connector, the retries, the time-out and the conditional put are ours;
-    /// everything else, such as credentials, encryption and a proxy, is as it was set.
+    /// Replaces the builder's connector, retries, time-out and conditional put; keeps everything else,
+    /// such as credentials, encryption and a proxy.
     ///
     /// # Errors
     ///
-    /// `Misconfigured` when the prefix, the size of a part or what the builder was given cannot be
-    /// used.
+    /// `Misconfigured` if the prefix, the part size or the builder's settings are not valid.
     pub fn s3(builder: AmazonS3Builder, prefix: &str, config: S3Config) -> Result<Self> {
         check_part_bytes(&config)?;
         let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
             .iter()
             .find_map(|key| builder.get_config_value(key));
-        let asked_for = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
-        let asked_for = builder.get_config_value(&asked_for).as_deref() == Some("true");
-        let allow_http = allow_http(endpoint.as_deref(), asked_for)?;
+        let allowed = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
+        let allowed = builder.get_config_value(&allowed).as_deref() == Some("true");
+        let allow_http = allow_http(endpoint.as_deref(), allowed)?;
         let (key, value) = TIMEOUT;
         let store = builder
             .with_allow_http(allow_http)
             .with_config(AmazonS3ConfigKey::Client(key), value)
             .with_config(AmazonS3ConfigKey::ConditionalPut, "etag")
-            // One request that every server knows, in place of one for many keys.
+            // Deletes one key per request: not every server supports bulk deletes.
             .with_disable_bulk_delete(true)
             .with_retry(no_retries())
-            .with_http_connector(Connector::new(AdjustS3))
+            .with_http_connector(Connector::new(S3Completion))
             .build()
-            .map_err(refused)?;
-        let client = plain_client(&Connector::new(AdjustS3), allow_http)?;
+            .map_err(invalid_options)?;
+        let client = plain_client(&Connector::new(S3Completion), allow_http)?;
         let store = Arc::new(store);
         let requests = SignedRequests(Arc::clone(&store));
-        let traits = Traits {
-            large: Large::Exclusive {
-                parts: Arc::clone(&store) as _,
-                marked_at_the_end: false,
+        let capabilities = Capabilities {
+            upload_strategy: UploadStrategy::Exclusive {
+                store: Arc::clone(&store) as _,
+                write_id_on_completion: false,
             },
-            pending: Some(Arc::new(XmlPending::new(
+            incomplete_uploads: Some(Arc::new(XmlIncompleteUploads::new(
                 client,
                 requests,
                 Arc::clone(&store) as _,
             ))),
-            marks: OnceCell::new_with(Some(true)),
+            keeps_metadata: OnceCell::new_with(Some(true)),
             is_cloud: true,
             suffix_ranges: true,
         };
-        Self::new(store, prefix, config, traits)
+        Self::new(store, prefix, config, capabilities)
     }
 }
 
-/// `CompleteMultipartUpload` with `If-None-Match: *`, which need not be signed: only the host and
-/// `x-amz-*` must be.
+/// Adds `If-None-Match: *` to `CompleteMultipartUpload`. The header needs no signature: only the host
+/// and `x-amz-*` do.
 #[derive(Debug)]
-struct AdjustS3;
+struct S3Completion;
 
 #[async_trait]
-impl Adjust for AdjustS3 {
-    fn completes_upload(&self, request: &HttpRequest) -> bool {
+impl ExclusiveCompletion for S3Completion {
+    fn is_completion(&self, request: &HttpRequest) -> bool {
         request.method() == Method::POST && has_query(request, "uploadId")
     }
 
@@ -90,20 +89,20 @@ impl Adjust for AdjustS3 {
     }
 }
 
-/// `ListMultipartUploads` and `ListParts`, signed in the query.
+/// Signs list requests in the query.
 #[derive(Debug)]
 struct SignedRequests(Arc<AmazonS3>);
 
 #[async_trait]
-impl Requests for SignedRequests {
+impl ListRequests for SignedRequests {
     async fn get(
         &self,
         key: &Path,
         query: &[(&str, &str)],
     ) -> Result<HttpRequest, object_store::Error> {
         let options = SignedUrlOptions::default().with_query(query.iter().copied());
-        let valid = Duration::from_mins(5);
-        let url = self.0.signed_url_opts(Method::GET, key, valid, &options);
-        pending_xml::request(url.await?.as_str())
+        let lifetime = Duration::from_mins(5);
+        let url = self.0.signed_url_opts(Method::GET, key, lifetime, &options);
+        incomplete_xml::request(url.await?.as_str())
     }
 }

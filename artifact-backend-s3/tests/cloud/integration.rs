@@ -1,5 +1,5 @@
-//! `object_store`'s own checks of a store, those that ask for what a backend has: not tags, conditional
-//! reads and updates, nor parts out of order.
+//! `object_store`'s own integration tests, except those of features that a backend does not have: tags,
+//! conditional reads, updates, and parts out of order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,13 +24,13 @@ use object_store::{
 };
 use tokio::sync::mpsc;
 
-use crate::place::Place;
+use crate::location::Location;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_object_store_checks_of_a_store_holds_on_each_provider() {
-    for place in Place::each().await {
-        println!("{} at {}", place.name(), place.address());
-        let store = Named::new(place.open(S3Config::default()));
+async fn object_stores_own_tests_pass_on_each_provider() {
+    for location in Location::each().await {
+        println!("{} at {}", location.name(), location.address());
+        let store = Named::new(location.open(S3Config::default()));
         let missing = integration::get_nonexistent_object(&store, None).await;
         assert!(matches!(missing, Err(Error::NotFound { .. })));
         integration::put_get_delete_list(&store).await;
@@ -46,7 +46,7 @@ async fn what_object_store_checks_of_a_store_holds_on_each_provider() {
     }
 }
 
-/// A backend under names, which it remembers. To overwrite is to store under a new id.
+/// An `ObjectStore` over a backend: maps names to ids. An overwrite stores under a new id.
 #[derive(Debug, Clone)]
 struct Named {
     backend: Arc<ObjectStoreBackend>,
@@ -63,7 +63,7 @@ impl Named {
         self.ids.lock().unwrap().get(name).copied()
     }
 
-    /// A name that was never used has an id that was never used.
+    /// Returns the id of a name, or a new id if the name is new.
     fn id(&self, name: &Path) -> ArtifactId {
         self.known(name).unwrap_or_else(ArtifactId::mint)
     }
@@ -97,7 +97,11 @@ impl Named {
             .await
             .map_err(wrong)?;
         let ids = self.ids.lock().unwrap();
-        assert_eq!(blobs.len(), ids.len(), "what is listed is what was stored");
+        assert_eq!(
+            blobs.len(),
+            ids.len(),
+            "the list must contain exactly the stored blobs"
+        );
         let named = ids.iter().map(|(name, id)| ObjectMeta {
             location: name.clone(),
             last_modified: blobs[id].modified.into(),
@@ -261,7 +265,7 @@ impl ObjectStore for Named {
 
 type Open = (Box<dyn Upload>, mpsc::UnboundedReceiver<Bytes>);
 
-/// Parts are written in the order in which they were made, whichever is polled first.
+/// Writes parts in the order of their creation, in whatever order they are polled.
 #[derive(Debug)]
 struct Parts {
     store: Named,

@@ -1,23 +1,23 @@
-//! What an operator does wrong, and which kind of error says so.
+//! The error kinds of an operator's mistakes.
 
 use std::time::Duration;
 
 use artifact_backend::{ArtifactBackend as _, ArtifactId, ArtifactInventory as _, ByteRange};
 use artifact_backend::{Error, ErrorKind};
 use artifact_backend_s3::{ObjectStoreBackend, S3Config};
-use artifact_cloud_test::{Answer, Fault, FaultProxy};
+use artifact_cloud_test::{CannedResponse, Fault, FaultProxy};
 use bytes::Bytes;
 
-use crate::place::{Endpoint, Place};
+use crate::location::{Endpoint, Location};
 
-fn impatient() -> S3Config {
+fn short_deadlines() -> S3Config {
     S3Config::default()
         .with_deadline(Duration::from_secs(1))
         .with_readback_time(Duration::from_secs(1))
         .with_answer_timeout(Duration::from_secs(2))
 }
 
-/// The error of every operation.
+/// Runs every operation and returns their errors.
 async fn errors(backend: &ObjectStoreBackend) -> Vec<(&'static str, Error)> {
     let id = ArtifactId::mint();
     let commit = async {
@@ -47,80 +47,106 @@ async fn errors(backend: &ObjectStoreBackend) -> Vec<(&'static str, Error)> {
         ("sweep", backend.sweep(Duration::ZERO).await.map(drop)),
         ("probe", backend.probe().await.map(drop)),
     ];
-    let failed = outcomes.into_iter().map(|(what, outcome)| {
+    let failed = outcomes.into_iter().map(|(operation, outcome)| {
         let error = outcome.err();
-        (what, error.unwrap_or_else(|| panic!("{what} succeeded")))
+        (
+            operation,
+            error.unwrap_or_else(|| panic!("{operation} succeeded")),
+        )
     });
     failed.collect()
 }
 
-async fn all_are(kind: ErrorKind, backend: &ObjectStoreBackend, place: &Place) {
-    for (what, error) in errors(backend).await {
-        let name = place.name();
-        assert_eq!(error.kind(), kind, "{name}: {what}: {error:?}");
-        assert!(!error.detail().is_empty(), "{name}: {what} says nothing");
+async fn all_are(kind: ErrorKind, backend: &ObjectStoreBackend, location: &Location) {
+    for (operation, error) in errors(backend).await {
+        let name = location.name();
+        assert_eq!(error.kind(), kind, "{name}: {operation}: {error:?}");
+        assert!(
+            !error.detail().is_empty(),
+            "{name}: {operation}: the detail is empty"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_bucket_is_misconfigured_and_never_not_found() {
-    for place in Place::each().await {
-        let backend = place.open_bucket("no-such-bucket", impatient());
-        all_are(ErrorKind::Misconfigured, &backend, &place).await;
+    for location in Location::each().await {
+        let backend = location.open_bucket("no-such-bucket", short_deadlines());
+        all_are(ErrorKind::Misconfigured, &backend, &location).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_was_removed_is_misconfigured() {
-    for place in Place::each().await {
-        let proxy = FaultProxy::start(place.address()).await.unwrap();
-        let code = match place.endpoint {
+async fn a_removed_bucket_is_misconfigured() {
+    for location in Location::each().await {
+        let proxy = FaultProxy::start(location.address()).await.unwrap();
+        let code = match location.endpoint {
             Endpoint::Azure(_) => "ContainerNotFound",
             _ => "NoSuchBucket",
         };
-        proxy.fail_all(|_| true, Fault::Refused(Answer::new(404, code)));
-        let backend = place.through(proxy.address()).open(impatient());
-        all_are(ErrorKind::Misconfigured, &backend, &place).await;
+        proxy.fail_all(|_| true, Fault::Rejected(CannedResponse::new(404, code)));
+        let backend = location.through(proxy.address()).open(short_deadlines());
+        all_are(ErrorKind::Misconfigured, &backend, &location).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_permission_denied() {
-    for place in Place::each().await {
-        let prefix = &place.prefix;
-        let backend = match &place.endpoint {
+    for location in Location::each().await {
+        let prefix = &location.prefix;
+        let backend = match &location.endpoint {
             Endpoint::S3(endpoint) => {
                 let builder = endpoint.builder("artifacts");
-                ObjectStoreBackend::s3(builder.with_secret_access_key("wrong"), prefix, impatient())
+                ObjectStoreBackend::s3(
+                    builder.with_secret_access_key("wrong"),
+                    prefix,
+                    short_deadlines(),
+                )
             }
             Endpoint::Azure(endpoint) => {
                 let builder = endpoint.builder("artifacts");
-                ObjectStoreBackend::azure(builder.with_access_key("d3Jvbmc="), prefix, impatient())
+                ObjectStoreBackend::azure(
+                    builder.with_access_key("d3Jvbmc="),
+                    prefix,
+                    short_deadlines(),
+                )
             }
             Endpoint::Gcs(endpoint) => {
                 let builder = endpoint.builder("artifacts");
-                ObjectStoreBackend::gcs(builder.with_bearer_token("wrong"), prefix, impatient())
+                ObjectStoreBackend::gcs(
+                    builder.with_bearer_token("wrong"),
+                    prefix,
+                    short_deadlines(),
+                )
             }
         };
-        all_are(ErrorKind::PermissionDenied, &backend.unwrap(), &place).await;
+        all_are(ErrorKind::PermissionDenied, &backend.unwrap(), &location).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn expired_credentials_and_a_wrong_clock_have_words_of_their_own() {
-    for place in Place::each().await {
+async fn the_errors_of_expired_credentials_and_a_wrong_clock_name_the_cause() {
+    for location in Location::each().await {
         for (answer, kind, word) in [
-            (Answer::EXPIRED, ErrorKind::PermissionDenied, "expired"),
-            (Answer::TIME_SKEWED, ErrorKind::Misconfigured, "clock"),
+            (
+                CannedResponse::EXPIRED,
+                ErrorKind::PermissionDenied,
+                "expired",
+            ),
+            (
+                CannedResponse::TIME_SKEWED,
+                ErrorKind::Misconfigured,
+                "clock",
+            ),
         ] {
-            let proxy = FaultProxy::start(place.address()).await.unwrap();
-            proxy.fail_all(|_| true, Fault::Refused(answer));
-            let backend = place.through(proxy.address()).open(impatient());
+            let proxy = FaultProxy::start(location.address()).await.unwrap();
+            proxy.fail_all(|_| true, Fault::Rejected(answer));
+            let backend = location.through(proxy.address()).open(short_deadlines());
             let stored = backend
                 .store(ArtifactId::mint(), Bytes::from_static(b"x"))
                 .await;
             let error = stored.unwrap_err();
-            let name = place.name();
+            let name = location.name();
             assert_eq!(error.kind(), kind, "{name}: {error:?}");
             assert!(error.detail().contains(word), "{name}: {error}");
         }
@@ -129,17 +155,17 @@ async fn expired_credentials_and_a_wrong_clock_have_words_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn throttling_and_an_unreachable_server_are_unavailable_and_retryable() {
-    for place in Place::each().await {
-        for answer in [Answer::SLOW_DOWN, Answer::TOO_MANY] {
-            let proxy = FaultProxy::start(place.address()).await.unwrap();
-            proxy.fail_all(|_| true, Fault::Refused(answer));
-            let backend = place.through(proxy.address()).open(impatient());
+    for location in Location::each().await {
+        for answer in [CannedResponse::SLOW_DOWN, CannedResponse::TOO_MANY] {
+            let proxy = FaultProxy::start(location.address()).await.unwrap();
+            proxy.fail_all(|_| true, Fault::Rejected(answer));
+            let backend = location.through(proxy.address()).open(short_deadlines());
             let error = backend.load(ArtifactId::mint()).await.unwrap_err();
-            assert!(error.is_retryable(), "{}: {error:?}", place.name());
+            assert!(error.is_retryable(), "{}: {error:?}", location.name());
         }
-        // Nobody listens there.
-        let nowhere = place.through(([127, 0, 0, 1], 1).into());
-        let backend = nowhere.open(impatient());
-        all_are(ErrorKind::Unavailable, &backend, &place).await;
+        // No server listens on this port.
+        let nowhere = location.through(([127, 0, 0, 1], 1).into());
+        let backend = nowhere.open(short_deadlines());
+        all_are(ErrorKind::Unavailable, &backend, &location).await;
     }
 }

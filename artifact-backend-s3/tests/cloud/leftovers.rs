@@ -1,14 +1,14 @@
-//! Uploads that are given up leave nothing behind, parts included, which no list of objects shows.
+//! Abandoned uploads leave nothing behind, not even parts, which no list of objects shows.
 
 use std::time::Duration;
 
 use artifact_backend::{ArtifactBackend as _, ArtifactId, ArtifactInventory as _, ErrorKind};
 use artifact_backend::{SweepReport, Upload};
 use artifact_backend_s3::{ObjectStoreBackend, S3Config};
-use artifact_cloud_test::{Answer, Fault, FaultProxy};
+use artifact_cloud_test::{CannedResponse, Fault, FaultProxy};
 use bytes::Bytes;
 
-use crate::place::Place;
+use crate::location::Location;
 
 const PART: usize = 5 << 20;
 
@@ -19,7 +19,7 @@ fn config() -> S3Config {
         .with_upload_grace(Duration::ZERO)
 }
 
-/// An upload whose first two parts have been sent.
+/// Begins an upload and sends its first two parts.
 async fn halfway(backend: &ObjectStoreBackend, id: ArtifactId) -> Box<dyn Upload> {
     let mut upload = backend.upload(id).await.unwrap();
     for _ in 0..5 {
@@ -29,28 +29,28 @@ async fn halfway(backend: &ObjectStoreBackend, id: ArtifactId) -> Box<dyn Upload
     upload
 }
 
-/// Another process's sweep finds nothing to do.
-async fn is_clean(place: &Place, what: &str) {
-    let name = place.name();
-    assert_eq!(place.leftover_objects().await, 0, "{name}: {what}");
-    let report = place.open(config()).sweep(Duration::ZERO).await.unwrap();
-    assert_eq!(report, SweepReport::default(), "{name}: {what}");
+/// Asserts that another process's sweep finds no leftovers.
+async fn assert_clean(location: &Location, after: &str) {
+    let name = location.name();
+    assert_eq!(location.leftover_objects().await, 0, "{name}: {after}");
+    let report = location.open(config()).sweep(Duration::ZERO).await.unwrap();
+    assert_eq!(report, SweepReport::default(), "{name}: {after}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_is_aborted_dropped_or_refused_leaves_nothing() {
-    for place in Place::each().await {
-        let backend = place.open(config());
+async fn aborted_dropped_and_rejected_uploads_leave_nothing() {
+    for location in Location::each().await {
+        let backend = location.open(config());
         halfway(&backend, ArtifactId::mint())
             .await
             .abort()
             .await
             .unwrap();
-        is_clean(&place, "aborted").await;
+        assert_clean(&location, "aborted").await;
 
         drop(halfway(&backend, ArtifactId::mint()).await);
         backend.close().await;
-        is_clean(&place, "dropped").await;
+        assert_clean(&location, "dropped").await;
 
         let id = ArtifactId::mint();
         backend
@@ -58,27 +58,32 @@ async fn an_upload_that_is_aborted_dropped_or_refused_leaves_nothing() {
             .await
             .unwrap();
         let refused = halfway(&backend, id).await.commit().await.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "{}", place.name());
+        assert_eq!(
+            refused.kind(),
+            ErrorKind::AlreadyExists,
+            "{}",
+            location.name()
+        );
         backend.close().await;
-        is_clean(&place, "refused").await;
+        assert_clean(&location, "rejected").await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_commit_leaves_nothing_or_the_whole() {
-    for place in Place::each().await {
-        let backend = place.open(config());
+async fn a_dropped_commit_leaves_nothing_or_the_whole_blob() {
+    for location in Location::each().await {
+        let backend = location.open(config());
         for millis in [0, 3, 10, 30] {
             let id = ArtifactId::mint();
             let upload = halfway(&backend, id).await;
             let limit = Duration::from_millis(millis);
-            let told = tokio::time::timeout(limit, upload.commit()).await;
+            let outcome = tokio::time::timeout(limit, upload.commit()).await;
             backend.close().await;
-            is_clean(&place, "a commit dropped").await;
-            let found = place.bytes_of(id).await.map(|bytes| bytes.len());
+            assert_clean(&location, "a dropped commit").await;
+            let found = location.bytes_of(id).await.map(|bytes| bytes.len());
             assert!(matches!(found, None | Some(13_107_200)), "{found:?}");
-            if let Ok(told) = told {
-                told.unwrap();
+            if let Ok(outcome) = outcome {
+                outcome.unwrap();
                 assert!(found.is_some());
             }
         }
@@ -86,16 +91,16 @@ async fn a_dropped_commit_leaves_nothing_or_the_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_could_not_be_removed_is_found_by_a_later_sweep() {
-    for place in Place::each().await {
-        let proxy = FaultProxy::start(place.address()).await.unwrap();
-        let backend = place.through(proxy.address()).open(config());
+async fn a_later_sweep_removes_the_leftovers_of_a_failed_removal() {
+    for location in Location::each().await {
+        let proxy = FaultProxy::start(location.address()).await.unwrap();
+        let backend = location.through(proxy.address()).open(config());
         let upload = halfway(&backend, ArtifactId::mint()).await;
-        // The storage takes nothing more.
-        proxy.fail_all(|_| true, Fault::Refused(Answer::ACCESS_DENIED));
+        // The storage rejects all further requests.
+        proxy.fail_all(|_| true, Fault::Rejected(CannedResponse::ACCESS_DENIED));
         drop(upload);
         backend.close().await;
-        place.open(config()).sweep(Duration::ZERO).await.unwrap();
-        is_clean(&place, "swept").await;
+        location.open(config()).sweep(Duration::ZERO).await.unwrap();
+        assert_clean(&location, "swept").await;
     }
 }

@@ -1,4 +1,4 @@
-//! The backend on real servers, and with faults on the way to them.
+//! The backend on real servers, with injected faults.
 //!
 //!     bash .ci/cloud-servers
 //!     cargo test -p artifact-backend-s3 --all-features --test cloud
@@ -6,7 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "helpers of tests: a panic is their verdict, and tables are read"
+    reason = "tests and their helpers fail by panicking, and print tables for the reader"
 )]
 
 mod conformance;
@@ -14,6 +14,6 @@ mod faults;
 mod integration;
 mod kinds;
 mod leftovers;
-mod place;
+mod location;
 mod reads;
 mod verdicts;

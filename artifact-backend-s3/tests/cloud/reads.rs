@@ -1,13 +1,13 @@
-//! Bodies on their way out: slow, cut, and gone on with only where it is the same blob.
+//! Response bodies that are slow or cut, and resumed only if the object is the same.
 
 use std::time::Duration;
 
 use artifact_backend::{ArtifactBackend as _, ArtifactId, ByteRange};
 use artifact_backend_s3::S3Config;
-use artifact_cloud_test::{Answer, Fault, FaultProxy, Loss};
+use artifact_cloud_test::{CannedResponse, Fault, FaultProxy, Loss};
 use bytes::Bytes;
 
-use crate::place::Place;
+use crate::location::Location;
 
 fn config() -> S3Config {
     S3Config::default()
@@ -22,30 +22,39 @@ fn blob(bytes: usize) -> Bytes {
         .collect()
 }
 
-/// A proxy before each place, and a blob of a megabyte there.
-async fn each() -> Vec<(Place, FaultProxy, ArtifactId, Bytes)> {
+/// Returns, for each location, a proxy in front of it and a stored blob of 1 MiB.
+async fn each() -> Vec<(Location, FaultProxy, ArtifactId, Bytes)> {
     let mut all = Vec::new();
-    for place in Place::each().await {
-        let proxy = FaultProxy::start(place.address()).await.unwrap();
+    for location in Location::each().await {
+        let proxy = FaultProxy::start(location.address()).await.unwrap();
         let (id, bytes) = (ArtifactId::mint(), blob(1 << 20));
-        place.open(config()).store(id, bytes.clone()).await.unwrap();
-        all.push((place, proxy, id, bytes));
+        location
+            .open(config())
+            .store(id, bytes.clone())
+            .await
+            .unwrap();
+        all.push((location, proxy, id, bytes));
     }
     all
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_cut_again_and_again_is_gone_on_with() {
-    for (place, proxy, id, bytes) in each().await {
-        let backend = place.through(proxy.address()).open(config());
+async fn a_body_that_is_cut_several_times_is_resumed() {
+    for (location, proxy, id, bytes) in each().await {
+        let backend = location.through(proxy.address()).open(config());
         for cut in 0..3 {
             proxy.fail_nth(cut, Fault::CutBody { after: 200_000 });
         }
         let whole = backend.download(id, ByteRange::Full).await.unwrap();
-        assert_eq!(whole.into_bytes().await.unwrap(), bytes, "{}", place.name());
-        let seen = proxy.seen();
-        assert_eq!(seen.len(), 4, "{}: {seen:?}", place.name());
-        // Each goes on where the one before ended, and only with the same object.
+        assert_eq!(
+            whole.into_bytes().await.unwrap(),
+            bytes,
+            "{}",
+            location.name()
+        );
+        let seen = proxy.requests();
+        assert_eq!(seen.len(), 4, "{}: {seen:?}", location.name());
+        // Each request resumes where the previous one ended, and requires the same object.
         assert_eq!(seen[1].headers["range"], "bytes=200000-1048575");
         assert!(
             seen[1..]
@@ -65,49 +74,59 @@ async fn a_body_that_is_cut_again_and_again_is_gone_on_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cut_body_is_never_gone_on_with_from_another_object() {
-    for (place, proxy, id, _) in each().await {
-        let backend = place.through(proxy.address()).open(config());
+async fn a_cut_body_is_never_resumed_from_another_object() {
+    for (location, proxy, id, _) in each().await {
+        let backend = location.through(proxy.address()).open(config());
         proxy.fail_nth(0, Fault::CutBody { after: 200_000 });
         proxy.fail_nth(1, Fault::WrongETag);
         let whole = backend.download(id, ByteRange::Full).await.unwrap();
         let error = whole.into_bytes().await.unwrap_err();
-        println!("{}: {error}", place.name());
+        println!("{}: {error}", location.name());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_body_comes_and_a_silent_one_is_asked_for_again() {
-    for (place, proxy, id, bytes) in each().await {
-        let backend = place.through(proxy.address()).open(config());
+async fn slow_bodies_are_read_and_stalled_ones_are_requested_again() {
+    for (location, proxy, id, bytes) in each().await {
+        let backend = location.through(proxy.address()).open(config());
         let slow = Fault::SlowBody {
-            piece: 100_000,
+            chunk: 100_000,
             pause: Duration::from_millis(20),
         };
         proxy.fail_nth(0, slow);
-        assert_eq!(backend.load(id).await.unwrap(), bytes, "{}", place.name());
+        assert_eq!(
+            backend.load(id).await.unwrap(),
+            bytes,
+            "{}",
+            location.name()
+        );
 
-        // Longer than a body may stall.
+        // The pause is longer than a body may stall.
         proxy.clear();
         let stalled = Fault::SlowBody {
-            piece: 600_000,
+            chunk: 600_000,
             pause: Duration::from_secs(20),
         };
         proxy.fail_nth(0, stalled);
-        assert_eq!(backend.load(id).await.unwrap(), bytes, "{}", place.name());
+        assert_eq!(
+            backend.load(id).await.unwrap(),
+            bytes,
+            "{}",
+            location.name()
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_whose_answer_is_lost_is_asked_again() {
-    for (place, proxy, id, bytes) in each().await {
-        let backend = place.through(proxy.address()).open(config());
+async fn reads_are_repeated_if_the_response_is_lost() {
+    for (location, proxy, id, bytes) in each().await {
+        let backend = location.through(proxy.address()).open(config());
         for loss in Loss::ALL {
             proxy.clear();
-            proxy.fail_nth(0, Fault::AnswerLost(loss));
-            proxy.fail_nth(1, Fault::Refused(Answer::SLOW_DOWN));
+            proxy.fail_nth(0, Fault::ResponseLost(loss));
+            proxy.fail_nth(1, Fault::Rejected(CannedResponse::SLOW_DOWN));
             let loaded = backend.load(id).await;
-            assert_eq!(loaded.unwrap(), bytes, "{}: {loss}", place.name());
+            assert_eq!(loaded.unwrap(), bytes, "{}: {loss}", location.name());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The twelve clauses, on the stores of `object_store` that need no server.
+//! The conformance suite on the stores of `object_store` that need no server.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
-/// Parts so small that the suite's blobs have many.
+/// Sets parts so small that the suite's blobs have many.
 fn config() -> S3Config {
     S3Config::default().with_part_bytes(64 << 10)
 }
@@ -22,11 +22,11 @@ fn storage(store: Arc<dyn ObjectStore>, prefix: &'static str) -> Storage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_keeps_the_contract() {
+async fn a_store_in_memory_keeps_the_contract() {
     for prefix in ["", "some/prefix"] {
         let fresh = move || async move { Ok(storage(Arc::new(InMemory::new()), prefix)) };
         let report = Suite::new(fresh)
-            .volatile("it keeps its blobs in the process's memory")
+            .volatile("it stores blobs in the memory of the process")
             .run()
             .await;
         report.assert_passed();

@@ -1,4 +1,4 @@
-//! What somebody else has put into the bucket.
+//! Objects that other programs have put into the bucket.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 #[tokio::test]
-async fn a_foreign_object_is_neither_served_nor_deleted_nor_overwritten() {
+async fn foreign_objects_are_not_served_deleted_or_overwritten() {
     let store = Arc::new(InMemory::new());
     let backend =
         ObjectStoreBackend::from_store(Arc::clone(&store) as _, "p", S3Config::default()).unwrap();
@@ -44,7 +44,7 @@ async fn a_foreign_object_is_neither_served_nor_deleted_nor_overwritten() {
 }
 
 #[tokio::test]
-async fn what_is_outside_the_prefix_or_no_blob_is_passed_over_and_left() {
+async fn objects_outside_the_prefix_or_without_a_blob_key_are_ignored() {
     let store = Arc::new(InMemory::new());
     let id = ArtifactId::mint();
     let foreign = [
@@ -83,12 +83,12 @@ async fn what_is_outside_the_prefix_or_no_blob_is_passed_over_and_left() {
 }
 
 #[tokio::test]
-async fn a_prefix_that_could_lead_out_is_refused() {
+async fn prefixes_that_could_escape_are_rejected() {
     for prefix in ["..", "a/../b", "a//b", "/a", "a/%2e", "a b", "a/."] {
         let store = Arc::new(InMemory::new());
-        let refused = ObjectStoreBackend::from_store(store, prefix, S3Config::default());
+        let opened = ObjectStoreBackend::from_store(store, prefix, S3Config::default());
         assert_eq!(
-            refused.unwrap_err().kind(),
+            opened.unwrap_err().kind(),
             ErrorKind::Misconfigured,
             "{prefix}"
         );

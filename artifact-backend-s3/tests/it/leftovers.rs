@@ -1,4 +1,4 @@
-//! What uploads leave, and who removes it.
+//! Leftovers of uploads, and their removal.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,19 +12,19 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 #[tokio::test]
-async fn what_another_process_staged_is_swept_once_it_is_dead() {
+async fn staged_objects_of_another_process_are_swept_after_the_grace_period() {
     let store = Arc::new(InMemory::new());
     #[expect(
         clippy::disallowed_methods,
-        reason = "the store in memory knows no other clock"
+        reason = "the store in memory uses the system clock"
     )]
     let clock = Arc::new(ManualClock::new(SystemTime::now()));
     let config = S3Config::default().with_clock(Arc::clone(&clock) as _);
     let backend = ObjectStoreBackend::from_store(Arc::clone(&store) as _, "p", config).unwrap();
-    let staged = Path::from("p/staging/what-a-crash-left");
+    let staged = Path::from("p/staging/left-by-a-crash");
     store.put(&staged, "12345".into()).await.unwrap();
 
-    // It may be alive: nothing tells but its age.
+    // It may belong to an active upload; only its age can tell.
     let mut kept = SweepReport::default();
     kept.count_kept();
     assert_eq!(backend.sweep(Duration::ZERO).await.unwrap(), kept);
@@ -40,7 +40,7 @@ async fn what_another_process_staged_is_swept_once_it_is_dead() {
 }
 
 #[tokio::test]
-async fn close_waits_until_a_dropped_upload_is_gone() {
+async fn close_waits_until_a_dropped_upload_is_removed() {
     let store = Arc::new(InMemory::new());
     let config = S3Config::default().with_part_bytes(10);
     let backend = ObjectStoreBackend::from_store(Arc::clone(&store) as _, "p", config).unwrap();
@@ -50,7 +50,7 @@ async fn close_waits_until_a_dropped_upload_is_gone() {
     backend.close().await;
     let left: Vec<_> = store.list(None).try_collect().await.unwrap();
     assert_eq!(left, []);
-    // It is of use after that.
+    // The backend can be used again afterwards.
     let mut upload = backend.upload(ArtifactId::mint()).await.unwrap();
     upload.write(Bytes::from(vec![7; 1000])).await.unwrap();
     upload.commit().await.unwrap();

@@ -1,8 +1,8 @@
-//! The integration tests of this crate, with what needs no server.
+//! Integration tests that need no server.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a test fails by panicking, in its helpers too"
+    reason = "tests and their helpers fail by panicking"
 )]
 
 mod contract;

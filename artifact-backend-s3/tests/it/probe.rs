@@ -1,4 +1,4 @@
-//! What the probe says of stores that keep their word, and of stores that do not.
+//! The probe on correct stores and on faulty ones.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,20 +18,20 @@ use object_store::{
 };
 use std::time::Duration;
 
-/// What a store does wrong.
+/// A fault of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// A create overwrites.
     Overwrites,
-    /// A create looks first, and then writes.
-    LooksFirst,
+    /// A create checks first and writes later.
+    ChecksFirst,
     /// A copy overwrites.
     CopyOverwrites,
-    /// A copy looks first, and then writes.
-    CopyLooksFirst,
-    /// A create that is refused writes all the same.
-    RefusesAndWrites,
-    /// A range begins one byte too late.
+    /// A copy checks first and writes later.
+    CopyChecksFirst,
+    /// A create is rejected but writes anyway.
+    RejectsAndWrites,
+    /// A range starts one byte too late.
     ShiftsRanges,
     /// A list shows nothing.
     HidesObjects,
@@ -58,16 +58,16 @@ impl ObjectStore for Faulty {
     ) -> Result<PutResult> {
         match self.1 {
             Fault::Overwrites => options.mode = PutMode::Overwrite,
-            Fault::LooksFirst if self.0.head(at).await.is_err() => {
-                // Everybody else looks now.
+            Fault::ChecksFirst if self.0.head(at).await.is_err() => {
+                // Lets the other writers check now.
                 tokio::task::yield_now().await;
                 options.mode = PutMode::Overwrite;
             }
-            Fault::RefusesAndWrites if self.0.head(at).await.is_ok() => {
-                let refused = self.0.put_opts(at, payload.clone(), options.clone()).await;
+            Fault::RejectsAndWrites if self.0.head(at).await.is_ok() => {
+                let rejected = self.0.put_opts(at, payload.clone(), options.clone()).await;
                 options.mode = PutMode::Overwrite;
                 self.0.put_opts(at, payload, options).await?;
-                return refused;
+                return rejected;
             }
             _ => {}
         }
@@ -115,7 +115,7 @@ impl ObjectStore for Faulty {
     async fn copy_opts(&self, from: &Path, to: &Path, mut options: CopyOptions) -> Result<()> {
         match self.1 {
             Fault::CopyOverwrites => options.mode = CopyMode::Overwrite,
-            Fault::CopyLooksFirst if self.0.head(to).await.is_err() => {
+            Fault::CopyChecksFirst if self.0.head(to).await.is_err() => {
                 tokio::task::yield_now().await;
                 options.mode = CopyMode::Overwrite;
             }
@@ -129,7 +129,7 @@ fn backend(store: Arc<dyn ObjectStore>) -> ObjectStoreBackend {
     ObjectStoreBackend::from_store(store, "p", S3Config::default()).unwrap()
 }
 
-async fn refused(fault: Fault) -> Error {
+async fn probe_error(fault: Fault) -> Error {
     let store = Arc::new(Faulty(InMemory::new(), fault));
     let error = backend(store).probe().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured, "{fault:?}: {error}");
@@ -137,28 +137,28 @@ async fn refused(fault: Fault) -> Error {
 }
 
 #[tokio::test]
-async fn a_store_that_does_wrong_is_refused_with_what_it_did() {
+async fn faulty_stores_are_rejected_and_the_error_names_the_fault() {
     let table = [
         (Fault::Overwrites, "a second create of one key succeed"),
-        (Fault::LooksFirst, "8 of 8 creates that raced"),
+        (Fault::ChecksFirst, "8 of 8 creates that raced"),
         (Fault::CopyOverwrites, "an upload in parts succeed over"),
-        (Fault::CopyLooksFirst, "4 of 4 uploads in parts that raced"),
+        (Fault::CopyChecksFirst, "4 of 4 uploads in parts that raced"),
         (
-            Fault::RefusesAndWrites,
+            Fault::RejectsAndWrites,
             "other bytes than the ones it acknowledged",
         ),
         (Fault::ShiftsRanges, "the range bytes=3-16"),
         (Fault::HidesObjects, "a list does not show"),
         (Fault::KeepsObjects, "still has an object that was deleted"),
     ];
-    for (fault, says) in table {
-        let error = refused(fault).await;
-        assert!(error.detail().contains(says), "{fault:?}: {error}");
+    for (fault, text) in table {
+        let error = probe_error(fault).await;
+        assert!(error.detail().contains(text), "{fault:?}: {error}");
     }
 }
 
 #[tokio::test]
-async fn a_store_that_keeps_its_word_passes_and_nothing_is_left() {
+async fn a_correct_store_passes_and_no_object_is_left() {
     let store = Arc::new(InMemory::new());
     let backend = backend(Arc::clone(&store) as _);
     assert!(backend.probe().await.unwrap().keeps_metadata);
@@ -169,7 +169,7 @@ async fn a_store_that_keeps_its_word_passes_and_nothing_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_local_folder_passes_and_is_known_to_keep_no_metadata() {
+async fn a_local_folder_passes_and_is_reported_without_metadata() {
     let folder = tempfile::tempdir().unwrap();
     let store = LocalFileSystem::new_with_prefix(folder.path()).unwrap();
     let report = backend(Arc::new(store)).probe().await.unwrap();

@@ -1,4 +1,4 @@
-//! The read-back rule, against a store that loses answers and makes them up.
+//! The read-back, on a store that loses responses and sends wrong ones.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,66 +19,70 @@ use object_store::{
     ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// What becomes of a create, and what is said of it.
+/// The fate of a create and its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Play {
-    /// It is carried out, and the answer is lost.
+enum Fate {
+    /// It is carried out, and the response is lost.
     LostAfter,
-    /// It never arrives, and no answer comes.
+    /// It never arrives, and there is no response.
     LostBefore,
-    /// It is carried out, and a second attempt of the library's own met it.
-    FalselyTaken,
-    /// It meets another request, nothing is written, and `AlreadyExists` is said: S3's 409.
+    /// It is carried out, but `AlreadyExists` is returned, as after a retry by the library.
+    FalseExists,
+    /// It conflicts with another request: nothing is written, and `AlreadyExists` is returned (S3's 409).
     Conflict,
-    /// It is refused.
+    /// It is rejected.
     Denied,
-    /// Somebody else was first.
-    Others,
+    /// Another writer was first.
+    Foreign,
 }
 
 #[derive(Debug)]
-struct Stage {
+struct ScriptedStore {
     inner: InMemory,
-    /// The plays of the creates to come; then they just work.
-    plays: Mutex<Vec<Play>>,
-    /// Whether the last play repeats for ever.
-    for_ever: bool,
+    /// The fates of the next creates. Later creates succeed.
+    fates: Mutex<Vec<Fate>>,
+    /// Whether the last fate applies to all later creates.
+    repeat_last: bool,
     blind: bool,
     keeps_metadata: bool,
     creates: AtomicU32,
 }
 
-impl Stage {
-    fn next(&self) -> Option<Play> {
+impl ScriptedStore {
+    fn next(&self) -> Option<Fate> {
         self.creates.fetch_add(1, Ordering::Relaxed);
-        let mut plays = self.plays.lock().unwrap();
-        if self.for_ever && plays.len() == 1 {
-            return plays.first().copied();
+        let mut fates = self.fates.lock().unwrap();
+        if self.repeat_last && fates.len() == 1 {
+            return fates.first().copied();
         }
-        (!plays.is_empty()).then(|| plays.remove(0))
+        (!fates.is_empty()).then(|| fates.remove(0))
     }
 
-    fn ours(at: &Path) -> bool {
+    fn is_blob(at: &Path) -> bool {
         at.as_ref().contains("blobs/")
     }
 
-    async fn play(&self, at: &Path, create: impl Future<Output = Result<()>> + Send) -> Result<()> {
+    async fn apply_fate(
+        &self,
+        at: &Path,
+        create: impl Future<Output = Result<()>> + Send,
+    ) -> Result<()> {
         let path = at.to_string();
-        let source = "staged".into();
+        let source = "scripted".into();
         match self.next() {
             None => create.await,
-            Some(Play::LostAfter) => {
+            Some(Fate::LostAfter) => {
                 create.await?;
                 Err(lost())
             }
-            Some(Play::LostBefore) => Err(lost()),
-            Some(Play::FalselyTaken) => {
+            Some(Fate::LostBefore) => Err(lost()),
+            Some(Fate::FalseExists) => {
                 create.await?;
                 Err(Error::AlreadyExists { path, source })
             }
-            Some(Play::Conflict) => Err(Error::AlreadyExists { path, source }),
-            Some(Play::Denied) => Err(Error::PermissionDenied { path, source }),
-            Some(Play::Others) => {
+            Some(Fate::Conflict) => Err(Error::AlreadyExists { path, source }),
+            Some(Fate::Denied) => Err(Error::PermissionDenied { path, source }),
+            Some(Fate::Foreign) => {
                 self.inner.put(at, "others".into()).await?;
                 Err(Error::AlreadyExists { path, source })
             }
@@ -88,19 +92,19 @@ impl Stage {
 
 fn lost() -> Error {
     Error::Generic {
-        store: "stage",
-        source: "the answer is lost".into(),
+        store: "scripted",
+        source: "the response is lost".into(),
     }
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for ScriptedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Stage")
+        f.write_str("ScriptedStore")
     }
 }
 
 #[async_trait]
-impl ObjectStore for Stage {
+impl ObjectStore for ScriptedStore {
     async fn put_opts(
         &self,
         at: &Path,
@@ -110,14 +114,14 @@ impl ObjectStore for Stage {
         if !self.keeps_metadata && !options.attributes.is_empty() {
             return Err(Error::NotImplemented {
                 operation: "attributes".into(),
-                implementer: "Stage".into(),
+                implementer: "ScriptedStore".into(),
             });
         }
-        if !Self::ours(at) {
+        if !Self::is_blob(at) {
             return self.inner.put_opts(at, payload, options).await;
         }
         let create = async { self.inner.put_opts(at, payload, options).await.map(drop) };
-        self.play(at, create).await?;
+        self.apply_fate(at, create).await?;
         Ok(PutResult {
             e_tag: None,
             version: None,
@@ -134,7 +138,7 @@ impl ObjectStore for Stage {
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
-        if self.blind && Self::ours(at) {
+        if self.blind && Self::is_blob(at) {
             return Err(lost());
         }
         self.inner.get_opts(at, options).await
@@ -156,22 +160,23 @@ impl ObjectStore for Stage {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.play(to, self.inner.copy_opts(from, to, options)).await
+        self.apply_fate(to, self.inner.copy_opts(from, to, options))
+            .await
     }
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Scene {
-    plays: &'static [Play],
-    for_ever: bool,
+struct Scenario {
+    fates: &'static [Fate],
+    repeat_last: bool,
     blind: bool,
     keeps_metadata: bool,
 }
 
-const fn scene(plays: &'static [Play]) -> Scene {
-    Scene {
-        plays,
-        for_ever: false,
+const fn scenario(fates: &'static [Fate]) -> Scenario {
+    Scenario {
+        fates,
+        repeat_last: false,
         blind: false,
         keeps_metadata: true,
     }
@@ -179,20 +184,20 @@ const fn scene(plays: &'static [Play]) -> Scene {
 
 const OURS: &[u8] = b"0123456789";
 
-/// The outcome, and what is there then, by a store and by an upload of several parts.
-async fn outcomes(scene: Scene) -> [(Option<ErrorKind>, Option<Bytes>); 2] {
+/// Returns the outcome and the object afterwards, for a store and for an upload of several parts.
+async fn outcomes(scenario: Scenario) -> [(Option<ErrorKind>, Option<Bytes>); 2] {
     let mut outcomes = [(None, None), (None, None)];
     for (large, outcome) in outcomes.iter_mut().enumerate() {
-        let stage = Arc::new(Stage {
+        let store = Arc::new(ScriptedStore {
             inner: InMemory::new(),
-            plays: Mutex::new(scene.plays.to_vec()),
-            for_ever: scene.for_ever,
-            blind: scene.blind,
-            keeps_metadata: scene.keeps_metadata,
+            fates: Mutex::new(scenario.fates.to_vec()),
+            repeat_last: scenario.repeat_last,
+            blind: scenario.blind,
+            keeps_metadata: scenario.keeps_metadata,
             creates: AtomicU32::new(0),
         });
         let config = S3Config::default().with_part_bytes(4);
-        let backend = ObjectStoreBackend::from_store(Arc::clone(&stage) as _, "", config).unwrap();
+        let backend = ObjectStoreBackend::from_store(Arc::clone(&store) as _, "", config).unwrap();
         let id = ArtifactId::mint();
         let done = if large == 1 {
             let pieces = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(OURS))]);
@@ -209,7 +214,7 @@ async fn outcomes(scene: Scene) -> [(Option<ErrorKind>, Option<Bytes>); 2] {
         };
         backend.close().await;
         let at = Path::from(format!("blobs/{id}"));
-        let there = match stage.inner.get(&at).await {
+        let there = match store.inner.get(&at).await {
             Ok(found) => Some(found.bytes().await.unwrap()),
             Err(_) => None,
         };
@@ -219,81 +224,85 @@ async fn outcomes(scene: Scene) -> [(Option<ErrorKind>, Option<Bytes>); 2] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_outcome_is_told_as_it_is() {
-    use Play::{Conflict, Denied, FalselyTaken, LostAfter, LostBefore, Others};
+async fn every_outcome_is_reported_correctly() {
+    use Fate::{Conflict, Denied, FalseExists, Foreign, LostAfter, LostBefore};
     let ours = || Some(Bytes::from_static(OURS));
     let others = || Some(Bytes::from_static(b"others"));
-    let ever = |plays| Scene {
-        for_ever: true,
-        ..scene(plays)
+    let always = |fates| Scenario {
+        repeat_last: true,
+        ..scenario(fates)
     };
-    let blind = |plays| Scene {
+    let blind = |fates| Scenario {
         blind: true,
-        ..scene(plays)
+        ..scenario(fates)
     };
     let table = [
-        (scene(&[]), None, ours()),
-        (scene(&[LostAfter]), None, ours()),
-        (scene(&[LostBefore]), None, ours()),
-        (scene(&[LostBefore, LostBefore, LostAfter]), None, ours()),
-        (scene(&[FalselyTaken]), None, ours()),
-        (scene(&[Conflict]), None, ours()),
-        (scene(&[Conflict, Conflict, LostAfter]), None, ours()),
-        (scene(&[Others]), Some(ErrorKind::AlreadyExists), others()),
+        (scenario(&[]), None, ours()),
+        (scenario(&[LostAfter]), None, ours()),
+        (scenario(&[LostBefore]), None, ours()),
+        (scenario(&[LostBefore, LostBefore, LostAfter]), None, ours()),
+        (scenario(&[FalseExists]), None, ours()),
+        (scenario(&[Conflict]), None, ours()),
+        (scenario(&[Conflict, Conflict, LostAfter]), None, ours()),
         (
-            scene(&[LostBefore, Others]),
+            scenario(&[Foreign]),
             Some(ErrorKind::AlreadyExists),
             others(),
         ),
-        (scene(&[Denied]), Some(ErrorKind::PermissionDenied), None),
-        // The first attempt may be on its way still.
         (
-            scene(&[LostBefore, Denied]),
+            scenario(&[LostBefore, Foreign]),
+            Some(ErrorKind::AlreadyExists),
+            others(),
+        ),
+        (scenario(&[Denied]), Some(ErrorKind::PermissionDenied), None),
+        // The first attempt may still be in progress.
+        (
+            scenario(&[LostBefore, Denied]),
             Some(ErrorKind::Ambiguous),
             None,
         ),
-        (ever(&[LostBefore]), Some(ErrorKind::Ambiguous), None),
+        (always(&[LostBefore]), Some(ErrorKind::Ambiguous), None),
         (blind(&[LostAfter]), Some(ErrorKind::Ambiguous), ours()),
         (blind(&[LostBefore]), Some(ErrorKind::Ambiguous), None),
-        (blind(&[Others]), Some(ErrorKind::Ambiguous), others()),
+        (blind(&[Foreign]), Some(ErrorKind::Ambiguous), others()),
         (blind(&[]), None, ours()),
     ];
-    for (scene, kind, there) in table {
+    for (scenario, kind, there) in table {
         let expected = [(kind, there.clone()), (kind, there)];
-        assert_eq!(outcomes(scene).await, expected, "{scene:?}");
+        assert_eq!(outcomes(scenario).await, expected, "{scenario:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_metadata_what_was_in_doubt_stays_so() {
-    use Play::{LostAfter, LostBefore, Others};
+async fn without_metadata_unknown_outcomes_stay_ambiguous() {
+    use Fate::{Foreign, LostAfter, LostBefore};
     let ours = || Some(Bytes::from_static(OURS));
-    let bare = |plays| Scene {
+    let bare = |fates| Scenario {
         keeps_metadata: false,
-        ..scene(plays)
+        ..scenario(fates)
     };
     let table = [
         (bare(&[]), None, ours()),
         (bare(&[LostAfter]), Some(ErrorKind::Ambiguous), ours()),
         (bare(&[LostBefore]), None, ours()),
         (
-            bare(&[Others]),
+            bare(&[Foreign]),
             Some(ErrorKind::AlreadyExists),
             Some(Bytes::from_static(b"others")),
         ),
     ];
-    for (scene, kind, there) in table {
+    for (scenario, kind, there) in table {
         let expected = [(kind, there.clone()), (kind, there)];
-        assert_eq!(outcomes(scene).await, expected, "{scene:?}");
+        assert_eq!(outcomes(scenario).await, expected, "{scenario:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_outcome_is_told_within_the_deadlines() {
-    let stage = Arc::new(Stage {
+async fn unknown_outcomes_are_reported_within_the_deadlines() {
+    let store = Arc::new(ScriptedStore {
         inner: InMemory::new(),
-        plays: Mutex::new(vec![Play::LostBefore]),
-        for_ever: true,
+        fates: Mutex::new(vec![Fate::LostBefore]),
+        repeat_last: true,
         blind: true,
         keeps_metadata: true,
         creates: AtomicU32::new(0),
@@ -301,7 +310,7 @@ async fn an_unknown_outcome_is_told_within_the_deadlines() {
     let config = S3Config::default()
         .with_deadline(Duration::from_secs(10))
         .with_readback_time(Duration::from_secs(5));
-    let backend = ObjectStoreBackend::from_store(stage, "", config).unwrap();
+    let backend = ObjectStoreBackend::from_store(store, "", config).unwrap();
     let began = tokio::time::Instant::now();
     let error = backend
         .store(ArtifactId::mint(), Bytes::new())

@@ -1,4 +1,4 @@
-//! Spreads connections over several addresses.
+//! A TCP load balancer.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 
-/// How long it waits for one address before it tries the next.
-const CONNECT: Duration = Duration::from_secs(1);
+/// The time-out of one connection attempt, after which the next address is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A balancer of TCP connections: each goes to the next address in turn, or, where nobody listens
-/// there, to the one after it. It knows nothing of HTTP. Dropping it cuts all connections.
+/// A load balancer for TCP connections. Each connection goes to the next address in turn, or to the one
+/// after it if no server listens there. It does not parse HTTP. Dropping it cuts all connections.
 #[derive(Debug)]
 pub struct Balancer {
     address: SocketAddr,
@@ -24,23 +24,23 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// Listens on a port of the loopback and spreads over `targets`.
+    /// Listens on a loopback port and distributes connections over `targets`.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// Fails if no port is available.
     pub async fn start(targets: Vec<SocketAddr>) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
-            .map_err(Error::io("listen as a balancer"))?;
+            .map_err(Error::io("cannot listen for the balancer"))?;
         let address = listener
             .local_addr()
-            .map_err(Error::io("ask for the balancer's port"))?;
+            .map_err(Error::io("cannot read the balancer's port"))?;
         let task = tokio::spawn(accept(listener, targets.into()));
         Ok(Self { address, task })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -54,24 +54,24 @@ impl Drop for Balancer {
 
 async fn accept(listener: TcpListener, targets: Arc<[SocketAddr]>) {
     let turn = Arc::new(AtomicUsize::new(0));
-    // It ends with this task, and every connection with it.
+    // Dropped with this task, which ends every connection.
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         let Ok((client, _)) = listener.accept().await else {
             continue;
         };
-        connections.spawn(carry(client, Arc::clone(&targets), Arc::clone(&turn)));
+        connections.spawn(forward(client, Arc::clone(&targets), Arc::clone(&turn)));
     }
 }
 
-async fn carry(mut client: TcpStream, targets: Arc<[SocketAddr]>, turn: Arc<AtomicUsize>) {
+async fn forward(mut client: TcpStream, targets: Arc<[SocketAddr]>, turn: Arc<AtomicUsize>) {
     let first = turn.fetch_add(1, Ordering::Relaxed);
     for step in 0..targets.len() {
         let target = targets[(first + step) % targets.len()];
-        if let Ok(Ok(mut server)) = timeout(CONNECT, TcpStream::connect(target)).await {
+        if let Ok(Ok(mut server)) = timeout(CONNECT_TIMEOUT, TcpStream::connect(target)).await {
             let _ = (client.set_nodelay(true), server.set_nodelay(true));
-            // Either side's failure ends both, which is what the client must see.
+            // A failure of either side closes both connections, and the client must see that.
             let _ = copy_bidirectional(&mut client, &mut server).await;
             return;
         }

@@ -1,4 +1,4 @@
-//! Where a store is reached: clients for it, and buckets in it.
+//! The endpoints of the stores: clients and buckets.
 
 use std::net::SocketAddr;
 use std::sync::Once;
@@ -16,7 +16,7 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 
 use crate::error::{Error, Result};
 
-/// An S3 server: any region, path-style addresses, one pair of keys that may do everything.
+/// The endpoint of an S3 server: one region, path-style URLs, one key pair with all permissions.
 #[derive(Debug, Clone)]
 pub struct S3Endpoint {
     address: SocketAddr,
@@ -25,32 +25,32 @@ pub struct S3Endpoint {
 impl S3Endpoint {
     /// The region that requests are signed for.
     pub const REGION: &'static str = "us-east-1";
-    /// The access key of every S3 server here. It opens nothing else.
+    /// The access key of every S3 server in this crate. It is valid nowhere else.
     pub const ACCESS_KEY: &'static str = "artifact-test";
-    /// The secret that belongs to it.
+    /// The secret key of [`ACCESS_KEY`](Self::ACCESS_KEY).
     pub const SECRET_KEY: &'static str = "artifact-test-secret";
 
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self { address }
     }
 
-    /// The address that it listens at.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The same store reached at another address: a proxy's, a balancer's.
-    #[must_use = "this gives another endpoint"]
+    /// Returns the endpoint of the same store at another address, such as a proxy's or a balancer's.
+    #[must_use = "returns another endpoint"]
     pub fn at(&self, address: SocketAddr) -> Self {
         Self { address }
     }
 
-    /// The URL to configure a client with.
+    /// Returns the URL for a client's configuration.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// A bare client of a bucket, with the library's own defaults.
+    /// Returns a builder of a plain `object_store` client for a bucket, with the library's defaults.
     pub fn builder(&self, bucket: &str) -> AmazonS3Builder {
         provide_tls();
         AmazonS3Builder::new()
@@ -62,20 +62,20 @@ impl S3Endpoint {
             .with_allow_http(true)
     }
 
-    /// Makes a bucket; no error where it is there already.
+    /// Creates a bucket, unless it exists.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached or refuses.
+    /// Fails if the server cannot be reached or rejects the request.
     pub async fn create_bucket(&self, bucket: &str) -> Result<()> {
         self.bucket(Method::PUT, bucket).await
     }
 
-    /// Removes a bucket, which must be empty.
+    /// Removes an empty bucket.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached or refuses.
+    /// Fails if the server cannot be reached or rejects the request.
     pub async fn delete_bucket(&self, bucket: &str) -> Result<()> {
         self.bucket(Method::DELETE, bucket).await
     }
@@ -95,16 +95,16 @@ impl S3Endpoint {
     }
 }
 
-/// A blob service of Azure, with the development account that Azurite knows.
+/// The endpoint of an Azure blob service, with the development account of Azurite.
 #[derive(Debug, Clone)]
 pub struct AzureEndpoint {
     address: SocketAddr,
 }
 
 impl AzureEndpoint {
-    /// The account, which Azurite's documentation publishes.
+    /// The account that Azurite's documentation publishes.
     pub const ACCOUNT: &'static str = "devstoreaccount1";
-    /// Its key, which opens nothing but emulators.
+    /// Its key, which is valid only for emulators.
     pub const ACCESS_KEY: &'static str =
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
@@ -112,23 +112,23 @@ impl AzureEndpoint {
         Self { address }
     }
 
-    /// The address that it listens at.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The same store reached at another address.
-    #[must_use = "this gives another endpoint"]
+    /// Returns the endpoint of the same store at another address.
+    #[must_use = "returns another endpoint"]
     pub fn at(&self, address: SocketAddr) -> Self {
         Self { address }
     }
 
-    /// The URL to configure a client with: the account is a part of the path.
+    /// Returns the URL for a client's configuration. Its path contains the account.
     pub fn url(&self) -> String {
         format!("http://{}/{}", self.address, Self::ACCOUNT)
     }
 
-    /// A bare client of a container, with the library's own defaults.
+    /// Returns a builder of a plain `object_store` client for a container, with the library's defaults.
     pub fn builder(&self, container: &str) -> MicrosoftAzureBuilder {
         provide_tls();
         MicrosoftAzureBuilder::new()
@@ -139,20 +139,20 @@ impl AzureEndpoint {
             .with_allow_http(true)
     }
 
-    /// Makes a container; no error where it is there already.
+    /// Creates a container, unless it exists.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached or refuses.
+    /// Fails if the server cannot be reached or rejects the request.
     pub async fn create_container(&self, container: &str) -> Result<()> {
         self.container(Method::PUT, container).await
     }
 
-    /// Removes a container and all that is in it.
+    /// Removes a container and its contents.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached or refuses.
+    /// Fails if the server cannot be reached or rejects the request.
     pub async fn delete_container(&self, container: &str) -> Result<()> {
         self.container(Method::DELETE, container).await
     }
@@ -171,37 +171,37 @@ impl AzureEndpoint {
     }
 }
 
-/// Google's XML interface, with one bearer token that may do everything.
+/// The endpoint of Google's XML API, with one bearer token that has all permissions.
 #[derive(Debug, Clone)]
 pub struct GcsEndpoint {
     address: SocketAddr,
 }
 
 impl GcsEndpoint {
-    /// The token that the fake asks for. It opens nothing else.
+    /// The token that the fake requires. It is valid nowhere else.
     pub const TOKEN: &'static str = "artifact-test-token";
 
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self { address }
     }
 
-    /// The address that it listens at.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The same store reached at another address.
-    #[must_use = "this gives another endpoint"]
+    /// Returns the endpoint of the same store at another address.
+    #[must_use = "returns another endpoint"]
     pub fn at(&self, address: SocketAddr) -> Self {
         Self { address }
     }
 
-    /// The URL to configure a client with.
+    /// Returns the URL for a client's configuration.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// A bare client of a bucket, with the library's own defaults.
+    /// Returns a builder of a plain `object_store` client for a bucket, with the library's defaults.
     pub fn builder(&self, bucket: &str) -> GoogleCloudStorageBuilder {
         provide_tls();
         GoogleCloudStorageBuilder::new()
@@ -219,10 +219,10 @@ fn request(method: Method, url: &str, headers: &[(&str, &str)]) -> Result<HttpRe
     }
     builder
         .body(HttpRequestBody::empty())
-        .map_err(Error::request(format!("a request to {url}")))
+        .map_err(Error::request(format!("cannot build a request to {url}")))
 }
 
-/// Sends a request; 409 (it is there already) is no error, nor is 404 of something removed.
+/// Sends a request. A 409 response (the bucket exists already) counts as success.
 async fn send(action: String, request: HttpRequest) -> Result<()> {
     let failed = |error: object_store::client::HttpError| Error::Request {
         action: action.clone(),
@@ -239,19 +239,19 @@ async fn send(action: String, request: HttpRequest) -> Result<()> {
         return Ok(());
     }
     let body = response.into_body().collect().await.map_err(failed)?;
-    Err(Error::Refused {
+    Err(Error::Rejected {
         action,
         status: status.as_u16(),
         body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
     })
 }
 
-/// The library's own HTTP client is made with TLS or not at all, and, where the program's features say
-/// so, with the process's provider of it.
+/// Installs a TLS provider. Without one the library's HTTP client cannot be created, although no server
+/// here uses TLS.
 fn provide_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Somebody else's will do.
+        // If the program has installed one already, that is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }

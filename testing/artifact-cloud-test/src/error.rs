@@ -1,56 +1,56 @@
-//! Why there is no store to test against.
+//! The errors of this crate.
 
 use std::io;
 
-/// The result of starting or asking a store.
+/// The result of starting a store or of a request to it.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why there is no store to test against.
+/// The reason why a store is not available for a test.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A server's program is not on this machine.
-    #[error("{program} is not installed; `bash .ci/cloud-servers {install}` installs it")]
+    /// A server's program is not installed on this machine.
+    #[error("{program} is not installed; run `bash .ci/cloud-servers {install}`")]
     Missing {
-        /// The program that was looked for.
+        /// The program.
         program: &'static str,
-        /// What `.ci/cloud-servers` calls it.
+        /// Its name in `.ci/cloud-servers`.
         install: &'static str,
     },
-    /// A server ended, or did not serve in time.
-    #[error("{server} does not serve: {why}\nthe end of what it said:\n{log}")]
+    /// A server exited or did not become ready in time.
+    #[error("{server} did not become ready: {why}\nthe end of its log:\n{log}")]
     NotReady {
-        /// Which one.
+        /// The name of the server.
         server: String,
-        /// What the last try met.
+        /// The result of the last attempt.
         why: String,
-        /// The end of its output.
+        /// The end of its log.
         log: String,
     },
-    /// A store answered something else than it should have.
-    #[error("{action}: the store answered {status}: {body}")]
-    Refused {
-        /// What it was asked.
+    /// A store rejected a request.
+    #[error("{action}: the store responded {status}: {body}")]
+    Rejected {
+        /// The request.
         action: String,
-        /// Its status.
+        /// The status of the response.
         status: u16,
-        /// What it said.
+        /// The body of the response.
         body: String,
     },
-    /// The operating system refused.
+    /// A system call failed.
     #[error("{action}")]
     Io {
-        /// What was being done.
+        /// What failed.
         action: &'static str,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
-    /// A request could not be made.
+    /// A request could not be sent.
     #[error("{action}")]
     Request {
-        /// What was being asked.
+        /// The request.
         action: String,
-        /// Why it failed.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -2,12 +2,12 @@
 
 mod error;
 
-// What starts a server and sees that it ends.
+// Starting and stopping servers.
 mod port;
 mod process;
 mod tool;
 
-// Where a store is reached, and how clients and buckets are made there.
+// Endpoints, clients and buckets.
 mod endpoint;
 
 mod balancer;
@@ -20,6 +20,6 @@ pub use crate::endpoint::{AzureEndpoint, GcsEndpoint, S3Endpoint};
 pub use crate::error::{Error, Result};
 pub use crate::gcs::GcsFake;
 pub use crate::port::free as free_ports;
-pub use crate::proxy::{Answer, Fault, FaultProxy, Loss, Seen};
+pub use crate::proxy::{CannedResponse, Fault, FaultProxy, Loss, RecordedRequest};
 pub use crate::servers::{Azurite, Rclone, S3sFs, SeaweedCluster, SeaweedFs};
 pub use crate::tool::or_skip;

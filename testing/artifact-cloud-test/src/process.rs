@@ -1,4 +1,4 @@
-//! A server's process: started in a group of its own, ended with all its children on every way out.
+//! A server's process, in a process group of its own that is killed however the test ends.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -14,31 +14,33 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::{Error, Result};
 
-/// How long a server may take until it serves; they need 1 to 15 s on two busy cores.
-const START: Duration = Duration::from_secs(90);
+/// How long a server may take to become ready. On two busy cores they take 1 to 15 s.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How many bytes of a log an error shows.
-const LOG_TAIL: u64 = 2_000;
+/// The number of bytes of a log that an error shows.
+const LOG_TAIL_BYTES: u64 = 2_000;
 
 /// A running server. Dropping it kills its process group and waits for it.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
     child: Child,
-    janitor: Janitor,
+    watchdog: Watchdog,
     log: std::path::PathBuf,
 }
 
 impl Process {
-    /// Starts `command`, whose output goes into a file of `folder`.
+    /// Starts `command` and writes its output to a file in `folder`.
     pub(crate) fn start(name: String, mut command: Command, folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let output = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
-            .map_err(Error::io("make a server's log"))?;
-        let errors = output.try_clone().map_err(Error::io("share a log"))?;
+            .map_err(Error::io("cannot create a server's log"))?;
+        let errors = output
+            .try_clone()
+            .map_err(Error::io("cannot duplicate a log's descriptor"))?;
         let child = command
             .current_dir(folder)
             .env("HOME", folder)
@@ -47,33 +49,33 @@ impl Process {
             .stderr(errors)
             .process_group(0)
             .spawn()
-            .map_err(Error::io("start a server"))?;
-        let janitor = Janitor::watch(child.id(), folder);
+            .map_err(Error::io("cannot start a server"))?;
+        let watchdog = Watchdog::watch(child.id(), folder);
         Ok(Self {
             name,
             child,
-            janitor,
+            watchdog,
             log,
         })
     }
 
-    /// Tries `probe` again and again until it succeeds, the process ends or the time is up.
+    /// Repeats `probe` until it succeeds, the process exits, or the time is up.
     pub(crate) async fn ready<E, F>(&mut self, mut probe: impl FnMut() -> F) -> Result<()>
     where
         E: std::fmt::Display,
         F: Future<Output = Result<(), E>>,
     {
-        let until = Instant::now() + START;
-        let mut why = String::from("it was not asked");
+        let until = Instant::now() + START_TIMEOUT;
+        let mut why = String::from("it was not probed");
         while Instant::now() < until {
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(self.not_ready(format!("it ended: {status}")));
+                return Err(self.not_ready(format!("it exited: {status}")));
             }
             match probe().await {
                 Ok(()) => return Ok(()),
                 Err(error) => why = error.to_string(),
             }
-            // There is nothing to wait for but another process's progress.
+            // Another process's progress can only be polled.
             sleep(Duration::from_millis(100)).await;
         }
         Err(self.not_ready(why))
@@ -87,11 +89,11 @@ impl Process {
         }
     }
 
-    /// Kills the process and its children at once, as a power cut of the machine would.
+    /// Kills the process and its children immediately (SIGKILL).
     pub(crate) fn kill(&mut self) {
         kill_group(self.child.id());
         let _ = self.child.wait();
-        self.janitor.dismiss();
+        self.watchdog.dismiss();
     }
 }
 
@@ -112,27 +114,27 @@ fn tail(log: &Path) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = OpenOptions::new().read(true).open(log)?;
         let end = file.seek(SeekFrom::End(0))?;
-        file.seek(SeekFrom::Start(end.saturating_sub(LOG_TAIL)))?;
+        file.seek(SeekFrom::Start(end.saturating_sub(LOG_TAIL_BYTES)))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
-    read().unwrap_or_else(|error| format!("(its log cannot be read: {error})"))
+    read().unwrap_or_else(|error| format!("(cannot read its log: {error})"))
 }
 
-/// A shell that ends one process group and removes its folder should this process end before it could:
-/// a SIGKILL runs no destructor, nor does the end of a process drop a `static`. It waits at a pipe,
-/// whose other end nobody but us has.
+/// A shell that kills a process group and removes its folder if this process ends without doing so:
+/// a SIGKILL runs no destructor, and a `static` is never dropped. The shell waits for the end of a pipe
+/// that only this process holds open.
 #[derive(Debug)]
-struct Janitor(Option<Child>);
+struct Watchdog(Option<Child>);
 
-impl Janitor {
-    /// Without a shell there is no janitor, and destructors alone must do.
+impl Watchdog {
+    /// Starts the shell. If that fails, only the destructors clean up.
     fn watch(group: u32, folder: &Path) -> Self {
         const SCRIPT: &str = "trap '' HUP INT TERM
             read -r done || { kill -s KILL -- \"-$1\"; cd /; rm -rf -- \"$2\"; }";
         let child = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "artifact-cloud-janitor"])
+            .args(["-c", SCRIPT, "artifact-cloud-watchdog"])
             .arg(group.to_string())
             .arg(folder)
             .stdin(Stdio::piped())
@@ -143,7 +145,7 @@ impl Janitor {
         Self(child.ok())
     }
 
-    /// Its work is done: it goes without killing anybody.
+    /// Ends the shell without killing the group.
     fn dismiss(&mut self) {
         let Some(mut child) = self.0.take() else {
             return;
@@ -155,26 +157,26 @@ impl Janitor {
     }
 }
 
-/// A folder for a server, removed with all that is in it.
+/// Creates a folder for a server. It is removed with its contents on drop.
 pub(crate) fn folder() -> Result<TempDir> {
     tempfile::Builder::new()
         .prefix("artifact-cloud-")
         .tempdir()
-        .map_err(Error::io("make a folder for a server"))
+        .map_err(Error::io("cannot create a folder for a server"))
 }
 
-/// Writes a server's configuration.
-pub(crate) fn configure(path: &Path, text: &str) -> Result<()> {
+/// Writes a server's configuration file.
+pub(crate) fn write_config(path: &Path, text: &str) -> Result<()> {
     OpenOptions::new()
         .create_new(true)
         .write(true)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(Error::io("write a server's configuration"))
+        .map_err(Error::io("cannot write a server's configuration"))
 }
 
-/// An error and all that lies under it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+/// Returns an error and its sources on one line.
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut below = error.source();
     while let Some(error) = below {
@@ -191,23 +193,23 @@ mod tests {
     use super::{Process, folder};
 
     #[test]
-    fn a_server_whose_test_was_killed_is_ended_and_its_folder_removed() {
+    fn a_killed_test_leaves_no_server_and_no_folder() {
         let kept = folder().unwrap();
         let mut command = Command::new("/bin/sh");
-        // With a child of its own, which must go too.
+        // It has a child, which must be killed too.
         command.args(["-c", "sleep 600 & wait"]);
         let mut server = Process::start("sleeper".into(), command, kept.path()).unwrap();
-        let mut janitor = server.janitor.0.take().unwrap();
-        // What the end of this process does to the pipe.
-        drop(janitor.stdin.take());
-        janitor.wait().unwrap();
-        let ended = server.child.wait().unwrap();
-        assert_eq!(ended.code(), None, "it was killed: {ended}");
+        let mut watchdog = server.watchdog.0.take().unwrap();
+        // The end of this process would close the pipe like this.
+        drop(watchdog.stdin.take());
+        watchdog.wait().unwrap();
+        let status = server.child.wait().unwrap();
+        assert_eq!(status.code(), None, "it was not killed: {status}");
         assert!(!kept.path().exists());
     }
 
     #[test]
-    fn a_server_that_is_dropped_is_ended_and_the_janitor_goes() {
+    fn dropping_a_server_kills_it_and_ends_the_watchdog() {
         let kept = folder().unwrap();
         let mut command = Command::new("/bin/sleep");
         command.arg("600");
@@ -216,6 +218,6 @@ mod tests {
         drop(server);
         let process = std::path::PathBuf::from(format!("/proc/{id}"));
         assert!(!process.exists());
-        assert!(kept.path().exists(), "it is its owner's");
+        assert!(kept.path().exists(), "its owner removes the folder");
     }
 }

@@ -1,7 +1,7 @@
-//! Every request of a store and of an upload meets every fault, and each time the answer is held against
-//! what is really in the store. The same is done to the bare library, which shows what it is worth.
+//! Injects every fault into every request of a store and of an upload, and compares the reported outcome
+//! with the content of the store. The plain library runs the same cases as a control.
 
-mod act;
-mod judge;
-mod plan;
+mod case;
 mod table;
+mod verdict;
+mod write;

@@ -1,4 +1,4 @@
-//! The runs, and the table of them.
+//! Runs all cases and prints a table.
 
 use std::time::Duration;
 
@@ -6,125 +6,134 @@ use artifact_backend::{ArtifactId, ArtifactInventory as _};
 use artifact_cloud_test::FaultProxy;
 use futures_util::{StreamExt as _, stream};
 
-use super::act::{Act, By, Told, config};
-use super::judge::{Count, HEADING, Truth, Verdict, judge};
-use super::plan::{Lasting, OTHERS, Plan, plans};
-use crate::place::Place;
+use super::case::{Case, Lasting, RIVAL_BYTES, cases};
+use super::verdict::{Count, HEADING, Truth, Verdict, judge};
+use super::write::{Client, Reported, Write, config};
+use crate::location::Location;
 
-/// So many runs go on at once: most of them only wait.
-const AT_ONCE: usize = 12;
+/// The number of parallel runs. Most of them only wait.
+const PARALLEL_RUNS: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_on_the_dialect_of_s3_is_answered_truly() {
-    if let Some(place) = Place::s3().await {
-        is_exact(&place, Act::Store).await;
+async fn every_outcome_of_a_store_on_s3_is_reported_correctly() {
+    if let Some(location) = Location::s3().await {
+        assert_exact(&location, Write::Store).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_on_the_dialect_of_s3_is_answered_truly() {
-    if let Some(place) = Place::s3().await {
-        is_exact(&place, Act::Upload).await;
+async fn every_outcome_of_an_upload_on_s3_is_reported_correctly() {
+    if let Some(location) = Location::s3().await {
+        assert_exact(&location, Write::Upload).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_on_the_dialect_of_azure_is_answered_truly() {
-    if let Some(place) = Place::azure().await {
-        is_exact(&place, Act::Store).await;
+async fn every_outcome_of_a_store_on_azure_is_reported_correctly() {
+    if let Some(location) = Location::azure().await {
+        assert_exact(&location, Write::Store).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_on_the_dialect_of_azure_is_answered_truly() {
-    if let Some(place) = Place::azure().await {
-        is_exact(&place, Act::Upload).await;
+async fn every_outcome_of_an_upload_on_azure_is_reported_correctly() {
+    if let Some(location) = Location::azure().await {
+        assert_exact(&location, Write::Upload).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_on_the_dialect_of_google_is_answered_truly() {
-    is_exact(&Place::gcs().await, Act::Store).await;
+async fn every_outcome_of_a_store_on_google_is_reported_correctly() {
+    assert_exact(&Location::gcs().await, Write::Store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_on_the_dialect_of_google_is_answered_truly() {
-    is_exact(&Place::gcs().await, Act::Upload).await;
+async fn every_outcome_of_an_upload_on_google_is_reported_correctly() {
+    assert_exact(&Location::gcs().await, Write::Upload).await;
 }
 
-/// Ours is right every time; the bare library is the control that the faults are real.
-async fn is_exact(place: &Place, act: Act) {
-    let (ours, wrong) = count(place, act, By::Ours).await;
-    let (bare, _) = count(place, act, By::Bare).await;
+/// Asserts that our backend is right every time. The plain library is the control that proves the faults
+/// real.
+async fn assert_exact(location: &Location, write: Write) {
+    let (ours, wrong) = count(location, write, Client::Backend).await;
+    let (bare, _) = count(location, write, Client::Plain).await;
     println!("| fault table | {HEADING}");
-    println!("| {} {act:?}, ours {ours}", place.name());
-    println!("| {} {act:?}, bare {bare}", place.name());
+    println!("| {} {write:?}, ours {ours}", location.name());
+    println!("| {} {write:?}, bare {bare}", location.name());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(ours.wrong(), 0);
-    assert!(bare.wrong() > 0, "the control found nothing: {bare}");
+    assert!(
+        bare.wrong() > 0,
+        "the control reported no wrong outcome: {bare}"
+    );
 }
 
-async fn count(place: &Place, act: Act, by: By) -> (Count, Vec<String>) {
-    let requests = requests_of(place, act, by).await;
-    let runs = plans(requests).into_iter().map(|plan| async move {
-        let (told, verdict) = run(place, act, by, &plan).await;
-        (plan, told, verdict)
+async fn count(location: &Location, write: Write, client: Client) -> (Count, Vec<String>) {
+    let requests = requests_of(location, write, client).await;
+    let runs = cases(requests).into_iter().map(|case| async move {
+        let (reported, verdict) = run(location, write, client, &case).await;
+        (case, reported, verdict)
     });
     let mut count = Count::default();
     let mut wrong = Vec::new();
-    let mut runs = stream::iter(runs).buffer_unordered(AT_ONCE);
-    while let Some((plan, told, verdict)) = runs.next().await {
+    let mut runs = stream::iter(runs).buffer_unordered(PARALLEL_RUNS);
+    while let Some((case, reported, verdict)) = runs.next().await {
         count.add(verdict);
-        // One fault that passes never hides the truth for good: it must be found out.
-        let passes = plan.lasting == Lasting::Once && plan.may_pass();
+        // After a single temporary fault the outcome can be found out, so it must be.
+        let passes = case.lasting == Lasting::Once && case.may_pass();
         let unneeded = verdict == Verdict::Ambiguous && passes;
         if !matches!(verdict, Verdict::Right | Verdict::Ambiguous) || unneeded {
-            wrong.push(format!("{verdict:?}: {plan}: {told:?}"));
+            wrong.push(format!("{verdict:?}: {case}: {reported:?}"));
         }
     }
     (count, wrong)
 }
 
-/// How many requests it takes where nothing goes wrong.
-async fn requests_of(place: &Place, act: Act, by: By) -> usize {
-    let direct = place.another();
+/// Returns the number of requests without a fault.
+async fn requests_of(location: &Location, write: Write, client: Client) -> usize {
+    let direct = location.another();
     let proxy = FaultProxy::start(direct.address()).await.unwrap();
     let id = ArtifactId::mint();
-    let told = act.by(by, &direct.through(proxy.address()), id).await;
-    assert_eq!(told, Told::Ok);
-    assert_eq!(direct.bytes_of(id).await, Some(act.bytes()));
+    let reported = write.by(client, &direct.through(proxy.address()), id).await;
+    assert_eq!(reported, Reported::Ok);
+    assert_eq!(direct.bytes_of(id).await, Some(write.bytes()));
     assert_eq!(direct.leftover_objects().await, 0);
-    proxy.seen().len()
+    proxy.requests().len()
 }
 
-async fn run(place: &Place, act: Act, by: By, plan: &Plan) -> (Told, Verdict) {
-    let direct = place.another();
+async fn run(
+    location: &Location,
+    write: Write,
+    client: Client,
+    case: &Case,
+) -> (Reported, Verdict) {
+    let direct = location.another();
     let proxy = FaultProxy::start(direct.address()).await.unwrap();
     let id = ArtifactId::mint();
-    let rival = plan.set(&proxy, &direct, id).await;
-    let told = act.by(by, &direct.through(proxy.address()), id).await;
+    let rival = case.set(&proxy, &direct, id).await;
+    let reported = write.by(client, &direct.through(proxy.address()), id).await;
     let rival_won = *rival.lock().await;
     let truth = match direct.bytes_of(id).await {
         None => Truth::Nothing,
-        Some(bytes) if bytes == act.bytes() => Truth::Ours,
-        Some(bytes) if bytes == OTHERS => Truth::Others,
-        Some(bytes) => panic!("{plan}: {} bytes of nobody are there", bytes.len()),
+        Some(bytes) if bytes == write.bytes() => Truth::Ours,
+        Some(bytes) if bytes == RIVAL_BYTES => Truth::Rival,
+        Some(bytes) => panic!("{case}: the object has {} unknown bytes", bytes.len()),
     };
-    if by == By::Ours {
-        leaves_nothing(&direct, plan).await;
-        // What was told stays true.
+    if client == Client::Backend {
+        assert_no_leftovers(&direct, case).await;
+        // The reported outcome stays true.
         let later = direct.bytes_of(id).await.is_some();
-        assert_eq!(later, truth != Truth::Nothing, "{plan}");
+        assert_eq!(later, truth != Truth::Nothing, "{case}");
     }
-    let verdict = judge(&told, truth, rival_won);
-    (told, verdict)
+    let verdict = judge(&reported, truth, rival_won);
+    (reported, verdict)
 }
 
-/// What could not be removed on the way is removed by a sweep.
-async fn leaves_nothing(direct: &Place, plan: &Plan) {
+/// Asserts that a sweep removes all leftovers.
+async fn assert_no_leftovers(direct: &Location, case: &Case) {
     let backend = direct.open(config().with_answer_timeout(Duration::from_secs(15)));
     backend.sweep(Duration::ZERO).await.unwrap();
     let report = backend.sweep(Duration::ZERO).await.unwrap();
-    assert_eq!((report.removed, report.kept), (0, 0), "{plan}");
-    assert_eq!(direct.leftover_objects().await, 0, "{plan}");
+    assert_eq!((report.removed, report.kept), (0, 0), "{case}");
+    assert_eq!(direct.leftover_objects().await, 0, "{case}");
 }

@@ -1,19 +1,19 @@
-//! What a bucket holds.
+//! The contents of a bucket.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-/// The objects of a bucket, and the uploads that are under way.
+/// The objects and the incomplete uploads of a bucket.
 #[derive(Debug, Default)]
 pub(super) struct Bucket {
     pub(super) objects: BTreeMap<String, Object>,
-    pub(super) uploads: BTreeMap<String, Pending>,
+    pub(super) uploads: BTreeMap<String, IncompleteUpload>,
     generation: u64,
 }
 
-/// One object.
+/// An object.
 #[derive(Debug, Clone)]
 pub(super) struct Object {
     pub(super) bytes: Bytes,
@@ -24,14 +24,14 @@ pub(super) struct Object {
 
 /// A multipart upload that is neither completed nor aborted.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct IncompleteUpload {
     pub(super) key: String,
     pub(super) attributes: Vec<(String, String)>,
     pub(super) parts: BTreeMap<u32, Part>,
     pub(super) initiated: Timestamp,
 }
 
-/// A part of one.
+/// A part of an upload.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) e_tag: String,
@@ -44,19 +44,19 @@ impl Bucket {
         self.uploads.len()
     }
 
-    /// A number that no object, part or upload of this bucket had before.
-    pub(super) fn next(&mut self) -> u64 {
+    /// Returns a number that no object, part or upload of this bucket has used.
+    pub(super) fn next_generation(&mut self) -> u64 {
         self.generation += 1;
         self.generation
     }
 
-    /// Whether `x-goog-if-generation-match` holds for a key: 0 says that there is no object.
+    /// Whether `x-goog-if-generation-match` holds for a key. 0 means that the object does not exist.
     pub(super) fn generation_matches(&self, key: &str, wanted: Option<&str>) -> bool {
         let found = self.objects.get(key).map_or(0, |object| object.generation);
         wanted.is_none_or(|wanted| wanted == found.to_string())
     }
 
-    /// Puts an object, whatever was there, and gives its generation.
+    /// Puts an object, overwriting any other, and returns it.
     pub(super) fn insert(
         &mut self,
         key: &str,
@@ -66,7 +66,7 @@ impl Bucket {
         let object = Object {
             bytes,
             attributes,
-            generation: self.next(),
+            generation: self.next_generation(),
             modified: Timestamp::now(),
         };
         self.objects.insert(key.to_owned(), object);
@@ -79,7 +79,7 @@ impl Object {
         format!("\"generation-{}\"", self.generation)
     }
 
-    /// The headers that speak of it in an answer.
+    /// Returns the headers that describe it in a response.
     pub(super) fn headers(&self) -> Vec<(&str, String)> {
         let own = [
             ("etag", self.e_tag()),
@@ -94,12 +94,12 @@ impl Object {
     }
 }
 
-/// A time as RFC 9110 section 5.6.7 has it in headers.
+/// Formats a time for a header (RFC 9110 section 5.6.7).
 pub(super) fn http_date(time: Timestamp) -> String {
     time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// A header's time.
+/// Parses a time from a header.
 pub(super) fn parse_http_date(text: &str) -> Option<Timestamp> {
     let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
     Some(zoned.timestamp())

@@ -1,12 +1,13 @@
-//! Google Cloud Storage's XML interface, as far as `object_store` uses it, in this process.
+//! An in-process fake of Google Cloud Storage's XML API, as far as `object_store` uses it.
 //!
-//! It is a fake: it answers as Google's documentation says (<https://cloud.google.com/storage/docs/xml-api>),
-//! and proves what our client asks and makes of the answers, not how Google's service behaves.
+//! It responds as Google's documentation says (<https://cloud.google.com/storage/docs/xml-api>). So it
+//! tests the requests of our client and how the client handles the responses, but not how Google's
+//! service behaves.
 
-mod answer;
 mod bucket;
 mod objects;
 mod request;
+mod response;
 mod server;
 mod uploads;
 

@@ -5,32 +5,37 @@ use std::ops::{Bound, Range};
 
 use http::Method;
 
-use super::answer::{self, Answered, element, leaf};
 use super::bucket::{Bucket, Object, parse_http_date};
-use super::request::{Asked, decode};
+use super::request::{GcsRequest, decode};
+use super::response::{self, GcsResponse, element, leaf};
 
-/// How many keys a page of a list has at most.
-const PAGE: usize = 1_000;
+/// The maximum number of keys in a page of a list.
+const PAGE_KEYS: usize = 1_000;
 
-pub(super) fn put(bucket: &mut Bucket, key: &str, asked: &Asked) -> Answered {
-    if !bucket.generation_matches(key, asked.header("x-goog-if-generation-match")) {
-        return precondition();
+pub(super) fn put(bucket: &mut Bucket, key: &str, request: &GcsRequest) -> GcsResponse {
+    if !bucket.generation_matches(key, request.header("x-goog-if-generation-match")) {
+        return precondition_failed();
     }
-    let object = bucket.insert(key, asked.body.clone(), asked.attributes());
-    answer::plain(200, &object.headers(), "")
+    let object = bucket.insert(key, request.body.clone(), request.attributes());
+    response::plain(200, &object.headers(), "")
 }
 
-pub(super) fn copy(bucket: &mut Bucket, key: &str, source: &str, asked: &Asked) -> Answered {
+pub(super) fn copy(
+    bucket: &mut Bucket,
+    key: &str,
+    source: &str,
+    request: &GcsRequest,
+) -> GcsResponse {
     let source = decode(source);
-    let from = source.strip_prefix(&format!("{}/", asked.bucket));
+    let from = source.strip_prefix(&format!("{}/", request.bucket));
     let Some(object) = from.and_then(|from| bucket.objects.get(from)).cloned() else {
-        return absent();
+        return no_such_key();
     };
-    if !bucket.generation_matches(key, asked.header("x-goog-if-generation-match")) {
-        return precondition();
+    if !bucket.generation_matches(key, request.header("x-goog-if-generation-match")) {
+        return precondition_failed();
     }
     let copied = bucket.insert(key, object.bytes, object.attributes);
-    answer::xml(
+    response::xml(
         "CopyObjectResult",
         &format!(
             "{}{}",
@@ -40,20 +45,20 @@ pub(super) fn copy(bucket: &mut Bucket, key: &str, source: &str, asked: &Asked) 
     )
 }
 
-pub(super) fn get(bucket: &Bucket, key: &str, asked: &Asked) -> Answered {
+pub(super) fn get(bucket: &Bucket, key: &str, request: &GcsRequest) -> GcsResponse {
     let Some(object) = bucket.objects.get(key) else {
-        return absent();
+        return no_such_key();
     };
-    let generation = asked.query("generation");
+    let generation = request.query("generation");
     if generation.is_some_and(|wanted| wanted != object.generation.to_string()) {
-        return absent();
+        return no_such_key();
     }
-    if let Some(refusal) = unconditional(object, asked) {
-        return refusal;
+    if let Some(response) = failed_condition(object, request) {
+        return response;
     }
     let size = object.bytes.len();
     let mut headers = object.headers();
-    let (status, range) = match asked.header("range").map(|range| resolve(range, size)) {
+    let (status, range) = match request.header("range").map(|range| resolve(range, size)) {
         None => (200, 0..size),
         Some(Some(range)) => {
             let last = range.end - 1;
@@ -64,37 +69,39 @@ pub(super) fn get(bucket: &Bucket, key: &str, asked: &Asked) -> Answered {
             (206, range)
         }
         Some(None) => {
-            let mut refusal = answer::error(416, "InvalidRange", "The range is not satisfiable.");
+            let mut response =
+                response::error(416, "InvalidRange", "The range is not satisfiable.");
             let value = format!("bytes */{size}").parse();
-            refusal
-                .headers_mut()
-                .insert("content-range", value.expect("digits make a header"));
-            return refusal;
+            response.headers_mut().insert(
+                "content-range",
+                value.expect("digits are valid in a header"),
+            );
+            return response;
         }
     };
     headers.push(("content-length", range.len().to_string()));
-    if asked.method == Method::HEAD {
-        return answer::plain(status, &headers, "");
+    if request.method == Method::HEAD {
+        return response::plain(status, &headers, "");
     }
-    answer::plain(status, &headers, object.bytes.slice(range))
+    response::plain(status, &headers, object.bytes.slice(range))
 }
 
-pub(super) fn delete(bucket: &mut Bucket, key: &str) -> Answered {
+pub(super) fn delete(bucket: &mut Bucket, key: &str) -> GcsResponse {
     match bucket.objects.remove(key) {
-        Some(_) => answer::plain(204, &[], ""),
-        None => absent(),
+        Some(_) => response::plain(204, &[], ""),
+        None => no_such_key(),
     }
 }
 
-pub(super) fn list(bucket: &Bucket, asked: &Asked) -> Answered {
-    let prefix = asked.query("prefix").unwrap_or_default();
-    let delimiter = asked.query("delimiter").filter(|text| !text.is_empty());
-    // Our token is the last key of the page before.
-    let after = asked
+pub(super) fn list(bucket: &Bucket, request: &GcsRequest) -> GcsResponse {
+    let prefix = request.query("prefix").unwrap_or_default();
+    let delimiter = request.query("delimiter").filter(|text| !text.is_empty());
+    // The continuation token is the last key of the previous page.
+    let after = request
         .query("continuation-token")
-        .or(asked.query("start-after"));
-    let most = asked.query("max-keys").and_then(|text| text.parse().ok());
-    let most = most.unwrap_or(PAGE).min(PAGE);
+        .or(request.query("start-after"));
+    let max_keys = request.query("max-keys").and_then(|text| text.parse().ok());
+    let max_keys = max_keys.unwrap_or(PAGE_KEYS).min(PAGE_KEYS);
 
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
     let mut contents = String::new();
@@ -112,7 +119,7 @@ pub(super) fn list(bucket: &Bucket, asked: &Asked) -> Answered {
             last = key;
             continue;
         }
-        if count == most {
+        if count == max_keys {
             truncated = true;
             break;
         }
@@ -133,7 +140,7 @@ pub(super) fn list(bucket: &Bucket, asked: &Asked) -> Answered {
     if truncated {
         inside += &leaf("NextContinuationToken", last);
     }
-    answer::xml("ListBucketResult", &inside)
+    response::xml("ListBucketResult", &inside)
 }
 
 fn entry(key: &str, object: &Object) -> String {
@@ -147,40 +154,40 @@ fn entry(key: &str, object: &Object) -> String {
     element("Contents", &inside.concat())
 }
 
-/// The refusal of a conditional read whose condition does not hold (RFC 9110 section 13.2.2).
-fn unconditional(object: &Object, asked: &Asked) -> Option<Answered> {
+/// Returns the response to a conditional read whose condition does not hold (RFC 9110 section 13.2.2).
+fn failed_condition(object: &Object, request: &GcsRequest) -> Option<GcsResponse> {
     let names = |list: &str| {
         list.split(',')
             .map(str::trim)
             .any(|tag| tag == "*" || tag == object.e_tag())
     };
     let unchanged = |time: &str| {
-        // Headers have whole seconds.
+        // Headers have a precision of one second.
         parse_http_date(time).is_some_and(|time| object.modified.as_second() <= time.as_second())
     };
-    let refused = match (
-        asked.header("if-match"),
-        asked.header("if-unmodified-since"),
+    let failed = match (
+        request.header("if-match"),
+        request.header("if-unmodified-since"),
     ) {
         (Some(list), _) => !names(list),
         (None, Some(time)) => !unchanged(time),
         (None, None) => false,
     };
-    if refused {
-        return Some(precondition());
+    if failed {
+        return Some(precondition_failed());
     }
-    let known = match (
-        asked.header("if-none-match"),
-        asked.header("if-modified-since"),
+    let not_modified = match (
+        request.header("if-none-match"),
+        request.header("if-modified-since"),
     ) {
         (Some(list), _) => names(list),
         (None, Some(time)) => unchanged(time),
         (None, None) => false,
     };
-    known.then(|| answer::plain(304, &object.headers(), ""))
+    not_modified.then(|| response::plain(304, &object.headers(), ""))
 }
 
-/// The bytes of `size` that a `Range` means, unless there are none.
+/// Resolves a `Range` header for an object of `size` bytes. Returns `None` if it selects no byte.
 fn resolve(header: &str, size: usize) -> Option<Range<usize>> {
     let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;
     let range = match (first, last) {
@@ -193,14 +200,14 @@ fn resolve(header: &str, size: usize) -> Option<Range<usize>> {
     (range.start < range.end).then_some(range)
 }
 
-pub(super) fn precondition() -> Answered {
-    answer::error(
+pub(super) fn precondition_failed() -> GcsResponse {
+    response::error(
         412,
         "PreconditionFailed",
         "At least one of the pre-conditions you specified did not hold.",
     )
 }
 
-pub(super) fn absent() -> Answered {
-    answer::error(404, "NoSuchKey", "The specified key does not exist.")
+pub(super) fn no_such_key() -> GcsResponse {
+    response::error(404, "NoSuchKey", "The specified key does not exist.")
 }

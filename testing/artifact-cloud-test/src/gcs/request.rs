@@ -1,4 +1,4 @@
-//! A request, read to its end and taken apart.
+//! Parsed requests.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-/// What is asked.
+/// A request, read completely.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct GcsRequest {
     pub(super) method: Method,
     pub(super) bucket: String,
     pub(super) object: Option<String>,
@@ -19,8 +19,8 @@ pub(super) struct Asked {
     pub(super) body: Bytes,
 }
 
-impl Asked {
-    /// Reads it to the end. A body that is cut short is no request: nothing is done.
+impl GcsRequest {
+    /// Reads and parses a request. Fails if its body is incomplete; then nothing may be done.
     pub(super) async fn read(request: Request<Incoming>) -> Result<Self, String> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|error| error.to_string())?;
@@ -45,7 +45,7 @@ impl Asked {
         found.map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(super) fn has_query(&self, name: &str) -> bool {
         self.query(name).is_some()
     }
 
@@ -53,7 +53,7 @@ impl Asked {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The headers that describe an object and are kept with it.
+    /// Returns the headers that describe an object and are stored with it.
     pub(super) fn attributes(&self) -> Vec<(String, String)> {
         const KEPT: [&str; 5] = [
             "cache-control",
@@ -73,13 +73,13 @@ impl Asked {
 }
 
 fn pair(text: &str) -> (String, String) {
-    // The library writes a blank of a query as a plus.
+    // The library encodes a space in a query as a plus.
     let decode = |text: &str| decode(&text.replace('+', " "));
     let (key, value) = text.split_once('=').unwrap_or((text, ""));
     (decode(key), decode(value))
 }
 
-/// What `%XX` stands for.
+/// Decodes `%XX` escapes.
 pub(super) fn decode(text: &str) -> String {
     let decoded = percent_decode_str(text).decode_utf8_lossy();
     Cow::into_owned(decoded)

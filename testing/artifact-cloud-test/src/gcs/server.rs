@@ -1,4 +1,4 @@
-//! The fake's listener: who may ask, and which part of the interface is meant.
+//! The fake's listener, authorization and routing.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -13,19 +13,24 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::answer::{self, Answered};
 use super::bucket::Bucket;
-use super::request::Asked;
+use super::request::GcsRequest;
+use super::response::{self, GcsResponse};
 use super::{objects, uploads};
 use crate::endpoint::GcsEndpoint;
 use crate::error::{Error, Result};
 
-/// A fake of Google Cloud Storage's XML interface, in memory. It ends when this is dropped.
+/// A fake of Google Cloud Storage's XML API, in memory. Dropping it stops it.
 ///
-/// Right are: generations as preconditions (`x-goog-if-generation-match`), with 412 where they do not
-/// hold; multipart uploads, which refuse a precondition with 400 and overwrite; parts under 5 MiB
-/// refused on completion, the last apart; copies, with the metadata; lists in pages, with prefix and
-/// delimiter; ranges and conditional reads; 401 without the token; 404 `NoSuchBucket`.
+/// It implements:
+///
+/// - generations as preconditions (`x-goog-if-generation-match`), with 412 if they do not hold;
+/// - multipart uploads, which reject a precondition with 400 and overwrite;
+/// - rejection of parts below 5 MiB on completion, except the last;
+/// - copies, including the metadata;
+/// - lists in pages, with prefix and delimiter;
+/// - ranges and conditional reads;
+/// - 401 without the token, and 404 `NoSuchBucket`.
 #[derive(Debug)]
 pub struct GcsFake {
     endpoint: GcsEndpoint,
@@ -37,18 +42,18 @@ pub struct GcsFake {
 struct Buckets(Mutex<BTreeMap<String, Bucket>>);
 
 impl GcsFake {
-    /// Listens on a port of the loopback.
+    /// Listens on a loopback port.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// Fails if no port is available.
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
-            .map_err(Error::io("listen as a fake"))?;
+            .map_err(Error::io("cannot listen for the fake"))?;
         let address: SocketAddr = listener
             .local_addr()
-            .map_err(Error::io("ask for the fake's port"))?;
+            .map_err(Error::io("cannot read the fake's port"))?;
         let buckets = Arc::new(Buckets::default());
         let task = tokio::spawn(accept(listener, Arc::clone(&buckets)));
         Ok(Self {
@@ -58,22 +63,22 @@ impl GcsFake {
         })
     }
 
-    /// Where it is reached.
+    /// Returns its endpoint.
     pub fn endpoint(&self) -> &GcsEndpoint {
         &self.endpoint
     }
 
-    /// Makes a bucket; what is in one of that name stays.
+    /// Creates a bucket, unless it exists.
     pub fn create_bucket(&self, bucket: &str) {
         self.buckets.lock().entry(bucket.to_owned()).or_default();
     }
 
-    /// Removes a bucket and all that is in it.
+    /// Removes a bucket and its contents.
     pub fn delete_bucket(&self, bucket: &str) {
         self.buckets.lock().remove(bucket);
     }
 
-    /// How many multipart uploads of a bucket are neither completed nor aborted.
+    /// Returns how many multipart uploads of a bucket are neither completed nor aborted.
     pub fn unfinished_uploads(&self, bucket: &str) -> usize {
         self.buckets
             .lock()
@@ -93,42 +98,52 @@ impl Buckets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, asked: &Asked) -> Answered {
+    fn handle(&self, request: &GcsRequest) -> GcsResponse {
         let expected = format!("Bearer {}", GcsEndpoint::TOKEN);
-        if asked.header(header::AUTHORIZATION.as_str()) != Some(&expected) {
-            return answer::error(401, "AuthenticationRequired", "a bearer token is needed");
+        if request.header(header::AUTHORIZATION.as_str()) != Some(&expected) {
+            return response::error(401, "AuthenticationRequired", "a bearer token is required");
         }
         let mut buckets = self.lock();
-        let Some(bucket) = buckets.get_mut(&asked.bucket) else {
-            return answer::error(404, "NoSuchBucket", "The specified bucket does not exist.");
+        let Some(bucket) = buckets.get_mut(&request.bucket) else {
+            return response::error(404, "NoSuchBucket", "The specified bucket does not exist.");
         };
-        let Some(key) = &asked.object else {
-            return match asked.method {
-                Method::GET if asked.has("uploads") => uploads::list(bucket, asked),
-                Method::GET => objects::list(bucket, asked),
-                _ => answer::error(405, "MethodNotAllowed", "not of a bucket"),
+        let Some(key) = &request.object else {
+            return match request.method {
+                Method::GET if request.has_query("uploads") => uploads::list(bucket, request),
+                Method::GET => objects::list(bucket, request),
+                _ => response::error(
+                    405,
+                    "MethodNotAllowed",
+                    "the method is not allowed on a bucket",
+                ),
             };
         };
-        let upload = asked.query("uploadId");
-        match (&asked.method, upload) {
-            (&Method::POST, None) if asked.has("uploads") => uploads::begin(bucket, key, asked),
-            (&Method::PUT, Some(upload)) => uploads::part(bucket, upload, asked),
-            (&Method::POST, Some(upload)) => uploads::complete(bucket, key, upload, asked),
+        let upload = request.query("uploadId");
+        match (&request.method, upload) {
+            (&Method::POST, None) if request.has_query("uploads") => {
+                uploads::begin(bucket, key, request)
+            }
+            (&Method::PUT, Some(upload)) => uploads::part(bucket, upload, request),
+            (&Method::POST, Some(upload)) => uploads::complete(bucket, key, upload, request),
             (&Method::GET, Some(upload)) => uploads::parts(bucket, upload),
             (&Method::DELETE, Some(upload)) => uploads::abort(bucket, upload),
-            (&Method::PUT, None) => match asked.header("x-goog-copy-source") {
-                Some(source) => objects::copy(bucket, key, source, asked),
-                None => objects::put(bucket, key, asked),
+            (&Method::PUT, None) => match request.header("x-goog-copy-source") {
+                Some(source) => objects::copy(bucket, key, source, request),
+                None => objects::put(bucket, key, request),
             },
-            (&Method::GET | &Method::HEAD, None) => objects::get(bucket, key, asked),
+            (&Method::GET | &Method::HEAD, None) => objects::get(bucket, key, request),
             (&Method::DELETE, None) => objects::delete(bucket, key),
-            _ => answer::error(405, "MethodNotAllowed", "not of an object"),
+            _ => response::error(
+                405,
+                "MethodNotAllowed",
+                "the method is not allowed on an object",
+            ),
         }
     }
 }
 
 async fn accept(listener: TcpListener, buckets: Arc<Buckets>) {
-    // It ends with this task, and every connection with it.
+    // Dropped with this task, which ends every connection.
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -140,15 +155,15 @@ async fn accept(listener: TcpListener, buckets: Arc<Buckets>) {
         let service = service_fn(move |request: http::Request<Incoming>| {
             let buckets = Arc::clone(&buckets);
             async move {
-                let answer = match Asked::read(request).await {
-                    Ok(asked) => buckets.answer(&asked),
-                    Err(why) => answer::error(400, "IncompleteBody", &why),
+                let response = match GcsRequest::read(request).await {
+                    Ok(request) => buckets.handle(&request),
+                    Err(why) => response::error(400, "IncompleteBody", &why),
                 };
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(response)
             }
         });
         connections.spawn(async move {
-            // A client that goes away is its own affair.
+            // Errors of a client that disconnects are ignored.
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;

@@ -1,33 +1,33 @@
-//! Multipart uploads: begun, written, completed or aborted, and listed.
+//! Multipart uploads: begin, parts, complete, abort, lists.
 
 use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use jiff::Timestamp;
 
-use super::answer::{self, Answered, element, leaf};
-use super::bucket::{Bucket, Part, Pending};
-use super::request::Asked;
+use super::bucket::{Bucket, IncompleteUpload, Part};
+use super::request::GcsRequest;
+use super::response::{self, GcsResponse, element, leaf};
 
-/// The least size of a part that is not the last, in bytes.
-const LEAST_PART: usize = 5 * 1024 * 1024;
+/// The minimum size in bytes of a part that is not the last.
+const MIN_PART_BYTES: usize = 5 * 1024 * 1024;
 
-pub(super) fn begin(bucket: &mut Bucket, key: &str, asked: &Asked) -> Answered {
-    if let Some(refusal) = conditional(asked) {
-        return refusal;
+pub(super) fn begin(bucket: &mut Bucket, key: &str, request: &GcsRequest) -> GcsResponse {
+    if let Some(response) = reject_precondition(request) {
+        return response;
     }
-    let id = format!("upload-{}", bucket.next());
-    let pending = Pending {
+    let id = format!("upload-{}", bucket.next_generation());
+    let upload_state = IncompleteUpload {
         key: key.to_owned(),
-        attributes: asked.attributes(),
+        attributes: request.attributes(),
         parts: BTreeMap::new(),
         initiated: Timestamp::now(),
     };
-    bucket.uploads.insert(id.clone(), pending);
-    answer::xml(
+    bucket.uploads.insert(id.clone(), upload_state);
+    response::xml(
         "InitiateMultipartUploadResult",
         &[
-            leaf("Bucket", &asked.bucket),
+            leaf("Bucket", &request.bucket),
             leaf("Key", key),
             leaf("UploadId", &id),
         ]
@@ -35,64 +35,71 @@ pub(super) fn begin(bucket: &mut Bucket, key: &str, asked: &Asked) -> Answered {
     )
 }
 
-pub(super) fn part(bucket: &mut Bucket, upload: &str, asked: &Asked) -> Answered {
-    let tag = format!("\"part-{}\"", bucket.next());
-    let Some(pending) = bucket.uploads.get_mut(upload) else {
+pub(super) fn part(bucket: &mut Bucket, upload: &str, request: &GcsRequest) -> GcsResponse {
+    let tag = format!("\"part-{}\"", bucket.next_generation());
+    let Some(upload_state) = bucket.uploads.get_mut(upload) else {
         return no_such_upload();
     };
-    let number = asked.query("partNumber").and_then(|text| text.parse().ok());
+    let number = request
+        .query("partNumber")
+        .and_then(|text| text.parse().ok());
     let Some(number @ 1..=10_000) = number else {
-        return answer::error(400, "InvalidArgument", "part numbers are 1 to 10000");
+        return response::error(400, "InvalidArgument", "part numbers must be 1 to 10000");
     };
     let part = Part {
         e_tag: tag.clone(),
-        bytes: asked.body.clone(),
+        bytes: request.body.clone(),
         modified: Timestamp::now(),
     };
-    pending.parts.insert(number, part);
-    answer::plain(200, &[("etag", tag)], "")
+    upload_state.parts.insert(number, part);
+    response::plain(200, &[("etag", tag)], "")
 }
 
-pub(super) fn complete(bucket: &mut Bucket, key: &str, upload: &str, asked: &Asked) -> Answered {
-    if let Some(refusal) = conditional(asked) {
-        return refusal;
+pub(super) fn complete(
+    bucket: &mut Bucket,
+    key: &str,
+    upload: &str,
+    request: &GcsRequest,
+) -> GcsResponse {
+    if let Some(response) = reject_precondition(request) {
+        return response;
     }
-    let Some(pending) = bucket.uploads.get(upload) else {
+    let Some(upload_state) = bucket.uploads.get(upload) else {
         return no_such_upload();
     };
-    if pending.key != key {
+    if upload_state.key != key {
         return no_such_upload();
     }
-    let named = named_parts(&String::from_utf8_lossy(&asked.body));
+    let named = named_parts(&String::from_utf8_lossy(&request.body));
     if named.is_empty() {
-        return answer::error(400, "MalformedXML", "no part is named");
+        return response::error(400, "MalformedXML", "the request names no part");
     }
     let mut bytes = BytesMut::new();
     let mut before = 0;
     for (at, (number, tag)) in named.iter().enumerate() {
-        let Some(part) = pending.parts.get(number) else {
-            return answer::error(400, "InvalidPart", "a part that was not uploaded is named");
+        let Some(part) = upload_state.parts.get(number) else {
+            return response::error(400, "InvalidPart", "a named part was not uploaded");
         };
         if part.e_tag != *tag {
-            return answer::error(400, "InvalidPart", "a part's ETag is another");
+            return response::error(400, "InvalidPart", "the ETag of a part does not match");
         }
         if *number <= before {
-            return answer::error(400, "InvalidPartOrder", "parts must be named in order");
+            return response::error(400, "InvalidPartOrder", "parts must be named in order");
         }
-        if at + 1 < named.len() && part.bytes.len() < LEAST_PART {
-            return answer::error(400, "EntityTooSmall", "a part is smaller than 5 MiB");
+        if at + 1 < named.len() && part.bytes.len() < MIN_PART_BYTES {
+            return response::error(400, "EntityTooSmall", "a part is smaller than 5 MiB");
         }
         before = *number;
         bytes.extend_from_slice(&part.bytes);
     }
-    let Some(pending) = bucket.uploads.remove(upload) else {
+    let Some(upload_state) = bucket.uploads.remove(upload) else {
         return no_such_upload();
     };
-    let object = bucket.insert(key, bytes.freeze(), pending.attributes);
-    let mut done = answer::xml(
+    let object = bucket.insert(key, bytes.freeze(), upload_state.attributes);
+    let mut done = response::xml(
         "CompleteMultipartUploadResult",
         &[
-            leaf("Bucket", &asked.bucket),
+            leaf("Bucket", &request.bucket),
             leaf("Key", key),
             leaf("ETag", &object.e_tag()),
         ]
@@ -103,36 +110,36 @@ pub(super) fn complete(bucket: &mut Bucket, key: &str, upload: &str, asked: &Ask
     done
 }
 
-pub(super) fn abort(bucket: &mut Bucket, upload: &str) -> Answered {
+pub(super) fn abort(bucket: &mut Bucket, upload: &str) -> GcsResponse {
     match bucket.uploads.remove(upload) {
-        Some(_) => answer::plain(204, &[], ""),
+        Some(_) => response::plain(204, &[], ""),
         None => no_such_upload(),
     }
 }
 
-/// The uploads of keys with a prefix, all on one page.
-pub(super) fn list(bucket: &Bucket, asked: &Asked) -> Answered {
-    let prefix = asked.query("prefix").unwrap_or_default();
+/// Lists the uploads whose key has a prefix, all on one page.
+pub(super) fn list(bucket: &Bucket, request: &GcsRequest) -> GcsResponse {
+    let prefix = request.query("prefix").unwrap_or_default();
     let wanted = bucket.uploads.iter();
-    let wanted = wanted.filter(|(_, pending)| pending.key.starts_with(prefix));
-    let entries = wanted.map(|(id, pending)| {
+    let wanted = wanted.filter(|(_, upload_state)| upload_state.key.starts_with(prefix));
+    let entries = wanted.map(|(id, upload_state)| {
         let inside = [
-            leaf("Key", &pending.key),
+            leaf("Key", &upload_state.key),
             leaf("UploadId", id),
-            leaf("Initiated", &pending.initiated.to_string()),
+            leaf("Initiated", &upload_state.initiated.to_string()),
         ];
         element("Upload", &inside.concat())
     });
     let inside = entries.collect::<String>() + &leaf("IsTruncated", "false");
-    answer::xml("ListMultipartUploadsResult", &inside)
+    response::xml("ListMultipartUploadsResult", &inside)
 }
 
-/// The parts of an upload, all on one page.
-pub(super) fn parts(bucket: &Bucket, upload: &str) -> Answered {
-    let Some(pending) = bucket.uploads.get(upload) else {
+/// Lists the parts of an upload, all on one page.
+pub(super) fn parts(bucket: &Bucket, upload: &str) -> GcsResponse {
+    let Some(upload_state) = bucket.uploads.get(upload) else {
         return no_such_upload();
     };
-    let entries = pending.parts.iter().map(|(number, part)| {
+    let entries = upload_state.parts.iter().map(|(number, part)| {
         let inside = [
             leaf("PartNumber", &number.to_string()),
             leaf("LastModified", &part.modified.to_string()),
@@ -142,13 +149,13 @@ pub(super) fn parts(bucket: &Bucket, upload: &str) -> Answered {
         element("Part", &inside.concat())
     });
     let inside = entries.collect::<String>() + &leaf("IsTruncated", "false");
-    answer::xml("ListPartsResult", &inside)
+    response::xml("ListPartsResult", &inside)
 }
 
-/// "Preconditions are not supported": a completion overwrites, whatever is there.
-fn conditional(asked: &Asked) -> Option<Answered> {
-    asked.header("x-goog-if-generation-match").map(|_| {
-        answer::error(
+/// Rejects a precondition, as Google does: a completion always overwrites.
+fn reject_precondition(request: &GcsRequest) -> Option<GcsResponse> {
+    request.header("x-goog-if-generation-match").map(|_| {
+        response::error(
             400,
             "InvalidArgument",
             "Multipart uploads do not support preconditions.",
@@ -156,7 +163,7 @@ fn conditional(asked: &Asked) -> Option<Answered> {
     })
 }
 
-/// Number and ETag of each `<Part>`. The order inside it is not prescribed.
+/// Returns the number and ETag of each `<Part>`. They may be in either order.
 fn named_parts(text: &str) -> Vec<(u32, String)> {
     let inside = |part: &str, name: &str| {
         let (_, rest) = part.split_once(&format!("<{name}>"))?;
@@ -172,6 +179,6 @@ fn named_parts(text: &str) -> Vec<(u32, String)> {
         .collect()
 }
 
-fn no_such_upload() -> Answered {
-    answer::error(404, "NoSuchUpload", "The specified upload does not exist.")
+fn no_such_upload() -> GcsResponse {
+    response::error(404, "NoSuchUpload", "The specified upload does not exist.")
 }

@@ -1,4 +1,4 @@
-//! What can happen to a request.
+//! Faults that the proxy can inject.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,53 +6,53 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::answer::Answer;
+use super::canned::CannedResponse;
 
-/// What happens to one request.
+/// A fault of one request.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The store does what was asked, and the client does not learn what it answered.
-    AnswerLost(Loss),
-    /// The store does what was asked, and the client is answered this instead.
-    AnswerReplaced(Answer),
-    /// The store is never asked, and the client gets no answer.
+    /// The store carries out the request, but its response is lost.
+    ResponseLost(Loss),
+    /// The store carries out the request, but the client receives this response.
+    ResponseReplaced(CannedResponse),
+    /// The request never reaches the store, and the client receives no response.
     RequestLost(Loss),
-    /// The store is never asked, and the client is answered this.
-    Refused(Answer),
-    /// Something else happens first, such as another client's write; then the request goes on.
+    /// The request never reaches the store, and the client receives this response.
+    Rejected(CannedResponse),
+    /// This action, such as another client's write, runs before the request is forwarded.
     Overtaken(Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>),
-    /// The answer's body comes in pieces of so many bytes with a pause before each.
+    /// The response body is sent in chunks of `chunk` bytes, with a pause before each.
     SlowBody {
-        /// The size of a piece, in bytes.
-        piece: usize,
-        /// The pause before each piece.
+        /// The size of a chunk in bytes.
+        chunk: usize,
+        /// The pause before each chunk.
         pause: Duration,
     },
-    /// The connection ends after so many bytes of the answer's body.
+    /// The connection closes after `after` bytes of the response body.
     CutBody {
-        /// How many bytes come.
+        /// The number of bytes sent.
         after: usize,
     },
-    /// The answer says another e-tag than the store's.
+    /// The response has a wrong e-tag.
     WrongETag,
 }
 
-/// How an answer gets lost.
+/// How a response gets lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// The connection is closed in order (FIN), with no answer.
+    /// The connection is closed normally (FIN) without a response.
     Closed,
     /// The connection is reset (RST).
     Reset,
-    /// Nothing comes any more, until the client gives up.
+    /// The connection stays open and silent until the client gives up.
     Silent,
-    /// The connection is closed in the middle of the head of the answer, which begins with 200.
+    /// The connection is closed in the middle of the response head, after the status 200.
     CutHead,
 }
 
 impl Loss {
-    /// All ways.
+    /// All of them.
     pub const ALL: [Self; 4] = [Self::Closed, Self::Reset, Self::Silent, Self::CutHead];
 }
 
@@ -65,14 +65,14 @@ impl fmt::Debug for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AnswerLost(loss) => write!(f, "done, then {loss}"),
-            Self::AnswerReplaced(answer) => write!(f, "done, then {answer}"),
-            Self::RequestLost(loss) => write!(f, "not done, {loss}"),
-            Self::Refused(answer) => write!(f, "not done, {answer}"),
-            Self::Overtaken(_) => f.write_str("overtaken by another"),
-            Self::SlowBody { piece, pause } => write!(f, "{piece} bytes each {pause:?}"),
+            Self::ResponseLost(loss) => write!(f, "carried out, then {loss}"),
+            Self::ResponseReplaced(response) => write!(f, "carried out, then {response}"),
+            Self::RequestLost(loss) => write!(f, "not carried out, {loss}"),
+            Self::Rejected(response) => write!(f, "not carried out, {response}"),
+            Self::Overtaken(_) => f.write_str("overtaken by another client"),
+            Self::SlowBody { chunk, pause } => write!(f, "{chunk} bytes each {pause:?}"),
             Self::CutBody { after } => write!(f, "body cut after {after} bytes"),
-            Self::WrongETag => f.write_str("another e-tag"),
+            Self::WrongETag => f.write_str("wrong e-tag"),
         }
     }
 }

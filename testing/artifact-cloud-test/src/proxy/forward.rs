@@ -1,4 +1,4 @@
-//! One request to the store and its answer, whole.
+//! Forwards one request to the store and reads the complete response.
 
 use std::net::SocketAddr;
 
@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Asks the store on a connection of its own, so that no earlier fault is felt, and reads its answer
-/// to the end.
+/// Sends the request on a new connection, so that earlier faults have no effect, and reads the response
+/// completely.
 pub(super) async fn forward(
     store: SocketAddr,
     request: Request<Bytes>,
@@ -20,19 +20,19 @@ pub(super) async fn forward(
     let stream = TcpStream::connect(store).await?;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let carried = tokio::spawn(connection);
+    let driver = tokio::spawn(connection);
     let mut request = request.map(Full::new);
-    hop_by_hop(request.headers_mut());
+    remove_hop_by_hop(request.headers_mut());
     let (mut head, body) = sender.send_request(request).await?.into_parts();
     let body = body.collect().await?.to_bytes();
-    carried.abort();
-    hop_by_hop(&mut head.headers);
+    driver.abort();
+    remove_hop_by_hop(&mut head.headers);
     Ok(Response::from_parts(head, body))
 }
 
-/// Takes out what speaks of one connection only (RFC 9110 section 7.6.1). The host stays as the client
-/// wrote it: it is signed.
-fn hop_by_hop(headers: &mut HeaderMap) {
+/// Removes the headers that concern one connection only (RFC 9110 section 7.6.1). `Host` stays
+/// unchanged, because it is signed.
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in [
         header::CONNECTION,
         header::TRANSFER_ENCODING,

@@ -1,12 +1,12 @@
-//! A reverse proxy that loses requests and answers by a script.
+//! A reverse proxy that injects faults by a script.
 
-mod answer;
+mod canned;
 mod fault;
 mod forward;
 mod script;
 mod server;
 
-pub use answer::Answer;
+pub use canned::CannedResponse;
 pub use fault::{Fault, Loss};
-pub use script::Seen;
+pub use script::RecordedRequest;
 pub use server::FaultProxy;

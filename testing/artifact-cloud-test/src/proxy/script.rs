@@ -1,4 +1,4 @@
-//! Which request meets which fault, and the log of what came.
+//! The script of faults, and the log of requests.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,25 +7,25 @@ use http::{HeaderMap, Method};
 
 use super::fault::Fault;
 
-/// One request as it came, and what became of it.
+/// A request that the proxy received, and its result.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Seen {
-    /// Its number since the script was last cleared, from 0.
+pub struct RecordedRequest {
+    /// Its number since the script was last cleared, counted from 0.
     pub number: usize,
     /// Its method.
     pub method: Method,
-    /// Its path, as it was sent.
+    /// Its path, still encoded.
     pub path: String,
-    /// Its query, as it was sent; empty where there was none.
+    /// Its query, still encoded; empty if it has none.
     pub query: String,
     /// Its headers.
     pub headers: HeaderMap,
-    /// How many bytes its body had.
+    /// The size of its body in bytes.
     pub body: usize,
-    /// What the store answered, where it was asked and did answer.
+    /// The status of the store's response, if there was one.
     pub status: Option<u16>,
-    /// What happened to it.
+    /// The injected fault.
     pub fault: Option<String>,
 }
 
@@ -35,11 +35,11 @@ pub(super) struct Script(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     rules: Vec<Rule>,
-    seen: Vec<Seen>,
+    requests: Vec<RecordedRequest>,
 }
 
 struct Rule {
-    applies: Box<dyn FnMut(&Seen) -> bool + Send>,
+    applies: Box<dyn FnMut(&RecordedRequest) -> bool + Send>,
     fault: Fault,
     once: bool,
 }
@@ -47,7 +47,7 @@ struct Rule {
 impl Script {
     pub(super) fn add(
         &self,
-        applies: impl FnMut(&Seen) -> bool + Send + 'static,
+        applies: impl FnMut(&RecordedRequest) -> bool + Send + 'static,
         fault: Fault,
         once: bool,
     ) {
@@ -63,18 +63,18 @@ impl Script {
         *self.lock() = Inner::default();
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
-        self.lock().seen.clone()
+    pub(super) fn requests(&self) -> Vec<RecordedRequest> {
+        self.lock().requests.clone()
     }
 
-    /// Notes a request, and gives its number and what happens to it.
-    pub(super) fn note(&self, mut seen: Seen) -> (usize, Option<Fault>) {
+    /// Records a request and returns its number and its fault.
+    pub(super) fn record(&self, mut request: RecordedRequest) -> (usize, Option<Fault>) {
         let mut inner = self.lock();
-        seen.number = inner.seen.len();
+        request.number = inner.requests.len();
         let found = inner
             .rules
             .iter_mut()
-            .position(|rule| (rule.applies)(&seen));
+            .position(|rule| (rule.applies)(&request));
         let fault = found.map(|at| {
             if inner.rules[at].once {
                 inner.rules.remove(at).fault
@@ -82,17 +82,17 @@ impl Script {
                 inner.rules[at].fault.clone()
             }
         });
-        seen.fault = fault.as_ref().map(ToString::to_string);
-        let number = seen.number;
-        inner.seen.push(seen);
+        request.fault = fault.as_ref().map(ToString::to_string);
+        let number = request.number;
+        inner.requests.push(request);
         (number, fault)
     }
 
-    /// Notes what the store answered.
-    pub(super) fn answered(&self, number: usize, status: u16) {
-        // It may have been cleared meanwhile.
-        if let Some(seen) = self.lock().seen.get_mut(number) {
-            seen.status = Some(status);
+    /// Records the status of the store's response.
+    pub(super) fn record_status(&self, number: usize, status: u16) {
+        // The log may have been cleared meanwhile.
+        if let Some(request) = self.lock().requests.get_mut(number) {
+            request.status = Some(status);
         }
     }
 

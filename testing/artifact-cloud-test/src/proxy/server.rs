@@ -1,4 +1,4 @@
-//! The proxy's listener, and the faults carried out.
+//! The proxy's listener, and the injection of faults.
 
 use std::fmt;
 use std::io;
@@ -23,17 +23,17 @@ use tokio::time::sleep;
 
 use super::fault::{Fault, Loss};
 use super::forward::forward;
-use super::script::{Script, Seen};
+use super::script::{RecordedRequest, Script};
 use crate::error::{Error, Result};
 
-/// How long a silence lasts at most, should the client never give up.
-const SILENCE: Duration = Duration::from_mins(2);
+/// How long a silent connection stays open if the client never gives up.
+const MAX_SILENCE: Duration = Duration::from_mins(2);
 
-/// A reverse proxy before one store, which does to each request what its script says, and nothing to
-/// those of which it says nothing. It speaks HTTP/1.1 and holds whole bodies in memory. Dropping it
-/// cuts all connections.
+/// A reverse proxy in front of one store, which injects the faults of its script and forwards all other
+/// requests unchanged. It speaks HTTP/1.1 and holds whole bodies in memory. Dropping it cuts all
+/// connections.
 ///
-/// Of several rules that apply to a request, the one that was given first counts.
+/// If several rules apply to a request, the first one added counts.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -42,18 +42,18 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Listens on a port of the loopback and forwards to `store`.
+    /// Listens on a loopback port and forwards to `store`.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// Fails if no port is available.
     pub async fn start(store: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
-            .map_err(Error::io("listen as a proxy"))?;
+            .map_err(Error::io("cannot listen for the proxy"))?;
         let address = listener
             .local_addr()
-            .map_err(Error::io("ask for the proxy's port"))?;
+            .map_err(Error::io("cannot read the proxy's port"))?;
         let script = Arc::new(Script::default());
         let task = tokio::spawn(accept(listener, store, Arc::clone(&script)));
         Ok(Self {
@@ -63,41 +63,51 @@ impl FaultProxy {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The request of this number, counted from 0 since the script was last cleared, meets `fault`.
+    /// Injects `fault` into the request with this number, counted from 0 since the last
+    /// [`clear`](Self::clear).
     pub fn fail_nth(&self, number: usize, fault: Fault) {
         self.script
-            .add(move |seen| seen.number == number, fault, true);
+            .add(move |request| request.number == number, fault, true);
     }
 
-    /// The request of this number and all after it meet `fault`.
+    /// Injects `fault` into the request with this number and all later ones.
     pub fn fail_from(&self, number: usize, fault: Fault) {
         self.script
-            .add(move |seen| seen.number >= number, fault, false);
+            .add(move |request| request.number >= number, fault, false);
     }
 
-    /// The next request to which `applies` says yes meets `fault`.
-    pub fn fail_next(&self, applies: impl FnMut(&Seen) -> bool + Send + 'static, fault: Fault) {
+    /// Injects `fault` into the next request for which `applies` returns true.
+    pub fn fail_next(
+        &self,
+        applies: impl FnMut(&RecordedRequest) -> bool + Send + 'static,
+        fault: Fault,
+    ) {
         self.script.add(applies, fault, true);
     }
 
-    /// Every request to which `applies` says yes meets `fault`.
-    pub fn fail_all(&self, applies: impl FnMut(&Seen) -> bool + Send + 'static, fault: Fault) {
+    /// Injects `fault` into every request for which `applies` returns true.
+    pub fn fail_all(
+        &self,
+        applies: impl FnMut(&RecordedRequest) -> bool + Send + 'static,
+        fault: Fault,
+    ) {
         self.script.add(applies, fault, false);
     }
 
-    /// Forgets the script and the log. Counting begins at 0 again.
+    /// Clears the script and the log. The next request has number 0.
     pub fn clear(&self) {
         self.script.clear();
     }
 
-    /// Every request since the last [`clear`](Self::clear), in the order in which they were whole.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.script.seen()
+    /// Returns every request since the last [`clear`](Self::clear), in the order in which they were
+    /// completely received.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.script.requests()
     }
 }
 
@@ -107,13 +117,13 @@ impl Drop for FaultProxy {
     }
 }
 
-/// What makes hyper close a connection without an answer.
+/// An error that makes hyper close a connection without a response.
 #[derive(Debug)]
 struct Lost;
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the script says so")
+        f.write_str("a fault was injected")
     }
 }
 
@@ -122,21 +132,21 @@ impl std::error::Error for Lost {}
 type Body = BoxBody<Bytes, io::Error>;
 
 async fn accept(listener: TcpListener, store: SocketAddr, script: Arc<Script>) {
-    // It ends with this task, and every connection with it.
+    // Dropped with this task, which ends every connection.
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        if let Ok((stream, socket)) = split(stream) {
+        if let Ok((stream, socket)) = share_socket(stream) {
             connections.spawn(serve(stream, Arc::new(socket), store, Arc::clone(&script)));
         }
     }
 }
 
-/// The stream for hyper, and the same socket for what hyper would never do to it.
-fn split(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
+/// Returns the stream for hyper, and the same socket for faults that hyper cannot produce.
+fn share_socket(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
     stream.set_nodelay(true)?;
     let stream = stream.into_std()?;
     let socket = stream.try_clone()?;
@@ -151,15 +161,15 @@ async fn serve(
 ) {
     let service = service_fn(move |request| {
         let (socket, script) = (Arc::clone(&socket), Arc::clone(&script));
-        async move { answer(request, &socket, store, &script).await }
+        async move { handle(request, &socket, store, &script).await }
     });
-    // The client's end of it is the client's affair, and ours was meant.
+    // Errors are expected: either the client disconnected, or a fault was injected.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
-async fn answer(
+async fn handle(
     request: Request<Incoming>,
     socket: &std::net::TcpStream,
     store: SocketAddr,
@@ -169,7 +179,7 @@ async fn answer(
     let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
     let method = head.method.clone();
     let is_azure = head.headers.contains_key("x-ms-version");
-    let (number, fault) = script.note(Seen {
+    let (number, fault) = script.record(RecordedRequest {
         number: 0,
         method: method.clone(),
         path: head.uri.path().to_owned(),
@@ -181,21 +191,23 @@ async fn answer(
     });
     match &fault {
         Some(Fault::RequestLost(loss)) => return lose(*loss, socket).await,
-        Some(Fault::Refused(answer)) => {
-            return Ok(answer.response(&method, is_azure).map(whole));
+        Some(Fault::Rejected(response)) => {
+            return Ok(response.response(&method, is_azure).map(whole));
         }
         Some(Fault::Overtaken(first)) => first().await,
         _ => {}
     }
-    // A store that does not answer is a connection that closes.
-    let answer = forward(store, Request::from_parts(head, body))
+    // If the store does not respond, the connection is closed.
+    let response = forward(store, Request::from_parts(head, body))
         .await
         .map_err(|_| Lost)?;
-    script.answered(number, answer.status().as_u16());
+    script.record_status(number, response.status().as_u16());
     match fault {
-        Some(Fault::AnswerLost(loss)) => lose(loss, socket).await,
-        Some(Fault::AnswerReplaced(instead)) => Ok(instead.response(&method, is_azure).map(whole)),
-        fault => Ok(deliver(answer, &method, fault.as_ref())),
+        Some(Fault::ResponseLost(loss)) => lose(loss, socket).await,
+        Some(Fault::ResponseReplaced(instead)) => {
+            Ok(instead.response(&method, is_azure).map(whole))
+        }
+        fault => Ok(deliver(response, &method, fault.as_ref())),
     }
 }
 
@@ -205,7 +217,7 @@ async fn lose(loss: Loss, mut socket: &std::net::TcpStream) -> Result<Response<B
         Loss::Reset => {
             let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
         }
-        Loss::Silent => sleep(SILENCE).await,
+        Loss::Silent => sleep(MAX_SILENCE).await,
         Loss::CutHead => {
             let _ = socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Ty");
         }
@@ -219,9 +231,9 @@ fn whole(
     body.map_err(|never| match never {}).boxed()
 }
 
-/// The store's answer, with what the fault does to it on the way.
-fn deliver(answer: Response<Bytes>, method: &Method, fault: Option<&Fault>) -> Response<Body> {
-    let (mut head, body) = answer.into_parts();
+/// Returns the store's response with the fault applied.
+fn deliver(response: Response<Bytes>, method: &Method, fault: Option<&Fault>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
     if *method != Method::HEAD && !head.status.is_informational() {
         head.headers
             .insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -230,32 +242,32 @@ fn deliver(answer: Response<Bytes>, method: &Method, fault: Option<&Fault>) -> R
         Some(Fault::WrongETag) => {
             let other = HeaderValue::from_static("\"another\"");
             head.headers.insert(header::ETAG, other);
-            pieces(body, usize::MAX, Duration::ZERO, None)
+            chunks(body, usize::MAX, Duration::ZERO, None)
         }
-        Some(Fault::SlowBody { piece, pause }) => pieces(body, *piece, *pause, None),
-        Some(Fault::CutBody { after }) => pieces(body, usize::MAX, Duration::ZERO, Some(*after)),
-        _ => pieces(body, usize::MAX, Duration::ZERO, None),
+        Some(Fault::SlowBody { chunk, pause }) => chunks(body, *chunk, *pause, None),
+        Some(Fault::CutBody { after }) => chunks(body, usize::MAX, Duration::ZERO, Some(*after)),
+        _ => chunks(body, usize::MAX, Duration::ZERO, None),
     };
     Response::from_parts(head, body)
 }
 
-/// A body in pieces, each after a pause, that breaks off after so many bytes.
-fn pieces(body: Bytes, piece: usize, pause: Duration, cut: Option<usize>) -> Body {
-    // What was sent must have left before the connection goes.
-    const FLUSHED: Duration = Duration::from_millis(20);
+/// Returns a body that is sent in chunks, each after a pause, and breaks off after `cut` bytes.
+fn chunks(body: Bytes, chunk: usize, pause: Duration, cut: Option<usize>) -> Body {
+    // Gives the sent bytes time to leave before the connection closes.
+    const FLUSH_TIME: Duration = Duration::from_millis(20);
     let end = cut.unwrap_or(body.len()).min(body.len());
     let cut = cut.is_some();
     let stream = stream::unfold((body, 0, false), move |(body, at, done)| async move {
         if at < end {
             sleep(pause).await;
-            let next = at.saturating_add(piece.max(1)).min(end);
+            let next = at.saturating_add(chunk.max(1)).min(end);
             let frame = Frame::data(body.slice(at..next));
             return Some((Ok(frame), (body, next, done)));
         }
         if !cut || done {
             return None;
         }
-        sleep(FLUSHED).await;
+        sleep(FLUSH_TIME).await;
         let broken = io::Error::new(io::ErrorKind::ConnectionAborted, Lost);
         Some((Err(broken), (body, at, true)))
     });

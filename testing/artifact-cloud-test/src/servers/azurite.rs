@@ -1,30 +1,31 @@
-//! Azurite, Microsoft's emulator: creates are exclusive, raced too.
+//! Azurite, Microsoft's emulator. Its creates are exclusive, also concurrent ones.
 
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{loopback, no_retries, serves, start};
+use super::{check_store, loopback, no_retries, start};
 use crate::endpoint::AzureEndpoint;
 use crate::error::Result;
-use crate::process::{Process, chain, folder};
+use crate::process::{Process, error_chain, folder};
 use crate::{port, tool};
 
-/// Azurite's blob service. It ends when this is dropped.
+/// Azurite's blob service. Dropping it stops it.
 #[derive(Debug)]
 pub struct Azurite {
     endpoint: AzureEndpoint,
-    // Before the folder, which cannot be removed under a running server.
+    // Dropped before the folder, which cannot be removed while the server runs.
     _process: Process,
     _folder: TempDir,
 }
 
 impl Azurite {
-    /// Starts it and waits until it has stored and given back a blob; a few seconds.
+    /// Starts it and waits until it has stored and returned a blob; takes a few seconds.
     ///
     /// # Errors
     ///
-    /// [`Missing`](crate::Error::Missing) where it is not installed, else when it does not come up.
+    /// [`Missing`](crate::Error::Missing) if it is not installed;
+    /// [`NotReady`](crate::Error::NotReady) if it does not become ready.
     pub async fn start() -> Result<Self> {
         start(Self::once).await
     }
@@ -36,15 +37,15 @@ impl Azurite {
         command
             .args(["--blobHost", "127.0.0.1"])
             .args(["--blobPort", &port.to_string()])
-            // A client newer than the emulator is no reason to refuse.
+            // Accepts clients that are newer than the emulator.
             .args(["--skipApiVersionCheck", "--disableTelemetry", "--silent"])
-            // Its default of 5 s closes connections under a client that is about to use them.
+            // With its default of 5 s it closes connections that a client is about to use.
             .args(["--blobKeepAliveTimeout", "60"])
             .arg("--location")
             .arg(folder.path());
         let mut process = Process::start("azurite".into(), command, folder.path())?;
         let endpoint = AzureEndpoint::new(loopback(port));
-        process.ready(|| serves_azure(endpoint.clone())).await?;
+        process.ready(|| check_azure(endpoint.clone())).await?;
         Ok(Self {
             endpoint,
             _process: process,
@@ -52,16 +53,16 @@ impl Azurite {
         })
     }
 
-    /// Where it is reached.
+    /// Returns its endpoint.
     pub fn endpoint(&self) -> &AzureEndpoint {
         &self.endpoint
     }
 }
 
-async fn serves_azure(endpoint: AzureEndpoint) -> Result<(), String> {
+async fn check_azure(endpoint: AzureEndpoint) -> Result<(), String> {
     const READY: &str = "ready";
     let made = endpoint.create_container(READY).await;
-    made.map_err(|error| chain(&error))?;
+    made.map_err(|error| error_chain(&error))?;
     let store = endpoint.builder(READY).with_retry(no_retries()).build();
-    serves(&store.map_err(|error| chain(&error))?, READY).await
+    check_store(&store.map_err(|error| error_chain(&error))?, READY).await
 }

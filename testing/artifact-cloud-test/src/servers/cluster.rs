@@ -1,7 +1,7 @@
-//! SeaweedFS, three nodes: every blob on two of them, each node killed and brought back at will.
+//! SeaweedFS with three nodes. Every object is on two of them, and tests can kill and restart each node.
 //!
-//! Which objects there are is kept in one PostgreSQL that all gateways share. Left to itself each gateway
-//! keeps that in a store of its own and tells the others later, on which no create can be exclusive.
+//! All gateways share one PostgreSQL as the record of the objects. By default each gateway has its own
+//! record and updates the others later, so that no create could be exclusive.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,20 +10,20 @@ use artifact_postgres_test::Database;
 use tempfile::TempDir;
 
 use super::seaweed::{ON_LOOPBACK, weed, write_s3_config};
-use super::{loopback, serves_s3, start};
+use super::{check_s3, loopback, start};
 use crate::endpoint::S3Endpoint;
 use crate::error::{Error, Result};
 use crate::port;
-use crate::process::{Process, configure, folder};
+use crate::process::{Process, folder, write_config};
 
 const NODES: usize = 3;
 
-/// Three nodes of SeaweedFS, each with a master, a volume server, a filer and an S3 gateway. Every
-/// object lies on two nodes. All of them end when this is dropped.
+/// Three nodes of SeaweedFS, each with a master, a volume server, a filer and an S3 gateway. Every object
+/// is on two nodes. Dropping it stops all of them.
 #[derive(Debug)]
 pub struct SeaweedCluster {
     nodes: [Node; NODES],
-    // After the nodes, whose folders lie in it.
+    // Dropped after the nodes, whose folders are in it.
     folder: TempDir,
 }
 
@@ -31,7 +31,7 @@ pub struct SeaweedCluster {
 struct Node {
     number: usize,
     ports: Ports,
-    // The filer first: it uses the server.
+    // Dropped before the server, which it uses.
     filer: Option<Process>,
     server: Option<Process>,
 }
@@ -42,7 +42,7 @@ struct Ports {
     master_grpc: u16,
     volume: u16,
     volume_grpc: u16,
-    /// Its gRPC port is 10,000 more: a gateway in the filer's own process looks for it there.
+    /// Its gRPC port is this plus 10,000: a gateway in the filer's own process expects it there.
     filer: u16,
     s3: u16,
     s3_grpc: u16,
@@ -50,11 +50,12 @@ struct Ports {
 
 impl SeaweedCluster {
     /// Starts three nodes that share an empty database, and waits until each gateway has stored and
-    /// given back an object; half a minute.
+    /// returned an object; takes half a minute.
     ///
     /// # Errors
     ///
-    /// [`Missing`](Error::Missing) where it is not installed, else when it does not come up.
+    /// [`Missing`](Error::Missing) if it is not installed;
+    /// [`NotReady`](Error::NotReady) if it does not become ready.
     pub async fn start(metadata: &Database<'_>) -> Result<Self> {
         start(|| Self::once(metadata)).await
     }
@@ -70,12 +71,12 @@ impl SeaweedCluster {
         let mut cluster = Self { nodes, folder };
         for number in 0..NODES {
             let path = cluster.node_folder(number);
-            std::fs::create_dir(&path).map_err(Error::io("make a node's folder"))?;
+            std::fs::create_dir(&path).map_err(Error::io("cannot create a node's folder"))?;
             write_s3_config(&path)?;
             write_filer_config(&path, metadata)?;
             cluster.start_server(number)?;
         }
-        // Filers that start together sometimes end, asking a peer that does not listen yet.
+        // Filers that start together sometimes exit, because a peer does not listen yet.
         for number in 0..NODES {
             cluster.start_filer(number)?;
             cluster.wait_for(number).await?;
@@ -83,31 +84,31 @@ impl SeaweedCluster {
         Ok(cluster)
     }
 
-    /// How many nodes there are.
+    /// The number of nodes.
     pub const NODES: usize = NODES;
 
-    /// Where the gateways are reached, node by node.
+    /// Returns the endpoint of each node's gateway.
     pub fn endpoints(&self) -> [S3Endpoint; NODES] {
         std::array::from_fn(|number| self.endpoint(number))
     }
 
-    /// The addresses of the gateways, for a [`Balancer`](crate::Balancer).
+    /// Returns the addresses of the gateways, for a [`Balancer`](crate::Balancer).
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.endpoints().map(|endpoint| endpoint.address()).into()
     }
 
-    /// Kills a node's processes at once, as SIGKILL does; its files stay.
+    /// Kills a node's processes with SIGKILL. Its files stay.
     pub fn kill(&mut self, number: usize) {
         let node = &mut self.nodes[number];
         node.filer = None;
         node.server = None;
     }
 
-    /// Brings a killed node back on the files that it left, and waits until its gateway serves.
+    /// Restarts a killed node on its files, and waits until its gateway is ready.
     ///
     /// # Errors
     ///
-    /// When it does not come up.
+    /// [`NotReady`](Error::NotReady) if it does not become ready.
     pub async fn revive(&mut self, number: usize) -> Result<()> {
         self.start_server(number)?;
         self.start_filer(number)?;
@@ -122,8 +123,8 @@ impl SeaweedCluster {
         self.folder.path().join(format!("node-{number}"))
     }
 
-    /// All masters, as the others name them: an HTTP port and, since ours is not 10,000 more, the gRPC
-    /// port after a dot.
+    /// Returns the list of masters for a command line: for each its HTTP port and, after a dot, its gRPC
+    /// port, because that is not the HTTP port plus 10,000.
     fn masters(&self) -> String {
         let name =
             |node: &Node| format!("127.0.0.1:{}.{}", node.ports.master, node.ports.master_grpc);
@@ -151,7 +152,7 @@ impl SeaweedCluster {
         let Some(filer) = &mut self.nodes[number].filer else {
             return Ok(());
         };
-        filer.ready(|| serves_s3(endpoint.clone())).await
+        filer.ready(|| check_s3(endpoint.clone())).await
     }
 }
 
@@ -191,7 +192,7 @@ impl Node {
     }
 }
 
-/// Where a filer looks for it: in the folder that it is started in.
+/// Writes the filer's configuration into the folder that the filer is started in, where it looks for it.
 fn write_filer_config(folder: &Path, metadata: &Database<'_>) -> Result<()> {
     let (port, password) = (metadata.port(), metadata.password());
     let text = format!(
@@ -214,7 +215,7 @@ fn write_filer_config(folder: &Path, metadata: &Database<'_>) -> Result<()> {
         "#,
         metadata.name()
     );
-    configure(&folder.join("filer.toml"), &text)
+    write_config(&folder.join("filer.toml"), &text)
 }
 
 impl Ports {

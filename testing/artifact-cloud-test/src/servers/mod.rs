@@ -1,4 +1,4 @@
-//! Real servers, each with the settings that keep it on the loopback and off the network.
+//! Real servers, write_configd to use only the loopback interface.
 
 mod azurite;
 mod cluster;
@@ -19,19 +19,19 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 
 use crate::endpoint::S3Endpoint;
 use crate::error::{Error, Result};
-use crate::process::chain;
+use crate::process::error_chain;
 
-/// How often a server is started again with other ports: another process may take one meanwhile.
-const STARTS: usize = 3;
+/// How many times a server is started, each time with other ports: another process may take one first.
+const MAX_STARTS: usize = 3;
 
-/// The bucket that a server proves itself with.
+/// The bucket of the readiness check.
 const READY: &str = "ready";
 
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Starts a server, with other ports when it did not come up.
+/// Starts a server, and retries with other ports if it did not become ready.
 async fn start<T, F>(mut once: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -39,33 +39,33 @@ where
     let mut tries = 1;
     loop {
         match once().await {
-            Err(Error::NotReady { .. }) if tries < STARTS => tries += 1,
+            Err(Error::NotReady { .. }) if tries < MAX_STARTS => tries += 1,
             done => return done,
         }
     }
 }
 
-/// One real write and read: what a server says of its own health is not asked.
-async fn serves_s3(endpoint: S3Endpoint) -> Result<(), String> {
+/// Checks that the server stores and returns an object. Its own health endpoint is not trusted.
+async fn check_s3(endpoint: S3Endpoint) -> Result<(), String> {
     let made = endpoint.create_bucket(READY).await;
-    made.map_err(|error| chain(&error))?;
+    made.map_err(|error| error_chain(&error))?;
     let store = endpoint
         .builder(READY)
         .with_retry(no_retries())
         .build()
-        .map_err(|error| chain(&error))?;
-    serves(&store, &format!("ready-{}", endpoint.address().port())).await
+        .map_err(|error| error_chain(&error))?;
+    check_store(&store, &format!("ready-{}", endpoint.address().port())).await
 }
 
-async fn serves(store: &dyn ObjectStore, key: &str) -> Result<(), String> {
+async fn check_store(store: &dyn ObjectStore, key: &str) -> Result<(), String> {
     let key = Path::from(key);
     let put = store.put(&key, PutPayload::from_static(b"ready")).await;
-    put.map_err(|error| chain(&error))?;
-    let got = store.get(&key).await.map_err(|error| chain(&error))?;
-    let bytes = got.bytes().await.map_err(|error| chain(&error))?;
+    put.map_err(|error| error_chain(&error))?;
+    let got = store.get(&key).await.map_err(|error| error_chain(&error))?;
+    let bytes = got.bytes().await.map_err(|error| error_chain(&error))?;
     match bytes.as_ref() {
         b"ready" => Ok(()),
-        _ => Err("it gave back other bytes than it was given".into()),
+        _ => Err("it returned other bytes than were stored".into()),
     }
 }
 

@@ -1,31 +1,32 @@
-//! s3s-fs: right when a key is created twice in turn, wrong when several create it at once.
+//! s3s-fs. Its creates are exclusive in sequence, but not concurrently.
 
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{loopback, serves_s3, start};
+use super::{check_s3, loopback, start};
 use crate::endpoint::S3Endpoint;
 use crate::error::{Error, Result};
 use crate::process::{Process, folder};
 use crate::{port, tool};
 
-/// An S3 server that looks up whether a key is taken and only then writes: of several who create one
-/// key at once, several win. It ends when this is dropped.
+/// An S3 server that checks whether a key exists and then writes, so that several concurrent creates of
+/// one key succeed. Dropping it stops it.
 #[derive(Debug)]
 pub struct S3sFs {
     endpoint: S3Endpoint,
-    // Before the folder, which cannot be removed under a running server.
+    // Dropped before the folder, which cannot be removed while the server runs.
     _process: Process,
     _folder: TempDir,
 }
 
 impl S3sFs {
-    /// Starts it and waits until it has stored and given back an object.
+    /// Starts it and waits until it has stored and returned an object.
     ///
     /// # Errors
     ///
-    /// [`Missing`](Error::Missing) where it is not installed, else when it does not come up.
+    /// [`Missing`](Error::Missing) if it is not installed;
+    /// [`NotReady`](Error::NotReady) if it does not become ready.
     pub async fn start() -> Result<Self> {
         start(Self::once).await
     }
@@ -33,7 +34,7 @@ impl S3sFs {
     async fn once() -> Result<Self> {
         let folder = folder()?;
         let data = folder.path().join("data");
-        std::fs::create_dir(&data).map_err(Error::io("make a server's folder"))?;
+        std::fs::create_dir(&data).map_err(Error::io("cannot create a server's folder"))?;
         let [port] = port::free();
         let mut command = Command::new(tool::find("s3s-fs", "s3s-fs")?);
         command
@@ -44,7 +45,7 @@ impl S3sFs {
             .arg(&data);
         let mut process = Process::start("s3s-fs".into(), command, folder.path())?;
         let endpoint = S3Endpoint::new(loopback(port));
-        process.ready(|| serves_s3(endpoint.clone())).await?;
+        process.ready(|| check_s3(endpoint.clone())).await?;
         Ok(Self {
             endpoint,
             _process: process,
@@ -52,7 +53,7 @@ impl S3sFs {
         })
     }
 
-    /// Where it is reached.
+    /// Returns its endpoint.
     pub fn endpoint(&self) -> &S3Endpoint {
         &self.endpoint
     }

@@ -1,31 +1,33 @@
-//! SeaweedFS, one node: creates are exclusive, raced and by multipart too; credentials are checked.
+//! SeaweedFS with one node. Single creates are exclusive, also concurrent ones; concurrent completions of
+//! uploads are not. It checks credentials.
 
 use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{loopback, serves_s3, start};
+use super::{check_s3, loopback, start};
 use crate::endpoint::S3Endpoint;
 use crate::error::Result;
-use crate::process::{Process, configure, folder};
+use crate::process::{Process, folder, write_config};
 use crate::{port, tool};
 
-/// A SeaweedFS of one node, with the S3 interface. It ends when this is dropped.
+/// One node of SeaweedFS with the S3 interface. Dropping it stops it.
 #[derive(Debug)]
 pub struct SeaweedFs {
     endpoint: S3Endpoint,
-    // Before the folder, which cannot be removed under a running server.
+    // Dropped before the folder, which cannot be removed while the server runs.
     _process: Process,
     _folder: TempDir,
 }
 
 impl SeaweedFs {
-    /// Starts it and waits until it has stored and given back an object; some seconds.
+    /// Starts it and waits until it has stored and returned an object; takes a few seconds.
     ///
     /// # Errors
     ///
-    /// [`Missing`](crate::Error::Missing) where it is not installed, else when it does not come up.
+    /// [`Missing`](crate::Error::Missing) if it is not installed;
+    /// [`NotReady`](crate::Error::NotReady) if it does not become ready.
     pub async fn start() -> Result<Self> {
         start(Self::once).await
     }
@@ -55,7 +57,7 @@ impl SeaweedFs {
             .arg(s3_config);
         let mut process = Process::start("seaweedfs".into(), command, folder.path())?;
         let endpoint = S3Endpoint::new(loopback(s3));
-        process.ready(|| serves_s3(endpoint.clone())).await?;
+        process.ready(|| check_s3(endpoint.clone())).await?;
         Ok(Self {
             endpoint,
             _process: process,
@@ -63,22 +65,22 @@ impl SeaweedFs {
         })
     }
 
-    /// Where it is reached.
+    /// Returns its endpoint.
     pub fn endpoint(&self) -> &S3Endpoint {
         &self.endpoint
     }
 }
 
-/// Without these it announces the address of a network interface, and listens there.
+/// Without these arguments it announces and listens on the address of a network interface.
 pub(super) const ON_LOOPBACK: [&str; 2] = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1"];
 
-pub(super) fn weed(what: &str) -> Result<Command> {
+pub(super) fn weed(subcommand: &str) -> Result<Command> {
     let mut command = Command::new(tool::find("weed", "seaweedfs")?);
-    command.arg("-logtostderr").arg(what);
+    command.arg("-logtostderr").arg(subcommand);
     Ok(command)
 }
 
-/// Writes who may use the S3 interface, and gives the argument that names the file.
+/// Writes the credentials of the S3 interface, and returns the argument that names the file.
 pub(super) fn write_s3_config(folder: &Path) -> Result<String> {
     let path = folder.join("s3.json");
     let text = format!(
@@ -87,6 +89,6 @@ pub(super) fn write_s3_config(folder: &Path) -> Result<String> {
         S3Endpoint::ACCESS_KEY,
         S3Endpoint::SECRET_KEY
     );
-    configure(&path, &text)?;
+    write_config(&path, &text)?;
     Ok(format!("-s3.config={}", path.display()))
 }

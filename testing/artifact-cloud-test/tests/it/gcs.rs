@@ -1,4 +1,4 @@
-//! The fake against `object_store`'s own client and its own integration tests, and what those leave out.
+//! The fake of Google, with `object_store`'s own client and integration tests, and more.
 
 use artifact_cloud_test::{GcsEndpoint, GcsFake};
 use bytes::Bytes;
@@ -22,11 +22,11 @@ fn create() -> PutOptions {
 }
 
 #[tokio::test]
-async fn the_librarys_own_integration_tests_pass() {
+async fn object_stores_own_integration_tests_pass() {
     let (fake, store) = fake().await;
     integration::put_get_delete_list(&store).await;
     integration::put_get_attributes(&store).await;
-    // Not `get_opts`: it reads older versions, and this bucket keeps none.
+    // Not `get_opts`: it reads older versions, which this fake does not keep.
     integration::put_opts(&store, true).await;
     integration::list_uses_directories_correctly(&store).await;
     integration::list_with_delimiter(&store).await;
@@ -40,7 +40,7 @@ async fn the_librarys_own_integration_tests_pass() {
 }
 
 #[tokio::test]
-async fn conditional_reads_and_ranges_are_answered() {
+async fn conditional_reads_and_ranges_work() {
     let (_fake, store) = fake().await;
     let key = Path::from("a");
     let tag = store.put(&key, "0123456789".into()).await.unwrap().e_tag;
@@ -75,7 +75,7 @@ async fn conditional_reads_and_ranges_are_answered() {
 }
 
 #[tokio::test]
-async fn a_create_is_refused_where_there_is_an_object_and_writes_nothing() {
+async fn a_create_of_an_existing_object_is_rejected_and_writes_nothing() {
     let (_fake, store) = fake().await;
     let key = Path::from("a");
     store
@@ -92,7 +92,7 @@ async fn a_create_is_refused_where_there_is_an_object_and_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_who_create_one_key_at_once_one_wins() {
+async fn exactly_one_of_several_concurrent_creates_succeeds() {
     let (_fake, store) = fake().await;
     let store = std::sync::Arc::new(store);
     let racers = (0..16_u8).map(|racer| {
@@ -115,7 +115,7 @@ async fn of_many_who_create_one_key_at_once_one_wins() {
 }
 
 #[tokio::test]
-async fn a_completion_overwrites_and_a_small_part_in_the_middle_is_refused() {
+async fn a_completion_overwrites_and_rejects_a_small_middle_part() {
     let (fake, store) = fake().await;
     let key = Path::from("large");
     store.put(&key, "there before".into()).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_completion_overwrites_and_a_small_part_in_the_middle_is_refused() {
 }
 
 #[tokio::test]
-async fn a_copy_with_create_mode_keeps_what_is_there_and_carries_metadata() {
+async fn an_exclusive_copy_never_overwrites_and_keeps_metadata() {
     let (_fake, store) = fake().await;
     let (from, to) = (Path::from("from"), Path::from("to"));
     let metadata = object_store::Attribute::Metadata("mark".into());
@@ -166,7 +166,7 @@ async fn a_copy_with_create_mode_keeps_what_is_there_and_carries_metadata() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_and_a_missing_bucket_are_refused() {
+async fn a_wrong_token_and_a_missing_bucket_are_rejected() {
     let (fake, store) = fake().await;
     let stranger = fake
         .endpoint()

@@ -1,5 +1,8 @@
-//! Integration tests of artifact-cloud-test: the doubles do what they are said to do.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+//! Integration tests: servers, fake, proxy and balancer behave as documented.
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests and their helpers fail by panicking"
+)]
 
 mod balancer;
 mod gcs;

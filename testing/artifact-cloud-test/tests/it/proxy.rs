@@ -1,8 +1,8 @@
-//! Each fault as a client sees it, and what it leaves in the store.
+//! Each fault as a client sees it, and its effect on the store.
 
 use std::time::Duration;
 
-use artifact_cloud_test::{Answer, Fault, FaultProxy, GcsFake, Loss};
+use artifact_cloud_test::{CannedResponse, Fault, FaultProxy, GcsFake, Loss};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use object_store::client::ClientOptions;
@@ -10,15 +10,15 @@ use object_store::gcp::GoogleCloudStorage;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutMode, RetryConfig};
 
-struct World {
+struct Setup {
     _fake: GcsFake,
     proxy: FaultProxy,
     direct: GoogleCloudStorage,
-    /// Without retries: it says what it met.
+    /// Without retries, so that it reports each fault.
     through: GoogleCloudStorage,
 }
 
-impl World {
+impl Setup {
     async fn new() -> Self {
         let fake = GcsFake::start().await.unwrap();
         fake.create_bucket("blobs");
@@ -54,13 +54,13 @@ impl World {
 }
 
 #[tokio::test]
-async fn without_a_script_nothing_happens_to_a_request() {
-    let world = World::new().await;
-    world.create("a").await.unwrap();
-    let got = world.through.get(&Path::from("a")).await.unwrap();
+async fn without_a_script_requests_are_unchanged() {
+    let setup = Setup::new().await;
+    setup.create("a").await.unwrap();
+    let got = setup.through.get(&Path::from("a")).await.unwrap();
     assert_eq!(got.bytes().await.unwrap(), Bytes::from_static(b"ours"));
-    assert_eq!(world.through.head(&Path::from("a")).await.unwrap().size, 4);
-    let seen = world.proxy.seen();
+    assert_eq!(setup.through.head(&Path::from("a")).await.unwrap().size, 4);
+    let seen = setup.proxy.requests();
     let short: Vec<_> = seen
         .iter()
         .map(|seen| {
@@ -85,58 +85,58 @@ async fn without_a_script_nothing_happens_to_a_request() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_an_error_of_something_done() {
-    let world = World::new().await;
+async fn a_request_whose_response_is_lost_was_carried_out() {
+    let setup = Setup::new().await;
     for loss in Loss::ALL {
-        world.proxy.clear();
-        world.proxy.fail_nth(0, Fault::AnswerLost(loss));
+        setup.proxy.clear();
+        setup.proxy.fail_nth(0, Fault::ResponseLost(loss));
         let key = format!("done-{loss}");
-        world.create(&key).await.unwrap_err();
-        assert!(world.is_there(&key).await, "{loss}");
-        assert_eq!(world.proxy.seen()[0].status, Some(200), "{loss}");
+        setup.create(&key).await.unwrap_err();
+        assert!(setup.is_there(&key).await, "{loss}");
+        assert_eq!(setup.proxy.requests()[0].status, Some(200), "{loss}");
     }
 }
 
 #[tokio::test]
-async fn a_lost_request_is_an_error_of_nothing_done() {
-    let world = World::new().await;
+async fn a_lost_request_was_not_carried_out() {
+    let setup = Setup::new().await;
     for loss in Loss::ALL {
-        world.proxy.clear();
-        world.proxy.fail_nth(0, Fault::RequestLost(loss));
+        setup.proxy.clear();
+        setup.proxy.fail_nth(0, Fault::RequestLost(loss));
         let key = format!("not-done-{loss}");
-        world.create(&key).await.unwrap_err();
-        assert!(!world.is_there(&key).await, "{loss}");
-        assert_eq!(world.proxy.seen()[0].status, None, "{loss}");
-        // Only that one request.
-        world.create(&key).await.unwrap();
+        setup.create(&key).await.unwrap_err();
+        assert!(!setup.is_there(&key).await, "{loss}");
+        assert_eq!(setup.proxy.requests()[0].status, None, "{loss}");
+        // Only that one request was lost.
+        setup.create(&key).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn answers_in_the_stores_place_come_with_and_without_the_work_done() {
-    let world = World::new().await;
-    world
+async fn canned_responses_come_with_and_without_the_request_carried_out() {
+    let setup = Setup::new().await;
+    setup
         .proxy
-        .fail_nth(0, Fault::AnswerReplaced(Answer::SLOW_DOWN));
-    let done = world.create("done").await.unwrap_err();
+        .fail_nth(0, Fault::ResponseReplaced(CannedResponse::SLOW_DOWN));
+    let done = setup.create("done").await.unwrap_err();
     assert!(format!("{done:?}").contains("SlowDown"), "{done:?}");
-    assert!(world.is_there("done").await);
+    assert!(setup.is_there("done").await);
 
-    world
+    setup
         .proxy
-        .fail_nth(1, Fault::Refused(Answer::PRECONDITION_FAILED));
-    let refused = world.create("refused").await;
+        .fail_nth(1, Fault::Rejected(CannedResponse::PRECONDITION_FAILED));
+    let refused = setup.create("refused").await;
     assert!(
         matches!(refused, Err(Error::AlreadyExists { .. })),
         "{refused:?}"
     );
-    assert!(!world.is_there("refused").await);
+    assert!(!setup.is_there("refused").await);
 }
 
 #[tokio::test]
-async fn another_client_can_be_let_in_first() {
-    let world = World::new().await;
-    let direct = world.direct.clone();
+async fn another_client_can_write_first() {
+    let setup = Setup::new().await;
+    let direct = setup.direct.clone();
     let overtake = move || {
         let direct = direct.clone();
         async move {
@@ -148,55 +148,55 @@ async fn another_client_can_be_let_in_first() {
         .boxed()
     };
     let fault = Fault::Overtaken(std::sync::Arc::new(overtake));
-    world.proxy.fail_next(|seen| seen.method == "PUT", fault);
-    let late = world.create("a").await;
+    setup.proxy.fail_next(|seen| seen.method == "PUT", fault);
+    let late = setup.create("a").await;
     assert!(matches!(late, Err(Error::AlreadyExists { .. })), "{late:?}");
 }
 
 #[tokio::test]
-async fn bodies_are_cut_and_slow_and_e_tags_are_exchanged() {
-    let world = World::new().await;
+async fn bodies_are_cut_or_slowed_and_e_tags_are_replaced() {
+    let setup = Setup::new().await;
     let blob = Bytes::from(vec![7; 10_000]);
     let key = Path::from("a");
-    world.direct.put(&key, blob.clone().into()).await.unwrap();
+    setup.direct.put(&key, blob.clone().into()).await.unwrap();
 
-    world.proxy.fail_nth(0, Fault::CutBody { after: 4_000 });
-    let got = world.through.get(&key).await.unwrap();
+    setup.proxy.fail_nth(0, Fault::CutBody { after: 4_000 });
+    let got = setup.through.get(&key).await.unwrap();
     assert_eq!(got.meta.size, 10_000);
     got.bytes().await.unwrap_err();
 
-    world.proxy.clear();
+    setup.proxy.clear();
     let pause = Duration::from_millis(1);
-    world.proxy.fail_nth(
+    setup.proxy.fail_nth(
         0,
         Fault::SlowBody {
-            piece: 1_000,
+            chunk: 1_000,
             pause,
         },
     );
     let began = tokio::time::Instant::now();
-    let got = world.through.get(&key).await.unwrap();
+    let got = setup.through.get(&key).await.unwrap();
     assert_eq!(got.bytes().await.unwrap(), blob);
     assert!(began.elapsed() >= pause * 10);
 
-    world.proxy.fail_nth(1, Fault::WrongETag);
-    let got = world.through.get(&key).await.unwrap();
+    setup.proxy.fail_nth(1, Fault::WrongETag);
+    let got = setup.through.get(&key).await.unwrap();
     assert_eq!(got.meta.e_tag.as_deref(), Some("\"another\""));
 }
 
 #[tokio::test]
-async fn every_request_from_one_on_can_fail() {
-    let world = World::new().await;
-    world
+async fn all_requests_from_a_given_number_can_fail() {
+    let setup = Setup::new().await;
+    setup
         .proxy
-        .fail_from(1, Fault::Refused(Answer::ACCESS_DENIED));
-    world.create("a").await.unwrap();
+        .fail_from(1, Fault::Rejected(CannedResponse::ACCESS_DENIED));
+    setup.create("a").await.unwrap();
     for key in ["b", "c"] {
-        let refused = world.create(key).await;
+        let refused = setup.create(key).await;
         assert!(
             matches!(refused, Err(Error::PermissionDenied { .. })),
             "{refused:?}"
         );
     }
-    assert_eq!(world.proxy.seen().len(), 3);
+    assert_eq!(setup.proxy.requests().len(), 3);
 }

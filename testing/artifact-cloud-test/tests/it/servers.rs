@@ -1,4 +1,4 @@
-//! Real servers: they serve what their documentation says, and are gone when dropped.
+//! Real servers behave as documented, and end when dropped.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use artifact_postgres_test::Server as Postgres;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutMode};
 
-async fn created_twice(store: &dyn ObjectStore) -> (Result<(), Error>, Result<(), Error>) {
+async fn create_twice(store: &dyn ObjectStore) -> (Result<(), Error>, Result<(), Error>) {
     let key = Path::from("twice");
     let create = |bytes: &'static str| async {
         let options = PutMode::Create.into();
@@ -18,7 +18,7 @@ async fn created_twice(store: &dyn ObjectStore) -> (Result<(), Error>, Result<()
 
 async fn s3(endpoint: &S3Endpoint) -> impl ObjectStore + use<> {
     endpoint.create_bucket("blobs").await.unwrap();
-    // There already is no error.
+    // A second creation succeeds too.
     endpoint.create_bucket("blobs").await.unwrap();
     endpoint.builder("blobs").build().unwrap()
 }
@@ -28,12 +28,12 @@ fn listens(address: SocketAddr) -> bool {
 }
 
 #[tokio::test]
-async fn seaweedfs_creates_once_and_ends_when_dropped() {
+async fn seaweedfs_creates_exclusively_and_ends_when_dropped() {
     let Some(server) = or_skip("SeaweedFS", SeaweedFs::start().await) else {
         return;
     };
     let store = s3(server.endpoint()).await;
-    let (first, second) = created_twice(&store).await;
+    let (first, second) = create_twice(&store).await;
     first.unwrap();
     assert!(
         matches!(second, Err(Error::AlreadyExists { .. })),
@@ -55,14 +55,14 @@ async fn seaweedfs_creates_once_and_ends_when_dropped() {
 }
 
 #[tokio::test]
-async fn azurite_creates_once_and_ends_when_dropped() {
+async fn azurite_creates_exclusively_and_ends_when_dropped() {
     let Some(server) = or_skip("Azure", Azurite::start().await) else {
         return;
     };
     server.endpoint().create_container("blobs").await.unwrap();
     server.endpoint().create_container("blobs").await.unwrap();
     let store = server.endpoint().builder("blobs").build().unwrap();
-    let (first, second) = created_twice(&store).await;
+    let (first, second) = create_twice(&store).await;
     first.unwrap();
     assert!(
         matches!(second, Err(Error::AlreadyExists { .. })),
@@ -75,11 +75,11 @@ async fn azurite_creates_once_and_ends_when_dropped() {
 }
 
 #[tokio::test]
-async fn s3s_fs_creates_once_in_turn() {
+async fn s3s_fs_creates_exclusively_in_sequence() {
     let Some(server) = or_skip("s3s-fs", S3sFs::start().await) else {
         return;
     };
-    let (first, second) = created_twice(&s3(server.endpoint()).await).await;
+    let (first, second) = create_twice(&s3(server.endpoint()).await).await;
     first.unwrap();
     assert!(
         matches!(second, Err(Error::AlreadyExists { .. })),
@@ -88,12 +88,12 @@ async fn s3s_fs_creates_once_in_turn() {
 }
 
 #[tokio::test]
-async fn rclone_overwrites() {
+async fn a_second_create_on_rclone_overwrites() {
     let Some(server) = or_skip("rclone", Rclone::start().await) else {
         return;
     };
     let store = s3(server.endpoint()).await;
-    let (first, second) = created_twice(&store).await;
+    let (first, second) = create_twice(&store).await;
     first.unwrap();
     second.unwrap();
     let kept = store.get(&Path::from("twice")).await.unwrap();
@@ -101,7 +101,7 @@ async fn rclone_overwrites() {
 }
 
 #[tokio::test]
-async fn a_cluster_serves_with_one_node_killed_and_takes_it_back() {
+async fn a_cluster_serves_without_one_node_and_after_its_return() {
     let Some(postgres) = Postgres::start() else {
         return;
     };

@@ -1,27 +1,27 @@
-//! An answer that is no success, as a value: which status, which code.
+//! Error responses and missing responses, as error types that keep the status and the code.
 //!
-//! `object_store` keeps its own type for this to itself and folds several answers into one variant
-//! (every 409 is `AlreadyExists`, a missing bucket is `NotFound`), so the connector takes the answer
-//! apart before the library sees it.
+//! `object_store` does not export its own type for this and maps several responses to one variant
+//! (every 409 is `AlreadyExists`, a missing bucket is `NotFound`). So the connector parses the response
+//! before the library sees it.
 
 use std::fmt;
 
-/// What a storage, or whoever gives out its credentials, answered instead of a success.
+/// A response, from a storage or from its credentials service, that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct ErrorResponse {
     pub(crate) status: u16,
-    /// The provider's own code, such as `NoSuchBucket`; empty where there was none.
+    /// The provider's own code, such as `NoSuchBucket`; empty if the response has none.
     pub(crate) code: String,
-    /// Its sentence, in one line, shortened.
+    /// The provider's message, on one line, shortened.
     pub(crate) message: String,
     pub(crate) from: Peer,
 }
 
-/// Who a request went to.
+/// The kind of server that a request went to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
     Storage,
-    /// What gives out credentials: the metadata service of a machine, or a token service.
+    /// A service that issues credentials: the machine's metadata service, or a token service.
     Credentials,
 }
 
@@ -45,15 +45,16 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Storage => "the storage",
-            Self::Credentials => "the service that gives out credentials",
+            Self::Credentials => "the credentials service",
         })
     }
 }
 
-impl Answer {
-    /// Reads a body of the form that all three providers have, `<Error><Code>..</Code>
-    /// <Message>..</Message></Error>`. Only these two fields are kept: others repeat the request, and
-    /// with it what was signed.
+impl ErrorResponse {
+    /// Parses a body of the form that all three providers use:
+    /// `<Error><Code>..</Code><Message>..</Message></Error>`.
+    ///
+    /// Keeps only these two fields: others repeat the request, including the signed text.
     pub(crate) fn new(from: Peer, status: u16, code_header: Option<&str>, body: &str) -> Self {
         let code = code_header.or_else(|| element(body, "Code"));
         Self {
@@ -67,9 +68,9 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for ErrorResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} answered {}", self.from, self.status)?;
+        write!(f, "{} responded {}", self.from, self.status)?;
         if !self.code.is_empty() {
             write!(f, " {}", self.code)?;
         }
@@ -80,76 +81,73 @@ impl fmt::Display for Answer {
     }
 }
 
-impl std::error::Error for Answer {}
+impl std::error::Error for ErrorResponse {}
 
-/// No answer came: the request may or may not have been carried out.
+/// A request without a complete response. It may or may not have been carried out.
 #[derive(Debug)]
-pub(crate) struct Unreached {
+pub(crate) struct NoResponse {
     pub(crate) peer: Peer,
     pub(crate) host: String,
-    /// Nothing was sent, because there was no connection.
+    /// The connection could not be made, so nothing was sent.
     pub(crate) not_connected: bool,
     pub(crate) source: object_store::client::HttpError,
 }
 
-impl fmt::Display for Unreached {
+impl fmt::Display for NoResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { peer, host, .. } = self;
         if self.not_connected {
             write!(f, "no connection to {peer} at {host}")
         } else {
-            write!(f, "no whole answer from {peer} at {host}")
+            write!(f, "no complete response from {peer} at {host}")
         }
     }
 }
 
-impl std::error::Error for Unreached {
+impl std::error::Error for NoResponse {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The library's own layer says "HTTP error" and repeats what is below it.
+        // Skips the library's own layer, which says "HTTP error" and repeats its source.
         self.source.source()
     }
 }
 
-/// The text of the first element of this name. The bodies are small and of a known form, and what
-/// is read here decides nothing but which error is told.
+/// Returns the text of the first element with this name. No XML parser is needed: the bodies are small
+/// and their form is known, and the result only selects the error.
 fn element<'b>(body: &'b str, name: &str) -> Option<&'b str> {
     let (_, rest) = body.split_once(&format!("<{name}>"))?;
     let (text, _) = rest.split_once(&format!("</{name}>"))?;
     Some(text)
 }
 
-fn one_line(text: &str, most: usize) -> String {
+fn one_line(text: &str, max_chars: usize) -> String {
     let line = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
-        .take(most);
+        .take(max_chars);
     line.collect::<String>().trim().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Peer};
+    use super::{ErrorResponse, Peer};
 
     #[test]
-    fn code_and_message_are_kept_and_nothing_else() {
+    fn only_code_and_message_are_kept() {
         let body = "<?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code>\n\
                     <Message>not\nright</Message><StringToSign>secret</StringToSign></Error>";
-        let answer = Answer::new(Peer::Storage, 403, None, body);
+        let response = ErrorResponse::new(Peer::Storage, 403, None, body);
         assert_eq!(
-            answer.to_string(),
-            "the storage answered 403 SignatureDoesNotMatch: not right"
+            response.to_string(),
+            "the storage responded 403 SignatureDoesNotMatch: not right"
         );
-        assert!(!format!("{answer:?}").contains("secret"));
+        assert!(!format!("{response:?}").contains("secret"));
     }
 
     #[test]
-    fn a_header_says_the_code_where_there_is_no_body() {
-        let answer = Answer::new(Peer::Storage, 404, Some("ContainerNotFound"), "");
-        assert_eq!(answer.code, "ContainerNotFound");
-        let bare = Answer::new(Peer::of_host("169.254.169.254"), 404, None, "<Code>");
-        assert_eq!(
-            bare.to_string(),
-            "the service that gives out credentials answered 404"
-        );
+    fn the_code_is_read_from_the_header_if_there_is_no_body() {
+        let response = ErrorResponse::new(Peer::Storage, 404, Some("ContainerNotFound"), "");
+        assert_eq!(response.code, "ContainerNotFound");
+        let bare = ErrorResponse::new(Peer::of_host("169.254.169.254"), 404, None, "<Code>");
+        assert_eq!(bare.to_string(), "the credentials service responded 404");
     }
 }

@@ -1,4 +1,4 @@
-//! Answers in the store's place.
+//! Error responses that the proxy sends instead of the store.
 
 use std::fmt;
 
@@ -6,44 +6,44 @@ use bytes::Bytes;
 use http::{Method, Response};
 use http_body_util::Full;
 
-/// An answer that the store did not give, in the form of S3, which Google shares, or to a request in
-/// Azure's dialect with the header by which Azure names an error.
+/// An error response of the proxy. It has the format that S3 and Google share, plus Azure's error header
+/// if the request is Azure's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Answer {
-    /// The status.
+pub struct CannedResponse {
+    /// The HTTP status.
     pub status: u16,
-    /// The error's name.
+    /// The error code.
     pub code: &'static str,
 }
 
-impl Answer {
-    /// Azure: a block that the list names is not there.
+impl CannedResponse {
+    /// Azure: the block list names a block that does not exist.
     pub const INVALID_BLOCK_LIST: Self = Self::new(400, "InvalidBlockList");
-    /// The credentials have run out.
+    /// The credentials have expired.
     pub const EXPIRED: Self = Self::new(400, "ExpiredToken");
-    /// A bearer token has run out.
+    /// The bearer token has expired.
     pub const UNAUTHENTICATED: Self = Self::new(401, "AuthenticationRequired");
-    /// The credentials are good and may not do this.
+    /// The credentials are valid but lack the permission.
     pub const ACCESS_DENIED: Self = Self::new(403, "AccessDenied");
     /// The client's clock is wrong.
     pub const TIME_SKEWED: Self = Self::new(403, "RequestTimeTooSkewed");
-    /// The bucket is gone.
+    /// The bucket does not exist.
     pub const NO_SUCH_BUCKET: Self = Self::new(404, "NoSuchBucket");
-    /// The multipart upload is gone.
+    /// The multipart upload does not exist.
     pub const NO_SUCH_UPLOAD: Self = Self::new(404, "NoSuchUpload");
-    /// S3: another conditional request for this key is under way, and nothing was written.
+    /// S3: another conditional request for this key is in progress, and nothing was written.
     pub const CONFLICT: Self = Self::new(409, "ConditionalRequestConflict");
     /// The condition does not hold.
     pub const PRECONDITION_FAILED: Self = Self::new(412, "PreconditionFailed");
     /// Too many requests.
     pub const TOO_MANY: Self = Self::new(429, "TooManyRequests");
-    /// Something broke inside the store.
+    /// The store failed internally.
     pub const INTERNAL: Self = Self::new(500, "InternalError");
-    /// The store, or a balancer before it, cannot just now.
+    /// The store, or a load balancer in front of it, is overloaded.
     pub const SLOW_DOWN: Self = Self::new(503, "SlowDown");
 
-    /// An answer of this status and error name.
+    /// Returns a response with this status and error code.
     pub const fn new(status: u16, code: &'static str) -> Self {
         Self { status, code }
     }
@@ -51,26 +51,26 @@ impl Answer {
     pub(super) fn response(self, method: &Method, is_azure: bool) -> Response<Full<Bytes>> {
         let text = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code>\
-             <Message>{code}, says the test</Message></Error>",
+             <Message>{code}, sent by the test proxy</Message></Error>",
             code = self.code
         );
         let body = match *method {
             Method::HEAD => Bytes::new(),
             _ => Bytes::from(text),
         };
-        let mut answer = Response::builder()
+        let mut response = Response::builder()
             .status(self.status)
             .header("content-type", "application/xml");
         if is_azure {
-            answer = answer.header("x-ms-error-code", self.code);
+            response = response.header("x-ms-error-code", self.code);
         }
-        answer
+        response
             .body(Full::new(body))
-            .expect("a status and headers that stand in this file")
+            .expect("the status and the headers are constants of this file")
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for CannedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.status, self.code)
     }

@@ -1,4 +1,4 @@
-//! A store and an upload, by our backend and by the bare library.
+//! A store and an upload, by our backend and by the plain library.
 
 use std::time::Duration;
 
@@ -7,38 +7,38 @@ use artifact_backend_s3::S3Config;
 use bytes::Bytes;
 use object_store::PutMode;
 
-use crate::place::{Bare, Place};
+use crate::location::{Bare, Location};
 
-/// The size of a part: the least that providers take.
+/// The part size: the minimum of the providers.
 const PART: usize = 5 << 20;
 
-/// For how long a request may be silent. Many runs share two cores and one server, so what nothing was
-/// done to may well take a second.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The time-out of a request. Many runs share two cores and one server, so a request without a fault may
+/// take a second.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How a blob is made.
+/// How a blob is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum Write {
     /// In one request.
     Store,
     /// In two parts.
     Upload,
 }
 
-/// By whom.
+/// The client that writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    Ours,
-    Bare,
+pub(super) enum Client {
+    Backend,
+    Plain,
 }
 
-/// What the caller is told.
+/// The outcome that the caller receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Reported {
     Ok,
     Exists,
     Ambiguous,
-    /// Anything else, which says that nothing of it is there. The bare library never says that.
+    /// Any other error. From our backend it means that nothing was stored.
     Failed(String),
 }
 
@@ -47,12 +47,12 @@ pub(super) fn config() -> S3Config {
         .with_part_bytes(PART as u64)
         .with_deadline(Duration::from_secs(5))
         .with_readback_time(Duration::from_secs(3))
-        .with_answer_timeout(PATIENCE)
+        .with_answer_timeout(TIMEOUT)
         .with_upload_grace(Duration::ZERO)
 }
 
-impl Act {
-    /// What is stored; what others store is something else.
+impl Write {
+    /// Returns the bytes to store. Rivals store other bytes.
     pub(super) fn bytes(self) -> Bytes {
         match self {
             Self::Store => Bytes::from_static(b"ours"),
@@ -60,16 +60,16 @@ impl Act {
         }
     }
 
-    /// Does it, and what was left behind is removed or is for `sweep`.
-    pub(super) async fn by(self, by: By, place: &Place, id: ArtifactId) -> Told {
-        match by {
-            By::Ours => self.by_us(place, id).await,
-            By::Bare => self.by_the_library(place, id).await,
+    /// Writes the blob. Leftovers are removed now or by `sweep`.
+    pub(super) async fn by(self, client: Client, location: &Location, id: ArtifactId) -> Reported {
+        match client {
+            Client::Backend => self.by_us(location, id).await,
+            Client::Plain => self.by_the_library(location, id).await,
         }
     }
 
-    async fn by_us(self, place: &Place, id: ArtifactId) -> Told {
-        let backend = place.open(config());
+    async fn by_us(self, location: &Location, id: ArtifactId) -> Reported {
+        let backend = location.open(config());
         let outcome = match self {
             Self::Store => backend.store(id, self.bytes()).await,
             Self::Upload => {
@@ -84,18 +84,18 @@ impl Act {
         };
         backend.close().await;
         match outcome {
-            Ok(()) => Told::Ok,
+            Ok(()) => Reported::Ok,
             Err(error) => match error.kind() {
-                ErrorKind::AlreadyExists => Told::Exists,
-                ErrorKind::Ambiguous => Told::Ambiguous,
-                kind => Told::Failed(format!("{kind:?}: {error}")),
+                ErrorKind::AlreadyExists => Reported::Exists,
+                ErrorKind::Ambiguous => Reported::Ambiguous,
+                kind => Reported::Failed(format!("{kind:?}: {error}")),
             },
         }
     }
 
-    async fn by_the_library(self, place: &Place, id: ArtifactId) -> Told {
-        let store = place.bare(PATIENCE);
-        let key = place.key(id);
+    async fn by_the_library(self, location: &Location, id: ArtifactId) -> Reported {
+        let store = location.bare(TIMEOUT);
+        let key = location.key(id);
         let outcome = match self {
             Self::Store => {
                 let options = PutMode::Create.into();
@@ -105,9 +105,9 @@ impl Act {
             Self::Upload => upload_bare(&*store, &key, &self.bytes()).await,
         };
         match outcome {
-            Ok(()) => Told::Ok,
-            Err(object_store::Error::AlreadyExists { .. }) => Told::Exists,
-            Err(error) => Told::Failed(error.to_string()),
+            Ok(()) => Reported::Ok,
+            Err(object_store::Error::AlreadyExists { .. }) => Reported::Exists,
+            Err(error) => Reported::Failed(error.to_string()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where a test's blobs are: a provider's dialect, a server that speaks it, a place of its own there.
+//! The location of a test: a provider, a server, and a prefix that no other test uses.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, RetryConfig};
 use tokio::sync::OnceCell;
 
-/// The bucket of all tests: what is one test's is under its own prefix. On SeaweedFS a bucket costs
-/// several volumes.
+/// The bucket of all tests. Each test has its own prefix, because a bucket on SeaweedFS costs several
+/// volumes.
 const BUCKET: &str = "artifacts";
 
-/// A provider's interface, at a server of it.
+/// The endpoint of a provider's server.
 #[derive(Debug, Clone)]
 pub(crate) enum Endpoint {
     S3(S3Endpoint),
@@ -30,20 +30,20 @@ pub(crate) enum Endpoint {
     Gcs(GcsEndpoint),
 }
 
-/// A prefix in a bucket of a server. Fresh and empty.
+/// An unused prefix in a bucket of a server.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) endpoint: Endpoint,
     pub(crate) prefix: String,
     fake: Option<Arc<GcsFake>>,
 }
 
-/// Each client of the library in both of its roles.
+/// A plain client of `object_store`.
 pub(crate) trait Bare: ObjectStore + MultipartStore {}
 
 impl<S: ObjectStore + MultipartStore> Bare for S {}
 
-/// A server for all tests of this process. As nothing drops it, it ends when the process does.
+/// Returns the server that all tests of this process share. It is never dropped and ends with the process.
 async fn seaweedfs() -> Option<&'static SeaweedFs> {
     static SERVER: OnceCell<Option<SeaweedFs>> = OnceCell::const_new();
     let server = SERVER.get_or_init(|| async {
@@ -64,37 +64,37 @@ async fn azurite() -> Option<&'static Azurite> {
     server.await.as_ref()
 }
 
-impl Place {
-    /// On SeaweedFS, where it is installed.
+impl Location {
+    /// Returns a location on SeaweedFS, if it is installed.
     pub(crate) async fn s3() -> Option<Self> {
         let endpoint = seaweedfs().await?.endpoint().clone();
         Some(Self::at(Endpoint::S3(endpoint)))
     }
 
-    /// On another server that speaks S3.
+    /// Returns a location on another S3 server.
     pub(crate) async fn on(endpoint: &S3Endpoint) -> Self {
         endpoint.create_bucket(BUCKET).await.unwrap();
         Self::at(Endpoint::S3(endpoint.clone()))
     }
 
-    /// On Azurite, where it is installed.
+    /// Returns a location on Azurite, if it is installed.
     pub(crate) async fn azure() -> Option<Self> {
         let endpoint = azurite().await?.endpoint().clone();
         Some(Self::at(Endpoint::Azure(endpoint)))
     }
 
-    /// On a fake of its own.
+    /// Returns a location on a fake of its own.
     pub(crate) async fn gcs() -> Self {
         let fake = GcsFake::start().await.unwrap();
         fake.create_bucket(BUCKET);
-        let place = Self::at(Endpoint::Gcs(fake.endpoint().clone()));
+        let location = Self::at(Endpoint::Gcs(fake.endpoint().clone()));
         Self {
             fake: Some(Arc::new(fake)),
-            ..place
+            ..location
         }
     }
 
-    /// Each dialect whose server is installed.
+    /// Returns a location for each provider whose server is installed.
     pub(crate) async fn each() -> Vec<Self> {
         let all = [
             Some(Self::gcs().await),
@@ -114,16 +114,16 @@ impl Place {
         }
     }
 
-    /// Another fresh one on the same server.
+    /// Returns another unused location on the same server.
     pub(crate) fn another(&self) -> Self {
-        let place = Self::at(self.endpoint.clone());
+        let location = Self::at(self.endpoint.clone());
         Self {
             fake: self.fake.clone(),
-            ..place
+            ..location
         }
     }
 
-    /// The same place reached at another address.
+    /// Returns the same location at another address.
     pub(crate) fn through(&self, address: SocketAddr) -> Self {
         let endpoint = match &self.endpoint {
             Endpoint::S3(endpoint) => Endpoint::S3(endpoint.at(address)),
@@ -152,7 +152,7 @@ impl Place {
         }
     }
 
-    /// A backend of ours.
+    /// Opens a backend.
     pub(crate) fn open(&self, config: S3Config) -> ObjectStoreBackend {
         self.open_bucket(BUCKET, config)
     }
@@ -173,13 +173,13 @@ impl Place {
         opened.unwrap()
     }
 
-    /// A bare client with the library's own defaults but for the time that a request may take.
+    /// Returns a plain client of the library with its defaults, except for the time-out and the retries.
     pub(crate) fn bare(&self, timeout: Duration) -> Arc<dyn Bare> {
         let options = ClientOptions::new()
             .with_allow_http(true)
             .with_timeout(timeout);
         let retry = RetryConfig {
-            // Of the ten by default; the pauses alone would take minutes.
+            // The default of ten would take minutes for the pauses alone.
             max_retries: 2,
             ..RetryConfig::default()
         };
@@ -199,30 +199,30 @@ impl Place {
         }
     }
 
-    /// The server's own answers, without any of our code: what is the truth.
-    pub(crate) fn truth(&self) -> Arc<dyn Bare> {
+    /// Returns a plain client, which shows the objects of the server without our code.
+    pub(crate) fn plain_client(&self) -> Arc<dyn Bare> {
         self.bare(Duration::from_secs(30))
     }
 
-    /// Where a blob of ours lies.
+    /// Returns the key of a blob.
     pub(crate) fn key(&self, id: ArtifactId) -> Path {
         Path::from(format!("{}/blobs/{id}", self.prefix))
     }
 
-    /// What is really at a blob's key.
+    /// Returns the bytes at a blob's key, read by a plain client.
     pub(crate) async fn bytes_of(&self, id: ArtifactId) -> Option<Bytes> {
-        match self.truth().get(&self.key(id)).await {
+        match self.plain_client().get(&self.key(id)).await {
             Ok(found) => Some(found.bytes().await.unwrap()),
             Err(object_store::Error::NotFound { .. }) => None,
-            Err(error) => panic!("the truth cannot be had: {error}"),
+            Err(error) => panic!("cannot read the object: {error}"),
         }
     }
 
-    /// How many objects lie under the prefix and are no blobs.
+    /// Counts the objects under the prefix that are not blobs.
     pub(crate) async fn leftover_objects(&self) -> usize {
         let prefix = Path::from(self.prefix.as_str());
         let objects: Vec<_> = self
-            .truth()
+            .plain_client()
             .list(Some(&prefix))
             .try_collect()
             .await

@@ -1,7 +1,7 @@
-//! Multipart uploads that were begun, as S3 and Google list them.
+//! The lists of incomplete multipart uploads of S3 and Google, which have the same form.
 //!
-//! `ListMultipartUploads` and `ListParts` of the Amazon S3 API reference, and "List multipart
-//! uploads" and "List parts" of the Cloud Storage XML API, which have the same form.
+//! Sources: `ListMultipartUploads` and `ListParts` in the Amazon S3 API reference; "List multipart
+//! uploads" and "List parts" in the Cloud Storage XML API.
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use serde::Deserialize;
 
-use crate::pending::{Arrived, Pending, PendingUploads};
+use crate::incomplete::{ArrivedParts, IncompleteUpload, IncompleteUploads};
 
-/// How a provider's requests are addressed and signed.
+/// Builds a provider's list requests: address and signature.
 #[async_trait]
-pub(super) trait Requests: Debug + Send + Sync + 'static {
-    /// A GET of an object, or with the empty key of the bucket, with these pairs in the query.
+pub(super) trait ListRequests: Debug + Send + Sync + 'static {
+    /// Builds a GET request for an object, or for the bucket if the key is empty, with this query.
     async fn get(
         &self,
         key: &Path,
@@ -26,16 +26,17 @@ pub(super) trait Requests: Debug + Send + Sync + 'static {
     ) -> Result<HttpRequest, object_store::Error>;
 }
 
-pub(super) struct XmlPending<R> {
+pub(super) struct XmlIncompleteUploads<R> {
     client: HttpClient,
     requests: R,
     uploads: Arc<dyn MultipartStore>,
 }
 
-/// So many pages, of 1,000 each, are read at most: a server that gives no end is not followed.
-const MOST_PAGES: usize = 10_000;
+/// The maximum number of pages read, each of 1,000 entries. Protects against a server whose list never
+/// ends.
+const MAX_PAGES: usize = 10_000;
 
-impl<R: Requests> XmlPending<R> {
+impl<R: ListRequests> XmlIncompleteUploads<R> {
     pub(super) fn new(client: HttpClient, requests: R, uploads: Arc<dyn MultipartStore>) -> Self {
         Self {
             client,
@@ -57,26 +58,27 @@ impl<R: Requests> XmlPending<R> {
 }
 
 #[async_trait]
-impl<R: Requests> PendingUploads for XmlPending<R> {
-    async fn list(&self, place: &Path) -> Result<Vec<Pending>, object_store::Error> {
-        let prefix = format!("{place}/");
+impl<R: ListRequests> IncompleteUploads for XmlIncompleteUploads<R> {
+    async fn list(&self, prefix: &Path) -> Result<Vec<IncompleteUpload>, object_store::Error> {
+        let key_prefix = format!("{prefix}/");
         let mut found = Vec::new();
         let (mut key_marker, mut upload_marker) = (String::new(), String::new());
-        for _ in 0..MOST_PAGES {
-            let mut query = vec![("uploads", ""), ("prefix", prefix.as_str())];
+        for _ in 0..MAX_PAGES {
+            let mut query = vec![("uploads", ""), ("prefix", key_prefix.as_str())];
             if !key_marker.is_empty() {
                 query.push(("key-marker", &key_marker));
                 query.push(("upload-id-marker", &upload_marker));
             }
             let page: UploadPage = self.page(&Path::default(), &query).await?;
             for upload in page.uploads {
-                // A key that the grammar of paths does not have is none of ours.
-                let (Ok(key), Some(begun)) = (Path::parse(&upload.key), time(&upload.initiated))
+                // A key that is not a valid path cannot be one of this backend.
+                let (Ok(key), Some(begun)) =
+                    (Path::parse(&upload.key), parse_time(&upload.initiated))
                 else {
                     continue;
                 };
-                if key.prefix_matches(place) {
-                    found.push(Pending {
+                if key.prefix_matches(prefix) {
+                    found.push(IncompleteUpload {
                         key,
                         upload_id: upload.upload_id,
                         begun,
@@ -92,21 +94,18 @@ impl<R: Requests> PendingUploads for XmlPending<R> {
         Ok(found)
     }
 
-    async fn parts(&self, pending: &Pending) -> Result<Arrived, object_store::Error> {
-        let mut arrived = Arrived {
-            bytes: 0,
-            last: None,
-        };
+    async fn parts(&self, upload: &IncompleteUpload) -> Result<ArrivedParts, object_store::Error> {
+        let mut arrived = ArrivedParts::default();
         let mut marker = String::new();
-        for _ in 0..MOST_PAGES {
-            let mut query = vec![("uploadId", pending.upload_id.as_str())];
+        for _ in 0..MAX_PAGES {
+            let mut query = vec![("uploadId", upload.upload_id.as_str())];
             if !marker.is_empty() {
                 query.push(("part-number-marker", &marker));
             }
-            let page: PartPage = self.page(&pending.key, &query).await?;
+            let page: PartPage = self.page(&upload.key, &query).await?;
             for part in page.parts {
                 arrived.bytes += part.size;
-                arrived.last = arrived.last.max(time(&part.last_modified));
+                arrived.last = arrived.last.max(parse_time(&part.last_modified));
             }
             if !page.is_truncated || page.next_part_number_marker == marker {
                 break;
@@ -116,16 +115,16 @@ impl<R: Requests> PendingUploads for XmlPending<R> {
         Ok(arrived)
     }
 
-    async fn abort(&self, pending: &Pending) -> Result<(), object_store::Error> {
+    async fn abort(&self, upload: &IncompleteUpload) -> Result<(), object_store::Error> {
         self.uploads
-            .abort_multipart(&pending.key, &pending.upload_id)
+            .abort_multipart(&upload.key, &upload.upload_id)
             .await
     }
 }
 
-impl<R: Debug> Debug for XmlPending<R> {
+impl<R: Debug> Debug for XmlIncompleteUploads<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("XmlPending")
+        f.debug_struct("XmlIncompleteUploads")
             .field("requests", &self.requests)
             .finish_non_exhaustive()
     }
@@ -170,22 +169,22 @@ struct PartEntry {
     size: u64,
 }
 
-fn time(text: &str) -> Option<SystemTime> {
+fn parse_time(text: &str) -> Option<SystemTime> {
     let time: jiff::Timestamp = text.parse().ok()?;
     let since_epoch = Duration::from_millis(time.as_millisecond().try_into().ok()?);
     SystemTime::UNIX_EPOCH.checked_add(since_epoch)
 }
 
-/// A GET of a URL as it stands.
+/// Builds a GET request for a URL.
 pub(super) fn request(url: &str) -> Result<HttpRequest, object_store::Error> {
     http::Request::get(url)
         .body(HttpRequestBody::empty())
         .map_err(generic)
 }
 
-/// A GET of a URL with these pairs in its query.
+/// Builds a GET request for a URL with this query.
 #[cfg(feature = "gcs")]
-pub(super) fn request_of(
+pub(super) fn request_with_query(
     url: &str,
     query: &[(&str, &str)],
 ) -> Result<HttpRequest, object_store::Error> {
@@ -202,10 +201,10 @@ fn generic(error: impl std::error::Error + Send + Sync + 'static) -> object_stor
 
 #[cfg(test)]
 mod tests {
-    use super::{PartPage, UploadPage, time};
+    use super::{PartPage, UploadPage, parse_time};
 
     #[test]
-    fn the_forms_of_both_lists_are_read() {
+    fn both_lists_are_parsed() {
         let uploads: UploadPage = quick_xml::de::from_str(
             "<ListMultipartUploadsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
              <Bucket>b</Bucket><KeyMarker/><IsTruncated>true</IsTruncated>\
@@ -222,8 +221,8 @@ mod tests {
         assert!(uploads.is_truncated);
         assert_eq!(uploads.next_upload_id_marker, "u");
         assert_eq!(
-            time(&uploads.uploads[0].initiated),
-            time(&uploads.uploads[1].initiated)
+            parse_time(&uploads.uploads[0].initiated),
+            parse_time(&uploads.uploads[1].initiated)
         );
 
         let none: UploadPage =

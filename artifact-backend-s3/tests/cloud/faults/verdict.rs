@@ -1,46 +1,46 @@
-//! Whether what a caller was told is true.
+//! Compares the reported outcome with the content of the store.
 
 use std::fmt;
 
-use super::act::Told;
+use super::write::Reported;
 
-/// Whose bytes are at the key in the end.
+/// Whose bytes are at the key at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Truth {
     Nothing,
     Ours,
-    Others,
+    Rival,
 }
 
-/// What an answer was worth.
+/// Whether the reported outcome was right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Right,
-    /// "I cannot know": never false.
+    /// The outcome was reported as unknown, which is never false.
     Ambiguous,
-    /// Told Ok, and nothing is there, or another's.
+    /// Reported Ok, but the object is absent or another writer's.
     FalseOk,
-    /// Told that it exists, and nothing is there, or our own.
+    /// Reported that it exists, but the object is absent or our own.
     FalseExists,
-    /// Told that it failed, and it is there.
+    /// Reported a failure, but the object was stored.
     FalseFailure,
-    /// Another's blob was there first, and is gone.
+    /// Another writer's object existed first and was overwritten.
     Overwrote,
 }
 
-pub(super) fn judge(told: &Told, truth: Truth, others_were_first: bool) -> Verdict {
-    match (told, truth) {
-        (_, Truth::Ours) if others_were_first => Verdict::Overwrote,
-        (Told::Ok, Truth::Ours) | (Told::Exists, Truth::Others) => Verdict::Right,
-        (Told::Ok, _) => Verdict::FalseOk,
-        (Told::Exists, _) => Verdict::FalseExists,
-        (Told::Ambiguous, _) => Verdict::Ambiguous,
-        (Told::Failed(_), Truth::Ours) => Verdict::FalseFailure,
-        (Told::Failed(_), _) => Verdict::Right,
+pub(super) fn judge(reported: &Reported, truth: Truth, rival_was_first: bool) -> Verdict {
+    match (reported, truth) {
+        (_, Truth::Ours) if rival_was_first => Verdict::Overwrote,
+        (Reported::Ok, Truth::Ours) | (Reported::Exists, Truth::Rival) => Verdict::Right,
+        (Reported::Ok, _) => Verdict::FalseOk,
+        (Reported::Exists, _) => Verdict::FalseExists,
+        (Reported::Ambiguous, _) => Verdict::Ambiguous,
+        (Reported::Failed(_), Truth::Ours) => Verdict::FalseFailure,
+        (Reported::Failed(_), _) => Verdict::Right,
     }
 }
 
-/// How often each verdict was given.
+/// The number of runs with each verdict.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Count {
     pub(super) runs: usize,
@@ -89,4 +89,4 @@ impl fmt::Display for Count {
 }
 
 pub(super) const HEADING: &str = "\
-| runs | right | Ambiguous | false Ok | false AlreadyExists | overwrote another's | error, yet stored |";
+| runs | right | Ambiguous | false Ok | false AlreadyExists | overwrote a rival | error, yet stored |";

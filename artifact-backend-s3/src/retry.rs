@@ -1,0 +1,75 @@
+//! The pauses between the attempts of one operation.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::{Instant, sleep_until};
+
+/// Exponential back-off with jitter, up to a deadline.
+///
+/// The delays come from `backon`. The loop and the deadline are our own, because `backon` cannot
+/// express either: its `total_delay` counts only the pauses, while our deadline also covers the time
+/// that the requests take; and between two attempts of a create the object is read back.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    deadline: Instant,
+    delays: ExponentialBackoff,
+}
+
+impl Retry {
+    /// `backon` adds a jitter of up to the delay itself, so the first pause is 25 to 50 ms and no
+    /// pause exceeds 3 s.
+    const FIRST_DELAY: Duration = Duration::from_millis(25);
+    const MAX_DELAY: Duration = Duration::from_millis(1_500);
+
+    /// Retries until `deadline`.
+    pub(crate) fn until(deadline: Instant) -> Self {
+        let delays = ExponentialBuilder::new()
+            .with_min_delay(Self::FIRST_DELAY)
+            .with_max_delay(Self::MAX_DELAY)
+            .with_factor(2.0)
+            .without_max_times()
+            .with_jitter()
+            .build();
+        Self { deadline, delays }
+    }
+
+    /// Retries for `time` from now.
+    pub(crate) fn within(time: Duration) -> Self {
+        Self::until(Instant::now() + time)
+    }
+
+    /// Waits before the next attempt. Returns `false` at once if that attempt would start after the
+    /// deadline.
+    pub(crate) async fn pause(&mut self) -> bool {
+        let delay = self.delays.next().unwrap_or(Self::MAX_DELAY);
+        let end = Instant::now() + delay;
+        if end >= self.deadline {
+            return false;
+        }
+        sleep_until(end).await;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_three_seconds_and_end_before_the_deadline() {
+        let began = Instant::now();
+        let mut retry = Retry::within(Duration::from_secs(60));
+        let mut pauses = Vec::new();
+        let mut last = began;
+        while retry.pause().await {
+            pauses.push(last.elapsed());
+            last = Instant::now();
+        }
+        assert!((25..=51).contains(&pauses[0].as_millis()), "{pauses:?}");
+        let longest = pauses.iter().max().unwrap().as_millis();
+        assert!((1_500..=3_001).contains(&longest), "{pauses:?}");
+        assert!(began.elapsed() < Duration::from_secs(60));
+        assert!(began.elapsed() > Duration::from_secs(56));
+    }
+}
