@@ -81,3 +81,9 @@ pub(crate) fn sentence(error: &anyhow::Error) -> Option<String> {
     let layers: Vec<_> = error.chain().map(ToString::to_string).collect();
     Some(layers.join(": "))
 }
+
+/// Returns an error and all its causes in one line.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use rustix::fs::{Mode, OFlags};
+use secrecy::SecretString;
 
 use crate::failure::{setup, setup_from};
 use crate::output::shell_word;
@@ -27,7 +28,7 @@ pub(crate) const READ_SIZE: usize = 256 * 1024;
 
 /// A regular file from its beginning to its end. Each stream has a position of its own, so several may
 /// read one file.
-pub(crate) fn pieces(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+pub(crate) fn chunks(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::try_unfold((file, 0), |(file, at)| async move {
         let read = move || loop {
             let mut piece = vec![0; READ_SIZE];
@@ -68,7 +69,7 @@ fn read_opened(file: &File) -> io::Result<String> {
 
 /// A secret in a file that only its owner can read, without the line's end. `None` where there is
 /// no such file.
-pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<String>> {
+pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<SecretString>> {
     let shown = path.display();
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -95,7 +96,19 @@ pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<String>> {
             shell_word(&path.to_string_lossy())
         )));
     }
-    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+    Ok(Some(text.trim_end_matches(['\r', '\n']).into()))
+}
+
+/// Returns whether something, even a symlink that leads nowhere, has this path.
+pub(crate) fn exists(path: &Path) -> anyhow::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => {
+            let path = path.display();
+            Err(setup_from(error, format!("cannot read the secret in {path}")))
+        }
+    }
 }
 
 /// Writes a secret to a new file of mode 0600: whole or not at all, and durable. An existing file

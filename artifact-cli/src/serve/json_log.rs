@@ -14,6 +14,8 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::failure;
+
 /// Formats events, and the fields of spans.
 #[derive(Debug)]
 pub(crate) struct JsonLog;
@@ -107,9 +109,7 @@ impl Visit for Fields<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let chain = std::iter::successors(Some(value), |error| (**error).source());
-        let layers: Vec<_> = chain.map(ToString::to_string).collect();
-        self.put(field, layers.join(": "));
+        self.put(field, failure::chain(value));
     }
 }
 

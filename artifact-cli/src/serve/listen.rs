@@ -3,17 +3,18 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
+use rustix::fs::Mode;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::connection::BACKLOG;
-use super::plan::Plan;
 use super::unix_socket::{self, SocketFile};
 use crate::failure::{setup, setup_from};
+use crate::settings::ListenAddress;
 
 /// What `--listen` begins with where a path follows.
 pub(crate) const UNIX: &str = "unix:";
@@ -103,24 +104,26 @@ impl Listener {
     }
 }
 
-/// Binds the address. What that makes in the file system is taken away again.
-pub(crate) fn bind(plan: &Plan) -> Result<Listener> {
-    match plan.listen.strip_prefix(UNIX) {
-        Some(path) => unix_socket::bind(Path::new(path), plan.socket_mode)
-            .map(|(listener, file)| Listener::Unix(listener, file)),
-        None => bind_tcp(plan).map(Listener::Tcp),
+/// Binds the address. What that makes in the file system is taken away again. `called` is what messages
+/// call the setting.
+pub(crate) fn bind(address: &ListenAddress, mode: Mode, called: &str) -> Result<Listener> {
+    match address {
+        ListenAddress::Unix(path) => {
+            unix_socket::bind(path, mode).map(|(listener, file)| Listener::Unix(listener, file))
+        }
+        ListenAddress::Tcp(address) => bind_tcp(address, called).map(Listener::Tcp),
     }
 }
 
-fn bind_tcp(plan: &Plan) -> Result<TcpListener> {
-    let (called, address) = (&plan.listen_called, plan.listen.escape_debug());
-    let bound = std::net::TcpListener::bind(plan.listen.as_str()).and_then(|listener| {
+fn bind_tcp(address: &str, called: &str) -> Result<TcpListener> {
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         // Said again with a longer queue: where it overflows, the kernel drops what clients send,
         // and those who are healthy wait for a second or three until they try again.
         SockRef::from(&listener).listen(QUEUE)?;
         TcpListener::from_std(listener)
     });
+    let address = address.escape_debug();
     bound.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => setup(format!(
             "the address {address} is in use; stop what listens there, or give another --listen \

@@ -1,13 +1,13 @@
-//! `artifact serve`: our own first embedder of store and router.
+//! `artifact serve`: opens a store and serves the router of `artifact-http`.
 
 mod accept;
+mod admin_token;
+mod banner;
 mod bucket;
 mod connection;
 mod connections;
 mod data_dir;
-mod database;
 mod descriptors;
-mod hints;
 mod json_log;
 mod linger;
 mod listen;
@@ -16,7 +16,6 @@ mod plan;
 mod ready;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
-mod token;
 mod unix_socket;
 
 use std::sync::Arc;
@@ -24,48 +23,53 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator};
+use secrecy::ExposeSecret;
 
 use self::accept::Ended;
-use self::connection::Front;
+use self::connection::{Front, Limits};
 use self::listen::Address;
-use self::logging::LogFormat;
-use self::plan::Plan;
+use self::plan::ServePlan;
 use self::tls::Tls;
 use crate::output;
-use crate::settings::Loaded;
+use crate::settings::{LogFormat, ServeSettings, Sources};
 use crate::signals::{Hangup, Signals};
 
-/// How old a leftover of a crashed deposit must be before it is removed at the start.
+/// The minimum age of a crashed deposit's leftovers that are removed at the start.
 const LEFTOVER_AGE: Duration = Duration::from_hours(24);
 
-/// How long the end waits for the removal of what cut uploads left in a bucket.
+/// How long the exit waits until the leftovers of aborted uploads are removed from a bucket.
 const CLEANUP: Duration = Duration::from_secs(20);
 
-/// Serves until a signal. Everything that can be refused is refused before anything is made.
-pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
-    let plan = Plan::new(loaded)?;
-    let files = plan.tls.clone();
-    let tls = files
-        .map(|(certificate, key)| Tls::open(certificate, key))
+/// Serves until a signal. Checks everything that can be checked before it creates anything.
+pub(crate) async fn run(
+    settings: &ServeSettings,
+    sources: &Sources,
+    no_color: bool,
+) -> Result<()> {
+    let plan = ServePlan::new(settings, sources)?;
+    let tls = settings
+        .tls_files()?
+        .map(|(certificate, key)| Tls::open(certificate.to_owned(), key.to_owned()))
         .transpose()?;
-    let listener = listen::bind(&plan)?;
+    let name = sources.name("listen");
+    let listener = listen::bind(&settings.listen, settings.socket_mode, &name)?;
     let address = listener.address(tls.is_some())?;
-    logging::init(&plan, no_color);
+    logging::init(&settings.log, settings.log_format, no_color);
     let mut signals = Signals::new()?;
-    // Without TLS a hang-up of the terminal ends the server, as it does every program.
+    // Without TLS, SIGHUP ends the server like any other program.
     let mut hangup = Hangup::new(tls.is_some())?;
     let opened = data_dir::open(&plan).await?;
 
     let mut config = HttpConfig::default()
-        .with_max_uploads(plan.max_uploads)
-        .with_max_uploads_per_principal(plan.max_uploads_per_principal);
-    if let Some(url) = &plan.public_url {
+        .with_max_uploads(settings.max_uploads)
+        .with_max_uploads_per_principal(settings.max_uploads_per_principal);
+    if let Some(url) = &settings.public_url {
         config = config.with_public_url(url);
     }
     if tls.is_some() {
         config = config.with_https();
     }
-    let admin = AdminToken::new(&opened.token)?;
+    let admin = AdminToken::new(opened.token.expose_secret())?;
     let identities = IdentityAuthenticator::new(Arc::clone(&opened.identities), admin);
     let router = artifact_http::router_with_identities(
         opened.store.clone(),
@@ -80,11 +84,11 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
                 removed = report.removed,
                 removed_bytes = report.removed_bytes,
                 kept = report.kept,
-                "swept leftovers of former runs"
+                "removed leftovers of earlier runs"
             ),
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "leftovers of former runs could not be swept; the next start tries again"
+                "cannot remove leftovers of earlier runs; the next start tries again"
             ),
         }
     });
@@ -96,19 +100,25 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
         && !address.ip().is_loopback()
     {
         tracing::warn!(
-            "other machines can connect, and nothing is encrypted on the way: put a proxy that \
-             speaks TLS in front, or give --tls-cert and \
-             --tls-key"
+            "other machines can connect, and connections are not encrypted: put a TLS proxy in front, or \
+             give --tls-cert and --tls-key"
         );
     }
-    if plan.log_format == LogFormat::Text {
-        // Among lines of JSON nobody would look for them.
-        output::note(hints::text(&plan, &address));
+    if settings.log_format == LogFormat::Text {
+        // A program that reads lines of JSON has no use for them.
+        output::note(banner::text(&plan, &address));
     }
-    ready::announce(&plan, &address);
+    ready::announce(plan.ready_fd.as_ref(), &address);
 
-    let mut limits = plan.limits;
-    limits.connections = descriptors::connections_that_fit(limits.connections);
+    let limits = Limits {
+        header: settings.header_timeout,
+        idle: settings.idle_timeout,
+        window: settings.throughput_window,
+        rate: settings.min_throughput.0,
+        drain: settings.drain_timeout,
+        connections: descriptors::connections_that_fit(settings.max_connections),
+        header_bytes: settings.max_header_bytes.as_usize(),
+    };
     let front = Front {
         router,
         config,
@@ -116,20 +126,20 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
     };
     let ended = accept::serve(listener, tls, front, &mut signals, &mut hangup).await;
     sweep.abort();
-    // What cut uploads left in a bucket is removed, which only works while there is a runtime.
+    // Aborted uploads leave parts in a bucket; removing them needs the runtime.
     if tokio::time::timeout(CLEANUP, opened.backend.close())
         .await
         .is_err()
     {
-        tracing::warn!("not all that cut uploads left could be removed; a later start sweeps it");
+        tracing::warn!("cannot remove all leftovers of aborted uploads; a later start removes them");
     }
-    // The database is closed, and the lock given back, once nothing uses them any more.
+    // Closes the database and then releases the lock.
     drop(opened);
     match ended {
         Ended::Drained => Ok(()),
         Ended::Cut(requests) => Err(anyhow!(
-            "{requests} connections were cut with requests in flight; --drain-timeout gives them \
-             longer"
+            "{requests} connections were aborted with requests in flight; a longer --drain-timeout gives \
+             them more time"
         )),
     }
 }

@@ -9,6 +9,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::ExposeSecret;
 use tokio_rustls::TlsAcceptor;
 
 use super::listen::Io;
@@ -82,7 +83,7 @@ fn read(certificate: &Path, key: &Path) -> Result<ServerConfig> {
     }
     let shown = key.display();
     let key = files::read_secret(key)?.ok_or_else(|| anyhow!("there is no file {shown}"))?;
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+    let key = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes())
         .map_err(|_| anyhow!("there is no private key in {shown}"))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
