@@ -1,19 +1,29 @@
-//! The administrator's token alone: the authenticator of a server without workers.
+//! The administrator's token: which tokens are strong enough, and the authenticator of a server
+//! without workers.
 
 use std::fmt;
 
-use artifact_store::Principal;
+use artifact_store::{Principal, PrincipalId};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::authenticate::{Authenticate, AuthenticateError};
-use crate::credential::Credential;
+use crate::credential::{Credential, Secret};
 
-/// Accepts the principal `admin` with one token, and nobody else.
+/// Words that often stand in for a secret until a better one is chosen, and then stay.
+const WELL_KNOWN: [&str; 12] = [
+    "admin", "artifact", "changeme", "default", "eden", "example", "letmein", "password", "secret",
+    "test", "token", "qwertz",
+];
+
+/// Beginnings of tokens that were typed along the keyboard.
+const RUNS: [&str; 3] = ["0123456789", "1234567890", "abcdefghij"];
+
+/// Accepts one principal: `admin`, with one token.
 ///
-/// Only the token's SHA-256 is kept, and digests are compared in constant time, so neither the
-/// length of a guess nor how much of it is right can be timed.
+/// Keeps only the token's SHA-256 and compares digests in constant time, so response times reveal
+/// neither the token's length nor how much of a guess is right.
 pub struct AdminToken {
     digest: [u8; 32],
 }
@@ -22,39 +32,30 @@ impl AdminToken {
     /// The least length of a token, in characters.
     pub const MIN_LEN: usize = 16;
 
-    /// An authenticator for this token.
+    /// Creates an authenticator for this token.
+    ///
+    /// ```
+    /// use artifact_http::AdminToken;
+    ///
+    /// assert!(AdminToken::new("9f86d081884c7d65").is_ok());
+    /// let error = AdminToken::new("changeme").unwrap_err();
+    /// assert_eq!(error.reason(), "has fewer than 16 characters");
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`WeakAdminToken`] for one that could be guessed, or that no header could carry.
+    /// [`WeakAdminToken`] if the token can be guessed or cannot be sent in a header field.
     pub fn new(token: &str) -> Result<Self, WeakAdminToken> {
-        const WELL_KNOWN: [&str; 6] = [
-            "admin", "artifact", "changeme", "password", "secret", "token",
-        ];
-        let plain = token.bytes().all(|byte| byte.is_ascii_graphic());
-        if !plain {
-            return Err(WeakAdminToken("has characters other than visible ASCII"));
-        }
-        if token.len() < Self::MIN_LEN {
-            return Err(WeakAdminToken("has fewer than 16 characters"));
-        }
-        // `changeme-changeme`, `adminadminadminadmin`, `0000000000000000`.
-        let lower = token.to_ascii_lowercase();
-        let mut left = lower.clone();
-        for word in WELL_KNOWN {
-            left = left.replace(word, "");
-        }
-        let first = lower.as_bytes()[0];
-        let repeated = lower.bytes().all(|byte| byte == first);
-        let counted = ["0123456789", "1234567890", "abcdefghij"]
-            .iter()
-            .any(|run| lower.starts_with(run));
-        if repeated || counted || left.bytes().all(|byte| !byte.is_ascii_alphanumeric()) {
-            return Err(WeakAdminToken("is a well-known one"));
-        }
+        check(token)?;
         Ok(Self {
             digest: Sha256::digest(token).into(),
         })
+    }
+
+    /// Whether this is the token. Takes the same time for every guess of the same length.
+    pub(crate) fn matches(&self, secret: &Secret) -> bool {
+        let digest: [u8; 32] = Sha256::digest(secret.expose()).into();
+        digest.ct_eq(&self.digest).into()
     }
 }
 
@@ -67,10 +68,9 @@ impl fmt::Debug for AdminToken {
 #[async_trait]
 impl Authenticate for AdminToken {
     async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
-        // The digest is made for a stranger too: an unknown principal costs the same work.
-        let digest: [u8; 32] = Sha256::digest(credential.secret().expose()).into();
-        let right = digest.ct_eq(&self.digest);
-        if credential.principal() == "admin" && bool::from(right) {
+        // Hashes first: an unknown principal must cost the same work as a wrong token.
+        let matches = self.matches(credential.secret());
+        if matches && credential.principal() == PrincipalId::ADMIN {
             Ok(Principal::admin())
         } else {
             Err(AuthenticateError::Rejected)
@@ -78,47 +78,121 @@ impl Authenticate for AdminToken {
     }
 }
 
-/// An admin token that a server must not start with. The message does not repeat it.
+fn check(token: &str) -> Result<(), WeakAdminToken> {
+    if token.is_empty() {
+        return Err(WeakAdminToken("is empty"));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(WeakAdminToken(
+            "contains white space, control or non-ASCII characters",
+        ));
+    }
+    if token.len() < AdminToken::MIN_LEN {
+        return Err(WeakAdminToken("has fewer than 16 characters"));
+    }
+    if is_guessable(token) {
+        return Err(WeakAdminToken("is easy to guess"));
+    }
+    Ok(())
+}
+
+/// Whether an ASCII token has fewer than five different characters, begins with or mostly consists
+/// of consecutive ones, or has hardly anything but well-known words, digits and punctuation.
+fn is_guessable(token: &str) -> bool {
+    let lower = token.to_ascii_lowercase();
+    if RUNS.iter().any(|run| lower.starts_with(run)) {
+        return true;
+    }
+    let mut letters: Vec<u8> = lower.bytes().collect();
+    let consecutive = letters
+        .windows(2)
+        .filter(|pair| pair[0].abs_diff(pair[1]) <= 1)
+        .count();
+    let mostly_consecutive = consecutive * 5 >= (letters.len() - 1) * 4;
+    letters.sort_unstable();
+    letters.dedup();
+
+    let mut rest = lower;
+    for word in WELL_KNOWN {
+        rest = rest.replace(word, "");
+    }
+    let rest = rest.trim_matches(|c: char| c.is_ascii_digit() || c.is_ascii_punctuation());
+    letters.len() < 5 || mostly_consecutive || rest.len() < 4
+}
+
+/// The reason why a server must not start with an admin token. Does not contain the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the admin token {0}; use at least 16 random characters, such as those of: openssl rand -hex 32"
+    "the admin token {0}; use at least 16 random characters, for example the output of: openssl rand -hex 32"
 )]
 pub struct WeakAdminToken(&'static str);
+
+impl WeakAdminToken {
+    /// Returns the reason as the predicate of a sentence, such as `is empty`. For callers that say
+    /// in their own message where the token came from.
+    pub fn reason(self) -> &'static str {
+        self.0
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::AdminToken;
 
     #[test]
-    fn weak_tokens_are_refused_without_being_repeated() {
-        let weak = [
-            "",
-            "short",
-            "fifteen-chars-x",
-            "0000000000000000",
-            "changeme-changeme",
-            "AdminAdminAdminAdmin",
-            "0123456789abcdef",
-            "with space 1234567",
-            "line\nbreak-1234567",
-            "ümlaut-1234567890",
-        ];
-        for token in weak {
-            let said = AdminToken::new(token).unwrap_err().to_string();
-            assert!(token.is_empty() || !said.contains(token), "{said}");
-            assert!(said.contains("at least 16 random characters"), "{said}");
+    fn weak_tokens_are_refused_and_not_repeated() {
+        for (token, reason) in [
+            ("", "is empty"),
+            ("short", "has fewer than 16 characters"),
+            ("fifteen-chars-x", "has fewer than 16 characters"),
+            ("0000000000000000", "is easy to guess"),
+            ("aaaaaaaaaaaaaaaa", "is easy to guess"),
+            ("abababababababab", "is easy to guess"),
+            ("0123456789abcdef", "is easy to guess"),
+            ("changeme-changeme", "is easy to guess"),
+            ("changemechangeme", "is easy to guess"),
+            ("password12345678", "is easy to guess"),
+            ("admin-token-2024", "is easy to guess"),
+            ("AdminAdminAdminAdmin", "is easy to guess"),
+            ("0123456789-zQx!vK", "is easy to guess"),
+            (
+                "with space 1234567",
+                "contains white space, control or non-ASCII characters",
+            ),
+            (
+                "line\nbreak-1234567",
+                "contains white space, control or non-ASCII characters",
+            ),
+            (
+                "\u{fc}mlaut-1234567890",
+                "contains white space, control or non-ASCII characters",
+            ),
+        ] {
+            let error = AdminToken::new(token).unwrap_err();
+            assert_eq!(error.reason(), reason, "{token:?}");
+            let message = error.to_string();
+            assert!(token.is_empty() || !message.contains(token), "{message}");
+            assert!(
+                message.contains("at least 16 random characters"),
+                "{message}"
+            );
         }
     }
 
     #[test]
-    fn random_tokens_are_taken() {
-        for token in ["f3a9c1d27b6e4805", "correct-horse-battery-staple"] {
+    fn random_tokens_are_accepted() {
+        for token in [
+            "f3a9c1d27b6e4805",
+            "9f86d081884c7d65",
+            "correct-horse-battery-staple",
+            "Zk3:vQ9!mR7?xT2&",
+        ] {
             assert!(AdminToken::new(token).is_ok(), "{token}");
         }
     }
 
     #[test]
-    fn debug_shows_nothing() {
+    fn debug_output_hides_the_token() {
         let token = AdminToken::new("canary-4411-canary").unwrap();
         assert_eq!(format!("{token:?}"), "AdminToken(..)");
     }
