@@ -25,7 +25,7 @@ pub(super) fn all_definitions() -> impl Iterator<Item = Arg> {
 /// Questions about a setting that the code asks of its definition.
 pub(super) trait Definition {
     fn name(&self) -> &str;
-    fn env(&self) -> Option<&str>;
+    fn variable(&self) -> Option<&str>;
     /// The value must never be shown. It is no flag, because all users can see a process's arguments.
     fn is_secret(&self) -> bool;
     fn is_list(&self) -> bool;
@@ -43,7 +43,7 @@ impl Definition for Arg {
         self.get_id().as_str()
     }
 
-    fn env(&self) -> Option<&str> {
+    fn variable(&self) -> Option<&str> {
         self.get_env().and_then(|name| name.to_str())
     }
 
@@ -56,7 +56,7 @@ impl Definition for Arg {
     }
 
     fn is_in_file(&self) -> bool {
-        self.env().is_some() && !self.is_secret() && self.name() != "config"
+        self.variable().is_some() && !self.is_secret() && self.name() != "config"
     }
 
     fn is_number(&self) -> bool {
@@ -116,7 +116,7 @@ mod tests {
     fn flags_and_variables_are_named_after_their_key() {
         for arg in all_definitions() {
             let name = arg.name();
-            if let Some(env) = arg.env().filter(|env| *env != "PGPASSWORD") {
+            if let Some(env) = arg.variable().filter(|env| *env != "PGPASSWORD") {
                 assert_eq!(env, format!("ARTIFACT_{}", name.to_uppercase()));
             }
             let flag = arg.get_long().unwrap();
@@ -129,7 +129,7 @@ mod tests {
     fn secrets_are_hidden_and_have_a_variable() {
         for arg in all_definitions() {
             assert_eq!(arg.is_secret(), arg.is_hide_set(), "{arg}");
-            assert!(!arg.is_secret() || arg.env().is_some(), "{arg}");
+            assert!(!arg.is_secret() || arg.variable().is_some(), "{arg}");
         }
     }
 }

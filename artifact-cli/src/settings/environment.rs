@@ -50,7 +50,7 @@ impl Environment {
     /// Returns a sentence for each variable that has the prefix and is no setting.
     pub(crate) fn unknown_variables(&self) -> Vec<String> {
         let definitions: Vec<_> = all_definitions().collect();
-        let known: Vec<_> = definitions.iter().filter_map(Definition::env).collect();
+        let known: Vec<_> = definitions.iter().filter_map(Definition::variable).collect();
         let names = self.0.keys().map(|name| name.to_string_lossy());
         names
             .filter(|name| name != NO_COLOR && !known.contains(&name.as_ref()))

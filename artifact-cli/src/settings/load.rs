@@ -125,14 +125,14 @@ fn check_no_secret_is_a_flag(settings: &[Arg], matches: &ArgMatches) -> Result<(
     Err(setup(format!(
         "--{flag} is not an option, because all users of this machine can see the arguments of a \
          process; set {}, or give --{flag}-file",
-        secret.env().unwrap_or_default()
+        secret.variable().unwrap_or_default()
     )))
 }
 
 impl Values {
     fn add_environment(&mut self, settings: &[Arg], environment: &Environment) -> Result<()> {
         for arg in settings {
-            let Some((name, value)) = arg.env().and_then(|env| Some((env, environment.get(env)?)))
+            let Some((name, value)) = arg.variable().and_then(|env| Some((env, environment.get(env)?)))
             else {
                 continue;
             };
@@ -270,5 +270,131 @@ fn sentence(error: &Error, name: impl Fn(&str) -> String) -> Option<String> {
             }
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli;
+    use crate::settings::{ListenAddress, ServeSettings};
+
+    fn load_serve(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Loaded> {
+        let arguments = ["artifact", "serve"].iter().chain(arguments);
+        load(&cli::command(), arguments, &Environment::of(environment))
+    }
+
+    fn config(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn flags_precede_the_environment_the_file_and_defaults() {
+        let file = config("listen = 'file:1'\nlog = 'debug'\ndrain_timeout = 7\n");
+        let path = file.path().to_str().unwrap();
+        let loaded = load_serve(
+            &["--config", path, "--listen", "flag:1"],
+            &[("ARTIFACT_LISTEN", "env:1"), ("ARTIFACT_LOG", "warn")],
+        )
+        .unwrap();
+        let settings: ServeSettings = loaded.settings().unwrap();
+        let source = |name| loaded.sources.get(name).unwrap().to_string();
+        assert_eq!(settings.listen, ListenAddress::Tcp("flag:1".into()));
+        assert_eq!(source("listen"), "flag --listen");
+        assert_eq!(settings.log, "warn");
+        assert_eq!(source("log"), "environment ARTIFACT_LOG");
+        assert_eq!(settings.drain_timeout, Duration::from_secs(7));
+        assert_eq!(source("drain_timeout"), format!("file {path}"));
+        assert_eq!(settings.header_timeout, Duration::from_secs(30));
+        assert_eq!(source("header_timeout"), "default");
+    }
+
+    #[test]
+    fn empty_variables_count_as_unset_and_lists_are_split_at_commas() {
+        let environment = [("ARTIFACT_LISTEN", ""), ("ARTIFACT_EXPERIMENTS", "a, b")];
+        let loaded = load_serve(&[], &environment).unwrap();
+        assert_eq!(loaded.texts("listen"), ["127.0.0.1:8080"]);
+        assert_eq!(loaded.texts("experiments"), ["a", "b"]);
+        let loaded = load_serve(&["--experiment", "x", "--experiment", "y"], &environment).unwrap();
+        assert_eq!(loaded.texts("experiments"), ["x", "y"]);
+    }
+
+    #[test]
+    fn paths_in_the_data_folder_follow_it() {
+        let loaded = load_serve(&["--data-dir", "/d"], &[]).unwrap();
+        let settings: ServeSettings = loaded.settings().unwrap();
+        assert_eq!(settings.backend.path(), Some(Path::new("/d/blobs")));
+        assert_eq!(settings.database.path(), Some(Path::new("/d/rows.sqlite")));
+        let token_file = Some(PathBuf::from("/d/admin-token"));
+        assert_eq!(settings.admin_token_file, token_file);
+        let loaded = load_serve(&["--backend", "mem:"], &[("ARTIFACT_ADMIN_TOKEN", "t")]).unwrap();
+        let settings: ServeSettings = loaded.settings().unwrap();
+        assert_eq!(loaded.texts("database"), ["mem:"]);
+        assert_eq!(settings.admin_token_file, None);
+    }
+
+    #[test]
+    fn errors_in_a_settings_file_name_the_key() {
+        for (text, expected) in [
+            (
+                "listn = 'x'",
+                "has an unknown key listn; did you mean listen?",
+            ),
+            ("colour = 'x'", "has an unknown key colour"),
+            ("x = 1\n[y", "is not valid TOML, line 2"),
+            ("listen = 1", "listen in the settings file"),
+            ("experiments = [1]", "must be an array of strings"),
+            (
+                "max_artifact_bytes = true",
+                "must be a whole number or a string",
+            ),
+            (
+                "max_artifact_bytes = 'banana'",
+                "must be a number of bytes, such as 104857600 or 100MiB, not 'banana'",
+            ),
+            ("log_format = ''", "log_format in "),
+            ("admin_token = 'canary'", "set admin_token_file"),
+            (
+                "ready_fd = 3",
+                "ready_fd cannot be set in the settings file",
+            ),
+        ] {
+            let file = config(text);
+            let path = file.path().to_str().unwrap();
+            let error = load_serve(&["--config", path], &[]).unwrap_err();
+            let sentence = crate::failure::sentence(&error).unwrap();
+            assert!(sentence.contains(expected), "{sentence}");
+            assert!(
+                !sentence.contains("canary") && !sentence.contains('\n'),
+                "{sentence}"
+            );
+            assert_eq!(crate::failure::exit_code(&error), 2);
+        }
+    }
+
+    #[test]
+    fn an_invalid_value_is_named_after_its_source() {
+        let environment = [("ARTIFACT_MAX_ARTIFACT_BYTES", "many")];
+        let error = load_serve(&[], &environment).unwrap_err();
+        let expected = "ARTIFACT_MAX_ARTIFACT_BYTES must be a number of bytes, such as 104857600 or \
+                        100MiB, not 'many'";
+        assert_eq!(error.to_string(), expected);
+        let error = load_serve(&["--drain-timeout", "0"], &environment).unwrap_err();
+        let expected = "--drain-timeout must be from 1 to 31536000 seconds, not 0";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn a_secret_as_a_flag_is_rejected_without_repeating_it() {
+        let error = load_serve(&["--admin-token", "canary"], &[]).unwrap_err();
+        let sentence = error.to_string();
+        assert!(sentence.contains("set ARTIFACT_ADMIN_TOKEN, or give --admin-token-file"));
+        assert!(!sentence.contains("canary"), "{sentence}");
+        assert_eq!(crate::failure::exit_code(&error), 2);
     }
 }

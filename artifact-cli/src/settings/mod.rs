@@ -24,4 +24,6 @@ pub(crate) use print::effective;
 pub(crate) use secret::{Secret, choose};
 pub(crate) use serve::ServeSettings;
 pub(crate) use source::Sources;
-pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat, text};
+#[cfg(feature = "bucket")]
+pub(crate) use values::Addressing;
+pub(crate) use values::{BucketProbe, ListenAddress, LogFormat, text};

@@ -58,7 +58,7 @@ fn row(arg: &Arg) -> String {
         format!("`--{flag} {value}`")
     });
     let default = arg.defaults().next().map(code);
-    let cells = [key, flag, arg.env().map(code), default].map(Option::unwrap_or_default);
+    let cells = [key, flag, arg.variable().map(code), default].map(Option::unwrap_or_default);
     let meaning = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let secret = if arg.is_secret() { " (secret)" } else { "" };
     format!("| {} | {meaning}{secret} |", cells.join(" | "))

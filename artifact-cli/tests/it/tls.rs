@@ -237,6 +237,6 @@ fn files_that_do_not_fit_are_refused() {
     set_permissions(path.join("cert.key"), Permissions::from_mode(0o644)).unwrap();
     refuse(
         &TLS,
-        &format!("{cannot}others than its owner can use the secret in cert.key"),
+        &format!("{cannot}other users can read or change the secret in cert.key"),
     );
 }
