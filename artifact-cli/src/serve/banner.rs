@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::listen::Address;
+use artifact_server::Address;
+
 use super::plan::ServePlan;
 use crate::output::shell_word;
 use crate::settings::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};

@@ -1,37 +1,33 @@
 //! `artifact serve`: opens a store and serves the router of `artifact-http`.
 
-mod accept;
 mod admin_token;
 mod banner;
 mod bucket;
-mod connection;
-mod connections;
+mod certificate;
 mod data_dir;
-mod descriptors;
+mod hooks;
 mod json_log;
-mod linger;
-mod listen;
 mod logging;
 mod plan;
 mod ready;
-#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
-mod tls;
-mod unix_socket;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator};
+use artifact_server::{
+    Listener, ServeOutcome, Server, ServerConfig, ServerHandle, Tls, raise_open_file_limit,
+};
 use secrecy::ExposeSecret;
+use tokio::task::JoinSet;
 
-use self::accept::Ended;
-use self::connection::{Front, Limits};
-use self::listen::Address;
+use self::certificate::CertificateFiles;
+use self::hooks::ProblemHooks;
 use self::plan::ServePlan;
-use self::tls::Tls;
+use crate::failure::setup_from;
 use crate::output;
-use crate::settings::{LogFormat, ServeSettings, Sources};
+use crate::settings::{ListenAddress, LogFormat, ServeSettings, Sources};
 use crate::signals::{Hangup, Signals};
 
 /// The minimum age of a crashed deposit's leftovers that are removed at the start.
@@ -47,17 +43,14 @@ pub(crate) async fn run(
     no_color: bool,
 ) -> Result<()> {
     let plan = ServePlan::new(settings, sources)?;
-    let tls = settings
-        .tls_files()?
-        .map(|(certificate, key)| Tls::open(certificate.to_owned(), key.to_owned()))
-        .transpose()?;
-    let name = sources.name("listen");
-    let listener = listen::bind(&settings.listen, settings.socket_mode, &name)?;
+    let files = settings.tls_files()?.map(CertificateFiles::new);
+    let tls = files.as_ref().map(CertificateFiles::open).transpose()?;
+    let listener = bind(settings, sources)?;
     let address = listener.address(tls.is_some())?;
     logging::init(&settings.log, settings.log_format, no_color);
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
     // Without TLS, SIGHUP ends the server like any other program.
-    let mut hangup = Hangup::new(tls.is_some())?;
+    let hangup = Hangup::new(tls.is_some())?;
     let opened = data_dir::open(&plan).await?;
 
     let mut config = HttpConfig::default()
@@ -93,12 +86,7 @@ pub(crate) async fn run(
         }
     });
 
-    if let Address::Tcp {
-        address,
-        tls: false,
-    } = address
-        && !address.ip().is_loopback()
-    {
+    if tls.is_none() && !address.is_loopback() {
         tracing::warn!(
             "other machines can connect, and connections are not encrypted: put a TLS proxy in front, or \
              give --tls-cert and --tls-key"
@@ -110,21 +98,16 @@ pub(crate) async fn run(
     }
     ready::announce(plan.ready_fd.as_ref(), &address);
 
-    let limits = Limits {
-        header: settings.header_timeout,
-        idle: settings.idle_timeout,
-        window: settings.throughput_window,
-        rate: settings.min_throughput.0,
-        drain: settings.drain_timeout,
-        connections: descriptors::connections_that_fit(settings.max_connections),
-        header_bytes: settings.max_header_bytes.as_usize(),
-    };
-    let front = Front {
-        router,
-        config,
-        limits,
-    };
-    let ended = accept::serve(listener, tls, front, &mut signals, &mut hangup).await;
+    let mut server = Server::new(router, server_config(settings));
+    server = server.with_hooks(ProblemHooks::new(config));
+    let mut background = JoinSet::new();
+    if let (Some(files), Some(tls)) = (files, tls) {
+        background.spawn(reload_at_hangup(hangup, files, tls.clone()));
+        server = server.with_tls(tls);
+    }
+    background.spawn(stop_at_signals(signals, server.handle()));
+    let outcome = server.serve(listener).await;
+    drop(background);
     sweep.abort();
     // Aborted uploads leave parts in a bucket; removing them needs the runtime.
     if tokio::time::timeout(CLEANUP, opened.backend.close())
@@ -135,11 +118,50 @@ pub(crate) async fn run(
     }
     // Closes the database and then releases the lock.
     drop(opened);
-    match ended {
-        Ended::Drained => Ok(()),
-        Ended::Cut(requests) => Err(anyhow!(
-            "{requests} connections were aborted with requests in flight; a longer --drain-timeout gives \
-             them more time"
+    match outcome {
+        ServeOutcome::Drained => Ok(()),
+        ServeOutcome::Aborted { connections } => Err(anyhow!(
+            "{connections} connections were aborted with requests in flight; a longer --drain-timeout \
+             gives them more time"
         )),
     }
+}
+
+/// Binds the socket. A file that this creates is removed again when the listener is dropped.
+fn bind(settings: &ServeSettings, sources: &Sources) -> Result<Listener> {
+    let bound = match &settings.listen {
+        ListenAddress::Tcp(address) => Listener::bind_tcp(address),
+        ListenAddress::Unix(path) => Listener::bind_unix(path, settings.socket_mode.0),
+    };
+    bound.map_err(|error| setup_from(error, sources.name("listen")))
+}
+
+fn server_config(settings: &ServeSettings) -> ServerConfig {
+    ServerConfig {
+        header_timeout: settings.header_timeout,
+        idle_timeout: settings.idle_timeout,
+        throughput_window: settings.throughput_window,
+        min_throughput: settings.min_throughput.0,
+        drain_timeout: settings.drain_timeout,
+        max_connections: raise_open_file_limit(settings.max_connections),
+        max_header_bytes: settings.max_header_bytes.as_usize(),
+    }
+}
+
+/// Reloads the certificate at each SIGHUP.
+async fn reload_at_hangup(mut hangup: Hangup, files: CertificateFiles, tls: Tls) {
+    loop {
+        hangup.next().await;
+        files.reload(&tls);
+    }
+}
+
+/// Drains the server at the first signal, and aborts it at the second.
+async fn stop_at_signals(mut signals: Signals, server: ServerHandle) {
+    let signal = signals.next().await;
+    tracing::info!(signal = signal.name(), "shutting down");
+    server.drain();
+    let signal = signals.next().await;
+    tracing::warn!(signal = signal.name(), "shutting down at once");
+    server.abort();
 }

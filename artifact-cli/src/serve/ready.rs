@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use artifact_server::Address;
 use rustix::fs::{Mode, OFlags};
 
-use super::listen::Address;
 use crate::failure::setup_from;
 use crate::output;
 

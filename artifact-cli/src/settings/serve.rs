@@ -6,14 +6,13 @@ use std::time::Duration;
 use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
 use anyhow::Result;
 use clap::{ArgAction, Args};
-use rustix::fs::Mode;
 use secrecy::SecretString;
 
 use super::secret::{Secret, choose};
 use super::source::Sources;
 use super::values::{
-    Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, backend, count, database,
-    experiment_id, header_bytes, log_filter, public_url, seconds, socket_mode, text, yes_or_no,
+    Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count, database,
+    experiment_id, header_bytes, log_filter, public_url, seconds, text, yes_or_no,
 };
 use crate::failure::setup;
 
@@ -30,8 +29,7 @@ pub(crate) struct ServeSettings {
 
     /// Mode of the Unix socket, in octal. Users who can write to the socket can connect
     #[arg(long, env = "ARTIFACT_SOCKET_MODE", value_name = "MODE", default_value = "0600")]
-    #[arg(value_parser = socket_mode)]
-    pub(crate) socket_mode: Mode,
+    pub(crate) socket_mode: SocketMode,
 
     /// Certificate chain in PEM; clients then connect by `https://`. Reloaded at SIGHUP. Needs a build
     /// with --features tls

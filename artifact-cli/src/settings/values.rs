@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
 use clap::ValueEnum;
-use rustix::fs::Mode;
 use tracing_subscriber::EnvFilter;
 
 type Result<T> = std::result::Result<T, String>;
@@ -73,6 +72,23 @@ impl FromStr for ListenAddress {
         Err(format!(
             "must be an address and a port, such as 127.0.0.1:8080, not '{text}'"
         ))
+    }
+}
+
+/// The mode of a Unix socket, in octal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SocketMode(pub(crate) u32);
+
+impl FromStr for SocketMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mode = u32::from_str_radix(text, 8).ok();
+        let mode = mode.filter(|mode| *mode <= 0o777);
+        mode.map(Self).ok_or_else(|| {
+            let text = text.escape_debug();
+            format!("must be a mode in octal, such as 0660, not '{text}'")
+        })
     }
 }
 
@@ -142,15 +158,6 @@ pub(super) fn header_bytes(text: &str) -> Result<ByteSize> {
     } else {
         Err("must be from 1KiB to 1MiB".into())
     }
-}
-
-pub(super) fn socket_mode(text: &str) -> Result<Mode> {
-    let mode = u32::from_str_radix(text, 8).ok();
-    let mode = mode.filter(|mode| *mode <= 0o777);
-    mode.map(Mode::from_raw_mode).ok_or_else(|| {
-        let text = text.escape_debug();
-        format!("must be a mode in octal, such as 0660, not '{text}'")
-    })
 }
 
 pub(super) fn yes_or_no(text: &str) -> Result<bool> {

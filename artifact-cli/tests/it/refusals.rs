@@ -58,8 +58,8 @@ fn an_address_in_use() {
     let address = other.local_addr().unwrap().to_string();
     let folder = folder();
     let sentence = format!(
-        "the address {address} is in use; stop what listens there, or give another --listen (port 0 \
-         takes any free one)"
+        "--listen: the address {address} is in use; stop the program that listens there, or choose \
+         another address (port 0 takes any free port)"
     );
     let mut command = artifact(folder.path());
     command.args(["serve", "--listen", &address]);

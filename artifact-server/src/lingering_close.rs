@@ -1,9 +1,9 @@
-//! Closes a connection so that its last answer arrives.
+//! Closes a connection so that its last response arrives.
 //!
-//! A server that refuses a request does not read the rest of its body. Closing a socket with unread
-//! bytes makes the operating system send a reset, which can overtake the answer: the client then
-//! sees a broken pipe instead of a 413. So the write side is closed first, and what still comes is
-//! read and thrown away for a moment (RFC 9112, section 9.6).
+//! A server that rejects a request does not read the rest of its body. Closing a socket with unread
+//! bytes makes the operating system send a reset. The reset can overtake the response: the client then
+//! sees a broken pipe instead of a 413. So the write side is closed first, and what still arrives is
+//! read and discarded for a moment (RFC 9112, section 9.6).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,52 +14,55 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A client that has sent nothing for so long has heard the answer, or will not send any more.
+/// A client that was silent for this long has read the response or stopped sending.
 const QUIET: Duration = Duration::from_millis(250);
-/// A client that goes on sending for so long does not listen.
-const LONGEST: Duration = Duration::from_secs(5);
+/// A client that keeps sending for this long does not read the response.
+const MAX_LINGER: Duration = Duration::from_secs(5);
 
-/// A stream that lingers between its shutdown and its end.
-pub(crate) struct Linger<S> {
+/// A stream whose shutdown lingers: it takes until the client is silent or gone.
+pub(crate) struct LingeringClose<S> {
     stream: S,
-    ends: Option<Ends>,
+    timers: Option<Timers>,
 }
 
-struct Ends {
+struct Timers {
     quiet: Pin<Box<Sleep>>,
-    longest: Pin<Box<Sleep>>,
+    total: Pin<Box<Sleep>>,
 }
 
-impl<S> Linger<S> {
+impl<S> LingeringClose<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, ends: None }
+        Self {
+            stream,
+            timers: None,
+        }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringClose<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.ends.is_none() {
+        if this.timers.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
         }
-        let ends = this.ends.get_or_insert_with(|| Ends {
+        let timers = this.timers.get_or_insert_with(|| Timers {
             quiet: Box::pin(sleep(QUIET)),
-            longest: Box::pin(sleep(LONGEST)),
+            total: Box::pin(sleep(MAX_LINGER)),
         });
         loop {
-            if ends.longest.as_mut().poll(context).is_ready() {
+            if timers.total.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Ok(()));
             }
             let mut bytes = [MaybeUninit::uninit(); 16 * 1024];
-            let mut unwanted = ReadBuf::uninit(&mut bytes);
-            match Pin::new(&mut this.stream).poll_read(context, &mut unwanted) {
-                Poll::Ready(Ok(())) if !unwanted.filled().is_empty() => {
-                    ends.quiet.as_mut().reset(Instant::now() + QUIET);
+            let mut discarded = ReadBuf::uninit(&mut bytes);
+            match Pin::new(&mut this.stream).poll_read(context, &mut discarded) {
+                Poll::Ready(Ok(())) if !discarded.filled().is_empty() => {
+                    timers.quiet.as_mut().reset(Instant::now() + QUIET);
                 }
-                // Its end, or a reset: the client is gone, which is what was waited for.
+                // The end or a reset: the client is gone.
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => {
-                    ready!(ends.quiet.as_mut().poll(context));
+                    ready!(timers.quiet.as_mut().poll(context));
                     return Poll::Ready(Ok(()));
                 }
             }
@@ -91,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LingeringClose<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -108,25 +111,25 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_still_comes_is_taken_until_it_is_quiet() {
+    async fn unread_bytes_are_discarded_until_the_client_is_silent() {
         let (mut client, server) = duplex(16);
-        let mut server = Linger::new(server);
+        let mut server = LingeringClose::new(server);
         let began = Instant::now();
         let client = tokio::spawn(async move {
-            // Far more than the pipe holds: it is taken, or this would wait for ever.
+            // Far more than the pipe holds: this waits forever unless the server reads it.
             client.write_all(&vec![0; 100_000]).await.unwrap();
-            let mut heard = vec![];
-            client.read_to_end(&mut heard).await.unwrap();
-            (client, heard)
+            let mut received = vec![];
+            client.read_to_end(&mut received).await.unwrap();
+            (client, received)
         });
-        server.write_all(b"refused").await.unwrap();
+        server.write_all(b"rejected").await.unwrap();
         server.shutdown().await.unwrap();
         assert_eq!(began.elapsed(), QUIET);
-        assert_eq!(client.await.unwrap().1, b"refused");
+        assert_eq!(client.await.unwrap().1, b"rejected");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_never_stops_is_left_and_one_that_has_gone_is_not_waited_for() {
+    async fn a_client_that_never_stops_sending_is_closed_after_the_maximum() {
         let (mut client, server) = duplex(16);
         let began = Instant::now();
         let client = tokio::spawn(async move {
@@ -134,16 +137,19 @@ mod tests {
                 sleep(QUIET / 2).await;
             }
         });
-        let mut server = Linger::new(server);
+        let mut server = LingeringClose::new(server);
         server.shutdown().await.unwrap();
-        assert_eq!(began.elapsed(), LONGEST);
+        assert_eq!(began.elapsed(), MAX_LINGER);
         drop(server);
         client.await.unwrap();
+    }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_gone_is_not_waited_for() {
         let (client, server) = duplex(16);
         drop(client);
         let began = Instant::now();
-        Linger::new(server).shutdown().await.unwrap();
+        LingeringClose::new(server).shutdown().await.unwrap();
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
 }

@@ -1,0 +1,55 @@
+//! What the server adds for this router: its own responses as problems (RFC 9457), and route and
+//! principal in the request log.
+
+use artifact_http::{HttpConfig, Served};
+use artifact_server::{Hooks, Rejection, RequestLabels};
+use axum::body::to_bytes;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Extensions, Request, Response};
+
+/// Maximum size of a problem's body in bytes; far more than any has.
+const MAX_PROBLEM: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(crate) struct ProblemHooks {
+    config: HttpConfig,
+}
+
+impl ProblemHooks {
+    pub(crate) fn new(config: HttpConfig) -> Self {
+        Self { config }
+    }
+}
+
+impl Hooks for ProblemHooks {
+    fn reject(&self, rejection: Rejection, request: Option<&Request<()>>) -> Response<Bytes> {
+        let refusal = match rejection {
+            Rejection::Malformed => artifact_http::Refusal::Malformed,
+            Rejection::Timeout => artifact_http::Refusal::Slow,
+            Rejection::UriTooLong => artifact_http::Refusal::UriTooLong,
+            Rejection::HeaderTooLarge => artifact_http::Refusal::HeaderTooLarge,
+            Rejection::TooManyConnections => artifact_http::Refusal::Busy,
+            _ => artifact_http::Refusal::Internal,
+        };
+        let response = match request {
+            Some(request) => refusal.answer(request, &self.config),
+            None => refusal.answer_without_request(&self.config),
+        };
+        // A problem's body is in memory, so it is ready at once.
+        response.map(|body| {
+            let body = to_bytes(body, MAX_PROBLEM).now_or_never();
+            body.and_then(Result::ok).unwrap_or_default()
+        })
+    }
+
+    fn labels(&self, response: &Extensions) -> RequestLabels {
+        let Some(served) = response.get::<Served>() else {
+            return RequestLabels::default();
+        };
+        RequestLabels {
+            route: served.route().to_owned().into(),
+            principal: served.principal().map(|id| id.to_string().into()),
+        }
+    }
+}

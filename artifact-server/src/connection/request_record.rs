@@ -1,0 +1,110 @@
+//! The line of the request log, written when a request is over for whatever reason.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header::CONTENT_LENGTH;
+use http::{Method, Response};
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::request_id::RequestId;
+use crate::hooks::{Hooks, RequestLabels};
+use crate::listener::Peer;
+
+/// Collects the fields of the line and logs it on drop.
+///
+/// No field is a secret, and the client chooses none of them except the request id.
+#[derive(Debug)]
+pub(super) struct RequestRecord {
+    pub(super) id: RequestId,
+    /// The span of all log events about this request.
+    pub(super) span: Span,
+    pub(super) bytes_in: Arc<AtomicU64>,
+    pub(super) bytes_out: u64,
+    peer: Peer,
+    method: &'static str,
+    labels: RequestLabels,
+    status: Option<u16>,
+    content_length: Option<u64>,
+    ended: bool,
+    began: Instant,
+}
+
+impl RequestRecord {
+    pub(super) fn new(id: RequestId, method: &Method, peer: Peer) -> Self {
+        Self {
+            span: tracing::error_span!("request", %id),
+            id,
+            bytes_in: Arc::default(),
+            bytes_out: 0,
+            peer,
+            method: method_name(method),
+            labels: RequestLabels::default(),
+            status: None,
+            content_length: None,
+            ended: false,
+            began: Instant::now(),
+        }
+    }
+
+    /// Records the head of the response.
+    pub(super) fn begin_response<B>(&mut self, response: &Response<B>, hooks: &dyn Hooks) {
+        self.labels = hooks.labels(response.extensions());
+        self.status = Some(response.status().as_u16());
+        self.content_length = response
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+    }
+
+    /// Records whether the response body says that it has ended.
+    pub(super) fn record_end(&mut self, ended: bool) {
+        self.ended |= ended;
+    }
+
+    /// Returns `answered`; `cut` if the response did not reach its end; or `gone` if the client
+    /// disconnected before there was a response.
+    fn outcome(&self) -> &'static str {
+        match self.status {
+            None => "gone",
+            Some(_) if self.ended || self.content_length == Some(self.bytes_out) => "answered",
+            Some(_) => "cut",
+        }
+    }
+}
+
+/// Returns the name of a standard method, or `other`: a client can send any text as a method.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        Method::TRACE => "TRACE",
+        Method::CONNECT => "CONNECT",
+        _ => "other",
+    }
+}
+
+impl Drop for RequestRecord {
+    fn drop(&mut self) {
+        let duration = self.began.elapsed();
+        tracing::info!(
+            target: "artifact::request",
+            request_id = %self.id,
+            peer = %self.peer,
+            principal = self.labels.principal.as_deref(),
+            method = self.method,
+            route = &*self.labels.route,
+            status = self.status,
+            bytes_in = self.bytes_in.load(Ordering::Relaxed),
+            bytes_out = self.bytes_out,
+            duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            outcome = self.outcome(),
+        );
+    }
+}

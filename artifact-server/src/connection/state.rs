@@ -1,0 +1,137 @@
+//! The state of one connection, shared by the parts that each see only one side of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Tracks the requests on a connection and carries orders to end it.
+///
+/// Shared by the stream, which sees bytes; the service, which sees requests; the task, which can end
+/// the connection; and the limiter, which may want it to end.
+#[derive(Debug)]
+pub(crate) struct ConnectionState {
+    requests: Mutex<Requests>,
+    graceful: Notify,
+    idle: Notify,
+    abort: Notify,
+}
+
+#[derive(Debug)]
+struct Requests {
+    open: usize,
+    /// Requests since the connection began.
+    total: u64,
+    /// Whether all responses have been written.
+    flushed: bool,
+    idle_since: Instant,
+}
+
+/// How a connection is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shutdown {
+    /// After the open requests.
+    Graceful,
+    /// Now, unless a request is open.
+    Idle,
+    /// Now.
+    Abort,
+}
+
+impl ConnectionState {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            requests: Mutex::new(Requests {
+                open: 0,
+                total: 0,
+                flushed: true,
+                idle_since: Instant::now(),
+            }),
+            graceful: Notify::new(),
+            idle: Notify::new(),
+            abort: Notify::new(),
+        })
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        // Each change is one step, so a panic cannot leave the state inconsistent.
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request as open until the returned value is dropped.
+    pub(crate) fn begin_request(self: &Arc<Self>) -> OpenRequest {
+        let mut requests = self.requests();
+        requests.open += 1;
+        requests.total += 1;
+        requests.flushed = false;
+        drop(requests);
+        OpenRequest(Arc::clone(self))
+    }
+
+    /// Returns the number of requests since the connection began, and whether none is open.
+    pub(super) fn request_count(&self) -> (u64, bool) {
+        let requests = self.requests();
+        (requests.total, requests.open == 0)
+    }
+
+    /// Records that all bytes written so far were flushed.
+    pub(crate) fn record_flush(&self) {
+        let mut requests = self.requests();
+        requests.flushed = requests.open == 0;
+    }
+
+    /// Returns since when no request has been open; `None` if a request is open or a response is not
+    /// fully written. Bytes that are written while it is `Some` are not part of a response.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let requests = self.requests();
+        (requests.open == 0 && requests.flushed).then_some(requests.idle_since)
+    }
+
+    /// Ends the connection after the open requests.
+    pub(super) fn close_gracefully(&self) {
+        self.graceful.notify_one();
+    }
+
+    /// Ends the connection unless a request is open.
+    pub(crate) fn close_if_idle(&self) {
+        self.idle.notify_one();
+    }
+
+    /// Waits for [`close_if_idle`](Self::close_if_idle).
+    pub(crate) async fn wait_for_close_if_idle(&self) {
+        self.idle.notified().await;
+    }
+
+    /// Ends the connection now.
+    pub(super) fn abort(&self) {
+        self.abort.notify_one();
+    }
+
+    /// Waits for an order to end the connection.
+    pub(super) async fn wait_for_shutdown(&self) -> Shutdown {
+        tokio::select! {
+            biased;
+            () = self.abort.notified() => Shutdown::Abort,
+            () = self.idle.notified() => Shutdown::Idle,
+            () = self.graceful.notified() => Shutdown::Graceful,
+        }
+    }
+}
+
+/// An open request, from its header to the last byte of its response.
+#[derive(Debug)]
+pub(crate) struct OpenRequest(Arc<ConnectionState>);
+
+impl OpenRequest {
+    pub(super) fn connection(&self) -> &Arc<ConnectionState> {
+        &self.0
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        let mut requests = self.0.requests();
+        requests.open -= 1;
+        requests.idle_since = Instant::now();
+    }
+}

@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod hooks;
+mod rejection;
+mod server;
+
+mod connection;
+mod lingering_close;
+mod permits;
+
+mod listener;
+mod open_files;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
+mod tls_error;
+mod unix_socket;
+
+pub use config::ServerConfig;
+pub use connection::RequestBody;
+pub use hooks::{DefaultHooks, Hooks, RequestLabels};
+pub use listener::{Address, ListenError, Listener};
+pub use open_files::raise_open_file_limit;
+pub use rejection::Rejection;
+pub use server::{ServeOutcome, Server, ServerHandle};
+pub use tls::Tls;
+pub use tls_error::TlsError;

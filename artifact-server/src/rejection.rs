@@ -1,0 +1,154 @@
+//! The reasons for which the server rejects a request by itself.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use artifact_backend::{Clock, SystemClock};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
+use http::{HeaderValue, Request, Response, StatusCode};
+
+use crate::config::ServerConfig;
+
+/// Maximum length of a path and query, in bytes.
+const MAX_URI: usize = 8 << 10;
+
+/// Why the server rejects a request before it reaches the service, or gives up on the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// 400: the bytes are not an HTTP request.
+    Malformed,
+    /// 408: the request header did not arrive in time.
+    Timeout,
+    /// 414: the path and query are too long.
+    UriTooLong,
+    /// 431: the header is too long, or has too many fields.
+    HeaderTooLarge,
+    /// 500: the service panicked.
+    Panic,
+    /// 503: the connection limit is reached.
+    TooManyConnections,
+}
+
+impl Rejection {
+    /// Returns the status code of the response.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Returns one sentence for the client.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Malformed => "this is not an HTTP request",
+            Self::Timeout => "the request did not arrive in time",
+            Self::UriTooLong => "the path and query are too long",
+            Self::HeaderTooLarge => "the header is too long or has too many fields",
+            Self::Panic => "internal server error",
+            Self::TooManyConnections => "there are too many connections; try again",
+        }
+    }
+
+    /// Returns the rejection for a status with which hyper rejects a request by itself.
+    pub(crate) fn from_hyper_status(status: u16) -> Option<Self> {
+        Some(match status {
+            400 => Self::Malformed,
+            408 => Self::Timeout,
+            414 => Self::UriTooLong,
+            431 => Self::HeaderTooLarge,
+            _ => return None,
+        })
+    }
+
+    /// Checks the size of a header that passed hyper: one that arrived in one piece, or over HTTP/2.
+    pub(crate) fn of_header<B>(request: &Request<B>, config: &ServerConfig) -> Option<Self> {
+        let uri = request.uri().path_and_query();
+        let uri = uri.map_or(0, |uri| uri.as_str().len());
+        // A name, a colon, a space, a value, CR and LF.
+        let field = |(name, value): (&http::HeaderName, &HeaderValue)| {
+            name.as_str().len() + value.len() + 4
+        };
+        let header: usize = request.headers().iter().map(field).sum();
+        if uri > MAX_URI {
+            Some(Self::UriTooLong)
+        } else if uri + header > config.max_header_bytes {
+            Some(Self::HeaderTooLarge)
+        } else {
+            None
+        }
+    }
+}
+
+/// Adds what the server sets on each rejection.
+///
+/// The connection closes, because the server cannot tell where the rejected request ends.
+pub(crate) fn complete(response: &mut Response<Bytes>) {
+    let length = response.body().len().into();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, length);
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// Encodes a rejection as a whole HTTP/1.1 response, for a connection without a complete request.
+pub(crate) fn encode(mut response: Response<Bytes>) -> Bytes {
+    complete(&mut response);
+    if let Some(date) = date() {
+        response.headers_mut().insert(DATE, date);
+    }
+    let (parts, body) = response.into_parts();
+    let mut wire = BytesMut::with_capacity(512 + body.len());
+    let reason = parts.status.canonical_reason().unwrap_or("Error");
+    let status = parts.status.as_u16();
+    wire.put_slice(format!("HTTP/1.1 {status} {reason}\r\n").as_bytes());
+    for (name, value) in &parts.headers {
+        wire.put_slice(name.as_str().as_bytes());
+        wire.put_slice(b": ");
+        wire.put_slice(value.as_bytes());
+        wire.put_slice(b"\r\n");
+    }
+    wire.put_slice(b"\r\n");
+    wire.put_slice(&body);
+    wire.freeze()
+}
+
+/// Returns the date of now (RFC 9110, section 6.6.1), if the clock is between the years 1970 and 9999.
+fn date() -> Option<HeaderValue> {
+    const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
+    let now = SystemClock.now();
+    let since = now.duration_since(UNIX_EPOCH).ok()?;
+    let date = (since < YEAR_10000).then(|| httpdate::fmt_http_date(now))?;
+    HeaderValue::try_from(date).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::{DefaultHooks, Hooks};
+
+    #[test]
+    fn encoded_rejections_are_complete_responses() {
+        let wire = encode(DefaultHooks.reject(Rejection::Timeout, None));
+        let text = str::from_utf8(&wire).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
+            "{head}"
+        );
+        for field in [
+            format!("content-length: {}", body.len()),
+            "connection: close".into(),
+            "content-type: text/plain; charset=utf-8".into(),
+        ] {
+            assert!(head.lines().any(|line| line == field), "{field}: {head}");
+        }
+        let date = head.lines().find_map(|line| line.strip_prefix("date: "));
+        assert!(date.unwrap().ends_with(" GMT"), "{head}");
+        assert_eq!(body, "the request did not arrive in time");
+    }
+}

@@ -1,0 +1,246 @@
+//! Accepts connections, serves them, and lets open requests finish at the end.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tokio::io::AsyncWriteExt;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use crate::config::ServerConfig;
+use crate::connection::{self, RequestBody, ServerState};
+use crate::hooks::{DefaultHooks, Hooks};
+use crate::lingering_close::LingeringClose;
+use crate::listener::{Io, Listener};
+use crate::permits::ConnectionLimiter;
+use crate::rejection::{self, Rejection};
+use crate::tls::Tls;
+
+/// Pause after the operating system could not accept a connection, so that others can close.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Connections beyond the limit that are answered 503 at the same time; further ones are closed without
+/// a response.
+const MAX_REJECTIONS: usize = 64;
+/// Maximum time to send a 503 to a connection beyond the limit.
+const REJECTION_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Serves a tower service. See the [crate documentation](crate) for an example.
+#[derive(Debug)]
+#[must_use = "a server does nothing until `serve` is called"]
+pub struct Server<S> {
+    service: S,
+    config: ServerConfig,
+    hooks: Arc<dyn Hooks>,
+    tls: Option<Tls>,
+    handle: ServerHandle,
+}
+
+/// Stops a server. Clones stop the same server.
+#[derive(Debug, Clone, Default)]
+pub struct ServerHandle {
+    drain: CancellationToken,
+    abort: CancellationToken,
+}
+
+impl ServerHandle {
+    /// Stops accepting connections and lets open requests finish, for up to the drain time-out.
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Closes all connections at once, including those with open requests.
+    pub fn abort(&self) {
+        self.abort.cancel();
+        self.drain.cancel();
+    }
+}
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServeOutcome {
+    /// All requests were finished.
+    Drained,
+    /// Connections were closed while a request was open.
+    Aborted {
+        /// The number of these connections.
+        connections: usize,
+    },
+}
+
+impl<S> Server<S> {
+    /// Creates a server without TLS and with the [`DefaultHooks`].
+    pub fn new(service: S, config: ServerConfig) -> Self {
+        Self {
+            service,
+            config,
+            hooks: Arc::new(DefaultHooks),
+            tls: None,
+            handle: ServerHandle::default(),
+        }
+    }
+
+    /// Sets the certificate. Clients must then speak TLS.
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Sets the hooks.
+    pub fn with_hooks(mut self, hooks: impl Hooks) -> Self {
+        self.hooks = Arc::new(hooks);
+        self
+    }
+
+    /// Returns a handle that stops this server.
+    pub fn handle(&self) -> ServerHandle {
+        self.handle.clone()
+    }
+}
+
+impl<S, B> Server<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    /// Serves until a [`ServerHandle`] stops it.
+    ///
+    /// Dropping the future closes the listener and all connections at once.
+    pub async fn serve(self, listener: Listener) -> ServeOutcome {
+        let Self {
+            service,
+            config,
+            hooks,
+            tls,
+            handle,
+        } = self;
+        let state = Arc::new(ServerState { config, hooks });
+        let builder = connection::builder(&config);
+        let limiter = ConnectionLimiter::new(config.max_connections);
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = handle.drain.cancelled() => break,
+                Some(ended) = tasks.join_next() => log_panic(ended),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        let Some(permit) = limiter.acquire() else {
+                            // A client that expects TLS could not read the response.
+                            if tls.is_none() && tasks.len() < config.max_connections + MAX_REJECTIONS {
+                                tasks.spawn(reject(stream, Arc::clone(&state)));
+                            }
+                            continue;
+                        };
+                        let (tls, state, service) = (tls.clone(), Arc::clone(&state), service.clone());
+                        let (builder, draining) = (builder.clone(), handle.drain.clone());
+                        tasks.spawn(async move {
+                            let connection = Arc::clone(&permit.state);
+                            let secured = tokio::select! {
+                                secured = secure(tls, stream, config.header_timeout) => secured,
+                                // There is no request yet.
+                                () = draining.cancelled() => return,
+                                () = connection.wait_for_close_if_idle() => return,
+                            };
+                            match secured {
+                                Ok(stream) => {
+                                    connection::serve(
+                                        stream, peer, builder, service, state, connection, draining,
+                                    )
+                                    .await;
+                                }
+                                Err(error) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
+                            }
+                            drop(permit);
+                        });
+                    }
+                    Err(error) => handle_accept_error(&error).await,
+                },
+            }
+        }
+
+        // From here on, the kernel refuses new connections instead of queueing them.
+        drop(listener);
+        tracing::info!(
+            connections = tasks.len(),
+            "draining: waiting for open requests"
+        );
+        drain(tasks, &handle, config.drain_timeout).await
+    }
+}
+
+/// Waits until all connections have ended; closes them after the time-out.
+async fn drain(mut tasks: JoinSet<()>, handle: &ServerHandle, limit: Duration) -> ServeOutcome {
+    let all_ended = async {
+        while let Some(ended) = tasks.join_next().await {
+            log_panic(ended);
+        }
+    };
+    tokio::select! {
+        biased;
+        () = all_ended => return ServeOutcome::Drained,
+        () = handle.abort.cancelled() => tracing::warn!("closing connections with open requests"),
+        () = tokio::time::sleep(limit) => {
+            tracing::warn!("the drain time-out is over; closing connections with open requests");
+        }
+    }
+    let mut connections = 0;
+    tasks.abort_all();
+    while let Some(ended) = tasks.join_next().await {
+        connections += usize::from(ended.is_err_and(|error| error.is_cancelled()));
+    }
+    ServeOutcome::Aborted { connections }
+}
+
+/// Performs the TLS handshake, if the server has a certificate.
+async fn secure(tls: Option<Tls>, stream: Box<dyn Io>, limit: Duration) -> io::Result<Box<dyn Io>> {
+    let Some(tls) = tls else {
+        return Ok(stream);
+    };
+    let handshake = timeout(limit, tls.accept(stream)).await;
+    handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Answers a connection beyond the limit with 503.
+async fn reject(stream: Box<dyn Io>, state: Arc<ServerState>) {
+    let response = state.hooks.reject(Rejection::TooManyConnections, None);
+    let wire = rejection::encode(response);
+    let mut stream = LingeringClose::new(stream);
+    let send = async {
+        stream.write_all(&wire).await?;
+        stream.shutdown().await
+    };
+    // A client that does not read it loses only the explanation.
+    let _ = timeout(REJECTION_TIMEOUT, send).await;
+}
+
+/// Pauses if the system lacks descriptors or memory. An error of a single connection needs no pause.
+async fn handle_accept_error(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    match error.kind() {
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted => {}
+        _ => {
+            tracing::warn!(%error, "cannot accept a connection; trying again");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+    }
+}
+
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("the task of a connection panicked");
+    }
+}

@@ -1,0 +1,77 @@
+//! TLS: the certificate and its key, which can be replaced while the server runs.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::listener::Io;
+use crate::tls_error::TlsError;
+
+/// A certificate chain and its private key. Clones share them, so that one clone can [replace](Self::replace)
+/// what a running server uses.
+#[derive(Clone)]
+pub struct Tls(Arc<Mutex<Arc<ServerConfig>>>);
+
+/// Shows nothing, since the content includes the key.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Parses a certificate chain and its private key, both in PEM.
+    ///
+    /// # Errors
+    ///
+    /// If either is not PEM, or they do not belong together. Without the feature `tls`: always.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(Mutex::new(Arc::new(parse(chain, key)?)))))
+    }
+
+    /// Replaces the certificate and key for all clones. Open connections keep the former ones.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_pem`](Self::from_pem); the former certificate then stays in use.
+    pub fn replace(&self, chain: &[u8], key: &[u8]) -> Result<(), TlsError> {
+        let config = Arc::new(parse(chain, key)?);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    /// Performs the handshake with a client.
+    pub(crate) async fn accept(&self, stream: Box<dyn Io>) -> io::Result<Box<dyn Io>> {
+        let config = Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let stream = TlsAcceptor::from(config).accept(stream).await?;
+        Ok(Box::new(stream))
+    }
+}
+
+fn parse(chain: &[u8], key: &[u8]) -> Result<ServerConfig, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(chain)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| TlsError::new("the certificate is not valid PEM"))?;
+    if chain.is_empty() {
+        return Err(TlsError::new("no certificate was found in the PEM"));
+    }
+    // The parser's error could repeat what it found in the key.
+    let key = PrivateKeyDer::from_pem_slice(key)
+        .map_err(|_| TlsError::new("no private key was found in the PEM"))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::new("this build supports no TLS version").with_source(error))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| {
+            TlsError::new("the certificate and the key do not belong together").with_source(error)
+        })?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
