@@ -119,7 +119,7 @@ fn a_blob_that_was_changed_on_disk_fails_and_leaves_no_file() {
     let get = run(&mut server.client(&["get", uri, "-o", "out"]));
     assert_eq!(get.code, Some(1));
     assert!(
-        get.stderr.contains("error: out was not made: "),
+        get.stderr.contains("error: out was not created: "),
         "{}",
         get.stderr
     );
@@ -141,7 +141,7 @@ fn a_file_that_is_there_is_replaced_only_when_told_to() {
     assert_eq!(get.code, Some(2));
     assert_eq!(
         get.stderr,
-        "error: out is there already; give --force to replace it\n"
+        "error: out already exists; give --force to replace it\n"
     );
     assert_eq!(server.path("out").metadata().unwrap().len(), 3);
     run(&mut server.client(&["get", uri, "-o", "out", "--force"])).succeeded();
@@ -177,7 +177,7 @@ fn what_the_server_refuses_is_one_line_and_exit_code_1() {
     );
     assert_eq!(put.code, Some(1));
     assert!(
-        put.stderr.contains("does not take the credential"),
+        put.stderr.contains("does not accept the credential"),
         "{put:?}"
     );
     assert!(!put.stderr.contains("another-secret"), "{put:?}");
@@ -197,7 +197,7 @@ fn a_server_that_is_not_there_is_one_line_and_exit_code_1() {
     assert_eq!(put.code, Some(1));
     assert!(
         put.stderr
-            .starts_with(&format!("error: no server answers at {url}; ")),
+            .starts_with(&format!("error: cannot reach a server at {url}; ")),
         "{put:?}"
     );
     // What can be sent again is, and each further try is told of.
@@ -212,7 +212,10 @@ fn a_server_that_is_not_there_is_one_line_and_exit_code_1() {
     };
     let beginning = "deposit: the server cannot be reached or cannot serve now; again in 0.";
     assert!(again.starts_with(beginning), "{put:?}");
-    assert!(error.starts_with("error: no server answers at"), "{put:?}");
+    assert!(
+        error.starts_with("error: cannot reach a server at"),
+        "{put:?}"
+    );
 }
 
 #[test]

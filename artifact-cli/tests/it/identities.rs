@@ -116,7 +116,7 @@ fn a_credential_goes_into_a_new_file_that_only_its_owner_can_read() {
     for (file, said) in [
         (
             "one",
-            "error: one is there already; give the name of a new file\n",
+            "error: one already exists; give the name of a new file\n",
         ),
         ("gone/x", "error: cannot make gone/x: "),
     ] {
@@ -212,7 +212,7 @@ fn whoever_is_put_into_admins_reads_what_others_deposited() {
     let deleted = run(&mut admin(&server, &["group", "delete", ops])).succeeded();
     assert_eq!(
         (deleted.stdout(), &*deleted.stderr),
-        ("", &*format!("{ops} is deleted\n"))
+        ("", &*format!("deleted {ops}\n"))
     );
     let gone = run(&mut admin(&server, &["group", "show", ops]));
     assert_eq!(gone.code, Some(1));
