@@ -1,4 +1,4 @@
-//! The log: one line a request, of which a program can make something, and no secret in any.
+//! The log: one machine-readable line per request, and no secrets.
 
 use std::io::Write;
 
@@ -18,7 +18,7 @@ fn requests(log: &str) -> Vec<Value> {
 }
 
 #[test]
-fn one_line_a_request_says_what_became_of_it() {
+fn each_request_has_one_line_with_its_outcome() {
     let mut server = Server::start(&["--log-format", "json"]);
     let put = run_with(&mut server.client(&["put", "-"]), b"twelve bytes").succeeded();
     let uri = put.stdout().trim_end().replace('/', "%2F");
@@ -76,7 +76,7 @@ fn one_line_a_request_says_what_became_of_it() {
 }
 
 #[test]
-fn no_secret_is_in_the_log_whatever_is_done_with_it() {
+fn secrets_never_reach_the_log() {
     for (format, from_file) in [("text", true), ("json", false)] {
         let folder = tempfile::tempdir().unwrap();
         let mut environment = vec![("RUST_BACKTRACE", "full")];
