@@ -18,7 +18,7 @@ fn blob(server: &Server, uri: &str) -> PathBuf {
 }
 
 #[test]
-fn what_goes_in_comes_out_whatever_its_size() {
+fn artifacts_of_any_size_come_back_unchanged() {
     let server = Server::start(&[]);
     for size in [0, 1, 65_537, 5 * 1024 * 1024 + 3] {
         let bytes = noise(size);
@@ -47,7 +47,7 @@ fn what_goes_in_comes_out_whatever_its_size() {
 }
 
 #[test]
-fn an_artifact_of_exactly_the_cap_is_taken_and_one_byte_more_leaves_nothing() {
+fn an_artifact_above_the_size_limit_leaves_nothing() {
     let cap = 3 * 1024 * 1024;
     let server = Server::start(&["--max-artifact-bytes", "3MiB"]);
     let before = files_below(&server.path("artifact-data/blobs"));
@@ -79,7 +79,7 @@ fn an_artifact_of_exactly_the_cap_is_taken_and_one_byte_more_leaves_nothing() {
 }
 
 #[test]
-fn a_refusal_is_heard_however_much_is_still_to_be_sent() {
+fn an_early_error_response_is_read_during_a_large_upload() {
     let server = Server::start(&["--max-artifact-bytes", "1MiB"]);
     let bytes = noise(32 << 20);
     server.write("big", &bytes);
@@ -99,7 +99,7 @@ fn a_refusal_is_heard_however_much_is_still_to_be_sent() {
 }
 
 #[test]
-fn a_blob_that_was_changed_on_disk_fails_and_leaves_no_file() {
+fn a_corrupt_blob_fails_the_fetch_and_leaves_no_file() {
     let server = Server::start(&[]);
     // More than every buffer on the way holds, so that the answer has begun when the server finds
     // out; with less it may break off before its header is sent, which is another sentence.
@@ -132,7 +132,7 @@ fn a_blob_that_was_changed_on_disk_fails_and_leaves_no_file() {
 }
 
 #[test]
-fn a_file_that_is_there_is_replaced_only_when_told_to() {
+fn existing_files_are_replaced_only_with_force() {
     let server = Server::start(&[]);
     let put = run_with(&mut server.client(&["put", "-"]), b"new").succeeded();
     let uri = put.stdout().trim_end();
@@ -157,7 +157,7 @@ fn a_file_that_is_there_is_replaced_only_when_told_to() {
 }
 
 #[test]
-fn what_the_server_refuses_is_one_line_and_exit_code_1() {
+fn server_errors_are_one_line_with_exit_code_1() {
     let server = Server::start(&[]);
     let absent = "eden://artifacts/00112233445566778899aabbccddeeff";
     let get = run(&mut server.client(&["get", absent, "-o", "out"]));
@@ -185,7 +185,7 @@ fn what_the_server_refuses_is_one_line_and_exit_code_1() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_one_line_and_exit_code_1() {
+fn an_unreachable_server_is_one_line_with_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();
     // A port that was free a moment ago and that nobody is given by chance: it stays bound, and
     // nothing listens.
@@ -219,7 +219,7 @@ fn a_server_that_is_not_there_is_one_line_and_exit_code_1() {
 }
 
 #[test]
-fn whoever_reads_only_the_beginning_is_not_shouted_at() {
+fn a_closed_pipe_prints_no_error() {
     let server = Server::start(&[]);
     let put = run_with(&mut server.client(&["put", "-"]), &noise(4 << 20)).succeeded();
     let mut command = server.client(&["get", put.stdout().trim_end()]);
@@ -235,7 +235,7 @@ fn whoever_reads_only_the_beginning_is_not_shouted_at() {
 }
 
 #[test]
-fn a_kill_during_a_deposit_leaves_nothing_that_is_not_swept() {
+fn a_kill_during_a_deposit_leaves_only_staging_files() {
     let mut server = Server::start(&[]);
     let before = files_below(&server.path("artifact-data/blobs"));
     let (mut stream, headers) = server.connect();
@@ -265,7 +265,7 @@ fn a_kill_during_a_deposit_leaves_nothing_that_is_not_swept() {
 }
 
 #[test]
-fn a_signal_in_the_middle_of_a_fetch_leaves_no_file() {
+fn a_signal_during_a_fetch_leaves_no_file() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let folder = tempfile::tempdir().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -36,7 +36,7 @@ fn registered(server: &Server, file: &str) -> String {
 }
 
 #[test]
-fn a_credential_is_shown_once_and_is_all_that_a_worker_needs() {
+fn a_new_credential_is_shown_once_and_works() {
     let server = Server::start(&[]);
     let words = [
         "worker",
@@ -101,7 +101,7 @@ fn a_credential_is_shown_once_and_is_all_that_a_worker_needs() {
 }
 
 #[test]
-fn a_credential_goes_into_a_new_file_that_only_its_owner_can_read() {
+fn token_file_is_created_with_mode_0600() {
     let server = Server::start(&[]);
     let id = registered(&server, "one");
     let file = String::from_utf8(server.read("one")).unwrap();
@@ -145,7 +145,7 @@ fn a_credential_goes_into_a_new_file_that_only_its_owner_can_read() {
 }
 
 #[test]
-fn json_has_what_the_server_said() {
+fn json_output_matches_the_response() {
     let server = Server::start(&[]);
     let words = ["worker", "add", "--json", "--label", "a=b"];
     let added = json(&run(&mut admin(&server, &words)).succeeded());
@@ -170,7 +170,7 @@ fn json_has_what_the_server_said() {
 }
 
 #[test]
-fn whoever_is_put_into_admins_reads_what_others_deposited() {
+fn members_of_admins_read_all_artifacts() {
     let server = Server::start(&[]);
     let (one, two) = (registered(&server, "one"), registered(&server, "two"));
     let put = run_with(&mut worker(&server, &["put", "-"], "one"), b"secret").succeeded();
@@ -222,7 +222,7 @@ fn whoever_is_put_into_admins_reads_what_others_deposited() {
 }
 
 #[test]
-fn what_the_server_refuses_has_a_sentence_of_its_own() {
+fn server_errors_are_one_sentence() {
     let server = Server::start(&[]);
     let id = registered(&server, "one");
     for (words, said) in [

@@ -1,4 +1,4 @@
-//! Each thing that a start can stumble over: one sentence, exit code 2, nothing made.
+//! A start that is refused: one sentence, exit code 2, and nothing is created.
 
 use std::fs::{Permissions, set_permissions};
 use std::io::Write;
@@ -27,7 +27,7 @@ fn write(folder: &Path, name: &str, mode: u32, text: &str) {
     set_permissions(&path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// It says this one sentence, with exit code 2, and makes nothing.
+/// Asserts that the command prints this sentence, exits with code 2 and creates nothing.
 #[track_caller]
 fn assert_refused(folder: &Path, command: &mut Command, sentence: &str) {
     let before = files_below(folder);
@@ -44,7 +44,7 @@ fn assert_refused(folder: &Path, command: &mut Command, sentence: &str) {
 }
 
 #[test]
-fn a_bad_flag() {
+fn an_unknown_flag_is_rejected_with_a_suggestion() {
     let folder = folder();
     let done = run_refused(serve(folder.path()).arg("--listn=x"));
     assert_eq!(done.code, Some(2));
@@ -53,7 +53,7 @@ fn a_bad_flag() {
 }
 
 #[test]
-fn an_address_in_use() {
+fn an_address_in_use_is_rejected() {
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
     let folder = folder();
@@ -67,7 +67,7 @@ fn an_address_in_use() {
 }
 
 #[test]
-fn an_address_that_is_none() {
+fn an_invalid_address_is_rejected() {
     let folder = folder();
     let mut command = artifact(folder.path());
     command.args(["serve", "--listen", "8080"]);
@@ -76,18 +76,18 @@ fn an_address_that_is_none() {
 }
 
 #[test]
-fn a_data_folder_in_use() {
+fn a_data_folder_in_use_is_rejected() {
     let server = Server::start(&[]);
     let done = run_refused(&mut serve(server.folder.path()));
     let sentence = "error: the data folder ./artifact-data is in use by another server; stop that \
                     server, or give another --data-dir\n";
     assert_eq!((done.code, done.stderr.as_str()), (Some(2), sentence));
-    // The other one is none the worse for it.
+    // The first server still works.
     run(&mut server.client(&["put", "stderr"])).succeeded();
 }
 
 #[test]
-fn a_data_folder_that_cannot_be_made_or_is_none_or_is_open_to_others() {
+fn an_unusable_data_folder_is_rejected() {
     let folder = folder();
     let path = folder.path();
     write(path, "file", 0o600, "");
@@ -110,8 +110,8 @@ fn a_data_folder_that_cannot_be_made_or_is_none_or_is_open_to_others() {
 }
 
 #[test]
-fn a_folder_that_it_may_not_write() {
-    // Nobody, the superuser included, can make a folder there.
+fn a_data_folder_without_write_permission_is_rejected() {
+    // Even the superuser cannot create a folder there.
     let folder = folder();
     let done = run_refused(serve(folder.path()).args(["--data-dir", "/proc/artifact-data"]));
     assert_eq!(done.code, Some(2));
@@ -125,7 +125,7 @@ fn a_folder_that_it_may_not_write() {
 }
 
 #[test]
-fn a_database_or_a_secret_inside_the_folder_of_the_blobs() {
+fn other_files_inside_the_blob_folder_are_rejected() {
     let folder = folder();
     let path = folder.path();
     std::fs::create_dir(path.join("blobs")).unwrap();
@@ -138,7 +138,7 @@ fn a_database_or_a_secret_inside_the_folder_of_the_blobs() {
             "{what} {where_} lies inside the folder of the blobs, {blobs}; choose another place with {flag}"
         )
     };
-    // As it stands, by a symlink, by dots, and where nothing is there yet.
+    // Directly, through a symlink, through dots, and in a folder that does not exist.
     for database in [
         "blobs/rows.sqlite",
         "link/rows.sqlite",
@@ -179,7 +179,7 @@ fn a_database_or_a_secret_inside_the_folder_of_the_blobs() {
 }
 
 #[test]
-fn an_admin_token_that_could_be_guessed() {
+fn a_guessable_admin_token_is_rejected() {
     let folder = folder();
     let path = folder.path();
     write(path, "empty", 0o600, "\n");
@@ -208,7 +208,7 @@ fn an_admin_token_that_could_be_guessed() {
 }
 
 #[test]
-fn an_admin_token_that_others_can_read_or_that_is_not_there() {
+fn an_exposed_or_missing_admin_token_file_is_rejected() {
     let folder = folder();
     let path = folder.path();
     write(path, "open", 0o644, "9f86d081884c7d659a2feaa0c55ad015\n");
@@ -235,7 +235,7 @@ fn an_admin_token_that_others_can_read_or_that_is_not_there() {
 }
 
 #[test]
-fn settings_that_are_none() {
+fn invalid_settings_are_rejected() {
     let folder = folder();
     let path = folder.path();
     write(path, "bad.toml", 0o644, "listen = \n");
@@ -367,7 +367,7 @@ fn print_config_rejects_invalid_settings() {
 
 #[cfg(not(feature = "tls"))]
 #[test]
-fn tls_in_a_build_without_it() {
+fn tls_is_rejected_in_a_build_without_it() {
     let folder = folder();
     let path = folder.path();
     let sentence = "this build has no TLS; leave --tls-cert and --tls-key out, or build it with \
@@ -377,7 +377,7 @@ fn tls_in_a_build_without_it() {
 }
 
 #[test]
-fn a_database_of_a_newer_version_or_of_somebody_else() {
+fn a_database_of_a_newer_version_is_rejected() {
     let server = Server::start(&[]);
     let folder = server.stop("TERM");
     let path = folder.path();
@@ -403,7 +403,7 @@ fn a_database_of_a_newer_version_or_of_somebody_else() {
 }
 
 #[test]
-fn what_put_and_get_refuse_before_they_send_anything() {
+fn put_and_get_reject_bad_arguments_before_sending() {
     let folder = folder();
     let path = folder.path();
     write(path, "token", 0o600, "secret\n");
