@@ -225,7 +225,7 @@ async fn closing_finishes_what_was_asked_before_and_nothing_after() {
         rows.experiment(&experiment()).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-        assert_eq!(error.detail(), "the rows are closed");
+        assert_eq!(error.detail(), "the database is closed");
     }
     let sessions = "SELECT count(*) FROM pg_stat_activity \
                     WHERE datname = current_database() AND application_name = 'artifact'";
