@@ -139,7 +139,7 @@ async fn rows_without_blobs_are_corrupt() {
         let error = read(&world, row.id, ByteRange::Full).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert_eq!(error.id(), Some(row.id));
-        assert!(error.detail().contains("no blob"), "{error}");
+        assert!(error.detail().contains("its blob is missing"), "{error}");
     }
 }
 
