@@ -5,10 +5,12 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::time::Duration;
 
 use artifact_crash_test::strict::{
-    At, Disk, Edit, Effect, Event, Exploration, Fault, Image, OpKind, Options, StrictMount,
+    Disk, Edit, Effect, Event, Exploration, Fault, FaultPoint, Image, OpKind, Options, StrictMount,
     Survival, SweepOptions, explore, record, sweep,
 };
-use artifact_crash_test::{Checker, Digest, Ended, Layout, Random, Report, Subject, available};
+use artifact_crash_test::{
+    Checker, Digest, Layout, Random, Report, RunOutcome, Subject, available,
+};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, open, renameat_with};
 use rustix::io::Errno;
 
@@ -16,7 +18,7 @@ use crate::harness::{is_mounted, kinds, layout, ready, store};
 
 fn crashes(kind: &str, survivals: &[Survival]) -> Report {
     let recording = record(&store(kind, 9), Options::default()).unwrap();
-    assert_eq!(recording.ended, Ended::Well);
+    assert_eq!(recording.outcome, RunOutcome::Success);
     let exploration = Exploration::default().with_survivals(survivals);
     explore(&recording, &layout().into(), &exploration).unwrap()
 }
@@ -98,7 +100,7 @@ fn any_program_can_be_a_subject() {
         ("echo EXISTS a; sync blobs", vec!["exists-lost"]),
     ] {
         let recording = record(&script(then), Options::default()).unwrap();
-        assert_eq!(recording.ended, Ended::Well);
+        assert_eq!(recording.outcome, RunOutcome::Success);
         let report = explore(&recording, &layout(), &strictest).unwrap();
         assert_eq!(
             kinds(&report),
@@ -169,9 +171,9 @@ fn a_power_cut_in_a_running_subject_is_its_end() {
     let cut = record(&subject, Options::default().with_crash_at(middle)).unwrap();
     // It hears EIO everywhere; whether it ends by that or is killed first is a race that it may win.
     assert!(
-        matches!(cut.ended, Ended::Killed | Ended::Badly(_)),
+        matches!(cut.outcome, RunOutcome::Killed | RunOutcome::Failure(_)),
         "{:?}",
-        cut.ended
+        cut.outcome
     );
     assert_eq!(cut.operations.len() as u64, middle);
     let promised = cut.claims().acknowledged();
@@ -194,14 +196,17 @@ fn an_error_strikes_the_subject_and_not_the_harness() {
         return;
     }
     let effect = Effect::Errno(Errno::IO.raw_os_error());
-    for at in [At::Operation(0), At::Nth(OpKind::OpenDir, 0)] {
+    for at in [
+        FaultPoint::Operation(0),
+        FaultPoint::Nth(OpKind::OpenDir, 0),
+    ] {
         let options = Options::default().with_fault(Fault::new(at, effect));
         let recording = record(&store("named-staging", 3), options).unwrap();
-        assert_eq!(recording.struck, 1, "{at:?}");
+        assert_eq!(recording.faults_hit, 1, "{at:?}");
         assert!(
-            matches!(recording.ended, Ended::Badly(_)),
+            matches!(recording.outcome, RunOutcome::Failure(_)),
             "{:?}",
-            recording.ended
+            recording.outcome
         );
         assert_eq!(recording.claims().acknowledged(), 0);
     }
@@ -217,7 +222,7 @@ fn a_subject_that_does_not_end_is_killed_and_found() {
         .with_arg("sleep 1000")
         .with_time_limit(Duration::from_millis(50));
     let recording = record(&subject, Options::default()).unwrap();
-    assert_eq!(recording.ended, Ended::Late);
+    assert_eq!(recording.outcome, RunOutcome::TimedOut);
     let report = explore(&recording, &layout().into(), &Exploration::default()).unwrap();
     assert_eq!(kinds(&report), ["unusable"].into());
 }
@@ -375,7 +380,7 @@ fn what_a_subject_says_stands_where_it_was_said() {
         .events()
         .iter()
         .filter_map(|event| match event {
-            Event::Said(line) => Some(format!("{line:?}")),
+            Event::Printed(line) => Some(format!("{line:?}")),
             Event::Edit(_, Edit::Names(names)) => Some(format!("{:?}", names[0].0)),
             _ => None,
         })

@@ -1,7 +1,7 @@
 //! The sweep over system calls, on stores that are right and wrong on purpose.
 
 use artifact_crash_test::syscalls::{Fault, SyscallSweep, available, sweep, trace};
-use artifact_crash_test::{Ended, ErrorKind, Line, Subject};
+use artifact_crash_test::{ErrorKind, Line, RunOutcome, Subject};
 
 use crate::harness::{kinds, layout, ready, store};
 
@@ -66,7 +66,7 @@ fn what_is_done_at_a_call_happens_there_and_only_there() {
         run.unwrap()
     };
     let run = reads(None);
-    assert_eq!(run.ended, Ended::Well);
+    assert_eq!(run.outcome, RunOutcome::Success);
     let opened = file.path().display().to_string();
     let names: Vec<_> = run.calls.iter().map(|call| call.name).collect();
     assert!(
@@ -77,16 +77,16 @@ fn what_is_done_at_a_call_happens_there_and_only_there() {
     );
     assert_eq!(run.lines, Vec::<Line>::new());
     // A fault that is for another path strikes nothing.
-    assert_eq!(reads(Some(Fault::KillBefore)).ended, Ended::Well);
+    assert_eq!(reads(Some(Fault::KillBefore)).outcome, RunOutcome::Success);
 
     let killed = trace(&shell(&script), root.path(), |call| {
         (call.on == opened).then_some(Fault::KillBefore)
     });
-    assert_eq!(killed.unwrap().ended, Ended::Killed);
+    assert_eq!(killed.unwrap().outcome, RunOutcome::Killed);
     let failed = trace(&shell(&script), root.path(), |call| {
         (call.on == opened).then_some(Fault::Fail(rustix::io::Errno::ACCESS))
     });
-    assert!(matches!(failed.unwrap().ended, Ended::Badly(how) if how.contains(", 3)")));
+    assert!(matches!(failed.unwrap().outcome, RunOutcome::Failure(how) if how.contains(", 3)")));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_subject_that_hangs_is_ended() {
     let limit = std::time::Duration::from_millis(300);
     let subject = shell("echo BEGIN; exec sleep 1000").with_time_limit(limit);
     assert_eq!(
-        trace(&subject, root.path(), |_| None).unwrap().ended,
-        Ended::Late
+        trace(&subject, root.path(), |_| None).unwrap().outcome,
+        RunOutcome::TimedOut
     );
 }

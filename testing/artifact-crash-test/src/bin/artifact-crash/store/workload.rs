@@ -98,7 +98,7 @@ fn delete(store: &Store, id: &str) -> anyhow::Result<()> {
 
 /// `check ROOT`: says what is visible.
 pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
-    for visible in Recipe::layout().look(root)? {
+    for visible in Recipe::layout().inspect(root)? {
         match visible {
             Visible::Blob(id, digest) => say(&format!("HAVE {id} {digest}"))?,
             Visible::Unreadable(id, why) => say(&format!("BAD {id} {why}"))?,
