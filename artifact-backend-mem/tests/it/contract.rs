@@ -28,13 +28,13 @@ async fn the_conformance_suite_passes() {
     assert_eq!(
         skipped,
         [
-            "absent::a_lost_storage_is_not_an_absent_blob",
+            "absent::a_lost_storage_never_returns_not_found",
             "honest::a_store_of_unknown_outcome_is_ambiguous",
             "honest::a_commit_of_unknown_outcome_is_ambiguous",
-            "bounded::an_upload_does_not_hold_the_blob",
-            "contained::what_is_planted_is_never_read",
-            "contained::what_is_planted_is_never_written_through",
-            "contained::what_is_planted_is_no_blob_to_maintenance",
+            "bounded::an_upload_does_not_hold_the_blob_in_memory",
+            "contained::planted_objects_are_never_read",
+            "contained::planted_objects_are_never_written_through",
+            "contained::planted_objects_are_not_treated_as_blobs",
         ]
     );
 }

@@ -49,14 +49,14 @@ fn storage(location: &Location, config: &S3Config) -> Storage {
 /// A list shows objects without their metadata, so it also shows a foreign object under a blob's key. The
 /// other operations on such an object are tested below.
 const NO_PLANTS: [&str; 3] = [
-    "contained::what_is_planted_is_never_read",
-    "contained::what_is_planted_is_never_written_through",
-    "contained::what_is_planted_is_no_blob_to_maintenance",
+    "contained::planted_objects_are_never_read",
+    "contained::planted_objects_are_never_written_through",
+    "contained::planted_objects_are_not_treated_as_blobs",
 ];
 
 /// These cases would disturb other tests on a shared server.
 const NEED_A_PROXY: [&str; 3] = [
-    "absent::a_lost_storage_is_not_an_absent_blob",
+    "absent::a_lost_storage_never_returns_not_found",
     "honest::a_store_of_unknown_outcome_is_ambiguous",
     "honest::a_commit_of_unknown_outcome_is_ambiguous",
 ];

@@ -10,8 +10,8 @@ use crate::data::noise;
 cases!("absent":
     an_id_that_was_never_stored_is_not_found,
     every_range_of_an_absent_blob_is_not_found,
-    an_absent_id_is_not_found_beside_others,
-    a_lost_storage_is_not_an_absent_blob,
+    an_absent_id_is_not_found_beside_stored_blobs,
+    a_lost_storage_never_returns_not_found,
 );
 
 async fn an_id_that_was_never_stored_is_not_found(context: Context) -> Outcome {
@@ -49,7 +49,7 @@ async fn every_range_of_an_absent_blob_is_not_found(context: Context) -> Outcome
     Ok(())
 }
 
-async fn an_absent_id_is_not_found_beside_others(context: Context) -> Outcome {
+async fn an_absent_id_is_not_found_beside_stored_blobs(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for number in 0..8 {
@@ -60,7 +60,7 @@ async fn an_absent_id_is_not_found_beside_others(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_lost_storage_is_not_an_absent_blob(context: Context) -> Outcome {
+async fn a_lost_storage_never_returns_not_found(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();

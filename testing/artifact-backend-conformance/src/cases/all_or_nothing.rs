@@ -10,9 +10,9 @@ use crate::data::{KIB, noise};
 cases!("all-or-nothing":
     an_aborted_upload_leaves_nothing,
     a_dropped_upload_leaves_nothing,
-    an_id_can_be_stored_after_its_upload_was_given_up,
-    a_commit_that_lost_leaves_no_leftover,
-    a_store_that_lost_leaves_no_leftover,
+    an_id_can_be_stored_after_its_upload_was_aborted_or_dropped,
+    a_losing_commit_leaves_no_leftover,
+    a_losing_store_leaves_no_leftover,
     committed_uploads_and_stores_leave_no_leftover,
 );
 
@@ -51,7 +51,7 @@ async fn a_dropped_upload_leaves_nothing(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_id_can_be_stored_after_its_upload_was_given_up(context: Context) -> Outcome {
+async fn an_id_can_be_stored_after_its_upload_was_aborted_or_dropped(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for abort in [true, false] {
@@ -74,7 +74,7 @@ async fn an_id_can_be_stored_after_its_upload_was_given_up(context: Context) -> 
     Ok(())
 }
 
-async fn a_commit_that_lost_leaves_no_leftover(context: Context) -> Outcome {
+async fn a_losing_commit_leaves_no_leftover(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -88,7 +88,7 @@ async fn a_commit_that_lost_leaves_no_leftover(context: Context) -> Outcome {
     is_there(&*backend, id, &winner, "the winner's blob").await
 }
 
-async fn a_store_that_lost_leaves_no_leftover(context: Context) -> Outcome {
+async fn a_losing_store_leaves_no_leftover(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();

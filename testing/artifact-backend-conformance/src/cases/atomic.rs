@@ -15,9 +15,9 @@ use crate::suite::panic_text;
 
 cases!("atomic":
     an_upload_is_invisible_until_its_commit,
-    readers_during_a_store_see_nothing_or_the_whole,
-    readers_during_an_upload_see_nothing_or_the_whole,
-    readers_during_a_race_see_one_winner_only,
+    readers_during_a_store_see_nothing_or_the_whole_blob,
+    readers_during_an_upload_see_nothing_or_the_whole_blob,
+    readers_during_a_race_see_only_the_winning_blob,
 );
 
 const ROUNDS: u64 = 12;
@@ -113,14 +113,14 @@ async fn rounds(context: Context, by: &[By]) -> Outcome {
     Ok(())
 }
 
-async fn readers_during_a_store_see_nothing_or_the_whole(context: Context) -> Outcome {
+async fn readers_during_a_store_see_nothing_or_the_whole_blob(context: Context) -> Outcome {
     rounds(context, &[By::Store]).await
 }
 
-async fn readers_during_an_upload_see_nothing_or_the_whole(context: Context) -> Outcome {
+async fn readers_during_an_upload_see_nothing_or_the_whole_blob(context: Context) -> Outcome {
     rounds(context, &[By::Upload]).await
 }
 
-async fn readers_during_a_race_see_one_winner_only(context: Context) -> Outcome {
+async fn readers_during_a_race_see_only_the_winning_blob(context: Context) -> Outcome {
     rounds(context, &[By::Upload, By::Store, By::Upload, By::Store]).await
 }

@@ -10,9 +10,9 @@ use crate::check::ok;
 use crate::data::{Held, Large, MIB};
 
 cases!("bounded":
-    an_upload_does_not_hold_the_blob,
-    a_download_comes_in_pieces,
-    a_range_of_a_large_blob_comes_in_pieces,
+    an_upload_does_not_hold_the_blob_in_memory,
+    a_download_arrives_in_chunks,
+    a_range_of_a_large_blob_arrives_in_chunks,
 );
 
 /// What a backend may hold of one blob at a time: two parts of 8 MiB, say.
@@ -79,7 +79,7 @@ async fn read_large(
     Ok(())
 }
 
-async fn an_upload_does_not_hold_the_blob(context: Context) -> Outcome {
+async fn an_upload_does_not_hold_the_blob_in_memory(context: Context) -> Outcome {
     context.skip_if_volatile()?;
     let storage = context.fresh().await?;
     let backend = storage.backend();
@@ -93,7 +93,7 @@ async fn an_upload_does_not_hold_the_blob(context: Context) -> Outcome {
     read_large(&*backend, id, &large, ByteRange::Full).await
 }
 
-async fn a_download_comes_in_pieces(context: Context) -> Outcome {
+async fn a_download_arrives_in_chunks(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -102,7 +102,7 @@ async fn a_download_comes_in_pieces(context: Context) -> Outcome {
     read_large(&*backend, id, &large, ByteRange::Full).await
 }
 
-async fn a_range_of_a_large_blob_comes_in_pieces(context: Context) -> Outcome {
+async fn a_range_of_a_large_blob_arrives_in_chunks(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();

@@ -16,7 +16,7 @@ use crate::suite::panic_text;
 
 cases!("concurrent":
     random_operations_agree_with_a_model,
-    random_operations_of_two_handles_agree_with_a_model,
+    random_operations_through_two_handles_agree_with_a_model,
 );
 
 const TASKS: u64 = 16;
@@ -278,7 +278,7 @@ async fn random_operations_agree_with_a_model(context: Context) -> Outcome {
     seeded(outcome, context.seed)
 }
 
-async fn random_operations_of_two_handles_agree_with_a_model(context: Context) -> Outcome {
+async fn random_operations_through_two_handles_agree_with_a_model(context: Context) -> Outcome {
     let storage = context.fresh_to_reopen().await?;
     let handles = [storage.backend(), storage.second_handle().await?];
     let outcome = interleave(&context, &handles).await;

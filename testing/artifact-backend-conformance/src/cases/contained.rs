@@ -13,9 +13,9 @@ use crate::data::noise;
 use crate::storage::Storage;
 
 cases!("contained":
-    what_is_planted_is_never_read,
-    what_is_planted_is_never_written_through,
-    what_is_planted_is_no_blob_to_maintenance,
+    planted_objects_are_never_read,
+    planted_objects_are_never_written_through,
+    planted_objects_are_not_treated_as_blobs,
 );
 
 /// Runs `test` on a fresh storage for each plant, and lets the plant look what was touched.
@@ -82,7 +82,7 @@ where
     is_there(&*backend, after, &before.1, "a blob stored after").await
 }
 
-async fn what_is_planted_is_never_read(context: Context) -> Outcome {
+async fn planted_objects_are_never_read(context: Context) -> Outcome {
     each_plant(context, |backend, id| async move {
         let answers = [
             ("load", backend.load(id).await),
@@ -101,7 +101,7 @@ async fn what_is_planted_is_never_read(context: Context) -> Outcome {
     .await
 }
 
-async fn what_is_planted_is_never_written_through(context: Context) -> Outcome {
+async fn planted_objects_are_never_written_through(context: Context) -> Outcome {
     each_plant(context, |backend, id| async move {
         let bytes = noise(2, 2_000);
         for by_upload in [false, true] {
@@ -122,7 +122,7 @@ async fn what_is_planted_is_never_written_through(context: Context) -> Outcome {
     .await
 }
 
-async fn what_is_planted_is_no_blob_to_maintenance(context: Context) -> Outcome {
+async fn planted_objects_are_not_treated_as_blobs(context: Context) -> Outcome {
     each_plant(context, |backend, id| async move {
         let stat = backend.stat(id).await;
         ensure!(stat.is_err(), "stat takes it for a blob: {stat:?}");

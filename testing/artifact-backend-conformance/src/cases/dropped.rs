@@ -14,16 +14,16 @@ use crate::data::{KIB, cut, noise};
 use crate::storage::Storage;
 
 cases!("all-or-nothing":
-    a_store_dropped_at_every_await_point,
-    an_upload_dropped_at_every_await_point_of_its_beginning,
-    an_upload_dropped_at_every_await_point_of_a_write,
-    a_commit_dropped_at_every_await_point,
-    an_abort_dropped_at_every_await_point,
-    a_load_dropped_at_every_await_point,
-    a_download_dropped_at_every_await_point,
-    a_write_whose_future_was_dropped_spoils_its_upload,
-    a_spoilt_upload_can_be_aborted,
-    a_store_whose_task_is_cancelled,
+    a_store_dropped_at_any_await_point_leaves_nothing_or_the_whole_blob,
+    an_upload_dropped_while_it_opens_leaves_nothing,
+    an_upload_dropped_during_a_write_leaves_nothing,
+    a_commit_dropped_at_any_await_point_leaves_nothing_or_the_whole_blob,
+    an_abort_dropped_at_any_await_point_leaves_nothing,
+    a_load_dropped_at_any_await_point_changes_nothing,
+    a_download_dropped_at_any_await_point_loses_no_bytes,
+    a_dropped_write_breaks_its_upload,
+    a_broken_upload_can_be_aborted,
+    a_cancelled_store_leaves_nothing_or_the_whole_blob,
 );
 
 const SIZE: usize = 300 * KIB;
@@ -43,7 +43,7 @@ async fn begun(storage: &Storage, id: ArtifactId) -> Outcome<(Box<dyn Upload>, B
     Ok((upload, last))
 }
 
-async fn a_store_dropped_at_every_await_point(context: Context) -> Outcome {
+async fn a_store_dropped_at_any_await_point_leaves_nothing_or_the_whole_blob(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for polls in 0.. {
@@ -60,7 +60,7 @@ async fn a_store_dropped_at_every_await_point(context: Context) -> Outcome {
     is_swept(&context, &storage).await
 }
 
-async fn an_upload_dropped_at_every_await_point_of_its_beginning(context: Context) -> Outcome {
+async fn an_upload_dropped_while_it_opens_leaves_nothing(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for polls in 0.. {
@@ -80,7 +80,7 @@ async fn an_upload_dropped_at_every_await_point_of_its_beginning(context: Contex
     is_swept(&context, &storage).await
 }
 
-async fn an_upload_dropped_at_every_await_point_of_a_write(context: Context) -> Outcome {
+async fn an_upload_dropped_during_a_write_leaves_nothing(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for polls in 0.. {
@@ -102,7 +102,7 @@ async fn an_upload_dropped_at_every_await_point_of_a_write(context: Context) -> 
     is_swept(&context, &storage).await
 }
 
-async fn a_commit_dropped_at_every_await_point(context: Context) -> Outcome {
+async fn a_commit_dropped_at_any_await_point_leaves_nothing_or_the_whole_blob(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for polls in 0.. {
@@ -120,7 +120,7 @@ async fn a_commit_dropped_at_every_await_point(context: Context) -> Outcome {
     is_swept(&context, &storage).await
 }
 
-async fn an_abort_dropped_at_every_await_point(context: Context) -> Outcome {
+async fn an_abort_dropped_at_any_await_point_leaves_nothing(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for polls in 0.. {
@@ -140,7 +140,7 @@ async fn an_abort_dropped_at_every_await_point(context: Context) -> Outcome {
     is_swept(&context, &storage).await
 }
 
-async fn a_load_dropped_at_every_await_point(context: Context) -> Outcome {
+async fn a_load_dropped_at_any_await_point_changes_nothing(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -154,7 +154,7 @@ async fn a_load_dropped_at_every_await_point(context: Context) -> Outcome {
     is_swept(&context, &storage).await
 }
 
-async fn a_download_dropped_at_every_await_point(context: Context) -> Outcome {
+async fn a_download_dropped_at_any_await_point_loses_no_bytes(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -184,7 +184,7 @@ async fn a_download_dropped_at_every_await_point(context: Context) -> Outcome {
     is_swept(&context, &storage).await
 }
 
-async fn a_write_whose_future_was_dropped_spoils_its_upload(context: Context) -> Outcome {
+async fn a_dropped_write_breaks_its_upload(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     // Not from 0 on: a future that was never polled is a call that was never made.
@@ -210,7 +210,7 @@ async fn a_write_whose_future_was_dropped_spoils_its_upload(context: Context) ->
     Ok(())
 }
 
-async fn a_spoilt_upload_can_be_aborted(context: Context) -> Outcome {
+async fn a_broken_upload_can_be_aborted(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for polls in 1.. {
@@ -226,7 +226,7 @@ async fn a_spoilt_upload_can_be_aborted(context: Context) -> Outcome {
     is_swept(&context, &storage).await
 }
 
-async fn a_store_whose_task_is_cancelled(context: Context) -> Outcome {
+async fn a_cancelled_store_leaves_nothing_or_the_whole_blob(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     for round in 0..24_u32 {
         let backend = storage.backend();

@@ -11,15 +11,15 @@ use crate::check::{fails, is_absent, is_there, ok, upload};
 use crate::data::{KIB, cut, noise};
 
 cases!("durable":
-    a_store_outlives_its_handle,
-    an_upload_outlives_its_handle,
+    a_stored_blob_outlives_its_handle,
+    an_uploaded_blob_outlives_its_handle,
     a_delete_outlives_its_handle,
-    already_exists_outlives_its_handle,
-    an_upload_in_flight_ends_with_its_handle,
-    a_second_handle_sees_at_once_what_was_acknowledged,
+    a_reopened_storage_still_returns_already_exists,
+    a_dropped_upload_is_absent_after_a_reopen,
+    a_second_handle_sees_acknowledged_changes_at_once,
 );
 
-async fn a_store_outlives_its_handle(context: Context) -> Outcome {
+async fn a_stored_blob_outlives_its_handle(context: Context) -> Outcome {
     let mut storage = context.fresh_to_reopen().await?;
     let blobs: Vec<(ArtifactId, Bytes)> = [0, 1, 4_096, 300 * KIB]
         .into_iter()
@@ -37,7 +37,7 @@ async fn a_store_outlives_its_handle(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_upload_outlives_its_handle(context: Context) -> Outcome {
+async fn an_uploaded_blob_outlives_its_handle(context: Context) -> Outcome {
     let mut storage = context.fresh_to_reopen().await?;
     let id = ArtifactId::mint();
     let bytes = noise(1, 900 * KIB);
@@ -61,7 +61,7 @@ async fn a_delete_outlives_its_handle(context: Context) -> Outcome {
     is_there(&*backend, stays, &bytes, "the other blob after a reopen").await
 }
 
-async fn already_exists_outlives_its_handle(context: Context) -> Outcome {
+async fn a_reopened_storage_still_returns_already_exists(context: Context) -> Outcome {
     let mut storage = context.fresh_to_reopen().await?;
     let id = ArtifactId::mint();
     let bytes = noise(1, 5_000);
@@ -78,7 +78,7 @@ async fn already_exists_outlives_its_handle(context: Context) -> Outcome {
     is_there(&*backend, id, &bytes, "the first blob").await
 }
 
-async fn an_upload_in_flight_ends_with_its_handle(context: Context) -> Outcome {
+async fn a_dropped_upload_is_absent_after_a_reopen(context: Context) -> Outcome {
     let mut storage = context.fresh_to_reopen().await?;
     let id = ArtifactId::mint();
     let mut upload = ok(storage.backend().upload(id).await, "upload")?;
@@ -94,7 +94,7 @@ async fn an_upload_in_flight_ends_with_its_handle(context: Context) -> Outcome {
     is_there(&*backend, id, &bytes, "the blob stored then").await
 }
 
-async fn a_second_handle_sees_at_once_what_was_acknowledged(context: Context) -> Outcome {
+async fn a_second_handle_sees_acknowledged_changes_at_once(context: Context) -> Outcome {
     let storage = context.fresh_to_reopen().await?;
     let first = storage.backend();
     let second = storage.second_handle().await?;

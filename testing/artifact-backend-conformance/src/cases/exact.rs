@@ -8,18 +8,18 @@ use crate::check::{is_absent, is_there, ok, upload};
 use crate::data::{KIB, MIB, cut, noise};
 
 cases!("exact":
-    an_empty_store_is_a_blob,
-    an_upload_without_a_write_is_an_empty_blob,
-    an_upload_of_empty_pieces_is_an_empty_blob,
-    empty_pieces_change_nothing,
-    every_size_by_store,
-    every_size_by_upload,
-    every_byte_value,
-    megabytes_in_odd_pieces,
-    thousands_of_tiny_pieces,
+    an_empty_store_creates_an_empty_blob,
+    an_upload_without_a_write_creates_an_empty_blob,
+    an_upload_of_empty_chunks_creates_an_empty_blob,
+    empty_chunks_change_nothing,
+    stores_of_every_size_are_read_back_exactly,
+    uploads_of_every_size_are_read_back_exactly,
+    every_byte_value_is_preserved,
+    uploads_in_chunks_of_odd_sizes_are_read_back_exactly,
+    uploads_in_one_byte_chunks_are_read_back_exactly,
     the_expected_size_is_only_a_hint,
-    a_slice_of_a_larger_buffer,
-    neighbouring_ids_do_not_mix,
+    only_the_given_slice_of_a_larger_buffer_is_stored,
+    ids_that_differ_in_one_bit_do_not_mix,
 );
 
 /// Around the sizes of pages, pipes, buffers and parts.
@@ -41,7 +41,7 @@ const SIZES: [usize; 15] = [
     MIB + 1,
 ];
 
-async fn an_empty_store_is_a_blob(context: Context) -> Outcome {
+async fn an_empty_store_creates_an_empty_blob(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -49,7 +49,7 @@ async fn an_empty_store_is_a_blob(context: Context) -> Outcome {
     is_there(&*backend, id, &[], "an empty blob").await
 }
 
-async fn an_upload_without_a_write_is_an_empty_blob(context: Context) -> Outcome {
+async fn an_upload_without_a_write_creates_an_empty_blob(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -57,7 +57,7 @@ async fn an_upload_without_a_write_is_an_empty_blob(context: Context) -> Outcome
     is_there(&*backend, id, &[], "an empty blob").await
 }
 
-async fn an_upload_of_empty_pieces_is_an_empty_blob(context: Context) -> Outcome {
+async fn an_upload_of_empty_chunks_creates_an_empty_blob(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -68,7 +68,7 @@ async fn an_upload_of_empty_pieces_is_an_empty_blob(context: Context) -> Outcome
     is_there(&*backend, id, &[], "an empty blob").await
 }
 
-async fn empty_pieces_change_nothing(context: Context) -> Outcome {
+async fn empty_chunks_change_nothing(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -78,7 +78,7 @@ async fn empty_pieces_change_nothing(context: Context) -> Outcome {
     is_there(&*backend, id, &bytes, "a blob with empty pieces").await
 }
 
-async fn every_size_by_store(context: Context) -> Outcome {
+async fn stores_of_every_size_are_read_back_exactly(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for size in SIZES {
@@ -90,7 +90,7 @@ async fn every_size_by_store(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn every_size_by_upload(context: Context) -> Outcome {
+async fn uploads_of_every_size_are_read_back_exactly(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for size in SIZES {
@@ -108,7 +108,7 @@ async fn every_size_by_upload(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn every_byte_value(context: Context) -> Outcome {
+async fn every_byte_value_is_preserved(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let all: Vec<u8> = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
@@ -134,7 +134,7 @@ async fn every_byte_value(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn megabytes_in_odd_pieces(context: Context) -> Outcome {
+async fn uploads_in_chunks_of_odd_sizes_are_read_back_exactly(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let bytes = noise(1, 5 * MIB + 3);
@@ -156,7 +156,7 @@ async fn megabytes_in_odd_pieces(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn thousands_of_tiny_pieces(context: Context) -> Outcome {
+async fn uploads_in_one_byte_chunks_are_read_back_exactly(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -189,7 +189,7 @@ async fn the_expected_size_is_only_a_hint(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn a_slice_of_a_larger_buffer(context: Context) -> Outcome {
+async fn only_the_given_slice_of_a_larger_buffer_is_stored(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let buffer = noise(1, 100 * KIB);
@@ -202,7 +202,7 @@ async fn a_slice_of_a_larger_buffer(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn neighbouring_ids_do_not_mix(context: Context) -> Outcome {
+async fn ids_that_differ_in_one_bit_do_not_mix(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     // Ids that differ in one bit, at each end and in the middle, and the two extremes.

@@ -9,23 +9,23 @@ use crate::check::{fails, is_there, ok, upload};
 use crate::data::{cut, noise};
 
 cases!("exclusive":
-    a_second_store_is_already_exists,
-    the_same_bytes_again_are_already_exists,
-    an_empty_blob_excludes_too,
-    a_store_over_an_upload_is_already_exists,
-    an_upload_over_a_store_is_already_exists,
+    a_second_store_returns_already_exists,
+    storing_the_same_bytes_again_returns_already_exists,
+    an_empty_blob_is_not_overwritten,
+    a_store_over_an_upload_returns_already_exists,
+    an_upload_over_a_store_returns_already_exists,
     an_upload_does_not_reserve_its_id,
     the_first_of_two_commits_wins,
     a_race_of_64_stores_has_one_winner,
     a_race_of_64_uploads_has_one_winner,
     a_race_of_64_stores_and_uploads_has_one_winner,
-    a_race_over_two_handles_has_one_winner,
+    a_race_across_two_handles_has_one_winner,
 );
 
 const RACERS: u64 = 64;
 const ROUNDS: u64 = 6;
 
-async fn a_second_store_is_already_exists(context: Context) -> Outcome {
+async fn a_second_store_returns_already_exists(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -43,7 +43,7 @@ async fn a_second_store_is_already_exists(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_same_bytes_again_are_already_exists(context: Context) -> Outcome {
+async fn storing_the_same_bytes_again_returns_already_exists(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -64,7 +64,7 @@ async fn the_same_bytes_again_are_already_exists(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn an_empty_blob_excludes_too(context: Context) -> Outcome {
+async fn an_empty_blob_is_not_overwritten(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -81,7 +81,7 @@ async fn an_empty_blob_excludes_too(context: Context) -> Outcome {
     is_there(&*backend, id, &[], "the empty blob").await
 }
 
-async fn a_store_over_an_upload_is_already_exists(context: Context) -> Outcome {
+async fn a_store_over_an_upload_returns_already_exists(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -97,7 +97,7 @@ async fn a_store_over_an_upload_is_already_exists(context: Context) -> Outcome {
     is_there(&*backend, id, &first, "the upload's blob").await
 }
 
-async fn an_upload_over_a_store_is_already_exists(context: Context) -> Outcome {
+async fn an_upload_over_a_store_returns_already_exists(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -187,7 +187,7 @@ async fn a_race_of_64_stores_and_uploads_has_one_winner(context: Context) -> Out
     race_of(context, either).await
 }
 
-async fn a_race_over_two_handles_has_one_winner(context: Context) -> Outcome {
+async fn a_race_across_two_handles_has_one_winner(context: Context) -> Outcome {
     let storage = context.fresh_to_reopen().await?;
     let handles = [storage.backend(), storage.second_handle().await?];
     for _ in 0..ROUNDS {

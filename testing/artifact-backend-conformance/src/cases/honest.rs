@@ -8,13 +8,13 @@ use crate::check::{fails, ok, upload};
 use crate::data::{cut, noise};
 
 cases!("honest":
-    a_lone_creator_is_never_told_already_exists,
-    refused_bytes_never_appear,
+    a_create_without_rivals_never_gets_already_exists,
+    bytes_of_a_failed_create_are_never_read,
     a_store_of_unknown_outcome_is_ambiguous,
     a_commit_of_unknown_outcome_is_ambiguous,
 );
 
-async fn a_lone_creator_is_never_told_already_exists(context: Context) -> Outcome {
+async fn a_create_without_rivals_never_gets_already_exists(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for number in 0..40 {
@@ -27,7 +27,7 @@ async fn a_lone_creator_is_never_told_already_exists(context: Context) -> Outcom
     Ok(())
 }
 
-async fn refused_bytes_never_appear(context: Context) -> Outcome {
+async fn bytes_of_a_failed_create_are_never_read(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for round in 0..12 {

@@ -14,10 +14,10 @@ use crate::data::{KIB, MIB, cut, noise};
 cases!("inventory":
     an_empty_storage_lists_nothing,
     list_shows_each_blob_once_with_its_size,
-    list_does_not_show_uploads,
-    list_shows_what_was_there_while_others_come_and_go,
-    stat_agrees_with_the_blob,
-    delete_makes_absent_and_spares_others,
+    list_does_not_show_unfinished_uploads,
+    list_shows_every_permanent_blob_while_others_change,
+    stat_agrees_with_the_blob_and_with_list,
+    delete_removes_one_blob_and_spares_others,
     delete_is_idempotent,
     a_reader_of_a_deleted_blob_gets_its_bytes_or_an_error,
 );
@@ -71,7 +71,7 @@ async fn list_shows_each_blob_once_with_its_size(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn list_does_not_show_uploads(context: Context) -> Outcome {
+async fn list_does_not_show_unfinished_uploads(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let stored = ArtifactId::mint();
@@ -98,7 +98,7 @@ async fn list_does_not_show_uploads(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn list_shows_what_was_there_while_others_come_and_go(context: Context) -> Outcome {
+async fn list_shows_every_permanent_blob_while_others_change(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let mut there = Vec::new();
@@ -138,7 +138,7 @@ async fn list_shows_what_was_there_while_others_come_and_go(context: Context) ->
     Ok(())
 }
 
-async fn stat_agrees_with_the_blob(context: Context) -> Outcome {
+async fn stat_agrees_with_the_blob_and_with_list(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for size in [0, 1, 4_096, 300 * KIB] {
@@ -173,7 +173,7 @@ async fn stat_agrees_with_the_blob(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn delete_makes_absent_and_spares_others(context: Context) -> Outcome {
+async fn delete_removes_one_blob_and_spares_others(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let mut blobs = Vec::new();

@@ -10,13 +10,13 @@ use crate::check::{fails, ok, read, same};
 use crate::data::{KIB, noise};
 
 cases!("range":
-    the_table_of_an_empty_blob,
-    the_table_of_one_byte,
-    the_table_of_ten_bytes,
-    every_edge_agrees_with_resolve,
-    edges_inside_a_large_blob,
-    an_invalid_range_tells_the_size,
-    the_size_is_the_whole_blobs,
+    ranges_of_an_empty_blob_match_the_table,
+    ranges_of_one_byte_match_the_table,
+    ranges_of_ten_bytes_match_the_table,
+    ranges_at_every_edge_agree_with_resolve,
+    ranges_around_buffer_sizes_agree_with_resolve,
+    an_invalid_range_error_carries_the_blob_size,
+    a_range_download_reports_the_size_of_the_whole_blob,
 );
 
 const MAX: u64 = u64::MAX;
@@ -76,7 +76,7 @@ async fn one(
     same(&found, &bytes[start..end], &what)
 }
 
-async fn the_table_of_an_empty_blob(context: Context) -> Outcome {
+async fn ranges_of_an_empty_blob_match_the_table(context: Context) -> Outcome {
     let rows = [
         (ByteRange::Full, Some(0..0)),
         (ByteRange::From(0), None),
@@ -92,7 +92,7 @@ async fn the_table_of_an_empty_blob(context: Context) -> Outcome {
     table(context, 0, &rows).await
 }
 
-async fn the_table_of_one_byte(context: Context) -> Outcome {
+async fn ranges_of_one_byte_match_the_table(context: Context) -> Outcome {
     let rows = [
         (ByteRange::Full, Some(0..1)),
         (ByteRange::From(0), Some(0..1)),
@@ -112,7 +112,7 @@ async fn the_table_of_one_byte(context: Context) -> Outcome {
     table(context, 1, &rows).await
 }
 
-async fn the_table_of_ten_bytes(context: Context) -> Outcome {
+async fn ranges_of_ten_bytes_match_the_table(context: Context) -> Outcome {
     let rows = [
         (ByteRange::Full, Some(0..10)),
         (ByteRange::From(0), Some(0..10)),
@@ -165,7 +165,7 @@ async fn agree(context: Context, size: usize, edges: &[u64]) -> Outcome {
     Ok(())
 }
 
-async fn every_edge_agrees_with_resolve(context: Context) -> Outcome {
+async fn ranges_at_every_edge_agree_with_resolve(context: Context) -> Outcome {
     for size in [0, 1, 2, 3, 4_097] {
         let n = size as u64;
         let mut edges = vec![0, 1, n.saturating_sub(1), n, n + 1, n / 2, MAX - 1, MAX];
@@ -176,7 +176,7 @@ async fn every_edge_agrees_with_resolve(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn edges_inside_a_large_blob(context: Context) -> Outcome {
+async fn ranges_around_buffer_sizes_agree_with_resolve(context: Context) -> Outcome {
     // Around the sizes that pieces, pages and parts have.
     let mut edges = Vec::new();
     for kib in [4, 64, 256] {
@@ -186,7 +186,7 @@ async fn edges_inside_a_large_blob(context: Context) -> Outcome {
     agree(context, 600 * KIB + 1, &edges).await
 }
 
-async fn an_invalid_range_tells_the_size(context: Context) -> Outcome {
+async fn an_invalid_range_error_carries_the_blob_size(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for size in [0, 1, 777, 70_000] {
@@ -204,7 +204,7 @@ async fn an_invalid_range_tells_the_size(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn the_size_is_the_whole_blobs(context: Context) -> Outcome {
+async fn a_range_download_reports_the_size_of_the_whole_blob(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();

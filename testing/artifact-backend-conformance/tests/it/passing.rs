@@ -20,22 +20,22 @@ async fn mem_passes_and_says_what_is_not_tested() {
     assert_eq!(
         skipped(&report),
         [
-            "exclusive::a_race_over_two_handles_has_one_winner",
-            "durable::a_store_outlives_its_handle",
-            "durable::an_upload_outlives_its_handle",
+            "exclusive::a_race_across_two_handles_has_one_winner",
+            "durable::a_stored_blob_outlives_its_handle",
+            "durable::an_uploaded_blob_outlives_its_handle",
             "durable::a_delete_outlives_its_handle",
-            "durable::already_exists_outlives_its_handle",
-            "durable::an_upload_in_flight_ends_with_its_handle",
-            "durable::a_second_handle_sees_at_once_what_was_acknowledged",
-            "absent::a_lost_storage_is_not_an_absent_blob",
+            "durable::a_reopened_storage_still_returns_already_exists",
+            "durable::a_dropped_upload_is_absent_after_a_reopen",
+            "durable::a_second_handle_sees_acknowledged_changes_at_once",
+            "absent::a_lost_storage_never_returns_not_found",
             "honest::a_store_of_unknown_outcome_is_ambiguous",
             "honest::a_commit_of_unknown_outcome_is_ambiguous",
-            "bounded::an_upload_does_not_hold_the_blob",
-            "contained::what_is_planted_is_never_read",
-            "contained::what_is_planted_is_never_written_through",
-            "contained::what_is_planted_is_no_blob_to_maintenance",
+            "bounded::an_upload_does_not_hold_the_blob_in_memory",
+            "contained::planted_objects_are_never_read",
+            "contained::planted_objects_are_never_written_through",
+            "contained::planted_objects_are_not_treated_as_blobs",
             "inventory::sweep_by_another_handle_spares_uploads_in_flight",
-            "concurrent::random_operations_of_two_handles_agree_with_a_model",
+            "concurrent::random_operations_through_two_handles_agree_with_a_model",
         ]
     );
     let volatile = report.skipped().nth(1).map(|case| case.verdict.clone());
@@ -104,7 +104,7 @@ async fn the_report_has_a_line_a_case_and_one_of_sums() {
     let report = suite.only("inventory::s").run().await;
     assert_eq!(
         report.to_string(),
-        "passed   inventory::stat_agrees_with_the_blob\n\
+        "passed   inventory::stat_agrees_with_the_blob_and_with_list\n\
          FAILED   inventory::sweep_spares_every_blob: \
          sweep: sweep: unavailable: injected by a test\n\
          FAILED   inventory::sweep_spares_uploads_in_flight: \

@@ -71,8 +71,8 @@ macro_rules! mutants {
 
 mutants! {
     overwrites: Overwrites =>
-        "exclusive::a_second_store_is_already_exists" ~ "it succeeded",
-        "exclusive::a_store_over_an_upload_is_already_exists" ~ "it succeeded";
+        "exclusive::a_second_store_returns_already_exists" ~ "it succeeded",
+        "exclusive::a_store_over_an_upload_returns_already_exists" ~ "it succeeded";
     checks_then_acts: ChecksThenActs =>
         "exclusive::a_race_of_64_stores_has_one_winner" ~ "were told Ok";
     the_last_commit_wins: LastCommitWins =>
@@ -83,32 +83,32 @@ mutants! {
     publishes_while_uploading: PublishesEarly =>
         "atomic::an_upload_is_invisible_until_its_commit" ~ "it succeeded";
     stores_in_two_steps: StoresInTwoSteps =>
-        "atomic::readers_during_a_store_see_nothing_or_the_whole" ~ "no whole blob",
-        "all-or-nothing::a_store_dropped_at_every_await_point" ~ "await point 1";
+        "atomic::readers_during_a_store_see_nothing_or_the_whole_blob" ~ "no whole blob",
+        "all-or-nothing::a_store_dropped_at_any_await_point_leaves_nothing_or_the_whole_blob" ~ "await point 1";
     not_durable: NotDurable =>
-        "durable::a_store_outlives_its_handle" ~ "not found",
-        "durable::an_upload_outlives_its_handle" ~ "not found";
+        "durable::a_stored_blob_outlives_its_handle" ~ "not found",
+        "durable::an_uploaded_blob_outlives_its_handle" ~ "not found";
     a_delete_that_is_not_durable: DeleteNotDurable =>
         "durable::a_delete_outlives_its_handle" ~ "it succeeded";
     caches_that_a_blob_is_absent: CachesAbsence =>
-        "durable::a_second_handle_sees_at_once_what_was_acknowledged" ~ "not found",
-        "concurrent::random_operations_of_two_handles_agree_with_a_model" ~ "NotFound after";
+        "durable::a_second_handle_sees_acknowledged_changes_at_once" ~ "not found",
+        "concurrent::random_operations_through_two_handles_agree_with_a_model" ~ "NotFound after";
     forgets_empty_blobs: ForgetsEmpty =>
-        "exact::an_empty_store_is_a_blob" ~ "not found";
+        "exact::an_empty_store_creates_an_empty_blob" ~ "not found";
     truncates_large_blobs: TruncatesLarge =>
-        "exact::every_size_by_store" ~ "65536 bytes were expected and 65535 came";
+        "exact::stores_of_every_size_are_read_back_exactly" ~ "65536 bytes were expected and 65535 came";
     downloads_other_bytes_than_it_loads: DownloadsOtherBytes =>
-        "exact::every_size_by_store" ~ "download of a blob of 262145 bytes";
+        "exact::stores_of_every_size_are_read_back_exactly" ~ "download of a blob of 262145 bytes";
     an_empty_piece_ends_an_upload: EmptyPieceEnds =>
-        "exact::empty_pieces_change_nothing" ~ "10000 bytes were expected and";
+        "exact::empty_chunks_change_nothing" ~ "10000 bytes were expected and";
     takes_the_expected_size_for_the_size: TrustsHint =>
         "exact::the_expected_size_is_only_a_hint" ~ "an upload announced as 0 bytes";
     uses_half_of_the_id: HalfId =>
-        "exact::neighbouring_ids_do_not_mix" ~ "load of an id beside stored ones";
+        "exact::ids_that_differ_in_one_bit_do_not_mix" ~ "load of an id beside stored ones";
     already_exists_for_not_found: AlreadyExistsForNotFound =>
         "absent::an_id_that_was_never_stored_is_not_found" ~ "there came AlreadyExists";
     not_found_for_a_lost_storage: NotFoundForLost =>
-        "absent::a_lost_storage_is_not_an_absent_blob" ~ "says NotFound";
+        "absent::a_lost_storage_never_returns_not_found" ~ "says NotFound";
     looks_at_the_range_before_the_blob: RangeBeforeBlob =>
         "absent::every_range_of_an_absent_blob_is_not_found" ~ "there came InvalidRange";
     commits_on_drop: CommitsOnDrop =>
@@ -120,54 +120,54 @@ mutants! {
     sweep_does_not_find_what_was_dropped: HidesStaged =>
         "all-or-nothing::a_dropped_upload_leaves_nothing" ~ "4 leftovers are counted";
     a_lost_store_leaks: LeaksOnLoss =>
-        "all-or-nothing::a_store_that_lost_leaves_no_leftover" ~ "leftovers are counted";
+        "all-or-nothing::a_losing_store_leaves_no_leftover" ~ "leftovers are counted";
     commits_after_a_dropped_write: ForgivesDroppedWrite =>
-        "all-or-nothing::a_write_whose_future_was_dropped_spoils_its_upload" ~ "it succeeded";
+        "all-or-nothing::a_dropped_write_breaks_its_upload" ~ "it succeeded";
     ok_for_an_unknown_outcome: OkForAmbiguous =>
         "honest::a_store_of_unknown_outcome_is_ambiguous" ~ "it succeeded",
         "honest::a_commit_of_unknown_outcome_is_ambiguous" ~ "it succeeded";
     already_exists_for_an_unknown_outcome: AlreadyExistsForAmbiguous =>
         "honest::a_store_of_unknown_outcome_is_ambiguous" ~ "there came AlreadyExists";
     a_retry_meets_its_own_blob: MeetsItself =>
-        "honest::a_lone_creator_is_never_told_already_exists" ~ "already exists",
-        "honest::refused_bytes_never_appear" ~ "these very bytes";
+        "honest::a_create_without_rivals_never_gets_already_exists" ~ "already exists",
+        "honest::bytes_of_a_failed_create_are_never_read" ~ "these very bytes";
     holds_the_whole_upload: HoldsUpload =>
-        "bounded::an_upload_does_not_hold_the_blob" ~ "were still held";
+        "bounded::an_upload_does_not_hold_the_blob_in_memory" ~ "were still held";
     downloads_in_one_piece: OnePiece =>
-        "bounded::a_download_comes_in_pieces" ~ "one piece of a download has",
-        "bounded::a_range_of_a_large_blob_comes_in_pieces" ~ "one piece of a download has";
+        "bounded::a_download_arrives_in_chunks" ~ "one piece of a download has",
+        "bounded::a_range_of_a_large_blob_arrives_in_chunks" ~ "one piece of a download has";
     the_last_position_is_excluded: LastExcluded =>
-        "range::the_table_of_ten_bytes" ~ "FromTo { first: 0, last: 8 }",
-        "range::every_edge_agrees_with_resolve" ~ "FromTo";
+        "range::ranges_of_ten_bytes_match_the_table" ~ "FromTo { first: 0, last: 8 }",
+        "range::ranges_at_every_edge_agree_with_resolve" ~ "FromTo";
     a_suffix_is_taken_from_the_start: SuffixFromStart =>
-        "range::the_table_of_ten_bytes" ~ "Suffix(1)";
+        "range::ranges_of_ten_bytes_match_the_table" ~ "Suffix(1)";
     a_range_past_the_end_is_refused: RefusesClamp =>
-        "range::the_table_of_ten_bytes" ~ "FromTo { first: 0, last: 10 }";
+        "range::ranges_of_ten_bytes_match_the_table" ~ "FromTo { first: 0, last: 10 }";
     invalid_range_without_the_size: NoSize =>
-        "range::an_invalid_range_tells_the_size" ~ "tells the size None";
+        "range::an_invalid_range_error_carries_the_blob_size" ~ "tells the size None";
     the_size_of_a_range_is_its_length: SizeOfRange =>
-        "range::the_size_is_the_whole_blobs" ~ "the size is 10";
+        "range::a_range_download_reports_the_size_of_the_whole_blob" ~ "the size is 10";
     reads_what_is_planted: ReadsPlant =>
-        "contained::what_is_planted_is_never_read" ~ "bytes that nobody stored";
+        "contained::planted_objects_are_never_read" ~ "bytes that nobody stored";
     writes_through_what_is_planted: WritesPlant =>
-        "contained::what_is_planted_is_never_written_through" ~ "the outside was touched";
+        "contained::planted_objects_are_never_written_through" ~ "the outside was touched";
     takes_what_is_planted_for_a_blob: ListsPlant =>
-        "contained::what_is_planted_is_no_blob_to_maintenance" ~ "list shows it";
+        "contained::planted_objects_are_not_treated_as_blobs" ~ "list shows it";
     lists_twice: ListsTwice =>
         "inventory::list_shows_each_blob_once_with_its_size" ~ "twice";
     lists_one_page: ListsOnePage =>
         "inventory::list_shows_each_blob_once_with_its_size" ~ "150 of 1150";
     lists_uploads: ListsUploads =>
-        "inventory::list_does_not_show_uploads" ~ "list shows 5 blobs",
+        "inventory::list_does_not_show_unfinished_uploads" ~ "list shows 5 blobs",
         "atomic::an_upload_is_invisible_until_its_commit" ~ "list shows";
     lists_its_format_marker: ListsMarker =>
         "inventory::an_empty_storage_lists_nothing" ~ "lists 1 blobs";
     delete_fails_where_there_is_nothing: DeleteNotIdempotent =>
         "inventory::delete_is_idempotent" ~ "not found";
     delete_does_nothing: DeleteDoesNothing =>
-        "inventory::delete_makes_absent_and_spares_others" ~ "it succeeded";
+        "inventory::delete_removes_one_blob_and_spares_others" ~ "it succeeded";
     modified_is_never_set: NoTime =>
-        "inventory::stat_agrees_with_the_blob" ~ "a grace period would be over";
+        "inventory::stat_agrees_with_the_blob_and_with_list" ~ "a grace period would be over";
     sweep_removes_blobs: SweepsBlobs =>
         "inventory::sweep_spares_every_blob" ~ "not found";
     sweep_breaks_uploads: SweepsUploads =>
@@ -178,7 +178,7 @@ mutants! {
     an_acknowledged_blob_blinks: Blinks =>
         "concurrent::random_operations_agree_with_a_model" ~ "with_seed(0x5eed): NotFound after";
     panics: Panics =>
-        "inventory::stat_agrees_with_the_blob" ~ "panicked: index out of bounds in stat";
+        "inventory::stat_agrees_with_the_blob_and_with_list" ~ "panicked: index out of bounds in stat";
 }
 
 /// Not the whole suite: each of its failures takes the time limit.
@@ -195,7 +195,7 @@ async fn hangs() {
         [
             "FAILED   absent::an_id_that_was_never_stored_is_not_found: \
              not done after 300ms: it hangs",
-            "FAILED   absent::an_absent_id_is_not_found_beside_others: \
+            "FAILED   absent::an_absent_id_is_not_found_beside_stored_blobs: \
              not done after 300ms: it hangs",
         ]
     );
