@@ -134,12 +134,11 @@ fn batches_are_bounded_and_abandoned_writes_are_skipped() {
     let mut outcomes = vec![send(&queue, Command::CreateExperiment(experiment()))];
     outcomes.extend((0..MAX_BATCH).map(|_| send(&queue, row(1))));
     drop(send(&queue, row(2)));
-    let closing = queue.close();
-    let running = run(inbox, flusher);
-    let (closed, ()) = futures_util::future::join(closing, running)
-        .now_or_never()
-        .unwrap();
-    closed.unwrap();
+    let mut closing = Box::pin(queue.close());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(closing.as_mut().poll(&mut context).is_pending());
+    run(inbox, flusher).now_or_never().unwrap();
+    closing.now_or_never().unwrap().unwrap();
 
     assert_eq!(queue.flushes(), 2);
     let mut acknowledged = 0;
