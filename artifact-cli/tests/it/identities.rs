@@ -15,7 +15,7 @@ fn admin(server: &Server, words: &[&str]) -> Command {
     command
 }
 
-/// The same, with the credential in this file.
+/// Returns a client command that reads its credential from this file.
 fn worker(server: &Server, words: &[&str], credential: &str) -> Command {
     let mut command = artifact(server.folder.path());
     command.args(words).args(["--server", &server.url]);
