@@ -18,7 +18,12 @@ Settings also come from the environment and from a file: see docs/configuration.
 
 /// A store for files that must not change: put in a file, get back an opaque URI
 #[derive(Debug, Parser)]
-#[command(name = "artifact", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "artifact",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,

@@ -72,7 +72,10 @@ fn credential(settings: &ClientSettings, sources: &Sources) -> Result<Credential
             "credential_file",
             settings.credential_file.as_deref().map(Secret::File),
         ),
-        ("admin_token", settings.admin_token.as_ref().map(Secret::Text)),
+        (
+            "admin_token",
+            settings.admin_token.as_ref().map(Secret::Text),
+        ),
         ("credential", settings.credential.as_ref().map(Secret::Text)),
     ];
     let (setting, secret) = choose(given, sources)?

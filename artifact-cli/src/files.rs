@@ -106,7 +106,10 @@ pub(crate) fn exists(path: &Path) -> anyhow::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => {
             let path = path.display();
-            Err(setup_from(error, format!("cannot read the secret in {path}")))
+            Err(setup_from(
+                error,
+                format!("cannot read the secret in {path}"),
+            ))
         }
     }
 }

@@ -20,7 +20,11 @@ pub(crate) fn text(plan: &ServePlan<'_>, address: &Address) -> String {
         Address::Unix(path) => ("http://localhost".to_owned(), Some(path)),
     };
     let program = shell_word(&program());
-    let experiment = plan.settings.experiments.first().map_or("", |id| id.as_str());
+    let experiment = plan
+        .settings
+        .experiments
+        .first()
+        .map_or("", |id| id.as_str());
 
     let mut options = String::new();
     if url != DEFAULT_SERVER {

@@ -18,7 +18,10 @@ pub(crate) fn options(_settings: &ServeSettings) -> BackendOptions {
 #[cfg(feature = "bucket")]
 pub(crate) fn options(settings: &ServeSettings) -> BackendOptions {
     let mut options = BackendOptions::default();
-    options.bucket.endpoint.clone_from(&settings.bucket_endpoint);
+    options
+        .bucket
+        .endpoint
+        .clone_from(&settings.bucket_endpoint);
     options.bucket.region.clone_from(&settings.bucket_region);
     let addressing = settings.bucket_addressing;
     options.bucket.path_style = addressing.map(|addressing| addressing == Addressing::Path);

@@ -32,9 +32,12 @@ impl CertificateFiles {
                  --features tls",
             ));
         }
-        let tls = self
-            .read()
-            .and_then(|(chain, key)| Ok(Tls::from_pem(chain.as_bytes(), key.expose_secret().as_bytes())?));
+        let tls = self.read().and_then(|(chain, key)| {
+            Ok(Tls::from_pem(
+                chain.as_bytes(),
+                key.expose_secret().as_bytes(),
+            )?)
+        });
         tls.map_err(|error| {
             setup_from(
                 error,
@@ -49,9 +52,9 @@ impl CertificateFiles {
 
     /// Reads both files again. If that fails, the former certificate stays in use.
     pub(crate) fn reload(&self, tls: &Tls) {
-        let replaced = self
-            .read()
-            .and_then(|(chain, key)| Ok(tls.replace(chain.as_bytes(), key.expose_secret().as_bytes())?));
+        let replaced = self.read().and_then(|(chain, key)| {
+            Ok(tls.replace(chain.as_bytes(), key.expose_secret().as_bytes())?)
+        });
         match replaced {
             Ok(()) => tracing::info!("reloaded the TLS certificate"),
             Err(error) => tracing::error!(

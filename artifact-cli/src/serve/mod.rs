@@ -37,11 +37,7 @@ const LEFTOVER_AGE: Duration = Duration::from_hours(24);
 const CLEANUP: Duration = Duration::from_secs(20);
 
 /// Serves until a signal. Checks everything that can be checked before it creates anything.
-pub(crate) async fn run(
-    settings: &ServeSettings,
-    sources: &Sources,
-    no_color: bool,
-) -> Result<()> {
+pub(crate) async fn run(settings: &ServeSettings, sources: &Sources, no_color: bool) -> Result<()> {
     let plan = ServePlan::new(settings, sources)?;
     let files = settings.tls_files()?.map(CertificateFiles::new);
     let tls = files.as_ref().map(CertificateFiles::open).transpose()?;
@@ -114,7 +110,9 @@ pub(crate) async fn run(
         .await
         .is_err()
     {
-        tracing::warn!("cannot remove all leftovers of aborted uploads; a later start removes them");
+        tracing::warn!(
+            "cannot remove all leftovers of aborted uploads; a later start removes them"
+        );
     }
     // Closes the database and then releases the lock.
     drop(opened);

@@ -34,7 +34,11 @@ impl Environment {
     #[cfg(test)]
     pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
         let pairs = pairs.iter();
-        Self(pairs.map(|(name, value)| (name.into(), value.into())).collect())
+        Self(
+            pairs
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 
     /// Returns a variable that is set and not empty. Scripts unset variables by an empty value.
@@ -50,7 +54,10 @@ impl Environment {
     /// Returns a sentence for each variable that has the prefix and is no setting.
     pub(crate) fn unknown_variables(&self) -> Vec<String> {
         let definitions: Vec<_> = all_definitions().collect();
-        let known: Vec<_> = definitions.iter().filter_map(Definition::variable).collect();
+        let known: Vec<_> = definitions
+            .iter()
+            .filter_map(Definition::variable)
+            .collect();
         let names = self.0.keys().map(|name| name.to_string_lossy());
         names
             .filter(|name| name != NO_COLOR && !known.contains(&name.as_ref()))

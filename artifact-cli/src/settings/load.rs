@@ -132,7 +132,9 @@ fn check_no_secret_is_a_flag(settings: &[Arg], matches: &ArgMatches) -> Result<(
 impl Values {
     fn add_environment(&mut self, settings: &[Arg], environment: &Environment) -> Result<()> {
         for arg in settings {
-            let Some((name, value)) = arg.variable().and_then(|env| Some((env, environment.get(env)?)))
+            let Some((name, value)) = arg
+                .variable()
+                .and_then(|env| Some((env, environment.get(env)?)))
             else {
                 continue;
             };
@@ -215,10 +217,7 @@ impl Values {
         let long = flag.trim_start_matches('-');
         let arg = settings.iter().find(|arg| arg.get_long() == Some(long));
         let value = arg.and_then(|arg| Some((arg.name(), self.0.get(arg.name())?)));
-        value.map_or_else(
-            || flag.to_owned(),
-            |(name, (_, source))| source.name(name),
-        )
+        value.map_or_else(|| flag.to_owned(), |(name, (_, source))| source.name(name))
     }
 
     fn sources(mut self, settings: &[Arg], matches: &ArgMatches) -> Sources {

@@ -3,22 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
 use anyhow::Result;
+use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
 use clap::{ArgAction, Args};
 use secrecy::SecretString;
 
 use super::secret::{Secret, choose};
 use super::source::Sources;
 use super::values::{
-    Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count, database,
-    experiment_id, header_bytes, log_filter, public_url, seconds, text, yes_or_no,
+    Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count,
+    database, experiment_id, header_bytes, log_filter, public_url, seconds, text, yes_or_no,
 };
 use crate::failure::setup;
 
-/// The settings of a server, in the order of the help.
-///
-/// A default that starts with `<data_dir>` follows `data_dir`.
+// The settings of a server, in the order of the help. A default that starts with `<data_dir>` follows
+// `data_dir`. This is not a doc comment, because clap would make it the description of the command.
 #[derive(Debug, Args)]
 pub(crate) struct ServeSettings {
     /// Address to listen on; port 0 takes any free port and prints it. Or the path of a Unix socket
@@ -28,7 +27,12 @@ pub(crate) struct ServeSettings {
     pub(crate) listen: ListenAddress,
 
     /// Mode of the Unix socket, in octal. Users who can write to the socket can connect
-    #[arg(long, env = "ARTIFACT_SOCKET_MODE", value_name = "MODE", default_value = "0600")]
+    #[arg(
+        long,
+        env = "ARTIFACT_SOCKET_MODE",
+        value_name = "MODE",
+        default_value = "0600"
+    )]
     pub(crate) socket_mode: SocketMode,
 
     /// Certificate chain in PEM; clients then connect by `https://`. Reloaded at SIGHUP. Needs a build
@@ -56,7 +60,12 @@ pub(crate) struct ServeSettings {
     /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix` (in builds with the feature
     /// s3, gcs or azure), with credentials from the provider's own variables; or `mem:` for memory,
     /// which is lost at exit
-    #[arg(long, env = "ARTIFACT_BACKEND", value_name = "URL", default_value = "<data_dir>/blobs")]
+    #[arg(
+        long,
+        env = "ARTIFACT_BACKEND",
+        value_name = "URL",
+        default_value = "<data_dir>/blobs"
+    )]
     #[arg(value_parser = backend)]
     pub(crate) backend: BackendUrl,
 
@@ -83,17 +92,32 @@ pub(crate) struct ServeSettings {
 
     /// Size of one part of a large upload to a bucket, from 5MiB to 5GiB. An upload has at most 10,000
     /// parts; they are larger if the known size of the blob needs it
-    #[arg(long, env = "ARTIFACT_BUCKET_PART_BYTES", value_name = "BYTES", default_value = "8MiB")]
+    #[arg(
+        long,
+        env = "ARTIFACT_BUCKET_PART_BYTES",
+        value_name = "BYTES",
+        default_value = "8MiB"
+    )]
     pub(crate) bucket_part_bytes: ByteSize,
 
     /// Parts of one upload, or ranges of one download, that are transferred at the same time. Each is
     /// held in memory
-    #[arg(long, env = "ARTIFACT_BUCKET_PARALLEL_PARTS", value_name = "N", default_value = "4")]
+    #[arg(
+        long,
+        env = "ARTIFACT_BUCKET_PARALLEL_PARTS",
+        value_name = "N",
+        default_value = "4"
+    )]
     #[arg(value_parser = count)]
     pub(crate) bucket_parallel_parts: usize,
 
     /// How long a failing request to a bucket is retried before the operation fails
-    #[arg(long, env = "ARTIFACT_BUCKET_DEADLINE", value_name = "SECONDS", default_value = "30")]
+    #[arg(
+        long,
+        env = "ARTIFACT_BUCKET_DEADLINE",
+        value_name = "SECONDS",
+        default_value = "30"
+    )]
     #[arg(value_parser = seconds)]
     pub(crate) bucket_deadline: Duration,
 
@@ -101,7 +125,12 @@ pub(crate) struct ServeSettings {
     /// refuse to start, warn and use it, or off to skip the test. In a bucket that overwrites, only the
     /// uniqueness of random ids protects blobs, and an upload whose response was lost may be reported as
     /// failed
-    #[arg(long, env = "ARTIFACT_BUCKET_PROBE", value_name = "MODE", default_value = "refuse")]
+    #[arg(
+        long,
+        env = "ARTIFACT_BUCKET_PROBE",
+        value_name = "MODE",
+        default_value = "refuse"
+    )]
     #[arg(value_enum, hide_possible_values = true)]
     pub(crate) bucket_probe: BucketProbe,
 
@@ -137,60 +166,115 @@ pub(crate) struct ServeSettings {
     pub(crate) admin_token: Option<SecretString>,
 
     /// Maximum size of an artifact, in bytes or with KiB, MiB, GiB, TiB. Larger deposits are rejected
-    #[arg(long, env = "ARTIFACT_MAX_ARTIFACT_BYTES", value_name = "N", default_value = "100MiB")]
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_ARTIFACT_BYTES",
+        value_name = "N",
+        default_value = "100MiB"
+    )]
     pub(crate) max_artifact_bytes: ByteSize,
 
     /// Memory for recently fetched artifacts that are already verified, each of at most an eighth of it.
     /// They are not read and hashed again until their blob's file changes. 0 turns the cache off
-    #[arg(long, env = "ARTIFACT_VERIFIED_CACHE", value_name = "N", default_value = "64MiB")]
+    #[arg(
+        long,
+        env = "ARTIFACT_VERIFIED_CACHE",
+        value_name = "N",
+        default_value = "64MiB"
+    )]
     pub(crate) verified_cache: ByteSize,
 
     /// Time-out for the header of a request, which is then answered 408, and for the TLS handshake
-    #[arg(long, env = "ARTIFACT_HEADER_TIMEOUT", value_name = "SECONDS", default_value = "30")]
+    #[arg(
+        long,
+        env = "ARTIFACT_HEADER_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "30"
+    )]
     #[arg(value_parser = seconds)]
     pub(crate) header_timeout: Duration,
 
     /// How long a connection without a request is kept open
-    #[arg(long, env = "ARTIFACT_IDLE_TIMEOUT", value_name = "SECONDS", default_value = "60")]
+    #[arg(
+        long,
+        env = "ARTIFACT_IDLE_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "60"
+    )]
     #[arg(value_parser = seconds)]
     pub(crate) idle_timeout: Duration,
 
     /// Minimum throughput in bytes per second, for sending a request body and for receiving a response.
     /// 0 turns the limit off
-    #[arg(long, env = "ARTIFACT_MIN_THROUGHPUT", value_name = "N", default_value = "4KiB")]
+    #[arg(
+        long,
+        env = "ARTIFACT_MIN_THROUGHPUT",
+        value_name = "N",
+        default_value = "4KiB"
+    )]
     pub(crate) min_throughput: ByteSize,
 
     /// How long a client may pause, or stay below the minimum throughput, in total. After that a request
     /// body is answered 408, and a client that does not receive its response is disconnected
-    #[arg(long, env = "ARTIFACT_THROUGHPUT_WINDOW", value_name = "SECONDS", default_value = "30")]
+    #[arg(
+        long,
+        env = "ARTIFACT_THROUGHPUT_WINDOW",
+        value_name = "SECONDS",
+        default_value = "30"
+    )]
     #[arg(value_parser = seconds)]
     pub(crate) throughput_window: Duration,
 
     /// Maximum number of connections. At the limit, a new connection closes the one that has been idle
     /// longest; if every connection is busy, the new one is answered 503
-    #[arg(long, env = "ARTIFACT_MAX_CONNECTIONS", value_name = "N", default_value = "4096")]
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value = "4096"
+    )]
     #[arg(value_parser = count)]
     pub(crate) max_connections: usize,
 
     /// Maximum size of a request header including its first line. A larger header is answered 431, or 414
     /// if the first line alone is larger. Path and query together have at most 8 KiB
-    #[arg(long, env = "ARTIFACT_MAX_HEADER_BYTES", value_name = "N", default_value = "32KiB")]
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_HEADER_BYTES",
+        value_name = "N",
+        default_value = "32KiB"
+    )]
     #[arg(value_parser = header_bytes)]
     pub(crate) max_header_bytes: ByteSize,
 
     /// Maximum number of deposits in progress; further deposits are answered 503
-    #[arg(long, env = "ARTIFACT_MAX_UPLOADS", value_name = "N", default_value = "256")]
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_UPLOADS",
+        value_name = "N",
+        default_value = "256"
+    )]
     #[arg(value_parser = count)]
     pub(crate) max_uploads: usize,
 
     /// Maximum number of deposits in progress per principal; further deposits are answered 429
-    #[arg(long, env = "ARTIFACT_MAX_UPLOADS_PER_PRINCIPAL", value_name = "N", default_value = "64")]
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_UPLOADS_PER_PRINCIPAL",
+        value_name = "N",
+        default_value = "64"
+    )]
     #[arg(value_parser = count)]
     pub(crate) max_uploads_per_principal: usize,
 
     /// How long requests in flight may take to finish after SIGTERM or Ctrl-C. Requests that are still
     /// unfinished then, or at a second signal, are aborted, and the exit code is 1
-    #[arg(long, env = "ARTIFACT_DRAIN_TIMEOUT", value_name = "SECONDS", default_value = "30")]
+    #[arg(
+        long,
+        env = "ARTIFACT_DRAIN_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "30"
+    )]
     #[arg(value_parser = seconds)]
     pub(crate) drain_timeout: Duration,
 
@@ -201,12 +285,22 @@ pub(crate) struct ServeSettings {
 
     /// What is logged to standard error: off, error, warn, info, debug, trace, or a filter such as
     /// `info,artifact_http=debug`
-    #[arg(long = "log-level", env = "ARTIFACT_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(
+        long = "log-level",
+        env = "ARTIFACT_LOG",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
     #[arg(value_parser = log_filter)]
     pub(crate) log: String,
 
     /// Format of the log: text for people, or json for one JSON object per line
-    #[arg(long, env = "ARTIFACT_LOG_FORMAT", value_name = "text|json", default_value = "text")]
+    #[arg(
+        long,
+        env = "ARTIFACT_LOG_FORMAT",
+        value_name = "text|json",
+        default_value = "text"
+    )]
     #[arg(value_enum, hide_possible_values = true)]
     pub(crate) log_format: LogFormat,
 
@@ -257,7 +351,10 @@ impl ServeSettings {
         let file = self.database_password_file.as_deref().map(Secret::File);
         let text = self.database_password.as_ref().map(Secret::Text);
         choose(
-            [("database_password_file", file), ("database_password", text)],
+            [
+                ("database_password_file", file),
+                ("database_password", text),
+            ],
             sources,
         )
     }

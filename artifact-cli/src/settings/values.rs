@@ -186,7 +186,9 @@ pub(super) fn public_url(text: &str) -> Result<String> {
 pub(super) fn log_filter(text: &str) -> Result<String> {
     match EnvFilter::builder().parse(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("cannot be used: {error}; write a level such as info")),
+        Err(error) => Err(format!(
+            "cannot be used: {error}; write a level such as info"
+        )),
     }
 }
 
@@ -233,7 +235,15 @@ mod tests {
             assert_eq!(text.parse(), Ok(ListenAddress::Tcp(text.to_owned())));
         }
         assert_eq!("unix:a b".parse(), Ok(ListenAddress::Unix("a b".into())));
-        for text in ["8080", ":8080", "localhost", "h:65536", "h:http", "unix:", ""] {
+        for text in [
+            "8080",
+            ":8080",
+            "localhost",
+            "h:65536",
+            "h:http",
+            "unix:",
+            "",
+        ] {
             assert!(text.parse::<ListenAddress>().is_err(), "{text}");
         }
     }

@@ -211,7 +211,10 @@ fn an_unreachable_server_is_one_line_with_exit_code_1() {
     };
     let beginning = "deposit: the server cannot be reached or cannot serve now; again in 0.";
     assert!(again.starts_with(beginning), "{put:?}");
-    assert!(error.starts_with("error: cannot reach a server at"), "{put:?}");
+    assert!(
+        error.starts_with("error: cannot reach a server at"),
+        "{put:?}"
+    );
 }
 
 #[test]

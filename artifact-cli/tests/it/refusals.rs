@@ -266,7 +266,10 @@ fn invalid_settings_are_rejected() {
             ["--log-level", "info=loud=x"],
             "--log-level cannot be used: ",
         ),
-        (["--log-format", "xml"], "--log-format must be one of text, json, not 'xml'"),
+        (
+            ["--log-format", "xml"],
+            "--log-format must be one of text, json, not 'xml'",
+        ),
         (
             ["--max-connections", "0"],
             "--max-connections must be 1 or more, not 0",
@@ -355,7 +358,10 @@ fn print_config_rejects_invalid_settings() {
     command.args(["serve", "--print-config"]);
     let done = run(command.args(["--database", "postgres://user:canary@host/db"]));
     assert_eq!(done.code, Some(2));
-    assert!(done.stderr.starts_with("error: --database cannot be used: "));
+    assert!(
+        done.stderr
+            .starts_with("error: --database cannot be used: ")
+    );
     assert!(!done.stderr.contains("canary"), "{}", done.stderr);
 }
 
