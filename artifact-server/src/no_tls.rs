@@ -1,5 +1,6 @@
 //! The API of TLS in a build without it: no value of the type can be made.
 
+use std::convert::Infallible;
 use std::io;
 
 use crate::listener::Io;
@@ -7,7 +8,7 @@ use crate::tls_error::TlsError;
 
 /// A certificate chain and its private key. This build lacks the feature `tls`, so no value exists.
 #[derive(Debug, Clone)]
-pub enum Tls {}
+pub struct Tls(Infallible);
 
 impl Tls {
     /// Returns an error: this build has no TLS.
@@ -27,11 +28,11 @@ impl Tls {
     ///
     /// Never.
     pub fn replace(&self, _chain: &[u8], _key: &[u8]) -> Result<(), TlsError> {
-        match *self {}
+        match self.0 {}
     }
 
     #[expect(clippy::unused_async, reason = "has the signature of the real one")]
     pub(crate) async fn accept(&self, _stream: Box<dyn Io>) -> io::Result<Box<dyn Io>> {
-        match *self {}
+        match self.0 {}
     }
 }

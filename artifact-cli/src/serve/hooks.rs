@@ -53,3 +53,37 @@ impl Hooks for ProblemHooks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejections_are_problems_with_the_status_of_the_rejection() {
+        let config = HttpConfig::default().with_public_url("https://files.example");
+        let hooks = ProblemHooks::new(config);
+        for rejection in [
+            Rejection::Malformed,
+            Rejection::Timeout,
+            Rejection::UriTooLong,
+            Rejection::HeaderTooLarge,
+            Rejection::Panic,
+            Rejection::TooManyConnections,
+        ] {
+            let mut request = Request::new(());
+            *request.uri_mut() = "/x".parse().unwrap();
+            for (request, path) in [(None, "/"), (Some(&request), "/x")] {
+                let response = hooks.reject(rejection, request);
+                assert_eq!(response.status(), rejection.status());
+                let kind = response.headers().get("content-type").unwrap();
+                assert_eq!(kind, "application/problem+json; charset=utf-8");
+                let retry = response.headers().contains_key("retry-after");
+                assert_eq!(retry, rejection == Rejection::TooManyConnections);
+                let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+                assert_eq!(problem["status"], rejection.status().as_u16());
+                let instance = format!("https://files.example{path}");
+                assert_eq!(problem["instance"], instance);
+            }
+        }
+    }
+}

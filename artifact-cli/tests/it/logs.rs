@@ -1,4 +1,4 @@
-//! The log: one machine-readable line per request, and no secrets.
+//! The log: one line per request, readable by a program, and no secret in any line.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use crate::harness::{Answer, Server, run, run_with};
 
 const CANARY: &str = "canary-5f2b77c1d9e04a63";
 
-/// The lines about requests.
+/// Returns the lines about requests.
 fn requests(log: &str) -> Vec<Value> {
     let lines = log.lines().filter(|line| line.starts_with('{'));
     let lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -18,7 +18,7 @@ fn requests(log: &str) -> Vec<Value> {
 }
 
 #[test]
-fn each_request_has_one_line_with_its_outcome() {
+fn each_request_is_logged_as_one_line_of_json() {
     let mut server = Server::start(&["--log-format", "json"]);
     let put = run_with(&mut server.client(&["put", "-"]), b"twelve bytes").succeeded();
     let uri = put.stdout().trim_end().replace('/', "%2F");
@@ -30,16 +30,16 @@ fn each_request_has_one_line_with_its_outcome() {
         )));
         assert_eq!(answer.field("x-request-id"), Some(id));
     }
-    let stranger = "PROPFIND /secret HTTP/1.1\r\nHost: h\r\nX-Request-Id: a b\r\nConnection: \
+    let unauthenticated = "PROPFIND /secret HTTP/1.1\r\nHost: h\r\nX-Request-Id: a b\r\nConnection: \
                     close\r\n\r\n";
-    let answer = Answer::of(&server.say(stranger));
-    let made = answer.field("x-request-id").unwrap().to_owned();
-    assert_eq!(made.len(), 32);
+    let answer = Answer::of(&server.say(unauthenticated));
+    let generated = answer.field("x-request-id").unwrap().to_owned();
+    assert_eq!(generated.len(), 32);
     server.signal("TERM");
     server.wait();
 
     let log = server.stderr();
-    // Nothing but JSON, so that a program can read all of it.
+    // Each line is JSON, so that a program can read the whole log.
     for line in log.lines() {
         assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
     }
@@ -68,7 +68,7 @@ fn each_request_has_one_line_with_its_outcome() {
         (&0.into(), &12.into())
     );
     assert_eq!(fetch["request_id"], "mine-1");
-    assert_eq!(other["request_id"], *made);
+    assert_eq!(other["request_id"], *generated);
     assert!(
         !log.contains("/secret") && !log.contains("PROPFIND"),
         "{log}"
@@ -76,7 +76,7 @@ fn each_request_has_one_line_with_its_outcome() {
 }
 
 #[test]
-fn secrets_never_reach_the_log() {
+fn no_secret_reaches_the_log() {
     for (format, from_file) in [("text", true), ("json", false)] {
         let folder = tempfile::tempdir().unwrap();
         let mut environment = vec![("RUST_BACKTRACE", "full")];
@@ -125,7 +125,7 @@ fn secrets_never_reach_the_log() {
     }
 }
 
-/// Requests with the secret in every place that one can have.
+/// Returns requests with the secret in each place where it can be.
 fn with_the_canary(good: &str) -> Vec<String> {
     let post = |headers: &str, more: &str, body: &str| {
         format!(
@@ -148,7 +148,7 @@ fn with_the_canary(good: &str) -> Vec<String> {
             "",
             "",
         ),
-        // In a body that is refused, in each place of it.
+        // In each part of a body that is rejected.
         post(good, "", &format!("{CANARY}{}", part(file, "x"))),
         post(
             good,
@@ -194,7 +194,7 @@ fn with_the_canary(good: &str) -> Vec<String> {
     requests
 }
 
-/// The same credential over HTTP/2, whose implementation logs in its own way.
+/// Sends the credential over HTTP/2, whose implementation has log events of its own.
 fn http2(address: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

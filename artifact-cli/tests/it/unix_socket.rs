@@ -1,8 +1,8 @@
-//! A server on a Unix socket.
+//! `artifact serve` on a Unix socket. The fate of the socket's file is tested in artifact-server.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 
 use crate::harness::{Answer, Server, artifact, read_to_end, run_refused};
 
@@ -15,7 +15,7 @@ fn healthz(path: &std::path::Path) -> u16 {
 }
 
 #[test]
-fn it_serves_on_a_socket_of_its_owner_alone_and_takes_it_away() {
+fn the_socket_is_private_by_default_and_removed_at_the_end() {
     for (arguments, mode) in [(&[][..], 0o600), (&["--socket-mode", "0660"], 0o660)] {
         let arguments = [&["--listen", "unix:socket"], arguments].concat();
         let mut server = Server::start(&arguments);
@@ -25,7 +25,7 @@ fn it_serves_on_a_socket_of_its_owner_alone_and_takes_it_away() {
         assert!(found.file_type().is_socket());
         assert_eq!(found.permissions().mode() & 0o777, mode);
         assert_eq!(healthz(&path), 200);
-        // What it prints to paste goes there.
+        // The printed curl command works.
         let said = server.stderr();
         let line = said
             .lines()
@@ -39,7 +39,7 @@ fn it_serves_on_a_socket_of_its_owner_alone_and_takes_it_away() {
         let answer = String::from_utf8(pasted.stdout).unwrap();
         assert!(answer.contains("\"size_bytes\":6"), "{answer}");
 
-        // A deposit in flight is finished, and the file goes.
+        // The open deposit finishes, then the file is removed.
         let mut stream = UnixStream::connect(&path).unwrap();
         let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n";
         let tail = "in flight\r\n--b--\r\n";
@@ -52,11 +52,11 @@ fn it_serves_on_a_socket_of_its_owner_alone_and_takes_it_away() {
             head.len() + tail.len()
         )
         .unwrap();
-        let mut asked = [0; 25];
-        stream.read_exact(&mut asked).unwrap();
+        let mut response = [0; 25];
+        stream.read_exact(&mut response).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
         server.signal("TERM");
-        server.wait_until("no more connections", || {
+        server.wait_until("no connection is accepted", || {
             UnixStream::connect(&path).is_err()
         });
         stream.write_all(tail.as_bytes()).unwrap();
@@ -67,25 +67,20 @@ fn it_serves_on_a_socket_of_its_owner_alone_and_takes_it_away() {
 }
 
 #[test]
-fn a_stale_socket_is_replaced_and_nothing_else_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("socket");
-    drop(UnixListener::bind(&path).unwrap());
-    assert!(path.exists(), "std leaves the file");
-    let mut server = Server::start_in(folder, &["--listen", "unix:socket"]);
-    assert_eq!(healthz(&server.path("socket")), 200);
+fn the_socket_of_a_killed_server_is_replaced_and_other_files_are_errors() {
+    let mut server = Server::start(&["--listen", "unix:socket"]);
 
-    // In use: by a server with a folder of its own.
+    // Another server, with a folder of its own, finds the socket in use.
     let mut command = artifact(server.folder.path());
     command.args(["serve", "--listen", "unix:socket", "--data-dir", "other"]);
     let done = run_refused(&mut command);
     assert_eq!(done.code, Some(2));
-    let said = "error: cannot listen on unix:socket: another process listens there; stop it, or give \
-                another --listen\n";
+    let said = "error: --listen: cannot listen on unix:socket: another process listens there; stop it, \
+                or choose another path\n";
     assert_eq!(done.stderr, said);
     assert_eq!(healthz(&server.path("socket")), 200);
 
-    // After a kill the file stays, and the next start replaces it.
+    // A killed server leaves the file, and the next start replaces it.
     server.signal("KILL");
     server.wait();
     assert!(server.path("socket").exists());
@@ -93,20 +88,20 @@ fn a_stale_socket_is_replaced_and_nothing_else_is() {
     assert_eq!(healthz(&server.path("socket")), 200);
     drop(server);
 
-    // Files and links are no sockets.
     let folder = tempfile::tempdir().unwrap();
     drop(std::fs::File::create_new(folder.path().join("file")).unwrap());
     std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
     let mut command = artifact(folder.path());
     let done = run_refused(command.args(["serve", "--listen", "unix:"]));
-    let said = "error: there is no path behind unix: in --listen\n";
+    let said = "error: --listen: the path of the Unix socket is empty\n";
     assert_eq!((done.code, &*done.stderr), (Some(2), said));
     for name in ["file", "link"] {
         let mut command = artifact(folder.path());
         command.args(["serve", "--listen", &format!("unix:{name}")]);
         let done = run_refused(&mut command);
         assert_eq!(done.code, Some(2), "{done:?}");
-        let said = format!("error: {name} is there and is no socket; give another --listen\n");
+        let said =
+            format!("error: --listen: {name} exists and is not a socket; choose another path\n");
         assert_eq!(done.stderr, said);
         assert!(folder.path().join(name).symlink_metadata().is_ok());
         assert!(!folder.path().join("artifact-data").exists());

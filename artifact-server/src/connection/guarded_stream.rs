@@ -96,12 +96,15 @@ impl<S> GuardedStream<S> {
 
     /// Updates the phase from the requests that the service has seen.
     fn update_phase(&mut self) {
-        let (total, none_open) = self.state.request_count();
+        let (total, none_open, flushed) = self.state.progress();
         if total != self.requests_seen {
             self.requests_seen = total;
             self.phase = Phase::Busy;
         }
-        if self.phase == Phase::Busy && none_open {
+        // hyper may hold the end of a response long after the service has given it out. Over HTTP/2
+        // the last flush can come before the request counts as closed, so it is not waited for.
+        let written = flushed || self.version == Version::Http2;
+        if self.phase == Phase::Busy && none_open && written {
             self.become_idle();
         }
     }
@@ -289,6 +292,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
         match Pin::new(&mut this.stream).poll_flush(context) {
             Poll::Ready(Ok(())) => {
                 this.state.record_flush();
+                if this.phase == Phase::Busy {
+                    this.update_phase();
+                    if this.phase == Phase::Idle {
+                        // hyper may not read again now, so this starts the idle time-out.
+                        let _ = this.timer.as_mut().poll(context);
+                    }
+                }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

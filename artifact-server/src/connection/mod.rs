@@ -10,6 +10,8 @@ mod serve;
 mod server_state;
 mod service;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use request_body::RequestBody;
 pub(crate) use serve::{builder, serve};

@@ -68,10 +68,11 @@ impl ConnectionState {
         OpenRequest(Arc::clone(self))
     }
 
-    /// Returns the number of requests since the connection began, and whether none is open.
-    pub(super) fn request_count(&self) -> (u64, bool) {
+    /// Returns the number of requests since the connection began; whether none is open; and whether
+    /// all responses have been written.
+    pub(super) fn progress(&self) -> (u64, bool, bool) {
         let requests = self.requests();
-        (requests.total, requests.open == 0)
+        (requests.total, requests.open == 0, requests.flushed)
     }
 
     /// Records that all bytes written so far were flushed.

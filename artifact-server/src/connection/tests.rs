@@ -1,0 +1,242 @@
+//! Slow and silent clients over a pipe, in paused time, so that each limit is asserted exactly.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tower::service_fn;
+
+use super::request_body::RequestBody;
+use super::server_state::ServerState;
+use super::state::ConnectionState;
+use crate::config::ServerConfig;
+use crate::hooks::DefaultHooks;
+use crate::listener::Peer;
+
+const CONFIG: ServerConfig = ServerConfig {
+    header_timeout: Duration::from_secs(20),
+    idle_timeout: Duration::from_secs(50),
+    min_throughput: 1000,
+    throughput_window: Duration::from_secs(10),
+    max_connections: 1,
+    max_header_bytes: 32 << 10,
+    drain_timeout: Duration::from_secs(30),
+};
+
+/// Reads the request body: 201, or 408 if it is too slow. `GET /large` returns 10 MB.
+async fn handle(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let large = request.uri().path() == "/large";
+    let response = match request.into_body().collect().await {
+        Ok(_) if large => Response::new(vec![0; 10_000_000].into()),
+        Ok(_) => Response::new("ok".into()),
+        Err(error) => {
+            assert!(format!("{error}").contains("too slowly"), "{error}");
+            let mut response = Response::new("slow".into());
+            *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            let close = http::HeaderValue::from_static("close");
+            response.headers_mut().insert("connection", close);
+            response
+        }
+    };
+    Ok(response)
+}
+
+/// Returns a client's end of a new connection, and the task that serves it.
+fn connect(config: ServerConfig) -> (DuplexStream, JoinHandle<()>) {
+    let (client, server) = duplex(16 << 10);
+    let state = Arc::new(ServerState {
+        config,
+        hooks: Arc::new(DefaultHooks),
+    });
+    let task = tokio::spawn(super::serve(
+        Box::new(server),
+        Peer::Unix,
+        super::builder(&config),
+        service_fn(handle),
+        state,
+        ConnectionState::new(),
+        CancellationToken::new(),
+    ));
+    (client, task)
+}
+
+async fn read_to_end(client: &mut (impl AsyncReadExt + Unpin)) -> String {
+    let mut bytes = vec![];
+    let _ = client.read_to_end(&mut bytes).await;
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Sends one byte per second until the server closes.
+async fn drip(mut client: impl AsyncWriteExt + Unpin) {
+    while client.write_all(b"x").await.is_ok() {
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn incomplete_headers_are_answered_408_after_the_header_timeout() {
+    for sent in ["G", "GET / HTTP/1.1\r\nHost: h\r\n", "PRI * HTTP/2.0\r\n"] {
+        let began = Instant::now();
+        let (mut client, _task) = connect(CONFIG);
+        client.write_all(sent.as_bytes()).await.unwrap();
+        let mut response = vec![0; 1000];
+        let length = client.read(&mut response).await.unwrap();
+        assert_eq!(began.elapsed(), CONFIG.header_timeout, "{sent:?}");
+        let response = str::from_utf8(&response[..length]).unwrap();
+        assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+        assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
+        assert_eq!(read_to_end(&mut client).await, "");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dripping_header_does_not_buy_time() {
+    let began = Instant::now();
+    let (client, _task) = connect(CONFIG);
+    let (mut reader, mut writer) = tokio::io::split(client);
+    writer.write_all(b"GET / HTTP/1.1\r\nx: ").await.unwrap();
+    let dripping = tokio::spawn(drip(writer));
+    let mut status = [0; 12];
+    reader.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 408");
+    assert_eq!(began.elapsed(), CONFIG.header_timeout);
+    read_to_end(&mut reader).await;
+    drop(reader);
+    dripping.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_header_of_a_connection_has_the_limit_too() {
+    let (mut client, _task) = connect(CONFIG);
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await
+        .unwrap();
+    let mut first = [0; 12];
+    client.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let rest = read_to_end(&mut client).await;
+    let second = &rest[rest.find("HTTP/1.1 ").unwrap()..];
+    assert!(second.starts_with("HTTP/1.1 408 "), "{rest}");
+    assert!(second.ends_with("did not arrive in time"), "{rest}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_connections_are_closed_without_a_response() {
+    let began = Instant::now();
+    let (mut client, task) = connect(CONFIG);
+    assert_eq!(read_to_end(&mut client).await, "");
+    assert_eq!(began.elapsed(), CONFIG.header_timeout);
+    drop(client);
+    task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_kept_for_the_idle_timeout_after_a_response() {
+    let began = Instant::now();
+    let (mut client, _task) = connect(CONFIG);
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await
+        .unwrap();
+    let response = read_to_end(&mut client).await;
+    assert_eq!(began.elapsed(), CONFIG.idle_timeout);
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    assert!(response.ends_with("\r\n\r\nok"), "{response}");
+    assert!(!response.contains("connection:"), "{response}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_stop_are_ended_after_the_throughput_window() {
+    for (framing, body) in [
+        ("Content-Length: 9000", String::new()),
+        ("Content-Length: 9000", "x".repeat(5000)),
+        ("Transfer-Encoding: chunked", "3\r\nabc\r\n".to_owned()),
+    ] {
+        let began = Instant::now();
+        let (mut client, _task) = connect(CONFIG);
+        let head = format!("POST / HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n{body}");
+        client.write_all(head.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        client.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 408", "{framing}");
+        assert_eq!(began.elapsed(), CONFIG.throughput_window, "{framing}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dripping_body_is_ended_and_a_body_at_the_minimum_rate_is_not() {
+    let (client, _task) = connect(CONFIG);
+    let (mut reader, mut writer) = tokio::io::split(client);
+    let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000\r\n\r\n";
+    writer.write_all(head).await.unwrap();
+    let began = Instant::now();
+    let dripping = tokio::spawn(drip(writer));
+    let mut status = [0; 12];
+    reader.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 408");
+    let waited = began.elapsed();
+    assert!(waited < CONFIG.throughput_window + Duration::from_secs(1));
+    read_to_end(&mut reader).await;
+    drop(reader);
+    dripping.await.unwrap();
+
+    let (mut client, _task) = connect(CONFIG);
+    let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    client.write_all(head).await.unwrap();
+    for _ in 0..100 {
+        sleep(Duration::from_secs(1)).await;
+        client.write_all(&[b'x'; 1000]).await.unwrap();
+    }
+    client.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_do_not_read_a_response_are_closed_after_the_throughput_window() {
+    let (mut client, task) = connect(CONFIG);
+    let began = Instant::now();
+    client
+        .write_all(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await
+        .unwrap();
+    task.await.unwrap();
+    // The bytes that the pipe took refill the budget by up to 128 KiB at the minimum rate.
+    let most = CONFIG.throughput_window + Duration::from_secs(132);
+    assert!((CONFIG.throughput_window..most).contains(&began.elapsed()));
+    let mut received = vec![];
+    let _ = client.read_to_end(&mut received).await;
+    assert!(received.len() < 100_000, "{}", received.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_readers_above_the_minimum_rate_receive_the_whole_response() {
+    let (mut client, _task) = connect(CONFIG);
+    let request = b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    let mut received = 0;
+    let mut buffer = vec![0; 4000];
+    // Far longer than the idle time-out, which must not count while the response is written.
+    while received < 10_000_000 {
+        let length = client.read(&mut buffer).await.unwrap();
+        assert_ne!(length, 0, "closed after {received} bytes");
+        received += length;
+        sleep(Duration::from_secs(1)).await;
+    }
+    // The idle time-out counts from the last byte on.
+    let (began, rest) = (Instant::now(), read_to_end(&mut client).await);
+    assert!(rest.len() < 4000, "{}", rest.len());
+    let (waited, idle) = (began.elapsed(), CONFIG.idle_timeout);
+    assert!(
+        waited <= idle && waited + Duration::from_secs(10) >= idle,
+        "{waited:?}"
+    );
+}

@@ -1,0 +1,14 @@
+//! The server in process, on real sockets, under clients that follow no rules.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod harness;
+
+mod connection_limit;
+mod drain;
+mod framing;
+mod http2;
+mod request_log;
+mod slow_reader;
+#[cfg(feature = "tls")]
+mod tls;
+mod unix_socket;
