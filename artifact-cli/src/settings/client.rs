@@ -11,7 +11,8 @@ use super::values::{retries, seconds, text};
 pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
 pub(crate) const DEFAULT_EXPERIMENT: &str = "default";
 
-/// The settings of a client, in the order of the help.
+// The settings of a client, in the order of the help. This is not a doc comment, because clap would make it
+// the description of each command.
 #[derive(Debug, Args)]
 pub(crate) struct ClientSettings {
     /// Address of the server

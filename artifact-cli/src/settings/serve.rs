@@ -16,9 +16,8 @@ use super::values::{
 };
 use crate::failure::setup;
 
-/// The settings of a server, in the order of the help.
-///
-/// A default that starts with `<data_dir>` follows `data_dir`.
+// The settings of a server, in the order of the help. A default that starts with `<data_dir>` follows
+// `data_dir`. This is not a doc comment, because clap would make it the description of the command.
 #[derive(Debug, Args)]
 pub(crate) struct ServeSettings {
     /// Address to listen on; port 0 takes any free port and prints it. Or the path of a Unix socket

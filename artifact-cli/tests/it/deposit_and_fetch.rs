@@ -187,8 +187,7 @@ fn server_errors_are_one_line_with_exit_code_1() {
 #[test]
 fn an_unreachable_server_is_one_line_with_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();
-    // A port that was free a moment ago and that nobody is given by chance: it stays bound, and
-    // nothing listens.
+    // The UDP socket keeps the port number reserved, and no TCP server listens on it.
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
     let mut command = artifact(folder.path());
@@ -200,7 +199,7 @@ fn an_unreachable_server_is_one_line_with_exit_code_1() {
             .starts_with(&format!("error: cannot reach a server at {url}; ")),
         "{put:?}"
     );
-    // What can be sent again is, and each further try is told of.
+    // A repeatable request is retried, and each retry prints a line.
     std::fs::File::create_new(folder.path().join("file")).unwrap();
     let mut command = artifact(folder.path());
     command.args(["put", "--server", &url, "file", "--retries", "1"]);

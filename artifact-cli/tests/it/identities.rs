@@ -15,7 +15,7 @@ fn admin(server: &Server, words: &[&str]) -> Command {
     command
 }
 
-/// The same, with the credential in this file.
+/// Returns a client command that reads its credential from this file.
 fn worker(server: &Server, words: &[&str], credential: &str) -> Command {
     let mut command = artifact(server.folder.path());
     command.args(words).args(["--server", &server.url]);
@@ -111,14 +111,14 @@ fn token_file_is_created_with_mode_0600() {
     let whoami = run(&mut worker(&server, &["whoami"], "one")).succeeded();
     assert_eq!(whoami.stdout(), format!("{id}\n"));
 
-    // Where it cannot be made, the server is not asked: a secret would be lost.
+    // Without a usable file no request is sent: the secret would be lost.
     let before = files_below(server.folder.path());
     for (file, said) in [
         (
             "one",
             "error: one already exists; give the name of a new file\n",
         ),
-        ("gone/x", "error: cannot make gone/x: "),
+        ("gone/x", "error: cannot create gone/x: "),
     ] {
         for words in [
             &["worker", "add", "--token-file", file][..],

@@ -71,7 +71,7 @@ fn an_invalid_address_is_rejected() {
     let folder = folder();
     let mut command = artifact(folder.path());
     command.args(["serve", "--listen", "8080"]);
-    let sentence = "--listen: '8080' is not an address with a port, such as 127.0.0.1:8080";
+    let sentence = "--listen must be an address and a port, such as 127.0.0.1:8080, not '8080'";
     assert_refused(folder.path(), &mut command, sentence);
 }
 
