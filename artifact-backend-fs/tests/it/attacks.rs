@@ -7,8 +7,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use artifact_backend::Sha256Digest;
-use artifact_crash_test::syscalls::{self, Call, Traced};
-use artifact_crash_test::{Digest, Ended, Line};
+use artifact_crash_test::syscalls::{self, Call, TracedRun};
+use artifact_crash_test::{Digest, Line, RunOutcome};
 use sha2::Digest as _;
 
 use crate::syscalls::subject;
@@ -209,11 +209,11 @@ fn digest(bytes: &[u8]) -> Digest {
 }
 
 /// Everything that is wrong with a run.
-fn wrongs(world: &World, attack: Attack, run: &Traced) -> Vec<String> {
+fn wrongs(world: &World, attack: Attack, run: &TracedRun) -> Vec<String> {
     let mut wrongs = Vec::new();
-    match &run.ended {
-        Ended::Well => {}
-        Ended::Badly(how) if how.starts_with("Exited(") && !how.contains(", 101)") => {}
+    match &run.outcome {
+        RunOutcome::Success => {}
+        RunOutcome::Failure(how) if how.starts_with("Exited(") && !how.contains(", 101)") => {}
         other => wrongs.push(format!("it ended as {other:?}")),
     }
     let outside = names(&world.outside());
@@ -261,7 +261,7 @@ fn is(path: &Path, wanted: Digest) -> bool {
 }
 
 /// The operation, with the attack at one call, or at none.
-fn run(named: bool, operation: &str, struck: Option<(&Call, Attack)>) -> (World, Traced) {
+fn run(named: bool, operation: &str, struck: Option<(&Call, Attack)>) -> (World, TracedRun) {
     let world = World::new();
     let subject = subject(named, operation);
     let mut pending = struck;
@@ -288,7 +288,7 @@ fn withstands(named: bool, operation: &str) {
         return;
     }
     let (_, plain) = run(named, operation, None);
-    assert_eq!(plain.ended, Ended::Well, "{operation}");
+    assert_eq!(plain.outcome, RunOutcome::Success, "{operation}");
     let mut attacks = 0;
     for call in &plain.calls {
         for attack in ATTACKS {

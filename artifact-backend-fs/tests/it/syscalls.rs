@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use artifact_crash_test::syscalls::{self, SyscallSweep};
-use artifact_crash_test::{Checker, Ended, Layout, Subject};
+use artifact_crash_test::{Checker, Layout, RunOutcome, Subject};
 
 use crate::world::skip;
 
@@ -136,7 +136,7 @@ fn a_load_of_what_is_not_in_memory_never_waits_on_an_async_thread() {
     let reads = |operation: &str| {
         let root = parent.path().join(operation);
         let run = syscalls::trace(&subject(false, operation), &root, |_| None).unwrap();
-        assert_eq!(run.ended, Ended::Well, "{operation}");
+        assert_eq!(run.outcome, RunOutcome::Success, "{operation}");
         let calls = run
             .calls
             .iter()

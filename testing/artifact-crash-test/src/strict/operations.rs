@@ -24,7 +24,7 @@ pub(crate) struct StrictFs {
 }
 
 /// The attributes that a request sets on an inode.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct NewAttributes {
     pub(super) mode: Option<u32>,
     pub(super) uid: Option<u32>,
