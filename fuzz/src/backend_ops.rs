@@ -1,5 +1,6 @@
-//! Target `backend_ops`: random operations on the map and on a folder, with hostile things planted in
-//! the folder, against a model: nothing is overwritten, and nothing outside the folder is touched.
+//! Target `backend_ops`: runs random operations on the memory backend and on a folder, and compares them with
+//! a model. Hostile files are planted in the folder. No blob may be overwritten, and nothing outside the
+//! folder may change.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,10 +16,10 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use tokio::runtime::Runtime;
 
-/// Few ids, so that operations meet.
+/// The number of ids: few, so that operations use the same ids.
 const IDS: u8 = 6;
-/// Bounds the time of one input.
-const MOST_OPERATIONS: usize = 48;
+/// The maximum number of operations, which limits the time of one input.
+const MAX_OPERATIONS: usize = 48;
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
 struct Name(u8);
@@ -38,7 +39,7 @@ enum Operation {
     },
     Upload {
         name: Name,
-        pieces: Vec<u16>,
+        chunks: Vec<u16>,
         fill: u8,
         end: End,
     },
@@ -60,7 +61,7 @@ enum Operation {
     Reopen,
     Plant {
         name: Name,
-        what: Planted,
+        file: Planted,
     },
     PlantLeftover {
         fill: u8,
@@ -74,7 +75,7 @@ enum End {
     Drop,
 }
 
-/// What somebody else puts where the blob of an id would be.
+/// A hostile file that is planted at the path of a blob.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Planted {
     SymlinkToSecret,
@@ -86,13 +87,13 @@ enum Planted {
     Device,
 }
 
-/// What the model knows of an id.
+/// The model's state of an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Known {
+enum IdState {
     Blob(Bytes),
-    /// Deleted: whether the id may be stored again is not part of the contract, so it is left alone.
+    /// The blob was deleted. The contract does not say whether the id may be stored again, so it is not.
     Gone,
-    /// Something hostile lies there: nothing may be read from it or stored over it.
+    /// A hostile file lies at the blob's path. It must be neither read nor replaced.
     Planted,
 }
 
@@ -102,16 +103,16 @@ fn content(size: u16, fill: u8) -> Bytes {
         .collect()
 }
 
-/// Runs the operations that `data` stands for on the map, on a folder with unnamed temporaries and on
-/// a folder with named ones.
+/// Decodes operations from `data` and runs them on the memory backend, on a folder with unnamed temporary
+/// files, and on a folder with named temporary files.
 ///
 /// # Panics
 ///
-/// Where any of them departs from the model, or anything outside the folder changes.
+/// If any of them differs from the model, or if anything outside the folder changes.
 pub fn check(data: &[u8]) {
     let mut source = Unstructured::new(data);
     let mut operations = Vec::new();
-    while !source.is_empty() && operations.len() < MOST_OPERATIONS {
+    while !source.is_empty() && operations.len() < MAX_OPERATIONS {
         match Operation::arbitrary(&mut source) {
             Ok(operation) => operations.push(operation),
             Err(_) => break,
@@ -126,26 +127,29 @@ pub fn check(data: &[u8]) {
     }
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
-            Run::memory().all(&operations).await;
+            Run::memory().run_all(&operations).await;
             for named in [false, true] {
-                let world = World::new();
-                Run::folder(&world, named).await.all(&operations).await;
-                world.is_untouched();
+                let sandbox = Sandbox::new();
+                Run::folder(&sandbox, named)
+                    .await
+                    .run_all(&operations)
+                    .await;
+                sandbox.assert_untouched();
             }
         });
     });
 }
 
-/// A folder for the store, and beside it what nobody may touch.
-struct World {
+/// A folder that holds the store's root and, next to it, a folder that must not change.
+struct Sandbox {
     folder: tempfile::TempDir,
 }
 
 const SECRET: &[u8] = b"what lies outside";
 
-impl World {
+impl Sandbox {
     fn new() -> Self {
-        // In memory where that is possible: a sync of a real disk takes milliseconds.
+        // In memory if possible, because a sync of a real disk takes milliseconds.
         let shared = Path::new("/dev/shm");
         let parent = if shared.is_dir() {
             shared.to_owned()
@@ -155,11 +159,12 @@ impl World {
         let folder = tempfile::Builder::new()
             .prefix("artifact-fuzz-")
             .tempdir_in(parent);
-        let folder = folder.expect("a temporary folder can be made");
-        fs::create_dir(folder.path().join("outside")).expect("a folder can be made");
+        let folder = folder.expect("a temporary folder can be created");
+        fs::create_dir(folder.path().join("outside")).expect("a folder can be created");
         let secret = folder.path().join("outside/secret");
         fs::write(&secret, SECRET).expect("a file can be written");
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0o400)).expect("it is ours");
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o400))
+            .expect("the owner can set permissions");
         Self { folder }
     }
 
@@ -171,11 +176,11 @@ impl World {
         self.folder.path().join("outside/secret")
     }
 
-    fn is_untouched(&self) {
+    fn assert_untouched(&self) {
         let names = |path: &Path| {
             let mut names: Vec<_> = fs::read_dir(path)
-                .expect("it is still there")
-                .map(|entry| entry.expect("it can be read").file_name())
+                .expect("the folder still exists")
+                .map(|entry| entry.expect("the entry can be read").file_name())
                 .collect();
             names.sort();
             names
@@ -183,26 +188,26 @@ impl World {
         assert_eq!(
             names(self.folder.path()),
             ["outside", "root"],
-            "something lies outside"
+            "an unexpected file lies next to the root"
         );
         assert_eq!(
             names(&self.folder.path().join("outside")),
             ["secret"],
-            "something lies outside"
+            "an unexpected file lies in the outside folder"
         );
         assert_eq!(
-            fs::read(self.secret()).expect("it is still there"),
+            fs::read(self.secret()).expect("the file still exists"),
             SECRET,
-            "it was written to"
+            "the file outside the root was changed"
         );
     }
 }
 
 struct Run<'w> {
     backend: Box<dyn ArtifactInventory>,
-    model: BTreeMap<ArtifactId, Known>,
-    /// Nothing is planted in a map.
-    folder: Option<(&'w World, FsConfig)>,
+    model: BTreeMap<ArtifactId, IdState>,
+    /// The sandbox and the configuration of a folder; `None` for the memory backend.
+    folder: Option<(&'w Sandbox, FsConfig)>,
     leftovers: u32,
 }
 
@@ -217,63 +222,65 @@ impl<'w> Run<'w> {
         }
     }
 
-    async fn folder(world: &'w World, named_staging: bool) -> Self {
+    async fn folder(sandbox: &'w Sandbox, named_staging: bool) -> Self {
         let config = FsConfig::default().with_named_staging(named_staging);
-        let backend = FsBackend::open(world.root(), config.clone())
+        let backend = FsBackend::open(sandbox.root(), config.clone())
             .await
             .expect("a new root opens");
         Self {
             backend: Box::new(backend),
             model: BTreeMap::new(),
-            folder: Some((world, config)),
+            folder: Some((sandbox, config)),
             leftovers: 0,
         }
     }
 
-    async fn all(mut self, operations: &[Operation]) {
+    async fn run_all(mut self, operations: &[Operation]) {
         for operation in operations {
-            self.one(operation).await;
+            self.run_one(operation).await;
         }
-        self.agrees().await;
+        self.check_inventory().await;
     }
 
-    async fn one(&mut self, operation: &Operation) {
+    async fn run_one(&mut self, operation: &Operation) {
         match operation {
             Operation::Store { name, size, fill } => {
                 let bytes = content(*size, *fill);
-                if self.model.get(&name.id()) != Some(&Known::Gone) {
+                if self.model.get(&name.id()) != Some(&IdState::Gone) {
                     let outcome = self.backend.store(name.id(), bytes.clone()).await;
-                    self.published(name.id(), bytes, outcome);
+                    self.check_publish(name.id(), bytes, outcome);
                 }
             }
             Operation::Upload {
                 name,
-                pieces,
+                chunks,
                 fill,
                 end,
             } => {
-                self.upload(name.id(), pieces, *fill, *end).await;
+                self.upload(name.id(), chunks, *fill, *end).await;
             }
             Operation::UploadTwice { name, size, fill } => {
-                self.twice(name.id(), *size, *fill).await;
+                self.upload_twice(name.id(), *size, *fill).await;
             }
             Operation::Load(name) => self.load(name.id()).await,
             Operation::Download { name, range } => self.download(name.id(), *range).await,
             Operation::Stat(name) => {
                 let stat = self.backend.stat(name.id()).await;
                 match self.model.get(&name.id()) {
-                    Some(Known::Blob(bytes)) => {
+                    Some(IdState::Blob(bytes)) => {
                         assert_eq!(stat.expect("a blob has a stat").size, bytes.len() as u64);
                     }
-                    Some(Known::Planted) => assert!(stat.is_err(), "what was planted has a stat"),
-                    Some(Known::Gone) | None => {
-                        let kind = stat.expect_err("what is absent has no stat").kind();
+                    Some(IdState::Planted) => {
+                        assert!(stat.is_err(), "stat accepted a planted file")
+                    }
+                    Some(IdState::Gone) | None => {
+                        let kind = stat.expect_err("an absent blob has a stat").kind();
                         assert_eq!(kind, ErrorKind::NotFound);
                     }
                 }
             }
             Operation::Delete(name) => self.delete(name.id()).await,
-            Operation::List => self.agrees().await,
+            Operation::List => self.check_inventory().await,
             Operation::Sweep => {
                 self.backend
                     .sweep(Duration::ZERO)
@@ -281,38 +288,43 @@ impl<'w> Run<'w> {
                     .expect("a sweep works");
             }
             Operation::Reopen => {
-                if let Some((world, config)) = &self.folder {
-                    let again = FsBackend::open(world.root(), config.clone()).await;
-                    self.backend = Box::new(again.expect("the root opens again"));
+                if let Some((sandbox, config)) = &self.folder {
+                    let reopened = FsBackend::open(sandbox.root(), config.clone()).await;
+                    self.backend = Box::new(reopened.expect("the root opens again"));
                 }
             }
-            Operation::Plant { name, what } => self.plant(name.id(), *what),
+            Operation::Plant { name, file } => self.plant(name.id(), *file),
             Operation::PlantLeftover { fill } => self.plant_leftover(*fill),
         }
     }
 
-    /// What follows from the outcome of a store or a commit.
-    fn published(&mut self, id: ArtifactId, bytes: Bytes, outcome: artifact_backend::Result<()>) {
+    /// Checks the outcome of a store or a commit, and updates the model.
+    fn check_publish(
+        &mut self,
+        id: ArtifactId,
+        bytes: Bytes,
+        outcome: artifact_backend::Result<()>,
+    ) {
         match (self.model.get(&id), outcome) {
             (None, outcome) => {
                 outcome.expect("a store under a free id works");
-                self.model.insert(id, Known::Blob(bytes));
+                self.model.insert(id, IdState::Blob(bytes));
             }
-            (Some(Known::Blob(_)), outcome) => {
+            (Some(IdState::Blob(_)), outcome) => {
                 let kind = outcome.expect_err("a blob was overwritten").kind();
                 assert_eq!(kind, ErrorKind::AlreadyExists);
             }
-            (Some(Known::Planted), outcome) => {
-                outcome.expect_err("something was stored over what was planted");
+            (Some(IdState::Planted), outcome) => {
+                outcome.expect_err("a store replaced a planted file");
             }
-            (Some(Known::Gone), _) => unreachable!("a deleted id is not stored again"),
+            (Some(IdState::Gone), _) => unreachable!("a deleted id is not stored again"),
         }
     }
 
     async fn begin(
         &self,
         id: ArtifactId,
-        pieces: &[u16],
+        chunks: &[u16],
         fill: u8,
     ) -> Option<(Box<dyn Upload>, Bytes)> {
         let mut upload = match self.backend.upload(id).await {
@@ -326,32 +338,35 @@ impl<'w> Run<'w> {
             }
         };
         let mut all = Vec::new();
-        for size in pieces.iter().take(4) {
-            let piece = content(*size, fill);
-            all.extend_from_slice(&piece);
-            upload.write(piece).await.expect("a piece is taken");
+        for size in chunks.iter().take(4) {
+            let chunk = content(*size, fill);
+            all.extend_from_slice(&chunk);
+            upload
+                .write(chunk)
+                .await
+                .expect("an upload accepts a chunk");
         }
         Some((upload, all.into()))
     }
 
-    async fn upload(&mut self, id: ArtifactId, pieces: &[u16], fill: u8, end: End) {
-        if self.model.get(&id) == Some(&Known::Gone) {
+    async fn upload(&mut self, id: ArtifactId, chunks: &[u16], fill: u8, end: End) {
+        if self.model.get(&id) == Some(&IdState::Gone) {
             return;
         }
-        let Some((upload, bytes)) = self.begin(id, pieces, fill).await else {
+        let Some((upload, bytes)) = self.begin(id, chunks, fill).await else {
             return;
         };
         match end {
             End::Commit => {
                 let outcome = upload.commit().await;
-                self.published(id, bytes, outcome);
+                self.check_publish(id, bytes, outcome);
             }
             End::Abort => upload.abort().await.expect("an upload can be aborted"),
             End::Drop => drop(upload),
         }
     }
 
-    async fn twice(&mut self, id: ArtifactId, size: u16, fill: u8) {
+    async fn upload_twice(&mut self, id: ArtifactId, size: u16, fill: u8) {
         if self.model.contains_key(&id) {
             return;
         }
@@ -359,26 +374,26 @@ impl<'w> Run<'w> {
         let second = self.begin(id, &[size, size], fill.wrapping_add(1)).await;
         let second = second.expect("nothing is published yet");
         let outcome = second.0.commit().await;
-        self.published(id, second.1, outcome);
+        self.check_publish(id, second.1, outcome);
         let outcome = first.0.commit().await;
-        self.published(id, first.1, outcome);
+        self.check_publish(id, first.1, outcome);
     }
 
     async fn load(&self, id: ArtifactId) {
         let loaded = self.backend.load(id).await;
         match self.model.get(&id) {
-            Some(Known::Blob(bytes)) => {
+            Some(IdState::Blob(bytes)) => {
                 assert_eq!(
                     loaded.expect("a blob loads"),
                     bytes,
-                    "other bytes came back"
+                    "the bytes differ from the stored bytes"
                 );
             }
-            Some(Known::Planted) => {
-                loaded.expect_err("what was planted was read");
+            Some(IdState::Planted) => {
+                loaded.expect_err("a planted file was read");
             }
-            Some(Known::Gone) | None => {
-                let kind = loaded.expect_err("what is absent loads").kind();
+            Some(IdState::Gone) | None => {
+                let kind = loaded.expect_err("an absent blob loads").kind();
                 assert_eq!(kind, ErrorKind::NotFound);
             }
         }
@@ -387,32 +402,35 @@ impl<'w> Run<'w> {
     async fn download(&self, id: ArtifactId, range: ByteRange) {
         let download = self.backend.download(id, range).await;
         match self.model.get(&id) {
-            Some(Known::Blob(bytes)) => match range.resolve(bytes.len() as u64) {
-                Ok(wanted) => {
+            Some(IdState::Blob(bytes)) => match range.resolve(bytes.len() as u64) {
+                Ok(resolved) => {
                     let download = download.expect("a range inside a blob downloads");
                     assert_eq!(download.size(), bytes.len() as u64);
-                    assert_eq!(download.range(), wanted);
+                    assert_eq!(download.range(), resolved);
                     let at = |position| usize::try_from(position).expect("blobs are small here");
-                    let expected = bytes.slice(at(wanted.start)..at(wanted.end));
-                    let got = download.into_bytes().await.expect("the stream is whole");
-                    assert_eq!(got, expected, "other bytes came back");
+                    let expected = bytes.slice(at(resolved.start)..at(resolved.end));
+                    let downloaded = download.into_bytes().await.expect("the stream is whole");
+                    assert_eq!(
+                        downloaded, expected,
+                        "the bytes differ from the stored bytes"
+                    );
                 }
-                Err(refused) => {
+                Err(unsatisfiable) => {
                     let error = download.expect_err("a range outside a blob downloads");
                     assert_eq!(error.kind(), ErrorKind::InvalidRange);
-                    assert_eq!(error.blob_size(), Some(refused.size));
+                    assert_eq!(error.blob_size(), Some(unsatisfiable.size));
                 }
             },
-            Some(Known::Planted) => {
+            Some(IdState::Planted) => {
                 if let Ok(download) = download {
                     download
                         .into_bytes()
                         .await
-                        .expect_err("what was planted was read");
+                        .expect_err("a planted file was read");
                 }
             }
-            Some(Known::Gone) | None => {
-                let kind = download.expect_err("what is absent downloads").kind();
+            Some(IdState::Gone) | None => {
+                let kind = download.expect_err("an absent blob downloads").kind();
                 assert_eq!(kind, ErrorKind::NotFound);
             }
         }
@@ -421,18 +439,18 @@ impl<'w> Run<'w> {
     async fn delete(&mut self, id: ArtifactId) {
         let deleted = self.backend.delete(id).await;
         match self.model.get(&id) {
-            // Left alone or removed, it is not what a blob of this id could be again.
-            Some(Known::Planted) => {}
-            Some(Known::Blob(_) | Known::Gone) => {
-                deleted.expect("a delete works, and works again");
-                self.model.insert(id, Known::Gone);
+            // The planted file may be kept or removed. Either way the model does not use this id again.
+            Some(IdState::Planted) => {}
+            Some(IdState::Blob(_) | IdState::Gone) => {
+                deleted.expect("a delete works, also a second time");
+                self.model.insert(id, IdState::Gone);
             }
-            None => deleted.expect("a delete of what is absent works"),
+            None => deleted.expect("a delete of an absent blob works"),
         }
     }
 
-    /// The inventory is the model's blobs, each once, and each loads.
-    async fn agrees(&self) {
+    /// Checks that the inventory lists each blob of the model once, and that each blob loads.
+    async fn check_inventory(&self) {
         let listed: Vec<_> = self
             .backend
             .list()
@@ -444,84 +462,86 @@ impl<'w> Run<'w> {
             .expect("the list is whole");
         let mut listed: Vec<_> = listed
             .into_iter()
-            .filter(|(id, _)| self.model.get(id) != Some(&Known::Planted))
+            .filter(|(id, _)| self.model.get(id) != Some(&IdState::Planted))
             .collect();
         listed.sort_unstable();
-        let blobs = self.model.iter().filter_map(|(id, known)| match known {
-            Known::Blob(bytes) => Some((*id, bytes.len() as u64)),
-            Known::Gone | Known::Planted => None,
+        let blobs = self.model.iter().filter_map(|(id, state)| match state {
+            IdState::Blob(bytes) => Some((*id, bytes.len() as u64)),
+            IdState::Gone | IdState::Planted => None,
         });
         assert_eq!(
             listed,
             blobs.collect::<Vec<_>>(),
-            "the inventory is not what was stored"
+            "the inventory differs from the model"
         );
         for id in self.model.keys() {
             self.load(*id).await;
         }
     }
 
-    /// Plants something where the blob of a free id would be.
-    fn plant(&mut self, id: ArtifactId, what: Planted) {
-        let Some((world, _)) = &self.folder else {
+    /// Plants a hostile file at the path of a free id.
+    fn plant(&mut self, id: ArtifactId, file: Planted) {
+        let Some((sandbox, _)) = &self.folder else {
             return;
         };
         if self.model.contains_key(&id) {
             return;
         }
-        let place = artifact_place(&world.root(), id);
-        fs::create_dir_all(place.parent().expect("a blob lies in a folder")).expect("it is ours");
+        let path = blob_path(&sandbox.root(), id);
+        fs::create_dir_all(path.parent().expect("a blob lies in a folder"))
+            .expect("a folder can be created");
         let mode = rustix::fs::Mode::from_raw_mode(0o400);
-        match what {
+        match file {
             Planted::SymlinkToSecret => {
-                std::os::unix::fs::symlink(world.secret(), &place).expect("a symlink can be made");
+                std::os::unix::fs::symlink(sandbox.secret(), &path)
+                    .expect("a symlink can be created");
             }
             Planted::SymlinkRelative => {
                 let target = Path::new("../../outside/secret");
-                std::os::unix::fs::symlink(target, &place).expect("a symlink can be made");
+                std::os::unix::fs::symlink(target, &path).expect("a symlink can be created");
             }
             Planted::SymlinkDangling => {
-                let target = world.folder.path().join("outside/new");
-                std::os::unix::fs::symlink(target, &place).expect("a symlink can be made");
+                let target = sandbox.folder.path().join("outside/new");
+                std::os::unix::fs::symlink(target, &path).expect("a symlink can be created");
             }
             Planted::HardLinkToSecret => {
-                fs::hard_link(world.secret(), &place).expect("a link can be made");
+                fs::hard_link(sandbox.secret(), &path).expect("a link can be created");
             }
             Planted::Fifo => {
                 let kind = rustix::fs::FileType::Fifo;
-                rustix::fs::mknodat(rustix::fs::CWD, &place, kind, mode, 0)
-                    .expect("a FIFO can be made");
+                rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0)
+                    .expect("a FIFO can be created");
             }
-            Planted::Folder => fs::create_dir(&place).expect("a folder can be made"),
+            Planted::Folder => fs::create_dir(&path).expect("a folder can be created"),
             Planted::Device => {
-                // The device of zeroes: a reader that takes it for a file never ends. It takes root.
+                // /dev/zero: a reader that treats it as a file never finishes. Creating it needs root.
                 let (kind, zero) = (
                     rustix::fs::FileType::CharacterDevice,
                     rustix::fs::makedev(1, 5),
                 );
-                if rustix::fs::mknodat(rustix::fs::CWD, &place, kind, mode, zero).is_err() {
+                if rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, zero).is_err() {
                     return;
                 }
             }
         }
-        self.model.insert(id, Known::Planted);
+        self.model.insert(id, IdState::Planted);
     }
 
-    /// A file that a crash could have left among the temporaries.
+    /// Plants a file that a crash could have left among the temporary files.
     fn plant_leftover(&mut self, fill: u8) {
-        let Some((world, _)) = &self.folder else {
+        let Some((sandbox, _)) = &self.folder else {
             return;
         };
-        let staging = world.root().join("staging");
+        let staging = sandbox.root().join("staging");
         if staging.is_dir() {
             self.leftovers += 1;
             let path = staging.join(format!("upload-{}", self.leftovers));
-            fs::write(path, [fill; 100]).expect("it is ours");
+            fs::write(path, [fill; 100]).expect("a file can be written");
         }
     }
 }
 
-/// Where artifact-backend-fs keeps a blob (its layout version 1).
-fn artifact_place(root: &Path, id: ArtifactId) -> PathBuf {
+/// Returns the path of a blob in layout version 1 of artifact-backend-fs.
+fn blob_path(root: &Path, id: ArtifactId) -> PathBuf {
     root.join("blobs").join(id.to_string())
 }

@@ -1,4 +1,4 @@
-//! What the fuzz targets check, apart from libFuzzer, so that ordinary tests can replay a corpus.
+//! The checks of the fuzz targets. They do not depend on libFuzzer, so that ordinary tests can replay a corpus.
 
 pub mod artifact_uri;
 pub mod backend_ops;
