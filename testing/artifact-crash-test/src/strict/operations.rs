@@ -101,7 +101,7 @@ impl StrictFs {
         let length = u32::try_from(data.len()).expect("a request is shorter than 4 GiB");
         if ino.0 == STDOUT {
             let mut live = self.live();
-            if live.powered_off {
+            if live.injector.powered_off {
                 return Err(Errno::EIO);
             }
             live.record_output(data);
