@@ -141,7 +141,7 @@ mod tests {
         let mut events = file_with_bytes();
         events.push(Event::Synced(STORE, 3));
         assert_eq!(
-            left(&events, Survival::Nothing),
+            files_after_crash(&events, Survival::Nothing),
             [("a".into(), Ok(Digest::of(b"")))]
         );
     }
@@ -153,7 +153,7 @@ mod tests {
         events.push(Event::Synced(9, 3));
         events.push(Event::Synced(STORE, 5));
         assert_eq!(
-            left(&events, Survival::Nothing),
+            files_after_crash(&events, Survival::Nothing),
             [("a".into(), Ok(Digest::of(b"ab")))]
         );
     }
@@ -165,7 +165,10 @@ mod tests {
         events.push(Event::Synced(9, 4));
         events.push(Event::Synced(STORE, 5));
         for survival in [Survival::Nothing, Survival::Everything] {
-            assert_eq!(left(&events, survival), [("a".into(), Ok(Digest::of(b"")))]);
+            assert_eq!(
+                files_after_crash(&events, survival),
+                [("a".into(), Ok(Digest::of(b"")))]
+            );
         }
     }
 
@@ -179,10 +182,10 @@ mod tests {
         events.push(name(8, "a", 9));
         events.push(Event::Synced(9, 4));
         events.push(Event::Synced(8, 4));
-        assert_eq!(left(&events, Survival::Nothing), []);
+        assert_eq!(files_after_crash(&events, Survival::Nothing), []);
         events.push(Event::Synced(STORE, 6));
         assert_eq!(
-            left(&events, Survival::Nothing),
+            files_after_crash(&events, Survival::Nothing),
             [("ab/a".into(), Ok(Digest::of(b"")))]
         );
     }

@@ -91,7 +91,7 @@ impl LiveFs {
     }
 
     pub(crate) fn finish_sync(&mut self, sync: &SyncInProgress) -> Result<(), Errno> {
-        if self.powered_off {
+        if self.injector.powered_off {
             return Err(Errno::EIO);
         }
         self.events.push(Event::Synced(sync.ino, sync.covered));

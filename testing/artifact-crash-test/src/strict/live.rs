@@ -8,9 +8,10 @@ use std::time::SystemTime;
 use fuser::{Errno, FileAttr, FileType, INodeNo, RenameFlags, TimeOrNow};
 
 use super::event::{Edit, Event};
-use super::fault::{Effect, Fault, FaultPoint, OpKind};
+use super::fault::{Effect, Fault, OpKind};
 use super::handles::Handle;
 use super::image::{Image, Inode, InodeKind, ROOT, STDOUT, index, write};
+use super::injector::FaultInjector;
 use crate::clock;
 use crate::protocol::LineSplitter;
 
@@ -22,17 +23,7 @@ pub(crate) struct LiveFs {
     pub(super) handles: HashMap<u64, Handle>,
     pub(super) next_handle: u64,
     pub(crate) events: Vec<Event>,
-    /// The operations so far, in order.
-    pub(crate) operations: Vec<OpKind>,
-    by_kind: BTreeMap<OpKind, u64>,
-    faults: Vec<Fault>,
-    /// The number of faults injected so far.
-    pub(crate) faults_hit: u64,
-    crash_at: Option<u64>,
-    /// The harness itself uses the file system: operations are not counted and no fault is injected.
-    pub(crate) paused: bool,
-    /// The power was cut: every further operation returns EIO.
-    pub(crate) powered_off: bool,
+    pub(crate) injector: FaultInjector,
     lines: LineSplitter,
 }
 
@@ -99,53 +90,14 @@ impl LiveFs {
             handles: HashMap::new(),
             next_handle: 1,
             events: Vec::new(),
-            operations: Vec::new(),
-            by_kind: BTreeMap::new(),
-            faults,
-            faults_hit: 0,
-            crash_at,
-            paused: false,
-            powered_off: false,
+            injector: FaultInjector::new(faults, crash_at),
             lines: LineSplitter::default(),
         }
     }
 
-    /// Begins an operation: counts it and returns the effect injected into it.
+    /// Begins an operation and returns the effect injected into it.
     pub(crate) fn begin(&mut self, kind: OpKind) -> Result<Option<Effect>, Errno> {
-        if self.powered_off {
-            return Err(Errno::EIO);
-        }
-        if self.paused {
-            return Ok(None);
-        }
-        let number = self.operations.len() as u64;
-        if self.crash_at == Some(number) {
-            self.powered_off = true;
-            return Err(Errno::EIO);
-        }
-        self.operations.push(kind);
-        let nth = self.by_kind.entry(kind).or_default();
-        let (here, of_kind) = (FaultPoint::Operation(number), FaultPoint::Nth(kind, *nth));
-        *nth += 1;
-        let Some(fault) = self
-            .faults
-            .iter()
-            .find(|fault| fault.at == here || fault.at == of_kind)
-        else {
-            return Ok(None);
-        };
-        match (fault.effect, kind) {
-            (Effect::Errno(errno), _) => {
-                self.faults_hit += 1;
-                Err(Errno::from_i32(errno))
-            }
-            (Effect::ShortWrite, OpKind::Write)
-            | (Effect::LostSync, OpKind::Fsync | OpKind::FsyncDir) => {
-                self.faults_hit += 1;
-                Ok(Some(fault.effect))
-            }
-            _ => Ok(None),
-        }
+        self.injector.begin(kind)
     }
 
     /// Records bytes of the subject's standard output. Their order among all events is exact, because

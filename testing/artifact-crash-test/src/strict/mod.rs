@@ -11,6 +11,7 @@ mod fault;
 mod fuse;
 mod handles;
 mod image;
+mod injector;
 mod live;
 mod mount;
 mod operations;

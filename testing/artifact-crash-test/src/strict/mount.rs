@@ -142,11 +142,11 @@ impl StrictMount {
     ///
     /// If the file cannot be opened.
     pub fn stdout(&self) -> Result<File> {
-        self.live().paused = true;
+        self.live().injector.paused = true;
         let opened = OpenOptions::new()
             .write(true)
             .open(self.point.path().join(STDOUT_NAME));
-        self.live().paused = false;
+        self.live().injector.paused = false;
         opened.map_err(Error::io("open the subject's standard output"))
     }
 
@@ -215,14 +215,14 @@ pub fn record(subject: &Subject, options: Options) -> Result<Recording> {
     let image = options.image.clone();
     let mount = StrictMount::new(options)?;
     let stdout = mount.stdout()?;
-    let outcome = subject.run(mount.root(), stdout, || mount.live().powered_off)?;
+    let outcome = subject.run(mount.root(), stdout, || mount.live().injector.powered_off)?;
     let mut live = mount.live();
-    live.powered_off = true;
+    live.injector.powered_off = true;
     Ok(Recording {
         image,
         events: std::mem::take(&mut live.events),
-        operations: std::mem::take(&mut live.operations),
-        faults_hit: live.faults_hit,
+        operations: std::mem::take(&mut live.injector.operations),
+        faults_hit: live.injector.faults_hit,
         outcome,
     })
 }

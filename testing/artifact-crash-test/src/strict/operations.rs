@@ -24,7 +24,7 @@ pub(crate) struct StrictFs {
 }
 
 /// The attributes that a request sets on an inode.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct NewAttributes {
     pub(super) mode: Option<u32>,
     pub(super) uid: Option<u32>,
@@ -101,7 +101,7 @@ impl StrictFs {
         let length = u32::try_from(data.len()).expect("a request is shorter than 4 GiB");
         if ino.0 == STDOUT {
             let mut live = self.live();
-            if live.powered_off {
+            if live.injector.powered_off {
                 return Err(Errno::EIO);
             }
             live.record_output(data);

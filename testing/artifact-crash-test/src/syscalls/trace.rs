@@ -218,7 +218,7 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<F> {
                     self.on_syscall_stop(thread)?;
                     (thread, None)
                 }
-                // PendingCall a clone or an exec, whose end is still to come, or where a new thread begins.
+                // A stop during a clone or an exec, or at the start of a new thread.
                 WaitStatus::PtraceEvent(thread, ..) => (thread, None),
                 WaitStatus::Stopped(thread, signal) => (thread, Some(signal)),
                 _ => continue,
