@@ -33,8 +33,8 @@ impl fmt::Display for CaseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.verdict {
             Verdict::Passed => write!(f, "passed   {}", self.name),
-            Verdict::Failed(why) => write!(f, "FAILED   {}: {why}", self.name),
-            Verdict::Skipped(why) => write!(f, "skipped  {}: {why}", self.name),
+            Verdict::Failed(reason) => write!(f, "FAILED   {}: {reason}", self.name),
+            Verdict::Skipped(reason) => write!(f, "skipped  {}: {reason}", self.name),
         }
     }
 }

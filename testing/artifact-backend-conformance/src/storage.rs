@@ -25,7 +25,7 @@ pub struct Storage {
     backend: Option<Arc<dyn ArtifactInventory>>,
     reopen: Option<Hook<(), Arc<dyn ArtifactInventory>>>,
     lose: Option<Hook<(), ()>>,
-    blur: Option<Hook<Operation, ()>>,
+    hide_outcome: Option<Hook<Operation, ()>>,
     leftovers: Option<Hook<(), u64>>,
     plants: Vec<Arc<dyn Plant>>,
     guard: Option<Box<dyn Any + Send + Sync>>,
@@ -38,7 +38,7 @@ impl Storage {
             backend: Some(Arc::new(backend)),
             reopen: None,
             lose: None,
-            blur: None,
+            hide_outcome: None,
             leftovers: None,
             plants: Vec::new(),
             guard: None,
@@ -73,12 +73,12 @@ impl Storage {
 
     /// Sets the hook that makes the outcome of the next `Store` or `Commit` unknown to the backend, for
     /// example by a lost response and a failed read-back (clause 7).
-    pub fn with_unknown_outcome<F, Fut>(mut self, blur: F) -> Self
+    pub fn with_unknown_outcome<F, Fut>(mut self, hide_outcome: F) -> Self
     where
         F: Fn(Operation) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        self.blur = Some(Box::new(move |operation| Box::pin(blur(operation))));
+        self.hide_outcome = Some(Box::new(move |operation| Box::pin(hide_outcome(operation))));
         self
     }
 
@@ -146,13 +146,13 @@ impl Storage {
         })
     }
 
-    pub(crate) async fn blur(&self, operation: Operation) -> Result<(), Stop> {
-        let Some(blur) = &self.blur else {
+    pub(crate) async fn hide_outcome(&self, operation: Operation) -> Result<(), Stop> {
+        let Some(hide_outcome) = &self.hide_outcome else {
             return Err(Stop::Skipped(
                 "the storage has no `with_unknown_outcome`, so every outcome is known".into(),
             ));
         };
-        blur(operation).await.map_err(|error| {
+        hide_outcome(operation).await.map_err(|error| {
             Stop::Failed(format!(
                 "the outcome could not be hidden: {}",
                 chain(&*error)

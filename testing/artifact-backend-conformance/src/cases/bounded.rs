@@ -7,7 +7,7 @@ use artifact_backend::{ArtifactId, ArtifactInventory, ByteRange};
 
 use crate::case::{Context, Outcome, Stop, cases, ensure};
 use crate::check::ok;
-use crate::data::{Held, Large, MIB};
+use crate::data::{LargeBlob, LiveBytes, MIB};
 
 cases!("bounded":
     an_upload_does_not_hold_the_blob_in_memory,
@@ -21,15 +21,15 @@ const BOUND: u64 = 16 * MIB as u64;
 async fn upload_large(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
-    large: &Large,
+    large: &LargeBlob,
 ) -> Outcome<u64> {
-    let held = Held::default();
+    let held = LiveBytes::default();
     let mut most = 0;
     let mut upload = ok(backend.upload(id).await, "upload")?;
     upload.expect_size(large.size);
     for number in 0..large.blocks() {
-        let piece = held.piece(large.block(number));
-        ok(upload.write(piece).await, "write")?;
+        let chunk = held.chunk(large.block(number));
+        ok(upload.write(chunk).await, "write")?;
         most = most.max(held.bytes());
     }
     ok(upload.commit().await, "commit")?;
@@ -40,7 +40,7 @@ async fn upload_large(
 async fn read_large(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
-    large: &Large,
+    large: &LargeBlob,
     range: ByteRange,
 ) -> Outcome {
     let expected = range
@@ -53,18 +53,18 @@ async fn read_large(
         download.size()
     );
     let mut position = expected.start;
-    let mut pieces = 0;
-    while let Some(piece) = download.next().await {
-        let piece = ok(piece, "a piece")?;
+    let mut chunks = 0;
+    while let Some(chunk) = download.next().await {
+        let chunk = ok(chunk, "a piece")?;
         ensure!(
-            piece.len() as u64 <= BOUND,
+            chunk.len() as u64 <= BOUND,
             "one piece of a download has {} bytes, {BOUND} are allowed",
-            piece.len()
+            chunk.len()
         );
-        let difference = large.first_difference(position, &piece);
+        let difference = large.first_difference(position, &chunk);
         ensure!(difference.is_none(), "the byte at {difference:?} is wrong");
-        position += piece.len() as u64;
-        pieces += 1;
+        position += chunk.len() as u64;
+        chunks += 1;
     }
     ensure!(
         position == expected.end,
@@ -72,7 +72,7 @@ async fn read_large(
         expected.end
     );
     ensure!(
-        pieces > 1,
+        chunks > 1,
         "{} bytes came in one piece",
         expected.end - expected.start
     );
@@ -84,7 +84,7 @@ async fn an_upload_does_not_hold_the_blob_in_memory(context: Context) -> Outcome
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
-    let large = Large::new(1, context.large_blob);
+    let large = LargeBlob::new(1, context.large_blob);
     let most = upload_large(&*backend, id, &large).await?;
     ensure!(
         most <= BOUND,
@@ -97,7 +97,7 @@ async fn a_download_arrives_in_chunks(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
-    let large = Large::new(2, context.large_blob + 12_345);
+    let large = LargeBlob::new(2, context.large_blob + 12_345);
     upload_large(&*backend, id, &large).await?;
     read_large(&*backend, id, &large, ByteRange::Full).await
 }
@@ -106,7 +106,7 @@ async fn a_range_of_a_large_blob_arrives_in_chunks(context: Context) -> Outcome 
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
-    let large = Large::new(3, context.large_blob);
+    let large = LargeBlob::new(3, context.large_blob);
     upload_large(&*backend, id, &large).await?;
     let most = BOUND + MIB as u64;
     let first = 12_345;

@@ -4,7 +4,7 @@ use artifact_backend::ArtifactId;
 use bytes::Bytes;
 
 use crate::case::{Context, Outcome, cases};
-use crate::check::{is_absent, is_there, ok, upload};
+use crate::check::{check_absent, check_present, ok, upload};
 use crate::data::{KIB, MIB, cut, noise};
 
 cases!("exact":
@@ -46,7 +46,7 @@ async fn an_empty_store_creates_an_empty_blob(context: Context) -> Outcome {
     let backend = storage.backend();
     let id = ArtifactId::mint();
     ok(backend.store(id, Bytes::new()).await, "store")?;
-    is_there(&*backend, id, &[], "an empty blob").await
+    check_present(&*backend, id, &[], "an empty blob").await
 }
 
 async fn an_upload_without_a_write_creates_an_empty_blob(context: Context) -> Outcome {
@@ -54,7 +54,7 @@ async fn an_upload_without_a_write_creates_an_empty_blob(context: Context) -> Ou
     let backend = storage.backend();
     let id = ArtifactId::mint();
     ok(upload(&*backend, id, []).await, "upload")?;
-    is_there(&*backend, id, &[], "an empty blob").await
+    check_present(&*backend, id, &[], "an empty blob").await
 }
 
 async fn an_upload_of_empty_chunks_creates_an_empty_blob(context: Context) -> Outcome {
@@ -65,7 +65,7 @@ async fn an_upload_of_empty_chunks_creates_an_empty_blob(context: Context) -> Ou
         upload(&*backend, id, [const { Bytes::new() }; 3]).await,
         "upload",
     )?;
-    is_there(&*backend, id, &[], "an empty blob").await
+    check_present(&*backend, id, &[], "an empty blob").await
 }
 
 async fn empty_chunks_change_nothing(context: Context) -> Outcome {
@@ -73,9 +73,9 @@ async fn empty_chunks_change_nothing(context: Context) -> Outcome {
     let backend = storage.backend();
     let id = ArtifactId::mint();
     let bytes = noise(1, 10_000);
-    let pieces = cut(&bytes, &[0, 3_000, 0, 0, 500, 0]);
-    ok(upload(&*backend, id, pieces).await, "upload")?;
-    is_there(&*backend, id, &bytes, "a blob with empty pieces").await
+    let chunks = cut(&bytes, &[0, 3_000, 0, 0, 500, 0]);
+    ok(upload(&*backend, id, chunks).await, "upload")?;
+    check_present(&*backend, id, &bytes, "a blob with empty pieces").await
 }
 
 async fn stores_of_every_size_are_read_back_exactly(context: Context) -> Outcome {
@@ -85,7 +85,7 @@ async fn stores_of_every_size_are_read_back_exactly(context: Context) -> Outcome
         let id = ArtifactId::mint();
         let bytes = noise(size as u64, size);
         ok(backend.store(id, bytes.clone()).await, "store")?;
-        is_there(&*backend, id, &bytes, &format!("a blob of {size} bytes")).await?;
+        check_present(&*backend, id, &bytes, &format!("a blob of {size} bytes")).await?;
     }
     Ok(())
 }
@@ -97,13 +97,13 @@ async fn uploads_of_every_size_are_read_back_exactly(context: Context) -> Outcom
         let id = ArtifactId::mint();
         let bytes = noise(size as u64, size);
         // In one piece, and in two of which the second is one byte.
-        let pieces = if size % 2 == 0 {
+        let chunks = if size % 2 == 0 {
             vec![bytes.clone()]
         } else {
             cut(&bytes, &[size.max(2) - 1, 1])
         };
-        ok(upload(&*backend, id, pieces).await, "upload")?;
-        is_there(&*backend, id, &bytes, &format!("an upload of {size} bytes")).await?;
+        ok(upload(&*backend, id, chunks).await, "upload")?;
+        check_present(&*backend, id, &bytes, &format!("an upload of {size} bytes")).await?;
     }
     Ok(())
 }
@@ -125,10 +125,10 @@ async fn every_byte_value_is_preserved(context: Context) -> Outcome {
         for bytes in [Bytes::copy_from_slice(text), vec![text[0]; 9_000].into()] {
             let id = ArtifactId::mint();
             ok(backend.store(id, bytes.clone()).await, "store")?;
-            is_there(&*backend, id, &bytes, "a blob of odd bytes").await?;
+            check_present(&*backend, id, &bytes, "a blob of odd bytes").await?;
             let id = ArtifactId::mint();
             ok(upload(&*backend, id, cut(&bytes, &[1, 5])).await, "upload")?;
-            is_there(&*backend, id, &bytes, "an upload of odd bytes").await?;
+            check_present(&*backend, id, &bytes, "an upload of odd bytes").await?;
         }
     }
     Ok(())
@@ -145,7 +145,7 @@ async fn uploads_in_chunks_of_odd_sizes_are_read_back_exactly(context: Context) 
     ] {
         let id = ArtifactId::mint();
         ok(upload(&*backend, id, cut(&bytes, lengths)).await, "upload")?;
-        is_there(
+        check_present(
             &*backend,
             id,
             &bytes,
@@ -162,7 +162,7 @@ async fn uploads_in_one_byte_chunks_are_read_back_exactly(context: Context) -> O
     let id = ArtifactId::mint();
     let bytes = noise(1, 5_000);
     ok(upload(&*backend, id, cut(&bytes, &[1])).await, "upload")?;
-    is_there(&*backend, id, &bytes, "an upload in pieces of one byte").await
+    check_present(&*backend, id, &bytes, "an upload in pieces of one byte").await
 }
 
 async fn the_expected_size_is_only_a_hint(context: Context) -> Outcome {
@@ -173,12 +173,12 @@ async fn the_expected_size_is_only_a_hint(context: Context) -> Outcome {
         let id = ArtifactId::mint();
         let mut upload = ok(backend.upload(id).await, "upload")?;
         upload.expect_size(expected);
-        for piece in cut(&bytes, &[50_001]) {
-            let what = format!("write where {expected} bytes were announced");
-            ok(upload.write(piece).await, &what)?;
+        for chunk in cut(&bytes, &[50_001]) {
+            let label = format!("write where {expected} bytes were announced");
+            ok(upload.write(chunk).await, &label)?;
         }
         ok(upload.commit().await, "commit")?;
-        is_there(
+        check_present(
             &*backend,
             id,
             &bytes,
@@ -197,7 +197,7 @@ async fn only_the_given_slice_of_a_larger_buffer_is_stored(context: Context) -> 
         let id = ArtifactId::mint();
         let slice = buffer.slice(range);
         ok(backend.store(id, slice.clone()).await, "store")?;
-        is_there(&*backend, id, &slice, "a slice of a larger buffer").await?;
+        check_present(&*backend, id, &slice, "a slice of a larger buffer").await?;
     }
     Ok(())
 }
@@ -218,14 +218,14 @@ async fn ids_that_differ_in_one_bit_do_not_mix(context: Context) -> Outcome {
         ids.push(ArtifactId::from_bytes(other));
     }
     for (number, id) in (0..).zip(&ids) {
-        is_absent(&*backend, *id, "an id beside stored ones").await?;
+        check_absent(&*backend, *id, "an id beside stored ones").await?;
         ok(
             backend.store(*id, noise(number, 500)).await,
             "store beside other ids",
         )?;
     }
     for (number, id) in (0..).zip(&ids) {
-        is_there(&*backend, *id, &noise(number, 500), "a blob beside others").await?;
+        check_present(&*backend, *id, &noise(number, 500), "a blob beside others").await?;
     }
     Ok(())
 }

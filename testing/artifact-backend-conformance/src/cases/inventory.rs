@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::case::{Context, Outcome, Stop, cases, ensure};
-use crate::check::{is_absent, is_there, list, ok, upload};
+use crate::check::{check_absent, check_present, list, ok, upload};
 use crate::data::{KIB, MIB, cut, noise};
 
 cases!("inventory":
@@ -23,7 +23,7 @@ cases!("inventory":
 );
 
 /// More than a page of S3's listing, which has 1,000 keys.
-const MANY: u64 = 1_150;
+const BLOBS: u64 = 1_150;
 
 async fn an_empty_storage_lists_nothing(context: Context) -> Outcome {
     let storage = context.fresh().await?;
@@ -39,7 +39,7 @@ async fn an_empty_storage_lists_nothing(context: Context) -> Outcome {
 async fn list_shows_each_blob_once_with_its_size(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
-    let expected: BTreeMap<ArtifactId, u64> = (0..MANY)
+    let expected: BTreeMap<ArtifactId, u64> = (0..BLOBS)
         .map(|number| (ArtifactId::mint(), number % 97))
         .collect();
     let stores = stream::iter(expected.clone()).map(|(id, size)| {
@@ -61,7 +61,7 @@ async fn list_shows_each_blob_once_with_its_size(context: Context) -> Outcome {
     let missing = expected.keys().filter(|id| !found.contains_key(id)).count();
     ensure!(
         missing == 0,
-        "list does not show {missing} of {MANY} acknowledged blobs"
+        "list does not show {missing} of {BLOBS} acknowledged blobs"
     );
     ensure!(
         found.len() == expected.len(),
@@ -101,21 +101,21 @@ async fn list_does_not_show_unfinished_uploads(context: Context) -> Outcome {
 async fn list_shows_every_permanent_blob_while_others_change(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
-    let mut there = Vec::new();
-    let mut going = Vec::new();
+    let mut permanent = Vec::new();
+    let mut deleted = Vec::new();
     for number in 0..60 {
         let id = ArtifactId::mint();
         ok(backend.store(id, noise(number, 20)).await, "store")?;
         if number % 3 == 0 {
-            &mut going
+            &mut deleted
         } else {
-            &mut there
+            &mut permanent
         }
         .push(id);
     }
     let mut stream = ok(backend.list().await, "list")?;
     let mut listed = Vec::new();
-    let mut changes = going.into_iter();
+    let mut changes = deleted.into_iter();
     while let Some(blob) = stream.next().await {
         listed.push(ok(blob, "the stream of list")?.id);
         if let Some(id) = changes.next() {
@@ -128,7 +128,7 @@ async fn list_shows_every_permanent_blob_while_others_change(context: Context) -
         // New blobs may be shown, and each makes the list longer by one at most.
         ensure!(listed.len() <= 60 + 20, "list does not come to an end");
     }
-    for id in there {
+    for id in permanent {
         let times = listed.iter().filter(|listed| **listed == id).count();
         ensure!(
             times == 1,
@@ -183,11 +183,11 @@ async fn delete_removes_one_blob_and_spares_others(context: Context) -> Outcome 
         ok(backend.store(id, bytes.clone()).await, "store")?;
         blobs.push((id, bytes));
     }
-    while let Some((gone, _)) = blobs.pop() {
-        ok(backend.delete(gone).await, "delete")?;
-        is_absent(&*backend, gone, "a deleted blob").await?;
+    while let Some((deleted, _)) = blobs.pop() {
+        ok(backend.delete(deleted).await, "delete")?;
+        check_absent(&*backend, deleted, "a deleted blob").await?;
         for (id, bytes) in &blobs {
-            is_there(&*backend, *id, bytes, "a blob beside a deleted one").await?;
+            check_present(&*backend, *id, bytes, "a blob beside a deleted one").await?;
         }
     }
     Ok(())
@@ -203,12 +203,12 @@ async fn delete_is_idempotent(context: Context) -> Outcome {
     )?;
     let id = ArtifactId::mint();
     ok(backend.store(id, noise(1, 100)).await, "store")?;
-    for time in ["first", "second", "third"] {
+    for nth in ["first", "second", "third"] {
         ok(
             backend.delete(id).await,
-            &format!("the {time} delete of one id"),
+            &format!("the {nth} delete of one id"),
         )?;
-        is_absent(&*backend, id, "a deleted blob").await?;
+        check_absent(&*backend, id, "a deleted blob").await?;
     }
     Ok(())
 }
@@ -222,9 +222,9 @@ async fn a_reader_of_a_deleted_blob_gets_its_bytes_or_an_error(context: Context)
     let mut download = ok(backend.download(id, ByteRange::Full).await, "download")?;
     let mut found = BytesMut::new();
     let mut deleted = false;
-    while let Some(piece) = download.next().await {
-        match piece {
-            Ok(piece) => found.extend_from_slice(&piece),
+    while let Some(chunk) = download.next().await {
+        match chunk {
+            Ok(chunk) => found.extend_from_slice(&chunk),
             Err(error) => {
                 ensure!(deleted, "the stream failed before the delete: {error}");
                 break;

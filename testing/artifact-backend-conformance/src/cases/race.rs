@@ -8,7 +8,7 @@ use tokio::sync::Barrier;
 use tokio::task::yield_now;
 
 use crate::case::{Outcome, Stop, ensure};
-use crate::check::{chain, is_there, same};
+use crate::check::{chain, check_bytes, check_present};
 use crate::data::{cut, noise};
 use crate::suite::panic_text;
 
@@ -16,7 +16,7 @@ pub(crate) type Backend = Arc<dyn ArtifactInventory>;
 
 /// How a racer creates its blob.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum By {
+pub(crate) enum Method {
     Store,
     Upload,
 }
@@ -25,28 +25,28 @@ pub(crate) enum By {
 #[derive(Clone)]
 pub(crate) struct Racer {
     pub(crate) backend: Backend,
-    pub(crate) by: By,
+    pub(crate) method: Method,
     pub(crate) bytes: Bytes,
 }
 
 impl Racer {
     /// A racer whose bytes and size differ from every other number's.
-    pub(crate) fn new(backend: &Backend, by: By, number: u64) -> Self {
+    pub(crate) fn new(backend: &Backend, method: Method, number: u64) -> Self {
         let length = 2_000 + usize::try_from(number % 64).expect("it is under 64") * 37;
         Self {
             backend: Arc::clone(backend),
-            by,
+            method,
             bytes: noise(number, length),
         }
     }
 
     async fn run(self, id: ArtifactId) -> Result<()> {
-        match self.by {
-            By::Store => self.backend.store(id, self.bytes).await,
-            By::Upload => {
+        match self.method {
+            Method::Store => self.backend.store(id, self.bytes).await,
+            Method::Upload => {
                 let mut upload = self.backend.upload(id).await?;
-                for piece in cut(&self.bytes, &[700, 1, 1_500]) {
-                    upload.write(piece).await?;
+                for chunk in cut(&self.bytes, &[700, 1, 1_500]) {
+                    upload.write(chunk).await?;
                     // Let others in, so that many uploads are in flight when the first commits.
                     yield_now().await;
                 }
@@ -70,28 +70,32 @@ pub(crate) async fn race(id: ArtifactId, racers: &[Racer]) -> Outcome<Vec<Result
             })
         })
         .collect();
-    let mut answers = Vec::with_capacity(racers.len());
+    let mut results = Vec::with_capacity(racers.len());
     for task in tasks {
-        let answer = task.await;
-        answers.push(answer.map_err(|died| Stop::Failed(panic_text(died)))?);
+        let result = task.await;
+        results.push(result.map_err(|error| Stop::Failed(panic_text(error)))?);
     }
-    Ok(answers)
+    Ok(results)
 }
 
 /// At most one `Ok`, exactly one where no outcome is unknown; losers say `AlreadyExists`; and the
 /// bytes that stay are the winner's.
-pub(crate) async fn judge(id: ArtifactId, racers: &[Racer], answers: &[Result<()>]) -> Outcome {
+pub(crate) async fn check_race(
+    id: ArtifactId,
+    racers: &[Racer],
+    results: &[Result<()>],
+) -> Outcome {
     let mut winners = Vec::new();
     let mut unknown = Vec::new();
-    for (number, (racer, answer)) in racers.iter().zip(answers).enumerate() {
-        match answer {
+    for (number, (racer, result)) in racers.iter().zip(results).enumerate() {
+        match result {
             Ok(()) => winners.push(number),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == ErrorKind::Ambiguous => unknown.push(number),
             Err(error) => {
                 return Err(Stop::Failed(format!(
                     "racer {number} ({:?}) got neither Ok nor AlreadyExists: {}",
-                    racer.by,
+                    racer.method,
                     chain(error)
                 )));
             }
@@ -111,7 +115,7 @@ pub(crate) async fn judge(id: ArtifactId, racers: &[Racer], answers: &[Result<()
     for racer in racers {
         if let Some(winner) = winners.first() {
             let bytes = &racers[*winner].bytes;
-            is_there(&*racer.backend, id, bytes, "the winner's blob").await?;
+            check_present(&*racer.backend, id, bytes, "the winner's blob").await?;
         } else {
             let found = racer.backend.load(id).await;
             let Ok(found) = found else { continue };
@@ -120,13 +124,13 @@ pub(crate) async fn judge(id: ArtifactId, racers: &[Racer], answers: &[Result<()
         }
     }
     // Nobody who comes later gets it either.
-    let late = Racer::new(&racers[0].backend, By::Store, 4_711);
+    let late = Racer::new(&racers[0].backend, Method::Store, 4_711);
     if !winners.is_empty() {
         let before = racers[winners[0]].bytes.clone();
-        let answer = late.clone().run(id).await;
-        ensure!(answer.is_err(), "a store after the race was told Ok");
+        let result = late.clone().run(id).await;
+        ensure!(result.is_err(), "a store after the race was told Ok");
         let found = late.backend.load(id).await;
-        same(
+        check_bytes(
             &found.unwrap_or_default(),
             &before,
             "the blob after one more store",

@@ -96,7 +96,7 @@ impl ArtifactBackend for FaultBackend {
             inner,
             plan: Arc::clone(&self.plan),
             id,
-            spoilt: false,
+            broken: false,
         }))
     }
 
@@ -154,23 +154,25 @@ impl ArtifactInventory for FaultBackend {
 
 /// A download that is cut at the planned position.
 fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
-    let Some((mut left, kind)) = call.cut() else {
+    let Some((mut remaining, kind)) = call.cut() else {
         return download;
     };
     let (size, range) = (download.size(), download.range());
-    let delivered = download.map(move |piece| {
-        let mut piece = piece?;
-        let take = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
-        left -= take as u64;
-        piece.truncate(take);
-        Ok((piece, left == 0))
+    let delivered = download.map(move |chunk| {
+        let mut chunk = chunk?;
+        let take = usize::try_from(remaining)
+            .unwrap_or(usize::MAX)
+            .min(chunk.len());
+        remaining -= take as u64;
+        chunk.truncate(take);
+        Ok((chunk, remaining == 0))
     });
     // The chunk at the cut is the last.
-    let delivered = delivered.scan(false, |ended, piece: Result<(Bytes, bool)>| {
+    let delivered = delivered.scan(false, |ended, chunk: Result<(Bytes, bool)>| {
         let next = (!*ended).then(|| {
-            piece.map(|(piece, last)| {
+            chunk.map(|(chunk, last)| {
                 *ended = last;
-                piece
+                chunk
             })
         });
         std::future::ready(next)

@@ -21,7 +21,7 @@ pub enum Point {
 pub struct Fault {
     operation: Operation,
     // How many calls of the operation still pass before it is this fault's turn.
-    passing: u64,
+    skip: u64,
     effect: Effect,
 }
 
@@ -39,7 +39,7 @@ impl Fault {
     fn new(operation: Operation, effect: Effect) -> Self {
         Self {
             operation,
-            passing: 0,
+            skip: 0,
             effect,
         }
     }
@@ -75,7 +75,7 @@ impl Fault {
 
     /// Not the next call, but the `nth` from now on, counted from 1; 0 is the next too.
     pub fn nth(mut self, nth: u64) -> Self {
-        self.passing = nth.saturating_sub(1);
+        self.skip = nth.saturating_sub(1);
         self
     }
 }
@@ -176,11 +176,11 @@ impl Plan {
                 if fault.operation != operation {
                     return true;
                 }
-                let now = fault.passing == 0;
+                let now = fault.skip == 0;
                 if now {
                     effects.push(fault.effect.clone());
                 } else {
-                    fault.passing -= 1;
+                    fault.skip -= 1;
                 }
                 !now
             });

@@ -14,7 +14,7 @@ pub(crate) struct FaultUpload {
     pub(crate) plan: Arc<Plan>,
     pub(crate) id: ArtifactId,
     /// A write failed or was dropped here, of which the upload below may know nothing.
-    pub(crate) spoilt: bool,
+    pub(crate) broken: bool,
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -26,7 +26,7 @@ impl Upload for FaultUpload {
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
         let call = self.plan.call(Operation::Write);
-        if self.spoilt {
+        if self.broken {
             return Err(injected(
                 ErrorKind::Unexpected,
                 Operation::Write,
@@ -34,17 +34,17 @@ impl Upload for FaultUpload {
             ));
         }
         // Until it is known to be done: this future may be dropped at any await point below.
-        self.spoilt = true;
+        self.broken = true;
         call.at(Point::Before, Some(self.id)).await?;
         self.inner.write(bytes).await?;
         call.at(Point::After, Some(self.id)).await?;
-        self.spoilt = false;
+        self.broken = false;
         Ok(())
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
         let call = self.plan.call(Operation::Commit);
-        if self.spoilt {
+        if self.broken {
             return Err(injected(
                 ErrorKind::Unexpected,
                 Operation::Commit,

@@ -60,13 +60,13 @@ async fn the_nth_call_is_counted_from_the_injection_and_per_operation() {
     let id = stored(&backend).await;
     backend.inject(Fault::before(Operation::Load, ErrorKind::Unavailable).nth(3));
     backend.inject(Fault::before(Operation::Stat, ErrorKind::Corrupt));
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     for _ in 0..4 {
-        answers.push(backend.load(id).await.map_err(|error| error.kind()));
+        results.push(backend.load(id).await.map_err(|error| error.kind()));
     }
     let blob = Ok(Bytes::from_static(BLOB));
     assert_eq!(
-        answers,
+        results,
         [
             blob.clone(),
             blob.clone(),
@@ -108,8 +108,8 @@ async fn a_failed_write_spoils_the_upload() {
             .kind(),
         upload.commit().await.unwrap_err().kind(),
     ];
-    let spoilt = ErrorKind::Unexpected;
-    assert_eq!(kinds, [ErrorKind::Unavailable, spoilt, spoilt]);
+    let broken = ErrorKind::Unexpected;
+    assert_eq!(kinds, [ErrorKind::Unavailable, broken, broken]);
     assert_eq!(
         backend.load(id).await.unwrap_err().kind(),
         ErrorKind::NotFound
@@ -120,9 +120,9 @@ async fn read(backend: &FaultBackend, id: ArtifactId) -> (Vec<u8>, Option<ErrorK
     let mut download = backend.download(id, ByteRange::From(2)).await.unwrap();
     assert_eq!((download.size(), download.range()), (10, 2..10));
     let mut bytes = Vec::new();
-    while let Some(piece) = download.next().await {
-        match piece {
-            Ok(piece) => bytes.extend_from_slice(&piece),
+    while let Some(chunk) = download.next().await {
+        match chunk {
+            Ok(chunk) => bytes.extend_from_slice(&chunk),
             Err(error) => {
                 assert!(
                     download.next().await.is_none(),

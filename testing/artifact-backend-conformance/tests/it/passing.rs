@@ -4,7 +4,7 @@ use artifact_backend::{ErrorKind, Operation};
 use artifact_backend_conformance::{Fault, FaultBackend, Report, Storage, Suite, Verdict};
 use artifact_backend_mem::MemBackend;
 
-use crate::subjects::{Harmless, fault_storage};
+use crate::subjects::{NoOpPlant, fault_storage};
 
 fn skipped(report: &Report) -> Vec<&'static str> {
     report.skipped().map(|case| case.name).collect()
@@ -39,15 +39,15 @@ async fn mem_passes_and_says_what_is_not_tested() {
         ]
     );
     let volatile = report.skipped().nth(1).map(|case| case.verdict.clone());
-    let why = "the subject is volatile: it is a map in memory";
-    assert_eq!(volatile, Some(Verdict::Skipped(why.into())));
+    let reason = "the subject is volatile: it is a map in memory";
+    assert_eq!(volatile, Some(Verdict::Skipped(reason.into())));
 }
 
 /// Every hook is given, so not one case is skipped. (mem copies what it is given, so it passes the
 /// clause `bounded` as far as the suite can see; it says itself that it is volatile.)
 #[tokio::test(flavor = "multi_thread")]
 async fn mem_behind_a_fault_backend_without_faults_passes_every_case() {
-    let report = Suite::new(|| async { Ok(fault_storage().with_plant(Harmless::default())) })
+    let report = Suite::new(|| async { Ok(fault_storage().with_plant(NoOpPlant::default())) })
         .run()
         .await;
     report.assert_passed();
@@ -59,10 +59,10 @@ async fn mem_behind_a_fault_backend_without_faults_passes_every_case() {
 async fn another_seed_passes_too() {
     let suite = Suite::new(|| async {
         let backend = MemBackend::default();
-        let again = backend.clone();
+        let reopened = backend.clone();
         Ok(Storage::new(backend).with_reopen(move || {
-            let again = again.clone();
-            async move { Ok(again) }
+            let reopened = reopened.clone();
+            async move { Ok(reopened) }
         }))
     });
     let report = suite.with_seed(4_711).only("concurrent::").run().await;
@@ -77,8 +77,8 @@ async fn a_subject_that_cannot_be_made_fails_every_case() {
     let report = suite.only("range::").run().await;
     assert_eq!(report.failures().count(), 7);
     let first = &report.cases()[0];
-    let why = "the subject made no fresh storage: no disk";
-    assert_eq!(first.verdict, Verdict::Failed(why.into()));
+    let reason = "the subject made no fresh storage: no disk";
+    assert_eq!(first.verdict, Verdict::Failed(reason.into()));
     assert!(!report.is_passed());
 }
 

@@ -10,11 +10,11 @@ use async_trait::async_trait;
 /// mem behind a `FaultBackend`, with every hook but plants.
 pub(crate) fn fault_storage() -> Storage {
     let backend = FaultBackend::new(MemBackend::default());
-    let [again, lost, blurred] = [(); 3].map(|()| backend.clone());
+    let [reopened, lost, ambiguous] = [(); 3].map(|()| backend.clone());
     Storage::new(backend)
         .with_reopen(move || {
-            let again = again.clone();
-            async move { Ok(again) }
+            let reopened = reopened.clone();
+            async move { Ok(reopened) }
         })
         .with_loss(move || {
             for operation in [
@@ -33,7 +33,7 @@ pub(crate) fn fault_storage() -> Storage {
             async { Ok(()) }
         })
         .with_unknown_outcome(move |operation| {
-            blurred.inject(Fault::lost_answer(operation));
+            ambiguous.inject(Fault::lost_answer(operation));
             async { Ok(()) }
         })
         .with_leftover_count(|| async { Ok(0) })
@@ -42,12 +42,12 @@ pub(crate) fn fault_storage() -> Storage {
 /// Something planted that does nothing at all: a map has no inside where anything could lie. It
 /// fails where the suite checks what it did not plant.
 #[derive(Debug, Default)]
-pub(crate) struct Harmless {
+pub(crate) struct NoOpPlant {
     planted: AtomicBool,
 }
 
 #[async_trait]
-impl Plant for Harmless {
+impl Plant for NoOpPlant {
     fn name(&self) -> &'static str {
         "nothing at all"
     }

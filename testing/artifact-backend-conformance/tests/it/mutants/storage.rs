@@ -11,11 +11,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::backend::Mutant;
-use super::how::How;
+use super::mutation::Mutation;
 
 /// What all handles of one mutant's storage share.
 #[derive(Debug, Default)]
-pub(crate) struct Shared {
+pub(crate) struct SharedState {
     /// Uploads in flight: ids, as often as there are uploads of them.
     pub(crate) in_flight: Mutex<Vec<ArtifactId>>,
     /// Leftovers of uploads that were dropped.
@@ -33,18 +33,18 @@ pub(crate) struct Shared {
 }
 
 /// A lock; a test that panicked under it has failed already.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no test panics under a lock")
 }
 
 /// A fresh storage of a mutant.
-pub(crate) fn storage(how: How) -> Storage {
+pub(crate) fn storage(mutation: Mutation) -> Storage {
     let inner = FaultBackend::new(MemBackend::default());
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(SharedState::default());
     let open = {
         let (inner, shared) = (inner.clone(), Arc::clone(&shared));
         move || Mutant {
-            how,
+            mutation,
             inner: Arc::new(inner.clone()),
             shared: Arc::clone(&shared),
             absent: Mutex::new(BTreeSet::new()),
@@ -56,13 +56,13 @@ pub(crate) fn storage(how: How) -> Storage {
     Storage::new(first)
         .with_reopen(move || {
             let mut mutant = open();
-            if how == How::NotDurable {
+            if mutation == Mutation::NotDurable {
                 mutant.inner = Arc::new(MemBackend::default());
             }
             let reopened = Arc::clone(&reopened);
             async move {
-                if how == How::DeleteNotDurable {
-                    let deleted = std::mem::take(&mut *locked(&reopened.deleted));
+                if mutation == Mutation::DeleteNotDurable {
+                    let deleted = std::mem::take(&mut *lock(&reopened.deleted));
                     for (id, bytes) in deleted {
                         mutant.inner.store(id, bytes).await?;
                     }
@@ -86,7 +86,7 @@ pub(crate) fn storage(how: How) -> Storage {
 }
 
 /// What is planted: a link from an id to something outside.
-struct Link(Arc<Shared>);
+struct Link(Arc<SharedState>);
 
 const OUTSIDE: &[u8] = b"somebody else's file";
 
@@ -97,12 +97,12 @@ impl Plant for Link {
     }
 
     async fn plant(&self, id: ArtifactId) -> Result<(), BoxError> {
-        locked(&self.0.outside).insert(id, Bytes::from_static(OUTSIDE));
+        lock(&self.0.outside).insert(id, Bytes::from_static(OUTSIDE));
         Ok(())
     }
 
     async fn check(&self) -> Result<(), BoxError> {
-        match locked(&self.0.outside).values().next() {
+        match lock(&self.0.outside).values().next() {
             Some(bytes) if *bytes == OUTSIDE => Ok(()),
             other => Err(format!("it is now {other:?}").into()),
         }
