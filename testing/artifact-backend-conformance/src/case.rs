@@ -38,10 +38,7 @@ impl Context {
     /// Makes a new, empty storage.
     pub(crate) async fn fresh(&self) -> Outcome<Storage> {
         (self.fresh)().await.map_err(|error| {
-            Stop::Failed(format!(
-                "the subject made no fresh storage: {}",
-                chain(&*error)
-            ))
+            Stop::Failed(format!("cannot create a new storage: {}", chain(&*error)))
         })
     }
 
@@ -52,7 +49,7 @@ impl Context {
             return Ok(storage);
         }
         Err(Stop::Skipped(match &self.volatile {
-            Some(reason) => format!("the subject is volatile: {reason}"),
+            Some(reason) => format!("the backend is volatile: {reason}"),
             None => "the storage has no `with_reopen`".into(),
         }))
     }
@@ -60,7 +57,7 @@ impl Context {
     /// Skips the case if the backend keeps blobs in memory.
     pub(crate) fn skip_if_volatile(&self) -> Outcome {
         match &self.volatile {
-            Some(reason) => Err(Stop::Skipped(format!("the subject is volatile: {reason}"))),
+            Some(reason) => Err(Stop::Skipped(format!("the backend is volatile: {reason}"))),
             None => Ok(()),
         }
     }

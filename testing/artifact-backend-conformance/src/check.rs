@@ -1,4 +1,4 @@
-//! Checks that several cases use.
+//! Checks that several cases share.
 
 use std::fmt::Debug;
 use std::future::{Future, poll_fn};
@@ -29,23 +29,23 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Returns the value, or fails the case: `what` must succeed in every backend.
+/// Returns the value of an operation that must succeed, or fails the case. The label names the operation.
 pub(crate) fn ok<T>(result: Result<T>, label: &str) -> Outcome<T> {
     result.map_err(|error| Stop::Failed(format!("{label}: {}", chain(&error))))
 }
 
-/// Returns the error, or fails the case: `what` must fail with this kind in every backend.
+/// Returns the error of an operation that must fail with this kind, or fails the case.
 pub(crate) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind, label: &str) -> Outcome<Error> {
     match result {
         Err(error) if error.kind() == kind => Ok(error),
         Err(error) => Err(Stop::Failed(format!(
-            "{label}: {:?} was expected, there came {:?}: {}",
+            "{label}: expected {:?}, got {:?}: {}",
             kind,
             error.kind(),
             chain(&error)
         ))),
         Ok(_) => Err(Stop::Failed(format!(
-            "{label}: {kind:?} was expected, it succeeded"
+            "{label}: expected {kind:?}, but it succeeded"
         ))),
     }
 }
@@ -61,7 +61,7 @@ pub(crate) fn check_bytes(found: &[u8], expected: &[u8], label: &str) -> Outcome
         .take_while(|(a, b)| a == b)
         .count();
     Err(Stop::Failed(format!(
-        "{label}: {} bytes were expected and {} came, which differ from byte {at} on",
+        "{label}: expected {} bytes, got {}; the first difference is at byte {at}",
         expected.len(),
         found.len()
     )))
@@ -109,10 +109,10 @@ pub(crate) async fn check_present(
     )?;
     check_bytes(&streamed, expected, &format!("download of {label}"))?;
     let stat = ok(backend.stat(id).await, &format!("stat of {label}"))?;
-    ensure!(stat.id == id, "stat of {label} speaks of {}", stat.id);
+    ensure!(stat.id == id, "stat of {label} returns the id {}", stat.id);
     ensure!(
         stat.size == expected.len() as u64,
-        "stat of {label} says {} bytes, it has {}",
+        "stat of {label} reports {} bytes, but the blob has {}",
         stat.size,
         expected.len()
     );
@@ -140,7 +140,7 @@ pub(crate) async fn list(backend: &dyn ArtifactInventory) -> Outcome<Vec<Artifac
     let stream = ok(backend.list().await, "list")?;
     ok(
         stream.map_ok(|blob| blob.id).try_collect().await,
-        "the stream of list",
+        "the list stream",
     )
 }
 
@@ -150,7 +150,7 @@ pub(crate) async fn list(backend: &dyn ArtifactInventory) -> Outcome<Vec<Artifac
 /// repeated for up to a quarter of the case's time limit.
 pub(crate) async fn check_swept(context: &Context, storage: &Storage) -> Outcome {
     let backend = storage.backend();
-    let mut seen = String::from("sweep did not return");
+    let mut seen = String::from("the first sweep did not return");
     let clean = async {
         loop {
             let report = ok(backend.sweep(Duration::ZERO).await, "sweep")?;
@@ -158,14 +158,14 @@ pub(crate) async fn check_swept(context: &Context, storage: &Storage) -> Outcome
             if report.kept == 0 && report.removed == 0 && counted == 0 {
                 return Ok(());
             }
-            seen = format!("{report:?}, and {counted} leftovers are counted in the storage");
+            seen = format!("{report:?}; the storage holds {counted} leftovers");
             yield_now().await;
         }
     };
     match timeout(context.time_limit / 4, clean).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Stop::Failed(format!(
-            "there are leftovers that sweep does not remove although nothing is in use: {seen}"
+            "sweep does not remove all leftovers although nothing is in use: {seen}"
         ))),
     }
 }
@@ -205,7 +205,10 @@ pub(crate) async fn check_absent_or_whole(
     let mut other_may_exist = false;
     match backend.store(id, other_bytes.clone()).await {
         Ok(()) => {
-            ensure!(!seen, "{label}: the whole blob was seen, then stored over");
+            ensure!(
+                !seen,
+                "{label}: the whole blob was visible, then another store replaced it"
+            );
             return check_present(
                 backend,
                 id,
@@ -258,15 +261,15 @@ pub(crate) async fn whole_is_visible(
     ] {
         match found {
             Ok(found) => {
-                check_bytes(&found, bytes, &format!("what is seen of {label}"))?;
+                check_bytes(&found, bytes, &format!("the visible blob of {label}"))?;
                 seen = true;
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                ensure!(!seen, "{label}: the whole blob was seen, then NotFound");
+                ensure!(!seen, "{label}: the whole blob was visible, then NotFound");
             }
             Err(error) => {
                 let text = chain(&error);
-                return Err(Stop::Failed(format!("reading {label}: {text}")));
+                return Err(Stop::Failed(format!("a read of {label}: {text}")));
             }
         }
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 pub(crate) const KIB: usize = 1024;
 pub(crate) const MIB: usize = 1024 * 1024;
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014): small, and good enough to choose operations.
+/// A `SplitMix64` generator (Steele, Lea and Flood, 2014): small, and good enough to choose operations.
 #[derive(Debug, Clone)]
 pub(crate) struct SplitMix64(u64);
 
@@ -28,7 +28,7 @@ impl SplitMix64 {
     /// Returns a number below `bound`, which is small enough that the bias does not matter.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         let bound = bound as u64;
-        usize::try_from(self.next() % bound).expect("it is below a usize")
+        usize::try_from(self.next() % bound).expect("the remainder is below a usize")
     }
 }
 
@@ -92,15 +92,16 @@ impl LargeBlob {
                 return Some(position);
             }
             let block = self.block(position / MIB as u64);
-            let inside = usize::try_from(position % MIB as u64).expect("it is under 1 MiB");
+            let inside =
+                usize::try_from(position % MIB as u64).expect("the remainder is under 1 MiB");
             let length = found.len().min(block.len() - inside);
             let (part, rest) = found.split_at(length);
             if part != &block[inside..inside + length] {
-                let check_bytes = part
+                let equal = part
                     .iter()
                     .zip(&block[inside..])
                     .take_while(|(a, b)| a == b);
-                return Some(position + check_bytes.count() as u64);
+                return Some(position + equal.count() as u64);
             }
             position += length as u64;
             found = rest;

@@ -41,7 +41,7 @@ impl fmt::Display for CaseReport {
 
 /// The results of all cases. `Display` prints one line for each case and a line of totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "a report that nobody looks at lets every backend pass"]
+#[must_use = "call `assert_passed`, or failed cases stay unnoticed"]
 pub struct Report {
     cases: Vec<CaseReport>,
 }

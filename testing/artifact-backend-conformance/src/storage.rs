@@ -19,7 +19,7 @@ type Hook<In, Out> =
 ///
 /// Every hook is optional. A case whose hook is missing is skipped and listed in
 /// [`Report::skipped`](crate::Report::skipped).
-#[must_use = "a storage is for `Suite::new`'s closure to return"]
+#[must_use = "return the storage from the closure of `Suite::new`"]
 pub struct Storage {
     // `None` only during a reopen.
     backend: Option<Arc<dyn ArtifactInventory>>,
@@ -109,18 +109,21 @@ impl Storage {
     /// Returns the handle.
     pub(crate) fn backend(&self) -> Arc<dyn ArtifactInventory> {
         let backend = self.backend.as_ref();
-        Arc::clone(backend.expect("a storage that could not be reopened ended its case"))
+        Arc::clone(backend.expect("a case ends when its storage cannot be reopened"))
     }
 
     /// Opens a second handle beside the first.
     pub(crate) async fn second_handle(&self) -> Result<Arc<dyn ArtifactInventory>, Stop> {
         let Some(reopen) = &self.reopen else {
             return Err(Stop::Skipped(
-                "the storage has no `with_reopen`, so there is no second handle".into(),
+                "the storage has no `with_reopen`, so it has no second handle".into(),
             ));
         };
         reopen(()).await.map_err(|error| {
-            Stop::Failed(format!("the storage does not reopen: {}", chain(&*error)))
+            Stop::Failed(format!(
+                "the storage could not be reopened: {}",
+                chain(&*error)
+            ))
         })
     }
 
@@ -138,11 +141,14 @@ impl Storage {
     pub(crate) async fn lose(&self) -> Result<(), Stop> {
         let Some(lose) = &self.lose else {
             return Err(Stop::Skipped(
-                "the storage has no `with_loss`, so it cannot be lost".into(),
+                "the storage has no `with_loss`, so it cannot be removed".into(),
             ));
         };
         lose(()).await.map_err(|error| {
-            Stop::Failed(format!("the storage could not be lost: {}", chain(&*error)))
+            Stop::Failed(format!(
+                "the storage could not be removed: {}",
+                chain(&*error)
+            ))
         })
     }
 
@@ -166,7 +172,7 @@ impl Storage {
             None => Ok(0),
             Some(count) => count(()).await.map_err(|error| {
                 Stop::Failed(format!(
-                    "leftovers could not be counted: {}",
+                    "the leftovers could not be counted: {}",
                     chain(&*error)
                 ))
             }),

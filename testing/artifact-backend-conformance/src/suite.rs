@@ -1,4 +1,4 @@
-//! The suite: its settings, and the run.
+//! The suite: its settings and its run.
 
 use std::fmt;
 use std::future::Future;
@@ -88,7 +88,7 @@ impl Suite {
         self
     }
 
-    /// Selects the cases whose name starts with this text, such as `range` or `range::a_suffix_is_the_end`.
+    /// Selects the cases whose name starts with this text, such as `range` or `range::ranges_of_ten_bytes_match_the_table`.
     pub fn only(mut self, prefix: impl Into<String>) -> Self {
         self.only = Some(prefix.into());
         self
@@ -147,7 +147,7 @@ async fn run_case(case: &Case, context: Context) -> Verdict {
         Ok(Err(error)) => Verdict::Failed(panic_text(error)),
         Err(_) => {
             task.abort();
-            Verdict::Failed(format!("not done after {limit:?}: it hangs"))
+            Verdict::Failed(format!("did not finish within {limit:?}"))
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Clause 6: an error, an aborted or a dropped upload leaves nothing or the whole, and no leftover
-//! that sweep cannot find. Futures dropped half-way are next door, in `dropped`.
+//! Clause 6: an error, or an aborted or dropped upload, leaves nothing or the whole blob, and no leftover
+//! that sweep cannot find. The module `dropped` tests futures that are dropped half-way.
 
 use artifact_backend::{ArtifactId, ErrorKind};
 
@@ -16,7 +16,7 @@ cases!("all-or-nothing":
     committed_uploads_and_stores_leave_no_leftover,
 );
 
-/// Nothing written, a little, and more than a buffer holds.
+/// Numbers of written bytes: none, few, and more than a buffer holds.
 const SIZES: [usize; 4] = [0, 1, 5_000, 700 * KIB];
 
 async fn an_aborted_upload_leaves_nothing(context: Context) -> Outcome {
@@ -46,7 +46,7 @@ async fn a_dropped_upload_leaves_nothing(context: Context) -> Outcome {
     }
     check_swept(&context, &storage).await?;
     for id in ids {
-        check_absent(&*backend, id, "an upload dropped a while ago").await?;
+        check_absent(&*backend, id, "a dropped upload after a sweep").await?;
     }
     Ok(())
 }
@@ -66,10 +66,10 @@ async fn an_id_can_be_stored_after_its_upload_was_aborted_or_dropped(context: Co
         let bytes = noise(2, 3_000);
         ok(
             backend.store(id, bytes.clone()).await,
-            "a store after the upload was given up",
+            "a store after the upload was aborted or dropped",
         )?;
         check_swept(&context, &storage).await?;
-        check_present(&*backend, id, &bytes, "the blob stored after it").await?;
+        check_present(&*backend, id, &bytes, "the blob stored after the upload").await?;
     }
     Ok(())
 }
@@ -83,7 +83,7 @@ async fn a_losing_commit_leaves_no_leftover(context: Context) -> Outcome {
     let winner = noise(2, 1_000);
     ok(backend.store(id, winner.clone()).await, "store")?;
     let loser = upload.commit().await;
-    fails(loser, ErrorKind::AlreadyExists, "the commit that lost")?;
+    fails(loser, ErrorKind::AlreadyExists, "the losing commit")?;
     check_swept(&context, &storage).await?;
     check_present(&*backend, id, &winner, "the winner's blob").await
 }
@@ -96,7 +96,7 @@ async fn a_losing_store_leaves_no_leftover(context: Context) -> Outcome {
     ok(backend.store(id, winner.clone()).await, "store")?;
     for number in 0..4 {
         let loser = backend.store(id, noise(number, 300 * KIB)).await;
-        fails(loser, ErrorKind::AlreadyExists, "the store that lost")?;
+        fails(loser, ErrorKind::AlreadyExists, "the losing store")?;
     }
     check_swept(&context, &storage).await?;
     check_present(&*backend, id, &winner, "the winner's blob").await

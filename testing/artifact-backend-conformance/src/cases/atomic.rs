@@ -1,4 +1,4 @@
-//! Clause 2: a reader sees the whole blob or `NotFound`, never a part of it.
+//! Clause 2: a reader sees the whole blob or `NotFound`, never a part of the blob.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ async fn an_upload_is_invisible_until_its_commit(context: Context) -> Outcome {
     let id = ArtifactId::mint();
     let bytes = noise(1, 700 * KIB);
     let mut upload = ok(backend.upload(id).await, "upload")?;
-    check_absent(&*backend, id, "an upload with nothing written").await?;
+    check_absent(&*backend, id, "an upload before its first write").await?;
     for chunk in cut(&bytes, &[100 * KIB, 1, 200 * KIB]) {
         ok(upload.write(chunk).await, "write")?;
         check_absent(&*backend, id, "an upload in flight").await?;
@@ -37,8 +37,8 @@ async fn an_upload_is_invisible_until_its_commit(context: Context) -> Outcome {
     check_present(&*backend, id, &bytes, "a committed upload").await
 }
 
-/// Reads one id over and over until told to stop, and fails at the first answer that is neither
-/// `NotFound` nor one of `wholes`, the same one as before.
+/// Starts a task that reads one id repeatedly until `stop` is set. It fails if a read returns anything but
+/// `NotFound` or one of the candidates, or if the blob changes after it was seen.
 fn spawn_reader(
     backend: &Backend,
     id: ArtifactId,
@@ -52,7 +52,7 @@ fn spawn_reader(
         let mut seen: Option<Bytes> = None;
         let mut by_load = false;
         loop {
-            // Read once more after the end, when the blob must be there.
+            // Read once more after the stop, when the blob must exist.
             let last = stop.load(Ordering::SeqCst);
             by_load = !by_load;
             let result = if by_load {
@@ -67,7 +67,7 @@ fn spawn_reader(
                 (Ok(found), None) => {
                     let whole = candidates.contains(&found);
                     let len = found.len();
-                    ensure!(whole, "a reader saw {len} bytes that are no whole blob");
+                    ensure!(whole, "a reader saw {len} bytes that are not a whole blob");
                     seen = Some(found);
                 }
                 (Err(error), None) if error.kind() == ErrorKind::NotFound => {
@@ -75,7 +75,9 @@ fn spawn_reader(
                 }
                 (Err(error), _) => {
                     let text = chain(&error);
-                    return Err(Stop::Failed(format!("a reader got neither: {text}")));
+                    return Err(Stop::Failed(format!(
+                        "a reader got neither a blob nor NotFound: {text}"
+                    )));
                 }
             }
             if last {
@@ -108,7 +110,7 @@ async fn read_during_races(context: Context, method: &[Method]) -> Outcome {
             outcome.map_err(|error| Stop::Failed(panic_text(error)))??;
         }
         let won = results?.iter().filter(|result| result.is_ok()).count();
-        ensure!(won == 1, "{won} of {} creators were told Ok", racers.len());
+        ensure!(won == 1, "{won} of {} creates returned Ok", racers.len());
     }
     Ok(())
 }

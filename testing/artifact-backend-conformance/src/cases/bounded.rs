@@ -1,7 +1,7 @@
-//! Clause 8: upload and download need memory that does not grow with the blob.
+//! Clause 8: the memory that uploads and downloads need does not grow with the blob.
 //!
-//! What the suite can see from outside is which of the pieces that it wrote are still held, and how
-//! large the pieces are that it reads. Copies that a backend makes are not seen.
+//! From outside, the suite sees which of the chunks that it wrote are still held, and how large the chunks are
+//! that it reads. It does not see copies that a backend makes.
 
 use artifact_backend::{ArtifactId, ArtifactInventory, ByteRange};
 
@@ -15,7 +15,7 @@ cases!("bounded":
     a_range_of_a_large_blob_arrives_in_chunks,
 );
 
-/// What a backend may hold of one blob at a time: two parts of 8 MiB, say.
+/// The number of bytes of one blob that a backend may hold at a time, for example two parts of 8 MiB.
 const BOUND: u64 = 16 * MIB as u64;
 
 async fn upload_large(
@@ -36,7 +36,7 @@ async fn upload_large(
     Ok(most)
 }
 
-/// Reads the stream and checks every piece against the blob.
+/// Reads a range as a stream and checks every chunk against the blob.
 async fn read_large(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
@@ -49,16 +49,16 @@ async fn read_large(
     let mut download = ok(backend.download(id, range).await, "download")?;
     ensure!(
         download.size() == large.size,
-        "download says {} bytes",
+        "the download reports a blob of {} bytes",
         download.size()
     );
     let mut position = expected.start;
     let mut chunks = 0;
     while let Some(chunk) = download.next().await {
-        let chunk = ok(chunk, "a piece")?;
+        let chunk = ok(chunk, "a chunk")?;
         ensure!(
             chunk.len() as u64 <= BOUND,
-            "one piece of a download has {} bytes, {BOUND} are allowed",
+            "a chunk of a download has {} bytes; the limit is {BOUND}",
             chunk.len()
         );
         let difference = large.first_difference(position, &chunk);
@@ -68,12 +68,12 @@ async fn read_large(
     }
     ensure!(
         position == expected.end,
-        "the stream ended at {position}, not at {}",
+        "the stream ended at byte {position}, not at {}",
         expected.end
     );
     ensure!(
         chunks > 1,
-        "{} bytes came in one piece",
+        "{} bytes arrived in a single chunk",
         expected.end - expected.start
     );
     Ok(())
@@ -88,7 +88,7 @@ async fn an_upload_does_not_hold_the_blob_in_memory(context: Context) -> Outcome
     let most = upload_large(&*backend, id, &large).await?;
     ensure!(
         most <= BOUND,
-        "{most} bytes of written pieces were still held, {BOUND} are allowed"
+        "{most} bytes of written chunks were held at once; the limit is {BOUND}"
     );
     read_large(&*backend, id, &large, ByteRange::Full).await
 }

@@ -1,4 +1,4 @@
-//! Clause 12: all of it under any interleaving of callers, against a model.
+//! Clause 12: every clause holds under any interleaving of callers. A model checks the results.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,18 +22,18 @@ cases!("concurrent":
 const TASKS: u64 = 16;
 const STEPS: usize = 60;
 const IDS: usize = 32;
-/// The last ids are stored before the start, and deleted in the course of it; none is created
-/// again after its delete, which the contract does not allow.
+/// The number of ids at the end of the table that are stored before the start and deleted during the run. They
+/// are never created again, because the contract forbids that.
 const DELETED: usize = 8;
 
-/// What is known of one id.
+/// The model of one id.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
-    /// The creator that was told `Ok`.
+    /// The creator whose call returned `Ok`.
     winner: Option<u64>,
-    /// Somebody's create was dropped or ended as unknown: the bytes of such a one may be there.
+    /// Whether a create was dropped or returned `Ambiguous`. Its bytes may be stored.
     unknown: bool,
-    /// A delete was begun.
+    /// Whether a delete has started.
     delete_started: bool,
 }
 
@@ -42,15 +42,15 @@ struct Model {
     known: Vec<Mutex<Known>>,
 }
 
-/// A blob tells by whom it was made, so that every read can be checked as a whole.
+/// Returns a blob that starts with the number of its creator, so that every read can be checked completely.
 fn blob(creator: u64) -> Bytes {
-    let length = usize::try_from(creator % 5_000).expect("it is under 5,000");
+    let length = usize::try_from(creator % 5_000).expect("the length is under 5,000");
     let mut bytes = creator.to_le_bytes().to_vec();
     bytes.extend_from_slice(&noise(creator, length));
     bytes.into()
 }
 
-/// Who made this blob, if it is a whole one.
+/// Returns the creator of these bytes if they are a whole blob.
 fn creator(bytes: &[u8]) -> Option<u64> {
     let creator = u64::from_le_bytes(*bytes.first_chunk()?);
     (bytes == blob(creator)).then_some(creator)
@@ -75,14 +75,16 @@ impl Model {
         );
     }
 
-    /// A create was answered (`None`: its future was dropped).
+    /// Records the result of a create; `None` if its future was dropped.
     fn created(&self, at: usize, creator: u64, result: Option<Result<()>>) -> Outcome {
         match result {
             Some(Ok(())) => {
                 let mut before = None;
                 self.change(at, |known| before = known.winner.replace(creator));
                 match before {
-                    Some(other) => failed(format!("creators {other} and {creator} both got Ok")),
+                    Some(other) => failed(format!(
+                        "creators {other} and {creator} of one id both got Ok"
+                    )),
                     None => Ok(()),
                 }
             }
@@ -101,13 +103,15 @@ impl Model {
         }
     }
 
-    /// A read that began when `before` was known was answered.
+    /// Checks the result of a read against the state `before` it.
     fn read(&self, at: usize, before: Known, result: Result<Bytes>) -> Outcome {
         let found = match result {
             Ok(bytes) => {
                 let length = bytes.len();
                 let Some(found) = creator(&bytes) else {
-                    return failed(format!("{length} bytes were read that are no whole blob"));
+                    return failed(format!(
+                        "a read returned {length} bytes that are not a whole blob"
+                    ));
                 };
                 found
             }
@@ -118,14 +122,14 @@ impl Model {
                 );
                 return Ok(());
             }
-            // A stream may break off when its blob is deleted.
+            // A stream may fail when its blob is deleted.
             Err(_) if self.known(at).delete_started => return Ok(()),
             Err(error) => return failed(format!("a read failed: {}", chain(&error))),
         };
         if let Some(winner) = before.winner {
             ensure!(
                 found == winner,
-                "read creator {found}'s blob, {winner} was acknowledged"
+                "a read returned the blob of creator {found}, but creator {winner} got Ok"
             );
         }
         Ok(())
@@ -135,7 +139,7 @@ impl Model {
 async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator: u64) -> Outcome {
     let choice = random.below(100);
     let living = IDS - DELETED;
-    // Reads and deletes go to all ids, creates only to those that nobody deletes.
+    // Reads use all ids. Creates use only the ids that are never deleted.
     let at = if choice < 45 {
         random.below(living)
     } else {
@@ -157,9 +161,9 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
             model.created(at, creator, Some(result))
         }
         30..37 => {
-            // Before it begins: what a dropped create leaves may be seen at once.
+            // Set before the create, because the blob of a dropped create may be visible at once.
             model.change(at, |known| known.unknown = true);
-            let polls = u32::try_from(random.below(4)).expect("it is under 4");
+            let polls = u32::try_from(random.below(4)).expect("the number is under 4");
             let result = poll_then_drop(backend.store(id, blob(creator)), polls).await;
             model.created(at, creator, result)
         }
@@ -183,10 +187,10 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
             Err(error) => model.read(at, before, Err(error)),
         },
         88..92 => {
-            let delete_started = living + random.below(DELETED);
-            model.change(delete_started, |known| known.delete_started = true);
-            let result = backend.delete(model.ids[delete_started]).await;
-            result.or_else(|error: Error| failed(format!("delete failed: {}", chain(&error))))
+            let deleted = living + random.below(DELETED);
+            model.change(deleted, |known| known.delete_started = true);
+            let result = backend.delete(model.ids[deleted]).await;
+            result.or_else(|error: Error| failed(format!("a delete failed: {}", chain(&error))))
         }
         92..96 => {
             let known: Vec<_> = (0..IDS).map(|at| model.known(at)).collect();
@@ -194,9 +198,9 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
             for (at, id) in model.ids.iter().enumerate() {
                 let times = listed.iter().filter(|listed| *listed == id).count();
                 ensure!(times <= 1, "list shows one id {times} times");
-                let must = known[at].winner.is_some() && !model.known(at).delete_started;
+                let must_be_listed = known[at].winner.is_some() && !model.known(at).delete_started;
                 ensure!(
-                    times == 1 || !must,
+                    times == 1 || !must_be_listed,
                     "list does not show an acknowledged blob"
                 );
             }
@@ -204,7 +208,7 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
         }
         _ => match backend.sweep(Duration::ZERO).await {
             Ok(_) => Ok(()),
-            Err(error) => failed(format!("sweep failed: {}", chain(&error))),
+            Err(error) => failed(format!("a sweep failed: {}", chain(&error))),
         },
     }
 }
@@ -219,7 +223,9 @@ async fn run_tasks(context: &Context, handles: &[Backend]) -> Outcome {
         let result = handles[0].store(model.ids[at], blob(at as u64)).await;
         model.created(at, at as u64, Some(result))?;
     }
-    let start = Arc::new(Barrier::new(usize::try_from(TASKS).expect("it is small")));
+    let start = Arc::new(Barrier::new(
+        usize::try_from(TASKS).expect("16 fits a usize"),
+    ));
     let tasks: Vec<_> = (0..TASKS)
         .zip(handles.iter().cycle().cloned())
         .map(|(task, backend)| {
@@ -229,7 +235,7 @@ async fn run_tasks(context: &Context, handles: &[Backend]) -> Outcome {
                 let mut random = SplitMix64::new(seed ^ (task << 32));
                 start.wait().await;
                 for number in 0..STEPS {
-                    // No two creators have the same number.
+                    // Every creator has its own number.
                     let creator = 1_000 + task * 1_000 + number as u64;
                     step(&backend, &model, &mut random, creator).await?;
                 }
@@ -237,7 +243,7 @@ async fn run_tasks(context: &Context, handles: &[Backend]) -> Outcome {
             })
         })
         .collect();
-    // All of them are awaited, so that none goes on in another case.
+    // Awaits every task even after a failure, so that no task runs on during another case.
     let mut outcome = Ok(());
     for task in tasks {
         let ended = task.await.map_err(|error| Stop::Failed(panic_text(error)));
@@ -251,20 +257,20 @@ async fn run_tasks(context: &Context, handles: &[Backend]) -> Outcome {
             match known.winner {
                 _ if known.delete_started => check_absent(&**backend, id, "a deleted blob").await?,
                 Some(winner) => {
-                    check_present(&**backend, id, &blob(winner), "a winner's blob").await?;
+                    check_present(&**backend, id, &blob(winner), "the blob of the winner").await?;
                 }
                 None if known.unknown => {
                     let result = backend.load(id).await;
                     model.read(at, known, result)?;
                 }
-                None => check_absent(&**backend, id, "what nobody created").await?,
+                None => check_absent(&**backend, id, "an id that was never created").await?,
             }
         }
     }
     Ok(())
 }
 
-/// A failure names the seed.
+/// Adds the seed to a failure.
 fn seeded(outcome: Outcome, seed: u64) -> Outcome {
     outcome.map_err(|stop| match stop {
         Stop::Failed(reason) => Stop::Failed(format!("with_seed({seed:#x}): {reason}")),

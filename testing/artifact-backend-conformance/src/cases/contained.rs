@@ -1,4 +1,4 @@
-//! Clause 10: nothing outside the root or prefix is read or written, whatever is planted inside.
+//! Clause 10: nothing outside the root or prefix is read or written, whatever is planted inside it.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ cases!("contained":
     planted_objects_are_not_treated_as_blobs,
 );
 
-/// Runs `test` on a fresh storage for each plant, and lets the plant look what was touched.
+/// Runs `test` on a new storage for each plant, then lets the plant check that nothing outside was touched.
 async fn for_each_plant<F, Fut>(context: Context, test: F) -> Outcome
 where
     F: Fn(Backend, ArtifactId) -> Fut + Send + Sync,
@@ -46,7 +46,9 @@ where
 {
     let plant = storage.plants().get(number).cloned();
     let Some(plant) = plant else {
-        return Err(Stop::Failed("the number of plants changed".into()));
+        return Err(Stop::Failed(
+            "each new storage must have the same plants".into(),
+        ));
     };
     let backend = storage.backend();
     let before = (ArtifactId::mint(), noise(1, 3_000));
@@ -55,7 +57,7 @@ where
     let planted = plant.plant(id).await;
     planted.map_err(|error| {
         Stop::Failed(format!(
-            "{} cannot be planted: {}",
+            "{} could not be planted: {}",
             plant.name(),
             chain(&*error)
         ))
@@ -65,7 +67,7 @@ where
     let name = plant.name();
     touched.map_err(|error| {
         Stop::Failed(format!(
-            "{name}: the outside was touched: {}",
+            "{name}: an object outside the storage was touched: {}",
             chain(&*error)
         ))
     })?;
@@ -73,13 +75,25 @@ where
         Stop::Failed(reason) => Stop::Failed(format!("{name}: {reason}")),
         skipped @ Stop::Skipped(_) => skipped,
     })?;
-    check_present(&*backend, before.0, &before.1, "a blob stored before").await?;
+    check_present(
+        &*backend,
+        before.0,
+        &before.1,
+        "a blob stored before the planting",
+    )
+    .await?;
     let after = ArtifactId::mint();
     ok(
         backend.store(after, before.1.clone()).await,
-        "a store beside what is planted",
+        "a store beside a planted object",
     )?;
-    check_present(&*backend, after, &before.1, "a blob stored after").await
+    check_present(
+        &*backend,
+        after,
+        &before.1,
+        "a blob stored after the planting",
+    )
+    .await
 }
 
 async fn planted_objects_are_never_read(context: Context) -> Outcome {
@@ -87,13 +101,16 @@ async fn planted_objects_are_never_read(context: Context) -> Outcome {
         let results = [
             ("load", backend.load(id).await),
             ("download", read(&*backend, id, ByteRange::Full).await),
-            ("a range", read(&*backend, id, ByteRange::Suffix(1)).await),
+            (
+                "a range download",
+                read(&*backend, id, ByteRange::Suffix(1)).await,
+            ),
         ];
         for (label, result) in results {
             let length = result.as_ref().map_or(0, Bytes::len);
             ensure!(
                 result.is_err(),
-                "{label} gave {length} bytes that nobody stored"
+                "{label} returned {length} bytes that were never stored"
             );
         }
         Ok(())
@@ -111,9 +128,9 @@ async fn planted_objects_are_never_written_through(context: Context) -> Outcome 
                 backend.store(id, bytes.clone()).await
             };
             if result.is_ok() {
-                // Only where it really is stored, in spite of what lay there.
-                let found = ok(backend.load(id).await, "load of what was acknowledged")?;
-                check_bytes(&found, &bytes, "what was acknowledged")?;
+                // A store may replace the planted object, but then its bytes must be readable.
+                let found = ok(backend.load(id).await, "load of an acknowledged store")?;
+                check_bytes(&found, &bytes, "an acknowledged store")?;
                 break;
             }
         }
@@ -125,12 +142,15 @@ async fn planted_objects_are_never_written_through(context: Context) -> Outcome 
 async fn planted_objects_are_not_treated_as_blobs(context: Context) -> Outcome {
     for_each_plant(context, |backend, id| async move {
         let stat = backend.stat(id).await;
-        ensure!(stat.is_err(), "stat takes it for a blob: {stat:?}");
+        ensure!(
+            stat.is_err(),
+            "stat reports the planted object as a blob: {stat:?}"
+        );
         let listed = list(&*backend).await?;
-        ensure!(!listed.contains(&id), "list shows it");
+        ensure!(!listed.contains(&id), "list shows the planted object");
         ensure!(
             listed.len() == 1,
-            "list shows {} blobs, one is stored",
+            "list shows {} blobs, but one is stored",
             listed.len()
         );
         ok(backend.sweep(Duration::ZERO).await, "sweep")?;

@@ -1,7 +1,7 @@
-//! Clause 6 for futures that are dropped: each operation, at every await point that it has.
+//! Clause 6 for dropped futures: each operation is dropped at every await point that it has.
 //!
-//! A future is dropped after it was pending for the first time, then another after the second, and
-//! so on until one is done before its turn comes.
+//! A case drops the first future after it was pending once, the next after it was pending twice, and so on until
+//! a future completes first.
 
 use artifact_backend::{ArtifactId, ByteRange, ErrorKind, Upload};
 use bytes::Bytes;
@@ -33,11 +33,11 @@ fn bytes() -> Bytes {
     noise(1, SIZE)
 }
 
-/// An upload with everything but the last piece written.
+/// Opens an upload and writes everything but the last chunk, which it returns too.
 async fn open_upload(storage: &Storage, id: ArtifactId) -> Outcome<(Box<dyn Upload>, Bytes)> {
     let mut upload = ok(storage.backend().upload(id).await, "upload")?;
     let mut chunks = cut(&bytes(), &[SIZE / 3 + 1]);
-    let last = chunks.pop().expect("there are three pieces");
+    let last = chunks.pop().expect("the blob has three chunks");
     for chunk in chunks {
         ok(upload.write(chunk).await, "write")?;
     }
@@ -78,7 +78,10 @@ async fn an_upload_dropped_while_it_opens_leaves_nothing(context: Context) -> Ou
             &format!("an upload dropped at await point {polls}"),
         )
         .await?;
-        ok(backend.store(id, bytes()).await, "a store after it")?;
+        ok(
+            backend.store(id, bytes()).await,
+            "a store after the dropped upload",
+        )?;
     }
     check_swept(&context, &storage).await
 }
@@ -97,7 +100,10 @@ async fn an_upload_dropped_during_a_write_leaves_nothing(context: Context) -> Ou
             &format!("an upload dropped at await point {polls}"),
         )
         .await?;
-        ok(backend.store(id, bytes()).await, "a store after it")?;
+        ok(
+            backend.store(id, bytes()).await,
+            "a store after the dropped upload",
+        )?;
         if done {
             break;
         }
@@ -171,7 +177,7 @@ async fn a_download_dropped_at_any_await_point_loses_no_bytes(context: Context) 
         }
         check_present(&*backend, id, &bytes(), "a blob after a dropped download").await?;
     }
-    // Dropping the future of one piece loses nothing: the next call goes on where it stood.
+    // Dropping the future of one chunk loses nothing: the next call continues at the same position.
     let mut download = ok(backend.download(id, ByteRange::Full).await, "download")?;
     let mut found = Vec::new();
     loop {
@@ -180,25 +186,22 @@ async fn a_download_dropped_at_any_await_point_loses_no_bytes(context: Context) 
             None => download.next().await,
         };
         let Some(chunk) = chunk else { break };
-        found.extend_from_slice(&ok(chunk, "a piece")?);
+        found.extend_from_slice(&ok(chunk, "a chunk")?);
     }
-    ensure!(
-        found == bytes(),
-        "pieces were lost by dropping the future of the next one"
-    );
+    ensure!(found == bytes(), "dropping the future of `next` lost bytes");
     check_swept(&context, &storage).await
 }
 
 async fn a_dropped_write_breaks_its_upload(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
-    // Not from 0 on: a future that was never polled is a call that was never made.
+    // Starts at 1, because a future that was never polled is a call that was never made.
     for polls in 1.. {
         for write_again in [true, false] {
             let id = ArtifactId::mint();
             let (mut upload, last) = open_upload(&storage, id).await?;
             if poll_then_drop(upload.write(last), polls).await.is_some() {
-                // A live upload may have its leftover; sweep must spare it.
+                // Dropped first, because a sweep must spare the data of a live upload.
                 drop(upload);
                 return check_swept(&context, &storage).await;
             }
@@ -226,8 +229,8 @@ async fn a_broken_upload_can_be_aborted(context: Context) -> Outcome {
         let id = ArtifactId::mint();
         let (mut upload, last) = open_upload(&storage, id).await?;
         let done = poll_then_drop(upload.write(last), polls).await.is_some();
-        ok(upload.abort().await, "the abort of a spoilt upload")?;
-        check_absent(&*backend, id, "a spoilt upload").await?;
+        ok(upload.abort().await, "the abort of a broken upload")?;
+        check_absent(&*backend, id, "a broken upload").await?;
         if done {
             break;
         }
@@ -244,7 +247,7 @@ async fn a_cancelled_store_leaves_nothing_or_the_whole_blob(context: Context) ->
             let backend = storage.backend();
             tokio::spawn(async move { backend.store(id, bytes()).await })
         };
-        // From another thread, at a moment that nobody chose.
+        // Cancels from another thread, at a moment that the scheduler decides.
         for _ in 0..round {
             tokio::task::yield_now().await;
         }
@@ -255,7 +258,7 @@ async fn a_cancelled_store_leaves_nothing_or_the_whole_blob(context: Context) ->
                 &*backend,
                 id,
                 &bytes(),
-                "a store done before its cancellation",
+                "a store that finished before its cancellation",
             )
             .await?;
         } else {

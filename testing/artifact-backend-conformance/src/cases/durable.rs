@@ -1,7 +1,7 @@
-//! Clause 3: what was acknowledged is there for whoever opens the storage next.
+//! Clause 3: acknowledged changes are visible to the next process that opens the storage.
 //!
-//! A power cut cannot be made here. What can be seen is that nothing depends on the handle: it is
-//! dropped without a farewell, and another one is opened.
+//! The suite cannot cut the power. It checks that nothing depends on the handle, by dropping the handle without
+//! a shutdown and opening another.
 
 use artifact_backend::{ArtifactId, ErrorKind};
 use bytes::Bytes;
@@ -92,9 +92,9 @@ async fn a_dropped_upload_is_absent_after_a_reopen(context: Context) -> Outcome 
     let bytes = noise(2, 3_000);
     ok(
         backend.store(id, bytes.clone()).await,
-        "a store under its id",
+        "a store under the id of the dropped upload",
     )?;
-    check_present(&*backend, id, &bytes, "the blob stored then").await
+    check_present(&*backend, id, &bytes, "the blob stored after the reopen").await
 }
 
 async fn a_second_handle_sees_acknowledged_changes_at_once(context: Context) -> Outcome {
@@ -105,7 +105,7 @@ async fn a_second_handle_sees_acknowledged_changes_at_once(context: Context) -> 
     for (writer, reader) in [(0, 1), (1, 0)] {
         let id = ArtifactId::mint();
         let bytes = noise(writer as u64, 5_000);
-        // Asked before, so that a cached absence would be seen.
+        // This read comes first, so that a cached absence shows up in the next read.
         check_absent(handles[reader], id, "a blob that is not stored yet").await?;
         ok(handles[writer].store(id, bytes.clone()).await, "store")?;
         check_present(

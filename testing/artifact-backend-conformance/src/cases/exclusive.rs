@@ -1,4 +1,4 @@
-//! Clause 1: of all stores and uploads of one id, at most one succeeds.
+//! Clause 1: at most one of all stores and uploads of one id succeeds.
 
 use artifact_backend::{ArtifactId, ErrorKind};
 use bytes::Bytes;
@@ -36,7 +36,7 @@ async fn a_second_store_returns_already_exists(context: Context) -> Outcome {
         fails(
             second,
             ErrorKind::AlreadyExists,
-            &format!("a second store, of {len} bytes,"),
+            &format!("a second store of {len} bytes"),
         )?;
         check_present(&*backend, id, &first, "the first blob").await?;
     }
@@ -121,7 +121,7 @@ async fn an_upload_does_not_reserve_its_id(context: Context) -> Outcome {
     let stored = noise(2, 4_000);
     let result = backend.store(id, stored.clone()).await;
     ok(result, "a store under the id of an upload in flight")?;
-    // The upload may be told at the next write or at the commit, but it is told.
+    // Either the next write or the commit must report it.
     let result = match upload.write(noise(1, 10)).await {
         Ok(()) => upload.commit().await,
         Err(error) => Err(error),
@@ -129,7 +129,7 @@ async fn an_upload_does_not_reserve_its_id(context: Context) -> Outcome {
     fails(
         result,
         ErrorKind::AlreadyExists,
-        "the commit of the upload that came later",
+        "the rest of the losing upload",
     )?;
     check_present(&*backend, id, &stored, "the stored blob").await
 }
@@ -145,11 +145,7 @@ async fn the_first_of_two_commits_wins(context: Context) -> Outcome {
     ok(second.write(winning.clone()).await, "a write of the second")?;
     ok(second.commit().await, "the commit of the second")?;
     let loser = first.commit().await;
-    fails(
-        loser,
-        ErrorKind::AlreadyExists,
-        "the commit that came second",
-    )?;
+    fails(loser, ErrorKind::AlreadyExists, "the second commit")?;
     check_present(&*backend, id, &winning, "the blob that was committed first").await
 }
 
@@ -197,7 +193,7 @@ async fn a_race_across_two_handles_has_one_winner(context: Context) -> Outcome {
             .map(|(number, handle)| Racer::new(handle, alternate(number / 2), number))
             .collect();
         let results = race(id, &racers).await?;
-        ensure!(results.len() == racers.len(), "a racer gave no answer");
+        ensure!(results.len() == racers.len(), "a racer returned no result");
         check_race(id, &racers, &results).await?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Clause 7: an outcome that cannot be known is `Ambiguous`; every other answer is true.
+//! Clause 7: an outcome that cannot be known is `Ambiguous`; every other result is true.
 
 use artifact_backend::{ArtifactId, ErrorKind, Operation};
 
@@ -20,9 +20,9 @@ async fn a_create_without_rivals_never_gets_already_exists(context: Context) -> 
     for number in 0..40 {
         let bytes = noise(number, 3_000);
         let stored = backend.store(ArtifactId::mint(), bytes.clone()).await;
-        ok(stored, "a store that nobody races with")?;
+        ok(stored, "a store without rivals")?;
         let uploaded = upload(&*backend, ArtifactId::mint(), cut(&bytes, &[999])).await;
-        ok(uploaded, "an upload that nobody races with")?;
+        ok(uploaded, "an upload without rivals")?;
     }
     Ok(())
 }
@@ -46,11 +46,14 @@ async fn bytes_of_a_failed_create_are_never_read(context: Context) -> Outcome {
         let found = ok(backend.load(id).await, "load after a race")?;
         for (racer, result) in racers.iter().zip(&results) {
             match result {
-                Ok(()) => ensure!(found == racer.bytes, "told Ok, but other bytes are there"),
+                Ok(()) => ensure!(
+                    found == racer.bytes,
+                    "a create returned Ok, but other bytes are stored"
+                ),
                 Err(error) if error.kind() == ErrorKind::Ambiguous => {}
                 Err(error) => ensure!(
                     found != racer.bytes,
-                    "told {:?}, but these very bytes are there",
+                    "a create returned {:?}, but its bytes are stored",
                     error.kind()
                 ),
             }
@@ -68,7 +71,7 @@ async fn a_store_of_unknown_outcome_is_ambiguous(context: Context) -> Outcome {
     let error = fails(result, ErrorKind::Ambiguous, "a store of unknown outcome")?;
     ensure!(
         !error.is_retryable(),
-        "an unknown outcome is called retryable"
+        "the error of an unknown outcome is marked as retryable"
     );
     let after = backend.store(ArtifactId::mint(), noise(2, 1_000)).await;
     ok(after, "the next store")

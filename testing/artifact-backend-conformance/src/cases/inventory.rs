@@ -1,4 +1,4 @@
-//! Clause 11: list shows every acknowledged blob once; delete is idempotent; stat agrees.
+//! Clause 11: a list shows every acknowledged blob once; delete is idempotent; stat agrees with the blob.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -22,7 +22,7 @@ cases!("inventory":
     a_reader_of_a_deleted_blob_gets_its_bytes_or_an_error,
 );
 
-/// More than a page of S3's listing, which has 1,000 keys.
+/// The number of blobs in the long list: more than the 1,000 keys of one page of an S3 listing.
 const BLOBS: u64 = 1_150;
 
 async fn an_empty_storage_lists_nothing(context: Context) -> Outcome {
@@ -30,7 +30,7 @@ async fn an_empty_storage_lists_nothing(context: Context) -> Outcome {
     let listed = list(&*storage.backend()).await?;
     ensure!(
         listed.is_empty(),
-        "a fresh storage lists {} blobs",
+        "a new storage lists {} blobs",
         listed.len()
     );
     Ok(())
@@ -45,14 +45,14 @@ async fn list_shows_each_blob_once_with_its_size(context: Context) -> Outcome {
     let stores = stream::iter(expected.clone()).map(|(id, size)| {
         let backend = storage.backend();
         async move {
-            let bytes = noise(size, usize::try_from(size).expect("it is under 97"));
+            let bytes = noise(size, usize::try_from(size).expect("the size is under 97"));
             backend.store(id, bytes).await
         }
     });
     let all = stores.buffer_unordered(32).try_collect::<Vec<()>>().await;
     ok(all, "store of many blobs")?;
     let stream = ok(backend.list().await, "list")?;
-    let listed: Vec<_> = ok(stream.try_collect().await, "the stream of list")?;
+    let listed: Vec<_> = ok(stream.try_collect().await, "the list stream")?;
     let mut found = BTreeMap::new();
     for blob in &listed {
         let before = found.insert(blob.id, blob.size);
@@ -65,7 +65,7 @@ async fn list_shows_each_blob_once_with_its_size(context: Context) -> Outcome {
     );
     ensure!(
         found.len() == expected.len(),
-        "list shows blobs that nobody stored"
+        "list shows blobs that were never stored"
     );
     ensure!(found == expected, "list shows wrong sizes");
     Ok(())
@@ -117,7 +117,7 @@ async fn list_shows_every_permanent_blob_while_others_change(context: Context) -
     let mut listed = Vec::new();
     let mut changes = deleted.into_iter();
     while let Some(blob) = stream.next().await {
-        listed.push(ok(blob, "the stream of list")?.id);
+        listed.push(ok(blob, "the list stream")?.id);
         if let Some(id) = changes.next() {
             ok(backend.delete(id).await, "delete")?;
             ok(
@@ -125,15 +125,15 @@ async fn list_shows_every_permanent_blob_while_others_change(context: Context) -
                 "store",
             )?;
         }
-        // New blobs may be shown, and each makes the list longer by one at most.
-        ensure!(listed.len() <= 60 + 20, "list does not come to an end");
+        // The list may show the 20 new blobs too, each once.
+        ensure!(
+            listed.len() <= 60 + 20,
+            "list shows more blobs than were ever stored"
+        );
     }
     for id in permanent {
         let times = listed.iter().filter(|listed| **listed == id).count();
-        ensure!(
-            times == 1,
-            "a blob that was there all the time is shown {times} times"
-        );
+        ensure!(times == 1, "list shows a permanent blob {times} times");
     }
     Ok(())
 }
@@ -151,22 +151,22 @@ async fn stat_agrees_with_the_blob_and_with_list(context: Context) -> Outcome {
         )?;
         for id in [stored, uploaded] {
             let stat = ok(backend.stat(id).await, "stat")?;
-            ensure!(stat.id == id, "stat speaks of another id");
+            ensure!(stat.id == id, "stat returns another id");
             ensure!(
                 stat.size == size as u64,
-                "stat says {} bytes, not {size}",
+                "stat reports {} bytes, not {size}",
                 stat.size
             );
             ensure!(
                 stat.modified > SystemTime::UNIX_EPOCH,
-                "stat says {:?}, so a grace period would be over at once",
+                "stat reports {:?} as modified, so a grace period would end at once",
                 stat.modified
             );
             let stream = ok(backend.list().await, "list")?;
-            let listed: Vec<_> = ok(stream.try_collect().await, "the stream of list")?;
+            let listed: Vec<_> = ok(stream.try_collect().await, "the list stream")?;
             ensure!(
                 listed.contains(&stat),
-                "list and stat do not agree on {stat:?}"
+                "list does not contain the result of stat, {stat:?}"
             );
         }
     }
@@ -249,7 +249,7 @@ async fn a_reader_of_a_deleted_blob_gets_its_bytes_or_an_error(context: Context)
     match backend.load(id).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         _ => Err(Stop::Failed(
-            "a blob deleted while being read is still there".into(),
+            "a blob that was deleted during a read still exists".into(),
         )),
     }
 }

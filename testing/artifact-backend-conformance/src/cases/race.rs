@@ -1,4 +1,4 @@
-//! Many creators of one id at once.
+//! Races between many creates of one id.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::suite::panic_text;
 
 pub(crate) type Backend = Arc<dyn ArtifactInventory>;
 
-/// How a racer creates its blob.
+/// The call by which a racer creates its blob.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Method {
     Store,
     Upload,
 }
 
-/// One racer: through which handle, how, and what.
+/// A task that creates a blob: its handle, its method and its bytes.
 #[derive(Clone)]
 pub(crate) struct Racer {
     pub(crate) backend: Backend,
@@ -30,9 +30,9 @@ pub(crate) struct Racer {
 }
 
 impl Racer {
-    /// A racer whose bytes and size differ from every other number's.
+    /// Makes a racer whose bytes differ from those of every other number.
     pub(crate) fn new(backend: &Backend, method: Method, number: u64) -> Self {
-        let length = 2_000 + usize::try_from(number % 64).expect("it is under 64") * 37;
+        let length = 2_000 + usize::try_from(number % 64).expect("the number is under 64") * 37;
         Self {
             backend: Arc::clone(backend),
             method,
@@ -47,7 +47,7 @@ impl Racer {
                 let mut upload = self.backend.upload(id).await?;
                 for chunk in cut(&self.bytes, &[700, 1, 1_500]) {
                     upload.write(chunk).await?;
-                    // Let others in, so that many uploads are in flight when the first commits.
+                    // Lets other tasks run, so that many uploads are in flight at the first commit.
                     yield_now().await;
                 }
                 upload.commit().await
@@ -56,7 +56,7 @@ impl Racer {
     }
 }
 
-/// Lets all racers go at once, each in a task of its own, and gives their answers in order.
+/// Starts all racers at once, each in its own task, and returns their results in order.
 pub(crate) async fn race(id: ArtifactId, racers: &[Racer]) -> Outcome<Vec<Result<()>>> {
     let start = Arc::new(Barrier::new(racers.len()));
     let tasks: Vec<_> = racers
@@ -78,8 +78,8 @@ pub(crate) async fn race(id: ArtifactId, racers: &[Racer]) -> Outcome<Vec<Result
     Ok(results)
 }
 
-/// At most one `Ok`, exactly one where no outcome is unknown; losers say `AlreadyExists`; and the
-/// bytes that stay are the winner's.
+/// Checks the results of a race: at most one `Ok`, exactly one if no outcome is unknown, `AlreadyExists` for the
+/// losers, and the bytes of the winner in the storage.
 pub(crate) async fn check_race(
     id: ArtifactId,
     racers: &[Racer],
@@ -103,37 +103,40 @@ pub(crate) async fn check_race(
     }
     ensure!(
         winners.len() <= 1,
-        "{} of {} racers for one id were told Ok: {winners:?}",
+        "{} of {} creates of one id returned Ok: {winners:?}",
         winners.len(),
         racers.len()
     );
     ensure!(
         !(winners.is_empty() && unknown.is_empty()),
-        "every one of {} racers was told AlreadyExists: nobody created it",
+        "all {} creates of one new id returned AlreadyExists",
         racers.len()
     );
     for racer in racers {
         if let Some(winner) = winners.first() {
             let bytes = &racers[*winner].bytes;
-            check_present(&*racer.backend, id, bytes, "the winner's blob").await?;
+            check_present(&*racer.backend, id, bytes, "the blob of the winner").await?;
         } else {
             let found = racer.backend.load(id).await;
             let Ok(found) = found else { continue };
             let one = unknown.iter().any(|number| racers[*number].bytes == found);
-            ensure!(one, "what is there is no racer's whose outcome is unknown");
+            ensure!(
+                one,
+                "the stored blob is not from a create of unknown outcome"
+            );
         }
     }
-    // Nobody who comes later gets it either.
+    // A store after the race fails too.
     let late = Racer::new(&racers[0].backend, Method::Store, 4_711);
     if !winners.is_empty() {
         let before = racers[winners[0]].bytes.clone();
         let result = late.clone().run(id).await;
-        ensure!(result.is_err(), "a store after the race was told Ok");
+        ensure!(result.is_err(), "a store after the race returned Ok");
         let found = late.backend.load(id).await;
         check_bytes(
             &found.unwrap_or_default(),
             &before,
-            "the blob after one more store",
+            "the blob after a store that came later",
         )?;
     }
     Ok(())

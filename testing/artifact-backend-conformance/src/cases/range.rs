@@ -1,4 +1,5 @@
-//! Clause 9: ranges, clamped to the end; one that holds no byte is `InvalidRange` with the size.
+//! Clause 9: a range is clamped to the end of the blob; a range that holds no byte of the blob fails with
+//! `InvalidRange`, which carries the size.
 
 use std::ops::Range;
 
@@ -25,7 +26,8 @@ fn from_to(first: u64, last: u64) -> ByteRange {
     ByteRange::FromTo { first, last }
 }
 
-/// Written by hand: it must not follow [`ByteRange::resolve`] into a fault.
+/// Checks a table of ranges. The tables are written by hand, so that a bug in [`ByteRange::resolve`] cannot hide one
+/// in a backend.
 async fn check_table(
     context: Context,
     size: usize,
@@ -56,7 +58,7 @@ async fn check_range(
         let error = fails(result, ErrorKind::InvalidRange, &label)?;
         ensure!(
             error.blob_size() == Some(size),
-            "{label}: InvalidRange tells the size {:?}",
+            "{label}: InvalidRange carries the size {:?}",
             error.blob_size()
         );
         return Ok(());
@@ -64,17 +66,17 @@ async fn check_range(
     let download = ok(result, &label)?;
     ensure!(
         download.size() == size,
-        "{label}: the download says {} bytes",
+        "{label}: the download reports a blob of {} bytes",
         download.size()
     );
     ensure!(
         download.range() == expected,
-        "{label}: the download says {:?}, {expected:?} was expected",
+        "{label}: the download reports the range {:?}, expected {expected:?}",
         download.range()
     );
     drop(download);
     let found = ok(read(backend, id, range).await, &label)?;
-    let inside = "the blob is in memory";
+    let inside = "the blob is in memory, so its size fits a usize";
     let start = usize::try_from(expected.start).expect(inside);
     let end = usize::try_from(expected.end).expect(inside);
     check_bytes(&found, &bytes[start..end], &label)
@@ -181,7 +183,7 @@ async fn ranges_at_every_edge_agree_with_resolve(context: Context) -> Outcome {
 }
 
 async fn ranges_around_buffer_sizes_agree_with_resolve(context: Context) -> Outcome {
-    // Around the sizes that pieces, pages and parts have.
+    // Positions around the sizes of pages, chunks and parts.
     let mut edges = Vec::new();
     for kib in [4, 64, 256] {
         let edge = kib * KIB as u64;
@@ -204,7 +206,7 @@ async fn an_invalid_range_error_carries_the_blob_size(context: Context) -> Outco
             let reported = error.blob_size();
             ensure!(
                 reported == Some(size),
-                "{label} tells the size {reported:?}"
+                "{label}: the error carries the size {reported:?}"
             );
         }
     }
@@ -220,12 +222,12 @@ async fn a_range_download_reports_the_size_of_the_whole_blob(context: Context) -
         let download = ok(backend.download(id, range).await, "download")?;
         ensure!(
             download.size() == 1_000,
-            "{range:?}: the size is {}",
+            "{range:?}: the download reports a blob of {} bytes",
             download.size()
         );
         ensure!(
             download.remaining() == 10,
-            "{range:?}: {} remain",
+            "{range:?}: {} bytes remain",
             download.remaining()
         );
     }

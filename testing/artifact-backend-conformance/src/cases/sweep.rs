@@ -1,4 +1,4 @@
-//! Clause 11 for `sweep`: it removes leftovers and nothing else.
+//! Clause 11: a sweep removes leftovers and nothing else.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ async fn sweep_spares_every_blob(context: Context) -> Outcome {
     let listed = list(&*backend).await?.len();
     ensure!(
         listed == blobs.len(),
-        "after a sweep list shows {listed} of {} blobs",
+        "list shows {listed} of {} blobs after a sweep",
         blobs.len()
     );
     Ok(())
@@ -70,9 +70,15 @@ async fn spares_uploads(context: &Context, second_handle: bool) -> Outcome {
         }
         ok(upload.commit().await, "commit after a sweep")?;
         ok(sweeper.sweep(Duration::ZERO).await, "sweep")?;
-        check_present(&*backend, id, &bytes, "an upload that was swept around").await?;
+        check_present(
+            &*backend,
+            id,
+            &bytes,
+            "an upload during which the storage was swept",
+        )
+        .await?;
         let again = backend.store(id, noise(9, 9)).await;
-        fails(again, ErrorKind::AlreadyExists, "a store over it")?;
+        fails(again, ErrorKind::AlreadyExists, "a store over the upload")?;
     }
     check_swept(context, &storage).await
 }

@@ -1,4 +1,4 @@
-//! The wrapper.
+//! The wrapper around a backend.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +30,8 @@ use super::upload::FaultUpload;
 /// backend.inject(Fault::lost_answer(Operation::Store).nth(2));
 ///
 /// let [first, second] = [ArtifactId::mint(), ArtifactId::mint()];
-/// backend.store(first, Bytes::from_static(b"told")).await.unwrap();
-/// let lost = backend.store(second, Bytes::from_static(b"not told")).await.unwrap_err();
+/// backend.store(first, Bytes::from_static(b"first")).await.unwrap();
+/// let lost = backend.store(second, Bytes::from_static(b"second")).await.unwrap_err();
 /// assert_eq!(lost.kind(), ErrorKind::Ambiguous);
 /// assert_eq!(backend.load(second).await.unwrap(), "not told");
 /// assert_eq!(backend.calls(Operation::Store), 2);
@@ -152,7 +152,7 @@ impl ArtifactInventory for FaultBackend {
     }
 }
 
-/// A download that is cut at the planned position.
+/// Returns the download, ended at the position that the call plans for it.
 fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
     let Some((mut remaining, kind)) = call.cut() else {
         return download;
@@ -167,7 +167,7 @@ fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
         chunk.truncate(take);
         Ok((chunk, remaining == 0))
     });
-    // The chunk at the cut is the last.
+    // The chunk at the cut is the last one.
     let delivered = delivered.scan(false, |ended, chunk: Result<(Bytes, bool)>| {
         let next = (!*ended).then(|| {
             chunk.map(|(chunk, last)| {

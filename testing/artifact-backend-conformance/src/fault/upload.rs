@@ -13,7 +13,7 @@ pub(crate) struct FaultUpload {
     pub(crate) inner: Box<dyn Upload>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) id: ArtifactId,
-    /// A write failed or was dropped here, of which the upload below may know nothing.
+    /// Whether a write failed or was dropped in this wrapper. The inner upload may not know of it.
     pub(crate) broken: bool,
 }
 
@@ -33,7 +33,7 @@ impl Upload for FaultUpload {
                 Some(self.id),
             ));
         }
-        // Until it is known to be done: this future may be dropped at any await point below.
+        // Reset at the end, because this future may be dropped at any await point below.
         self.broken = true;
         call.at(Point::Before, Some(self.id)).await?;
         self.inner.write(bytes).await?;

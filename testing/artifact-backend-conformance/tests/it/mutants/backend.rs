@@ -1,4 +1,4 @@
-//! The backend that is sound, but for one thing.
+//! A backend with one mutation.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -28,7 +28,7 @@ pub(crate) struct Mutant {
 }
 
 impl Mutant {
-    /// What every operation looks at first.
+    /// Checks the id at the start of every operation and returns the id to use.
     fn check_id(&self, operation: Operation, id: ArtifactId) -> Result<ArtifactId> {
         if self.shared.lost.load(Ordering::SeqCst) {
             let kind = match self.mutation {
@@ -48,7 +48,7 @@ impl Mutant {
         Ok(ArtifactId::from_bytes(bytes))
     }
 
-    /// The sound answer of a read, and what this mutant makes of it.
+    /// Applies the mutation to the result of a read.
     async fn result<T>(&self, id: ArtifactId, result: Result<T>) -> Result<T> {
         let not_found = |error: &Error| error.kind() == ErrorKind::NotFound;
         match self.mutation {
@@ -113,8 +113,8 @@ impl Mutant {
                 }
                 result
             }
-            // The first try's answer is lost, and the second meets the first one's blob.
-            // Each fourth, beginning with the first: in every race of four stores, the first of them.
+            // Every fourth store behaves as if the reply of its first attempt were lost: its retry finds its own
+            // blob. It starts with the first store, so that it happens in every race of four stores.
             Mutation::RetryFindsOwnBlob
                 if self
                     .shared
@@ -167,7 +167,7 @@ impl Mutant {
         })
     }
 
-    /// The download of a range as this mutant reads it.
+    /// Returns the mutated download of a range.
     async fn mutated_download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
         let whole = self.inner.load(id).await?;
         let size = whole.len() as u64;
@@ -175,7 +175,7 @@ impl Mutant {
         let download = self.inner.download(id, exact_range(&range)).await;
         let download = match download {
             Ok(download) => download,
-            // Nothing but the empty range of an empty blob cannot be asked for exactly.
+            // Only the empty range of an empty blob has no exact request.
             Err(_) => self.inner.download(id, ByteRange::Full).await?,
         };
         Ok(match self.mutation {

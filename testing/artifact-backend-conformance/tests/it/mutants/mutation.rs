@@ -1,7 +1,6 @@
-//! The ways to be broken.
+//! The mutations of a backend.
 
-/// What is wrong with a mutant. The names tell; where each takes effect is in `backend` and
-/// `upload`.
+/// One deviation from the contract. The modules `backend`, `upload` and `storage` implement them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mutation {
     Sound,

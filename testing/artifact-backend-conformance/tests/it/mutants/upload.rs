@@ -1,4 +1,4 @@
-//! The upload that is sound, but for one thing.
+//! An upload with one mutation.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,11 +20,11 @@ pub(crate) struct MutantUpload {
     id: ArtifactId,
     backend: Arc<dyn ArtifactInventory>,
     shared: Arc<SharedState>,
-    /// `None` once it is committed or aborted.
+    /// `None` after the commit or abort.
     inner: Option<Box<dyn Upload>>,
-    /// The sweeps that there were when it began.
+    /// The number of sweeps before the upload began.
     sweeps: u64,
-    /// What was written, where this mutant does something with it.
+    /// The written bytes, for the mutations that use them.
     written: BytesMut,
     held: Vec<Bytes>,
     expected: Option<u64>,
@@ -67,7 +67,7 @@ impl Upload for MutantUpload {
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.check(Operation::Write)?;
-        // Between the two awaits a future can be dropped, in the sound one too.
+        // The future can be dropped between the two awaits below, in the unmodified upload too.
         self.broken = self.mutation != Mutation::IgnoresDroppedWrite;
         let mut bytes = bytes;
         match self.mutation {
@@ -96,7 +96,10 @@ impl Upload for MutantUpload {
             Mutation::HoldsUpload => self.held.push(bytes.clone()),
             _ => {}
         }
-        let inner = self.inner.as_mut().expect("it is taken only at the end");
+        let inner = self
+            .inner
+            .as_mut()
+            .expect("only commit and abort take the inner upload");
         let rest = bytes.split_off(bytes.len() / 2);
         inner.write(bytes).await?;
         yield_now().await;
@@ -113,7 +116,10 @@ impl Upload for MutantUpload {
         ) {
             self.backend.delete(self.id).await?;
         }
-        let inner = self.inner.take().expect("it is taken only at the end");
+        let inner = self
+            .inner
+            .take()
+            .expect("only commit and abort take the inner upload");
         yield_now().await;
         match inner.commit().await {
             Err(error) if error.kind() == ErrorKind::Ambiguous => match self.mutation {
@@ -125,7 +131,10 @@ impl Upload for MutantUpload {
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
-        let inner = self.inner.take().expect("it is taken only at the end");
+        let inner = self
+            .inner
+            .take()
+            .expect("only commit and abort take the inner upload");
         inner.abort().await?;
         yield_now().await;
         if self.mutation == Mutation::CommitsOnAbort {
@@ -153,7 +162,7 @@ impl Drop for MutantUpload {
             Mutation::CommitsOnDrop => {
                 let bytes = std::mem::take(&mut self.written).freeze();
                 let store = self.backend.store(self.id, bytes);
-                // A map's store is done at its first poll.
+                // A store into a map completes at its first poll.
                 let _ = futures_util::FutureExt::now_or_never(store);
             }
             _ => {}
