@@ -38,21 +38,18 @@ impl Context {
     /// Makes a new, empty storage.
     pub(crate) async fn fresh(&self) -> Outcome<Storage> {
         (self.fresh)().await.map_err(|error| {
-            Stop::Failed(format!(
-                "the subject made no fresh storage: {}",
-                chain(&*error)
-            ))
+            Stop::Failed(format!("cannot create a new storage: {}", chain(&*error)))
         })
     }
 
     /// Makes a new storage that can be reopened, or skips the case.
-    pub(crate) async fn fresh_to_reopen(&self) -> Outcome<Storage> {
+    pub(crate) async fn fresh_reopenable(&self) -> Outcome<Storage> {
         let storage = self.fresh().await?;
         if storage.can_reopen() {
             return Ok(storage);
         }
         Err(Stop::Skipped(match &self.volatile {
-            Some(why) => format!("the subject is volatile: {why}"),
+            Some(reason) => format!("the backend is volatile: {reason}"),
             None => "the storage has no `with_reopen`".into(),
         }))
     }
@@ -60,7 +57,7 @@ impl Context {
     /// Skips the case if the backend keeps blobs in memory.
     pub(crate) fn skip_if_volatile(&self) -> Outcome {
         match &self.volatile {
-            Some(why) => Err(Stop::Skipped(format!("the subject is volatile: {why}"))),
+            Some(reason) => Err(Stop::Skipped(format!("the backend is volatile: {reason}"))),
             None => Ok(()),
         }
     }

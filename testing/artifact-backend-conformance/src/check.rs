@@ -1,4 +1,4 @@
-//! Checks that several cases use.
+//! Checks that several cases share.
 
 use std::fmt::Debug;
 use std::future::{Future, poll_fn};
@@ -29,29 +29,29 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Returns the value, or fails the case: `what` must succeed in every backend.
-pub(crate) fn ok<T>(result: Result<T>, what: &str) -> Outcome<T> {
-    result.map_err(|error| Stop::Failed(format!("{what}: {}", chain(&error))))
+/// Returns the value of an operation that must succeed, or fails the case. The label names the operation.
+pub(crate) fn ok<T>(result: Result<T>, label: &str) -> Outcome<T> {
+    result.map_err(|error| Stop::Failed(format!("{label}: {}", chain(&error))))
 }
 
-/// Returns the error, or fails the case: `what` must fail with this kind in every backend.
-pub(crate) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind, what: &str) -> Outcome<Error> {
+/// Returns the error of an operation that must fail with this kind, or fails the case.
+pub(crate) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind, label: &str) -> Outcome<Error> {
     match result {
         Err(error) if error.kind() == kind => Ok(error),
         Err(error) => Err(Stop::Failed(format!(
-            "{what}: {:?} was expected, there came {:?}: {}",
+            "{label}: expected {:?}, got {:?}: {}",
             kind,
             error.kind(),
             chain(&error)
         ))),
         Ok(_) => Err(Stop::Failed(format!(
-            "{what}: {kind:?} was expected, it succeeded"
+            "{label}: expected {kind:?}, but it succeeded"
         ))),
     }
 }
 
 /// Compares bytes and fails the case with the position of the first difference.
-pub(crate) fn same(found: &[u8], expected: &[u8], what: &str) -> Outcome {
+pub(crate) fn check_bytes(found: &[u8], expected: &[u8], label: &str) -> Outcome {
     if found == expected {
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub(crate) fn same(found: &[u8], expected: &[u8], what: &str) -> Outcome {
         .take_while(|(a, b)| a == b)
         .count();
     Err(Stop::Failed(format!(
-        "{what}: {} bytes were expected and {} came, which differ from byte {at} on",
+        "{label}: expected {} bytes, got {}; the first difference is at byte {at}",
         expected.len(),
         found.len()
     )))
@@ -71,11 +71,11 @@ pub(crate) fn same(found: &[u8], expected: &[u8], what: &str) -> Outcome {
 pub(crate) async fn upload(
     backend: &dyn ArtifactBackend,
     id: ArtifactId,
-    pieces: impl IntoIterator<Item = Bytes, IntoIter: Send> + Send,
+    chunks: impl IntoIterator<Item = Bytes, IntoIter: Send> + Send,
 ) -> Result<()> {
     let mut upload = backend.upload(id).await?;
-    for piece in pieces {
-        upload.write(piece).await?;
+    for chunk in chunks {
+        upload.write(chunk).await?;
     }
     upload.commit().await
 }
@@ -88,31 +88,31 @@ pub(crate) async fn read(
 ) -> Result<Bytes> {
     let mut download = backend.download(id, range).await?;
     let mut bytes = BytesMut::new();
-    while let Some(piece) = download.next().await {
-        bytes.extend_from_slice(&piece?);
+    while let Some(chunk) = download.next().await {
+        bytes.extend_from_slice(&chunk?);
     }
     Ok(bytes.freeze())
 }
 
 /// Checks by `load`, `download` and `stat` that the blob exists with these bytes.
-pub(crate) async fn is_there(
+pub(crate) async fn check_present(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
     expected: &[u8],
-    what: &str,
+    label: &str,
 ) -> Outcome {
-    let loaded = ok(backend.load(id).await, &format!("load of {what}"))?;
-    same(&loaded, expected, &format!("load of {what}"))?;
+    let loaded = ok(backend.load(id).await, &format!("load of {label}"))?;
+    check_bytes(&loaded, expected, &format!("load of {label}"))?;
     let streamed = ok(
         read(backend, id, ByteRange::Full).await,
-        &format!("download of {what}"),
+        &format!("download of {label}"),
     )?;
-    same(&streamed, expected, &format!("download of {what}"))?;
-    let stat = ok(backend.stat(id).await, &format!("stat of {what}"))?;
-    ensure!(stat.id == id, "stat of {what} speaks of {}", stat.id);
+    check_bytes(&streamed, expected, &format!("download of {label}"))?;
+    let stat = ok(backend.stat(id).await, &format!("stat of {label}"))?;
+    ensure!(stat.id == id, "stat of {label} returns the id {}", stat.id);
     ensure!(
         stat.size == expected.len() as u64,
-        "stat of {what} says {} bytes, it has {}",
+        "stat of {label} reports {} bytes, but the blob has {}",
         stat.size,
         expected.len()
     );
@@ -120,18 +120,18 @@ pub(crate) async fn is_there(
 }
 
 /// Checks by `load`, `download`, `stat` and `list` that the blob is absent.
-pub(crate) async fn is_absent(
+pub(crate) async fn check_absent(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
-    what: &str,
+    label: &str,
 ) -> Outcome {
     let kind = ErrorKind::NotFound;
-    fails(backend.load(id).await, kind, &format!("load of {what}"))?;
+    fails(backend.load(id).await, kind, &format!("load of {label}"))?;
     let full = backend.download(id, ByteRange::Full).await;
-    fails(full, kind, &format!("download of {what}"))?;
-    fails(backend.stat(id).await, kind, &format!("stat of {what}"))?;
+    fails(full, kind, &format!("download of {label}"))?;
+    fails(backend.stat(id).await, kind, &format!("stat of {label}"))?;
     let listed = list(backend).await?;
-    ensure!(!listed.contains(&id), "list shows {what}");
+    ensure!(!listed.contains(&id), "list shows {label}");
     Ok(())
 }
 
@@ -140,7 +140,7 @@ pub(crate) async fn list(backend: &dyn ArtifactInventory) -> Outcome<Vec<Artifac
     let stream = ok(backend.list().await, "list")?;
     ok(
         stream.map_ok(|blob| blob.id).try_collect().await,
-        "the stream of list",
+        "the list stream",
     )
 }
 
@@ -148,9 +148,9 @@ pub(crate) async fn list(backend: &dyn ArtifactInventory) -> Outcome<Vec<Artifac
 ///
 /// The work of a dropped future may continue for a while and keep a leftover in use. The sweep is therefore
 /// repeated for up to a quarter of the case's time limit.
-pub(crate) async fn is_swept(context: &Context, storage: &Storage) -> Outcome {
+pub(crate) async fn check_swept(context: &Context, storage: &Storage) -> Outcome {
     let backend = storage.backend();
-    let mut seen = String::from("sweep did not return");
+    let mut seen = String::from("the first sweep did not return");
     let clean = async {
         loop {
             let report = ok(backend.sweep(Duration::ZERO).await, "sweep")?;
@@ -158,21 +158,21 @@ pub(crate) async fn is_swept(context: &Context, storage: &Storage) -> Outcome {
             if report.kept == 0 && report.removed == 0 && counted == 0 {
                 return Ok(());
             }
-            seen = format!("{report:?}, and {counted} leftovers are counted in the storage");
+            seen = format!("{report:?}; the storage holds {counted} leftovers");
             yield_now().await;
         }
     };
     match timeout(context.time_limit / 4, clean).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Stop::Failed(format!(
-            "there are leftovers that sweep does not remove although nothing is in use: {seen}"
+            "sweep does not remove all leftovers although nothing is in use: {seen}"
         ))),
     }
 }
 
 /// Polls a future until it has been pending `polls` times, then drops it. Returns its output if it completed
 /// before. With zero, it is never polled.
-pub(crate) async fn dropped_after<F: Future + Send>(future: F, polls: u32) -> Option<F::Output> {
+pub(crate) async fn poll_then_drop<F: Future + Send>(future: F, polls: u32) -> Option<F::Output> {
     if polls == 0 {
         return None;
     }
@@ -194,50 +194,65 @@ pub(crate) async fn dropped_after<F: Future + Send>(future: F, polls: u32) -> Op
 
 /// Checks the state after a dropped create of `id` with `bytes`: the blob is absent or complete, this does not
 /// change later, and a new create returns a result that fits.
-pub(crate) async fn nothing_or_whole(
+pub(crate) async fn check_absent_or_whole(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
     bytes: &Bytes,
-    what: &str,
+    label: &str,
 ) -> Outcome {
-    let seen = seen_whole(backend, id, bytes, what).await?;
-    let others = noise(u64::MAX, 100);
-    let mut others_may_be = false;
-    match backend.store(id, others.clone()).await {
+    let seen = whole_is_visible(backend, id, bytes, label).await?;
+    let other_bytes = noise(u64::MAX, 100);
+    let mut other_may_exist = false;
+    match backend.store(id, other_bytes.clone()).await {
         Ok(()) => {
-            ensure!(!seen, "{what}: the whole blob was seen, then stored over");
-            return is_there(backend, id, &others, &format!("the store after {what}")).await;
+            ensure!(
+                !seen,
+                "{label}: the whole blob was visible, then another store replaced it"
+            );
+            return check_present(
+                backend,
+                id,
+                &other_bytes,
+                &format!("the store after {label}"),
+            )
+            .await;
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let found = ok(backend.load(id).await, &format!("load after {what}"))?;
-            same(
+            let found = ok(backend.load(id).await, &format!("load after {label}"))?;
+            check_bytes(
                 &found,
                 bytes,
-                &format!("the blob that already existed after {what}"),
+                &format!("the blob that already existed after {label}"),
             )?;
         }
-        Err(error) if error.kind() == ErrorKind::Ambiguous => others_may_be = true,
+        Err(error) if error.kind() == ErrorKind::Ambiguous => other_may_exist = true,
         Err(error) => {
             let text = chain(&error);
-            return Err(Stop::Failed(format!("the store after {what}: {text}")));
+            return Err(Stop::Failed(format!("the store after {label}: {text}")));
         }
     }
-    if !others_may_be {
-        is_there(backend, id, bytes, what).await?;
+    if !other_may_exist {
+        check_present(backend, id, bytes, label).await?;
     }
     let fresh = ArtifactId::mint();
-    let stored = backend.store(fresh, others.clone()).await;
-    ok(stored, &format!("store of another id after {what}"))?;
-    is_there(backend, fresh, &others, &format!("another id after {what}")).await
+    let stored = backend.store(fresh, other_bytes.clone()).await;
+    ok(stored, &format!("store of another id after {label}"))?;
+    check_present(
+        backend,
+        fresh,
+        &other_bytes,
+        &format!("another id after {label}"),
+    )
+    .await
 }
 
 /// Returns whether the complete blob exists. Anything other than the complete blob or `NotFound` fails the
 /// case.
-pub(crate) async fn seen_whole(
+pub(crate) async fn whole_is_visible(
     backend: &dyn ArtifactBackend,
     id: ArtifactId,
     bytes: &Bytes,
-    what: &str,
+    label: &str,
 ) -> Outcome<bool> {
     let mut seen = false;
     for found in [
@@ -246,15 +261,15 @@ pub(crate) async fn seen_whole(
     ] {
         match found {
             Ok(found) => {
-                same(&found, bytes, &format!("what is seen of {what}"))?;
+                check_bytes(&found, bytes, &format!("the visible blob of {label}"))?;
                 seen = true;
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                ensure!(!seen, "{what}: the whole blob was seen, then NotFound");
+                ensure!(!seen, "{label}: the whole blob was visible, then NotFound");
             }
             Err(error) => {
                 let text = chain(&error);
-                return Err(Stop::Failed(format!("reading {what}: {text}")));
+                return Err(Stop::Failed(format!("a read of {label}: {text}")));
             }
         }
     }

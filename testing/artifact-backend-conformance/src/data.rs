@@ -8,7 +8,7 @@ use bytes::Bytes;
 pub(crate) const KIB: usize = 1024;
 pub(crate) const MIB: usize = 1024 * 1024;
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014): small, and good enough to choose operations.
+/// A `SplitMix64` generator (Steele, Lea and Flood, 2014): small, and good enough to choose operations.
 #[derive(Debug, Clone)]
 pub(crate) struct SplitMix64(u64);
 
@@ -28,7 +28,7 @@ impl SplitMix64 {
     /// Returns a number below `bound`, which is small enough that the bias does not matter.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         let bound = bound as u64;
-        usize::try_from(self.next() % bound).expect("it is below a usize")
+        usize::try_from(self.next() % bound).expect("the remainder is below a usize")
     }
 }
 
@@ -45,24 +45,24 @@ pub(crate) fn noise(tag: u64, len: usize) -> Bytes {
 
 /// Cuts `bytes` into chunks of these lengths, cyclically, to the end.
 pub(crate) fn cut(bytes: &Bytes, lengths: &[usize]) -> Vec<Bytes> {
-    let mut left = bytes.clone();
-    let mut pieces = Vec::new();
+    let mut remaining = bytes.clone();
+    let mut chunks = Vec::new();
     for length in lengths.iter().cycle() {
-        if left.is_empty() {
+        if remaining.is_empty() {
             break;
         }
-        pieces.push(left.split_to(left.len().min(*length)));
+        chunks.push(remaining.split_to(remaining.len().min(*length)));
     }
-    pieces
+    chunks
 }
 
 /// A blob too large for memory: blocks of 1 MiB of noise, each stamped with its number.
-pub(crate) struct Large {
+pub(crate) struct LargeBlob {
     block: Bytes,
     pub(crate) size: u64,
 }
 
-impl Large {
+impl LargeBlob {
     pub(crate) fn new(tag: u64, size: u64) -> Self {
         Self {
             block: noise(tag, MIB),
@@ -78,8 +78,8 @@ impl Large {
     pub(crate) fn block(&self, number: u64) -> Vec<u8> {
         let mut block = self.block.to_vec();
         block[..8].copy_from_slice(&number.to_le_bytes());
-        let left = self.size - number * MIB as u64;
-        block.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        let remaining = self.size - number * MIB as u64;
+        block.truncate(usize::try_from(remaining).unwrap_or(usize::MAX));
         block
     }
 
@@ -92,15 +92,16 @@ impl Large {
                 return Some(position);
             }
             let block = self.block(position / MIB as u64);
-            let inside = usize::try_from(position % MIB as u64).expect("it is under 1 MiB");
+            let inside =
+                usize::try_from(position % MIB as u64).expect("the remainder is under 1 MiB");
             let length = found.len().min(block.len() - inside);
-            let (here, rest) = found.split_at(length);
-            if here != &block[inside..inside + length] {
-                let same = here
+            let (part, rest) = found.split_at(length);
+            if part != &block[inside..inside + length] {
+                let equal = part
                     .iter()
                     .zip(&block[inside..])
                     .take_while(|(a, b)| a == b);
-                return Some(position + same.count() as u64);
+                return Some(position + equal.count() as u64);
             }
             position += length as u64;
             found = rest;
@@ -111,14 +112,14 @@ impl Large {
 
 /// Counts the bytes of live chunks. A chunk counts from its creation until its last clone is dropped.
 #[derive(Clone, Default)]
-pub(crate) struct Held(Arc<AtomicU64>);
+pub(crate) struct LiveBytes(Arc<AtomicU64>);
 
-impl Held {
+impl LiveBytes {
     pub(crate) fn bytes(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn piece(&self, bytes: Vec<u8>) -> Bytes {
+    pub(crate) fn chunk(&self, bytes: Vec<u8>) -> Bytes {
         self.0.fetch_add(bytes.len() as u64, Ordering::SeqCst);
         Bytes::from_owner(Counted {
             bytes,
@@ -129,7 +130,7 @@ impl Held {
 
 struct Counted {
     bytes: Vec<u8>,
-    held: Held,
+    held: LiveBytes,
 }
 
 impl AsRef<[u8]> for Counted {

@@ -33,15 +33,15 @@ impl fmt::Display for CaseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.verdict {
             Verdict::Passed => write!(f, "passed   {}", self.name),
-            Verdict::Failed(why) => write!(f, "FAILED   {}: {why}", self.name),
-            Verdict::Skipped(why) => write!(f, "skipped  {}: {why}", self.name),
+            Verdict::Failed(reason) => write!(f, "FAILED   {}: {reason}", self.name),
+            Verdict::Skipped(reason) => write!(f, "skipped  {}: {reason}", self.name),
         }
     }
 }
 
 /// The results of all cases. `Display` prints one line for each case and a line of totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "a report that nobody looks at lets every backend pass"]
+#[must_use = "call `assert_passed`, or failed cases stay unnoticed"]
 pub struct Report {
     cases: Vec<CaseReport>,
 }

@@ -19,13 +19,13 @@ type Hook<In, Out> =
 ///
 /// Every hook is optional. A case whose hook is missing is skipped and listed in
 /// [`Report::skipped`](crate::Report::skipped).
-#[must_use = "a storage is for `Suite::new`'s closure to return"]
+#[must_use = "return the storage from the closure of `Suite::new`"]
 pub struct Storage {
     // `None` only during a reopen.
     backend: Option<Arc<dyn ArtifactInventory>>,
     reopen: Option<Hook<(), Arc<dyn ArtifactInventory>>>,
     lose: Option<Hook<(), ()>>,
-    blur: Option<Hook<Operation, ()>>,
+    hide_outcome: Option<Hook<Operation, ()>>,
     leftovers: Option<Hook<(), u64>>,
     plants: Vec<Arc<dyn Plant>>,
     guard: Option<Box<dyn Any + Send + Sync>>,
@@ -38,7 +38,7 @@ impl Storage {
             backend: Some(Arc::new(backend)),
             reopen: None,
             lose: None,
-            blur: None,
+            hide_outcome: None,
             leftovers: None,
             plants: Vec::new(),
             guard: None,
@@ -73,12 +73,12 @@ impl Storage {
 
     /// Sets the hook that makes the outcome of the next `Store` or `Commit` unknown to the backend, for
     /// example by a lost response and a failed read-back (clause 7).
-    pub fn with_unknown_outcome<F, Fut>(mut self, blur: F) -> Self
+    pub fn with_unknown_outcome<F, Fut>(mut self, hide_outcome: F) -> Self
     where
         F: Fn(Operation) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        self.blur = Some(Box::new(move |operation| Box::pin(blur(operation))));
+        self.hide_outcome = Some(Box::new(move |operation| Box::pin(hide_outcome(operation))));
         self
     }
 
@@ -109,18 +109,21 @@ impl Storage {
     /// Returns the handle.
     pub(crate) fn backend(&self) -> Arc<dyn ArtifactInventory> {
         let backend = self.backend.as_ref();
-        Arc::clone(backend.expect("a storage that could not be reopened ended its case"))
+        Arc::clone(backend.expect("a case ends when its storage cannot be reopened"))
     }
 
     /// Opens a second handle beside the first.
     pub(crate) async fn second_handle(&self) -> Result<Arc<dyn ArtifactInventory>, Stop> {
         let Some(reopen) = &self.reopen else {
             return Err(Stop::Skipped(
-                "the storage has no `with_reopen`, so there is no second handle".into(),
+                "the storage has no `with_reopen`, so it has no second handle".into(),
             ));
         };
         reopen(()).await.map_err(|error| {
-            Stop::Failed(format!("the storage does not reopen: {}", chain(&*error)))
+            Stop::Failed(format!(
+                "the storage could not be reopened: {}",
+                chain(&*error)
+            ))
         })
     }
 
@@ -138,21 +141,24 @@ impl Storage {
     pub(crate) async fn lose(&self) -> Result<(), Stop> {
         let Some(lose) = &self.lose else {
             return Err(Stop::Skipped(
-                "the storage has no `with_loss`, so it cannot be lost".into(),
+                "the storage has no `with_loss`, so it cannot be removed".into(),
             ));
         };
         lose(()).await.map_err(|error| {
-            Stop::Failed(format!("the storage could not be lost: {}", chain(&*error)))
+            Stop::Failed(format!(
+                "the storage could not be removed: {}",
+                chain(&*error)
+            ))
         })
     }
 
-    pub(crate) async fn blur(&self, operation: Operation) -> Result<(), Stop> {
-        let Some(blur) = &self.blur else {
+    pub(crate) async fn hide_outcome(&self, operation: Operation) -> Result<(), Stop> {
+        let Some(hide_outcome) = &self.hide_outcome else {
             return Err(Stop::Skipped(
                 "the storage has no `with_unknown_outcome`, so every outcome is known".into(),
             ));
         };
-        blur(operation).await.map_err(|error| {
+        hide_outcome(operation).await.map_err(|error| {
             Stop::Failed(format!(
                 "the outcome could not be hidden: {}",
                 chain(&*error)
@@ -166,7 +172,7 @@ impl Storage {
             None => Ok(0),
             Some(count) => count(()).await.map_err(|error| {
                 Stop::Failed(format!(
-                    "leftovers could not be counted: {}",
+                    "the leftovers could not be counted: {}",
                     chain(&*error)
                 ))
             }),

@@ -1,4 +1,4 @@
-//! The suite: its settings, and the run.
+//! The suite: its settings and its run.
 
 use std::fmt;
 use std::future::Future;
@@ -48,8 +48,8 @@ impl Suite {
     {
         Self {
             fresh: Arc::new(move || {
-                let made = fresh();
-                Box::pin(async move { made.await.map(Into::into) })
+                let created = fresh();
+                Box::pin(async move { created.await.map(Into::into) })
             }),
             volatile: None,
             time_limit: Duration::from_mins(1),
@@ -62,8 +62,8 @@ impl Suite {
     /// Declares that the backend keeps blobs in the memory of the process, with the reason. Cases that need
     /// storage outside it are then skipped: the bounded memory of an upload, and, without a
     /// [reopen](Storage::with_reopen) hook, blobs that outlive a handle.
-    pub fn volatile(mut self, why: impl Into<String>) -> Self {
-        self.volatile = Some(why.into());
+    pub fn volatile(mut self, reason: impl Into<String>) -> Self {
+        self.volatile = Some(reason.into());
         self
     }
 
@@ -88,7 +88,7 @@ impl Suite {
         self
     }
 
-    /// Selects the cases whose name starts with this text, such as `range` or `range::a_suffix_is_the_end`.
+    /// Selects the cases whose name starts with this text, such as `range` or `range::ranges_of_ten_bytes_match_the_table`.
     pub fn only(mut self, prefix: impl Into<String>) -> Self {
         self.only = Some(prefix.into());
         self
@@ -142,19 +142,19 @@ async fn run_case(case: &Case, context: Context) -> Verdict {
     let mut task = tokio::spawn((case.run)(context));
     match timeout(limit, &mut task).await {
         Ok(Ok(Ok(()))) => Verdict::Passed,
-        Ok(Ok(Err(Stop::Failed(why)))) => Verdict::Failed(why),
-        Ok(Ok(Err(Stop::Skipped(why)))) => Verdict::Skipped(why),
-        Ok(Err(died)) => Verdict::Failed(panic_text(died)),
+        Ok(Ok(Err(Stop::Failed(reason)))) => Verdict::Failed(reason),
+        Ok(Ok(Err(Stop::Skipped(reason)))) => Verdict::Skipped(reason),
+        Ok(Err(error)) => Verdict::Failed(panic_text(error)),
         Err(_) => {
             task.abort();
-            Verdict::Failed(format!("not done after {limit:?}: it hangs"))
+            Verdict::Failed(format!("did not finish within {limit:?}"))
         }
     }
 }
 
 /// Returns the message of a panic.
-pub(crate) fn panic_text(died: JoinError) -> String {
-    let Ok(payload) = died.try_into_panic() else {
+pub(crate) fn panic_text(error: JoinError) -> String {
+    let Ok(payload) = error.try_into_panic() else {
         return "the task was cancelled".into();
     };
     let text = payload

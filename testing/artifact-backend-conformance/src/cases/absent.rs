@@ -1,10 +1,10 @@
-//! Clause 5: `NotFound` only where the backend knows that this blob is absent.
+//! Clause 5: a backend returns `NotFound` only if it knows that the blob is absent.
 
 use artifact_backend::{ArtifactId, ByteRange, ErrorKind};
 use futures_util::TryStreamExt;
 
 use crate::case::{Context, Outcome, Stop, cases, ensure};
-use crate::check::{fails, is_absent, ok};
+use crate::check::{check_absent, fails, ok};
 use crate::data::noise;
 
 cases!("absent":
@@ -22,7 +22,7 @@ async fn an_id_that_was_never_stored_is_not_found(context: Context) -> Outcome {
         ArtifactId::from_bytes([0; 16]),
         ArtifactId::from_bytes([0xff; 16]),
     ] {
-        is_absent(&*backend, id, "an id that was never stored").await?;
+        check_absent(&*backend, id, "an id that was never stored").await?;
     }
     Ok(())
 }
@@ -31,7 +31,7 @@ async fn every_range_of_an_absent_blob_is_not_found(context: Context) -> Outcome
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
-    // The last three hold no byte of any blob; of an absent one that is not known.
+    // The last three ranges hold no byte of any blob. For an absent blob, `NotFound` still comes first.
     for range in [
         ByteRange::Full,
         ByteRange::From(0),
@@ -41,10 +41,13 @@ async fn every_range_of_an_absent_blob_is_not_found(context: Context) -> Outcome
         ByteRange::Suffix(0),
         ByteRange::From(u64::MAX),
     ] {
-        let answer = backend.download(id, range).await;
-        let what = format!("download of {range:?} of an absent blob");
-        let error = fails(answer, ErrorKind::NotFound, &what)?;
-        ensure!(error.blob_size().is_none(), "{what} tells a size");
+        let result = backend.download(id, range).await;
+        let label = format!("download of {range:?} of an absent blob");
+        let error = fails(result, ErrorKind::NotFound, &label)?;
+        ensure!(
+            error.blob_size().is_none(),
+            "{label}: the error carries a blob size"
+        );
     }
     Ok(())
 }
@@ -55,7 +58,7 @@ async fn an_absent_id_is_not_found_beside_stored_blobs(context: Context) -> Outc
     for number in 0..8 {
         let stored = backend.store(ArtifactId::mint(), noise(number, 100)).await;
         ok(stored, "store")?;
-        is_absent(&*backend, ArtifactId::mint(), "an id beside others").await?;
+        check_absent(&*backend, ArtifactId::mint(), "an id beside stored blobs").await?;
     }
     Ok(())
 }
@@ -67,7 +70,7 @@ async fn a_lost_storage_never_returns_not_found(context: Context) -> Outcome {
     ok(backend.store(id, noise(1, 1_000)).await, "store")?;
     storage.lose().await?;
     for id in [id, ArtifactId::mint()] {
-        let answers = [
+        let results = [
             ("load", backend.load(id).await.map(|_| ())),
             (
                 "download",
@@ -75,12 +78,12 @@ async fn a_lost_storage_never_returns_not_found(context: Context) -> Outcome {
             ),
             ("stat", backend.stat(id).await.map(|_| ())),
         ];
-        for (what, answer) in answers {
-            // A cache may still know the bytes; that the blob is absent is known to nobody.
-            let Err(error) = answer else { continue };
+        for (label, result) in results {
+            // A cache may still return the bytes, but the backend cannot know that the blob is absent.
+            let Err(error) = result else { continue };
             ensure!(
                 error.kind() != ErrorKind::NotFound,
-                "{what} in a lost storage says NotFound"
+                "{label} in a removed storage returns NotFound"
             );
         }
     }
@@ -91,13 +94,15 @@ async fn a_lost_storage_never_returns_not_found(context: Context) -> Outcome {
     if let Ok(blobs) = listed {
         ensure!(
             !blobs.is_empty(),
-            "list of a lost storage says that there are no blobs"
+            "list of a removed storage returns no blobs and no error"
         );
     }
     match backend.store(ArtifactId::mint(), noise(2, 1_000)).await {
-        Ok(()) => Err(Stop::Failed("a store into a lost storage says Ok".into())),
+        Ok(()) => Err(Stop::Failed(
+            "a store into a removed storage returns Ok".into(),
+        )),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Stop::Failed(
-            "a store into a lost storage says AlreadyExists".into(),
+            "a store into a removed storage returns AlreadyExists".into(),
         )),
         Err(_) => Ok(()),
     }

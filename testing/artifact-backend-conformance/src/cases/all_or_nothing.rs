@@ -1,10 +1,10 @@
-//! Clause 6: an error, an aborted or a dropped upload leaves nothing or the whole, and no leftover
-//! that sweep cannot find. Futures dropped half-way are next door, in `dropped`.
+//! Clause 6: an error, or an aborted or dropped upload, leaves nothing or the whole blob, and no leftover
+//! that sweep cannot find. The module `dropped` tests futures that are dropped half-way.
 
 use artifact_backend::{ArtifactId, ErrorKind};
 
 use crate::case::{Context, Outcome, cases};
-use crate::check::{fails, is_absent, is_swept, is_there, ok};
+use crate::check::{check_absent, check_present, check_swept, fails, ok};
 use crate::data::{KIB, noise};
 
 cases!("all-or-nothing":
@@ -16,37 +16,37 @@ cases!("all-or-nothing":
     committed_uploads_and_stores_leave_no_leftover,
 );
 
-/// Nothing written, a little, and more than a buffer holds.
-const WRITTEN: [usize; 4] = [0, 1, 5_000, 700 * KIB];
+/// Numbers of written bytes: none, few, and more than a buffer holds.
+const SIZES: [usize; 4] = [0, 1, 5_000, 700 * KIB];
 
 async fn an_aborted_upload_leaves_nothing(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
-    for len in WRITTEN {
+    for len in SIZES {
         let id = ArtifactId::mint();
         let mut upload = ok(backend.upload(id).await, "upload")?;
         ok(upload.write(noise(1, len)).await, "write")?;
         ok(upload.abort().await, "abort")?;
-        is_absent(&*backend, id, "an aborted upload").await?;
+        check_absent(&*backend, id, "an aborted upload").await?;
     }
-    is_swept(&context, &storage).await
+    check_swept(&context, &storage).await
 }
 
 async fn a_dropped_upload_leaves_nothing(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let mut ids = Vec::new();
-    for len in WRITTEN {
+    for len in SIZES {
         let id = ArtifactId::mint();
         let mut upload = ok(backend.upload(id).await, "upload")?;
         ok(upload.write(noise(1, len)).await, "write")?;
         drop(upload);
-        is_absent(&*backend, id, "a dropped upload").await?;
+        check_absent(&*backend, id, "a dropped upload").await?;
         ids.push(id);
     }
-    is_swept(&context, &storage).await?;
+    check_swept(&context, &storage).await?;
     for id in ids {
-        is_absent(&*backend, id, "an upload dropped a while ago").await?;
+        check_absent(&*backend, id, "a dropped upload after a sweep").await?;
     }
     Ok(())
 }
@@ -66,10 +66,10 @@ async fn an_id_can_be_stored_after_its_upload_was_aborted_or_dropped(context: Co
         let bytes = noise(2, 3_000);
         ok(
             backend.store(id, bytes.clone()).await,
-            "a store after the upload was given up",
+            "a store after the upload was aborted or dropped",
         )?;
-        is_swept(&context, &storage).await?;
-        is_there(&*backend, id, &bytes, "the blob stored after it").await?;
+        check_swept(&context, &storage).await?;
+        check_present(&*backend, id, &bytes, "the blob stored after the upload").await?;
     }
     Ok(())
 }
@@ -82,10 +82,10 @@ async fn a_losing_commit_leaves_no_leftover(context: Context) -> Outcome {
     ok(upload.write(noise(1, 300 * KIB)).await, "write")?;
     let winner = noise(2, 1_000);
     ok(backend.store(id, winner.clone()).await, "store")?;
-    let lost = upload.commit().await;
-    fails(lost, ErrorKind::AlreadyExists, "the commit that lost")?;
-    is_swept(&context, &storage).await?;
-    is_there(&*backend, id, &winner, "the winner's blob").await
+    let loser = upload.commit().await;
+    fails(loser, ErrorKind::AlreadyExists, "the losing commit")?;
+    check_swept(&context, &storage).await?;
+    check_present(&*backend, id, &winner, "the winner's blob").await
 }
 
 async fn a_losing_store_leaves_no_leftover(context: Context) -> Outcome {
@@ -95,11 +95,11 @@ async fn a_losing_store_leaves_no_leftover(context: Context) -> Outcome {
     let winner = noise(1, 1_000);
     ok(backend.store(id, winner.clone()).await, "store")?;
     for number in 0..4 {
-        let lost = backend.store(id, noise(number, 300 * KIB)).await;
-        fails(lost, ErrorKind::AlreadyExists, "the store that lost")?;
+        let loser = backend.store(id, noise(number, 300 * KIB)).await;
+        fails(loser, ErrorKind::AlreadyExists, "the losing store")?;
     }
-    is_swept(&context, &storage).await?;
-    is_there(&*backend, id, &winner, "the winner's blob").await
+    check_swept(&context, &storage).await?;
+    check_present(&*backend, id, &winner, "the winner's blob").await
 }
 
 async fn committed_uploads_and_stores_leave_no_leftover(context: Context) -> Outcome {
@@ -111,7 +111,7 @@ async fn committed_uploads_and_stores_leave_no_leftover(context: Context) -> Out
     let mut upload = ok(backend.upload(uploaded).await, "upload")?;
     ok(upload.write(bytes.clone()).await, "write")?;
     ok(upload.commit().await, "commit")?;
-    is_swept(&context, &storage).await?;
-    is_there(&*backend, stored, &bytes, "the stored blob").await?;
-    is_there(&*backend, uploaded, &bytes, "the uploaded blob").await
+    check_swept(&context, &storage).await?;
+    check_present(&*backend, stored, &bytes, "the stored blob").await?;
+    check_present(&*backend, uploaded, &bytes, "the uploaded blob").await
 }

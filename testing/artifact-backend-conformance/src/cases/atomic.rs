@@ -1,4 +1,4 @@
-//! Clause 2: a reader sees the whole blob or `NotFound`, never a part of it.
+//! Clause 2: a reader sees the whole blob or `NotFound`, never a part of the blob.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,9 +7,9 @@ use artifact_backend::{ArtifactId, ByteRange, ErrorKind};
 use bytes::Bytes;
 use tokio::task::{JoinHandle, yield_now};
 
-use super::race::{Backend, By, Racer, race};
+use super::race::{Backend, Method, Racer, race};
 use crate::case::{Context, Outcome, Stop, cases, ensure};
-use crate::check::{chain, is_absent, is_there, ok, read};
+use crate::check::{chain, check_absent, check_present, ok, read};
 use crate::data::{KIB, cut, noise};
 use crate::suite::panic_text;
 
@@ -28,46 +28,46 @@ async fn an_upload_is_invisible_until_its_commit(context: Context) -> Outcome {
     let id = ArtifactId::mint();
     let bytes = noise(1, 700 * KIB);
     let mut upload = ok(backend.upload(id).await, "upload")?;
-    is_absent(&*backend, id, "an upload with nothing written").await?;
-    for piece in cut(&bytes, &[100 * KIB, 1, 200 * KIB]) {
-        ok(upload.write(piece).await, "write")?;
-        is_absent(&*backend, id, "an upload in flight").await?;
+    check_absent(&*backend, id, "an upload before its first write").await?;
+    for chunk in cut(&bytes, &[100 * KIB, 1, 200 * KIB]) {
+        ok(upload.write(chunk).await, "write")?;
+        check_absent(&*backend, id, "an upload in flight").await?;
     }
     ok(upload.commit().await, "commit")?;
-    is_there(&*backend, id, &bytes, "a committed upload").await
+    check_present(&*backend, id, &bytes, "a committed upload").await
 }
 
-/// Reads one id over and over until told to stop, and fails at the first answer that is neither
-/// `NotFound` nor one of `wholes`, the same one as before.
-fn watch(
+/// Starts a task that reads one id repeatedly until `stop` is set. It fails if a read returns anything but
+/// `NotFound` or one of the candidates, or if the blob changes after it was seen.
+fn spawn_reader(
     backend: &Backend,
     id: ArtifactId,
-    wholes: &[Bytes],
+    candidates: &[Bytes],
     stop: &Arc<AtomicBool>,
 ) -> JoinHandle<Outcome> {
     let backend = Arc::clone(backend);
-    let wholes = wholes.to_vec();
+    let candidates = candidates.to_vec();
     let stop = Arc::clone(stop);
     tokio::spawn(async move {
         let mut seen: Option<Bytes> = None;
         let mut by_load = false;
         loop {
-            // Read once more after the end, when the blob must be there.
+            // Read once more after the stop, when the blob must exist.
             let last = stop.load(Ordering::SeqCst);
             by_load = !by_load;
-            let answer = if by_load {
+            let result = if by_load {
                 backend.load(id).await
             } else {
                 read(&*backend, id, ByteRange::Full).await
             };
-            match (answer, &seen) {
+            match (result, &seen) {
                 (Ok(found), Some(before)) => {
                     ensure!(found == *before, "a reader saw a blob change");
                 }
                 (Ok(found), None) => {
-                    let whole = wholes.contains(&found);
+                    let whole = candidates.contains(&found);
                     let len = found.len();
-                    ensure!(whole, "a reader saw {len} bytes that are no whole blob");
+                    ensure!(whole, "a reader saw {len} bytes that are not a whole blob");
                     seen = Some(found);
                 }
                 (Err(error), None) if error.kind() == ErrorKind::NotFound => {
@@ -75,7 +75,9 @@ fn watch(
                 }
                 (Err(error), _) => {
                     let text = chain(&error);
-                    return Err(Stop::Failed(format!("a reader got neither: {text}")));
+                    return Err(Stop::Failed(format!(
+                        "a reader got neither a blob nor NotFound: {text}"
+                    )));
                 }
             }
             if last {
@@ -86,41 +88,45 @@ fn watch(
     })
 }
 
-async fn rounds(context: Context, by: &[By]) -> Outcome {
+async fn read_during_races(context: Context, method: &[Method]) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for round in 0..ROUNDS {
         let id = ArtifactId::mint();
         let racers: Vec<_> = (0..)
-            .zip(by)
-            .map(|(number, by)| Racer {
+            .zip(method)
+            .map(|(number, method)| Racer {
                 bytes: noise(round * 16 + number, 150 * KIB),
-                ..Racer::new(&backend, *by, number)
+                ..Racer::new(&backend, *method, number)
             })
             .collect();
-        let wholes: Vec<_> = racers.iter().map(|racer| racer.bytes.clone()).collect();
+        let candidates: Vec<_> = racers.iter().map(|racer| racer.bytes.clone()).collect();
         let stop = Arc::new(AtomicBool::new(false));
-        let readers = [(); 4].map(|()| watch(&backend, id, &wholes, &stop));
-        let answers = race(id, &racers).await;
+        let readers = [(); 4].map(|()| spawn_reader(&backend, id, &candidates, &stop));
+        let results = race(id, &racers).await;
         stop.store(true, Ordering::SeqCst);
         for reader in readers {
             let outcome = reader.await;
-            outcome.map_err(|died| Stop::Failed(panic_text(died)))??;
+            outcome.map_err(|error| Stop::Failed(panic_text(error)))??;
         }
-        let won = answers?.iter().filter(|answer| answer.is_ok()).count();
-        ensure!(won == 1, "{won} of {} creators were told Ok", racers.len());
+        let won = results?.iter().filter(|result| result.is_ok()).count();
+        ensure!(won == 1, "{won} of {} creates returned Ok", racers.len());
     }
     Ok(())
 }
 
 async fn readers_during_a_store_see_nothing_or_the_whole_blob(context: Context) -> Outcome {
-    rounds(context, &[By::Store]).await
+    read_during_races(context, &[Method::Store]).await
 }
 
 async fn readers_during_an_upload_see_nothing_or_the_whole_blob(context: Context) -> Outcome {
-    rounds(context, &[By::Upload]).await
+    read_during_races(context, &[Method::Upload]).await
 }
 
 async fn readers_during_a_race_see_only_the_winning_blob(context: Context) -> Outcome {
-    rounds(context, &[By::Upload, By::Store, By::Upload, By::Store]).await
+    read_during_races(
+        context,
+        &[Method::Upload, Method::Store, Method::Upload, Method::Store],
+    )
+    .await
 }

@@ -1,13 +1,13 @@
-//! Clause 8: upload and download need memory that does not grow with the blob.
+//! Clause 8: the memory that uploads and downloads need does not grow with the blob.
 //!
-//! What the suite can see from outside is which of the pieces that it wrote are still held, and how
-//! large the pieces are that it reads. Copies that a backend makes are not seen.
+//! From outside, the suite sees which of the chunks that it wrote are still held, and how large the chunks are
+//! that it reads. It does not see copies that a backend makes.
 
 use artifact_backend::{ArtifactId, ArtifactInventory, ByteRange};
 
 use crate::case::{Context, Outcome, Stop, cases, ensure};
 use crate::check::ok;
-use crate::data::{Held, Large, MIB};
+use crate::data::{LargeBlob, LiveBytes, MIB};
 
 cases!("bounded":
     an_upload_does_not_hold_the_blob_in_memory,
@@ -15,32 +15,32 @@ cases!("bounded":
     a_range_of_a_large_blob_arrives_in_chunks,
 );
 
-/// What a backend may hold of one blob at a time: two parts of 8 MiB, say.
+/// The number of bytes of one blob that a backend may hold at a time, for example two parts of 8 MiB.
 const BOUND: u64 = 16 * MIB as u64;
 
 async fn upload_large(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
-    large: &Large,
+    large: &LargeBlob,
 ) -> Outcome<u64> {
-    let held = Held::default();
+    let held = LiveBytes::default();
     let mut most = 0;
     let mut upload = ok(backend.upload(id).await, "upload")?;
     upload.expect_size(large.size);
     for number in 0..large.blocks() {
-        let piece = held.piece(large.block(number));
-        ok(upload.write(piece).await, "write")?;
+        let chunk = held.chunk(large.block(number));
+        ok(upload.write(chunk).await, "write")?;
         most = most.max(held.bytes());
     }
     ok(upload.commit().await, "commit")?;
     Ok(most)
 }
 
-/// Reads the stream and checks every piece against the blob.
+/// Reads a range as a stream and checks every chunk against the blob.
 async fn read_large(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
-    large: &Large,
+    large: &LargeBlob,
     range: ByteRange,
 ) -> Outcome {
     let expected = range
@@ -49,31 +49,31 @@ async fn read_large(
     let mut download = ok(backend.download(id, range).await, "download")?;
     ensure!(
         download.size() == large.size,
-        "download says {} bytes",
+        "the download reports a blob of {} bytes",
         download.size()
     );
     let mut position = expected.start;
-    let mut pieces = 0;
-    while let Some(piece) = download.next().await {
-        let piece = ok(piece, "a piece")?;
+    let mut chunks = 0;
+    while let Some(chunk) = download.next().await {
+        let chunk = ok(chunk, "a chunk")?;
         ensure!(
-            piece.len() as u64 <= BOUND,
-            "one piece of a download has {} bytes, {BOUND} are allowed",
-            piece.len()
+            chunk.len() as u64 <= BOUND,
+            "a chunk of a download has {} bytes; the limit is {BOUND}",
+            chunk.len()
         );
-        let difference = large.first_difference(position, &piece);
+        let difference = large.first_difference(position, &chunk);
         ensure!(difference.is_none(), "the byte at {difference:?} is wrong");
-        position += piece.len() as u64;
-        pieces += 1;
+        position += chunk.len() as u64;
+        chunks += 1;
     }
     ensure!(
         position == expected.end,
-        "the stream ended at {position}, not at {}",
+        "the stream ended at byte {position}, not at {}",
         expected.end
     );
     ensure!(
-        pieces > 1,
-        "{} bytes came in one piece",
+        chunks > 1,
+        "{} bytes arrived in a single chunk",
         expected.end - expected.start
     );
     Ok(())
@@ -84,11 +84,11 @@ async fn an_upload_does_not_hold_the_blob_in_memory(context: Context) -> Outcome
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
-    let large = Large::new(1, context.large_blob);
+    let large = LargeBlob::new(1, context.large_blob);
     let most = upload_large(&*backend, id, &large).await?;
     ensure!(
         most <= BOUND,
-        "{most} bytes of written pieces were still held, {BOUND} are allowed"
+        "{most} bytes of written chunks were held at once; the limit is {BOUND}"
     );
     read_large(&*backend, id, &large, ByteRange::Full).await
 }
@@ -97,7 +97,7 @@ async fn a_download_arrives_in_chunks(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
-    let large = Large::new(2, context.large_blob + 12_345);
+    let large = LargeBlob::new(2, context.large_blob + 12_345);
     upload_large(&*backend, id, &large).await?;
     read_large(&*backend, id, &large, ByteRange::Full).await
 }
@@ -106,7 +106,7 @@ async fn a_range_of_a_large_blob_arrives_in_chunks(context: Context) -> Outcome 
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
-    let large = Large::new(3, context.large_blob);
+    let large = LargeBlob::new(3, context.large_blob);
     upload_large(&*backend, id, &large).await?;
     let most = BOUND + MIB as u64;
     let first = 12_345;

@@ -1,4 +1,4 @@
-//! Clause 12: all of it under any interleaving of callers, against a model.
+//! Clause 12: every clause holds under any interleaving of callers. A model checks the results.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 
 use super::race::Backend;
 use crate::case::{Context, Outcome, Stop, cases, ensure};
-use crate::check::{chain, dropped_after, is_absent, is_there, list, read, upload};
+use crate::check::{chain, check_absent, check_present, list, poll_then_drop, read, upload};
 use crate::data::{SplitMix64, cut, noise};
 use crate::suite::panic_text;
 
@@ -22,19 +22,19 @@ cases!("concurrent":
 const TASKS: u64 = 16;
 const STEPS: usize = 60;
 const IDS: usize = 32;
-/// The last ids are stored before the start, and deleted in the course of it; none is created
-/// again after its delete, which the contract does not allow.
-const DOOMED: usize = 8;
+/// The number of ids at the end of the table that are stored before the start and deleted during the run. They
+/// are never created again, because the contract forbids that.
+const DELETED: usize = 8;
 
-/// What is known of one id.
+/// The model of one id.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
-    /// The creator that was told `Ok`.
+    /// The creator whose call returned `Ok`.
     winner: Option<u64>,
-    /// Somebody's create was dropped or ended as unknown: the bytes of such a one may be there.
+    /// Whether a create was dropped or returned `Ambiguous`. Its bytes may be stored.
     unknown: bool,
-    /// A delete was begun.
-    doomed: bool,
+    /// Whether a delete has started.
+    delete_started: bool,
 }
 
 struct Model {
@@ -42,21 +42,21 @@ struct Model {
     known: Vec<Mutex<Known>>,
 }
 
-/// A blob tells by whom it was made, so that every read can be checked as a whole.
+/// Returns a blob that starts with the number of its creator, so that every read can be checked completely.
 fn blob(creator: u64) -> Bytes {
-    let length = usize::try_from(creator % 5_000).expect("it is under 5,000");
+    let length = usize::try_from(creator % 5_000).expect("the length is under 5,000");
     let mut bytes = creator.to_le_bytes().to_vec();
     bytes.extend_from_slice(&noise(creator, length));
     bytes.into()
 }
 
-/// Who made this blob, if it is a whole one.
+/// Returns the creator of these bytes if they are a whole blob.
 fn creator(bytes: &[u8]) -> Option<u64> {
     let creator = u64::from_le_bytes(*bytes.first_chunk()?);
     (bytes == blob(creator)).then_some(creator)
 }
 
-fn broken<T>(text: String) -> Outcome<T> {
+fn failed<T>(text: String) -> Outcome<T> {
     Err(Stop::Failed(text))
 }
 
@@ -75,14 +75,16 @@ impl Model {
         );
     }
 
-    /// A create was answered (`None`: its future was dropped).
-    fn created(&self, at: usize, creator: u64, answer: Option<Result<()>>) -> Outcome {
-        match answer {
+    /// Records the result of a create; `None` if its future was dropped.
+    fn created(&self, at: usize, creator: u64, result: Option<Result<()>>) -> Outcome {
+        match result {
             Some(Ok(())) => {
                 let mut before = None;
                 self.change(at, |known| before = known.winner.replace(creator));
                 match before {
-                    Some(other) => broken(format!("creators {other} and {creator} both got Ok")),
+                    Some(other) => failed(format!(
+                        "creators {other} and {creator} of one id both got Ok"
+                    )),
                     None => Ok(()),
                 }
             }
@@ -92,7 +94,7 @@ impl Model {
                     self.change(at, |known| known.unknown = true);
                     Ok(())
                 }
-                _ => broken(format!("a create failed: {}", chain(&error))),
+                _ => failed(format!("a create failed: {}", chain(&error))),
             },
             None => {
                 self.change(at, |known| known.unknown = true);
@@ -101,31 +103,33 @@ impl Model {
         }
     }
 
-    /// A read that began when `before` was known was answered.
-    fn read(&self, at: usize, before: Known, answer: Result<Bytes>) -> Outcome {
-        let found = match answer {
+    /// Checks the result of a read against the state `before` it.
+    fn read(&self, at: usize, before: Known, result: Result<Bytes>) -> Outcome {
+        let found = match result {
             Ok(bytes) => {
                 let length = bytes.len();
                 let Some(found) = creator(&bytes) else {
-                    return broken(format!("{length} bytes were read that are no whole blob"));
+                    return failed(format!(
+                        "a read returned {length} bytes that are not a whole blob"
+                    ));
                 };
                 found
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 ensure!(
-                    before.winner.is_none() || self.known(at).doomed,
+                    before.winner.is_none() || self.known(at).delete_started,
                     "NotFound after the blob was acknowledged"
                 );
                 return Ok(());
             }
-            // A stream may break off when its blob is deleted.
-            Err(_) if self.known(at).doomed => return Ok(()),
-            Err(error) => return broken(format!("a read failed: {}", chain(&error))),
+            // A stream may fail when its blob is deleted.
+            Err(_) if self.known(at).delete_started => return Ok(()),
+            Err(error) => return failed(format!("a read failed: {}", chain(&error))),
         };
         if let Some(winner) = before.winner {
             ensure!(
                 found == winner,
-                "read creator {found}'s blob, {winner} was acknowledged"
+                "a read returned the blob of creator {found}, but creator {winner} got Ok"
             );
         }
         Ok(())
@@ -134,8 +138,8 @@ impl Model {
 
 async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator: u64) -> Outcome {
     let choice = random.below(100);
-    let living = IDS - DOOMED;
-    // Reads and deletes go to all ids, creates only to those that nobody deletes.
+    let living = IDS - DELETED;
+    // Reads use all ids. Creates use only the ids that are never deleted.
     let at = if choice < 45 {
         random.below(living)
     } else {
@@ -145,23 +149,23 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
     let before = model.known(at);
     match choice {
         0..15 => {
-            let answer = backend.store(id, blob(creator)).await;
-            model.created(at, creator, Some(answer))
+            let result = backend.store(id, blob(creator)).await;
+            model.created(at, creator, Some(result))
         }
         15..30 => {
-            let pieces = cut(
+            let chunks = cut(
                 &blob(creator),
                 &[1 + random.below(900), random.below(2_000)],
             );
-            let answer = upload(&**backend, id, pieces).await;
-            model.created(at, creator, Some(answer))
+            let result = upload(&**backend, id, chunks).await;
+            model.created(at, creator, Some(result))
         }
         30..37 => {
-            // Before it begins: what a dropped create leaves may be seen at once.
+            // Set before the create, because the blob of a dropped create may be visible at once.
             model.change(at, |known| known.unknown = true);
-            let polls = u32::try_from(random.below(4)).expect("it is under 4");
-            let answer = dropped_after(backend.store(id, blob(creator)), polls).await;
-            model.created(at, creator, answer)
+            let polls = u32::try_from(random.below(4)).expect("the number is under 4");
+            let result = poll_then_drop(backend.store(id, blob(creator)), polls).await;
+            model.created(at, creator, result)
         }
         37..45 => {
             let mut upload = match backend.upload(id).await {
@@ -183,10 +187,10 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
             Err(error) => model.read(at, before, Err(error)),
         },
         88..92 => {
-            let doomed = living + random.below(DOOMED);
-            model.change(doomed, |known| known.doomed = true);
-            let answer = backend.delete(model.ids[doomed]).await;
-            answer.or_else(|error: Error| broken(format!("delete failed: {}", chain(&error))))
+            let deleted = living + random.below(DELETED);
+            model.change(deleted, |known| known.delete_started = true);
+            let result = backend.delete(model.ids[deleted]).await;
+            result.or_else(|error: Error| failed(format!("a delete failed: {}", chain(&error))))
         }
         92..96 => {
             let known: Vec<_> = (0..IDS).map(|at| model.known(at)).collect();
@@ -194,9 +198,9 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
             for (at, id) in model.ids.iter().enumerate() {
                 let times = listed.iter().filter(|listed| *listed == id).count();
                 ensure!(times <= 1, "list shows one id {times} times");
-                let must = known[at].winner.is_some() && !model.known(at).doomed;
+                let must_be_listed = known[at].winner.is_some() && !model.known(at).delete_started;
                 ensure!(
-                    times == 1 || !must,
+                    times == 1 || !must_be_listed,
                     "list does not show an acknowledged blob"
                 );
             }
@@ -204,22 +208,24 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
         }
         _ => match backend.sweep(Duration::ZERO).await {
             Ok(_) => Ok(()),
-            Err(error) => broken(format!("sweep failed: {}", chain(&error))),
+            Err(error) => failed(format!("a sweep failed: {}", chain(&error))),
         },
     }
 }
 
-async fn interleave(context: &Context, handles: &[Backend]) -> Outcome {
+async fn run_tasks(context: &Context, handles: &[Backend]) -> Outcome {
     let seed = context.seed;
     let model = Arc::new(Model {
         ids: (0..IDS).map(|_| ArtifactId::mint()).collect(),
         known: (0..IDS).map(|_| Mutex::default()).collect(),
     });
-    for at in IDS - DOOMED..IDS {
-        let answer = handles[0].store(model.ids[at], blob(at as u64)).await;
-        model.created(at, at as u64, Some(answer))?;
+    for at in IDS - DELETED..IDS {
+        let result = handles[0].store(model.ids[at], blob(at as u64)).await;
+        model.created(at, at as u64, Some(result))?;
     }
-    let start = Arc::new(Barrier::new(usize::try_from(TASKS).expect("it is small")));
+    let start = Arc::new(Barrier::new(
+        usize::try_from(TASKS).expect("16 fits a usize"),
+    ));
     let tasks: Vec<_> = (0..TASKS)
         .zip(handles.iter().cycle().cloned())
         .map(|(task, backend)| {
@@ -229,7 +235,7 @@ async fn interleave(context: &Context, handles: &[Backend]) -> Outcome {
                 let mut random = SplitMix64::new(seed ^ (task << 32));
                 start.wait().await;
                 for number in 0..STEPS {
-                    // No two creators have the same number.
+                    // Every creator has its own number.
                     let creator = 1_000 + task * 1_000 + number as u64;
                     step(&backend, &model, &mut random, creator).await?;
                 }
@@ -237,10 +243,10 @@ async fn interleave(context: &Context, handles: &[Backend]) -> Outcome {
             })
         })
         .collect();
-    // All of them are awaited, so that none goes on in another case.
+    // Awaits every task even after a failure, so that no task runs on during another case.
     let mut outcome = Ok(());
     for task in tasks {
-        let ended = task.await.map_err(|died| Stop::Failed(panic_text(died)));
+        let ended = task.await.map_err(|error| Stop::Failed(panic_text(error)));
         outcome = outcome.and(ended.and_then(|ended| ended));
     }
     outcome?;
@@ -249,38 +255,38 @@ async fn interleave(context: &Context, handles: &[Backend]) -> Outcome {
         let id = model.ids[at];
         for backend in handles {
             match known.winner {
-                _ if known.doomed => is_absent(&**backend, id, "a deleted blob").await?,
+                _ if known.delete_started => check_absent(&**backend, id, "a deleted blob").await?,
                 Some(winner) => {
-                    is_there(&**backend, id, &blob(winner), "a winner's blob").await?;
+                    check_present(&**backend, id, &blob(winner), "the blob of the winner").await?;
                 }
                 None if known.unknown => {
-                    let answer = backend.load(id).await;
-                    model.read(at, known, answer)?;
+                    let result = backend.load(id).await;
+                    model.read(at, known, result)?;
                 }
-                None => is_absent(&**backend, id, "what nobody created").await?,
+                None => check_absent(&**backend, id, "an id that was never created").await?,
             }
         }
     }
     Ok(())
 }
 
-/// A failure names the seed.
+/// Adds the seed to a failure.
 fn seeded(outcome: Outcome, seed: u64) -> Outcome {
     outcome.map_err(|stop| match stop {
-        Stop::Failed(why) => Stop::Failed(format!("with_seed({seed:#x}): {why}")),
+        Stop::Failed(reason) => Stop::Failed(format!("with_seed({seed:#x}): {reason}")),
         skipped @ Stop::Skipped(_) => skipped,
     })
 }
 
 async fn random_operations_agree_with_a_model(context: Context) -> Outcome {
     let storage = context.fresh().await?;
-    let outcome = interleave(&context, &[storage.backend()]).await;
+    let outcome = run_tasks(&context, &[storage.backend()]).await;
     seeded(outcome, context.seed)
 }
 
 async fn random_operations_through_two_handles_agree_with_a_model(context: Context) -> Outcome {
-    let storage = context.fresh_to_reopen().await?;
+    let storage = context.fresh_reopenable().await?;
     let handles = [storage.backend(), storage.second_handle().await?];
-    let outcome = interleave(&context, &handles).await;
+    let outcome = run_tasks(&context, &handles).await;
     seeded(outcome, context.seed)
 }

@@ -1,4 +1,4 @@
-//! Clause 10: nothing outside the root or prefix is read or written, whatever is planted inside.
+//! Clause 10: nothing outside the root or prefix is read or written, whatever is planted inside it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::race::Backend;
 use crate::case::{Context, Outcome, Stop, cases, ensure};
-use crate::check::{chain, is_there, list, ok, read, same, upload};
+use crate::check::{chain, check_bytes, check_present, list, ok, read, upload};
 use crate::data::noise;
 use crate::storage::Storage;
 
@@ -18,8 +18,8 @@ cases!("contained":
     planted_objects_are_not_treated_as_blobs,
 );
 
-/// Runs `test` on a fresh storage for each plant, and lets the plant look what was touched.
-async fn each_plant<F, Fut>(context: Context, test: F) -> Outcome
+/// Runs `test` on a new storage for each plant, then lets the plant check that nothing outside was touched.
+async fn for_each_plant<F, Fut>(context: Context, test: F) -> Outcome
 where
     F: Fn(Backend, ArtifactId) -> Fut + Send + Sync,
     Fut: Future<Output = Outcome> + Send,
@@ -27,26 +27,28 @@ where
     let mut storage = context.fresh().await?;
     let plants = storage.plants().len();
     if plants == 0 {
-        let why = "the storage has no `with_plant`";
-        return Err(Stop::Skipped(why.into()));
+        let reason = "the storage has no `with_plant`";
+        return Err(Stop::Skipped(reason.into()));
     }
     for number in 0..plants {
         if number > 0 {
             storage = context.fresh().await?;
         }
-        one_plant(&storage, number, &test).await?;
+        run_with_plant(&storage, number, &test).await?;
     }
     Ok(())
 }
 
-async fn one_plant<F, Fut>(storage: &Storage, number: usize, test: &F) -> Outcome
+async fn run_with_plant<F, Fut>(storage: &Storage, number: usize, test: &F) -> Outcome
 where
     F: Fn(Backend, ArtifactId) -> Fut + Send + Sync,
     Fut: Future<Output = Outcome> + Send,
 {
     let plant = storage.plants().get(number).cloned();
     let Some(plant) = plant else {
-        return Err(Stop::Failed("the number of plants changed".into()));
+        return Err(Stop::Failed(
+            "each new storage must have the same plants".into(),
+        ));
     };
     let backend = storage.backend();
     let before = (ArtifactId::mint(), noise(1, 3_000));
@@ -55,7 +57,7 @@ where
     let planted = plant.plant(id).await;
     planted.map_err(|error| {
         Stop::Failed(format!(
-            "{} cannot be planted: {}",
+            "{} could not be planted: {}",
             plant.name(),
             chain(&*error)
         ))
@@ -65,35 +67,50 @@ where
     let name = plant.name();
     touched.map_err(|error| {
         Stop::Failed(format!(
-            "{name}: the outside was touched: {}",
+            "{name}: an object outside the storage was touched: {}",
             chain(&*error)
         ))
     })?;
     outcome.map_err(|stop| match stop {
-        Stop::Failed(why) => Stop::Failed(format!("{name}: {why}")),
+        Stop::Failed(reason) => Stop::Failed(format!("{name}: {reason}")),
         skipped @ Stop::Skipped(_) => skipped,
     })?;
-    is_there(&*backend, before.0, &before.1, "a blob stored before").await?;
+    check_present(
+        &*backend,
+        before.0,
+        &before.1,
+        "a blob stored before the planting",
+    )
+    .await?;
     let after = ArtifactId::mint();
     ok(
         backend.store(after, before.1.clone()).await,
-        "a store beside what is planted",
+        "a store beside a planted object",
     )?;
-    is_there(&*backend, after, &before.1, "a blob stored after").await
+    check_present(
+        &*backend,
+        after,
+        &before.1,
+        "a blob stored after the planting",
+    )
+    .await
 }
 
 async fn planted_objects_are_never_read(context: Context) -> Outcome {
-    each_plant(context, |backend, id| async move {
-        let answers = [
+    for_each_plant(context, |backend, id| async move {
+        let results = [
             ("load", backend.load(id).await),
             ("download", read(&*backend, id, ByteRange::Full).await),
-            ("a range", read(&*backend, id, ByteRange::Suffix(1)).await),
+            (
+                "a range download",
+                read(&*backend, id, ByteRange::Suffix(1)).await,
+            ),
         ];
-        for (what, answer) in answers {
-            let length = answer.as_ref().map_or(0, Bytes::len);
+        for (label, result) in results {
+            let length = result.as_ref().map_or(0, Bytes::len);
             ensure!(
-                answer.is_err(),
-                "{what} gave {length} bytes that nobody stored"
+                result.is_err(),
+                "{label} returned {length} bytes that were never stored"
             );
         }
         Ok(())
@@ -102,18 +119,18 @@ async fn planted_objects_are_never_read(context: Context) -> Outcome {
 }
 
 async fn planted_objects_are_never_written_through(context: Context) -> Outcome {
-    each_plant(context, |backend, id| async move {
+    for_each_plant(context, |backend, id| async move {
         let bytes = noise(2, 2_000);
         for by_upload in [false, true] {
-            let answer = if by_upload {
+            let result = if by_upload {
                 upload(&*backend, id, [bytes.clone()]).await
             } else {
                 backend.store(id, bytes.clone()).await
             };
-            if answer.is_ok() {
-                // Only where it really is stored, in spite of what lay there.
-                let found = ok(backend.load(id).await, "load of what was acknowledged")?;
-                same(&found, &bytes, "what was acknowledged")?;
+            if result.is_ok() {
+                // A store may replace the planted object, but then its bytes must be readable.
+                let found = ok(backend.load(id).await, "load of an acknowledged store")?;
+                check_bytes(&found, &bytes, "an acknowledged store")?;
                 break;
             }
         }
@@ -123,14 +140,17 @@ async fn planted_objects_are_never_written_through(context: Context) -> Outcome 
 }
 
 async fn planted_objects_are_not_treated_as_blobs(context: Context) -> Outcome {
-    each_plant(context, |backend, id| async move {
+    for_each_plant(context, |backend, id| async move {
         let stat = backend.stat(id).await;
-        ensure!(stat.is_err(), "stat takes it for a blob: {stat:?}");
+        ensure!(
+            stat.is_err(),
+            "stat reports the planted object as a blob: {stat:?}"
+        );
         let listed = list(&*backend).await?;
-        ensure!(!listed.contains(&id), "list shows it");
+        ensure!(!listed.contains(&id), "list shows the planted object");
         ensure!(
             listed.len() == 1,
-            "list shows {} blobs, one is stored",
+            "list shows {} blobs, but one is stored",
             listed.len()
         );
         ok(backend.sweep(Duration::ZERO).await, "sweep")?;

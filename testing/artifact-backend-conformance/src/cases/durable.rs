@@ -1,13 +1,13 @@
-//! Clause 3: what was acknowledged is there for whoever opens the storage next.
+//! Clause 3: acknowledged changes are visible to the next process that opens the storage.
 //!
-//! A power cut cannot be made here. What can be seen is that nothing depends on the handle: it is
-//! dropped without a farewell, and another one is opened.
+//! The suite cannot cut the power. It checks that nothing depends on the handle, by dropping the handle without
+//! a shutdown and opening another.
 
 use artifact_backend::{ArtifactId, ErrorKind};
 use bytes::Bytes;
 
 use crate::case::{Context, Outcome, cases};
-use crate::check::{fails, is_absent, is_there, ok, upload};
+use crate::check::{check_absent, check_present, fails, ok, upload};
 use crate::data::{KIB, cut, noise};
 
 cases!("durable":
@@ -20,7 +20,7 @@ cases!("durable":
 );
 
 async fn a_stored_blob_outlives_its_handle(context: Context) -> Outcome {
-    let mut storage = context.fresh_to_reopen().await?;
+    let mut storage = context.fresh_reopenable().await?;
     let blobs: Vec<(ArtifactId, Bytes)> = [0, 1, 4_096, 300 * KIB]
         .into_iter()
         .map(|len| (ArtifactId::mint(), noise(len as u64, len)))
@@ -31,14 +31,14 @@ async fn a_stored_blob_outlives_its_handle(context: Context) -> Outcome {
     for _ in 0..2 {
         let backend = storage.reopen().await?;
         for (id, bytes) in &blobs {
-            is_there(&*backend, *id, bytes, "a stored blob after a reopen").await?;
+            check_present(&*backend, *id, bytes, "a stored blob after a reopen").await?;
         }
     }
     Ok(())
 }
 
 async fn an_uploaded_blob_outlives_its_handle(context: Context) -> Outcome {
-    let mut storage = context.fresh_to_reopen().await?;
+    let mut storage = context.fresh_reopenable().await?;
     let id = ArtifactId::mint();
     let bytes = noise(1, 900 * KIB);
     ok(
@@ -46,23 +46,26 @@ async fn an_uploaded_blob_outlives_its_handle(context: Context) -> Outcome {
         "upload",
     )?;
     let backend = storage.reopen().await?;
-    is_there(&*backend, id, &bytes, "an uploaded blob after a reopen").await
+    check_present(&*backend, id, &bytes, "an uploaded blob after a reopen").await
 }
 
 async fn a_delete_outlives_its_handle(context: Context) -> Outcome {
-    let mut storage = context.fresh_to_reopen().await?;
-    let [gone, stays] = [ArtifactId::mint(), ArtifactId::mint()];
+    let mut storage = context.fresh_reopenable().await?;
+    let [deleted, kept] = [ArtifactId::mint(), ArtifactId::mint()];
     let bytes = noise(1, 5_000);
-    ok(storage.backend().store(gone, bytes.clone()).await, "store")?;
-    ok(storage.backend().store(stays, bytes.clone()).await, "store")?;
-    ok(storage.backend().delete(gone).await, "delete")?;
+    ok(
+        storage.backend().store(deleted, bytes.clone()).await,
+        "store",
+    )?;
+    ok(storage.backend().store(kept, bytes.clone()).await, "store")?;
+    ok(storage.backend().delete(deleted).await, "delete")?;
     let backend = storage.reopen().await?;
-    is_absent(&*backend, gone, "a deleted blob after a reopen").await?;
-    is_there(&*backend, stays, &bytes, "the other blob after a reopen").await
+    check_absent(&*backend, deleted, "a deleted blob after a reopen").await?;
+    check_present(&*backend, kept, &bytes, "the other blob after a reopen").await
 }
 
 async fn a_reopened_storage_still_returns_already_exists(context: Context) -> Outcome {
-    let mut storage = context.fresh_to_reopen().await?;
+    let mut storage = context.fresh_reopenable().await?;
     let id = ArtifactId::mint();
     let bytes = noise(1, 5_000);
     ok(storage.backend().store(id, bytes.clone()).await, "store")?;
@@ -75,37 +78,37 @@ async fn a_reopened_storage_still_returns_already_exists(context: Context) -> Ou
     )?;
     let third = upload(&*backend, id, [noise(3, 10)]).await;
     fails(third, ErrorKind::AlreadyExists, "an upload after a reopen")?;
-    is_there(&*backend, id, &bytes, "the first blob").await
+    check_present(&*backend, id, &bytes, "the first blob").await
 }
 
 async fn a_dropped_upload_is_absent_after_a_reopen(context: Context) -> Outcome {
-    let mut storage = context.fresh_to_reopen().await?;
+    let mut storage = context.fresh_reopenable().await?;
     let id = ArtifactId::mint();
     let mut upload = ok(storage.backend().upload(id).await, "upload")?;
     ok(upload.write(noise(1, 200 * KIB)).await, "write")?;
     drop(upload);
     let backend = storage.reopen().await?;
-    is_absent(&*backend, id, "a dropped upload after a reopen").await?;
+    check_absent(&*backend, id, "a dropped upload after a reopen").await?;
     let bytes = noise(2, 3_000);
     ok(
         backend.store(id, bytes.clone()).await,
-        "a store under its id",
+        "a store under the id of the dropped upload",
     )?;
-    is_there(&*backend, id, &bytes, "the blob stored then").await
+    check_present(&*backend, id, &bytes, "the blob stored after the reopen").await
 }
 
 async fn a_second_handle_sees_acknowledged_changes_at_once(context: Context) -> Outcome {
-    let storage = context.fresh_to_reopen().await?;
+    let storage = context.fresh_reopenable().await?;
     let first = storage.backend();
     let second = storage.second_handle().await?;
     let handles = [&*first, &*second];
     for (writer, reader) in [(0, 1), (1, 0)] {
         let id = ArtifactId::mint();
         let bytes = noise(writer as u64, 5_000);
-        // Asked before, so that a cached absence would be seen.
-        is_absent(handles[reader], id, "a blob that is not stored yet").await?;
+        // This read comes first, so that a cached absence shows up in the next read.
+        check_absent(handles[reader], id, "a blob that is not stored yet").await?;
         ok(handles[writer].store(id, bytes.clone()).await, "store")?;
-        is_there(
+        check_present(
             handles[reader],
             id,
             &bytes,
@@ -113,7 +116,7 @@ async fn a_second_handle_sees_acknowledged_changes_at_once(context: Context) -> 
         )
         .await?;
         ok(handles[writer].delete(id).await, "delete")?;
-        is_absent(handles[reader], id, "a blob deleted by another handle").await?;
+        check_absent(handles[reader], id, "a blob deleted by another handle").await?;
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! Clause 4: what is read is byte for byte what was stored.
+//! Clause 4: a read returns the stored bytes, byte for byte.
 
 use artifact_backend::ArtifactId;
 use bytes::Bytes;
 
 use crate::case::{Context, Outcome, cases};
-use crate::check::{is_absent, is_there, ok, upload};
+use crate::check::{check_absent, check_present, ok, upload};
 use crate::data::{KIB, MIB, cut, noise};
 
 cases!("exact":
@@ -22,7 +22,7 @@ cases!("exact":
     ids_that_differ_in_one_bit_do_not_mix,
 );
 
-/// Around the sizes of pages, pipes, buffers and parts.
+/// Sizes around those of pages, pipes, buffers and parts.
 const SIZES: [usize; 15] = [
     0,
     1,
@@ -46,7 +46,7 @@ async fn an_empty_store_creates_an_empty_blob(context: Context) -> Outcome {
     let backend = storage.backend();
     let id = ArtifactId::mint();
     ok(backend.store(id, Bytes::new()).await, "store")?;
-    is_there(&*backend, id, &[], "an empty blob").await
+    check_present(&*backend, id, &[], "an empty blob").await
 }
 
 async fn an_upload_without_a_write_creates_an_empty_blob(context: Context) -> Outcome {
@@ -54,7 +54,7 @@ async fn an_upload_without_a_write_creates_an_empty_blob(context: Context) -> Ou
     let backend = storage.backend();
     let id = ArtifactId::mint();
     ok(upload(&*backend, id, []).await, "upload")?;
-    is_there(&*backend, id, &[], "an empty blob").await
+    check_present(&*backend, id, &[], "an empty blob").await
 }
 
 async fn an_upload_of_empty_chunks_creates_an_empty_blob(context: Context) -> Outcome {
@@ -65,7 +65,7 @@ async fn an_upload_of_empty_chunks_creates_an_empty_blob(context: Context) -> Ou
         upload(&*backend, id, [const { Bytes::new() }; 3]).await,
         "upload",
     )?;
-    is_there(&*backend, id, &[], "an empty blob").await
+    check_present(&*backend, id, &[], "an empty blob").await
 }
 
 async fn empty_chunks_change_nothing(context: Context) -> Outcome {
@@ -73,9 +73,9 @@ async fn empty_chunks_change_nothing(context: Context) -> Outcome {
     let backend = storage.backend();
     let id = ArtifactId::mint();
     let bytes = noise(1, 10_000);
-    let pieces = cut(&bytes, &[0, 3_000, 0, 0, 500, 0]);
-    ok(upload(&*backend, id, pieces).await, "upload")?;
-    is_there(&*backend, id, &bytes, "a blob with empty pieces").await
+    let chunks = cut(&bytes, &[0, 3_000, 0, 0, 500, 0]);
+    ok(upload(&*backend, id, chunks).await, "upload")?;
+    check_present(&*backend, id, &bytes, "an upload with empty chunks").await
 }
 
 async fn stores_of_every_size_are_read_back_exactly(context: Context) -> Outcome {
@@ -85,7 +85,7 @@ async fn stores_of_every_size_are_read_back_exactly(context: Context) -> Outcome
         let id = ArtifactId::mint();
         let bytes = noise(size as u64, size);
         ok(backend.store(id, bytes.clone()).await, "store")?;
-        is_there(&*backend, id, &bytes, &format!("a blob of {size} bytes")).await?;
+        check_present(&*backend, id, &bytes, &format!("a blob of {size} bytes")).await?;
     }
     Ok(())
 }
@@ -96,14 +96,14 @@ async fn uploads_of_every_size_are_read_back_exactly(context: Context) -> Outcom
     for size in SIZES {
         let id = ArtifactId::mint();
         let bytes = noise(size as u64, size);
-        // In one piece, and in two of which the second is one byte.
-        let pieces = if size % 2 == 0 {
+        // Even sizes are written as one chunk. Odd sizes are written as two, of which the second is one byte.
+        let chunks = if size % 2 == 0 {
             vec![bytes.clone()]
         } else {
             cut(&bytes, &[size.max(2) - 1, 1])
         };
-        ok(upload(&*backend, id, pieces).await, "upload")?;
-        is_there(&*backend, id, &bytes, &format!("an upload of {size} bytes")).await?;
+        ok(upload(&*backend, id, chunks).await, "upload")?;
+        check_present(&*backend, id, &bytes, &format!("an upload of {size} bytes")).await?;
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ async fn every_byte_value_is_preserved(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let all: Vec<u8> = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
-    // Text that something in between might translate, and bytes that are not UTF-8 at all.
+    // Text that a lower layer might translate, and bytes that are not UTF-8.
     let texts: [&[u8]; 6] = [
         &all,
         b"\r\n\n\r\0\x1a\x04",
@@ -125,10 +125,10 @@ async fn every_byte_value_is_preserved(context: Context) -> Outcome {
         for bytes in [Bytes::copy_from_slice(text), vec![text[0]; 9_000].into()] {
             let id = ArtifactId::mint();
             ok(backend.store(id, bytes.clone()).await, "store")?;
-            is_there(&*backend, id, &bytes, "a blob of odd bytes").await?;
+            check_present(&*backend, id, &bytes, "a blob of unusual bytes").await?;
             let id = ArtifactId::mint();
             ok(upload(&*backend, id, cut(&bytes, &[1, 5])).await, "upload")?;
-            is_there(&*backend, id, &bytes, "an upload of odd bytes").await?;
+            check_present(&*backend, id, &bytes, "an upload of unusual bytes").await?;
         }
     }
     Ok(())
@@ -145,11 +145,11 @@ async fn uploads_in_chunks_of_odd_sizes_are_read_back_exactly(context: Context) 
     ] {
         let id = ArtifactId::mint();
         ok(upload(&*backend, id, cut(&bytes, lengths)).await, "upload")?;
-        is_there(
+        check_present(
             &*backend,
             id,
             &bytes,
-            &format!("an upload in pieces of {lengths:?}"),
+            &format!("an upload in chunks of {lengths:?} bytes"),
         )
         .await?;
     }
@@ -162,7 +162,7 @@ async fn uploads_in_one_byte_chunks_are_read_back_exactly(context: Context) -> O
     let id = ArtifactId::mint();
     let bytes = noise(1, 5_000);
     ok(upload(&*backend, id, cut(&bytes, &[1])).await, "upload")?;
-    is_there(&*backend, id, &bytes, "an upload in pieces of one byte").await
+    check_present(&*backend, id, &bytes, "an upload in chunks of one byte").await
 }
 
 async fn the_expected_size_is_only_a_hint(context: Context) -> Outcome {
@@ -173,12 +173,12 @@ async fn the_expected_size_is_only_a_hint(context: Context) -> Outcome {
         let id = ArtifactId::mint();
         let mut upload = ok(backend.upload(id).await, "upload")?;
         upload.expect_size(expected);
-        for piece in cut(&bytes, &[50_001]) {
-            let what = format!("write where {expected} bytes were announced");
-            ok(upload.write(piece).await, &what)?;
+        for chunk in cut(&bytes, &[50_001]) {
+            let label = format!("a write to an upload announced as {expected} bytes");
+            ok(upload.write(chunk).await, &label)?;
         }
         ok(upload.commit().await, "commit")?;
-        is_there(
+        check_present(
             &*backend,
             id,
             &bytes,
@@ -197,7 +197,7 @@ async fn only_the_given_slice_of_a_larger_buffer_is_stored(context: Context) -> 
         let id = ArtifactId::mint();
         let slice = buffer.slice(range);
         ok(backend.store(id, slice.clone()).await, "store")?;
-        is_there(&*backend, id, &slice, "a slice of a larger buffer").await?;
+        check_present(&*backend, id, &slice, "a slice of a larger buffer").await?;
     }
     Ok(())
 }
@@ -205,7 +205,7 @@ async fn only_the_given_slice_of_a_larger_buffer_is_stored(context: Context) -> 
 async fn ids_that_differ_in_one_bit_do_not_mix(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
-    // Ids that differ in one bit, at each end and in the middle, and the two extremes.
+    // Ids that differ in one bit at each end or in the middle, and the smallest and the largest id.
     let base = *ArtifactId::mint().as_bytes();
     let mut ids = vec![
         ArtifactId::from_bytes(base),
@@ -218,14 +218,20 @@ async fn ids_that_differ_in_one_bit_do_not_mix(context: Context) -> Outcome {
         ids.push(ArtifactId::from_bytes(other));
     }
     for (number, id) in (0..).zip(&ids) {
-        is_absent(&*backend, *id, "an id beside stored ones").await?;
+        check_absent(&*backend, *id, "an id beside stored blobs").await?;
         ok(
             backend.store(*id, noise(number, 500)).await,
-            "store beside other ids",
+            "a store beside similar ids",
         )?;
     }
     for (number, id) in (0..).zip(&ids) {
-        is_there(&*backend, *id, &noise(number, 500), "a blob beside others").await?;
+        check_present(
+            &*backend,
+            *id,
+            &noise(number, 500),
+            "a blob beside similar ids",
+        )
+        .await?;
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! Clause 1: of all stores and uploads of one id, at most one succeeds.
+//! Clause 1: at most one of all stores and uploads of one id succeeds.
 
 use artifact_backend::{ArtifactId, ErrorKind};
 use bytes::Bytes;
 
-use super::race::{By, Racer, judge, race};
+use super::race::{Method, Racer, check_race, race};
 use crate::case::{Context, Outcome, cases, ensure};
-use crate::check::{fails, is_there, ok, upload};
+use crate::check::{check_present, fails, ok, upload};
 use crate::data::{cut, noise};
 
 cases!("exclusive":
@@ -36,9 +36,9 @@ async fn a_second_store_returns_already_exists(context: Context) -> Outcome {
         fails(
             second,
             ErrorKind::AlreadyExists,
-            &format!("a second store, of {len} bytes,"),
+            &format!("a second store of {len} bytes"),
         )?;
-        is_there(&*backend, id, &first, "the first blob").await?;
+        check_present(&*backend, id, &first, "the first blob").await?;
     }
     Ok(())
 }
@@ -78,7 +78,7 @@ async fn an_empty_blob_is_not_overwritten(context: Context) -> Outcome {
         ErrorKind::AlreadyExists,
         "a store over an empty blob",
     )?;
-    is_there(&*backend, id, &[], "the empty blob").await
+    check_present(&*backend, id, &[], "the empty blob").await
 }
 
 async fn a_store_over_an_upload_returns_already_exists(context: Context) -> Outcome {
@@ -94,7 +94,7 @@ async fn a_store_over_an_upload_returns_already_exists(context: Context) -> Outc
         ErrorKind::AlreadyExists,
         "a store over a committed upload",
     )?;
-    is_there(&*backend, id, &first, "the upload's blob").await
+    check_present(&*backend, id, &first, "the upload's blob").await
 }
 
 async fn an_upload_over_a_store_returns_already_exists(context: Context) -> Outcome {
@@ -109,7 +109,7 @@ async fn an_upload_over_a_store_returns_already_exists(context: Context) -> Outc
         ErrorKind::AlreadyExists,
         "an upload over a stored blob",
     )?;
-    is_there(&*backend, id, &first, "the stored blob").await
+    check_present(&*backend, id, &first, "the stored blob").await
 }
 
 async fn an_upload_does_not_reserve_its_id(context: Context) -> Outcome {
@@ -119,19 +119,19 @@ async fn an_upload_does_not_reserve_its_id(context: Context) -> Outcome {
     let mut upload = ok(backend.upload(id).await, "the upload")?;
     ok(upload.write(noise(1, 5_000)).await, "a write")?;
     let stored = noise(2, 4_000);
-    let answer = backend.store(id, stored.clone()).await;
-    ok(answer, "a store under the id of an upload in flight")?;
-    // The upload may be told at the next write or at the commit, but it is told.
-    let answer = match upload.write(noise(1, 10)).await {
+    let result = backend.store(id, stored.clone()).await;
+    ok(result, "a store under the id of an upload in flight")?;
+    // Either the next write or the commit must report it.
+    let result = match upload.write(noise(1, 10)).await {
         Ok(()) => upload.commit().await,
         Err(error) => Err(error),
     };
     fails(
-        answer,
+        result,
         ErrorKind::AlreadyExists,
-        "the commit of the upload that came later",
+        "the rest of the losing upload",
     )?;
-    is_there(&*backend, id, &stored, "the stored blob").await
+    check_present(&*backend, id, &stored, "the stored blob").await
 }
 
 async fn the_first_of_two_commits_wins(context: Context) -> Outcome {
@@ -144,61 +144,57 @@ async fn the_first_of_two_commits_wins(context: Context) -> Outcome {
     let winning = noise(2, 2_000);
     ok(second.write(winning.clone()).await, "a write of the second")?;
     ok(second.commit().await, "the commit of the second")?;
-    let lost = first.commit().await;
-    fails(
-        lost,
-        ErrorKind::AlreadyExists,
-        "the commit that came second",
-    )?;
-    is_there(&*backend, id, &winning, "the blob that was committed first").await
+    let loser = first.commit().await;
+    fails(loser, ErrorKind::AlreadyExists, "the second commit")?;
+    check_present(&*backend, id, &winning, "the blob that was committed first").await
 }
 
-async fn race_of(context: Context, by: impl Fn(u64) -> By + Send) -> Outcome {
+async fn race_of(context: Context, method: impl Fn(u64) -> Method + Send) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for _ in 0..ROUNDS {
         let id = ArtifactId::mint();
         let racers: Vec<_> = (0..RACERS)
-            .map(|number| Racer::new(&backend, by(number), number))
+            .map(|number| Racer::new(&backend, method(number), number))
             .collect();
-        let answers = race(id, &racers).await?;
-        judge(id, &racers, &answers).await?;
+        let results = race(id, &racers).await?;
+        check_race(id, &racers, &results).await?;
     }
     Ok(())
 }
 
 async fn a_race_of_64_stores_has_one_winner(context: Context) -> Outcome {
-    race_of(context, |_| By::Store).await
+    race_of(context, |_| Method::Store).await
 }
 
 async fn a_race_of_64_uploads_has_one_winner(context: Context) -> Outcome {
-    race_of(context, |_| By::Upload).await
+    race_of(context, |_| Method::Upload).await
 }
 
-fn either(number: u64) -> By {
+fn alternate(number: u64) -> Method {
     if number.is_multiple_of(2) {
-        By::Store
+        Method::Store
     } else {
-        By::Upload
+        Method::Upload
     }
 }
 
 async fn a_race_of_64_stores_and_uploads_has_one_winner(context: Context) -> Outcome {
-    race_of(context, either).await
+    race_of(context, alternate).await
 }
 
 async fn a_race_across_two_handles_has_one_winner(context: Context) -> Outcome {
-    let storage = context.fresh_to_reopen().await?;
+    let storage = context.fresh_reopenable().await?;
     let handles = [storage.backend(), storage.second_handle().await?];
     for _ in 0..ROUNDS {
         let id = ArtifactId::mint();
         let racers: Vec<_> = (0..RACERS)
             .zip(handles.iter().cycle())
-            .map(|(number, handle)| Racer::new(handle, either(number / 2), number))
+            .map(|(number, handle)| Racer::new(handle, alternate(number / 2), number))
             .collect();
-        let answers = race(id, &racers).await?;
-        ensure!(answers.len() == racers.len(), "a racer gave no answer");
-        judge(id, &racers, &answers).await?;
+        let results = race(id, &racers).await?;
+        ensure!(results.len() == racers.len(), "a racer returned no result");
+        check_race(id, &racers, &results).await?;
     }
     Ok(())
 }

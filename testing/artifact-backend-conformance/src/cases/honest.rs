@@ -1,8 +1,8 @@
-//! Clause 7: an outcome that cannot be known is `Ambiguous`; every other answer is true.
+//! Clause 7: an outcome that cannot be known is `Ambiguous`; every other result is true.
 
 use artifact_backend::{ArtifactId, ErrorKind, Operation};
 
-use super::race::{By, Racer, race};
+use super::race::{Method, Racer, race};
 use crate::case::{Context, Outcome, cases, ensure};
 use crate::check::{fails, ok, upload};
 use crate::data::{cut, noise};
@@ -20,9 +20,9 @@ async fn a_create_without_rivals_never_gets_already_exists(context: Context) -> 
     for number in 0..40 {
         let bytes = noise(number, 3_000);
         let stored = backend.store(ArtifactId::mint(), bytes.clone()).await;
-        ok(stored, "a store that nobody races with")?;
+        ok(stored, "a store without rivals")?;
         let uploaded = upload(&*backend, ArtifactId::mint(), cut(&bytes, &[999])).await;
-        ok(uploaded, "an upload that nobody races with")?;
+        ok(uploaded, "an upload without rivals")?;
     }
     Ok(())
 }
@@ -34,23 +34,26 @@ async fn bytes_of_a_failed_create_are_never_read(context: Context) -> Outcome {
         let id = ArtifactId::mint();
         let racers: Vec<_> = (0..8)
             .map(|number| {
-                let by = if number % 2 == 0 {
-                    By::Store
+                let method = if number % 2 == 0 {
+                    Method::Store
                 } else {
-                    By::Upload
+                    Method::Upload
                 };
-                Racer::new(&backend, by, round * 8 + number)
+                Racer::new(&backend, method, round * 8 + number)
             })
             .collect();
-        let answers = race(id, &racers).await?;
+        let results = race(id, &racers).await?;
         let found = ok(backend.load(id).await, "load after a race")?;
-        for (racer, answer) in racers.iter().zip(&answers) {
-            match answer {
-                Ok(()) => ensure!(found == racer.bytes, "told Ok, but other bytes are there"),
+        for (racer, result) in racers.iter().zip(&results) {
+            match result {
+                Ok(()) => ensure!(
+                    found == racer.bytes,
+                    "a create returned Ok, but other bytes are stored"
+                ),
                 Err(error) if error.kind() == ErrorKind::Ambiguous => {}
                 Err(error) => ensure!(
                     found != racer.bytes,
-                    "told {:?}, but these very bytes are there",
+                    "a create returned {:?}, but its bytes are stored",
                     error.kind()
                 ),
             }
@@ -63,12 +66,12 @@ async fn a_store_of_unknown_outcome_is_ambiguous(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
-    storage.blur(Operation::Store).await?;
-    let answer = backend.store(id, noise(1, 1_000)).await;
-    let error = fails(answer, ErrorKind::Ambiguous, "a store of unknown outcome")?;
+    storage.hide_outcome(Operation::Store).await?;
+    let result = backend.store(id, noise(1, 1_000)).await;
+    let error = fails(result, ErrorKind::Ambiguous, "a store of unknown outcome")?;
     ensure!(
         !error.is_retryable(),
-        "an unknown outcome is called retryable"
+        "the error of an unknown outcome is marked as retryable"
     );
     let after = backend.store(ArtifactId::mint(), noise(2, 1_000)).await;
     ok(after, "the next store")
@@ -78,9 +81,9 @@ async fn a_commit_of_unknown_outcome_is_ambiguous(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
-    storage.blur(Operation::Commit).await?;
-    let answer = upload(&*backend, id, cut(&noise(1, 5_000), &[2_000])).await;
-    fails(answer, ErrorKind::Ambiguous, "a commit of unknown outcome")?;
+    storage.hide_outcome(Operation::Commit).await?;
+    let result = upload(&*backend, id, cut(&noise(1, 5_000), &[2_000])).await;
+    fails(result, ErrorKind::Ambiguous, "a commit of unknown outcome")?;
     let after = upload(&*backend, ArtifactId::mint(), [noise(2, 1_000)]).await;
     ok(after, "the next upload")
 }

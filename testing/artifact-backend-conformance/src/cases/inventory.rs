@@ -1,4 +1,4 @@
-//! Clause 11: list shows every acknowledged blob once; delete is idempotent; stat agrees.
+//! Clause 11: a list shows every acknowledged blob once; delete is idempotent; stat agrees with the blob.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::case::{Context, Outcome, Stop, cases, ensure};
-use crate::check::{is_absent, is_there, list, ok, upload};
+use crate::check::{check_absent, check_present, list, ok, upload};
 use crate::data::{KIB, MIB, cut, noise};
 
 cases!("inventory":
@@ -22,15 +22,15 @@ cases!("inventory":
     a_reader_of_a_deleted_blob_gets_its_bytes_or_an_error,
 );
 
-/// More than a page of S3's listing, which has 1,000 keys.
-const MANY: u64 = 1_150;
+/// The number of blobs in the long list: more than the 1,000 keys of one page of an S3 listing.
+const BLOBS: u64 = 1_150;
 
 async fn an_empty_storage_lists_nothing(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let listed = list(&*storage.backend()).await?;
     ensure!(
         listed.is_empty(),
-        "a fresh storage lists {} blobs",
+        "a new storage lists {} blobs",
         listed.len()
     );
     Ok(())
@@ -39,20 +39,20 @@ async fn an_empty_storage_lists_nothing(context: Context) -> Outcome {
 async fn list_shows_each_blob_once_with_its_size(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
-    let expected: BTreeMap<ArtifactId, u64> = (0..MANY)
+    let expected: BTreeMap<ArtifactId, u64> = (0..BLOBS)
         .map(|number| (ArtifactId::mint(), number % 97))
         .collect();
     let stores = stream::iter(expected.clone()).map(|(id, size)| {
         let backend = storage.backend();
         async move {
-            let bytes = noise(size, usize::try_from(size).expect("it is under 97"));
+            let bytes = noise(size, usize::try_from(size).expect("the size is under 97"));
             backend.store(id, bytes).await
         }
     });
     let all = stores.buffer_unordered(32).try_collect::<Vec<()>>().await;
     ok(all, "store of many blobs")?;
     let stream = ok(backend.list().await, "list")?;
-    let listed: Vec<_> = ok(stream.try_collect().await, "the stream of list")?;
+    let listed: Vec<_> = ok(stream.try_collect().await, "the list stream")?;
     let mut found = BTreeMap::new();
     for blob in &listed {
         let before = found.insert(blob.id, blob.size);
@@ -61,11 +61,11 @@ async fn list_shows_each_blob_once_with_its_size(context: Context) -> Outcome {
     let missing = expected.keys().filter(|id| !found.contains_key(id)).count();
     ensure!(
         missing == 0,
-        "list does not show {missing} of {MANY} acknowledged blobs"
+        "list does not show {missing} of {BLOBS} acknowledged blobs"
     );
     ensure!(
         found.len() == expected.len(),
-        "list shows blobs that nobody stored"
+        "list shows blobs that were never stored"
     );
     ensure!(found == expected, "list shows wrong sizes");
     Ok(())
@@ -101,23 +101,23 @@ async fn list_does_not_show_unfinished_uploads(context: Context) -> Outcome {
 async fn list_shows_every_permanent_blob_while_others_change(context: Context) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
-    let mut there = Vec::new();
-    let mut going = Vec::new();
+    let mut permanent = Vec::new();
+    let mut deleted = Vec::new();
     for number in 0..60 {
         let id = ArtifactId::mint();
         ok(backend.store(id, noise(number, 20)).await, "store")?;
         if number % 3 == 0 {
-            &mut going
+            &mut deleted
         } else {
-            &mut there
+            &mut permanent
         }
         .push(id);
     }
     let mut stream = ok(backend.list().await, "list")?;
     let mut listed = Vec::new();
-    let mut changes = going.into_iter();
+    let mut changes = deleted.into_iter();
     while let Some(blob) = stream.next().await {
-        listed.push(ok(blob, "the stream of list")?.id);
+        listed.push(ok(blob, "the list stream")?.id);
         if let Some(id) = changes.next() {
             ok(backend.delete(id).await, "delete")?;
             ok(
@@ -125,15 +125,15 @@ async fn list_shows_every_permanent_blob_while_others_change(context: Context) -
                 "store",
             )?;
         }
-        // New blobs may be shown, and each makes the list longer by one at most.
-        ensure!(listed.len() <= 60 + 20, "list does not come to an end");
-    }
-    for id in there {
-        let times = listed.iter().filter(|listed| **listed == id).count();
+        // The list may show the 20 new blobs too, each once.
         ensure!(
-            times == 1,
-            "a blob that was there all the time is shown {times} times"
+            listed.len() <= 60 + 20,
+            "list shows more blobs than were ever stored"
         );
+    }
+    for id in permanent {
+        let times = listed.iter().filter(|listed| **listed == id).count();
+        ensure!(times == 1, "list shows a permanent blob {times} times");
     }
     Ok(())
 }
@@ -151,22 +151,22 @@ async fn stat_agrees_with_the_blob_and_with_list(context: Context) -> Outcome {
         )?;
         for id in [stored, uploaded] {
             let stat = ok(backend.stat(id).await, "stat")?;
-            ensure!(stat.id == id, "stat speaks of another id");
+            ensure!(stat.id == id, "stat returns another id");
             ensure!(
                 stat.size == size as u64,
-                "stat says {} bytes, not {size}",
+                "stat reports {} bytes, not {size}",
                 stat.size
             );
             ensure!(
                 stat.modified > SystemTime::UNIX_EPOCH,
-                "stat says {:?}, so a grace period would be over at once",
+                "stat reports {:?} as modified, so a grace period would end at once",
                 stat.modified
             );
             let stream = ok(backend.list().await, "list")?;
-            let listed: Vec<_> = ok(stream.try_collect().await, "the stream of list")?;
+            let listed: Vec<_> = ok(stream.try_collect().await, "the list stream")?;
             ensure!(
                 listed.contains(&stat),
-                "list and stat do not agree on {stat:?}"
+                "list does not contain the result of stat, {stat:?}"
             );
         }
     }
@@ -183,11 +183,11 @@ async fn delete_removes_one_blob_and_spares_others(context: Context) -> Outcome 
         ok(backend.store(id, bytes.clone()).await, "store")?;
         blobs.push((id, bytes));
     }
-    while let Some((gone, _)) = blobs.pop() {
-        ok(backend.delete(gone).await, "delete")?;
-        is_absent(&*backend, gone, "a deleted blob").await?;
+    while let Some((deleted, _)) = blobs.pop() {
+        ok(backend.delete(deleted).await, "delete")?;
+        check_absent(&*backend, deleted, "a deleted blob").await?;
         for (id, bytes) in &blobs {
-            is_there(&*backend, *id, bytes, "a blob beside a deleted one").await?;
+            check_present(&*backend, *id, bytes, "a blob beside a deleted one").await?;
         }
     }
     Ok(())
@@ -203,12 +203,12 @@ async fn delete_is_idempotent(context: Context) -> Outcome {
     )?;
     let id = ArtifactId::mint();
     ok(backend.store(id, noise(1, 100)).await, "store")?;
-    for time in ["first", "second", "third"] {
+    for nth in ["first", "second", "third"] {
         ok(
             backend.delete(id).await,
-            &format!("the {time} delete of one id"),
+            &format!("the {nth} delete of one id"),
         )?;
-        is_absent(&*backend, id, "a deleted blob").await?;
+        check_absent(&*backend, id, "a deleted blob").await?;
     }
     Ok(())
 }
@@ -222,9 +222,9 @@ async fn a_reader_of_a_deleted_blob_gets_its_bytes_or_an_error(context: Context)
     let mut download = ok(backend.download(id, ByteRange::Full).await, "download")?;
     let mut found = BytesMut::new();
     let mut deleted = false;
-    while let Some(piece) = download.next().await {
-        match piece {
-            Ok(piece) => found.extend_from_slice(&piece),
+    while let Some(chunk) = download.next().await {
+        match chunk {
+            Ok(chunk) => found.extend_from_slice(&chunk),
             Err(error) => {
                 ensure!(deleted, "the stream failed before the delete: {error}");
                 break;
@@ -249,7 +249,7 @@ async fn a_reader_of_a_deleted_blob_gets_its_bytes_or_an_error(context: Context)
     match backend.load(id).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         _ => Err(Stop::Failed(
-            "a blob deleted while being read is still there".into(),
+            "a blob that was deleted during a read still exists".into(),
         )),
     }
 }

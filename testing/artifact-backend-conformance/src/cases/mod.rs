@@ -1,4 +1,4 @@
-//! The cases, one module a clause, in the order of the contract.
+//! The cases, in the order of the contract. Some clauses have two modules.
 
 mod absent;
 mod all_or_nothing;
@@ -18,7 +18,7 @@ mod sweep;
 
 use crate::case::Case;
 
-/// Every case, clause by clause.
+/// Returns every case, clause by clause.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         exclusive::CASES,

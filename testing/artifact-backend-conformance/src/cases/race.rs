@@ -1,4 +1,4 @@
-//! Many creators of one id at once.
+//! Races between many creates of one id.
 
 use std::sync::Arc;
 
@@ -8,46 +8,46 @@ use tokio::sync::Barrier;
 use tokio::task::yield_now;
 
 use crate::case::{Outcome, Stop, ensure};
-use crate::check::{chain, is_there, same};
+use crate::check::{chain, check_bytes, check_present};
 use crate::data::{cut, noise};
 use crate::suite::panic_text;
 
 pub(crate) type Backend = Arc<dyn ArtifactInventory>;
 
-/// How a racer creates its blob.
+/// The call by which a racer creates its blob.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum By {
+pub(crate) enum Method {
     Store,
     Upload,
 }
 
-/// One racer: through which handle, how, and what.
+/// A task that creates a blob: its handle, its method and its bytes.
 #[derive(Clone)]
 pub(crate) struct Racer {
     pub(crate) backend: Backend,
-    pub(crate) by: By,
+    pub(crate) method: Method,
     pub(crate) bytes: Bytes,
 }
 
 impl Racer {
-    /// A racer whose bytes and size differ from every other number's.
-    pub(crate) fn new(backend: &Backend, by: By, number: u64) -> Self {
-        let length = 2_000 + usize::try_from(number % 64).expect("it is under 64") * 37;
+    /// Makes a racer whose bytes differ from those of every other number.
+    pub(crate) fn new(backend: &Backend, method: Method, number: u64) -> Self {
+        let length = 2_000 + usize::try_from(number % 64).expect("the number is under 64") * 37;
         Self {
             backend: Arc::clone(backend),
-            by,
+            method,
             bytes: noise(number, length),
         }
     }
 
     async fn run(self, id: ArtifactId) -> Result<()> {
-        match self.by {
-            By::Store => self.backend.store(id, self.bytes).await,
-            By::Upload => {
+        match self.method {
+            Method::Store => self.backend.store(id, self.bytes).await,
+            Method::Upload => {
                 let mut upload = self.backend.upload(id).await?;
-                for piece in cut(&self.bytes, &[700, 1, 1_500]) {
-                    upload.write(piece).await?;
-                    // Let others in, so that many uploads are in flight when the first commits.
+                for chunk in cut(&self.bytes, &[700, 1, 1_500]) {
+                    upload.write(chunk).await?;
+                    // Lets other tasks run, so that many uploads are in flight at the first commit.
                     yield_now().await;
                 }
                 upload.commit().await
@@ -56,7 +56,7 @@ impl Racer {
     }
 }
 
-/// Lets all racers go at once, each in a task of its own, and gives their answers in order.
+/// Starts all racers at once, each in its own task, and returns their results in order.
 pub(crate) async fn race(id: ArtifactId, racers: &[Racer]) -> Outcome<Vec<Result<()>>> {
     let start = Arc::new(Barrier::new(racers.len()));
     let tasks: Vec<_> = racers
@@ -70,28 +70,32 @@ pub(crate) async fn race(id: ArtifactId, racers: &[Racer]) -> Outcome<Vec<Result
             })
         })
         .collect();
-    let mut answers = Vec::with_capacity(racers.len());
+    let mut results = Vec::with_capacity(racers.len());
     for task in tasks {
-        let answer = task.await;
-        answers.push(answer.map_err(|died| Stop::Failed(panic_text(died)))?);
+        let result = task.await;
+        results.push(result.map_err(|error| Stop::Failed(panic_text(error)))?);
     }
-    Ok(answers)
+    Ok(results)
 }
 
-/// At most one `Ok`, exactly one where no outcome is unknown; losers say `AlreadyExists`; and the
-/// bytes that stay are the winner's.
-pub(crate) async fn judge(id: ArtifactId, racers: &[Racer], answers: &[Result<()>]) -> Outcome {
+/// Checks the results of a race: at most one `Ok`, exactly one if no outcome is unknown, `AlreadyExists` for the
+/// losers, and the bytes of the winner in the storage.
+pub(crate) async fn check_race(
+    id: ArtifactId,
+    racers: &[Racer],
+    results: &[Result<()>],
+) -> Outcome {
     let mut winners = Vec::new();
     let mut unknown = Vec::new();
-    for (number, (racer, answer)) in racers.iter().zip(answers).enumerate() {
-        match answer {
+    for (number, (racer, result)) in racers.iter().zip(results).enumerate() {
+        match result {
             Ok(()) => winners.push(number),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == ErrorKind::Ambiguous => unknown.push(number),
             Err(error) => {
                 return Err(Stop::Failed(format!(
                     "racer {number} ({:?}) got neither Ok nor AlreadyExists: {}",
-                    racer.by,
+                    racer.method,
                     chain(error)
                 )));
             }
@@ -99,37 +103,40 @@ pub(crate) async fn judge(id: ArtifactId, racers: &[Racer], answers: &[Result<()
     }
     ensure!(
         winners.len() <= 1,
-        "{} of {} racers for one id were told Ok: {winners:?}",
+        "{} of {} creates of one id returned Ok: {winners:?}",
         winners.len(),
         racers.len()
     );
     ensure!(
         !(winners.is_empty() && unknown.is_empty()),
-        "every one of {} racers was told AlreadyExists: nobody created it",
+        "all {} creates of one new id returned AlreadyExists",
         racers.len()
     );
     for racer in racers {
         if let Some(winner) = winners.first() {
             let bytes = &racers[*winner].bytes;
-            is_there(&*racer.backend, id, bytes, "the winner's blob").await?;
+            check_present(&*racer.backend, id, bytes, "the blob of the winner").await?;
         } else {
             let found = racer.backend.load(id).await;
             let Ok(found) = found else { continue };
             let one = unknown.iter().any(|number| racers[*number].bytes == found);
-            ensure!(one, "what is there is no racer's whose outcome is unknown");
+            ensure!(
+                one,
+                "the stored blob is not from a create of unknown outcome"
+            );
         }
     }
-    // Nobody who comes later gets it either.
-    let late = Racer::new(&racers[0].backend, By::Store, 4_711);
+    // A store after the race fails too.
+    let late = Racer::new(&racers[0].backend, Method::Store, 4_711);
     if !winners.is_empty() {
         let before = racers[winners[0]].bytes.clone();
-        let answer = late.clone().run(id).await;
-        ensure!(answer.is_err(), "a store after the race was told Ok");
+        let result = late.clone().run(id).await;
+        ensure!(result.is_err(), "a store after the race returned Ok");
         let found = late.backend.load(id).await;
-        same(
+        check_bytes(
             &found.unwrap_or_default(),
             &before,
-            "the blob after one more store",
+            "the blob after a store that came later",
         )?;
     }
     Ok(())

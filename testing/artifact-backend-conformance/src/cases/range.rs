@@ -1,4 +1,5 @@
-//! Clause 9: ranges, clamped to the end; one that holds no byte is `InvalidRange` with the size.
+//! Clause 9: a range is clamped to the end of the blob; a range that holds no byte of the blob fails with
+//! `InvalidRange`, which carries the size.
 
 use std::ops::Range;
 
@@ -6,7 +7,7 @@ use artifact_backend::{ArtifactId, ArtifactInventory, ByteRange, ErrorKind};
 use bytes::Bytes;
 
 use crate::case::{Context, Outcome, cases, ensure};
-use crate::check::{fails, ok, read, same};
+use crate::check::{check_bytes, fails, ok, read};
 use crate::data::{KIB, noise};
 
 cases!("range":
@@ -25,20 +26,25 @@ fn from_to(first: u64, last: u64) -> ByteRange {
     ByteRange::FromTo { first, last }
 }
 
-/// Written by hand: it must not follow [`ByteRange::resolve`] into a fault.
-async fn table(context: Context, size: usize, rows: &[(ByteRange, Option<Range<u64>>)]) -> Outcome {
+/// Checks a table of ranges. The tables are written by hand, so that a bug in [`ByteRange::resolve`] cannot hide one
+/// in a backend.
+async fn check_table(
+    context: Context,
+    size: usize,
+    rows: &[(ByteRange, Option<Range<u64>>)],
+) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
     let bytes = noise(1, size);
     ok(backend.store(id, bytes.clone()).await, "store")?;
     for (range, expected) in rows {
-        one(&*backend, id, &bytes, *range, expected.clone()).await?;
+        check_range(&*backend, id, &bytes, *range, expected.clone()).await?;
     }
     Ok(())
 }
 
-async fn one(
+async fn check_range(
     backend: &dyn ArtifactInventory,
     id: ArtifactId,
     bytes: &Bytes,
@@ -46,34 +52,34 @@ async fn one(
     expected: Option<Range<u64>>,
 ) -> Outcome {
     let size = bytes.len() as u64;
-    let what = format!("{range:?} of {size} bytes");
-    let answer = backend.download(id, range).await;
+    let label = format!("{range:?} of {size} bytes");
+    let result = backend.download(id, range).await;
     let Some(expected) = expected else {
-        let error = fails(answer, ErrorKind::InvalidRange, &what)?;
+        let error = fails(result, ErrorKind::InvalidRange, &label)?;
         ensure!(
             error.blob_size() == Some(size),
-            "{what}: InvalidRange tells the size {:?}",
+            "{label}: InvalidRange carries the size {:?}",
             error.blob_size()
         );
         return Ok(());
     };
-    let download = ok(answer, &what)?;
+    let download = ok(result, &label)?;
     ensure!(
         download.size() == size,
-        "{what}: the download says {} bytes",
+        "{label}: the download reports a blob of {} bytes",
         download.size()
     );
     ensure!(
         download.range() == expected,
-        "{what}: the download says {:?}, {expected:?} was expected",
+        "{label}: the download reports the range {:?}, expected {expected:?}",
         download.range()
     );
     drop(download);
-    let found = ok(read(backend, id, range).await, &what)?;
-    let inside = "the blob is in memory";
+    let found = ok(read(backend, id, range).await, &label)?;
+    let inside = "the blob is in memory, so its size fits a usize";
     let start = usize::try_from(expected.start).expect(inside);
     let end = usize::try_from(expected.end).expect(inside);
-    same(&found, &bytes[start..end], &what)
+    check_bytes(&found, &bytes[start..end], &label)
 }
 
 async fn ranges_of_an_empty_blob_match_the_table(context: Context) -> Outcome {
@@ -89,7 +95,7 @@ async fn ranges_of_an_empty_blob_match_the_table(context: Context) -> Outcome {
         (ByteRange::Suffix(1), Some(0..0)),
         (ByteRange::Suffix(MAX), Some(0..0)),
     ];
-    table(context, 0, &rows).await
+    check_table(context, 0, &rows).await
 }
 
 async fn ranges_of_one_byte_match_the_table(context: Context) -> Outcome {
@@ -109,7 +115,7 @@ async fn ranges_of_one_byte_match_the_table(context: Context) -> Outcome {
         (ByteRange::Suffix(2), Some(0..1)),
         (ByteRange::Suffix(MAX), Some(0..1)),
     ];
-    table(context, 1, &rows).await
+    check_table(context, 1, &rows).await
 }
 
 async fn ranges_of_ten_bytes_match_the_table(context: Context) -> Outcome {
@@ -143,10 +149,10 @@ async fn ranges_of_ten_bytes_match_the_table(context: Context) -> Outcome {
         (ByteRange::Suffix(11), Some(0..10)),
         (ByteRange::Suffix(MAX), Some(0..10)),
     ];
-    table(context, 10, &rows).await
+    check_table(context, 10, &rows).await
 }
 
-async fn agree(context: Context, size: usize, edges: &[u64]) -> Outcome {
+async fn check_edges(context: Context, size: usize, edges: &[u64]) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     let id = ArtifactId::mint();
@@ -160,7 +166,7 @@ async fn agree(context: Context, size: usize, edges: &[u64]) -> Outcome {
     }
     for range in ranges {
         let expected = range.resolve(size as u64).ok();
-        one(&*backend, id, &bytes, range, expected).await?;
+        check_range(&*backend, id, &bytes, range, expected).await?;
     }
     Ok(())
 }
@@ -171,19 +177,19 @@ async fn ranges_at_every_edge_agree_with_resolve(context: Context) -> Outcome {
         let mut edges = vec![0, 1, n.saturating_sub(1), n, n + 1, n / 2, MAX - 1, MAX];
         edges.sort_unstable();
         edges.dedup();
-        agree(context.clone(), size, &edges).await?;
+        check_edges(context.clone(), size, &edges).await?;
     }
     Ok(())
 }
 
 async fn ranges_around_buffer_sizes_agree_with_resolve(context: Context) -> Outcome {
-    // Around the sizes that pieces, pages and parts have.
+    // Positions around the sizes of pages, chunks and parts.
     let mut edges = Vec::new();
     for kib in [4, 64, 256] {
         let edge = kib * KIB as u64;
         edges.extend([edge - 1, edge, edge + 1]);
     }
-    agree(context, 600 * KIB + 1, &edges).await
+    check_edges(context, 600 * KIB + 1, &edges).await
 }
 
 async fn an_invalid_range_error_carries_the_blob_size(context: Context) -> Outcome {
@@ -194,11 +200,14 @@ async fn an_invalid_range_error_carries_the_blob_size(context: Context) -> Outco
         ok(backend.store(id, noise(1, size)).await, "store")?;
         let size = size as u64;
         for range in [ByteRange::From(size), ByteRange::Suffix(0), from_to(1, 0)] {
-            let answer = backend.download(id, range).await;
-            let what = format!("{range:?} of {size} bytes");
-            let error = fails(answer, ErrorKind::InvalidRange, &what)?;
-            let told = error.blob_size();
-            ensure!(told == Some(size), "{what} tells the size {told:?}");
+            let result = backend.download(id, range).await;
+            let label = format!("{range:?} of {size} bytes");
+            let error = fails(result, ErrorKind::InvalidRange, &label)?;
+            let reported = error.blob_size();
+            ensure!(
+                reported == Some(size),
+                "{label}: the error carries the size {reported:?}"
+            );
         }
     }
     Ok(())
@@ -213,12 +222,12 @@ async fn a_range_download_reports_the_size_of_the_whole_blob(context: Context) -
         let download = ok(backend.download(id, range).await, "download")?;
         ensure!(
             download.size() == 1_000,
-            "{range:?}: the size is {}",
+            "{range:?}: the download reports a blob of {} bytes",
             download.size()
         );
         ensure!(
             download.remaining() == 10,
-            "{range:?}: {} remain",
+            "{range:?}: {} bytes remain",
             download.remaining()
         );
     }

@@ -1,11 +1,11 @@
-//! Clause 11 for `sweep`: it removes leftovers and nothing else.
+//! Clause 11: a sweep removes leftovers and nothing else.
 
 use std::time::Duration;
 
 use artifact_backend::{ArtifactId, ErrorKind};
 
 use crate::case::{Context, Outcome, cases, ensure};
-use crate::check::{fails, is_swept, is_there, list, ok, upload};
+use crate::check::{check_present, check_swept, fails, list, ok, upload};
 use crate::data::{KIB, cut, noise};
 
 cases!("inventory":
@@ -34,25 +34,25 @@ async fn sweep_spares_every_blob(context: Context) -> Outcome {
         ok(backend.sweep(Duration::ZERO).await, "sweep")?;
     }
     for (id, bytes) in &blobs {
-        is_there(&*backend, *id, bytes, "a blob after a sweep").await?;
+        check_present(&*backend, *id, bytes, "a blob after a sweep").await?;
     }
     let listed = list(&*backend).await?.len();
     ensure!(
         listed == blobs.len(),
-        "after a sweep list shows {listed} of {} blobs",
+        "list shows {listed} of {} blobs after a sweep",
         blobs.len()
     );
     Ok(())
 }
 
-async fn spares_uploads(context: &Context, by_another: bool) -> Outcome {
-    let storage = if by_another {
-        context.fresh_to_reopen().await?
+async fn spares_uploads(context: &Context, second_handle: bool) -> Outcome {
+    let storage = if second_handle {
+        context.fresh_reopenable().await?
     } else {
         context.fresh().await?
     };
     let backend = storage.backend();
-    let sweeper = if by_another {
+    let sweeper = if second_handle {
         storage.second_handle().await?
     } else {
         storage.backend()
@@ -63,18 +63,24 @@ async fn spares_uploads(context: &Context, by_another: bool) -> Outcome {
         let mut upload = ok(backend.upload(id).await, "upload")?;
         ok(sweeper.sweep(Duration::ZERO).await, "sweep")?;
         for (number, length) in (0..).zip(lengths) {
-            let piece = noise(number, *length);
-            bytes.extend_from_slice(&piece);
-            ok(upload.write(piece).await, "write after a sweep")?;
+            let chunk = noise(number, *length);
+            bytes.extend_from_slice(&chunk);
+            ok(upload.write(chunk).await, "write after a sweep")?;
             ok(sweeper.sweep(Duration::ZERO).await, "sweep")?;
         }
         ok(upload.commit().await, "commit after a sweep")?;
         ok(sweeper.sweep(Duration::ZERO).await, "sweep")?;
-        is_there(&*backend, id, &bytes, "an upload that was swept around").await?;
+        check_present(
+            &*backend,
+            id,
+            &bytes,
+            "an upload during which the storage was swept",
+        )
+        .await?;
         let again = backend.store(id, noise(9, 9)).await;
-        fails(again, ErrorKind::AlreadyExists, "a store over it")?;
+        fails(again, ErrorKind::AlreadyExists, "a store over the upload")?;
     }
-    is_swept(context, &storage).await
+    check_swept(context, &storage).await
 }
 
 async fn sweep_spares_uploads_in_flight(context: Context) -> Outcome {

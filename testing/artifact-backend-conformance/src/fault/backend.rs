@@ -1,4 +1,4 @@
-//! The wrapper.
+//! The wrapper around a backend.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +30,8 @@ use super::upload::FaultUpload;
 /// backend.inject(Fault::lost_answer(Operation::Store).nth(2));
 ///
 /// let [first, second] = [ArtifactId::mint(), ArtifactId::mint()];
-/// backend.store(first, Bytes::from_static(b"told")).await.unwrap();
-/// let lost = backend.store(second, Bytes::from_static(b"not told")).await.unwrap_err();
+/// backend.store(first, Bytes::from_static(b"first")).await.unwrap();
+/// let lost = backend.store(second, Bytes::from_static(b"second")).await.unwrap_err();
 /// assert_eq!(lost.kind(), ErrorKind::Ambiguous);
 /// assert_eq!(backend.load(second).await.unwrap(), "not told");
 /// assert_eq!(backend.calls(Operation::Store), 2);
@@ -96,7 +96,7 @@ impl ArtifactBackend for FaultBackend {
             inner,
             plan: Arc::clone(&self.plan),
             id,
-            spoilt: false,
+            broken: false,
         }))
     }
 
@@ -152,25 +152,27 @@ impl ArtifactInventory for FaultBackend {
     }
 }
 
-/// A download that is cut at the planned position.
+/// Returns the download, ended at the position that the call plans for it.
 fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
-    let Some((mut left, kind)) = call.cut() else {
+    let Some((mut remaining, kind)) = call.cut() else {
         return download;
     };
     let (size, range) = (download.size(), download.range());
-    let delivered = download.map(move |piece| {
-        let mut piece = piece?;
-        let take = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
-        left -= take as u64;
-        piece.truncate(take);
-        Ok((piece, left == 0))
+    let delivered = download.map(move |chunk| {
+        let mut chunk = chunk?;
+        let take = usize::try_from(remaining)
+            .unwrap_or(usize::MAX)
+            .min(chunk.len());
+        remaining -= take as u64;
+        chunk.truncate(take);
+        Ok((chunk, remaining == 0))
     });
-    // The chunk at the cut is the last.
-    let delivered = delivered.scan(false, |ended, piece: Result<(Bytes, bool)>| {
+    // The chunk at the cut is the last one.
+    let delivered = delivered.scan(false, |ended, chunk: Result<(Bytes, bool)>| {
         let next = (!*ended).then(|| {
-            piece.map(|(piece, last)| {
+            chunk.map(|(chunk, last)| {
                 *ended = last;
-                piece
+                chunk
             })
         });
         std::future::ready(next)

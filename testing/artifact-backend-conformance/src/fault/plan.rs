@@ -1,4 +1,4 @@
-//! Planned faults.
+//! The faults that are planned for future calls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,18 +10,17 @@ use tokio::sync::Semaphore;
 pub enum Point {
     /// Before the call reaches the backend: it has no effect yet.
     Before,
-    /// After the backend has completed the call, before the caller gets the result.
+    /// After the backend has completed the call and before the caller gets the result.
     After,
 }
 
-/// One failure to come, for [`FaultBackend::inject`](super::FaultBackend::inject). Each happens
-/// once.
+/// A failure of a future call, for [`FaultBackend::inject`](super::FaultBackend::inject). It happens once.
 #[derive(Debug, Clone)]
-#[must_use = "a fault fails nothing until it is injected"]
+#[must_use = "a fault has no effect until it is injected"]
 pub struct Fault {
     operation: Operation,
-    // How many calls of the operation still pass before it is this fault's turn.
-    passing: u64,
+    // The number of calls of the operation that still succeed before this fault.
+    skip: u64,
     effect: Effect,
 }
 
@@ -29,7 +28,7 @@ pub struct Fault {
 pub(crate) enum Effect {
     /// The call fails at this point.
     Fail(Point, ErrorKind),
-    /// The stream of a download ends after so many bytes: with an error, or as if it were whole.
+    /// The stream of a download ends after this number of bytes, with an error or as if it were complete.
     Cut(u64, Option<ErrorKind>),
     /// The call waits at this point.
     Wait(Point, Gate),
@@ -39,51 +38,51 @@ impl Fault {
     fn new(operation: Operation, effect: Effect) -> Self {
         Self {
             operation,
-            passing: 0,
+            skip: 0,
             effect,
         }
     }
 
-    /// The next call fails with this kind before it reaches the backend: nothing takes effect.
+    /// Makes the next call fail with this kind before it reaches the backend, so that it has no effect.
     pub fn before(operation: Operation, kind: ErrorKind) -> Self {
         Self::new(operation, Effect::Fail(Point::Before, kind))
     }
 
-    /// The next call takes effect, and then fails with this kind all the same.
+    /// Makes the next call take effect and then fail with this kind.
     ///
-    /// With any kind but `Ambiguous`, a create so answered breaks clause 7: a test of what happens
-    /// above a backend that lies.
+    /// A store or commit that fails this way with another kind than `Ambiguous` violates clause 7. This tests
+    /// the code above a backend that reports a wrong outcome.
     pub fn after(operation: Operation, kind: ErrorKind) -> Self {
         Self::new(operation, Effect::Fail(Point::After, kind))
     }
 
-    /// The next call takes effect, and its answer is lost: `Ambiguous`.
+    /// Makes the next call take effect and then fail with `Ambiguous`, as if its reply were lost.
     pub fn lost_answer(operation: Operation) -> Self {
         Self::after(operation, ErrorKind::Ambiguous)
     }
 
-    /// The next download delivers this many bytes, then fails with this kind.
+    /// Makes the next download deliver this number of bytes and then fail with this kind.
     pub fn cut(bytes: u64, kind: ErrorKind) -> Self {
         Self::new(Operation::Download, Effect::Cut(bytes, Some(kind)))
     }
 
-    /// The next download's stream ends after this many bytes without an error, as from a connection
-    /// that was closed: [`Download`](artifact_backend::Download) is what must notice.
+    /// Makes the stream of the next download end after this number of bytes without an error, like a closed
+    /// connection. [`Download`](artifact_backend::Download) must detect it.
     pub fn truncate(bytes: u64) -> Self {
         Self::new(Operation::Download, Effect::Cut(bytes, None))
     }
 
-    /// Not the next call, but the `nth` from now on, counted from 1; 0 is the next too.
+    /// Applies the fault to the `nth` call from now on, counted from 1; 0 means the next call too.
     pub fn nth(mut self, nth: u64) -> Self {
-        self.passing = nth.saturating_sub(1);
+        self.skip = nth.saturating_sub(1);
         self
     }
 }
 
-/// A call that is made to wait, from [`FaultBackend::hold`](super::FaultBackend::hold). It goes on
-/// when this is released or dropped.
+/// A call that waits, from [`FaultBackend::hold`](super::FaultBackend::hold). The call continues when the hold
+/// is released or dropped.
 #[derive(Debug)]
-#[must_use = "dropping it lets the call go on"]
+#[must_use = "dropping the hold lets the call continue"]
 pub struct Hold(Gate);
 
 #[derive(Debug, Clone)]
@@ -102,13 +101,13 @@ impl Hold {
         (Self(gate), fault)
     }
 
-    /// Waits until a call has come to the point and waits there.
+    /// Waits until a call has reached the point and waits there.
     pub async fn reached(&self) {
-        // The permit goes back at once, so that this can be asked again.
+        // The permit goes back at once, so that this method can be called again.
         drop(self.0.reached.acquire().await);
     }
 
-    /// Lets the call go on.
+    /// Lets the call continue.
     pub fn release(self) {}
 }
 
@@ -125,7 +124,7 @@ impl Gate {
     }
 }
 
-/// The faults to come and the calls so far.
+/// The pending faults and the number of calls so far.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     state: Mutex<State>,
@@ -160,7 +159,7 @@ impl Plan {
         })
     }
 
-    /// Counts a call and takes the effects whose turn it is.
+    /// Counts a call and takes the effects that apply to it.
     pub(crate) fn call(&self, operation: Operation) -> Call {
         self.with(|state| {
             match state
@@ -176,11 +175,11 @@ impl Plan {
                 if fault.operation != operation {
                     return true;
                 }
-                let now = fault.passing == 0;
+                let now = fault.skip == 0;
                 if now {
                     effects.push(fault.effect.clone());
                 } else {
-                    fault.passing -= 1;
+                    fault.skip -= 1;
                 }
                 !now
             });
@@ -189,14 +188,14 @@ impl Plan {
     }
 }
 
-/// One call and what shall happen to it.
+/// A call and the effects that apply to it.
 pub(crate) struct Call {
     operation: Operation,
     effects: Vec<Effect>,
 }
 
 impl Call {
-    /// Waits and fails as planned for this point.
+    /// Waits or fails as planned for this point.
     pub(crate) async fn at(&self, point: Point, id: Option<ArtifactId>) -> Result<()> {
         for effect in &self.effects {
             match effect {
@@ -210,7 +209,7 @@ impl Call {
         Ok(())
     }
 
-    /// Where the stream of this download is cut, and with what.
+    /// Returns the number of bytes after which this download ends, and the kind of the error if it ends with one.
     pub(crate) fn cut(&self) -> Option<(u64, Option<ErrorKind>)> {
         self.effects.iter().find_map(|effect| match effect {
             Effect::Cut(bytes, kind) => Some((*bytes, *kind)),

@@ -13,8 +13,8 @@ pub(crate) struct FaultUpload {
     pub(crate) inner: Box<dyn Upload>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) id: ArtifactId,
-    /// A write failed or was dropped here, of which the upload below may know nothing.
-    pub(crate) spoilt: bool,
+    /// Whether a write failed or was dropped in this wrapper. The inner upload may not know of it.
+    pub(crate) broken: bool,
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -26,25 +26,25 @@ impl Upload for FaultUpload {
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
         let call = self.plan.call(Operation::Write);
-        if self.spoilt {
+        if self.broken {
             return Err(injected(
                 ErrorKind::Unexpected,
                 Operation::Write,
                 Some(self.id),
             ));
         }
-        // Until it is known to be done: this future may be dropped at any await point below.
-        self.spoilt = true;
+        // Reset at the end, because this future may be dropped at any await point below.
+        self.broken = true;
         call.at(Point::Before, Some(self.id)).await?;
         self.inner.write(bytes).await?;
         call.at(Point::After, Some(self.id)).await?;
-        self.spoilt = false;
+        self.broken = false;
         Ok(())
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
         let call = self.plan.call(Operation::Commit);
-        if self.spoilt {
+        if self.broken {
             return Err(injected(
                 ErrorKind::Unexpected,
                 Operation::Commit,

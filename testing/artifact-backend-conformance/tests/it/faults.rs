@@ -1,4 +1,4 @@
-//! What a `FaultBackend` does to calls.
+//! How a `FaultBackend` changes calls.
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, ErrorKind, Operation,
@@ -20,7 +20,7 @@ async fn stored(backend: &FaultBackend) -> ArtifactId {
 }
 
 #[tokio::test]
-async fn before_means_that_nothing_took_effect() {
+async fn a_call_that_fails_before_the_backend_has_no_effect() {
     let backend = backend();
     backend.inject(Fault::before(Operation::Store, ErrorKind::OutOfSpace));
     let id = ArtifactId::mint();
@@ -36,13 +36,13 @@ async fn before_means_that_nothing_took_effect() {
         backend.load(id).await.unwrap_err().kind(),
         ErrorKind::NotFound
     );
-    // Once only.
+    // The fault happens only once.
     backend.store(id, Bytes::from_static(BLOB)).await.unwrap();
     assert_eq!(backend.pending(), 0);
 }
 
 #[tokio::test]
-async fn after_means_that_it_took_effect() {
+async fn a_call_that_fails_after_the_backend_has_its_effect() {
     let backend = backend();
     backend.inject(Fault::lost_answer(Operation::Commit));
     let id = ArtifactId::mint();
@@ -55,18 +55,18 @@ async fn after_means_that_it_took_effect() {
 }
 
 #[tokio::test]
-async fn the_nth_call_is_counted_from_the_injection_and_per_operation() {
+async fn nth_counts_the_calls_of_one_operation_since_the_injection() {
     let backend = backend();
     let id = stored(&backend).await;
     backend.inject(Fault::before(Operation::Load, ErrorKind::Unavailable).nth(3));
     backend.inject(Fault::before(Operation::Stat, ErrorKind::Corrupt));
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     for _ in 0..4 {
-        answers.push(backend.load(id).await.map_err(|error| error.kind()));
+        results.push(backend.load(id).await.map_err(|error| error.kind()));
     }
     let blob = Ok(Bytes::from_static(BLOB));
     assert_eq!(
-        answers,
+        results,
         [
             blob.clone(),
             blob.clone(),
@@ -90,7 +90,7 @@ async fn the_nth_call_is_counted_from_the_injection_and_per_operation() {
 }
 
 #[tokio::test]
-async fn a_failed_write_spoils_the_upload() {
+async fn a_failed_write_breaks_the_upload() {
     let backend = backend();
     let id = ArtifactId::mint();
     let mut upload = backend.upload(id).await.unwrap();
@@ -108,8 +108,8 @@ async fn a_failed_write_spoils_the_upload() {
             .kind(),
         upload.commit().await.unwrap_err().kind(),
     ];
-    let spoilt = ErrorKind::Unexpected;
-    assert_eq!(kinds, [ErrorKind::Unavailable, spoilt, spoilt]);
+    let broken = ErrorKind::Unexpected;
+    assert_eq!(kinds, [ErrorKind::Unavailable, broken, broken]);
     assert_eq!(
         backend.load(id).await.unwrap_err().kind(),
         ErrorKind::NotFound
@@ -120,13 +120,13 @@ async fn read(backend: &FaultBackend, id: ArtifactId) -> (Vec<u8>, Option<ErrorK
     let mut download = backend.download(id, ByteRange::From(2)).await.unwrap();
     assert_eq!((download.size(), download.range()), (10, 2..10));
     let mut bytes = Vec::new();
-    while let Some(piece) = download.next().await {
-        match piece {
-            Ok(piece) => bytes.extend_from_slice(&piece),
+    while let Some(chunk) = download.next().await {
+        match chunk {
+            Ok(chunk) => bytes.extend_from_slice(&chunk),
             Err(error) => {
                 assert!(
                     download.next().await.is_none(),
-                    "there is more after an error"
+                    "the stream continues after an error"
                 );
                 return (bytes, Some(error.kind()));
             }
@@ -136,7 +136,7 @@ async fn read(backend: &FaultBackend, id: ArtifactId) -> (Vec<u8>, Option<ErrorK
 }
 
 #[tokio::test]
-async fn a_cut_download_delivers_so_much_and_then_fails() {
+async fn a_cut_download_delivers_the_bytes_before_the_cut_and_then_fails() {
     let backend = backend();
     let id = stored(&backend).await;
     backend.inject(Fault::cut(3, ErrorKind::Unavailable));
@@ -149,7 +149,7 @@ async fn a_cut_download_delivers_so_much_and_then_fails() {
         read(&backend, id).await,
         (Vec::new(), Some(ErrorKind::Unavailable))
     );
-    // An error after the last byte is an error too.
+    // A cut after the last byte is an error too.
     backend.inject(Fault::cut(8, ErrorKind::Unavailable));
     assert_eq!(
         read(&backend, id).await,
@@ -159,7 +159,7 @@ async fn a_cut_download_delivers_so_much_and_then_fails() {
 }
 
 #[tokio::test]
-async fn a_truncated_download_is_noticed_as_corrupt() {
+async fn a_truncated_download_is_reported_as_corrupt() {
     let backend = backend();
     let id = stored(&backend).await;
     backend.inject(Fault::truncate(3));
@@ -171,7 +171,7 @@ async fn a_truncated_download_is_noticed_as_corrupt() {
 
 #[tokio::test]
 async fn a_held_call_waits_before_or_after_its_effect() {
-    for (point, there) in [(Point::Before, false), (Point::After, true)] {
+    for (point, stored) in [(Point::Before, false), (Point::After, true)] {
         let backend = backend();
         let id = ArtifactId::mint();
         let hold = backend.hold(Operation::Store, point);
@@ -181,7 +181,7 @@ async fn a_held_call_waits_before_or_after_its_effect() {
         });
         hold.reached().await;
         assert!(!store.is_finished());
-        assert_eq!(backend.load(id).await.is_ok(), there, "{point:?}");
+        assert_eq!(backend.load(id).await.is_ok(), stored, "{point:?}");
         hold.release();
         store.await.unwrap().unwrap();
         assert_eq!(backend.load(id).await.unwrap(), BLOB);
@@ -189,7 +189,7 @@ async fn a_held_call_waits_before_or_after_its_effect() {
 }
 
 #[tokio::test]
-async fn a_write_dropped_while_it_is_held_spoils_the_upload() {
+async fn a_write_dropped_while_it_is_held_breaks_the_upload() {
     let backend = backend();
     let id = ArtifactId::mint();
     let mut upload = backend.upload(id).await.unwrap();

@@ -1,17 +1,17 @@
-//! Backends that keep the contract pass, and what is not tested is told.
+//! Backends that keep the contract pass, and the report lists what was not tested.
 
 use artifact_backend::{ErrorKind, Operation};
 use artifact_backend_conformance::{Fault, FaultBackend, Report, Storage, Suite, Verdict};
 use artifact_backend_mem::MemBackend;
 
-use crate::subjects::{Harmless, fault_storage};
+use crate::subjects::{NoOpPlant, fault_storage};
 
 fn skipped(report: &Report) -> Vec<&'static str> {
     report.skipped().map(|case| case.name).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mem_passes_and_says_what_is_not_tested() {
+async fn mem_passes_and_the_skipped_cases_are_listed() {
     let report = Suite::new(|| async { Ok(MemBackend::default()) })
         .volatile("it is a map in memory")
         .run()
@@ -39,15 +39,15 @@ async fn mem_passes_and_says_what_is_not_tested() {
         ]
     );
     let volatile = report.skipped().nth(1).map(|case| case.verdict.clone());
-    let why = "the subject is volatile: it is a map in memory";
-    assert_eq!(volatile, Some(Verdict::Skipped(why.into())));
+    let reason = "the backend is volatile: it is a map in memory";
+    assert_eq!(volatile, Some(Verdict::Skipped(reason.into())));
 }
 
-/// Every hook is given, so not one case is skipped. (mem copies what it is given, so it passes the
-/// clause `bounded` as far as the suite can see; it says itself that it is volatile.)
+/// Sets every hook, so that no case is skipped. The suite cannot see the copies that mem makes of its chunks, so mem
+/// passes the clause `bounded` here.
 #[tokio::test(flavor = "multi_thread")]
 async fn mem_behind_a_fault_backend_without_faults_passes_every_case() {
-    let report = Suite::new(|| async { Ok(fault_storage().with_plant(Harmless::default())) })
+    let report = Suite::new(|| async { Ok(fault_storage().with_plant(NoOpPlant::default())) })
         .run()
         .await;
     report.assert_passed();
@@ -56,13 +56,13 @@ async fn mem_behind_a_fault_backend_without_faults_passes_every_case() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_seed_passes_too() {
+async fn mem_passes_with_another_seed() {
     let suite = Suite::new(|| async {
         let backend = MemBackend::default();
-        let again = backend.clone();
+        let reopened = backend.clone();
         Ok(Storage::new(backend).with_reopen(move || {
-            let again = again.clone();
-            async move { Ok(again) }
+            let reopened = reopened.clone();
+            async move { Ok(reopened) }
         }))
     });
     let report = suite.with_seed(4_711).only("concurrent::").run().await;
@@ -72,30 +72,30 @@ async fn another_seed_passes_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subject_that_cannot_be_made_fails_every_case() {
+async fn every_case_fails_if_no_storage_can_be_created() {
     let suite = Suite::new(|| async { Err::<MemBackend, _>("no disk".into()) });
     let report = suite.only("range::").run().await;
     assert_eq!(report.failures().count(), 7);
     let first = &report.cases()[0];
-    let why = "the subject made no fresh storage: no disk";
-    assert_eq!(first.verdict, Verdict::Failed(why.into()));
+    let reason = "cannot create a new storage: no disk";
+    assert_eq!(first.verdict, Verdict::Failed(reason.into()));
     assert!(!report.is_passed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_tested_nothing_has_not_passed() {
+async fn a_run_without_tested_cases_does_not_pass() {
     let suite = || Suite::new(|| async { Ok(MemBackend::default()) });
     let report = suite().only("no such case").run().await;
     assert!(report.cases().is_empty());
     assert!(!report.is_passed());
-    // Skipped cases are no passed ones either.
+    // Skipped cases do not count as passed.
     let report = suite().only("contained::").run().await;
     assert_eq!(report.skipped().count(), 3);
     assert!(!report.is_passed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_report_has_a_line_a_case_and_one_of_sums() {
+async fn the_report_has_one_line_for_each_case_and_a_line_of_totals() {
     let suite = Suite::new(|| async {
         let backend = FaultBackend::new(MemBackend::default());
         backend.inject(Fault::before(Operation::Sweep, ErrorKind::Unavailable));
@@ -118,7 +118,7 @@ async fn the_report_has_a_line_a_case_and_one_of_sums() {
 }
 
 #[test]
-fn every_clause_of_the_contract_has_cases_and_every_case_a_clause() {
+fn every_clause_has_cases_and_every_case_name_is_unique() {
     const CLAUSES: [&str; 12] = [
         "exclusive",
         "atomic",
@@ -142,12 +142,12 @@ fn every_clause_of_the_contract_has_cases_and_every_case_a_clause() {
     let all = names.len();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), all, "two cases have one name");
+    assert_eq!(names.len(), all, "two cases have the same name");
 }
 
 #[tokio::test]
 #[should_panic(expected = "needs a multi-thread runtime")]
-async fn one_thread_is_not_enough() {
+async fn a_single_thread_runtime_is_rejected() {
     let _ = Suite::new(|| async { Ok(MemBackend::default()) })
         .run()
         .await;

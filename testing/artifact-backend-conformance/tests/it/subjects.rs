@@ -1,4 +1,4 @@
-//! A storage with every hook, made of mem.
+//! A storage in memory with every hook.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,14 +7,14 @@ use artifact_backend_conformance::{Fault, FaultBackend, Plant, Storage};
 use artifact_backend_mem::MemBackend;
 use async_trait::async_trait;
 
-/// mem behind a `FaultBackend`, with every hook but plants.
+/// Makes a storage of mem behind a `FaultBackend`, with every hook but a plant.
 pub(crate) fn fault_storage() -> Storage {
     let backend = FaultBackend::new(MemBackend::default());
-    let [again, lost, blurred] = [(); 3].map(|()| backend.clone());
+    let [reopened, lost, ambiguous] = [(); 3].map(|()| backend.clone());
     Storage::new(backend)
         .with_reopen(move || {
-            let again = again.clone();
-            async move { Ok(again) }
+            let reopened = reopened.clone();
+            async move { Ok(reopened) }
         })
         .with_loss(move || {
             for operation in [
@@ -24,7 +24,7 @@ pub(crate) fn fault_storage() -> Storage {
                 Operation::List,
                 Operation::Store,
             ] {
-                // A case asks for each of them twice at most.
+                // A case calls each operation at most twice after the loss.
                 for nth in 1..=2 {
                     let fault = Fault::before(operation, ErrorKind::Misconfigured);
                     lost.inject(fault.nth(nth));
@@ -33,23 +33,23 @@ pub(crate) fn fault_storage() -> Storage {
             async { Ok(()) }
         })
         .with_unknown_outcome(move |operation| {
-            blurred.inject(Fault::lost_answer(operation));
+            ambiguous.inject(Fault::lost_answer(operation));
             async { Ok(()) }
         })
         .with_leftover_count(|| async { Ok(0) })
 }
 
-/// Something planted that does nothing at all: a map has no inside where anything could lie. It
-/// fails where the suite checks what it did not plant.
+/// A plant without effect, because a map has no place for a hostile object. Its check fails if the suite did not plant
+/// it first.
 #[derive(Debug, Default)]
-pub(crate) struct Harmless {
+pub(crate) struct NoOpPlant {
     planted: AtomicBool,
 }
 
 #[async_trait]
-impl Plant for Harmless {
+impl Plant for NoOpPlant {
     fn name(&self) -> &'static str {
-        "nothing at all"
+        "a plant without effect"
     }
 
     async fn plant(&self, _id: ArtifactId) -> Result<(), BoxError> {
@@ -61,7 +61,7 @@ impl Plant for Harmless {
         if self.planted.load(Ordering::SeqCst) {
             Ok(())
         } else {
-            Err("it was never planted".into())
+            Err("the suite called check without plant".into())
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The backend that is sound, but for one thing.
+//! A backend with one mutation.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -15,74 +15,76 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::task::yield_now;
 
-use super::how::How;
-use super::storage::{Shared, locked};
+use super::mutation::Mutation;
+use super::storage::{SharedState, lock};
 use super::upload::MutantUpload;
 
 #[derive(Debug)]
 pub(crate) struct Mutant {
-    pub(crate) how: How,
+    pub(crate) mutation: Mutation,
     pub(crate) inner: Arc<dyn ArtifactInventory>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedState>,
     pub(crate) absent: Mutex<BTreeSet<ArtifactId>>,
 }
 
 impl Mutant {
-    /// What every operation looks at first.
-    fn admit(&self, operation: Operation, id: ArtifactId) -> Result<ArtifactId> {
+    /// Checks the id at the start of every operation and returns the id to use.
+    fn check_id(&self, operation: Operation, id: ArtifactId) -> Result<ArtifactId> {
         if self.shared.lost.load(Ordering::SeqCst) {
-            let kind = match self.how {
-                How::NotFoundForLost => ErrorKind::NotFound,
+            let kind = match self.mutation {
+                Mutation::NotFoundForLostStorage => ErrorKind::NotFound,
                 _ => ErrorKind::Misconfigured,
             };
             return Err(Error::new(kind, operation).with_id(id));
         }
-        let planted = locked(&self.shared.outside).contains_key(&id);
-        if planted && !(self.how == How::WritesPlant && operation == Operation::Store) {
+        let planted = lock(&self.shared.outside).contains_key(&id);
+        if planted && !(self.mutation == Mutation::WritesPlant && operation == Operation::Store) {
             return Err(Error::new(ErrorKind::Corrupt, operation).with_id(id));
         }
         let mut bytes = *id.as_bytes();
-        if self.how == How::HalfId {
+        if self.mutation == Mutation::UsesHalfOfId {
             bytes[8..].fill(0);
         }
         Ok(ArtifactId::from_bytes(bytes))
     }
 
-    /// The sound answer of a read, and what this mutant makes of it.
-    async fn answer<T>(&self, id: ArtifactId, answer: Result<T>) -> Result<T> {
+    /// Applies the mutation to the result of a read.
+    async fn result<T>(&self, id: ArtifactId, result: Result<T>) -> Result<T> {
         let not_found = |error: &Error| error.kind() == ErrorKind::NotFound;
-        match self.how {
-            How::CachesAbsence => {
-                if answer.as_ref().is_err_and(not_found) {
-                    locked(&self.absent).insert(id);
+        match self.mutation {
+            Mutation::CachesAbsence => {
+                if result.as_ref().is_err_and(not_found) {
+                    lock(&self.absent).insert(id);
                 }
-                if locked(&self.absent).contains(&id) {
+                if lock(&self.absent).contains(&id) {
                     return Err(Error::new(ErrorKind::NotFound, Operation::Load));
                 }
-                answer
+                result
             }
-            How::Hangs if answer.as_ref().is_err_and(not_found) => std::future::pending().await,
-            How::AlreadyExistsForNotFound => answer.map_err(|error| {
+            Mutation::Hangs if result.as_ref().is_err_and(not_found) => {
+                std::future::pending().await
+            }
+            Mutation::AlreadyExistsForNotFound => result.map_err(|error| {
                 let kind = match error.kind() {
                     ErrorKind::NotFound => ErrorKind::AlreadyExists,
                     kind => kind,
                 };
                 Error::new(kind, error.operation())
             }),
-            How::Blinks if self.shared.stores.load(Ordering::SeqCst) > 0 => {
+            Mutation::VanishesDuringStores if self.shared.stores.load(Ordering::SeqCst) > 0 => {
                 Err(Error::new(ErrorKind::NotFound, Operation::Load))
             }
-            _ => answer,
+            _ => result,
         }
     }
 
-    async fn store_broken(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
-        match self.how {
-            How::Overwrites => {
+    async fn mutated_store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
+        match self.mutation {
+            Mutation::Overwrites => {
                 self.inner.delete(id).await?;
                 self.inner.store(id, bytes).await
             }
-            How::ChecksThenActs => {
+            Mutation::ChecksThenActs => {
                 if self.inner.stat(id).await.is_ok() {
                     return Err(Error::new(ErrorKind::AlreadyExists, Operation::Store));
                 }
@@ -90,30 +92,30 @@ impl Mutant {
                 self.inner.delete(id).await?;
                 self.inner.store(id, bytes).await
             }
-            How::Reserves if locked(&self.shared.in_flight).contains(&id) => {
+            Mutation::ReservesId if lock(&self.shared.in_flight).contains(&id) => {
                 Err(Error::new(ErrorKind::AlreadyExists, Operation::Store))
             }
-            How::StoresInTwoSteps => {
+            Mutation::StoresInTwoSteps => {
                 self.inner.store(id, bytes.slice(..bytes.len() / 2)).await?;
                 yield_now().await;
                 self.inner.delete(id).await?;
                 self.inner.store(id, bytes).await
             }
-            How::ForgetsEmpty if bytes.is_empty() => Ok(()),
-            How::TruncatesLarge => {
+            Mutation::ForgetsEmpty if bytes.is_empty() => Ok(()),
+            Mutation::TruncatesLarge => {
                 let length = bytes.len().min(usize::from(u16::MAX));
                 self.inner.store(id, bytes.slice(..length)).await
             }
-            How::LeaksOnLoss => {
-                let answer = self.inner.store(id, bytes).await;
-                if answer.is_err() {
+            Mutation::LosingStoreLeaks => {
+                let result = self.inner.store(id, bytes).await;
+                if result.is_err() {
                     self.shared.staged.fetch_add(1, Ordering::SeqCst);
                 }
-                answer
+                result
             }
-            // The first try's answer is lost, and the second meets the first one's blob.
-            // Each fourth, beginning with the first: in every race of four stores, the first of them.
-            How::MeetsItself
+            // Every fourth store behaves as if the reply of its first attempt were lost: its retry finds its own
+            // blob. It starts with the first store, so that it happens in every race of four stores.
+            Mutation::RetryFindsOwnBlob
                 if self
                     .shared
                     .stores
@@ -123,8 +125,8 @@ impl Mutant {
                 let _ = self.inner.store(id, bytes.clone()).await;
                 self.inner.store(id, bytes).await
             }
-            How::WritesPlant => {
-                let outside = locked(&self.shared.outside).get_mut(&id).map(|outside| {
+            Mutation::WritesPlant => {
+                let outside = lock(&self.shared.outside).get_mut(&id).map(|outside| {
                     *outside = bytes.clone();
                 });
                 match outside {
@@ -132,58 +134,60 @@ impl Mutant {
                     None => self.inner.store(id, bytes).await,
                 }
             }
-            How::Blinks => {
+            Mutation::VanishesDuringStores => {
                 self.shared.stores.fetch_add(1, Ordering::SeqCst);
                 yield_now().await;
-                let answer = self.inner.store(id, bytes).await;
+                let result = self.inner.store(id, bytes).await;
                 self.shared.stores.fetch_sub(1, Ordering::SeqCst);
-                answer
+                result
             }
             _ => self.inner.store(id, bytes).await,
         }
     }
 
     fn resolve(&self, id: ArtifactId, range: ByteRange, size: u64) -> Result<Range<u64>> {
-        let range = match (self.how, range) {
-            (How::LastExcluded, ByteRange::FromTo { first, last }) if last > first => {
+        let range = match (self.mutation, range) {
+            (Mutation::ExcludesLastByte, ByteRange::FromTo { first, last }) if last > first => {
                 let last = last - 1;
                 ByteRange::FromTo { first, last }
             }
-            (How::SuffixFromStart, ByteRange::Suffix(length)) if length > 0 => {
+            (Mutation::SuffixFromStart, ByteRange::Suffix(length)) if length > 0 => {
                 return Ok(0..length.min(size));
             }
-            (How::RefusesClamp, ByteRange::FromTo { last, .. }) if last >= size => {
+            (Mutation::RejectsRangePastEnd, ByteRange::FromTo { last, .. }) if last >= size => {
                 ByteRange::From(u64::MAX)
             }
             (_, range) => range,
         };
-        range.resolve(size).map_err(|error| match self.how {
-            How::NoSize => Error::new(ErrorKind::InvalidRange, Operation::Download).with_id(id),
+        range.resolve(size).map_err(|error| match self.mutation {
+            Mutation::NoSizeInError => {
+                Error::new(ErrorKind::InvalidRange, Operation::Download).with_id(id)
+            }
             _ => Error::invalid_range(Operation::Download, id, error),
         })
     }
 
-    /// The download of a range as this mutant reads it.
-    async fn download_broken(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
+    /// Returns the mutated download of a range.
+    async fn mutated_download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
         let whole = self.inner.load(id).await?;
         let size = whole.len() as u64;
         let range = self.resolve(id, range, size)?;
-        let download = self.inner.download(id, exactly(&range)).await;
+        let download = self.inner.download(id, exact_range(&range)).await;
         let download = match download {
             Ok(download) => download,
-            // Nothing but the empty range of an empty blob cannot be asked for exactly.
+            // Only the empty range of an empty blob has no exact request.
             Err(_) => self.inner.download(id, ByteRange::Full).await?,
         };
-        Ok(match self.how {
-            How::OnePiece => {
+        Ok(match self.mutation {
+            Mutation::OneChunk => {
                 let bytes = download.into_bytes().await?;
                 Download::new(id, size, range, stream::iter([Ok(bytes)]).boxed())
             }
-            How::SizeOfRange => {
+            Mutation::SizeOfRange => {
                 let length = range.end - range.start;
                 Download::new(id, length, 0..length, download.boxed())
             }
-            How::DownloadsOtherBytes if size > 256 * 1024 => {
+            Mutation::DownloadsOtherBytes if size > 256 * 1024 => {
                 let mut bytes = download.into_bytes().await?.to_vec();
                 if let Some(last) = bytes.last_mut() {
                     *last ^= 1;
@@ -195,7 +199,7 @@ impl Mutant {
     }
 }
 
-fn exactly(range: &Range<u64>) -> ByteRange {
+fn exact_range(range: &Range<u64>) -> ByteRange {
     match range.end.checked_sub(1) {
         Some(last) => ByteRange::FromTo {
             first: range.start,
@@ -208,48 +212,48 @@ fn exactly(range: &Range<u64>) -> ByteRange {
 #[async_trait]
 impl ArtifactBackend for Mutant {
     async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
-        let id = self.admit(Operation::Store, id)?;
-        match self.store_broken(id, bytes).await {
+        let id = self.check_id(Operation::Store, id)?;
+        match self.mutated_store(id, bytes).await {
             Err(error) if error.kind() == ErrorKind::Ambiguous => self.unknown(error),
-            answer => answer,
+            result => result,
         }
     }
 
     async fn upload(&self, id: ArtifactId) -> Result<Box<dyn Upload>> {
-        let id = self.admit(Operation::Upload, id)?;
+        let id = self.check_id(Operation::Upload, id)?;
         let inner = self.inner.upload(id).await?;
         Ok(Box::new(MutantUpload::new(self, id, inner)))
     }
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
-        if self.how == How::ReadsPlant
-            && let Some(outside) = locked(&self.shared.outside).get(&id)
+        if self.mutation == Mutation::ReadsPlant
+            && let Some(outside) = lock(&self.shared.outside).get(&id)
         {
             return Ok(outside.clone());
         }
-        let id = self.admit(Operation::Load, id)?;
-        let answer = self.inner.load(id).await;
-        self.answer(id, answer).await
+        let id = self.check_id(Operation::Load, id)?;
+        let result = self.inner.load(id).await;
+        self.result(id, result).await
     }
 
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
-        let id = self.admit(Operation::Download, id)?;
-        if self.how == How::RangeBeforeBlob
+        let id = self.check_id(Operation::Download, id)?;
+        if self.mutation == Mutation::RangeBeforeBlob
             && let ByteRange::FromTo { first, last } = range
             && last < first
         {
             return Err(Error::new(ErrorKind::InvalidRange, Operation::Download));
         }
-        let answer = self.download_broken(id, range).await;
-        self.answer(id, answer).await
+        let result = self.mutated_download(id, range).await;
+        self.result(id, result).await
     }
 }
 
 impl Mutant {
     fn unknown(&self, error: Error) -> Result<()> {
-        match self.how {
-            How::OkForAmbiguous => Ok(()),
-            How::AlreadyExistsForAmbiguous => {
+        match self.mutation {
+            Mutation::OkForAmbiguous => Ok(()),
+            Mutation::AlreadyExistsForAmbiguous => {
                 Err(Error::new(ErrorKind::AlreadyExists, error.operation()))
             }
             _ => Err(error),
@@ -260,31 +264,31 @@ impl Mutant {
 #[async_trait]
 impl ArtifactInventory for Mutant {
     async fn list(&self) -> Result<BlobList> {
-        self.admit(Operation::List, ArtifactId::from_bytes([0; 16]))?;
+        self.check_id(Operation::List, ArtifactId::from_bytes([0; 16]))?;
         let list = self.inner.list().await?;
         let epoch = SystemTime::UNIX_EPOCH;
-        Ok(match self.how {
-            How::ListsTwice => list
+        Ok(match self.mutation {
+            Mutation::ListsTwice => list
                 .flat_map(|blob| stream::iter([blob.as_ref().ok().copied(), blob.ok()]))
                 .filter_map(|blob| async move { blob.map(Ok) })
                 .boxed(),
-            How::ListsOnePage => list.take(1_000).boxed(),
-            How::ListsMarker => {
+            Mutation::ListsOnePage => list.take(1_000).boxed(),
+            Mutation::ListsMarker => {
                 let marker = BlobStat::new(ArtifactId::from_bytes(*b"a format marker "), 0, epoch);
                 list.chain(stream::iter([Ok(marker)])).boxed()
             }
-            How::ListsUploads | How::ListsPlant => {
-                let more = if self.how == How::ListsUploads {
-                    locked(&self.shared.in_flight).clone()
+            Mutation::ListsUploads | Mutation::ListsPlant => {
+                let more = if self.mutation == Mutation::ListsUploads {
+                    lock(&self.shared.in_flight).clone()
                 } else {
-                    locked(&self.shared.outside).keys().copied().collect()
+                    lock(&self.shared.outside).keys().copied().collect()
                 };
                 let more = more
                     .into_iter()
                     .map(move |id| Ok(BlobStat::new(id, 0, epoch)));
                 list.chain(stream::iter(more)).boxed()
             }
-            How::NoTime => list
+            Mutation::NoModifiedTime => list
                 .map_ok(move |blob| BlobStat::new(blob.id, blob.size, epoch))
                 .boxed(),
             _ => list,
@@ -292,31 +296,31 @@ impl ArtifactInventory for Mutant {
     }
 
     async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        let asked = id;
-        let id = self.admit(Operation::Stat, id)?;
-        let answer = self.inner.stat(id).await;
+        let requested = id;
+        let id = self.check_id(Operation::Stat, id)?;
+        let result = self.inner.stat(id).await;
         assert!(
-            self.how != How::Panics || answer.is_err(),
+            self.mutation != Mutation::Panics || result.is_err(),
             "index out of bounds in stat"
         );
-        let mut stat = self.answer(id, answer).await?;
-        stat.id = asked;
-        if self.how == How::NoTime {
+        let mut stat = self.result(id, result).await?;
+        stat.id = requested;
+        if self.mutation == Mutation::NoModifiedTime {
             stat.modified = SystemTime::UNIX_EPOCH;
         }
         Ok(stat)
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
-        let id = self.admit(Operation::Delete, id)?;
-        match self.how {
-            How::DeleteDoesNothing => return Ok(()),
-            How::DeleteNotIdempotent => {
+        let id = self.check_id(Operation::Delete, id)?;
+        match self.mutation {
+            Mutation::DeleteDoesNothing => return Ok(()),
+            Mutation::DeleteNotIdempotent => {
                 self.inner.stat(id).await?;
             }
-            How::DeleteNotDurable => {
+            Mutation::DeleteNotDurable => {
                 if let Ok(bytes) = self.inner.load(id).await {
-                    locked(&self.shared.deleted).insert(id, bytes);
+                    lock(&self.shared.deleted).insert(id, bytes);
                 }
             }
             _ => {}
@@ -327,10 +331,10 @@ impl ArtifactInventory for Mutant {
     async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
         self.shared.sweeps.fetch_add(1, Ordering::SeqCst);
         let mut report = self.inner.sweep(older_than).await?;
-        match self.how {
-            How::KeepsStaged => report.kept = self.shared.staged.load(Ordering::SeqCst),
-            How::CountsMarker => report.count_kept(),
-            How::SweepsBlobs => {
+        match self.mutation {
+            Mutation::SweepKeepsStaged => report.kept = self.shared.staged.load(Ordering::SeqCst),
+            Mutation::CountsMarker => report.count_kept(),
+            Mutation::SweepsBlobs => {
                 let blobs: Vec<_> = self.inner.list().await?.try_collect().await?;
                 for blob in blobs {
                     self.inner.delete(blob.id).await?;

@@ -1,4 +1,4 @@
-//! A mutant with every hook that a storage can have.
+//! The storage of a mutant, with every hook.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,40 +11,40 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::backend::Mutant;
-use super::how::How;
+use super::mutation::Mutation;
 
-/// What all handles of one mutant's storage share.
+/// The state that all handles of one storage share.
 #[derive(Debug, Default)]
-pub(crate) struct Shared {
-    /// Uploads in flight: ids, as often as there are uploads of them.
+pub(crate) struct SharedState {
+    /// The ids of the uploads in flight, one entry for each upload.
     pub(crate) in_flight: Mutex<Vec<ArtifactId>>,
-    /// Leftovers of uploads that were dropped.
+    /// The number of leftovers of dropped uploads.
     pub(crate) staged: AtomicU64,
-    /// How often the storage was swept.
+    /// The number of sweeps so far.
     pub(crate) sweeps: AtomicU64,
-    /// Stores in progress.
+    /// The number of stores in progress; for `RetryFindsOwnBlob`, of all stores so far.
     pub(crate) stores: AtomicU64,
-    /// What was deleted, for the mutant that brings it back.
+    /// The deleted blobs, for `DeleteNotDurable`, which restores them.
     pub(crate) deleted: Mutex<BTreeMap<ArtifactId, Bytes>>,
-    /// What lies outside, and under which id something planted leads there.
+    /// The objects outside the storage, by the id at which a planted link leads there.
     pub(crate) outside: Mutex<BTreeMap<ArtifactId, Bytes>>,
-    /// Ids of which `CachesAbsence` believes that they are absent, by handle.
+    /// Whether the storage was removed.
     pub(crate) lost: AtomicBool,
 }
 
-/// A lock; a test that panicked under it has failed already.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("no test panics under a lock")
+/// Locks a mutex of the shared state.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test panics while it holds a lock")
 }
 
-/// A fresh storage of a mutant.
-pub(crate) fn storage(how: How) -> Storage {
+/// Makes a new storage of a mutant.
+pub(crate) fn storage(mutation: Mutation) -> Storage {
     let inner = FaultBackend::new(MemBackend::default());
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(SharedState::default());
     let open = {
         let (inner, shared) = (inner.clone(), Arc::clone(&shared));
         move || Mutant {
-            how,
+            mutation,
             inner: Arc::new(inner.clone()),
             shared: Arc::clone(&shared),
             absent: Mutex::new(BTreeSet::new()),
@@ -56,13 +56,13 @@ pub(crate) fn storage(how: How) -> Storage {
     Storage::new(first)
         .with_reopen(move || {
             let mut mutant = open();
-            if how == How::NotDurable {
+            if mutation == Mutation::NotDurable {
                 mutant.inner = Arc::new(MemBackend::default());
             }
             let reopened = Arc::clone(&reopened);
             async move {
-                if how == How::DeleteNotDurable {
-                    let deleted = std::mem::take(&mut *locked(&reopened.deleted));
+                if mutation == Mutation::DeleteNotDurable {
+                    let deleted = std::mem::take(&mut *lock(&reopened.deleted));
                     for (id, bytes) in deleted {
                         mutant.inner.store(id, bytes).await?;
                     }
@@ -85,26 +85,26 @@ pub(crate) fn storage(how: How) -> Storage {
         .with_plant(Link(planting))
 }
 
-/// What is planted: a link from an id to something outside.
-struct Link(Arc<Shared>);
+/// A planted link from an id to an object outside the storage.
+struct Link(Arc<SharedState>);
 
-const OUTSIDE: &[u8] = b"somebody else's file";
+const OUTSIDE: &[u8] = b"a foreign file";
 
 #[async_trait]
 impl Plant for Link {
     fn name(&self) -> &'static str {
-        "a link to the outside"
+        "a link to an object outside"
     }
 
     async fn plant(&self, id: ArtifactId) -> Result<(), BoxError> {
-        locked(&self.0.outside).insert(id, Bytes::from_static(OUTSIDE));
+        lock(&self.0.outside).insert(id, Bytes::from_static(OUTSIDE));
         Ok(())
     }
 
     async fn check(&self) -> Result<(), BoxError> {
-        match locked(&self.0.outside).values().next() {
+        match lock(&self.0.outside).values().next() {
             Some(bytes) if *bytes == OUTSIDE => Ok(()),
-            other => Err(format!("it is now {other:?}").into()),
+            other => Err(format!("the object outside is now {other:?}").into()),
         }
     }
 }

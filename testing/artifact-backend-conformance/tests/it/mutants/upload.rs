@@ -1,4 +1,4 @@
-//! The upload that is sound, but for one thing.
+//! An upload with one mutation.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,32 +11,32 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::yield_now;
 
 use super::backend::Mutant;
-use super::how::How;
-use super::storage::{Shared, locked};
+use super::mutation::Mutation;
+use super::storage::{SharedState, lock};
 
 #[derive(Debug)]
 pub(crate) struct MutantUpload {
-    how: How,
+    mutation: Mutation,
     id: ArtifactId,
     backend: Arc<dyn ArtifactInventory>,
-    shared: Arc<Shared>,
-    /// `None` once it is committed or aborted.
+    shared: Arc<SharedState>,
+    /// `None` after the commit or abort.
     inner: Option<Box<dyn Upload>>,
-    /// The sweeps that there were when it began.
+    /// The number of sweeps before the upload began.
     sweeps: u64,
-    /// What was written, where this mutant does something with it.
+    /// The written bytes, for the mutations that use them.
     written: BytesMut,
     held: Vec<Bytes>,
     expected: Option<u64>,
     ended: bool,
-    spoilt: bool,
+    broken: bool,
 }
 
 impl MutantUpload {
     pub(crate) fn new(mutant: &Mutant, id: ArtifactId, inner: Box<dyn Upload>) -> Self {
-        locked(&mutant.shared.in_flight).push(id);
+        lock(&mutant.shared.in_flight).push(id);
         Self {
-            how: mutant.how,
+            mutation: mutant.mutation,
             id,
             backend: Arc::clone(&mutant.inner),
             shared: Arc::clone(&mutant.shared),
@@ -46,13 +46,13 @@ impl MutantUpload {
             held: Vec::new(),
             expected: None,
             ended: false,
-            spoilt: false,
+            broken: false,
         }
     }
 
     fn check(&self, operation: Operation) -> Result<()> {
         let swept = self.shared.sweeps.load(Ordering::SeqCst) != self.sweeps;
-        if self.spoilt || (self.how == How::SweepsUploads && swept) {
+        if self.broken || (self.mutation == Mutation::SweepsUploads && swept) {
             return Err(Error::new(ErrorKind::Unexpected, operation).with_id(self.id));
         }
         Ok(())
@@ -67,63 +67,77 @@ impl Upload for MutantUpload {
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.check(Operation::Write)?;
-        // Between the two awaits a future can be dropped, in the sound one too.
-        self.spoilt = self.how != How::ForgivesDroppedWrite;
+        // The future can be dropped between the two awaits below, in the unmodified upload too.
+        self.broken = self.mutation != Mutation::IgnoresDroppedWrite;
         let mut bytes = bytes;
-        match self.how {
-            How::EmptyPieceEnds => {
+        match self.mutation {
+            Mutation::EmptyChunkEnds => {
                 self.ended |= bytes.is_empty();
                 if self.ended {
                     bytes.clear();
                 }
             }
-            How::TrustsHint => {
-                let left = self
+            Mutation::TrustsSizeHint => {
+                let remaining = self
                     .expected
                     .map_or(u64::MAX, |size| size - self.written.len() as u64);
-                bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                bytes.truncate(usize::try_from(remaining).unwrap_or(usize::MAX));
                 self.written.extend_from_slice(&bytes);
             }
-            How::PublishesEarly => {
+            Mutation::PublishesEarly => {
                 self.written.extend_from_slice(&bytes);
                 self.backend.delete(self.id).await?;
                 let part = self.written.clone().freeze();
                 self.backend.store(self.id, part).await?;
             }
-            How::CommitsOnDrop | How::CommitsOnAbort => self.written.extend_from_slice(&bytes),
-            How::HoldsUpload => self.held.push(bytes.clone()),
+            Mutation::CommitsOnDrop | Mutation::CommitsOnAbort => {
+                self.written.extend_from_slice(&bytes)
+            }
+            Mutation::HoldsUpload => self.held.push(bytes.clone()),
             _ => {}
         }
-        let inner = self.inner.as_mut().expect("it is taken only at the end");
+        let inner = self
+            .inner
+            .as_mut()
+            .expect("only commit and abort take the inner upload");
         let rest = bytes.split_off(bytes.len() / 2);
         inner.write(bytes).await?;
         yield_now().await;
         inner.write(rest).await?;
-        self.spoilt = false;
+        self.broken = false;
         Ok(())
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {
         self.check(Operation::Commit)?;
-        if matches!(self.how, How::LastCommitWins | How::PublishesEarly) {
+        if matches!(
+            self.mutation,
+            Mutation::LastCommitWins | Mutation::PublishesEarly
+        ) {
             self.backend.delete(self.id).await?;
         }
-        let inner = self.inner.take().expect("it is taken only at the end");
+        let inner = self
+            .inner
+            .take()
+            .expect("only commit and abort take the inner upload");
         yield_now().await;
         match inner.commit().await {
-            Err(error) if error.kind() == ErrorKind::Ambiguous => match self.how {
-                How::OkForAmbiguous => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Ambiguous => match self.mutation {
+                Mutation::OkForAmbiguous => Ok(()),
                 _ => Err(error),
             },
-            answer => answer,
+            result => result,
         }
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
-        let inner = self.inner.take().expect("it is taken only at the end");
+        let inner = self
+            .inner
+            .take()
+            .expect("only commit and abort take the inner upload");
         inner.abort().await?;
         yield_now().await;
-        if self.how == How::CommitsOnAbort {
+        if self.mutation == Mutation::CommitsOnAbort {
             let bytes = std::mem::take(&mut self.written).freeze();
             self.backend.store(self.id, bytes).await?;
         }
@@ -133,7 +147,7 @@ impl Upload for MutantUpload {
 
 impl Drop for MutantUpload {
     fn drop(&mut self) {
-        let mut in_flight = locked(&self.shared.in_flight);
+        let mut in_flight = lock(&self.shared.in_flight);
         if let Some(at) = in_flight.iter().position(|id| *id == self.id) {
             in_flight.swap_remove(at);
         }
@@ -141,14 +155,14 @@ impl Drop for MutantUpload {
         if self.inner.is_none() {
             return;
         }
-        match self.how {
-            How::KeepsStaged | How::HidesStaged => {
+        match self.mutation {
+            Mutation::SweepKeepsStaged | Mutation::SweepMissesStaged => {
                 self.shared.staged.fetch_add(1, Ordering::SeqCst);
             }
-            How::CommitsOnDrop => {
+            Mutation::CommitsOnDrop => {
                 let bytes = std::mem::take(&mut self.written).freeze();
                 let store = self.backend.store(self.id, bytes);
-                // A map's store is done at its first poll.
+                // A store into a map completes at its first poll.
                 let _ = futures_util::FutureExt::now_or_never(store);
             }
             _ => {}
