@@ -137,7 +137,7 @@ impl Probe<'_> {
         key: &Path,
         writers: &[Writer],
         outcomes: Vec<Result<bool>>,
-        writes: &str,
+        race: &str,
     ) -> Result<()> {
         let mut winners = Vec::new();
         for (writer, outcome) in writers.iter().zip(outcomes) {
@@ -147,7 +147,7 @@ impl Probe<'_> {
         }
         if winners.len() > 1 {
             return Err(flaw(format!(
-                "it let {} of {} {writes} that raced for one key succeed: it checks first and writes \
+                "it let {} of {} {race} that raced for one key succeed: it checks first and writes \
                  later, and overwrites what was written in between",
                 winners.len(),
                 writers.len()

@@ -97,8 +97,8 @@ impl Streaming {
 
     async fn flush(mut self, chunk: Bytes) -> Result<Self> {
         let hasher = std::mem::take(&mut self.hasher);
-        let (hashed, written) = join(hasher.update(chunk.clone()), self.upload.write(chunk)).await;
-        let error = match (hashed, written) {
+        let (digest, written) = join(hasher.update(chunk.clone()), self.upload.write(chunk)).await;
+        let error = match (digest, written) {
             (Ok(hasher), Ok(())) => {
                 self.hasher = hasher;
                 return Ok(self);

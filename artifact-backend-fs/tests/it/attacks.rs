@@ -8,7 +8,7 @@ use std::path::Path;
 
 use artifact_backend::Sha256Digest;
 use artifact_crash_test::syscalls::{self, Call, TracedRun};
-use artifact_crash_test::{Digest, RunOutcome, Line};
+use artifact_crash_test::{Digest, Line, RunOutcome};
 use sha2::Digest as _;
 
 use crate::syscalls::subject;

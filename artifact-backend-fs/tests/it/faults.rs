@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ErrorKind};
 use artifact_backend_fs::{FsBackend, FsConfig};
 use artifact_crash_test::syscalls::{self, Fault};
-use artifact_crash_test::{Checker, RunOutcome, Layout, Line, Subject};
+use artifact_crash_test::{Checker, Layout, Line, RunOutcome, Subject};
 use bytes::Bytes;
 use tempfile::TempDir;
 

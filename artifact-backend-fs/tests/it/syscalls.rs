@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use artifact_crash_test::syscalls::{self, SyscallSweep};
-use artifact_crash_test::{Checker, RunOutcome, Layout, Subject};
+use artifact_crash_test::{Checker, Layout, RunOutcome, Subject};
 
 use crate::world::skip;
 

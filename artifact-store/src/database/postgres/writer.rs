@@ -153,8 +153,8 @@ impl Flusher {
                     }
                     // The lost attempt may have inserted the rows, so no failure from here on says
                     // that they are not there.
-                    let retried = insert_again(&self.connections, &rows).await;
-                    outcome = retried.map_err(Failure::unknown);
+                    let second = insert_again(&self.connections, &rows).await;
+                    outcome = second.map_err(Failure::unknown);
                 }
                 known => {
                     outcome = known;

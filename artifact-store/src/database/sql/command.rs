@@ -1,5 +1,10 @@
 //! The writes to a SQL database.
 
+#![expect(
+    clippy::future_not_send,
+    reason = "a SQLite transaction stays on the writer's thread; a PostgreSQL one is Send where it is used"
+)]
+
 use artifact_backend::ArtifactId;
 
 use super::records::NameRecord;

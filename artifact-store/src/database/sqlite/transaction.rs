@@ -164,8 +164,7 @@ impl Columns for rusqlite::Row<'_> {
 impl ToSql for Param {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::OptionalText(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Text(text) | Self::OptionalText(Some(text)) => ValueRef::Text(text.as_bytes()),
             Self::OptionalText(None) => ValueRef::Null,
             Self::Integer(number) => ValueRef::Integer(*number),
             Self::Bytes(bytes) => ValueRef::Blob(bytes),

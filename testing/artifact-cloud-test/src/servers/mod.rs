@@ -1,4 +1,4 @@
-//! Real servers, write_configd to use only the loopback interface.
+//! Real servers, configured to use only the loopback interface.
 
 mod azurite;
 mod cluster;
