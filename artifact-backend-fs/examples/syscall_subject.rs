@@ -71,7 +71,7 @@ fn report_store(id: ArtifactId, bytes: &[u8], outcome: Result<()>) -> Result<()>
     match outcome {
         Ok(()) => print_line(&format!("ACK {id} {}", digest(bytes))),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            print_line(&format!("EXISTS {id}"))
+            print_line(&format!("EXISTS {id}"));
         }
         Err(error) => return Err(error),
     }
@@ -222,7 +222,7 @@ async fn check(named: bool, root: &str) -> Result<()> {
     for id in [OLD, NEW] {
         match backend.load(id).await {
             Ok(bytes) if listed.contains(&id) => {
-                print_line(&format!("HAVE {id} {}", digest(&bytes)))
+                print_line(&format!("HAVE {id} {}", digest(&bytes)));
             }
             Ok(_) => print_line(&format!("BAD {id} it is there and not listed")),
             Err(error) if error.kind() == ErrorKind::NotFound && !listed.contains(&id) => {}

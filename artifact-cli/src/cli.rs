@@ -1,196 +1,180 @@
-//! The command line: what is asked for, and the end of the process.
+//! The command line, and the exit code of the process.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use anyhow::{Context, Result};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
-use crate::settings::{Command, Environment, Kind, SETTINGS, load};
-use crate::{failure, get, identities, output, put, serve, settings};
+use crate::connect::ClientContext;
+use crate::identity::{self, GroupCommand, WorkerCommand};
+use crate::settings::{self, ClientSettings, Environment, Loaded, ServeSettings, text};
+use crate::{failure, get, output, put, serve};
 
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed while working, 2 refused before anything was done.
+const AFTER_HELP: &str = "\
+Exit codes: 0 success, 1 failed while working, 2 refused before anything was done.
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
-/// The whole command line; the flags of settings come from their identities.
+/// A store for files that must not change: put in a file, get back an opaque URI
+#[derive(Debug, Parser)]
+#[command(
+    name = "artifact",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve artifacts over HTTP until SIGTERM or Ctrl-C
+    Serve(ServeArguments),
+    /// Deposit a file and print its URI
+    Put(PutArguments),
+    /// Fetch an artifact and verify its SHA-256
+    Get(GetArguments),
+    /// Register workers, list them, give them new credentials
+    #[command(subcommand, disable_help_subcommand = true)]
+    Worker(WorkerCommand),
+    /// Create and change groups; members of the group named admins may read every artifact
+    #[command(subcommand, disable_help_subcommand = true)]
+    Group(GroupCommand),
+    /// Print the id of the worker that the credential belongs to
+    Whoami(Json),
+}
+
+#[derive(Debug, Args)]
+struct ServeArguments {
+    /// Check the settings, print them with their sources, and exit
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// What `put` sends.
+#[derive(Debug, Args)]
+pub(crate) struct PutArguments {
+    /// File to deposit, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Content type to record [default: application/octet-stream]
+    #[arg(long, value_name = "TYPE", value_parser = text)]
+    pub(crate) content_type: Option<String>,
+
+    /// File name to record [default: the name of FILE]
+    #[arg(long, value_name = "NAME", value_parser = text)]
+    pub(crate) file_name: Option<String>,
+
+    /// Deposit FILE again even if the response to the first try was lost. The server may then hold it
+    /// twice, once under a URI that no client knows
+    #[arg(long)]
+    pub(crate) allow_orphans: bool,
+
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+/// What `get` fetches, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct GetArguments {
+    /// URI that the deposit returned
+    #[arg(value_name = "URI", value_parser = text)]
+    pub(crate) uri: String,
+
+    /// File to create, or - for standard output [default: -, unless a terminal]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Replace FILE if it already exists
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// The flag of every command whose output a program may want to read.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Json {
+    /// Write one line of JSON to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Returns the whole command line, with the settings of each command.
 pub(crate) fn command() -> clap::Command {
-    let serve = clap::Command::new("serve")
-        .about("Serve artifacts over HTTP, until SIGTERM or Ctrl-C")
-        .arg(
-            Arg::new("print-config")
-                .long("print-config")
-                .action(ArgAction::SetTrue)
-                .help("Print the settings as they stand, with their sources, and do nothing else"),
-        )
-        .after_help(EXIT_CODES);
-    let put = clap::Command::new("put")
-        .about("Deposit a file; its URI goes to standard output")
-        .arg(
-            path("FILE")
-                .required(true)
-                .help("File to deposit, or - for standard input"),
-        )
-        .arg(
-            text("content-type")
-                .long("content-type")
-                .value_name("TYPE")
-                .help("Content type to record [default: application/octet-stream]"),
-        )
-        .arg(
-            text("file-name")
-                .long("file-name")
-                .value_name("NAME")
-                .help("File name to record [default: the name of FILE]"),
-        )
-        .arg(
-            Arg::new("allow-orphans")
-                .long("allow-orphans")
-                .action(ArgAction::SetTrue)
-                .help(
-                    "Deposit FILE again too where the answer was lost; it may then be there twice, \
-                     once under a URI that nobody learnt",
-                ),
-        )
-        .arg(json())
-        .after_help(EXIT_CODES);
-    let get = clap::Command::new("get")
-        .about("Fetch an artifact and verify its SHA-256")
-        .arg(text("URI").required(true).help("URI that the deposit gave"))
-        .arg(
-            path("output")
-                .short('o')
-                .long("output")
-                .value_name("FILE")
-                .help("File to make, or - for standard output [default: -, unless a terminal]"),
-        )
-        .arg(
-            Arg::new("force")
-                .long("force")
-                .action(ArgAction::SetTrue)
-                .help("Replace FILE where it is there already"),
-        )
-        .after_help(EXIT_CODES);
-    clap::Command::new("artifact")
-        .about("A store for files that must not change: a file in, an opaque URI out")
-        .version(env!("CARGO_PKG_VERSION"))
-        .max_term_width(100)
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .disable_help_subcommand(true)
-        .subcommand(with_settings(serve, Command::Serve))
-        .subcommand(with_settings(put, Command::Put))
-        .subcommand(with_settings(get, Command::Get))
-        .subcommand(identities::worker_command())
-        .subcommand(identities::group_command())
-        .subcommand(identities::whoami_command())
-}
-
-/// The flag of every command that gives something which a program may want to read.
-pub(crate) fn json() -> Arg {
-    Arg::new("json")
-        .long("json")
-        .action(ArgAction::SetTrue)
-        .help("Write one line of JSON to standard output")
-}
-
-pub(crate) fn path(name: &'static str) -> Arg {
-    Arg::new(name).value_parser(value_parser!(PathBuf))
-}
-
-pub(crate) fn text(name: &'static str) -> Arg {
-    Arg::new(name).value_parser(NonEmptyStringValueParser::new())
-}
-
-pub(crate) fn with_settings(mut command: clap::Command, of: Command) -> clap::Command {
-    for setting in SETTINGS.iter().filter(|setting| setting.is_of(of)) {
-        let Some(flag) = setting.flag else {
-            continue;
-        };
-        let mut help = setting.doc.to_owned();
-        if let Some(default) = setting.default
-            && (of == Command::Serve || setting.fixed_default().is_some())
-        {
-            help = format!("{help} [default: {default}]");
+    CommandLine::command().mut_subcommands(|command| {
+        if command.get_name() == "serve" {
+            ServeSettings::augment_args(command).after_help(AFTER_HELP)
+        } else {
+            with_client_settings(command)
         }
-        let action = match setting.kind {
-            Kind::List => ArgAction::Append,
-            Kind::Text | Kind::Number | Kind::Bytes => ArgAction::Set,
-        };
-        command = command.arg(
-            text(setting.name)
-                .long(flag)
-                .value_name(setting.placeholder)
-                .action(action)
-                .help(help),
-        );
-    }
-    command
+    })
 }
 
-/// Does what the command line says.
+fn with_client_settings(command: clap::Command) -> clap::Command {
+    if command.has_subcommands() {
+        command.mut_subcommands(with_client_settings)
+    } else {
+        ClientSettings::augment_args(command).after_help(AFTER_HELP)
+    }
+}
+
+/// Runs the command that the command line names.
 pub(crate) fn run() -> ExitCode {
-    let matches = match command().try_get_matches() {
-        Ok(matches) => matches,
-        Err(error) => {
-            // Help and version are data, and go to standard output; the rest to standard error.
-            let printed = error.print();
-            let code = u8::try_from(error.exit_code()).unwrap_or(2);
-            return ExitCode::from(if printed.is_ok() { code } else { 1 });
-        }
-    };
-    match dispatch(&matches) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if let Some(sentence) = failure::sentence(&error) {
-                output::note(format_args!("error: {sentence}"));
-            }
-            ExitCode::from(failure::exit_code(&error))
+    let environment = Environment::of_process();
+    let arguments = std::env::args_os();
+    let loaded = settings::load(&command(), arguments, &environment);
+    // Help and an unusable command line come without warnings.
+    if !loaded.as_ref().is_err_and(anyhow::Error::is::<clap::Error>) {
+        for sentence in environment.unknown_variables() {
+            output::warn(sentence);
         }
     }
+    let done = loaded.and_then(|loaded| dispatch(&loaded, environment.no_color()));
+    let Err(error) = done else {
+        return ExitCode::SUCCESS;
+    };
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        // Help and version go to standard output, the rest to standard error.
+        let printed = error.print();
+        let code = u8::try_from(error.exit_code()).unwrap_or(2);
+        return ExitCode::from(if printed.is_ok() { code } else { 1 });
+    }
+    if let Some(sentence) = failure::sentence(&error) {
+        output::note(format_args!("error: {sentence}"));
+    }
+    ExitCode::from(failure::exit_code(&error))
 }
 
-fn dispatch(matches: &ArgMatches) -> Result<()> {
-    let environment = Environment::of_process();
-    for stranger in environment.strangers() {
-        output::warn(stranger);
+fn dispatch(loaded: &Loaded, no_color: bool) -> Result<()> {
+    let command = CommandLine::from_arg_matches(&loaded.matches)?.command;
+    if let Command::Serve(arguments) = &command {
+        let settings: ServeSettings = loaded.settings()?;
+        if arguments.print_config {
+            settings.check(&loaded.sources)?;
+            return output::data(settings::effective::<ServeSettings>(loaded).trim_end());
+        }
+        return block_on(serve::run(&settings, &loaded.sources, no_color));
     }
-    match matches.subcommand() {
-        Some(("serve", matches)) => {
-            let loaded = load(Command::Serve, matches, &environment)?;
-            if matches.get_flag("print-config") {
-                return output::data(settings::effective(Command::Serve, &loaded).trim_end());
-            }
-            block_on(serve::run(&loaded, environment.no_color()))
+    block_on(async {
+        let client = ClientContext::new(&loaded.settings()?, &loaded.sources)?;
+        match command {
+            Command::Serve(_) => unreachable!("it returned above"),
+            Command::Put(arguments) => put::run(&client, arguments).await,
+            Command::Get(arguments) => get::run(&client, arguments).await,
+            Command::Worker(command) => identity::worker(&client, command).await,
+            Command::Group(command) => identity::group(&client, command).await,
+            Command::Whoami(json) => identity::whoami(&client, json).await,
         }
-        Some(("put", matches)) => {
-            let loaded = load(Command::Put, matches, &environment)?;
-            block_on(put::run(matches, &loaded))
-        }
-        Some(("get", matches)) => {
-            let loaded = load(Command::Get, matches, &environment)?;
-            block_on(get::run(matches, &loaded))
-        }
-        Some((name @ ("worker" | "group" | "whoami"), matches)) => {
-            let (name, matches) = match matches.subcommand() {
-                Some((of, matches)) => (format!("{name} {of}"), matches),
-                None => (name.to_owned(), matches),
-            };
-            let loaded = load(Command::Identity, matches, &environment)?;
-            block_on(identities::run(&name, matches, &loaded))
-        }
-        _ => unreachable!("clap asks for one of the commands above"),
-    }
+    })
 }
 
 fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
-    let runtime = Runtime::new().map_err(|error| {
-        anyhow::Error::new(error).context("the operating system gives this process no threads")
-    })?;
+    let runtime = Runtime::new().context("cannot start the threads of this process")?;
     let done = runtime.block_on(work);
-    // A read of standard input that nobody will answer must not keep the process alive.
+    // A pending read of standard input must not keep the process alive.
     runtime.shutdown_background();
     done
 }

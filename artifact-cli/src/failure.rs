@@ -1,11 +1,12 @@
-//! How a failure ends the process: which exit code, and one line that says what to do.
+//! Errors that end the process: the exit code, and one line that says what to do.
 
 use std::fmt;
 use std::io;
 
 use crate::signals::End;
 
-/// Found before anything was done: a setting, an address, a folder. Exit code 2, as clap has it.
+/// An error found before anything was done, in a setting, an address or a folder. Its exit code is 2, like
+/// clap's.
 #[derive(Debug)]
 struct Setup(String);
 
@@ -17,7 +18,7 @@ impl fmt::Display for Setup {
 
 impl std::error::Error for Setup {}
 
-/// Ends the process with this code and without a word.
+/// An exit code without a message.
 #[derive(Debug)]
 struct Silent(u8);
 
@@ -29,12 +30,12 @@ impl fmt::Display for Silent {
 
 impl std::error::Error for Silent {}
 
-/// A failure found before anything was done, in one sentence that says what to do.
+/// Creates an error that was found before anything was done, with a sentence that says what to do.
 pub(crate) fn setup(sentence: impl Into<String>) -> anyhow::Error {
     Setup(sentence.into()).into()
 }
 
-/// The same, with what lies below it.
+/// Like [`setup`], with the cause of the error.
 pub(crate) fn setup_from(
     error: impl Into<anyhow::Error>,
     sentence: impl Into<String>,
@@ -42,18 +43,18 @@ pub(crate) fn setup_from(
     error.into().context(Setup(sentence.into()))
 }
 
-/// Whoever read our standard output has gone, which is no news to anybody: 128 + SIGPIPE, which is
-/// what a shell shows for a program that the signal ends.
+/// Ends the process silently because the reader of standard output closed it. The code is 128 + SIGPIPE,
+/// which a shell shows for a program that the signal ends.
 pub(crate) fn reader_gone() -> anyhow::Error {
     Silent(141).into()
 }
 
-/// Ended by a signal, which its sender knows.
+/// Ends the process silently after a signal: its sender knows the reason.
 pub(crate) fn interrupted(end: End) -> anyhow::Error {
     Silent(end.exit_code()).into()
 }
 
-/// A write to standard output that failed.
+/// Converts the error of a write to standard output.
 pub(crate) fn stdout_error(error: io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
         reader_gone()
@@ -62,7 +63,7 @@ pub(crate) fn stdout_error(error: io::Error) -> anyhow::Error {
     }
 }
 
-/// The exit code that a failure stands for.
+/// Returns the exit code for an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(Silent(code)) = error.downcast_ref() {
         *code
@@ -73,11 +74,19 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// What is printed of a failure: one line, or nothing.
+/// Returns the line to print for an error, if any.
 pub(crate) fn sentence(error: &anyhow::Error) -> Option<String> {
     if error.downcast_ref::<Silent>().is_some() {
         return None;
     }
-    let layers: Vec<_> = error.chain().map(ToString::to_string).collect();
-    Some(layers.join(": "))
+    Some(chain(error.as_ref()))
+}
+
+/// Returns an error and all its causes in one line.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

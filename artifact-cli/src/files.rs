@@ -1,4 +1,4 @@
-//! The one seam to files that are not blobs: settings, secrets, what `put` reads and `get` writes.
+//! The only access to files that are not blobs: settings, secrets, and the files of `put` and `get`.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -9,25 +9,26 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use rustix::fs::{Mode, OFlags};
+use secrecy::SecretString;
 
 use crate::failure::{setup, setup_from};
 use crate::output::shell_word;
 
-/// The greatest settings file or secret that is read, in bytes.
+/// The maximum size of a settings file or a secret, in bytes.
 const MAX_SMALL_FILE: u64 = 1024 * 1024;
 
-/// Opens a file for reading. It does not wait where there is a FIFO without a writer.
+/// Opens a file for reading.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
 }
 
-/// How much of a file is read at a time, in bytes.
+/// The size of one read, in bytes.
 pub(crate) const READ_SIZE: usize = 256 * 1024;
 
-/// A regular file from its beginning to its end. Each stream has a position of its own, so several may
-/// read one file.
-pub(crate) fn pieces(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+/// Streams a regular file from its start to its end. Each stream has its own position, so several streams can
+/// read the same file.
+pub(crate) fn chunks(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::try_unfold((file, 0), |(file, at)| async move {
         let read = move || loop {
             let mut piece = vec![0; READ_SIZE];
@@ -48,7 +49,7 @@ pub(crate) fn pieces(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> +
     })
 }
 
-/// A small regular file as text.
+/// Reads a small regular file as text.
 pub(crate) fn read_small(path: &Path) -> io::Result<String> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     read_opened(&File::from(rustix::fs::open(path, flags, Mode::empty())?))
@@ -66,9 +67,9 @@ fn read_opened(file: &File) -> io::Result<String> {
     Ok(text)
 }
 
-/// A secret in a file that only its owner can read, without the line's end. `None` where there is
-/// no such file.
-pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<String>> {
+/// Reads a secret, without the line break at its end, from a file that only its owner can read. Returns
+/// `None` if the file does not exist.
+pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<SecretString>> {
     let shown = path.display();
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -82,7 +83,7 @@ pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<String>> {
         }
     };
     let read = || {
-        // Checked on what is open, so that it cannot be exchanged between check and reading.
+        // Checks the open file, so that it cannot be replaced between the check and the read.
         let mode = file.metadata()?.mode();
         Ok((mode, read_opened(&file)?))
     };
@@ -91,18 +92,33 @@ pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<String>> {
     })?;
     if mode & 0o077 != 0 {
         return Err(setup(format!(
-            "others than its owner can use the secret in {shown}; run: chmod 600 {}",
+            "other users can read or change the secret in {shown}; run: chmod 600 {}",
             shell_word(&path.to_string_lossy())
         )));
     }
-    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+    Ok(Some(text.trim_end_matches(['\r', '\n']).into()))
 }
 
-/// Writes a secret to a new file of mode 0600: whole or not at all, and durable. An existing file
-/// is an error.
+/// Returns whether something, even a symlink that leads nowhere, has this path.
+pub(crate) fn exists(path: &Path) -> anyhow::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => {
+            let path = path.display();
+            Err(setup_from(
+                error,
+                format!("cannot read the secret in {path}"),
+            ))
+        }
+    }
+}
+
+/// Writes a secret to a new file of mode 0600, completely or not at all, and durably. An existing file is an
+/// error.
 pub(crate) fn create_secret(path: &Path, secret: &str) -> io::Result<()> {
     let folder = parent(path);
-    // Created 0600 under a name of its own; only the whole file gets the name that is looked for.
+    // Writes a temporary file of mode 0600; only the complete file gets the final name.
     let mut file = tempfile::Builder::new()
         .prefix(".artifact-secret-")
         .tempfile_in(folder)?;
@@ -112,16 +128,16 @@ pub(crate) fn create_secret(path: &Path, secret: &str) -> io::Result<()> {
     open(folder)?.sync_all()
 }
 
-/// Sees that a file could be made here: its folder is there and takes one.
+/// Checks that a file could be created here: its folder exists and is writable.
 pub(crate) fn check_new_file(path: &Path) -> io::Result<()> {
     if path.file_name().is_none() {
-        return Err(io::Error::other("it is no name of a file"));
+        return Err(io::Error::other("it is not the name of a file"));
     }
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     Ok(rustix::fs::access(parent(path), access)?)
 }
 
-/// Makes one folder of mode 0700, durably; whether it was made now.
+/// Creates a folder of mode 0700, durably. Returns `false` if it already exists.
 pub(crate) fn make_private_folder(path: &Path) -> io::Result<bool> {
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => {
@@ -133,7 +149,7 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The folder that a path lies in; `.` for a bare name.
+/// Returns the folder that contains the path; `.` for a bare name.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -142,7 +158,7 @@ pub(crate) fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Where a path really is: absolute, without symlinks and `..`, also where its end is not there yet.
+/// Returns the absolute path without symlinks and `..`. The end of the path need not exist.
 pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
     let mut exists = std::path::absolute(path)?;
     let mut missing = Vec::new();
@@ -153,8 +169,7 @@ pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
                 real.extend(missing.into_iter().rev());
                 return Ok(real);
             }
-            // A symlink that leads nowhere is there all the same, and what it would lead to once
-            // something is made of it cannot be told.
+            // A dangling symlink exists, and nothing tells what will be created through it.
             Err(error) if exists.symlink_metadata().is_ok() => return Err(error),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Err(error) => match exists.components().next_back() {
@@ -168,7 +183,7 @@ pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// The nearest folder above a path that is there, if something could be made in it.
+/// Checks that the nearest existing folder above the path is writable.
 pub(crate) fn check_writable_ancestor(path: &Path) -> io::Result<()> {
     let absolute = std::path::absolute(path)?;
     let nearest = absolute
@@ -192,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_real_path_has_its_symlinks_followed_and_keeps_the_end_that_is_not_there() {
+    fn real_paths_follow_symlinks_and_keep_a_missing_end() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         std::fs::create_dir(root.join("there")).unwrap();
@@ -204,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symlink_that_leads_nowhere_has_no_real_path() {
+    fn dangling_symlinks_have_no_real_path() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         symlink("nowhere", &link).unwrap();
@@ -219,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_after_what_is_not_there_have_no_real_path() {
+    fn dots_after_a_missing_folder_have_no_real_path() {
         let folder = tempfile::tempdir().unwrap();
         assert!(real_path(&folder.path().join("missing/../../x")).is_err());
     }

@@ -1,50 +1,38 @@
-//! `artifact get`: an opaque URI in, the same file out, or an error and no file.
+//! `artifact get`: fetches and verifies an artifact. An error leaves no file.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use artifact_client::{Client, Fetched};
-use clap::ArgMatches;
+use artifact_client::Fetched;
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use crate::connect::{client, failed, until_interrupted};
+use crate::cli::GetArguments;
+use crate::connect::{ClientContext, until_interrupted};
 use crate::failure::{setup, setup_from, stdout_error};
 use crate::progress::Progress;
-use crate::settings::Loaded;
 use crate::{files, output};
 
-pub(crate) async fn run(matches: &ArgMatches, loaded: &Loaded) -> Result<()> {
-    let uri = matches.get_one::<String>("URI").map_or("", String::as_str);
-    let force = matches.get_flag("force");
-    match matches.get_one::<PathBuf>("output") {
-        Some(path) if path == Path::new("-") => {
-            let client = client(loaded)?;
-            until_interrupted(to_stdout(&client, uri, loaded)).await
-        }
-        Some(path) => {
+pub(crate) async fn run(context: &ClientContext, arguments: GetArguments) -> Result<()> {
+    let GetArguments { uri, output, force } = arguments;
+    match &output {
+        Some(path) if path != Path::new("-") => {
             check_target(path, force)?;
-            let client = client(loaded)?;
-            until_interrupted(to_file(&client, uri, path, force, loaded)).await
+            until_interrupted(to_file(context, &uri, path, force)).await
         }
         None if output::stdout_is_terminal() => Err(setup(
-            "an artifact may be anything, and standard output is a terminal; give -o FILE, or -o -",
+            "standard output is a terminal, and the artifact may be binary; give -o FILE, or -o -",
         )),
-        None => {
-            let client = client(loaded)?;
-            until_interrupted(to_stdout(&client, uri, loaded)).await
-        }
+        _ => until_interrupted(to_stdout(context, &uri)).await,
     }
 }
 
-/// Fetches what can be verified to its last byte.
-async fn fetch(client: &Client, uri: &str, loaded: &Loaded) -> Result<Fetched> {
-    let fetched = client
-        .fetch(uri)
-        .await
-        .map_err(|error| failed(error, loaded))?;
+/// Starts a fetch that can be verified.
+async fn fetch(context: &ClientContext, uri: &str) -> Result<Fetched> {
+    let fetched = context.client.fetch(uri).await;
+    let fetched = fetched.map_err(|error| context.explain(error))?;
     if fetched.sha256.is_none() {
         return Err(anyhow!(
             "the server sends no SHA-256, so the artifact cannot be verified"
@@ -53,7 +41,7 @@ async fn fetch(client: &Client, uri: &str, loaded: &Loaded) -> Result<Fetched> {
     Ok(fetched)
 }
 
-/// What was verified, for people.
+/// Prints the size and the digest for people.
 fn report(fetched: &Fetched, size: u64) {
     output::note(format_args!("size {size} bytes"));
     if let Some(sha256) = fetched.sha256 {
@@ -61,19 +49,21 @@ fn report(fetched: &Fetched, size: u64) {
     }
 }
 
-async fn to_stdout(client: &Client, uri: &str, loaded: &Loaded) -> Result<()> {
-    let mut fetched = fetch(client, uri, loaded).await?;
-    // A bar would be drawn into the data where both are one terminal.
+async fn to_stdout(context: &ClientContext, uri: &str) -> Result<()> {
+    let mut fetched = fetch(context, uri).await?;
+    // If standard output is a terminal too, a bar would be drawn into the data.
     let mut progress = Progress::new("get", fetched.size, !output::stdout_is_terminal());
     let mut stdout = tokio::io::stdout();
     let mut size = 0;
-    while let Some(piece) = fetched.next().await {
-        let piece = piece.map_err(|error| {
-            failed(error, loaded).context("what went to standard output must not be used")
+    while let Some(chunk) = fetched.next().await {
+        let chunk = chunk.map_err(|error| {
+            context
+                .explain(error)
+                .context("discard what was written to standard output, it must not be used")
         })?;
-        stdout.write_all(&piece).await.map_err(stdout_error)?;
-        size += piece.len() as u64;
-        progress.advance(piece.len());
+        stdout.write_all(&chunk).await.map_err(stdout_error)?;
+        size += chunk.len() as u64;
+        progress.advance(chunk.len());
     }
     stdout.flush().await.map_err(stdout_error)?;
     drop(progress);
@@ -81,7 +71,7 @@ async fn to_stdout(client: &Client, uri: &str, loaded: &Loaded) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what would be lost, before anything is fetched.
+/// Rejects a target that would lose data, before anything is fetched.
 fn check_target(path: &Path, force: bool) -> Result<()> {
     let shown = path.display();
     match path.symlink_metadata() {
@@ -92,7 +82,7 @@ fn check_target(path: &Path, force: bool) -> Result<()> {
             "{shown} is not a regular file; use -o - > {shown}"
         ))),
         Ok(_) if !force => Err(setup(format!(
-            "{shown} is there already; give --force to replace it"
+            "{shown} already exists; give --force to replace it"
         ))),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -101,33 +91,27 @@ fn check_target(path: &Path, force: bool) -> Result<()> {
                 Ok(())
             } else {
                 Err(setup(format!(
-                    "there is no folder {} to make the file in",
+                    "the folder {} does not exist; create it first",
                     folder.display()
                 )))
             }
         }
-        Err(error) => Err(setup_from(error, format!("cannot make {shown}"))),
+        Err(error) => Err(setup_from(error, format!("cannot create {shown}"))),
     }
 }
 
-/// The file gets its name only once every byte is verified. An error, and a dropped future, leave
-/// nothing: the temporary file goes with its handle.
-async fn to_file(
-    client: &Client,
-    uri: &str,
-    path: &Path,
-    force: bool,
-    loaded: &Loaded,
-) -> Result<()> {
-    let mut fetched = fetch(client, uri, loaded).await?;
+/// Writes a file that gets its name only when every byte is verified. An error or a dropped future leaves
+/// nothing: dropping the handle removes the temporary file.
+async fn to_file(context: &ClientContext, uri: &str, path: &Path, force: bool) -> Result<()> {
+    let mut fetched = fetch(context, uri).await?;
     let temporary = temporary_beside(path)?;
     let writing = || format!("cannot write {}", path.display());
     let handle = temporary.as_file().try_clone().with_context(writing)?;
     let mut file = tokio::fs::File::from_std(handle);
     let mut progress = Progress::new("get", fetched.size, true);
-    let size = copy(&mut fetched, &mut file, &mut progress, loaded)
+    let size = copy(context, &mut fetched, &mut file, &mut progress)
         .await
-        .with_context(|| format!("{} was not made", path.display()))?;
+        .with_context(|| format!("{} was not created", path.display()))?;
     drop(progress);
     drop(file);
     if force {
@@ -143,30 +127,30 @@ async fn to_file(
 }
 
 async fn copy(
+    context: &ClientContext,
     fetched: &mut Fetched,
     file: &mut (impl AsyncWrite + Unpin),
     progress: &mut Progress,
-    loaded: &Loaded,
 ) -> Result<u64> {
     let mut size = 0;
-    while let Some(piece) = fetched.next().await {
-        let piece = piece.map_err(|error| failed(error, loaded))?;
-        file.write_all(&piece)
+    while let Some(chunk) = fetched.next().await {
+        let chunk = chunk.map_err(|error| context.explain(error))?;
+        file.write_all(&chunk)
             .await
-            .context("the file cannot be written")?;
-        size += piece.len() as u64;
-        progress.advance(piece.len());
+            .context("cannot write the file")?;
+        size += chunk.len() as u64;
+        progress.advance(chunk.len());
     }
-    file.flush().await.context("the file cannot be written")?;
+    file.flush().await.context("cannot write the file")?;
     Ok(size)
 }
 
-/// In the same folder, so that it can be renamed; with the rights of any new file.
+/// Creates a temporary file in the same folder, so that it can be renamed, with the mode of any new file.
 fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
     let folder: PathBuf = files::parent(path).to_owned();
     tempfile::Builder::new()
         .prefix(".artifact-get-")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(&folder)
-        .with_context(|| format!("cannot make a file in {}", folder.display()))
+        .with_context(|| format!("cannot create a file in {}", folder.display()))
 }

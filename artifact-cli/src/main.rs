@@ -11,7 +11,7 @@ mod serve;
 
 mod connect;
 mod get;
-mod identities;
+mod identity;
 mod progress;
 mod put;
 

@@ -1,11 +1,11 @@
-//! The one seam to the terminal: data goes to standard output, everything else to standard error.
+//! The only access to the terminal: data goes to standard output, everything else to standard error.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use crate::failure;
 
-/// A line of data, on standard output.
+/// Prints a line of data to standard output.
 pub(crate) fn data(line: impl Display) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")
@@ -13,12 +13,12 @@ pub(crate) fn data(line: impl Display) -> anyhow::Result<()> {
         .map_err(failure::stdout_error)
 }
 
-/// A line for people, on standard error. Where nobody can read it, nobody misses it.
+/// Prints a line for people to standard error. Ignores a failed write.
 pub(crate) fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Something to look into that stops nothing, on standard error.
+/// Prints a warning to standard error.
 pub(crate) fn warn(line: impl Display) {
     note(format_args!("warning: {line}"));
 }
@@ -31,7 +31,7 @@ pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Text of others as it may stand on one line of a terminal: what is invisible is escaped.
+/// Escapes invisible characters in text from other users, so that it fits on one line of a terminal.
 pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -43,7 +43,7 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
-/// A word as a POSIX shell takes it, quoted where it must be.
+/// Quotes a word for a POSIX shell if it needs quotes.
 pub(crate) fn shell_word(word: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._/:=@%+,".contains(&b);
     if !word.is_empty() && word.bytes().all(plain) {
@@ -58,14 +58,14 @@ mod tests {
     use super::{printable, shell_word};
 
     #[test]
-    fn what_is_invisible_is_escaped() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(printable("it's na\u{ef}ve"), "it's na\u{ef}ve");
         assert_eq!(printable("a\tb\n\u{202e}\u{1b}"), r"a\tb\n\u{202e}\u{1b}");
         assert_eq!(printable(r"\n"), r"\\n");
     }
 
     #[test]
-    fn a_word_is_quoted_only_where_it_must_be() {
+    fn words_are_quoted_only_if_needed() {
         assert_eq!(
             shell_word("./artifact-data/admin-token"),
             "./artifact-data/admin-token"

@@ -1,4 +1,4 @@
-//! How far a transfer is: a bar on a terminal, plain lines elsewhere.
+//! Shows the progress of a transfer: a bar on a terminal, otherwise plain lines.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use crate::output;
 
-/// How often a plain line is printed.
+/// The time between two plain lines.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How far one transfer is.
+/// The progress of one transfer.
 pub(crate) struct Progress {
     verb: &'static str,
     total: Option<u64>,
@@ -24,8 +24,8 @@ enum Shown {
 }
 
 impl Progress {
-    /// A transfer of so many bytes, where that is known, that has not begun. `bar` is whether a bar
-    /// may be drawn, which needs standard error to be a terminal too.
+    /// Starts to show a transfer of `total` bytes, if the size is known. `bar` allows a bar, which also needs
+    /// a terminal on standard error.
     pub(crate) fn new(verb: &'static str, total: Option<u64>, bar: bool) -> Self {
         let shown = if bar && output::stderr_is_terminal() {
             Shown::Bar(draw(verb, total))
@@ -41,12 +41,12 @@ impl Progress {
         }
     }
 
-    /// So many bytes more are done.
+    /// Adds `bytes` to the transferred bytes.
     pub(crate) fn advance(&mut self, bytes: usize) {
         self.set(self.done + bytes as u64);
     }
 
-    /// So many bytes are done in all.
+    /// Sets the number of transferred bytes.
     pub(crate) fn set(&mut self, done: u64) {
         self.done = done;
         match &mut self.shown {
@@ -68,7 +68,7 @@ impl Progress {
     }
 }
 
-/// A bar must be gone before anything else is printed, however the transfer ends.
+/// Removes the bar before anything else is printed, whether or not the transfer succeeded.
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Shown::Bar(bar) = &self.shown {
@@ -100,7 +100,7 @@ mod tests {
     use super::draw;
 
     #[test]
-    fn both_templates_are_ones() {
+    fn both_templates_are_valid() {
         assert_eq!(draw("put", Some(3)).length(), Some(3));
         assert_eq!(draw("put", None).length(), None);
     }

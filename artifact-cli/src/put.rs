@@ -1,35 +1,30 @@
-//! `artifact put`: a file in, an opaque URI out.
+//! `artifact put`: deposits a file and prints its URI.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use artifact_client::{Body, DepositOptions};
-use clap::ArgMatches;
 use serde_json::json;
 
-use crate::connect::{client, failed, until_interrupted};
+use crate::cli::PutArguments;
+use crate::connect::{ClientContext, until_interrupted};
 use crate::failure::{setup, setup_from};
 use crate::progress::Progress;
-use crate::settings::Loaded;
 use crate::{files, output};
 
-pub(crate) async fn run(matches: &ArgMatches, loaded: &Loaded) -> Result<()> {
-    let client = client(loaded)?;
-    let stdin = Path::new("-");
-    let file = matches
-        .get_one::<PathBuf>("FILE")
-        .map_or(stdin, PathBuf::as_path);
+pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Result<()> {
+    let file = arguments.file.as_path();
     let mut options = DepositOptions::default();
-    if let Some(content_type) = matches.get_one::<String>("content-type") {
+    if let Some(content_type) = arguments.content_type {
         options = options.with_content_type(content_type);
     }
-    if matches.get_flag("allow-orphans") {
+    if arguments.allow_orphans {
         options = options.with_orphans_allowed();
     }
-    let mut file_name = matches.get_one::<String>("file-name").cloned();
+    let mut file_name = arguments.file_name;
 
-    let (body, size) = if file == stdin {
+    let (body, size) = if file == Path::new("-") {
         (Body::from_reader(tokio::io::stdin()), None)
     } else {
         if file_name.is_none() {
@@ -46,7 +41,7 @@ pub(crate) async fn run(matches: &ArgMatches, loaded: &Loaded) -> Result<()> {
     }
 
     let progress = Progress::new("put", size, true);
-    // Shared with the body, which belongs to the connection and may outlive the answer.
+    // Shared with the body, which belongs to the connection and may outlive the response.
     let progress = Arc::new(Mutex::new(Some(progress)));
     let options = {
         let progress = Arc::clone(&progress);
@@ -57,8 +52,8 @@ pub(crate) async fn run(matches: &ArgMatches, loaded: &Loaded) -> Result<()> {
         })
     };
     let deposit = async {
-        let deposited = client.deposit(body, options).await;
-        deposited.map_err(|error| failed(error, loaded))
+        let deposited = context.client.deposit(body, options).await;
+        deposited.map_err(|error| context.explain(error))
     };
     let deposited = until_interrupted(deposit).await;
     drop(lock(&progress).take());
@@ -66,7 +61,7 @@ pub(crate) async fn run(matches: &ArgMatches, loaded: &Loaded) -> Result<()> {
 
     output::note(format_args!("size {} bytes", deposited.size_bytes));
     output::note(format_args!("sha256 {}", deposited.sha256));
-    if matches.get_flag("json") {
+    if arguments.json.json {
         return output::data(json!({
             "artifacts_uri": deposited.uri,
             "size_bytes": deposited.size_bytes,
@@ -81,8 +76,8 @@ fn lock(progress: &Mutex<Option<Progress>>) -> std::sync::MutexGuard<'_, Option<
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Opens what is to be deposited. Of a regular file the size is known, and it can be read again; a
-/// pipe is read once.
+/// Opens the file to deposit and returns its size if it is known. A regular file has a size and can be read
+/// again for a retry; a pipe can be read only once.
 fn open(path: &Path) -> Result<(Body, Option<u64>)> {
     let shown = path.display();
     let opened = files::open(path).and_then(|file| Ok((file.metadata()?, file)));
@@ -95,7 +90,7 @@ fn open(path: &Path) -> Result<(Body, Option<u64>)> {
     }
     if metadata.is_file() {
         let file = Arc::new(file);
-        let body = Body::repeatable(move || files::pieces(Arc::clone(&file)));
+        let body = Body::repeatable(move || files::chunks(Arc::clone(&file)));
         Ok((body, Some(metadata.len())))
     } else {
         let body = Body::from_reader(tokio::fs::File::from_std(file));

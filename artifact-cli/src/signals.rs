@@ -1,27 +1,27 @@
-//! The signals that ask for the end.
+//! The signals that stop the process, or reload its certificate.
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and Ctrl-C, taken from when this is made.
+/// Catches SIGTERM and Ctrl-C from its creation on.
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-/// SIGHUP, where it means something to us.
+/// Catches SIGHUP, or leaves it its default effect.
 #[derive(Debug)]
 pub(crate) struct Hangup(Option<Signal>);
 
 impl Hangup {
-    /// Taken from when this is made; or left to do what it does to every process.
-    pub(crate) fn new(taken: bool) -> Result<Self> {
-        let signal = taken.then(|| signal(SignalKind::hangup())).transpose();
-        Ok(Self(signal.context("signals cannot be taken")?))
+    /// Catches SIGHUP from now on if `caught` is true. Otherwise it ends the process, as by default.
+    pub(crate) fn new(caught: bool) -> Result<Self> {
+        let signal = caught.then(|| signal(SignalKind::hangup())).transpose();
+        Ok(Self(signal.context("cannot catch signals")?))
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         match &mut self.0 {
             Some(signal) => {
@@ -32,7 +32,7 @@ impl Hangup {
     }
 }
 
-/// Which one came.
+/// A signal that stops the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Terminate,
@@ -47,7 +47,7 @@ impl End {
         }
     }
 
-    /// What a shell shows for a program that the signal ends: 128 and its number.
+    /// Returns the exit code that a shell shows for a program that the signal ends: 128 plus its number.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Terminate => 128 + 15,
@@ -58,14 +58,14 @@ impl End {
 
 impl Signals {
     pub(crate) fn new() -> Result<Self> {
-        let take = |kind| signal(kind).context("signals cannot be taken");
+        let take = |kind| signal(kind).context("cannot catch signals");
         Ok(Self {
             terminate: take(SignalKind::terminate())?,
             interrupt: take(SignalKind::interrupt())?,
         })
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> End {
         tokio::select! {
             _ = self.terminate.recv() => End::Terminate,

@@ -1,6 +1,6 @@
 //! The reasons for which the server rejects a request by itself.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use artifact_backend::{Clock, SystemClock};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -119,10 +119,11 @@ pub(crate) fn encode(mut response: Response<Bytes>) -> Bytes {
 
 /// Returns the date of now (RFC 9110, section 6.6.1), if the clock is between the years 1970 and 9999.
 fn date() -> Option<HeaderValue> {
-    const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
+    /// The year 10000 in seconds since 1970.
+    const YEAR_10000: u64 = 253_402_300_800;
     let now = SystemClock.now();
     let since = now.duration_since(UNIX_EPOCH).ok()?;
-    let date = (since < YEAR_10000).then(|| httpdate::fmt_http_date(now))?;
+    let date = (since.as_secs() < YEAR_10000).then(|| httpdate::fmt_http_date(now))?;
     HeaderValue::try_from(date).ok()
 }
 

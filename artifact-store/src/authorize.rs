@@ -1,4 +1,4 @@
-//! The read rule, and the proof that it was asked.
+//! The read rule, and the proof that it was applied.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::principal::Principal;
 use crate::row::Row;
 
-/// Proof that [`authorize`] let somebody read one artifact.
+/// Proof that [`authorize`] allowed a principal to read one artifact.
 ///
-/// [`ArtifactStore::read`](crate::ArtifactStore::read) takes nothing else, and nothing but
-/// [`authorize`] makes one, so a new endpoint cannot forget the rule:
+/// [`ArtifactStore::read`](crate::ArtifactStore::read) requires it, and only [`authorize`] creates
+/// it, so a new endpoint cannot forget the rule:
 ///
 /// ```compile_fail,E0308
 /// # use std::sync::Arc;
@@ -29,15 +29,15 @@ use crate::row::Row;
 /// }
 /// ```
 ///
-/// It is not `Clone`, so that it does not outlive the request by accident.
+/// It is not `Clone`, so that it does not outlive its request by accident.
 #[derive(Debug)]
-#[must_use = "a grant is for reading with"]
+#[must_use = "a grant has no effect by itself; pass it to ArtifactStore::read"]
 pub struct ReadGrant {
     row: Arc<Row>,
 }
 
 impl ReadGrant {
-    /// What may be read.
+    /// Returns the row of the artifact.
     pub fn row(&self) -> &Row {
         &self.row
     }
@@ -49,18 +49,18 @@ impl ReadGrant {
 
 /// Decides whether `principal` may read the artifact of `row`.
 ///
-/// It may if the artifact's experiment is its own (the administrator's are all of them) and it
-/// either deposited the artifact or is of the admin class.
+/// It may if it belongs to the artifact's experiment (the administrator belongs to all) and either
+/// deposited the artifact or is of the admin class.
 ///
 /// # Errors
 ///
-/// [`Forbidden`](ErrorKind::Forbidden), in every other case.
+/// [`Forbidden`](ErrorKind::Forbidden) in all other cases.
 pub fn authorize(principal: &Principal, row: Arc<Row>) -> Result<ReadGrant> {
-    let at_home = principal
+    let is_in_experiment = principal
         .experiment()
         .is_none_or(|experiment| *experiment == row.experiment);
-    let entitled = principal.is_admin_class() || principal.id() == row.created_by;
-    if at_home && entitled {
+    let is_entitled = principal.is_admin_class() || principal.id() == row.created_by;
+    if is_in_experiment && is_entitled {
         Ok(ReadGrant { row })
     } else {
         Err(Error::new(ErrorKind::Forbidden, Operation::Authorize)

@@ -1,4 +1,4 @@
-//! One URL, one backend.
+//! The URL of a backend.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use artifact_backend_s3::{BucketOptions, BucketUrl, ObjectStoreBackend, Provider
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::location::{self, Location, Problem};
 
-/// What a URL says of where the bytes are. Parsing has no side effects; [`open`](Self::open) has.
+/// A parsed URL or path of a backend. Parsing has no side effects; [`open`](Self::open) has.
 ///
 /// | text | backend | feature |
 /// |---|---|---|
 /// | `file:///srv/blobs` | a local folder, percent-encoded | `fs` |
-/// | `/srv/blobs`, `./blobs`, `blobs` | a local folder, as it stands; a relative one is resolved against the current folder at once | `fs` |
-/// | `mem:` | memory: it ends with the process | `mem` |
+/// | `/srv/blobs`, `./blobs`, `blobs` | a local folder, not decoded; a relative path is resolved against the current folder during parsing | `fs` |
+/// | `mem:` | memory, lost when the process ends | `mem` |
 /// | `s3://bucket/prefix` | a bucket of Amazon S3, or of a server that speaks its protocol | `s3` |
 /// | `gs://bucket/prefix` | a bucket of Google Cloud Storage | `gcs` |
 /// | `az://container/prefix` | a container of Azure Blob Storage | `azure` |
 ///
-/// Everything else is refused with a sentence on what to write instead. A name with a colon in it
-/// needs a slash before it (`./a:b`), or it would be a scheme. Credentials never stand in a URL;
-/// no error repeats anything of the text but its scheme.
+/// Other texts are rejected with a message that says what to write instead. A relative name with a
+/// colon needs a slash before the colon (`./a:b`), because `a:` would be a scheme. A URL must not
+/// contain credentials; no error repeats any part of the text except its scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendUrl(Target);
 
@@ -35,50 +35,50 @@ enum Target {
     Bucket(BucketUrl),
 }
 
-/// What a backend is opened with, apart from its URL. No secret is in it: credentials come from the
-/// provider's own environment variables, or from the machine's role.
+/// The options to open a backend with, besides its URL. They hold no secret: credentials come from
+/// the provider's own environment variables, or from the machine's role.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct BackendOptions {
-    /// Where and how a bucket is reached.
+    /// How to reach a bucket.
     #[cfg(feature = "bucket")]
     pub bucket: BucketOptions,
-    /// Parts, deadlines and the like of a bucket.
+    /// The settings of the bucket backend, such as part sizes and deadlines.
     #[cfg(feature = "bucket")]
     pub s3: S3Config,
 }
 
 impl BackendUrl {
-    /// Reads a URL or a bare path.
+    /// Parses a URL or a bare path.
     ///
     /// # Errors
     ///
-    /// `Misconfigured` when the text names no backend; `Unsupported` when it names one that this
-    /// build or this version does not have.
+    /// `Misconfigured` if the text names no backend; `Unsupported` if it names one that this build or
+    /// this version does not have.
     pub fn parse(text: &str) -> Result<Self> {
-        let target = match Location::parse(text).map_err(bad)? {
+        let target = match Location::parse(text).map_err(misconfigured)? {
             Location::Path(path) => Target::Folder(path),
             Location::Url { scheme, rest } => match scheme.as_str() {
-                "file" => Target::Folder(location::url_path(rest).map_err(bad)?),
+                "file" => Target::Folder(location::url_path(rest).map_err(misconfigured)?),
                 "mem" if rest.is_empty() => Target::Memory,
                 _ if location::holds_credentials(rest) => {
-                    return Err(bad(location::CREDENTIALS.into()));
+                    return Err(misconfigured(location::CREDENTIALS.into()));
                 }
-                "mem" => return Err(bad("nothing follows the colon of mem:".into())),
+                "mem" => return Err(misconfigured("nothing may follow the colon of mem:".into())),
                 "s3" | "s3a" => bucket("s3", &scheme, rest)?,
                 "gs" | "gcs" => bucket("gcs", &scheme, rest)?,
                 "az" | "azure" => bucket("azure", &scheme, rest)?,
                 "abfs" | "abfss" => {
-                    return Err(bad(
-                        "write az://container/prefix for a container of Azure".into()
+                    return Err(misconfigured(
+                        "write az://container/prefix for a container of Azure".into(),
                     ));
                 }
                 _ => {
                     let detail = format!(
-                        "the scheme {scheme}: is not known; known are file:, mem:, s3:, gs: and az:, \
-                         and a path alone means a folder"
+                        "the scheme {scheme}: is not known; use file:, mem:, s3:, gs: or az:, or a path \
+                         alone for a folder"
                     );
-                    return Err(bad(detail.into()));
+                    return Err(misconfigured(detail.into()));
                 }
             },
         };
@@ -93,7 +93,7 @@ impl BackendUrl {
         }
     }
 
-    /// The folder that it names, absolute, if it names one. `..` in it is as it was written.
+    /// Returns the absolute path of the folder, if this is a folder. `..` in it is not resolved.
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
             Target::Folder(path) => Some(path),
@@ -103,7 +103,7 @@ impl BackendUrl {
         }
     }
 
-    /// Whether what is stored there ends with the process.
+    /// Returns whether the blobs are lost when the process ends.
     pub fn is_memory(&self) -> bool {
         matches!(self.0, Target::Memory)
     }
@@ -117,13 +117,13 @@ impl BackendUrl {
         self.open_with(BackendOptions::default()).await
     }
 
-    /// Opens the backend, and creates what is not there yet. A bucket is not created, and not asked
-    /// for anything before it is used: [`Backend::probe`] does that.
+    /// Opens the backend, and creates its folder if necessary. Does not create a bucket, and sends no
+    /// request to it; [`Backend::probe`] does.
     ///
     /// # Errors
     ///
-    /// The backend's own, when the folder cannot be made or used, or an option of the bucket cannot
-    /// be.
+    /// The backend's own, if the folder cannot be created or used, or an option of the bucket is
+    /// invalid.
     #[cfg_attr(
         not(feature = "fs"),
         expect(clippy::unused_async, reason = "only folders wait for a disk")
@@ -164,7 +164,7 @@ impl BackendUrl {
     }
 }
 
-/// An open backend, with and without what only maintenance may do.
+/// An open backend, for request paths and for maintenance.
 #[derive(Debug, Clone)]
 pub struct Backend {
     inventory: Arc<dyn ArtifactInventory>,
@@ -173,7 +173,7 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Any backend, of whatever make.
+    /// Wraps any backend.
     pub fn new(inventory: Arc<dyn ArtifactInventory>) -> Self {
         Self {
             inventory,
@@ -182,7 +182,7 @@ impl Backend {
         }
     }
 
-    /// A backend in a bucket, which can be [probed](Self::probe) and [closed](Self::close).
+    /// Wraps a backend in a bucket, which can be [probed](Self::probe) and [closed](Self::close).
     #[cfg(feature = "bucket")]
     pub fn in_bucket(bucket: ObjectStoreBackend) -> Self {
         Self {
@@ -200,23 +200,23 @@ impl Backend {
         BackendUrl::parse(text)?.open().await
     }
 
-    /// The backend as a request path is handed it: it cannot list or delete.
+    /// Returns the backend for request paths, which cannot list or delete.
     pub fn backend(&self) -> Arc<dyn ArtifactBackend> {
         Arc::clone(&self.inventory) as Arc<dyn ArtifactBackend>
     }
 
-    /// The backend as maintenance is handed it.
+    /// Returns the backend for maintenance.
     pub fn inventory(&self) -> Arc<dyn ArtifactInventory> {
         Arc::clone(&self.inventory)
     }
 
-    /// Tries whether the storage keeps what the backend is built on, where that is not known: in a
-    /// bucket. Elsewhere nothing is done.
+    /// Checks that a bucket has the properties that the backend relies on. Does nothing for other
+    /// backends.
     ///
     /// # Errors
     ///
-    /// The backend's own: `Misconfigured`, with what the storage did wrong, when it must not be used;
-    /// `PermissionDenied`, `Unavailable` and the like when it could not be tried.
+    /// The backend's own: `Misconfigured`, with the property that is missing, if the bucket must not be
+    /// used; others, such as `Unavailable`, if the check could not be done.
     #[cfg_attr(
         not(feature = "bucket"),
         expect(clippy::unused_async, reason = "only a bucket is probed")
@@ -230,8 +230,8 @@ impl Backend {
         Ok(())
     }
 
-    /// Waits until what dropped uploads left is removed, as far as the storage can be reached. Call
-    /// it before the runtime ends; what is left then waits for a sweep.
+    /// Waits until the parts of dropped uploads are removed, if the storage can be reached. Call it
+    /// before the runtime ends; a later sweep removes the rest.
     #[cfg_attr(
         not(feature = "bucket"),
         expect(
@@ -247,10 +247,10 @@ impl Backend {
     }
 }
 
-/// What a bucket's URL names, in a build that can reach it.
+/// Parses the URL of a bucket.
 fn bucket(feature: &str, scheme: &str, rest: &str) -> Result<Target> {
     if location::holds_credentials(rest) {
-        return Err(bad(location::CREDENTIALS.into()));
+        return Err(misconfigured(location::CREDENTIALS.into()));
     }
     #[cfg(feature = "bucket")]
     {
@@ -259,17 +259,17 @@ fn bucket(feature: &str, scheme: &str, rest: &str) -> Result<Target> {
             let url = BucketUrl::new(provider, rest);
             return url
                 .map(Target::Bucket)
-                .map_err(|error| bad(error.to_string().into()));
+                .map_err(|error| misconfigured(error.to_string().into()));
         }
     }
     Err(unsupported(missing_feature(feature, &format!("{scheme}:"))))
 }
 
-fn missing_feature(feature: &str, what: &str) -> String {
-    format!("this build cannot use {what}: it was compiled without the feature `{feature}`")
+fn missing_feature(feature: &str, kind: &str) -> String {
+    format!("this build cannot use {kind}: it was compiled without the feature `{feature}`")
 }
 
-fn bad(problem: Problem) -> Error {
+fn misconfigured(problem: Problem) -> Error {
     Error::new(ErrorKind::Misconfigured, Operation::OpenBackend).with_detail(problem)
 }
 

@@ -36,7 +36,7 @@ impl Default for StoreConfig {
 
 impl StoreConfig {
     /// Sets the size limit of one artifact in bytes, inclusive. Default: 100 MiB.
-    #[must_use = "this returns the changed settings"]
+    #[must_use = "returns the changed settings"]
     pub fn with_max_artifact_bytes(mut self, bytes: u64) -> Self {
         self.max_artifact_bytes = bytes;
         self
@@ -47,7 +47,7 @@ impl StoreConfig {
     ///
     /// It bounds the memory of a deposit in flight, apart from a constant; see
     /// [`Deposit`](crate::Deposit).
-    #[must_use = "this returns the changed settings"]
+    #[must_use = "returns the changed settings"]
     pub fn with_small_deposit_bytes(mut self, bytes: usize) -> Self {
         self.small_deposit_bytes = bytes;
         self
@@ -60,7 +60,7 @@ impl StoreConfig {
     /// A deposit that takes longer than half of it is refused, so that no blob is collected while
     /// its row is being written. Use minutes at least in production: the other half must outlast
     /// the write of one row and all differences between clocks.
-    #[must_use = "this returns the changed settings"]
+    #[must_use = "returns the changed settings"]
     pub fn with_grace_period(mut self, period: Duration) -> Self {
         self.grace_period = period;
         self
@@ -72,14 +72,14 @@ impl StoreConfig {
     /// A cached artifact is not read and hashed again while its blob is untouched. One artifact
     /// takes at most an eighth of the memory. The cache works only with backends whose downloads
     /// have a [`stamp`](artifact_backend::Download::stamp), such as local folders.
-    #[must_use = "this returns the changed settings"]
+    #[must_use = "returns the changed settings"]
     pub fn with_verified_cache_bytes(mut self, bytes: usize) -> Self {
         self.verified_cache_bytes = bytes;
         self
     }
 
     /// Sets the clock. Default: the system's.
-    #[must_use = "this returns the changed settings"]
+    #[must_use = "returns the changed settings"]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self

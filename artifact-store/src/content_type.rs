@@ -1,24 +1,24 @@
-//! A content type that is safe to send back.
+//! A content type that is safe in a response header.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// What a depositor declared its artifact to be, made safe to stand in a header field.
+/// The content type that a depositor declared, made safe for a header field.
 ///
-/// It is what was declared, less control and non-ASCII characters, trimmed: visible ASCII and inner
-/// spaces, 1 to 255 bytes. It is not checked to be a media type, since it is only ever given back.
+/// It is the declared text without control and non-ASCII characters, trimmed: visible ASCII and inner
+/// spaces, 1 to 255 bytes. It need not be a valid media type, because it is only sent back.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ContentType(Arc<str>);
 
 impl ContentType {
-    /// What stands where nothing usable was declared.
+    /// The content type if no usable one was declared.
     pub const DEFAULT: &'static str = "application/octet-stream";
-    /// The greatest length, in bytes. A longer declaration counts as none: cut short, it would name
-    /// another type.
+    /// The maximum length in bytes. A longer declaration is ignored: truncated, it would name another
+    /// type.
     pub const MAX_LEN: usize = 255;
 
-    /// Cleans a declared type: control and non-ASCII characters removed, then trimmed. What is then
-    /// empty or longer than [`MAX_LEN`](Self::MAX_LEN) becomes [`DEFAULT`](Self::DEFAULT).
+    /// Removes control and non-ASCII characters from a declared type and trims it. If the result is
+    /// empty or longer than [`MAX_LEN`](Self::MAX_LEN), it is [`DEFAULT`](Self::DEFAULT).
     ///
     /// ```
     /// use artifact_store::ContentType;
@@ -37,7 +37,7 @@ impl ContentType {
         }
     }
 
-    /// The type as text.
+    /// Returns the type as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

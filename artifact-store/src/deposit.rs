@@ -46,14 +46,14 @@ impl NewArtifact {
     }
 
     /// Sets the declared content type.
-    #[must_use = "this returns the changed value"]
+    #[must_use = "returns the changed value"]
     pub fn with_content_type(mut self, content_type: ContentType) -> Self {
         self.content_type = content_type;
         self
     }
 
     /// Sets the declared file name, or removes it.
-    #[must_use = "this returns the changed value"]
+    #[must_use = "returns the changed value"]
     pub fn with_file_name(mut self, file_name: impl Into<Option<FileName>>) -> Self {
         self.file_name = file_name.into();
         self
@@ -63,7 +63,7 @@ impl NewArtifact {
     ///
     /// It only decides how the bytes are stored. A deposit may be smaller or larger than its hint,
     /// and a hint above the size limit is no error by itself.
-    #[must_use = "this returns the changed value"]
+    #[must_use = "returns the changed value"]
     pub fn with_size_hint(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.size_hint = bytes.into();
         self

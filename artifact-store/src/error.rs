@@ -1,43 +1,45 @@
-//! One error for rows, deposits and fetches: what the caller does next, where, and why.
+//! The error of the store.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use artifact_backend::error_repr::ErrorRepr;
 use artifact_backend::{ArtifactId, BoxError};
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, named after what the caller does next.
+/// The kind of an error, named after what the caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// There is no such artifact, experiment, worker or group.
+    /// The artifact, experiment, worker or group does not exist.
     NotFound,
-    /// This principal may not read this artifact.
+    /// The principal may not read this artifact.
     Forbidden,
-    /// A row, worker or group with this id is there already, and stays.
+    /// A row, worker or group with this id exists already, and stays unchanged.
     AlreadyExists,
-    /// The name is one that nobody may take, or that of a group that must stay.
+    /// The name is reserved, or the group with this name cannot be deleted.
     Reserved,
     /// A group would be its own member, directly or through others.
     Cycle,
-    /// The deposit passed the cap. Nothing of it remains.
+    /// The deposit exceeded the size limit. Nothing of it remains.
     TooLarge,
-    /// The range holds no byte of the artifact; [`Error::blob_size`] says how many it has.
+    /// The range selects no byte of the artifact; [`Error::blob_size`] returns its size.
     InvalidRange,
-    /// It cannot be done now, or it cannot be known whether it was done. A deposit is made again
-    /// from its beginning; what the first may have left is an orphan.
+    /// The operation cannot be done now, or it is unknown whether it was done. Retry it; repeat a
+    /// deposit from its first byte. The failed deposit leaves an orphan at most.
     Unavailable,
-    /// There is no room. An operator must make some.
+    /// Storage is full. An operator must free some.
     OutOfSpace,
-    /// What is stored is not what was acknowledged. An operator must look.
+    /// The stored data is not the data that was acknowledged. An operator must investigate.
     Corrupt,
-    /// It cannot work as it is set up: a bad URL, a foreign or newer database, missing rights.
+    /// The setup is wrong: an invalid URL, another program's or a newer database, missing
+    /// permissions.
     Misconfigured,
-    /// This build or this backend cannot do this at all.
+    /// This build or this backend does not support the operation.
     Unsupported,
-    /// None of these: a fault in the store, or a caller that went on after an error.
+    /// Any other failure: a bug in the store, or a caller that continued after an error.
     Unexpected,
 }
 
@@ -59,7 +61,7 @@ impl ErrorKind {
         Self::Unexpected,
     ];
 
-    /// The kind in words, as it stands in messages.
+    /// Returns the kind in the words of the messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotFound => "not found",
@@ -78,7 +80,7 @@ impl ErrorKind {
         }
     }
 
-    /// What a backend's error means to a caller of the store.
+    /// Converts the kind of a backend's error.
     pub(crate) const fn from_backend(kind: artifact_backend::ErrorKind) -> Self {
         use artifact_backend::ErrorKind as Backend;
         match kind {
@@ -102,16 +104,16 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// Which operation of the store failed.
+/// An operation of the store, of its catalog or of its identities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
-    /// Reading a URL and opening the backend that it names.
+    /// Parsing a URL and opening the backend that it names.
     OpenBackend,
-    /// Reading a URL and opening the rows that it names.
-    OpenRows,
-    /// Closing the rows.
-    CloseRows,
+    /// Parsing a URL and opening the database that it names.
+    OpenDatabase,
+    /// Closing the database.
+    CloseDatabase,
     /// Creating or finding experiments.
     Experiment,
     /// Writing a row.
@@ -124,27 +126,27 @@ pub enum Operation {
     WriteWorker,
     /// Finding workers.
     FindWorker,
-    /// Finding what a worker's token is verified by.
+    /// Finding the stored credential of a worker.
     FindCredential,
     /// Creating, changing or deleting a group.
     WriteGroup,
     /// Finding groups.
     FindGroup,
-    /// Deciding who may read.
+    /// Deciding whether a principal may read.
     Authorize,
-    /// A deposit, from its beginning to its row.
+    /// A deposit, including its row.
     Deposit,
-    /// Reading the bytes.
+    /// Reading bytes.
     Read,
 }
 
 impl Operation {
-    /// The operation in words, as it stands in messages.
+    /// Returns the operation in the words of the messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenBackend => "open backend",
-            Self::OpenRows => "open rows",
-            Self::CloseRows => "close rows",
+            Self::OpenDatabase => "open database",
+            Self::CloseDatabase => "close database",
             Self::Experiment => "find experiment",
             Self::InsertRow => "insert row",
             Self::FindRow => "find row",
@@ -169,103 +171,87 @@ impl fmt::Display for Operation {
 
 /// Why an operation of the store failed.
 ///
-/// `Display` tells this layer only: operation, id, kind and detail. What lies below is in
+/// `Display` shows this layer only: operation, id, kind and detail. The layer below is in
 /// [`source`](std::error::Error::source) and is not repeated.
-pub struct Error(Box<Inner>);
-
-struct Inner {
-    kind: ErrorKind,
-    operation: Operation,
-    id: Option<ArtifactId>,
-    detail: Cow<'static, str>,
-    blob_size: Option<u64>,
-    source: Option<BoxError>,
-}
+pub struct Error(Box<ErrorRepr<ErrorKind, Operation>>);
 
 impl Error {
-    /// An error of this kind in this operation, with no more said yet.
+    /// Creates an error without id, detail or source.
     pub fn new(kind: ErrorKind, operation: Operation) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            operation,
-            id: None,
-            detail: Cow::Borrowed(""),
-            blob_size: None,
-            source: None,
-        }))
+        Self(ErrorRepr::new(kind, operation))
     }
 
-    /// A backend's error, in the terms of the store.
+    /// Converts a backend's error.
     pub(crate) fn backend(operation: Operation, source: artifact_backend::Error) -> Self {
         let mut error = Self::new(ErrorKind::from_backend(source.kind()), operation);
-        error.0.id = source.id();
-        error.0.blob_size = source.blob_size();
+        error.0.context.id = source.id();
+        error.0.context.blob_size = source.blob_size();
         error.with_source(source)
     }
 
-    /// The same error, of another kind.
-    #[must_use = "this gives the error back, it does not change it in place"]
+    /// Sets the kind.
+    #[must_use = "returns the changed error"]
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self
     }
 
-    /// The same error, about this artifact.
-    #[must_use = "this gives the error back, it does not change it in place"]
+    /// Sets the artifact that the error is about.
+    #[must_use = "returns the changed error"]
     pub fn with_id(mut self, id: ArtifactId) -> Self {
-        self.0.id = Some(id);
+        self.0.context.id = Some(id);
         self
     }
 
-    /// The same error, with a sentence on what was being done or what to do about it. It must hold
-    /// no secret: it is printed and logged.
-    #[must_use = "this gives the error back, it does not change it in place"]
+    /// Sets a sentence that says what was being done or what to do about it. It is printed and
+    /// logged, so it must not contain a secret.
+    #[must_use = "returns the changed error"]
     pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.0.detail = detail.into();
         self
     }
 
-    /// The same error, with the size that the artifact really has.
-    #[must_use = "this gives the error back, it does not change it in place"]
+    /// Sets the actual size of the artifact in bytes.
+    #[must_use = "returns the changed error"]
     pub fn with_blob_size(mut self, bytes: u64) -> Self {
-        self.0.blob_size = Some(bytes);
+        self.0.context.blob_size = Some(bytes);
         self
     }
 
-    /// The same error, with what caused it.
-    #[must_use = "this gives the error back, it does not change it in place"]
+    /// Sets the error that caused this one.
+    #[must_use = "returns the changed error"]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// What the caller does next.
+    /// Returns the kind, which tells the caller what to do next.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The operation that failed.
+    /// Returns the operation that failed.
     pub fn operation(&self) -> Operation {
         self.0.operation
     }
 
-    /// The artifact in question, where there is one.
+    /// Returns the artifact that the error is about, if it is about one.
     pub fn id(&self) -> Option<ArtifactId> {
-        self.0.id
+        self.0.context.id
     }
 
-    /// A sentence on what was being done or what to do about it; empty where there is none.
+    /// Returns the sentence that says what was being done or what to do about it. May be empty.
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    /// With [`ErrorKind::InvalidRange`]: the size of the artifact, in bytes.
+    /// Returns the size of the artifact in bytes, if the kind is [`ErrorKind::InvalidRange`].
     pub fn blob_size(&self) -> Option<u64> {
-        self.0.blob_size
+        self.0.context.blob_size
     }
 
-    /// Whether the same call may succeed later with nothing changed by anybody. For a deposit the
-    /// call is the whole of it, from its first byte.
+    /// Returns whether the same call may succeed later without any other change. For a deposit, the
+    /// call is the whole deposit from its first byte.
     pub fn is_retryable(&self) -> bool {
         self.kind() == ErrorKind::Unavailable
     }
@@ -273,41 +259,18 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.operation)?;
-        if let Some(id) = self.0.id {
-            write!(f, " of artifact {id}")?;
-        }
-        write!(f, ": {}", self.0.kind)?;
-        if !self.0.detail.is_empty() {
-            write!(f, ": {}", self.0.detail)?;
-        }
-        Ok(())
+        self.0.fmt(f)
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            kind,
-            operation,
-            id,
-            detail,
-            blob_size,
-            source,
-        } = &*self.0;
-        f.debug_struct("Error")
-            .field("kind", kind)
-            .field("operation", operation)
-            .field("id", id)
-            .field("detail", detail)
-            .field("blob_size", blob_size)
-            .field("source", source)
-            .finish()
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        self.0.source()
     }
 }

@@ -1,22 +1,22 @@
-//! A file name that is safe to offer to whoever fetches.
+//! A file name that is safe to offer for a download.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// The last component of the name that a depositor gave its file, made safe to offer again.
+/// The last component of the file name that a depositor declared, made safe for a download.
 ///
 /// 1 to 255 bytes of UTF-8 with no `/`, `\`, control character, line or paragraph separator, or
 /// mark that changes the direction of text (with those, `gpj.exe` can be made to look like
-/// `exe.jpg`); never `.` or `..`; no white space at either end. It names nothing in our storage.
+/// `exe.jpg`); never `.` or `..`; no white space at either end. It is not a name in the storage.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct FileName(Arc<str>);
 
 impl FileName {
-    /// The greatest length, in bytes: what file systems allow for one name.
+    /// The maximum length in bytes, which is the limit of file systems for one name.
     pub const MAX_LEN: usize = 255;
 
-    /// Cleans a given name: what follows the last `/` or `\`, less the characters that are not
-    /// allowed, trimmed and cut to [`MAX_LEN`](Self::MAX_LEN). `None` when nothing usable is left.
+    /// Takes the part after the last `/` or `\`, removes forbidden characters, trims it and truncates
+    /// it to [`MAX_LEN`](Self::MAX_LEN). Returns `None` if nothing usable is left.
     ///
     /// ```
     /// use artifact_store::FileName;
@@ -29,14 +29,14 @@ impl FileName {
         let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
         let kept: String = last.chars().filter(|c| !is_forbidden(*c)).collect();
         let trimmed = kept.trim();
-        let cut = trimmed[..trimmed.floor_char_boundary(Self::MAX_LEN)].trim_end();
-        match cut {
+        let truncated = trimmed[..trimmed.floor_char_boundary(Self::MAX_LEN)].trim_end();
+        match truncated {
             "" | "." | ".." => None,
             name => Some(Self(name.into())),
         }
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -44,7 +44,7 @@ impl FileName {
 
 fn is_forbidden(c: char) -> bool {
     // Unicode Standard Annex 9, section 2: the explicit directional formatting characters and the
-    // implicit directional marks. U+2028 and U+2029 end a line where it is shown.
+    // implicit directional marks. U+2028 and U+2029 break the line when the name is displayed.
     c.is_control()
         || matches!(
             c,

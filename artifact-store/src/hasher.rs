@@ -1,39 +1,35 @@
-//! SHA-256 that does not hold up the disk, nor the other tasks of its thread.
+//! SHA-256 that blocks neither the disk nor the other tasks of its thread.
 
 use std::fmt;
-use std::panic::resume_unwind;
 
-use artifact_backend::Sha256Digest;
+use artifact_backend::{Sha256Digest, blocking};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 
-/// A SHA-256 (FIPS 180-4) of bytes that come in pieces.
+/// A SHA-256 (FIPS 180-4) of bytes that arrive in chunks.
 #[derive(Default)]
 pub(crate) struct Hasher(Sha256);
 
 impl Hasher {
-    /// Up to so many bytes are hashed where the caller runs: some 40 microseconds, a few times what
-    /// a hop to another thread costs.
+    /// The size in bytes up to which a chunk is hashed on the caller's thread: about 40 microseconds,
+    /// a few times the cost of a hop to another thread.
     const INLINE_BYTES: usize = 64 << 10;
 
-    /// Takes in one more piece, on the blocking pool if it is large. A caller that polls this
-    /// together with the write of the same piece waits for the slower of the two, not for both.
-    pub(crate) async fn update(mut self, piece: Bytes) -> Result<Self> {
-        if piece.len() <= Self::INLINE_BYTES {
-            self.0.update(&piece);
+    /// Hashes one more chunk, on the blocking pool if it is large. A caller that polls this together
+    /// with the write of the same chunk waits for the slower of the two, not for both.
+    pub(crate) async fn update(mut self, chunk: Bytes) -> Result<Self> {
+        if chunk.len() <= Self::INLINE_BYTES {
+            self.0.update(&chunk);
             return Ok(self);
         }
-        let hashing = tokio::task::spawn_blocking(move || {
-            self.0.update(&piece);
+        let hashing = blocking::run(move || {
+            self.0.update(&chunk);
             self
         });
-        hashing.await.map_err(|error| match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(error) => Error::new(ErrorKind::Unavailable, Operation::Deposit)
-                .with_detail("the runtime shuts down")
-                .with_source(error),
+        hashing.await.map_err(|error| {
+            Error::new(ErrorKind::Unavailable, Operation::Deposit).with_source(error)
         })
     }
 

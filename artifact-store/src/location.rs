@@ -1,20 +1,20 @@
-//! Where bytes or rows are, as an operator writes it: a path, or a URL.
+//! The grammar of the location of a backend or a database: a path or a URL.
 //!
-//! One grammar for both, parsed once. It is narrower than that of RFC 3986: what an operator could
-//! have meant otherwise is refused with a sentence on what to write instead. No message repeats
-//! anything of the text but its scheme, since there may be a secret in it.
+//! It is narrower than RFC 3986: an ambiguous text is rejected with a message that says what to write
+//! instead. No message repeats any part of the text except its scheme, because the text may contain a
+//! secret.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-/// Why a text is no location, in a sentence.
+/// The reason why a text is not a location, as a sentence.
 pub(crate) type Problem = Cow<'static, str>;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Location<'t> {
     /// A bare path, made absolute.
     Path(PathBuf),
-    /// A URL: its scheme in lower case, and what follows the colon, as written.
+    /// A URL: its scheme in lower case, and the text after the colon, not decoded.
     Url { scheme: String, rest: &'t str },
 }
 
@@ -24,7 +24,7 @@ impl<'t> Location<'t> {
             return Err("it is empty".into());
         }
         if text.contains(char::is_control) {
-            return Err("it has a control character in it".into());
+            return Err("it contains a control character".into());
         }
         if text.trim() != text {
             return Err("it begins or ends with white space".into());
@@ -32,7 +32,7 @@ impl<'t> Location<'t> {
         if let Some((scheme, rest)) = split_scheme(text) {
             if scheme.len() == 1 {
                 return Err(
-                    "it begins with a drive letter, which has no meaning here; write \
+                    "it begins with a drive letter, which is not supported; write \
                             /absolute/path or ./relative/path"
                         .into(),
                 );
@@ -41,7 +41,7 @@ impl<'t> Location<'t> {
             return Ok(Self::Url { scheme, rest });
         }
         if text.contains("://") {
-            return Err("it looks like a URL, but what stands before :// is no scheme".into());
+            return Err("it looks like a URL, but the part before :// is not a scheme".into());
         }
         bare_path(text).map(Self::Path)
     }
@@ -58,28 +58,28 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
 fn bare_path(text: &str) -> Result<PathBuf, Problem> {
     if text.starts_with('~') {
         return Err(
-            "~ is expanded by shells only; write the home folder out, or ./~ for a folder \
-                    of that name"
+            "only shells expand ~; write the path of the home folder, or ./~ for a folder of that \
+                    name"
                 .into(),
         );
     }
     if text.contains('\\') {
-        return Err("it has a backslash in it; folders are separated by /".into());
+        return Err("it contains a backslash; separate folders with /".into());
     }
     std::path::absolute(text)
-        .map_err(|error| format!("the current folder cannot be found out ({error})").into())
+        .map_err(|error| format!("the current folder is unknown ({error})").into())
 }
 
-/// Whether there may be credentials in the `rest` of a URL whose scheme knows none.
+/// Returns whether the `rest` of a URL may contain credentials, which its scheme does not have.
 pub(crate) fn holds_credentials(rest: &str) -> bool {
     rest.contains('@')
 }
 
 pub(crate) const CREDENTIALS: &str =
-    "it seems to hold credentials (an @); they never stand in a URL, which is logged and listed";
+    "it seems to contain credentials (an @); a URL must not, because URLs are logged and listed";
 
-/// The path in the `rest` of a URL of a local file, RFC 8089: `/path`, `///path` or
-/// `//localhost/path`, percent-encoded. Decoded once.
+/// Decodes the path in the `rest` of the URL of a local file (RFC 8089): `/path`, `///path` or
+/// `//localhost/path`, percent-encoded.
 pub(crate) fn url_path(rest: &str) -> Result<PathBuf, Problem> {
     let encoded = match rest.strip_prefix("//") {
         None => rest,
@@ -90,8 +90,8 @@ pub(crate) fn url_path(rest: &str) -> Result<PathBuf, Problem> {
             }
             if !authority.is_empty() && !authority.eq_ignore_ascii_case("localhost") {
                 return Err(
-                    "what stands between // and the next / names a host, and only local \
-                            files can be used; an absolute path has three slashes: ///path"
+                    "the part between // and the next / names a host, and only local files \
+                            are supported; write an absolute path with three slashes: ///path"
                         .into(),
                 );
             }
@@ -102,38 +102,36 @@ pub(crate) fn url_path(rest: &str) -> Result<PathBuf, Problem> {
         return Err("it has no path".into());
     }
     if encoded.contains(['?', '#']) {
-        return Err(
-            "a query or a fragment has no meaning here; write %3F for ? and %23 for #".into(),
-        );
+        return Err("a query or a fragment is not supported; write %3F for ? and %23 for #".into());
     }
     if encoded.contains('\\') {
-        return Err("it has a backslash in it; folders are separated by /".into());
+        return Err("it contains a backslash; separate folders with /".into());
     }
     if !encoded.starts_with('/') {
         return Err(
-            "a URL cannot hold a relative path; write the path alone, without a scheme".into(),
+            "a URL cannot contain a relative path; write the path alone, without a scheme".into(),
         );
     }
     let decoded = percent_decode(encoded)?;
     if decoded.split('/').any(|part| part == "." || part == "..") {
-        return Err("the path of a URL has no . or .. in it".into());
+        return Err("the path of a URL must not contain . or ..".into());
     }
     Ok(decoded.into())
 }
 
-/// RFC 3986, section 2.1, decoded once. What would change the number of path components, or end
-/// the path early, is refused.
+/// Decodes a path (RFC 3986, section 2.1). Rejects an encoded character that would change the number of
+/// components or end the path early.
 fn percent_decode(encoded: &str) -> Result<String, Problem> {
     decode(encoded, |byte| byte == b'/')
 }
 
-/// RFC 3986, section 2.1, decoded once; for what is no path of several components.
+/// Decodes a single component (RFC 3986, section 2.1).
 #[cfg(feature = "postgres")]
 pub(crate) fn percent_decode_component(encoded: &str) -> Result<String, Problem> {
     decode(encoded, |_| false)
 }
 
-fn decode(encoded: &str, refused: impl Fn(u8) -> bool) -> Result<String, Problem> {
+fn decode(encoded: &str, is_rejected: impl Fn(u8) -> bool) -> Result<String, Problem> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.bytes();
     while let Some(byte) = bytes.next() {
@@ -152,18 +150,18 @@ fn decode(encoded: &str, refused: impl Fn(u8) -> bool) -> Result<String, Problem
                 );
             }
         };
-        if refused(byte) || byte.is_ascii_control() {
-            return Err("an encoded slash or control character is no part of a name".into());
+        if is_rejected(byte) || byte.is_ascii_control() {
+            return Err("an encoded slash or control character cannot be part of a name".into());
         }
         decoded.push(byte);
     }
-    String::from_utf8(decoded).map_err(|_| "what is decoded is not UTF-8".into())
+    String::from_utf8(decoded).map_err(|_| "the decoded text is not UTF-8".into())
 }
 
-/// The path of a file, which cannot end in a slash.
+/// Checks that a path can name a file: it must not end in a slash.
 pub(crate) fn file_path(path: PathBuf, text: &str) -> Result<PathBuf, Problem> {
     if text.ends_with('/') || path.file_name().is_none() {
-        return Err("it names a folder; a file is needed".into());
+        return Err("it names a folder; write the path of a file".into());
     }
     Ok(path)
 }

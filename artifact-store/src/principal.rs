@@ -123,7 +123,7 @@ impl Principal {
     ///
     /// It may then read what administrators may read there; its [class](Self::class) stays that of
     /// its credential. Does nothing for the administrator.
-    #[must_use = "this returns the changed principal"]
+    #[must_use = "returns the changed principal"]
     pub fn with_admin_class(mut self) -> Self {
         if let Kind::Worker { in_admins, .. } = &mut self.0 {
             *in_admins = true;

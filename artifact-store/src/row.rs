@@ -60,14 +60,14 @@ impl Row {
     }
 
     /// Sets the content type.
-    #[must_use = "this returns the changed row"]
+    #[must_use = "returns the changed row"]
     pub fn with_content_type(mut self, content_type: ContentType) -> Self {
         self.content_type = content_type;
         self
     }
 
     /// Sets the file name, or removes it.
-    #[must_use = "this returns the changed row"]
+    #[must_use = "returns the changed row"]
     pub fn with_file_name(mut self, file_name: impl Into<Option<FileName>>) -> Self {
         self.file_name = file_name.into();
         self

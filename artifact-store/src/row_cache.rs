@@ -1,4 +1,4 @@
-//! Rows that were asked for before. They never change, so they need no time to live.
+//! A cache of rows. They never change, so entries do not expire.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -12,42 +12,45 @@ use artifact_backend::ArtifactId;
 
 use crate::row::Row;
 
-/// At most [`CAPACITY`](RowCache::CAPACITY) rows. When it is full it begins anew: simpler than an
-/// order of use, and a row costs one short query.
+/// At most [`CAPACITY`](RowCache::CAPACITY) rows. A full cache is cleared: that is simpler than
+/// tracking the order of use, and a missing row costs one short query.
+///
+/// It is not a cache from a library, because none refuses an insertion that began before a deletion;
+/// see [`Epoch`].
 #[derive(Debug, Default)]
 pub(crate) struct RowCache(Mutex<Cached>);
 
 #[derive(Debug, Default)]
 struct Cached {
     rows: HashMap<ArtifactId, Arc<Row>>,
-    /// How often a row was forgotten.
-    forgotten: u64,
+    /// The number of deletions so far.
+    deletions: u64,
 }
 
-/// The state of the cache when a query began.
+/// The number of deletions when a query began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Epoch(u64);
 
 impl RowCache {
-    /// A row takes some 300 bytes, at most 1 KiB: a few MiB in all.
+    /// A row takes about 300 bytes and at most 1 KiB, so the cache takes a few MiB.
     pub(crate) const CAPACITY: usize = 8192;
 
     fn lock(&self) -> MutexGuard<'_, Cached> {
-        // Nothing in the critical sections leaves the map in between.
+        // No critical section leaves the map half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The row, or else what to give to [`insert`](Self::insert) after the query.
+    /// Returns the row, or the epoch to pass to [`insert`](Self::insert) after the query.
     pub(crate) fn get(&self, id: ArtifactId) -> Result<Arc<Row>, Epoch> {
         let cached = self.lock();
-        cached.rows.get(&id).cloned().ok_or(Epoch(cached.forgotten))
+        cached.rows.get(&id).cloned().ok_or(Epoch(cached.deletions))
     }
 
-    /// Keeps a row that was queried since `epoch`, unless any row was forgotten meanwhile: it could
-    /// be this one.
+    /// Caches a row that was queried since `epoch`, unless any row was deleted meanwhile: it could be
+    /// this one.
     pub(crate) fn insert(&self, epoch: Epoch, row: &Arc<Row>) {
         let mut cached = self.lock();
-        if cached.forgotten == epoch.0 {
+        if cached.deletions == epoch.0 {
             if cached.rows.len() >= Self::CAPACITY {
                 cached.rows.clear();
             }
@@ -55,9 +58,10 @@ impl RowCache {
         }
     }
 
+    /// Removes a row that was deleted.
     pub(crate) fn forget(&self, id: ArtifactId) {
         let mut cached = self.lock();
-        cached.forgotten += 1;
+        cached.deletions += 1;
         cached.rows.remove(&id);
     }
 }

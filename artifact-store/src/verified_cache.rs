@@ -1,4 +1,5 @@
-//! Bytes that were read and verified lately, in memory: they need not be read and hashed again.
+//! A cache of artifacts that were read and verified recently, so that they are not read and hashed
+//! again.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -7,18 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use artifact_backend::{ArtifactId, Stamp};
 use bytes::Bytes;
 
-/// One artifact takes at most this part of the memory.
-const SHARE: u64 = 8;
-/// What an entry takes beside its bytes.
+/// One artifact takes at most this fraction (1/n) of the memory.
+const MAX_FRACTION: u64 = 8;
+/// The size of an entry without its chunks.
 const ENTRY_BYTES: usize = 256;
 
-/// Verified blobs, by id and the stamp that they were read under: whoever asks has just opened the blob,
-/// so one that was deleted or touched is not found here.
+/// Verified blobs by id and by the stamp that they were read under. A caller has just opened the blob,
+/// so a deleted or changed blob is never served from here.
 ///
-/// The oldest makes room, unless it was asked for since it was looked at last (the second chance of
-/// CLOCK), so one pass over many blobs does not drive out what is asked for often.
+/// The oldest entry is evicted, unless it was used since it was last considered (the second chance of
+/// CLOCK). One pass over many blobs therefore does not evict the entries that are used often.
 pub(crate) struct VerifiedCache {
-    most_bytes: usize,
+    max_bytes: usize,
     state: Mutex<State>,
 }
 
@@ -26,87 +27,88 @@ pub(crate) struct VerifiedCache {
 struct State {
     bytes: usize,
     entries: HashMap<ArtifactId, Entry>,
-    /// Every id of `entries`, once; the next one to be looked at first.
+    /// Every id of `entries` once, in the order of eviction.
     order: VecDeque<ArtifactId>,
 }
 
 struct Entry {
     stamp: Stamp,
-    pieces: Arc<[Bytes]>,
+    chunks: Arc<[Bytes]>,
     bytes: usize,
-    asked: bool,
+    used: bool,
 }
 
 impl VerifiedCache {
-    /// Keeps about so many bytes at most.
-    pub(crate) fn new(most_bytes: usize) -> Self {
+    /// Creates a cache of about `max_bytes` bytes.
+    pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
-            most_bytes,
+            max_bytes,
             state: Mutex::default(),
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in the critical sections can panic but an allocation, which ends the process.
+        // Only an allocation can panic in the critical sections, and that ends the process.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a blob of so many bytes would be kept.
+    /// Returns whether a blob of `size` bytes is cached.
     pub(crate) fn accepts(&self, size: u64) -> bool {
-        size <= self.most_bytes as u64 / SHARE && self.most_bytes > ENTRY_BYTES
+        size <= self.max_bytes as u64 / MAX_FRACTION && self.max_bytes > ENTRY_BYTES
     }
 
-    /// The pieces of a blob, if its storage is in the state in which they were read from it.
+    /// Returns the chunks of a blob, if its storage has not changed since they were read.
     pub(crate) fn get(&self, id: ArtifactId, stamp: Stamp) -> Option<Arc<[Bytes]>> {
         let mut state = self.state();
         let entry = state.entries.get_mut(&id)?;
         if entry.stamp != stamp {
             return None;
         }
-        entry.asked = true;
-        Some(Arc::clone(&entry.pieces))
+        entry.used = true;
+        Some(Arc::clone(&entry.chunks))
     }
 
-    /// Keeps the pieces of a blob that [`accepts`](Self::accepts) allows.
-    pub(crate) fn insert(&self, id: ArtifactId, stamp: Stamp, pieces: Arc<[Bytes]>) {
-        // A piece lies in a buffer of up to twice its size.
-        let sizes = pieces.iter().map(|piece| piece.len().next_power_of_two());
+    /// Caches the chunks of a blob whose size is [accepted](Self::accepts).
+    pub(crate) fn insert(&self, id: ArtifactId, stamp: Stamp, chunks: Arc<[Bytes]>) {
+        // The buffer of a chunk may be twice as large as the chunk.
+        let sizes = chunks.iter().map(|chunk| chunk.len().next_power_of_two());
         let bytes = sizes.sum::<usize>() + ENTRY_BYTES;
         let mut state = self.state();
-        state.make_room(self.most_bytes.saturating_sub(bytes));
+        state.make_room(self.max_bytes.saturating_sub(bytes));
         state.bytes += bytes;
         let entry = Entry {
             stamp,
-            pieces,
+            chunks,
             bytes,
-            asked: false,
+            used: false,
         };
         match state.entries.insert(id, entry) {
-            Some(former) => state.bytes -= former.bytes,
+            Some(old) => state.bytes -= old.bytes,
             None => state.order.push_back(id),
         }
     }
 
+    /// Removes a blob that was deleted.
     pub(crate) fn forget(&self, id: ArtifactId) {
         let mut state = self.state();
         if let Some(entry) = state.entries.remove(&id) {
             state.bytes -= entry.bytes;
-            state.order.retain(|known| *known != id);
+            state.order.retain(|cached| *cached != id);
         }
     }
 }
 
 impl State {
-    /// Removes entries until no more than so many bytes are left.
-    fn make_room(&mut self, most: usize) {
-        while self.bytes > most {
+    /// Evicts entries until at most `max_bytes` bytes remain.
+    fn make_room(&mut self, max_bytes: usize) {
+        while self.bytes > max_bytes {
             let Some(id) = self.order.pop_front() else {
                 return;
             };
             let Some(entry) = self.entries.get_mut(&id) else {
                 continue;
             };
-            if std::mem::take(&mut entry.asked) {
+            if std::mem::take(&mut entry.used) {
                 self.order.push_back(id);
             } else {
                 self.bytes -= entry.bytes;
@@ -119,7 +121,7 @@ impl State {
 impl fmt::Debug for VerifiedCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedCache")
-            .field("most_bytes", &self.most_bytes)
+            .field("max_bytes", &self.max_bytes)
             .finish_non_exhaustive()
     }
 }
@@ -135,29 +137,29 @@ mod tests {
     }
 
     fn insert(cache: &VerifiedCache, number: u8, length: usize) {
-        let piece = Bytes::from(vec![number; length]);
-        cache.insert(id(number), STAMP, [piece].into());
+        let chunk = Bytes::from(vec![number; length]);
+        cache.insert(id(number), STAMP, [chunk].into());
     }
 
     fn holds(cache: &VerifiedCache, number: u8) -> bool {
         let found = cache.get(id(number), STAMP);
-        found.is_some_and(|pieces| pieces[0].first() == Some(&number))
+        found.is_some_and(|chunks| chunks[0].first() == Some(&number))
     }
 
     #[test]
-    fn what_was_touched_since_is_not_found_and_is_replaced() {
+    fn entries_of_changed_blobs_are_not_found_and_are_replaced() {
         let cache = VerifiedCache::new(1 << 20);
         insert(&cache, 1, 100);
-        let touched = Stamp::new([1, 2, 4]);
-        assert!(holds(&cache, 1) && cache.get(id(1), touched).is_none());
-        cache.insert(id(1), touched, [Bytes::from_static(b"x")].into());
-        assert!(!holds(&cache, 1) && cache.get(id(1), touched).is_some());
+        let changed = Stamp::new([1, 2, 4]);
+        assert!(holds(&cache, 1) && cache.get(id(1), changed).is_none());
+        cache.insert(id(1), changed, [Bytes::from_static(b"x")].into());
+        assert!(!holds(&cache, 1) && cache.get(id(1), changed).is_some());
         let state = cache.state();
         assert_eq!((state.bytes, state.order.len()), (1 + ENTRY_BYTES, 1));
     }
 
     #[test]
-    fn memory_is_bounded_and_what_is_asked_for_stays() {
+    fn memory_is_bounded_and_used_entries_stay() {
         let each = (4 << 10) + ENTRY_BYTES;
         let cache = VerifiedCache::new(10 * each);
         insert(&cache, 0, 4 << 10);
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_what_was_forgotten() {
+    fn forgotten_entries_leave_nothing() {
         let cache = VerifiedCache::new(1 << 20);
         insert(&cache, 1, 100);
         cache.forget(id(1));
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn no_memory_keeps_nothing() {
+    fn entries_larger_than_an_eighth_of_the_memory_are_not_accepted() {
         assert!(!VerifiedCache::new(0).accepts(0));
         let cache = VerifiedCache::new(8 << 10);
         assert!(cache.accepts(1 << 10) && !cache.accepts((1 << 10) + 1));

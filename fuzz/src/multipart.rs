@@ -1,4 +1,5 @@
-//! Target `multipart`: the split into chunks never changes the result, and a valid body has one reading.
+//! Target `multipart`: the split into chunks never changes the result, and an accepted body has only one
+//! interpretation.
 
 use artifact_multipart::{Boundary, Error, Event, MAX_OVERHEAD, Parser, PartHead};
 use bytes::Bytes;
@@ -6,14 +7,14 @@ use bytes::Bytes;
 /// A parsed body: the part's header and the file's bytes.
 pub type Parsed = Result<(PartHead, Vec<u8>), Error>;
 
-/// The text before the first line feed is a `Content-Type`, the rest a body. Panics if any of these
-/// does not hold:
+/// Uses the text before the first line feed as a `Content-Type` and the rest as a body. Panics if any of
+/// these does not hold:
 ///
 /// - chunks of one byte, of other lengths, and the whole body have the same result;
 /// - the parser never holds more than its limit for bytes outside the file and one delimiter;
 /// - an accepted body is a header without bare line breaks, an empty line, the file, the last
 ///   delimiter and white space, and no line of the file is a delimiter with any line break;
-/// - an accepted part that is encoded again in the plainest form is read the same.
+/// - an accepted part that is encoded in the simplest form parses to the same part.
 pub fn check(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n');
     let (content_type, body) = match end {
@@ -30,7 +31,7 @@ pub fn check(data: &[u8]) {
     let parsed = parse(&boundary, &[body]);
     let bytes: Vec<&[u8]> = body.chunks(1).collect();
     assert_eq!(parse(&boundary, &bytes), parsed, "in chunks of one byte");
-    // Lengths that depend on the input, so that a fuzzer can move the cuts.
+    // The length depends on the input, so that a fuzzer can move the cuts.
     let length = 2 + data.iter().fold(0, |sum, byte| sum ^ usize::from(*byte)) % 31;
     let chunks: Vec<&[u8]> = body.chunks(length).collect();
     assert_eq!(parse(&boundary, &chunks), parsed, "in chunks of {length}");
@@ -40,13 +41,13 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// Parses a body in these chunks, and checks what must hold after each.
+/// Parses a body in these chunks and checks the invariants after each.
 pub fn parse(boundary: &Boundary, chunks: &[&[u8]]) -> Parsed {
     let mut parser = Parser::new(boundary);
-    let (mut head, mut file, mut complete) = (None, Vec::new(), false);
-    let mut received = 0;
+    let (mut head, mut file, mut ended) = (None, Vec::new(), false);
+    let mut fed = 0;
     for chunk in chunks {
-        received += chunk.len();
+        fed += chunk.len();
         let mut input = Bytes::copy_from_slice(chunk);
         loop {
             match parser.parse(&mut input) {
@@ -55,12 +56,12 @@ pub fn parse(boundary: &Boundary, chunks: &[&[u8]]) -> Parsed {
                     assert!(head.replace(new).is_none(), "two headers");
                 }
                 Ok(Some(Event::Data(bytes))) => {
-                    assert!(head.is_some() && !complete && !bytes.is_empty());
+                    assert!(head.is_some() && !ended && !bytes.is_empty());
                     file.extend_from_slice(&bytes);
                 }
                 Ok(Some(Event::End)) => {
-                    assert!(head.is_some() && !complete, "an end out of order");
-                    complete = true;
+                    assert!(head.is_some() && !ended, "an unexpected end event");
+                    ended = true;
                 }
                 Err(error) => {
                     assert!(!error.to_string().is_empty());
@@ -70,17 +71,17 @@ pub fn parse(boundary: &Boundary, chunks: &[&[u8]]) -> Parsed {
                 }
             }
         }
-        assert!(input.is_empty(), "input is left");
-        let held = received - file.len();
-        let most = MAX_OVERHEAD + Boundary::MAX_LEN + 4;
-        assert!(held <= most, "{held} bytes outside the file were accepted");
+        assert!(input.is_empty(), "the parser left input unread");
+        let held = fed - file.len();
+        let limit = MAX_OVERHEAD + Boundary::MAX_LEN + 4;
+        assert!(held <= limit, "{held} bytes outside the file were accepted");
     }
     parser.finish()?;
-    assert!(complete, "a body is complete before its end");
+    assert!(ended, "a body is complete before its end");
     Ok((head.expect("a complete body has a header"), file))
 }
 
-/// Finds the file in an accepted body by other means.
+/// Checks the file of an accepted body without the parser's code.
 fn check_reading(boundary: &Boundary, body: &[u8], file: &[u8]) {
     let dashed = [b"--", boundary.as_bytes()].concat();
     let tail = [b"\r\n", &dashed[..], b"--"].concat();
@@ -97,8 +98,8 @@ fn check_reading(boundary: &Boundary, body: &[u8], file: &[u8]) {
         assert_eq!(first_cr, Some(line.len() - 1), "a bare line break");
     }
     let lines = [b"\n", file].concat();
-    let mut places = lines.windows(dashed.len() + 2);
-    let delimiter = places.find(|at| {
+    let mut windows = lines.windows(dashed.len() + 2);
+    let delimiter = windows.find(|at| {
         matches!(at[0], b'\r' | b'\n')
             && at[1..].starts_with(&dashed)
             && b"-\r\n \t".contains(&at[at.len() - 1])
@@ -117,16 +118,16 @@ fn check_encoding(boundary: &Boundary, head: &PartHead, file: &[u8]) {
             encoded.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
     }
-    for piece in [&b"\r\n"[..], file, b"\r\n", &dashed, b"--\r\n"] {
-        encoded.extend_from_slice(piece);
+    for part in [&b"\r\n"[..], file, b"\r\n", &dashed, b"--\r\n"] {
+        encoded.extend_from_slice(part);
     }
     match parse(boundary, &[&encoded]) {
-        Ok((again, bytes)) => {
-            assert_eq!(again.file_name(), head.file_name());
-            assert_eq!(again.content_type(), head.content_type());
+        Ok((reparsed, bytes)) => {
+            assert_eq!(reparsed.file_name(), head.file_name());
+            assert_eq!(reparsed.content_type(), head.content_type());
             assert_eq!(bytes, file);
         }
-        // The escapes may make it too long.
+        // The escapes may make the header too long.
         Err(error) => assert_eq!(error, Error::TooMuchOverhead),
     }
 }

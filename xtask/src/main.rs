@@ -1,9 +1,9 @@
-//! Commands for those who work on the project: `cargo xtask`. No dependency, so that it builds in a
+//! `cargo xtask`: commands for developers of the project. Without dependencies, so that it builds in a
 //! second.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "it follows Cargo's own environment"
+    reason = "it reads the environment variables that Cargo sets"
 )]
 
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
 commands:
-  fuzz ...   cargo-fuzz on a nightly toolchain, for example: cargo fuzz run opaque_id
-  ci ...     the whole check, or the steps named: cargo xtask ci lint tests
-  crash      power cuts under artifact-backend-fs, for a minute or two; as root
-  crash --long   the same with more than 100,000 states, for some ten minutes";
+  fuzz ...      run cargo-fuzz on a nightly toolchain, for example: cargo fuzz run opaque_id
+  ci [STEP]...  run all checks, or only the named steps, for example: cargo xtask ci lint tests
+  crash         simulate power cuts under artifact-backend-fs; takes two minutes, needs root
+  crash --long  simulate more than 100,000 crash states; takes ten minutes, needs root";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -28,25 +28,25 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz(arguments),
         Some("ci") => run(
             Command::new("bash").arg(".ci/run").args(arguments),
-            "is bash installed?",
+            "install bash",
         ),
-        Some("crash") => crash(arguments.next().is_some_and(|word| word == "--long")),
+        Some("crash") => crash(arguments.next().is_some_and(|option| option == "--long")),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(message) => {
-            report(&message);
+            print(&message);
             ExitCode::from(2)
         }
     }
 }
 
-/// Starts `cargo-fuzz` itself, not `cargo fuzz`, which the alias would lead back here.
+/// Starts `cargo-fuzz` directly, because the alias `cargo fuzz` leads back to this program.
 fn fuzz(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<ExitStatus, String> {
     let mut command = Command::new("cargo-fuzz");
-    // Cargo hands its own path and toolchain down; both would keep cargo-fuzz on stable.
+    // Cargo passes on its own path and toolchain, which would keep cargo-fuzz on stable.
     command
         .env_remove("CARGO")
         .env("RUSTUP_TOOLCHAIN", "nightly");
@@ -54,13 +54,13 @@ fn fuzz(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<ExitStatu
     run(&mut command, "install it with: cargo install cargo-fuzz")
 }
 
-/// Runs the subject of artifact-backend-fs on the strict file system, with errors injected, and on a
+/// Runs the subject of artifact-backend-fs on the strict file system with injected errors, and on a
 /// recording block device under each real file system.
 fn crash(long: bool) -> Result<ExitStatus, String> {
     let cargo = |arguments: &[&str]| {
         run(
             Command::new("cargo").args(arguments),
-            "is cargo on the PATH?",
+            "add cargo to the PATH",
         )
     };
     let mut status = cargo(&["build", "--quiet", "--locked", "-p", "artifact-crash-test"])?;
@@ -69,20 +69,20 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
         let build = ["build", "--quiet", "--locked", "-p", "artifact-backend-fs"];
         status = cargo(&[&build[..], &example].concat())?;
     }
-    let (most_faults, most_states) = if long {
+    let (max_faults, max_states) = if long {
         ("1000", "25000")
     } else {
         ("40", "40")
     };
-    let mut runs = vec![vec!["fuse", "--faults", "--fault-runs", most_faults]];
+    let mut runs = vec![vec!["fuse", "--faults", "--fault-runs", max_faults]];
     for file_system in ["ext4", "ext4-nojournal", "xfs", "btrfs"] {
-        runs.push(vec!["block", "--fs", file_system, "--states", most_states]);
+        runs.push(vec!["block", "--fs", file_system, "--states", max_states]);
     }
     for options in runs {
         if !status.success() {
             break;
         }
-        report(&format!("artifact-crash {}", options.join(" ")));
+        print(&format!("artifact-crash {}", options.join(" ")));
         let layout = [
             "--blob",
             "blobs/{hex32}",
@@ -101,7 +101,10 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             .args(layout)
             .arg("--")
             .arg(target.join("debug/examples/crash_subject"));
-        status = run(&mut command, "it needs Linux, root and /dev/fuse")?;
+        status = run(
+            &mut command,
+            "build it with: cargo build -p artifact-crash-test",
+        )?;
     }
     Ok(status)
 }
@@ -117,8 +120,8 @@ fn run(command: &mut Command, hint: &str) -> Result<ExitStatus, String> {
 
 #[expect(
     clippy::print_stderr,
-    reason = "the one place that this program speaks from"
+    reason = "all messages of this program are printed here"
 )]
-fn report(message: &str) {
+fn print(message: &str) {
     eprintln!("{message}");
 }

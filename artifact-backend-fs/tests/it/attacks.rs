@@ -7,8 +7,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use artifact_backend::Sha256Digest;
-use artifact_crash_test::syscalls::{self, Call, Traced};
-use artifact_crash_test::{Digest, Ended, Line};
+use artifact_crash_test::syscalls::{self, Call, TracedRun};
+use artifact_crash_test::{Digest, RunOutcome, Line};
 use sha2::Digest as _;
 
 use crate::syscalls::subject;
@@ -209,11 +209,11 @@ fn digest(bytes: &[u8]) -> Digest {
 }
 
 /// Returns every violation in a run.
-fn violations(world: &World, attack: Attack, run: &Traced) -> Vec<String> {
+fn violations(world: &World, attack: Attack, run: &TracedRun) -> Vec<String> {
     let mut violations = Vec::new();
-    match &run.ended {
-        Ended::Well => {}
-        Ended::Badly(how) if how.starts_with("Exited(") && !how.contains(", 101)") => {}
+    match &run.outcome {
+        RunOutcome::Success => {}
+        RunOutcome::Failure(how) if how.starts_with("Exited(") && !how.contains(", 101)") => {}
         other => violations.push(format!("the subject ended with {other:?}")),
     }
     let outside = names(&world.outside());
@@ -261,7 +261,7 @@ fn is(path: &Path, wanted: Digest) -> bool {
 }
 
 /// Runs the operation with an attack at one call, or without an attack.
-fn run(named: bool, operation: &str, struck: Option<(&Call, Attack)>) -> (World, Traced) {
+fn run(named: bool, operation: &str, struck: Option<(&Call, Attack)>) -> (World, TracedRun) {
     let world = World::new();
     let subject = subject(named, operation);
     let mut pending = struck;
@@ -285,7 +285,7 @@ fn withstands(named: bool, operation: &str) {
         return;
     }
     let (_, plain) = run(named, operation, None);
-    assert_eq!(plain.ended, Ended::Well, "{operation}");
+    assert_eq!(plain.outcome, RunOutcome::Success, "{operation}");
     let mut attacks = 0;
     for call in &plain.calls {
         for attack in ATTACKS {

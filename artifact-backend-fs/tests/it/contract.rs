@@ -52,7 +52,7 @@ impl Plant for Planted {
         match self.kind {
             PlantedKind::SymlinkToFile => std::os::unix::fs::symlink(world.secret(), path)?,
             PlantedKind::SymlinkRelative => {
-                std::os::unix::fs::symlink("../../outside/secret", path)?
+                std::os::unix::fs::symlink("../../outside/secret", path)?;
             }
             PlantedKind::SymlinkDangling => {
                 std::os::unix::fs::symlink(world.outside().join("new"), path)?;

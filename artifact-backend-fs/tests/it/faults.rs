@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ErrorKind};
 use artifact_backend_fs::{FsBackend, FsConfig};
 use artifact_crash_test::syscalls::{self, Fault};
-use artifact_crash_test::{Checker, Ended, Layout, Line, Subject};
+use artifact_crash_test::{Checker, RunOutcome, Layout, Line, Subject};
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -241,12 +241,12 @@ fn descriptors_that_cannot_be_linked_directly_are_linked_through_proc() {
     let run = syscalls::trace(&subject, root.path(), |call| {
         let first = call.name == "linkat" && links.is_empty();
         if call.name == "linkat" {
-            links.push(call.on.clone());
+            links.push(call.target.clone());
         }
         first.then_some(Fault::Fail(rustix::io::Errno::NOENT))
     });
     let run = run.unwrap();
-    assert_eq!(run.ended, Ended::Well);
+    assert_eq!(run.outcome, RunOutcome::Success);
     assert_eq!(links.len(), 2, "{links:?}");
     assert!(links[1].starts_with("/proc/self/fd/"), "{links:?}");
     let acknowledged = run

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use artifact_crash_test::syscalls::{self, SyscallSweep};
-use artifact_crash_test::{Checker, Ended, Layout, Subject};
+use artifact_crash_test::{Checker, RunOutcome, Layout, Subject};
 
 use crate::world::skip;
 
@@ -133,7 +133,7 @@ fn loads_of_uncached_blobs_never_block_an_async_thread() {
     let reads = |operation: &str| {
         let root = parent.path().join(operation);
         let run = syscalls::trace(&subject(false, operation), &root, |_| None).unwrap();
-        assert_eq!(run.ended, Ended::Well, "{operation}");
+        assert_eq!(run.outcome, RunOutcome::Success, "{operation}");
         let calls = run
             .calls
             .iter()

@@ -98,7 +98,7 @@ fn errors_show_one_layer_and_never_the_text() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "what follows the prefix is not an artifact id"
+        "the text after the prefix is not an artifact id"
     );
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(

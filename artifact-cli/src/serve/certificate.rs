@@ -1,9 +1,10 @@
 //! Reads the TLS certificate and its key from files, again on SIGHUP.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use artifact_server::Tls;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::failure::{setup, setup_from};
 use crate::files;
@@ -11,11 +12,18 @@ use crate::files;
 /// The files of a certificate chain and its private key.
 #[derive(Debug, Clone)]
 pub(crate) struct CertificateFiles {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 impl CertificateFiles {
+    pub(crate) fn new((certificate, key): (&Path, &Path)) -> Self {
+        Self {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        }
+    }
+
     /// Reads both files at the start.
     pub(crate) fn open(&self) -> Result<Tls> {
         if !cfg!(feature = "tls") {
@@ -24,9 +32,12 @@ impl CertificateFiles {
                  --features tls",
             ));
         }
-        let tls = self
-            .read()
-            .and_then(|(chain, key)| Ok(Tls::from_pem(chain.as_bytes(), key.as_bytes())?));
+        let tls = self.read().and_then(|(chain, key)| {
+            Ok(Tls::from_pem(
+                chain.as_bytes(),
+                key.expose_secret().as_bytes(),
+            )?)
+        });
         tls.map_err(|error| {
             setup_from(
                 error,
@@ -41,9 +52,9 @@ impl CertificateFiles {
 
     /// Reads both files again. If that fails, the former certificate stays in use.
     pub(crate) fn reload(&self, tls: &Tls) {
-        let replaced = self
-            .read()
-            .and_then(|(chain, key)| Ok(tls.replace(chain.as_bytes(), key.as_bytes())?));
+        let replaced = self.read().and_then(|(chain, key)| {
+            Ok(tls.replace(chain.as_bytes(), key.expose_secret().as_bytes())?)
+        });
         match replaced {
             Ok(()) => tracing::info!("reloaded the TLS certificate"),
             Err(error) => tracing::error!(
@@ -55,7 +66,7 @@ impl CertificateFiles {
 
     /// Returns the certificate chain and the key, both in PEM. Only the owner may be able to read the
     /// key's file.
-    fn read(&self) -> Result<(String, String)> {
+    fn read(&self) -> Result<(String, SecretString)> {
         let shown = self.certificate.display();
         let chain =
             files::read_small(&self.certificate).with_context(|| format!("cannot read {shown}"))?;

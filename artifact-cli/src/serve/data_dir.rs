@@ -1,4 +1,4 @@
-//! The data folder: made, locked, and everything in it opened.
+//! Creates and locks the data folder, and opens everything in it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,65 +7,65 @@ use std::sync::Arc;
 use anyhow::Result;
 use artifact_store::{ArtifactStore, Backend, Database, Experiment, IdentityStore, StoreConfig};
 use rustix::fs::{FlockOperation, Mode, OFlags};
+use secrecy::SecretString;
 
 use super::bucket;
-use super::plan::Plan;
+use super::plan::ServePlan;
 use crate::failure::{setup, setup_from};
 use crate::files;
 
-/// Held by the server that uses the folder; the operating system gives it back when the process
-/// ends, however it ends.
+/// The file that the server holds a lock on while it uses the folder. The operating system releases the
+/// lock when the process ends for any reason.
 const LOCK: &str = "lock";
 
-/// Everything open that a server needs.
+/// The open resources of a server.
 pub(crate) struct Opened {
     pub(crate) store: ArtifactStore,
     pub(crate) identities: Arc<dyn IdentityStore>,
     pub(crate) backend: Backend,
-    pub(crate) token: String,
-    // The last field: the lock is given back once the rest is closed.
+    pub(crate) token: SecretString,
+    // The last field, so that the lock is released after the rest is closed.
     _lock: File,
 }
 
-/// Makes what is missing and opens all of it. What exists already is opened first, so that where
-/// that fails nothing was made.
-pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
-    let (lock, made) = lock(&plan.data_dir)?;
-    // One that is no file is there already, or cannot be made here.
-    let database_first = plan.database.path().is_none_or(Path::exists);
-    let early = if database_first {
+/// Opens everything and creates what does not exist. Opens existing resources first, so that nothing is
+/// created if that fails.
+pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
+    let settings = plan.settings;
+    let backend_name = plan.sources.name("backend");
+    let (lock, created) = lock(&settings.data_dir)?;
+    // A database that is not a file exists already, or cannot be created here.
+    let existing = if plan.database.path().is_none_or(Path::exists) {
         Some(open_database(plan).await?)
     } else {
         None
     };
-    let backend = plan
-        .backend
-        .open_with(plan.bucket.options.clone())
-        .await
-        .map_err(|error| setup_from(error, format!("{} cannot be used", plan.backend_called)))?;
-    bucket::probe(&backend, plan.bucket.probe, &plan.backend_called).await?;
-    let database = match early {
+    let opened = settings.backend.open_with(bucket::options(settings)).await;
+    let backend =
+        opened.map_err(|error| setup_from(error, format!("{backend_name} cannot be used")))?;
+    bucket::probe(&backend, settings.bucket_probe, &backend_name).await?;
+    let database = match existing {
         Some(database) => database,
         None => open_database(plan).await?,
     };
     let config = StoreConfig::default()
-        .with_max_artifact_bytes(plan.max_artifact_bytes)
-        .with_verified_cache_bytes(usize::try_from(plan.verified_cache).unwrap_or(usize::MAX));
+        .with_max_artifact_bytes(settings.max_artifact_bytes.0)
+        .with_verified_cache_bytes(settings.verified_cache.as_usize());
     let now = jiff::Timestamp::try_from(config.clock().now()).map_err(|error| {
         setup_from(
             error,
-            "the clock of this machine is set to an impossible time",
+            "the clock of this machine is set to an impossible time; set it",
         )
     })?;
-    for id in &plan.experiments {
+    for id in &settings.experiments {
         let experiment = Experiment::new(id.clone(), now);
         let created = database.catalog.create_experiment(&experiment);
         created
             .await
-            .map_err(|error| setup_from(error, format!("the experiment {id} cannot be created")))?;
+            .map_err(|error| setup_from(error, format!("cannot create the experiment {id}")))?;
     }
     let token = plan.token.obtain()?;
-    made.keep();
+    created.keep();
 
     Ok(Opened {
         store: ArtifactStore::new(backend.backend(), database.catalog, config),
@@ -76,50 +76,52 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened> {
     })
 }
 
-async fn open_database(plan: &Plan) -> Result<Database> {
+async fn open_database(plan: &ServePlan<'_>) -> Result<Database> {
     let opened = plan.database.open().await;
-    opened.map_err(|error| setup_from(error, format!("{} cannot be used", plan.database_called)))
+    let name = plan.sources.name("database");
+    opened.map_err(|error| setup_from(error, format!("{name} cannot be used")))
 }
 
-/// What this start made, and takes away again unless it comes to the end.
-struct Made {
+/// The data folder if this start created it. Removes it on drop, unless the start succeeded.
+#[must_use = "dropping it removes the folder"]
+struct CreatedFolder {
     folder: Option<PathBuf>,
 }
 
-impl Made {
+impl CreatedFolder {
     fn keep(mut self) {
         self.folder = None;
     }
 }
 
-impl Drop for Made {
+impl Drop for CreatedFolder {
     fn drop(&mut self) {
         if let Some(folder) = &self.folder {
-            // The lock is still held, and a folder that got anything else in it stays.
+            // The lock is still held, and rmdir keeps a folder with anything else in it.
             let _ = rustix::fs::unlink(folder.join(LOCK));
             let _ = rustix::fs::rmdir(folder);
         }
     }
 }
 
-/// Makes the folder where it is missing, and locks it against other servers.
-fn lock(folder: &Path) -> Result<(File, Made)> {
+/// Creates the folder if it does not exist, and locks it against other servers.
+fn lock(folder: &Path) -> Result<(File, CreatedFolder)> {
     let shown = folder.display();
     let cannot = |error: std::io::Error| {
-        let sentence = format!("the data folder {shown} cannot be used; give another --data-dir");
+        let sentence = format!("cannot use the data folder {shown}; give another --data-dir");
         setup_from(error, sentence)
     };
     let new = files::make_private_folder(folder).map_err(cannot)?;
-    let made = Made {
+    let created = CreatedFolder {
         folder: new.then(|| folder.to_owned()),
     };
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::open(folder.join(LOCK), flags, Mode::RUSR | Mode::WUSR)
         .map_err(|error| cannot(error.into()))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok((file.into(), made)),
+        Ok(()) => Ok((file.into(), created)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(setup(format!(
-            "the data folder {shown} is in use by another server; stop that one, or give another \
+            "the data folder {shown} is in use by another server; stop that server, or give another \
              --data-dir"
         ))),
         Err(error) => Err(cannot(error.into())),

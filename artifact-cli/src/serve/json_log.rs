@@ -1,6 +1,5 @@
-//! The log as one JSON object a line: time, level, target and message, the fields of the event, and
-//! the span that it stands in. An error is told with all that caused it, which the JSON of
-//! tracing-subscriber would leave out.
+//! The log as one JSON object per line: time, level, target and message, the fields of the event, and its
+//! span. An error includes all its causes, which the JSON format of tracing-subscriber leaves out.
 
 use std::error::Error;
 use std::fmt;
@@ -13,6 +12,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::failure;
 
 /// Formats events, and the fields of spans.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ where
         let mut line = Map::new();
         event.record(&mut Fields(&mut line));
         let metadata = event.metadata();
-        // Last, so that no field of an event can pass for one of these.
+        // Last, so that no field of an event can replace one of these.
         line.insert("timestamp".into(), time.into());
         line.insert("level".into(), metadata.level().as_str().into());
         line.insert("target".into(), metadata.target().into());
@@ -107,9 +108,7 @@ impl Visit for Fields<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let chain = std::iter::successors(Some(value), |error| (**error).source());
-        let layers: Vec<_> = chain.map(ToString::to_string).collect();
-        self.put(field, layers.join(": "));
+        self.put(field, failure::chain(value));
     }
 }
 
@@ -134,7 +133,7 @@ mod tests {
         }
     }
 
-    /// What is logged in JSON by this.
+    /// Returns the JSON lines that `log` writes.
     fn logged(log: impl FnOnce()) -> Vec<Value> {
         let lines = Lines::default();
         let writer = lines.clone();
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_one_object_with_its_span_and_the_chain_of_an_error() {
+    fn an_event_is_one_object_with_its_span_and_the_causes_of_its_error() {
         let lines = logged(|| {
             let span = tracing::error_span!("request", id = %"a\"b", more = tracing::field::Empty);
             span.record("more", 7);

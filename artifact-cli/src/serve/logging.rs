@@ -6,35 +6,16 @@ use std::panic::{self, PanicHookInfo};
 use tracing_subscriber::EnvFilter;
 
 use super::json_log::JsonLog;
-use super::plan::Plan;
 use crate::output;
+use crate::settings::LogFormat;
 
-/// How a line of the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-impl LogFormat {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "text" => Some(Self::Text),
-            "json" => Some(Self::Json),
-            _ => None,
-        }
-    }
-}
-
-/// Begins logging. Called once.
-pub(crate) fn init(plan: &Plan, no_color: bool) {
-    let filter = EnvFilter::builder().parse_lossy(&plan.log);
+/// Starts logging. Must be called once.
+pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) {
+    let filter = EnvFilter::builder().parse_lossy(filter);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
-    match plan.log_format {
+    match format {
         LogFormat::Text => log
             .with_ansi(output::stderr_is_terminal() && !no_color)
             .init(),
@@ -43,7 +24,7 @@ pub(crate) fn init(plan: &Plan, no_color: bool) {
     panic::set_hook(Box::new(log_panic));
 }
 
-/// A panic as a line of the log, like everything else. Where from is told if `RUST_BACKTRACE` says so.
+/// Logs a panic like any other event, with a backtrace if `RUST_BACKTRACE` asks for it.
 fn log_panic(info: &PanicHookInfo<'_>) {
     let location = info.location().map(ToString::to_string);
     let backtrace = Backtrace::capture();
@@ -53,6 +34,6 @@ fn log_panic(info: &PanicHookInfo<'_>) {
         location,
         backtrace,
         "panicked: {}",
-        info.payload_as_str().unwrap_or("without a word")
+        info.payload_as_str().unwrap_or("no message")
     );
 }

@@ -1,61 +1,64 @@
-//! `artifact serve`: our own first embedder of store and router.
+//! `artifact serve`: opens a store and serves the router of `artifact-http`.
 
+mod admin_token;
+mod banner;
 mod bucket;
 mod certificate;
 mod data_dir;
-mod database;
-mod hints;
 mod hooks;
 mod json_log;
 mod logging;
 mod plan;
 mod ready;
-mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator};
-use artifact_server::{ServeOutcome, Server, ServerHandle, raise_open_file_limit};
+use artifact_server::{
+    Listener, ServeOutcome, Server, ServerConfig, ServerHandle, Tls, raise_open_file_limit,
+};
+use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
 
 use self::certificate::CertificateFiles;
 use self::hooks::ProblemHooks;
-use self::logging::LogFormat;
-use self::plan::Plan;
+use self::plan::ServePlan;
+use crate::failure::setup_from;
 use crate::output;
-use crate::settings::Loaded;
+use crate::settings::{ListenAddress, LogFormat, ServeSettings, Sources};
 use crate::signals::{Hangup, Signals};
 
-/// How old a leftover of a crashed deposit must be before it is removed at the start.
+/// The minimum age of a crashed deposit's leftovers that are removed at the start.
 const LEFTOVER_AGE: Duration = Duration::from_hours(24);
 
-/// How long the end waits for the removal of what cut uploads left in a bucket.
+/// How long the exit waits until the leftovers of aborted uploads are removed from a bucket.
 const CLEANUP: Duration = Duration::from_secs(20);
 
-/// Serves until a signal. Everything that can be refused is refused before anything is made.
-pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
-    let plan = Plan::new(loaded)?;
-    let tls = plan.tls.as_ref().map(CertificateFiles::open).transpose()?;
-    let listener = plan.bind()?;
+/// Serves until a signal. Checks everything that can be checked before it creates anything.
+pub(crate) async fn run(settings: &ServeSettings, sources: &Sources, no_color: bool) -> Result<()> {
+    let plan = ServePlan::new(settings, sources)?;
+    let files = settings.tls_files()?.map(CertificateFiles::new);
+    let tls = files.as_ref().map(CertificateFiles::open).transpose()?;
+    let listener = bind(settings, sources)?;
     let address = listener.address(tls.is_some())?;
-    logging::init(&plan, no_color);
+    logging::init(&settings.log, settings.log_format, no_color);
     let signals = Signals::new()?;
-    // Without TLS a hang-up of the terminal ends the server, as it does every program.
-    let mut hangup = Hangup::new(tls.is_some())?;
+    // Without TLS, SIGHUP ends the server like any other program.
+    let hangup = Hangup::new(tls.is_some())?;
     let opened = data_dir::open(&plan).await?;
 
     let mut config = HttpConfig::default()
-        .with_max_uploads(plan.max_uploads)
-        .with_max_uploads_per_principal(plan.max_uploads_per_principal);
-    if let Some(url) = &plan.public_url {
+        .with_max_uploads(settings.max_uploads)
+        .with_max_uploads_per_principal(settings.max_uploads_per_principal);
+    if let Some(url) = &settings.public_url {
         config = config.with_public_url(url);
     }
     if tls.is_some() {
         config = config.with_https();
     }
-    let admin = AdminToken::new(&opened.token)?;
+    let admin = AdminToken::new(opened.token.expose_secret())?;
     let identities = IdentityAuthenticator::new(Arc::clone(&opened.identities), admin);
     let router = artifact_http::router_with_identities(
         opened.store.clone(),
@@ -70,60 +73,84 @@ pub(crate) async fn run(loaded: &Loaded, no_color: bool) -> Result<()> {
                 removed = report.removed,
                 removed_bytes = report.removed_bytes,
                 kept = report.kept,
-                "swept leftovers of former runs"
+                "removed leftovers of earlier runs"
             ),
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "leftovers of former runs could not be swept; the next start tries again"
+                "cannot remove leftovers of earlier runs; the next start tries again"
             ),
         }
     });
 
     if tls.is_none() && !address.is_loopback() {
         tracing::warn!(
-            "other machines can connect, and nothing is encrypted on the way: put a proxy that \
-             speaks TLS in front, or give --tls-cert and \
-             --tls-key"
+            "other machines can connect, and connections are not encrypted: put a TLS proxy in front, or \
+             give --tls-cert and --tls-key"
         );
     }
-    if plan.log_format == LogFormat::Text {
-        // Among lines of JSON nobody would look for them.
-        output::note(hints::text(&plan, &address));
+    if settings.log_format == LogFormat::Text {
+        // A program that reads lines of JSON has no use for them.
+        output::note(banner::text(&plan, &address));
     }
-    ready::announce(&plan, &address);
+    ready::announce(plan.ready_fd.as_ref(), &address);
 
-    let mut limits = plan.limits;
-    limits.max_connections = raise_open_file_limit(limits.max_connections);
-    let mut server = Server::new(router, limits).with_hooks(ProblemHooks::new(config));
+    let mut server = Server::new(router, server_config(settings));
+    server = server.with_hooks(ProblemHooks::new(config));
     let mut background = JoinSet::new();
-    if let (Some(tls), Some(files)) = (tls, plan.tls.clone()) {
-        server = server.with_tls(tls.clone());
-        background.spawn(async move {
-            loop {
-                hangup.next().await;
-                files.reload(&tls);
-            }
-        });
+    if let (Some(files), Some(tls)) = (files, tls) {
+        background.spawn(reload_at_hangup(hangup, files, tls.clone()));
+        server = server.with_tls(tls);
     }
     background.spawn(stop_at_signals(signals, server.handle()));
     let outcome = server.serve(listener).await;
     drop(background);
     sweep.abort();
-    // What cut uploads left in a bucket is removed, which only works while there is a runtime.
+    // Aborted uploads leave parts in a bucket; removing them needs the runtime.
     if tokio::time::timeout(CLEANUP, opened.backend.close())
         .await
         .is_err()
     {
-        tracing::warn!("not all that cut uploads left could be removed; a later start sweeps it");
+        tracing::warn!(
+            "cannot remove all leftovers of aborted uploads; a later start removes them"
+        );
     }
-    // The database is closed, and the lock given back, once nothing uses them any more.
+    // Closes the database and then releases the lock.
     drop(opened);
     match outcome {
         ServeOutcome::Drained => Ok(()),
         ServeOutcome::Aborted { connections } => Err(anyhow!(
-            "{connections} connections were cut with requests in flight; --drain-timeout gives them \
-             longer"
+            "{connections} connections were aborted with requests in flight; a longer --drain-timeout \
+             gives them more time"
         )),
+    }
+}
+
+/// Binds the socket. A file that this creates is removed again when the listener is dropped.
+fn bind(settings: &ServeSettings, sources: &Sources) -> Result<Listener> {
+    let bound = match &settings.listen {
+        ListenAddress::Tcp(address) => Listener::bind_tcp(address),
+        ListenAddress::Unix(path) => Listener::bind_unix(path, settings.socket_mode.0),
+    };
+    bound.map_err(|error| setup_from(error, sources.name("listen")))
+}
+
+fn server_config(settings: &ServeSettings) -> ServerConfig {
+    ServerConfig {
+        header_timeout: settings.header_timeout,
+        idle_timeout: settings.idle_timeout,
+        throughput_window: settings.throughput_window,
+        min_throughput: settings.min_throughput.0,
+        drain_timeout: settings.drain_timeout,
+        max_connections: raise_open_file_limit(settings.max_connections),
+        max_header_bytes: settings.max_header_bytes.as_usize(),
+    }
+}
+
+/// Reloads the certificate at each SIGHUP.
+async fn reload_at_hangup(mut hangup: Hangup, files: CertificateFiles, tls: Tls) {
+    loop {
+        hangup.next().await;
+        files.reload(&tls);
     }
 }
 

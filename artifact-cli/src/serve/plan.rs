@@ -1,151 +1,77 @@
-//! What a server is to be, checked as far as can be without making anything.
+//! Checks everything about a server that can be checked without creating anything.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
-use artifact_server::{Listener, ServerConfig};
-use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
-use tracing_subscriber::EnvFilter;
+use artifact_store::DatabaseUrl;
+use secrecy::ExposeSecret;
 
-use super::bucket::Bucket;
-use super::certificate::CertificateFiles;
-use super::database;
-use super::logging::LogFormat;
+use super::admin_token::TokenSource;
 use super::ready;
-use super::token::Token;
 use crate::failure::{setup, setup_from};
 use crate::files;
 use crate::output::{self, shell_word};
-use crate::settings::{Key, Loaded};
+use crate::settings::{ServeSettings, Sources};
 
-/// What `--listen` begins with where a path follows.
-const UNIX: &str = "unix:";
-
-/// A server that can be started, as far as is known.
+/// A server that can be started as far as the checks could tell.
 #[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) listen: String,
-    pub(crate) listen_called: String,
-    pub(crate) data_dir: PathBuf,
-    pub(crate) backend: BackendUrl,
-    pub(crate) backend_called: String,
-    pub(crate) bucket: Bucket,
+pub(crate) struct ServePlan<'s> {
+    pub(crate) settings: &'s ServeSettings,
+    pub(crate) sources: &'s Sources,
+    /// The database of the settings, with its password.
     pub(crate) database: DatabaseUrl,
-    pub(crate) database_called: String,
-    pub(crate) token: Token,
-    pub(crate) experiments: Vec<ExperimentId>,
-    pub(crate) max_artifact_bytes: u64,
-    pub(crate) verified_cache: u64,
-    pub(crate) max_uploads: usize,
-    pub(crate) max_uploads_per_principal: usize,
-    pub(crate) limits: ServerConfig,
-    /// The mode of a Unix socket.
-    pub(crate) socket_mode: u32,
-    /// The files of the certificate and of its key.
-    pub(crate) tls: Option<CertificateFiles>,
-    pub(crate) public_url: Option<String>,
+    pub(crate) token: TokenSource<'s>,
     pub(crate) ready_fd: Option<File>,
-    pub(crate) log: String,
-    pub(crate) log_format: LogFormat,
 }
 
-impl Plan {
-    pub(crate) fn new(loaded: &Loaded) -> Result<Self> {
-        let cannot =
-            |key, detail: &str| setup(format!("{} cannot be used: {detail}", loaded.called(key)));
-        let log = loaded.text(Key::Log);
-        EnvFilter::builder()
-            .parse(log)
-            .map_err(|error| cannot(Key::Log, &format!("{error}; write a level such as info")))?;
-        check_data_dir(&loaded.path(Key::DataDir))?;
-        let experiments = loaded.list(Key::Experiments).iter().map(|text| {
-            text.parse::<ExperimentId>()
-                .map_err(|error| cannot(Key::Experiments, &error.to_string()))
-        });
-        let experiments = experiments.collect::<Result<Vec<_>>>()?;
-        let backend = BackendUrl::parse(loaded.text(Key::Backend))
-            .map_err(|error| cannot(Key::Backend, error.detail()))?;
-        let database = DatabaseUrl::parse(loaded.text(Key::Database))
-            .map_err(|error| cannot(Key::Database, error.detail()))?;
-        let database = database::with_password(database, loaded)?;
-
+impl<'s> ServePlan<'s> {
+    pub(crate) fn new(settings: &'s ServeSettings, sources: &'s Sources) -> Result<Self> {
+        settings.check(sources)?;
+        check_data_dir(&settings.data_dir)?;
         let plan = Self {
-            listen: loaded.text(Key::Listen).to_owned(),
-            listen_called: loaded.called(Key::Listen),
-            data_dir: loaded.path(Key::DataDir),
-            backend,
-            backend_called: loaded.called(Key::Backend),
-            bucket: Bucket::plan(loaded)?,
-            database,
-            database_called: loaded.called(Key::Database),
-            token: Token::plan(loaded)?,
-            experiments,
-            max_artifact_bytes: loaded.number(Key::MaxArtifactBytes)?.unwrap_or_default(),
-            verified_cache: loaded.number(Key::VerifiedCache)?.unwrap_or_default(),
-            max_uploads: loaded.count(Key::MaxUploads)?,
-            max_uploads_per_principal: loaded.count(Key::MaxUploadsPerPrincipal)?,
-            limits: limits(loaded)?,
-            socket_mode: socket_mode(loaded)?,
-            tls: tls(loaded)?,
-            public_url: public_url(loaded)?,
-            ready_fd: loaded.number(Key::ReadyFd)?.map(ready::open).transpose()?,
-            log: log.to_owned(),
-            log_format: LogFormat::parse(loaded.text(Key::LogFormat)).ok_or_else(|| {
-                let name = loaded.called(Key::LogFormat);
-                setup(format!("{name} must be text or json"))
-            })?,
+            settings,
+            sources,
+            database: database(settings, sources)?,
+            token: TokenSource::find(settings, sources)?,
+            ready_fd: settings.ready_fd.map(ready::open).transpose()?,
         };
-        if plan.backend.is_memory() && plan.database.outlives_the_process() {
+        if settings.backend.is_memory() && plan.database.outlives_the_process() {
             output::warn("the rows will outlive their blobs, which are in memory only");
         }
-        plan.check_nothing_lies_with_the_blobs()?;
-        plan.check_can_be_made(plan.backend.path(), &plan.backend_called)?;
-        plan.check_can_be_made(plan.database.path(), &plan.database_called)?;
+        plan.check_blobs_folder_holds_nothing_else()?;
+        plan.check_can_be_created(settings.backend.path(), "backend")?;
+        plan.check_can_be_created(plan.database.path(), "database")?;
         Ok(plan)
     }
 
-    /// Binds the socket.
-    pub(crate) fn bind(&self) -> Result<Listener> {
-        let bound = match self.listen.strip_prefix(UNIX) {
-            Some(path) => Listener::bind_unix(Path::new(path), self.socket_mode),
-            None => Listener::bind_tcp(&self.listen),
-        };
-        bound.map_err(|error| setup_from(error, &*self.listen_called))
-    }
-
-    /// Whoever can read the folder of the blobs must not get at rows and secrets by it, and nothing
-    /// of ours may be taken for a blob.
-    fn check_nothing_lies_with_the_blobs(&self) -> Result<()> {
-        let Some(blobs) = self.backend.path() else {
+    /// A user who can read the folder of the blobs must not reach rows and secrets in it, and none of the
+    /// server's own files may be taken for a blob.
+    fn check_blobs_folder_holds_nothing_else(&self) -> Result<()> {
+        let Some(blobs) = self.settings.backend.path() else {
             return Ok(());
         };
         let real = |path: &Path| {
             files::real_path(path).map_err(|error| {
-                setup_from(
-                    error,
-                    format!("cannot find out where {} leads", path.display()),
-                )
+                let path = path.display();
+                setup_from(error, format!("cannot find out where {path} leads"))
             })
         };
         let real_blobs = real(blobs)?;
-        let others = [
+        let data_dir = Some(self.settings.data_dir.as_path());
+        for (subject, path, flag) in [
             ("the database", self.database.path(), "--database"),
             ("the admin token", self.token.path(), "--admin-token-file"),
-            (
-                "the data folder",
-                Some(self.data_dir.as_path()),
-                "--data-dir",
-            ),
-        ];
-        for (what, path, flag) in others {
+            ("the data folder", data_dir, "--data-dir"),
+        ] {
             let Some(path) = path else {
                 continue;
             };
             if real(path)?.starts_with(&real_blobs) {
                 return Err(setup(format!(
-                    "{what} {} lies inside the folder of the blobs, {}; put it elsewhere by {flag}",
+                    "{subject} {} lies inside the folder of the blobs, {}; choose another place with \
+                     {flag}",
                     path.display(),
                     blobs.display()
                 )));
@@ -154,100 +80,43 @@ impl Plan {
         Ok(())
     }
 
-    /// What is not there yet must have a folder to be made in: the data folder, or one that is
-    /// there already.
-    fn check_can_be_made(&self, path: Option<&Path>, called: &str) -> Result<()> {
+    /// A file or folder that does not exist needs a folder to be created in: the data folder, or an
+    /// existing one.
+    fn check_can_be_created(&self, path: Option<&Path>, setting: &str) -> Result<()> {
         let Some(path) = path.filter(|path| path.symlink_metadata().is_err()) else {
             return Ok(());
         };
         let parent = files::parent(path);
         let real = |path| files::real_path(path).ok();
-        if real(parent) == real(&self.data_dir) {
+        if real(parent) == real(&self.settings.data_dir) {
             return Ok(());
         }
+        let (name, shown) = (self.sources.name(setting), parent.display());
         if !parent.is_dir() {
             return Err(setup(format!(
-                "{called} cannot be used: there is no folder {}; make it first",
-                parent.display()
+                "{name} cannot be used: the folder {shown} does not exist; create it first"
             )));
         }
         files::check_writable_ancestor(path).map_err(|error| {
-            let parent = parent.display();
-            setup_from(
-                error,
-                format!("{called} cannot be used: nothing can be made in {parent}"),
-            )
+            let sentence = format!("{name} cannot be used: cannot write to the folder {shown}");
+            setup_from(error, sentence)
         })
     }
 }
 
-fn limits(loaded: &Loaded) -> Result<ServerConfig> {
-    let header_bytes = loaded.count(Key::MaxHeaderBytes)?;
-    if !(1024..=1 << 20).contains(&header_bytes) {
-        let name = loaded.called(Key::MaxHeaderBytes);
-        return Err(setup(format!("{name} must be from 1KiB to 1MiB")));
-    }
-    Ok(ServerConfig {
-        header_timeout: loaded.seconds(Key::HeaderTimeout)?,
-        idle_timeout: loaded.seconds(Key::IdleTimeout)?,
-        throughput_window: loaded.seconds(Key::ThroughputWindow)?,
-        min_throughput: loaded.number(Key::MinThroughput)?.unwrap_or_default(),
-        drain_timeout: loaded.seconds(Key::DrainTimeout)?,
-        max_connections: loaded.count(Key::MaxConnections)?,
-        max_header_bytes: header_bytes,
-    })
-}
-
-/// Who may connect to a Unix socket.
-fn socket_mode(loaded: &Loaded) -> Result<u32> {
-    let text = loaded.text(Key::SocketMode);
-    let mode = u32::from_str_radix(text, 8)
-        .ok()
-        .filter(|mode| *mode <= 0o777);
-    mode.ok_or_else(|| {
-        let (name, text) = (loaded.called(Key::SocketMode), text.escape_debug());
-        setup(format!(
-            "{name} must be a mode in octal, such as 0660, not '{text}'"
-        ))
-    })
-}
-
-/// Both files, or neither.
-fn tls(loaded: &Loaded) -> Result<Option<CertificateFiles>> {
-    let path = |key| loaded.value(key).map(|_| loaded.path(key));
-    let (certificate, key) = (path(Key::TlsCert), path(Key::TlsPrivate));
-    if certificate.is_some() && loaded.text(Key::Listen).starts_with(UNIX) {
-        return Err(setup(
-            "there is no TLS on a Unix socket; leave --tls-cert and --tls-key out",
-        ));
-    }
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => Ok(Some(CertificateFiles { certificate, key })),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(setup("there is --tls-cert and no --tls-key; give both")),
-        (None, Some(_)) => Err(setup("there is --tls-key and no --tls-cert; give both")),
-    }
-}
-
-fn public_url(loaded: &Loaded) -> Result<Option<String>> {
-    let Some(value) = loaded.value(Key::PublicUrl) else {
-        return Ok(None);
+/// Returns the database with its password, if there is one. A database without passwords ignores it.
+fn database(settings: &ServeSettings, sources: &Sources) -> Result<DatabaseUrl> {
+    let database = settings.database.clone();
+    let Some((name, password)) = settings.database_password(sources)? else {
+        return Ok(database);
     };
-    let url = &value.texts[0];
-    let rest = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]/%".contains(&byte);
-    if rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(plain)) {
-        return Ok(Some(url.clone()));
-    }
-    let name = loaded.called(Key::PublicUrl);
-    Err(setup(format!(
-        "{name} must be a URL such as https://files.example"
-    )))
+    let name = sources.name(name);
+    let advice = format!("put the password of the database into it, or leave {name} out");
+    let password = password.read(&advice)?;
+    Ok(database.with_password(password.expose_secret()))
 }
 
-/// The data folder is there and ours alone, or can be made.
+/// Checks that the data folder is private to this user, or can be created.
 fn check_data_dir(path: &Path) -> Result<()> {
     let shown = path.display();
     let Ok(found) = path.metadata() else {
@@ -255,14 +124,14 @@ fn check_data_dir(path: &Path) -> Result<()> {
         if !parent.is_dir() {
             let parent = parent.display();
             return Err(setup(format!(
-                "the data folder {shown} cannot be made: there is no folder {parent}; make it, or \
-                 give another --data-dir"
+                "cannot create the data folder {shown}: the folder {parent} does not exist; create it, \
+                 or give another --data-dir"
             )));
         }
         return files::check_writable_ancestor(path).map_err(|error| {
             setup_from(
                 error,
-                format!("the data folder {shown} cannot be made; give another --data-dir"),
+                format!("cannot create the data folder {shown}; give another --data-dir"),
             )
         });
     };
@@ -271,22 +140,22 @@ fn check_data_dir(path: &Path) -> Result<()> {
             "{shown} is not a folder; give another --data-dir"
         )));
     }
-    let ours = rustix::process::geteuid();
-    if found.uid() != ours.as_raw() && !ours.is_root() {
+    let user = rustix::process::geteuid();
+    if found.uid() != user.as_raw() && !user.is_root() {
         return Err(setup(format!(
             "the data folder {shown} belongs to another user; give another --data-dir"
         )));
     }
     if found.mode() & 0o022 != 0 {
         return Err(setup(format!(
-            "others can write in the data folder {shown}; run: chmod 700 {}",
+            "other users can write to the data folder {shown}; run: chmod 700 {}",
             shell_word(&path.to_string_lossy())
         )));
     }
     files::check_writable_ancestor(path).map_err(|error| {
         setup_from(
             error,
-            format!("the data folder {shown} cannot be written in; give another --data-dir"),
+            format!("cannot write to the data folder {shown}; give another --data-dir"),
         )
     })
 }

@@ -1,4 +1,4 @@
-//! Tells scripts that the server takes requests, and where.
+//! Tells scripts that the server accepts requests, and at which address.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,13 +8,12 @@ use anyhow::Result;
 use artifact_server::Address;
 use rustix::fs::{Mode, OFlags};
 
-use super::plan::Plan;
 use crate::failure::setup_from;
 use crate::output;
 
-/// Opens the descriptor that `--ready-fd` names. It goes by way of /proc, since a number is no
-/// descriptor to safe code; that works for pipes, FIFOs and files.
-pub(crate) fn open(number: u64) -> Result<File> {
+/// Opens the descriptor that `--ready-fd` names. It goes through /proc, because safe code cannot use a bare
+/// number as a descriptor; that works for pipes, FIFOs and files.
+pub(crate) fn open(number: u32) -> Result<File> {
     let path = PathBuf::from(format!("/proc/self/fd/{number}"));
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
     let opened = rustix::fs::open(path, flags, Mode::empty());
@@ -26,17 +25,17 @@ pub(crate) fn open(number: u64) -> Result<File> {
     })
 }
 
-/// One line, on standard output and on the ready descriptor. That nobody reads them any more is no
-/// reason not to serve.
-pub(crate) fn announce(plan: &Plan, address: &Address) {
+/// Writes one line to standard output and to the ready descriptor. The server keeps running if nothing
+/// reads them.
+pub(crate) fn announce(ready_fd: Option<&File>, address: &Address) {
     let line = format!("listening on {address}");
     let _ = output::data(&line);
-    if let Some(mut file) = plan.ready_fd.as_ref()
+    if let Some(mut file) = ready_fd
         && let Err(error) = writeln!(file, "{line}")
     {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
-            "--ready-fd got no line"
+            "cannot write to --ready-fd"
         );
     }
 }

@@ -1,299 +1,289 @@
-//! Gathers the settings of one command from everywhere they may stand.
+//! Parses the command line and gathers the settings of its command.
+//!
+//! clap parses twice. The first time it checks the command line alone, which also finds `--config`. For
+//! the second time, the values from the environment and the settings file replace clap's defaults, so
+//! that every value goes through the same parser, and a flag keeps precedence over all of them.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Result;
-use clap::ArgMatches;
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, Error};
 
-use super::environment::Environment;
-use super::nearest::nearest;
-use super::registry::{ADMIN_TOKEN, BLOBS, Command, Key, Kind, ROWS, SETTINGS, Setting};
-use super::value::{Source, Value, parse_bytes};
-use crate::failure::{setup, setup_from};
-use crate::files;
+use super::Environment;
+use super::definition::Definition;
+use super::file::SettingsFile;
+use super::source::{Source, Sources};
+use crate::failure::setup;
 
-/// The settings of one command, as they stand.
+/// A default with this prefix is a path in the data folder.
+const DATA_DIR: &str = "<data_dir>";
+
+/// A valid command line, and the settings of its command.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    values: BTreeMap<Key, Value>,
+    /// What clap found, for the whole command line.
+    pub(crate) matches: ArgMatches,
+    pub(crate) sources: Sources,
 }
+
+/// Values for settings that no flag sets.
+#[derive(Debug, Default)]
+struct Values(BTreeMap<String, (Vec<String>, Source)>);
 
 /// Gathers the settings: flags over the environment over the settings file over defaults.
+///
+/// # Errors
+///
+/// [`clap::Error`] for a wrong command line, `--help` and `--version`; otherwise one sentence.
 pub(crate) fn load(
-    command: Command,
-    matches: &ArgMatches,
+    command: &Command,
+    arguments: impl IntoIterator<Item = impl Into<OsString>>,
     environment: &Environment,
 ) -> Result<Loaded> {
-    let mut values = BTreeMap::new();
-    let config = given(Key::Config.setting(), matches, environment)?;
-    let file = match &config {
-        Some(value) => Some(SettingsFile::read(Path::new(&value.texts[0]))?),
-        None => None,
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let parse = |values: &Values| {
+        let command = with_defaults(command.clone(), values);
+        command.try_get_matches_from(&arguments)
     };
-    for setting in SETTINGS.iter().filter(|setting| setting.is_of(command)) {
-        let mut value = given(setting, matches, environment)?;
-        if value.is_none()
-            && let Some(file) = &file
-        {
-            value = file.value(setting)?;
-        }
-        let default = || {
-            setting.fixed_default().map(|text| Value {
-                texts: vec![text.to_owned()],
-                source: Source::Default,
-            })
-        };
-        if let Some(value) = value.or_else(default) {
-            values.insert(setting.key, value);
-        }
-    }
-    let mut loaded = Loaded { values };
-    if command == Command::Serve {
-        loaded.fill_computed_defaults();
-    }
-    Ok(loaded)
-}
+    let matches = parse(&Values::default()).map_err(|error| {
+        let sentence = sentence(&error, |name| name.to_owned());
+        sentence.map_or_else(|| error.into(), setup)
+    })?;
+    let settings = settings_of(command, &matches);
+    check_no_secret_is_a_flag(&settings, innermost(&matches))?;
 
-/// What a flag says, or the environment.
-fn given(
-    setting: &'static Setting,
-    matches: &ArgMatches,
-    environment: &Environment,
-) -> Result<Option<Value>> {
-    if let Some(flag) = setting.flag
-        && matches.value_source(setting.name) == Some(ValueSource::CommandLine)
-    {
-        let texts = matches.get_many::<String>(setting.name);
-        return Ok(Some(Value {
-            texts: texts.into_iter().flatten().cloned().collect(),
-            source: Source::Flag(flag),
-        }));
-    }
-    let Some((name, text)) = setting
-        .env
-        .and_then(|env| Some((env, environment.get(env)?)))
-    else {
-        return Ok(None);
-    };
-    // The message must not repeat the value: it may be a secret.
-    let text = text
-        .to_str()
-        .ok_or_else(|| setup(format!("the environment variable {name} is not UTF-8")))?;
-    let texts = match setting.kind {
-        Kind::List => text.split(',').map(|part| part.trim().to_owned()).collect(),
-        Kind::Text | Kind::Number | Kind::Bytes => vec![text.to_owned()],
-    };
-    Ok(Some(Value {
-        texts,
-        source: Source::Env(name),
-    }))
-}
-
-/// A settings file, of which every key is known.
-struct SettingsFile {
-    path: PathBuf,
-    table: toml::Table,
-}
-
-impl SettingsFile {
-    fn read(path: &Path) -> Result<Self> {
-        let shown = path.display();
-        let text = files::read_small(path)
-            .map_err(|error| setup_from(error, format!("cannot read the settings file {shown}")))?;
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let before = error
-                .span()
-                .map_or("", |span| &text[..span.start.min(text.len())]);
-            let line = before.matches('\n').count() + 1;
-            let what = error.message().lines().next().unwrap_or_default();
-            setup(format!(
-                "the settings file {shown} is not TOML, line {line}: {what}"
-            ))
-        })?;
-        for key in table.keys() {
-            check_key(key, path)?;
-        }
-        let path = path.to_owned();
-        Ok(Self { path, table })
-    }
-
-    fn value(&self, setting: &Setting) -> Result<Option<Value>> {
-        let Some(value) = self.table.get(setting.name) else {
-            return Ok(None);
-        };
-        let texts = match (setting.kind, value) {
-            (_, toml::Value::String(text)) => Some(vec![text.clone()]),
-            (Kind::Number | Kind::Bytes, toml::Value::Integer(number)) => {
-                Some(vec![number.to_string()])
-            }
-            (Kind::List, toml::Value::Array(items)) => items
-                .iter()
-                .map(|item| item.as_str().map(ToOwned::to_owned))
-                .collect(),
-            _ => None,
-        };
-        let texts = texts.ok_or_else(|| {
-            let wanted = match setting.kind {
-                Kind::Text => "a string",
-                Kind::Number => "a whole number",
-                Kind::Bytes => "a whole number or a string such as \"100MiB\"",
-                Kind::List => "an array of strings",
-            };
-            let (name, path) = (setting.name, self.path.display());
-            setup(format!(
-                "{name} in the settings file {path} must be {wanted}"
-            ))
-        })?;
-        let source = Source::File(self.path.clone());
-        Ok(Some(Value { texts, source }))
-    }
-}
-
-fn check_key(key: &str, path: &Path) -> Result<()> {
-    let setting = SETTINGS.iter().find(|setting| setting.name == key);
-    let path = path.display();
-    match setting {
-        Some(setting) if setting.in_file => Ok(()),
-        Some(setting) if setting.secret => Err(setup(format!(
-            "{key} is a secret and does not belong in the settings file {path}; put it into a file \
-             of mode 0600 and set {key}_file",
-            key = match setting.key {
-                Key::Credential => "credential",
-                Key::DatabasePassword => "database_password",
-                _ => "admin_token",
-            },
-        ))),
-        Some(_) => Err(setup(format!(
-            "{key} cannot be set in the settings file {path}"
-        ))),
-        None => {
-            let names = SETTINGS.iter().filter(|setting| setting.in_file);
-            let near = nearest(key, names.map(|setting| setting.name));
-            let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
-            let key = key.escape_debug();
-            Err(setup(format!(
-                "the settings file {path} has an unknown key {key}{hint}"
-            )))
-        }
-    }
+    let mut values = Values::default();
+    values.add_environment(&settings, environment)?;
+    values.add_file(&settings, innermost(&matches))?;
+    values.add_computed_defaults(&settings, innermost(&matches));
+    let matches = parse(&values).map_err(|error| {
+        // Flags were valid the first time, so the value is from one of these.
+        let name = |flag: &str| values.name_of_flag(flag, &settings);
+        let sentence = sentence(&error, name);
+        sentence.map_or_else(|| error.into(), setup)
+    })?;
+    let sources = values.sources(&settings, innermost(&matches));
+    Ok(Loaded { matches, sources })
 }
 
 impl Loaded {
-    /// What depends on `data_dir`, and on one another.
-    fn fill_computed_defaults(&mut self) {
-        let data_dir = self.path(Key::DataDir);
-        let mut default = |key, text: String| {
-            self.values.entry(key).or_insert(Value {
-                texts: vec![text],
-                source: Source::Default,
-            });
+    /// Returns the settings of the command, of which `S` is the type.
+    pub(crate) fn settings<S: Args>(&self) -> Result<S> {
+        Ok(S::from_arg_matches(innermost(&self.matches))?)
+    }
+
+    /// Returns a setting's value as it was written, which may be a secret.
+    pub(super) fn texts(&self, setting: &str) -> Vec<String> {
+        let values = innermost(&self.matches).get_raw(setting);
+        let values = values.into_iter().flatten();
+        values.map(|value| value.to_string_lossy().into()).collect()
+    }
+}
+
+/// Returns what clap found for the innermost subcommand.
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    let subcommand = matches.subcommand();
+    subcommand.map_or(matches, |(_, matches)| innermost(matches))
+}
+
+/// Returns the settings of the command that the command line names.
+fn settings_of(command: &Command, matches: &ArgMatches) -> Vec<Arg> {
+    let subcommand = matches.subcommand().and_then(|(name, matches)| {
+        let command = command.find_subcommand(name)?;
+        Some(settings_of(command, matches))
+    });
+    subcommand.unwrap_or_else(|| {
+        // Its own arguments are among them: only settings have a variable or a key in the file.
+        command.get_arguments().cloned().collect()
+    })
+}
+
+/// Replaces the defaults of all subcommands. clap never reads the environment itself: it would take an
+/// empty variable for a value.
+fn with_defaults(command: Command, values: &Values) -> Command {
+    let command = command.mut_args(|arg| {
+        let arg = arg.env(Resettable::Reset);
+        match values.0.get(arg.name()) {
+            Some((texts, _)) => arg.default_values(texts.clone()),
+            None => arg,
+        }
+    });
+    command.mut_subcommands(|command| with_defaults(command, values))
+}
+
+fn check_no_secret_is_a_flag(settings: &[Arg], matches: &ArgMatches) -> Result<()> {
+    let mut secrets = settings.iter().filter(|arg| arg.is_secret());
+    let Some(secret) = secrets.find(|arg| is_flag(arg, matches)) else {
+        return Ok(());
+    };
+    let flag = secret.name().replace('_', "-");
+    Err(setup(format!(
+        "--{flag} is not an option, because all users of this machine can see the arguments of a \
+         process; set {}, or give --{flag}-file",
+        secret.variable().unwrap_or_default()
+    )))
+}
+
+impl Values {
+    fn add_environment(&mut self, settings: &[Arg], environment: &Environment) -> Result<()> {
+        for arg in settings {
+            let Some((name, value)) = arg
+                .variable()
+                .and_then(|env| Some((env, environment.get(env)?)))
+            else {
+                continue;
+            };
+            // The message must not repeat the value: it may be a secret.
+            let text = value
+                .to_str()
+                .ok_or_else(|| setup(format!("the environment variable {name} is not UTF-8")))?;
+            let texts = if arg.is_list() {
+                text.split(',').map(|part| part.trim().to_owned()).collect()
+            } else {
+                vec![text.to_owned()]
+            };
+            self.insert(arg, texts, Source::Env(name.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, settings: &[Arg], flags: &ArgMatches) -> Result<()> {
+        let Some(path) = self.text("config", flags).map(PathBuf::from) else {
+            return Ok(());
         };
-        let inside = |name: &str| data_dir.join(name).to_string_lossy().into_owned();
-        default(Key::Backend, inside(BLOBS));
-        // Rows that outlive their blobs would be good for nothing.
-        let in_memory = self.text(Key::Backend).starts_with("mem:");
-        let rows = if in_memory {
-            "mem:".to_owned()
-        } else {
-            inside(ROWS)
-        };
-        self.values.entry(Key::Database).or_insert(Value {
-            texts: vec![rows],
-            source: Source::Default,
-        });
-        if !self.values.contains_key(&Key::AdminToken) {
-            let file = inside(ADMIN_TOKEN);
-            self.values.entry(Key::AdminTokenFile).or_insert(Value {
-                texts: vec![file],
-                source: Source::Default,
-            });
+        let file = SettingsFile::read(&path)?;
+        for arg in settings.iter().filter(|arg| arg.is_in_file()) {
+            if !is_flag(arg, flags)
+                && !self.0.contains_key(arg.name())
+                && let Some(texts) = file.texts(arg)?
+            {
+                self.insert(arg, texts, Source::File(file.path.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the defaults that depend on other settings.
+    fn add_computed_defaults(&mut self, settings: &[Arg], flags: &ArgMatches) {
+        if settings.iter().all(|arg| arg.name() != "data_dir") {
+            return;
+        }
+        let data_dir = self.text("data_dir", flags).unwrap_or_default();
+        // Rows that outlive their blobs would be useless.
+        let in_memory = self
+            .text("backend", flags)
+            .is_some_and(|backend| backend.as_encoded_bytes().starts_with(b"mem:"));
+        let has_token = self.0.contains_key("admin_token");
+        for arg in settings {
+            if self.0.contains_key(arg.name()) || is_flag(arg, flags) {
+                continue;
+            }
+            let default = arg.defaults().find_map(|text| text.strip_prefix(DATA_DIR));
+            let texts = match (arg.name(), default) {
+                (_, None) => continue,
+                ("database", _) if in_memory => vec!["mem:".to_owned()],
+                ("admin_token_file", _) if has_token => vec![],
+                (_, Some(inside)) => {
+                    let path = Path::new(&data_dir).join(inside.trim_start_matches('/'));
+                    vec![path.to_string_lossy().into_owned()]
+                }
+            };
+            self.insert(arg, texts, Source::Default);
         }
     }
 
-    pub(crate) fn value(&self, key: Key) -> Option<&Value> {
-        self.values.get(&key)
+    fn insert(&mut self, arg: &Arg, texts: Vec<String>, source: Source) {
+        self.0.insert(arg.name().to_owned(), (texts, source));
     }
 
-    /// A setting that has a default.
-    pub(crate) fn text(&self, key: Key) -> &str {
-        let value = self.value(key).and_then(|value| value.texts.first());
-        value.map_or("", String::as_str)
-    }
-
-    pub(crate) fn list(&self, key: Key) -> &[String] {
-        self.value(key).map_or(&[], |value| &value.texts)
-    }
-
-    pub(crate) fn path(&self, key: Key) -> PathBuf {
-        PathBuf::from(self.text(key))
-    }
-
-    /// How a setting is called where it was set, for messages: `--listen`, `ARTIFACT_LISTEN`.
-    pub(crate) fn called(&self, key: Key) -> String {
-        let name = key.setting().name;
-        match self.value(key).map(|value| &value.source) {
-            Some(Source::Flag(flag)) => format!("--{flag}"),
-            Some(Source::Env(env)) => (*env).to_owned(),
-            Some(Source::File(path)) => format!("{name} in {}", path.display()),
-            Some(Source::Default) | None => name.to_owned(),
+    /// Returns the setting's first text: a flag's, else one of these, else the default.
+    fn text(&self, setting: &str, flags: &ArgMatches) -> Option<OsString> {
+        let from_clap = || flags.get_raw(setting)?.next().map(OsStr::to_owned);
+        match self.0.get(setting) {
+            Some((texts, _)) if flags.value_source(setting) != Some(ValueSource::CommandLine) => {
+                texts.first().map(Into::into)
+            }
+            _ => from_clap(),
         }
     }
 
-    pub(crate) fn number(&self, key: Key) -> Result<Option<u64>> {
-        let Some(value) = self.value(key) else {
-            return Ok(None);
-        };
-        let (parsed, wanted) = match key.setting().kind {
-            Kind::Bytes => (
-                parse_bytes(&value.texts[0]),
-                "a number of bytes, such as 104857600 or 100MiB",
-            ),
-            _ => (value.texts[0].parse().ok(), "a whole number"),
-        };
-        let number = parsed.ok_or_else(|| {
-            let (name, text) = (self.called(key), value.texts[0].escape_debug());
-            setup(format!("{name} must be {wanted}, not '{text}'"))
-        })?;
-        Ok(Some(number))
+    /// Returns what messages call the setting of this flag.
+    fn name_of_flag(&self, flag: &str, settings: &[Arg]) -> String {
+        let long = flag.trim_start_matches('-');
+        let arg = settings.iter().find(|arg| arg.get_long() == Some(long));
+        let value = arg.and_then(|arg| Some((arg.name(), self.0.get(arg.name())?)));
+        value.map_or_else(|| flag.to_owned(), |(name, (_, source))| source.name(name))
     }
 
-    /// A number of things of which there must be one at least.
-    pub(crate) fn count(&self, key: Key) -> Result<usize> {
-        let number = self.number(key)?.unwrap_or_default();
-        let count = usize::try_from(number).ok().filter(|count| *count > 0);
-        count.ok_or_else(|| {
-            let name = self.called(key);
-            setup(format!("{name} must be 1 or more, not {number}"))
-        })
-    }
-
-    /// A time in whole seconds, at least 1 and at most a year.
-    pub(crate) fn seconds(&self, key: Key) -> Result<Duration> {
-        let seconds = self.number(key)?.unwrap_or_default();
-        if (1..=31_536_000).contains(&seconds) {
-            Ok(Duration::from_secs(seconds))
-        } else {
-            let name = self.called(key);
-            Err(setup(format!(
-                "{name} must be from 1 to 31536000 seconds, not {seconds}"
-            )))
+    fn sources(mut self, settings: &[Arg], matches: &ArgMatches) -> Sources {
+        let mut sources = BTreeMap::new();
+        for arg in settings {
+            let source = match matches.value_source(arg.name()) {
+                Some(ValueSource::CommandLine) => {
+                    Source::Flag(arg.get_long().unwrap_or_default().to_owned())
+                }
+                Some(_) => self
+                    .0
+                    .remove(arg.name())
+                    .map_or(Source::Default, |(_, source)| source),
+                None => continue,
+            };
+            sources.insert(arg.name().to_owned(), source);
         }
+        Sources(sources)
+    }
+}
+
+fn is_flag(arg: &Arg, matches: &ArgMatches) -> bool {
+    matches.value_source(arg.name()) == Some(ValueSource::CommandLine)
+}
+
+/// Makes one sentence of clap's error about a value, or `None` for other errors. `name` turns a flag
+/// into what messages call its setting.
+fn sentence(error: &Error, name: impl Fn(&str) -> String) -> Option<String> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    // `--max-uploads <N>`
+    let argument = context(ContextKind::InvalidArg)?;
+    let name = name(argument.split(' ').next().unwrap_or(argument));
+    match error.kind() {
+        ErrorKind::ValueValidation => {
+            let source = std::error::Error::source(error)?;
+            Some(format!("{name} {source}"))
+        }
+        ErrorKind::InvalidValue => {
+            let value = context(ContextKind::InvalidValue).unwrap_or_default();
+            match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(valid)) if !value.is_empty() => {
+                    let (valid, value) = (valid.join(", "), value.escape_debug());
+                    Some(format!("{name} must be one of {valid}, not '{value}'"))
+                }
+                _ => Some(format!("{name} needs a value")),
+            }
+        }
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
     use super::*;
     use crate::cli;
+    use crate::settings::{ListenAddress, ServeSettings};
 
     fn load_serve(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Loaded> {
         let arguments = ["artifact", "serve"].iter().chain(arguments);
-        let matches = cli::command().try_get_matches_from(arguments).unwrap();
-        let serve = matches.subcommand_matches("serve").unwrap();
-        load(Command::Serve, serve, &Environment::of(environment))
+        load(&cli::command(), arguments, &Environment::of(environment))
     }
 
     fn config(text: &str) -> tempfile::NamedTempFile {
@@ -303,64 +293,70 @@ mod tests {
     }
 
     #[test]
-    fn flags_go_over_the_environment_over_the_file_over_defaults() {
-        let file = config("listen = 'file:1'\nlog = 'file'\ndrain_timeout = 7\n");
+    fn flags_precede_the_environment_the_file_and_defaults() {
+        let file = config("listen = 'file:1'\nlog = 'debug'\ndrain_timeout = 7\n");
         let path = file.path().to_str().unwrap();
         let loaded = load_serve(
             &["--config", path, "--listen", "flag:1"],
-            &[("ARTIFACT_LISTEN", "env:1"), ("ARTIFACT_LOG", "env")],
+            &[("ARTIFACT_LISTEN", "env:1"), ("ARTIFACT_LOG", "warn")],
         )
         .unwrap();
-        let source = |key| loaded.value(key).unwrap().source.to_string();
-        assert_eq!(loaded.text(Key::Listen), "flag:1");
-        assert_eq!(source(Key::Listen), "flag --listen");
-        assert_eq!(loaded.text(Key::Log), "env");
-        assert_eq!(source(Key::Log), "environment ARTIFACT_LOG");
-        assert_eq!(
-            loaded.seconds(Key::DrainTimeout).unwrap(),
-            Duration::from_secs(7)
-        );
-        assert_eq!(source(Key::DrainTimeout), format!("file {path}"));
-        assert_eq!(loaded.text(Key::HeaderTimeout), "30");
-        assert_eq!(source(Key::HeaderTimeout), "default");
+        let settings: ServeSettings = loaded.settings().unwrap();
+        let source = |name| loaded.sources.get(name).unwrap().to_string();
+        assert_eq!(settings.listen, ListenAddress::Tcp("flag:1".into()));
+        assert_eq!(source("listen"), "flag --listen");
+        assert_eq!(settings.log, "warn");
+        assert_eq!(source("log"), "environment ARTIFACT_LOG");
+        assert_eq!(settings.drain_timeout, Duration::from_secs(7));
+        assert_eq!(source("drain_timeout"), format!("file {path}"));
+        assert_eq!(settings.header_timeout, Duration::from_secs(30));
+        assert_eq!(source("header_timeout"), "default");
     }
 
     #[test]
-    fn an_empty_variable_is_none_and_a_list_is_split_at_commas() {
+    fn empty_variables_count_as_unset_and_lists_are_split_at_commas() {
         let environment = [("ARTIFACT_LISTEN", ""), ("ARTIFACT_EXPERIMENTS", "a, b")];
         let loaded = load_serve(&[], &environment).unwrap();
-        assert_eq!(loaded.text(Key::Listen), "127.0.0.1:8080");
-        assert_eq!(loaded.list(Key::Experiments), ["a", "b"]);
+        assert_eq!(loaded.texts("listen"), ["127.0.0.1:8080"]);
+        assert_eq!(loaded.texts("experiments"), ["a", "b"]);
         let loaded = load_serve(&["--experiment", "x", "--experiment", "y"], &environment).unwrap();
-        assert_eq!(loaded.list(Key::Experiments), ["x", "y"]);
+        assert_eq!(loaded.texts("experiments"), ["x", "y"]);
     }
 
     #[test]
-    fn what_lies_in_the_data_folder_follows_it() {
+    fn paths_in_the_data_folder_follow_it() {
         let loaded = load_serve(&["--data-dir", "/d"], &[]).unwrap();
-        assert_eq!(loaded.text(Key::Backend), "/d/blobs");
-        assert_eq!(loaded.text(Key::Database), "/d/rows.sqlite");
-        assert_eq!(loaded.text(Key::AdminTokenFile), "/d/admin-token");
+        let settings: ServeSettings = loaded.settings().unwrap();
+        assert_eq!(settings.backend.path(), Some(Path::new("/d/blobs")));
+        assert_eq!(settings.database.path(), Some(Path::new("/d/rows.sqlite")));
+        let token_file = Some(PathBuf::from("/d/admin-token"));
+        assert_eq!(settings.admin_token_file, token_file);
         let loaded = load_serve(&["--backend", "mem:"], &[("ARTIFACT_ADMIN_TOKEN", "t")]).unwrap();
-        assert_eq!(loaded.text(Key::Database), "mem:");
-        assert_eq!(loaded.value(Key::AdminTokenFile), None);
+        let settings: ServeSettings = loaded.settings().unwrap();
+        assert_eq!(loaded.texts("database"), ["mem:"]);
+        assert_eq!(settings.admin_token_file, None);
     }
 
     #[test]
-    fn what_is_wrong_in_a_settings_file_is_named() {
-        for (text, said) in [
+    fn errors_in_a_settings_file_name_the_key() {
+        for (text, expected) in [
             (
                 "listn = 'x'",
                 "has an unknown key listn; did you mean listen?",
             ),
             ("colour = 'x'", "has an unknown key colour"),
-            ("x = 1\n[y", "is not TOML, line 2"),
+            ("x = 1\n[y", "is not valid TOML, line 2"),
             ("listen = 1", "listen in the settings file"),
             ("experiments = [1]", "must be an array of strings"),
             (
                 "max_artifact_bytes = true",
                 "must be a whole number or a string",
             ),
+            (
+                "max_artifact_bytes = 'banana'",
+                "must be a number of bytes, such as 104857600 or 100MiB, not 'banana'",
+            ),
+            ("log_format = ''", "log_format in "),
             ("admin_token = 'canary'", "set admin_token_file"),
             (
                 "ready_fd = 3",
@@ -371,7 +367,7 @@ mod tests {
             let path = file.path().to_str().unwrap();
             let error = load_serve(&["--config", path], &[]).unwrap_err();
             let sentence = crate::failure::sentence(&error).unwrap();
-            assert!(sentence.contains(said), "{sentence}");
+            assert!(sentence.contains(expected), "{sentence}");
             assert!(
                 !sentence.contains("canary") && !sentence.contains('\n'),
                 "{sentence}"
@@ -381,30 +377,23 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_none_is_named_after_where_it_stands() {
+    fn an_invalid_value_is_named_after_its_source() {
         let environment = [("ARTIFACT_MAX_ARTIFACT_BYTES", "many")];
-        let loaded = load_serve(&["--drain-timeout", "0"], &environment).unwrap();
-        let error = loaded.number(Key::MaxArtifactBytes).unwrap_err();
-        let said = "ARTIFACT_MAX_ARTIFACT_BYTES must be a number of bytes, such as 104857600 or \
-                    100MiB, not 'many'";
-        assert_eq!(error.to_string(), said);
-        let error = loaded.seconds(Key::DrainTimeout).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "--drain-timeout must be from 1 to 31536000 seconds, not 0"
-        );
+        let error = load_serve(&[], &environment).unwrap_err();
+        let expected = "ARTIFACT_MAX_ARTIFACT_BYTES must be a number of bytes, such as 104857600 or \
+                        100MiB, not 'many'";
+        assert_eq!(error.to_string(), expected);
+        let error = load_serve(&["--drain-timeout", "0"], &environment).unwrap_err();
+        let expected = "--drain-timeout must be from 1 to 31536000 seconds, not 0";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]
-    fn a_strange_variable_is_pointed_at() {
-        let environment = [
-            ("ARTIFACT_LISTN", "x"),
-            ("ARTIFACT_LOG", "x"),
-            ("NO_COLOR", "1"),
-        ];
-        let strangers = Environment::of(&environment).strangers();
-        let said = "the environment variable ARTIFACT_LISTN is no setting; did you mean \
-                    ARTIFACT_LISTEN?";
-        assert_eq!(strangers, [said]);
+    fn a_secret_as_a_flag_is_rejected_without_repeating_it() {
+        let error = load_serve(&["--admin-token", "canary"], &[]).unwrap_err();
+        let sentence = error.to_string();
+        assert!(sentence.contains("set ARTIFACT_ADMIN_TOKEN, or give --admin-token-file"));
+        assert!(!sentence.contains("canary"), "{sentence}");
+        assert_eq!(crate::failure::exit_code(&error), 2);
     }
 }

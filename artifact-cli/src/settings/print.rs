@@ -1,52 +1,53 @@
-//! The effective settings, for `--print-config`: a settings file with each source beside it.
+//! The effective settings, for `--print-config`: a settings file with each source in a comment.
 
 use std::fmt::Write as _;
 
-use super::load::Loaded;
-use super::registry::{Command, Kind, SETTINGS, Setting};
-use super::value::Value;
+use clap::{Arg, Args};
+use toml::Value;
 
-/// The settings of a command as a settings file. Secrets are hidden; what cannot stand in a
-/// settings file, or is not set, is a comment.
-pub(crate) fn effective(command: Command, loaded: &Loaded) -> String {
+use super::definition::{Definition, definitions};
+use super::load::Loaded;
+
+/// Returns the settings of a command as a settings file. Secrets are hidden. Settings that have no value,
+/// or cannot stand in a settings file, are comments.
+pub(crate) fn effective<S: Args>(loaded: &Loaded) -> String {
     let mut text = String::new();
-    for setting in SETTINGS.iter().filter(|setting| setting.is_of(command)) {
-        let name = setting.name;
-        let _ = match loaded.value(setting.key) {
+    for setting in definitions::<S>() {
+        let name = setting.name();
+        let _ = match loaded.sources.get(name) {
             None => writeln!(text, "# {name} is not set"),
-            Some(value) if setting.secret => {
-                writeln!(text, "# {name} = (hidden) # {}", value.source)
+            Some(source) if setting.is_secret() => {
+                writeln!(text, "# {name} = (hidden) # {source}")
             }
-            Some(value) => {
-                let comment = if setting.in_file { "" } else { "# " };
-                let shown = shown(setting, value);
-                writeln!(text, "{comment}{name} = {shown} # {}", value.source)
+            Some(source) => {
+                let comment = if setting.is_in_file() { "" } else { "# " };
+                let value = value(&setting, &loaded.texts(name));
+                writeln!(text, "{comment}{name} = {value} # {source}")
             }
         };
     }
     text
 }
 
-fn shown(setting: &Setting, value: &Value) -> String {
-    let texts = value.texts.iter().map(|text| without_password(text));
-    match setting.kind {
-        Kind::List => toml::Value::Array(texts.map(toml::Value::String).collect()).to_string(),
-        Kind::Text | Kind::Number | Kind::Bytes => {
-            let text = texts.collect::<String>();
-            let number = text.parse().ok().map(toml::Value::Integer);
-            let number = number.filter(|_| setting.kind != Kind::Text);
-            number.unwrap_or(toml::Value::String(text)).to_string()
-        }
+fn value(setting: &Arg, texts: &[String]) -> Value {
+    let mut texts = texts.iter().map(|text| without_password(text));
+    if setting.is_list() {
+        return Value::Array(texts.map(Value::String).collect());
+    }
+    let text = texts.next().unwrap_or_default();
+    match text.parse() {
+        Ok(number) if setting.is_number() => Value::Integer(number),
+        _ => Value::String(text),
     }
 }
 
-/// A URL without the password in it. Where passwords in URLs are refused, this is printed before.
+/// Returns a URL with its password hidden. Not every setting refuses a URL that has one.
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // The last @ of the authority: a password may hold others.
+    // The last @ of the authority: a password may contain others.
     let Some((user, host)) = rest[..end].rsplit_once('@') else {
         return text.to_owned();
     };
@@ -61,7 +62,7 @@ mod tests {
     use super::without_password;
 
     #[test]
-    fn a_password_in_a_url_is_hidden() {
+    fn the_password_in_a_url_is_hidden() {
         for (text, shown) in [
             ("/a/b", "/a/b"),
             ("file:///a@b:c", "file:///a@b:c"),

@@ -1,97 +1,85 @@
-//! docs/configuration.md, made of the registry and compared with what is committed.
+//! Generates docs/configuration.md from the definitions and compares it with the committed file.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::registry::{Command, SETTINGS};
+use clap::{Arg, Args};
+
+use super::definition::{Definition, definitions};
+use super::{ClientSettings, ServeSettings};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
 
 const HEAD: &str = "\
-<!-- Made of artifact-cli/src/settings/registry.rs. To make it anew:
+<!-- Generated from artifact-cli/src/settings. To regenerate it:
      ARTIFACT_REGENERATE=1 cargo test -p artifact-cli -->
 
 # Configuration
 
 Every setting can be a flag, an environment variable or a key of the settings file (TOML, named by
-`--config` or `ARTIFACT_CONFIG`). A flag goes over the environment, which goes over the file, which
-goes over the default. Secrets are never flags, since the arguments of a process are public, and
-never in the settings file.
+`--config` or `ARTIFACT_CONFIG`). A flag takes precedence over the environment, the environment over the
+file, and the file over the default. Secrets are never flags, because all users of a machine can see the
+arguments of a process, and they are never in the settings file.
 
-`artifact serve --print-config` prints the settings as they stand, each with where it came from and
-secrets hidden, and does nothing else. A key of the file that is not here is an error; an
-environment variable that begins with `ARTIFACT_` and is not here is warned of; an empty one counts
-as not set. Relative paths are relative to the current folder.
+`artifact serve --print-config` checks the values, prints the settings with the source of each, and exits.
+It hides secrets and opens no file, folder or socket. An unknown key in the settings file is an error. An
+unknown environment variable with the prefix `ARTIFACT_` is a warning. An empty variable counts as not
+set. Relative paths are relative to the current folder.
 
-`NO_COLOR` (any value) turns off the colours of the log.
-
+`NO_COLOR` (any value but an empty one) turns off the colours of the log.
 ";
 
 const TAIL: &str = "
 ## Exit codes
 
-| code | when |
+| code | meaning |
 |---|---|
-| 0 | done; of `serve`: stopped by a signal, with everything that was in flight finished |
-| 1 | failed while working: the server refused, the connection broke, a digest did not match, or requests in flight had to be cut |
-| 2 | refused before anything was done: a wrong flag or setting, an address or a folder in use, a file that is there already |
+| 0 | success; for `serve`: stopped by a signal after all requests in flight were finished |
+| 1 | failed while working: the server returned an error, the connection broke, a digest did not match, or requests in flight were aborted |
+| 2 | refused before anything was done: a wrong flag or setting, an address or a folder in use, an output file that already exists |
 | 130, 143 | a client command was stopped by Ctrl-C or SIGTERM; `get` left no file |
-| 141 | whoever read standard output went away |
+| 141 | the reader of standard output closed it |
 ";
 
-fn reference() -> String {
-    let mut text = HEAD.to_owned();
-    for (command, title) in [
-        (Command::Serve, "`artifact serve`"),
-        (
-            Command::Put,
-            "`artifact put`, `get`, `worker`, `group` and `whoami`",
-        ),
-    ] {
-        let _ = writeln!(
-            text,
-            "## {title}\n\n| key | flag | environment | default | meaning |\n|---|---|---|---|---|"
-        );
-        for setting in SETTINGS.iter().filter(|setting| setting.is_of(command)) {
-            let code = |text: &str| format!("`{text}`");
-            let key = if setting.in_file {
-                code(setting.name)
-            } else {
-                String::new()
-            };
-            let flag = setting
-                .flag
-                .map(|flag| format!("`--{flag} {}`", setting.placeholder));
-            let env = setting.env.map(code);
-            let default = setting
-                .default
-                .filter(|_| command == Command::Serve || setting.fixed_default().is_some())
-                .map(code);
-            let cells = [Some(key), flag, env, default].map(Option::unwrap_or_default);
-            let secret = if setting.secret { " (secret)" } else { "" };
-            let _ = writeln!(text, "| {} | {}{secret} |", cells.join(" | "), setting.doc);
-        }
-        text.push('\n');
+fn section<S: Args>(title: &str) -> String {
+    let head = "| key | flag | environment | default | meaning |\n|---|---|---|---|---|";
+    let mut text = format!("\n## {title}\n\n{head}\n");
+    for arg in definitions::<S>() {
+        let _ = writeln!(text, "{}", row(&arg));
     }
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    text + TAIL
+    text
+}
+
+fn row(arg: &Arg) -> String {
+    let code = |text: &str| format!("`{text}`");
+    let key = Some(code(arg.name())).filter(|_| arg.is_in_file());
+    let flag = arg.get_long().filter(|_| !arg.is_secret()).map(|flag| {
+        let value = arg.get_value_names().unwrap_or_default().join(" ");
+        format!("`--{flag} {value}`")
+    });
+    let default = arg.defaults().next().map(code);
+    let cells = [key, flag, arg.variable().map(code), default].map(Option::unwrap_or_default);
+    let meaning = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let secret = if arg.is_secret() { " (secret)" } else { "" };
+    format!("| {} | {meaning}{secret} |", cells.join(" | "))
 }
 
 #[test]
 #[expect(
     clippy::disallowed_methods,
-    reason = "a test reads its golden file, and writes it when it is told to"
+    reason = "a test reads its golden file, and writes it on request"
 )]
-fn the_reference_is_what_the_registry_says() {
-    let made = reference();
+fn the_reference_matches_the_definitions() {
+    let serve = section::<ServeSettings>("`artifact serve`");
+    let client = section::<ClientSettings>("`artifact put`, `get`, `worker`, `group` and `whoami`");
+    let generated = [HEAD, &serve, &client, TAIL].concat();
     if std::env::var_os("ARTIFACT_REGENERATE").is_some() {
-        std::fs::write(PATH, &made).unwrap();
+        std::fs::write(PATH, &generated).unwrap();
     }
     let committed = std::fs::read(Path::new(PATH)).unwrap();
     assert_eq!(
         String::from_utf8(committed).unwrap(),
-        made,
-        "docs/configuration.md is old; run: ARTIFACT_REGENERATE=1 cargo test -p artifact-cli"
+        generated,
+        "docs/configuration.md is outdated; run: ARTIFACT_REGENERATE=1 cargo test -p artifact-cli"
     );
 }

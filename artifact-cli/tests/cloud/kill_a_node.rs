@@ -63,7 +63,7 @@ async fn nothing_acknowledged_is_lost_when_a_node_is_killed_and_brought_back() {
     );
 
     if !lost.is_empty() {
-        // Why, which no client is told.
+        // The log has the reason; no client gets it.
         let logs = site.servers.each_ref().map(Server::stderr);
         let errors = logs.iter().flat_map(|log| log.lines());
         let errors = errors.filter(|line| line.contains(r#""level":"ERROR""#));

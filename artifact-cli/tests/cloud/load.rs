@@ -43,15 +43,15 @@ pub(crate) struct Load {
 
 const BLOB: usize = 4 << 10;
 
-/// After so many rounds a client connects anew: a connection stays at the server where it began, and all
-/// would be at the other once one was killed.
+/// The number of rounds after which a client reconnects. A connection stays with its server, so after a kill
+/// all clients would otherwise stay with the other server.
 const ROUNDS: u64 = 64;
 
-/// So many of those kept are looked at together.
+/// The number of kept artifacts that are checked together.
 const AT_ONCE: usize = 16;
 
 impl Load {
-    /// So many clients of a server, of whose artifacts each is `admin`'s.
+    /// Starts `clients` clients of a server, all as `admin`.
     pub(crate) fn start(url: &str, token: &str, clients: u64) -> Self {
         let (url, token) = (url.to_owned(), token.to_owned());
         let connect = move || {

@@ -18,7 +18,7 @@ fn blob(server: &Server, uri: &str) -> PathBuf {
 }
 
 #[test]
-fn what_goes_in_comes_out_whatever_its_size() {
+fn artifacts_of_any_size_come_back_unchanged() {
     let server = Server::start(&[]);
     for size in [0, 1, 65_537, 5 * 1024 * 1024 + 3] {
         let bytes = noise(size);
@@ -47,7 +47,7 @@ fn what_goes_in_comes_out_whatever_its_size() {
 }
 
 #[test]
-fn an_artifact_of_exactly_the_cap_is_taken_and_one_byte_more_leaves_nothing() {
+fn an_artifact_above_the_size_limit_leaves_nothing() {
     let cap = 3 * 1024 * 1024;
     let server = Server::start(&["--max-artifact-bytes", "3MiB"]);
     let before = files_below(&server.path("artifact-data/blobs"));
@@ -79,7 +79,7 @@ fn an_artifact_of_exactly_the_cap_is_taken_and_one_byte_more_leaves_nothing() {
 }
 
 #[test]
-fn a_refusal_is_heard_however_much_is_still_to_be_sent() {
+fn an_early_error_response_is_read_during_a_large_upload() {
     let server = Server::start(&["--max-artifact-bytes", "1MiB"]);
     let bytes = noise(32 << 20);
     server.write("big", &bytes);
@@ -99,7 +99,7 @@ fn a_refusal_is_heard_however_much_is_still_to_be_sent() {
 }
 
 #[test]
-fn a_blob_that_was_changed_on_disk_fails_and_leaves_no_file() {
+fn a_corrupt_blob_fails_the_fetch_and_leaves_no_file() {
     let server = Server::start(&[]);
     // More than every buffer on the way holds, so that the answer has begun when the server finds
     // out; with less it may break off before its header is sent, which is another sentence.
@@ -119,7 +119,7 @@ fn a_blob_that_was_changed_on_disk_fails_and_leaves_no_file() {
     let get = run(&mut server.client(&["get", uri, "-o", "out"]));
     assert_eq!(get.code, Some(1));
     assert!(
-        get.stderr.contains("error: out was not made: "),
+        get.stderr.contains("error: out was not created: "),
         "{}",
         get.stderr
     );
@@ -132,7 +132,7 @@ fn a_blob_that_was_changed_on_disk_fails_and_leaves_no_file() {
 }
 
 #[test]
-fn a_file_that_is_there_is_replaced_only_when_told_to() {
+fn existing_files_are_replaced_only_with_force() {
     let server = Server::start(&[]);
     let put = run_with(&mut server.client(&["put", "-"]), b"new").succeeded();
     let uri = put.stdout().trim_end();
@@ -141,7 +141,7 @@ fn a_file_that_is_there_is_replaced_only_when_told_to() {
     assert_eq!(get.code, Some(2));
     assert_eq!(
         get.stderr,
-        "error: out is there already; give --force to replace it\n"
+        "error: out already exists; give --force to replace it\n"
     );
     assert_eq!(server.path("out").metadata().unwrap().len(), 3);
     run(&mut server.client(&["get", uri, "-o", "out", "--force"])).succeeded();
@@ -157,7 +157,7 @@ fn a_file_that_is_there_is_replaced_only_when_told_to() {
 }
 
 #[test]
-fn what_the_server_refuses_is_one_line_and_exit_code_1() {
+fn server_errors_are_one_line_with_exit_code_1() {
     let server = Server::start(&[]);
     let absent = "eden://artifacts/00112233445566778899aabbccddeeff";
     let get = run(&mut server.client(&["get", absent, "-o", "out"]));
@@ -177,7 +177,7 @@ fn what_the_server_refuses_is_one_line_and_exit_code_1() {
     );
     assert_eq!(put.code, Some(1));
     assert!(
-        put.stderr.contains("does not take the credential"),
+        put.stderr.contains("does not accept the credential"),
         "{put:?}"
     );
     assert!(!put.stderr.contains("another-secret"), "{put:?}");
@@ -185,10 +185,9 @@ fn what_the_server_refuses_is_one_line_and_exit_code_1() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_one_line_and_exit_code_1() {
+fn an_unreachable_server_is_one_line_with_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();
-    // A port that was free a moment ago and that nobody is given by chance: it stays bound, and
-    // nothing listens.
+    // The UDP socket keeps the port number reserved, and no TCP server listens on it.
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
     let mut command = artifact(folder.path());
@@ -197,10 +196,10 @@ fn a_server_that_is_not_there_is_one_line_and_exit_code_1() {
     assert_eq!(put.code, Some(1));
     assert!(
         put.stderr
-            .starts_with(&format!("error: no server answers at {url}; ")),
+            .starts_with(&format!("error: cannot reach a server at {url}; ")),
         "{put:?}"
     );
-    // What can be sent again is, and each further try is told of.
+    // A repeatable request is retried, and each retry prints a line.
     std::fs::File::create_new(folder.path().join("file")).unwrap();
     let mut command = artifact(folder.path());
     command.args(["put", "--server", &url, "file", "--retries", "1"]);
@@ -212,11 +211,14 @@ fn a_server_that_is_not_there_is_one_line_and_exit_code_1() {
     };
     let beginning = "deposit: the server cannot be reached or cannot serve now; again in 0.";
     assert!(again.starts_with(beginning), "{put:?}");
-    assert!(error.starts_with("error: no server answers at"), "{put:?}");
+    assert!(
+        error.starts_with("error: cannot reach a server at"),
+        "{put:?}"
+    );
 }
 
 #[test]
-fn whoever_reads_only_the_beginning_is_not_shouted_at() {
+fn a_closed_pipe_prints_no_error() {
     let server = Server::start(&[]);
     let put = run_with(&mut server.client(&["put", "-"]), &noise(4 << 20)).succeeded();
     let mut command = server.client(&["get", put.stdout().trim_end()]);
@@ -232,7 +234,7 @@ fn whoever_reads_only_the_beginning_is_not_shouted_at() {
 }
 
 #[test]
-fn a_kill_during_a_deposit_leaves_nothing_that_is_not_swept() {
+fn a_kill_during_a_deposit_leaves_only_staging_files() {
     let mut server = Server::start(&[]);
     let before = files_below(&server.path("artifact-data/blobs"));
     let (mut stream, headers) = server.connect();
@@ -262,7 +264,7 @@ fn a_kill_during_a_deposit_leaves_nothing_that_is_not_swept() {
 }
 
 #[test]
-fn a_signal_in_the_middle_of_a_fetch_leaves_no_file() {
+fn a_signal_during_a_fetch_leaves_no_file() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let folder = tempfile::tempdir().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -2,10 +2,10 @@ use std::path::Path;
 
 use crate::harness::{TOKEN, artifact, run};
 
-/// Compares with a committed file, or writes it when the environment says so.
+/// Compares text with a golden file, or writes the file if ARTIFACT_REGENERATE is set.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a test reads its golden file, and writes it when it is told to"
+    reason = "a test reads its golden file, and writes it on request"
 )]
 fn assert_golden(name: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -18,12 +18,12 @@ fn assert_golden(name: &str, found: &str) {
     assert_eq!(
         found,
         String::from_utf8(committed).unwrap(),
-        "{name} is old; run: ARTIFACT_REGENERATE=1 cargo test -p artifact-cli"
+        "{name} is outdated; run: ARTIFACT_REGENERATE=1 cargo test -p artifact-cli"
     );
 }
 
 #[test]
-fn the_help_is_as_committed() {
+fn the_help_matches_the_golden_files() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, name) in [
         (&["--help"][..], "help.txt"),
@@ -57,7 +57,7 @@ fn the_help_is_as_committed() {
 }
 
 #[test]
-fn the_effective_settings_are_printed_with_their_sources_and_without_secrets() {
+fn print_config_shows_values_with_sources_and_hides_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("settings.toml");
     let text = "drain_timeout = 5\nmax_artifact_bytes = '1GiB'\nlog = 'debug'\n";
@@ -77,7 +77,7 @@ fn the_effective_settings_are_printed_with_their_sources_and_without_secrets() {
             "[::1]:0",
         ])
         .args(["--experiment", "a", "--experiment", "b", "--ready-fd", "1"])
-        .args(["--database", "postgres://user:canary@host/db"])
+        .args(["--bucket-endpoint", "https://user:canary@host"])
         .env("ARTIFACT_ADMIN_TOKEN", TOKEN)
         .env("ARTIFACT_LOG", "warn")
         .env("ARTIFACT_DRAIN_TIMOUT", "x");
@@ -86,8 +86,8 @@ fn the_effective_settings_are_printed_with_their_sources_and_without_secrets() {
         !done.stdout().contains("canary") && !done.stderr.contains("canary"),
         "{done:?}"
     );
-    let warned = "warning: the environment variable ARTIFACT_DRAIN_TIMOUT is no setting; did you \
-                  mean ARTIFACT_DRAIN_TIMEOUT?\n";
+    let warned = "warning: the environment variable ARTIFACT_DRAIN_TIMOUT is not a setting; did \
+                  you mean ARTIFACT_DRAIN_TIMEOUT?\n";
     assert_eq!(done.stderr, warned);
     assert_golden("print-config.txt", done.stdout());
     // It does nothing else.
@@ -98,7 +98,7 @@ fn the_effective_settings_are_printed_with_their_sources_and_without_secrets() {
 }
 
 #[test]
-fn what_is_printed_is_a_settings_file_again() {
+fn the_output_of_print_config_is_a_valid_settings_file() {
     let folder = tempfile::tempdir().unwrap();
     let first = run(artifact(folder.path()).args(["serve", "--print-config"])).succeeded();
     let path = folder.path().join("again.toml");

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_artifact");
 pub(crate) const TOKEN: &str = "canary-9f86d081884c7d65";
 
-/// The binary with nothing of this process's environment but what programs need to run.
+/// Returns a command for the binary with an empty environment except for PATH.
 pub(crate) fn artifact(folder: &Path) -> Command {
     let mut command = Command::new(BINARY);
     command
@@ -21,7 +21,7 @@ pub(crate) fn artifact(folder: &Path) -> Command {
     command
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
@@ -34,7 +34,7 @@ impl Done {
         str::from_utf8(&self.stdout).unwrap()
     }
 
-    /// Panics with what was said where it did not succeed.
+    /// Panics with the output if the command failed.
     pub(crate) fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "{self:?}");
         self
@@ -51,12 +51,12 @@ impl From<Output> for Done {
     }
 }
 
-/// Runs to the end.
+/// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) -> Done {
     command.output().unwrap().into()
 }
 
-/// Runs a server that should refuse to start. One that starts all the same is killed.
+/// Runs a server that should refuse to start. Kills it if it starts.
 pub(crate) fn run_refused(command: &mut Command) -> Done {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -73,7 +73,7 @@ pub(crate) fn run_refused(command: &mut Command) -> Done {
     }
 }
 
-/// Runs to the end with this on standard input.
+/// Runs a command to its end with `input` on standard input.
 pub(crate) fn run_with(command: &mut Command, input: &[u8]) -> Done {
     command
         .stdin(Stdio::piped())
@@ -196,7 +196,7 @@ impl Server {
     pub(crate) fn stream(&self) -> TcpStream {
         let address = self.url.strip_prefix("http://").unwrap();
         let stream = TcpStream::connect(address).unwrap();
-        // No test waits for so long; one that fails must come to its end.
+        // No passing test waits this long; a failing test must end.
         let limit = Some(std::time::Duration::from_mins(1));
         stream.set_read_timeout(limit).unwrap();
         stream
@@ -253,7 +253,7 @@ impl Server {
         (self.child.wait().unwrap().code(), rest)
     }
 
-    /// Ends it, and gives its folder on.
+    /// Stops the server and returns its folder.
     pub(crate) fn stop(mut self, signal: &str) -> TempDir {
         self.signal(signal);
         self.wait();

@@ -15,7 +15,7 @@ fn admin(server: &Server, words: &[&str]) -> Command {
     command
 }
 
-/// The same, with the credential in this file.
+/// Returns a client command that reads its credential from this file.
 fn worker(server: &Server, words: &[&str], credential: &str) -> Command {
     let mut command = artifact(server.folder.path());
     command.args(words).args(["--server", &server.url]);
@@ -36,7 +36,7 @@ fn registered(server: &Server, file: &str) -> String {
 }
 
 #[test]
-fn a_credential_is_shown_once_and_is_all_that_a_worker_needs() {
+fn a_new_credential_is_shown_once_and_works() {
     let server = Server::start(&[]);
     let words = [
         "worker",
@@ -101,7 +101,7 @@ fn a_credential_is_shown_once_and_is_all_that_a_worker_needs() {
 }
 
 #[test]
-fn a_credential_goes_into_a_new_file_that_only_its_owner_can_read() {
+fn token_file_is_created_with_mode_0600() {
     let server = Server::start(&[]);
     let id = registered(&server, "one");
     let file = String::from_utf8(server.read("one")).unwrap();
@@ -111,14 +111,14 @@ fn a_credential_goes_into_a_new_file_that_only_its_owner_can_read() {
     let whoami = run(&mut worker(&server, &["whoami"], "one")).succeeded();
     assert_eq!(whoami.stdout(), format!("{id}\n"));
 
-    // Where it cannot be made, the server is not asked: a secret would be lost.
+    // Without a usable file no request is sent: the secret would be lost.
     let before = files_below(server.folder.path());
     for (file, said) in [
         (
             "one",
-            "error: one is there already; give the name of a new file\n",
+            "error: one already exists; give the name of a new file\n",
         ),
-        ("gone/x", "error: cannot make gone/x: "),
+        ("gone/x", "error: cannot create gone/x: "),
     ] {
         for words in [
             &["worker", "add", "--token-file", file][..],
@@ -145,7 +145,7 @@ fn a_credential_goes_into_a_new_file_that_only_its_owner_can_read() {
 }
 
 #[test]
-fn json_has_what_the_server_said() {
+fn json_output_matches_the_response() {
     let server = Server::start(&[]);
     let words = ["worker", "add", "--json", "--label", "a=b"];
     let added = json(&run(&mut admin(&server, &words)).succeeded());
@@ -170,7 +170,7 @@ fn json_has_what_the_server_said() {
 }
 
 #[test]
-fn whoever_is_put_into_admins_reads_what_others_deposited() {
+fn members_of_admins_read_all_artifacts() {
     let server = Server::start(&[]);
     let (one, two) = (registered(&server, "one"), registered(&server, "two"));
     let put = run_with(&mut worker(&server, &["put", "-"], "one"), b"secret").succeeded();
@@ -212,7 +212,7 @@ fn whoever_is_put_into_admins_reads_what_others_deposited() {
     let deleted = run(&mut admin(&server, &["group", "delete", ops])).succeeded();
     assert_eq!(
         (deleted.stdout(), &*deleted.stderr),
-        ("", &*format!("{ops} is deleted\n"))
+        ("", &*format!("deleted {ops}\n"))
     );
     let gone = run(&mut admin(&server, &["group", "show", ops]));
     assert_eq!(gone.code, Some(1));
@@ -222,7 +222,7 @@ fn whoever_is_put_into_admins_reads_what_others_deposited() {
 }
 
 #[test]
-fn what_the_server_refuses_has_a_sentence_of_its_own() {
+fn server_errors_are_one_sentence() {
     let server = Server::start(&[]);
     let id = registered(&server, "one");
     for (words, said) in [

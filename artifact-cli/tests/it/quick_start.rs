@@ -4,7 +4,7 @@ use std::process::Command;
 use crate::harness::{Server, files_below};
 
 #[test]
-fn a_server_with_nothing_else_makes_its_folder_and_prints_lines_that_work() {
+fn a_first_start_creates_its_folder_and_prints_working_commands() {
     let server = Server::start(&[]);
     let mode = |name: &str| server.path(name).metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("artifact-data"), 0o700);
@@ -22,7 +22,7 @@ fn a_server_with_nothing_else_makes_its_folder_and_prints_lines_that_work() {
     let [put, get, curl] = lines[..] else {
         panic!("{said}");
     };
-    // Pasted as they stand, in the server's folder.
+    // Pasted unchanged, in the server's folder.
     let pasted = Command::new("sh")
         .args(["-c", &format!("set -e; {put}; {get}; {curl}")])
         .current_dir(server.folder.path())
@@ -46,7 +46,7 @@ fn a_server_with_nothing_else_makes_its_folder_and_prints_lines_that_work() {
 }
 
 #[test]
-fn the_lines_fit_another_experiment_folder_and_token() {
+fn the_printed_commands_follow_the_settings() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start_in(
         folder,
@@ -78,7 +78,7 @@ fn the_lines_fit_another_experiment_folder_and_token() {
 }
 
 #[test]
-fn a_second_start_keeps_what_is_there() {
+fn a_second_start_keeps_existing_data() {
     let server = Server::start(&[]);
     let put = crate::harness::run_with(&mut server.client(&["put", "-"]), b"kept").succeeded();
     let token = server.token();

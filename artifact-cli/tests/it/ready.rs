@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use crate::harness::{BINARY, Server};
 
 #[test]
-fn port_0_is_a_real_port_in_the_line_on_standard_output() {
+fn the_printed_address_has_the_chosen_port() {
     let server = Server::start(&[]);
     let port: u16 = server
         .url
@@ -17,7 +17,7 @@ fn port_0_is_a_real_port_in_the_line_on_standard_output() {
 }
 
 #[test]
-fn the_ready_descriptor_gets_the_same_line() {
+fn the_ready_descriptor_gets_the_address_line() {
     let folder = tempfile::tempdir().unwrap();
     // The shell puts descriptor 7 onto its own standard output, and that onto standard error.
     let script = format!("exec {BINARY} serve --listen 127.0.0.1:0 --ready-fd 7 7>&1 1>&2");

@@ -1,4 +1,4 @@
-//! Each thing that a start can stumble over: one sentence, exit code 2, nothing made.
+//! A start that is refused: one sentence, exit code 2, and nothing is created.
 
 use std::fs::{Permissions, set_permissions};
 use std::io::Write;
@@ -27,7 +27,7 @@ fn write(folder: &Path, name: &str, mode: u32, text: &str) {
     set_permissions(&path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// It says this one sentence, with exit code 2, and makes nothing.
+/// Asserts that the command prints this sentence, exits with code 2 and creates nothing.
 #[track_caller]
 fn assert_refused(folder: &Path, command: &mut Command, sentence: &str) {
     let before = files_below(folder);
@@ -44,7 +44,7 @@ fn assert_refused(folder: &Path, command: &mut Command, sentence: &str) {
 }
 
 #[test]
-fn a_bad_flag() {
+fn an_unknown_flag_is_rejected_with_a_suggestion() {
     let folder = folder();
     let done = run_refused(serve(folder.path()).arg("--listn=x"));
     assert_eq!(done.code, Some(2));
@@ -53,7 +53,7 @@ fn a_bad_flag() {
 }
 
 #[test]
-fn an_address_in_use() {
+fn an_address_in_use_is_rejected() {
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
     let folder = folder();
@@ -67,27 +67,27 @@ fn an_address_in_use() {
 }
 
 #[test]
-fn an_address_that_is_none() {
+fn an_invalid_address_is_rejected() {
     let folder = folder();
     let mut command = artifact(folder.path());
     command.args(["serve", "--listen", "8080"]);
-    let sentence = "--listen: '8080' is not an address with a port, such as 127.0.0.1:8080";
+    let sentence = "--listen must be an address and a port, such as 127.0.0.1:8080, not '8080'";
     assert_refused(folder.path(), &mut command, sentence);
 }
 
 #[test]
-fn a_data_folder_in_use() {
+fn a_data_folder_in_use_is_rejected() {
     let server = Server::start(&[]);
     let done = run_refused(&mut serve(server.folder.path()));
     let sentence = "error: the data folder ./artifact-data is in use by another server; stop that \
-                    one, or give another --data-dir\n";
+                    server, or give another --data-dir\n";
     assert_eq!((done.code, done.stderr.as_str()), (Some(2), sentence));
-    // The other one is none the worse for it.
+    // The first server still works.
     run(&mut server.client(&["put", "stderr"])).succeeded();
 }
 
 #[test]
-fn a_data_folder_that_cannot_be_made_or_is_none_or_is_open_to_others() {
+fn an_unusable_data_folder_is_rejected() {
     let folder = folder();
     let path = folder.path();
     write(path, "file", 0o600, "");
@@ -97,12 +97,12 @@ fn a_data_folder_that_cannot_be_made_or_is_none_or_is_open_to_others() {
         ("file", "file is not a folder; give another --data-dir"),
         (
             "open",
-            "others can write in the data folder open; run: chmod 700 open",
+            "other users can write to the data folder open; run: chmod 700 open",
         ),
         (
             "missing/folder",
-            "the data folder missing/folder cannot be made: there is no folder missing; make it, or \
-             give another --data-dir",
+            "cannot create the data folder missing/folder: the folder missing does not exist; create it, \
+             or give another --data-dir",
         ),
     ] {
         assert_refused(path, serve(path).args(["--data-dir", data_dir]), sentence);
@@ -110,12 +110,12 @@ fn a_data_folder_that_cannot_be_made_or_is_none_or_is_open_to_others() {
 }
 
 #[test]
-fn a_folder_that_it_may_not_write() {
-    // Nobody, the superuser included, can make a folder there.
+fn a_data_folder_without_write_permission_is_rejected() {
+    // Even the superuser cannot create a folder there.
     let folder = folder();
     let done = run_refused(serve(folder.path()).args(["--data-dir", "/proc/artifact-data"]));
     assert_eq!(done.code, Some(2));
-    let said = "error: the data folder /proc/artifact-data can";
+    let said = "error: cannot ";
     assert!(done.stderr.starts_with(said), "{}", done.stderr);
     assert!(
         done.stderr.contains("give another --data-dir"),
@@ -125,7 +125,7 @@ fn a_folder_that_it_may_not_write() {
 }
 
 #[test]
-fn a_database_or_a_secret_inside_the_folder_of_the_blobs() {
+fn other_files_inside_the_blob_folder_are_rejected() {
     let folder = folder();
     let path = folder.path();
     std::fs::create_dir(path.join("blobs")).unwrap();
@@ -135,10 +135,10 @@ fn a_database_or_a_secret_inside_the_folder_of_the_blobs() {
     let inside = |what: &str, where_: &Path, flag: &str| {
         let (where_, blobs) = (where_.display(), blobs.display());
         format!(
-            "{what} {where_} lies inside the folder of the blobs, {blobs}; put it elsewhere by {flag}"
+            "{what} {where_} lies inside the folder of the blobs, {blobs}; choose another place with {flag}"
         )
     };
-    // As it stands, by a symlink, by dots, and where nothing is there yet.
+    // Directly, through a symlink, through dots, and in a folder that does not exist.
     for database in [
         "blobs/rows.sqlite",
         "link/rows.sqlite",
@@ -179,7 +179,7 @@ fn a_database_or_a_secret_inside_the_folder_of_the_blobs() {
 }
 
 #[test]
-fn an_admin_token_that_could_be_guessed() {
+fn a_guessable_admin_token_is_rejected() {
     let folder = folder();
     let path = folder.path();
     write(path, "empty", 0o600, "\n");
@@ -187,19 +187,19 @@ fn an_admin_token_that_could_be_guessed() {
     write(path, "known", 0o600, "changemechangeme\n");
     for (name, what) in [
         ("empty", "is empty"),
-        ("short", "is too short"),
-        ("known", "is one that anybody would try"),
+        ("short", "has fewer than 16 characters"),
+        ("known", "is easy to guess"),
     ] {
         let sentence =
-            format!("the admin token in {name} {what}; use one of at least 16 random characters");
+            format!("the admin token in {name} {what}; use at least 16 random characters");
         assert_refused(
             path,
             serve(path).args(["--admin-token-file", name]),
             &sentence,
         );
     }
-    let sentence = "the admin token in ARTIFACT_ADMIN_TOKEN is too short; use one of at least 16 \
-                    random characters";
+    let sentence = "the admin token in ARTIFACT_ADMIN_TOKEN has fewer than 16 characters; use at \
+                    least 16 random characters";
     assert_refused(
         path,
         serve(path).env("ARTIFACT_ADMIN_TOKEN", "canary"),
@@ -208,11 +208,11 @@ fn an_admin_token_that_could_be_guessed() {
 }
 
 #[test]
-fn an_admin_token_that_others_can_read_or_that_is_not_there() {
+fn an_exposed_or_missing_admin_token_file_is_rejected() {
     let folder = folder();
     let path = folder.path();
     write(path, "open", 0o644, "9f86d081884c7d659a2feaa0c55ad015\n");
-    let sentence = "others than its owner can use the secret in open; run: chmod 600 open";
+    let sentence = "other users can read or change the secret in open; run: chmod 600 open";
     assert_refused(
         path,
         serve(path).args(["--admin-token-file", "open"]),
@@ -235,7 +235,7 @@ fn an_admin_token_that_others_can_read_or_that_is_not_there() {
 }
 
 #[test]
-fn settings_that_are_none() {
+fn invalid_settings_are_rejected() {
     let folder = folder();
     let path = folder.path();
     write(path, "bad.toml", 0o644, "listen = \n");
@@ -266,7 +266,10 @@ fn settings_that_are_none() {
             ["--log-level", "info=loud=x"],
             "--log-level cannot be used: ",
         ),
-        (["--log-format", "xml"], "--log-format must be text or json"),
+        (
+            ["--log-format", "xml"],
+            "--log-format must be one of text, json, not 'xml'",
+        ),
         (
             ["--max-connections", "0"],
             "--max-connections must be 1 or more, not 0",
@@ -305,7 +308,7 @@ fn settings_that_are_none() {
         ),
         (
             ["--config", "bad.toml"],
-            "the settings file bad.toml is not TOML, line 1: ",
+            "the settings file bad.toml is not valid TOML, line 1: ",
         ),
         (
             ["--config", "unknown.toml"],
@@ -327,9 +330,44 @@ fn settings_that_are_none() {
     }
 }
 
+#[test]
+fn print_config_rejects_invalid_settings() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, "bad.toml", 0o644, "max_artifact_bytes = 'banana'\n");
+    for (arguments, sentence) in [
+        (
+            &["--config", "bad.toml"][..],
+            "max_artifact_bytes in bad.toml must be a number of bytes, such as 104857600 or 100MiB, \
+             not 'banana'",
+        ),
+        (
+            &["--listen", "8080"],
+            "--listen must be an address and a port, such as 127.0.0.1:8080, not '8080'",
+        ),
+        (
+            &["--tls-cert", "x"],
+            "--tls-cert is set and --tls-key is not; give both",
+        ),
+    ] {
+        let mut command = artifact(path);
+        command.args(["serve", "--print-config"]).args(arguments);
+        assert_refused(path, &mut command, sentence);
+    }
+    let mut command = artifact(path);
+    command.args(["serve", "--print-config"]);
+    let done = run(command.args(["--database", "postgres://user:canary@host/db"]));
+    assert_eq!(done.code, Some(2));
+    assert!(
+        done.stderr
+            .starts_with("error: --database cannot be used: ")
+    );
+    assert!(!done.stderr.contains("canary"), "{}", done.stderr);
+}
+
 #[cfg(not(feature = "tls"))]
 #[test]
-fn tls_in_a_build_without_it() {
+fn tls_is_rejected_in_a_build_without_it() {
     let folder = folder();
     let path = folder.path();
     let sentence = "this build has no TLS; leave --tls-cert and --tls-key out, or build it with \
@@ -339,7 +377,7 @@ fn tls_in_a_build_without_it() {
 }
 
 #[test]
-fn a_database_of_a_newer_version_or_of_somebody_else() {
+fn a_database_of_a_newer_version_is_rejected() {
     let server = Server::start(&[]);
     let folder = server.stop("TERM");
     let path = folder.path();
@@ -365,7 +403,7 @@ fn a_database_of_a_newer_version_or_of_somebody_else() {
 }
 
 #[test]
-fn what_put_and_get_refuse_before_they_send_anything() {
+fn put_and_get_reject_bad_arguments_before_sending() {
     let folder = folder();
     let path = folder.path();
     write(path, "token", 0o600, "secret\n");
@@ -387,16 +425,16 @@ fn what_put_and_get_refuse_before_they_send_anything() {
         ),
         (
             &["put", "-", "--admin-token-file", "open"],
-            "others than its owner can use the secret in open; run: chmod 600 open",
+            "other users can read or change the secret in open; run: chmod 600 open",
         ),
         (
             &["put", "-", "--credential-file", "token"],
-            "what --credential-file gives is no credential: a credential is written \
+            "--credential-file does not hold a credential: a credential is written \
              <principal>:<secret>",
         ),
         (
             &["put", "-", "--credential-file", "token", token[0], token[1]],
-            "--admin-token-file and --credential-file both name a credential; give one of them",
+            "--admin-token-file and --credential-file are both set; unset one of them",
         ),
         (
             &["put", "-", "--server", "localhost", token[0], token[1]],
@@ -413,7 +451,7 @@ fn what_put_and_get_refuse_before_they_send_anything() {
         ),
         (
             &["get", "x", "-o", "gone/x", token[0], token[1]],
-            "there is no folder gone to make the file in",
+            "the folder gone does not exist; create it first",
         ),
     ] {
         assert_refused(path, artifact(path).args(arguments), sentence);

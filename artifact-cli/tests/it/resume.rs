@@ -63,7 +63,7 @@ fn head(status: &str, artifact: &[u8], from: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_get_that_breaks_goes_on_where_it_was() {
+fn an_interrupted_get_resumes_where_it_broke() {
     let bytes = noise(3 << 20);
     let (first, second) = (1 << 20, 2 << 20);
     let piece = |status, from: usize, until: usize| {
@@ -100,7 +100,7 @@ fn a_get_that_breaks_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_get_that_must_not_go_on_leaves_no_file() {
+fn a_get_that_cannot_resume_leaves_no_file() {
     let bytes = noise(1000);
     let mut first = head("200 OK", &bytes, 0);
     first.extend_from_slice(&bytes[..400]);
@@ -152,7 +152,7 @@ fn put(
 }
 
 #[test]
-fn a_put_is_made_again_where_the_server_refused_it_for_now() {
+fn a_put_is_retried_after_a_temporary_error() {
     let bytes = noise(700_000);
     let busy =
         b"HTTP/1.1 429 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -168,7 +168,7 @@ fn a_put_is_made_again_where_the_server_refused_it_for_now() {
 }
 
 #[test]
-fn a_put_whose_answer_was_lost_is_made_again_only_with_leave() {
+fn a_put_with_a_lost_response_is_retried_only_with_allow_orphans() {
     let bytes = noise(700_000);
     let (done, served) = put(&bytes, b"", &[]);
     assert_eq!(done.code, Some(1));

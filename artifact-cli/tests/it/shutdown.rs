@@ -72,7 +72,9 @@ fn a_second_signal_closes_open_requests_and_the_exit_code_is_1() {
     server.signal("TERM");
     assert_eq!(server.wait().0, Some(1));
     assert!(
-        server.stderr().contains("error: 1 connections were cut"),
+        server
+            .stderr()
+            .contains("error: 1 connections were aborted"),
         "{}",
         server.stderr()
     );

@@ -182,6 +182,6 @@ fn unusable_certificate_files_are_errors() {
     set_permissions(path.join("cert.key"), Permissions::from_mode(0o644)).unwrap();
     refuse(
         &TLS,
-        &format!("{cannot}others than its owner can use the secret in cert.key"),
+        &format!("{cannot}other users can read or change the secret in cert.key"),
     );
 }

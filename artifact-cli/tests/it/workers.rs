@@ -32,7 +32,7 @@ pub(crate) fn credential(answer: &Value) -> String {
 }
 
 #[test]
-fn every_experiment_of_the_command_line_has_its_groups() {
+fn each_experiment_has_its_own_groups() {
     let server = Server::start(&["--experiment", "one", "--experiment", "two"]);
     let admin = format!("admin:{}", server.token());
     let mut ids = Vec::new();
@@ -50,7 +50,7 @@ fn every_experiment_of_the_command_line_has_its_groups() {
 }
 
 #[test]
-fn a_worker_and_its_rights_outlive_the_server_and_a_dead_token_stays_dead() {
+fn workers_rights_and_reissued_tokens_survive_a_restart() {
     let server = Server::start(&[]);
     let admin = format!("admin:{}", server.token());
     let ask_admin = |server: &Server, line: &str, body: Value| {

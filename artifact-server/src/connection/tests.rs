@@ -234,10 +234,9 @@ async fn slow_readers_above_the_minimum_rate_receive_the_whole_response() {
     // The idle time-out counts from the last byte on.
     let (began, rest) = (Instant::now(), read_to_end(&mut client).await);
     assert!(rest.len() < 4000, "{}", rest.len());
-    let waited = began.elapsed();
-    let idle = CONFIG.idle_timeout;
+    let (waited, idle) = (began.elapsed(), CONFIG.idle_timeout);
     assert!(
-        (idle - Duration::from_secs(10)..=idle).contains(&waited),
+        waited <= idle && waited + Duration::from_secs(10) >= idle,
         "{waited:?}"
     );
 }

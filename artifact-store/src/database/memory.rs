@@ -1,4 +1,4 @@
-//! Rows and identities in memory: the reference semantics, for tests and for trying things out.
+//! The catalog and the identities in memory.
 
 mod identity;
 
@@ -10,13 +10,17 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
 use self::identity::Groups;
+use super::rejected::Rejected;
+use super::subject::Subject;
 use crate::catalog::Catalog;
-use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::error::{Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::identity::{CredentialHash, Group, Worker, WorkerId};
 use crate::row::Row;
 
-/// Rows and identities in maps. They end with the process, and memory grows with their number.
+/// A catalog and identities in memory: the reference semantics, for tests and for trials.
+///
+/// The data is lost when the process ends. Memory use grows with the number of records.
 #[derive(Debug, Default)]
 pub struct MemoryDatabase(Mutex<Maps>);
 
@@ -29,13 +33,13 @@ struct Maps {
 }
 
 impl MemoryDatabase {
-    /// No rows yet.
+    /// Creates an empty database.
     pub fn new() -> Self {
         Self::default()
     }
 
     fn maps(&self) -> MutexGuard<'_, Maps> {
-        // Every change is insertions and removals that cannot fail, once all is checked.
+        // Everything is checked before the first change, and the changes cannot fail.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -45,7 +49,7 @@ impl Catalog for MemoryDatabase {
     async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
         let mut maps = self.maps();
         match maps.experiments.entry(experiment.id.clone()) {
-            Entry::Occupied(known) => return Ok(known.get().clone()),
+            Entry::Occupied(stored) => return Ok(stored.get().clone()),
             Entry::Vacant(vacant) => drop(vacant.insert(experiment.clone())),
         }
         for group in Group::founding(experiment) {
@@ -63,16 +67,17 @@ impl Catalog for MemoryDatabase {
     }
 
     async fn insert(&self, row: &Row) -> Result<()> {
-        let fail = |kind| Err(Error::new(kind, Operation::InsertRow).with_id(row.id));
+        let subject = Subject::with_id(Operation::InsertRow, row.id);
+        let reject = |rejected: Rejected| Err(rejected.into_error(subject));
         let mut maps = self.maps();
         if i64::try_from(row.size).is_err() {
-            return fail(ErrorKind::TooLarge);
+            return reject(Rejected::SIZE);
         }
         if maps.rows.contains_key(&row.id) {
-            return fail(ErrorKind::AlreadyExists);
+            return reject(Rejected::ROW_EXISTS);
         }
         if !maps.experiments.contains_key(&row.experiment) {
-            return fail(ErrorKind::NotFound);
+            return reject(Rejected::NO_EXPERIMENT);
         }
         maps.rows.insert(row.id, row.clone());
         Ok(())

@@ -3,8 +3,12 @@
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rejected;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod subject;
 mod url;
 
 use std::sync::Arc;

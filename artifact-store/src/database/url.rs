@@ -1,4 +1,4 @@
-//! One URL, one database.
+//! The URL of a database.
 
 use std::path::{Path, PathBuf};
 
@@ -8,20 +8,20 @@ use super::{Database, MemoryDatabase};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::location::{self, Location, Problem};
 
-/// What a URL says of where rows and identities are. Parsing has no side effects; [`open`](Self::open) has.
+/// A parsed URL or path of a database. Parsing has no side effects; [`open`](Self::open) has.
 ///
 /// | text | database | feature |
 /// |---|---|---|
 /// | `sqlite:///srv/rows.sqlite` | an SQLite file, percent-encoded | `sqlite` |
-/// | `/srv/rows.sqlite`, `./rows.sqlite` | an SQLite file, as it stands; a relative one is resolved against the current folder at once | `sqlite` |
-/// | `postgres://user@host:5432/database` | a database of a PostgreSQL server; parts are percent-encoded, `user` and port may be left out | `postgres` |
-/// | `postgres://user@/database?host=/run/postgresql` | the same by a Unix socket, named by its folder; `%2Frun%2Fpostgresql` in the place of the host means the same | `postgres` |
-/// | `mem:` | memory: all of it ends with the process | |
+/// | `/srv/rows.sqlite`, `./rows.sqlite` | an SQLite file, not decoded; a relative path is resolved against the current folder during parsing | `sqlite` |
+/// | `postgres://user@host:5432/database` | a database of a PostgreSQL server; parts are percent-encoded, `user` and port are optional | `postgres` |
+/// | `postgres://user@/database?host=/run/postgresql` | the same through a Unix socket, named by its folder; `%2Frun%2Fpostgresql` as the host means the same | `postgres` |
+/// | `mem:` | memory, lost when the process ends | |
 ///
-/// Everything else is refused with a sentence on what to write instead. No error repeats anything
-/// of the text but its scheme.
+/// Other texts are rejected with a message that says what to write instead. No error repeats any part
+/// of the text except its scheme.
 ///
-/// A password never stands in a URL: [`with_password`](Self::with_password) takes it.
+/// A URL must not contain a password; set it with [`with_password`](Self::with_password).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
     target: Target,
@@ -38,27 +38,29 @@ enum Target {
 }
 
 impl DatabaseUrl {
-    /// Reads a URL or a bare path.
+    /// Parses a URL or a bare path.
     ///
     /// # Errors
     ///
-    /// `Misconfigured` when the text names no database; `Unsupported` when it names one that this
-    /// build or this version cannot use.
+    /// `Misconfigured` if the text names no database; `Unsupported` if it names one that this build
+    /// or this version cannot use.
     pub fn parse(text: &str) -> Result<Self> {
         let file = |path| location::file_path(path, text).map(Target::File);
-        let target = match Location::parse(text).map_err(bad)? {
-            Location::Path(path) => file(path).map_err(bad)?,
+        let target = match Location::parse(text).map_err(misconfigured)? {
+            Location::Path(path) => file(path).map_err(misconfigured)?,
             Location::Url { scheme, rest } => match scheme.as_str() {
-                "sqlite" => location::url_path(rest).and_then(file).map_err(bad)?,
+                "sqlite" => location::url_path(rest)
+                    .and_then(file)
+                    .map_err(misconfigured)?,
                 "mem" if rest.is_empty() => Target::Memory,
                 #[cfg(feature = "postgres")]
-                "postgres" | "postgresql" => {
-                    Postgres::parse(rest).map(Target::Postgres).map_err(bad)?
-                }
+                "postgres" | "postgresql" => Postgres::parse(rest)
+                    .map(Target::Postgres)
+                    .map_err(misconfigured)?,
                 _ if location::holds_credentials(rest) => {
-                    return Err(bad(location::CREDENTIALS.into()));
+                    return Err(misconfigured(location::CREDENTIALS.into()));
                 }
-                "mem" => return Err(bad("nothing follows the colon of mem:".into())),
+                "mem" => return Err(misconfigured("nothing may follow the colon of mem:".into())),
                 #[cfg(not(feature = "postgres"))]
                 "postgres" | "postgresql" => {
                     return Err(unsupported(
@@ -68,10 +70,10 @@ impl DatabaseUrl {
                 }
                 _ => {
                     let detail = format!(
-                        "the scheme {scheme}: is not known; known are sqlite:, postgres: and mem:, and \
-                         a path alone means an SQLite file"
+                        "the scheme {scheme}: is not known; use sqlite:, postgres: or mem:, or a path \
+                         alone for an SQLite file"
                     );
-                    return Err(bad(detail.into()));
+                    return Err(misconfigured(detail.into()));
                 }
             },
         };
@@ -81,8 +83,8 @@ impl DatabaseUrl {
             )),
             #[cfg(feature = "postgres")]
             Target::Postgres(postgres) if postgres.is_encrypted() => Err(unsupported(
-                "TLS to the database is not part of this version; reach it by a Unix socket or a \
-                 network of its own and write sslmode=disable, or put a tunnel between",
+                "this version has no TLS to the database; connect through a Unix socket, a private \
+                 network or a tunnel, and write sslmode=disable",
             )),
             target => Ok(Self {
                 target,
@@ -92,12 +94,11 @@ impl DatabaseUrl {
         }
     }
 
-    /// The same database, with the password of its user. It is printed nowhere. Only PostgreSQL asks
-    /// for one; for everything else this changes nothing.
-    #[must_use = "this gives the URL back, it does not change it in place"]
+    /// Sets the password of the user. It is never printed. Only PostgreSQL uses it.
+    #[must_use = "returns the changed URL"]
     #[cfg_attr(
         not(feature = "postgres"),
-        expect(unused_mut, reason = "nothing in this build asks for one")
+        expect(unused_mut, reason = "no database of this build uses a password")
     )]
     pub fn with_password(mut self, password: impl Into<String>) -> Self {
         let password = password.into();
@@ -110,7 +111,7 @@ impl DatabaseUrl {
         self
     }
 
-    /// Whether what is kept there is still there when this process has ended.
+    /// Returns whether the data outlives this process.
     pub fn outlives_the_process(&self) -> bool {
         self.target != Target::Memory
     }
@@ -123,7 +124,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// The file that it names, absolute, if it names one. `..` in it is as it was written.
+    /// Returns the absolute path of the file, if this is a file. `..` in it is not resolved.
     pub fn path(&self) -> Option<&Path> {
         if let Target::File(path) = &self.target {
             Some(path)
@@ -132,14 +133,14 @@ impl DatabaseUrl {
         }
     }
 
-    /// Opens the database, and creates what is not there yet.
+    /// Opens the database, and creates its file or schema if necessary.
     ///
     /// # Errors
     ///
     /// As `SqliteDatabase::open` and `PostgresDatabase::open`.
     #[cfg_attr(
         not(any(feature = "sqlite", feature = "postgres")),
-        expect(clippy::unused_async, reason = "memory opens at once, files do not")
+        expect(clippy::unused_async, reason = "only memory needs no wait")
     )]
     pub async fn open(&self) -> Result<Database> {
         match &self.target {
@@ -154,10 +155,10 @@ impl DatabaseUrl {
     }
 }
 
-fn bad(problem: Problem) -> Error {
-    Error::new(ErrorKind::Misconfigured, Operation::OpenRows).with_detail(problem)
+fn misconfigured(problem: Problem) -> Error {
+    Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase).with_detail(problem)
 }
 
 fn unsupported(detail: &'static str) -> Error {
-    Error::new(ErrorKind::Unsupported, Operation::OpenRows).with_detail(detail)
+    Error::new(ErrorKind::Unsupported, Operation::OpenDatabase).with_detail(detail)
 }

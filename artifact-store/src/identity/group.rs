@@ -64,14 +64,14 @@ impl Group {
     }
 
     /// Sets the name, or removes it.
-    #[must_use = "this returns the changed group"]
+    #[must_use = "returns the changed group"]
     pub fn with_name(mut self, name: impl Into<Option<DisplayName>>) -> Self {
         self.name = name.into();
         self
     }
 
     /// Sets the members, and drops duplicates after the first.
-    #[must_use = "this returns the changed group"]
+    #[must_use = "returns the changed group"]
     pub fn with_members(mut self, members: impl IntoIterator<Item = MemberId>) -> Self {
         let mut seen = HashSet::new();
         self.members = members

@@ -45,14 +45,14 @@ impl Worker {
     }
 
     /// Sets the name, or removes it.
-    #[must_use = "this returns the changed worker"]
+    #[must_use = "returns the changed worker"]
     pub fn with_name(mut self, name: impl Into<Option<DisplayName>>) -> Self {
         self.name = name.into();
         self
     }
 
     /// Sets the labels, or removes them.
-    #[must_use = "this returns the changed worker"]
+    #[must_use = "returns the changed worker"]
     pub fn with_labels(mut self, labels: impl Into<Option<Labels>>) -> Self {
         self.labels = labels.into();
         self

@@ -1,4 +1,4 @@
-//! Every interleaving of a look-up and a deletion.
+//! All interleavings of a look-up and a deletion.
 
 use artifact_backend::ArtifactId;
 use loom::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ fn row(id: ArtifactId) -> Row {
 }
 
 #[test]
-fn a_row_that_was_deleted_and_forgotten_never_comes_back() {
+fn deleted_rows_never_return_to_the_cache() {
     loom::model(|| {
         let id = ArtifactId::from_bytes([1; 16]);
         let cache = Arc::new(RowCache::default());

@@ -25,7 +25,7 @@ fn depositors_and_administrators_of_the_same_experiment_may_read() {
     let mut by_admin = row(2);
     by_admin.created_by = PrincipalId::Admin;
 
-    // Who, whether it may read a worker's artifact of exp-1, and the administrator's of exp-1.
+    // The reader; whether it may read a worker's artifact in exp-1; and the administrator's artifact there.
     let table = [
         ("admin", Principal::admin(), true, true),
         ("depositor", worker(), true, false),

@@ -7,7 +7,7 @@ fn refused(text: &str) -> (ErrorKind, String) {
 
 #[cfg(feature = "fs")]
 #[test]
-fn folders_are_named_by_url_or_by_path() {
+fn folders_are_parsed_from_urls_and_paths() {
     use std::path::Path;
 
     let here = std::env::current_dir().unwrap();
@@ -20,11 +20,11 @@ fn folders_are_named_by_url_or_by_path() {
         ("file:///srv/a%20b", "/srv/a b".into()),
         ("file:///srv/a b", "/srv/a b".into()),
         ("file:///srv/%C3%BC%23%3f", "/srv/ü#?".into()),
-        // Decoded once: what comes out is not decoded again.
+        // The path is decoded only once.
         ("file:///srv/%252e%252e%252f", "/srv/%2e%2e%2f".into()),
         ("file:///srv/user@host", "/srv/user@host".into()),
         ("/srv/blobs", "/srv/blobs".into()),
-        // A bare path is not decoded at all.
+        // A bare path is not decoded.
         ("/srv/%41?#", "/srv/%41?#".into()),
         ("/srv/../blobs", "/srv/../blobs".into()),
         ("blobs", here.join("blobs")),
@@ -54,7 +54,7 @@ fn memory_has_no_path() {
 }
 
 #[test]
-fn what_names_no_backend_is_refused_with_a_reason() {
+fn invalid_backend_urls_are_rejected_with_a_reason() {
     use ErrorKind::Misconfigured;
     let cases = [
         ("", Misconfigured, "empty"),
@@ -96,10 +96,10 @@ fn what_names_no_backend_is_refused_with_a_reason() {
         ("file:///srv/%zz", Misconfigured, "%25"),
         ("file:///srv/%ff", Misconfigured, "UTF-8"),
         ("file:///srv\\blobs", Misconfigured, "backslash"),
-        ("mem:x", Misconfigured, "nothing follows"),
-        ("mem://", Misconfigured, "nothing follows"),
-        ("://x", Misconfigured, "no scheme"),
-        ("1s3://bucket", Misconfigured, "no scheme"),
+        ("mem:x", Misconfigured, "nothing may follow"),
+        ("mem://", Misconfigured, "nothing may follow"),
+        ("://x", Misconfigured, "not a scheme"),
+        ("1s3://bucket", Misconfigured, "not a scheme"),
         (
             "http://169.254.169.254/",
             Misconfigured,
@@ -109,7 +109,7 @@ fn what_names_no_backend_is_refused_with_a_reason() {
         (
             "blobs:here",
             Misconfigured,
-            "known are file:, mem:, s3:, gs: and az:",
+            "use file:, mem:, s3:, gs: or az:",
         ),
         ("abfss://container", Misconfigured, "az://container"),
         ("s3://key:secret@bucket", Misconfigured, "credentials"),
@@ -122,7 +122,7 @@ fn what_names_no_backend_is_refused_with_a_reason() {
 }
 
 #[test]
-fn a_bucket_needs_its_feature_and_keeps_its_grammar() {
+fn bucket_urls_need_their_feature_and_grammar() {
     for (url, feature, built_in) in [
         ("s3://bucket/some/prefix", "s3", cfg!(feature = "s3")),
         ("S3://bucket", "s3", cfg!(feature = "s3")),
@@ -154,7 +154,7 @@ fn a_bucket_needs_its_feature_and_keeps_its_grammar() {
 }
 
 #[test]
-fn a_secret_in_a_url_is_never_repeated() {
+fn errors_never_repeat_secrets_in_urls() {
     for text in [
         "s3://key:canary@bucket/prefix",
         "s3://bucket/prefix?secret=canary",
@@ -179,7 +179,7 @@ fn a_secret_in_a_url_is_never_repeated() {
 }
 
 #[test]
-fn a_backend_that_is_not_compiled_in_names_its_feature() {
+fn errors_for_missing_backends_name_the_feature() {
     for (text, feature, there) in [
         ("file:///srv", "fs", cfg!(feature = "fs")),
         ("/srv", "fs", cfg!(feature = "fs")),
@@ -201,7 +201,7 @@ fn a_backend_that_is_not_compiled_in_names_its_feature() {
 
 #[cfg(feature = "mem")]
 #[tokio::test]
-async fn one_backend_is_both_for_requests_and_for_maintenance() {
+async fn one_backend_serves_requests_and_maintenance() {
     use artifact_backend::{ArtifactBackend as _, ArtifactInventory as _};
     use artifact_store::Backend;
 
@@ -214,7 +214,7 @@ async fn one_backend_is_both_for_requests_and_for_maintenance() {
 
 #[cfg(feature = "fs")]
 #[tokio::test]
-async fn parsing_makes_nothing_and_opening_does() {
+async fn parsing_creates_nothing_and_opening_does() {
     use artifact_backend::ArtifactBackend as _;
     use artifact_store::Backend;
 
@@ -228,7 +228,7 @@ async fn parsing_makes_nothing_and_opening_does() {
     backend.backend().store(id, "hello".into()).await.unwrap();
     assert!(root.is_dir());
 
-    // The same folder by its bare path.
+    // The same folder as a bare path.
     let again = Backend::from_url(root.to_str().unwrap()).await.unwrap();
     assert_eq!(again.backend().load(id).await.unwrap(), "hello");
 }

@@ -2,7 +2,7 @@ use artifact_store::ContentType;
 use proptest::prelude::*;
 
 #[test]
-fn what_was_declared_is_kept_less_what_is_not_safe() {
+fn declared_types_are_kept_without_unsafe_characters() {
     let long = format!("text/{}", "x".repeat(250));
     let too_long = format!("text/{}", "x".repeat(251));
     let cases = [
@@ -30,7 +30,7 @@ fn what_was_declared_is_kept_less_what_is_not_safe() {
 
 proptest! {
     #[test]
-    fn a_content_type_is_safe_in_a_header(declared in "(?s).{0,300}") {
+    fn content_types_are_safe_in_headers(declared in "(?s).{0,300}") {
         let clean = ContentType::clean(&declared);
         let text = clean.as_str();
         prop_assert!((1..=255).contains(&text.len()));

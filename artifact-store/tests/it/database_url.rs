@@ -12,7 +12,7 @@ fn memory_has_no_path() {
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn files_are_named_by_url_or_by_path() {
+fn files_are_parsed_from_urls_and_paths() {
     use std::path::Path;
 
     let here = std::env::current_dir().unwrap();
@@ -38,11 +38,11 @@ fn files_are_named_by_url_or_by_path() {
 }
 
 #[test]
-fn what_names_no_database_is_refused_with_a_reason() {
+fn invalid_database_urls_are_rejected_with_a_reason() {
     use ErrorKind::Misconfigured;
     let cases = [
         ("", Misconfigured, "empty"),
-        ("mem:x", Misconfigured, "nothing follows"),
+        ("mem:x", Misconfigured, "nothing may follow"),
         ("sqlite:", Misconfigured, "no path"),
         ("sqlite:rows.sqlite", Misconfigured, "relative"),
         ("sqlite://rows.sqlite", Misconfigured, "three slashes"),
@@ -80,7 +80,7 @@ fn postgres_needs_its_feature() {
 
 #[cfg(feature = "postgres")]
 #[test]
-fn databases_of_postgres_are_named_by_url() {
+fn equivalent_postgres_urls_are_equal() {
     let same = [
         "postgres://u@h/db",
         "POSTGRESQL://u@h:5432/db",
@@ -114,7 +114,7 @@ fn databases_of_postgres_are_named_by_url() {
 
 #[cfg(feature = "postgres")]
 #[test]
-fn what_names_no_database_of_postgres_is_refused_with_a_reason() {
+fn invalid_postgres_urls_are_rejected_with_a_reason() {
     let cases = [
         ("postgres:", "two slashes"),
         ("postgres:host/db", "two slashes"),
@@ -149,7 +149,7 @@ fn what_names_no_database_of_postgres_is_refused_with_a_reason() {
 }
 
 #[test]
-fn a_secret_in_a_url_is_never_repeated() {
+fn errors_never_repeat_secrets_in_urls() {
     for text in [
         "postgres://user:canary@host/db",
         "postgres://host/db?password=canary",
@@ -175,7 +175,7 @@ fn a_secret_in_a_url_is_never_repeated() {
 }
 
 #[tokio::test]
-async fn parsing_makes_nothing_and_opening_does() {
+async fn parsing_creates_nothing_and_opening_does() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.sqlite");
     let text = format!("sqlite://{}", path.display());

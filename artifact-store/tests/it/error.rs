@@ -3,7 +3,7 @@ use std::error::Error as _;
 use artifact_store::{ArtifactId, Error, ErrorKind, Operation};
 
 #[test]
-fn an_error_tells_one_layer_and_not_its_source() {
+fn errors_display_one_layer_without_the_source() {
     let source = std::io::Error::other("the layer below");
     let error = Error::new(ErrorKind::OutOfSpace, Operation::Deposit)
         .with_id(ArtifactId::from_bytes([0xab; 16]))

@@ -2,7 +2,7 @@ use artifact_store::FileName;
 use proptest::prelude::*;
 
 #[test]
-fn the_last_component_is_kept_less_what_is_not_safe() {
+fn the_last_component_is_kept_without_unsafe_characters() {
     let cases = [
         ("report.pdf", Some("report.pdf")),
         ("../../etc/passwd", Some("passwd")),
@@ -30,7 +30,7 @@ fn the_last_component_is_kept_less_what_is_not_safe() {
 }
 
 #[test]
-fn a_long_name_is_cut_between_characters() {
+fn long_names_are_truncated_between_characters() {
     let name = FileName::clean(&"é".repeat(200)).unwrap();
     assert_eq!(name.as_str(), "é".repeat(127));
     let name = FileName::clean(&"x".repeat(64 << 10)).unwrap();
@@ -39,7 +39,7 @@ fn a_long_name_is_cut_between_characters() {
 
 proptest! {
     #[test]
-    fn a_file_name_is_one_harmless_component(
+    fn file_names_are_one_safe_component(
         given in "(?s).{0,300}|[./\\\\ \u{202a}-\u{202e}\u{2066}-\u{2069}\u{200e}\u{200f}\u{61c}ab\0\n]{0,40}"
     ) {
         if let Some(name) = FileName::clean(&given) {

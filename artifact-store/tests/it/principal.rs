@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use crate::support::{WORKER, experiment, worker_id};
 
 #[test]
-fn a_principal_is_admin_or_a_worker() {
+fn principals_are_admin_or_workers() {
     let admin: PrincipalId = "admin".parse().unwrap();
     assert_eq!(admin, PrincipalId::Admin);
     assert_eq!(admin.to_string(), "admin");
@@ -14,7 +14,7 @@ fn a_principal_is_admin_or_a_worker() {
 }
 
 #[test]
-fn nothing_else_is_a_principal() {
+fn other_texts_are_not_principals() {
     let bad = [
         "",
         "Admin",

@@ -23,7 +23,7 @@ async fn read(world: &World, id: ArtifactId, range: ByteRange) -> artifact_store
 }
 
 #[tokio::test]
-async fn what_was_deposited_is_read() {
+async fn deposited_bytes_are_read() {
     let world = World::new().await;
     for length in [0, 1, 1000] {
         let body = bytes(length);
@@ -33,7 +33,7 @@ async fn what_was_deposited_is_read() {
 }
 
 #[tokio::test]
-async fn a_row_of_another_experiment_is_not_found_and_the_backend_is_not_asked() {
+async fn rows_of_other_experiments_are_not_found_without_a_backend_call() {
     let world = World::new().await;
     let row = world.deposit(b"hello", 5).await.unwrap();
     let calls = world.backend.calls();
@@ -45,7 +45,7 @@ async fn a_row_of_another_experiment_is_not_found_and_the_backend_is_not_asked()
         let error = world.store.row(&experiment, id).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert_eq!(error.id(), Some(id));
-        // Also when the row is in the cache.
+        // The same for a cached row.
         assert_eq!(
             *world.store.row(&row.experiment, row.id).await.unwrap(),
             *row
@@ -55,7 +55,7 @@ async fn a_row_of_another_experiment_is_not_found_and_the_backend_is_not_asked()
 }
 
 #[tokio::test]
-async fn a_row_is_queried_once() {
+async fn rows_are_queried_once() {
     let world = World::new().await;
     let row = world.deposit(b"hello", 5).await.unwrap();
     for _ in 0..3 {
@@ -65,7 +65,7 @@ async fn a_row_is_queried_once() {
 }
 
 #[tokio::test]
-async fn a_forgotten_row_is_queried_again() {
+async fn forgotten_rows_are_queried_again() {
     use artifact_store::Catalog as _;
 
     let world = World::new().await;
@@ -78,7 +78,7 @@ async fn a_forgotten_row_is_queried_again() {
 }
 
 #[tokio::test]
-async fn an_experiment_is_asked_for_once() {
+async fn experiments_are_queried_once() {
     let world = World::new().await;
     let unknown = "exp-3".parse().unwrap();
     for _ in 0..3 {
@@ -92,12 +92,12 @@ async fn an_experiment_is_asked_for_once() {
         );
         assert_eq!(world.store.experiment(&unknown).await.unwrap(), None);
     }
-    // Once the one, three times the other: it may come to be.
+    // The existing one once, the missing one three times: it could be created.
     assert_eq!(world.catalog.experiment_gets(), 4);
 }
 
 #[tokio::test]
-async fn a_row_forgotten_while_it_is_looked_up_is_not_kept() {
+async fn rows_forgotten_during_a_query_are_not_cached() {
     use artifact_store::Catalog as _;
 
     let world = World::new().await;
@@ -115,7 +115,7 @@ async fn a_row_forgotten_while_it_is_looked_up_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_row_deleted_by_another_process_is_noticed_when_its_bytes_are_gone() {
+async fn rows_deleted_by_other_processes_are_noticed_when_their_bytes_are_missing() {
     use artifact_store::Catalog as _;
 
     let world = World::new().await;
@@ -131,7 +131,7 @@ async fn a_row_deleted_by_another_process_is_noticed_when_its_bytes_are_gone() {
 }
 
 #[tokio::test]
-async fn a_row_without_its_blob_is_corrupt() {
+async fn rows_without_blobs_are_corrupt() {
     let world = World::new().await;
     let row = world.deposit(b"hello", 5).await.unwrap();
     world.mem.delete(row.id).await.unwrap();
@@ -139,11 +139,11 @@ async fn a_row_without_its_blob_is_corrupt() {
         let error = read(&world, row.id, ByteRange::Full).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert_eq!(error.id(), Some(row.id));
-        assert!(error.detail().contains("no blob"), "{error}");
+        assert!(error.detail().contains("its blob is missing"), "{error}");
     }
 }
 
-/// Rows whose size is not that of their blobs.
+/// Rows with another size than their blobs.
 async fn with_size(world: &World, id: ArtifactId, size: u64) -> ReadGrant {
     let found = world.store.row(&experiment(), id).await.unwrap();
     let mut row: Row = (*found).clone();
@@ -152,7 +152,7 @@ async fn with_size(world: &World, id: ArtifactId, size: u64) -> ReadGrant {
 }
 
 #[tokio::test]
-async fn a_blob_of_another_size_is_corrupt_whatever_the_range() {
+async fn blobs_of_another_size_are_corrupt_for_every_range() {
     let world = World::new().await;
     let row = world.deposit(b"hello", 5).await.unwrap();
     let ranges = [
@@ -168,7 +168,7 @@ async fn a_blob_of_another_size_is_corrupt_whatever_the_range() {
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{size} {range:?}");
         }
     }
-    // Satisfiable by the row, not by the blob.
+    // The range fits the size in the row, but not the blob.
     let grant = with_size(&world, row.id, 10).await;
     let error = world
         .store
@@ -179,7 +179,7 @@ async fn a_blob_of_another_size_is_corrupt_whatever_the_range() {
 }
 
 #[tokio::test]
-async fn a_range_past_the_end_is_refused_with_the_size_before_the_backend_is_asked() {
+async fn ranges_past_the_end_are_rejected_with_the_size_before_a_backend_call() {
     let world = World::new().await;
     let row = world.deposit(b"hello", 5).await.unwrap();
     let grant = grant(&world.store, row.id).await;
@@ -197,7 +197,7 @@ async fn a_range_past_the_end_is_refused_with_the_size_before_the_backend_is_ask
 }
 
 #[tokio::test]
-async fn a_backend_that_fails_is_told_by_kind() {
+async fn backend_errors_keep_their_kind() {
     use artifact_backend::ErrorKind as Backend;
 
     let world = World::new().await;
@@ -221,7 +221,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_range_reads_the_bytes_that_it_names(length in 0_usize..300, a in 0_u64..400, b in 0_u64..400) {
+    fn every_range_reads_its_bytes(length in 0_usize..300, a in 0_u64..400, b in 0_u64..400) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let world = World::new().await;
@@ -244,7 +244,7 @@ proptest! {
 
 #[cfg(all(feature = "fs", feature = "sqlite"))]
 #[tokio::test]
-async fn artifacts_on_disk_outlive_the_store() {
+async fn artifacts_on_disk_survive_the_store() {
     use artifact_store::{Backend, Database, Experiment, NewArtifact, StoreConfig};
 
     use crate::support::{digest, time};
@@ -287,7 +287,7 @@ async fn artifacts_on_disk_outlive_the_store() {
 }
 
 #[tokio::test]
-async fn an_experiment_that_was_not_there_is_looked_for_again() {
+async fn missing_experiments_are_queried_again() {
     let world = World::new().await;
     let id: artifact_store::ExperimentId = "later".parse().unwrap();
     assert_eq!(world.store.experiment(&id).await.unwrap(), None);

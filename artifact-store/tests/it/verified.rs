@@ -1,5 +1,4 @@
-//! Whole artifacts are verified as they are read, and what was verified is kept in memory until somebody
-//! touches the blob.
+//! Whole artifacts are verified while they are read, and cached in memory until the blob changes.
 
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::PathBuf;
@@ -17,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::support::{bytes, experiment, time};
 
-/// A store on a folder whose files can be touched.
+/// A store on a folder whose files can be changed.
 struct Site {
     folder: TempDir,
     backend: Backend,
@@ -65,17 +64,18 @@ impl Site {
         self.pieces(id).await.unwrap().into_iter().collect()
     }
 
-    /// Reads until two reads in turn give the same memory: a blob that was just written is not kept.
-    async fn read_until_kept(&self, id: ArtifactId) -> Vec<Bytes> {
+    /// Reads until two successive reads return the same memory: a blob that was just written is not
+    /// cached.
+    async fn read_until_cached(&self, id: ArtifactId) -> Vec<Bytes> {
         let began = Instant::now();
         loop {
             let read = self.read(id).await.unwrap();
-            if places(&self.read(id).await.unwrap()) == places(&read) {
+            if addresses(&self.read(id).await.unwrap()) == addresses(&read) {
                 return read;
             }
             assert!(
                 began.elapsed() < Duration::from_secs(30),
-                "it is never kept"
+                "the artifact is never cached"
             );
         }
     }
@@ -84,7 +84,7 @@ impl Site {
         self.folder.path().join("blobs/blobs").join(id.to_string())
     }
 
-    /// Writes another byte into the blob, as somebody with rights on the disk can.
+    /// Overwrites a byte of the blob.
     fn corrupt(&self, id: ArtifactId, at: u64) {
         let path = self.file(id);
         let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
@@ -95,13 +95,13 @@ impl Site {
     }
 }
 
-/// Where the pieces lie in memory.
-fn places(pieces: &[Bytes]) -> Vec<*const u8> {
+/// The addresses of the chunks.
+fn addresses(pieces: &[Bytes]) -> Vec<*const u8> {
     pieces.iter().map(|piece| piece.as_ptr()).collect()
 }
 
 #[tokio::test]
-async fn the_last_piece_of_what_was_not_deposited_never_comes() {
+async fn downloads_of_damaged_blobs_never_yield_the_last_chunk() {
     for config in [0, 64 << 20].map(|most| StoreConfig::default().with_verified_cache_bytes(most)) {
         for size in [1, 5000, 1_500_000] {
             let site = Site::new(config.clone()).await;
@@ -109,7 +109,7 @@ async fn the_last_piece_of_what_was_not_deposited_never_comes() {
             let id = site.deposit(&content).await;
             assert_eq!(site.read(id).await.unwrap().concat(), content);
 
-            // Also where the right bytes were read before.
+            // The bytes were read correctly before.
             site.corrupt(id, size as u64 - 1);
             for _ in 0..2 {
                 let mut pieces = site.pieces(id).await.unwrap();
@@ -127,42 +127,42 @@ async fn the_last_piece_of_what_was_not_deposited_never_comes() {
 }
 
 #[tokio::test]
-async fn what_was_verified_is_read_once_until_it_is_touched() {
+async fn verified_blobs_are_read_once_until_they_change() {
     let site = Site::new(StoreConfig::default()).await;
     let content = bytes(1_500_000);
     let id = site.deposit(&content).await;
-    let kept = site.read_until_kept(id).await;
-    assert_eq!(kept.concat(), content);
-    assert_eq!(places(&site.read(id).await.unwrap()), places(&kept));
+    let cached = site.read_until_cached(id).await;
+    assert_eq!(cached.concat(), content);
+    assert_eq!(addresses(&site.read(id).await.unwrap()), addresses(&cached));
 
-    // Nothing but the time of its last change is another.
+    // This changes only the change time of the file.
     let path = site.file(id);
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o400)).unwrap();
-    let anew = site.read(id).await.unwrap();
-    assert_eq!(anew.concat(), content);
-    assert_ne!(places(&anew), places(&kept));
+    let second = site.read(id).await.unwrap();
+    assert_eq!(second.concat(), content);
+    assert_ne!(addresses(&second), addresses(&cached));
 
-    site.read_until_kept(id).await;
+    site.read_until_cached(id).await;
     site.corrupt(id, 7);
     let pieces = site.pieces(id).await.unwrap();
     assert!(pieces.last().unwrap().is_err());
 }
 
 #[tokio::test]
-async fn without_memory_for_it_everything_is_read_anew() {
+async fn without_cache_memory_every_read_reads_the_blob() {
     let site = Site::new(StoreConfig::default().with_verified_cache_bytes(0)).await;
     let id = site.deposit(&bytes(1_500_000)).await;
     for _ in 0..5 {
         let first = site.read(id).await.unwrap();
-        assert_ne!(places(&site.read(id).await.unwrap()), places(&first));
+        assert_ne!(addresses(&site.read(id).await.unwrap()), addresses(&first));
     }
 }
 
 #[tokio::test]
-async fn what_was_deleted_is_not_read_from_memory() {
+async fn deleted_blobs_are_not_served_from_memory() {
     let site = Site::new(StoreConfig::default()).await;
     let id = site.deposit(&bytes(5000)).await;
-    site.read_until_kept(id).await;
+    site.read_until_cached(id).await;
     site.backend.inventory().delete(id).await.unwrap();
     let error = site.pieces(id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");

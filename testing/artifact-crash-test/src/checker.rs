@@ -1,4 +1,4 @@
-//! How what is visible after a crash is found out.
+//! Reads the blobs that are visible in a root after a crash.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use crate::finding::Visible;
 use crate::layout::Layout;
 use crate::subject::Subject;
 
-/// What looks at a root after a crash.
+/// A reader of the blobs in a root after a crash.
 #[derive(Debug, Clone)]
 pub struct Checker(pub(crate) CheckerKind);
 
-/// The two ways of looking.
+/// The two kinds of checker.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CheckerKind {
-    /// By the paths alone: fast, and independent of the subject. Finds strays.
+    /// Matches paths against patterns. Fast, independent of the subject, and finds stray files.
     Layout(Layout),
-    /// By a program, `SUBJECT check ROOT`, which may recover first, as the subject would.
+    /// Runs `SUBJECT check ROOT`. The program may first recover the store, as the subject would.
     Program(Subject),
 }
 
@@ -34,11 +34,13 @@ impl From<Subject> for Checker {
 }
 
 impl Checker {
-    /// Looks at a root that is mounted; `Err` in the inner result is why nothing could be seen.
-    pub(crate) fn look(&self, root: &Path) -> Result<Result<Vec<Visible>, String>> {
+    /// Reads a mounted root. The inner `Err` says why the root could not be read.
+    pub(crate) fn inspect(&self, root: &Path) -> Result<Result<Vec<Visible>, String>> {
         match &self.0 {
             CheckerKind::Program(subject) => subject.check(root),
-            CheckerKind::Layout(layout) => Ok(layout.look(root).map_err(|error| error.to_string())),
+            CheckerKind::Layout(layout) => {
+                Ok(layout.inspect(root).map_err(|error| error.to_string()))
+            }
         }
     }
 }

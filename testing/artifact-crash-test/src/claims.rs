@@ -1,4 +1,4 @@
-//! What a subject has promised up to some moment, and whether what survived keeps it.
+//! Collects a subject's promises and checks surviving data against them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,11 @@ use crate::digest::Digest;
 use crate::finding::{Finding, Visible};
 use crate::protocol::Line;
 
-/// Everything that a subject has said up to some moment.
+/// The promises that follow from the lines a subject has printed so far.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
     blobs: BTreeMap<String, Blob>,
-    /// Promises that were broken at once, whatever survives.
+    /// Promises that the subject broke while it ran, whatever survives the crash.
     broken: BTreeSet<Finding>,
     version: u64,
 }
@@ -32,13 +32,13 @@ enum Deletion {
 }
 
 impl Claims {
-    /// Takes one more line.
-    pub fn say(&mut self, line: &Line) {
+    /// Applies the next line.
+    pub fn record(&mut self, line: &Line) {
         self.version += 1;
         match line {
             Line::Try(id, digest) => {
                 let blob = self.blob(id);
-                // A new store after a deletion: from here on the blob may be there again.
+                // A new store after a deletion: from now on the blob may be visible again.
                 if blob.deletion == Deletion::Done {
                     *blob = Blob::default();
                 }
@@ -49,11 +49,11 @@ impl Claims {
             Line::Ack(id, digest) => {
                 let blob = self.blob(id);
                 if blob.deletion != Deletion::None {
-                    // Stored again while a deletion runs: only the subject knows which was last.
+                    // Stored again while a deletion runs: only the subject knows which came last.
                     return;
                 }
                 if blob.acked.is_some() {
-                    // The first answer counts: a second Ok for one id is wrong by itself.
+                    // The first acknowledgement counts. A second one for the same id is a finding.
                     self.broken.insert(Finding::AckedTwice(id.clone()));
                 } else {
                     blob.acked = Some(*digest);
@@ -72,12 +72,12 @@ impl Claims {
             Line::Deleted(id) => self.blob(id).deletion = Deletion::Done,
             Line::Got(id, digest) => {
                 let blob = self.blob(id);
-                // With two deposits of one id in flight, only the acknowledged one is known to win.
-                let right = match blob.acked {
+                // If two stores of one id run at once, only the acknowledged one is known to win.
+                let expected = match blob.acked {
                     Some(acked) => acked == *digest,
                     None => blob.tried.contains(digest),
                 };
-                if !right {
+                if !expected {
                     self.broken.insert(Finding::Misread(id.clone()));
                 }
             }
@@ -95,7 +95,7 @@ impl Claims {
         self.blobs.entry(id.to_owned()).or_default()
     }
 
-    /// How many blobs are acknowledged now.
+    /// Returns the number of blobs that are currently acknowledged.
     pub fn acknowledged(&self) -> usize {
         self.blobs
             .values()
@@ -103,30 +103,30 @@ impl Claims {
             .count()
     }
 
-    /// Grows with every line: two moments with one version owe the same.
+    /// Returns a number that grows with every line. Equal versions mean equal promises.
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
 
-    /// Every promise that `visible` breaks.
+    /// Returns every promise that `visible` breaks.
     pub fn judge(&self, visible: &[Visible]) -> Vec<Finding> {
         let mut findings: Vec<_> = self.broken.iter().cloned().collect();
-        let mut there = BTreeSet::new();
+        let mut visible_ids = BTreeSet::new();
         for visible in visible {
             match visible {
-                Visible::Stray(what) => findings.push(Finding::Stray(what.clone())),
+                Visible::Stray(path) => findings.push(Finding::Stray(path.clone())),
                 Visible::Unreadable(id, why) => {
-                    there.insert(id.as_str());
+                    visible_ids.insert(id.as_str());
                     findings.push(Finding::Unreadable(id.clone(), why.clone()));
                 }
                 Visible::Blob(id, digest) => {
-                    there.insert(id.as_str());
+                    visible_ids.insert(id.as_str());
                     findings.extend(self.judge_blob(id, *digest));
                 }
             }
         }
         for (id, blob) in &self.blobs {
-            if there.contains(id.as_str()) {
+            if visible_ids.contains(id.as_str()) {
                 continue;
             }
             if blob.acked.is_some() {
@@ -161,7 +161,7 @@ mod tests {
     fn after(lines: &[Line]) -> Claims {
         let mut claims = Claims::default();
         for line in lines {
-            claims.say(line);
+            claims.record(line);
         }
         claims
     }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_not_yet_acknowledged_is_there_whole_or_not_at_all() {
+    fn an_unacknowledged_blob_is_complete_or_absent() {
         let claims = after(&[Line::Try(id(), Digest::of(b"ab"))]);
         assert_eq!(claims.judge(&[]), []);
         assert_eq!(claims.judge(&[blob(b"ab")]), []);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledged_blob_is_there_whole() {
+    fn an_acknowledged_blob_is_present_and_complete() {
         let digest = Digest::of(b"ab");
         let claims = after(&[Line::Try(id(), digest), Line::Ack(id(), digest)]);
         assert_eq!(claims.judge(&[]), [Finding::Lost(id())]);
@@ -192,16 +192,16 @@ mod tests {
     }
 
     #[test]
-    fn an_id_said_to_exist_is_there_with_any_bytes_that_were_stored() {
+    fn an_existing_id_survives_with_the_bytes_of_any_attempt() {
         let tried = [b"ab", b"cd"].map(|bytes| Line::Try(id(), Digest::of(bytes)));
         let mut claims = after(&tried);
-        claims.say(&Line::Exists(id()));
+        claims.record(&Line::Exists(id()));
         assert_eq!(claims.judge(&[]), [Finding::ExistsLost(id())]);
         assert_eq!(claims.judge(&[blob(b"cd")]), []);
     }
 
     #[test]
-    fn one_id_is_acknowledged_once() {
+    fn a_second_acknowledgement_of_an_id_is_a_finding() {
         let digest = Digest::of(b"ab");
         let claims = after(&[
             Line::Try(id(), digest),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_frees_then_forbids() {
+    fn a_blob_may_vanish_during_deletion_and_must_stay_absent_after_it() {
         let digest = Digest::of(b"ab");
         let mut claims = after(&[
             Line::Try(id(), digest),
@@ -221,13 +221,13 @@ mod tests {
         ]);
         assert_eq!(claims.judge(&[]), []);
         assert_eq!(claims.judge(&[blob(b"ab")]), []);
-        claims.say(&Line::Deleted(id()));
+        claims.record(&Line::Deleted(id()));
         assert_eq!(claims.judge(&[blob(b"ab")]), [Finding::Resurrected(id())]);
         assert_eq!(claims.judge(&[]), []);
     }
 
     #[test]
-    fn what_nobody_announced_is_found() {
+    fn a_blob_without_a_try_line_is_a_finding() {
         assert_eq!(after(&[]).judge(&[blob(b"")]), [Finding::Unannounced(id())]);
     }
 }

@@ -1,11 +1,11 @@
-//! The one place that asks for the time: bounds on subjects, seconds in reports, and the file times
-//! that the strict file system shows. No verdict depends on it.
+//! Reads the clocks for the whole crate: time limits of subjects, durations in reports, and the file
+//! times that the strict file system shows. No verdict depends on the time.
 
 use std::time::{Instant, SystemTime};
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "no runtime here whose paused clock could be asked"
+    reason = "this crate has no async runtime with a clock that tests could pause"
 )]
 pub(crate) fn now() -> Instant {
     Instant::now()
@@ -13,8 +13,8 @@ pub(crate) fn now() -> Instant {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "file times, which a subject may compare with its own clock"
+    reason = "a subject may compare file times with its own clock"
 )]
-pub(crate) fn wall() -> SystemTime {
+pub(crate) fn wall_time() -> SystemTime {
     SystemTime::now()
 }

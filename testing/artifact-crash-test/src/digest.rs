@@ -1,16 +1,17 @@
-//! A SHA-256, as subjects print it.
+//! The SHA-256 digest of a blob, as subjects print it.
 
 use std::fmt;
 use std::str::FromStr;
 
+use faster_hex::{CheckCase, hex_decode_array_with_case, hex_encode};
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256: what a blob must be, byte for byte.
+/// A SHA-256 digest, which identifies a blob's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -20,32 +21,25 @@ impl Digest {
     }
 }
 
-/// The text is not exactly 64 hex digits in lower case.
+/// The text is not exactly 64 lower-case hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 is 64 hex digits in lower case")]
+#[error("a SHA-256 digest has exactly 64 lower-case hex digits")]
 pub struct DigestParseError;
 
 impl FromStr for Digest {
     type Err = DigestParseError;
 
     fn from_str(text: &str) -> Result<Self, DigestParseError> {
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Ok(byte - b'0'),
-            b'a'..=b'f' => Ok(byte - b'a' + 10),
-            _ => Err(DigestParseError),
-        };
-        let text: &[u8; 64] = text.as_bytes().try_into().map_err(|_| DigestParseError)?;
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-        }
-        Ok(Self(bytes))
+        hex_decode_array_with_case(text.as_bytes(), CheckCase::Lower)
+            .map(Self)
+            .map_err(|_| DigestParseError)
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut buffer = [0; 64];
+        f.write_str(hex_encode(&self.0, &mut buffer).expect("the buffer holds 64 digits"))
     }
 }
 
@@ -60,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_reads_what_it_prints() {
+    fn a_digest_parses_its_own_text() {
         // FIPS 180-2, appendix B.1.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(b"abc").to_string(), abc);

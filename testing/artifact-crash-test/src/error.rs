@@ -1,17 +1,18 @@
-//! One error for the whole crate: what the caller does next, where, and why.
+//! The error of the whole crate, classified by what the caller does next.
 
 use std::fmt;
 use std::io;
 
-/// The result of running a simulation. What a simulation finds is not an error: it is in the
+/// The result of running a simulation. A finding is not an error; findings are in the
 /// [`Report`](crate::Report).
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, named after what the caller does next.
+/// A class of errors, named after what the caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// This machine lacks something: root, `/dev/fuse`, a loop device, a `mkfs`. Install or skip.
+    /// This machine lacks a requirement: root, `/dev/fuse`, a loop device or a `mkfs` program. Install
+    /// it or skip the simulation.
     Unavailable,
     /// The subject did not start, did not end in time, or does not speak the protocol.
     Subject,
@@ -19,7 +20,7 @@ pub enum ErrorKind {
     Io,
 }
 
-/// Why a simulation could not be run.
+/// The reason why a simulation could not run.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -39,7 +40,7 @@ impl Error {
         }))
     }
 
-    /// For `map_err`: an I/O failure while doing `op`.
+    /// Returns a function for `map_err` that wraps an I/O error of the operation `op`.
     pub(crate) fn io<E: Into<io::Error>>(op: impl Into<String>) -> impl FnOnce(E) -> Self {
         move |source| {
             Self(Box::new(Inner {
@@ -50,7 +51,7 @@ impl Error {
         }
     }
 
-    /// What the caller does next.
+    /// Returns the class of this error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -59,8 +60,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.kind {
-            ErrorKind::Unavailable => write!(f, "not available here: {}", self.0.op),
-            ErrorKind::Subject => write!(f, "the subject: {}", self.0.op),
+            ErrorKind::Unavailable => write!(f, "not available on this machine: {}", self.0.op),
+            ErrorKind::Subject => write!(f, "the subject failed: {}", self.0.op),
             ErrorKind::Io => write!(f, "cannot {}", self.0.op),
         }
     }

@@ -1,57 +1,57 @@
-//! What may be wrong after a crash.
+//! Describes what is visible after a crash and what may be wrong with it.
 
 use std::fmt;
 
 use crate::digest::Digest;
 
-/// One thing that is visible in a root after a crash.
+/// An item that is visible in a root after a crash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Visible {
-    /// A blob, with the digest of its bytes as they are.
+    /// A blob with the digest of its current bytes.
     Blob(String, Digest),
-    /// A blob that is there and cannot be read, and why.
+    /// The id of a blob that is visible but cannot be read, and the reason.
     Unreadable(String, String),
-    /// A file that is neither a blob nor in a place where leftovers may lie.
+    /// The path of a file that is neither a blob nor in a place where leftovers are allowed.
     Stray(String),
 }
 
-/// One broken promise.
+/// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Finding {
-    /// Acknowledged, and gone.
+    /// The blob was acknowledged and is gone.
     Lost(String),
-    /// "Already exists" was answered, and it is gone.
+    /// The subject reported that the blob already exists, and it is gone.
     ExistsLost(String),
-    /// Acknowledged, and there with other bytes.
+    /// The blob was acknowledged and now has other bytes.
     Changed(String),
-    /// Not acknowledged, and there with bytes that nobody stored under this id.
+    /// The blob was not acknowledged and has bytes that were never stored under this id.
     Partial(String),
-    /// There, and never announced by a `TRY`.
+    /// The blob is visible, but no `TRY` announced it.
     Unannounced(String),
-    /// There, and unreadable.
+    /// The blob is visible but cannot be read.
     Unreadable(String, String),
-    /// Deleted with an Ok, and there again.
+    /// The blob was deleted successfully and is visible again.
     Resurrected(String),
-    /// Two stores of one id were both acknowledged.
+    /// Two stores of the same id were both acknowledged.
     AckedTwice(String),
-    /// A reader was given bytes that nobody stored.
+    /// A load returned bytes that were never stored.
     Misread(String),
-    /// A reader was told that a blob does not exist, after it was acknowledged.
+    /// A load reported that an acknowledged blob does not exist.
     Denied(String),
-    /// Something was acknowledged after a sync had failed in the same operation.
+    /// The subject acknowledged something after a sync had failed in the same operation.
     AckedUnsynced(String),
-    /// A file where no sweep looks.
+    /// A file lies where no sweep of the store would find it.
     Stray(String),
-    /// The subject died of what happened to it, or did not end.
+    /// The subject crashed because of the fault, or did not exit in time.
     Died(String),
     /// The checker program failed, or the file system could not be repaired or mounted.
     Unusable(String),
 }
 
 impl Finding {
-    /// The kind in one word, as it stands in tables.
+    /// Returns the kind as one word, as printed in tables.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Lost(_) => "lost",
@@ -76,19 +76,21 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(id) => write!(f, "{id} was acknowledged and is gone"),
-            Self::ExistsLost(id) => write!(f, "{id} was said to exist and is gone"),
+            Self::ExistsLost(id) => write!(f, "{id} was reported as existing and is gone"),
             Self::Changed(id) => write!(f, "{id} was acknowledged and has other bytes"),
-            Self::Partial(id) => write!(f, "{id} is visible with bytes that nobody stored"),
-            Self::Unannounced(id) => write!(f, "{id} is visible and nobody stored it"),
+            Self::Partial(id) => write!(f, "{id} is visible with bytes that were never stored"),
+            Self::Unannounced(id) => write!(f, "{id} is visible and was never stored"),
             Self::Unreadable(id, why) => write!(f, "{id} is visible and cannot be read: {why}"),
-            Self::Resurrected(id) => write!(f, "{id} was deleted and is there again"),
-            Self::AckedTwice(id) => write!(f, "{id} was acknowledged to two stores"),
-            Self::Misread(id) => write!(f, "{id} was read as bytes that nobody stored"),
-            Self::Denied(id) => write!(f, "{id} was acknowledged, and a reader told it is absent"),
-            Self::AckedUnsynced(id) => write!(f, "{id} was answered for after a failed sync"),
-            Self::Died(how) => write!(f, "the subject died of it: {how}"),
-            Self::Stray(what) => write!(f, "{what} lies where no sweep looks"),
-            Self::Unusable(why) => write!(f, "nothing can be read at all: {why}"),
+            Self::Resurrected(id) => write!(f, "{id} was deleted and is visible again"),
+            Self::AckedTwice(id) => write!(f, "{id} was acknowledged twice"),
+            Self::Misread(id) => write!(f, "a load of {id} returned bytes that were never stored"),
+            Self::Denied(id) => {
+                write!(f, "{id} was acknowledged, but a load reported it as absent")
+            }
+            Self::AckedUnsynced(id) => write!(f, "{id} was acknowledged after a failed sync"),
+            Self::Died(status) => write!(f, "the subject crashed or hung: {status}"),
+            Self::Stray(path) => write!(f, "{path} lies where no sweep would find it"),
+            Self::Unusable(why) => write!(f, "the root cannot be read: {why}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What must not stay behind: mounts, loop devices and folders, taken back on every way out.
+//! Guards that remove mounts, loop devices and folders on every exit path.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -14,11 +14,11 @@ use tempfile::TempDir;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Whether the simulators can run here.
+/// Checks that this machine can run the simulators.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Unavailable`], which says what is missing.
+/// [`ErrorKind::Unavailable`], with a message that names the missing requirement.
 pub fn available() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Err(Error::new(ErrorKind::Unavailable, "mounting needs root"));
@@ -27,13 +27,13 @@ pub fn available() -> Result<()> {
         .map_err(|_| Error::new(ErrorKind::Unavailable, "/dev/fuse (load the module fuse)"))
 }
 
-/// A shell that takes one mount or loop device back should this process end before it could: a SIGKILL
-/// runs no destructor. It waits at a pipe, whose other end nobody but us has.
+/// A shell process that removes one mount or loop device if this process dies first, because a SIGKILL
+/// runs no destructor. The shell waits on a pipe whose other end only this process holds.
 #[derive(Debug)]
-pub(crate) struct Janitor(Option<Child>);
+pub(crate) struct CleanupShell(Option<Child>);
 
-impl Janitor {
-    /// Without a shell there is no janitor, and destructors alone must do.
+impl CleanupShell {
+    /// Starts the shell. If that fails, only destructors clean up.
     pub(crate) fn watch(target: &Path) -> Self {
         const SCRIPT: &str = "trap '' HUP INT TERM
             read -r done || case $1 in
@@ -41,7 +41,7 @@ impl Janitor {
                 *) umount --lazy \"$1\"; rmdir \"$1\" ;;
             esac";
         let child = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "artifact-crash-janitor"])
+            .args(["-c", SCRIPT, "artifact-crash-cleanup"])
             .arg(target)
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::piped())
@@ -53,7 +53,7 @@ impl Janitor {
     }
 }
 
-impl Drop for Janitor {
+impl Drop for CleanupShell {
     fn drop(&mut self) {
         let Some(mut child) = self.0.take() else {
             return;
@@ -65,12 +65,12 @@ impl Drop for Janitor {
     }
 }
 
-/// A folder of ours alone to mount on. Unmounts what is still there, then removes it.
+/// A private folder to mount on. Dropping it unmounts what is still mounted and removes the folder.
 #[derive(Debug)]
 pub(crate) struct MountPoint {
     folder: Option<TempDir>,
     path: PathBuf,
-    _janitor: Janitor,
+    _cleanup: CleanupShell,
 }
 
 impl MountPoint {
@@ -78,13 +78,15 @@ impl MountPoint {
         let folder = tempfile::Builder::new()
             .prefix("artifact-crash-")
             .tempdir()
-            .map_err(Error::io("make a folder to mount on"))?;
+            .map_err(Error::io(
+                "create a mount point in the folder for temporary files",
+            ))?;
         let path = folder.path().to_owned();
-        let janitor = Janitor::watch(&path);
+        let cleanup = CleanupShell::watch(&path);
         Ok(Self {
             folder: Some(folder),
             path,
-            _janitor: janitor,
+            _cleanup: cleanup,
         })
     }
 
@@ -96,39 +98,40 @@ impl MountPoint {
 impl Drop for MountPoint {
     fn drop(&mut self) {
         detach(&self.path);
-        // Only the empty folder goes, never a tree: if a mount is still there, it stays whole.
+        // Removes only an empty folder, never a tree: a mount that is still there stays untouched.
         if let Some(folder) = self.folder.take() {
             let _ = rustix::fs::rmdir(folder.keep());
         }
     }
 }
 
-/// Takes every mount off `path`, in use or not. EINVAL says that there is none left.
+/// Unmounts everything on `path`, in use or not. EINVAL means that no mount is left.
 pub(crate) fn detach(path: &Path) {
     while unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).is_ok() {}
 }
 
-/// A file system mounted from a block device; unmounted when dropped.
+/// A file system mounted from a block device. Dropping it unmounts the file system.
 #[derive(Debug)]
 pub(crate) struct Mounted<'a>(&'a Path);
 
 impl<'a> Mounted<'a> {
-    /// To be called once `path` is mounted.
+    /// Takes ownership of the mount on `path`.
     pub(crate) fn on(path: &'a Path) -> Self {
         Self(path)
     }
 
-    /// Unmounts, so that the device is free.
+    /// Unmounts the file system and thereby frees the device.
     pub(crate) fn unmount(self) -> Result<()> {
-        // A child that another thread is starting holds copies of our descriptors until its exec.
+        // A child that another thread is starting holds copies of these descriptors until its exec,
+        // so the mount may be busy for a moment.
         let began = clock::now();
         loop {
             match unmount(self.0, UnmountFlags::NOFOLLOW) {
                 Err(Errno::BUSY) if began.elapsed() < Duration::from_secs(10) => {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                // On failure the drop that follows detaches it.
-                done => return done.map_err(Error::io("unmount")),
+                // On failure, dropping `self` detaches the mount.
+                unmounted => return unmounted.map_err(Error::io("unmount the file system")),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Which path in a root is which blob: for checking thousands of states without starting a program.
+//! Maps paths in a root to blobs, so that thousands of states can be checked without starting a program.
 
 use std::path::Path;
 
@@ -7,33 +7,38 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::finding::Visible;
 use crate::tree;
 
-/// What a path in the root is.
+/// The kind of a path in a root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum PathKind {
     /// The blob of this id.
     Blob(String),
-    /// Where leftovers and the store's own files may lie.
+    /// A leftover or one of the store's own files.
     Scratch,
-    /// Neither: nothing may lie here.
+    /// Neither of them: no file is allowed here.
     Stray,
 }
 
-/// Where blobs and leftovers lie, as patterns of paths relative to the root.
+/// Patterns of the paths, relative to the root, where blobs and leftovers lie.
 ///
-/// A pattern is components apart by `/`. `*` is any one name, and at the end any names; `{id}` is any
-/// one name; `{hexN}` is a name of exactly N hex digits in lower case; `{mendedN}` is such a name with
-/// dots in place of some digits, which is what e2fsck(8) makes of a name that was torn on its way to the
-/// disk. A blob's id is what its last component in braces matched. Every file that no pattern matches is
-/// a stray.
+/// A pattern is a list of components separated by `/`:
+///
+/// - `*` matches any one name; as the last component it matches one or more names.
+/// - `{id}` matches any one name.
+/// - `{hexN}` matches a name of exactly N lower-case hex digits.
+/// - `{mendedN}` matches such a name in which dots replace some digits. e2fsck(8) produces such a name
+///   when it repairs a directory entry that was torn on its way to the disk.
+///
+/// The id of a blob is the name that the last component in braces matched. Every file that no pattern
+/// matches is a stray file.
 ///
 /// ```
-/// use artifact_crash_test::{Layout, Place};
+/// use artifact_crash_test::{Layout, PathKind};
 ///
 /// let layout = Layout::new(["{hex2}/{hex32}"], ["staging/*", "FORMAT"])?;
 /// let id = "00112233445566778899aabbccddeeff";
-/// assert_eq!(layout.place(format!("00/{id}").as_ref()), Place::Blob(id.into()));
-/// assert_eq!(layout.place("staging/a/b".as_ref()), Place::Scratch);
-/// assert_eq!(layout.place(format!("00/{id}.tmp").as_ref()), Place::Stray);
+/// assert_eq!(layout.path_kind(format!("00/{id}").as_ref()), PathKind::Blob(id.into()));
+/// assert_eq!(layout.path_kind("staging/a/b".as_ref()), PathKind::Scratch);
+/// assert_eq!(layout.path_kind(format!("00/{id}.tmp").as_ref()), PathKind::Stray);
 /// # Ok::<(), artifact_crash_test::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -43,10 +48,10 @@ pub struct Layout {
 }
 
 #[derive(Debug, Clone)]
-struct Pattern(Vec<Part>);
+struct Pattern(Vec<Component>);
 
 #[derive(Debug, Clone)]
-enum Part {
+enum Component {
     Exactly(String),
     Any,
     Id,
@@ -55,11 +60,12 @@ enum Part {
 }
 
 impl Layout {
-    /// A layout out of the patterns of blobs and those of leftovers and the store's own files.
+    /// Parses the patterns of blobs, and the patterns of leftovers and the store's own files.
     ///
     /// # Errors
     ///
-    /// Braces other than `{id}`, `{hexN}` and `{mendedN}`, or a blob's pattern without any.
+    /// If a pattern has braces other than `{id}`, `{hexN}` and `{mendedN}`, or a blob pattern has neither
+    /// `{id}` nor `{hexN}`.
     pub fn new<'a>(
         blobs: impl IntoIterator<Item = &'a str>,
         scratch: impl IntoIterator<Item = &'a str>,
@@ -68,10 +74,10 @@ impl Layout {
             .into_iter()
             .map(Pattern::parse)
             .collect::<Result<Vec<_>>>()?;
-        if blobs.iter().any(|pattern| !pattern.names_an_id()) {
+        if blobs.iter().any(|pattern| !pattern.captures_id()) {
             return Err(Error::new(
                 ErrorKind::Subject,
-                "a blob's pattern needs {id} or {hexN}",
+                "a blob pattern must contain {id} or {hexN}",
             ));
         }
         let scratch = scratch
@@ -81,53 +87,54 @@ impl Layout {
         Ok(Self { blobs, scratch })
     }
 
-    /// What `path`, relative to the root, is.
-    pub fn place(&self, path: &Path) -> Place {
+    /// Returns the kind of `path`, which is relative to the root.
+    pub fn path_kind(&self, path: &Path) -> PathKind {
         let Some(names) = path
             .iter()
             .map(|name| name.to_str())
             .collect::<Option<Vec<_>>>()
         else {
-            return Place::Stray;
+            return PathKind::Stray;
         };
         if let Some(id) = self
             .blobs
             .iter()
             .find_map(|pattern| pattern.matches(&names))
         {
-            Place::Blob(id)
+            PathKind::Blob(id)
         } else if self
             .scratch
             .iter()
             .any(|pattern| pattern.matches(&names).is_some())
         {
-            Place::Scratch
+            PathKind::Scratch
         } else {
-            Place::Stray
+            PathKind::Stray
         }
     }
-    /// What is visible below a root that is mounted, read now. Links are not followed.
+
+    /// Reads what is visible below a mounted root. Does not follow links.
     ///
     /// # Errors
     ///
-    /// When a folder cannot be read. A file that cannot be is [`Visible::Unreadable`].
-    pub fn look(&self, root: &Path) -> std::io::Result<Vec<Visible>> {
-        Ok(self.judge(tree::read(root)?))
+    /// If a folder cannot be read. A file that cannot be read is [`Visible::Unreadable`].
+    pub fn inspect(&self, root: &Path) -> std::io::Result<Vec<Visible>> {
+        Ok(self.classify(tree::read(root)?))
     }
 
-    /// Each file in its place; what lies where leftovers may lie is nobody's business.
-    pub(crate) fn judge<P: AsRef<Path>>(
+    /// Classifies each file by its path. Skips leftovers and the store's own files.
+    pub(crate) fn classify<P: AsRef<Path>>(
         &self,
         files: impl IntoIterator<Item = (P, Result<Digest, String>)>,
     ) -> Vec<Visible> {
         let mut visible = Vec::new();
         for (path, digest) in files {
             let path = path.as_ref();
-            match (self.place(path), digest) {
-                (Place::Scratch, _) => {}
-                (Place::Stray, _) => visible.push(Visible::Stray(path.display().to_string())),
-                (Place::Blob(id), Ok(digest)) => visible.push(Visible::Blob(id, digest)),
-                (Place::Blob(id), Err(why)) => visible.push(Visible::Unreadable(id, why)),
+            match (self.path_kind(path), digest) {
+                (PathKind::Scratch, _) => {}
+                (PathKind::Stray, _) => visible.push(Visible::Stray(path.display().to_string())),
+                (PathKind::Blob(id), Ok(digest)) => visible.push(Visible::Blob(id, digest)),
+                (PathKind::Blob(id), Err(why)) => visible.push(Visible::Unreadable(id, why)),
             }
         }
         visible
@@ -136,51 +143,58 @@ impl Layout {
 
 impl Pattern {
     fn parse(text: &str) -> Result<Self> {
-        let part = |part: &str| match part {
-            "*" => Ok(Part::Any),
-            "{id}" => Ok(Part::Id),
-            _ if !part.contains(['{', '}']) => Ok(Part::Exactly(part.to_owned())),
-            _ => counted("{hex", part)
-                .map(Part::Hex)
-                .or_else(|| counted("{mended", part).map(Part::Mended))
+        let component = |name: &str| match name {
+            "*" => Ok(Component::Any),
+            "{id}" => Ok(Component::Id),
+            _ if !name.contains(['{', '}']) => Ok(Component::Exactly(name.to_owned())),
+            _ => digit_count("{hex", name)
+                .map(Component::Hex)
+                .or_else(|| digit_count("{mended", name).map(Component::Mended))
                 .ok_or_else(|| {
-                    Error::new(ErrorKind::Subject, format!("cannot read pattern {text}"))
+                    let message = format!(
+                        "unknown braces in the pattern {text}: use {{id}}, {{hexN}} or {{mendedN}}"
+                    );
+                    Error::new(ErrorKind::Subject, message)
                 }),
         };
-        text.split('/').map(part).collect::<Result<_>>().map(Self)
+        text.split('/')
+            .map(component)
+            .collect::<Result<_>>()
+            .map(Self)
     }
 
-    fn names_an_id(&self) -> bool {
+    fn captures_id(&self) -> bool {
         self.0
             .iter()
-            .any(|part| matches!(part, Part::Id | Part::Hex(_)))
+            .any(|component| matches!(component, Component::Id | Component::Hex(_)))
     }
 
-    /// The id, empty if the pattern names none; `None` if the path is another.
+    /// Returns the captured id, which is empty if the pattern captures none, or `None` if the path does
+    /// not match.
     fn matches(&self, names: &[&str]) -> Option<String> {
-        let open = matches!(self.0.last(), Some(Part::Any));
-        if names.len() != self.0.len() && !(open && names.len() > self.0.len()) {
+        let open_ended = matches!(self.0.last(), Some(Component::Any));
+        if names.len() != self.0.len() && !(open_ended && names.len() > self.0.len()) {
             return None;
         }
         let mut id = "";
-        for (part, name) in self.0.iter().zip(names) {
-            let fits = match part {
-                Part::Exactly(text) => text == name,
-                Part::Any => true,
-                Part::Id => {
+        for (component, name) in self.0.iter().zip(names) {
+            let matches = match component {
+                Component::Exactly(text) => text == name,
+                Component::Any => true,
+                Component::Id => {
                     id = name;
                     true
                 }
-                Part::Hex(digits) => {
+                Component::Hex(digits) => {
                     id = name;
                     name.len() == *digits && name.bytes().all(is_hex)
                 }
-                Part::Mended(digits) => {
+                Component::Mended(digits) => {
                     let mended = |byte| byte == b'.' || is_hex(byte);
                     name.len() == *digits && name.contains('.') && name.bytes().all(mended)
                 }
             };
-            if !fits {
+            if !matches {
                 return None;
             }
         }
@@ -188,9 +202,13 @@ impl Pattern {
     }
 }
 
-/// The number of `{nameN}`.
-fn counted(open: &str, part: &str) -> Option<usize> {
-    part.strip_prefix(open)?.strip_suffix('}')?.parse().ok()
+/// Returns the number N of a component such as `{hexN}`.
+fn digit_count(open: &str, component: &str) -> Option<usize> {
+    component
+        .strip_prefix(open)?
+        .strip_suffix('}')?
+        .parse()
+        .ok()
 }
 
 fn is_hex(byte: u8) -> bool {
@@ -202,31 +220,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_that_names_no_id_is_refused() {
+    fn a_blob_pattern_without_an_id_is_rejected() {
         assert!(Layout::new(["blobs/*"], []).is_err());
         assert!(Layout::new(["{hexx}"], []).is_err());
         assert!(Layout::new(["a{id}"], []).is_err());
     }
 
     #[test]
-    fn a_path_is_matched_as_a_whole() {
+    fn a_pattern_matches_the_whole_path() {
         let layout = Layout::new(["blobs/{id}"], ["FORMAT"]).unwrap();
-        assert_eq!(layout.place("blobs/a".as_ref()), Place::Blob("a".into()));
-        assert_eq!(layout.place("a".as_ref()), Place::Stray);
-        assert_eq!(layout.place("blobs/a/b".as_ref()), Place::Stray);
-        assert_eq!(layout.place("FORMAT/x".as_ref()), Place::Stray);
+        assert_eq!(
+            layout.path_kind("blobs/a".as_ref()),
+            PathKind::Blob("a".into())
+        );
+        assert_eq!(layout.path_kind("a".as_ref()), PathKind::Stray);
+        assert_eq!(layout.path_kind("blobs/a/b".as_ref()), PathKind::Stray);
+        assert_eq!(layout.path_kind("FORMAT/x".as_ref()), PathKind::Stray);
     }
 
     #[test]
-    fn a_mended_name_has_a_dot_and_is_no_blob() {
+    fn a_name_repaired_by_e2fsck_is_not_a_blob() {
         let layout = Layout::new(["blobs/{hex4}"], ["blobs/{mended4}"]).unwrap();
         assert_eq!(
-            layout.place("blobs/00ff".as_ref()),
-            Place::Blob("00ff".into())
+            layout.path_kind("blobs/00ff".as_ref()),
+            PathKind::Blob("00ff".into())
         );
-        assert_eq!(layout.place("blobs/00..".as_ref()), Place::Scratch);
-        assert_eq!(layout.place("blobs/...".as_ref()), Place::Stray);
-        assert_eq!(layout.place("blobs/x...".as_ref()), Place::Stray);
+        assert_eq!(layout.path_kind("blobs/00..".as_ref()), PathKind::Scratch);
+        assert_eq!(layout.path_kind("blobs/...".as_ref()), PathKind::Stray);
+        assert_eq!(layout.path_kind("blobs/x...".as_ref()), PathKind::Stray);
         assert!(Layout::new(["blobs/{mended4}"], []).is_err());
     }
 }

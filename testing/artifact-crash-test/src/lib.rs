@@ -2,13 +2,13 @@
 
 mod error;
 
-// What a subject says, and what it then owes.
+// The lines of a subject, and the promises that follow from them.
 mod claims;
 mod digest;
 mod finding;
 mod protocol;
 
-// How what survived is read.
+// Reading what survived a crash.
 mod checker;
 mod layout;
 mod tree;
@@ -32,8 +32,8 @@ pub use crate::digest::{Digest, DigestParseError};
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::finding::{Finding, Visible};
 pub use crate::guard::available;
-pub use crate::layout::{Layout, Place};
-pub use crate::protocol::{Line, Lines, Seen};
+pub use crate::layout::{Layout, PathKind};
+pub use crate::protocol::{CheckLine, Line, LineSplitter};
 pub use crate::random::Random;
-pub use crate::report::{Found, Report};
-pub use crate::subject::{Ended, Subject};
+pub use crate::report::{Report, ReportedFinding};
+pub use crate::subject::{RunOutcome, Subject};

@@ -1,34 +1,35 @@
-//! What a subject prints: one line a fact, words apart by one space.
+//! The line protocol of subjects: one fact per line, words separated by one space.
 //!
-//! Lines that begin with another word are ignored, so a subject may talk besides.
+//! Lines that begin with any other word are ignored, so a subject may print other output too.
 
 use crate::digest::Digest;
 
-/// What a subject says while it runs (`SUBJECT run ROOT`).
+/// A line that a subject prints while it runs (`SUBJECT run ROOT`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Line {
-    /// `TRY id sha256`: said before anything of this blob reaches the root.
+    /// `TRY id sha256`: printed before any byte of this blob reaches the root.
     Try(String, Digest),
-    /// `ACK id sha256`: the store was answered Ok; from here on the blob must survive everything.
+    /// `ACK id sha256`: the store returned Ok. From now on the blob must survive every crash.
     Ack(String, Digest),
-    /// `EXISTS id`: a store was answered "already exists"; from here on a blob of this id must
-    /// survive everything.
+    /// `EXISTS id`: a store returned "already exists". From now on a blob of this id must survive every
+    /// crash.
     Exists(String),
-    /// `DELETE id`: said before the deletion begins; from here on the blob may be absent.
+    /// `DELETE id`: printed before the deletion begins. From now on the blob may be absent.
     Delete(String),
-    /// `DELETED id`: the deletion was answered Ok; from here on the blob must stay absent.
+    /// `DELETED id`: the deletion returned Ok. From now on the blob must stay absent.
     Deleted(String),
-    /// `GOT id sha256`: a load was answered with these bytes.
+    /// `GOT id sha256`: a load returned these bytes.
     Got(String, Digest),
-    /// `ABSENT id`: a load was answered that there is no such blob.
+    /// `ABSENT id`: a load returned "not found".
     Absent(String),
     /// `UNSUPPORTED why`: the subject cannot work on this file system at all.
     Unsupported(String),
 }
 
 impl Line {
-    /// One line of a run, without its line break; `None` if it is none of ours or malformed.
+    /// Parses a line of a run, without its line break. Returns `None` if the line is malformed or does
+    /// not belong to the protocol.
     pub fn parse(line: &str) -> Option<Self> {
         let (word, rest) = line.split_once(' ')?;
         let pair = || {
@@ -49,20 +50,21 @@ impl Line {
     }
 }
 
-/// What a subject says about what it finds (`SUBJECT check ROOT`).
+/// A line that a subject prints when it checks a root (`SUBJECT check ROOT`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Seen {
-    /// `HAVE id sha256`: this blob is visible, and its bytes, as read now, have this digest.
+pub enum CheckLine {
+    /// `HAVE id sha256`: this blob is visible, and its current bytes have this digest.
     Have(String, Digest),
-    /// `BAD id why`: this blob is visible, but cannot be read.
+    /// `BAD id why`: this blob is visible but cannot be read.
     Bad(String, String),
-    /// `STRAY what`: something lies there that is neither a blob nor what a sweep would find.
+    /// `STRAY what`: the root holds something that is neither a blob nor a leftover that a sweep finds.
     Stray(String),
 }
 
-impl Seen {
-    /// One line of a check, without its line break; `None` if it is none of ours or malformed.
+impl CheckLine {
+    /// Parses a line of a check, without its line break. Returns `None` if the line is malformed or does
+    /// not belong to the protocol.
     pub fn parse(line: &str) -> Option<Self> {
         let (word, rest) = line.split_once(' ')?;
         Some(match word {
@@ -80,21 +82,21 @@ impl Seen {
     }
 }
 
-/// Cuts what is written to a subject's standard output into lines, whatever the sizes of the writes.
+/// A splitter of a subject's standard output into lines. Lines may span several writes.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub struct LineSplitter {
     partial: Vec<u8>,
 }
 
-impl Lines {
-    /// Takes the next bytes; gives the lines of ours that they complete.
+impl LineSplitter {
+    /// Takes the next bytes and returns the protocol lines that they complete.
     ///
-    /// A subject whose output never breaks lines is cut off after 64 KiB.
+    /// Bytes of a line beyond 64 KiB are dropped.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Line> {
-        let mut found = Vec::new();
+        let mut lines = Vec::new();
         for &byte in bytes {
             if byte == b'\n' {
-                found.extend(
+                lines.extend(
                     std::str::from_utf8(&self.partial)
                         .ok()
                         .and_then(Line::parse),
@@ -104,7 +106,7 @@ impl Lines {
                 self.partial.push(byte);
             }
         }
-        found
+        lines
     }
 }
 
@@ -113,13 +115,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_found_whatever_the_cuts() {
+    fn lines_may_be_split_across_writes() {
         let digest = Digest::of(b"x");
         let text = format!("hello\nTRY a {digest}\nACK a {digest}\nEXISTS b\nACK b short\nACK c");
-        let whole = Lines::default().push(text.as_bytes());
-        let mut lines = Lines::default();
-        let single: Vec<_> = text.bytes().flat_map(|byte| lines.push(&[byte])).collect();
-        assert_eq!(whole, single);
+        let whole = LineSplitter::default().push(text.as_bytes());
+        let mut splitter = LineSplitter::default();
+        let bytewise: Vec<_> = text
+            .bytes()
+            .flat_map(|byte| splitter.push(&[byte]))
+            .collect();
+        assert_eq!(whole, bytewise);
         assert_eq!(
             whole,
             [
@@ -131,12 +136,15 @@ mod tests {
     }
 
     #[test]
-    fn a_check_may_say_why() {
+    fn the_reason_of_a_check_line_may_contain_spaces() {
         assert_eq!(
-            Seen::parse("BAD a two links"),
-            Some(Seen::Bad("a".into(), "two links".into()))
+            CheckLine::parse("BAD a two links"),
+            Some(CheckLine::Bad("a".into(), "two links".into()))
         );
-        assert_eq!(Seen::parse("STRAY a b"), Some(Seen::Stray("a b".into())));
-        assert_eq!(Seen::parse("HAVE a b"), None);
+        assert_eq!(
+            CheckLine::parse("STRAY a b"),
+            Some(CheckLine::Stray("a b".into()))
+        );
+        assert_eq!(CheckLine::parse("HAVE a b"), None);
     }
 }

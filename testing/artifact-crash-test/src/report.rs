@@ -1,4 +1,4 @@
-//! What a simulation did and found.
+//! The report of a simulation.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,47 +6,47 @@ use std::time::Duration;
 
 use crate::finding::Finding;
 
-/// How many findings a report keeps; it counts them all.
-const KEPT: usize = 50;
+/// The number of findings that a report lists. It counts all of them.
+const MAX_LISTED: usize = 50;
 
-/// A finding, and the crash state that showed it.
+/// A finding and the crash state that showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Found {
-    /// What was broken.
+pub struct ReportedFinding {
+    /// The broken promise.
     pub finding: Finding,
-    /// The crash state in words, enough to have it again.
+    /// A description of the crash state, sufficient to reproduce it.
     pub state: String,
 }
 
-/// What a simulation did and found.
+/// The statistics and findings of a simulation.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// How many crash states were judged.
+    /// The number of crash states judged.
     pub states: u64,
-    /// How many of them differed, in what survived or in what was owed.
+    /// The number of distinct crash states: they differ in what survived or in what was promised.
     pub distinct: u64,
-    /// How many runs of the subject with an injected error.
+    /// The number of runs with an injected error.
     pub faults: u64,
-    /// How many findings by kind, each state's own counted.
+    /// The number of findings by kind, summed over all states.
     pub counts: BTreeMap<&'static str, u64>,
-    /// The first findings, each finding once.
-    pub findings: Vec<Found>,
-    /// How long it took.
+    /// The first findings, without duplicates.
+    pub findings: Vec<ReportedFinding>,
+    /// The duration of the simulation.
     pub elapsed: Duration,
-    /// Why the subject cannot work on this file system, if it said so.
+    /// The reason why the subject cannot work on this file system, if it printed `UNSUPPORTED`.
     pub unsupported: Option<String>,
 }
 
 impl Report {
-    /// True if nothing was broken.
+    /// Returns true if there are no findings.
     pub fn is_clean(&self) -> bool {
         self.counts.is_empty()
     }
 
-    /// Takes what one state showed.
-    pub(crate) fn take(&mut self, findings: Vec<Finding>, state: impl FnOnce() -> String) {
+    /// Adds the findings of one state.
+    pub(crate) fn add(&mut self, findings: Vec<Finding>, state: impl FnOnce() -> String) {
         if findings.is_empty() {
             return;
         }
@@ -54,8 +54,8 @@ impl Report {
         for finding in findings {
             *self.counts.entry(finding.kind()).or_default() += 1;
             let known = self.findings.iter().any(|found| found.finding == finding);
-            if !known && self.findings.len() < KEPT {
-                self.findings.push(Found {
+            if !known && self.findings.len() < MAX_LISTED {
+                self.findings.push(ReportedFinding {
                     finding,
                     state: state.clone(),
                 });
@@ -63,7 +63,7 @@ impl Report {
         }
     }
 
-    /// Takes another report's numbers and findings.
+    /// Adds the numbers and findings of another report.
     pub fn merge(&mut self, other: Self) {
         let Self {
             states,
@@ -80,13 +80,14 @@ impl Report {
         for (kind, count) in counts {
             *self.counts.entry(kind).or_default() += count;
         }
-        let room = KEPT.saturating_sub(self.findings.len());
+        let room = MAX_LISTED.saturating_sub(self.findings.len());
         self.findings.extend(findings.into_iter().take(room));
         self.elapsed += elapsed;
         self.unsupported = self.unsupported.take().or(unsupported);
     }
 
-    /// The kinds of finding, with counts, in one cell of a table; `-` if there are none.
+    /// Formats the kinds of findings with their counts as a table cell: `-` without findings, `n/a` if the
+    /// subject is unsupported.
     pub fn cell(&self) -> String {
         if self.unsupported.is_some() {
             return "n/a".to_owned();
@@ -111,7 +112,7 @@ impl fmt::Display for Report {
         }
         writeln!(f, "seconds   {:.1}", self.elapsed.as_secs_f64())?;
         if let Some(why) = &self.unsupported {
-            writeln!(f, "the subject cannot work here: {why}")?;
+            writeln!(f, "the subject does not support this file system: {why}")?;
         }
         writeln!(
             f,

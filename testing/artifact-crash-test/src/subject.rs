@@ -1,4 +1,4 @@
-//! The program under test: started, bounded in time, and never left behind.
+//! Starts the program under test, limits its run time, and kills all of its processes at the end.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -13,11 +13,11 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::finding::Visible;
-use crate::protocol::Seen;
+use crate::protocol::CheckLine;
 
-/// A program that stores blobs, and says what it promises: see the crate's documentation.
+/// A program that stores blobs and prints what it promises. The crate documentation has the protocol.
 ///
-/// It is called as `PROGRAM ARGS... run ROOT` and `PROGRAM ARGS... check ROOT`.
+/// It is started as `PROGRAM ARGS... run ROOT` and `PROGRAM ARGS... check ROOT`.
 #[derive(Debug, Clone)]
 pub struct Subject {
     program: OsString,
@@ -25,23 +25,22 @@ pub struct Subject {
     time_limit: Duration,
 }
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ended {
-    /// By itself, with success.
-    Well,
-    /// By itself, otherwise: a status, and the end of what it wrote to standard error.
-    Badly(String),
-    /// The simulator killed it, as a power cut would.
+pub enum RunOutcome {
+    /// The subject exited with success.
+    Success,
+    /// The subject failed or died. Holds its exit status and the last lines of its standard error.
+    Failure(String),
+    /// The simulator killed the subject, as a power cut would.
     Killed,
-    /// It ran for longer than the time limit and was killed.
-    Late,
+    /// The subject exceeded the time limit and was killed.
+    TimedOut,
 }
 
 impl Subject {
-    /// A subject that is started as `program`, by the rules of [`std::process::Command`]. It may run
-    /// for 60 seconds.
+    /// Names the program, by the rules of [`std::process::Command`]. The time limit is 60 seconds.
     pub fn new(program: impl Into<OsString>) -> Self {
         Self {
             program: program.into(),
@@ -50,74 +49,85 @@ impl Subject {
         }
     }
 
-    /// With this argument before `run` and `check`.
+    /// Adds an argument before `run` and `check`.
     #[must_use]
     pub fn with_arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// With another bound on the time of one run or check.
+    /// Sets the time limit of one run or check.
     #[must_use]
     pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
         self.time_limit = time_limit;
         self
     }
 
-    /// Runs `run ROOT` with `stdout` as standard output until it ends, is late, or `stop` says true,
-    /// upon which it and everything it started are killed.
-    pub(crate) fn run(&self, root: &Path, stdout: File, stop: impl Fn() -> bool) -> Result<Ended> {
-        let (child, errors) = self.start("run", root, Stdio::from(stdout))?;
-        let mut child = Group(child);
-        let ended = match self.wait(&mut child.0, stop)? {
-            Waited::Ended(status) if status.success() => Ended::Well,
-            Waited::Ended(status) => Ended::Badly(format!("{status}{}", tail(errors))),
-            Waited::Stopped => Ended::Killed,
-            Waited::Late => Ended::Late,
+    /// Runs `run ROOT` with `stdout` as standard output until the subject exits, exceeds the time limit,
+    /// or `stop` returns true. Then kills the subject and every process it started.
+    pub(crate) fn run(
+        &self,
+        root: &Path,
+        stdout: File,
+        stop: impl Fn() -> bool,
+    ) -> Result<RunOutcome> {
+        let (child, stderr) = self.start("run", root, Stdio::from(stdout))?;
+        let mut child = ProcessGroup(child);
+        let outcome = match self.wait(&mut child.0, stop)? {
+            WaitResult::Exited(status) if status.success() => RunOutcome::Success,
+            WaitResult::Exited(status) => {
+                RunOutcome::Failure(format!("{status}{}", last_lines(stderr)))
+            }
+            WaitResult::Stopped => RunOutcome::Killed,
+            WaitResult::TimedOut => RunOutcome::TimedOut,
         };
         drop(child);
-        Ok(ended)
+        Ok(outcome)
     }
 
-    /// Runs `check ROOT` and gives what it saw; `Err` in the inner result is why it could not.
+    /// Runs `check ROOT` and returns what it reports. The inner `Err` says why the check failed.
     pub(crate) fn check(&self, root: &Path) -> Result<Result<Vec<Visible>, String>> {
-        let output = tempfile::tempfile().map_err(Error::io("make a temporary file"))?;
-        let copy = output.try_clone().map_err(Error::io("copy a descriptor"))?;
-        let (child, errors) = self.start("check", root, Stdio::from(copy))?;
-        let mut child = Group(child);
+        let output = tempfile::tempfile().map_err(Error::io("create a temporary file"))?;
+        let copy = output
+            .try_clone()
+            .map_err(Error::io("duplicate a file descriptor"))?;
+        let (child, stderr) = self.start("check", root, Stdio::from(copy))?;
+        let mut child = ProcessGroup(child);
         let waited = self.wait(&mut child.0, || false)?;
         drop(child);
         match waited {
-            Waited::Ended(status) if status.success() => {}
-            Waited::Ended(status) => return Ok(Err(format!("check: {status}{}", tail(errors)))),
-            Waited::Stopped | Waited::Late => {
-                return Ok(Err("check did not end in time".to_owned()));
+            WaitResult::Exited(status) if status.success() => {}
+            WaitResult::Exited(status) => {
+                return Ok(Err(format!("check: {status}{}", last_lines(stderr))));
+            }
+            WaitResult::Stopped | WaitResult::TimedOut => {
+                return Ok(Err("check exceeded the time limit".to_owned()));
             }
         }
-        let text = whole(output).map_err(Error::io("read what the check printed"))?;
+        let text = read_all(output).map_err(Error::io("read the output of the check"))?;
         Ok(Ok(text
             .lines()
-            .filter_map(Seen::parse)
-            .map(|seen| match seen {
-                Seen::Have(id, digest) => Visible::Blob(id, digest),
-                Seen::Bad(id, why) => Visible::Unreadable(id, why),
-                Seen::Stray(what) => Visible::Stray(what),
+            .filter_map(CheckLine::parse)
+            .map(|line| match line {
+                CheckLine::Have(id, digest) => Visible::Blob(id, digest),
+                CheckLine::Bad(id, why) => Visible::Unreadable(id, why),
+                CheckLine::Stray(path) => Visible::Stray(path),
             })
             .collect()))
     }
 
-    /// Starts `run ROOT`, stopped before its first instruction, as a process group of its own. The
-    /// caller waits for it.
-    pub(crate) fn start_stopped(&self, root: &Path) -> Result<Stopped> {
+    /// Starts `run ROOT` in a new process group, stopped before its first instruction. The caller must
+    /// wait for the process.
+    pub(crate) fn start_stopped(&self, root: &Path) -> Result<StoppedSubject> {
         let mut shell = Command::new("/bin/sh");
         shell
             .args(["-c", "kill -STOP $$; exec \"$@\"", "subject"])
             .arg(&self.program);
-        let output = tempfile::tempfile().map_err(Error::io("make a temporary file"))?;
-        let (child, errors) = self.spawn(shell, "run", root, output.into())?;
-        Ok(Stopped {
+        let output = tempfile::tempfile().map_err(Error::io("create a temporary file"))?;
+        let (child, stderr) = self.spawn(shell, "run", root, output.into())?;
+        Ok(StoppedSubject {
             process: child.id(),
-            errors,
+            stderr,
         })
     }
 
@@ -136,8 +146,10 @@ impl Subject {
         root: &Path,
         stdout: Stdio,
     ) -> Result<(Child, File)> {
-        let errors = tempfile::tempfile().map_err(Error::io("make a temporary file"))?;
-        let copy = errors.try_clone().map_err(Error::io("copy a descriptor"))?;
+        let stderr = tempfile::tempfile().map_err(Error::io("create a temporary file"))?;
+        let copy = stderr
+            .try_clone()
+            .map_err(Error::io("duplicate a file descriptor"))?;
         let child = command
             .args(&self.args)
             .arg(verb)
@@ -151,10 +163,10 @@ impl Subject {
                 "start the subject {}",
                 Path::new(&self.program).display()
             )))?;
-        Ok((child, errors))
+        Ok((child, stderr))
     }
 
-    fn wait(&self, child: &mut Child, stop: impl Fn() -> bool) -> Result<Waited> {
+    fn wait(&self, child: &mut Child, stop: impl Fn() -> bool) -> Result<WaitResult> {
         let began = clock::now();
         let mut pause = Duration::from_micros(200);
         loop {
@@ -162,48 +174,48 @@ impl Subject {
                 .try_wait()
                 .map_err(Error::io("wait for the subject"))?
             {
-                return Ok(Waited::Ended(status));
+                return Ok(WaitResult::Exited(status));
             }
             if stop() {
-                return Ok(Waited::Stopped);
+                return Ok(WaitResult::Stopped);
             }
             if began.elapsed() > self.time_limit {
-                return Ok(Waited::Late);
+                return Ok(WaitResult::TimedOut);
             }
-            // There is no wait with a time limit in the standard library.
+            // The standard library has no wait with a time limit.
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }
     }
 }
 
-/// A subject that was started and stopped.
+/// A subject that is stopped before its first instruction.
 #[derive(Debug)]
-pub(crate) struct Stopped {
+pub(crate) struct StoppedSubject {
     pub(crate) process: u32,
-    errors: File,
+    stderr: File,
 }
 
-impl Stopped {
-    /// The end of what it wrote to standard error.
-    pub(crate) fn errors(self) -> String {
-        tail(self.errors)
+impl StoppedSubject {
+    /// Returns the last lines of its standard error.
+    pub(crate) fn stderr(self) -> String {
+        last_lines(self.stderr)
     }
 }
 
-enum Waited {
-    Ended(ExitStatus),
+enum WaitResult {
+    Exited(ExitStatus),
     Stopped,
-    Late,
+    TimedOut,
 }
 
-/// A child that leads its process group; nothing of the group outlives this, panics included.
-struct Group(Child);
+/// A child that leads its process group. Dropping it kills the whole group, also during a panic.
+struct ProcessGroup(Child);
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // The group outlives its leader as long as a member does, and a group id is not given away
-        // before that: with the leader reaped and no member left this is ESRCH.
+        // The kernel does not reuse a group id while the group has a member. If the leader is reaped
+        // and no member is left, this fails with ESRCH.
         if let Some(group) = Pid::from_raw(self.0.id().cast_signed()) {
             let _ = kill_process_group(group, Signal::KILL);
         }
@@ -211,16 +223,16 @@ impl Drop for Group {
     }
 }
 
-fn whole(mut file: File) -> std::io::Result<String> {
+fn read_all(mut file: File) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     file.rewind()?;
     file.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The last lines of standard error, for messages.
-fn tail(file: File) -> String {
-    let text = whole(file).unwrap_or_default();
+/// Returns the last five lines of a file for a message, each preceded by `; `.
+fn last_lines(file: File) -> String {
+    let text = read_all(file).unwrap_or_default();
     let mut lines: Vec<_> = text.lines().rev().take(5).collect();
     lines.push("");
     lines.reverse();

@@ -1,4 +1,4 @@
-//! Reads every file below a folder, without following links and without being able to hang.
+//! Reads every file below a folder. Never follows links and never blocks on a special file.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -9,7 +9,8 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 
 use crate::digest::Digest;
 
-/// Each file below `root` (relative path), with the digest of its bytes or why it has none.
+/// Returns each file below `root` as a relative path, with the digest of its bytes or the reason why it
+/// cannot be read.
 pub(crate) fn read(root: &Path) -> std::io::Result<Vec<(PathBuf, Result<Digest, String>)>> {
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::new()];

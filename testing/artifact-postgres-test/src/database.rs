@@ -1,4 +1,4 @@
-//! A database, and SQL in it.
+//! A database, and the SQL that tests run in it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -15,23 +15,23 @@ pub struct Database<'s> {
 
 impl<'s> Database<'s> {
     pub(crate) fn create(server: &'s Server, name: String) -> Self {
-        // From the template that nobody connects to.
+        // template0 has no connections, which would make the statement fail.
         let sql = format!("CREATE DATABASE {name} TEMPLATE template0");
         succeeded(server.psql().args(["-d", "postgres", "-qAtc", &sql]));
         Self { server, name }
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its URL by the Unix socket, where no password is asked for.
+    /// Returns the URL through the Unix socket, which needs no password.
     pub fn url(&self) -> String {
         self.url_as("postgres")
     }
 
-    /// The same, as another user.
+    /// Returns the URL through the Unix socket for another user.
     pub fn url_as(&self, user: &str) -> String {
         let folder = self.server.socket_folder().display().to_string();
         let folder = folder.replace('/', "%2F");
@@ -39,24 +39,24 @@ impl<'s> Database<'s> {
         format!("postgres://{user}@{folder}:{port}/{name}")
     }
 
-    /// Its URL by TCP, where [`Server::password`] is asked for.
+    /// Returns the URL through TCP, which needs [`Server::password`].
     pub fn tcp_url(&self) -> String {
         let (port, name) = (self.server.port(), &self.name);
         format!("postgres://postgres@127.0.0.1:{port}/{name}")
     }
 
-    /// The port of its server, on 127.0.0.1.
+    /// Returns the port of the server on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.server.port()
     }
 
-    /// What the user `postgres` gives for a password there.
+    /// Returns the password of the user `postgres`.
     pub fn password(&self) -> &'static str {
         self.server.password()
     }
 
-    /// Runs SQL, one transaction a statement, and gives what it says: a line a row, `|` between
-    /// columns.
+    /// Runs SQL, each statement in its own transaction, and returns the output: one line per row, with
+    /// `|` between columns.
     #[track_caller]
     pub fn sql(&self, sql: &str) -> String {
         let mut command = self.server.psql();
@@ -64,17 +64,17 @@ impl<'s> Database<'s> {
         succeeded(&mut command).trim_end().to_owned()
     }
 
-    /// The same, where it must fail; gives what was said.
+    /// Runs SQL that must fail, and returns the error output.
     #[track_caller]
     pub fn refused_sql(&self, sql: &str) -> String {
         let mut command = self.server.psql();
         command.args(["-d", &self.name, "-v", "ON_ERROR_STOP=1", "-qAtc", sql]);
-        let output = command.output().expect("psql is there");
+        let output = command.output().expect("psql can be started");
         assert!(!output.status.success(), "{sql} succeeded");
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
-    /// A session that stays open.
+    /// Starts a session that stays open.
     pub fn psql(&self) -> Psql {
         let mut child = self
             .server
@@ -83,9 +83,9 @@ impl<'s> Database<'s> {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("psql is there");
-        let stdin = child.stdin.take().expect("it is piped");
-        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+            .expect("psql can be started");
+        let stdin = child.stdin.take().expect("the stream is piped");
+        let stdout = BufReader::new(child.stdout.take().expect("the stream is piped"));
         Psql {
             child,
             stdin,
@@ -93,7 +93,7 @@ impl<'s> Database<'s> {
         }
     }
 
-    /// Ends every session in it but those of `psql`; gives how many there were.
+    /// Ends all sessions of the database except those of `psql`, and returns their number.
     pub fn terminate_sessions(&self) -> usize {
         let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                    WHERE datname = current_database() AND application_name <> 'psql'";
@@ -101,7 +101,7 @@ impl<'s> Database<'s> {
     }
 }
 
-/// A session of `psql`, for what holds a lock. Dropping it ends it, and rolls back.
+/// A session of `psql`, which can hold a lock. Dropping it ends the session and rolls back.
 #[derive(Debug)]
 pub struct Psql {
     child: Child,
@@ -110,7 +110,7 @@ pub struct Psql {
 }
 
 impl Psql {
-    /// Runs SQL, and returns once it is done.
+    /// Runs SQL, and waits until it is done.
     #[track_caller]
     pub fn run(&mut self, sql: &str) {
         writeln!(self.stdin, "{sql};\n\\echo done").expect("psql runs");

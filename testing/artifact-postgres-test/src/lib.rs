@@ -1,17 +1,15 @@
-//! Starts a PostgreSQL server of a test's own, from the programs that the machine has.
+//! Starts a PostgreSQL server for a test, with the programs that the machine has.
 //!
-//! [`Server::shared`] is one server for all tests of a binary, [`Server::start`] one for a test that
-//! stops and starts it. Each test makes its own [`Database`] there. A server lies in a folder below
-//! the temporary one, listens on a Unix socket in it and on 127.0.0.1, and syncs as one in earnest
-//! does. It ends with the process that started it, however that ends.
+//! [`Server::shared`] is one server for all tests of a binary, [`Server::start`] is a server for one
+//! test that stops and restarts it. Each test creates its own [`Database`] there. A server has a folder
+//! in the temporary folder, listens on a Unix socket in it and on 127.0.0.1, and syncs like a production
+//! server. It stops when the process that started it ends, even if that process is killed.
 //!
-//! PostgreSQL refuses to run as root, so for root it runs as the user `postgres`, or `nobody`.
+//! PostgreSQL refuses to run as root. If root runs the tests, the server runs as the user `postgres` or
+//! `nobody`.
 //!
-//! Whatever fails here panics, as tests do.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "all of it helps tests, which fail by panicking"
-)]
+//! Every failure panics.
+#![expect(clippy::missing_panics_doc, reason = "tests fail by panicking")]
 
 mod database;
 mod programs;

@@ -1,14 +1,14 @@
-//! Which PostgreSQL there is, and as whom it runs.
+//! The installed PostgreSQL, and the user that runs it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Where distributions put what `pg_ctl` belongs to: Debian has a folder a version, not in the path.
+/// The folder of Debian's packages, which has one folder for each version and is not in the PATH.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// The folder of `initdb`, `pg_ctl` and `psql`: the newest version that Debian's packages left, or
-/// one of the folders in the path.
+/// Returns the folder of `initdb`, `pg_ctl` and `psql`: the newest version of Debian's packages, or a
+/// folder in the PATH.
 pub(crate) fn folder() -> Option<PathBuf> {
     let mut versions: Vec<(u32, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(DEBIAN).into_iter().flatten().flatten() {
@@ -31,7 +31,7 @@ pub(crate) fn folder() -> Option<PathBuf> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "where programs are is no setting of the program under test"
+    reason = "the PATH is not a setting of the program under test"
 )]
 pub(crate) fn option_env(name: &str) -> std::ffi::OsString {
     std::env::var_os(name).unwrap_or_default()
@@ -40,12 +40,12 @@ pub(crate) fn option_env(name: &str) -> std::ffi::OsString {
 /// The user that a server runs as.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct User {
-    /// Its ids, where it is not the one that runs the tests.
+    /// The user and group id, if it is not the user that runs the tests.
     ids: Option<(u32, u32)>,
 }
 
 impl User {
-    /// Whoever runs the tests; for root somebody who is not.
+    /// Returns the user that runs the tests, or another one if that is root.
     pub(crate) fn find() -> Option<Self> {
         if id(&["-u"])? != 0 {
             return Some(Self { ids: None });
@@ -55,7 +55,7 @@ impl User {
         Some(Self { ids: Some(ids) })
     }
 
-    /// A command that runs as this user.
+    /// Creates a command that runs as this user.
     pub(crate) fn command(self, program: impl AsRef<OsStr>) -> Command {
         let Some((user, group)) = self.ids else {
             return Command::new(program);
@@ -68,11 +68,11 @@ impl User {
         command
     }
 
-    /// Gives a folder to this user.
+    /// Makes this user the owner of a folder.
     pub(crate) fn own(self, folder: &Path) {
         if let Some((user, group)) = self.ids {
             std::os::unix::fs::chown(folder, Some(user), Some(group))
-                .expect("root may give a folder of its own away");
+                .expect("root may change the owner");
         }
     }
 }
@@ -83,7 +83,7 @@ fn id(arguments: &[&str]) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-/// What a command wrote; panics with all of it where it failed.
+/// Runs a command and returns its output; panics with the output if the command fails.
 #[track_caller]
 pub(crate) fn succeeded(command: &mut Command) -> String {
     let Output {

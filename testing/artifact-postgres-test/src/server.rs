@@ -1,4 +1,4 @@
-//! A server, and how it ends.
+//! A server, and how it is stopped.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -9,36 +9,36 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::database::Database;
 use crate::programs::{self, User, option_env, succeeded};
 
-/// The password that connections by TCP need, as the user `postgres`.
+/// The password of the user `postgres` for TCP connections.
 pub(crate) const PASSWORD: &str = "canary-postgres-5b1c";
 
-/// Below the ports that systems give out by themselves, so that nobody has it by chance.
+/// Below the ephemeral ports of the operating system, so that no other process gets one by chance.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 
-/// Ends the server and removes its folder when the pipe to it closes, which is when the tests end:
-/// nobody drops what is shared, and nobody who is killed drops anything.
+/// Stops the server and removes its folder when the pipe to this script closes, that is, when the test
+/// process ends: a shared server is never dropped, and a killed process drops nothing.
 const KEEPER: &str = "read _; \"$1/pg_ctl\" -D \"$2/data\" -m immediate stop; rm -rf -- \"$2\"";
 
 /// A running server.
 #[derive(Debug)]
-#[must_use = "a server that is dropped is stopped"]
+#[must_use = "dropping a server stops it"]
 pub struct Server {
     programs: PathBuf,
     user: User,
     port: u16,
     databases: AtomicU32,
     keeper: Child,
-    /// Taken when it is dropped.
+    /// Taken by `drop`.
     pipe: Option<ChildStdin>,
     folder: PathBuf,
 }
 
-/// How a server is stopped.
+/// How to stop a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// Connections are told, and ended.
+    /// Ends the connections in an orderly way.
     Fast,
-    /// As by a crash: it recovers from its log at the next start.
+    /// Like a crash: the server recovers from its log at the next start.
     Immediate,
 }
 
@@ -52,8 +52,10 @@ impl Stop {
 }
 
 impl Server {
-    /// The one server of this test binary. `None` where the machine has no PostgreSQL: a line says
-    /// so, and where `ARTIFACT_TEST_REQUIRE=all` it is a failure.
+    /// Returns the server that all tests of this binary share.
+    ///
+    /// If the machine has no PostgreSQL, prints a line and returns `None`; with
+    /// `ARTIFACT_TEST_REQUIRE=all` it panics instead.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Server>> = OnceLock::new();
         let shared =
@@ -64,7 +66,8 @@ impl Server {
         shared.as_ref()
     }
 
-    /// A server of its own, for a test that stops it. `None` as in [`shared`](Self::shared).
+    /// Starts a server for one test, which may stop it. Returns `None` as [`shared`](Self::shared)
+    /// does.
     pub fn start() -> Option<Self> {
         let found = found();
         if found.is_none() {
@@ -77,10 +80,10 @@ impl Server {
         let folder = tempfile::Builder::new()
             .prefix("artifact-pg-")
             .tempdir()
-            .expect("a temporary folder can be made")
+            .expect("a temporary folder can be created")
             .keep();
         user.own(&folder);
-        make(&programs, user, &folder);
+        create_files(&programs, user, &folder);
         let mut keeper = user
             .command("/bin/sh")
             .args(["-c", KEEPER, "sh"])
@@ -101,7 +104,7 @@ impl Server {
             pipe,
             folder,
         };
-        // Somebody may take the port between the look and the start.
+        // Another process may take the port between the check and the start.
         for attempt in 1.. {
             server.port = free_port(attempt);
             if server.try_resume() {
@@ -109,21 +112,21 @@ impl Server {
             }
             assert!(attempt < 5, "the server does not start: {}", server.log());
         }
-        unreachable!("the loop ends by itself")
+        unreachable!("the loop returns or panics")
     }
 
-    /// A new database, with nothing in it.
+    /// Creates an empty database.
     pub fn database(&self) -> Database<'_> {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         Database::create(self, format!("test_{number}"))
     }
 
-    /// Stops it, as an operator or a crash does.
-    pub fn stop(&self, how: Stop) {
-        succeeded(self.control().args(["-m", how.as_str(), "stop"]));
+    /// Stops the server, like an operator or a crash.
+    pub fn stop(&self, mode: Stop) {
+        succeeded(self.control().args(["-m", mode.as_str(), "stop"]));
     }
 
-    /// Starts it again, on the same port, with what it had.
+    /// Starts the server again, on the same port with the same data.
     pub fn resume(&self) {
         assert!(self.try_resume(), "{}", self.log());
     }
@@ -134,7 +137,7 @@ impl Server {
         let log = self.folder.join("log");
         let mut command = self.control();
         command.arg("-l").arg(log).args(["-o", &options, "start"]);
-        // It would hold the pipes of this process open for as long as it runs.
+        // Otherwise the server would keep the pipes of this process open.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     }
@@ -149,17 +152,17 @@ impl Server {
         command
     }
 
-    /// The folder of its Unix socket.
+    /// Returns the folder of the Unix socket.
     pub fn socket_folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Its port, on 127.0.0.1 and in the name of the socket.
+    /// Returns the port, which is used on 127.0.0.1 and in the name of the socket.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The password that connections by TCP need. Those by the socket need none.
+    /// Returns the password for TCP connections. Connections through the socket need none.
     pub fn password(&self) -> &'static str {
         PASSWORD
     }
@@ -173,8 +176,8 @@ impl Server {
         command
     }
 
-    /// What it has logged.
-    #[expect(clippy::disallowed_methods, reason = "a test looks at its own files")]
+    /// Returns the log.
+    #[expect(clippy::disallowed_methods, reason = "a test reads its own files")]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
@@ -183,7 +186,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.pipe.take());
-        // It ends once the server has; nothing more can be done about one that cannot be waited for.
+        // The script ends after the server. If the wait fails, nothing more can be done.
         let _ = self.keeper.wait();
     }
 }
@@ -192,24 +195,19 @@ fn found() -> Option<(PathBuf, User)> {
     Some((programs::folder()?, User::find()?))
 }
 
-#[expect(clippy::print_stderr, reason = "a skip is said in a line")]
+#[expect(clippy::print_stderr, reason = "a skipped test prints a line")]
 fn skipped() {
-    let (what, how) = (
-        "nothing with PostgreSQL",
-        "install Debian's package postgresql, or put initdb and pg_ctl into the PATH",
-    );
-    assert!(
-        option_env("ARTIFACT_TEST_REQUIRE") != "all",
-        "{what} was tested; {how}"
-    );
-    eprintln!("skipped: {what} was tested; {how}");
+    let message = "nothing with PostgreSQL was tested; install Debian's package postgresql, or put \
+                   initdb and pg_ctl into the PATH";
+    assert!(option_env("ARTIFACT_TEST_REQUIRE") != "all", "{message}");
+    eprintln!("skipped: {message}");
 }
 
-/// Makes the files of a server. They need no sync: who crashes in a test begins anew.
-#[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
-fn make(programs: &Path, user: User, folder: &Path) {
+/// Creates the files of a server. They are not synced: after a crash a test starts from the beginning.
+#[expect(clippy::disallowed_methods, reason = "a test creates its own files")]
+fn create_files(programs: &Path, user: User, folder: &Path) {
     let password = folder.join("password");
-    std::fs::write(&password, PASSWORD).expect("the folder is ours");
+    std::fs::write(&password, PASSWORD).expect("the folder is writable");
     let data = folder.join("data");
     succeeded(
         user.command(programs.join("initdb"))
@@ -222,21 +220,22 @@ fn make(programs: &Path, user: User, folder: &Path) {
             .arg(&password)
             .current_dir("/"),
     );
-    // What is promised of durability is tested with syncs; the rest keeps it small and quick.
+    // The durability tests need fsync; the other settings keep the server small and fast.
     let settings = "\
         listen_addresses = '127.0.0.1'\n\
         fsync = on\n\
         max_connections = 200\n\
         shared_buffers = 32MB\n\
         log_line_prefix = '%m [%p] %d '\n";
-    std::fs::write(data.join("postgresql.auto.conf"), settings).expect("the folder is there");
+    std::fs::write(data.join("postgresql.auto.conf"), settings)
+        .expect("initdb has created the folder");
 }
 
 fn free_port(attempt: u16) -> u16 {
-    let first = u16::try_from(std::process::id() % 7919).expect("it is below 7919");
+    let offset = u16::try_from(std::process::id() % 7919).expect("it is below 7919");
     let mut ports = PORTS
         .cycle()
-        .skip(usize::from(first + attempt * 13))
+        .skip(usize::from(offset + attempt * 13))
         .take(1000);
     ports
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())

@@ -1,11 +1,12 @@
-//! Workers and groups in maps.
+//! Workers and groups in memory.
 
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 
 use super::MemoryDatabase;
-use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::database::rejected::Rejected;
+use crate::error::{Error, Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::identity::{
     CredentialHash, DisplayName, Group, GroupId, IdentityStore, MemberId, StoredCredential, Worker,
@@ -30,51 +31,52 @@ impl Groups {
         let found = self.0.get_mut(&id);
         found
             .filter(|group| group.experiment == *experiment)
-            .ok_or_else(|| write_group(ErrorKind::NotFound))
+            .ok_or_else(|| write_group(Rejected::NO_GROUP))
     }
 
-    /// Whether a member is in one of these groups of this experiment, directly or through others.
+    /// Returns whether a member is in one of these groups of this experiment, directly or through
+    /// others.
     fn is_in(&self, experiment: &ExperimentId, member: MemberId, groups: Vec<GroupId>) -> bool {
         let mut seen: HashSet<_> = groups.iter().copied().collect();
-        let mut left = groups;
-        while let Some(id) = left.pop() {
+        let mut remaining = groups;
+        while let Some(id) = remaining.pop() {
             let members = self.get(experiment, id).map(|group| &group.members);
             for found in members.into_iter().flatten() {
                 if *found == member {
                     return true;
                 }
-                left.extend(found.group().filter(|id| seen.insert(*id)));
+                remaining.extend(found.group().filter(|id| seen.insert(*id)));
             }
         }
         false
     }
 
-    /// Whether a group would be in itself, if it had this member.
-    fn closes(&self, experiment: &ExperimentId, group: GroupId, member: MemberId) -> bool {
+    /// Returns whether a group with this member would be its own member.
+    fn closes_cycle(&self, experiment: &ExperimentId, group: GroupId, member: MemberId) -> bool {
         member.group().is_some_and(|inner| {
             inner == group || self.is_in(experiment, MemberId::Group(group), vec![inner])
         })
     }
 }
 
-fn write_group(kind: ErrorKind) -> Error {
-    Error::new(kind, Operation::WriteGroup)
+fn write_group(rejected: Rejected) -> Error {
+    rejected.into_error(Operation::WriteGroup)
 }
 
 #[async_trait]
 impl IdentityStore for MemoryDatabase {
     async fn register_worker(&self, worker: &Worker, credential: &CredentialHash) -> Result<()> {
-        let fail = |kind| Err(Error::new(kind, Operation::WriteWorker));
+        let reject = |rejected: Rejected| Err(rejected.into_error(Operation::WriteWorker));
         let reserved = DisplayName::is_reserved_for_workers;
         if worker.name.as_ref().is_some_and(reserved) {
-            return fail(ErrorKind::Reserved);
+            return reject(Rejected::RESERVED_NAME);
         }
         let mut maps = self.maps();
         if maps.workers.contains_key(&worker.id) {
-            return fail(ErrorKind::AlreadyExists);
+            return reject(Rejected::ID_TAKEN);
         }
         if !maps.experiments.contains_key(&worker.experiment) {
-            return fail(ErrorKind::NotFound);
+            return reject(Rejected::NO_EXPERIMENT);
         }
         let both = (worker.clone(), credential.clone());
         maps.workers.insert(worker.id, both);
@@ -114,7 +116,7 @@ impl IdentityStore for MemoryDatabase {
                 *hash = credential.clone();
                 Ok(())
             }
-            _ => Err(Error::new(ErrorKind::NotFound, Operation::WriteWorker)),
+            _ => Err(Rejected::NO_WORKER.into_error(Operation::WriteWorker)),
         }
     }
 
@@ -135,18 +137,21 @@ impl IdentityStore for MemoryDatabase {
     async fn create_group(&self, group: &Group) -> Result<()> {
         let reserved = DisplayName::is_reserved_for_groups;
         if group.name.as_ref().is_some_and(reserved) {
-            return Err(write_group(ErrorKind::Reserved));
+            return Err(write_group(Rejected::RESERVED_NAME));
         }
         let mut maps = self.maps();
         if maps.groups.0.contains_key(&group.id) {
-            return Err(write_group(ErrorKind::AlreadyExists));
+            return Err(write_group(Rejected::ID_TAKEN));
         }
         if !maps.experiments.contains_key(&group.experiment) {
-            return Err(write_group(ErrorKind::NotFound));
+            return Err(write_group(Rejected::NO_EXPERIMENT));
         }
         let mut members = group.members.iter();
-        if members.any(|member| maps.groups.closes(&group.experiment, group.id, *member)) {
-            return Err(write_group(ErrorKind::Cycle));
+        if members.any(|member| {
+            maps.groups
+                .closes_cycle(&group.experiment, group.id, *member)
+        }) {
+            return Err(write_group(Rejected::CYCLE));
         }
         let members = group.members.clone();
         maps.groups.insert(group.clone().with_members(members));
@@ -180,10 +185,10 @@ impl IdentityStore for MemoryDatabase {
         member: MemberId,
     ) -> Result<()> {
         let mut maps = self.maps();
-        let closes = maps.groups.closes(experiment, group, member);
+        let closes_cycle = maps.groups.closes_cycle(experiment, group, member);
         let found = maps.groups.get_mut(experiment, group)?;
-        if closes {
-            return Err(write_group(ErrorKind::Cycle));
+        if closes_cycle {
+            return Err(write_group(Rejected::CYCLE));
         }
         if !found.members.contains(&member) {
             found.members.push(member);
@@ -199,7 +204,7 @@ impl IdentityStore for MemoryDatabase {
     ) -> Result<()> {
         let mut maps = self.maps();
         let found = maps.groups.get_mut(experiment, group)?;
-        found.members.retain(|there| *there != member);
+        found.members.retain(|existing| *existing != member);
         Ok(())
     }
 
@@ -208,7 +213,7 @@ impl IdentityStore for MemoryDatabase {
         let found = maps.groups.get_mut(experiment, id)?;
         let reserved = DisplayName::is_reserved_for_groups;
         if found.name.as_ref().is_some_and(reserved) {
-            return Err(write_group(ErrorKind::Reserved));
+            return Err(write_group(Rejected::RESERVED_NAME));
         }
         maps.groups.0.remove(&id);
         Ok(())

@@ -1,8 +1,9 @@
-//! A few connections, each of them set up alike, and trying again where one was lost.
+//! The pool of connections, and the retries after a lost connection.
 
 use std::fmt;
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction,
 };
@@ -11,20 +12,20 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::NoTls;
 
 use super::error::Failure;
-use super::target::{CONNECT, Password, Target};
+use super::target::{CONNECT_TIMEOUT, Password, Target};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
-/// How long a caller waits for a connection that others use.
-const WAIT: Duration = Duration::from_secs(5);
-/// How long a statement may take here. The server ends it before, after 10 seconds.
-const STATEMENT: Duration = Duration::from_secs(12);
-/// For how long something that may be done twice is tried again when its connection is lost.
-pub(super) const RETRY: Duration = Duration::from_secs(2);
-/// The pause before the second try; each one after it is twice as long.
+/// How long a caller waits for a connection while others use all of them.
+const POOL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long this side waits for a statement. The server aborts it earlier, after 10 seconds.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(12);
+/// How long idempotent work is retried after a lost connection.
+const RETRY: Duration = Duration::from_secs(2);
+/// The pause before the first retry; each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// What each session is. A commit is synced before it is acknowledged, whatever is set for the
-/// database or the user; a stricter setting stays. Time-outs are in milliseconds.
+/// Sets up a session. Commits are synced before they are acknowledged, whatever is set for the
+/// database or the user, but a stricter setting stays. Time-outs are in milliseconds.
 const SESSION: &str = "\
     SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
         WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply'); \
@@ -34,7 +35,7 @@ const SESSION: &str = "\
     SET lock_timeout = 5000; \
     SET idle_in_transaction_session_timeout = 30000";
 
-/// What is done by a connection, some statements.
+/// Statements to run on a connection.
 pub(super) trait Work<T>:
     for<'c> Fn(&'c mut Object) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
 {
@@ -45,24 +46,28 @@ impl<T, W> Work<T> for W where
 {
 }
 
-/// What is done in a transaction. An error rolls it back.
-pub(super) trait Changes<T>:
+/// Statements to run in a transaction. An error rolls it back.
+pub(super) trait TransactionWork<T>:
     for<'c> Fn(&'c Transaction<'c>) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
 {
 }
 
-impl<T, W> Changes<T> for W where
+impl<T, W> TransactionWork<T> for W where
     W: for<'c> Fn(&'c Transaction<'c>) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
 {
 }
 
-/// Connections that are made when they are needed, at most so many at once.
+/// A bounded pool of connections, which are opened when they are needed.
 pub(super) struct Connections {
     pool: Pool,
 }
 
 impl Connections {
-    pub(super) fn new(target: &Target, password: Option<&Password>, most: usize) -> Result<Self> {
+    pub(super) fn new(
+        target: &Target,
+        password: Option<&Password>,
+        max_connections: usize,
+    ) -> Result<Self> {
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(
             target.config(password),
@@ -71,61 +76,59 @@ impl Connections {
         );
         let set_up = Hook::async_fn(|client, _| {
             Box::pin(async move {
-                match timeout(CONNECT, client.batch_execute(SESSION)).await {
+                match timeout(CONNECT_TIMEOUT, client.batch_execute(SESSION)).await {
                     Ok(done) => done.map_err(HookError::Backend),
-                    Err(_) => Err(HookError::message("setting the session up took too long")),
+                    Err(_) => Err(HookError::message("setting up the session timed out")),
                 }
             })
         });
         let pool = Pool::builder(manager)
-            .max_size(most)
+            .max_size(max_connections)
             .runtime(deadpool_postgres::Runtime::Tokio1)
-            .wait_timeout(Some(WAIT))
-            .create_timeout(Some(CONNECT))
+            .wait_timeout(Some(POOL_TIMEOUT))
+            .create_timeout(Some(CONNECT_TIMEOUT))
             .post_create(set_up)
             .build()
             .map_err(|error| {
-                Error::new(ErrorKind::Unexpected, Operation::OpenRows).with_source(error)
+                Error::new(ErrorKind::Unexpected, Operation::OpenDatabase).with_source(error)
             })?;
         Ok(Self { pool })
     }
 
-    /// Runs something once. When this is dropped, a statement that has begun runs to its end, and a
+    /// Runs work once. If the future is dropped, a statement that has begun runs to its end, and a
     /// transaction is rolled back.
     pub(super) async fn once<T: Send>(&self, work: impl Work<T>) -> Result<T, Failure> {
         let mut connection = self.get().await?;
-        let failure = match timeout(STATEMENT, work(&mut connection)).await {
-            Ok(Ok(done)) => return Ok(done),
-            Ok(Err(failure)) => failure,
-            Err(_) => Failure::silent(),
-        };
-        if failure.lost {
-            // It does not come back to the others.
-            drop(Object::take(connection));
-        }
-        Err(failure)
+        let outcome = timeout(STATEMENT_TIMEOUT, work(&mut connection)).await;
+        finish(
+            connection,
+            outcome.unwrap_or_else(|_| Err(Failure::timed_out())),
+        )
     }
 
-    /// Runs something that may be done twice: again, for a while, when a connection was lost.
-    pub(super) async fn repeatedly<T: Send>(&self, work: impl Work<T>) -> Result<T, Failure> {
-        let mut tries = Tries::until(Instant::now() + RETRY);
+    /// Runs idempotent work, and retries it for [`RETRY`] if the connection is lost.
+    pub(super) async fn retry<T: Send>(&self, work: impl Work<T>) -> Result<T, Failure> {
+        let mut retries = Retries::until(Instant::now() + RETRY);
         loop {
             match self.once(&work).await {
-                Err(failure) if failure.lost => tries.again(failure).await?,
+                Err(failure) if failure.lost => retries.pause(failure).await?,
                 outcome => return outcome,
             }
         }
     }
 
-    /// Makes changes in one transaction, and again, for a while, when the connection was lost before
-    /// they were to be committed. A commit that has no answer is not made again: nobody knows
-    /// whether it was done.
-    pub(super) async fn transact<T: Send>(&self, changes: impl Changes<T>) -> Result<T, Failure> {
-        let mut tries = Tries::until(Instant::now() + RETRY);
+    /// Runs work in one transaction, and retries it for [`RETRY`] if the connection is lost before
+    /// the commit is sent. A commit without a reply is not retried: it is unknown whether it was
+    /// done.
+    pub(super) async fn transact<T: Send>(
+        &self,
+        work: impl TransactionWork<T>,
+    ) -> Result<T, Failure> {
+        let mut retries = Retries::until(Instant::now() + RETRY);
         loop {
             let mut is_committing = false;
-            match self.transact_once(&changes, &mut is_committing).await {
-                Err(failure) if failure.lost && !is_committing => tries.again(failure).await?,
+            match self.transact_once(&work, &mut is_committing).await {
+                Err(failure) if failure.lost && !is_committing => retries.pause(failure).await?,
                 outcome => return outcome,
             }
         }
@@ -133,49 +136,55 @@ impl Connections {
 
     async fn transact_once<T: Send>(
         &self,
-        changes: &impl Changes<T>,
+        work: &impl TransactionWork<T>,
         is_committing: &mut bool,
     ) -> Result<T, Failure> {
         let mut connection = self.get().await?;
         let transacting = async {
             let transaction = connection.transaction().await?;
-            let done = changes(&transaction).await?;
+            let value = work(&transaction).await?;
             *is_committing = true;
             transaction.commit().await?;
-            Ok(done)
+            Ok(value)
         };
-        let failure = match timeout(STATEMENT, transacting).await {
-            Ok(Ok(done)) => return Ok(done),
-            Ok(Err(failure)) => failure,
-            Err(_) => Failure::silent(),
-        };
-        if failure.lost {
-            // It does not come back to the others.
-            drop(Object::take(connection));
-        }
-        Err(failure)
+        let outcome = timeout(STATEMENT_TIMEOUT, transacting).await;
+        finish(
+            connection,
+            outcome.unwrap_or_else(|_| Err(Failure::timed_out())),
+        )
     }
 
-    /// One of the connections, with no deadline on what it is used for.
+    /// Takes a connection from the pool. Its use has no time-out on this side.
     pub(super) async fn get(&self) -> Result<Object, Failure> {
         self.pool.get().await.map_err(Failure::to_connect)
     }
 
-    /// The same, tried for a while where the database is away or starts just now.
-    pub(super) async fn patiently(&self) -> Result<Object, Failure> {
-        let mut tries = Tries::until(Instant::now() + RETRY);
+    /// Takes a connection from the pool, and retries for [`RETRY`] if the database is unreachable or
+    /// still starting.
+    pub(super) async fn get_with_retries(&self) -> Result<Object, Failure> {
+        let mut retries = Retries::until(Instant::now() + RETRY);
         loop {
             match self.get().await {
-                Err(failure) if failure.lost => tries.again(failure).await?,
+                Err(failure) if failure.lost => retries.pause(failure).await?,
                 outcome => return outcome,
             }
         }
     }
 
-    /// Ends those that nobody uses now, and the others when they are done with.
+    /// Closes the idle connections at once, and the others after their use.
     pub(super) fn close(&self) {
         self.pool.close();
     }
+}
+
+/// Returns the connection to the pool, unless it is lost.
+fn finish<T>(connection: Object, outcome: Result<T, Failure>) -> Result<T, Failure> {
+    if let Err(failure) = &outcome
+        && failure.lost
+    {
+        drop(Object::take(connection));
+    }
+    outcome
 }
 
 impl fmt::Debug for Connections {
@@ -186,29 +195,31 @@ impl fmt::Debug for Connections {
     }
 }
 
-/// When to try again, and when to give up.
+/// The pauses between retries, up to a deadline.
 #[derive(Debug)]
-pub(super) struct Tries {
-    until: Instant,
-    pause: Duration,
+pub(super) struct Retries {
+    deadline: Instant,
+    pauses: ExponentialBackoff,
 }
 
-impl Tries {
-    pub(super) fn until(until: Instant) -> Self {
-        Self {
-            until,
-            pause: FIRST_PAUSE,
-        }
+impl Retries {
+    pub(super) fn until(deadline: Instant) -> Self {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(FIRST_PAUSE)
+            .with_jitter()
+            .without_max_times()
+            .build();
+        Self { deadline, pauses }
     }
 
-    /// Waits before the next try, or gives the failure back where there is none.
-    pub(super) async fn again(&mut self, failure: Failure) -> Result<(), Failure> {
-        if Instant::now() + self.pause > self.until {
+    /// Waits before the next attempt, or returns the failure if the deadline would pass.
+    pub(super) async fn pause(&mut self, failure: Failure) -> Result<(), Failure> {
+        let pause = self.pauses.next();
+        let Some(pause) = pause.filter(|pause| Instant::now() + *pause <= self.deadline) else {
             return Err(failure);
-        }
-        tracing::debug!(?failure, "the database is tried again");
-        sleep(self.pause).await;
-        self.pause *= 2;
+        };
+        tracing::debug!(?failure, "retrying the database");
+        sleep(pause).await;
         Ok(())
     }
 }

@@ -1,32 +1,28 @@
-//! What PostgreSQL's codes mean to a caller
+//! Converts PostgreSQL's error codes
 //! (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-use artifact_backend::ArtifactId;
 use deadpool_postgres::{HookError, PoolError};
 use tokio_postgres::error::SqlState;
 
-use crate::error::{Error, ErrorKind, Operation};
+use crate::database::rejected::Rejected;
+use crate::database::subject::Subject;
+use crate::error::{Error, ErrorKind};
 
-/// Why something was not done. It can be told to many callers.
+/// The failure of a statement or of a connection. A clone goes to each caller of a batch.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub(super) kind: ErrorKind,
     detail: &'static str,
-    /// The connection is of no use any more, and another one may be: what may be done twice can be
-    /// tried again.
+    /// Whether the connection is unusable. Idempotent work can be retried on another one.
     pub(super) lost: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
-/// The connection ended, or nothing came by it, and so nobody knows whether a write was done.
-const LOST: &str = "the connection to the database was lost";
-
 impl Failure {
-    /// A rule of ours forbids it.
     pub(super) fn new(kind: ErrorKind, detail: &'static str) -> Self {
         Self {
             kind,
@@ -36,18 +32,14 @@ impl Failure {
         }
     }
 
-    #[must_use = "this gives the failure back, it does not change it in place"]
+    #[must_use = "returns the changed failure"]
     pub(super) fn with_detail(mut self, detail: &'static str) -> Self {
         self.detail = detail;
         self
     }
 
-    pub(super) fn closed() -> Self {
-        Self::new(ErrorKind::Unavailable, "the rows are closed")
-    }
-
-    /// The server says nothing.
-    pub(super) fn silent() -> Self {
+    /// The server did not reply in time.
+    pub(super) fn timed_out() -> Self {
         Self {
             lost: true,
             ..Self::new(
@@ -57,17 +49,19 @@ impl Failure {
         }
     }
 
-    /// A statement failed.
+    /// Converts the error of a statement.
     pub(super) fn of(error: tokio_postgres::Error) -> Self {
         let (kind, lost) = classify(&error);
         let detail = match kind {
-            ErrorKind::Unavailable if lost => LOST,
+            ErrorKind::Unavailable if lost => "the connection to the database was lost",
             ErrorKind::Unavailable => "the database cannot serve now",
             ErrorKind::OutOfSpace => "the disk of the database is full",
-            ErrorKind::Misconfigured => "the database refuses this program",
-            ErrorKind::Corrupt => "the database holds what this store did not write",
-            ErrorKind::NotFound => "there is no such experiment",
-            ErrorKind::AlreadyExists => "it is there already",
+            ErrorKind::Misconfigured => {
+                "the database rejects this program; check the user, the database name and its permissions"
+            }
+            ErrorKind::Corrupt => "the database holds data that this store did not write",
+            ErrorKind::NotFound => Rejected::NO_EXPERIMENT.detail,
+            ErrorKind::AlreadyExists => Rejected::ID_TAKEN.detail,
             _ => "the database failed",
         };
         Self {
@@ -77,10 +71,10 @@ impl Failure {
         }
     }
 
-    /// There is no connection. Nothing was asked of the database.
+    /// Converts the error of opening a connection. No statement was sent.
     pub(super) fn to_connect(error: PoolError) -> Self {
         let error = match error {
-            PoolError::Closed => return Self::closed(),
+            PoolError::Closed => return Rejected::CLOSED.into(),
             PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
                 error
             }
@@ -89,7 +83,7 @@ impl Failure {
             | PoolError::NoRuntimeSpecified => {
                 return Self {
                     source: Some(Arc::new(error)),
-                    ..Self::silent()
+                    ..Self::timed_out()
                 };
             }
         };
@@ -100,19 +94,18 @@ impl Failure {
                 detail: "the database cannot be reached",
                 ..failure
             },
-            // A method of authentication that is not known, a password that is missing, TLS that
-            // one side does not have: none of them is an error of the database's.
+            // An unknown authentication method, a missing password, or TLS that one side does not
+            // have: these errors come from the client library and not from the server.
             ErrorKind::Unexpected => Self {
                 kind: ErrorKind::Misconfigured,
-                detail: "the database and this program do not come to terms; look at the user, \
-                         the password and pg_hba.conf",
+                detail: "cannot log in to the database: check the user, the password and pg_hba.conf",
                 ..failure
             },
             _ => failure,
         }
     }
 
-    /// The same failure, of a write that may have been done by an earlier try.
+    /// Changes the kind to `Unavailable`, because an earlier attempt may have done the write.
     pub(super) fn unknown(self) -> Self {
         Self {
             kind: ErrorKind::Unavailable,
@@ -120,23 +113,26 @@ impl Failure {
         }
     }
 
-    /// Whether one row of several may be at fault, and the others not.
-    pub(super) fn is_of_a_row(&self) -> bool {
+    /// Returns whether one row of several may have caused the failure.
+    pub(super) fn may_concern_one_row(&self) -> bool {
         matches!(
             self.kind,
             ErrorKind::Unexpected | ErrorKind::NotFound | ErrorKind::AlreadyExists
         )
     }
 
-    pub(super) fn into_error(self, operation: Operation, id: Option<ArtifactId>) -> Error {
-        let mut error = Error::new(self.kind, operation).with_detail(self.detail);
-        if let Some(id) = id {
-            error = error.with_id(id);
-        }
+    pub(super) fn into_error(self, subject: impl Into<Subject>) -> Error {
+        let error = subject.into().error(self.kind).with_detail(self.detail);
         match self.source {
             Some(source) => error.with_source(source),
             None => error,
         }
+    }
+}
+
+impl From<Rejected> for Failure {
+    fn from(rejected: Rejected) -> Self {
+        Self::new(rejected.kind, rejected.detail)
     }
 }
 
@@ -146,7 +142,7 @@ impl From<tokio_postgres::Error> for Failure {
     }
 }
 
-/// The kind of a failure, and whether the connection is lost by it.
+/// Returns the kind of an error, and whether the connection is lost.
 pub(super) fn classify(error: &tokio_postgres::Error) -> (ErrorKind, bool) {
     if let Some(code) = error.code() {
         return of_code(code);
@@ -156,7 +152,7 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> (ErrorKind, bool) {
     if error.is_closed() || is_io {
         return (ErrorKind::Unavailable, true);
     }
-    // A column of another type or length than was written.
+    // A column has another type or length than this store writes.
     let kind = match source {
         Some(_) if error.to_string().starts_with("error deserializing") => ErrorKind::Corrupt,
         _ => ErrorKind::Unexpected,
@@ -168,30 +164,29 @@ fn of_code(code: &SqlState) -> (ErrorKind, bool) {
     use ErrorKind::{
         AlreadyExists, Corrupt, Misconfigured, NotFound, OutOfSpace, Unavailable, Unexpected,
     };
-    // Those of a class that differ from the rest of it come first.
+    // Codes that differ from the rest of their class come first.
     match code.code() {
         "53100" => return (OutOfSpace, false),
         "23505" => return (AlreadyExists, false),
         "23503" => return (NotFound, false),
-        // The server ends this session: shut-down, crash, start, the drop of the database, an
-        // operator's command, a time-out of idle sessions. It is a standby or set to be read-only,
-        // or has too many sessions: another connection may come to one that took its place, or
-        // come later.
+        // The server ends this session (shut-down, crash, start, drop of the database, an operator's
+        // command, a time-out of idle sessions), is a standby or read-only, or has too many
+        // sessions. A new connection may reach its successor, or succeed later.
         "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25006" | "53300" => {
             return (Unavailable, true);
         }
-        // Cancelled, which a time-out does too; a lock that was not to be had.
+        // The statement was cancelled, also by a time-out, or a lock was not available.
         "57014" | "55P03" | "55006" => return (Unavailable, false),
         _ => {}
     }
     match &code.code()[..2] {
         // Connection exceptions.
         "08" => (Unavailable, true),
-        // Insufficient resources; a transaction that is to be tried again; a system error.
+        // Insufficient resources, a transaction that must be repeated, a system error.
         "53" | "40" | "58" => (Unavailable, false),
-        // Authentication; no such database, no such schema, no such table, no right to it.
+        // Authentication; the database, schema or table does not exist or permission is missing.
         "28" | "3D" | "3F" | "42" => (Misconfigured, false),
-        // Data or an index that is damaged.
+        // Data or an index is damaged.
         "XX" if code.code() != "XX000" => (Corrupt, false),
         _ => (Unexpected, false),
     }

@@ -1,46 +1,47 @@
-//! The versions of the schema, and whose it is.
+//! The migrations of the schema, and the check that it belongs to this program.
 //!
-//! Everything lies in a schema `artifact` of the database, and a table in it says how many of the
-//! migrations were applied. All that are missing are applied in one transaction with it, so a process
-//! that dies on the way leaves the database as it was.
+//! All tables are in the schema `artifact` of the database. One of them holds the number of applied
+//! migrations. The missing ones are applied in one transaction together with that number, so a process
+//! that dies in between leaves the database unchanged.
 
 use tokio_postgres::{GenericClient, IsolationLevel};
 
 use super::error::Failure;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
-/// Every migration, oldest first. One that was released is never changed: another is added.
+/// All migrations, oldest first. A released migration never changes; changes are new migrations.
 pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0001_rows.sql"),
     include_str!("migrations/0002_identity.sql"),
 ];
 
-/// Held by whoever migrates, until the transaction ends: the letters `Artifact`.
+/// The advisory lock of a process that migrates: the letters `Artifact`.
 const LOCK: i64 = i64::from_be_bytes(*b"Artifact");
 
-/// What may take long in a migration has no time-out; what waits for another process has.
+/// A migration may take long, so its statements have no time-out. Only the wait for another process
+/// has one.
 const BEGIN: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 60000";
 
-/// Whose schema it is, and at which version.
-const MARK: &str = "\
+/// Creates the table that identifies the schema and holds its version.
+const CREATE_VERSION_TABLE: &str = "\
     CREATE TABLE schema_version (\
         program text    PRIMARY KEY CHECK (program = 'artifact-store'),\
         version integer NOT NULL CHECK (version > 0)\
     )";
 
-/// Checks that the database is one that can be used, and brings its schema up to date. Of several
-/// processes that do it at once, the first does it and the others find it done.
+/// Checks that the database can be used, and migrates its schema to the newest version. If several
+/// processes do this at the same time, the first migrates and the others wait for it.
 pub(super) async fn migrate(
     client: &mut deadpool_postgres::Object,
     migrations: &[&str],
 ) -> Result<()> {
-    suits(&***client).await?;
+    check_settings(&***client).await?;
     if version(&***client, migrations).await? == migrations.len() {
         return Ok(());
     }
     let transaction = client
         .build_transaction()
-        // Each statement sees what was committed before it: the second look comes after the lock.
+        // Each statement sees all earlier commits, so the version is current once the lock is held.
         .isolation_level(IsolationLevel::ReadCommitted)
         .start()
         .await
@@ -51,11 +52,11 @@ pub(super) async fn migrate(
         .await
         .map_err(|error| match Failure::of(error) {
             failure if failure.kind == ErrorKind::Unavailable => {
-                failure.with_detail("another process migrates the database, and it takes long")
+                failure.with_detail("another process has been migrating the database for a minute; wait for it, then retry")
             }
             failure => failure,
         })
-        .map_err(|failure| failure.into_error(Operation::OpenRows, None))?;
+        .map_err(|failure| failure.into_error(Operation::OpenDatabase))?;
     let found = version(&*transaction, migrations).await?;
     if found == 0 && !has_schema(&*transaction).await? {
         transaction
@@ -64,12 +65,15 @@ pub(super) async fn migrate(
             .map_err(opened)?;
     }
     if found == 0 {
-        transaction.batch_execute(MARK).await.map_err(opened)?;
+        transaction
+            .batch_execute(CREATE_VERSION_TABLE)
+            .await
+            .map_err(opened)?;
     }
     for migration in &migrations[found..] {
         transaction.batch_execute(migration).await.map_err(opened)?;
     }
-    let newest = i32::try_from(migrations.len()).expect("there are a few migrations");
+    let newest = i32::try_from(migrations.len()).expect("the number of migrations is small");
     transaction
         .execute(
             "INSERT INTO schema_version VALUES ('artifact-store', $1) \
@@ -85,9 +89,9 @@ pub(super) async fn migrate(
     Ok(())
 }
 
-/// Whether every text of ours can be kept, and anything written; says so where what is kept would
-/// not outlive a power cut.
-async fn suits(client: &(impl GenericClient + Sync)) -> Result<()> {
+/// Checks that the database can hold every text and can be written. Logs a warning if its commits may
+/// be lost in a power cut.
+async fn check_settings(client: &(impl GenericClient + Sync)) -> Result<()> {
     let row = client
         .query_one(
             "SELECT current_setting('server_encoding'), current_setting('transaction_read_only'), \
@@ -106,20 +110,20 @@ async fn suits(client: &(impl GenericClient + Sync)) -> Result<()> {
     }
     if setting(1)? == "on" {
         return Err(misconfigured(
-            "the database is read-only: a standby, or set so; name the primary".into(),
+            "the database is read-only, perhaps a standby; use the URL of the primary".into(),
         ));
     }
     for (column, name) in [(2, "fsync"), (3, "full_page_writes")] {
         if setting(column)? == "off" {
             tracing::warn!(
-                "the database has {name} = off: what it acknowledges does not outlive a power cut"
+                "the database has {name} = off: a power cut can lose acknowledged writes; set it to on"
             );
         }
     }
     Ok(())
 }
 
-/// How many migrations were applied.
+/// Returns the number of applied migrations.
 async fn version(client: &(impl GenericClient + Sync), migrations: &[&str]) -> Result<usize> {
     let row = client
         .query_one(
@@ -129,11 +133,11 @@ async fn version(client: &(impl GenericClient + Sync), migrations: &[&str]) -> R
         )
         .await
         .map_err(opened)?;
-    let (is_marked, has_anything) = (
+    let (has_version, has_tables) = (
         row.try_get(0).map_err(opened)?,
         row.try_get(1).map_err(opened)?,
     );
-    match (is_marked, has_anything) {
+    match (has_version, has_tables) {
         (false, false) => return Ok(0),
         (false, true) => return Err(foreign()),
         (true, _) => {}
@@ -147,21 +151,21 @@ async fn version(client: &(impl GenericClient + Sync), migrations: &[&str]) -> R
         .and_then(|row| row.try_get::<_, i32>(0))
         .map_err(|error| match Failure::of(error) {
             failure if failure.kind == ErrorKind::Unavailable => {
-                failure.into_error(Operation::OpenRows, None)
+                failure.into_error(Operation::OpenDatabase)
             }
-            failure => foreign().with_source(failure.into_error(Operation::OpenRows, None)),
+            failure => foreign().with_source(failure.into_error(Operation::OpenDatabase)),
         })?;
     match usize::try_from(found) {
         Ok(version) if version <= migrations.len() => Ok(version),
         _ => Err(misconfigured(format!(
-            "the database has schema version {found}, and this program knows versions up to {}; \
+            "the database has schema version {found}, but this program knows versions up to {}; \
              use the newer program that migrated it",
             migrations.len()
         ))),
     }
 }
 
-/// An administrator may have made it for a user who may not.
+/// Returns whether the schema exists. An administrator may have created it for a user who cannot.
 async fn has_schema(client: &(impl GenericClient + Sync)) -> Result<bool> {
     client
         .query_one("SELECT to_regnamespace('artifact') IS NOT NULL", &[])
@@ -172,15 +176,16 @@ async fn has_schema(client: &(impl GenericClient + Sync)) -> Result<bool> {
 
 fn foreign() -> Error {
     misconfigured(
-        "the schema artifact of the database is one of another program; it was left as it is"
+        "the schema artifact of the database belongs to another program; it was not changed. Use \
+         another database"
             .into(),
     )
 }
 
 fn opened(error: tokio_postgres::Error) -> Error {
-    Failure::of(error).into_error(Operation::OpenRows, None)
+    Failure::of(error).into_error(Operation::OpenDatabase)
 }
 
 fn misconfigured(detail: String) -> Error {
-    Error::new(ErrorKind::Misconfigured, Operation::OpenRows).with_detail(detail)
+    Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase).with_detail(detail)
 }

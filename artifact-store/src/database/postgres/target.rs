@@ -1,4 +1,4 @@
-//! Which database a URL names, and how it is reached.
+//! The PostgreSQL database that a URL names.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use tokio_postgres::config::SslMode;
 
 use crate::location::{Problem, percent_decode_component};
 
-/// How long one attempt to connect may take, from the name of the host to a session that is set up.
-pub(super) const CONNECT: Duration = Duration::from_secs(5);
-/// How long what was sent may stay unacknowledged before the connection is given up.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
-/// How long a connection may be silent before it is asked whether it is there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
+/// The time-out of one attempt to connect, from the look-up of the host name to the set-up session.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long sent data may stay unacknowledged before the connection is closed.
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be silent before TCP probes it.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
-const PASSWORD: &str = "a password never stands in a URL, which is logged and listed; leave it out, \
-     and give it by PGPASSWORD or a password file";
+const PASSWORD: &str = "a URL must not contain a password, because URLs are logged and listed; leave it out, \
+     and set it with PGPASSWORD or a password file";
 
 /// A database of a PostgreSQL server, without the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ enum Host {
     Folder(String),
 }
 
-/// A secret that is not printed.
+/// A password, which `Debug` does not show.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Password(String);
 
@@ -53,13 +53,13 @@ impl fmt::Debug for Password {
 }
 
 impl Target {
-    /// Reads what follows the colon of `postgres:`.
+    /// Parses the part of the URL after `postgres:`.
     pub(crate) fn parse(rest: &str) -> Result<Self, Problem> {
         let Some(rest) = rest.strip_prefix("//") else {
-            return Err("two slashes follow the colon: postgres://user@host/database".into());
+            return Err("two slashes must follow the colon: postgres://user@host/database".into());
         };
         if rest.contains(['#', '\\']) {
-            return Err("a # or a backslash has no meaning here; write %23 or %5C".into());
+            return Err("a # or a backslash is not allowed here; write %23 or %5C".into());
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let Some((authority, database)) = rest.split_once('/') else {
@@ -71,7 +71,7 @@ impl Target {
             None => (None, authority),
         };
         if database.contains('/') {
-            return Err("the name of the database has a slash in it; write %2F".into());
+            return Err("the name of the database contains a slash; write %2F".into());
         }
         let (host, port) = split_port(host)?;
         let mut target = Self {
@@ -92,7 +92,7 @@ impl Target {
             );
         }
         if target.encrypted && matches!(target.host, Host::Folder(_)) {
-            return Err("there is no TLS on a Unix socket; leave sslmode out".into());
+            return Err("a Unix socket has no TLS; leave sslmode out".into());
         }
         Ok(target)
     }
@@ -109,8 +109,8 @@ impl Target {
                 "require" | "verify-full" => self.encrypted = true,
                 _ => {
                     return Err(
-                        "sslmode is disable, or verify-full (require means the same here): \
-                                what lies between protects from nobody who can change traffic"
+                        "sslmode must be disable or verify-full (require means the same here): the \
+                                other modes do not protect against an attacker who changes traffic"
                             .into(),
                     );
                 }
@@ -124,19 +124,19 @@ impl Target {
         Ok(())
     }
 
-    /// Whether the connection is to be encrypted.
+    /// Returns whether the URL requires TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
         self.encrypted
     }
 
-    /// Whether others on the way could listen.
+    /// Returns whether the connection crosses a network without encryption.
     pub(super) fn is_exposed(&self) -> bool {
         match &self.host {
             Host::Folder(_) => false,
             Host::Name(name) => {
                 let address = name.parse::<std::net::IpAddr>();
-                let local = address.map_or(name == "localhost", |address| address.is_loopback());
-                !local && !self.encrypted
+                let is_local = address.map_or(name == "localhost", |address| address.is_loopback());
+                !is_local && !self.encrypted
             }
         }
     }
@@ -163,9 +163,9 @@ impl Target {
             } else {
                 SslMode::Disable
             })
-            .connect_timeout(CONNECT)
-            .tcp_user_timeout(UNACKNOWLEDGED)
-            .keepalives_idle(KEEPALIVE);
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT)
+            .keepalives_idle(KEEPALIVE_IDLE);
         if let Some(user) = user {
             config.user(user);
         }
@@ -176,7 +176,7 @@ impl Target {
     }
 }
 
-/// Where it is, as messages say it.
+/// The location, for messages.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let database = self.database.escape_debug();
@@ -200,17 +200,17 @@ impl Host {
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'))
             .map_or(&*host, |address| address);
-        // Letters of names, also such as `_` of container networks, and of IPv6 addresses.
+        // The characters of host names, including `_` in container networks, and of IPv6 addresses.
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:%".contains(&byte);
         if !host.bytes().all(allowed) {
-            return Err("the host is one name or one address".into());
+            return Err("the host must be one name or one address".into());
         }
         Ok(Self::Name(host.to_owned()))
     }
 }
 
-/// RFC 3986, section 3.2: the port behind the last colon that is not inside the brackets of an
-/// IPv6 address.
+/// Splits off the port, which follows the last colon outside the brackets of an IPv6 address (RFC
+/// 3986, section 3.2).
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), Problem> {
     match authority.rsplit_once(':') {
         Some((host, number)) if !number.ends_with(']') => Ok((host, Some(port(number)?))),
@@ -219,15 +219,15 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), Problem> {
 }
 
 fn port(text: &str) -> Result<u16, Problem> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|port| digits && *port != 0);
-    number.ok_or_else(|| "the port is a number from 1 to 65535".into())
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|port| is_number && *port != 0);
+    number.ok_or_else(|| "the port must be a number from 1 to 65535".into())
 }
 
-fn text(encoded: &str, what: &str) -> Result<String, Problem> {
+fn text(encoded: &str, part: &str) -> Result<String, Problem> {
     let text = percent_decode_component(encoded)?;
     if text.is_empty() {
-        return Err(format!("it names no {what}: postgres://user@host/database").into());
+        return Err(format!("it names no {part}: postgres://user@host/database").into());
     }
     Ok(text)
 }

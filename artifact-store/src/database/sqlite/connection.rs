@@ -1,4 +1,4 @@
-//! Opening the file: whose it is, how it is used, which schema it has.
+//! Opens the file: creates it, checks it, sets it up and migrates it.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -14,40 +14,45 @@ use super::error::failed;
 use super::migrations;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
-/// How long one process waits for another that writes.
+/// How long a process waits for another one that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Write,
     Read,
 }
 
-/// Creates the file if need be, checks that it is ours, migrates it, and gives the connection that
-/// writes. Blocks.
+/// Creates the file if necessary, checks that it belongs to this program, migrates it, and returns
+/// the connection that writes. Blocks.
 pub(super) fn set_up(path: &Path) -> Result<Connection> {
     create(path).map_err(|error| {
-        Error::new(ErrorKind::Misconfigured, Operation::OpenRows)
-            .with_detail(format!("{} cannot be created or used", path.display()))
+        Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase)
+            .with_detail(format!(
+                "{} cannot be created or used as the database file",
+                path.display()
+            ))
             .with_source(error)
     })?;
     let mut connection = connect(path, Role::Write).map_err(migrations::opened)?;
-    // A file that may not be written is opened all the same, and every write would fail later.
+    // SQLite opens a read-only file without an error, and every write would fail later.
     if connection.is_readonly("main").map_err(migrations::opened)? {
-        return Err(Error::new(ErrorKind::Misconfigured, Operation::OpenRows)
-            .with_detail("the database file may not be written"));
+        return Err(
+            Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase)
+                .with_detail("the database file is read-only; change its permissions"),
+        );
     }
-    // Before the mode is set: a file of another program must stay as it is.
+    // Checked before WAL mode is set: the file of another program must not change.
     migrations::identify(&mut connection, migrations::ALL)?;
     use_write_ahead_log(&connection)?;
     migrations::migrate(&mut connection, migrations::ALL)?;
     Ok(connection)
 }
 
-/// Opens one connection to a file that is there.
+/// Opens a connection to an existing file.
 pub(super) fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
-    // Without SQLITE_OPEN_URI a path is a path, whatever its letters. A connection is used by one
+    // Without SQLITE_OPEN_URI, SQLite does not interpret the path. A connection is used by one
     // thread at a time, so SQLite needs no mutex of its own.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -56,7 +61,7 @@ pub(super) fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Only macOS needs it: its fsync does not reach the medium.
+    // Only for macOS, whose fsync does not reach the medium.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -66,8 +71,8 @@ pub(super) fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Makes an empty file of mode 0600 where none is; SQLite would make it readable for others. Its
-/// log and its shared memory get the mode of the file.
+/// Creates an empty file with mode 0600 if there is none; SQLite itself would make it readable for
+/// others. The log and the shared memory get the mode of the file.
 fn create(path: &Path) -> io::Result<()> {
     let created = OpenOptions::new()
         .write(true)
@@ -83,17 +88,17 @@ fn create(path: &Path) -> io::Result<()> {
             Ok(())
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let there = path.metadata()?;
-            if !there.is_file() {
+            let metadata = path.metadata()?;
+            if !metadata.is_file() {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
-                    "it is not a regular file",
+                    "the path is not a regular file",
                 ));
             }
-            if there.permissions().mode() & 0o077 != 0 {
+            if metadata.permissions().mode() & 0o077 != 0 {
                 tracing::warn!(
                     path = %path.display(),
-                    "the database file may be used by other users; mode 0600 is enough"
+                    "other users can access the database file; set its mode to 0600"
                 );
             }
             Ok(())
@@ -102,11 +107,11 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Sets WAL mode. SQLite does not call the busy handler for all of the locks that this takes, so
-/// the waiting is done here.
+/// Sets WAL mode. SQLite does not call the busy handler for all locks that this takes, so this
+/// function waits itself.
 fn use_write_ahead_log(connection: &Connection) -> Result<()> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let mut left = BUSY_TIMEOUT.as_millis() / PAUSE.as_millis();
+    let mut retries = BUSY_TIMEOUT.as_millis() / PAUSE.as_millis();
     loop {
         let set = connection
             .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
@@ -114,20 +119,21 @@ fn use_write_ahead_log(connection: &Connection) -> Result<()> {
             Ok(mode) if mode == "wal" => return Ok(()),
             Ok(mode) => {
                 let detail = format!(
-                    "the file system allows no write-ahead log (SQLite stays in mode {mode}); rows \
-                     need a local disk"
+                    "the file system does not support a write-ahead log (SQLite stays in mode \
+                     {mode}); put the database on a local disk"
                 );
                 return Err(
-                    Error::new(ErrorKind::Misconfigured, Operation::OpenRows).with_detail(detail)
+                    Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase)
+                        .with_detail(detail),
                 );
             }
             Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && left > 0 =>
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && retries > 0 =>
             {
-                left -= 1;
+                retries -= 1;
                 thread::sleep(PAUSE);
             }
-            Err(error) => return Err(failed(Operation::OpenRows, None, error)),
+            Err(error) => return Err(failed(Operation::OpenDatabase, error)),
         }
     }
 }

@@ -1,16 +1,17 @@
-//! What SQLite's result codes mean to a caller (<https://sqlite.org/rescode.html>).
+//! Converts SQLite's result codes (<https://sqlite.org/rescode.html>).
 
-use artifact_backend::ArtifactId;
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
-use crate::error::{Error, ErrorKind, Operation};
+use crate::database::rejected::Rejected;
+use crate::database::subject::Subject;
+use crate::error::{Error, ErrorKind};
 
-/// The kind that a failure of SQLite is.
+/// Returns the kind of an error from SQLite.
 pub(super) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
     let Some(code) = error.sqlite_error() else {
         return match error {
-            // A value of another type or length than we write: STRICT keeps most of them out.
+            // The value has another type than this store writes. STRICT tables prevent most of these.
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
             | rusqlite::Error::InvalidColumnType(..)
@@ -41,8 +42,8 @@ pub(super) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
     }
 }
 
-/// Whether a sync failed. What was not synced then may never reach the disk, whatever a later sync
-/// says.
+/// Returns whether a sync failed. Data that was not synced then may never reach the disk, even if a
+/// later sync succeeds.
 pub(super) fn is_failed_sync(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|code| {
         matches!(
@@ -52,26 +53,22 @@ pub(super) fn is_failed_sync(error: &rusqlite::Error) -> bool {
     })
 }
 
-/// The failure of an operation, with SQLite's own words as its source.
-pub(super) fn failed(
-    operation: Operation,
-    id: Option<ArtifactId>,
-    source: rusqlite::Error,
-) -> Error {
+/// Converts an error from SQLite.
+pub(super) fn failed(subject: impl Into<Subject>, source: rusqlite::Error) -> Error {
     let kind = kind_of(&source);
-    let error = Error::new(kind, operation).with_detail(match kind {
+    let detail = match kind {
         ErrorKind::Unavailable => "the database cannot serve now",
         ErrorKind::OutOfSpace => "the disk of the database is full",
-        ErrorKind::AlreadyExists => "there is a row already",
-        ErrorKind::NotFound => "there is no such experiment",
-        ErrorKind::Misconfigured => "the database file cannot be opened, or not be written",
+        ErrorKind::AlreadyExists => Rejected::ROW_EXISTS.detail,
+        ErrorKind::NotFound => Rejected::NO_EXPERIMENT.detail,
+        ErrorKind::Misconfigured => "the database file cannot be opened or written",
         _ => "the database failed",
-    });
-    let error = match id {
-        Some(id) => error.with_id(id),
-        None => error,
     };
-    error.with_source(source)
+    subject
+        .into()
+        .error(kind)
+        .with_detail(detail)
+        .with_source(source)
 }
 
 #[cfg(test)]

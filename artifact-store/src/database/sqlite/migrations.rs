@@ -1,37 +1,36 @@
-//! The versions of the schema, and whose file it is.
+//! The migrations of the schema, and the check that a file belongs to this program.
 //!
-//! `PRAGMA user_version` is how many of the migrations were applied. All that are missing are applied
-//! in one transaction with it, so a process that dies on the way leaves the file as it was.
+//! `PRAGMA user_version` is the number of applied migrations. The missing ones are applied in one
+//! transaction together with it, so a process that dies in between leaves the file unchanged.
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::error::failed;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
-/// Every migration, oldest first. One that was released is never changed: another is added.
+/// All migrations, oldest first. A released migration never changes; changes are new migrations.
 pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0001_rows.sql"),
     include_str!("migrations/0002_identity.sql"),
 ];
 
-/// `PRAGMA application_id` of our files: the letters `Artf`, as `file` and others may show them.
+/// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.
 pub(super) const APPLICATION_ID: u32 = u32::from_be_bytes(*b"Artf");
 
-/// Checks that the file is empty or ours, and not newer than this program. Gives the version that
-/// it has, 0 for an empty one. Writes nothing.
+/// Checks that the file is empty or belongs to this program, and is not newer than it. Returns the
+/// schema version, 0 for an empty file. Writes nothing.
 pub(super) fn identify(connection: &mut Connection, migrations: &[&str]) -> Result<usize> {
-    // One transaction, so that another process's migration is seen whole or not at all.
+    // One transaction, so that it sees all of another process's migration or nothing.
     let transaction = connection.transaction().map_err(opened)?;
     version(&transaction, migrations)
 }
 
-/// Brings the schema up to date.
+/// Migrates the schema to the newest version.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<()> {
     if identify(connection, migrations)? == migrations.len() {
         return Ok(());
     }
-    // The write lock comes before the second look: of two processes that migrate at once, the
-    // second finds the work of the first.
+    // Read the version again under the write lock: another process may have migrated in between.
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(opened)?;
@@ -42,7 +41,7 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Resul
     transaction
         .pragma_update(None, "application_id", APPLICATION_ID)
         .map_err(opened)?;
-    let newest = u32::try_from(migrations.len()).expect("there are a few migrations");
+    let newest = u32::try_from(migrations.len()).expect("the number of migrations is small");
     transaction
         .pragma_update(None, "user_version", newest)
         .map_err(opened)?;
@@ -64,30 +63,33 @@ fn version(transaction: &Transaction<'_>, migrations: &[&str]) -> Result<usize> 
     }
     if application != i64::from(APPLICATION_ID) {
         return Err(misconfigured(
-            "the database file is one of another program; it was left as it is".into(),
+            "the database file belongs to another program; it was not changed. Give another path"
+                .into(),
         ));
     }
     match usize::try_from(version) {
         Ok(found) if found <= migrations.len() => Ok(found),
         _ => Err(misconfigured(format!(
-            "the database has schema version {version}, and this program knows versions up to {}; \
+            "the database has schema version {version}, but this program knows versions up to {}; \
              use the newer program that migrated it",
             migrations.len()
         ))),
     }
 }
 
-/// A failure before the file is known to be ours.
+/// Converts an error from before the file is known to belong to this program.
 pub(super) fn opened(error: rusqlite::Error) -> Error {
     if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
-        return misconfigured("the file is not an SQLite file; it was left as it is".into())
-            .with_source(error);
+        return misconfigured(
+            "the file is not an SQLite file; it was not changed. Give another path".into(),
+        )
+        .with_source(error);
     }
-    failed(Operation::OpenRows, None, error)
+    failed(Operation::OpenDatabase, error)
 }
 
 fn misconfigured(detail: String) -> Error {
-    Error::new(ErrorKind::Misconfigured, Operation::OpenRows).with_detail(detail)
+    Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase).with_detail(detail)
 }
 
 #[cfg(test)]

@@ -1,154 +1,106 @@
-//! Rows and identities in one SQLite file.
+//! The catalog and the identities in one SQLite file.
 
-mod codec;
 mod connection;
 mod error;
-mod identity;
 mod migrations;
 mod readers;
-mod write;
+mod transaction;
 mod writer;
 
 use std::path::Path;
 
-use artifact_backend::ArtifactId;
-use async_trait::async_trait;
-use rusqlite::OptionalExtension;
+use artifact_backend::blocking;
 
 use self::readers::Readers;
-use self::write::Write;
 use self::writer::Writer;
-use crate::catalog::Catalog;
+use super::sql::{Command, Param, Record, SqlDatabase};
+use super::subject::Subject;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::experiment::{Experiment, ExperimentId};
-use crate::row::Row;
 
-/// Rows and identities in one SQLite file, which any number of processes on one machine may use at once.
+/// A catalog and identities in one SQLite file, which any number of processes on one machine may use
+/// at the same time.
 ///
-/// The file is created with mode 0600. It runs in WAL mode with `synchronous=FULL`: a write is in
-/// the log, and the log is synced, before `Ok` is returned. SQLite is compiled in.
+/// The file is created with mode 0600. It is in WAL mode with `synchronous=FULL`: a write is in the
+/// log, and the log is synced, before `Ok` is returned. SQLite is compiled in.
 ///
-/// Writes go through one thread, which puts all that wait into one transaction: with many
-/// depositors, one sync serves them all. Reads go through a few connections on the blocking pool.
+/// One thread executes the writes. It puts all writes that wait into one transaction, so with many
+/// depositors they share one sync. Reads use a few connections on the blocking pool.
 ///
-/// After a sync that failed nothing is acknowledged any more: every later write is `Unavailable`
-/// until the rows are opened anew.
+/// After a failed sync nothing is acknowledged any more: every later write is `Unavailable` until
+/// the database is opened again.
 #[derive(Debug)]
 pub struct SqliteDatabase {
-    // In this order: the writer ends before the last connection closes.
+    // Dropped in this order: the writer ends before the last connection closes.
     writer: Writer,
     readers: Readers,
 }
 
 impl SqliteDatabase {
-    /// Opens the file, and creates it if it is not there; its folder must be. Brings an older
-    /// schema up to date, in one transaction. Two processes that do it at once both succeed.
+    /// Opens the file, or creates it in an existing folder. Migrates an older schema in one
+    /// transaction; if two processes do this at the same time, both succeed.
     ///
     /// # Errors
     ///
-    /// `Misconfigured` when the file is not an SQLite file, is one of another program, has a newer
-    /// schema than this version knows, or may not be read and written; `Unavailable` when another
+    /// `Misconfigured` if the file is not an SQLite file, belongs to another program, has a newer
+    /// schema than this version knows, or cannot be read and written; `Unavailable` if another
     /// process holds it for longer than five seconds; `OutOfSpace`.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let fail = |kind| Error::new(kind, Operation::OpenRows);
+        let fail = |kind| Error::new(kind, Operation::OpenDatabase);
         let path = std::path::absolute(path).map_err(|error| {
             fail(ErrorKind::Misconfigured)
                 .with_detail("the path of the database file cannot be resolved")
                 .with_source(error)
         })?;
-        let setting_up = {
+        let connection = {
             let path = path.clone();
-            tokio::task::spawn_blocking(move || connection::set_up(&path))
+            blocking::run(move || connection::set_up(&path)).await
         };
-        let connection = setting_up.await.map_err(|error| {
-            fail(ErrorKind::Unavailable)
-                .with_detail("the runtime shuts down")
-                .with_source(error)
-        })??;
+        let connection =
+            connection.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
         Ok(Self {
             writer: Writer::start(connection)?,
             readers: Readers::new(path),
         })
     }
 
-    /// How many transactions were committed. Fewer than writes, when writes come at once.
+    /// Returns the number of committed transactions. It is lower than the number of writes if
+    /// writes were concurrent.
     pub fn transactions(&self) -> u64 {
         self.writer.transactions()
     }
 
-    /// Finishes what was asked before, moves the log into the file, and closes it. Every later
-    /// call is `Unavailable`. Closing twice is no error.
+    /// Finishes the calls that were made before, moves the log into the file, and closes the file.
+    /// Every later call is `Unavailable`. Succeeds if it is closed already.
     ///
-    /// Dropping does the same and blocks for as long as that takes: nearly always milliseconds,
-    /// five seconds when another process holds the file.
+    /// Dropping does the same and blocks for as long as that takes: usually milliseconds, and five
+    /// seconds if another process holds the file.
     ///
     /// # Errors
     ///
-    /// When the file could not be closed properly. No row is lost by that.
+    /// If the file cannot be closed properly. No row is lost by that.
     pub async fn close(&self) -> Result<()> {
         self.readers.close().await;
         self.writer.close().await
     }
 }
 
-#[async_trait]
-impl Catalog for SqliteDatabase {
-    async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
-        self.writer
-            .write(Write::Experiment(experiment.clone()))
-            .await?;
-        let found = self.experiment(&experiment.id).await?;
-        found.ok_or_else(|| {
-            Error::new(ErrorKind::Unexpected, Operation::Experiment)
-                .with_detail("an experiment that was created is not there")
-        })
+impl SqlDatabase for SqliteDatabase {
+    async fn query<R: Record>(
+        &self,
+        subject: impl Into<Subject> + Send,
+        statement: &'static str,
+        params: impl Into<Vec<Param>> + Send,
+    ) -> Result<Vec<R>> {
+        let params = params.into();
+        let query = move |connection: &_| transaction::query(connection, statement, &params);
+        self.readers.query(subject.into(), query).await
     }
 
-    async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {
-        let id = id.clone();
-        let found = self
-            .readers
-            .query(Operation::Experiment, move |connection| {
-                connection
-                    .prepare_cached(codec::SELECT_EXPERIMENT)?
-                    .query_row([id.as_str()], codec::stored_experiment)
-                    .optional()
-            });
-        found.await?.map(codec::experiment).transpose()
-    }
-
-    async fn experiments(&self) -> Result<Vec<Experiment>> {
-        let found = self.readers.query(Operation::Experiment, |connection| {
-            connection
-                .prepare_cached(codec::SELECT_EXPERIMENTS)?
-                .query_map([], codec::stored_experiment)?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        });
-        found.await?.into_iter().map(codec::experiment).collect()
-    }
-
-    async fn insert(&self, row: &Row) -> Result<()> {
-        self.writer.write(Write::Row(Box::new(row.clone()))).await
-    }
-
-    async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {
-        let found = self.readers.query(Operation::FindRow, move |connection| {
-            connection
-                .prepare_cached(codec::SELECT_ROW)?
-                .query_row([id.as_bytes()], codec::stored_row)
-                .optional()
-        });
-        found
-            .await?
-            .map(|stored| codec::row(id, stored))
-            .transpose()
-    }
-
-    async fn delete(&self, id: ArtifactId) -> Result<()> {
-        self.writer.write(Write::Delete(id)).await
+    async fn write(&self, command: Command) -> Result<()> {
+        self.writer.write(command).await
     }
 }

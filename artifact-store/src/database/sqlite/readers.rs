@@ -1,20 +1,22 @@
 //! A few connections that only read, on the blocking pool.
 
 use std::fmt;
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use artifact_backend::blocking;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::connection::{Role, connect};
 use super::error::failed;
-use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::database::rejected::Rejected;
+use crate::database::subject::Subject;
+use crate::error::{ErrorKind, Result};
 
-/// At most so many queries run at once. In WAL mode they wait for nobody, so a few keep every core
-/// busy.
-const CONNECTIONS: u32 = 4;
+/// How many queries run at the same time. In WAL mode they never wait for a lock, so a few keep all
+/// cores busy.
+const MAX_CONNECTIONS: u32 = 4;
 
 pub(super) struct Readers {
     shared: Arc<Shared>,
@@ -28,7 +30,7 @@ struct Shared {
 
 impl Shared {
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
-        // A push or a pop is whole or did not happen.
+        // Only single pushes and pops happen under the lock, so a panic leaves the list valid.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -40,25 +42,24 @@ impl Readers {
                 path,
                 idle: Mutex::new(Vec::new()),
             }),
-            permits: Arc::new(Semaphore::new(CONNECTIONS as usize)),
+            permits: Arc::new(Semaphore::new(MAX_CONNECTIONS as usize)),
         }
     }
 
     /// Runs a query. If the future is dropped, a query that has begun runs to its end.
     pub(super) async fn query<T: Send + 'static>(
         &self,
-        operation: Operation,
+        subject: Subject,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let unavailable =
-            |detail| Error::new(ErrorKind::Unavailable, operation).with_detail(detail);
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
             .await
-            .map_err(|_| unavailable("the rows are closed"))?;
+            .map_err(|_| Rejected::CLOSED.into_error(subject))?;
         let shared = Arc::clone(&self.shared);
-        let running = tokio::task::spawn_blocking(move || {
-            // The permit is the task's: who waits for all permits waits for all tasks.
+        let found = blocking::run(move || {
+            // The permit moves into the work, so `close` waits for all queries by waiting for all
+            // permits.
             let _permit = permit;
             let idle = shared.idle().pop();
             let connection = match idle {
@@ -69,19 +70,16 @@ impl Readers {
             shared.idle().push(connection);
             found
         });
-        match running.await {
-            Ok(found) => found.map_err(|error| failed(operation, None, error)),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(error) => Err(unavailable("the runtime shuts down").with_source(error)),
-            },
+        match found.await {
+            Ok(found) => found.map_err(|error| failed(subject, error)),
+            Err(error) => Err(subject.error(ErrorKind::Unavailable).with_source(error)),
         }
     }
 
-    /// Waits for the queries that run, and closes every connection.
+    /// Waits for the running queries, and closes every connection.
     pub(super) async fn close(&self) {
         // An error means that they are closed already.
-        if let Ok(_all) = self.permits.acquire_many(CONNECTIONS).await {
+        if let Ok(_all) = self.permits.acquire_many(MAX_CONNECTIONS).await {
             self.permits.close();
             self.shared.idle().clear();
         }

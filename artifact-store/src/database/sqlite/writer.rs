@@ -1,235 +1,106 @@
-//! The one thread that writes. All writes that wait share a transaction, and so a sync.
+//! The one thread that writes.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use artifact_backend::blocking;
+use futures_util::FutureExt as _;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
 
 use super::error::{failed, is_failed_sync, kind_of};
-use super::write::{Refused, Write};
+use super::transaction::{SqliteTransaction, WriteError};
+use crate::database::sql::{Command, Flush, Inbox, Pending, Queue, channel, run};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
-/// How many writes may wait for the thread; the callers after them wait to wait.
-const QUEUE: usize = 1024;
-/// How many writes one transaction takes at most, so that the first of them is not kept waiting.
-const BATCH: usize = 512;
-
-type Reply = oneshot::Sender<Result<()>>;
-
-#[derive(Debug)]
-enum Command {
-    Write(Write, Reply),
-    Close(Reply),
-}
-
-/// The handle of the thread. Dropping it lets the thread finish what was asked, and waits for it.
+/// The handle of the thread. Dropping it lets the thread finish the waiting writes, and waits for
+/// that.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// `None` only while it is dropped.
-    commands: Option<mpsc::Sender<Command>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    transactions: Arc<AtomicU64>,
+    // Dropped in this order: the end of the queue ends the thread.
+    queue: Queue<Command>,
+    thread: WriterThread,
 }
+
+#[derive(Debug)]
+struct WriterThread(Mutex<Option<JoinHandle<()>>>);
 
 impl Writer {
     pub(super) fn start(connection: Connection) -> Result<Self> {
-        let (commands, queue) = mpsc::channel(QUEUE);
-        let transactions = Arc::new(AtomicU64::new(0));
-        let work = Work {
+        let unavailable = |error| {
+            Error::new(ErrorKind::Unavailable, Operation::OpenDatabase)
+                .with_detail("the thread that writes to the database cannot be started")
+                .with_source(error)
+        };
+        let (queue, inbox) = channel();
+        let flusher = Flusher {
             connection,
-            queue,
-            transactions: Arc::clone(&transactions),
             sync_failed: false,
         };
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(unavailable)?;
         let thread = thread::Builder::new()
-            .name("artifact-rows".into())
-            .spawn(move || work.run())
-            .map_err(|error| {
-                Error::new(ErrorKind::Unavailable, Operation::OpenRows)
-                    .with_detail("the thread that writes rows cannot be started")
-                    .with_source(error)
-            })?;
+            .name("artifact-sqlite".into())
+            .spawn(move || runtime.block_on(run(inbox, flusher)))
+            .map_err(unavailable)?;
         Ok(Self {
-            commands: Some(commands),
-            thread: Mutex::new(Some(thread)),
-            transactions,
+            queue,
+            thread: WriterThread(Mutex::new(Some(thread))),
         })
     }
 
     pub(super) fn transactions(&self) -> u64 {
-        self.transactions.load(Ordering::Relaxed)
+        self.queue.flushes()
     }
 
-    /// Makes one change durable.
-    pub(super) async fn write(&self, write: Write) -> Result<()> {
-        if let Write::Row(row) = &write
-            && i64::try_from(row.size).is_err()
-        {
-            return Err(write.fail(ErrorKind::TooLarge, "a size is at most i64::MAX"));
-        }
-        let closed = write.fail(ErrorKind::Unavailable, "the rows are closed");
-        let (reply, answer) = oneshot::channel();
-        if self.send(Command::Write(write, reply)).await.is_err() {
-            return Err(closed);
-        }
-        answer.await.unwrap_or(Err(closed))
+    /// Makes one command durable.
+    pub(super) async fn write(&self, command: Command) -> Result<()> {
+        self.queue.write(command.subject(), command).await
     }
 
-    /// Finishes what was asked before, and ends the thread.
+    /// Finishes the commands sent before, and ends the thread.
     pub(super) async fn close(&self) -> Result<()> {
-        let (reply, answer) = oneshot::channel();
-        let closed = match self.send(Command::Close(reply)).await {
-            Ok(()) => answer.await.unwrap_or(Ok(())),
-            // It is closed already.
-            Err(()) => Ok(()),
-        };
-        let thread = self.take_thread();
-        if let Some(thread) = thread {
-            // It has answered, so nothing is left to it but to end.
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let closed = self.queue.close().await;
+        if let Some(thread) = self.thread.take() {
+            // The thread has replied and is about to end. It logs its own panic.
+            let _ = blocking::run(move || thread.join()).await;
         }
         closed
     }
+}
 
-    async fn send(&self, command: Command) -> Result<(), ()> {
-        let commands = self
-            .commands
-            .as_ref()
-            .expect("it is taken only by `drop`, after which nobody calls");
-        commands.send(command).await.map_err(|_| ())
-    }
-
-    fn take_thread(&self) -> Option<JoinHandle<()>> {
-        self.thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+impl WriterThread {
+    fn take(&self) -> Option<JoinHandle<()>> {
+        let mut thread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        thread.take()
     }
 }
 
-impl Drop for Writer {
+impl Drop for WriterThread {
     fn drop(&mut self) {
-        drop(self.commands.take());
-        if let Some(thread) = self.take_thread()
+        if let Some(thread) = self.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that writes rows had panicked");
+            tracing::error!("the thread that writes to the database panicked");
         }
     }
 }
 
-/// What the thread owns.
-struct Work {
+/// The state of the thread.
+struct Flusher {
     connection: Connection,
-    queue: mpsc::Receiver<Command>,
-    transactions: Arc<AtomicU64>,
     sync_failed: bool,
 }
 
-impl Work {
-    fn run(mut self) {
-        let mut close = None;
-        while close.is_none() {
-            match self.queue.blocking_recv() {
-                Some(Command::Write(write, reply)) => close = self.transact(write, reply),
-                Some(Command::Close(reply)) => close = Some(reply),
-                None => break,
-            }
-        }
-        let closed = self.end();
-        if let Some(reply) = close {
-            // Who asked may have gone.
-            let _ = reply.send(closed);
-        }
-    }
+impl Flush for Flusher {
+    type Command = Command;
 
-    /// Makes one transaction of a write and of those that wait behind it. Every one is answered
-    /// after the commit. Gives the reply to a `Close` that it met.
-    fn transact(&mut self, first: Write, reply: Reply) -> Option<Reply> {
-        let mut close = None;
-        let mut batch = vec![(first, reply)];
-
-        let committed = self.apply(&mut batch, &mut close);
-        match &committed {
-            Ok(_) => drop(self.transactions.fetch_add(1, Ordering::Relaxed)),
-            Err(error) => self.sync_failed |= is_failed_sync(error),
-        }
-        let (mut refused, failure) = match committed {
-            Ok(refused) => (refused, None),
-            Err(error) => (Vec::new(), Some(Arc::new(error))),
-        };
-        for (at, (write, reply)) in batch.into_iter().enumerate() {
-            let answer = match &failure {
-                Some(error) => {
-                    // A failed commit is nearly always no commit, but that is not ours to promise.
-                    let kind = match kind_of(error) {
-                        ErrorKind::OutOfSpace => ErrorKind::OutOfSpace,
-                        ErrorKind::Misconfigured => ErrorKind::Misconfigured,
-                        ErrorKind::Corrupt => ErrorKind::Corrupt,
-                        _ => ErrorKind::Unavailable,
-                    };
-                    Err(write
-                        .fail(kind, "the transaction was not committed")
-                        .with_source(Arc::clone(error)))
-                }
-                None => match refused.iter().position(|(refused, _)| *refused == at) {
-                    Some(found) => {
-                        let (_, why) = refused.swap_remove(found);
-                        Err(write.refused(why))
-                    }
-                    None => Ok(()),
-                },
-            };
-            // Who asked may have gone; the write is done or refused all the same.
-            let _ = reply.send(answer);
-        }
-        close
-    }
-
-    /// Applies the batch, and what else waits by the time that the write lock is had, and commits.
-    /// Gives the writes that were refused one by one.
-    fn apply(
-        &mut self,
-        batch: &mut Vec<(Write, Reply)>,
-        close: &mut Option<Reply>,
-    ) -> rusqlite::Result<Vec<(usize, Refused)>> {
-        if self.sync_failed {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
-            let detail = "a sync failed before; open the rows anew".to_owned();
-            return Err(rusqlite::Error::SqliteFailure(code, Some(detail)));
-        }
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        while batch.len() < BATCH && close.is_none() {
-            match self.queue.try_recv() {
-                Ok(Command::Write(write, reply)) => batch.push((write, reply)),
-                Ok(Command::Close(reply)) => *close = Some(reply),
-                Err(_) => break,
-            }
-        }
-        let mut refused = Vec::new();
-        for (at, (write, reply)) in batch.iter().enumerate() {
-            // Who asked has gone, so the outcome is free, and nothing is the cheaper one.
-            if reply.is_closed() {
-                continue;
-            }
-            match write.apply(&transaction) {
-                Ok(()) => {}
-                // A full disk, for one, ends the whole transaction.
-                Err(Refused::Sql(error)) if transaction.is_autocommit() => return Err(error),
-                Err(why) => refused.push((at, why)),
-            }
-        }
-        transaction.commit()?;
-        Ok(refused)
+    async fn flush(&mut self, first: Pending<Command>, inbox: &mut Inbox<Command>) {
+        self.flush_now(first, inbox);
     }
 
     /// Moves the log into the file and closes it.
-    fn end(self) -> Result<()> {
-        // Best effort: with another process on the file the log stays, and that is no fault.
+    fn close(self) -> Result<()> {
+        // If another process uses the file, the log stays; that is no error.
         let checkpoint = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -240,8 +111,94 @@ impl Work {
             );
         }
         let closed = self.connection.close();
-        closed.map_err(|(_, error)| failed(Operation::CloseRows, None, error))
+        closed.map_err(|(_, error)| failed(Operation::CloseDatabase, error))
     }
+}
+
+impl Flusher {
+    /// Commits a batch, and replies to every caller after the commit.
+    fn flush_now(&mut self, first: Pending<Command>, inbox: &mut Inbox<Command>) {
+        let mut batch = vec![first];
+        let error = match self.transact(&mut batch, inbox) {
+            Ok(outcomes) => {
+                inbox.count_flush();
+                for (pending, outcome) in batch.into_iter().zip(outcomes) {
+                    let subject = pending.command.subject();
+                    pending.reply(outcome.map_err(|error| error.into_error(subject)));
+                }
+                return;
+            }
+            Err(error) => error,
+        };
+        self.sync_failed |= is_failed_sync(&error);
+        // A failed commit usually changes nothing, but SQLite does not guarantee that.
+        let kind = match kind_of(&error) {
+            kind @ (ErrorKind::OutOfSpace | ErrorKind::Misconfigured | ErrorKind::Corrupt) => kind,
+            _ => ErrorKind::Unavailable,
+        };
+        let error = Arc::new(error);
+        for pending in batch {
+            let failure = pending
+                .command
+                .subject()
+                .error(kind)
+                .with_detail("the transaction was not committed")
+                .with_source(Arc::clone(&error));
+            pending.reply(Err(failure));
+        }
+    }
+
+    /// Applies a batch in one transaction, and returns the outcome of each command. Adds the
+    /// commands that wait by the time that the write lock is taken.
+    fn transact(
+        &mut self,
+        batch: &mut Vec<Pending<Command>>,
+        inbox: &mut Inbox<Command>,
+    ) -> rusqlite::Result<Vec<Result<(), WriteError>>> {
+        if self.sync_failed {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+            let detail = "an earlier sync failed; open the database again".to_owned();
+            return Err(rusqlite::Error::SqliteFailure(code, Some(detail)));
+        }
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        inbox.fill(batch);
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for pending in &*batch {
+            match apply(&pending.command, &transaction) {
+                // Some errors, such as a full disk, roll the whole transaction back.
+                Err(WriteError::Sql(error)) if transaction.is_autocommit() => return Err(error),
+                outcome => outcomes.push(outcome),
+            }
+        }
+        transaction.commit()?;
+        Ok(outcomes)
+    }
+}
+
+/// Applies one command completely or not at all.
+fn apply(command: &Command, connection: &Connection) -> Result<(), WriteError> {
+    let apply = || {
+        let applied = command.apply(&SqliteTransaction(connection)).now_or_never();
+        applied.expect("the futures of a SqliteTransaction are complete at once")
+    };
+    // A statement that fails undoes itself (`ABORT`, the default of
+    // <https://sqlite.org/lang_conflict.html>); these commands have only one.
+    if matches!(command, Command::InsertRow(_) | Command::DeleteRow(_)) {
+        return apply();
+    }
+    connection.execute_batch("SAVEPOINT command")?;
+    let outcome = apply();
+    // An error that rolled back the transaction has removed the savepoint too.
+    if connection.is_autocommit() {
+        return outcome;
+    }
+    if outcome.is_err() {
+        connection.execute_batch("ROLLBACK TO command")?;
+    }
+    connection.execute_batch("RELEASE command")?;
+    outcome
 }
 
 #[cfg(test)]

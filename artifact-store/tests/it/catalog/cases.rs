@@ -1,4 +1,4 @@
-//! One case a rule. Each is given rows with nothing in them.
+//! One case for each rule. Each gets an empty catalog.
 
 use std::sync::Arc;
 
@@ -24,17 +24,17 @@ macro_rules! cases {
 }
 
 cases! {
-    an_experiment_is_created_once,
+    experiments_are_created_once,
     experiments_are_listed_by_id,
-    a_row_comes_back_as_it_was_written,
-    every_column_keeps_its_extremes,
-    a_row_is_never_replaced,
-    a_row_needs_its_experiment,
-    a_size_that_no_database_holds_is_too_large,
+    rows_are_read_as_they_were_written,
+    extreme_values_are_kept,
+    rows_are_never_replaced,
+    rows_need_an_existing_experiment,
+    sizes_above_i64_max_are_too_large,
     deletion_is_idempotent,
-    of_racing_inserts_of_one_id_one_succeeds,
-    a_refused_insert_does_not_disturb_the_others,
-    a_dropped_insert_leaves_a_whole_row_or_none,
+    one_of_several_concurrent_inserts_of_an_id_succeeds,
+    rejected_inserts_do_not_affect_others,
+    dropped_inserts_leave_a_whole_row_or_none,
 }
 
 async fn hosted(rows: &dyn Catalog) {
@@ -44,7 +44,7 @@ async fn hosted(rows: &dyn Catalog) {
     assert_eq!(created.unwrap(), Experiment::new(experiment(), time(1)));
 }
 
-async fn an_experiment_is_created_once(rows: Arc<dyn Catalog>) {
+async fn experiments_are_created_once(rows: Arc<dyn Catalog>) {
     assert_eq!(rows.experiment(&experiment()).await.unwrap(), None);
     let first = Experiment::new(experiment(), "2024-01-02T03:04:05.678901Z".parse().unwrap());
     assert_eq!(rows.create_experiment(&first).await.unwrap(), first);
@@ -66,7 +66,7 @@ async fn experiments_are_listed_by_id(rows: Arc<dyn Catalog>) {
     assert_eq!(ids, ["0", "B", "a", "a.1", "b", "~"]);
 }
 
-async fn a_row_comes_back_as_it_was_written(rows: Arc<dyn Catalog>) {
+async fn rows_are_read_as_they_were_written(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     let plain = row(1);
     let full = row(2)
@@ -82,7 +82,7 @@ async fn a_row_comes_back_as_it_was_written(rows: Arc<dyn Catalog>) {
     );
 }
 
-async fn every_column_keeps_its_extremes(rows: Arc<dyn Catalog>) {
+async fn extreme_values_are_kept(rows: Arc<dyn Catalog>) {
     let long = Experiment::new("x".repeat(128).parse().unwrap(), time(-1));
     rows.create_experiment(&long).await.unwrap();
     for (id, size, time) in [
@@ -104,7 +104,7 @@ async fn every_column_keeps_its_extremes(rows: Arc<dyn Catalog>) {
     }
 }
 
-async fn a_row_is_never_replaced(rows: Arc<dyn Catalog>) {
+async fn rows_are_never_replaced(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     let first = row(1);
     rows.insert(&first).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_row_is_never_replaced(rows: Arc<dyn Catalog>) {
     assert_eq!(rows.get(first.id).await.unwrap(), Some(first));
 }
 
-async fn a_row_needs_its_experiment(rows: Arc<dyn Catalog>) {
+async fn rows_need_an_existing_experiment(rows: Arc<dyn Catalog>) {
     let error = rows.insert(&row(1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(rows.get(row(1).id).await.unwrap(), None);
@@ -126,7 +126,7 @@ async fn a_row_needs_its_experiment(rows: Arc<dyn Catalog>) {
     rows.insert(&row(1)).await.unwrap();
 }
 
-async fn a_size_that_no_database_holds_is_too_large(rows: Arc<dyn Catalog>) {
+async fn sizes_above_i64_max_are_too_large(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     let mut large = row(1);
     large.size = 1 << 63;
@@ -146,7 +146,7 @@ async fn deletion_is_idempotent(rows: Arc<dyn Catalog>) {
     assert_eq!(rows.get(row(2).id).await.unwrap(), Some(row(2)));
 }
 
-async fn of_racing_inserts_of_one_id_one_succeeds(rows: Arc<dyn Catalog>) {
+async fn one_of_several_concurrent_inserts_of_an_id_succeeds(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     let racers = (0..32).map(|size| {
         let rows = Arc::clone(&rows);
@@ -167,12 +167,12 @@ async fn of_racing_inserts_of_one_id_one_succeeds(rows: Arc<dyn Catalog>) {
     assert_eq!(rows.get(row(1).id).await.unwrap(), winners.pop());
 }
 
-async fn a_refused_insert_does_not_disturb_the_others(rows: Arc<dyn Catalog>) {
+async fn rejected_inserts_do_not_affect_others(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     rows.insert(&row(0)).await.unwrap();
     let all = (0..64_u8).map(|n| {
         let rows = Arc::clone(&rows);
-        // Every second one is taken already, every eighth has no experiment.
+        // Every second id is taken already, every eighth row has no experiment.
         let mut mine = row(if n % 2 == 0 { 0 } else { n });
         if n % 8 == 1 {
             mine.experiment = other_experiment();
@@ -192,7 +192,7 @@ async fn a_refused_insert_does_not_disturb_the_others(rows: Arc<dyn Catalog>) {
     }
 }
 
-async fn a_dropped_insert_leaves_a_whole_row_or_none(rows: Arc<dyn Catalog>) {
+async fn dropped_inserts_leave_a_whole_row_or_none(rows: Arc<dyn Catalog>) {
     hosted(&*rows).await;
     for n in 0..16 {
         let mine = row(n);
@@ -200,7 +200,7 @@ async fn a_dropped_insert_leaves_a_whole_row_or_none(rows: Arc<dyn Catalog>) {
             let mut insert = Box::pin(rows.insert(&mine));
             let _ = crate::support::poll_once(insert.as_mut());
         }
-        // A write that is asked for later is done later, so the dropped one is decided by now.
+        // Writes are executed in their order, so the dropped one is decided by now.
         rows.insert(&row(n + 100)).await.unwrap();
         let found = rows.get(mine.id).await.unwrap();
         assert!(

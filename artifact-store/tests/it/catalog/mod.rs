@@ -1,4 +1,4 @@
-//! The contract of `Catalog`, on every kind of rows.
+//! The contract of `Catalog`, on every database.
 
 mod cases;
 #[cfg(feature = "postgres")]

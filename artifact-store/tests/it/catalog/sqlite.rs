@@ -1,4 +1,4 @@
-//! What is particular to the SQLite file.
+//! Behaviour that only SQLite has.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ async fn sqlite_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn rows_outlive_a_close_and_a_drop() {
+async fn rows_survive_close_and_drop() {
     let (_folder, path) = file();
     let rows = hosted(&path).await;
     rows.insert(&row(1)).await.unwrap();
@@ -57,11 +57,11 @@ async fn rows_outlive_a_close_and_a_drop() {
 }
 
 #[tokio::test]
-async fn an_acknowledged_row_is_in_the_files_at_once() {
+async fn acknowledged_rows_are_in_the_files_at_once() {
     let (folder, path) = file();
     let rows = hosted(&path).await;
     rows.insert(&row(1)).await.unwrap();
-    // What a kill at this moment leaves.
+    // The files as a kill at this moment leaves them.
     let crashed = folder.path().join("crashed.sqlite");
     for suffix in ["", "-wal"] {
         let from = format!("{}{suffix}", path.display());
@@ -80,7 +80,7 @@ fn copy(from: &str, to: &str) {
 }
 
 #[tokio::test]
-async fn a_new_file_is_for_its_owner_only() {
+async fn new_files_are_readable_by_their_owner_only() {
     let (_folder, path) = file();
     let rows = hosted(&path).await;
     for suffix in ["", "-wal", "-shm"] {
@@ -102,7 +102,7 @@ async fn the_file_is_as_durable_as_promised() {
     assert_eq!(number("PRAGMA application_id").unwrap(), 0x4172_7466);
     assert_eq!(number("PRAGMA user_version").unwrap(), 2);
 
-    // Rows never change, not even by hand.
+    // Rows cannot be updated, not even by hand.
     rows.insert(&row(1)).await.unwrap();
     let error = other
         .execute("UPDATE artifacts SET size = 5", [])
@@ -115,7 +115,7 @@ async fn the_file_is_as_durable_as_promised() {
 }
 
 #[tokio::test]
-async fn a_row_that_was_edited_by_hand_is_corrupt() {
+async fn rows_edited_by_hand_are_corrupt() {
     let (_folder, path) = file();
     let rows = hosted(&path).await;
     rows.insert(&row(1)).await.unwrap();
@@ -148,7 +148,7 @@ async fn a_row_that_was_edited_by_hand_is_corrupt() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused() {
+async fn newer_schemas_are_rejected() {
     let (_folder, path) = file();
     drop(hosted(&path).await);
     let other = Connection::open(&path).unwrap();
@@ -161,7 +161,7 @@ async fn a_newer_schema_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_of_another_program_is_refused_and_left_as_it_is() {
+async fn files_of_other_programs_are_rejected_unchanged() {
     let (_folder, path) = file();
     for setup in [
         "CREATE TABLE theirs (a)",
@@ -181,7 +181,7 @@ async fn a_file_of_another_program_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_file_is_refused_and_left_as_it_is() {
+async fn other_files_are_rejected_unchanged() {
     let (folder, path) = file();
     write(&path, &[b'x'; 5000]);
     let error = SqliteDatabase::open(&path).await.unwrap_err();
@@ -212,7 +212,7 @@ fn write(path: &PathBuf, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_path_is_a_path_whatever_its_letters() {
+async fn special_characters_in_paths_are_not_interpreted() {
     let folder = tempfile::tempdir().unwrap();
     for name in [":memory:", "a?mode=memory", "file:x", "%41", "ünï"] {
         let path = folder.path().join(name);
@@ -222,7 +222,7 @@ async fn a_path_is_a_path_whatever_its_letters() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn any_number_of_openers_at_once_succeed() {
+async fn concurrent_opens_all_succeed() {
     for _ in 0..4 {
         let (_folder, path) = file();
         let openers = (0..8_u8).map(|n| {
@@ -244,17 +244,17 @@ async fn any_number_of_openers_at_once_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writes_that_wait_share_a_transaction() {
+async fn concurrent_writes_share_a_transaction() {
     const WRITES: u8 = 200;
     let (_folder, path) = file();
     let rows = hosted(&path).await;
     let before = rows.transactions();
 
-    // Another process holds the write lock until every insert is on its way.
+    // Another process holds the write lock until all inserts are sent.
     let holder = Connection::open(&path).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let all: Vec<_> = (0..WRITES).map(row).collect();
-    // Unconstrained: with tokio's budget only the first of them would be asked for by one poll.
+    // Unconstrained, because tokio's budget would end the poll after some of the inserts.
     let inserts = join_all(all.iter().map(|row| rows.insert(row)));
     let mut inserts = pin!(tokio::task::unconstrained(inserts));
     assert!(poll_once(inserts.as_mut()).is_pending());
@@ -264,7 +264,7 @@ async fn writes_that_wait_share_a_transaction() {
     for outcome in inserts.await {
         outcome.unwrap();
     }
-    // The thread takes what waits once it has the lock, and all of them waited.
+    // The thread fills its batch once it has the lock, and all inserts wait by then.
     assert_eq!(rows.transactions() - before, 1);
     for row in &all {
         assert_eq!(rows.get(row.id).await.unwrap().as_ref(), Some(row));
@@ -272,7 +272,7 @@ async fn writes_that_wait_share_a_transaction() {
 }
 
 #[tokio::test]
-async fn closing_finishes_what_was_asked_before_and_nothing_after() {
+async fn close_finishes_earlier_calls_and_rejects_later_ones() {
     let (_folder, path) = file();
     let rows = hosted(&path).await;
     let (one, two) = (row(1), row(2));
@@ -288,7 +288,7 @@ async fn closing_finishes_what_was_asked_before_and_nothing_after() {
         rows.experiment(&experiment()).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-        assert_eq!(error.detail(), "the rows are closed");
+        assert_eq!(error.detail(), "the database is closed");
     }
     let rows = SqliteDatabase::open(&path).await.unwrap();
     assert_eq!(rows.get(one.id).await.unwrap(), Some(one));

@@ -1,4 +1,4 @@
-//! Deposits that go well, and the limits.
+//! Successful deposits, and the limits.
 
 mod order;
 
@@ -16,7 +16,7 @@ const CHUNK: usize = 256 << 10;
 const SMALL: usize = 1 << 20;
 
 #[tokio::test]
-async fn the_row_says_what_was_deposited() {
+async fn rows_describe_their_deposit() {
     let world = World::new().await;
     let new = NewArtifact::new(experiment(), &worker())
         .with_content_type(ContentType::clean("text/plain"))
@@ -34,7 +34,7 @@ async fn the_row_says_what_was_deposited() {
     assert_eq!(row.size, 5);
     assert_eq!(row.content_type.as_str(), "text/plain");
     assert_eq!(row.file_name.as_ref().unwrap().as_str(), "a.txt");
-    // FIPS 180-4; by sha256sum.
+    // SHA-256 of the bytes, computed with sha256sum.
     assert_eq!(
         row.sha256.to_string(),
         "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
@@ -45,7 +45,7 @@ async fn the_row_says_what_was_deposited() {
 }
 
 #[tokio::test]
-async fn the_administrator_deposits_as_admin_and_an_empty_artifact_is_one() {
+async fn administrators_deposit_as_admin_and_empty_artifacts_are_accepted() {
     let world = World::new().await;
     let new = NewArtifact::new(experiment(), &Principal::admin());
     let row = world.store.deposit(new).finish().await.unwrap();
@@ -58,7 +58,7 @@ async fn the_administrator_deposits_as_admin_and_an_empty_artifact_is_one() {
 }
 
 #[tokio::test]
-async fn equal_bytes_get_ids_of_their_own() {
+async fn equal_bytes_get_different_ids() {
     let world = World::new().await;
     let one = world.deposit(b"same", 4).await.unwrap();
     let two = world.deposit(b"same", 4).await.unwrap();
@@ -98,7 +98,7 @@ async fn small_deposits_are_stored_and_larger_ones_are_streamed() {
     world.deposit(&bytes(100), 1).await.unwrap();
     assert_eq!(world.backend.calls(), [Operation::Store]);
     world.deposit(&bytes(101), 1).await.unwrap();
-    // What was collected, then what came after it.
+    // The collected bytes first, then the later ones.
     assert_eq!(
         world.backend.calls()[1..],
         [Operation::Upload, Operation::Write, Operation::Commit]
@@ -106,7 +106,7 @@ async fn small_deposits_are_stored_and_larger_ones_are_streamed() {
 }
 
 #[tokio::test]
-async fn a_hint_decides_only_how_bytes_are_stored() {
+async fn size_hints_only_decide_how_bytes_are_stored() {
     let config = StoreConfig::default()
         .with_small_deposit_bytes(100)
         .with_max_artifact_bytes(1000);
@@ -129,7 +129,7 @@ async fn a_hint_decides_only_how_bytes_are_stored() {
 }
 
 #[tokio::test]
-async fn the_cap_is_exact_and_nothing_remains_past_it() {
+async fn the_size_limit_is_exact_and_nothing_remains_past_it() {
     for (cap, small) in [(300, 100), (300, 300), (300, 1000), (0, 100), (1, 0)] {
         let config = StoreConfig::default()
             .with_max_artifact_bytes(cap)
@@ -158,7 +158,7 @@ async fn the_cap_is_exact_and_nothing_remains_past_it() {
                 }
                 let error = refusal.expect("one piece passed the cap");
                 assert_eq!(error.kind(), ErrorKind::TooLarge, "{cap} {piece} {length}");
-                // Refused by the very piece that passed it.
+                // The chunk that exceeds the limit is rejected.
                 assert_eq!(taken, cap / piece * piece, "{cap} {piece} {length}");
                 world.assert_empty().await;
 
@@ -173,7 +173,7 @@ async fn the_cap_is_exact_and_nothing_remains_past_it() {
 }
 
 #[tokio::test]
-async fn an_aborted_or_dropped_deposit_leaves_nothing() {
+async fn aborted_and_dropped_deposits_leave_nothing() {
     let config = StoreConfig::default().with_small_deposit_bytes(100);
     for length in [0, 50, 5000] {
         for abort in [true, false] {
@@ -191,7 +191,7 @@ async fn an_aborted_or_dropped_deposit_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn many_deposits_at_once_do_not_mix() {
+async fn concurrent_deposits_do_not_mix() {
     let world = World::with(StoreConfig::default().with_small_deposit_bytes(1000)).await;
     let deposits = (0..64_usize).map(|n| {
         let world = &world;
@@ -211,7 +211,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn pieces_of_any_lengths_come_out_in_their_order(
+    fn chunks_of_any_length_keep_their_order(
         lengths in vec(
             prop_oneof![0_usize..64, Just(CHUNK - 1), Just(CHUNK), Just(CHUNK + 1), 0..CHUNK * 2],
             0..8,
@@ -238,7 +238,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn small_pieces_are_gathered_and_no_more_than_a_chunk_waits() {
+async fn small_chunks_are_collected_up_to_one_buffer() {
     let world = World::with(StoreConfig::default().with_small_deposit_bytes(0)).await;
     world.deposit(&bytes(4 * CHUNK), 1000).await.unwrap();
     let writes = world
@@ -247,7 +247,7 @@ async fn small_pieces_are_gathered_and_no_more_than_a_chunk_waits() {
         .iter()
         .filter(|call| **call == Operation::Write)
         .count();
-    // A chunk holds 262 pieces of 1000 bytes.
+    // A buffer holds 262 chunks of 1000 bytes.
     assert_eq!(writes, (4 * CHUNK).div_ceil(262 * 1000));
 }
 
@@ -256,7 +256,7 @@ fn assert_send<T: Send>(_: &T) {}
 fn assert_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
 
 #[tokio::test]
-async fn stores_deposits_and_their_futures_go_between_threads() {
+async fn stores_deposits_and_their_futures_are_send() {
     let world = World::new().await;
     assert_shared(&world.store);
     let mut deposit = world.store.deposit(World::new_artifact());

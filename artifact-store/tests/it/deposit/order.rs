@@ -1,4 +1,4 @@
-//! Bytes first, then the row: what each failure and each dropped future leaves.
+//! Bytes are durable before the row: the state after each failure and each dropped future.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::support::{Fault, World, bytes, digest, experiment, poll_once, worker};
 
-/// One that is stored in one call, one that is streamed.
+/// The lengths of an artifact that is stored in one call, and of one that is streamed.
 const LENGTHS: [usize; 2] = [50, 5000];
 
 fn config() -> StoreConfig {
@@ -42,7 +42,7 @@ async fn the_row_is_written_after_the_bytes_are_committed() {
 }
 
 #[tokio::test]
-async fn a_deposit_dropped_anywhere_never_leaves_a_row_without_bytes() {
+async fn dropped_deposits_never_leave_a_row_without_bytes() {
     for length in LENGTHS {
         let body = bytes(length);
         let (mut nothing, mut orphans, mut whole) = (0, 0, 0);
@@ -79,7 +79,7 @@ async fn a_deposit_dropped_anywhere_never_leaves_a_row_without_bytes() {
 }
 
 #[tokio::test]
-async fn a_dropped_write_spends_the_deposit() {
+async fn deposits_are_unusable_after_a_dropped_write() {
     let world = World::with(config()).await;
     let mut deposit = world.store.deposit(World::new_artifact());
     {
@@ -94,7 +94,7 @@ async fn a_dropped_write_spends_the_deposit() {
 }
 
 #[tokio::test]
-async fn a_failure_of_the_backend_leaves_no_row() {
+async fn backend_failures_leave_no_row() {
     let operations = [
         (50, Operation::Store),
         (5000, Operation::Upload),
@@ -122,7 +122,7 @@ async fn a_failure_of_the_backend_leaves_no_row() {
 }
 
 #[tokio::test]
-async fn a_failed_write_is_aborted_and_its_error_is_the_one_that_counts() {
+async fn failed_writes_are_aborted_and_keep_their_error() {
     let world = World::with(config()).await;
     world
         .backend
@@ -137,7 +137,7 @@ async fn a_failed_write_is_aborted_and_its_error_is_the_one_that_counts() {
 }
 
 #[tokio::test]
-async fn a_small_deposit_of_unknown_outcome_is_stored_under_another_id() {
+async fn small_deposits_with_unknown_outcome_get_another_id() {
     for fault in [
         Fault::Before(Backend::Ambiguous),
         Fault::After(Backend::Ambiguous),
@@ -151,7 +151,7 @@ async fn a_small_deposit_of_unknown_outcome_is_stored_under_another_id() {
         assert_eq!(row.sha256, digest(&body));
         assert_eq!(world.backend.calls(), [Operation::Store; 3]);
         assert_eq!(world.catalog.inserted(), [row.id]);
-        // Where the first tries were done after all, they are orphans, under ids of their own.
+        // If the earlier attempts stored their bytes, these are orphans under other ids.
         let done = if matches!(fault, Fault::After(_)) {
             3
         } else {
@@ -163,7 +163,7 @@ async fn a_small_deposit_of_unknown_outcome_is_stored_under_another_id() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_stays_unknown_is_unavailable_after_three_tries() {
+async fn outcomes_unknown_three_times_are_unavailable() {
     for kind in [Backend::Ambiguous, Backend::AlreadyExists] {
         for (length, operation) in [(50, Operation::Store), (5000, Operation::Upload)] {
             let world = World::with(config()).await;
@@ -180,7 +180,7 @@ async fn an_outcome_that_stays_unknown_is_unavailable_after_three_tries() {
 }
 
 #[tokio::test]
-async fn an_unknown_commit_is_an_error_and_no_row() {
+async fn unknown_commits_are_errors_without_a_row() {
     for (fault, orphans) in [
         (Fault::Before(Backend::Ambiguous), 0),
         (Fault::After(Backend::Ambiguous), 1),
@@ -196,7 +196,7 @@ async fn an_unknown_commit_is_an_error_and_no_row() {
 }
 
 #[tokio::test]
-async fn a_failed_row_leaves_an_orphan_and_no_row() {
+async fn failed_inserts_leave_an_orphan() {
     for length in LENGTHS {
         let world = World::with(config()).await;
         world
@@ -214,7 +214,7 @@ async fn a_failed_row_leaves_an_orphan_and_no_row() {
 }
 
 #[tokio::test]
-async fn a_row_whose_outcome_is_unknown_has_its_bytes() {
+async fn rows_with_unknown_outcome_have_their_bytes() {
     let world = World::with(config()).await;
     world
         .catalog
@@ -225,7 +225,7 @@ async fn a_row_whose_outcome_is_unknown_has_its_bytes() {
 }
 
 #[tokio::test]
-async fn an_experiment_that_does_not_exist_takes_no_deposit() {
+async fn deposits_into_missing_experiments_are_not_found() {
     let world = World::with(config()).await;
     let new = NewArtifact::new("nowhere".parse().unwrap(), &worker());
     let deposit = world.store.deposit(new);
@@ -235,17 +235,17 @@ async fn an_experiment_that_does_not_exist_takes_no_deposit() {
 }
 
 #[tokio::test]
-async fn a_deposit_older_than_half_the_grace_period_writes_no_row() {
+async fn deposits_older_than_half_the_grace_period_write_no_row() {
     let grace = Duration::from_secs(100);
     for length in LENGTHS {
-        // Exactly half is still young enough.
+        // Exactly half of the period is allowed.
         let world = World::with(config().with_grace_period(grace)).await;
         let mut deposit = world.store.deposit(World::new_artifact());
         deposit.write(bytes(length).into()).await.unwrap();
         world.clock.advance(grace / 2);
         deposit.finish().await.unwrap();
 
-        // Too old before the bytes are committed: nothing remains.
+        // Too old before the commit: nothing remains.
         let world = World::with(config().with_grace_period(grace)).await;
         let mut deposit = world.store.deposit(World::new_artifact());
         deposit.write(bytes(length).into()).await.unwrap();
@@ -254,7 +254,7 @@ async fn a_deposit_older_than_half_the_grace_period_writes_no_row() {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         world.assert_empty().await;
 
-        // Too old in a write: no further byte is taken.
+        // Too old during a write: no further byte is accepted.
         let world = World::with(config().with_grace_period(grace)).await;
         let mut deposit = world.store.deposit(World::new_artifact());
         deposit.write(bytes(length).into()).await.unwrap();
@@ -263,7 +263,7 @@ async fn a_deposit_older_than_half_the_grace_period_writes_no_row() {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         world.assert_empty().await;
 
-        // Too old when the commit returns: an orphan, and no row.
+        // Too old after the commit: an orphan and no row.
         let world = World::with(config().with_grace_period(grace)).await;
         let mut deposit = world.store.deposit(World::new_artifact());
         deposit.write(bytes(length).into()).await.unwrap();
@@ -278,11 +278,11 @@ async fn a_deposit_older_than_half_the_grace_period_writes_no_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_was_set_back_makes_no_deposit_younger() {
+async fn setting_the_clock_back_does_not_make_deposits_younger() {
     let grace = Duration::from_secs(100);
     let world = World::with(config().with_grace_period(grace)).await;
     let deposit = world.store.deposit(World::new_artifact());
-    // The wall clock stands still, the other one goes on.
+    // The wall clock stands still while the monotonic clock advances.
     tokio::time::advance(grace).await;
     let error = deposit.finish().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);

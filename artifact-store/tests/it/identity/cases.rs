@@ -1,4 +1,4 @@
-//! One case a rule. Each is given a database with nothing in it.
+//! One case for each rule. Each gets an empty database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,31 +25,31 @@ macro_rules! cases {
 }
 
 cases! {
-    an_experiment_has_its_two_groups_from_the_start,
-    a_worker_comes_back_as_it_was_written,
-    every_field_keeps_its_extremes,
+    experiments_start_with_their_two_groups,
+    workers_are_read_as_they_were_written,
+    extreme_identity_fields_are_kept,
     workers_are_listed_by_time_and_filtered_by_exact_name,
-    a_worker_is_never_replaced_and_needs_its_experiment,
-    reserved_names_are_refused,
-    a_replaced_credential_is_gone_at_once,
-    a_group_comes_back_with_its_members_in_order,
+    workers_are_never_replaced_and_need_their_experiment,
+    reserved_names_are_rejected,
+    replaced_credentials_are_invalid_at_once,
+    groups_are_read_with_their_members_in_order,
     groups_are_listed_by_time_and_filtered_by_exact_name,
-    a_group_is_never_replaced_and_needs_its_experiment,
+    groups_are_never_replaced_and_need_their_experiment,
     adding_and_removing_a_member_is_idempotent,
-    what_is_of_another_experiment_is_not_there,
+    identities_of_other_experiments_are_not_found,
     founding_groups_stay,
-    a_deleted_group_is_gone_and_stays_listed_elsewhere,
+    deleted_groups_stay_listed_as_members,
     members_of_admins_are_administrators,
-    membership_goes_through_groups_of_one_experiment_only,
-    a_group_is_never_in_itself,
-    a_refused_group_leaves_nothing,
-    of_racing_halves_of_a_cycle_one_is_refused,
-    of_a_racing_ring_the_last_edge_is_refused,
-    racing_members_are_all_added_once,
-    racing_reissues_leave_one_credential,
-    a_racing_experiment_gets_its_groups_once,
-    a_refused_write_does_not_disturb_the_others,
-    a_dropped_write_is_whole_or_nothing,
+    nested_membership_stays_in_one_experiment,
+    groups_are_never_their_own_members,
+    rejected_groups_leave_nothing,
+    concurrent_edges_cannot_form_a_cycle,
+    the_last_edge_of_a_concurrent_ring_is_rejected,
+    concurrently_added_members_are_each_added_once,
+    concurrent_reissues_leave_one_credential,
+    concurrently_created_experiments_get_their_groups_once,
+    rejected_writes_do_not_affect_others,
+    dropped_writes_are_whole_or_nothing,
 }
 
 fn worker() -> Worker {
@@ -78,7 +78,7 @@ fn kind<T: std::fmt::Debug>(outcome: Result<T>) -> ErrorKind {
     outcome.unwrap_err().kind()
 }
 
-/// The identities, with the experiment hosted.
+/// Creates the experiment, and returns the identities.
 async fn hosted(database: &Database) -> Arc<dyn IdentityStore> {
     host(database, experiment()).await;
     Arc::clone(&database.identities)
@@ -89,7 +89,7 @@ async fn host(database: &Database, id: ExperimentId) {
     database.catalog.create_experiment(&founded).await.unwrap();
 }
 
-/// A worker that is written, with the credential 0.
+/// Registers a worker with the credential 0.
 async fn registered(identities: &dyn IdentityStore) -> WorkerId {
     let worker = worker();
     identities
@@ -99,7 +99,7 @@ async fn registered(identities: &dyn IdentityStore) -> WorkerId {
     worker.id
 }
 
-/// A group that is written, with these members.
+/// Creates a group with these members.
 async fn created(identities: &dyn IdentityStore, members: &[MemberId]) -> GroupId {
     let group = group().with_members(members.iter().copied());
     identities.create_group(&group).await.unwrap();
@@ -125,7 +125,7 @@ async fn members(identities: &dyn IdentityStore, id: GroupId) -> Vec<MemberId> {
         .members
 }
 
-async fn an_experiment_has_its_two_groups_from_the_start(database: Database) {
+async fn experiments_start_with_their_two_groups(database: Database) {
     let identities = hosted(&database).await;
     assert_eq!(
         identities.groups(&other_experiment(), None).await.unwrap(),
@@ -141,7 +141,7 @@ async fn an_experiment_has_its_two_groups_from_the_start(database: Database) {
             identities.groups(&experiment(), None).await.unwrap().len(),
             2
         );
-        // Again, and later: nothing is made a second time.
+        // A second creation with a later time changes nothing.
         let again = Experiment::new(experiment(), time(50));
         database.catalog.create_experiment(&again).await.unwrap();
     }
@@ -151,7 +151,7 @@ async fn an_experiment_has_its_two_groups_from_the_start(database: Database) {
     assert_ne!(here.id, there.id);
 }
 
-async fn a_worker_comes_back_as_it_was_written(database: Database) {
+async fn workers_are_read_as_they_were_written(database: Database) {
     let identities = hosted(&database).await;
     let plain = worker();
     let map = [("a", "1"), ("", ""), ("Ünïcode", "\0\n\"")];
@@ -184,7 +184,7 @@ async fn a_worker_comes_back_as_it_was_written(database: Database) {
     assert_eq!(identities.credential(absent).await.unwrap(), None);
 }
 
-async fn every_field_keeps_its_extremes(database: Database) {
+async fn extreme_identity_fields_are_kept(database: Database) {
     let long: ExperimentId = "x".repeat(128).parse().unwrap();
     host(&database, long.clone()).await;
     let identities = database.identities;
@@ -256,7 +256,7 @@ async fn workers_are_listed_by_time_and_filtered_by_exact_name(database: Databas
     }
 }
 
-async fn a_worker_is_never_replaced_and_needs_its_experiment(database: Database) {
+async fn workers_are_never_replaced_and_need_their_experiment(database: Database) {
     let identities = hosted(&database).await;
     let first = worker();
     identities
@@ -283,7 +283,7 @@ async fn a_worker_is_never_replaced_and_needs_its_experiment(database: Database)
     assert_eq!(identities.credential(homeless.id).await.unwrap(), None);
 }
 
-async fn reserved_names_are_refused(database: Database) {
+async fn reserved_names_are_rejected(database: Database) {
     let identities = hosted(&database).await;
     for called in DisplayName::RESERVED_FOR_WORKERS {
         let outcome = identities
@@ -314,7 +314,7 @@ async fn reserved_names_are_refused(database: Database) {
     );
 }
 
-async fn a_replaced_credential_is_gone_at_once(database: Database) {
+async fn replaced_credentials_are_invalid_at_once(database: Database) {
     let identities = hosted(&database).await;
     let (id, other) = (
         registered(&*identities).await,
@@ -336,7 +336,7 @@ async fn a_replaced_credential_is_gone_at_once(database: Database) {
     assert_eq!(kind(absent), ErrorKind::NotFound);
 }
 
-async fn a_group_comes_back_with_its_members_in_order(database: Database) {
+async fn groups_are_read_with_their_members_in_order(database: Database) {
     let identities = hosted(&database).await;
     let (one, two) = (WorkerId::mint(), GroupId::mint());
     let many: Vec<MemberId> = vec![two.into(), one.into(), WorkerId::mint().into()];
@@ -385,7 +385,7 @@ async fn groups_are_listed_by_time_and_filtered_by_exact_name(database: Database
     }
     written.sort_by_key(|group| (group.created_at, group.id));
     let found = identities.groups(&experiment(), None).await.unwrap();
-    // The two that are as old as the experiment come first.
+    // The two founding groups are as old as the experiment, so they come first.
     assert_eq!(found[2..], written);
     for (called, many) in [("a", 2), ("A", 1), ("a%", 1), ("%", 0)] {
         let filter = name(called);
@@ -402,7 +402,7 @@ async fn groups_are_listed_by_time_and_filtered_by_exact_name(database: Database
     }
 }
 
-async fn a_group_is_never_replaced_and_needs_its_experiment(database: Database) {
+async fn groups_are_never_replaced_and_need_their_experiment(database: Database) {
     let identities = hosted(&database).await;
     let first = group().with_members([WorkerId::mint().into()]);
     identities.create_group(&first).await.unwrap();
@@ -442,7 +442,7 @@ async fn adding_and_removing_a_member_is_idempotent(database: Database) {
             .unwrap();
         assert_eq!(members(&*identities, id).await, many[1..]);
     }
-    // It comes back behind the others.
+    // It is appended after the others.
     identities
         .add_member(&experiment(), id, many[0])
         .await
@@ -463,7 +463,7 @@ async fn adding_and_removing_a_member_is_idempotent(database: Database) {
     assert_eq!(identities.group(&experiment(), absent).await.unwrap(), None);
 }
 
-async fn what_is_of_another_experiment_is_not_there(database: Database) {
+async fn identities_of_other_experiments_are_not_found(database: Database) {
     let identities = hosted(&database).await;
     host(&database, other_experiment()).await;
     let (worker, other) = (registered(&*identities).await, other_experiment());
@@ -504,7 +504,7 @@ async fn founding_groups_stay(database: Database) {
     }
 }
 
-async fn a_deleted_group_is_gone_and_stays_listed_elsewhere(database: Database) {
+async fn deleted_groups_stay_listed_as_members(database: Database) {
     let identities = hosted(&database).await;
     let worker = registered(&*identities).await;
     let inner = created(&*identities, &[worker.into()]).await;
@@ -541,7 +541,7 @@ async fn members_of_admins_are_administrators(database: Database) {
         registered(&*identities).await,
         registered(&*identities).await,
     );
-    // admins > outer > middle > inner > nested, and a second way there.
+    // admins > outer > middle > inner > nested, and a second path to it.
     let inner = created(&*identities, &[nested.into()]).await;
     let middle = created(&*identities, &[inner.into(), WorkerId::mint().into()]).await;
     let outer = created(
@@ -566,7 +566,7 @@ async fn members_of_admins_are_administrators(database: Database) {
     }
     assert_eq!(found, [true, true, false, false]);
 
-    // Only the name counts: a group called otherwise, whoever is in it, does not.
+    // Only the group with the name `admins` counts.
     let named = group()
         .with_name(name("Admins"))
         .with_members([free.into()]);
@@ -590,7 +590,7 @@ async fn members_of_admins_are_administrators(database: Database) {
     assert!(!in_admins(&*identities, direct).await);
 }
 
-async fn membership_goes_through_groups_of_one_experiment_only(database: Database) {
+async fn nested_membership_stays_in_one_experiment(database: Database) {
     let identities = hosted(&database).await;
     let other = other_experiment();
     host(&database, other.clone()).await;
@@ -598,13 +598,13 @@ async fn membership_goes_through_groups_of_one_experiment_only(database: Databas
     let admins = founding(&*identities, &experiment(), "admins").await.id;
     let other_admins = founding(&*identities, &other, "admins").await.id;
 
-    // In the other's admins it is listed, and is no administrator.
+    // The other experiment's admins list it, but it is not an administrator.
     identities
         .add_member(&other, other_admins, worker.into())
         .await
         .unwrap();
     assert!(!in_admins(&*identities, worker).await);
-    // Nor through a group of the other experiment in its own admins.
+    // Neither through a group of the other experiment in its own admins.
     let mut through = group().with_members([worker.into()]);
     through.experiment = other.clone();
     identities.create_group(&through).await.unwrap();
@@ -614,14 +614,14 @@ async fn membership_goes_through_groups_of_one_experiment_only(database: Databas
         .unwrap();
     assert!(!in_admins(&*identities, worker).await);
     assert_eq!(members(&*identities, admins).await, [through.id.into()]);
-    // Nor where the first step upward is in its own, and the second is not.
+    // Neither if the first step upward is in its own experiment and the second is not.
     let inner = created(&*identities, &[worker.into()]).await;
     identities
         .add_member(&other, through.id, inner.into())
         .await
         .unwrap();
     assert!(!in_admins(&*identities, worker).await);
-    // Two groups of two experiments in each other are no cycle: neither leads anywhere.
+    // Two groups of different experiments in each other are not a cycle.
     identities
         .add_member(&other, through.id, admins.into())
         .await
@@ -629,7 +629,7 @@ async fn membership_goes_through_groups_of_one_experiment_only(database: Databas
     assert!(!in_admins(&*identities, worker).await);
 }
 
-async fn a_group_is_never_in_itself(database: Database) {
+async fn groups_are_never_their_own_members(database: Database) {
     let identities = hosted(&database).await;
     let inner = created(&*identities, &[]).await;
     let middle = created(&*identities, &[inner.into()]).await;
@@ -647,13 +647,13 @@ async fn a_group_is_never_in_itself(database: Database) {
     }
     assert_eq!(members(&*identities, inner).await, []);
     assert_eq!(members(&*identities, middle).await, [inner.into()]);
-    // What is no cycle is none: two ways to one group.
+    // Two paths to one group are not a cycle.
     let side = created(&*identities, &[inner.into()]).await;
     identities
         .add_member(&experiment(), outer, side.into())
         .await
         .unwrap();
-    // Without the edge that closed it, it can be turned round.
+    // After the removal of one edge, the reverse edge is allowed.
     identities
         .remove_member(&experiment(), middle, inner.into())
         .await
@@ -668,7 +668,7 @@ async fn a_group_is_never_in_itself(database: Database) {
     assert_eq!(kind(added), ErrorKind::Cycle);
 }
 
-async fn a_refused_group_leaves_nothing(database: Database) {
+async fn rejected_groups_leave_nothing(database: Database) {
     let identities = hosted(&database).await;
     let late = group();
     let inner = created(&*identities, &[late.id.into()]).await;
@@ -697,7 +697,7 @@ async fn add(identities: Arc<dyn IdentityStore>, group: GroupId, member: GroupId
     tokio::spawn(adding).await.unwrap()
 }
 
-async fn of_racing_halves_of_a_cycle_one_is_refused(database: Database) {
+async fn concurrent_edges_cannot_form_a_cycle(database: Database) {
     let identities = hosted(&database).await;
     for round in 0..20 {
         let (one, two) = (
@@ -718,7 +718,7 @@ async fn of_racing_halves_of_a_cycle_one_is_refused(database: Database) {
     }
 }
 
-async fn of_a_racing_ring_the_last_edge_is_refused(database: Database) {
+async fn the_last_edge_of_a_concurrent_ring_is_rejected(database: Database) {
     let identities = hosted(&database).await;
     for round in 0..10 {
         let mut ring = Vec::new();
@@ -739,7 +739,7 @@ async fn of_a_racing_ring_the_last_edge_is_refused(database: Database) {
     }
 }
 
-async fn racing_members_are_all_added_once(database: Database) {
+async fn concurrently_added_members_are_each_added_once(database: Database) {
     let identities = hosted(&database).await;
     let id = created(&*identities, &[]).await;
     let mut all: Vec<MemberId> = (0..16).map(|_| WorkerId::mint().into()).collect();
@@ -756,7 +756,7 @@ async fn racing_members_are_all_added_once(database: Database) {
     assert_eq!(found, all);
 }
 
-async fn racing_reissues_leave_one_credential(database: Database) {
+async fn concurrent_reissues_leave_one_credential(database: Database) {
     let identities = hosted(&database).await;
     let id = registered(&*identities).await;
     let reissuing = (1..=16).map(|n| {
@@ -776,7 +776,7 @@ async fn racing_reissues_leave_one_credential(database: Database) {
     assert!((1..=16).any(|n| left == credential(n)));
 }
 
-async fn a_racing_experiment_gets_its_groups_once(database: Database) {
+async fn concurrently_created_experiments_get_their_groups_once(database: Database) {
     let creating = (0..8).map(|n| {
         let rows = Arc::clone(&database.catalog);
         let founded = Experiment::new(experiment(), time(n));
@@ -801,7 +801,7 @@ async fn a_racing_experiment_gets_its_groups_once(database: Database) {
     );
 }
 
-async fn a_refused_write_does_not_disturb_the_others(database: Database) {
+async fn rejected_writes_do_not_affect_others(database: Database) {
     let identities = hosted(&database).await;
     let taken = registered(&*identities).await;
     let closed = created(&*identities, &[]).await;
@@ -848,7 +848,7 @@ async fn a_refused_write_does_not_disturb_the_others(database: Database) {
     );
 }
 
-async fn a_dropped_write_is_whole_or_nothing(database: Database) {
+async fn dropped_writes_are_whole_or_nothing(database: Database) {
     let identities = hosted(&database).await;
     for _ in 0..8 {
         let written = group().with_members((0..20).map(|_| WorkerId::mint().into()));
@@ -856,7 +856,7 @@ async fn a_dropped_write_is_whole_or_nothing(database: Database) {
             let mut writing = Box::pin(identities.create_group(&written));
             let _ = crate::support::poll_once(writing.as_mut());
         }
-        // A write that is asked for later is done later, so the dropped one is decided by now.
+        // Writes are executed in their order, so the dropped one is decided by now.
         registered(&*identities).await;
         let found = identities.group(&experiment(), written.id).await.unwrap();
         assert!(

@@ -1,4 +1,4 @@
-//! The contract of `IdentityStore`, on every kind of database, and the grammars of its types.
+//! The contract of `IdentityStore`, on every database, and the grammars of its types.
 
 pub(crate) mod cases;
 mod names;

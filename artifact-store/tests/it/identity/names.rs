@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::support::WORKER;
 
 #[test]
-fn a_minted_id_keeps_the_grammar_and_never_comes_again() {
+fn minted_ids_are_valid_and_unique() {
     let mut seen = HashSet::new();
     let mut digits = HashSet::new();
     for _ in 0..1000 {
@@ -18,7 +18,7 @@ fn a_minted_id_keeps_the_grammar_and_never_comes_again() {
         for (text, prefix) in [(worker.to_string(), "wkr_"), (group.to_string(), "grp_")] {
             let rest = text.strip_prefix(prefix).unwrap();
             assert_eq!(rest.len(), 26, "{text}");
-            // A ULID's first digit: 128 bits and no more.
+            // The first digit of a ULID is at most 7, because an id has 128 bits.
             assert!(
                 ('0'..='7').contains(&rest.chars().next().unwrap()),
                 "{text}"
@@ -39,7 +39,7 @@ fn a_minted_id_keeps_the_grammar_and_never_comes_again() {
 }
 
 #[test]
-fn an_id_is_a_prefix_and_26_digits_letter_for_letter() {
+fn ids_are_a_prefix_and_26_digits() {
     let digits = &WORKER[4..];
     assert!(format!("wkr_{digits}").parse::<WorkerId>().is_ok());
     assert!(format!("grp_{digits}").parse::<GroupId>().is_ok());
@@ -65,7 +65,7 @@ fn an_id_is_a_prefix_and_26_digits_letter_for_letter() {
 }
 
 #[test]
-fn a_name_keeps_its_letters() {
+fn names_are_kept_unchanged() {
     let longest = "𝔘".repeat(128);
     for text in [
         "a",
@@ -82,7 +82,7 @@ fn a_name_keeps_its_letters() {
 }
 
 #[test]
-fn a_name_outside_the_grammar_is_refused_with_the_rule() {
+fn invalid_names_are_rejected_with_the_rule() {
     for (text, rule) in [
         ("", "is empty"),
         (" a", "white space"),
@@ -113,7 +113,7 @@ fn a_name_outside_the_grammar_is_refused_with_the_rule() {
 }
 
 #[test]
-fn reserved_names_are_reserved_letter_for_letter() {
+fn reserved_names_are_compared_letter_for_letter() {
     let name = |text: &str| text.parse::<DisplayName>().unwrap();
     for text in ["admin", "system", "internal"] {
         assert!(name(text).is_reserved_for_workers(), "{text}");
@@ -130,7 +130,7 @@ fn reserved_names_are_reserved_letter_for_letter() {
 }
 
 #[test]
-fn a_stored_credential_is_argon2id_and_shows_itself_to_nobody() {
+fn stored_credentials_are_argon2id_and_never_printed() {
     let phc = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$canary";
     let hash: CredentialHash = phc.parse().unwrap();
     assert_eq!(hash.as_phc(), phc);
@@ -165,7 +165,7 @@ fn labels_are_kept_as_json_without_nul() {
 
 proptest! {
     #[test]
-    fn what_is_taken_is_as_the_grammar_says(text in "\\PC{0,140}|.{0,20}") {
+    fn accepted_names_follow_the_grammar(text in "\\PC{0,140}|.{0,20}") {
         if let Ok(name) = text.parse::<DisplayName>() {
             prop_assert_eq!(name.as_str(), &text);
             prop_assert!((1..=128).contains(&text.chars().count()));
@@ -175,7 +175,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_of_another_form_is_an_id(text in "(wkr|grp)_[0-9a-z]{25,27}") {
+    fn other_texts_are_not_ids(text in "(wkr|grp)_[0-9a-z]{25,27}") {
         let plain = !text[4..].contains(['i', 'l', 'o', 'u']) && text.len() == 30;
         prop_assert_eq!(text.parse::<MemberId>().is_ok(), plain);
     }

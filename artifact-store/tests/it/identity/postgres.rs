@@ -1,4 +1,4 @@
-//! What is particular to PostgreSQL.
+//! Behaviour that only PostgreSQL has.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use artifact_store::{
 use futures_util::future::join_all;
 
 use super::cases;
-use crate::catalog::postgres::lost::by_wire;
+use crate::catalog::postgres::lost::through_proxy;
 use crate::catalog::postgres::{hosted, open, url, wait_for_a_waiter};
 use crate::support::{experiment, other_experiment, row, time};
 
@@ -39,7 +39,7 @@ async fn postgres_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn what_one_process_writes_the_other_reads_at_once() {
+async fn writes_are_visible_to_other_processes_at_once() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -71,7 +71,7 @@ async fn what_one_process_writes_the_other_reads_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_cannot_make_a_cycle_together() {
+async fn two_processes_cannot_close_a_cycle_together() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -101,10 +101,10 @@ async fn two_processes_cannot_make_a_cycle_together() {
     }
 }
 
-/// Not by luck: one of two writers that would close a cycle together is held in the middle of its
-/// transaction, and the other waits for it.
+/// Two writers would close a cycle together. The test holds one in the middle of its transaction and
+/// checks that the other waits for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_of_groups_waits_for_the_one_before_and_rows_do_not() {
+async fn group_changes_wait_for_each_other_and_rows_do_not() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -127,7 +127,7 @@ async fn a_change_of_groups_waits_for_the_one_before_and_rows_do_not() {
         tokio::spawn(async move { rows.add_member(&experiment(), group, member.into()).await })
     };
     wait_for_a_waiter(&database);
-    // Deposits of the experiment, and groups of others, go on beside it.
+    // Deposits into the experiment, and changes of groups of other experiments, do not wait.
     rows.insert(&row(1)).await.unwrap();
     let elsewhere = Group::new(
         GroupId::mint(),
@@ -143,33 +143,33 @@ async fn a_change_of_groups_waits_for_the_one_before_and_rows_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_is_made_again_unless_its_commit_has_no_answer() {
+async fn writes_are_retried_unless_their_commit_got_no_reply() {
     let Some(server) = Server::shared() else {
         return;
     };
-    let (rows, wire) = by_wire(server, &server.database()).await;
-    // The statement is known from here on.
+    let (rows, proxy) = through_proxy(server, &server.database()).await;
+    // From here on, the statement is prepared.
     rows.register_worker(&worker(), &credential("a"))
         .await
         .unwrap();
-    // The answers to BEGIN and to the statement, each of which is lost.
+    // Loses the reply to BEGIN, then the reply to the statement.
     for others in 0..2 {
         let worker = worker();
-        let before = wire.swallowed();
-        wire.swallow_the_answer_after(others);
+        let before = proxy.swallowed();
+        proxy.swallow_reply_after(others);
         rows.register_worker(&worker, &credential("a"))
             .await
             .unwrap();
-        assert_eq!(wire.swallowed(), before + 1);
+        assert_eq!(proxy.swallowed(), before + 1);
         let found = rows.worker(&experiment(), worker.id).await.unwrap();
         assert_eq!(found, Some(worker));
         rows.register_worker(&self::worker(), &credential("a"))
             .await
             .unwrap();
     }
-    // And the one to COMMIT.
+    // Loses the reply to COMMIT.
     let worker = worker();
-    wire.swallow_the_answer_after(2);
+    proxy.swallow_reply_after(2);
     let error = rows
         .register_worker(&worker, &credential("a"))
         .await
@@ -198,7 +198,7 @@ async fn experiments_of_an_older_schema_get_their_groups() {
          INSERT INTO experiments SELECT 'more-' || n, 0 FROM generate_series(1, 200) AS n;",
         include_str!("../../../src/database/postgres/migrations/0001_rows.sql")
     ));
-    // Two processes that migrate at once both succeed.
+    // Two concurrent migrations both succeed.
     let url = url(&database);
     let (one, two) = tokio::join!(PostgresDatabase::open(&url), PostgresDatabase::open(&url));
     let (one, two) = (one.unwrap(), two.unwrap());
@@ -223,13 +223,13 @@ async fn experiments_of_an_older_schema_get_their_groups() {
     for at in 6..=30 {
         let sql = format!("SELECT count(DISTINCT substr(id, {at}, 1)) FROM artifact.groups");
         let found: u32 = database.sql(&sql).parse().unwrap();
-        // 404 draws of 32 digits: fewer than 28 of them would come by chance once in 10^12.
+        // 404 draws from 32 digits: the probability of fewer than 28 different ones is 10^-12.
         assert!(found >= 28, "digit {at} has {found} values");
     }
 }
 
 #[tokio::test]
-async fn what_was_edited_by_hand_is_corrupt() {
+async fn identities_edited_by_hand_are_corrupt() {
     let Some(server) = Server::shared() else {
         return;
     };

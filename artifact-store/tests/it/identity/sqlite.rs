@@ -1,4 +1,4 @@
-//! What is particular to the SQLite file.
+//! Behaviour that only SQLite has.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ async fn sqlite_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn the_registry_outlives_a_close() {
+async fn identities_survive_a_close() {
     let (_folder, path) = file();
     let first = open(&path).await;
     let founded = Experiment::new(experiment(), time(1));
@@ -68,7 +68,7 @@ async fn the_registry_outlives_a_close() {
 }
 
 #[tokio::test]
-async fn what_one_process_writes_the_other_reads_at_once() {
+async fn writes_are_visible_to_other_processes_at_once() {
     let (_folder, path) = file();
     let (one, two) = (open(&path).await, open(&path).await);
     let founded = Experiment::new(experiment(), time(1));
@@ -87,7 +87,7 @@ async fn what_one_process_writes_the_other_reads_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_cannot_make_a_cycle_together() {
+async fn two_processes_cannot_close_a_cycle_together() {
     let (_folder, path) = file();
     let both = [Arc::new(open(&path).await), Arc::new(open(&path).await)];
     let founded = Experiment::new(experiment(), time(1));
@@ -114,7 +114,7 @@ async fn two_processes_cannot_make_a_cycle_together() {
 }
 
 #[tokio::test]
-async fn writes_at_once_share_commits() {
+async fn concurrent_identity_writes_share_commits() {
     let (_folder, path) = file();
     let rows = open(&path).await;
     let founded = Experiment::new(experiment(), time(1));
@@ -132,7 +132,7 @@ async fn writes_at_once_share_commits() {
     assert!(commits <= 8, "{commits} commits for 64 workers");
 }
 
-/// A file as the first version of this program left it.
+/// A file with the schema of the first version of this program.
 fn first_version(path: &Path) -> Connection {
     let old = Connection::open(path).unwrap();
     old.execute_batch(include_str!(
@@ -151,7 +151,7 @@ fn first_version(path: &Path) -> Connection {
 async fn experiments_of_an_older_file_get_their_groups() {
     let (_folder, path) = file();
     drop(first_version(&path));
-    // Two processes that migrate at once both succeed.
+    // Two concurrent migrations both succeed.
     let (one, two) = tokio::join!(SqliteDatabase::open(&path), SqliteDatabase::open(&path));
     let (one, two) = (one.unwrap(), two.unwrap());
     let mut ids = Vec::new();
@@ -176,7 +176,7 @@ async fn experiments_of_an_older_file_get_their_groups() {
 }
 
 #[tokio::test]
-async fn the_digits_of_migrated_ids_are_drawn_one_by_one() {
+async fn the_digits_of_migrated_ids_are_independent() {
     let (_folder, path) = file();
     let old = first_version(&path);
     for n in 0..200 {
@@ -189,13 +189,13 @@ async fn the_digits_of_migrated_ids_are_drawn_one_by_one() {
     for at in 6..=30 {
         let sql = format!("SELECT count(DISTINCT substr(id, {at}, 1)) FROM groups");
         let found: i64 = new.query_row(&sql, [], |row| row.get(0)).unwrap();
-        // 404 draws of 32 digits: fewer than 28 of them would come by chance once in 10^12.
+        // 404 draws from 32 digits: the probability of fewer than 28 different ones is 10^-12.
         assert!(found >= 28, "digit {at} has {found} values");
     }
 }
 
 #[tokio::test]
-async fn what_was_edited_by_hand_is_corrupt() {
+async fn identities_edited_by_hand_are_corrupt() {
     let (_folder, path) = file();
     let rows = open(&path).await;
     let founded = Experiment::new(experiment(), time(1));

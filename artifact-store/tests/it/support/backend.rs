@@ -1,4 +1,4 @@
-//! A backend that fails where it is told to, and waits once before and after everything it does.
+//! A backend with scripted faults, which yields before and after each operation.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::task::yield_now;
 
-/// What happens to one call.
+/// A fault of one call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// It fails so, and nothing is done.
+    /// The call fails and does nothing.
     Before(ErrorKind),
-    /// It is done, and fails so all the same.
+    /// The call does its work and fails all the same.
     After(ErrorKind),
 }
 
@@ -39,13 +39,13 @@ impl FaultyBackend {
         }
     }
 
-    /// The next call of this operation fails so. Several may be told, and are met in turn.
+    /// Makes the next call of this operation fail. Several faults occur in the order of the script.
     pub(crate) fn fail(&self, operation: Operation, fault: Fault) {
         let mut faults = self.script.faults.lock().unwrap();
         faults.push_back((operation, fault));
     }
 
-    /// What was called so far.
+    /// Returns the calls so far.
     pub(crate) fn calls(&self) -> Vec<Operation> {
         self.script.calls.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! Rows that fail where they are told to, and wait around each insertion and after each look-up.
+//! A catalog whose inserts can fail. It yields around each insert and after each look-up.
 
 use std::sync::{Arc, Mutex};
 
@@ -30,22 +30,22 @@ impl FaultyCatalog {
         }
     }
 
-    /// The next insertion fails so; of a backend's kinds only the name counts.
+    /// Makes the next insert fail with `Unavailable`, before or after the row is written.
     pub(crate) fn fail_insert(&self, fault: Fault) {
         *self.insert_fault.lock().unwrap() = Some(fault);
     }
 
-    /// The ids of the rows that were written.
+    /// Returns the ids of the inserted rows.
     pub(crate) fn inserted(&self) -> Vec<ArtifactId> {
         self.inserted.lock().unwrap().clone()
     }
 
-    /// How often a row was asked for.
+    /// Returns the number of row look-ups.
     pub(crate) fn gets(&self) -> u32 {
         *self.gets.lock().unwrap()
     }
 
-    /// How often an experiment was asked for.
+    /// Returns the number of experiment look-ups.
     pub(crate) fn experiment_gets(&self) -> u32 {
         *self.experiment_gets.lock().unwrap()
     }

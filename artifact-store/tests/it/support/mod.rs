@@ -1,4 +1,4 @@
-//! What the tests share: values, and a backend and rows whose every call can be made to fail.
+//! Values for the tests, and a backend and a catalog whose calls can be made to fail.
 
 mod backend;
 mod catalog;
@@ -47,7 +47,7 @@ pub(crate) fn digest(bytes: &[u8]) -> Sha256Digest {
     Sha256Digest::from_bytes(Sha256::digest(bytes).into())
 }
 
-/// A row with nothing special in it.
+/// An ordinary row.
 pub(crate) fn row(id: u8) -> Row {
     Row::new(
         ArtifactId::from_bytes([id; 16]),
@@ -59,7 +59,7 @@ pub(crate) fn row(id: u8) -> Row {
     )
 }
 
-/// Bytes in which no two stretches are alike, so that a piece lost or swapped changes the hash.
+/// Bytes without repetition, so that a lost or swapped chunk changes the hash.
 pub(crate) fn bytes(length: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_u32;
     (0..length)
@@ -70,7 +70,7 @@ pub(crate) fn bytes(length: usize) -> Vec<u8> {
         .collect()
 }
 
-/// A store in memory whose parts can be looked into and made to fail.
+/// A store in memory whose parts can be inspected and made to fail.
 pub(crate) struct World {
     pub(crate) mem: Arc<MemBackend>,
     pub(crate) backend: Arc<FaultyBackend>,
@@ -112,7 +112,7 @@ impl World {
         NewArtifact::new(experiment(), &worker())
     }
 
-    /// Deposits `bytes` in pieces of this length.
+    /// Deposits `bytes` in chunks of `piece` bytes.
     pub(crate) async fn deposit(
         &self,
         bytes: &[u8],
@@ -125,13 +125,13 @@ impl World {
         deposit.finish().await
     }
 
-    /// The ids of all blobs.
+    /// Returns the ids of all blobs.
     pub(crate) async fn blobs(&self) -> Vec<ArtifactId> {
         let list = self.mem.list().await.unwrap();
         list.map_ok(|stat| stat.id).try_collect().await.unwrap()
     }
 
-    /// Nothing is left: no blob, no row, no memory of an upload.
+    /// Asserts that no blob, no row and no upload is left.
     pub(crate) async fn assert_empty(&self) {
         assert_eq!(self.blobs().await, []);
         assert_eq!(self.mem.used_bytes(), 0);
@@ -139,7 +139,7 @@ impl World {
     }
 }
 
-/// Polls once, with a waker that wakes nobody: who calls decides when to go on.
+/// Polls once with a waker that does nothing; the caller decides when to poll again.
 pub(crate) fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }

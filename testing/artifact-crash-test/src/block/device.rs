@@ -1,4 +1,4 @@
-//! Two files by FUSE: the one under the loop device, and the subject's standard output.
+//! Serves two files through FUSE: the backing file of the loop device and the subject's standard output.
 
 use std::ffi::OsStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,23 +12,23 @@ use fuser::{
 
 use super::event::BlockEvent;
 use super::pages::Pages;
-use crate::protocol::Lines;
+use crate::protocol::LineSplitter;
 
 pub(crate) const DISK_NAME: &str = "disk";
 pub(crate) const STDOUT_NAME: &str = "stdout";
 const DISK: u64 = 2;
 const STDOUT: u64 = 3;
 const TTL: Duration = Duration::from_mins(1);
-/// fallocate(2): `FALLOC_FL_PUNCH_HOLE` and `FALLOC_FL_ZERO_RANGE`, which is what loop makes of a discard
-/// and of a request to write zeros.
-const ZEROES: i32 = 0x02 | 0x10;
+/// The modes `FALLOC_FL_PUNCH_HOLE` and `FALLOC_FL_ZERO_RANGE` of fallocate(2). The loop driver sends the
+/// first for a discard and the second for a request to write zeros.
+const ZEROING_MODES: i32 = 0x02 | 0x10;
 
-/// The device's content now, and its log while one is kept.
+/// The device's current content, and the log while a recording runs.
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     pub(crate) pages: Pages,
     pub(crate) log: Option<Vec<BlockEvent>>,
-    lines: Lines,
+    lines: LineSplitter,
 }
 
 impl Disk {
@@ -44,7 +44,7 @@ impl Disk {
 pub(crate) struct Device {
     pub(crate) disk: Arc<Mutex<Disk>>,
     pub(crate) size: u64,
-    /// How long a flush takes while a log is kept.
+    /// The duration of a flush while a recording runs.
     pub(crate) sync_time: Duration,
 }
 
@@ -103,8 +103,8 @@ impl Filesystem for Device {
     }
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        // No page cache below the loop device: what it writes is logged at once, what is loaded here
-        // it reads at once.
+        // Direct I/O avoids a page cache below the loop device: its writes are logged at once, and a
+        // replaced content is read at once.
         reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO);
     }
 
@@ -142,7 +142,7 @@ impl Filesystem for Device {
         if ino.0 == STDOUT {
             let lines = disk.lines.push(data);
             if let Some(log) = &mut disk.log {
-                log.extend(lines.into_iter().map(BlockEvent::Said));
+                log.extend(lines.into_iter().map(BlockEvent::Printed));
             }
         } else if offset.saturating_add(data.len() as u64) > self.size {
             return reply.error(Errno::EFBIG);
@@ -153,12 +153,12 @@ impl Filesystem for Device {
     }
 
     fn fsync(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        let upto = self.disk().log.as_ref().map(Vec::len);
-        if let Some(upto) = upto {
+        let covered = self.disk().log.as_ref().map(Vec::len);
+        if let Some(covered) = covered {
             std::thread::sleep(self.sync_time);
-            // If the log was taken meanwhile, this flush belongs to no recording.
-            if let Some(log) = self.disk().log.as_mut().filter(|log| log.len() >= upto) {
-                log.push(BlockEvent::Flush(upto));
+            // If the log was taken in the meantime, this flush belongs to no recording.
+            if let Some(log) = self.disk().log.as_mut().filter(|log| log.len() >= covered) {
+                log.push(BlockEvent::Flush(covered));
             }
         }
         reply.ok();
@@ -178,7 +178,7 @@ impl Filesystem for Device {
         mode: i32,
         reply: ReplyEmpty,
     ) {
-        if mode & ZEROES == 0 || offset.saturating_add(length) > self.size {
+        if mode & ZEROING_MODES == 0 || offset.saturating_add(length) > self.size {
             return reply.error(Errno::EOPNOTSUPP);
         }
         self.disk().change(BlockEvent::Zero(offset, length));

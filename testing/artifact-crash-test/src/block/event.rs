@@ -1,57 +1,57 @@
-//! What happens to a block device while a subject runs.
+//! The log of a block device while a subject runs.
 
 use std::sync::Arc;
 
 use super::file_system::FileSystem;
 use super::pages::Pages;
 use crate::protocol::Line;
-use crate::subject::Ended;
+use crate::subject::RunOutcome;
 
-/// One entry of a device's log, in the order in which the device did them.
+/// An entry of a device's log. Entries are in the order in which the device performed them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum BlockEvent {
-    /// Bytes were written at an offset; in the device's cache only.
+    /// Bytes were written at an offset. They are only in the device's cache.
     Write(u64, Arc<[u8]>),
-    /// A range was discarded or zeroed; in the device's cache only.
+    /// A range (offset and length) was discarded or zeroed, only in the device's cache.
     Zero(u64, u64),
-    /// A flush ended: all writes before that position of the log are durable. The position is that of
-    /// its beginning.
+    /// A flush finished. All writes before this position of the log are durable: the position at which
+    /// the flush began.
     Flush(usize),
-    /// The subject said something.
-    Said(Line),
+    /// The subject printed a line.
+    Printed(Line),
 }
 
 impl BlockEvent {
-    /// Brings a write to a device's content.
+    /// Applies a write to a device's content.
     pub(crate) fn apply(&self, pages: &mut Pages) {
         match self {
             Self::Write(offset, data) => pages.write(*offset, data),
             Self::Zero(offset, length) => pages.zero(*offset, *length),
-            Self::Flush(_) | Self::Said(_) => {}
+            Self::Flush(_) | Self::Printed(_) => {}
         }
     }
 }
 
-/// All that happened to a device in one run.
+/// The recording of one run on a block device.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BlockRecording {
-    /// What is on the device.
+    /// The file system on the device.
     pub file_system: FileSystem,
-    /// The device before the run: made, with the subject's empty root in it, cleanly unmounted.
+    /// The device before the run: a fresh file system with the subject's empty root, cleanly unmounted.
     pub base: Pages,
-    /// What happened, in order.
+    /// The events of the run, in order.
     pub events: Vec<BlockEvent>,
-    /// How the subject ended.
-    pub ended: Ended,
+    /// The outcome of the run.
+    pub outcome: RunOutcome,
 }
 
 impl BlockRecording {
-    /// What the subject said it cannot do here, if it said so.
+    /// Returns the reason why the subject cannot work here, if it printed `UNSUPPORTED`.
     pub fn unsupported(&self) -> Option<&str> {
         self.events.iter().find_map(|event| match event {
-            BlockEvent::Said(Line::Unsupported(why)) => Some(why.as_str()),
+            BlockEvent::Printed(Line::Unsupported(why)) => Some(why.as_str()),
             _ => None,
         })
     }

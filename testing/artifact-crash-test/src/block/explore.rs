@@ -1,4 +1,4 @@
-//! The crashes that a device's log can have: rebuilt, repaired, mounted, judged.
+//! Explores the crashes of a recorded run: rebuilds, repairs, mounts and judges crash states.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -16,22 +16,22 @@ use crate::protocol::Line;
 use crate::random::Random;
 use crate::report::Report;
 use crate::strict::STORE;
-use crate::subject::Ended;
+use crate::subject::RunOutcome;
 
-/// Which crash states of a recording are looked at.
+/// Options that select the crash states of a recording.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BlockExploration {
-    /// About how many.
+    /// The approximate number of states.
     pub states: usize,
-    /// What they are chosen by.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Stop at the first state that shows a finding.
+    /// Whether to stop at the first state with a finding.
     pub stop_at_first: bool,
 }
 
 impl Default for BlockExploration {
-    /// 100 states, seed 1, all of them.
+    /// 100 states, seed 1, without an early stop.
     fn default() -> Self {
         Self {
             states: 100,
@@ -42,21 +42,21 @@ impl Default for BlockExploration {
 }
 
 impl BlockExploration {
-    /// With about this many states.
+    /// Sets the approximate number of states.
     #[must_use]
     pub fn with_states(mut self, states: usize) -> Self {
         self.states = states;
         self
     }
 
-    /// With this seed.
+    /// Sets the seed of all random choices.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Stopping at the first finding.
+    /// Stops at the first finding.
     #[must_use]
     pub fn with_stop_at_first(mut self) -> Self {
         self.stop_at_first = true;
@@ -64,34 +64,34 @@ impl BlockExploration {
     }
 }
 
-/// Which of the writes that no flush covered survive.
+/// The fate of the unflushed writes in the device's cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Cache {
-    /// None: the flushed prefix.
+enum CacheFate {
+    /// All of them are lost: only the flushed prefix survives.
     Lost,
-    /// All: the whole prefix.
+    /// All of them survive: the whole prefix.
     Kept,
-    /// Each on its own by chance, in 256ths; what is kept may be torn at a sector and so may
-    /// come later than what is lost, which is what a device that reorders does.
-    Some(u8),
+    /// Each one survives with this probability in 256 and may be torn at a sector. A later write may
+    /// survive without an earlier one, as on a device that reorders writes.
+    Partial(u8),
 }
 
-/// A crash state: a position in the log and the fate of the cache there.
+/// A crash state: a position in the log and the fate of the cache at that position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Plan {
+struct CrashState {
     point: usize,
-    cache: Cache,
+    cache: CacheFate,
     trial: u64,
 }
 
-/// Judges crash states of a recording: half of them where something has just been promised, the rest
-/// anywhere; the cache lost, kept, or kept in part.
+/// Judges crash states of a recording. Half of them directly follow a promise, the others are anywhere.
+/// The device's cache is lost, kept, or partly kept.
 ///
 /// One state takes tens of milliseconds.
 ///
 /// # Errors
 ///
-/// When the device cannot be set up, or a checker program not be started. A crash state that cannot be
+/// If the device cannot be set up, or a checker program cannot be started. A crash state that cannot be
 /// repaired or mounted is a finding.
 pub fn explore(
     recording: &BlockRecording,
@@ -108,43 +108,40 @@ pub fn explore(
         file_system,
         base,
         events,
-        ended,
+        outcome,
     } = recording;
     let mut report = Report {
         unsupported: recording.unsupported().map(str::to_owned),
         ..Report::default()
     };
-    if let Ended::Badly(_) | Ended::Late = ended {
-        report.take(
-            vec![Finding::Unusable(format!("the run ended: {ended:?}"))],
-            || "run".to_owned(),
-        );
+    if let RunOutcome::Failure(_) | RunOutcome::TimedOut = outcome {
+        let why = format!("the run failed: {outcome:?}");
+        report.add(vec![Finding::Unusable(why)], || "run".to_owned());
     }
     let rig = Rig::new(file_system.size(), Duration::ZERO)?;
-    let mut log = Log::new(base, events);
+    let mut playback = Playback::new(base, events);
     let mut seen = HashSet::new();
-    for plan in plans(events, *states, *seed) {
-        log.play_to(plan.point);
-        let (pages, fingerprint) =
-            log.crash(plan.cache, Random::of(*seed, plan.point as u64, plan.trial));
+    for state in choose_states(events, *states, *seed) {
+        let CrashState {
+            point,
+            cache,
+            trial,
+        } = state;
+        playback.advance_to(point);
+        let (pages, fingerprint) = playback.crash(cache, Random::of(*seed, point as u64, trial));
         report.states += 1;
         if !seen.insert(fingerprint) {
             continue;
         }
         report.distinct += 1;
         rig.disk().pages = pages;
-        rig.forget()?;
-        let findings = match look(recording, checker, &rig)? {
-            Ok(visible) => log.claims.judge(&visible),
+        rig.drop_kernel_cache()?;
+        let findings = match inspect(recording, checker, &rig)? {
+            Ok(visible) => playback.claims.judge(&visible),
             Err(why) => vec![Finding::Unusable(why)],
         };
         let found = !findings.is_empty();
-        report.take(findings, || {
-            let Plan {
-                point,
-                cache,
-                trial,
-            } = plan;
+        report.add(findings, || {
             format!(
                 "{file_system}, event {point} of {}, cache {cache:?}, trial {trial}",
                 events.len()
@@ -158,7 +155,7 @@ pub fn explore(
     Ok(report)
 }
 
-fn look(
+fn inspect(
     recording: &BlockRecording,
     checker: &Checker,
     rig: &Rig,
@@ -171,32 +168,32 @@ fn look(
         Ok(mounted) => mounted,
         Err(errno) => return Ok(Err(format!("mount: {errno}"))),
     };
-    let visible = checker.look(&rig.point().join(STORE))?;
+    let visible = checker.inspect(&rig.point().join(STORE))?;
     mounted.unmount()?;
     Ok(visible)
 }
 
-/// The states to look at, in order of position.
-fn plans(events: &[BlockEvent], states: usize, seed: u64) -> Vec<Plan> {
+/// Chooses the states to judge, sorted by position.
+fn choose_states(events: &[BlockEvent], count: usize, seed: u64) -> Vec<CrashState> {
     let promised: Vec<_> = (1..)
         .zip(events)
         .filter(|(_, event)| {
             matches!(
                 event,
-                BlockEvent::Said(Line::Ack(..) | Line::Exists(_) | Line::Deleted(_))
+                BlockEvent::Printed(Line::Ack(..) | Line::Exists(_) | Line::Deleted(_))
             )
         })
         .map(|(position, _)| position)
         .collect();
     let mut random = Random::new(seed);
-    // The end is always looked at, and so are the moments just after the last promises.
-    let mut plans = vec![Plan {
+    // The end of the recording is always judged.
+    let mut states = vec![CrashState {
         point: events.len(),
-        cache: Cache::Lost,
+        cache: CacheFate::Lost,
         trial: 0,
     }];
     for trial in 1.. {
-        if plans.len() >= states {
+        if states.len() >= count {
             break;
         }
         let point = if promised.is_empty() || trial % 2 == 0 {
@@ -205,32 +202,32 @@ fn plans(events: &[BlockEvent], states: usize, seed: u64) -> Vec<Plan> {
             promised[random.below(promised.len())]
         };
         let cache = match random.below(8) {
-            0..=2 => Cache::Lost,
-            3 => Cache::Kept,
-            _ => Cache::Some([32, 128, 224][random.below(3)]),
+            0..=2 => CacheFate::Lost,
+            3 => CacheFate::Kept,
+            _ => CacheFate::Partial([32, 128, 224][random.below(3)]),
         };
-        plans.push(Plan {
+        states.push(CrashState {
             point,
             cache,
             trial,
         });
     }
-    plans.sort_unstable();
-    plans
+    states.sort_unstable();
+    states
 }
 
-/// A log as it is played back.
-struct Log<'a> {
+/// A playback of a device's log.
+struct Playback<'a> {
     events: &'a [BlockEvent],
     position: usize,
     durable: Pages,
-    /// Positions of writes that no flush covered yet.
+    /// The positions of writes that no flush has covered yet.
     pending: Vec<usize>,
     flushed: usize,
     claims: Claims,
 }
 
-impl<'a> Log<'a> {
+impl<'a> Playback<'a> {
     fn new(base: &Pages, events: &'a [BlockEvent]) -> Self {
         Self {
             events,
@@ -242,14 +239,14 @@ impl<'a> Log<'a> {
         }
     }
 
-    fn play_to(&mut self, point: usize) {
+    fn advance_to(&mut self, point: usize) {
         while self.position < point {
             match &self.events[self.position] {
-                BlockEvent::Said(line) => self.claims.say(line),
-                BlockEvent::Flush(upto) => {
-                    let cut = self.pending.partition_point(|at| at < upto);
-                    for at in self.pending.drain(..cut) {
-                        self.events[at].apply(&mut self.durable);
+                BlockEvent::Printed(line) => self.claims.record(line),
+                BlockEvent::Flush(covered) => {
+                    let cut = self.pending.partition_point(|position| position < covered);
+                    for position in self.pending.drain(..cut) {
+                        self.events[position].apply(&mut self.durable);
                         self.flushed += 1;
                     }
                 }
@@ -259,25 +256,26 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// The device after a power cut here, and what tells it from other states.
-    fn crash(&self, cache: Cache, mut random: Random) -> (Pages, u64) {
+    /// Returns the device after a power cut at this position, and a fingerprint of the state.
+    fn crash(&self, cache: CacheFate, mut random: Random) -> (Pages, u64) {
         let mut hasher = DefaultHasher::new();
         (self.claims.version(), self.flushed).hash(&mut hasher);
         let mut pages = self.durable.clone();
-        for at in &self.pending {
+        for position in &self.pending {
             let kept = match cache {
-                Cache::Lost => false,
-                Cache::Kept => true,
-                Cache::Some(parts) => random.chance(parts),
+                CacheFate::Lost => false,
+                CacheFate::Kept => true,
+                CacheFate::Partial(parts) => random.chance(parts),
             };
             if !kept {
                 continue;
             }
-            at.hash(&mut hasher);
-            match &self.events[*at] {
-                // A sector is written whole or not at all; a longer write may be torn between two.
+            position.hash(&mut hasher);
+            match &self.events[*position] {
+                // A device writes a sector completely or not at all. It may tear a longer write at a
+                // sector boundary.
                 BlockEvent::Write(offset, data)
-                    if cache != Cache::Kept && data.len() > 512 && random.chance(16) =>
+                    if cache != CacheFate::Kept && data.len() > 512 && random.chance(16) =>
                 {
                     let sectors = random.below(data.len().div_ceil(512));
                     sectors.hash(&mut hasher);
@@ -298,10 +296,10 @@ mod tests {
         BlockEvent::Write(page * 4096, vec![byte; 512].into())
     }
 
-    fn bytes(events: &[BlockEvent], cache: Cache, seed: u64) -> Vec<u8> {
-        let mut log = Log::new(&Pages::default(), events);
-        log.play_to(events.len());
-        let (pages, _) = log.crash(cache, Random::new(seed));
+    fn bytes(events: &[BlockEvent], cache: CacheFate, seed: u64) -> Vec<u8> {
+        let mut playback = Playback::new(&Pages::default(), events);
+        playback.advance_to(events.len());
+        let (pages, _) = playback.crash(cache, Random::new(seed));
         (0..3)
             .map(|page| {
                 let mut byte = [0];
@@ -312,30 +310,30 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_keeps_what_came_before_it_began() {
+    fn a_flush_covers_only_writes_from_before_it_began() {
         let events = [write(0, 1), write(1, 2), BlockEvent::Flush(1), write(2, 3)];
-        assert_eq!(bytes(&events, Cache::Lost, 0), [1, 0, 0]);
-        assert_eq!(bytes(&events, Cache::Kept, 0), [1, 2, 3]);
+        assert_eq!(bytes(&events, CacheFate::Lost, 0), [1, 0, 0]);
+        assert_eq!(bytes(&events, CacheFate::Kept, 0), [1, 2, 3]);
     }
 
     #[test]
-    fn any_part_of_the_cache_may_survive_in_any_order() {
+    fn any_subset_of_unflushed_writes_may_survive() {
         let events = [write(0, 1), BlockEvent::Flush(1), write(1, 2), write(2, 3)];
         let states: std::collections::BTreeSet<_> = (0..100)
-            .map(|seed| bytes(&events, Cache::Some(128), seed))
+            .map(|seed| bytes(&events, CacheFate::Partial(128), seed))
             .collect();
         let all = [[1, 0, 0], [1, 0, 3], [1, 2, 0], [1, 2, 3]].map(Vec::from);
         assert_eq!(states, all.into());
     }
 
     #[test]
-    fn half_of_the_states_follow_a_promise() {
+    fn half_of_the_states_directly_follow_a_promise() {
         let mut events: Vec<_> = (0..50).map(|page| write(page, 1)).collect();
-        events.push(BlockEvent::Said(Line::Exists("a".into())));
+        events.push(BlockEvent::Printed(Line::Exists("a".into())));
         events.extend((0..50).map(|page| write(page, 1)));
-        let plans = plans(&events, 100, 7);
-        assert_eq!(plans.len(), 100);
-        assert!(plans.iter().filter(|plan| plan.point == 51).count() >= 49);
-        assert!(plans.is_sorted());
+        let states = choose_states(&events, 100, 7);
+        assert_eq!(states.len(), 100);
+        assert!(states.iter().filter(|state| state.point == 51).count() >= 49);
+        assert!(states.is_sorted());
     }
 }

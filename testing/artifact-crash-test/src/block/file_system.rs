@@ -1,4 +1,4 @@
-//! The real file systems: how each is made, repaired and mounted.
+//! Creates, repairs and mounts the real file systems.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -7,17 +7,17 @@ use std::str::FromStr;
 
 use rustix::mount::{MountFlags, mount};
 
-use super::loop_device::{tool, tool_ok};
+use super::loop_device::{run_tool, run_tool_checked};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Mounted, available};
 
-/// A file system that a subject can be run on.
+/// A file system that a subject can run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FileSystem {
-    /// ext4 with its journal, as distributions make it.
+    /// ext4 with a journal, the default of distributions.
     Ext4,
-    /// ext4 without a journal: after a crash it is repaired by `e2fsck -fy`.
+    /// ext4 without a journal. After a crash `e2fsck -fy` repairs it.
     Ext4NoJournal,
     /// XFS.
     Xfs,
@@ -25,16 +25,16 @@ pub enum FileSystem {
     Btrfs,
 }
 
-/// The text is none of the file systems' names.
+/// The text is not the name of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a file system is ext4, ext4-nojournal, xfs or btrfs")]
+#[error("unknown file system: use ext4, ext4-nojournal, xfs or btrfs")]
 pub struct UnknownFileSystem;
 
 impl FileSystem {
-    /// Each of them.
+    /// All file systems.
     pub const ALL: [Self; 4] = [Self::Ext4, Self::Ext4NoJournal, Self::Xfs, Self::Btrfs];
 
-    /// The name, as on the command line.
+    /// Returns the name that the command line uses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ext4 => "ext4",
@@ -44,22 +44,22 @@ impl FileSystem {
         }
     }
 
-    /// Whether this one can be simulated here.
+    /// Checks that this machine can run simulations on this file system.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`], which says what is missing.
+    /// [`ErrorKind::Unavailable`], with a message that names the missing requirement.
     pub fn available(self) -> Result<()> {
         available()?;
-        tool("losetup", &["--version"])?;
-        tool("blockdev", &["--version"])?;
+        run_tool("losetup", &["--version"])?;
+        run_tool("blockdev", &["--version"])?;
         if self == Self::Ext4NoJournal {
-            tool("e2fsck", &["-V"])?;
+            run_tool("e2fsck", &["-V"])?;
         }
-        tool(self.mkfs().0, &["-V"]).map(drop)
+        run_tool(self.mkfs().0, &["-V"]).map(drop)
     }
 
-    /// The smallest size, in bytes, that the maker takes without complaint.
+    /// Returns the smallest device size in bytes that the `mkfs` program accepts without a warning.
     pub(crate) fn size(self) -> u64 {
         match self {
             Self::Ext4 | Self::Ext4NoJournal => 64 << 20,
@@ -69,7 +69,7 @@ impl FileSystem {
     }
 
     fn mkfs(self) -> (&'static str, &'static [&'static str]) {
-        // Nothing is left for later, and no discards: what a crash state holds is what the run wrote.
+        // Without lazy initialization and discards, every write of the recording comes from the run.
         const EXT4: &str = "lazy_itable_init=0,lazy_journal_init=0,nodiscard";
         match self {
             Self::Ext4 => (
@@ -88,23 +88,23 @@ impl FileSystem {
         }
     }
 
-    /// Makes an empty one on `device`.
-    pub(crate) fn make(self, device: &Path) -> Result<()> {
+    /// Creates an empty file system on `device`.
+    pub(crate) fn create(self, device: &Path) -> Result<()> {
         let (program, arguments) = self.mkfs();
         let device = device.to_string_lossy();
         let mut arguments = arguments.to_vec();
         arguments.push(&device);
-        tool_ok(program, &arguments).map(drop)
+        run_tool_checked(program, &arguments).map(drop)
     }
 
-    /// What an operating system does to a device before it mounts it after a crash; `Err` in the inner
-    /// result is why it gave up.
+    /// Repairs a device as an operating system does before it mounts the device after a crash. The inner
+    /// `Err` says why the repair failed.
     pub(crate) fn repair(self, device: &Path) -> Result<Result<(), String>> {
         if self != Self::Ext4NoJournal {
-            return Ok(Ok(())); // These repair themselves when they are mounted.
+            return Ok(Ok(())); // The others repair themselves when mounted.
         }
-        let output = tool("e2fsck", &["-f", "-y", &device.to_string_lossy()])?;
-        // e2fsck(8): 0 is clean, 1 is corrected, 2 is corrected with a reboot to follow.
+        let output = run_tool("e2fsck", &["-f", "-y", &device.to_string_lossy()])?;
+        // e2fsck(8): 0 means clean, 1 corrected, 2 corrected and a reboot is needed.
         Ok(match output.status.code() {
             Some(0..=2) => Ok(()),
             _ => Err(format!("e2fsck: {}", output.status)),
@@ -151,12 +151,13 @@ impl FromStr for FileSystem {
     }
 }
 
-/// The kernel does not know this file system: install the module, or skip.
+/// Converts a mount error. ENODEV means that the kernel does not support the file system: install its
+/// module, or skip.
 pub(crate) fn mount_error(file_system: FileSystem, errno: rustix::io::Errno) -> Error {
     if errno == rustix::io::Errno::NODEV {
         Error::new(
             ErrorKind::Unavailable,
-            format!("{file_system} in this kernel"),
+            format!("{file_system} (the kernel lacks its module)"),
         )
     } else {
         Error::io(format!("mount a fresh {file_system}"))(errno)

@@ -1,13 +1,14 @@
-//! A loop device, by the `losetup` of util-linux: the ioctls have no safe wrapper.
+//! Manages a loop device with `losetup` of util-linux, because its ioctls have no safe wrapper.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::Janitor;
+use crate::guard::CleanupShell;
 
-/// Runs a program of the system's, which may lie in a folder for administrators only.
-pub(crate) fn tool(program: &str, arguments: &[&str]) -> Result<Output> {
+/// Runs a system program. Also searches the folders of administrator programs, which may not be on the
+/// PATH.
+pub(crate) fn run_tool(program: &str, arguments: &[&str]) -> Result<Output> {
     for folder in ["", "/usr/sbin/", "/sbin/"] {
         let run = Command::new(format!("{folder}{program}"))
             .args(arguments)
@@ -24,9 +25,9 @@ pub(crate) fn tool(program: &str, arguments: &[&str]) -> Result<Output> {
     ))
 }
 
-/// Runs one that must succeed; gives what it printed.
-pub(crate) fn tool_ok(program: &str, arguments: &[&str]) -> Result<String> {
-    let output = tool(program, arguments)?;
+/// Runs a system program that must succeed. Returns its standard output.
+pub(crate) fn run_tool_checked(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = run_tool(program, arguments)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -41,11 +42,11 @@ pub(crate) fn tool_ok(program: &str, arguments: &[&str]) -> Result<String> {
     ))
 }
 
-/// A loop device; detached when dropped.
+/// A loop device. Dropping it detaches the device.
 #[derive(Debug)]
 pub(crate) struct LoopDevice {
     path: PathBuf,
-    _janitor: Janitor,
+    _cleanup: CleanupShell,
 }
 
 impl LoopDevice {
@@ -53,15 +54,15 @@ impl LoopDevice {
         let file = file.to_str().ok_or_else(|| {
             Error::new(
                 ErrorKind::Unavailable,
-                "a folder for temporary files with a UTF-8 path",
+                "a folder for temporary files with a UTF-8 path (set TMPDIR)",
             )
         })?;
-        let printed = tool_ok("losetup", &["--find", "--show", "--direct-io=on", file])?;
+        let printed = run_tool_checked("losetup", &["--find", "--show", "--direct-io=on", file])?;
         let path = PathBuf::from(printed.trim());
-        let janitor = Janitor::watch(&path);
+        let cleanup = CleanupShell::watch(&path);
         Ok(Self {
             path,
-            _janitor: janitor,
+            _cleanup: cleanup,
         })
     }
 
@@ -69,15 +70,15 @@ impl LoopDevice {
         &self.path
     }
 
-    /// Forgets what the kernel cached of the device, for content that changed underneath.
-    pub(crate) fn forget(&self) -> Result<()> {
-        tool_ok("blockdev", &["--flushbufs", &self.path.to_string_lossy()]).map(drop)
+    /// Drops the kernel's cache of the device after its content was replaced.
+    pub(crate) fn drop_kernel_cache(&self) -> Result<()> {
+        run_tool_checked("blockdev", &["--flushbufs", &self.path.to_string_lossy()]).map(drop)
     }
 }
 
 impl Drop for LoopDevice {
     fn drop(&mut self) {
-        // One that is still in use is detached by the kernel once it no longer is.
-        let _ = tool("losetup", &["--detach", &self.path.to_string_lossy()]);
+        // If the device is still in use, the kernel detaches it after its last use.
+        let _ = run_tool("losetup", &["--detach", &self.path.to_string_lossy()]);
     }
 }

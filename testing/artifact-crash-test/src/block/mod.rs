@@ -1,8 +1,8 @@
-//! A recording block device under real file systems, and the crashes that its log can have.
+//! Simulates power cuts with a recording block device under real file systems.
 //!
-//! [`record`] runs a subject on a file system on a loop device whose backing file is ours: it logs
-//! every write and every flush. [`explore`] rebuilds from the log what a power cut leaves of the
-//! device, lets the real file system repair itself from that, and judges what is visible.
+//! [`record`] runs a subject on a file system on a loop device and logs every write and flush of the
+//! device's backing file. [`explore`] rebuilds from the log the device after a power cut, lets the real
+//! file system repair itself, and judges what is visible.
 
 mod device;
 mod event;

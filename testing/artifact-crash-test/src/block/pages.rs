@@ -1,16 +1,16 @@
-//! The content of a block device, in memory and sparse; cheap to copy.
+//! Keeps the content of a block device in memory. Sparse and cheap to clone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 const PAGE: usize = 4096;
 
-/// A device's content. What was never written reads as zeros.
+/// The content of a device. Ranges that were never written read as zeros.
 #[derive(Debug, Clone, Default)]
 pub struct Pages(HashMap<u64, Arc<[u8; PAGE]>>);
 
 impl Pages {
-    /// Fills `buffer` from `offset` on.
+    /// Fills `buffer` with the bytes from `offset` on.
     pub fn read(&self, offset: u64, buffer: &mut [u8]) {
         for (page, start, part) in parts(offset, buffer.len()) {
             let target = &mut buffer[part.clone()];
@@ -34,7 +34,7 @@ impl Pages {
         }
     }
 
-    /// Writes zeros from `offset` on.
+    /// Writes `length` zeros from `offset` on.
     pub fn zero(&mut self, offset: u64, length: u64) {
         let (first, last) = (
             offset.div_ceil(PAGE as u64),
@@ -43,7 +43,7 @@ impl Pages {
         if first < last {
             self.0.retain(|page, _| !(first..last).contains(page));
         }
-        // The edges, which are not whole pages.
+        // The partial pages at both ends of the range.
         let edges = [
             (offset, (first * PAGE as u64).min(offset + length)),
             ((last * PAGE as u64).max(offset), offset + length),
@@ -57,7 +57,8 @@ impl Pages {
     }
 }
 
-/// The pages that a range touches: number, start in the page, part of the range.
+/// Returns the pages that a range touches: the page number, the start within the page, and the part of
+/// the range.
 fn parts(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {
@@ -65,7 +66,7 @@ fn parts(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, std::o
             return None;
         }
         let at = offset + done as u64;
-        let start = usize::try_from(at % PAGE as u64).expect("below a page");
+        let start = usize::try_from(at % PAGE as u64).expect("less than a page");
         let end = length.min(done + PAGE - start);
         let part = done..end;
         done = end;
@@ -79,7 +80,7 @@ mod tests {
     use crate::random::Random;
 
     #[test]
-    fn pages_read_what_a_plain_buffer_would() {
+    fn pages_behave_like_a_plain_buffer() {
         let mut random = Random::new(5);
         let (mut pages, mut plain) = (Pages::default(), vec![0_u8; 40_000]);
         for round in 0..300 {

@@ -1,4 +1,4 @@
-//! Running a subject on a real file system, with every write and flush of it logged.
+//! Runs a subject on a real file system and logs every write and flush of its device.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 use crate::strict::STORE;
 use crate::subject::Subject;
 
-/// How a run on a recording device goes.
+/// Options of a run on a recording device.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BlockOptions {
-    /// How long a flush takes.
+    /// The duration of a flush.
     pub sync_time: Duration,
 }
 
@@ -29,7 +29,7 @@ impl Default for BlockOptions {
 }
 
 impl BlockOptions {
-    /// With flushes that take this long.
+    /// Sets the duration of a flush.
     #[must_use]
     pub fn with_sync_time(mut self, sync_time: Duration) -> Self {
         self.sync_time = sync_time;
@@ -37,12 +37,13 @@ impl BlockOptions {
     }
 }
 
-/// Runs `subject` once on a fresh `file_system`. Its root is an empty private folder that is durable.
+/// Runs `subject` once on a fresh `file_system`. Its root is an empty, private and durable folder.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if this machine cannot; else the failure
-/// of the simulator itself. A subject that ends badly or late is no error here.
+/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if this machine lacks a requirement,
+/// otherwise the failure of the simulator itself. A subject that fails or times out is not an error:
+/// [`BlockRecording::outcome`] says so.
 pub fn record(
     subject: &Subject,
     file_system: FileSystem,
@@ -51,7 +52,7 @@ pub fn record(
     let BlockOptions { sync_time } = options;
     file_system.available()?;
     let rig = Rig::new(file_system.size(), *sync_time)?;
-    file_system.make(rig.device())?;
+    file_system.create(rig.device())?;
     let mount = || {
         file_system
             .mount(rig.device(), rig.point())
@@ -59,7 +60,7 @@ pub fn record(
     };
     let root = rig.point().join(STORE);
     let mounted = mount()?;
-    rustix::fs::mkdir(&root, Mode::RWXU).map_err(Error::io("make the subject's root"))?;
+    rustix::fs::mkdir(&root, Mode::RWXU).map_err(Error::io("create the subject's root"))?;
     mounted.unmount()?;
 
     let base = {
@@ -68,14 +69,14 @@ pub fn record(
         disk.pages.clone()
     };
     let mounted = mount()?;
-    let ended = subject.run(&root, rig.stdout()?, || false)?;
-    // What the unmount writes is not part of any crash.
+    let outcome = subject.run(&root, rig.stdout()?, || false)?;
+    // Writes of the unmount belong to no crash state, so the log is taken first.
     let events = rig.disk().log.take().unwrap_or_default();
     mounted.unmount()?;
     Ok(BlockRecording {
         file_system,
         base,
         events,
-        ended,
+        outcome,
     })
 }

@@ -1,4 +1,4 @@
-//! A recording device that is ready for use: FUSE below, loop above, and a folder to mount on.
+//! Sets up a recording device: a FUSE file, a loop device on top of it, and a mount point.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -12,10 +12,10 @@ use super::loop_device::LoopDevice;
 use crate::error::{Error, Result};
 use crate::guard::{self, MountPoint};
 
-/// Enough that the subject's lines go through while a flush takes its time.
-const SERVERS: usize = 4;
+/// The number of FUSE threads: enough to accept the subject's lines while a flush sleeps.
+const SERVER_THREADS: usize = 4;
 
-/// Taken down from the top when dropped: the file system, the loop device, the file below it.
+/// A recording device. Dropping it removes the mount, then the loop device, then the FUSE file.
 #[derive(Debug)]
 pub(crate) struct Rig {
     disk: Arc<Mutex<Disk>>,
@@ -36,7 +36,7 @@ impl Rig {
             MountOption::FSName("artifact-crash".to_owned()),
             MountOption::NoSuid,
         ];
-        config.n_threads = Some(SERVERS);
+        config.n_threads = Some(SERVER_THREADS);
         let served = Device {
             disk: disk.clone(),
             size,
@@ -58,7 +58,7 @@ impl Rig {
         self.device.path()
     }
 
-    /// Where to mount the file system.
+    /// Returns the mount point for the file system.
     pub(crate) fn point(&self) -> &Path {
         self.mounted_on.path()
     }
@@ -67,9 +67,9 @@ impl Rig {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nothing the kernel cached of an earlier content is read again.
-    pub(crate) fn forget(&self) -> Result<()> {
-        self.device.forget()
+    /// Drops the kernel's cache of the device after its content was replaced.
+    pub(crate) fn drop_kernel_cache(&self) -> Result<()> {
+        self.device.drop_kernel_cache()
     }
 
     pub(crate) fn stdout(&self) -> Result<File> {

@@ -1,4 +1,4 @@
-//! What happens to a file system: inodes, edits of them, syncs, and what the subject says meanwhile.
+//! The events of a recording: new inodes, edits, syncs, and the lines that the subject prints.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -6,37 +6,38 @@ use std::sync::Arc;
 use super::image::Inode;
 use crate::protocol::Line;
 
-/// One entry of a recording, in the order in which the file system did them.
+/// An entry of a recording. Entries are in the order in which the file system performed them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// An inode came to be. Without a name that survives nobody reaches it.
+    /// An inode was created. It can be reached only if one of its names survives.
     New(u64, Inode),
-    /// An inode was changed; not durable yet.
+    /// An inode was changed. The change is not yet durable.
     Edit(u64, Edit),
-    /// A sync of this inode ended well: its edits before that position of the recording are durable.
-    /// The position is that of the sync's beginning: what came in while it ran is not covered.
+    /// A sync of this inode succeeded. Its edits before this position of the recording are durable: the
+    /// position at which the sync began. Edits that arrived while it ran are not covered.
     Synced(u64, usize),
-    /// A sync of this inode failed, and its edits before that position will never be durable, though
-    /// they stay visible and the next sync will say Ok.
+    /// A sync of this inode failed. Its edits before this position will never become durable, although
+    /// they stay visible and the next sync returns Ok.
     Dropped(u64, usize),
-    /// The subject said something.
-    Said(Line),
+    /// The subject printed a line.
+    Printed(Line),
 }
 
-/// One change of one inode, which survives or does not.
+/// A change of one inode. After a crash it either survived or was lost.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Edit {
-    /// Bytes at an offset of a file.
+    /// Writes bytes at an offset of a file.
     Write(u64, Arc<[u8]>),
-    /// A file's new size.
+    /// Sets the size of a file.
     Resize(u64),
-    /// Permission bits.
+    /// Sets the permission bits.
     Mode(u32),
-    /// Owner and group.
+    /// Sets the owner and the group.
     Owner(u32, u32),
-    /// Names of a directory that changed together: set to an inode, or removed. A rename within one
-    /// directory is one such edit; a rename between two is one in each, and either may survive alone.
+    /// Changes names of one folder together: each is set to an inode or removed. A rename within a
+    /// folder is one such edit. A rename between two folders is one edit in each, and either may survive
+    /// alone.
     Names(Vec<(OsString, Option<u64>)>),
 }

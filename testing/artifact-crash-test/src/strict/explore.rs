@@ -1,4 +1,4 @@
-//! Every crash that a recorded run can have: rebuilt in memory, looked at, judged.
+//! Explores the crashes of a recorded run: rebuilds each crash state in memory and judges it.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -15,26 +15,26 @@ use crate::error::Result;
 use crate::finding::Finding;
 use crate::random::Random;
 use crate::report::Report;
-use crate::subject::Ended;
+use crate::subject::RunOutcome;
 
-/// Which crash states of a recording are looked at.
+/// Options that select the crash states of a recording.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Exploration {
-    /// Under which rules.
+    /// The survival rules to apply.
     pub survivals: Vec<Survival>,
-    /// How many random survivals at each crash point.
+    /// The number of random survivals at each crash point.
     pub trials: u64,
-    /// What the random ones are made from.
+    /// The seed of the random survivals.
     pub seed: u64,
-    /// At most about this many states, spread evenly over the run; `None` is each.
+    /// The approximate maximum number of states, spread evenly over the run. `None` means every state.
     pub max_states: Option<u64>,
-    /// Only the very end of the recording: what [`Options::crash_at`] cut.
+    /// Whether to judge only the end of the recording, where [`Options::crash_at`] cut the power.
     pub only_end: bool,
 }
 
 impl Default for Exploration {
-    /// Every crash point under every rule, 4 random survivals each, seed 1.
+    /// Every crash point under every rule, with 4 random survivals each, seed 1.
     fn default() -> Self {
         Self {
             survivals: Survival::ALL.to_vec(),
@@ -47,35 +47,35 @@ impl Default for Exploration {
 }
 
 impl Exploration {
-    /// With these rules only.
+    /// Sets the survival rules.
     #[must_use]
     pub fn with_survivals(mut self, survivals: impl Into<Vec<Survival>>) -> Self {
         self.survivals = survivals.into();
         self
     }
 
-    /// With this many random survivals at each crash point.
+    /// Sets the number of random survivals at each crash point.
     #[must_use]
     pub fn with_trials(mut self, trials: u64) -> Self {
         self.trials = trials;
         self
     }
 
-    /// With this seed.
+    /// Sets the seed of the random survivals.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// With at most about this many states.
+    /// Sets the approximate maximum number of states.
     #[must_use]
     pub fn with_max_states(mut self, max_states: u64) -> Self {
         self.max_states = Some(max_states);
         self
     }
 
-    /// With the end of the recording as the only crash point.
+    /// Judges only the end of the recording.
     #[must_use]
     pub fn with_only_end(mut self) -> Self {
         self.only_end = true;
@@ -94,26 +94,27 @@ impl Exploration {
         })
     }
 
-    /// Every how many crash points one is looked at.
+    /// Returns the distance between two judged crash points.
     fn stride(&self, points: usize) -> usize {
-        let each = u64::try_from(self.states().count())
-            .expect("a count")
+        let Some(max_states) = self.max_states else {
+            return 1;
+        };
+        let states_per_point = (self.states().count() as u64).max(1);
+        let max_points = usize::try_from(max_states / states_per_point)
+            .unwrap_or(usize::MAX)
             .max(1);
-        let Some(max) = self.max_states else { return 1 };
-        let points_allowed = usize::try_from(max / each).unwrap_or(usize::MAX).max(1);
-        points.div_ceil(points_allowed).max(1)
+        points.div_ceil(max_points).max(1)
     }
 }
 
-/// Judges the crash states of a recording. There is one crash point before each event and one at the
-/// end.
+/// Judges the crash states of a recording. There is a crash point before each event and one at the end.
 ///
-/// With a [`Layout`](crate::Layout) as checker a state costs microseconds. With a program each state
-/// that differs is mounted and the program run on it: milliseconds.
+/// With a [`Layout`](crate::Layout) as checker, a state takes microseconds. With a program as checker, each
+/// distinct state is mounted and the program runs on it, which takes milliseconds.
 ///
 /// # Errors
 ///
-/// When a checker program cannot be started, or a state not be mounted for it.
+/// If a checker program cannot be started, or a state cannot be mounted for it.
 pub fn explore(
     recording: &Recording,
     checker: &Checker,
@@ -125,10 +126,12 @@ pub fn explore(
         unsupported: recording.unsupported().map(str::to_owned),
         ..Report::default()
     };
-    // A subject may fail upon an injected error; without one it must not.
-    if let (0, Ended::Badly(_) | Ended::Late) = (recording.struck, &recording.ended) {
-        let why = format!("the run ended: {:?}", recording.ended);
-        report.take(vec![Finding::Unusable(why)], || "run".to_owned());
+    // A subject may fail after an injected error. Without one it must succeed.
+    if let (0, RunOutcome::Failure(_) | RunOutcome::TimedOut) =
+        (recording.faults_hit, &recording.outcome)
+    {
+        let why = format!("the run failed: {:?}", recording.outcome);
+        report.add(vec![Finding::Unusable(why)], || "run".to_owned());
     }
     let mut judge = Judge {
         checker,
@@ -138,18 +141,19 @@ pub fn explore(
     let mut claims = Claims::default();
     let stride = exploration.stride(events.len() + 1);
     for point in 0..=events.len() {
-        if if exploration.only_end {
+        let selected = if exploration.only_end {
             point == events.len()
         } else {
             point % stride == 0
-        } {
+        };
+        if selected {
             for (survival, trial) in exploration.states() {
-                let random = Random::of(exploration.seed, position(point), trial);
+                let random = Random::of(exploration.seed, point as u64, trial);
                 let crashed = disk.crash(survival, random);
                 report.states += 1;
                 if let Some(findings) = judge.judge(&crashed, &claims)? {
                     report.distinct += 1;
-                    report.take(findings, || {
+                    report.add(findings, || {
                         let survival = survival.as_str();
                         format!(
                             "event {point} of {}, {survival}, trial {trial}",
@@ -162,8 +166,8 @@ pub fn explore(
         let Some(event) = events.get(point) else {
             break;
         };
-        if let Event::Said(line) = event {
-            claims.say(line);
+        if let Event::Printed(line) = event {
+            claims.record(line);
         }
         disk.play(event);
     }
@@ -171,18 +175,14 @@ pub fn explore(
     Ok(report)
 }
 
-fn position(point: usize) -> u64 {
-    u64::try_from(point).expect("a position")
-}
-
 struct Judge<'a> {
     checker: &'a Checker,
-    /// Hashes of what was judged before.
+    /// The hashes of the states that were already judged.
     seen: HashSet<u64>,
 }
 
 impl Judge<'_> {
-    /// The findings of a state, or `None` for one that was judged before.
+    /// Returns the findings of a state, or `None` if an equal state was already judged.
     fn judge(&mut self, crashed: &Image, claims: &Claims) -> Result<Option<Vec<Finding>>> {
         let files = crashed.files();
         let mut hasher = DefaultHasher::new();
@@ -201,10 +201,10 @@ impl Judge<'_> {
             return Ok(None);
         }
         let visible = match &self.checker.0 {
-            CheckerKind::Layout(layout) => Ok(layout.judge(files)),
+            CheckerKind::Layout(layout) => Ok(layout.classify(files)),
             CheckerKind::Program(_) => {
                 let mount = StrictMount::new(Options::default().with_image(crashed.clone()))?;
-                self.checker.look(mount.root())?
+                self.checker.inspect(mount.root())?
             }
         };
         Ok(Some(match visible {

@@ -1,53 +1,54 @@
-//! Errors that the strict file system injects.
+//! The errors that the strict file system can inject.
 
-/// An error at one operation.
+/// An error that is injected at one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
-    /// Where.
-    pub at: At,
-    /// What happens there.
+    /// The operation.
+    pub at: FaultPoint,
+    /// The effect on that operation.
     pub effect: Effect,
 }
 
 impl Fault {
-    /// This effect, there.
-    pub fn new(at: At, effect: Effect) -> Self {
+    /// Injects `effect` at the operation `at`.
+    pub fn new(at: FaultPoint, effect: Effect) -> Self {
         Self { at, effect }
     }
 }
 
-/// Which operation.
+/// The operation at which a fault is injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum At {
-    /// The operation of this number, counted from 0 over all kinds.
+pub enum FaultPoint {
+    /// The operation with this number, counted from 0 over all kinds.
     Operation(u64),
-    /// The operation of this number among those of its kind, counted from 0.
+    /// The operation with this number among those of its kind, counted from 0.
     Nth(OpKind, u64),
 }
 
-/// What an injected error does.
+/// The effect of an injected error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
-    /// The operation does nothing and answers this errno (a positive number).
+    /// The operation does nothing and returns this errno (a positive number).
     Errno(i32),
-    /// A write takes only the first half of its bytes; other operations are not touched.
-    Short,
-    /// A sync answers EIO and what it should have made durable never will be, though it stays
-    /// visible; later syncs say Ok. As Linux does it: every other handle that is open on the inode
-    /// gets EIO once too, at its next sync (fsync(2), "Errors"; `errseq_t`). Other operations are
-    /// not touched.
+    /// A write accepts only the first half of its bytes. Has no effect on other operations.
+    ShortWrite,
+    /// A sync returns EIO, and the data it should have made durable never becomes durable, although it
+    /// stays visible. Later syncs return Ok. As on Linux, every other handle that is open on the inode
+    /// also gets EIO once, at its next sync (fsync(2), "Errors"; `errseq_t`). Has no effect on other
+    /// operations.
     LostSync,
 }
 
-/// The kinds of operation that are numbered. Forgetting and closing are not: they cannot fail.
+/// The kinds of operations that are numbered. Forget and close are not numbered, because they cannot
+/// fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 #[expect(
     missing_docs,
-    reason = "each is the system call or FUSE operation of its name"
+    reason = "each variant is the system call or FUSE operation of the same name"
 )]
 pub enum OpKind {
     Lookup,

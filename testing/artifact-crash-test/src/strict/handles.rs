@@ -1,4 +1,4 @@
-//! What is open, what it lists, and how it is synced.
+//! Open handles: their folder listings and their syncs.
 
 use std::ffi::OsString;
 
@@ -6,24 +6,24 @@ use fuser::{Errno, FileType};
 
 use super::event::Event;
 use super::fault::Effect;
-use super::live::{Live, kind};
+use super::live::{LiveFs, kind};
 
 #[derive(Debug, Default)]
 pub(super) struct Handle {
     ino: u64,
     listing: Vec<(u64, FileType, OsString)>,
-    /// A sync through another handle failed: this one hears of it at its next sync.
-    failed: bool,
+    /// A sync through another handle failed. The next sync through this handle returns EIO.
+    pending_error: bool,
 }
 
-/// A sync that has begun.
+/// A sync that has begun and not yet finished.
 #[derive(Debug)]
-pub(crate) struct Syncing {
+pub(crate) struct SyncInProgress {
     ino: u64,
-    upto: usize,
+    covered: usize,
 }
 
-impl Live {
+impl LiveFs {
     pub(crate) fn open(&mut self, ino: u64) -> Result<u64, Errno> {
         self.node(ino)?;
         let handle = self.next_handle;
@@ -42,7 +42,7 @@ impl Live {
         self.handles.remove(&handle);
     }
 
-    /// The listing that this handle reads, made anew whenever it is read from the start.
+    /// Returns the folder listing of this handle. Reads the folder again if `restart` is set.
     pub(crate) fn list(
         &mut self,
         handle: u64,
@@ -66,35 +66,35 @@ impl Live {
             .ok_or(Errno::EBADF)
     }
 
-    /// Begins a sync: what is recorded by now is what it covers.
-    pub(crate) fn sync_begin(
+    /// Begins a sync. It covers the edits that are recorded by now.
+    pub(crate) fn begin_sync(
         &mut self,
         ino: u64,
         handle: u64,
         effect: Option<Effect>,
-    ) -> Result<Syncing, Errno> {
+    ) -> Result<SyncInProgress, Errno> {
         self.node(ino)?;
-        let upto = self.events.len();
+        let covered = self.events.len();
         if effect == Some(Effect::LostSync) {
             for (number, other) in &mut self.handles {
-                other.failed |= other.ino == ino && *number != handle;
+                other.pending_error |= other.ino == ino && *number != handle;
             }
-            self.events.push(Event::Dropped(ino, upto));
+            self.events.push(Event::Dropped(ino, covered));
             return Err(Errno::EIO);
         }
         if let Some(handle) = self.handles.get_mut(&handle)
-            && std::mem::take(&mut handle.failed)
+            && std::mem::take(&mut handle.pending_error)
         {
             return Err(Errno::EIO);
         }
-        Ok(Syncing { ino, upto })
+        Ok(SyncInProgress { ino, covered })
     }
 
-    pub(crate) fn sync_end(&mut self, syncing: &Syncing) -> Result<(), Errno> {
-        if self.dead {
+    pub(crate) fn finish_sync(&mut self, sync: &SyncInProgress) -> Result<(), Errno> {
+        if self.injector.powered_off {
             return Err(Errno::EIO);
         }
-        self.events.push(Event::Synced(syncing.ino, syncing.upto));
+        self.events.push(Event::Synced(sync.ino, sync.covered));
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! A whole file system at rest, in memory.
+//! The image of a whole file system at rest, in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -9,38 +9,38 @@ use std::sync::{Arc, OnceLock};
 use super::event::Edit;
 use crate::digest::Digest;
 
-/// The root's inode number, as FUSE has it.
+/// The inode number of the root, as FUSE defines it.
 pub(crate) const ROOT: u64 = 1;
-/// The number of the file that is the subject's standard output; in no directory.
+/// The inode number of the subject's standard output. The file is in no folder.
 pub(crate) const STDOUT: u64 = 2;
-/// The folder below the mount that is the subject's root: there, and durable, before the run.
+/// The name of the folder below the mount that is the subject's root. It is durable before the run.
 pub const STORE: &str = "store";
 
-/// One inode.
+/// An inode.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Inode {
-    /// What it holds.
+    /// The content.
     pub kind: InodeKind,
-    /// Permission bits.
+    /// The permission bits.
     pub mode: u32,
-    /// Owner and group.
+    /// The owner and the group.
     pub owner: (u32, u32),
 }
 
-/// What an inode holds.
+/// The content of an inode.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum InodeKind {
-    /// Bytes.
+    /// The bytes of a file.
     File(Arc<Content>),
-    /// Names.
+    /// The names in a folder.
     Folder(BTreeMap<OsString, u64>),
-    /// Where a symbolic link points.
+    /// The target of a symbolic link.
     Symlink(OsString),
 }
 
-/// A file's bytes, whose digest is computed once.
+/// The bytes of a file. Computes their digest at most once.
 #[derive(Debug, Default)]
 pub struct Content {
     bytes: Vec<u8>,
@@ -55,12 +55,12 @@ impl Content {
         })
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Their digest.
+    /// Returns the digest of the bytes.
     pub fn digest(&self) -> Digest {
         *self.digest.get_or_init(|| Digest::of(&self.bytes))
     }
@@ -79,7 +79,7 @@ impl Inode {
         Self::new(InodeKind::Folder(BTreeMap::new()), mode, owner)
     }
 
-    /// Applies edits in their order. An edit that does not fit the kind is none.
+    /// Applies edits in order. Ignores an edit that does not fit the kind of inode.
     pub(crate) fn apply<'a>(&mut self, edits: impl IntoIterator<Item = &'a Edit>) {
         let mut bytes: Option<Vec<u8>> = None;
         for edit in edits {
@@ -111,7 +111,7 @@ impl Inode {
     }
 }
 
-/// Bytes at an offset; a gap before them reads as zeros.
+/// Writes bytes at an offset. Fills a gap before them with zeros.
 pub(crate) fn write(bytes: &mut Vec<u8>, offset: u64, data: &[u8]) {
     let start = index(offset);
     let end = start.saturating_add(data.len());
@@ -121,21 +121,21 @@ pub(crate) fn write(bytes: &mut Vec<u8>, offset: u64, data: &[u8]) {
     bytes[start..end].copy_from_slice(data);
 }
 
-/// Positions in files that are held in memory.
+/// Converts a file offset to an index in memory.
 pub(crate) fn index(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-/// Every inode that can be reached from the root, by number.
+/// The inodes of a file system that can be reached from the root.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Image {
-    /// The inodes; the root's number is 1.
+    /// The inodes by number. The number of the root is 1.
     pub inodes: HashMap<u64, Inode>,
 }
 
 impl Default for Image {
-    /// A root with nothing but the subject's own folder, which is private and empty.
+    /// A root that holds only the subject's private, empty folder.
     fn default() -> Self {
         let mut root = Inode::folder(0o755, (0, 0));
         root.apply([&Edit::Names(vec![(STORE.into(), Some(STDOUT + 1))])]);
@@ -147,7 +147,7 @@ impl Default for Image {
 }
 
 impl Image {
-    /// Every file below the subject's root, with a digest or why it has none, in order of path.
+    /// Returns every file below the subject's root, with its digest or the reason why it has none.
     pub(crate) fn files(&self) -> Vec<(PathBuf, Result<Digest, String>)> {
         let mut files = Vec::new();
         let Some(InodeKind::Folder(root)) = self.inodes.get(&ROOT).map(|inode| &inode.kind) else {
@@ -177,10 +177,8 @@ impl Image {
         }
         files
     }
-}
 
-impl Image {
-    /// What a program could tell two images apart by, besides paths and bytes: links and modes.
+    /// Hashes what distinguishes two images for a program besides paths and bytes: links and modes.
     pub(crate) fn hash_links(&self, hasher: &mut impl Hasher) {
         let ordered: BTreeMap<_, _> = self.inodes.iter().collect();
         for (ino, inode) in ordered {
@@ -197,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_that_survives_without_the_one_before_it_leaves_zeros() {
+    fn a_gap_before_a_surviving_write_reads_as_zeros() {
         let mut file = Inode::file(0o600, (0, 0));
         file.apply([&Edit::Write(3, Arc::from(*b"def")), &Edit::Resize(5)]);
         let InodeKind::File(content) = &file.kind else {
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_lists_what_can_be_reached() {
+    fn an_image_lists_all_reachable_files() {
         let mut image = Image::default();
         image.inodes.insert(8, Inode::folder(0o700, (0, 0)));
         image.inodes.insert(9, Inode::file(0o600, (0, 0)));

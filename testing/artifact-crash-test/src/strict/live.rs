@@ -1,4 +1,4 @@
-//! The file system as it looks while it runs: what every process sees, synced or not.
+//! The running file system: the state that every process sees, synced or not.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -8,32 +8,23 @@ use std::time::SystemTime;
 use fuser::{Errno, FileAttr, FileType, INodeNo, RenameFlags, TimeOrNow};
 
 use super::event::{Edit, Event};
-use super::fault::{At, Effect, Fault, OpKind};
+use super::fault::{Effect, Fault, OpKind};
 use super::handles::Handle;
 use super::image::{Image, Inode, InodeKind, ROOT, STDOUT, index, write};
+use super::injector::FaultInjector;
 use crate::clock;
-use crate::protocol::Lines;
+use crate::protocol::LineSplitter;
 
-/// What a request may change besides the one inode it names.
+/// The state of the running file system, and the recording of its changes.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub(crate) struct LiveFs {
     pub(super) nodes: HashMap<u64, Node>,
     next_ino: u64,
     pub(super) handles: HashMap<u64, Handle>,
     pub(super) next_handle: u64,
     pub(crate) events: Vec<Event>,
-    /// Each operation so far, in order.
-    pub(crate) operations: Vec<OpKind>,
-    by_kind: BTreeMap<OpKind, u64>,
-    faults: Vec<Fault>,
-    /// How many faults have struck.
-    pub(crate) struck: u64,
-    crash_at: Option<u64>,
-    /// The harness itself is at work: nothing is counted, nothing goes wrong.
-    pub(crate) paused: bool,
-    /// The power is off: everything is EIO from here on.
-    pub(crate) dead: bool,
-    lines: Lines,
+    pub(crate) injector: FaultInjector,
+    lines: LineSplitter,
 }
 
 #[derive(Debug)]
@@ -54,9 +45,9 @@ pub(super) enum NodeKind {
     Symlink(OsString),
 }
 
-impl Live {
+impl LiveFs {
     pub(crate) fn new(image: &Image, faults: Vec<Fault>, crash_at: Option<u64>) -> Self {
-        let now = clock::wall();
+        let now = clock::wall_time();
         let node = |inode: &Inode| Node {
             kind: match &inode.kind {
                 InodeKind::File(content) => NodeKind::File(content.bytes().to_vec()),
@@ -75,7 +66,7 @@ impl Live {
             .iter()
             .map(|(ino, inode)| (*ino, node(inode)))
             .collect();
-        // Links and parents are counted from the names that survived: a repaired file system.
+        // Counts links and finds parents from the names that survived, as a file system repair does.
         for (parent, inode) in &image.inodes {
             let InodeKind::Folder(entries) = &inode.kind else {
                 continue;
@@ -99,60 +90,21 @@ impl Live {
             handles: HashMap::new(),
             next_handle: 1,
             events: Vec::new(),
-            operations: Vec::new(),
-            by_kind: BTreeMap::new(),
-            faults,
-            struck: 0,
-            crash_at,
-            paused: false,
-            dead: false,
-            lines: Lines::default(),
+            injector: FaultInjector::new(faults, crash_at),
+            lines: LineSplitter::default(),
         }
     }
 
-    /// Begins an operation: counts it, and says what was injected into it.
-    pub(crate) fn enter(&mut self, kind: OpKind) -> Result<Option<Effect>, Errno> {
-        if self.dead {
-            return Err(Errno::EIO);
-        }
-        if self.paused {
-            return Ok(None);
-        }
-        let number = u64::try_from(self.operations.len()).expect("a count of operations");
-        if self.crash_at == Some(number) {
-            self.dead = true;
-            return Err(Errno::EIO);
-        }
-        self.operations.push(kind);
-        let nth = self.by_kind.entry(kind).or_default();
-        let (here, of_kind) = (At::Operation(number), At::Nth(kind, *nth));
-        *nth += 1;
-        let Some(fault) = self
-            .faults
-            .iter()
-            .find(|fault| fault.at == here || fault.at == of_kind)
-        else {
-            return Ok(None);
-        };
-        match (fault.effect, kind) {
-            (Effect::Errno(errno), _) => {
-                self.struck += 1;
-                Err(Errno::from_i32(errno))
-            }
-            (Effect::Short, OpKind::Write)
-            | (Effect::LostSync, OpKind::Fsync | OpKind::FsyncDir) => {
-                self.struck += 1;
-                Ok(Some(fault.effect))
-            }
-            _ => Ok(None),
-        }
+    /// Begins an operation and returns the effect injected into it.
+    pub(crate) fn begin(&mut self, kind: OpKind) -> Result<Option<Effect>, Errno> {
+        self.injector.begin(kind)
     }
 
-    /// Takes bytes of the subject's standard output: the order against all other events is exact,
-    /// since its `write` returns only after this.
-    pub(crate) fn say(&mut self, bytes: &[u8]) {
+    /// Records bytes of the subject's standard output. Their order among all events is exact, because
+    /// the subject's `write` returns only after this call.
+    pub(crate) fn record_output(&mut self, bytes: &[u8]) {
         let lines = self.lines.push(bytes);
-        self.events.extend(lines.into_iter().map(Event::Said));
+        self.events.extend(lines.into_iter().map(Event::Printed));
     }
 
     pub(super) fn node(&self, ino: u64) -> Result<&Node, Errno> {
@@ -173,7 +125,7 @@ impl Live {
             .ok_or(Errno::ENOENT)
     }
 
-    fn absent(&self, parent: u64, name: &OsStr) -> Result<(), Errno> {
+    fn ensure_absent(&self, parent: u64, name: &OsStr) -> Result<(), Errno> {
         if self.entries(parent)?.contains_key(name) {
             Err(Errno::EEXIST)
         } else {
@@ -211,12 +163,12 @@ impl Live {
         })
     }
 
-    /// Makes an inode and its name.
-    pub(crate) fn make(&mut self, parent: u64, name: &OsStr, inode: Inode) -> Result<u64, Errno> {
-        self.absent(parent, name)?;
+    /// Creates an inode and its name.
+    pub(crate) fn create(&mut self, parent: u64, name: &OsStr, inode: Inode) -> Result<u64, Errno> {
+        self.ensure_absent(parent, name)?;
         let ino = self.next_ino;
         self.next_ino += 1;
-        let now = clock::wall();
+        let now = clock::wall_time();
         self.nodes.insert(
             ino,
             Node {
@@ -234,12 +186,12 @@ impl Live {
             },
         );
         self.events.push(Event::New(ino, inode));
-        self.names(parent, vec![(name.to_owned(), Some(ino))])?;
+        self.set_names(parent, vec![(name.to_owned(), Some(ino))])?;
         Ok(ino)
     }
 
-    /// Changes names of one directory together.
-    fn names(&mut self, parent: u64, names: Vec<(OsString, Option<u64>)>) -> Result<(), Errno> {
+    /// Changes names of one folder together.
+    fn set_names(&mut self, parent: u64, names: Vec<(OsString, Option<u64>)>) -> Result<(), Errno> {
         let node = self.nodes.get_mut(&parent).ok_or(Errno::ENOENT)?;
         let NodeKind::Folder(entries) = &mut node.kind else {
             return Err(Errno::ENOTDIR);
@@ -250,18 +202,18 @@ impl Live {
                 None => entries.remove(name),
             };
         }
-        node.modified = clock::wall();
+        node.modified = clock::wall_time();
         node.changed = node.modified;
         self.events.push(Event::Edit(parent, Edit::Names(names)));
         Ok(())
     }
 
     pub(crate) fn link(&mut self, ino: u64, parent: u64, name: &OsStr) -> Result<(), Errno> {
-        self.absent(parent, name)?;
+        self.ensure_absent(parent, name)?;
         let node = self.nodes.get_mut(&ino).ok_or(Errno::ENOENT)?;
         node.links += 1;
-        node.changed = clock::wall();
-        self.names(parent, vec![(name.to_owned(), Some(ino))])
+        node.changed = clock::wall_time();
+        self.set_names(parent, vec![(name.to_owned(), Some(ino))])
     }
 
     pub(crate) fn unlink(&mut self, parent: u64, name: &OsStr) -> Result<(), Errno> {
@@ -269,8 +221,8 @@ impl Live {
         if matches!(self.node(ino)?.kind, NodeKind::Folder(_)) {
             return Err(Errno::EISDIR);
         }
-        self.names(parent, vec![(name.to_owned(), None)])?;
-        self.unlinked(ino);
+        self.set_names(parent, vec![(name.to_owned(), None)])?;
+        self.drop_link(ino);
         Ok(())
     }
 
@@ -279,16 +231,16 @@ impl Live {
         if !self.entries(ino)?.is_empty() {
             return Err(Errno::ENOTEMPTY);
         }
-        self.names(parent, vec![(name.to_owned(), None)])?;
-        self.unlinked(ino);
+        self.set_names(parent, vec![(name.to_owned(), None)])?;
+        self.drop_link(ino);
         Ok(())
     }
 
-    /// One name less. The inode itself stays: open handles and the recording may need it.
-    fn unlinked(&mut self, ino: u64) {
+    /// Decrements the link count. Keeps the inode, because open handles and the recording may need it.
+    fn drop_link(&mut self, ino: u64) {
         if let Some(node) = self.nodes.get_mut(&ino) {
             node.links = node.links.saturating_sub(1);
-            node.changed = clock::wall();
+            node.changed = clock::wall_time();
         }
     }
 
@@ -299,36 +251,39 @@ impl Live {
         flags: RenameFlags,
     ) -> Result<(), Errno> {
         let ino = self.child(from, name)?;
-        let over = self.child(to, new_name).ok();
-        if flags.contains(RenameFlags::RENAME_NOREPLACE) && over.is_some() {
+        let replaced = self.child(to, new_name).ok();
+        if flags.contains(RenameFlags::RENAME_NOREPLACE) && replaced.is_some() {
             return Err(Errno::EEXIST);
         }
         if flags.contains(RenameFlags::RENAME_WHITEOUT) {
             return Err(Errno::EINVAL);
         }
         let exchange = flags.contains(RenameFlags::RENAME_EXCHANGE);
-        if exchange && over.is_none() {
+        if exchange && replaced.is_none() {
             return Err(Errno::ENOENT);
         }
-        if over == Some(ino) {
-            return Ok(()); // rename(2): two names of one inode, nothing is done.
+        if replaced == Some(ino) {
+            return Ok(()); // rename(2) does nothing if both are names of the same inode.
         }
-        let left = if exchange { over } else { None };
-        if let (Some(over), false) = (over, exchange) {
-            if self.entries(over).is_ok_and(|entries| !entries.is_empty()) {
+        let exchanged = if exchange { replaced } else { None };
+        if let (Some(replaced), false) = (replaced, exchange) {
+            if self
+                .entries(replaced)
+                .is_ok_and(|entries| !entries.is_empty())
+            {
                 return Err(Errno::ENOTEMPTY);
             }
-            self.unlinked(over);
+            self.drop_link(replaced);
         }
         let set = (new_name.to_owned(), Some(ino));
-        let unset = (name.to_owned(), left);
+        let unset = (name.to_owned(), exchanged);
         if from == to {
-            self.names(from, vec![unset, set])?;
+            self.set_names(from, vec![unset, set])?;
         } else {
-            self.names(to, vec![set])?;
-            self.names(from, vec![unset])?;
+            self.set_names(to, vec![set])?;
+            self.set_names(from, vec![unset])?;
         }
-        for (child, parent) in [(Some(ino), to), (left, from)] {
+        for (child, parent) in [(Some(ino), to), (exchanged, from)] {
             if let Some(node) = child.and_then(|child| self.nodes.get_mut(&child)) {
                 node.parent = parent;
             }
@@ -351,14 +306,14 @@ impl Live {
 
     pub(crate) fn edit(&mut self, ino: u64, edit: Edit) -> Result<(), Errno> {
         let node = self.nodes.get_mut(&ino).ok_or(Errno::ENOENT)?;
-        node.changed = clock::wall();
+        node.changed = clock::wall_time();
         match (&edit, &mut node.kind) {
             (Edit::Write(offset, data), NodeKind::File(bytes)) => {
                 write(bytes, *offset, data);
                 node.modified = node.changed;
             }
             (Edit::Resize(size), NodeKind::File(bytes)) => {
-                // What a recording can hold in memory; more is what a small disk answers.
+                // A recording is in memory. A larger file gets the error of a full disk.
                 if *size > 1 << 30 {
                     return Err(Errno::ENOSPC);
                 }
@@ -377,12 +332,12 @@ impl Live {
         Ok(self.node(ino)?.owner)
     }
 
-    /// File times are shown, and not recorded: nobody is promised them.
-    pub(crate) fn touch(&mut self, ino: u64, modified: TimeOrNow) -> Result<(), Errno> {
+    /// Sets the modification time. File times are shown but not recorded, because they are not promised.
+    pub(crate) fn set_modified(&mut self, ino: u64, modified: TimeOrNow) -> Result<(), Errno> {
         let node = self.nodes.get_mut(&ino).ok_or(Errno::ENOENT)?;
         node.modified = match modified {
             TimeOrNow::SpecificTime(time) => time,
-            TimeOrNow::Now => clock::wall(),
+            TimeOrNow::Now => clock::wall_time(),
         };
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Mounting the strict file system, and running a subject on it.
+//! Mounts the strict file system and runs a subject on it.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -9,36 +9,37 @@ use fuser::{BackgroundSession, Config, MountOption};
 
 use super::event::Event;
 use super::fault::{Fault, OpKind};
+use super::fuse::STDOUT_NAME;
 use super::image::{Image, STORE};
-use super::live::Live;
-use super::serve::{STDOUT_NAME, Served};
+use super::live::LiveFs;
+use super::operations::StrictFs;
 use crate::claims::Claims;
 use crate::error::{Error, Result};
 use crate::guard::{self, MountPoint};
 use crate::protocol::Line;
-use crate::subject::{Ended, Subject};
+use crate::subject::{RunOutcome, Subject};
 
-/// How many requests are served at once: syncs sleep, and others must go on meanwhile.
-const SERVERS: usize = 8;
+/// The number of FUSE threads. Other requests must proceed while some syncs sleep.
+const SERVER_THREADS: usize = 8;
 
-/// What a run begins with and what goes wrong in it.
+/// Options of a run: the initial content and the faults.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// What is there, and durable, when the run begins.
+    /// The durable content at the start of the run.
     pub image: Image,
-    /// Errors to inject.
+    /// The errors to inject.
     pub faults: Vec<Fault>,
-    /// Cut the power when the operation of this number begins: it and all after it are EIO, and the
-    /// subject is killed.
+    /// Cuts the power when the operation with this number begins. This and all later operations return
+    /// EIO, and the subject is killed.
     pub crash_at: Option<u64>,
-    /// How long a sync takes. With none, syncs are over before another thread can do anything, and
-    /// answers given too early hide.
+    /// The duration of a sync. If it is zero, a sync finishes before another thread can act, which hides
+    /// premature acknowledgements.
     pub sync_time: Duration,
 }
 
 impl Default for Options {
-    /// An empty private root, no errors, syncs of 1 ms.
+    /// An empty, private root, no errors, syncs of 1 ms.
     fn default() -> Self {
         Self {
             image: Image::default(),
@@ -50,28 +51,28 @@ impl Default for Options {
 }
 
 impl Options {
-    /// With this to begin with.
+    /// Sets the durable content at the start of the run.
     #[must_use]
     pub fn with_image(mut self, image: Image) -> Self {
         self.image = image;
         self
     }
 
-    /// With one error more.
+    /// Adds an error to inject.
     #[must_use]
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
         self
     }
 
-    /// With a power cut when the operation of this number begins.
+    /// Cuts the power when the operation with this number begins.
     #[must_use]
     pub fn with_crash_at(mut self, operation: u64) -> Self {
         self.crash_at = Some(operation);
         self
     }
 
-    /// With syncs that take this long.
+    /// Sets the duration of a sync.
     #[must_use]
     pub fn with_sync_time(mut self, sync_time: Duration) -> Self {
         self.sync_time = sync_time;
@@ -79,23 +80,23 @@ impl Options {
     }
 }
 
-/// The strict file system, mounted. Unmounted when dropped, in use or not.
-#[must_use = "it is unmounted when dropped"]
+/// A mount of the strict file system. Dropping it unmounts the file system, even if it is in use.
+#[must_use = "dropping it unmounts the file system"]
 #[derive(Debug)]
 pub struct StrictMount {
-    live: Arc<Mutex<Live>>,
+    live: Arc<Mutex<LiveFs>>,
     root: PathBuf,
-    // In this order: the session's own unmount finds nothing left to do.
+    // Dropped before the session, whose own unmount then has nothing to do.
     point: MountPoint,
     _session: BackgroundSession,
 }
 
 impl StrictMount {
-    /// Mounts on a new folder of its own.
+    /// Mounts the file system on a new private folder.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) without root or `/dev/fuse`; else the
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) without root or `/dev/fuse`, otherwise the
     /// failure of the mount.
     pub fn new(options: Options) -> Result<Self> {
         let Options {
@@ -106,7 +107,7 @@ impl StrictMount {
         } = options;
         guard::available()?;
         let point = MountPoint::new()?;
-        let live = Arc::new(Mutex::new(Live::new(&image, faults, crash_at)));
+        let live = Arc::new(Mutex::new(LiveFs::new(&image, faults, crash_at)));
         let mut config = Config::default();
         config.mount_options = vec![
             MountOption::FSName("artifact-crash".to_owned()),
@@ -114,12 +115,12 @@ impl StrictMount {
             MountOption::NoSuid,
             MountOption::DefaultPermissions,
         ];
-        config.n_threads = Some(SERVERS);
-        let served = Served {
+        config.n_threads = Some(SERVER_THREADS);
+        let file_system = StrictFs {
             live: live.clone(),
             sync_time,
         };
-        let session = fuser::spawn_mount(served, point.path(), &config)
+        let session = fuser::spawn_mount(file_system, point.path(), &config)
             .map_err(Error::io("mount the strict file system"))?;
         Ok(Self {
             live,
@@ -129,32 +130,32 @@ impl StrictMount {
         })
     }
 
-    /// The subject's root.
+    /// Returns the subject's root.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// What a subject shall have as standard output: its lines then stand in the recording exactly
-    /// where they were said.
+    /// Opens the file to use as the subject's standard output. The recording then holds its lines exactly
+    /// where they were printed.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened.
+    /// If the file cannot be opened.
     pub fn stdout(&self) -> Result<File> {
-        self.live().paused = true;
+        self.live().injector.paused = true;
         let opened = OpenOptions::new()
             .write(true)
             .open(self.point.path().join(STDOUT_NAME));
-        self.live().paused = false;
+        self.live().injector.paused = false;
         opened.map_err(Error::io("open the subject's standard output"))
     }
 
-    /// What happened so far, for subjects that are no program but threads of the caller.
+    /// Returns the events so far, for a subject that is not a program but threads of the caller.
     pub fn events(&self) -> Vec<Event> {
         self.live().events.clone()
     }
 
-    fn live(&self) -> MutexGuard<'_, Live> {
+    fn live(&self) -> MutexGuard<'_, LiveFs> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -165,37 +166,38 @@ impl Drop for StrictMount {
     }
 }
 
-/// All that happened in one run.
+/// The recording of one run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Recording {
-    /// What was there, and durable, when the run began.
+    /// The durable content at the start of the run.
     pub image: Image,
-    /// What happened, in order.
+    /// The events of the run, in order.
     pub events: Vec<Event>,
-    /// Each operation, in order: `At::Operation` counts along these.
+    /// The operations of the run, in order. [`FaultPoint::Operation`](super::FaultPoint) is an index
+    /// into them.
     pub operations: Vec<OpKind>,
-    /// How many injected errors struck.
-    pub struck: u64,
-    /// How the subject ended.
-    pub ended: Ended,
+    /// The number of errors that were injected.
+    pub faults_hit: u64,
+    /// The outcome of the run.
+    pub outcome: RunOutcome,
 }
 
 impl Recording {
-    /// What the subject said it cannot do here, if it said so.
+    /// Returns the reason why the subject cannot work here, if it printed `UNSUPPORTED`.
     pub fn unsupported(&self) -> Option<&str> {
         self.events.iter().find_map(|event| match event {
-            Event::Said(Line::Unsupported(why)) => Some(why.as_str()),
+            Event::Printed(Line::Unsupported(why)) => Some(why.as_str()),
             _ => None,
         })
     }
 
-    /// What the subject had promised at the end.
+    /// Returns the subject's promises at the end of the run.
     pub fn claims(&self) -> Claims {
         let mut claims = Claims::default();
         for event in &self.events {
-            if let Event::Said(line) = event {
-                claims.say(line);
+            if let Event::Printed(line) = event {
+                claims.record(line);
             }
         }
         claims
@@ -204,23 +206,23 @@ impl Recording {
 
 /// Runs `subject` once on the strict file system.
 ///
-/// A subject that ends badly or late is no error here: [`Recording::ended`] says so.
+/// A subject that fails or times out is not an error: [`Recording::outcome`] says so.
 ///
 /// # Errors
 ///
-/// When the file system cannot be mounted or the subject not started.
+/// If the file system cannot be mounted or the subject cannot be started.
 pub fn record(subject: &Subject, options: Options) -> Result<Recording> {
     let image = options.image.clone();
     let mount = StrictMount::new(options)?;
     let stdout = mount.stdout()?;
-    let ended = subject.run(mount.root(), stdout, || mount.live().dead)?;
+    let outcome = subject.run(mount.root(), stdout, || mount.live().injector.powered_off)?;
     let mut live = mount.live();
-    live.dead = true;
+    live.injector.powered_off = true;
     Ok(Recording {
         image,
         events: std::mem::take(&mut live.events),
-        operations: std::mem::take(&mut live.operations),
-        struck: live.struck,
-        ended,
+        operations: std::mem::take(&mut live.injector.operations),
+        faults_hit: live.injector.faults_hit,
+        outcome,
     })
 }

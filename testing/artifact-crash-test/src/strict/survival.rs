@@ -1,30 +1,31 @@
-//! What of the unsynced may survive.
+//! The rules that decide which unsynced edits survive a crash.
 
 use super::event::Edit;
 use crate::random::Random;
 
-/// A rule that says which edits survive though nothing synced them. What was synced always does.
+/// A rule that selects the unsynced edits that survive a crash. Synced edits always survive.
 ///
-/// A durable promise must hold under every one of them: which applies is the file system's, the
-/// disk's and the moment's choice.
+/// A promise of durability must hold under every rule, because the file system, the disk and the timing
+/// decide which one applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Survival {
-    /// Nothing: the strictest disk.
+    /// No edit survives, as on the strictest disk.
     Nothing,
-    /// Everything: the process died and the machine did not.
+    /// All edits survive, as if the process died but not the machine.
     Everything,
-    /// Names and no bytes: metadata first, as with delayed allocation.
+    /// Names survive and bytes do not, as with delayed allocation.
     NamesOnly,
-    /// Bytes and no names.
+    /// Bytes survive and names do not.
     DataOnly,
-    /// A random part, another one in each trial: each edit on its own, or all up to some moment, or
-    /// names up to some moment with bytes each on its own; a write may be torn at 512 bytes.
+    /// A random subset survives, different in each trial: each edit independently, or all edits up to a
+    /// moment, or names up to a moment and each write independently. A write may be torn at a multiple of
+    /// 512 bytes.
     Random,
 }
 
 impl Survival {
-    /// Each of them.
+    /// All rules.
     pub const ALL: [Self; 5] = [
         Self::Nothing,
         Self::Everything,
@@ -33,7 +34,7 @@ impl Survival {
         Self::Random,
     ];
 
-    /// The rule in one word, as it stands in tables.
+    /// Returns the rule as one word, as printed in tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -45,71 +46,71 @@ impl Survival {
     }
 }
 
-/// One rule with its dice thrown: the choice for one crash state.
+/// The selection of surviving edits for one crash state.
 #[derive(Debug)]
-pub(crate) struct Choice {
+pub(crate) struct Selector {
     rule: Rule,
     random: Random,
 }
 
 #[derive(Debug)]
 enum Rule {
-    Plain(Survival),
-    Each { parts: u8 },
+    Fixed(Survival),
+    Independent { parts: u8 },
     UpTo(usize),
     NamesUpTo(usize),
 }
 
-impl Choice {
-    /// The choice for a crash at position `now` of a recording; `random` matters to
-    /// [`Survival::Random`] only.
+impl Selector {
+    /// Creates the selection for a crash at position `now` of a recording. Only [`Survival::Random`] uses
+    /// `random`.
     pub(crate) fn new(survival: Survival, now: usize, mut random: Random) -> Self {
         let rule = match survival {
             Survival::Random => match random.below(4) {
                 0 => Rule::UpTo(random.below(now + 1)),
                 1 => Rule::NamesUpTo(random.below(now + 1)),
-                _ => Rule::Each {
+                _ => Rule::Independent {
                     parts: [48, 128, 208][random.below(3)],
                 },
             },
-            plain => Rule::Plain(plain),
+            fixed => Rule::Fixed(fixed),
         };
         Self { rule, random }
     }
 
-    /// Which of an inode's pending edits survive, perhaps cut.
-    pub(crate) fn of<'a>(
+    /// Returns the surviving edits among an inode's pending edits. Writes may be torn.
+    pub(crate) fn select<'a>(
         &mut self,
         pending: impl IntoIterator<Item = &'a (usize, Edit)>,
     ) -> Vec<Edit> {
         pending
             .into_iter()
-            .filter_map(|(at, edit)| self.one(*at, edit))
+            .filter_map(|(position, edit)| self.select_one(*position, edit))
             .collect()
     }
 
-    fn one(&mut self, at: usize, edit: &Edit) -> Option<Edit> {
+    fn select_one(&mut self, position: usize, edit: &Edit) -> Option<Edit> {
         let names = matches!(edit, Edit::Names(_));
         let survives = match self.rule {
-            Rule::Plain(Survival::Everything) => true,
-            Rule::Plain(Survival::NamesOnly) => names,
-            Rule::Plain(Survival::DataOnly) => !names,
-            Rule::Plain(_) => false,
-            Rule::Each { parts } => self.random.chance(parts),
-            Rule::UpTo(cut) => at < cut,
-            Rule::NamesUpTo(cut) if names => at < cut,
+            Rule::Fixed(Survival::Everything) => true,
+            Rule::Fixed(Survival::NamesOnly) => names,
+            Rule::Fixed(Survival::DataOnly) => !names,
+            Rule::Fixed(_) => false,
+            Rule::Independent { parts } => self.random.chance(parts),
+            Rule::UpTo(cut) => position < cut,
+            Rule::NamesUpTo(cut) if names => position < cut,
             Rule::NamesUpTo(_) => self.random.chance(128),
         };
         survives.then(|| match edit {
-            Edit::Write(offset, data) if matches!(self.rule, Rule::Each { .. }) => {
-                Edit::Write(*offset, self.torn(data))
+            Edit::Write(offset, data) if matches!(self.rule, Rule::Independent { .. }) => {
+                Edit::Write(*offset, self.tear(data))
             }
             edit => edit.clone(),
         })
     }
 
-    /// One long write in eight is cut short at a sector's edge.
-    fn torn(&mut self, data: &std::sync::Arc<[u8]>) -> std::sync::Arc<[u8]> {
+    /// Cuts one in eight long writes short at a sector boundary.
+    fn tear(&mut self, data: &std::sync::Arc<[u8]>) -> std::sync::Arc<[u8]> {
         if data.len() <= 512 || !self.random.chance(32) {
             return data.clone();
         }
@@ -131,13 +132,13 @@ mod tests {
     }
 
     fn survivors(survival: Survival, seed: u64) -> usize {
-        Choice::new(survival, 6, Random::new(seed))
-            .of(&pending())
+        Selector::new(survival, 6, Random::new(seed))
+            .select(&pending())
             .len()
     }
 
     #[test]
-    fn the_plain_rules_choose_as_they_say() {
+    fn each_fixed_rule_selects_its_kind_of_edit() {
         assert_eq!(survivors(Survival::Nothing, 0), 0);
         assert_eq!(survivors(Survival::Everything, 0), 3);
         assert_eq!(survivors(Survival::NamesOnly, 0), 1);
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn random_reaches_every_number_of_survivors_and_repeats_itself() {
+    fn random_selection_is_reproducible_and_reaches_every_count() {
         let counts: std::collections::BTreeSet<_> = (0..200)
             .map(|seed| survivors(Survival::Random, seed))
             .collect();
@@ -153,7 +154,7 @@ mod tests {
         let twice = || {
             format!(
                 "{:?}",
-                Choice::new(Survival::Random, 6, Random::new(7)).of(&pending())
+                Selector::new(Survival::Random, 6, Random::new(7)).select(&pending())
             )
         };
         assert_eq!(twice(), twice());

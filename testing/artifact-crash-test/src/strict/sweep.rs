@@ -1,9 +1,9 @@
-//! One injected error a run, at every operation in turn.
+//! Runs a subject once per operation and error, with that error injected at that operation.
 
 use rustix::io::Errno;
 
 use super::explore::{Exploration, explore};
-use super::fault::{At, Effect, Fault, OpKind};
+use super::fault::{Effect, Fault, FaultPoint, OpKind};
 use super::mount::{Options, record};
 use super::survival::Survival;
 use crate::checker::Checker;
@@ -12,26 +12,26 @@ use crate::error::Result;
 use crate::finding::Finding;
 use crate::random::Random;
 use crate::report::Report;
-use crate::subject::{Ended, Subject};
+use crate::subject::{RunOutcome, Subject};
 
-/// How thoroughly errors are injected.
+/// Options of a sweep over all operations.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SweepOptions {
-    /// What each run begins with; its faults and crash are replaced.
+    /// The options of each run. The sweep replaces their faults and their power cut.
     pub run: Options,
-    /// At most this many runs, chosen by the seed; `None` is one for each operation and effect.
+    /// The maximum number of runs, chosen by the seed. `None` means one run per operation and effect.
     pub max_runs: Option<usize>,
-    /// At most about this many crash states of each run; `None` is each.
+    /// The approximate maximum number of crash states per run. `None` means every state.
     pub max_states: Option<u64>,
-    /// What a choice of runs is made from.
+    /// The seed for the choice of runs.
     pub seed: u64,
-    /// Which kinds are struck; empty is all.
+    /// The kinds of operations that get errors. Empty means all kinds.
     pub kinds: Vec<OpKind>,
 }
 
 impl Default for SweepOptions {
-    /// Every operation with every effect that fits it.
+    /// Every operation with every effect that applies to it.
     fn default() -> Self {
         Self {
             run: Options::default(),
@@ -44,35 +44,35 @@ impl Default for SweepOptions {
 }
 
 impl SweepOptions {
-    /// With at most this many runs.
+    /// Sets the maximum number of runs.
     #[must_use]
     pub fn with_max_runs(mut self, max_runs: usize) -> Self {
         self.max_runs = Some(max_runs);
         self
     }
 
-    /// With at most about this many crash states of each run.
+    /// Sets the approximate maximum number of crash states per run.
     #[must_use]
     pub fn with_max_states(mut self, max_states: u64) -> Self {
         self.max_states = Some(max_states);
         self
     }
 
-    /// With this seed.
+    /// Sets the seed for the choice of runs.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// With errors at these kinds of operation only.
+    /// Injects errors only at these kinds of operations.
     #[must_use]
     pub fn with_kinds(mut self, kinds: impl Into<Vec<OpKind>>) -> Self {
         self.kinds = kinds.into();
         self
     }
 
-    /// With runs that begin so.
+    /// Sets the options of each run.
     #[must_use]
     pub fn with_run(mut self, run: Options) -> Self {
         self.run = run;
@@ -80,13 +80,13 @@ impl SweepOptions {
     }
 }
 
-/// Runs `subject` once for each operation that it does and each error that fits there, and judges
-/// every crash state of each run. A subject may fail stores, and itself, upon an error; it may not
-/// acknowledge what is lost, leave a part visible, or hang.
+/// Runs `subject` once for each of its operations and each error that applies there, and judges every
+/// crash state of each run. After an error the subject may fail a store and may exit with a failure. It
+/// must not acknowledge lost data, leave a partial blob visible, or hang.
 ///
 /// # Errors
 ///
-/// As [`record`] and [`explore`].
+/// The errors of [`record`] and [`explore`].
 pub fn sweep(subject: &Subject, checker: &Checker, options: &SweepOptions) -> Result<Report> {
     let began = clock::now();
     let SweepOptions {
@@ -99,10 +99,10 @@ pub fn sweep(subject: &Subject, checker: &Checker, options: &SweepOptions) -> Re
     let mut run = run.clone();
     run.faults.clear();
     run.crash_at = None;
-    let plain = record(subject, run.clone())?;
-    let mut faults = faults(&plain.operations, kinds);
+    let baseline = record(subject, run.clone())?;
+    let mut faults = applicable_faults(&baseline.operations, kinds);
     if let Some(max) = *max_runs {
-        // Not every nth: effects stand in a fixed order, and some would never be chosen.
+        // A random choice: effects are in a fixed order, so a choice of every nth would skip some.
         let mut random = Random::new(*seed);
         for chosen in 0..max.min(faults.len()) {
             let other = chosen + random.below(faults.len() - chosen);
@@ -110,7 +110,7 @@ pub fn sweep(subject: &Subject, checker: &Checker, options: &SweepOptions) -> Re
         }
         faults.truncate(max);
     }
-    // Not Survival::Random: a state is rebuilt for each of many runs.
+    // Without Survival::Random, which would multiply the states of each of many runs.
     let rules = [
         Survival::Nothing,
         Survival::Everything,
@@ -133,23 +133,23 @@ pub fn sweep(subject: &Subject, checker: &Checker, options: &SweepOptions) -> Re
         report.states += states;
         report.distinct += distinct;
         for found in findings {
-            report.take(vec![found.finding], || {
+            report.add(vec![found.finding], || {
                 format!("{fault:?}, {}", found.state)
             });
         }
-        if recording.ended == Ended::Late {
-            let why = "the subject did not end in time after an error".to_owned();
-            report.take(vec![Finding::Unusable(why)], || format!("{fault:?}"));
+        if recording.outcome == RunOutcome::TimedOut {
+            let why = "the subject exceeded the time limit after an injected error".to_owned();
+            report.add(vec![Finding::Unusable(why)], || format!("{fault:?}"));
         }
     }
-    report.unsupported = plain.unsupported().map(str::to_owned);
+    report.unsupported = baseline.unsupported().map(str::to_owned);
     report.elapsed = began.elapsed();
     Ok(report)
 }
 
-/// Each operation of a run with each effect that it could have there. Named by number among its kind,
-/// which is steadier between runs of several threads than the number among all.
-fn faults(operations: &[OpKind], kinds: &[OpKind]) -> Vec<Fault> {
+/// Returns each operation of a run with each effect that applies to it. Counts operations per kind, because
+/// with several threads that number varies less between runs than the number over all kinds.
+fn applicable_faults(operations: &[OpKind], kinds: &[OpKind]) -> Vec<Fault> {
     let mut counts = std::collections::BTreeMap::<OpKind, u64>::new();
     let mut faults = Vec::new();
     for kind in operations {
@@ -158,7 +158,7 @@ fn faults(operations: &[OpKind], kinds: &[OpKind]) -> Vec<Fault> {
             faults.extend(
                 effects(*kind)
                     .into_iter()
-                    .map(|effect| Fault::new(At::Nth(*kind, *nth), effect)),
+                    .map(|effect| Fault::new(FaultPoint::Nth(*kind, *nth), effect)),
             );
         }
         *nth += 1;
@@ -166,7 +166,7 @@ fn faults(operations: &[OpKind], kinds: &[OpKind]) -> Vec<Fault> {
     faults
 }
 
-/// What can plausibly go wrong in an operation of this kind.
+/// Returns the effects that are plausible for an operation of this kind.
 fn effects(kind: OpKind) -> Vec<Effect> {
     let errnos: &[Errno] = match kind {
         OpKind::Write | OpKind::Fallocate => &[Errno::IO, Errno::NOSPC, Errno::DQUOT],
@@ -191,7 +191,7 @@ fn effects(kind: OpKind) -> Vec<Effect> {
         .map(|errno| Effect::Errno(errno.raw_os_error()))
         .collect();
     match kind {
-        OpKind::Write => effects.push(Effect::Short),
+        OpKind::Write => effects.push(Effect::ShortWrite),
         OpKind::Fsync | OpKind::FsyncDir => effects.push(Effect::LostSync),
         _ => {}
     }

@@ -1,27 +1,27 @@
-//! What happens at a system call.
+//! The faults that the tracer can inject at a system call.
 
 use rustix::io::Errno;
 
 use super::call::Call;
 
-/// What the tracer does to a system call.
+/// A fault at a system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The process is killed before the kernel does anything.
+    /// The subject is killed before the kernel executes the call.
     KillBefore,
-    /// The kernel does it, and the process is killed before it hears of it.
+    /// The kernel executes the call, and the subject is killed before the call returns.
     KillAfter,
-    /// The kernel does nothing, and the process is told this error.
+    /// The kernel does not execute the call, and the call returns this error.
     Fail(Errno),
-    /// The kernel does it, and the process is told this error all the same.
-    DoneButFails(Errno),
-    /// The kernel is asked for only so many bytes: a true short read or write.
+    /// The kernel executes the call, but the call returns this error.
+    FailAfter(Errno),
+    /// The kernel reads or writes at most this many bytes: a real short read or write.
     Short(u64),
 }
 
-/// What calls on files fail with on a bad day. Each goes to each call: which of them a file system
-/// gives where, its manual does not say.
+/// The errors that any call on a file may return. Each one is injected at every call, because manuals do
+/// not say which errors a file system returns from which call.
 const ANYWHERE: [Errno; 6] = [
     Errno::IO,
     Errno::NOSPC,
@@ -31,11 +31,11 @@ const ANYWHERE: [Errno; 6] = [
     Errno::AGAIN,
 ];
 
-/// What calls that make a descriptor fail with besides.
+/// The further errors of calls that create a descriptor.
 const OPENING: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::ACCESS];
 
 impl Fault {
-    /// Everything that can plausibly happen at this call.
+    /// Returns all faults that are plausible at `call`.
     pub fn plausible(call: &Call) -> Vec<Self> {
         let mut faults = vec![Self::KillBefore, Self::KillAfter];
         faults.extend(ANYWHERE.map(Self::Fail));
@@ -43,7 +43,7 @@ impl Fault {
             faults.extend(OPENING.map(Self::Fail));
         }
         if call.lasting {
-            faults.extend([Errno::IO, Errno::INTR].map(Self::DoneButFails));
+            faults.extend([Errno::IO, Errno::INTR].map(Self::FailAfter));
         }
         match call.bytes {
             None | Some(0 | 1) => {}

@@ -1,11 +1,11 @@
-//! Every system call of one operation, in turn: killed there, failing there, cut short there.
+//! Injects a fault at every system call of an operation: a kill, an error, or a short transfer.
 //!
-//! The subject runs under ptrace(2). Its system calls on files are numbered from the line `BEGIN` that
-//! it prints to the line `END` or its end, and at each the tracer decides what happens, or
-//! does something itself while the subject waits in it. What the kernel is asked through `io_uring` no
-//! tracer sees, so a subject that sets one up is refused instead of passed unseen.
+//! The subject runs under ptrace(2). The tracer numbers its system calls on files from the line `BEGIN` to
+//! the line `END`, or to its exit. At each call the tracer may inject a fault, or change the environment
+//! while the subject waits. A tracer cannot see operations that go through `io_uring`, so a subject that
+//! sets one up is rejected.
 //!
-//! Linux on `x86_64` only: the registers are this architecture's.
+//! Linux on `x86_64` only, because the tracer accesses this architecture's registers.
 
 mod call;
 mod fault;
@@ -17,4 +17,4 @@ mod trace;
 pub use call::Call;
 pub use fault::Fault;
 pub use sweep::{SyscallSweep, sweep};
-pub use trace::{Traced, available, trace};
+pub use trace::{TracedRun, available, trace};

@@ -1,29 +1,29 @@
-//! The system calls that work on files, by number.
+//! The table of system calls that work on files.
 
 use nix::libc;
 
-/// What the tracer must know of a system call.
+/// The properties of a system call that the tracer needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) number: i64,
     pub(crate) name: &'static str,
-    /// Which argument is a descriptor that it works on.
+    /// The index of the argument that is a descriptor.
     pub(crate) descriptor: Option<usize>,
-    /// Which argument points to a path.
+    /// The index of the argument that points to a path.
     pub(crate) path: Option<usize>,
     pub(crate) transfer: Transfer,
-    /// Whether it changes names, or makes something durable: what may be done and yet be answered by
-    /// an error.
+    /// Whether the call changes names or attributes, or makes something durable. Such a call may take
+    /// effect and still return an error.
     pub(crate) lasting: bool,
 }
 
-/// How many bytes it moves, and how that can be cut short.
+/// Where a call keeps the number of bytes to transfer, which the tracer can reduce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transfer {
     None,
     /// The third argument is a length in bytes.
     Length,
-    /// The second argument points to buffers.
+    /// The second argument points to an array of buffers.
     Vector,
 }
 
@@ -67,8 +67,8 @@ const fn lasting(entry: Entry) -> Entry {
     }
 }
 
-/// Calls that hand work to the kernel past any tracer.
-pub(crate) const UNSEEN: &[i64] = &[libc::SYS_io_uring_setup, libc::SYS_io_submit];
+/// Calls that submit operations to the kernel without further system calls, which a tracer cannot see.
+pub(crate) const UNTRACEABLE: &[i64] = &[libc::SYS_io_uring_setup, libc::SYS_io_submit];
 
 const TABLE: &[Entry] = &[
     moves(libc::SYS_read, "read", Transfer::Length),

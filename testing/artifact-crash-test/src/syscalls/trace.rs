@@ -1,4 +1,4 @@
-//! A subject under ptrace(2), stopped at each system call on a file.
+//! Runs a subject under ptrace(2) and stops it at each system call on a file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use nix::errno::Errno as Failed;
+use nix::errno::Errno;
 use nix::libc::user_regs_struct;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill, killpg};
@@ -16,34 +16,33 @@ use nix::unistd::Pid;
 use super::call::Call;
 use super::fault::Fault;
 use super::memory;
-use super::table::{self, Transfer, UNSEEN};
+use super::table::{self, Transfer, UNTRACEABLE};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::{Line, Lines};
-use crate::subject::{Ended, Subject};
+use crate::protocol::{Line, LineSplitter};
+use crate::subject::{RunOutcome, Subject};
 
-/// What a traced run did.
+/// The recording of a traced run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Traced {
-    /// The calls of the window, in order.
+pub struct TracedRun {
+    /// The calls between BEGIN and END, in order.
     pub calls: Vec<Call>,
-    /// What the subject said, in order.
+    /// The lines that the subject printed, in order.
     pub lines: Vec<Line>,
-    /// How many of the lines stood before the call at which something was done for the first time.
-    pub lines_before: usize,
-    /// How it ended.
-    pub ended: Ended,
+    /// The number of lines that were printed before the first fault.
+    pub lines_before_fault: usize,
+    /// The outcome of the run.
+    pub outcome: RunOutcome,
 }
 
-/// Whether processes can be traced here.
+/// Checks that this machine allows tracing of processes.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Unavailable`] where a seccomp filter or a security module forbids it.
+/// [`ErrorKind::Unavailable`] if a seccomp filter or a security module forbids it.
 pub fn available() -> Result<()> {
-    let root = tempfile::tempdir().map_err(Error::io("make a temporary folder"))?;
-    let nothing = Subject::new("true");
-    match trace(&nothing, root.path(), |_| None) {
+    let root = tempfile::tempdir().map_err(Error::io("create a temporary folder"))?;
+    match trace(&Subject::new("true"), root.path(), |_| None) {
         Ok(_) => Ok(()),
         Err(error) => Err(Error::new(
             ErrorKind::Unavailable,
@@ -52,28 +51,27 @@ pub fn available() -> Result<()> {
     }
 }
 
-/// Runs `run ROOT` under the tracer. Before each system call of the window `decide` is asked: it says
-/// what is to happen there (`None`: what would have), and may take its time, or change the world, while
-/// the thread waits in the call.
+/// Runs `run ROOT` under the tracer and calls `decide` before each system call on a file between BEGIN and
+/// END. `decide` returns the fault to inject, or `None` for a normal call. The thread waits in the call
+/// meanwhile, so `decide` may block, or change the environment.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Subject`] when it does not start, or sets up an `io_uring`; [`ErrorKind::Io`] when it
+/// [`ErrorKind::Subject`] if the subject does not start or sets up an `io_uring`, [`ErrorKind::Io`] if it
 /// cannot be traced.
 pub fn trace(
     subject: &Subject,
     root: &Path,
     decide: impl FnMut(&Call) -> Option<Fault>,
-) -> Result<Traced> {
+) -> Result<TracedRun> {
     let stopped = subject.start_stopped(root)?;
     let group = Pid::from_raw(stopped.process.cast_signed());
-    let failed =
-        |what: &'static str| move |errno: Failed| Error::io(what)(std::io::Error::from(errno));
-    let _reaped = Reaped(group);
+    let failed = |op: &'static str| move |errno: Errno| Error::io(op)(std::io::Error::from(errno));
+    let _group_guard = ProcessGroup(group);
     match waitpid(group, Some(WaitPidFlag::WUNTRACED)).map_err(failed("wait for the subject"))? {
         WaitStatus::Stopped(..) => {}
         other => {
-            let message = format!("did not start: {other:?}");
+            let message = format!("it did not start: {other:?}");
             return Err(Error::new(ErrorKind::Subject, message));
         }
     }
@@ -84,75 +82,77 @@ pub fn trace(
         | Options::PTRACE_O_TRACEEXEC
         | Options::PTRACE_O_EXITKILL;
     ptrace::seize(group, options).map_err(failed("trace the subject"))?;
-    kill(group, Signal::SIGCONT).map_err(failed("let the subject run"))?;
+    kill(group, Signal::SIGCONT).map_err(failed("resume the subject"))?;
 
-    let late = AtomicBool::new(false);
+    let timed_out = AtomicBool::new(false);
     let mut tracer = Tracer {
         group,
         decide,
-        threads: BTreeMap::new(),
+        pending_calls: BTreeMap::new(),
         calls: Vec::new(),
         window: Window::Before,
-        said: Vec::new(),
-        said_before: None,
+        output: Vec::new(),
+        output_before_fault: None,
         killed: false,
-        unseen: false,
+        untraceable: false,
     };
     let status = std::thread::scope(|scope| {
         let (done, ended) = mpsc::channel::<()>();
-        let (limit, late) = (subject.time_limit(), &late);
-        scope.spawn(move || watch(group, limit, &ended, late));
+        let (limit, timed_out) = (subject.time_limit(), &timed_out);
+        scope.spawn(move || kill_after(group, limit, &ended, timed_out));
         let status = tracer.run();
         drop(done);
         status
     })?;
-    if tracer.unseen {
-        let why = "it uses io_uring or aio, whose operations no tracer sees";
+    if tracer.untraceable {
+        let why =
+            "it uses io_uring or aio, whose operations a tracer cannot see; use plain system calls";
         return Err(Error::new(ErrorKind::Subject, why));
     }
-    let ended = if late.load(Ordering::Relaxed) {
-        Ended::Late
+    let outcome = if timed_out.load(Ordering::Relaxed) {
+        RunOutcome::TimedOut
     } else if tracer.killed {
-        Ended::Killed
+        RunOutcome::Killed
     } else {
         match status {
-            WaitStatus::Exited(_, 0) => Ended::Well,
-            other => Ended::Badly(format!("{other:?}{}", stopped.errors())),
+            WaitStatus::Exited(_, 0) => RunOutcome::Success,
+            other => RunOutcome::Failure(format!("{other:?}{}", stopped.stderr())),
         }
     };
-    let before = tracer.said_before.unwrap_or(tracer.said.len());
-    let parse = |bytes: &[u8]| Lines::default().push(bytes);
-    Ok(Traced {
-        lines_before: parse(&tracer.said[..before]).len(),
-        lines: parse(&tracer.said),
+    let before = tracer.output_before_fault.unwrap_or(tracer.output.len());
+    let parse = |bytes: &[u8]| LineSplitter::default().push(bytes);
+    Ok(TracedRun {
+        lines_before_fault: parse(&tracer.output[..before]).len(),
+        lines: parse(&tracer.output),
         calls: tracer.calls,
-        ended,
+        outcome,
     })
 }
 
-/// Kills a group that takes too long.
-fn watch(group: Pid, limit: Duration, ended: &mpsc::Receiver<()>, late: &AtomicBool) {
+/// Kills the group if its run exceeds the time limit.
+fn kill_after(group: Pid, limit: Duration, ended: &mpsc::Receiver<()>, timed_out: &AtomicBool) {
     if ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-        late.store(true, Ordering::Relaxed);
+        timed_out.store(true, Ordering::Relaxed);
         let _ = killpg(group, Signal::SIGKILL);
     }
 }
 
-/// Nothing of the group outlives this, panics included.
-struct Reaped(Pid);
+/// A traced process group. Dropping it kills and reaps the whole group, also during a panic.
+struct ProcessGroup(Pid);
 
-impl Drop for Reaped {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         let _ = killpg(self.0, Signal::SIGKILL);
         while waitpid(members(self.0), Some(WaitPidFlag::__WALL)).is_ok() {}
     }
 }
 
-/// How waitpid(2) names the members of a process group.
+/// Returns the argument by which waitpid(2) selects the members of a process group.
 fn members(group: Pid) -> Pid {
     Pid::from_raw(-group.as_raw())
 }
 
+/// The position of the subject relative to its lines BEGIN and END.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Window {
     Before,
@@ -160,46 +160,46 @@ enum Window {
     Closed,
 }
 
-/// What is to be done when a call ends.
+/// A system call in progress: what the tracer does when the call returns.
 #[derive(Debug)]
-struct Within {
+struct PendingCall {
     fault: Option<Fault>,
-    /// A length that was changed, and what it was.
-    lent: Option<(Lent, u64)>,
+    /// The length argument that the tracer changed, and its original value.
+    original_length: Option<(ChangedLength, u64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Lent {
+enum ChangedLength {
     /// The third argument.
     Register,
-    /// A word of the subject's memory.
-    At(u64),
+    /// The word at this address of the subject's memory.
+    Memory(u64),
 }
 
 struct Tracer<F> {
     group: Pid,
     decide: F,
-    /// Threads that are within a system call.
-    threads: BTreeMap<Pid, Within>,
+    /// The system calls in progress, by thread.
+    pending_calls: BTreeMap<Pid, PendingCall>,
     calls: Vec<Call>,
     window: Window,
-    /// What was written to standard output.
-    said: Vec<u8>,
-    /// How much of that came before the first fault.
-    said_before: Option<usize>,
+    /// The bytes written to standard output.
+    output: Vec<u8>,
+    /// The length of the output before the first fault.
+    output_before_fault: Option<usize>,
     killed: bool,
-    unseen: bool,
+    untraceable: bool,
 }
 
 impl<F: FnMut(&Call) -> Option<Fault>> Tracer<F> {
-    /// Until no thread is left; gives how the first process ended.
+    /// Traces until no thread is left. Returns the exit status of the first process.
     fn run(&mut self) -> Result<WaitStatus> {
         let mut last = WaitStatus::StillAlive;
         loop {
             let status = match waitpid(members(self.group), Some(WaitPidFlag::__WALL)) {
                 Ok(status) => status,
-                Err(Failed::ECHILD) => return Ok(last),
-                Err(Failed::EINTR) => continue,
+                Err(Errno::ECHILD) => return Ok(last),
+                Err(Errno::EINTR) => continue,
                 Err(errno) => {
                     return Err(Error::io("wait for the subject")(std::io::Error::from(
                         errno,
@@ -208,48 +208,48 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<F> {
             };
             let (thread, signal) = match status {
                 WaitStatus::Exited(process, _) | WaitStatus::Signaled(process, ..) => {
-                    self.threads.remove(&process);
+                    self.pending_calls.remove(&process);
                     if process == self.group {
                         last = status;
                     }
                     continue;
                 }
                 WaitStatus::PtraceSyscall(thread) => {
-                    self.at_call(thread)?;
+                    self.on_syscall_stop(thread)?;
                     (thread, None)
                 }
-                // Within a clone or an exec, whose end is still to come, or where a new thread begins.
+                // A stop during a clone or an exec, or at the start of a new thread.
                 WaitStatus::PtraceEvent(thread, ..) => (thread, None),
                 WaitStatus::Stopped(thread, signal) => (thread, Some(signal)),
                 _ => continue,
             };
-            // A thread that was killed meanwhile is gone, which the next wait tells.
+            // The thread may have been killed in the meantime. The next wait reports that.
             match ptrace::syscall(thread, signal) {
-                Ok(()) | Err(Failed::ESRCH) => {}
+                Ok(()) | Err(Errno::ESRCH) => {}
                 Err(errno) => {
-                    return Err(Error::io("let a thread go on")(std::io::Error::from(errno)));
+                    return Err(Error::io("resume a thread")(std::io::Error::from(errno)));
                 }
             }
         }
     }
 
-    fn at_call(&mut self, thread: Pid) -> Result<()> {
+    fn on_syscall_stop(&mut self, thread: Pid) -> Result<()> {
         let Ok(registers) = ptrace::getregs(thread) else {
             return Ok(());
         };
-        let done = match self.threads.remove(&thread) {
-            Some(within) => self.leave(thread, registers, &within),
-            None => self.enter(thread, registers),
+        let result = match self.pending_calls.remove(&thread) {
+            Some(pending) => self.on_exit(thread, registers, &pending),
+            None => self.on_entry(thread, registers),
         };
-        match done {
-            Ok(()) | Err(Failed::ESRCH) => Ok(()),
+        match result {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
             Err(errno) => Err(Error::io("change a system call")(std::io::Error::from(
                 errno,
             ))),
         }
     }
 
-    fn enter(&mut self, thread: Pid, mut registers: user_regs_struct) -> Result<(), Failed> {
+    fn on_entry(&mut self, thread: Pid, mut registers: user_regs_struct) -> Result<(), Errno> {
         let number = registers.orig_rax.cast_signed();
         let arguments = [
             registers.rdi,
@@ -259,35 +259,35 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<F> {
             registers.r8,
             registers.r9,
         ];
-        let mut within = Within {
+        let mut pending = PendingCall {
             fault: None,
-            lent: None,
+            original_length: None,
         };
-        if self.window == Window::Open && UNSEEN.contains(&number) {
-            self.unseen = true;
+        if self.window == Window::Open && UNTRACEABLE.contains(&number) {
+            self.untraceable = true;
         }
         if number == nix::libc::SYS_write && arguments[0] == 1 {
-            let most = usize::try_from(arguments[2]).unwrap_or(0).min(64 << 10);
-            let bytes = memory::read(thread, arguments[1], most);
-            self.hear(&bytes);
+            let length = usize::try_from(arguments[2]).unwrap_or(0).min(64 << 10);
+            let bytes = memory::read(thread, arguments[1], length);
+            self.record_output(&bytes);
         } else if self.window == Window::Open {
             let index = self.calls.len() as u64;
             if let Some(mut call) = Call::of(thread, number, arguments, index) {
                 call.first_thread = thread == self.group;
                 let fault = (self.decide)(&call);
                 self.calls.push(call);
-                if fault.is_some() && self.said_before.is_none() {
-                    self.said_before = Some(self.said.len());
+                if fault.is_some() && self.output_before_fault.is_none() {
+                    self.output_before_fault = Some(self.output.len());
                 }
-                within.fault = fault;
+                pending.fault = fault;
                 match fault {
-                    None | Some(Fault::KillAfter | Fault::DoneButFails(_)) => {}
+                    None | Some(Fault::KillAfter | Fault::FailAfter(_)) => {}
                     Some(Fault::KillBefore) => {
                         self.killed = true;
                         killpg(self.group, Signal::SIGKILL)?;
                     }
                     Some(Fault::Fail(_)) => {
-                        // No such call: the kernel does nothing.
+                        // An invalid call number, so that the kernel does nothing.
                         registers.orig_rax = u64::MAX;
                         ptrace::setregs(thread, registers)?;
                     }
@@ -295,14 +295,16 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<F> {
                         let vector = table::find(number)
                             .is_some_and(|entry| entry.transfer == Transfer::Vector);
                         if vector {
-                            let at = arguments[1] + 8;
-                            if let Some(former) = memory::word(thread, at)
-                                && memory::set_word(thread, at, bytes).is_ok()
+                            let address = arguments[1] + 8;
+                            if let Some(original) = memory::word(thread, address)
+                                && memory::set_word(thread, address, bytes).is_ok()
                             {
-                                within.lent = Some((Lent::At(at), former));
+                                pending.original_length =
+                                    Some((ChangedLength::Memory(address), original));
                             }
                         } else {
-                            within.lent = Some((Lent::Register, registers.rdx));
+                            pending.original_length =
+                                Some((ChangedLength::Register, registers.rdx));
                             registers.rdx = bytes;
                             ptrace::setregs(thread, registers)?;
                         }
@@ -310,31 +312,33 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<F> {
                 }
             }
         }
-        self.threads.insert(thread, within);
+        self.pending_calls.insert(thread, pending);
         Ok(())
     }
 
-    fn leave(
+    fn on_exit(
         &mut self,
         thread: Pid,
         mut registers: user_regs_struct,
-        within: &Within,
-    ) -> Result<(), Failed> {
-        match within.fault {
+        pending: &PendingCall,
+    ) -> Result<(), Errno> {
+        match pending.fault {
             Some(Fault::KillAfter) => {
                 self.killed = true;
                 killpg(self.group, Signal::SIGKILL)?;
             }
-            Some(Fault::Fail(errno) | Fault::DoneButFails(errno)) => {
+            Some(Fault::Fail(errno) | Fault::FailAfter(errno)) => {
                 registers.rax = i64::from(-errno.raw_os_error()).cast_unsigned();
                 ptrace::setregs(thread, registers)?;
             }
             Some(Fault::Short(_)) => {
-                // A program may rely on what it passed: compilers do.
-                match within.lent {
-                    Some((Lent::At(at), former)) => drop(memory::set_word(thread, at, former)),
-                    Some((Lent::Register, former)) => {
-                        registers.rdx = former;
+                // Restores the length: compiled code may rely on unchanged argument registers.
+                match pending.original_length {
+                    Some((ChangedLength::Memory(address), original)) => {
+                        drop(memory::set_word(thread, address, original));
+                    }
+                    Some((ChangedLength::Register, original)) => {
+                        registers.rdx = original;
                         ptrace::setregs(thread, registers)?;
                     }
                     None => {}
@@ -345,9 +349,9 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<F> {
         Ok(())
     }
 
-    /// What the subject says opens and closes the window.
-    fn hear(&mut self, bytes: &[u8]) {
-        self.said.extend_from_slice(bytes);
+    /// Records standard output. The lines BEGIN and END open and close the window of traced calls.
+    fn record_output(&mut self, bytes: &[u8]) {
+        self.output.extend_from_slice(bytes);
         for line in bytes.split(|&byte| byte == b'\n') {
             match (self.window, line) {
                 (Window::Before, b"BEGIN") => self.window = Window::Open,

@@ -1,4 +1,4 @@
-//! The recording block device: a quick slice on the file system that finds most.
+//! The recording block device, mostly on ext4 without a journal, which reveals the most flaws.
 
 use artifact_crash_test::Report;
 use artifact_crash_test::block::{BlockExploration, BlockOptions, FileSystem, explore, record};
@@ -11,7 +11,7 @@ fn crashes(kind: &str, file_system: FileSystem, exploration: &BlockExploration) 
 }
 
 #[test]
-fn a_link_count_that_was_not_synced_is_found_on_ext4_without_a_journal() {
+fn ext4_without_a_journal_reveals_an_unsynced_link_count() {
     if !ready(FileSystem::Ext4NoJournal.available()) {
         return;
     }
@@ -25,7 +25,7 @@ fn a_link_count_that_was_not_synced_is_found_on_ext4_without_a_journal() {
 }
 
 #[test]
-fn no_right_store_is_accused_on_a_real_file_system() {
+fn correct_stores_have_no_findings_on_real_file_systems() {
     for file_system in [FileSystem::Ext4NoJournal, FileSystem::Ext4] {
         if !ready(file_system.available()) {
             return;
@@ -43,7 +43,7 @@ fn no_right_store_is_accused_on_a_real_file_system() {
 }
 
 #[test]
-fn every_file_system_can_be_recorded_and_crashed() {
+fn an_unsynced_folder_is_found_on_every_file_system() {
     for file_system in FileSystem::ALL {
         if !ready(file_system.available()) {
             continue;

@@ -1,4 +1,4 @@
-//! The binary: its exit code is the verdict.
+//! The binary `artifact-crash`.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -26,34 +26,34 @@ fn fuse(store: &str) -> Output {
 }
 
 #[test]
-fn the_exit_code_says_whether_something_was_found() {
+fn the_exit_code_is_1_if_there_are_findings() {
     if !ready(available()) {
         return;
     }
-    let right = fuse("named-staging");
-    let text = String::from_utf8_lossy(&right.stdout);
+    let correct = fuse("named-staging");
+    let text = String::from_utf8_lossy(&correct.stdout);
     assert!(text.contains("findings  none"), "{text}");
-    assert_eq!(right.status.code(), Some(0));
+    assert_eq!(correct.status.code(), Some(0));
 
-    let wrong = fuse("no-folder-sync");
-    let text = String::from_utf8_lossy(&wrong.stdout);
+    let broken = fuse("no-folder-sync");
+    let text = String::from_utf8_lossy(&broken.stdout);
     assert!(text.contains("was acknowledged and is gone ["), "{text}");
-    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(broken.status.code(), Some(1));
 }
 
-/// Waits for a condition that another process brings about.
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
+/// Waits up to 20 seconds for a condition that another process causes.
+fn wait_until(description: &str, condition: impl Fn() -> bool) {
     for _ in 0..2_000 {
         if condition() {
             return;
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    panic!("it never came that {what}");
+    panic!("timed out waiting until {description}");
 }
 
 #[test]
-fn a_simulator_that_is_killed_leaves_no_mount_and_no_loop_device() {
+fn a_killed_simulator_leaves_no_mount_and_no_loop_device() {
     if !ready(FileSystem::Ext4.available()) {
         return;
     }
@@ -76,14 +76,14 @@ fn a_simulator_that_is_killed_leaves_no_mount_and_no_loop_device() {
             .env("TMPDIR", temporary.path())
             .spawn()
             .unwrap();
-        wait_until("the subject ran", || ready.exists());
+        wait_until("the subject runs", || ready.exists());
         assert!(is_mounted(temporary.path()) && !empty());
         simulator.kill().unwrap();
         simulator.wait().unwrap();
-        wait_until("all was unmounted", || {
+        wait_until("all mounts are gone", || {
             !is_mounted(temporary.path()) && empty()
         });
-        wait_until("all was detached", || {
+        wait_until("all loop devices are gone", || {
             let loops = Command::new("losetup")
                 .args(["--list", "--output", "BACK-FILE"])
                 .output();
@@ -95,11 +95,11 @@ fn a_simulator_that_is_killed_leaves_no_mount_and_no_loop_device() {
 }
 
 #[test]
-fn a_store_that_is_not_known_is_an_error() {
+fn an_unknown_store_is_an_error() {
     let output = Command::new(BINARY)
         .args(["store", "perfect", "run", "/"])
         .output()
         .unwrap();
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no store is called perfect"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("unknown store perfect"));
 }

@@ -1,4 +1,4 @@
-//! Subjects, and what is skipped where.
+//! Subjects for the tests, and the check whether this machine can run them.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use artifact_crash_test::{Layout, Report, Result, Subject};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_artifact-crash");
 
-/// One of the stores that the binary carries.
+/// Returns one of the binary's stores as a subject.
 pub(crate) fn store(kind: &str, rounds: u32) -> Subject {
     Subject::new(BINARY)
         .with_arg("store")
@@ -15,30 +15,31 @@ pub(crate) fn store(kind: &str, rounds: u32) -> Subject {
         .with_arg(rounds.to_string())
 }
 
-/// Where those stores keep what.
+/// Returns the layout of those stores.
 pub(crate) fn layout() -> Layout {
     Layout::new(["blobs/{hex32}", "blobs/{hex2}/{hex32}"], ["staging/*"]).unwrap()
 }
 
-/// Whether this machine can; says so if not, and fails if it must.
+/// Returns whether this machine can run a simulation. Prints the reason if it cannot, and fails if
+/// `ARTIFACT_TEST_REQUIRE` is `all`.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the switch of CI is no setting of the program"
+    reason = "CI sets the variable; it is not a setting of the program"
 )]
 pub(crate) fn ready(available: Result<()>) -> bool {
     let Err(error) = available else { return true };
     let required = std::env::var("ARTIFACT_TEST_REQUIRE").is_ok_and(|value| value == "all");
-    assert!(!required, "required, and {error}");
-    eprintln!("skipped, crashes are not simulated: {error}");
+    assert!(!required, "ARTIFACT_TEST_REQUIRE is \"all\", but: {error}");
+    eprintln!("skipped, no crash is simulated: {error}");
     false
 }
 
-/// The kinds of what was found.
+/// Returns the kinds of the findings.
 pub(crate) fn kinds(report: &Report) -> BTreeSet<&'static str> {
     report.counts.keys().copied().collect()
 }
 
-/// Whether something is mounted at or below `path`.
+/// Returns whether something is mounted at or below `path`.
 pub(crate) fn is_mounted(path: &std::path::Path) -> bool {
     use std::io::Read as _;
     let mut text = String::new();

@@ -1,13 +1,14 @@
-//! The simulators on the stores that are right and wrong on purpose. Needs root and `/dev/fuse`.
+//! Runs the simulators on stores that are correct or broken on purpose. Needs root and `/dev/fuse`.
 
 #![expect(
     clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "helpers of tests: a panic is their verdict, and a skip must be seen"
+    reason = "test helpers fail by a panic, and a skipped test must be visible"
 )]
 
 mod block;
 mod cli;
 mod harness;
 mod strict;
+mod strict_file_system;
 mod syscalls;

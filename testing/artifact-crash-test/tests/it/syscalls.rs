@@ -1,7 +1,7 @@
-//! The sweep over system calls, on stores that are right and wrong on purpose.
+//! The sweep over system calls.
 
 use artifact_crash_test::syscalls::{Fault, SyscallSweep, available, sweep, trace};
-use artifact_crash_test::{Ended, ErrorKind, Line, Subject};
+use artifact_crash_test::{ErrorKind, Line, RunOutcome, Subject};
 
 use crate::harness::{kinds, layout, ready, store};
 
@@ -12,7 +12,7 @@ fn swept(kind: &str) -> SyscallSweep {
 }
 
 #[test]
-fn no_right_store_is_accused() {
+fn correct_stores_have_no_findings() {
     if !ready(available()) {
         return;
     }
@@ -25,18 +25,18 @@ fn no_right_store_is_accused() {
 }
 
 #[test]
-fn every_store_that_is_wrong_about_a_system_call_is_caught() {
+fn stores_that_mishandle_a_system_call_are_detected() {
     if !ready(available()) {
         return;
     }
-    let wrong = [
+    let broken = [
         ("in-place", "partial"),
         ("ignored-short-write", "changed"),
         ("ignored-sync-error", "acked-unsynced"),
         ("retried-sync", "acked-unsynced"),
         ("stray-names", "stray"),
     ];
-    for (kind, finding) in wrong {
+    for (kind, finding) in broken {
         let swept = swept(kind);
         let kinds = kinds(&swept.report);
         assert!(kinds.contains(finding), "{kind}: {}", swept.report);
@@ -48,7 +48,7 @@ fn shell(script: &str) -> Subject {
 }
 
 #[test]
-fn what_is_done_at_a_call_happens_there_and_only_there() {
+fn a_fault_is_injected_only_at_the_chosen_call() {
     if !ready(available()) {
         return;
     }
@@ -61,36 +61,36 @@ fn what_is_done_at_a_call_happens_there_and_only_there() {
     );
     let reads = |fault: Option<Fault>| {
         let run = trace(&shell(&script), root.path(), |call| {
-            fault.filter(|_| call.name == "openat" && call.on.ends_with("/gone"))
+            fault.filter(|_| call.name == "openat" && call.target.ends_with("/gone"))
         });
         run.unwrap()
     };
     let run = reads(None);
-    assert_eq!(run.ended, Ended::Well);
+    assert_eq!(run.outcome, RunOutcome::Success);
     let opened = file.path().display().to_string();
     let names: Vec<_> = run.calls.iter().map(|call| call.name).collect();
     assert!(
         run.calls
             .iter()
-            .any(|call| call.name == "openat" && call.on == opened),
+            .any(|call| call.name == "openat" && call.target == opened),
         "{names:?}"
     );
     assert_eq!(run.lines, Vec::<Line>::new());
-    // A fault that is for another path strikes nothing.
-    assert_eq!(reads(Some(Fault::KillBefore)).ended, Ended::Well);
+    // A fault for another path has no effect.
+    assert_eq!(reads(Some(Fault::KillBefore)).outcome, RunOutcome::Success);
 
     let killed = trace(&shell(&script), root.path(), |call| {
-        (call.on == opened).then_some(Fault::KillBefore)
+        (call.target == opened).then_some(Fault::KillBefore)
     });
-    assert_eq!(killed.unwrap().ended, Ended::Killed);
+    assert_eq!(killed.unwrap().outcome, RunOutcome::Killed);
     let failed = trace(&shell(&script), root.path(), |call| {
-        (call.on == opened).then_some(Fault::Fail(rustix::io::Errno::ACCESS))
+        (call.target == opened).then_some(Fault::Fail(rustix::io::Errno::ACCESS))
     });
-    assert!(matches!(failed.unwrap().ended, Ended::Badly(how) if how.contains(", 3)")));
+    assert!(matches!(failed.unwrap().outcome, RunOutcome::Failure(how) if how.contains(", 3)")));
 }
 
 #[test]
-fn a_subject_that_never_begins_is_an_error() {
+fn a_subject_without_a_begin_line_is_an_error() {
     if !ready(available()) {
         return;
     }
@@ -104,7 +104,7 @@ fn a_subject_that_never_begins_is_an_error() {
 }
 
 #[test]
-fn a_subject_that_hangs_is_ended() {
+fn a_subject_that_hangs_times_out() {
     if !ready(available()) {
         return;
     }
@@ -112,7 +112,7 @@ fn a_subject_that_hangs_is_ended() {
     let limit = std::time::Duration::from_millis(300);
     let subject = shell("echo BEGIN; exec sleep 1000").with_time_limit(limit);
     assert_eq!(
-        trace(&subject, root.path(), |_| None).unwrap().ended,
-        Ended::Late
+        trace(&subject, root.path(), |_| None).unwrap().outcome,
+        RunOutcome::TimedOut
     );
 }

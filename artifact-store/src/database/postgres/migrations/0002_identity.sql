@@ -40,9 +40,9 @@ CREATE TABLE members (
 
 CREATE INDEX members_upward ON members (member, experiment, group_id);
 
--- Experiments of before have their groups from now on. An id is 128 random bits in 26 digits of
--- base 32, the first of which is below 8. Two random UUIDs hold 244 bits, and their hash spreads them
--- over 32 bytes, each of which gives a digit.
+-- Creates the groups of the existing experiments. An id is 128 random bits in 26 digits of base 32,
+-- the first of which is below 8. Two random UUIDs hold 244 random bits; their hash spreads these over
+-- 32 bytes, each of which gives a digit.
 WITH founding (name) AS (
     VALUES ('admins'), ('orchestrators')
 ), fresh AS MATERIALIZED (

@@ -8,7 +8,7 @@ use super::{is_failed_sync, kind_of};
 use crate::error::ErrorKind;
 
 #[test]
-fn a_full_disk_is_out_of_space() {
+fn full_disks_are_out_of_space() {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch("CREATE TABLE t (x BLOB)").unwrap();
     connection.pragma_update(None, "max_page_count", 4).unwrap();
@@ -19,7 +19,7 @@ fn a_full_disk_is_out_of_space() {
 }
 
 #[test]
-fn a_lock_of_another_process_is_unavailable() {
+fn locks_of_other_processes_are_unavailable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("locked.sqlite");
     let holder = Connection::open(&path).unwrap();
@@ -32,7 +32,7 @@ fn a_lock_of_another_process_is_unavailable() {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_or_written_is_misconfigured() {
+fn files_that_cannot_be_opened_or_written_are_misconfigured() {
     let error = Connection::open("/nowhere/at/all.sqlite").unwrap_err();
     assert_eq!(kind_of(&error), ErrorKind::Misconfigured, "{error:?}");
 
@@ -43,7 +43,7 @@ fn a_file_that_cannot_be_opened_or_written_is_misconfigured() {
 }
 
 #[test]
-fn failed_syncs_are_told_from_other_failures() {
+fn failed_syncs_are_recognized() {
     let failure = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
     assert!(is_failed_sync(&failure(ffi::SQLITE_IOERR_FSYNC)));
     assert!(is_failed_sync(&failure(ffi::SQLITE_IOERR_DIR_FSYNC)));

@@ -40,8 +40,8 @@ CREATE TABLE members (
 
 CREATE INDEX members_upward ON members (member, experiment, group_id);
 
--- Experiments of before have their groups from now on. An id is 128 random bits in 26 digits of
--- base 32, the first of which is below 8; random() draws anew in every place where it stands.
+-- Creates the groups of the existing experiments. An id is 128 random bits in 26 digits of base 32,
+-- the first of which is below 8; each call of random() returns another number.
 WITH founding (name) AS (VALUES ('admins'), ('orchestrators')),
      alphabet (digits) AS (VALUES ('0123456789abcdefghjkmnpqrstvwxyz'))
 INSERT INTO groups (id, experiment, name, created_at, created_by)

@@ -31,7 +31,7 @@ fn state(path: &Path) -> (i64, i64, i64) {
 }
 
 #[test]
-fn only_what_is_missing_is_applied() {
+fn only_missing_migrations_are_applied() {
     let (_folder, path) = file();
     let mut connection = Connection::open(&path).unwrap();
     migrate(&mut connection, &[FIRST]).unwrap();
@@ -45,7 +45,7 @@ fn only_what_is_missing_is_applied() {
 }
 
 #[test]
-fn a_migration_that_fails_leaves_the_file_at_its_old_version() {
+fn failed_migrations_leave_the_old_version() {
     let (_folder, path) = file();
     let mut connection = Connection::open(&path).unwrap();
     migrate(&mut connection, &[FIRST]).unwrap();
@@ -58,7 +58,7 @@ fn a_migration_that_fails_leaves_the_file_at_its_old_version() {
 }
 
 #[test]
-fn a_process_killed_in_a_migration_leaves_the_file_at_its_old_version() {
+fn killed_migrations_leave_the_old_version() {
     let (folder, path) = file();
     let mut connection = Connection::open(&path).unwrap();
     // So that what is not committed reaches the log, as it does in a migration that is large.
@@ -114,7 +114,7 @@ fn copy(from: &Path, to: &Path) -> u64 {
 }
 
 #[test]
-fn a_newer_version_is_refused_with_both_versions_named() {
+fn newer_versions_are_rejected_naming_both_versions() {
     let (_folder, path) = file();
     let mut connection = Connection::open(&path).unwrap();
     migrate(&mut connection, &[FIRST, SECOND]).unwrap();
@@ -125,7 +125,7 @@ fn a_newer_version_is_refused_with_both_versions_named() {
 }
 
 #[test]
-fn the_released_migrations_apply_to_an_empty_file() {
+fn released_migrations_apply_to_an_empty_file() {
     let (_folder, path) = file();
     let mut connection = Connection::open(&path).unwrap();
     migrate(&mut connection, ALL).unwrap();

@@ -1,18 +1,19 @@
-//! What the thread answers when the disk is full, or a sync has failed.
+//! The replies of the thread if the disk is full, if a sync failed, and for a full queue.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
 use artifact_backend::{ArtifactId, Sha256Digest};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
 
-use super::{BATCH, QUEUE, Work, Write, Writer};
+use super::{Flusher, Writer};
+use crate::database::sql::{Command, Flush as _, MAX_BATCH, channel, run};
 use crate::database::sqlite::connection::set_up;
-use crate::error::{Error, ErrorKind};
+use crate::error::{ErrorKind, Result};
 use crate::experiment::Experiment;
 use crate::principal::PrincipalId;
 use crate::row::Row;
@@ -21,8 +22,8 @@ fn experiment() -> Experiment {
     Experiment::new("exp-1".parse().unwrap(), Timestamp::UNIX_EPOCH)
 }
 
-fn row(id: u8) -> Write {
-    Write::Row(Box::new(Row::new(
+fn row(id: u8) -> Command {
+    Command::InsertRow(Box::new(Row::new(
         ArtifactId::from_bytes([id; 16]),
         experiment().id,
         PrincipalId::Admin,
@@ -46,21 +47,24 @@ fn folder() -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 #[tokio::test]
-async fn on_a_full_disk_exactly_the_acknowledged_rows_are_there() {
+async fn on_a_full_disk_exactly_the_acknowledged_rows_are_stored() {
     let (_folder, path) = folder();
     let connection = set_up(&path).unwrap();
     let pages: i64 = connection
         .query_row("PRAGMA page_count", [], |row| row.get(0))
         .unwrap();
-    // No page more than what is there: the first page of rows must not be split.
+    // The file cannot grow, so the inserts fail once the first page of rows is full.
     connection
         .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
         .unwrap();
     let writer = Writer::start(connection).unwrap();
-    writer.write(Write::Experiment(experiment())).await.unwrap();
+    writer
+        .write(Command::CreateExperiment(experiment()))
+        .await
+        .unwrap();
 
     let mut acknowledged = 0;
-    let mut refused = 0;
+    let mut failed = 0;
     for round in 0..8 {
         let batch = (0..16).map(|n| writer.write(row(round * 16 + n)));
         for outcome in join_all(batch).await {
@@ -68,86 +72,85 @@ async fn on_a_full_disk_exactly_the_acknowledged_rows_are_there() {
                 Ok(()) => acknowledged += 1,
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::OutOfSpace, "{error:?}");
-                    refused += 1;
+                    failed += 1;
                 }
             }
         }
     }
-    assert!(acknowledged > 0 && refused > 0, "{acknowledged} {refused}");
+    assert!(acknowledged > 0 && failed > 0, "{acknowledged} {failed}");
     assert_eq!(stored(&path), acknowledged);
     writer.close().await.unwrap();
     assert_eq!(stored(&path), acknowledged);
 }
 
+/// Sends a command, and returns the future of its outcome.
+fn send<'q>(
+    queue: &'q super::Queue<Command>,
+    command: Command,
+) -> Pin<Box<dyn Future<Output = Result<()>> + 'q>> {
+    let mut write: Pin<Box<dyn Future<Output = _>>> =
+        Box::pin(queue.write(command.subject(), command));
+    let polled = write.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Pending));
+    write
+}
+
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged() {
     let (_folder, path) = folder();
-    let (commands, queue) = mpsc::channel(QUEUE);
-    let mut work = Work {
+    let mut flusher = Flusher {
         connection: set_up(&path).unwrap(),
-        queue,
-        transactions: Arc::new(AtomicU64::new(0)),
         sync_failed: false,
     };
-    let transact = |work: &mut Work, write| -> Result<(), Error> {
-        let (reply, mut answer) = oneshot::channel();
-        assert!(work.transact(write, reply).is_none());
-        answer.try_recv().unwrap()
+    let (queue, mut inbox) = channel();
+    let mut flush = |flusher: &mut Flusher, command| {
+        let outcome = send(&queue, command);
+        let first = inbox.try_next().unwrap();
+        flusher.flush_now(first, &mut inbox);
+        outcome.now_or_never().unwrap()
     };
-    transact(&mut work, Write::Experiment(experiment())).unwrap();
-    transact(&mut work, row(1)).unwrap();
+    flush(&mut flusher, Command::CreateExperiment(experiment())).unwrap();
+    flush(&mut flusher, row(1)).unwrap();
 
-    work.sync_failed = true;
+    flusher.sync_failed = true;
     for _ in 0..2 {
-        let error = transact(&mut work, row(2)).unwrap_err();
+        let error = flush(&mut flusher, row(2)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(std::error::Error::source(&error).is_some());
     }
     assert_eq!(stored(&path), 1);
-    drop(commands);
-    work.end().unwrap();
+    flusher.close().unwrap();
 }
 
 #[test]
-fn a_batch_is_bounded_and_a_write_that_nobody_waits_for_is_not_done() {
+fn batches_are_bounded_and_abandoned_writes_are_skipped() {
     let (_folder, path) = folder();
-    let (commands, queue) = mpsc::channel(QUEUE);
-    let transactions = Arc::new(AtomicU64::new(0));
-    let work = Work {
+    let flusher = Flusher {
         connection: set_up(&path).unwrap(),
-        queue,
-        transactions: Arc::clone(&transactions),
         sync_failed: false,
     };
-    let mut answers = Vec::new();
-    for n in 0..=BATCH {
-        let (reply, answer) = oneshot::channel();
-        let write = if n == 0 {
-            Write::Experiment(experiment())
-        } else {
-            row(1)
-        };
-        commands
-            .try_send(super::Command::Write(write, reply))
-            .unwrap();
-        answers.push(answer);
-    }
-    let (reply, gone) = oneshot::channel();
-    drop(gone);
-    commands
-        .try_send(super::Command::Write(row(2), reply))
-        .unwrap();
-    drop(commands);
-    work.run();
+    let (queue, inbox) = channel();
+    // The experiment, then the same row `MAX_BATCH` times: one more than a batch holds.
+    let mut outcomes = vec![send(&queue, Command::CreateExperiment(experiment()))];
+    outcomes.extend((0..MAX_BATCH).map(|_| send(&queue, row(1))));
+    drop(send(&queue, row(2)));
+    let mut closing = Box::pin(queue.close());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(closing.as_mut().poll(&mut context).is_pending());
+    run(inbox, flusher).now_or_never().unwrap();
+    closing.now_or_never().unwrap().unwrap();
 
-    assert_eq!(transactions.load(std::sync::atomic::Ordering::Relaxed), 2);
-    let mut done = 0;
-    for mut answer in answers {
-        match answer.try_recv().unwrap() {
-            Ok(()) => done += 1,
+    assert_eq!(queue.flushes(), 2);
+    let mut acknowledged = 0;
+    for outcome in outcomes {
+        match outcome.now_or_never().unwrap() {
+            Ok(()) => acknowledged += 1,
             Err(error) => assert_eq!(error.kind(), ErrorKind::AlreadyExists),
         }
     }
-    assert_eq!(done, 2, "the experiment and the first of the equal rows");
+    assert_eq!(
+        acknowledged, 2,
+        "the experiment and the first of the equal rows"
+    );
     assert_eq!(stored(&path), 1);
 }

@@ -1,4 +1,4 @@
-//! What the database refuses, and what that is to a caller.
+//! Errors of the database, and the errors that a caller gets.
 
 use artifact_postgres_test::Server;
 use artifact_store::{Catalog, DatabaseUrl, ErrorKind, PostgresDatabase};
@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::{hosted, url};
 use crate::support::row;
 
-/// A code that the database gives, and the kind that it is.
+/// An error code of the database, and its kind.
 const KINDS: &[(&str, ErrorKind)] = &[
     ("53100", ErrorKind::OutOfSpace),
     ("53200", ErrorKind::Unavailable),
@@ -28,7 +28,7 @@ const KINDS: &[(&str, ErrorKind)] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_code_has_its_kind_and_leaves_nothing() {
+async fn each_error_code_has_its_kind_and_leaves_no_row() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -45,7 +45,7 @@ async fn each_code_has_its_kind_and_leaves_nothing() {
         let error = rows.insert(&row(1)).await.unwrap_err();
         assert_eq!(error.kind(), *kind, "{code}: {error:?}");
         assert_eq!(error.id(), Some(row(1).id), "{code}");
-        // The server's words are in the chain, and not in what this layer says.
+        // The server's message is in the chain of sources, not in this layer.
         assert!(!error.to_string().contains("so it is"), "{error}");
         assert!(format!("{error:?}").contains("so it is"), "{error:?}");
         assert_eq!(rows.get(row(1).id).await.unwrap(), None);
@@ -55,7 +55,7 @@ async fn each_code_has_its_kind_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_row_at_fault_does_not_disturb_the_others() {
+async fn one_failing_row_does_not_affect_others() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -89,7 +89,7 @@ async fn refused(text: &str, password: Option<&str>) -> (ErrorKind, String) {
         url = url.with_password(password);
     }
     let error = PostgresDatabase::open(&url).await.unwrap_err();
-    // A password is nowhere, also not down the chain.
+    // No message in the chain contains the password.
     let all = format!("{url:?} {error} {error:?}");
     if let Some(password) = password {
         assert!(!all.contains(password), "{all}");
@@ -98,7 +98,7 @@ async fn refused(text: &str, password: Option<&str>) -> (ErrorKind, String) {
 }
 
 #[tokio::test]
-async fn what_cannot_be_opened_says_why() {
+async fn failed_opens_say_why() {
     use ErrorKind::{Misconfigured, Unavailable};
     let Some(server) = Server::shared() else {
         return;
@@ -118,7 +118,7 @@ async fn what_cannot_be_opened_says_why() {
     let (kind, said) = refused(&database.url_as("nobody_at_all"), None).await;
     assert_eq!(kind, Misconfigured, "{said}");
 
-    // Nobody listens there: a server that starts is waited for, and not for ever.
+    // No server listens there. Opening waits for a starting server, but only for a limited time.
     let (kind, said) = refused("postgres://u@127.0.0.1:1/db", None).await;
     assert_eq!(kind, Unavailable, "{said}");
     let (kind, said) = refused("postgres://u@/db?host=/nowhere", None).await;
@@ -135,7 +135,7 @@ async fn what_cannot_be_opened_says_why() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_read_only_is_refused_at_the_start_and_waited_for_later() {
+async fn read_only_databases_are_rejected_at_the_start_and_retried_later() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -164,7 +164,7 @@ async fn a_database_that_is_read_only_is_refused_at_the_start_and_waited_for_lat
 }
 
 #[tokio::test]
-async fn connections_by_tcp_need_the_password_and_work_with_it() {
+async fn tcp_connections_need_the_password() {
     let Some(server) = Server::shared() else {
         return;
     };

@@ -1,5 +1,4 @@
-//! Connections that are lost before, in and after what they were asked for, and a server that goes
-//! away and comes back.
+//! Connections that are lost before, during and after a request, and a server that stops and restarts.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::{host, hosted, wait_for_a_waiter};
 use crate::support::{experiment, other_experiment, row, time, worker};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_is_gone_before_is_made_anew() {
+async fn lost_idle_connections_are_replaced() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -24,7 +23,7 @@ async fn a_connection_that_is_gone_before_is_made_anew() {
     let rows = hosted(&database).await;
     rows.insert(&row(0)).await.unwrap();
     for n in 1..4 {
-        // The one that reads and the one that writes.
+        // The connection that reads and the one that writes.
         assert!(database.terminate_sessions() >= 2);
         rows.insert(&row(n)).await.unwrap();
         assert!(database.terminate_sessions() >= 1);
@@ -36,7 +35,7 @@ async fn a_connection_that_is_gone_before_is_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_is_lost_in_the_middle_of_an_insert_is_made_up_for() {
+async fn inserts_survive_a_connection_lost_in_the_middle() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -60,67 +59,70 @@ async fn one_that_is_lost_in_the_middle_of_an_insert_is_made_up_for() {
     assert_eq!(count, "20");
 }
 
-/// Rows by way of a wire that can be cut, and one row written, so that the statements are known
-/// and the next answer is one of a commit.
-pub(crate) async fn by_wire(server: &Server, database: &Database<'_>) -> (PostgresDatabase, Proxy) {
-    let wire = Proxy::to(server.port()).await;
+/// Opens the database through a proxy and inserts a row. The statements are then prepared, so the next
+/// reply is that of a commit.
+pub(crate) async fn through_proxy(
+    server: &Server,
+    database: &Database<'_>,
+) -> (PostgresDatabase, Proxy) {
+    let proxy = Proxy::to(server.port()).await;
     let text = database
         .tcp_url()
-        .replace(&server.port().to_string(), &wire.port().to_string());
+        .replace(&server.port().to_string(), &proxy.port().to_string());
     let url = DatabaseUrl::parse(&text)
         .unwrap()
         .with_password(server.password());
     let rows = PostgresDatabase::open(&url).await.unwrap();
     host(&rows).await;
     rows.insert(&row(0)).await.unwrap();
-    (rows, wire)
+    (rows, proxy)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_row_whose_answer_is_lost_is_found_and_acknowledged() {
+async fn inserts_with_a_lost_reply_are_looked_up_and_acknowledged() {
     let Some(server) = Server::shared() else {
         return;
     };
-    let (rows, wire) = by_wire(server, &server.database()).await;
-    wire.swallow_the_next_answer();
+    let (rows, proxy) = through_proxy(server, &server.database()).await;
+    proxy.swallow_next_reply();
     rows.insert(&row(1)).await.unwrap();
-    assert_eq!(wire.swallowed(), 1);
+    assert_eq!(proxy.swallowed(), 1);
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
-    // The one that was not lost is not acknowledged twice.
+    // A second insert of the row is not acknowledged.
     let error = rows.insert(&row(1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_whose_answer_is_lost_stays_one() {
+async fn rejections_with_a_lost_reply_stay_rejections() {
     let Some(server) = Server::shared() else {
         return;
     };
-    let (rows, wire) = by_wire(server, &server.database()).await;
+    let (rows, proxy) = through_proxy(server, &server.database()).await;
     let mut other = row(0);
     other.size += 1;
-    wire.swallow_the_next_answer();
+    proxy.swallow_next_reply();
     let error = rows.insert(&other).await.unwrap_err();
-    assert_eq!(wire.swallowed(), 1);
+    assert_eq!(proxy.swallowed(), 1);
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(rows.get(row(0).id).await.unwrap(), Some(row(0)));
 
     let mut homeless = row(2);
     homeless.experiment = other_experiment();
-    wire.swallow_the_next_answer();
+    proxy.swallow_next_reply();
     let error = rows.insert(&homeless).await.unwrap_err();
-    assert_eq!(wire.swallowed(), 2);
+    assert_eq!(proxy.swallowed(), 2);
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
-/// The second try is refused, and would be no row at all; of the first nobody knows.
+/// The retry is rejected, but the first attempt may have inserted the row.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_row_that_may_be_written_is_never_said_not_to_be() {
+async fn possibly_written_rows_are_unavailable_not_failed() {
     let Some(server) = Server::shared() else {
         return;
     };
     let database = server.database();
-    let (rows, wire) = by_wire(server, &database).await;
+    let (rows, proxy) = through_proxy(server, &database).await;
     database.sql(
         "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              IF EXISTS (SELECT FROM artifact.artifacts WHERE id = NEW.id) THEN
@@ -131,28 +133,28 @@ async fn a_row_that_may_be_written_is_never_said_not_to_be() {
          CREATE TRIGGER fail BEFORE INSERT ON artifact.artifacts
              FOR EACH ROW EXECUTE FUNCTION fail();",
     );
-    wire.swallow_the_next_answer();
+    proxy.swallow_next_reply();
     let error = rows.insert(&row(1)).await.unwrap_err();
-    assert_eq!(wire.swallowed(), 1);
+    assert_eq!(proxy.swallowed(), 1);
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_whose_answer_is_lost_is_made_again() {
+async fn reads_with_a_lost_reply_are_retried() {
     let Some(server) = Server::shared() else {
         return;
     };
-    let (rows, wire) = by_wire(server, &server.database()).await;
+    let (rows, proxy) = through_proxy(server, &server.database()).await;
     for n in 1..4 {
-        wire.swallow_the_next_answer();
+        proxy.swallow_next_reply();
         assert_eq!(rows.get(row(0).id).await.unwrap(), Some(row(0)));
-        assert_eq!(wire.swallowed(), n);
+        assert_eq!(proxy.swallowed(), n);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_away_is_unavailable_and_cached_rows_are_served() {
+async fn stopped_servers_are_unavailable_and_cached_rows_are_served() {
     let Some(server) = Server::start() else {
         return;
     };
@@ -186,7 +188,7 @@ async fn a_server_that_is_away_is_unavailable_and_cached_rows_are_served() {
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
 
-        // One that was not there may be by now.
+        // A missing experiment is not cached, because it may exist by now.
         let error = store.experiment(&other_experiment()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
 

@@ -1,4 +1,4 @@
-//! Opening: several at once, one that is killed, and schemas of others.
+//! Migrations: concurrent, killed, and schemas of other programs.
 
 use artifact_postgres_test::Server;
 use artifact_store::{Catalog, ErrorKind, PostgresDatabase};
@@ -8,7 +8,7 @@ use super::{host, hosted, open, url, wait_for_a_waiter};
 use crate::support::row;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn any_number_of_openers_at_once_succeed() {
+async fn concurrent_opens_all_succeed() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -33,12 +33,12 @@ async fn any_number_of_openers_at_once_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_is_killed_in_the_middle_leaves_nothing() {
+async fn killed_migrations_leave_nothing() {
     let Some(server) = Server::shared() else {
         return;
     };
     let database = server.database();
-    // A migration stops after its last table, and waits there.
+    // The migration waits after its last table.
     database.sql(
         "CREATE FUNCTION wait() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
              IF to_regclass('artifact.artifacts') IS NOT NULL THEN
@@ -65,7 +65,7 @@ async fn one_that_is_killed_in_the_middle_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused() {
+async fn newer_schemas_are_rejected() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -81,7 +81,7 @@ async fn a_newer_schema_is_refused() {
 }
 
 #[tokio::test]
-async fn a_schema_of_another_program_is_refused_and_left_as_it_is() {
+async fn schemas_of_other_programs_are_rejected_unchanged() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -104,7 +104,7 @@ async fn a_schema_of_another_program_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_empty_schema_that_was_made_for_the_user_is_used() {
+async fn existing_empty_schemas_are_used() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -119,7 +119,7 @@ async fn an_empty_schema_that_was_made_for_the_user_is_used() {
     host(&rows).await;
     rows.insert(&row(1)).await.unwrap();
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
-    // Another user, who was given no right to it.
+    // Another user without any permission.
     database.sql(&format!("CREATE ROLE other_{name} LOGIN"));
     let other = database.url_as(&format!("other_{name}"));
     let url = artifact_store::DatabaseUrl::parse(&other).unwrap();

@@ -1,4 +1,4 @@
-//! What is particular to PostgreSQL.
+//! Behaviour that only PostgreSQL has.
 
 mod failures;
 pub(crate) mod lost;
@@ -34,7 +34,7 @@ pub(crate) async fn host(rows: &PostgresDatabase) {
     assert_eq!(rows.create_experiment(&new).await.unwrap(), new);
 }
 
-/// Returns once this holds. What is waited for comes by itself, or the test fails.
+/// Waits until a condition holds, and fails after 30 seconds.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
@@ -44,7 +44,7 @@ pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Returns once a session waits for a lock.
+/// Waits until a session waits for a lock.
 #[track_caller]
 pub(crate) fn wait_for_a_waiter(database: &Database<'_>) {
     let waiting = "SELECT count(*) > 0 FROM pg_stat_activity \
@@ -64,7 +64,7 @@ async fn postgres_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn rows_outlive_a_close_and_a_drop() {
+async fn rows_survive_close_and_drop() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -86,7 +86,7 @@ async fn rows_outlive_a_close_and_a_drop() {
 }
 
 #[tokio::test]
-async fn two_openings_see_one_another_at_once() {
+async fn two_connections_see_each_others_writes_at_once() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -100,9 +100,9 @@ async fn two_openings_see_one_another_at_once() {
     assert_eq!(one.get(row(1).id).await.unwrap(), None);
 }
 
-/// A commit that is not synced could be lost after it was acknowledged.
+/// An unsynced commit could be lost after it was acknowledged.
 #[tokio::test]
-async fn every_session_syncs_what_it_commits() {
+async fn every_session_syncs_its_commits() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -118,7 +118,7 @@ async fn every_session_syncs_what_it_commits() {
             "ALTER DATABASE {name} SET synchronous_commit = {set}"
         ));
         let rows = hosted(&database).await;
-        // What the session that writes has set.
+        // Records the setting of the session that inserts.
         database.sql(
             "CREATE TABLE seen (value text);
              CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -134,7 +134,7 @@ async fn every_session_syncs_what_it_commits() {
 }
 
 #[tokio::test]
-async fn rows_never_change_not_even_by_hand() {
+async fn rows_cannot_be_updated_by_hand() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -147,7 +147,7 @@ async fn rows_never_change_not_even_by_hand() {
 }
 
 #[tokio::test]
-async fn a_row_that_was_edited_by_hand_is_corrupt() {
+async fn rows_edited_by_hand_are_corrupt() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -184,7 +184,7 @@ async fn a_row_that_was_edited_by_hand_is_corrupt() {
 }
 
 #[tokio::test]
-async fn rows_that_wait_share_a_statement() {
+async fn concurrent_inserts_share_a_statement() {
     const WRITES: u8 = 200;
     let Some(server) = Server::shared() else {
         return;
@@ -192,8 +192,8 @@ async fn rows_that_wait_share_a_statement() {
     let database = server.database();
     let rows = hosted(&database).await;
     let all: Vec<Row> = (0..WRITES).map(row).collect();
-    // All are asked for before the task that writes is given a turn; unconstrained, since with
-    // tokio's budget only the first of them would be asked for by one poll.
+    // All inserts are sent before the task that writes gets a turn. Unconstrained, because tokio's
+    // budget would end the poll after some of them.
     let inserts = join_all(all.iter().map(|row| rows.insert(row)));
     let mut inserts = pin!(tokio::task::unconstrained(inserts));
     assert!(poll_once(inserts.as_mut()).is_pending());
@@ -207,7 +207,7 @@ async fn rows_that_wait_share_a_statement() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn closing_finishes_what_was_asked_before_and_nothing_after() {
+async fn close_finishes_earlier_calls_and_rejects_later_ones() {
     let Some(server) = Server::shared() else {
         return;
     };
@@ -225,7 +225,7 @@ async fn closing_finishes_what_was_asked_before_and_nothing_after() {
         rows.experiment(&experiment()).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-        assert_eq!(error.detail(), "the rows are closed");
+        assert_eq!(error.detail(), "the database is closed");
     }
     let sessions = "SELECT count(*) FROM pg_stat_activity \
                     WHERE datname = current_database() AND application_name = 'artifact'";

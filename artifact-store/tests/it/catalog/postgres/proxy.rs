@@ -1,4 +1,4 @@
-//! A wire to the database that can be cut at the moment when an answer comes.
+//! A proxy to the database that can swallow a reply and cut the connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) struct Proxy {
 
 #[derive(Debug)]
 struct State {
-    /// How many answers still pass; none is swallowed while it is negative.
+    /// The number of replies that still pass. Negative: no reply is swallowed.
     passing: AtomicI32,
     cut: AtomicU32,
 }
@@ -43,17 +43,17 @@ impl Proxy {
         self.address.port()
     }
 
-    /// The next answer is swallowed, and its connection cut.
-    pub(crate) fn swallow_the_next_answer(&self) {
-        self.swallow_the_answer_after(0);
+    /// Swallows the next reply and cuts its connection.
+    pub(crate) fn swallow_next_reply(&self) {
+        self.swallow_reply_after(0);
     }
 
-    /// The answer that comes after so many others is.
-    pub(crate) fn swallow_the_answer_after(&self, others: i32) {
-        self.state.passing.store(others, Ordering::SeqCst);
+    /// Swallows a reply after `passing` others and cuts its connection.
+    pub(crate) fn swallow_reply_after(&self, passing: i32) {
+        self.state.passing.store(passing, Ordering::SeqCst);
     }
 
-    /// How many were.
+    /// Returns the number of swallowed replies.
     pub(crate) fn swallowed(&self) -> u32 {
         self.state.cut.load(Ordering::SeqCst)
     }
@@ -81,7 +81,7 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
             to_client.write_all(&piece[..length]).await?;
         }
     };
-    // Whichever side ends, both do; a reset is an end too.
+    // When one side closes or resets the connection, both are closed.
     let _: std::io::Result<()> = tokio::select! {
         ended = requests => ended,
         ended = answers => ended,

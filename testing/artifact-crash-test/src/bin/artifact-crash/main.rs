@@ -1,4 +1,4 @@
-//! `artifact-crash`: simulated power cuts for any program that says what it has stored.
+//! `artifact-crash` simulates power cuts for any program that reports what it has stored.
 
 mod selftest;
 mod simulate;
@@ -12,11 +12,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::store::{Recipe, Workload};
 
-/// Simulated power cuts for any program that says what it has stored.
+/// Simulates power cuts for any program that reports what it has stored.
 ///
-/// A subject is called as `CMD run ROOT` and prints `TRY ID SHA256` before it stores, `ACK ID SHA256`
-/// once that is durable, `EXISTS ID`, `DELETE ID` and `DELETED ID`; and as `CMD check ROOT` upon which it prints
-/// `HAVE ID SHA256`, `BAD ID WHY` and `STRAY WHAT`. Needs root. Exit code 1: something was found.
+/// A subject is started as `CMD run ROOT`. It prints `TRY ID SHA256` before it stores a blob, `ACK ID
+/// SHA256` once the blob is durable, `EXISTS ID`, `DELETE ID` and `DELETED ID`. It is also started as `CMD
+/// check ROOT`, and then prints `HAVE ID SHA256`, `BAD ID WHY` and `STRAY WHAT`. Needs root. Exits with 1 if
+/// there are findings.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -26,21 +27,21 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Every crash of a run on a file system that keeps only what was synced.
+    /// Simulates every crash of a run on a file system that keeps only synced data.
     Fuse(simulate::Fuse),
-    /// Crashes of a run on a real file system on a recording block device.
+    /// Simulates crashes of a run on a real file system on a recording block device.
     Block(simulate::Block),
-    /// One fault a run at each system call that a subject makes between its lines BEGIN and END.
+    /// Injects one fault per run at each system call that a subject makes between its lines BEGIN and END.
     Syscalls(simulate::Syscalls),
-    /// Every wrong store and every right one on every model; prints the table.
+    /// Tests every broken and every correct store with every model, and prints a table.
     Selftest(selftest::Selftest),
-    /// One of the stores that the simulator is tested on, as a subject.
+    /// Runs one of the stores that the simulator is tested on as a subject.
     Store {
-        /// Which.
+        /// The name of the store.
         kind: String,
-        /// What to do.
+        /// The command of the subject.
         verb: Verb,
-        /// The store's folder, which is there.
+        /// The store's folder, which must exist.
         root: PathBuf,
         #[command(flatten)]
         workload: Workload,
@@ -65,8 +66,9 @@ fn main() -> anyhow::Result<ExitCode> {
             root,
             workload,
         } => {
-            let recipe =
-                Recipe::named(&kind).with_context(|| format!("no store is called {kind}"))?;
+            let recipe = Recipe::named(&kind).with_context(|| {
+                format!("unknown store {kind}; the output of `artifact-crash selftest` lists all")
+            })?;
             match verb {
                 Verb::Run => store::run(recipe, &root, workload)?,
                 Verb::Check => store::check(&root)?,

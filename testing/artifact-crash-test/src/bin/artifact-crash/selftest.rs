@@ -1,5 +1,5 @@
-//! `artifact-crash selftest`: who watches the simulator. Every wrong store must be caught by at least
-//! one model, and no right store accused by any. What is only watched is shown, and decides nothing.
+//! `artifact-crash selftest` tests the simulator itself. At least one model must find a flaw in every broken
+//! store, and no model may find one in a correct store. Undecided stores are shown but do not count.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -12,28 +12,28 @@ use crate::store::Recipe;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selftest {
-    /// Many more runs, states and faults: an hour rather than minutes.
+    /// Runs many more runs, states and faults, which takes up to an hour.
     #[arg(long)]
     long: bool,
-    /// What random choices are made from.
+    /// The seed of all random choices.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only the strict file system: no block devices.
+    /// Skips the block devices and tests only the strict file system.
     #[arg(long)]
     no_block: bool,
-    /// Only these stores.
+    /// The stores to test. By default all.
     stores: Vec<String>,
 }
 
-/// What is known of a store.
+/// Whether a store is known to be broken or correct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Wrong,
-    Right,
-    Watched,
+enum StoreClass {
+    Broken,
+    Correct,
+    Undecided,
 }
 
-/// One store's reports by model.
+/// The reports of one store by model.
 type Row = BTreeMap<String, Report>;
 
 impl Selftest {
@@ -43,18 +43,18 @@ impl Selftest {
         writeln!(out, "| store | {} |", models.join(" | "))?;
         writeln!(out, "|---|{}", "---|".repeat(models.len()))?;
         let mut total = BTreeMap::<String, Report>::new();
-        let (mut missed, mut accused, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut missed, mut false_alarms, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
         for (name, class) in self.stores() {
             let row = self.row(name, class)?;
             let cells: Vec<_> = models.iter().map(|model| row[model].cell()).collect();
             let name = match class {
-                Class::Wrong => name.to_owned(),
-                Class::Right => format!("**{name}** (right)"),
-                Class::Watched => format!("*{name}* (watched)"),
+                StoreClass::Broken => name.to_owned(),
+                StoreClass::Correct => format!("**{name}** (correct)"),
+                StoreClass::Undecided => format!("*{name}* (undecided)"),
             };
             writeln!(out, "| {name} | {} |", cells.join(" | "))?;
-            // Nothing that a store does may make a file system unusable, or end a plain run badly:
-            // whatever this is, it is not that a flaw was caught.
+            // No store should make a file system unusable or fail a run without faults. Such a finding
+            // does not count as a detected flaw.
             for report in row
                 .values()
                 .filter(|report| report.counts.contains_key("unusable"))
@@ -63,13 +63,13 @@ impl Selftest {
                 unusable.push(name.clone());
             }
             let clean = row.values().all(Report::is_clean);
-            if class == Class::Wrong && clean {
+            if class == StoreClass::Broken && clean {
                 missed.push(name);
-            } else if class == Class::Right && !clean {
+            } else if class == StoreClass::Correct && !clean {
                 for report in row.values().filter(|report| !report.is_clean()) {
                     writeln!(out, "\n{report}")?;
                 }
-                accused.push(name);
+                false_alarms.push(name);
             }
             for (model, report) in row {
                 total.entry(model).or_default().merge(report);
@@ -95,21 +95,28 @@ impl Selftest {
         }
         writeln!(
             out,
-            "\nwrong stores missed: {missed:?}; right stores accused: {accused:?}"
+            "\nbroken stores without a finding: {missed:?}; correct stores with a finding: {false_alarms:?}"
         )?;
-        writeln!(out, "file systems that became unusable under: {unusable:?}")?;
-        Ok(missed.is_empty() && accused.is_empty() && unusable.is_empty())
+        writeln!(
+            out,
+            "stores with an unusable file system or a failed run: {unusable:?}"
+        )?;
+        Ok(missed.is_empty() && false_alarms.is_empty() && unusable.is_empty())
     }
 
-    fn stores(&self) -> Vec<(&'static str, Class)> {
-        let wrong = Recipe::WRONG.iter().map(|(name, _)| (*name, Class::Wrong));
-        let watched = Recipe::WATCHED
+    fn stores(&self) -> Vec<(&'static str, StoreClass)> {
+        let broken = Recipe::BROKEN
             .iter()
-            .map(|(name, _)| (*name, Class::Watched));
-        let right = Recipe::RIGHT.iter().map(|(name, _)| (*name, Class::Right));
-        wrong
-            .chain(watched)
-            .chain(right)
+            .map(|(name, _)| (*name, StoreClass::Broken));
+        let undecided = Recipe::UNDECIDED
+            .iter()
+            .map(|(name, _)| (*name, StoreClass::Undecided));
+        let correct = Recipe::CORRECT
+            .iter()
+            .map(|(name, _)| (*name, StoreClass::Correct));
+        broken
+            .chain(undecided)
+            .chain(correct)
             .filter(|(name, _)| {
                 self.stores.is_empty() || self.stores.iter().any(|only| only == name)
             })
@@ -128,7 +135,7 @@ impl Selftest {
         strict.chain(faults).chain(real).collect()
     }
 
-    fn row(&self, name: &str, class: Class) -> anyhow::Result<Row> {
+    fn row(&self, name: &str, class: StoreClass) -> anyhow::Result<Row> {
         let subject = |rounds: &str| {
             Ok::<_, std::io::Error>(
                 Subject::new(std::env::current_exe()?)
@@ -165,8 +172,8 @@ impl Selftest {
         let faults = strict::sweep(&subject("4")?, &checker, &sweep)?;
         row.insert("faults".to_owned(), faults);
 
-        // Threads are never timed twice alike, so several runs tell more than many states of one.
-        let runs = if self.long || class == Class::Watched {
+        // Thread timings differ between runs, so several runs find more than many states of one run.
+        let runs = if self.long || class == StoreClass::Undecided {
             4
         } else {
             1
@@ -179,12 +186,12 @@ impl Selftest {
                 let mut exploration = BlockExploration::default()
                     .with_states(if self.long { 300 } else { 80 })
                     .with_seed(self.seed + run);
-                if class == Class::Wrong {
-                    // One finding is enough to have caught it.
+                if class == StoreClass::Broken {
+                    // One finding is enough to detect the flaw.
                     exploration = exploration.with_stop_at_first();
                 }
                 report.merge(block::explore(&recording, &checker, &exploration)?);
-                if class == Class::Wrong && !report.is_clean() {
+                if class == StoreClass::Broken && !report.is_clean() {
                     break;
                 }
             }

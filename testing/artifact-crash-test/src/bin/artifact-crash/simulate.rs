@@ -1,4 +1,4 @@
-//! `artifact-crash fuse` and `artifact-crash block`: one subject, one report.
+//! The commands `fuse`, `block` and `syscalls`, each of which prints a report on one subject.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -9,26 +9,26 @@ use artifact_crash_test::block::{self, BlockExploration, BlockOptions, FileSyste
 use artifact_crash_test::strict::{self, Exploration, Options, SweepOptions};
 use artifact_crash_test::{Checker, Layout, Report, Subject, syscalls};
 
-/// The subject, and how what it left is read.
+/// The subject, and how its root is checked.
 #[derive(Debug, clap::Args)]
-struct Tested {
-    /// Where blobs lie below the root, as a pattern such as `blobs/{hex32}`; may be repeated. Without
-    /// any, `CMD check ROOT` is asked.
+struct SubjectArgs {
+    /// A pattern of the paths of blobs below the root, such as `blobs/{hex32}`. May be repeated. Without
+    /// any pattern, `CMD check ROOT` reads the root.
     #[arg(long = "blob", value_name = "PATTERN")]
     blobs: Vec<String>,
-    /// Where leftovers and the store's own files may lie, as a pattern such as `staging/*`.
+    /// A pattern of the paths of leftovers and the store's own files, such as `staging/*`. May be repeated.
     #[arg(long = "scratch", value_name = "PATTERN", requires = "blobs")]
     scratch: Vec<String>,
-    /// How many times the subject is run: threads are never timed twice alike.
+    /// The number of runs. Each run covers another timing of the threads.
     #[arg(long, default_value_t = 1)]
     runs: u64,
-    /// What random choices are made from.
+    /// The seed of all random choices.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How long a sync takes, in milliseconds.
+    /// The duration of a sync in milliseconds.
     #[arg(long, default_value_t = 1)]
     sync_ms: u64,
-    /// How long one run or check may take, in seconds.
+    /// The time limit of one run or check in seconds.
     #[arg(long, default_value_t = 60)]
     time_limit: u64,
     /// The subject: a program and its arguments.
@@ -36,9 +36,12 @@ struct Tested {
     subject: Vec<OsString>,
 }
 
-impl Tested {
+impl SubjectArgs {
     fn subject(&self) -> Subject {
-        let (program, arguments) = self.subject.split_first().expect("the option is required");
+        let (program, arguments) = self
+            .subject
+            .split_first()
+            .expect("clap requires the program");
         let subject = Subject::new(program).with_time_limit(Duration::from_secs(self.time_limit));
         arguments.iter().fold(subject, Subject::with_arg)
     }
@@ -64,17 +67,17 @@ impl Tested {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fuse {
     #[command(flatten)]
-    tested: Tested,
-    /// Random survivals at each crash point.
+    args: SubjectArgs,
+    /// The number of random survivals at each crash point.
     #[arg(long, default_value_t = 8)]
     trials: u64,
-    /// At most about this many states a run.
+    /// The approximate maximum number of states per run.
     #[arg(long)]
     states: Option<u64>,
-    /// Also run the subject with one error injected at each operation in turn.
+    /// Also runs the subject once per operation and error, with that error injected.
     #[arg(long)]
     faults: bool,
-    /// At most this many such runs, chosen by the seed.
+    /// The maximum number of such runs, chosen by the seed.
     #[arg(long, requires = "faults")]
     fault_runs: Option<usize>,
 }
@@ -82,42 +85,42 @@ pub(crate) struct Fuse {
 impl Fuse {
     pub(crate) fn run(&self) -> anyhow::Result<bool> {
         let Self {
-            tested,
+            args,
             trials,
             states,
             faults,
             fault_runs,
         } = self;
-        let (subject, checker) = (tested.subject(), tested.checker()?);
-        let options = Options::default().with_sync_time(tested.sync_time());
+        let (subject, checker) = (args.subject(), args.checker()?);
+        let options = Options::default().with_sync_time(args.sync_time());
         let mut report = Report::default();
-        for run in 0..tested.runs {
+        for run in 0..args.runs {
             let recording = strict::record(&subject, options.clone())?;
             let mut exploration = Exploration::default()
                 .with_trials(*trials)
-                .with_seed(tested.seed + run);
+                .with_seed(args.seed + run);
             exploration.max_states = *states;
             report.merge(strict::explore(&recording, &checker, &exploration)?);
         }
         if *faults {
             let mut sweep = SweepOptions::default()
                 .with_run(options)
-                .with_seed(tested.seed);
+                .with_seed(args.seed);
             sweep.max_runs = *fault_runs;
             report.merge(strict::sweep(&subject, &checker, &sweep)?);
         }
-        Tested::print(&report)
+        SubjectArgs::print(&report)
     }
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Block {
     #[command(flatten)]
-    tested: Tested,
+    args: SubjectArgs,
     /// The file system: ext4, ext4-nojournal, xfs or btrfs.
     #[arg(long = "fs")]
     file_system: FileSystem,
-    /// About how many states a run.
+    /// The approximate number of states per run.
     #[arg(long, default_value_t = 200)]
     states: usize,
 }
@@ -125,32 +128,32 @@ pub(crate) struct Block {
 impl Block {
     pub(crate) fn run(&self) -> anyhow::Result<bool> {
         let Self {
-            tested,
+            args,
             file_system,
             states,
         } = self;
-        let (subject, checker) = (tested.subject(), tested.checker()?);
-        let options = BlockOptions::default().with_sync_time(tested.sync_time());
+        let (subject, checker) = (args.subject(), args.checker()?);
+        let options = BlockOptions::default().with_sync_time(args.sync_time());
         let mut report = Report::default();
-        for run in 0..tested.runs {
+        for run in 0..args.runs {
             let recording = block::record(&subject, *file_system, &options)?;
             let exploration = BlockExploration::default()
                 .with_states(*states)
-                .with_seed(tested.seed + run);
+                .with_seed(args.seed + run);
             report.merge(block::explore(&recording, &checker, &exploration)?);
         }
-        Tested::print(&report)
+        SubjectArgs::print(&report)
     }
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Syscalls {
     #[command(flatten)]
-    tested: Tested,
-    /// Where the folders are made that the subject is run on; by default where temporary files are.
+    args: SubjectArgs,
+    /// The parent of the folders that the subject runs on. By default the folder for temporary files.
     #[arg(long = "in", value_name = "FOLDER")]
     parent: Option<PathBuf>,
-    /// Print the system calls that were swept.
+    /// Prints the system calls of the run without a fault.
     #[arg(long)]
     calls: bool,
 }
@@ -158,7 +161,7 @@ pub(crate) struct Syscalls {
 impl Syscalls {
     pub(crate) fn run(&self) -> anyhow::Result<bool> {
         let Self {
-            tested,
+            args,
             parent,
             calls,
         } = self;
@@ -167,9 +170,9 @@ impl Syscalls {
             None => tempfile::tempdir(),
         }?;
         let mut report = Report::default();
-        for _ in 0..tested.runs {
-            let checkers = [tested.checker()?];
-            let swept = syscalls::sweep(&tested.subject(), parent.path(), &checkers)?;
+        for _ in 0..args.runs {
+            let checkers = [args.checker()?];
+            let swept = syscalls::sweep(&args.subject(), parent.path(), &checkers)?;
             if *calls {
                 for call in &swept.calls {
                     writeln!(std::io::stdout(), "{call}")?;
@@ -177,6 +180,6 @@ impl Syscalls {
             }
             report.merge(swept.report);
         }
-        Tested::print(&report)
+        SubjectArgs::print(&report)
     }
 }

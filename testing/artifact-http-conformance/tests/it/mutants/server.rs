@@ -42,7 +42,11 @@ impl Server {
         for name in ["default", "other"] {
             let id: ExperimentId = name.parse().unwrap();
             let experiment = Experiment::new(id, created_at);
-            database.catalog.create_experiment(&experiment).await.unwrap();
+            database
+                .catalog
+                .create_experiment(&experiment)
+                .await
+                .unwrap();
         }
         let cap = if mutation == Mutation::CapOneMore {
             CAP + 1

@@ -1,5 +1,5 @@
-//! Small stores, right and wrong in one way each, that the simulator is tested on. They are also the
-//! shortest examples of what a subject is.
+//! Small stores that the simulator is tested on: correct stores, and broken stores with one flaw each. They
+//! are also the shortest examples of a subject.
 
 mod put;
 mod recipe;

@@ -1,4 +1,4 @@
-//! Storing and deleting one blob, by the recipe.
+//! Stores and deletes blobs as a recipe says.
 
 use std::fmt;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -17,39 +17,39 @@ use super::recipe::{OnSyncError, Recipe, Stage, Sync};
 pub(crate) struct Store {
     recipe: Recipe,
     root: OwnedFd,
-    /// A sync failed: nothing is promised any more.
-    failed: AtomicBool,
-    names: AtomicU64,
+    /// Whether a sync failed. Nothing is acknowledged after that.
+    sync_failed: AtomicBool,
+    next_name: AtomicU64,
 }
 
-/// How a store was answered.
+/// The outcome of a successful put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum PutOutcome {
     Stored,
     Exists,
 }
 
-/// Why a store failed.
+/// The reason why a put failed.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum PutError {
     Step(&'static str, Errno),
     SyncFailedBefore,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for PutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Step(step, errno) => write!(f, "{step}: {errno}"),
-            Self::SyncFailedBefore => f.write_str("a sync has failed before"),
+            Self::SyncFailedBefore => f.write_str("an earlier sync failed"),
         }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for PutError {}
 
-/// For `map_err`: the step at which it failed.
-fn at(step: &'static str) -> impl FnOnce(Errno) -> Failure {
-    move |errno| Failure::Step(step, errno)
+/// Returns a function for `map_err` that adds the failed step.
+fn step(step: &'static str) -> impl FnOnce(Errno) -> PutError {
+    move |errno| PutError::Step(step, errno)
 }
 
 const FOLDER: OFlags = OFlags::RDONLY
@@ -62,34 +62,34 @@ const NEW: OFlags = OFlags::WRONLY
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 impl Store {
-    pub(crate) fn open(recipe: Recipe, root: &std::path::Path) -> Result<Self, Failure> {
-        let root = openat(CWD, root, FOLDER, Mode::empty()).map_err(at("open the root"))?;
+    pub(crate) fn open(recipe: Recipe, root: &std::path::Path) -> Result<Self, PutError> {
+        let root = openat(CWD, root, FOLDER, Mode::empty()).map_err(step("open the root"))?;
         for folder in ["blobs", "staging"] {
             make_folder(&root, folder)?;
         }
-        fsync(&root).map_err(at("sync the root"))?;
+        fsync(&root).map_err(step("sync the root"))?;
         Ok(Self {
             recipe,
             root,
-            failed: AtomicBool::new(false),
-            names: AtomicU64::new(0),
+            sync_failed: AtomicBool::new(false),
+            next_name: AtomicU64::new(0),
         })
     }
 
-    /// Stores one blob. `acknowledge` is called where this recipe believes that it may.
+    /// Stores one blob. Calls `acknowledge` at the moment that the recipe considers right.
     pub(crate) fn put(
         &self,
         id: &str,
         bytes: &[u8],
         acknowledge: impl Fn(),
-    ) -> Result<Answer, Failure> {
+    ) -> Result<PutOutcome, PutError> {
         let recipe = &self.recipe;
-        // Every caller has handles of its own, opened before it changes anything: a sync that fails
-        // is reported once to each handle that was open then, and to no other.
+        // Each call opens its own handles before it changes anything, because a failed sync is reported
+        // once to each handle that was open at that time, and to no other.
         let blobs = self.folder("blobs")?;
         let folder = self.blob_folder(&blobs, id)?;
         let (file, staged) = match self.stage(&folder, id) {
-            Err(Failure::Step(_, Errno::EXIST)) if recipe.stage == Stage::InPlace => {
+            Err(PutError::Step(_, Errno::EXIST)) if recipe.stage == Stage::InPlace => {
                 return self.exists(&blobs, &folder);
             }
             staged => staged?,
@@ -106,7 +106,7 @@ impl Store {
                 remove(staged);
                 return self.exists(&blobs, &folder);
             }
-            published => published.map_err(at("publish"))?,
+            published => published.map_err(step("publish"))?,
         }
         if recipe.sync_file == Sync::AfterPublish || recipe.sync_link_count {
             self.sync(&file)?;
@@ -115,60 +115,60 @@ impl Store {
             self.sync_folders(&blobs, &folder)?;
         }
         remove(staged);
-        self.nothing_failed()?;
+        self.check_no_failed_sync()?;
         if recipe.acknowledge_last {
             acknowledge();
         }
-        Ok(Answer::Stored)
+        Ok(PutOutcome::Stored)
     }
 
-    /// Deletes a blob that is there.
-    pub(crate) fn delete(&self, id: &str) -> Result<(), Failure> {
+    /// Deletes an existing blob.
+    pub(crate) fn delete(&self, id: &str) -> Result<(), PutError> {
         let blobs = self.folder("blobs")?;
         let folder = self.blob_folder(&blobs, id)?;
-        unlinkat(&folder, id, AtFlags::empty()).map_err(at("unlink"))?;
+        unlinkat(&folder, id, AtFlags::empty()).map_err(step("unlink"))?;
         if self.recipe.sync_deletion {
             self.sync(&folder)?;
         }
-        self.nothing_failed()
+        self.check_no_failed_sync()
     }
 
-    fn folder(&self, name: &str) -> Result<OwnedFd, Failure> {
-        openat(&self.root, name, FOLDER, Mode::empty()).map_err(at("open a folder"))
+    fn folder(&self, name: &str) -> Result<OwnedFd, PutError> {
+        openat(&self.root, name, FOLDER, Mode::empty()).map_err(step("open a folder"))
     }
 
-    fn blob_folder(&self, blobs: &OwnedFd, id: &str) -> Result<OwnedFd, Failure> {
+    fn blob_folder(&self, blobs: &OwnedFd, id: &str) -> Result<OwnedFd, PutError> {
         let name = if self.recipe.fan_out { &id[..2] } else { "." };
         if self.recipe.fan_out {
             make_folder(blobs, name)?;
         }
-        openat(blobs, name, FOLDER, Mode::empty()).map_err(at("open a folder"))
+        openat(blobs, name, FOLDER, Mode::empty()).map_err(step("open a folder"))
     }
 
-    /// A new file, and the folder and name that it has until it is published.
-    fn stage(&self, folder: &OwnedFd, id: &str) -> Result<(OwnedFd, Option<Staged>), Failure> {
-        let number = self.names.fetch_add(1, Ordering::Relaxed);
-        let (place, name) = match self.recipe.stage {
+    /// Creates a file. Also returns its folder and name until it is published.
+    fn stage(&self, folder: &OwnedFd, id: &str) -> Result<(OwnedFd, Option<Staged>), PutError> {
+        let number = self.next_name.fetch_add(1, Ordering::Relaxed);
+        let (staging, name) = match self.recipe.stage {
             Stage::Named => (self.folder("staging")?, format!("{id}-{number}")),
             Stage::Beside => (copy(folder)?, format!("{id}.tmp{number}")),
             Stage::InPlace => {
-                let file = openat(folder, id, NEW, PRIVATE).map_err(at("create"))?;
+                let file = openat(folder, id, NEW, PRIVATE).map_err(step("create"))?;
                 return Ok((file, None));
             }
             Stage::Tmpfile => {
                 let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
-                let file = openat(folder, ".", flags, PRIVATE).map_err(at("O_TMPFILE"))?;
+                let file = openat(folder, ".", flags, PRIVATE).map_err(step("O_TMPFILE"))?;
                 return Ok((file, None));
             }
         };
-        let file = openat(&place, &*name, NEW, PRIVATE).map_err(at("create"))?;
-        Ok((file, Some((place, name))))
+        let file = openat(&staging, &*name, NEW, PRIVATE).map_err(step("create"))?;
+        Ok((file, Some((staging, name))))
     }
 
-    fn write(&self, file: &OwnedFd, bytes: &[u8]) -> Result<(), Failure> {
+    fn write(&self, file: &OwnedFd, bytes: &[u8]) -> Result<(), PutError> {
         for mut chunk in bytes.chunks(8 * 1024) {
             while !chunk.is_empty() {
-                let written = rustix::io::write(file, chunk).map_err(at("write"))?;
+                let written = rustix::io::write(file, chunk).map_err(step("write"))?;
                 chunk = if self.recipe.write_all {
                     &chunk[written..]
                 } else {
@@ -187,10 +187,10 @@ impl Store {
         id: &str,
     ) -> Result<(), Errno> {
         match (staged, self.recipe.stage) {
-            (Some((place, name)), _) if self.recipe.exclusive => {
-                linkat(place, &**name, folder, id, AtFlags::empty())
+            (Some((staging, name)), _) if self.recipe.exclusive => {
+                linkat(staging, &**name, folder, id, AtFlags::empty())
             }
-            (Some((place, name)), _) => renameat(place, &**name, folder, id),
+            (Some((staging, name)), _) => renameat(staging, &**name, folder, id),
             (None, Stage::Tmpfile) => {
                 let path = format!("/proc/self/fd/{}", file.as_raw_fd());
                 linkat(CWD, path, folder, id, AtFlags::SYMLINK_FOLLOW)
@@ -199,7 +199,7 @@ impl Store {
         }
     }
 
-    fn exists(&self, blobs: &OwnedFd, folder: &OwnedFd) -> Result<Answer, Failure> {
+    fn exists(&self, blobs: &OwnedFd, folder: &OwnedFd) -> Result<PutOutcome, PutError> {
         if self.recipe.touch_before_exists {
             let now = Timespec {
                 tv_sec: 0,
@@ -209,16 +209,16 @@ impl Store {
                 last_access: now,
                 last_modification: now,
             };
-            futimens(folder, &times).map_err(at("touch"))?;
+            futimens(folder, &times).map_err(step("touch"))?;
         }
         if self.recipe.sync_before_exists {
             self.sync_folders(blobs, folder)?;
         }
-        self.nothing_failed()?;
-        Ok(Answer::Exists)
+        self.check_no_failed_sync()?;
+        Ok(PutOutcome::Exists)
     }
 
-    fn sync_folders(&self, blobs: &OwnedFd, folder: &OwnedFd) -> Result<(), Failure> {
+    fn sync_folders(&self, blobs: &OwnedFd, folder: &OwnedFd) -> Result<(), PutError> {
         self.sync(folder)?;
         if self.recipe.fan_out && self.recipe.sync_fan_out_parent {
             self.sync(blobs)?;
@@ -226,21 +226,21 @@ impl Store {
         Ok(())
     }
 
-    fn sync(&self, file: &OwnedFd) -> Result<(), Failure> {
+    fn sync(&self, file: &OwnedFd) -> Result<(), PutError> {
         let synced = match (fsync(file), self.recipe.on_sync_error) {
             (Err(_), OnSyncError::Retry) => fsync(file),
             (Err(_), OnSyncError::Ignore) => Ok(()),
             (synced, _) => synced,
         };
         synced.map_err(|errno| {
-            self.failed.store(true, Ordering::SeqCst);
-            Failure::Step("sync", errno)
+            self.sync_failed.store(true, Ordering::SeqCst);
+            PutError::Step("sync", errno)
         })
     }
 
-    fn nothing_failed(&self) -> Result<(), Failure> {
-        if self.failed.load(Ordering::SeqCst) {
-            Err(Failure::SyncFailedBefore)
+    fn check_no_failed_sync(&self) -> Result<(), PutError> {
+        if self.sync_failed.load(Ordering::SeqCst) {
+            Err(PutError::SyncFailedBefore)
         } else {
             Ok(())
         }
@@ -250,22 +250,22 @@ impl Store {
 /// A folder and a name in it.
 type Staged = (OwnedFd, String);
 
-/// A leftover that cannot be removed lies where a sweep finds it.
+/// Removes a staged file. If that fails, the leftover stays where a sweep would find it.
 fn remove(staged: Option<Staged>) {
-    if let Some((place, name)) = staged {
-        let _ = unlinkat(&place, &*name, AtFlags::empty());
+    if let Some((folder, name)) = staged {
+        let _ = unlinkat(&folder, &*name, AtFlags::empty());
     }
 }
 
-fn copy(folder: &OwnedFd) -> Result<OwnedFd, Failure> {
+fn copy(folder: &OwnedFd) -> Result<OwnedFd, PutError> {
     folder
         .try_clone()
-        .map_err(|_| Failure::Step("copy a descriptor", Errno::MFILE))
+        .map_err(|_| PutError::Step("copy a descriptor", Errno::MFILE))
 }
 
-fn make_folder(parent: &OwnedFd, name: &str) -> Result<(), Failure> {
+fn make_folder(parent: &OwnedFd, name: &str) -> Result<(), PutError> {
     match mkdirat(parent, name, Mode::RWXU) {
         Err(Errno::EXIST) => Ok(()),
-        made => made.map_err(at("make a folder")),
+        made => made.map_err(step("make a folder")),
     }
 }

@@ -1,8 +1,8 @@
-//! What a store does, step by step, and in which one way it is wrong.
+//! The recipes of the stores: the steps of each, and the one flaw of each broken store.
 
 use artifact_crash_test::Layout;
 
-/// When a file is synced.
+/// When a store syncs a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sync {
     BeforePublish,
@@ -10,55 +10,55 @@ pub(crate) enum Sync {
     Never,
 }
 
-/// Where bytes are before they are a blob.
+/// Where a store writes the bytes of a blob before it publishes the blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Under a name in a folder of its own.
+    /// Under a temporary name in a staging folder.
     Named,
-    /// Under a name beside the blobs.
+    /// Under a temporary name in the folder of the blobs.
     Beside,
-    /// Without a name.
+    /// In a file without a name (`O_TMPFILE`).
     Tmpfile,
     /// Under the final name.
     InPlace,
 }
 
-/// What is done about a sync that fails.
+/// What a store does after a failed sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnSyncError {
-    /// Nothing is acknowledged from then on.
+    /// Acknowledges nothing from then on.
     Stop,
-    /// The sync is called again.
+    /// Calls the sync again.
     Retry,
-    /// Nothing.
+    /// Continues as if the sync had succeeded.
     Ignore,
 }
 
-/// What a store does. Each flag is true in a right store.
+/// The steps of a store. Leaving out one that a store needs makes it a broken store.
 #[derive(Debug, Clone, Copy)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "independent steps, each of which may be left out"
+    reason = "the steps are independent, and a recipe may leave out any of them"
 )]
 pub(crate) struct Recipe {
     pub(crate) stage: Stage,
     pub(crate) sync_file: Sync,
-    /// Publish by a link, which refuses an existing name; else by a rename, which replaces it.
+    /// Publishes by a link, which fails if the name exists, instead of a rename, which replaces the file.
     pub(crate) exclusive: bool,
     pub(crate) sync_folder: bool,
     pub(crate) fan_out: bool,
     pub(crate) sync_fan_out_parent: bool,
-    /// Sync the file again once it has a name, for file systems that do not write its link count
-    /// with the name.
+    /// Syncs the file again after it got a name, for file systems that do not write the link count
+    /// together with the name.
     pub(crate) sync_link_count: bool,
     pub(crate) sync_before_exists: bool,
-    /// Change the folder itself before that sync: btrfs may otherwise say Ok at once while the sync
-    /// that would make the name durable, by whom it was made, still runs (seen on Linux 6.18).
+    /// Changes the folder itself before that sync. Otherwise a sync on btrfs may return Ok at once while
+    /// the other thread's sync that makes the name durable still runs (seen on Linux 6.18).
     pub(crate) touch_before_exists: bool,
     pub(crate) sync_deletion: bool,
     pub(crate) acknowledge_last: bool,
     pub(crate) on_sync_error: OnSyncError,
-    /// Go on after a short write until all bytes are written.
+    /// Continues after a short write until all bytes are written.
     pub(crate) write_all: bool,
 }
 
@@ -88,15 +88,15 @@ impl Recipe {
         ..Self::NAMED
     };
 
-    /// The right ones.
-    pub(crate) const RIGHT: [(&str, Self); 3] = [
+    /// The correct stores.
+    pub(crate) const CORRECT: [(&str, Self); 3] = [
         ("named-staging", Self::NAMED),
         ("fan-out", Self::FAN_OUT),
         ("tmpfile-two-syncs", Self::TMPFILE),
     ];
 
-    /// The wrong ones.
-    pub(crate) const WRONG: [(&str, Self); 14] = [
+    /// The broken stores.
+    pub(crate) const BROKEN: [(&str, Self); 14] = [
         (
             "no-file-sync",
             Self {
@@ -197,8 +197,9 @@ impl Recipe {
         ),
     ];
 
-    /// Right by every manual, and yet caught by a real file system: neither accused nor acquitted.
-    pub(crate) const WATCHED: [(&str, Self); 1] = [(
+    /// The stores that are correct by every manual but lose blobs on a real file system. They count as
+    /// neither correct nor broken.
+    pub(crate) const UNDECIDED: [(&str, Self); 1] = [(
         "untouched-folder",
         Self {
             touch_before_exists: false,
@@ -206,14 +207,17 @@ impl Recipe {
         },
     )];
 
-    /// The one of this name.
+    /// Returns the recipe with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let mut all = Self::RIGHT.iter().chain(&Self::WRONG).chain(&Self::WATCHED);
+        let mut all = Self::CORRECT
+            .iter()
+            .chain(&Self::BROKEN)
+            .chain(&Self::UNDECIDED);
         all.find(|(each, _)| *each == name)
             .map(|(_, recipe)| *recipe)
     }
 
-    /// Where blobs and leftovers lie.
+    /// Returns the layout of all stores.
     pub(crate) fn layout() -> Layout {
         Layout::new(["blobs/{hex32}", "blobs/{hex2}/{hex32}"], ["staging/*"])
             .expect("the patterns are well formed")

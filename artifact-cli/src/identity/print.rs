@@ -1,4 +1,4 @@
-//! How workers and groups are shown.
+//! Prints workers and groups.
 
 use std::fmt::Write as _;
 
@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use crate::output::{self, printable};
 
-/// One line of JSON, on standard output.
+/// Prints one line of JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<()> {
-    output::data(serde_json::to_string(value).context("that cannot be written as JSON")?)
+    output::data(serde_json::to_string(value).context("cannot write the response as JSON")?)
 }
 
-/// One line of a list: the id, and the name behind a tab.
+/// Prints one line of a list: id, tab, name.
 pub(super) fn line(id: &str, name: Option<&str>) -> Result<()> {
     output::data(format_args!(
         "{id}\t{}",
@@ -21,7 +21,7 @@ pub(super) fn line(id: &str, name: Option<&str>) -> Result<()> {
     ))
 }
 
-/// A worker as lines of a word and what it stands for.
+/// Prints a worker: one property per line, its name first.
 pub(super) fn worker(worker: &Worker) -> Result<()> {
     let mut text = format!("worker {}\n", worker.worker_id);
     if let Some(name) = &worker.name {
@@ -36,7 +36,7 @@ pub(super) fn worker(worker: &Worker) -> Result<()> {
     output::data(text)
 }
 
-/// A group as lines of a word and what it stands for.
+/// Prints a group: one property per line, its name first.
 pub(super) fn group(group: &Group) -> Result<()> {
     let mut text = format!("group {}\n", group.group_id);
     if let Some(name) = &group.name {

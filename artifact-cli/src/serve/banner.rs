@@ -1,16 +1,16 @@
-//! Lines to paste: what to do with a server that has just started.
+//! Ready-to-paste commands, printed when the server has started.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use artifact_server::Address;
 
-use super::plan::Plan;
+use super::plan::ServePlan;
 use crate::output::shell_word;
-use crate::settings::Key;
+use crate::settings::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};
 
-/// Three commands that work as they stand, in the folder and the environment of the server. None of
-/// them holds the token.
-pub(crate) fn text(plan: &Plan, address: &Address) -> String {
+/// Returns three commands that work unchanged in the folder and the environment of the server. None of
+/// them contains the token.
+pub(crate) fn text(plan: &ServePlan<'_>, address: &Address) -> String {
     let (url, socket) = match address {
         Address::Tcp { address, tls } => {
             let address = reachable(*address);
@@ -20,13 +20,17 @@ pub(crate) fn text(plan: &Plan, address: &Address) -> String {
         Address::Unix(path) => ("http://localhost".to_owned(), Some(path)),
     };
     let program = shell_word(&program());
-    let experiment = plan.experiments.first().map_or("", |id| id.as_str());
+    let experiment = plan
+        .settings
+        .experiments
+        .first()
+        .map_or("", |id| id.as_str());
 
     let mut options = String::new();
-    if url != Key::Server.setting().default.unwrap_or_default() {
+    if url != DEFAULT_SERVER {
         options = format!("{options} --server {url}");
     }
-    if experiment != Key::Experiment.setting().default.unwrap_or_default() {
+    if experiment != DEFAULT_EXPERIMENT {
         options = format!("{options} --experiment {experiment}");
     }
     let token = match plan.token.path() {
@@ -35,21 +39,21 @@ pub(crate) fn text(plan: &Plan, address: &Address) -> String {
             options = format!("{options} --admin-token-file {path}");
             format!("$(cat {path})")
         }
-        // Both commands read the variable themselves; it must be exported for them.
+        // `put` and `get` read the variable themselves if it is exported.
         None => "$ARTIFACT_ADMIN_TOKEN".to_owned(),
     };
     if let Some(path) = socket {
-        // put and get speak TCP only.
+        // `put` and `get` connect by TCP only.
         let path = shell_word(&path.to_string_lossy());
         return format!(
-            "To deposit something by curl:\n\
+            "To deposit with curl:\n\
              \x20 echo hello | curl --unix-socket {path} -H \"Authorization: Bearer admin:{token}\" \
              -H 'X-Eden-Experiment-Id: {experiment}' -F 'file=@-;filename=hello.txt' \
              {url}/v0/experiments/{experiment}/artifacts"
         );
     }
     format!(
-        "To deposit something, to fetch it, and to deposit it by curl:\n\
+        "To deposit, to fetch, and to deposit with curl:\n\
          \x20 uri=$(echo hello | {program} put{options} -)\n\
          \x20 {program} get{options} -o - \"$uri\"\n\
          \x20 echo hello | curl -H \"Authorization: Bearer admin:{token}\" \
@@ -58,7 +62,7 @@ pub(crate) fn text(plan: &Plan, address: &Address) -> String {
     )
 }
 
-/// The program as it was called, so that a pasted line calls the same one.
+/// Returns the name that this program was called by, so that a pasted line calls the same program.
 fn program() -> String {
     let called = std::env::args_os().next().unwrap_or_default();
     if called.is_empty() {
@@ -68,7 +72,8 @@ fn program() -> String {
     }
 }
 
-/// An address that can be connected to: every address is also this machine's own.
+/// Returns an address that clients on this machine can connect to: the unspecified address includes
+/// the loopback address.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => return address,

@@ -1,0 +1,138 @@
+//! The admin token: from the settings, or generated at the first start.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+use artifact_backend::random;
+use artifact_http::AdminToken;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::failure::{setup, setup_from};
+use crate::files;
+use crate::settings::{Secret, ServeSettings, Sources};
+
+/// Where the admin token comes from.
+#[derive(Debug)]
+pub(crate) enum TokenSource<'s> {
+    /// The environment.
+    Environment(SecretString),
+    /// An existing file.
+    File(&'s Path, SecretString),
+    /// A file that does not exist yet; the token is generated into it.
+    Generate(&'s Path),
+}
+
+impl<'s> TokenSource<'s> {
+    /// Finds and checks the token without creating anything.
+    pub(crate) fn find(settings: &'s ServeSettings, sources: &Sources) -> Result<Self> {
+        let (name, secret) = settings
+            .admin_token(sources)?
+            .ok_or_else(|| setup("there is no admin token; give --admin-token-file"))?;
+        match secret {
+            Secret::File(path) if sources.is_default(name) && !files::exists(path)? => {
+                Ok(Self::Generate(path))
+            }
+            Secret::File(path) => {
+                let token = secret.read(&format!(
+                    "put a token of at least {} characters into it, or leave {} out to have one \
+                     generated",
+                    AdminToken::MIN_LEN,
+                    sources.name(name)
+                ))?;
+                check(&token, &path.display().to_string())?;
+                Ok(Self::File(path, token))
+            }
+            Secret::Text(token) => {
+                check(token, &sources.name(name))?;
+                Ok(Self::Environment(token.clone()))
+            }
+        }
+    }
+
+    /// Returns the file of the token, whether or not it exists yet.
+    pub(crate) fn path(&self) -> Option<&'s Path> {
+        match self {
+            Self::Environment(_) => None,
+            Self::File(path, _) | Self::Generate(path) => Some(path),
+        }
+    }
+
+    /// Returns the token. A generated token is durable in its file before this returns.
+    pub(crate) fn obtain(&self) -> Result<SecretString> {
+        match self {
+            Self::Environment(token) | Self::File(_, token) => Ok(token.clone()),
+            Self::Generate(path) => {
+                let token = generate();
+                files::create_secret(path, token.expose_secret()).map_err(|error| {
+                    let path = path.display();
+                    setup_from(error, format!("cannot write the admin token to {path}"))
+                })?;
+                Ok(token)
+            }
+        }
+    }
+}
+
+/// Returns 256 random bits as hexadecimal digits, which no shell and no URL changes.
+fn generate() -> SecretString {
+    let mut token = String::new();
+    for byte in random::bytes::<32>() {
+        let _ = write!(token, "{byte:02x}");
+    }
+    token.into()
+}
+
+/// Rejects a token that could be guessed. The message does not repeat it.
+fn check(token: &SecretString, origin: &str) -> Result<()> {
+    match AdminToken::new(token.expose_secret()) {
+        Ok(_) => Ok(()),
+        Err(weak) => Err(setup(format!(
+            "the admin token in {origin} {}; use at least {} random characters",
+            weak.reason(),
+            AdminToken::MIN_LEN
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_tokens_are_accepted_and_differ() {
+        let (first, second) = (generate(), generate());
+        assert_eq!(first.expose_secret().len(), 64);
+        assert_ne!(first.expose_secret(), second.expose_secret());
+        check(&first, "x").unwrap();
+    }
+
+    #[test]
+    fn guessable_tokens_are_rejected_and_not_repeated() {
+        for token in [
+            "",
+            "brief",
+            "fifteen-letters",
+            "changemechangeme",
+            "password12345678",
+            "admin-token-2024",
+            "aaaaaaaaaaaaaaaa",
+            "0123456789abcdef",
+            "0123456789-zQx!vK",
+            "abababababababab",
+            "with space in the middle of it",
+            "K\u{f6}nigin-von-England-und-mehr",
+        ] {
+            let error = check(&token.into(), "FILE").unwrap_err().to_string();
+            assert!(error.starts_with("the admin token in FILE "), "{error}");
+            assert!(token.is_empty() || !error.contains(token), "{error}");
+        }
+        for token in [
+            "correct-horse-battery",
+            "9f86d081884c7d65",
+            "Zk3:vQ9!mR7?xT2&",
+        ] {
+            check(&token.into(), "FILE").unwrap();
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The settings of the client commands: `put`, `get`, `worker`, `group` and `whoami`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::SecretString;
+
+use super::values::{retries, seconds, text};
+
+pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
+pub(crate) const DEFAULT_EXPERIMENT: &str = "default";
+
+// The settings of a client, in the order of the help. This is not a doc comment, because clap would make it
+// the description of each command.
+#[derive(Debug, Args)]
+pub(crate) struct ClientSettings {
+    /// Address of the server
+    #[arg(long, env = "ARTIFACT_SERVER", value_name = "URL", default_value = DEFAULT_SERVER)]
+    #[arg(value_parser = text)]
+    pub(crate) server: String,
+
+    /// Experiment that the command works in
+    #[arg(long, env = "ARTIFACT_EXPERIMENT", value_name = "ID")]
+    #[arg(default_value = DEFAULT_EXPERIMENT, value_parser = text)]
+    pub(crate) experiment: String,
+
+    /// File with PRINCIPAL:SECRET; only its owner may be able to read it
+    #[arg(long, env = "ARTIFACT_CREDENTIAL_FILE", value_name = "FILE")]
+    pub(crate) credential_file: Option<PathBuf>,
+
+    /// The credential itself, PRINCIPAL:SECRET
+    #[arg(long, env = "ARTIFACT_CREDENTIAL", hide = true)]
+    pub(crate) credential: Option<SecretString>,
+
+    /// File with the admin token; only its owner may be able to read it
+    #[arg(long, env = "ARTIFACT_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+
+    /// The admin token itself
+    #[arg(long, env = "ARTIFACT_ADMIN_TOKEN", hide = true)]
+    pub(crate) admin_token: Option<SecretString>,
+
+    /// How many times in a row a request that is safe to repeat is retried, or an interrupted fetch is
+    /// resumed, without receiving a new byte. 0 turns retries off
+    #[arg(long, env = "ARTIFACT_RETRIES", value_name = "N", default_value = "5")]
+    #[arg(value_parser = retries)]
+    pub(crate) retries: u32,
+
+    /// How long a transfer may make no progress while it waits for the server
+    #[arg(
+        long,
+        env = "ARTIFACT_STALL_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "60"
+    )]
+    #[arg(value_parser = seconds)]
+    pub(crate) stall_timeout: Duration,
+
+    /// Settings file, in TOML
+    #[arg(long, env = "ARTIFACT_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}

@@ -1,0 +1,135 @@
+//! What clap's definition of an argument says about the setting.
+
+use std::any::TypeId;
+use std::time::Duration;
+
+use clap::builder::OsStr;
+use clap::{Arg, ArgAction, Args, Command};
+use secrecy::SecretString;
+
+use super::values::ByteSize;
+use super::{ClientSettings, ServeSettings};
+
+/// Returns the definitions of the settings in `S`, in the order of its fields.
+pub(super) fn definitions<S: Args>() -> Vec<Arg> {
+    let command = S::augment_args(Command::new("settings"));
+    command.get_arguments().cloned().collect()
+}
+
+/// Returns the definitions of all settings; those of several commands appear several times.
+pub(super) fn all_definitions() -> impl Iterator<Item = Arg> {
+    let serve = definitions::<ServeSettings>();
+    serve.into_iter().chain(definitions::<ClientSettings>())
+}
+
+/// Questions about a setting that the code asks of its definition.
+pub(super) trait Definition {
+    fn name(&self) -> &str;
+    fn variable(&self) -> Option<&str>;
+    /// The value must never be shown. It is no flag, because all users can see a process's arguments.
+    fn is_secret(&self) -> bool;
+    fn is_list(&self) -> bool;
+    /// The setting may stand in the settings file.
+    fn is_in_file(&self) -> bool;
+    /// The settings file may have an integer here.
+    fn is_number(&self) -> bool;
+    fn is_byte_size(&self) -> bool;
+    /// The defaults as texts; one that starts with `<` depends on other settings.
+    fn defaults(&self) -> impl Iterator<Item = &str>;
+}
+
+impl Definition for Arg {
+    fn name(&self) -> &str {
+        self.get_id().as_str()
+    }
+
+    fn variable(&self) -> Option<&str> {
+        self.get_env().and_then(|name| name.to_str())
+    }
+
+    fn is_secret(&self) -> bool {
+        has_type::<SecretString>(self)
+    }
+
+    fn is_list(&self) -> bool {
+        matches!(self.get_action(), ArgAction::Append)
+    }
+
+    fn is_in_file(&self) -> bool {
+        self.variable().is_some() && !self.is_secret() && self.name() != "config"
+    }
+
+    fn is_number(&self) -> bool {
+        self.is_byte_size()
+            || has_type::<Duration>(self)
+            || has_type::<usize>(self)
+            || has_type::<u32>(self)
+    }
+
+    fn is_byte_size(&self) -> bool {
+        has_type::<ByteSize>(self)
+    }
+
+    fn defaults(&self) -> impl Iterator<Item = &str> {
+        let values: &[OsStr] = self.get_default_values();
+        values.iter().filter_map(|value| value.to_str())
+    }
+}
+
+fn has_type<T: 'static>(arg: &Arg) -> bool {
+    arg.get_value_parser().type_id() == TypeId::of::<T>()
+}
+
+/// Returns "; did you mean NAME?" for the known name nearest to `typed`, or nothing.
+pub(super) fn suggestion<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> String {
+    // Nothing this long is near, and the comparison would take its time.
+    if typed.len() > 64 {
+        return String::new();
+    }
+    let nearest = known
+        .map(|name| (strsim::levenshtein(typed, name), name))
+        .filter(|(distance, name)| *distance <= name.len() / 3)
+        .min();
+    nearest.map_or(String::new(), |(_, name)| format!("; did you mean {name}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typing_error_suggests_its_name_and_a_foreign_word_suggests_nothing() {
+        let known = ["listen", "data_dir", "database"];
+        for (typed, suggested) in [
+            ("listn", "; did you mean listen?"),
+            ("datadir", "; did you mean data_dir?"),
+            ("databse", "; did you mean database?"),
+            ("colour", ""),
+            ("", ""),
+        ] {
+            assert_eq!(suggestion(typed, known.into_iter()), suggested, "{typed}");
+        }
+        assert_eq!(suggestion(&"x".repeat(100_000), known.into_iter()), "");
+    }
+
+    #[test]
+    fn flags_and_variables_are_named_after_their_key() {
+        for arg in all_definitions() {
+            let name = arg.name();
+            if let Some(env) = arg.variable().filter(|env| *env != "PGPASSWORD") {
+                assert_eq!(env, format!("ARTIFACT_{}", name.to_uppercase()));
+            }
+            let flag = arg.get_long().unwrap();
+            let name = name.replace('_', "-");
+            assert!(name.starts_with(flag) || flag.starts_with(&name), "{flag}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_hidden_and_have_a_variable() {
+        for arg in all_definitions() {
+            assert_eq!(arg.is_secret(), arg.is_hide_set(), "{arg}");
+            assert!(!arg.is_secret() || arg.variable().is_some(), "{arg}");
+        }
+    }
+}

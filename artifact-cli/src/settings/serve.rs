@@ -1,0 +1,361 @@
+//! The settings of `artifact serve`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
+use clap::{ArgAction, Args};
+use secrecy::SecretString;
+
+use super::secret::{Secret, choose};
+use super::source::Sources;
+use super::values::{
+    Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count,
+    database, experiment_id, header_bytes, log_filter, public_url, seconds, text, yes_or_no,
+};
+use crate::failure::setup;
+
+// The settings of a server, in the order of the help. A default that starts with `<data_dir>` follows
+// `data_dir`. This is not a doc comment, because clap would make it the description of the command.
+#[derive(Debug, Args)]
+pub(crate) struct ServeSettings {
+    /// Address to listen on; port 0 takes any free port and prints it. Or the path of a Unix socket
+    /// to create; a stale socket at that path is replaced
+    #[arg(long, env = "ARTIFACT_LISTEN", value_name = "HOST:PORT|unix:PATH")]
+    #[arg(default_value = "127.0.0.1:8080")]
+    pub(crate) listen: ListenAddress,
+
+    /// Mode of the Unix socket, in octal. Users who can write to the socket can connect
+    #[arg(
+        long,
+        env = "ARTIFACT_SOCKET_MODE",
+        value_name = "MODE",
+        default_value = "0600"
+    )]
+    pub(crate) socket_mode: SocketMode,
+
+    /// Certificate chain in PEM; clients then connect by `https://`. Reloaded at SIGHUP. Needs a build
+    /// with --features tls
+    #[arg(long, env = "ARTIFACT_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate in PEM, in a file that only its owner can read. Reloaded together
+    /// with the certificate
+    #[arg(long, env = "ARTIFACT_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Public URL of the server if it is behind a proxy, such as `https://files.example`. Used for the
+    /// `instance` member of error responses
+    #[arg(long, env = "ARTIFACT_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
+    pub(crate) public_url: Option<String>,
+
+    /// Folder of this server alone, created with mode 0700. It holds the lock file, and everything that
+    /// other settings do not place elsewhere
+    #[arg(long, env = "ARTIFACT_DATA_DIR", value_name = "FOLDER")]
+    #[arg(default_value = "./artifact-data")]
+    pub(crate) data_dir: PathBuf,
+
+    /// Where the blobs are stored: a folder, as a path or `file:///path`; a bucket, as
+    /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix` (in builds with the feature
+    /// s3, gcs or azure), with credentials from the provider's own variables; or `mem:` for memory,
+    /// which is lost at exit
+    #[arg(
+        long,
+        env = "ARTIFACT_BACKEND",
+        value_name = "URL",
+        default_value = "<data_dir>/blobs"
+    )]
+    #[arg(value_parser = backend)]
+    pub(crate) backend: BackendUrl,
+
+    /// Server of the bucket, if it is not the provider's own. Plain `http://` is accepted only for this
+    /// machine, or with --bucket-allow-http yes. If not set, the provider's own variables apply
+    #[arg(long, env = "ARTIFACT_BUCKET_ENDPOINT", value_name = "URL", value_parser = text)]
+    pub(crate) bucket_endpoint: Option<String>,
+
+    /// Region of an S3 bucket. If not set, `AWS_REGION` applies
+    #[arg(long, env = "ARTIFACT_BUCKET_REGION", value_name = "REGION", value_parser = text)]
+    pub(crate) bucket_region: Option<String>,
+
+    /// How requests name an S3 bucket: path (host/bucket) or host (bucket.host; a configured endpoint
+    /// must then include the bucket)
+    #[arg(long, env = "ARTIFACT_BUCKET_ADDRESSING", value_name = "STYLE")]
+    #[arg(value_enum, hide_possible_values = true)]
+    pub(crate) bucket_addressing: Option<Addressing>,
+
+    /// Allow plain `http://` to a bucket on another machine, where everyone on the network path can read
+    /// and change the blobs: yes or no
+    #[arg(long, env = "ARTIFACT_BUCKET_ALLOW_HTTP", value_name = "YES_OR_NO")]
+    #[arg(default_value = "no", value_parser = yes_or_no, action = ArgAction::Set)]
+    pub(crate) bucket_allow_http: bool,
+
+    /// Size of one part of a large upload to a bucket, from 5MiB to 5GiB. An upload has at most 10,000
+    /// parts; they are larger if the known size of the blob needs it
+    #[arg(
+        long,
+        env = "ARTIFACT_BUCKET_PART_BYTES",
+        value_name = "BYTES",
+        default_value = "8MiB"
+    )]
+    pub(crate) bucket_part_bytes: ByteSize,
+
+    /// Parts of one upload, or ranges of one download, that are transferred at the same time. Each is
+    /// held in memory
+    #[arg(
+        long,
+        env = "ARTIFACT_BUCKET_PARALLEL_PARTS",
+        value_name = "N",
+        default_value = "4"
+    )]
+    #[arg(value_parser = count)]
+    pub(crate) bucket_parallel_parts: usize,
+
+    /// How long a failing request to a bucket is retried before the operation fails
+    #[arg(
+        long,
+        env = "ARTIFACT_BUCKET_DEADLINE",
+        value_name = "SECONDS",
+        default_value = "30"
+    )]
+    #[arg(value_parser = seconds)]
+    pub(crate) bucket_deadline: Duration,
+
+    /// What to do at the start if the bucket overwrites existing objects, which a few small objects test:
+    /// refuse to start, warn and use it, or off to skip the test. In a bucket that overwrites, only the
+    /// uniqueness of random ids protects blobs, and an upload whose response was lost may be reported as
+    /// failed
+    #[arg(
+        long,
+        env = "ARTIFACT_BUCKET_PROBE",
+        value_name = "MODE",
+        default_value = "refuse"
+    )]
+    #[arg(value_enum, hide_possible_values = true)]
+    pub(crate) bucket_probe: BucketProbe,
+
+    /// Where the rows are stored: an SQLite file, as a path or `sqlite:///path`, outside the folder of the
+    /// blobs; `postgres://user@host/database`, which several servers may share (in builds with --features
+    /// postgres); or `mem:` for memory. With --backend mem: the default is `mem:`
+    #[arg(long, env = "ARTIFACT_DATABASE", value_name = "URL", value_parser = database)]
+    #[arg(default_value = "<data_dir>/rows.sqlite")]
+    pub(crate) database: DatabaseUrl,
+
+    /// File with the password of the PostgreSQL user; only its owner may be able to read it
+    #[arg(long, env = "ARTIFACT_DATABASE_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) database_password_file: Option<PathBuf>,
+
+    /// The password of the PostgreSQL user itself; PostgreSQL's own programs use the same variable
+    #[arg(long, env = "PGPASSWORD", hide = true)]
+    pub(crate) database_password: Option<SecretString>,
+
+    /// Experiment to create if it does not exist. The flag may repeat; the environment variable separates
+    /// ids by commas
+    #[arg(long = "experiment", env = "ARTIFACT_EXPERIMENTS", value_name = "ID")]
+    #[arg(default_value = "default", value_parser = experiment_id)]
+    pub(crate) experiments: Vec<ExperimentId>,
+
+    /// File with the admin token; only its owner may be able to read it. The server generates a token
+    /// into the default file if that does not exist
+    #[arg(long, env = "ARTIFACT_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    #[arg(default_value = "<data_dir>/admin-token")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+
+    /// The admin token itself, at least 16 characters
+    #[arg(long, env = "ARTIFACT_ADMIN_TOKEN", hide = true)]
+    pub(crate) admin_token: Option<SecretString>,
+
+    /// Maximum size of an artifact, in bytes or with KiB, MiB, GiB, TiB. Larger deposits are rejected
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_ARTIFACT_BYTES",
+        value_name = "N",
+        default_value = "100MiB"
+    )]
+    pub(crate) max_artifact_bytes: ByteSize,
+
+    /// Memory for recently fetched artifacts that are already verified, each of at most an eighth of it.
+    /// They are not read and hashed again until their blob's file changes. 0 turns the cache off
+    #[arg(
+        long,
+        env = "ARTIFACT_VERIFIED_CACHE",
+        value_name = "N",
+        default_value = "64MiB"
+    )]
+    pub(crate) verified_cache: ByteSize,
+
+    /// Time-out for the header of a request, which is then answered 408, and for the TLS handshake
+    #[arg(
+        long,
+        env = "ARTIFACT_HEADER_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "30"
+    )]
+    #[arg(value_parser = seconds)]
+    pub(crate) header_timeout: Duration,
+
+    /// How long a connection without a request is kept open
+    #[arg(
+        long,
+        env = "ARTIFACT_IDLE_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "60"
+    )]
+    #[arg(value_parser = seconds)]
+    pub(crate) idle_timeout: Duration,
+
+    /// Minimum throughput in bytes per second, for sending a request body and for receiving a response.
+    /// 0 turns the limit off
+    #[arg(
+        long,
+        env = "ARTIFACT_MIN_THROUGHPUT",
+        value_name = "N",
+        default_value = "4KiB"
+    )]
+    pub(crate) min_throughput: ByteSize,
+
+    /// How long a client may pause, or stay below the minimum throughput, in total. After that a request
+    /// body is answered 408, and a client that does not receive its response is disconnected
+    #[arg(
+        long,
+        env = "ARTIFACT_THROUGHPUT_WINDOW",
+        value_name = "SECONDS",
+        default_value = "30"
+    )]
+    #[arg(value_parser = seconds)]
+    pub(crate) throughput_window: Duration,
+
+    /// Maximum number of connections. At the limit, a new connection closes the one that has been idle
+    /// longest; if every connection is busy, the new one is answered 503
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value = "4096"
+    )]
+    #[arg(value_parser = count)]
+    pub(crate) max_connections: usize,
+
+    /// Maximum size of a request header including its first line. A larger header is answered 431, or 414
+    /// if the first line alone is larger. Path and query together have at most 8 KiB
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_HEADER_BYTES",
+        value_name = "N",
+        default_value = "32KiB"
+    )]
+    #[arg(value_parser = header_bytes)]
+    pub(crate) max_header_bytes: ByteSize,
+
+    /// Maximum number of deposits in progress; further deposits are answered 503
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_UPLOADS",
+        value_name = "N",
+        default_value = "256"
+    )]
+    #[arg(value_parser = count)]
+    pub(crate) max_uploads: usize,
+
+    /// Maximum number of deposits in progress per principal; further deposits are answered 429
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_UPLOADS_PER_PRINCIPAL",
+        value_name = "N",
+        default_value = "64"
+    )]
+    #[arg(value_parser = count)]
+    pub(crate) max_uploads_per_principal: usize,
+
+    /// How long requests in flight may take to finish after SIGTERM or Ctrl-C. Requests that are still
+    /// unfinished then, or at a second signal, are aborted, and the exit code is 1
+    #[arg(
+        long,
+        env = "ARTIFACT_DRAIN_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "30"
+    )]
+    #[arg(value_parser = seconds)]
+    pub(crate) drain_timeout: Duration,
+
+    /// Open file descriptor (a pipe or a file) that also gets the line `listening on URL` once the server
+    /// accepts requests
+    #[arg(long, value_name = "N")]
+    pub(crate) ready_fd: Option<u32>,
+
+    /// What is logged to standard error: off, error, warn, info, debug, trace, or a filter such as
+    /// `info,artifact_http=debug`
+    #[arg(
+        long = "log-level",
+        env = "ARTIFACT_LOG",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
+    #[arg(value_parser = log_filter)]
+    pub(crate) log: String,
+
+    /// Format of the log: text for people, or json for one JSON object per line
+    #[arg(
+        long,
+        env = "ARTIFACT_LOG_FORMAT",
+        value_name = "text|json",
+        default_value = "text"
+    )]
+    #[arg(value_enum, hide_possible_values = true)]
+    pub(crate) log_format: LogFormat,
+
+    /// Settings file, in TOML
+    #[arg(long, env = "ARTIFACT_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl ServeSettings {
+    /// Checks the rules between settings. Opens no file, folder or socket.
+    pub(crate) fn check(&self, sources: &Sources) -> Result<()> {
+        self.tls_files()?;
+        self.admin_token(sources)?;
+        self.database_password(sources)?;
+        Ok(())
+    }
+
+    /// Returns the files of the certificate and of its key: both, or neither.
+    pub(crate) fn tls_files(&self) -> Result<Option<(&Path, &Path)>> {
+        let files = (self.tls_cert.as_deref(), self.tls_key.as_deref());
+        let sentence = match files {
+            (None, None) => return Ok(None),
+            (Some(_), _) if matches!(self.listen, ListenAddress::Unix(_)) => {
+                "a Unix socket has no TLS; leave out --tls-cert and --tls-key"
+            }
+            (Some(certificate), Some(key)) => return Ok(Some((certificate, key))),
+            (Some(_), None) => "--tls-cert is set and --tls-key is not; give both",
+            (None, Some(_)) => "--tls-key is set and --tls-cert is not; give both",
+        };
+        Err(setup(sentence))
+    }
+
+    /// Returns the admin token, with the name of its setting.
+    pub(crate) fn admin_token(
+        &self,
+        sources: &Sources,
+    ) -> Result<Option<(&'static str, Secret<'_>)>> {
+        let file = self.admin_token_file.as_deref().map(Secret::File);
+        let text = self.admin_token.as_ref().map(Secret::Text);
+        choose([("admin_token_file", file), ("admin_token", text)], sources)
+    }
+
+    /// Returns the password of the database, with the name of its setting.
+    pub(crate) fn database_password(
+        &self,
+        sources: &Sources,
+    ) -> Result<Option<(&'static str, Secret<'_>)>> {
+        let file = self.database_password_file.as_deref().map(Secret::File);
+        let text = self.database_password.as_ref().map(Secret::Text);
+        choose(
+            [
+                ("database_password_file", file),
+                ("database_password", text),
+            ],
+            sources,
+        )
+    }
+}

@@ -1,0 +1,250 @@
+//! The types of settings, and the parsers for values that have no type of their own.
+//!
+//! An error continues a sentence that starts with the setting's name: "--max-uploads must be 1 or more".
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+type Result<T> = std::result::Result<T, String>;
+
+/// A size in bytes: digits, optionally with a binary unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ByteSize(pub(crate) u64);
+
+impl FromStr for ByteSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+        let factor = match text[digits.len()..].trim() {
+            "" | "B" => Some(1),
+            "KiB" => Some(1 << 10),
+            "MiB" => Some(1 << 20),
+            "GiB" => Some(1 << 30),
+            "TiB" => Some(1 << 40),
+            _ => None,
+        };
+        let bytes = factor.and_then(|factor| digits.parse::<u64>().ok()?.checked_mul(factor));
+        bytes.map(Self).ok_or_else(|| {
+            let text = text.escape_debug();
+            format!("must be a number of bytes, such as 104857600 or 100MiB, not '{text}'")
+        })
+    }
+}
+
+impl ByteSize {
+    /// Returns the size for memory of this machine; a larger number means "no limit" there.
+    pub(crate) fn as_usize(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// Where the server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ListenAddress {
+    /// `HOST:PORT`, resolved when the socket is bound.
+    Tcp(String),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            // The kernel would choose a name for an empty path, and no client would know it.
+            return match path {
+                "" => Err("must have a path after unix:".into()),
+                path => Ok(Self::Unix(path.into())),
+            };
+        }
+        let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+        if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+            return Ok(Self::Tcp(text.to_owned()));
+        }
+        let text = text.escape_debug();
+        Err(format!(
+            "must be an address and a port, such as 127.0.0.1:8080, not '{text}'"
+        ))
+    }
+}
+
+/// The mode of a Unix socket, in octal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SocketMode(pub(crate) u32);
+
+impl FromStr for SocketMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mode = u32::from_str_radix(text, 8).ok();
+        let mode = mode.filter(|mode| *mode <= 0o777);
+        mode.map(Self).ok_or_else(|| {
+            let text = text.escape_debug();
+            format!("must be a mode in octal, such as 0660, not '{text}'")
+        })
+    }
+}
+
+/// How requests name an S3 bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Addressing {
+    Path,
+    Host,
+}
+
+/// What a start does about a bucket that overwrites existing objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BucketProbe {
+    Refuse,
+    Warn,
+    Off,
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Accepts any text that is not empty.
+pub(crate) fn text(text: &str) -> Result<String> {
+    if text.is_empty() {
+        return Err("must not be empty".into());
+    }
+    Ok(text.to_owned())
+}
+
+fn whole_number(text: &str) -> Result<u64> {
+    text.parse()
+        .map_err(|_| format!("must be a whole number, not '{}'", text.escape_debug()))
+}
+
+/// Parses a number of things that must be at least 1.
+pub(super) fn count(text: &str) -> Result<usize> {
+    let number = whole_number(text)?;
+    let count = usize::try_from(number).ok().filter(|count| *count > 0);
+    count.ok_or_else(|| format!("must be 1 or more, not {number}"))
+}
+
+/// Parses a time in whole seconds: at least 1, at most a year.
+pub(super) fn seconds(text: &str) -> Result<Duration> {
+    let seconds = whole_number(text)?;
+    if (1..=31_536_000).contains(&seconds) {
+        Ok(Duration::from_secs(seconds))
+    } else {
+        Err(format!("must be from 1 to 31536000 seconds, not {seconds}"))
+    }
+}
+
+/// Parses a number of retries. A number that is too large for the type means the largest.
+pub(super) fn retries(text: &str) -> Result<u32> {
+    whole_number(text).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+pub(super) fn header_bytes(text: &str) -> Result<ByteSize> {
+    let size: ByteSize = text.parse()?;
+    if (ByteSize(1 << 10)..=ByteSize(1 << 20)).contains(&size) {
+        Ok(size)
+    } else {
+        Err("must be from 1KiB to 1MiB".into())
+    }
+}
+
+pub(super) fn yes_or_no(text: &str) -> Result<bool> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err(format!(
+            "must be one of yes, no, not '{}'",
+            text.escape_debug()
+        )),
+    }
+}
+
+pub(super) fn public_url(text: &str) -> Result<String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]/%".contains(&byte);
+    if rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(allowed)) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a URL such as https://files.example".into())
+    }
+}
+
+pub(super) fn log_filter(text: &str) -> Result<String> {
+    match EnvFilter::builder().parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!(
+            "cannot be used: {error}; write a level such as info"
+        )),
+    }
+}
+
+pub(super) fn backend(text: &str) -> Result<BackendUrl> {
+    BackendUrl::parse(text).map_err(|error| format!("cannot be used: {}", error.detail()))
+}
+
+pub(super) fn database(text: &str) -> Result<DatabaseUrl> {
+    DatabaseUrl::parse(text).map_err(|error| format!("cannot be used: {}", error.detail()))
+}
+
+pub(super) fn experiment_id(text: &str) -> Result<ExperimentId> {
+    text.parse()
+        .map_err(|error| format!("cannot be used: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_sizes_are_digits_with_or_without_a_binary_unit() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("104857600", Some(104_857_600)),
+            ("100MiB", Some(104_857_600)),
+            ("1 GiB", Some(1 << 30)),
+            ("5KiB", Some(5120)),
+            ("100MB", None),
+            ("-1", None),
+            ("1.5GiB", None),
+            ("MiB", None),
+            ("", None),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("16777216TiB", None),
+        ] {
+            assert_eq!(text.parse().ok(), bytes.map(ByteSize), "{text}");
+        }
+    }
+
+    #[test]
+    fn listen_addresses_have_a_port_or_name_a_unix_socket() {
+        for text in ["127.0.0.1:8080", "[::1]:0", "localhost:80"] {
+            assert_eq!(text.parse(), Ok(ListenAddress::Tcp(text.to_owned())));
+        }
+        assert_eq!("unix:a b".parse(), Ok(ListenAddress::Unix("a b".into())));
+        for text in [
+            "8080",
+            ":8080",
+            "localhost",
+            "h:65536",
+            "h:http",
+            "unix:",
+            "",
+        ] {
+            assert!(text.parse::<ListenAddress>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The writes to a SQL database.
+
+use artifact_backend::ArtifactId;
+
+use super::records::NameRecord;
+use super::{Param, Record, Subject, params, statements};
+use crate::database::rejected::Rejected;
+use crate::error::Operation;
+use crate::experiment::{Experiment, ExperimentId};
+use crate::file_name::FileName;
+use crate::identity::{
+    CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId,
+};
+use crate::row::Row;
+
+/// One write.
+#[derive(Debug)]
+pub(in crate::database) enum Command {
+    CreateExperiment(Experiment),
+    /// The size of the row fits into an `i64`.
+    InsertRow(Box<Row>),
+    DeleteRow(ArtifactId),
+    RegisterWorker(Box<Worker>, CredentialHash),
+    ReplaceCredential(ExperimentId, WorkerId, CredentialHash),
+    CreateGroup(Box<Group>),
+    AddMember(ExperimentId, GroupId, MemberId),
+    RemoveMember(ExperimentId, GroupId, MemberId),
+    DeleteGroup(ExperimentId, GroupId),
+}
+
+/// An open transaction, in which commands are applied.
+pub(in crate::database) trait Transaction {
+    type Error: From<Rejected>;
+
+    /// Runs a statement, and returns the number of rows that it changed.
+    fn execute(
+        &self,
+        statement: &'static str,
+        params: &[Param],
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+
+    /// Runs a query, and reads a record from the first row of the result.
+    fn query_one<R: Record>(
+        &self,
+        statement: &'static str,
+        params: &[Param],
+    ) -> impl Future<Output = Result<Option<R>, Self::Error>> + Send;
+
+    /// Prevents other transactions from changing the groups of an experiment until this one ends.
+    fn lock_groups(
+        &self,
+        experiment: &ExperimentId,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Appends members to an existing group, or fails with [`Rejected::CYCLE`]. The groups of the
+    /// experiment are locked.
+    fn append_members(
+        &self,
+        experiment: &ExperimentId,
+        group: GroupId,
+        members: &[MemberId],
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+impl Command {
+    pub(in crate::database) fn subject(&self) -> Subject {
+        match self {
+            Self::CreateExperiment(_) => Operation::Experiment.into(),
+            Self::InsertRow(row) => Subject::with_id(Operation::InsertRow, row.id),
+            Self::DeleteRow(id) => Subject::with_id(Operation::DeleteRow, *id),
+            Self::RegisterWorker(..) | Self::ReplaceCredential(..) => Operation::WriteWorker.into(),
+            Self::CreateGroup(_)
+            | Self::AddMember(..)
+            | Self::RemoveMember(..)
+            | Self::DeleteGroup(..) => Operation::WriteGroup.into(),
+        }
+    }
+
+    /// Applies the command. If it fails, the caller rolls its statements back.
+    pub(in crate::database) async fn apply<T: Transaction>(&self, tx: &T) -> Result<(), T::Error> {
+        match self {
+            Self::CreateExperiment(experiment) => create_experiment(tx, experiment).await,
+            Self::InsertRow(row) => insert_row(tx, row).await,
+            Self::DeleteRow(id) => {
+                let params = params![id.as_bytes().as_slice()];
+                tx.execute(statements::DELETE_ROW, &params).await?;
+                Ok(())
+            }
+            Self::RegisterWorker(worker, hash) => register_worker(tx, worker, hash).await,
+            Self::ReplaceCredential(experiment, id, hash) => {
+                let params = params![hash.as_phc(), id.as_str(), experiment.as_str()];
+                match tx.execute(statements::UPDATE_CREDENTIAL, &params).await? {
+                    1 => Ok(()),
+                    _ => Err(Rejected::NO_WORKER.into()),
+                }
+            }
+            Self::CreateGroup(group) => create_group(tx, group).await,
+            Self::AddMember(experiment, group, member) => {
+                lock_group(tx, experiment, *group).await?;
+                tx.append_members(experiment, *group, &[*member]).await
+            }
+            Self::RemoveMember(experiment, group, member) => {
+                lock_group(tx, experiment, *group).await?;
+                let params = params![group.as_str(), member.as_str()];
+                tx.execute(statements::DELETE_MEMBER, &params).await?;
+                Ok(())
+            }
+            Self::DeleteGroup(experiment, id) => delete_group(tx, experiment, *id).await,
+        }
+    }
+}
+
+async fn create_experiment<T: Transaction>(
+    tx: &T,
+    experiment: &Experiment,
+) -> Result<(), T::Error> {
+    let Experiment { id, created_at } = experiment;
+    let params = params![id.as_str(), created_at.as_microsecond()];
+    let is_new = tx.execute(statements::INSERT_EXPERIMENT, &params).await? == 1;
+    if is_new {
+        for group in Group::founding(experiment) {
+            insert_group(tx, &group).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn insert_row<T: Transaction>(tx: &T, row: &Row) -> Result<(), T::Error> {
+    let Row {
+        id,
+        experiment,
+        created_by,
+        size,
+        content_type,
+        file_name,
+        sha256,
+        created_at,
+    } = row;
+    let Ok(size) = i64::try_from(*size) else {
+        return Err(Rejected::SIZE.into());
+    };
+    let params = params![
+        id.as_bytes().as_slice(),
+        experiment.as_str(),
+        created_by.as_str(),
+        size,
+        content_type.as_str(),
+        file_name.as_ref().map(FileName::as_str),
+        sha256.as_bytes().as_slice(),
+        created_at.as_microsecond(),
+    ];
+    tx.execute(statements::INSERT_ROW, &params).await?;
+    Ok(())
+}
+
+async fn register_worker<T: Transaction>(
+    tx: &T,
+    worker: &Worker,
+    hash: &CredentialHash,
+) -> Result<(), T::Error> {
+    let Worker {
+        id,
+        experiment,
+        name,
+        labels,
+        registered_at,
+        registered_by,
+    } = worker;
+    let is_reserved = DisplayName::is_reserved_for_workers;
+    if name.as_ref().is_some_and(is_reserved) {
+        return Err(Rejected::RESERVED_NAME.into());
+    }
+    let labels = labels.as_ref().map(Labels::to_json);
+    let params = params![
+        id.as_str(),
+        experiment.as_str(),
+        name.as_ref().map(DisplayName::as_str),
+        labels.as_deref(),
+        registered_at.as_microsecond(),
+        registered_by.as_str(),
+        hash.as_phc(),
+    ];
+    match tx.execute(statements::INSERT_WORKER, &params).await? {
+        1 => Ok(()),
+        _ => Err(Rejected::ID_TAKEN.into()),
+    }
+}
+
+async fn create_group<T: Transaction>(tx: &T, group: &Group) -> Result<(), T::Error> {
+    let is_reserved = DisplayName::is_reserved_for_groups;
+    if group.name.as_ref().is_some_and(is_reserved) {
+        return Err(Rejected::RESERVED_NAME.into());
+    }
+    insert_group(tx, group).await?;
+    tx.lock_groups(&group.experiment).await?;
+    tx.append_members(&group.experiment, group.id, &group.members)
+        .await
+}
+
+/// Inserts a group without its members; its name may be reserved.
+async fn insert_group<T: Transaction>(tx: &T, group: &Group) -> Result<(), T::Error> {
+    let Group {
+        id,
+        experiment,
+        name,
+        members: _,
+        created_at,
+        created_by,
+    } = group;
+    let params = params![
+        id.as_str(),
+        experiment.as_str(),
+        name.as_ref().map(DisplayName::as_str),
+        created_at.as_microsecond(),
+        created_by.as_str(),
+    ];
+    match tx.execute(statements::INSERT_GROUP, &params).await? {
+        1 => Ok(()),
+        _ => Err(Rejected::ID_TAKEN.into()),
+    }
+}
+
+async fn delete_group<T: Transaction>(
+    tx: &T,
+    experiment: &ExperimentId,
+    id: GroupId,
+) -> Result<(), T::Error> {
+    let name = lock_group(tx, experiment, id).await?;
+    if name.is_some_and(|name| DisplayName::RESERVED_FOR_GROUPS.contains(&&*name)) {
+        return Err(Rejected::RESERVED_NAME.into());
+    }
+    tx.execute(statements::DELETE_GROUP, &params![id.as_str()])
+        .await?;
+    Ok(())
+}
+
+/// Locks the groups of the experiment, and returns the name of an existing group.
+async fn lock_group<T: Transaction>(
+    tx: &T,
+    experiment: &ExperimentId,
+    id: GroupId,
+) -> Result<Option<String>, T::Error> {
+    tx.lock_groups(experiment).await?;
+    let params = params![experiment.as_str(), id.as_str()];
+    match tx.query_one(statements::SELECT_GROUP_NAME, &params).await? {
+        Some(NameRecord(name)) => Ok(name),
+        None => Err(Rejected::NO_GROUP.into()),
+    }
+}

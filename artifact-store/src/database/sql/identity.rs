@@ -1,0 +1,108 @@
+//! The identities in a SQL database.
+
+use async_trait::async_trait;
+
+use super::records::{CredentialRecord, MembershipRecord, WorkerRecord};
+use super::{Command, SqlDatabase, params, statements};
+use crate::error::{Operation, Result};
+use crate::experiment::ExperimentId;
+use crate::identity::{
+    CredentialHash, DisplayName, Group, GroupId, IdentityStore, MemberId, StoredCredential, Worker,
+    WorkerId,
+};
+
+#[async_trait]
+impl<D: SqlDatabase> IdentityStore for D {
+    async fn register_worker(&self, worker: &Worker, credential: &CredentialHash) -> Result<()> {
+        let worker = Box::new(worker.clone());
+        self.write(Command::RegisterWorker(worker, credential.clone()))
+            .await
+    }
+
+    async fn worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<Option<Worker>> {
+        let params = params![experiment.as_str(), id.as_str()];
+        let record = self.query_one(Operation::FindWorker, statements::SELECT_WORKER, params);
+        let record: Option<WorkerRecord> = record.await?;
+        record.map(|record| record.decode(experiment)).transpose()
+    }
+
+    async fn workers(
+        &self,
+        experiment: &ExperimentId,
+        name: Option<&DisplayName>,
+    ) -> Result<Vec<Worker>> {
+        let params = params![experiment.as_str(), name.map(DisplayName::as_str)];
+        let records = self.query(Operation::FindWorker, statements::SELECT_WORKERS, params);
+        let records: Vec<WorkerRecord> = records.await?;
+        let workers = records.into_iter().map(|record| record.decode(experiment));
+        workers.collect()
+    }
+
+    async fn replace_credential(
+        &self,
+        experiment: &ExperimentId,
+        id: WorkerId,
+        credential: &CredentialHash,
+    ) -> Result<()> {
+        let (experiment, credential) = (experiment.clone(), credential.clone());
+        self.write(Command::ReplaceCredential(experiment, id, credential))
+            .await
+    }
+
+    async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>> {
+        let params = params![id.as_str()];
+        let record = self.query_one(
+            Operation::FindCredential,
+            statements::SELECT_CREDENTIAL,
+            params,
+        );
+        record.await?.map(CredentialRecord::decode).transpose()
+    }
+
+    async fn create_group(&self, group: &Group) -> Result<()> {
+        self.write(Command::CreateGroup(Box::new(group.clone())))
+            .await
+    }
+
+    async fn group(&self, experiment: &ExperimentId, id: GroupId) -> Result<Option<Group>> {
+        let params = params![experiment.as_str(), id.as_str()];
+        let records = self.query(Operation::FindGroup, statements::SELECT_GROUP, params);
+        let mut groups = MembershipRecord::decode_groups(records.await?, experiment)?;
+        Ok(groups.pop())
+    }
+
+    async fn groups(
+        &self,
+        experiment: &ExperimentId,
+        name: Option<&DisplayName>,
+    ) -> Result<Vec<Group>> {
+        let params = params![experiment.as_str(), name.map(DisplayName::as_str)];
+        let records = self.query(Operation::FindGroup, statements::SELECT_GROUPS, params);
+        MembershipRecord::decode_groups(records.await?, experiment)
+    }
+
+    async fn add_member(
+        &self,
+        experiment: &ExperimentId,
+        group: GroupId,
+        member: MemberId,
+    ) -> Result<()> {
+        self.write(Command::AddMember(experiment.clone(), group, member))
+            .await
+    }
+
+    async fn remove_member(
+        &self,
+        experiment: &ExperimentId,
+        group: GroupId,
+        member: MemberId,
+    ) -> Result<()> {
+        self.write(Command::RemoveMember(experiment.clone(), group, member))
+            .await
+    }
+
+    async fn delete_group(&self, experiment: &ExperimentId, id: GroupId) -> Result<()> {
+        self.write(Command::DeleteGroup(experiment.clone(), id))
+            .await
+    }
+}

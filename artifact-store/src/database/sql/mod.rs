@@ -1,0 +1,53 @@
+//! The parts that the SQL databases share: statements, records, commands, and the queue of writes.
+
+mod catalog;
+mod command;
+mod identity;
+mod param;
+mod queue;
+mod records;
+mod statements;
+
+use std::fmt::Debug;
+
+use super::subject::Subject;
+use crate::error::Result;
+
+pub(super) use self::command::{Command, Transaction};
+pub(super) use self::param::{Param, params};
+#[cfg(all(test, feature = "sqlite"))]
+pub(super) use self::queue::MAX_BATCH;
+pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
+#[cfg(feature = "postgres")]
+pub(super) use self::records::ArtifactRecord;
+pub(super) use self::records::{Columns, Record};
+#[cfg(feature = "postgres")]
+pub(super) use self::statements::DELETE_ROW;
+
+/// A database that runs the statements of this module. Every such database is a
+/// [`Catalog`](crate::Catalog) and an [`IdentityStore`](crate::IdentityStore).
+pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
+    /// Runs a query, and reads a record from each row of the result.
+    fn query<R: Record>(
+        &self,
+        subject: impl Into<Subject> + Send,
+        statement: &'static str,
+        params: impl Into<Vec<Param>> + Send,
+    ) -> impl Future<Output = Result<Vec<R>>> + Send;
+
+    /// Applies a command, and makes it durable.
+    fn write(&self, command: Command) -> impl Future<Output = Result<()>> + Send;
+
+    /// Runs a query whose result has at most one row.
+    fn query_one<R: Record>(
+        &self,
+        subject: impl Into<Subject> + Send,
+        statement: &'static str,
+        params: impl Into<Vec<Param>> + Send,
+    ) -> impl Future<Output = Result<Option<R>>> + Send {
+        async move {
+            let mut records = self.query(subject, statement, params).await?;
+            Ok(records.pop())
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The statements that both SQL databases understand.
+//!
+//! SQLite numbers the parameters `$1`, `$2`, ... in the order in which they first appear, so they must
+//! appear in ascending order. A parameter that may be NULL is cast, because PostgreSQL cannot infer
+//! its type.
+
+pub(in crate::database) const SELECT_EXPERIMENT: &str =
+    "SELECT id, created_at FROM experiments WHERE id = $1";
+// Both databases compare ids byte by byte.
+pub(super) const SELECT_EXPERIMENTS: &str = "SELECT id, created_at FROM experiments ORDER BY id";
+pub(super) const INSERT_EXPERIMENT: &str =
+    "INSERT INTO experiments (id, created_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+
+pub(super) const SELECT_ROW: &str = "\
+    SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at \
+    FROM artifacts WHERE id = $1";
+pub(super) const INSERT_ROW: &str = "\
+    INSERT INTO artifacts (id, experiment, created_by, size, content_type, file_name, sha256, \
+        created_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+pub(in crate::database) const DELETE_ROW: &str = "DELETE FROM artifacts WHERE id = $1";
+
+pub(super) const INSERT_WORKER: &str = "\
+    INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
+pub(super) const UPDATE_CREDENTIAL: &str =
+    "UPDATE workers SET credential = $1 WHERE id = $2 AND experiment = $3";
+pub(super) const SELECT_WORKER: &str = "\
+    SELECT id, name, labels, registered_at, registered_by FROM workers \
+    WHERE experiment = $1 AND id = $2";
+pub(super) const SELECT_WORKERS: &str = "\
+    SELECT id, name, labels, registered_at, registered_by FROM workers \
+    WHERE experiment = $1 AND (CAST($2 AS text) IS NULL OR name = $2) \
+    ORDER BY registered_at, id";
+/// Walks from the worker up through the groups that it is in, and visits each group once.
+pub(super) const SELECT_CREDENTIAL: &str = "\
+    WITH RECURSIVE worker AS (\
+        SELECT experiment, credential FROM workers WHERE id = $1\
+    ), above (id) AS (\
+        SELECT members.group_id FROM worker \
+            JOIN members ON members.member = $1 AND members.experiment = worker.experiment \
+        UNION \
+        SELECT members.group_id FROM above CROSS JOIN worker \
+            JOIN members ON members.member = above.id AND members.experiment = worker.experiment\
+    ) \
+    SELECT experiment, credential, \
+        EXISTS (SELECT 1 FROM groups JOIN above USING (id) WHERE groups.name = 'admins') \
+    FROM worker";
+
+pub(super) const INSERT_GROUP: &str = "\
+    INSERT INTO groups (id, experiment, name, created_at, created_by) \
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
+pub(super) const SELECT_GROUP_NAME: &str =
+    "SELECT name FROM groups WHERE experiment = $1 AND id = $2";
+pub(super) const DELETE_GROUP: &str = "DELETE FROM groups WHERE id = $1";
+pub(super) const SELECT_GROUP: &str = "\
+    SELECT id, name, created_at, created_by, member FROM groups \
+    LEFT JOIN members ON members.group_id = groups.id \
+    WHERE groups.experiment = $1 AND id = $2 \
+    ORDER BY position";
+pub(super) const SELECT_GROUPS: &str = "\
+    SELECT id, name, created_at, created_by, member FROM groups \
+    LEFT JOIN members ON members.group_id = groups.id \
+    WHERE groups.experiment = $1 AND (CAST($2 AS text) IS NULL OR name = $2) \
+    ORDER BY created_at, id, position";
+pub(super) const DELETE_MEMBER: &str = "DELETE FROM members WHERE group_id = $1 AND member = $2";
