@@ -1,4 +1,4 @@
-//! Races between many creates of one id.
+//! Races between many creates of one id. A create is a store or an upload.
 
 use std::sync::Arc;
 
