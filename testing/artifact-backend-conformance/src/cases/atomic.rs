@@ -52,7 +52,7 @@ fn spawn_reader(
         let mut seen: Option<Bytes> = None;
         let mut by_load = false;
         loop {
-            // Read once more after the stop, when the blob must exist.
+            // Reads once more after the stop, when the blob must exist.
             let last = stop.load(Ordering::SeqCst);
             by_load = !by_load;
             let result = if by_load {
@@ -88,13 +88,13 @@ fn spawn_reader(
     })
 }
 
-async fn read_during_races(context: Context, method: &[Method]) -> Outcome {
+async fn read_during_races(context: Context, methods: &[Method]) -> Outcome {
     let storage = context.fresh().await?;
     let backend = storage.backend();
     for round in 0..ROUNDS {
         let id = ArtifactId::mint();
         let racers: Vec<_> = (0..)
-            .zip(method)
+            .zip(methods)
             .map(|(number, method)| Racer {
                 bytes: noise(round * 16 + number, 150 * KIB),
                 ..Racer::new(&backend, *method, number)

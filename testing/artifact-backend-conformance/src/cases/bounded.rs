@@ -61,8 +61,9 @@ async fn read_large(
             "a chunk of a download has {} bytes; the limit is {BOUND}",
             chunk.len()
         );
-        let difference = large.first_difference(position, &chunk);
-        ensure!(difference.is_none(), "the byte at {difference:?} is wrong");
+        if let Some(at) = large.first_difference(position, &chunk) {
+            return Err(Stop::Failed(format!("the byte at {at} is wrong")));
+        }
         position += chunk.len() as u64;
         chunks += 1;
     }

@@ -61,26 +61,26 @@ fn failed<T>(text: String) -> Outcome<T> {
 }
 
 impl Model {
-    fn known(&self, at: usize) -> Known {
-        *self.known[at]
+    fn known(&self, index: usize) -> Known {
+        *self.known[index]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, at: usize, change: impl FnOnce(&mut Known)) {
+    fn change(&self, index: usize, change: impl FnOnce(&mut Known)) {
         change(
-            &mut self.known[at]
+            &mut self.known[index]
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         );
     }
 
     /// Records the result of a create; `None` if its future was dropped.
-    fn created(&self, at: usize, creator: u64, result: Option<Result<()>>) -> Outcome {
+    fn created(&self, index: usize, creator: u64, result: Option<Result<()>>) -> Outcome {
         match result {
             Some(Ok(())) => {
                 let mut before = None;
-                self.change(at, |known| before = known.winner.replace(creator));
+                self.change(index, |known| before = known.winner.replace(creator));
                 match before {
                     Some(other) => failed(format!(
                         "creators {other} and {creator} of one id both got Ok"
@@ -91,20 +91,20 @@ impl Model {
             Some(Err(error)) => match error.kind() {
                 ErrorKind::AlreadyExists => Ok(()),
                 ErrorKind::Ambiguous => {
-                    self.change(at, |known| known.unknown = true);
+                    self.change(index, |known| known.unknown = true);
                     Ok(())
                 }
                 _ => failed(format!("a create failed: {}", chain(&error))),
             },
             None => {
-                self.change(at, |known| known.unknown = true);
+                self.change(index, |known| known.unknown = true);
                 Ok(())
             }
         }
     }
 
     /// Checks the result of a read against the state `before` it.
-    fn read(&self, at: usize, before: Known, result: Result<Bytes>) -> Outcome {
+    fn read(&self, index: usize, before: Known, result: Result<Bytes>) -> Outcome {
         let found = match result {
             Ok(bytes) => {
                 let length = bytes.len();
@@ -117,13 +117,13 @@ impl Model {
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 ensure!(
-                    before.winner.is_none() || self.known(at).delete_started,
+                    before.winner.is_none() || self.known(index).delete_started,
                     "NotFound after the blob was acknowledged"
                 );
                 return Ok(());
             }
             // A stream may fail when its blob is deleted.
-            Err(_) if self.known(at).delete_started => return Ok(()),
+            Err(_) if self.known(index).delete_started => return Ok(()),
             Err(error) => return failed(format!("a read failed: {}", chain(&error))),
         };
         if let Some(winner) = before.winner {
@@ -140,17 +140,17 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
     let choice = random.below(100);
     let living = IDS - DELETED;
     // Reads use all ids. Creates use only the ids that are never deleted.
-    let at = if choice < 45 {
+    let index = if choice < 45 {
         random.below(living)
     } else {
         random.below(IDS)
     };
-    let id = model.ids[at];
-    let before = model.known(at);
+    let id = model.ids[index];
+    let before = model.known(index);
     match choice {
         0..15 => {
             let result = backend.store(id, blob(creator)).await;
-            model.created(at, creator, Some(result))
+            model.created(index, creator, Some(result))
         }
         15..30 => {
             let chunks = cut(
@@ -158,33 +158,33 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
                 &[1 + random.below(900), random.below(2_000)],
             );
             let result = upload(&**backend, id, chunks).await;
-            model.created(at, creator, Some(result))
+            model.created(index, creator, Some(result))
         }
         30..37 => {
             // Set before the create, because the blob of a dropped create may be visible at once.
-            model.change(at, |known| known.unknown = true);
+            model.change(index, |known| known.unknown = true);
             let polls = u32::try_from(random.below(4)).expect("the number is under 4");
             let result = poll_then_drop(backend.store(id, blob(creator)), polls).await;
-            model.created(at, creator, result)
+            model.created(index, creator, result)
         }
         37..45 => {
             let mut upload = match backend.upload(id).await {
                 Ok(upload) => upload,
-                Err(error) => return model.created(at, creator, Some(Err(error))),
+                Err(error) => return model.created(index, creator, Some(Err(error))),
             };
             let written = upload.write(blob(creator)).await;
             yield_now().await;
             drop(upload);
             match written {
-                Err(error) => model.created(at, creator, Some(Err(error))),
+                Err(error) => model.created(index, creator, Some(Err(error))),
                 Ok(()) => Ok(()),
             }
         }
-        45..65 => model.read(at, before, backend.load(id).await),
-        65..80 => model.read(at, before, read(&**backend, id, ByteRange::Full).await),
+        45..65 => model.read(index, before, backend.load(id).await),
+        65..80 => model.read(index, before, read(&**backend, id, ByteRange::Full).await),
         80..88 => match backend.stat(id).await {
             Ok(_) => Ok(()),
-            Err(error) => model.read(at, before, Err(error)),
+            Err(error) => model.read(index, before, Err(error)),
         },
         88..92 => {
             let deleted = living + random.below(DELETED);
@@ -193,12 +193,13 @@ async fn step(backend: &Backend, model: &Model, random: &mut SplitMix64, creator
             result.or_else(|error: Error| failed(format!("a delete failed: {}", chain(&error))))
         }
         92..96 => {
-            let known: Vec<_> = (0..IDS).map(|at| model.known(at)).collect();
+            let known: Vec<_> = (0..IDS).map(|index| model.known(index)).collect();
             let listed = list(&**backend).await?;
-            for (at, id) in model.ids.iter().enumerate() {
+            for (index, id) in model.ids.iter().enumerate() {
                 let times = listed.iter().filter(|listed| *listed == id).count();
                 ensure!(times <= 1, "list shows one id {times} times");
-                let must_be_listed = known[at].winner.is_some() && !model.known(at).delete_started;
+                let must_be_listed =
+                    known[index].winner.is_some() && !model.known(index).delete_started;
                 ensure!(
                     times == 1 || !must_be_listed,
                     "list does not show an acknowledged blob"
@@ -219,9 +220,9 @@ async fn run_tasks(context: &Context, handles: &[Backend]) -> Outcome {
         ids: (0..IDS).map(|_| ArtifactId::mint()).collect(),
         known: (0..IDS).map(|_| Mutex::default()).collect(),
     });
-    for at in IDS - DELETED..IDS {
-        let result = handles[0].store(model.ids[at], blob(at as u64)).await;
-        model.created(at, at as u64, Some(result))?;
+    for index in IDS - DELETED..IDS {
+        let result = handles[0].store(model.ids[index], blob(index as u64)).await;
+        model.created(index, index as u64, Some(result))?;
     }
     let start = Arc::new(Barrier::new(
         usize::try_from(TASKS).expect("16 fits a usize"),
@@ -250,9 +251,9 @@ async fn run_tasks(context: &Context, handles: &[Backend]) -> Outcome {
         outcome = outcome.and(ended.and_then(|ended| ended));
     }
     outcome?;
-    for at in 0..IDS {
-        let known = model.known(at);
-        let id = model.ids[at];
+    for index in 0..IDS {
+        let known = model.known(index);
+        let id = model.ids[index];
         for backend in handles {
             match known.winner {
                 _ if known.delete_started => check_absent(&**backend, id, "a deleted blob").await?,
@@ -261,7 +262,7 @@ async fn run_tasks(context: &Context, handles: &[Backend]) -> Outcome {
                 }
                 None if known.unknown => {
                     let result = backend.load(id).await;
-                    model.read(at, known, result)?;
+                    model.read(index, known, result)?;
                 }
                 None => check_absent(&**backend, id, "an id that was never created").await?,
             }

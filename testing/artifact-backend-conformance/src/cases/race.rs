@@ -1,4 +1,4 @@
-//! Races between many creates of one id.
+//! Races between many creates of one id. A create is a store or an upload.
 
 use std::sync::Arc;
 
@@ -119,9 +119,9 @@ pub(crate) async fn check_race(
         } else {
             let found = racer.backend.load(id).await;
             let Ok(found) = found else { continue };
-            let one = unknown.iter().any(|number| racers[*number].bytes == found);
+            let is_known = unknown.iter().any(|number| racers[*number].bytes == found);
             ensure!(
-                one,
+                is_known,
                 "the stored blob is not from a create of unknown outcome"
             );
         }

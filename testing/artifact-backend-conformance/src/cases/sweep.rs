@@ -45,7 +45,7 @@ async fn sweep_spares_every_blob(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn spares_uploads(context: &Context, second_handle: bool) -> Outcome {
+async fn check_uploads_survive_sweeps(context: &Context, second_handle: bool) -> Outcome {
     let storage = if second_handle {
         context.fresh_reopenable().await?
     } else {
@@ -84,11 +84,11 @@ async fn spares_uploads(context: &Context, second_handle: bool) -> Outcome {
 }
 
 async fn sweep_spares_uploads_in_flight(context: Context) -> Outcome {
-    spares_uploads(&context, false).await
+    check_uploads_survive_sweeps(&context, false).await
 }
 
 async fn sweep_by_another_handle_spares_uploads_in_flight(context: Context) -> Outcome {
-    spares_uploads(&context, true).await
+    check_uploads_survive_sweeps(&context, true).await
 }
 
 async fn sweep_of_an_empty_storage_finds_nothing(context: Context) -> Outcome {

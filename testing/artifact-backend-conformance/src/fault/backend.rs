@@ -33,7 +33,7 @@ use super::upload::FaultUpload;
 /// backend.store(first, Bytes::from_static(b"first")).await.unwrap();
 /// let lost = backend.store(second, Bytes::from_static(b"second")).await.unwrap_err();
 /// assert_eq!(lost.kind(), ErrorKind::Ambiguous);
-/// assert_eq!(backend.load(second).await.unwrap(), "not told");
+/// assert_eq!(backend.load(second).await.unwrap(), "second");
 /// assert_eq!(backend.calls(Operation::Store), 2);
 /// # });
 /// ```

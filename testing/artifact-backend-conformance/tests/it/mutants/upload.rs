@@ -91,7 +91,7 @@ impl Upload for MutantUpload {
                 self.backend.store(self.id, part).await?;
             }
             Mutation::CommitsOnDrop | Mutation::CommitsOnAbort => {
-                self.written.extend_from_slice(&bytes)
+                self.written.extend_from_slice(&bytes);
             }
             Mutation::HoldsUpload => self.held.push(bytes.clone()),
             _ => {}
