@@ -111,22 +111,20 @@ impl CredentialOutput {
     fn write(&self, registered: &RegisteredWorker) -> Result<()> {
         let id = &registered.worker.worker_id;
         let token = registered.registration_token.expose_secret();
-        match &self.token_file {
-            Some(path) => self.write_file(path, registered, &format!("{id}:{token}")),
-            None => {
-                output::note(format_args!(
-                    "the credential of {id} is shown only now; keep it in a file of mode 0600 for \
-                     --credential-file"
-                ));
-                if self.json.json {
-                    let json = serde_json::to_value(&registered.worker);
-                    let mut json = json.context("cannot write the worker as JSON")?;
-                    json["registration_token"] = token.into();
-                    print::json(&json)
-                } else {
-                    output::data(format_args!("{id}:{token}"))
-                }
-            }
+        if let Some(path) = &self.token_file {
+            return self.write_file(path, registered, &format!("{id}:{token}"));
+        }
+        output::note(format_args!(
+            "the credential of {id} is shown only now; keep it in a file of mode 0600 for \
+             --credential-file"
+        ));
+        if self.json.json {
+            let json = serde_json::to_value(&registered.worker);
+            let mut json = json.context("cannot write the worker as JSON")?;
+            json["registration_token"] = token.into();
+            print::json(&json)
+        } else {
+            output::data(format_args!("{id}:{token}"))
         }
     }
 

@@ -51,7 +51,7 @@ pub(crate) fn load(
         command.try_get_matches_from(&arguments)
     };
     let matches = parse(&Values::default()).map_err(|error| {
-        let sentence = sentence(&error, |name| name.to_owned());
+        let sentence = sentence(&error, str::to_owned);
         sentence.map_or_else(|| error.into(), setup)
     })?;
     let settings = settings_of(command, &matches);

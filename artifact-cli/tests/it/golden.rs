@@ -2,7 +2,7 @@ use std::path::Path;
 
 use crate::harness::{TOKEN, artifact, run};
 
-/// Compares text with a golden file, or writes the file if ARTIFACT_REGENERATE is set.
+/// Compares text with a golden file, or writes the file if `ARTIFACT_REGENERATE` is set.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test reads its golden file, and writes it on request"
