@@ -271,7 +271,7 @@ impl<'w> Run<'w> {
                         assert_eq!(stat.expect("a blob has a stat").size, bytes.len() as u64);
                     }
                     Some(IdState::Planted) => {
-                        assert!(stat.is_err(), "stat accepted a planted file")
+                        assert!(stat.is_err(), "stat accepted a planted file");
                     }
                     Some(IdState::Gone) | None => {
                         let kind = stat.expect_err("an absent blob has a stat").kind();
