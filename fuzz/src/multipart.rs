@@ -72,9 +72,12 @@ pub fn parse(boundary: &Boundary, chunks: &[&[u8]]) -> Parsed {
             }
         }
         assert!(input.is_empty(), "the parser left input unread");
-        let outside = fed - file.len();
+        let overhead = fed - file.len();
         let limit = MAX_OVERHEAD + Boundary::MAX_LEN + 4;
-        assert!(outside <= limit, "{outside} bytes outside the file were accepted");
+        assert!(
+            overhead <= limit,
+            "{overhead} bytes outside the file were accepted"
+        );
     }
     parser.finish()?;
     assert!(ended, "a body is complete before its end");
