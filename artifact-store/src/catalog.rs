@@ -63,7 +63,7 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// `Corrupt` if this trait did not write the stored row; `Unavailable` and the operator's kinds.
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>>;
 
-    /// Deletes a row; succeeds if there is none.
+    /// Deletes a row; succeeds if the row does not exist.
     ///
     /// For maintenance only: a store in any process may have the row in its cache, see
     /// [`ArtifactStore::forget`](crate::ArtifactStore::forget).

@@ -1,4 +1,4 @@
-//! Formats the results as a Markdown table, with the ratio of ours to each other subject.
+//! Formats the results as a Markdown table, with the ratio between ours and each other subject.
 
 use std::fmt::Write as _;
 use std::time::Duration;

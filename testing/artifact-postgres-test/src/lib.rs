@@ -5,8 +5,8 @@
 //! in the temporary folder, listens on a Unix socket in it and on 127.0.0.1, and syncs like a production
 //! server. It stops when the process that started it ends, even if that process is killed.
 //!
-//! PostgreSQL refuses to run as root. If root runs the tests, the server runs as the user `postgres` or
-//! `nobody`.
+//! PostgreSQL refuses to run as root. If root runs the tests, the server runs as the user `postgres`, or as
+//! the unprivileged user 65534.
 //!
 //! Every failure panics.
 #![expect(clippy::missing_panics_doc, reason = "tests fail by panicking")]

@@ -50,8 +50,9 @@ impl User {
         if id(&["-u"])? != 0 {
             return Some(Self { ids: None });
         }
-        let ids = |name| Some((id(&["-u", name])?, id(&["-g", name])?));
-        let ids = ids("postgres").or_else(|| ids("nobody"))?;
+        // 65534 is the unprivileged user of most systems.
+        let ids = |user| Some((id(&["-u", user])?, id(&["-g", user])?));
+        let ids = ids("postgres").or_else(|| ids("65534"))?;
         Some(Self { ids: Some(ids) })
     }
 

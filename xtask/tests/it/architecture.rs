@@ -1,4 +1,4 @@
-//! ARCHITECTURE.md is true: its table of crates is the workspace, and its arrows are the manifests.
+//! Compares the table of crates and arrows in ARCHITECTURE.md with the workspace and its manifests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,8 +10,8 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The table of ARCHITECTURE.md: each crate with the crates of ours that it may depend on, or `None`
-/// where it may depend on all of them.
+/// Reads the table of ARCHITECTURE.md: for each crate the crates of this workspace that it may depend on, or `None`
+/// if it may depend on all of them.
 fn table() -> BTreeMap<String, Option<BTreeSet<String>>> {
     let text = read("ARCHITECTURE.md");
     let rows = text

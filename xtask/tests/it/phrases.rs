@@ -63,7 +63,8 @@ impl Prose {
             let line = line
                 .trim_start()
                 .trim_start_matches(['/', '!', '#', '*', '>', '|', ' ']);
-            for word in line.split_whitespace() {
+            // `is None` is a comparison in Python.
+            for word in line.replace("is None", "== None").split_whitespace() {
                 let word = word.to_lowercase();
                 prose.text.push_str(&word);
                 prose.text.push(' ');

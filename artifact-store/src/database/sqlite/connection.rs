@@ -71,7 +71,7 @@ pub(super) fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Creates an empty file with mode 0600 if there is none; SQLite itself would make it readable for
+/// Creates an empty file with mode 0600 unless it exists; SQLite itself would make it readable for
 /// others. The log and the shared memory get the mode of the file.
 fn create(path: &Path) -> io::Result<()> {
     let created = OpenOptions::new()

@@ -115,7 +115,7 @@ async fn failed_opens_say_why() {
     let absent = database.url().replace(database.name(), "absent");
     let (kind, said) = refused(&absent, None).await;
     assert_eq!(kind, Misconfigured, "{said}");
-    let (kind, said) = refused(&database.url_as("nobody_at_all"), None).await;
+    let (kind, said) = refused(&database.url_as("no_such_role"), None).await;
     assert_eq!(kind, Misconfigured, "{said}");
 
     // No server listens there. Opening waits for a starting server, but only for a limited time.
