@@ -62,7 +62,7 @@ fn an_artifact_above_the_size_limit_leaves_nothing() {
         assert_eq!(done.stdout(), "");
         assert!(
             done.stderr
-                .contains("larger than the server takes (status 413)"),
+                .contains("larger than the server accepts (status 413)"),
             "{done:?}"
         );
     }

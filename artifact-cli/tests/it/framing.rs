@@ -176,8 +176,9 @@ fn no_file_name_or_type_splits_a_response() {
         ("<svg onload=x>.svg", "image/svg+xml", 201),
         ("n\u{e4}me\u{202e}gpj.exe", "text/\u{e4}", 201),
         ("f", &long, 201),
+        // A folded header line is one value, and its line break does not reach the response.
+        ("f", "a/b\r\n X-Injected: 1", 201),
         ("f", "a/b\u{1}c", 400),
-        ("f", "a/b\r\n X-Injected: 1", 400),
         ("a\r\nX-Injected: 1", "a/b", 400),
     ] {
         let body = format!(

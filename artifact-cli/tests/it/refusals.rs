@@ -429,8 +429,8 @@ fn put_and_get_reject_bad_arguments_before_sending() {
         ),
         (
             &["put", "-", "--credential-file", "token"],
-            "--credential-file does not hold a credential: a credential is written \
-             <principal>:<secret>",
+            "--credential-file does not hold a credential: write a credential as \
+             <principal>:<secret>, with a colon",
         ),
         (
             &["put", "-", "--credential-file", "token", token[0], token[1]],

@@ -1,6 +1,8 @@
 //! The programs' store, and the HTTP statuses of its errors.
 
-use artifact_store::{ArtifactStore, Backend, Database, ErrorKind, Experiment, Result, StoreConfig};
+use artifact_store::{
+    ArtifactStore, Backend, Database, ErrorKind, Experiment, Result, StoreConfig,
+};
 
 /// The header fields that protect a browser from foreign files: it saves the file, does not guess its type, and runs no
 /// script in it.
