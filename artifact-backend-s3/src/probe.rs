@@ -176,7 +176,7 @@ impl Probe<'_> {
         };
         let Some(writer) = writers.iter().find(|writer| writer.bytes() == bytes) else {
             return Err(flaw(format!(
-                "it holds other bytes than the ones it acknowledged, {when}"
+                "{when}, the object's bytes differ from those of the acknowledged write"
             )));
         };
         if self.keeps_metadata && write_id != Some(writer.0) {

@@ -183,7 +183,7 @@ fn run_after(commands: &str, operation: &str, verb: &str, root: &Path) -> Output
 }
 
 #[test]
-fn file_size_limits_reject_uploads_and_leave_nothing() {
+fn file_size_limits_reject_uploads_and_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     // dash counts by 512 bytes: one MiB, of an upload of 2.3 MB.
     let ignored = run_after(
@@ -211,7 +211,7 @@ fn file_size_limits_reject_uploads_and_leave_nothing() {
 }
 
 #[test]
-fn open_file_limits_reject_stores_and_leave_nothing() {
+fn open_file_limits_reject_stores_and_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("root");
     let made = run_after("", "store", "run", &root);

@@ -113,7 +113,7 @@ async fn a_lost_request_was_not_carried_out() {
 }
 
 #[tokio::test]
-async fn canned_responses_come_with_and_without_the_request_carried_out() {
+async fn canned_responses_can_replace_a_response_or_reject_a_request() {
     let setup = Setup::new().await;
     setup
         .proxy
@@ -185,7 +185,7 @@ async fn bodies_are_cut_or_slowed_and_e_tags_are_replaced() {
 }
 
 #[tokio::test]
-async fn all_requests_from_a_given_number_can_fail() {
+async fn fail_from_rejects_every_later_request() {
     let setup = Setup::new().await;
     setup
         .proxy
