@@ -6,12 +6,12 @@ use std::ops::Range;
 /// or `None` if the server did not give it (`*`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ContentRange {
-    /// In a 206: the bytes of the body.
+    /// The range of a 206 response.
     Part {
         part: Range<u64>,
         total: Option<u64>,
     },
-    /// In a 416: the size of the artifact.
+    /// The size of the artifact, from a 416 response.
     Unsatisfied { total: u64 },
 }
 

@@ -243,8 +243,8 @@ fn is_flag(arg: &Arg, matches: &ArgMatches) -> bool {
     matches.value_source(arg.name()) == Some(ValueSource::CommandLine)
 }
 
-/// Makes one sentence of clap's error about a value, or `None` for other errors. `name` turns a flag
-/// into what messages call its setting.
+/// Converts clap's error about a value to one sentence. Returns `None` for other errors. `name` returns
+/// the name of a flag's setting in messages.
 fn sentence(error: &Error, name: impl Fn(&str) -> String) -> Option<String> {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
