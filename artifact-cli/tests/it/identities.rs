@@ -1,4 +1,4 @@
-//! `artifact worker`, `group` and `whoami` against a real server.
+//! Tests `artifact worker`, `group` and `whoami` against a real server.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;

@@ -78,7 +78,7 @@ async fn reissue_sends_an_empty_body() {
 }
 
 #[tokio::test]
-async fn workers_are_listed_by_name_and_read() {
+async fn workers_can_be_listed_by_name_and_read() {
     let list = format!(r#"{{"workers":[{}]}}"#, worker(""));
     for (name, query) in [(None, ""), (Some("a b&c=é"), "?name=a%20b%26c%3D%C3%A9")] {
         let (client, served) = server_replying(ok(&list)).await;
@@ -95,7 +95,7 @@ async fn workers_are_listed_by_name_and_read() {
 }
 
 #[tokio::test]
-async fn groups_are_registered_listed_read_changed_and_deleted() {
+async fn groups_can_be_registered_listed_read_changed_and_deleted() {
     let member = format!("\"{WORKER}\"");
     let (client, served) = server_replying(ok(&group(&member))).await;
     let new = NewGroup::default().with_name("g").with_member(WORKER);

@@ -190,7 +190,7 @@ async fn changed_bytes_under_the_same_tag_are_detected_by_the_digest() {
 }
 
 #[tokio::test]
-async fn responses_with_other_ranges_are_protocol_errors() {
+async fn responses_with_wrong_ranges_are_protocol_errors() {
     let without_range = head("206 Partial Content", 6, "") + " world";
     for reply in [
         without_range,
