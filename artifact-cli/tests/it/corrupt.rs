@@ -1,11 +1,12 @@
-//! A blob that is not what it was: the answer never ends well, and the operator hears of it.
+//! Corrupt blobs: the response is aborted, and the log reports the corruption.
 
 use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use crate::harness::{Answer, Server, noise, run_with};
 
-/// Deposits, does this to the blob's file, and gives what comes of a fetch.
+/// Deposits an artifact, damages the blob's file, and fetches the artifact. Returns the response and the
+/// log.
 fn fetch_after(damage: impl Fn(&std::fs::File), size: usize, range: &str) -> (Vec<u8>, String) {
     let server = Server::start(&["--log-format", "json"]);
     let empty = server.blobs();

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::harness::{Server, artifact, files_below, noise, run, run_with};
 
-/// The file that holds the one blob of a server.
+/// Returns the file of an artifact's blob.
 fn blob(server: &Server, uri: &str) -> PathBuf {
     let id = uri.rsplit('/').next().unwrap();
     let blobs = server.path("artifact-data/blobs");

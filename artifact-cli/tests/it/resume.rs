@@ -1,4 +1,4 @@
-//! `get` and `put` with a server that breaks off and refuses: what is done about it within one run.
+//! Tests how `get` and `put` retry and resume if the server disconnects or rejects a request.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::harness::{artifact, files_below, noise, run};
 
-/// Answers one connection after the other with these bytes; gives the requests' heads.
+/// Serves one connection after the other with these responses. The task returns the request headers.
 fn in_turn(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

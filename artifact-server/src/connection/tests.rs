@@ -1,4 +1,5 @@
-//! Slow and silent clients over a pipe, in paused time, so that each limit is asserted exactly.
+//! Tests the time limits with slow and silent clients over an in-memory pipe. The clock is paused, so each
+//! limit is asserted exactly.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ const CONFIG: ServerConfig = ServerConfig {
     drain_timeout: Duration::from_secs(30),
 };
 
-/// Reads the request body: 201, or 408 if it is too slow. `GET /large` returns 10 MB.
+/// Reads the request body. Responds 200, or 408 if the body is too slow; `/large` returns 10 MB.
 async fn handle(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, Infallible> {
     let large = request.uri().path() == "/large";
     let response = match request.into_body().collect().await {
