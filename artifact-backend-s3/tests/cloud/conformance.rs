@@ -102,7 +102,7 @@ async fn run(location: Location, config: S3Config) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn seaweedfs_keeps_the_contract() {
+async fn seaweedfs_passes_the_conformance_suite() {
     if let Some(location) = Location::s3().await {
         run(location, config()).await;
     }

@@ -144,7 +144,7 @@ async fn a_shorter_part_than_requested_is_continued() {
 }
 
 #[tokio::test]
-async fn another_artifact_under_the_uri_is_a_digest_mismatch() {
+async fn a_replaced_artifact_is_reported_as_digest_mismatch() {
     let other_tag = |text: String| text.replace(TAG, "\"another\"");
     let other_digest =
         |text: String| text.replace(DIGEST, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
