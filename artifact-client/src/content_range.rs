@@ -51,7 +51,7 @@ mod tests {
     use super::ContentRange::{self, Part, Unsatisfied};
 
     #[test]
-    fn only_values_of_the_grammar_are_accepted() {
+    fn values_outside_the_grammar_are_rejected() {
         let part = |part, total| Some(Part { part, total });
         for (text, found) in [
             ("bytes 0-0/1", part(0..1, Some(1))),

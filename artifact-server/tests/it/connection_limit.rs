@@ -1,4 +1,4 @@
-//! Many connections at once, and a healthy client among them.
+//! Tests the connection limit: many connections at once, and one healthy client.
 
 use std::io::{Read, Write};
 
