@@ -45,7 +45,7 @@ mod tests {
     use super::attachment;
 
     #[test]
-    fn plain_names_are_quoted_and_others_extended() {
+    fn unusual_names_get_an_extended_parameter() {
         let of = |name| attachment(Some(name)).to_str().unwrap().to_owned();
         assert_eq!(attachment(None), "attachment");
         assert_eq!(of("a b.txt"), "attachment; filename=\"a b.txt\"");

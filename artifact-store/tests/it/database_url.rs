@@ -12,7 +12,7 @@ fn memory_has_no_path() {
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn files_are_parsed_from_urls_and_paths() {
+fn database_files_are_parsed_from_urls_and_paths() {
     use std::path::Path;
 
     let here = std::env::current_dir().unwrap();
