@@ -90,9 +90,9 @@ enum Planted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Known {
     Blob(Bytes),
-    /// Deleted. The contract does not say whether the id can be stored again, so it is not tried.
+    /// Deleted. The contract does not say whether the id can be stored again, so the fuzz target does not try it.
     Gone,
-    /// A hostile file has the name. It must not be read or overwritten.
+    /// A hostile file has the blob's name. The backend must not read or overwrite it.
     Planted,
 }
 
@@ -377,7 +377,7 @@ impl<'w> Run<'w> {
                 assert_eq!(
                     loaded.expect("a stored blob loads"),
                     bytes,
-                    "the backend returned other bytes"
+                    "the backend returned wrong bytes"
                 );
             }
             Some(Known::Planted) => {
@@ -401,7 +401,7 @@ impl<'w> Run<'w> {
                     let at = |position| usize::try_from(position).expect("blobs are small here");
                     let expected = bytes.slice(at(wanted.start)..at(wanted.end));
                     let got = download.into_bytes().await.expect("the stream is complete");
-                    assert_eq!(got, expected, "the backend returned other bytes");
+                    assert_eq!(got, expected, "the backend returned wrong bytes");
                 }
                 Err(refused) => {
                     let error = download.expect_err("a range outside a blob downloads");

@@ -140,7 +140,7 @@ async fn fetch(client: &Client, kept: &Kept) -> Result<bool, Error> {
 pub(crate) async fn lost(client: &Client, kept: &[Kept]) -> Vec<String> {
     let looked_at = stream::iter(kept).map(async |kept| match fetch(client, kept).await {
         Ok(true) => None,
-        Ok(false) => Some(format!("{}: other bytes", kept.uri)),
+        Ok(false) => Some(format!("{}: wrong bytes", kept.uri)),
         Err(error) => Some(format!("{}: {error}", kept.uri)),
     });
     let lost = looked_at.buffer_unordered(AT_ONCE);

@@ -88,7 +88,7 @@ fn an_interrupted_get_resumes_where_it_broke() {
     assert!(ranges[2].contains("if-range: \""), "{}", ranges[2]);
     #[expect(clippy::disallowed_methods, reason = "a test looks at its own files")]
     let found = std::fs::read(folder.path().join("out")).unwrap();
-    assert!(found == bytes, "other bytes");
+    assert!(found == bytes, "wrong bytes");
     let lines: Vec<_> = get.stderr.lines().collect();
     assert_eq!(lines.len(), 4, "{}", get.stderr);
     assert!(
