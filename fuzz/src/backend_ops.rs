@@ -266,7 +266,9 @@ impl<'w> Run<'w> {
                     Some(Known::Blob(bytes)) => {
                         assert_eq!(stat.expect("a blob has a stat").size, bytes.len() as u64);
                     }
-                    Some(Known::Planted) => assert!(stat.is_err(), "a planted file has a stat"),
+                    Some(Known::Planted) => {
+                        assert!(stat.is_err(), "stat accepts a planted file as a blob")
+                    }
                     Some(Known::Gone) | None => {
                         let kind = stat.expect_err("an absent blob has no stat").kind();
                         assert_eq!(kind, ErrorKind::NotFound);
