@@ -78,7 +78,7 @@ fn cannot_mount() -> bool {
     skip(is_root(), "full and read-only disks", "run it as root")
 }
 
-/// Stores until the disk is full, then checks that every acknowledged blob is there.
+/// Stores until the disk is full, then checks that every acknowledged blob can be loaded.
 async fn fill_and_check(mounted: &Mounted, named: bool, bytes: usize) {
     let config = FsConfig::default().with_named_staging(named);
     let backend = FsBackend::open(mounted.root(), config).await.unwrap();
