@@ -37,7 +37,7 @@ pub(crate) fn attachment(file_name: Option<&str>) -> HeaderValue {
         let extended = utf8_percent_encode(name, ATTR_CHAR);
         format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{extended}")
     };
-    HeaderValue::from_str(&field).expect("visible ASCII and spaces are a field value")
+    HeaderValue::from_str(&field).expect("visible ASCII and spaces are valid in a header")
 }
 
 #[cfg(test)]

@@ -240,11 +240,8 @@ impl Deposit {
         if self.started.age(config.clock.now()) <= config.grace_period / 2 {
             return Ok(());
         }
-        Err(
-            Error::new(ErrorKind::Unavailable, Operation::Deposit).with_detail(
-                "the deposit took longer than half the grace period of the collection of orphans",
-            ),
-        )
+        Err(Error::new(ErrorKind::Unavailable, Operation::Deposit)
+            .with_detail("the deposit took longer than half of the grace period for orphans"))
     }
 
     fn now(&self, id: ArtifactId) -> Result<Timestamp> {
