@@ -72,7 +72,7 @@ fn dependencies(member: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn each_crate_is_named_and_each_name_is_a_crate() {
+fn the_table_lists_exactly_the_crates() {
     let named: BTreeSet<_> = table().into_keys().collect();
     let crates: BTreeSet<_> = members().iter().map(|m| name_of(m).to_owned()).collect();
     assert_eq!(named, crates);
@@ -91,7 +91,7 @@ fn a_folder_has_the_name_of_its_crate() {
 }
 
 #[test]
-fn nothing_depends_on_what_its_arrow_does_not_name() {
+fn crates_depend_only_on_crates_that_the_table_allows() {
     let table = table();
     for member in members() {
         let name = name_of(&member);
