@@ -98,7 +98,7 @@ async fn incomplete_headers_are_answered_408_after_the_header_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dripping_header_does_not_buy_time() {
+async fn a_slow_header_does_not_extend_the_time_limit() {
     let began = Instant::now();
     let (client, _task) = connect(CONFIG);
     let (mut reader, mut writer) = tokio::io::split(client);
