@@ -6,7 +6,7 @@ fn refused(text: &str) -> (ErrorKind, String) {
 }
 
 #[test]
-fn memory_has_no_path() {
+fn memory_urls_have_no_path() {
     assert_eq!(DatabaseUrl::parse("mem:").unwrap().path(), None);
 }
 

@@ -77,7 +77,7 @@ impl fmt::Display for Finding {
         match self {
             Self::Lost(id) => write!(f, "{id} was acknowledged and is gone"),
             Self::ExistsLost(id) => write!(f, "{id} was reported as existing and is gone"),
-            Self::Changed(id) => write!(f, "{id} was acknowledged and has other bytes"),
+            Self::Changed(id) => write!(f, "{id} was acknowledged, but its bytes are different"),
             Self::Partial(id) => write!(f, "{id} is visible with bytes that were never stored"),
             Self::Unannounced(id) => write!(f, "{id} is visible and was never stored"),
             Self::Unreadable(id, why) => write!(f, "{id} is visible and cannot be read: {why}"),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::read;
 
-/// What stands between backticks.
+/// Returns the texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -45,7 +45,7 @@ fn members() -> BTreeSet<String> {
         .collect()
 }
 
-/// The name of the crate in a member's folder.
+/// Returns the name of the crate in a member's folder.
 fn name_of(member: &str) -> &str {
     member
         .rsplit('/')
@@ -53,7 +53,7 @@ fn name_of(member: &str) -> &str {
         .expect("split gives at least one piece")
 }
 
-/// The workspace's crates among the ordinary dependencies of a member.
+/// Returns the workspace crates among the normal dependencies of a member.
 fn dependencies(member: &str) -> BTreeSet<String> {
     let manifest = read(Path::new(member).join("Cargo.toml"));
     let mut section = "";
@@ -108,7 +108,7 @@ fn crates_depend_only_on_crates_that_the_table_allows() {
 }
 
 #[test]
-fn it_is_two_pages_at_most() {
+fn the_document_has_two_pages_at_most() {
     let lines = read("ARCHITECTURE.md").lines().count();
     assert!(lines <= 120, "ARCHITECTURE.md has {lines} lines");
 }
