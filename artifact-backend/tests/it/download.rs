@@ -62,7 +62,7 @@ fn empty_chunks_are_skipped() {
 }
 
 #[test]
-fn short_streams_end_with_corrupt() {
+fn short_streams_are_reported_as_corrupt() {
     let short = "the blob ended 3 bytes before the end of the range";
     let found = drain(download(0..5, [Ok(b"01")]));
     assert_eq!(found, [ok(b"01"), corrupt(short)]);

@@ -1,4 +1,4 @@
-//! Starts the real binary and talks to it.
+//! Starts the real binary, sends requests to it and reads its output.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Tests of what is computed, remembered and refused.
+//! Tests which secrets are hashed, cached or rejected.
 
 use std::sync::Arc;
 
