@@ -1,4 +1,4 @@
-//! Abandoned uploads leave nothing behind, not even parts, which no list of objects shows.
+//! Tests that abandoned uploads leave nothing behind, not even parts (which no list of objects shows).
 
 use std::time::Duration;
 

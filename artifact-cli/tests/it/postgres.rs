@@ -83,7 +83,7 @@ fn two_servers_on_one_database_and_one_folder_are_as_one() {
 }
 
 #[test]
-fn who_there_is_on_one_server_is_there_on_the_other_at_once() {
+fn workers_and_groups_are_visible_on_other_servers_at_once() {
     let Some(postgres) = artifact_postgres_test::Server::shared() else {
         return;
     };

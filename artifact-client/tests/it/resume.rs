@@ -281,7 +281,7 @@ async fn transfers_without_a_strong_tag_are_not_resumed() {
 }
 
 #[tokio::test]
-async fn the_size_may_be_learnt_from_a_later_response() {
+async fn the_size_can_come_from_a_later_response() {
     let chunked = |body: &str| {
         let length = format!("content-length: {}\r\n", 11);
         full("").replace(&length, "transfer-encoding: chunked\r\n") + body

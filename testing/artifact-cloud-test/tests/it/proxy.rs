@@ -85,7 +85,7 @@ async fn without_a_script_requests_are_unchanged() {
 }
 
 #[tokio::test]
-async fn a_request_whose_response_is_lost_was_carried_out() {
+async fn a_request_with_a_lost_response_is_carried_out() {
     let setup = Setup::new().await;
     for loss in Loss::ALL {
         setup.proxy.clear();
@@ -98,7 +98,7 @@ async fn a_request_whose_response_is_lost_was_carried_out() {
 }
 
 #[tokio::test]
-async fn a_lost_request_was_not_carried_out() {
+async fn a_lost_request_is_not_carried_out() {
     let setup = Setup::new().await;
     for loss in Loss::ALL {
         setup.proxy.clear();
