@@ -258,7 +258,7 @@ fn descriptors_that_cannot_be_linked_directly_are_linked_through_proc() {
 }
 
 #[test]
-fn stores_of_an_ordinary_user_survive_every_system_call() {
+fn stores_of_an_ordinary_user_survive_faults_at_every_system_call() {
     let traced = syscalls::available().is_ok();
     if skip(
         is_root() && traced,

@@ -156,7 +156,7 @@ fn a_delete_survives_faults_at_every_system_call() {
 }
 
 #[test]
-fn stat_and_list_survive_every_system_call() {
+fn stat_and_list_survive_faults_at_every_system_call() {
     survives_with(false, "stat", &["newfstatat"]);
     survives_with(false, "list", &["getdents64", "newfstatat"]);
 }

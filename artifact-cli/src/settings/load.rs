@@ -26,7 +26,7 @@ const DATA_DIR: &str = "<data_dir>";
 /// A valid command line, and the settings of its command.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// What clap found, for the whole command line.
+    /// The parsed command line.
     pub(crate) matches: ArgMatches,
     pub(crate) sources: Sources,
 }
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_value_is_named_after_its_source() {
+    fn errors_about_values_name_the_flag_or_variable() {
         let environment = [("ARTIFACT_MAX_ARTIFACT_BYTES", "many")];
         let error = load_serve(&[], &environment).unwrap_err();
         let expected = "ARTIFACT_MAX_ARTIFACT_BYTES must be a number of bytes, such as 104857600 or \

@@ -174,7 +174,7 @@ async fn bodies_that_stop_are_ended_after_the_throughput_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dripping_body_is_ended_and_a_body_at_the_minimum_rate_is_not() {
+async fn bodies_below_the_minimum_rate_are_aborted_and_others_are_not() {
     let (client, _task) = connect(CONFIG);
     let (mut reader, mut writer) = tokio::io::split(client);
     let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000\r\n\r\n";
