@@ -211,7 +211,7 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
     report_load(OLD, backend.load(OLD).await).or(done)
 }
 
-/// Opens the store like the next process and checks it.
+/// Opens the store as a new process would, and checks it.
 async fn check(named: bool, root: &str) -> Result<()> {
     let backend = FsBackend::open(root, config(named, true)).await?;
     let mut list = backend.list().await?;
@@ -224,7 +224,9 @@ async fn check(named: bool, root: &str) -> Result<()> {
             Ok(bytes) if listed.contains(&id) => {
                 print_line(&format!("HAVE {id} {}", digest(&bytes)));
             }
-            Ok(_) => print_line(&format!("BAD {id} it is there and not listed")),
+            Ok(_) => print_line(&format!(
+                "BAD {id} a load finds the blob, but the list does not contain it"
+            )),
             Err(error) if error.kind() == ErrorKind::NotFound && !listed.contains(&id) => {}
             Err(error) => print_line(&format!("BAD {id} {error}")),
         }

@@ -46,8 +46,8 @@ impl Shared {
         })
     }
 
-    /// Returns how many bytes may be read on the caller's thread. This is zero on a file system
-    /// where even cached data may have to be waited for.
+    /// Returns how many bytes may be read on the caller's thread. Returns zero if the file system may
+    /// block even for cached data.
     pub(crate) fn inline_limit(&self) -> u64 {
         if self.root.is_local() {
             self.inline_read_bytes

@@ -1,4 +1,4 @@
-//! The bytes of an open blob, resumed where a connection broke.
+//! Reads the bytes of an open blob. If the connection breaks, the read resumes at the next byte.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::open::OpenBlob;
 use crate::retry::Retry;
 use crate::shared::Bucket;
 
-/// How many times in a row a body may break without a byte in between.
+/// How many response bodies in a row may break without delivering a byte.
 const MAX_BREAKS: u32 = 5;
 
 /// The maximum size of a chunk in bytes. A store in memory returns a whole blob as one chunk.

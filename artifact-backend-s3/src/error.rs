@@ -95,7 +95,7 @@ impl RequestError {
         matches!(self.outcome, Outcome::NoUpload | Outcome::NoObject)
     }
 
-    /// Converts it to the error of the operation that it ends.
+    /// Converts the request error to the error of the operation.
     pub(crate) fn into_error(self, operation: Operation, id: Option<ArtifactId>) -> Error {
         let kind = match self.outcome {
             // Only a create and its read-back can tell whether a blob exists. This was another
@@ -106,7 +106,7 @@ impl RequestError {
         self.into_error_of_kind(kind, operation, id)
     }
 
-    /// Converts it to an error whose kind the caller knows better.
+    /// Like [`into_error`](Self::into_error), but with a kind that the caller chooses.
     pub(crate) fn into_error_of_kind(
         self,
         kind: ErrorKind,

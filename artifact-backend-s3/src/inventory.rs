@@ -73,7 +73,7 @@ impl Listing {
     }
 }
 
-/// Lists every blob. Objects whose key is not a blob's are logged and skipped.
+/// Lists every blob. Logs and skips objects whose key is not a blob key.
 pub(crate) fn list(bucket: &Arc<Bucket>) -> BlobList {
     let listing = Listing::new(bucket, bucket.layout.blobs());
     stream::try_unfold(listing, |mut listing| async move {
@@ -88,7 +88,7 @@ pub(crate) fn list(bucket: &Arc<Bucket>) -> BlobList {
             }
             tracing::warn!(
                 key = %object.location,
-                "skipped an object among the blobs whose key is not a blob's"
+                "skipped an object whose key is not a blob key"
             );
         }
     })

@@ -54,7 +54,7 @@ impl Layout {
         self.staging.clone().join(PathPart::from(name))
     }
 
-    /// Returns the id of the blob at `key`, or `None` if the key is not a blob's.
+    /// Returns the id of the blob at `key`, or `None` if it is not a blob key.
     pub(crate) fn id_of(&self, key: &Path) -> Option<ArtifactId> {
         let mut below = key.prefix_match(&self.blobs)?;
         let name = below.next()?;

@@ -28,7 +28,9 @@ pub(crate) async fn load(bucket: &Arc<Bucket>, id: ArtifactId) -> Result<Bytes> 
     let size = usize::try_from(meta.size).map_err(|_| {
         Error::new(ErrorKind::TooLarge, LOAD)
             .with_id(id)
-            .with_detail("the blob is larger than this machine's memory can be; download it")
+            .with_detail(
+                "the blob is too large to load into memory on this machine; use download instead",
+            )
     })?;
 
     // One allocation, split into the ranges. The pieces are joined again without a copy.

@@ -176,7 +176,7 @@ impl Probe<'_> {
         };
         let Some(writer) = writers.iter().find(|writer| writer.bytes() == bytes) else {
             return Err(flaw(format!(
-                "it holds other bytes than the ones it acknowledged, {when}"
+                "it returns bytes that differ from the acknowledged write, {when}"
             )));
         };
         if self.keeps_metadata && write_id != Some(writer.0) {
@@ -206,11 +206,7 @@ impl Probe<'_> {
                 let size = found.meta.size;
                 Ok::<_, object_store::Error>((size, found.bytes().await?))
             };
-            let wrong = || {
-                flaw(format!(
-                    "it returns other bytes than requested for the range {range}"
-                ))
-            };
+            let wrong = || flaw(format!("it returns the wrong bytes for the range {range}"));
             match self.bucket.repeat(0, get).await {
                 Ok((32, found)) if found == expected => {}
                 Ok(_) => return Err(wrong()),

@@ -1,4 +1,4 @@
-//! Removing leftovers: staged objects, and multipart uploads that will never be completed.
+//! Removes leftovers: staged objects, and multipart uploads that will never be completed.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

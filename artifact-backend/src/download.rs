@@ -18,9 +18,9 @@ use crate::stamp::Stamp;
 ///
 /// The stream counts its bytes. If the backend delivers fewer or more bytes than the range has, the
 /// stream ends with [`Corrupt`](ErrorKind::Corrupt). A stream that ends without an error has
-/// delivered exactly [`range`](Self::range). After an error the stream is at its end.
+/// delivered exactly [`range`](Self::range). An error is always the last item.
 ///
-/// Dropping it stops the work behind it.
+/// Dropping the download stops the backend's work for it.
 #[must_use = "nothing is read until the stream is polled"]
 pub struct Download {
     id: ArtifactId,
@@ -32,7 +32,7 @@ pub struct Download {
 }
 
 impl Download {
-    /// Creates a download of `range` of blob `id`, which has `size` bytes; for backends.
+    /// Creates a download of `range` of blob `id`, which has `size` bytes. Backends call this.
     ///
     /// # Panics
     ///

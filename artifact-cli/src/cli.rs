@@ -78,7 +78,7 @@ pub(crate) struct PutArguments {
     pub(crate) json: Json,
 }
 
-/// What `get` fetches, and where to.
+/// The arguments of `get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
     /// URI that the deposit returned

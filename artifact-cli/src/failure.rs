@@ -5,8 +5,8 @@ use std::io;
 
 use crate::signals::End;
 
-/// An error found before anything was done, in a setting, an address or a folder. Its exit code is 2, like
-/// clap's.
+/// An error in a setting, an address or a folder, found before the command did any work. Its exit code is
+/// 2, like that of clap's errors.
 #[derive(Debug)]
 struct Setup(String);
 
@@ -30,7 +30,7 @@ impl fmt::Display for Silent {
 
 impl std::error::Error for Silent {}
 
-/// Creates an error that was found before anything was done, with a sentence that says what to do.
+/// Creates a setup error. `sentence` is the message and says what to do.
 pub(crate) fn setup(sentence: impl Into<String>) -> anyhow::Error {
     Setup(sentence.into()).into()
 }

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_after_a_missing_folder_have_no_real_path() {
+    fn real_path_rejects_dots_after_a_missing_folder() {
         let folder = tempfile::tempdir().unwrap();
         assert!(real_path(&folder.path().join("missing/../../x")).is_err());
     }

@@ -11,8 +11,8 @@ use crate::credential::Credential;
 use crate::error::{Error, Result};
 use crate::retry::{RetryCallback, RetryPolicy};
 
-/// How long an idle connection is kept. Servers keep theirs longer (ours: 60 s), so a deposit never
-/// starts on a connection that its server is closing.
+/// How long the pool keeps an idle connection. It is shorter than the idle time-out of servers (60 s in
+/// artifact-server), so a deposit never starts on a connection that the server is closing.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Collects the settings of a [`Client`].

@@ -6,12 +6,12 @@ use std::ops::Range;
 /// or `None` if the server did not give it (`*`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ContentRange {
-    /// In a 206: the bytes of the body.
+    /// The range of a 206 response.
     Part {
         part: Range<u64>,
         total: Option<u64>,
     },
-    /// In a 416: the size of the artifact.
+    /// The size of the artifact, from a 416 response.
     Unsatisfied { total: u64 },
 }
 
@@ -51,7 +51,7 @@ mod tests {
     use super::ContentRange::{self, Part, Unsatisfied};
 
     #[test]
-    fn only_values_of_the_grammar_are_accepted() {
+    fn values_outside_the_grammar_are_rejected() {
         let part = |part, total| Some(Part { part, total });
         for (text, found) in [
             ("bytes 0-0/1", part(0..1, Some(1))),

@@ -30,13 +30,13 @@ impl Credential {
         let visible = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         if !visible(principal) || principal.contains(':') {
             return Err(Error::invalid_input(
-                "a principal is visible ASCII without a colon, such as admin or wkr_...",
+                "a principal must be visible ASCII without a colon, such as admin or wkr_...",
             ));
         }
         let header = HeaderValue::try_from(format!("Bearer {principal}:{secret}")).ok();
         let Some(mut header) = header.filter(|_| visible(secret)) else {
             return Err(Error::invalid_input(
-                "a secret is visible ASCII without white space, and not empty",
+                "a secret must be visible ASCII without white space, and must not be empty",
             ));
         };
         // Hides it from `Debug` of requests and keeps it out of HTTP/2's header tables.

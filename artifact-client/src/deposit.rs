@@ -96,7 +96,7 @@ struct FailedAttempt {
     nothing_stored: bool,
 }
 
-/// Marks an error after which an artifact may exist, or which no retry can repair.
+/// Converts an error that must not be retried: an artifact may exist already, or a retry cannot help.
 impl From<Error> for FailedAttempt {
     fn from(error: Error) -> Self {
         Self {

@@ -53,10 +53,10 @@ impl FetchOptions {
 ///
 /// If the connection breaks or stalls, the stream requests the rest, as often as the client's
 /// [`RetryPolicy`](crate::RetryPolicy) allows, and continues at the next byte; count and hash continue
-/// too. This requires a strong entity tag from the server. If the server then has other bytes, the
+/// too. This requires a strong entity tag from the server. If the server then has different bytes, the
 /// error is a [`DigestMismatch`](ErrorKind::DigestMismatch).
 ///
-/// Dropping it ends the transfer.
+/// Dropping the value ends the transfer.
 #[must_use = "nothing is read until the stream is polled"]
 #[non_exhaustive]
 pub struct Fetched {
@@ -241,7 +241,7 @@ fn delivered_range(
             match resolved {
                 Some(resolved) => Ok((Some(resolved), Some(total))),
                 None => Err(protocol_error(
-                    "a 206 response contains other bytes than requested",
+                    "a 206 response contains a different range than requested",
                 )),
             }
         }

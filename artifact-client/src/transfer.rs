@@ -266,7 +266,7 @@ impl Transfer {
             .is_none_or(|length| length == end - start);
         if !fits || !length_fits {
             return Err(protocol_error(
-                "a 206 response contains other bytes than requested",
+                "a 206 response contains a different range than requested",
             ));
         }
         self.body = ResponseBody::new(response, 0, false);
@@ -296,5 +296,5 @@ pub(crate) fn protocol_error(detail: &'static str) -> Error {
 /// that have arrived are useless.
 fn artifact_changed() -> Error {
     Error::new(ErrorKind::DigestMismatch, Operation::Fetch)
-        .with_detail("after the connection broke, the server has other bytes under this URI")
+        .with_detail("after the connection broke, the server returned different bytes for this URI")
 }

@@ -1,4 +1,4 @@
-//! The endpoints inside another app with its own authenticator. Serves on a free port, deposits a file,
+//! Mounts the endpoints in another app that has its own authenticator. Serves on a free port, deposits a file,
 //! fetches it back, and exits.
 //!
 //!     cargo run -p artifact-http --example embed_axum

@@ -6,7 +6,7 @@ use artifact_backend::{ArtifactId, Download, ErrorKind};
 use axum::body::Body;
 use futures_util::TryStreamExt;
 
-/// The log's field `alarm` for a blob with other bytes than its row says. Operators alert on it.
+/// The value of the log field `alarm` for a blob whose bytes do not match its row. Operators alert on it.
 pub(crate) const CORRUPT_BLOB: &str = "corrupt-blob";
 
 /// The reason why a body ended early. The server closes the connection without completing the body.
@@ -19,7 +19,7 @@ struct Aborted;
 /// so no client can take an aborted response for the whole artifact.
 pub(crate) fn stream(download: Download, id: ArtifactId) -> Body {
     Body::from_stream(download.map_err(move |error| {
-        // A disk or network that fails has lost no artifact; a blob with other bytes has.
+        // Raises no alarm if only a disk or the network failed, because no artifact is lost then.
         let is_corrupt = error.kind() == ErrorKind::Corrupt;
         tracing::error!(
             alarm = is_corrupt.then_some(CORRUPT_BLOB),

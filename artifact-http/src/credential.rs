@@ -46,9 +46,10 @@ impl Credential {
         &self.secret
     }
 
-    /// Parses the `Authorization` header, which must occur once: a case-insensitive scheme, spaces,
-    /// the principal up to the first colon, and the secret. RFC 6750 does not allow the colon, so no
-    /// parser of bearer tokens can be used.
+    /// Parses the `Authorization` header, which must occur once.
+    ///
+    /// It consists of a case-insensitive scheme, spaces, the principal up to the first colon, and the
+    /// secret. A parser for bearer tokens would reject the colon (RFC 6750), so the value is parsed here.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or_else(Problem::unauthorized)?;

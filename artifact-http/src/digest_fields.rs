@@ -2,7 +2,7 @@
 //! stream.
 //!
 //! A deposit has neither a content coding nor a range, so its content is its representation and both
-//! fields mean the same bytes.
+//! fields cover the same bytes.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -23,12 +23,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The error for a field that is no dictionary of byte sequences.
+/// The error for a field that is not a dictionary of byte sequences.
 #[derive(Debug, thiserror::Error)]
 #[error("Content-Digest or Repr-Digest is malformed")]
 pub(crate) struct Malformed;
 
-/// The digests that a client declared, and those of the bytes so far.
+/// The digests that the client declared, and the digests of the bytes received so far.
 #[derive(Debug)]
 pub(crate) struct DigestCheck {
     sha256: Option<(Sha256, Vec<Vec<u8>>)>,
@@ -36,8 +36,8 @@ pub(crate) struct DigestCheck {
 }
 
 impl DigestCheck {
-    /// Parses the fields. Returns `None` if they name no supported algorithm; others are ignored, as
-    /// section 2 demands.
+    /// Parses the fields and ignores unsupported algorithms, as section 2 requires. Returns `None` if no
+    /// algorithm is supported.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Malformed> {
         let mut check = Self {
             sha256: None,

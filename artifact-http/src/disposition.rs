@@ -37,7 +37,7 @@ pub(crate) fn attachment(file_name: Option<&str>) -> HeaderValue {
         let extended = utf8_percent_encode(name, ATTR_CHAR);
         format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{extended}")
     };
-    HeaderValue::from_str(&field).expect("visible ASCII and spaces are a field value")
+    HeaderValue::from_str(&field).expect("visible ASCII and spaces are valid in a header")
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     use super::attachment;
 
     #[test]
-    fn plain_names_are_quoted_and_others_extended() {
+    fn unusual_names_get_an_extended_parameter() {
         let of = |name| attachment(Some(name)).to_str().unwrap().to_owned();
         assert_eq!(attachment(None), "attachment");
         assert_eq!(of("a b.txt"), "attachment; filename=\"a b.txt\"");

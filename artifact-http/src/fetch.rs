@@ -141,8 +141,10 @@ fn any_bytes(_: &mut SchemaGenerator) -> Schema {
     json_schema!({})
 }
 
-/// Reads the one parameter `uri`: percent-decoded once, then compared exactly. For a URI of another
-/// form the answer is 404, and neither the catalog nor the backend is asked.
+/// Parses the parameter `uri`, which must occur once.
+///
+/// The value is percent-decoded once and compared exactly. A URI without this deployment's prefix or with a
+/// malformed id gets 404 before the catalog or the backend is called.
 fn parse_uri(service: &Service, query: &str) -> Result<ArtifactUri, Problem> {
     let value = query::parameter(query, "uri")?
         .ok_or_else(|| Problem::bad_request("the parameter `uri` is missing"))?;

@@ -19,11 +19,11 @@ use crate::source::{CutShort, Source};
 pub(crate) struct FilePart {
     source: Source,
     parser: Parser,
-    /// Bytes that the parser did not take yet.
+    /// Bytes that the parser has not consumed yet.
     input: Bytes,
     /// Whether the last boundary was found.
     ended: bool,
-    /// The digests of the file that the part's header claims.
+    /// Checks the file against the digests in the part's header, if there are any.
     digest: Option<DigestCheck>,
     pub(crate) content_type: ContentType,
     pub(crate) file_name: Option<FileName>,

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn other_values_are_ignored() {
+    fn malformed_and_multiple_ranges_are_ignored() {
         let texts = [
             "",
             "bytes",

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_with_ids_of_another_form_or_kind_are_unknown() {
+    fn paths_with_malformed_ids_or_ids_of_the_wrong_kind_are_unknown() {
         for path in [
             format!("/workers/{G}"),
             format!("/groups/{W}"),

@@ -1,4 +1,4 @@
-//! The endpoints as one axum router.
+//! Builds the axum router with all endpoints.
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ impl Boundary {
     /// Reads the boundary from the value of a request's `Content-Type` field (RFC 9110, section
     /// 8.3).
     ///
-    /// The media type must be `multipart/form-data`. Names have no case, white space may surround
+    /// The media type must be `multipart/form-data`. Names are case-insensitive, white space may surround
     /// each `;`, and parameters other than `boundary` are ignored.
     ///
     /// # Errors

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_has_gone_is_not_waited_for() {
+    async fn shutdown_does_not_wait_for_a_disconnected_client() {
         let (client, server) = duplex(16);
         drop(client);
         let began = Instant::now();

@@ -1,4 +1,4 @@
-//! The API of TLS in a build without it: no value of the type can be made.
+//! The TLS API of a build without TLS. No value of the type can be created.
 
 use std::convert::Infallible;
 use std::io;

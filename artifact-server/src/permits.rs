@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::connection::ConnectionState;
 
-/// Gives a permit to each connection.
+/// Issues a permit for each connection, up to a limit.
 #[derive(Debug)]
 pub(crate) struct ConnectionLimiter {
     max_connections: usize,
@@ -20,7 +20,7 @@ struct OpenConnections {
 
 /// A permit for one connection; returned to the limiter on drop.
 #[derive(Debug)]
-#[must_use = "the connection counts until the permit is dropped"]
+#[must_use = "the connection counts towards the limit until the permit is dropped"]
 pub(crate) struct ConnectionPermit {
     limiter: Arc<ConnectionLimiter>,
     number: u64,
@@ -52,7 +52,7 @@ impl ConnectionLimiter {
                 Some((since, *number))
             });
             let (_, number) = idle.min()?;
-            // It no longer counts: all that is left to do is to close it.
+            // It no longer counts towards the limit. It only has to be closed.
             open.by_number.remove(&number)?.close_if_idle();
         }
         open.last_number += 1;

@@ -24,12 +24,12 @@ use crate::permits::ConnectionLimiter;
 use crate::rejection::{self, Rejection};
 use crate::tls::Tls;
 
-/// Pause after the operating system could not accept a connection, so that others can close.
+/// The pause after a failed accept, which gives other connections time to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// Connections beyond the limit that are answered 503 at the same time; further ones are closed without
-/// a response.
+/// The maximum number of concurrent 503 responses to connections over the limit. Further connections are
+/// closed without a response.
 const MAX_REJECTIONS: usize = 64;
-/// Maximum time to send a 503 to a connection beyond the limit.
+/// The maximum time to send a 503 to a connection over the limit.
 const REJECTION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves a tower service. See the [crate documentation](crate) for an example.

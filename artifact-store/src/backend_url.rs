@@ -126,7 +126,10 @@ impl BackendUrl {
     /// invalid.
     #[cfg_attr(
         not(feature = "fs"),
-        expect(clippy::unused_async, reason = "only folders wait for a disk")
+        expect(
+            clippy::unused_async,
+            reason = "only opening a folder waits for the disk"
+        )
     )]
     pub async fn open_with(&self, options: BackendOptions) -> Result<Backend> {
         let BackendOptions {

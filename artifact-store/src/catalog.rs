@@ -30,21 +30,21 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `Unavailable`, `OutOfSpace` and the operator's kinds.
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment>;
 
     /// Finds an experiment.
     ///
     /// # Errors
     ///
-    /// `Unavailable` and the operator's kinds.
+    /// `Unavailable` and the kinds that an operator must resolve.
     async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>>;
 
     /// Returns every experiment, ordered by the bytes of its id.
     ///
     /// # Errors
     ///
-    /// `Unavailable` and the operator's kinds.
+    /// `Unavailable` and the kinds that an operator must resolve.
     async fn experiments(&self) -> Result<Vec<Experiment>>;
 
     /// Writes a row.
@@ -53,14 +53,14 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     ///
     /// `AlreadyExists` if the id has a row, which stays as it is (even if the two are equal);
     /// `NotFound` if the row's experiment does not exist; `TooLarge` if the size exceeds `i64::MAX`,
-    /// the limit of the databases; `Unavailable`, `OutOfSpace` and the operator's kinds.
+    /// the limit of the databases; `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     async fn insert(&self, row: &Row) -> Result<()>;
 
     /// Finds the row of an artifact.
     ///
     /// # Errors
     ///
-    /// `Corrupt` if this trait did not write the stored row; `Unavailable` and the operator's kinds.
+    /// `Corrupt` if this trait did not write the stored row; `Unavailable` and the kinds that an operator must resolve.
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>>;
 
     /// Deletes a row; succeeds if the row does not exist.
@@ -70,6 +70,6 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `Unavailable`, `OutOfSpace` and the operator's kinds.
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     async fn delete(&self, id: ArtifactId) -> Result<()>;
 }

@@ -137,8 +137,8 @@ impl Deposit {
     ///
     /// `TooLarge` as soon as the size limit is exceeded; the bytes are removed, or swept later if
     /// that fails. `Unavailable` if the deposit takes longer than half the
-    /// [grace period](crate::StoreConfig::with_grace_period), or if the backend cannot serve.
-    /// `OutOfSpace` and the operator's kinds.
+    /// [grace period](crate::StoreConfig::with_grace_period), or if the backend is unavailable.
+    /// `OutOfSpace` and the kinds that an operator must resolve.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         let state = mem::replace(&mut self.state, State::Unusable);
         // The length of a buffer in memory is far below u64::MAX.
@@ -179,8 +179,8 @@ impl Deposit {
     /// # Errors
     ///
     /// `Unavailable` if the deposit took longer than half the grace period, if the backend or the
-    /// catalog cannot serve, or if it is unknown whether they did. `NotFound` if the experiment does
-    /// not exist. `OutOfSpace` and the operator's kinds.
+    /// catalog is unavailable, or if the outcome is unknown. `NotFound` if the experiment does
+    /// not exist. `OutOfSpace` and the kinds that an operator must resolve.
     ///
     /// After an error, nothing or an orphan is left. The exception is `Unavailable` from the
     /// catalog: the artifact may then be recorded, under an id that no client knows. In all these
@@ -240,11 +240,8 @@ impl Deposit {
         if self.started.age(config.clock.now()) <= config.grace_period / 2 {
             return Ok(());
         }
-        Err(
-            Error::new(ErrorKind::Unavailable, Operation::Deposit).with_detail(
-                "the deposit took longer than half the grace period of the collection of orphans",
-            ),
-        )
+        Err(Error::new(ErrorKind::Unavailable, Operation::Deposit)
+            .with_detail("the deposit took longer than half of the grace period for orphans"))
     }
 
     fn now(&self, id: ArtifactId) -> Result<Timestamp> {

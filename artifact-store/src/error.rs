@@ -61,7 +61,7 @@ impl ErrorKind {
         Self::Unexpected,
     ];
 
-    /// Returns the kind in the words of the messages.
+    /// Returns the text for the kind in error messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotFound => "not found",
@@ -141,7 +141,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Returns the operation in the words of the messages.
+    /// Returns the text for the operation in error messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenBackend => "open backend",

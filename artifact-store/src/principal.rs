@@ -72,14 +72,14 @@ impl fmt::Debug for PrincipalId {
     }
 }
 
-/// The error for a text that is not the id of a principal. Its message does not repeat the text.
+/// The error for a string that is not a valid principal id. Its message does not repeat the string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a principal id is \"admin\", or \"wkr_\" and 26 of the characters 0-9 a-h j k m n p-t v-z"
 )]
 pub struct InvalidPrincipalId(());
 
-/// The kind of credential that a principal presented. Some operations are for one class only.
+/// The kind of credential that a principal presented. Some operations are allowed for only one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PrincipalClass {
     /// The deployment's admin token.

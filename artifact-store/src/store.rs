@@ -59,7 +59,7 @@ impl ArtifactStore {
     ///
     /// # Errors
     ///
-    /// `Unavailable` and the operator's kinds.
+    /// `Unavailable` and the kinds that an operator must resolve.
     pub async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {
         if let Some(cached) = self.shared.experiments.get(id) {
             return Ok(Some(cached));
@@ -85,7 +85,7 @@ impl ArtifactStore {
     /// # Errors
     ///
     /// `NotFound` if there is no such row, or if it belongs to another experiment; the caller cannot
-    /// tell these apart. `Unavailable` and the operator's kinds.
+    /// tell these apart. `Unavailable` and the kinds that an operator must resolve.
     pub async fn row(&self, experiment: &ExperimentId, id: ArtifactId) -> Result<Arc<Row>> {
         let row = match self.shared.rows.get(id) {
             Ok(row) => Some(row),
@@ -118,7 +118,7 @@ impl ArtifactStore {
     ///
     /// `InvalidRange`, with the size, before the backend is called. `Corrupt` if the row exists but
     /// its blob does not, or has another size. `NotFound` if the row was deleted after it was found.
-    /// `Unavailable` and the operator's kinds.
+    /// `Unavailable` and the kinds that an operator must resolve.
     pub async fn read(&self, grant: &ReadGrant, range: ByteRange) -> Result<Download> {
         let row = grant.shared_row();
         let fail = |kind| Error::new(kind, Operation::Read).with_id(row.id);

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn forgotten_entries_leave_nothing() {
+    fn forgotten_entries_leave_nothing_behind() {
         let cache = VerifiedCache::new(1 << 20);
         insert(&cache, 1, 100);
         cache.forget(id(1));

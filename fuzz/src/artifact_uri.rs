@@ -51,7 +51,11 @@ fn check_uri(prefix: &UriPrefix, text: &str) {
     match prefix.parse(text) {
         Ok(uri) => {
             assert!(valid_uri, "the parser accepted the invalid URI {text:?}");
-            assert_eq!(uri.to_string(), text, "the URI prints as another text");
+            assert_eq!(
+                uri.to_string(),
+                text,
+                "the printed URI differs from the parsed text"
+            );
             assert_eq!(uri.id().to_string().as_bytes(), tail);
         }
         Err(_) => assert!(!valid_uri, "the parser rejected the valid URI {text:?}"),

@@ -90,9 +90,9 @@ enum Planted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Known {
     Blob(Bytes),
-    /// Deleted. The contract does not say whether the id can be stored again, so it is not tried.
+    /// Deleted. The contract does not say whether the id can be stored again, so the fuzz target does not try it.
     Gone,
-    /// A hostile file has the name. It must not be read or overwritten.
+    /// A hostile file has the blob's name. The backend must not read or overwrite it.
     Planted,
 }
 
@@ -266,7 +266,9 @@ impl<'w> Run<'w> {
                     Some(Known::Blob(bytes)) => {
                         assert_eq!(stat.expect("a blob has a stat").size, bytes.len() as u64);
                     }
-                    Some(Known::Planted) => assert!(stat.is_err(), "a planted file has a stat"),
+                    Some(Known::Planted) => {
+                        assert!(stat.is_err(), "stat accepts a planted file as a blob")
+                    }
                     Some(Known::Gone) | None => {
                         let kind = stat.expect_err("an absent blob has no stat").kind();
                         assert_eq!(kind, ErrorKind::NotFound);
@@ -377,7 +379,7 @@ impl<'w> Run<'w> {
                 assert_eq!(
                     loaded.expect("a stored blob loads"),
                     bytes,
-                    "the backend returned other bytes"
+                    "the backend returned wrong bytes"
                 );
             }
             Some(Known::Planted) => {
@@ -401,7 +403,7 @@ impl<'w> Run<'w> {
                     let at = |position| usize::try_from(position).expect("blobs are small here");
                     let expected = bytes.slice(at(wanted.start)..at(wanted.end));
                     let got = download.into_bytes().await.expect("the stream is complete");
-                    assert_eq!(got, expected, "the backend returned other bytes");
+                    assert_eq!(got, expected, "the backend returned wrong bytes");
                 }
                 Err(refused) => {
                     let error = download.expect_err("a range outside a blob downloads");

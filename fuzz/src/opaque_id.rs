@@ -34,7 +34,11 @@ pub fn check(data: &[u8]) {
     match parsed {
         Ok(id) => {
             let text = id.to_string();
-            assert_eq!(text.as_bytes(), data, "the id prints as another text");
+            assert_eq!(
+                text.as_bytes(),
+                data,
+                "the printed id differs from the parsed text"
+            );
             check_path(&text);
         }
         Err(error) => {
@@ -49,7 +53,11 @@ pub fn check(data: &[u8]) {
     if let Some(bytes) = data.first_chunk::<16>() {
         let id = ArtifactId::from_bytes(*bytes);
         let text = id.to_string();
-        assert_eq!(text.parse(), Ok(id), "the printed id parses to another id");
+        assert_eq!(
+            text.parse(),
+            Ok(id),
+            "parsing the printed id returns a different id"
+        );
         assert_eq!(id.as_bytes(), bytes);
         check_path(&text);
     }

@@ -120,11 +120,11 @@ fn explore(ids: [u8; 2]) {
 }
 
 #[test]
-fn no_store_is_acknowledged_whose_name_a_failed_sync_lost() {
+fn stores_are_not_acknowledged_if_the_sync_of_their_name_failed() {
     explore([1, 2]);
 }
 
 #[test]
-fn no_already_exists_is_reported_for_a_name_that_a_failed_sync_lost() {
+fn already_exists_is_not_reported_if_the_sync_of_the_name_failed() {
     explore([1, 1]);
 }

@@ -120,8 +120,8 @@ fn suite(parent: PathBuf, config: FsConfig) -> Suite {
     })
 }
 
-/// The clause that needs an outcome unknown to the file system itself. The fault tests of this crate
-/// cover it.
+/// The clause about unknown outcomes. The suite cannot cause one on a local file system, so the fault tests of
+/// this crate cover the clause.
 const UNTESTABLE: &str = "honest::";
 
 async fn keeps_the_contract(parent: &Path, config: FsConfig) {
@@ -135,18 +135,18 @@ async fn keeps_the_contract(parent: &Path, config: FsConfig) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_with_unnamed_temporary_files_keeps_the_contract() {
+async fn a_disk_with_unnamed_temporary_files_passes_the_conformance_suite() {
     keeps_the_contract(&std::env::temp_dir(), FsConfig::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_with_named_temporary_files_keeps_the_contract() {
+async fn a_disk_with_named_temporary_files_passes_the_conformance_suite() {
     let config = FsConfig::default().with_named_staging(true);
     keeps_the_contract(&std::env::temp_dir(), config).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tmpfs_keeps_the_contract() {
+async fn a_tmpfs_passes_the_conformance_suite() {
     let shared = Path::new("/dev/shm");
     if skip(
         shared.is_dir(),

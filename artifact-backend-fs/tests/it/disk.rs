@@ -135,7 +135,7 @@ async fn a_moved_root_stays_in_use_when_a_symlink_replaces_it() {
 }
 
 #[tokio::test]
-async fn files_that_shrink_during_a_download_are_corrupt() {
+async fn files_that_shrink_during_a_download_are_reported_as_corrupt() {
     let world = World::new();
     let backend = world.open().await;
     let body = Bytes::from(vec![5; 2 << 20]);
@@ -166,7 +166,7 @@ async fn files_that_shrink_during_a_download_are_corrupt() {
 }
 
 #[tokio::test]
-async fn files_without_the_mode_of_a_blob_are_corrupt() {
+async fn files_with_the_wrong_mode_are_reported_as_corrupt() {
     let world = World::new();
     let backend = world.open().await;
     for mode in [0o644, 0o600, 0o404, 0o4400, 0o000] {

@@ -78,7 +78,7 @@ fn cannot_mount() -> bool {
     skip(is_root(), "full and read-only disks", "run it as root")
 }
 
-/// Stores until the disk is full, then checks that every acknowledged blob is there.
+/// Stores until the disk is full, then checks that every acknowledged blob can be loaded.
 async fn fill_and_check(mounted: &Mounted, named: bool, bytes: usize) {
     let config = FsConfig::default().with_named_staging(named);
     let backend = FsBackend::open(mounted.root(), config).await.unwrap();
@@ -183,7 +183,7 @@ fn run_after(commands: &str, operation: &str, verb: &str, root: &Path) -> Output
 }
 
 #[test]
-fn file_size_limits_reject_uploads_and_leave_nothing() {
+fn file_size_limits_reject_uploads_and_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     // dash counts by 512 bytes: one MiB, of an upload of 2.3 MB.
     let ignored = run_after(
@@ -211,7 +211,7 @@ fn file_size_limits_reject_uploads_and_leave_nothing() {
 }
 
 #[test]
-fn open_file_limits_reject_stores_and_leave_nothing() {
+fn open_file_limits_reject_stores_and_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("root");
     let made = run_after("", "store", "run", &root);
@@ -258,7 +258,7 @@ fn descriptors_that_cannot_be_linked_directly_are_linked_through_proc() {
 }
 
 #[test]
-fn stores_of_an_ordinary_user_survive_every_system_call() {
+fn stores_of_an_ordinary_user_survive_faults_at_every_system_call() {
     let traced = syscalls::available().is_ok();
     if skip(
         is_root() && traced,

@@ -57,7 +57,7 @@ async fn locked_files_are_kept() {
 }
 
 #[tokio::test]
-async fn aborted_uploads_leave_nothing() {
+async fn aborted_uploads_leave_nothing_behind() {
     for named in [false, true] {
         let world = World::new();
         let backend = world

@@ -73,27 +73,27 @@ fn survives_with(named: bool, operation: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn opening_survives_every_system_call() {
+fn opening_survives_faults_at_every_system_call() {
     survives_with(false, "open", &["mkdirat", "openat2", "linkat", "fsync"]);
 }
 
 #[test]
-fn a_store_survives_every_system_call() {
+fn a_store_survives_faults_at_every_system_call() {
     survives("store", &["write", "fsync", "linkat"]);
 }
 
 #[test]
-fn a_store_of_an_empty_blob_survives_every_system_call() {
+fn a_store_of_an_empty_blob_survives_faults_at_every_system_call() {
     survives("store-empty", &["fsync", "linkat"]);
 }
 
 #[test]
-fn a_store_of_a_taken_id_survives_every_system_call() {
+fn a_store_of_a_taken_id_survives_faults_at_every_system_call() {
     survives("store-again", &["write", "fsync", "linkat"]);
 }
 
 #[test]
-fn an_upload_survives_every_system_call() {
+fn an_upload_survives_faults_at_every_system_call() {
     let wanted = [
         "fallocate",
         "write",
@@ -106,13 +106,13 @@ fn an_upload_survives_every_system_call() {
 }
 
 #[test]
-fn an_aborted_or_dropped_upload_survives_every_system_call() {
+fn an_aborted_or_dropped_upload_survives_faults_at_every_system_call() {
     survives("upload-abort", &["write"]);
     survives("upload-drop", &["write"]);
 }
 
 #[test]
-fn a_load_survives_every_system_call() {
+fn a_load_survives_faults_at_every_system_call() {
     survives_with(false, "load", &["openat2", "fstat", "preadv2"]);
     survives_with(false, "load-waits", &["openat2", "fstat", "pread64"]);
     survives_with(false, "load-absent", &["openat2", "fstat"]);
@@ -151,17 +151,17 @@ fn loads_of_uncached_blobs_never_block_an_async_thread() {
 }
 
 #[test]
-fn a_delete_survives_every_system_call() {
+fn a_delete_survives_faults_at_every_system_call() {
     survives_with(false, "delete", &["newfstatat", "unlinkat", "fsync"]);
 }
 
 #[test]
-fn stat_and_list_survive_every_system_call() {
+fn stat_and_list_survive_faults_at_every_system_call() {
     survives_with(false, "stat", &["newfstatat"]);
     survives_with(false, "list", &["getdents64", "newfstatat"]);
 }
 
 #[test]
-fn a_sweep_survives_every_system_call() {
+fn a_sweep_survives_faults_at_every_system_call() {
     survives_with(true, "sweep", &["getdents64", "flock", "unlinkat"]);
 }

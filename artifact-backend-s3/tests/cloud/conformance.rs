@@ -102,15 +102,15 @@ async fn run(location: Location, config: S3Config) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn seaweedfs_keeps_the_contract() {
+async fn seaweedfs_passes_the_conformance_suite() {
     if let Some(location) = Location::s3().await {
         run(location, config()).await;
     }
 }
 
-/// Each connection goes to another gateway.
+/// A load balancer sends each connection to the next gateway.
 #[tokio::test(flavor = "multi_thread")]
-async fn three_nodes_of_seaweedfs_keep_the_contract() {
+async fn three_seaweedfs_nodes_pass_the_conformance_suite() {
     let Some(postgres) = Postgres::start() else {
         return;
     };
@@ -123,15 +123,15 @@ async fn three_nodes_of_seaweedfs_keep_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn azurite_keeps_the_contract() {
+async fn azurite_passes_the_conformance_suite() {
     if let Some(location) = Location::azure().await {
         run(location, config()).await;
     }
 }
 
-/// Runs all cases, including those that need a faulty storage, with a proxy for each.
+/// Runs all cases, also those that need a faulty storage: each storage has its own fault proxy.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_fake_of_google_keeps_the_whole_contract() {
+async fn the_fake_gcs_server_passes_the_conformance_suite() {
     let config = config()
         .with_deadline(Duration::from_secs(2))
         .with_readback_time(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! The error kinds of an operator's mistakes.
+//! Tests the error kinds of configuration mistakes, such as wrong keys or a missing bucket.
 
 use std::time::Duration;
 

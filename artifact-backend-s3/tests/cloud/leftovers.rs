@@ -1,4 +1,4 @@
-//! Abandoned uploads leave nothing behind, not even parts, which no list of objects shows.
+//! Tests that abandoned uploads leave nothing behind, not even parts (which no list of objects shows).
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn assert_clean(location: &Location, after: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn aborted_dropped_and_rejected_uploads_leave_nothing() {
+async fn aborted_dropped_and_rejected_uploads_leave_nothing_behind() {
     for location in Location::each().await {
         let backend = location.open(config());
         halfway(&backend, ArtifactId::mint())

@@ -22,7 +22,7 @@ fn storage(store: Arc<dyn ObjectStore>, prefix: &'static str) -> Storage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_in_memory_keeps_the_contract() {
+async fn a_store_in_memory_passes_the_conformance_suite() {
     for prefix in ["", "some/prefix"] {
         let fresh = move || async move { Ok(storage(Arc::new(InMemory::new()), prefix)) };
         let report = Suite::new(fresh)
@@ -34,7 +34,7 @@ async fn a_store_in_memory_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_local_folder_without_metadata_keeps_the_contract() {
+async fn a_local_folder_without_metadata_passes_the_conformance_suite() {
     let fresh = || async {
         let folder = tempfile::tempdir()?;
         let store = LocalFileSystem::new_with_prefix(folder.path())?.with_fsync(true);

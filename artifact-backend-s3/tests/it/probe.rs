@@ -145,7 +145,7 @@ async fn faulty_stores_are_rejected_and_the_error_names_the_fault() {
         (Fault::CopyChecksFirst, "4 of 4 uploads in parts that raced"),
         (
             Fault::RejectsAndWrites,
-            "other bytes than the ones it acknowledged",
+            "bytes that differ from the acknowledged write",
         ),
         (Fault::ShiftsRanges, "the range bytes=3-16"),
         (Fault::HidesObjects, "a list does not show"),

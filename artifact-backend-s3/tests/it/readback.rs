@@ -22,15 +22,15 @@ use object_store::{
 /// The fate of a create and its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It is carried out, and the response is lost.
+    /// The store carries out the create, but the response is lost.
     LostAfter,
-    /// It never arrives, and there is no response.
+    /// The create never arrives at the store, and there is no response.
     LostBefore,
-    /// It is carried out, but `AlreadyExists` is returned, as after a retry by the library.
+    /// The store carries out the create but returns `AlreadyExists`, as after a retry by the library.
     FalseExists,
-    /// It conflicts with another request: nothing is written, and `AlreadyExists` is returned (S3's 409).
+    /// The create conflicts with another request. The store writes nothing and returns `AlreadyExists` (S3's 409).
     Conflict,
-    /// It is rejected.
+    /// The store rejects the create.
     Denied,
     /// Another writer was first.
     Foreign,

@@ -62,7 +62,7 @@ fn empty_chunks_are_skipped() {
 }
 
 #[test]
-fn short_streams_end_with_corrupt() {
+fn short_streams_are_reported_as_corrupt() {
     let short = "the blob ended 3 bytes before the end of the range";
     let found = drain(download(0..5, [Ok(b"01")]));
     assert_eq!(found, [ok(b"01"), corrupt(short)]);
@@ -71,7 +71,7 @@ fn short_streams_end_with_corrupt() {
 }
 
 #[test]
-fn surplus_bytes_end_with_corrupt_and_are_not_delivered() {
+fn surplus_bytes_are_not_delivered_and_reported_as_corrupt() {
     let surplus = "the backend delivered more bytes than the range";
     let found = drain(download(0..3, [Ok(b"012"), Ok(b"3"), Ok(b"4")]));
     assert_eq!(found, [ok(b"012"), corrupt(surplus)]);

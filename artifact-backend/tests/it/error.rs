@@ -9,7 +9,7 @@ const ID: ArtifactId = ArtifactId::from_bytes([0xab; 16]);
 
 /// Golden: operators search logs for these words.
 #[test]
-fn every_kind_has_its_words() {
+fn every_kind_has_a_message() {
     let lines: Vec<_> = ErrorKind::ALL
         .into_iter()
         .map(|kind| Error::new(kind, Operation::Load).with_id(ID).to_string())

@@ -30,30 +30,30 @@ fn replay(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
-fn the_id_corpus_passes() {
+fn the_id_parser_passes_its_corpus() {
     replay("opaque_id", opaque_id::check);
 }
 
 #[test]
-fn the_uri_corpus_passes() {
+fn the_uri_parser_passes_its_corpus() {
     replay("artifact_uri", artifact_uri::check);
 }
 
 proptest! {
     #[test]
-    fn random_bytes_pass(input in proptest::collection::vec(any::<u8>(), 0..80)) {
+    fn random_bytes_are_parsed_consistently(input in proptest::collection::vec(any::<u8>(), 0..80)) {
         opaque_id::check(&input);
         artifact_uri::check(&input);
     }
 
     #[test]
-    fn texts_close_to_valid_ones_pass(input in "[0-9a-fA-F]{30,34}|eden://artifacts/[0-9a-fg]{31,33}/?") {
+    fn nearly_valid_texts_are_parsed_consistently(input in "[0-9a-fA-F]{30,34}|eden://artifacts/[0-9a-fg]{31,33}/?") {
         opaque_id::check(input.as_bytes());
         artifact_uri::check(input.as_bytes());
     }
 
     #[test]
-    fn prefixes_close_to_valid_ones_pass(input in "[!-~]{0,4}/?\n[!-~]{0,4}/?[0-9a-f]{32}") {
+    fn nearly_valid_prefixes_are_parsed_consistently(input in "[!-~]{0,4}/?\n[!-~]{0,4}/?[0-9a-f]{32}") {
         artifact_uri::check(input.as_bytes());
     }
 }

@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn parsed_uris_print_as_the_text(text in "(eden://artifacts/)?[0-9a-fA-F/%]{31,33}") {
+    fn printed_uris_equal_the_parsed_text(text in "(eden://artifacts/)?[0-9a-fA-F/%]{31,33}") {
         if let Ok(uri) = text.parse::<ArtifactUri>() {
             prop_assert_eq!(uri.to_string(), text);
         }

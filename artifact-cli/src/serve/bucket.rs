@@ -9,7 +9,7 @@ use crate::output;
 use crate::settings::Addressing;
 use crate::settings::{BucketProbe, ServeSettings};
 
-/// Returns the default options: without the feature, no URL of a bucket gets this far.
+/// Returns the default options. Without the feature `bucket`, a bucket URL is rejected before this call.
 #[cfg(not(feature = "bucket"))]
 pub(crate) fn options(_settings: &ServeSettings) -> BackendOptions {
     BackendOptions::default()

@@ -46,8 +46,10 @@ impl<'s> ServePlan<'s> {
         Ok(plan)
     }
 
-    /// A user who can read the folder of the blobs must not reach rows and secrets in it, and none of the
-    /// server's own files may be taken for a blob.
+    /// Checks that the database, the admin token and the data folder are outside the blobs folder.
+    ///
+    /// A user who can read the blobs must not be able to read rows or secrets, and the backend must not
+    /// mistake one of these files for a blob.
     fn check_blobs_folder_holds_nothing_else(&self) -> Result<()> {
         let Some(blobs) = self.settings.backend.path() else {
             return Ok(());
@@ -80,8 +82,8 @@ impl<'s> ServePlan<'s> {
         Ok(())
     }
 
-    /// A file or folder that does not exist needs a folder to be created in: the data folder, or an
-    /// existing one.
+    /// Checks that a missing file or folder can be created: its parent must be the data folder or a
+    /// writable existing folder.
     fn check_can_be_created(&self, path: Option<&Path>, setting: &str) -> Result<()> {
         let Some(path) = path.filter(|path| path.symlink_metadata().is_err()) else {
             return Ok(());

@@ -22,19 +22,21 @@ pub(super) fn all_definitions() -> impl Iterator<Item = Arg> {
     serve.into_iter().chain(definitions::<ClientSettings>())
 }
 
-/// Questions about a setting that the code asks of its definition.
+/// The properties of a setting, read from its clap definition.
 pub(super) trait Definition {
     fn name(&self) -> &str;
     fn variable(&self) -> Option<&str>;
-    /// The value must never be shown. It is no flag, because all users can see a process's arguments.
+    /// Returns whether the value is secret. Such a setting has no flag, because all users can see the
+    /// arguments of a process.
     fn is_secret(&self) -> bool;
     fn is_list(&self) -> bool;
-    /// The setting may stand in the settings file.
+    /// Returns whether the settings file may contain the setting.
     fn is_in_file(&self) -> bool;
-    /// The settings file may have an integer here.
+    /// Returns whether the value in the settings file may be an integer.
     fn is_number(&self) -> bool;
     fn is_byte_size(&self) -> bool;
-    /// The defaults as texts; one that starts with `<` depends on other settings.
+    /// Returns the default values as texts. A text that starts with `<` describes a default that depends
+    /// on other settings.
     fn defaults(&self) -> impl Iterator<Item = &str>;
 }
 

@@ -26,7 +26,7 @@ const DATA_DIR: &str = "<data_dir>";
 /// A valid command line, and the settings of its command.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// What clap found, for the whole command line.
+    /// The parsed command line.
     pub(crate) matches: ArgMatches,
     pub(crate) sources: Sources,
 }
@@ -243,8 +243,8 @@ fn is_flag(arg: &Arg, matches: &ArgMatches) -> bool {
     matches.value_source(arg.name()) == Some(ValueSource::CommandLine)
 }
 
-/// Makes one sentence of clap's error about a value, or `None` for other errors. `name` turns a flag
-/// into what messages call its setting.
+/// Converts clap's error about a value to one sentence. Returns `None` for other errors. `name` returns
+/// the name of a flag's setting in messages.
 fn sentence(error: &Error, name: impl Fn(&str) -> String) -> Option<String> {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_value_is_named_after_its_source() {
+    fn errors_about_values_name_the_flag_or_variable() {
         let environment = [("ARTIFACT_MAX_ARTIFACT_BYTES", "many")];
         let error = load_serve(&[], &environment).unwrap_err();
         let expected = "ARTIFACT_MAX_ARTIFACT_BYTES must be a number of bytes, such as 104857600 or \

@@ -99,7 +99,7 @@ pub(crate) enum Addressing {
     Host,
 }
 
-/// What a start does about a bucket that overwrites existing objects.
+/// What the server does at the start if the bucket overwrites existing objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BucketProbe {
     Refuse,

@@ -1,5 +1,5 @@
-//! One node of three, then one server of two, is killed under load and brought back: nothing
-//! acknowledged is lost.
+//! Kills and restarts one of three storage nodes, then one of two servers, under load. No acknowledged
+//! deposit may be lost.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Clients that deposit and fetch without a pause, and remember what they were told.
+//! Clients that deposit and fetch without a pause, and record every acknowledged deposit.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,19 +20,19 @@ pub(crate) struct Kept {
     sha256: Sha256Digest,
 }
 
-/// What all clients saw.
+/// The results of all clients.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) kept: Vec<Kept>,
-    /// When each deposit was acknowledged, from the beginning, and how long it took.
+    /// For each acknowledged deposit: the time since the start, and the duration.
     pub(crate) deposits: Vec<(Duration, Duration)>,
     pub(crate) fetched: usize,
     pub(crate) failures: Vec<(Duration, Error)>,
-    /// Fetches that gave other bytes than were deposited.
+    /// The number of fetches that returned wrong bytes.
     pub(crate) wrong: usize,
 }
 
-/// Clients under way.
+/// The running clients.
 #[derive(Debug)]
 pub(crate) struct Load {
     client: Client,
@@ -43,11 +43,11 @@ pub(crate) struct Load {
 
 const BLOB: usize = 4 << 10;
 
-/// The number of rounds after which a client reconnects. A connection stays with its server, so after a kill
-/// all clients would otherwise stay with the other server.
+/// The number of rounds after which a client reconnects. Otherwise, after a server was killed, all clients
+/// would keep their connections to the other one.
 const ROUNDS: u64 = 64;
 
-/// The number of kept artifacts that are checked together.
+/// The number of artifacts that are verified concurrently.
 const AT_ONCE: usize = 16;
 
 impl Load {
@@ -85,7 +85,7 @@ impl Load {
         load
     }
 
-    /// Lets them come to the end of what they do, and says what they saw.
+    /// Waits until the clients have finished their current round, and returns their results.
     pub(crate) async fn stop(mut self) -> (Client, Seen) {
         self.stop.store(true, Ordering::Relaxed);
         while let Some(ended) = self.tasks.join_next().await {
@@ -96,7 +96,7 @@ impl Load {
     }
 }
 
-/// Deposits one, then fetches one that was acknowledged earlier, its own or another client's.
+/// Deposits an artifact, then fetches one that this or another client deposited earlier.
 async fn deposit_and_fetch(client: &Client, seen: &Mutex<Seen>, began: Instant, number: u64) {
     let bytes = blob(number);
     let sha256 = Sha256Digest::from_bytes(Sha256::digest(&bytes).into());
@@ -128,7 +128,7 @@ async fn deposit_and_fetch(client: &Client, seen: &Mutex<Seen>, began: Instant, 
     }
 }
 
-/// Whether what comes is what was deposited.
+/// Fetches an artifact. Returns whether its bytes are those of the deposit.
 async fn fetch(client: &Client, kept: &Kept) -> Result<bool, Error> {
     let fetched = client.fetch(&kept.uri).await?;
     let bytes = fetched.into_bytes(BLOB as u64).await?;
@@ -136,11 +136,11 @@ async fn fetch(client: &Client, kept: &Kept) -> Result<bool, Error> {
     Ok(sha256 == kept.sha256)
 }
 
-/// How many of the acknowledged are not there as they were deposited, and why.
+/// Returns one line for each acknowledged artifact that is missing or has wrong bytes.
 pub(crate) async fn lost(client: &Client, kept: &[Kept]) -> Vec<String> {
     let looked_at = stream::iter(kept).map(async |kept| match fetch(client, kept).await {
         Ok(true) => None,
-        Ok(false) => Some(format!("{}: other bytes", kept.uri)),
+        Ok(false) => Some(format!("{}: wrong bytes", kept.uri)),
         Err(error) => Some(format!("{}: {error}", kept.uri)),
     });
     let lost = looked_at.buffer_unordered(AT_ONCE);
@@ -148,7 +148,7 @@ pub(crate) async fn lost(client: &Client, kept: &[Kept]) -> Vec<String> {
 }
 
 impl Seen {
-    /// How often each kind of error came.
+    /// Returns the number of errors of each kind.
     pub(crate) fn kinds(&self) -> BTreeMap<String, usize> {
         let mut kinds = BTreeMap::new();
         for (_, error) in &self.failures {
@@ -159,7 +159,7 @@ impl Seen {
         kinds
     }
 
-    /// Acknowledged deposits and failures a second, and the slowest deposit, in a span of time.
+    /// Formats the rates of acknowledged deposits and failures, and the slowest deposit, in a time span.
     pub(crate) fn phase(&self, name: &str, from: Duration, to: Duration) -> String {
         let within = |at: &Duration| from <= *at && *at < to;
         let deposits = self.deposits.iter().filter(|(at, _)| within(at));
@@ -175,7 +175,7 @@ impl Seen {
     }
 }
 
-/// No two alike.
+/// Returns the bytes of blob `number`; each blob is different.
 fn blob(number: u64) -> Bytes {
     let mut bytes = number.to_le_bytes().repeat(BLOB / 8);
     bytes.truncate(BLOB);

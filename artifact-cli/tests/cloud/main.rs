@@ -1,5 +1,5 @@
-//! More than one machine: two servers on one database and one distributed store of three nodes, of which
-//! one is killed and brought back while clients deposit and fetch.
+//! Tests two servers that share a database and a distributed store with three nodes. One node, then one
+//! server, is killed and restarted while clients deposit and fetch.
 //!
 //!     bash .ci/cloud-servers seaweedfs
 //!     cargo test -p artifact-cli --features s3,postgres --test cloud

@@ -1,4 +1,4 @@
-//! What clients see as one server: two of them behind a balancer, on one database and one store.
+//! Two servers behind a load balancer, which share a database and a store.
 
 use artifact_cloud_test::{Balancer, S3Endpoint, SeaweedCluster, free_ports, or_skip};
 use artifact_postgres_test::Server as Postgres;
@@ -6,12 +6,13 @@ use tempfile::TempDir;
 
 use crate::harness::{Server, TOKEN};
 
-/// All of it. What uses another thing stands before it, so that it ends first.
+/// The whole deployment. Fields are dropped in order, so each process stands before those that it uses.
 pub(crate) struct Site {
-    /// Where clients connect. They cannot tell whose answer they get.
+    /// The load balancer that clients connect to.
     pub(crate) front: Balancer,
     pub(crate) servers: [Server; 2],
-    /// A client of an object store has one endpoint: to pass over a dead node is a balancer's work.
+    /// The load balancer in front of the storage nodes. A client of an object store has one endpoint, so the
+    /// balancer must skip a dead node.
     store: Balancer,
     pub(crate) cluster: SeaweedCluster,
     database: String,
@@ -19,7 +20,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// `None` where PostgreSQL or SeaweedFS is not installed.
+    /// Starts the deployment. Returns `None` if PostgreSQL or SeaweedFS is not installed.
     pub(crate) async fn start() -> Option<Self> {
         let postgres = Postgres::start()?;
         let database = postgres.database().url();
@@ -42,14 +43,14 @@ impl Site {
         })
     }
 
-    /// Kills a server at once, as SIGKILL does.
+    /// Kills a server with SIGKILL.
     pub(crate) fn kill_server(&mut self, number: usize) {
         let server = &mut self.servers[number];
         server.signal("KILL");
         assert_eq!(server.wait().0, None, "a signal ended it");
     }
 
-    /// Brings a killed one back where it was.
+    /// Restarts a killed server at the same address.
     pub(crate) fn revive_server(&mut self, number: usize) {
         let server = &mut self.servers[number];
         let listen = server.url.trim_start_matches("http://").to_owned();
@@ -57,7 +58,7 @@ impl Site {
         *server = serve(folder, &listen, &self.store, &self.database);
     }
 
-    /// How many deposits each server has acknowledged, by its log.
+    /// Returns the number of deposits that each server has acknowledged, according to its log.
     pub(crate) fn deposits(&self) -> [usize; 2] {
         self.servers.each_ref().map(|server| {
             let log = server.stderr();

@@ -1,11 +1,12 @@
-//! A blob that is not what it was: the answer never ends well, and the operator hears of it.
+//! Corrupt blobs: the response is aborted, and the log reports the corruption.
 
 use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use crate::harness::{Answer, Server, noise, run_with};
 
-/// Deposits, does this to the blob's file, and gives what comes of a fetch.
+/// Deposits an artifact, damages the blob's file, and fetches the artifact. Returns the response and the
+/// log.
 fn fetch_after(damage: impl Fn(&std::fs::File), size: usize, range: &str) -> (Vec<u8>, String) {
     let server = Server::start(&["--log-format", "json"]);
     let empty = server.blobs();
@@ -41,7 +42,7 @@ fn assert_alarm(log: &str) {
 }
 
 #[test]
-fn a_changed_byte_at_the_end_cuts_the_connection_before_the_end() {
+fn a_changed_last_byte_aborts_the_response() {
     let size = 16 << 20;
     for range in ["", "Range: bytes=0-\r\n"] {
         let last = |file: &std::fs::File| {
@@ -59,7 +60,7 @@ fn a_changed_byte_at_the_end_cuts_the_connection_before_the_end() {
 }
 
 #[test]
-fn the_log_tells_why_and_the_client_is_not_told() {
+fn causes_appear_in_the_log_but_not_in_the_response() {
     let server = Server::start(&["--log-format", "json"]);
     let empty = server.blobs();
     let put = run_with(&mut server.client(&["put", "-"]), b"lost").succeeded();
@@ -91,7 +92,7 @@ fn the_log_tells_why_and_the_client_is_not_told() {
 }
 
 #[test]
-fn a_blob_of_another_size_is_a_fault_from_the_beginning() {
+fn a_blob_of_the_wrong_size_is_answered_500() {
     let size = 1 << 20;
     let shorter = |file: &std::fs::File| file.set_len(size as u64 / 2).unwrap();
     let longer = |mut file: &std::fs::File| {

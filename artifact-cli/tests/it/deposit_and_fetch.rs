@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::harness::{Server, artifact, files_below, noise, run, run_with};
 
-/// The file that holds the one blob of a server.
+/// Returns the file of an artifact's blob.
 fn blob(server: &Server, uri: &str) -> PathBuf {
     let id = uri.rsplit('/').next().unwrap();
     let blobs = server.path("artifact-data/blobs");
@@ -157,7 +157,7 @@ fn existing_files_are_replaced_only_with_force() {
 }
 
 #[test]
-fn server_errors_are_one_line_with_exit_code_1() {
+fn server_errors_are_reported_in_one_line_with_exit_code_1() {
     let server = Server::start(&[]);
     let absent = "eden://artifacts/00112233445566778899aabbccddeeff";
     let get = run(&mut server.client(&["get", absent, "-o", "out"]));
@@ -185,7 +185,7 @@ fn server_errors_are_one_line_with_exit_code_1() {
 }
 
 #[test]
-fn an_unreachable_server_is_one_line_with_exit_code_1() {
+fn an_unreachable_server_is_reported_in_one_line_with_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();
     // The UDP socket keeps the port number reserved, and no TCP server listens on it.
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -15,7 +15,7 @@ fn post(headers: &str, length: usize) -> String {
 }
 
 #[test]
-fn clients_that_disconnect_during_a_deposit_leave_nothing() {
+fn clients_that_disconnect_during_a_deposit_leave_nothing_behind() {
     let server = Server::start(&[]);
     let (before, open) = (server.blobs(), server.descriptors());
     let body = noise(8 << 20);

@@ -1,4 +1,4 @@
-//! Starts the real binary and talks to it.
+//! Starts the real binary, sends requests to it and reads its output.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -82,14 +82,14 @@ pub(crate) fn run_with(command: &mut Command, input: &[u8]) -> Done {
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
-    // A program that stops reading before the end is no failure of the test.
+    // The program may stop reading before the end. The test does not fail because of that.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let done = child.wait_with_output().unwrap().into();
     writer.join().unwrap();
     done
 }
 
-/// A running server with its data in a folder of its own. It is killed when it is dropped.
+/// A running server with its own data folder. Dropping it kills the server.
 pub(crate) struct Server {
     pub(crate) folder: TempDir,
     pub(crate) url: String,
@@ -98,7 +98,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server on a free port with these further arguments, once it says that it listens.
+    /// Starts a server on a free port with additional arguments. Returns once the server listens.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), arguments)
     }
@@ -107,7 +107,8 @@ impl Server {
         Self::start_with(folder, arguments, &[])
     }
 
-    /// With these variables in its environment too. A `--listen` among the arguments counts.
+    /// Like [`start`](Self::start), with environment variables. A `--listen` in `arguments` replaces the
+    /// free port.
     pub(crate) fn start_with(
         folder: TempDir,
         arguments: &[&str],
@@ -161,12 +162,12 @@ impl Server {
         std::fs::write(self.path(name), bytes).unwrap();
     }
 
-    /// What it has said so far.
+    /// Returns the server's standard error so far.
     pub(crate) fn stderr(&self) -> String {
         String::from_utf8(self.read("stderr")).unwrap()
     }
 
-    /// `artifact put` or `get` with the server's address and its generated token.
+    /// Returns a client command with the server's address and its generated token.
     pub(crate) fn client(&self, arguments: &[&str]) -> Command {
         let mut command = artifact(self.folder.path());
         let options = [
@@ -182,7 +183,7 @@ impl Server {
         command
     }
 
-    /// A connection to it, and the header lines that a request of its admin needs.
+    /// Connects to the server. Returns the connection and the header lines for a request by the admin.
     pub(crate) fn connect(&self) -> (TcpStream, String) {
         let address = self.url.strip_prefix("http://").unwrap();
         let headers = format!(
@@ -192,7 +193,7 @@ impl Server {
         (self.stream(), headers)
     }
 
-    /// A connection to it.
+    /// Connects to the server.
     pub(crate) fn stream(&self) -> TcpStream {
         let address = self.url.strip_prefix("http://").unwrap();
         let stream = TcpStream::connect(address).unwrap();
@@ -207,21 +208,21 @@ impl Server {
         String::from_utf8(token).unwrap().trim_end().to_owned()
     }
 
-    /// Sends this on a connection of its own, and gives everything that comes back until its end.
+    /// Sends bytes on a new connection. Returns everything that the server sends until it closes.
     pub(crate) fn say(&self, request: impl AsRef<[u8]>) -> Vec<u8> {
         let mut stream = self.stream();
-        // A server that has heard enough may close before all of it is sent.
+        // The server may respond and close before it has received everything.
         let _ = stream.write_all(request.as_ref());
         read_to_end(&mut stream)
     }
 
-    /// How many descriptors it has open.
+    /// Returns the number of the server's open file descriptors.
     pub(crate) fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.child.id());
         std::fs::read_dir(folder).unwrap().count()
     }
 
-    /// Returns once this holds. What is waited for comes by itself, or the test fails.
+    /// Waits until the condition holds. Panics after 30 seconds.
     #[track_caller]
     pub(crate) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
         let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
@@ -232,7 +233,7 @@ impl Server {
         }
     }
 
-    /// The files of its blobs, and of what is on its way to be one.
+    /// Returns the paths of the server's blobs and of unfinished uploads.
     pub(crate) fn blobs(&self) -> Vec<String> {
         files_below(&self.path("artifact-data/blobs"))
     }
@@ -246,7 +247,8 @@ impl Server {
         assert!(sent.success());
     }
 
-    /// Waits for its end; the exit code (`None`: a signal), and what else was on standard output.
+    /// Waits until the server exits. Returns the exit code (`None` after a signal) and the rest of standard
+    /// output.
     pub(crate) fn wait(&mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
@@ -260,7 +262,7 @@ impl Server {
         self.take_folder()
     }
 
-    /// The folder of a server that has ended.
+    /// Takes the folder of a server that has exited.
     pub(crate) fn take_folder(&mut self) -> TempDir {
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
@@ -273,7 +275,7 @@ impl Drop for Server {
     }
 }
 
-/// Everything until the end; a reset is one.
+/// Reads until the end of the stream. A connection reset also counts as the end.
 pub(crate) fn read_to_end(stream: &mut impl Read) -> Vec<u8> {
     let mut all = vec![];
     let mut piece = vec![0; 64 << 10];
@@ -289,7 +291,7 @@ pub(crate) fn read_to_end(stream: &mut impl Read) -> Vec<u8> {
     }
 }
 
-/// One answer, taken apart.
+/// A parsed response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -298,7 +300,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The first answer in these bytes; what follows its head is its body.
+    /// Parses the first response in these bytes. Everything after its header is its body.
     #[track_caller]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
@@ -319,7 +321,7 @@ impl Answer {
         })
     }
 
-    /// A problem of this status, whole, and nothing behind it.
+    /// Asserts that the response is a complete problem with this status and that no bytes follow it.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16, kind: &str) -> serde_json::Value {
         let text = String::from_utf8_lossy(&self.body);
@@ -337,7 +339,7 @@ impl Answer {
     }
 }
 
-/// Every file below a folder, by its path there, sorted.
+/// Returns the relative paths of all files below a folder, sorted.
 pub(crate) fn files_below(folder: &Path) -> Vec<String> {
     fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -356,7 +358,7 @@ pub(crate) fn files_below(folder: &Path) -> Vec<String> {
     found
 }
 
-/// Bytes that no compression and no repetition would hide an error in (xorshift).
+/// Returns pseudo-random bytes (xorshift), so that misplaced or repeated chunks are detected.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {

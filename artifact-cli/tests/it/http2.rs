@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::harness::{Server, noise};
 
-/// No test waits this long unless it fails.
+/// The time limit of a wait. Only a failing test reaches it.
 const LONG: Duration = Duration::from_mins(1);
 
 type Client = (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>);

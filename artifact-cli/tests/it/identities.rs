@@ -1,4 +1,4 @@
-//! `artifact worker`, `group` and `whoami` against a real server.
+//! Tests `artifact worker`, `group` and `whoami` against a real server.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::{Done, Server, artifact, files_below, run, run_with};
 
-/// A command with these words, as the server's admin.
+/// Returns a client command with these arguments, with the admin token.
 fn admin(server: &Server, words: &[&str]) -> Command {
     let mut command = artifact(server.folder.path());
     command.args(words).args(["--server", &server.url]);
@@ -15,7 +15,7 @@ fn admin(server: &Server, words: &[&str]) -> Command {
     command
 }
 
-/// Returns a client command that reads its credential from this file.
+/// Returns a client command with these arguments that reads the credential from a file.
 fn worker(server: &Server, words: &[&str], credential: &str) -> Command {
     let mut command = artifact(server.folder.path());
     command.args(words).args(["--server", &server.url]);
@@ -28,7 +28,7 @@ fn json(done: &Done) -> Value {
     serde_json::from_str(done.stdout()).unwrap()
 }
 
-/// A worker with its credential in a file of this name; its id.
+/// Registers a worker and stores its credential in `file`. Returns the worker's id.
 fn registered(server: &Server, file: &str) -> String {
     let words = ["worker", "add", "--name", file, "--token-file", file];
     let done = run(&mut admin(server, &words)).succeeded();

@@ -125,7 +125,7 @@ fn no_secret_reaches_the_log() {
     }
 }
 
-/// Returns requests with the secret in each place where it can be.
+/// Returns requests that contain the secret, one for each place in a request.
 fn with_the_canary(good: &str) -> Vec<String> {
     let post = |headers: &str, more: &str, body: &str| {
         format!(

@@ -1,4 +1,4 @@
-//! The real binary, from outside: its arguments, its files, its sockets and its exit codes.
+//! Tests the real binary as a process: its arguments, files, sockets and exit codes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod harness;

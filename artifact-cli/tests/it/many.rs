@@ -1,4 +1,4 @@
-//! The limits on connections and deposits. The limit on connections itself is tested in artifact-server.
+//! Tests the settings for connection and deposit limits. artifact-server tests the connection limit itself.
 
 use std::io::{Read, Write};
 

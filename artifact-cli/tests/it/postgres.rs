@@ -1,4 +1,4 @@
-//! Servers that share a database of PostgreSQL, and one whose database goes away.
+//! Tests servers that share a PostgreSQL database, and a server whose database stops.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::harness::{Answer, Server, artifact, files_below, run, run_refused, run_with};
 use crate::workers::{ask, credential, json};
 
-/// A server with this database, and with its blobs in this folder, which others may share.
+/// Starts a server with this database and this folder of blobs. Several servers can share both.
 fn serve(database: &Database<'_>, blobs: &Path) -> Server {
     let blobs = blobs.to_str().unwrap();
     Server::start(&["--database", &database.url(), "--backend", blobs])
@@ -27,7 +27,7 @@ fn get(server: &Server, uri: &str) -> String {
     get.stdout().to_owned()
 }
 
-/// A deposit of these bytes, as the admin.
+/// Deposits `text` as the admin and returns the response.
 fn deposit(server: &Server, text: &str) -> Answer {
     let (_, headers) = server.connect();
     let body = format!(
@@ -83,7 +83,7 @@ fn two_servers_on_one_database_and_one_folder_are_as_one() {
 }
 
 #[test]
-fn who_there_is_on_one_server_is_there_on_the_other_at_once() {
+fn workers_and_groups_are_visible_on_other_servers_at_once() {
     let Some(postgres) = artifact_postgres_test::Server::shared() else {
         return;
     };

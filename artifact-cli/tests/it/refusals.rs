@@ -1,4 +1,4 @@
-//! A start that is refused: one sentence, exit code 2, and nothing is created.
+//! Invalid settings: the server prints one sentence, exits with code 2 and creates nothing.
 
 use std::fs::{Permissions, set_permissions};
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! `get` and `put` with a server that breaks off and refuses: what is done about it within one run.
+//! Tests how `get` and `put` retry and resume if the server disconnects or rejects a request.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::harness::{artifact, files_below, noise, run};
 
-/// Answers one connection after the other with these bytes; gives the requests' heads.
+/// Serves one connection after the other with these responses. The task returns the request headers.
 fn in_turn(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -88,7 +88,7 @@ fn an_interrupted_get_resumes_where_it_broke() {
     assert!(ranges[2].contains("if-range: \""), "{}", ranges[2]);
     #[expect(clippy::disallowed_methods, reason = "a test looks at its own files")]
     let found = std::fs::read(folder.path().join("out")).unwrap();
-    assert!(found == bytes, "other bytes");
+    assert!(found == bytes, "wrong bytes");
     let lines: Vec<_> = get.stderr.lines().collect();
     assert_eq!(lines.len(), 4, "{}", get.stderr);
     assert!(

@@ -1,4 +1,4 @@
-//! `artifact serve` on a Unix socket. The fate of the socket's file is tested in artifact-server.
+//! `artifact serve` on a Unix socket. The socket's file is tested in artifact-server.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};

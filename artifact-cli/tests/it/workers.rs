@@ -1,10 +1,10 @@
-//! Workers and groups of a real server, which outlive it.
+//! Tests that workers and groups survive a restart of a real server.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Server};
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection and returns the response.
 pub(crate) fn ask(server: &Server, who: &str, experiment: &str, line: &str, body: &str) -> Answer {
     let (method, path) = line.split_once(' ').unwrap();
     Answer::of(&server.say(format!(
@@ -25,7 +25,7 @@ pub(crate) fn json(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-/// `PRINCIPAL:SECRET` of a worker that was just answered.
+/// Returns the credential `PRINCIPAL:SECRET` from the response to a registration.
 pub(crate) fn credential(answer: &Value) -> String {
     let text = |key: &str| answer[key].as_str().unwrap().to_owned();
     format!("{}:{}", text("worker_id"), text("registration_token"))

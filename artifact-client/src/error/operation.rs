@@ -79,7 +79,9 @@ impl Operation {
             | Self::RegisterWorker
             | Self::ListWorkers
             | Self::RegisterGroup
-            | Self::ListGroups => "no artifact server with this operation answers at this address",
+            | Self::ListGroups => {
+                "there is no artifact server at this address, or it does not support this operation"
+            }
         }
     }
 }

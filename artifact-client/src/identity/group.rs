@@ -44,7 +44,7 @@ impl NewGroup {
         self
     }
 
-    /// Adds a member, a worker or a group. It need not exist yet.
+    /// Adds a member, a worker or a group. It does not have to exist yet.
     #[must_use = "this returns the changed group"]
     pub fn with_member(mut self, id: impl Into<String>) -> Self {
         self.members.push(id.into());
@@ -63,7 +63,7 @@ struct Member<'m> {
 }
 
 impl Client {
-    /// Registers a group. Only the admin may.
+    /// Registers a group. Only the admin may call this.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Client {
     }
 
     /// Adds a worker or a group to a group and returns the group. A member that is already in the
-    /// group stays. The member need not exist yet. Only the admin may.
+    /// group stays there. The member does not have to exist yet. Only the admin may call this.
     ///
     /// # Errors
     ///
@@ -127,8 +127,8 @@ impl Client {
         )
     }
 
-    /// Removes a worker or a group from a group and returns the group. It is no error if the group
-    /// does not contain it. Only the admin may.
+    /// Removes a worker or a group from a group and returns the group. If the group does
+    /// not contain it, nothing changes. Only the admin may call this.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl Client {
         )
     }
 
-    /// Deletes a group, but not its members. Only the admin may.
+    /// Deletes a group, but not its members. Only the admin may call this.
     ///
     /// # Errors
     ///

@@ -88,7 +88,7 @@ struct Workers {
 }
 
 impl Client {
-    /// Registers a worker. Each call creates a new worker with a new credential. Only the admin may.
+    /// Registers a worker. Each call creates a new worker with a new credential. Only the admin may call this.
     ///
     /// If the future is dropped or the response is lost, a worker may exist whose token no client
     /// received. The list of workers contains it.
@@ -137,7 +137,7 @@ impl Client {
         Ok(worker)
     }
 
-    /// Gives a worker a new credential. The old one is invalid at once. Only the admin may.
+    /// Gives a worker a new credential. The old one is invalid at once. Only the admin may call this.
     ///
     /// If the future is dropped or the response is lost, the worker may have a token that no client
     /// received; call this again.

@@ -272,7 +272,7 @@ proptest! {
             Ok(wanted) => {
                 let place = |at| usize::try_from(at).unwrap();
                 let wanted = place(wanted.start)..place(wanted.end);
-                prop_assert!(found.unwrap() == artifact[wanted], "other bytes");
+                prop_assert!(found.unwrap() == artifact[wanted], "wrong bytes");
             }
             Err(_) => prop_assert!(found.is_err()),
         }
@@ -286,7 +286,7 @@ proptest! {
         retries in 0_usize..8,
     ) {
         if let Ok(found) = outcome(&artifact, sized, plan, retries, ByteRange::Full) {
-            prop_assert!(found == artifact, "other bytes");
+            prop_assert!(found == artifact, "wrong bytes");
         }
     }
 }

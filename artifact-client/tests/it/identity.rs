@@ -78,7 +78,7 @@ async fn reissue_sends_an_empty_body() {
 }
 
 #[tokio::test]
-async fn workers_are_listed_by_name_and_read() {
+async fn workers_can_be_listed_by_name_and_read() {
     let list = format!(r#"{{"workers":[{}]}}"#, worker(""));
     for (name, query) in [(None, ""), (Some("a b&c=é"), "?name=a%20b%26c%3D%C3%A9")] {
         let (client, served) = server_replying(ok(&list)).await;
@@ -95,7 +95,7 @@ async fn workers_are_listed_by_name_and_read() {
 }
 
 #[tokio::test]
-async fn groups_are_registered_listed_read_changed_and_deleted() {
+async fn groups_can_be_registered_listed_read_changed_and_deleted() {
     let member = format!("\"{WORKER}\"");
     let (client, served) = server_replying(ok(&group(&member))).await;
     let new = NewGroup::default().with_name("g").with_member(WORKER);
@@ -145,7 +145,7 @@ async fn groups_are_registered_listed_read_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn the_experiment_and_the_own_identity_are_read() {
+async fn read_experiment_and_whoami_parse_the_response() {
     let json = r#"{"experiment_id":"exp-1","state":"running","created_at":"2026-01-02T03:04:05Z","imported_from":null}"#;
     let (client, served) = server_replying(ok(json)).await;
     let experiment = client.read_experiment().await.unwrap();
@@ -169,7 +169,7 @@ async fn client_of_server_rejecting(status: &str, name: &str) -> Client {
 }
 
 #[tokio::test]
-async fn each_name_of_the_error_vocabulary_has_its_kind() {
+async fn each_problem_type_maps_to_its_error_kind() {
     for (status, name, kind) in [
         (
             "409 Conflict",

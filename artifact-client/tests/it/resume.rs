@@ -144,7 +144,7 @@ async fn a_shorter_part_than_requested_is_continued() {
 }
 
 #[tokio::test]
-async fn another_artifact_under_the_uri_is_a_digest_mismatch() {
+async fn a_replaced_artifact_is_reported_as_digest_mismatch() {
     let other_tag = |text: String| text.replace(TAG, "\"another\"");
     let other_digest =
         |text: String| text.replace(DIGEST, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
@@ -190,7 +190,7 @@ async fn changed_bytes_under_the_same_tag_are_detected_by_the_digest() {
 }
 
 #[tokio::test]
-async fn responses_with_other_ranges_are_protocol_errors() {
+async fn responses_with_wrong_ranges_are_protocol_errors() {
     let without_range = head("206 Partial Content", 6, "") + " world";
     for reply in [
         without_range,
@@ -281,7 +281,7 @@ async fn transfers_without_a_strong_tag_are_not_resumed() {
 }
 
 #[tokio::test]
-async fn the_size_may_be_learnt_from_a_later_response() {
+async fn the_size_can_come_from_a_later_response() {
     let chunked = |body: &str| {
         let length = format!("content-length: {}\r\n", 11);
         full("").replace(&length, "transfer-encoding: chunked\r\n") + body

@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Vi
 
 use crate::problem::{Problem, ProblemType};
 
-/// The greatest size of a body, in bytes. A group of 10,000 members fits.
+/// The maximum size of a body in bytes. A group of 10,000 members fits.
 const LIMIT: usize = 1 << 20;
 
 /// Reads a body that is exactly one JSON object. An empty body counts as an empty object.

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_with_other_costs_are_verified() {
+    fn hashes_with_other_cost_parameters_are_verified() {
         // Other servers on the same database may have written such a hash.
         let params = Params::new(64, 3, 2, Some(24)).unwrap();
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_and_expensive_hashes_are_errors() {
+    fn malformed_and_expensive_hashes_are_rejected() {
         for phc in [
             "$argon2id$",
             "$argon2id$v=19$m=1024,t=1,p=1$c29tZXNhbHQ",

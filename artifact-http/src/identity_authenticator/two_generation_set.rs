@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_in_use_stay() {
+    fn keys_that_are_looked_up_are_kept() {
         let set = TwoGenerationSet::new(10);
         set.insert(key(0));
         for n in 1..1_000 {

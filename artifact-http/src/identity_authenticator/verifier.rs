@@ -17,15 +17,15 @@ use crate::credential::Secret;
 
 /// The least number of valid secrets that are remembered: one for each active worker.
 const VALID_CAPACITY: usize = 16 << 10;
-/// The least number of invalid secrets that are remembered, so that a client that keeps using a
-/// replaced token costs nothing.
+/// The minimum number of invalid secrets in the cache. A client that keeps using a replaced token then
+/// causes no hash computations.
 const INVALID_CAPACITY: usize = 4 << 10;
-/// The greatest number of different credentials that wait for a core. Each takes about a
-/// millisecond, so the last one waits for less than a tenth of a second.
+/// The maximum number of different credentials that wait for a core. Each takes about a millisecond, so
+/// the last one waits for less than a tenth of a second.
 const MAX_WAITING: usize = 64;
 
 pub(super) struct Verifier {
-    /// The key of the remembered hashes; fresh in every process.
+    /// The key of the cached hashes, random in every process.
     key: [u8; 32],
     /// The hash of a random secret. Secrets of unknown workers are compared with it.
     decoy: CredentialHash,
@@ -35,13 +35,14 @@ pub(super) struct Verifier {
     running: Mutex<HashMap<Key, Arc<OnceCell<bool>>>>,
     queue: Arc<Semaphore>,
     cores: Arc<Semaphore>,
-    /// New tokens are hashed one at a time, apart from the queue: only the administrator makes them.
+    /// New tokens are hashed one at a time and do not wait in the queue: only the administrator creates
+    /// them.
     issuing: Arc<Semaphore>,
 }
 
 impl Verifier {
     pub(super) fn new() -> Self {
-        // The other half is left to requests whose credentials are remembered.
+        // The other half of the cores serves requests whose credentials are cached.
         let cores = thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
         let secret: [u8; 32] = random::bytes();
         let decoy = hashing::hash(&secret).expect("argon2 accepts these costs and this salt");
@@ -57,7 +58,7 @@ impl Verifier {
         }
     }
 
-    /// Hashes a new secret of a principal, and remembers it as valid.
+    /// Hashes a new secret of a principal, and caches it as valid.
     pub(super) async fn hash(
         &self,
         principal: &str,

@@ -19,7 +19,7 @@ pub(crate) struct Docs {
     pub(crate) parameters: &'static [&'static Parameter],
     pub(crate) content: Option<RequestContent>,
     pub(crate) answers: &'static [Answer],
-    /// The statuses of problems other than those that every endpoint has.
+    /// The statuses of further problems, besides those that every endpoint returns.
     pub(crate) problems: &'static [u16],
 }
 

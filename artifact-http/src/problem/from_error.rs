@@ -1,4 +1,4 @@
-//! The table from errors of the store and the authenticator to problems.
+//! Maps errors of the store and of the authenticator to problems.
 
 use artifact_store::{Error, ErrorKind, Operation};
 use http::StatusCode;
@@ -7,7 +7,7 @@ use super::{Problem, ProblemType};
 use crate::authenticate::AuthenticateError;
 use crate::body::CORRUPT_BLOB;
 
-/// The alarm of damaged or contradictory rows.
+/// The name of the alarm for damaged or contradictory rows.
 const CORRUPT_ROWS: &str = "corrupt-rows";
 
 impl From<Error> for Problem {

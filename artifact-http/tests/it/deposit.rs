@@ -143,7 +143,7 @@ async fn backend_errors_map_to_statuses() {
 }
 
 #[tokio::test]
-async fn dropped_deposits_leave_nothing() {
+async fn dropped_deposits_leave_nothing_behind() {
     for size in [10, SMALL + 1, 500_000] {
         let site = Site::new().await;
         let whole = form(&[(FILE, &noise(size))]);
@@ -167,7 +167,7 @@ async fn dropped_deposits_leave_nothing() {
 }
 
 #[tokio::test]
-async fn truncated_bodies_leave_nothing() {
+async fn truncated_bodies_leave_nothing_behind() {
     let site = Site::new().await;
     let whole = form(&[(FILE, &noise(200_000))]);
     for sent in [0, 30, 100_000, whole.len() - 1, whole.len()] {

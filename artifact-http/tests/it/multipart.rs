@@ -268,7 +268,7 @@ async fn frames_of_any_length_carry_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn what_the_grammar_allows_around_the_part_is_taken() {
+async fn optional_syntax_around_the_part_is_accepted() {
     let site = Site::new().await;
     let good = form(&[(FILE, b"bytes")]);
     let end = good.len() - 2;

@@ -1,5 +1,5 @@
-//! What a hostile form costs, counted: bytes that are read, frames that are asked for, and how often
-//! the request is polled. Memory is bounded by what is read, since nothing is copied twice.
+//! Tests the cost of hostile forms: how many bytes and frames are read, and how often the body is polled.
+//! The number of bytes read also bounds the memory, because nothing is copied twice.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -16,12 +16,12 @@ use tower::ServiceExt;
 
 use crate::support::{BOUNDARY, FILE, Reply, Site, Who, deposit_as, form};
 
-/// What may lie outside the part, in bytes; see D-2.
+/// The maximum number of bytes outside the part; see D-2.
 const BUDGET: u64 = 16 << 10;
-/// Longer than any test waits for: a body that is read to its end fails by its count.
+/// The size of a hostile body. A test that reads it to the end fails, because it counts the bytes.
 const ENDLESS: u64 = 64 << 20;
 
-/// `head`, then `filler` over and over.
+/// A body that consists of `head`, followed by `filler` repeated without end.
 #[derive(Debug, Clone)]
 struct Hostile {
     name: &'static str,
@@ -41,7 +41,7 @@ struct Cost {
     polls: AtomicU64,
 }
 
-/// A body of 64 MiB in frames of this length, of which only what is asked for is ever made.
+/// Returns a body of 64 MiB in frames of this length. A frame is created only when it is polled.
 fn endless(hostile: &Hostile, length: usize, cost: &Arc<Cost>) -> Body {
     let (head, filler) = (hostile.head.clone(), hostile.filler.clone());
     let cost = Arc::clone(cost);

@@ -1,4 +1,4 @@
-//! The OpenAPI document is committed, complete, and refers to existing clauses.
+//! Tests that the committed OpenAPI document is current and complete, and refers to existing clauses.
 
 use std::path::{Path, PathBuf};
 

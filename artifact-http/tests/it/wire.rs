@@ -85,7 +85,7 @@ async fn wrong_lengths_store_nothing() {
 }
 
 #[tokio::test]
-async fn disconnected_clients_leave_nothing() {
+async fn disconnected_clients_leave_nothing_behind() {
     let site = Site::new().await;
     let body = form(&[(FILE, &noise(500_000))]);
     let hold = site

@@ -249,7 +249,7 @@ async fn reissuing_replaces_only_the_token() {
 }
 
 #[tokio::test]
-async fn a_content_type_without_content_is_accepted() {
+async fn requests_with_a_content_type_but_no_body_are_accepted() {
     let community = Community::new().await;
     // Every request of `Community` has the type `application/json`.
     let group = community.group(HOME, &[]).await;

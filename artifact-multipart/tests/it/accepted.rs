@@ -155,7 +155,7 @@ fn thirty_two_header_fields_are_accepted() {
 }
 
 #[test]
-fn multipart_files_are_not_opened() {
+fn nested_multipart_bodies_are_not_parsed() {
     let header = format!("{FILE}Content-Type: multipart/mixed; boundary=in\r\n");
     let inner = b"--in\r\n\r\nx\r\n--in--\r\n";
     let (_, file) = parse(&body(&header, inner)).unwrap();
@@ -163,7 +163,7 @@ fn multipart_files_are_not_opened() {
 }
 
 #[test]
-fn another_name_can_be_expected() {
+fn the_name_of_the_part_is_configurable() {
     let boundary = Boundary::new(BOUNDARY.as_bytes()).unwrap();
     let mut parser = Parser::new(&boundary).with_name("upload");
     let mut input = disposition("form-data; name=upload; filename=f").into();

@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn random_cuts_have_the_same_result(
+    fn random_chunk_sizes_do_not_change_the_result(
         file in vec(select(WORDS), 0..40),
         lengths in vec(1_usize..20, 1..10),
     ) {
@@ -89,14 +89,14 @@ proptest! {
     }
 
     #[test]
-    fn accepted_headers_have_one_reading(parameters in vec(select(PARAMETERS), 0..12)) {
+    fn accepted_headers_are_unambiguous(parameters in vec(select(PARAMETERS), 0..12)) {
         let input = disposition(format!("form-data; {}", parameters.concat()));
         let start = format!("multipart/form-data; boundary={BOUNDARY}\n");
         multipart::check(&[start.as_bytes(), &input].concat());
     }
 
     #[test]
-    fn random_bytes_are_safe(input in vec(any::<u8>(), 0..200)) {
+    fn random_bytes_do_not_break_the_parser(input in vec(any::<u8>(), 0..200)) {
         let start = format!("multipart/form-data; boundary={BOUNDARY}\n--{BOUNDARY}\r\n");
         multipart::check(&input);
         multipart::check(&[start.as_bytes(), &input].concat());

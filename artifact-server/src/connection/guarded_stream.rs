@@ -101,8 +101,8 @@ impl<S> GuardedStream<S> {
             self.requests_seen = total;
             self.phase = Phase::Busy;
         }
-        // hyper may hold the end of a response long after the service has given it out. Over HTTP/2
-        // the last flush can come before the request counts as closed, so it is not waited for.
+        // hyper may buffer the end of a response long after the service has returned it. Over HTTP/2,
+        // the last flush can come before the request counts as closed, so the flush is not required.
         let written = flushed || self.version == Version::Http2;
         if self.phase == Phase::Busy && none_open && written {
             self.become_idle();
@@ -147,9 +147,10 @@ impl<S> GuardedStream<S> {
         rejection::encode(self.server.hooks.reject(rejection, None))
     }
 
-    /// Returns the rejection that hyper's own empty response stands for.
+    /// Returns the rejection to send if `bytes` are an error response that hyper itself wrote.
     ///
-    /// hyper writes one only between requests, so no byte of a service's response is mistaken for it.
+    /// hyper writes such a response only while no request is open. A response of the service therefore
+    /// cannot be mistaken for one.
     fn own_response(&self, bytes: &[u8]) -> Option<Rejection> {
         if self.version == Version::Http2 || self.state.idle_since().is_none() {
             return None;

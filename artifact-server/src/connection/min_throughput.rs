@@ -96,7 +96,7 @@ mod tests {
     const WINDOW: Duration = Duration::from_secs(10);
     const ALMOST: Duration = Duration::from_secs(9);
 
-    /// Waits for the peer for this time. Returns whether the budget lasted.
+    /// Lets `time` pass without any bytes. Returns whether the time limit was not reached.
     async fn wait(throughput: &mut MinThroughput, time: Duration) -> bool {
         let timed_out = poll_fn(|context| throughput.poll_timeout(context));
         timeout(time, timed_out).await.is_err()

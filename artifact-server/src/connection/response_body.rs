@@ -17,8 +17,8 @@ use super::request_record::RequestRecord;
 use super::state::{ConnectionState, OpenRequest};
 use crate::config::ServerConfig;
 
-/// The body of a response: the service's, or that of a rejection. When it is dropped, the request is
-/// over and its line is logged.
+/// The body of a response, from the service or from a rejection. Dropping it ends the request and writes
+/// its log line.
 #[derive(Debug)]
 pub(crate) struct ResponseBody<B> {
     body: Either<B, Full<Bytes>>,
@@ -29,7 +29,7 @@ pub(crate) struct ResponseBody<B> {
     _open: OpenRequest,
 }
 
-/// The time by which the client must have room for more; `None` while the service is slow instead.
+/// The time by which the client must accept more data. `None` while the body waits for the service.
 #[derive(Debug)]
 struct Deadline(Mutex<Option<Instant>>);
 
@@ -85,8 +85,11 @@ impl<B> ResponseBody<B>
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
 {
-    /// `multiplexed` is whether the connection carries several responses at once. A client that does
-    /// not read one of them then does not block the stream below, which would notice it otherwise.
+    /// Creates the body of a response.
+    ///
+    /// `multiplexed` says whether the connection carries several responses at once. On such a
+    /// connection, a client that stops reading one response does not block the underlying stream. The
+    /// stream cannot detect that client, so a watchdog does.
     pub(super) fn new(
         body: Either<B, Full<Bytes>>,
         multiplexed: bool,

@@ -1,4 +1,5 @@
-//! Slow and silent clients over a pipe, in paused time, so that each limit is asserted exactly.
+//! Tests the time limits with slow and silent clients over an in-memory pipe. The clock is paused, so each
+//! limit is asserted exactly.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ const CONFIG: ServerConfig = ServerConfig {
     drain_timeout: Duration::from_secs(30),
 };
 
-/// Reads the request body: 201, or 408 if it is too slow. `GET /large` returns 10 MB.
+/// Reads the request body. Responds 200, or 408 if the body is too slow; `/large` returns 10 MB.
 async fn handle(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, Infallible> {
     let large = request.uri().path() == "/large";
     let response = match request.into_body().collect().await {
@@ -97,7 +98,7 @@ async fn incomplete_headers_are_answered_408_after_the_header_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dripping_header_does_not_buy_time() {
+async fn a_slow_header_does_not_extend_the_time_limit() {
     let began = Instant::now();
     let (client, _task) = connect(CONFIG);
     let (mut reader, mut writer) = tokio::io::split(client);
@@ -173,7 +174,7 @@ async fn bodies_that_stop_are_ended_after_the_throughput_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dripping_body_is_ended_and_a_body_at_the_minimum_rate_is_not() {
+async fn bodies_below_the_minimum_rate_are_aborted_and_others_are_not() {
     let (client, _task) = connect(CONFIG);
     let (mut reader, mut writer) = tokio::io::split(client);
     let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000\r\n\r\n";

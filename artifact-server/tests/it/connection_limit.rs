@@ -1,4 +1,4 @@
-//! Many connections at once, and a healthy client among them.
+//! Tests the connection limit: many connections at once, and one healthy client.
 
 use std::io::{Read, Write};
 
@@ -47,7 +47,7 @@ fn at_the_limit_the_longest_idle_connection_makes_room() {
 }
 
 #[test]
-fn at_the_limit_without_an_idle_connection_a_new_one_is_answered_503() {
+fn new_connections_get_503_if_all_connections_are_busy() {
     let server = TestServer::start(ServerConfig {
         max_connections: 1,
         ..PATIENT

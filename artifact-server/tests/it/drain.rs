@@ -1,5 +1,5 @@
-//! The end of a server: open requests finish, idle connections close, and nothing waits for longer
-//! than the drain time-out.
+//! Tests the drain: open requests finish, idle connections close, and the server ends after the drain
+//! time-out at the latest.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

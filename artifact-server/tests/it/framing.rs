@@ -99,7 +99,7 @@ fn no_request_hides_in_another() {
 }
 
 #[test]
-fn a_panic_in_the_service_is_answered_500_and_others_are_served() {
+fn a_panic_in_the_service_returns_500_and_the_server_continues() {
     let server = TestServer::start(ServerConfig::default());
     server.get("/panic").assert_rejection(500);
     assert_eq!(server.get("/ok").body, b"ok");

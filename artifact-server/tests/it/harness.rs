@@ -1,4 +1,4 @@
-//! Starts a server in this process and speaks to it over blocking sockets.
+//! Starts a server in this process and connects to it over blocking sockets.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -17,12 +17,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// No test waits this long unless it fails.
+/// The time limit of a wait. Only a failing test reaches it.
 pub(crate) const LONG: Duration = Duration::from_mins(1);
 /// A response that hyper could have written.
 pub(crate) const LOOKS_LIKE_A_REJECTION: &str =
     "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-/// Size of the response of `/large` in bytes: more than all buffers on the way hold.
+/// The size of the response to `/large` in bytes. It exceeds all buffers between server and client.
 pub(crate) const LARGE: usize = 32 << 20;
 
 pub(crate) const PATIENT: ServerConfig = ServerConfig {
@@ -113,7 +113,7 @@ impl Write for Log {
     }
 }
 
-/// A running server; aborted on drop.
+/// A running server. Dropping it aborts the server.
 pub(crate) struct TestServer {
     pub(crate) address: Address,
     pub(crate) handle: ServerHandle,
@@ -132,7 +132,7 @@ impl TestServer {
         )
     }
 
-    /// Starts a server on the socket that `bind` returns, after `customize` changed it.
+    /// Applies `customize` to a server and starts it on the socket that `bind` returns.
     pub(crate) fn start_on(
         bind: impl FnOnce() -> Listener,
         customize: impl FnOnce(Server<Router>) -> Server<Router>,
@@ -174,7 +174,7 @@ impl TestServer {
         self.runtime.block_on(test)
     }
 
-    /// The socket's address without its scheme.
+    /// Returns the socket's address without its scheme.
     pub(crate) fn tcp_address(&self) -> String {
         let url = self.address.to_string();
         url.strip_prefix("http://").unwrap().to_owned()
@@ -186,7 +186,7 @@ impl TestServer {
         stream
     }
 
-    /// Sends `request` on a new connection and returns all bytes until its end.
+    /// Sends `request` on a new connection. Returns everything that the server sends until it closes.
     pub(crate) fn send(&self, request: impl AsRef<[u8]>) -> Vec<u8> {
         let mut stream = self.connect();
         // A server that rejects the request may close before all of it is sent.
@@ -204,7 +204,7 @@ impl TestServer {
         String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// Waits until this holds; panics after 30 seconds.
+    /// Waits until the condition holds. Panics after 30 seconds.
     #[track_caller]
     pub(crate) fn wait_until(&self, event: &str, holds: impl Fn() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -214,7 +214,7 @@ impl TestServer {
         }
     }
 
-    /// Waits for the end of a server that was told to stop.
+    /// Waits until a server that is stopping has ended.
     pub(crate) fn outcome(&mut self) -> ServeOutcome {
         let task = self.task.take().unwrap();
         self.runtime.block_on(task).unwrap()
@@ -233,7 +233,7 @@ impl Drop for TestServer {
     }
 }
 
-/// Returns all bytes until the end or a reset.
+/// Reads until the end of the stream. A connection reset also counts as the end.
 pub(crate) fn read_to_end(stream: &mut impl Read) -> Vec<u8> {
     let mut all = vec![];
     let mut chunk = vec![0; 64 << 10];
@@ -258,7 +258,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// Parses the first response in these bytes. All bytes after its head are its body.
+    /// Parses the first response in these bytes. Everything after its header is its body.
     #[track_caller]
     pub(crate) fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
@@ -279,7 +279,7 @@ impl Response {
         })
     }
 
-    /// Asserts that this is a complete rejection with this status, and the last response.
+    /// Asserts that the response is a complete rejection with this status and that no bytes follow it.
     #[track_caller]
     pub(crate) fn assert_rejection(&self, status: u16) {
         let text = String::from_utf8_lossy(&self.body);
@@ -297,7 +297,7 @@ impl Response {
     }
 }
 
-/// An upload of 10 bytes, of which 5 are sent. Returns once the service reads it.
+/// Begins an upload of 10 bytes and sends 5 of them. Returns once the service reads the body.
 pub(crate) fn begin_upload(stream: &mut (impl Read + Write)) {
     let head = "POST /upload HTTP/1.1\r\nHost: h\r\nConnection: close\r\nExpect: 100-continue\r\n\
                 Content-Length: 10\r\n\r\n";

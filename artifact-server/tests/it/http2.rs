@@ -196,10 +196,10 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&head, payload].concat()
 }
 
-/// The field `a: b`, not indexed (RFC 7541, section 6.2.2).
+/// The encoded field `a: b`, not indexed (RFC 7541, section 6.2.2).
 const FIELD: [u8; 5] = *b"\0\x01a\x01b";
 
-/// The start of a connection, with a header that is to be continued.
+/// Returns the start of a connection, with a header that a later frame must continue.
 fn incomplete_header() -> Vec<u8> {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     [&preface[..], &frame(4, 0, 0, b""), &frame(1, 0, 1, &FIELD)].concat()

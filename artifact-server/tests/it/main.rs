@@ -1,4 +1,4 @@
-//! The server in process, on real sockets, under clients that follow no rules.
+//! Tests an in-process server over real sockets, with clients that violate the protocol.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod harness;

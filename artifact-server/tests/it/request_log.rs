@@ -1,5 +1,5 @@
-//! The request log: one event per request, with its outcome, and nothing that the client chose except
-//! the request id.
+//! Tests the request log: one event per request, with its outcome. The request id is the only value from
+//! the client in it.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Clients that do not read their response, over real sockets with the kernel's buffers.
+//! Tests clients that do not read their response, over real sockets with the kernel's buffers.
 
 use std::io::{Read, Write};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A server with a certificate.
+//! Tests a server with TLS.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -37,7 +37,7 @@ fn der(pem: &str) -> CertificateDer<'static> {
 
 type Client = StreamOwned<ClientConnection, TcpStream>;
 
-/// Connects and performs the handshake, offering these application protocols.
+/// Connects, offers these application protocols, and performs the handshake.
 fn connect(server: &TestServer, trusted: &[&str], protocols: &[&str]) -> Client {
     let mut roots = RootCertStore::empty();
     for pem in trusted {

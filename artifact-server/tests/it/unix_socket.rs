@@ -1,4 +1,4 @@
-//! A server on a Unix socket, and the fate of the socket's file.
+//! Tests a server on a Unix socket, and when it creates and removes the socket's file.
 
 use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};

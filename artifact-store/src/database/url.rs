@@ -140,7 +140,10 @@ impl DatabaseUrl {
     /// As `SqliteDatabase::open` and `PostgresDatabase::open`.
     #[cfg_attr(
         not(any(feature = "sqlite", feature = "postgres")),
-        expect(clippy::unused_async, reason = "only memory needs no wait")
+        expect(
+            clippy::unused_async,
+            reason = "opening a database in memory does not wait"
+        )
     )]
     pub async fn open(&self) -> Result<Database> {
         match &self.target {

@@ -33,7 +33,7 @@ use crate::experiment::ExperimentId;
 ///   after the drop.
 /// - If a write fails, it is not done. The exception is
 ///   [`Unavailable`](crate::ErrorKind::Unavailable): the write may then be done or not.
-/// - Every method can fail with `Unavailable` and the operator's kinds. Every write can fail with
+/// - Every method can fail with `Unavailable` and the kinds that an operator must resolve. Every write can fail with
 ///   `OutOfSpace`. Every read can fail with `Corrupt`, if this trait did not write the stored data.
 #[async_trait]
 pub trait IdentityStore: Debug + Send + Sync + 'static {

@@ -48,7 +48,7 @@ fn folders_are_parsed_from_urls_and_paths() {
 
 #[cfg(feature = "mem")]
 #[test]
-fn memory_has_no_path() {
+fn memory_urls_have_no_path() {
     assert_eq!(BackendUrl::parse("mem:").unwrap().path(), None);
     assert_eq!(BackendUrl::parse("MEM:").unwrap().path(), None);
 }

@@ -6,13 +6,13 @@ fn refused(text: &str) -> (ErrorKind, String) {
 }
 
 #[test]
-fn memory_has_no_path() {
+fn memory_urls_have_no_path() {
     assert_eq!(DatabaseUrl::parse("mem:").unwrap().path(), None);
 }
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn files_are_parsed_from_urls_and_paths() {
+fn database_files_are_parsed_from_urls_and_paths() {
     use std::path::Path;
 
     let here = std::env::current_dir().unwrap();

@@ -11,7 +11,7 @@ fn experiment_ids_are_1_to_128_unreserved_characters() {
 }
 
 #[test]
-fn other_experiment_ids_are_rejected() {
+fn invalid_experiment_ids_are_rejected() {
     let long = "x".repeat(129);
     let bad = [
         "", ".", "..", "a/b", "a\\b", "a b", " a", "a%2e", "a\0", "a\r\n", "é", "\u{ff10}", "a:b",

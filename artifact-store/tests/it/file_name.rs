@@ -39,7 +39,7 @@ fn long_names_are_truncated_between_characters() {
 
 proptest! {
     #[test]
-    fn file_names_are_one_safe_component(
+    fn cleaned_names_are_safe_path_components(
         given in "(?s).{0,300}|[./\\\\ \u{202a}-\u{202e}\u{2066}-\u{2069}\u{200e}\u{200f}\u{61c}ab\0\n]{0,40}"
     ) {
         if let Some(name) = FileName::clean(&given) {

@@ -143,7 +143,7 @@ async fn rows_without_blobs_are_corrupt() {
     }
 }
 
-/// Rows with another size than their blobs.
+/// Returns a grant for a row whose size differs from the size of its blob.
 async fn with_size(world: &World, id: ArtifactId, size: u64) -> ReadGrant {
     let found = world.store.row(&experiment(), id).await.unwrap();
     let mut row: Row = (*found).clone();

@@ -15,7 +15,7 @@ use crate::plant::Plant;
 type Hook<In, Out> =
     Box<dyn Fn(In) -> BoxFuture<'static, Result<Out, BoxError>> + Send + Sync + 'static>;
 
-/// A new, empty storage with a handle on it, and hooks for actions that no backend's own interface offers.
+/// A new, empty storage: a handle on it, and hooks for actions that the backend traits do not offer.
 ///
 /// Every hook is optional. A case whose hook is missing is skipped and listed in
 /// [`Report::skipped`](crate::Report::skipped).
@@ -32,7 +32,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Makes a storage from a handle, without hooks.
+    /// Creates a storage from a handle, without hooks.
     pub fn new(backend: impl ArtifactInventory) -> Self {
         Self {
             backend: Some(Arc::new(backend)),

@@ -20,11 +20,11 @@ pub enum Visible {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Finding {
-    /// The blob was acknowledged and is gone.
+    /// The blob was acknowledged, but it is missing.
     Lost(String),
-    /// The subject reported that the blob already exists, and it is gone.
+    /// The subject reported that the blob already exists, but it is missing.
     ExistsLost(String),
-    /// The blob was acknowledged and now has other bytes.
+    /// The blob was acknowledged, but its bytes are different.
     Changed(String),
     /// The blob was not acknowledged and has bytes that were never stored under this id.
     Partial(String),
@@ -42,7 +42,7 @@ pub enum Finding {
     Denied(String),
     /// The subject acknowledged something after a sync had failed in the same operation.
     AckedUnsynced(String),
-    /// A file lies where no sweep of the store would find it.
+    /// A file is in a place where no sweep of the store would find it.
     Stray(String),
     /// The subject crashed because of the fault, or did not exit in time.
     Died(String),
@@ -77,7 +77,7 @@ impl fmt::Display for Finding {
         match self {
             Self::Lost(id) => write!(f, "{id} was acknowledged and is gone"),
             Self::ExistsLost(id) => write!(f, "{id} was reported as existing and is gone"),
-            Self::Changed(id) => write!(f, "{id} was acknowledged and has other bytes"),
+            Self::Changed(id) => write!(f, "{id} was acknowledged, but its bytes are different"),
             Self::Partial(id) => write!(f, "{id} is visible with bytes that were never stored"),
             Self::Unannounced(id) => write!(f, "{id} is visible and was never stored"),
             Self::Unreadable(id, why) => write!(f, "{id} is visible and cannot be read: {why}"),

@@ -12,6 +12,6 @@ pub const BLIND: &[(&str, &str)] = &[
     ),
     (
         "F-14",
-        "a client cannot damage stored bytes; artifact-http and artifact-backend-conformance do",
+        "a client cannot damage stored bytes; the tests of artifact-http and artifact-backend-conformance do",
     ),
 ];

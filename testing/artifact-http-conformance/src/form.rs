@@ -12,7 +12,7 @@ pub(crate) fn form_type() -> String {
     format!("multipart/form-data; boundary={BOUNDARY}")
 }
 
-/// Returns a body of these parts; each is its header lines and its bytes.
+/// Encodes a multipart body. Each part is its header lines and its content.
 pub(crate) fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (head, bytes) in parts {

@@ -113,10 +113,11 @@ impl Reply {
         Ok(self)
     }
 
-    /// Checks that a problem has exactly the five members, each of its type, and the status of the
-    /// response.
+    /// Checks that a problem has exactly the five members, that each has the right JSON type, and that
+    /// `status` is the status of the response.
     pub(crate) fn envelope(&self, problem: &Value) -> Outcome {
-        let expected = "a problem of exactly type, title, status, detail and instance";
+        let expected =
+            "a problem with exactly the members type, title, status, detail and instance";
         let members = problem.as_object();
         let members = members.ok_or_else(|| self.fail(expected, self.text()))?;
         self.check(members.len() == 5, expected, self.text())?;

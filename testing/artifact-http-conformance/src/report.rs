@@ -22,7 +22,7 @@ pub enum Verdict {
     },
     /// The scenario was not run.
     Skipped {
-        /// Why not, and which option enables it.
+        /// Why the scenario was not run, and which option enables it.
         reason: String,
     },
 }

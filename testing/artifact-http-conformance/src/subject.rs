@@ -83,7 +83,7 @@ impl Subject {
         self
     }
 
-    /// Sets the server's artifact size cap in bytes. Without it, scenarios of the exact cap are skipped.
+    /// Sets the server's artifact size cap in bytes. Without it, scenarios that test the exact cap are skipped.
     #[must_use = "this returns the changed subject"]
     pub fn with_max_artifact_bytes(mut self, bytes: u64) -> Self {
         self.max_artifact_bytes = Some(bytes);
@@ -99,7 +99,7 @@ impl Subject {
     }
 
     /// Declares that the endpoints are mounted in another server, which handles malformed requests in its
-    /// own way. Scenarios of that are skipped.
+    /// own way. Scenarios that send malformed requests are skipped.
     #[must_use = "this returns the changed subject"]
     pub fn embedded(mut self) -> Self {
         self.embedded = true;

@@ -89,7 +89,7 @@ async fn run(scenario: &Scenario, context: Context) -> Verdict {
             task.abort();
             failed(
                 "a scenario that ends",
-                format!("no end within {TIME_LIMIT:?}"),
+                format!("it did not end within {TIME_LIMIT:?}"),
             )
         }
     }

@@ -1,4 +1,4 @@
-//! A server, and how it is stopped.
+//! Starts and stops a PostgreSQL server.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,14 @@ use crate::programs::{self, User, option_env, succeeded};
 /// The password of the user `postgres` for TCP connections.
 pub(crate) const PASSWORD: &str = "canary-postgres-5b1c";
 
-/// Below the ephemeral ports of the operating system, so that no other process gets one by chance.
+/// The ports of the servers. They are below the ephemeral ports, so the operating system does not assign
+/// them to other processes.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 
-/// Stops the server and removes its folder when the pipe to this script closes, that is, when the test
-/// process ends: a shared server is never dropped, and a killed process drops nothing.
+/// A shell script that stops the server and removes its folder when the pipe to it closes.
+///
+/// The pipe closes when the test process ends. `Drop` is not enough: a shared server is in a static, which
+/// is never dropped, and a killed process runs no destructors.
 const KEEPER: &str = "read _; \"$1/pg_ctl\" -D \"$2/data\" -m immediate stop; rm -rf -- \"$2\"";
 
 /// A running server.
@@ -36,7 +39,7 @@ pub struct Server {
 /// How to stop a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// Ends the connections in an orderly way.
+    /// Closes the connections properly.
     Fast,
     /// Like a crash: the server recovers from its log at the next start.
     Immediate,

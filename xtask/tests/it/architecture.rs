@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::read;
 
-/// What stands between backticks.
+/// Returns the texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -45,7 +45,7 @@ fn members() -> BTreeSet<String> {
         .collect()
 }
 
-/// The name of the crate in a member's folder.
+/// Returns the name of the crate in a member's folder.
 fn name_of(member: &str) -> &str {
     member
         .rsplit('/')
@@ -53,7 +53,7 @@ fn name_of(member: &str) -> &str {
         .expect("split gives at least one piece")
 }
 
-/// The workspace's crates among the ordinary dependencies of a member.
+/// Returns the workspace crates among the normal dependencies of a member.
 fn dependencies(member: &str) -> BTreeSet<String> {
     let manifest = read(Path::new(member).join("Cargo.toml"));
     let mut section = "";
@@ -72,7 +72,7 @@ fn dependencies(member: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn each_crate_is_named_and_each_name_is_a_crate() {
+fn the_table_lists_exactly_the_crates() {
     let named: BTreeSet<_> = table().into_keys().collect();
     let crates: BTreeSet<_> = members().iter().map(|m| name_of(m).to_owned()).collect();
     assert_eq!(named, crates);
@@ -91,7 +91,7 @@ fn a_folder_has_the_name_of_its_crate() {
 }
 
 #[test]
-fn nothing_depends_on_what_its_arrow_does_not_name() {
+fn crates_depend_only_on_crates_that_the_table_allows() {
     let table = table();
     for member in members() {
         let name = name_of(&member);
@@ -108,7 +108,7 @@ fn nothing_depends_on_what_its_arrow_does_not_name() {
 }
 
 #[test]
-fn it_is_two_pages_at_most() {
+fn the_document_has_two_pages_at_most() {
     let lines = read("ARCHITECTURE.md").lines().count();
     assert!(lines <= 120, "ARCHITECTURE.md has {lines} lines");
 }

@@ -1,4 +1,4 @@
-//! Tests of what is computed, remembered and refused.
+//! Tests which secrets are hashed, cached or rejected.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ async fn valid_and_invalid_secrets_are_remembered() {
 }
 
 #[tokio::test]
-async fn new_tokens_are_remembered() {
+async fn results_for_new_tokens_are_cached() {
     let verifier = Verifier::new();
     let hash = verifier.hash(WORKER, &secret("made")).await.unwrap();
     verifier.queue.close();
@@ -72,7 +72,7 @@ async fn new_tokens_are_remembered() {
 }
 
 #[tokio::test]
-async fn secrets_of_unknown_principals_are_remembered_per_principal() {
+async fn results_for_unknown_principals_are_cached_per_principal() {
     let verifier = Verifier::new();
     assert!(!verifier.verify(WORKER, &secret("x"), None).await.unwrap());
     verifier.queue.close();
@@ -86,7 +86,7 @@ async fn secrets_of_unknown_principals_are_remembered_per_principal() {
 }
 
 #[tokio::test]
-async fn results_are_remembered_per_stored_hash() {
+async fn results_are_cached_per_stored_hash() {
     let verifier = Verifier::new();
     let (former, later) = (stored("former"), stored("later"));
     assert!(
@@ -110,7 +110,7 @@ async fn results_are_remembered_per_stored_hash() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn concurrent_requests_with_one_credential_compute_once() {
+async fn concurrent_requests_with_one_credential_share_one_hash_computation() {
     let verifier = Arc::new(Verifier::new());
     let hash = stored("right");
     let requests = (0..10 * MAX_WAITING).map(|_| {

@@ -14,7 +14,7 @@ use super::{BOUNDARY, ELSEWHERE, FILE, HOME, Reply, fetch_path, form, log, reply
 
 pub(crate) const ADMIN_SECRET: &str = "canary-0b7d-admin-51ce";
 
-/// A sender of requests and its credential.
+/// A principal that sends requests, and its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) principal: String,
@@ -52,7 +52,7 @@ impl Community {
         Self::on(Database::new(MemoryDatabase::new())).await
     }
 
-    /// Creates a server on a database, like another process would.
+    /// Creates a server on an existing database, as another process would.
     pub(crate) async fn on(database: Database) -> Self {
         log::subscribe();
         let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
@@ -80,7 +80,7 @@ impl Community {
         reply(self.router.clone(), request).await
     }
 
-    /// Sends a request; `path` follows the experiment.
+    /// Sends a request. `path` is relative to the experiment's URL.
     pub(crate) async fn ask_in(
         &self,
         experiment: &str,
@@ -98,7 +98,7 @@ impl Community {
         self.send(request.body(body.into()).unwrap()).await
     }
 
-    /// Sends a request of the administrator in the first experiment.
+    /// Sends a request as the administrator, in the first experiment.
     pub(crate) async fn admin(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {
         self.ask_in(HOME, method, path, &Member::admin(), body)
             .await
@@ -171,7 +171,7 @@ impl Community {
         reply.json()["artifacts_uri"].as_str().unwrap().to_owned()
     }
 
-    /// Fetches in the sender's own experiment and returns the status.
+    /// Fetches an artifact from the sender's experiment and returns the status.
     pub(crate) async fn fetch(&self, who: &Member, uri: &str) -> u16 {
         let request = Request::builder()
             .uri(fetch_path(who.home, uri))

@@ -1,4 +1,4 @@
-//! A router with a store in memory, and requests to it.
+//! A router with an in-memory store, and helpers that send requests to it.
 
 mod community;
 mod log;
@@ -31,7 +31,7 @@ pub(crate) const HOME: &str = "demo";
 pub(crate) const ELSEWHERE: &str = "other";
 /// The size limit of every store in these tests, in bytes.
 pub(crate) const CAP: u64 = 1 << 20;
-/// The greatest size of a deposit that is stored at once; larger ones are streamed.
+/// The maximum size of a deposit that is stored in one call; larger ones are uploaded as a stream.
 pub(crate) const SMALL: usize = 64 << 10;
 pub(crate) const BOUNDARY: &str = "xXx-boundary-xXx";
 
@@ -128,7 +128,7 @@ impl Site {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    /// Returns the number of calls of the backend.
+    /// Returns the number of calls to the backend.
     pub(crate) fn calls(&self) -> u64 {
         [
             Operation::Store,
@@ -153,7 +153,7 @@ impl Site {
         assert_eq!(self.mem.used_bytes(), 0, "{why}");
     }
 
-    /// Replaces an artifact's bytes by others of the same length.
+    /// Replaces an artifact's bytes with other bytes of the same length.
     pub(crate) async fn corrupt(&self, uri: &str) {
         let id: ArtifactId = uri.rsplit('/').next().unwrap().parse().unwrap();
         let mut bytes = self.mem.load(id).await.unwrap().to_vec();
@@ -230,7 +230,7 @@ pub(crate) fn request(
     request.header("x-eden-experiment-id", experiment)
 }
 
-/// Begins a deposit by a principal in its own experiment; the body is missing.
+/// Begins a deposit by a principal in its own experiment. The caller adds the body.
 pub(crate) fn deposit_as(who: Who) -> http::request::Builder {
     let home = who.home();
     let path = format!("/v0/experiments/{home}/artifacts");
@@ -245,10 +245,10 @@ pub(crate) fn fetch_path(experiment: &str, uri: &str) -> String {
     format!("/v0/experiments/{experiment}/artifacts?uri={uri}")
 }
 
-/// The header of a valid part.
+/// The header lines of a valid file part.
 pub(crate) const FILE: &str = "Content-Disposition: form-data; name=\"file\"; filename=\"f.bin\"\r\nContent-Type: text/plain\r\n";
 
-/// Returns a form with these parts, each with its header lines.
+/// Encodes a multipart form. Each part is its header lines and its content.
 pub(crate) fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (head, bytes) in parts {

@@ -1,4 +1,4 @@
-//! Every kind of principal, each with a secret.
+//! The principals that tests use, and their secrets.
 
 use artifact_http::{Authenticate, AuthenticateError, Credential};
 use artifact_store::Principal;
@@ -56,7 +56,7 @@ impl Who {
         }
     }
 
-    /// Whether the credential is valid.
+    /// Returns whether the credential is valid.
     pub(crate) fn is_known(self) -> bool {
         !matches!(self, Self::Anonymous | Self::Wrong)
     }
@@ -75,7 +75,7 @@ fn secret(who: Who) -> String {
     format!("secret-of:{who:?}")
 }
 
-/// Authenticates all of them. Panics for the principal `panic`, and fails for `later`.
+/// Authenticates every principal of [`Who`]. Panics for the principal `panic`, and fails for `later`.
 #[derive(Debug)]
 pub(crate) struct Tokens;
 

@@ -1,18 +1,18 @@
-//! A real server on loopback, and a raw connection to it.
+//! Starts a real server on loopback and opens a raw connection to it.
 
 use axum::Router;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A connection to a server of its own, which stops on drop.
+/// A connection to a server that was started for it. Dropping it stops the server.
 #[derive(Debug)]
 pub(crate) struct Wire {
     server: JoinHandle<()>,
     pub(crate) socket: TcpStream,
 }
 
-/// A response whose end is the end of the connection.
+/// A response that ends when the server closes the connection.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) head: String,
@@ -32,7 +32,7 @@ impl Wire {
         self.socket.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Reads the header of one response and nothing more.
+    /// Reads only the header of one response.
     pub(crate) async fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -41,7 +41,7 @@ impl Wire {
         String::from_utf8(head).unwrap()
     }
 
-    /// Closes this side, waits until the server closes, and returns the bytes that still arrived.
+    /// Closes the client's side, waits until the server closes too, and returns the remaining bytes.
     pub(crate) async fn hang_up(&mut self) -> String {
         self.socket.shutdown().await.unwrap();
         String::from_utf8_lossy(&self.received().await).into_owned()
@@ -56,7 +56,7 @@ impl Wire {
         Some(Answer { head, body })
     }
 
-    /// Reads all remaining bytes. A reset ends the connection too.
+    /// Reads all remaining bytes. A connection reset also counts as the end.
     async fn received(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         let mut piece = [0; 4096];

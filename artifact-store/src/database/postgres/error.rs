@@ -54,7 +54,7 @@ impl Failure {
         let (kind, lost) = classify(&error);
         let detail = match kind {
             ErrorKind::Unavailable if lost => "the connection to the database was lost",
-            ErrorKind::Unavailable => "the database cannot serve now",
+            ErrorKind::Unavailable => "the database is temporarily unavailable",
             ErrorKind::OutOfSpace => "the disk of the database is full",
             ErrorKind::Misconfigured => {
                 "the database rejects this program; check the user, the database name and its permissions"

@@ -148,7 +148,7 @@ impl<'r> RowColumns<'r> {
             columns.experiments.push(experiment.as_str());
             columns.creators.push(created_by.as_str());
             let size = i64::try_from(*size);
-            let size = size.expect("the catalog rejects larger sizes before");
+            let size = size.expect("the catalog has rejected sizes above i64::MAX");
             columns.sizes.push(size);
             columns.content_types.push(content_type.as_str());
             let name = file_name.as_ref().map(FileName::as_str);

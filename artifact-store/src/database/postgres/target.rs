@@ -63,7 +63,7 @@ impl Target {
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let Some((authority, database)) = rest.split_once('/') else {
-            return Err("it names no database: postgres://user@host/database".into());
+            return Err("it names no database; write postgres://user@host/database".into());
         };
         let (user, host) = match authority.rsplit_once('@') {
             Some((user, _)) if user.contains(':') => return Err(PASSWORD.into()),
@@ -227,7 +227,7 @@ fn port(text: &str) -> Result<u16, Problem> {
 fn text(encoded: &str, part: &str) -> Result<String, Problem> {
     let text = percent_decode_component(encoded)?;
     if text.is_empty() {
-        return Err(format!("it names no {part}: postgres://user@host/database").into());
+        return Err(format!("it names no {part}; write postgres://user@host/database").into());
     }
     Ok(text)
 }

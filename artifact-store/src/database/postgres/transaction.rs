@@ -24,7 +24,7 @@ const INSERT_MEMBERS: &str = "\
         (SELECT coalesce(max(position), 0) FROM members WHERE group_id = $1) \
     FROM unnest($2::text[]) WITH ORDINALITY AS new (member, at) ORDER BY new.at \
     ON CONFLICT (group_id, member) DO NOTHING";
-/// Returns whether group $1 is one of the groups $2, or is in one of them directly or through others.
+/// Returns whether group $1 is one of the groups $2, or a direct or indirect member of one.
 const IS_IN: &str = "\
     WITH RECURSIVE above (id) AS (\
         SELECT $1::text COLLATE \"C\" \

@@ -17,9 +17,10 @@ use crate::database::subject::Subject;
 use crate::error::{Operation, Result};
 use crate::row::Row;
 
-/// How long rows are retried while the database is unreachable: their blobs are already stored, and
-/// the database may be back in a moment. Once it has been unreachable for this long, a row is tried
-/// once.
+/// How long inserts are retried while the database is unreachable.
+///
+/// Their blobs are already stored, and the database may be back in a moment. Once the database has been
+/// unreachable for this long, each insert is tried only once.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// The rows of one statement, by id.

@@ -1,7 +1,7 @@
 //! The queue of writes.
 //!
-//! One task or thread takes all commands that wait and flushes them together. With many callers, the
-//! commands of a batch share a transaction, and so a round trip and a sync.
+//! One task or thread takes all waiting commands and flushes them as one batch. The commands of a batch
+//! share one transaction, and therefore one round trip and one sync.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use super::Subject;
 use crate::database::rejected::Rejected;
 use crate::error::Result;
 
-/// How many commands the queue holds. Further callers wait until there is room.
+/// The maximum number of queued commands. Further callers wait until there is room.
 pub(in crate::database) const MAX_WAITING: usize = 1024;
-/// How many commands a batch holds, so that the first of them does not wait too long.
+/// The maximum number of commands in a batch. It limits how long the first one waits.
 pub(in crate::database) const MAX_BATCH: usize = 512;
 
 /// A command, and the caller that waits for its outcome.
@@ -26,7 +26,7 @@ pub(in crate::database) struct Pending<C> {
 }
 
 impl<C> Pending<C> {
-    /// Sends the outcome to the caller. If the caller is gone, the outcome stands all the same.
+    /// Sends the outcome to the caller. A caller that was dropped does not change the outcome.
     pub(in crate::database) fn reply(self, outcome: Result<()>) {
         let _ = self.reply.send(outcome);
     }
@@ -52,7 +52,7 @@ pub(in crate::database) struct Inbox<C> {
     messages: mpsc::Receiver<Message<C>>,
     /// Commands for a later batch; they come before those in `messages`.
     deferred: VecDeque<Pending<C>>,
-    /// The caller that waits for the end. After it nothing is taken from `messages`.
+    /// The caller that waits for the queue to close. Once it is set, no more `messages` are received.
     close: Option<oneshot::Sender<Result<()>>>,
     flushes: Arc<AtomicU64>,
 }

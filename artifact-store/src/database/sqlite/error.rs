@@ -57,7 +57,7 @@ pub(super) fn is_failed_sync(error: &rusqlite::Error) -> bool {
 pub(super) fn failed(subject: impl Into<Subject>, source: rusqlite::Error) -> Error {
     let kind = kind_of(&source);
     let detail = match kind {
-        ErrorKind::Unavailable => "the database cannot serve now",
+        ErrorKind::Unavailable => "the database is temporarily unavailable",
         ErrorKind::OutOfSpace => "the disk of the database is full",
         ErrorKind::AlreadyExists => Rejected::ROW_EXISTS.detail,
         ErrorKind::NotFound => Rejected::NO_EXPERIMENT.detail,

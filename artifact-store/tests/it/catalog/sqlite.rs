@@ -92,7 +92,7 @@ async fn new_files_are_readable_by_their_owner_only() {
 }
 
 #[tokio::test]
-async fn the_file_is_as_durable_as_promised() {
+async fn new_databases_use_wal_and_reject_row_updates() {
     let (_folder, path) = file();
     let rows = hosted(&path).await;
     let other = Connection::open(&path).unwrap();

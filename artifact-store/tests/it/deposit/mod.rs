@@ -173,7 +173,7 @@ async fn the_size_limit_is_exact_and_nothing_remains_past_it() {
 }
 
 #[tokio::test]
-async fn aborted_and_dropped_deposits_leave_nothing() {
+async fn aborted_and_dropped_deposits_leave_nothing_behind() {
     let config = StoreConfig::default().with_small_deposit_bytes(100);
     for length in [0, 50, 5000] {
         for abort in [true, false] {

@@ -137,7 +137,7 @@ async fn failed_writes_are_aborted_and_keep_their_error() {
 }
 
 #[tokio::test]
-async fn small_deposits_with_unknown_outcome_get_another_id() {
+async fn small_deposits_with_unknown_outcome_are_retried_under_a_new_id() {
     for fault in [
         Fault::Before(Backend::Ambiguous),
         Fault::After(Backend::Ambiguous),
@@ -163,7 +163,7 @@ async fn small_deposits_with_unknown_outcome_get_another_id() {
 }
 
 #[tokio::test]
-async fn outcomes_unknown_three_times_are_unavailable() {
+async fn three_unknown_outcomes_are_reported_as_unavailable() {
     for kind in [Backend::Ambiguous, Backend::AlreadyExists] {
         for (length, operation) in [(50, Operation::Store), (5000, Operation::Upload)] {
             let world = World::with(config()).await;
@@ -180,7 +180,7 @@ async fn outcomes_unknown_three_times_are_unavailable() {
 }
 
 #[tokio::test]
-async fn unknown_commits_are_errors_without_a_row() {
+async fn a_commit_with_unknown_outcome_writes_no_row() {
     for (fault, orphans) in [
         (Fault::Before(Backend::Ambiguous), 0),
         (Fault::After(Backend::Ambiguous), 1),

@@ -58,7 +58,12 @@ async fn an_absent_id_is_not_found_beside_stored_blobs(context: Context) -> Outc
     for number in 0..8 {
         let stored = backend.store(ArtifactId::mint(), noise(number, 100)).await;
         ok(stored, "store")?;
-        check_absent(&*backend, ArtifactId::mint(), "an id beside stored blobs").await?;
+        check_absent(
+            &*backend,
+            ArtifactId::mint(),
+            "an absent id in a storage with blobs",
+        )
+        .await?;
     }
     Ok(())
 }

@@ -79,19 +79,19 @@ where
         &*backend,
         before.0,
         &before.1,
-        "a blob stored before the planting",
+        "a blob stored before the object was planted",
     )
     .await?;
     let after = ArtifactId::mint();
     ok(
         backend.store(after, before.1.clone()).await,
-        "a store beside a planted object",
+        "a store next to a planted object",
     )?;
     check_present(
         &*backend,
         after,
         &before.1,
-        "a blob stored after the planting",
+        "a blob stored after the object was planted",
     )
     .await
 }

@@ -218,10 +218,15 @@ async fn ids_that_differ_in_one_bit_do_not_mix(context: Context) -> Outcome {
         ids.push(ArtifactId::from_bytes(other));
     }
     for (number, id) in (0..).zip(&ids) {
-        check_absent(&*backend, *id, "an id beside stored blobs").await?;
+        check_absent(
+            &*backend,
+            *id,
+            "an absent id that is similar to stored ones",
+        )
+        .await?;
         ok(
             backend.store(*id, noise(number, 500)).await,
-            "a store beside similar ids",
+            "a store under an id that differs from others in one bit",
         )?;
     }
     for (number, id) in (0..).zip(&ids) {
@@ -229,7 +234,7 @@ async fn ids_that_differ_in_one_bit_do_not_mix(context: Context) -> Outcome {
             &*backend,
             *id,
             &noise(number, 500),
-            "a blob beside similar ids",
+            "a blob whose id differs from others in one bit",
         )
         .await?;
     }

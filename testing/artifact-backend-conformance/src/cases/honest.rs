@@ -48,7 +48,7 @@ async fn bytes_of_a_failed_create_are_never_read(context: Context) -> Outcome {
             match result {
                 Ok(()) => ensure!(
                     found == racer.bytes,
-                    "a create returned Ok, but other bytes are stored"
+                    "a create returned Ok, but different bytes are stored"
                 ),
                 Err(error) if error.kind() == ErrorKind::Ambiguous => {}
                 Err(error) => ensure!(

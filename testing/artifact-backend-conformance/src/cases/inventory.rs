@@ -187,7 +187,7 @@ async fn delete_removes_one_blob_and_spares_others(context: Context) -> Outcome 
         ok(backend.delete(deleted).await, "delete")?;
         check_absent(&*backend, deleted, "a deleted blob").await?;
         for (id, bytes) in &blobs {
-            check_present(&*backend, *id, bytes, "a blob beside a deleted one").await?;
+            check_present(&*backend, *id, bytes, "a blob that was not deleted").await?;
         }
     }
     Ok(())
@@ -244,7 +244,7 @@ async fn a_reader_of_a_deleted_blob_gets_its_bytes_or_an_error(context: Context)
     }
     ensure!(
         bytes.starts_with(&found),
-        "a reader of a deleted blob got other bytes"
+        "a reader of a deleted blob got wrong bytes"
     );
     match backend.load(id).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

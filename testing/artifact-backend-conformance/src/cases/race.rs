@@ -122,7 +122,7 @@ pub(crate) async fn check_race(
             let is_known = unknown.iter().any(|number| racers[*number].bytes == found);
             ensure!(
                 is_known,
-                "the stored blob is not from a create of unknown outcome"
+                "the stored blob is not from one of the creates with unknown outcome"
             );
         }
     }

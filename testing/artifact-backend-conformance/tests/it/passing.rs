@@ -43,10 +43,10 @@ async fn mem_passes_and_the_skipped_cases_are_listed() {
     assert_eq!(volatile, Some(Verdict::Skipped(reason.into())));
 }
 
-/// Sets every hook, so that no case is skipped. The suite cannot see the copies that mem makes of its chunks, so mem
-/// passes the clause `bounded` here.
+/// Sets every hook, so that no case is skipped. The clause `bounded` passes because the suite cannot see how mem
+/// copies chunks.
 #[tokio::test(flavor = "multi_thread")]
-async fn mem_behind_a_fault_backend_without_faults_passes_every_case() {
+async fn mem_with_all_hooks_passes_every_case() {
     let report = Suite::new(|| async { Ok(fault_storage().with_plant(NoOpPlant::default())) })
         .run()
         .await;

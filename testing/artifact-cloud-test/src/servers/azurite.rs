@@ -1,4 +1,4 @@
-//! Azurite, Microsoft's emulator. Its creates are exclusive, also concurrent ones.
+//! Azurite, Microsoft's emulator. It supports exclusive creates, even if several clients race.
 
 use std::process::Command;
 
@@ -20,11 +20,11 @@ pub struct Azurite {
 }
 
 impl Azurite {
-    /// Starts it and waits until it has stored and returned a blob; takes a few seconds.
+    /// Starts Azurite and waits until it can store and return a blob. This takes a few seconds.
     ///
     /// # Errors
     ///
-    /// [`Missing`](crate::Error::Missing) if it is not installed;
+    /// [`Missing`](crate::Error::Missing) if Azurite is not installed;
     /// [`NotReady`](crate::Error::NotReady) if it does not become ready.
     pub async fn start() -> Result<Self> {
         start(Self::once).await
@@ -39,7 +39,7 @@ impl Azurite {
             .args(["--blobPort", &port.to_string()])
             // Accepts clients that are newer than the emulator.
             .args(["--skipApiVersionCheck", "--disableTelemetry", "--silent"])
-            // With its default of 5 s it closes connections that a client is about to use.
+            // With the default of 5 s, Azurite closes connections that a client is about to use.
             .args(["--blobKeepAliveTimeout", "60"])
             .arg("--location")
             .arg(folder.path());
@@ -53,7 +53,7 @@ impl Azurite {
         })
     }
 
-    /// Returns its endpoint.
+    /// Returns the server's endpoint.
     pub fn endpoint(&self) -> &AzureEndpoint {
         &self.endpoint
     }

@@ -42,7 +42,8 @@ struct Ports {
     master_grpc: u16,
     volume: u16,
     volume_grpc: u16,
-    /// Its gRPC port is this plus 10,000: a gateway in the filer's own process expects it there.
+    /// The HTTP port of the filer. Its gRPC port must be this number plus 10,000, because the gateway in
+    /// the same process uses that port.
     filer: u16,
     s3: u16,
     s3_grpc: u16,
@@ -50,7 +51,7 @@ struct Ports {
 
 impl SeaweedCluster {
     /// Starts three nodes that share an empty database, and waits until each gateway has stored and
-    /// returned an object; takes half a minute.
+    /// returned an object. This takes half a minute.
     ///
     /// # Errors
     ///

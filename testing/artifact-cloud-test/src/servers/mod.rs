@@ -65,7 +65,7 @@ async fn check_store(store: &dyn ObjectStore, key: &str) -> Result<(), String> {
     let bytes = got.bytes().await.map_err(|error| error_chain(&error))?;
     match bytes.as_ref() {
         b"ready" => Ok(()),
-        _ => Err("it returned other bytes than were stored".into()),
+        _ => Err("it did not return the stored bytes".into()),
     }
 }
 

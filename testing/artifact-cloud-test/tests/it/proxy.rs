@@ -85,7 +85,7 @@ async fn without_a_script_requests_are_unchanged() {
 }
 
 #[tokio::test]
-async fn a_request_whose_response_is_lost_was_carried_out() {
+async fn a_request_with_a_lost_response_is_carried_out() {
     let setup = Setup::new().await;
     for loss in Loss::ALL {
         setup.proxy.clear();
@@ -98,7 +98,7 @@ async fn a_request_whose_response_is_lost_was_carried_out() {
 }
 
 #[tokio::test]
-async fn a_lost_request_was_not_carried_out() {
+async fn a_lost_request_is_not_carried_out() {
     let setup = Setup::new().await;
     for loss in Loss::ALL {
         setup.proxy.clear();
@@ -113,7 +113,7 @@ async fn a_lost_request_was_not_carried_out() {
 }
 
 #[tokio::test]
-async fn canned_responses_come_with_and_without_the_request_carried_out() {
+async fn canned_responses_can_replace_a_response_or_reject_a_request() {
     let setup = Setup::new().await;
     setup
         .proxy
@@ -185,7 +185,7 @@ async fn bodies_are_cut_or_slowed_and_e_tags_are_replaced() {
 }
 
 #[tokio::test]
-async fn all_requests_from_a_given_number_can_fail() {
+async fn fail_from_rejects_every_later_request() {
     let setup = Setup::new().await;
     setup
         .proxy

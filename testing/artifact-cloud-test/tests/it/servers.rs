@@ -75,7 +75,7 @@ async fn azurite_creates_exclusively_and_ends_when_dropped() {
 }
 
 #[tokio::test]
-async fn s3s_fs_creates_exclusively_in_sequence() {
+async fn a_second_create_on_s3s_fs_fails() {
     let Some(server) = or_skip("s3s-fs", S3sFs::start().await) else {
         return;
     };

@@ -147,8 +147,10 @@ pub fn sweep(subject: &Subject, checker: &Checker, options: &SweepOptions) -> Re
     Ok(report)
 }
 
-/// Returns each operation of a run with each effect that applies to it. Counts operations per kind, because
-/// with several threads that number varies less between runs than the number over all kinds.
+/// Returns each operation of a run with each effect that applies to it.
+///
+/// Operations are numbered per kind. If the subject has several threads, these numbers vary less between runs
+/// than a number over all kinds.
 fn applicable_faults(operations: &[OpKind], kinds: &[OpKind]) -> Vec<Fault> {
     let mut counts = std::collections::BTreeMap::<OpKind, u64>::new();
     let mut faults = Vec::new();

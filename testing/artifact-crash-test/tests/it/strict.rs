@@ -27,7 +27,7 @@ fn faults(kind: &str, kinds: &[OpKind], runs: usize) -> Report {
 }
 
 #[test]
-fn each_broken_store_is_detected_by_its_own_finding() {
+fn each_broken_store_is_reported_with_the_expected_finding() {
     if !ready(available()) {
         return;
     }

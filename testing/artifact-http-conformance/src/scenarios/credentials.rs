@@ -219,5 +219,9 @@ async fn registration_tokens_are_long_and_url_safe(site: Context) -> Outcome {
         reply.check(token.len() >= 43, "a token of at least 43 characters", seen)?;
     }
     let same = one.secret == other.secret;
-    reply.check(!same, "two tokens of two workers", "the same token twice")
+    reply.check(
+        !same,
+        "different tokens for different workers",
+        "the same token twice",
+    )
 }

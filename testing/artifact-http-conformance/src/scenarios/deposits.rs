@@ -61,7 +61,7 @@ async fn every_deposit_gets_a_new_id(site: Context) -> Outcome {
     }
     let reply = site.call("GET", "").by(&site.admin).send().await?;
     let seen = format!("{} different ones", ids.len());
-    reply.check(ids.len() == 64, "64 different URIs of equal bytes", seen)?;
+    reply.check(ids.len() == 64, "64 different URIs for equal bytes", seen)?;
     let seen = format!("bits that never change: {:x}", !(ones & zeros));
     reply.check(ones & zeros == u128::MAX, "ids of 128 random bits", seen)
 }

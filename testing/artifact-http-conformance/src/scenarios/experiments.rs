@@ -168,7 +168,7 @@ async fn workers_and_groups_are_isolated_between_experiments(site: Context) -> O
         let found = String::from_utf8_lossy(&reply.body).contains(id);
         reply.check(
             !found,
-            "nothing of another experiment",
+            "no worker or group of another experiment",
             format!("{id} in the list"),
         )?;
     }

@@ -143,7 +143,7 @@ async fn lists_are_filtered_by_the_exact_name(site: Context) -> Outcome {
     let only = matches!(&found[..], [one] if one["group_id"] == id.as_str());
     reply.check(
         only,
-        "the one group of this name",
+        "only the group with this name",
         format!("{} groups", found.len()),
     )?;
     for other in [

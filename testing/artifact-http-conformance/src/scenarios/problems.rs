@@ -1,4 +1,4 @@
-//! Error responses: one envelope, and its contents.
+//! Scenarios for error responses: the problem document and its members.
 
 use crate::call::Call;
 use crate::form::{FILE, form};
@@ -14,7 +14,7 @@ scenarios!("problems":
     details_reveal_no_internals ["P-4"],
 );
 
-/// The vocabulary, each type with its status.
+/// The problem types that the protocol defines, each with its status code.
 const VOCABULARY: [(&str, u16); 11] = [
     ("bad-request", 400),
     ("experiment-id-mismatch", 400),
@@ -29,7 +29,7 @@ const VOCABULARY: [(&str, u16); 11] = [
     ("cycle-detected", 409),
 ];
 
-/// Returns requests that cause error responses of every kind that is easy to cause.
+/// Returns requests that fail, one for each error that is easy to cause.
 async fn failing_requests(site: &Context) -> Outcome<Vec<Call<'_>>> {
     let worker = site.stranger().await?;
     let artifact = site.artifact().await?;

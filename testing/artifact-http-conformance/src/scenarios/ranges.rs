@@ -164,10 +164,10 @@ async fn adjacent_ranges_make_the_whole_artifact(site: Context) -> Outcome {
         whole.extend_from_slice(&reply.status(206)?.body);
     }
     let reply = site.fetch(&site.admin, &artifact).send().await?;
-    let seen = format!("{} bytes, or others", whole.len());
+    let seen = format!("{} bytes that differ", whole.len());
     reply.check(
         whole == artifact.bytes,
-        "the parts joined to the artifact",
+        "ranges that together are the whole artifact",
         seen,
     )
 }

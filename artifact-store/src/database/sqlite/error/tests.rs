@@ -1,4 +1,4 @@
-//! Codes as SQLite really gives them.
+//! Tests with the error codes that SQLite really returns.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{is_failed_sync, kind_of};
 use crate::error::ErrorKind;
 
 #[test]
-fn full_disks_are_out_of_space() {
+fn a_full_disk_is_reported_as_out_of_space() {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch("CREATE TABLE t (x BLOB)").unwrap();
     connection.pragma_update(None, "max_page_count", 4).unwrap();
@@ -19,7 +19,7 @@ fn full_disks_are_out_of_space() {
 }
 
 #[test]
-fn locks_of_other_processes_are_unavailable() {
+fn a_lock_of_another_process_is_reported_as_unavailable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("locked.sqlite");
     let holder = Connection::open(&path).unwrap();
@@ -32,7 +32,7 @@ fn locks_of_other_processes_are_unavailable() {
 }
 
 #[test]
-fn files_that_cannot_be_opened_or_written_are_misconfigured() {
+fn files_that_cannot_be_opened_or_written_are_reported_as_misconfigured() {
     let error = Connection::open("/nowhere/at/all.sqlite").unwrap_err();
     assert_eq!(kind_of(&error), ErrorKind::Misconfigured, "{error:?}");
 

@@ -107,7 +107,7 @@ fn killed_migrations_leave_the_old_version() {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a test copies a closed world of its own"
+    reason = "a test copies its own files, which no process has open"
 )]
 fn copy(from: &Path, to: &Path) -> u64 {
     std::fs::copy(from, to).unwrap()

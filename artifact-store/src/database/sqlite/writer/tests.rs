@@ -47,7 +47,7 @@ fn folder() -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 #[tokio::test]
-async fn on_a_full_disk_exactly_the_acknowledged_rows_are_stored() {
+async fn a_full_disk_loses_no_acknowledged_row() {
     let (_folder, path) = folder();
     let connection = set_up(&path).unwrap();
     let pages: i64 = connection

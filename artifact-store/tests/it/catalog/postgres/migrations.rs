@@ -33,7 +33,7 @@ async fn concurrent_opens_all_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_migrations_leave_nothing() {
+async fn killed_migrations_leave_nothing_behind() {
     let Some(server) = Server::shared() else {
         return;
     };

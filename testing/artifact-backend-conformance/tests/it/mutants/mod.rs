@@ -109,7 +109,7 @@ mutants! {
     the_expected_size_is_a_limit: TrustsSizeHint =>
         "exact::the_expected_size_is_only_a_hint" ~ "an upload announced as 0 bytes";
     half_of_the_id_is_ignored: UsesHalfOfId =>
-        "exact::ids_that_differ_in_one_bit_do_not_mix" ~ "load of an id beside stored blobs";
+        "exact::ids_that_differ_in_one_bit_do_not_mix" ~ "load of an absent id that is similar to stored ones";
     absent_blobs_return_already_exists: AlreadyExistsForNotFound =>
         "absent::an_id_that_was_never_stored_is_not_found" ~ "got AlreadyExists";
     lost_storages_return_not_found: NotFoundForLostStorage =>
