@@ -10,7 +10,7 @@ use artifact_backend_s3::{BucketOptions, BucketUrl, ObjectStoreBackend, Provider
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::location::{self, Location, Problem};
 
-/// A parsed URL or path of a backend. Parsing has no side effects; [`open`](Self::open) has.
+/// A parsed URL or path of a backend. Parsing has no side effects. [`open`](Self::open) may create a folder.
 ///
 /// | text | backend | feature |
 /// |---|---|---|

@@ -41,7 +41,7 @@ async fn all_invalid_credentials_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn two_servers_on_one_database_agree() {
+async fn two_servers_on_one_database_accept_the_same_credentials() {
     // Each has its own connections, like two processes.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.sqlite");

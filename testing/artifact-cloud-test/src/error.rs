@@ -14,7 +14,7 @@ pub enum Error {
     Missing {
         /// The program.
         program: &'static str,
-        /// Its name in `.ci/cloud-servers`.
+        /// The argument of `.ci/cloud-servers` that installs it.
         install: &'static str,
     },
     /// A server exited or did not become ready in time.
