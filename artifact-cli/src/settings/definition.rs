@@ -10,6 +10,9 @@ use secrecy::SecretString;
 use super::values::ByteSize;
 use super::{ClientSettings, ServeSettings};
 
+/// A default with this prefix is a path in the data folder.
+const DATA_DIR: &str = "<data_dir>";
+
 /// Returns the definitions of the settings in `S`, in the order of its fields.
 pub(super) fn definitions<S: Args>() -> Vec<Arg> {
     let command = S::augment_args(Command::new("settings"));
@@ -38,6 +41,8 @@ pub(super) trait Definition {
     /// Returns the default values as texts. A text that starts with `<` describes a default that depends
     /// on other settings.
     fn defaults(&self) -> impl Iterator<Item = &str>;
+    /// Returns the path inside the data folder that is the default, such as `/blobs`.
+    fn computed_default(&self) -> Option<&str>;
 }
 
 impl Definition for Arg {
@@ -75,6 +80,10 @@ impl Definition for Arg {
     fn defaults(&self) -> impl Iterator<Item = &str> {
         let values: &[OsStr] = self.get_default_values();
         values.iter().filter_map(|value| value.to_str())
+    }
+
+    fn computed_default(&self) -> Option<&str> {
+        self.defaults().find_map(|text| text.strip_prefix(DATA_DIR))
     }
 }
 

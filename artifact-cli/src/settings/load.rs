@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command, Error};
+use clap::{Arg, ArgMatches, Args, Command, Error, value_parser};
 
 use super::Environment;
 use super::definition::Definition;
@@ -20,19 +21,24 @@ use super::file::SettingsFile;
 use super::source::{Source, Sources};
 use crate::failure::setup;
 
-/// A default with this prefix is a path in the data folder.
-const DATA_DIR: &str = "<data_dir>";
-
 /// A valid command line, and the settings of its command.
-#[derive(Debug)]
 pub(crate) struct Loaded {
     /// The parsed command line.
     pub(crate) matches: ArgMatches,
     pub(crate) sources: Sources,
 }
 
-/// Values for settings that no flag sets.
-#[derive(Debug, Default)]
+impl fmt::Debug for Loaded {
+    /// Omits the values, which may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("sources", &self.sources)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Values for settings that no flag sets. They may be secrets, so there is no `Debug`.
+#[derive(Default)]
 struct Values(BTreeMap<String, (Vec<String>, Source)>);
 
 /// Gathers the settings: flags over the environment over the settings file over defaults.
@@ -46,11 +52,11 @@ pub(crate) fn load(
     environment: &Environment,
 ) -> Result<Loaded> {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    let parse = |values: &Values| {
+    let parse = |values: Option<&Values>| {
         let command = with_defaults(command.clone(), values);
         command.try_get_matches_from(&arguments)
     };
-    let matches = parse(&Values::default()).map_err(|error| {
+    let matches = parse(None).map_err(|error| {
         let sentence = sentence(&error, str::to_owned);
         sentence.map_or_else(|| error.into(), setup)
     })?;
@@ -58,10 +64,10 @@ pub(crate) fn load(
     check_no_secret_is_a_flag(&settings, innermost(&matches))?;
 
     let mut values = Values::default();
-    values.add_environment(&settings, environment)?;
+    values.add_environment(&settings, innermost(&matches), environment)?;
     values.add_file(&settings, innermost(&matches))?;
-    values.add_computed_defaults(&settings, innermost(&matches));
-    let matches = parse(&values).map_err(|error| {
+    values.add_computed_defaults(&settings, innermost(&matches))?;
+    let matches = parse(Some(&values)).map_err(|error| {
         // Flags were valid the first time, so the value is from one of these.
         let name = |flag: &str| values.name_of_flag(flag, &settings);
         let sentence = sentence(&error, name);
@@ -105,12 +111,19 @@ fn settings_of(command: &Command, matches: &ArgMatches) -> Vec<Arg> {
 
 /// Replaces the defaults of all subcommands. clap never reads the environment itself: it would take an
 /// empty variable for a value.
-fn with_defaults(command: Command, values: &Values) -> Command {
+///
+/// The first time there are no values yet. clap then does not parse the settings whose default depends on
+/// others: this build may not support the default, and the command line may not name another value.
+fn with_defaults(command: Command, values: Option<&Values>) -> Command {
     let command = command.mut_args(|arg| {
         let arg = arg.env(Resettable::Reset);
-        match values.0.get(arg.name()) {
-            Some((texts, _)) => arg.default_values(texts.clone()),
+        match values {
+            None if arg.computed_default().is_some() => arg.value_parser(value_parser!(OsString)),
             None => arg,
+            Some(values) => match values.0.get(arg.name()) {
+                Some((texts, _)) => arg.default_values(texts.clone()),
+                None => arg,
+            },
         }
     });
     command.mut_subcommands(|command| with_defaults(command, values))
@@ -130,8 +143,13 @@ fn check_no_secret_is_a_flag(settings: &[Arg], matches: &ArgMatches) -> Result<(
 }
 
 impl Values {
-    fn add_environment(&mut self, settings: &[Arg], environment: &Environment) -> Result<()> {
-        for arg in settings {
+    fn add_environment(
+        &mut self,
+        settings: &[Arg],
+        flags: &ArgMatches,
+        environment: &Environment,
+    ) -> Result<()> {
+        for arg in settings.iter().filter(|arg| !is_flag(arg, flags)) {
             let Some((name, value)) = arg
                 .variable()
                 .and_then(|env| Some((env, environment.get(env)?)))
@@ -169,11 +187,14 @@ impl Values {
     }
 
     /// Adds the defaults that depend on other settings.
-    fn add_computed_defaults(&mut self, settings: &[Arg], flags: &ArgMatches) {
+    fn add_computed_defaults(&mut self, settings: &[Arg], flags: &ArgMatches) -> Result<()> {
         if settings.iter().all(|arg| arg.name() != "data_dir") {
-            return;
+            return Ok(());
         }
         let data_dir = self.text("data_dir", flags).unwrap_or_default();
+        let data_dir = data_dir
+            .to_str()
+            .ok_or_else(|| setup("--data-dir is not UTF-8; give a folder with another name"))?;
         // Rows that outlive their blobs would be useless.
         let in_memory = self
             .text("backend", flags)
@@ -183,18 +204,18 @@ impl Values {
             if self.0.contains_key(arg.name()) || is_flag(arg, flags) {
                 continue;
             }
-            let default = arg.defaults().find_map(|text| text.strip_prefix(DATA_DIR));
-            let texts = match (arg.name(), default) {
+            let texts = match (arg.name(), arg.computed_default()) {
                 (_, None) => continue,
                 ("database", _) if in_memory => vec!["mem:".to_owned()],
                 ("admin_token_file", _) if has_token => vec![],
                 (_, Some(inside)) => {
-                    let path = Path::new(&data_dir).join(inside.trim_start_matches('/'));
+                    let path = Path::new(data_dir).join(inside.trim_start_matches('/'));
                     vec![path.to_string_lossy().into_owned()]
                 }
             };
             self.insert(arg, texts, Source::Default);
         }
+        Ok(())
     }
 
     fn insert(&mut self, arg: &Arg, texts: Vec<String>, source: Source) {
@@ -231,7 +252,11 @@ impl Values {
                     .0
                     .remove(arg.name())
                     .map_or(Source::Default, |(_, source)| source),
-                None => continue,
+                // An empty list is a value too, but clap has none then.
+                None => match self.0.remove(arg.name()) {
+                    Some((_, source)) if arg.is_list() => source,
+                    _ => continue,
+                },
             };
             sources.insert(arg.name().to_owned(), source);
         }
@@ -338,6 +363,31 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_list_in_the_settings_file_is_kept() {
+        let file = config("experiments = []\n");
+        let loaded = load_serve(&["--config", file.path().to_str().unwrap()], &[]).unwrap();
+        let settings: ServeSettings = loaded.settings().unwrap();
+        assert_eq!(settings.experiments, []);
+        let printed = crate::settings::effective::<ServeSettings>(&loaded);
+        assert!(printed.contains("\nexperiments = [] # file "), "{printed}");
+    }
+
+    #[test]
+    fn a_variable_that_a_flag_overrides_is_not_checked() {
+        let environment = [("ARTIFACT_MAX_ARTIFACT_BYTES", "many")];
+        let loaded = load_serve(&["--max-artifact-bytes", "1KiB"], &environment).unwrap();
+        assert_eq!(loaded.texts("max_artifact_bytes"), ["1KiB"]);
+    }
+
+    #[test]
+    fn the_debug_output_of_the_settings_has_no_values() {
+        let loaded = load_serve(&[], &[("ARTIFACT_ADMIN_TOKEN", "canary")]).unwrap();
+        let shown = format!("{loaded:?}");
+        assert!(!shown.contains("canary"), "{shown}");
+        assert!(shown.contains("admin_token"), "{shown}");
+    }
+
+    #[test]
     fn errors_in_a_settings_file_name_the_key() {
         for (text, expected) in [
             (
@@ -383,9 +433,24 @@ mod tests {
         let expected = "ARTIFACT_MAX_ARTIFACT_BYTES must be a number of bytes, such as 104857600 or \
                         100MiB, not 'many'";
         assert_eq!(error.to_string(), expected);
-        let error = load_serve(&["--drain-timeout", "0"], &environment).unwrap_err();
-        let expected = "--drain-timeout must be from 1 to 31536000 seconds, not 0";
-        assert_eq!(error.to_string(), expected);
+        for (arguments, expected) in [
+            (
+                ["--drain-timeout", "0"],
+                "--drain-timeout must be from 1 to 31536000 seconds, not 0",
+            ),
+            (["--log-level", ""], "--log-level must not be empty"),
+            (
+                ["--ready-fd", "x"],
+                "--ready-fd must be a whole number, not 'x'",
+            ),
+            (
+                ["--bucket-part-bytes", "1"],
+                "--bucket-part-bytes must be from 5MiB to 5GiB",
+            ),
+        ] {
+            let error = load_serve(&arguments, &[]).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
     }
 
     #[test]

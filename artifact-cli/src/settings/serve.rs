@@ -12,7 +12,8 @@ use super::secret::{Secret, choose};
 use super::source::Sources;
 use super::values::{
     Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count,
-    database, experiment_id, header_bytes, log_filter, public_url, seconds, text, yes_or_no,
+    database, descriptor, experiment_id, header_bytes, log_filter, part_bytes, public_url, seconds,
+    text, yes_or_no,
 };
 use crate::failure::setup;
 
@@ -98,6 +99,7 @@ pub(crate) struct ServeSettings {
         value_name = "BYTES",
         default_value = "8MiB"
     )]
+    #[arg(value_parser = part_bytes)]
     pub(crate) bucket_part_bytes: ByteSize,
 
     /// Parts of one upload, or ranges of one download, that are transferred at the same time. Each is
@@ -280,7 +282,7 @@ pub(crate) struct ServeSettings {
 
     /// Open file descriptor (a pipe or a file) that also gets the line `listening on URL` once the server
     /// accepts requests
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = descriptor)]
     pub(crate) ready_fd: Option<u32>,
 
     /// What is logged to standard error: off, error, warn, info, debug, trace, or a filter such as

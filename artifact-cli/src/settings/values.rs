@@ -151,6 +151,22 @@ pub(super) fn retries(text: &str) -> Result<u32> {
     whole_number(text).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
 }
 
+/// Parses the number of an open file descriptor.
+pub(super) fn descriptor(text: &str) -> Result<u32> {
+    let number = whole_number(text)?;
+    u32::try_from(number).map_err(|_| format!("must be a file descriptor, not {number}"))
+}
+
+/// Parses the part size of a bucket: the range that S3 allows.
+pub(super) fn part_bytes(text: &str) -> Result<ByteSize> {
+    let size: ByteSize = text.parse()?;
+    if (ByteSize(5 << 20)..=ByteSize(5 << 30)).contains(&size) {
+        Ok(size)
+    } else {
+        Err("must be from 5MiB to 5GiB".into())
+    }
+}
+
 pub(super) fn header_bytes(text: &str) -> Result<ByteSize> {
     let size: ByteSize = text.parse()?;
     if (ByteSize(1 << 10)..=ByteSize(1 << 20)).contains(&size) {
@@ -183,9 +199,10 @@ pub(super) fn public_url(text: &str) -> Result<String> {
     }
 }
 
-pub(super) fn log_filter(text: &str) -> Result<String> {
-    match EnvFilter::builder().parse(text) {
-        Ok(_) => Ok(text.to_owned()),
+pub(super) fn log_filter(filter: &str) -> Result<String> {
+    let filter = text(filter)?;
+    match EnvFilter::builder().parse(&filter) {
+        Ok(_) => Ok(filter),
         Err(error) => Err(format!(
             "cannot be used: {error}; write a level such as info"
         )),
