@@ -66,6 +66,11 @@ impl StoreConfig {
         self
     }
 
+    /// Returns the grace period; see [`with_grace_period`](Self::with_grace_period).
+    pub fn grace_period(&self) -> Duration {
+        self.grace_period
+    }
+
     /// Sets the memory in bytes for artifacts that were recently read whole and verified; 0 turns
     /// the cache off. Default: 64 MiB.
     ///

@@ -212,12 +212,14 @@ impl Retries {
         Self { deadline, pauses }
     }
 
-    /// Waits before the next attempt, or returns the failure if the deadline would pass.
+    /// Waits before the next attempt, or returns the failure if the deadline has passed. The last
+    /// attempt starts at the deadline.
     pub(super) async fn pause(&mut self, failure: Failure) -> Result<(), Failure> {
-        let pause = self.pauses.next();
-        let Some(pause) = pause.filter(|pause| Instant::now() + *pause <= self.deadline) else {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let Some(pause) = self.pauses.next().filter(|_| !left.is_zero()) else {
             return Err(failure);
         };
+        let pause = pause.min(left);
         tracing::debug!(?failure, "retrying the database");
         sleep(pause).await;
         Ok(())

@@ -171,10 +171,6 @@ async fn register_worker<T: Transaction>(
         registered_at,
         registered_by,
     } = worker;
-    let is_reserved = DisplayName::is_reserved_for_workers;
-    if name.as_ref().is_some_and(is_reserved) {
-        return Err(Rejected::RESERVED_NAME.into());
-    }
     let labels = labels.as_ref().map(Labels::to_json);
     let params = params![
         id.as_str(),
@@ -192,10 +188,6 @@ async fn register_worker<T: Transaction>(
 }
 
 async fn create_group<T: Transaction>(tx: &T, group: &Group) -> Result<(), T::Error> {
-    let is_reserved = DisplayName::is_reserved_for_groups;
-    if group.name.as_ref().is_some_and(is_reserved) {
-        return Err(Rejected::RESERVED_NAME.into());
-    }
     insert_group(tx, group).await?;
     tx.lock_groups(&group.experiment).await?;
     tx.append_members(&group.experiment, group.id, &group.members)

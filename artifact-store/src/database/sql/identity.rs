@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::records::{CredentialRecord, MembershipRecord, WorkerRecord};
 use super::{Command, SqlDatabase, params, statements};
+use crate::database::rejected::Rejected;
 use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::identity::{
@@ -11,12 +12,27 @@ use crate::identity::{
     WorkerId,
 };
 
+/// Writes a command, or rejects its reserved name without the database.
+async fn write_unless_reserved(
+    database: &impl SqlDatabase,
+    is_reserved: Option<bool>,
+    command: Command,
+) -> Result<()> {
+    if is_reserved == Some(true) {
+        return Err(Rejected::RESERVED_NAME.into_error(command.subject()));
+    }
+    database.write(command).await
+}
+
 #[async_trait]
 impl<D: SqlDatabase> IdentityStore for D {
     async fn register_worker(&self, worker: &Worker, credential: &CredentialHash) -> Result<()> {
-        let worker = Box::new(worker.clone());
-        self.write(Command::RegisterWorker(worker, credential.clone()))
-            .await
+        let is_reserved = worker
+            .name
+            .as_ref()
+            .map(DisplayName::is_reserved_for_workers);
+        let command = Command::RegisterWorker(Box::new(worker.clone()), credential.clone());
+        write_unless_reserved(self, is_reserved, command).await
     }
 
     async fn worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<Option<Worker>> {
@@ -60,8 +76,9 @@ impl<D: SqlDatabase> IdentityStore for D {
     }
 
     async fn create_group(&self, group: &Group) -> Result<()> {
-        self.write(Command::CreateGroup(Box::new(group.clone())))
-            .await
+        let is_reserved = group.name.as_ref().map(DisplayName::is_reserved_for_groups);
+        let command = Command::CreateGroup(Box::new(group.clone()));
+        write_unless_reserved(self, is_reserved, command).await
     }
 
     async fn group(&self, experiment: &ExperimentId, id: GroupId) -> Result<Option<Group>> {

@@ -36,11 +36,16 @@ impl Writer {
             connection,
             sync_failed: false,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.map_err(unavailable)?;
+        // The runtime is made on the thread: if the thread cannot be started, the closure is dropped
+        // here, and a runtime must not be dropped inside another one.
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let runtime = runtime.expect("a runtime without drivers needs no resources");
+            runtime.block_on(run(inbox, flusher));
+        };
         let thread = thread::Builder::new()
             .name("artifact-sqlite".into())
-            .spawn(move || runtime.block_on(run(inbox, flusher)))
+            .spawn(work)
             .map_err(unavailable)?;
         Ok(Self {
             queue,
