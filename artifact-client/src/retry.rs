@@ -103,12 +103,15 @@ pub(crate) struct Retries {
     policy: RetryPolicy,
     callback: RetryCallback,
     delays: ExponentialBackoff,
+    /// Whether a delay was taken since the last reset.
+    has_waited: bool,
 }
 
 impl Retries {
     pub(crate) fn new(policy: RetryPolicy, callback: RetryCallback) -> Self {
         Self {
             delays: policy.delays(jitter_seed()),
+            has_waited: false,
             policy,
             callback,
         }
@@ -116,6 +119,9 @@ impl Retries {
 
     /// Resets the count after progress.
     pub(crate) fn reset(&mut self) {
+        if !std::mem::take(&mut self.has_waited) {
+            return;
+        }
         self.delays = self.policy.delays(jitter_seed());
     }
 
@@ -131,6 +137,7 @@ impl Retries {
         let Some(own_delay) = self.delays.next() else {
             return Err(error);
         };
+        self.has_waited = true;
         let delay = retry_after.saturating_add(own_delay);
         if let Some(call) = &self.callback.0 {
             call(&error, delay);

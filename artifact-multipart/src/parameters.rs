@@ -32,7 +32,8 @@ pub(crate) fn trim(text: &[u8]) -> &[u8] {
 /// Calls `visit` with the name and the value of each parameter in `text`, which is empty or starts
 /// with `;`. Empty parameters (`;;`) are skipped.
 ///
-/// Returns `malformed` if the grammar is violated, and else the first error of `visit`.
+/// Returns the first error in the order of the text: `malformed` where the grammar is violated, or an
+/// error of `visit`.
 pub(crate) fn for_each_parameter(
     mut text: &[u8],
     backslash: Backslash,

@@ -110,6 +110,9 @@ impl Parser {
     }
 
     fn step(&mut self, input: &mut Bytes) -> Result<Option<Event>, Error> {
+        if let State::Failed(error) = self.state {
+            return Err(error);
+        }
         while !input.is_empty() {
             let event = match self.state {
                 State::Preamble { after_crlf } => {

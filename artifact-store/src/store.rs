@@ -128,7 +128,16 @@ impl ArtifactStore {
                 .with_source(error)
         })?;
 
-        let download = match self.shared.backend.download(row.id, range).await {
+        // With a resolved range no backend has to ask for the size first.
+        let resolved = if wanted == (0..row.size) {
+            ByteRange::Full
+        } else {
+            ByteRange::FromTo {
+                first: wanted.start,
+                last: wanted.end - 1,
+            }
+        };
+        let download = match self.shared.backend.download(row.id, resolved).await {
             Ok(download) => download,
             Err(error) if error.kind() == BackendErrorKind::NotFound => {
                 return Err(self.missing_blob(row.id).await?.with_source(error));

@@ -11,6 +11,7 @@ pub(super) struct Rejected {
 }
 
 impl Rejected {
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) const CLOSED: Self = Self::new(ErrorKind::Unavailable, "the database is closed");
     pub(super) const NO_EXPERIMENT: Self =
         Self::new(ErrorKind::NotFound, "the experiment does not exist");

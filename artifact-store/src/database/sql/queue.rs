@@ -177,6 +177,7 @@ impl<C> Inbox<C> {
     }
 
     /// Leaves a command for the next batch.
+    #[cfg(feature = "postgres")]
     pub(in crate::database) fn defer(&mut self, pending: Pending<C>) {
         self.deferred.push_back(pending);
     }
