@@ -299,7 +299,7 @@ fn hostile_bodies_are_refused_within_16_kib() {
 
 #[test]
 fn an_error_is_returned_again_by_every_later_call() {
-    let mut parser = Parser::new(&Boundary::new(BOUNDARY).unwrap());
+    let mut parser = Parser::new(&Boundary::new(BOUNDARY.as_bytes()).unwrap());
     let body = format!("--{BOUNDARY}\r\nContent-Type: text/plain\n");
     let error = parser.parse(&mut body.into()).unwrap_err();
     assert_eq!(error, Error::BareLineBreak);
