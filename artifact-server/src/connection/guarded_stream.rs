@@ -103,7 +103,9 @@ impl<S> GuardedStream<S> {
         }
         // hyper may buffer the end of a response long after the service has returned it. Over HTTP/2,
         // the last flush can come before the request counts as closed, so the flush is not required.
-        let written = flushed || self.version == Version::Http2;
+        // Without a minimum throughput, the idle time-out is the only limit of an unread response.
+        let unlimited = self.server.config.min_throughput == 0;
+        let written = flushed || unlimited || self.version == Version::Http2;
         if self.phase == Phase::Busy && none_open && written {
             self.become_idle();
         }
