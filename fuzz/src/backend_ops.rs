@@ -267,7 +267,7 @@ impl<'w> Run<'w> {
                         assert_eq!(stat.expect("a blob has a stat").size, bytes.len() as u64);
                     }
                     Some(Known::Planted) => {
-                        assert!(stat.is_err(), "stat accepts a planted file as a blob")
+                        assert!(stat.is_err(), "stat accepts a planted file as a blob");
                     }
                     Some(Known::Gone) | None => {
                         let kind = stat.expect_err("an absent blob has no stat").kind();
