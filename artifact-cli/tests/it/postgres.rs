@@ -246,7 +246,7 @@ fn a_database_that_cannot_be_used_is_one_sentence_and_nothing_is_made() {
         .replace("postgres@", "postgres:canary-7f@");
     let absent = database.url().replace(database.name(), "absent");
     for (url, password, said) in [
-        (&*with_password, "", "a password never stands in a URL"),
+        (&*with_password, "", "a URL must not contain a password"),
         (
             &*database.tcp_url(),
             "canary-7f",

@@ -161,8 +161,8 @@ fn unusable_certificate_files_are_errors() {
         assert!(!done.stderr.contains(CANARY), "{done:?}");
         assert!(!path.join("artifact-data").exists());
     };
-    refuse(&TLS[..2], "there is --tls-cert and no --tls-key; give both");
-    refuse(&TLS[2..], "there is --tls-key and no --tls-cert; give both");
+    refuse(&TLS[..2], "--tls-cert is set and --tls-key is not; give both");
+    refuse(&TLS[2..], "--tls-key is set and --tls-cert is not; give both");
     install(path, (CANARY, ONE.1));
     refuse(
         &TLS,
