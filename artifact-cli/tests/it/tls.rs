@@ -161,8 +161,14 @@ fn unusable_certificate_files_are_errors() {
         assert!(!done.stderr.contains(CANARY), "{done:?}");
         assert!(!path.join("artifact-data").exists());
     };
-    refuse(&TLS[..2], "--tls-cert is set and --tls-key is not; give both");
-    refuse(&TLS[2..], "--tls-key is set and --tls-cert is not; give both");
+    refuse(
+        &TLS[..2],
+        "--tls-cert is set and --tls-key is not; give both",
+    );
+    refuse(
+        &TLS[2..],
+        "--tls-key is set and --tls-cert is not; give both",
+    );
     install(path, (CANARY, ONE.1));
     refuse(
         &TLS,
