@@ -9,7 +9,6 @@ mod database;
 mod deposit;
 mod error;
 mod experiment;
-mod experiment_cache;
 mod file_name;
 mod fresh_id;
 mod hasher;

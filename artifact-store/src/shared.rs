@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use artifact_backend::ArtifactBackend;
+use quick_cache::sync::Cache;
 
 use crate::catalog::Catalog;
 use crate::config::StoreConfig;
-use crate::experiment_cache::ExperimentCache;
+use crate::experiment::{Experiment, ExperimentId};
 use crate::row_cache::RowCache;
 use crate::verified_cache::VerifiedCache;
 
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) config: StoreConfig,
     pub(crate) rows: RowCache,
-    pub(crate) experiments: ExperimentCache,
+    /// Experiments that exist. They never change and are never deleted, so entries do not expire.
+    pub(crate) experiments: Cache<ExperimentId, Experiment>,
     pub(crate) verified: VerifiedCache,
 }

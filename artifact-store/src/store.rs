@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use artifact_backend::ErrorKind as BackendErrorKind;
 use artifact_backend::{ArtifactBackend, ArtifactId, ByteRange, Download};
+use quick_cache::sync::Cache;
 
 use crate::authorize::ReadGrant;
 use crate::catalog::Catalog;
@@ -11,12 +12,14 @@ use crate::config::StoreConfig;
 use crate::deposit::{Deposit, NewArtifact};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
-use crate::experiment_cache::ExperimentCache;
 use crate::row::Row;
 use crate::row_cache::RowCache;
 use crate::shared::Shared;
 use crate::verified_cache::VerifiedCache;
 use crate::verify::verified;
+
+/// The number of experiments that a process keeps in memory.
+const CACHED_EXPERIMENTS: usize = 1024;
 
 /// A store of artifacts: bytes in a backend, and a row for each in a catalog.
 ///
@@ -41,7 +44,7 @@ impl ArtifactStore {
                 catalog,
                 config,
                 rows: RowCache::default(),
-                experiments: ExperimentCache::default(),
+                experiments: Cache::new(CACHED_EXPERIMENTS),
                 verified,
             }),
         }
@@ -66,7 +69,9 @@ impl ArtifactStore {
         }
         let found = self.shared.catalog.experiment(id).await?;
         if let Some(experiment) = &found {
-            self.shared.experiments.insert(experiment);
+            self.shared
+                .experiments
+                .insert(id.clone(), experiment.clone());
         }
         Ok(found)
     }
@@ -87,16 +92,8 @@ impl ArtifactStore {
     /// `NotFound` if there is no such row, or if it belongs to another experiment; the caller cannot
     /// tell these apart. `Unavailable` and the kinds that an operator must resolve.
     pub async fn row(&self, experiment: &ExperimentId, id: ArtifactId) -> Result<Arc<Row>> {
-        let row = match self.shared.rows.get(id) {
-            Ok(row) => Some(row),
-            Err(epoch) => {
-                let found = self.shared.catalog.get(id).await?.map(Arc::new);
-                if let Some(row) = &found {
-                    self.shared.rows.insert(epoch, row);
-                }
-                found
-            }
-        };
+        let query = self.shared.catalog.get(id);
+        let row = self.shared.rows.get_or_query(id, query).await?;
         row.filter(|row| row.experiment == *experiment)
             .ok_or_else(|| Error::new(ErrorKind::NotFound, Operation::FindRow).with_id(id))
     }

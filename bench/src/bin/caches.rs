@@ -1,4 +1,4 @@
-//! Measures a look-up in a map behind a mutex, as the row cache is, beside quick_cache.
+//! Measures a look-up in quick_cache, which holds the cached rows, beside a map behind a mutex.
 //!
 //!     cargo run --release --manifest-path bench/Cargo.toml --bin caches
 //!
@@ -21,7 +21,11 @@ const ROUNDS: usize = 9;
 type Value = Arc<[u8; 300]>;
 
 /// Returns nanoseconds per look-up of each thread.
-fn measure(threads: usize, ids: &[ArtifactId], get: impl Fn(&ArtifactId) -> Option<Value> + Sync) -> f64 {
+fn measure(
+    threads: usize,
+    ids: &[ArtifactId],
+    get: impl Fn(&ArtifactId) -> Option<Value> + Sync,
+) -> f64 {
     let began = Instant::now();
     thread::scope(|scope| {
         for number in 1..=threads {
@@ -41,7 +45,8 @@ fn measure(threads: usize, ids: &[ArtifactId], get: impl Fn(&ArtifactId) -> Opti
 fn main() {
     let ids: Vec<_> = (0..ENTRIES).map(|_| ArtifactId::mint()).collect();
     let value: Value = Arc::new([0; 300]);
-    let map: Mutex<HashMap<_, _>> = Mutex::new(ids.iter().map(|id| (*id, Arc::clone(&value))).collect());
+    let map: Mutex<HashMap<_, _>> =
+        Mutex::new(ids.iter().map(|id| (*id, Arc::clone(&value))).collect());
     let quick = quick_cache::sync::Cache::new(2 * ENTRIES);
     for id in &ids {
         quick.insert(*id, Arc::clone(&value));
@@ -50,7 +55,10 @@ fn main() {
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
             let in_map = measure(threads, &ids, |id| {
-                map.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+                map.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get(id)
+                    .cloned()
             });
             rounds.push((in_map, measure(threads, &ids, |id| quick.get(id))));
         }
