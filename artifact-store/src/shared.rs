@@ -1,11 +1,13 @@
 //! The state that the parts of a store share.
 
+use std::error::Error;
 use std::sync::Arc;
 
-use artifact_backend::ArtifactBackend;
+use artifact_backend::{ArtifactBackend, ArtifactId};
 
 use crate::catalog::Catalog;
 use crate::config::StoreConfig;
+use crate::damage::{DamagedSet, Finding};
 use crate::experiment_cache::ExperimentCache;
 use crate::row_cache::RowCache;
 use crate::verified_cache::VerifiedCache;
@@ -18,5 +20,19 @@ pub(crate) struct Shared {
     pub(crate) config: StoreConfig,
     pub(crate) rows: RowCache,
     pub(crate) experiments: ExperimentCache,
-    pub(crate) verified: VerifiedCache,
+    pub(crate) verified: Arc<VerifiedCache>,
+    pub(crate) damaged: DamagedSet,
+}
+
+impl Shared {
+    /// Records that a blob is damaged or lost, and raises the alarm if that is new.
+    pub(crate) fn report_damage(
+        &self,
+        id: ArtifactId,
+        stamp: Finding,
+        error: &(dyn Error + 'static),
+    ) {
+        self.verified.forget(id);
+        self.damaged.report(id, stamp, error);
+    }
 }
