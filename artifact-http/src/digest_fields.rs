@@ -13,8 +13,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
-pub(crate) const FIELDS: [HeaderName; 2] =
-    [HeaderName::from_static("content-digest"), REPR_DIGEST];
+pub(crate) const FIELDS: [HeaderName; 2] = [HeaderName::from_static("content-digest"), REPR_DIGEST];
 
 /// RFC 9651, section 4.2.7: padding may be missing, and bits after the last byte may be set.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

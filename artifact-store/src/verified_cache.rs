@@ -101,7 +101,10 @@ impl VerifiedCache {
     /// Returns a blob, if its storage has not changed since it was read.
     pub(crate) fn get(&self, id: ArtifactId, stamp: Stamp) -> Option<Arc<Entry>> {
         let state = self.state();
-        let entry = state.entries.get(&id).filter(|entry| entry.stamp == stamp)?;
+        let entry = state
+            .entries
+            .get(&id)
+            .filter(|entry| entry.stamp == stamp)?;
         entry.used.store(true, Ordering::Relaxed);
         Some(Arc::clone(entry))
     }

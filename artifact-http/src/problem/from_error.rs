@@ -40,9 +40,9 @@ impl From<Error> for Problem {
                 ProblemType::PayloadTooLarge,
                 "the artifact is larger than this server accepts",
             ),
-            ErrorKind::DigestMismatch => Self::bad_request(
-                "the part is not what its Content-Digest or Repr-Digest says",
-            ),
+            ErrorKind::DigestMismatch => {
+                Self::bad_request("the part is not what its Content-Digest or Repr-Digest says")
+            }
             ErrorKind::InvalidRange => Self::plain(
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "the range contains no byte of the artifact",
