@@ -49,15 +49,12 @@ fn forward(mut from: TcpStream, mut to: TcpStream, changed: Option<usize>) {
 
 #[test]
 fn a_bit_changed_on_the_way_in_fails_every_put() {
-    let server = Server::start(&[]);
-    let proxy = flipping_proxy(&server);
+    let mut server = Server::start(&[]);
+    server.url = flipping_proxy(&server);
     let bytes = noise(700_000);
     server.write("file", &bytes);
-    let file = run(server.client(&["put", "file"]).args(["--server", &proxy]));
-    let piped = run_with(
-        server.client(&["put", "-"]).args(["--server", &proxy]),
-        &bytes,
-    );
+    let file = run(&mut server.client(&["put", "file"]));
+    let piped = run_with(&mut server.client(&["put", "-"]), &bytes);
     for done in [file, piped] {
         assert_eq!(done.code, Some(1), "{}", done.stderr);
         assert_eq!(done.stdout(), "");
@@ -72,14 +69,18 @@ fn a_bit_changed_on_the_way_in_fails_every_put() {
 async fn a_bit_changed_on_the_way_in_fails_every_deposit_of_the_library() {
     let server = Server::start(&[]);
     let proxy = flipping_proxy(&server);
-    let credential = Credential::new("admin", &server.token()).unwrap();
-    let client = Client::builder(&proxy, "default", credential)
-        .with_retry_policy(RetryPolicy::never())
-        .build()
-        .unwrap();
+    // Each client has its own connection.
+    let client = || {
+        let credential = Credential::new("admin", &server.token()).unwrap();
+        let builder = Client::builder(&proxy, "default", credential);
+        builder
+            .with_retry_policy(RetryPolicy::never())
+            .build()
+            .unwrap()
+    };
     let bytes = Bytes::from(noise(700_000));
     let blobs = server.blobs();
-    let error = client
+    let error = client()
         .deposit(bytes.clone(), DepositOptions::default())
         .await;
     let error = error.unwrap_err();
@@ -95,7 +96,7 @@ async fn a_bit_changed_on_the_way_in_fails_every_deposit_of_the_library() {
         Body::repeatable(move || futures_util::stream::iter([Ok(copy.clone())])),
         Body::from_reader(std::io::Cursor::new(bytes)),
     ] {
-        let error = client.deposit(body, DepositOptions::default()).await;
+        let error = client().deposit(body, DepositOptions::default()).await;
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{error}");
     }
