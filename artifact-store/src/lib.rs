@@ -5,6 +5,7 @@ mod backend_url;
 mod catalog;
 mod config;
 mod content_type;
+mod damage;
 mod database;
 mod deposit;
 mod error;

@@ -12,6 +12,7 @@ mod error;
 mod experiment;
 mod file_name;
 mod identity;
+mod memory;
 mod principal;
 mod store;
 mod support;
