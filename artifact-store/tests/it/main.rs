@@ -14,6 +14,7 @@ mod file_name;
 mod identity;
 mod principal;
 mod store;
+mod store_id;
 mod support;
 #[cfg(feature = "fs")]
 mod verified;
