@@ -38,9 +38,16 @@ pub(crate) fn create(shared: &Shared, new: StoreId) -> Result<StoreId> {
     if open(root, operation)?.is_none() {
         let name = staging_name();
         let linked = link_new(root, &name, new);
-        // The temporary name is not needed any more, even after an error.
-        let _ = sys::unlink(root.staging(), &name);
-        linked.map_err(fail)?;
+        // The temporary name is not needed any more, even after an error. Its removal is made durable
+        // before the link count of the file is.
+        let removed = match sys::unlink(root.staging(), &name) {
+            Err(Errno::NOENT) => Ok(()),
+            done => done,
+        };
+        linked
+            .and(removed)
+            .and_then(|()| sys::fsync(root.staging()))
+            .map_err(fail)?;
     }
     let Some((file, found)) = open(root, operation)? else {
         return Err(Error::new(ErrorKind::Unexpected, operation)

@@ -8,6 +8,7 @@ mod deposit_and_fetch;
 mod framing;
 mod golden;
 mod gone;
+mod halves;
 mod http2;
 mod identities;
 mod logs;
