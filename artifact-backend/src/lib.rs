@@ -16,6 +16,7 @@ mod inventory;
 pub mod random;
 mod range;
 mod stamp;
+mod store_id;
 mod upload;
 mod uri;
 
@@ -29,5 +30,6 @@ pub use id::{ArtifactId, ParseIdError};
 pub use inventory::{ArtifactInventory, BlobList, BlobStat, SweepReport};
 pub use range::{ByteRange, RangeNotSatisfiable};
 pub use stamp::Stamp;
+pub use store_id::{ParseStoreIdError, StoreId};
 pub use upload::Upload;
 pub use uri::{ArtifactUri, InvalidUriPrefix, ParseUriError, UriPrefix};

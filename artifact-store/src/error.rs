@@ -118,6 +118,8 @@ pub enum Operation {
     OpenDatabase,
     /// Closing the database.
     CloseDatabase,
+    /// Checking that a database and a backend belong together.
+    JoinHalves,
     /// Creating or finding experiments.
     Experiment,
     /// Writing a row.
@@ -151,6 +153,7 @@ impl Operation {
             Self::OpenBackend => "open backend",
             Self::OpenDatabase => "open database",
             Self::CloseDatabase => "close database",
+            Self::JoinHalves => "join database and backend",
             Self::Experiment => "find experiment",
             Self::InsertRow => "insert row",
             Self::FindRow => "find row",

@@ -9,6 +9,7 @@ mod flipped;
 mod framing;
 mod golden;
 mod gone;
+mod halves;
 mod http2;
 mod identities;
 mod logs;

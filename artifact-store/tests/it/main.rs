@@ -15,6 +15,7 @@ mod identity;
 mod memory;
 mod principal;
 mod store;
+mod store_id;
 mod support;
 #[cfg(feature = "fs")]
 mod verified;
