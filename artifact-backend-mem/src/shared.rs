@@ -146,6 +146,7 @@ impl std::fmt::Debug for State {
             .field("blobs", &self.blobs.len())
             .field("used", &self.used)
             .field("limit", &self.limit)
+            .field("store_id", &self.store_id)
             .finish()
     }
 }

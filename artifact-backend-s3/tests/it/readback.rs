@@ -89,9 +89,10 @@ impl ScriptedStore {
             Some(Fate::Conflict) => Err(Error::AlreadyExists { path, source }),
             Some(Fate::Denied) => Err(Error::PermissionDenied { path, source }),
             Some(Fate::Foreign) => {
-                let others = match Self::is_store_id(at) {
-                    true => FOREIGN.to_line(),
-                    false => "others".into(),
+                let others = if Self::is_store_id(at) {
+                    FOREIGN.to_line()
+                } else {
+                    "others".into()
                 };
                 self.inner.put(at, others.into()).await?;
                 Err(Error::AlreadyExists { path, source })

@@ -101,12 +101,11 @@ impl StoreHalves {
     /// If the database or the backend fails. It can then be called again.
     pub async fn adopt(&self) -> Result<StoreId> {
         let recorded = self.database.store_id().await?;
-        let id = match self.backend_id().await? {
-            Some(id) => id,
-            None => {
-                let id = recorded.unwrap_or_else(StoreId::mint);
-                self.create_in_backend(id).await?
-            }
+        let id = if let Some(id) = self.backend_id().await? {
+            id
+        } else {
+            let id = recorded.unwrap_or_else(StoreId::mint);
+            self.create_in_backend(id).await?
         };
         if recorded != Some(id) {
             self.database.replace_store_id(id).await?;
@@ -180,10 +179,7 @@ impl StoreHalves {
     async fn check_contents(&self) -> Result<()> {
         let rows = self.database.some_rows().await?;
         if rows.is_empty() {
-            return match has_blobs(&*self.backend).await? {
-                true => Err(Mismatch::BlobsWithoutRows.into()),
-                false => Ok(()),
-            };
+            return reject_blobs(&*self.backend).await;
         }
         let mut missing = 0;
         for id in &rows {
@@ -228,10 +224,7 @@ pub async fn check_new_database(backend: &Backend) -> Result<()> {
         let has_rows = false;
         return Err(Mismatch::NoDatabaseId { backend, has_rows }.into());
     }
-    match has_blobs(&*inventory).await? {
-        true => Err(Mismatch::BlobsWithoutRows.into()),
-        false => Ok(()),
-    }
+    reject_blobs(&*inventory).await
 }
 
 /// Checks that a database may get a new backend: it must have no store id and no row. For a backend that
@@ -263,6 +256,14 @@ pub async fn check_new_backend(database: &Database) -> Result<()> {
 async fn backend_id(backend: &dyn ArtifactInventory) -> Result<Option<StoreId>> {
     let found = backend.store_id().await;
     Ok(found.map_err(|error| Error::backend(JOIN, error))?)
+}
+
+/// Rejects a backend with blobs beside a database without rows.
+async fn reject_blobs(backend: &dyn ArtifactInventory) -> Result<()> {
+    if has_blobs(backend).await? {
+        return Err(Mismatch::BlobsWithoutRows.into());
+    }
+    Ok(())
 }
 
 /// Returns whether the backend has a blob.

@@ -157,7 +157,7 @@ async fn newer_schemas_are_rejected() {
     let error = SqliteDatabase::open(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.detail().contains("schema version 7"), "{error}");
-    assert!(error.detail().contains("versions up to 2"), "{error}");
+    assert!(error.detail().contains("versions up to 3"), "{error}");
 }
 
 #[tokio::test]
