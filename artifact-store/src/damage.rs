@@ -63,12 +63,11 @@ impl DamagedSet {
     /// changed since and is still damaged.
     fn insert(&self, id: ArtifactId, stamp: Finding) -> bool {
         let mut state = self.state();
-        let is_new = match state.findings.insert(id, stamp) {
-            Some(before) => before.is_some() && before != stamp,
-            None => {
-                state.order.push_back(id);
-                true
-            }
+        let is_new = if let Some(before) = state.findings.insert(id, stamp) {
+            before.is_some() && before != stamp
+        } else {
+            state.order.push_back(id);
+            true
         };
         if state.order.len() > Self::CAPACITY
             && let Some(oldest) = state.order.pop_front()
