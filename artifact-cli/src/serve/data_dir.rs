@@ -47,12 +47,11 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     let backend =
         opened.map_err(|error| setup_from(error, format!("{backend_name} cannot be used")))?;
     bucket::probe(&backend, settings.bucket_probe, &backend_name).await?;
-    let database = match existing {
-        Some(database) => database,
-        None => {
-            halves::check_database_to_create(plan, &backend).await?;
-            open_database(plan).await?
-        }
+    let database = if let Some(database) = existing {
+        database
+    } else {
+        halves::check_database_to_create(plan, &backend).await?;
+        open_database(plan).await?
     };
     halves::join(plan, &database, &backend).await?;
     let config = StoreConfig::default()
