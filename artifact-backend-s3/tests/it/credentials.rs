@@ -1,5 +1,7 @@
 //! Responses of a service that issues credentials: they never describe a blob.
 
+use std::io::Write;
+
 use artifact_backend::{ArtifactBackend, ArtifactId, ErrorKind};
 use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -40,8 +42,8 @@ async fn a_404_of_an_aws_credentials_service_is_not_an_absent_blob() {
             .with_endpoint(BUCKET)
             .with_allow_http(true)
     };
-    let token = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(token.path(), "token").unwrap();
+    let mut token = tempfile::NamedTempFile::new().unwrap();
+    token.write_all(b"token").unwrap();
     let token = token.path().to_str().unwrap();
     let machine = builder().with_metadata_endpoint(&service);
     let pod = builder()

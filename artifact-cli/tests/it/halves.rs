@@ -118,11 +118,11 @@ fn read(path: &Path) -> Vec<u8> {
 #[test]
 fn both_halves_of_a_new_store_keep_the_same_id() {
     let store = Store::new();
-    let id: Vec<u8> = store
+    let id: [u8; 16] = store
         .database()
         .query_row("SELECT id FROM store_id", [], |row| row.get(0))
         .unwrap();
-    let digits: String = format!("{:032x}", u128::from_be_bytes(id));
+    let digits = format!("{:032x}", u128::from_be_bytes(id));
     assert_eq!(store.id(), format!("store-{digits}"));
     let server = Server::start_in(store.folder, &[]);
     assert_eq!(get(&server, &store.uri).as_deref(), Some("kept"));
