@@ -68,8 +68,8 @@ impl DigestCheck {
         Ok(any.then_some(check))
     }
 
-    /// Takes out the declared SHA-256 for a caller that hashes the bytes anyway. Returns `None` if there
-    /// is none, or if several differ or have a wrong length.
+    /// Takes out the declared SHA-256 for a caller that hashes the bytes anyway. Returns `None` if it was
+    /// not declared, or if several differ or have a wrong length.
     pub(crate) fn take_sha256(&mut self) -> Option<Sha256Digest> {
         let (_, claims) = self.sha256.as_ref()?;
         let (first, others) = claims.split_first()?;
