@@ -11,6 +11,8 @@ mod error;
 pub mod error_repr;
 mod ext;
 mod hex;
+#[doc(hidden)]
+pub mod host;
 mod id;
 mod inventory;
 pub mod random;
