@@ -59,6 +59,7 @@ const NEED_A_PROXY: [&str; 3] = [
     "absent::a_lost_storage_never_returns_not_found",
     "honest::a_store_of_unknown_outcome_is_ambiguous",
     "honest::a_commit_of_unknown_outcome_is_ambiguous",
+    "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id",
 ];
 
 /// The number of cases tested in parallel. A race on SeaweedFS is mostly waiting: 4 s for 16 callers of
