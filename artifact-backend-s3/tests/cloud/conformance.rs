@@ -55,7 +55,7 @@ const NO_PLANTS: [&str; 3] = [
 ];
 
 /// These cases would disturb other tests on a shared server.
-const NEED_A_PROXY: [&str; 3] = [
+const NEED_A_PROXY: [&str; 4] = [
     "absent::a_lost_storage_never_returns_not_found",
     "honest::a_store_of_unknown_outcome_is_ambiguous",
     "honest::a_commit_of_unknown_outcome_is_ambiguous",
