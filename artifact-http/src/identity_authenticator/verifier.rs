@@ -31,7 +31,8 @@ pub(super) struct Verifier {
     key: [u8; 32],
     /// The hash of a random secret. Secrets of unknown workers are compared with it.
     decoy: CredentialHash,
-    /// Valid secrets, and the computations in progress. Concurrent requests with one credential share one.
+    /// Valid secrets, and the computations in progress. Concurrent requests with one credential share
+    /// one.
     valid: Cache<Key, ()>,
     /// Invalid secrets. A flood of them evicts no valid secret.
     invalid: Cache<Key, ()>,
@@ -84,11 +85,8 @@ impl Verifier {
     ) -> Result<bool, AuthenticateError> {
         let hash = stored.unwrap_or(&self.decoy);
         let key = self.key_of(principal, secret, hash);
-        if self.invalid.get(&key).is_some() {
-            return Ok(false);
-        }
-        // Waits for another request that computes the same key. If that one fails or is dropped, or if the secret is
-        // invalid, the next request gets the place.
+        // Waits for another request that computes the same key. If that one fails or is dropped, or if
+        // the secret is invalid, the next request gets the place.
         let Err(place) = self.valid.get_value_or_guard_async(&key).await else {
             return Ok(stored.is_some());
         };
@@ -97,7 +95,7 @@ impl Verifier {
         }
         let valid = self.compute(secret, hash).await?;
         if valid {
-            // The key is the same for every result, so nothing else removes the place.
+            // This fails if `hash` has inserted the key meanwhile, which means the same.
             let _inserted = place.insert(());
         } else {
             self.invalid.insert(key, ());
