@@ -24,6 +24,7 @@ mod staging;
 mod sweep;
 mod sync;
 mod sys;
+mod trial;
 mod upload;
 mod writer;
 

@@ -16,6 +16,7 @@ mod faults;
 mod fuzz_replay;
 mod opening;
 mod race;
+mod surroundings;
 mod sweep;
 mod syscalls;
 mod world;
