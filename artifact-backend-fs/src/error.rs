@@ -47,6 +47,10 @@ pub(crate) fn failed(
     action: &'static str,
     errno: Errno,
 ) -> Error {
+    if errno == Errno::FBIG {
+        // To the caller the blob is too large, which only an operator can change.
+        tracing::warn!("cannot {action}{}", hint(errno));
+    }
     with_kind(kind(errno), operation, id, action, errno)
 }
 

@@ -5,6 +5,7 @@ mod harness;
 
 mod corrupt;
 mod deposit_and_fetch;
+mod file_size_limit;
 mod framing;
 mod golden;
 mod gone;
