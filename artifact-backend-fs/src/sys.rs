@@ -107,7 +107,7 @@ pub(crate) fn fsync(fd: impl AsFd) -> SysResult<()> {
     retry(|| rustix::fs::fsync(fd.as_fd()))
 }
 
-/// Locks a file for its user. NFSv4 needs a writable descriptor for this lock (flock(2)).
+/// Locks a file for its user. Over NFS this needs a writable descriptor for this lock (flock(2)).
 pub(crate) fn try_lock(fd: impl AsFd) -> SysResult<bool> {
     try_flock(fd, FlockOperation::NonBlockingLockExclusive)
 }
@@ -127,14 +127,12 @@ fn try_flock(fd: impl AsFd, lock: FlockOperation) -> SysResult<bool> {
 
 /// Gives an open file another name, exclusively and atomically (link(2)).
 pub(crate) fn link(file: BorrowedFd<'_>, folder: BorrowedFd<'_>, name: &str) -> SysResult<()> {
-    match retry(|| rustix::fs::linkat(file, "", folder, name, AtFlags::EMPTY_PATH)) {
-        // These say that the link exists, or that the disk failed or is full.
-        done @ (Ok(()) | Err(Errno::EXIST | Errno::IO | Errno::NOSPC | Errno::DQUOT)) => {
-            return done;
-        }
-        // ENOENT without CAP_DAC_READ_SEARCH before Linux 6.10; EPERM, EINVAL and others from file
-        // systems and security filters. The way through /proc may still work.
-        Err(_) => {}
+    let linked = retry(|| rustix::fs::linkat(file, "", folder, name, AtFlags::EMPTY_PATH));
+    // Done, or the name is taken, or the disk failed or is full. Any other error can be about this way:
+    // ENOENT without CAP_DAC_READ_SEARCH before Linux 6.10, EPERM, EINVAL and others from file systems and
+    // security filters. The way through /proc may still work.
+    if let Ok(()) | Err(Errno::EXIST | Errno::IO | Errno::NOSPC | Errno::DQUOT) = linked {
+        return linked;
     }
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     retry(|| rustix::fs::linkat(CWD, &path, folder, name, AtFlags::SYMLINK_FOLLOW))

@@ -70,9 +70,10 @@ pub(crate) fn run(folders: Folders<'_>, try_unnamed: bool) -> Result<bool> {
             }
             // After a failed sync or another fault of the disk, a way that works proves nothing.
             Err(failure) if is_disk_fault(&failure) => return Err(failure.into_error()),
-            Err(Failure { errno, .. })
-                if matches!(errno, Errno::NOSPC | Errno::DQUOT | Errno::ROFS) =>
-            {
+            Err(Failure {
+                errno: Errno::NOSPC | Errno::DQUOT | Errno::ROFS,
+                ..
+            }) => {
                 return Ok(try_unnamed);
             }
             Err(failure) if !without_name => return Err(failure.into_error()),

@@ -32,7 +32,7 @@ fn a_deposit_past_the_limit_on_file_sizes_is_refused_and_the_server_lives() {
 #[test]
 fn a_log_file_at_the_limit_on_file_sizes_does_not_end_the_server() {
     let folder = tempfile::tempdir().unwrap();
-    let log = std::fs::File::create(folder.path().join("stderr")).unwrap();
+    let log = std::fs::File::create_new(folder.path().join("stderr")).unwrap();
     log.set_len(1 << 20).unwrap();
     let mut server = Server::start_after(folder, LIMIT);
     for _ in 0..3 {
