@@ -59,8 +59,7 @@ pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
     let file = sys::open_beneath(staging, &name, flags, Mode::RUSR, ResolveFlags::empty())
         .map_err(fail)?;
-    // The lock keeps a sweep of another process from removing the file. On a file system without locks
-    // there is none that could.
+    // The lock keeps a sweep of another process from removing the file. Without locks no sweep could.
     let _ = sys::try_lock(&file);
     // A umask may have removed the owner's permission. A file system without modes refuses the change.
     let _ = sys::retry(|| rustix::fs::fchmod(&file, Mode::RUSR));
