@@ -276,6 +276,8 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_line(&format!("FAILED {error}"));
+            // The tracer keeps the last lines of standard error.
+            let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }

@@ -36,9 +36,10 @@ impl FsBackend {
     ///
     /// # Errors
     ///
-    /// `Misconfigured` if the parent is missing, the folder belongs to another user, others can write
-    /// to it, it contains foreign files, or it has another layout version. Otherwise the error of the
-    /// operating system. A later call can open what was created before an error.
+    /// `Misconfigured` if the parent is missing, the folder belongs to another user than this process and
+    /// root, every user can write to it, it contains foreign files, it has another layout version, or its
+    /// file system cannot do what a store needs: a trial blob is stored and removed. Otherwise the error of
+    /// the operating system. A later call can open what was created before an error.
     pub async fn open(root: impl Into<PathBuf>, config: FsConfig) -> Result<Self> {
         let shared = Arc::new(Shared::open(root.into(), config).await?);
         Ok(Self { shared })

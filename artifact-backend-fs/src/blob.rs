@@ -1,7 +1,6 @@
 //! Opens and inspects blobs, and rejects everything else under a blob's name.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, SystemTime};
 
 use artifact_backend::{
@@ -15,7 +14,7 @@ use crate::layout::BlobName;
 use crate::root::Root;
 use crate::sys;
 
-/// The mode of every blob. Even its owner does not write to it again.
+/// The mode that every blob is created with. Even its owner does not write to it again.
 pub(crate) const BLOB_MODE: u32 = 0o400;
 
 /// An open file that was checked to be a blob.
@@ -36,7 +35,7 @@ pub(crate) fn open(root: &Root, operation: Operation, id: ArtifactId) -> Result<
         .map_err(|errno| not_opened(root, operation, id, errno))?;
     let stat =
         sys::stat(&file).map_err(|errno| failed(operation, Some(id), "inspect the blob", errno))?;
-    let size = check(root, operation, id, &stat, file.as_fd())?;
+    let size = check(operation, id, &stat)?;
     Ok(Blob {
         file: file.into(),
         size,
@@ -47,18 +46,17 @@ pub(crate) fn open(root: &Root, operation: Operation, id: ArtifactId) -> Result<
 /// Inspects a blob without reading it.
 pub(crate) fn stat(root: &Root, operation: Operation, id: ArtifactId) -> Result<BlobStat> {
     let name = BlobName::of(id);
-    let stat = sys::stat_name(root.blobs(), name.as_str())
+    let mut stat = sys::stat_name(root.blobs(), name.as_str())
         .map_err(|errno| not_opened(root, operation, id, errno))?;
-    if stat.st_nlink == 1 {
-        let size = check(root, operation, id, &stat, root.blobs())?;
-        return Ok(BlobStat::new(id, size, modified(&stat)));
+    if stat.st_dev != root.device() {
+        // An overlay, whose files and folders have different devices, or a mount over the blob. Only a
+        // mount cannot be opened.
+        let held = sys::hold(root.blobs(), name.as_str())
+            .map_err(|errno| not_opened(root, operation, id, errno))?;
+        stat = sys::stat(&held)
+            .map_err(|errno| failed(operation, Some(id), "inspect the blob", errno))?;
     }
-    // Needs a second look. The descriptor keeps the inode number from being reused meanwhile.
-    let held = sys::hold(root.blobs(), name.as_str())
-        .map_err(|errno| not_opened(root, operation, id, errno))?;
-    let stat =
-        sys::stat(&held).map_err(|errno| failed(operation, Some(id), "inspect the blob", errno))?;
-    let size = check(root, operation, id, &stat, held.as_fd())?;
+    let size = check(operation, id, &stat)?;
     Ok(BlobStat::new(id, size, modified(&stat)))
 }
 
@@ -105,62 +103,20 @@ fn not_opened(root: &Root, operation: Operation, id: ArtifactId, errno: Errno) -
     }
 }
 
-/// Returns the size of a file if it is a blob of this backend. `held` is a descriptor of the file; it
-/// is used only if the file does not have exactly one name.
-fn check(
-    root: &Root,
-    operation: Operation,
-    id: ArtifactId,
-    stat: &Stat,
-    held: BorrowedFd<'_>,
-) -> Result<u64> {
-    let foreign = |detail| Err(corrupt(operation, id, detail));
+/// Returns the size of a file if it can be a blob: a regular file.
+///
+/// Its device, mode, owner and link count say nothing: overlays, FUSE, access control lists, restored
+/// backups and hard-linked snapshots change them and keep the bytes. How the file was opened rules out
+/// links and mounts, and the digest in the catalog decides whether the bytes are the right ones.
+fn check(operation: Operation, id: ArtifactId, stat: &Stat) -> Result<u64> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return foreign("the blob's name is not a regular file");
+        return Err(corrupt(
+            operation,
+            id,
+            "the blob's name is not a regular file",
+        ));
     }
-    if stat.st_dev != root.device() {
-        return foreign("another file system is mounted over the blob");
-    }
-    if stat.st_uid != root.owner() {
-        return foreign("the file belongs to another user; chown it if it was restored");
-    }
-    if stat.st_mode & 0o7777 != BLOB_MODE {
-        return foreign(
-            "the file does not have the mode of a blob; chmod 400 it if it was restored",
-        );
-    }
-    if stat.st_nlink != 1 && !is_being_published(root, operation, stat, held)? {
-        return foreign("the file has other names (hard links)");
-    }
-    match u64::try_from(stat.st_size) {
-        Ok(size) => Ok(size),
-        Err(_) => foreign("the file has a negative size"),
-    }
-}
-
-/// Returns whether the second name of a file is in the staging folder: the blob is just being
-/// published, or a crash left the name and no sweep has removed it yet.
-fn is_being_published(
-    root: &Root,
-    operation: Operation,
-    stat: &Stat,
-    held: BorrowedFd<'_>,
-) -> Result<bool> {
-    if stat.st_nlink == 0 {
-        // Deleted after it was opened. Its bytes are unchanged.
-        return Ok(true);
-    }
-    if stat.st_nlink != 2 {
-        return Ok(false);
-    }
-    let fail = |errno| failed(operation, None, "read the staging folder", errno);
-    for entry in rustix::fs::Dir::read_from(root.staging()).map_err(fail)? {
-        if entry.map_err(fail)?.ino() == stat.st_ino {
-            return Ok(true);
-        }
-    }
-    // Publishing ends with the removal of the second name, which may have happened meanwhile.
-    Ok(sys::stat(held).map_err(fail)?.st_nlink <= 1)
+    u64::try_from(stat.st_size).map_err(|_| corrupt(operation, id, "the file has a negative size"))
 }
 
 /// Opens a blob if that does not wait for the disk. Returns `None` if it would, and in every unusual
@@ -180,10 +136,7 @@ pub(crate) fn open_cached(
     let Ok(stat) = sys::stat(&file) else {
         return Ok(None);
     };
-    if stat.st_nlink != 1 {
-        return Ok(None);
-    }
-    let size = check(root, operation, id, &stat, file.as_fd())?;
+    let size = check(operation, id, &stat)?;
     Ok(Some(Blob {
         file: file.into(),
         size,

@@ -12,7 +12,7 @@ fn kind(errno: Errno) -> ErrorKind {
         Errno::NOSPC | Errno::DQUOT => ErrorKind::OutOfSpace,
         Errno::FBIG => ErrorKind::TooLarge,
         Errno::ACCESS | Errno::PERM => ErrorKind::PermissionDenied,
-        Errno::ROFS => ErrorKind::Misconfigured,
+        Errno::ROFS | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK => ErrorKind::Misconfigured,
         Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => ErrorKind::Unavailable,
         _ => ErrorKind::Unexpected,
     }
@@ -27,7 +27,15 @@ fn hint(errno: Errno) -> &'static str {
         Errno::DQUOT => "; the disk quota is used up",
         Errno::FBIG => "; the limit on the size of a file is reached (ulimit -f)",
         Errno::ROFS => "; the file system is mounted read-only",
-        Errno::ACCESS | Errno::PERM => "; the root must belong to the user of this process",
+        Errno::ACCESS => "; the root must belong to the user of this process",
+        Errno::PERM => {
+            "; the file system, a file attribute (chattr) or a security filter forbids the call, or the \
+             root belongs to another user"
+        }
+        Errno::NOSYS | Errno::OPNOTSUPP => {
+            "; the file system or a security filter does not support the call"
+        }
+        Errno::NOLCK => "; the file system does not support locks (flock)",
         _ => "",
     }
 }
@@ -39,6 +47,10 @@ pub(crate) fn failed(
     action: &'static str,
     errno: Errno,
 ) -> Error {
+    if errno == Errno::FBIG {
+        // To the caller the blob is too large, which only an operator can change.
+        tracing::warn!("cannot {action}{}", hint(errno));
+    }
     with_kind(kind(errno), operation, id, action, errno)
 }
 
@@ -52,6 +64,41 @@ pub(crate) fn with_kind(
 ) -> Error {
     let error = Error::new(kind, operation)
         .with_detail(format!("cannot {action}{}", hint(errno)))
+        .with_source(io::Error::from(errno));
+    match id {
+        Some(id) => error.with_id(id),
+        None => error,
+    }
+}
+
+/// Creates the error of a link that could not be made.
+///
+/// linkat(2) fails with EPERM on a file system without hard links, but file systems without them also
+/// answer with other errors.
+pub(crate) fn not_linked(
+    operation: Operation,
+    id: Option<ArtifactId>,
+    action: &'static str,
+    errno: Errno,
+) -> Error {
+    if !matches!(
+        errno,
+        Errno::PERM
+            | Errno::ACCESS
+            | Errno::OPNOTSUPP
+            | Errno::NOSYS
+            | Errno::INVAL
+            | Errno::MLINK
+            | Errno::XDEV
+    ) {
+        return failed(operation, id, action, errno);
+    }
+    let detail = format!(
+        "cannot {action}: the file system does not make hard links, which an exclusive publish needs. FAT, \
+         exFAT and some FUSE, network and shared folders cannot; choose another file system for the root"
+    );
+    let error = Error::new(ErrorKind::Misconfigured, operation)
+        .with_detail(detail)
         .with_source(io::Error::from(errno));
     match id {
         Some(id) => error.with_id(id),

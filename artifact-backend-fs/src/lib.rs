@@ -25,6 +25,7 @@ mod store_id;
 mod sweep;
 mod sync;
 mod sys;
+mod trial;
 mod upload;
 mod writer;
 

@@ -6,7 +6,7 @@ use artifact_backend::{Error, ErrorKind, Operation, Result};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::error::{failed, misconfigured};
+use crate::error::{failed, misconfigured, not_linked};
 use crate::layout::{MARKER, VERSION, staging_name};
 use crate::sys;
 
@@ -59,23 +59,27 @@ pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
     let file = sys::open_beneath(staging, &name, flags, Mode::RUSR, ResolveFlags::empty())
         .map_err(fail)?;
-    // The lock keeps a sweep of another process from removing the file.
-    sys::try_lock(&file).map_err(fail)?;
-    sys::retry(|| rustix::fs::fchmod(&file, Mode::RUSR)).map_err(fail)?;
+    // The lock keeps a sweep of another process from removing the file. Without locks no sweep could.
+    let _ = sys::try_lock(&file);
+    // A umask may have removed the owner's permission. A file system without modes refuses the change.
+    let _ = sys::retry(|| rustix::fs::fchmod(&file, Mode::RUSR));
     let made = sys::write_all(file.as_fd(), VERSION.as_bytes())
         .and_then(|()| sys::fsync(&file))
+        .map_err(fail)
         .and_then(|()| match sys::link(file.as_fd(), root, MARKER) {
-            Err(Errno::EXIST) => Ok(()),
-            linked => linked,
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(errno) => {
+                let action = "create the format marker";
+                Err(not_linked(Operation::Open, None, action, errno))
+            }
         });
     // The temporary file is not needed any more, even after an error.
     let removed = match sys::unlink(staging, &name) {
         Err(Errno::NOENT) => Ok(()),
         done => done,
     };
-    made.and(removed)
-        .and_then(|()| sys::fsync(root))
-        .map_err(fail)?;
+    made?;
+    removed.and_then(|()| sys::fsync(root)).map_err(fail)?;
     if check(root)? {
         Ok(())
     } else {

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::blob;
-use crate::error::{failed, with_kind};
+use crate::error::{failed, not_linked, with_kind};
 use crate::layout::BlobName;
 use crate::shared::Shared;
 use crate::staging::{Temporary, same_file};
@@ -63,7 +63,12 @@ pub(crate) fn publish(
         Err(errno @ Errno::IO) => return Err(ambiguous("link the blob to its name")(errno)),
         Err(errno) => {
             root.check_alive(operation)?;
-            return Err(fail("link the blob to its name")(errno));
+            return Err(not_linked(
+                operation,
+                Some(id),
+                "link the blob to its name",
+                errno,
+            ));
         }
     }
 
@@ -94,17 +99,20 @@ pub(crate) fn publish(
 fn prepare(temporary: &Temporary, operation: Operation, id: ArtifactId, size: u64) -> Result<()> {
     let fail = |action| move |errno| failed(operation, Some(id), action, errno);
     let stat = sys::stat(temporary.file()).map_err(fail("inspect the temporary file"))?;
-    if u64::try_from(stat.st_size) != Ok(size) || stat.st_nlink != u64::from(temporary.is_named()) {
+    if u64::try_from(stat.st_size) != Ok(size) {
         let detail = "another process changed the temporary file; check who can write to the root";
         return Err(Error::new(ErrorKind::Corrupt, operation)
             .with_id(id)
             .with_detail(detail));
     }
     if stat.st_mode & 0o7777 != blob::BLOB_MODE {
-        // A umask has removed the owner's permissions.
         let mode = Mode::from_raw_mode(blob::BLOB_MODE);
-        sys::retry(|| rustix::fs::fchmod(temporary.file(), mode))
-            .map_err(fail("set the mode of the blob"))?;
+        let changed = sys::retry(|| rustix::fs::fchmod(temporary.file(), mode));
+        if stat.st_mode & blob::BLOB_MODE == 0 {
+            // A umask has removed the owner's permission, without which nothing could read the blob.
+            changed.map_err(fail("set the mode of the blob"))?;
+        }
+        // Otherwise the file system has modes of its own, about which opening the root has warned.
     }
     Ok(())
 }

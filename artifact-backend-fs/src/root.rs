@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use crate::error::{failed, misconfigured};
 use crate::filesystem::FileSystem;
 use crate::layout::{BLOBS, MARKER, STAGING};
+use crate::trial::{self, Folders};
 use crate::{marker, sys};
 
 /// The folders that all file names are relative to.
@@ -20,13 +21,15 @@ pub(crate) struct Root {
     blobs: File,
     staging: File,
     file_system: FileSystem,
-    owner: u32,
+    unnamed_files: bool,
     device: u64,
 }
 
 impl Root {
-    /// Opens the folder. Creates it if only its last component is missing.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    /// Opens the folder. Creates it if only its last component is missing. A trial blob shows that the
+    /// file system can do what a store needs, and whether unnamed temporary files work;
+    /// `try_unnamed` false rules these out.
+    pub(crate) fn open(path: &Path, try_unnamed: bool) -> Result<Self> {
         let fail = |action| move |errno| failed(Operation::Open, None, action, errno);
         create_root(path)?;
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
@@ -39,19 +42,28 @@ impl Root {
         )?;
         check_owner(root.as_fd(), "the root")?;
         sys::probe(root.as_fd());
-        let (blobs, staging) = if marker::check(root.as_fd())? {
+        let is_new = !marker::check(root.as_fd())?;
+        let (blobs, staging) = if is_new {
+            create_layout(root.as_fd())?
+        } else {
             let blobs = open_folder(root.as_fd(), BLOBS)?;
             (blobs, create_folder(root.as_fd(), STAGING)?)
-        } else {
-            create_layout(root.as_fd())?
         };
+        let folders = Folders {
+            blobs: blobs.as_fd(),
+            staging: staging.as_fd(),
+        };
+        let unnamed_files = trial::run(folders, try_unnamed)?;
+        if is_new {
+            marker::create(root.as_fd(), staging.as_fd())?;
+        }
         let stat = sys::stat(&blobs).map_err(fail("inspect the folder of blobs"))?;
         Ok(Self {
             file_system: FileSystem::detect(blobs.as_fd(), stat.st_dev),
             folder: root.into(),
             blobs: blobs.into(),
             staging: staging.into(),
-            owner: rustix::process::geteuid().as_raw(),
+            unnamed_files,
             device: stat.st_dev,
         })
     }
@@ -83,14 +95,14 @@ impl Root {
         self.file_system.local
     }
 
-    /// Returns the device that holds every blob.
+    /// Returns the device of the folder of blobs. On an overlay, blobs can be on other devices.
     pub(crate) fn device(&self) -> u64 {
         self.device
     }
 
-    /// Returns the user that owns every blob.
-    pub(crate) fn owner(&self) -> u32 {
-        self.owner
+    /// Returns whether unnamed temporary files worked when the root was opened.
+    pub(crate) fn unnamed_files(&self) -> bool {
+        self.unnamed_files
     }
 
     /// Returns an error if the folder of blobs was removed. A removed folder looks empty through its
@@ -114,15 +126,24 @@ fn create_root(path: &Path) -> Result<()> {
     };
     match sys::retry(|| rustix::fs::mkdirat(CWD, path, Mode::RWXU)) {
         Err(Errno::EXIST) => Ok(()),
-        // A umask may have removed the owner's permissions.
-        Ok(()) => sys::retry(|| rustix::fs::chmodat(CWD, path, Mode::RWXU, AtFlags::empty()))
-            .map_err(fail),
+        Ok(()) => {
+            set_folder_mode(CWD, path);
+            Ok(())
+        }
         Err(errno) => Err(fail(errno)),
     }
 }
 
-/// Creates the files of a new root. The marker comes last, when everything else is durable, including
-/// the root's own name. If a root with a marker lacks a folder, that folder was lost.
+/// Gives a new folder its mode, because a umask may have removed the owner's permissions.
+///
+/// A failure is harmless: some file systems have modes of their own and refuse the change, and whether
+/// the folder can be used is checked when it is opened.
+fn set_folder_mode(parent: BorrowedFd<'_>, path: &Path) {
+    let _ = sys::retry(|| rustix::fs::chmodat(parent, path, Mode::RWXU, AtFlags::empty()));
+}
+
+/// Creates the folders of a new root. The caller creates the marker last, when everything else is
+/// durable, including the root's own name. If a root with a marker lacks a folder, that folder was lost.
 fn create_layout(root: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd)> {
     let fail = |action| move |errno| failed(Operation::Open, None, action, errno);
     check_empty(root)?;
@@ -136,7 +157,6 @@ fn create_layout(root: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd)> {
         Err(Errno::ACCESS) => {}
         Err(errno) => return Err(fail("open the parent folder of the root")(errno)),
     }
-    marker::create(root, staging.as_fd())?;
     Ok((blobs, staging))
 }
 
@@ -151,8 +171,7 @@ fn create_folder(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
         )
     };
     match sys::retry(|| rustix::fs::mkdirat(root, name, Mode::RWXU)) {
-        Ok(()) => sys::retry(|| rustix::fs::chmodat(root, name, Mode::RWXU, AtFlags::empty()))
-            .map_err(fail)?,
+        Ok(()) => set_folder_mode(root, Path::new(name)),
         Err(Errno::EXIST) => {}
         Err(errno) => return Err(fail(errno)),
     }
@@ -178,22 +197,32 @@ fn open_folder(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     Ok(folder)
 }
 
-/// Rejects a folder that others own or can write to, because they could replace blobs.
+/// Rejects a folder that every user can write to, or that belongs to another user than this process and
+/// root: that user could replace blobs. A group that can write is a warning: a volume that an
+/// orchestrator prepares has such modes (`fsGroup`), and the digest of each artifact detects a replaced
+/// blob.
 fn check_owner(folder: BorrowedFd<'_>, name: &str) -> Result<()> {
     let stat = sys::stat(folder)
         .map_err(|errno| failed(Operation::Open, None, "inspect a folder", errno))?;
     let me = rustix::process::geteuid().as_raw();
-    let detail = if stat.st_uid != me {
+    let detail = if stat.st_uid != me && stat.st_uid != 0 {
         format!(
             "{name} belongs to user {}, but this process is user {me}; chown it",
             stat.st_uid
         )
-    } else if stat.st_mode & 0o022 != 0 {
+    } else if stat.st_mode & 0o002 != 0 {
         format!(
             "others can write to {name} (mode {:03o}); chmod 700 it",
             stat.st_mode & 0o777
         )
     } else {
+        if stat.st_mode & 0o020 != 0 {
+            tracing::warn!(
+                mode = format_args!("{:03o}", stat.st_mode & 0o777),
+                "the group of {name} can write to it, so its members can delete or replace blobs; chmod \
+                 700 it unless an orchestrator sets this mode"
+            );
+        }
         return Ok(());
     };
     Err(misconfigured(detail))

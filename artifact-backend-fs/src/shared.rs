@@ -32,16 +32,18 @@ impl Shared {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let writes = Pool::new(config.max_concurrent_writes);
         let root = writes
-            .run(Operation::Open, move || Root::open(&path))
+            .run(Operation::Open, move || {
+                Root::open(&path, !config.named_staging)
+            })
             .await?;
         Ok(Self {
+            tmpfile: TmpfileSupport::new(root.unnamed_files()),
             root: Arc::new(root),
             failed_syncs: FailedSyncs::default(),
             writes,
             reads: Pool::new(config.max_concurrent_reads),
             copies: Pool::new(cores.max(2)),
             buffers: Buffers::new(config.idle_buffer_bytes),
-            tmpfile: TmpfileSupport::new(!config.named_staging),
             inline_read_bytes: config.inline_read_bytes,
         })
     }

@@ -1,7 +1,7 @@
 //! Temporary files: unnamed, or in `staging/` if the file system does not support unnamed files.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,6 +24,24 @@ pub(crate) struct TmpfileSupport(AtomicBool);
 impl TmpfileSupport {
     pub(crate) fn new(enabled: bool) -> Self {
         Self(AtomicBool::new(enabled))
+    }
+
+    /// Records that unnamed files failed and named ones worked, unless `errno` is about the moment and
+    /// not about the file system.
+    fn record_failure(&self, errno: Errno) {
+        let passing = [
+            Errno::NOSPC,
+            Errno::DQUOT,
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+            Errno::AGAIN,
+            Errno::IO,
+            Errno::NOENT,
+        ];
+        if !passing.contains(&errno) {
+            self.0.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -56,28 +74,22 @@ impl Temporary {
         operation: Operation,
         id: ArtifactId,
     ) -> Result<Self> {
-        let fail = |errno| failed(operation, Some(id), "create a temporary file", errno);
-        if tmpfile.0.load(Ordering::Relaxed) {
-            let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-            match sys::retry(|| rustix::fs::openat(root.blobs(), ".", flags, Mode::RUSR)) {
-                Ok(file) => {
-                    return Ok(Self {
-                        file: file.into(),
-                        name: None,
-                    });
-                }
-                // Not supported: NFS, FUSE, some overlays. EISDIR comes from a kernel that does not
-                // know the flag (open(2)).
-                Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOSYS) => {
-                    tmpfile.0.store(false, Ordering::Relaxed);
-                }
-                Err(errno) => {
-                    root.check_alive(operation)?;
-                    return Err(fail(errno));
-                }
+        if !tmpfile.0.load(Ordering::Relaxed) {
+            return Self::named(root, operation, id);
+        }
+        match unnamed(root.blobs()) {
+            Ok(file) => Ok(Self {
+                file: file.into(),
+                name: None,
+            }),
+            // File systems without unnamed files (NFS, FUSE, some overlays) fail with any errno. Whether
+            // it is that is found out by trying the other way, whose error counts.
+            Err(errno) => {
+                let named = Self::named(root, operation, id)?;
+                tmpfile.record_failure(errno);
+                Ok(named)
             }
         }
-        Self::named(root, operation, id)
     }
 
     /// Creates a named temporary file and locks it, so that no sweep removes it. A sweep may have
@@ -159,6 +171,12 @@ impl Temporary {
             },
         }
     }
+}
+
+/// Creates an unnamed file in a folder (`O_TMPFILE`, open(2)).
+pub(crate) fn unnamed(folder: BorrowedFd<'_>) -> SysResult<OwnedFd> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    sys::retry(|| rustix::fs::openat(folder, ".", flags, Mode::RUSR))
 }
 
 /// Returns whether a name refers to an open file.

@@ -36,11 +36,16 @@ pub(crate) fn sweep(root: &Root, older_than: Duration) -> Result<SweepReport> {
     }
     let mut report = SweepReport::default();
     for name in names {
-        let fail = |errno| failed(Operation::Sweep, None, "remove a leftover", errno);
-        match sweep_file(root, &name, older_than).map_err(fail)? {
-            Outcome::Removed(bytes) => report.count_removed(bytes),
-            Outcome::Kept => report.count_kept(),
-            Outcome::Gone => {}
+        match sweep_file(root, &name, older_than) {
+            Ok(Outcome::Removed(bytes)) => report.count_removed(bytes),
+            Ok(Outcome::Kept) => report.count_kept(),
+            Ok(Outcome::Gone) => {}
+            Err(errno) => {
+                // The error is about this name. The others may be removed all the same.
+                let error = std::io::Error::from(errno);
+                tracing::warn!(name, %error, "cannot remove a leftover; the next sweep tries again");
+                report.count_kept();
+            }
         }
     }
     count_repaired(root, &mut report)?;
@@ -82,8 +87,9 @@ fn sweep_file(
         .now()
         .duration_since(modified(&stat))
         .unwrap_or_default();
-    // The process that uses the file holds its lock.
-    if age < older_than || !sys::try_lock(&file)? {
+    // The process that uses the file holds its exclusive lock. Two sweeps may both get the shared one:
+    // then the name is gone for the second.
+    if age < older_than || !sys::try_lock_shared(&file)? {
         return Ok(Outcome::Kept);
     }
     match same_file(&file, root.staging(), name) {

@@ -13,8 +13,8 @@ use crate::sys::{self, SysResult};
 
 /// Write-back starts after each of these steps, so that the final sync has little left to write.
 const WRITE_BACK: u64 = 1 << 20;
-/// Space is reserved in windows of this size.
-const WINDOW: u64 = 64 << 20;
+/// Space for at most this many bytes is reserved ahead of the bytes that have arrived.
+const AHEAD: u64 = 4 << 20;
 
 /// A temporary file being written, and its progress.
 ///
@@ -52,8 +52,8 @@ impl BlobWriter {
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> SysResult<()> {
+        self.reserve_ahead(bytes.len() as u64);
         for chunk in bytes.chunks(1 << 20) {
-            self.reserve_ahead(chunk.len() as u64);
             sys::write_all(self.temporary.file(), chunk)?;
             self.size += chunk.len() as u64;
             if self.size - self.flushed >= WRITE_BACK {
@@ -63,16 +63,16 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// Reserves space for the announced size, one window at a time, because a wrong hint must not
-    /// fill the disk. For a blob of at most one write-back step, reserving costs more than it saves.
+    /// Reserves space for `next` bytes that have arrived and are about to be written, and a step ahead:
+    /// as much as has arrived in all, at most [`AHEAD`], never more than the announced size. So an
+    /// announcement whose bytes never come reserves next to nothing. For a blob of at most one write-back
+    /// step, reserving costs more than it saves.
     fn reserve_ahead(&mut self, next: u64) {
-        if self.expected > WRITE_BACK
-            && self.size + next > self.reserved
-            && self.reserved < self.expected
-        {
-            let window = WINDOW.min(self.expected - self.reserved);
-            self.temporary.reserve(self.reserved, window);
-            self.reserved += window;
+        let arrived = self.size + next;
+        if self.expected > WRITE_BACK && arrived > self.reserved && self.reserved < self.expected {
+            let end = self.expected.min(arrived + arrived.min(AHEAD));
+            self.temporary.reserve(self.reserved, end - self.reserved);
+            self.reserved = end;
         }
     }
 

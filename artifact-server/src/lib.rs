@@ -9,6 +9,7 @@ mod connection;
 mod lingering_close;
 mod permits;
 
+mod file_size_limit;
 mod listener;
 mod open_files;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
@@ -18,6 +19,7 @@ mod unix_socket;
 
 pub use config::ServerConfig;
 pub use connection::RequestBody;
+pub use file_size_limit::survive_file_size_limit;
 pub use hooks::{DefaultHooks, Hooks, RequestLabels};
 pub use listener::{Address, ListenError, Listener};
 pub use open_files::raise_open_file_limit;

@@ -188,7 +188,6 @@ impl Attack {
 /// Writes a foreign file.
 fn foreign(path: &Path) {
     fs::write(path, FOREIGN).unwrap();
-    // Not the mode of a blob: a file with that mode and owner cannot be told from a blob.
     fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
@@ -231,10 +230,17 @@ fn violations(world: &World, attack: Attack, run: &TracedRun) -> Vec<String> {
         match line {
             Line::Try(id, digest) => tried.push((id.clone(), *digest)),
             Line::Got(id, digest) if !tried.contains(&(id.clone(), *digest)) => {
-                // The owner changed the file in place before it was opened. This layer cannot detect
-                // that; the digest in the catalog can. The subject must have read the whole file.
-                let in_place = matches!(attack, Attack::LeafShrunk | Attack::LeafGrown);
-                if in_place && is(&world.root().join("blobs").join(id), *digest) {
+                // The owner changed the blob, or put another file under its name, before it was opened.
+                // This layer cannot detect that; the digest in the catalog can. The subject must have
+                // read the whole file.
+                let by_the_owner = matches!(
+                    attack,
+                    Attack::LeafShrunk
+                        | Attack::LeafGrown
+                        | Attack::LeafToForeign
+                        | Attack::LeafToHardLink
+                );
+                if by_the_owner && is(&world.root().join("blobs").join(id), *digest) {
                     continue;
                 }
                 let foreign = forbidden.contains(digest);

@@ -18,7 +18,6 @@ enum PlantedKind {
     SymlinkRelative,
     SymlinkDangling,
     SymlinkToFolder,
-    HardLink,
     Fifo,
     Folder,
     Socket,
@@ -38,7 +37,6 @@ impl Plant for Planted {
             PlantedKind::SymlinkRelative => "a relative symlink to a file outside",
             PlantedKind::SymlinkDangling => "a symlink to nothing, outside",
             PlantedKind::SymlinkToFolder => "a symlink to a folder outside",
-            PlantedKind::HardLink => "a hard link to a file outside",
             PlantedKind::Fifo => "a FIFO without a writer",
             PlantedKind::Folder => "a folder",
             PlantedKind::Socket => "a socket",
@@ -58,7 +56,6 @@ impl Plant for Planted {
                 std::os::unix::fs::symlink(world.outside().join("new"), path)?;
             }
             PlantedKind::SymlinkToFolder => std::os::unix::fs::symlink(world.outside(), path)?,
-            PlantedKind::HardLink => fs::hard_link(world.secret(), path)?,
             PlantedKind::Fifo => node(FileType::Fifo, 0)?,
             PlantedKind::Folder => fs::create_dir(path)?,
             PlantedKind::Socket => node(FileType::Socket, 0)?,
@@ -101,7 +98,6 @@ fn suite(parent: PathBuf, config: FsConfig) -> Suite {
                 PlantedKind::SymlinkRelative,
                 PlantedKind::SymlinkDangling,
                 PlantedKind::SymlinkToFolder,
-                PlantedKind::HardLink,
                 PlantedKind::Fifo,
                 PlantedKind::Folder,
                 PlantedKind::Socket,

@@ -165,36 +165,58 @@ async fn files_that_shrink_during_a_download_are_reported_as_corrupt() {
     }
 }
 
+/// A file that only looks like a blob, by whatever mode and link count, may be returned: the digest in the
+/// catalog detects it. But it is never changed, and a store never acknowledges it as its own.
 #[tokio::test]
-async fn files_with_the_wrong_mode_are_reported_as_corrupt() {
+async fn foreign_files_are_not_changed_and_not_acknowledged() {
     let world = World::new();
     let backend = world.open().await;
-    for mode in [0o644, 0o600, 0o404, 0o4400, 0o000] {
+    for mode in [0o644, 0o600, 0o404, 0o4400, 0o400] {
         let id = ArtifactId::mint();
-        fs::write(world.blob(id), "foreign").unwrap();
+        fs::hard_link(world.secret(), world.blob(id)).unwrap();
         fs::set_permissions(world.blob(id), fs::Permissions::from_mode(mode)).unwrap();
-        let kind = backend.load(id).await.unwrap_err().kind();
-        // PermissionDenied if the file cannot be opened.
-        assert!(
-            matches!(kind, ErrorKind::Corrupt | ErrorKind::PermissionDenied),
-            "{mode:o}: {kind}"
-        );
-        assert_eq!(
-            backend.stat(id).await.unwrap_err().kind(),
-            ErrorKind::Corrupt
-        );
-        assert_eq!(
-            backend.delete(id).await.unwrap_err().kind(),
-            ErrorKind::Corrupt
-        );
-        assert_eq!(
-            fs::symlink_metadata(world.blob(id)).unwrap().len(),
-            7,
-            "the file must not change"
-        );
         let error = backend.store(id, "ours".into()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        let mut upload = backend.upload(id).await.unwrap();
+        upload.write("ours".into()).await.unwrap();
+        let error = upload.commit().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(world.damage(), None);
+        backend.delete(id).await.unwrap();
+        assert_eq!(world.damage(), None);
     }
+}
+
+/// Reads the folder from outside: the number of bytes that the file system reserved for its temporary file.
+fn reserved(world: &World) -> u64 {
+    let staged = names(&world.staging());
+    assert_eq!(staged.len(), 1);
+    fs::metadata(world.staging().join(&staged[0]))
+        .unwrap()
+        .blocks()
+        * 512
+}
+
+#[tokio::test]
+async fn bytes_that_have_not_arrived_reserve_little_space() {
+    let world = World::within(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let backend = world
+        .open_with(FsConfig::default().with_named_staging(true))
+        .await;
+    let mut upload = backend.upload(ArtifactId::mint()).await.unwrap();
+    upload.expect_size(100 << 20);
+    assert_eq!(reserved(&world), 0);
+    let mut arrived = 0;
+    for piece in [256 << 10, 256 << 10, 1 << 20, 512 << 10, 6 << 20, 3 << 20] {
+        upload.write(vec![1; piece].into()).await.unwrap();
+        arrived += piece as u64;
+        let ahead = reserved(&world) - arrived;
+        assert!(
+            ahead <= arrived.min(4 << 20) + (64 << 10),
+            "{ahead} of {arrived}"
+        );
+    }
+    upload.abort().await.unwrap();
 }
 
 #[tokio::test]

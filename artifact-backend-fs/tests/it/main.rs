@@ -17,6 +17,7 @@ mod fuzz_replay;
 mod opening;
 mod race;
 mod store_id;
+mod surroundings;
 mod sweep;
 mod syscalls;
 mod world;

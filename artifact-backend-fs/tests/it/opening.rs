@@ -92,7 +92,7 @@ async fn missing_parents_are_rejected_and_not_created() {
 async fn folders_that_others_can_write_to_are_rejected() {
     let world = World::new();
     fs::create_dir(world.root()).unwrap();
-    for mode in [0o777, 0o770, 0o702] {
+    for mode in [0o777, 0o707, 0o702] {
         fs::set_permissions(world.root(), fs::Permissions::from_mode(mode)).unwrap();
         let message = open_error(&world).await;
         assert!(

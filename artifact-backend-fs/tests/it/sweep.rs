@@ -1,12 +1,14 @@
 //! Sweeps: which files are removed and which are kept.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, SweepReport};
 use artifact_backend_fs::FsConfig;
 
-use crate::world::{World, names};
+use crate::world::{World, is_root, names, skip};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -112,4 +114,48 @@ async fn blobs_with_repaired_names_are_counted_and_kept() {
         (0, 0, 1)
     );
     assert_eq!(fs::read(&repaired).unwrap(), b"never acknowledged");
+}
+
+/// A read-only descriptor is enough for a shared lock, over NFS too. Only the user of a file holds an
+/// exclusive one.
+#[tokio::test]
+async fn the_lock_of_another_sweep_does_not_keep_a_leftover() {
+    let world = World::new();
+    let backend = world.open().await;
+    let path = world.staging().join("upload-left");
+    fs::write(&path, "left").unwrap();
+    let other = fs::File::open(&path).unwrap();
+    other.lock_shared().unwrap();
+    assert_eq!(
+        counts(backend.sweep(Duration::ZERO).await.unwrap()),
+        (1, 4, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_leftover_that_cannot_be_removed_does_not_end_a_sweep() {
+    let chattr = |flag: &str, path: &Path| {
+        let ended = Command::new("chattr").arg(flag).arg(path).status();
+        ended.is_ok_and(|status| status.success())
+    };
+    // On a disk, because a tmpfs has no such attribute.
+    let world = World::within(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let backend = world.open().await;
+    let left = |number: u32| world.staging().join(format!("upload-{number}"));
+    for number in 0..9 {
+        fs::write(left(number), "left").unwrap();
+    }
+    let stuck = left(4);
+    let set = is_root() && chattr("+i", &stuck);
+    if skip(
+        set,
+        "a sweep past an error",
+        "run it as root, on ext4 or xfs",
+    ) {
+        return;
+    }
+    let report = backend.sweep(Duration::ZERO).await;
+    assert!(chattr("-i", &stuck));
+    assert_eq!(counts(report.unwrap()), (8, 32, 1));
+    assert_eq!(names(&world.staging()), ["upload-4"]);
 }

@@ -14,7 +14,9 @@ pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) {
     let filter = EnvFilter::builder().parse_lossy(filter);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // The report about a failed write would go to standard error too, and its failure would panic.
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => log
             .with_ansi(output::stderr_is_terminal() && !no_color)

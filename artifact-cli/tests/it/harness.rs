@@ -116,10 +116,31 @@ impl Server {
     ) -> Self {
         let mut command = artifact(folder.path());
         command
-            .env("ARTIFACT_LISTEN", "127.0.0.1:0")
             .envs(environment.iter().copied())
             .arg("serve")
             .args(arguments);
+        Self::spawn(folder, command)
+    }
+
+    /// Starts a server after shell commands such as `ulimit`.
+    pub(crate) fn start_after(folder: TempDir, commands: &str) -> Self {
+        let mut command = Command::new("/bin/sh");
+        let script = format!("{commands}; exec \"$@\"");
+        command
+            .env_clear()
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .args(["-c", &script, "sh", BINARY, "serve"]);
+        Self::spawn(folder, command)
+    }
+
+    fn spawn(folder: TempDir, mut command: Command) -> Self {
+        if !command
+            .get_envs()
+            .any(|(name, _)| name == "ARTIFACT_LISTEN")
+        {
+            command.env("ARTIFACT_LISTEN", "127.0.0.1:0");
+        }
         let errors = std::fs::OpenOptions::new()
             .create(true)
             .append(true)

@@ -6,6 +6,7 @@ mod harness;
 mod corrupt;
 mod deposit_and_fetch;
 mod flipped;
+mod file_size_limit;
 mod framing;
 mod golden;
 mod gone;
