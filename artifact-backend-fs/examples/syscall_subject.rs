@@ -213,6 +213,10 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
 
 /// Opens the store as a new process would, and checks it.
 async fn check(named: bool, root: &str) -> Result<()> {
+    // An operator removes the record of a failed sync after a repair. Without it, nothing changes.
+    if rustix::fs::unlink(std::path::Path::new(root).join("failed-sync")).is_ok() {
+        print_line("REMOVED failed-sync");
+    }
     let backend = FsBackend::open(root, config(named, true)).await?;
     let mut list = backend.list().await?;
     let mut listed = Vec::new();

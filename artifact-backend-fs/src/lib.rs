@@ -11,6 +11,7 @@ mod coop;
 mod download;
 mod error;
 mod failed_syncs;
+mod failure_record;
 mod filesystem;
 mod inventory;
 mod layout;

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use crate::error::{failed, misconfigured};
 use crate::layout::{MARKER, VERSION, staging_name};
-use crate::sys;
+use crate::{failure_record, sys};
 
 /// More bytes than the marker of any version has.
 const MAX_BYTES: usize = 256;
@@ -63,7 +63,7 @@ pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()
     sys::try_lock(&file).map_err(fail)?;
     sys::retry(|| rustix::fs::fchmod(&file, Mode::RUSR)).map_err(fail)?;
     let made = sys::write_all(file.as_fd(), VERSION.as_bytes())
-        .and_then(|()| sys::fsync(&file))
+        .and_then(|()| failure_record::sync(root, &file))
         .and_then(|()| match sys::link(file.as_fd(), root, MARKER) {
             Err(Errno::EXIST) => Ok(()),
             linked => linked,
@@ -74,7 +74,7 @@ pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()
         done => done,
     };
     made.and(removed)
-        .and_then(|()| sys::fsync(root))
+        .and_then(|()| failure_record::sync(root, root))
         .map_err(fail)?;
     if check(root)? {
         Ok(())

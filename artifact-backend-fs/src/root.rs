@@ -4,21 +4,24 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use artifact_backend::{Error, ErrorKind, Operation, Result};
+use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::{failed, misconfigured};
+use crate::failed_syncs::{DiskCall, FailedSyncs};
 use crate::filesystem::FileSystem;
-use crate::layout::{BLOBS, MARKER, STAGING};
-use crate::{marker, sys};
+use crate::layout::{BLOBS, FAILED_SYNC, MARKER, STAGING};
+use crate::{failure_record, marker, sys};
 
 /// The folders that all file names are relative to.
 #[derive(Debug)]
 pub(crate) struct Root {
+    folder: File,
     blobs: File,
     staging: File,
     file_system: FileSystem,
+    failed_syncs: FailedSyncs,
     owner: u32,
     device: u64,
 }
@@ -38,6 +41,7 @@ impl Root {
         )?;
         check_owner(root.as_fd(), "the root")?;
         sys::probe(root.as_fd());
+        failure_record::check(root.as_fd())?;
         let (blobs, staging) = if marker::check(root.as_fd())? {
             let blobs = open_folder(root.as_fd(), BLOBS)?;
             (blobs, create_folder(root.as_fd(), STAGING)?)
@@ -49,6 +53,8 @@ impl Root {
             file_system: FileSystem::detect(blobs.as_fd(), stat.st_dev),
             blobs: blobs.into(),
             staging: staging.into(),
+            folder: root.into(),
+            failed_syncs: FailedSyncs::default(),
             owner: rustix::process::geteuid().as_raw(),
             device: stat.st_dev,
         })
@@ -60,6 +66,50 @@ impl Root {
 
     pub(crate) fn staging(&self) -> BorrowedFd<'_> {
         self.staging.as_fd()
+    }
+
+    pub(crate) fn failed_syncs(&self) -> &FailedSyncs {
+        &self.failed_syncs
+    }
+
+    /// Makes a system call whose failure may lose data of any blob. Such a failure stops every later
+    /// acknowledgement, also after a restart.
+    pub(crate) fn track<T>(
+        &self,
+        kind: DiskCall,
+        call: impl FnOnce() -> sys::SysResult<T>,
+    ) -> sys::SysResult<T> {
+        let result = self.failed_syncs.track(kind, call);
+        if let Err(errno) = result
+            && kind.loses_writes(errno)
+        {
+            failure_record::create(self.folder.as_fd(), errno);
+        }
+        result
+    }
+
+    /// Syncs a file or folder after its blob got a name.
+    pub(crate) fn sync(&self, fd: impl AsFd) -> sys::SysResult<()> {
+        self.track(DiskCall::Sync, || sys::fsync(fd))
+    }
+
+    /// Returns an error unless every sync of this process that overlapped with this operation has
+    /// succeeded, and no other process has recorded a failed one. Called between the last sync of an
+    /// operation and its acknowledgement.
+    pub(crate) fn confirm(&self, operation: Operation, id: ArtifactId) -> Result<()> {
+        // A file system with a journal stops by itself when it cannot write metadata.
+        if !self.journals_links() {
+            self.failed_syncs.wait_for_results();
+        }
+        match failure_record::exists(self.folder.as_fd()) {
+            Ok(false) => {}
+            Ok(true) => self.failed_syncs.set_failed(),
+            Err(errno) => {
+                let action = "look for the file failed-sync";
+                return Err(failed(operation, Some(id), action, errno));
+            }
+        }
+        self.failed_syncs.check(operation, Some(id))
     }
 
     pub(crate) fn journals_links(&self) -> bool {
@@ -121,10 +171,11 @@ fn create_layout(root: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd)> {
     check_empty(root)?;
     let blobs = create_folder(root, BLOBS)?;
     let staging = create_folder(root, STAGING)?;
-    sys::fsync(root).map_err(fail("sync the root"))?;
+    failure_record::sync(root, root).map_err(fail("sync the root"))?;
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     match sys::retry(|| rustix::fs::openat(root, "..", flags, Mode::empty())) {
-        Ok(parent) => sys::fsync(parent).map_err(fail("sync the parent folder of the root"))?,
+        Ok(parent) => failure_record::sync(root, parent)
+            .map_err(fail("sync the parent folder of the root"))?,
         // The parent is not readable, so another user created the root and made its name durable.
         Err(Errno::ACCESS) => {}
         Err(errno) => return Err(fail("open the parent folder of the root")(errno)),
@@ -195,7 +246,7 @@ fn check_owner(folder: BorrowedFd<'_>, name: &str) -> Result<()> {
 /// Rejects a root without a marker that contains foreign files. Files of the layout are allowed: another
 /// process may be opening the same new root, or was killed while it did.
 fn check_empty(root: BorrowedFd<'_>) -> Result<()> {
-    let known = [BLOBS, STAGING, MARKER];
+    let known = [BLOBS, STAGING, MARKER, FAILED_SYNC];
     let mut foreign = has_other_than(root, &known)?;
     let flags = OFlags::DIRECTORY | OFlags::RDONLY;
     if let Ok(blobs) = sys::open_beneath(root, BLOBS, flags, Mode::empty(), ResolveFlags::empty()) {

@@ -10,6 +10,7 @@ use rustix::fs::{FallocateFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::failed;
+use crate::failed_syncs::DiskCall;
 use crate::layout::staging_name;
 use crate::root::Root;
 use crate::sys::{self, SysResult};
@@ -25,6 +26,11 @@ impl TmpfileSupport {
     pub(crate) fn new(enabled: bool) -> Self {
         Self(AtomicBool::new(enabled))
     }
+}
+
+/// Removes a name in `staging/`.
+fn unlink(root: &Root, name: &str) -> SysResult<()> {
+    root.track(DiskCall::Unlink, || sys::unlink(root.staging(), name))
 }
 
 /// A temporary file. Dropping it removes its name, if it has one.
@@ -44,7 +50,7 @@ struct StagingName {
 impl Drop for StagingName {
     fn drop(&mut self) {
         // If this fails, the file is a leftover, which a sweep finds.
-        let _ = sys::unlink(self.root.staging(), &self.name);
+        let _ = unlink(&self.root, &self.name);
     }
 }
 
@@ -146,14 +152,16 @@ impl Temporary {
 
     /// Gives the synced file the name of a blob.
     pub(crate) fn link(&self, root: &Root, name: &str) -> SysResult<()> {
-        sys::link(self.file(), root.blobs(), name)
+        root.track(DiskCall::Link, || {
+            sys::link(self.file(), root.blobs(), name)
+        })
     }
 
     /// Removes the file's temporary name, if it has one.
     pub(crate) fn remove_name(&mut self) -> SysResult<()> {
         match self.name.take() {
             None => Ok(()),
-            Some(named) => match sys::unlink(named.root.staging(), &named.name) {
+            Some(named) => match unlink(&named.root, &named.name) {
                 Err(Errno::NOENT) => Ok(()),
                 done => done,
             },

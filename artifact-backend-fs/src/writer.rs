@@ -37,6 +37,8 @@ impl BlobWriter {
         id: ArtifactId,
         expected: u64,
     ) -> Result<Self> {
+        // Bytes that will not be acknowledged are not taken.
+        shared.root.failed_syncs().check(operation, Some(id))?;
         Ok(Self {
             temporary: Temporary::new(&shared.root, &shared.tmpfile, operation, id)?,
             size: 0,

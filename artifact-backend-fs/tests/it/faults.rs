@@ -278,7 +278,11 @@ fn stores_of_an_ordinary_user_survive_faults_at_every_system_call() {
     for operation in ["store", "store-again", "upload"] {
         let subject = Subject::new("/bin/sh").with_arg("-c").with_arg(script);
         let subject = subject.with_arg(&program).with_arg(operation);
-        let layout = Layout::new(["blobs/{hex32}"], ["staging/*", "artifact-format"]).unwrap();
+        let layout = Layout::new(
+            ["blobs/{hex32}"],
+            ["staging/*", "artifact-format", "failed-sync"],
+        )
+        .unwrap();
         let checkers = [Checker::from(layout), Checker::from(subject.clone())];
         let swept = syscalls::sweep(&subject, parent.path(), &checkers).unwrap();
         assert!(swept.report.is_clean(), "{operation}: {}", swept.report);
