@@ -37,11 +37,23 @@ impl FsBackend {
     /// # Errors
     ///
     /// `Misconfigured` if the parent is missing, the folder belongs to another user, others can write
-    /// to it, it contains foreign files, or it has another layout version. Otherwise the error of the
-    /// operating system. A later call can open what was created before an error.
+    /// to it, it contains foreign files, it has another layout version, or it contains the file
+    /// `failed-sync`, which records a failed sync. Otherwise the error of the operating system. A later call can open what was created before an error.
     pub async fn open(root: impl Into<PathBuf>, config: FsConfig) -> Result<Self> {
         let shared = Arc::new(Shared::open(root.into(), config).await?);
         Ok(Self { shared })
+    }
+
+    /// Checks whether the backend still acknowledges stores and deletes. Loads work in any case.
+    ///
+    /// # Errors
+    ///
+    /// `Unexpected` if a sync of this root has failed, in this process or another. `open` then refuses the
+    /// root too, until an operator has repaired the file system and removed the file `failed-sync`.
+    pub async fn probe(&self) -> Result<()> {
+        let root = Arc::clone(&self.shared.root);
+        let work = move || root.check_failed_syncs(Operation::Open, None);
+        self.shared.reads.run(Operation::Open, work).await
     }
 }
 

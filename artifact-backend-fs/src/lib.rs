@@ -30,3 +30,4 @@ mod writer;
 
 pub use backend::FsBackend;
 pub use config::FsConfig;
+pub use filesystem::{FileSystemRisk, file_system_risks};

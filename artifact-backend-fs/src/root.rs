@@ -49,8 +49,12 @@ impl Root {
             create_layout(root.as_fd())?
         };
         let stat = sys::stat(&blobs).map_err(fail("inspect the folder of blobs"))?;
+        let file_system = FileSystem::detect(blobs.as_fd(), stat.st_dev);
+        for risk in &file_system.risks {
+            tracing::warn!(root = %path.display(), "{risk}");
+        }
         Ok(Self {
-            file_system: FileSystem::detect(blobs.as_fd(), stat.st_dev),
+            file_system,
             blobs: blobs.into(),
             staging: staging.into(),
             folder: root.into(),
@@ -101,15 +105,24 @@ impl Root {
         if !self.journals_links() {
             self.failed_syncs.wait_for_results();
         }
+        self.check_failed_syncs(operation, Some(id))
+    }
+
+    /// Returns an error if this process or another one has recorded a failed sync.
+    pub(crate) fn check_failed_syncs(
+        &self,
+        operation: Operation,
+        id: Option<ArtifactId>,
+    ) -> Result<()> {
         match failure_record::exists(self.folder.as_fd()) {
             Ok(false) => {}
             Ok(true) => self.failed_syncs.set_failed(),
             Err(errno) => {
                 let action = "look for the file failed-sync";
-                return Err(failed(operation, Some(id), action, errno));
+                return Err(failed(operation, id, action, errno));
             }
         }
-        self.failed_syncs.check(operation, Some(id))
+        self.failed_syncs.check(operation, id)
     }
 
     pub(crate) fn journals_links(&self) -> bool {
