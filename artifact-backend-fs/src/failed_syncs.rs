@@ -21,6 +21,8 @@ pub(crate) enum DiskCall {
     Link,
     /// unlinkat(2).
     Unlink,
+    /// A call that changes metadata, in which ext4 may count an earlier error.
+    Change,
 }
 
 impl DiskCall {
@@ -34,6 +36,7 @@ impl DiskCall {
             // (mount(2), EBUSY).
             Self::Link => matches!(errno, Errno::IO | Errno::UCLEAN | Errno::ROFS),
             Self::Unlink => matches!(errno, Errno::IO | Errno::UCLEAN),
+            Self::Change => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the file system of the root guarantees.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::{fmt, io};
 
@@ -17,6 +17,7 @@ pub(crate) struct FileSystem {
     /// Whether access to a cached inode never waits for a network or another process.
     pub(crate) local: bool,
     pub(crate) risks: Vec<FileSystemRisk>,
+    errors: Option<ErrorCount>,
 }
 
 impl FileSystem {
@@ -32,8 +33,47 @@ impl FileSystem {
                 None => matches!(magic, XFS_MAGIC | BTRFS_MAGIC | TMPFS_MAGIC),
             },
             local: matches!(magic, XFS_MAGIC | BTRFS_MAGIC | EXT_MAGIC | TMPFS_MAGIC),
+            errors: ext4
+                .as_ref()
+                .filter(|ext4| !ext4.journal)
+                .and_then(|_| ErrorCount::open(device)),
             risks: ext4.map_or_else(Vec::new, |ext4| ext4.risks()),
         }
+    }
+
+    /// Returns whether the kernel has counted an error of the file system since it was opened.
+    pub(crate) fn has_new_errors(&self) -> bool {
+        let errors = self.errors.as_ref();
+        errors.is_some_and(|errors| errors.read() != Some(errors.first))
+    }
+}
+
+/// The number of errors that ext4 has found in the file system (`errors_count` in sysfs).
+///
+/// Without a journal, an error of a write to a shared block may be reported to no sync at all: ext4 asks
+/// the buffer for its state after the write, and a thread that uses the block meanwhile resets that state
+/// (`ext4_write_inode`, `ext4_buffer_uptodate`). The next change of metadata counts the error
+/// (`ext4_check_bdev_write_error`, Linux 5.9 and newer).
+#[derive(Debug)]
+struct ErrorCount {
+    file: OwnedFd,
+    first: u64,
+}
+
+impl ErrorCount {
+    fn open(device: u64) -> Option<Self> {
+        let path = format!("/sys/fs/ext4/{}/errors_count", device_name(device)?);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(CWD, path, flags, Mode::empty()).ok()?;
+        let mut count = Self { file, first: 0 };
+        count.first = count.read()?;
+        Some(count)
+    }
+
+    fn read(&self) -> Option<u64> {
+        let mut text = [0; 32];
+        let length = sys::retry(|| rustix::io::pread(&self.file, &mut text, 0)).ok()?;
+        str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
     }
 }
 

@@ -65,7 +65,8 @@ impl Temporary {
         let fail = |errno| failed(operation, Some(id), "create a temporary file", errno);
         if tmpfile.0.load(Ordering::Relaxed) {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-            match sys::retry(|| rustix::fs::openat(root.blobs(), ".", flags, Mode::RUSR)) {
+            let create = || sys::retry(|| rustix::fs::openat(root.blobs(), ".", flags, Mode::RUSR));
+            match root.change(create) {
                 Ok(file) => {
                     return Ok(Self {
                         file: file.into(),
@@ -94,15 +95,16 @@ impl Temporary {
             let file_name = staging_name();
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
             let resolve = ResolveFlags::empty();
-            let file =
-                match sys::open_beneath(root.staging(), &file_name, flags, Mode::RUSR, resolve) {
-                    Ok(file) => File::from(file),
-                    Err(Errno::EXIST) => continue,
-                    Err(errno) => {
-                        root.check_alive(operation)?;
-                        return Err(fail(errno));
-                    }
-                };
+            let create =
+                || sys::open_beneath(root.staging(), &file_name, flags, Mode::RUSR, resolve);
+            let file = match root.change(create) {
+                Ok(file) => File::from(file),
+                Err(Errno::EXIST) => continue,
+                Err(errno) => {
+                    root.check_alive(operation)?;
+                    return Err(fail(errno));
+                }
+            };
             let name = StagingName {
                 root: Arc::clone(root),
                 name: file_name,

@@ -7,6 +7,7 @@ use rustix::fs::Advice;
 
 use crate::error::failed;
 use crate::publish::publish;
+use crate::root::Root;
 use crate::shared::Shared;
 use crate::staging::Temporary;
 use crate::sys::{self, SysResult};
@@ -53,10 +54,10 @@ impl BlobWriter {
         self.expected = bytes;
     }
 
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> SysResult<()> {
+    pub(crate) fn write(&mut self, root: &Root, bytes: &[u8]) -> SysResult<()> {
         for chunk in bytes.chunks(1 << 20) {
             self.reserve_ahead(chunk.len() as u64);
-            sys::write_all(self.temporary.file(), chunk)?;
+            root.change(|| sys::write_all(self.temporary.file(), chunk))?;
             self.size += chunk.len() as u64;
             if self.size - self.flushed >= WRITE_BACK {
                 self.begin_write_back();
