@@ -114,7 +114,7 @@ impl Fuse {
 }
 
 /// A subject of the fault of the inode table must make clearly more writes to it than this.
-const MAX_WRITES_BEFORE_FAULT: usize = 300;
+const MAX_WRITES_BEFORE_FAULT: usize = 60;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Block {
@@ -146,7 +146,7 @@ impl Block {
             let mut options = options.clone();
             if let Some(writes) = inode_table_fault {
                 let succeed = Random::of(args.seed, run, 0).below(MAX_WRITES_BEFORE_FAULT);
-                options = options.with_inode_table_fault(50 + succeed, *writes);
+                options = options.with_inode_table_fault(10 + succeed, *writes);
             }
             let recording = block::record(&subject, *file_system, &options)?;
             let exploration = BlockExploration::default()
