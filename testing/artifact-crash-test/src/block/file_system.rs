@@ -99,7 +99,7 @@ impl FileSystem {
     }
 
     /// Returns the parts of the device, in bytes, that hold the inode table of ext4.
-    pub(crate) fn inode_table(self, device: &Path) -> Result<Vec<Range<u64>>> {
+    pub(crate) fn inode_table(device: &Path) -> Result<Vec<Range<u64>>> {
         let printed = run_tool_checked("dumpe2fs", &[&device.to_string_lossy()])?;
         let number = |text: &str| text.trim().parse::<u64>().ok();
         let block = printed

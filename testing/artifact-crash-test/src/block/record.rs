@@ -81,7 +81,7 @@ pub fn record(
     let fault = match *inode_table_fault {
         None => None,
         Some((succeed, fail)) => Some(WriteFault {
-            parts: file_system.inode_table(rig.device())?,
+            parts: FileSystem::inode_table(rig.device())?,
             succeed,
             fail,
         }),
