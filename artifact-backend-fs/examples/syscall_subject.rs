@@ -27,6 +27,9 @@ const OLD: ArtifactId = ArtifactId::from_bytes([0x0a; 16]);
 /// Stored by the operation.
 const NEW: ArtifactId = ArtifactId::from_bytes([0x0b; 16]);
 
+/// Stored by an operation that stores two blobs.
+const OTHER: ArtifactId = ArtifactId::from_bytes([0x0c; 16]);
+
 /// Prints a line with a single write.
 fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
@@ -120,6 +123,18 @@ async fn act(backend: &FsBackend, operation: &str) -> Result<()> {
     let bytes = new(operation);
     match operation {
         "store" => report_store(NEW, &bytes, backend.store(NEW, bytes.clone()).await),
+        "store-twice" => {
+            let first = report_store(NEW, &bytes, backend.store(NEW, bytes.clone()).await);
+            report_load(OLD, backend.load(OLD).await)?;
+            print_line(&format!("TRY {OTHER} {}", digest(&bytes)));
+            report_store(OTHER, &bytes, backend.store(OTHER, bytes.clone()).await)?;
+            first
+        }
+        "delete-store" => {
+            let first = backend.delete(OLD).await;
+            report_store(NEW, &bytes, backend.store(NEW, bytes.clone()).await)?;
+            first
+        }
         "store-empty" => report_store(NEW, b"", backend.store(NEW, Bytes::new()).await),
         "store-again" => report_store(OLD, &bytes, backend.store(OLD, bytes.clone()).await),
         "upload" | "upload-abort" | "upload-drop" => upload(backend, &bytes, operation).await,
@@ -213,6 +228,10 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
 
 /// Opens the store as a new process would, and checks it.
 async fn check(named: bool, root: &str) -> Result<()> {
+    // An operator removes the record of a failed sync after a repair. Without it, nothing changes.
+    if rustix::fs::unlink(std::path::Path::new(root).join("failed-sync")).is_ok() {
+        print_line("REMOVED failed-sync");
+    }
     let backend = FsBackend::open(root, config(named, true)).await?;
     let mut list = backend.list().await?;
     let mut listed = Vec::new();

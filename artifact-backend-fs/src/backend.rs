@@ -37,12 +37,25 @@ impl FsBackend {
     /// # Errors
     ///
     /// `Misconfigured` if the parent is missing, the folder belongs to another user than this process and
-    /// root, every user can write to it, it contains foreign files, it has another layout version, or its
-    /// file system cannot do what a store needs: a trial blob is stored and removed. Otherwise the error of
-    /// the operating system. A later call can open what was created before an error.
+    /// root, every user can write to it, it contains foreign files, it has another layout version, it
+    /// contains the file `failed-sync`, which records a failed sync, or its file system cannot do what a
+    /// store needs: a trial blob is stored and removed. Otherwise the error of the operating system. A later
+    /// call can open what was created before an error.
     pub async fn open(root: impl Into<PathBuf>, config: FsConfig) -> Result<Self> {
         let shared = Arc::new(Shared::open(root.into(), config).await?);
         Ok(Self { shared })
+    }
+
+    /// Checks whether the backend still acknowledges stores and deletes. Loads work in any case.
+    ///
+    /// # Errors
+    ///
+    /// `Unexpected` if a sync of this root has failed, in this process or another. `open` then refuses the
+    /// root too, until an operator has repaired the file system and removed the file `failed-sync`.
+    pub async fn probe(&self) -> Result<()> {
+        let root = Arc::clone(&self.shared.root);
+        let work = move || root.check_failed_syncs(Operation::Open, None);
+        self.shared.reads.run(Operation::Open, work).await
     }
 }
 
@@ -54,7 +67,7 @@ impl ArtifactBackend for FsBackend {
             let size = bytes.len() as u64;
             let mut writer = BlobWriter::begin(&shared, Operation::Store, id, size)?;
             writer
-                .write(&bytes)
+                .write(&shared.root, &bytes)
                 .map_err(|errno| failed(Operation::Store, Some(id), "write the bytes", errno))?;
             writer.publish(&shared, Operation::Store, id)
         };

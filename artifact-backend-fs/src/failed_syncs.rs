@@ -1,91 +1,103 @@
-//! What is not known to be durable after a failed sync.
-
-use std::collections::HashSet;
-use std::fs::File;
+//! Stops all acknowledgements after a failed sync.
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use rustix::io::Errno;
 
-use crate::sync::{AtomicBool, Mutex, Ordering, PoisonError, RwLock, RwLockReadGuard};
-use crate::sys::{self, SysResult};
+use crate::sync::{AtomicBool, Ordering};
+use crate::sys::SysResult;
 
-/// What is not known to be durable after a failed sync.
+mod in_flight;
+
+use in_flight::InFlight;
+
+/// A system call whose failure can mean that data of any file was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DiskCall {
+    /// fsync(2) of a file that has no blob name yet.
+    SyncBytes,
+    /// Any other fsync(2): of a link count or a folder.
+    Sync,
+    /// linkat(2) of a file that is open for writing.
+    Link,
+    /// unlinkat(2).
+    Unlink,
+    /// A call that changes metadata, in which ext4 may count an earlier error.
+    Change,
+}
+
+impl DiskCall {
+    /// Returns whether `errno` can mean that the kernel gave up data which it had to write.
+    pub(crate) fn loses_writes(self, errno: Errno) -> bool {
+        match self {
+            // Without free blocks, only this file's own bytes are lost (fsync(2)).
+            Self::SyncBytes => !matches!(errno, Errno::NOSPC | Errno::DQUOT),
+            Self::Sync => true,
+            // Nothing but an error makes a file system read-only while a file is open for writing
+            // (mount(2), EBUSY).
+            Self::Link => matches!(errno, Errno::IO | Errno::UCLEAN | Errno::ROFS),
+            Self::Unlink => matches!(errno, Errno::IO | Errno::UCLEAN),
+            Self::Change => false,
+        }
+    }
+}
+
+/// Whether a sync has failed, and the syncs whose result is not known yet.
 ///
-/// Linux reports a failed write-back once and then forgets it (fsync(2)). A later sync that succeeds
-/// says nothing about the data that was lost.
+/// Linux reports a failed write-back once and then forgets it (fsync(2)). Inodes share blocks, so the
+/// failed sync of one file can lose the link count of another, whose own sync then succeeds. A failed
+/// sync therefore stops every later acknowledgement.
 #[derive(Debug, Default)]
 pub(crate) struct FailedSyncs {
-    /// Blobs that are visible but may not survive a crash. They are never reported as stored.
-    blobs: Mutex<HashSet<ArtifactId>>,
-    /// Whether a sync of the folder failed. It is then unknown which names are on the disk, so
-    /// nothing is acknowledged until an operator inspects the disk and opens the store again.
-    folder: AtomicBool,
-    /// Read-locked while a blob's name is visible but not yet known to be durable.
-    publishing: RwLock<()>,
+    failed: AtomicBool,
+    in_flight: InFlight,
 }
 
 impl FailedSyncs {
-    /// Begins a publish. The caller holds the guard from before it creates the name until the name is
-    /// durable or recorded as failed.
-    pub(crate) fn begin_publish(&self) -> RwLockReadGuard<'_, ()> {
-        self.publishing
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until every publish that this process has begun is durable or recorded as failed.
-    ///
-    /// Without this wait, a caller could sync the folder with success after another caller's sync
-    /// failed but before that failure is recorded.
-    pub(crate) fn wait_for_publishes(&self) {
-        drop(
-            self.publishing
-                .write()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-    }
-
-    /// Records that a visible blob may not be durable.
-    pub(crate) fn add_blob(&self, id: ArtifactId) {
-        self.blobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id);
-    }
-
-    pub(crate) fn has_blob(&self, id: ArtifactId) -> bool {
-        self.blobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&id)
-    }
-
-    /// Returns an error if a sync of the folder has failed.
-    pub(crate) fn check_folder(&self, operation: Operation, id: ArtifactId) -> Result<()> {
-        if self.folder.load(Ordering::Acquire) {
-            let detail = "an earlier sync of the folder failed, so nothing is acknowledged any more; \
-                          inspect the disk, then restart";
-            return Err(Error::new(ErrorKind::Unexpected, operation)
-                .with_id(id)
-                .with_detail(detail));
-        }
-        Ok(())
-    }
-
-    /// Syncs the folder of blobs through a descriptor that only this operation uses.
-    pub(crate) fn sync_folder(&self, folder: &File) -> SysResult<()> {
-        self.record_sync_result(sys::fsync(folder))
-    }
-
-    /// Records the result of a sync of the folder and returns it.
-    fn record_sync_result(&self, result: SysResult<()>) -> SysResult<()> {
-        // A full disk loses nothing: the kernel keeps the data that it could not write.
+    /// Makes a system call. If it fails so that data may be lost, this is recorded before the call
+    /// counts as ended.
+    pub(crate) fn track<T>(
+        &self,
+        kind: DiskCall,
+        call: impl FnOnce() -> SysResult<T>,
+    ) -> SysResult<T> {
+        let ticket = self.in_flight.begin();
+        let result = call();
         if let Err(errno) = result
-            && !matches!(errno, Errno::NOSPC | Errno::DQUOT)
+            && kind.loses_writes(errno)
         {
-            self.folder.store(true, Ordering::Release);
+            self.set_failed();
         }
+        self.in_flight.end(ticket);
         result
+    }
+
+    /// Waits for the result of every call that has begun. A call that fails at this moment may be the
+    /// one that got the error of this caller's data.
+    pub(crate) fn wait_for_results(&self) {
+        self.in_flight.wait();
+    }
+
+    pub(crate) fn set_failed(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Returns an error if a sync has failed.
+    pub(crate) fn check(&self, operation: Operation, id: Option<ArtifactId>) -> Result<()> {
+        if !self.has_failed() {
+            return Ok(());
+        }
+        let detail = "an earlier sync of this root failed, so nothing is acknowledged any more; stop \
+                      the process, check the disk, repair the file system with fsck, remove the file \
+                      failed-sync from the root, and start again";
+        let error = Error::new(ErrorKind::Unexpected, operation).with_detail(detail);
+        Err(match id {
+            Some(id) => error.with_id(id),
+            None => error,
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the file system of the root guarantees.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::{fmt, io};
 
 use rustix::fs::{CWD, Mode, OFlags};
 
@@ -14,15 +16,64 @@ pub(crate) struct FileSystem {
     pub(crate) journals_links: bool,
     /// Whether access to a cached inode never waits for a network or another process.
     pub(crate) local: bool,
+    pub(crate) risks: Vec<FileSystemRisk>,
+    errors: Option<ErrorCount>,
 }
 
 impl FileSystem {
     pub(crate) fn detect(folder: BorrowedFd<'_>, device: u64) -> Self {
         let magic = magic_number(folder);
+        let ext4 = (magic == EXT_MAGIC).then(|| Ext4::read(device));
         Self {
-            journals_links: journals_links(magic, device),
+            // With a journal, a sync of the folder makes both the name and the link count durable after
+            // linkat(2) on an unnamed file. ext4 without a journal lost most of such blobs in a crash. On
+            // tmpfs nothing is durable. An unknown file system is assumed to have no journal.
+            journals_links: match &ext4 {
+                Some(ext4) => ext4.journal,
+                None => matches!(magic, XFS_MAGIC | BTRFS_MAGIC | TMPFS_MAGIC),
+            },
             local: matches!(magic, XFS_MAGIC | BTRFS_MAGIC | EXT_MAGIC | TMPFS_MAGIC),
+            errors: ext4
+                .as_ref()
+                .filter(|ext4| !ext4.journal)
+                .and_then(|_| ErrorCount::open(device)),
+            risks: ext4.map_or_else(Vec::new, |ext4| ext4.risks()),
         }
+    }
+
+    /// Returns whether the kernel has counted an error of the file system since it was opened.
+    pub(crate) fn has_new_errors(&self) -> bool {
+        let errors = self.errors.as_ref();
+        errors.is_some_and(|errors| errors.read() != Some(errors.first))
+    }
+}
+
+/// The number of errors that ext4 has found in the file system (`errors_count` in sysfs).
+///
+/// Without a journal, an error of a write to a shared block may be reported to no sync at all: ext4 asks
+/// the buffer for its state after the write, and a thread that uses the block meanwhile resets that state
+/// (`ext4_write_inode`, `ext4_buffer_uptodate`). The next change of metadata counts the error
+/// (`ext4_check_bdev_write_error`, Linux 5.9 and newer).
+#[derive(Debug)]
+struct ErrorCount {
+    file: OwnedFd,
+    first: u64,
+}
+
+impl ErrorCount {
+    fn open(device: u64) -> Option<Self> {
+        let path = format!("/sys/fs/ext4/{}/errors_count", device_name(device)?);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(CWD, path, flags, Mode::empty()).ok()?;
+        let mut count = Self { file, first: 0 };
+        count.first = count.read()?;
+        Some(count)
+    }
+
+    fn read(&self) -> Option<u64> {
+        let mut text = [0; 32];
+        let length = sys::retry(|| rustix::io::pread(&self.file, &mut text, 0)).ok()?;
+        str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
     }
 }
 
@@ -31,17 +82,44 @@ const BTRFS_MAGIC: u64 = 0x9123_683e;
 const EXT_MAGIC: u64 = 0xef53;
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
-/// Returns whether a sync of the folder makes both the name and the link count durable after linkat(2)
-/// on an unnamed file.
-///
-/// True for XFS, btrfs and ext4 with a journal, and for tmpfs, where nothing is durable. False for ext4
-/// without a journal, which lost most of such blobs in a crash, and for every unknown file system.
-fn journals_links(magic: u64, device: u64) -> bool {
-    match magic {
-        XFS_MAGIC | BTRFS_MAGIC | TMPFS_MAGIC => true,
-        EXT_MAGIC => ext4_has_journal(device),
-        _ => false,
+/// A property of a file system that endangers acknowledged blobs. `Display` says what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileSystemRisk {
+    /// ext4 without a journal and without `errors=remount-ro` or `errors=panic`: after a failed write the
+    /// kernel continues, and later syncs succeed although the data is not on the disk.
+    ContinuesAfterErrors,
+    /// ext4 with the feature `fast_commit`: blobs were lost after e2fsck 1.47 had replayed its journal.
+    FastCommit,
+}
+
+impl fmt::Display for FileSystemRisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ContinuesAfterErrors => {
+                "the file system is ext4 without a journal and continues after write errors, so a failing \
+                 disk can lose blobs; add a journal (tune2fs -O has_journal) or mount it with \
+                 errors=remount-ro"
+            }
+            Self::FastCommit => {
+                "the file system is ext4 with fast_commit, and e2fsck can lose blobs when it replays such \
+                 a journal after a power cut; unmount it and run tune2fs -O ^fast_commit"
+            }
+        })
     }
+}
+
+/// Returns the risks of the file system that holds `folder`. Needs no privileges: it reads statfs(2), sysfs
+/// and `/proc/fs/ext4`. What cannot be read counts as a risk if the default of mke2fs(8) is one.
+///
+/// # Errors
+///
+/// If the folder cannot be opened or inspected.
+pub fn file_system_risks(folder: &Path) -> io::Result<Vec<FileSystemRisk>> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let folder = sys::retry(|| rustix::fs::openat(CWD, folder, flags, Mode::empty()))?;
+    let stat = sys::stat(&folder)?;
+    Ok(FileSystem::detect(folder.as_fd(), stat.st_dev).risks)
 }
 
 /// Returns the magic number of the file system's type (statfs(2)), or zero if it is not known.
@@ -50,28 +128,105 @@ fn magic_number(folder: BorrowedFd<'_>) -> u64 {
     stat.map_or(0, |stat| u64::try_from(stat.f_type).unwrap_or(0))
 }
 
-/// Returns whether sysfs shows the id of a task that writes the journal. Without a journal, the file is
-/// missing or contains `<none>`.
-fn ext4_has_journal(device: u64) -> bool {
+/// The properties of a mounted ext4, ext3 or ext2 file system.
+#[derive(Debug)]
+struct Ext4 {
+    journal: bool,
+    stops_after_errors: bool,
+    fast_commit: bool,
+}
+
+impl Ext4 {
+    fn read(device: u64) -> Self {
+        let name = device_name(device).unwrap_or_default();
+        // The id of the task that writes the journal. Without a journal, the file is missing or contains
+        // `<none>`.
+        let task = read_text(&format!("/sys/fs/ext4/{name}/journal_task"));
+        // All options in effect. mountinfo shows only those that differ from the superblock's defaults.
+        let options = read_text(&format!("/proc/fs/ext4/{name}/options"));
+        let commits = read_text(&format!("/proc/fs/ext4/{name}/fc_info"));
+        Self::parse(&task, &options, &commits)
+    }
+
+    fn parse(task: &str, options: &str, commits: &str) -> Self {
+        let has = |wanted: &[&str]| options.lines().any(|option| wanted.contains(&option));
+        let commits = commits
+            .lines()
+            .find_map(|line| line.strip_suffix(" commits"));
+        Self {
+            journal: task.starts_with(|first: char| first.is_ascii_digit()),
+            stops_after_errors: has(&["errors=remount-ro", "errors=panic"]),
+            // The kernel prints the option that turns fast commits on under the name of the one that
+            // forces them, which has the same bit (fs/ext4/super.c).
+            fast_commit: has(&["fc_debug_force"])
+                || commits.is_some_and(|count| count.trim() != "0"),
+        }
+    }
+
+    fn risks(&self) -> Vec<FileSystemRisk> {
+        let mut risks = Vec::new();
+        if !self.journal && !self.stops_after_errors {
+            risks.push(FileSystemRisk::ContinuesAfterErrors);
+        }
+        if self.journal && self.fast_commit {
+            risks.push(FileSystemRisk::FastCommit);
+        }
+        risks
+    }
+}
+
+/// Returns the name of a block device in sysfs.
+fn device_name(device: u64) -> Option<String> {
     let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let block = format!("/sys/dev/block/{major}:{minor}");
-    let Ok(target) = rustix::fs::readlink(&block, Vec::new()) else {
-        return false;
+    let target = rustix::fs::readlink(&block, Vec::new()).ok()?;
+    Some(target.to_str().ok()?.rsplit('/').next()?.to_owned())
+}
+
+/// Returns the first 4 KiB of a file of the kernel, or nothing if it cannot be read.
+fn read_text(path: &str) -> String {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let Ok(file) = rustix::fs::openat(CWD, path, flags, Mode::empty()) else {
+        return String::new();
     };
-    let Ok(target) = target.into_string() else {
-        return false;
-    };
-    let Some(name) = target.rsplit('/').next() else {
-        return false;
-    };
-    let journal = format!("/sys/fs/ext4/{name}/journal_task");
-    let Ok(file) = rustix::fs::openat(CWD, &journal, flags, Mode::empty()) else {
-        return false;
-    };
-    let mut text = [0; 32];
-    let Ok(length) = sys::retry(|| rustix::io::read(&file, &mut text)) else {
-        return false;
-    };
-    text[..length].first().is_some_and(u8::is_ascii_digit)
+    let mut text = [0; 4096];
+    let length = sys::retry(|| rustix::io::read(&file, &mut text)).unwrap_or(0);
+    String::from_utf8_lossy(&text[..length]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn risks_follow_from_the_files_of_the_kernel() {
+        use FileSystemRisk::{ContinuesAfterErrors, FastCommit};
+        for (task, options, commits, risks) in [
+            (
+                "<none>\n",
+                "rw\nerrors=continue\n",
+                "",
+                &[ContinuesAfterErrors][..],
+            ),
+            ("", "", "", &[ContinuesAfterErrors]),
+            ("<none>\n", "rw\nerrors=remount-ro\n", "", &[]),
+            ("<none>\n", "rw\nerrors=panic\n", "", &[]),
+            (
+                "412\n",
+                "rw\nerrors=continue\n",
+                "fc stats:\n0 commits\n",
+                &[],
+            ),
+            (
+                "412\n",
+                "rw\nfc_debug_force\n",
+                "fc stats:\n0 commits\n",
+                &[FastCommit],
+            ),
+            ("412\n", "rw\n", "fc stats:\n19 commits\n", &[FastCommit]),
+        ] {
+            let found = Ext4::parse(task, options, commits).risks();
+            assert_eq!(found, risks, "{task:?} {options:?} {commits:?}");
+        }
+    }
 }

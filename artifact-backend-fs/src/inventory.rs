@@ -7,6 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use rustix::io::Errno;
 
 use crate::error::{failed, with_kind};
+use crate::failed_syncs::DiskCall;
 use crate::layout::BlobName;
 use crate::root::Root;
 use crate::shared::Shared;
@@ -65,21 +66,10 @@ fn ids(root: &Root) -> Result<Vec<ArtifactId>> {
 
 /// Deletes a blob and makes its absence durable.
 pub(crate) fn delete(shared: &Shared, id: ArtifactId) -> Result<()> {
-    let (root, failed_syncs) = (&shared.root, &shared.failed_syncs);
+    let root = &shared.root;
     let fail = |errno| failed(Operation::Delete, Some(id), "remove the blob", errno);
-    failed_syncs.check_folder(Operation::Delete, id)?;
-    let folder = root.open_blobs().map_err(fail)?;
-    match blob::stat(root, Operation::Delete, id) {
-        Ok(_) => match sys::unlink(root.blobs(), BlobName::of(id).as_str()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(fail(errno)),
-        },
-        // Another caller may be deleting it. Its absence must be durable for this caller too.
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    failed_syncs.sync_folder(&folder).map_err(|errno| {
-        let action = "sync the folder after removing the blob";
+    let ambiguous = |errno| {
+        let action = "remove the blob durably";
         with_kind(
             ErrorKind::Ambiguous,
             Operation::Delete,
@@ -87,5 +77,26 @@ pub(crate) fn delete(shared: &Shared, id: ArtifactId) -> Result<()> {
             action,
             errno,
         )
-    })
+    };
+    root.failed_syncs().check(Operation::Delete, Some(id))?;
+    let folder = root.open_blobs().map_err(fail)?;
+    match blob::stat(root, Operation::Delete, id) {
+        Ok(_) => {
+            let name = BlobName::of(id);
+            let unlink = || sys::unlink(root.blobs(), name.as_str());
+            match root.track(DiskCall::Unlink, unlink) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) if DiskCall::Unlink.loses_writes(errno) => return Err(ambiguous(errno)),
+                Err(errno) => return Err(fail(errno)),
+            }
+        }
+        // Another caller may be deleting it. Its absence must be durable for this caller too.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    root.sync(&folder).map_err(ambiguous)?;
+    // Another caller may have removed the name, and its sync may be about to fail.
+    root.failed_syncs().wait_for_results();
+    root.confirm(Operation::Delete, Some(id))
+        .map_err(|_| ambiguous(Errno::IO))
 }

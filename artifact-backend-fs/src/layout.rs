@@ -5,6 +5,7 @@
 //! | `artifact-format` | the format marker: one line with the backend's name and the layout version |
 //! | `artifact-store-id` | the store id: one line; missing until a database is joined to the blobs |
 //! | `blobs/` | all blobs, each named by its id of 32 hexadecimal digits; flat |
+//! | `failed-sync` | exists after a failed sync; says what an operator must do |
 //! | `staging/` | named temporary files; used only on file systems without `O_TMPFILE` |
 //!
 //! `blobs/` is flat because subfolders were not faster (0.89 to 1.07 times the speed at 10,000 and
@@ -18,6 +19,8 @@ pub(crate) const BLOBS: &str = "blobs";
 pub(crate) const STAGING: &str = "staging";
 /// The file that marks a folder as the root of a store.
 pub(crate) const MARKER: &str = "artifact-format";
+/// The file that records a failed sync.
+pub(crate) const FAILED_SYNC: &str = "failed-sync";
 /// The content of the marker for this layout.
 pub(crate) const VERSION: &str = "artifact-backend-fs 1\n";
 

@@ -11,6 +11,7 @@ mod coop;
 mod download;
 mod error;
 mod failed_syncs;
+mod failure_record;
 mod filesystem;
 mod inventory;
 mod layout;
@@ -31,3 +32,4 @@ mod writer;
 
 pub use backend::FsBackend;
 pub use config::FsConfig;
+pub use filesystem::{FileSystemRisk, file_system_risks};

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use crate::error::{failed, misconfigured, not_linked};
 use crate::layout::{MARKER, VERSION, staging_name};
-use crate::sys;
+use crate::{failure_record, sys};
 
 /// More bytes than the marker of any version has.
 const MAX_BYTES: usize = 256;
@@ -64,7 +64,7 @@ pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()
     // A umask may have removed the owner's permission. A file system without modes refuses the change.
     let _ = sys::retry(|| rustix::fs::fchmod(&file, Mode::RUSR));
     let made = sys::write_all(file.as_fd(), VERSION.as_bytes())
-        .and_then(|()| sys::fsync(&file))
+        .and_then(|()| failure_record::sync(root, &file))
         .map_err(fail)
         .and_then(|()| match sys::link(file.as_fd(), root, MARKER) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
@@ -79,7 +79,9 @@ pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()
         done => done,
     };
     made?;
-    removed.and_then(|()| sys::fsync(root)).map_err(fail)?;
+    removed
+        .and_then(|()| failure_record::sync(root, root))
+        .map_err(fail)?;
     if check(root)? {
         Ok(())
     } else {

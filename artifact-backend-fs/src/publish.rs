@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use crate::blob;
 use crate::error::{failed, not_linked, with_kind};
+use crate::failed_syncs::DiskCall;
 use crate::layout::BlobName;
 use crate::shared::Shared;
 use crate::staging::{Temporary, same_file};
@@ -23,7 +24,7 @@ use crate::sys;
 /// 4. fsync of the folder: the name.
 ///
 /// After a failure of step 3 or 4 the name exists and may or may not survive a crash: `Ambiguous`.
-/// No sync is retried.
+/// No sync is retried, and any failed sync stops every later acknowledgement.
 pub(crate) fn publish(
     shared: &Shared,
     mut temporary: Temporary,
@@ -31,36 +32,33 @@ pub(crate) fn publish(
     id: ArtifactId,
     size: u64,
 ) -> Result<()> {
-    let (root, failed_syncs) = (&shared.root, &shared.failed_syncs);
+    let root = &shared.root;
     let fail = |action| move |errno| failed(operation, Some(id), action, errno);
-    failed_syncs.check_folder(operation, id)?;
+    root.failed_syncs().check(operation, Some(id))?;
     // Opened before the link: each open file description gets a failed write-back once.
     let folder = root
         .open_blobs()
         .map_err(fail("open the folder of blobs"))?;
     prepare(&temporary, operation, id, size)?;
-    sys::fsync(temporary.file()).map_err(fail("sync the bytes"))?;
+    root.track(DiskCall::SyncBytes, || sys::fsync(temporary.file()))
+        .map_err(fail("sync the bytes"))?;
 
     let name = BlobName::of(id);
-    let ambiguous = |action| {
-        move |errno| {
-            failed_syncs.add_blob(id);
-            with_kind(ErrorKind::Ambiguous, operation, Some(id), action, errno)
-        }
-    };
-    let publishing = failed_syncs.begin_publish();
+    let ambiguous =
+        |action| move |errno| with_kind(ErrorKind::Ambiguous, operation, Some(id), action, errno);
     match temporary.link(root, name.as_str()) {
         Ok(()) => {}
         Err(Errno::EXIST) => {
             // A network file system may have made the link, lost the reply, and sent it again.
             let linked = same_file(temporary.file(), root.blobs(), name.as_str());
             if linked != Ok(true) {
-                drop(publishing);
                 return Err(already_exists(shared, &folder, operation, id));
             }
         }
         // The disk failed, so it is not known whether the name was written.
-        Err(errno @ Errno::IO) => return Err(ambiguous("link the blob to its name")(errno)),
+        Err(errno) if DiskCall::Link.loses_writes(errno) => {
+            return Err(ambiguous("link the blob to its name")(errno));
+        }
         Err(errno) => {
             root.check_alive(operation)?;
             return Err(not_linked(
@@ -79,15 +77,16 @@ pub(crate) fn publish(
             temporary
                 .remove_name()
                 .map_err(ambiguous("remove the temporary name"))?;
-            sys::fsync(root.staging()).map_err(ambiguous("sync the staging folder"))?;
+            root.sync(root.staging())
+                .map_err(ambiguous("sync the staging folder"))?;
         }
-        sys::fsync(temporary.file()).map_err(ambiguous("sync the link count of the blob"))?;
+        root.sync(temporary.file())
+            .map_err(ambiguous("sync the link count of the blob"))?;
     }
-    failed_syncs
-        .sync_folder(&folder)
+    root.sync(&folder)
         .map_err(ambiguous("sync the name of the blob"))?;
-    if failed_syncs.check_folder(operation, id).is_err() {
-        // Another operation got a sync error meanwhile, which may have been about this name.
+    if root.confirm(operation, Some(id)).is_err() {
+        // Another operation got a sync error meanwhile, which may have been about this blob.
         return Err(ambiguous("sync the name of the blob")(Errno::IO));
     }
     // The blob is whole and durable. If the name cannot be removed, a sweep removes it later.
@@ -120,41 +119,32 @@ fn prepare(temporary: &Temporary, operation: Operation, id: ArtifactId, size: u6
 /// Returns the error for a name that is taken. It must be as durable as the blob that it reports, so
 /// blob and folder are synced first: the process that made the name may not have synced them yet.
 fn already_exists(shared: &Shared, folder: &File, operation: Operation, id: ArtifactId) -> Error {
-    let (root, failed_syncs) = (&shared.root, &shared.failed_syncs);
+    let root = &shared.root;
     if let Err(error) = blob::stat(root, operation, id)
         && error.kind() == ErrorKind::Corrupt
     {
         // A foreign file has the name, so no blob has this id.
         return error;
     }
-    // The publisher of the name may be about to record that its sync failed.
-    failed_syncs.wait_for_publishes();
-    if let Err(error) = failed_syncs.check_folder(operation, id) {
-        return error;
-    }
-    if failed_syncs.has_blob(id) {
-        let detail = "another blob has this id, but its sync failed, so it may not be durable";
-        return Error::new(ErrorKind::Unexpected, operation)
-            .with_id(id)
-            .with_detail(detail);
-    }
     let mut synced = Ok(());
     if !root.journals_links() {
         let name = BlobName::of(id);
         let (flags, resolve) = (OFlags::RDONLY, ResolveFlags::empty());
         synced = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve)
-            .and_then(sys::fsync);
+            .and_then(|file| root.sync(file));
         if synced == Err(Errno::NOENT) {
             // Deleted meanwhile. It did exist, which is all that the error says.
             synced = Ok(());
         }
     }
-    match synced.and_then(|()| failed_syncs.sync_folder(folder)) {
+    if let Err(errno) = synced.and_then(|()| root.sync(folder)) {
+        let action = "sync the blob that has this id";
+        return with_kind(ErrorKind::Unexpected, operation, Some(id), action, errno);
+    }
+    // The publisher of the name may be about to report that its sync failed.
+    root.failed_syncs().wait_for_results();
+    match root.confirm(operation, Some(id)) {
         Ok(()) => Error::new(ErrorKind::AlreadyExists, operation).with_id(id),
-        Err(errno) => {
-            failed_syncs.add_blob(id);
-            let action = "sync the blob that has this id";
-            with_kind(ErrorKind::Unexpected, operation, Some(id), action, errno)
-        }
+        Err(error) => error,
     }
 }

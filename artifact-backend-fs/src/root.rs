@@ -4,15 +4,16 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use artifact_backend::{Error, ErrorKind, Operation, Result};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
 use crate::error::{failed, misconfigured};
+use crate::failed_syncs::{DiskCall, FailedSyncs};
 use crate::filesystem::FileSystem;
-use crate::layout::{BLOBS, MARKER, STAGING};
+use crate::layout::{BLOBS, FAILED_SYNC, MARKER, STAGING};
 use crate::trial::{self, Folders};
-use crate::{marker, sys};
+use crate::{failure_record, marker, sys};
 
 /// The folders that all file names are relative to.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Root {
     staging: File,
     file_system: FileSystem,
     unnamed_files: bool,
+    failed_syncs: FailedSyncs,
     device: u64,
 }
 
@@ -42,6 +44,7 @@ impl Root {
         )?;
         check_owner(root.as_fd(), "the root")?;
         sys::probe(root.as_fd());
+        failure_record::check(root.as_fd())?;
         let is_new = !marker::check(root.as_fd())?;
         let (blobs, staging) = if is_new {
             create_layout(root.as_fd())?
@@ -50,6 +53,7 @@ impl Root {
             (blobs, create_folder(root.as_fd(), STAGING)?)
         };
         let folders = Folders {
+            root: root.as_fd(),
             blobs: blobs.as_fd(),
             staging: staging.as_fd(),
         };
@@ -58,12 +62,17 @@ impl Root {
             marker::create(root.as_fd(), staging.as_fd())?;
         }
         let stat = sys::stat(&blobs).map_err(fail("inspect the folder of blobs"))?;
+        let file_system = FileSystem::detect(blobs.as_fd(), stat.st_dev);
+        for risk in &file_system.risks {
+            tracing::warn!(root = %path.display(), "{risk}");
+        }
         Ok(Self {
-            file_system: FileSystem::detect(blobs.as_fd(), stat.st_dev),
+            file_system,
             folder: root.into(),
             blobs: blobs.into(),
             staging: staging.into(),
             unnamed_files,
+            failed_syncs: FailedSyncs::default(),
             device: stat.st_dev,
         })
     }
@@ -79,6 +88,82 @@ impl Root {
 
     pub(crate) fn staging(&self) -> BorrowedFd<'_> {
         self.staging.as_fd()
+    }
+
+    pub(crate) fn failed_syncs(&self) -> &FailedSyncs {
+        &self.failed_syncs
+    }
+
+    /// Makes a system call whose failure may lose data of any blob. Such a failure stops every later
+    /// acknowledgement, also after a restart.
+    pub(crate) fn track<T>(
+        &self,
+        kind: DiskCall,
+        call: impl FnOnce() -> sys::SysResult<T>,
+    ) -> sys::SysResult<T> {
+        let result = self.failed_syncs.track(kind, call);
+        if let Err(errno) = result
+            && kind.loses_writes(errno)
+        {
+            failure_record::create(self.folder.as_fd(), errno);
+        }
+        result
+    }
+
+    /// Syncs a file or folder after its blob got a name.
+    pub(crate) fn sync(&self, fd: impl AsFd) -> sys::SysResult<()> {
+        self.track(DiskCall::Sync, || sys::fsync(fd))
+    }
+
+    /// Makes a call that changes metadata. ext4 without a journal may count an earlier error in it.
+    pub(crate) fn change<T>(&self, call: impl FnOnce() -> sys::SysResult<T>) -> sys::SysResult<T> {
+        if self.journals_links() {
+            return call();
+        }
+        self.failed_syncs.track(DiskCall::Change, call)
+    }
+
+    /// Returns an error unless every sync of this process that overlapped with this operation has
+    /// succeeded, and no other process has recorded a failed one. Called between the last sync of an
+    /// operation and its acknowledgement.
+    pub(crate) fn confirm(&self, operation: Operation, id: Option<ArtifactId>) -> Result<()> {
+        // A file system with a journal stops by itself when it cannot write metadata.
+        if !self.journals_links() {
+            // Lets ext4 count errors that no sync reported. Other calls may be about to count them.
+            let now = Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_NOW,
+            };
+            let times = Timestamps {
+                last_access: now,
+                last_modification: now,
+            };
+            self.change(|| sys::retry(|| rustix::fs::futimens(&self.staging, &times)))
+                .map_err(|errno| failed(operation, id, "touch the staging folder", errno))?;
+            self.failed_syncs.wait_for_results();
+            if self.file_system.has_new_errors() {
+                self.failed_syncs.set_failed();
+                failure_record::create(self.folder.as_fd(), Errno::IO);
+            }
+        }
+        self.check_failed_syncs(operation, id)
+    }
+
+    /// Returns an error if this process or another one has recorded a failed sync.
+    pub(crate) fn check_failed_syncs(
+        &self,
+        operation: Operation,
+        id: Option<ArtifactId>,
+    ) -> Result<()> {
+        match failure_record::exists(self.folder.as_fd()) {
+            Ok(false) => {}
+            Ok(true) => self.failed_syncs.set_failed(),
+            Err(errno) => {
+                let action = "look for the file failed-sync";
+                return Err(failed(operation, id, action, errno));
+            }
+        }
+        self.failed_syncs.check(operation, id)
     }
 
     pub(crate) fn journals_links(&self) -> bool {
@@ -149,10 +234,11 @@ fn create_layout(root: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd)> {
     check_empty(root)?;
     let blobs = create_folder(root, BLOBS)?;
     let staging = create_folder(root, STAGING)?;
-    sys::fsync(root).map_err(fail("sync the root"))?;
+    failure_record::sync(root, root).map_err(fail("sync the root"))?;
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     match sys::retry(|| rustix::fs::openat(root, "..", flags, Mode::empty())) {
-        Ok(parent) => sys::fsync(parent).map_err(fail("sync the parent folder of the root"))?,
+        Ok(parent) => failure_record::sync(root, parent)
+            .map_err(fail("sync the parent folder of the root"))?,
         // The parent is not readable, so another user created the root and made its name durable.
         Err(Errno::ACCESS) => {}
         Err(errno) => return Err(fail("open the parent folder of the root")(errno)),
@@ -231,7 +317,7 @@ fn check_owner(folder: BorrowedFd<'_>, name: &str) -> Result<()> {
 /// Rejects a root without a marker that contains foreign files. Files of the layout are allowed: another
 /// process may be opening the same new root, or was killed while it did.
 fn check_empty(root: BorrowedFd<'_>) -> Result<()> {
-    let known = [BLOBS, STAGING, MARKER];
+    let known = [BLOBS, STAGING, MARKER, FAILED_SYNC];
     let mut foreign = has_other_than(root, &known)?;
     let flags = OFlags::DIRECTORY | OFlags::RDONLY;
     if let Ok(blobs) = sys::open_beneath(root, BLOBS, flags, Mode::empty(), ResolveFlags::empty()) {

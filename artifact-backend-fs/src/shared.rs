@@ -7,7 +7,6 @@ use artifact_backend::{Operation, Result};
 
 use crate::buffers::Buffers;
 use crate::config::FsConfig;
-use crate::failed_syncs::FailedSyncs;
 use crate::pool::Pool;
 use crate::root::Root;
 use crate::staging::TmpfileSupport;
@@ -16,7 +15,6 @@ use crate::staging::TmpfileSupport;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) root: Arc<Root>,
-    pub(crate) failed_syncs: FailedSyncs,
     pub(crate) writes: Pool,
     /// For reads that wait for the disk.
     pub(crate) reads: Pool,
@@ -39,7 +37,6 @@ impl Shared {
         Ok(Self {
             tmpfile: TmpfileSupport::new(root.unnamed_files()),
             root: Arc::new(root),
-            failed_syncs: FailedSyncs::default(),
             writes,
             reads: Pool::new(config.max_concurrent_reads),
             copies: Pool::new(cores.max(2)),

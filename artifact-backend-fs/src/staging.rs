@@ -10,6 +10,7 @@ use rustix::fs::{FallocateFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::failed;
+use crate::failed_syncs::DiskCall;
 use crate::layout::staging_name;
 use crate::root::Root;
 use crate::sys::{self, SysResult};
@@ -45,6 +46,11 @@ impl TmpfileSupport {
     }
 }
 
+/// Removes a name in `staging/`.
+fn unlink(root: &Root, name: &str) -> SysResult<()> {
+    root.track(DiskCall::Unlink, || sys::unlink(root.staging(), name))
+}
+
 /// A temporary file. Dropping it removes its name, if it has one.
 #[derive(Debug)]
 pub(crate) struct Temporary {
@@ -62,7 +68,7 @@ struct StagingName {
 impl Drop for StagingName {
     fn drop(&mut self) {
         // If this fails, the file is a leftover, which a sweep finds.
-        let _ = sys::unlink(self.root.staging(), &self.name);
+        let _ = unlink(&self.root, &self.name);
     }
 }
 
@@ -77,7 +83,7 @@ impl Temporary {
         if !tmpfile.0.load(Ordering::Relaxed) {
             return Self::named(root, operation, id);
         }
-        match unnamed(root.blobs()) {
+        match root.change(|| unnamed(root.blobs())) {
             Ok(file) => Ok(Self {
                 file: file.into(),
                 name: None,
@@ -100,15 +106,16 @@ impl Temporary {
             let file_name = staging_name();
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
             let resolve = ResolveFlags::empty();
-            let file =
-                match sys::open_beneath(root.staging(), &file_name, flags, Mode::RUSR, resolve) {
-                    Ok(file) => File::from(file),
-                    Err(Errno::EXIST) => continue,
-                    Err(errno) => {
-                        root.check_alive(operation)?;
-                        return Err(fail(errno));
-                    }
-                };
+            let create =
+                || sys::open_beneath(root.staging(), &file_name, flags, Mode::RUSR, resolve);
+            let file = match root.change(create) {
+                Ok(file) => File::from(file),
+                Err(Errno::EXIST) => continue,
+                Err(errno) => {
+                    root.check_alive(operation)?;
+                    return Err(fail(errno));
+                }
+            };
             let name = StagingName {
                 root: Arc::clone(root),
                 name: file_name,
@@ -158,14 +165,16 @@ impl Temporary {
 
     /// Gives the synced file the name of a blob.
     pub(crate) fn link(&self, root: &Root, name: &str) -> SysResult<()> {
-        sys::link(self.file(), root.blobs(), name)
+        root.track(DiskCall::Link, || {
+            sys::link(self.file(), root.blobs(), name)
+        })
     }
 
     /// Removes the file's temporary name, if it has one.
     pub(crate) fn remove_name(&mut self) -> SysResult<()> {
         match self.name.take() {
             None => Ok(()),
-            Some(named) => match sys::unlink(named.root.staging(), &named.name) {
+            Some(named) => match unlink(&named.root, &named.name) {
                 Err(Errno::NOENT) => Ok(()),
                 done => done,
             },

@@ -8,6 +8,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::failed;
+use crate::failed_syncs::DiskCall;
 use crate::layout::staging_name;
 use crate::root::Root;
 use crate::shared::Shared;
@@ -35,18 +36,19 @@ pub(crate) fn create(shared: &Shared, new: StoreId) -> Result<StoreId> {
     let root = &shared.root;
     let fail = |errno| failed(operation, None, "create the file of the store id", errno);
     root.check_alive(operation)?;
+    root.failed_syncs().check(operation, None)?;
     if open(root, operation)?.is_none() {
         let name = staging_name();
         let linked = link_new(root, &name, new);
         // The temporary name is not needed any more, even after an error. Its removal is made durable
         // before the link count of the file is.
-        let removed = match sys::unlink(root.staging(), &name) {
+        let removed = match root.track(DiskCall::Unlink, || sys::unlink(root.staging(), &name)) {
             Err(Errno::NOENT) => Ok(()),
             done => done,
         };
         linked
             .and(removed)
-            .and_then(|()| sys::fsync(root.staging()))
+            .and_then(|()| root.sync(root.staging()))
             .map_err(fail)?;
     }
     let Some((file, found)) = open(root, operation)? else {
@@ -54,12 +56,11 @@ pub(crate) fn create(shared: &Shared, new: StoreId) -> Result<StoreId> {
             .with_detail("the file of the store id disappeared right after it was created"));
     };
     // After a failed sync, an id that exists may not be durable. The backend then acknowledges nothing.
-    shared
-        .failed_syncs
-        .sync_folder(&file)
-        .and_then(|()| shared.failed_syncs.sync_folder(root.folder()))
-        .map_err(|errno| {
-            let error = failed(operation, None, "sync the file of the store id", errno);
+    root.sync(&file)
+        .and_then(|()| root.sync(root.folder()))
+        .map_err(|errno| failed(operation, None, "sync the file of the store id", errno))
+        .and_then(|()| root.confirm(operation, None))
+        .map_err(|error| {
             Error::new(ErrorKind::Ambiguous, operation)
                 .with_detail("it is not known whether the store id is durable; inspect the disk")
                 .with_source(error)
@@ -76,8 +77,9 @@ fn link_new(root: &Root, temporary: &str, id: StoreId) -> SysResult<()> {
     sys::try_lock(&file)?;
     sys::retry(|| rustix::fs::fchmod(&file, Mode::RUSR))?;
     sys::write_all(file.as_fd(), id.to_line().as_bytes())?;
-    sys::fsync(&file)?;
-    match sys::link(file.as_fd(), root.folder().as_fd(), NAME) {
+    root.track(DiskCall::SyncBytes, || sys::fsync(&file))?;
+    let link = || sys::link(file.as_fd(), root.folder().as_fd(), NAME);
+    match root.track(DiskCall::Link, link) {
         Err(Errno::EXIST) => Ok(()),
         linked => linked,
     }

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use crate::blob::modified;
 use crate::error::failed;
+use crate::failed_syncs::DiskCall;
 use crate::layout;
 use crate::root::Root;
 use crate::staging::same_file;
@@ -98,7 +99,7 @@ fn sweep_file(
         Err(Errno::NOENT) => return Ok(Outcome::Gone),
         Err(errno) => return Err(errno),
     }
-    match sys::unlink(root.staging(), name) {
+    match root.track(DiskCall::Unlink, || sys::unlink(root.staging(), name)) {
         Ok(()) => Ok(Outcome::Removed(u64::try_from(stat.st_size).unwrap_or(0))),
         Err(Errno::NOENT) => Ok(Outcome::Gone),
         Err(errno) => Err(errno),

@@ -11,13 +11,14 @@ use crate::blob::BLOB_MODE;
 use crate::error::{failed, misconfigured, not_linked};
 use crate::layout::staging_name;
 use crate::staging::unnamed;
-use crate::sys;
+use crate::{failure_record, sys};
 
 const BYTES: &[u8] = b"trial blob of artifact-backend-fs\n";
 
 /// The folders of a root, in which the trial takes place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Folders<'a> {
+    pub(crate) root: BorrowedFd<'a>,
     pub(crate) blobs: BorrowedFd<'a>,
     pub(crate) staging: BorrowedFd<'a>,
 }
@@ -69,7 +70,12 @@ pub(crate) fn run(folders: Folders<'_>, try_unnamed: bool) -> Result<bool> {
                 return Ok(without_name);
             }
             // After a failed sync or another fault of the disk, a way that works proves nothing.
-            Err(failure) if is_disk_fault(&failure) => return Err(failure.into_error()),
+            Err(failure) if is_disk_fault(&failure) => {
+                if failure.errno == Errno::IO {
+                    failure_record::create(folders.root, failure.errno);
+                }
+                return Err(failure.into_error());
+            }
             Err(Failure {
                 errno: Errno::NOSPC | Errno::DQUOT | Errno::ROFS,
                 ..

@@ -7,6 +7,7 @@ use rustix::fs::Advice;
 
 use crate::error::failed;
 use crate::publish::publish;
+use crate::root::Root;
 use crate::shared::Shared;
 use crate::staging::Temporary;
 use crate::sys::{self, SysResult};
@@ -37,6 +38,8 @@ impl BlobWriter {
         id: ArtifactId,
         expected: u64,
     ) -> Result<Self> {
+        // Bytes that will not be acknowledged are not taken.
+        shared.root.failed_syncs().check(operation, Some(id))?;
         Ok(Self {
             temporary: Temporary::new(&shared.root, &shared.tmpfile, operation, id)?,
             size: 0,
@@ -51,10 +54,10 @@ impl BlobWriter {
         self.expected = bytes;
     }
 
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> SysResult<()> {
+    pub(crate) fn write(&mut self, root: &Root, bytes: &[u8]) -> SysResult<()> {
         self.reserve_ahead(bytes.len() as u64);
         for chunk in bytes.chunks(1 << 20) {
-            sys::write_all(self.temporary.file(), chunk)?;
+            root.change(|| sys::write_all(self.temporary.file(), chunk))?;
             self.size += chunk.len() as u64;
             if self.size - self.flushed >= WRITE_BACK {
                 self.begin_write_back();

@@ -78,6 +78,11 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
     for file_system in ["ext4", "ext4-nojournal", "xfs", "btrfs"] {
         runs.push(vec!["block", "--fs", file_system, "--states", max_states]);
     }
+    // Many files are synced while writes to the inode table fail.
+    let fault_runs = if long { "60" } else { "6" };
+    let mut fault = vec!["block", "--fs", "ext4-nojournal", "--states", "20"];
+    fault.extend(["--runs", fault_runs, "--inode-table-fault", "100"]);
+    runs.push(fault);
     for options in runs {
         if !status.success() {
             break;
@@ -92,7 +97,14 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             "blobs/{mended32}",
             "--scratch",
             "artifact-format",
+            "--scratch",
+            "failed-sync",
         ];
+        let writers: &[&str] = if options.contains(&"--inode-table-fault") {
+            &["--writers", "80"]
+        } else {
+            &[]
+        };
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let mut command = Command::new(target.join("debug/artifact-crash"));
@@ -100,7 +112,8 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             .args(options)
             .args(layout)
             .arg("--")
-            .arg(target.join("debug/examples/crash_subject"));
+            .arg(target.join("debug/examples/crash_subject"))
+            .args(writers);
         status = run(
             &mut command,
             "build it with: cargo build -p artifact-crash-test",

@@ -1,13 +1,13 @@
-//! A loom model of all interleavings of two publishers, one of which gets a failed sync.
+//! Loom models of all interleavings of two publishers, one of which gets a failed sync.
 
 use std::collections::BTreeSet;
 
-use artifact_backend::{ArtifactId, Operation};
+use artifact_backend::ArtifactId;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 use rustix::io::Errno;
 
-use super::FailedSyncs;
+use super::{DiskCall, FailedSyncs};
 use crate::sys::SysResult;
 
 /// A folder as Linux keeps it. A failed write-back discards the data, and each descriptor that was
@@ -63,27 +63,21 @@ enum Outcome {
 
 /// Does the steps of `publish` and `already_exists` that touch shared state, in the same order.
 fn publish(failed_syncs: &FailedSyncs, folder: &Mutex<Folder>, id: ArtifactId) -> Outcome {
-    let folder_failed = || failed_syncs.check_folder(Operation::Store, id).is_err();
-    if folder_failed() {
+    if failed_syncs.has_failed() {
         return Outcome::Failed;
     }
     let mut seen = folder.lock().unwrap().open();
-    let mut publishing = Some(failed_syncs.begin_publish());
     let new = folder.lock().unwrap().link(id);
-    if !new {
-        drop(publishing.take());
-        failed_syncs.wait_for_publishes();
-        if folder_failed() || failed_syncs.has_blob(id) {
-            return Outcome::Failed;
-        }
-    }
-    let synced = folder.lock().unwrap().sync(&mut seen);
-    let synced = failed_syncs.record_sync_result(synced);
-    if synced.is_err() || (new && folder_failed()) {
-        failed_syncs.add_blob(id);
+    let synced = failed_syncs.track(DiskCall::Sync, || folder.lock().unwrap().sync(&mut seen));
+    if synced.is_err() {
         return Outcome::Failed;
     }
-    if new {
+    if !new {
+        failed_syncs.wait_for_results();
+    }
+    if failed_syncs.has_failed() {
+        Outcome::Failed
+    } else if new {
         Outcome::Stored
     } else {
         Outcome::Exists
@@ -127,4 +121,50 @@ fn stores_are_not_acknowledged_if_the_sync_of_their_name_failed() {
 #[test]
 fn already_exists_is_not_reported_if_the_sync_of_the_name_failed() {
     explore([1, 1]);
+}
+
+/// A block of the inode table without a journal. Its buffer is clean after a failed write, and only the
+/// sync that wrote it gets the error.
+#[derive(Debug, Default)]
+struct InodeBlock {
+    dirty: BTreeSet<ArtifactId>,
+    durable: BTreeSet<ArtifactId>,
+    fails: bool,
+}
+
+impl InodeBlock {
+    fn sync(&mut self) -> SysResult<()> {
+        let dirty = std::mem::take(&mut self.dirty);
+        if !dirty.is_empty() && std::mem::take(&mut self.fails) {
+            return Err(Errno::IO);
+        }
+        self.durable.extend(dirty);
+        Ok(())
+    }
+}
+
+#[test]
+fn stores_whose_inodes_share_a_block_are_not_acknowledged_if_its_write_failed() {
+    loom::model(|| {
+        let failed_syncs = Arc::new(FailedSyncs::default());
+        let block = Arc::new(Mutex::new(InodeBlock {
+            fails: true,
+            ..InodeBlock::default()
+        }));
+        let threads = [1, 2].map(|number| {
+            let (failed_syncs, block) = (Arc::clone(&failed_syncs), Arc::clone(&block));
+            thread::spawn(move || {
+                let id = ArtifactId::from_bytes([number; 16]);
+                block.lock().unwrap().dirty.insert(id);
+                let synced = failed_syncs.track(DiskCall::Sync, || block.lock().unwrap().sync());
+                failed_syncs.wait_for_results();
+                (id, synced.is_ok() && !failed_syncs.has_failed())
+            })
+        });
+        let outcomes = threads.map(|thread| thread.join().unwrap());
+        let block = block.lock().unwrap();
+        for (id, acknowledged) in outcomes {
+            assert!(!acknowledged || block.durable.contains(&id), "{id} is lost");
+        }
+    });
 }

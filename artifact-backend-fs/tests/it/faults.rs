@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ErrorKind};
-use artifact_backend_fs::{FsBackend, FsConfig};
+use artifact_backend_fs::{FileSystemRisk, FsBackend, FsConfig, file_system_risks};
 use artifact_crash_test::syscalls::{self, Fault};
 use artifact_crash_test::{Checker, Layout, Line, RunOutcome, Subject};
 use bytes::Bytes;
@@ -168,6 +168,31 @@ async fn read_only_disks_reject_stores_and_can_be_read() {
     }
 }
 
+#[test]
+fn risks_of_a_file_system_are_detected() {
+    use FileSystemRisk::{ContinuesAfterErrors, FastCommit};
+    if cannot_mount() {
+        return;
+    }
+    for (options, risks) in [
+        ("-O ^has_journal", &[ContinuesAfterErrors][..]),
+        ("-O ^has_journal -e remount-ro", &[]),
+        ("-O has_journal,^fast_commit", &[]),
+        ("-O has_journal,fast_commit", &[FastCommit]),
+    ] {
+        let mounted = Mounted::new("ext4", options);
+        let folder = mounted.root().parent().unwrap().to_owned();
+        assert_eq!(file_system_risks(&folder).unwrap(), risks, "{options}");
+    }
+    let mounted = Mounted::new("ext4", "-O ^has_journal");
+    mounted.remount("errors=remount-ro");
+    assert_eq!(
+        file_system_risks(mounted.root().parent().unwrap()).unwrap(),
+        []
+    );
+    assert_eq!(file_system_risks(Path::new("/proc")).unwrap(), []);
+}
+
 fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -278,7 +303,11 @@ fn stores_of_an_ordinary_user_survive_faults_at_every_system_call() {
     for operation in ["store", "store-again", "upload"] {
         let subject = Subject::new("/bin/sh").with_arg("-c").with_arg(script);
         let subject = subject.with_arg(&program).with_arg(operation);
-        let layout = Layout::new(["blobs/{hex32}"], ["staging/*", "artifact-format"]).unwrap();
+        let layout = Layout::new(
+            ["blobs/{hex32}"],
+            ["staging/*", "artifact-format", "failed-sync"],
+        )
+        .unwrap();
         let checkers = [Checker::from(layout), Checker::from(subject.clone())];
         let swept = syscalls::sweep(&subject, parent.path(), &checkers).unwrap();
         assert!(swept.report.is_clean(), "{operation}: {}", swept.report);

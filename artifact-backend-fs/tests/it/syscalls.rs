@@ -43,7 +43,11 @@ fn sweep(named: bool, operation: &str) -> Option<SyscallSweep> {
     }
     let subject = subject(named, operation);
     let parent = tempfile::tempdir().unwrap();
-    let layout = Layout::new(["blobs/{hex32}"], ["staging/*", "artifact-format"]).unwrap();
+    let layout = Layout::new(
+        ["blobs/{hex32}"],
+        ["staging/*", "artifact-format", "failed-sync"],
+    )
+    .unwrap();
     // The path check comes first, because the library may remove leftovers.
     let checkers = [Checker::from(layout), Checker::from(subject.clone())];
     Some(syscalls::sweep(&subject, parent.path(), &checkers).unwrap())

@@ -1,6 +1,7 @@
 //! Serves two files through FUSE: the backing file of the loop device and the subject's standard output.
 
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +29,8 @@ const ZEROING_MODES: i32 = 0x02 | 0x10;
 pub(crate) struct Disk {
     pub(crate) pages: Pages,
     pub(crate) log: Option<Vec<BlockEvent>>,
+    /// The fault of a recording.
+    pub(crate) fault: Option<WriteFault>,
     lines: LineSplitter,
 }
 
@@ -37,6 +40,33 @@ impl Disk {
         if let Some(log) = &mut self.log {
             log.push(event);
         }
+    }
+}
+
+/// A fault that lets some writes to some parts of the device fail with EIO.
+#[derive(Debug)]
+pub(crate) struct WriteFault {
+    /// The parts of the device, in bytes.
+    pub(crate) parts: Vec<Range<u64>>,
+    /// The number of writes to these parts that still succeed.
+    pub(crate) succeed: usize,
+    /// The number of writes that then fail.
+    pub(crate) fail: usize,
+}
+
+impl WriteFault {
+    fn fails(&mut self, write: &Range<u64>) -> bool {
+        let overlaps = |part: &Range<u64>| part.start < write.end && write.start < part.end;
+        if !self.parts.iter().any(overlaps) {
+            return false;
+        }
+        if self.succeed > 0 {
+            self.succeed -= 1;
+            return false;
+        }
+        let fails = self.fail > 0;
+        self.fail = self.fail.saturating_sub(1);
+        fails
     }
 }
 
@@ -147,6 +177,13 @@ impl Filesystem for Device {
         } else if offset.saturating_add(data.len() as u64) > self.size {
             return reply.error(Errno::EFBIG);
         } else {
+            let part = offset..offset + data.len() as u64;
+            if disk.fault.as_mut().is_some_and(|fault| fault.fails(&part)) {
+                if let Some(log) = &mut disk.log {
+                    log.push(BlockEvent::Failed(part));
+                }
+                return reply.error(Errno::EIO);
+            }
             disk.change(BlockEvent::Write(offset, Arc::from(data)));
         }
         reply.written(u32::try_from(data.len()).expect("a request is shorter than 4 GiB"));

@@ -1,5 +1,6 @@
 //! The log of a block device while a subject runs.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::file_system::FileSystem;
@@ -18,6 +19,8 @@ pub enum BlockEvent {
     /// A flush finished. All writes before this position of the log are durable: the position at which
     /// the flush began.
     Flush(usize),
+    /// A write of a range failed with EIO and changed nothing.
+    Failed(Range<u64>),
     /// The subject printed a line.
     Printed(Line),
 }
@@ -28,7 +31,7 @@ impl BlockEvent {
         match self {
             Self::Write(offset, data) => pages.write(*offset, data),
             Self::Zero(offset, length) => pages.zero(*offset, *length),
-            Self::Flush(_) | Self::Printed(_) => {}
+            Self::Flush(_) | Self::Failed(_) | Self::Printed(_) => {}
         }
     }
 }

@@ -85,6 +85,7 @@ struct CrashState {
 }
 
 /// Judges crash states of a recording. Half of them directly follow a promise, the others are anywhere.
+/// If writes failed, only promises after the first failure are followed.
 /// The device's cache is lost, kept, or partly kept.
 ///
 /// One state takes tens of milliseconds.
@@ -114,7 +115,12 @@ pub fn explore(
         unsupported: recording.unsupported().map(str::to_owned),
         ..Report::default()
     };
-    if let RunOutcome::Failure(_) | RunOutcome::TimedOut = outcome {
+    let fault = events
+        .iter()
+        .any(|event| matches!(event, BlockEvent::Failed(_)));
+    // Stores may fail after a fault.
+    let failed = matches!(outcome, RunOutcome::Failure(_)) && !fault;
+    if failed || *outcome == RunOutcome::TimedOut {
         let why = format!("the run failed: {outcome:?}");
         report.add(vec![Finding::Unusable(why)], || "run".to_owned());
     }
@@ -175,8 +181,12 @@ fn inspect(
 
 /// Chooses the states to judge, sorted by position.
 fn choose_states(events: &[BlockEvent], count: usize, seed: u64) -> Vec<CrashState> {
+    // After a fault, only what was promised from then on can be wrong.
+    let is_failure = |event: &BlockEvent| matches!(event, BlockEvent::Failed(_));
+    let fault = events.iter().position(is_failure).unwrap_or(0);
     let promised: Vec<_> = (1..)
         .zip(events)
+        .skip(fault)
         .filter(|(_, event)| {
             matches!(
                 event,
@@ -251,6 +261,7 @@ impl<'a> Playback<'a> {
                     }
                 }
                 BlockEvent::Write(..) | BlockEvent::Zero(..) => self.pending.push(self.position),
+                BlockEvent::Failed(_) => {}
             }
             self.position += 1;
         }

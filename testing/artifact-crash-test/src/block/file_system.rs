@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -95,6 +96,30 @@ impl FileSystem {
         let mut arguments = arguments.to_vec();
         arguments.push(&device);
         run_tool_checked(program, &arguments).map(drop)
+    }
+
+    /// Returns the parts of the device, in bytes, that hold the inode table of ext4.
+    pub(crate) fn inode_table(device: &Path) -> Result<Vec<Range<u64>>> {
+        let printed = run_tool_checked("dumpe2fs", &[&device.to_string_lossy()])?;
+        let number = |text: &str| text.trim().parse::<u64>().ok();
+        let block = printed
+            .lines()
+            .find_map(|line| number(line.strip_prefix("Block size:")?));
+        // Such as `  Inode table at 37-164 (+37)`.
+        let tables = printed.lines().filter_map(|line| {
+            let (_, blocks) = line.split_once("Inode table at ")?;
+            let (first, last) = blocks.split_whitespace().next()?.split_once('-')?;
+            Some(number(first)?..number(last)? + 1)
+        });
+        let size = block.unwrap_or_default();
+        let parts: Vec<_> = tables
+            .map(|part| part.start * size..part.end * size)
+            .collect();
+        if parts.iter().all(Range::is_empty) {
+            let missing = "the place of the inode table (use ext4)";
+            return Err(Error::new(ErrorKind::Unavailable, missing));
+        }
+        Ok(parts)
     }
 
     /// Repairs a device as an operating system does before it mounts the device after a crash. The inner

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustix::fs::Mode;
 
+use super::device::WriteFault;
 use super::event::BlockRecording;
 use super::file_system::{FileSystem, mount_error};
 use super::rig::Rig;
@@ -17,13 +18,16 @@ use crate::subject::Subject;
 pub struct BlockOptions {
     /// The duration of a flush.
     pub sync_time: Duration,
+    /// A fault of the inode table: after `.0` writes to it, `.1` writes fail with EIO. ext4 only.
+    pub inode_table_fault: Option<(usize, usize)>,
 }
 
 impl Default for BlockOptions {
-    /// Flushes of 1 ms.
+    /// Flushes of 1 ms, without a fault.
     fn default() -> Self {
         Self {
             sync_time: Duration::from_millis(1),
+            inode_table_fault: None,
         }
     }
 }
@@ -33,6 +37,14 @@ impl BlockOptions {
     #[must_use]
     pub fn with_sync_time(mut self, sync_time: Duration) -> Self {
         self.sync_time = sync_time;
+        self
+    }
+
+    /// Lets writes to ext4's inode table fail with EIO: the first `succeed` writes succeed, and the next
+    /// `fail` writes fail. Many inodes share a block, so the sync of one file loses changes of others.
+    #[must_use]
+    pub fn with_inode_table_fault(mut self, succeed: usize, fail: usize) -> Self {
+        self.inode_table_fault = Some((succeed, fail));
         self
     }
 }
@@ -49,7 +61,10 @@ pub fn record(
     file_system: FileSystem,
     options: &BlockOptions,
 ) -> Result<BlockRecording> {
-    let BlockOptions { sync_time } = options;
+    let BlockOptions {
+        sync_time,
+        inode_table_fault,
+    } = options;
     file_system.available()?;
     let rig = Rig::new(file_system.size(), *sync_time)?;
     file_system.create(rig.device())?;
@@ -63,15 +78,28 @@ pub fn record(
     rustix::fs::mkdir(&root, Mode::RWXU).map_err(Error::io("create the subject's root"))?;
     mounted.unmount()?;
 
+    let fault = match *inode_table_fault {
+        None => None,
+        Some((succeed, fail)) => Some(WriteFault {
+            parts: FileSystem::inode_table(rig.device())?,
+            succeed,
+            fail,
+        }),
+    };
     let base = {
         let mut disk = rig.disk();
+        disk.fault = fault;
         disk.log = Some(Vec::new());
         disk.pages.clone()
     };
     let mounted = mount()?;
     let outcome = subject.run(&root, rig.stdout()?, || false)?;
     // Writes of the unmount belong to no crash state, so the log is taken first.
-    let events = rig.disk().log.take().unwrap_or_default();
+    let events = {
+        let mut disk = rig.disk();
+        disk.fault = None;
+        disk.log.take().unwrap_or_default()
+    };
     mounted.unmount()?;
     Ok(BlockRecording {
         file_system,

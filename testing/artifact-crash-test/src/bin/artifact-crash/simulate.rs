@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use artifact_crash_test::block::{self, BlockExploration, BlockOptions, FileSystem};
 use artifact_crash_test::strict::{self, Exploration, Options, SweepOptions};
-use artifact_crash_test::{Checker, Layout, Report, Subject, syscalls};
+use artifact_crash_test::{Checker, Layout, Random, Report, Subject, syscalls};
 
 /// The subject, and how its root is checked.
 #[derive(Debug, clap::Args)]
@@ -113,6 +113,9 @@ impl Fuse {
     }
 }
 
+/// A subject of the fault of the inode table must make clearly more writes to it than this.
+const MAX_WRITES_BEFORE_FAULT: usize = 60;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Block {
     #[command(flatten)]
@@ -123,6 +126,9 @@ pub(crate) struct Block {
     /// The approximate number of states per run.
     #[arg(long, default_value_t = 200)]
     states: usize,
+    /// Lets this number of writes to the inode table of ext4 fail. Each run begins the fault elsewhere.
+    #[arg(long, value_name = "WRITES")]
+    inode_table_fault: Option<usize>,
 }
 
 impl Block {
@@ -131,11 +137,17 @@ impl Block {
             args,
             file_system,
             states,
+            inode_table_fault,
         } = self;
         let (subject, checker) = (args.subject(), args.checker()?);
         let options = BlockOptions::default().with_sync_time(args.sync_time());
         let mut report = Report::default();
         for run in 0..args.runs {
+            let mut options = options.clone();
+            if let Some(writes) = inode_table_fault {
+                let succeed = Random::of(args.seed, run, 0).below(MAX_WRITES_BEFORE_FAULT);
+                options = options.with_inode_table_fault(10 + succeed, *writes);
+            }
             let recording = block::record(&subject, *file_system, &options)?;
             let exploration = BlockExploration::default()
                 .with_states(*states)
