@@ -2,14 +2,15 @@
 //! contract.
 
 use std::fs::File;
+use std::os::fd::AsFd;
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use crate::blob;
 use crate::error::{failed, with_kind};
-use crate::layout::BlobName;
+use crate::layout::{self, BlobName};
 use crate::shared::Shared;
 use crate::staging::{Temporary, same_file};
 use crate::sys;
@@ -36,8 +37,8 @@ pub(crate) fn publish(
     failed_syncs.check_folder(operation, id)?;
     // Opened before the link: each open file description gets a failed write-back once.
     let folder = root
-        .open_blobs()
-        .map_err(fail("open the folder of blobs"))?;
+        .open_fan_out(layout::fan_out_of(id))
+        .map_err(|errno| root.no_fan_out(operation, errno).with_id(id))?;
     prepare(&temporary, operation, id, size)?;
     sys::fsync(temporary.file()).map_err(fail("sync the bytes"))?;
 
@@ -49,11 +50,19 @@ pub(crate) fn publish(
         }
     };
     let publishing = failed_syncs.begin_publish();
-    match temporary.link(root, name.as_str()) {
+    // No store puts a blob into `blobs/` itself. So a blob that is not there now, and is stored, is in
+    // its fan-out folder, where the link fails.
+    if root.is_migrating()
+        && sys::exists(root.blobs(), name.as_str()).map_err(fail("look for the id"))?
+    {
+        drop(publishing);
+        return Err(already_exists(shared, &folder, operation, id));
+    }
+    match temporary.link(folder.as_fd(), name.as_str()) {
         Ok(()) => {}
         Err(Errno::EXIST) => {
             // A network file system may have made the link, lost the reply, and sent it again.
-            let linked = same_file(temporary.file(), root.blobs(), name.as_str());
+            let linked = same_file(temporary.file(), folder.as_fd(), name.as_str());
             if linked != Ok(true) {
                 drop(publishing);
                 return Err(already_exists(shared, &folder, operation, id));
@@ -62,7 +71,7 @@ pub(crate) fn publish(
         // The disk failed, so it is not known whether the name was written.
         Err(errno @ Errno::IO) => return Err(ambiguous("link the blob to its name")(errno)),
         Err(errno) => {
-            root.check_alive(operation)?;
+            root.check_fan_out_of(operation, &name)?;
             return Err(fail("link the blob to its name")(errno));
         }
     }
@@ -113,6 +122,7 @@ fn prepare(temporary: &Temporary, operation: Operation, id: ArtifactId, size: u6
 /// blob and folder are synced first: the process that made the name may not have synced them yet.
 fn already_exists(shared: &Shared, folder: &File, operation: Operation, id: ArtifactId) -> Error {
     let (root, failed_syncs) = (&shared.root, &shared.failed_syncs);
+    let migrating = root.is_migrating();
     if let Err(error) = blob::stat(root, operation, id)
         && error.kind() == ErrorKind::Corrupt
     {
@@ -132,14 +142,17 @@ fn already_exists(shared: &Shared, folder: &File, operation: Operation, id: Arti
     }
     let mut synced = Ok(());
     if !root.journals_links() {
-        let name = BlobName::of(id);
-        let (flags, resolve) = (OFlags::RDONLY, ResolveFlags::empty());
-        synced = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve)
-            .and_then(sys::fsync);
+        synced = blob::open_file(root, &BlobName::of(id)).and_then(sys::fsync);
         if synced == Err(Errno::NOENT) {
             // Deleted meanwhile. It did exist, which is all that the error says.
             synced = Ok(());
         }
+    }
+    if migrating {
+        // The blob may be in `blobs/`. If it moves meanwhile, the migration syncs its fan-out folder
+        // before it removes the old name.
+        let flat = root.open_blobs();
+        synced = synced.and_then(|()| failed_syncs.sync_folder(&flat?));
     }
     match synced.and_then(|()| failed_syncs.sync_folder(folder)) {
         Ok(()) => Error::new(ErrorKind::AlreadyExists, operation).with_id(id),

@@ -1,7 +1,7 @@
 //! The state that all clones, uploads and downloads of a backend share.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use artifact_backend::{Operation, Result};
 
@@ -17,6 +17,9 @@ use crate::staging::TmpfileSupport;
 pub(crate) struct Shared {
     pub(crate) root: Arc<Root>,
     pub(crate) failed_syncs: FailedSyncs,
+    /// Held while the migration gives blobs new names, and by each delete during the migration. Without it,
+    /// a blob could get a new name after a delete removed the others.
+    pub(crate) moving: Mutex<()>,
     pub(crate) writes: Pool,
     /// For reads that wait for the disk.
     pub(crate) reads: Pool,
@@ -37,6 +40,7 @@ impl Shared {
         Ok(Self {
             root: Arc::new(root),
             failed_syncs: FailedSyncs::default(),
+            moving: Mutex::new(()),
             writes,
             reads: Pool::new(config.max_concurrent_reads),
             copies: Pool::new(cores.max(2)),

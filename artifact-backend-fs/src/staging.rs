@@ -144,9 +144,9 @@ impl Temporary {
         sys::retry(|| rustix::fs::ftruncate(&self.file, size))
     }
 
-    /// Gives the synced file the name of a blob.
-    pub(crate) fn link(&self, root: &Root, name: &str) -> SysResult<()> {
-        sys::link(self.file(), root.blobs(), name)
+    /// Gives the synced file the name of a blob in its folder.
+    pub(crate) fn link(&self, folder: BorrowedFd<'_>, name: &str) -> SysResult<()> {
+        sys::link(self.file(), folder, name)
     }
 
     /// Removes the file's temporary name, if it has one.
