@@ -14,6 +14,7 @@ mod contract;
 mod disk;
 mod faults;
 mod fuzz_replay;
+mod migration;
 mod opening;
 mod race;
 mod sweep;
