@@ -78,7 +78,11 @@ fn survives_with(named: bool, operation: &str, wanted: &[&str]) {
     let report = &swept.report;
     let label = format!("{operation}, named {named}");
     println!("{label}: {} calls, {} faults", calls.len(), report.faults);
-    if std::env::var_os("SHOW").is_some() { for call in &swept.calls { println!("{call}  {}", call.target); } }
+    if std::env::var_os("SHOW").is_some() {
+        for call in &swept.calls {
+            println!("{call}  {}", call.target);
+        }
+    }
     assert!(report.is_clean(), "{label}:\n{report}");
     assert_eq!(swept.not_reached, 0, "{label}: {calls:?}");
     for name in wanted {
@@ -177,7 +181,11 @@ fn stat_and_list_survive_faults_at_every_system_call() {
 
 #[test]
 fn a_migration_survives_faults_at_every_system_call() {
-    survives_with(false, "migrate", &["linkat", "fsync", "unlinkat", "renameat"]);
+    survives_with(
+        false,
+        "migrate",
+        &["linkat", "fsync", "unlinkat", "renameat"],
+    );
     survives_with(false, "migrate-open", &["mkdirat", "fsync", "renameat"]);
 }
 
@@ -202,8 +210,16 @@ fn a_blob_is_looked_for_in_blobs_itself_only_before_the_migration() {
         let root = parent.path().join("root");
         let run = syscalls::trace(&subject(false, operation), &root, |_| None).unwrap();
         assert_eq!(run.outcome, RunOutcome::Success, "{operation}");
-        let flat = |call: &&Call| call.target.contains("blobs/0") && !call.target.contains("blobs/0a/") && !call.target.contains("blobs/0b/");
-        run.calls.iter().filter(flat).filter(|call| call.target.len() > 40).count()
+        let flat = |call: &&Call| {
+            call.target.contains("blobs/0")
+                && !call.target.contains("blobs/0a/")
+                && !call.target.contains("blobs/0b/")
+        };
+        run.calls
+            .iter()
+            .filter(flat)
+            .filter(|call| call.target.len() > 40)
+            .count()
     };
     assert_eq!(searched("load-absent"), 0);
     assert_eq!(searched("migrate-load"), 1);
