@@ -122,11 +122,17 @@ async fn upload(backend: &FsBackend, bytes: &Bytes, ending: &str) -> Result<()> 
 async fn act(backend: &FsBackend, operation: &str) -> Result<()> {
     let bytes = new(operation);
     match operation {
-        "store" => report_store(NEW, &bytes, backend.store(NEW, bytes.clone()).await),
+        "store" | "migrate-store" => {
+            report_store(NEW, &bytes, backend.store(NEW, bytes.clone()).await)
+        }
         "store-empty" => report_store(NEW, b"", backend.store(NEW, Bytes::new()).await),
-        "store-again" => report_store(OLD, &bytes, backend.store(OLD, bytes.clone()).await),
+        "store-again" | "migrate-store-again" => {
+            report_store(OLD, &bytes, backend.store(OLD, bytes.clone()).await)
+        }
         "upload" | "upload-abort" | "upload-drop" => upload(backend, &bytes, operation).await,
-        "load" | "load-cold" | "load-waits" => report_load(OLD, backend.load(OLD).await),
+        "load" | "load-cold" | "load-waits" | "migrate-load" => {
+            report_load(OLD, backend.load(OLD).await)
+        }
         "load-absent" => report_load(NEW, backend.load(NEW).await),
         "download" | "download-cold" => {
             let download = backend.download(OLD, ByteRange::Full).await?;
@@ -153,9 +159,6 @@ async fn act(backend: &FsBackend, operation: &str) -> Result<()> {
         }
         "sweep" => backend.sweep(Duration::ZERO).await.map(|_| ()),
         "migrate" => backend.migrate().await,
-        "migrate-load" => report_load(OLD, backend.load(OLD).await),
-        "migrate-store" => report_store(NEW, &bytes, backend.store(NEW, bytes.clone()).await),
-        "migrate-store-again" => report_store(OLD, &bytes, backend.store(OLD, bytes.clone()).await),
         other => Err(
             Error::new(ErrorKind::Unsupported, artifact_backend::Operation::Open)
                 .with_detail(format!("unknown operation {other}")),

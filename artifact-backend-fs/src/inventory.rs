@@ -22,10 +22,10 @@ pub(crate) async fn list(shared: Arc<Shared>) -> Result<BlobList> {
     let root = Arc::clone(&shared.root);
     let flat = move || flat_ids(&root, |_| true);
     let flat = shared.reads.run(Operation::List, flat).await?;
-    let shards = stream::iter(layout::fan_out()).then(move |shard| {
-        let begin = flat.partition_point(|id| layout::fan_out_of(*id) < shard);
-        let end = flat.partition_point(|id| layout::fan_out_of(*id) <= shard);
-        list_fan_out(Arc::clone(&shared), shard, flat[begin..end].to_vec(), None)
+    let shards = stream::iter(layout::fan_out()).then(move |number| {
+        let begin = flat.partition_point(|id| layout::fan_out_of(*id) < number);
+        let end = flat.partition_point(|id| layout::fan_out_of(*id) <= number);
+        list_fan_out(Arc::clone(&shared), number, flat[begin..end].to_vec(), None)
     });
     Ok(shards.try_flatten().boxed())
 }
@@ -33,31 +33,31 @@ pub(crate) async fn list(shared: Arc<Shared>) -> Result<BlobList> {
 /// Lists one fan-out folder in the order of the ids, from the first id after `after`.
 pub(crate) async fn list_shard(
     shared: Arc<Shared>,
-    shard: u8,
+    number: u8,
     after: Option<ArtifactId>,
 ) -> Result<BlobList> {
     let root = Arc::clone(&shared.root);
-    let flat = move || flat_ids(&root, |id| layout::fan_out_of(id) == shard);
+    let flat = move || flat_ids(&root, |id| layout::fan_out_of(id) == number);
     let flat = shared.reads.run(Operation::List, flat).await?;
-    list_fan_out(shared, shard, flat, after).await
+    list_fan_out(shared, number, flat, after).await
 }
 
 /// Reads the ids of a fan-out folder in one task, then inspects the blobs in batches. `flat` contains the ids
 /// that were in `blobs/` itself before: a blob that has left it since is in its fan-out folder.
 async fn list_fan_out(
     shared: Arc<Shared>,
-    shard: u8,
+    number: u8,
     flat: Vec<ArtifactId>,
     after: Option<ArtifactId>,
 ) -> Result<BlobList> {
     let root = Arc::clone(&shared.root);
     let read = move || {
-        let folder = open_fan_out(&root, shard)?;
+        let folder = open_fan_out(&root, number)?;
         let mut ids = flat;
         // A blob under a name of another shard would be listed, but never found.
         read_ids(
             folder.as_fd(),
-            |id| layout::fan_out_of(id) == shard,
+            |id| layout::fan_out_of(id) == number,
             &mut ids,
         )?;
         ids.retain(|id| after.is_none_or(|after| *id > after));
@@ -89,8 +89,8 @@ async fn list_fan_out(
     Ok(blobs.try_flatten().boxed())
 }
 
-fn open_fan_out(root: &Root, shard: u8) -> Result<File> {
-    root.open_fan_out(shard)
+fn open_fan_out(root: &Root, number: u8) -> Result<File> {
+    root.open_fan_out(number)
         .map_err(|errno| root.no_fan_out(Operation::List, errno))
 }
 

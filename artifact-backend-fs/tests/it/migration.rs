@@ -182,7 +182,7 @@ async fn every_operation_works_while_blobs_move() {
         let backend = backend.clone();
         tokio::spawn(async move { backend.migrate().await })
     });
-    let reads = {
+    let reading = {
         let (backend, kept) = (backend.clone(), kept.to_vec());
         tokio::spawn(async move {
             for (id, bytes) in kept.iter().rev() {
@@ -193,7 +193,7 @@ async fn every_operation_works_while_blobs_move() {
             }
         })
     };
-    let deletes = {
+    let deleting = {
         let (backend, deleted) = (backend.clone(), deleted.to_vec());
         tokio::spawn(async move {
             for (id, _) in deleted {
@@ -216,8 +216,8 @@ async fn every_operation_works_while_blobs_move() {
     for migration in migrations {
         migration.await.unwrap().unwrap();
     }
-    reads.await.unwrap();
-    deletes.await.unwrap();
+    reading.await.unwrap();
+    deleting.await.unwrap();
     assert_eq!(flat_names(&world), [""; 0]);
     finds(&backend, kept).await;
     finds(&other, kept).await;
