@@ -327,7 +327,7 @@ async fn withstands(world: &World, plant: impl FnOnce(&Path, &Path), unplant: im
 }
 
 #[tokio::test]
-async fn links_and_files_in_the_place_of_a_fan_out_folder_lead_nowhere() {
+async fn links_and_files_that_replace_a_fan_out_folder_lead_nowhere() {
     use std::os::unix::fs::symlink;
     let world = World::new();
     let remove = |folder: &Path| fs::remove_file(folder).unwrap();
