@@ -52,8 +52,8 @@ impl FsBackend {
         Ok(Self { shared })
     }
 
-    /// Moves the blobs of a root of layout version 1 to their fan-out folders. Returns at once if there are
-    /// none. `Ok` means that all blobs have moved and that this is durable.
+    /// Moves the blobs of a root of layout version 1 to their fan-out folders. Returns at once if no
+    /// blob is left to move. `Ok` means that all blobs have moved and that this is durable.
     ///
     /// Blobs can be stored, read, listed and deleted meanwhile. [`open`](Self::open) does the same in the
     /// background; a call beside it is allowed, and shows its errors. A dropped future leaves blobs in both
