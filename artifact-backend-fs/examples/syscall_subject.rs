@@ -92,7 +92,10 @@ fn report_load(id: ArtifactId, outcome: Result<Bytes>) -> Result<()> {
 }
 
 fn config(named: bool, inline: bool) -> FsConfig {
-    let config = FsConfig::default().with_named_staging(named);
+    // The background would migrate at an unknown time.
+    let config = FsConfig::default()
+        .with_named_staging(named)
+        .with_background_migration(false);
     if inline {
         config
     } else {
@@ -122,7 +125,9 @@ async fn upload(backend: &FsBackend, bytes: &Bytes, ending: &str) -> Result<()> 
 async fn act(backend: &FsBackend, operation: &str) -> Result<()> {
     let bytes = new(operation);
     match operation {
-        "store" => report_store(NEW, &bytes, backend.store(NEW, bytes.clone()).await),
+        "store" | "migrate-store" => {
+            report_store(NEW, &bytes, backend.store(NEW, bytes.clone()).await)
+        }
         "store-twice" => {
             let first = report_store(NEW, &bytes, backend.store(NEW, bytes.clone()).await);
             report_load(OLD, backend.load(OLD).await)?;
@@ -136,9 +141,13 @@ async fn act(backend: &FsBackend, operation: &str) -> Result<()> {
             first
         }
         "store-empty" => report_store(NEW, b"", backend.store(NEW, Bytes::new()).await),
-        "store-again" => report_store(OLD, &bytes, backend.store(OLD, bytes.clone()).await),
+        "store-again" | "migrate-store-again" => {
+            report_store(OLD, &bytes, backend.store(OLD, bytes.clone()).await)
+        }
         "upload" | "upload-abort" | "upload-drop" => upload(backend, &bytes, operation).await,
-        "load" | "load-cold" | "load-waits" => report_load(OLD, backend.load(OLD).await),
+        "load" | "load-cold" | "load-waits" | "migrate-load" => {
+            report_load(OLD, backend.load(OLD).await)
+        }
         "load-absent" => report_load(NEW, backend.load(NEW).await),
         "download" | "download-cold" => {
             let download = backend.download(OLD, ByteRange::Full).await?;
@@ -157,18 +166,50 @@ async fn act(backend: &FsBackend, operation: &str) -> Result<()> {
             }
             Ok(())
         }
-        "delete" => {
+        "delete" | "migrate-delete" => {
             print_line(&format!("DELETE {OLD}"));
             backend.delete(OLD).await?;
             print_line(&format!("DELETED {OLD}"));
             Ok(())
         }
         "sweep" => backend.sweep(Duration::ZERO).await.map(|_| ()),
+        "migrate" => backend.migrate().await,
         other => Err(
             Error::new(ErrorKind::Unsupported, artifact_backend::Operation::Open)
                 .with_detail(format!("unknown operation {other}")),
         ),
     }
+}
+
+/// Creates a root without syncing it, which takes a fraction of the time that the backend needs. If `flat`,
+/// it has layout version 1 and contains the old blob.
+fn create_root(root: &std::path::Path, flat: bool) -> bool {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    let create_folder = |path: &str| {
+        let mut folder = std::fs::DirBuilder::new();
+        folder.recursive(true).mode(0o700).create(root.join(path))
+    };
+    let create_file = |path: &str, bytes: &[u8]| {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o400)
+            .open(root.join(path))?;
+        file.write_all(bytes)
+    };
+    let mut made = create_folder("blobs").and(create_folder("staging"));
+    if flat {
+        made = made
+            .and_then(|()| create_file(&format!("blobs/{OLD}"), &old()))
+            .and_then(|()| create_file("artifact-format", b"artifact-backend-fs 1\n"));
+    } else {
+        for number in 0..=u8::MAX {
+            made = made.and_then(|()| create_folder(&format!("blobs/{number:02x}")));
+        }
+        made = made.and_then(|()| create_file("artifact-format", b"artifact-backend-fs 2\n"));
+    }
+    made.is_ok()
 }
 
 async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
@@ -182,9 +223,24 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
         print_line(&format!("TRY {OLD} {}", digest(&old())));
         return report_store(OLD, &old(), backend.store(OLD, old()).await);
     }
-    let backend = FsBackend::open(root, config(named, operation != "load-waits")).await?;
     print_line(&format!("TRY {OLD} {}", digest(&old())));
-    report_store(OLD, &old(), backend.store(OLD, old()).await)?;
+    if !create_root(std::path::Path::new(root), operation.starts_with("migrate")) {
+        print_line("FAILED to create the root");
+    }
+    let config = config(named, operation != "load-waits");
+    if operation == "migrate-open" {
+        print_line(&format!("ACK {OLD} {}", digest(&old())));
+        print_line("BEGIN");
+        let opened = FsBackend::open(root, config).await;
+        print_line("END");
+        return report_load(OLD, opened?.load(OLD).await);
+    }
+    let backend = FsBackend::open(root, config).await?;
+    if operation.starts_with("migrate") {
+        print_line(&format!("ACK {OLD} {}", digest(&old())));
+    } else {
+        report_store(OLD, &old(), backend.store(OLD, old()).await)?;
+    }
     if operation == "sweep" {
         // A file that a crash could have left: no process holds its lock.
         let left =
@@ -201,7 +257,7 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
     }
     if operation.ends_with("-cold") {
         // Drops the blob from the page cache, which is possible because it was synced.
-        let path = std::path::Path::new(root).join(format!("blobs/{OLD}"));
+        let path = std::path::Path::new(root).join(format!("blobs/0a/{OLD}"));
         let file = std::fs::OpenOptions::new().read(true).open(path);
         let advice = rustix::fs::Advice::DontNeed;
         let dropped = file.map(|file| rustix::fs::fadvise(&file, 0, None, advice));
@@ -211,7 +267,7 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
     }
     let bytes = new(operation);
     let (id, tried) = match operation {
-        "store-again" => (OLD, digest(&bytes)),
+        "store-again" | "migrate-store-again" => (OLD, digest(&bytes)),
         "store-empty" => (NEW, digest(b"")),
         _ => (NEW, digest(&bytes)),
     };

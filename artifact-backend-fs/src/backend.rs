@@ -16,7 +16,7 @@ use crate::error::failed;
 use crate::shared::Shared;
 use crate::upload::FsUpload;
 use crate::writer::BlobWriter;
-use crate::{blob, download, inventory, load, store_id, sweep};
+use crate::{blob, download, inventory, load, migration, store_id, sweep};
 
 /// A backend on a local folder. Clones share its state.
 ///
@@ -31,6 +31,10 @@ impl FsBackend {
     /// Opens the folder `root`. Creates it with mode 0700 if only its last component is missing.
     /// `Ok` means that the folder, its subfolders and its format marker are durable.
     ///
+    /// A new root gets 256 fan-out folders, each of which is synced: 50 ms to a few seconds, once. A root of
+    /// layout version 1 gets them too, and older releases reject it from then on. Its blobs are moved to
+    /// these folders in the background. Stop every process of an older release first.
+    ///
     /// The path is resolved once and the folder is held by a descriptor. Later changes of the path or
     /// of the working directory have no effect.
     ///
@@ -42,7 +46,11 @@ impl FsBackend {
     /// store needs: a trial blob is stored and removed. Otherwise the error of the operating system. A later
     /// call can open what was created before an error.
     pub async fn open(root: impl Into<PathBuf>, config: FsConfig) -> Result<Self> {
+        let background = config.background_migration;
         let shared = Arc::new(Shared::open(root.into(), config).await?);
+        if background && shared.root.is_migrating() {
+            tokio::spawn(migration::run_in_background(Arc::downgrade(&shared)));
+        }
         Ok(Self { shared })
     }
 
@@ -56,6 +64,36 @@ impl FsBackend {
         let root = Arc::clone(&self.shared.root);
         let work = move || root.check_failed_syncs(Operation::Open, None);
         self.shared.reads.run(Operation::Open, work).await
+    }
+
+    /// Moves the blobs of a root of layout version 1 to their fan-out folders. Returns at once if no
+    /// blob is left to move. `Ok` means that all blobs have moved and that this is durable.
+    ///
+    /// Blobs can be stored, read, listed and deleted meanwhile. [`open`](Self::open) does the same in the
+    /// background; a call beside it is allowed, and shows its errors. A dropped future leaves blobs in both
+    /// places, which the next call or the next `open` goes on with.
+    ///
+    /// # Errors
+    ///
+    /// `Unexpected` after a failed sync: no blob is lost, but the backend acknowledges nothing more.
+    /// `OutOfSpace` if the file system has no room for the new names. Otherwise the error of the operating
+    /// system.
+    pub async fn migrate(&self) -> Result<()> {
+        migration::run(&self.shared).await
+    }
+
+    /// Lists the blobs whose ids begin with the byte `shard`, in the order of their ids, from the first id
+    /// after `after`.
+    ///
+    /// The 256 shards together are the list of [`ArtifactInventory::list`], with the same guarantees. They
+    /// can be listed in parallel, and a list can be resumed after the last id that it returned. Memory grows
+    /// with the number of blobs in one shard, by 16 bytes for each.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ArtifactInventory::list`].
+    pub async fn list_shard(&self, shard: u8, after: Option<ArtifactId>) -> Result<BlobList> {
+        inventory::list_shard(Arc::clone(&self.shared), shard, after).await
     }
 }
 

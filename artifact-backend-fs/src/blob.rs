@@ -1,6 +1,7 @@
 //! Opens and inspects blobs, and rejects everything else under a blob's name.
 
 use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, SystemTime};
 
 use artifact_backend::{
@@ -10,9 +11,9 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::{corrupt, failed};
-use crate::layout::BlobName;
+use crate::layout::{self, BlobName};
 use crate::root::Root;
-use crate::sys;
+use crate::sys::{self, SysResult};
 
 /// The mode that every blob is created with. Even its owner does not write to it again.
 pub(crate) const BLOB_MODE: u32 = 0o400;
@@ -28,10 +29,7 @@ pub(crate) struct Blob {
 
 /// Opens a blob and checks it.
 pub(crate) fn open(root: &Root, operation: Operation, id: ArtifactId) -> Result<Blob> {
-    let name = BlobName::of(id);
-    let flags = OFlags::RDONLY;
-    let resolve = ResolveFlags::empty();
-    let file = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve)
+    let file = open_file(root, &BlobName::of(id))
         .map_err(|errno| not_opened(root, operation, id, errno))?;
     let stat =
         sys::stat(&file).map_err(|errno| failed(operation, Some(id), "inspect the blob", errno))?;
@@ -43,15 +41,57 @@ pub(crate) fn open(root: &Root, operation: Operation, id: ArtifactId) -> Result<
     })
 }
 
+/// Opens the file of a blob and does not check it.
+pub(crate) fn open_file(root: &Root, name: &BlobName) -> SysResult<OwnedFd> {
+    let (flags, resolve) = (OFlags::RDONLY, ResolveFlags::empty());
+    let open = |path| sys::open_beneath(root.blobs(), path, flags, Mode::empty(), resolve);
+    find(root, || open(name.path()), || open(name.as_str()))
+}
+
+/// Looks for a blob in its fan-out folder, and while the root is migrated in `blobs/` too.
+///
+/// A blob only moves from `blobs/` to its fan-out folder. So a blob that is in neither place is looked for
+/// in its fan-out folder again, because it may have moved in between.
+fn find<T>(
+    root: &Root,
+    fan_out: impl Fn() -> SysResult<T>,
+    flat: impl FnOnce() -> SysResult<T>,
+) -> SysResult<T> {
+    let migrating = root.is_migrating();
+    match fan_out() {
+        Err(Errno::NOENT) if migrating => {}
+        found => return found,
+    }
+    match flat() {
+        Err(Errno::NOENT) => fan_out(),
+        found => found,
+    }
+}
+
 /// Inspects a blob without reading it.
 pub(crate) fn stat(root: &Root, operation: Operation, id: ArtifactId) -> Result<BlobStat> {
+    let folder = root
+        .open_fan_out(layout::fan_out_of(id))
+        .map_err(|errno| root.no_fan_out(operation, errno).with_id(id))?;
+    stat_in(root, &folder, operation, id)
+}
+
+/// Inspects a blob whose fan-out folder is open.
+pub(crate) fn stat_in(
+    root: &Root,
+    folder: &File,
+    operation: Operation,
+    id: ArtifactId,
+) -> Result<BlobStat> {
     let name = BlobName::of(id);
-    let mut stat = sys::stat_name(root.blobs(), name.as_str())
+    let place = |folder| move |stat| (stat, folder);
+    let look = |folder| sys::stat_name(folder, name.as_str()).map(place(folder));
+    let (mut stat, folder) = find(root, || look(folder.as_fd()), || look(root.blobs()))
         .map_err(|errno| not_opened(root, operation, id, errno))?;
     if stat.st_dev != root.device() {
         // An overlay, whose files and folders have different devices, or a mount over the blob. Only a
         // mount cannot be opened.
-        let held = sys::hold(root.blobs(), name.as_str())
+        let held = sys::hold(folder, name.as_str())
             .map_err(|errno| not_opened(root, operation, id, errno))?;
         stat = sys::stat(&held)
             .map_err(|errno| failed(operation, Some(id), "inspect the blob", errno))?;
@@ -86,11 +126,12 @@ fn stamp_of(root: &Root, stat: &Stat) -> Option<Stamp> {
 fn not_opened(root: &Root, operation: Operation, id: ArtifactId, errno: Errno) -> Error {
     match errno {
         // A removed folder is empty, which says nothing about the blob.
-        Errno::NOENT => match root.check_alive(operation) {
+        Errno::NOENT => match root.check_fan_out_of(operation, &BlobName::of(id)) {
             Ok(()) => Error::new(ErrorKind::NotFound, operation).with_id(id),
             Err(lost) => lost.with_id(id),
         },
-        Errno::LOOP => corrupt(operation, id, "the blob's name is a symlink"),
+        Errno::LOOP => corrupt(operation, id, "the blob's name or its folder is a symlink"),
+        Errno::NOTDIR => corrupt(operation, id, "the folder of the blob is not a folder"),
         Errno::NXIO | Errno::NODEV => {
             corrupt(operation, id, "the blob's name is a socket or a device")
         }
@@ -129,7 +170,7 @@ pub(crate) fn open_cached(
     let name = BlobName::of(id);
     let flags = OFlags::RDONLY;
     let resolve = ResolveFlags::CACHED;
-    let opened = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve);
+    let opened = sys::open_beneath(root.blobs(), name.path(), flags, Mode::empty(), resolve);
     let Ok(file) = opened else {
         return Ok(None);
     };

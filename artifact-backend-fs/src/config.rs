@@ -8,6 +8,7 @@ pub struct FsConfig {
     pub(crate) max_concurrent_reads: usize,
     pub(crate) inline_read_bytes: u64,
     pub(crate) idle_buffer_bytes: usize,
+    pub(crate) background_migration: bool,
 }
 
 impl Default for FsConfig {
@@ -18,6 +19,7 @@ impl Default for FsConfig {
             max_concurrent_reads: 32,
             inline_read_bytes: 1 << 20,
             idle_buffer_bytes: 64 << 20,
+            background_migration: true,
         }
     }
 }
@@ -63,6 +65,16 @@ impl FsConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_idle_buffer_bytes(mut self, bytes: usize) -> Self {
         self.idle_buffer_bytes = bytes;
+        self
+    }
+
+    /// Sets whether the blobs of a root of layout version 1 are moved in the background after
+    /// [`FsBackend::open`](crate::FsBackend::open) (default true). Otherwise only
+    /// [`FsBackend::migrate`](crate::FsBackend::migrate) moves them. The backend works the same before,
+    /// during and after the migration.
+    #[must_use = "returns the changed settings"]
+    pub fn with_background_migration(mut self, background: bool) -> Self {
+        self.background_migration = background;
         self
     }
 }

@@ -19,8 +19,8 @@ pub(crate) enum DiskCall {
     Sync,
     /// linkat(2) of a file that is open for writing.
     Link,
-    /// unlinkat(2).
-    Unlink,
+    /// unlinkat(2), renameat(2), or linkat(2) while no file is open for writing.
+    ChangeName,
     /// A call that changes metadata, in which ext4 may count an earlier error.
     Change,
 }
@@ -35,7 +35,7 @@ impl DiskCall {
             // Nothing but an error makes a file system read-only while a file is open for writing
             // (mount(2), EBUSY).
             Self::Link => matches!(errno, Errno::IO | Errno::UCLEAN | Errno::ROFS),
-            Self::Unlink => matches!(errno, Errno::IO | Errno::UCLEAN),
+            Self::ChangeName => matches!(errno, Errno::IO | Errno::UCLEAN),
             Self::Change => false,
         }
     }

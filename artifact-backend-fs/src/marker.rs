@@ -1,29 +1,55 @@
 //! The format marker: the file in the root with the backend's name and the layout version.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use artifact_backend::{Error, ErrorKind, Operation, Result};
+use artifact_backend::{Operation, Result};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::{failed, misconfigured, not_linked};
-use crate::layout::{MARKER, VERSION, staging_name};
+use crate::layout::{MARKER, staging_name};
+use crate::sys::SysResult;
 use crate::{failure_record, sys};
 
 /// More bytes than the marker of any version has.
 const MAX_BYTES: usize = 256;
 
-/// Checks the marker. Returns `false` if it does not exist.
+/// The layout of a root, as its marker says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// Version 1: every blob is in `blobs/`.
+    Flat,
+    /// Version 2, and `blobs/` may still contain blobs. Every fan-out folder exists.
+    Migrating,
+    /// Version 2.
+    FanOut,
+}
+
+impl Version {
+    const ALL: [Self; 3] = [Self::Flat, Self::Migrating, Self::FanOut];
+
+    /// Returns the content of the marker. A release that knows only version 1 rejects the other two by
+    /// the text after the backend's name.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Flat => "artifact-backend-fs 1\n",
+            Self::Migrating => "artifact-backend-fs 2 migrating\n",
+            Self::FanOut => "artifact-backend-fs 2\n",
+        }
+    }
+}
+
+/// Reads the marker. Returns `None` if it does not exist.
 ///
 /// # Errors
 ///
 /// `Misconfigured` if it names another layout or is not a file.
-pub(crate) fn check(root: BorrowedFd<'_>) -> Result<bool> {
+pub(crate) fn read(root: BorrowedFd<'_>) -> Result<Option<Version>> {
     let fail = |errno| failed(Operation::Open, None, "read the format marker", errno);
     let flags = OFlags::RDONLY;
     let file = match sys::open_beneath(root, MARKER, flags, Mode::empty(), ResolveFlags::empty()) {
         Ok(file) => file,
-        Err(Errno::NOENT) => return Ok(false),
+        Err(Errno::NOENT) => return Ok(None),
         Err(Errno::LOOP) => return Err(misconfigured("the format marker is a symlink")),
         Err(errno) => return Err(fail(errno)),
     };
@@ -39,8 +65,12 @@ pub(crate) fn check(root: BorrowedFd<'_>) -> Result<bool> {
             read => length += read,
         }
     }
-    match &text[..length] {
-        found if found == VERSION.as_bytes() => Ok(true),
+    let found = &text[..length];
+    let is = |version: &Version| version.text().as_bytes() == found;
+    if let Some(version) = Version::ALL.into_iter().find(is) {
+        return Ok(Some(version));
+    }
+    match found {
         found if found.starts_with(b"artifact-backend-fs ") => Err(misconfigured(
             "the root has the layout of another version of artifact-backend-fs; use that version, or \
              copy the blobs to a new root",
@@ -51,41 +81,86 @@ pub(crate) fn check(root: BorrowedFd<'_>) -> Result<bool> {
     }
 }
 
-/// Creates the marker atomically and durably. If another process creates it first, that marker is
-/// checked.
+/// Creates the marker of a new root atomically and durably. If another process creates it first, that
+/// marker stays.
 pub(crate) fn create(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> Result<()> {
     let fail = |errno| failed(Operation::Open, None, "create the format marker", errno);
+    let (file, name) = write(root, staging, Version::FanOut).map_err(fail)?;
+    let linked = match sys::link(file.as_fd(), root, MARKER) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => {
+            let action = "create the format marker";
+            Err(not_linked(Operation::Open, None, action, errno))
+        }
+    };
+    // The temporary file is not needed any more, even after an error.
+    let removed = remove(staging, &name);
+    linked?;
+    removed
+        .and_then(|()| failure_record::sync(root, root))
+        .map_err(fail)
+}
+
+/// Replaces the marker atomically and durably.
+///
+/// The old marker keeps another name until the new one is durable. Otherwise ext4 without a journal may
+/// write that the old file is free before it writes the name of the new one, and a power cut in between
+/// leaves the root without a marker.
+pub(crate) fn replace(
+    root: BorrowedFd<'_>,
+    staging: BorrowedFd<'_>,
+    version: Version,
+) -> SysResult<()> {
+    let (_new, name) = write(root, staging, version)?;
+    let replaced = keep_old(root, staging).and_then(|(_old, kept)| {
+        sys::rename(staging, &name, root, MARKER)?;
+        failure_record::sync(root, root)?;
+        remove(staging, &kept)
+    });
+    // After an error a sweep removes the names that are left: it may not be known which are needed.
+    replaced.and_then(|()| failure_record::sync(root, staging))
+}
+
+/// Gives the marker another name, and returns the file with this name. Its lock keeps a sweep of another
+/// process from removing it.
+fn keep_old(root: BorrowedFd<'_>, staging: BorrowedFd<'_>) -> SysResult<(OwnedFd, String)> {
+    let flags = OFlags::RDONLY;
+    let old = sys::open_beneath(root, MARKER, flags, Mode::empty(), ResolveFlags::empty())?;
+    // Without locks no sweep could remove it.
+    let _ = sys::try_lock(&old);
+    let name = staging_name();
+    sys::link_name(root, MARKER, staging, &name)?;
+    Ok((old, name))
+}
+
+/// Writes a marker to a temporary file, syncs it, and returns it with its name. Its lock keeps a sweep of
+/// another process from removing it.
+fn write(
+    root: BorrowedFd<'_>,
+    staging: BorrowedFd<'_>,
+    version: Version,
+) -> SysResult<(OwnedFd, String)> {
     let name = staging_name();
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
-    let file = sys::open_beneath(staging, &name, flags, Mode::RUSR, ResolveFlags::empty())
-        .map_err(fail)?;
+    let file = sys::open_beneath(staging, &name, flags, Mode::RUSR, ResolveFlags::empty())?;
     // The lock keeps a sweep of another process from removing the file. Without locks no sweep could.
     let _ = sys::try_lock(&file);
     // A umask may have removed the owner's permission. A file system without modes refuses the change.
     let _ = sys::retry(|| rustix::fs::fchmod(&file, Mode::RUSR));
-    let made = sys::write_all(file.as_fd(), VERSION.as_bytes())
-        .and_then(|()| failure_record::sync(root, &file))
-        .map_err(fail)
-        .and_then(|()| match sys::link(file.as_fd(), root, MARKER) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(errno) => {
-                let action = "create the format marker";
-                Err(not_linked(Operation::Open, None, action, errno))
-            }
-        });
-    // The temporary file is not needed any more, even after an error.
-    let removed = match sys::unlink(staging, &name) {
+    let written = sys::write_all(file.as_fd(), version.text().as_bytes())
+        .and_then(|()| failure_record::sync(root, &file));
+    match written {
+        Ok(()) => Ok((file, name)),
+        Err(errno) => {
+            let _ = remove(staging, &name);
+            Err(errno)
+        }
+    }
+}
+
+fn remove(staging: BorrowedFd<'_>, name: &str) -> SysResult<()> {
+    match sys::unlink(staging, name) {
         Err(Errno::NOENT) => Ok(()),
         done => done,
-    };
-    made?;
-    removed
-        .and_then(|()| failure_record::sync(root, root))
-        .map_err(fail)?;
-    if check(root)? {
-        Ok(())
-    } else {
-        Err(Error::new(ErrorKind::Unexpected, Operation::Open)
-            .with_detail("the format marker disappeared right after it was created"))
     }
 }

@@ -2,15 +2,16 @@
 //! contract.
 
 use std::fs::File;
+use std::os::fd::AsFd;
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use crate::blob;
 use crate::error::{failed, not_linked, with_kind};
 use crate::failed_syncs::DiskCall;
-use crate::layout::BlobName;
+use crate::layout::{self, BlobName};
 use crate::shared::Shared;
 use crate::staging::{Temporary, same_file};
 use crate::sys;
@@ -37,8 +38,8 @@ pub(crate) fn publish(
     root.failed_syncs().check(operation, Some(id))?;
     // Opened before the link: each open file description gets a failed write-back once.
     let folder = root
-        .open_blobs()
-        .map_err(fail("open the folder of blobs"))?;
+        .open_fan_out(layout::fan_out_of(id))
+        .map_err(|errno| root.no_fan_out(operation, errno).with_id(id))?;
     prepare(&temporary, operation, id, size)?;
     root.track(DiskCall::SyncBytes, || sys::fsync(temporary.file()))
         .map_err(fail("sync the bytes"))?;
@@ -46,11 +47,18 @@ pub(crate) fn publish(
     let name = BlobName::of(id);
     let ambiguous =
         |action| move |errno| with_kind(ErrorKind::Ambiguous, operation, Some(id), action, errno);
-    match temporary.link(root, name.as_str()) {
+    // No store puts a blob into `blobs/` itself. So a blob that is not there now, and is stored, is in
+    // its fan-out folder, where the link fails.
+    if root.is_migrating()
+        && sys::exists(root.blobs(), name.as_str()).map_err(fail("look for the id"))?
+    {
+        return Err(already_exists(shared, &folder, operation, id));
+    }
+    match temporary.link(root, folder.as_fd(), name.as_str()) {
         Ok(()) => {}
         Err(Errno::EXIST) => {
             // A network file system may have made the link, lost the reply, and sent it again.
-            let linked = same_file(temporary.file(), root.blobs(), name.as_str());
+            let linked = same_file(temporary.file(), folder.as_fd(), name.as_str());
             if linked != Ok(true) {
                 return Err(already_exists(shared, &folder, operation, id));
             }
@@ -60,7 +68,7 @@ pub(crate) fn publish(
             return Err(ambiguous("link the blob to its name")(errno));
         }
         Err(errno) => {
-            root.check_alive(operation)?;
+            root.check_fan_out_of(operation, &name)?;
             return Err(not_linked(
                 operation,
                 Some(id),
@@ -120,6 +128,7 @@ fn prepare(temporary: &Temporary, operation: Operation, id: ArtifactId, size: u6
 /// blob and folder are synced first: the process that made the name may not have synced them yet.
 fn already_exists(shared: &Shared, folder: &File, operation: Operation, id: ArtifactId) -> Error {
     let root = &shared.root;
+    let migrating = root.is_migrating();
     if let Err(error) = blob::stat(root, operation, id)
         && error.kind() == ErrorKind::Corrupt
     {
@@ -128,14 +137,17 @@ fn already_exists(shared: &Shared, folder: &File, operation: Operation, id: Arti
     }
     let mut synced = Ok(());
     if !root.journals_links() {
-        let name = BlobName::of(id);
-        let (flags, resolve) = (OFlags::RDONLY, ResolveFlags::empty());
-        synced = sys::open_beneath(root.blobs(), name.as_str(), flags, Mode::empty(), resolve)
-            .and_then(|file| root.sync(file));
+        synced = blob::open_file(root, &BlobName::of(id)).and_then(|file| root.sync(file));
         if synced == Err(Errno::NOENT) {
             // Deleted meanwhile. It did exist, which is all that the error says.
             synced = Ok(());
         }
+    }
+    if migrating {
+        // The blob may be in `blobs/`. If it moves meanwhile, the migration syncs its fan-out folder
+        // before it removes the old name.
+        let flat = root.open_blobs();
+        synced = synced.and_then(|()| root.sync(&flat?));
     }
     if let Err(errno) = synced.and_then(|()| root.sync(folder)) {
         let action = "sync the blob that has this id";

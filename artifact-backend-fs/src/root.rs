@@ -3,17 +3,19 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
 use crate::error::{failed, misconfigured};
 use crate::failed_syncs::{DiskCall, FailedSyncs};
 use crate::filesystem::FileSystem;
-use crate::layout::{BLOBS, FAILED_SYNC, MARKER, STAGING};
+use crate::layout::{self, BLOBS, RESERVED, STAGING};
+use crate::marker::{self, Version};
 use crate::trial::{self, Folders};
-use crate::{failure_record, marker, sys};
+use crate::{failure_record, fan_out, sys};
 
 /// The folders that all file names are relative to.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub(crate) struct Root {
     folder: File,
     blobs: File,
     staging: File,
+    migrating: AtomicBool,
     file_system: FileSystem,
     unnamed_files: bool,
     failed_syncs: FailedSyncs,
@@ -45,8 +48,8 @@ impl Root {
         check_owner(root.as_fd(), "the root")?;
         sys::probe(root.as_fd());
         failure_record::check(root.as_fd())?;
-        let is_new = !marker::check(root.as_fd())?;
-        let (blobs, staging) = if is_new {
+        let mut version = marker::read(root.as_fd())?;
+        let (blobs, staging) = if version.is_none() {
             create_layout(root.as_fd())?
         } else {
             let blobs = open_folder(root.as_fd(), BLOBS)?;
@@ -58,8 +61,22 @@ impl Root {
             staging: staging.as_fd(),
         };
         let unnamed_files = trial::run(folders, try_unnamed)?;
-        if is_new {
+        if version.is_none() {
             marker::create(root.as_fd(), staging.as_fd())?;
+            version = marker::read(root.as_fd())?;
+        }
+        match version {
+            Some(Version::Flat) => {
+                fan_out::create(root.as_fd(), blobs.as_fd())?;
+                // No blob enters a fan-out folder before older releases reject the root.
+                marker::replace(root.as_fd(), staging.as_fd(), Version::Migrating)
+                    .map_err(fail("replace the format marker"))?;
+            }
+            Some(Version::Migrating | Version::FanOut) => fan_out::check(blobs.as_fd())?,
+            None => {
+                return Err(Error::new(ErrorKind::Unexpected, Operation::Open)
+                    .with_detail("the format marker disappeared right after it was created"));
+            }
         }
         let stat = sys::stat(&blobs).map_err(fail("inspect the folder of blobs"))?;
         let file_system = FileSystem::detect(blobs.as_fd(), stat.st_dev);
@@ -71,6 +88,7 @@ impl Root {
             folder: root.into(),
             blobs: blobs.into(),
             staging: staging.into(),
+            migrating: AtomicBool::new(version != Some(Version::FanOut)),
             unnamed_files,
             failed_syncs: FailedSyncs::default(),
             device: stat.st_dev,
@@ -80,6 +98,23 @@ impl Root {
     /// Returns the root itself.
     pub(crate) fn folder(&self) -> &File {
         &self.folder
+    }
+
+    /// Returns whether `blobs/` itself may still contain blobs of layout version 1.
+    ///
+    /// An operation reads this before it looks into a fan-out folder. A blob only ever moves from
+    /// `blobs/` to its fan-out folder, so a blob that is not there was in `blobs/` before or is absent.
+    pub(crate) fn is_migrating(&self) -> bool {
+        self.migrating.load(Ordering::Acquire)
+    }
+
+    /// Records durably that `blobs/` contains no blob. The caller has synced every folder.
+    pub(crate) fn end_migration(&self) -> sys::SysResult<()> {
+        self.track(DiskCall::ChangeName, || {
+            marker::replace(self.folder.as_fd(), self.staging(), Version::FanOut)
+        })?;
+        self.migrating.store(false, Ordering::Release);
+        Ok(())
     }
 
     pub(crate) fn blobs(&self) -> BorrowedFd<'_> {
@@ -234,6 +269,7 @@ fn create_layout(root: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd)> {
     check_empty(root)?;
     let blobs = create_folder(root, BLOBS)?;
     let staging = create_folder(root, STAGING)?;
+    fan_out::create(root, blobs.as_fd())?;
     failure_record::sync(root, root).map_err(fail("sync the root"))?;
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     match sys::retry(|| rustix::fs::openat(root, "..", flags, Mode::empty())) {
@@ -247,7 +283,7 @@ fn create_layout(root: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Opens a folder of the layout, or creates it. The caller syncs the root.
-fn create_folder(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+pub(crate) fn create_folder(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     let fail = |errno| {
         failed(
             Operation::Open,
@@ -267,18 +303,18 @@ fn create_folder(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
 /// Opens a folder of the layout.
 fn open_folder(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     let fail = |errno| failed(Operation::Open, None, "open a folder of the layout", errno);
-    let flags = OFlags::DIRECTORY | OFlags::RDONLY;
-    let folder = sys::open_beneath(root, name, flags, Mode::empty(), ResolveFlags::empty())
-        .map_err(|errno| match errno {
-            Errno::LOOP | Errno::NOTDIR => {
-                misconfigured("a folder of the layout is not a folder but something else, such as a symlink")
-            }
-            Errno::NOENT => misconfigured(
-                "the root has a format marker but no folder of blobs; restore the folder from a backup",
-            ),
-            Errno::XDEV => misconfigured("a folder of the layout is on another file system than the root; unmount it"),
-            errno => fail(errno),
-        })?;
+    let folder = sys::open_folder(root, name).map_err(|errno| match errno {
+        Errno::LOOP | Errno::NOTDIR => misconfigured(
+            "a folder of the layout is not a folder but something else, such as a symlink",
+        ),
+        Errno::NOENT => misconfigured(
+            "the root has a format marker but no folder of blobs; restore the folder from a backup",
+        ),
+        Errno::XDEV => misconfigured(
+            "a folder of the layout is on another file system than the root; unmount it",
+        ),
+        errno => fail(errno),
+    })?;
     check_owner(folder.as_fd(), "a folder of the layout")?;
     Ok(folder)
 }
@@ -314,17 +350,22 @@ fn check_owner(folder: BorrowedFd<'_>, name: &str) -> Result<()> {
     Err(misconfigured(detail))
 }
 
-/// Rejects a root without a marker that contains foreign files. Files of the layout are allowed: another
+/// Rejects a root without a marker that contains foreign files. Empty folders of the layout are allowed: another
 /// process may be opening the same new root, or was killed while it did.
 fn check_empty(root: BorrowedFd<'_>) -> Result<()> {
-    let known = [BLOBS, STAGING, MARKER, FAILED_SYNC];
-    let mut foreign = has_other_than(root, &known)?;
-    let flags = OFlags::DIRECTORY | OFlags::RDONLY;
-    if let Ok(blobs) = sys::open_beneath(root, BLOBS, flags, Mode::empty(), ResolveFlags::empty()) {
-        foreign |= has_other_than(blobs.as_fd(), &[])?;
+    let mut foreign = has_other_than(root, &RESERVED)?;
+    if let Ok(blobs) = sys::open_folder(root, BLOBS) {
+        let names: Vec<_> = layout::fan_out().map(layout::fan_out_name).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        foreign |= has_other_than(blobs.as_fd(), &names)?;
+        for name in names {
+            if let Ok(folder) = sys::open_folder(blobs.as_fd(), name) {
+                foreign |= has_other_than(folder.as_fd(), &[])?;
+            }
+        }
     }
     // Another process that opens the root may have finished and stored blobs already.
-    if !foreign || marker::check(root)? {
+    if !foreign || marker::read(root)?.is_some() {
         return Ok(());
     }
     Err(misconfigured(

@@ -1,7 +1,7 @@
 //! The state that all clones, uploads and downloads of a backend share.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use artifact_backend::{Operation, Result};
 
@@ -15,6 +15,9 @@ use crate::staging::TmpfileSupport;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) root: Arc<Root>,
+    /// Held while the migration gives blobs new names, and by each delete during the migration. Without it,
+    /// a blob could get a new name after a delete removed the others.
+    pub(crate) moving: Mutex<()>,
     pub(crate) writes: Pool,
     /// For reads that wait for the disk.
     pub(crate) reads: Pool,
@@ -37,6 +40,7 @@ impl Shared {
         Ok(Self {
             tmpfile: TmpfileSupport::new(root.unnamed_files()),
             root: Arc::new(root),
+            moving: Mutex::new(()),
             writes,
             reads: Pool::new(config.max_concurrent_reads),
             copies: Pool::new(cores.max(2)),

@@ -48,7 +48,7 @@ impl TmpfileSupport {
 
 /// Removes a name in `staging/`.
 fn unlink(root: &Root, name: &str) -> SysResult<()> {
-    root.track(DiskCall::Unlink, || sys::unlink(root.staging(), name))
+    root.track(DiskCall::ChangeName, || sys::unlink(root.staging(), name))
 }
 
 /// A temporary file. Dropping it removes its name, if it has one.
@@ -163,11 +163,9 @@ impl Temporary {
         sys::retry(|| rustix::fs::ftruncate(&self.file, size))
     }
 
-    /// Gives the synced file the name of a blob.
-    pub(crate) fn link(&self, root: &Root, name: &str) -> SysResult<()> {
-        root.track(DiskCall::Link, || {
-            sys::link(self.file(), root.blobs(), name)
-        })
+    /// Gives the synced file the name of a blob in its folder.
+    pub(crate) fn link(&self, root: &Root, folder: BorrowedFd<'_>, name: &str) -> SysResult<()> {
+        root.track(DiskCall::Link, || sys::link(self.file(), folder, name))
     }
 
     /// Removes the file's temporary name, if it has one.

@@ -42,7 +42,8 @@ pub(crate) fn create(shared: &Shared, new: StoreId) -> Result<StoreId> {
         let linked = link_new(root, &name, new);
         // The temporary name is not needed any more, even after an error. Its removal is made durable
         // before the link count of the file is.
-        let removed = match root.track(DiskCall::Unlink, || sys::unlink(root.staging(), &name)) {
+        let removed = match root.track(DiskCall::ChangeName, || sys::unlink(root.staging(), &name))
+        {
             Err(Errno::NOENT) => Ok(()),
             done => done,
         };

@@ -1,5 +1,6 @@
 //! Removes what crashed or dropped stores left in `staging/`. Unnamed temporary files leave nothing.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use artifact_backend::{Clock, Operation, Result, SweepReport, SystemClock};
@@ -53,11 +54,22 @@ pub(crate) fn sweep(root: &Root, older_than: Duration) -> Result<SweepReport> {
     Ok(report)
 }
 
-/// Counts the files in `blobs/` whose torn names e2fsck repaired. They are kept: such a file may be
-/// whole, and only an operator can find out by its digest which blob it is.
+/// Counts the files whose torn names e2fsck repaired, in `blobs/` and in every fan-out folder. They are kept:
+/// such a file may be whole, and only an operator can find out by its digest which blob it is.
 fn count_repaired(root: &Root, report: &mut SweepReport) -> Result<()> {
+    count_repaired_in(root.blobs(), report)?;
+    for number in layout::fan_out() {
+        let folder = root
+            .open_fan_out(number)
+            .map_err(|errno| root.no_fan_out(Operation::Sweep, errno))?;
+        count_repaired_in(folder.as_fd(), report)?;
+    }
+    Ok(())
+}
+
+fn count_repaired_in(folder: BorrowedFd<'_>, report: &mut SweepReport) -> Result<()> {
     let fail = |errno| failed(Operation::Sweep, None, "read the folder of blobs", errno);
-    for entry in rustix::fs::Dir::read_from(root.blobs()).map_err(fail)? {
+    for entry in rustix::fs::Dir::read_from(folder).map_err(fail)? {
         if layout::is_repaired(entry.map_err(fail)?.file_name().to_bytes()) {
             report.count_kept();
         }
@@ -99,7 +111,7 @@ fn sweep_file(
         Err(Errno::NOENT) => return Ok(Outcome::Gone),
         Err(errno) => return Err(errno),
     }
-    match root.track(DiskCall::Unlink, || sys::unlink(root.staging(), name)) {
+    match root.track(DiskCall::ChangeName, || sys::unlink(root.staging(), name)) {
         Ok(()) => Ok(Outcome::Removed(u64::try_from(stat.st_size).unwrap_or(0))),
         Err(Errno::NOENT) => Ok(Outcome::Gone),
         Err(errno) => Err(errno),

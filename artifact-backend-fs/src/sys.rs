@@ -35,8 +35,8 @@ pub(crate) fn probe(folder: BorrowedFd<'_>) {
     }
 }
 
-/// Opens a single name in a folder. It does not follow symlinks, leave the folder, cross into another
-/// mount, or wait for the other end of a FIFO.
+/// Opens a name in a folder, or a name in one of its subfolders. It does not follow symlinks, leave the
+/// folder, cross into another mount, or wait for the other end of a FIFO.
 pub(crate) fn open_beneath(
     folder: BorrowedFd<'_>,
     name: &str,
@@ -67,12 +67,24 @@ pub(crate) fn open_beneath(
     if resolve.contains(ResolveFlags::CACHED) {
         return Err(Errno::AGAIN);
     }
-    // The name has one component, and NOFOLLOW protects it.
-    let file = retry(|| rustix::fs::openat(folder, name, flags, mode))?;
+    // NOFOLLOW protects the last component only, so each is opened on its own.
+    let file = match name.split_once('/') {
+        None => retry(|| rustix::fs::openat(folder, name, flags, mode)),
+        Some((subfolder, name)) => {
+            let subfolder = open_folder(folder, subfolder)?;
+            retry(|| rustix::fs::openat(&subfolder, name, flags, mode))
+        }
+    }?;
     if is_mount_root(file.as_fd()) {
         return Err(Errno::XDEV);
     }
     Ok(file)
+}
+
+/// Opens a subfolder, with the protection of [`open_beneath`].
+pub(crate) fn open_folder(folder: BorrowedFd<'_>, name: &str) -> SysResult<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY;
+    open_beneath(folder, name, flags, Mode::empty(), ResolveFlags::empty())
 }
 
 /// Returns whether a file is the root of a mount. Before Linux 5.8 this is not known, and the answer is
@@ -101,6 +113,33 @@ pub(crate) fn stat(fd: impl AsFd) -> SysResult<Stat> {
 /// Inspects a name itself. It does not follow a symlink.
 pub(crate) fn stat_name(folder: BorrowedFd<'_>, name: &str) -> SysResult<Stat> {
     retry(|| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW))
+}
+
+/// Which file a name refers to (its device and inode), and how many names the file has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identity {
+    pub(crate) file: (u32, u32, u64),
+    pub(crate) links: u32,
+}
+
+/// Returns the file that a name refers to, as the file system itself says now. FUSE and network file systems
+/// may keep older attributes in a cache.
+pub(crate) fn stat_name_synced(folder: BorrowedFd<'_>, name: &str) -> SysResult<Identity> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::STATX_FORCE_SYNC;
+    let stat = retry(|| rustix::fs::statx(folder, name, flags, StatxFlags::BASIC_STATS))?;
+    Ok(Identity {
+        file: (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino),
+        links: stat.stx_nlink,
+    })
+}
+
+/// Returns whether a name exists, whatever it refers to.
+pub(crate) fn exists(folder: BorrowedFd<'_>, name: &str) -> SysResult<bool> {
+    match stat_name(folder, name) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 pub(crate) fn fsync(fd: impl AsFd) -> SysResult<()> {
@@ -136,6 +175,26 @@ pub(crate) fn link(file: BorrowedFd<'_>, folder: BorrowedFd<'_>, name: &str) -> 
     }
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     retry(|| rustix::fs::linkat(CWD, &path, folder, name, AtFlags::SYMLINK_FOLLOW))
+}
+
+/// Gives a file of one folder a name in another, exclusively and atomically. It does not follow a symlink.
+pub(crate) fn link_name(
+    from: BorrowedFd<'_>,
+    name: &str,
+    folder: BorrowedFd<'_>,
+    new_name: &str,
+) -> SysResult<()> {
+    retry(|| rustix::fs::linkat(from, name, folder, new_name, AtFlags::empty()))
+}
+
+/// Moves a file to a name in another folder and replaces the file that has this name (rename(2)).
+pub(crate) fn rename(
+    from: BorrowedFd<'_>,
+    name: &str,
+    folder: BorrowedFd<'_>,
+    new_name: &str,
+) -> SysResult<()> {
+    retry(|| rustix::fs::renameat(from, name, folder, new_name))
 }
 
 pub(crate) fn unlink(folder: BorrowedFd<'_>, name: &str) -> SysResult<()> {

@@ -60,7 +60,11 @@ impl Kind {
             }
         };
         for _ in 0..blobs {
-            let path = folder.join(ArtifactId::mint().to_string());
+            let name = ArtifactId::mint().to_string();
+            let path = match self {
+                Self::Ours => folder.join(&name[..2]).join(&name),
+                _ => folder.join(&name),
+            };
             let mut options = std::fs::File::options();
             let mut file = options
                 .write(true)

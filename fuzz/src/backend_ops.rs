@@ -532,7 +532,8 @@ impl<'w> Run<'w> {
     }
 }
 
-/// Returns the path of a blob in layout version 1 of artifact-backend-fs.
+/// Returns the path of a blob in layout version 2 of artifact-backend-fs.
 fn blob_path(root: &Path, id: ArtifactId) -> PathBuf {
-    root.join("blobs").join(id.to_string())
+    let name = id.to_string();
+    root.join("blobs").join(&name[..2]).join(name)
 }

@@ -88,11 +88,16 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             break;
         }
         print(&format!("artifact-crash {}", options.join(" ")));
+        // A migration has blobs in both places.
         let layout = [
+            "--blob",
+            "blobs/{hex2}/{hex32}",
             "--blob",
             "blobs/{hex32}",
             "--scratch",
             "staging/*",
+            "--scratch",
+            "blobs/{hex2}/{mended32}",
             "--scratch",
             "blobs/{mended32}",
             "--scratch",

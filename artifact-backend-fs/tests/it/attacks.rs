@@ -33,6 +33,16 @@ enum Attack {
     BlobsToStranger,
     /// Removes the folder of blobs and its content.
     BlobsRemoved,
+    /// Moves the fan-out folders of the blobs and replaces them by symlinks to a folder outside.
+    FanOutToSymlink,
+    /// Moves the fan-out folders of the blobs and replaces each by a symlink to another one.
+    FanOutToOther,
+    /// Moves the fan-out folders of the blobs and replaces them by files.
+    FanOutToFile,
+    /// Moves the fan-out folders of the blobs and replaces them by empty folders.
+    FanOutToEmpty,
+    /// Removes the fan-out folders of the blobs and their content.
+    FanOutRemoved,
     /// Moves the staging folder and replaces it by a symlink to a folder outside.
     StagingToSymlink,
     /// Replaces each temporary file by a foreign file.
@@ -63,13 +73,18 @@ enum Attack {
     LeafGrown,
 }
 
-const ATTACKS: [Attack; 20] = [
+const ATTACKS: [Attack; 25] = [
     Attack::RootToSymlink,
     Attack::RootToStranger,
     Attack::RootAway,
     Attack::BlobsToSymlink,
     Attack::BlobsToStranger,
     Attack::BlobsRemoved,
+    Attack::FanOutToSymlink,
+    Attack::FanOutToOther,
+    Attack::FanOutToFile,
+    Attack::FanOutToEmpty,
+    Attack::FanOutRemoved,
     Attack::StagingToSymlink,
     Attack::StagedToForeign,
     Attack::StagedToSymlink,
@@ -94,6 +109,7 @@ impl Attack {
         matches!(
             self,
             Self::BlobsRemoved
+                | Self::FanOutRemoved
                 | Self::LeafToForeign
                 | Self::LeafToSymlink
                 | Self::LeafToDangling
@@ -130,6 +146,24 @@ impl Attack {
                 foreign_blobs(&blobs);
             }
             Self::BlobsRemoved => fs::remove_dir_all(&blobs).unwrap(),
+            Self::FanOutToSymlink
+            | Self::FanOutToOther
+            | Self::FanOutToFile
+            | Self::FanOutToEmpty
+            | Self::FanOutRemoved => {
+                for id in [OLD, NEW] {
+                    let folder = blobs.join(&id[..2]);
+                    let moved = root.with_file_name(format!("away-{}", &id[..2]));
+                    fs::rename(&folder, &moved).unwrap();
+                    match self {
+                        Self::FanOutToSymlink => symlink(&outside, &folder).unwrap(),
+                        Self::FanOutToOther => symlink("01", &folder).unwrap(),
+                        Self::FanOutToFile => foreign(&folder),
+                        Self::FanOutToEmpty => fs::create_dir(&folder).unwrap(),
+                        _ => fs::remove_dir_all(moved).unwrap(),
+                    }
+                }
+            }
             Self::StagingToSymlink => {
                 fs::rename(&staging, &away).unwrap();
                 symlink(&outside, &staging).unwrap();
@@ -144,7 +178,7 @@ impl Attack {
             }
             _ => {
                 for id in [OLD, NEW] {
-                    self.exchange(world, &blobs.join(id));
+                    self.exchange(world, &blobs.join(&id[..2]).join(id));
                 }
             }
         }
@@ -193,10 +227,11 @@ fn foreign(path: &Path) {
 
 /// Creates a folder of foreign files with the names of blobs.
 fn foreign_blobs(folder: &Path) {
-    fs::create_dir(folder).unwrap();
     for id in [OLD, NEW] {
-        foreign(&folder.join(id));
-        fs::set_permissions(folder.join(id), Permissions::from_mode(0o400)).unwrap();
+        let path = folder.join(&id[..2]).join(id);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        foreign(&path);
+        fs::set_permissions(path, Permissions::from_mode(0o400)).unwrap();
     }
 }
 
@@ -240,16 +275,18 @@ fn violations(world: &World, attack: Attack, run: &TracedRun) -> Vec<String> {
                         | Attack::LeafToForeign
                         | Attack::LeafToHardLink
                 );
-                if by_the_owner && is(&world.root().join("blobs").join(id), *digest) {
+                let path = world.root().join("blobs").join(&id[..2]).join(id);
+                if by_the_owner && is(&path, *digest) {
                     continue;
                 }
                 let foreign = forbidden.contains(digest);
                 violations.push(format!("{id} was read as other bytes, foreign: {foreign}"));
             }
             Line::Ack(id, digest) if !attack.removes() && !deletes => {
-                let folders = ["root/blobs", "away/blobs", "away"];
+                let prefix = &id[..2];
+                let folders = ["root/blobs/", "away/blobs/", "away/", "away-"];
                 let parent = world.root().parent().unwrap().to_owned();
-                let paths = folders.map(|folder| parent.join(folder).join(id));
+                let paths = folders.map(|folder| parent.join(format!("{folder}{prefix}/{id}")));
                 // The folder that the store has open, wherever it is now.
                 if !paths.iter().any(|path| is(path, *digest)) {
                     violations.push(format!("{id} was acknowledged and is nowhere"));

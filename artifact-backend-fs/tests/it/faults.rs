@@ -10,12 +10,12 @@ use std::process::{Command, Output};
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ErrorKind};
 use artifact_backend_fs::{FileSystemRisk, FsBackend, FsConfig, file_system_risks};
 use artifact_crash_test::syscalls::{self, Fault};
-use artifact_crash_test::{Checker, Layout, Line, RunOutcome, Subject};
+use artifact_crash_test::{Checker, Line, RunOutcome, Subject};
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use crate::syscalls::{example, subject};
-use crate::world::{is_root, names, skip};
+use crate::syscalls::{example, layout, subject};
+use crate::world::{blob_names, is_root, names, skip};
 
 /// A small mounted file system; unmounted on drop.
 struct Mounted {
@@ -105,7 +105,7 @@ async fn fill_and_check(mounted: &Mounted, named: bool, bytes: usize) {
         assert_eq!(backend.load(*id).await.unwrap(), body);
     }
     assert_eq!(names(&mounted.root().join("staging")), Vec::<String>::new());
-    assert_eq!(names(&mounted.root().join("blobs")).len(), stored.len());
+    assert_eq!(blob_names(&mounted.root()).len(), stored.len());
     // Freed room can be used at once: a full disk does not count as a failed disk.
     for id in stored.drain(..3) {
         backend.delete(id).await.unwrap();
@@ -132,8 +132,8 @@ async fn full_inode_tables_reject_stores_and_lose_nothing() {
         return;
     }
     for named in [false, true] {
-        fill_and_check(&Mounted::new("tmpfs", "nr_inodes=40"), named, 10).await;
-        fill_and_check(&Mounted::new("ext4", "-N 48"), named, 10).await;
+        fill_and_check(&Mounted::new("tmpfs", "nr_inodes=300"), named, 10).await;
+        fill_and_check(&Mounted::new("ext4", "-N 304"), named, 10).await;
     }
 }
 
@@ -279,7 +279,7 @@ fn descriptors_that_cannot_be_linked_directly_are_linked_through_proc() {
         .iter()
         .filter(|line| matches!(line, Line::Ack(..)));
     assert_eq!(acknowledged.count(), 2);
-    assert_eq!(names(&root.path().join("blobs")).len(), 2);
+    assert_eq!(blob_names(root.path()).len(), 2);
 }
 
 #[test]
@@ -303,12 +303,7 @@ fn stores_of_an_ordinary_user_survive_faults_at_every_system_call() {
     for operation in ["store", "store-again", "upload"] {
         let subject = Subject::new("/bin/sh").with_arg("-c").with_arg(script);
         let subject = subject.with_arg(&program).with_arg(operation);
-        let layout = Layout::new(
-            ["blobs/{hex32}"],
-            ["staging/*", "artifact-format", "failed-sync"],
-        )
-        .unwrap();
-        let checkers = [Checker::from(layout), Checker::from(subject.clone())];
+        let checkers = [Checker::from(layout()), Checker::from(subject.clone())];
         let swept = syscalls::sweep(&subject, parent.path(), &checkers).unwrap();
         assert!(swept.report.is_clean(), "{operation}: {}", swept.report);
     }

@@ -15,6 +15,7 @@ mod disk;
 mod failed_syncs;
 mod faults;
 mod fuzz_replay;
+mod migration;
 mod opening;
 mod race;
 mod store_id;

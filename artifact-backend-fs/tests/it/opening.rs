@@ -31,7 +31,13 @@ async fn new_roots_are_private_and_have_a_marker() {
     assert_eq!(mode("staging"), 0o700);
     assert_eq!(mode("artifact-format"), 0o400);
     let marker = fs::read_to_string(world.root().join("artifact-format")).unwrap();
-    assert_eq!(marker, "artifact-backend-fs 1\n");
+    assert_eq!(marker, "artifact-backend-fs 2\n");
+    let folders = names(&world.root().join("blobs"));
+    let expected: Vec<_> = (0..=u8::MAX)
+        .map(|number| format!("{number:02x}"))
+        .collect();
+    assert_eq!(folders, expected);
+    assert_eq!(mode("blobs/00"), 0o700);
     assert_eq!(names(&world.staging()), [""; 0]);
 }
 
@@ -53,8 +59,12 @@ async fn half_created_roots_are_accepted() {
         fs::Permissions::from_mode(0o700),
     )
     .unwrap();
+    // A power cut in the middle of the first opening.
+    fs::create_dir(world.root().join("blobs/00")).unwrap();
+    fs::create_dir(world.root().join("blobs/7f")).unwrap();
     let backend = world.open().await;
     backend.store(ArtifactId::mint(), "x".into()).await.unwrap();
+    assert_eq!(world.blob_names().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,8 +147,8 @@ async fn other_layouts_and_formats_are_rejected() {
     world.open().await;
     let marker = world.root().join("artifact-format");
     for (text, word) in [
-        ("artifact-backend-fs 2\n", "another version"),
-        ("artifact-backend-fs 1", "another version"),
+        ("artifact-backend-fs 3\n", "another version"),
+        ("artifact-backend-fs 2", "another version"),
         ("something else\n", "not written by artifact-backend-fs"),
         ("", "not written by artifact-backend-fs"),
     ] {
@@ -154,7 +164,7 @@ async fn planted_parts_of_the_layout_are_rejected() {
     for part in ["blobs", "staging"] {
         let world = World::new();
         world.open().await;
-        fs::remove_dir(world.root().join(part)).unwrap();
+        fs::remove_dir_all(world.root().join(part)).unwrap();
         std::os::unix::fs::symlink(world.outside(), world.root().join(part)).unwrap();
         let message = open_error(&world).await;
         assert!(message.contains("symlink"), "{message}");
@@ -186,10 +196,29 @@ async fn a_marker_without_a_folder_of_blobs_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_root_without_one_of_its_fan_out_folders_is_rejected() {
+    let world = World::new();
+    world.open().await;
+    let folder = world.root().join("blobs/7f");
+    fs::remove_dir(&folder).unwrap();
+    assert!(open_error(&world).await.contains("fan-out"));
+    assert!(!folder.exists());
+    std::os::unix::fs::symlink(world.outside(), &folder).unwrap();
+    assert!(open_error(&world).await.contains("fan-out"));
+    assert_eq!(world.damage(), None);
+}
+
+#[tokio::test]
 async fn folders_of_foreign_blobs_are_rejected() {
     let world = World::new();
     fs::create_dir_all(world.root().join("blobs")).unwrap();
     fs::write(world.root().join("blobs/theirs"), "x").unwrap();
+    assert!(open_error(&world).await.contains("not empty"));
+    assert_eq!(names(&world.root()), ["blobs"]);
+    // A root of layout version 2 that lost its marker.
+    let world = World::new();
+    fs::create_dir_all(world.root().join("blobs/0a")).unwrap();
+    fs::write(world.root().join("blobs/0a/theirs"), "x").unwrap();
     assert!(open_error(&world).await.contains("not empty"));
     assert_eq!(names(&world.root()), ["blobs"]);
 }

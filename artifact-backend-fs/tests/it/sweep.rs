@@ -71,7 +71,7 @@ async fn aborted_uploads_leave_nothing_behind() {
         assert_eq!(names(&world.staging()).len(), usize::from(named));
         upload.abort().await.unwrap();
         assert_eq!(names(&world.staging()), [""; 0]);
-        assert_eq!(names(&world.root().join("blobs")), [""; 0]);
+        assert_eq!(world.blob_names(), [""; 0]);
     }
 }
 
@@ -106,12 +106,18 @@ async fn foreign_files_in_the_staging_folder_are_kept() {
 async fn blobs_with_repaired_names_are_counted_and_kept() {
     let world = World::new();
     let backend = world.open().await;
-    let repaired = world.root().join("blobs").join(".".repeat(32));
+    let repaired = world.root().join("blobs/7f").join(".".repeat(32));
     fs::write(&repaired, "never acknowledged").unwrap();
     fs::write(world.root().join("blobs/notes.txt"), "an operator's").unwrap();
+    // A migration does not move such a name: its first digits may be gone.
+    fs::write(
+        world.root().join("blobs").join(".".repeat(32)),
+        "from version 1",
+    )
+    .unwrap();
     assert_eq!(
         counts(backend.sweep(Duration::ZERO).await.unwrap()),
-        (0, 0, 1)
+        (0, 0, 2)
     );
     assert_eq!(fs::read(&repaired).unwrap(), b"never acknowledged");
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use artifact_crash_test::syscalls::{self, SyscallSweep};
+use artifact_crash_test::syscalls::{self, Call, SyscallSweep};
 use artifact_crash_test::{Checker, Layout, RunOutcome, Subject};
 
 use crate::world::skip;
@@ -35,6 +35,19 @@ pub(crate) fn subject(named: bool, operation: &str) -> Subject {
     subject.with_arg(operation)
 }
 
+/// Returns where the files of a root are. A migration has blobs in both places.
+pub(crate) fn layout() -> Layout {
+    let blobs = ["blobs/{hex2}/{hex32}", "blobs/{hex32}"];
+    Layout::new(blobs, ["staging/*", "artifact-format", "failed-sync"]).unwrap()
+}
+
+/// Returns whether faults are injected at a call. Each fan-out folder is created and synced by the same calls, so
+/// two of the 256 are enough.
+fn is_wanted(call: &Call) -> bool {
+    let folder = call.target.split_once("/blobs/").map(|(_, path)| path);
+    folder.is_none_or(|path| path.len() != 2 || ["00", "ff"].contains(&path))
+}
+
 fn sweep(named: bool, operation: &str) -> Option<SyscallSweep> {
     let available = syscalls::available();
     let remedy = "allow ptrace(2), for example outside a container";
@@ -43,14 +56,10 @@ fn sweep(named: bool, operation: &str) -> Option<SyscallSweep> {
     }
     let subject = subject(named, operation);
     let parent = tempfile::tempdir().unwrap();
-    let layout = Layout::new(
-        ["blobs/{hex32}"],
-        ["staging/*", "artifact-format", "failed-sync"],
-    )
-    .unwrap();
+    let layout = layout();
     // The path check comes first, because the library may remove leftovers.
     let checkers = [Checker::from(layout), Checker::from(subject.clone())];
-    Some(syscalls::sweep(&subject, parent.path(), &checkers).unwrap())
+    Some(syscalls::sweep_where(&subject, parent.path(), &checkers, is_wanted).unwrap())
 }
 
 /// Checks an operation with unnamed and with named temporary files.
@@ -167,6 +176,51 @@ fn a_delete_survives_faults_at_every_system_call() {
 fn stat_and_list_survive_faults_at_every_system_call() {
     survives_with(false, "stat", &["newfstatat"]);
     survives_with(false, "list", &["getdents64", "newfstatat"]);
+}
+
+#[test]
+fn a_migration_survives_faults_at_every_system_call() {
+    survives_with(
+        false,
+        "migrate",
+        &["linkat", "fsync", "unlinkat", "renameat"],
+    );
+    survives_with(false, "migrate-open", &["mkdirat", "fsync", "renameat"]);
+}
+
+#[test]
+fn operations_before_the_migration_survive_faults_at_every_system_call() {
+    survives("migrate-store", &["write", "fsync", "linkat"]);
+    survives("migrate-store-again", &["write", "fsync"]);
+    survives_with(false, "migrate-load", &["openat2", "fstat", "pread64"]);
+    survives_with(false, "migrate-delete", &["unlinkat", "fsync"]);
+}
+
+/// After the migration an absent blob costs no second look-up.
+#[test]
+fn a_blob_is_looked_for_in_blobs_itself_only_before_the_migration() {
+    let available = syscalls::available();
+    let remedy = "allow ptrace(2), for example outside a container";
+    if skip(available.is_ok(), "which places are searched", remedy) {
+        return;
+    }
+    let searched = |operation: &str| {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("root");
+        let run = syscalls::trace(&subject(false, operation), &root, |_| None).unwrap();
+        assert_eq!(run.outcome, RunOutcome::Success, "{operation}");
+        let flat = |call: &&Call| {
+            let path = call.target.split_once("/blobs/").map(|(_, path)| path);
+            path.is_some_and(|path| path.len() == 32)
+        };
+        run.calls
+            .iter()
+            .filter(flat)
+            .filter(|call| call.name == "openat2")
+            .count()
+    };
+    assert_eq!(searched("load-absent"), 0);
+    assert_eq!(searched("migrate-load"), 1);
 }
 
 #[test]

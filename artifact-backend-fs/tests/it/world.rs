@@ -1,6 +1,6 @@
 //! A folder for a store, beside a folder that must not change.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ impl World {
         };
         fs::create_dir(world.outside()).unwrap();
         fs::write(world.secret(), SECRET).unwrap();
-        fs::set_permissions(world.secret(), fs::Permissions::from_mode(0o400)).unwrap();
+        fs::set_permissions(world.secret(), Permissions::from_mode(0o400)).unwrap();
         world
     }
 
@@ -46,7 +46,40 @@ impl World {
     }
 
     pub(crate) fn blob(&self, id: ArtifactId) -> PathBuf {
+        blob_in(&self.root().join("blobs"), id)
+    }
+
+    /// Returns the path that a blob has in layout version 1.
+    pub(crate) fn flat_blob(&self, id: ArtifactId) -> PathBuf {
         self.root().join("blobs").join(id.to_string())
+    }
+
+    /// Returns the names of the files in all fan-out folders.
+    pub(crate) fn blob_names(&self) -> Vec<String> {
+        blob_names(&self.root())
+    }
+
+    /// Creates a root of layout version 1 with blobs, as the release before layout version 2 did.
+    pub(crate) fn create_flat_root(&self, blobs: &[(ArtifactId, Vec<u8>)]) {
+        let private = Permissions::from_mode(0o700);
+        for folder in [self.root(), self.root().join("blobs"), self.staging()] {
+            fs::create_dir(&folder).unwrap();
+            fs::set_permissions(&folder, private.clone()).unwrap();
+        }
+        let mut files = vec![(self.marker(), b"artifact-backend-fs 1\n".to_vec())];
+        files.extend(
+            blobs
+                .iter()
+                .map(|(id, bytes)| (self.flat_blob(*id), bytes.clone())),
+        );
+        for (path, bytes) in files {
+            fs::write(&path, bytes).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+        }
+    }
+
+    pub(crate) fn marker(&self) -> PathBuf {
+        self.root().join("artifact-format")
     }
 
     pub(crate) fn staging(&self) -> PathBuf {
@@ -70,6 +103,24 @@ impl World {
         let secret = fs::read(self.secret()).unwrap();
         (secret != SECRET).then(|| "the file outside the root was changed".into())
     }
+}
+
+/// Returns the path of a blob in a folder of fan-out folders.
+pub(crate) fn blob_in(blobs: &Path, id: ArtifactId) -> PathBuf {
+    let name = id.to_string();
+    blobs.join(&name[..2]).join(name)
+}
+
+/// Returns the names of the files in all fan-out folders of a root.
+pub(crate) fn blob_names(root: &Path) -> Vec<String> {
+    let blobs = root.join("blobs");
+    let mut folders = names(&blobs);
+    folders.retain(|name| name.len() == 2);
+    assert_eq!(folders.len(), 256, "{folders:?}");
+    folders
+        .iter()
+        .flat_map(|folder| names(&blobs.join(folder)))
+        .collect()
 }
 
 pub(crate) fn names(folder: &Path) -> Vec<String> {

@@ -94,7 +94,9 @@ impl Site {
     }
 
     fn file(&self, id: ArtifactId) -> PathBuf {
-        self.folder.path().join("blobs/blobs").join(id.to_string())
+        let name = id.to_string();
+        let folder = self.folder.path().join("blobs/blobs").join(&name[..2]);
+        folder.join(name)
     }
 
     /// Overwrites a byte of the blob.

@@ -16,5 +16,5 @@ mod trace;
 
 pub use call::Call;
 pub use fault::Fault;
-pub use sweep::{SyscallSweep, sweep};
+pub use sweep::{SyscallSweep, sweep, sweep_where};
 pub use trace::{TracedRun, available, trace};

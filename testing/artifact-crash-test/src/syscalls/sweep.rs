@@ -41,6 +41,21 @@ pub struct SyscallSweep {
 /// The errors of [`trace`], and [`ErrorKind::Subject`] if the run without a fault fails or has no system
 /// call between BEGIN and END.
 pub fn sweep(subject: &Subject, parent: &Path, checkers: &[Checker]) -> Result<SyscallSweep> {
+    sweep_where(subject, parent, checkers, |_| true)
+}
+
+/// Does what [`sweep`] does, but injects faults only at the calls that `wanted` selects. For an operation that
+/// makes the same calls for each of many files.
+///
+/// # Errors
+///
+/// The errors of [`sweep`].
+pub fn sweep_where(
+    subject: &Subject,
+    parent: &Path,
+    checkers: &[Checker],
+    wanted: impl Fn(&Call) -> bool,
+) -> Result<SyscallSweep> {
     let began = clock::now();
     let root = new_folder(parent)?;
     let baseline = trace(subject, root.path(), |_| None)?;
@@ -56,7 +71,7 @@ pub fn sweep(subject: &Subject, parent: &Path, checkers: &[Checker]) -> Result<S
         return Err(Error::new(ErrorKind::Subject, why));
     }
     let mut not_reached = 0;
-    for call in &baseline.calls {
+    for call in baseline.calls.iter().filter(|call| wanted(call)) {
         for fault in Fault::plausible(call) {
             let root = new_folder(parent)?;
             let mut injected = false;
