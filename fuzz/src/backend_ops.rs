@@ -92,8 +92,11 @@ enum Known {
     Blob(Bytes),
     /// Deleted. The contract does not say whether the id can be stored again, so the fuzz target does not try it.
     Gone,
-    /// A hostile file has the blob's name. The backend must not read or overwrite it.
+    /// Something that is not a regular file has the blob's name. The backend must not read or overwrite it.
     Planted,
+    /// A foreign regular file has the blob's name. The backend must not overwrite it. It may return the bytes
+    /// of the file: only the digest in a catalog shows that they are foreign.
+    Foreign,
 }
 
 fn content(size: u16, fill: u8) -> Bytes {
@@ -269,6 +272,7 @@ impl<'w> Run<'w> {
                     Some(Known::Planted) => {
                         assert!(stat.is_err(), "stat accepts a planted file as a blob");
                     }
+                    Some(Known::Foreign) => {}
                     Some(Known::Gone) | None => {
                         let kind = stat.expect_err("an absent blob has no stat").kind();
                         assert_eq!(kind, ErrorKind::NotFound);
@@ -310,7 +314,7 @@ impl<'w> Run<'w> {
                 let kind = outcome.expect_err("a blob was overwritten").kind();
                 assert_eq!(kind, ErrorKind::AlreadyExists);
             }
-            (Some(Known::Planted), outcome) => {
+            (Some(Known::Planted | Known::Foreign), outcome) => {
                 outcome.expect_err("a planted file was overwritten");
             }
             (Some(Known::Gone), _) => unreachable!("the test does not store a deleted id again"),
@@ -385,6 +389,11 @@ impl<'w> Run<'w> {
             Some(Known::Planted) => {
                 loaded.expect_err("a planted file was read");
             }
+            Some(Known::Foreign) => {
+                if let Ok(bytes) = loaded {
+                    assert_eq!(bytes, SECRET, "a load returned a part of a file");
+                }
+            }
             Some(Known::Gone) | None => {
                 let kind = loaded.expect_err("an absent blob must not load").kind();
                 assert_eq!(kind, ErrorKind::NotFound);
@@ -419,6 +428,7 @@ impl<'w> Run<'w> {
                         .expect_err("a planted file was read");
                 }
             }
+            Some(Known::Foreign) => {}
             Some(Known::Gone) | None => {
                 let kind = download
                     .expect_err("an absent blob must not download")
@@ -432,7 +442,7 @@ impl<'w> Run<'w> {
         let deleted = self.backend.delete(id).await;
         match self.model.get(&id) {
             // Either outcome is allowed: the planted file may be kept or removed.
-            Some(Known::Planted) => {}
+            Some(Known::Planted | Known::Foreign) => {}
             Some(Known::Blob(_) | Known::Gone) => {
                 deleted.expect("a delete succeeds, also a second time");
                 self.model.insert(id, Known::Gone);
@@ -454,12 +464,12 @@ impl<'w> Run<'w> {
             .expect("the list is complete");
         let mut listed: Vec<_> = listed
             .into_iter()
-            .filter(|(id, _)| self.model.get(id) != Some(&Known::Planted))
+            .filter(|(id, _)| !matches!(self.model.get(id), Some(Known::Planted | Known::Foreign)))
             .collect();
         listed.sort_unstable();
         let blobs = self.model.iter().filter_map(|(id, known)| match known {
             Known::Blob(bytes) => Some((*id, bytes.len() as u64)),
-            Known::Gone | Known::Planted => None,
+            Known::Gone | Known::Planted | Known::Foreign => None,
         });
         assert_eq!(
             listed,
@@ -488,7 +498,7 @@ impl<'w> Run<'w> {
                 std::os::unix::fs::symlink(world.secret(), &path).expect("a symlink can be made");
             }
             Planted::SymlinkRelative => {
-                let target = Path::new("../../outside/secret");
+                let target = Path::new("../../../outside/secret");
                 std::os::unix::fs::symlink(target, &path).expect("a symlink can be made");
             }
             Planted::SymlinkDangling => {
@@ -515,7 +525,11 @@ impl<'w> Run<'w> {
                 }
             }
         }
-        self.model.insert(id, Known::Planted);
+        let known = match kind {
+            Planted::HardLinkToSecret => Known::Foreign,
+            _ => Known::Planted,
+        };
+        self.model.insert(id, known);
     }
 
     /// Plants a file that a crash could have left in the staging folder.

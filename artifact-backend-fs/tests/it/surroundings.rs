@@ -271,7 +271,7 @@ async fn modes_that_an_orchestrator_widens_between_two_starts_are_accepted() {
         set_mode(
             path,
             fs::metadata(path).unwrap().permissions().mode() | bits,
-        )
+        );
     };
     for (id, _) in &stored {
         or(&world.blob(*id), 0o660);
