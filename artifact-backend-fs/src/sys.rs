@@ -170,8 +170,16 @@ pub(crate) fn link(file: BorrowedFd<'_>, folder: BorrowedFd<'_>, name: &str) -> 
     // Done, or the name is taken, or the disk failed or is full. Any other error can be about this way:
     // ENOENT without CAP_DAC_READ_SEARCH before Linux 6.10, EPERM, EINVAL and others from file systems and
     // security filters. The way through /proc may still work.
-    if let Ok(()) | Err(Errno::EXIST | Errno::IO | Errno::NOSPC | Errno::DQUOT) = linked {
-        return linked;
+    let disk = [
+        Errno::IO,
+        Errno::UCLEAN,
+        Errno::ROFS,
+        Errno::NOSPC,
+        Errno::DQUOT,
+    ];
+    match linked {
+        Err(errno) if errno != Errno::EXIST && !disk.contains(&errno) => {}
+        done => return done,
     }
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     retry(|| rustix::fs::linkat(CWD, &path, folder, name, AtFlags::SYMLINK_FOLLOW))
