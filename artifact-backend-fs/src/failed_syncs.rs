@@ -41,6 +41,44 @@ impl DiskCall {
     }
 }
 
+/// The blocks of metadata that a call may write, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocks {
+    /// Any block of the file system.
+    Any,
+    /// The blocks of the inode table with these numbers, and what belongs to their inodes alone.
+    Inodes([u64; 2]),
+}
+
+impl Blocks {
+    fn overlap(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Inodes(a), Self::Inodes(b)) => a.iter().any(|block| b.contains(block)),
+            (Self::Any, _) | (_, Self::Any) => true,
+        }
+    }
+}
+
+/// The calls of this process that may get the error of an operation's writes.
+///
+/// When a sync returns, each of its blocks is on the disk, or another call that has begun and not returned
+/// wrote it, failed, and will return the error.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overlap {
+    /// The calls that had begun when the file was synced have earlier tickets.
+    file_synced: u64,
+    file: Blocks,
+    folder: Blocks,
+}
+
+impl Overlap {
+    pub(crate) const ALL: Self = Self {
+        file_synced: u64::MAX,
+        file: Blocks::Any,
+        folder: Blocks::Any,
+    };
+}
+
 /// Whether a sync has failed, and the syncs whose result is not known yet.
 ///
 /// Linux reports a failed write-back once and then forgets it (fsync(2)). Inodes share blocks, so the
@@ -53,14 +91,15 @@ pub(crate) struct FailedSyncs {
 }
 
 impl FailedSyncs {
-    /// Makes a system call. If it fails so that data may be lost, this is recorded before the call
-    /// counts as ended.
+    /// Makes a system call that may write `blocks`. If it fails so that data may be lost, this is recorded
+    /// before the call counts as ended.
     pub(crate) fn track<T>(
         &self,
         kind: DiskCall,
+        blocks: Blocks,
         call: impl FnOnce() -> SysResult<T>,
     ) -> SysResult<T> {
-        let ticket = self.in_flight.begin();
+        let ticket = self.in_flight.begin(blocks);
         let result = call();
         if let Err(errno) = result
             && kind.loses_writes(errno)
@@ -71,10 +110,23 @@ impl FailedSyncs {
         result
     }
 
-    /// Waits for the result of every call that has begun. A call that fails at this moment may be the
-    /// one that got the error of this caller's data.
-    pub(crate) fn wait_for_results(&self) {
-        self.in_flight.wait();
+    /// Returns what may overlap with the sync of a file that has just ended, and with the sync of its folder
+    /// that follows.
+    pub(crate) fn overlap(&self, file: Blocks, folder: Blocks) -> Overlap {
+        Overlap {
+            file_synced: self.in_flight.next(),
+            file,
+            folder,
+        }
+    }
+
+    /// Waits for the results of the calls that have begun and overlap. A call that fails at this moment may be
+    /// the one that got the error of this caller's data.
+    pub(crate) fn wait_for_results(&self, overlap: &Overlap) {
+        self.in_flight.wait(|ticket, blocks| {
+            ticket < overlap.file_synced && blocks.overlap(overlap.file)
+                || blocks.overlap(overlap.folder)
+        });
     }
 
     pub(crate) fn set_failed(&self) {

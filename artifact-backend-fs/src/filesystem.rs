@@ -17,6 +17,9 @@ pub(crate) struct FileSystem {
     /// Whether access to a cached inode never waits for a network or another process.
     pub(crate) local: bool,
     pub(crate) risks: Vec<FileSystemRisk>,
+    /// Whether inodes lie in a table in the order of their numbers, at most `inodes_per_block` in a block.
+    pub(crate) has_inode_table: bool,
+    pub(crate) inodes_per_block: u64,
     errors: Option<ErrorCount>,
 }
 
@@ -37,6 +40,8 @@ impl FileSystem {
                 .as_ref()
                 .filter(|ext4| !ext4.journal)
                 .and_then(|_| ErrorCount::open(device)),
+            has_inode_table: magic == EXT_MAGIC,
+            inodes_per_block: block_size(folder) / SMALLEST_INODE,
             risks: ext4.map_or_else(Vec::new, |ext4| ext4.risks()),
         }
     }
@@ -120,6 +125,15 @@ pub fn file_system_risks(folder: &Path) -> io::Result<Vec<FileSystemRisk>> {
     let folder = sys::retry(|| rustix::fs::openat(CWD, folder, flags, Mode::empty()))?;
     let stat = sys::stat(&folder)?;
     Ok(FileSystem::detect(folder.as_fd(), stat.st_dev).risks)
+}
+
+/// The smallest size of an ext4 inode in bytes.
+const SMALLEST_INODE: u64 = 128;
+
+/// Returns the size in bytes of a file system's blocks, or the largest of ext4 if it is not known.
+fn block_size(folder: BorrowedFd<'_>) -> u64 {
+    let stat = sys::retry(|| rustix::fs::fstatvfs(folder));
+    stat.map_or(64 << 10, |stat| stat.f_bsize.max(SMALLEST_INODE))
 }
 
 /// Returns the magic number of the file system's type (statfs(2)), or zero if it is not known.

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use rustix::io::Errno;
 
 use crate::error::{failed, with_kind};
-use crate::failed_syncs::DiskCall;
+use crate::failed_syncs::{DiskCall, Overlap};
 use crate::layout::{self, BlobName};
 use crate::root::Root;
 use crate::shared::Shared;
@@ -173,7 +173,7 @@ pub(crate) fn delete(shared: &Shared, id: ArtifactId) -> Result<()> {
         root.sync(folder).map_err(ambiguous)?;
     }
     // Another caller may have removed the name, and its sync may be about to fail.
-    root.failed_syncs().wait_for_results();
-    root.confirm(Operation::Delete, Some(id))
+    root.failed_syncs().wait_for_results(&Overlap::ALL);
+    root.confirm(Operation::Delete, Some(id), &Overlap::ALL)
         .map_err(|_| ambiguous(Errno::IO))
 }

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::os::fd::AsFd;
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
-use rustix::fs::Mode;
+use rustix::fs::{Mode, Stat};
 use rustix::io::Errno;
 
 use crate::blob;
 use crate::error::{failed, not_linked, with_kind};
-use crate::failed_syncs::DiskCall;
+use crate::failed_syncs::{Blocks, DiskCall, Overlap};
 use crate::layout::{self, BlobName};
 use crate::shared::Shared;
 use crate::staging::{Temporary, same_file};
@@ -40,8 +40,17 @@ pub(crate) fn publish(
     let folder = root
         .open_fan_out(layout::fan_out_of(id))
         .map_err(|errno| root.no_fan_out(operation, errno).with_id(id))?;
-    prepare(&temporary, operation, id, size)?;
-    root.track(DiskCall::SyncBytes, || sys::fsync(temporary.file()))
+    let file_stat = prepare(&temporary, operation, id, size)?;
+    let folder_stat = sys::stat(&folder).map_err(fail("inspect a fan-out folder"))?;
+    let file_blocks = if temporary.is_named() {
+        // Its sync also writes the staging folder.
+        Blocks::Any
+    } else {
+        root.blocks_of(&file_stat, &folder_stat)
+    };
+    let folder_blocks = root.blocks_of(&folder_stat, &folder_stat);
+    let sync = || sys::fsync(temporary.file());
+    root.track_in(DiskCall::SyncBytes, file_blocks, sync)
         .map_err(fail("sync the bytes"))?;
 
     let name = BlobName::of(id);
@@ -88,12 +97,15 @@ pub(crate) fn publish(
             root.sync(root.staging())
                 .map_err(ambiguous("sync the staging folder"))?;
         }
-        root.sync(temporary.file())
+        // ext4 also writes the folder, because the file has a new name (`ext4_sync_parent`).
+        let sync = || sys::fsync(temporary.file());
+        root.track_in(DiskCall::Sync, file_blocks, sync)
             .map_err(ambiguous("sync the link count of the blob"))?;
     }
-    root.sync(&folder)
+    let overlap = root.failed_syncs().overlap(file_blocks, folder_blocks);
+    root.track_in(DiskCall::Sync, folder_blocks, || sys::fsync(&folder))
         .map_err(ambiguous("sync the name of the blob"))?;
-    if root.confirm(operation, Some(id)).is_err() {
+    if root.confirm(operation, Some(id), &overlap).is_err() {
         // Another operation got a sync error meanwhile, which may have been about this blob.
         return Err(ambiguous("sync the name of the blob")(Errno::IO));
     }
@@ -103,7 +115,9 @@ pub(crate) fn publish(
 }
 
 /// Checks that only this process has changed the file, and gives it the mode of a blob.
-fn prepare(temporary: &Temporary, operation: Operation, id: ArtifactId, size: u64) -> Result<()> {
+///
+/// Returns the attributes of the file.
+fn prepare(temporary: &Temporary, operation: Operation, id: ArtifactId, size: u64) -> Result<Stat> {
     let fail = |action| move |errno| failed(operation, Some(id), action, errno);
     let stat = sys::stat(temporary.file()).map_err(fail("inspect the temporary file"))?;
     if u64::try_from(stat.st_size) != Ok(size) {
@@ -121,7 +135,7 @@ fn prepare(temporary: &Temporary, operation: Operation, id: ArtifactId, size: u6
         }
         // Otherwise the file system has modes of its own, about which opening the root has warned.
     }
-    Ok(())
+    Ok(stat)
 }
 
 /// Returns the error for a name that is taken. It must be as durable as the blob that it reports, so
@@ -154,8 +168,8 @@ fn already_exists(shared: &Shared, folder: &File, operation: Operation, id: Arti
         return with_kind(ErrorKind::Unexpected, operation, Some(id), action, errno);
     }
     // The publisher of the name may be about to report that its sync failed.
-    root.failed_syncs().wait_for_results();
-    match root.confirm(operation, Some(id)) {
+    root.failed_syncs().wait_for_results(&Overlap::ALL);
+    match root.confirm(operation, Some(id), &Overlap::ALL) {
         Ok(()) => Error::new(ErrorKind::AlreadyExists, operation).with_id(id),
         Err(error) => error,
     }

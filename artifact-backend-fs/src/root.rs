@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
 use crate::error::{failed, misconfigured};
-use crate::failed_syncs::{DiskCall, FailedSyncs};
+use crate::failed_syncs::{Blocks, DiskCall, FailedSyncs, Overlap};
 use crate::filesystem::FileSystem;
 use crate::layout::{self, BLOBS, RESERVED, STAGING};
 use crate::marker::{self, Version};
@@ -136,7 +136,17 @@ impl Root {
         kind: DiskCall,
         call: impl FnOnce() -> sys::SysResult<T>,
     ) -> sys::SysResult<T> {
-        let result = self.failed_syncs.track(kind, call);
+        self.track_in(kind, Blocks::Any, call)
+    }
+
+    /// Does what [`track`](Self::track) does, for a call of which it is known what it may write.
+    pub(crate) fn track_in<T>(
+        &self,
+        kind: DiskCall,
+        blocks: Blocks,
+        call: impl FnOnce() -> sys::SysResult<T>,
+    ) -> sys::SysResult<T> {
+        let result = self.failed_syncs.track(kind, blocks, call);
         if let Err(errno) = result
             && kind.loses_writes(errno)
         {
@@ -155,13 +165,28 @@ impl Root {
         if self.journals_links() {
             return call();
         }
-        self.failed_syncs.track(DiskCall::Change, call)
+        self.failed_syncs.track(DiskCall::Change, Blocks::Any, call)
     }
 
-    /// Returns an error unless every sync of this process that overlapped with this operation has
+    /// Returns the blocks that a sync of a file, which has a name in `folder`, may write.
+    pub(crate) fn blocks_of(&self, file: &Stat, folder: &Stat) -> Blocks {
+        let block = |stat: &Stat| stat.st_ino.saturating_sub(1) / self.file_system.inodes_per_block;
+        if self.file_system.has_inode_table {
+            Blocks::Inodes([block(file), block(folder)])
+        } else {
+            Blocks::Any
+        }
+    }
+
+    /// Returns an error unless every call of this process that overlapped with this operation has
     /// succeeded, and no other process has recorded a failed one. Called between the last sync of an
     /// operation and its acknowledgement.
-    pub(crate) fn confirm(&self, operation: Operation, id: Option<ArtifactId>) -> Result<()> {
+    pub(crate) fn confirm(
+        &self,
+        operation: Operation,
+        id: Option<ArtifactId>,
+        overlap: &Overlap,
+    ) -> Result<()> {
         // A file system with a journal stops by itself when it cannot write metadata.
         if !self.journals_links() {
             // Lets ext4 count errors that no sync reported. Other calls may be about to count them.
@@ -175,7 +200,7 @@ impl Root {
             };
             self.change(|| sys::retry(|| rustix::fs::futimens(&self.staging, &times)))
                 .map_err(|errno| failed(operation, id, "touch the staging folder", errno))?;
-            self.failed_syncs.wait_for_results();
+            self.failed_syncs.wait_for_results(overlap);
             if self.file_system.has_new_errors() {
                 self.failed_syncs.set_failed();
                 failure_record::create(self.folder.as_fd(), Errno::IO);

@@ -8,7 +8,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::failed;
-use crate::failed_syncs::DiskCall;
+use crate::failed_syncs::{DiskCall, Overlap};
 use crate::layout::staging_name;
 use crate::root::Root;
 use crate::shared::Shared;
@@ -60,7 +60,7 @@ pub(crate) fn create(shared: &Shared, new: StoreId) -> Result<StoreId> {
     root.sync(&file)
         .and_then(|()| root.sync(root.folder()))
         .map_err(|errno| failed(operation, None, "sync the file of the store id", errno))
-        .and_then(|()| root.confirm(operation, None))
+        .and_then(|()| root.confirm(operation, None, &Overlap::ALL))
         .map_err(|error| {
             Error::new(ErrorKind::Ambiguous, operation)
                 .with_detail("it is not known whether the store id is durable; inspect the disk")

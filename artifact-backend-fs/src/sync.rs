@@ -3,8 +3,8 @@
 #[cfg(not(all(test, artifact_model)))]
 pub(crate) use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -15,8 +15,8 @@ pub(crate) use std::sync::PoisonError;
 #[cfg(all(test, artifact_model))]
 pub(crate) use loom::{
     sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };

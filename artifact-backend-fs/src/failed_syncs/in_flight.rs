@@ -2,29 +2,35 @@
 
 use std::collections::VecDeque;
 
-use crate::sync::{Mutex, MutexGuard, PoisonError, thread};
+use super::Blocks;
+use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, thread};
 
 /// The calls whose result is not known yet, in the order in which they began.
 ///
-/// A caller can wait for the calls that have begun. Calls that begin later do not extend its wait, so a
-/// reader-writer lock would not do.
+/// A caller can wait for some of the calls that have begun. Calls that begin later do not extend its wait,
+/// so a reader-writer lock would not do.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight(Mutex<Calls>);
 
 #[derive(Debug, Default)]
 struct Calls {
-    /// The ticket of the oldest call in `ended`. All calls before it have ended.
+    /// The ticket of the first call in `calls`. All calls before it have ended.
     oldest: u64,
-    /// Whether each call from `oldest` on has ended.
-    ended: VecDeque<bool>,
-    /// The threads that wait until all calls before a ticket have ended, sorted by ticket.
-    waiting: VecDeque<(u64, thread::Thread)>,
+    calls: VecDeque<Call>,
 }
 
-impl Calls {
-    fn next(&self) -> u64 {
-        self.oldest + self.ended.len() as u64
-    }
+#[derive(Debug)]
+struct Call {
+    blocks: Blocks,
+    ended: bool,
+    waiting: Vec<Arc<Waiter>>,
+}
+
+/// A thread that waits until all the calls that it chose have ended.
+#[derive(Debug)]
+struct Waiter {
+    calls: AtomicUsize,
+    thread: thread::Thread,
 }
 
 impl InFlight {
@@ -32,42 +38,63 @@ impl InFlight {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a call and returns its ticket.
-    pub(crate) fn begin(&self) -> u64 {
+    /// Begins a call that may write `blocks`, and returns its ticket.
+    pub(crate) fn begin(&self, blocks: Blocks) -> u64 {
         let mut calls = self.calls();
-        let ticket = calls.next();
-        calls.ended.push_back(false);
-        ticket
+        calls.calls.push_back(Call {
+            blocks,
+            ended: false,
+            waiting: Vec::new(),
+        });
+        calls.oldest + calls.calls.len() as u64 - 1
     }
 
-    /// Ends a call and wakes the threads that waited only for calls up to it.
+    /// Returns the ticket of the next call that begins.
+    pub(crate) fn next(&self) -> u64 {
+        let calls = self.calls();
+        calls.oldest + calls.calls.len() as u64
+    }
+
+    /// Ends a call and wakes the threads that waited for it last.
     pub(crate) fn end(&self, ticket: u64) {
         let mut calls = self.calls();
         let index = usize::try_from(ticket - calls.oldest).expect("few calls are in flight");
-        calls.ended[index] = true;
-        while calls.ended.front() == Some(&true) {
-            calls.ended.pop_front();
-            calls.oldest += 1;
+        let call = &mut calls.calls[index];
+        call.ended = true;
+        for waiter in call.waiting.drain(..) {
+            if waiter.calls.fetch_sub(1, Ordering::AcqRel) == 1 {
+                waiter.thread.unpark();
+            }
         }
-        let oldest = calls.oldest;
-        while let Some((_, thread)) = calls.waiting.pop_front_if(|(until, _)| *until <= oldest) {
-            thread.unpark();
+        while calls.calls.front().is_some_and(|call| call.ended) {
+            calls.calls.pop_front();
+            calls.oldest += 1;
         }
     }
 
-    /// Waits until every call that has begun has ended.
-    pub(crate) fn wait(&self) {
+    /// Waits until every call that has begun, and that `wanted` selects by its ticket and blocks, has ended.
+    pub(crate) fn wait(&self, wanted: impl Fn(u64, Blocks) -> bool) {
         let mut calls = self.calls();
-        let until = calls.next();
-        if calls.oldest == until {
+        let oldest = calls.oldest;
+        let mut chosen: Vec<_> = (oldest..)
+            .zip(&mut calls.calls)
+            .filter(|(ticket, call)| !call.ended && wanted(*ticket, call.blocks))
+            .map(|(_, call)| call)
+            .collect();
+        if chosen.is_empty() {
             return;
         }
-        calls.waiting.push_back((until, thread::current()));
-        while calls.oldest < until {
-            drop(calls);
+        let waiter = Arc::new(Waiter {
+            calls: AtomicUsize::new(chosen.len()),
+            thread: thread::current(),
+        });
+        for call in &mut chosen {
+            call.waiting.push(Arc::clone(&waiter));
+        }
+        drop(calls);
+        while waiter.calls.load(Ordering::Acquire) > 0 {
             // May return without a reason (std::thread::park).
             thread::park();
-            calls = self.calls();
         }
     }
 }

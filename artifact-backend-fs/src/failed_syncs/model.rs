@@ -7,7 +7,7 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 use rustix::io::Errno;
 
-use super::{DiskCall, FailedSyncs};
+use super::{Blocks, DiskCall, FailedSyncs, Overlap};
 use crate::sys::SysResult;
 
 /// A folder as Linux keeps it. A failed write-back discards the data, and each descriptor that was
@@ -68,12 +68,14 @@ fn publish(failed_syncs: &FailedSyncs, folder: &Mutex<Folder>, id: ArtifactId) -
     }
     let mut seen = folder.lock().unwrap().open();
     let new = folder.lock().unwrap().link(id);
-    let synced = failed_syncs.track(DiskCall::Sync, || folder.lock().unwrap().sync(&mut seen));
+    let synced = failed_syncs.track(DiskCall::Sync, Blocks::Any, || {
+        folder.lock().unwrap().sync(&mut seen)
+    });
     if synced.is_err() {
         return Outcome::Failed;
     }
     if !new {
-        failed_syncs.wait_for_results();
+        failed_syncs.wait_for_results(&Overlap::ALL);
     }
     if failed_syncs.has_failed() {
         Outcome::Failed
@@ -143,28 +145,51 @@ impl InodeBlock {
     }
 }
 
-#[test]
-fn stores_whose_inodes_share_a_block_are_not_acknowledged_if_its_write_failed() {
-    loom::model(|| {
+/// Syncs of two files in a block of the inode table, and then of their folders in another block. A failure
+/// of either block is reported to one of the two syncs only.
+fn stores_in_shared_blocks(fails: [bool; 2]) {
+    loom::model(move || {
         let failed_syncs = Arc::new(FailedSyncs::default());
-        let block = Arc::new(Mutex::new(InodeBlock {
-            fails: true,
-            ..InodeBlock::default()
+        let blocks = Arc::new(fails.map(|fails| {
+            Mutex::new(InodeBlock {
+                fails,
+                ..InodeBlock::default()
+            })
         }));
         let threads = [1, 2].map(|number| {
-            let (failed_syncs, block) = (Arc::clone(&failed_syncs), Arc::clone(&block));
+            let (failed_syncs, blocks) = (Arc::clone(&failed_syncs), Arc::clone(&blocks));
             thread::spawn(move || {
                 let id = ArtifactId::from_bytes([number; 16]);
-                block.lock().unwrap().dirty.insert(id);
-                let synced = failed_syncs.track(DiskCall::Sync, || block.lock().unwrap().sync());
-                failed_syncs.wait_for_results();
-                (id, synced.is_ok() && !failed_syncs.has_failed())
+                for block in &*blocks {
+                    block.lock().unwrap().dirty.insert(id);
+                }
+                let places = [Blocks::Inodes([1, 1]), Blocks::Inodes([2, 2])];
+                let sync = |at: usize| {
+                    let sync = || blocks[at].lock().unwrap().sync();
+                    failed_syncs.track(DiskCall::Sync, places[at], sync)
+                };
+                let file = sync(0);
+                let overlap = failed_syncs.overlap(places[0], places[1]);
+                let folder = sync(1);
+                failed_syncs.wait_for_results(&overlap);
+                (
+                    id,
+                    file.is_ok() && folder.is_ok() && !failed_syncs.has_failed(),
+                )
             })
         });
         let outcomes = threads.map(|thread| thread.join().unwrap());
-        let block = block.lock().unwrap();
         for (id, acknowledged) in outcomes {
-            assert!(!acknowledged || block.durable.contains(&id), "{id} is lost");
+            for block in &*blocks {
+                let durable = block.lock().unwrap().durable.contains(&id);
+                assert!(!acknowledged || durable, "{id} is lost");
+            }
         }
     });
+}
+
+#[test]
+fn stores_whose_inodes_share_a_block_are_not_acknowledged_if_its_write_failed() {
+    stores_in_shared_blocks([true, false]);
+    stores_in_shared_blocks([false, true]);
 }
