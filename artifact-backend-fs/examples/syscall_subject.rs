@@ -204,8 +204,8 @@ fn create_root(root: &std::path::Path, flat: bool) -> bool {
             .and_then(|()| create_file(&format!("blobs/{OLD}"), &old()))
             .and_then(|()| create_file("artifact-format", b"artifact-backend-fs 1\n"));
     } else {
-        for number in 0..=u8::MAX {
-            made = made.and_then(|()| create_folder(&format!("blobs/{number:02x}")));
+        for number in 0..16 {
+            made = made.and_then(|()| create_folder(&format!("blobs/{number:x}")));
         }
         made = made.and_then(|()| create_file("artifact-format", b"artifact-backend-fs 2\n"));
     }
@@ -257,7 +257,7 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
     }
     if operation.ends_with("-cold") {
         // Drops the blob from the page cache, which is possible because it was synced.
-        let path = std::path::Path::new(root).join(format!("blobs/0a/{OLD}"));
+        let path = std::path::Path::new(root).join(format!("blobs/0/{OLD}"));
         let file = std::fs::OpenOptions::new().read(true).open(path);
         let advice = rustix::fs::Advice::DontNeed;
         let dropped = file.map(|file| rustix::fs::fadvise(&file, 0, None, advice));

@@ -31,7 +31,7 @@ impl FsBackend {
     /// Opens the folder `root`. Creates it with mode 0700 if only its last component is missing.
     /// `Ok` means that the folder, its subfolders and its format marker are durable.
     ///
-    /// A new root gets 256 fan-out folders, each of which is synced: 50 ms to a few seconds, once. A root of
+    /// A new root gets 16 fan-out folders, each of which is synced. A root of
     /// layout version 1 gets them too, and older releases reject it from then on. Its blobs are moved to
     /// these folders in the background. Stop every process of an older release first.
     ///
@@ -82,10 +82,10 @@ impl FsBackend {
         migration::run(&self.shared).await
     }
 
-    /// Lists the blobs whose ids begin with the byte `shard`, in the order of their ids, from the first id
+    /// Lists the blobs whose ids begin with the hexadecimal digit `shard` (0 to 15), in the order of their ids, from the first id
     /// after `after`.
     ///
-    /// The 256 shards together are the list of [`ArtifactInventory::list`], with the same guarantees. They
+    /// The 16 shards together are the list of [`ArtifactInventory::list`], with the same guarantees. They
     /// can be listed in parallel, and a list can be resumed after the last id that it returned. Memory grows
     /// with the number of blobs in one shard, by 16 bytes for each.
     ///

@@ -1,7 +1,7 @@
 //! The fan-out folders: created and synced with the root, then opened by name for each operation.
 //!
-//! They are not held open: 256 descriptors for each root are too many for a process with many roots, and
-//! the second component of a path costs less than another system call.
+//! They are not held open: 16 descriptors for each root are too many for a process with many roots, and the
+//! second component of a path costs less than another system call.
 
 use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -100,7 +100,7 @@ impl Root {
 /// Returns the error for a fan-out folder that was removed or replaced.
 fn lost(operation: Operation) -> Error {
     Error::new(ErrorKind::Misconfigured, operation).with_detail(
-        "one of the 256 fan-out folders 00 to ff in the folder of blobs is missing, is not a folder, or is on \
+        "one of the 16 fan-out folders 0 to f in the folder of blobs is missing, is not a folder, or is on \
          another file system; restore it from a backup and restart",
     )
 }

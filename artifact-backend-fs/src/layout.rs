@@ -4,14 +4,14 @@
 //! |---|---|
 //! | `artifact-format` | the format marker: one line with the backend's name and the layout version |
 //! | `artifact-store-id` | the store id: one line; missing until a database is joined to the blobs |
-//! | `blobs/` | the 256 fan-out folders `00` to `ff` |
-//! | `blobs/xx/` | the blobs whose ids begin with `xx`, each named by its id of 32 hexadecimal digits |
+//! | `blobs/` | the 16 fan-out folders `0` to `f` |
+//! | `blobs/x/` | the blobs whose ids begin with `x`, each named by its id of 32 hexadecimal digits |
 //! | `failed-sync` | exists after a failed sync; says what an operator must do |
 //! | `staging/` | named temporary files; used only on file systems without `O_TMPFILE` |
 //!
-//! A hashed folder of ext4 holds about 10.1 million such names with blocks of 4 KiB, 1.25 million with
-//! 2 KiB and 164,000 with 1 KiB. 256 folders hold ten million names with each of these sizes. 4,096 folders
-//! would not be needed, and each is a name, an inode and a block to make durable when the root is created.
+//! A hashed folder of ext4 holds about 10.1 million such names with blocks of 4 KiB, and 1.25 million with
+//! 2 KiB, so the root holds 162 or 20 million. More folders would make opening a new root slower: each is
+//! created and synced then.
 //!
 //! Version 1 had all blobs in `blobs/`. [`migration`](crate::migration) moves them.
 
@@ -28,23 +28,26 @@ pub(crate) const FAILED_SYNC: &str = "failed-sync";
 /// The names that a root may contain before it has a format marker.
 pub(crate) const RESERVED: [&str; 4] = [BLOBS, STAGING, MARKER, FAILED_SYNC];
 
+/// The number of fan-out folders.
+pub(crate) const FAN_OUT: u8 = 16;
+
 /// Returns the numbers of all fan-out folders.
 pub(crate) fn fan_out() -> impl Iterator<Item = u8> {
-    0..=u8::MAX
+    0..FAN_OUT
 }
 
 /// Returns the number of the fan-out folder of a blob.
 pub(crate) fn fan_out_of(id: ArtifactId) -> u8 {
-    id.as_bytes()[0]
+    id.as_bytes()[0] >> 4
 }
 
-/// Returns the name of a fan-out folder: two hexadecimal digits.
+/// Returns the name of a fan-out folder: a hexadecimal digit.
 pub(crate) fn fan_out_name(number: u8) -> String {
-    format!("{number:02x}")
+    format!("{number:x}")
 }
 
 /// The length of the name of a fan-out folder and of the slash after it.
-const PREFIX: usize = 3;
+const PREFIX: usize = 2;
 
 /// The name of a blob, without allocation.
 pub(crate) struct BlobName([u8; PREFIX + ArtifactId::TEXT_LEN]);

@@ -62,7 +62,7 @@ impl Kind {
         for _ in 0..blobs {
             let name = ArtifactId::mint().to_string();
             let path = match self {
-                Self::Ours => folder.join(&name[..2]).join(&name),
+                Self::Ours => folder.join(&name[..1]).join(&name),
                 _ => folder.join(&name),
             };
             let mut options = std::fs::File::options();

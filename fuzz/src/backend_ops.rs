@@ -549,5 +549,5 @@ impl<'w> Run<'w> {
 /// Returns the path of a blob in layout version 2 of artifact-backend-fs.
 fn blob_path(root: &Path, id: ArtifactId) -> PathBuf {
     let name = id.to_string();
-    root.join("blobs").join(&name[..2]).join(name)
+    root.join("blobs").join(&name[..1]).join(name)
 }

@@ -91,13 +91,13 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
         // A migration has blobs in both places.
         let layout = [
             "--blob",
-            "blobs/{hex2}/{hex32}",
+            "blobs/{hex1}/{hex32}",
             "--blob",
             "blobs/{hex32}",
             "--scratch",
             "staging/*",
             "--scratch",
-            "blobs/{hex2}/{mended32}",
+            "blobs/{hex1}/{mended32}",
             "--scratch",
             "blobs/{mended32}",
             "--scratch",

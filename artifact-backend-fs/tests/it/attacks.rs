@@ -33,15 +33,15 @@ enum Attack {
     BlobsToStranger,
     /// Removes the folder of blobs and its content.
     BlobsRemoved,
-    /// Moves the fan-out folders of the blobs and replaces them by symlinks to a folder outside.
+    /// Moves the fan-out folder of the blobs and replaces it by a symlink to a folder outside.
     FanOutToSymlink,
-    /// Moves the fan-out folders of the blobs and replaces each by a symlink to another one.
+    /// Moves the fan-out folder of the blobs and replaces it by a symlink to another one.
     FanOutToOther,
-    /// Moves the fan-out folders of the blobs and replaces them by files.
+    /// Moves the fan-out folder of the blobs and replaces it by a file.
     FanOutToFile,
-    /// Moves the fan-out folders of the blobs and replaces them by empty folders.
+    /// Moves the fan-out folder of the blobs and replaces it by an empty folder.
     FanOutToEmpty,
-    /// Removes the fan-out folders of the blobs and their content.
+    /// Removes the fan-out folder of the blobs and its content.
     FanOutRemoved,
     /// Moves the staging folder and replaces it by a symlink to a folder outside.
     StagingToSymlink,
@@ -151,17 +151,15 @@ impl Attack {
             | Self::FanOutToFile
             | Self::FanOutToEmpty
             | Self::FanOutRemoved => {
-                for id in [OLD, NEW] {
-                    let folder = blobs.join(&id[..2]);
-                    let moved = root.with_file_name(format!("away-{}", &id[..2]));
-                    fs::rename(&folder, &moved).unwrap();
-                    match self {
-                        Self::FanOutToSymlink => symlink(&outside, &folder).unwrap(),
-                        Self::FanOutToOther => symlink("01", &folder).unwrap(),
-                        Self::FanOutToFile => foreign(&folder),
-                        Self::FanOutToEmpty => fs::create_dir(&folder).unwrap(),
-                        _ => fs::remove_dir_all(moved).unwrap(),
-                    }
+                // Both blobs are in this folder.
+                let folder = blobs.join(&OLD[..1]);
+                fs::rename(&folder, &away).unwrap();
+                match self {
+                    Self::FanOutToSymlink => symlink(&outside, &folder).unwrap(),
+                    Self::FanOutToOther => symlink("1", &folder).unwrap(),
+                    Self::FanOutToFile => foreign(&folder),
+                    Self::FanOutToEmpty => fs::create_dir(&folder).unwrap(),
+                    _ => fs::remove_dir_all(away).unwrap(),
                 }
             }
             Self::StagingToSymlink => {
@@ -178,7 +176,7 @@ impl Attack {
             }
             _ => {
                 for id in [OLD, NEW] {
-                    self.exchange(world, &blobs.join(&id[..2]).join(id));
+                    self.exchange(world, &blobs.join(&id[..1]).join(id));
                 }
             }
         }
@@ -228,7 +226,7 @@ fn foreign(path: &Path) {
 /// Creates a folder of foreign files with the names of blobs.
 fn foreign_blobs(folder: &Path) {
     for id in [OLD, NEW] {
-        let path = folder.join(&id[..2]).join(id);
+        let path = folder.join(&id[..1]).join(id);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         foreign(&path);
         fs::set_permissions(path, Permissions::from_mode(0o400)).unwrap();
@@ -275,7 +273,7 @@ fn violations(world: &World, attack: Attack, run: &TracedRun) -> Vec<String> {
                         | Attack::LeafToForeign
                         | Attack::LeafToHardLink
                 );
-                let path = world.root().join("blobs").join(&id[..2]).join(id);
+                let path = world.root().join("blobs").join(&id[..1]).join(id);
                 if by_the_owner && is(&path, *digest) {
                     continue;
                 }
@@ -283,10 +281,10 @@ fn violations(world: &World, attack: Attack, run: &TracedRun) -> Vec<String> {
                 violations.push(format!("{id} was read as other bytes, foreign: {foreign}"));
             }
             Line::Ack(id, digest) if !attack.removes() && !deletes => {
-                let prefix = &id[..2];
-                let folders = ["root/blobs/", "away/blobs/", "away/", "away-"];
+                // Both ids begin with 0.
+                let folders = ["root/blobs/0", "away/blobs/0", "away/0", "away"];
                 let parent = world.root().parent().unwrap().to_owned();
-                let paths = folders.map(|folder| parent.join(format!("{folder}{prefix}/{id}")));
+                let paths = folders.map(|folder| parent.join(folder).join(id));
                 // The folder that the store has open, wherever it is now.
                 if !paths.iter().any(|path| is(path, *digest)) {
                     violations.push(format!("{id} was acknowledged and is nowhere"));

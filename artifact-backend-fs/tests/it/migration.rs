@@ -65,7 +65,7 @@ async fn finds(backend: &FsBackend, blobs: &[(ArtifactId, Vec<u8>)]) {
     ids.sort();
     assert_eq!(listed(backend).await, ids);
     let mut sharded = Vec::new();
-    for shard in 0..=u8::MAX {
+    for shard in 0..16 {
         let list = backend.list_shard(shard, None).await.unwrap();
         let blobs: Vec<_> = list.try_collect().await.unwrap();
         sharded.extend(blobs.into_iter().map(|blob| blob.id));
@@ -280,7 +280,7 @@ async fn a_shard_can_be_listed_from_any_id_on() {
         .await
         .unwrap();
     let rest = async |after| {
-        let list = backend.list_shard(0x7f, after).await.unwrap();
+        let list = backend.list_shard(7, after).await.unwrap();
         let blobs: Vec<_> = list.try_collect().await.unwrap();
         blobs.iter().map(|blob| blob.id).collect::<Vec<_>>()
     };
@@ -299,7 +299,7 @@ async fn withstands(world: &World, plant: impl FnOnce(&Path, &Path), unplant: im
     );
     let (old, new) = (ArtifactId::from_bytes(old), ArtifactId::from_bytes(new));
     backend.store(old, "kept".into()).await.unwrap();
-    let folder = world.root().join("blobs/0a");
+    let folder = world.root().join("blobs/0");
     plant(&folder, &world.root().join("0a-moved"));
     let unreadable = [ErrorKind::Corrupt, ErrorKind::Misconfigured];
     for id in [old, new] {
@@ -319,7 +319,7 @@ async fn withstands(world: &World, plant: impl FnOnce(&Path, &Path), unplant: im
     let list = backend.list().await.unwrap();
     assert!(list.try_collect::<Vec<_>>().await.is_err());
     // Another folder is not concerned.
-    let id = ArtifactId::from_bytes([0x0b; 16]);
+    let id = ArtifactId::from_bytes([0xb0; 16]);
     backend.store(id, "x".into()).await.unwrap();
     backend.delete(id).await.unwrap();
     unplant(&folder);

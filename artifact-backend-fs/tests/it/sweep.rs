@@ -106,7 +106,7 @@ async fn foreign_files_in_the_staging_folder_are_kept() {
 async fn blobs_with_repaired_names_are_counted_and_kept() {
     let world = World::new();
     let backend = world.open().await;
-    let repaired = world.root().join("blobs/7f").join(".".repeat(32));
+    let repaired = world.root().join("blobs/7").join(".".repeat(32));
     fs::write(&repaired, "never acknowledged").unwrap();
     fs::write(world.root().join("blobs/notes.txt"), "an operator's").unwrap();
     // A migration does not move such a name: its first digits may be gone.

@@ -37,15 +37,15 @@ pub(crate) fn subject(named: bool, operation: &str) -> Subject {
 
 /// Returns where the files of a root are. A migration has blobs in both places.
 pub(crate) fn layout() -> Layout {
-    let blobs = ["blobs/{hex2}/{hex32}", "blobs/{hex32}"];
+    let blobs = ["blobs/{hex1}/{hex32}", "blobs/{hex32}"];
     Layout::new(blobs, ["staging/*", "artifact-format", "failed-sync"]).unwrap()
 }
 
 /// Returns whether faults are injected at a call. Each fan-out folder is created and synced by the same calls, so
-/// two of the 256 are enough.
+/// two of the 16 are enough.
 fn is_wanted(call: &Call) -> bool {
     let folder = call.target.split_once("/blobs/").map(|(_, path)| path);
-    folder.is_none_or(|path| path.len() != 2 || ["00", "ff"].contains(&path))
+    folder.is_none_or(|path| path.len() != 1 || ["0", "f"].contains(&path))
 }
 
 fn sweep(named: bool, operation: &str) -> Option<SyscallSweep> {

@@ -108,15 +108,15 @@ impl World {
 /// Returns the path of a blob in a folder of fan-out folders.
 pub(crate) fn blob_in(blobs: &Path, id: ArtifactId) -> PathBuf {
     let name = id.to_string();
-    blobs.join(&name[..2]).join(name)
+    blobs.join(&name[..1]).join(name)
 }
 
 /// Returns the names of the files in all fan-out folders of a root.
 pub(crate) fn blob_names(root: &Path) -> Vec<String> {
     let blobs = root.join("blobs");
     let mut folders = names(&blobs);
-    folders.retain(|name| name.len() == 2);
-    assert_eq!(folders.len(), 256, "{folders:?}");
+    folders.retain(|name| name.len() == 1);
+    assert_eq!(folders.len(), 16, "{folders:?}");
     folders
         .iter()
         .flat_map(|folder| names(&blobs.join(folder)))

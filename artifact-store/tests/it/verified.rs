@@ -95,7 +95,7 @@ impl Site {
 
     fn file(&self, id: ArtifactId) -> PathBuf {
         let name = id.to_string();
-        let folder = self.folder.path().join("blobs/blobs").join(&name[..2]);
+        let folder = self.folder.path().join("blobs/blobs").join(&name[..1]);
         folder.join(name)
     }
 
