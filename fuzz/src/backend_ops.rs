@@ -442,7 +442,12 @@ impl<'w> Run<'w> {
         let deleted = self.backend.delete(id).await;
         match self.model.get(&id) {
             // Either outcome is allowed: the planted file may be kept or removed.
-            Some(Known::Planted | Known::Foreign) => {}
+            Some(Known::Planted) => {}
+            Some(Known::Foreign) => {
+                if deleted.is_ok() {
+                    self.model.insert(id, Known::Gone);
+                }
+            }
             Some(Known::Blob(_) | Known::Gone) => {
                 deleted.expect("a delete succeeds, also a second time");
                 self.model.insert(id, Known::Gone);

@@ -154,5 +154,5 @@ async fn a_sync_that_failed_in_another_process_stops_stores_and_deletes_but_not_
         ErrorKind::Unexpected
     );
     assert_eq!(backend.load(old).await.unwrap(), "old");
-    assert_eq!(names(&world.root().join("blobs")).len(), 2);
+    assert_eq!(world.blob_names().len(), 2);
 }

@@ -35,7 +35,7 @@ fn marker(world: &World) -> String {
 /// Returns the names in `blobs/` that are not fan-out folders.
 fn flat_names(world: &World) -> Vec<String> {
     let mut found = names(&world.root().join("blobs"));
-    found.retain(|name| name.len() != 2);
+    found.retain(|name| name.len() != 1);
     found
 }
 

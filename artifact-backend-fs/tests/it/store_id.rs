@@ -22,7 +22,7 @@ async fn the_store_id_is_one_private_file_beside_the_marker() {
         names(&world.root()),
         ["artifact-format", NAME, "blobs", "staging"]
     );
-    assert_eq!(names(&world.root().join("blobs")), [""; 0]);
+    assert_eq!(world.blob_names(), [""; 0]);
     assert_eq!(names(&world.staging()), [""; 0]);
     let file = world.root().join(NAME);
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{id}\n"));
