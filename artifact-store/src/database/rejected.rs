@@ -13,6 +13,16 @@ pub(super) struct Rejected {
 impl Rejected {
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) const CLOSED: Self = Self::new(ErrorKind::Unavailable, "the database is closed");
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) const LATE: Self = Self::new(
+        ErrorKind::Unavailable,
+        "the database is too slow: the write was not begun in time",
+    );
+    #[cfg(feature = "sqlite")]
+    pub(super) const LOCKED: Self = Self::new(
+        ErrorKind::Unavailable,
+        "another process holds the write lock of the database; nothing was written",
+    );
     pub(super) const NO_EXPERIMENT: Self =
         Self::new(ErrorKind::NotFound, "the experiment does not exist");
     pub(super) const NO_WORKER: Self = Self::new(ErrorKind::NotFound, "the worker does not exist");

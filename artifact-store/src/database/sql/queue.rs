@@ -2,12 +2,17 @@
 //!
 //! One task or thread takes all waiting commands and flushes them as one batch. The commands of a batch
 //! share one transaction, and therefore one round trip and one sync.
+//!
+//! A command is executed within [`MAX_WAIT`] after its caller sent it, or never.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use super::Subject;
 use crate::database::rejected::Rejected;
@@ -17,15 +22,31 @@ use crate::error::Result;
 pub(in crate::database) const MAX_WAITING: usize = 1024;
 /// The maximum number of commands in a batch. It limits how long the first one waits.
 pub(in crate::database) const MAX_BATCH: usize = 512;
+/// How long a command waits for its turn. After that it is not executed, and its caller gets
+/// `Unavailable`: a collector of orphans relies on it that no row is written late.
+pub(in crate::database) const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// A command, and the caller that waits for its outcome.
 #[derive(Debug)]
 pub(in crate::database) struct Pending<C> {
     pub(in crate::database) command: C,
+    subject: Subject,
+    sent: Instant,
     reply: oneshot::Sender<Result<()>>,
 }
 
 impl<C> Pending<C> {
+    /// Returns whether the command may still be executed: its caller waits, and its deadline has not
+    /// passed.
+    fn is_current(&self) -> bool {
+        !self.reply.is_closed() && self.sent.elapsed() < MAX_WAIT
+    }
+
+    fn reject(self, rejected: Rejected) {
+        let error = rejected.into_error(self.subject);
+        self.reply(Err(error));
+    }
+
     /// Sends the outcome to the caller. A caller that was dropped does not change the outcome.
     pub(in crate::database) fn reply(self, outcome: Result<()>) {
         let _ = self.reply.send(outcome);
@@ -54,6 +75,8 @@ pub(in crate::database) struct Inbox<C> {
     deferred: VecDeque<Pending<C>>,
     /// The caller that waits for the queue to close. Once it is set, no more `messages` are received.
     close: Option<oneshot::Sender<Result<()>>>,
+    /// Commands sent up to this moment are rejected.
+    locked_until: Option<Instant>,
     flushes: Arc<AtomicU64>,
 }
 
@@ -84,6 +107,7 @@ pub(in crate::database) fn channel<C>() -> (Queue<C>, Inbox<C>) {
         messages: receiver,
         deferred: VecDeque::new(),
         close: None,
+        locked_until: None,
         flushes,
     };
     (queue, inbox)
@@ -101,13 +125,28 @@ pub(in crate::database) async fn run<F: Flush>(mut inbox: Inbox<F::Command>, mut
 }
 
 impl<C> Queue<C> {
-    /// Waits until a command is executed. `subject` is for the error if the queue is closed.
+    /// Waits until a command is executed, or until its deadline has passed without that. `subject`
+    /// is for the errors.
     pub(in crate::database) async fn write(&self, subject: Subject, command: C) -> Result<()> {
         let closed = || Err(Rejected::CLOSED.into_error(subject));
         let (reply, outcome) = oneshot::channel();
-        let message = Message::Write(Pending { command, reply });
-        if self.messages.send(message).await.is_err() {
-            return closed();
+        let sent = Instant::now();
+        let message = Message::Write(Pending {
+            command,
+            subject,
+            sent,
+            reply,
+        });
+        match self.messages.try_send(message) {
+            Ok(()) => {}
+            Err(TrySendError::Closed(_)) => return closed(),
+            Err(TrySendError::Full(message)) => {
+                match timeout_at(sent + MAX_WAIT, self.messages.send(message)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return closed(),
+                    Err(_) => return Err(Rejected::LATE.into_error(subject)),
+                }
+            }
         }
         // The sender is dropped if the queue is closed before the command's turn.
         outcome.await.unwrap_or_else(|_| closed())
@@ -130,8 +169,7 @@ impl<C> Queue<C> {
 }
 
 impl<C> Inbox<C> {
-    /// Waits for the next command. Skips commands whose callers are gone: executing them or not are
-    /// both allowed, and skipping is cheaper.
+    /// Waits for the next command that may be executed.
     async fn next(&mut self) -> Option<Pending<C>> {
         loop {
             if let Some(pending) = self.try_next() {
@@ -147,7 +185,8 @@ impl<C> Inbox<C> {
         }
     }
 
-    /// Returns the next command if one waits. Skips commands whose callers are gone.
+    /// Returns the next command that may be executed, if one waits. Rejects those whose deadline has
+    /// passed, and drops those whose callers are gone.
     pub(in crate::database) fn try_next(&mut self) -> Option<Pending<C>> {
         loop {
             let pending = match self.deferred.pop_front() {
@@ -161,9 +200,30 @@ impl<C> Inbox<C> {
                     }
                 },
             };
-            if !pending.reply.is_closed() {
+            if self.locked_until.is_some_and(|until| pending.sent <= until) {
+                pending.reject(Rejected::LOCKED);
+            } else if pending.is_current() {
                 return Some(pending);
+            } else {
+                pending.reject(Rejected::LATE);
             }
+        }
+    }
+
+    /// Removes the commands from a batch that may no longer be executed, and replies to them.
+    pub(in crate::database) fn remove_late(&self, batch: &mut Vec<Pending<C>>) {
+        for late in batch.extract_if(.., |pending| !pending.is_current()) {
+            late.reject(Rejected::LATE);
+        }
+    }
+
+    /// Rejects every command that was sent until now, because another process has held the write lock
+    /// for too long. Without this, each batch would wait for the lock in turn.
+    #[cfg(feature = "sqlite")]
+    pub(in crate::database) fn reject_locked(&mut self, batch: Vec<Pending<C>>) {
+        self.locked_until = Some(Instant::now());
+        for pending in batch {
+            pending.reject(Rejected::LOCKED);
         }
     }
 

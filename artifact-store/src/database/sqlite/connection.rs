@@ -15,7 +15,7 @@ use super::migrations;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// How long a process waits for another one that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod connection;
 mod error;
+mod files;
 mod migrations;
 mod readers;
 mod transaction;
@@ -62,7 +63,7 @@ impl SqliteDatabase {
         let connection =
             connection.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
         Ok(Self {
-            writer: Writer::start(connection)?,
+            writer: Writer::start(connection, &path)?,
             readers: Readers::new(path),
         })
     }

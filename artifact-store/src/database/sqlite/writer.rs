@@ -1,16 +1,25 @@
 //! The one thread that writes.
 
+use std::error::Error as StdError;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use artifact_backend::blocking;
 use futures_util::FutureExt as _;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use tokio::time::Instant;
 
+use super::connection::BUSY_TIMEOUT;
 use super::error::{failed, is_failed_sync, kind_of};
+use super::files::{OpenFiles, leave_files};
 use super::transaction::{SqliteTransaction, WriteError};
 use crate::database::sql::{Command, Flush, Inbox, Pending, Queue, channel, run};
 use crate::error::{Error, ErrorKind, Operation, Result};
+
+/// The value of the log field `alarm` for a database whose files were removed or replaced.
+const LOST_DATABASE: &str = "lost-database";
 
 /// The handle of the thread. Dropping it lets the thread finish the waiting writes, and waits for
 /// that.
@@ -25,17 +34,15 @@ pub(super) struct Writer {
 struct WriterThread(Mutex<Option<JoinHandle<()>>>);
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self> {
+    /// Starts the thread. `path` is the path of the database file.
+    pub(super) fn start(connection: Connection, path: &Path) -> Result<Self> {
         let unavailable = |error| {
             Error::new(ErrorKind::Unavailable, Operation::OpenDatabase)
                 .with_detail("the thread that writes to the database cannot be started")
                 .with_source(error)
         };
         let (queue, inbox) = channel();
-        let flusher = Flusher {
-            connection,
-            sync_failed: false,
-        };
+        let flusher = Flusher::new(connection, path)?;
         // The runtime is made on the thread: if the thread cannot be started, the closure is dropped
         // here, and a runtime must not be dropped inside another one.
         let work = move || {
@@ -93,7 +100,24 @@ impl Drop for WriterThread {
 /// The state of the thread.
 struct Flusher {
     connection: Connection,
-    sync_failed: bool,
+    files: OpenFiles,
+    /// Why nothing is written any more.
+    stopped: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// Why a batch was not acknowledged.
+enum BatchError {
+    /// Another process held the write lock for [`BUSY_TIMEOUT`]. Nothing was written.
+    Locked,
+    Sql(rusqlite::Error),
+    /// Nothing is written any more, or the files could not be examined.
+    Refused(Arc<dyn StdError + Send + Sync>),
+}
+
+impl From<rusqlite::Error> for BatchError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
 }
 
 impl Flush for Flusher {
@@ -105,6 +129,13 @@ impl Flush for Flusher {
 
     /// Moves the log into the file and closes it.
     fn close(self) -> Result<()> {
+        if let Ok(Some(lost)) = self.files.lost() {
+            leave_files(&self.connection);
+            return Err(
+                Error::new(ErrorKind::Unavailable, Operation::CloseDatabase).with_source(lost)
+            );
+        }
+        let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
         // If another process uses the file, the log stays; that is no error.
         let checkpoint = self
             .connection
@@ -121,10 +152,26 @@ impl Flush for Flusher {
 }
 
 impl Flusher {
+    fn new(connection: Connection, path: &Path) -> Result<Self> {
+        let files = OpenFiles::of(&connection, path).map_err(|error| {
+            Error::new(ErrorKind::Unavailable, Operation::OpenDatabase)
+                .with_detail("the files of the database changed while it was being opened")
+                .with_source(error)
+        })?;
+        // `begin` waits itself.
+        let unset = connection.busy_timeout(Duration::ZERO);
+        unset.map_err(|error| failed(Operation::OpenDatabase, error))?;
+        Ok(Self {
+            connection,
+            files,
+            stopped: None,
+        })
+    }
+
     /// Commits a batch, and replies to every caller after the commit.
     fn flush_now(&mut self, first: Pending<Command>, inbox: &mut Inbox<Command>) {
         let mut batch = vec![first];
-        let error = match self.transact(&mut batch, inbox) {
+        let (kind, source) = match self.transact(&mut batch, inbox) {
             Ok(outcomes) => {
                 inbox.count_flush();
                 for (pending, outcome) in batch.into_iter().zip(outcomes) {
@@ -133,53 +180,106 @@ impl Flusher {
                 }
                 return;
             }
-            Err(error) => error,
+            Err(BatchError::Locked) => return inbox.reject_locked(batch),
+            Err(BatchError::Refused(cause)) => (ErrorKind::Unavailable, cause),
+            Err(BatchError::Sql(error)) => {
+                // A failed commit usually changes nothing, but SQLite does not guarantee that.
+                let kind = match kind_of(&error) {
+                    kind @ (ErrorKind::OutOfSpace
+                    | ErrorKind::Misconfigured
+                    | ErrorKind::Corrupt) => kind,
+                    _ => ErrorKind::Unavailable,
+                };
+                let sync_failed = is_failed_sync(&error);
+                let cause: Arc<dyn StdError + Send + Sync> = Arc::new(error);
+                if sync_failed {
+                    self.stopped = Some(Arc::clone(&cause));
+                }
+                (kind, cause)
+            }
         };
-        self.sync_failed |= is_failed_sync(&error);
-        // A failed commit usually changes nothing, but SQLite does not guarantee that.
-        let kind = match kind_of(&error) {
-            kind @ (ErrorKind::OutOfSpace | ErrorKind::Misconfigured | ErrorKind::Corrupt) => kind,
-            _ => ErrorKind::Unavailable,
-        };
-        let error = Arc::new(error);
         for pending in batch {
             let failure = pending
                 .command
                 .subject()
                 .error(kind)
                 .with_detail("the transaction was not committed")
-                .with_source(Arc::clone(&error));
+                .with_source(Arc::clone(&source));
             pending.reply(Err(failure));
         }
     }
 
     /// Applies a batch in one transaction, and returns the outcome of each command. Adds the
     /// commands that wait by the time that the write lock is taken.
+    ///
+    /// The files are examined before the first change, which must not reach the log of another
+    /// database, and after the commit, which must be in the files that a restart finds.
     fn transact(
         &mut self,
         batch: &mut Vec<Pending<Command>>,
         inbox: &mut Inbox<Command>,
-    ) -> rusqlite::Result<Vec<Result<(), WriteError>>> {
-        if self.sync_failed {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
-            let detail = "an earlier sync failed; open the database again".to_owned();
-            return Err(rusqlite::Error::SqliteFailure(code, Some(detail)));
-        }
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+    ) -> Result<Vec<Result<(), WriteError>>, BatchError> {
+        self.check_files()?;
+        let transaction = begin(&self.connection)?;
+        inbox.remove_late(batch);
         inbox.fill(batch);
         let mut outcomes = Vec::with_capacity(batch.len());
         for pending in &*batch {
             match apply(&pending.command, &transaction) {
                 // Some errors, such as a full disk, roll the whole transaction back.
-                Err(WriteError::Sql(error)) if transaction.is_autocommit() => return Err(error),
+                Err(WriteError::Sql(error)) if transaction.is_autocommit() => {
+                    return Err(error.into());
+                }
                 outcome => outcomes.push(outcome),
             }
         }
         transaction.commit()?;
+        self.check_files()?;
         Ok(outcomes)
     }
+
+    /// Fails if the open files are no longer those at their paths. Once they are not, nothing is
+    /// acknowledged until the database is opened again.
+    fn check_files(&mut self) -> Result<(), BatchError> {
+        if let Some(cause) = &self.stopped {
+            return Err(BatchError::Refused(Arc::clone(cause)));
+        }
+        match self.files.lost() {
+            Ok(None) => Ok(()),
+            Ok(Some(lost)) => {
+                tracing::error!(
+                    alarm = LOST_DATABASE,
+                    error = &lost as &dyn StdError,
+                    "the database accepts no more writes"
+                );
+                let cause: Arc<dyn StdError + Send + Sync> = Arc::new(lost);
+                self.stopped = Some(Arc::clone(&cause));
+                Err(BatchError::Refused(cause))
+            }
+            Err(error) => Err(BatchError::Refused(Arc::new(error))),
+        }
+    }
+}
+
+/// Takes the write lock. Waits for another process for [`BUSY_TIMEOUT`].
+fn begin(connection: &Connection) -> Result<Transaction<'_>, BatchError> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => thread::sleep(PAUSE),
+            Err(error) if is_busy(&error) => return Err(BatchError::Locked),
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed)
+    )
 }
 
 /// Applies one command completely or not at all.

@@ -294,3 +294,116 @@ async fn close_finishes_earlier_calls_and_rejects_later_ones() {
     assert_eq!(rows.get(one.id).await.unwrap(), Some(one));
     assert_eq!(rows.get(two.id).await.unwrap(), None);
 }
+
+#[expect(clippy::disallowed_methods, reason = "a test moves its own files")]
+fn rename(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::rename(from, to).unwrap();
+}
+
+fn beside(path: &std::path::Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+/// Ways in which the files of an open database lose their names.
+const LOSSES: [(&str, fn(&std::path::Path)); 7] = [
+    ("all files removed", |path| {
+        for suffix in ["", "-wal", "-shm"] {
+            rename(
+                &beside(path, suffix),
+                &beside(path, &format!("{suffix}.gone")),
+            );
+        }
+    }),
+    ("main file removed", |path| {
+        rename(path, &beside(path, ".gone"))
+    }),
+    ("log removed", |path| {
+        rename(&beside(path, "-wal"), &beside(path, "-gone"))
+    }),
+    ("shared memory removed", |path| {
+        rename(&beside(path, "-shm"), &beside(path, "-gone"))
+    }),
+    ("a copy moved over the file", |path| {
+        let copied = beside(path, ".copy");
+        copy(&path.display().to_string(), &copied.display().to_string());
+        rename(&copied, path);
+    }),
+    ("folder renamed", |path| {
+        let folder = path.parent().unwrap();
+        rename(folder, &folder.with_extension("away"));
+    }),
+    ("file emptied", |path| write(&path.to_owned(), b"")),
+];
+
+#[tokio::test]
+async fn a_database_whose_files_are_lost_acknowledges_nothing() {
+    for (name, lose) in LOSSES {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("db")).unwrap();
+        let path = folder.path().join("db/rows.sqlite");
+        let rows = hosted(&path).await;
+        rows.insert(&row(1)).await.unwrap();
+        lose(&path);
+        for n in 2..4 {
+            let error = rows.insert(&row(n)).await.expect_err(name);
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{name}: {error:?}");
+        }
+        let founded = Experiment::new("exp-2".parse().unwrap(), time(1));
+        rows.create_experiment(&founded).await.expect_err(name);
+        assert!(rows.close().await.is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_symlink_to_the_database_is_noticed() {
+    let (folder, path) = file();
+    let link = folder.path().join("link.sqlite");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    write(&path, b"");
+    let rows = hosted(&link).await;
+    rows.insert(&row(1)).await.unwrap();
+    let other = folder.path().join("other.sqlite");
+    drop(hosted(&other).await);
+    let new = folder.path().join("new");
+    std::os::unix::fs::symlink(&other, &new).unwrap();
+    rename(&new, &link);
+    let error = rows.insert(&row(2)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn checkpoints_and_other_processes_keep_the_files() {
+    let (_folder, path) = file();
+    let rows = hosted(&path).await;
+    let other = Connection::open(&path).unwrap();
+    for n in 1..4 {
+        rows.insert(&row(n)).await.unwrap();
+        other
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .unwrap();
+        other.execute_batch("VACUUM").unwrap();
+    }
+    drop(other);
+    rows.insert(&row(4)).await.unwrap();
+    rows.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_writes_under_a_lock_are_answered_together_and_never_done_later() {
+    let (_folder, path) = file();
+    let rows = hosted(&path).await;
+    let holder = Connection::open(&path).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let all: Vec<_> = (0..6).map(row).collect();
+    let started = tokio::time::Instant::now();
+    for outcome in join_all(all.iter().map(|row| rows.insert(row))).await {
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+    let waited = started.elapsed();
+    assert!(waited < std::time::Duration::from_secs(9), "{waited:?}");
+    holder.execute_batch("COMMIT").unwrap();
+    rows.insert(&row(9)).await.unwrap();
+    for row in &all {
+        assert_eq!(rows.get(row.id).await.unwrap(), None);
+    }
+}

@@ -57,7 +57,7 @@ async fn a_full_disk_loses_no_acknowledged_row() {
     connection
         .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
         .unwrap();
-    let writer = Writer::start(connection).unwrap();
+    let writer = Writer::start(connection, &path).unwrap();
     writer
         .write(Command::CreateExperiment(experiment()))
         .await
@@ -98,10 +98,7 @@ fn send<'q>(
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged() {
     let (_folder, path) = folder();
-    let mut flusher = Flusher {
-        connection: set_up(&path).unwrap(),
-        sync_failed: false,
-    };
+    let mut flusher = Flusher::new(set_up(&path).unwrap(), &path).unwrap();
     let (queue, mut inbox) = channel();
     let mut flush = |flusher: &mut Flusher, command| {
         let outcome = send(&queue, command);
@@ -112,7 +109,7 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
     flush(&mut flusher, Command::CreateExperiment(experiment())).unwrap();
     flush(&mut flusher, row(1)).unwrap();
 
-    flusher.sync_failed = true;
+    flusher.stopped = Some(std::sync::Arc::new(std::io::Error::other("a sync failed")));
     for _ in 0..2 {
         let error = flush(&mut flusher, row(2)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -125,10 +122,7 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
 #[test]
 fn batches_are_bounded_and_abandoned_writes_are_skipped() {
     let (_folder, path) = folder();
-    let flusher = Flusher {
-        connection: set_up(&path).unwrap(),
-        sync_failed: false,
-    };
+    let flusher = Flusher::new(set_up(&path).unwrap(), &path).unwrap();
     let (queue, inbox) = channel();
     // The experiment, then the same row `MAX_BATCH` times: one more than a batch holds.
     let mut outcomes = vec![send(&queue, Command::CreateExperiment(experiment()))];
