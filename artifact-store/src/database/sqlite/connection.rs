@@ -10,7 +10,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::error::failed;
+use super::error::{are_descriptors_exhausted, failed};
+use super::files::leave_files;
 use super::migrations;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
@@ -28,7 +29,12 @@ pub(super) enum Role {
 /// the connection that writes. Blocks.
 pub(super) fn set_up(path: &Path) -> Result<Connection> {
     create(path).map_err(|error| {
-        Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase)
+        let kind = if are_descriptors_exhausted() {
+            ErrorKind::Unavailable
+        } else {
+            ErrorKind::Misconfigured
+        };
+        Error::new(kind, Operation::OpenDatabase)
             .with_detail(format!(
                 "{} cannot be created or used as the database file",
                 path.display()
@@ -66,6 +72,8 @@ pub(super) fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     if role == Role::Read {
+        // The writer moves the log into the file.
+        leave_files(&connection);
         connection.pragma_update(None, "query_only", true)?;
     }
     Ok(connection)

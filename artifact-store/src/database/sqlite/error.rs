@@ -1,5 +1,8 @@
 //! Converts SQLite's result codes (<https://sqlite.org/rescode.html>).
 
+use std::fs::OpenOptions;
+use std::io;
+
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
@@ -51,6 +54,28 @@ pub(super) fn is_failed_sync(error: &rusqlite::Error) -> bool {
             ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC
         )
     })
+}
+
+/// Converts an error of a database that was opened before. If its file cannot be opened any more, the
+/// cause is temporary, such as the limit on open files, or the file was removed.
+pub(super) fn failed_after_open(subject: Subject, source: rusqlite::Error) -> Error {
+    let cannot_open = source.sqlite_error_code() == Some(ErrorCode::CannotOpen);
+    let error = failed(subject, source);
+    if !cannot_open {
+        return error;
+    }
+    error.with_kind(ErrorKind::Unavailable).with_detail(
+        "the database file cannot be opened now; check the limit on open files (ulimit -n)",
+    )
+}
+
+/// Returns whether this process cannot open the descriptors that one connection needs. SQLite does not
+/// report the errno.
+pub(super) fn are_descriptors_exhausted() -> bool {
+    const NEEDED: usize = 4;
+    let open = |_| OpenOptions::new().read(true).open("/dev/null");
+    let opened: io::Result<Vec<_>> = (0..NEEDED).map(open).collect();
+    opened.is_err()
 }
 
 /// Converts an error from SQLite.

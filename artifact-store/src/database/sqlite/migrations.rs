@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-use super::error::failed;
+use super::error::{are_descriptors_exhausted, failed, failed_after_open};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// All migrations, oldest first. A released migration never changes; changes are new migrations.
@@ -84,6 +84,9 @@ pub(super) fn opened(error: rusqlite::Error) -> Error {
             "the file is not an SQLite file; it was not changed. Give another path".into(),
         )
         .with_source(error);
+    }
+    if are_descriptors_exhausted() {
+        return failed_after_open(Operation::OpenDatabase.into(), error);
     }
     failed(Operation::OpenDatabase, error)
 }

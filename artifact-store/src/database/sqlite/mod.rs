@@ -29,6 +29,14 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 ///
 /// After a failed sync nothing is acknowledged any more: every later write is `Unavailable` until
 /// the database is opened again.
+///
+/// The same holds once the file, its `-wal` or its `-shm` was removed, renamed, replaced or emptied:
+/// all three are examined before each transaction, and again between its commit and its
+/// acknowledgement. An `ERROR` with `alarm="lost-database"` is logged. Reads go on from the files that
+/// are open. Content that is replaced in place (`cp` over the file) is not noticed.
+///
+/// While another process holds the write lock, all waiting writes are `Unavailable` after five
+/// seconds. A write that has waited for ten seconds is never executed.
 #[derive(Debug)]
 pub struct SqliteDatabase {
     // Dropped in this order: the writer ends before the last connection closes.

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::connection::{Role, connect};
-use super::error::failed;
+use super::error::failed_after_open;
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{ErrorKind, Result};
@@ -71,7 +71,7 @@ impl Readers {
             found
         });
         match found.await {
-            Ok(found) => found.map_err(|error| failed(subject, error)),
+            Ok(found) => found.map_err(|error| failed_after_open(subject, error)),
             Err(error) => Err(subject.error(ErrorKind::Unavailable).with_source(error)),
         }
     }
