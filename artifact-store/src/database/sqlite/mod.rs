@@ -9,9 +9,11 @@ mod transaction;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use artifact_backend::blocking;
 
+use self::files::OpenFiles;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::sql::{Command, Param, Record, SqlDatabase};
@@ -30,18 +32,20 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 /// After a failed sync nothing is acknowledged any more: every later write is `Unavailable` until
 /// the database is opened again.
 ///
-/// The same holds once the file, its `-wal` or its `-shm` was removed, renamed, replaced or emptied:
-/// all three are examined before each transaction, and again between its commit and its
-/// acknowledgement. An `ERROR` with `alarm="lost-database"` is logged. Reads go on from the files that
-/// are open. Content that is replaced in place (`cp` over the file) is not noticed.
+/// The same holds once the file, its `-wal` or its `-shm` was removed, renamed, replaced by another
+/// file or emptied, or the folder was moved: all three are examined before each transaction, and again
+/// between its commit and its acknowledgement. An `ERROR` with `alarm="lost-database"` is logged once.
+/// Queries go on over the connections that are open; a query that needs a new one is `Unavailable`, so
+/// that no row of another database is returned. Content that is replaced in place (`cp` over the file)
+/// is not noticed.
 ///
 /// While another process holds the write lock, all waiting writes are `Unavailable` after five
 /// seconds. A write that has waited for ten seconds is never executed.
 #[derive(Debug)]
 pub struct SqliteDatabase {
-    // Dropped in this order: the writer ends before the last connection closes.
-    writer: Writer,
+    // Dropped in this order: only the writer moves the log into the file, as the last connection.
     readers: Readers,
+    writer: Writer,
 }
 
 impl SqliteDatabase {
@@ -64,15 +68,20 @@ impl SqliteDatabase {
                 .with_detail("the path of the database file cannot be resolved")
                 .with_source(error)
         })?;
-        let connection = {
+        let opened = {
             let path = path.clone();
-            blocking::run(move || connection::set_up(&path)).await
+            blocking::run(move || {
+                let connection = connection::set_up(&path)?;
+                let files = OpenFiles::of(&connection, &path)?;
+                Ok((connection, Arc::new(files)))
+            })
+            .await
         };
-        let connection =
-            connection.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
+        let (connection, files) =
+            opened.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
         Ok(Self {
-            writer: Writer::start(connection, &path)?,
-            readers: Readers::new(path),
+            readers: Readers::new(path, Arc::clone(&files)),
+            writer: Writer::start(connection, files)?,
         })
     }
 

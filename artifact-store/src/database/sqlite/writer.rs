@@ -1,7 +1,5 @@
 //! The one thread that writes.
 
-use std::error::Error as StdError;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -13,13 +11,10 @@ use tokio::time::Instant;
 
 use super::connection::BUSY_TIMEOUT;
 use super::error::{failed, is_failed_sync, kind_of};
-use super::files::{OpenFiles, leave_files};
+use super::files::{Cause, OpenFiles, leave_files};
 use super::transaction::{SqliteTransaction, WriteError};
 use crate::database::sql::{Command, Flush, Inbox, Pending, Queue, channel, run};
 use crate::error::{Error, ErrorKind, Operation, Result};
-
-/// The value of the log field `alarm` for a database whose files were removed or replaced.
-const LOST_DATABASE: &str = "lost-database";
 
 /// The handle of the thread. Dropping it lets the thread finish the waiting writes, and waits for
 /// that.
@@ -34,15 +29,15 @@ pub(super) struct Writer {
 struct WriterThread(Mutex<Option<JoinHandle<()>>>);
 
 impl Writer {
-    /// Starts the thread. `path` is the path of the database file.
-    pub(super) fn start(connection: Connection, path: &Path) -> Result<Self> {
+    /// Starts the thread.
+    pub(super) fn start(connection: Connection, files: Arc<OpenFiles>) -> Result<Self> {
         let unavailable = |error| {
             Error::new(ErrorKind::Unavailable, Operation::OpenDatabase)
                 .with_detail("the thread that writes to the database cannot be started")
                 .with_source(error)
         };
         let (queue, inbox) = channel();
-        let flusher = Flusher::new(connection, path)?;
+        let flusher = Flusher::new(connection, files)?;
         // The runtime is made on the thread: if the thread cannot be started, the closure is dropped
         // here, and a runtime must not be dropped inside another one.
         let work = move || {
@@ -100,9 +95,9 @@ impl Drop for WriterThread {
 /// The state of the thread.
 struct Flusher {
     connection: Connection,
-    files: OpenFiles,
-    /// Why nothing is written any more.
-    stopped: Option<Arc<dyn StdError + Send + Sync>>,
+    files: Arc<OpenFiles>,
+    /// The first failed sync. After it, nothing is written any more.
+    failed_sync: Option<Cause>,
 }
 
 /// Why a batch was not acknowledged.
@@ -111,7 +106,7 @@ enum BatchError {
     Locked,
     Sql(rusqlite::Error),
     /// Nothing is written any more, or the files could not be examined.
-    Refused(Arc<dyn StdError + Send + Sync>),
+    Refused(Cause),
 }
 
 impl From<rusqlite::Error> for BatchError {
@@ -129,11 +124,10 @@ impl Flush for Flusher {
 
     /// Moves the log into the file and closes it.
     fn close(self) -> Result<()> {
-        if let Ok(Some(lost)) = self.files.lost() {
+        if let Err(lost) = self.files.check() {
             leave_files(&self.connection);
-            return Err(
-                Error::new(ErrorKind::Unavailable, Operation::CloseDatabase).with_source(lost)
-            );
+            let error = Error::new(ErrorKind::Unavailable, Operation::CloseDatabase);
+            return Err(error.with_source(lost));
         }
         let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
         // If another process uses the file, the log stays; that is no error.
@@ -152,19 +146,14 @@ impl Flush for Flusher {
 }
 
 impl Flusher {
-    fn new(connection: Connection, path: &Path) -> Result<Self> {
-        let files = OpenFiles::of(&connection, path).map_err(|error| {
-            Error::new(ErrorKind::Unavailable, Operation::OpenDatabase)
-                .with_detail("the files of the database changed while it was being opened")
-                .with_source(error)
-        })?;
+    fn new(connection: Connection, files: Arc<OpenFiles>) -> Result<Self> {
         // `begin` waits itself.
         let unset = connection.busy_timeout(Duration::ZERO);
         unset.map_err(|error| failed(Operation::OpenDatabase, error))?;
         Ok(Self {
             connection,
             files,
-            stopped: None,
+            failed_sync: None,
         })
     }
 
@@ -191,9 +180,9 @@ impl Flusher {
                     _ => ErrorKind::Unavailable,
                 };
                 let sync_failed = is_failed_sync(&error);
-                let cause: Arc<dyn StdError + Send + Sync> = Arc::new(error);
+                let cause: Cause = Arc::new(error);
                 if sync_failed {
-                    self.stopped = Some(Arc::clone(&cause));
+                    self.failed_sync = Some(Arc::clone(&cause));
                 }
                 (kind, cause)
             }
@@ -219,7 +208,7 @@ impl Flusher {
         batch: &mut Vec<Pending<Command>>,
         inbox: &mut Inbox<Command>,
     ) -> Result<Vec<Result<(), WriteError>>, BatchError> {
-        self.check_files()?;
+        self.check()?;
         let transaction = begin(&self.connection)?;
         inbox.remove_late(batch);
         inbox.fill(batch);
@@ -234,30 +223,16 @@ impl Flusher {
             }
         }
         transaction.commit()?;
-        self.check_files()?;
+        self.check()?;
         Ok(outcomes)
     }
 
-    /// Fails if the open files are no longer those at their paths. Once they are not, nothing is
-    /// acknowledged until the database is opened again.
-    fn check_files(&mut self) -> Result<(), BatchError> {
-        if let Some(cause) = &self.stopped {
-            return Err(BatchError::Refused(Arc::clone(cause)));
-        }
-        match self.files.lost() {
-            Ok(None) => Ok(()),
-            Ok(Some(lost)) => {
-                tracing::error!(
-                    alarm = LOST_DATABASE,
-                    error = &lost as &dyn StdError,
-                    "the database accepts no more writes"
-                );
-                let cause: Arc<dyn StdError + Send + Sync> = Arc::new(lost);
-                self.stopped = Some(Arc::clone(&cause));
-                Err(BatchError::Refused(cause))
-            }
-            Err(error) => Err(BatchError::Refused(Arc::new(error))),
-        }
+    /// Fails if nothing may be acknowledged until the database is opened again.
+    fn check(&self) -> Result<(), BatchError> {
+        let stopped = self.failed_sync.clone().map_or(Ok(()), Err);
+        stopped
+            .and_then(|()| self.files.check())
+            .map_err(BatchError::Refused)
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{Flusher, Writer};
+use super::{Flusher, OpenFiles, Writer};
 use crate::database::sql::{Command, Flush as _, MAX_BATCH, channel, run};
 use crate::database::sqlite::connection::set_up;
 use crate::error::{ErrorKind, Result};
@@ -46,6 +46,12 @@ fn folder() -> (tempfile::TempDir, std::path::PathBuf) {
     (folder, path)
 }
 
+fn flusher(path: &Path) -> Flusher {
+    let connection = set_up(path).unwrap();
+    let files = OpenFiles::of(&connection, path).unwrap();
+    Flusher::new(connection, files.into()).unwrap()
+}
+
 #[tokio::test]
 async fn a_full_disk_loses_no_acknowledged_row() {
     let (_folder, path) = folder();
@@ -57,7 +63,8 @@ async fn a_full_disk_loses_no_acknowledged_row() {
     connection
         .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
         .unwrap();
-    let writer = Writer::start(connection, &path).unwrap();
+    let files = OpenFiles::of(&connection, &path).unwrap();
+    let writer = Writer::start(connection, files.into()).unwrap();
     writer
         .write(Command::CreateExperiment(experiment()))
         .await
@@ -98,7 +105,7 @@ fn send<'q>(
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged() {
     let (_folder, path) = folder();
-    let mut flusher = Flusher::new(set_up(&path).unwrap(), &path).unwrap();
+    let mut flusher = flusher(&path);
     let (queue, mut inbox) = channel();
     let mut flush = |flusher: &mut Flusher, command| {
         let outcome = send(&queue, command);
@@ -109,7 +116,7 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
     flush(&mut flusher, Command::CreateExperiment(experiment())).unwrap();
     flush(&mut flusher, row(1)).unwrap();
 
-    flusher.stopped = Some(std::sync::Arc::new(std::io::Error::other("a sync failed")));
+    flusher.failed_sync = Some(std::sync::Arc::new(std::io::Error::other("a sync failed")));
     for _ in 0..2 {
         let error = flush(&mut flusher, row(2)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -122,7 +129,7 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
 #[test]
 fn batches_are_bounded_and_abandoned_writes_are_skipped() {
     let (_folder, path) = folder();
-    let flusher = Flusher::new(set_up(&path).unwrap(), &path).unwrap();
+    let flusher = flusher(&path);
     let (queue, inbox) = channel();
     // The experiment, then the same row `MAX_BATCH` times: one more than a batch holds.
     let mut outcomes = vec![send(&queue, Command::CreateExperiment(experiment()))];
