@@ -3,27 +3,28 @@
 //! One task or thread takes all waiting commands and flushes them as one batch. The commands of a batch
 //! share one transaction, and therefore one round trip and one sync.
 //!
-//! A command is executed within [`MAX_WAIT`] after its caller sent it, or never.
+//! A command is begun within [`MAX_WAIT`] after its caller sent it and before its own deadline, or
+//! never.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc::error::TrySendError;
+use artifact_backend::SystemClock;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
 
 use super::Subject;
 use crate::database::rejected::Rejected;
 use crate::error::Result;
+use crate::time::{Deadline, Moment};
 
 /// The maximum number of queued commands. Further callers wait until there is room.
 pub(in crate::database) const MAX_WAITING: usize = 1024;
 /// The maximum number of commands in a batch. It limits how long the first one waits.
 pub(in crate::database) const MAX_BATCH: usize = 512;
-/// How long a command waits for its turn. After that it is not executed, and its caller gets
-/// `Unavailable`: a collector of orphans relies on it that no row is written late.
+/// How long a command waits for its turn. After that it is never executed, and its caller gets
+/// `Unavailable`.
 pub(in crate::database) const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// A command, and the caller that waits for its outcome.
@@ -31,15 +32,27 @@ pub(in crate::database) const MAX_WAIT: Duration = Duration::from_secs(10);
 pub(in crate::database) struct Pending<C> {
     pub(in crate::database) command: C,
     subject: Subject,
-    sent: Instant,
+    sent: Moment,
+    deadline: Option<Deadline>,
     reply: oneshot::Sender<Result<()>>,
 }
 
 impl<C> Pending<C> {
-    /// Returns whether the command may still be executed: its caller waits, and its deadline has not
+    /// Returns whether the command may still be executed: its caller waits, and no deadline of it has
     /// passed.
     fn is_current(&self) -> bool {
-        !self.reply.is_closed() && self.sent.elapsed() < MAX_WAIT
+        !self.reply.is_closed()
+            && self.sent.age(&SystemClock) < MAX_WAIT
+            && !self.deadline.as_ref().is_some_and(Deadline::has_passed)
+    }
+
+    /// Returns the command if it may still be executed, and replies to its caller otherwise.
+    pub(in crate::database) fn unless_late(self) -> Option<Self> {
+        if self.is_current() {
+            return Some(self);
+        }
+        self.reject(Rejected::LATE);
+        None
     }
 
     fn reject(self, rejected: Rejected) {
@@ -76,7 +89,7 @@ pub(in crate::database) struct Inbox<C> {
     /// The caller that waits for the queue to close. Once it is set, no more `messages` are received.
     close: Option<oneshot::Sender<Result<()>>>,
     /// Commands sent up to this moment are rejected.
-    locked_until: Option<Instant>,
+    locked_until: Option<Moment>,
     flushes: Arc<AtomicU64>,
 }
 
@@ -125,28 +138,25 @@ pub(in crate::database) async fn run<F: Flush>(mut inbox: Inbox<F::Command>, mut
 }
 
 impl<C> Queue<C> {
-    /// Waits until a command is executed, or until its deadline has passed without that. `subject`
-    /// is for the errors.
-    pub(in crate::database) async fn write(&self, subject: Subject, command: C) -> Result<()> {
+    /// Waits until a command is executed or rejected. Once the deadline has passed, it is not begun.
+    /// `subject` is for the errors.
+    pub(in crate::database) async fn write(
+        &self,
+        subject: Subject,
+        command: C,
+        deadline: Option<Deadline>,
+    ) -> Result<()> {
         let closed = || Err(Rejected::CLOSED.into_error(subject));
         let (reply, outcome) = oneshot::channel();
-        let sent = Instant::now();
-        let message = Message::Write(Pending {
+        let pending = Pending {
             command,
             subject,
-            sent,
+            sent: Moment::now(&SystemClock),
+            deadline,
             reply,
-        });
-        match self.messages.try_send(message) {
-            Ok(()) => {}
-            Err(TrySendError::Closed(_)) => return closed(),
-            Err(TrySendError::Full(message)) => {
-                match timeout_at(sent + MAX_WAIT, self.messages.send(message)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return closed(),
-                    Err(_) => return Err(Rejected::LATE.into_error(subject)),
-                }
-            }
+        };
+        if self.messages.send(Message::Write(pending)).await.is_err() {
+            return closed();
         }
         // The sender is dropped if the queue is closed before the command's turn.
         outcome.await.unwrap_or_else(|_| closed())
@@ -200,28 +210,32 @@ impl<C> Inbox<C> {
                     }
                 },
             };
-            if self.locked_until.is_some_and(|until| pending.sent <= until) {
+            if self.is_locked_out(&pending) {
                 pending.reject(Rejected::LOCKED);
-            } else if pending.is_current() {
+            } else if let Some(pending) = pending.unless_late() {
                 return Some(pending);
-            } else {
-                pending.reject(Rejected::LATE);
             }
         }
     }
 
+    fn is_locked_out(&self, pending: &Pending<C>) -> bool {
+        self.locked_until
+            .is_some_and(|until| pending.sent.is_until(until))
+    }
+
     /// Removes the commands from a batch that may no longer be executed, and replies to them.
-    pub(in crate::database) fn remove_late(&self, batch: &mut Vec<Pending<C>>) {
-        for late in batch.extract_if(.., |pending| !pending.is_current()) {
-            late.reject(Rejected::LATE);
-        }
+    #[cfg(feature = "sqlite")]
+    pub(in crate::database) fn remove_late(batch: &mut Vec<Pending<C>>) {
+        let all = batch.drain(..);
+        let current: Vec<_> = all.filter_map(Pending::unless_late).collect();
+        *batch = current;
     }
 
     /// Rejects every command that was sent until now, because another process has held the write lock
     /// for too long. Without this, each batch would wait for the lock in turn.
     #[cfg(feature = "sqlite")]
     pub(in crate::database) fn reject_locked(&mut self, batch: Vec<Pending<C>>) {
-        self.locked_until = Some(Instant::now());
+        self.locked_until = Some(Moment::now(&SystemClock));
         for pending in batch {
             pending.reject(Rejected::LOCKED);
         }

@@ -60,8 +60,12 @@ impl Writer {
     }
 
     /// Makes one command durable.
-    pub(super) async fn write(&self, command: Command) -> Result<()> {
-        self.queue.write(command.subject(), command).await
+    pub(super) async fn write(&self, mut command: Command) -> Result<()> {
+        let deadline = match &mut command {
+            Command::InsertRow(_, deadline) => deadline.take(),
+            _ => None,
+        };
+        self.queue.write(command.subject(), command, deadline).await
     }
 
     /// Finishes the commands sent before, and ends the thread.
@@ -96,13 +100,15 @@ impl Drop for WriterThread {
 struct Flusher {
     connection: Connection,
     files: Arc<OpenFiles>,
+    /// How long a batch waits for the write lock.
+    busy_timeout: Duration,
     /// The first failed sync. After it, nothing is written any more.
     failed_sync: Option<Cause>,
 }
 
 /// Why a batch was not acknowledged.
 enum BatchError {
-    /// Another process held the write lock for [`BUSY_TIMEOUT`]. Nothing was written.
+    /// Another process held the write lock for the whole time-out. Nothing was written.
     Locked,
     Sql(rusqlite::Error),
     /// Nothing is written any more, or the files could not be examined.
@@ -153,6 +159,7 @@ impl Flusher {
         Ok(Self {
             connection,
             files,
+            busy_timeout: BUSY_TIMEOUT,
             failed_sync: None,
         })
     }
@@ -209,8 +216,8 @@ impl Flusher {
         inbox: &mut Inbox<Command>,
     ) -> Result<Vec<Result<(), WriteError>>, BatchError> {
         self.check()?;
-        let transaction = begin(&self.connection)?;
-        inbox.remove_late(batch);
+        let transaction = begin(&self.connection, self.busy_timeout)?;
+        Inbox::remove_late(batch);
         inbox.fill(batch);
         let mut outcomes = Vec::with_capacity(batch.len());
         for pending in &*batch {
@@ -236,16 +243,20 @@ impl Flusher {
     }
 }
 
-/// Takes the write lock. Waits for another process for [`BUSY_TIMEOUT`].
-fn begin(connection: &Connection) -> Result<Transaction<'_>, BatchError> {
-    const PAUSE: Duration = Duration::from_millis(5);
-    let deadline = Instant::now() + BUSY_TIMEOUT;
+/// Takes the write lock. Waits for another process that holds it. SQLite would not wait for all locks
+/// that this takes.
+fn begin(connection: &Connection, timeout: Duration) -> Result<Transaction<'_>, BatchError> {
+    const MAX_PAUSE: Duration = Duration::from_millis(16);
+    let deadline = Instant::now() + timeout;
+    let mut pause = Duration::from_millis(1);
     loop {
         match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
-            Err(error) if is_busy(&error) && Instant::now() < deadline => thread::sleep(PAUSE),
-            Err(error) if is_busy(&error) => return Err(BatchError::Locked),
-            outcome => return Ok(outcome?),
+            Err(error) if !is_busy(&error) => return Err(error.into()),
+            Err(_) if Instant::now() >= deadline => return Err(BatchError::Locked),
+            Err(_) => thread::sleep(pause),
+            Ok(transaction) => return Ok(transaction),
         }
+        pause = (pause * 2).min(MAX_PAUSE);
     }
 }
 
@@ -265,7 +276,7 @@ fn apply(command: &Command, connection: &Connection) -> Result<(), WriteError> {
     };
     // A statement that fails undoes itself (`ABORT`, the default of
     // <https://sqlite.org/lang_conflict.html>); these commands have only one.
-    if matches!(command, Command::InsertRow(_) | Command::DeleteRow(_)) {
+    if matches!(command, Command::InsertRow(..) | Command::DeleteRow(_)) {
         return apply();
     }
     connection.execute_batch("SAVEPOINT command")?;
