@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-use super::error::{are_descriptors_exhausted, failed, failed_after_open};
+use super::error::failed_to_open;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// All migrations, oldest first. A released migration never changes; changes are new migrations.
@@ -86,10 +86,7 @@ pub(super) fn opened(error: rusqlite::Error) -> Error {
         )
         .with_source(error);
     }
-    if are_descriptors_exhausted() {
-        return failed_after_open(Operation::OpenDatabase.into(), error);
-    }
-    failed(Operation::OpenDatabase, error)
+    failed_to_open(error)
 }
 
 fn misconfigured(detail: String) -> Error {

@@ -18,8 +18,6 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::sql::{Command, Param, Record, SqlDatabase};
 use super::subject::Subject;
-#[cfg(doc)]
-use crate::Catalog;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// A catalog and identities in one SQLite file, which any number of processes on one machine may use
@@ -43,7 +41,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 ///
 /// If another process holds the write lock for five seconds, all writes that wait by then are
 /// `Unavailable` together, and are never executed. Neither is a write that has waited for ten seconds,
-/// or a row whose [deadline](Catalog::insert_before) has passed, once the lock is free.
+/// or a row whose [deadline](crate::Catalog::insert_before) has passed, once the lock is free.
 #[derive(Debug)]
 pub struct SqliteDatabase {
     // Dropped in this order: only the writer moves the log into the file, as the last connection.

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::connection::{Role, connect};
-use super::error::failed_after_open;
+use super::error::failed;
 use super::files::{Cause, OpenFiles};
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
@@ -47,14 +47,13 @@ impl Shared {
                 .with_detail("the database has no open connection left for this query")
                 .with_source(cause)
         };
-        let failed = |error| failed_after_open(subject, error);
         let idle = self.idle().pop();
         let is_new = idle.is_none();
         let connection = match idle {
             Some(connection) => connection,
             None => {
                 self.files.check().map_err(lost)?;
-                connect(&self.path, Role::Read).map_err(failed)?
+                connect(&self.path, Role::Read).map_err(|error| failed(subject, error))?
             }
         };
         let found = query(&connection);
@@ -63,7 +62,7 @@ impl Shared {
             self.files.check().map_err(lost)?;
         }
         self.idle().push(connection);
-        found.map_err(failed)
+        found.map_err(|error| failed(subject, error))
     }
 }
 

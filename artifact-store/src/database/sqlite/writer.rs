@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::time::Instant;
 
 use super::connection::BUSY_TIMEOUT;
-use super::error::{failed, is_failed_sync, kind_of};
+use super::error::{failed, failed_to_open, is_failed_sync, kind_after_open};
 use super::files::{Cause, OpenFiles, leave_files};
 use super::transaction::{SqliteTransaction, WriteError};
 use crate::database::sql::{Command, Flush, Inbox, Pending, Queue, channel, run};
@@ -155,7 +155,7 @@ impl Flusher {
     fn new(connection: Connection, files: Arc<OpenFiles>) -> Result<Self> {
         // `begin` waits itself.
         let unset = connection.busy_timeout(Duration::ZERO);
-        unset.map_err(|error| failed(Operation::OpenDatabase, error))?;
+        unset.map_err(failed_to_open)?;
         Ok(Self {
             connection,
             files,
@@ -180,7 +180,7 @@ impl Flusher {
             Err(BatchError::Refused(cause)) => (ErrorKind::Unavailable, cause),
             Err(BatchError::Sql(error)) => {
                 // A failed commit usually changes nothing, but SQLite does not guarantee that.
-                let kind = match kind_of(&error) {
+                let kind = match kind_after_open(&error) {
                     kind @ (ErrorKind::OutOfSpace
                     | ErrorKind::Misconfigured
                     | ErrorKind::Corrupt) => kind,

@@ -2,6 +2,8 @@
 
 mod cases;
 #[cfg(feature = "sqlite")]
+mod descriptors;
+#[cfg(feature = "sqlite")]
 mod lost;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
