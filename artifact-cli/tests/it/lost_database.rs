@@ -18,9 +18,9 @@ type Loss = (&'static str, fn(&Server));
 
 const LOSSES: [Loss; 7] = [
     ("rm rows.sqlite*", |server| {
-        FILES
-            .iter()
-            .for_each(|name| remove_file(path(server, name)).unwrap());
+        for name in FILES {
+            remove_file(path(server, name)).unwrap();
+        }
     }),
     ("rm rows.sqlite-wal", |server| {
         remove_file(path(server, FILES[1])).unwrap();

@@ -26,6 +26,9 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 /// The file is created with mode 0600. It is in WAL mode with `synchronous=FULL`: a write is in the
 /// log, and the log is synced, before `Ok` is returned. SQLite is compiled in.
 ///
+/// The newest rows are only in the log, the file with the suffix `-wal`: a copy of the file alone lacks
+/// them, and can be empty. Copy with `sqlite3 FILE .backup`.
+///
 /// One thread executes the writes. It puts all writes that wait into one transaction, so with many
 /// depositors they share one sync. Reads use a few connections on the blocking pool.
 ///

@@ -49,12 +49,11 @@ impl Shared {
         };
         let idle = self.idle().pop();
         let is_new = idle.is_none();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => {
-                self.files.check().map_err(lost)?;
-                connect(&self.path, Role::Read).map_err(|error| failed(subject, error))?
-            }
+        let connection = if let Some(connection) = idle {
+            connection
+        } else {
+            self.files.check().map_err(lost)?;
+            connect(&self.path, Role::Read).map_err(|error| failed(subject, error))?
         };
         let found = query(&connection);
         if is_new {

@@ -72,19 +72,25 @@ type Loss = (&'static str, fn(&World));
 
 const LOSSES: [Loss; 17] = [
     ("all files removed", |world| {
-        SUFFIXES.iter().for_each(|suffix| world.remove(suffix));
+        for suffix in SUFFIXES {
+            world.remove(suffix);
+        }
     }),
     ("file removed", |world| world.remove("")),
     ("log removed", |world| world.remove("-wal")),
     ("shared memory removed", |world| world.remove("-shm")),
     ("all files renamed", |world| {
-        SUFFIXES.iter().for_each(|suffix| world.rename(suffix));
+        for suffix in SUFFIXES {
+            world.rename(suffix);
+        }
     }),
     ("file renamed", |world| world.rename("")),
     ("log renamed", |world| world.rename("-wal")),
     ("shared memory renamed", |world| world.rename("-shm")),
     ("all files replaced", |world| {
-        SUFFIXES.iter().for_each(|suffix| world.replace(suffix));
+        for suffix in SUFFIXES {
+            world.replace(suffix);
+        }
     }),
     ("file replaced", |world| world.replace("")),
     ("log replaced", |world| world.replace("-wal")),
