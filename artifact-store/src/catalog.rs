@@ -5,9 +5,11 @@ use std::fmt::Debug;
 use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
-use crate::error::Result;
+use crate::database::{Rejected, Subject};
+use crate::error::{Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::row::Row;
+use crate::time::Deadline;
 
 /// Keeps the rows of artifacts, and the experiments.
 ///
@@ -55,6 +57,24 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// `NotFound` if the row's experiment does not exist; `TooLarge` if the size exceeds `i64::MAX`,
     /// the limit of the databases; `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     async fn insert(&self, row: &Row) -> Result<()>;
+
+    /// Writes a row, unless the deadline passes before the write begins: it is then never written.
+    ///
+    /// Deposits call this, because a collector deletes a blob that has no row after the
+    /// [grace period](crate::StoreConfig::with_grace_period): a row that is written after that would
+    /// lead to no bytes. The default implementation checks the deadline once, then calls
+    /// [`insert`](Self::insert). A catalog whose writes wait, for a lock or in a queue, must check the
+    /// deadline after the last wait.
+    ///
+    /// # Errors
+    ///
+    /// As `insert`, and `Unavailable` if the deadline has passed.
+    async fn insert_before(&self, row: &Row, deadline: &Deadline) -> Result<()> {
+        if deadline.has_passed() {
+            return Err(Rejected::LATE.into_error(Subject::with_id(Operation::InsertRow, row.id)));
+        }
+        self.insert(row).await
+    }
 
     /// Finds the row of an artifact.
     ///

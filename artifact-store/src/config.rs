@@ -57,9 +57,9 @@ impl StoreConfig {
     ///
     /// All stores and collectors of one backend must use the same period.
     ///
-    /// A deposit that takes longer than half of it is refused, so that no blob is collected while
-    /// its row is being written. Use minutes at least in production: the other half must outlast
-    /// the write of one row and all differences between clocks.
+    /// A deposit whose row is not begun within half of it is refused, and its row is never written, so
+    /// that no blob is collected while its row is being written. Use minutes at least in production:
+    /// the other half must outlast the transaction of one row and all differences between clocks.
     #[must_use = "returns the changed settings"]
     pub fn with_grace_period(mut self, period: Duration) -> Self {
         self.grace_period = period;

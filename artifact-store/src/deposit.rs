@@ -2,13 +2,11 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use artifact_backend::{ArtifactId, Sha256Digest};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join;
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use crate::content_type::ContentType;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -21,6 +19,7 @@ use crate::principal::PrincipalId;
 use crate::row::Row;
 use crate::shared::Shared;
 use crate::streaming::Streaming;
+use crate::time::Deadline;
 
 /// A description of an artifact to deposit.
 #[derive(Debug, Clone)]
@@ -99,7 +98,8 @@ impl NewArtifact {
 pub struct Deposit {
     shared: Arc<Shared>,
     new: NewArtifact,
-    started: Started,
+    /// Half the grace period after the beginning. The blob is no older than the deposit.
+    deadline: Deadline,
     size: u64,
     state: State,
 }
@@ -114,10 +114,8 @@ enum State {
 
 impl Deposit {
     pub(crate) fn begin(shared: Arc<Shared>, new: NewArtifact) -> Self {
-        let started = Started {
-            wall: shared.config.clock.now(),
-            monotonic: Instant::now(),
-        };
+        let config = &shared.config;
+        let deadline = Deadline::after(config.grace_period / 2, Arc::clone(&config.clock));
         let expected = new
             .size_hint
             .unwrap_or(0)
@@ -131,7 +129,7 @@ impl Deposit {
         Self {
             shared,
             new,
-            started,
+            deadline,
             size: 0,
             state: State::Collecting(collected),
         }
@@ -210,8 +208,8 @@ impl Deposit {
             State::Streaming(streaming) => streaming.commit(self.new.sha256).await?,
             State::Unusable => return Err(unusable()),
         };
-        // A collector deletes a blob without a row once it is as old as the grace period. This blob
-        // is younger than half of that, and its row is written in less than the other half.
+        // A collector deletes a blob without a row once it is as old as the grace period. The row is
+        // not begun after half of that; the other half is for its transaction.
         self.check_age().map_err(|error| error.with_id(id))?;
 
         let created_at = self.now(id)?;
@@ -226,7 +224,8 @@ impl Deposit {
         let row = Row::new(id, experiment, created_by, self.size, sha256, created_at)
             .with_content_type(content_type)
             .with_file_name(file_name);
-        self.shared.catalog.insert(&row).await?;
+        let inserted = self.shared.catalog.insert_before(&row, &self.deadline);
+        inserted.await?;
         Ok(Arc::new(row))
     }
 
@@ -249,11 +248,9 @@ impl Deposit {
         bytes <= small && self.new.size_hint.is_none_or(|hint| hint <= small as u64)
     }
 
-    /// Fails once half the grace period has passed since the deposit began. The blob is no older
-    /// than the deposit.
+    /// Fails once half the grace period has passed since the deposit began.
     fn check_age(&self) -> Result<()> {
-        let config = &self.shared.config;
-        if self.started.age(config.clock.now()) <= config.grace_period / 2 {
+        if !self.deadline.has_passed() {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Unavailable, Operation::Deposit)
@@ -309,22 +306,6 @@ impl State {
             Self::Collecting(_) => cause,
             Self::Unusable => unusable(),
         }
-    }
-}
-
-/// When a deposit began, on two clocks.
-#[derive(Debug, Clone, Copy)]
-struct Started {
-    wall: SystemTime,
-    monotonic: Instant,
-}
-
-impl Started {
-    /// Returns the age on the clock that shows the longer time: a wall clock can be set back, and a
-    /// monotonic clock can stand still while the machine sleeps.
-    fn age(self, now: SystemTime) -> Duration {
-        let wall = now.duration_since(self.wall).unwrap_or_default();
-        wall.max(self.monotonic.elapsed())
     }
 }
 

@@ -55,3 +55,4 @@ pub use store::ArtifactStore;
 pub use store_id::{
     JoinError, Mismatch, StoreHalves, StoreIdRecord, check_new_backend, check_new_database,
 };
+pub use time::Deadline;

@@ -1,6 +1,11 @@
-//! The precision of recorded times.
+//! The precision of recorded times, and periods of time on two clocks.
 
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use artifact_backend::Clock;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 /// Truncates a time to microseconds, the precision of the databases. A new record is then equal to
 /// the record that is read back later.
@@ -9,4 +14,60 @@ pub(crate) fn truncate_to_micros(time: Timestamp) -> Timestamp {
         // jiff's last second exists only as a whole second: microseconds past it are out of range.
         .or_else(|_| Timestamp::from_second(time.as_second()))
         .unwrap_or(time)
+}
+
+/// A moment on two clocks: a wall clock can be set back, and the monotonic clock can stand still while
+/// the machine sleeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    wall: SystemTime,
+    monotonic: Instant,
+}
+
+impl Moment {
+    pub(crate) fn now(clock: &dyn Clock) -> Self {
+        Self {
+            wall: clock.now(),
+            monotonic: Instant::now(),
+        }
+    }
+
+    /// Returns the time since this moment on the clock that shows the longer time.
+    pub(crate) fn age(self, clock: &dyn Clock) -> Duration {
+        let wall = clock.now().duration_since(self.wall);
+        wall.unwrap_or_default().max(self.monotonic.elapsed())
+    }
+
+    /// Returns whether this moment is not after another one, on the monotonic clock.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn is_until(self, other: Self) -> bool {
+        self.monotonic <= other.monotonic
+    }
+}
+
+/// A moment after which a write must not begin; see
+/// [`Catalog::insert_before`](crate::Catalog::insert_before).
+#[derive(Debug, Clone)]
+pub struct Deadline {
+    from: Moment,
+    period: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl Deadline {
+    /// Creates a deadline that passes when `period` is over, either on this clock or on the
+    /// monotonic clock.
+    pub fn after(period: Duration, clock: Arc<dyn Clock>) -> Self {
+        let from = Moment::now(&*clock);
+        Self {
+            from,
+            period,
+            clock,
+        }
+    }
+
+    /// Returns whether the deadline has passed.
+    pub fn has_passed(&self) -> bool {
+        self.from.age(&*self.clock) > self.period
+    }
 }

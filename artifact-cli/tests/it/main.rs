@@ -14,6 +14,7 @@ mod halves;
 mod http2;
 mod identities;
 mod logs;
+mod lost_database;
 mod many;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -18,6 +18,8 @@ use crate::error::Result;
 use crate::identity::IdentityStore;
 use crate::store_id::StoreIdRecord;
 
+pub(crate) use self::rejected::Rejected;
+pub(crate) use self::subject::Subject;
 pub use memory::MemoryDatabase;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresDatabase;

@@ -5,31 +5,40 @@ use crate::error::{Error, ErrorKind};
 
 /// The rule because of which a database rejects a write. The write is then not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rejected {
-    pub(super) kind: ErrorKind,
-    pub(super) detail: &'static str,
+pub(crate) struct Rejected {
+    pub(crate) kind: ErrorKind,
+    pub(crate) detail: &'static str,
 }
 
 impl Rejected {
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(super) const CLOSED: Self = Self::new(ErrorKind::Unavailable, "the database is closed");
-    pub(super) const NO_EXPERIMENT: Self =
+    pub(crate) const CLOSED: Self = Self::new(ErrorKind::Unavailable, "the database is closed");
+    pub(crate) const LATE: Self = Self::new(
+        ErrorKind::Unavailable,
+        "the database is too slow: the write was not begun in time",
+    );
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) const LOCKED: Self = Self::new(
+        ErrorKind::Unavailable,
+        "another process holds the write lock of the database; nothing was written",
+    );
+    pub(crate) const NO_EXPERIMENT: Self =
         Self::new(ErrorKind::NotFound, "the experiment does not exist");
-    pub(super) const NO_WORKER: Self = Self::new(ErrorKind::NotFound, "the worker does not exist");
-    pub(super) const NO_GROUP: Self = Self::new(ErrorKind::NotFound, "the group does not exist");
-    pub(super) const ROW_EXISTS: Self =
+    pub(crate) const NO_WORKER: Self = Self::new(ErrorKind::NotFound, "the worker does not exist");
+    pub(crate) const NO_GROUP: Self = Self::new(ErrorKind::NotFound, "the group does not exist");
+    pub(crate) const ROW_EXISTS: Self =
         Self::new(ErrorKind::AlreadyExists, "the artifact has a row already");
-    pub(super) const ID_TAKEN: Self = Self::new(ErrorKind::AlreadyExists, "the id is taken");
-    pub(super) const RESERVED_NAME: Self = Self::new(ErrorKind::Reserved, "the name is reserved");
-    pub(super) const CYCLE: Self = Self::new(ErrorKind::Cycle, "the group would be its own member");
-    pub(super) const SIZE: Self =
+    pub(crate) const ID_TAKEN: Self = Self::new(ErrorKind::AlreadyExists, "the id is taken");
+    pub(crate) const RESERVED_NAME: Self = Self::new(ErrorKind::Reserved, "the name is reserved");
+    pub(crate) const CYCLE: Self = Self::new(ErrorKind::Cycle, "the group would be its own member");
+    pub(crate) const SIZE: Self =
         Self::new(ErrorKind::TooLarge, "a database holds sizes up to i64::MAX");
 
     const fn new(kind: ErrorKind, detail: &'static str) -> Self {
         Self { kind, detail }
     }
 
-    pub(super) fn into_error(self, subject: impl Into<Subject>) -> Error {
+    pub(crate) fn into_error(self, subject: impl Into<Subject>) -> Error {
         subject.into().error(self.kind).with_detail(self.detail)
     }
 }

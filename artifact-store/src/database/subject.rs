@@ -6,18 +6,18 @@ use crate::error::{Error, ErrorKind, Operation};
 
 /// The operation and the artifact that an error is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject {
+pub(crate) struct Subject {
     operation: Operation,
     id: Option<ArtifactId>,
 }
 
 impl Subject {
-    pub(super) fn with_id(operation: Operation, id: ArtifactId) -> Self {
+    pub(crate) fn with_id(operation: Operation, id: ArtifactId) -> Self {
         let id = Some(id);
         Self { operation, id }
     }
 
-    pub(super) fn error(self, kind: ErrorKind) -> Error {
+    pub(crate) fn error(self, kind: ErrorKind) -> Error {
         let error = Error::new(kind, self.operation);
         match self.id {
             Some(id) => error.with_id(id),

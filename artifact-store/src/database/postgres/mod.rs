@@ -37,7 +37,8 @@ const MAX_CONNECTIONS: usize = 8;
 /// transactions whose commit was not sent yet. Row inserts are retried for five seconds, because
 /// their blobs are already stored; if an insert got no reply, the row is looked up first. After that
 /// the call fails with `Unavailable`, and the next call tries again. No statement takes longer than
-/// ten seconds, and no wait for a lock longer than five.
+/// ten seconds, and no wait for a lock longer than five. A row insert that has waited for its turn for
+/// ten seconds is never begun.
 #[derive(Debug)]
 pub struct PostgresDatabase {
     writer: Writer,
@@ -127,7 +128,7 @@ impl SqlDatabase for PostgresDatabase {
     async fn write(&self, command: Command) -> Result<()> {
         let subject = command.subject();
         let written = match command {
-            Command::InsertRow(row) => return self.writer.insert(row).await,
+            Command::InsertRow(row, deadline) => return self.writer.insert(row, deadline).await,
             Command::DeleteRow(id) => {
                 let deleted = self.connections.retry(|client| {
                     Box::pin(async move {

@@ -16,6 +16,7 @@ use crate::database::sql::{Flush, Inbox, Pending, Queue, channel, run};
 use crate::database::subject::Subject;
 use crate::error::{Operation, Result};
 use crate::row::Row;
+use crate::time::Deadline;
 
 /// How long inserts are retried while the database is unreachable.
 ///
@@ -52,9 +53,9 @@ impl Writer {
         self.queue.flushes()
     }
 
-    /// Makes one row durable.
-    pub(super) async fn insert(&self, row: Box<Row>) -> Result<()> {
-        self.queue.write(subject(&row), row).await
+    /// Makes one row durable, unless its deadline passes before.
+    pub(super) async fn insert(&self, row: Box<Row>, deadline: Option<Deadline>) -> Result<()> {
+        self.queue.write(subject(&row), row, deadline).await
     }
 
     /// Finishes the inserts sent before, and ends the task.
@@ -121,6 +122,9 @@ impl Flusher {
         }
         // One row may have made the statement fail, so each is tried alone.
         for (id, pending) in batch {
+            let Some(pending) = pending.unless_late() else {
+                continue;
+            };
             let mut single = Batch::from([(id, pending)]);
             if let Err(failure) = self.try_insert(&mut single, inbox).await {
                 reply_all(single, &failure);

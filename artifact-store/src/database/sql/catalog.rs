@@ -10,6 +10,15 @@ use crate::database::rejected::Rejected;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::row::Row;
+use crate::time::Deadline;
+
+async fn insert(database: &impl SqlDatabase, row: &Row, deadline: Option<Deadline>) -> Result<()> {
+    if i64::try_from(row.size).is_err() {
+        return Err(Rejected::SIZE.into_error(Subject::with_id(Operation::InsertRow, row.id)));
+    }
+    let command = Command::InsertRow(Box::new(row.clone()), deadline);
+    database.write(command).await
+}
 
 #[async_trait]
 impl<D: SqlDatabase> Catalog for D {
@@ -36,10 +45,11 @@ impl<D: SqlDatabase> Catalog for D {
     }
 
     async fn insert(&self, row: &Row) -> Result<()> {
-        if i64::try_from(row.size).is_err() {
-            return Err(Rejected::SIZE.into_error(Subject::with_id(Operation::InsertRow, row.id)));
-        }
-        self.write(Command::InsertRow(Box::new(row.clone()))).await
+        insert(self, row, None).await
+    }
+
+    async fn insert_before(&self, row: &Row, deadline: &Deadline) -> Result<()> {
+        insert(self, row, Some(deadline.clone())).await
     }
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {

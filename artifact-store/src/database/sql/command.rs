@@ -18,13 +18,14 @@ use crate::identity::{
     CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId,
 };
 use crate::row::Row;
+use crate::time::Deadline;
 
 /// One write.
 #[derive(Debug)]
 pub(in crate::database) enum Command {
     CreateExperiment(Experiment),
-    /// The size of the row fits into an `i64`.
-    InsertRow(Box<Row>),
+    /// The size of the row fits into an `i64`. The row is not written after the deadline.
+    InsertRow(Box<Row>, Option<Deadline>),
     DeleteRow(ArtifactId),
     RegisterWorker(Box<Worker>, CredentialHash),
     ReplaceCredential(ExperimentId, WorkerId, CredentialHash),
@@ -73,7 +74,7 @@ impl Command {
     pub(in crate::database) fn subject(&self) -> Subject {
         match self {
             Self::CreateExperiment(_) => Operation::Experiment.into(),
-            Self::InsertRow(row) => Subject::with_id(Operation::InsertRow, row.id),
+            Self::InsertRow(row, _) => Subject::with_id(Operation::InsertRow, row.id),
             Self::DeleteRow(id) => Subject::with_id(Operation::DeleteRow, *id),
             Self::RegisterWorker(..) | Self::ReplaceCredential(..) => Operation::WriteWorker.into(),
             Self::CreateGroup(_)
@@ -88,7 +89,7 @@ impl Command {
     pub(in crate::database) async fn apply<T: Transaction>(&self, tx: &T) -> Result<(), T::Error> {
         match self {
             Self::CreateExperiment(experiment) => create_experiment(tx, experiment).await,
-            Self::InsertRow(row) => insert_row(tx, row).await,
+            Self::InsertRow(row, _) => insert_row(tx, row).await,
             Self::DeleteRow(id) => {
                 let params = params![id.as_bytes().as_slice()];
                 tx.execute(statements::DELETE_ROW, &params).await?;

@@ -16,9 +16,9 @@ use crate::error::Result;
 
 pub(super) use self::command::{Command, Transaction};
 pub(super) use self::param::{Param, params};
-#[cfg(all(test, feature = "sqlite"))]
-pub(super) use self::queue::MAX_BATCH;
 pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
+#[cfg(all(test, feature = "sqlite"))]
+pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
 #[cfg(feature = "postgres")]
 pub(super) use self::records::ArtifactRecord;
 pub(super) use self::records::{Columns, Record};

@@ -2,30 +2,64 @@
 //!
 //! One task or thread takes all waiting commands and flushes them as one batch. The commands of a batch
 //! share one transaction, and therefore one round trip and one sync.
+//!
+//! A command is begun within [`MAX_WAIT`] after its caller sent it and before its own deadline, or
+//! never.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use artifact_backend::SystemClock;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Subject;
 use crate::database::rejected::Rejected;
 use crate::error::Result;
+use crate::time::{Deadline, Moment};
 
 /// The maximum number of queued commands. Further callers wait until there is room.
 pub(in crate::database) const MAX_WAITING: usize = 1024;
 /// The maximum number of commands in a batch. It limits how long the first one waits.
 pub(in crate::database) const MAX_BATCH: usize = 512;
+/// How long a command waits for its turn. After that it is never executed, and its caller gets
+/// `Unavailable`.
+pub(in crate::database) const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// A command, and the caller that waits for its outcome.
 #[derive(Debug)]
 pub(in crate::database) struct Pending<C> {
     pub(in crate::database) command: C,
+    subject: Subject,
+    sent: Moment,
+    deadline: Option<Deadline>,
     reply: oneshot::Sender<Result<()>>,
 }
 
 impl<C> Pending<C> {
+    /// Returns whether the command may still be executed: its caller waits, and no deadline of it has
+    /// passed.
+    fn is_current(&self) -> bool {
+        !self.reply.is_closed()
+            && self.sent.age(&SystemClock) < MAX_WAIT
+            && !self.deadline.as_ref().is_some_and(Deadline::has_passed)
+    }
+
+    /// Returns the command if it may still be executed, and replies to its caller otherwise.
+    pub(in crate::database) fn unless_late(self) -> Option<Self> {
+        if self.is_current() {
+            return Some(self);
+        }
+        self.reject(Rejected::LATE);
+        None
+    }
+
+    fn reject(self, rejected: Rejected) {
+        let error = rejected.into_error(self.subject);
+        self.reply(Err(error));
+    }
+
     /// Sends the outcome to the caller. A caller that was dropped does not change the outcome.
     pub(in crate::database) fn reply(self, outcome: Result<()>) {
         let _ = self.reply.send(outcome);
@@ -54,6 +88,8 @@ pub(in crate::database) struct Inbox<C> {
     deferred: VecDeque<Pending<C>>,
     /// The caller that waits for the queue to close. Once it is set, no more `messages` are received.
     close: Option<oneshot::Sender<Result<()>>>,
+    /// Commands sent up to this moment are rejected.
+    locked_until: Option<Moment>,
     flushes: Arc<AtomicU64>,
 }
 
@@ -84,6 +120,7 @@ pub(in crate::database) fn channel<C>() -> (Queue<C>, Inbox<C>) {
         messages: receiver,
         deferred: VecDeque::new(),
         close: None,
+        locked_until: None,
         flushes,
     };
     (queue, inbox)
@@ -101,12 +138,24 @@ pub(in crate::database) async fn run<F: Flush>(mut inbox: Inbox<F::Command>, mut
 }
 
 impl<C> Queue<C> {
-    /// Waits until a command is executed. `subject` is for the error if the queue is closed.
-    pub(in crate::database) async fn write(&self, subject: Subject, command: C) -> Result<()> {
+    /// Waits until a command is executed or rejected. Once the deadline has passed, it is not begun.
+    /// `subject` is for the errors.
+    pub(in crate::database) async fn write(
+        &self,
+        subject: Subject,
+        command: C,
+        deadline: Option<Deadline>,
+    ) -> Result<()> {
         let closed = || Err(Rejected::CLOSED.into_error(subject));
         let (reply, outcome) = oneshot::channel();
-        let message = Message::Write(Pending { command, reply });
-        if self.messages.send(message).await.is_err() {
+        let pending = Pending {
+            command,
+            subject,
+            sent: Moment::now(&SystemClock),
+            deadline,
+            reply,
+        };
+        if self.messages.send(Message::Write(pending)).await.is_err() {
             return closed();
         }
         // The sender is dropped if the queue is closed before the command's turn.
@@ -130,8 +179,7 @@ impl<C> Queue<C> {
 }
 
 impl<C> Inbox<C> {
-    /// Waits for the next command. Skips commands whose callers are gone: executing them or not are
-    /// both allowed, and skipping is cheaper.
+    /// Waits for the next command that may be executed.
     async fn next(&mut self) -> Option<Pending<C>> {
         loop {
             if let Some(pending) = self.try_next() {
@@ -147,7 +195,8 @@ impl<C> Inbox<C> {
         }
     }
 
-    /// Returns the next command if one waits. Skips commands whose callers are gone.
+    /// Returns the next command that may be executed, if one waits. Rejects those whose deadline has
+    /// passed, and drops those whose callers are gone.
     pub(in crate::database) fn try_next(&mut self) -> Option<Pending<C>> {
         loop {
             let pending = match self.deferred.pop_front() {
@@ -161,9 +210,34 @@ impl<C> Inbox<C> {
                     }
                 },
             };
-            if !pending.reply.is_closed() {
+            if self.is_locked_out(&pending) {
+                pending.reject(Rejected::LOCKED);
+            } else if let Some(pending) = pending.unless_late() {
                 return Some(pending);
             }
+        }
+    }
+
+    fn is_locked_out(&self, pending: &Pending<C>) -> bool {
+        self.locked_until
+            .is_some_and(|until| pending.sent.is_until(until))
+    }
+
+    /// Removes the commands from a batch that may no longer be executed, and replies to them.
+    #[cfg(feature = "sqlite")]
+    pub(in crate::database) fn remove_late(batch: &mut Vec<Pending<C>>) {
+        let all = batch.drain(..);
+        let current: Vec<_> = all.filter_map(Pending::unless_late).collect();
+        *batch = current;
+    }
+
+    /// Rejects every command that was sent until now, because another process has held the write lock
+    /// for too long. Without this, each batch would wait for the lock in turn.
+    #[cfg(feature = "sqlite")]
+    pub(in crate::database) fn reject_locked(&mut self, batch: Vec<Pending<C>>) {
+        self.locked_until = Some(Moment::now(&SystemClock));
+        for pending in batch {
+            pending.reject(Rejected::LOCKED);
         }
     }
 

@@ -10,12 +10,13 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::error::failed;
+use super::error::{are_descriptors_exhausted, failed_to_open, is_exhausted};
+use super::files::leave_files;
 use super::migrations;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// How long a process waits for another one that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,12 @@ pub(super) enum Role {
 /// the connection that writes. Blocks.
 pub(super) fn set_up(path: &Path) -> Result<Connection> {
     create(path).map_err(|error| {
-        Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase)
+        let kind = if is_exhausted(&error) {
+            ErrorKind::Unavailable
+        } else {
+            ErrorKind::Misconfigured
+        };
+        Error::new(kind, Operation::OpenDatabase)
             .with_detail(format!(
                 "{} cannot be created or used as the database file",
                 path.display()
@@ -36,12 +42,17 @@ pub(super) fn set_up(path: &Path) -> Result<Connection> {
             .with_source(error)
     })?;
     let mut connection = connect(path, Role::Write).map_err(migrations::opened)?;
-    // SQLite opens a read-only file without an error, and every write would fail later.
+    // SQLite opens a file without an error if it can be read only, and every write would fail later.
+    // It tries that after every error.
     if connection.is_readonly("main").map_err(migrations::opened)? {
-        return Err(
-            Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase)
-                .with_detail("the database file is read-only; change its permissions"),
-        );
+        let (kind, detail) = if are_descriptors_exhausted() {
+            let detail = "too many files are open; raise this process's limit (ulimit -n)";
+            (ErrorKind::Unavailable, detail)
+        } else {
+            let detail = "the database file is read-only; change its permissions";
+            (ErrorKind::Misconfigured, detail)
+        };
+        return Err(Error::new(kind, Operation::OpenDatabase).with_detail(detail));
     }
     // Checked before WAL mode is set: the file of another program must not change.
     migrations::identify(&mut connection, migrations::ALL)?;
@@ -66,6 +77,8 @@ pub(super) fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     if role == Role::Read {
+        // The writer moves the log into the file.
+        leave_files(&connection);
         connection.pragma_update(None, "query_only", true)?;
     }
     Ok(connection)
@@ -133,7 +146,7 @@ fn use_write_ahead_log(connection: &Connection) -> Result<()> {
                 retries -= 1;
                 thread::sleep(PAUSE);
             }
-            Err(error) => return Err(failed(Operation::OpenDatabase, error)),
+            Err(error) => return Err(failed_to_open(error)),
         }
     }
 }

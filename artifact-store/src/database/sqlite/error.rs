@@ -1,11 +1,15 @@
 //! Converts SQLite's result codes (<https://sqlite.org/rescode.html>).
 
+use std::fs::OpenOptions;
+use std::io;
+
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
+use rustix::io::Errno;
 
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Operation};
 
 /// Returns the kind of an error from SQLite.
 pub(super) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
@@ -53,10 +57,56 @@ pub(super) fn is_failed_sync(error: &rusqlite::Error) -> bool {
     })
 }
 
-/// Converts an error from SQLite.
+/// Returns the kind of an error of a database that was open before. If a file of it cannot be opened
+/// now, the cause is temporary (such as the limit on open files), or the file was removed.
+pub(super) fn kind_after_open(error: &rusqlite::Error) -> ErrorKind {
+    if is_cannot_open(error) {
+        return ErrorKind::Unavailable;
+    }
+    kind_of(error)
+}
+
+fn is_cannot_open(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+}
+
+/// Returns whether a file cannot be opened because the process or the machine has too many open, or
+/// because there is no memory.
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
+/// Returns whether the descriptors that opening a database needs cannot be had now. SQLite does not
+/// report the errno.
+pub(super) fn are_descriptors_exhausted() -> bool {
+    // The file, its log, its shared memory and its folder, and others that are opened meanwhile.
+    const NEEDED: usize = 8;
+    let open = |_| OpenOptions::new().read(true).open("/dev/null");
+    let opened: io::Result<Vec<_>> = (0..NEEDED).map(open).collect();
+    opened.is_err_and(|error| is_exhausted(&error))
+}
+
+/// Converts an error from SQLite. The database was open before.
 pub(super) fn failed(subject: impl Into<Subject>, source: rusqlite::Error) -> Error {
-    let kind = kind_of(&source);
+    failed_as(kind_after_open(&source), subject, source)
+}
+
+/// Converts an error of opening the database.
+pub(super) fn failed_to_open(source: rusqlite::Error) -> Error {
+    let kind = match kind_of(&source) {
+        ErrorKind::Misconfigured if are_descriptors_exhausted() => ErrorKind::Unavailable,
+        kind => kind,
+    };
+    failed_as(kind, Operation::OpenDatabase, source)
+}
+
+fn failed_as(kind: ErrorKind, subject: impl Into<Subject>, source: rusqlite::Error) -> Error {
     let detail = match kind {
+        ErrorKind::Unavailable if is_cannot_open(&source) => {
+            "the database file cannot be opened now; raise this process's limit on open files \
+             (ulimit -n)"
+        }
         ErrorKind::Unavailable => "the database is temporarily unavailable",
         ErrorKind::OutOfSpace => "the disk of the database is full",
         ErrorKind::AlreadyExists => Rejected::ROW_EXISTS.detail,

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-use super::error::failed;
+use super::error::failed_to_open;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// All migrations, oldest first. A released migration never changes; changes are new migrations.
@@ -86,7 +86,7 @@ pub(super) fn opened(error: rusqlite::Error) -> Error {
         )
         .with_source(error);
     }
-    failed(Operation::OpenDatabase, error)
+    failed_to_open(error)
 }
 
 fn misconfigured(detail: String) -> Error {

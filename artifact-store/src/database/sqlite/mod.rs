@@ -2,15 +2,18 @@
 
 mod connection;
 mod error;
+mod files;
 mod migrations;
 mod readers;
 mod transaction;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use artifact_backend::blocking;
 
+use self::files::OpenFiles;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::sql::{Command, Param, Record, SqlDatabase};
@@ -23,16 +26,30 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 /// The file is created with mode 0600. It is in WAL mode with `synchronous=FULL`: a write is in the
 /// log, and the log is synced, before `Ok` is returned. SQLite is compiled in.
 ///
+/// The newest rows are only in the log, the file with the suffix `-wal`: a copy of the file alone lacks
+/// them, and can be empty. Copy with `sqlite3 FILE .backup`.
+///
 /// One thread executes the writes. It puts all writes that wait into one transaction, so with many
 /// depositors they share one sync. Reads use a few connections on the blocking pool.
 ///
 /// After a failed sync nothing is acknowledged any more: every later write is `Unavailable` until
 /// the database is opened again.
+///
+/// The same holds once the file, its `-wal` or its `-shm` was removed, renamed, replaced by another
+/// file or emptied, or the folder was moved: all three are examined before each transaction, and again
+/// between its commit and its acknowledgement. An `ERROR` with `alarm="lost-database"` is logged once.
+/// Queries go on over the connections that are open; a query that needs a new one is `Unavailable`, so
+/// that no row of another database is returned. Content that is replaced in place (`cp` over the file)
+/// is not noticed.
+///
+/// If another process holds the write lock for five seconds, all writes that wait by then are
+/// `Unavailable` together, and are never executed. Neither is a write that has waited for ten seconds,
+/// or a row whose [deadline](crate::Catalog::insert_before) has passed, once the lock is free.
 #[derive(Debug)]
 pub struct SqliteDatabase {
-    // Dropped in this order: the writer ends before the last connection closes.
-    writer: Writer,
+    // Dropped in this order: only the writer moves the log into the file, as the last connection.
     readers: Readers,
+    writer: Writer,
 }
 
 impl SqliteDatabase {
@@ -55,15 +72,20 @@ impl SqliteDatabase {
                 .with_detail("the path of the database file cannot be resolved")
                 .with_source(error)
         })?;
-        let connection = {
+        let opened = {
             let path = path.clone();
-            blocking::run(move || connection::set_up(&path)).await
+            blocking::run(move || {
+                let connection = connection::set_up(&path)?;
+                let files = OpenFiles::of(&connection, &path)?;
+                Ok((connection, Arc::new(files)))
+            })
+            .await
         };
-        let connection =
-            connection.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
+        let (connection, files) =
+            opened.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
         Ok(Self {
-            writer: Writer::start(connection)?,
-            readers: Readers::new(path),
+            readers: Readers::new(path, Arc::clone(&files)),
+            writer: Writer::start(connection, files)?,
         })
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::{Role, connect};
 use super::error::failed;
+use super::files::{Cause, OpenFiles};
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{ErrorKind, Result};
@@ -25,6 +26,7 @@ pub(super) struct Readers {
 
 struct Shared {
     path: PathBuf,
+    files: Arc<OpenFiles>,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -33,13 +35,42 @@ impl Shared {
         // Only single pushes and pops happen under the lock, so a panic leaves the list valid.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn query<T>(
+        &self,
+        subject: Subject,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let lost = |cause: Cause| {
+            subject
+                .error(ErrorKind::Unavailable)
+                .with_detail("the database has no open connection left for this query")
+                .with_source(cause)
+        };
+        let idle = self.idle().pop();
+        let is_new = idle.is_none();
+        let connection = if let Some(connection) = idle {
+            connection
+        } else {
+            self.files.check().map_err(lost)?;
+            connect(&self.path, Role::Read).map_err(|error| failed(subject, error))?
+        };
+        let found = query(&connection);
+        if is_new {
+            // The query has opened the log. It must be the log of the writer.
+            self.files.check().map_err(lost)?;
+        }
+        self.idle().push(connection);
+        found.map_err(|error| failed(subject, error))
+    }
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, files: Arc<OpenFiles>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 path,
+                files,
                 idle: Mutex::new(Vec::new()),
             }),
             permits: Arc::new(Semaphore::new(MAX_CONNECTIONS as usize)),
@@ -61,19 +92,11 @@ impl Readers {
             // The permit moves into the work, so `close` waits for all queries by waiting for all
             // permits.
             let _permit = permit;
-            let idle = shared.idle().pop();
-            let connection = match idle {
-                Some(connection) => connection,
-                None => connect(&shared.path, Role::Read)?,
-            };
-            let found = query(&connection);
-            shared.idle().push(connection);
-            found
+            shared.query(subject, query)
         });
-        match found.await {
-            Ok(found) => found.map_err(|error| failed(subject, error)),
-            Err(error) => Err(subject.error(ErrorKind::Unavailable).with_source(error)),
-        }
+        found
+            .await
+            .unwrap_or_else(|error| Err(subject.error(ErrorKind::Unavailable).with_source(error)))
     }
 
     /// Waits for the running queries, and closes every connection.

@@ -2,12 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use artifact_backend::blocking;
 use futures_util::FutureExt as _;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use tokio::time::Instant;
 
-use super::error::{failed, is_failed_sync, kind_of};
+use super::connection::BUSY_TIMEOUT;
+use super::error::{failed, failed_to_open, is_failed_sync, kind_after_open};
+use super::files::{Cause, OpenFiles, leave_files};
 use super::transaction::{SqliteTransaction, WriteError};
 use crate::database::sql::{Command, Flush, Inbox, Pending, Queue, channel, run};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -25,17 +29,15 @@ pub(super) struct Writer {
 struct WriterThread(Mutex<Option<JoinHandle<()>>>);
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self> {
+    /// Starts the thread.
+    pub(super) fn start(connection: Connection, files: Arc<OpenFiles>) -> Result<Self> {
         let unavailable = |error| {
             Error::new(ErrorKind::Unavailable, Operation::OpenDatabase)
                 .with_detail("the thread that writes to the database cannot be started")
                 .with_source(error)
         };
         let (queue, inbox) = channel();
-        let flusher = Flusher {
-            connection,
-            sync_failed: false,
-        };
+        let flusher = Flusher::new(connection, files)?;
         // The runtime is made on the thread: if the thread cannot be started, the closure is dropped
         // here, and a runtime must not be dropped inside another one.
         let work = move || {
@@ -58,8 +60,12 @@ impl Writer {
     }
 
     /// Makes one command durable.
-    pub(super) async fn write(&self, command: Command) -> Result<()> {
-        self.queue.write(command.subject(), command).await
+    pub(super) async fn write(&self, mut command: Command) -> Result<()> {
+        let deadline = match &mut command {
+            Command::InsertRow(_, deadline) => deadline.take(),
+            _ => None,
+        };
+        self.queue.write(command.subject(), command, deadline).await
     }
 
     /// Finishes the commands sent before, and ends the thread.
@@ -93,7 +99,26 @@ impl Drop for WriterThread {
 /// The state of the thread.
 struct Flusher {
     connection: Connection,
-    sync_failed: bool,
+    files: Arc<OpenFiles>,
+    /// How long a batch waits for the write lock.
+    busy_timeout: Duration,
+    /// The first failed sync. After it, nothing is written any more.
+    failed_sync: Option<Cause>,
+}
+
+/// Why a batch was not acknowledged.
+enum BatchError {
+    /// Another process held the write lock for the whole time-out. Nothing was written.
+    Locked,
+    Sql(rusqlite::Error),
+    /// Nothing is written any more, or the files could not be examined.
+    Refused(Cause),
+}
+
+impl From<rusqlite::Error> for BatchError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
 }
 
 impl Flush for Flusher {
@@ -105,6 +130,12 @@ impl Flush for Flusher {
 
     /// Moves the log into the file and closes it.
     fn close(self) -> Result<()> {
+        if let Err(lost) = self.files.check() {
+            leave_files(&self.connection);
+            let error = Error::new(ErrorKind::Unavailable, Operation::CloseDatabase);
+            return Err(error.with_source(lost));
+        }
+        let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
         // If another process uses the file, the log stays; that is no error.
         let checkpoint = self
             .connection
@@ -121,10 +152,22 @@ impl Flush for Flusher {
 }
 
 impl Flusher {
+    fn new(connection: Connection, files: Arc<OpenFiles>) -> Result<Self> {
+        // `begin` waits itself.
+        let unset = connection.busy_timeout(Duration::ZERO);
+        unset.map_err(failed_to_open)?;
+        Ok(Self {
+            connection,
+            files,
+            busy_timeout: BUSY_TIMEOUT,
+            failed_sync: None,
+        })
+    }
+
     /// Commits a batch, and replies to every caller after the commit.
     fn flush_now(&mut self, first: Pending<Command>, inbox: &mut Inbox<Command>) {
         let mut batch = vec![first];
-        let error = match self.transact(&mut batch, inbox) {
+        let (kind, source) = match self.transact(&mut batch, inbox) {
             Ok(outcomes) => {
                 inbox.count_flush();
                 for (pending, outcome) in batch.into_iter().zip(outcomes) {
@@ -133,53 +176,96 @@ impl Flusher {
                 }
                 return;
             }
-            Err(error) => error,
+            Err(BatchError::Locked) => return inbox.reject_locked(batch),
+            Err(BatchError::Refused(cause)) => (ErrorKind::Unavailable, cause),
+            Err(BatchError::Sql(error)) => {
+                // A failed commit usually changes nothing, but SQLite does not guarantee that.
+                let kind = match kind_after_open(&error) {
+                    kind @ (ErrorKind::OutOfSpace
+                    | ErrorKind::Misconfigured
+                    | ErrorKind::Corrupt) => kind,
+                    _ => ErrorKind::Unavailable,
+                };
+                let sync_failed = is_failed_sync(&error);
+                let cause: Cause = Arc::new(error);
+                if sync_failed {
+                    self.failed_sync = Some(Arc::clone(&cause));
+                }
+                (kind, cause)
+            }
         };
-        self.sync_failed |= is_failed_sync(&error);
-        // A failed commit usually changes nothing, but SQLite does not guarantee that.
-        let kind = match kind_of(&error) {
-            kind @ (ErrorKind::OutOfSpace | ErrorKind::Misconfigured | ErrorKind::Corrupt) => kind,
-            _ => ErrorKind::Unavailable,
-        };
-        let error = Arc::new(error);
         for pending in batch {
             let failure = pending
                 .command
                 .subject()
                 .error(kind)
                 .with_detail("the transaction was not committed")
-                .with_source(Arc::clone(&error));
+                .with_source(Arc::clone(&source));
             pending.reply(Err(failure));
         }
     }
 
     /// Applies a batch in one transaction, and returns the outcome of each command. Adds the
     /// commands that wait by the time that the write lock is taken.
+    ///
+    /// The files are examined before the first change, which must not reach the log of another
+    /// database, and after the commit, which must be in the files that a restart finds.
     fn transact(
         &mut self,
         batch: &mut Vec<Pending<Command>>,
         inbox: &mut Inbox<Command>,
-    ) -> rusqlite::Result<Vec<Result<(), WriteError>>> {
-        if self.sync_failed {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
-            let detail = "an earlier sync failed; open the database again".to_owned();
-            return Err(rusqlite::Error::SqliteFailure(code, Some(detail)));
-        }
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+    ) -> Result<Vec<Result<(), WriteError>>, BatchError> {
+        self.check()?;
+        let transaction = begin(&self.connection, self.busy_timeout)?;
+        Inbox::remove_late(batch);
         inbox.fill(batch);
         let mut outcomes = Vec::with_capacity(batch.len());
         for pending in &*batch {
             match apply(&pending.command, &transaction) {
                 // Some errors, such as a full disk, roll the whole transaction back.
-                Err(WriteError::Sql(error)) if transaction.is_autocommit() => return Err(error),
+                Err(WriteError::Sql(error)) if transaction.is_autocommit() => {
+                    return Err(error.into());
+                }
                 outcome => outcomes.push(outcome),
             }
         }
         transaction.commit()?;
+        self.check()?;
         Ok(outcomes)
     }
+
+    /// Fails if nothing may be acknowledged until the database is opened again.
+    fn check(&self) -> Result<(), BatchError> {
+        let stopped = self.failed_sync.clone().map_or(Ok(()), Err);
+        stopped
+            .and_then(|()| self.files.check())
+            .map_err(BatchError::Refused)
+    }
+}
+
+/// Takes the write lock. Waits for another process that holds it. SQLite would not wait for all locks
+/// that this takes.
+fn begin(connection: &Connection, timeout: Duration) -> Result<Transaction<'_>, BatchError> {
+    const MAX_PAUSE: Duration = Duration::from_millis(16);
+    let deadline = Instant::now() + timeout;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
+            Err(error) if !is_busy(&error) => return Err(error.into()),
+            Err(_) if Instant::now() >= deadline => return Err(BatchError::Locked),
+            Err(_) => thread::sleep(pause),
+            Ok(transaction) => return Ok(transaction),
+        }
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed)
+    )
 }
 
 /// Applies one command completely or not at all.
@@ -190,7 +276,7 @@ fn apply(command: &Command, connection: &Connection) -> Result<(), WriteError> {
     };
     // A statement that fails undoes itself (`ABORT`, the default of
     // <https://sqlite.org/lang_conflict.html>); these commands have only one.
-    if matches!(command, Command::InsertRow(_) | Command::DeleteRow(_)) {
+    if matches!(command, Command::InsertRow(..) | Command::DeleteRow(_)) {
         return apply();
     }
     connection.execute_batch("SAVEPOINT command")?;

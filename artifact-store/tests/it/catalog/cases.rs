@@ -1,9 +1,11 @@
 //! One case for each rule. Each gets an empty catalog.
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
+use artifact_backend::ManualClock;
 use artifact_store::{
-    ArtifactId, Catalog, ContentType, ErrorKind, Experiment, FileName, PrincipalId, Row,
+    ArtifactId, Catalog, ContentType, Deadline, ErrorKind, Experiment, FileName, PrincipalId, Row,
 };
 use futures_util::future::{BoxFuture, join_all};
 use jiff::Timestamp;
@@ -30,6 +32,7 @@ cases! {
     extreme_values_are_kept,
     rows_are_never_replaced,
     rows_need_an_existing_experiment,
+    rows_are_never_written_after_their_deadline,
     sizes_above_i64_max_are_too_large,
     deletion_is_idempotent,
     one_of_several_concurrent_inserts_of_an_id_succeeds,
@@ -124,6 +127,23 @@ async fn rows_need_an_existing_experiment(rows: Arc<dyn Catalog>) {
     assert_eq!(rows.get(row(1).id).await.unwrap(), None);
     hosted(&*rows).await;
     rows.insert(&row(1)).await.unwrap();
+}
+
+async fn rows_are_never_written_after_their_deadline(rows: Arc<dyn Catalog>) {
+    hosted(&*rows).await;
+    let clock = Arc::new(ManualClock::new(UNIX_EPOCH));
+    let minute = Duration::from_mins(1);
+    let deadline = Deadline::after(minute, clock.clone());
+    clock.advance(minute);
+    rows.insert_before(&row(1), &deadline).await.unwrap();
+    let error = rows.insert_before(&row(1), &deadline).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    clock.advance(Duration::from_millis(1));
+    let error = rows.insert_before(&row(2), &deadline).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.id(), Some(row(2).id));
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+    assert_eq!(rows.get(row(2).id).await.unwrap(), None);
 }
 
 async fn sizes_above_i64_max_are_too_large(rows: Arc<dyn Catalog>) {

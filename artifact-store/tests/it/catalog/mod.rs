@@ -1,6 +1,10 @@
 //! The contract of `Catalog`, on every database.
 
 mod cases;
+#[cfg(feature = "sqlite")]
+mod descriptors;
+#[cfg(feature = "sqlite")]
+mod lost;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
-use artifact_store::{Catalog, ErrorKind, Experiment, SqliteDatabase};
+use artifact_backend::ManualClock;
+use artifact_store::{Catalog, Deadline, ErrorKind, Experiment, SqliteDatabase};
+use futures_util::StreamExt as _;
 use futures_util::future::{join, join_all};
+use futures_util::stream::FuturesUnordered;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -293,4 +296,58 @@ async fn close_finishes_earlier_calls_and_rejects_later_ones() {
     let rows = SqliteDatabase::open(&path).await.unwrap();
     assert_eq!(rows.get(one.id).await.unwrap(), Some(one));
     assert_eq!(rows.get(two.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn all_writes_under_a_lock_are_refused_together_and_never_done_later() {
+    let (_folder, path) = file();
+    let rows = hosted(&path).await;
+    let before = rows.transactions();
+    let holder = Connection::open(&path).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let all: Vec<_> = (0..6).map(row).collect();
+    let mut inserts: FuturesUnordered<_> = all.iter().map(|row| rows.insert(row)).collect();
+    let first = inserts.next().await.unwrap().unwrap_err();
+    // The lock is free again. A write that had only waited for its turn would succeed now.
+    holder.execute_batch("COMMIT").unwrap();
+    let mut errors = vec![first];
+    while let Some(outcome) = inserts.next().await {
+        errors.push(outcome.unwrap_err());
+    }
+    assert_eq!(errors.len(), 6);
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.detail().contains("write lock"), "{error:?}");
+    }
+    rows.insert(&row(9)).await.unwrap();
+    assert_eq!(rows.transactions() - before, 1);
+    for row in &all {
+        assert_eq!(rows.get(row.id).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_row_whose_deadline_passes_under_a_lock_is_never_written() {
+    let (_folder, path) = file();
+    let rows = hosted(&path).await;
+    let holder = Connection::open(&path).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let clock = Arc::new(ManualClock::new(std::time::UNIX_EPOCH));
+    let minute = std::time::Duration::from_mins(1);
+    let (late, in_time) = (row(1), row(2));
+    let deadline = Deadline::after(minute, clock.clone());
+    let mut inserts = pin!(join(
+        rows.insert_before(&late, &deadline),
+        rows.insert(&in_time)
+    ));
+    assert!(poll_once(inserts.as_mut()).is_pending());
+    clock.advance(minute + minute);
+    holder.execute_batch("COMMIT").unwrap();
+    let (refused, inserted) = inserts.await;
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.id(), Some(late.id));
+    inserted.unwrap();
+    assert_eq!(rows.get(late.id).await.unwrap(), None);
+    assert_eq!(rows.get(row(2).id).await.unwrap(), Some(row(2)));
 }

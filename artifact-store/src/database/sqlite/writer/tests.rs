@@ -2,35 +2,44 @@
 
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
 
-use artifact_backend::{ArtifactId, Sha256Digest};
+use artifact_backend::{ArtifactId, ManualClock, Sha256Digest};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{Flusher, Writer};
-use crate::database::sql::{Command, Flush as _, MAX_BATCH, channel, run};
+use super::{Flusher, OpenFiles, Writer};
+use crate::database::rejected::Rejected;
+use crate::database::sql::{Command, Flush as _, MAX_BATCH, MAX_WAIT, channel, run};
 use crate::database::sqlite::connection::set_up;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::Experiment;
 use crate::principal::PrincipalId;
 use crate::row::Row;
+use crate::time::Deadline;
 
 fn experiment() -> Experiment {
     Experiment::new("exp-1".parse().unwrap(), Timestamp::UNIX_EPOCH)
 }
 
 fn row(id: u8) -> Command {
-    Command::InsertRow(Box::new(Row::new(
+    row_before(id, None)
+}
+
+fn row_before(id: u8, deadline: Option<Deadline>) -> Command {
+    let row = Row::new(
         ArtifactId::from_bytes([id; 16]),
         experiment().id,
         PrincipalId::Admin,
         1,
         Sha256Digest::from_bytes([id; 32]),
         Timestamp::UNIX_EPOCH,
-    )))
+    );
+    Command::InsertRow(Box::new(row), deadline)
 }
 
 fn stored(path: &Path) -> i64 {
@@ -46,6 +55,12 @@ fn folder() -> (tempfile::TempDir, std::path::PathBuf) {
     (folder, path)
 }
 
+fn flusher(path: &Path) -> Flusher {
+    let connection = set_up(path).unwrap();
+    let files = OpenFiles::of(&connection, path).unwrap();
+    Flusher::new(connection, files.into()).unwrap()
+}
+
 #[tokio::test]
 async fn a_full_disk_loses_no_acknowledged_row() {
     let (_folder, path) = folder();
@@ -57,7 +72,8 @@ async fn a_full_disk_loses_no_acknowledged_row() {
     connection
         .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
         .unwrap();
-    let writer = Writer::start(connection).unwrap();
+    let files = OpenFiles::of(&connection, &path).unwrap();
+    let writer = Writer::start(connection, files.into()).unwrap();
     writer
         .write(Command::CreateExperiment(experiment()))
         .await
@@ -88,8 +104,12 @@ fn send<'q>(
     queue: &'q super::Queue<Command>,
     command: Command,
 ) -> Pin<Box<dyn Future<Output = Result<()>> + 'q>> {
+    let deadline = match &command {
+        Command::InsertRow(_, deadline) => deadline.clone(),
+        _ => None,
+    };
     let mut write: Pin<Box<dyn Future<Output = _>>> =
-        Box::pin(queue.write(command.subject(), command));
+        Box::pin(queue.write(command.subject(), command, deadline));
     let polled = write.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(polled, Poll::Pending));
     write
@@ -98,10 +118,7 @@ fn send<'q>(
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged() {
     let (_folder, path) = folder();
-    let mut flusher = Flusher {
-        connection: set_up(&path).unwrap(),
-        sync_failed: false,
-    };
+    let mut flusher = flusher(&path);
     let (queue, mut inbox) = channel();
     let mut flush = |flusher: &mut Flusher, command| {
         let outcome = send(&queue, command);
@@ -112,7 +129,7 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
     flush(&mut flusher, Command::CreateExperiment(experiment())).unwrap();
     flush(&mut flusher, row(1)).unwrap();
 
-    flusher.sync_failed = true;
+    flusher.failed_sync = Some(Arc::new(std::io::Error::other("a sync failed")));
     for _ in 0..2 {
         let error = flush(&mut flusher, row(2)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -125,10 +142,7 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
 #[test]
 fn batches_are_bounded_and_abandoned_writes_are_skipped() {
     let (_folder, path) = folder();
-    let flusher = Flusher {
-        connection: set_up(&path).unwrap(),
-        sync_failed: false,
-    };
+    let flusher = flusher(&path);
     let (queue, inbox) = channel();
     // The experiment, then the same row `MAX_BATCH` times: one more than a batch holds.
     let mut outcomes = vec![send(&queue, Command::CreateExperiment(experiment()))];
@@ -153,4 +167,89 @@ fn batches_are_bounded_and_abandoned_writes_are_skipped() {
         "the experiment and the first of the equal rows"
     );
     assert_eq!(stored(&path), 1);
+}
+
+#[test]
+fn all_writes_under_a_lock_get_their_reply_at_the_first_time_out() {
+    let (_folder, path) = folder();
+    let mut flusher = flusher(&path);
+    flusher.busy_timeout = Duration::ZERO;
+    let (queue, mut inbox) = channel();
+    let founded = send(&queue, Command::CreateExperiment(experiment()));
+    let first = inbox.try_next().unwrap();
+    flusher.flush_now(first, &mut inbox);
+    founded.now_or_never().unwrap().unwrap();
+
+    let holder = Connection::open(&path).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // Two more than a batch holds.
+    let waiting: Vec<_> = (0..MAX_BATCH + 2).map(|_| send(&queue, row(1))).collect();
+    let first = inbox.try_next().unwrap();
+    flusher.flush_now(first, &mut inbox);
+    // The thread has waited once, and no command is left to wait for.
+    assert!(inbox.try_next().is_none());
+    for outcome in waiting {
+        let error = outcome.now_or_never().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(error.detail(), Rejected::LOCKED.detail);
+    }
+
+    holder.execute_batch("COMMIT").unwrap();
+    let later = send(&queue, row(2));
+    let first = inbox.try_next().unwrap();
+    flusher.flush_now(first, &mut inbox);
+    later.now_or_never().unwrap().unwrap();
+    assert_eq!(stored(&path), 1);
+}
+
+#[test]
+fn a_row_whose_deadline_has_passed_is_never_written() {
+    let (_folder, path) = folder();
+    let mut flusher = flusher(&path);
+    let (queue, mut inbox) = channel();
+    let founded = send(&queue, Command::CreateExperiment(experiment()));
+    let clock = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
+    let before = |id, seconds| {
+        let deadline = Deadline::after(Duration::from_secs(seconds), clock.clone());
+        send(&queue, row_before(id, Some(deadline)))
+    };
+    let first = inbox.try_next().unwrap();
+    let late = [before(1, 60), before(2, 60)];
+    let in_time = [before(3, 61), send(&queue, row(4))];
+    flusher.flush_now(first, &mut inbox);
+    founded.now_or_never().unwrap().unwrap();
+    for outcome in late.into_iter().chain(in_time) {
+        outcome.now_or_never().unwrap().unwrap();
+    }
+    assert_eq!(stored(&path), 4);
+
+    let late = [before(11, 60), before(12, 60)];
+    let in_time = [before(13, 61), send(&queue, row(14))];
+    // The first one is in the batch already when its deadline passes; the second one waits.
+    let first = inbox.try_next().unwrap();
+    clock.advance(Duration::from_millis(60_001));
+    flusher.flush_now(first, &mut inbox);
+    for outcome in late {
+        let error = outcome.now_or_never().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(error.detail(), Rejected::LATE.detail);
+    }
+    for outcome in in_time {
+        outcome.now_or_never().unwrap().unwrap();
+    }
+    assert_eq!(stored(&path), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_has_waited_too_long_is_never_executed() {
+    let (queue, mut inbox) = channel();
+    let waited = send(&queue, row(1));
+    tokio::time::advance(MAX_WAIT / 2).await;
+    let in_time = send(&queue, row(2));
+    tokio::time::advance(MAX_WAIT / 2).await;
+    inbox.try_next().unwrap().reply(Ok(()));
+    assert!(inbox.try_next().is_none());
+    let error = waited.now_or_never().unwrap().unwrap_err();
+    assert_eq!(error.detail(), Rejected::LATE.detail);
+    in_time.now_or_never().unwrap().unwrap();
 }
