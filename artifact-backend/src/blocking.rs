@@ -2,16 +2,38 @@
 //!
 //! Product code calls [`run`] or [`detach`] and not `spawn_blocking`, so that one place decides
 //! what happens when the pool cannot take the work.
+//!
+//! tokio 1.54 puts a task into its queue before it starts a thread for it. If the operating system
+//! has no thread and the pool has none either, `spawn_blocking` panics and the task stays in the
+//! queue, with everything that it owns. Here the work is taken out of the queued task, so it never
+//! runs, and its permits return at once.
 
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use tokio::runtime::Handle;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::sync::oneshot;
 
-/// The blocking pool did not run the work, because the runtime is shutting down.
-#[derive(Debug, thiserror::Error)]
-#[error("the async runtime is shutting down")]
-pub struct BlockingPoolClosed(#[source] JoinError);
+/// The blocking pool did not run the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlockingPoolError {
+    /// The runtime is shutting down.
+    #[error("the async runtime is shutting down")]
+    Closed,
+    /// The operating system has no thread for the pool. A later call may succeed.
+    #[error(
+        "no thread can be started: the limit of processes and threads (RLIMIT_NPROC, or pids.max of the \
+         cgroup) is reached, or memory is short"
+    )]
+    NoThread,
+}
+
+/// Whether the last attempt to start a thread failed. Until a thread can be had, nothing more is put
+/// into tokio's queue, which would grow with every request.
+static NO_THREAD: AtomicBool = AtomicBool::new(false);
 
 /// Runs `work` on the blocking pool and returns its result. A panic of `work` goes on in the caller.
 ///
@@ -20,27 +42,68 @@ pub struct BlockingPoolClosed(#[source] JoinError);
 ///
 /// # Errors
 ///
-/// [`BlockingPoolClosed`] if the runtime shuts down before the work begins.
+/// [`BlockingPoolError`] if the runtime shuts down before the work begins, or if no thread can be
+/// started and the pool has none. `work` was dropped and never runs.
 ///
 /// # Panics
 ///
 /// If `work` panics, or outside a tokio runtime.
 pub async fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, BlockingPoolClosed> {
-    spawn_blocking(work)
-        .await
-        .map_err(|error| match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(cancelled) => BlockingPoolClosed(cancelled),
-        })
+) -> Result<T, BlockingPoolError> {
+    let (sender, receiver) = oneshot::channel();
+    let work = move || {
+        // The receiver is gone if the caller's future was dropped.
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+    };
+    if spawn(&Handle::current(), work).is_err() {
+        return Err(BlockingPoolError::NoThread);
+    }
+    match receiver.await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(_) => Err(BlockingPoolError::Closed),
+    }
 }
 
-/// Starts `work` on the blocking pool and does not wait for it. Outside a tokio runtime, runs it on
-/// the caller's thread.
+/// Starts `work` on the blocking pool and does not wait for it. Outside a tokio runtime, and if no
+/// thread can be started, runs it on the caller's thread.
 pub fn detach(work: impl FnOnce() + Send + 'static) {
     match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(work)),
+        Ok(runtime) => {
+            if let Err(work) = spawn(&runtime, work) {
+                work();
+            }
+        }
         Err(_) => work(),
     }
+}
+
+/// Hands `work` to the pool, or returns it if the pool has no thread for it.
+fn spawn<W: FnOnce() + Send + 'static>(runtime: &Handle, work: W) -> Result<(), W> {
+    if NO_THREAD.load(Ordering::Relaxed) {
+        if thread::Builder::new().spawn(|| ()).is_err() {
+            return Err(work);
+        }
+        NO_THREAD.store(false, Ordering::Relaxed);
+    }
+    let slot = Arc::new(Mutex::new(Some(work)));
+    let queued = Arc::clone(&slot);
+    let spawned = catch_unwind(AssertUnwindSafe(|| {
+        drop(runtime.spawn_blocking(move || {
+            if let Some(work) = take(&queued) {
+                work();
+            }
+        }));
+    }));
+    if spawned.is_ok() {
+        return Ok(());
+    }
+    NO_THREAD.store(true, Ordering::Relaxed);
+    // If the slot is empty, another caller has got a thread by now, and that thread runs the work.
+    take(&slot).map_or(Ok(()), Err)
+}
+
+fn take<W>(slot: &Mutex<Option<W>>) -> Option<W> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

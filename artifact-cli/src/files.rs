@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use artifact_backend::blocking;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use rustix::fs::{Mode, OFlags};
@@ -41,9 +42,7 @@ pub(crate) fn chunks(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> +
                 Err(error) => return Err(error),
             }
         };
-        let (file, piece) = tokio::task::spawn_blocking(read)
-            .await
-            .map_err(io::Error::other)??;
+        let (file, piece) = blocking::run(read).await.map_err(io::Error::other)??;
         let next = at + piece.len() as u64;
         Ok((!piece.is_empty()).then_some((piece, (file, next))))
     })

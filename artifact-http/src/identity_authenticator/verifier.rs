@@ -1,10 +1,11 @@
 //! Verifies secrets: from memory, or by argon2 with a bounded queue.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use artifact_backend::{BoxError, random};
+use artifact_backend::{BoxError, blocking, random};
 use artifact_store::CredentialHash;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -32,7 +33,7 @@ pub(super) struct Verifier {
     valid: TwoGenerationSet,
     invalid: TwoGenerationSet,
     /// The computations in progress. Concurrent requests with one credential share one.
-    running: Mutex<HashMap<Key, Arc<OnceCell<bool>>>>,
+    running: Mutex<HashMap<Key, Computation>>,
     queue: Arc<Semaphore>,
     cores: Arc<Semaphore>,
     /// New tokens are hashed one at a time and do not wait in the queue: only the administrator creates
@@ -131,10 +132,19 @@ impl Verifier {
         mac.finalize().into_bytes().into()
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<Key, Arc<OnceCell<bool>>>> {
-        // Each change is one insertion or removal, so a panic leaves no inconsistent state.
+    fn running(&self) -> MutexGuard<'_, HashMap<Key, Computation>> {
+        // No code that can panic runs between two changes that belong together.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A computation in progress.
+#[derive(Default)]
+struct Computation {
+    /// The number of requests that share it. It changes only under the lock of the map, so exactly
+    /// one request finds that it is the last.
+    shares: usize,
+    cell: Arc<OnceCell<bool>>,
 }
 
 /// A request's share in a computation. The last share removes the computation on drop.
@@ -146,21 +156,24 @@ struct Running<'v> {
 
 impl<'v> Running<'v> {
     fn join(verifier: &'v Verifier, key: Key) -> Self {
-        let cell = Arc::clone(verifier.running().entry(key).or_default());
+        let mut running = verifier.running();
+        let computation = running.entry(key).or_default();
+        computation.shares += 1;
         Self {
             verifier,
             key,
-            cell,
+            cell: Arc::clone(&computation.cell),
         }
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        let mut running = self.verifier.running();
-        // Only the map's and this share's reference remain; new ones need the lock.
-        if Arc::strong_count(&self.cell) == 2 {
-            running.remove(&self.key);
+        if let Entry::Occupied(mut entry) = self.verifier.running().entry(self.key) {
+            entry.get_mut().shares -= 1;
+            if entry.get().shares == 0 {
+                entry.remove();
+            }
         }
     }
 }
@@ -172,7 +185,7 @@ async fn compute<T: Send + 'static>(
 ) -> Result<T, AuthenticateError> {
     let permit = Arc::clone(permits).acquire_owned().await;
     let permit = permit.expect("the semaphore is never closed");
-    let working = tokio::task::spawn_blocking(move || {
+    let working = blocking::run(move || {
         // The task holds the permit, because the core stays busy if the request is dropped.
         let _permit = permit;
         work()
