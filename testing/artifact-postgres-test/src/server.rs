@@ -170,6 +170,10 @@ impl Server {
         PASSWORD
     }
 
+    pub(crate) fn user(&self) -> User {
+        self.user
+    }
+
     pub(crate) fn psql(&self) -> Command {
         let mut command = Command::new(self.programs.join("psql"));
         command
@@ -234,7 +238,7 @@ fn create_files(programs: &Path, user: User, folder: &Path) {
         .expect("initdb has created the folder");
 }
 
-fn free_port(attempt: u16) -> u16 {
+pub(crate) fn free_port(attempt: u16) -> u16 {
     let offset = u16::try_from(std::process::id() % 7919).expect("it is below 7919");
     let mut ports = PORTS
         .cycle()

@@ -1,16 +1,20 @@
 //! The pool of connections, and the retries after a lost connection.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction,
 };
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, try_join};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::NoTls;
 
+use super::abandoned::Abandoned;
 use super::error::Failure;
 use super::target::{CONNECT_TIMEOUT, Password, Target};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -25,15 +29,26 @@ const RETRY: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Sets up a session. Commits are synced before they are acknowledged, whatever is set for the
-/// database or the user, but a stricter setting stays. Time-outs are in milliseconds.
+/// database or the user, but a stricter setting stays. Time-outs are in milliseconds. Settings that
+/// older servers lack are set only where they exist; servers on Windows cannot check connections.
 const SESSION: &str = "\
     SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
         WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply'); \
+    SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+        WHERE name IN ('idle_session_timeout', 'transaction_timeout'); \
+    SELECT pg_catalog.set_config(name, '1000', false) FROM pg_catalog.pg_settings \
+        WHERE name = 'client_connection_check_interval' \
+        AND pg_catalog.version() !~* 'visual c|msvc|mingw'; \
     SET search_path = artifact; \
     SET default_transaction_isolation = 'read committed'; \
     SET statement_timeout = 10000; \
     SET lock_timeout = 5000; \
     SET idle_in_transaction_session_timeout = 30000";
+
+/// Makes the commit of the current transaction wait for its sync.
+const DURABLE: &str = "\
+    SELECT pg_catalog.set_config('synchronous_commit', 'on', true) \
+        WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 
 /// Statements to run on a connection.
 pub(super) trait Work<T>:
@@ -60,6 +75,7 @@ impl<T, W> TransactionWork<T> for W where
 /// A bounded pool of connections, which are opened when they are needed.
 pub(super) struct Connections {
     pool: Pool,
+    abandoned: Abandoned,
 }
 
 impl Connections {
@@ -92,7 +108,10 @@ impl Connections {
             .map_err(|error| {
                 Error::new(ErrorKind::Unexpected, Operation::OpenDatabase).with_source(error)
             })?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            abandoned: Abandoned::new(),
+        })
     }
 
     /// Runs work once. If the future is dropped, a statement that has begun runs to its end, and a
@@ -100,10 +119,7 @@ impl Connections {
     pub(super) async fn once<T: Send>(&self, work: impl Work<T>) -> Result<T, Failure> {
         let mut connection = self.get().await?;
         let outcome = timeout(STATEMENT_TIMEOUT, work(&mut connection)).await;
-        finish(
-            connection,
-            outcome.unwrap_or_else(|_| Err(Failure::timed_out())),
-        )
+        self.finish(connection, outcome)
     }
 
     /// Runs idempotent work, and retries it for [`RETRY`] if the connection is lost.
@@ -142,21 +158,23 @@ impl Connections {
         let mut connection = self.get().await?;
         let transacting = async {
             let transaction = connection.transaction().await?;
-            let value = work(&transaction).await?;
+            // Sent together with the first statement of the work.
+            let ((), value) = try_join(durable(&transaction), work(&transaction)).await?;
             *is_committing = true;
             transaction.commit().await?;
             Ok(value)
         };
         let outcome = timeout(STATEMENT_TIMEOUT, transacting).await;
-        finish(
-            connection,
-            outcome.unwrap_or_else(|_| Err(Failure::timed_out())),
-        )
+        self.finish(connection, outcome)
     }
 
     /// Takes a connection from the pool. Its use has no time-out on this side.
     pub(super) async fn get(&self) -> Result<Object, Failure> {
-        self.pool.get().await.map_err(Failure::to_connect)
+        // If no thread can be had, the look-up of a host name panics in tokio.
+        match AssertUnwindSafe(self.pool.get()).catch_unwind().await {
+            Ok(taken) => taken.map_err(Failure::to_connect),
+            Err(_) => Err(Failure::look_up()),
+        }
     }
 
     /// Takes a connection from the pool, and retries for [`RETRY`] if the database is unreachable or
@@ -171,20 +189,35 @@ impl Connections {
         }
     }
 
+    /// Returns the connection to the pool, unless it is lost or has a statement without an answer.
+    fn finish<T>(
+        &self,
+        connection: Object,
+        outcome: Result<Result<T, Failure>, Elapsed>,
+    ) -> Result<T, Failure> {
+        match outcome {
+            Ok(Err(failure)) if failure.lost => {
+                drop(Object::take(connection));
+                Err(failure)
+            }
+            Ok(outcome) => outcome,
+            Err(_) => {
+                self.abandoned.cancel(connection);
+                Err(Failure::timed_out())
+            }
+        }
+    }
+
     /// Closes the idle connections at once, and the others after their use.
     pub(super) fn close(&self) {
         self.pool.close();
     }
 }
 
-/// Returns the connection to the pool, unless it is lost.
-fn finish<T>(connection: Object, outcome: Result<T, Failure>) -> Result<T, Failure> {
-    if let Err(failure) = &outcome
-        && failure.lost
-    {
-        drop(Object::take(connection));
-    }
-    outcome
+/// Makes the commit of this transaction wait for its sync, whatever the session has set: a pooler may
+/// have changed the session.
+pub(super) async fn durable(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    Ok(transaction.batch_execute(DURABLE).await?)
 }
 
 impl fmt::Debug for Connections {

@@ -12,6 +12,8 @@ use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{Error, ErrorKind};
 
+const READ_ONLY: &str = "the database is read-only, perhaps a standby; use the URL of the primary";
+
 /// The failure of a statement or of a connection. A clone goes to each caller of a batch.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
@@ -47,6 +49,22 @@ impl Failure {
                 "the database did not answer in time",
             )
         }
+    }
+
+    /// The look-up of a host name was not done, because no thread can be had.
+    pub(super) fn look_up() -> Self {
+        Self {
+            lost: true,
+            ..Self::new(
+                ErrorKind::Unavailable,
+                "the host name of the database cannot be looked up now",
+            )
+        }
+    }
+
+    /// Returns whether the server that answered does not accept writes.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.detail == READ_ONLY
     }
 
     /// Converts the error of a statement.
@@ -87,8 +105,13 @@ impl Failure {
                 };
             }
         };
+        let is_read_only = is_read_only(&error);
         let failure = Self::of(error);
         match failure.kind {
+            ErrorKind::Unavailable if is_read_only => Self {
+                detail: READ_ONLY,
+                ..failure
+            },
             ErrorKind::Unavailable => Self {
                 lost: true,
                 detail: "the database cannot be reached",
@@ -109,6 +132,14 @@ impl Failure {
     pub(super) fn unknown(self) -> Self {
         Self {
             kind: ErrorKind::Unavailable,
+            ..self
+        }
+    }
+
+    /// Changes the kind to `Misconfigured`, because the program is only starting.
+    pub(super) fn into_misconfigured(self) -> Self {
+        Self {
+            kind: ErrorKind::Misconfigured,
             ..self
         }
     }
@@ -142,6 +173,15 @@ impl From<tokio_postgres::Error> for Failure {
     }
 }
 
+/// Returns whether tokio-postgres closed a new connection because of `target_session_attrs`.
+fn is_read_only(error: &tokio_postgres::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref());
+    source.is_some_and(|error: &io::Error| {
+        // Without a code of the operating system: connect(2) also fails with EACCES.
+        error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+    })
+}
+
 /// Returns the kind of an error, and whether the connection is lost.
 pub(super) fn classify(error: &tokio_postgres::Error) -> (ErrorKind, bool) {
     if let Some(code) = error.code() {
@@ -172,7 +212,7 @@ fn of_code(code: &SqlState) -> (ErrorKind, bool) {
         // The server ends this session (shut-down, crash, start, drop of the database, an operator's
         // command, a time-out of idle sessions), is a standby or read-only, or has too many
         // sessions. A new connection may reach its successor, or succeed later.
-        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25006" | "53300" => {
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "25006" | "53300" => {
             return (Unavailable, true);
         }
         // The statement was cancelled, also by a time-out, or a lock was not available.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 use crate::location::{Problem, percent_decode_component};
 
@@ -21,8 +21,8 @@ const PASSWORD: &str = "a URL must not contain a password, because URLs are logg
 /// A database of a PostgreSQL server, without the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    host: Host,
-    port: u16,
+    /// At least one. The first that accepts writes is used.
+    hosts: Vec<(Host, u16)>,
     user: Option<String>,
     database: String,
     encrypted: bool,
@@ -73,10 +73,13 @@ impl Target {
         if database.contains('/') {
             return Err("the name of the database contains a slash; write %2F".into());
         }
-        let (host, port) = split_port(host)?;
+        let mut hosts = Vec::new();
+        for host in host.split(',') {
+            let (host, port) = split_port(host)?;
+            hosts.push((Host::parse(host)?, port.unwrap_or(5432)));
+        }
         let mut target = Self {
-            host: Host::parse(host)?,
-            port: port.unwrap_or(5432),
+            hosts,
             user,
             database: text(database, "database")?,
             encrypted: false,
@@ -84,14 +87,16 @@ impl Target {
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             target.parameter(pair)?;
         }
-        if target.host == Host::Name(String::new()) {
+        let nameless = Host::Name(String::new());
+        if target.hosts.iter().any(|(host, _)| *host == nameless) {
             return Err(
                 "it names no host; write postgres://user@host/database, or for a Unix \
                         socket postgres://user@/database?host=/folder/of/the/socket"
                     .into(),
             );
         }
-        if target.encrypted && matches!(target.host, Host::Folder(_)) {
+        let is_folder = |(host, _): &(Host, u16)| matches!(host, Host::Folder(_));
+        if target.encrypted && target.hosts.iter().any(is_folder) {
             return Err("a Unix socket has no TLS; leave sslmode out".into());
         }
         Ok(target)
@@ -101,8 +106,23 @@ impl Target {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match name {
             "password" => return Err(PASSWORD.into()),
-            "host" => self.host = Host::parse(value)?,
-            "port" => self.port = port(value)?,
+            "host" => {
+                let ports: Vec<_> = self.hosts.iter().map(|(_, port)| *port).collect();
+                self.hosts.clear();
+                for (n, host) in value.split(',').enumerate() {
+                    let port = ports.get(n).unwrap_or(&ports[0]);
+                    self.hosts.push((Host::parse(host)?, *port));
+                }
+            }
+            "port" => {
+                let ports: Vec<_> = value.split(',').map(port).collect::<Result<_, _>>()?;
+                if ports.len() != 1 && ports.len() != self.hosts.len() {
+                    return Err("write one port for each host, or one port for all".into());
+                }
+                for (n, (_, port)) in self.hosts.iter_mut().enumerate() {
+                    *port = *ports.get(n).unwrap_or(&ports[0]);
+                }
+            }
             "user" => self.user = Some(text(value, "user")?),
             "sslmode" => match value {
                 "disable" => self.encrypted = false,
@@ -131,31 +151,35 @@ impl Target {
 
     /// Returns whether the connection crosses a network without encryption.
     pub(super) fn is_exposed(&self) -> bool {
-        match &self.host {
+        self.hosts.iter().any(|(host, _)| match host {
             Host::Folder(_) => false,
             Host::Name(name) => {
                 let address = name.parse::<std::net::IpAddr>();
                 let is_local = address.map_or(name == "localhost", |address| address.is_loopback());
                 !is_local && !self.encrypted
             }
-        }
+        })
     }
 
     pub(super) fn config(&self, password: Option<&Password>) -> Config {
         let Self {
-            host,
-            port,
+            hosts,
             user,
             database,
             encrypted,
         } = self;
         let mut config = Config::new();
-        match host {
-            Host::Name(name) => config.host(name),
-            Host::Folder(folder) => config.host_path(folder),
-        };
+        for (host, port) in hosts {
+            match host {
+                Host::Name(name) => config.host(name),
+                Host::Folder(folder) => config.host_path(folder),
+            };
+            config.port(*port);
+        }
+        // A host that does not answer must leave time for the others.
+        let hosts = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
         config
-            .port(*port)
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .dbname(database)
             .application_name("artifact")
             .ssl_mode(if *encrypted {
@@ -163,7 +187,7 @@ impl Target {
             } else {
                 SslMode::Disable
             })
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT / hosts)
             .tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT)
             .keepalives_idle(KEEPALIVE_IDLE);
         if let Some(user) = user {
@@ -179,14 +203,17 @@ impl Target {
 /// The location, for messages.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let database = self.database.escape_debug();
-        match &self.host {
-            Host::Name(host) => write!(f, "{database} at {host}:{}", self.port),
-            Host::Folder(folder) => {
-                let folder = folder.escape_debug();
-                write!(f, "{database} at {folder}/.s.PGSQL.{}", self.port)
+        write!(f, "{} at ", self.database.escape_debug())?;
+        for (n, (host, port)) in self.hosts.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            match host {
+                Host::Name(host) => write!(f, "{comma}{host}:{port}")?,
+                Host::Folder(folder) => {
+                    write!(f, "{comma}{}/.s.PGSQL.{port}", folder.escape_debug())?;
+                }
             }
         }
+        Ok(())
     }
 }
 
@@ -203,7 +230,7 @@ impl Host {
         // The characters of host names, including `_` in container networks, and of IPv6 addresses.
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:%".contains(&byte);
         if !host.bytes().all(allowed) {
-            return Err("the host must be one name or one address".into());
+            return Err("each host must be one name or one address".into());
         }
         Ok(Self::Name(host.to_owned()))
     }

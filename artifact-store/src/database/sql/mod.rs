@@ -21,8 +21,6 @@ pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 #[cfg(feature = "postgres")]
 pub(super) use self::records::ArtifactRecord;
 pub(super) use self::records::{Columns, Record};
-#[cfg(feature = "postgres")]
-pub(super) use self::statements::DELETE_ROW;
 
 /// A database that runs the statements of this module. Every such database is a
 /// [`Catalog`](crate::Catalog) and an [`IdentityStore`](crate::IdentityStore).

@@ -1,0 +1,227 @@
+//! Which sessions are used, and what is left of those that do not answer.
+
+use std::process::Command;
+
+use artifact_postgres_test::{Database, Pooler, Server, Stop};
+use artifact_store::{Catalog, DatabaseUrl, ErrorKind, PostgresDatabase};
+use futures_util::future::join_all;
+
+use super::{host, hosted, open, url, wait_until};
+use crate::support::row;
+
+/// Each pooled transaction may get another session, without the settings and prepared statements.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poolers_in_transaction_mode_are_refused_and_in_session_mode_work() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    for settings in [
+        "",
+        "server_round_robin = 1",
+        "max_prepared_statements = 0",
+        "min_pool_size = 3",
+        "default_pool_size = 1",
+    ] {
+        let database = server.database();
+        let Some(pooler) = Pooler::start(server, "transaction", settings) else {
+            return;
+        };
+        let url = DatabaseUrl::parse(&pooler.url(&database)).unwrap();
+        let error = PostgresDatabase::open(&url).await.unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Misconfigured,
+            "{settings}: {error:?}"
+        );
+        assert!(
+            error.detail().contains("pool_mode = session"),
+            "{settings}: {error}"
+        );
+    }
+    let database = server.database();
+    let pooler = Pooler::start(server, "session", "").expect("it was started before");
+    let url = DatabaseUrl::parse(&pooler.url(&database)).unwrap();
+    let rows = PostgresDatabase::open(&url).await.unwrap();
+    host(&rows).await;
+    rows.insert(&row(1)).await.unwrap();
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+}
+
+/// The triggers fail a commit that would not wait for its sync.
+async fn refuse_unsynced_commits(database: &Database<'_>) {
+    database.sql(
+        "CREATE FUNCTION synced() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF current_setting('synchronous_commit') <> 'on' THEN
+                 RAISE EXCEPTION 'not synced' USING ERRCODE = 'P0001';
+             END IF;
+             RETURN NULL;
+         END $$;
+         CREATE CONSTRAINT TRIGGER row AFTER INSERT OR DELETE ON artifact.artifacts
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION synced();
+         CREATE CONSTRAINT TRIGGER experiment AFTER INSERT ON artifact.experiments
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION synced();",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_are_synced_whatever_happens_to_the_settings_of_the_session() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = open(&database).await;
+    refuse_unsynced_commits(&database).await;
+    // Runs in the sessions of the store: every statement that writes weakens its own session first.
+    database.sql(
+        "CREATE FUNCTION weaken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             PERFORM set_config('synchronous_commit', 'off', false);
+             RETURN NULL;
+         END $$;
+         CREATE CONSTRAINT TRIGGER weaken AFTER INSERT OR DELETE ON artifact.members
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION weaken();",
+    );
+    host(&rows).await;
+    let name = database.name();
+    database.sql(&format!(
+        "ALTER DATABASE {name} SET synchronous_commit = off"
+    ));
+    rows.insert(&row(1)).await.unwrap();
+    rows.delete(row(1).id).await.unwrap();
+    database.terminate_sessions();
+    rows.insert(&row(2)).await.unwrap();
+    rows.delete(row(2).id).await.unwrap();
+}
+
+/// No session of the database waits for a standby.
+fn waits_for_a_standby(database: &Database<'_>) -> String {
+    database.sql(
+        "SELECT count(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event = 'SyncRep'",
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stalled_commits_are_cancelled_and_not_acknowledged() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let database = server.database();
+    let rows = hosted(&database).await;
+    rows.insert(&row(0)).await.unwrap();
+    let set = |names: &str| {
+        database.sql(&format!(
+            "SET synchronous_commit = local; ALTER SYSTEM SET synchronous_standby_names = '{names}'"
+        ));
+        database.sql("SELECT pg_reload_conf()");
+        wait_until("the setting", || {
+            database.sql("SHOW synchronous_standby_names") == names
+        });
+    };
+    set("absent");
+    let deletes = (0..6).map(|_| rows.delete(row(0).id));
+    let inserts = async {
+        let first = rows.insert(&row(1)).await;
+        // The first attempt left a visible row whose commit no standby has.
+        assert_eq!(first.unwrap_err().kind(), ErrorKind::Unavailable);
+        let second = rows.insert(&row(1)).await;
+        assert!(second.is_err(), "it was acknowledged without its standby");
+    };
+    futures_util::future::join(inserts, join_all(deletes)).await;
+    wait_until("no session that waits", || {
+        waits_for_a_standby(&database) == "0"
+    });
+    set("");
+    rows.insert(&row(3)).await.unwrap();
+    assert_eq!(rows.get(row(3).id).await.unwrap(), Some(row(3)));
+    let sessions = "SELECT count(*) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND application_name = 'artifact'";
+    let sessions: u32 = database.sql(sessions).parse().unwrap();
+    assert!(sessions <= 9, "{sessions}");
+}
+
+/// The session that inserts is stopped, so that it does not even see a cancel request.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_hangs_is_replaced() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let database = server.database();
+    let rows = hosted(&database).await;
+    rows.insert(&row(0)).await.unwrap();
+    let pid = database.sql(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
+         AND query LIKE '%INSERT INTO artifacts%' AND application_name = 'artifact'",
+    );
+    let signal = |name: &str| {
+        let sent = Command::new("kill").args([name, &pid]).status().unwrap();
+        assert!(sent.success());
+    };
+    signal("-STOP");
+    let error = rows.insert(&row(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    rows.insert(&row(2)).await.unwrap();
+    signal("-CONT");
+    wait_until("the stopped session ends", || {
+        database.sql(&format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"
+        )) == "0"
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn read_only_hosts_are_passed_over_at_every_connect() {
+    let (Some(one), Some(two)) = (Server::start(), Server::start()) else {
+        return;
+    };
+    let (first, second) = (one.database(), two.database());
+    let read_only = |database: &Database<'_>, value: &str| {
+        let name = database.name();
+        database.sql(&format!(
+            "BEGIN; SET TRANSACTION READ WRITE; \
+             ALTER DATABASE {name} SET default_transaction_read_only = {value}; COMMIT"
+        ));
+    };
+    let text = format!(
+        "postgres://postgres@{},{}/{}",
+        host_of(&one),
+        host_of(&two),
+        first.name()
+    );
+    drop(hosted(&second).await);
+    read_only(&first, "on");
+    let rows = PostgresDatabase::open(&DatabaseUrl::parse(&text).unwrap())
+        .await
+        .unwrap();
+    rows.insert(&row(1)).await.unwrap();
+    let count = "SELECT count(*) FROM artifact.artifacts";
+    assert_eq!(second.sql(count), "1");
+    // A fail-over: the second becomes a standby, and its sessions end.
+    drop(hosted_writable(&first).await);
+    read_only(&second, "on");
+    read_only(&first, "off");
+    second.terminate_sessions();
+    rows.insert(&row(2)).await.unwrap();
+    assert_eq!(first.sql(count), "1");
+    // A host that has stopped is passed over too.
+    one.stop(Stop::Fast);
+    read_only(&second, "off");
+    rows.insert(&row(3)).await.unwrap();
+    assert_eq!(second.sql(count), "2");
+}
+
+fn host_of(server: &Server) -> String {
+    let folder = server.socket_folder().display().to_string();
+    format!("{}:{}", folder.replace('/', "%2F"), server.port())
+}
+
+/// Creates the schema in a database that rejects writes by default.
+async fn hosted_writable(database: &Database<'_>) -> PostgresDatabase {
+    let name = database.name();
+    database.sql(&format!(
+        "BEGIN; SET TRANSACTION READ WRITE; \
+         ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT"
+    ));
+    let rows = PostgresDatabase::open(&url(database)).await.unwrap();
+    host(&rows).await;
+    rows
+}
