@@ -110,7 +110,7 @@ async fn stalled_commits_are_cancelled_and_not_acknowledged() {
     rows.insert(&row(0)).await.unwrap();
     let set = |names: &str| {
         database.sql(&format!(
-            "SET synchronous_commit = local; ALTER SYSTEM SET synchronous_standby_names = '{names}'"
+            "ALTER SYSTEM SET synchronous_standby_names = '{names}'"
         ));
         database.sql("SELECT pg_reload_conf()");
         wait_until("the setting", || {
