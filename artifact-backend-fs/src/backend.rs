@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    Operation, Result, SweepReport, Upload,
+    Operation, Result, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use crate::error::failed;
 use crate::shared::Shared;
 use crate::upload::FsUpload;
 use crate::writer::BlobWriter;
-use crate::{blob, download, inventory, load, sweep};
+use crate::{blob, download, inventory, load, store_id, sweep};
 
 /// A backend on a local folder. Clones share its state.
 ///
@@ -102,5 +102,17 @@ impl ArtifactInventory for FsBackend {
         let root = Arc::clone(&self.shared.root);
         let work = move || sweep::sweep(&root, older_than);
         self.shared.writes.run(Operation::Sweep, work).await
+    }
+
+    async fn store_id(&self) -> Result<Option<StoreId>> {
+        let root = Arc::clone(&self.shared.root);
+        let work = move || store_id::read(&root);
+        self.shared.reads.run(Operation::ReadStoreId, work).await
+    }
+
+    async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
+        let shared = Arc::clone(&self.shared);
+        let work = move || store_id::create(&shared, new);
+        self.shared.writes.run(Operation::CreateStoreId, work).await
     }
 }

@@ -3,6 +3,7 @@
 //! | name | content |
 //! |---|---|
 //! | `artifact-format` | the format marker: one line with the backend's name and the layout version |
+//! | `artifact-store-id` | the store id: one line; missing until a database is joined to the blobs |
 //! | `blobs/` | all blobs, each named by its id of 32 hexadecimal digits; flat |
 //! | `staging/` | named temporary files; used only on file systems without `O_TMPFILE` |
 //!

@@ -21,6 +21,7 @@ mod publish;
 mod root;
 mod shared;
 mod staging;
+mod store_id;
 mod sweep;
 mod sync;
 mod sys;

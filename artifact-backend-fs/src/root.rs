@@ -16,6 +16,7 @@ use crate::{marker, sys};
 /// The folders that all file names are relative to.
 #[derive(Debug)]
 pub(crate) struct Root {
+    folder: File,
     blobs: File,
     staging: File,
     file_system: FileSystem,
@@ -47,11 +48,17 @@ impl Root {
         let stat = sys::stat(&blobs).map_err(fail("inspect the folder of blobs"))?;
         Ok(Self {
             file_system: FileSystem::detect(blobs.as_fd(), stat.st_dev),
+            folder: root.into(),
             blobs: blobs.into(),
             staging: staging.into(),
             owner: rustix::process::geteuid().as_raw(),
             device: stat.st_dev,
         })
+    }
+
+    /// Returns the root itself.
+    pub(crate) fn folder(&self) -> &File {
+        &self.folder
     }
 
     pub(crate) fn blobs(&self) -> BorrowedFd<'_> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    Operation, Result, SweepReport, Upload,
+    Operation, Result, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -109,5 +109,13 @@ impl ArtifactInventory for MemBackend {
     async fn sweep(&self, _older_than: Duration) -> Result<SweepReport> {
         // Dropped and aborted uploads free their memory at once, so there are no leftovers.
         Ok(SweepReport::default())
+    }
+
+    async fn store_id(&self) -> Result<Option<StoreId>> {
+        Ok(self.shared.lock().store_id)
+    }
+
+    async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
+        Ok(*self.shared.lock().store_id.get_or_insert(new))
     }
 }

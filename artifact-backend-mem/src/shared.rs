@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use artifact_backend::{ArtifactId, BlobStat, Clock, Error, Operation, Result};
+use artifact_backend::{ArtifactId, BlobStat, Clock, Error, Operation, Result, StoreId};
 use bytes::Bytes;
 
 use crate::config::MemConfig;
@@ -31,6 +31,7 @@ impl Shared {
                 blobs: BTreeMap::new(),
                 used: 0,
                 limit: max_total_bytes.unwrap_or(u64::MAX),
+                store_id: None,
             }),
         }
     }
@@ -52,6 +53,7 @@ pub(crate) struct State {
     blobs: BTreeMap<ArtifactId, Blob>,
     used: u64,
     limit: u64,
+    pub(crate) store_id: Option<StoreId>,
 }
 
 struct Blob {
@@ -144,6 +146,7 @@ impl std::fmt::Debug for State {
             .field("blobs", &self.blobs.len())
             .field("used", &self.used)
             .field("limit", &self.limit)
+            .field("store_id", &self.store_id)
             .finish()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
-    ErrorKind, Operation, Result, SweepReport, Upload,
+    ErrorKind, Operation, Result, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -160,5 +160,13 @@ impl ArtifactInventory for ObjectStoreBackend {
 
     async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
         sweep::sweep(&self.bucket, older_than).await
+    }
+
+    async fn store_id(&self) -> Result<Option<StoreId>> {
+        self.bucket.store_id(Operation::ReadStoreId).await
+    }
+
+    async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
+        self.bucket.create_store_id(new).await
     }
 }

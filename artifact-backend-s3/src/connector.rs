@@ -1,12 +1,15 @@
-//! The HTTP client below `object_store`. It changes two things:
+//! The HTTP client below `object_store`. It changes three things:
 //!
 //! - It makes the request that completes a multipart upload fail if the object exists. The library
 //!   has no such mode and would overwrite.
 //! - It turns an error response into an [`ErrorResponse`], and a missing response into a
 //!   [`NoResponse`], so that [`RequestError`](crate::error::RequestError) can tell them apart.
+//! - It records in both whether they came from the bucket's connection. Only that connection can say
+//!   that an object does not exist.
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -29,15 +32,20 @@ pub(crate) trait ExclusiveCompletion: Debug + Send + Sync + 'static {
 }
 
 /// Connects as `object_store` does by default, and adds [`Service`] on top.
+///
+/// The builders of the library connect once for each service that issues credentials, and last of
+/// all to the bucket. So the newest connection is the bucket's, and no list of host names is needed.
 #[derive(Debug)]
 pub(crate) struct Connector<C> {
     completion: Arc<C>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl<C: ExclusiveCompletion> Connector<C> {
     pub(crate) fn new(completion: C) -> Self {
         Self {
             completion: Arc::new(completion),
+            connections: Arc::default(),
         }
     }
 }
@@ -49,6 +57,8 @@ impl<C: ExclusiveCompletion> HttpConnector for Connector<C> {
         Ok(HttpClient::new(Service {
             inner,
             completion: Arc::clone(&self.completion),
+            number: self.connections.fetch_add(1, Ordering::Relaxed) + 1,
+            connections: Arc::clone(&self.connections),
         }))
     }
 }
@@ -67,6 +77,20 @@ const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
 struct Service<C> {
     inner: HttpClient,
     completion: Arc<C>,
+    /// The number of this connection, from 1.
+    number: usize,
+    /// How many connections the connector has made.
+    connections: Arc<AtomicUsize>,
+}
+
+impl<C> Service<C> {
+    fn peer(&self) -> Peer {
+        if self.number == self.connections.load(Ordering::Relaxed) {
+            Peer::Storage
+        } else {
+            Peer::Credentials
+        }
+    }
 }
 
 #[async_trait]
@@ -76,7 +100,7 @@ impl<C: ExclusiveCompletion> HttpService for Service<C> {
             self.completion.make_exclusive(&mut request).await?;
         }
         let host = request.uri().host().unwrap_or_default().to_owned();
-        let peer = Peer::of_host(&host);
+        let peer = self.peer();
         let no_response = |source: HttpError| {
             HttpError::new(
                 HttpErrorKind::Unknown,

@@ -17,6 +17,7 @@ use crate::write_id::WriteId;
 #[derive(Debug, Clone)]
 pub(crate) struct Creation {
     pub(crate) operation: Operation,
+    /// The id of the blob. An object that is not a blob has any id, which no error names.
     pub(crate) id: ArtifactId,
     pub(crate) key: Path,
     pub(crate) write_id: WriteId,
@@ -46,12 +47,21 @@ impl Creation {
         }
     }
 
+    /// Returns the blob that errors name. The probe and the store id are objects that are not blobs.
+    fn blob(&self) -> Option<ArtifactId> {
+        matches!(self.operation, Operation::Store | Operation::Commit).then_some(self.id)
+    }
+
     fn already_exists(&self) -> Error {
-        Error::new(ErrorKind::AlreadyExists, self.operation).with_id(self.id)
+        let error = Error::new(ErrorKind::AlreadyExists, self.operation);
+        match self.blob() {
+            Some(id) => error.with_id(id),
+            None => error,
+        }
     }
 
     fn ambiguous(&self, error: RequestError) -> Error {
-        error.into_error_of_kind(ErrorKind::Ambiguous, self.operation, Some(self.id))
+        error.into_error_of_kind(ErrorKind::Ambiguous, self.operation, self.blob())
     }
 
     /// Returns the error of a create whose object was not found, and that is not retried.
@@ -70,9 +80,9 @@ impl Creation {
                 ))
             }
             Outcome::NoObject | Outcome::NoUpload => {
-                error.into_error_of_kind(ErrorKind::Unavailable, self.operation, Some(self.id))
+                error.into_error_of_kind(ErrorKind::Unavailable, self.operation, self.blob())
             }
-            _ => error.into_error(self.operation, Some(self.id)),
+            _ => error.into_error(self.operation, self.blob()),
         }
     }
 }
@@ -85,10 +95,22 @@ impl Bucket {
         id: ArtifactId,
         payload: PutPayload,
     ) -> Result<()> {
+        self.create_object(operation, id, self.layout.blob(id), payload)
+            .await
+    }
+
+    /// Creates any object whose bytes are in memory, in one request.
+    pub(crate) async fn create_object(
+        &self,
+        operation: Operation,
+        id: ArtifactId,
+        key: Path,
+        payload: PutPayload,
+    ) -> Result<()> {
         let creation = Creation {
             operation,
             id,
-            key: self.layout.blob(id),
+            key,
             write_id: WriteId::new(),
             keeps_metadata: self.keeps_metadata(operation).await?,
         };

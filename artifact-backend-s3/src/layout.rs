@@ -4,6 +4,7 @@
 //! blobs/<id>                    a blob
 //! staging/<id>-<write id>       a large upload in progress, if the provider needs a staging copy
 //! staging/probe-<write id>      an object that the probe creates and removes
+//! store-id                      the store id; missing until a database is joined to the blobs
 //! ```
 
 use artifact_backend::ArtifactId;
@@ -16,6 +17,7 @@ use crate::write_id::WriteId;
 pub(crate) struct Layout {
     blobs: Path,
     staging: Path,
+    store_id: Path,
 }
 
 impl Layout {
@@ -25,7 +27,8 @@ impl Layout {
         let prefix: Path = prefix.split('/').filter(|name| !name.is_empty()).collect();
         Self {
             blobs: prefix.clone().join("blobs"),
-            staging: prefix.join("staging"),
+            staging: prefix.clone().join("staging"),
+            store_id: prefix.join("store-id"),
         }
     }
 
@@ -37,6 +40,11 @@ impl Layout {
     /// Returns the folder of all temporary objects.
     pub(crate) fn staging(&self) -> &Path {
         &self.staging
+    }
+
+    /// Returns the key of the store id, which no blob key begins with.
+    pub(crate) fn store_id(&self) -> &Path {
+        &self.store_id
     }
 
     pub(crate) fn blob(&self, id: ArtifactId) -> Path {

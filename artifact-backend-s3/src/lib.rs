@@ -16,6 +16,7 @@ mod cleanup;
 mod layout;
 mod retry;
 mod shared;
+mod store_id;
 mod write_id;
 
 // Writing.

@@ -25,22 +25,6 @@ pub(crate) enum Peer {
     Credentials,
 }
 
-impl Peer {
-    pub(crate) fn of_host(host: &str) -> Self {
-        let credentials = matches!(
-            host,
-            "169.254.169.254" | "169.254.170.2" | "metadata" | "metadata.google.internal"
-        ) || host.starts_with("sts.")
-            || host.starts_with("login.microsoftonline.")
-            || host == "oauth2.googleapis.com";
-        if credentials {
-            Self::Credentials
-        } else {
-            Self::Storage
-        }
-    }
-}
-
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -147,7 +131,7 @@ mod tests {
     fn the_code_is_read_from_the_header_if_there_is_no_body() {
         let response = ErrorResponse::new(Peer::Storage, 404, Some("ContainerNotFound"), "");
         assert_eq!(response.code, "ContainerNotFound");
-        let bare = ErrorResponse::new(Peer::of_host("169.254.169.254"), 404, None, "<Code>");
+        let bare = ErrorResponse::new(Peer::Credentials, 404, None, "<Code>");
         assert_eq!(bare.to_string(), "the credentials service responded 404");
     }
 }

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Clock, Download,
-    Error, ErrorKind, Operation, Result, SweepReport, SystemClock, Upload,
+    Error, ErrorKind, Operation, Result, StoreId, SweepReport, SystemClock, Upload,
 };
 use artifact_backend_conformance::Suite;
 use async_trait::async_trait;
@@ -21,13 +21,16 @@ use futures_util::{StreamExt, stream};
 /// The largest chunk of a download. Clause 8 forbids a chunk as large as the blob.
 const CHUNK: usize = 64 * 1024;
 
-/// The blobs, each with the time when it was stored.
+/// The blobs, each with the time when it was stored, and the store id.
 #[derive(Clone, Default)]
-struct SmallestBackend(Arc<Mutex<BTreeMap<ArtifactId, (Bytes, SystemTime)>>>);
+struct SmallestBackend {
+    blobs: Arc<Mutex<BTreeMap<ArtifactId, (Bytes, SystemTime)>>>,
+    store_id: Arc<OnceLock<StoreId>>,
+}
 
 impl SmallestBackend {
     fn blobs(&self) -> MutexGuard<'_, BTreeMap<ArtifactId, (Bytes, SystemTime)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, operation: Operation, id: ArtifactId) -> Result<(Bytes, SystemTime)> {
@@ -112,6 +115,14 @@ impl ArtifactInventory for SmallestBackend {
     async fn sweep(&self, _older_than: Duration) -> Result<SweepReport> {
         // A dropped upload frees its bytes, so there are no leftovers.
         Ok(SweepReport::default())
+    }
+
+    async fn store_id(&self) -> Result<Option<StoreId>> {
+        Ok(self.store_id.get().copied())
+    }
+
+    async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
+        Ok(*self.store_id.get_or_init(|| new))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::upload::Upload;
 ///
 /// # The contract
 ///
-/// Every implementation keeps twelve clauses. Each clause has cases of the same name in
+/// Every implementation keeps thirteen clauses. Each clause has cases of the same name in
 /// `artifact-backend-conformance`. A blob is the bytes stored under one id. The clauses protect it
 /// until it is [deleted](crate::ArtifactInventory::delete); its id is never used again.
 ///
@@ -45,6 +45,10 @@ use crate::upload::Upload;
 ///     whatever is planted inside it.
 /// 11. **inventory**: A list shows every acknowledged blob once. Delete is idempotent.
 /// 12. **concurrent**: All clauses hold under any interleaving of callers.
+/// 13. **store-id**: The storage has no [`StoreId`](crate::StoreId) or one, which never changes. Of
+///     all creates, in any task, thread or process, the first decides, and each returns the id that
+///     the storage then has. That id is durable like a blob. It is apart from the blobs: no artifact
+///     id leads to it, no list shows it, and no delete or sweep removes it.
 ///
 /// # Dropped futures
 ///

@@ -114,6 +114,10 @@ pub enum Operation {
     Delete,
     /// [`ArtifactInventory::sweep`](crate::ArtifactInventory::sweep).
     Sweep,
+    /// [`ArtifactInventory::store_id`](crate::ArtifactInventory::store_id).
+    ReadStoreId,
+    /// [`ArtifactInventory::create_store_id`](crate::ArtifactInventory::create_store_id).
+    CreateStoreId,
 }
 
 impl Operation {
@@ -132,6 +136,8 @@ impl Operation {
             Self::Stat => "stat",
             Self::Delete => "delete",
             Self::Sweep => "sweep",
+            Self::ReadStoreId => "read store id",
+            Self::CreateStoreId => "create store id",
         }
     }
 }

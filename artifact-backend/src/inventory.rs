@@ -1,4 +1,4 @@
-//! The trait for maintenance: list, stat, delete, sweep.
+//! The trait for maintenance: list, stat, delete, sweep, and the store id.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,11 +9,13 @@ use futures_core::stream::BoxStream;
 use crate::backend::ArtifactBackend;
 use crate::error::Result;
 use crate::id::ArtifactId;
+use crate::store_id::StoreId;
 
 /// The stream that [`ArtifactInventory::list`] returns.
 pub type BlobList = BoxStream<'static, Result<BlobStat>>;
 
-/// A backend with maintenance operations: list blobs, delete a blob, remove leftovers.
+/// A backend with maintenance operations: list blobs, delete a blob, remove leftovers, keep the store
+/// id.
 ///
 /// Orphan collection, scrub and migration get this trait. Request handlers get [`ArtifactBackend`],
 /// so they cannot list or delete.
@@ -60,6 +62,30 @@ pub trait ArtifactInventory: ArtifactBackend {
     /// `Unavailable`, and the kinds that an operator must resolve. Leftovers that were removed before
     /// the error stay removed.
     async fn sweep(&self, older_than: Duration) -> Result<SweepReport>;
+
+    /// Returns the id of the store that the storage belongs to, or `None` if it has none yet (clause
+    /// 13).
+    ///
+    /// The id need not be durable yet: another process may be creating it. What
+    /// [`create_store_id`](Self::create_store_id) returns is durable.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if something else is stored where the id should be, `Unavailable`, and the kinds that
+    /// an operator must resolve.
+    async fn store_id(&self) -> Result<Option<StoreId>>;
+
+    /// Creates the store id, unless the storage has one already. Returns the id that the storage then
+    /// has: `new`, or the one that was there before. `Ok` means durable.
+    ///
+    /// A call with the same id can be repeated after any error and after a dropped future. A dropped
+    /// future leaves no id or the whole id.
+    ///
+    /// # Errors
+    ///
+    /// As for [`store_id`](Self::store_id), `OutOfSpace`, and `Ambiguous` if it cannot be known whether
+    /// the storage now has the id.
+    async fn create_store_id(&self, new: StoreId) -> Result<StoreId>;
 }
 
 /// The id, size and time of a stored blob.
@@ -125,6 +151,14 @@ macro_rules! forward {
 
             async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
                 (**self).sweep(older_than).await
+            }
+
+            async fn store_id(&self) -> Result<Option<StoreId>> {
+                (**self).store_id().await
+            }
+
+            async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
+                (**self).create_store_id(new).await
             }
         }
     };

@@ -11,11 +11,14 @@ mod error;
 pub mod error_repr;
 mod ext;
 mod hex;
+#[doc(hidden)]
+pub mod host;
 mod id;
 mod inventory;
 pub mod random;
 mod range;
 mod stamp;
+mod store_id;
 mod upload;
 mod uri;
 
@@ -29,5 +32,6 @@ pub use id::{ArtifactId, ParseIdError};
 pub use inventory::{ArtifactInventory, BlobList, BlobStat, SweepReport};
 pub use range::{ByteRange, RangeNotSatisfiable};
 pub use stamp::Stamp;
+pub use store_id::{ParseStoreIdError, StoreId};
 pub use upload::Upload;
 pub use uri::{ArtifactUri, InvalidUriPrefix, ParseUriError, UriPrefix};

@@ -148,6 +148,12 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Returns whether the path is a folder that can be read and has no entry.
+pub(crate) fn is_empty_folder(path: &Path) -> bool {
+    path.read_dir()
+        .is_ok_and(|mut entries| entries.next().is_none())
+}
+
 /// Returns the folder that contains the path; `.` for a bare name.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {

@@ -1,5 +1,6 @@
 //! URLs: the server's address, path segments and the query parameter.
 
+use artifact_backend::host;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 
@@ -33,10 +34,7 @@ pub(crate) fn parse_base_url(text: &str) -> Result<Url> {
 
 /// Returns whether the URL's host is `localhost` or a loopback IP address.
 pub(crate) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let address = host.parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    host::is_loopback(url.host_str().unwrap_or_default())
 }
 
 /// Returns whether `text` is a path segment that needs no escape: 1 to 128 unreserved characters of

@@ -20,6 +20,8 @@ const READ_SIZE: usize = 256 * 1024;
 pub struct Body {
     source: Source,
     size: Option<u64>,
+    /// All bytes, if they are in memory.
+    bytes: Option<Bytes>,
 }
 
 pub(crate) type ByteStream = BoxStream<'static, io::Result<Bytes>>;
@@ -40,6 +42,7 @@ impl Body {
         Self {
             source: Source::Once(stream.boxed()),
             size: None,
+            bytes: None,
         }
     }
 
@@ -68,23 +71,26 @@ impl Body {
         Self {
             source: Source::Repeatable(Arc::new(move || open().boxed())),
             size: None,
+            bytes: None,
         }
     }
 
-    pub(crate) fn into_parts(self) -> (Source, Option<u64>) {
-        (self.source, self.size)
+    pub(crate) fn into_parts(self) -> (Source, Option<u64>, Option<Bytes>) {
+        (self.source, self.size, self.bytes)
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         let size = bytes.len() as u64;
+        let all = bytes.clone();
         let body = Self::repeatable(move || {
             let chunk = (!bytes.is_empty()).then(|| Ok(bytes.clone()));
             stream::iter(chunk)
         });
         Self {
             size: Some(size),
+            bytes: Some(all),
             ..body
         }
     }

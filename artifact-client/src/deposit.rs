@@ -7,12 +7,15 @@ use futures_util::future::{Either, select};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::body::{Body, ByteStream, Source};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::metadata::{REPR_DIGEST, header_text};
 use crate::multipart::{Envelope, Form, Sent, UploadState};
 use crate::progress::{Progress, ProgressCallback};
+use crate::repr_digest;
 use crate::response::{MAX_OBJECT, no_response, read_json, rejection, stalled};
 
 /// The options of a deposit.
@@ -78,6 +81,9 @@ pub struct Deposited {
     pub content_type: String,
     /// The SHA-256 of the bytes that were sent, computed by the client.
     pub sha256: Sha256Digest,
+    /// Whether the server confirmed this SHA-256 (`Repr-Digest` of the response). A server that does
+    /// not send the field confirms only the size.
+    pub verified: bool,
 }
 
 /// The body of a 201 response.
@@ -117,6 +123,10 @@ struct Deposit<'c> {
 impl Client {
     /// Deposits an artifact. It is streamed; memory does not grow with it.
     ///
+    /// The client computes the SHA-256 of the bytes that it sends, and compares it with the SHA-256 that
+    /// the server computed of the bytes that it stored. Of bytes in memory it sends the digest ahead,
+    /// so that the server refuses other bytes (`BadRequest`) and keeps nothing of them.
+    ///
     /// Each deposit creates a new artifact. It is therefore retried only if the failed attempt cannot
     /// have created one: connecting failed, the status was 429, or the status was 503 before the
     /// server had the whole body. The [`Body`] must also be one that can be sent again. A deposit
@@ -128,14 +138,16 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Any [`ErrorKind`]. `NotFound` means that no artifact server answers at this address. After
+    /// Any [`ErrorKind`]. [`DigestMismatch`](ErrorKind::DigestMismatch) means that the server stored
+    /// other bytes than were sent: discard the artifact whose URI the error names, and deposit again.
+    /// `NotFound` means that no artifact server answers at this address. After
     /// [`Interrupted`](ErrorKind::Interrupted) the artifact may exist.
     pub async fn deposit(
         &self,
         body: impl Into<Body>,
         options: DepositOptions,
     ) -> Result<Deposited> {
-        let (source, body_size) = body.into().into_parts();
+        let (source, body_size, bytes) = body.into().into_parts();
         let DepositOptions {
             file_name,
             content_type,
@@ -149,7 +161,11 @@ impl Client {
         check_content_type(content_type)?;
         let deposit = Deposit {
             client: self,
-            envelope: Envelope::new(file_name.as_deref().unwrap_or("file"), content_type),
+            envelope: Envelope::new(
+                file_name.as_deref().unwrap_or("file"),
+                content_type,
+                bytes.as_deref().map(sha256_of),
+            ),
             size: size.or(body_size),
             on_progress,
         };
@@ -234,14 +250,16 @@ impl Deposit<'_> {
                 return Err(error.into());
             }
         };
+        let stored = header_text(response.headers(), &REPR_DIGEST).map(repr_digest::sha256);
         let response = read_json(Operation::Deposit, response, MAX_OBJECT, limit).await?;
-        Ok(check_response(response, count, sha256)?)
+        Ok(check_response(response, stored, count, sha256)?)
     }
 }
 
-/// Compares a 201 response with what was sent.
+/// Compares a 201 response, and the digest in its `Repr-Digest`, with what was sent.
 fn check_response(
     response: DepositResponse,
+    stored: Option<Result<Option<Sha256Digest>, ()>>,
     count: u64,
     sha256: Sha256Digest,
 ) -> Result<Deposited> {
@@ -257,7 +275,26 @@ fn check_response(
             .with_detail("the URI in the response is not 1 to 512 bytes of visible ASCII"));
     }
     if size_bytes != count {
-        let detail = format!("{count} bytes were sent, the server counted {size_bytes}");
+        let detail = format!(
+            "{count} bytes were sent, the server counted {size_bytes}; do not use {uri}, and deposit \
+             again"
+        );
+        return Err(Error::new(ErrorKind::DigestMismatch, Operation::Deposit).with_detail(detail));
+    }
+    let stored = stored.transpose().map_err(|()| {
+        Error::new(ErrorKind::Protocol, Operation::Deposit)
+            .with_response(201, None)
+            .with_detail(format!(
+                "the response's Repr-Digest is not a SHA-256, so {uri} is not verified"
+            ))
+    })?;
+    let stored = stored.flatten();
+    if let Some(stored) = stored.filter(|stored| *stored != sha256) {
+        let detail = format!(
+            "the artifact {uri} differs from the bytes that were sent: sent SHA-256 {sha256}, stored \
+             SHA-256 {stored}; something between client and server changed the bytes: do not use \
+             this artifact, and deposit again"
+        );
         return Err(Error::new(ErrorKind::DigestMismatch, Operation::Deposit).with_detail(detail));
     }
     Ok(Deposited {
@@ -265,7 +302,12 @@ fn check_response(
         size_bytes,
         content_type,
         sha256,
+        verified: stored.is_some(),
     })
+}
+
+fn sha256_of(bytes: &[u8]) -> Sha256Digest {
+    Sha256Digest::from_bytes(Sha256::digest(bytes).into())
 }
 
 fn check_content_type(text: &str) -> Result<()> {

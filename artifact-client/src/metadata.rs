@@ -9,6 +9,8 @@ use reqwest::header::{
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::{disposition, repr_digest};
 
+pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+
 /// The metadata of an artifact. Each field is `None` if the server did not send it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,7 +55,7 @@ impl ResponseHeaders {
             .map(str::parse)
             .transpose()
             .map_err(|_| protocol("the response's Content-Length is not a number"))?;
-        let sha256 = match header_text(headers, &HeaderName::from_static("repr-digest")) {
+        let sha256 = match header_text(headers, &REPR_DIGEST) {
             Some(value) => repr_digest::sha256(value)
                 .map_err(|()| protocol("the response's Repr-Digest is not a SHA-256"))?,
             None => None,

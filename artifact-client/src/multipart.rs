@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::body::ByteStream;
 use crate::progress::ProgressCallback;
+use crate::repr_digest;
 use crate::stall::StallDetector;
 
 /// The form's bytes before and after the artifact.
@@ -22,22 +23,31 @@ pub(crate) struct Envelope {
     pub(crate) content_type: String,
     head: Bytes,
     tail: Bytes,
+    /// The SHA-256 of the artifact, if it is sent ahead.
+    sha256: Option<Sha256Digest>,
 }
 
 impl Envelope {
-    pub(crate) fn new(file_name: &str, content_type: &str) -> Self {
+    /// With `sha256`, the part's header has a `Content-Digest`, and the artifact is not hashed again.
+    pub(crate) fn new(file_name: &str, content_type: &str, sha256: Option<Sha256Digest>) -> Self {
         // 128 random bits: no artifact can be prepared to contain the boundary.
         let boundary = format!("artifact-{:032x}", u128::from_ne_bytes(random::bytes()));
         let file_name = escape(file_name);
-        let head = format!(
+        let mut head = format!(
             "--{boundary}\r\n\
              Content-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n\
-             Content-Type: {content_type}\r\n\r\n"
+             Content-Type: {content_type}\r\n"
         );
+        if let Some(sha256) = &sha256 {
+            let digest = repr_digest::field_value(sha256);
+            let _ = write!(head, "Content-Digest: {digest}\r\n");
+        }
+        head.push_str("\r\n");
         Self {
             content_type: format!("multipart/form-data; boundary={boundary}"),
             head: head.into(),
             tail: format!("\r\n--{boundary}--\r\n").into(),
+            sha256,
         }
     }
 
@@ -106,6 +116,8 @@ pub(crate) struct Form {
     tail: Option<Bytes>,
     source: ByteStream,
     hasher: Sha256,
+    /// The SHA-256 of the artifact, if it is known before.
+    sha256: Option<Sha256Digest>,
     count: u64,
     declared_size: Option<u64>,
     state: Arc<UploadState>,
@@ -123,6 +135,7 @@ impl Form {
             tail: Some(envelope.tail.clone()),
             source,
             hasher: Sha256::new(),
+            sha256: envelope.sha256,
             count: 0,
             declared_size,
             state,
@@ -137,7 +150,9 @@ impl Form {
                 "the body has more than the declared {declared} bytes"
             ))),
             _ => {
-                self.hasher.update(&chunk);
+                if self.sha256.is_none() {
+                    self.hasher.update(&chunk);
+                }
                 self.report_progress();
                 Ok(chunk)
             }
@@ -163,7 +178,9 @@ impl Form {
                 ),
             )),
             _ => {
-                let digest = Sha256Digest::from_bytes(self.hasher.finalize_reset().into());
+                let digest = self.sha256.unwrap_or_else(|| {
+                    Sha256Digest::from_bytes(self.hasher.finalize_reset().into())
+                });
                 self.state.set_sent(Sent::Complete(self.count, digest));
                 Ok(Some(tail))
             }

@@ -1,15 +1,22 @@
-//! `Repr-Digest` (RFC 9530): the digest that the server recorded when the artifact was deposited.
+//! Digest fields (RFC 9530): `Repr-Digest` of responses, the digest that the server recorded when the
+//! artifact was deposited, and `Content-Digest` of a deposit.
 
 use artifact_backend::Sha256Digest;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
 
 /// Base64 with or without padding, as RFC 8941, section 4.2.7 requires of a parser.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// Returns the field value for a SHA-256.
+pub(crate) fn field_value(sha256: &Sha256Digest) -> String {
+    let digest = general_purpose::STANDARD.encode(sha256.as_bytes());
+    format!("sha-256=:{digest}:")
+}
 
 /// Returns the SHA-256 in a header value, `None` if it has none, or `Err` if it is malformed.
 ///

@@ -2,12 +2,9 @@
 
 use std::error::Error;
 
-use artifact_backend::{ArtifactId, Download, ErrorKind};
+use artifact_backend::{ArtifactId, Download};
 use axum::body::Body;
 use futures_util::TryStreamExt;
-
-/// The value of the log field `alarm` for a blob whose bytes do not match its row. Operators alert on it.
-pub(crate) const CORRUPT_BLOB: &str = "corrupt-blob";
 
 /// The reason why a body ended early. The server closes the connection without completing the body.
 #[derive(Debug, thiserror::Error)]
@@ -19,10 +16,8 @@ struct Aborted;
 /// so no client can take an aborted response for the whole artifact.
 pub(crate) fn stream(download: Download, id: ArtifactId) -> Body {
     Body::from_stream(download.map_err(move |error| {
-        // Raises no alarm if only a disk or the network failed, because no artifact is lost then.
-        let is_corrupt = error.kind() == ErrorKind::Corrupt;
+        // If the artifact is damaged, the store has raised the alarm.
         tracing::error!(
-            alarm = is_corrupt.then_some(CORRUPT_BLOB),
             %id,
             error = &error as &dyn Error,
             "reading an artifact failed while it was sent; the connection is closed"

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::digest_fields::{self, REPR_DIGEST};
 use crate::endpoint::{Access, Endpoint};
 use crate::multipart::FilePart;
 use crate::openapi::schemas::{File, URI};
@@ -47,13 +48,13 @@ impl Deposit {
             parameters: &[&parameters::CONTENT_DIGEST, &parameters::REPR_DIGEST],
             content: Some(RequestContent::multipart::<File>()),
             answers: &[
-                Answer::json::<Deposited<'static>>(201, "The file is stored durably.").with_links(
-                    Links {
+                Answer::json::<Deposited<'static>>(201, "The file is stored durably.")
+                    .with_headers(&["Repr-Digest"])
+                    .with_links(Links {
                         member: "artifacts_uri",
                         parameter: "uri",
                         operations: &["fetch"],
-                    },
-                ),
+                    }),
             ],
             problems: &[413, 415, 429, 507],
         },
@@ -77,7 +78,8 @@ impl Deposit {
         let new = NewArtifact::new(experiment.id, &principal)
             .with_content_type(part.content_type.clone())
             .with_file_name(part.file_name.clone())
-            .with_size_hint(length);
+            .with_size_hint(length)
+            .with_sha256(part.sha256);
         let mut deposit = service.store.deposit(new);
         while let Some(chunk) = part.next().await? {
             deposit.write(chunk).await?;
@@ -88,7 +90,10 @@ impl Deposit {
             size_bytes: row.size,
             content_type: row.content_type.as_str(),
         };
-        Ok(response::json(StatusCode::CREATED, &body))
+        let mut response = response::json(StatusCode::CREATED, &body);
+        let digest = digest_fields::repr_digest(&row.sha256);
+        response.headers_mut().insert(REPR_DIGEST, digest);
+        Ok(response)
     }
 }
 

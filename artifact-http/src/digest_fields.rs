@@ -1,19 +1,19 @@
-//! `Content-Digest` and `Repr-Digest` (RFC 9530) of a deposit: parsed, and checked while the bytes
-//! stream.
+//! `Content-Digest` and `Repr-Digest` (RFC 9530): those of a deposit are parsed, and checked while the
+//! bytes stream; those of responses are written.
 //!
 //! A deposit has neither a content coding nor a range, so its content is its representation and both
 //! fields cover the same bytes.
 
+use artifact_backend::Sha256Digest;
 use base64::Engine;
 use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use http::{HeaderMap, HeaderName};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256, Sha512};
 
-pub(crate) const FIELDS: [HeaderName; 2] = [
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("repr-digest"),
-];
+pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+
+pub(crate) const FIELDS: [HeaderName; 2] = [HeaderName::from_static("content-digest"), REPR_DIGEST];
 
 /// RFC 9651, section 4.2.7: padding may be missing, and bits after the last byte may be set.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -22,6 +22,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// Returns the value of `Repr-Digest` for an artifact.
+pub(crate) fn repr_digest(sha256: &Sha256Digest) -> HeaderValue {
+    let digest = general_purpose::STANDARD.encode(sha256.as_bytes());
+    HeaderValue::from_str(&format!("sha-256=:{digest}:")).expect("base64 is visible ASCII")
+}
 
 /// The error for a field that is not a dictionary of byte sequences.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +53,7 @@ impl DigestCheck {
             let lines: Vec<&[u8]> = headers
                 .get_all(&field)
                 .iter()
-                .map(http::HeaderValue::as_bytes)
+                .map(HeaderValue::as_bytes)
                 .collect();
             // RFC 9651, section 4.2: several lines are one field.
             for (algorithm, digest) in dictionary(&lines.join(&b", "[..])).ok_or(Malformed)? {
@@ -60,6 +66,19 @@ impl DigestCheck {
         }
         let any = check.sha256.is_some() || check.sha512.is_some();
         Ok(any.then_some(check))
+    }
+
+    /// Takes out the declared SHA-256 for a caller that hashes the bytes anyway. Returns `None` if it was
+    /// not declared, or if several differ or have a wrong length.
+    pub(crate) fn take_sha256(&mut self) -> Option<Sha256Digest> {
+        let (_, claims) = self.sha256.as_ref()?;
+        let (first, others) = claims.split_first()?;
+        let sha256 = <[u8; 32]>::try_from(first.as_slice()).ok()?;
+        if others.iter().any(|other| other != first) {
+            return None;
+        }
+        self.sha256 = None;
+        Some(Sha256Digest::from_bytes(sha256))
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {

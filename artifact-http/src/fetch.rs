@@ -6,8 +6,6 @@ use artifact_backend::{ArtifactUri, ByteRange};
 use artifact_store::{ErrorKind, FileName, Row, authorize};
 use axum::body::Body;
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -17,14 +15,14 @@ use percent_encoding::percent_decode_str;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::conditional::{self, Verdict};
+use crate::digest_fields::REPR_DIGEST;
 use crate::endpoint::{Access, Endpoint};
 use crate::openapi::{Answer, Docs, parameters};
 use crate::problem::{Problem, ProblemType};
 use crate::request::AuthorizedRequest;
 use crate::router::Service;
-use crate::{body, disposition, query, range};
+use crate::{body, digest_fields, disposition, query, range};
 
-const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// The fields of every 206; a 200 has all but the first.
@@ -55,7 +53,7 @@ impl Fetch {
             summary: "Fetch a file",
             clauses: &[
                 "F-1", "F-2", "F-3", "F-4", "F-5", "F-6", "F-7", "F-8", "F-9", "F-10", "F-11",
-                "F-12", "F-13", "F-14",
+                "F-12", "F-13", "F-14", "F-15",
             ],
             parameters: &[
                 &parameters::URI,
@@ -95,6 +93,8 @@ impl Fetch {
         let uri = parse_uri(service, parts.uri.query().unwrap_or(""))?;
         let row = service.store.row(&experiment.id, uri.id()).await?;
         let grant = authorize(&principal, Arc::clone(&row))?;
+        // Before the conditions: a 304 or a HEAD would confirm bytes that no longer exist.
+        service.store.check(&grant).await?;
 
         let etag = format!("\"{}\"", row.sha256);
         let mut headers = artifact_headers(&row, &etag);
@@ -173,9 +173,8 @@ fn artifact_headers(row: &Row, etag: &str) -> HeaderMap {
     headers.insert(VARY, fixed("Authorization"));
     headers.insert(ETAG, header_value(etag));
     headers.insert(ACCEPT_RANGES, fixed("bytes"));
-    // RFC 9530: the digest of the whole artifact, also for a range of it.
-    let digest = STANDARD.encode(row.sha256.as_bytes());
-    headers.insert(REPR_DIGEST, header_value(&format!("sha-256=:{digest}:")));
+    // The digest of the whole artifact, also for a range of it.
+    headers.insert(REPR_DIGEST, digest_fields::repr_digest(&row.sha256));
     headers
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use artifact_backend::Sha256Digest;
 use artifact_multipart::{Boundary, Event, Parser, PartHead};
 use artifact_store::{ContentType, FileName};
 use axum::body::Body;
@@ -25,6 +26,8 @@ pub(crate) struct FilePart {
     ended: bool,
     /// Checks the file against the digests in the part's header, if there are any.
     digest: Option<DigestCheck>,
+    /// The SHA-256 in the part's header. `digest` does not check it: the store does.
+    pub(crate) sha256: Option<Sha256Digest>,
     pub(crate) content_type: ContentType,
     pub(crate) file_name: Option<FileName>,
 }
@@ -48,12 +51,14 @@ impl FilePart {
             }
         };
         let content_type = head.content_type().unwrap_or_default();
+        let mut digest = claimed_digest(&head)?;
         Ok(Self {
             source,
             parser,
             input,
             ended: false,
-            digest: claimed_digest(&head)?,
+            sha256: digest.as_mut().and_then(DigestCheck::take_sha256),
+            digest,
             content_type: ContentType::clean(&String::from_utf8_lossy(content_type)),
             file_name: FileName::clean(head.file_name()),
         })

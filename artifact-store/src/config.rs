@@ -74,8 +74,10 @@ impl StoreConfig {
     /// Sets the memory in bytes for artifacts that were recently read whole and verified; 0 turns
     /// the cache off. Default: 64 MiB.
     ///
-    /// A cached artifact is not read and hashed again while its blob is untouched. One artifact
-    /// takes at most an eighth of the memory. The cache works only with backends whose downloads
+    /// A cached artifact is not read and hashed again while its blob is untouched. The memory also
+    /// holds the artifacts that are being collected for the cache, by one reader each and in at most
+    /// half of it; a reader that gets no memory reads without collecting. One artifact takes at most
+    /// an eighth of the memory. The cache works only with backends whose downloads
     /// have a [`stamp`](artifact_backend::Download::stamp), such as local folders.
     #[must_use = "returns the changed settings"]
     pub fn with_verified_cache_bytes(mut self, bytes: usize) -> Self {

@@ -30,6 +30,7 @@ pub struct NewArtifact {
     content_type: ContentType,
     file_name: Option<FileName>,
     size_hint: Option<u64>,
+    sha256: Option<Sha256Digest>,
 }
 
 impl NewArtifact {
@@ -42,6 +43,7 @@ impl NewArtifact {
             content_type: ContentType::default(),
             file_name: None,
             size_hint: None,
+            sha256: None,
         }
     }
 
@@ -66,6 +68,15 @@ impl NewArtifact {
     #[must_use = "returns the changed value"]
     pub fn with_size_hint(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.size_hint = bytes.into();
+        self
+    }
+
+    /// Sets the SHA-256 that the bytes must have, or removes it. A deposit of other bytes fails with
+    /// [`DigestMismatch`](ErrorKind::DigestMismatch) before anything of it is visible. The check costs
+    /// nothing: every deposit is hashed.
+    #[must_use = "returns the changed value"]
+    pub fn with_sha256(mut self, sha256: impl Into<Option<Sha256Digest>>) -> Self {
+        self.sha256 = sha256.into();
         self
     }
 }
@@ -180,9 +191,11 @@ impl Deposit {
     ///
     /// `Unavailable` if the deposit took longer than half the grace period, if the backend or the
     /// catalog is unavailable, or if the outcome is unknown. `NotFound` if the experiment does
-    /// not exist. `OutOfSpace` and the kinds that an operator must resolve.
+    /// not exist. `DigestMismatch` if the bytes do not have the
+    /// [expected SHA-256](NewArtifact::with_sha256); nothing is left then. `OutOfSpace` and the kinds
+    /// that an operator must resolve.
     ///
-    /// After an error, nothing or an orphan is left. The exception is `Unavailable` from the
+    /// After another error, nothing or an orphan is left. The exception is `Unavailable` from the
     /// catalog: the artifact may then be recorded, under an id that no client knows. In all these
     /// cases, repeat the deposit.
     pub async fn finish(mut self) -> Result<Arc<Row>> {
@@ -191,8 +204,10 @@ impl Deposit {
             return Err(state.abort_after(error).await);
         }
         let (id, sha256) = match state {
-            State::Collecting(collected) => store_whole(&self.shared, collected.freeze()).await?,
-            State::Streaming(streaming) => streaming.commit().await?,
+            State::Collecting(collected) => {
+                store_whole(&self.shared, collected.freeze(), self.new.sha256).await?
+            }
+            State::Streaming(streaming) => streaming.commit(self.new.sha256).await?,
             State::Unusable => return Err(unusable()),
         };
         // A collector deletes a blob without a row once it is as old as the grace period. This blob
@@ -206,6 +221,7 @@ impl Deposit {
             content_type,
             file_name,
             size_hint: _,
+            sha256: _,
         } = self.new;
         let row = Row::new(id, experiment, created_by, self.size, sha256, created_at)
             .with_content_type(content_type)
@@ -254,8 +270,18 @@ impl Deposit {
     }
 }
 
-/// Stores a small artifact, and hashes it at the same time.
-async fn store_whole(shared: &Shared, bytes: Bytes) -> Result<(ArtifactId, Sha256Digest)> {
+/// Stores a small artifact, and hashes it at the same time, or before if the digest is expected.
+async fn store_whole(
+    shared: &Shared,
+    bytes: Bytes,
+    expected: Option<Sha256Digest>,
+) -> Result<(ArtifactId, Sha256Digest)> {
+    if expected.is_some() {
+        let sha256 = Hasher::default().update(bytes.clone()).await?.finish();
+        check_digest(sha256, expected)?;
+        let (id, ()) = with_fresh_id(|id| shared.backend.store(id, bytes.clone())).await?;
+        return Ok((id, sha256));
+    }
     let (hashed, stored) = join(
         Hasher::default().update(bytes.clone()),
         with_fresh_id(|id| shared.backend.store(id, bytes.clone())),
@@ -263,6 +289,17 @@ async fn store_whole(shared: &Shared, bytes: Bytes) -> Result<(ArtifactId, Sha25
     .await;
     let (id, ()) = stored?;
     Ok((id, hashed?.finish()))
+}
+
+/// Compares the digest of the bytes with the expected digest, if there is one.
+pub(crate) fn check_digest(actual: Sha256Digest, expected: Option<Sha256Digest>) -> Result<()> {
+    match expected {
+        Some(expected) if expected != actual => {
+            Err(Error::new(ErrorKind::DigestMismatch, Operation::Deposit)
+                .with_detail(format!("expected SHA-256 {expected}, received {actual}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl State {

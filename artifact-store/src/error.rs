@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Cycle,
     /// The deposit exceeded the size limit. Nothing of it remains.
     TooLarge,
+    /// The bytes of the deposit do not have the expected digest. Nothing of it remains.
+    DigestMismatch,
     /// The range selects no byte of the artifact; [`Error::blob_size`] returns its size.
     InvalidRange,
     /// The operation cannot be done now, or it is unknown whether it was done. Retry it; repeat a
@@ -45,13 +47,14 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NotFound,
         Self::Forbidden,
         Self::AlreadyExists,
         Self::Reserved,
         Self::Cycle,
         Self::TooLarge,
+        Self::DigestMismatch,
         Self::InvalidRange,
         Self::Unavailable,
         Self::OutOfSpace,
@@ -70,6 +73,7 @@ impl ErrorKind {
             Self::Reserved => "reserved name",
             Self::Cycle => "cycle of groups",
             Self::TooLarge => "too large",
+            Self::DigestMismatch => "digest mismatch",
             Self::InvalidRange => "range not satisfiable",
             Self::Unavailable => "unavailable",
             Self::OutOfSpace => "out of space",
@@ -114,6 +118,8 @@ pub enum Operation {
     OpenDatabase,
     /// Closing the database.
     CloseDatabase,
+    /// Checking that a database and a backend belong together.
+    JoinHalves,
     /// Creating or finding experiments.
     Experiment,
     /// Writing a row.
@@ -147,6 +153,7 @@ impl Operation {
             Self::OpenBackend => "open backend",
             Self::OpenDatabase => "open database",
             Self::CloseDatabase => "close database",
+            Self::JoinHalves => "join database and backend",
             Self::Experiment => "find experiment",
             Self::InsertRow => "insert row",
             Self::FindRow => "find row",

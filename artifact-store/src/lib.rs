@@ -5,11 +5,11 @@ mod backend_url;
 mod catalog;
 mod config;
 mod content_type;
+mod damage;
 mod database;
 mod deposit;
 mod error;
 mod experiment;
-mod experiment_cache;
 mod file_name;
 mod fresh_id;
 mod hasher;
@@ -20,12 +20,13 @@ mod row;
 mod row_cache;
 mod shared;
 mod store;
+mod store_id;
 mod streaming;
 mod time;
 mod verified_cache;
 mod verify;
 
-pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest};
+pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest, StoreId};
 #[cfg(feature = "bucket")]
 pub use artifact_backend_s3::{BucketOptions, S3Config};
 pub use authorize::{ReadGrant, authorize};
@@ -51,3 +52,6 @@ pub use jiff::Timestamp;
 pub use principal::{InvalidPrincipalId, Principal, PrincipalClass, PrincipalId};
 pub use row::Row;
 pub use store::ArtifactStore;
+pub use store_id::{
+    JoinError, Mismatch, StoreHalves, StoreIdRecord, check_new_backend, check_new_database,
+};

@@ -1,70 +1,113 @@
 //! A cache of rows. They never change, so entries do not expire.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
-
-#[cfg(all(test, artifact_model))]
-use loom::sync::{Mutex, MutexGuard};
-#[cfg(not(all(test, artifact_model)))]
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Arc;
+use std::time::Duration;
 
 use artifact_backend::ArtifactId;
+use quick_cache::sync::{Cache, GuardResult};
 
+use crate::error::Result;
 use crate::row::Row;
 
-/// At most [`CAPACITY`](RowCache::CAPACITY) rows. A full cache is cleared: that is simpler than
-/// tracking the order of use, and a missing row costs one short query.
-///
-/// It is not a cache from a library, because none refuses an insertion that began before a deletion;
-/// see [`Epoch`].
-#[derive(Debug, Default)]
-pub(crate) struct RowCache(Mutex<Cached>);
+/// At most [`CAPACITY`](RowCache::CAPACITY) rows; those used least are evicted.
+#[derive(Debug)]
+pub(crate) struct RowCache(Cache<ArtifactId, Arc<Row>>);
 
-#[derive(Debug, Default)]
-struct Cached {
-    rows: HashMap<ArtifactId, Arc<Row>>,
-    /// The number of deletions so far.
-    deletions: u64,
+impl Default for RowCache {
+    fn default() -> Self {
+        Self(Cache::new(Self::CAPACITY))
+    }
 }
-
-/// The number of deletions when a query began.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Epoch(u64);
 
 impl RowCache {
     /// A row takes about 300 bytes and at most 1 KiB, so the cache takes a few MiB.
     pub(crate) const CAPACITY: usize = 8192;
 
-    fn lock(&self) -> MutexGuard<'_, Cached> {
-        // No critical section leaves the map half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the row, or the epoch to pass to [`insert`](Self::insert) after the query.
-    pub(crate) fn get(&self, id: ArtifactId) -> Result<Arc<Row>, Epoch> {
-        let cached = self.lock();
-        cached.rows.get(&id).cloned().ok_or(Epoch(cached.deletions))
-    }
-
-    /// Caches a row that was queried since `epoch`, unless any row was deleted meanwhile: it could be
-    /// this one.
-    pub(crate) fn insert(&self, epoch: Epoch, row: &Arc<Row>) {
-        let mut cached = self.lock();
-        if cached.deletions == epoch.0 {
-            if cached.rows.len() >= Self::CAPACITY {
-                cached.rows.clear();
-            }
-            cached.rows.insert(row.id, Arc::clone(row));
+    /// Returns the cached row, or runs the query and caches the row that it finds.
+    ///
+    /// Never waits for another query of this row. Of two queries at once, only the first is cached. A row
+    /// that was deleted while its query ran is not cached: [`forget`](Self::forget) removes the place
+    /// that the query reserved.
+    pub(crate) async fn get_or_query(
+        &self,
+        id: ArtifactId,
+        query: impl Future<Output = Result<Option<Row>>>,
+    ) -> Result<Option<Arc<Row>>> {
+        let place = match self.0.get_value_or_guard(&id, Some(Duration::ZERO)) {
+            GuardResult::Value(row) => return Ok(Some(row)),
+            GuardResult::Guard(place) => Some(place),
+            GuardResult::Timeout => None,
+        };
+        let found = query.await?.map(Arc::new);
+        if let (Some(place), Some(row)) = (place, &found) {
+            let _deleted_meanwhile = place.insert(Arc::clone(row));
         }
+        Ok(found)
     }
 
     /// Removes a row that was deleted.
     pub(crate) fn forget(&self, id: ArtifactId) {
-        let mut cached = self.lock();
-        cached.deletions += 1;
-        cached.rows.remove(&id);
+        self.0.remove(&id);
     }
 }
 
-#[cfg(all(test, artifact_model))]
-mod model;
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    const ID: ArtifactId = ArtifactId::from_bytes([1; 16]);
+
+    fn row() -> Row {
+        Row {
+            id: ID,
+            experiment: "exp".parse().unwrap(),
+            created_by: crate::PrincipalId::Admin,
+            size: 1,
+            content_type: crate::ContentType::default(),
+            file_name: None,
+            sha256: artifact_backend::Sha256Digest::from_bytes([0; 32]),
+            created_at: crate::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[tokio::test]
+    async fn found_rows_are_cached_until_they_are_forgotten() {
+        let cache = RowCache::default();
+        let found = cache
+            .get_or_query(ID, ready(Ok(Some(row()))))
+            .await
+            .unwrap();
+        let cached = cache.get_or_query(ID, ready(Ok(None))).await.unwrap();
+        assert_eq!(
+            (found.as_deref(), cached.as_deref()),
+            (Some(&row()), Some(&row()))
+        );
+        cache.forget(ID);
+        let queried = cache.get_or_query(ID, ready(Ok(None))).await.unwrap();
+        assert_eq!(queried, None);
+    }
+
+    #[tokio::test]
+    async fn rows_deleted_during_their_query_are_not_cached() {
+        let cache = RowCache::default();
+        let query = async {
+            cache.forget(ID);
+            Ok(Some(row()))
+        };
+        assert!(cache.get_or_query(ID, query).await.unwrap().is_some());
+        assert_eq!(cache.get_or_query(ID, ready(Ok(None))).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_query_does_not_wait_for_another_query_of_the_same_row() {
+        let cache = RowCache::default();
+        let query = async {
+            // This query still holds the row's place in the cache.
+            cache.get_or_query(ID, ready(Ok(Some(row())))).await
+        };
+        let nested = async { Ok(query.await?.map(|row| (*row).clone())) };
+        assert!(cache.get_or_query(ID, nested).await.unwrap().is_some());
+    }
+}

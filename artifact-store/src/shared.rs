@@ -1,12 +1,15 @@
 //! The state that the parts of a store share.
 
+use std::error::Error;
 use std::sync::Arc;
 
-use artifact_backend::ArtifactBackend;
+use artifact_backend::{ArtifactBackend, ArtifactId};
+use quick_cache::sync::Cache;
 
 use crate::catalog::Catalog;
 use crate::config::StoreConfig;
-use crate::experiment_cache::ExperimentCache;
+use crate::damage::{DamagedSet, Finding};
+use crate::experiment::{Experiment, ExperimentId};
 use crate::row_cache::RowCache;
 use crate::verified_cache::VerifiedCache;
 
@@ -17,6 +20,21 @@ pub(crate) struct Shared {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) config: StoreConfig,
     pub(crate) rows: RowCache,
-    pub(crate) experiments: ExperimentCache,
-    pub(crate) verified: VerifiedCache,
+    /// Experiments that exist. They never change and are never deleted, so entries do not expire.
+    pub(crate) experiments: Cache<ExperimentId, Experiment>,
+    pub(crate) verified: Arc<VerifiedCache>,
+    pub(crate) damaged: DamagedSet,
+}
+
+impl Shared {
+    /// Records that a blob is damaged or lost, and raises the alarm if that is new.
+    pub(crate) fn report_damage(
+        &self,
+        id: ArtifactId,
+        stamp: Finding,
+        error: &(dyn Error + 'static),
+    ) {
+        self.verified.forget(id);
+        self.damaged.report(id, stamp, error);
+    }
 }

@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use artifact_backend::ErrorKind as BackendErrorKind;
 use artifact_backend::{ArtifactBackend, ArtifactId, ByteRange, Download};
+use quick_cache::sync::Cache;
 
 use crate::authorize::ReadGrant;
 use crate::catalog::Catalog;
 use crate::config::StoreConfig;
+use crate::damage::DamagedSet;
 use crate::deposit::{Deposit, NewArtifact};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
-use crate::experiment_cache::ExperimentCache;
 use crate::row::Row;
 use crate::row_cache::RowCache;
 use crate::shared::Shared;
 use crate::verified_cache::VerifiedCache;
-use crate::verify::verified;
+use crate::verify::{verified, watched};
+
+/// The number of experiments that a process keeps in memory.
+const CACHED_EXPERIMENTS: usize = 1024;
 
 /// A store of artifacts: bytes in a backend, and a row for each in a catalog.
 ///
@@ -34,15 +38,16 @@ impl ArtifactStore {
         catalog: Arc<dyn Catalog>,
         config: StoreConfig,
     ) -> Self {
-        let verified = VerifiedCache::new(config.verified_cache_bytes);
+        let verified = Arc::new(VerifiedCache::new(config.verified_cache_bytes));
         Self {
             shared: Arc::new(Shared {
                 backend,
                 catalog,
                 config,
                 rows: RowCache::default(),
-                experiments: ExperimentCache::default(),
+                experiments: Cache::new(CACHED_EXPERIMENTS),
                 verified,
+                damaged: DamagedSet::default(),
             }),
         }
     }
@@ -66,7 +71,9 @@ impl ArtifactStore {
         }
         let found = self.shared.catalog.experiment(id).await?;
         if let Some(experiment) = &found {
-            self.shared.experiments.insert(experiment);
+            self.shared
+                .experiments
+                .insert(id.clone(), experiment.clone());
         }
         Ok(found)
     }
@@ -87,16 +94,8 @@ impl ArtifactStore {
     /// `NotFound` if there is no such row, or if it belongs to another experiment; the caller cannot
     /// tell these apart. `Unavailable` and the kinds that an operator must resolve.
     pub async fn row(&self, experiment: &ExperimentId, id: ArtifactId) -> Result<Arc<Row>> {
-        let row = match self.shared.rows.get(id) {
-            Ok(row) => Some(row),
-            Err(epoch) => {
-                let found = self.shared.catalog.get(id).await?.map(Arc::new);
-                if let Some(row) = &found {
-                    self.shared.rows.insert(epoch, row);
-                }
-                found
-            }
-        };
+        let query = self.shared.catalog.get(id);
+        let row = self.shared.rows.get_or_query(id, query).await?;
         row.filter(|row| row.experiment == *experiment)
             .ok_or_else(|| Error::new(ErrorKind::NotFound, Operation::FindRow).with_id(id))
     }
@@ -107,7 +106,8 @@ impl ArtifactStore {
     /// bytes, or ends with an error.
     ///
     /// A whole artifact is checked against the SHA-256 of its row while it streams. If the bytes are
-    /// not those that were deposited, the stream ends with `Corrupt` instead of its last chunk.
+    /// not those that were deposited, the stream ends with `Corrupt` instead of its last chunk, and
+    /// every later read fails; see [`check`](Self::check).
     /// Verified artifacts are kept in memory, see
     /// [`StoreConfig::with_verified_cache_bytes`]; the backend still has to confirm that the blob
     /// is there and unchanged.
@@ -116,53 +116,100 @@ impl ArtifactStore {
     ///
     /// # Errors
     ///
-    /// `InvalidRange`, with the size, before the backend is called. `Corrupt` if the row exists but
-    /// its blob does not, or has another size. `NotFound` if the row was deleted after it was found.
-    /// `Unavailable` and the kinds that an operator must resolve.
+    /// Those of [`check`](Self::check). `InvalidRange`, with the size, before the backend is called.
+    /// `Corrupt` if the row exists but its blob does not, or has another size. `NotFound` if the row
+    /// was deleted after it was found. `Unavailable` and the kinds that an operator must resolve.
     pub async fn read(&self, grant: &ReadGrant, range: ByteRange) -> Result<Download> {
+        self.check(grant).await?;
         let row = grant.shared_row();
-        let fail = |kind| Error::new(kind, Operation::Read).with_id(row.id);
         let wanted = range.resolve(row.size).map_err(|error| {
-            fail(ErrorKind::InvalidRange)
+            Error::new(ErrorKind::InvalidRange, Operation::Read)
+                .with_id(row.id)
                 .with_blob_size(error.size)
                 .with_source(error)
         })?;
-
+        if wanted == (0..row.size) {
+            let download = self.open(row, ByteRange::Full).await?;
+            return Ok(verified(&self.shared, row, download));
+        }
         // With a resolved range no backend has to ask for the size first.
-        let resolved = if wanted == (0..row.size) {
-            ByteRange::Full
-        } else {
-            ByteRange::FromTo {
-                first: wanted.start,
-                last: wanted.end - 1,
-            }
+        let resolved = ByteRange::FromTo {
+            first: wanted.start,
+            last: wanted.end - 1,
         };
-        let download = match self.shared.backend.download(row.id, resolved).await {
-            Ok(download) => download,
+        let download = self.open(row, resolved).await?;
+        Ok(watched(&self.shared, row, download))
+    }
+
+    /// Fails if the artifact is known to be damaged. Call it before a response that needs no bytes,
+    /// such as one to `HEAD`; [`read`](Self::read) calls it too.
+    ///
+    /// An artifact is known to be damaged if an earlier read by this store found other bytes, another
+    /// size or no blob. That stays so until its storage changes, as its
+    /// [`stamp`](artifact_backend::Download::stamp) shows: the artifact is then read and verified
+    /// as a whole before this returns. If the backend has no stamps, each call verifies it. Without
+    /// a finding the backend is not called.
+    ///
+    /// Findings are kept in memory, up to 65,536; the oldest is forgotten first. Each is logged once,
+    /// with the field `alarm` set to `corrupt-blob`.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, and the other errors of [`read`](Self::read).
+    pub async fn check(&self, grant: &ReadGrant) -> Result<()> {
+        let row = grant.shared_row();
+        let Some(finding) = self.shared.damaged.get(row.id) else {
+            return Ok(());
+        };
+        let damaged = || {
+            Error::new(ErrorKind::Corrupt, Operation::Read)
+                .with_id(row.id)
+                .with_detail("an earlier read found the blob damaged; restore it")
+        };
+        let download = self.open(row, ByteRange::Full).await?;
+        if finding.is_some() && download.stamp() == finding {
+            return Err(damaged());
+        }
+        let mut download = verified(&self.shared, row, download);
+        while let Some(chunk) = download.next().await {
+            chunk.map_err(|error| Error::backend(Operation::Read, error).with_id(row.id))?;
+        }
+        if self.shared.damaged.resolve(row.id, finding) {
+            Ok(())
+        } else {
+            Err(damaged())
+        }
+    }
+
+    /// Opens the blob of a row, and reports it as damaged if it is missing or has another size.
+    async fn open(&self, row: &Row, range: ByteRange) -> Result<Download> {
+        let fail = |kind| Error::new(kind, Operation::Read).with_id(row.id);
+        let mut stamp = None;
+        let error = match self.shared.backend.download(row.id, range).await {
+            Ok(download) if download.size() == row.size => return Ok(download),
+            Ok(download) => {
+                stamp = download.stamp();
+                fail(ErrorKind::Corrupt).with_detail(format!(
+                    "the stored blob has {} bytes, its row says {}",
+                    download.size(),
+                    row.size
+                ))
+            }
             Err(error) if error.kind() == BackendErrorKind::NotFound => {
-                return Err(self.missing_blob(row.id).await?.with_source(error));
+                self.missing_blob(row.id).await?.with_source(error)
             }
             // The range fits the size in the row, so the blob has another size.
             Err(error) if error.kind() == BackendErrorKind::InvalidRange => {
-                return Err(fail(ErrorKind::Corrupt)
+                fail(ErrorKind::Corrupt)
                     .with_detail("the stored blob is shorter than its row says")
-                    .with_source(error));
+                    .with_source(error)
             }
-            Err(error) => return Err(Error::backend(Operation::Read, error).with_id(row.id)),
+            Err(error) => Error::backend(Operation::Read, error).with_id(row.id),
         };
-        if download.size() != row.size {
-            let detail = format!(
-                "the stored blob has {} bytes, its row says {}",
-                download.size(),
-                row.size
-            );
-            return Err(fail(ErrorKind::Corrupt).with_detail(detail));
+        if error.kind() == ErrorKind::Corrupt {
+            self.shared.report_damage(row.id, stamp, &error);
         }
-        Ok(if wanted == (0..row.size) {
-            verified(&self.shared, row, download)
-        } else {
-            download
-        })
+        Err(error)
     }
 
     /// Removes an artifact from the caches of this process, so that [`row`](Self::row) no longer
@@ -170,12 +217,14 @@ impl ArtifactStore {
     pub fn forget(&self, id: ArtifactId) {
         self.shared.rows.forget(id);
         self.shared.verified.forget(id);
+        self.shared.damaged.forget(id);
     }
 
     /// Returns the error for a blob that is missing although its row was found, perhaps in the
     /// cache: either both were deleted, or the blob is lost.
     async fn missing_blob(&self, id: ArtifactId) -> Result<Error> {
-        self.forget(id);
+        self.shared.rows.forget(id);
+        self.shared.verified.forget(id);
         let fail = |kind| Error::new(kind, Operation::Read).with_id(id);
         Ok(match self.shared.catalog.get(id).await? {
             None => fail(ErrorKind::NotFound).with_detail("the artifact was deleted meanwhile"),

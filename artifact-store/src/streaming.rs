@@ -4,6 +4,7 @@ use artifact_backend::{ArtifactBackend, ArtifactId, Sha256Digest, Upload};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join;
 
+use crate::deposit::check_digest;
 use crate::error::{Error, Operation, Result};
 use crate::fresh_id::{deposit_error, with_fresh_id};
 use crate::hasher::Hasher;
@@ -57,17 +58,20 @@ impl Streaming {
         Ok(self)
     }
 
-    /// Publishes the artifact. `Ok` means that it is durable.
-    pub(crate) async fn commit(self) -> Result<(ArtifactId, Sha256Digest)> {
-        let Self {
-            id,
-            upload,
-            hasher,
-            pending: _,
-        } = self.flush_pending().await?;
-        let committed = upload.commit().await;
+    /// Publishes the artifact if it has the expected digest. `Ok` means that it is durable.
+    pub(crate) async fn commit(
+        self,
+        expected: Option<Sha256Digest>,
+    ) -> Result<(ArtifactId, Sha256Digest)> {
+        let mut streaming = self.flush_pending().await?;
+        let sha256 = std::mem::take(&mut streaming.hasher).finish();
+        if let Err(error) = check_digest(sha256, expected) {
+            return Err(streaming.abort_after(error).await);
+        }
+        let id = streaming.id;
+        let committed = streaming.upload.commit().await;
         committed.map_err(|error| deposit_error(id, error))?;
-        Ok((id, hasher.finish()))
+        Ok((id, sha256))
     }
 
     /// Aborts the upload, and waits until its bytes are removed.

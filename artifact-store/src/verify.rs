@@ -1,5 +1,6 @@
 //! Verifies the bytes of an artifact while they are read.
 
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,79 +12,116 @@ use sha2::{Digest, Sha256};
 
 use crate::row::Row;
 use crate::shared::Shared;
+use crate::verified_cache::Collector;
 
-/// The stream of a whole blob, which checks it against the SHA-256 of its row.
-struct Verifying {
-    download: Download,
+/// The download of an artifact or of a range of it, whose damage is reported to the store.
+struct Checked {
+    shared: Arc<Shared>,
     row: Arc<Row>,
-    /// `None` after the check.
-    hasher: Option<Sha256>,
-    /// The latest chunk. It is held back until the next one arrives, so that the stream of a damaged
-    /// blob ends with an error instead of its last chunk.
-    held: Option<Bytes>,
-    cache: Option<CacheSlot>,
+    stamp: Option<Stamp>,
+    download: Download,
+    /// `None` for a range.
+    whole: Option<Whole>,
 }
 
-/// The chunks of a blob, to be cached once they are verified.
-struct CacheSlot {
-    shared: Arc<Shared>,
-    stamp: Stamp,
-    chunks: Vec<Bytes>,
+/// The state of the verification of a whole artifact.
+struct Whole {
+    hasher: Sha256,
+    /// The last chunk. It is held back until the blob is verified, so that the stream of a damaged
+    /// blob ends with an error instead of its last chunk.
+    last: Option<Bytes>,
+    /// Adds the chunks to the cache.
+    collector: Option<Collector>,
 }
 
 /// Verifies the download of a whole blob. If its bytes do not match the row, the stream ends with
-/// [`Corrupt`](ErrorKind::Corrupt) instead of the last chunk.
+/// [`Corrupt`](ErrorKind::Corrupt) instead of the last chunk, and the damage is reported.
 ///
 /// If the same bytes were verified recently and their storage is unchanged since, they come from
 /// memory.
 pub(crate) fn verified(shared: &Arc<Shared>, row: &Arc<Row>, download: Download) -> Download {
     let stamp = download.stamp();
-    if let Some(chunks) = stamp.and_then(|stamp| shared.verified.get(row.id, stamp)) {
-        let chunks = (0..chunks.len()).map(move |index| Ok(chunks[index].clone()));
-        return download_of(row, stream::iter(chunks));
+    if let Some(entry) = stamp.and_then(|stamp| shared.verified.get(row.id, stamp)) {
+        let indices = 0..entry.chunks().len();
+        let chunks = indices.map(move |index| Ok(entry.chunks()[index].clone()));
+        return download_of(row, 0..row.size, stream::iter(chunks));
     }
-    let is_cached = shared.verified.accepts(row.size);
-    let cache = stamp.filter(|_| is_cached).map(|stamp| CacheSlot {
-        shared: Arc::clone(shared),
-        stamp,
-        chunks: Vec::new(),
-    });
-    let verifying = Verifying {
-        download,
-        row: Arc::clone(row),
-        hasher: Some(Sha256::new()),
-        held: None,
-        cache,
+    let whole = Whole {
+        hasher: Sha256::new(),
+        last: None,
+        collector: stamp.and_then(|stamp| shared.verified.collect(row.id, stamp, row.size)),
     };
-    download_of(row, verifying)
+    checked(shared, row, download, Some(whole))
 }
 
-fn download_of(row: &Row, stream: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Download {
-    Download::new(row.id, row.size, 0..row.size, stream.boxed())
+/// Watches the download of a range. A range has no digest, so only a wrong length is found. The stream
+/// also ends with [`Corrupt`](ErrorKind::Corrupt) if another reader finds the artifact damaged
+/// meanwhile.
+pub(crate) fn watched(shared: &Arc<Shared>, row: &Arc<Row>, download: Download) -> Download {
+    checked(shared, row, download, None)
 }
 
-impl Verifying {
+fn checked(
+    shared: &Arc<Shared>,
+    row: &Arc<Row>,
+    download: Download,
+    whole: Option<Whole>,
+) -> Download {
+    let range = download.range();
+    let stream = Checked {
+        shared: Arc::clone(shared),
+        row: Arc::clone(row),
+        stamp: download.stamp(),
+        download,
+        whole,
+    };
+    download_of(row, range, stream)
+}
+
+fn download_of(
+    row: &Row,
+    range: Range<u64>,
+    stream: impl Stream<Item = Result<Bytes>> + Send + 'static,
+) -> Download {
+    Download::new(row.id, row.size, range, stream.boxed())
+}
+
+impl Checked {
+    fn corrupt(&self, detail: String) -> Error {
+        Error::new(ErrorKind::Corrupt, Operation::Download)
+            .with_id(self.row.id)
+            .with_detail(detail)
+    }
+
+    /// Ends the stream with an error. Reports it if it says that the artifact is damaged.
+    fn fail(&mut self, error: Error) -> Error {
+        self.whole = None;
+        if error.kind() == ErrorKind::Corrupt {
+            self.shared.report_damage(self.row.id, self.stamp, &error);
+        }
+        error
+    }
+
+    /// Compares the digest at the end of the blob, and releases the last chunk.
     fn finish(&mut self) -> Option<Result<Bytes>> {
-        let actual = Sha256Digest::from_bytes(self.hasher.take()?.finalize().into());
+        let whole = self.whole.take()?;
+        let actual = Sha256Digest::from_bytes(whole.hasher.finalize().into());
         if actual != self.row.sha256 {
-            self.held = None;
-            let detail = format!(
+            let error = self.corrupt(format!(
                 "the stored bytes are not those that were deposited: their SHA-256 is {actual}, the \
                  row says {}",
                 self.row.sha256
-            );
-            let error = Error::new(ErrorKind::Corrupt, Operation::Download).with_id(self.row.id);
-            return Some(Err(error.with_detail(detail)));
+            ));
+            return Some(Err(self.fail(error)));
         }
-        if let Some(slot) = self.cache.take() {
-            let cache = &slot.shared.verified;
-            cache.insert(self.row.id, slot.stamp, slot.chunks.into());
+        if let Some(collector) = whole.collector {
+            collector.finish();
         }
-        self.held.take().map(Ok)
+        whole.last.map(Ok)
     }
 }
 
-impl Stream for Verifying {
+impl Stream for Checked {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -91,17 +129,24 @@ impl Stream for Verifying {
         loop {
             let chunk = match ready!(Pin::new(&mut this.download).poll_next(context)) {
                 Some(Ok(chunk)) => chunk,
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(this.fail(error)))),
                 None => return Poll::Ready(this.finish()),
             };
-            if let Some(hasher) = &mut this.hasher {
-                hasher.update(&chunk);
+            let Some(whole) = &mut this.whole else {
+                if this.shared.damaged.get(this.row.id).is_some() {
+                    let detail = "another reader found the stored bytes to be damaged";
+                    return Poll::Ready(Some(Err(this.corrupt(detail.to_owned()))));
+                }
+                return Poll::Ready(Some(Ok(chunk)));
+            };
+            whole.hasher.update(&chunk);
+            if let Some(collector) = &mut whole.collector {
+                collector.push(&chunk);
             }
-            if let Some(slot) = &mut this.cache {
-                slot.chunks.push(chunk.clone());
-            }
-            if let Some(previous) = this.held.replace(chunk) {
-                return Poll::Ready(Some(Ok(previous)));
+            if this.download.remaining() == 0 {
+                whole.last = Some(chunk);
+            } else {
+                return Poll::Ready(Some(Ok(chunk)));
             }
         }
     }

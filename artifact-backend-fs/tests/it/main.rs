@@ -16,6 +16,7 @@ mod faults;
 mod fuzz_replay;
 mod opening;
 mod race;
+mod store_id;
 mod sweep;
 mod syscalls;
 mod world;

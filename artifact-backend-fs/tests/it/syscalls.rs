@@ -66,7 +66,11 @@ fn survives_with(named: bool, operation: &str, wanted: &[&str]) {
     let label = format!("{operation}, named {named}");
     println!("{label}: {} calls, {} faults", calls.len(), report.faults);
     assert!(report.is_clean(), "{label}:\n{report}");
-    assert_eq!(swept.not_reached, 0, "{label}: {calls:?}");
+    // preadv2 starts to read uncached bytes ahead, and sometimes the disk is fast enough that it returns them itself.
+    // The read on a blocking thread is then missing from that run; "load-waits" always has it.
+    if !operation.ends_with("-cold") {
+        assert_eq!(swept.not_reached, 0, "{label}: {calls:?}");
+    }
     for name in wanted {
         assert!(calls.contains(name), "{label}: {name} is not in {calls:?}");
     }

@@ -35,6 +35,7 @@ async fn the_conformance_suite_passes() {
             "contained::planted_objects_are_never_read",
             "contained::planted_objects_are_never_written_through",
             "contained::planted_objects_are_not_treated_as_blobs",
+            "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id",
         ]
     );
 }

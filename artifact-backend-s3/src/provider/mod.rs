@@ -13,7 +13,7 @@ mod s3;
 
 pub use options::BucketOptions;
 
-use artifact_backend::{Error, ErrorKind, Operation, Result};
+use artifact_backend::{Error, ErrorKind, Operation, Result, host};
 use object_store::client::HttpConnector;
 use object_store::{ClientConfigKey, ClientOptions, RetryConfig};
 
@@ -72,23 +72,21 @@ fn allow_http(endpoint: Option<&str>, allowed: bool) -> Result<bool> {
     let Some(rest) = endpoint.and_then(|endpoint| endpoint.strip_prefix("http://")) else {
         return Ok(allowed);
     };
-    let authority = rest.split('/').next().unwrap_or_default();
-    if allowed || is_loopback(authority) {
+    // Before an `@` is the user; behind the last colon is the port, unless that is part of an IPv6
+    // address in brackets (RFC 3986, section 3.2).
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let name = authority.rsplit('@').next().unwrap_or_default();
+    let name = match name.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => name,
+    };
+    if allowed || host::is_loopback(name) {
         return Ok(true);
     }
     Err(misconfigured(
         "the endpoint is plain http:// on another machine, so that anyone on the network path can \
          read and change the blobs; use https://, or allow plain HTTP",
     ))
-}
-
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    let address = host.parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn misconfigured(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -127,21 +125,23 @@ fn plain_client(
 
 #[cfg(test)]
 mod tests {
-    use super::{allow_http, is_loopback};
+    use super::allow_http;
 
     #[test]
     fn plain_http_needs_a_loopback_address_or_permission() {
-        for loopback in ["127.0.0.1:9000", "localhost", "[::1]:80", "127.8.8.8"] {
-            assert!(is_loopback(loopback), "{loopback}");
+        for loopback in ["127.0.0.1", "localhost:80", "[::1]:80", "[::1]"] {
+            let endpoint = format!("http://{loopback}");
+            assert!(allow_http(Some(&endpoint), false).unwrap(), "{endpoint}");
         }
         for other in [
             "10.0.0.1",
-            "localhost.example.com:80",
-            "[::2]",
+            "[::2]:80",
             "",
-            "127.0.0.1.nip.io",
+            "127.0.0.1@evil",
+            "localhost:80@evil",
         ] {
-            assert!(!is_loopback(other), "{other}");
+            let endpoint = format!("http://{other}");
+            assert!(allow_http(Some(&endpoint), false).is_err(), "{endpoint}");
         }
         assert!(allow_http(Some("http://127.0.0.1:9000/"), false).unwrap());
         assert!(allow_http(Some("http://minio:9000"), true).unwrap());

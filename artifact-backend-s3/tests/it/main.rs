@@ -6,6 +6,8 @@
 )]
 
 mod contract;
+#[cfg(all(feature = "s3", feature = "azure"))]
+mod credentials;
 mod foreign;
 mod leftovers;
 mod probe;

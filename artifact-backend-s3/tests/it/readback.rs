@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactBackendExt, ArtifactId, ErrorKind, StreamUploadError,
+    ArtifactBackend, ArtifactBackendExt, ArtifactId, ArtifactInventory, ErrorKind, StoreId,
+    StreamUploadError,
 };
 use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use async_trait::async_trait;
@@ -58,8 +59,13 @@ impl ScriptedStore {
         (!fates.is_empty()).then(|| fates.remove(0))
     }
 
-    fn is_blob(at: &Path) -> bool {
-        at.as_ref().contains("blobs/")
+    /// Returns whether the fates apply to this key.
+    fn is_scripted(at: &Path) -> bool {
+        at.as_ref().contains("blobs/") || Self::is_store_id(at)
+    }
+
+    fn is_store_id(at: &Path) -> bool {
+        at.as_ref() == "store-id"
     }
 
     async fn apply_fate(
@@ -83,12 +89,20 @@ impl ScriptedStore {
             Some(Fate::Conflict) => Err(Error::AlreadyExists { path, source }),
             Some(Fate::Denied) => Err(Error::PermissionDenied { path, source }),
             Some(Fate::Foreign) => {
-                self.inner.put(at, "others".into()).await?;
+                let others = if Self::is_store_id(at) {
+                    FOREIGN.to_line()
+                } else {
+                    "others".into()
+                };
+                self.inner.put(at, others.into()).await?;
                 Err(Error::AlreadyExists { path, source })
             }
         }
     }
 }
+
+/// The store id of another writer.
+const FOREIGN: StoreId = StoreId::from_bytes([7; 16]);
 
 fn lost() -> Error {
     Error::Generic {
@@ -117,7 +131,7 @@ impl ObjectStore for ScriptedStore {
                 implementer: "ScriptedStore".into(),
             });
         }
-        if !Self::is_blob(at) {
+        if !Self::is_scripted(at) {
             return self.inner.put_opts(at, payload, options).await;
         }
         let create = async { self.inner.put_opts(at, payload, options).await.map(drop) };
@@ -138,7 +152,7 @@ impl ObjectStore for ScriptedStore {
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
-        if self.blind && Self::is_blob(at) {
+        if self.blind && Self::is_scripted(at) {
             return Err(lost());
         }
         self.inner.get_opts(at, options).await
@@ -319,4 +333,72 @@ async fn unknown_outcomes_are_reported_within_the_deadlines() {
     assert_eq!(error.kind(), ErrorKind::Ambiguous);
     let took = began.elapsed();
     assert!(took <= Duration::from_secs(15), "{took:?}");
+}
+
+/// The bytes of the object tell whose create succeeded, so an unknown outcome needs no metadata.
+#[tokio::test(start_paused = true)]
+async fn the_store_id_is_known_after_every_lost_response() {
+    use Fate::{Conflict, Denied, FalseExists, Foreign, LostAfter, LostBefore};
+    let mine = StoreId::from_bytes([1; 16]);
+    for keeps_metadata in [true, false] {
+        for (fates, expected) in [
+            (&[][..], Ok(mine)),
+            (&[LostAfter], Ok(mine)),
+            (&[LostBefore], Ok(mine)),
+            (&[FalseExists], Ok(mine)),
+            (&[Conflict], Ok(mine)),
+            (&[LostBefore, Conflict, LostAfter], Ok(mine)),
+            (&[Foreign], Ok(FOREIGN)),
+            (&[LostBefore, Foreign], Ok(FOREIGN)),
+            (&[Denied], Err(ErrorKind::PermissionDenied)),
+        ] {
+            let store = Arc::new(ScriptedStore {
+                inner: InMemory::new(),
+                fates: Mutex::new(fates.to_vec()),
+                repeat_last: false,
+                blind: false,
+                keeps_metadata,
+                creates: AtomicU32::new(0),
+            });
+            let config = S3Config::default();
+            let backend = ObjectStoreBackend::from_store(store, "", config).unwrap();
+            let created = backend.create_store_id(mine).await;
+            let created = created.map_err(|error| {
+                assert_eq!(error.id(), None, "it is not about a blob");
+                error.kind()
+            });
+            assert_eq!(created, expected, "{fates:?} {keeps_metadata}");
+            let found = backend.store_id().await.unwrap();
+            assert_eq!(found, expected.ok(), "{fates:?} {keeps_metadata}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_id_that_cannot_be_read_is_an_error_and_not_a_missing_one() {
+    let inner = InMemory::new();
+    for content in ["", "store-0", "others", &"x".repeat(100_000)] {
+        inner
+            .put(&Path::from("prefix/store-id"), content.to_owned().into())
+            .await
+            .unwrap();
+        let store: Arc<dyn ObjectStore> = Arc::new(inner.fork());
+        let backend = ObjectStoreBackend::from_store(store, "prefix", S3Config::default()).unwrap();
+        let error = backend.store_id().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.detail().contains("prefix/store-id"), "{error}");
+        let error = backend.create_store_id(FOREIGN).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+    }
+    let store = Arc::new(ScriptedStore {
+        inner: InMemory::new(),
+        fates: Mutex::default(),
+        repeat_last: false,
+        blind: true,
+        keeps_metadata: true,
+        creates: AtomicU32::new(0),
+    });
+    let backend = ObjectStoreBackend::from_store(store, "", S3Config::default()).unwrap();
+    let error = backend.store_id().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
 }

@@ -80,6 +80,7 @@ fn work_is_refused_while_no_thread_can_be_had() {
     println!("the child has run");
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
 fn run_as_another_user() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();

@@ -48,6 +48,8 @@ fn every_operation_has_its_word() {
         (Operation::Stat, "stat"),
         (Operation::Delete, "delete"),
         (Operation::Sweep, "sweep"),
+        (Operation::ReadStoreId, "read store id"),
+        (Operation::CreateStoreId, "create store id"),
     ];
     for (operation, word) in operations {
         let error = Error::new(ErrorKind::Unavailable, operation);

@@ -7,7 +7,7 @@ use artifact_backend::{ArtifactBackend, ArtifactInventory, ByteRange, SweepRepor
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 
-use crate::spy::{ID, Spy};
+use crate::spy::{ID, STORE_ID, Spy};
 
 async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
     backend.store(ID, Bytes::from_static(b"abc")).await.unwrap();
@@ -27,6 +27,9 @@ async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
         ..
     } = report;
     assert_eq!((removed, removed_bytes, kept), (2, 11, 1));
+    assert_eq!(backend.store_id().await.unwrap(), Some(STORE_ID));
+    let created = backend.create_store_id(STORE_ID).await.unwrap();
+    assert_eq!(created, STORE_ID);
     assert_eq!(
         spy.calls(),
         [
@@ -39,6 +42,8 @@ async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
             "stat true",
             "delete true",
             "sweep 9s",
+            "read store id",
+            "create store id true",
         ]
     );
 }

@@ -22,4 +22,5 @@ mod range;
 #[cfg(feature = "serde")]
 mod serde;
 mod spy;
+mod store_id;
 mod uri;

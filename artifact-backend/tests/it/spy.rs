@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
-    ErrorKind, Operation, Result, SweepReport, Upload,
+    ErrorKind, Operation, Result, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
+pub(crate) const STORE_ID: StoreId = StoreId::from_bytes([0xa5; 16]);
 pub(crate) const ID: ArtifactId = ArtifactId::from_bytes([0x5a; 16]);
 
 /// The recorded calls, the operation that fails, and the blob to return.
@@ -107,6 +108,16 @@ impl ArtifactInventory for Spy {
         report.count_removed(6);
         report.count_kept();
         Ok(report)
+    }
+
+    async fn store_id(&self) -> Result<Option<StoreId>> {
+        self.call(Operation::ReadStoreId, "")?;
+        Ok(Some(STORE_ID))
+    }
+
+    async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
+        self.call(Operation::CreateStoreId, &format!(" {}", new == STORE_ID))?;
+        Ok(new)
     }
 }
 

@@ -9,8 +9,8 @@ use artifact_store::{ArtifactStore, Backend, Database, Experiment, IdentityStore
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use secrecy::SecretString;
 
-use super::bucket;
 use super::plan::ServePlan;
+use super::{bucket, halves};
 use crate::failure::{setup, setup_from};
 use crate::files;
 
@@ -40,14 +40,20 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     } else {
         None
     };
+    if let Some(database) = &existing {
+        halves::check_backend_to_create(plan, database).await?;
+    }
     let opened = settings.backend.open_with(bucket::options(settings)).await;
     let backend =
         opened.map_err(|error| setup_from(error, format!("{backend_name} cannot be used")))?;
     bucket::probe(&backend, settings.bucket_probe, &backend_name).await?;
-    let database = match existing {
-        Some(database) => database,
-        None => open_database(plan).await?,
+    let database = if let Some(database) = existing {
+        database
+    } else {
+        halves::check_database_to_create(plan, &backend).await?;
+        open_database(plan).await?
     };
+    halves::join(plan, &database, &backend).await?;
     let config = StoreConfig::default()
         .with_max_artifact_bytes(settings.max_artifact_bytes.0)
         .with_verified_cache_bytes(settings.verified_cache.as_usize());

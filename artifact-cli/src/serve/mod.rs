@@ -5,6 +5,7 @@ mod banner;
 mod bucket;
 mod certificate;
 mod data_dir;
+mod halves;
 mod hooks;
 mod json_log;
 mod logging;

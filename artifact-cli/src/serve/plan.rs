@@ -40,10 +40,18 @@ impl<'s> ServePlan<'s> {
         if settings.backend.is_memory() && plan.database.outlives_the_process() {
             output::warn("the rows will outlive their blobs, which are in memory only");
         }
+        if !settings.backend.is_memory() && !plan.database.outlives_the_process() {
+            output::warn("the blobs will outlive their rows, which are in memory only");
+        }
         plan.check_blobs_folder_holds_nothing_else()?;
         plan.check_can_be_created(settings.backend.path(), "backend")?;
         plan.check_can_be_created(plan.database.path(), "database")?;
         Ok(plan)
+    }
+
+    /// Returns whether both the rows and the blobs outlive this process.
+    pub(crate) fn lasts(&self) -> bool {
+        !self.settings.backend.is_memory() && self.database.outlives_the_process()
     }
 
     /// Checks that the database, the admin token and the data folder are outside the blobs folder.

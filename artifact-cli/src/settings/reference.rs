@@ -54,8 +54,11 @@ fn row(arg: &Arg) -> String {
     let code = |text: &str| format!("`{text}`");
     let key = Some(code(arg.name())).filter(|_| arg.is_in_file());
     let flag = arg.get_long().filter(|_| !arg.is_secret()).map(|flag| {
-        let value = arg.get_value_names().unwrap_or_default().join(" ");
-        format!("`--{flag} {value}`")
+        let names = arg
+            .get_value_names()
+            .filter(|_| arg.get_action().takes_values());
+        let value = names.unwrap_or_default().join(" ");
+        code(format!("--{flag} {value}").trim_end())
     });
     let default = arg.defaults().next().map(code);
     let cells = [key, flag, arg.variable().map(code), default].map(Option::unwrap_or_default);

@@ -143,6 +143,12 @@ pub(crate) struct ServeSettings {
     #[arg(default_value = "<data_dir>/rows.sqlite")]
     pub(crate) database: DatabaseUrl,
 
+    /// Serve this database with this backend although they do not belong together: the other half of one
+    /// of them is lost, or it is the half of another store. Give it once; later starts accept the two. It
+    /// deletes nothing, but artifacts without a row or without a blob cannot be fetched
+    #[arg(long)]
+    pub(crate) adopt: bool,
+
     /// File with the password of the PostgreSQL user; only its owner may be able to read it
     #[arg(long, env = "ARTIFACT_DATABASE_PASSWORD_FILE", value_name = "FILE")]
     pub(crate) database_password_file: Option<PathBuf>,

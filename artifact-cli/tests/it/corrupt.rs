@@ -3,12 +3,10 @@
 use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
-use crate::harness::{Answer, Server, noise, run_with};
+use crate::harness::{Answer, Server, noise, run, run_with};
 
-/// Deposits an artifact, damages the blob's file, and fetches the artifact. Returns the response and the
-/// log.
-fn fetch_after(damage: impl Fn(&std::fs::File), size: usize, range: &str) -> (Vec<u8>, String) {
-    let server = Server::start(&["--log-format", "json"]);
+/// Deposits an artifact and damages the blob's file. Returns the artifact's URI.
+fn deposit_damaged(server: &Server, damage: impl Fn(&std::fs::File), size: usize) -> String {
     let empty = server.blobs();
     let put = run_with(&mut server.client(&["put", "-"]), &noise(size)).succeeded();
     let found = server.blobs();
@@ -18,8 +16,14 @@ fn fetch_after(damage: impl Fn(&std::fs::File), size: usize, range: &str) -> (Ve
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     damage(&file);
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o400)).unwrap();
+    put.stdout().trim_end().to_owned()
+}
 
-    let uri = put.stdout().trim_end().replace('/', "%2F");
+/// Deposits an artifact, damages the blob's file, and fetches the artifact. Returns the response and the
+/// log.
+fn fetch_after(damage: impl Fn(&std::fs::File), size: usize, range: &str) -> (Vec<u8>, String) {
+    let server = Server::start(&["--log-format", "json"]);
+    let uri = deposit_damaged(&server, damage, size).replace('/', "%2F");
     let (_, headers) = server.connect();
     let answer = server.say(format!(
         "GET /v0/experiments/default/artifacts?uri={uri} HTTP/1.1\r\n{headers}{range}\r\n"
@@ -45,10 +49,7 @@ fn assert_alarm(log: &str) {
 fn a_changed_last_byte_aborts_the_response() {
     let size = 16 << 20;
     for range in ["", "Range: bytes=0-\r\n"] {
-        let last = |file: &std::fs::File| {
-            let at = size as u64 - 1;
-            file.write_all_at(&[noise(size)[size - 1] ^ 1], at).unwrap();
-        };
+        let last = |file: &std::fs::File| flip_last(file, size);
         let (answer, log) = fetch_after(last, size, range);
         let answer = Answer::of(&answer);
         assert!([200, 206].contains(&answer.status), "{}", answer.head);
@@ -111,4 +112,64 @@ fn a_blob_of_the_wrong_size_is_answered_500() {
         );
         assert_alarm(&log);
     }
+}
+
+/// Flips a bit of the last byte of the noise.
+fn flip_last(file: &std::fs::File, size: usize) {
+    let at = size as u64 - 1;
+    file.write_all_at(&[noise(size)[size - 1] ^ 1], at).unwrap();
+}
+
+#[test]
+fn a_resumed_get_of_a_damaged_artifact_fails() {
+    let size = 4 << 20;
+    let server = Server::start(&["--log-format", "json"]);
+    let uri = deposit_damaged(&server, |file| flip_last(file, size), size);
+    let get = run(&mut server.client(&["get", &uri, "-o", "out"]));
+    assert_eq!(get.code, Some(1), "{}", get.stderr);
+    assert!(!server.path("out").exists());
+    // The client has resumed and got a 500.
+    assert!(get.stderr.contains("status 500"), "{}", get.stderr);
+    assert_alarm(&server.stderr());
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the CI switch is not a setting of the program"
+)]
+fn wget_does_not_complete_a_damaged_artifact_by_ranges() {
+    let version = std::process::Command::new("wget").arg("--version").output();
+    if version.is_err() {
+        let required = std::env::var_os("ARTIFACT_TEST_REQUIRE").is_some_and(|all| all == "all");
+        assert!(!required, "wget is not installed; install the package wget");
+        eprintln!("skipped: wget is not installed");
+        return;
+    }
+    let size = 4 << 20;
+    let server = Server::start(&["--log-format", "json"]);
+    let uri = deposit_damaged(&server, |file| flip_last(file, size), size);
+    let (_, headers) = server.connect();
+    let mut command = std::process::Command::new("wget");
+    command.args([
+        "--tries=5",
+        "--waitretry=0",
+        "--no-config",
+        "--no-proxy",
+        "-O",
+        "out",
+    ]);
+    for header in headers.lines().skip(1) {
+        command.args(["--header", header]);
+    }
+    let url = format!(
+        "{}/v0/experiments/default/artifacts?uri={}",
+        server.url,
+        uri.replace('/', "%2F")
+    );
+    let done = run(command.arg(url).current_dir(server.folder.path()));
+    // 8: the server answered with an error (wget(1)).
+    assert_eq!(done.code, Some(8), "{}", done.stderr);
+    assert!(server.read("out").len() < size);
+    assert_alarm(&server.stderr());
 }

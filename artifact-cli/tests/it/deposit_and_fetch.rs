@@ -125,7 +125,14 @@ fn a_corrupt_blob_fails_the_fetch_and_leaves_no_file() {
     );
     assert_eq!(files_below(server.folder.path()), before);
     // The server sees it too and breaks off; what a client sees by itself is tested in its crate.
-    // What went to standard output cannot be taken back, but is disowned.
+    // From then on the artifact is refused before any byte is sent.
+    let get = run(&mut server.client(&["get", uri]));
+    assert_eq!((get.code, get.stdout()), (Some(1), ""));
+    assert!(get.stderr.contains("status 500"), "{}", get.stderr);
+
+    // What went to standard output cannot be taken back, but is disowned. The restarted server does
+    // not know of the damage.
+    let server = Server::start_in(server.stop("TERM"), &[]);
     let get = run(&mut server.client(&["get", uri]));
     assert_eq!(get.code, Some(1));
     assert!(get.stderr.contains("must not be used"), "{}", get.stderr);

@@ -5,9 +5,11 @@ mod harness;
 
 mod corrupt;
 mod deposit_and_fetch;
+mod flipped;
 mod framing;
 mod golden;
 mod gone;
+mod halves;
 mod http2;
 mod identities;
 mod logs;

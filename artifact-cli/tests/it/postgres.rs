@@ -156,6 +156,25 @@ fn servers_that_start_at_once_on_an_empty_database_all_start() {
 }
 
 #[test]
+fn a_second_folder_beside_one_database_is_refused() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let shared = TempDir::new().unwrap();
+    let server = serve(&database, &shared.path().join("blobs"));
+    let other = TempDir::new().unwrap();
+    let mut command = artifact(other.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    let done = run_refused(command.args(["--database", &database.url()]));
+    assert_eq!(done.code, Some(2), "{done:?}");
+    let said = "holds no blobs, but the database (--database) belongs to store-";
+    assert!(done.stderr.contains(said), "{done:?}");
+    assert_eq!(files_below(other.path()), [""; 0]);
+    assert_eq!(get(&server, &put(&server, "served")), "served");
+}
+
+#[test]
 fn without_its_database_deposits_are_503_and_known_artifacts_are_fetched() {
     let Some(postgres) = artifact_postgres_test::Server::start() else {
         return;
@@ -205,9 +224,19 @@ fn the_password_comes_from_the_environment_or_a_file_and_is_nowhere_else() {
     let canary = postgres.password();
     let url = database.tcp_url();
     let file = format!("{canary}\n");
+    let shared = TempDir::new().unwrap();
+    let blobs = shared.path().join("blobs");
+    let blobs = blobs.to_str().unwrap();
     for by_file in [false, true] {
         let folder = TempDir::new().unwrap();
-        let options = ["--database", &url, "--log-level", "trace"];
+        let options = [
+            "--database",
+            &url,
+            "--backend",
+            blobs,
+            "--log-level",
+            "trace",
+        ];
         let server = if by_file {
             secret(folder.path(), &file);
             let options = [&options[..], &["--database-password-file", "password"]].concat();

@@ -38,7 +38,7 @@ pub enum ErrorKind {
     /// The connection broke or stalled. The server may still have done the operation: a deposit may
     /// exist under a URI that no client received. A fetch can be repeated.
     Interrupted,
-    /// The bytes received, or the byte count of the server, differ from what was deposited. Discard
+    /// The bytes received, or the bytes that the server stored, differ from what was deposited. Discard
     /// them.
     DigestMismatch,
     /// The source of a deposit failed or ended early. The server did not receive a whole artifact

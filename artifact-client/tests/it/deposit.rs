@@ -24,6 +24,79 @@ fn problem(status: &str, kind: &str, detail: &str) -> String {
     response(status, "content-type: application/problem+json\r\n", &json)
 }
 
+/// The digest field of `hello`.
+const HELLO: &str = "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:";
+
+/// Returns a 201 for the deposit of `hello`, with this digest.
+fn created_with_digest(digest: &str) -> String {
+    let json = format!(r#"{{"artifacts_uri":"{URI}","size_bytes":5,"content_type":"text/plain"}}"#);
+    response("201 Created", &format!("repr-digest: {digest}\r\n"), &json)
+}
+
+/// Every kind of body, each with the bytes `hello`.
+fn bodies() -> [Body; 4] {
+    let chunks = || stream::iter(["he", "llo"]).map(|chunk| Ok(Bytes::from(chunk)));
+    [
+        "hello".into(),
+        Body::repeatable(chunks),
+        Body::from_stream(chunks()),
+        Body::from_reader(&b"hello"[..]),
+    ]
+}
+
+#[tokio::test]
+async fn the_digest_of_the_server_is_compared_for_every_kind_of_body() {
+    let other = HELLO.replace("LPJN", "LPJM");
+    for body in bodies() {
+        let (client, _served) = server_replying(created_with_digest(HELLO)).await;
+        let deposited = client.deposit(body, options()).await.unwrap();
+        assert!(deposited.verified);
+    }
+    for body in bodies() {
+        let (client, _served) = server_replying(created_with_digest(&other)).await;
+        let error = client.deposit(body, options()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DigestMismatch);
+        assert!(!error.is_retryable());
+        assert!(error.detail().contains(URI), "{error}");
+        assert!(error.detail().ends_with("deposit again"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_a_digest_leaves_the_deposit_unverified() {
+    let without = [
+        created(5),
+        created_with_digest("sha-512=:AAAA:"),
+        created_with_digest(""),
+    ];
+    for reply in without {
+        let (client, _served) = server_replying(reply).await;
+        let deposited = client.deposit("hello", options()).await.unwrap();
+        assert!(!deposited.verified);
+    }
+    for digest in ["sha-256=:AAAA:", "sha-256=x"] {
+        let (client, _served) = server_replying(created_with_digest(digest)).await;
+        let error = client.deposit("hello", options()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert!(error.detail().contains(URI), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_digest_is_sent_ahead_only_for_bytes_in_memory() {
+    for (body, ahead) in bodies().into_iter().zip([true, false, false, false]) {
+        let (client, served) = server_replying(created_with_digest(HELLO)).await;
+        client.deposit(body, options().with_size(5)).await.unwrap();
+        let request = served.await.unwrap();
+        let body = String::from_utf8(request.body).unwrap();
+        assert_eq!(
+            body.contains(&format!("\r\nContent-Digest: {HELLO}\r\n")),
+            ahead,
+            "{body}"
+        );
+    }
+}
+
 fn options() -> DepositOptions {
     DepositOptions::default()
 }
@@ -40,6 +113,7 @@ async fn deposits_send_one_form_with_one_file_and_a_length() {
     assert_eq!(deposited.content_type, "text/plain");
     let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
     assert_eq!(deposited.sha256.to_string(), sha256);
+    assert!(!deposited.verified);
 
     let request = served.await.unwrap();
     assert!(
@@ -61,7 +135,8 @@ async fn deposits_send_one_form_with_one_file_and_a_length() {
         str::from_utf8(&request.body).unwrap(),
         format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; \
-             filename=\"a %22b%5C%0D%0A.txt\"\r\nContent-Type: text/plain\r\n\r\nhello\r\n--{boundary}--\r\n"
+             filename=\"a %22b%5C%0D%0A.txt\"\r\nContent-Type: text/plain\r\n\
+             Content-Digest: {HELLO}\r\n\r\nhello\r\n--{boundary}--\r\n"
         )
     );
 }
@@ -156,7 +231,8 @@ async fn a_different_byte_count_of_the_server_is_an_error() {
     let (client, _served) = server_replying(created(4)).await;
     let error = client.deposit("hello", options()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DigestMismatch);
-    assert_eq!(error.detail(), "5 bytes were sent, the server counted 4");
+    let detail = "5 bytes were sent, the server counted 4; do not use ";
+    assert_eq!(error.detail(), format!("{detail}{URI}, and deposit again"));
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Authenticates workers by their registration tokens, and the administrator by the admin token.
 
 mod hashing;
-mod two_generation_set;
 mod verifier;
 
 use std::fmt;

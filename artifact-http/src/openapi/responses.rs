@@ -107,6 +107,6 @@ pub(super) fn headers() -> Value {
         "Vary": constant("The response depends on the principal (F-8).", "Authorization"),
         "Accept-Ranges": constant("Ranges are supported (F-12).", "bytes"),
         "ETag": pattern("The SHA-256 of the artifact (F-9).", "^\"[0-9a-f]{64}\"$"),
-        "Repr-Digest": pattern("RFC 9530, of the whole artifact (F-9).", "^sha-256=:[A-Za-z0-9+/]{43}=:$"),
+        "Repr-Digest": pattern("RFC 9530, of the whole artifact (D-7, F-9).", "^sha-256=:[A-Za-z0-9+/]{43}=:$"),
     })
 }

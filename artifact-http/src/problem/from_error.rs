@@ -5,7 +5,6 @@ use http::StatusCode;
 
 use super::{Problem, ProblemType};
 use crate::authenticate::AuthenticateError;
-use crate::body::CORRUPT_BLOB;
 
 /// The name of the alarm for damaged or contradictory rows.
 const CORRUPT_ROWS: &str = "corrupt-rows";
@@ -41,6 +40,9 @@ impl From<Error> for Problem {
                 ProblemType::PayloadTooLarge,
                 "the artifact is larger than this server accepts",
             ),
+            ErrorKind::DigestMismatch => {
+                Self::bad_request("the part is not what its Content-Digest or Repr-Digest says")
+            }
             ErrorKind::InvalidRange => Self::plain(
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "the range contains no byte of the artifact",
@@ -50,8 +52,9 @@ impl From<Error> for Problem {
                 StatusCode::INSUFFICIENT_STORAGE,
                 "the server is out of space; its operator must free some",
             ),
+            // The store raises the alarm, once for each damaged blob.
             ErrorKind::Corrupt if operation == Operation::Read => {
-                Self::internal("a stored blob is damaged or lost").with_alarm(CORRUPT_BLOB)
+                Self::internal("a stored blob is damaged or lost")
             }
             ErrorKind::Corrupt => {
                 Self::internal("stored rows are damaged or lost").with_alarm(CORRUPT_ROWS)

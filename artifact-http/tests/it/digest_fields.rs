@@ -132,3 +132,15 @@ async fn malformed_fields_are_refused_before_the_file_is_read() {
     }
     assert_eq!(site.calls(), 0);
 }
+
+#[tokio::test]
+async fn the_201_carries_the_digest_of_the_stored_bytes() {
+    let site = Site::new().await;
+    for size in [0, 5, 300_000] {
+        let bytes = noise(size);
+        let reply = on_request(&site, &[], form(&[(FILE, &bytes)])).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        assert_eq!(reply.header("repr-digest"), sha256(&bytes));
+        assert_eq!(reply.json().as_object().unwrap().len(), 3);
+    }
+}

@@ -1,6 +1,7 @@
 //! The catalog and the identities in memory.
 
 mod identity;
+mod store_id;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -10,6 +11,7 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
 use self::identity::Groups;
+use self::store_id::StoreIds;
 use super::rejected::Rejected;
 use super::subject::Subject;
 use crate::catalog::Catalog;
@@ -30,6 +32,7 @@ struct Maps {
     rows: HashMap<ArtifactId, Row>,
     workers: HashMap<WorkerId, (Worker, CredentialHash)>,
     groups: Groups,
+    store_ids: StoreIds,
 }
 
 impl MemoryDatabase {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::error::Result;
 use crate::identity::IdentityStore;
+use crate::store_id::StoreIdRecord;
 
 pub use memory::MemoryDatabase;
 #[cfg(feature = "postgres")]
@@ -24,7 +25,7 @@ pub use postgres::PostgresDatabase;
 pub use sqlite::SqliteDatabase;
 pub use url::DatabaseUrl;
 
-/// An open database: its catalog and its identities. A clone shares the same database.
+/// An open database: its catalog, its identities and its store id. A clone shares the same database.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Database {
@@ -32,15 +33,18 @@ pub struct Database {
     pub catalog: Arc<dyn Catalog>,
     /// The workers and groups.
     pub identities: Arc<dyn IdentityStore>,
+    /// The store id, which the backend keeps too; see [`StoreHalves`](crate::StoreHalves).
+    pub store_id: Arc<dyn StoreIdRecord>,
 }
 
 impl Database {
-    /// Wraps a database that keeps both.
-    pub fn new<D: Catalog + IdentityStore>(database: D) -> Self {
+    /// Wraps a database that keeps all three.
+    pub fn new<D: Catalog + IdentityStore + StoreIdRecord>(database: D) -> Self {
         let database = Arc::new(database);
         Self {
             catalog: database.clone(),
-            identities: database,
+            identities: database.clone(),
+            store_id: database,
         }
     }
 

@@ -12,8 +12,10 @@ mod error;
 mod experiment;
 mod file_name;
 mod identity;
+mod memory;
 mod principal;
 mod store;
+mod store_id;
 mod support;
 #[cfg(feature = "fs")]
 mod verified;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use artifact_backend::{ArtifactInventory as _, ErrorKind as BackendErrorKind};
 use artifact_store::{
-    ArtifactId, ArtifactStore, Backend, ByteRange, Catalog as _, ErrorKind, Experiment,
+    ArtifactId, ArtifactStore, Backend, ByteRange, Catalog as _, Download, ErrorKind, Experiment,
     MemoryDatabase, NewArtifact, Principal, StoreConfig, authorize,
 };
 use bytes::Bytes;
@@ -64,6 +64,12 @@ impl Site {
         self.pieces(id).await.unwrap().into_iter().collect()
     }
 
+    async fn range(&self, id: ArtifactId, range: ByteRange) -> artifact_store::Result<Download> {
+        let row = self.store.row(&experiment(), id).await?;
+        let grant = authorize(&Principal::admin(), row)?;
+        self.store.read(&grant, range).await
+    }
+
     /// Reads until two successive reads return the same memory: a blob that was just written is not
     /// cached.
     async fn read_until_cached(&self, id: ArtifactId) -> Vec<Bytes> {
@@ -80,17 +86,28 @@ impl Site {
         }
     }
 
+    /// Returns the number of files in the folder of the blobs.
+    fn blobs(&self) -> usize {
+        std::fs::read_dir(self.folder.path().join("blobs/blobs"))
+            .unwrap()
+            .count()
+    }
+
     fn file(&self, id: ArtifactId) -> PathBuf {
         self.folder.path().join("blobs/blobs").join(id.to_string())
     }
 
     /// Overwrites a byte of the blob.
     fn corrupt(&self, id: ArtifactId, at: u64) {
+        self.overwrite(id, at, b"?");
+    }
+
+    fn overwrite(&self, id: ArtifactId, at: u64, bytes: &[u8]) {
         let path = self.file(id);
         let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
         mode(0o600);
         let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-        file.write_all_at(b"?", at).unwrap();
+        file.write_all_at(bytes, at).unwrap();
         mode(0o400);
     }
 }
@@ -111,17 +128,17 @@ async fn downloads_of_damaged_blobs_never_yield_the_last_chunk() {
 
             // The bytes were read correctly before.
             site.corrupt(id, size as u64 - 1);
-            for _ in 0..2 {
-                let mut pieces = site.pieces(id).await.unwrap();
-                let error = pieces.pop().unwrap().unwrap_err();
-                assert_eq!(error.kind(), BackendErrorKind::Corrupt);
-                assert!(
-                    error.to_string().contains("not those that were deposited"),
-                    "{error}"
-                );
-                let came = pieces.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
-                assert!(came.concat().len() < size);
-            }
+            let mut pieces = site.pieces(id).await.unwrap();
+            let error = pieces.pop().unwrap().unwrap_err();
+            assert_eq!(error.kind(), BackendErrorKind::Corrupt);
+            assert!(
+                error.to_string().contains("not those that were deposited"),
+                "{error}"
+            );
+            let came = pieces.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+            assert!(came.concat().len() < size);
+            let error = site.pieces(id).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
         }
     }
 }
@@ -166,4 +183,89 @@ async fn deleted_blobs_are_not_served_from_memory() {
     site.backend.inventory().delete(id).await.unwrap();
     let error = site.pieces(id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+}
+
+#[tokio::test]
+async fn ranges_of_a_damaged_artifact_fail_until_it_is_restored() {
+    let site = Site::new(StoreConfig::default()).await;
+    let content = bytes(1_500_000);
+    let id = site.deposit(&content).await;
+    let range = ByteRange::From(1_400_000);
+    site.corrupt(id, 7);
+    // Not verified yet: no whole read has found the damage.
+    assert!(site.range(id, range).await.is_ok());
+    let mut before = site.range(id, ByteRange::From(1)).await.unwrap();
+    before.next().await.unwrap().unwrap();
+    assert!(site.read(id).await.is_err());
+
+    let error = before.next().await.unwrap().unwrap_err();
+    assert_eq!(
+        error.kind(),
+        BackendErrorKind::Corrupt,
+        "a reader that began before"
+    );
+    for range in [
+        range,
+        ByteRange::Full,
+        ByteRange::Suffix(1),
+        ByteRange::From(9_999_999),
+    ] {
+        let error = site.range(id, range).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{range:?}");
+    }
+    // A change that leaves the damage.
+    site.corrupt(id, 8);
+    let error = site.range(id, range).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+
+    site.overwrite(id, 7, &content[7..9]);
+    let rest = site.range(id, range).await.unwrap();
+    assert_eq!(rest.into_bytes().await.unwrap(), content[1_400_000..]);
+    assert_eq!(site.read(id).await.unwrap().concat(), content);
+}
+
+#[tokio::test]
+async fn a_known_damaged_artifact_with_the_same_stamp_is_not_read_again() {
+    let site = Site::new(StoreConfig::default().with_verified_cache_bytes(0)).await;
+    let id = site.deposit(&bytes(5000)).await;
+    site.corrupt(id, 7);
+    assert!(site.read(id).await.is_err());
+    let began = Instant::now();
+    // The stamp of a blob that was just written is not known; until then each call reads the blob.
+    loop {
+        let error = site.range(id, ByteRange::Full).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        if error.detail().contains("an earlier read") {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn deposits_of_other_bytes_than_expected_leave_nothing() {
+    use sha2::{Digest as _, Sha256};
+
+    let site = Site::new(StoreConfig::default().with_small_deposit_bytes(10_000)).await;
+    let empty = site.blobs();
+    for size in [0, 5000, 1_500_000] {
+        let content = bytes(size);
+        let sha256 = |content: &[u8]| {
+            artifact_store::Sha256Digest::from_bytes(Sha256::digest(content).into())
+        };
+        for (expected, right) in [(sha256(&content), true), (sha256(b"other"), false)] {
+            let before = site.blobs();
+            let new = NewArtifact::new(experiment(), &Principal::admin()).with_sha256(expected);
+            let mut deposit = site.store.deposit(new);
+            deposit.write(content.clone().into()).await.unwrap();
+            match deposit.finish().await {
+                Ok(row) => assert!(right && row.sha256 == expected, "{size}"),
+                Err(error) => {
+                    assert_eq!((error.kind(), right), (ErrorKind::DigestMismatch, false));
+                    assert_eq!(site.blobs(), before, "{size}");
+                }
+            }
+        }
+    }
+    assert_eq!(site.blobs(), empty + 3);
 }

@@ -14,4 +14,8 @@ pub const BLIND: &[(&str, &str)] = &[
         "F-14",
         "a client cannot damage stored bytes; the tests of artifact-http and artifact-backend-conformance do",
     ),
+    (
+        "F-15",
+        "a client cannot damage stored bytes; the tests of artifact-http do",
+    ),
 ];

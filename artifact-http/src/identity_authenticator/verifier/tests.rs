@@ -1,9 +1,13 @@
 //! Tests which secrets are hashed, cached or rejected.
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
 
 use artifact_store::CredentialHash;
+use futures_util::FutureExt;
 use futures_util::future::join_all;
+use quick_cache::sync::GuardResult;
 use tokio::task::unconstrained;
 
 use super::{MAX_WAITING, Running, Verifier};
@@ -19,6 +23,15 @@ fn secret(text: &str) -> Secret {
 /// Returns a hash that no verifier remembers.
 fn stored(text: &str) -> CredentialHash {
     super::hashing::hash(text.as_bytes()).unwrap()
+}
+
+/// Returns whether the verifier believes that a request computes this result.
+fn computes(verifier: &Verifier, text: &str, hash: &CredentialHash) -> bool {
+    let key = verifier.key_of(WORKER, &secret(text), hash);
+    let place = verifier
+        .valid
+        .get_value_or_guard(&key, Some(Duration::ZERO));
+    matches!(place, GuardResult::Timeout)
 }
 
 #[tokio::test]
@@ -48,7 +61,7 @@ async fn valid_and_invalid_secrets_are_remembered() {
         verifier.cores.close();
         verifier.queue.close();
     }
-    assert!(verifier.running().is_empty());
+    assert!(!computes(&verifier, "right", &hash) && !computes(&verifier, "wrong", &hash));
     let outcome = verifier
         .verify(WORKER, &secret("another"), Some(&hash))
         .await;
@@ -120,7 +133,7 @@ async fn concurrent_requests_with_one_credential_share_one_hash_computation() {
     for outcome in join_all(requests).await {
         assert!(outcome.unwrap().unwrap());
     }
-    assert!(verifier.running().is_empty());
+    assert!(!computes(&verifier, "right", &hash));
 }
 
 #[tokio::test]
@@ -140,7 +153,7 @@ async fn floods_are_refused_but_remembered_secrets_are_accepted() {
         .collect();
     let mut refused = 0;
     for request in &mut requests {
-        if let Some(outcome) = futures_util::FutureExt::now_or_never(request) {
+        if let Some(outcome) = request.now_or_never() {
             assert!(
                 matches!(outcome, Err(AuthenticateError::Busy)),
                 "{outcome:?}"
@@ -165,7 +178,7 @@ async fn floods_are_refused_but_remembered_secrets_are_accepted() {
 
     // Dropped requests leave the queue.
     drop(requests);
-    assert!(verifier.running().is_empty());
+    assert!((0..2 * MAX_WAITING).all(|n| !computes(&verifier, &format!("wrong-{n}"), &hash)));
     drop(held);
     assert!(
         !verifier
@@ -173,6 +186,35 @@ async fn floods_are_refused_but_remembered_secrets_are_accepted() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test]
+async fn two_requests_dropped_at_once_leave_nothing_behind() {
+    let verifier = Verifier::new();
+    let hash = stored("right");
+    let all = u32::try_from(verifier.cores.available_permits()).unwrap();
+    let _held = verifier.cores.acquire_many(all).await.unwrap();
+    for n in 0..5_000 {
+        let text = format!("secret-{n}");
+        let secret = secret(&text);
+        let begun = [(); 2].map(|()| {
+            let mut request =
+                Box::pin(unconstrained(verifier.verify(WORKER, &secret, Some(&hash))));
+            assert!((&mut request).now_or_never().is_none());
+            request
+        });
+        let barrier = Barrier::new(begun.len());
+        thread::scope(|scope| {
+            for request in begun {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    barrier.wait();
+                    drop(request);
+                });
+            }
+        });
+        assert!(!computes(&verifier, &text, &hash), "request {n}");
+    }
 }
 
 #[tokio::test]

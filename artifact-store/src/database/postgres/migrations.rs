@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0001_rows.sql"),
     include_str!("migrations/0002_identity.sql"),
+    include_str!("migrations/0003_store_id.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use artifact_backend::host;
 use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
@@ -153,11 +154,7 @@ impl Target {
     pub(super) fn is_exposed(&self) -> bool {
         self.hosts.iter().any(|(host, _)| match host {
             Host::Folder(_) => false,
-            Host::Name(name) => {
-                let address = name.parse::<std::net::IpAddr>();
-                let is_local = address.map_or(name == "localhost", |address| address.is_loopback());
-                !is_local && !self.encrypted
-            }
+            Host::Name(name) => !host::is_loopback(name) && !self.encrypted,
         })
     }
 

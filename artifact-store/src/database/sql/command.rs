@@ -8,6 +8,7 @@
 use artifact_backend::ArtifactId;
 
 use super::records::NameRecord;
+use super::store_id::StoreIdCommand;
 use super::{Param, Record, Subject, params, statements};
 use crate::database::rejected::Rejected;
 use crate::error::Operation;
@@ -31,6 +32,7 @@ pub(in crate::database) enum Command {
     AddMember(ExperimentId, GroupId, MemberId),
     RemoveMember(ExperimentId, GroupId, MemberId),
     DeleteGroup(ExperimentId, GroupId),
+    StoreId(StoreIdCommand),
 }
 
 /// An open transaction, in which commands are applied.
@@ -78,6 +80,7 @@ impl Command {
             | Self::AddMember(..)
             | Self::RemoveMember(..)
             | Self::DeleteGroup(..) => Operation::WriteGroup.into(),
+            Self::StoreId(_) => Operation::JoinHalves.into(),
         }
     }
 
@@ -111,6 +114,11 @@ impl Command {
                 Ok(())
             }
             Self::DeleteGroup(experiment, id) => delete_group(tx, experiment, *id).await,
+            Self::StoreId(command) => {
+                let (statement, params) = command.statement();
+                tx.execute(statement, &params).await?;
+                Ok(())
+            }
         }
     }
 }

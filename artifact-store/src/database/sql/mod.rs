@@ -7,6 +7,7 @@ mod param;
 mod queue;
 mod records;
 mod statements;
+mod store_id;
 
 use std::fmt::Debug;
 
@@ -23,7 +24,8 @@ pub(super) use self::records::ArtifactRecord;
 pub(super) use self::records::{Columns, Record};
 
 /// A database that runs the statements of this module. Every such database is a
-/// [`Catalog`](crate::Catalog) and an [`IdentityStore`](crate::IdentityStore).
+/// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore) and a
+/// [`StoreIdRecord`](crate::StoreIdRecord).
 pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
     /// Runs a query, and reads a record from each row of the result.
     fn query<R: Record>(

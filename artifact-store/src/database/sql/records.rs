@@ -246,7 +246,7 @@ impl Record for NameRecord {
 
 /// Validates the columns of a record.
 #[derive(Clone, Copy)]
-struct Decoder(Subject);
+pub(super) struct Decoder(pub(super) Subject);
 
 impl Decoder {
     fn corrupt(self, column: &str, error: impl Into<BoxError>) -> Error {
@@ -273,7 +273,7 @@ impl Decoder {
         Timestamp::from_microsecond(micros).map_err(|error| self.corrupt(column, error))
     }
 
-    fn bytes<const N: usize>(self, column: &str, bytes: &[u8]) -> Result<[u8; N]> {
+    pub(super) fn bytes<const N: usize>(self, column: &str, bytes: &[u8]) -> Result<[u8; N]> {
         bytes
             .try_into()
             .map_err(|error: std::array::TryFromSliceError| self.corrupt(column, error))

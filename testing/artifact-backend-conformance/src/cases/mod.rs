@@ -14,6 +14,7 @@ mod honest;
 mod inventory;
 mod race;
 mod range;
+mod store_id;
 mod sweep;
 
 use crate::case::Case;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         inventory::CASES,
         sweep::CASES,
         concurrent::CASES,
+        store_id::CASES,
     ]
     .into_iter()
     .flatten()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    ErrorKind, Operation, Result, SweepReport, Upload,
+    ErrorKind, Operation, Result, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -149,6 +149,22 @@ impl ArtifactInventory for FaultBackend {
         let report = self.inner.sweep(older_than).await?;
         call.at(Point::After, None).await?;
         Ok(report)
+    }
+
+    async fn store_id(&self) -> Result<Option<StoreId>> {
+        let call = self.plan.call(Operation::ReadStoreId);
+        call.at(Point::Before, None).await?;
+        let id = self.inner.store_id().await?;
+        call.at(Point::After, None).await?;
+        Ok(id)
+    }
+
+    async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
+        let call = self.plan.call(Operation::CreateStoreId);
+        call.at(Point::Before, None).await?;
+        let id = self.inner.create_store_id(new).await?;
+        call.at(Point::After, None).await?;
+        Ok(id)
     }
 }
 

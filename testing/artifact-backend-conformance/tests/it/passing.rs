@@ -36,6 +36,9 @@ async fn mem_passes_and_the_skipped_cases_are_listed() {
             "contained::planted_objects_are_not_treated_as_blobs",
             "inventory::sweep_by_another_handle_spares_uploads_in_flight",
             "concurrent::random_operations_through_two_handles_agree_with_a_model",
+            "store-id::a_race_across_two_handles_has_one_winner",
+            "store-id::the_store_id_outlives_its_handle",
+            "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id",
         ]
     );
     let volatile = report.skipped().nth(1).map(|case| case.verdict.clone());
@@ -119,7 +122,7 @@ async fn the_report_has_one_line_for_each_case_and_a_line_of_totals() {
 
 #[test]
 fn every_clause_has_cases_and_every_case_name_is_unique() {
-    const CLAUSES: [&str; 12] = [
+    const CLAUSES: [&str; 13] = [
         "exclusive",
         "atomic",
         "durable",
@@ -132,6 +135,7 @@ fn every_clause_has_cases_and_every_case_name_is_unique() {
         "contained",
         "inventory",
         "concurrent",
+        "store-id",
     ];
     let mut clauses: Vec<_> = Suite::case_names()
         .map(|name| name.split_once("::").unwrap().0)

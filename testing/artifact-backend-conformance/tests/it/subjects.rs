@@ -23,6 +23,7 @@ pub(crate) fn fault_storage() -> Storage {
                 Operation::Stat,
                 Operation::List,
                 Operation::Store,
+                Operation::ReadStoreId,
             ] {
                 // A case calls each operation at most twice after the loss.
                 for nth in 1..=2 {

@@ -11,6 +11,7 @@ scenarios!("digests":
     part_digests_are_verified ["D-12"],
     unknown_digest_algorithms_are_ignored ["D-12"],
     malformed_digests_are_a_bad_request ["D-12"],
+    deposits_return_the_digest_of_the_stored_bytes ["D-7"],
 );
 
 const NAMES: [&str; 2] = ["content-digest", "repr-digest"];
@@ -116,5 +117,16 @@ async fn malformed_digests_are_a_bad_request(site: Context) -> Outcome {
         .deposit(depositor, file(b"x"))
         .with("content-digest", "sha-256=:AAAA:");
     call.send().await?.problem(400, "bad-request")?;
+    Ok(())
+}
+
+async fn deposits_return_the_digest_of_the_stored_bytes(site: Context) -> Outcome {
+    let depositor = site.depositor().await?;
+    for size in [0, 10, 200_000] {
+        let bytes = noise(size);
+        let reply = site.deposit(depositor, file(&bytes)).send().await?;
+        reply.json(201)?;
+        reply.has("repr-digest", &sha256_field(&bytes))?;
+    }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
-    ErrorKind, Operation, Result, SweepReport, Upload,
+    ErrorKind, Operation, Result, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -330,6 +330,9 @@ impl ArtifactInventory for Mutant {
 
     async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
         self.shared.sweeps.fetch_add(1, Ordering::SeqCst);
+        if self.mutation == Mutation::SweepsStoreId {
+            lock(&self.shared.store_id).take();
+        }
         let mut report = self.inner.sweep(older_than).await?;
         match self.mutation {
             Mutation::SweepKeepsStaged => report.kept = self.shared.staged.load(Ordering::SeqCst),
@@ -343,5 +346,30 @@ impl ArtifactInventory for Mutant {
             _ => {}
         }
         Ok(report)
+    }
+
+    async fn store_id(&self) -> Result<Option<StoreId>> {
+        let any = ArtifactId::from_bytes([0; 16]);
+        if self.mutation != Mutation::NoStoreIdForLostStorage {
+            self.check_id(Operation::ReadStoreId, any)?;
+        }
+        match self.mutation {
+            Mutation::StoreIdChanges | Mutation::SweepsStoreId => Ok(*lock(&self.shared.store_id)),
+            _ => self.inner.store_id().await,
+        }
+    }
+
+    async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
+        match self.mutation {
+            Mutation::StoreIdChanges => Ok(*lock(&self.shared.store_id).insert(new)),
+            Mutation::SweepsStoreId => Ok(*lock(&self.shared.store_id).get_or_insert(new)),
+            Mutation::StoreIdIsBlob => {
+                let id = ArtifactId::from_bytes(*new.as_bytes());
+                // A later create finds the blob of the first one in its way and is ignored.
+                let _ = self.inner.store(id, new.to_line().into()).await;
+                self.inner.create_store_id(new).await
+            }
+            _ => self.inner.create_store_id(new).await,
+        }
     }
 }

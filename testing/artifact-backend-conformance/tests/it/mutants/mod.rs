@@ -92,7 +92,8 @@ mutants! {
         "all-or-nothing::a_store_dropped_at_any_await_point_leaves_nothing_or_the_whole_blob" ~ "await point 1";
     blobs_are_lost_on_a_reopen: NotDurable =>
         "durable::a_stored_blob_outlives_its_handle" ~ "not found",
-        "durable::an_uploaded_blob_outlives_its_handle" ~ "not found";
+        "durable::an_uploaded_blob_outlives_its_handle" ~ "not found",
+        "store-id::the_store_id_outlives_its_handle" ~ "returned None";
     deletes_are_undone_by_a_reopen: DeleteNotDurable =>
         "durable::a_delete_outlives_its_handle" ~ "it succeeded";
     absence_is_cached: CachesAbsence =>
@@ -182,6 +183,15 @@ mutants! {
         "inventory::sweep_of_an_empty_storage_finds_nothing" ~ "kept: 1";
     acknowledged_blobs_vanish_during_stores: VanishesDuringStores =>
         "concurrent::random_operations_agree_with_a_model" ~ "with_seed(0x5eed): NotFound after";
+    the_store_id_is_overwritten: StoreIdChanges =>
+        "store-id::the_first_create_decides" ~ "instead of",
+        "store-id::a_race_of_16_creates_has_one_winner" ~ "two creates of a race";
+    the_store_id_is_kept_as_a_blob: StoreIdIsBlob =>
+        "store-id::the_store_id_is_not_a_blob" ~ "list shows";
+    sweep_removes_the_store_id: SweepsStoreId =>
+        "store-id::deletes_and_sweeps_spare_the_store_id" ~ "after a sweep returned None";
+    a_lost_storage_has_no_store_id: NoStoreIdForLostStorage =>
+        "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id" ~ "returned Ok(None)";
     stat_panics: Panics =>
         "inventory::stat_agrees_with_the_blob_and_with_list" ~ "panicked: index out of bounds in stat";
 }

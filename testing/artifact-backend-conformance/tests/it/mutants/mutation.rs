@@ -52,6 +52,10 @@ pub(crate) enum Mutation {
     SweepsUploads,
     CountsMarker,
     VanishesDuringStores,
+    StoreIdChanges,
+    StoreIdIsBlob,
+    SweepsStoreId,
+    NoStoreIdForLostStorage,
     Panics,
     Hangs,
 }

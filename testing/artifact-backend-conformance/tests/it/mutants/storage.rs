@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use artifact_backend::{ArtifactId, BoxError, ErrorKind, Operation};
+use artifact_backend::{ArtifactId, BoxError, ErrorKind, Operation, StoreId};
 use artifact_backend_conformance::{Fault, FaultBackend, Plant, Storage};
 use artifact_backend_mem::MemBackend;
 use async_trait::async_trait;
@@ -28,6 +28,8 @@ pub(crate) struct SharedState {
     pub(crate) deleted: Mutex<BTreeMap<ArtifactId, Bytes>>,
     /// The objects outside the storage, by the id at which a planted link leads there.
     pub(crate) outside: Mutex<BTreeMap<ArtifactId, Bytes>>,
+    /// The store id, for the mutations that change or remove it.
+    pub(crate) store_id: Mutex<Option<StoreId>>,
     /// Whether the storage was removed.
     pub(crate) lost: AtomicBool,
 }

@@ -86,6 +86,10 @@ mutants! {
     artifacts_open_in_the_browser: Inline => "delivery::artifacts_are_attachments_with_their_file_name";
     etags_are_weak: WeakEtag => "delivery::digests_cover_the_whole_artifact";
     the_digest_covers_only_the_part: DigestOfPart => "delivery::digests_cover_the_whole_artifact";
+    a_201_lacks_the_digest: DepositWithoutDigest =>
+        "digests::deposits_return_the_digest_of_the_stored_bytes";
+    a_201_has_the_digest_of_other_bytes: DepositDigestOfOtherBytes =>
+        "digests::deposits_return_the_digest_of_the_stored_bytes";
     one_byte_is_changed: ByteChanged =>
         "delivery::fetches_return_the_exact_bytes_and_length", "deposits::artifacts_of_every_size_are_returned_unchanged";
     a_304_lacks_vary: NotModifiedWithoutVary => "conditionals::if_none_match_with_the_etag_returns_304";

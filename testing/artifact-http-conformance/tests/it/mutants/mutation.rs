@@ -32,6 +32,8 @@ pub(crate) enum Mutation {
     Inline,
     WeakEtag,
     DigestOfPart,
+    DepositWithoutDigest,
+    DepositDigestOfOtherBytes,
     ByteChanged,
     NotModifiedWithoutVary,
     IgnoresIfNoneMatch,

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Compares two builds of this project, side by side in one run.
+
+Measures stores of 4 KiB in a folder (examples/store_rate.rs), and deposits and fetches over HTTP (wrk). The two
+builds take turns in each round, and the order changes with the round. The table shows the median rates, and the median of the
+rounds' ratios.
+
+    cargo build --release -p artifact-cli
+    cargo build --release -p artifact-backend-fs --example store_rate
+    python3 bench/http/before_after.py --before OTHER/target/release     # --help lists the options
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import tempfile
+import urllib.parse
+
+import compare
+import rig
+
+NAMES = ("before", "after")
+
+
+def measure(options, work):
+    """Yields the name of each cell and, for each build, a function that returns rate and CPU time per request."""
+    release = {"before": options.before, "after": options.after}
+
+    def store(name, callers):
+        def run():
+            out = subprocess.run([release[name] / "examples/store_rate", work / f"stored-{name}", "4096", str(callers),
+                                  str(options.seconds)], check=True, capture_output=True, text=True).stdout
+            return float(out), 0
+        return run
+
+    for callers in (1, 16):
+        yield f"store 4 KiB, {callers} caller{'s' * (callers > 1)}", {name: store(name, callers) for name in NAMES}
+
+    fetch, post = work / "fetch.lua", work / "deposit.lua"
+    fetch.write_text(compare.LUA_FETCH)
+    post.write_text(compare.LUA_DEPOSIT)
+    with rig.Server(release["before"] / "artifact", work / "before") as before, \
+            rig.Server(release["after"] / "artifact", work / "after") as after:
+        servers = dict(zip(NAMES, (before, after)))
+
+        def wrk(server, path, script, args):
+            def run():
+                rate, _, cost = compare.wrk(server.pid, server.address, path, server.headers, script, args, options)
+                return rate, cost
+            return run
+
+        yield "deposit 4 KiB", {name: wrk(of, of.artifacts, post, []) for name, of in servers.items()}
+        for label, size, count in [("4 KiB", 4096, 1), ("4 KiB, 1000 artifacts", 4096, 1000), ("1 MiB", 1 << 20, 1)]:
+            subjects = {}
+            for name, server in servers.items():
+                paths = work / f"{name}-{size}-{count}.txt"
+                uris = [server.deposit(os.urandom(size)) for _ in range(count)]
+                paths.write_text("".join(f"{server.artifacts}?uri={urllib.parse.quote(uri, safe='')}\n" for uri in uris))
+                subjects[name] = wrk(server, "/", fetch, [str(paths)])
+            yield f"fetch {label}", subjects
+
+
+def main():
+    root = pathlib.Path(__file__).resolve().parents[2]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", required=True, type=pathlib.Path, help="release folder of the earlier build")
+    parser.add_argument("--after", default=root / "target/release", type=pathlib.Path)
+    parser.add_argument("--dir", default=root / "target", help="where to work; a new folder is made in it")
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+
+    print(rig.machine(options.dir))
+    print(f"{options.connections} connections, {options.rounds} rounds of {options.seconds} s by turns, median\n")
+    print("| work | before, 1/s | CPU, us | after, 1/s | CPU, us | after / before | rounds |")
+    print("|---|---|---|---|---|---|---|")
+    work = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=options.dir))
+    try:
+        for label, subjects in measure(options, work):
+            results = {name: [] for name in NAMES}
+            for number in range(options.rounds):
+                for name in NAMES if number % 2 == 0 else reversed(NAMES):
+                    results[name].append(subjects[name]())
+            ratios = [after[0] / before[0] for before, after in zip(results["before"], results["after"])]
+            cells = [f"{statistics.median(rate for rate, _ in results[name]):,.0f} | "
+                     f"{statistics.median(cost for _, cost in results[name]):.0f}" for name in NAMES]
+            print(f"| {label} | {cells[0]} | {cells[1]} | {statistics.median(ratios):.2f} "
+                  f"| {' '.join(f'{ratio:.2f}' for ratio in ratios)} |", flush=True)
+    finally:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()
