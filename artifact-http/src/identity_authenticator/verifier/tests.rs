@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use quick_cache::sync::GuardResult;
 use tokio::task::unconstrained;
 
-use super::{MAX_WAITING, Running, Verifier};
+use super::{MAX_WAITING, Verifier};
 use crate::authenticate::AuthenticateError;
 use crate::credential::Secret;
 
@@ -228,19 +228,4 @@ async fn malformed_hashes_are_unavailable_and_not_remembered() {
         };
         assert!(!error.to_string().contains("canary"), "{error}");
     }
-}
-
-/// `drop` of a share runs before its fields are dropped, so another share can be dropped in between.
-#[test]
-fn the_last_two_shares_may_be_dropped_at_once() {
-    let verifier = Verifier::new();
-    let key = [1; 32];
-    let first = Running::join(&verifier, key);
-    let second = Running::join(&verifier, key);
-    // What is left of the first share after its `drop`.
-    let field = Arc::clone(&first.cell);
-    drop(first);
-    drop(second);
-    drop(field);
-    assert!(verifier.running().is_empty());
 }
