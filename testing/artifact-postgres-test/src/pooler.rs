@@ -4,16 +4,19 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
+use tempfile::TempDir;
+
 use crate::database::Database;
 use crate::programs::option_env;
-use crate::server::{Server, free_port};
+use crate::server::Server;
 
 /// A running PgBouncer.
 #[derive(Debug)]
 #[must_use = "dropping a pooler stops it"]
 pub struct Pooler {
     process: Child,
-    port: u16,
+    /// Of the settings and of the Unix socket.
+    folder: TempDir,
 }
 
 impl Pooler {
@@ -24,12 +27,14 @@ impl Pooler {
             skipped();
             return None;
         };
-        let folder = server.socket_folder();
-        let port = free_port(7);
-        let file = folder.join(format!("pgbouncer-{port}.ini"));
-        write_settings(&file, server, port, pool_mode, settings);
-        let mut process = server
-            .user()
+        let folder = tempfile::Builder::new()
+            .prefix("artifact-bouncer-")
+            .tempdir()
+            .expect("a temporary folder can be created");
+        let file = write_settings(folder.path(), server, pool_mode, settings);
+        let user = server.user();
+        user.own(folder.path());
+        let mut process = user
             .command(program)
             .arg(&file)
             .current_dir("/")
@@ -39,20 +44,23 @@ impl Pooler {
             .expect("PgBouncer can be started");
         let log = process.stderr.take().expect("the stream is piped");
         let mut lines = BufReader::new(log).lines().map_while(Result::ok);
-        let up = lines.find(|line| line.contains("process up"));
-        assert!(up.is_some(), "PgBouncer does not start");
+        let mut head = Vec::new();
+        let is_up = lines.by_ref().any(|line| {
+            let is_up = line.contains("process up");
+            head.push(line);
+            is_up
+        });
+        assert!(is_up, "PgBouncer does not start: {head:?}");
         // Reads on, so that the pipe stays open and never fills.
         std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { process, port })
+        Some(Self { process, folder })
     }
 
     /// Returns the URL of a database through the pooler.
     pub fn url(&self, database: &Database<'_>) -> String {
-        format!(
-            "postgres://postgres@127.0.0.1:{}/{}",
-            self.port,
-            database.name()
-        )
+        let folder = self.folder.path().display().to_string();
+        let (folder, name) = (folder.replace('/', "%2F"), database.name());
+        format!("postgres://postgres@{folder}:{PORT}/{name}")
     }
 }
 
@@ -62,6 +70,9 @@ impl Drop for Pooler {
         let _ = self.process.wait();
     }
 }
+
+/// The port is only a part of the socket's name.
+const PORT: u16 = 6432;
 
 fn program() -> Option<PathBuf> {
     let path = option_env("PATH");
@@ -73,31 +84,31 @@ fn program() -> Option<PathBuf> {
 #[expect(clippy::print_stderr, reason = "a skipped test prints a line")]
 fn skipped() {
     let message = "nothing with PgBouncer was tested; install Debian's package pgbouncer";
-    assert!(
-        option_env("ARTIFACT_TEST_REQUIRE") != "all",
-        "{message}"
-    );
+    assert!(option_env("ARTIFACT_TEST_REQUIRE") != "all", "{message}");
     eprintln!("skipped: {message}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test creates its own files")]
-fn write_settings(file: &Path, server: &Server, port: u16, pool_mode: &str, settings: &str) {
-    let users = file.with_extension("users");
+fn write_settings(folder: &Path, server: &Server, pool_mode: &str, settings: &str) -> PathBuf {
+    let users = folder.join("users");
     std::fs::write(&users, "\"postgres\" \"\"\n").expect("the folder is writable");
     let text = format!(
         "[databases]\n\
          * = host={} port={}\n\
          [pgbouncer]\n\
-         listen_addr = 127.0.0.1\n\
-         listen_port = {port}\n\
-         unix_socket_dir =\n\
+         listen_addr =\n\
+         listen_port = {PORT}\n\
+         unix_socket_dir = {}\n\
          auth_type = trust\n\
          auth_file = {}\n\
          pool_mode = {pool_mode}\n\
          {settings}\n",
         server.socket_folder().display(),
         server.port(),
+        folder.display(),
         users.display()
     );
-    std::fs::write(file, text).expect("the folder is writable");
+    let file = folder.join("pgbouncer.ini");
+    std::fs::write(&file, text).expect("the folder is writable");
+    file
 }

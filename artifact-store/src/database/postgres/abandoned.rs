@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::Object;
+use deadpool::managed::Object;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
 
+use super::connections::Connection;
 use super::target::CONNECT_TIMEOUT;
 
 /// How many connections of a pool may wait for the end of a cancelled statement while the pool opens
@@ -33,7 +34,7 @@ impl Abandoned {
     /// Asks the server to cancel the statement, and closes the connection once it has ended. Does not
     /// wait for that. Up to [`MAX_ABANDONED`] connections leave the pool at once; any other one keeps
     /// its part of the pool until it is closed.
-    pub(super) fn cancel(&self, connection: Object) {
+    pub(super) fn cancel(&self, connection: Connection) {
         let permit = Arc::clone(&self.0).try_acquire_owned().ok();
         let (client, pooled) = match &permit {
             Some(_) => (Some(Object::take(connection)), None),

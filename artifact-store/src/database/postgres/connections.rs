@@ -1,21 +1,18 @@
 //! The pool of connections, and the retries after a lost connection.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction,
-};
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, try_join};
+use deadpool::managed::{Object, Pool};
+use deadpool_postgres::Transaction;
+use futures_util::future::{BoxFuture, try_join3};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::NoTls;
 
 use super::abandoned::Abandoned;
 use super::error::Failure;
+use super::manager::Manager;
 use super::target::{CONNECT_TIMEOUT, Password, Target};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
@@ -28,36 +25,27 @@ const RETRY: Duration = Duration::from_secs(2);
 /// The pause before the first retry; each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Sets up a session. Commits are synced before they are acknowledged, whatever is set for the
-/// database or the user, but a stricter setting stays. Time-outs are in milliseconds. Settings that
-/// older servers lack are set only where they exist; servers on Windows cannot check connections.
-const SESSION: &str = "\
-    SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
-        WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply'); \
-    SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
-        WHERE name IN ('idle_session_timeout', 'transaction_timeout'); \
-    SELECT pg_catalog.set_config(name, '1000', false) FROM pg_catalog.pg_settings \
-        WHERE name = 'client_connection_check_interval' \
-        AND pg_catalog.version() !~* 'visual c|msvc|mingw'; \
-    SET search_path = artifact; \
-    SET default_transaction_isolation = 'read committed'; \
-    SET statement_timeout = 10000; \
-    SET lock_timeout = 5000; \
-    SET idle_in_transaction_session_timeout = 30000";
-
 /// Makes the commit of the current transaction wait for its sync.
 const DURABLE: &str = "\
     SELECT pg_catalog.set_config('synchronous_commit', 'on', true) \
         WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 
+/// Makes the current transaction write something, even if its statements change nothing. A commit
+/// without writes waits for no sync and no standby, but what it confirms may come from a commit that was
+/// cancelled while it waited for its standby.
+pub(super) const BARRIER: &str = "SELECT FROM artifact.schema_version FOR KEY SHARE";
+
+/// A connection that returns to its pool when it is dropped.
+pub(super) type Connection = Object<Manager>;
+
 /// Statements to run on a connection.
 pub(super) trait Work<T>:
-    for<'c> Fn(&'c mut Object) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
+    for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
 {
 }
 
 impl<T, W> Work<T> for W where
-    W: for<'c> Fn(&'c mut Object) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
+    W: for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
 {
 }
 
@@ -74,7 +62,7 @@ impl<T, W> TransactionWork<T> for W where
 
 /// A bounded pool of connections, which are opened when they are needed.
 pub(super) struct Connections {
-    pool: Pool,
+    pool: Pool<Manager>,
     abandoned: Abandoned,
 }
 
@@ -84,26 +72,11 @@ impl Connections {
         password: Option<&Password>,
         max_connections: usize,
     ) -> Result<Self> {
-        let recycling_method = RecyclingMethod::Fast;
-        let manager = Manager::from_config(
-            target.config(password),
-            NoTls,
-            ManagerConfig { recycling_method },
-        );
-        let set_up = Hook::async_fn(|client, _| {
-            Box::pin(async move {
-                match timeout(CONNECT_TIMEOUT, client.batch_execute(SESSION)).await {
-                    Ok(done) => done.map_err(HookError::Backend),
-                    Err(_) => Err(HookError::message("setting up the session timed out")),
-                }
-            })
-        });
-        let pool = Pool::builder(manager)
+        let pool = Pool::builder(Manager::new(target, password))
             .max_size(max_connections)
-            .runtime(deadpool_postgres::Runtime::Tokio1)
+            .runtime(deadpool::Runtime::Tokio1)
             .wait_timeout(Some(POOL_TIMEOUT))
             .create_timeout(Some(CONNECT_TIMEOUT))
-            .post_create(set_up)
             .build()
             .map_err(|error| {
                 Error::new(ErrorKind::Unexpected, Operation::OpenDatabase).with_source(error)
@@ -159,7 +132,12 @@ impl Connections {
         let transacting = async {
             let transaction = connection.transaction().await?;
             // Sent together with the first statement of the work.
-            let ((), value) = try_join(durable(&transaction), work(&transaction)).await?;
+            let ((), (), value) = try_join3(
+                durable(&transaction),
+                async { Ok(transaction.batch_execute(BARRIER).await?) },
+                work(&transaction),
+            )
+            .await?;
             *is_committing = true;
             transaction.commit().await?;
             Ok(value)
@@ -169,17 +147,13 @@ impl Connections {
     }
 
     /// Takes a connection from the pool. Its use has no time-out on this side.
-    pub(super) async fn get(&self) -> Result<Object, Failure> {
-        // If no thread can be had, the look-up of a host name panics in tokio.
-        match AssertUnwindSafe(self.pool.get()).catch_unwind().await {
-            Ok(taken) => taken.map_err(Failure::to_connect),
-            Err(_) => Err(Failure::look_up()),
-        }
+    pub(super) async fn get(&self) -> Result<Connection, Failure> {
+        self.pool.get().await.map_err(Failure::of_pool)
     }
 
     /// Takes a connection from the pool, and retries for [`RETRY`] if the database is unreachable or
     /// still starting.
-    pub(super) async fn get_with_retries(&self) -> Result<Object, Failure> {
+    pub(super) async fn get_with_retries(&self) -> Result<Connection, Failure> {
         let mut retries = Retries::until(Instant::now() + RETRY);
         loop {
             match self.get().await {
@@ -192,7 +166,7 @@ impl Connections {
     /// Returns the connection to the pool, unless it is lost or has a statement without an answer.
     fn finish<T>(
         &self,
-        connection: Object,
+        connection: Connection,
         outcome: Result<Result<T, Failure>, Elapsed>,
     ) -> Result<T, Failure> {
         match outcome {

@@ -5,13 +5,14 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-use deadpool_postgres::{HookError, PoolError};
+use deadpool::managed::PoolError;
 use tokio_postgres::error::SqlState;
 
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{Error, ErrorKind};
 
+const UNREACHABLE: &str = "the database cannot be reached";
 const READ_ONLY: &str = "the database is read-only, perhaps a standby; use the URL of the primary";
 
 /// The failure of a statement or of a connection. A clone goes to each caller of a batch.
@@ -51,17 +52,6 @@ impl Failure {
         }
     }
 
-    /// The look-up of a host name was not done, because no thread can be had.
-    pub(super) fn look_up() -> Self {
-        Self {
-            lost: true,
-            ..Self::new(
-                ErrorKind::Unavailable,
-                "the host name of the database cannot be looked up now",
-            )
-        }
-    }
-
     /// Returns whether the server that answered does not accept writes.
     pub(super) fn is_read_only(&self) -> bool {
         self.detail == READ_ONLY
@@ -90,32 +80,14 @@ impl Failure {
     }
 
     /// Converts the error of opening a connection. No statement was sent.
-    pub(super) fn to_connect(error: PoolError) -> Self {
-        let error = match error {
-            PoolError::Closed => return Rejected::CLOSED.into(),
-            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-                error
-            }
-            PoolError::Timeout(_)
-            | PoolError::PostCreateHook(_)
-            | PoolError::NoRuntimeSpecified => {
-                return Self {
-                    source: Some(Arc::new(error)),
-                    ..Self::timed_out()
-                };
-            }
-        };
+    pub(super) fn to_connect(error: tokio_postgres::Error) -> Self {
         let is_read_only = is_read_only(&error);
         let failure = Self::of(error);
         match failure.kind {
-            ErrorKind::Unavailable if is_read_only => Self {
-                detail: READ_ONLY,
-                ..failure
-            },
+            ErrorKind::Unavailable if is_read_only => failure.with_detail(READ_ONLY),
             ErrorKind::Unavailable => Self {
                 lost: true,
-                detail: "the database cannot be reached",
-                ..failure
+                ..failure.with_detail(UNREACHABLE)
             },
             // An unknown authentication method, a missing password, or TLS that one side does not
             // have: these errors come from the client library and not from the server.
@@ -125,6 +97,26 @@ impl Failure {
                 ..failure
             },
             _ => failure,
+        }
+    }
+
+    /// Converts the error of looking up a host name.
+    pub(super) fn to_look_up(error: impl StdError + Send + Sync + 'static) -> Self {
+        Self {
+            lost: true,
+            source: Some(Arc::new(error)),
+            ..Self::new(ErrorKind::Unavailable, UNREACHABLE)
+        }
+    }
+
+    /// Converts the error of taking a connection from a pool.
+    pub(super) fn of_pool(error: PoolError<Self>) -> Self {
+        match error {
+            PoolError::Backend(failure) => failure,
+            PoolError::Closed => Rejected::CLOSED.into(),
+            PoolError::Timeout(_)
+            | PoolError::NoRuntimeSpecified
+            | PoolError::PostCreateHook(_) => Self::timed_out(),
         }
     }
 

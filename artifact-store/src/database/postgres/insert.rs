@@ -43,7 +43,6 @@ const INSERT_ROWS: &str = "\
 /// Locks the rows, so that this transaction has a commit too. Its sync, also that of a standby, covers
 /// the transactions that inserted the rows: one that was cancelled while it waited for its standby
 /// left visible rows without that sync.
-
 const SELECT_ROWS: &str = "\
     SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at \
     FROM artifacts WHERE id = ANY ($1) FOR SHARE";

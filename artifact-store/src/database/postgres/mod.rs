@@ -4,6 +4,7 @@ mod abandoned;
 mod connections;
 mod error;
 mod insert;
+mod manager;
 mod migrations;
 mod pooler;
 mod target;
@@ -26,11 +27,16 @@ pub(super) use self::target::{Password, Target};
 /// How many connections serve everything except row inserts, which have a connection of their own.
 const MAX_CONNECTIONS: usize = 8;
 
-/// Deletes a row. The query makes this commit wait for its sync, whatever the session has set.
+/// Deletes a row. The query makes this commit wait for its sync, whatever the session has set. If the
+/// row is absent, the query locks another one, so that this transaction [writes](connections::BARRIER)
+/// too.
 const DELETE_DURABLY: &str = "\
-    WITH deleted AS (DELETE FROM artifacts WHERE id = $1) \
-    SELECT pg_catalog.set_config('synchronous_commit', 'on', true) \
-        WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
+    WITH deleted AS (DELETE FROM artifacts WHERE id = $1 RETURNING id), \
+    locked AS (SELECT version FROM schema_version \
+        WHERE NOT EXISTS (SELECT FROM deleted) FOR KEY SHARE) \
+    SELECT (SELECT count(*) FROM locked), \
+        CASE WHEN pg_catalog.current_setting('synchronous_commit') IN ('on', 'remote_apply') \
+            THEN NULL ELSE pg_catalog.set_config('synchronous_commit', 'on', true) END";
 
 /// A catalog and identities in a database of a PostgreSQL server, which any number of processes may
 /// use at the same time.
@@ -41,8 +47,8 @@ const DELETE_DURABLY: &str = "\
 /// A process has at most nine connections, and up to eight more while it waits for the end of
 /// statements that it has cancelled. Every connection is to a server that accepts writes, never to a
 /// standby. Every commit has `synchronous_commit` on or `remote_apply`, whatever is set for the
-/// database, the user or the session. A pooler such as PgBouncer must be in session mode. Concurrent row inserts share a statement: with many depositors, they share
-/// one round trip and one sync.
+/// database, the user or the session. A pooler such as PgBouncer must be in session mode. Concurrent row
+/// inserts share a statement: with many depositors, they share one round trip and one sync.
 ///
 /// A lost connection is replaced. Idempotent statements are retried for two seconds, and so are
 /// transactions whose commit was not sent yet. Row inserts are retried for five seconds, because

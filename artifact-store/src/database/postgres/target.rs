@@ -9,7 +9,8 @@ use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 use crate::location::{Problem, percent_decode_component};
 
-/// The time-out of one attempt to connect, from the look-up of the host name to the set-up session.
+/// The time-out of one attempt to connect, from the look-up of the host names to the set-up session. All
+/// hosts share it.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long sent data may stay unacknowledged before the connection is closed.
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,7 +31,7 @@ pub(crate) struct Target {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Host {
+pub(super) enum Host {
     /// A name or an address.
     Name(String),
     /// The folder of a Unix socket.
@@ -85,7 +86,10 @@ impl Target {
             database: text(database, "database")?,
             encrypted: false,
         };
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        // The ports are those of the hosts, so the hosts come first.
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let (hosts, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| pair.starts_with("host="));
+        for pair in hosts.into_iter().chain(others) {
             target.parameter(pair)?;
         }
         let nameless = Host::Name(String::new());
@@ -158,36 +162,27 @@ impl Target {
         })
     }
 
+    /// Returns the hosts in the order in which they are tried.
+    pub(super) fn hosts(&self) -> &[(Host, u16)] {
+        &self.hosts
+    }
+
+    /// Returns the settings of a connection, without a host.
     pub(super) fn config(&self, password: Option<&Password>) -> Config {
-        let Self {
-            hosts,
-            user,
-            database,
-            encrypted,
-        } = self;
         let mut config = Config::new();
-        for (host, port) in hosts {
-            match host {
-                Host::Name(name) => config.host(name),
-                Host::Folder(folder) => config.host_path(folder),
-            };
-            config.port(*port);
-        }
-        // A host that does not answer must leave time for the others.
-        let hosts = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
         config
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .dbname(database)
+            .dbname(&self.database)
             .application_name("artifact")
-            .ssl_mode(if *encrypted {
+            .ssl_mode(if self.encrypted {
                 SslMode::Require
             } else {
                 SslMode::Disable
             })
-            .connect_timeout(CONNECT_TIMEOUT / hosts)
+            .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT)
             .keepalives_idle(KEEPALIVE_IDLE);
-        if let Some(user) = user {
+        if let Some(user) = &self.user {
             config.user(user);
         }
         if let Some(Password(password)) = password {
