@@ -4,13 +4,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use artifact_postgres_test::{Database, Pooler, Server, Stop};
-use artifact_store::{Catalog, DatabaseUrl, ErrorKind, PostgresDatabase};
+use artifact_store::{Catalog, DatabaseUrl, ErrorKind, Experiment, PostgresDatabase};
 use futures_util::future::{join, join_all};
 
 use tokio::time::timeout;
 
-use super::{host, hosted, open, url, wait_until};
-use crate::support::row;
+use super::{host, hosted, url, wait_until};
+use crate::support::{other_experiment, row, time};
 
 /// Each pooled transaction may get another session, without the settings and prepared statements.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,21 +54,29 @@ async fn poolers_in_transaction_mode_are_refused_and_in_session_mode_work() {
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
 }
 
-/// The triggers fail a commit that would not wait for its sync.
-async fn refuse_unsynced_commits(database: &Database<'_>) {
-    database.sql(
-        "CREATE FUNCTION synced() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             IF current_setting('synchronous_commit') <> 'on' THEN
-                 RAISE EXCEPTION 'not synced' USING ERRCODE = 'P0001';
-             END IF;
-             RETURN NULL;
-         END $$;
-         CREATE CONSTRAINT TRIGGER row AFTER INSERT OR DELETE ON artifact.artifacts
-             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION synced();
-         CREATE CONSTRAINT TRIGGER experiment AFTER INSERT ON artifact.experiments
-             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION synced();",
-    );
-}
+/// Rows of 7 bytes weaken the session that writes them. The triggers fail every other commit that does
+/// not wait for its sync.
+const WEAKEN_SESSIONS: &str = "\
+    CREATE FUNCTION weaken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM set_config('synchronous_commit', 'off', false);
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER weaken_insert AFTER INSERT ON artifact.artifacts
+        FOR EACH ROW WHEN (NEW.size = 7) EXECUTE FUNCTION weaken();
+    CREATE TRIGGER weaken_delete AFTER DELETE ON artifact.artifacts
+        FOR EACH ROW WHEN (OLD.size = 7) EXECUTE FUNCTION weaken();
+    CREATE FUNCTION synced() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF current_setting('synchronous_commit') <> 'on' THEN
+            RAISE EXCEPTION 'not synced' USING ERRCODE = 'P0001';
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER synced_insert AFTER INSERT ON artifact.artifacts DEFERRABLE
+        INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.size <> 7) EXECUTE FUNCTION synced();
+    CREATE CONSTRAINT TRIGGER synced_delete AFTER DELETE ON artifact.artifacts DEFERRABLE
+        INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.size <> 7) EXECUTE FUNCTION synced();
+    CREATE CONSTRAINT TRIGGER synced_experiment AFTER INSERT ON artifact.experiments DEFERRABLE
+        INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION synced();";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_are_synced_whatever_happens_to_the_settings_of_the_session() {
@@ -76,27 +84,26 @@ async fn commits_are_synced_whatever_happens_to_the_settings_of_the_session() {
         return;
     };
     let database = server.database();
-    let rows = open(&database).await;
-    refuse_unsynced_commits(&database).await;
-    // Runs in the sessions of the store: every statement that writes weakens its own session first.
-    database.sql(
-        "CREATE FUNCTION weaken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             PERFORM set_config('synchronous_commit', 'off', false);
-             RETURN NULL;
-         END $$;
-         CREATE CONSTRAINT TRIGGER weaken AFTER INSERT OR DELETE ON artifact.members
-             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION weaken();",
-    );
-    host(&rows).await;
+    let rows = hosted(&database).await;
+    database.sql(WEAKEN_SESSIONS);
+    // Sessions of the pool are used in turn.
+    for _ in 0..4 {
+        rows.insert(&row(7)).await.unwrap();
+        rows.delete(row(7).id).await.unwrap();
+    }
+    for n in 1..4 {
+        rows.insert(&row(n)).await.unwrap();
+        rows.delete(row(n).id).await.unwrap();
+    }
+    let other = Experiment::new(other_experiment(), time(1));
+    rows.create_experiment(&other).await.unwrap();
     let name = database.name();
     database.sql(&format!(
         "ALTER DATABASE {name} SET synchronous_commit = off"
     ));
-    rows.insert(&row(1)).await.unwrap();
-    rows.delete(row(1).id).await.unwrap();
     database.terminate_sessions();
-    rows.insert(&row(2)).await.unwrap();
-    rows.delete(row(2).id).await.unwrap();
+    rows.insert(&row(4)).await.unwrap();
+    rows.delete(row(4).id).await.unwrap();
 }
 
 /// Returns how many sessions wait for a standby.
