@@ -1,20 +1,16 @@
 //! The command line, and the exit code of the process.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc;
-use std::thread;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::connect::ClientContext;
-use crate::failure::setup_from;
 use crate::identity::{self, GroupCommand, WorkerCommand};
 use crate::settings::{self, ClientSettings, Environment, Loaded, ServeSettings, text};
-use crate::{failure, get, output, put, serve};
+use crate::{failure, get, output, put, serve, threads};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 success, 1 failed while working, 2 refused before anything was done.
@@ -176,40 +172,10 @@ fn dispatch(loaded: &Loaded, no_color: bool) -> Result<()> {
 }
 
 fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
-    check_threads()?;
+    threads::check()?;
     let runtime = Runtime::new().context("cannot start the threads of this process")?;
     let done = runtime.block_on(work);
     // A pending read of standard input must not keep the process alive.
     runtime.shutdown_background();
     done
-}
-
-/// Checks that this process can have the threads of the runtime and one more.
-///
-/// tokio panics if it cannot start one of its threads, and then waits for the others forever.
-fn check_threads() -> Result<()> {
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut waiting = Vec::new();
-    let mut outcome = Ok(());
-    for _ in 0..=workers {
-        let (release, released) = mpsc::channel::<()>();
-        // The thread ends when `release` is dropped.
-        match thread::Builder::new().spawn(move || released.recv().is_err()) {
-            Ok(thread) => waiting.push((thread, release)),
-            Err(error) => {
-                outcome = Err(setup_from(
-                    error,
-                    "cannot start the threads of this process: raise the limit of processes and threads \
-                     (ulimit -u, or pids.max of the cgroup)",
-                ));
-                break;
-            }
-        }
-    }
-    for (thread, release) in waiting {
-        drop(release);
-        // The thread cannot panic.
-        let _ = thread.join();
-    }
-    outcome
 }

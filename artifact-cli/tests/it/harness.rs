@@ -120,6 +120,11 @@ impl Server {
             .envs(environment.iter().copied())
             .arg("serve")
             .args(arguments);
+        Self::spawn(folder, &mut command)
+    }
+
+    /// Starts a command that becomes a server. The folder gets its standard error.
+    pub(crate) fn spawn(folder: TempDir, command: &mut Command) -> Self {
         let errors = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -214,6 +219,11 @@ impl Server {
         // The server may respond and close before it has received everything.
         let _ = stream.write_all(request.as_ref());
         read_to_end(&mut stream)
+    }
+
+    /// Returns the process id of the server.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Returns the number of the server's open file descriptors.

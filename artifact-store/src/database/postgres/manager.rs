@@ -1,9 +1,8 @@
 //! Opens connections and sets up their sessions.
 
-use std::io;
-use std::net::{IpAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr};
 
-use artifact_backend::blocking;
+use artifact_backend::host;
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use tokio::time::{Instant, timeout_at};
@@ -92,7 +91,7 @@ impl Manager {
             }
             Host::Name(name) => name,
         };
-        let addresses = timeout_at(deadline, look_up(name.clone())).await;
+        let addresses = timeout_at(deadline, look_up(name)).await;
         let addresses = addresses.unwrap_or_else(|_| Err(Failure::timed_out()))?;
         config.host(name);
         let mut failure = Failure::timed_out();
@@ -116,16 +115,13 @@ fn share(deadline: Instant, parts: usize) -> Instant {
 }
 
 /// Looks up the addresses of a host. The client library would panic if no thread can be had.
-async fn look_up(name: String) -> Result<Vec<IpAddr>, Failure> {
+async fn look_up(name: &str) -> Result<Vec<IpAddr>, Failure> {
     if let Ok(address) = name.parse() {
         return Ok(vec![address]);
     }
-    let look_up = move || {
-        let addresses = (name, 0).to_socket_addrs()?;
-        Ok(addresses.map(|address| address.ip()).collect::<Vec<_>>())
-    };
-    let found: io::Result<_> = blocking::run(look_up).await.map_err(Failure::to_look_up)?;
-    found.map_err(Failure::to_look_up)
+    let found = host::look_up(name.to_owned()).await;
+    let found = found.map_err(Failure::to_look_up)?;
+    Ok(found.iter().map(SocketAddr::ip).collect())
 }
 
 /// Opens a connection and sets up its session.
