@@ -112,14 +112,20 @@ fn a_start_without_enough_threads_ends_with_a_sentence() {
     assert!(refused > 0);
 }
 
-/// Waits until the pool has ended its idle threads, which would do the work.
-fn wait_for_idle_threads(server: &Server) {
+/// Returns the soft limit of this process, which a server inherits.
+fn usual_limit() -> String {
+    let usual = getrlimit(Resource::Nproc).current;
+    usual.map_or("unlimited".into(), |limit| limit.to_string())
+}
+
+/// Waits until the pool has ended its idle threads, which would do the work. `others` threads stay
+/// besides those of the runtime.
+fn wait_for_idle_threads(server: &Server, others: usize) {
     let tasks = format!("/proc/{}/task", server.pid());
     let workers = thread::available_parallelism().unwrap().get();
     server.wait_until("the end of idle threads", || {
         thread::sleep(Duration::from_millis(100));
-        // The main thread, the runtime's, and the one that writes to SQLite.
-        std::fs::read_dir(&tasks).unwrap().count() <= workers + 2
+        std::fs::read_dir(&tasks).unwrap().count() <= workers + others
     });
 }
 
@@ -141,7 +147,8 @@ fn requests_are_503_while_no_thread_can_be_had_and_served_afterwards() {
     // The next process has neither rows nor verified credentials in memory.
     let mut server = Server::spawn(server.stop("TERM"), &mut serve);
 
-    wait_for_idle_threads(&server);
+    // The main thread, and the one that writes to SQLite.
+    wait_for_idle_threads(&server, 2);
     limit_threads(&server, user, "1");
     let get = format!("GET /artifacts?uri={stored}");
     let (_, headers) = server.connect();
@@ -165,9 +172,7 @@ fn requests_are_503_while_no_thread_can_be_had_and_served_afterwards() {
             assert!(answer.field("retry-after").is_some(), "{}", answer.head);
         }
     }
-    let usual = getrlimit(Resource::Nproc).current;
-    let usual = usual.map_or("unlimited".into(), |limit| limit.to_string());
-    limit_threads(&server, user, &usual);
+    limit_threads(&server, user, &usual_limit());
     for _ in 0..3 {
         let answer = ask(&server, &admin, "default", &get, "");
         assert_eq!((answer.status, &*answer.body), (200, &b"stored"[..]));
@@ -178,4 +183,40 @@ fn requests_are_503_while_no_thread_can_be_had_and_served_afterwards() {
     }
     server.signal("TERM");
     assert_eq!(server.wait().0, Some(0));
+}
+
+/// The look-up of a host name needs a thread.
+#[cfg(feature = "postgres")]
+#[test]
+fn a_database_whose_host_name_cannot_be_looked_up_is_503() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let url = database.tcp_url().replace("127.0.0.1", "localhost");
+    let place = Place::new(3);
+    let user = place.user;
+    let mut serve = place.serve();
+    serve
+        .args(["--database", &url])
+        .env("PGPASSWORD", postgres.password());
+    let server = Server::spawn(place.folder, &mut serve);
+    let put = run_with(&mut server.client(&["put", "-"]), b"stored").succeeded();
+    let get = format!("GET /artifacts?uri={}", put.stdout().trim_end());
+    // The next process has no row in memory.
+    let server = Server::spawn(server.stop("TERM"), &mut serve);
+    let admin = format!("admin:{}", server.token());
+
+    // The main thread.
+    wait_for_idle_threads(&server, 1);
+    limit_threads(&server, user, "1");
+    database.terminate_sessions();
+    let answer = ask(&server, &admin, "default", &get, "");
+    answer.assert_problem(503, "about:blank");
+    assert!(answer.field("retry-after").is_some(), "{}", answer.head);
+    limit_threads(&server, user, &usual_limit());
+    let answer = ask(&server, &admin, "default", &get, "");
+    assert_eq!((answer.status, &*answer.body), (200, &b"stored"[..]));
+    let log = server.stderr();
+    assert!(log.contains("no thread can be started"), "{log}");
 }
