@@ -16,7 +16,7 @@ use super::target::CONNECT_TIMEOUT;
 const MAX_ABANDONED: usize = 4;
 /// How long a connection waits for the end of a cancelled statement. Then it is closed, because a
 /// server that hangs for longer may have been replaced by another one.
-const LINGER: Duration = Duration::from_secs(300);
+const LINGER: Duration = Duration::from_mins(5);
 
 /// The connections of a pool whose statement is being cancelled.
 ///
