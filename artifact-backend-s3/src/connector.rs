@@ -1,22 +1,25 @@
-//! The HTTP client below `object_store`. It changes three things:
+//! The HTTP client below `object_store`. It changes four things:
 //!
 //! - It makes the request that completes a multipart upload fail if the object exists. The library
 //!   has no such mode and would overwrite.
 //! - It turns an error response into an [`ErrorResponse`], and a missing response into a
 //!   [`NoResponse`], so that [`RequestError`](crate::error::RequestError) can tell them apart.
+//! - It looks up host names so that a missing thread is an error.
 //! - It records in both whether they came from the bucket's connection. Only that connection can say
 //!   that an object does not exist.
 
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use artifact_backend::{host, random};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
-    ReqwestConnector,
+    DnsFuture, DnsResolver, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest,
+    HttpResponse, HttpService, ReqwestConnector,
 };
 
 use crate::response::{ErrorResponse, NoResponse, Peer};
@@ -53,13 +56,30 @@ impl<C: ExclusiveCompletion> Connector<C> {
 impl<C: ExclusiveCompletion> HttpConnector for Connector<C> {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         install_tls();
-        let inner = ReqwestConnector::default().connect(options)?;
+        let options = options.clone().with_dns_resolver(Arc::new(Resolver));
+        let inner = ReqwestConnector::default().connect(&options)?;
         Ok(HttpClient::new(Service {
             inner,
             completion: Arc::clone(&self.completion),
             number: self.connections.fetch_add(1, Ordering::Relaxed) + 1,
             connections: Arc::clone(&self.connections),
         }))
+    }
+}
+
+/// Looks up host names. The library's own look-up panics if no thread can be started.
+#[derive(Debug)]
+struct Resolver;
+
+impl DnsResolver for Resolver {
+    fn resolve(&self, host: &str) -> DnsFuture {
+        let host = host.to_owned();
+        Box::pin(async move {
+            let mut addresses = host::look_up(host).await?;
+            // Spreads the load over the servers of the bucket, as the library does.
+            addresses.sort_by_cached_key(|_| random::bytes::<4>());
+            Ok(addresses.iter().map(SocketAddr::ip).collect())
+        })
     }
 }
 

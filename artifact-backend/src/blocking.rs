@@ -82,9 +82,11 @@ pub fn detach(work: impl FnOnce() + Send + 'static) {
 /// Hands `work` to the pool, or returns it if the pool has no thread for it.
 fn spawn<W: FnOnce() + Send + 'static>(runtime: &Handle, work: W) -> Result<(), W> {
     if NO_THREAD.load(Ordering::Relaxed) {
-        if thread::Builder::new().spawn(|| ()).is_err() {
+        let Ok(probe) = thread::Builder::new().spawn(|| ()) else {
             return Err(work);
-        }
+        };
+        // Ends at once. Until then it may be the one thread that the pool needs.
+        let _ = probe.join();
         NO_THREAD.store(false, Ordering::Relaxed);
     }
     let slot = Arc::new(Mutex::new(Some(work)));

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use crate::connect::ClientContext;
 use crate::identity::{self, GroupCommand, WorkerCommand};
 use crate::settings::{self, ClientSettings, Environment, Loaded, ServeSettings, text};
-use crate::{failure, get, output, put, serve};
+use crate::{failure, get, output, put, serve, threads};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 success, 1 failed while working, 2 refused before anything was done.
@@ -172,6 +172,7 @@ fn dispatch(loaded: &Loaded, no_color: bool) -> Result<()> {
 }
 
 fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
+    threads::check()?;
     let runtime = Runtime::new().context("cannot start the threads of this process")?;
     let done = runtime.block_on(work);
     // A pending read of standard input must not keep the process alive.

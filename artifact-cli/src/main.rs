@@ -6,6 +6,7 @@ mod files;
 mod output;
 mod settings;
 mod signals;
+mod threads;
 
 mod serve;
 

@@ -1,5 +1,6 @@
 //! The builder of a client.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -9,6 +10,7 @@ use crate::address::{is_loopback, is_path_segment, parse_base_url};
 use crate::client::{Client, Inner};
 use crate::credential::Credential;
 use crate::error::{Error, Result};
+use crate::resolver::Resolver;
 use crate::retry::{RetryCallback, RetryPolicy};
 
 /// How long the pool keeps an idle connection. It is shorter than the idle time-out of servers (60 s in
@@ -105,6 +107,7 @@ impl ClientBuilder {
             .connect_timeout(connect_timeout)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .tcp_nodelay(true)
+            .dns_resolver(Arc::new(Resolver))
             .http1_only();
         if is_loopback(&base_url) {
             // A proxy from the environment cannot reach this machine's loopback.

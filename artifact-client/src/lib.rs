@@ -7,6 +7,7 @@ mod credential;
 mod error;
 mod problem;
 mod progress;
+mod resolver;
 mod response;
 mod retry;
 mod retry_after;

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use artifact_backend::blocking::{self, BlockingPoolError};
+use artifact_backend::host;
 use rustix::process::{Resource, geteuid, getrlimit, setrlimit};
 
 #[tokio::test]
@@ -68,6 +69,8 @@ fn work_is_refused_while_no_thread_can_be_had() {
             assert_eq!(refused, Err(BlockingPoolError::NoThread));
             assert_eq!(Arc::strong_count(&permit), 1);
         }
+        let refused = host::look_up("localhost".into()).await.unwrap_err();
+        assert!(refused.to_string().contains("no thread"), "{refused}");
         let caller = thread::current().id();
         let (sender, receiver) = mpsc::channel();
         blocking::detach(move || sender.send(thread::current().id()).unwrap());
@@ -76,6 +79,8 @@ fn work_is_refused_while_no_thread_can_be_had() {
     limit_threads(None);
     runtime.block_on(async {
         assert_eq!(blocking::run(|| 7).await, Ok(7));
+        let found = host::look_up("localhost".into()).await.unwrap();
+        assert!(found.iter().all(|address| address.ip().is_loopback()));
     });
     println!("the child has run");
 }

@@ -119,7 +119,7 @@ impl Server {
             .envs(environment.iter().copied())
             .arg("serve")
             .args(arguments);
-        Self::spawn(folder, command)
+        Self::spawn(folder, &mut command)
     }
 
     /// Starts a server after shell commands such as `ulimit`.
@@ -131,10 +131,11 @@ impl Server {
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .args(["-c", &script, "sh", BINARY, "serve"]);
-        Self::spawn(folder, command)
+        Self::spawn(folder, &mut command)
     }
 
-    fn spawn(folder: TempDir, mut command: Command) -> Self {
+    /// Starts a command that becomes a server. The folder gets its standard error.
+    pub(crate) fn spawn(folder: TempDir, command: &mut Command) -> Self {
         if !command
             .get_envs()
             .any(|(name, _)| name == "ARTIFACT_LISTEN")
@@ -235,6 +236,11 @@ impl Server {
         // The server may respond and close before it has received everything.
         let _ = stream.write_all(request.as_ref());
         read_to_end(&mut stream)
+    }
+
+    /// Returns the process id of the server.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Returns the number of the server's open file descriptors.

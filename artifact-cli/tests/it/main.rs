@@ -24,6 +24,7 @@ mod refusals;
 mod resume;
 mod shutdown;
 mod slow;
+mod threads;
 #[cfg(feature = "tls")]
 mod tls;
 mod unix_socket;

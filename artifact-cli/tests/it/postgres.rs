@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use artifact_postgres_test::{Database, Stop};
+use artifact_postgres_test::{Database, Pooler, Stop};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -301,6 +301,28 @@ fn a_database_that_cannot_be_used_is_one_sentence_and_nothing_is_made() {
         assert!(!done.stderr.contains("canary"), "{done:?}");
         assert_eq!(files_below(folder.path()), [""; 0], "{url}");
     }
+}
+
+#[test]
+fn a_pooler_in_transaction_mode_is_refused_with_a_sentence() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let Some(pooler) = Pooler::start(postgres, "transaction", "") else {
+        return;
+    };
+    let url = pooler.url(&postgres.database());
+    let folder = TempDir::new().unwrap();
+    let mut command = artifact(folder.path());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--database", &url]);
+    let done = run_refused(&mut command);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(
+        done.stderr.contains("pool_mode = session in PgBouncer"),
+        "{done:?}"
+    );
+    assert_eq!(done.stderr.lines().count(), 1, "{done:?}");
+    assert_eq!(files_below(folder.path()), [""; 0]);
 }
 
 fn secret(folder: &Path, text: &str) {

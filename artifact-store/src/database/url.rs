@@ -16,6 +16,7 @@ use crate::location::{self, Location, Problem};
 /// | `/srv/rows.sqlite`, `./rows.sqlite` | an SQLite file, not decoded; a relative path is resolved against the current folder during parsing | `sqlite` |
 /// | `postgres://user@host:5432/database` | a database of a PostgreSQL server; parts are percent-encoded, `user` and port are optional | `postgres` |
 /// | `postgres://user@/database?host=/run/postgresql` | the same through a Unix socket, named by its folder; `%2Frun%2Fpostgresql` as the host means the same | `postgres` |
+/// | `postgres://user@one:5432,two:5432/database` | the first of these servers that accepts writes, for example after a failover | `postgres` |
 /// | `mem:` | memory, lost when the process ends | |
 ///
 /// Other texts are rejected with a message that says what to write instead. No error repeats any part

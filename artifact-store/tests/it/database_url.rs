@@ -101,6 +101,15 @@ fn equivalent_postgres_urls_are_equal() {
     for text in same {
         assert_eq!(DatabaseUrl::parse(text).unwrap(), socket, "{text}");
     }
+    let same = [
+        "postgres://u@a:1,b:2,[::1]/db",
+        "postgres://u@/db?host=a,b,::1&port=1,2,5432",
+        "postgres://u@/db?port=1,2,5432&host=a,b,[::1]",
+    ];
+    let several = DatabaseUrl::parse(same[0]).unwrap();
+    for text in same {
+        assert_eq!(DatabaseUrl::parse(text).unwrap(), several, "{text}");
+    }
     assert_ne!(socket, first);
     for text in [
         "postgres://[::1]:5432/db",
@@ -130,7 +139,11 @@ fn invalid_postgres_urls_are_rejected_with_a_reason() {
         ("postgres://host:65536/db", "1 to 65535"),
         ("postgres://host:+1/db", "1 to 65535"),
         ("postgres://host:/db", "1 to 65535"),
-        ("postgres://a,b/db", "one name"),
+        ("postgres://a,/db", "no host"),
+        ("postgres://a,b:0/db", "1 to 65535"),
+        ("postgres://a,b c/db", "one name"),
+        ("postgres://a,b,c/db?port=1,2", "one port"),
+        ("postgres://a,%2Frun/db?sslmode=require", "Unix"),
         ("postgres://a b/db", "one name"),
         ("postgres://host/db/x", "slash"),
         ("postgres://host/db#x", "%23"),

@@ -18,6 +18,10 @@ impl<'s> Database<'s> {
         // template0 has no connections, which would make the statement fail.
         let sql = format!("CREATE DATABASE {name} TEMPLATE template0");
         succeeded(server.psql().args(["-d", "postgres", "-qAtc", &sql]));
+        Self::existing(server, name)
+    }
+
+    pub(crate) fn existing(server: &'s Server, name: String) -> Self {
         Self { server, name }
     }
 
@@ -33,10 +37,8 @@ impl<'s> Database<'s> {
 
     /// Returns the URL through the Unix socket for another user.
     pub fn url_as(&self, user: &str) -> String {
-        let folder = self.server.socket_folder().display().to_string();
-        let folder = folder.replace('/', "%2F");
-        let (port, name) = (self.server.port(), &self.name);
-        format!("postgres://{user}@{folder}:{port}/{name}")
+        let (host, name) = (self.server.socket_host(), &self.name);
+        format!("postgres://{user}@{host}/{name}")
     }
 
     /// Returns the URL through TCP, which needs [`Server::password`].

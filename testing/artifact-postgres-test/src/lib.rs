@@ -12,8 +12,10 @@
 #![expect(clippy::missing_panics_doc, reason = "tests fail by panicking")]
 
 mod database;
+mod pooler;
 mod programs;
 mod server;
 
 pub use database::{Database, Psql};
+pub use pooler::Pooler;
 pub use server::{Server, Stop};

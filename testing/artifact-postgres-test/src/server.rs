@@ -62,7 +62,7 @@ impl Server {
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Server>> = OnceLock::new();
         let shared =
-            SHARED.get_or_init(|| found().map(|(programs, user)| Self::run(programs, user)));
+            SHARED.get_or_init(|| found().map(|(programs, user)| Self::create(programs, user)));
         if shared.is_none() {
             skipped();
         }
@@ -76,17 +76,46 @@ impl Server {
         if found.is_none() {
             skipped();
         }
-        found.map(|(programs, user)| Self::run(programs, user))
+        found.map(|(programs, user)| Self::create(programs, user))
     }
 
-    fn run(programs: PathBuf, user: User) -> Self {
+    /// Starts a standby of this server, which answers queries and follows the server.
+    pub fn standby(&self) -> Self {
+        Self::run(self.programs.clone(), self.user, |folder| {
+            let program = self.programs.join("pg_basebackup");
+            succeeded(
+                self.user
+                    .command(program)
+                    .arg("-h")
+                    .arg(&self.folder)
+                    .args(["-p", &self.port.to_string(), "-U", "postgres", "-D"])
+                    .arg(folder.join("data"))
+                    // Follows the server after the copy, and does not wait for its next checkpoint.
+                    .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+                    .current_dir("/"),
+            );
+        })
+    }
+
+    /// Makes a standby accept writes. Returns once it does.
+    pub fn promote(&self) {
+        succeeded(self.control().arg("promote"));
+    }
+
+    fn create(programs: PathBuf, user: User) -> Self {
+        let initdb = programs.clone();
+        Self::run(programs, user, |folder| create_files(&initdb, user, folder))
+    }
+
+    /// Starts a server on the files that `create_files` puts into its folder.
+    fn run(programs: PathBuf, user: User, create_files: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("artifact-pg-")
             .tempdir()
             .expect("a temporary folder can be created")
             .keep();
         user.own(&folder);
-        create_files(&programs, user, &folder);
+        create_files(&folder);
         let mut keeper = user
             .command("/bin/sh")
             .args(["-c", KEEPER, "sh"])
@@ -109,7 +138,7 @@ impl Server {
         };
         // Another process may take the port between the check and the start.
         for attempt in 1.. {
-            server.port = free_port(attempt);
+            server.port = free_port();
             if server.try_resume() {
                 return server;
             }
@@ -122,6 +151,11 @@ impl Server {
     pub fn database(&self) -> Database<'_> {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         Database::create(self, format!("test_{number}"))
+    }
+
+    /// Returns the copy that a standby has of a database.
+    pub fn same_database(&self, database: &Database<'_>) -> Database<'_> {
+        Database::existing(self, database.name().to_owned())
     }
 
     /// Stops the server, like an operator or a crash.
@@ -155,6 +189,12 @@ impl Server {
         command
     }
 
+    /// Returns the host and port of the Unix socket as a part of a URL.
+    pub fn socket_host(&self) -> String {
+        let folder = self.folder.display().to_string();
+        format!("{}:{}", folder.replace('/', "%2F"), self.port)
+    }
+
     /// Returns the folder of the Unix socket.
     pub fn socket_folder(&self) -> &Path {
         &self.folder
@@ -168,6 +208,10 @@ impl Server {
     /// Returns the password for TCP connections. Connections through the socket need none.
     pub fn password(&self) -> &'static str {
         PASSWORD
+    }
+
+    pub(crate) fn user(&self) -> User {
+        self.user
     }
 
     pub(crate) fn psql(&self) -> Command {
@@ -234,13 +278,18 @@ fn create_files(programs: &Path, user: User, folder: &Path) {
         .expect("initdb has created the folder");
 }
 
-fn free_port(attempt: u16) -> u16 {
-    let offset = u16::try_from(std::process::id() % 7919).expect("it is below 7919");
-    let mut ports = PORTS
-        .cycle()
-        .skip(usize::from(offset + attempt * 13))
-        .take(1000);
-    ports
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("one of a thousand ports is free")
+/// Returns a port that no server of this process has had: a stopped server keeps its port.
+fn free_port() -> u16 {
+    static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
+    // Test processes that run at the same time begin at different ports.
+    let offset = std::process::id() % 7919;
+    for _ in 0..1000 {
+        let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+        let index = usize::try_from(offset + attempt).expect("it is small");
+        let port = PORTS.cycle().nth(index).expect("the ports repeat");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("one of a thousand ports is free");
 }

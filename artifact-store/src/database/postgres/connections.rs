@@ -4,14 +4,15 @@ use std::fmt;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Transaction,
-};
-use futures_util::future::BoxFuture;
+use deadpool::managed::{Object, Pool};
+use deadpool_postgres::Transaction;
+use futures_util::future::{BoxFuture, try_join3};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::NoTls;
 
+use super::abandoned::Abandoned;
 use super::error::Failure;
+use super::manager::Manager;
 use super::target::{CONNECT_TIMEOUT, Password, Target};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
@@ -24,25 +25,27 @@ const RETRY: Duration = Duration::from_secs(2);
 /// The pause before the first retry; each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Sets up a session. Commits are synced before they are acknowledged, whatever is set for the
-/// database or the user, but a stricter setting stays. Time-outs are in milliseconds.
-const SESSION: &str = "\
-    SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
-        WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply'); \
-    SET search_path = artifact; \
-    SET default_transaction_isolation = 'read committed'; \
-    SET statement_timeout = 10000; \
-    SET lock_timeout = 5000; \
-    SET idle_in_transaction_session_timeout = 30000";
+/// Makes the commit of the current transaction wait for its sync.
+const DURABLE: &str = "\
+    SELECT pg_catalog.set_config('synchronous_commit', 'on', true) \
+        WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
+
+/// Makes the current transaction write something, even if its statements change nothing. A commit
+/// without writes waits for no sync and no standby, but what it confirms may come from a commit that was
+/// cancelled while it waited for its standby.
+pub(super) const BARRIER: &str = "SELECT FROM artifact.schema_version FOR KEY SHARE";
+
+/// A connection that returns to its pool when it is dropped.
+pub(super) type Connection = Object<Manager>;
 
 /// Statements to run on a connection.
 pub(super) trait Work<T>:
-    for<'c> Fn(&'c mut Object) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
+    for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
 {
 }
 
 impl<T, W> Work<T> for W where
-    W: for<'c> Fn(&'c mut Object) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
+    W: for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure>> + Send + Sync
 {
 }
 
@@ -59,7 +62,8 @@ impl<T, W> TransactionWork<T> for W where
 
 /// A bounded pool of connections, which are opened when they are needed.
 pub(super) struct Connections {
-    pool: Pool,
+    pool: Pool<Manager>,
+    abandoned: Abandoned,
 }
 
 impl Connections {
@@ -68,31 +72,19 @@ impl Connections {
         password: Option<&Password>,
         max_connections: usize,
     ) -> Result<Self> {
-        let recycling_method = RecyclingMethod::Fast;
-        let manager = Manager::from_config(
-            target.config(password),
-            NoTls,
-            ManagerConfig { recycling_method },
-        );
-        let set_up = Hook::async_fn(|client, _| {
-            Box::pin(async move {
-                match timeout(CONNECT_TIMEOUT, client.batch_execute(SESSION)).await {
-                    Ok(done) => done.map_err(HookError::Backend),
-                    Err(_) => Err(HookError::message("setting up the session timed out")),
-                }
-            })
-        });
-        let pool = Pool::builder(manager)
+        let pool = Pool::builder(Manager::new(target, password))
             .max_size(max_connections)
-            .runtime(deadpool_postgres::Runtime::Tokio1)
+            .runtime(deadpool::Runtime::Tokio1)
             .wait_timeout(Some(POOL_TIMEOUT))
             .create_timeout(Some(CONNECT_TIMEOUT))
-            .post_create(set_up)
             .build()
             .map_err(|error| {
                 Error::new(ErrorKind::Unexpected, Operation::OpenDatabase).with_source(error)
             })?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            abandoned: Abandoned::new(),
+        })
     }
 
     /// Runs work once. If the future is dropped, a statement that has begun runs to its end, and a
@@ -100,10 +92,7 @@ impl Connections {
     pub(super) async fn once<T: Send>(&self, work: impl Work<T>) -> Result<T, Failure> {
         let mut connection = self.get().await?;
         let outcome = timeout(STATEMENT_TIMEOUT, work(&mut connection)).await;
-        finish(
-            connection,
-            outcome.unwrap_or_else(|_| Err(Failure::timed_out())),
-        )
+        self.finish(connection, outcome)
     }
 
     /// Runs idempotent work, and retries it for [`RETRY`] if the connection is lost.
@@ -142,31 +131,53 @@ impl Connections {
         let mut connection = self.get().await?;
         let transacting = async {
             let transaction = connection.transaction().await?;
-            let value = work(&transaction).await?;
+            // Sent together with the first statement of the work.
+            let ((), (), value) = try_join3(
+                durable(&transaction),
+                async { Ok(transaction.batch_execute(BARRIER).await?) },
+                work(&transaction),
+            )
+            .await?;
             *is_committing = true;
             transaction.commit().await?;
             Ok(value)
         };
         let outcome = timeout(STATEMENT_TIMEOUT, transacting).await;
-        finish(
-            connection,
-            outcome.unwrap_or_else(|_| Err(Failure::timed_out())),
-        )
+        self.finish(connection, outcome)
     }
 
     /// Takes a connection from the pool. Its use has no time-out on this side.
-    pub(super) async fn get(&self) -> Result<Object, Failure> {
-        self.pool.get().await.map_err(Failure::to_connect)
+    pub(super) async fn get(&self) -> Result<Connection, Failure> {
+        self.pool.get().await.map_err(Failure::of_pool)
     }
 
     /// Takes a connection from the pool, and retries for [`RETRY`] if the database is unreachable or
     /// still starting.
-    pub(super) async fn get_with_retries(&self) -> Result<Object, Failure> {
+    pub(super) async fn get_with_retries(&self) -> Result<Connection, Failure> {
         let mut retries = Retries::until(Instant::now() + RETRY);
         loop {
             match self.get().await {
                 Err(failure) if failure.lost => retries.pause(failure).await?,
                 outcome => return outcome,
+            }
+        }
+    }
+
+    /// Returns the connection to the pool, unless it is lost or has a statement without an answer.
+    fn finish<T>(
+        &self,
+        connection: Connection,
+        outcome: Result<Result<T, Failure>, Elapsed>,
+    ) -> Result<T, Failure> {
+        match outcome {
+            Ok(Err(failure)) if failure.lost => {
+                drop(Object::take(connection));
+                Err(failure)
+            }
+            Ok(outcome) => outcome,
+            Err(_) => {
+                self.abandoned.cancel(connection);
+                Err(Failure::timed_out())
             }
         }
     }
@@ -177,14 +188,10 @@ impl Connections {
     }
 }
 
-/// Returns the connection to the pool, unless it is lost.
-fn finish<T>(connection: Object, outcome: Result<T, Failure>) -> Result<T, Failure> {
-    if let Err(failure) = &outcome
-        && failure.lost
-    {
-        drop(Object::take(connection));
-    }
-    outcome
+/// Makes the commit of this transaction wait for its sync, whatever the session has set: a pooler may
+/// have changed the session.
+pub(super) async fn durable(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    Ok(transaction.batch_execute(DURABLE).await?)
 }
 
 impl fmt::Debug for Connections {

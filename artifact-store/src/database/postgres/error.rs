@@ -5,12 +5,15 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-use deadpool_postgres::{HookError, PoolError};
+use deadpool::managed::PoolError;
 use tokio_postgres::error::SqlState;
 
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{Error, ErrorKind};
+
+const UNREACHABLE: &str = "the database cannot be reached";
+const READ_ONLY: &str = "the database is read-only, perhaps a standby; use the URL of the primary";
 
 /// The failure of a statement or of a connection. A clone goes to each caller of a batch.
 #[derive(Debug, Clone)]
@@ -49,6 +52,11 @@ impl Failure {
         }
     }
 
+    /// Returns whether the server that answered does not accept writes.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.detail == READ_ONLY
+    }
+
     /// Converts the error of a statement.
     pub(super) fn of(error: tokio_postgres::Error) -> Self {
         let (kind, lost) = classify(&error);
@@ -72,27 +80,14 @@ impl Failure {
     }
 
     /// Converts the error of opening a connection. No statement was sent.
-    pub(super) fn to_connect(error: PoolError) -> Self {
-        let error = match error {
-            PoolError::Closed => return Rejected::CLOSED.into(),
-            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-                error
-            }
-            PoolError::Timeout(_)
-            | PoolError::PostCreateHook(_)
-            | PoolError::NoRuntimeSpecified => {
-                return Self {
-                    source: Some(Arc::new(error)),
-                    ..Self::timed_out()
-                };
-            }
-        };
+    pub(super) fn to_connect(error: tokio_postgres::Error) -> Self {
+        let is_read_only = is_read_only(&error);
         let failure = Self::of(error);
         match failure.kind {
+            ErrorKind::Unavailable if is_read_only => failure.with_detail(READ_ONLY),
             ErrorKind::Unavailable => Self {
                 lost: true,
-                detail: "the database cannot be reached",
-                ..failure
+                ..failure.with_detail(UNREACHABLE)
             },
             // An unknown authentication method, a missing password, or TLS that one side does not
             // have: these errors come from the client library and not from the server.
@@ -105,10 +100,38 @@ impl Failure {
         }
     }
 
+    /// Converts the error of looking up a host name.
+    pub(super) fn to_look_up(error: impl StdError + Send + Sync + 'static) -> Self {
+        Self {
+            lost: true,
+            source: Some(Arc::new(error)),
+            ..Self::new(ErrorKind::Unavailable, UNREACHABLE)
+        }
+    }
+
+    /// Converts the error of taking a connection from a pool.
+    pub(super) fn of_pool(error: PoolError<Self>) -> Self {
+        match error {
+            PoolError::Backend(failure) => failure,
+            PoolError::Closed => Rejected::CLOSED.into(),
+            PoolError::Timeout(_)
+            | PoolError::NoRuntimeSpecified
+            | PoolError::PostCreateHook(_) => Self::timed_out(),
+        }
+    }
+
     /// Changes the kind to `Unavailable`, because an earlier attempt may have done the write.
     pub(super) fn unknown(self) -> Self {
         Self {
             kind: ErrorKind::Unavailable,
+            ..self
+        }
+    }
+
+    /// Changes the kind to `Misconfigured`, because the program is only starting.
+    pub(super) fn into_misconfigured(self) -> Self {
+        Self {
+            kind: ErrorKind::Misconfigured,
             ..self
         }
     }
@@ -142,6 +165,15 @@ impl From<tokio_postgres::Error> for Failure {
     }
 }
 
+/// Returns whether tokio-postgres closed a new connection because of `target_session_attrs`.
+fn is_read_only(error: &tokio_postgres::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref());
+    source.is_some_and(|error: &io::Error| {
+        // Without a code of the operating system: connect(2) also fails with EACCES.
+        error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+    })
+}
+
 /// Returns the kind of an error, and whether the connection is lost.
 pub(super) fn classify(error: &tokio_postgres::Error) -> (ErrorKind, bool) {
     if let Some(code) = error.code() {
@@ -172,7 +204,7 @@ fn of_code(code: &SqlState) -> (ErrorKind, bool) {
         // The server ends this session (shut-down, crash, start, drop of the database, an operator's
         // command, a time-out of idle sessions), is a standby or read-only, or has too many
         // sessions. A new connection may reach its successor, or succeed later.
-        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25006" | "53300" => {
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "25006" | "53300" => {
             return (Unavailable, true);
         }
         // The statement was cancelled, also by a time-out, or a lock was not available.

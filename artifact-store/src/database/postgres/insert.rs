@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use artifact_backend::ArtifactId;
+use futures_util::future::try_join;
 use tokio_postgres::types::ToSql;
 
-use super::connections::Connections;
+use super::connections::{Connections, durable};
 use super::error::Failure;
 use crate::database::rejected::Rejected;
 use crate::database::sql::{ArtifactRecord, Record as _};
@@ -18,6 +19,8 @@ use crate::row::Row;
 ///
 /// If another transaction inserts the same id at the same moment, the statement waits for it and does
 /// not insert the row. The other row is not visible to the statement, but its experiment is.
+///
+/// The last column makes this commit wait for its sync, whatever the session has set.
 const INSERT_ROWS: &str = "\
     WITH new AS (\
         SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], \
@@ -32,12 +35,17 @@ const INSERT_ROWS: &str = "\
     ) \
     SELECT new.id, written.id IS NOT NULL, \
         EXISTS (SELECT FROM experiments WHERE experiments.id = new.experiment) \
-        OR EXISTS (SELECT FROM artifacts WHERE artifacts.id = new.id) \
+        OR EXISTS (SELECT FROM artifacts WHERE artifacts.id = new.id), \
+        (SELECT CASE WHEN pg_catalog.current_setting('synchronous_commit') IN ('on', 'remote_apply') \
+            THEN NULL ELSE pg_catalog.set_config('synchronous_commit', 'on', true) END) \
     FROM new LEFT JOIN written ON written.id = new.id";
 
+/// Locks the rows, so that this transaction has a commit too. Its sync, also that of a standby, covers
+/// the transactions that inserted the rows: one that was cancelled while it waited for its standby
+/// left visible rows without that sync.
 const SELECT_ROWS: &str = "\
     SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at \
-    FROM artifacts WHERE id = ANY ($1)";
+    FROM artifacts WHERE id = ANY ($1) FOR SHARE";
 
 /// The outcome of one row.
 pub(super) type Outcome = (ArtifactId, Result<(), Rejected>);
@@ -83,7 +91,12 @@ pub(super) async fn insert_again(
         Box::pin(async move {
             let ids: Vec<_> = taken.iter().map(|id| &id.as_bytes()[..]).collect();
             let statement = client.prepare_cached(SELECT_ROWS).await?;
-            let rows = client.query(&statement, &[&ids]).await?;
+            let transaction = client.transaction().await?;
+            let ((), rows) = try_join(durable(&transaction), async {
+                Ok(transaction.query(&statement, &[&ids]).await?)
+            })
+            .await?;
+            transaction.commit().await?;
             let records = rows.iter().map(ArtifactRecord::read);
             Ok(records.collect::<Result<Vec<_>, tokio_postgres::Error>>()?)
         })

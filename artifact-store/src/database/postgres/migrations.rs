@@ -6,6 +6,7 @@
 
 use tokio_postgres::{GenericClient, IsolationLevel};
 
+use super::connections::{Connection, durable};
 use super::error::Failure;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
@@ -32,10 +33,7 @@ const CREATE_VERSION_TABLE: &str = "\
 
 /// Checks that the database can be used, and migrates its schema to the newest version. If several
 /// processes do this at the same time, the first migrates and the others wait for it.
-pub(super) async fn migrate(
-    client: &mut deadpool_postgres::Object,
-    migrations: &[&str],
-) -> Result<()> {
+pub(super) async fn migrate(client: &mut Connection, migrations: &[&str]) -> Result<()> {
     check_settings(&***client).await?;
     if version(&***client, migrations).await? == migrations.len() {
         return Ok(());
@@ -48,6 +46,8 @@ pub(super) async fn migrate(
         .await
         .map_err(opened)?;
     transaction.batch_execute(BEGIN).await.map_err(opened)?;
+    let opening = |failure: Failure| failure.into_error(Operation::OpenDatabase);
+    durable(&transaction).await.map_err(opening)?;
     transaction
         .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
         .await
@@ -57,7 +57,7 @@ pub(super) async fn migrate(
             }
             failure => failure,
         })
-        .map_err(|failure| failure.into_error(Operation::OpenDatabase))?;
+        .map_err(opening)?;
     let found = version(&*transaction, migrations).await?;
     if found == 0 && !has_schema(&*transaction).await? {
         transaction
@@ -90,13 +90,11 @@ pub(super) async fn migrate(
     Ok(())
 }
 
-/// Checks that the database can hold every text and can be written. Logs a warning if its commits may
-/// be lost in a power cut.
+/// Checks that the database can hold every text and can be written.
 async fn check_settings(client: &(impl GenericClient + Sync)) -> Result<()> {
     let row = client
         .query_one(
-            "SELECT current_setting('server_encoding'), current_setting('transaction_read_only'), \
-             current_setting('fsync'), current_setting('full_page_writes')",
+            "SELECT current_setting('server_encoding'), current_setting('transaction_read_only')",
             &[],
         )
         .await
@@ -113,13 +111,6 @@ async fn check_settings(client: &(impl GenericClient + Sync)) -> Result<()> {
         return Err(misconfigured(
             "the database is read-only, perhaps a standby; use the URL of the primary".into(),
         ));
-    }
-    for (column, name) in [(2, "fsync"), (3, "full_page_writes")] {
-        if setting(column)? == "off" {
-            tracing::warn!(
-                "the database has {name} = off: a power cut can lose acknowledged writes; set it to on"
-            );
-        }
     }
     Ok(())
 }

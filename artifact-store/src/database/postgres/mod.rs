@@ -1,9 +1,12 @@
 //! The catalog and the identities in a PostgreSQL database.
 
+mod abandoned;
 mod connections;
 mod error;
 mod insert;
+mod manager;
 mod migrations;
+mod pooler;
 mod target;
 mod transaction;
 mod writer;
@@ -11,10 +14,11 @@ mod writer;
 use std::sync::Arc;
 
 use self::connections::Connections;
+use self::error::Failure;
 use self::transaction::{PostgresTransaction, read_all};
 use self::writer::Writer;
 use super::DatabaseUrl;
-use super::sql::{Command, DELETE_ROW, Param, Record, SqlDatabase, params};
+use super::sql::{Command, Param, Record, SqlDatabase, params};
 use super::subject::Subject;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
@@ -23,22 +27,35 @@ pub(super) use self::target::{Password, Target};
 /// How many connections serve everything except row inserts, which have a connection of their own.
 const MAX_CONNECTIONS: usize = 8;
 
+/// Deletes a row. The query makes this commit wait for its sync, whatever the session has set. If the
+/// row is absent, the query locks another one, so that this transaction [writes](connections::BARRIER)
+/// too.
+const DELETE_DURABLY: &str = "\
+    WITH deleted AS (DELETE FROM artifacts WHERE id = $1 RETURNING id), \
+    locked AS (SELECT version FROM schema_version \
+        WHERE NOT EXISTS (SELECT FROM deleted) FOR KEY SHARE) \
+    SELECT (SELECT count(*) FROM locked), \
+        CASE WHEN pg_catalog.current_setting('synchronous_commit') IN ('on', 'remote_apply') \
+            THEN NULL ELSE pg_catalog.set_config('synchronous_commit', 'on', true) END";
+
 /// A catalog and identities in a database of a PostgreSQL server, which any number of processes may
 /// use at the same time.
 ///
 /// The data is in the schema `artifact` of the database, which [`open`](Self::open) creates: the user
 /// must own the database or that schema, or have the right to create one.
 ///
-/// A process has at most nine connections. Every session has `synchronous_commit` on, whatever is
-/// set for the database. Concurrent row inserts share a statement: with many depositors, they share
-/// one round trip and one sync.
+/// A process has at most nine connections, and up to eight more while it waits for the end of
+/// statements that it has cancelled. Every connection is to a server that accepts writes, never to a
+/// standby. Every commit has `synchronous_commit` on or `remote_apply`, whatever is set for the
+/// database, the user or the session. A pooler such as PgBouncer must be in session mode. Concurrent row
+/// inserts share a statement: with many depositors, they share one round trip and one sync.
 ///
 /// A lost connection is replaced. Idempotent statements are retried for two seconds, and so are
 /// transactions whose commit was not sent yet. Row inserts are retried for five seconds, because
 /// their blobs are already stored; if an insert got no reply, the row is looked up first. After that
 /// the call fails with `Unavailable`, and the next call tries again. No statement takes longer than
 /// ten seconds, and no wait for a lock longer than five. A row insert that has waited for its turn for
-/// ten seconds is never begun.
+/// ten seconds is never begun. A statement or commit that got no reply in twelve seconds is cancelled.
 #[derive(Debug)]
 pub struct PostgresDatabase {
     writer: Writer,
@@ -77,10 +94,16 @@ impl PostgresDatabase {
         }
         let connections = Connections::new(target, password, MAX_CONNECTIONS)?;
         let mut first = connections.get_with_retries().await.map_err(|failure| {
+            if failure.is_read_only() {
+                return opened(failure.into_misconfigured());
+            }
             Error::new(failure.kind, Operation::OpenDatabase)
                 .with_detail(format!("the database {target} cannot be used"))
                 .with_source(failure.into_error(Operation::OpenDatabase))
         })?;
+        let second = connections.get_with_retries().await.map_err(opened)?;
+        pooler::refuse(&first, &second).await.map_err(opened)?;
+        drop(second);
         migrations::migrate(&mut first, migrations::ALL).await?;
         drop(first);
         Ok(Self {
@@ -103,6 +126,10 @@ impl PostgresDatabase {
         self.writer.close().await;
         self.connections.close();
     }
+}
+
+fn opened(failure: Failure) -> Error {
+    failure.into_error(Operation::OpenDatabase)
 }
 
 impl SqlDatabase for PostgresDatabase {
@@ -132,7 +159,7 @@ impl SqlDatabase for PostgresDatabase {
             Command::DeleteRow(id) => {
                 let deleted = self.connections.retry(|client| {
                     Box::pin(async move {
-                        let statement = client.prepare_cached(DELETE_ROW).await?;
+                        let statement = client.prepare_cached(DELETE_DURABLY).await?;
                         let params = params![id.as_bytes().as_slice()];
                         Ok(client.execute_raw(&statement, &params).await?)
                     })

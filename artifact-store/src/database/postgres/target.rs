@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use artifact_backend::host;
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 use crate::location::{Problem, percent_decode_component};
 
-/// The time-out of one attempt to connect, from the look-up of the host name to the set-up session.
+/// The time-out of one attempt to connect, from the look-up of the host names to the set-up session. All
+/// hosts share it.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long sent data may stay unacknowledged before the connection is closed.
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,15 +23,15 @@ const PASSWORD: &str = "a URL must not contain a password, because URLs are logg
 /// A database of a PostgreSQL server, without the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    host: Host,
-    port: u16,
+    /// At least one. The first that accepts writes is used.
+    hosts: Vec<(Host, u16)>,
     user: Option<String>,
     database: String,
     encrypted: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Host {
+pub(super) enum Host {
     /// A name or an address.
     Name(String),
     /// The folder of a Unix socket.
@@ -74,25 +75,33 @@ impl Target {
         if database.contains('/') {
             return Err("the name of the database contains a slash; write %2F".into());
         }
-        let (host, port) = split_port(host)?;
+        let mut hosts = Vec::new();
+        for host in host.split(',') {
+            let (host, port) = split_port(host)?;
+            hosts.push((Host::parse(host)?, port.unwrap_or(5432)));
+        }
         let mut target = Self {
-            host: Host::parse(host)?,
-            port: port.unwrap_or(5432),
+            hosts,
             user,
             database: text(database, "database")?,
             encrypted: false,
         };
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        // The ports are those of the hosts, so the hosts come first.
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let (hosts, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| pair.starts_with("host="));
+        for pair in hosts.into_iter().chain(others) {
             target.parameter(pair)?;
         }
-        if target.host == Host::Name(String::new()) {
+        let nameless = Host::Name(String::new());
+        if target.hosts.iter().any(|(host, _)| *host == nameless) {
             return Err(
                 "it names no host; write postgres://user@host/database, or for a Unix \
                         socket postgres://user@/database?host=/folder/of/the/socket"
                     .into(),
             );
         }
-        if target.encrypted && matches!(target.host, Host::Folder(_)) {
+        let is_folder = |(host, _): &(Host, u16)| matches!(host, Host::Folder(_));
+        if target.encrypted && target.hosts.iter().any(is_folder) {
             return Err("a Unix socket has no TLS; leave sslmode out".into());
         }
         Ok(target)
@@ -102,8 +111,23 @@ impl Target {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match name {
             "password" => return Err(PASSWORD.into()),
-            "host" => self.host = Host::parse(value)?,
-            "port" => self.port = port(value)?,
+            "host" => {
+                let ports: Vec<_> = self.hosts.iter().map(|(_, port)| *port).collect();
+                self.hosts.clear();
+                for (n, host) in value.split(',').enumerate() {
+                    let port = ports.get(n).unwrap_or(&ports[0]);
+                    self.hosts.push((Host::parse(host)?, *port));
+                }
+            }
+            "port" => {
+                let ports: Vec<_> = value.split(',').map(port).collect::<Result<_, _>>()?;
+                if ports.len() != 1 && ports.len() != self.hosts.len() {
+                    return Err("write one port for each host, or one port for all".into());
+                }
+                for (n, (_, port)) in self.hosts.iter_mut().enumerate() {
+                    *port = *ports.get(n).unwrap_or(&ports[0]);
+                }
+            }
             "user" => self.user = Some(text(value, "user")?),
             "sslmode" => match value {
                 "disable" => self.encrypted = false,
@@ -132,30 +156,25 @@ impl Target {
 
     /// Returns whether the connection crosses a network without encryption.
     pub(super) fn is_exposed(&self) -> bool {
-        match &self.host {
+        self.hosts.iter().any(|(host, _)| match host {
             Host::Folder(_) => false,
             Host::Name(name) => !host::is_loopback(name) && !self.encrypted,
-        }
+        })
     }
 
+    /// Returns the hosts in the order in which they are tried.
+    pub(super) fn hosts(&self) -> &[(Host, u16)] {
+        &self.hosts
+    }
+
+    /// Returns the settings of a connection, without a host.
     pub(super) fn config(&self, password: Option<&Password>) -> Config {
-        let Self {
-            host,
-            port,
-            user,
-            database,
-            encrypted,
-        } = self;
         let mut config = Config::new();
-        match host {
-            Host::Name(name) => config.host(name),
-            Host::Folder(folder) => config.host_path(folder),
-        };
         config
-            .port(*port)
-            .dbname(database)
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
+            .dbname(&self.database)
             .application_name("artifact")
-            .ssl_mode(if *encrypted {
+            .ssl_mode(if self.encrypted {
                 SslMode::Require
             } else {
                 SslMode::Disable
@@ -163,7 +182,7 @@ impl Target {
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT)
             .keepalives_idle(KEEPALIVE_IDLE);
-        if let Some(user) = user {
+        if let Some(user) = &self.user {
             config.user(user);
         }
         if let Some(Password(password)) = password {
@@ -176,14 +195,17 @@ impl Target {
 /// The location, for messages.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let database = self.database.escape_debug();
-        match &self.host {
-            Host::Name(host) => write!(f, "{database} at {host}:{}", self.port),
-            Host::Folder(folder) => {
-                let folder = folder.escape_debug();
-                write!(f, "{database} at {folder}/.s.PGSQL.{}", self.port)
+        write!(f, "{} at ", self.database.escape_debug())?;
+        for (n, (host, port)) in self.hosts.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            match host {
+                Host::Name(host) => write!(f, "{comma}{host}:{port}")?,
+                Host::Folder(folder) => {
+                    write!(f, "{comma}{}/.s.PGSQL.{port}", folder.escape_debug())?;
+                }
             }
         }
+        Ok(())
     }
 }
 
@@ -200,7 +222,7 @@ impl Host {
         // The characters of host names, including `_` in container networks, and of IPv6 addresses.
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:%".contains(&byte);
         if !host.bytes().all(allowed) {
-            return Err("the host must be one name or one address".into());
+            return Err("each host must be one name or one address".into());
         }
         Ok(Self::Name(host.to_owned()))
     }

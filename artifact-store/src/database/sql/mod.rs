@@ -22,8 +22,6 @@ pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
 #[cfg(feature = "postgres")]
 pub(super) use self::records::ArtifactRecord;
 pub(super) use self::records::{Columns, Record};
-#[cfg(feature = "postgres")]
-pub(super) use self::statements::DELETE_ROW;
 
 /// A database that runs the statements of this module. Every such database is a
 /// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore) and a

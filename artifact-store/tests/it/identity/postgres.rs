@@ -167,9 +167,8 @@ async fn writes_are_retried_unless_their_commit_got_no_reply() {
             .await
             .unwrap();
     }
-    // Loses the reply to COMMIT.
     let worker = worker();
-    proxy.swallow_reply_after(2);
+    proxy.swallow_reply_to_commit();
     let error = rows
         .register_worker(&worker, &credential("a"))
         .await

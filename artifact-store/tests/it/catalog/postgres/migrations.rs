@@ -53,7 +53,8 @@ async fn killed_migrations_leave_nothing_behind() {
     let url = url(&database);
     let opening = tokio::spawn(async move { PostgresDatabase::open(&url).await });
     wait_for_a_waiter(&database);
-    assert_eq!(database.terminate_sessions(), 1);
+    // The one that migrates, and one that found out whether there is a pooler.
+    assert_eq!(database.terminate_sessions(), 2);
     let error = opening.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     assert_eq!(database.sql("SELECT to_regnamespace('artifact')"), "");

@@ -4,6 +4,7 @@ mod failures;
 pub(crate) mod lost;
 mod migrations;
 pub(crate) mod proxy;
+mod sessions;
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! A proxy to the database that can swallow a reply and cut the connection.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +18,8 @@ pub(crate) struct Proxy {
 struct State {
     /// The number of replies that still pass. Negative: no reply is swallowed.
     passing: AtomicI32,
+    /// The reply with these bytes is swallowed.
+    swallowed_text: Mutex<Option<&'static [u8]>>,
     cut: AtomicU32,
 }
 
@@ -27,6 +29,7 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             passing: AtomicI32::new(-1),
+            swallowed_text: Mutex::default(),
             cut: AtomicU32::new(0),
         });
         let shared = Arc::clone(&state);
@@ -53,9 +56,23 @@ impl Proxy {
         self.state.passing.store(passing, Ordering::SeqCst);
     }
 
+    /// Swallows the next reply to `COMMIT` and cuts its connection.
+    pub(crate) fn swallow_reply_to_commit(&self) {
+        *self.state.swallowed_text.lock().unwrap() = Some(b"COMMIT\0");
+    }
+
     /// Returns the number of swallowed replies.
     pub(crate) fn swallowed(&self) -> u32 {
         self.state.cut.load(Ordering::SeqCst)
+    }
+}
+
+impl State {
+    /// Returns whether the reply has the text to swallow, at most once.
+    fn swallows(&self, reply: &[u8]) -> bool {
+        let mut text = self.swallowed_text.lock().unwrap();
+        text.take_if(|text| reply.windows(text.len()).any(|part| part == *text))
+            .is_some()
     }
 }
 
@@ -74,7 +91,8 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
             if length == 0 {
                 return Ok(());
             }
-            if state.passing.fetch_sub(1, Ordering::SeqCst) == 0 {
+            if state.passing.fetch_sub(1, Ordering::SeqCst) == 0 || state.swallows(&piece[..length])
+            {
                 state.cut.fetch_add(1, Ordering::SeqCst);
                 return Ok(());
             }
