@@ -5,6 +5,14 @@ use std::time::Duration;
 
 use artifact_backend::{Clock, SystemClock};
 
+/// The minimum rate in bytes per second at which a body must reach the storage.
+const MIN_UPLOAD_RATE: u64 = 128 << 10;
+
+/// Returns the time that a body of `bytes` bytes takes at the minimum rate.
+pub(crate) fn time_to_send(bytes: u64) -> Duration {
+    Duration::from_secs(bytes / MIN_UPLOAD_RATE)
+}
+
 /// Settings of an [`ObjectStoreBackend`](crate::ObjectStoreBackend) that are the same for all
 /// providers. [`BucketOptions`](crate::BucketOptions) holds the endpoint and the region.
 ///
@@ -19,7 +27,8 @@ pub struct S3Config {
     pub(crate) readback_time: Duration,
     pub(crate) answer_timeout: Duration,
     pub(crate) read_timeout: Duration,
-    pub(crate) upload_grace: Duration,
+    pub(crate) upload_grace: Option<Duration>,
+    pub(crate) min_client_rate: u64,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -33,13 +42,34 @@ impl Default for S3Config {
             readback_time: Duration::from_secs(15),
             answer_timeout: Duration::from_secs(15),
             read_timeout: Duration::from_secs(30),
-            upload_grace: Duration::from_hours(1),
+            upload_grace: None,
+            min_client_rate: 4 << 10,
             clock: Arc::new(SystemClock),
         }
     }
 }
 
 impl S3Config {
+    /// Returns how long an upload counts as active after its last part arrived, if the next part has
+    /// `part_bytes` bytes: a client delivers them, then they are sent.
+    pub(crate) fn grace_for_part(&self, part_bytes: u64) -> Duration {
+        let to_arrive = Duration::from_secs(part_bytes / self.min_client_rate);
+        self.grace(to_arrive + time_to_send(part_bytes))
+    }
+
+    /// Returns how long an upload counts as active while a part of `part_bytes` bytes is being sent.
+    pub(crate) fn grace_to_send(&self, part_bytes: u64) -> Duration {
+        self.grace(time_to_send(part_bytes))
+    }
+
+    fn grace(&self, quiet_time: Duration) -> Duration {
+        const SHORTEST: Duration = Duration::from_hours(1);
+        /// For pauses of the client, for retries, and for the completion.
+        const RESERVE: Duration = Duration::from_mins(15);
+        self.upload_grace
+            .unwrap_or(SHORTEST.max(quiet_time.saturating_add(RESERVE)))
+    }
+
     /// Sets the part size of large uploads in bytes (at least 1); 8 MiB by default.
     ///
     /// The providers accept parts of 5 MiB to 5 GiB. If an upload's expected size needs more than
@@ -102,15 +132,29 @@ impl S3Config {
         self
     }
 
-    /// Sets how long an upload of another process counts as active after its last sign of activity;
-    /// 1 hour by default.
+    /// Sets how long an upload of another process counts as active after its last sign of activity.
+    ///
+    /// By default the longer of 1 hour and the time that a slow client may take for the next part:
+    /// its size at the [minimum rate](Self::with_min_client_rate), and 15 minutes to send it. The size
+    /// is that of the upload's own parts, if any have arrived, and at least
+    /// [`part_bytes`](Self::with_part_bytes).
     ///
     /// It applies even if [`sweep`](artifact_backend::ArtifactInventory::sweep) is given a smaller
     /// age. An object store has no locks, so nothing else protects another process's uploads from a
     /// sweep by this one.
     #[must_use = "returns the changed configuration"]
     pub fn with_upload_grace(mut self, grace: Duration) -> Self {
-        self.upload_grace = grace;
+        self.upload_grace = Some(grace);
+        self
+    }
+
+    /// Sets the minimum rate in bytes per second (at least 1) at which the clients of all servers on
+    /// this bucket must deliver an upload; 4 KiB by default, as in `artifact-server`.
+    ///
+    /// Only the [time](Self::with_upload_grace) that a sweep leaves to unfinished uploads depends on it.
+    #[must_use = "returns the changed configuration"]
+    pub fn with_min_client_rate(mut self, bytes_per_second: u64) -> Self {
+        self.min_client_rate = bytes_per_second.max(1);
         self
     }
 

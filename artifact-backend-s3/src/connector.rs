@@ -8,8 +8,8 @@
 //!   that an object does not exist.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -38,15 +38,35 @@ pub(crate) trait ExclusiveCompletion: Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Connector<C> {
     completion: Arc<C>,
-    connections: Arc<AtomicUsize>,
+    connections: Connections,
+}
+
+/// The connections that a [`Connector`] has made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Connections {
+    count: Arc<AtomicUsize>,
+    newest: Arc<Mutex<Option<HttpClient>>>,
+}
+
+impl Connections {
+    /// Returns the client of the bucket's connection, with all its settings, once the builder has
+    /// built a store.
+    pub(crate) fn to_bucket(&self) -> Option<HttpClient> {
+        let newest = self.newest.lock();
+        newest.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl<C: ExclusiveCompletion> Connector<C> {
     pub(crate) fn new(completion: C) -> Self {
         Self {
             completion: Arc::new(completion),
-            connections: Arc::default(),
+            connections: Connections::default(),
         }
+    }
+
+    pub(crate) fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 }
 
@@ -54,12 +74,15 @@ impl<C: ExclusiveCompletion> HttpConnector for Connector<C> {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         install_tls();
         let inner = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Service {
+        let Connections { count, newest } = &self.connections;
+        let client = HttpClient::new(Service {
             inner,
             completion: Arc::clone(&self.completion),
-            number: self.connections.fetch_add(1, Ordering::Relaxed) + 1,
-            connections: Arc::clone(&self.connections),
-        }))
+            number: count.fetch_add(1, Ordering::Relaxed) + 1,
+            connections: Arc::clone(count),
+        });
+        *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        Ok(client)
     }
 }
 

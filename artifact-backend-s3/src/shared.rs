@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::cleanup::Cleanup;
-use crate::config::S3Config;
+use crate::config::{S3Config, time_to_send};
 use crate::error::{Outcome, RequestError};
 use crate::incomplete::IncompleteUploads;
 use crate::layout::Layout;
@@ -44,9 +44,6 @@ pub(crate) struct Capabilities {
     pub(crate) suffix_ranges: bool,
 }
 
-/// Minimum upload rate; sets the time-out of a request with a body.
-const MIN_BYTES_PER_SECOND: u64 = 128 << 10;
-
 impl Bucket {
     /// Sends one request with a body of `bytes` bytes and waits for its response.
     ///
@@ -59,7 +56,7 @@ impl Bucket {
     where
         RequestError: From<E>,
     {
-        let limit = self.config.answer_timeout + Duration::from_secs(bytes / MIN_BYTES_PER_SECOND);
+        let limit = self.config.answer_timeout + time_to_send(bytes);
         match timeout(limit, request).await {
             Ok(response) => Ok(response?),
             Err(_) => Err(RequestError::new(
@@ -84,7 +81,23 @@ impl Bucket {
         Fut: Future<Output = Result<T, E>> + Send,
         RequestError: From<E>,
     {
-        let mut retry = Retry::within(self.config.deadline);
+        self.repeat_within(self.config.deadline, bytes, request)
+            .await
+    }
+
+    /// Like [`repeat`](Self::repeat), with a deadline that the caller chooses.
+    pub(crate) async fn repeat_within<T, E, F, Fut>(
+        &self,
+        time: Duration,
+        bytes: u64,
+        request: F,
+    ) -> Result<T, RequestError>
+    where
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send,
+        RequestError: From<E>,
+    {
+        let mut retry = Retry::within(time);
         loop {
             match self.request(bytes, request()).await {
                 Ok(response) => return Ok(response),

@@ -12,7 +12,7 @@ use object_store::path::Path;
 use tokio::sync::OnceCell;
 
 use super::incomplete_xml::{self, ListRequests, XmlIncompleteUploads};
-use super::{TIMEOUT, allow_http, check_part_bytes, invalid_options, no_retries, plain_client};
+use super::{TIMEOUT, allow_http, check_part_bytes, client_of_store, invalid_options, no_retries};
 use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
 use crate::connector::{Connector, ExclusiveCompletion};
@@ -39,6 +39,8 @@ impl ObjectStoreBackend {
         let allow_http = allow_http(endpoint.as_deref(), allowed)?;
         let base = endpoint.unwrap_or_else(|| GOOGLE.to_owned());
         let (timeout, never) = TIMEOUT;
+        let connector = Connector::new(NoCompletion);
+        let connections = connector.connections();
         let store = builder
             .with_config(
                 client_key(ClientConfigKey::AllowHttp),
@@ -46,10 +48,10 @@ impl ObjectStoreBackend {
             )
             .with_config(client_key(timeout), never)
             .with_retry(no_retries())
-            .with_http_connector(Connector::new(NoCompletion))
+            .with_http_connector(connector)
             .build()
             .map_err(invalid_options)?;
-        let client = plain_client(&Connector::new(NoCompletion), allow_http)?;
+        let client = client_of_store(&connections)?;
         let store = Arc::new(store);
         let requests = BearerRequests {
             store: Arc::clone(&store),

@@ -12,3 +12,5 @@ mod foreign;
 mod leftovers;
 mod probe;
 mod readback;
+#[cfg(feature = "gcs")]
+mod sweep;

@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 /// - multipart uploads, which reject a precondition with 400 and overwrite;
 /// - rejection of parts below 5 MiB on completion, except the last;
 /// - copies, including the metadata;
-/// - lists in pages, with prefix and delimiter;
+/// - lists of objects and of uploads in pages;
 /// - ranges and conditional reads;
 /// - 401 without the token, and 404 `NoSuchBucket`.
 #[derive(Debug)]
@@ -76,6 +76,13 @@ impl GcsFake {
     /// Removes a bucket and its contents.
     pub fn delete_bucket(&self, bucket: &str) {
         self.buckets.lock().remove(bucket);
+    }
+
+    /// Sets how many multipart uploads of a bucket a page of a list shows; 1,000 by default.
+    pub fn set_page_uploads(&self, bucket: &str, uploads: usize) {
+        if let Some(bucket) = self.buckets.lock().get_mut(bucket) {
+            bucket.page_uploads = uploads;
+        }
     }
 
     /// Returns how many multipart uploads of a bucket are neither completed nor aborted.
