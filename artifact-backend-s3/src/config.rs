@@ -5,14 +5,6 @@ use std::time::Duration;
 
 use artifact_backend::{Clock, SystemClock};
 
-/// The minimum rate in bytes per second at which a body must reach the storage.
-const MIN_UPLOAD_RATE: u64 = 128 << 10;
-
-/// Returns the time that a body of `bytes` bytes takes at the minimum rate.
-pub(crate) fn time_to_send(bytes: u64) -> Duration {
-    Duration::from_secs(bytes / MIN_UPLOAD_RATE)
-}
-
 /// Settings of an [`ObjectStoreBackend`](crate::ObjectStoreBackend) that are the same for all
 /// providers. [`BucketOptions`](crate::BucketOptions) holds the endpoint and the region.
 ///
@@ -29,6 +21,7 @@ pub struct S3Config {
     pub(crate) read_timeout: Duration,
     pub(crate) upload_grace: Option<Duration>,
     pub(crate) min_client_rate: u64,
+    pub(crate) min_upload_rate: u64,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -44,6 +37,7 @@ impl Default for S3Config {
             read_timeout: Duration::from_secs(30),
             upload_grace: None,
             min_client_rate: 4 << 10,
+            min_upload_rate: 128 << 10,
             clock: Arc::new(SystemClock),
         }
     }
@@ -54,12 +48,18 @@ impl S3Config {
     /// `part_bytes` bytes: a client delivers them, then they are sent.
     pub(crate) fn grace_for_part(&self, part_bytes: u64) -> Duration {
         let to_arrive = Duration::from_secs(part_bytes / self.min_client_rate);
-        self.grace(to_arrive + time_to_send(part_bytes))
+        self.grace(to_arrive + self.time_to_send(part_bytes))
     }
 
     /// Returns how long an upload counts as active while a part of `part_bytes` bytes is being sent.
     pub(crate) fn grace_to_send(&self, part_bytes: u64) -> Duration {
-        self.grace(time_to_send(part_bytes))
+        self.grace(self.time_to_send(part_bytes))
+    }
+
+    /// Returns the time that a request body of `bytes` bytes takes at the minimum rate.
+    pub(crate) fn time_to_send(&self, bytes: u64) -> Duration {
+        let millis = u128::from(bytes) * 1_000 / u128::from(self.min_upload_rate);
+        Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 
     fn grace(&self, quiet_time: Duration) -> Duration {
@@ -99,9 +99,12 @@ impl S3Config {
         self
     }
 
-    /// Sets how long an operation is retried before it fails; 30 s by default.
+    /// Sets how long a failed request is retried; 30 s by default.
     ///
-    /// It does not limit the time that the transfer of the bytes takes.
+    /// It counts from the end of the first attempt. A create counts it from the beginning, so that a
+    /// small blob is stored, or known not to be, within this time plus
+    /// [`readback_time`](Self::with_readback_time): 45 s by default, also if the storage never
+    /// responds. It does not limit the time that the transfer of the bytes takes.
     #[must_use = "returns the changed configuration"]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -116,12 +119,24 @@ impl S3Config {
         self
     }
 
-    /// Sets how long a request may wait for its response; 15 s by default.
+    /// Sets how long a request waits while no byte moves, in either direction; 15 s by default.
     ///
-    /// A request with a body gets one more second for each 128 KiB.
+    /// A request with a body waits longer, for the time that the body takes at the
+    /// [minimum rate](Self::with_min_upload_rate): buffers on the way may hold the whole body before it
+    /// is sent.
     #[must_use = "returns the changed configuration"]
     pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
+        self
+    }
+
+    /// Sets the minimum rate in bytes per second (at least 1) at which the body of one request must
+    /// reach the storage, if the bytes on the way cannot be seen; 128 KiB by default.
+    ///
+    /// The parts of an upload share the link. At the default, a link needs 4 Mbit/s for four parts.
+    #[must_use = "returns the changed configuration"]
+    pub fn with_min_upload_rate(mut self, bytes_per_second: u64) -> Self {
+        self.min_upload_rate = bytes_per_second.max(1);
         self
     }
 

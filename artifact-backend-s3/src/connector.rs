@@ -1,10 +1,11 @@
-//! The HTTP client below `object_store`. It changes three things:
+//! The HTTP client below `object_store`. It changes four things:
 //!
 //! - It makes the request that completes a multipart upload fail if the object exists. The library
 //!   has no such mode and would overwrite.
 //! - It turns an error response into an [`ErrorResponse`], and a missing response into a
 //!   [`NoResponse`], so that [`RequestError`](crate::error::RequestError) can tell them apart.
-//! - It records in both whether they came from the bucket's connection. Only that connection can say
+//! - It records when the bytes of a response arrive, so that time-outs end silence only.
+//! - It records in both errors whether they came from the bucket's connection. Only that connection can say
 //!   that an object does not exist.
 
 use std::fmt::Debug;
@@ -13,12 +14,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
+use http::Method;
+use http_body_util::BodyExt as _;
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
-    ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
+    HttpResponseBody, HttpService, ReqwestConnector,
 };
 
+use crate::progress::Progress;
 use crate::response::{ErrorResponse, NoResponse, Peer};
 
 /// How a provider completes a multipart upload exclusively.
@@ -122,8 +126,10 @@ impl<C: ExclusiveCompletion> HttpService for Service<C> {
         if self.completion.is_completion(&request) {
             self.completion.make_exclusive(&mut request).await?;
         }
+        let progress = Progress::current();
         let host = request.uri().host().unwrap_or_default().to_owned();
         let peer = self.peer();
+        let is_read = is_read(&request);
         let no_response = |source: HttpError| {
             HttpError::new(
                 HttpErrorKind::Unknown,
@@ -136,6 +142,13 @@ impl<C: ExclusiveCompletion> HttpService for Service<C> {
             )
         };
         let response = self.inner.execute(request).await.map_err(no_response)?;
+        let response = match progress {
+            Some(progress) if !is_read => {
+                progress.record();
+                response.map(|body| recording(body, progress))
+            }
+            _ => response,
+        };
         if response.status().is_success() {
             return Ok(response);
         }
@@ -157,6 +170,20 @@ impl<C: ExclusiveCompletion> HttpService for Service<C> {
         // The library does not retry this kind. This backend decides about retries.
         Err(HttpError::new(HttpErrorKind::Unknown, error))
     }
+}
+
+/// Whether the request reads an object. The time-outs of its body are those of the reader.
+fn is_read(request: &HttpRequest) -> bool {
+    let method = request.method();
+    (method == Method::GET || method == Method::HEAD) && request.uri().query().is_none()
+}
+
+/// Returns a response body that records when its chunks arrive.
+fn recording(body: HttpResponseBody, progress: Progress) -> HttpResponseBody {
+    HttpResponseBody::new(body.map_frame(move |frame| {
+        progress.record();
+        frame
+    }))
 }
 
 /// Whether the query has a parameter with this name.

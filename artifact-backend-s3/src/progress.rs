@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use object_store::PutPayload;
 use tokio::time::Instant;
 
 tokio::task_local! {
@@ -36,13 +37,12 @@ impl Progress {
     }
 
     /// Returns the progress of the request that the current task is sending.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", test))]
     pub(crate) fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
     }
 
     /// Records that bytes have moved now.
-    #[cfg(any(feature = "http", test))]
     pub(crate) fn record(&self) {
         let millis = self.0.began.elapsed().as_millis();
         let millis = u64::try_from(millis).unwrap_or(u64::MAX);
@@ -56,70 +56,53 @@ impl Progress {
     }
 }
 
-#[cfg(feature = "http")]
-pub(crate) mod body {
-    //! Bodies that record their progress.
+/// The body of a request, as far as its time-out depends on it.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    pub(crate) bytes: u64,
+    /// The bytes themselves, if it can be seen which of them are on the way.
+    payload: Option<PutPayload>,
+}
 
-    use bytes::Bytes;
-    use http_body_util::BodyExt as _;
-    use object_store::PutPayload;
-    use object_store::client::{HttpRequestBody, HttpResponseBody};
-
-    use super::Progress;
-
-    /// The size in bytes of the pieces whose sending is recorded. A smaller body is not split.
-    const PIECE_BYTES: usize = 128 << 10;
-
-    /// A piece of a request body. The HTTP client drops it when the connection has taken its bytes.
-    struct Piece {
-        bytes: Bytes,
-        progress: Progress,
-    }
-
-    impl AsRef<[u8]> for Piece {
-        fn as_ref(&self) -> &[u8] {
-            &self.bytes
+impl Body {
+    /// Returns a body of this size whose bytes cannot be seen.
+    pub(crate) fn of_size(bytes: u64) -> Self {
+        Self {
+            bytes,
+            payload: None,
         }
     }
 
-    impl Drop for Piece {
-        fn drop(&mut self) {
-            self.progress.record();
+    /// Returns whether it can be seen which bytes are on the way.
+    pub(crate) fn is_visible(&self) -> bool {
+        self.payload.is_some()
+    }
+
+    /// Returns the first and the last chunk on the way, which change while bytes move.
+    ///
+    /// The library has no hook for the bytes that it sends. But its HTTP client holds a copy of the
+    /// handle of each chunk that waits for the connection, and of no other chunk.
+    pub(crate) fn on_the_way(&self) -> Option<(usize, usize)> {
+        let chunks = self.payload.as_ref()?.as_ref();
+        let first = chunks.iter().position(|chunk| !chunk.is_unique())?;
+        let last = chunks.iter().rposition(|chunk| !chunk.is_unique())?;
+        Some((first, last))
+    }
+}
+
+impl From<&PutPayload> for Body {
+    fn from(payload: &PutPayload) -> Self {
+        Self {
+            bytes: payload.content_length() as u64,
+            payload: Some(payload.clone()),
         }
-    }
-
-    /// Returns a request body that records when each of its pieces has been sent. Copies no byte.
-    pub(crate) fn recording_request(chunks: Vec<Bytes>, progress: &Progress) -> HttpRequestBody {
-        let piece = |bytes: Bytes| {
-            Bytes::from_owner(Piece {
-                bytes,
-                progress: progress.clone(),
-            })
-        };
-        let pieces = chunks.into_iter().flat_map(|mut chunk| {
-            let mut pieces = Vec::with_capacity(chunk.len().div_ceil(PIECE_BYTES));
-            while !chunk.is_empty() {
-                pieces.push(piece(chunk.split_to(chunk.len().min(PIECE_BYTES))));
-            }
-            pieces
-        });
-        pieces.collect::<PutPayload>().into()
-    }
-
-    /// Returns a response body that records when its chunks arrive.
-    pub(crate) fn recording_response(
-        body: HttpResponseBody,
-        progress: Progress,
-    ) -> HttpResponseBody {
-        HttpResponseBody::new(body.map_frame(move |frame| {
-            progress.record();
-            frame
-        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -132,5 +115,22 @@ mod tests {
         progress.record();
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(progress.last(), began + Duration::from_millis(1_500));
+    }
+
+    #[test]
+    fn the_chunks_on_the_way_are_those_that_the_client_holds() {
+        let chunks: PutPayload = (0..4).map(|number| Bytes::from(vec![number; 9])).collect();
+        let body = Body::from(&chunks);
+        assert_eq!(body.on_the_way(), None);
+        let mut sending = chunks.clone().into_iter();
+        let first = sending.next();
+        assert_eq!(body.on_the_way(), Some((0, 0)));
+        let second = sending.next();
+        drop(first);
+        assert_eq!(body.on_the_way(), Some((1, 1)));
+        let third = sending.next();
+        assert_eq!(body.on_the_way(), Some((1, 2)));
+        drop((second, third));
+        assert_eq!(body.on_the_way(), None);
     }
 }

@@ -20,7 +20,7 @@ impl Bucket {
             }
             Ok::<_, object_store::Error>(Some(found.bytes().await?))
         };
-        let line = match self.repeat(0, get).await {
+        let line = match self.repeat(get).await {
             Ok(line) => line.unwrap_or_default(),
             Err(error) if error.outcome == Outcome::NoObject => return Ok(None),
             Err(error) => return Err(error.into_error(operation, None)),

@@ -175,7 +175,7 @@ impl Sweep<'_> {
         Fut: Future<Output = Result<T, object_store::Error>> + Send,
     {
         let began = Instant::now();
-        let repeat = self.bucket.repeat_within(self.retry_time, 0, request);
+        let repeat = self.bucket.repeat_within(self.retry_time, request);
         let response = repeat.await;
         if response.is_err() {
             self.retry_time = self.retry_time.saturating_sub(began.elapsed());
