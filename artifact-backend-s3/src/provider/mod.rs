@@ -4,6 +4,8 @@ mod options;
 
 #[cfg(feature = "azure")]
 mod azure;
+#[cfg(any(feature = "azure", feature = "gcs"))]
+mod checksum;
 #[cfg(feature = "gcs")]
 mod gcs;
 #[cfg(any(feature = "s3", feature = "gcs"))]

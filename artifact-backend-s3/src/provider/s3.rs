@@ -18,7 +18,7 @@ use super::incomplete_xml::{self, ListRequests, XmlIncompleteUploads};
 use super::{TIMEOUT, allow_http, check_part_bytes, client_of_store, invalid_options, no_retries};
 use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
-use crate::connector::{Connector, ExclusiveCompletion, has_query};
+use crate::connector::{Connector, RequestRules, has_query};
 use crate::shared::Capabilities;
 use crate::upload_strategy::UploadStrategy;
 
@@ -40,7 +40,7 @@ impl ObjectStoreBackend {
         let allowed = builder.get_config_value(&allowed).as_deref() == Some("true");
         let allow_http = allow_http(endpoint.as_deref(), allowed)?;
         let (key, value) = TIMEOUT;
-        let connector = Connector::new(S3Completion);
+        let connector = Connector::new(S3Rules);
         let connections = connector.connections();
         let store = builder
             .with_allow_http(allow_http)
@@ -75,18 +75,20 @@ impl ObjectStoreBackend {
 
 /// Adds `If-None-Match: *` to `CompleteMultipartUpload`. The header needs no signature: only the host
 /// and `x-amz-*` do.
+///
+/// Adds no checksum: the signature covers the SHA-256 of the body (`x-amz-content-sha256`), and the
+/// storage compares it. A builder that turns this off (`with_unsigned_payload`) can choose
+/// `with_checksum_algorithm`.
 #[derive(Debug)]
-struct S3Completion;
+struct S3Rules;
 
 #[async_trait]
-impl ExclusiveCompletion for S3Completion {
-    fn is_completion(&self, request: &HttpRequest) -> bool {
-        request.method() == Method::POST && has_query(request, "uploadId")
-    }
-
-    async fn make_exclusive(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
-        let headers = request.headers_mut();
-        headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+impl RequestRules for S3Rules {
+    async fn apply(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
+        if request.method() == Method::POST && has_query(request, "uploadId") {
+            let headers = request.headers_mut();
+            headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+        }
         Ok(())
     }
 }

@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 /// - generations as preconditions (`x-goog-if-generation-match`), with 412 if they do not hold;
 /// - multipart uploads, which reject a precondition with 400 and overwrite;
 /// - rejection of parts below 5 MiB on completion, except the last;
+/// - rejection of a body whose CRC-32C is not that of `x-goog-hash`;
 /// - copies, including the metadata;
 /// - lists of objects and of uploads in pages;
 /// - ranges and conditional reads;
@@ -125,6 +126,9 @@ impl Buckets {
                 ),
             };
         };
+        if let Some(response) = request.mismatch() {
+            return response;
+        }
         let upload = request.query("uploadId");
         match (&request.method, upload) {
             (&Method::POST, None) if request.has_query("uploads") => {
