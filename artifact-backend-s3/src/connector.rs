@@ -190,7 +190,7 @@ fn was_redirected(sent: &Uri, response: &HttpResponse) -> bool {
     };
     // The HTTP client normalizes the address in the same way.
     match reqwest::Url::parse(&sent.to_string()) {
-        Ok(sent) => reached.0.to_string() != sent.as_str(),
+        Ok(sent) => reached.0 != *sent.as_str(),
         Err(_) => false,
     }
 }

@@ -18,8 +18,8 @@ use crate::write_id::WriteId;
 #[derive(Debug, Clone)]
 pub(crate) struct Creation {
     pub(crate) operation: Operation,
-    /// The id of the blob. An object that is not a blob has any id, which no error names.
-    pub(crate) id: ArtifactId,
+    /// The id of the blob; `None` for the store id and for the objects of the probe.
+    pub(crate) id: Option<ArtifactId>,
     pub(crate) key: Path,
     pub(crate) write_id: WriteId,
     /// Whether the storage keeps the write id with the object.
@@ -48,21 +48,16 @@ impl Creation {
         }
     }
 
-    /// Returns the blob that errors name. The probe and the store id are objects that are not blobs.
-    fn blob(&self) -> Option<ArtifactId> {
-        matches!(self.operation, Operation::Store | Operation::Commit).then_some(self.id)
-    }
-
     fn already_exists(&self) -> Error {
         let error = Error::new(ErrorKind::AlreadyExists, self.operation);
-        match self.blob() {
+        match self.id {
             Some(id) => error.with_id(id),
             None => error,
         }
     }
 
     fn ambiguous(&self, error: RequestError) -> Error {
-        error.into_error_of_kind(ErrorKind::Ambiguous, self.operation, self.blob())
+        error.into_error_of_kind(ErrorKind::Ambiguous, self.operation, self.id)
     }
 
     /// Returns the error of a create whose object was not found, and that is not retried.
@@ -81,9 +76,9 @@ impl Creation {
                 ))
             }
             Outcome::NoObject | Outcome::NoUpload => {
-                error.into_error_of_kind(ErrorKind::Unavailable, self.operation, self.blob())
+                error.into_error_of_kind(ErrorKind::Unavailable, self.operation, self.id)
             }
-            _ => error.into_error(self.operation, self.blob()),
+            _ => error.into_error(self.operation, self.id),
         }
     }
 }
@@ -96,15 +91,15 @@ impl Bucket {
         id: ArtifactId,
         payload: PutPayload,
     ) -> Result<()> {
-        self.create_object(operation, id, self.layout.blob(id), payload)
+        self.create_object(operation, Some(id), self.layout.blob(id), payload)
             .await
     }
 
-    /// Creates any object whose bytes are in memory, in one request.
+    /// Creates any object whose bytes are in memory, in one request. A blob has an id.
     pub(crate) async fn create_object(
         &self,
         operation: Operation,
-        id: ArtifactId,
+        id: Option<ArtifactId>,
         key: Path,
         payload: PutPayload,
     ) -> Result<()> {

@@ -40,7 +40,10 @@ impl MultipartSession {
         creation: Creation,
     ) -> Result<Self, RequestError> {
         let (write_id, attributes) = (creation.write_id, creation.attributes());
-        let staging_key = bucket.layout.staged(creation.id, write_id);
+        let staging_key = match creation.id {
+            Some(id) => bucket.layout.staged(id, write_id),
+            None => bucket.layout.probe(write_id),
+        };
         let (target, name, upload): (Path, String, Box<dyn PartUpload>) =
             match &bucket.capabilities.upload_strategy {
                 UploadStrategy::Exclusive {
@@ -114,7 +117,7 @@ impl MultipartSession {
             Ok(()) => {}
             // The completion may still be in progress, and only its upload can tell.
             Err(error) if error.kind() == ErrorKind::Ambiguous => tracing::warn!(
-                id = %self.creation.id,
+                key = %self.creation.key,
                 "the outcome of an upload is unknown; its leftovers stay until the next sweep"
             ),
             // The read-back found that the object under the key, if any, is not from this upload.
@@ -124,7 +127,7 @@ impl MultipartSession {
     }
 
     async fn complete_and_copy(self, parts: Vec<Part>) -> Result<()> {
-        let (operation, id) = (self.creation.operation, Some(self.creation.id));
+        let (operation, id) = (self.creation.operation, self.creation.id);
         if let Err(error) = self.complete_at_staging_key(parts).await {
             self.remove(Leftovers::All, error.kind()).await;
             return Err(error.into_error(operation, id));

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
+use artifact_backend::{Error, ErrorKind, Operation, Result};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use object_store::path::Path;
@@ -250,7 +250,7 @@ impl Probe<'_> {
     fn creation(&self, key: &Path, writer: Writer) -> Creation {
         Creation {
             operation: Operation::Open,
-            id: ArtifactId::mint(),
+            id: None,
             key: key.clone(),
             write_id: writer.0,
             keeps_metadata: self.keeps_metadata,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use artifact_backend::{ArtifactBackend, ArtifactId, ErrorKind};
+use artifact_backend::{ArtifactBackend, ArtifactId, ErrorKind, Sha256Digest};
 use artifact_backend_s3::S3Config;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -35,9 +35,8 @@ fn mismatch(request: &Request<Bytes>, body: &[u8]) -> Option<&'static str> {
         return (digest != expected).then_some("Md5Mismatch");
     }
     if let Some(digest) = header("x-amz-content-sha256") {
-        let bytes = sha2::Sha256::digest(body);
-        let expected: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        return (digest != expected).then_some("XAmzContentSHA256Mismatch");
+        let expected = Sha256Digest::from_bytes(sha2::Sha256::digest(body).into());
+        return (digest != expected.to_string()).then_some("XAmzContentSHA256Mismatch");
     }
     Some("NoChecksum")
 }

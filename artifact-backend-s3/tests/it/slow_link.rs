@@ -44,7 +44,7 @@ async fn upload(
 }
 
 /// A link to a server. All connections share its rate toward the server.
-async fn slow_link(server: SocketAddr, bytes_per_second: u64) -> SocketAddr {
+fn slow_link(server: SocketAddr, bytes_per_second: u64) -> SocketAddr {
     let socket = TcpSocket::new_v4().unwrap();
     // A small window, so that the bytes wait at the client and not here.
     socket.set_recv_buffer_size(256 << 10).unwrap();
@@ -90,7 +90,7 @@ async fn carry(
 async fn parallel_parts_on_a_slow_link_arrive() {
     let fake = fake().await;
     // Four parts of 16 MiB take 8 s together, and each takes as long, because they share the link.
-    let address = slow_link(fake.endpoint().address(), 8 << 20).await;
+    let address = slow_link(fake.endpoint().address(), 8 << 20);
     // A part that must arrive within 4 s in all would fail.
     let config = S3Config::default()
         .with_part_bytes(16 << 20)

@@ -169,7 +169,7 @@ async fn an_upload_that_waits_for_a_slow_client_is_kept() {
             Some(bytes) => time_of(bytes.max(8 * MIB)),
             None => time_of(8 * MIB).max(Duration::from_secs(525 * MIB as u64 / sent + reserve)),
         };
-        clock.advance(grace - Duration::from_mins(1));
+        clock.advance(grace.checked_sub(Duration::from_mins(1)).unwrap());
         let swept = backend.sweep(Duration::ZERO).await.unwrap();
         assert_eq!((swept.removed, swept.kept), (0, 1), "{part:?}");
         clock.advance(Duration::from_mins(2));
