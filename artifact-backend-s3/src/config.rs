@@ -19,7 +19,9 @@ pub struct S3Config {
     pub(crate) readback_time: Duration,
     pub(crate) answer_timeout: Duration,
     pub(crate) read_timeout: Duration,
-    pub(crate) upload_grace: Duration,
+    pub(crate) upload_grace: Option<Duration>,
+    pub(crate) min_client_rate: u64,
+    pub(crate) min_upload_rate: u64,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -33,13 +35,41 @@ impl Default for S3Config {
             readback_time: Duration::from_secs(15),
             answer_timeout: Duration::from_secs(15),
             read_timeout: Duration::from_secs(30),
-            upload_grace: Duration::from_hours(1),
+            upload_grace: None,
+            min_client_rate: 4 << 10,
+            min_upload_rate: 128 << 10,
             clock: Arc::new(SystemClock),
         }
     }
 }
 
 impl S3Config {
+    /// Returns how long an upload counts as active after its last part arrived, if the next part has
+    /// `part_bytes` bytes: a client delivers them, then they are sent.
+    pub(crate) fn grace_for_part(&self, part_bytes: u64) -> Duration {
+        let to_arrive = Duration::from_secs(part_bytes / self.min_client_rate);
+        self.grace(to_arrive + self.time_to_send(part_bytes))
+    }
+
+    /// Returns how long an upload counts as active while a part of `part_bytes` bytes is being sent.
+    pub(crate) fn grace_to_send(&self, part_bytes: u64) -> Duration {
+        self.grace(self.time_to_send(part_bytes))
+    }
+
+    /// Returns the time that a request body of `bytes` bytes takes at the minimum rate.
+    pub(crate) fn time_to_send(&self, bytes: u64) -> Duration {
+        let millis = u128::from(bytes) * 1_000 / u128::from(self.min_upload_rate);
+        Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+
+    fn grace(&self, quiet_time: Duration) -> Duration {
+        const SHORTEST: Duration = Duration::from_hours(1);
+        /// For pauses of the client, for retries, and for the completion.
+        const RESERVE: Duration = Duration::from_mins(15);
+        self.upload_grace
+            .unwrap_or(SHORTEST.max(quiet_time.saturating_add(RESERVE)))
+    }
+
     /// Sets the part size of large uploads in bytes (at least 1); 8 MiB by default.
     ///
     /// The providers accept parts of 5 MiB to 5 GiB. If an upload's expected size needs more than
@@ -69,9 +99,12 @@ impl S3Config {
         self
     }
 
-    /// Sets how long an operation is retried before it fails; 30 s by default.
+    /// Sets how long a failed request is retried; 30 s by default.
     ///
-    /// It does not limit the time that the transfer of the bytes takes.
+    /// It counts from the end of the first attempt. A create counts it from the beginning, so that a
+    /// small blob is stored, or known not to be, within this time plus
+    /// [`readback_time`](Self::with_readback_time): 45 s by default, also if the storage never
+    /// responds. It does not limit the time that the transfer of the bytes takes.
     #[must_use = "returns the changed configuration"]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -86,12 +119,24 @@ impl S3Config {
         self
     }
 
-    /// Sets how long a request may wait for its response; 15 s by default.
+    /// Sets how long a request waits while no byte moves, in either direction; 15 s by default.
     ///
-    /// A request with a body gets one more second for each 128 KiB.
+    /// A request with a body waits longer, for the time that the body takes at the
+    /// [minimum rate](Self::with_min_upload_rate): buffers on the way may hold the whole body before it
+    /// is sent.
     #[must_use = "returns the changed configuration"]
     pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
+        self
+    }
+
+    /// Sets the minimum rate in bytes per second (at least 1) at which the body of one request must
+    /// reach the storage, if the bytes on the way cannot be seen; 128 KiB by default.
+    ///
+    /// The parts of an upload share the link. At the default, a link needs 4 Mbit/s for four parts.
+    #[must_use = "returns the changed configuration"]
+    pub fn with_min_upload_rate(mut self, bytes_per_second: u64) -> Self {
+        self.min_upload_rate = bytes_per_second.max(1);
         self
     }
 
@@ -102,15 +147,29 @@ impl S3Config {
         self
     }
 
-    /// Sets how long an upload of another process counts as active after its last sign of activity;
-    /// 1 hour by default.
+    /// Sets how long an upload of another process counts as active after its last sign of activity.
+    ///
+    /// By default the longer of 1 hour and the time that a slow client may take for the next part:
+    /// its size at the [minimum rate](Self::with_min_client_rate), and 15 minutes to send it. The size
+    /// is that of the upload's own parts, if any have arrived, and at least
+    /// [`part_bytes`](Self::with_part_bytes).
     ///
     /// It applies even if [`sweep`](artifact_backend::ArtifactInventory::sweep) is given a smaller
     /// age. An object store has no locks, so nothing else protects another process's uploads from a
     /// sweep by this one.
     #[must_use = "returns the changed configuration"]
     pub fn with_upload_grace(mut self, grace: Duration) -> Self {
-        self.upload_grace = grace;
+        self.upload_grace = Some(grace);
+        self
+    }
+
+    /// Sets the minimum rate in bytes per second (at least 1) at which the clients of all servers on
+    /// this bucket must deliver an upload; 4 KiB by default, as in `artifact-server`.
+    ///
+    /// Only the [time](Self::with_upload_grace) that a sweep leaves to unfinished uploads depends on it.
+    #[must_use = "returns the changed configuration"]
+    pub fn with_min_client_rate(mut self, bytes_per_second: u64) -> Self {
+        self.min_client_rate = bytes_per_second.max(1);
         self
     }
 

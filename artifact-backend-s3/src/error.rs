@@ -218,6 +218,14 @@ const NO_CREDENTIALS: &str = "no credentials were found: set the provider's own 
                               has a role";
 
 #[cfg(feature = "http")]
+const REDIRECTED: &str = "the storage redirects requests to another address; configure that address \
+                          as the endpoint";
+
+#[cfg(feature = "http")]
+const DAMAGED: &str = "the bytes were changed on the way to the storage, which stored nothing; check \
+                       proxies and the network";
+
+#[cfg(feature = "http")]
 const THROTTLED: &str =
     "the storage asks for fewer requests; send fewer in parallel, or raise its limits";
 
@@ -256,6 +264,10 @@ fn classify_response(response: ErrorResponse) -> RequestError {
         }
         _ if response.from == Peer::Credentials => {
             (O::Rejected, K::PermissionDenied, NO_CREDENTIALS)
+        }
+        _ if response.from == Peer::Redirect => (O::Rejected, K::Misconfigured, REDIRECTED),
+        (_, "BadDigest" | "Md5Mismatch" | "XAmzContentSHA256Mismatch") => {
+            (O::Busy, K::Unavailable, DAMAGED)
         }
         (_, "NoSuchBucket" | "ContainerNotFound" | "InvalidBucketName" | "NoSuchContainer") => {
             (O::NoBucket, K::Misconfigured, NO_BUCKET)
@@ -397,9 +409,21 @@ mod tests {
             (416, "InvalidRange", O::NoRange, K::InvalidRange),
             (501, "NotImplemented", O::Rejected, K::Unsupported),
             (400, "", O::Rejected, K::Unexpected),
+            (400, "BadDigest", O::Busy, K::Unavailable),
+            (400, "Md5Mismatch", O::Busy, K::Unavailable),
+            (400, "XAmzContentSHA256Mismatch", O::Busy, K::Unavailable),
         ];
         for (status, code, outcome, kind) in table {
             assert_eq!(classify(status, code), (outcome, kind), "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn responses_after_a_redirect_never_describe_a_blob() {
+        for status in [200, 204, 301, 400, 403, 404, 409, 412, 416, 500] {
+            let RequestError { outcome, kind, .. } =
+                classify_response(ErrorResponse::new(Peer::Redirect, status, None, ""));
+            assert_eq!((outcome, kind), (O::Rejected, K::Misconfigured), "{status}");
         }
     }
 

@@ -7,7 +7,6 @@ use artifact_backend::{ArtifactId, BlobList, BlobStat, ErrorKind, Operation, Res
 use futures_util::stream::{self, BoxStream, StreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
-use tokio::time::timeout;
 
 use crate::error::{Outcome, RequestError};
 use crate::retry::Retry;
@@ -36,10 +35,10 @@ impl Listing {
     pub(crate) async fn next(&mut self) -> Result<Option<ObjectMeta>, RequestError> {
         let is_cloud = self.bucket.capabilities.is_cloud;
         loop {
-            let next = timeout(self.bucket.config.answer_timeout, self.stream.next());
-            let error = match next.await {
+            let next = async { self.stream.next().await.transpose() };
+            let error = match self.bucket.request(next).await {
                 Ok(None) => return Ok(None),
-                Ok(Some(Ok(object))) => {
+                Ok(Some(object)) => {
                     // Some servers repeat the object after which a list resumes.
                     let last = self.last.as_ref();
                     if is_cloud && last.is_some_and(|last| object.location <= *last) {
@@ -49,12 +48,7 @@ impl Listing {
                     self.retry = Retry::within(self.bucket.config.deadline);
                     return Ok(Some(object));
                 }
-                Ok(Some(Err(error))) => RequestError::from(error),
-                Err(_) => RequestError::new(
-                    Outcome::Unknown,
-                    ErrorKind::Unavailable,
-                    "the storage did not send the next page of a list in time",
-                ),
+                Err(error) => error,
             };
             if error.outcome == Outcome::NotFound {
                 return Err(self.bucket.resolve_not_found(error).await);
@@ -118,7 +112,7 @@ impl Bucket {
             Err(error) => return Err(error),
         }
         let key = self.layout.blob(id);
-        match self.repeat(0, || self.store.delete(&key)).await {
+        match self.repeat(|| self.store.delete(&key)).await {
             Err(error) if error.outcome == Outcome::Unknown => {
                 Err(error.into_error_of_kind(ErrorKind::Ambiguous, Operation::Delete, Some(id)))
             }

@@ -14,6 +14,7 @@ mod probe;
 // State that every operation uses.
 mod cleanup;
 mod layout;
+mod progress;
 mod retry;
 mod shared;
 mod store_id;

@@ -13,6 +13,7 @@ use crate::cleanup::{ActiveGuard, warn_left_behind};
 use crate::create::Creation;
 use crate::error::{Outcome, RequestError};
 use crate::part_upload::{AddressedUpload, GenericUpload, Part, PartUpload};
+use crate::progress::Body;
 use crate::readback::ReadBack;
 use crate::retry::Retry;
 use crate::shared::Bucket;
@@ -39,7 +40,10 @@ impl MultipartSession {
         creation: Creation,
     ) -> Result<Self, RequestError> {
         let (write_id, attributes) = (creation.write_id, creation.attributes());
-        let staging_key = bucket.layout.staged(creation.id, write_id);
+        let staging_key = match creation.id {
+            Some(id) => bucket.layout.staged(id, write_id),
+            None => bucket.layout.probe(write_id),
+        };
         let (target, name, upload): (Path, String, Box<dyn PartUpload>) =
             match &bucket.capabilities.upload_strategy {
                 UploadStrategy::Exclusive {
@@ -105,7 +109,7 @@ impl MultipartSession {
     async fn complete_exclusively(self, parts: Vec<Part>) -> Result<()> {
         let outcome = self
             .bucket
-            .create(&self.creation, completion_allowance(&parts), || {
+            .create(&self.creation, &completion_allowance(&parts), || {
                 self.upload.complete(&parts)
             })
             .await;
@@ -113,24 +117,19 @@ impl MultipartSession {
             Ok(()) => {}
             // The completion may still be in progress, and only its upload can tell.
             Err(error) if error.kind() == ErrorKind::Ambiguous => tracing::warn!(
-                id = %self.creation.id,
+                key = %self.creation.key,
                 "the outcome of an upload is unknown; its leftovers stay until the next sweep"
             ),
             // The read-back found that the object under the key, if any, is not from this upload.
-            Err(_) => self
-                .abort()
-                .await
-                .unwrap_or_else(|error| warn_left_behind(&error)),
+            Err(error) => self.remove(Leftovers::All, error.kind()).await,
         }
         outcome
     }
 
     async fn complete_and_copy(self, parts: Vec<Part>) -> Result<()> {
-        let (operation, id) = (self.creation.operation, Some(self.creation.id));
+        let (operation, id) = (self.creation.operation, self.creation.id);
         if let Err(error) = self.complete_at_staging_key(parts).await {
-            self.abort()
-                .await
-                .unwrap_or_else(|error| warn_left_behind(&error));
+            self.remove(Leftovers::All, error.kind()).await;
             return Err(error.into_error(operation, id));
         }
         let (from, to) = (&self.target, &self.creation.key);
@@ -138,10 +137,17 @@ impl MultipartSession {
             let options = CopyOptions::new().with_mode(CopyMode::Create);
             self.bucket.store.copy_opts(from, to, options)
         };
-        let outcome = self.bucket.create(&self.creation, 0, copy).await;
-        self.remove_target()
-            .await
-            .unwrap_or_else(|error| warn_left_behind(&error));
+        let outcome = self
+            .bucket
+            .create(&self.creation, &Body::of_size(0), copy)
+            .await;
+        match &outcome {
+            Ok(()) => self
+                .remove_target()
+                .await
+                .unwrap_or_else(|error| warn_left_behind(&error)),
+            Err(error) => self.remove(Leftovers::Target, error.kind()).await,
+        }
         outcome
     }
 
@@ -152,9 +158,9 @@ impl MultipartSession {
         let allowance = completion_allowance(&parts);
         let complete = || self.upload.complete(&parts);
         let completed = if self.upload.can_retry_completion() {
-            bucket.repeat(allowance, complete).await
+            bucket.repeat_send(&allowance, complete).await
         } else {
-            bucket.request(allowance, complete()).await
+            bucket.send(&allowance, complete()).await
         };
         let Err(error) = completed else {
             return Ok(());
@@ -183,13 +189,41 @@ impl MultipartSession {
         }
     }
 
+    /// Removes what a commit that failed with this kind has left.
+    ///
+    /// A storage that does not respond must not delay the error of the commit, so only if it has
+    /// responded this waits until all is removed.
+    async fn remove(self, leftovers: Leftovers, failure: ErrorKind) {
+        let cleanup = self.bucket.cleanup.clone();
+        let removal = async move {
+            let removed = match leftovers {
+                Leftovers::All => self.abort().await,
+                Leftovers::Target => self.remove_target().await,
+            };
+            removed.unwrap_or_else(|error| warn_left_behind(&error));
+        };
+        match failure {
+            ErrorKind::Unavailable | ErrorKind::Ambiguous => cleanup.spawn(removal),
+            _ => removal.await,
+        }
+    }
+
     async fn remove_target(&self) -> Result<(), RequestError> {
         let remove = || self.bucket.store.delete(&self.target);
-        match self.bucket.repeat(0, remove).await {
+        match self.bucket.repeat(remove).await {
             Err(error) if !error.is_gone() => Err(error),
             _ => Ok(()),
         }
     }
+}
+
+/// What a failed commit leaves behind.
+#[derive(Clone, Copy)]
+enum Leftovers {
+    /// The parts, and the object that they may be combined to.
+    All,
+    /// The object that the parts were combined to.
+    Target,
 }
 
 impl fmt::Debug for MultipartSession {
@@ -203,6 +237,6 @@ impl fmt::Debug for MultipartSession {
 
 /// Returns the body size that sets the time-out of a completion. Completing takes longer the more
 /// parts there are; S3's documentation says minutes.
-fn completion_allowance(parts: &[Part]) -> u64 {
-    parts.len() as u64 * (8 << 10)
+fn completion_allowance(parts: &[Part]) -> Body {
+    Body::of_size(parts.len() as u64 * (8 << 10))
 }

@@ -51,7 +51,7 @@ impl Bucket {
             FirstRequest::Whole => return self.open_range(operation, id, None).await,
             FirstRequest::Range(range) => {
                 let get = self.get_once(id, Some(range), None);
-                match self.request(0, get).await {
+                match self.request(get).await {
                     Ok(found) => return self.opened(operation, id, found).await,
                     Err(error) => match self.resolve_not_found(error).await {
                         // Servers differ in how they answer a range past the end, and Azurite's
@@ -101,7 +101,7 @@ impl Bucket {
                 meta.e_tag.clone(),
             )
         };
-        let found = match self.repeat(0, get).await {
+        let found = match self.repeat(get).await {
             Ok(found) => found,
             Err(error) if matches!(error.outcome, Outcome::Exists | Outcome::NoRange) => {
                 return Err(changed());
@@ -150,10 +150,7 @@ impl Bucket {
         id: ArtifactId,
         range: Option<GetRange>,
     ) -> Result<OpenBlob> {
-        match self
-            .repeat(0, || self.get_once(id, range.clone(), None))
-            .await
-        {
+        match self.repeat(|| self.get_once(id, range.clone(), None)).await {
             Ok(found) => self.opened(operation, id, found).await,
             Err(error) => Err(error.into_error(operation, Some(id))),
         }
@@ -191,7 +188,7 @@ impl Bucket {
         id: ArtifactId,
     ) -> Result<ObjectMeta> {
         let key = self.layout.blob(id);
-        let found = self.repeat(0, || self.head(&key)).await;
+        let found = self.repeat(|| self.head(&key)).await;
         let found = found.map_err(|error| error.into_error(operation, Some(id)))?;
         self.check_is_blob(operation, id, &found.attributes).await?;
         Ok(found.meta)

@@ -23,6 +23,11 @@ pub(crate) fn part_size(configured: u64, expected: Option<u64>) -> u64 {
     }
 }
 
+/// Returns the largest part size that an upload with this configured size can have.
+pub(crate) fn largest_part_size(configured: u64) -> u64 {
+    part_size(configured, Some(MAX_OBJECT_BYTES))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{MAX_OBJECT_BYTES, MAX_PARTS, part_size};

@@ -11,6 +11,7 @@ use object_store::{Attributes, MultipartUpload, PutMultipartOptions, PutPayload}
 use tokio::sync::Mutex;
 
 use crate::error::RequestError;
+use crate::progress::Body;
 use crate::shared::Bucket;
 use crate::write_id::WriteId;
 
@@ -74,7 +75,7 @@ impl AddressedUpload {
     ) -> Result<Self, RequestError> {
         let begin = || store.create_multipart_opts(key, options(attributes.clone()));
         Ok(Self {
-            upload_id: bucket.repeat(0, begin).await?,
+            upload_id: bucket.repeat(begin).await?,
             bucket: Arc::clone(bucket),
             store: Arc::clone(store),
             key: key.clone(),
@@ -98,9 +99,9 @@ impl PartUpload for AddressedUpload {
         let (bucket, store) = (Arc::clone(&self.bucket), Arc::clone(&self.store));
         let (key, upload_id) = (self.key.clone(), self.upload_id.clone());
         async move {
-            let bytes = payload.content_length() as u64;
             let put = || store.put_part(&key, &upload_id, number, payload.clone());
-            bucket.repeat(bytes, put).await.map(Some)
+            let body = Body::from(&payload);
+            bucket.repeat_send(&body, put).await.map(Some)
         }
         .boxed()
     }
@@ -119,7 +120,7 @@ impl PartUpload for AddressedUpload {
 
     async fn abort(&self) -> Result<(), RequestError> {
         let abort = || self.store.abort_multipart(&self.key, &self.upload_id);
-        self.bucket.repeat(0, abort).await
+        self.bucket.repeat(abort).await
     }
 }
 
@@ -141,7 +142,7 @@ impl GenericUpload {
             bucket.store.put_multipart_opts(key, options)
         };
         Ok(Self {
-            upload: Mutex::new(bucket.repeat(0, begin).await?),
+            upload: Mutex::new(bucket.repeat(begin).await?),
             bucket: Arc::clone(bucket),
         })
     }
@@ -155,9 +156,9 @@ impl PartUpload for GenericUpload {
         payload: PutPayload,
     ) -> BoxFuture<'static, Result<Part, RequestError>> {
         let bucket = Arc::clone(&self.bucket);
-        let bytes = payload.content_length() as u64;
+        let body = Body::from(&payload);
         let put = self.upload.get_mut().put_part(payload);
-        async move { bucket.request(bytes, put).await.map(|()| None) }.boxed()
+        async move { bucket.send(&body, put).await.map(|()| None) }.boxed()
     }
 
     fn can_retry_completion(&self) -> bool {
@@ -170,6 +171,6 @@ impl PartUpload for GenericUpload {
 
     async fn abort(&self) -> Result<(), RequestError> {
         let abort = async { self.upload.lock().await.abort().await };
-        self.bucket.request(0, abort).await
+        self.bucket.request(abort).await
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
+use artifact_backend::{Error, ErrorKind, Operation, Result};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use object_store::path::Path;
@@ -167,7 +167,7 @@ impl Probe<'_> {
             let write_id = WriteId::of(&found.attributes);
             Ok::<_, object_store::Error>((write_id, found.bytes().await?))
         };
-        let (write_id, bytes) = match self.bucket.repeat(0, get).await {
+        let (write_id, bytes) = match self.bucket.repeat(get).await {
             Ok(found) => found,
             Err(error) if error.outcome == Outcome::NoObject => {
                 return Err(flaw(format!("it lost an object {when}")));
@@ -207,7 +207,7 @@ impl Probe<'_> {
                 Ok::<_, object_store::Error>((size, found.bytes().await?))
             };
             let wrong = || flaw(format!("it returns the wrong bytes for the range {range}"));
-            match self.bucket.repeat(0, get).await {
+            match self.bucket.repeat(get).await {
                 Ok((32, found)) if found == expected => {}
                 Ok(_) => return Err(wrong()),
                 // The library itself rejects a response for another range.
@@ -232,8 +232,8 @@ impl Probe<'_> {
             }
         }
         let delete = || self.bucket.store.delete(&key);
-        self.bucket.repeat(0, delete).await.map_err(failed)?;
-        match self.bucket.repeat(0, || self.bucket.head(&key)).await {
+        self.bucket.repeat(delete).await.map_err(failed)?;
+        match self.bucket.repeat(|| self.bucket.head(&key)).await {
             Err(error) if error.outcome == Outcome::NoObject => Ok(()),
             Err(error) => Err(failed(error)),
             Ok(_) => Err(flaw("it still has an object that was deleted")),
@@ -250,7 +250,7 @@ impl Probe<'_> {
     fn creation(&self, key: &Path, writer: Writer) -> Creation {
         Creation {
             operation: Operation::Open,
-            id: ArtifactId::mint(),
+            id: None,
             key: key.clone(),
             write_id: writer.0,
             keeps_metadata: self.keeps_metadata,
@@ -262,7 +262,7 @@ impl Probe<'_> {
         let options = self.creation(key, writer).put_options();
         let payload = PutPayload::from_bytes(writer.bytes());
         let put = self.bucket.store.put_opts(key, payload, options);
-        match self.bucket.request(32, put).await {
+        match self.bucket.request(put).await {
             Ok(_) => Ok(true),
             Err(error) if matches!(error.outcome, Outcome::Exists | Outcome::Conflict) => Ok(false),
             Err(error) => Err(failed(error)),
@@ -305,7 +305,7 @@ impl Probe<'_> {
         for key in keys {
             // If a removal fails, a sweep removes the object.
             let delete = self.bucket.store.delete(&key);
-            let _ = self.bucket.request(0, delete).await;
+            let _ = self.bucket.request(delete).await;
         }
     }
 }

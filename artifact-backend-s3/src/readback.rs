@@ -37,7 +37,7 @@ impl Bucket {
         mut retry: Retry,
     ) -> Result<ReadBack, RequestError> {
         loop {
-            let error = match self.request(0, self.head(key)).await {
+            let error = match self.request(self.head(key)).await {
                 Ok(_) if expected.is_none() => return Ok(ReadBack::Unattributed),
                 Ok(found) if WriteId::of(&found.attributes) == expected => {
                     return Ok(ReadBack::Ours);
@@ -64,7 +64,7 @@ impl Bucket {
             let write_id = WriteId::new();
             let key = self.layout.probe(write_id);
             let created = self
-                .repeat(0, || {
+                .repeat(|| {
                     let options = PutOptions {
                         mode: PutMode::Overwrite,
                         attributes: write_id.attributes(),
@@ -78,9 +78,9 @@ impl Bucket {
                 Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(false),
                 Err(error) => return Err(error),
             }
-            let found = self.repeat(0, || self.head(&key)).await;
+            let found = self.repeat(|| self.head(&key)).await;
             // If the removal fails, a sweep removes the object.
-            let _ = self.request(0, self.store.delete(&key)).await;
+            let _ = self.request(self.store.delete(&key)).await;
             Ok(WriteId::of(&found?.attributes) == Some(write_id))
         };
         let known = self.capabilities.keeps_metadata.get_or_try_init(test).await;

@@ -23,6 +23,8 @@ pub(crate) enum Peer {
     Storage,
     /// A service that issues credentials: the machine's metadata service, or a token service.
     Credentials,
+    /// Another address, to which the storage redirected the request.
+    Redirect,
 }
 
 impl fmt::Display for Peer {
@@ -30,6 +32,7 @@ impl fmt::Display for Peer {
         f.write_str(match self {
             Self::Storage => "the storage",
             Self::Credentials => "the credentials service",
+            Self::Redirect => "the address to which the storage redirected the request",
         })
     }
 }

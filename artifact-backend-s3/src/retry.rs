@@ -9,11 +9,18 @@ use tokio::time::{Instant, sleep_until};
 ///
 /// The delays come from `backon`. The loop and the deadline are our own, because `backon` cannot
 /// express either: its `total_delay` counts only the pauses, while our deadline also covers the time
-/// that the requests take; and between two attempts of a create the object is read back.
+/// that the retries take; and between two attempts of a create the object is read back.
 #[derive(Debug)]
 pub(crate) struct Retry {
-    deadline: Instant,
+    limit: Limit,
     delays: ExponentialBackoff,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    /// From the first pause on, which is the end of the first attempt.
+    Within(Duration),
+    Until(Instant),
 }
 
 impl Retry {
@@ -24,6 +31,15 @@ impl Retry {
 
     /// Retries until `deadline`.
     pub(crate) fn until(deadline: Instant) -> Self {
+        Self::new(Limit::Until(deadline))
+    }
+
+    /// Retries for `time` after the first attempt, however long that takes.
+    pub(crate) fn within(time: Duration) -> Self {
+        Self::new(Limit::Within(time))
+    }
+
+    fn new(limit: Limit) -> Self {
         let delays = ExponentialBuilder::new()
             .with_min_delay(Self::FIRST_DELAY)
             .with_max_delay(Self::MAX_DELAY)
@@ -31,20 +47,29 @@ impl Retry {
             .without_max_times()
             .with_jitter()
             .build();
-        Self { deadline, delays }
+        Self { limit, delays }
     }
 
-    /// Retries for `time` from now.
-    pub(crate) fn within(time: Duration) -> Self {
-        Self::until(Instant::now() + time)
+    /// Returns the deadline, if it is known: not before the end of the first attempt.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.limit {
+            Limit::Within(_) => None,
+            Limit::Until(deadline) => Some(deadline),
+        }
     }
 
     /// Waits before the next attempt. Returns `false` at once if that attempt would start after the
     /// deadline.
     pub(crate) async fn pause(&mut self) -> bool {
+        let now = Instant::now();
+        let deadline = match self.limit {
+            Limit::Within(time) => now + time,
+            Limit::Until(deadline) => deadline,
+        };
+        self.limit = Limit::Until(deadline);
         let delay = self.delays.next().unwrap_or(Self::MAX_DELAY);
-        let end = Instant::now() + delay;
-        if end >= self.deadline {
+        let end = now + delay;
+        if end >= deadline {
             return false;
         }
         sleep_until(end).await;
@@ -71,5 +96,18 @@ mod tests {
         assert!((1_500..=3_001).contains(&longest), "{pauses:?}");
         assert!(began.elapsed() < Duration::from_mins(1));
         assert!(began.elapsed() > Duration::from_secs(56));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_counts_from_the_end_of_the_first_attempt() {
+        let mut retry = Retry::within(Duration::from_secs(30));
+        assert_eq!(retry.deadline(), None);
+        tokio::time::advance(Duration::from_secs(79)).await;
+        let first_ended = Instant::now();
+        assert!(retry.pause().await);
+        let deadline = first_ended + Duration::from_secs(30);
+        assert_eq!(retry.deadline(), Some(deadline));
+        while retry.pause().await {}
+        assert!(Instant::now() < deadline);
     }
 }

@@ -1,6 +1,7 @@
 //! The state that all operations share, and how they send requests.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use artifact_backend::ErrorKind;
 use futures_util::StreamExt;
 use object_store::{GetOptions, GetResult, ObjectStore, path::Path};
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::cleanup::Cleanup;
 use crate::config::S3Config;
 use crate::error::{Outcome, RequestError};
 use crate::incomplete::IncompleteUploads;
 use crate::layout::Layout;
+use crate::progress::{Body, Progress};
 use crate::retry::Retry;
 use crate::upload_strategy::UploadStrategy;
 
@@ -44,39 +46,102 @@ pub(crate) struct Capabilities {
     pub(crate) suffix_ranges: bool,
 }
 
-/// Minimum upload rate; sets the time-out of a request with a body.
-const MIN_BYTES_PER_SECOND: u64 = 128 << 10;
+/// How often a request looks whether bytes move, during the time that they may stand still.
+const LOOKS: u32 = 16;
 
 impl Bucket {
-    /// Sends one request with a body of `bytes` bytes and waits for its response.
-    ///
-    /// The time-out is the configured one, plus the time that the body takes at the minimum rate.
+    /// Sends one request without a body and waits for its response.
     pub(crate) async fn request<T, E>(
         &self,
-        bytes: u64,
         request: impl Future<Output = Result<T, E>> + Send,
     ) -> Result<T, RequestError>
     where
         RequestError: From<E>,
     {
-        let limit = self.config.answer_timeout + Duration::from_secs(bytes / MIN_BYTES_PER_SECOND);
-        match timeout(limit, request).await {
-            Ok(response) => Ok(response?),
-            Err(_) => Err(RequestError::new(
-                Outcome::Unknown,
-                ErrorKind::Unavailable,
-                format!(
-                    "the storage did not respond within {} s",
-                    limit.as_secs_f32()
-                ),
-            )),
+        self.send(&Body::of_size(0), request).await
+    }
+
+    /// Sends one request and waits for its response.
+    ///
+    /// Fails if no byte moves, in either direction, for `answer_timeout` plus the time that the body
+    /// takes at the minimum rate: buffers on the way may hold the whole body before it is sent.
+    pub(crate) async fn send<T, E>(
+        &self,
+        body: &Body,
+        request: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, RequestError>
+    where
+        RequestError: From<E>,
+    {
+        let limit = self.config.answer_timeout + self.config.time_to_send(body.bytes);
+        let progress = Progress::new();
+        let mut request = pin!(progress.of(request));
+        let mut on_the_way = body.on_the_way();
+        loop {
+            let end = progress.last() + limit;
+            let look = if body.is_visible() {
+                end.min(Instant::now() + limit / LOOKS)
+            } else {
+                end
+            };
+            if let Ok(response) = timeout_at(look, &mut request).await {
+                return Ok(response?);
+            }
+            let now_on_the_way = body.on_the_way();
+            if on_the_way != now_on_the_way {
+                on_the_way = now_on_the_way;
+                progress.record();
+            }
+            if Instant::now() >= progress.last() + limit {
+                return Err(silent(limit));
+            }
         }
     }
 
-    /// Sends an idempotent request until it succeeds, is rejected, or the deadline passes.
-    pub(crate) async fn repeat<T, E, F, Fut>(
+    /// Sends an idempotent request until it succeeds, is rejected, or the deadline passes. The
+    /// deadline counts from the end of the first attempt.
+    pub(crate) async fn repeat<T, E, F, Fut>(&self, request: F) -> Result<T, RequestError>
+    where
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send,
+        RequestError: From<E>,
+    {
+        self.repeat_within(self.config.deadline, request).await
+    }
+
+    /// Like [`repeat`](Self::repeat), with a deadline that the caller chooses.
+    pub(crate) async fn repeat_within<T, E, F, Fut>(
         &self,
-        bytes: u64,
+        time: Duration,
+        request: F,
+    ) -> Result<T, RequestError>
+    where
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send,
+        RequestError: From<E>,
+    {
+        let mut retry = Retry::within(time);
+        loop {
+            let attempt = self.request(request());
+            let response = match retry.deadline() {
+                None => attempt.await,
+                Some(end) => timeout_at(end, attempt)
+                    .await
+                    .unwrap_or_else(|_| Err(silent(self.config.answer_timeout))),
+            };
+            match response {
+                Ok(response) => return Ok(response),
+                Err(error) if error.is_retryable() && retry.pause().await => {}
+                Err(error) => return Err(self.resolve_not_found(error).await),
+            }
+        }
+    }
+
+    /// Like [`repeat`](Self::repeat), for a request with a body. An attempt that begins before the
+    /// deadline may go on after it.
+    pub(crate) async fn repeat_send<T, E, F, Fut>(
+        &self,
+        body: &Body,
         request: F,
     ) -> Result<T, RequestError>
     where
@@ -86,7 +151,7 @@ impl Bucket {
     {
         let mut retry = Retry::within(self.config.deadline);
         loop {
-            match self.request(bytes, request()).await {
+            match self.send(body, request()).await {
                 Ok(response) => return Ok(response),
                 Err(error) if error.is_retryable() && retry.pause().await => {}
                 Err(error) => return Err(self.resolve_not_found(error).await),
@@ -114,7 +179,7 @@ impl Bucket {
         loop {
             let mut list = self.store.list(Some(self.layout.staging()));
             let first = async { list.next().await.transpose() };
-            match self.request(0, first).await {
+            match self.request(first).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.outcome == Outcome::NotFound => {
                     return Err(RequestError::no_bucket());
@@ -131,5 +196,133 @@ impl Bucket {
         self.store
             .get_opts(key, GetOptions::new().with_head(true))
             .await
+    }
+}
+
+fn silent(limit: Duration) -> RequestError {
+    let detail = format!("the storage was silent for {} s", limit.as_secs_f32());
+    RequestError::new(Outcome::Unknown, ErrorKind::Unavailable, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use bytes::Bytes;
+    use object_store::PutPayload;
+    use object_store::memory::InMemory;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    fn bucket() -> Bucket {
+        Bucket {
+            store: Arc::new(InMemory::new()),
+            layout: Layout::new(""),
+            config: S3Config::default(),
+            capabilities: Capabilities {
+                upload_strategy: UploadStrategy::Generic,
+                incomplete_uploads: None,
+                keeps_metadata: OnceCell::new_with(Some(true)),
+                is_cloud: true,
+                suffix_ranges: true,
+            },
+            cleanup: Cleanup::default(),
+        }
+    }
+
+    type Response = Result<&'static str, object_store::Error>;
+
+    fn part() -> Body {
+        Body::of_size(8 << 20)
+    }
+
+    /// `answer_timeout`, and 8 MiB at 128 KiB/s.
+    const SILENCE: Duration = Duration::from_secs(15 + 64);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_fails_when_no_byte_moves_and_not_while_some_do() {
+        let bucket = bucket();
+        let slow = async {
+            let progress = Progress::current().unwrap();
+            for _ in 0..10 {
+                sleep(Duration::from_mins(1)).await;
+                progress.record();
+            }
+            Response::Ok("done")
+        };
+        assert_eq!(bucket.send(&part(), slow).await.unwrap(), "done");
+
+        let began = Instant::now();
+        let stalled = async {
+            sleep(Duration::from_mins(1)).await;
+            Progress::current().unwrap().record();
+            std::future::pending::<Response>().await
+        };
+        let error = bucket.send(&part(), stalled).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(began.elapsed(), Duration::from_mins(1) + SILENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_never_answered_is_sent_again() {
+        let bucket = bucket();
+        let attempts = AtomicU32::new(0);
+        let request = || async {
+            if attempts.fetch_add(1, Ordering::Relaxed) == 0 {
+                std::future::pending::<()>().await;
+            }
+            // As long as a part of 8 MiB takes on a fourth of 5 Mbit/s.
+            sleep(Duration::from_secs(54)).await;
+            Response::Ok("done")
+        };
+        assert_eq!(bucket.repeat_send(&part(), request).await.unwrap(), "done");
+        assert_eq!(attempts.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_whose_chunks_move_does_not_fail() {
+        let bucket = bucket();
+        let payload: PutPayload = (0..32).map(|_| Bytes::from(vec![0; 256 << 10])).collect();
+        let send = |stops_at: usize| {
+            let chunks = payload.clone();
+            async move {
+                for (number, chunk) in chunks.into_iter().enumerate() {
+                    if number == stops_at {
+                        std::future::pending::<()>().await;
+                    }
+                    sleep(Duration::from_mins(1)).await;
+                    drop(chunk);
+                }
+                Response::Ok("done")
+            }
+        };
+        let body = Body::from(&payload);
+        assert_eq!(bucket.send(&body, send(32)).await.unwrap(), "done");
+
+        let began = Instant::now();
+        let error = bucket.send(&body, send(3)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let stopped = Duration::from_mins(3) + SILENCE;
+        let took = began.elapsed();
+        assert!(
+            took >= stopped && took <= stopped + SILENCE / LOOKS,
+            "{took:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_storage_is_unavailable_after_the_deadline() {
+        let bucket = bucket();
+        let never = || std::future::pending::<Response>();
+        let began = Instant::now();
+        let error = bucket.repeat(never).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(began.elapsed() <= Duration::from_secs(15 + 30));
+
+        let began = Instant::now();
+        let error = bucket.repeat_send(&part(), never).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(began.elapsed() <= 2 * SILENCE + Duration::from_secs(3));
     }
 }

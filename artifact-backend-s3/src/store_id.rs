@@ -1,6 +1,6 @@
 //! The store id: an object beside the folder of blobs.
 
-use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result, StoreId};
+use artifact_backend::{Error, ErrorKind, Operation, Result, StoreId};
 use object_store::{GetOptions, PutPayload};
 
 use crate::error::Outcome;
@@ -20,7 +20,7 @@ impl Bucket {
             }
             Ok::<_, object_store::Error>(Some(found.bytes().await?))
         };
-        let line = match self.repeat(0, get).await {
+        let line = match self.repeat(get).await {
             Ok(line) => line.unwrap_or_default(),
             Err(error) if error.outcome == Outcome::NoObject => return Ok(None),
             Err(error) => return Err(error.into_error(operation, None)),
@@ -41,8 +41,7 @@ impl Bucket {
     pub(crate) async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
         let operation = Operation::CreateStoreId;
         let key = self.layout.store_id().clone();
-        let no_blob = ArtifactId::from_bytes(*new.as_bytes());
-        let created = self.create_object(operation, no_blob, key, PutPayload::from(new.to_line()));
+        let created = self.create_object(operation, None, key, PutPayload::from(new.to_line()));
         let error = match created.await {
             Ok(()) => return Ok(new),
             Err(error) => error,

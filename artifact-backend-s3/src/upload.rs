@@ -103,7 +103,7 @@ impl BucketUpload {
     async fn begin(&self, operation: Operation) -> Result<MultipartSession> {
         let creation = Creation {
             operation: Operation::Commit,
-            id: self.id,
+            id: Some(self.id),
             key: self.bucket.layout.blob(self.id),
             write_id: WriteId::new(),
             keeps_metadata: self.bucket.keeps_metadata(operation).await?,

@@ -191,6 +191,13 @@ impl Error {
         self
     }
 
+    /// Marks the error of a call that has used up its time: the backend retried until a deadline.
+    #[must_use = "returns the changed error"]
+    pub fn with_timed_out(mut self) -> Self {
+        self.0.context.timed_out = true;
+        self
+    }
+
     /// Returns the kind, which tells the caller what to do next.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -214,6 +221,12 @@ impl Error {
     /// Returns the size of the blob in bytes, if the kind is [`ErrorKind::InvalidRange`].
     pub fn blob_size(&self) -> Option<u64> {
         self.0.context.blob_size
+    }
+
+    /// Returns whether the call has used up its time. Another call at once, also with another id, may
+    /// take as long again; so a caller with a deadline of its own should fail.
+    pub fn has_timed_out(&self) -> bool {
+        self.0.context.timed_out
     }
 
     /// Returns whether the same call may succeed later without any other change.

@@ -23,13 +23,15 @@ pub struct ErrorRepr<K, O, C = BlobContext> {
     pub source: Option<BoxError>,
 }
 
-/// Which blob an error is about.
-#[derive(Debug, Clone, Copy, Default)]
+/// Which blob an error is about, and whether the call has used up its time.
+#[derive(Clone, Copy, Default)]
 pub struct BlobContext {
     /// The id of the blob.
     pub id: Option<ArtifactId>,
     /// The size of the blob in bytes, if a range did not fit it.
     pub blob_size: Option<u64>,
+    /// Whether the backend retried until a deadline.
+    pub timed_out: bool,
 }
 
 impl<K, O, C: Default> ErrorRepr<K, O, C> {
@@ -63,6 +65,19 @@ impl<K: fmt::Display, O: fmt::Display> fmt::Display for ErrorRepr<K, O, BlobCont
             write!(f, ": {}", self.detail)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for BlobContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut context = f.debug_struct("BlobContext");
+        context
+            .field("id", &self.id)
+            .field("blob_size", &self.blob_size);
+        if self.timed_out {
+            context.field("timed_out", &true);
+        }
+        context.finish()
     }
 }
 

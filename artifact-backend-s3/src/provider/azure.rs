@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use artifact_backend::Result;
 use async_trait::async_trait;
 use http::Method;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, IF_NONE_MATCH};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 use object_store::ClientConfigKey;
 use object_store::azure::{
     AzureAuthorizer, AzureConfigKey, AzureCredential, AzureCredentialProvider,
@@ -15,10 +15,11 @@ use object_store::azure::{
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest};
 use tokio::sync::OnceCell;
 
+use super::checksum;
 use super::{TIMEOUT, allow_http, check_part_bytes, invalid_options, no_retries};
 use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
-use crate::connector::{Connector, ExclusiveCompletion, query};
+use crate::connector::{Connector, RequestRules, query};
 use crate::part_upload::completing_write_id;
 use crate::shared::Capabilities;
 use crate::upload_strategy::UploadStrategy;
@@ -47,7 +48,7 @@ impl ObjectStoreBackend {
                 || is_true(AzureConfigKey::UseEmulator),
         )?;
         let credentials = Arc::new(OnceLock::new());
-        let completion = AzureCompletion {
+        let rules = AzureRules {
             account,
             credentials: Arc::clone(&credentials),
         };
@@ -56,7 +57,7 @@ impl ObjectStoreBackend {
             .with_allow_http(allow_http)
             .with_config(AzureConfigKey::Client(key), never)
             .with_retry(no_retries())
-            .with_http_connector(Connector::new(completion))
+            .with_http_connector(Connector::new(rules))
             .build()
             .map_err(invalid_options)?;
         credentials.get_or_init(|| Arc::clone(store.credentials()));
@@ -75,26 +76,48 @@ impl ObjectStoreBackend {
     }
 }
 
-/// Adds `If-None-Match: *` and the write id to `Put Block List`, and signs the request again if the
-/// signature covers the headers.
-struct AzureCompletion {
+/// Adds `If-None-Match: *` and the write id to `Put Block List`, and `Content-MD5` to `Put Blob` and
+/// `Put Block`. Signs the request again if the signature covers the headers.
+struct AzureRules {
     account: String,
     credentials: Arc<OnceLock<AzureCredentialProvider>>,
 }
 
 #[async_trait]
-impl ExclusiveCompletion for AzureCompletion {
-    fn is_completion(&self, request: &HttpRequest) -> bool {
-        request.method() == Method::PUT && query(request, "comp") == Some("blocklist")
-    }
-
-    async fn make_exclusive(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
-        let headers = request.headers_mut();
-        headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
-        if let Some(write_id) = completing_write_id() {
-            let digits = HeaderValue::from_str(&write_id.to_string()).map_err(cannot_sign)?;
-            headers.insert(HeaderName::from_static(AZURE_HEADER), digits);
+impl RequestRules for AzureRules {
+    async fn apply(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
+        if request.method() != Method::PUT {
+            return Ok(());
         }
+        match query(request, "comp") {
+            Some("blocklist") => make_exclusive(request.headers_mut())?,
+            Some("block") => add_checksum(request).await?,
+            None if request.headers().contains_key("x-ms-blob-type") => {
+                add_checksum(request).await?;
+            }
+            _ => return Ok(()),
+        }
+        self.sign_again(request).await
+    }
+}
+
+fn make_exclusive(headers: &mut HeaderMap) -> Result<(), HttpError> {
+    headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+    if let Some(write_id) = completing_write_id() {
+        let digits = HeaderValue::from_str(&write_id.to_string()).map_err(cannot_sign)?;
+        headers.insert(HeaderName::from_static(AZURE_HEADER), digits);
+    }
+    Ok(())
+}
+
+async fn add_checksum(request: &mut HttpRequest) -> Result<(), HttpError> {
+    let digest = checksum::content_md5(request.body()).await?;
+    request.headers_mut().insert("content-md5", digest);
+    Ok(())
+}
+
+impl AzureRules {
+    async fn sign_again(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
         let Some(credentials) = self.credentials.get() else {
             return Ok(());
         };
@@ -117,10 +140,10 @@ fn cannot_sign(error: impl std::error::Error + Send + Sync + 'static) -> HttpErr
     HttpError::new(HttpErrorKind::Unknown, error)
 }
 
-impl fmt::Debug for AzureCompletion {
+impl fmt::Debug for AzureRules {
     // Omits the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AzureCompletion")
+        f.debug_struct("AzureRules")
             .field("account", &self.account)
             .finish_non_exhaustive()
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use artifact_backend::Result;
 use async_trait::async_trait;
+use http::Method;
 use http::header::{AUTHORIZATION, HeaderValue};
 use object_store::ClientConfigKey;
 use object_store::client::{HttpError, HttpRequest};
@@ -11,11 +12,12 @@ use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleCon
 use object_store::path::Path;
 use tokio::sync::OnceCell;
 
+use super::checksum;
 use super::incomplete_xml::{self, ListRequests, XmlIncompleteUploads};
-use super::{TIMEOUT, allow_http, check_part_bytes, invalid_options, no_retries, plain_client};
+use super::{TIMEOUT, allow_http, check_part_bytes, client_of_store, invalid_options, no_retries};
 use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
-use crate::connector::{Connector, ExclusiveCompletion};
+use crate::connector::{Connector, RequestRules};
 use crate::shared::Capabilities;
 use crate::upload_strategy::UploadStrategy;
 
@@ -39,6 +41,8 @@ impl ObjectStoreBackend {
         let allow_http = allow_http(endpoint.as_deref(), allowed)?;
         let base = endpoint.unwrap_or_else(|| GOOGLE.to_owned());
         let (timeout, never) = TIMEOUT;
+        let connector = Connector::new(GcsRules);
+        let connections = connector.connections();
         let store = builder
             .with_config(
                 client_key(ClientConfigKey::AllowHttp),
@@ -46,10 +50,10 @@ impl ObjectStoreBackend {
             )
             .with_config(client_key(timeout), never)
             .with_retry(no_retries())
-            .with_http_connector(Connector::new(NoCompletion))
+            .with_http_connector(connector)
             .build()
             .map_err(invalid_options)?;
-        let client = plain_client(&Connector::new(NoCompletion), allow_http)?;
+        let client = client_of_store(&connections)?;
         let store = Arc::new(store);
         let requests = BearerRequests {
             store: Arc::clone(&store),
@@ -70,18 +74,19 @@ impl ObjectStoreBackend {
     }
 }
 
-/// Changes no request: Google's completions accept no precondition, so uploads complete at staging
-/// keys.
+/// Adds the checksum of the body to each upload of an object or a part (`x-goog-hash` in the Cloud
+/// Storage XML API). Google's completions accept no precondition, so uploads complete at staging keys.
 #[derive(Debug)]
-struct NoCompletion;
+struct GcsRules;
 
 #[async_trait]
-impl ExclusiveCompletion for NoCompletion {
-    fn is_completion(&self, _request: &HttpRequest) -> bool {
-        false
-    }
-
-    async fn make_exclusive(&self, _request: &mut HttpRequest) -> Result<(), HttpError> {
+impl RequestRules for GcsRules {
+    async fn apply(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
+        let is_copy = request.headers().contains_key("x-goog-copy-source");
+        if request.method() == Method::PUT && !is_copy {
+            let hash = checksum::x_goog_hash(request.body()).await?;
+            request.headers_mut().insert("x-goog-hash", hash);
+        }
         Ok(())
     }
 }

@@ -13,7 +13,9 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use serde::Deserialize;
 
-use crate::incomplete::{ArrivedParts, IncompleteUpload, IncompleteUploads};
+use crate::incomplete::{
+    ArrivedParts, IncompleteUpload, IncompleteUploads, PartPage, UploadMarker, UploadPage,
+};
 
 /// Builds a provider's list requests: address and signature.
 #[async_trait]
@@ -31,10 +33,6 @@ pub(super) struct XmlIncompleteUploads<R> {
     requests: R,
     uploads: Arc<dyn MultipartStore>,
 }
-
-/// The maximum number of pages read, each of 1,000 entries. Protects against a server whose list never
-/// ends.
-const MAX_PAGES: usize = 10_000;
 
 impl<R: ListRequests> XmlIncompleteUploads<R> {
     pub(super) fn new(client: HttpClient, requests: R, uploads: Arc<dyn MultipartStore>) -> Self {
@@ -59,60 +57,69 @@ impl<R: ListRequests> XmlIncompleteUploads<R> {
 
 #[async_trait]
 impl<R: ListRequests> IncompleteUploads for XmlIncompleteUploads<R> {
-    async fn list(&self, prefix: &Path) -> Result<Vec<IncompleteUpload>, object_store::Error> {
+    async fn list(
+        &self,
+        prefix: &Path,
+        after: Option<&UploadMarker>,
+    ) -> Result<UploadPage, object_store::Error> {
         let key_prefix = format!("{prefix}/");
-        let mut found = Vec::new();
-        let (mut key_marker, mut upload_marker) = (String::new(), String::new());
-        for _ in 0..MAX_PAGES {
-            let mut query = vec![("uploads", ""), ("prefix", key_prefix.as_str())];
-            if !key_marker.is_empty() {
-                query.push(("key-marker", &key_marker));
-                query.push(("upload-id-marker", &upload_marker));
-            }
-            let page: UploadPage = self.page(&Path::default(), &query).await?;
-            for upload in page.uploads {
-                // A key that is not a valid path cannot be one of this backend.
-                let (Ok(key), Some(begun)) =
-                    (Path::parse(&upload.key), parse_time(&upload.initiated))
-                else {
-                    continue;
-                };
-                if key.prefix_matches(prefix) {
-                    found.push(IncompleteUpload {
-                        key,
-                        upload_id: upload.upload_id,
-                        begun,
-                    });
-                }
-            }
-            let markers = (page.next_key_marker, page.next_upload_id_marker);
-            if !page.is_truncated || markers == (key_marker.clone(), upload_marker.clone()) {
-                break;
-            }
-            (key_marker, upload_marker) = markers;
+        let mut query = vec![("uploads", ""), ("prefix", key_prefix.as_str())];
+        if let Some(marker) = after {
+            query.push(("key-marker", &marker.key));
+            query.push(("upload-id-marker", &marker.upload_id));
         }
-        Ok(found)
+        let page: UploadsXml = self.page(&Path::default(), &query).await?;
+        let mut uploads = Vec::with_capacity(page.uploads.len());
+        for upload in page.uploads {
+            // A key that is not a valid path cannot be one of this backend.
+            let (Ok(key), Some(begun)) = (Path::parse(&upload.key), parse_time(&upload.initiated))
+            else {
+                continue;
+            };
+            if key.prefix_matches(prefix) {
+                uploads.push(IncompleteUpload {
+                    key,
+                    upload_id: upload.upload_id,
+                    begun,
+                });
+            }
+        }
+        let next = UploadMarker {
+            key: page.next_key_marker,
+            upload_id: page.next_upload_id_marker,
+        };
+        // A page that ends where it began would be followed by itself for ever.
+        let advances = !next.key.is_empty() && Some(&next) != after;
+        Ok(UploadPage {
+            uploads,
+            next: (page.is_truncated && advances).then_some(next),
+        })
     }
 
-    async fn parts(&self, upload: &IncompleteUpload) -> Result<ArrivedParts, object_store::Error> {
-        let mut arrived = ArrivedParts::default();
-        let mut marker = String::new();
-        for _ in 0..MAX_PAGES {
-            let mut query = vec![("uploadId", upload.upload_id.as_str())];
-            if !marker.is_empty() {
-                query.push(("part-number-marker", &marker));
-            }
-            let page: PartPage = self.page(&upload.key, &query).await?;
-            for part in page.parts {
-                arrived.bytes += part.size;
-                arrived.last = arrived.last.max(parse_time(&part.last_modified));
-            }
-            if !page.is_truncated || page.next_part_number_marker == marker {
-                break;
-            }
-            marker = page.next_part_number_marker;
+    async fn parts(
+        &self,
+        upload: &IncompleteUpload,
+        after: Option<&str>,
+    ) -> Result<PartPage, object_store::Error> {
+        let mut query = vec![("uploadId", upload.upload_id.as_str())];
+        if let Some(marker) = after {
+            query.push(("part-number-marker", marker));
         }
-        Ok(arrived)
+        let page: PartsXml = self.page(&upload.key, &query).await?;
+        let mut parts = ArrivedParts::default();
+        for part in page.parts {
+            parts.add(ArrivedParts {
+                bytes: part.size,
+                largest: part.size,
+                last: parse_time(&part.last_modified),
+            });
+        }
+        let next = page.next_part_number_marker;
+        let advances = !next.is_empty() && Some(next.as_str()) != after;
+        Ok(PartPage {
+            parts,
+            next: (page.is_truncated && advances).then_some(next),
+        })
     }
 
     async fn abort(&self, upload: &IncompleteUpload) -> Result<(), object_store::Error> {
@@ -132,7 +139,7 @@ impl<R: Debug> Debug for XmlIncompleteUploads<R> {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct UploadPage {
+struct UploadsXml {
     #[serde(default, rename = "Upload")]
     uploads: Vec<UploadEntry>,
     #[serde(default)]
@@ -153,7 +160,7 @@ struct UploadEntry {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct PartPage {
+struct PartsXml {
     #[serde(default, rename = "Part")]
     parts: Vec<PartEntry>,
     #[serde(default)]
@@ -201,11 +208,11 @@ fn generic(error: impl std::error::Error + Send + Sync + 'static) -> object_stor
 
 #[cfg(test)]
 mod tests {
-    use super::{PartPage, UploadPage, parse_time};
+    use super::{PartsXml, UploadsXml, parse_time};
 
     #[test]
     fn both_lists_are_parsed() {
-        let uploads: UploadPage = quick_xml::de::from_str(
+        let uploads: UploadsXml = quick_xml::de::from_str(
             "<ListMultipartUploadsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
              <Bucket>b</Bucket><KeyMarker/><IsTruncated>true</IsTruncated>\
              <NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>\
@@ -225,12 +232,12 @@ mod tests {
             parse_time(&uploads.uploads[1].initiated)
         );
 
-        let none: UploadPage =
+        let none: UploadsXml =
             quick_xml::de::from_str("<ListMultipartUploadsResult></ListMultipartUploadsResult>")
                 .unwrap();
         assert!(none.uploads.is_empty() && !none.is_truncated);
 
-        let parts: PartPage = quick_xml::de::from_str(
+        let parts: PartsXml = quick_xml::de::from_str(
             "<ListPartsResult><UploadId>u</UploadId><IsTruncated>false</IsTruncated>\
              <Part><PartNumber>1</PartNumber><LastModified>2010-11-10T20:48:34.000Z</LastModified>\
              <ETag>\"x\"</ETag><Size>10485760</Size></Part></ListPartsResult>",

@@ -4,6 +4,8 @@ mod options;
 
 #[cfg(feature = "azure")]
 mod azure;
+#[cfg(any(feature = "azure", feature = "gcs"))]
+mod checksum;
 #[cfg(feature = "gcs")]
 mod gcs;
 #[cfg(any(feature = "s3", feature = "gcs"))]
@@ -14,8 +16,7 @@ mod s3;
 pub use options::BucketOptions;
 
 use artifact_backend::{Error, ErrorKind, Operation, Result, host};
-use object_store::client::HttpConnector;
-use object_store::{ClientConfigKey, ClientOptions, RetryConfig};
+use object_store::{ClientConfigKey, RetryConfig};
 
 use crate::backend::ObjectStoreBackend;
 use crate::bucket_url::{BucketUrl, Provider};
@@ -110,17 +111,16 @@ fn check_part_bytes(config: &S3Config) -> Result<()> {
     }
 }
 
-/// Creates a client for requests that the library has no method for.
+/// Returns the store's own client, for requests that the library has no method for. It has the proxy,
+/// the root certificates and all other settings of the builder.
 #[cfg(any(feature = "s3", feature = "gcs"))]
-fn plain_client(
-    connector: &impl HttpConnector,
-    allow_http: bool,
+fn client_of_store(
+    connections: &crate::connector::Connections,
 ) -> Result<object_store::client::HttpClient> {
-    let (key, value) = TIMEOUT;
-    let options = ClientOptions::new()
-        .with_config(key, value)
-        .with_allow_http(allow_http);
-    connector.connect(&options).map_err(invalid_options)
+    connections.to_bucket().ok_or_else(|| {
+        Error::new(ErrorKind::Unexpected, Operation::Open)
+            .with_detail("the library built a store without a connection")
+    })
 }
 
 #[cfg(test)]

@@ -15,10 +15,10 @@ use object_store::signer::{SignedUrlOptions, Signer};
 use tokio::sync::OnceCell;
 
 use super::incomplete_xml::{self, ListRequests, XmlIncompleteUploads};
-use super::{TIMEOUT, allow_http, check_part_bytes, invalid_options, no_retries, plain_client};
+use super::{TIMEOUT, allow_http, check_part_bytes, client_of_store, invalid_options, no_retries};
 use crate::backend::ObjectStoreBackend;
 use crate::config::S3Config;
-use crate::connector::{Connector, ExclusiveCompletion, has_query};
+use crate::connector::{Connector, RequestRules, has_query};
 use crate::shared::Capabilities;
 use crate::upload_strategy::UploadStrategy;
 
@@ -40,6 +40,8 @@ impl ObjectStoreBackend {
         let allowed = builder.get_config_value(&allowed).as_deref() == Some("true");
         let allow_http = allow_http(endpoint.as_deref(), allowed)?;
         let (key, value) = TIMEOUT;
+        let connector = Connector::new(S3Rules);
+        let connections = connector.connections();
         let store = builder
             .with_allow_http(allow_http)
             .with_config(AmazonS3ConfigKey::Client(key), value)
@@ -47,10 +49,10 @@ impl ObjectStoreBackend {
             // Deletes one key per request: not every server supports bulk deletes.
             .with_disable_bulk_delete(true)
             .with_retry(no_retries())
-            .with_http_connector(Connector::new(S3Completion))
+            .with_http_connector(connector)
             .build()
             .map_err(invalid_options)?;
-        let client = plain_client(&Connector::new(S3Completion), allow_http)?;
+        let client = client_of_store(&connections)?;
         let store = Arc::new(store);
         let requests = SignedRequests(Arc::clone(&store));
         let capabilities = Capabilities {
@@ -73,18 +75,20 @@ impl ObjectStoreBackend {
 
 /// Adds `If-None-Match: *` to `CompleteMultipartUpload`. The header needs no signature: only the host
 /// and `x-amz-*` do.
+///
+/// Adds no checksum: the signature covers the SHA-256 of the body (`x-amz-content-sha256`), and the
+/// storage compares it. A builder that turns this off (`with_unsigned_payload`) can choose
+/// `with_checksum_algorithm`.
 #[derive(Debug)]
-struct S3Completion;
+struct S3Rules;
 
 #[async_trait]
-impl ExclusiveCompletion for S3Completion {
-    fn is_completion(&self, request: &HttpRequest) -> bool {
-        request.method() == Method::POST && has_query(request, "uploadId")
-    }
-
-    async fn make_exclusive(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
-        let headers = request.headers_mut();
-        headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+impl RequestRules for S3Rules {
+    async fn apply(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
+        if request.method() == Method::POST && has_query(request, "uploadId") {
+            let headers = request.headers_mut();
+            headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+        }
         Ok(())
     }
 }

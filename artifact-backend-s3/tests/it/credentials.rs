@@ -1,26 +1,20 @@
 //! Responses of a service that issues credentials: they never describe a blob.
 
 use std::io::Write;
+use std::time::Duration;
 
 use artifact_backend::{ArtifactBackend, ArtifactId, ErrorKind};
 use artifact_backend_s3::{ObjectStoreBackend, S3Config};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+
+use crate::http_server::serve;
 
 /// Starts a server that responds 404 to each request and returns its URL.
 async fn server_of_404() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = [0; 8 << 10];
-            let _ = stream.read(&mut request).await;
-            let response =
-                "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            let _ = stream.write_all(response.as_bytes()).await;
-        }
-    });
-    url
+    let not_found = |_: &http::Request<bytes::Bytes>| {
+        let response = http::Response::builder().status(404);
+        response.body(bytes::Bytes::new()).unwrap()
+    };
+    format!("http://{}", serve(not_found).await)
 }
 
 async fn kind_of_load(backend: &ObjectStoreBackend) -> ErrorKind {
@@ -45,6 +39,8 @@ async fn a_404_of_an_aws_credentials_service_is_not_an_absent_blob() {
     let mut token = tempfile::NamedTempFile::new().unwrap();
     token.write_all(b"token").unwrap();
     let token = token.path().to_str().unwrap();
+    // The library sends a web identity over TLS only, so that service is never reached.
+    let config = S3Config::default().with_deadline(Duration::from_millis(200));
     let machine = builder().with_metadata_endpoint(&service);
     let pod = builder()
         .with_config(Key::ContainerCredentialsFullUri, &service)
@@ -58,7 +54,7 @@ async fn a_404_of_an_aws_credentials_service_is_not_an_absent_blob() {
         ("pod", pod),
         ("web identity", web_identity),
     ] {
-        let backend = ObjectStoreBackend::s3(builder, "", S3Config::default()).unwrap();
+        let backend = ObjectStoreBackend::s3(builder, "", config.clone()).unwrap();
         let kind = kind_of_load(&backend).await;
         assert_eq!(kind, ErrorKind::PermissionDenied, "{name}");
     }
@@ -74,5 +70,20 @@ async fn a_404_of_an_azure_identity_endpoint_is_not_an_absent_blob() {
         .with_allow_http(true)
         .with_config(Key::MsiEndpoint, server_of_404().await);
     let backend = ObjectStoreBackend::azure(builder, "", S3Config::default()).unwrap();
+    assert_eq!(kind_of_load(&backend).await, ErrorKind::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_404_of_a_gcp_metadata_server_is_not_an_absent_blob() {
+    use object_store::gcp::GoogleCloudStorageBuilder;
+    // The library knows the names of the metadata server, so a proxy responds in its stead.
+    let options = object_store::ClientOptions::new()
+        .with_allow_http(true)
+        .with_proxy_url(server_of_404().await);
+    let builder = GoogleCloudStorageBuilder::new()
+        .with_bucket_name("bucket")
+        .with_base_url("http://storage.invalid")
+        .with_client_options(options);
+    let backend = ObjectStoreBackend::gcs(builder, "", S3Config::default()).unwrap();
     assert_eq!(kind_of_load(&backend).await, ErrorKind::PermissionDenied);
 }

@@ -35,6 +35,8 @@ enum Fate {
     Denied,
     /// Another writer was first.
     Foreign,
+    /// The create never gets a response.
+    Silent,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,7 @@ impl ScriptedStore {
             }
             Some(Fate::Conflict) => Err(Error::AlreadyExists { path, source }),
             Some(Fate::Denied) => Err(Error::PermissionDenied { path, source }),
+            Some(Fate::Silent) => std::future::pending().await,
             Some(Fate::Foreign) => {
                 let others = if Self::is_store_id(at) {
                     FOREIGN.to_line()
@@ -153,6 +156,10 @@ impl ObjectStore for ScriptedStore {
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
         if self.blind && Self::is_scripted(at) {
+            let fates = self.fates.lock().unwrap().clone();
+            if fates == [Fate::Silent] {
+                std::future::pending::<()>().await;
+            }
             return Err(lost());
         }
         self.inner.get_opts(at, options).await
@@ -333,6 +340,47 @@ async fn unknown_outcomes_are_reported_within_the_deadlines() {
     assert_eq!(error.kind(), ErrorKind::Ambiguous);
     let took = began.elapsed();
     assert!(took <= Duration::from_secs(15), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_on_a_dead_storage_fails_after_one_deadline() {
+    for fate in [Fate::Silent, Fate::LostBefore] {
+        let store = Arc::new(ScriptedStore {
+            inner: InMemory::new(),
+            fates: Mutex::new(vec![fate]),
+            repeat_last: true,
+            blind: true,
+            keeps_metadata: true,
+            creates: AtomicU32::new(0),
+        });
+        let backend = ObjectStoreBackend::from_store(store, "", S3Config::default()).unwrap();
+        let began = tokio::time::Instant::now();
+        let stored = backend.store(ArtifactId::mint(), Bytes::from_static(OURS));
+        let error = stored.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Ambiguous);
+        // The caller tries no other id.
+        assert!(error.has_timed_out(), "{fate:?}");
+        let took = began.elapsed();
+        assert!(took <= Duration::from_secs(45), "{fate:?}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_is_never_answered_is_sent_again() {
+    for blob in [OURS.to_vec(), vec![1; 8 << 20]] {
+        let store = Arc::new(ScriptedStore {
+            inner: InMemory::new(),
+            fates: Mutex::new(vec![Fate::Silent]),
+            repeat_last: false,
+            blind: false,
+            keeps_metadata: true,
+            creates: AtomicU32::new(0),
+        });
+        let backend = ObjectStoreBackend::from_store(store, "", S3Config::default()).unwrap();
+        let id = ArtifactId::mint();
+        backend.store(id, blob.clone().into()).await.unwrap();
+        assert_eq!(backend.load(id).await.unwrap(), blob);
+    }
 }
 
 /// The bytes of the object tell whose create succeeded, so an unknown outcome needs no metadata.

@@ -32,6 +32,10 @@ pub(crate) fn options(settings: &ServeSettings) -> BackendOptions {
         .with_parallel_parts(settings.bucket_parallel_parts)
         .with_parallel_ranges(settings.bucket_parallel_parts)
         .with_deadline(settings.bucket_deadline);
+    // Without a limit, the default decides how long a sweep leaves slow uploads alone.
+    if settings.min_throughput.0 > 0 {
+        options.s3 = options.s3.with_min_client_rate(settings.min_throughput.0);
+    }
     options
 }
 

@@ -6,11 +6,24 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 /// The objects and the incomplete uploads of a bucket.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Bucket {
     pub(super) objects: BTreeMap<String, Object>,
     pub(super) uploads: BTreeMap<String, IncompleteUpload>,
+    /// The maximum number of uploads in a page of a list.
+    pub(super) page_uploads: usize,
     generation: u64,
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            page_uploads: 1_000,
+            generation: 0,
+        }
+    }
 }
 
 /// An object.

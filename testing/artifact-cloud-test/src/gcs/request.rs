@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
+
+use super::response::{self, GcsResponse};
 
 /// A request, read completely.
 #[derive(Debug)]
@@ -51,6 +55,18 @@ impl GcsRequest {
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns the error if the body does not have the checksum that `x-goog-hash` names.
+    pub(super) fn mismatch(&self) -> Option<GcsResponse> {
+        let hash = self.header("x-goog-hash")?;
+        let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &self.body);
+        let bytes = &crc.to_be_bytes()[4..];
+        let expected = format!("crc32c={}", BASE64_STANDARD.encode(bytes));
+        (hash != expected).then(|| {
+            let message = "The CRC32C you specified did not match what we computed.";
+            response::error(400, "BadDigest", message)
+        })
     }
 
     /// Returns the headers that describe an object and are stored with it.

@@ -27,8 +27,9 @@ use crate::error::{Error, Result};
 /// - generations as preconditions (`x-goog-if-generation-match`), with 412 if they do not hold;
 /// - multipart uploads, which reject a precondition with 400 and overwrite;
 /// - rejection of parts below 5 MiB on completion, except the last;
+/// - rejection of a body whose CRC-32C is not that of `x-goog-hash`;
 /// - copies, including the metadata;
-/// - lists in pages, with prefix and delimiter;
+/// - lists of objects and of uploads in pages;
 /// - ranges and conditional reads;
 /// - 401 without the token, and 404 `NoSuchBucket`.
 #[derive(Debug)]
@@ -78,6 +79,13 @@ impl GcsFake {
         self.buckets.lock().remove(bucket);
     }
 
+    /// Sets how many multipart uploads of a bucket a page of a list shows; 1,000 by default.
+    pub fn set_page_uploads(&self, bucket: &str, uploads: usize) {
+        if let Some(bucket) = self.buckets.lock().get_mut(bucket) {
+            bucket.page_uploads = uploads;
+        }
+    }
+
     /// Returns how many multipart uploads of a bucket are neither completed nor aborted.
     pub fn unfinished_uploads(&self, bucket: &str) -> usize {
         self.buckets
@@ -118,6 +126,9 @@ impl Buckets {
                 ),
             };
         };
+        if let Some(response) = request.mismatch() {
+            return response;
+        }
         let upload = request.query("uploadId");
         match (&request.method, upload) {
             (&Method::POST, None) if request.has_query("uploads") => {

@@ -117,20 +117,33 @@ pub(super) fn abort(bucket: &mut Bucket, upload: &str) -> GcsResponse {
     }
 }
 
-/// Lists the uploads whose key has a prefix, all on one page.
+/// Lists a page of the uploads whose key has a prefix, by key and id.
 pub(super) fn list(bucket: &Bucket, request: &GcsRequest) -> GcsResponse {
     let prefix = request.query("prefix").unwrap_or_default();
-    let wanted = bucket.uploads.iter();
-    let wanted = wanted.filter(|(_, upload_state)| upload_state.key.starts_with(prefix));
-    let entries = wanted.map(|(id, upload_state)| {
-        let inside = [
-            leaf("Key", &upload_state.key),
+    let marker = |name| request.query(name).unwrap_or_default();
+    let after = (marker("key-marker"), marker("upload-id-marker"));
+    let uploads = bucket.uploads.iter();
+    let mut wanted: Vec<_> = uploads
+        .map(|(id, upload_state)| ((upload_state.key.as_str(), id.as_str()), upload_state))
+        .filter(|(name, _)| name.0.starts_with(prefix) && *name > after)
+        .collect();
+    wanted.sort_unstable_by_key(|(name, _)| *name);
+    let truncated = wanted.len() > bucket.page_uploads;
+    wanted.truncate(bucket.page_uploads);
+    let mut inside = String::new();
+    for ((key, id), upload_state) in &wanted {
+        let entry = [
+            leaf("Key", key),
             leaf("UploadId", id),
             leaf("Initiated", &upload_state.initiated.to_string()),
         ];
-        element("Upload", &inside.concat())
-    });
-    let inside = entries.collect::<String>() + &leaf("IsTruncated", "false");
+        inside += &element("Upload", &entry.concat());
+    }
+    inside += &leaf("IsTruncated", &truncated.to_string());
+    if let Some(((key, id), _)) = wanted.last().filter(|_| truncated) {
+        inside += &leaf("NextKeyMarker", key);
+        inside += &leaf("NextUploadIdMarker", id);
+    }
     response::xml("ListMultipartUploadsResult", &inside)
 }
 
