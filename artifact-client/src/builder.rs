@@ -10,6 +10,7 @@ use crate::client::{Client, Inner};
 use crate::credential::Credential;
 use crate::error::{Error, Result};
 use crate::retry::{RetryCallback, RetryPolicy};
+use crate::tls;
 
 /// How long the pool keeps an idle connection. It is shorter than the idle time-out of servers (60 s in
 /// artifact-server), so a deposit never starts on a connection that the server is closing.
@@ -105,12 +106,17 @@ impl ClientBuilder {
             .connect_timeout(connect_timeout)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .tcp_nodelay(true)
-            .http1_only();
+            .http1_only()
+            // Another crate may enable these features of reqwest. The digest covers the bytes as sent.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate();
         if is_loopback(&base_url) {
             // A proxy from the environment cannot reach this machine's loopback.
             http = http.no_proxy();
         }
-        let http = with_tls(http).build().map_err(|error| {
+        let http = tls::configure(http)?.build().map_err(|error| {
             Error::invalid_input("the HTTP client cannot be created").with_source(error)
         })?;
         Ok(Client::from_inner(Inner {
@@ -134,19 +140,4 @@ fn check_experiment(experiment: &str) -> Result<HeaderValue> {
             "an experiment id has 1 to 128 characters from A-Z a-z 0-9 - . _ ~ and is not . or ..",
         )
     })
-}
-
-#[cfg(not(feature = "tls"))]
-fn with_tls(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-    builder
-}
-
-#[cfg(feature = "tls")]
-fn with_tls(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-    // A provider that the program has installed is kept. If another thread installs one first, that
-    // one is used.
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-    builder.tls_backend_rustls()
 }
