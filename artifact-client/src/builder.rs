@@ -16,6 +16,10 @@ use crate::tls;
 /// artifact-server), so a deposit never starts on a connection that the server is closing.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a transfer waits for the server by default. It is longer than the time in which a server answers a
+/// deposit that its storage does not finish (90 s in artifact-server), so that the client gets that answer.
+const STALL_TIMEOUT: Duration = Duration::from_mins(2);
+
 /// Collects the settings of a [`Client`].
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until build is called"]
@@ -38,7 +42,7 @@ impl Client {
             experiment: experiment.to_owned(),
             credential,
             connect_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_mins(1),
+            stall_timeout: STALL_TIMEOUT,
             retry_policy: RetryPolicy::default(),
             on_retry: RetryCallback::default(),
         }
@@ -52,10 +56,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets how long a transfer may wait for the server without progress; 60 s by default.
+    /// Sets how long a transfer may wait for the server without progress; 120 s by default.
     ///
     /// The limit includes the time that the server needs to make a deposit durable after its last
-    /// byte. It excludes time in which the body of a deposit has no data to send, and it does not
+    /// byte. A server gives up on that after its commit time-out, 90 s by default, and answers 503. Keep
+    /// this limit longer, or a deposit ends without an answer and may exist. The limit excludes time in which the body of a deposit has no data to send, and it does not
     /// limit the total time of a transfer.
     pub fn with_stall_timeout(mut self, limit: Duration) -> Self {
         self.stall_timeout = limit;

@@ -62,3 +62,10 @@ fn the_client_leaves_the_choice_of_a_crypto_provider_to_the_program() {
     let installed = rustls::crypto::CryptoProvider::get_default();
     assert!(installed.is_none());
 }
+
+#[test]
+fn the_default_stall_timeout_is_longer_than_the_commit_timeout_of_a_server() {
+    let client = build("http://127.0.0.1:8080", "default").unwrap();
+    let shown = format!("{client:?}");
+    assert!(shown.contains("stall_timeout: 120s"), "{shown}");
+}
