@@ -22,6 +22,7 @@ mod refusals;
 mod resume;
 mod shutdown;
 mod slow;
+mod sweep;
 #[cfg(feature = "tls")]
 mod tls;
 mod unix_socket;
