@@ -14,6 +14,7 @@ mod http2;
 mod identities;
 mod logs;
 mod many;
+mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod quick_start;
