@@ -12,10 +12,15 @@ use crate::credential::Credential;
 use crate::error::{Error, Result};
 use crate::resolver::Resolver;
 use crate::retry::{RetryCallback, RetryPolicy};
+use crate::tls;
 
 /// How long the pool keeps an idle connection. It is shorter than the idle time-out of servers (60 s in
 /// artifact-server), so a deposit never starts on a connection that the server is closing.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a transfer waits for the server by default. It is longer than the time in which a server answers a
+/// deposit that its storage does not finish (90 s in artifact-server), so that the client gets that answer.
+const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Collects the settings of a [`Client`].
 #[derive(Debug, Clone)]
@@ -39,7 +44,7 @@ impl Client {
             experiment: experiment.to_owned(),
             credential,
             connect_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_mins(1),
+            stall_timeout: STALL_TIMEOUT,
             retry_policy: RetryPolicy::default(),
             on_retry: RetryCallback::default(),
         }
@@ -53,10 +58,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets how long a transfer may wait for the server without progress; 60 s by default.
+    /// Sets how long a transfer may wait for the server without progress; 120 s by default.
     ///
     /// The limit includes the time that the server needs to make a deposit durable after its last
-    /// byte. It excludes time in which the body of a deposit has no data to send, and it does not
+    /// byte. A server gives up on that after its commit time-out, 90 s by default, and answers 503. Keep
+    /// this limit longer, or a deposit ends without an answer and may exist. The limit excludes time in which the body of a deposit has no data to send, and it does not
     /// limit the total time of a transfer.
     pub fn with_stall_timeout(mut self, limit: Duration) -> Self {
         self.stall_timeout = limit;
@@ -108,12 +114,17 @@ impl ClientBuilder {
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .tcp_nodelay(true)
             .dns_resolver(Arc::new(Resolver))
-            .http1_only();
+            .http1_only()
+            // Another crate may enable these features of reqwest. The digest covers the bytes as sent.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate();
         if is_loopback(&base_url) {
             // A proxy from the environment cannot reach this machine's loopback.
             http = http.no_proxy();
         }
-        let http = with_tls(http).build().map_err(|error| {
+        let http = tls::configure(http)?.build().map_err(|error| {
             Error::invalid_input("the HTTP client cannot be created").with_source(error)
         })?;
         Ok(Client::from_inner(Inner {
@@ -137,19 +148,4 @@ fn check_experiment(experiment: &str) -> Result<HeaderValue> {
             "an experiment id has 1 to 128 characters from A-Z a-z 0-9 - . _ ~ and is not . or ..",
         )
     })
-}
-
-#[cfg(not(feature = "tls"))]
-fn with_tls(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-    builder
-}
-
-#[cfg(feature = "tls")]
-fn with_tls(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-    // A provider that the program has installed is kept. If another thread installs one first, that
-    // one is used.
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-    builder.tls_backend_rustls()
 }

@@ -13,6 +13,7 @@ mod retry;
 mod retry_after;
 mod stall;
 mod text;
+mod tls;
 
 mod body;
 mod deposit;

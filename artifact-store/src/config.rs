@@ -18,6 +18,7 @@ pub struct StoreConfig {
     pub(crate) max_artifact_bytes: u64,
     pub(crate) small_deposit_bytes: usize,
     pub(crate) grace_period: Duration,
+    pub(crate) commit_timeout: Option<Duration>,
     pub(crate) verified_cache_bytes: usize,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -28,6 +29,7 @@ impl Default for StoreConfig {
             max_artifact_bytes: 100 << 20,
             small_deposit_bytes: 1 << 20,
             grace_period: Duration::from_hours(24),
+            commit_timeout: None,
             verified_cache_bytes: 64 << 20,
             clock: Arc::new(SystemClock),
         }
@@ -69,6 +71,19 @@ impl StoreConfig {
     /// Returns the grace period; see [`with_grace_period`](Self::with_grace_period).
     pub fn grace_period(&self) -> Duration {
         self.grace_period
+    }
+
+    /// Sets how long a deposit may wait for the backend and the catalog. Default: no limit.
+    ///
+    /// It limits each [`Deposit::write`](crate::Deposit::write), and as a whole
+    /// [`Deposit::finish`](crate::Deposit::finish), which fails with `Unavailable` then. A client must
+    /// wait longer than this for a response, or it gives up on deposits that may still succeed:
+    /// `artifact-client` waits 120 seconds, so `artifact serve` sets 90. The Tokio runtime must have a
+    /// timer, or deposits panic.
+    #[must_use = "returns the changed settings"]
+    pub fn with_commit_timeout(mut self, limit: Duration) -> Self {
+        self.commit_timeout = Some(limit);
+        self
     }
 
     /// Sets the memory in bytes for artifacts that were recently read whole and verified; 0 turns

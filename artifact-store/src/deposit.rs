@@ -2,11 +2,13 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use artifact_backend::{ArtifactId, Sha256Digest};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join;
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use crate::content_type::ContentType;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -146,9 +148,15 @@ impl Deposit {
     ///
     /// `TooLarge` as soon as the size limit is exceeded; the bytes are removed, or swept later if
     /// that fails. `Unavailable` if the deposit takes longer than half the
-    /// [grace period](crate::StoreConfig::with_grace_period), or if the backend is unavailable.
+    /// [grace period](crate::StoreConfig::with_grace_period), or if the backend is unavailable or takes
+    /// longer than the [commit time-out](crate::StoreConfig::with_commit_timeout).
     /// `OutOfSpace` and the kinds that an operator must resolve.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        let limit = self.shared.config.commit_timeout;
+        within(limit, self.write_chunk(bytes)).await
+    }
+
+    async fn write_chunk(&mut self, bytes: Bytes) -> Result<()> {
         let state = mem::replace(&mut self.state, State::Unusable);
         // The length of a buffer in memory is far below u64::MAX.
         let size = self.size.saturating_add(bytes.len() as u64);
@@ -188,15 +196,20 @@ impl Deposit {
     /// # Errors
     ///
     /// `Unavailable` if the deposit took longer than half the grace period, if the backend or the
-    /// catalog is unavailable, or if the outcome is unknown. `NotFound` if the experiment does
-    /// not exist. `DigestMismatch` if the bytes do not have the
+    /// catalog is unavailable, if both together take longer than the
+    /// [commit time-out](crate::StoreConfig::with_commit_timeout), or if the outcome is unknown.
+    /// `NotFound` if the experiment does not exist. `DigestMismatch` if the bytes do not have the
     /// [expected SHA-256](NewArtifact::with_sha256); nothing is left then. `OutOfSpace` and the kinds
     /// that an operator must resolve.
     ///
     /// After another error, nothing or an orphan is left. The exception is `Unavailable` from the
-    /// catalog: the artifact may then be recorded, under an id that no client knows. In all these
-    /// cases, repeat the deposit.
-    pub async fn finish(mut self) -> Result<Arc<Row>> {
+    /// catalog or after the time-out: the artifact may then be recorded, under an id that no client
+    /// knows. In all these cases, repeat the deposit.
+    pub async fn finish(self) -> Result<Arc<Row>> {
+        within(self.shared.config.commit_timeout, self.commit()).await
+    }
+
+    async fn commit(mut self) -> Result<Arc<Row>> {
         let state = mem::replace(&mut self.state, State::Unusable);
         if let Err(error) = self.check_age() {
             return Err(state.abort_after(error).await);
@@ -307,6 +320,20 @@ impl State {
             Self::Unusable => unusable(),
         }
     }
+}
+
+/// Runs a step of a deposit. Drops it if it takes longer than the limit, if there is one.
+async fn within<T>(limit: Option<Duration>, step: impl Future<Output = Result<T>>) -> Result<T> {
+    let Some(limit) = limit else {
+        return step.await;
+    };
+    timeout(limit, step).await.unwrap_or_else(|_| {
+        let detail = format!(
+            "the backend and the database took longer than the commit time-out of {} s",
+            limit.as_secs_f64()
+        );
+        Err(Error::new(ErrorKind::Unavailable, Operation::Deposit).with_detail(detail))
+    })
 }
 
 fn unusable() -> Error {

@@ -11,7 +11,7 @@ use artifact_crash_test::syscalls::{self, Fault, TracedRun};
 use rustix::io::Errno;
 
 use crate::syscalls::subject;
-use crate::world::{World, names, skip};
+use crate::world::{World, skip};
 
 /// Runs an operation whose `number`th call named `name` fails. Returns nothing if there is no such call.
 fn run_with_failure(

@@ -56,6 +56,7 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     halves::join(plan, &database, &backend).await?;
     let config = StoreConfig::default()
         .with_max_artifact_bytes(settings.max_artifact_bytes.0)
+        .with_commit_timeout(settings.commit_timeout)
         .with_verified_cache_bytes(settings.verified_cache.as_usize());
     let now = jiff::Timestamp::try_from(config.clock().now()).map_err(|error| {
         setup_from(

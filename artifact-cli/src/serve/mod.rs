@@ -11,6 +11,7 @@ mod json_log;
 mod logging;
 mod plan;
 mod ready;
+mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +31,6 @@ use crate::failure::setup_from;
 use crate::output;
 use crate::settings::{ListenAddress, LogFormat, ServeSettings, Sources};
 use crate::signals::{Hangup, Signals};
-
-/// The minimum age of a crashed deposit's leftovers that are removed at the start.
-const LEFTOVER_AGE: Duration = Duration::from_hours(24);
 
 /// How long the exit waits until the leftovers of aborted uploads are removed from a bucket.
 const CLEANUP: Duration = Duration::from_secs(20);
@@ -67,22 +65,6 @@ pub(crate) async fn run(settings: &ServeSettings, sources: &Sources, no_color: b
         config.clone(),
     );
 
-    let inventory = opened.backend.inventory();
-    let sweep = tokio::spawn(async move {
-        match inventory.sweep(LEFTOVER_AGE).await {
-            Ok(report) => tracing::info!(
-                removed = report.removed,
-                removed_bytes = report.removed_bytes,
-                kept = report.kept,
-                "removed leftovers of earlier runs"
-            ),
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "cannot remove leftovers of earlier runs; the next start tries again"
-            ),
-        }
-    });
-
     if tls.is_none() && !address.is_loopback() {
         tracing::warn!(
             "other machines can connect, and connections are not encrypted: put a TLS proxy in front, or \
@@ -103,9 +85,11 @@ pub(crate) async fn run(settings: &ServeSettings, sources: &Sources, no_color: b
         server = server.with_tls(tls);
     }
     background.spawn(stop_at_signals(signals, server.handle()));
+    let (inventory, interval) = (opened.backend.inventory(), settings.sweep_interval);
+    background
+        .spawn(async move { match sweep::run(interval, |age| inventory.sweep(age)).await {} });
     let outcome = server.serve(listener).await;
     drop(background);
-    sweep.abort();
     // Aborted uploads leave parts in a bucket; removing them needs the runtime.
     if tokio::time::timeout(CLEANUP, opened.backend.close())
         .await

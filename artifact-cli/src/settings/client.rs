@@ -47,12 +47,13 @@ pub(crate) struct ClientSettings {
     #[arg(value_parser = retries)]
     pub(crate) retries: u32,
 
-    /// How long a transfer may make no progress while it waits for the server
+    /// How long a transfer may make no progress while it waits for the server. Must be longer than the
+    /// server's commit time-out: a deposit that ends without an answer may exist
     #[arg(
         long,
         env = "ARTIFACT_STALL_TIMEOUT",
         value_name = "SECONDS",
-        default_value = "60"
+        default_value = "120"
     )]
     #[arg(value_parser = seconds)]
     pub(crate) stall_timeout: Duration,
@@ -60,4 +61,22 @@ pub(crate) struct ClientSettings {
     /// Settings file, in TOML
     #[arg(long, env = "ARTIFACT_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+    use crate::settings::{Environment, ServeSettings, load};
+
+    #[test]
+    fn a_client_waits_longer_than_a_server_commits() {
+        let load = |command| {
+            let arguments = ["artifact", command];
+            load(&cli::command(), arguments, &Environment::of(&[])).unwrap()
+        };
+        let serve: ServeSettings = load("serve").settings().unwrap();
+        let client: ClientSettings = load("whoami").settings().unwrap();
+        assert!(client.stall_timeout >= serve.commit_timeout + Duration::from_secs(30));
+    }
 }

@@ -276,6 +276,17 @@ pub(crate) struct ServeSettings {
     #[arg(value_parser = count)]
     pub(crate) max_uploads_per_principal: usize,
 
+    /// How long a deposit may wait for the backend and the database: with each piece of its body, and in total
+    /// after its last byte. Beyond that it is answered 503. Clients must wait longer; `artifact put` waits 120
+    #[arg(
+        long,
+        env = "ARTIFACT_COMMIT_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "90"
+    )]
+    #[arg(value_parser = seconds)]
+    pub(crate) commit_timeout: Duration,
+
     /// How long requests in flight may take to finish after SIGTERM or Ctrl-C. Requests that are still
     /// unfinished then, or at a second signal, are aborted, and the exit code is 1
     #[arg(
@@ -286,6 +297,17 @@ pub(crate) struct ServeSettings {
     )]
     #[arg(value_parser = seconds)]
     pub(crate) drain_timeout: Duration,
+
+    /// Pause between two sweeps of the backend, which remove what crashed deposits left and is older than a day.
+    /// The first sweep begins at the start. Each pause is shortened at random by up to a tenth
+    #[arg(
+        long,
+        env = "ARTIFACT_SWEEP_INTERVAL",
+        value_name = "SECONDS",
+        default_value = "3600"
+    )]
+    #[arg(value_parser = seconds)]
+    pub(crate) sweep_interval: Duration,
 
     /// Open file descriptor (a pipe or a file) that also gets the line `listening on URL` once the server
     /// accepts requests

@@ -249,6 +249,17 @@ impl Server {
         std::fs::read_dir(folder).unwrap().count()
     }
 
+    /// Returns the peak of the server's resident memory in bytes (`VmHWM` of proc_pid_status(5)).
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line
+            .and_then(|rest| rest.trim().strip_suffix(" kB"))
+            .unwrap();
+        kibibytes.trim().parse::<usize>().unwrap() << 10
+    }
+
     /// Waits until the condition holds. Panics after 30 seconds.
     #[track_caller]
     pub(crate) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {

@@ -5,8 +5,8 @@ mod harness;
 
 mod corrupt;
 mod deposit_and_fetch;
-mod flipped;
 mod file_size_limit;
+mod flipped;
 mod framing;
 mod golden;
 mod gone;
@@ -16,6 +16,7 @@ mod identities;
 mod logs;
 mod lost_database;
 mod many;
+mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod quick_start;
@@ -24,6 +25,7 @@ mod refusals;
 mod resume;
 mod shutdown;
 mod slow;
+mod sweep;
 mod threads;
 #[cfg(feature = "tls")]
 mod tls;

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 
 use artifact_backend::{ErrorKind, Operation};
 use artifact_backend_conformance::{Fault, Point};
@@ -11,6 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::Method;
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use crate::support::{CAP, FILE, SMALL, Site, Who, deposit_as, form, noise, request};
@@ -194,6 +196,28 @@ async fn deposits_are_invisible_until_they_are_stored() {
     site.assert_empty("not stored yet").await;
     hold.release();
     assert_eq!(served.await.unwrap().unwrap().status(), 201);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deposit_that_the_backend_never_finishes_is_503_at_the_commit_timeout() {
+    let limit = Duration::from_secs(90);
+    let site = Site::with_commit_timeout(HttpConfig::default().with_max_uploads(1), limit).await;
+    let deposit = || {
+        let body = Body::from(form(&[(FILE, b"bytes")]));
+        deposit_as(Who::Worker).body(body).unwrap()
+    };
+    let hold = site.backend.hold(Operation::Store, Point::Before);
+    let start = Instant::now();
+    let reply = site.send(deposit()).await;
+    assert_eq!(reply.status, 503);
+    assert_eq!(reply.header("retry-after"), "1");
+    // The clock of a runtime counts milliseconds.
+    let elapsed = start.elapsed();
+    assert!(elapsed < limit + Duration::from_millis(2), "{elapsed:?}");
+    site.assert_empty("never stored").await;
+    hold.release();
+    // Its permit is returned.
+    assert_eq!(site.send(deposit()).await.status, 201);
 }
 
 #[tokio::test]

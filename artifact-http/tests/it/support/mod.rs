@@ -6,6 +6,7 @@ mod principals;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, Operation};
 use artifact_backend_conformance::FaultBackend;
@@ -58,6 +59,18 @@ impl Site {
     }
 
     pub(crate) async fn with(config: HttpConfig) -> Self {
+        let settings = StoreConfig::default()
+            .with_max_artifact_bytes(CAP)
+            .with_small_deposit_bytes(SMALL);
+        Self::with_store(config, settings).await
+    }
+
+    /// Makes a site whose store has a commit time-out.
+    pub(crate) async fn with_commit_timeout(config: HttpConfig, limit: Duration) -> Self {
+        Self::with_store(config, StoreConfig::default().with_commit_timeout(limit)).await
+    }
+
+    async fn with_store(config: HttpConfig, settings: StoreConfig) -> Self {
         log::subscribe();
         let rows = Arc::new(MemoryDatabase::new());
         let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
@@ -69,9 +82,6 @@ impl Site {
         }
         let mem = MemBackend::default();
         let backend = FaultBackend::new(mem.clone());
-        let settings = StoreConfig::default()
-            .with_max_artifact_bytes(CAP)
-            .with_small_deposit_bytes(SMALL);
         let store = ArtifactStore::new(Arc::new(backend.clone()), rows, settings);
         let router = artifact_http::router(store.clone(), Arc::new(Tokens), config);
         Self {

@@ -1,6 +1,7 @@
 //! Successful deposits, and the limits.
 
 mod order;
+mod timeout;
 
 use artifact_backend::{ArtifactBackend as _, Operation};
 use artifact_store::{

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Before(ErrorKind),
     /// The call does its work and fails all the same.
     After(ErrorKind),
+    /// The call does nothing and never returns.
+    Hang,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,7 @@ impl Script {
         let done = match fault {
             Some((_, Fault::Before(kind))) => failed(kind),
             Some((_, Fault::After(kind))) => work.await.and(failed(kind)),
+            Some((_, Fault::Hang)) => std::future::pending().await,
             None => work.await,
         };
         yield_now().await;

@@ -30,7 +30,7 @@ impl FaultyCatalog {
         }
     }
 
-    /// Makes the next insert fail with `Unavailable`, before or after the row is written.
+    /// Makes the next insert fail with `Unavailable`, before or after the row is written, or hang.
     pub(crate) fn fail_insert(&self, fault: Fault) {
         *self.insert_fault.lock().unwrap() = Some(fault);
     }
@@ -70,8 +70,10 @@ impl Catalog for FaultyCatalog {
         let fault = self.insert_fault.lock().unwrap().take();
         let failed = || Err(Error::new(ErrorKind::Unavailable, Operation::InsertRow));
         yield_now().await;
-        if let Some(Fault::Before(_)) = fault {
-            return failed();
+        match fault {
+            Some(Fault::Before(_)) => return failed(),
+            Some(Fault::Hang) => std::future::pending().await,
+            _ => {}
         }
         self.inner.insert(row).await?;
         self.inserted.lock().unwrap().push(row.id);
