@@ -226,9 +226,9 @@ impl<C> Inbox<C> {
     /// Removes the commands from a batch that may no longer be executed, and replies to them.
     #[cfg(feature = "sqlite")]
     pub(in crate::database) fn remove_late(batch: &mut Vec<Pending<C>>) {
-        let all = batch.drain(..);
-        let current: Vec<_> = all.filter_map(Pending::unless_late).collect();
-        *batch = current;
+        for late in batch.extract_if(.., |pending| !pending.is_current()) {
+            late.reject(Rejected::LATE);
+        }
     }
 
     /// Rejects every command that was sent until now, because another process has held the write lock

@@ -35,9 +35,10 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 /// After a failed sync nothing is acknowledged any more: every later write is `Unavailable` until
 /// the database is opened again.
 ///
-/// The same holds once the file, its `-wal` or its `-shm` was removed, renamed, replaced by another
-/// file or emptied, or the folder was moved: all three are examined before each transaction, and again
-/// between its commit and its acknowledgement. An `ERROR` with `alarm="lost-database"` is logged once.
+/// The same holds once the file, its `-wal` or its `-shm` was removed, renamed or replaced by another
+/// file, the file was emptied, or the folder was moved: all three files are examined before each
+/// transaction, and again between its commit and its acknowledgement. An `ERROR` with
+/// `alarm="lost-database"` is logged once.
 /// Queries go on over the connections that are open; a query that needs a new one is `Unavailable`, so
 /// that no row of another database is returned. Content that is replaced in place (`cp` over the file)
 /// is not noticed.
