@@ -132,7 +132,7 @@ fn an_aborted_or_dropped_upload_survives_faults_at_every_system_call() {
 fn a_load_survives_faults_at_every_system_call() {
     survives_with(false, "load", &["openat2", "fstat", "preadv2"]);
     survives_with(false, "load-waits", &["openat2", "fstat", "pread64"]);
-    survives_with(false, "load-absent", &["openat2", "fstat"]);
+    survives_with(false, "load-absent", &["openat2", "newfstatat"]);
     survives_with(false, "load-cold", &["openat2", "fstat", "preadv2"]);
     survives_with(false, "download", &["openat2", "fstat", "preadv2"]);
 }

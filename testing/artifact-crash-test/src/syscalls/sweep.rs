@@ -74,18 +74,21 @@ pub fn sweep_where(
     for call in baseline.calls.iter().filter(|call| wanted(call)) {
         for fault in Fault::plausible(call) {
             let root = new_folder(parent)?;
-            let mut injected = false;
+            // Threads make their calls in another order in each run, so it may be another call.
+            let mut injected = None;
             let run = trace(subject, root.path(), |current| {
-                let inject = !injected && current.index == call.index;
-                injected |= inject;
+                let inject = injected.is_none() && current.index == call.index;
+                if inject {
+                    injected = Some(current.clone());
+                }
                 inject.then_some(fault)
             })?;
-            if injected {
+            if injected.is_some() {
                 report.faults += 1;
             } else {
                 not_reached += 1;
             }
-            let injected = injected.then_some((call, fault));
+            let injected = injected.as_ref().map(|call| (call, fault));
             judge(&run, injected, root.path(), checkers, &mut report)?;
         }
     }
