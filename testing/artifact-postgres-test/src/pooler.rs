@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 
 use tempfile::TempDir;
 
@@ -10,11 +10,16 @@ use crate::database::Database;
 use crate::programs::option_env;
 use crate::server::Server;
 
+/// A shell script that stops PgBouncer when the pipe to it closes, also because the test process ended.
+const KEEPER: &str = "\"$1\" \"$2\" & read _; kill -KILL $!; wait";
+
 /// A running PgBouncer.
 #[derive(Debug)]
 #[must_use = "dropping a pooler stops it"]
 pub struct Pooler {
-    process: Child,
+    keeper: Child,
+    /// Taken by `drop`.
+    pipe: Option<ChildStdin>,
     /// Of the settings and of the Unix socket.
     folder: TempDir,
 }
@@ -34,15 +39,18 @@ impl Pooler {
         let file = write_settings(folder.path(), server, pool_mode, settings);
         let user = server.user();
         user.own(folder.path());
-        let mut process = user
-            .command(program)
-            .arg(&file)
+        let mut keeper = user
+            .command("/bin/sh")
+            .args(["-c", KEEPER, "sh"])
+            .args([&program, &file])
             .current_dir("/")
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("PgBouncer can be started");
-        let log = process.stderr.take().expect("the stream is piped");
+            .expect("a shell can be started");
+        let pipe = keeper.stdin.take();
+        let log = keeper.stderr.take().expect("the stream is piped");
         let mut lines = BufReader::new(log).lines().map_while(Result::ok);
         let mut head = Vec::new();
         let is_up = lines.by_ref().any(|line| {
@@ -53,7 +61,11 @@ impl Pooler {
         assert!(is_up, "PgBouncer does not start: {head:?}");
         // Reads on, so that the pipe stays open and never fills.
         std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { process, folder })
+        Some(Self {
+            keeper,
+            pipe,
+            folder,
+        })
     }
 
     /// Returns the URL of a database through the pooler.
@@ -66,8 +78,9 @@ impl Pooler {
 
 impl Drop for Pooler {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        drop(self.pipe.take());
+        // The script ends after PgBouncer. If the wait fails, nothing more can be done.
+        let _ = self.keeper.wait();
     }
 }
 
