@@ -7,11 +7,10 @@ use artifact_backend::{ArtifactId, ArtifactInventory, Clock, ManualClock, SweepR
 use artifact_backend_s3::{ObjectStoreBackend, S3Config};
 use artifact_cloud_test::{CannedResponse, Fault, FaultProxy, GcsFake, RecordedRequest};
 use http::Method;
-use object_store::ClientOptions;
-use object_store::PutPayload;
 use object_store::gcp::GoogleCloudStorage;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
+use object_store::{ClientOptions, ObjectStoreExt, PutPayload};
 
 const BUCKET: &str = "bucket";
 
@@ -176,4 +175,24 @@ async fn an_upload_that_waits_for_a_slow_client_is_kept() {
         let swept = backend.sweep(Duration::ZERO).await.unwrap();
         assert_eq!((swept.removed, swept.kept), (1, 0), "{part:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staged_objects_are_removed_after_one_that_cannot_be() {
+    let fake = fake().await;
+    let proxy = FaultProxy::start(fake.endpoint().address()).await.unwrap();
+    let client = plain_client(&fake);
+    for name in ["a", "b", "c"] {
+        let key = Path::from(format!("p/staging/{name}"));
+        client.put(&key, PutPayload::new()).await.unwrap();
+    }
+    let is_first = |request: &RecordedRequest| {
+        request.method == Method::DELETE && request.path.ends_with("staging%2Fa")
+    };
+    proxy.fail_all(is_first, Fault::Rejected(CannedResponse::ACCESS_DENIED));
+    let config = S3Config::default().with_upload_grace(Duration::ZERO);
+    let builder = fake.endpoint().at(proxy.address()).builder(BUCKET);
+    let backend = ObjectStoreBackend::gcs(builder, "p", config).unwrap();
+
+    assert_eq!(backend.sweep(Duration::ZERO).await.unwrap(), report(2, 1));
 }

@@ -113,8 +113,7 @@ pub(crate) struct ServeSettings {
     #[arg(value_parser = count)]
     pub(crate) bucket_parallel_parts: usize,
 
-    /// How long a failing request to a bucket is retried. A small deposit on a bucket that does not respond fails
-    /// after this time and 15 seconds
+    /// How long a failing request to a bucket is retried before the operation fails
     #[arg(
         long,
         env = "ARTIFACT_BUCKET_DEADLINE",
