@@ -235,3 +235,15 @@ pub(crate) fn query<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str>
         (key == name).then_some(value)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn localhost_is_looked_up() {
+        let found = Resolver.resolve("localhost").await.unwrap();
+        assert!(!found.is_empty());
+        assert!(found.iter().all(std::net::IpAddr::is_loopback));
+    }
+}

@@ -16,3 +16,16 @@ impl Resolve for Resolver {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn localhost_is_looked_up() {
+        let name = "localhost".parse().unwrap();
+        let found: Vec<_> = Resolver.resolve(name).await.unwrap().collect();
+        assert!(!found.is_empty());
+        assert!(found.iter().all(|address| address.ip().is_loopback()));
+    }
+}
