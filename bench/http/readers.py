@@ -102,8 +102,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     print(rig.machine(options.dir))
+    print("\n| subject | idle | fast: peak | after | s | slow: peak | after | s |\n|---|---|---|---|---|---|---|---|")
+
+    def show(name, cells):
+        shown = (f"{cell:.1f}" if at in (3, 6) else f"{cell:.0f}" for at, cell in enumerate(cells))
+        print(f"| {name} | " + " | ".join(shown) + " |", flush=True)
+
     results = {}
-    for number in range(options.rounds):
+    for number in range(1, options.rounds + 1):
         for subject in options.subjects:
             name, _, text = subject.partition("=")
             binary = pathlib.Path(text[1:]) if text.startswith("@") else options.artifact
@@ -113,11 +119,9 @@ def main():
             row = measure(options, environment, binary, folder)
             folder.parent.rmdir()
             results.setdefault(name, []).append(row)
-    print("\n| subject | idle | fast: peak | after | s | slow: peak | after | s |\n|---|---|---|---|---|---|---|---|")
+            show(f"{name}, round {number}", row)
     for name, rows in results.items():
-        cells = [statistics.median(column) for column in zip(*rows)]
-        print(f"| {name} | " + " | ".join(f"{cell:.1f}" if at in (3, 6) else f"{cell:.0f}"
-                                           for at, cell in enumerate(cells)) + " |")
+        show(f"{name}, median", [statistics.median(column) for column in zip(*rows)])
 
 
 if __name__ == "__main__":

@@ -249,7 +249,11 @@ impl Server {
         std::fs::read_dir(folder).unwrap().count()
     }
 
-    /// Returns the peak of the server's resident memory in bytes (`VmHWM` of proc_pid_status(5)).
+    /// Returns the peak of the server's resident memory in bytes (`VmHWM` in `/proc`).
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the kernel's file, not one of the server"
+    )]
     pub(crate) fn peak_memory(&self) -> usize {
         let status = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(status).unwrap();
