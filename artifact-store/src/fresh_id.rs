@@ -58,22 +58,22 @@ pub(crate) fn deposit_error(id: ArtifactId, error: artifact_backend::Error) -> E
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use artifact_backend::{Error, ErrorKind, Operation};
 
     use super::with_fresh_id;
 
     /// Returns how many ids are tried if each call fails like this.
-    async fn tried(fail: impl Fn() -> Error) -> usize {
-        let tried = Cell::new(0);
+    async fn tried(fail: impl Fn() -> Error + Send + Sync) -> usize {
+        let tried = AtomicUsize::new(0);
         let outcome = with_fresh_id(|_| {
-            tried.set(tried.get() + 1);
+            tried.fetch_add(1, Ordering::Relaxed);
             let error = fail();
             async move { Err::<(), _>(error) }
         });
         outcome.await.unwrap_err();
-        tried.get()
+        tried.into_inner()
     }
 
     #[tokio::test]
