@@ -88,9 +88,10 @@ impl Site {
 
     /// Returns the number of files in the folder of the blobs.
     fn blobs(&self) -> usize {
-        std::fs::read_dir(self.folder.path().join("blobs/blobs"))
-            .unwrap()
-            .count()
+        let names = |folder| std::fs::read_dir(folder).unwrap();
+        names(self.folder.path().join("blobs/blobs"))
+            .map(|folder| names(folder.unwrap().path()).count())
+            .sum()
     }
 
     fn file(&self, id: ArtifactId) -> PathBuf {
