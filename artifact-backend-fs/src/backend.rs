@@ -105,7 +105,7 @@ impl ArtifactBackend for FsBackend {
             let size = bytes.len() as u64;
             let mut writer = BlobWriter::begin(&shared, Operation::Store, id, size)?;
             writer
-                .write(&shared.root, &bytes)
+                .write(&bytes)
                 .map_err(|errno| failed(Operation::Store, Some(id), "write the bytes", errno))?;
             writer.publish(&shared, Operation::Store, id)
         };

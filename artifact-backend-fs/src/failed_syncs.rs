@@ -21,11 +21,13 @@ pub(crate) enum DiskCall {
     Link,
     /// unlinkat(2), renameat(2), or linkat(2) while no file is open for writing.
     ChangeName,
-    /// A call that changes metadata, in which ext4 may count an earlier error.
-    Change,
 }
 
 impl DiskCall {
+    pub(crate) fn is_sync(self) -> bool {
+        matches!(self, Self::SyncBytes | Self::Sync)
+    }
+
     /// Returns whether `errno` can mean that the kernel gave up data which it had to write.
     pub(crate) fn loses_writes(self, errno: Errno) -> bool {
         match self {
@@ -36,7 +38,6 @@ impl DiskCall {
             // (mount(2), EBUSY).
             Self::Link => matches!(errno, Errno::IO | Errno::UCLEAN | Errno::ROFS),
             Self::ChangeName => matches!(errno, Errno::IO | Errno::UCLEAN),
-            Self::Change => false,
         }
     }
 }
@@ -44,17 +45,32 @@ impl DiskCall {
 /// The blocks of metadata that a call may write, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blocks {
+    /// The call writes nothing to the disk.
+    None,
     /// Any block of the file system.
     Any,
-    /// The blocks of the inode table with these numbers, and what belongs to their inodes alone.
-    Inodes([u64; 2]),
+    /// Blocks of the inode table, and the names in a folder.
+    Of {
+        inodes: [u64; 2],
+        /// The inode number of the folder.
+        names: Option<u64>,
+    },
 }
 
 impl Blocks {
-    fn overlap(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::Inodes(a), Self::Inodes(b)) => a.iter().any(|block| b.contains(block)),
-            (Self::Any, _) | (_, Self::Any) => true,
+    fn may_have_inode(self, block: u64) -> bool {
+        match self {
+            Self::None => false,
+            Self::Any => true,
+            Self::Of { inodes, .. } => inodes.contains(&block),
+        }
+    }
+
+    fn may_have_names(self, folder: u64) -> bool {
+        match self {
+            Self::None => false,
+            Self::Any => true,
+            Self::Of { names, .. } => names == Some(folder),
         }
     }
 }
@@ -64,19 +80,38 @@ impl Blocks {
 /// When a sync returns, each of its blocks is on the disk, or another call that has begun and not returned
 /// wrote it, failed, and will return the error.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Overlap {
-    /// The calls that had begun when the file was synced have earlier tickets.
-    file_synced: u64,
-    file: Blocks,
-    folder: Blocks,
+pub(crate) enum Overlap {
+    All,
+    /// A store that synced a file and then its folder.
+    Store {
+        /// The calls that had begun when the file was synced have earlier tickets.
+        file_synced: u64,
+        /// The block of the file's inode.
+        file: u64,
+        /// The inode number of the folder.
+        folder: u64,
+        /// The block of the folder's inode, if the folder may have grown. Otherwise the inode has nothing
+        /// that the names in the folder need.
+        grown: Option<u64>,
+    },
 }
 
 impl Overlap {
-    pub(crate) const ALL: Self = Self {
-        file_synced: u64::MAX,
-        file: Blocks::Any,
-        folder: Blocks::Any,
-    };
+    fn includes(&self, ticket: u64, blocks: Blocks) -> bool {
+        match *self {
+            Self::All => blocks != Blocks::None,
+            Self::Store {
+                file_synced,
+                file,
+                folder,
+                grown,
+            } => {
+                ticket < file_synced && blocks.may_have_inode(file)
+                    || blocks.may_have_names(folder)
+                    || grown.is_some_and(|block| blocks.may_have_inode(block))
+            }
+        }
+    }
 }
 
 /// Whether a sync has failed, and the syncs whose result is not known yet.
@@ -110,23 +145,16 @@ impl FailedSyncs {
         result
     }
 
-    /// Returns what may overlap with the sync of a file that has just ended, and with the sync of its folder
-    /// that follows.
-    pub(crate) fn overlap(&self, file: Blocks, folder: Blocks) -> Overlap {
-        Overlap {
-            file_synced: self.in_flight.next(),
-            file,
-            folder,
-        }
+    /// Returns the ticket of the next call. Every call that has begun has an earlier one.
+    pub(crate) fn next_ticket(&self) -> u64 {
+        self.in_flight.next()
     }
 
     /// Waits for the results of the calls that have begun and overlap. A call that fails at this moment may be
     /// the one that got the error of this caller's data.
     pub(crate) fn wait_for_results(&self, overlap: &Overlap) {
-        self.in_flight.wait(|ticket, blocks| {
-            ticket < overlap.file_synced && blocks.overlap(overlap.file)
-                || blocks.overlap(overlap.folder)
-        });
+        self.in_flight
+            .wait(|ticket, blocks| overlap.includes(ticket, blocks));
     }
 
     pub(crate) fn set_failed(&self) {

@@ -17,9 +17,9 @@ pub(crate) struct FileSystem {
     /// Whether access to a cached inode never waits for a network or another process.
     pub(crate) local: bool,
     pub(crate) risks: Vec<FileSystemRisk>,
-    /// Whether inodes lie in a table in the order of their numbers, at most `inodes_per_block` in a block.
-    pub(crate) has_inode_table: bool,
-    pub(crate) inodes_per_block: u64,
+    /// The largest number of inodes in a block of the inode table, if inodes lie in a table in the order of
+    /// their numbers.
+    pub(crate) inodes_per_block: Option<u64>,
     errors: Option<ErrorCount>,
 }
 
@@ -40,8 +40,7 @@ impl FileSystem {
                 .as_ref()
                 .filter(|ext4| !ext4.journal)
                 .and_then(|_| ErrorCount::open(device)),
-            has_inode_table: magic == EXT_MAGIC,
-            inodes_per_block: block_size(folder) / SMALLEST_INODE,
+            inodes_per_block: (magic == EXT_MAGIC).then(|| block_size(folder) / SMALLEST_INODE),
             risks: ext4.map_or_else(Vec::new, |ext4| ext4.risks()),
         }
     }

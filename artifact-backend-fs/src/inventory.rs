@@ -173,7 +173,7 @@ pub(crate) fn delete(shared: &Shared, id: ArtifactId) -> Result<()> {
         root.sync(folder).map_err(ambiguous)?;
     }
     // Another caller may have removed the name, and its sync may be about to fail.
-    root.failed_syncs().wait_for_results(&Overlap::ALL);
-    root.confirm(Operation::Delete, Some(id), &Overlap::ALL)
+    root.failed_syncs().wait_for_results(&Overlap::All);
+    root.confirm(Operation::Delete, Some(id), &Overlap::All)
         .map_err(|_| ambiguous(Errno::IO))
 }

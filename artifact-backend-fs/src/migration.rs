@@ -132,7 +132,7 @@ fn move_blobs(shared: &Shared, ids: &[ArtifactId]) -> Result<usize> {
     root.sync(&folder).map_err(fail("sync a fan-out folder"))?;
     // Another operation may have got the sync error of these names. Until it is known that none did, the
     // old names stay.
-    root.confirm(Operation::Open, None, &Overlap::ALL)?;
+    root.confirm(Operation::Open, None, &Overlap::All)?;
     for id in ids {
         let name = BlobName::of(*id);
         moved += usize::from(
@@ -202,7 +202,7 @@ fn end(shared: &Shared) -> Result<()> {
         .map_err(fail("open the folder of blobs"))?;
     root.sync(&blobs)
         .map_err(fail("sync the folder of blobs"))?;
-    root.confirm(Operation::Open, None, &Overlap::ALL)?;
+    root.confirm(Operation::Open, None, &Overlap::All)?;
     root.end_migration()
         .map_err(fail("replace the format marker"))
 }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use rustix::fs::{Mode, Stat};
@@ -12,6 +13,7 @@ use crate::blob;
 use crate::error::{failed, not_linked, with_kind};
 use crate::failed_syncs::{Blocks, DiskCall, Overlap};
 use crate::layout::{self, BlobName};
+use crate::root::Root;
 use crate::shared::Shared;
 use crate::staging::{Temporary, same_file};
 use crate::sys;
@@ -42,15 +44,15 @@ pub(crate) fn publish(
         .map_err(|errno| root.no_fan_out(operation, errno).with_id(id))?;
     let file_stat = prepare(&temporary, operation, id, size)?;
     let folder_stat = sys::stat(&folder).map_err(fail("inspect a fan-out folder"))?;
-    let file_blocks = if temporary.is_named() {
-        // Its sync also writes the staging folder.
-        Blocks::Any
+    let places = if temporary.is_named() {
+        // Its syncs also write the staging folder.
+        None
     } else {
-        root.blocks_of(&file_stat, &folder_stat)
+        Places::of(root, &file_stat, &folder_stat)
     };
-    let folder_blocks = root.blocks_of(&folder_stat, &folder_stat);
+    let blocks = |of: fn(Places) -> Blocks| places.map_or(Blocks::Any, of);
     let sync = || sys::fsync(temporary.file());
-    root.track_in(DiskCall::SyncBytes, file_blocks, sync)
+    root.track_in(DiskCall::SyncBytes, blocks(Places::file), sync)
         .map_err(fail("sync the bytes"))?;
 
     let name = BlobName::of(id);
@@ -99,19 +101,79 @@ pub(crate) fn publish(
         }
         // ext4 also writes the folder, because the file has a new name (`ext4_sync_parent`).
         let sync = || sys::fsync(temporary.file());
-        root.track_in(DiskCall::Sync, file_blocks, sync)
+        root.track_in(DiskCall::Sync, blocks(Places::file_and_folder), sync)
             .map_err(ambiguous("sync the link count of the blob"))?;
     }
-    let overlap = root.failed_syncs().overlap(file_blocks, folder_blocks);
-    root.track_in(DiskCall::Sync, folder_blocks, || sys::fsync(&folder))
-        .map_err(ambiguous("sync the name of the blob"))?;
+    let file_synced = root.failed_syncs().next_ticket();
+    root.track_in(DiskCall::Sync, blocks(Places::folder), || {
+        sys::fsync(&folder)
+    })
+    .map_err(ambiguous("sync the name of the blob"))?;
+    let durable_size = root.durable_size(layout::fan_out_of(id));
+    let size = sys::stat(&folder).map_or(u64::MAX, |stat| stat.st_size.unsigned_abs());
+    let grown = size != durable_size.load(Ordering::Acquire);
+    let overlap = places.map_or(Overlap::All, |places| places.overlap(file_synced, grown));
     if root.confirm(operation, Some(id), &overlap).is_err() {
         // Another operation got a sync error meanwhile, which may have been about this blob.
         return Err(ambiguous("sync the name of the blob")(Errno::IO));
     }
+    if grown {
+        durable_size.store(size, Ordering::Release);
+    }
     // The blob is whole and durable. If the name cannot be removed, a sweep removes it later.
     let _ = temporary.remove_name();
     Ok(())
+}
+
+/// Where the inodes of an unnamed file and of its folder are, on a file system with an inode table.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    file: u64,
+    folder: u64,
+    folder_number: u64,
+}
+
+impl Places {
+    fn of(root: &Root, file: &Stat, folder: &Stat) -> Option<Self> {
+        Some(Self {
+            file: root.inode_block(file)?,
+            folder: root.inode_block(folder)?,
+            folder_number: folder.st_ino,
+        })
+    }
+
+    /// Returns what the first sync of the file may write.
+    fn file(self) -> Blocks {
+        Blocks::Of {
+            inodes: [self.file; 2],
+            names: None,
+        }
+    }
+
+    /// Returns what the sync of the link count may write.
+    fn file_and_folder(self) -> Blocks {
+        Blocks::Of {
+            inodes: [self.file, self.folder],
+            names: Some(self.folder_number),
+        }
+    }
+
+    /// Returns what the sync of the folder may write.
+    fn folder(self) -> Blocks {
+        Blocks::Of {
+            inodes: [self.folder; 2],
+            names: Some(self.folder_number),
+        }
+    }
+
+    fn overlap(self, file_synced: u64, grown: bool) -> Overlap {
+        Overlap::Store {
+            file_synced,
+            file: self.file,
+            folder: self.folder_number,
+            grown: grown.then_some(self.folder),
+        }
+    }
 }
 
 /// Checks that only this process has changed the file, and gives it the mode of a blob.
@@ -168,8 +230,8 @@ fn already_exists(shared: &Shared, folder: &File, operation: Operation, id: Arti
         return with_kind(ErrorKind::Unexpected, operation, Some(id), action, errno);
     }
     // The publisher of the name may be about to report that its sync failed.
-    root.failed_syncs().wait_for_results(&Overlap::ALL);
-    match root.confirm(operation, Some(id), &Overlap::ALL) {
+    root.failed_syncs().wait_for_results(&Overlap::All);
+    match root.confirm(operation, Some(id), &Overlap::All) {
         Ok(()) => Error::new(ErrorKind::AlreadyExists, operation).with_id(id),
         Err(error) => error,
     }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW};
@@ -27,6 +27,7 @@ pub(crate) struct Root {
     file_system: FileSystem,
     unnamed_files: bool,
     failed_syncs: FailedSyncs,
+    durable_sizes: [AtomicU64; layout::FAN_OUT as usize],
     device: u64,
 }
 
@@ -91,6 +92,7 @@ impl Root {
             migrating: AtomicBool::new(version != Some(Version::FanOut)),
             unnamed_files,
             failed_syncs: FailedSyncs::default(),
+            durable_sizes: Default::default(),
             device: stat.st_dev,
         })
     }
@@ -136,7 +138,12 @@ impl Root {
         kind: DiskCall,
         call: impl FnOnce() -> sys::SysResult<T>,
     ) -> sys::SysResult<T> {
-        self.track_in(kind, Blocks::Any, call)
+        let blocks = if kind.is_sync() {
+            Blocks::Any
+        } else {
+            Blocks::None
+        };
+        self.track_in(kind, blocks, call)
     }
 
     /// Does what [`track`](Self::track) does, for a call of which it is known what it may write.
@@ -160,22 +167,15 @@ impl Root {
         self.track(DiskCall::Sync, || sys::fsync(fd))
     }
 
-    /// Makes a call that changes metadata. ext4 without a journal may count an earlier error in it.
-    pub(crate) fn change<T>(&self, call: impl FnOnce() -> sys::SysResult<T>) -> sys::SysResult<T> {
-        if self.journals_links() {
-            return call();
-        }
-        self.failed_syncs.track(DiskCall::Change, Blocks::Any, call)
+    /// Returns the block of the inode table that has a file's inode, if the file system has such a table.
+    pub(crate) fn inode_block(&self, stat: &Stat) -> Option<u64> {
+        let inodes = self.file_system.inodes_per_block?;
+        Some(stat.st_ino.saturating_sub(1) / inodes)
     }
 
-    /// Returns the blocks that a sync of a file, which has a name in `folder`, may write.
-    pub(crate) fn blocks_of(&self, file: &Stat, folder: &Stat) -> Blocks {
-        let block = |stat: &Stat| stat.st_ino.saturating_sub(1) / self.file_system.inodes_per_block;
-        if self.file_system.has_inode_table {
-            Blocks::Inodes([block(file), block(folder)])
-        } else {
-            Blocks::Any
-        }
+    /// The size of each fan-out folder that is known to be on the disk.
+    pub(crate) fn durable_size(&self, fan_out: u8) -> &AtomicU64 {
+        &self.durable_sizes[usize::from(fan_out)]
     }
 
     /// Returns an error unless every call of this process that overlapped with this operation has
@@ -189,7 +189,7 @@ impl Root {
     ) -> Result<()> {
         // A file system with a journal stops by itself when it cannot write metadata.
         if !self.journals_links() {
-            // Lets ext4 count errors that no sync reported. Other calls may be about to count them.
+            // Lets ext4 count errors that no sync reported.
             let now = Timespec {
                 tv_sec: 0,
                 tv_nsec: UTIME_NOW,
@@ -198,7 +198,7 @@ impl Root {
                 last_access: now,
                 last_modification: now,
             };
-            self.change(|| sys::retry(|| rustix::fs::futimens(&self.staging, &times)))
+            sys::retry(|| rustix::fs::futimens(&self.staging, &times))
                 .map_err(|errno| failed(operation, id, "touch the staging folder", errno))?;
             self.failed_syncs.wait_for_results(overlap);
             if self.file_system.has_new_errors() {

@@ -83,7 +83,7 @@ impl Temporary {
         if !tmpfile.0.load(Ordering::Relaxed) {
             return Self::named(root, operation, id);
         }
-        match root.change(|| unnamed(root.blobs())) {
+        match unnamed(root.blobs()) {
             Ok(file) => Ok(Self {
                 file: file.into(),
                 name: None,
@@ -106,9 +106,8 @@ impl Temporary {
             let file_name = staging_name();
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
             let resolve = ResolveFlags::empty();
-            let create =
-                || sys::open_beneath(root.staging(), &file_name, flags, Mode::RUSR, resolve);
-            let file = match root.change(create) {
+            let created = sys::open_beneath(root.staging(), &file_name, flags, Mode::RUSR, resolve);
+            let file = match created {
                 Ok(file) => File::from(file),
                 Err(Errno::EXIST) => continue,
                 Err(errno) => {

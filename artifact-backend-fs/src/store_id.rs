@@ -60,7 +60,7 @@ pub(crate) fn create(shared: &Shared, new: StoreId) -> Result<StoreId> {
     root.sync(&file)
         .and_then(|()| root.sync(root.folder()))
         .map_err(|errno| failed(operation, None, "sync the file of the store id", errno))
-        .and_then(|()| root.confirm(operation, None, &Overlap::ALL))
+        .and_then(|()| root.confirm(operation, None, &Overlap::All))
         .map_err(|error| {
             Error::new(ErrorKind::Ambiguous, operation)
                 .with_detail("it is not known whether the store id is durable; inspect the disk")

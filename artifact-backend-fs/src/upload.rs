@@ -53,14 +53,13 @@ impl FsUpload {
         let mut writer = self.take_writer(Operation::Write)?;
         let gathered = self.gathered.split();
         let (id, expected) = (self.id, mem::take(&mut self.expected));
-        let shared = Arc::clone(&self.shared);
         let work = move || {
             if expected > 0 {
                 writer.expect(expected);
             }
             writer
-                .write(&shared.root, &gathered)
-                .and_then(|()| writer.write(&shared.root, &chunk))
+                .write(&gathered)
+                .and_then(|()| writer.write(&chunk))
                 .map_err(|errno| failed(Operation::Write, Some(id), "write the bytes", errno))?;
             Ok(writer)
         };
@@ -95,7 +94,7 @@ impl Upload for FsUpload {
         let (shared, id) = (Arc::clone(&self.shared), self.id);
         let work = move || {
             writer
-                .write(&shared.root, &gathered)
+                .write(&gathered)
                 .map_err(|errno| failed(Operation::Commit, Some(id), "write the bytes", errno))?;
             writer.publish(&shared, Operation::Commit, id)
         };

@@ -7,7 +7,6 @@ use rustix::fs::Advice;
 
 use crate::error::failed;
 use crate::publish::publish;
-use crate::root::Root;
 use crate::shared::Shared;
 use crate::staging::Temporary;
 use crate::sys::{self, SysResult};
@@ -54,10 +53,10 @@ impl BlobWriter {
         self.expected = bytes;
     }
 
-    pub(crate) fn write(&mut self, root: &Root, bytes: &[u8]) -> SysResult<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> SysResult<()> {
         self.reserve_ahead(bytes.len() as u64);
         for chunk in bytes.chunks(1 << 20) {
-            root.change(|| sys::write_all(self.temporary.file(), chunk))?;
+            sys::write_all(self.temporary.file(), chunk)?;
             self.size += chunk.len() as u64;
             if self.size - self.flushed >= WRITE_BACK {
                 self.begin_write_back();

@@ -75,7 +75,7 @@ fn publish(failed_syncs: &FailedSyncs, folder: &Mutex<Folder>, id: ArtifactId) -
         return Outcome::Failed;
     }
     if !new {
-        failed_syncs.wait_for_results(&Overlap::ALL);
+        failed_syncs.wait_for_results(&Overlap::All);
     }
     if failed_syncs.has_failed() {
         Outcome::Failed
@@ -166,15 +166,23 @@ fn stores_in_shared_blocks(fails: [bool; 2]) {
                 for block in &*blocks {
                     block.lock().unwrap().dirty.insert(id);
                 }
-                let places = [Blocks::Inodes([1, 1]), Blocks::Inodes([2, 2])];
+                let places = [(1, None), (2, Some(7))].map(|(inode, names)| Blocks::Of {
+                    inodes: [inode; 2],
+                    names,
+                });
                 let sync = |at: usize| {
                     let sync = || blocks[at].lock().unwrap().sync();
                     failed_syncs.track(DiskCall::Sync, places[at], sync)
                 };
                 let file = sync(0);
-                let overlap = failed_syncs.overlap(places[0], places[1]);
+                let file_synced = failed_syncs.next_ticket();
                 let folder = sync(1);
-                failed_syncs.wait_for_results(&overlap);
+                failed_syncs.wait_for_results(&Overlap::Store {
+                    file_synced,
+                    file: 1,
+                    folder: 7,
+                    grown: None,
+                });
                 (
                     id,
                     file.is_ok() && folder.is_ok() && !failed_syncs.has_failed(),
