@@ -95,7 +95,9 @@ fn config(named: bool, inline: bool) -> FsConfig {
     // The background would migrate at an unknown time.
     let config = FsConfig::default()
         .with_named_staging(named)
-        .with_background_migration(false);
+        .with_background_migration(false)
+        // All steps, on every file system.
+        .with_link_count_sync(true);
     if inline {
         config
     } else {

@@ -9,6 +9,7 @@ pub struct FsConfig {
     pub(crate) inline_read_bytes: u64,
     pub(crate) idle_buffer_bytes: usize,
     pub(crate) background_migration: bool,
+    pub(crate) link_count_sync: bool,
 }
 
 impl Default for FsConfig {
@@ -20,6 +21,7 @@ impl Default for FsConfig {
             inline_read_bytes: 1 << 20,
             idle_buffer_bytes: 64 << 20,
             background_migration: true,
+            link_count_sync: false,
         }
     }
 }
@@ -31,6 +33,15 @@ impl FsConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_named_staging(mut self, named: bool) -> Self {
         self.named_staging = named;
+        self
+    }
+
+    /// Sets whether each store syncs the link count of its blob, and waits for syncs that overlap, even on a
+    /// file system that is known to have a journal. For tests, and for a journal that is not trusted.
+    /// Default: false.
+    #[must_use = "returns the changed settings"]
+    pub fn with_link_count_sync(mut self, sync: bool) -> Self {
+        self.link_count_sync = sync;
         self
     }
 

@@ -4,7 +4,7 @@
 //! second component of a path costs less than another system call.
 
 use std::fs::File;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 use artifact_backend::{Error, ErrorKind, Operation, Result};
 use rustix::fs::FileType;
@@ -16,42 +16,15 @@ use crate::layout::{self, BlobName};
 use crate::root::{Root, create_folder};
 use crate::sys::{self, SysResult};
 
-/// The number of fan-out folders that are synced at once. A sync mostly waits for the disk, which can
-/// merge the waits.
-const SYNCED_AT_ONCE: usize = 32;
-
 /// Creates the fan-out folders durably. Opens and syncs those that exist: an earlier attempt may have
 /// ended before it synced them.
 pub(crate) fn create(root: BorrowedFd<'_>, blobs: BorrowedFd<'_>) -> Result<()> {
     let fail = |errno| failed(Operation::Open, None, "sync a fan-out folder", errno);
-    let names: Vec<_> = layout::fan_out().map(layout::fan_out_name).collect();
-    for names in names.chunks(SYNCED_AT_ONCE) {
-        let folders = names
-            .iter()
-            .map(|name| create_folder(blobs, name))
-            .collect::<Result<Vec<_>>>()?;
-        sync_all(root, &folders).map_err(fail)?;
+    for number in layout::fan_out() {
+        let folder = create_folder(blobs, &layout::fan_out_name(number))?;
+        failure_record::sync(root, folder).map_err(fail)?;
     }
     failure_record::sync(root, blobs).map_err(fail)
-}
-
-/// Syncs folders, each on a thread of its own if the process can have one.
-fn sync_all(root: BorrowedFd<'_>, folders: &[OwnedFd]) -> SysResult<()> {
-    std::thread::scope(|scope| {
-        let mut synced = Ok(());
-        let mut threads = Vec::with_capacity(folders.len());
-        for folder in folders {
-            let sync = move || failure_record::sync(root, folder);
-            match std::thread::Builder::new().spawn_scoped(scope, sync) {
-                Ok(thread) => threads.push(thread),
-                Err(_) => synced = synced.and(sync()),
-            }
-        }
-        for thread in threads {
-            synced = synced.and(thread.join().unwrap_or(Err(Errno::IO)));
-        }
-        synced
-    })
 }
 
 /// Rejects a root that has lost a fan-out folder.

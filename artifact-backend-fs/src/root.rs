@@ -34,8 +34,8 @@ pub(crate) struct Root {
 impl Root {
     /// Opens the folder. Creates it if only its last component is missing. A trial blob shows that the
     /// file system can do what a store needs, and whether unnamed temporary files work;
-    /// `try_unnamed` false rules these out.
-    pub(crate) fn open(path: &Path, try_unnamed: bool) -> Result<Self> {
+    /// `try_unnamed` false rules these out. `link_count_sync` treats the file system as one without a journal.
+    pub(crate) fn open(path: &Path, try_unnamed: bool, link_count_sync: bool) -> Result<Self> {
         let fail = |action| move |errno| failed(Operation::Open, None, action, errno);
         create_root(path)?;
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
@@ -80,7 +80,8 @@ impl Root {
             }
         }
         let stat = sys::stat(&blobs).map_err(fail("inspect the folder of blobs"))?;
-        let file_system = FileSystem::detect(blobs.as_fd(), stat.st_dev);
+        let mut file_system = FileSystem::detect(blobs.as_fd(), stat.st_dev);
+        file_system.journals_links &= !link_count_sync;
         for risk in &file_system.risks {
             tracing::warn!(root = %path.display(), "{risk}");
         }

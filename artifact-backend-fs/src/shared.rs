@@ -34,7 +34,7 @@ impl Shared {
         let writes = Pool::new(config.max_concurrent_writes);
         let root = writes
             .run(Operation::Open, move || {
-                Root::open(&path, !config.named_staging)
+                Root::open(&path, !config.named_staging, config.link_count_sync)
             })
             .await?;
         Ok(Self {

@@ -12,7 +12,7 @@ use artifact_crash_test::{Digest, Line, RunOutcome};
 use sha2::Digest as _;
 
 use crate::syscalls::subject;
-use crate::world::{SECRET, World, names, skip};
+use crate::world::{SECRET, World, in_memory, names, skip};
 
 /// The two ids of the subject: one stored before the operation, one stored by it.
 const OLD: &str = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
@@ -303,7 +303,7 @@ fn is(path: &Path, wanted: Digest) -> bool {
 
 /// Runs the operation with an attack at one call, or without an attack.
 fn run(named: bool, operation: &str, struck: Option<(&Call, Attack)>) -> (World, TracedRun) {
-    let world = World::new();
+    let world = World::within(&in_memory());
     let subject = subject(named, operation);
     let mut pending = struck;
     let traced = syscalls::trace(&subject, &world.root(), |now| {

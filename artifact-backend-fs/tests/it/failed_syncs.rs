@@ -11,7 +11,7 @@ use artifact_crash_test::syscalls::{self, Fault, TracedRun};
 use rustix::io::Errno;
 
 use crate::syscalls::subject;
-use crate::world::{World, skip};
+use crate::world::{World, in_memory, skip};
 
 /// Runs an operation whose `number`th call named `name` fails. Returns nothing if there is no such call.
 fn run_with_failure(
@@ -55,7 +55,7 @@ async fn a_failed_sync_stops_every_later_store() {
         let mut failures = 0;
         for number in 1.. {
             let label = format!("{operation:?}, {name} number {number}: {errno}");
-            let folder = tempfile::tempdir().unwrap();
+            let folder = tempfile::tempdir_in(in_memory()).unwrap();
             let root = folder.path().join("root");
             let Some(run) = run_with_failure(&root, operation, (name, number), errno) else {
                 break;
@@ -100,7 +100,7 @@ fn a_full_disk_does_not_count_as_a_failed_sync_of_the_bytes() {
         return;
     }
     for errno in [Errno::NOSPC, Errno::DQUOT] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in(in_memory()).unwrap();
         let root = folder.path().join("root");
         let run = run_with_failure(&root, (false, "store-twice"), ("fsync", 1), errno).unwrap();
         assert_eq!(acknowledged(&run), ["0a", "0c"], "{errno}");
@@ -115,7 +115,7 @@ async fn a_failed_sync_while_a_new_root_is_opened_is_kept() {
         return;
     }
     for number in 1..=4 {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in(in_memory()).unwrap();
         let root = folder.path().join("root");
         run_with_failure(&root, (false, "open"), ("fsync", number), Errno::IO).unwrap();
         let refused = FsBackend::open(&root, FsConfig::default())

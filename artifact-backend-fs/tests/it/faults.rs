@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use crate::syscalls::{example, layout, subject};
-use crate::world::{blob_names, is_root, names, skip};
+use crate::world::{blob_names, in_memory, is_root, names, skip};
 
 /// A small mounted file system; unmounted on drop.
 struct Mounted {
@@ -292,7 +292,7 @@ fn stores_of_an_ordinary_user_survive_faults_at_every_system_call() {
     ) {
         return;
     }
-    let parent = tempfile::tempdir().unwrap();
+    let parent = tempfile::tempdir_in(in_memory()).unwrap();
     fs::set_permissions(parent.path(), Permissions::from_mode(0o711)).unwrap();
     // In a place that this user can reach.
     let program = parent.path().join("subject");

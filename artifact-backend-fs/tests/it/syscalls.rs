@@ -7,7 +7,7 @@ use std::time::Duration;
 use artifact_crash_test::syscalls::{self, Call, SyscallSweep};
 use artifact_crash_test::{Checker, Layout, RunOutcome, Subject};
 
-use crate::world::skip;
+use crate::world::{in_memory, skip};
 
 /// Returns the path of an example program of this crate.
 pub(crate) fn example(name: &str) -> PathBuf {
@@ -55,7 +55,7 @@ fn sweep(named: bool, operation: &str) -> Option<SyscallSweep> {
         return None;
     }
     let subject = subject(named, operation);
-    let parent = tempfile::tempdir().unwrap();
+    let parent = tempfile::tempdir_in(in_memory()).unwrap();
     let layout = layout();
     // The path check comes first, because the library may remove leftovers.
     let checkers = [Checker::from(layout), Checker::from(subject.clone())];
@@ -205,7 +205,7 @@ fn a_blob_is_looked_for_in_blobs_itself_only_before_the_migration() {
         return;
     }
     let searched = |operation: &str| {
-        let parent = tempfile::tempdir().unwrap();
+        let parent = tempfile::tempdir_in(in_memory()).unwrap();
         let root = parent.path().join("root");
         let run = syscalls::trace(&subject(false, operation), &root, |_| None).unwrap();
         assert_eq!(run.outcome, RunOutcome::Success, "{operation}");
