@@ -152,9 +152,13 @@ pub(crate) fn delete(shared: &Shared, id: ArtifactId) -> Result<()> {
     let fan_out = root.open_fan_out(layout::fan_out_of(id));
     folders.push(fan_out.map_err(|errno| root.no_fan_out(Operation::Delete, errno).with_id(id))?);
     let name = BlobName::of(id);
+    // An open file keeps its blocks. Without a journal, another file could otherwise get them before the name
+    // is gone from the disk, and a power cut would leave the name with foreign bytes.
+    let mut held = Vec::with_capacity(2);
     match blob::stat(root, Operation::Delete, id) {
         Ok(_) => {
             for folder in &folders {
+                held.push(sys::hold(folder.as_fd(), name.as_str()));
                 let unlink = || sys::unlink(folder.as_fd(), name.as_str());
                 match root.track(DiskCall::ChangeName, unlink) {
                     Ok(()) | Err(Errno::NOENT) => {}
@@ -172,6 +176,7 @@ pub(crate) fn delete(shared: &Shared, id: ArtifactId) -> Result<()> {
     for folder in &folders {
         root.sync(folder).map_err(ambiguous)?;
     }
+    drop(held);
     // Another caller may have removed the name, and its sync may be about to fail.
     root.failed_syncs().wait_for_results(&Overlap::All);
     root.confirm(Operation::Delete, Some(id), &Overlap::All)

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use crate::connect::ClientContext;
 use crate::identity::{self, GroupCommand, WorkerCommand};
 use crate::settings::{self, ClientSettings, Environment, Loaded, ServeSettings, text};
-use crate::{failure, get, output, put, serve, threads};
+use crate::{allocator, failure, get, output, put, serve, threads};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 success, 1 failed while working, 2 refused before anything was done.
@@ -123,6 +123,13 @@ fn with_client_settings(command: clap::Command) -> clap::Command {
 
 /// Runs the command that the command line names.
 pub(crate) fn run() -> ExitCode {
+    // Before anything is written, because it would be written twice.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "serve")
+    {
+        allocator::fix_trim_threshold();
+    }
     let environment = Environment::of_process();
     let arguments = std::env::args_os();
     let loaded = settings::load(&command(), arguments, &environment);

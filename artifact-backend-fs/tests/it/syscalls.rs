@@ -172,6 +172,31 @@ fn a_delete_survives_faults_at_every_system_call() {
     survives_with(false, "delete", &["newfstatat", "unlinkat", "fsync"]);
 }
 
+/// Otherwise another blob could get the blocks of a deleted one before its name is gone from the disk.
+#[test]
+fn a_deleted_blob_stays_open_until_its_folder_is_synced() {
+    let available = syscalls::available();
+    let remedy = "allow ptrace(2), for example outside a container";
+    if skip(available.is_ok(), "the order of a delete", remedy) {
+        return;
+    }
+    let parent = tempfile::tempdir_in(in_memory()).unwrap();
+    let root = parent.path().join("root");
+    let run = syscalls::trace(&subject(false, "delete"), &root, |_| None).unwrap();
+    assert_eq!(run.outcome, RunOutcome::Success);
+    let last = |name: &str, part: &str| {
+        let of = |call: &Call| call.name == name && call.target.contains(part);
+        run.calls.iter().rposition(of)
+    };
+    let (unlinked, synced) = (last("unlinkat", "0a0a"), last("fsync", "blobs/0"));
+    assert!(
+        unlinked.is_some() && unlinked < synced,
+        "{unlinked:?}, {synced:?}"
+    );
+    let closed = last("close", "0a0a");
+    assert!(synced < closed, "{synced:?}, {closed:?}");
+}
+
 #[test]
 fn stat_and_list_survive_faults_at_every_system_call() {
     survives_with(false, "stat", &["newfstatat"]);

@@ -243,10 +243,15 @@ impl Server {
         self.child.id()
     }
 
-    /// Returns the number of the server's open file descriptors.
+    /// Returns the number of the server's open file descriptors, without those of the database, which opens
+    /// connections when it needs them and keeps them.
     pub(crate) fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.child.id());
-        std::fs::read_dir(folder).unwrap().count()
+        std::fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+            .filter(|file| !file.to_string_lossy().contains("rows.sqlite"))
+            .count()
     }
 
     /// Returns the peak of the server's resident memory in bytes (`VmHWM` in `/proc`).
@@ -262,6 +267,16 @@ impl Server {
             .and_then(|rest| rest.trim().strip_suffix(" kB"))
             .unwrap();
         kibibytes.trim().parse::<usize>().unwrap() << 10
+    }
+
+    /// Returns the variables that the server process was started with, each ended by a NUL.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the kernel's file, not one of the server"
+    )]
+    pub(crate) fn environment(&self) -> String {
+        let environment = format!("/proc/{}/environ", self.child.id());
+        std::fs::read_to_string(environment).unwrap()
     }
 
     /// Waits until the condition holds. Panics after 30 seconds.

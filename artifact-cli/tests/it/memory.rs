@@ -46,3 +46,26 @@ fn many_readers_of_one_artifact_keep_the_memory_below_a_bound() {
         BOUND >> 20
     );
 }
+
+/// With a fixed threshold, glibc returns most of what many readers needed (bench/http/readers.py).
+#[test]
+fn the_server_runs_with_a_fixed_trim_threshold() {
+    if cfg!(target_env = "gnu") {
+        let server = Server::start(&[]);
+        let environment = server.environment();
+        assert!(
+            environment.contains("MALLOC_TRIM_THRESHOLD_=131072\0"),
+            "{environment}"
+        );
+    }
+    let server = Server::start_with(
+        tempfile::tempdir().unwrap(),
+        &[],
+        &[("MALLOC_TRIM_THRESHOLD_", "262144")],
+    );
+    let environment = server.environment();
+    assert!(
+        environment.contains("MALLOC_TRIM_THRESHOLD_=262144\0"),
+        "{environment}"
+    );
+}
