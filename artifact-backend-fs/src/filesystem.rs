@@ -17,8 +17,8 @@ pub(crate) struct FileSystem {
     /// Whether access to a cached inode never waits for a network or another process.
     pub(crate) local: bool,
     pub(crate) risks: Vec<FileSystemRisk>,
-    /// The largest number of inodes in a block of the inode table, if inodes lie in a table in the order of
-    /// their numbers.
+    /// On ext4 without a journal, the largest number of inodes in a block of the inode table. They lie there in
+    /// the order of their numbers.
     pub(crate) inodes_per_block: Option<u64>,
     errors: Option<ErrorCount>,
 }
@@ -40,7 +40,10 @@ impl FileSystem {
                 .as_ref()
                 .filter(|ext4| !ext4.journal)
                 .and_then(|_| ErrorCount::open(device)),
-            inodes_per_block: (magic == EXT_MAGIC).then(|| block_size(folder) / SMALLEST_INODE),
+            inodes_per_block: ext4
+                .as_ref()
+                .filter(|ext4| !ext4.journal)
+                .map(|_| block_size(folder) / SMALLEST_INODE),
             risks: ext4.map_or_else(Vec::new, |ext4| ext4.risks()),
         }
     }

@@ -43,12 +43,11 @@ pub(crate) fn publish(
         .open_fan_out(layout::fan_out_of(id))
         .map_err(|errno| root.no_fan_out(operation, errno).with_id(id))?;
     let file_stat = prepare(&temporary, operation, id, size)?;
-    let folder_stat = sys::stat(&folder).map_err(fail("inspect a fan-out folder"))?;
     let places = if temporary.is_named() {
         // Its syncs also write the staging folder.
         None
     } else {
-        Places::of(root, &file_stat, &folder_stat)
+        Places::of(root, &file_stat, &folder).map_err(fail("inspect a fan-out folder"))?
     };
     let blocks = |of: fn(Places) -> Blocks| places.map_or(Blocks::Any, of);
     let sync = || sys::fsync(temporary.file());
@@ -104,13 +103,14 @@ pub(crate) fn publish(
         root.track_in(DiskCall::Sync, blocks(Places::file_and_folder), sync)
             .map_err(ambiguous("sync the link count of the blob"))?;
     }
+    // Read after the link and before the sync: the name is below this size, and the sync writes the size.
+    let size = sys::stat(&folder).map_or(u64::MAX, |stat| stat.st_size.unsigned_abs());
     let file_synced = root.failed_syncs().next_ticket();
     root.track_in(DiskCall::Sync, blocks(Places::folder), || {
         sys::fsync(&folder)
     })
     .map_err(ambiguous("sync the name of the blob"))?;
     let durable_size = root.durable_size(layout::fan_out_of(id));
-    let size = sys::stat(&folder).map_or(u64::MAX, |stat| stat.st_size.unsigned_abs());
     let grown = size != durable_size.load(Ordering::Acquire);
     let overlap = places.map_or(Overlap::All, |places| places.overlap(file_synced, grown));
     if root.confirm(operation, Some(id), &overlap).is_err() {
@@ -134,12 +134,16 @@ struct Places {
 }
 
 impl Places {
-    fn of(root: &Root, file: &Stat, folder: &Stat) -> Option<Self> {
-        Some(Self {
-            file: root.inode_block(file)?,
-            folder: root.inode_block(folder)?,
+    fn of(root: &Root, file: &Stat, folder: &File) -> sys::SysResult<Option<Self>> {
+        let Some(file) = root.inode_block(file) else {
+            return Ok(None);
+        };
+        let folder = sys::stat(folder)?;
+        Ok(root.inode_block(&folder).map(|block| Self {
+            file,
+            folder: block,
             folder_number: folder.st_ino,
-        })
+        }))
     }
 
     /// Returns what the first sync of the file may write.

@@ -172,6 +172,30 @@ fn a_delete_survives_faults_at_every_system_call() {
     survives_with(false, "delete", &["newfstatat", "unlinkat", "fsync"]);
 }
 
+/// Otherwise a size could count as written that only a later store gave the folder.
+#[test]
+fn a_store_reads_the_size_of_its_folder_between_link_and_sync() {
+    let available = syscalls::available();
+    let remedy = "allow ptrace(2), for example outside a container";
+    if skip(available.is_ok(), "the order of a store", remedy) {
+        return;
+    }
+    let parent = tempfile::tempdir_in(in_memory()).unwrap();
+    let root = parent.path().join("root");
+    let run = syscalls::trace(&subject(false, "store"), &root, |_| None).unwrap();
+    assert_eq!(run.outcome, RunOutcome::Success);
+    let last = |name: &str| {
+        let of = |call: &Call| call.name == name && call.target.ends_with("blobs/0");
+        run.calls.iter().rposition(of)
+    };
+    let linked = run.calls.iter().rposition(|call| call.name == "linkat");
+    let (inspected, synced) = (last("fstat"), last("fsync"));
+    assert!(
+        linked.is_some() && linked < inspected && inspected < synced,
+        "{linked:?}, {inspected:?}, {synced:?}"
+    );
+}
+
 /// Otherwise another blob could get the blocks of a deleted one before its name is gone from the disk.
 #[test]
 fn a_deleted_blob_stays_open_until_its_folder_is_synced() {

@@ -4,7 +4,6 @@
 
 use std::fs::OpenOptions;
 use std::os::fd::AsRawFd as _;
-use std::path::Path;
 use std::process::Command;
 
 use artifact_store::{
@@ -48,16 +47,6 @@ fn is_child(name: &str) -> bool {
     false
 }
 
-/// Creates a database with one row.
-async fn create(path: &Path) -> SqliteDatabase {
-    let rows = SqliteDatabase::open(path).await.unwrap();
-    rows.create_experiment(&Experiment::new(experiment(), time(1)))
-        .await
-        .unwrap();
-    rows.insert(&row(1)).await.unwrap();
-    rows
-}
-
 #[tokio::test]
 async fn queries_without_a_descriptor_are_unavailable() {
     if !is_child("catalog::descriptors::queries_without_a_descriptor_are_unavailable") {
@@ -65,7 +54,7 @@ async fn queries_without_a_descriptor_are_unavailable() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.sqlite");
-    create(&path).await.close().await.unwrap();
+    super::lost::open(&path).await.close().await.unwrap();
     // A query opens the file first, then its log.
     for more in 0..2 {
         // No query was made, so no connection is open for one.
@@ -100,7 +89,7 @@ async fn a_database_is_not_opened_without_descriptors() {
     }
     let folder = tempfile::tempdir().unwrap();
     let old = folder.path().join("old.sqlite");
-    create(&old).await.close().await.unwrap();
+    super::lost::open(&old).await.close().await.unwrap();
     // The first query of a process may load what the later ones share.
     let mut refused = [0, 0];
     for more in 0..16 {

@@ -59,7 +59,7 @@ impl World {
 }
 
 /// Opens the database, which has one experiment and one row.
-async fn open(path: &Path) -> SqliteDatabase {
+pub(super) async fn open(path: &Path) -> SqliteDatabase {
     let rows = SqliteDatabase::open(path).await.unwrap();
     rows.create_experiment(&Experiment::new(experiment(), time(1)))
         .await
