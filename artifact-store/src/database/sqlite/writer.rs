@@ -33,7 +33,7 @@ impl Writer {
     pub(super) fn start(connection: Connection, files: Arc<OpenFiles>) -> Result<Self> {
         let unavailable = |error| {
             Error::new(ErrorKind::Unavailable, Operation::OpenDatabase)
-                .with_detail("the thread that writes to the database cannot be started")
+                .with_detail("the thread that writes to the database cannot be started; raise the limit of processes and threads (ulimit -u)")
                 .with_source(error)
         };
         let (queue, inbox) = channel();
