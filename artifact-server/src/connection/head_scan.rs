@@ -86,16 +86,13 @@ fn value_of<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
     found.eq_ignore_ascii_case(name).then_some(value)
 }
 
-/// Whether digits are a number that hyper refuses. It uses the two largest of a `u64` for other things.
+/// Whether digits are one of the two largest of a `u64`, which hyper uses for other things. It refuses larger
+/// numbers as malformed.
 fn is_huge(digits: &[u8]) -> bool {
-    const LARGEST: u64 = u64::MAX - 2;
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return false;
-    }
-    let number = str::from_utf8(digits)
-        .ok()
-        .and_then(|text| text.parse().ok());
-    number.is_none_or(|number: u64| number > LARGEST)
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    let text = str::from_utf8(digits).ok().filter(|_| is_number);
+    let number = text.and_then(|text| text.parse::<u64>().ok());
+    number.is_some_and(|number| number > u64::MAX - 2)
 }
 
 #[cfg(test)]
@@ -161,8 +158,10 @@ mod tests {
             ("0", false),
             ("18446744073709551613", false),
             ("18446744073709551614", true),
-            ("18446744073709551616", true),
-            ("99999999999999999999999999999999999999999", true),
+            ("18446744073709551615", true),
+            ("0018446744073709551615", true),
+            ("18446744073709551616", false),
+            ("99999999999999999999999999999999999999999", false),
             ("00000000000000000000000000000000000000001", false),
             ("99999999999999999999999x", false),
             ("", false),
