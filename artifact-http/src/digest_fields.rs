@@ -6,22 +6,14 @@
 
 use artifact_backend::Sha256Digest;
 use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
+use base64::engine::general_purpose;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
 use sha2::{Digest, Sha256, Sha512};
 
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 pub(crate) const FIELDS: [HeaderName; 2] = [HeaderName::from_static("content-digest"), REPR_DIGEST];
-
-/// RFC 9651, section 4.2.7: padding may be missing, and bits after the last byte may be set.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Returns the value of `Repr-Digest` for an artifact.
 pub(crate) fn repr_digest(sha256: &Sha256Digest) -> HeaderValue {
@@ -58,8 +50,8 @@ impl DigestCheck {
             // RFC 9651, section 4.2: several lines are one field.
             for (algorithm, digest) in dictionary(&lines.join(&b", "[..])).ok_or(Malformed)? {
                 match &*algorithm {
-                    b"sha-256" => push(&mut check.sha256, digest),
-                    b"sha-512" => push(&mut check.sha512, digest),
+                    "sha-256" => push(&mut check.sha256, digest),
+                    "sha-512" => push(&mut check.sha512, digest),
                     _ => {}
                 }
             }
@@ -79,6 +71,15 @@ impl DigestCheck {
         }
         self.sha256 = None;
         Some(Sha256Digest::from_bytes(sha256))
+    }
+
+    /// Returns the declared digests with the names of their algorithms, for a fuzz target.
+    pub(crate) fn claims(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let sha256 = self.sha256.iter().flat_map(|(_, claims)| claims);
+        let sha512 = self.sha512.iter().flat_map(|(_, claims)| claims);
+        let named = |name| move |claim: &Vec<u8>| (name, claim.clone());
+        let claims = sha256.map(named("sha-256"));
+        claims.chain(sha512.map(named("sha-512"))).collect()
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -109,85 +110,17 @@ fn matches<D: Digest>(claims: Option<(D, Vec<Vec<u8>>)>) -> bool {
 }
 
 /// Parses a dictionary (RFC 9651, section 4.2.2) of byte sequences. The last value of a duplicate key
-/// wins.
-fn dictionary(text: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    let mut members: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    let mut rest = trim_start(text, b" ");
-    while !rest.is_empty() {
-        let (key, after) = key(rest)?;
-        let (value, after) = byte_sequence(after.strip_prefix(b"=")?)?;
-        let after = trim_start(parameters(after)?, b" \t");
-        members.retain(|(other, _)| other != key);
-        members.push((key.to_owned(), value));
-        if after.is_empty() {
-            break;
-        }
-        rest = trim_start(after.strip_prefix(b",")?, b" \t");
-        // A comma must be followed by a member.
-        if rest.is_empty() {
-            return None;
-        }
-    }
-    Some(members)
-}
-
-fn key(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let begins = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'*';
-    let goes_on = |byte: &u8| begins(byte) || byte.is_ascii_digit() || b"_-.".contains(byte);
-    text.first().filter(|byte| begins(byte))?;
-    Some(split_while(text, goes_on))
-}
-
-fn byte_sequence(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let (encoded, rest) = split_while(text.strip_prefix(b":")?, |byte| *byte != b':');
-    let value = BASE64.decode(encoded).ok()?;
-    Some((value, rest.strip_prefix(b":")?))
-}
-
-/// Skips the parameters of a member, which have no meaning here.
-fn parameters(mut text: &[u8]) -> Option<&[u8]> {
-    while let Some(rest) = text.strip_prefix(b";") {
-        let (_, rest) = key(trim_start(rest, b" "))?;
-        text = match rest.strip_prefix(b"=") {
-            None => rest,
-            Some(value) => bare_item(value)?,
-        };
-    }
-    Some(text)
-}
-
-/// Skips a bare item: a string, a byte sequence, or an item without delimiters.
-fn bare_item(text: &[u8]) -> Option<&[u8]> {
-    match text.first()? {
-        b':' => byte_sequence(text).map(|(_, rest)| rest),
-        b'"' => {
-            let mut rest = &text[1..];
-            loop {
-                rest = match rest.first()? {
-                    b'"' => return Some(&rest[1..]),
-                    b'\\' if matches!(rest.get(1), Some(b'"' | b'\\')) => &rest[2..],
-                    b'\\' => return None,
-                    byte if (0x20..0x7f).contains(byte) => &rest[1..],
-                    _ => return None,
-                };
-            }
-        }
-        _ => {
-            let plain =
-                |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/?@".contains(byte);
-            let (item, rest) = split_while(text, plain);
-            (!item.is_empty()).then_some(rest)
-        }
-    }
-}
-
-fn trim_start<'t>(text: &'t [u8], blanks: &[u8]) -> &'t [u8] {
-    split_while(text, |byte| blanks.contains(byte)).1
-}
-
-fn split_while(text: &[u8], wanted: impl Fn(&u8) -> bool) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|byte| !wanted(byte));
-    text.split_at(end.unwrap_or(text.len()))
+/// wins. Parameters must be well-formed, and have no meaning here.
+fn dictionary(text: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+    let members: Dictionary = Parser::new(text).parse().ok()?;
+    let members = members.into_iter().map(|(key, member)| match member {
+        ListEntry::Item(Item {
+            bare_item: BareItem::ByteSequence(value),
+            ..
+        }) => Some((key.into(), value)),
+        _ => None,
+    });
+    members.collect()
 }
 
 #[cfg(test)]
@@ -199,8 +132,7 @@ mod tests {
 
     fn keys(text: &str) -> Option<Vec<String>> {
         let members = dictionary(text.as_bytes())?;
-        let keys = members.into_iter().map(|(key, _)| key);
-        Some(keys.map(|key| String::from_utf8(key).unwrap()).collect())
+        Some(members.into_iter().map(|(key, _)| key).collect())
     }
 
     #[test]
@@ -244,6 +176,10 @@ mod tests {
             "sha-256=:AA==:;a=",
             "sha-256=:AA==:;a=\"x",
             "sha-256=:AA==:;a=\"\\x\"",
+            "sha-256=:AA==:;a=1.",
+            "sha-256=:AA==:;a=?2",
+            "sha-256=:AA==:;a=-",
+            "sha-256=:AA==:;a=a^b@c",
             "sha-256=\"AA==\"",
             "sha-256=(:AA==:)",
             "=:AA==:",

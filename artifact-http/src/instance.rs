@@ -1,29 +1,181 @@
 //! The absolute URL of a request, for the member `instance` of a problem.
 
+use std::net::Ipv6Addr;
+
 use axum::extract::OriginalUri;
-use http::Request;
 use http::header::HOST;
+use http::uri::Authority;
+use http::{Method, Request};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::config::HttpConfig;
 
-/// Returns the URL that the client requested. Without a configured `public_url`, the authority is the
-/// one that the client sent, if it has only valid characters. `X-Forwarded-*` is ignored, because any
-/// client can send it.
+/// Returns the URL that the client requested, as a valid URI (RFC 3986). Without a configured
+/// `public_url`, the authority is the one that the client sent, if it has only usual characters.
+/// `X-Forwarded-*` is ignored, because any client can send it.
 pub(crate) fn of<B>(request: &Request<B>, config: &HttpConfig) -> String {
     // An outer router removes its part of the path from the request's URI.
     let uri = request
         .extensions()
         .get::<OriginalUri>()
         .map_or(request.uri(), |original| &original.0);
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = match uri.path_and_query().map(|path| path.as_str()) {
+        // RFC 9112, section 3.3: `*` is the server itself, and so is the target of CONNECT.
+        Some("*") => "",
+        None if *request.method() == Method::CONNECT => "",
+        path => path.unwrap_or("/"),
+    };
     if let Some(public_url) = &config.public_url {
-        return format!("{public_url}{path}");
+        return join(public_url.as_str(), path);
     }
-    let authority = uri.authority().map(http::uri::Authority::as_str);
+    let authority = uri.authority().map(Authority::as_str);
     let authority = authority.or_else(|| request.headers().get(HOST)?.to_str().ok());
-    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-    let authority = authority
-        .filter(|text| !text.is_empty() && text.len() <= 255 && text.bytes().all(is_valid));
+    let authority = authority.filter(|text| is_usual(text));
     let scheme = if config.https { "https" } else { "http" };
-    format!("{scheme}://{}{path}", authority.unwrap_or("localhost"))
+    join(
+        &format!("{scheme}://{}", authority.unwrap_or("localhost")),
+        path,
+    )
+}
+
+/// The characters that a path and query contain only percent-encoded (RFC 3986, sections 3.3 and 3.4). `%`
+/// itself is treated apart.
+const NOT_IN_URI: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Whether an authority is a name or an address, and perhaps a port.
+fn is_usual(authority: &str) -> bool {
+    let port = if let Some(rest) = authority.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else {
+            return false;
+        };
+        if address.parse::<Ipv6Addr>().is_err() {
+            return false;
+        }
+        port
+    } else {
+        let (name, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        if name.is_empty() || name.len() > 255 || !name.bytes().all(is_letter) {
+            return false;
+        }
+        port
+    };
+    let Some(digits) = port.strip_prefix(':') else {
+        return port.is_empty();
+    };
+    digits.len() <= 5 && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Appends a path and query, percent-encoded where RFC 3986 requires it.
+fn join(base: &str, path: &str) -> String {
+    let mut url = String::with_capacity(base.len() + path.len());
+    url.push_str(base);
+    for (at, part) in path.split('%').enumerate() {
+        if at > 0 {
+            let digits = part.as_bytes().get(..2);
+            let is_escape = digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+            url.push_str(if is_escape { "%" } else { "%25" });
+        }
+        url.extend(utf8_percent_encode(part, NOT_IN_URI));
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http::{Request, Uri};
+
+    use super::of;
+    use crate::config::HttpConfig;
+
+    fn instance(method: &str, target: &str, host: &str) -> String {
+        let request = Request::builder().method(method).uri(target);
+        let request = request.header("host", host).body(Body::empty()).unwrap();
+        of(&request, &HttpConfig::default())
+    }
+
+    #[test]
+    fn paths_are_percent_encoded_where_a_uri_requires_it() {
+        for (target, expected) in [
+            ("/a/b?c=d&e", "/a/b?c=d&e"),
+            ("/%41%2f?u=eden%3A%2F", "/%41%2f?u=eden%3A%2F"),
+            ("/na\u{ef}ve?\u{1f980}", "/na%C3%AFve?%F0%9F%A6%80"),
+            ("/%", "/%25"),
+            ("/%2", "/%252"),
+            ("/%zz%20", "/%25zz%20"),
+            ("/%%41", "/%25%41"),
+            ("/{a}|b^c`d\\e\"f", "/%7Ba%7D%7Cb%5Ec%60d%5Ce%22f"),
+            ("/[x]?[y]", "/%5Bx%5D?%5By%5D"),
+            ("/:@!$&'()*+,;=~-._", "/:@!$&'()*+,;=~-._"),
+            ("//evil.example/x", "//evil.example/x"),
+        ] {
+            // The server passes on every target that `Uri` accepts.
+            if target.parse::<Uri>().is_ok() {
+                let found = instance("GET", target, "a.example");
+                assert_eq!(found, format!("http://a.example{expected}"), "{target}");
+            } else {
+                assert_eq!(super::join("", target), expected, "{target}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_without_a_path_is_the_server() {
+        for (method, target, expected) in [
+            ("OPTIONS", "*", "http://a.example:8080"),
+            ("GET", "*", "http://a.example:8080"),
+            ("CONNECT", "b.example:443", "http://b.example:443"),
+            ("GET", "http://b.example", "http://b.example/"),
+            ("GET", "http://b.example:1/x?y", "http://b.example:1/x?y"),
+            (
+                "GET",
+                "http://user:secret@b.example/x",
+                "http://localhost/x",
+            ),
+        ] {
+            let found = instance(method, target, "a.example:8080");
+            assert_eq!(found, expected, "{method} {target}");
+            let config = HttpConfig::default().with_public_url("https://files.example");
+            let request = Request::builder().method(method).uri(target);
+            let request = request.body(()).unwrap();
+            let authority = expected.split('/').nth(2).unwrap();
+            let path = expected.split_once(authority).unwrap().1;
+            let expected = format!("https://files.example{path}");
+            assert_eq!(of(&request, &config), expected, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn only_a_usual_authority_is_repeated() {
+        for host in [
+            "a",
+            "A.b-c_d:1",
+            "127.0.0.1:65535",
+            "[::1]",
+            "[2001:db8::1]:8080",
+            "a:",
+        ] {
+            assert_eq!(instance("GET", "/", host), format!("http://{host}/"));
+        }
+        for host in [
+            "", ":80", "a b", "a/b", "user@a", "a:b", "a:1:2", "a:123456", "[", "[]", "]", "[::1",
+            "[::1]x", "[zz]", "::1", "a\"", "a%zz", "<a>", "a?b", "a#b",
+        ] {
+            assert_eq!(instance("GET", "/", host), "http://localhost/", "{host}");
+        }
+    }
 }

@@ -37,6 +37,9 @@ mod experiment;
 mod health;
 mod identity;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use admin_token::{AdminToken, WeakAdminToken};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use config::HttpConfig;

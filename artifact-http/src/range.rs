@@ -13,7 +13,7 @@ pub(crate) fn parse(headers: &HeaderMap) -> Option<ByteRange> {
     };
     let (unit, set) = value.to_str().ok()?.split_once('=')?;
     // Refuses a list of ranges, however long, without parsing it.
-    if !unit.trim().eq_ignore_ascii_case("bytes") || set.contains(',') {
+    if !unit.eq_ignore_ascii_case("bytes") || set.contains(',') {
         return None;
     }
     let (first, last) = set.trim().split_once('-')?;
@@ -22,9 +22,10 @@ pub(crate) fn parse(headers: &HeaderMap) -> Option<ByteRange> {
         ("", length) => Some(ByteRange::Suffix(number(length)?)),
         (first, "") => Some(ByteRange::From(number(first)?)),
         (first, last) => {
-            let (first, last) = (number(first)?, number(last)?);
             // RFC 9110, section 14.1.1: a range that ends before it begins is invalid.
-            (first <= last).then_some(ByteRange::FromTo { first, last })
+            let is_ordered = magnitude(first) <= magnitude(last);
+            let (first, last) = (number(first)?, number(last)?);
+            is_ordered.then_some(ByteRange::FromTo { first, last })
         }
     }
 }
@@ -35,6 +36,12 @@ fn number(digits: &str) -> Option<u64> {
         return None;
     }
     Some(digits.parse().unwrap_or(u64::MAX))
+}
+
+/// Orders digits by their value, however large it is.
+fn magnitude(digits: &str) -> (usize, &str) {
+    let digits = digits.trim_start_matches('0');
+    (digits.len(), digits)
 }
 
 #[cfg(test)]
@@ -93,6 +100,9 @@ mod tests {
             "bytes 1-2",
             "bytes=1 - 2",
             "bytes=0x1-2",
+            "bytes =1-2",
+            "bytes=99999999999999999999999-99999999999999999999998",
+            "bytes=099999999999999999999999-18446744073709551616",
         ];
         for text in texts {
             assert_eq!(parse_all(&[text]), None, "{text:?}");

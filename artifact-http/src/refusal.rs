@@ -15,8 +15,14 @@ use crate::problem::{Problem, ProblemType};
 pub enum Refusal {
     /// 400: the bytes are no HTTP request.
     Malformed,
+    /// 400: the request does not have exactly one valid `Host` field.
+    InvalidHost,
+    /// 400: the length of the body is ambiguous.
+    AmbiguousFraming,
     /// 408: the request did not arrive in time.
     Slow,
+    /// 413: the body is too large for any request.
+    BodyTooLarge,
     /// 414: the path and query are too long.
     UriTooLong,
     /// 431: the header is too long or has too many fields.
@@ -33,6 +39,7 @@ impl Refusal {
         Some(match status {
             400 => Self::Malformed,
             408 => Self::Slow,
+            413 => Self::BodyTooLarge,
             414 => Self::UriTooLong,
             431 => Self::HeaderTooLarge,
             _ => return None,
@@ -55,7 +62,17 @@ impl Refusal {
             Self::Malformed => {
                 Problem::new(ProblemType::BadRequest, "the request is not valid HTTP")
             }
+            Self::InvalidHost => {
+                Problem::bad_request("the request needs exactly one Host field with a valid value")
+            }
+            Self::AmbiguousFraming => Problem::bad_request(
+                "the length of the body is ambiguous; send either Content-Length or \
+                 Transfer-Encoding: chunked",
+            ),
             Self::Slow => Problem::slow(),
+            Self::BodyTooLarge => {
+                Problem::new(ProblemType::PayloadTooLarge, "the body is too large")
+            }
             Self::UriTooLong => {
                 Problem::plain(StatusCode::URI_TOO_LONG, "the path and query are too long")
             }

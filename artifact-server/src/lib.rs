@@ -2,6 +2,7 @@
 
 mod config;
 mod hooks;
+mod host;
 mod rejection;
 mod server;
 

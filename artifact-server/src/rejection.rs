@@ -4,10 +4,11 @@ use std::time::UNIX_EPOCH;
 
 use artifact_backend::{Clock, SystemClock};
 use bytes::{BufMut, Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use crate::config::ServerConfig;
+use crate::host;
 
 /// Maximum length of a path and query, in bytes.
 const MAX_URI: usize = 8 << 10;
@@ -18,8 +19,15 @@ const MAX_URI: usize = 8 << 10;
 pub enum Rejection {
     /// 400: the bytes are not an HTTP request.
     Malformed,
+    /// 400: an HTTP/1.1 request has no `Host` field, or a request has several or an invalid one.
+    InvalidHost,
+    /// 400: the length of the body is ambiguous, or the request has a transfer coding other than
+    /// `chunked`.
+    AmbiguousFraming,
     /// 408: the request header did not arrive in time.
     Timeout,
+    /// 413: `Content-Length` is larger than the server can count.
+    BodyTooLarge,
     /// 414: the path and query are too long.
     UriTooLong,
     /// 431: the header is too long, or has too many fields.
@@ -34,8 +42,9 @@ impl Rejection {
     /// Returns the status code of the response.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Malformed | Self::InvalidHost | Self::AmbiguousFraming => StatusCode::BAD_REQUEST,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
@@ -47,7 +56,13 @@ impl Rejection {
     pub fn message(self) -> &'static str {
         match self {
             Self::Malformed => "this is not an HTTP request",
+            Self::InvalidHost => "the request needs exactly one Host field with a valid value",
+            Self::AmbiguousFraming => {
+                "the length of the body is ambiguous; send either Content-Length or \
+                 Transfer-Encoding: chunked"
+            }
             Self::Timeout => "the request did not arrive in time",
+            Self::BodyTooLarge => "the body is too large",
             Self::UriTooLong => "the path and query are too long",
             Self::HeaderTooLarge => "the header is too long or has too many fields",
             Self::Panic => "internal server error",
@@ -66,7 +81,8 @@ impl Rejection {
         })
     }
 
-    /// Checks the size of a header that passed hyper: one that arrived in one piece, or over HTTP/2.
+    /// Checks a header that passed hyper: its size, if it arrived in one piece or over HTTP/2, and rules of
+    /// RFC 9112 that hyper does not enforce.
     pub(crate) fn of_header<B>(request: &Request<B>, config: &ServerConfig) -> Option<Self> {
         let uri = request.uri().path_and_query();
         let uri = uri.map_or(0, |uri| uri.as_str().len());
@@ -80,8 +96,28 @@ impl Rejection {
         } else if uri + header > config.max_header_bytes {
             Some(Self::HeaderTooLarge)
         } else {
-            None
+            Self::of_rules(request)
         }
+    }
+
+    fn of_rules<B>(request: &Request<B>) -> Option<Self> {
+        let (uri, headers) = (request.uri(), request.headers());
+        if !host::is_acceptable(request.version(), headers) {
+            return Some(Self::InvalidHost);
+        }
+        if request.version() == Version::HTTP_2 {
+            return None;
+        }
+        // Section 3.2.3: only CONNECT has a host and port as its target.
+        let is_authority = uri.path_and_query().is_none();
+        if is_authority != (request.method() == Method::CONNECT) {
+            return Some(Self::Malformed);
+        }
+        // Section 6.1. hyper also reads `gzip, chunked`, without decoding the inner coding.
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        let coding = codings.next()?;
+        let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        (!is_chunked || codings.next().is_some()).then_some(Self::AmbiguousFraming)
     }
 }
 

@@ -2,5 +2,10 @@
 
 pub mod artifact_uri;
 pub mod backend_ops;
+pub mod bearer;
+pub mod content_disposition;
+pub mod digest_fields;
+pub mod http_range;
+pub mod json_bodies;
 pub mod multipart;
 pub mod opaque_id;

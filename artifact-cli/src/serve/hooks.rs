@@ -26,6 +26,9 @@ impl Hooks for ProblemHooks {
     fn reject(&self, rejection: Rejection, request: Option<&Request<()>>) -> Response<Bytes> {
         let refusal = match rejection {
             Rejection::Malformed => artifact_http::Refusal::Malformed,
+            Rejection::InvalidHost => artifact_http::Refusal::InvalidHost,
+            Rejection::AmbiguousFraming => artifact_http::Refusal::AmbiguousFraming,
+            Rejection::BodyTooLarge => artifact_http::Refusal::BodyTooLarge,
             Rejection::Timeout => artifact_http::Refusal::Slow,
             Rejection::UriTooLong => artifact_http::Refusal::UriTooLong,
             Rejection::HeaderTooLarge => artifact_http::Refusal::HeaderTooLarge,
@@ -64,6 +67,9 @@ mod tests {
         let hooks = ProblemHooks::new(config);
         for rejection in [
             Rejection::Malformed,
+            Rejection::InvalidHost,
+            Rejection::AmbiguousFraming,
+            Rejection::BodyTooLarge,
             Rejection::Timeout,
             Rejection::UriTooLong,
             Rejection::HeaderTooLarge,

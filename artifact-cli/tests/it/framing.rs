@@ -35,6 +35,24 @@ fn rejections_by_the_server_are_problems() {
             "about:blank",
             format!("GET / HTTP/1.1\r\nHost: h\r\nx: {long}\r\n\r\n"),
         ),
+        (400, bad, "GET / HTTP/1.1\r\n\r\n".into()),
+        (
+            400,
+            bad,
+            "GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n".into(),
+        ),
+        (400, bad, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n".into()),
+        (
+            400,
+            bad,
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
+                .into(),
+        ),
+        (
+            413,
+            "eden://error/payload-too-large",
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 18446744073709551615\r\n\r\n".into(),
+        ),
     ];
     for (status, kind, request) in table {
         let beginning: String = request.chars().take(60).collect();
@@ -60,7 +78,9 @@ fn a_deposit_with_two_framings_hides_no_request() {
     let before = server.blobs();
     let (_, headers) = server.connect();
     let hidden = format!("GET /healthz HTTP/1.1\r\n{headers}\r\n");
-    let chunk = format!("0\r\n\r\n{hidden}");
+    let form =
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nx\r\n--b--";
+    let chunk = format!("{:x}\r\n{form}\r\n0\r\n\r\n{hidden}", form.len());
     for framing in [
         format!(
             "Content-Length: {}\r\nTransfer-Encoding: chunked",
@@ -236,5 +256,31 @@ fn file_names_and_types_cannot_inject_header_fields() {
         // A second HTTP parser agrees.
         let get = crate::harness::run(&mut server.client(&["get", uri])).succeeded();
         assert_eq!(get.stdout, b"bytes");
+    }
+}
+
+#[test]
+fn the_instance_of_a_strange_target_is_a_valid_uri() {
+    let server = Server::start(&[]);
+    for (request_line, status, instance) in [
+        ("OPTIONS *", 404, "http://h:1"),
+        ("CONNECT a.example:443", 404, "http://a.example:443"),
+        (
+            "GET /na\u{ef}ve?\u{1f980}",
+            404,
+            "http://h:1/na%C3%AFve?%F0%9F%A6%80",
+        ),
+        ("GET /%zz%", 404, "http://h:1/%25zz%25"),
+        ("GET /{a}\"b\"", 404, "http://h:1/%7Ba%7D%22b%22"),
+        ("GET http://a.example/x", 404, "http://a.example/x"),
+        ("GET /v0/\u{ef}", 401, "http://h:1/v0/%C3%AF"),
+    ] {
+        let request = format!("{request_line} HTTP/1.1\r\nHost: h:1\r\nConnection: close\r\n\r\n");
+        let answers = server.say(request);
+        assert_eq!(count(&answers), 1, "{request_line}");
+        let answer = Answer::of(&answers);
+        assert_eq!(answer.status, status, "{request_line}");
+        let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(problem["instance"], instance, "{request_line}");
     }
 }

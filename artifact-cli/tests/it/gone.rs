@@ -38,6 +38,16 @@ fn clients_that_disconnect_during_a_deposit_leave_nothing_behind() {
         server.descriptors() <= open
     });
     assert_eq!(server.blobs(), before);
+    let log = server.stderr();
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("artifact::request"));
+    for line in lines.filter(|line| line.contains("POST")) {
+        assert!(
+            line.contains("outcome=\"gone\"") && !line.contains("status="),
+            "{line}"
+        );
+    }
 }
 
 #[test]

@@ -19,20 +19,20 @@ use crate::response;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewGroup {
+pub(super) struct NewGroup {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "schemas::DisplayName")]
-    name: Option<Utf8Field>,
+    pub(super) name: Option<Utf8Field>,
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<schemas::MemberId>", extend("examples" = [[schemas::WORKER]]))]
-    members: Option<Vec<String>>,
+    pub(super) members: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewMember {
+pub(super) struct NewMember {
     #[schemars(with = "schemas::MemberId")]
-    member_id: String,
+    pub(super) member_id: String,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -7,6 +7,7 @@ use axum::body::Body;
 use http::HeaderMap;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
@@ -21,14 +22,17 @@ pub(super) async fn read<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<T, Problem> {
+    let too_large = || {
+        let detail = format!("a JSON body has at most {LIMIT} bytes");
+        Problem::new(ProblemType::PayloadTooLarge, detail)
+    };
+    // The announced length, so that the server does not wait for a body that it refuses.
+    if body.size_hint().lower() > LIMIT as u64 {
+        return Err(too_large());
+    }
     let bytes = match Limited::new(body, LIMIT).collect().await {
         Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            return Err(Problem::new(
-                ProblemType::PayloadTooLarge,
-                format!("a JSON body has at most {LIMIT} bytes"),
-            ));
-        }
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
         Err(error) => {
             return Err(Problem::bad_request("the body was cut short").with_source(error));
         }

@@ -1,5 +1,6 @@
 //! The worker and group endpoints.
 
+pub(crate) mod fuzzing;
 mod groups;
 mod json_body;
 mod request;

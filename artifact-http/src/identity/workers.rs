@@ -21,14 +21,14 @@ use crate::response;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewWorker {
+pub(super) struct NewWorker {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "schemas::DisplayName")]
-    name: Option<Utf8Field>,
+    pub(super) name: Option<Utf8Field>,
     /// Strings by string. The server does not interpret them.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "BTreeMap<String, String>", extend("examples" = [{ "zone": "a" }]))]
-    labels: Option<StringMap>,
+    pub(super) labels: Option<StringMap>,
 }
 
 #[derive(Serialize, JsonSchema)]

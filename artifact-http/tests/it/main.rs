@@ -10,6 +10,7 @@ mod dispatch;
 mod disposition;
 mod experiment;
 mod fetch;
+mod fuzz_replay;
 mod groups;
 mod identity_authenticator;
 mod matrix;

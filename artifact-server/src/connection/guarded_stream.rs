@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::head_scan::HeadScan;
 use super::min_throughput::MinThroughput;
 use super::server_state::ServerState;
 use super::state::ConnectionState;
@@ -30,6 +31,7 @@ pub(super) struct GuardedStream<S> {
     peer: Peer,
     version: Version,
     phase: Phase,
+    scan: HeadScan,
     /// The number of requests when `phase` was last updated.
     requests_seen: u64,
     timer: Pin<Box<Sleep>>,
@@ -76,6 +78,7 @@ impl<S> GuardedStream<S> {
             peer,
             version: Version::Unknown(0),
             phase: Phase::First,
+            scan: HeadScan::default(),
             requests_seen: 0,
             timer: Box::pin(sleep(config.header_timeout)),
             throughput: MinThroughput::of_responses(&config),
@@ -134,6 +137,7 @@ impl<S> GuardedStream<S> {
             Phase::Header { bytes, line } => (bytes, line),
             Phase::First => (0, false),
             Phase::Idle => {
+                self.scan = HeadScan::default();
                 self.reset_timer(self.server.config.header_timeout);
                 (0, false)
             }
@@ -142,6 +146,10 @@ impl<S> GuardedStream<S> {
             bytes: before + new.len(),
             line: line || new.contains(&b'\n'),
         };
+        self.scan.read(new);
+        if self.scan.has_two_framings() {
+            self.state.record_two_framings();
+        }
     }
 
     fn encode(&self, rejection: Rejection) -> Bytes {
@@ -162,6 +170,7 @@ impl<S> GuardedStream<S> {
         let rejection = Rejection::from_hyper_status(status)?;
         let long_line = matches!(self.phase, Phase::Header { line: false, .. });
         Some(match rejection {
+            _ if self.scan.huge_length => Rejection::BodyTooLarge,
             Rejection::HeaderTooLarge if long_line => Rejection::UriTooLong,
             other => other,
         })

@@ -1,6 +1,7 @@
 //! One connection: its limits, its state, and the requests on it.
 
 mod guarded_stream;
+mod head_scan;
 mod min_throughput;
 mod request_body;
 mod request_id;

@@ -1,13 +1,14 @@
 //! The line of the request log, written when a request is over for whatever reason.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use http::header::CONTENT_LENGTH;
 use http::{Method, Response};
 use tokio::time::Instant;
 use tracing::Span;
 
+use super::request_body::BodyProgress;
 use super::request_id::RequestId;
 use crate::hooks::{Hooks, RequestLabels};
 use crate::listener::Peer;
@@ -20,7 +21,7 @@ pub(super) struct RequestRecord {
     pub(super) id: RequestId,
     /// The span of all log events about this request.
     pub(super) span: Span,
-    pub(super) bytes_in: Arc<AtomicU64>,
+    pub(super) body: Arc<BodyProgress>,
     pub(super) bytes_out: u64,
     peer: Peer,
     method: &'static str,
@@ -36,7 +37,7 @@ impl RequestRecord {
         Self {
             span: tracing::error_span!("request", %id),
             id,
-            bytes_in: Arc::default(),
+            body: Arc::default(),
             bytes_out: 0,
             peer,
             method: method_name(method),
@@ -51,7 +52,10 @@ impl RequestRecord {
     /// Records the head of the response.
     pub(super) fn begin_response<B>(&mut self, response: &Response<B>, hooks: &dyn Hooks) {
         self.labels = hooks.labels(response.extensions());
-        self.status = Some(response.status().as_u16());
+        let status = response.status();
+        // The service answers the broken body of a client that disconnected, and no client reads it.
+        let is_gone = status.is_client_error() && self.body.is_cut.load(Ordering::Relaxed);
+        self.status = (!is_gone).then_some(status.as_u16());
         self.content_length = response
             .headers()
             .get(CONTENT_LENGTH)
@@ -64,7 +68,7 @@ impl RequestRecord {
     }
 
     /// Returns `answered`; `cut` if the response did not reach its end; or `gone` if the client
-    /// disconnected before there was a response.
+    /// disconnected before there was a response, or before the end of its request.
     fn outcome(&self) -> &'static str {
         match self.status {
             None => "gone",
@@ -101,7 +105,7 @@ impl Drop for RequestRecord {
             method = self.method,
             route = &*self.labels.route,
             status = self.status,
-            bytes_in = self.bytes_in.load(Ordering::Relaxed),
+            bytes_in = self.body.bytes.load(Ordering::Relaxed),
             bytes_out = self.bytes_out,
             duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             outcome = self.outcome(),

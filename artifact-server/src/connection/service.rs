@@ -51,8 +51,9 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         // Now, not when the future is first polled: the stream must know.
         let open = self.state.begin_request();
+        let two_framings = self.state.take_two_framings();
         let this = self.clone();
-        async move { Ok(this.serve(request, open).await) }.boxed()
+        async move { Ok(this.serve(request, open, two_framings).await) }.boxed()
     }
 }
 
@@ -84,7 +85,12 @@ impl<S, B> ConnectionService<S>
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
 {
-    async fn serve(self, request: Request<Incoming>, open: OpenRequest) -> Response<ResponseBody<B>>
+    async fn serve(
+        self,
+        request: Request<Incoming>,
+        open: OpenRequest,
+        two_framings: bool,
+    ) -> Response<ResponseBody<B>>
     where
         B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
     {
@@ -93,9 +99,9 @@ where
         let mut record = RequestRecord::new(id, request.method(), self.peer);
         let multiplexed = request.version() == Version::HTTP_2;
 
-        let bytes_in = Arc::clone(&record.bytes_in);
+        let progress = Arc::clone(&record.body);
         let throughput = MinThroughput::of_request(&server.config);
-        let request = request.map(|body| RequestBody::new(body, throughput, bytes_in));
+        let request = request.map(|body| RequestBody::new(body, throughput, progress));
         let target = RequestTarget::of(&request);
         let reject = |rejection| {
             let request = target.into_request();
@@ -106,6 +112,9 @@ where
         let service = self.service;
         let span = record.span.clone();
         let mut response = async {
+            if two_framings {
+                return reject(Rejection::AmbiguousFraming);
+            }
             if let Some(rejection) = Rejection::of_header(&request, &server.config) {
                 return reject(rejection);
             }

@@ -1,5 +1,6 @@
 //! The state of one connection, shared by the parts that each see only one side of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -12,6 +13,8 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct ConnectionState {
     requests: Mutex<Requests>,
+    /// Whether the header that arrived last has two framings.
+    two_framings: AtomicBool,
     graceful: Notify,
     idle: Notify,
     abort: Notify,
@@ -47,6 +50,7 @@ impl ConnectionState {
                 flushed: true,
                 idle_since: Instant::now(),
             }),
+            two_framings: AtomicBool::new(false),
             graceful: Notify::new(),
             idle: Notify::new(),
             abort: Notify::new(),
@@ -66,6 +70,18 @@ impl ConnectionState {
         requests.flushed = false;
         drop(requests);
         OpenRequest(Arc::clone(self))
+    }
+
+    /// Records that the next request has two framings.
+    pub(super) fn record_two_framings(&self) {
+        self.two_framings.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the request that begins now has two framings.
+    pub(super) fn take_two_framings(&self) -> bool {
+        // Both calls come from the task of the connection.
+        self.two_framings.load(Ordering::Relaxed)
+            && self.two_framings.swap(false, Ordering::Relaxed)
     }
 
     /// Returns the number of requests since the connection began; whether none is open; and whether

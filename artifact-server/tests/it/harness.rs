@@ -272,6 +272,21 @@ impl Response {
         }
     }
 
+    /// Reads one response with a `Content-Length` from a connection that stays open.
+    #[track_caller]
+    pub(crate) fn read(stream: &mut impl Read) -> Self {
+        let (mut all, mut byte) = (vec![], [0]);
+        while !all.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).unwrap();
+            all.push(byte[0]);
+        }
+        let mut response = Self::parse(&all);
+        let length = response.field("content-length").unwrap().parse().unwrap();
+        response.body.resize(length, 0);
+        stream.read_exact(&mut response.body).unwrap();
+        response
+    }
+
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (found, value) = line.split_once(": ")?;

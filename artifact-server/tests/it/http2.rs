@@ -256,3 +256,28 @@ fn idle_connections_are_closed_gracefully() {
         timeout(LONG, task).await.unwrap().unwrap().unwrap();
     });
 }
+
+#[test]
+fn a_client_that_disconnects_during_an_upload_is_logged_as_gone() {
+    let server = TestServer::start(PATIENT);
+    server.block_on(async {
+        let (mut client, task) = connect(&server).await;
+        let upload = request(&server, "POST", "/upload");
+        let (_response, mut body) = client.send_request(upload, false).unwrap();
+        body.send_data(vec![0; 1000].into(), false).unwrap();
+        // The server reads in order, so it has read the upload too.
+        assert_eq!(get(&server, &mut client, "/ok").await.1, b"ok");
+        task.abort();
+    });
+    let line = || {
+        let log = server.log();
+        let mut lines = log.lines().filter(|line| line.contains("method=\"POST\""));
+        lines.next().map(str::to_owned)
+    };
+    server.wait_until("the event", || line().is_some());
+    let line = line().unwrap();
+    assert!(
+        line.contains("outcome=\"gone\"") && !line.contains("status="),
+        "{line}"
+    );
+}

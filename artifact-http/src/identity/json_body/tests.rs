@@ -1,7 +1,14 @@
 //! Which bodies are accepted.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::body::Body;
+use bytes::Bytes;
+use futures_util::FutureExt;
 use http::HeaderMap;
+use http_body::{Frame, SizeHint};
 use serde::Deserialize;
 
 use super::{LIMIT, StringMap, parse, present, read};
@@ -123,4 +130,35 @@ async fn bodies_are_bounded_and_must_be_declared_as_json() {
     assert_eq!(status(None, exact.clone()).await, 200);
     exact.push(b' ');
     assert_eq!(status(None, exact).await, 413);
+}
+
+#[test]
+fn a_body_that_is_announced_too_large_is_refused_before_it_arrives() {
+    /// A body of which no byte arrives.
+    struct Announced(u64);
+
+    impl http_body::Body for Announced {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0)
+        }
+    }
+
+    let status = |length| {
+        let body = Body::new(Announced(length));
+        let read = read::<Sample>(&HeaderMap::new(), body).now_or_never();
+        read.map(|read| read.unwrap_err().status().as_u16())
+    };
+    assert_eq!(status(LIMIT as u64), None);
+    assert_eq!(status(LIMIT as u64 + 1), Some(413));
+    assert_eq!(status(u64::MAX - 2), Some(413));
 }

@@ -1,0 +1,68 @@
+//! Entry points of the fuzz targets. They are not part of the public API and may change in any release.
+
+use artifact_backend::{ByteRange, Sha256Digest};
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue};
+
+use crate::credential::Credential;
+use crate::digest_fields::DigestCheck;
+use crate::problem::Problem;
+use crate::{disposition, range};
+
+pub use crate::identity::fuzzing::{JsonBody, JsonEndpoint};
+
+/// Returns the range that a fetch with these header fields uses.
+pub fn range(headers: &HeaderMap) -> Option<ByteRange> {
+    range::parse(headers)
+}
+
+/// Returns the `Content-Disposition` of an artifact with this file name.
+pub fn attachment(file_name: Option<&str>) -> HeaderValue {
+    disposition::attachment(file_name)
+}
+
+/// Parses the credential of a request.
+///
+/// # Errors
+///
+/// The problem that the client gets.
+pub fn credential(headers: &HeaderMap) -> Result<Credential, Response> {
+    Credential::from_headers(headers).map_err(answer)
+}
+
+/// The digest fields of a deposit.
+#[derive(Debug)]
+pub struct Digests(DigestCheck);
+
+impl Digests {
+    /// Parses the fields. Returns `None` if they contain no digest of a supported algorithm.
+    ///
+    /// # Errors
+    ///
+    /// The problem that the client gets.
+    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Response> {
+        let check = DigestCheck::of(headers);
+        let check = check.map_err(|error| answer(Problem::bad_request(error.to_string())))?;
+        Ok(check.map(Self))
+    }
+
+    /// Returns the declared digests with the names of their algorithms.
+    pub fn claims(&self) -> Vec<(&'static str, Vec<u8>)> {
+        self.0.claims()
+    }
+
+    /// Takes out the SHA-256 that the store is to compare.
+    pub fn take_sha256(&mut self) -> Option<Sha256Digest> {
+        self.0.take_sha256()
+    }
+
+    /// Returns whether the other declared digests are those of `bytes`.
+    pub fn hold_for(mut self, bytes: &[u8]) -> bool {
+        self.0.update(bytes);
+        self.0.holds()
+    }
+}
+
+pub(crate) fn answer(problem: Problem) -> Response {
+    problem.respond("http://localhost/")
+}
