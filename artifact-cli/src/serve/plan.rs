@@ -35,7 +35,7 @@ impl<'s> ServePlan<'s> {
             sources,
             database: database(settings, sources)?,
             token: TokenSource::find(settings, sources)?,
-            ready_fd: settings.ready_fd.map(ready::open).transpose()?,
+            ready_fd: settings.ready_fd.map(ready::open).transpose()?.flatten(),
         };
         if settings.backend.is_memory() && plan.database.outlives_the_process() {
             output::warn("the rows will outlive their blobs, which are in memory only");
