@@ -12,8 +12,8 @@ use crate::failure;
 /// Writes to standard error, so that nothing waits for it. Before it is set, lines are written directly.
 static STDERR: OnceLock<LogWriter> = OnceLock::new();
 
-/// How long a flush waits for standard error.
-const FLUSH: Duration = Duration::from_secs(1);
+/// How long the end of the process waits for standard error.
+const LAST_FLUSH: Duration = Duration::from_secs(1);
 
 /// Starts the thread that writes to standard error. `lost` makes the line that says how many lines could
 /// not be written.
@@ -24,10 +24,15 @@ pub(crate) fn start_log_thread(lost: impl Fn(u64) -> String + Send + 'static) ->
     Ok(())
 }
 
-/// Waits until every line is written to standard error, if it can be written at all.
+/// Waits until every line is written to standard error, for a second if it takes nothing.
 pub(crate) fn flush() {
+    flush_within(LAST_FLUSH);
+}
+
+/// Waits until every line is written to standard error, for at most `limit`.
+pub(crate) fn flush_within(limit: Duration) {
     if let Some(writer) = STDERR.get() {
-        writer.flush(FLUSH);
+        writer.flush(limit);
     }
 }
 

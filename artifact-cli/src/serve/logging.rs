@@ -1,10 +1,14 @@
 //! The log, on standard error. Neither a failed write nor an output that takes nothing stops a request.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
+use std::time::Duration;
 
 use serde_json::json;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
@@ -17,7 +21,7 @@ pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) {
     let filter = EnvFilter::builder().parse_lossy(filter);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(|| output::Stderr)
+        .with_writer(MakeLine)
         // It would print errors itself, and panic if that fails.
         .log_internal_errors(false);
     match format {
@@ -27,6 +31,46 @@ pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) {
         LogFormat::Json => log.fmt_fields(JsonLog).event_format(JsonLog).init(),
     }
     panic::set_hook(Box::new(log_panic));
+}
+
+/// How long an event waits for the output if its level is `WARN` or `ERROR`. A request then ends after
+/// its alarms are written, so that a killed process has logged them.
+const ALARM_FLUSH: Duration = Duration::from_millis(20);
+
+/// Makes the writer of one line.
+struct MakeLine;
+
+/// Writes one line.
+struct Line {
+    is_alarm: bool,
+}
+
+impl MakeWriter<'_> for MakeLine {
+    type Writer = Line;
+
+    fn make_writer(&self) -> Line {
+        Line { is_alarm: false }
+    }
+
+    fn make_writer_for(&self, metadata: &Metadata<'_>) -> Line {
+        Line {
+            is_alarm: *metadata.level() <= Level::WARN,
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let length = output::Stderr.write(line)?;
+        if self.is_alarm {
+            output::flush_within(ALARM_FLUSH);
+        }
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Returns the line of the log that says how many lines are missing from it. Made by hand, because

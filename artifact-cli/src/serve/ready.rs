@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -21,9 +22,9 @@ pub(crate) fn open(number: u32) -> Result<Option<File>> {
     // Not blocking: neither a pipe without a reader nor a full one may stop the server. The descriptor is
     // new, so that this changes nothing for other programs.
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
-    match rustix::fs::open(path, flags | OFlags::NONBLOCK, Mode::empty()) {
+    match rustix::fs::open(&path, flags | OFlags::NONBLOCK, Mode::empty()) {
         Ok(file) => Ok(Some(file.into())),
-        Err(Errno::NXIO) => {
+        Err(Errno::NXIO) if path.metadata().is_ok_and(|found| found.file_type().is_fifo()) => {
             output::warn(format_args!("no program reads --ready-fd {number}"));
             Ok(None)
         }

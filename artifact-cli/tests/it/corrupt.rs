@@ -34,6 +34,12 @@ fn fetch_after(damage: impl Fn(&std::fs::File), size: usize, range: &str) -> (Ve
     (answer, server.stderr())
 }
 
+/// Waits for an alarm and returns the log.
+fn log_with_alarm(server: &Server) -> String {
+    server.wait_until("an alarm", || server.stderr().contains("\"alarm\""));
+    server.stderr()
+}
+
 fn assert_alarm(log: &str) {
     let alarms: Vec<serde_json::Value> = log
         .lines()
@@ -80,7 +86,7 @@ fn causes_appear_in_the_log_but_not_in_the_response() {
         !problem.contains("no blob") && !problem.contains("os error"),
         "{problem}"
     );
-    let log = server.stderr();
+    let log = log_with_alarm(&server);
     assert_alarm(&log);
     // From the outermost layer to the innermost.
     let line = log
@@ -130,7 +136,7 @@ fn a_resumed_get_of_a_damaged_artifact_fails() {
     assert!(!server.path("out").exists());
     // The client has resumed and got a 500.
     assert!(get.stderr.contains("status 500"), "{}", get.stderr);
-    assert_alarm(&server.stderr());
+    assert_alarm(&log_with_alarm(&server));
 }
 
 #[test]
@@ -171,5 +177,5 @@ fn wget_does_not_complete_a_damaged_artifact_by_ranges() {
     // 8: the server answered with an error (wget(1)).
     assert_eq!(done.code, Some(8), "{}", done.stderr);
     assert!(server.read("out").len() < size);
-    assert_alarm(&server.stderr());
+    assert_alarm(&log_with_alarm(&server));
 }

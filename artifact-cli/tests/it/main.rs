@@ -25,6 +25,7 @@ mod refusals;
 mod resume;
 mod shutdown;
 mod slow;
+mod standard_error;
 mod sweep;
 mod threads;
 #[cfg(feature = "tls")]

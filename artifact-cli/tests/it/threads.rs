@@ -147,8 +147,8 @@ fn requests_are_503_while_no_thread_can_be_had_and_served_afterwards() {
     // The next process has neither rows nor verified credentials in memory.
     let mut server = Server::spawn(server.stop("TERM"), &mut serve);
 
-    // The main thread, and the one that writes to SQLite.
-    wait_for_idle_threads(&server, 2);
+    // The main thread, and those that write to SQLite and to the log.
+    wait_for_idle_threads(&server, 3);
     limit_threads(&server, user, "1");
     let get = format!("GET /artifacts?uri={stored}");
     let (_, headers) = server.connect();
@@ -207,8 +207,8 @@ fn a_database_whose_host_name_cannot_be_looked_up_is_503() {
     let server = Server::spawn(server.stop("TERM"), &mut serve);
     let admin = format!("admin:{}", server.token());
 
-    // The main thread.
-    wait_for_idle_threads(&server, 1);
+    // The main thread, and the one that writes to the log.
+    wait_for_idle_threads(&server, 2);
     limit_threads(&server, user, "1");
     database.terminate_sessions();
     let answer = ask(&server, &admin, "default", &get, "");
@@ -217,6 +217,7 @@ fn a_database_whose_host_name_cannot_be_looked_up_is_503() {
     limit_threads(&server, user, &usual_limit());
     let answer = ask(&server, &admin, "default", &get, "");
     assert_eq!((answer.status, &*answer.body), (200, &b"stored"[..]));
-    let log = server.stderr();
-    assert!(log.contains("no thread can be started"), "{log}");
+    server.wait_until("the reason in the log", || {
+        server.stderr().contains("no thread can be started")
+    });
 }

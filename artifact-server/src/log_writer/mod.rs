@@ -79,19 +79,21 @@ impl LogWriter {
     }
 
     /// Waits until everything that was queued before the call is written or lost, for at most `limit`.
-    /// Returns whether it is. After a call that ran into its limit, further calls return `false` at once until
-    /// the output accepts something.
+    /// Returns whether it is. After a call that ran into its limit, further calls with the same limit or a
+    /// shorter one return `false` at once, until the output accepts something.
     pub fn flush(&self, limit: Duration) -> bool {
         let mut state = self.shared.lock();
         let target = state.accepted;
-        if state.finished < target && !state.is_stuck {
+        if state.finished < target && limit > state.waited {
             state.is_urgent = true;
             self.shared.work.notify_one();
             let is_behind = |state: &mut State| state.finished < target;
             let progress = &self.shared.progress;
             let waited = progress.wait_timeout_while(state, limit, is_behind);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            state.is_stuck = state.finished < target;
+            if state.finished < target {
+                state.waited = limit.max(state.waited);
+            }
         }
         state.finished >= target
     }
@@ -145,8 +147,8 @@ struct State {
     thread: Thread,
     /// A flush waits, so the thread must not rest.
     is_urgent: bool,
-    /// A flush ran into its limit, and nothing was finished since.
-    is_stuck: bool,
+    /// The longest limit of a flush that ran into it since the thread has last finished something.
+    waited: Duration,
     is_closed: bool,
 }
 
@@ -196,7 +198,7 @@ impl Shared {
         let mut state = self.lock();
         if !batch.is_empty() {
             state.finished += batch.len() as u64;
-            state.is_stuck = false;
+            state.waited = Duration::ZERO;
             self.progress.notify_all();
             let rests = |state: &mut State| {
                 !state.is_urgent && !state.is_closed && state.text.len() < LogWriter::CAPACITY / 2
