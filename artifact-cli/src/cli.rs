@@ -10,9 +10,7 @@ use tokio::runtime::Runtime;
 use crate::connect::ClientContext;
 use crate::failure::setup_from;
 use crate::identity::{self, GroupCommand, WorkerCommand};
-use crate::settings::{
-    self, ClientSettings, Environment, Loaded, LogFormat, ServeSettings, text,
-};
+use crate::settings::{self, ClientSettings, Environment, Loaded, LogFormat, ServeSettings, text};
 use crate::{allocator, failure, get, output, put, serve, threads};
 
 const AFTER_HELP: &str = "\

@@ -116,12 +116,18 @@ mod tests {
     #[test]
     fn the_count_of_lost_lines_is_a_line_like_any_other() {
         let text = lost_lines(LogFormat::Text, 7);
-        assert!(text.contains("Z  WARN artifact::serve::logging: "), "{text}");
+        assert!(
+            text.contains("Z  WARN artifact::serve::logging: "),
+            "{text}"
+        );
         assert!(text.ends_with(" lost_lines=7\n"), "{text}");
         let line = lost_lines(LogFormat::Json, 7);
         assert_eq!(line.matches('\n').count(), 1);
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!((&line["level"], &line["lost_lines"]), (&"WARN".into(), &7.into()));
+        assert_eq!(
+            (&line["level"], &line["lost_lines"]),
+            (&"WARN".into(), &7.into())
+        );
         assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
     }
 }

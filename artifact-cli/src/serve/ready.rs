@@ -24,7 +24,11 @@ pub(crate) fn open(number: u32) -> Result<Option<File>> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
     match rustix::fs::open(&path, flags | OFlags::NONBLOCK, Mode::empty()) {
         Ok(file) => Ok(Some(file.into())),
-        Err(Errno::NXIO) if path.metadata().is_ok_and(|found| found.file_type().is_fifo()) => {
+        Err(Errno::NXIO)
+            if path
+                .metadata()
+                .is_ok_and(|found| found.file_type().is_fifo()) =>
+        {
             output::warn(format_args!("no program reads --ready-fd {number}"));
             Ok(None)
         }

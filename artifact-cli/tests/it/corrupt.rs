@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
-use crate::harness::{Answer, Server, noise, run, run_with};
+use crate::harness::{Answer, Server, noise, run, run_with, skip};
 
 /// Deposits an artifact and damages the blob's file. Returns the artifact's URI.
 fn deposit_damaged(server: &Server, damage: impl Fn(&std::fs::File), size: usize) -> String {
@@ -28,8 +28,9 @@ fn fetch_after(damage: impl Fn(&std::fs::File), size: usize, range: &str) -> (Ve
     let answer = server.say(format!(
         "GET /v0/experiments/default/artifacts?uri={uri} HTTP/1.1\r\n{headers}{range}\r\n"
     ));
+    // The lines of the deposit and of the fetch.
     server.wait_until("the line of the log", || {
-        server.stderr().contains("artifact::request")
+        server.stderr().matches("artifact::request").count() == 2
     });
     (answer, server.stderr())
 }
@@ -140,16 +141,13 @@ fn a_resumed_get_of_a_damaged_artifact_fails() {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the CI switch is not a setting of the program"
-)]
 fn wget_does_not_complete_a_damaged_artifact_by_ranges() {
     let version = std::process::Command::new("wget").arg("--version").output();
-    if version.is_err() {
-        let required = std::env::var_os("ARTIFACT_TEST_REQUIRE").is_some_and(|all| all == "all");
-        assert!(!required, "wget is not installed; install the package wget");
-        eprintln!("skipped: wget is not installed");
+    if skip(
+        version.is_ok(),
+        "downloads by wget",
+        "install the package wget",
+    ) {
         return;
     }
     let size = 4 << 20;

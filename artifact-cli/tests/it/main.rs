@@ -17,6 +17,7 @@ mod logs;
 mod lost_database;
 mod many;
 mod memory;
+mod ownership;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod quick_start;

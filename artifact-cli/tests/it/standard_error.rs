@@ -29,7 +29,15 @@ impl Quiet {
         let child = Command::new("/bin/sh")
             .env_clear()
             .current_dir(folder.path())
-            .args(["-c", script, "sh", BINARY, "serve", "--listen", "unix:socket"])
+            .args([
+                "-c",
+                script,
+                "sh",
+                BINARY,
+                "serve",
+                "--listen",
+                "unix:socket",
+            ])
             .args(["--log-format", "json", "--log-level", log])
             .stdin(Stdio::null())
             .stdout(stdout)
@@ -56,7 +64,11 @@ impl Quiet {
         let mut reader = stream.try_clone().unwrap();
         let answers = std::thread::spawn(move || read_to_end(&mut reader));
         for number in 1..=requests {
-            let end = if number == requests { "Connection: close\r\n" } else { "" };
+            let end = if number == requests {
+                "Connection: close\r\n"
+            } else {
+                ""
+            };
             write!(stream, "GET /healthz HTTP/1.1\r\nHost: h\r\n{end}\r\n").unwrap();
         }
         let answers = answers.join().unwrap();
@@ -83,13 +95,22 @@ impl Quiet {
     /// Returns how many writes the thread of the log has tried (`syscw`, proc(5)).
     fn writes(&self) -> u64 {
         let tasks = format!("/proc/{}/task", self.child.id());
-        let mut tasks = std::fs::read_dir(tasks).unwrap().map(|task| task.unwrap().path());
+        let mut tasks = std::fs::read_dir(tasks)
+            .unwrap()
+            .map(|task| task.unwrap().path());
         let read = |path: &Path| {
             let mut text = String::new();
-            File::options().read(true).open(path).unwrap().read_to_string(&mut text).unwrap();
+            File::options()
+                .read(true)
+                .open(path)
+                .unwrap()
+                .read_to_string(&mut text)
+                .unwrap();
             text
         };
-        let log = tasks.find(|task| read(&task.join("comm")) == "log\n").unwrap();
+        let log = tasks
+            .find(|task| read(&task.join("comm")) == "log\n")
+            .unwrap();
         let counts = read(&log.join("io"));
         let count = counts.lines().find_map(|line| line.strip_prefix("syscw: "));
         count.unwrap().parse().unwrap()
@@ -310,7 +331,16 @@ fn clients_work_without_standard_error() {
             .env_clear()
             .env("ARTIFACT_ADMIN_TOKEN", server.token())
             .current_dir(server.folder.path())
-            .args(["-c", script, "sh", BINARY, "put", "-", "--server", &server.url])
+            .args([
+                "-c",
+                script,
+                "sh",
+                BINARY,
+                "put",
+                "-",
+                "--server",
+                &server.url,
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr);

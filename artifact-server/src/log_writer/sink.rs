@@ -111,6 +111,12 @@ fn piece_length(text: &[u8]) -> usize {
     };
     match head.iter().rposition(is_break) {
         Some(at) => at + 1,
-        None => PIPE_BUF + tail.iter().position(is_break).map_or(tail.len(), |at| at + 1),
+        None => {
+            PIPE_BUF
+                + tail
+                    .iter()
+                    .position(is_break)
+                    .map_or(tail.len(), |at| at + 1)
+        }
     }
 }

@@ -176,7 +176,10 @@ fn a_flush_waits_for_what_was_queued_before_it_and_no_longer_than_its_limit() {
     world.write("one\n");
     for limit in [1, 2] {
         assert!(!world.log.flush(Duration::from_millis(limit)));
-        assert_eq!(world.log.shared.lock().waited.as_millis(), u128::from(limit));
+        assert_eq!(
+            world.log.shared.lock().waited.as_millis(),
+            u128::from(limit)
+        );
     }
     // As good as forever, for a test that ends only if no call waits.
     world.log.shared.lock().waited = LONG;
@@ -209,7 +212,11 @@ fn a_dropped_writer_ends_its_thread() {
         world.step(Err(ErrorKind::WouldBlock));
     }
     world.write("one\n");
-    let World { log, written, steps } = world;
+    let World {
+        log,
+        written,
+        steps,
+    } = world;
     drop(log);
     assert_eq!(written.iter().next(), None);
     drop(steps);
