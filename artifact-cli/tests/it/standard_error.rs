@@ -14,7 +14,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{BINARY, Server, read_to_end};
+use crate::harness::{BINARY, Done, Server, artifact, read_to_end, run};
 
 /// A server on a Unix socket, so that the test does not need its output. Dropping it kills the server.
 struct Quiet {
@@ -130,6 +130,11 @@ fn pipe() -> (OwnedFd, OwnedFd) {
     (write, read)
 }
 
+fn pipe_without_reader() -> OwnedFd {
+    let (write, _read) = pipe();
+    write
+}
+
 /// Returns a pipe that is full, and its read end.
 fn full_pipe() -> (OwnedFd, OwnedFd) {
     let (write, read) = pipe();
@@ -153,7 +158,7 @@ fn lost(line: &str) -> Option<u64> {
 #[test]
 fn a_dead_standard_error_stops_nothing() {
     let dead: [(&str, fn() -> Stdio); 4] = [
-        ("exec \"$@\"", || pipe().0.into()),
+        ("exec \"$@\"", || pipe_without_reader().into()),
         ("exec \"$@\" 2>/dev/full", Stdio::null),
         ("exec \"$@\" 2>&-", Stdio::null),
         ("exec \"$@\" 2>&- 1>&- 0<&-", Stdio::null),
@@ -183,7 +188,7 @@ fn an_undrained_standard_error_stops_nothing_and_the_lost_lines_are_counted() {
     let (stderr, read) = full_pipe();
     let server = Quiet::start("exec \"$@\"", Stdio::null(), stderr, "info");
     // Twice as many as the server holds in memory.
-    let requests = 20_000;
+    let requests = 10_000;
     server.answers(requests);
     let mut log = BufReader::new(File::from(read));
     let (mut seen, mut missing) = (0, None);
@@ -196,7 +201,7 @@ fn an_undrained_standard_error_stops_nothing_and_the_lost_lines_are_counted() {
         missing = lost(text);
     }
     let missing = missing.unwrap();
-    assert!(missing > 1_000, "{missing}");
+    assert!(missing > 100, "{missing}");
     assert_eq!(seen + missing, requests as u64);
     server.answers(1);
     let logged = std::thread::spawn(move || {
@@ -256,14 +261,15 @@ fn lines_without_a_reader_are_counted_once_a_reader_is_back() {
 #[test]
 fn a_standard_output_that_takes_nothing_stops_no_start() {
     let (full, _read) = full_pipe();
-    let (gone, read) = pipe();
-    drop(read);
     for (script, stdout) in [
         ("exec \"$@\"", Stdio::from(full)),
-        ("exec \"$@\"", gone.into()),
+        ("exec \"$@\"", pipe_without_reader().into()),
         ("exec \"$@\" >/dev/full", Stdio::null()),
         // The ready descriptor is a pipe too.
-        ("exec \"$@\" --ready-fd 7 7>&1", full_pipe().0.into()),
+        (
+            "exec \"$@\" --ready-fd 7 7>&1",
+            pipe_without_reader().into(),
+        ),
     ] {
         let server = Quiet::start(script, stdout, Stdio::null(), "info");
         server.answers(1);
@@ -303,7 +309,7 @@ fn the_exit_code_does_not_depend_on_standard_error() {
         (&["serve", "--print-config"], 0),
     ] {
         let codes = [
-            code("exec \"$@\"", pipe().0.into(), arguments),
+            code("exec \"$@\"", pipe_without_reader().into(), arguments),
             code("exec \"$@\" 2>/dev/full", Stdio::null(), arguments),
             code("exec \"$@\" 2>&-", Stdio::null(), arguments),
             // The file is at the limit, and the first byte more raises SIGXFSZ.
@@ -350,9 +356,43 @@ fn clients_work_without_standard_error() {
         assert_eq!(done.status.code(), Some(0), "{script}");
         assert!(done.stdout.starts_with(b"eden://artifacts/"), "{script}");
     };
-    put("exec \"$@\"", pipe().0.into());
+    put("exec \"$@\"", pipe_without_reader().into());
     put("exec \"$@\" 2>/dev/full", Stdio::null());
     put("exec \"$@\" 2>&-", Stdio::null());
     let (stderr, _read) = full_pipe();
     put("exec \"$@\"", stderr.into());
+}
+
+/// What only standard output would have had.
+#[test]
+fn a_failed_standard_output_does_not_lose_the_uri_or_the_worker() {
+    let server = Server::start(&[]);
+    let token = ["--admin-token-file", "artifact-data/admin-token"];
+    let client = |arguments: &[&str], stdout: Stdio| {
+        let mut command = artifact(server.folder.path());
+        command
+            .args(arguments)
+            .args(["--server", &server.url])
+            .args(token);
+        command.stdout(stdout).stderr(Stdio::piped());
+        let done = Done::from(command.spawn().unwrap().wait_with_output().unwrap());
+        (done.code, done.stderr)
+    };
+    let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (stdout, code) in [
+        (full().into(), 1),
+        (Stdio::from(pipe_without_reader()), 141),
+    ] {
+        let (found, stderr) = client(&["put", "stderr"], stdout);
+        assert_eq!(found, Some(code), "{stderr}");
+        let uri = stderr.split_once("the artifact is stored as ").unwrap().1;
+        let uri = uri.lines().next().unwrap();
+        run(&mut server.client(&["get", uri])).succeeded();
+    }
+    let (code, stderr) = client(&["worker", "add"], full().into());
+    assert_eq!(code, Some(1), "{stderr}");
+    let command = stderr.split_once("artifact worker reissue ").unwrap().1;
+    let id = command.lines().next().unwrap();
+    let reissued = client(&["worker", "reissue", id], Stdio::null());
+    assert_eq!(reissued.0, Some(0), "{}", reissued.1);
 }
