@@ -8,8 +8,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::connect::ClientContext;
+use crate::failure::setup_from;
 use crate::identity::{self, GroupCommand, WorkerCommand};
-use crate::settings::{self, ClientSettings, Environment, Loaded, ServeSettings, text};
+use crate::settings::{self, ClientSettings, Environment, Loaded, LogFormat, ServeSettings, text};
 use crate::{allocator, failure, get, output, put, serve, threads};
 
 const AFTER_HELP: &str = "\
@@ -130,41 +131,64 @@ pub(crate) fn run() -> ExitCode {
     {
         allocator::fix_trim_threshold();
     }
-    let environment = Environment::of_process();
-    let arguments = std::env::args_os();
-    let loaded = settings::load(&command(), arguments, &environment);
-    // Help and an unusable command line come without warnings.
-    if !loaded.as_ref().is_err_and(anyhow::Error::is::<clap::Error>) {
-        for sentence in environment.unknown_variables() {
-            output::warn(sentence);
-        }
-    }
-    let done = loaded.and_then(|loaded| dispatch(&loaded, environment.no_color()));
-    let Err(error) = done else {
-        return ExitCode::SUCCESS;
+    let code = match try_run() {
+        Ok(()) => 0,
+        Err(error) => report(&error),
     };
-    if let Some(error) = error.downcast_ref::<clap::Error>() {
-        // Help and version go to standard output, the rest to standard error.
-        let printed = error.print();
-        let code = u8::try_from(error.exit_code()).unwrap_or(2);
-        return ExitCode::from(if printed.is_ok() { code } else { 1 });
-    }
-    if let Some(sentence) = failure::sentence(&error) {
-        output::note(format_args!("error: {sentence}"));
-    }
-    ExitCode::from(failure::exit_code(&error))
+    output::flush();
+    ExitCode::from(code)
 }
 
-fn dispatch(loaded: &Loaded, no_color: bool) -> Result<()> {
+/// Prints an error and returns the exit code, whether or not it could be printed.
+fn report(error: &anyhow::Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        return match error.print() {
+            // Help and version, which are data.
+            Err(failed) if !error.use_stderr() => report(&failure::stdout_error(failed)),
+            _ => u8::try_from(error.exit_code()).unwrap_or(2),
+        };
+    }
+    if let Some(sentence) = failure::sentence(error) {
+        output::note(format_args!("error: {sentence}"));
+    }
+    failure::exit_code(error)
+}
+
+fn try_run() -> Result<()> {
+    // First of all, because standard error may be a file that is as large as it may become.
+    artifact_server::survive_file_size_limit().context("cannot catch signals")?;
+    let environment = Environment::of_process();
+    let arguments = std::env::args_os();
+    let loaded = settings::load(&command(), arguments, &environment).inspect_err(|error| {
+        // Help and an unusable command line come without warnings.
+        if !error.is::<clap::Error>() {
+            warn_about_variables(&environment);
+        }
+    })?;
+    dispatch(&loaded, &environment)
+}
+
+fn warn_about_variables(environment: &Environment) {
+    for sentence in environment.unknown_variables() {
+        output::warn(sentence);
+    }
+}
+
+fn dispatch(loaded: &Loaded, environment: &Environment) -> Result<()> {
     let command = CommandLine::from_arg_matches(&loaded.matches)?.command;
     if let Command::Serve(arguments) = &command {
         let settings: ServeSettings = loaded.settings()?;
+        start_log_thread(settings.log_format)?;
+        warn_about_variables(environment);
         if arguments.print_config {
             settings.check(&loaded.sources)?;
             return output::data(settings::effective::<ServeSettings>(loaded).trim_end());
         }
+        let no_color = environment.no_color();
         return block_on(serve::run(&settings, &loaded.sources, no_color));
     }
+    start_log_thread(LogFormat::Text)?;
+    warn_about_variables(environment);
     block_on(async {
         let client = ClientContext::new(&loaded.settings()?, &loaded.sources)?;
         match command {
@@ -176,6 +200,12 @@ fn dispatch(loaded: &Loaded, no_color: bool) -> Result<()> {
             Command::Whoami(json) => identity::whoami(&client, json).await,
         }
     })
+}
+
+/// Starts the thread that writes to standard error.
+fn start_log_thread(format: LogFormat) -> Result<()> {
+    let lost = move |lines| serve::lost_lines(format, lines);
+    output::start_log_thread(lost).map_err(|error| setup_from(error, threads::TOO_FEW))
 }
 
 fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {

@@ -1,12 +1,12 @@
 //! The only access to files that are not blobs: settings, secrets, and the files of `put` and `get`.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use artifact_backend::blocking;
+use artifact_backend::{Ownership, OwnershipError, blocking};
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use rustix::fs::{Mode, OFlags};
@@ -48,15 +48,26 @@ pub(crate) fn chunks(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> +
     })
 }
 
-/// Reads a small regular file as text.
+/// Reads a small file as text: a regular file or a pipe.
 pub(crate) fn read_small(path: &Path) -> io::Result<String> {
+    read_opened(&open_small(path)?)
+}
+
+/// Opens a small file without waiting for the writer of a FIFO.
+fn open_small(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    read_opened(&File::from(rustix::fs::open(path, flags, Mode::empty())?))
+    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
 }
 
 fn read_opened(file: &File) -> io::Result<String> {
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+    let kind = file.metadata()?.file_type();
+    if kind.is_fifo() {
+        // Waits for a program that is at the other end, as in `<(pass show token)`. If there is none, the
+        // pipe is empty.
+        let flags = rustix::fs::fcntl_getfl(file)?;
+        rustix::fs::fcntl_setfl(file, flags - OFlags::NONBLOCK)?;
+    } else if !kind.is_file() {
+        return Err(io::Error::other("it is neither a regular file nor a pipe"));
     }
     let mut text = String::new();
     file.take(MAX_SMALL_FILE + 1).read_to_string(&mut text)?;
@@ -66,36 +77,58 @@ fn read_opened(file: &File) -> io::Result<String> {
     Ok(text)
 }
 
-/// Reads a secret, without the line break at its end, from a file that only its owner can read. Returns
-/// `None` if the file does not exist.
+/// Reads a secret, without the line break at its end, from a file or pipe of root or of the user of this process
+/// that others cannot read. Returns `None` if it does not exist.
 pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<SecretString>> {
-    let shown = path.display();
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(error) => {
-            return Err(setup_from(
-                error,
-                format!("cannot read the secret in {shown}"),
-            ));
-        }
-    };
-    let read = || {
-        // Checks the open file, so that it cannot be replaced between the check and the read.
-        let mode = file.metadata()?.mode();
-        Ok((mode, read_opened(&file)?))
-    };
-    let (mode, text) = read().map_err(|error: io::Error| {
+    let cannot = |error| {
+        let shown = path.display();
         setup_from(error, format!("cannot read the secret in {shown}"))
-    })?;
-    if mode & 0o077 != 0 {
-        return Err(setup(format!(
-            "other users can read or change the secret in {shown}; run: chmod 600 {}",
-            shell_word(&path.to_string_lossy())
-        )));
-    }
+    };
+    let file = match open_small(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(cannot(error)),
+    };
+    // Checks the open file, so that it cannot be replaced between the check and the read.
+    check_secret(path, &file.metadata().map_err(cannot)?)?;
+    let text = read_opened(&file).map_err(cannot)?;
     Ok(Some(text.trim_end_matches(['\r', '\n']).into()))
+}
+
+/// Links to the descriptors that this process got from the one that started it. Only that one can have chosen
+/// what is behind them.
+const DESCRIPTORS: [&str; 3] = ["/dev/stdin", "/dev/fd", "/proc/self/fd"];
+
+fn check_secret(path: &Path, found: &Metadata) -> anyhow::Result<()> {
+    let user = rustix::process::geteuid().as_raw();
+    let is_inherited = DESCRIPTORS.iter().any(|link| path.starts_with(link));
+    let owner = if is_inherited { user } else { found.uid() };
+    let Err(error) = Ownership::new(owner, found.mode(), user).check_secret() else {
+        return Ok(());
+    };
+    let (shown, word) = (path.display(), shell_word(&path.to_string_lossy()));
+    let is_readable = || {
+        let is_of = |group| found.gid() == group;
+        let groups = rustix::process::getgroups().unwrap_or_default();
+        found.mode() & 0o040 != 0
+            && (is_of(rustix::process::getegid().as_raw())
+                || groups.into_iter().any(|group| is_of(group.as_raw())))
+    };
+    Err(setup(match error {
+        OwnershipError::ForeignOwner { .. } => format!("the secret in {shown} {error}"),
+        // The advice must not take the secret away from this process.
+        _ if owner == user => {
+            format!("other users can read or change the secret in {shown}; run: chmod 600 {word}")
+        }
+        _ if is_readable() => format!(
+            "other users can read or change the secret in {shown}; run as root: chmod o= {word} (in \
+             Kubernetes, set defaultMode to 0440)"
+        ),
+        _ => format!(
+            "other users can read or change the secret in {shown}; run as root: chown {user} {word} && \
+             chmod o= {word} (in Kubernetes, set fsGroup, and defaultMode to 0440)"
+        ),
+    }))
 }
 
 /// Returns whether something, even a symlink that leads nowhere, has this path.

@@ -2,11 +2,63 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use artifact_server::LogWriter;
 
 use crate::failure;
 
-/// Prints a line of data to standard output.
+/// Writes to standard error, so that nothing waits for it. Before it is set, lines are written directly.
+static STDERR: OnceLock<LogWriter> = OnceLock::new();
+
+/// How long the end of the process waits for standard error.
+const LAST_FLUSH: Duration = Duration::from_secs(1);
+
+/// Starts the thread that writes to standard error. `lost` makes the line that says how many lines could
+/// not be written.
+pub(crate) fn start_log_thread(lost: impl Fn(u64) -> String + Send + 'static) -> io::Result<()> {
+    let writer = LogWriter::start(io::stderr(), lost)?;
+    // A second writer could not keep the order of the lines.
+    let _ = STDERR.set(writer);
+    Ok(())
+}
+
+/// Waits until every line is written to standard error, for a second if it takes nothing.
+pub(crate) fn flush() {
+    flush_within(LAST_FLUSH);
+}
+
+/// Waits until every line is written to standard error, for at most `limit`.
+pub(crate) fn flush_within(limit: Duration) {
+    if let Some(writer) = STDERR.get() {
+        writer.flush(limit);
+    }
+}
+
+/// Standard error. No write fails.
+#[derive(Debug)]
+pub(crate) struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        match STDERR.get() {
+            Some(mut writer) => writer.write(text),
+            None => {
+                let _ = io::stderr().lock().write_all(text);
+                Ok(text.len())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Prints a line of data to standard output, after the lines for people that came before it.
 pub(crate) fn data(line: impl Display) -> anyhow::Result<()> {
+    flush();
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")
         .and_then(|()| stdout.flush())
@@ -15,7 +67,8 @@ pub(crate) fn data(line: impl Display) -> anyhow::Result<()> {
 
 /// Prints a line for people to standard error. Ignores a failed write.
 pub(crate) fn note(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    // In one piece, so that no other line comes between.
+    let _ = Stderr.write(format!("{line}\n").as_bytes());
 }
 
 /// Prints a warning to standard error.

@@ -61,15 +61,19 @@ pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
 
     output::note(format_args!("size {} bytes", deposited.size_bytes));
     output::note(format_args!("sha256 {}", deposited.sha256));
-    if arguments.json.json {
-        return output::data(json!({
+    let printed = if arguments.json.json {
+        output::data(json!({
             "artifacts_uri": deposited.uri,
             "size_bytes": deposited.size_bytes,
             "content_type": deposited.content_type,
             "sha256": deposited.sha256.to_string(),
-        }));
-    }
-    output::data(deposited.uri)
+        }))
+    } else {
+        output::data(&deposited.uri)
+    };
+    // No list has it.
+    printed
+        .inspect_err(|_| output::note(format_args!("the artifact is stored as {}", deposited.uri)))
 }
 
 fn lock(progress: &Mutex<Option<Progress>>) -> std::sync::MutexGuard<'_, Option<Progress>> {

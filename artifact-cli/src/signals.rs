@@ -57,9 +57,8 @@ impl End {
 }
 
 impl Signals {
-    /// Catches the signals from now on. Also keeps the process alive when it writes past `ulimit -f`.
+    /// Catches the signals from now on.
     pub(crate) fn new() -> Result<Self> {
-        artifact_server::survive_file_size_limit().context("cannot catch signals")?;
         let take = |kind| signal(kind).context("cannot catch signals");
         Ok(Self {
             terminate: take(SignalKind::terminate())?,

@@ -10,6 +10,10 @@ use anyhow::Result;
 
 use crate::failure::setup_from;
 
+/// The sentence for the operator if a thread cannot be started.
+pub(crate) const TOO_FEW: &str = "cannot start the threads of this process: raise the limit of processes \
+                                  and threads (ulimit -u, or pids.max of the cgroup)";
+
 /// The threads besides those of the runtime: one that writes to SQLite, and those of the blocking pool. On
 /// a busy machine the pool starts a thread for almost every step of a start, because the thread of the step
 /// before is not idle yet.
@@ -31,11 +35,7 @@ pub(crate) fn check() -> Result<()> {
         match thread::Builder::new().spawn(move || released.recv().is_err()) {
             Ok(thread) => started.push((thread, release)),
             Err(error) => {
-                outcome = Err(setup_from(
-                    error,
-                    "cannot start the threads of this process: raise the limit of processes and threads \
-                     (ulimit -u, or pids.max of the cgroup)",
-                ));
+                outcome = Err(setup_from(error, TOO_FEW));
                 break;
             }
         }

@@ -12,6 +12,7 @@ mod permits;
 
 mod file_size_limit;
 mod listener;
+mod log_writer;
 mod open_files;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
@@ -23,6 +24,7 @@ pub use connection::RequestBody;
 pub use file_size_limit::survive_file_size_limit;
 pub use hooks::{DefaultHooks, Hooks, RequestLabels};
 pub use listener::{Address, ListenError, Listener};
+pub use log_writer::LogWriter;
 pub use open_files::raise_open_file_limit;
 pub use rejection::Rejection;
 pub use server::{ServeOutcome, Server, ServerHandle};

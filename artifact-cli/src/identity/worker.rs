@@ -118,14 +118,20 @@ impl CredentialOutput {
             "the credential of {id} is shown only now; keep it in a file of mode 0600 for \
              --credential-file"
         ));
-        if self.json.json {
+        let printed = if self.json.json {
             let json = serde_json::to_value(&registered.worker);
             let mut json = json.context("cannot write the worker as JSON")?;
             json["registration_token"] = token.into();
             print::json(&json)
         } else {
             output::data(format_args!("{id}:{token}"))
-        }
+        };
+        printed.inspect_err(|_| {
+            output::note(format_args!(
+                "the credential of {id} could not be printed; get another one with: artifact worker reissue \
+                 {id}"
+            ));
+        })
     }
 
     fn write_file(

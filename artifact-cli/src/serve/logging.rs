@@ -1,9 +1,16 @@
-//! The log, on standard error.
+//! The log, on standard error. Neither a failed write nor an output that takes nothing stops a request.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
+use std::time::Duration;
 
+use serde_json::json;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use super::json_log::JsonLog;
 use crate::output;
@@ -14,8 +21,8 @@ pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) {
     let filter = EnvFilter::builder().parse_lossy(filter);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // The report about a failed write would go to standard error too, and its failure would panic.
+        .with_writer(MakeLine)
+        // It would print errors itself, and panic if that fails.
         .log_internal_errors(false);
     match format {
         LogFormat::Text => log
@@ -26,7 +33,68 @@ pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) {
     panic::set_hook(Box::new(log_panic));
 }
 
-/// Logs a panic like any other event, with a backtrace if `RUST_BACKTRACE` asks for it.
+/// How long an event waits for the output if its level is `WARN` or `ERROR`. A request then ends after
+/// its alarms are written, so that a killed process has logged them.
+const ALARM_FLUSH: Duration = Duration::from_millis(20);
+
+/// Makes the writer of one line.
+struct MakeLine;
+
+/// Writes one line.
+struct Line {
+    is_alarm: bool,
+}
+
+impl MakeWriter<'_> for MakeLine {
+    type Writer = Line;
+
+    fn make_writer(&self) -> Line {
+        Line { is_alarm: false }
+    }
+
+    fn make_writer_for(&self, metadata: &Metadata<'_>) -> Line {
+        Line {
+            is_alarm: *metadata.level() <= Level::WARN,
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let length = output::Stderr.write(line)?;
+        if self.is_alarm {
+            output::flush_within(ALARM_FLUSH);
+        }
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Returns the line of the log that says how many lines are missing from it. Made by hand, because
+/// an event would be queued behind the lines that came later.
+pub(crate) fn lost_lines(format: LogFormat, lines: u64) -> String {
+    let message = "lines of the log were lost: standard error failed, or took too long";
+    let target = module_path!();
+    let mut time = String::new();
+    // Writing to a string does not fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+    match format {
+        LogFormat::Text => format!("{time}  WARN {target}: {message} lost_lines={lines}\n"),
+        LogFormat::Json => {
+            let line = json!({
+                "timestamp": time, "level": "WARN", "target": target, "message": message,
+                "lost_lines": lines,
+            });
+            format!("{line}\n")
+        }
+    }
+}
+
+/// Logs a panic like any other event, with a backtrace if `RUST_BACKTRACE` asks for it. The process may end
+/// with it, so this waits until it is written.
 fn log_panic(info: &PanicHookInfo<'_>) {
     let location = info.location().map(ToString::to_string);
     let backtrace = Backtrace::capture();
@@ -38,4 +106,28 @@ fn log_panic(info: &PanicHookInfo<'_>) {
         "panicked: {}",
         info.payload_as_str().unwrap_or("no message")
     );
+    output::flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_of_lost_lines_is_a_line_like_any_other() {
+        let text = lost_lines(LogFormat::Text, 7);
+        assert!(
+            text.contains("Z  WARN artifact::serve::logging: "),
+            "{text}"
+        );
+        assert!(text.ends_with(" lost_lines=7\n"), "{text}");
+        let line = lost_lines(LogFormat::Json, 7);
+        assert_eq!(line.matches('\n').count(), 1);
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&line["level"], &line["lost_lines"]),
+            (&"WARN".into(), &7.into())
+        );
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
 }

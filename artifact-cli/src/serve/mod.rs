@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 
 use self::certificate::CertificateFiles;
 use self::hooks::ProblemHooks;
+pub(crate) use self::logging::lost_lines;
 use self::plan::ServePlan;
 use crate::failure::setup_from;
 use crate::output;

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::Result;
+use artifact_backend::{Ownership, OwnershipError};
 use artifact_store::DatabaseUrl;
 use secrecy::ExposeSecret;
 
@@ -35,7 +36,7 @@ impl<'s> ServePlan<'s> {
             sources,
             database: database(settings, sources)?,
             token: TokenSource::find(settings, sources)?,
-            ready_fd: settings.ready_fd.map(ready::open).transpose()?,
+            ready_fd: settings.ready_fd.map(ready::open).transpose()?.flatten(),
         };
         if settings.backend.is_memory() && plan.database.outlives_the_process() {
             output::warn("the rows will outlive their blobs, which are in memory only");
@@ -150,17 +151,30 @@ fn check_data_dir(path: &Path) -> Result<()> {
             "{shown} is not a folder; give another --data-dir"
         )));
     }
-    let user = rustix::process::geteuid();
-    if found.uid() != user.as_raw() && !user.is_root() {
-        return Err(setup(format!(
-            "the data folder {shown} belongs to another user; give another --data-dir"
-        )));
-    }
-    if found.mode() & 0o022 != 0 {
-        return Err(setup(format!(
-            "other users can write to the data folder {shown}; run: chmod 700 {}",
-            shell_word(&path.to_string_lossy())
-        )));
+    let user = rustix::process::geteuid().as_raw();
+    let word = shell_word(&path.to_string_lossy());
+    match Ownership::new(found.uid(), found.mode(), user).check_trusted() {
+        Ok(()) if found.mode() & 0o020 != 0 => output::warn(format_args!(
+            "the group {} can write to the data folder {shown}, so its members can remove the database; run: \
+             chmod g-w {word}, unless an orchestrator sets this mode",
+            found.gid()
+        )),
+        Ok(()) => {}
+        Err(error @ OwnershipError::ForeignOwner { .. }) => {
+            return Err(setup(format!(
+                "the data folder {shown} {error}, or give another --data-dir"
+            )));
+        }
+        Err(_) if found.uid() == user => {
+            return Err(setup(format!(
+                "other users can write to the data folder {shown}; run: chmod 700 {word}"
+            )));
+        }
+        Err(_) => {
+            return Err(setup(format!(
+                "other users can write to the data folder {shown}; run as root: chmod o-w {word}"
+            )));
+        }
     }
     files::check_writable_ancestor(path).map_err(|error| {
         setup_from(

@@ -25,7 +25,8 @@ pub(crate) struct ClientSettings {
     #[arg(default_value = DEFAULT_EXPERIMENT, value_parser = text)]
     pub(crate) experiment: String,
 
-    /// File with PRINCIPAL:SECRET; only its owner may be able to read it
+    /// File or pipe with PRINCIPAL:SECRET. It must belong to root or to the user of this process, and others
+    /// must not be able to read it
     #[arg(long, env = "ARTIFACT_CREDENTIAL_FILE", value_name = "FILE")]
     pub(crate) credential_file: Option<PathBuf>,
 
@@ -33,7 +34,7 @@ pub(crate) struct ClientSettings {
     #[arg(long, env = "ARTIFACT_CREDENTIAL", hide = true)]
     pub(crate) credential: Option<SecretString>,
 
-    /// File with the admin token; only its owner may be able to read it
+    /// File or pipe with the admin token, with the same owner and mode as --credential-file
     #[arg(long, env = "ARTIFACT_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub(crate) admin_token_file: Option<PathBuf>,
 

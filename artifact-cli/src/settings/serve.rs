@@ -41,8 +41,8 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "ARTIFACT_TLS_CERT", value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
 
-    /// Private key of the certificate in PEM, in a file that only its owner can read. Reloaded together
-    /// with the certificate
+    /// Private key of the certificate in PEM, in a file with the same owner and mode as
+    /// --admin-token-file. Reloaded together with the certificate
     #[arg(long, env = "ARTIFACT_TLS_KEY", value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
 
@@ -51,8 +51,8 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "ARTIFACT_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<String>,
 
-    /// Folder of this server alone, created with mode 0700. It holds the lock file, and everything that
-    /// other settings do not place elsewhere
+    /// Folder of this server alone, created with mode 0700. It must belong to root or to the user of the
+    /// server. It holds the lock file, and everything that other settings do not place elsewhere
     #[arg(long, env = "ARTIFACT_DATA_DIR", value_name = "FOLDER")]
     #[arg(default_value = "./artifact-data")]
     pub(crate) data_dir: PathBuf,
@@ -149,7 +149,7 @@ pub(crate) struct ServeSettings {
     #[arg(long)]
     pub(crate) adopt: bool,
 
-    /// File with the password of the PostgreSQL user; only its owner may be able to read it
+    /// File with the password of the PostgreSQL user, with the same owner and mode as --admin-token-file
     #[arg(long, env = "ARTIFACT_DATABASE_PASSWORD_FILE", value_name = "FILE")]
     pub(crate) database_password_file: Option<PathBuf>,
 
@@ -163,8 +163,9 @@ pub(crate) struct ServeSettings {
     #[arg(default_value = "default", value_parser = experiment_id)]
     pub(crate) experiments: Vec<ExperimentId>,
 
-    /// File with the admin token; only its owner may be able to read it. The server generates a token
-    /// into the default file if that does not exist
+    /// File with the admin token. It must belong to root or to the user of the server, and others must not
+    /// be able to read it; a group may. The server generates a token into the default file if that does not
+    /// exist
     #[arg(long, env = "ARTIFACT_ADMIN_TOKEN_FILE", value_name = "FILE")]
     #[arg(default_value = "<data_dir>/admin-token")]
     pub(crate) admin_token_file: Option<PathBuf>,
@@ -314,7 +315,8 @@ pub(crate) struct ServeSettings {
     pub(crate) ready_fd: Option<u32>,
 
     /// What is logged to standard error: off, error, warn, info, debug, trace, or a filter such as
-    /// `info,artifact_http=debug`
+    /// `info,artifact_http=debug`. No request waits for the log. At most 2 MiB of it wait in memory; lines beyond that,
+    /// and lines that cannot be written, are lost, and a later line says how many
     #[arg(
         long = "log-level",
         env = "ARTIFACT_LOG",

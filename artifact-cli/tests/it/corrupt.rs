@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
-use crate::harness::{Answer, Server, noise, run, run_with};
+use crate::harness::{Answer, Server, noise, run, run_with, skip};
 
 /// Deposits an artifact and damages the blob's file. Returns the artifact's URI.
 fn deposit_damaged(server: &Server, damage: impl Fn(&std::fs::File), size: usize) -> String {
@@ -28,10 +28,17 @@ fn fetch_after(damage: impl Fn(&std::fs::File), size: usize, range: &str) -> (Ve
     let answer = server.say(format!(
         "GET /v0/experiments/default/artifacts?uri={uri} HTTP/1.1\r\n{headers}{range}\r\n"
     ));
+    // The lines of the deposit and of the fetch.
     server.wait_until("the line of the log", || {
-        server.stderr().contains("artifact::request")
+        server.stderr().matches("artifact::request").count() == 2
     });
     (answer, server.stderr())
+}
+
+/// Waits for an alarm and returns the log.
+fn log_with_alarm(server: &Server) -> String {
+    server.wait_until("an alarm", || server.stderr().contains("\"alarm\""));
+    server.stderr()
 }
 
 fn assert_alarm(log: &str) {
@@ -80,7 +87,7 @@ fn causes_appear_in_the_log_but_not_in_the_response() {
         !problem.contains("no blob") && !problem.contains("os error"),
         "{problem}"
     );
-    let log = server.stderr();
+    let log = log_with_alarm(&server);
     assert_alarm(&log);
     // From the outermost layer to the innermost.
     let line = log
@@ -130,20 +137,17 @@ fn a_resumed_get_of_a_damaged_artifact_fails() {
     assert!(!server.path("out").exists());
     // The client has resumed and got a 500.
     assert!(get.stderr.contains("status 500"), "{}", get.stderr);
-    assert_alarm(&server.stderr());
+    assert_alarm(&log_with_alarm(&server));
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the CI switch is not a setting of the program"
-)]
 fn wget_does_not_complete_a_damaged_artifact_by_ranges() {
     let version = std::process::Command::new("wget").arg("--version").output();
-    if version.is_err() {
-        let required = std::env::var_os("ARTIFACT_TEST_REQUIRE").is_some_and(|all| all == "all");
-        assert!(!required, "wget is not installed; install the package wget");
-        eprintln!("skipped: wget is not installed");
+    if skip(
+        version.is_ok(),
+        "downloads by wget",
+        "install the package wget",
+    ) {
         return;
     }
     let size = 4 << 20;
@@ -171,5 +175,5 @@ fn wget_does_not_complete_a_damaged_artifact_by_ranges() {
     // 8: the server answered with an error (wget(1)).
     assert_eq!(done.code, Some(8), "{}", done.stderr);
     assert!(server.read("out").len() < size);
-    assert_alarm(&server.stderr());
+    assert_alarm(&log_with_alarm(&server));
 }

@@ -19,7 +19,9 @@ fn a_deposit_past_the_limit_on_file_sizes_is_refused_and_the_server_lives() {
         assert_eq!(server.blobs(), before);
     }
     // The operator learns which limit it was.
-    assert!(server.stderr().contains("ulimit -f"), "{}", server.stderr());
+    server.wait_until("the limit in the log", || {
+        server.stderr().contains("ulimit -f")
+    });
     for size in [10, 1 << 20] {
         let put = run_with(&mut server.client(&["put", "-"]), &noise(size)).succeeded();
         let got = run(&mut server.client(&["get", put.stdout().trim_end()])).succeeded();

@@ -51,6 +51,21 @@ impl From<Output> for Done {
     }
 }
 
+/// Says what cannot be tested here, unless it is `available`, and how to change that. Returns whether the
+/// test must be skipped. Where everything is required, a skip is a failure.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the CI switch is not a setting of the program"
+)]
+pub(crate) fn skip(available: bool, what: &str, how: &str) -> bool {
+    if !available {
+        let required = std::env::var_os("ARTIFACT_TEST_REQUIRE").is_some_and(|all| all == "all");
+        assert!(!required, "{what} were not tested; {how}");
+        eprintln!("skipped: {what}; {how}");
+    }
+    !available
+}
+
 /// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) -> Done {
     command.output().unwrap().into()

@@ -37,7 +37,7 @@ fn registered(server: &Server, file: &str) -> String {
 
 #[test]
 fn a_new_credential_is_shown_once_and_works() {
-    let server = Server::start(&[]);
+    let mut server = Server::start(&[]);
     let words = [
         "worker",
         "add",
@@ -94,6 +94,8 @@ fn a_new_credential_is_shown_once_and_works() {
         lines[3].starts_with("registered 2") && lines[3].ends_with(" by admin"),
         "{lines:?}"
     );
+    server.signal("TERM");
+    server.wait();
     for secret in [secret, new.split_once(':').unwrap().1] {
         assert!(!server.stderr().contains(secret));
         assert!(!shown.stdout().contains(secret));

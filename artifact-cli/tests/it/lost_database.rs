@@ -95,6 +95,7 @@ fn a_lost_database_refuses_deposits_and_identities_and_raises_one_alarm() {
         for _ in 0..2 {
             assert_eq!(deposit(&server, &admin).status, 503, "{name}");
         }
+        server.wait_until("the alarm", || alarms(&server) > 0);
         assert_eq!(alarms(&server), 1, "{name}: {}", server.stderr());
         let worker_id = worker["worker_id"].as_str().unwrap();
         let group_id = group["group_id"].as_str().unwrap();

@@ -17,6 +17,7 @@ mod logs;
 mod lost_database;
 mod many;
 mod memory;
+mod ownership;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod quick_start;
@@ -25,6 +26,7 @@ mod refusals;
 mod resume;
 mod shutdown;
 mod slow;
+mod standard_error;
 mod sweep;
 mod threads;
 #[cfg(feature = "tls")]

@@ -211,8 +211,9 @@ fn without_its_database_deposits_are_503_and_known_artifacts_are_fetched() {
     }
     assert_eq!(get(&server, &other), "other");
     // The log has the whole story.
-    let log = server.stderr();
-    assert!(log.contains("the database cannot be reached"), "{log}");
+    server.wait_until("the log of the failure", || {
+        server.stderr().contains("the database cannot be reached")
+    });
 }
 
 #[test]

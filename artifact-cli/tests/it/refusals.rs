@@ -407,7 +407,7 @@ fn put_and_get_reject_bad_arguments_before_sending() {
     let folder = folder();
     let path = folder.path();
     write(path, "token", 0o600, "secret\n");
-    write(path, "open", 0o640, "secret\n");
+    write(path, "open", 0o644, "secret\n");
     let token = ["--admin-token-file", "token"];
     for (arguments, sentence) in [
         (

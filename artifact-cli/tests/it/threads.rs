@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Answer, BINARY, Server, run, run_refused, run_with};
+use crate::harness::{Answer, BINARY, Server, artifact, run, run_refused, run_with};
 use crate::workers::{ask, credential, json};
 
 /// A folder, and the user who runs its server. Root has no limit of threads, so its tests use a user who
@@ -90,6 +90,16 @@ fn limit_threads(server: &Server, user: Option<u32>, soft: &str) {
     run(as_user(user, "prlimit").args(["--pid", &pid, &limit])).succeeded();
 }
 
+/// Returns a command of the user who runs the tests, who must not use the token file of another user.
+fn client(server: &Server, arguments: &[&str]) -> Command {
+    let mut command = artifact(server.folder.path());
+    command
+        .args(arguments)
+        .args(["--server", &server.url])
+        .env("ARTIFACT_ADMIN_TOKEN", server.token());
+    command
+}
+
 #[test]
 fn a_start_without_enough_threads_ends_with_a_sentence() {
     let place = Place::new(1);
@@ -136,7 +146,7 @@ fn requests_are_503_while_no_thread_can_be_had_and_served_afterwards() {
     let mut serve = place.serve();
     let server = Server::spawn(place.folder, &mut serve);
     let put = |server: &Server, text: &str| {
-        let put = run_with(&mut server.client(&["put", "-"]), text.as_bytes()).succeeded();
+        let put = run_with(&mut client(server, &["put", "-"]), text.as_bytes()).succeeded();
         put.stdout().trim_end().to_owned()
     };
     let stored = put(&server, "stored");
@@ -147,8 +157,8 @@ fn requests_are_503_while_no_thread_can_be_had_and_served_afterwards() {
     // The next process has neither rows nor verified credentials in memory.
     let mut server = Server::spawn(server.stop("TERM"), &mut serve);
 
-    // The main thread, and the one that writes to SQLite.
-    wait_for_idle_threads(&server, 2);
+    // The main thread, and those that write to SQLite and to the log.
+    wait_for_idle_threads(&server, 3);
     limit_threads(&server, user, "1");
     let get = format!("GET /artifacts?uri={stored}");
     let (_, headers) = server.connect();
@@ -201,14 +211,14 @@ fn a_database_whose_host_name_cannot_be_looked_up_is_503() {
         .args(["--database", &url])
         .env("PGPASSWORD", postgres.password());
     let server = Server::spawn(place.folder, &mut serve);
-    let put = run_with(&mut server.client(&["put", "-"]), b"stored").succeeded();
+    let put = run_with(&mut client(&server, &["put", "-"]), b"stored").succeeded();
     let get = format!("GET /artifacts?uri={}", put.stdout().trim_end());
     // The next process has no row in memory.
     let server = Server::spawn(server.stop("TERM"), &mut serve);
     let admin = format!("admin:{}", server.token());
 
-    // The main thread.
-    wait_for_idle_threads(&server, 1);
+    // The main thread, and the one that writes to the log.
+    wait_for_idle_threads(&server, 2);
     limit_threads(&server, user, "1");
     database.terminate_sessions();
     let answer = ask(&server, &admin, "default", &get, "");
@@ -217,6 +227,7 @@ fn a_database_whose_host_name_cannot_be_looked_up_is_503() {
     limit_threads(&server, user, &usual_limit());
     let answer = ask(&server, &admin, "default", &get, "");
     assert_eq!((answer.status, &*answer.body), (200, &b"stored"[..]));
-    let log = server.stderr();
-    assert!(log.contains("no thread can be started"), "{log}");
+    server.wait_until("the reason in the log", || {
+        server.stderr().contains("no thread can be started")
+    });
 }

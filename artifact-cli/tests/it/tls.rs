@@ -137,11 +137,11 @@ fn sighup_reloads_the_certificate_and_keeps_it_if_the_files_are_invalid() {
         server.wait_until("the line in the log", || failures() > so_far);
         assert!(connect(&server, &[TWO.0]).is_some());
     }
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(0), "{}", server.stderr());
     assert!(!server.stderr().contains(CANARY), "{}", server.stderr());
     let secret = ONE.1.lines().nth(1).unwrap();
     assert!(!server.stderr().contains(secret), "{}", server.stderr());
-    server.signal("TERM");
-    assert_eq!(server.wait().0, Some(0), "{}", server.stderr());
 }
 
 #[test]

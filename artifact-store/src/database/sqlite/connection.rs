@@ -1,12 +1,14 @@
 //! Opens the file: creates it, checks it, sets it up and migrates it.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use artifact_backend::Ownership;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -28,19 +30,21 @@ pub(super) enum Role {
 /// Creates the file if necessary, checks that it belongs to this program, migrates it, and returns
 /// the connection that writes. Blocks.
 pub(super) fn set_up(path: &Path) -> Result<Connection> {
-    create(path).map_err(|error| {
-        let kind = if is_exhausted(&error) {
-            ErrorKind::Unavailable
-        } else {
-            ErrorKind::Misconfigured
-        };
-        Error::new(kind, Operation::OpenDatabase)
-            .with_detail(format!(
-                "{} cannot be created or used as the database file",
-                path.display()
-            ))
-            .with_source(error)
-    })?;
+    create(path)
+        .and_then(|()| check_owners(path))
+        .map_err(|error| {
+            let kind = if is_exhausted(&error) {
+                ErrorKind::Unavailable
+            } else {
+                ErrorKind::Misconfigured
+            };
+            Error::new(kind, Operation::OpenDatabase)
+                .with_detail(format!(
+                    "{} cannot be created or used as the database file",
+                    path.display()
+                ))
+                .with_source(error)
+        })?;
     let mut connection = connect(path, Role::Write).map_err(migrations::opened)?;
     // SQLite opens a file without an error if it can be read only, and every write would fail later.
     // It tries that after every error.
@@ -108,16 +112,41 @@ fn create(path: &Path) -> io::Result<()> {
                     "the path is not a regular file",
                 ));
             }
-            if metadata.permissions().mode() & 0o077 != 0 {
+            if metadata.mode() & 0o004 != 0 {
                 tracing::warn!(
                     path = %path.display(),
-                    "other users can access the database file; set its mode to 0600"
+                    "every user can read the database file; chmod o= it"
                 );
             }
             Ok(())
         }
         Err(error) => Err(error),
     }
+}
+
+/// Rejects a file of the database that another user than root and this process owns, or that every user
+/// can write to. SQLite would believe the log of another user as well as the file.
+fn check_owners(path: &Path) -> io::Result<()> {
+    let user = rustix::process::geteuid().as_raw();
+    let real = path.canonicalize()?;
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = OsString::from(&real);
+        name.push(suffix);
+        let path = PathBuf::from(name);
+        let found = match path.symlink_metadata() {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let checked = Ownership::new(found.uid(), found.mode(), user).check_trusted();
+        checked.map_err(|error| {
+            io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("{} {error}", path.display()),
+            )
+        })?;
+    }
+    Ok(())
 }
 
 /// Sets WAL mode. SQLite does not call the busy handler for all locks that this takes, so this

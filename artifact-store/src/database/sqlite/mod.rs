@@ -75,7 +75,8 @@ impl SqliteDatabase {
     /// # Errors
     ///
     /// `Misconfigured` if the file is not an SQLite file, belongs to another program, has a newer
-    /// schema than this version knows, or cannot be read and written; `Unavailable` if another
+    /// schema than this version knows, or cannot be read and written, or if the file or its log belongs to another
+    /// user than root and this process, or every user can write to it; `Unavailable` if another
     /// process holds it for longer than five seconds; `OutOfSpace`.
     ///
     /// # Panics
