@@ -5,6 +5,7 @@ mod hooks;
 mod rejection;
 mod server;
 
+mod client_timeout;
 mod connection;
 mod lingering_close;
 mod permits;

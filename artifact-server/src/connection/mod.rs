@@ -1,6 +1,8 @@
 //! One connection: its limits, its state, and the requests on it.
 
+mod body_rest;
 mod guarded_stream;
+mod hangup;
 mod min_throughput;
 mod request_body;
 mod request_id;
@@ -12,6 +14,7 @@ mod service;
 mod state;
 #[cfg(test)]
 mod tests;
+mod unsent_body;
 
 pub use request_body::RequestBody;
 pub(crate) use serve::{builder, serve};
