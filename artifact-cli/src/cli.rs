@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -158,14 +159,13 @@ fn try_run() -> Result<()> {
     // First of all, because standard error may be a file that is as large as it may become.
     artifact_server::survive_file_size_limit().context("cannot catch signals")?;
     let environment = Environment::of_process();
-    let arguments = std::env::args_os();
-    let loaded = settings::load(&command(), arguments, &environment).inspect_err(|error| {
+    let loaded = load(&environment).inspect_err(|error| {
         // Help and an unusable command line come without warnings.
         if !error.is::<clap::Error>() {
             warn_about_variables(&environment);
         }
     })?;
-    dispatch(&loaded, &environment)
+    dispatch(loaded, &environment)
 }
 
 fn warn_about_variables(environment: &Environment) {
@@ -174,7 +174,16 @@ fn warn_about_variables(environment: &Environment) {
     }
 }
 
-fn dispatch(loaded: &Loaded, environment: &Environment) -> Result<()> {
+fn load(environment: &Environment) -> Result<Loaded> {
+    settings::load(&command(), std::env::args_os(), environment)
+}
+
+/// Gathers the settings of this process again. Flags and variables are those of its start.
+pub(crate) fn load_settings() -> Result<Loaded> {
+    load(&Environment::of_process())
+}
+
+fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     let command = CommandLine::from_arg_matches(&loaded.matches)?.command;
     if let Command::Serve(arguments) = &command {
         let settings: ServeSettings = loaded.settings()?;
@@ -182,10 +191,9 @@ fn dispatch(loaded: &Loaded, environment: &Environment) -> Result<()> {
         warn_about_variables(environment);
         if arguments.print_config {
             settings.check(&loaded.sources)?;
-            return output::data(settings::effective::<ServeSettings>(loaded).trim_end());
+            return output::data(settings::effective::<ServeSettings>(&loaded).trim_end());
         }
-        let no_color = environment.no_color();
-        return block_on(serve::run(&settings, &loaded.sources, no_color));
+        return block_on(serve::run(Arc::new(loaded), environment.no_color()));
     }
     start_log_thread(LogFormat::Text)?;
     warn_about_variables(environment);

@@ -165,7 +165,7 @@ pub(crate) struct ServeSettings {
 
     /// File with the admin token. It must belong to root or to the user of the server, and others must not
     /// be able to read it; a group may. The server generates a token into the default file if that does not
-    /// exist
+    /// exist. Reloaded at SIGHUP
     #[arg(long, env = "ARTIFACT_ADMIN_TOKEN_FILE", value_name = "FILE")]
     #[arg(default_value = "<data_dir>/admin-token")]
     pub(crate) admin_token_file: Option<PathBuf>,
@@ -288,7 +288,8 @@ pub(crate) struct ServeSettings {
     pub(crate) commit_timeout: Duration,
 
     /// How long requests in flight may take to finish after SIGTERM or Ctrl-C. Requests that are still
-    /// unfinished then, or at a second signal, are aborted, and the exit code is 1
+    /// unfinished then, or at a second signal, are aborted, and the exit code is 1. Connections without a
+    /// request in flight close at once
     #[arg(
         long,
         env = "ARTIFACT_DRAIN_TIMEOUT",
@@ -316,7 +317,7 @@ pub(crate) struct ServeSettings {
 
     /// What is logged to standard error: off, error, warn, info, debug, trace, or a filter such as
     /// `info,artifact_http=debug`. No request waits for the log. At most 2 MiB of it wait in memory; lines beyond that,
-    /// and lines that cannot be written, are lost, and a later line says how many
+    /// and lines that cannot be written, are lost, and a later line says how many. Reloaded at SIGHUP
     #[arg(
         long = "log-level",
         env = "ARTIFACT_LOG",

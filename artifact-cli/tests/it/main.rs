@@ -18,11 +18,13 @@ mod lost_database;
 mod many;
 mod memory;
 mod ownership;
+mod pause;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod quick_start;
 mod ready;
 mod refusals;
+mod reload;
 mod resume;
 mod shutdown;
 mod slow;
