@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
+use artifact_backend::{
+    ArtifactId, Error, ErrorKind, Operation, Ownership, OwnershipError, Result,
+};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
@@ -353,11 +355,9 @@ fn check_owner(folder: BorrowedFd<'_>, name: &str) -> Result<()> {
     let stat = sys::stat(folder)
         .map_err(|errno| failed(Operation::Open, None, "inspect a folder", errno))?;
     let me = rustix::process::geteuid().as_raw();
-    let detail = if stat.st_uid != me && stat.st_uid != 0 {
-        format!(
-            "{name} belongs to user {}, but this process is user {me}; chown it",
-            stat.st_uid
-        )
+    let checked = Ownership::new(stat.st_uid, stat.st_mode, me).check_trusted();
+    let detail = if let Err(error @ OwnershipError::ForeignOwner { .. }) = checked {
+        format!("{name} {error}")
     } else if stat.st_mode & 0o002 != 0 {
         format!(
             "others can write to {name} (mode {:03o}); chmod 700 it",

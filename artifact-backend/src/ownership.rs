@@ -1,6 +1,6 @@
 //! Which owners and modes of files and folders a process can trust.
 
-/// The number that stands for an owner without a number in this user namespace (user_namespaces(7)).
+/// The number that stands for an owner without a number in this user namespace (`user_namespaces(7)`).
 const OVERFLOW_USER: u32 = 65_534;
 
 /// The owner and the mode of a file or folder, as stat(2) returns them, and the user of the process that

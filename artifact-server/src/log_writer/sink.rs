@@ -14,9 +14,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Returns the number of lines in a text. An unfinished line counts.
 pub(super) fn lines(text: &[u8]) -> u64 {
-    let breaks = text.iter().filter(|byte| **byte == b'\n').count();
-    let unfinished = text.last().is_some_and(|byte| *byte != b'\n');
-    breaks as u64 + u64::from(unfinished)
+    text.split_inclusive(|byte| *byte == b'\n').count() as u64
 }
 
 #[derive(Debug)]
