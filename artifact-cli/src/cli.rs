@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -131,15 +132,14 @@ pub(crate) fn run() -> ExitCode {
         allocator::fix_trim_threshold();
     }
     let environment = Environment::of_process();
-    let arguments = std::env::args_os();
-    let loaded = settings::load(&command(), arguments, &environment);
+    let loaded = load(&environment);
     // Help and an unusable command line come without warnings.
     if !loaded.as_ref().is_err_and(anyhow::Error::is::<clap::Error>) {
         for sentence in environment.unknown_variables() {
             output::warn(sentence);
         }
     }
-    let done = loaded.and_then(|loaded| dispatch(&loaded, environment.no_color()));
+    let done = loaded.and_then(|loaded| dispatch(loaded, environment.no_color()));
     let Err(error) = done else {
         return ExitCode::SUCCESS;
     };
@@ -155,15 +155,23 @@ pub(crate) fn run() -> ExitCode {
     ExitCode::from(failure::exit_code(&error))
 }
 
-fn dispatch(loaded: &Loaded, no_color: bool) -> Result<()> {
+fn load(environment: &Environment) -> Result<Loaded> {
+    settings::load(&command(), std::env::args_os(), environment)
+}
+
+/// Gathers the settings of this process again. Flags and variables are those of its start.
+pub(crate) fn load_settings() -> Result<Loaded> {
+    load(&Environment::of_process())
+}
+
+fn dispatch(loaded: Loaded, no_color: bool) -> Result<()> {
     let command = CommandLine::from_arg_matches(&loaded.matches)?.command;
     if let Command::Serve(arguments) = &command {
-        let settings: ServeSettings = loaded.settings()?;
         if arguments.print_config {
-            settings.check(&loaded.sources)?;
-            return output::data(settings::effective::<ServeSettings>(loaded).trim_end());
+            loaded.settings::<ServeSettings>()?.check(&loaded.sources)?;
+            return output::data(settings::effective::<ServeSettings>(&loaded).trim_end());
         }
-        return block_on(serve::run(&settings, &loaded.sources, no_color));
+        return block_on(serve::run(Arc::new(loaded), no_color));
     }
     block_on(async {
         let client = ClientContext::new(&loaded.settings()?, &loaded.sources)?;

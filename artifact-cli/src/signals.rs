@@ -1,4 +1,4 @@
-//! The signals that stop the process, or reload its certificate.
+//! The signals that stop the process, or reload some of its settings.
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -10,25 +10,19 @@ pub(crate) struct Signals {
     interrupt: Signal,
 }
 
-/// Catches SIGHUP, or leaves it its default effect.
+/// Catches SIGHUP from its creation on, which otherwise ends the process.
 #[derive(Debug)]
-pub(crate) struct Hangup(Option<Signal>);
+pub(crate) struct Hangup(Signal);
 
 impl Hangup {
-    /// Catches SIGHUP from now on if `caught` is true. Otherwise it ends the process, as by default.
-    pub(crate) fn new(caught: bool) -> Result<Self> {
-        let signal = caught.then(|| signal(SignalKind::hangup())).transpose();
-        Ok(Self(signal.context("cannot catch signals")?))
+    pub(crate) fn new() -> Result<Self> {
+        let signal = signal(SignalKind::hangup());
+        signal.map(Self).context("cannot catch signals")
     }
 
-    /// Waits for the next signal.
+    /// Waits for the next signal. Several signals that arrive meanwhile count as one.
     pub(crate) async fn next(&mut self) {
-        match &mut self.0 {
-            Some(signal) => {
-                signal.recv().await;
-            }
-            None => std::future::pending().await,
-        }
+        self.0.recv().await;
     }
 }
 

@@ -2,6 +2,7 @@
 //! without workers.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use artifact_store::{Principal, PrincipalId};
 use async_trait::async_trait;
@@ -23,9 +24,11 @@ const RUNS: [&str; 3] = ["0123456789", "1234567890", "abcdefghij"];
 /// Accepts one principal: `admin`, with one token.
 ///
 /// Keeps only the token's SHA-256 and compares digests in constant time, so response times reveal
-/// neither the token's length nor how much of a guess is right.
+/// neither the token's length nor how much of a guess is right. Clones share the token, so that one
+/// clone can [replace](Self::replace) what a running router accepts.
+#[derive(Clone)]
 pub struct AdminToken {
-    digest: [u8; 32],
+    digest: Arc<RwLock<[u8; 32]>>,
 }
 
 impl AdminToken {
@@ -48,14 +51,36 @@ impl AdminToken {
     pub fn new(token: &str) -> Result<Self, WeakAdminToken> {
         check(token)?;
         Ok(Self {
-            digest: Sha256::digest(token).into(),
+            digest: Arc::new(RwLock::new(Sha256::digest(token).into())),
         })
+    }
+
+    /// Replaces the token for all clones. Requests that are authenticated from now on need the new one.
+    ///
+    /// ```
+    /// use artifact_http::AdminToken;
+    ///
+    /// let admin = AdminToken::new("9f86d081884c7d65")?;
+    /// admin.replace("f3a9c1d27b6e4805")?;
+    /// assert!(admin.replace("changeme").is_err());
+    /// # Ok::<(), artifact_http::WeakAdminToken>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); the former token then stays valid.
+    pub fn replace(&self, token: &str) -> Result<(), WeakAdminToken> {
+        check(token)?;
+        let digest = Sha256::digest(token).into();
+        *self.digest.write().unwrap_or_else(PoisonError::into_inner) = digest;
+        Ok(())
     }
 
     /// Whether this is the token. Takes the same time for every guess of the same length.
     pub(crate) fn matches(&self, secret: &Secret) -> bool {
         let digest: [u8; 32] = Sha256::digest(secret.expose()).into();
-        digest.ct_eq(&self.digest).into()
+        let expected = *self.digest.read().unwrap_or_else(PoisonError::into_inner);
+        digest.ct_eq(&expected).into()
     }
 }
 
@@ -137,7 +162,27 @@ impl WeakAdminToken {
 
 #[cfg(test)]
 mod tests {
-    use super::AdminToken;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_replaced_token_is_valid_for_all_clones_and_the_former_one_is_not() {
+        let (first, second) = ("9f86d081884c7d65", "f3a9c1d27b6e4805");
+        let admin = AdminToken::new(first).unwrap();
+        let used = admin.clone();
+        let accepts = async |token: &str| {
+            let mut headers = http::HeaderMap::new();
+            let value = format!("Bearer admin:{token}").parse().unwrap();
+            headers.insert(http::header::AUTHORIZATION, value);
+            let credential = Credential::from_headers(&headers).unwrap();
+            used.authenticate(&credential).await.is_ok()
+        };
+        assert_eq!((accepts(first).await, accepts(second).await), (true, false));
+        admin.replace(second).unwrap();
+        assert_eq!((accepts(first).await, accepts(second).await), (false, true));
+        let weak = admin.replace("changeme").unwrap_err();
+        assert_eq!(weak.reason(), "has fewer than 16 characters");
+        assert!(accepts(second).await);
+    }
 
     #[test]
     fn weak_tokens_are_refused_and_not_repeated() {

@@ -12,6 +12,7 @@ use crate::endpoint::{Access, Endpoint};
 use crate::multipart::FilePart;
 use crate::openapi::schemas::{File, URI};
 use crate::openapi::{Answer, Docs, Links, RequestContent, parameters};
+use crate::outlive::Outlive;
 use crate::problem::{Problem, ProblemType};
 use crate::request::AuthorizedRequest;
 use crate::response;
@@ -60,8 +61,10 @@ impl Deposit {
         },
     };
 
-    /// Streams the part into the store. If it fails or is dropped, nothing of the deposit remains,
-    /// because a dropped [`Deposit`](artifact_store::Deposit) removes what it has written.
+    /// Streams the part into the store. If it fails or is dropped before the whole body was received,
+    /// nothing of the deposit remains, because a dropped [`Deposit`](artifact_store::Deposit) removes
+    /// what it has written. After that, the deposit is finished even if this is dropped: a blob that
+    /// was made durable gets its row.
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
         let AuthorizedRequest {
             service,
@@ -73,7 +76,7 @@ impl Deposit {
         check_encoding(&parts.headers)?;
         // Checked before the body is polled for the first time, which sends `100 Continue`.
         let length = check_length(&parts.headers, service.store.config().max_artifact_bytes())?;
-        let _permit = service.uploads.acquire(&principal)?;
+        let permit = service.uploads.acquire(&principal)?;
         let mut part = FilePart::open(&parts.headers, body).await?;
         let new = NewArtifact::new(experiment.id, &principal)
             .with_content_type(part.content_type.clone())
@@ -84,7 +87,12 @@ impl Deposit {
         while let Some(chunk) = part.next().await? {
             deposit.write(chunk).await?;
         }
-        let row = deposit.finish().await?;
+        let finish = async move {
+            let row = deposit.finish().await;
+            drop(permit);
+            row
+        };
+        let row = Outlive::new(finish).await?;
         let body = Deposited {
             artifacts_uri: service.config.uri_prefix.uri(row.id).to_string(),
             size_bytes: row.size,

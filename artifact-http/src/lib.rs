@@ -24,6 +24,7 @@ mod response;
 mod deposit;
 mod digest_fields;
 mod multipart;
+mod outlive;
 mod source;
 mod upload_limiter;
 

@@ -6,6 +6,7 @@ mod host;
 mod rejection;
 mod server;
 
+mod client_timeout;
 mod connection;
 mod lingering_close;
 mod permits;

@@ -7,17 +7,20 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+
+use crate::client_timeout::ClientTimeout;
+use crate::listener::Io;
 
 /// A client that was silent for this long has read the response or stopped sending.
-const QUIET: Duration = Duration::from_millis(250);
+pub(crate) const QUIET: Duration = Duration::from_millis(250);
 /// A client that keeps sending for this long does not read the response.
-const MAX_LINGER: Duration = Duration::from_secs(5);
+pub(crate) const MAX_LINGER: Duration = Duration::from_secs(5);
 
 /// A stream whose shutdown lingers: it takes until the client is silent or gone.
 pub(crate) struct LingeringClose<S> {
@@ -26,8 +29,8 @@ pub(crate) struct LingeringClose<S> {
 }
 
 struct Timers {
-    quiet: Pin<Box<Sleep>>,
-    total: Pin<Box<Sleep>>,
+    quiet: Pin<Box<ClientTimeout>>,
+    total: Pin<Box<ClientTimeout>>,
 }
 
 impl<S> LingeringClose<S> {
@@ -46,8 +49,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringClose<S> {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
         }
         let timers = this.timers.get_or_insert_with(|| Timers {
-            quiet: Box::pin(sleep(QUIET)),
-            total: Box::pin(sleep(MAX_LINGER)),
+            quiet: Box::pin(ClientTimeout::new(QUIET)),
+            total: Box::pin(ClientTimeout::new(MAX_LINGER)),
         });
         loop {
             if timers.total.as_mut().poll(context).is_ready() {
@@ -57,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringClose<S> {
             let mut discarded = ReadBuf::uninit(&mut bytes);
             match Pin::new(&mut this.stream).poll_read(context, &mut discarded) {
                 Poll::Ready(Ok(())) if !discarded.filled().is_empty() => {
-                    timers.quiet.as_mut().reset(Instant::now() + QUIET);
+                    timers.quiet.as_mut().reset(QUIET);
                 }
                 // The end or a reset: the client is gone.
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
@@ -104,9 +107,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for LingeringClose<S> {
     }
 }
 
+impl<S: Io> Io for LingeringClose<S> {
+    fn poll_input(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.stream.poll_input(context)
+    }
+
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.stream.socket()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::{Instant, sleep};
 
     use super::*;
 

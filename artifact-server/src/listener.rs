@@ -3,11 +3,13 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::config::UNSENT_BYTES;
 use crate::unix_socket::{self, SocketFile};
@@ -16,9 +18,54 @@ use crate::unix_socket::{self, SocketFile};
 const ACCEPT_QUEUE: i32 = 4096;
 
 /// A connection's byte stream: TCP, Unix, TLS or a test's pipe.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Ready if the socket has unread bytes, the end of input or an error. Makes no system call.
+    fn poll_input(&self, context: &mut Context<'_>) -> Poll<()>;
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Io for S {}
+    /// Returns the socket, or `None` for a pipe in memory.
+    fn socket(&self) -> Option<BorrowedFd<'_>>;
+}
+
+impl Io for TcpStream {
+    fn poll_input(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(context).map(drop)
+    }
+
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+}
+
+impl Io for UnixStream {
+    fn poll_input(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(context).map(drop)
+    }
+
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+}
+
+impl Io for Box<dyn Io> {
+    fn poll_input(&self, context: &mut Context<'_>) -> Poll<()> {
+        (**self).poll_input(context)
+    }
+
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        (**self).socket()
+    }
+}
+
+#[cfg(test)]
+impl Io for tokio::io::DuplexStream {
+    fn poll_input(&self, _context: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
 
 /// The other end of a connection, for the log.
 #[derive(Debug, Clone)]

@@ -40,6 +40,13 @@ impl ConnectionLimiter {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the number of connections with an open request or an unwritten response.
+    pub(crate) fn busy(&self) -> usize {
+        let open = self.open();
+        let busy = |state: &&Arc<ConnectionState>| state.idle_since().is_none();
+        open.by_number.values().filter(busy).count()
+    }
+
     /// Returns a permit for a new connection.
     ///
     /// At the limit, the connection that has been idle longest is closed to make room. Returns `None`

@@ -11,10 +11,10 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::io::AsyncWriteExt;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use crate::client_timeout::ClientTimeout;
 use crate::config::ServerConfig;
 use crate::connection::{self, RequestBody, ServerState};
 use crate::hooks::{DefaultHooks, Hooks};
@@ -51,7 +51,8 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// Stops accepting connections and lets open requests finish, for up to the drain time-out.
+    /// Stops accepting connections, lets open requests finish for up to the drain time-out, and closes all
+    /// other connections: silent and idle ones, and those in a TLS handshake or in a header.
     pub fn drain(&self) {
         self.drain.cancel();
     }
@@ -176,12 +177,17 @@ where
             connections = tasks.len(),
             "draining: waiting for open requests"
         );
-        drain(tasks, &handle, config.drain_timeout).await
+        drain(tasks, &limiter, &handle, config.drain_timeout).await
     }
 }
 
 /// Waits until all connections have ended; closes them after the time-out.
-async fn drain(mut tasks: JoinSet<()>, handle: &ServerHandle, limit: Duration) -> ServeOutcome {
+async fn drain(
+    mut tasks: JoinSet<()>,
+    limiter: &ConnectionLimiter,
+    handle: &ServerHandle,
+    limit: Duration,
+) -> ServeOutcome {
     let all_ended = async {
         while let Some(ended) = tasks.join_next().await {
             log_panic(ended);
@@ -191,16 +197,17 @@ async fn drain(mut tasks: JoinSet<()>, handle: &ServerHandle, limit: Duration) -
         biased;
         () = all_ended => return ServeOutcome::Drained,
         () = handle.abort.cancelled() => tracing::warn!("closing connections with open requests"),
-        () = tokio::time::sleep(limit) => {
+        () = ClientTimeout::new(limit) => {
             tracing::warn!("the drain time-out is over; closing connections with open requests");
         }
     }
-    let mut connections = 0;
-    tasks.abort_all();
-    while let Some(ended) = tasks.join_next().await {
-        connections += usize::from(ended.is_err_and(|error| error.is_cancelled()));
+    // Connections that only linger after their last response do not count.
+    let connections = limiter.busy();
+    tasks.shutdown().await;
+    match connections {
+        0 => ServeOutcome::Drained,
+        connections => ServeOutcome::Aborted { connections },
     }
-    ServeOutcome::Aborted { connections }
 }
 
 /// Performs the TLS handshake, if the server has a certificate.
@@ -208,8 +215,11 @@ async fn secure(tls: Option<Tls>, stream: Box<dyn Io>, limit: Duration) -> io::R
     let Some(tls) = tls else {
         return Ok(stream);
     };
-    let handshake = timeout(limit, tls.accept(stream)).await;
-    handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    tokio::select! {
+        biased;
+        secured = tls.accept(stream) => secured,
+        () = ClientTimeout::new(limit) => Err(io::ErrorKind::TimedOut.into()),
+    }
 }
 
 /// Answers a connection beyond the limit with 503.
@@ -222,7 +232,11 @@ async fn reject(stream: Box<dyn Io>, state: Arc<ServerState>) {
         stream.shutdown().await
     };
     // A client that does not read it loses only the explanation.
-    let _ = timeout(REJECTION_TIMEOUT, send).await;
+    tokio::select! {
+        biased;
+        _ = send => {}
+        () = ClientTimeout::new(REJECTION_TIMEOUT) => {}
+    }
 }
 
 /// Pauses if the system lacks descriptors or memory. An error of a single connection needs no pause.

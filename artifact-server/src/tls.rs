@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::listener::Io;
 use crate::tls_error::TlsError;
@@ -51,6 +54,16 @@ impl Tls {
         let config = Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let stream = TlsAcceptor::from(config).accept(stream).await?;
         Ok(Box::new(stream))
+    }
+}
+
+impl Io for TlsStream<Box<dyn Io>> {
+    fn poll_input(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.get_ref().0.poll_input(context)
+    }
+
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.get_ref().0.socket()
     }
 }
 

@@ -51,17 +51,9 @@ impl CertificateFiles {
     }
 
     /// Reads both files again. If that fails, the former certificate stays in use.
-    pub(crate) fn reload(&self, tls: &Tls) {
-        let replaced = self.read().and_then(|(chain, key)| {
-            Ok(tls.replace(chain.as_bytes(), key.expose_secret().as_bytes())?)
-        });
-        match replaced {
-            Ok(()) => tracing::info!("reloaded the TLS certificate"),
-            Err(error) => tracing::error!(
-                error = &*error as &dyn std::error::Error,
-                "cannot reload the TLS certificate; the former one stays in use"
-            ),
-        }
+    pub(crate) fn reload(&self, tls: &Tls) -> Result<()> {
+        let (chain, key) = self.read()?;
+        Ok(tls.replace(chain.as_bytes(), key.expose_secret().as_bytes())?)
     }
 
     /// Returns the certificate chain and the key, both in PEM. Only the owner may be able to read the

@@ -11,6 +11,7 @@ mod json_log;
 mod logging;
 mod plan;
 mod ready;
+mod reload;
 mod sweep;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator};
 use artifact_server::{
-    Listener, ServeOutcome, Server, ServerConfig, ServerHandle, Tls, raise_open_file_limit,
+    Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
 use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
@@ -27,25 +28,28 @@ use tokio::task::JoinSet;
 use self::certificate::CertificateFiles;
 use self::hooks::ProblemHooks;
 use self::plan::ServePlan;
+use self::reload::Reload;
 use crate::failure::setup_from;
 use crate::output;
-use crate::settings::{ListenAddress, LogFormat, ServeSettings, Sources};
+use crate::settings::{ListenAddress, Loaded, LogFormat, ServeSettings, Sources};
 use crate::signals::{Hangup, Signals};
 
 /// How long the exit waits until the leftovers of aborted uploads are removed from a bucket.
 const CLEANUP: Duration = Duration::from_secs(20);
 
 /// Serves until a signal. Checks everything that can be checked before it creates anything.
-pub(crate) async fn run(settings: &ServeSettings, sources: &Sources, no_color: bool) -> Result<()> {
+pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
+    // First, because the signal ends the process until it is caught.
+    let hangup = Hangup::new()?;
+    let settings = &loaded.settings::<ServeSettings>()?;
+    let sources = &loaded.sources;
     let plan = ServePlan::new(settings, sources)?;
     let files = settings.tls_files()?.map(CertificateFiles::new);
-    let tls = files.as_ref().map(CertificateFiles::open).transpose()?;
+    let tls = files.map(|files| files.open()).transpose()?;
     let listener = bind(settings, sources)?;
     let address = listener.address(tls.is_some())?;
-    logging::init(&settings.log, settings.log_format, no_color);
+    let log = logging::init(&settings.log, settings.log_format, no_color);
     let signals = Signals::new()?;
-    // Without TLS, SIGHUP ends the server like any other program.
-    let hangup = Hangup::new(tls.is_some())?;
     let opened = data_dir::open(&plan).await?;
 
     let mut config = HttpConfig::default()
@@ -58,7 +62,7 @@ pub(crate) async fn run(settings: &ServeSettings, sources: &Sources, no_color: b
         config = config.with_https();
     }
     let admin = AdminToken::new(opened.token.expose_secret())?;
-    let identities = IdentityAuthenticator::new(Arc::clone(&opened.identities), admin);
+    let identities = IdentityAuthenticator::new(Arc::clone(&opened.identities), admin.clone());
     let router = artifact_http::router_with_identities(
         opened.store.clone(),
         Arc::new(identities),
@@ -80,10 +84,11 @@ pub(crate) async fn run(settings: &ServeSettings, sources: &Sources, no_color: b
     let mut server = Server::new(router, server_config(settings));
     server = server.with_hooks(ProblemHooks::new(config));
     let mut background = JoinSet::new();
-    if let (Some(files), Some(tls)) = (files, tls) {
-        background.spawn(reload_at_hangup(hangup, files, tls.clone()));
-        server = server.with_tls(tls);
+    if let Some(tls) = &tls {
+        server = server.with_tls(tls.clone());
     }
+    let reload = Reload { tls, admin, log };
+    background.spawn(reload.at_each(hangup, Arc::clone(&loaded)));
     background.spawn(stop_at_signals(signals, server.handle()));
     let (inventory, interval) = (opened.backend.inventory(), settings.sweep_interval);
     background
@@ -128,14 +133,6 @@ fn server_config(settings: &ServeSettings) -> ServerConfig {
         drain_timeout: settings.drain_timeout,
         max_connections: raise_open_file_limit(settings.max_connections),
         max_header_bytes: settings.max_header_bytes.as_usize(),
-    }
-}
-
-/// Reloads the certificate at each SIGHUP.
-async fn reload_at_hangup(mut hangup: Hangup, files: CertificateFiles, tls: Tls) {
-    loop {
-        hangup.next().await;
-        files.reload(&tls);
     }
 }
 

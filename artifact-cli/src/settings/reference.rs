@@ -26,6 +26,11 @@ It hides secrets and opens no file, folder or socket. An unknown key in the sett
 unknown environment variable with the prefix `ARTIFACT_` is a warning. An empty variable counts as not
 set. Relative paths are relative to the current folder.
 
+SIGHUP makes a running server read the settings file again, and the files that it names. It replaces the TLS
+certificate with its key, the admin token and the log filter (`log`); other changed settings need a restart.
+Flags and environment variables are those of the start. A value that is missing or invalid stays as it was,
+and the log has a warning. No connection is closed. The former admin token is invalid from then on.
+
 `NO_COLOR` (any value but an empty one) turns off the colours of the log.
 ";
 

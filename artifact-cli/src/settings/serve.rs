@@ -164,7 +164,7 @@ pub(crate) struct ServeSettings {
     pub(crate) experiments: Vec<ExperimentId>,
 
     /// File with the admin token; only its owner may be able to read it. The server generates a token
-    /// into the default file if that does not exist
+    /// into the default file if that does not exist. Reloaded at SIGHUP
     #[arg(long, env = "ARTIFACT_ADMIN_TOKEN_FILE", value_name = "FILE")]
     #[arg(default_value = "<data_dir>/admin-token")]
     pub(crate) admin_token_file: Option<PathBuf>,
@@ -287,7 +287,8 @@ pub(crate) struct ServeSettings {
     pub(crate) commit_timeout: Duration,
 
     /// How long requests in flight may take to finish after SIGTERM or Ctrl-C. Requests that are still
-    /// unfinished then, or at a second signal, are aborted, and the exit code is 1
+    /// unfinished then, or at a second signal, are aborted, and the exit code is 1. Connections without a
+    /// request in flight close at once
     #[arg(
         long,
         env = "ARTIFACT_DRAIN_TIMEOUT",
@@ -314,7 +315,7 @@ pub(crate) struct ServeSettings {
     pub(crate) ready_fd: Option<u32>,
 
     /// What is logged to standard error: off, error, warn, info, debug, trace, or a filter such as
-    /// `info,artifact_http=debug`
+    /// `info,artifact_http=debug`. Reloaded at SIGHUP
     #[arg(
         long = "log-level",
         env = "ARTIFACT_LOG",

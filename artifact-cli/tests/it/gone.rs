@@ -1,6 +1,7 @@
 //! Clients that disconnect during a deposit leave no blob, no file and no open descriptor.
 
 use std::io::Write;
+use std::time::Duration;
 
 use crate::harness::{Answer, Server, noise, read_to_end};
 
@@ -71,4 +72,67 @@ fn a_deposit_with_a_wrong_length_leaves_nothing() {
     let answers = server.say([head.as_bytes(), &body].concat());
     assert!(answers.starts_with(b"HTTP/1.1 400 "));
     assert_eq!(server.blobs(), before);
+}
+
+/// Returns a whole deposit of 10,000 bytes.
+fn deposit(headers: &str) -> Vec<u8> {
+    let body = [HEAD.as_bytes(), &noise(10_000), b"\r\n--b--\r\n"].concat();
+    [post(headers, body.len()).as_bytes(), &body].concat()
+}
+
+/// Returns the number of artifacts in the database.
+fn rows(server: &Server) -> usize {
+    let database = rusqlite::Connection::open(server.path("artifact-data/rows.sqlite")).unwrap();
+    let count = "SELECT count(*) FROM artifacts";
+    let count: u32 = database.query_row(count, [], |row| row.get(0)).unwrap();
+    usize::try_from(count).unwrap()
+}
+
+#[test]
+fn a_half_closed_client_gets_the_answer_to_its_deposit() {
+    let server = Server::start(&[]);
+    for _ in 0..10 {
+        let (mut stream, headers) = server.connect();
+        stream.write_all(&deposit(&headers)).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(Answer::of(&read_to_end(&mut stream)).status, 201);
+    }
+    assert_eq!(rows(&server), 10);
+    let server = Server::start(&["--listen", "unix:socket"]);
+    for _ in 0..10 {
+        let mut stream = std::os::unix::net::UnixStream::connect(server.path("socket")).unwrap();
+        let headers = format!(
+            "Host: h\r\nAuthorization: Bearer admin:{}\r\nX-Eden-Experiment-Id: default\r\n",
+            server.token()
+        );
+        stream.write_all(&deposit(&headers)).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(Answer::of(&read_to_end(&mut stream)).status, 201);
+    }
+}
+
+#[test]
+fn a_client_that_is_gone_after_its_deposit_leaves_no_blob_without_a_row() {
+    let server = Server::start(&["--max-uploads", "1"]);
+    let before = server.blobs().len();
+    let sent = 40;
+    for _ in 0..sent {
+        let (mut stream, headers) = server.connect();
+        stream.write_all(&deposit(&headers)).unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+        // Closes with a reset.
+        drop(stream);
+    }
+    server.wait_until("the log has all requests", || {
+        server.requests_in_log() == sent
+    });
+    // Permits are free again.
+    server.wait_until("a deposit is accepted", || {
+        let (mut stream, headers) = server.connect();
+        stream.write_all(&deposit(&headers)).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        Answer::of(&read_to_end(&mut stream)).status == 201
+    });
+    assert_eq!(server.blobs().len() - before, rows(&server));
 }

@@ -17,11 +17,13 @@ mod logs;
 mod lost_database;
 mod many;
 mod memory;
+mod pause;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod quick_start;
 mod ready;
 mod refusals;
+mod reload;
 mod resume;
 mod shutdown;
 mod slow;

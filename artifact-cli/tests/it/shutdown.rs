@@ -91,3 +91,45 @@ fn the_drain_timeout_closes_open_requests_and_the_exit_code_is_1() {
     server.signal("TERM");
     assert_eq!(server.wait().0, Some(1));
 }
+
+#[test]
+fn connections_without_a_request_in_flight_do_not_delay_the_exit() {
+    let mut server = Server::start(&[]);
+    let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let open: Vec<_> = [&b""[..], b"G", b"GET / HTTP/1.1\r\nHost: h\r\n", http2]
+        .into_iter()
+        .map(|bytes| {
+            let mut stream = server.stream();
+            stream.write_all(bytes).unwrap();
+            stream
+        })
+        .collect();
+    let mut kept = server.stream();
+    kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    assert_ne!(kept.read(&mut [0; 1000]).unwrap(), 0);
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(0), "{}", server.stderr());
+    drop((open, kept));
+}
+
+#[test]
+fn sighup_ends_neither_the_server_nor_a_transfer() {
+    let mut server = Server::start(&[]);
+    let mut stream = begin(&server);
+    for count in 1..=2 {
+        server.signal("HUP");
+        server.wait_until("the line in the log", || {
+            server.stderr().matches("reloaded the admin token").count() == count
+        });
+    }
+    write!(stream, "56789\r\n--b--\r\n").unwrap();
+    server.signal("TERM");
+    wait_until_refused(&server);
+    // Not even while it drains.
+    server.signal("HUP");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert_eq!(server.wait().0, Some(0), "{}", server.stderr());
+}

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
 
+use super::hangup::HangupWatch;
 use super::head_scan::HeadScan;
 use super::min_throughput::MinThroughput;
 use super::server_state::ServerState;
 use super::state::ConnectionState;
-use crate::listener::Peer;
+use crate::client_timeout::ClientTimeout;
+use crate::listener::{Io, Peer};
 use crate::rejection::{self, Rejection};
 
 /// The first bytes of an HTTP/2 connection (RFC 9113, section 3.4).
@@ -34,8 +35,10 @@ pub(super) struct GuardedStream<S> {
     scan: HeadScan,
     /// The number of requests when `phase` was last updated.
     requests_seen: u64,
-    timer: Pin<Box<Sleep>>,
+    timer: Pin<Box<ClientTimeout>>,
     throughput: MinThroughput,
+    /// Watches a client whose input waits until a response is complete.
+    hangup: Option<HangupWatch>,
     /// Written instead of hyper's own empty response, which has this length.
     replacement: Option<(Bytes, usize)>,
     /// Written before the connection closes.
@@ -80,8 +83,9 @@ impl<S> GuardedStream<S> {
             phase: Phase::First,
             scan: HeadScan::default(),
             requests_seen: 0,
-            timer: Box::pin(sleep(config.header_timeout)),
+            timer: Box::pin(ClientTimeout::new(config.header_timeout)),
             throughput: MinThroughput::of_responses(&config),
+            hangup: None,
             replacement: None,
             last_response: None,
             closing_gracefully: false,
@@ -89,11 +93,12 @@ impl<S> GuardedStream<S> {
     }
 
     fn reset_timer(&mut self, limit: Duration) {
-        self.timer.as_mut().reset(Instant::now() + limit);
+        self.timer.as_mut().reset(limit);
     }
 
     fn become_idle(&mut self) {
         self.phase = Phase::Idle;
+        self.hangup = None;
         self.reset_timer(self.server.config.idle_timeout);
     }
 
@@ -126,6 +131,7 @@ impl<S> GuardedStream<S> {
             };
         }
         if self.version == Version::Http2 {
+            self.state.set_multiplexed();
             if matches!(self.phase, Phase::First | Phase::Header { .. }) {
                 // Frames follow; without a request the connection is idle.
                 self.become_idle();
@@ -177,7 +183,28 @@ impl<S> GuardedStream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
+impl<S: Io> GuardedStream<S> {
+    /// Ready if the client is gone. hyper reads nothing between the end of a request and the end of its
+    /// response, so that a client may close its write side.
+    fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.hangup.is_none() {
+            ready!(self.stream.poll_input(context));
+            if self.state.is_receiving() {
+                // The service has not requested the rest of the body yet. Reading it finds the end.
+                return Poll::Pending;
+            }
+            let socket = self.stream.socket().map(HangupWatch::new);
+            self.hangup = socket.and_then(|watch| {
+                watch
+                    .inspect_err(|error| tracing::debug!(%error, "cannot watch a connection"))
+                    .ok()
+            });
+        }
+        self.hangup
+            .as_ref()
+            .map_or(Poll::Pending, |watch| watch.poll(context))
+    }
+
     /// Writes the last response, lingers, and returns an error that ends the connection.
     fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(last) = &mut self.last_response else {
@@ -203,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
+impl<S: Io> AsyncRead for GuardedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -229,6 +256,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
             this.record_read(&buffer.filled()[before..]);
             return Poll::Ready(read);
         }
+        let ends = match this.version {
+            Version::Http2 => this.state.is_closing(),
+            Version::Http1 | Version::Unknown(_) => {
+                this.phase != Phase::Busy && this.state.is_draining()
+            }
+        };
+        if ends {
+            // Looks to hyper as if the client had closed. The socket was looked at before.
+            return Poll::Ready(Ok(()));
+        }
         if this.phase == Phase::Busy {
             return Poll::Pending;
         }
@@ -250,7 +287,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
+impl<S: Io> AsyncWrite for GuardedStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -288,6 +325,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
         match Pin::new(&mut this.stream).poll_write_vectored(context, buffers) {
             Poll::Ready(Ok(written)) => {
                 this.throughput.record_bytes(written);
+                if this.version == Version::Http2 {
+                    this.state.set_unflushed(true);
+                }
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -304,12 +344,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
         match Pin::new(&mut this.stream).poll_flush(context) {
             Poll::Ready(Ok(())) => {
                 this.state.record_flush();
-                if this.phase == Phase::Busy {
+                if this.version == Version::Http2 {
+                    this.state.set_unflushed(false);
+                }
+                if this.phase != Phase::Idle {
                     this.update_phase();
                     if this.phase == Phase::Idle {
                         // hyper may not read again now, so this starts the idle time-out.
                         let _ = this.timer.as_mut().poll(context);
                     }
+                }
+                if this.phase == Phase::Busy
+                    && this.version == Version::Http1
+                    && this.poll_gone(context).is_ready()
+                {
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
                 }
                 Poll::Ready(Ok(()))
             }

@@ -4,22 +4,22 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
-
+use crate::client_timeout::ClientTimeout;
 use crate::config::{ServerConfig, UNSENT_BYTES};
 
 /// A budget of waiting time.
 ///
 /// It starts with the window. Waiting for the peer spends it. Each transferred byte refills it by the
 /// time that the byte takes at the minimum rate, up to the maximum. So a peer may pause for the window
-/// or be slightly too slow for long, but sending one byte at a time does not buy more time.
+/// or be slightly too slow for long, but sending one byte at a time does not buy more time. A pause of the
+/// server itself is not the peer's waiting time ([`ClientTimeout`]).
 #[derive(Debug)]
 pub(crate) struct MinThroughput {
     rate: u64,
     max_budget: Duration,
     budget: Duration,
-    waiting_since: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+    timer: Option<Pin<Box<ClientTimeout>>>,
 }
 
 impl MinThroughput {
@@ -30,7 +30,7 @@ impl MinThroughput {
             rate,
             max_budget: window + time_for(buffered, rate),
             budget: window,
-            waiting_since: None,
+            waiting: false,
             timer: None,
         }
     }
@@ -51,13 +51,11 @@ impl MinThroughput {
         if self.rate == 0 {
             return Poll::Pending;
         }
-        if self.waiting_since.is_none() {
-            let now = Instant::now();
-            self.waiting_since = Some(now);
-            let deadline = now + self.budget;
+        if !self.waiting {
+            self.waiting = true;
             match &mut self.timer {
-                Some(timer) => timer.as_mut().reset(deadline),
-                None => self.timer = Some(Box::pin(sleep_until(deadline))),
+                Some(timer) => timer.as_mut().reset(self.budget),
+                None => self.timer = Some(Box::pin(ClientTimeout::new(self.budget))),
             }
         }
         match &mut self.timer {
@@ -68,8 +66,10 @@ impl MinThroughput {
 
     /// Ends the wait and refills the budget for `bytes` transferred bytes.
     pub(super) fn record_bytes(&mut self, bytes: usize) {
-        if let Some(since) = self.waiting_since.take() {
-            self.budget = self.budget.saturating_sub(since.elapsed());
+        if std::mem::take(&mut self.waiting)
+            && let Some(timer) = &self.timer
+        {
+            self.budget = self.budget.saturating_sub(timer.used());
         }
         let earned = time_for(bytes as u64, self.rate);
         self.budget = self.budget.saturating_add(earned).min(self.max_budget);
@@ -89,7 +89,7 @@ pub(super) fn time_for(bytes: u64, rate: u64) -> Duration {
 mod tests {
     use std::future::poll_fn;
 
-    use tokio::time::{sleep, timeout};
+    use tokio::time::{Instant, advance, sleep, timeout};
 
     use super::*;
 
@@ -141,6 +141,19 @@ mod tests {
         let mut throughput = MinThroughput::new(1000, WINDOW, 0);
         sleep(5 * WINDOW).await;
         assert!(wait(&mut throughput, ALMOST).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_the_server_does_not_use_up_the_budget() {
+        let mut throughput = MinThroughput::new(1000, WINDOW, 0);
+        assert!(wait(&mut throughput, Duration::from_secs(1)).await);
+        advance(100 * WINDOW).await;
+        throughput.record_bytes(1);
+        // The part of the window in which the pause began is lost.
+        let began = Instant::now();
+        assert!(!wait(&mut throughput, WINDOW).await);
+        let left = WINDOW * 3 / 4;
+        assert!((left..left + Duration::from_millis(200)).contains(&began.elapsed()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! One connection: its limits, its state, and the requests on it.
 
+mod body_rest;
 mod guarded_stream;
+mod hangup;
 mod head_scan;
 mod min_throughput;
 mod request_body;
@@ -13,6 +15,7 @@ mod service;
 mod state;
 #[cfg(test)]
 mod tests;
+mod unsent_body;
 
 pub use request_body::RequestBody;
 pub(crate) use serve::{builder, serve};

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::min_throughput::time_for;
 use super::request_record::RequestRecord;
 use super::state::{ConnectionState, OpenRequest};
+use crate::client_timeout::ClientTimeout;
 use crate::config::ServerConfig;
 
 /// The body of a response, from the service or from a rejection. Dropping it ends the request and writes
@@ -72,7 +73,7 @@ impl Drop for Watchdog {
 async fn enforce(deadline: Arc<Deadline>, state: Arc<ConnectionState>, window: Duration) {
     loop {
         let time = deadline.get().unwrap_or_else(|| Instant::now() + window);
-        sleep_until(time).await;
+        ClientTimeout::new(time.saturating_duration_since(Instant::now())).await;
         if deadline.get().is_some_and(|time| time <= Instant::now()) {
             tracing::debug!("aborting a connection: the client does not read a response");
             state.abort();

@@ -2,16 +2,16 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
@@ -20,12 +20,16 @@ use super::request_body::RequestBody;
 use super::server_state::ServerState;
 use super::service::ConnectionService;
 use super::state::{ConnectionState, Shutdown};
+use crate::client_timeout::{ClientTimeout, ClientTimer};
 use crate::config::ServerConfig;
 use crate::lingering_close::LingeringClose;
 use crate::listener::{Io, Peer};
 
 /// Interval of pings on a silent HTTP/2 connection.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// How long an idle HTTP/2 connection stays open after a GOAWAY whose receipt the client does not confirm
+/// (RFC 9113, section 6.8).
+const GOAWAY_TIME: Duration = Duration::from_millis(250);
 /// Maximum number of open requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 64;
 /// Bytes buffered per HTTP/2 stream in each direction. A client may send this much of a request before
@@ -45,14 +49,16 @@ pub(crate) fn builder(config: &ServerConfig) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(ClientTimer)
+        // A client may close its write side after its request. The guarded stream detects one that is gone.
+        .half_close(true)
         // The guarded stream enforces the header time-out and answers 408. This one covers what it
         // cannot see: the rest of a header that began in the same segment as the request before it.
         .header_read_timeout(config.idle_timeout + config.header_timeout)
         .max_buf_size(config.max_header_bytes.max(128 << 10));
     builder
         .http2()
-        .timer(TokioTimer::new())
+        .timer(ClientTimer)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(config.header_timeout)
         .max_concurrent_streams(MAX_STREAMS)
@@ -96,8 +102,8 @@ pub(crate) async fn serve<S, B>(
         peer: peer.clone(),
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut ending = false;
-    let mut deadline = None;
+    let (mut drained, mut ending) = (false, false);
+    let mut deadline = pin!(None::<ClientTimeout>);
     loop {
         tokio::select! {
             biased;
@@ -119,14 +125,29 @@ pub(crate) async fn serve<S, B>(
                     connection.as_mut().graceful_shutdown();
                     ending = true;
                     // A response that the client does not read must not keep it open.
-                    deadline.get_or_insert_with(|| Instant::now() + window);
+                    if deadline.is_none() {
+                        deadline.set(Some(ClientTimeout::new(window)));
+                    }
                 }
             },
-            () = draining.cancelled(), if !ending => {
-                connection.as_mut().graceful_shutdown();
+            () = draining.cancelled(), if !drained => {
+                drained = true;
                 ending = true;
+                connection.as_mut().graceful_shutdown();
+                state.drain();
             }
-            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => return,
+            () = sleep(GOAWAY_TIME), if ending => if state.idle_since().is_some() {
+                state.close();
+            },
+            () = expired(deadline.as_mut()) => return,
         }
+    }
+}
+
+/// Waits until the time-out is over, if there is one.
+async fn expired(timeout: Pin<&mut Option<ClientTimeout>>) {
+    match timeout.as_pin_mut() {
+        Some(timeout) => timeout.await,
+        None => std::future::pending().await,
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::{CONNECTION, HOST};
+use http::header::{CONNECTION, EXPECT, HOST};
 use http::{HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 use http_body_util::{Either, Full};
@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
+use super::body_rest::BodyRest;
 use super::min_throughput::MinThroughput;
 use super::request_body::RequestBody;
 use super::request_id::{self, RequestId};
@@ -23,6 +24,7 @@ use super::request_record::RequestRecord;
 use super::response_body::ResponseBody;
 use super::server_state::ServerState;
 use super::state::{ConnectionState, OpenRequest};
+use super::unsent_body::UnsentBody;
 use crate::listener::Peer;
 use crate::rejection::{self, Rejection};
 
@@ -44,7 +46,7 @@ where
     S::Future: Send,
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    type Response = Response<ResponseBody<B>>;
+    type Response = Response<UnsentBody<ResponseBody<B>>>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
@@ -90,7 +92,7 @@ where
         request: Request<Incoming>,
         open: OpenRequest,
         two_framings: bool,
-    ) -> Response<ResponseBody<B>>
+    ) -> Response<UnsentBody<ResponseBody<B>>>
     where
         B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
     {
@@ -101,7 +103,11 @@ where
 
         let progress = Arc::clone(&record.body);
         let throughput = MinThroughput::of_request(&server.config);
-        let request = request.map(|body| RequestBody::new(body, throughput, progress));
+        let rest =
+            (!request.body().is_end_stream()).then(|| BodyRest::new(Arc::clone(open.connection())));
+        let expects = request.headers().contains_key(EXPECT);
+        let request =
+            request.map(|body| RequestBody::new(body, throughput, progress, rest.clone()));
         let target = RequestTarget::of(&request);
         let reject = |rejection| {
             let request = target.into_request();
@@ -134,9 +140,20 @@ where
         if multiplexed {
             // RFC 9113, section 8.2.2, forbids fields about the connection.
             headers.remove(CONNECTION);
+            if let Some(rest) = rest {
+                rest.discard(&open);
+            }
+        } else if let Some(rest) = rest
+            && !rest.keeps_connection(expects).await
+        {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         record.begin_response(&response, &*server.hooks);
         let config = server.config;
-        response.map(|body| ResponseBody::new(body, multiplexed, config, record, open))
+        let connection = multiplexed.then(|| Arc::clone(open.connection()));
+        response.map(|body| {
+            let body = ResponseBody::new(body, multiplexed, config, record, open);
+            UnsentBody::new(body, connection)
+        })
     }
 }

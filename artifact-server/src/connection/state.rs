@@ -1,6 +1,6 @@
 //! The state of one connection, shared by the parts that each see only one side of it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -15,6 +15,16 @@ pub(crate) struct ConnectionState {
     requests: Mutex<Requests>,
     /// Whether the header that arrived last has two framings.
     two_framings: AtomicBool,
+    /// Whether the connection carries several requests at once.
+    multiplexed: AtomicBool,
+    /// Pieces of responses that the HTTP/2 implementation has not written yet.
+    unsent: AtomicUsize,
+    /// Whether bytes were written over HTTP/2 that were not flushed.
+    unflushed: AtomicBool,
+    /// Whether the last request over HTTP/1.1 has a body that was not received to its end.
+    receiving: AtomicBool,
+    draining: AtomicBool,
+    closing: AtomicBool,
     graceful: Notify,
     idle: Notify,
     abort: Notify,
@@ -51,6 +61,12 @@ impl ConnectionState {
                 idle_since: Instant::now(),
             }),
             two_framings: AtomicBool::new(false),
+            multiplexed: AtomicBool::new(false),
+            unsent: AtomicUsize::new(0),
+            unflushed: AtomicBool::new(false),
+            receiving: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             graceful: Notify::new(),
             idle: Notify::new(),
             abort: Notify::new(),
@@ -101,7 +117,56 @@ impl ConnectionState {
     /// fully written. Bytes that are written while it is `Some` are not part of a response.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let requests = self.requests();
-        (requests.open == 0 && requests.flushed).then_some(requests.idle_since)
+        let written = if self.multiplexed.load(Ordering::Acquire) {
+            // The last flush can come before the request counts as closed.
+            self.unsent.load(Ordering::Acquire) == 0 && !self.unflushed.load(Ordering::Acquire)
+        } else {
+            requests.flushed
+        };
+        (requests.open == 0 && written).then_some(requests.idle_since)
+    }
+
+    /// Records that the connection carries several requests at once.
+    pub(super) fn set_multiplexed(&self) {
+        self.multiplexed.store(true, Ordering::Release);
+    }
+
+    /// Counts a piece of a response as unsent until the returned value is dropped.
+    pub(super) fn begin_piece(self: &Arc<Self>) -> UnsentPiece {
+        self.unsent.fetch_add(1, Ordering::AcqRel);
+        UnsentPiece(Arc::clone(self))
+    }
+
+    /// Records whether bytes were written over HTTP/2 that were not flushed.
+    pub(super) fn set_unflushed(&self, unflushed: bool) {
+        self.unflushed.store(unflushed, Ordering::Release);
+    }
+
+    /// Records whether the body of a request is still being received.
+    pub(super) fn set_receiving(&self, receiving: bool) {
+        self.receiving.store(receiving, Ordering::Release);
+    }
+
+    pub(super) fn is_receiving(&self) -> bool {
+        self.receiving.load(Ordering::Acquire)
+    }
+
+    /// Makes a connection over HTTP/1.1 end once it has no open request, also in the middle of a header.
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Makes a connection over HTTP/2 end as if the client had closed it.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Ends the connection after the open requests.
@@ -135,6 +200,16 @@ impl ConnectionState {
     }
 }
 
+/// A piece of a response that the HTTP/2 implementation has not written yet.
+#[derive(Debug)]
+pub(super) struct UnsentPiece(Arc<ConnectionState>);
+
+impl Drop for UnsentPiece {
+    fn drop(&mut self) {
+        self.0.unsent.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// An open request, from its header to the last byte of its response.
 #[derive(Debug)]
 pub(crate) struct OpenRequest(Arc<ConnectionState>);
@@ -142,6 +217,14 @@ pub(crate) struct OpenRequest(Arc<ConnectionState>);
 impl OpenRequest {
     pub(super) fn connection(&self) -> &Arc<ConnectionState> {
         &self.0
+    }
+}
+
+/// The request stays open until the last clone is dropped.
+impl Clone for OpenRequest {
+    fn clone(&self) -> Self {
+        self.0.requests().open += 1;
+        Self(Arc::clone(&self.0))
     }
 }
 

@@ -2,7 +2,9 @@
 //! limit is asserted exactly.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, advance, sleep};
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
@@ -19,6 +21,7 @@ use super::server_state::ServerState;
 use super::state::ConnectionState;
 use crate::config::ServerConfig;
 use crate::hooks::DefaultHooks;
+use crate::lingering_close::{MAX_LINGER, QUIET};
 use crate::listener::Peer;
 
 const CONFIG: ServerConfig = ServerConfig {
@@ -31,9 +34,15 @@ const CONFIG: ServerConfig = ServerConfig {
     drain_timeout: Duration::from_secs(30),
 };
 
-/// Reads the request body. Responds 200, or 408 if the body is too slow; `/large` returns 10 MB.
+/// Reads the request body. Responds 200, or 408 if the body is too slow; `/large` returns 10 MB. `/refuse`
+/// responds 403 without reading.
 async fn handle(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, Infallible> {
     let large = request.uri().path() == "/large";
+    if request.uri().path() == "/refuse" {
+        let mut response = Response::new("refused".into());
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        return Ok(response);
+    }
     let response = match request.into_body().collect().await {
         Ok(_) if large => Response::new(vec![0; 10_000_000].into()),
         Ok(_) => Response::new("ok".into()),
@@ -240,4 +249,113 @@ async fn slow_readers_above_the_minimum_rate_receive_the_whole_response() {
         waited <= idle && waited + Duration::from_secs(10) >= idle,
         "{waited:?}"
     );
+}
+
+/// Returns an HTTP/2 client of a new connection.
+async fn connect_http2(config: ServerConfig) -> h2::client::SendRequest<Bytes> {
+    let (client, _task) = connect(config);
+    let (client, connection) = h2::client::handshake(client).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_of_an_early_response_is_reset_only_after_the_client_was_silent() {
+    let mut client = connect_http2(CONFIG).await;
+    let request = Request::post("http://h/refuse").body(()).unwrap();
+    let (response, mut body) = client.send_request(request, false).unwrap();
+    body.send_data(vec![0; 1000].into(), false).unwrap();
+    assert_eq!(response.await.unwrap().status(), 403);
+    // Sends one byte every 200 milliseconds.
+    let began = Instant::now();
+    for _ in 0..5 {
+        sleep(Duration::from_millis(200)).await;
+        body.send_data("x".into(), false).unwrap();
+    }
+    let reset = poll_fn(|context| body.poll_reset(context)).await.unwrap();
+    assert_eq!(reset, h2::Reason::NO_ERROR);
+    assert_eq!(began.elapsed(), Duration::from_millis(5 * 200) + QUIET);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_keeps_sending_after_an_early_response_is_reset_after_a_maximum_time() {
+    let mut client = connect_http2(CONFIG).await;
+    let request = Request::post("http://h/refuse").body(()).unwrap();
+    let (response, mut body) = client.send_request(request, false).unwrap();
+    let began = Instant::now();
+    assert_eq!(response.await.unwrap().status(), 403);
+    // Far more than the windows of the stream and of the connection.
+    let mut sent = 0;
+    let reset = loop {
+        body.reserve_capacity(10_000);
+        let next = poll_fn(|context| match body.poll_reset(context) {
+            Poll::Ready(reset) => Poll::Ready(Err(reset.unwrap())),
+            Poll::Pending => body.poll_capacity(context).map(Ok),
+        });
+        match next.await {
+            Err(reset) => break reset,
+            Ok(None | Some(Err(_))) => panic!("no reset came"),
+            Ok(Some(Ok(capacity))) => {
+                sent += capacity;
+                body.send_data(vec![0; capacity].into(), false).unwrap();
+                sleep(Duration::from_millis(10)).await;
+            }
+        }
+    };
+    assert_eq!(reset, h2::Reason::NO_ERROR);
+    assert!(sent > 4_000_000, "{sent}");
+    let waited = began.elapsed();
+    assert!(
+        waited >= MAX_LINGER && waited < MAX_LINGER + QUIET,
+        "{waited:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_the_server_does_not_count_against_the_client() {
+    for part in [
+        "",
+        "GET / HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+    ] {
+        let (mut client, _task) = connect(CONFIG);
+        client.write_all(part.as_bytes()).await.unwrap();
+        // Lets the server wait for the rest, then stops it for longer than each limit.
+        sleep(Duration::from_secs(1)).await;
+        advance(Duration::from_secs(1000)).await;
+        sleep(Duration::from_secs(1)).await;
+        let rest = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        let rest = rest.strip_prefix(part).filter(|rest| !rest.is_empty());
+        let rest = rest.unwrap_or("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.write_all(rest.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        client.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200", "{part:?}");
+    }
+    let (mut client, _task) = connect(CONFIG);
+    let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n01234";
+    client.write_all(head).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    advance(Duration::from_secs(1000)).await;
+    sleep(Duration::from_secs(1)).await;
+    client.write_all(b"56789").await.unwrap();
+    let mut status = [0; 12];
+    client.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http2_client_whose_reply_to_a_ping_arrives_in_a_pause_stays_connected() {
+    let mut client = connect_http2(ServerConfig {
+        idle_timeout: Duration::from_hours(1),
+        ..CONFIG
+    })
+    .await;
+    for _ in 0..3 {
+        sleep(Duration::from_secs(40)).await;
+        advance(Duration::from_secs(100)).await;
+        let request = Request::get("http://h/").body(()).unwrap();
+        let (response, _) = client.send_request(request, true).unwrap();
+        assert_eq!(response.await.unwrap().status(), 200);
+    }
 }

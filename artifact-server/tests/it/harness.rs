@@ -9,11 +9,12 @@ use artifact_server::{
     Address, Hooks, Listener, RequestLabels, ServeOutcome, Server, ServerConfig, ServerHandle,
 };
 use axum::body::{Body, Bytes};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use futures_util::{StreamExt, stream};
 use http::{Extensions, StatusCode};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -24,6 +25,10 @@ pub(crate) const LOOKS_LIKE_A_REJECTION: &str =
     "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 /// The size of the response to `/large` in bytes. It exceeds all buffers between server and client.
 pub(crate) const LARGE: usize = 32 << 20;
+
+/// The size of the response to `/piece`, which the service returns at once. It exceeds the first window of an
+/// HTTP/2 stream (RFC 9113, section 6.9.2).
+pub(crate) const PIECE: usize = 100 << 10;
 
 pub(crate) const PATIENT: ServerConfig = ServerConfig {
     header_timeout: Duration::from_hours(1),
@@ -81,7 +86,12 @@ async fn panic() -> &'static str {
     panic!("a handler panics")
 }
 
-fn router() -> Router {
+fn router(gate: Arc<Semaphore>) -> Router {
+    let gated = async move || {
+        tracing::debug!("a request arrived");
+        gate.acquire().await.unwrap().forget();
+        "released"
+    };
     let large = || async {
         let chunk = Bytes::from(vec![7; 64 << 10]);
         let chunks = stream::iter(vec![chunk; LARGE / (64 << 10)]).map(Ok::<_, io::Error>);
@@ -96,6 +106,15 @@ fn router() -> Router {
             get(|| async { (Extension(Labels("/{label}", "admin")), "ok") }),
         )
         .route("/panic", get(panic))
+        .route(
+            "/gate",
+            get(gated.clone()).post(async move |_: Bytes| gated().await),
+        )
+        .route("/piece", get(|| async { vec![7; PIECE] }))
+        .route(
+            "/refuse",
+            any(|| async { (StatusCode::FORBIDDEN, "refused") }),
+        )
         .route("/upload", post(upload))
 }
 
@@ -120,6 +139,7 @@ pub(crate) struct TestServer {
     runtime: Runtime,
     task: Option<JoinHandle<ServeOutcome>>,
     log: Log,
+    gate: Arc<Semaphore>,
 }
 
 impl TestServer {
@@ -158,7 +178,9 @@ impl TestServer {
             bind()
         };
         let address = listener.address(false).unwrap();
-        let server = customize(Server::new(router(), config).with_hooks(TestHooks));
+        let gate = Arc::new(Semaphore::new(0));
+        let server =
+            customize(Server::new(router(Arc::clone(&gate)), config).with_hooks(TestHooks));
         let handle = server.handle();
         let task = Some(runtime.spawn(server.serve(listener)));
         Self {
@@ -167,7 +189,18 @@ impl TestServer {
             runtime,
             task,
             log,
+            gate,
         }
+    }
+
+    /// Lets one request to `/gate` respond.
+    pub(crate) fn release(&self) {
+        self.gate.add_permits(1);
+    }
+
+    /// Waits until a request to `/gate` has been received.
+    pub(crate) fn wait_for_request(&self) {
+        self.wait_until("a request", || self.log().contains("a request arrived"));
     }
 
     pub(crate) fn block_on<T>(&self, test: impl Future<Output = T>) -> T {

@@ -1,6 +1,6 @@
 //! HTTP/2 without TLS, with prior knowledge (RFC 9113, section 3.3).
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use artifact_server::{ServeOutcome, ServerConfig};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::harness::{LARGE, LONG, PATIENT, TestServer, read_to_end};
+use crate::harness::{LARGE, LONG, PATIENT, PIECE, TestServer, read_to_end};
 
 type Client = (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>);
 
@@ -280,4 +280,62 @@ fn a_client_that_disconnects_during_an_upload_is_logged_as_gone() {
         line.contains("outcome=\"gone\"") && !line.contains("status="),
         "{line}"
     );
+}
+
+#[test]
+fn a_response_that_waits_for_the_window_is_finished_in_the_drain() {
+    let mut server = TestServer::start(PATIENT);
+    let mut stream = server.connect();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    // GET http://h/piece, by the static table (RFC 7541, appendix A).
+    let header = b"\x82\x86\x04\x06/piece\x01\x01h";
+    let request = [&preface[..], &frame(4, 0, 0, b""), &frame(1, 5, 1, header)].concat();
+    stream.write_all(&request).unwrap();
+    let received = Frames::default();
+    let received = received.read_until(&mut stream, |frames| frames.data >= 65_535);
+    server.handle.drain();
+    // GOAWAY and PING. This client confirms neither settings nor pings.
+    let received = received.read_until(&mut stream, |frames| {
+        frames.kinds.contains(&7) && frames.kinds.contains(&6)
+    });
+    let limit = Duration::from_secs(1);
+    stream.set_read_timeout(Some(limit)).unwrap();
+    let closed = stream.read(&mut [0; 100]);
+    assert_eq!(closed.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let more = u32::try_from(PIECE).unwrap().to_be_bytes();
+    stream.write_all(&frame(8, 0, 1, &more)).unwrap();
+    stream.write_all(&frame(8, 0, 0, &more)).unwrap();
+    let received = received.read_until(&mut stream, |frames| frames.ended);
+    assert_eq!(received.data, PIECE);
+    assert_eq!(server.outcome(), ServeOutcome::Drained);
+}
+
+/// What a client has received.
+#[derive(Debug, Default)]
+struct Frames {
+    kinds: Vec<u8>,
+    /// The number of bytes in DATA frames.
+    data: usize,
+    /// Whether a stream has ended.
+    ended: bool,
+}
+
+impl Frames {
+    fn read_until(mut self, stream: &mut impl Read, done: impl Fn(&Self) -> bool) -> Self {
+        while !done(&self) {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let length = usize::try_from(length).unwrap();
+            stream.read_exact(&mut vec![0; length]).unwrap();
+            self.kinds.push(head[3]);
+            if head[3] == 0 {
+                self.data += length;
+                self.ended |= head[4] & 1 != 0;
+            }
+        }
+        self
+    }
 }

@@ -5,7 +5,9 @@ mod harness;
 
 mod connection_limit;
 mod drain;
+mod early_response;
 mod framing;
+mod half_close;
 mod http2;
 mod request_log;
 mod slow_reader;

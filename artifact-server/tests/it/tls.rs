@@ -164,3 +164,57 @@ fn unusable_certificates_are_errors_that_do_not_show_the_key() {
     }
     assert_eq!(format!("{:?}", tls(ONE)), "Tls { .. }");
 }
+
+#[test]
+fn a_half_closed_client_gets_its_response() {
+    let server = start(tls(ONE), PATIENT);
+    for end_of_tcp in [false, true] {
+        let mut stream = connect(&server, &[ONE.0], &[]);
+        stream
+            .write_all(b"POST /gate HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n01234")
+            .unwrap();
+        // The alert that ends TLS in one direction (RFC 8446, section 6.1).
+        stream.conn.send_close_notify();
+        stream.flush().unwrap();
+        if end_of_tcp {
+            stream.sock.shutdown(std::net::Shutdown::Write).unwrap();
+        }
+        server.wait_for_request();
+        server.release();
+        assert_eq!(Response::parse(&read_to_end(&mut stream)).body, b"released");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_reset_after_the_end_of_input_drops_the_request() {
+    let server = start(tls(ONE), PATIENT);
+    let mut stream = connect(&server, &[ONE.0], &[]);
+    stream
+        .write_all(b"POST /gate HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n01234")
+        .unwrap();
+    stream.conn.send_close_notify();
+    stream.flush().unwrap();
+    server.wait_for_request();
+    socket2::SockRef::from(&stream.sock)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(stream);
+    server.wait_until("the request is dropped", || {
+        server.log().contains("outcome=\"gone\"")
+    });
+    server.stop();
+}
+
+#[test]
+fn silent_connections_and_unfinished_handshakes_do_not_delay_the_end() {
+    let server = start(tls(ONE), PATIENT);
+    let _silent = server.connect();
+    let mut begun = server.connect();
+    // The first bytes of a TLS record with a handshake message.
+    begun.write_all(&[22, 3, 1, 2, 0, 1]).unwrap();
+    let mut half_a_header = connect(&server, &[ONE.0], &[]);
+    half_a_header.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    let _idle = connect(&server, &[ONE.0], &["h2"]);
+    server.stop();
+}

@@ -1,0 +1,96 @@
+//! Reloads some settings at SIGHUP: the certificate, the admin token and the log filter.
+
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
+use artifact_http::AdminToken;
+use artifact_server::Tls;
+use secrecy::ExposeSecret;
+
+use super::admin_token::TokenSource;
+use super::certificate::CertificateFiles;
+use super::logging::LogFilter;
+use crate::cli;
+use crate::settings::{Loaded, ServeSettings};
+use crate::signals::Hangup;
+
+/// What a running server can replace.
+#[derive(Debug)]
+pub(crate) struct Reload {
+    pub(crate) tls: Option<Tls>,
+    pub(crate) admin: AdminToken,
+    pub(crate) log: LogFilter,
+}
+
+impl Reload {
+    /// Reloads at each SIGHUP. Transfers go on meanwhile.
+    pub(crate) async fn at_each(self, mut hangup: Hangup, mut loaded: Arc<Loaded>) {
+        let this = Arc::new(self);
+        loop {
+            hangup.next().await;
+            let (reload, former) = (Arc::clone(&this), Arc::clone(&loaded));
+            let reloaded = tokio::task::spawn_blocking(move || reload.reload(former)).await;
+            // A panic is logged where it happens, and changes nothing.
+            loaded = reloaded.unwrap_or(loaded);
+        }
+    }
+
+    /// Reads the settings file and the files that the settings name. Returns the settings that are in use
+    /// then.
+    ///
+    /// Each value is replaced on its own. One that is invalid stays as it was, with a warning.
+    fn reload(&self, former: Arc<Loaded>) -> Arc<Loaded> {
+        let loaded = match cli::load_settings() {
+            Ok(loaded) => Arc::new(loaded),
+            Err(error) => {
+                warn("the settings", &error);
+                former
+            }
+        };
+        let settings: ServeSettings = match loaded.settings() {
+            Ok(settings) => settings,
+            Err(error) => {
+                warn("the settings", &error);
+                return loaded;
+            }
+        };
+        report("the log filter", self.log.replace(&settings.log));
+        report("the admin token", self.reload_token(&settings, &loaded));
+        match (&self.tls, settings.tls_files()) {
+            (Some(tls), Ok(Some(files))) => {
+                let files = CertificateFiles::new(files);
+                report("the TLS certificate", files.reload(tls));
+            }
+            (None, Ok(None)) => {}
+            (_, Err(error)) => warn("the TLS certificate", &error),
+            (_, Ok(_)) => tracing::warn!(
+                "the settings turn TLS on or off, which only a restart of the server does"
+            ),
+        }
+        loaded
+    }
+
+    fn reload_token(&self, settings: &ServeSettings, loaded: &Loaded) -> Result<()> {
+        let token = match TokenSource::find(settings, &loaded.sources)? {
+            TokenSource::Environment(token) | TokenSource::File(_, token) => token,
+            TokenSource::Generate(path) => {
+                return Err(anyhow!("there is no file {}", path.display()));
+            }
+        };
+        Ok(self.admin.replace(token.expose_secret())?)
+    }
+}
+
+fn report(subject: &str, outcome: Result<()>) {
+    match outcome {
+        Ok(()) => tracing::info!("reloaded {subject}"),
+        Err(error) => warn(subject, &error),
+    }
+}
+
+fn warn(subject: &str, error: &anyhow::Error) {
+    tracing::warn!(
+        error = &**error as &dyn std::error::Error,
+        "cannot reload {subject}; the former value stays in use"
+    );
+}
