@@ -29,9 +29,7 @@ pub(super) async fn read<T: DeserializeOwned>(
                 format!("a JSON body has at most {LIMIT} bytes"),
             ));
         }
-        Err(error) => {
-            return Err(Problem::bad_request("the body was cut short").with_source(error));
-        }
+        Err(error) => return Err(Problem::broken_body(error)),
     };
     if bytes.is_empty() {
         return parse(b"{}");

@@ -12,6 +12,7 @@ mod experiment;
 mod fetch;
 mod groups;
 mod identity_authenticator;
+mod json_body;
 mod matrix;
 mod multipart;
 mod multipart_bounds;
