@@ -51,7 +51,7 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Outlive<F> {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::poll;
+    use futures_util::FutureExt;
     use tokio::sync::oneshot;
 
     use super::*;
@@ -66,7 +66,7 @@ mod tests {
                 report.send("complete").unwrap();
             }));
             if begun {
-                assert!(poll!(outlive.as_mut()).is_pending());
+                assert!(outlive.as_mut().now_or_never().is_none());
             }
             drop(outlive);
             let _ = release.send(());

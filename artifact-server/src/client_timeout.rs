@@ -7,9 +7,10 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How much later than its limit a time-out fires, so that the runtime looks at the socket in between. A
-/// timer that is later than this fired after a pause of the server.
-const GRACE: Duration = Duration::from_millis(100);
+/// How much later than its limit a time-out fires, so that the runtime looks at the socket in between.
+pub(crate) const GRACE: Duration = Duration::from_millis(200);
+/// A timer that is later than this fired after a pause of the server.
+const LATE: Duration = Duration::from_millis(100);
 /// The parts of a limit. A pause of the server costs the client at most one part.
 const PARTS: u32 = 4;
 
@@ -21,7 +22,7 @@ pin_project! {
     /// tokio then fires the expired timers before it looks at any socket. So this future:
     ///
     /// - measures the limit in four parts, and repeats a part that ends more than 100 ms late;
-    /// - fires 100 ms after the limit. The runtime has looked at the socket by then, and a future that
+    /// - fires 200 ms after the limit. The runtime has looked at the socket by then, and a future that
     ///   tries to read before it polls the time-out has received the bytes. Only a timer that is
     ///   exactly on time fires at once, which happens if a test has paused the clock.
     ///
@@ -39,6 +40,7 @@ pin_project! {
         part: Duration,
         // The end of the current part.
         deadline: Instant,
+        grace: Duration,
         phase: Phase,
     }
 }
@@ -63,14 +65,22 @@ impl ClientTimeout {
             counted: Duration::ZERO,
             part,
             deadline,
+            grace: GRACE,
             phase: Phase::Measuring,
         }
     }
 
     /// Starts another time limit now. The next poll registers the task.
     pub(crate) fn reset(self: Pin<&mut Self>, limit: Duration) {
+        self.reset_with_grace(limit, GRACE);
+    }
+
+    /// Starts another time limit, after which the time-out fires with this delay. For a client that may
+    /// send a little each time to get another grace period.
+    pub(crate) fn reset_with_grace(self: Pin<&mut Self>, limit: Duration, grace: Duration) {
         let this = self.project();
         *this.limit = limit;
+        *this.grace = grace;
         *this.counted = Duration::ZERO;
         *this.part = part_of(limit);
         *this.deadline = Instant::now() + *this.part;
@@ -80,11 +90,9 @@ impl ClientTimeout {
         }
     }
 
-    /// Returns how much of the limit the client has used. Does not include pauses of the server.
+    /// Returns how much of the limit and of the grace period the client has used. Does not include pauses
+    /// of the server.
     pub(crate) fn used(&self) -> Duration {
-        if self.phase != Phase::Measuring {
-            return self.limit;
-        }
         let rest = self.deadline.saturating_duration_since(Instant::now());
         self.counted + self.part.saturating_sub(rest)
     }
@@ -106,7 +114,7 @@ impl Future for ClientTimeout {
             let late = now.saturating_duration_since(*this.deadline);
             if this.sleep.deadline() < *this.deadline {
                 // The limit was started again meanwhile.
-            } else if late > GRACE {
+            } else if late > LATE {
                 *this.deadline = now + *this.part;
             } else if *this.phase == Phase::Looking {
                 *this.phase = Phase::Expired;
@@ -118,12 +126,13 @@ impl Future for ClientTimeout {
                     let part = part_of(*this.limit);
                     *this.part = if rest < 2 * part { rest } else { part };
                     *this.deadline += *this.part;
-                } else if late.is_zero() {
+                } else if late.is_zero() || this.grace.is_zero() {
+                    *this.part = Duration::ZERO;
                     *this.phase = Phase::Expired;
                 } else {
                     *this.phase = Phase::Looking;
-                    *this.part = GRACE;
-                    *this.deadline = now + GRACE;
+                    *this.part = *this.grace;
+                    *this.deadline += *this.grace;
                 }
             }
             this.sleep.as_mut().reset(*this.deadline);
@@ -198,12 +207,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_timer_that_fires_late_leaves_time_to_look_at_the_socket() {
-        for late in [Duration::from_millis(1), GRACE, 2 * GRACE, LIMIT] {
+        for late in [Duration::from_millis(1), LATE, 2 * LATE, LIMIT] {
             let mut client = Box::pin(ClientTimeout::new(LIMIT));
             let almost = LIMIT - Duration::from_millis(10);
             assert!(timeout(almost, client.as_mut()).await.is_err());
             advance(Duration::from_millis(10) + late).await;
-            let looking = timeout(GRACE / 2, client.as_mut()).await;
+            let looking = timeout(LATE / 2, client.as_mut()).await;
             assert!(looking.is_err(), "{late:?}");
             client.await;
         }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::client_timeout::ClientTimeout;
+use crate::client_timeout::{ClientTimeout, GRACE};
 use crate::config::{ServerConfig, UNSENT_BYTES};
 
 /// A budget of waiting time.
@@ -18,6 +18,8 @@ pub(crate) struct MinThroughput {
     rate: u64,
     max_budget: Duration,
     budget: Duration,
+    /// The part of the grace period of a time-out that was used without being earned back.
+    overdraft: Duration,
     waiting: bool,
     timer: Option<Pin<Box<ClientTimeout>>>,
 }
@@ -30,6 +32,7 @@ impl MinThroughput {
             rate,
             max_budget: window + time_for(buffered, rate),
             budget: window,
+            overdraft: Duration::ZERO,
             waiting: false,
             timer: None,
         }
@@ -53,8 +56,9 @@ impl MinThroughput {
         }
         if !self.waiting {
             self.waiting = true;
+            let grace = GRACE.saturating_sub(self.overdraft);
             match &mut self.timer {
-                Some(timer) => timer.as_mut().reset(self.budget),
+                Some(timer) => timer.as_mut().reset_with_grace(self.budget, grace),
                 None => self.timer = Some(Box::pin(ClientTimeout::new(self.budget))),
             }
         }
@@ -69,10 +73,14 @@ impl MinThroughput {
         if std::mem::take(&mut self.waiting)
             && let Some(timer) = &self.timer
         {
-            self.budget = self.budget.saturating_sub(timer.used());
+            let used = timer.used();
+            self.overdraft += used.saturating_sub(self.budget);
+            self.budget = self.budget.saturating_sub(used);
         }
         let earned = time_for(bytes as u64, self.rate);
-        self.budget = self.budget.saturating_add(earned).min(self.max_budget);
+        let rest = earned.saturating_sub(self.overdraft);
+        self.overdraft = self.overdraft.saturating_sub(earned);
+        self.budget = self.budget.saturating_add(rest).min(self.max_budget);
     }
 }
 
@@ -153,7 +161,31 @@ mod tests {
         let began = Instant::now();
         assert!(!wait(&mut throughput, WINDOW).await);
         let left = WINDOW * 3 / 4;
-        assert!((left..left + Duration::from_millis(200)).contains(&began.elapsed()));
+        assert!((left..=left + GRACE).contains(&began.elapsed()));
+    }
+
+    /// Polls once. Returns whether the time limit was reached.
+    async fn is_over(throughput: &mut MinThroughput) -> bool {
+        poll_fn(|context| Poll::Ready(throughput.poll_timeout(context).is_ready())).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_pieces_do_not_renew_the_grace_period() {
+        for pause in [1, 5, 20, 90] {
+            let mut throughput = MinThroughput::new(1000, WINDOW, 0);
+            let began = Instant::now();
+            // Timers fire a little late, as they do without a paused clock.
+            let pause = Duration::from_micros(pause * 1000 + 1);
+            while !is_over(&mut throughput).await {
+                advance(pause).await;
+                if is_over(&mut throughput).await {
+                    break;
+                }
+                throughput.record_bytes(usize::from(pause > Duration::from_millis(10)));
+                assert!(began.elapsed() < WINDOW + WINDOW / 5, "{pause:?}");
+            }
+            assert!(began.elapsed() >= WINDOW, "{pause:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
