@@ -1,8 +1,5 @@
 //! Reads the one file of a deposit from its `multipart/form-data` body.
 
-use std::error::Error;
-use std::io;
-
 use artifact_backend::Sha256Digest;
 use artifact_multipart::{Boundary, Event, Parser, PartHead};
 use artifact_store::{ContentType, FileName};
@@ -13,7 +10,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::digest_fields::{DigestCheck, FIELDS, Malformed};
 use crate::problem::Problem;
-use crate::source::{CutShort, Source};
+use crate::source::Source;
 
 /// The part named `file`, and the properties that it declares.
 #[derive(Debug)]
@@ -44,7 +41,7 @@ impl FilePart {
             match parser.parse(&mut input).map_err(malformed)? {
                 Some(Event::Head(head)) => break head,
                 // The parser returns the header first, so this is always the end of a chunk.
-                _ => match source.next_frame().await.map_err(cut_short)? {
+                _ => match source.next_frame().await.map_err(Problem::broken_body)? {
                     Some(frame) => input = frame,
                     None => parser.finish().map_err(malformed)?,
                 },
@@ -84,7 +81,7 @@ impl FilePart {
                     } else {
                         self.source.next_chunk().await
                     };
-                    match next.map_err(cut_short)? {
+                    match next.map_err(Problem::broken_body)? {
                         Some(chunk) => self.input = chunk,
                         None => return self.finish().map(|()| None),
                     }
@@ -136,18 +133,5 @@ fn malformed(error: artifact_multipart::Error) -> Problem {
 }
 
 fn malformed_digest(error: Malformed) -> Problem {
-    Problem::bad_request(error.to_string()).with_source(error)
-}
-
-/// Answers 408 if the server that runs the router timed the body out: the body then ends with an I/O
-/// error of the kind `TimedOut`.
-fn cut_short(error: CutShort) -> Problem {
-    let first: &(dyn Error + 'static) = &error;
-    let timed_out = std::iter::successors(Some(first), |error| (**error).source())
-        .filter_map(|error| error.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::TimedOut);
-    if timed_out {
-        return Problem::slow().with_source(error);
-    }
     Problem::bad_request(error.to_string()).with_source(error)
 }

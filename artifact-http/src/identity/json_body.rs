@@ -33,9 +33,7 @@ pub(super) async fn read<T: DeserializeOwned>(
     let bytes = match Limited::new(body, LIMIT).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
-        Err(error) => {
-            return Err(Problem::bad_request("the body was cut short").with_source(error));
-        }
+        Err(error) => return Err(Problem::broken_body(error)),
     };
     if bytes.is_empty() {
         return parse(b"{}");

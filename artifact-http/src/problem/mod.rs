@@ -1,5 +1,6 @@
 //! Errors as clients see them: RFC 9457 problem details.
 
+mod broken_body;
 mod from_error;
 mod problem_type;
 

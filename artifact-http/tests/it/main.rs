@@ -13,6 +13,7 @@ mod fetch;
 mod fuzz_replay;
 mod groups;
 mod identity_authenticator;
+mod json_body;
 mod matrix;
 mod multipart;
 mod multipart_bounds;
