@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 
+use super::deadline_timer::DeadlineTimer;
 use super::min_throughput::MinThroughput;
 use super::server_state::ServerState;
 use super::state::ConnectionState;
@@ -32,7 +33,7 @@ pub(super) struct GuardedStream<S> {
     phase: Phase,
     /// The number of requests when `phase` was last updated.
     requests_seen: u64,
-    timer: Pin<Box<Sleep>>,
+    timer: DeadlineTimer,
     throughput: MinThroughput,
     /// Written instead of hyper's own empty response, which has this length.
     replacement: Option<(Bytes, usize)>,
@@ -77,7 +78,7 @@ impl<S> GuardedStream<S> {
             version: Version::Unknown(0),
             phase: Phase::First,
             requests_seen: 0,
-            timer: Box::pin(sleep(config.header_timeout)),
+            timer: DeadlineTimer::new(Instant::now() + config.header_timeout),
             throughput: MinThroughput::of_responses(&config),
             replacement: None,
             last_response: None,
@@ -86,7 +87,7 @@ impl<S> GuardedStream<S> {
     }
 
     fn reset_timer(&mut self, limit: Duration) {
-        self.timer.as_mut().reset(Instant::now() + limit);
+        self.timer.reset(Instant::now() + limit);
     }
 
     fn become_idle(&mut self) {
@@ -223,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
         if this.phase == Phase::Busy {
             return Poll::Pending;
         }
-        ready!(this.timer.as_mut().poll(context));
+        ready!(this.timer.poll(context));
         match (this.phase, this.version) {
             (Phase::Header { .. }, _) => {
                 this.last_response = Some(this.encode(Rejection::Timeout));
@@ -299,7 +300,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
                     this.update_phase();
                     if this.phase == Phase::Idle {
                         // hyper may not read again now, so this starts the idle time-out.
-                        let _ = this.timer.as_mut().poll(context);
+                        let _ = this.timer.poll(context);
                     }
                 }
                 Poll::Ready(Ok(()))

@@ -21,11 +21,16 @@ use super::min_throughput::MinThroughput;
 pub struct RequestBody {
     body: Incoming,
     throughput: MinThroughput,
-    bytes: Arc<AtomicU64>,
+    /// `None` if the request has no body.
+    bytes: Option<Arc<AtomicU64>>,
 }
 
 impl RequestBody {
-    pub(super) fn new(body: Incoming, throughput: MinThroughput, bytes: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(
+        body: Incoming,
+        throughput: MinThroughput,
+        bytes: Option<Arc<AtomicU64>>,
+    ) -> Self {
         Self {
             body,
             throughput,
@@ -47,7 +52,9 @@ impl Body for RequestBody {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 this.throughput.record_bytes(length);
-                this.bytes.fetch_add(length as u64, Ordering::Relaxed);
+                if let Some(bytes) = &this.bytes {
+                    bytes.fetch_add(length as u64, Ordering::Relaxed);
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use http::{HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use tower::{Service, ServiceExt};
+use tower::Service;
 use tracing::Instrument;
 
 use super::min_throughput::MinThroughput;
@@ -93,9 +94,13 @@ where
         let mut record = RequestRecord::new(id, request.method(), self.peer);
         let multiplexed = request.version() == Version::HTTP_2;
 
-        let bytes_in = Arc::clone(&record.bytes_in);
         let throughput = MinThroughput::of_request(&server.config);
-        let request = request.map(|body| RequestBody::new(body, throughput, bytes_in));
+        let request = request.map(|body| {
+            if !body.is_end_stream() {
+                record.bytes_in = Some(Arc::default());
+            }
+            RequestBody::new(body, throughput, record.bytes_in.clone())
+        });
         let target = RequestTarget::of(&request);
         let reject = |rejection| {
             let request = target.into_request();
@@ -103,16 +108,17 @@ where
             rejection::complete(&mut response);
             response.map(|body| Either::Right(Full::new(body)))
         };
-        let service = self.service;
+        let mut service = self.service;
         let span = record.span.clone();
         let mut response = async {
             if let Some(rejection) = Rejection::of_header(&request, &server.config) {
                 return reject(rejection);
             }
-            match AssertUnwindSafe(service.oneshot(request))
-                .catch_unwind()
-                .await
-            {
+            let answer = async {
+                poll_fn(|context| service.poll_ready(context)).await?;
+                service.call(request).await
+            };
+            match AssertUnwindSafe(answer).catch_unwind().await {
                 Ok(Ok(response)) => response.map(Either::Left),
                 Err(_) => reject(Rejection::Panic),
             }
