@@ -6,6 +6,7 @@ use std::panic::{self, PanicHookInfo};
 use tracing_subscriber::EnvFilter;
 
 use super::json_log::JsonLog;
+use super::text_log::{TextFields, TextLog};
 use crate::output;
 use crate::settings::LogFormat;
 
@@ -20,6 +21,8 @@ pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) {
     match format {
         LogFormat::Text => log
             .with_ansi(output::stderr_is_terminal() && !no_color)
+            .event_format(TextLog::default())
+            .fmt_fields(TextFields::default())
             .init(),
         LogFormat::Json => log.fmt_fields(JsonLog).event_format(JsonLog).init(),
     }
