@@ -5,6 +5,8 @@ mod backend_url;
 mod catalog;
 mod config;
 mod content_type;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod credential_cache;
 mod damage;
 mod database;
 mod deposit;

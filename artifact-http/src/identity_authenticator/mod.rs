@@ -7,7 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use artifact_backend::random;
-use artifact_store::{CredentialHash, IdentityStore, Principal, PrincipalId, WorkerId};
+use artifact_store::{
+    CredentialHash, IdentityStore, Principal, PrincipalId, StoredCredential, WorkerId,
+};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,11 +22,13 @@ use crate::credential::{Credential, Secret};
 /// Authenticates the workers of an [`IdentityStore`] by registration token, and `admin` by the admin token.
 ///
 /// - A token has 256 random bits. Only an argon2id hash of it is stored.
-/// - Each request of a worker reads its stored credential and its membership of `admins` in one
-///   database read. A replaced token is invalid, and a new membership effective, from the next
-///   request on, also if another process on the same database made the change.
+/// - A replaced token is invalid, and a new membership effective, once the request that made the
+///   change is answered, also if another process on the same database answered it.
 /// - Results are remembered under a keyed hash of the secret and the stored credential together, so
 ///   argon2 runs once per token and process, not once per request.
+/// - A request with a remembered valid secret asks the database only if
+///   [`cached_credential`](IdentityStore::cached_credential) has no current credential. Every other
+///   request reads the stored credential and the membership of `admins` from it.
 /// - At most half of the cores run argon2, and a bounded number of credentials waits for them.
 ///   Beyond that the answer is [`Busy`](AuthenticateError::Busy). Remembered secrets never wait.
 /// - An unknown worker costs the same work as a wrong secret.
@@ -80,6 +84,15 @@ impl Authenticate for IdentityAuthenticator {
             return self.admin.authenticate(credential).await;
         }
         let id = credential.principal().parse::<WorkerId>().ok();
+        if let Some(id) = id
+            && let Some(stored) = self.identities.cached_credential(id)
+            && self
+                .verifier
+                .remembers(credential.principal(), credential.secret(), &stored.hash)
+        {
+            return Ok(principal(id, stored));
+        }
+        // A wrong secret of a cached worker is read here too, because one of an unknown worker is.
         let stored = match id {
             Some(id) => self.identities.credential(id).await,
             None => Ok(None),
@@ -91,15 +104,17 @@ impl Authenticate for IdentityAuthenticator {
             .verify(credential.principal(), credential.secret(), hash)
             .await?;
         match (id, stored) {
-            (Some(id), Some(stored)) if valid => {
-                let principal = Principal::worker(id, stored.experiment);
-                Ok(if stored.in_admins {
-                    principal.with_admin_class()
-                } else {
-                    principal
-                })
-            }
+            (Some(id), Some(stored)) if valid => Ok(principal(id, stored)),
             _ => Err(AuthenticateError::Rejected),
         }
+    }
+}
+
+fn principal(id: WorkerId, stored: StoredCredential) -> Principal {
+    let principal = Principal::worker(id, stored.experiment);
+    if stored.in_admins {
+        principal.with_admin_class()
+    } else {
+        principal
     }
 }

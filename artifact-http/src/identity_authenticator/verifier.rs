@@ -27,8 +27,8 @@ const MAX_WAITING: usize = 64;
 type Key = [u8; 32];
 
 pub(super) struct Verifier {
-    /// The key of the cached hashes, random in every process.
-    key: [u8; 32],
+    /// Holds the key of the cached hashes, random in every process.
+    mac: Hmac<Sha256>,
     /// The hash of a random secret. Secrets of unknown workers are compared with it.
     decoy: CredentialHash,
     /// Valid secrets, and the computations in progress. Concurrent requests with one credential share
@@ -50,7 +50,8 @@ impl Verifier {
         let secret: [u8; 32] = random::bytes();
         let decoy = hashing::hash(&secret).expect("argon2 accepts these costs and this salt");
         Self {
-            key: random::bytes(),
+            mac: Hmac::new_from_slice(&random::bytes::<32>())
+                .expect("HMAC accepts keys of every length"),
             decoy,
             valid: Cache::new(VALID_CAPACITY),
             invalid: Cache::new(INVALID_CAPACITY),
@@ -73,6 +74,17 @@ impl Verifier {
         let hash = hash.await?;
         self.valid.insert(self.key_of(principal, secret, &hash), ());
         Ok(hash)
+    }
+
+    /// Returns whether this is known to be the principal's secret. Never waits.
+    pub(super) fn remembers(
+        &self,
+        principal: &str,
+        secret: &Secret,
+        stored: &CredentialHash,
+    ) -> bool {
+        let key = self.key_of(principal, secret, stored);
+        self.valid.get(&key).is_some()
     }
 
     /// Returns whether this is the principal's secret. `stored` is `None` for an unknown principal,
@@ -124,8 +136,7 @@ impl Verifier {
     /// unknown principals share the decoy: a secret tried on one of them must not be remembered for
     /// another, or a fast answer would reveal that the principal is unknown.
     fn key_of(&self, principal: &str, secret: &Secret, hash: &CredentialHash) -> Key {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC accepts keys of every length");
+        let mut mac = self.mac.clone();
         // The first two parts contain no NUL, so different inputs give different texts.
         for part in [hash.as_phc(), "\0", principal, "\0", secret.expose()] {
             mac.update(part.as_bytes());

@@ -72,8 +72,22 @@ pub trait IdentityStore: Debug + Send + Sync + 'static {
     /// its credential, and whether it is in the group `admins` of its experiment, directly or
     /// through other groups.
     ///
-    /// Every request reads it, and the result is never cached.
+    /// Always reads the database, never a cache.
     async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>>;
+
+    /// Returns what [`credential`](Self::credential) would return, if that is known without waiting.
+    ///
+    /// It is current: once a write that changes a credential or a membership has returned `Ok`, in any
+    /// process on the same database, no later call returns the state before that write. `None` means
+    /// that the credential is not cached, that it may have changed, or that the worker is unknown. Then
+    /// call `credential`, which fills the cache.
+    ///
+    /// Never waits for a query or another task, and cannot fail. The default implementation has no
+    /// cache.
+    fn cached_credential(&self, id: WorkerId) -> Option<StoredCredential> {
+        let _ = id;
+        None
+    }
 
     /// Writes a new group with its members.
     ///

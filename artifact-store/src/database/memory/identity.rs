@@ -121,8 +121,12 @@ impl IdentityStore for MemoryDatabase {
     }
 
     async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>> {
+        Ok(self.cached_credential(id))
+    }
+
+    fn cached_credential(&self, id: WorkerId) -> Option<StoredCredential> {
         let maps = self.maps();
-        Ok(maps.workers.get(&id).map(|(worker, hash)| {
+        maps.workers.get(&id).map(|(worker, hash)| {
             let experiment = &worker.experiment;
             let admins = maps.groups.0.values().filter(|group| {
                 let name = group.name.as_ref().map(DisplayName::as_str);
@@ -131,7 +135,7 @@ impl IdentityStore for MemoryDatabase {
             let admins = admins.map(|group| group.id).collect();
             let in_admins = maps.groups.is_in(experiment, id.into(), admins);
             StoredCredential::new(experiment.clone(), hash.clone(), in_admins)
-        }))
+        })
     }
 
     async fn create_group(&self, group: &Group) -> Result<()> {

@@ -4,6 +4,7 @@ mod abandoned;
 mod connections;
 mod error;
 mod insert;
+mod leases;
 mod manager;
 mod migrations;
 mod pooler;
@@ -15,17 +16,23 @@ use std::sync::Arc;
 
 use self::connections::Connections;
 use self::error::Failure;
+use self::leases::Leases;
 use self::transaction::{PostgresTransaction, read_all};
 use self::writer::Writer;
 use super::DatabaseUrl;
-use super::sql::{Command, Param, Record, SqlDatabase, params};
+use super::sql::{Command, CredentialRecord, Param, Record, SqlDatabase, params};
 use super::subject::Subject;
+use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::identity::WorkerId;
 
 pub(super) use self::target::{Password, Target};
 
-/// How many connections serve everything except row inserts, which have a connection of their own.
+/// How many connections serve everything except row inserts, which have a connection of their own, and
+/// look-ups of credentials.
 const MAX_CONNECTIONS: usize = 8;
+/// How many connections look up credentials. No other query delays them.
+const MAX_CREDENTIAL_CONNECTIONS: usize = 2;
 
 /// Deletes a row. The query makes this commit wait for its sync, whatever the session has set. If the
 /// row is absent, the query locks another one, so that this transaction [writes](connections::BARRIER)
@@ -44,7 +51,7 @@ const DELETE_DURABLY: &str = "\
 /// The data is in the schema `artifact` of the database, which [`open`](Self::open) creates: the user
 /// must own the database or that schema, or have the right to create one.
 ///
-/// A process has at most nine connections, and up to eight more while it waits for the end of
+/// A process has at most eleven connections, and up to twelve more while it waits for the end of
 /// statements that it has cancelled. Every connection is to a server that accepts writes, never to a
 /// standby. Every commit has `synchronous_commit` on or `remote_apply`, whatever is set for the
 /// database, the user or the session. A pooler such as PgBouncer must be in session mode. Concurrent row
@@ -56,10 +63,20 @@ const DELETE_DURABLY: &str = "\
 /// the call fails with `Unavailable`, and the next call tries again. No statement takes longer than
 /// ten seconds, and no wait for a lock longer than five. A row insert that has waited for its turn for
 /// ten seconds is never begun. A statement or commit that got no reply in twelve seconds is cancelled.
+///
+/// Credentials of workers are cached, up to 32,768 of them in each process. A cached one is used for at
+/// most one second, the lease, after the process began to make sure that the database still holds the
+/// same version of all rights. While requests arrive, it does so twice a second; an idle process asks
+/// nothing. In return, each call that can end a right (a replaced credential, a change of the members of
+/// a group, a deleted group) returns only 1.1 seconds after its commit, when no process on this database
+/// has an older lease. If such a future is dropped, the change is done or not done, and may take that
+/// long to count everywhere. `UPDATE artifact.rights SET lease_ms = 100` makes the lease shorter, for
+/// faster changes and more queries; 0 turns the caches off.
 #[derive(Debug)]
 pub struct PostgresDatabase {
     writer: Writer,
     connections: Connections,
+    leases: Arc<Leases>,
 }
 
 impl PostgresDatabase {
@@ -106,7 +123,13 @@ impl PostgresDatabase {
         drop(second);
         migrations::migrate(&mut first, migrations::ALL).await?;
         drop(first);
+        let leases = Leases::new(Connections::new(
+            target,
+            password,
+            MAX_CREDENTIAL_CONNECTIONS,
+        )?);
         Ok(Self {
+            leases: Arc::new(leases),
             writer: Writer::start(Connections::new(target, password, 1)?),
             connections,
         })
@@ -125,6 +148,7 @@ impl PostgresDatabase {
     pub async fn close(&self) {
         self.writer.close().await;
         self.connections.close();
+        self.leases.close();
     }
 }
 
@@ -167,14 +191,37 @@ impl SqlDatabase for PostgresDatabase {
                 deleted.await.map(drop)
             }
             command => {
+                let changes_rights = command.changes_rights();
                 let command = Arc::new(command);
                 let applied = self.connections.transact(|transaction| {
                     let command = Arc::clone(&command);
                     Box::pin(async move { command.apply(&PostgresTransaction(transaction)).await })
                 });
-                applied.await
+                let applied = applied.await;
+                // `NotFound` may confirm an earlier call that got no answer.
+                let is_known = match &applied {
+                    Ok(()) => true,
+                    Err(failure) => failure.kind == ErrorKind::NotFound,
+                };
+                if changes_rights && is_known {
+                    self.leases.outlast().await;
+                }
+                applied
             }
         };
         written.map_err(|failure| failure.into_error(subject))
+    }
+
+    async fn query_credential(&self, id: WorkerId) -> Result<Option<CredentialRecord>> {
+        let record = self.leases.query(params![id.as_str()]).await;
+        record.map_err(|failure| failure.into_error(Operation::FindCredential))
+    }
+
+    fn credentials(&self) -> &CredentialCache {
+        &self.leases.cache
+    }
+
+    fn rights_version(&self) -> Option<RightsVersion> {
+        self.leases.version()
     }
 }

@@ -85,6 +85,24 @@ impl Command {
         }
     }
 
+    /// Returns whether the command can change a credential that another server has cached. A new worker
+    /// or an empty group cannot.
+    #[cfg(feature = "postgres")]
+    pub(in crate::database) fn changes_rights(&self) -> bool {
+        match self {
+            Self::ReplaceCredential(..)
+            | Self::AddMember(..)
+            | Self::RemoveMember(..)
+            | Self::DeleteGroup(..) => true,
+            Self::CreateGroup(group) => !group.members.is_empty(),
+            Self::CreateExperiment(_)
+            | Self::InsertRow(..)
+            | Self::DeleteRow(_)
+            | Self::RegisterWorker(..)
+            | Self::StoreId(_) => false,
+        }
+    }
+
     /// Applies the command. If it fails, the caller rolls its statements back.
     pub(in crate::database) async fn apply<T: Transaction>(&self, tx: &T) -> Result<(), T::Error> {
         match self {

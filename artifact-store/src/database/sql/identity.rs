@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::records::{CredentialRecord, MembershipRecord, WorkerRecord};
+use super::records::{MembershipRecord, WorkerRecord};
 use super::{Command, SqlDatabase, params, statements};
 use crate::database::rejected::Rejected;
 use crate::error::{Operation, Result};
@@ -66,13 +66,19 @@ impl<D: SqlDatabase> IdentityStore for D {
     }
 
     async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>> {
-        let params = params![id.as_str()];
-        let record = self.query_one(
-            Operation::FindCredential,
-            statements::SELECT_CREDENTIAL,
-            params,
-        );
-        record.await?.map(CredentialRecord::decode).transpose()
+        let Some(record) = self.query_credential(id).await? else {
+            return Ok(None);
+        };
+        let version = record.version();
+        let stored = record.decode()?;
+        if let Some(version) = version {
+            self.credentials().insert(id, version, stored.clone());
+        }
+        Ok(Some(stored))
+    }
+
+    fn cached_credential(&self, id: WorkerId) -> Option<StoredCredential> {
+        self.credentials().get(id, || self.rights_version())
     }
 
     async fn create_group(&self, group: &Group) -> Result<()> {

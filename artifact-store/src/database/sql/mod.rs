@@ -12,7 +12,9 @@ mod store_id;
 use std::fmt::Debug;
 
 use super::subject::Subject;
+use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::Result;
+use crate::identity::WorkerId;
 
 pub(super) use self::command::{Command, Transaction};
 pub(super) use self::param::{Param, params};
@@ -21,7 +23,8 @@ pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
 #[cfg(feature = "postgres")]
 pub(super) use self::records::ArtifactRecord;
-pub(super) use self::records::{Columns, Record};
+pub(super) use self::records::{Columns, CredentialRecord, Record};
+pub(super) use self::statements::SELECT_CREDENTIAL;
 
 /// A database that runs the statements of this module. Every such database is a
 /// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore) and a
@@ -37,6 +40,19 @@ pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
 
     /// Applies a command, and makes it durable.
     fn write(&self, command: Command) -> impl Future<Output = Result<()>> + Send;
+
+    /// Runs [`SELECT_CREDENTIAL`]. Does not queue behind other queries.
+    fn query_credential(
+        &self,
+        id: WorkerId,
+    ) -> impl Future<Output = Result<Option<CredentialRecord>>> + Send;
+
+    /// Returns the cache of credentials.
+    fn credentials(&self) -> &CredentialCache;
+
+    /// Returns the current version of the rights, if it is known without waiting. The check begins
+    /// after the call, or the version is still valid for all writes that returned before the call.
+    fn rights_version(&self) -> Option<RightsVersion>;
 
     /// Runs a query whose result has at most one row.
     fn query_one<R: Record>(

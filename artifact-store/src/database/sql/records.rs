@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::Subject;
 use crate::content_type::ContentType;
+use crate::credential_cache::RightsVersion;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::file_name::FileName;
@@ -154,12 +155,13 @@ impl WorkerRecord {
     }
 }
 
-/// The experiment of a worker, its credential, and whether it is in `admins`.
+/// The experiment of a worker, its credential, whether it is in `admins`, and the version of the rights.
 #[derive(Debug)]
-pub(super) struct CredentialRecord {
+pub(in crate::database) struct CredentialRecord {
     experiment: String,
     credential: String,
     in_admins: bool,
+    version: i64,
 }
 
 impl Record for CredentialRecord {
@@ -168,11 +170,16 @@ impl Record for CredentialRecord {
             experiment: row.text(0)?,
             credential: row.text(1)?,
             in_admins: row.boolean(2)?,
+            version: row.integer(3)?,
         })
     }
 }
 
 impl CredentialRecord {
+    pub(in crate::database) fn version(&self) -> Option<RightsVersion> {
+        RightsVersion::new(self.version)
+    }
+
     pub(super) fn decode(self) -> Result<StoredCredential> {
         let decoder = Decoder(Operation::FindCredential.into());
         Ok(StoredCredential::new(

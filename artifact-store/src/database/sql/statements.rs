@@ -32,8 +32,9 @@ pub(super) const SELECT_WORKERS: &str = "\
     SELECT id, name, labels, registered_at, registered_by FROM workers \
     WHERE experiment = $1 AND (CAST($2 AS text) IS NULL OR name = $2) \
     ORDER BY registered_at, id";
-/// Walks from the worker up through the groups that it is in, and visits each group once.
-pub(super) const SELECT_CREDENTIAL: &str = "\
+/// Walks from the worker up through the groups that it is in, and visits each group once. One snapshot
+/// holds the credential, the membership and the version of all rights.
+pub(in crate::database) const SELECT_CREDENTIAL: &str = "\
     WITH RECURSIVE worker AS (\
         SELECT experiment, credential FROM workers WHERE id = $1\
     ), above (id) AS (\
@@ -44,7 +45,8 @@ pub(super) const SELECT_CREDENTIAL: &str = "\
             JOIN members ON members.member = above.id AND members.experiment = worker.experiment\
     ) \
     SELECT experiment, credential, \
-        EXISTS (SELECT 1 FROM groups JOIN above USING (id) WHERE groups.name = 'admins') \
+        EXISTS (SELECT 1 FROM groups JOIN above USING (id) WHERE groups.name = 'admins'), \
+        coalesce((SELECT version FROM rights), 0) \
     FROM worker";
 
 pub(super) const INSERT_GROUP: &str = "\

@@ -1,6 +1,7 @@
 //! The catalog and the identities in one SQLite file.
 
 mod connection;
+mod credentials;
 mod error;
 mod files;
 mod migrations;
@@ -13,12 +14,19 @@ use std::sync::Arc;
 
 use artifact_backend::blocking;
 
+use self::credentials::Credentials;
 use self::files::OpenFiles;
 use self::readers::Readers;
 use self::writer::Writer;
-use super::sql::{Command, Param, Record, SqlDatabase};
+use super::sql::{Command, CredentialRecord, Param, Record, SqlDatabase, params};
 use super::subject::Subject;
+use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::identity::WorkerId;
+
+/// How many queries run at the same time. In WAL mode they never wait for a lock, so a few keep all
+/// cores busy. Look-ups of credentials have connections of their own.
+const MAX_READERS: u32 = 4;
 
 /// A catalog and identities in one SQLite file, which any number of processes on one machine may use
 /// at the same time.
@@ -31,6 +39,12 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 ///
 /// One thread executes the writes. It puts all writes that wait into one transaction, so with many
 /// depositors they share one sync. Reads use a few connections on the blocking pool.
+///
+/// Credentials of workers are cached, up to 32,768 of them. A cached one is used only while the file
+/// holds the same version of all rights, which is read before each use, in the caller's thread, in
+/// about a microsecond. So a change by any connection counts at once, also one made with the
+/// `sqlite3` shell. Deposits do not change that version. Look-ups of credentials that are not cached do
+/// not queue behind other queries.
 ///
 /// After a failed sync nothing is acknowledged any more: every later write is `Unavailable` until
 /// the database is opened again.
@@ -50,6 +64,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 pub struct SqliteDatabase {
     // Dropped in this order: only the writer moves the log into the file, as the last connection.
     readers: Readers,
+    credentials: Credentials,
     writer: Writer,
 }
 
@@ -85,7 +100,8 @@ impl SqliteDatabase {
         let (connection, files) =
             opened.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
         Ok(Self {
-            readers: Readers::new(path, Arc::clone(&files)),
+            credentials: Credentials::new(path.clone(), Arc::clone(&files)),
+            readers: Readers::new(path, Arc::clone(&files), MAX_READERS),
             writer: Writer::start(connection, files)?,
         })
     }
@@ -107,6 +123,7 @@ impl SqliteDatabase {
     /// If the file cannot be closed properly. No row is lost by that.
     pub async fn close(&self) -> Result<()> {
         self.readers.close().await;
+        self.credentials.close().await;
         self.writer.close().await
     }
 }
@@ -125,5 +142,17 @@ impl SqlDatabase for SqliteDatabase {
 
     async fn write(&self, command: Command) -> Result<()> {
         self.writer.write(command).await
+    }
+
+    async fn query_credential(&self, id: WorkerId) -> Result<Option<CredentialRecord>> {
+        self.credentials.query(params![id.as_str()].into()).await
+    }
+
+    fn credentials(&self) -> &CredentialCache {
+        &self.credentials.cache
+    }
+
+    fn rights_version(&self) -> Option<RightsVersion> {
+        self.credentials.version()
     }
 }
