@@ -5,9 +5,10 @@ use std::thread;
 
 use artifact_backend::{BoxError, blocking, random};
 use artifact_store::CredentialHash;
-use hmac::{Hmac, KeyInit, Mac};
+use blake2::Blake2bMac;
+use blake2::digest::consts::U32;
+use blake2::digest::{KeyInit, Mac};
 use quick_cache::sync::Cache;
-use sha2::Sha256;
 use tokio::sync::Semaphore;
 
 use super::hashing;
@@ -27,8 +28,10 @@ const MAX_WAITING: usize = 64;
 type Key = [u8; 32];
 
 pub(super) struct Verifier {
-    /// Holds the key of the cached hashes, random in every process.
-    mac: Hmac<Sha256>,
+    /// Holds the key of the cached hashes, random in every process. Keyed BLAKE2b (RFC 7693, section 2.9)
+    /// takes a third of the time of an HMAC with SHA-256 where the processor has no instructions for
+    /// SHA-256.
+    mac: Blake2bMac<U32>,
     /// The hash of a random secret. Secrets of unknown workers are compared with it.
     decoy: CredentialHash,
     /// Valid secrets, and the computations in progress. Concurrent requests with one credential share
@@ -50,8 +53,8 @@ impl Verifier {
         let secret: [u8; 32] = random::bytes();
         let decoy = hashing::hash(&secret).expect("argon2 accepts these costs and this salt");
         Self {
-            mac: Hmac::new_from_slice(&random::bytes::<32>())
-                .expect("HMAC accepts keys of every length"),
+            mac: Blake2bMac::new_from_slice(&random::bytes::<32>())
+                .expect("BLAKE2b accepts keys of up to 64 bytes"),
             decoy,
             valid: Cache::new(VALID_CAPACITY),
             invalid: Cache::new(INVALID_CAPACITY),
