@@ -143,6 +143,7 @@ fn parse_uri(service: &Service, query: &str) -> Result<ArtifactUri, Problem> {
     let value = query::parameter(query, "uri")?
         .ok_or_else(|| Problem::bad_request("the parameter `uri` is missing"))?;
     let not_found = || Problem::new(ProblemType::NotFound, "there is no such artifact");
+    // `decode_utf8` lets the text grow byte by byte.
     let mut decoded = Vec::with_capacity(value.len());
     decoded.extend(percent_decode_str(value));
     let decoded = str::from_utf8(&decoded).map_err(|_| not_found())?;
