@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
-use super::deadline_timer::DeadlineTimer;
 use super::min_throughput::MinThroughput;
 use super::server_state::ServerState;
 use super::state::ConnectionState;
@@ -33,7 +32,7 @@ pub(super) struct GuardedStream<S> {
     phase: Phase,
     /// The number of requests when `phase` was last updated.
     requests_seen: u64,
-    timer: DeadlineTimer,
+    timer: Pin<Box<Sleep>>,
     throughput: MinThroughput,
     /// Written instead of hyper's own empty response, which has this length.
     replacement: Option<(Bytes, usize)>,
@@ -78,7 +77,7 @@ impl<S> GuardedStream<S> {
             version: Version::Unknown(0),
             phase: Phase::First,
             requests_seen: 0,
-            timer: DeadlineTimer::new(Instant::now() + config.header_timeout),
+            timer: Box::pin(sleep(config.header_timeout)),
             throughput: MinThroughput::of_responses(&config),
             replacement: None,
             last_response: None,
@@ -87,7 +86,7 @@ impl<S> GuardedStream<S> {
     }
 
     fn reset_timer(&mut self, limit: Duration) {
-        self.timer.reset(Instant::now() + limit);
+        self.timer.as_mut().reset(Instant::now() + limit);
     }
 
     fn become_idle(&mut self) {
@@ -224,7 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
         if this.phase == Phase::Busy {
             return Poll::Pending;
         }
-        ready!(this.timer.poll(context));
+        ready!(this.timer.as_mut().poll(context));
         match (this.phase, this.version) {
             (Phase::Header { .. }, _) => {
                 this.last_response = Some(this.encode(Rejection::Timeout));
@@ -300,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
                     this.update_phase();
                     if this.phase == Phase::Idle {
                         // hyper may not read again now, so this starts the idle time-out.
-                        let _ = this.timer.poll(context);
+                        let _ = this.timer.as_mut().poll(context);
                     }
                 }
                 Poll::Ready(Ok(()))

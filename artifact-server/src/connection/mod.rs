@@ -1,6 +1,5 @@
 //! One connection: its limits, its state, and the requests on it.
 
-mod deadline_timer;
 mod guarded_stream;
 mod min_throughput;
 mod request_body;
