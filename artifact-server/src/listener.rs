@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,7 +24,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Io for S {}
 #[derive(Debug, Clone)]
 pub(crate) enum Peer {
     /// The address as text, which each request logs.
-    Tcp(Arc<str>),
+    Tcp(std::sync::Arc<str>),
     Unix,
 }
 

@@ -81,15 +81,8 @@ pub(super) fn time_for(bytes: u64, rate: u64) -> Duration {
     if rate == 0 {
         return Duration::ZERO;
     }
-    const NANOS: u64 = 1_000_000_000;
-    let nanos = if let Some(scaled) = bytes.checked_mul(NANOS) {
-        scaled / rate
-    } else {
-        // More than 18 GB. A division of 128 bits takes ten times as long.
-        let nanos = u128::from(bytes) * u128::from(NANOS) / u128::from(rate);
-        u64::try_from(nanos).unwrap_or(u64::MAX)
-    };
-    Duration::from_nanos(nanos)
+    let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -21,16 +21,11 @@ use super::min_throughput::MinThroughput;
 pub struct RequestBody {
     body: Incoming,
     throughput: MinThroughput,
-    /// `None` if the request has no body.
-    bytes: Option<Arc<AtomicU64>>,
+    bytes: Arc<AtomicU64>,
 }
 
 impl RequestBody {
-    pub(super) fn new(
-        body: Incoming,
-        throughput: MinThroughput,
-        bytes: Option<Arc<AtomicU64>>,
-    ) -> Self {
+    pub(super) fn new(body: Incoming, throughput: MinThroughput, bytes: Arc<AtomicU64>) -> Self {
         Self {
             body,
             throughput,
@@ -52,9 +47,7 @@ impl Body for RequestBody {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 this.throughput.record_bytes(length);
-                if let Some(bytes) = &this.bytes {
-                    bytes.fetch_add(length as u64, Ordering::Relaxed);
-                }
+                this.bytes.fetch_add(length as u64, Ordering::Relaxed);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),

@@ -20,8 +20,7 @@ pub(super) struct RequestRecord {
     pub(super) id: RequestId,
     /// The span of all log events about this request.
     pub(super) span: Span,
-    /// `None` if the request has no body.
-    pub(super) bytes_in: Option<Arc<AtomicU64>>,
+    pub(super) bytes_in: Arc<AtomicU64>,
     pub(super) bytes_out: u64,
     peer: Peer,
     method: &'static str,
@@ -37,7 +36,7 @@ impl RequestRecord {
         Self {
             span: tracing::error_span!("request", %id),
             id,
-            bytes_in: None,
+            bytes_in: Arc::default(),
             bytes_out: 0,
             peer,
             method: method_name(method),
@@ -102,10 +101,7 @@ impl Drop for RequestRecord {
             method = self.method,
             route = &*self.labels.route,
             status = self.status,
-            bytes_in = self
-                .bytes_in
-                .as_ref()
-                .map_or(0, |bytes| bytes.load(Ordering::Relaxed)),
+            bytes_in = self.bytes_in.load(Ordering::Relaxed),
             bytes_out = self.bytes_out,
             duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             outcome = self.outcome(),

@@ -94,13 +94,9 @@ where
         let mut record = RequestRecord::new(id, request.method(), self.peer);
         let multiplexed = request.version() == Version::HTTP_2;
 
+        let bytes_in = Arc::clone(&record.bytes_in);
         let throughput = MinThroughput::of_request(&server.config);
-        let request = request.map(|body| {
-            if !body.is_end_stream() {
-                record.bytes_in = Some(Arc::default());
-            }
-            RequestBody::new(body, throughput, record.bytes_in.clone())
-        });
+        let request = request.map(|body| RequestBody::new(body, throughput, bytes_in));
         let target = RequestTarget::of(&request);
         let reject = |rejection| {
             let request = target.into_request();
