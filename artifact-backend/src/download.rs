@@ -29,6 +29,8 @@ pub struct Download {
     remaining: u64,
     stamp: Option<Stamp>,
     stream: Option<BoxStream<'static, Result<Bytes>>>,
+    /// The only chunk, if it is in memory. Then there is no stream.
+    in_memory: Option<Bytes>,
 }
 
 impl Download {
@@ -56,7 +58,31 @@ impl Download {
             remaining,
             stamp: None,
             stream: Some(stream),
+            in_memory: None,
         }
+    }
+
+    /// Creates a download of the whole blob `id`, whose bytes are in memory. It has one chunk, or none if
+    /// the blob is empty.
+    pub fn in_memory(id: ArtifactId, bytes: Bytes) -> Self {
+        let size = bytes.len() as u64;
+        Self {
+            id,
+            size,
+            range: 0..size,
+            remaining: size,
+            stamp: None,
+            stream: None,
+            in_memory: Some(bytes).filter(|bytes| !bytes.is_empty()),
+        }
+    }
+
+    /// Takes the bytes of a download that is [in memory](Self::in_memory) and was not polled. The download
+    /// has then ended. Returns `None` for every other download and for an empty blob.
+    pub fn take_in_memory(&mut self) -> Option<Bytes> {
+        let bytes = self.in_memory.take()?;
+        self.remaining = 0;
+        Some(bytes)
     }
 
     /// Sets the state of the storage; for backends that know it without a further request.
@@ -128,6 +154,9 @@ impl Stream for Download {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(bytes) = self.take_in_memory() {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
         loop {
             let Some(stream) = self.stream.as_mut() else {
                 return Poll::Ready(None);
@@ -168,6 +197,7 @@ impl Stream for Download {
             .ok()
             .and_then(|remaining| remaining.checked_add(1));
         match self.stream {
+            _ if self.in_memory.is_some() => (1, Some(1)),
             Some(_) => (usize::from(self.remaining > 0), upper),
             None => (0, Some(0)),
         }

@@ -14,7 +14,12 @@ struct Aborted;
 /// Streams a download to the client, and aborts the response if the store reports an error. The
 /// store counts and verifies the bytes and withholds the last chunk until they are known to be right,
 /// so no client can take an aborted response for the whole artifact.
-pub(crate) fn stream(download: Download, id: ArtifactId) -> Body {
+///
+/// Bytes in memory are sent as they are.
+pub(crate) fn stream(mut download: Download, id: ArtifactId) -> Body {
+    if let Some(bytes) = download.take_in_memory() {
+        return Body::from(bytes);
+    }
     Body::from_stream(download.map_err(move |error| {
         // If the artifact is damaged, the store has raised the alarm.
         tracing::error!(

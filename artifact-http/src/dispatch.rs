@@ -1,14 +1,13 @@
 //! Serves a request: runs the checks in the protocol's order and turns every outcome into a response.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 use artifact_store::{Experiment, ExperimentId, Principal};
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::Response;
 use futures_util::FutureExt;
 use http::header::ALLOW;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
 use crate::credential::Credential;
@@ -23,18 +22,18 @@ use crate::{endpoints, health, instance, openapi};
 const EXPERIMENT_HEADER: &str = "x-eden-experiment-id";
 
 /// Serves one request. A panic in a handler is answered with 500.
-pub(crate) async fn serve(State(service): State<Arc<Service>>, request: Request<Body>) -> Response {
-    let instance = instance::of(&request, &service.config);
-    let is_head = request.method() == Method::HEAD;
+pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let is_head = parts.method == Method::HEAD;
     let mut info = RequestInfo::UNKNOWN;
-    let outcome = AssertUnwindSafe(answer(&service, request, &mut info))
+    let outcome = AssertUnwindSafe(answer(service, &parts, body, &mut info))
         .catch_unwind()
         .await;
     let mut response = match outcome {
         Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.respond(&instance),
+        Ok(Err(problem)) => respond_with(problem, parts, service),
         // The panic hook has logged the panic's message; clients must not see it.
-        Err(_) => Problem::internal("a handler panicked").respond(&instance),
+        Err(_) => respond_with(Problem::internal("a handler panicked"), parts, service),
     };
     response.extensions_mut().insert(info);
     if is_head {
@@ -44,23 +43,31 @@ pub(crate) async fn serve(State(service): State<Arc<Service>>, request: Request<
     response
 }
 
+fn respond_with(problem: Problem, parts: Parts, service: &Service) -> Response {
+    problem.respond(&instance::of(
+        &Request::from_parts(parts, ()),
+        &service.config,
+    ))
+}
+
 async fn answer(
     service: &Service,
-    request: Request<Body>,
+    parts: &Parts,
+    body: Body,
     info: &mut RequestInfo,
 ) -> Result<Response, Problem> {
-    match request.uri().path() {
+    match parts.uri.path() {
         health::PATH => {
             info.route = health::PATH;
-            check_get(request.method())?;
+            check_get(&parts.method)?;
             Ok(health::respond())
         }
         openapi::PATH => {
             info.route = openapi::PATH;
-            check_get(request.method())?;
+            check_get(&parts.method)?;
             Ok(openapi::respond(service.identities.is_some()))
         }
-        path if path.starts_with("/v0/") => answer_protected(service, request, info).await,
+        path if path.starts_with("/v0/") => answer_protected(service, parts, body, info).await,
         _ => Err(Problem::no_such_path()),
     }
 }
@@ -70,10 +77,10 @@ async fn answer(
 /// and then the handler's own.
 async fn answer_protected(
     service: &Service,
-    request: Request<Body>,
+    parts: &Parts,
+    body: Body,
     info: &mut RequestInfo,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
     let principal = authenticate(service, &parts.headers).await?;
     info.principal = Some(principal.id());
     let (scope, rest) = split_experiment(parts.uri.path()).ok_or_else(Problem::no_such_path)?;
@@ -141,4 +148,27 @@ async fn find_experiment(
     let unknown = || mismatch("this server does not host the experiment");
     let id: ExperimentId = scope.parse().map_err(|_| unknown())?;
     service.store.experiment(&id).await?.ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use artifact_backend_mem::MemBackend;
+    use artifact_store::{ArtifactStore, MemoryDatabase, StoreConfig};
+
+    use super::*;
+    use crate::{AdminToken, HttpConfig, HttpService};
+
+    /// Every request moves its future into a box. That of a deposit is the largest by far.
+    #[test]
+    fn the_future_of_a_request_is_small() {
+        let (backend, rows) = (MemBackend::default(), MemoryDatabase::new());
+        let store = ArtifactStore::new(Arc::new(backend), Arc::new(rows), StoreConfig::default());
+        let admin = Arc::new(AdminToken::new("9f86d081884c7d65").unwrap());
+        let service = HttpService::new(store, admin, HttpConfig::default());
+        let future = serve(&service.shared, Request::new(Body::empty()));
+        let size = size_of_val(&future);
+        assert!(size <= 4096, "{size} bytes");
+    }
 }

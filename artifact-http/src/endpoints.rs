@@ -39,7 +39,8 @@ macro_rules! endpoints {
             match (method, route) {
                 $((Method::$method, Route::$route $(($($id),+))?) => {
                     let request = request.authorize(<$operation>::ENDPOINT)?;
-                    <$operation>::handle(request $($(, $id)+)?).await
+                    // In a box, so that each request has the size of its own handler, not of the largest.
+                    Box::pin(<$operation>::handle(request $($(, $id)+)?)).await
                 })+
                 _ => Err(method_not_allowed(&request)),
             }

@@ -3,27 +3,22 @@
 use std::sync::Arc;
 
 use artifact_backend::{ArtifactUri, ByteRange};
-use artifact_store::{ErrorKind, FileName, Row, authorize};
+use artifact_store::{ErrorKind, authorize};
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, VARY, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, VARY};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+use crate::artifact_fields::header_value;
 use crate::conditional::{self, Verdict};
-use crate::digest_fields::REPR_DIGEST;
 use crate::endpoint::{Access, Endpoint};
 use crate::openapi::{Answer, Docs, parameters};
 use crate::problem::{Problem, ProblemType};
 use crate::request::AuthorizedRequest;
 use crate::router::Service;
-use crate::{body, digest_fields, disposition, query, range};
-
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+use crate::{body, query, range};
 
 /// The fields of every 206; a 200 has all but the first.
 const DOCUMENTED_HEADERS: &[&str] = &[
@@ -96,9 +91,9 @@ impl Fetch {
         // Before the conditions: a 304 or a HEAD would confirm bytes that no longer exist.
         service.store.check(&grant).await?;
 
-        let etag = format!("\"{}\"", row.sha256);
-        let mut headers = artifact_headers(&row, &etag);
-        let use_range = match conditional::evaluate(&parts.headers, &etag) {
+        let fields = service.fields.get(&row);
+        let mut headers = fields.headers();
+        let use_range = match conditional::evaluate(&parts.headers, fields.etag()) {
             Verdict::Failed => {
                 let detail = "the artifact is not one that If-Match names";
                 return Err(Problem::plain(StatusCode::PRECONDITION_FAILED, detail));
@@ -108,7 +103,6 @@ impl Fetch {
         };
         if parts.method == Method::HEAD {
             // RFC 9110, section 14.2: Range applies only to GET.
-            headers.insert(CONTENT_LENGTH, row.size.into());
             return Ok(respond(StatusCode::OK, headers, Body::empty()));
         }
 
@@ -123,7 +117,6 @@ impl Fetch {
             _ => error.into(),
         })?;
         let sent = download.range();
-        headers.insert(CONTENT_LENGTH, (sent.end - sent.start).into());
         // A suffix of an empty artifact is all of it, which no Content-Range can express.
         let status = if range == ByteRange::Full || sent.is_empty() {
             StatusCode::OK
@@ -131,6 +124,7 @@ impl Fetch {
             let (first, last) = (sent.start, sent.end - 1);
             let content_range = format!("bytes {first}-{last}/{}", row.size);
             headers.insert(CONTENT_RANGE, header_value(&content_range));
+            headers.insert(CONTENT_LENGTH, (sent.end - sent.start).into());
             StatusCode::PARTIAL_CONTENT
         };
         Ok(respond(status, headers, body::stream(download, row.id)))
@@ -149,33 +143,12 @@ fn parse_uri(service: &Service, query: &str) -> Result<ArtifactUri, Problem> {
     let value = query::parameter(query, "uri")?
         .ok_or_else(|| Problem::bad_request("the parameter `uri` is missing"))?;
     let not_found = || Problem::new(ProblemType::NotFound, "there is no such artifact");
-    let decoded = percent_decode_str(value)
-        .decode_utf8()
-        .map_err(|_| not_found())?;
-    let uri = service.config.uri_prefix.parse(&decoded);
+    // `decode_utf8` lets the text grow byte by byte.
+    let mut decoded = Vec::with_capacity(value.len());
+    decoded.extend(percent_decode_str(value));
+    let decoded = str::from_utf8(&decoded).map_err(|_| not_found())?;
+    let uri = service.config.uri_prefix.parse(decoded);
     uri.map_err(|error| not_found().with_source(error))
-}
-
-/// Returns the header fields of every successful answer about this artifact.
-fn artifact_headers(row: &Row, etag: &str) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(16);
-    let fixed = HeaderValue::from_static;
-    headers.insert(CONTENT_TYPE, header_value(row.content_type.as_str()));
-    let file_name = row.file_name.as_ref().map(FileName::as_str);
-    headers.insert(CONTENT_DISPOSITION, disposition::attachment(file_name));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        fixed("default-src 'none'; sandbox"),
-    );
-    headers.insert(RESOURCE_POLICY, fixed("same-origin"));
-    headers.insert(CACHE_CONTROL, fixed("private, no-store"));
-    headers.insert(VARY, fixed("Authorization"));
-    headers.insert(ETAG, header_value(etag));
-    headers.insert(ACCEPT_RANGES, fixed("bytes"));
-    // The digest of the whole artifact, also for a range of it.
-    headers.insert(REPR_DIGEST, digest_fields::repr_digest(&row.sha256));
-    headers
 }
 
 fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
@@ -200,8 +173,4 @@ fn unsatisfiable(size: u64) -> Problem {
     Problem::plain(StatusCode::RANGE_NOT_SATISFIABLE, detail)
         .with_header(CONTENT_RANGE, header_value(&format!("bytes */{size}")))
         .with_header(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
-}
-
-fn header_value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("content types, digests and numbers are visible ASCII")
 }

@@ -9,6 +9,7 @@ mod request;
 mod request_info;
 mod route;
 mod router;
+mod service;
 
 mod admin_token;
 mod authenticate;
@@ -28,6 +29,7 @@ mod outlive;
 mod source;
 mod upload_limiter;
 
+mod artifact_fields;
 mod body;
 mod conditional;
 mod disposition;
@@ -52,3 +54,4 @@ pub use openapi::openapi;
 pub use refusal::Refusal;
 pub use request_info::RequestInfo;
 pub use router::{router, router_with_identities};
+pub use service::HttpService;

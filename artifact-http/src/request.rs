@@ -15,7 +15,7 @@ pub(crate) struct AuthenticatedRequest<'s> {
     pub(crate) service: &'s Service,
     pub(crate) principal: Principal,
     pub(crate) experiment: Experiment,
-    pub(crate) parts: Parts,
+    pub(crate) parts: &'s Parts,
     pub(crate) body: Body,
     pub(crate) info: &'s mut RequestInfo,
 }
@@ -28,7 +28,7 @@ pub(crate) struct AuthorizedRequest<'s> {
     pub(crate) service: &'s Service,
     pub(crate) principal: Principal,
     pub(crate) experiment: Experiment,
-    pub(crate) parts: Parts,
+    pub(crate) parts: &'s Parts,
     pub(crate) body: Body,
 }
 

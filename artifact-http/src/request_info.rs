@@ -18,7 +18,7 @@ impl RequestInfo {
 
     /// Returns the template of the path, such as `/v0/experiments/{E}/artifacts`. Returns `-` if
     /// the path is unknown or the request failed a check before routing.
-    pub fn route(&self) -> &str {
+    pub fn route(&self) -> &'static str {
         self.route
     }
 

@@ -4,11 +4,17 @@ use std::sync::Arc;
 
 use artifact_store::ArtifactStore;
 use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::Request;
 
+use crate::artifact_fields::ArtifactFieldsCache;
 use crate::authenticate::Authenticate;
 use crate::config::HttpConfig;
 use crate::dispatch;
 use crate::identity_authenticator::IdentityAuthenticator;
+use crate::service::HttpService;
 use crate::upload_limiter::UploadLimiter;
 
 /// The state that every request shares.
@@ -19,6 +25,7 @@ pub(crate) struct Service {
     pub(crate) identities: Option<Arc<IdentityAuthenticator>>,
     pub(crate) config: HttpConfig,
     pub(crate) uploads: Arc<UploadLimiter>,
+    pub(crate) fields: ArtifactFieldsCache,
 }
 
 /// Creates a router that answers every path: the artifact endpoints under `/v0/`, `/healthz`,
@@ -26,13 +33,14 @@ pub(crate) struct Service {
 /// this router has no worker or group endpoints.
 ///
 /// Mount it with [`Router::nest`] under a path of another app, or merge it into an app that has no
-/// fallback. The caller is responsible for sockets, time-outs and connection limits.
+/// fallback. The caller is responsible for sockets, time-outs and connection limits. A program that
+/// serves nothing else uses [`HttpService`].
 pub fn router(
     store: ArtifactStore,
     authenticate: Arc<dyn Authenticate>,
     config: HttpConfig,
 ) -> Router {
-    build(store, authenticate, None, config)
+    build(HttpService::new(store, authenticate, config))
 }
 
 /// Creates a router like [`router`] that also has the worker and group endpoints. The identities
@@ -42,24 +50,14 @@ pub fn router_with_identities(
     identities: Arc<IdentityAuthenticator>,
     config: HttpConfig,
 ) -> Router {
-    let authenticate: Arc<dyn Authenticate> = identities.clone();
-    build(store, authenticate, Some(identities), config)
+    build(HttpService::with_identities(store, identities, config))
 }
 
-fn build(
-    store: ArtifactStore,
-    authenticate: Arc<dyn Authenticate>,
-    identities: Option<Arc<IdentityAuthenticator>>,
-    config: HttpConfig,
-) -> Router {
-    let uploads = UploadLimiter::new(&config);
-    let service = Arc::new(Service {
-        store,
-        authenticate,
-        identities,
-        config,
-        uploads,
-    });
-    // One fallback for all paths keeps the order of checks the same on known and unknown ones.
-    Router::new().fallback(dispatch::serve).with_state(service)
+/// One fallback for all paths keeps the order of checks the same on known and unknown ones.
+fn build(service: HttpService) -> Router {
+    Router::new().fallback(answer).with_state(service.shared)
+}
+
+async fn answer(State(service): State<Arc<Service>>, request: Request<Body>) -> Response {
+    dispatch::serve(&service, request).await
 }

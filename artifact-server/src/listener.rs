@@ -70,14 +70,15 @@ impl Io for tokio::io::DuplexStream {
 /// The other end of a connection, for the log.
 #[derive(Debug, Clone)]
 pub(crate) enum Peer {
-    Tcp(SocketAddr),
+    /// The address as text, which each request logs.
+    Tcp(std::sync::Arc<str>),
     Unix,
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => address.fmt(f),
+            Self::Tcp(address) => f.write_str(address),
             Self::Unix => f.write_str("unix"),
         }
     }
@@ -218,7 +219,7 @@ impl Listener {
                 if let Err(error) = set {
                     tracing::debug!(peer = %address, %error, "a socket option could not be set");
                 }
-                Ok((Box::new(stream), Peer::Tcp(address)))
+                Ok((Box::new(stream), Peer::Tcp(address.to_string().into())))
             }
             Socket::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;

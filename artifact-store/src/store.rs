@@ -94,7 +94,8 @@ impl ArtifactStore {
     /// `NotFound` if there is no such row, or if it belongs to another experiment; the caller cannot
     /// tell these apart. `Unavailable` and the kinds that an operator must resolve.
     pub async fn row(&self, experiment: &ExperimentId, id: ArtifactId) -> Result<Arc<Row>> {
-        let query = self.shared.catalog.get(id);
+        // Not called for a row in the cache.
+        let query = async { self.shared.catalog.get(id).await };
         let row = self.shared.rows.get_or_query(id, query).await?;
         row.filter(|row| row.experiment == *experiment)
             .ok_or_else(|| Error::new(ErrorKind::NotFound, Operation::FindRow).with_id(id))
@@ -185,7 +186,9 @@ impl ArtifactStore {
     async fn open(&self, row: &Row, range: ByteRange) -> Result<Download> {
         let fail = |kind| Error::new(kind, Operation::Read).with_id(row.id);
         let mut stamp = None;
-        let error = match self.shared.backend.download(row.id, range).await {
+        // Not through the `Arc`, which would put the future into a second box.
+        let backend = &*self.shared.backend;
+        let error = match backend.download(row.id, range).await {
             Ok(download) if download.size() == row.size => return Ok(download),
             Ok(download) => {
                 stamp = download.stamp();

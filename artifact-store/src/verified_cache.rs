@@ -54,6 +54,20 @@ impl Entry {
     pub(crate) fn chunks(&self) -> &[Bytes] {
         &self.chunks
     }
+
+    /// Returns the bytes of a blob that has one chunk. They hold the entry, as every reader does.
+    pub(crate) fn single_chunk(entry: &Arc<Self>) -> Option<Bytes> {
+        matches!(*entry.chunks, [_]).then(|| Bytes::from_owner(SingleChunk(Arc::clone(entry))))
+    }
+}
+
+/// The owner of the bytes of an entry with one chunk.
+struct SingleChunk(Arc<Entry>);
+
+impl AsRef<[u8]> for SingleChunk {
+    fn as_ref(&self) -> &[u8] {
+        self.0.chunks.first().map_or(&[], |chunk| chunk)
+    }
 }
 
 /// The chunks of a blob that one reader collects.

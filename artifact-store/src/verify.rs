@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::row::Row;
 use crate::shared::Shared;
-use crate::verified_cache::Collector;
+use crate::verified_cache::{Collector, Entry};
 
 /// The download of an artifact or of a range of it, whose damage is reported to the store.
 struct Checked {
@@ -42,6 +42,9 @@ struct Whole {
 pub(crate) fn verified(shared: &Arc<Shared>, row: &Arc<Row>, download: Download) -> Download {
     let stamp = download.stamp();
     if let Some(entry) = stamp.and_then(|stamp| shared.verified.get(row.id, stamp)) {
+        if let Some(bytes) = Entry::single_chunk(&entry) {
+            return Download::in_memory(row.id, bytes);
+        }
         let indices = 0..entry.chunks().len();
         let chunks = indices.map(move |index| Ok(entry.chunks()[index].clone()));
         return download_of(row, 0..row.size, stream::iter(chunks));

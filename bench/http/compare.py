@@ -22,6 +22,7 @@ import sys
 import tempfile
 import urllib.parse
 
+import credentials
 import rig
 
 LUA_FETCH = """
@@ -72,6 +73,8 @@ def fetches(work, options, row):
     extra = ["--log-level", "error"] if options.no_log else []
     with rig.Server(options.artifact, work / "fetched", extra) as server, \
             rig.Nginx(work / "nginx", static, log=not options.no_log) as nginx:
+        if options.worker:
+            server.headers = credentials.headers(server, *credentials.register(server))
         for name, size, count in sizes:
             if options.only and options.only not in name:
                 continue
@@ -105,6 +108,8 @@ def deposits(work, options, row):
         return float(out), "-", 0
 
     with rig.Server(options.artifact, work / "deposited", extra) as server:
+        if options.worker:
+            server.headers = credentials.headers(server, *credentials.register(server))
         row("deposit 4 KiB", {
             "artifact": lambda: wrk(server.pid, server.address, server.artifacts, server.headers, script, [], options),
             "backend alone": backend,
@@ -122,6 +127,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-log", action="store_true", help="neither side writes a line a request")
+    parser.add_argument("--worker", action="store_true", help="as a worker, not as the administrator")
     parser.add_argument("--only", help="only the cells with this in their name")
     parser.add_argument("what", nargs="*", default=["fetch", "deposit"])
     options = parser.parse_args()

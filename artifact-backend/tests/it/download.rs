@@ -52,6 +52,34 @@ fn complete_streams_are_delivered_unchanged() {
 }
 
 #[test]
+fn bytes_in_memory_are_one_chunk() {
+    let download = Download::in_memory(ID, Bytes::from_static(b"0123"));
+    assert_eq!((download.size(), download.range()), (4, 0..4));
+    assert_eq!(
+        (download.remaining(), download.size_hint()),
+        (4, (1, Some(1)))
+    );
+    assert_eq!(drain(download), [ok(b"0123")]);
+    let empty = Download::in_memory(ID, Bytes::new());
+    assert_eq!((empty.size(), empty.size_hint()), (0, (0, Some(0))));
+    assert_eq!(drain(empty), []);
+}
+
+#[test]
+fn bytes_in_memory_can_be_taken_once() {
+    let mut in_memory = Download::in_memory(ID, Bytes::from_static(b"0123"));
+    assert_eq!(in_memory.take_in_memory().as_deref(), Some(&b"0123"[..]));
+    assert_eq!(
+        (in_memory.remaining(), in_memory.take_in_memory()),
+        (0, None)
+    );
+    assert_eq!(drain(in_memory), []);
+    let mut streamed = download(0..2, [Ok(b"01")]);
+    assert_eq!(streamed.take_in_memory(), None);
+    assert_eq!(drain(streamed), [ok(b"01")]);
+}
+
+#[test]
 fn empty_chunks_are_skipped() {
     let found = drain(download(
         0..3,

@@ -3,6 +3,7 @@
 
 use artifact_http::{HttpConfig, RequestInfo};
 use artifact_server::{Hooks, Rejection, RequestLabels};
+use artifact_store::PrincipalId;
 use axum::body::to_bytes;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -51,8 +52,11 @@ impl Hooks for ProblemHooks {
             return RequestLabels::default();
         };
         RequestLabels {
-            route: info.route().to_owned().into(),
-            principal: info.principal().map(|id| id.to_string().into()),
+            route: info.route().into(),
+            principal: info.principal().map(|id| match id {
+                PrincipalId::Admin => PrincipalId::ADMIN.into(),
+                id => id.to_string().into(),
+            }),
         }
     }
 }

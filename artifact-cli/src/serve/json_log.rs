@@ -2,17 +2,17 @@
 //! span. An error includes all its causes, which the JSON format of tracing-subscriber leaves out.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber, span};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::log_value::{is_plain, write_now, write_number, write_quoted};
 use crate::failure;
 
 /// Formats events, and the fields of spans.
@@ -30,24 +30,30 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let mut line = Map::new();
-        event.record(&mut Fields(&mut line));
+        writer.write_str("{\"timestamp\":\"")?;
+        write_now(&mut writer)?;
         let metadata = event.metadata();
-        // Last, so that no field of an event can replace one of these.
-        line.insert("timestamp".into(), time.into());
-        line.insert("level".into(), metadata.level().as_str().into());
-        line.insert("target".into(), metadata.target().into());
+        writer.write_str("\",\"level\":\"")?;
+        writer.write_str(metadata.level().as_str())?;
+        writer.write_str("\",\"target\":")?;
+        write_text(metadata.target(), &mut writer)?;
+        let mut fields =
+            Fields::after_others(&mut writer, &["timestamp", "level", "target", "span"]);
+        event.record(&mut fields);
+        fields.outcome?;
         if let Some(span) = context.lookup_current() {
+            writer.write_str(",\"span\":{\"name\":")?;
+            write_text(span.name(), &mut writer)?;
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<N>>();
-            let fields = fields.and_then(|fields| serde_json::from_str(&fields.fields).ok());
-            let mut fields: Map<String, Value> = fields.unwrap_or_default();
-            fields.insert("name".into(), span.name().into());
-            line.insert("span".into(), fields.into());
+            let members = fields.and_then(|fields| fields.strip_prefix('{')?.strip_suffix('}'));
+            if let Some(members) = members.filter(|members| !members.is_empty()) {
+                writer.write_char(',')?;
+                writer.write_str(members)?;
+            }
+            writer.write_char('}')?;
         }
-        writeln!(writer, "{}", Value::Object(line))
+        writer.write_str("}\n")
     }
 }
 
@@ -57,9 +63,11 @@ impl<'writer> FormatFields<'writer> for JsonLog {
         mut writer: Writer<'writer>,
         fields: R,
     ) -> fmt::Result {
-        let mut members = Map::new();
-        fields.record(&mut Fields(&mut members));
-        write!(writer, "{}", Value::Object(members))
+        writer.write_char('{')?;
+        let mut visitor = Fields::first(&mut writer);
+        fields.record(&mut visitor);
+        visitor.outcome?;
+        writer.write_char('}')
     }
 
     fn add_fields(
@@ -67,84 +75,122 @@ impl<'writer> FormatFields<'writer> for JsonLog {
         current: &'writer mut FormattedFields<Self>,
         fields: &span::Record<'_>,
     ) -> fmt::Result {
-        let mut members: Map<_, _> = serde_json::from_str(&current.fields).unwrap_or_default();
-        fields.record(&mut Fields(&mut members));
-        current.fields = Value::Object(members).to_string();
+        if current.fields.pop() != Some('}') {
+            current.fields = "{".to_owned();
+        }
+        let is_first = current.fields == "{";
+        let mut visitor = Fields {
+            is_first,
+            ..Fields::first(&mut current.fields)
+        };
+        fields.record(&mut visitor);
+        visitor.outcome?;
+        current.fields.push('}');
         Ok(())
     }
 }
 
-struct Fields<'m>(&'m mut Map<String, Value>);
+/// Writes the members of an object. A field with a reserved name is left out.
+struct Fields<'w, W> {
+    writer: &'w mut W,
+    reserved: &'static [&'static str],
+    is_first: bool,
+    outcome: fmt::Result,
+}
 
-impl Fields<'_> {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+impl<'w, W: Write> Fields<'w, W> {
+    /// Begins with the first member of a span, whose name is a member of its own.
+    fn first(writer: &'w mut W) -> Self {
+        Self {
+            writer,
+            reserved: &["name"],
+            is_first: true,
+            outcome: Ok(()),
+        }
+    }
+
+    fn after_others(writer: &'w mut W, reserved: &'static [&'static str]) -> Self {
+        Self {
+            writer,
+            reserved,
+            is_first: false,
+            outcome: Ok(()),
+        }
+    }
+
+    fn put(&mut self, field: &Field, write: impl FnOnce(&mut W) -> fmt::Result) {
+        if self.outcome.is_err() || self.reserved.contains(&field.name()) {
+            return;
+        }
+        self.outcome = (|| {
+            if !std::mem::replace(&mut self.is_first, false) {
+                self.writer.write_char(',')?;
+            }
+            write_text(field.name(), self.writer)?;
+            self.writer.write_char(':')?;
+            write(self.writer)
+        })();
     }
 }
 
-impl Visit for Fields<'_> {
+/// Writes a string of JSON.
+fn write_text(text: &str, writer: &mut impl Write) -> fmt::Result {
+    if is_plain(text) {
+        write_quoted(text, writer)
+    } else {
+        write!(writer, "{}", Value::from(text))
+    }
+}
+
+impl<W: Write> Visit for Fields<'_, W> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.put(field, |writer| write_text(&format!("{value:?}"), writer));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.put(field, |writer| write_text(value, writer));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.put(field, |writer| write_number(value, writer));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.put(field, |writer| write!(writer, "{value}"));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
+        self.put(field, |writer| write!(writer, "{}", Value::from(value)));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.put(field, |writer| write!(writer, "{value}"));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.put(field, failure::chain(value));
+        self.put(field, |writer| write_text(&failure::chain(value), writer));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex};
 
+    use super::super::captured::captured;
     use super::*;
-
-    #[derive(Debug, Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// Returns the JSON lines that `log` writes.
     fn logged(log: impl FnOnce()) -> Vec<Value> {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .fmt_fields(JsonLog)
-            .event_format(JsonLog)
-            .with_writer(move || writer.clone())
-            .finish();
-        tracing::subscriber::with_default(subscriber, log);
-        let lines = lines.0.lock().unwrap();
-        let text = str::from_utf8(&lines).unwrap();
+        let text = captured(
+            |lines| {
+                tracing_subscriber::fmt()
+                    .fmt_fields(JsonLog)
+                    .event_format(JsonLog)
+                    .with_writer(lines)
+                    .finish()
+            },
+            log,
+        );
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()

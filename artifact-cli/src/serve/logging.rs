@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::{EnvFilter, reload};
 
 use super::json_log::JsonLog;
+use super::text_log::{TextFields, TextLog};
 use crate::output;
 use crate::settings::LogFormat;
 
@@ -47,6 +48,8 @@ pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) -> LogFilter
         LogFormat::Text => {
             let log = log
                 .with_ansi(output::stderr_is_terminal() && !no_color)
+                .event_format(TextLog::default())
+                .fmt_fields(TextFields::default())
                 .with_env_filter(parse(filter))
                 .with_filter_reloading();
             let handle = log.reload_handle();

@@ -1,24 +1,28 @@
-//! `artifact serve`: opens a store and serves the router of `artifact-http`.
+//! `artifact serve`: opens a store and serves the endpoints of `artifact-http`.
 
 mod admin_token;
 mod banner;
 mod bucket;
+#[cfg(test)]
+mod captured;
 mod certificate;
 mod data_dir;
 mod halves;
 mod hooks;
 mod json_log;
+mod log_value;
 mod logging;
 mod plan;
 mod ready;
 mod reload;
 mod sweep;
+mod text_log;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator};
+use artifact_http::{AdminToken, HttpConfig, HttpService, IdentityAuthenticator};
 use artifact_server::{
     Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
@@ -64,11 +68,8 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     }
     let admin = AdminToken::new(opened.token.expose_secret())?;
     let identities = IdentityAuthenticator::new(Arc::clone(&opened.identities), admin.clone());
-    let router = artifact_http::router_with_identities(
-        opened.store.clone(),
-        Arc::new(identities),
-        config.clone(),
-    );
+    let service =
+        HttpService::with_identities(opened.store.clone(), Arc::new(identities), config.clone());
 
     if tls.is_none() && !address.is_loopback() {
         tracing::warn!(
@@ -82,7 +83,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     }
     ready::announce(plan.ready_fd.as_ref(), &address);
 
-    let mut server = Server::new(router, server_config(settings));
+    let mut server = Server::new(service, server_config(settings));
     server = server.with_hooks(ProblemHooks::new(config));
     let mut background = JoinSet::new();
     if let Some(tls) = &tls {

@@ -18,7 +18,7 @@ pub(super) struct IdentityRequest<'s> {
     pub(super) authenticator: &'s IdentityAuthenticator,
     pub(super) principal: Principal,
     pub(super) experiment: Experiment,
-    parts: Parts,
+    parts: &'s Parts,
 }
 
 /// The names that a list is filtered by.

@@ -81,7 +81,7 @@ impl fmt::Debug for IdentityAuthenticator {
 impl Authenticate for IdentityAuthenticator {
     async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
         if credential.principal() == PrincipalId::ADMIN {
-            return self.admin.authenticate(credential).await;
+            return self.admin.check(credential);
         }
         let id = credential.principal().parse::<WorkerId>().ok();
         if let Some(id) = id

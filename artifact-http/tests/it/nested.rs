@@ -1,10 +1,13 @@
-//! The router inside another app.
+//! The router inside another app, and the service without a router.
 
+use std::sync::Arc;
+
+use artifact_http::{HttpConfig, HttpService};
 use axum::Router;
 use axum::routing::get;
 use http::Method;
 
-use crate::support::{FILE, Site, Who, deposit_as, form, reply, request};
+use crate::support::{FILE, Site, Tokens, Who, deposit_as, fetch_path, form, reply, request};
 use axum::body::Body;
 
 #[tokio::test]
@@ -47,4 +50,39 @@ async fn the_router_can_be_merged() {
         .body(Body::empty())
         .unwrap();
     assert_eq!(reply(app, hello).await.body, b"mine");
+}
+
+#[tokio::test]
+async fn the_service_answers_as_the_router_does() {
+    let site = Site::new().await;
+    let service = HttpService::new(site.store.clone(), Arc::new(Tokens), HttpConfig::default());
+    let body = Body::from(form(&[(FILE, b"the bytes")]));
+    let deposit = deposit_as(Who::Worker).body(body).unwrap();
+    let stored = reply(service.clone(), deposit).await;
+    assert_eq!(stored.status, 201);
+    let uri = stored.json()["artifacts_uri"].as_str().unwrap().to_owned();
+    for (method, path, who, status) in [
+        (Method::GET, fetch_path("demo", &uri), Who::Worker, 200),
+        // The second time, the artifact is in the caches.
+        (Method::GET, fetch_path("demo", &uri), Who::Worker, 200),
+        (Method::HEAD, fetch_path("demo", &uri), Who::Admin, 200),
+        (Method::GET, fetch_path("demo", &uri), Who::Anonymous, 401),
+        (Method::POST, "/healthz".into(), Who::Anonymous, 405),
+        (Method::GET, "/nothing?x".into(), Who::Anonymous, 404),
+    ] {
+        let ask = || {
+            let asked = request(method.clone(), &path, who, "demo").header("host", "h.example");
+            asked.body(Body::empty()).unwrap()
+        };
+        let [ours, theirs] = [
+            reply(service.clone(), ask()).await,
+            reply(site.router.clone(), ask()).await,
+        ];
+        assert_eq!(ours.status, status, "{method} {path}");
+        assert_eq!(
+            (&ours.headers, &ours.body),
+            (&theirs.headers, &theirs.body),
+            "{method} {path}"
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use http::{HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use tower::{Service, ServiceExt};
+use tower::Service;
 use tracing::Instrument;
 
 use super::body_rest::BodyRest;
@@ -115,7 +116,7 @@ where
             rejection::complete(&mut response);
             response.map(|body| Either::Right(Full::new(body)))
         };
-        let service = self.service;
+        let mut service = self.service;
         let span = record.span.clone();
         let mut response = async {
             if two_framings {
@@ -124,10 +125,11 @@ where
             if let Some(rejection) = Rejection::of_header(&request, &server.config) {
                 return reject(rejection);
             }
-            match AssertUnwindSafe(service.oneshot(request))
-                .catch_unwind()
-                .await
-            {
+            let answer = async {
+                poll_fn(|context| service.poll_ready(context)).await?;
+                service.call(request).await
+            };
+            match AssertUnwindSafe(answer).catch_unwind().await {
                 Ok(Ok(response)) => response.map(Either::Left),
                 Err(_) => reject(Rejection::Panic),
             }

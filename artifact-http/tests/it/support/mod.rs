@@ -5,6 +5,7 @@ mod log;
 mod principals;
 mod wire;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use artifact_store::{
 };
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use futures_util::TryStreamExt;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -215,9 +217,12 @@ impl Reply {
     }
 }
 
-/// Sends a request through a router and reads the whole response.
-pub(crate) async fn reply(router: Router, request: Request<Body>) -> Reply {
-    let response = router.oneshot(request).await.unwrap();
+/// Sends a request to a router or another service and reads the whole response.
+pub(crate) async fn reply<S>(service: S, request: Request<Body>) -> Reply
+where
+    S: tower::Service<Request<Body>, Response = Response, Error = Infallible>,
+{
+    let response = service.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     Reply {
         status: parts.status,

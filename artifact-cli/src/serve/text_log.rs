@@ -1,0 +1,179 @@
+//! The log as text. Lines about requests look like all others and are written by a shorter way.
+
+use std::fmt::{self, Write};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Full, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::log_value::{is_plain, write_now, write_number, write_quoted};
+
+/// The target of the lines about requests.
+const REQUEST: &str = "artifact::request";
+
+/// Formats events as [`Format`] does.
+#[derive(Debug, Default)]
+pub(crate) struct TextLog(Format<Full>);
+
+impl<S, N> FormatEvent<S, N> for TextLog
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let metadata = event.metadata();
+        let is_request = metadata.target() == REQUEST && *metadata.level() == Level::INFO;
+        if !is_request || writer.has_ansi_escapes() || context.lookup_current().is_some() {
+            return self.0.format_event(context, writer, event);
+        }
+        write_now(&mut writer)?;
+        writer.write_str("  INFO ")?;
+        writer.write_str(REQUEST)?;
+        writer.write_char(':')?;
+        writer.write_char(' ')?;
+        write_fields(&mut writer, event)?;
+        writer.write_char('\n')
+    }
+}
+
+/// Formats the fields of spans as [`DefaultFields`] does. Every request has a span.
+#[derive(Debug, Default)]
+pub(crate) struct TextFields(DefaultFields);
+
+impl<'writer> FormatFields<'writer> for TextFields {
+    fn format_fields<R: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        if writer.has_ansi_escapes() {
+            return self.0.format_fields(writer, fields);
+        }
+        write_fields(&mut writer, fields)
+    }
+}
+
+fn write_fields(writer: &mut impl Write, fields: impl RecordFields) -> fmt::Result {
+    let mut fields_to = Fields {
+        writer,
+        is_first: true,
+        outcome: Ok(()),
+    };
+    fields.record(&mut fields_to);
+    fields_to.outcome
+}
+
+/// Writes `name=value` for each field, with a space between two.
+struct Fields<'w, W> {
+    writer: &'w mut W,
+    is_first: bool,
+    outcome: fmt::Result,
+}
+
+impl<W: Write> Fields<'_, W> {
+    fn put(&mut self, field: &Field, write: impl FnOnce(&mut W) -> fmt::Result) {
+        if self.outcome.is_ok() {
+            self.outcome = (|| {
+                if !std::mem::replace(&mut self.is_first, false) {
+                    self.writer.write_char(' ')?;
+                }
+                if field.name() != "message" {
+                    self.writer.write_str(field.name())?;
+                    self.writer.write_char('=')?;
+                }
+                write(self.writer)
+            })();
+        }
+    }
+}
+
+impl<W: Write> Visit for Fields<'_, W> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, |writer| write!(writer, "{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, |writer| {
+            if is_plain(value) {
+                write_quoted(value, writer)
+            } else {
+                write!(writer, "{value:?}")
+            }
+        });
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, |writer| write_number(value, writer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::captured::captured;
+    use super::*;
+
+    /// Logs the line of a request, and other lines.
+    fn log() {
+        tracing::info!(
+            target: "artifact::request",
+            request_id = %"id-1",
+            principal = Some("admin"),
+            method = "odd \"quoted\" \n",
+            status = None::<u16>,
+            bytes_out = 4096_u64,
+            cut = true,
+        );
+        let span =
+            tracing::error_span!("request", id = 7, name = "x", more = tracing::field::Empty);
+        span.record("more", 1.5);
+        span.in_scope(|| {
+            tracing::info!(target: "artifact::request", status = 200);
+            tracing::warn!(error = "x", "failed");
+        });
+        tracing::warn!(target: "artifact::request", status = 500);
+    }
+
+    /// Returns the lines without their times.
+    fn without_times(lines: &str) -> Vec<&str> {
+        lines
+            .lines()
+            .map(|line| line.split_once('Z').expect("a time ends with Z").1)
+            .collect()
+    }
+
+    #[test]
+    fn every_line_is_that_of_the_default_format() {
+        let ours = captured(
+            |lines| {
+                tracing_subscriber::fmt()
+                    .with_ansi(false)
+                    .event_format(TextLog::default())
+                    .fmt_fields(TextFields::default())
+                    .with_writer(lines)
+                    .finish()
+            },
+            log,
+        );
+        let default = captured(
+            |lines| {
+                tracing_subscriber::fmt()
+                    .with_ansi(false)
+                    .with_writer(lines)
+                    .finish()
+            },
+            log,
+        );
+        assert_eq!(without_times(&ours), without_times(&default));
+        assert_eq!(without_times(&ours).len(), 4);
+        let (time, _) = ours.split_once('Z').unwrap();
+        assert_eq!(time.len(), "2026-01-02T03:04:05.000006".len());
+    }
+}

@@ -1,0 +1,95 @@
+//! The endpoints as a tower service, without axum's router.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use artifact_backend::BoxError;
+use artifact_store::ArtifactStore;
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::Request;
+
+use crate::artifact_fields::ArtifactFieldsCache;
+use crate::authenticate::Authenticate;
+use crate::config::HttpConfig;
+use crate::dispatch;
+use crate::identity_authenticator::IdentityAuthenticator;
+use crate::router::Service;
+use crate::upload_limiter::UploadLimiter;
+
+/// A tower service that answers every path as [`router`](crate::router()) does. Clones share their state.
+///
+/// For programs that serve nothing else: it calls the endpoints directly, which saves the router's part of
+/// each request. Do not nest it under a path of another router; [`router`](crate::router()) supports that.
+#[derive(Debug, Clone)]
+pub struct HttpService {
+    pub(crate) shared: Arc<Service>,
+}
+
+impl HttpService {
+    /// Creates a service without worker and group endpoints.
+    pub fn new(
+        store: ArtifactStore,
+        authenticate: Arc<dyn Authenticate>,
+        config: HttpConfig,
+    ) -> Self {
+        Self::build(store, authenticate, None, config)
+    }
+
+    /// Creates a service with the worker and group endpoints. The identities must be in the same
+    /// database as the store's catalog.
+    pub fn with_identities(
+        store: ArtifactStore,
+        identities: Arc<IdentityAuthenticator>,
+        config: HttpConfig,
+    ) -> Self {
+        let authenticate: Arc<dyn Authenticate> = identities.clone();
+        Self::build(store, authenticate, Some(identities), config)
+    }
+
+    fn build(
+        store: ArtifactStore,
+        authenticate: Arc<dyn Authenticate>,
+        identities: Option<Arc<IdentityAuthenticator>>,
+        config: HttpConfig,
+    ) -> Self {
+        let uploads = UploadLimiter::new(&config);
+        let shared = Arc::new(Service {
+            store,
+            authenticate,
+            identities,
+            config,
+            uploads,
+            fields: ArtifactFieldsCache::default(),
+        });
+        Self { shared }
+    }
+}
+
+impl<B> tower::Service<Request<B>> for HttpService
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let service = Arc::clone(&self.shared);
+        let request = request.map(|body| {
+            if body.is_end_stream() {
+                Body::empty()
+            } else {
+                Body::new(body)
+            }
+        });
+        Box::pin(async move { Ok(dispatch::serve(&service, request).await) })
+    }
+}
