@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::min_throughput::MinThroughput;
 use super::server_state::ServerState;
 use super::state::ConnectionState;
+use crate::config::MAX_UNSENT_BYTES;
 use crate::listener::Peer;
 use crate::rejection::{self, Rejection};
 
@@ -34,6 +35,8 @@ pub(super) struct GuardedStream<S> {
     requests_seen: u64,
     timer: Pin<Box<Sleep>>,
     throughput: MinThroughput,
+    /// The maximum size of a write, if there is one.
+    max_write: Option<usize>,
     /// Written instead of hyper's own empty response, which has this length.
     replacement: Option<(Bytes, usize)>,
     /// Written before the connection closes.
@@ -78,7 +81,10 @@ impl<S> GuardedStream<S> {
             phase: Phase::First,
             requests_seen: 0,
             timer: Box::pin(sleep(config.header_timeout)),
-            throughput: MinThroughput::of_responses(&config),
+            throughput: MinThroughput::new(&config),
+            max_write: Some(config.unsent_bytes())
+                .filter(|unsent| *unsent < MAX_UNSENT_BYTES)
+                .map(|unsent| unsent as usize),
             replacement: None,
             last_response: None,
             closing_gracefully: false,
@@ -276,7 +282,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
             }
             return Poll::Ready(Ok(length));
         }
-        match Pin::new(&mut this.stream).poll_write_vectored(context, buffers) {
+        let stream = Pin::new(&mut this.stream);
+        let written = match this.max_write {
+            None => stream.poll_write_vectored(context, buffers),
+            Some(max) => {
+                let first = buffers.iter().find(|buffer| !buffer.is_empty());
+                let first = first.map_or(&[][..], |buffer| &buffer[..buffer.len().min(max)]);
+                stream.poll_write(context, first)
+            }
+        };
+        match written {
             Poll::Ready(Ok(written)) => {
                 this.throughput.record_bytes(written);
                 Poll::Ready(Ok(written))

@@ -6,12 +6,16 @@ mod request_body;
 mod request_id;
 mod request_record;
 mod response_body;
+mod send_progress;
 mod serve;
 mod server_state;
 mod service;
+#[cfg(test)]
+mod slow_reader_tests;
 mod state;
 #[cfg(test)]
 mod tests;
+mod wait_budget;
 
 pub use request_body::RequestBody;
 pub(crate) use serve::{builder, serve};

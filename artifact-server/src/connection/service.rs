@@ -94,7 +94,7 @@ where
         let multiplexed = request.version() == Version::HTTP_2;
 
         let bytes_in = Arc::clone(&record.bytes_in);
-        let throughput = MinThroughput::of_request(&server.config);
+        let throughput = MinThroughput::new(&server.config);
         let request = request.map(|body| RequestBody::new(body, throughput, bytes_in));
         let target = RequestTarget::of(&request);
         let reject = |rejection| {
