@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use artifact_backend::{ArtifactId, ByteRange, Download, Error, Operation, Result};
+use artifact_backend::{ArtifactId, ByteRange, ChunkSize, Download, Error, Operation, Result};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
@@ -15,8 +15,11 @@ use crate::error::{corrupt, failed};
 use crate::shared::Shared;
 use crate::{coop, sys};
 
-/// The largest chunk in bytes. A download needs memory for two: one being read, one with the caller.
-const CHUNK: u64 = 512 << 10;
+/// The size of a chunk in bytes, unless the reader sets another. A download needs memory for two: one
+/// being read, one with the caller.
+const CHUNK: usize = 512 << 10;
+/// A download of at most this size is one chunk of that size, whatever the reader wants.
+const SMALL: u64 = 16 << 10;
 
 pub(crate) async fn open(
     shared: &Arc<Shared>,
@@ -44,10 +47,13 @@ fn stream(shared: &Arc<Shared>, blob: Blob, id: ArtifactId, range: ByteRange) ->
         .map_err(|range| Error::invalid_range(Operation::Download, id, range))?;
     let (shared, file) = (Arc::clone(shared), Arc::new(file));
     let end = range.end;
+    let chunk_size = (end - range.start > SMALL).then(|| ChunkSize::new(CHUNK));
+    let size_of_chunks = chunk_size.clone();
     let chunks = stream::try_unfold(range.start, move |at| {
         let (shared, file) = (Arc::clone(&shared), Arc::clone(&file));
+        let max = size_of_chunks.as_ref().map_or(CHUNK, ChunkSize::get);
         async move {
-            let length = (end - at).min(CHUNK);
+            let length = (end - at).min(max as u64);
             if length == 0 {
                 return Ok::<Option<(Bytes, u64)>, Error>(None);
             }
@@ -67,11 +73,14 @@ fn stream(shared: &Arc<Shared>, blob: Blob, id: ArtifactId, range: ByteRange) ->
             Ok(Some((chunk, at + length)))
         }
     });
-    let download = Download::new(id, size, range, chunks.boxed());
-    Ok(match stamp {
-        Some(stamp) => download.with_stamp(stamp),
-        None => download,
-    })
+    let mut download = Download::new(id, size, range, chunks.boxed());
+    if let Some(stamp) = stamp {
+        download = download.with_stamp(stamp);
+    }
+    if let Some(chunk_size) = chunk_size {
+        download = download.with_chunk_size(chunk_size);
+    }
+    Ok(download)
 }
 
 /// Reads the `wanted` bytes at `at` into a buffer that already holds the first `length` of them.

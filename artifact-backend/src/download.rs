@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 
+use crate::chunk_size::ChunkSize;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::id::ArtifactId;
 use crate::stamp::Stamp;
@@ -28,6 +29,7 @@ pub struct Download {
     range: Range<u64>,
     remaining: u64,
     stamp: Option<Stamp>,
+    chunk_size: Option<ChunkSize>,
     stream: Option<BoxStream<'static, Result<Bytes>>>,
     /// The only chunk, if it is in memory. Then there is no stream.
     in_memory: Option<Bytes>,
@@ -57,6 +59,7 @@ impl Download {
             range,
             remaining,
             stamp: None,
+            chunk_size: None,
             stream: Some(stream),
             in_memory: None,
         }
@@ -72,6 +75,7 @@ impl Download {
             range: 0..size,
             remaining: size,
             stamp: None,
+            chunk_size: None,
             stream: None,
             in_memory: Some(bytes).filter(|bytes| !bytes.is_empty()),
         }
@@ -90,6 +94,19 @@ impl Download {
     pub fn with_stamp(mut self, stamp: Stamp) -> Self {
         self.stamp = Some(stamp);
         self
+    }
+
+    /// Sets the size of the chunks; for backends that allocate a buffer for each and follow changes.
+    #[must_use = "returns the changed download"]
+    pub fn with_chunk_size(mut self, size: ChunkSize) -> Self {
+        self.chunk_size = Some(size);
+        self
+    }
+
+    /// Returns the size of the chunks, which the reader may change. Returns `None` if it has no
+    /// influence, for example because the chunks share the memory of the blob.
+    pub fn chunk_size(&self) -> Option<&ChunkSize> {
+        self.chunk_size.as_ref()
     }
 
     /// Returns the state of the blob's storage when the download was opened, if the backend knows it.

@@ -3,6 +3,7 @@
 mod backend;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+mod chunk_size;
 mod clock;
 mod digest;
 mod download;
@@ -24,6 +25,7 @@ mod upload;
 mod uri;
 
 pub use backend::ArtifactBackend;
+pub use chunk_size::ChunkSize;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use digest::{ParseDigestError, Sha256Digest};
 pub use download::Download;

@@ -48,7 +48,7 @@ impl Fetch {
             summary: "Fetch a file",
             clauses: &[
                 "F-1", "F-2", "F-3", "F-4", "F-5", "F-6", "F-7", "F-8", "F-9", "F-10", "F-11",
-                "F-12", "F-13", "F-14", "F-15",
+                "F-12", "F-13", "F-14", "F-15", "F-16",
             ],
             parameters: &[
                 &parameters::URI,
@@ -70,7 +70,7 @@ impl Fetch {
                     "Vary",
                 ]),
             ],
-            problems: &[412, 416],
+            problems: &[412, 416, 429],
             ..Docs::EMPTY
         },
     };
@@ -111,6 +111,8 @@ impl Fetch {
         } else {
             ByteRange::Full
         };
+        // HEAD, 304 and errors have no content that a slow client could hold.
+        let permit = service.downloads.acquire(&principal)?;
         let download = service.store.read(&grant, range).await;
         let download = download.map_err(|error| match error.kind() {
             ErrorKind::InvalidRange => unsatisfiable(row.size).with_source(error),
@@ -127,7 +129,11 @@ impl Fetch {
             headers.insert(CONTENT_LENGTH, (sent.end - sent.start).into());
             StatusCode::PARTIAL_CONTENT
         };
-        Ok(respond(status, headers, body::stream(download, row.id)))
+        Ok(respond(
+            status,
+            headers,
+            body::stream(download, row.id, permit),
+        ))
     }
 }
 

@@ -16,6 +16,7 @@ mod authenticate;
 mod credential;
 mod identity_authenticator;
 
+mod concurrency_limiter;
 mod instance;
 mod problem;
 mod query;
@@ -27,7 +28,6 @@ mod digest_fields;
 mod multipart;
 mod outlive;
 mod source;
-mod upload_limiter;
 
 mod artifact_fields;
 mod body;

@@ -11,11 +11,11 @@ use http::Request;
 
 use crate::artifact_fields::ArtifactFieldsCache;
 use crate::authenticate::Authenticate;
+use crate::concurrency_limiter::ConcurrencyLimiter;
 use crate::config::HttpConfig;
 use crate::dispatch;
 use crate::identity_authenticator::IdentityAuthenticator;
 use crate::service::HttpService;
-use crate::upload_limiter::UploadLimiter;
 
 /// The state that every request shares.
 #[derive(Debug)]
@@ -24,7 +24,8 @@ pub(crate) struct Service {
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) identities: Option<Arc<IdentityAuthenticator>>,
     pub(crate) config: HttpConfig,
-    pub(crate) uploads: Arc<UploadLimiter>,
+    pub(crate) uploads: Arc<ConcurrencyLimiter>,
+    pub(crate) downloads: Arc<ConcurrencyLimiter>,
     pub(crate) fields: ArtifactFieldsCache,
 }
 

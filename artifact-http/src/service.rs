@@ -14,11 +14,11 @@ use http::Request;
 
 use crate::artifact_fields::ArtifactFieldsCache;
 use crate::authenticate::Authenticate;
+use crate::concurrency_limiter::ConcurrencyLimiter;
 use crate::config::HttpConfig;
 use crate::dispatch;
 use crate::identity_authenticator::IdentityAuthenticator;
 use crate::router::Service;
-use crate::upload_limiter::UploadLimiter;
 
 /// A tower service that answers every path as [`router`](crate::router()) does. Clones share their state.
 ///
@@ -56,13 +56,15 @@ impl HttpService {
         identities: Option<Arc<IdentityAuthenticator>>,
         config: HttpConfig,
     ) -> Self {
-        let uploads = UploadLimiter::new(&config);
+        let uploads = ConcurrencyLimiter::of_uploads(&config);
+        let downloads = ConcurrencyLimiter::of_downloads(&config);
         let shared = Arc::new(Service {
             store,
             authenticate,
             identities,
             config,
             uploads,
+            downloads,
             fields: ArtifactFieldsCache::default(),
         });
         Self { shared }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-/// Bytes that the kernel buffers for a client beyond the client's receive window (the socket option
-/// `TCP_NOTSENT_LOWAT`).
-pub(crate) const UNSENT_BYTES: u32 = 128 << 10;
+/// Maximum of [`ServerConfig::unsent_bytes`].
+pub(crate) const MAX_UNSENT_BYTES: u32 = 64 << 10;
+/// Minimum of [`ServerConfig::unsent_bytes`].
+const MIN_UNSENT_BYTES: u32 = 4 << 10;
 
 /// The limits on one connection and on all connections together.
 ///
@@ -49,5 +50,27 @@ impl Default for ServerConfig {
             max_header_bytes: 32 << 10,
             drain_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+impl ServerConfig {
+    /// Returns how many bytes the kernel buffers for a client beyond the client's receive window (the
+    /// socket option `TCP_NOTSENT_LOWAT`). If this is less than the maximum, it is also the maximum
+    /// size of a write.
+    ///
+    /// A blocked writer is woken once the buffer holds less than half of this (tcp(7) and
+    /// `__sk_stream_memory_free` in Linux), and one write can exceed it by its own size, at most by
+    /// 64 KiB. A client that reads at the minimum rate thus hides its progress for one and a half
+    /// times this many bytes. They take four fifths of the window, so it is not taken for a client
+    /// that does not read.
+    pub(crate) fn unsent_bytes(&self) -> u32 {
+        if self.min_throughput == 0 {
+            return MAX_UNSENT_BYTES;
+        }
+        let window_bytes =
+            u128::from(self.min_throughput) * self.throughput_window.as_millis() / 1000;
+        u32::try_from(window_bytes * 8 / 15)
+            .unwrap_or(u32::MAX)
+            .clamp(MIN_UNSENT_BYTES, MAX_UNSENT_BYTES)
     }
 }

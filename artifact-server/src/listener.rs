@@ -11,7 +11,6 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::config::UNSENT_BYTES;
 use crate::unix_socket::{self, SocketFile};
 
 /// Connections that the kernel queues until they are accepted; `net.core.somaxconn` limits it too.
@@ -205,8 +204,9 @@ impl Listener {
         })
     }
 
-    /// Accepts the next connection. Dropping the future loses no connection.
-    pub(crate) async fn accept(&self) -> io::Result<(Box<dyn Io>, Peer)> {
+    /// Accepts the next connection, for which the kernel buffers about `unsent` bytes. Dropping the
+    /// future loses no connection.
+    pub(crate) async fn accept(&self, unsent: u32) -> io::Result<(Box<dyn Io>, Peer)> {
         match &self.0 {
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
@@ -215,7 +215,7 @@ impl Listener {
                 // noticed before it holds megabytes.
                 let set = stream
                     .set_nodelay(true)
-                    .and_then(|()| SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES));
+                    .and_then(|()| SockRef::from(&stream).set_tcp_notsent_lowat(unsent));
                 if let Err(error) = set {
                     tracing::debug!(peer = %address, %error, "a socket option could not be set");
                 }
@@ -223,6 +223,10 @@ impl Listener {
             }
             Socket::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
+                // The buffer is twice this size, and the peer's unread bytes count (socket(7)).
+                if let Err(error) = SockRef::from(&stream).set_send_buffer_size(unsent as usize) {
+                    tracing::debug!(%error, "a socket option could not be set");
+                }
                 Ok((Box::new(stream), Peer::Unix))
             }
         }

@@ -135,7 +135,7 @@ where
                 biased;
                 () = handle.drain.cancelled() => break,
                 Some(ended) = tasks.join_next() => log_panic(ended),
-                accepted = listener.accept() => match accepted {
+                accepted = listener.accept(config.unsent_bytes()) => match accepted {
                     Ok((stream, peer)) => {
                         let Some(permit) = limiter.acquire() else {
                             // A client that expects TLS could not read the response.

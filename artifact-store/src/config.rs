@@ -20,6 +20,7 @@ pub struct StoreConfig {
     pub(crate) grace_period: Duration,
     pub(crate) commit_timeout: Option<Duration>,
     pub(crate) verified_cache_bytes: usize,
+    pub(crate) read_memory_bytes: usize,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -31,6 +32,7 @@ impl Default for StoreConfig {
             grace_period: Duration::from_hours(24),
             commit_timeout: None,
             verified_cache_bytes: 64 << 20,
+            read_memory_bytes: 64 << 20,
             clock: Arc::new(SystemClock),
         }
     }
@@ -97,6 +99,20 @@ impl StoreConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_verified_cache_bytes(mut self, bytes: usize) -> Self {
         self.verified_cache_bytes = bytes;
+        self
+    }
+
+    /// Sets the memory in bytes for chunks of more than 16 KiB that readers hold. Default: 64 MiB.
+    ///
+    /// A chunk is as large as what its reader takes in 50 milliseconds, from 16 KiB to 512 KiB, and at
+    /// most an eighth of what is left of this memory. When nothing is left, all readers get chunks of
+    /// 16 KiB, so `n` readers that hold one chunk each need at most this memory and `n` times 16 KiB.
+    /// This applies to backends that allocate a buffer per chunk and let the reader choose its
+    /// [size](artifact_backend::Download::chunk_size), such as local folders. Chunks that come from the
+    /// cache of verified artifacts count only there.
+    #[must_use = "returns the changed settings"]
+    pub fn with_read_memory_bytes(mut self, bytes: usize) -> Self {
+        self.read_memory_bytes = bytes;
         self
     }
 

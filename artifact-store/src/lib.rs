@@ -18,6 +18,7 @@ mod hasher;
 mod identity;
 mod location;
 mod principal;
+mod read_memory;
 mod row;
 mod row_cache;
 mod shared;

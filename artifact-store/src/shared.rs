@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::config::StoreConfig;
 use crate::damage::{DamagedSet, Finding};
 use crate::experiment::{Experiment, ExperimentId};
+use crate::read_memory::ReadMemory;
 use crate::row_cache::RowCache;
 use crate::verified_cache::VerifiedCache;
 
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     /// Experiments that exist. They never change and are never deleted, so entries do not expire.
     pub(crate) experiments: Cache<ExperimentId, Experiment>,
     pub(crate) verified: Arc<VerifiedCache>,
+    pub(crate) read_memory: Arc<ReadMemory>,
     pub(crate) damaged: DamagedSet,
 }
 

@@ -13,6 +13,7 @@ use crate::damage::DamagedSet;
 use crate::deposit::{Deposit, NewArtifact};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
+use crate::read_memory::ReadMemory;
 use crate::row::Row;
 use crate::row_cache::RowCache;
 use crate::shared::Shared;
@@ -39,6 +40,7 @@ impl ArtifactStore {
         config: StoreConfig,
     ) -> Self {
         let verified = Arc::new(VerifiedCache::new(config.verified_cache_bytes));
+        let read_memory = ReadMemory::new(config.read_memory_bytes);
         Self {
             shared: Arc::new(Shared {
                 backend,
@@ -47,6 +49,7 @@ impl ArtifactStore {
                 rows: RowCache::default(),
                 experiments: Cache::new(CACHED_EXPERIMENTS),
                 verified,
+                read_memory,
                 damaged: DamagedSet::default(),
             }),
         }
@@ -112,6 +115,9 @@ impl ArtifactStore {
     /// Verified artifacts are kept in memory, see
     /// [`StoreConfig::with_verified_cache_bytes`]; the backend still has to confirm that the blob
     /// is there and unchanged.
+    ///
+    /// A reader that takes its chunks slowly gets smaller ones, and large chunks of all readers share a
+    /// budget, see [`StoreConfig::with_read_memory_bytes`].
     ///
     /// Dropping the stream stops the work behind it.
     ///

@@ -253,6 +253,11 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
+    /// Returns whether this reader collects.
+    pub(crate) fn is_active(&self) -> bool {
+        self.is_active
+    }
+
     /// Adds the next chunk. Gives the collection up if the budget has no room for the chunk.
     pub(crate) fn push(&mut self, chunk: &Bytes) {
         if !self.is_active {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 
+use crate::read_memory::ChunkPlan;
 use crate::row::Row;
 use crate::shared::Shared;
 use crate::verified_cache::{Collector, Entry};
@@ -20,6 +21,8 @@ struct Checked {
     row: Arc<Row>,
     stamp: Option<Stamp>,
     download: Download,
+    /// `None` if the backend decides alone about its chunks.
+    plan: Option<ChunkPlan>,
     /// `None` for a range.
     whole: Option<Whole>,
 }
@@ -75,6 +78,9 @@ fn checked(
         shared: Arc::clone(shared),
         row: Arc::clone(row),
         stamp: download.stamp(),
+        plan: download
+            .chunk_size()
+            .map(|size| ChunkPlan::new(&shared.read_memory, size)),
         download,
         whole,
     };
@@ -105,6 +111,22 @@ impl Checked {
         error
     }
 
+    /// Plans the next chunk. Gives up collecting if there is memory only for small chunks.
+    fn plan_chunk(&mut self) {
+        let (Some(plan), remaining) = (&mut self.plan, self.download.remaining()) else {
+            return;
+        };
+        if remaining == 0 {
+            return;
+        }
+        let collector = self.whole.as_mut().map(|whole| &mut whole.collector);
+        let for_cache = matches!(&collector, Some(Some(collector)) if collector.is_active());
+        let fits = plan.plan(remaining, for_cache);
+        if let Some(collector) = collector.filter(|_| for_cache && !fits) {
+            *collector = None;
+        }
+    }
+
     /// Compares the digest at the end of the blob, and releases the last chunk.
     fn finish(&mut self) -> Option<Result<Bytes>> {
         let whole = self.whole.take()?;
@@ -124,12 +146,20 @@ impl Checked {
     }
 }
 
+fn deliver(plan: &mut Option<ChunkPlan>, chunk: Bytes) -> Bytes {
+    match plan {
+        Some(plan) => plan.deliver(chunk),
+        None => chunk,
+    }
+}
+
 impl Stream for Checked {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
+            this.plan_chunk();
             let chunk = match ready!(Pin::new(&mut this.download).poll_next(context)) {
                 Some(Ok(chunk)) => chunk,
                 Some(Err(error)) => return Poll::Ready(Some(Err(this.fail(error)))),
@@ -140,12 +170,13 @@ impl Stream for Checked {
                     let detail = "another reader found the stored bytes to be damaged";
                     return Poll::Ready(Some(Err(this.corrupt(detail.to_owned()))));
                 }
-                return Poll::Ready(Some(Ok(chunk)));
+                return Poll::Ready(Some(Ok(deliver(&mut this.plan, chunk))));
             };
             whole.hasher.update(&chunk);
             if let Some(collector) = &mut whole.collector {
                 collector.push(&chunk);
             }
+            let chunk = deliver(&mut this.plan, chunk);
             if this.download.remaining() == 0 {
                 whole.last = Some(chunk);
             } else {

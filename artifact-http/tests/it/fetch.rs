@@ -6,8 +6,10 @@ use artifact_store::Sha256Digest;
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt;
 use http::Method;
 use sha2::{Digest, Sha256};
+use tower::ServiceExt;
 
 use crate::support::{Site, Who, fetch_path, noise, request};
 
@@ -213,4 +215,83 @@ async fn artifacts_of_other_experiments_are_not_found() {
         site.send(there.body(Body::empty()).unwrap()).await.status,
         200
     );
+}
+
+/// Begins a fetch. Returns the status and the body, of which nothing is read.
+async fn begin(site: &Site, method: Method, who: Who, uri: &str, range: &str) -> (u16, Body) {
+    let request = request(method, &fetch_path("demo", uri), who, "demo")
+        .header("range", range)
+        .body(Body::empty())
+        .unwrap();
+    let response = site.router.clone().oneshot(request).await.unwrap();
+    (response.status().as_u16(), response.into_body())
+}
+
+#[tokio::test]
+async fn concurrent_fetches_are_limited_per_principal_and_in_total() {
+    let config = HttpConfig::default()
+        .with_max_downloads(3)
+        .with_max_downloads_per_principal(2);
+    let site = Site::with(config).await;
+    let bytes = noise(300_000);
+    let (own, other) = (
+        site.put(Who::Worker, &bytes).await,
+        site.put(Who::Neighbour, &bytes).await,
+    );
+    let (status, first) = begin(&site, Method::GET, Who::Worker, &own, "").await;
+    assert_eq!(status, 200);
+    let (status, second) = begin(&site, Method::GET, Who::Worker, &own, "bytes=5-").await;
+    assert_eq!(status, 206);
+    let before = site.calls();
+    for range in ["", "bytes=0-0"] {
+        let reply = site.get(Who::Worker, &own, &[("range", range)]).await;
+        reply.assert_problem(429, "about:blank", range);
+        assert_eq!(reply.header("retry-after"), "1");
+    }
+    // Before the backend was called.
+    assert_eq!(site.calls(), before);
+
+    let (status, third) = begin(&site, Method::GET, Who::Neighbour, &other, "").await;
+    assert_eq!(status, 200);
+    for who in [Who::Neighbour, Who::Admin] {
+        let reply = site.get(who, &other, &[]).await;
+        reply.assert_problem(503, "about:blank", &format!("{who:?}"));
+        assert_eq!(reply.header("retry-after"), "1");
+    }
+    // What has no content is not limited.
+    let etag = site.ask(Method::HEAD, Who::Worker, &own, &[]).await;
+    assert_eq!(etag.status, 200);
+    let tag = etag.header("etag");
+    for (fields, status) in [
+        ([("if-none-match", tag)], 304),
+        ([("if-match", "\"x\"")], 412),
+    ] {
+        assert_eq!(site.get(Who::Worker, &own, &fields).await.status, status);
+    }
+    assert_eq!(site.get(Who::Worker, "eden://x", &[]).await.status, 404);
+
+    // A body that was read or dropped, whole or in part, returns its permit.
+    assert_eq!(
+        axum::body::to_bytes(first, usize::MAX).await.unwrap(),
+        bytes
+    );
+    assert_eq!(site.get(Who::Worker, &own, &[]).await.status, 200);
+    drop(third);
+    let mut second = second.into_data_stream();
+    assert!(!second.next().await.unwrap().unwrap().is_empty());
+    drop(second);
+    // None of these keeps one.
+    for (range, status) in [("bytes=0-0", 206), ("bytes=300000-", 416), ("", 200)] {
+        for _ in 0..3 {
+            let (got, body) = begin(&site, Method::GET, Who::Worker, &own, range).await;
+            assert_eq!(got, status, "{range}");
+            drop(body);
+        }
+    }
+    for _ in 0..3 {
+        assert_eq!(
+            begin(&site, Method::HEAD, Who::Worker, &own, "").await.0,
+            200
+        );
+    }
 }

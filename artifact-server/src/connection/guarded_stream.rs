@@ -16,6 +16,7 @@ use super::min_throughput::MinThroughput;
 use super::server_state::ServerState;
 use super::state::ConnectionState;
 use crate::client_timeout::ClientTimeout;
+use crate::config::MAX_UNSENT_BYTES;
 use crate::listener::{Io, Peer};
 use crate::rejection::{self, Rejection};
 
@@ -39,6 +40,8 @@ pub(super) struct GuardedStream<S> {
     throughput: MinThroughput,
     /// Watches a client whose input waits until a response is complete.
     hangup: Option<HangupWatch>,
+    /// The maximum size of a write, if there is one.
+    max_write: Option<usize>,
     /// Written instead of hyper's own empty response, which has this length.
     replacement: Option<(Bytes, usize)>,
     /// Written before the connection closes.
@@ -84,8 +87,11 @@ impl<S> GuardedStream<S> {
             scan: HeadScan::default(),
             requests_seen: 0,
             timer: Box::pin(ClientTimeout::new(config.header_timeout)),
-            throughput: MinThroughput::of_responses(&config),
+            throughput: MinThroughput::new(&config),
             hangup: None,
+            max_write: Some(config.unsent_bytes())
+                .filter(|unsent| *unsent < MAX_UNSENT_BYTES)
+                .map(|unsent| unsent as usize),
             replacement: None,
             last_response: None,
             closing_gracefully: false,
@@ -322,7 +328,16 @@ impl<S: Io> AsyncWrite for GuardedStream<S> {
             }
             return Poll::Ready(Ok(length));
         }
-        match Pin::new(&mut this.stream).poll_write_vectored(context, buffers) {
+        let stream = Pin::new(&mut this.stream);
+        let written = match this.max_write {
+            None => stream.poll_write_vectored(context, buffers),
+            Some(max) => {
+                let first = buffers.iter().find(|buffer| !buffer.is_empty());
+                let first = first.map_or(&[][..], |buffer| &buffer[..buffer.len().min(max)]);
+                stream.poll_write(context, first)
+            }
+        };
+        match written {
             Poll::Ready(Ok(written)) => {
                 this.throughput.record_bytes(written);
                 if this.version == Version::Http2 {

@@ -4,19 +4,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::wait_budget::time_for;
 use crate::client_timeout::{ClientTimeout, GRACE};
-use crate::config::{ServerConfig, UNSENT_BYTES};
+use crate::config::ServerConfig;
 
 /// A budget of waiting time.
 ///
 /// It starts with the window. Waiting for the peer spends it. Each transferred byte refills it by the
-/// time that the byte takes at the minimum rate, up to the maximum. So a peer may pause for the window
-/// or be slightly too slow for long, but sending one byte at a time does not buy more time. A pause of the
-/// server itself is not the peer's waiting time ([`ClientTimeout`]).
+/// time that the byte takes at the minimum rate, up to the window. So a peer may pause for the window
+/// or be slightly too slow for long, but sending or taking one byte at a time does not buy more time, and
+/// the size of what waits for the peer does not either. A pause of the server itself is not the peer's waiting time ([`ClientTimeout`]).
 #[derive(Debug)]
 pub(crate) struct MinThroughput {
     rate: u64,
-    max_budget: Duration,
+    window: Duration,
     budget: Duration,
     /// The part of the grace period of a time-out that was used without being earned back.
     overdraft: Duration,
@@ -25,28 +26,15 @@ pub(crate) struct MinThroughput {
 }
 
 impl MinThroughput {
-    /// `rate` is in bytes per second; 0 disables the limit. `buffered` is how many bytes may count as
-    /// transferred although the peer has not received them yet.
-    fn new(rate: u64, window: Duration, buffered: u64) -> Self {
+    pub(super) fn new(config: &ServerConfig) -> Self {
         Self {
-            rate,
-            max_budget: window + time_for(buffered, rate),
-            budget: window,
+            rate: config.min_throughput,
+            window: config.throughput_window,
+            budget: config.throughput_window,
             overdraft: Duration::ZERO,
             waiting: false,
             timer: None,
         }
-    }
-
-    /// Returns the budget of a request body.
-    pub(super) fn of_request(config: &ServerConfig) -> Self {
-        Self::new(config.min_throughput, config.throughput_window, 0)
-    }
-
-    /// Returns the budget of a client that reads responses.
-    pub(super) fn of_responses(config: &ServerConfig) -> Self {
-        let buffered = u64::from(UNSENT_BYTES);
-        Self::new(config.min_throughput, config.throughput_window, buffered)
     }
 
     /// Counts the time from the first call on as waiting. Ready once the budget is spent.
@@ -80,17 +68,8 @@ impl MinThroughput {
         let earned = time_for(bytes as u64, self.rate);
         let rest = earned.saturating_sub(self.overdraft);
         self.overdraft = self.overdraft.saturating_sub(earned);
-        self.budget = self.budget.saturating_add(rest).min(self.max_budget);
+        self.budget = self.budget.saturating_add(rest).min(self.window);
     }
-}
-
-/// Returns how long `bytes` take at this rate; zero if there is no rate.
-pub(super) fn time_for(bytes: u64, rate: u64) -> Duration {
-    if rate == 0 {
-        return Duration::ZERO;
-    }
-    let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate);
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -104,6 +83,14 @@ mod tests {
     const WINDOW: Duration = Duration::from_secs(10);
     const ALMOST: Duration = Duration::from_secs(9);
 
+    fn of_rate(rate: u64) -> MinThroughput {
+        MinThroughput::new(&ServerConfig {
+            min_throughput: rate,
+            throughput_window: WINDOW,
+            ..ServerConfig::default()
+        })
+    }
+
     /// Lets `time` pass without any bytes. Returns whether the time limit was not reached.
     async fn wait(throughput: &mut MinThroughput, time: Duration) -> bool {
         let timed_out = poll_fn(|context| throughput.poll_timeout(context));
@@ -112,11 +99,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_as_long_as_the_window_is_allowed() {
-        let mut throughput = MinThroughput::new(1000, WINDOW, 0);
+        let mut throughput = of_rate(1000);
         let began = Instant::now();
         assert!(!wait(&mut throughput, 2 * WINDOW).await);
         assert_eq!(began.elapsed(), WINDOW);
-        let mut throughput = MinThroughput::new(1000, WINDOW, 0);
+        let mut throughput = of_rate(1000);
         assert!(wait(&mut throughput, ALMOST).await);
         throughput.record_bytes(5_000);
         assert!(wait(&mut throughput, Duration::from_secs(5)).await);
@@ -125,7 +112,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_rate_below_the_minimum_times_out_and_the_minimum_does_not() {
         for (bytes, lasts) in [(1, false), (900, false), (1000, true), (5000, true)] {
-            let mut throughput = MinThroughput::new(1000, WINDOW, 0);
+            let mut throughput = of_rate(1000);
             let mut lasted = true;
             for _ in 0..200 {
                 lasted = lasted && wait(&mut throughput, Duration::from_secs(1)).await;
@@ -137,23 +124,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_fast_start_does_not_buy_a_longer_pause() {
-        let mut throughput = MinThroughput::new(1000, WINDOW, 2000);
+        let mut throughput = of_rate(1000);
         throughput.record_bytes(1 << 40);
         let began = Instant::now();
         assert!(!wait(&mut throughput, 5 * WINDOW).await);
-        assert_eq!(began.elapsed(), WINDOW + Duration::from_secs(2));
+        assert_eq!(began.elapsed(), WINDOW);
     }
 
     #[tokio::test(start_paused = true)]
     async fn time_in_which_the_server_does_not_wait_does_not_count() {
-        let mut throughput = MinThroughput::new(1000, WINDOW, 0);
+        let mut throughput = of_rate(1000);
         sleep(5 * WINDOW).await;
         assert!(wait(&mut throughput, ALMOST).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_of_the_server_does_not_use_up_the_budget() {
-        let mut throughput = MinThroughput::new(1000, WINDOW, 0);
+        let mut throughput = of_rate(1000);
         assert!(wait(&mut throughput, Duration::from_secs(1)).await);
         advance(100 * WINDOW).await;
         throughput.record_bytes(1);
@@ -172,7 +159,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn small_pieces_do_not_renew_the_grace_period() {
         for pause in [1, 5, 20, 90] {
-            let mut throughput = MinThroughput::new(1000, WINDOW, 0);
+            let mut throughput = of_rate(1000);
             let began = Instant::now();
             // Timers fire a little late, as they do without a paused clock.
             let pause = Duration::from_micros(pause * 1000 + 1);
@@ -190,7 +177,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_of_zero_disables_the_limit() {
-        let mut throughput = MinThroughput::new(0, WINDOW, 0);
+        let mut throughput = of_rate(0);
         assert!(wait(&mut throughput, 100 * WINDOW).await);
     }
 }

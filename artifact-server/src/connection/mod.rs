@@ -9,13 +9,17 @@ mod request_body;
 mod request_id;
 mod request_record;
 mod response_body;
+mod send_progress;
 mod serve;
 mod server_state;
 mod service;
+#[cfg(test)]
+mod slow_reader_tests;
 mod state;
 #[cfg(test)]
 mod tests;
 mod unsent_body;
+mod wait_budget;
 
 pub use request_body::RequestBody;
 pub(crate) use serve::{builder, serve};

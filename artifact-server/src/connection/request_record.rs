@@ -67,12 +67,17 @@ impl RequestRecord {
         self.ended |= ended;
     }
 
+    /// Returns whether the response has as many bytes as its `Content-Length` says.
+    pub(super) fn is_complete(&self) -> bool {
+        self.content_length == Some(self.bytes_out)
+    }
+
     /// Returns `answered`; `cut` if the response did not reach its end; or `gone` if the client
     /// disconnected before there was a response, or before the end of its request.
     fn outcome(&self) -> &'static str {
         match self.status {
             None => "gone",
-            Some(_) if self.ended || self.content_length == Some(self.bytes_out) => "answered",
+            Some(_) if self.ended || self.is_complete() => "answered",
             Some(_) => "cut",
         }
     }

@@ -1,10 +1,10 @@
-//! A response's body. Counts its bytes and notices an HTTP/2 client that does not read it.
+//! A response's body. Counts its bytes, requests them from the service only when the connection can
+//! take them, and notices an HTTP/2 client that does not read it.
 
 use std::error::Error;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -12,8 +12,8 @@ use http_body_util::{Either, Full};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::min_throughput::time_for;
 use super::request_record::RequestRecord;
+use super::send_progress::{BodyBytes, SendProgress};
 use super::state::{ConnectionState, OpenRequest};
 use crate::client_timeout::ClientTimeout;
 use crate::config::ServerConfig;
@@ -23,62 +23,39 @@ use crate::config::ServerConfig;
 #[derive(Debug)]
 pub(crate) struct ResponseBody<B> {
     body: Either<B, Full<Bytes>>,
-    watchdog: Option<Watchdog>,
-    record: RequestRecord,
+    /// The rest of the last piece from the service.
+    rest: Bytes,
+    /// The maximum size of a piece for hyper.
+    max_piece: usize,
+    /// `None` before the first piece over HTTP/1.1.
+    progress: Option<Arc<SendProgress>>,
     config: ServerConfig,
+    record: RequestRecord,
+    _watchdog: Option<Watchdog>,
     // The last field: the line is logged before the connection counts as idle.
     _open: OpenRequest,
 }
 
-/// The time by which the client must accept more data. `None` while the body waits for the service.
+/// A task that aborts the connection if the client is too slow. It ends with the body.
 #[derive(Debug)]
-struct Deadline(Mutex<Option<Instant>>);
-
-impl Deadline {
-    fn set(&self, deadline: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
-    }
-
-    fn get(&self) -> Option<Instant> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A task that enforces the deadline. It ends with the body.
-#[derive(Debug)]
-struct Watchdog {
-    deadline: Arc<Deadline>,
-    task: AbortHandle,
-}
+struct Watchdog(AbortHandle);
 
 impl Watchdog {
-    fn start(state: Arc<ConnectionState>, window: Duration) -> Self {
-        // hyper polls even the first frame only once the client has room for it.
-        let deadline = Arc::new(Deadline(Mutex::new(Some(Instant::now() + window))));
-        let task = tokio::spawn(enforce(Arc::clone(&deadline), state, window));
-        Self {
-            deadline,
-            task: task.abort_handle(),
-        }
+    fn start(progress: Arc<SendProgress>, state: Arc<ConnectionState>) -> Self {
+        let task = tokio::spawn(async move {
+            while let Some(time) = progress.check_time() {
+                ClientTimeout::new(time.saturating_duration_since(Instant::now())).await;
+            }
+            tracing::debug!("aborting a connection: the client does not read a response");
+            state.abort();
+        });
+        Self(task.abort_handle())
     }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Aborts the connection once the deadline has passed.
-async fn enforce(deadline: Arc<Deadline>, state: Arc<ConnectionState>, window: Duration) {
-    loop {
-        let time = deadline.get().unwrap_or_else(|| Instant::now() + window);
-        ClientTimeout::new(time.saturating_duration_since(Instant::now())).await;
-        if deadline.get().is_some_and(|time| time <= Instant::now()) {
-            tracing::debug!("aborting a connection: the client does not read a response");
-            state.abort();
-            return;
-        }
+        self.0.abort();
     }
 }
 
@@ -90,7 +67,8 @@ where
     ///
     /// `multiplexed` says whether the connection carries several responses at once. On such a
     /// connection, a client that stops reading one response does not block the underlying stream. The
-    /// stream cannot detect that client, so a watchdog does.
+    /// stream cannot detect that client, so a watchdog does. The responses also share the client's
+    /// window, so their pieces are small enough for each response to get its turn.
     pub(super) fn new(
         body: Either<B, Full<Bytes>>,
         multiplexed: bool,
@@ -100,16 +78,39 @@ where
     ) -> Self {
         let ended = body.is_end_stream();
         record.record_end(ended);
-        let watched = multiplexed && config.min_throughput > 0 && !ended;
-        let watchdog = watched
-            .then(|| Watchdog::start(Arc::clone(open.connection()), config.throughput_window));
+        let progress = (multiplexed && !ended).then(|| SendProgress::new(&config));
+        let watchdog = progress
+            .clone()
+            .filter(|_| config.min_throughput > 0)
+            .map(|progress| Watchdog::start(progress, Arc::clone(open.connection())));
         Self {
             body,
-            watchdog,
-            record,
+            rest: Bytes::new(),
+            max_piece: if multiplexed {
+                config.unsent_bytes() as usize
+            } else {
+                usize::MAX
+            },
+            progress,
             config,
+            record,
+            _watchdog: watchdog,
             _open: open,
         }
+    }
+
+    /// Returns the next piece of `rest` as a frame.
+    fn next_piece(&mut self) -> Frame<BodyBytes> {
+        let piece = self.rest.split_to(self.rest.len().min(self.max_piece));
+        self.record.bytes_out += piece.len() as u64;
+        self.record.record_end(self.is_end_stream());
+        if self.progress.is_none() && !self.record.is_complete() {
+            self.progress = Some(SendProgress::new(&self.config));
+        }
+        Frame::data(match &self.progress {
+            Some(progress) => progress.hand_out(piece),
+            None => BodyBytes::unrecorded(piece),
+        })
     }
 }
 
@@ -117,41 +118,61 @@ impl<B> Body for ResponseBody<B>
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
 {
-    type Data = Bytes;
+    type Data = BodyBytes;
     type Error = Box<dyn Error + Send + Sync>;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    ) -> Poll<Option<Result<Frame<BodyBytes>, Self::Error>>> {
         let this = &mut *self;
+        if let Some(progress) = &this.progress {
+            ready!(progress.poll_room(context));
+        }
+        if !this.rest.is_empty() {
+            return Poll::Ready(Some(Ok(this.next_piece())));
+        }
         let polled = this
             .record
             .span
             .in_scope(|| Pin::new(&mut this.body).poll_frame(context));
-        let mut length = 0;
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                length = frame.data_ref().map_or(0, Bytes::len) as u64;
-                this.record.bytes_out += length;
-                this.record.record_end(this.body.is_end_stream());
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_data() {
+                Ok(bytes) => {
+                    this.rest = bytes;
+                    this.next_piece()
+                }
+                Err(frame) => {
+                    this.record.record_end(this.body.is_end_stream());
+                    frame.map_data(BodyBytes::unrecorded)
+                }
+            }))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
+            Poll::Ready(None) => {
+                this.record.record_end(true);
+                Poll::Ready(None)
             }
-            Poll::Ready(None) => this.record.record_end(true),
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+            Poll::Pending => {
+                if let Some(progress) = &this.progress {
+                    progress.wait_for_service();
+                }
+                Poll::Pending
+            }
         }
-        if let Some(Watchdog { deadline, .. }) = &this.watchdog {
-            let limit =
-                this.config.throughput_window + time_for(length, this.config.min_throughput);
-            deadline.set(polled.is_ready().then(|| Instant::now() + limit));
-        }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = self.rest.len() as u64;
+        let hint = self.body.size_hint();
+        let mut all = SizeHint::new();
+        all.set_lower(hint.lower() + rest);
+        if let Some(upper) = hint.upper() {
+            all.set_upper(upper.saturating_add(rest));
+        }
+        all
     }
 }

@@ -103,7 +103,7 @@ where
         let multiplexed = request.version() == Version::HTTP_2;
 
         let progress = Arc::clone(&record.body);
-        let throughput = MinThroughput::of_request(&server.config);
+        let throughput = MinThroughput::new(&server.config);
         let rest =
             (!request.body().is_end_stream()).then(|| BodyRest::new(Arc::clone(open.connection())));
         let expects = request.headers().contains_key(EXPECT);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use artifact_backend::{ArtifactBackend, Result, Stamp, Upload};
+use artifact_backend::{ArtifactBackend, ChunkSize, Result, Stamp, Upload};
 use artifact_backend_mem::MemBackend;
 use artifact_store::{
     ArtifactId, ArtifactStore, ByteRange, Catalog as _, Download, Experiment, MemoryDatabase,
@@ -26,6 +27,8 @@ const SIZE: usize = BUDGET / 8;
 struct CountingBackend {
     blobs: MemBackend,
     live: Arc<AtomicUsize>,
+    /// Whether readers choose the size of their chunks.
+    adapts: bool,
 }
 
 struct Buffer {
@@ -63,15 +66,24 @@ impl ArtifactBackend for CountingBackend {
         let all = self.blobs.load(id).await?;
         let size = all.len() as u64;
         let range = range.resolve(size).unwrap();
+        let all = all.slice(range.start as usize..range.end as usize);
         let live = Arc::clone(&self.live);
-        let chunks = (0..all.len()).step_by(CHUNK).map(move |at| {
-            let bytes = all[at..all.len().min(at + CHUNK)].to_vec();
+        let chunk_size = ChunkSize::new(CHUNK);
+        let (max, mut at) = (chunk_size.clone(), 0);
+        let chunks = std::iter::from_fn(move || {
+            let bytes = all[at..all.len().min(at + max.get())].to_vec();
+            at += bytes.len();
             live.fetch_add(bytes.len(), Ordering::Relaxed);
             let live = Arc::clone(&live);
-            Ok(Bytes::from_owner(Buffer { bytes, live }))
+            (!bytes.is_empty()).then(|| Ok(Bytes::from_owner(Buffer { bytes, live })))
         });
         let stream = futures_util::stream::iter(chunks).boxed();
-        Ok(Download::new(id, size, range, stream).with_stamp(Stamp::new([1, 2, 3])))
+        let download = Download::new(id, size, range, stream).with_stamp(Stamp::new([1, 2, 3]));
+        Ok(if self.adapts {
+            download.with_chunk_size(chunk_size)
+        } else {
+            download
+        })
     }
 }
 
@@ -82,27 +94,42 @@ struct Site {
 
 impl Site {
     async fn new() -> Self {
-        let backend = CountingBackend::default();
+        let config = StoreConfig::default().with_verified_cache_bytes(BUDGET);
+        Self::with(config, false).await
+    }
+
+    async fn with(config: StoreConfig, adapts: bool) -> Self {
+        let backend = CountingBackend {
+            adapts,
+            ..CountingBackend::default()
+        };
         let live = Arc::clone(&backend.live);
         let rows = Arc::new(MemoryDatabase::new());
         let home = Experiment::new(experiment(), time(0));
         rows.create_experiment(&home).await.unwrap();
-        let config = StoreConfig::default().with_verified_cache_bytes(BUDGET);
         let store = ArtifactStore::new(Arc::new(backend), rows, config);
         Self { store, live }
     }
 
     async fn deposit(&self) -> ArtifactId {
+        self.deposit_of(SIZE).await
+    }
+
+    async fn deposit_of(&self, size: usize) -> ArtifactId {
         let new = NewArtifact::new(experiment(), &Principal::admin());
         let mut deposit = self.store.deposit(new);
-        deposit.write(bytes(SIZE).into()).await.unwrap();
+        deposit.write(bytes(size).into()).await.unwrap();
         deposit.finish().await.unwrap().id
     }
 
     async fn read(&self, id: ArtifactId) -> Download {
+        self.read_range(id, ByteRange::Full).await
+    }
+
+    async fn read_range(&self, id: ArtifactId, range: ByteRange) -> Download {
         let row = self.store.row(&experiment(), id).await.unwrap();
         let grant = authorize(&Principal::admin(), row).unwrap();
-        self.store.read(&grant, ByteRange::Full).await.unwrap()
+        self.store.read(&grant, range).await.unwrap()
     }
 
     /// Reads all downloads in turn, one chunk each, and returns the most memory that was live between
@@ -167,4 +194,59 @@ async fn dropped_readers_hold_nothing() {
     assert_eq!(site.live.load(Ordering::Relaxed), CHUNK);
     drop(downloads);
     assert_eq!(site.live.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_readers_hold_small_chunks_and_share_a_budget_for_larger_ones() {
+    const READERS: usize = 100;
+    const SMALL: usize = 16 << 10;
+    /// More than the cache accepts.
+    const LARGE: usize = 2 << 20;
+    for range in [
+        ByteRange::Full,
+        ByteRange::FromTo {
+            first: 1,
+            last: LARGE as u64 - 2,
+        },
+    ] {
+        let config = StoreConfig::default()
+            .with_verified_cache_bytes(BUDGET)
+            .with_read_memory_bytes(BUDGET);
+        let site = Site::with(config, true).await;
+        let id = site.deposit_of(LARGE).await;
+        let mut readers = Vec::new();
+        for _ in 0..READERS {
+            let mut download = site.read_range(id, range).await;
+            let chunk = download.next().await.unwrap().unwrap();
+            readers.push((download, chunk));
+        }
+        let live = || site.live.load(Ordering::Relaxed);
+        assert!(live() <= BUDGET + READERS * SMALL, "{}", live());
+        // Each holds a chunk for a second; then all chunks are small.
+        for _ in 0..2 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            for (download, chunk) in &mut readers {
+                *chunk = Bytes::new();
+                *chunk = download.next().await.unwrap().unwrap();
+            }
+        }
+        assert_eq!(live(), READERS * SMALL);
+        // A fast reader gets larger chunks meanwhile, and the right bytes.
+        let mut fast = site.read_range(id, range).await;
+        let (mut sizes, mut all) = (Vec::new(), Vec::new());
+        while let Some(chunk) = fast.next().await {
+            let chunk = chunk.unwrap();
+            sizes.push(chunk.len());
+            all.extend_from_slice(&chunk);
+        }
+        assert!(sizes.contains(&(512 << 10)), "{sizes:?}");
+        let whole = bytes(LARGE);
+        let expected = match range {
+            ByteRange::Full => &whole[..],
+            _ => &whole[1..LARGE - 1],
+        };
+        assert!(all == expected);
+        drop(readers);
+        assert_eq!(live(), 0);
+    }
 }
