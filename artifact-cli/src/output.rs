@@ -42,13 +42,11 @@ pub(crate) struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        match STDERR.get() {
-            Some(mut writer) => writer.write(text),
-            None => {
-                let _ = io::stderr().lock().write_all(text);
-                Ok(text.len())
-            }
+        if let Some(mut writer) = STDERR.get() {
+            return writer.write(text);
         }
+        let _ = io::stderr().lock().write_all(text);
+        Ok(text.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -157,14 +157,18 @@ fn lost(line: &str) -> Option<u64> {
 
 #[test]
 fn a_dead_standard_error_stops_nothing() {
-    let dead: [(&str, fn() -> Stdio); 4] = [
-        ("exec \"$@\"", || pipe_without_reader().into()),
-        ("exec \"$@\" 2>/dev/full", Stdio::null),
-        ("exec \"$@\" 2>&-", Stdio::null),
-        ("exec \"$@\" 2>&- 1>&- 0<&-", Stdio::null),
-    ];
-    for (script, stderr) in dead {
-        let server = Quiet::start(script, Stdio::null(), stderr(), "trace");
+    for (script, is_pipe) in [
+        ("exec \"$@\"", true),
+        ("exec \"$@\" 2>/dev/full", false),
+        ("exec \"$@\" 2>&-", false),
+        ("exec \"$@\" 2>&- 1>&- 0<&-", false),
+    ] {
+        let stderr = if is_pipe {
+            pipe_without_reader().into()
+        } else {
+            Stdio::null()
+        };
+        let server = Quiet::start(script, Stdio::null(), stderr, "trace");
         server.answers(100);
         assert_eq!(server.end(), Some(0), "{script}");
     }
