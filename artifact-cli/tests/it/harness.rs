@@ -304,25 +304,6 @@ impl Server {
         assert!(sent.success());
     }
 
-    /// Stops the process and waits until it stands still.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the kernel's file, not one of the server"
-    )]
-    pub(crate) fn suspend(&self) {
-        self.signal("STOP");
-        let status = format!("/proc/{}/stat", self.child.id());
-        self.wait_until("the process stands still", || {
-            // The state follows the name (proc_pid_stat(5)).
-            std::fs::read_to_string(&status).unwrap().contains(") T ")
-        });
-    }
-
-    /// Returns the number of events about requests in the log.
-    pub(crate) fn requests_in_log(&self) -> usize {
-        self.stderr().matches("artifact::request: ").count()
-    }
-
     /// Waits until the server exits. Returns the exit code (`None` after a signal) and the rest of standard
     /// output.
     pub(crate) fn wait(&mut self) -> (Option<i32>, String) {

@@ -16,6 +16,20 @@ const LIMITS: [&str; 6] = [
 /// Longer than each limit.
 const PAUSE: Duration = Duration::from_secs(3);
 
+/// Stops the process and waits until it stands still.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel's file, not one of the server"
+)]
+fn suspend(server: &Server) {
+    server.signal("STOP");
+    let status = format!("/proc/{}/stat", server.pid());
+    server.wait_until("the process stands still", || {
+        // The state follows the name (proc_pid_stat(5)).
+        std::fs::read_to_string(&status).unwrap().contains(") T ")
+    });
+}
+
 const HEALTHZ: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
 
 #[test]
@@ -58,7 +72,7 @@ fn bytes_that_arrived_while_the_server_stood_still_are_in_time() {
     idle.write_all(HEALTHZ).unwrap();
     assert_ne!(idle.read(&mut [0; 1000]).unwrap(), 0);
 
-    server.suspend();
+    suspend(&server);
     body.write_all(rest.as_bytes()).unwrap();
     silent.write_all(HEALTHZ).unwrap();
     header.write_all(&HEALTHZ[20..]).unwrap();
@@ -96,7 +110,7 @@ fn requests_that_finish_in_a_pause_of_the_drain_are_finished() {
     while std::net::TcpStream::connect(address).is_ok() {
         std::thread::yield_now();
     }
-    server.suspend();
+    suspend(&server);
     stream.write_all(form.as_bytes()).unwrap();
     std::thread::sleep(PAUSE);
     server.signal("CONT");
