@@ -21,15 +21,12 @@ fn is_valid(value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else {
         return false;
     };
-    let (is_host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']').unwrap_or((rest, "missing"));
-            (address.parse::<Ipv6Addr>().is_ok(), port)
-        }
-        None => {
-            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            (is_name(name), port)
-        }
+    let (is_host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').unwrap_or((rest, "missing"));
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        (is_name(name), port)
     };
     let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let is_port = |port: &str| port.is_empty() || is_number(port) && port.parse::<u16>().is_ok();
