@@ -2,7 +2,7 @@
 """Measures what a credential costs a request, and what a flood of wrong credentials costs other clients.
 
 Cost: wrk reads the experiment, as the administrator (a hash and a comparison) and as a worker whose token is
-known (one read of the database); the two take turns. Before that, what the first request of a worker takes
+known (a look at the version of the rights in the database); the two take turns. Before that, what the first request of a worker takes
 after a restart, when its token has to be verified by argon2.
 
 Flood: wrong tokens, each another one, at a fixed rate over keep-alive connections, half of them of a worker

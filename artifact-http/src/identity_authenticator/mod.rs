@@ -118,3 +118,6 @@ fn principal(id: WorkerId, stored: StoredCredential) -> Principal {
         principal
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::database::sql::{Columns, CredentialRecord, Param, Record, SELECT_CREDENTIAL};
 use crate::time::Moment;
 
-/// The longest lease. The table `rights` has the one that is used.
+/// The longest lease. The view `rights` has the one that is used.
 const MAX_LEASE: Duration = Duration::from_secs(1);
 
 const SELECT_RIGHTS: &str = "SELECT version, lease_ms FROM rights";
@@ -87,15 +87,19 @@ impl Leases {
         Ok(record)
     }
 
-    /// Returns the version of the rights, unless the lease is over. Before that, a task renews it. So
-    /// the database is asked only while requests arrive, and at most twice in the time of a lease.
+    /// Returns the version of the rights, unless the lease is over: then call [`query`](Self::query). A
+    /// task renews the lease before that. So the database is asked only while requests arrive, and about
+    /// twice in the time of a lease.
     pub(super) fn version(self: &Arc<Self>) -> Option<RightsVersion> {
         let lease = self.latest()?;
         let age = lease.began.age(&SystemClock);
+        if age >= lease.period {
+            return None;
+        }
         if age >= lease.period / 2 {
             self.renew_in_background();
         }
-        (age < lease.period).then_some(lease.version)
+        Some(lease.version)
     }
 
     fn renew_in_background(self: &Arc<Self>) {

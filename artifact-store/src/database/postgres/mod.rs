@@ -32,7 +32,7 @@ pub(super) use self::target::{Password, Target};
 /// look-ups of credentials.
 const MAX_CONNECTIONS: usize = 8;
 /// How many connections look up credentials. No other query delays them.
-const MAX_CREDENTIAL_CONNECTIONS: usize = 2;
+const MAX_CREDENTIAL_CONNECTIONS: usize = 4;
 
 /// Deletes a row. The query makes this commit wait for its sync, whatever the session has set. If the
 /// row is absent, the query locks another one, so that this transaction [writes](connections::BARRIER)
@@ -51,7 +51,7 @@ const DELETE_DURABLY: &str = "\
 /// The data is in the schema `artifact` of the database, which [`open`](Self::open) creates: the user
 /// must own the database or that schema, or have the right to create one.
 ///
-/// A process has at most eleven connections, and up to twelve more while it waits for the end of
+/// A process has at most thirteen connections, and up to twelve more while it waits for the end of
 /// statements that it has cancelled. Every connection is to a server that accepts writes, never to a
 /// standby. Every commit has `synchronous_commit` on or `remote_apply`, whatever is set for the
 /// database, the user or the session. A pooler such as PgBouncer must be in session mode. Concurrent row
@@ -70,7 +70,7 @@ const DELETE_DURABLY: &str = "\
 /// nothing. In return, each call that can end a right (a replaced credential, a change of the members of
 /// a group, a deleted group) returns only 1.1 seconds after its commit, when no process on this database
 /// has an older lease. If such a future is dropped, the change is done or not done, and may take that
-/// long to count everywhere. `UPDATE artifact.rights SET lease_ms = 100` makes the lease shorter, for
+/// long to count everywhere. `UPDATE artifact.rights_lease SET lease_ms = 100` makes the lease shorter, for
 /// faster changes and more queries; 0 turns the caches off.
 #[derive(Debug)]
 pub struct PostgresDatabase {

@@ -69,6 +69,10 @@ impl Transaction for PostgresTransaction<'_> {
         group: GroupId,
         members: &[MemberId],
     ) -> Result<(), Failure> {
+        // The statement would count as a change of rights.
+        if members.is_empty() {
+            return Ok(());
+        }
         let (experiment, group) = (experiment.as_str(), group.as_str());
         let groups = members.iter().filter(|member| member.group().is_some());
         let groups: Vec<_> = groups.map(MemberId::as_str).collect();

@@ -1,5 +1,6 @@
 //! The contract of `IdentityStore`, on every database, and the grammars of its types.
 
+mod cached;
 pub(crate) mod cases;
 mod names;
 #[cfg(feature = "postgres")]

@@ -27,6 +27,11 @@ fn group() -> Group {
     Group::new(GroupId::mint(), experiment(), time(5), PrincipalId::Admin)
 }
 
+/// Lets changes of rights return soon, because many in turn would take long.
+pub(super) fn with_brief_leases(database: &artifact_postgres_test::Database<'_>) {
+    database.sql("UPDATE artifact.rights_lease SET lease_ms = 20");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_keeps_the_contract() {
     let Some(server) = Server::shared() else {
@@ -34,7 +39,10 @@ async fn postgres_keeps_the_contract() {
     };
     for case in cases::ALL {
         eprintln!("{}", case.name);
-        (case.run)(Database::new(open(&server.database()).await)).await;
+        let database = server.database();
+        let rows = open(&database).await;
+        with_brief_leases(&database);
+        (case.run)(Database::new(rows)).await;
     }
 }
 
@@ -45,6 +53,7 @@ async fn writes_are_visible_to_other_processes_at_once() {
     };
     let database = server.database();
     let (one, two) = (hosted(&database).await, open(&database).await);
+    with_brief_leases(&database);
     let worker = worker();
     one.register_worker(&worker, &credential("a"))
         .await
@@ -80,6 +89,7 @@ async fn two_processes_cannot_close_a_cycle_together() {
         Arc::new(hosted(&database).await),
         Arc::new(open(&database).await),
     ];
+    with_brief_leases(&database);
     for round in 0..20 {
         let groups = [group(), group()];
         for group in &groups {

@@ -21,6 +21,7 @@ struct State {
     /// The reply with these bytes is swallowed.
     swallowed_text: Mutex<Option<&'static [u8]>>,
     cut: AtomicU32,
+    requests: AtomicU32,
 }
 
 impl Proxy {
@@ -31,6 +32,7 @@ impl Proxy {
             passing: AtomicI32::new(-1),
             swallowed_text: Mutex::default(),
             cut: AtomicU32::new(0),
+            requests: AtomicU32::new(0),
         });
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
@@ -61,6 +63,12 @@ impl Proxy {
         *self.state.swallowed_text.lock().unwrap() = Some(b"COMMIT\0");
     }
 
+    /// Returns the number of pieces that clients have sent. A query is one, and so is the preparation
+    /// of its statement.
+    pub(crate) fn requests(&self) -> u32 {
+        self.state.requests.load(Ordering::SeqCst)
+    }
+
     /// Returns the number of swallowed replies.
     pub(crate) fn swallowed(&self) -> u32 {
         self.state.cut.load(Ordering::SeqCst)
@@ -80,9 +88,15 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let requests = async {
-        tokio::io::copy(&mut from_client, &mut to_server)
-            .await
-            .map(drop)
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            let length = from_client.read(&mut piece).await?;
+            if length == 0 {
+                return Ok(());
+            }
+            state.requests.fetch_add(1, Ordering::SeqCst);
+            to_server.write_all(&piece[..length]).await?;
+        }
     };
     let answers = async {
         let mut piece = vec![0; 64 << 10];

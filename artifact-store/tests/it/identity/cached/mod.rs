@@ -1,0 +1,187 @@
+//! Cached credentials, which must be current in every process on the database.
+
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use artifact_store::{
+    Catalog, CredentialHash, Experiment, Group, GroupId, IdentityStore, MemberId, MemoryDatabase,
+    PrincipalId, StoredCredential, Worker, WorkerId,
+};
+
+use crate::support::{experiment, time};
+
+/// A hash with this number, which [`number`] returns.
+fn hash(number: usize) -> CredentialHash {
+    format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${number}")
+        .parse()
+        .unwrap()
+}
+
+fn number(credential: &StoredCredential) -> usize {
+    let (_, number) = credential.hash.as_phc().rsplit_once('$').unwrap();
+    number.parse().unwrap()
+}
+
+async fn host(catalog: &impl Catalog) {
+    let founded = Experiment::new(experiment(), time(1));
+    catalog.create_experiment(&founded).await.unwrap();
+}
+
+/// Registers a worker with the hash 0.
+async fn register(identities: &impl IdentityStore) -> WorkerId {
+    let worker = Worker::new(WorkerId::mint(), experiment(), time(5), PrincipalId::Admin);
+    let hash = hash(0);
+    identities.register_worker(&worker, &hash).await.unwrap();
+    worker.id
+}
+
+fn group(members: impl IntoIterator<Item = MemberId>) -> Group {
+    Group::new(GroupId::mint(), experiment(), time(5), PrincipalId::Admin).with_members(members)
+}
+
+async fn admins(identities: &impl IdentityStore) -> GroupId {
+    let name = "admins".parse().unwrap();
+    let found = identities.groups(&experiment(), Some(&name)).await;
+    found.unwrap()[0].id
+}
+
+/// Reads a credential until it is in the cache: a lease may end in between.
+async fn warm(identities: &impl IdentityStore, id: WorkerId) -> StoredCredential {
+    for _ in 0..100 {
+        let read = identities.credential(id).await.unwrap().unwrap();
+        if let Some(cached) = identities.cached_credential(id) {
+            assert_eq!(cached, read);
+            return cached;
+        }
+    }
+    panic!("the credential is never cached");
+}
+
+/// Checks a process after a change was acknowledged: its cache has the new state or none. Leaves the new
+/// state in the cache.
+async fn assert_current(
+    identities: &impl IdentityStore,
+    id: WorkerId,
+    expected: (usize, bool),
+    what: &str,
+) {
+    let state = |stored: &StoredCredential| (number(stored), stored.in_admins);
+    if let Some(cached) = identities.cached_credential(id) {
+        assert_eq!(state(&cached), expected, "{what}, cached");
+    }
+    assert_eq!(
+        state(&warm(identities, id).await),
+        expected,
+        "{what}, read again"
+    );
+}
+
+/// One process makes every kind of change, and the other one has the former state in its cache.
+async fn changes_count_at_once(one: &impl IdentityStore, two: &impl IdentityStore) {
+    let experiment = experiment();
+    let id = register(one).await;
+    let admins = admins(one).await;
+    assert_current(two, id, (0, false), "registered").await;
+    one.replace_credential(&experiment, id, &hash(1))
+        .await
+        .unwrap();
+    assert_current(two, id, (1, false), "reissued").await;
+    one.add_member(&experiment, admins, id.into())
+        .await
+        .unwrap();
+    assert_current(two, id, (1, true), "added").await;
+    one.remove_member(&experiment, admins, id.into())
+        .await
+        .unwrap();
+    assert_current(two, id, (1, false), "removed").await;
+
+    let inner = group([id.into()]);
+    one.create_group(&inner).await.unwrap();
+    assert_current(two, id, (1, false), "in a group").await;
+    one.add_member(&experiment, admins, inner.id.into())
+        .await
+        .unwrap();
+    assert_current(two, id, (1, true), "in a nested group").await;
+    one.remove_member(&experiment, inner.id, id.into())
+        .await
+        .unwrap();
+    assert_current(two, id, (1, false), "removed from the nested group").await;
+    one.add_member(&experiment, inner.id, id.into())
+        .await
+        .unwrap();
+    assert_current(two, id, (1, true), "added to the nested group").await;
+    one.delete_group(&experiment, inner.id).await.unwrap();
+    assert_current(two, id, (1, false), "the nested group was deleted").await;
+
+    // A group whose id was a member before the group existed.
+    let late = group([id.into()]);
+    one.add_member(&experiment, admins, late.id.into())
+        .await
+        .unwrap();
+    assert_current(two, id, (1, false), "a member that does not exist").await;
+    one.create_group(&late).await.unwrap();
+    assert_current(two, id, (1, true), "which was created").await;
+}
+
+/// One process replaces a credential again and again. No reader of another one gets a credential from
+/// its cache that was replaced before it looked. `trouble` runs after each change.
+async fn no_reader_is_behind(
+    one: Arc<impl IdentityStore>,
+    two: Arc<impl IdentityStore>,
+    changes: usize,
+    trouble: impl Fn(),
+) {
+    let id = register(&*one).await;
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let readers = [(); 2].map(|()| {
+        let (two, acknowledged) = (Arc::clone(&two), Arc::clone(&acknowledged));
+        tokio::spawn(async move {
+            loop {
+                let least = acknowledged.load(Ordering::SeqCst);
+                match two.cached_credential(id) {
+                    Some(cached) => assert!(number(&cached) >= least, "{cached:?} after {least}"),
+                    // Connections are lost on purpose.
+                    None => drop(two.credential(id).await),
+                }
+                if least == changes {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    for n in 1..=changes {
+        // A commit that got no reply may be done or not.
+        while one
+            .replace_credential(&experiment(), id, &hash(n))
+            .await
+            .is_err()
+        {}
+        acknowledged.store(n, Ordering::SeqCst);
+        trouble();
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    assert_eq!(number(&warm(&*two, id).await), changes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_in_memory_count_at_once() {
+    let database = Arc::new(MemoryDatabase::new());
+    host(&*database).await;
+    changes_count_at_once(&*database, &*database).await;
+    no_reader_is_behind(Arc::clone(&database), database, 1_000, || ()).await;
+}
+
+#[tokio::test]
+async fn unknown_workers_are_never_cached() {
+    let database = MemoryDatabase::new();
+    host(&database).await;
+    assert_eq!(database.cached_credential(WorkerId::mint()), None);
+}
