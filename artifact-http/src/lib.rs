@@ -15,6 +15,7 @@ mod authenticate;
 mod credential;
 mod identity_authenticator;
 
+mod concurrency_limiter;
 mod instance;
 mod problem;
 mod query;
@@ -25,7 +26,6 @@ mod deposit;
 mod digest_fields;
 mod multipart;
 mod source;
-mod upload_limiter;
 
 mod body;
 mod conditional;

@@ -6,10 +6,10 @@ use artifact_store::ArtifactStore;
 use axum::Router;
 
 use crate::authenticate::Authenticate;
+use crate::concurrency_limiter::ConcurrencyLimiter;
 use crate::config::HttpConfig;
 use crate::dispatch;
 use crate::identity_authenticator::IdentityAuthenticator;
-use crate::upload_limiter::UploadLimiter;
 
 /// The state that every request shares.
 #[derive(Debug)]
@@ -18,7 +18,8 @@ pub(crate) struct Service {
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) identities: Option<Arc<IdentityAuthenticator>>,
     pub(crate) config: HttpConfig,
-    pub(crate) uploads: Arc<UploadLimiter>,
+    pub(crate) uploads: Arc<ConcurrencyLimiter>,
+    pub(crate) lists: Arc<ConcurrencyLimiter>,
 }
 
 /// Creates a router that answers every path: the artifact endpoints under `/v0/`, `/healthz`,
@@ -52,13 +53,15 @@ fn build(
     identities: Option<Arc<IdentityAuthenticator>>,
     config: HttpConfig,
 ) -> Router {
-    let uploads = UploadLimiter::new(&config);
+    let uploads = ConcurrencyLimiter::of_uploads(&config);
+    let lists = ConcurrencyLimiter::of_lists(&config);
     let service = Arc::new(Service {
         store,
         authenticate,
         identities,
         config,
         uploads,
+        lists,
     });
     // One fallback for all paths keeps the order of checks the same on known and unknown ones.
     Router::new().fallback(dispatch::serve).with_state(service)

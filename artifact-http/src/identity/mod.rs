@@ -2,6 +2,7 @@
 
 mod groups;
 mod json_body;
+mod list;
 mod request;
 mod utf8_field;
 mod workers;

@@ -13,6 +13,7 @@ mod fetch;
 mod groups;
 mod identity_authenticator;
 mod json_body;
+mod lists;
 mod matrix;
 mod multipart;
 mod multipart_bounds;

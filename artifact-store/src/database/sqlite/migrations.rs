@@ -13,6 +13,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0001_rows.sql"),
     include_str!("migrations/0002_identity.sql"),
     include_str!("migrations/0003_store_id.sql"),
+    include_str!("migrations/0005_lists.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.

@@ -16,9 +16,16 @@ use artifact_backend::blocking;
 use self::files::OpenFiles;
 use self::readers::Readers;
 use self::writer::Writer;
-use super::sql::{Command, Param, Record, SqlDatabase};
+use super::sql::{Command, Lane, Param, Record, SqlDatabase};
 use super::subject::Subject;
 use crate::error::{Error, ErrorKind, Operation, Result};
+
+/// How many queries run at the same time. In WAL mode they never wait for a lock, so a few keep all
+/// cores busy.
+const MAX_READERS: u32 = 4;
+/// How many queries that read many rows run at the same time, over connections of their own. No other
+/// query waits for them.
+const MAX_LISTS: u32 = 2;
 
 /// A catalog and identities in one SQLite file, which any number of processes on one machine may use
 /// at the same time.
@@ -30,7 +37,8 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 /// them, and can be empty. Copy with `sqlite3 FILE .backup`.
 ///
 /// One thread executes the writes. It puts all writes that wait into one transaction, so with many
-/// depositors they share one sync. Reads use a few connections on the blocking pool.
+/// depositors they share one sync. Reads use a few connections on the blocking pool. Pages of lists, and
+/// groups with their members, use two connections of their own, so that no other read waits for a list.
 ///
 /// After a failed sync nothing is acknowledged any more: every later write is `Unavailable` until
 /// the database is opened again.
@@ -50,6 +58,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 pub struct SqliteDatabase {
     // Dropped in this order: only the writer moves the log into the file, as the last connection.
     readers: Readers,
+    lists: Readers,
     writer: Writer,
 }
 
@@ -85,7 +94,8 @@ impl SqliteDatabase {
         let (connection, files) =
             opened.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
         Ok(Self {
-            readers: Readers::new(path, Arc::clone(&files)),
+            lists: Readers::new(path.clone(), Arc::clone(&files), MAX_LISTS),
+            readers: Readers::new(path, Arc::clone(&files), MAX_READERS),
             writer: Writer::start(connection, files)?,
         })
     }
@@ -107,23 +117,32 @@ impl SqliteDatabase {
     /// If the file cannot be closed properly. No row is lost by that.
     pub async fn close(&self) -> Result<()> {
         self.readers.close().await;
+        self.lists.close().await;
         self.writer.close().await
     }
 }
 
 impl SqlDatabase for SqliteDatabase {
-    async fn query<R: Record>(
+    async fn query_in<R: Record>(
         &self,
+        lane: Lane,
         subject: impl Into<Subject> + Send,
         statement: &'static str,
         params: impl Into<Vec<Param>> + Send,
     ) -> Result<Vec<R>> {
         let params = params.into();
         let query = move |connection: &_| transaction::query(connection, statement, &params);
-        self.readers.query(subject.into(), query).await
+        let readers = match lane {
+            Lane::Lookup => &self.readers,
+            Lane::List => &self.lists,
+        };
+        readers.query(subject.into(), query).await
     }
 
     async fn write(&self, command: Command) -> Result<()> {
         self.writer.write(command).await
     }
 }
+
+#[cfg(test)]
+mod tests;

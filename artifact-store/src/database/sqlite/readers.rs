@@ -15,13 +15,10 @@ use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{ErrorKind, Result};
 
-/// How many queries run at the same time. In WAL mode they never wait for a lock, so a few keep all
-/// cores busy.
-const MAX_CONNECTIONS: u32 = 4;
-
 pub(super) struct Readers {
     shared: Arc<Shared>,
     permits: Arc<Semaphore>,
+    max_connections: u32,
 }
 
 struct Shared {
@@ -66,14 +63,16 @@ impl Shared {
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, files: Arc<OpenFiles>) -> Self {
+    /// Opens connections when they are needed, one for each query that runs at the same time.
+    pub(super) fn new(path: PathBuf, files: Arc<OpenFiles>, max_connections: u32) -> Self {
         Self {
             shared: Arc::new(Shared {
                 path,
                 files,
                 idle: Mutex::new(Vec::new()),
             }),
-            permits: Arc::new(Semaphore::new(MAX_CONNECTIONS as usize)),
+            permits: Arc::new(Semaphore::new(max_connections as usize)),
+            max_connections,
         }
     }
 
@@ -102,7 +101,7 @@ impl Readers {
     /// Waits for the running queries, and closes every connection.
     pub(super) async fn close(&self) {
         // An error means that they are closed already.
-        if let Ok(_all) = self.permits.acquire_many(MAX_CONNECTIONS).await {
+        if let Ok(_all) = self.permits.acquire_many(self.max_connections).await {
             self.permits.close();
             self.shared.idle().clear();
         }
