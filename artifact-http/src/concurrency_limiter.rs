@@ -63,6 +63,14 @@ impl ConcurrencyLimiter {
         )
     }
 
+    pub(crate) fn of_lists(config: &HttpConfig) -> Arc<Self> {
+        let details = (
+            "the server has too many concurrent lists; try again",
+            "the principal has too many concurrent lists; try again",
+        );
+        Self::new(config.max_lists, config.max_lists_per_principal, details)
+    }
+
     fn new(
         max: Option<usize>,
         max_per_principal: Option<usize>,

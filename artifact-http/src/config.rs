@@ -24,6 +24,12 @@ pub struct HttpConfig {
     /// The greatest number of concurrent fetches of one principal. Beyond it the answer is 429.
     /// Unlimited by default.
     pub max_downloads_per_principal: Option<usize>,
+    /// The greatest number of concurrent lists of workers or groups, each with up to 1 MiB in memory.
+    /// Beyond it the answer is 503. Unlimited by default.
+    pub max_lists: Option<usize>,
+    /// The greatest number of concurrent lists of one principal. Beyond it the answer is 429. Unlimited by
+    /// default.
+    pub max_lists_per_principal: Option<usize>,
 }
 
 impl HttpConfig {
@@ -73,6 +79,20 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_max_downloads_per_principal(mut self, max: usize) -> Self {
         self.max_downloads_per_principal = Some(max);
+        self
+    }
+
+    /// Sets the greatest number of concurrent lists.
+    #[must_use = "returns the changed settings"]
+    pub fn with_max_lists(mut self, max: usize) -> Self {
+        self.max_lists = Some(max);
+        self
+    }
+
+    /// Sets the greatest number of concurrent lists of one principal.
+    #[must_use = "returns the changed settings"]
+    pub fn with_max_lists_per_principal(mut self, max: usize) -> Self {
+        self.max_lists_per_principal = Some(max);
         self
     }
 }

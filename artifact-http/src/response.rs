@@ -15,6 +15,11 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     with_body(status, JSON, "no-store", body.into())
 }
 
+/// Appends a value as JSON.
+pub(crate) fn append_json(json: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(json, value).expect("responses consist of strings, numbers and maps");
+}
+
 /// Returns a response with this body and the header fields that describe it.
 pub(crate) fn with_body(
     status: StatusCode,

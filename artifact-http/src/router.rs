@@ -26,6 +26,7 @@ pub(crate) struct Service {
     pub(crate) config: HttpConfig,
     pub(crate) uploads: Arc<ConcurrencyLimiter>,
     pub(crate) downloads: Arc<ConcurrencyLimiter>,
+    pub(crate) lists: Arc<ConcurrencyLimiter>,
     pub(crate) fields: ArtifactFieldsCache,
 }
 

@@ -58,6 +58,7 @@ impl HttpService {
     ) -> Self {
         let uploads = ConcurrencyLimiter::of_uploads(&config);
         let downloads = ConcurrencyLimiter::of_downloads(&config);
+        let lists = ConcurrencyLimiter::of_lists(&config);
         let shared = Arc::new(Service {
             store,
             authenticate,
@@ -65,6 +66,7 @@ impl HttpService {
             config,
             uploads,
             downloads,
+            lists,
             fields: ArtifactFieldsCache::default(),
         });
         Self { shared }

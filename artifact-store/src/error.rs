@@ -23,7 +23,7 @@ pub enum ErrorKind {
     Reserved,
     /// A group would be its own member, directly or through others.
     Cycle,
-    /// The deposit exceeded the size limit. Nothing of it remains.
+    /// The deposit exceeded the size limit, or a group its number of members. Nothing of it remains.
     TooLarge,
     /// The bytes of the deposit do not have the expected digest. Nothing of it remains.
     DigestMismatch,

@@ -47,9 +47,9 @@ pub use error::{Error, ErrorKind, Operation, Result};
 pub use experiment::{Experiment, ExperimentId, InvalidExperimentId};
 pub use file_name::FileName;
 pub use identity::{
-    CredentialHash, DisplayName, Group, GroupId, IdentityStore, InvalidCredentialHash,
-    InvalidDisplayName, InvalidId, InvalidLabels, Labels, MemberId, StoredCredential, Worker,
-    WorkerId,
+    CredentialHash, DisplayName, Group, GroupId, IdentityStore, IdentityStoreExt,
+    InvalidCredentialHash, InvalidDisplayName, InvalidId, InvalidLabels, Labels, ListPosition,
+    MemberId, Page, StoredCredential, Worker, WorkerId,
 };
 pub use jiff::Timestamp;
 pub use principal::{InvalidPrincipalId, Principal, PrincipalClass, PrincipalId};

@@ -276,6 +276,27 @@ pub(crate) struct ServeSettings {
     #[arg(value_parser = count)]
     pub(crate) max_uploads_per_principal: usize,
 
+    /// Maximum number of lists of workers or groups in progress, each with up to 1 MiB in memory; further lists
+    /// are answered 503. A group with more than 1,024 members counts as a list
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_LISTS",
+        value_name = "N",
+        default_value = "64"
+    )]
+    #[arg(value_parser = count)]
+    pub(crate) max_lists: usize,
+
+    /// Maximum number of lists in progress per principal; further lists are answered 429
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_LISTS_PER_PRINCIPAL",
+        value_name = "N",
+        default_value = "16"
+    )]
+    #[arg(value_parser = count)]
+    pub(crate) max_lists_per_principal: usize,
+
     /// How long a deposit may wait for the backend and the database: with each piece of its body, and in total
     /// after its last byte. Beyond that it is answered 503. Clients must wait longer; `artifact put` waits 120
     #[arg(

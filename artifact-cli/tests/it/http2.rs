@@ -73,6 +73,32 @@ async fn get(
 }
 
 #[test]
+fn a_json_body_that_stops_is_answered_408() {
+    let server = Server::start(&["--throughput-window", "1"]);
+    block_on(async {
+        let (client, _task) = connect(&server).await;
+        for path in [
+            "workers",
+            "groups",
+            "groups/grp_00000000000000000000000000/members",
+        ] {
+            let path = format!("/v0/experiments/default/{path}");
+            let mut request = request(&server, "POST", &path);
+            let json = http::HeaderValue::from_static("application/json");
+            request.headers_mut().insert("content-type", json);
+            let mut client = client.clone().ready().await.unwrap();
+            let (response, mut body) = client.send_request(request, false).unwrap();
+            body.send_data(Bytes::from_static(b"{\"name\""), false)
+                .unwrap();
+            let (status, problem) = read(response).await;
+            let problem = String::from_utf8_lossy(&problem);
+            assert_eq!(status, 408, "{path}: {problem}");
+            assert!(problem.contains("about:blank"), "{path}: {problem}");
+        }
+    });
+}
+
+#[test]
 fn a_fetch_returns_the_deposited_bytes() {
     let server = Server::start(&[]);
     block_on(async {

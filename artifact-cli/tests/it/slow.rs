@@ -30,6 +30,40 @@ fn an_incomplete_header_is_answered_with_a_problem_408() {
     assert_eq!(answer.field("connection"), Some("close"));
 }
 
+#[test]
+fn a_json_body_that_stops_is_answered_408_and_changes_nothing() {
+    let server = Server::start(&["--throughput-window", "1"]);
+    let group = "grp_00000000000000000000000000";
+    let mut streams = Vec::new();
+    for path in ["workers", "groups", &format!("groups/{group}/members")] {
+        for (framing, sent) in [
+            ("Content-Length: 9", ""),
+            ("Content-Length: 9", "{\"name\""),
+            ("Transfer-Encoding: chunked", "2\r\n{}\r\n"),
+        ] {
+            let (mut stream, headers) = server.connect();
+            write!(
+                stream,
+                "POST /v0/experiments/default/{path} HTTP/1.1\r\n{headers}{framing}\r\n\
+                 Content-Type: application/json\r\n\r\n{sent}"
+            )
+            .unwrap();
+            streams.push(stream);
+        }
+    }
+    for mut stream in streams {
+        Answer::of(&read_to_end(&mut stream)).assert_problem(408, "about:blank");
+    }
+    let (mut stream, headers) = server.connect();
+    write!(
+        stream,
+        "GET /v0/experiments/default/workers HTTP/1.1\r\n{headers}Connection: close\r\n\r\n"
+    )
+    .unwrap();
+    let answer = Answer::of(&read_to_end(&mut stream));
+    assert_eq!(answer.body, br#"{"workers":[]}"#);
+}
+
 const HEAD: &str = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n";
 
 #[test]

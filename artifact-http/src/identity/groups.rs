@@ -1,14 +1,18 @@
 //! `/groups`.
 
-use artifact_store::{DisplayName, Group, GroupId, MemberId};
+use artifact_store::{
+    DisplayName, ExperimentId, Group, GroupId, IdentityStore, ListPosition, MemberId, Page,
+};
 use axum::body::Body;
 use axum::response::Response;
+use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json_body::present;
-use super::request::{Filter, IdentityRequest};
+use super::list::{self, ListRecord};
+use super::request::IdentityRequest;
 use super::utf8_field::Utf8Field;
 use super::{WRITE_PROBLEMS, parse_name};
 use crate::endpoint::{Access, Endpoint};
@@ -16,6 +20,9 @@ use crate::openapi::{Answer, Docs, Links, RequestContent, parameters, schemas};
 use crate::problem::{Problem, ProblemType};
 use crate::request::AuthorizedRequest;
 use crate::response;
+
+/// The number of members above which a group counts as a list.
+const LARGE: usize = 1024;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +76,23 @@ impl<'g> From<&'g Group> for GroupBody<'g> {
             created_at: group.created_at.to_string(),
             created_by: group.created_by.as_str(),
         }
+    }
+}
+
+impl ListRecord for Group {
+    const START: &'static [u8] = br#"{"groups":["#;
+
+    fn page<'p>(
+        identities: &'p dyn IdentityStore,
+        experiment: &'p ExperimentId,
+        name: Option<&'p DisplayName>,
+        after: &'p ListPosition,
+    ) -> BoxFuture<'p, artifact_store::Result<Page<Self>>> {
+        identities.group_page(experiment, name, after)
+    }
+
+    fn append(&self, json: &mut Vec<u8>) {
+        response::append_json(json, &GroupBody::from(self));
     }
 }
 
@@ -127,23 +151,16 @@ impl ListGroups {
         docs: Docs {
             tag: "groups",
             summary: "List groups",
-            clauses: &["G-1", "G-3"],
+            clauses: &["G-1", "G-3", "L-1", "L-2", "L-3"],
             parameters: &[&parameters::NAME],
             answers: &[Answer::json::<GroupsBody<'static>>(200, "The groups.")],
+            problems: &[429],
             ..Docs::EMPTY
         },
     };
 
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
-        let request = IdentityRequest::new(request)?;
-        let (identities, experiment) = (request.identities(), &request.experiment.id);
-        let groups = match request.filter()? {
-            Filter::All => identities.groups(experiment, None).await?,
-            Filter::Named(name) => identities.groups(experiment, Some(&name)).await?,
-            Filter::Nothing => Vec::new(),
-        };
-        let groups = groups.iter().map(GroupBody::from).collect();
-        Ok(response::json(StatusCode::OK, &GroupsBody { groups }))
+        list::respond::<Group>(&IdentityRequest::new(request)?).await
     }
 }
 
@@ -159,8 +176,9 @@ impl ReadGroup {
         docs: Docs {
             tag: "groups",
             summary: "Read a group",
-            clauses: &["G-3", "I-2"],
+            clauses: &["G-3", "I-2", "L-2"],
             answers: &[Answer::json::<GroupBody<'static>>(200, "The group.")],
+            problems: &[429],
             ..Docs::EMPTY
         },
     };
@@ -169,7 +187,14 @@ impl ReadGroup {
         request: AuthorizedRequest<'_>,
         group: GroupId,
     ) -> Result<Response, Problem> {
-        find(&IdentityRequest::new(request)?, group).await
+        let request = IdentityRequest::new(request)?;
+        let group = find(&request, group).await?;
+        if group.members.len() <= LARGE {
+            return Ok(respond(&group));
+        }
+        // As long as a list, so it counts as one.
+        let permit = request.list_permit()?;
+        Ok(list::hold(respond(&group), permit))
     }
 }
 
@@ -240,7 +265,7 @@ impl AddMember {
         identities
             .add_member(&request.experiment.id, group, member)
             .await?;
-        find(&request, group).await
+        Ok(respond(&find(&request, group).await?))
     }
 }
 
@@ -276,7 +301,7 @@ impl RemoveMember {
         identities
             .remove_member(&request.experiment.id, group, member)
             .await?;
-        find(&request, group).await
+        Ok(respond(&find(&request, group).await?))
     }
 }
 
@@ -288,12 +313,10 @@ fn parse_member(text: &str) -> Result<MemberId, Problem> {
     })
 }
 
-/// Reads a group and returns it as the response.
-async fn find(request: &IdentityRequest<'_>, id: GroupId) -> Result<Response, Problem> {
+async fn find(request: &IdentityRequest<'_>, id: GroupId) -> Result<Group, Problem> {
     let group = request.identities().group(&request.experiment.id, id);
     let not_found = || Problem::new(ProblemType::NotFound, "there is no such group");
-    let group = group.await?.ok_or_else(not_found)?;
-    Ok(respond(&group))
+    group.await?.ok_or_else(not_found)
 }
 
 fn respond(group: &Group) -> Response {

@@ -3,6 +3,7 @@
 pub(crate) mod fuzzing;
 mod groups;
 mod json_body;
+mod list;
 mod request;
 mod utf8_field;
 mod workers;

@@ -5,6 +5,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::json_body;
+use crate::concurrency_limiter::Permit;
 use crate::identity_authenticator::IdentityAuthenticator;
 use crate::problem::Problem;
 use crate::query;
@@ -58,6 +59,11 @@ impl<'s> IdentityRequest<'s> {
 
     pub(super) fn identities(&self) -> &dyn IdentityStore {
         self.authenticator.identities()
+    }
+
+    /// Takes a permit for an answer that may be long.
+    pub(super) fn list_permit(&self) -> Result<Permit, Problem> {
+        self.service.lists.acquire(&self.principal)
     }
 
     pub(super) fn now(&self) -> Result<Timestamp, Problem> {

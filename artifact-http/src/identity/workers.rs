@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use artifact_store::{DisplayName, Labels, PrincipalId, Worker, WorkerId};
+use artifact_store::{
+    DisplayName, ExperimentId, IdentityStore, Labels, ListPosition, Page, PrincipalId, Worker,
+    WorkerId,
+};
 use axum::response::Response;
+use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json_body::{StringMap, present};
-use super::request::{Filter, IdentityRequest};
+use super::list::{self, ListRecord};
+use super::request::IdentityRequest;
 use super::utf8_field::Utf8Field;
 use super::{WRITE_PROBLEMS, parse_name};
 use crate::credential::Secret;
@@ -90,6 +95,23 @@ impl<'w> From<&'w Worker> for WorkerBody<'w> {
     }
 }
 
+impl ListRecord for Worker {
+    const START: &'static [u8] = br#"{"workers":["#;
+
+    fn page<'p>(
+        identities: &'p dyn IdentityStore,
+        experiment: &'p ExperimentId,
+        name: Option<&'p DisplayName>,
+        after: &'p ListPosition,
+    ) -> BoxFuture<'p, artifact_store::Result<Page<Self>>> {
+        identities.worker_page(experiment, name, after)
+    }
+
+    fn append(&self, json: &mut Vec<u8>) {
+        response::append_json(json, &WorkerBody::from(self));
+    }
+}
+
 impl<'w> RegisteredBody<'w> {
     fn new(worker: &'w Worker, token: &'w Secret) -> Self {
         Self {
@@ -136,7 +158,7 @@ impl RegisterWorker {
             request.principal.id(),
         )
         .with_name(parse_name(new.name)?)
-        .with_labels(new.labels.map(|labels| Labels::from(labels.0)));
+        .with_labels(new.labels.map(parse_labels).transpose()?);
         let issued = request.authenticator.issue(worker.id).await?;
         let identities = request.identities();
         identities.register_worker(&worker, &issued.hash).await?;
@@ -157,23 +179,16 @@ impl ListWorkers {
         docs: Docs {
             tag: "workers",
             summary: "List workers",
-            clauses: &["W-2", "W-4"],
+            clauses: &["W-2", "W-4", "L-1", "L-2", "L-3"],
             parameters: &[&parameters::NAME],
             answers: &[Answer::json::<WorkersBody<'static>>(200, "The workers.")],
+            problems: &[429],
             ..Docs::EMPTY
         },
     };
 
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
-        let request = IdentityRequest::new(request)?;
-        let (identities, experiment) = (request.identities(), &request.experiment.id);
-        let workers = match request.filter()? {
-            Filter::All => identities.workers(experiment, None).await?,
-            Filter::Named(name) => identities.workers(experiment, Some(&name)).await?,
-            Filter::Nothing => Vec::new(),
-        };
-        let workers = workers.iter().map(WorkerBody::from).collect();
-        Ok(response::json(StatusCode::OK, &WorkersBody { workers }))
+        list::respond::<Worker>(&IdentityRequest::new(request)?).await
     }
 }
 
@@ -277,6 +292,11 @@ impl Whoami {
         };
         Ok(response::json(StatusCode::OK, &body))
     }
+}
+
+fn parse_labels(labels: StringMap) -> Result<Labels, Problem> {
+    Labels::try_from(labels.0)
+        .map_err(|error| Problem::bad_request(error.to_string()).with_source(error))
 }
 
 async fn find(request: &IdentityRequest<'_>, id: WorkerId) -> Result<Worker, Problem> {

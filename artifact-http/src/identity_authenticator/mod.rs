@@ -61,6 +61,10 @@ impl IdentityAuthenticator {
         &*self.identities
     }
 
+    pub(crate) fn share_identities(&self) -> Arc<dyn IdentityStore> {
+        Arc::clone(&self.identities)
+    }
+
     /// Creates a token for a worker. It is valid once its hash is stored.
     pub(crate) async fn issue(&self, worker: WorkerId) -> Result<Issued, AuthenticateError> {
         let token = Secret::new(URL_SAFE_NO_PAD.encode(random::bytes::<32>()));

@@ -36,6 +36,9 @@ impl From<Error> for Problem {
                 ProblemType::CycleDetected,
                 "the change would make the group a member of itself",
             ),
+            ErrorKind::TooLarge if operation == Operation::WriteGroup => {
+                Self::bad_request(error.detail())
+            }
             ErrorKind::TooLarge => Self::new(
                 ProblemType::PayloadTooLarge,
                 "the artifact is larger than this server accepts",

@@ -14,6 +14,7 @@ mod fuzz_replay;
 mod groups;
 mod identity_authenticator;
 mod json_body;
+mod lists;
 mod matrix;
 mod multipart;
 mod multipart_bounds;

@@ -1,6 +1,8 @@
 //! The catalog and the identities in memory.
 
+mod groups;
 mod identity;
+mod in_order;
 mod store_id;
 
 use std::collections::btree_map::Entry;
@@ -10,14 +12,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
-use self::identity::Groups;
+use self::groups::Groups;
+use self::identity::Workers;
 use self::store_id::StoreIds;
 use super::rejected::Rejected;
 use super::subject::Subject;
 use crate::catalog::Catalog;
 use crate::error::{Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
-use crate::identity::{CredentialHash, Group, Worker, WorkerId};
+use crate::identity::Group;
 use crate::row::Row;
 
 /// A catalog and identities in memory: the reference semantics, for tests and for trials.
@@ -30,7 +33,7 @@ pub struct MemoryDatabase(Mutex<Maps>);
 struct Maps {
     experiments: BTreeMap<ExperimentId, Experiment>,
     rows: HashMap<ArtifactId, Row>,
-    workers: HashMap<WorkerId, (Worker, CredentialHash)>,
+    workers: Workers,
     groups: Groups,
     store_ids: StoreIds,
 }

@@ -31,6 +31,10 @@ impl Rejected {
     pub(crate) const ID_TAKEN: Self = Self::new(ErrorKind::AlreadyExists, "the id is taken");
     pub(crate) const RESERVED_NAME: Self = Self::new(ErrorKind::Reserved, "the name is reserved");
     pub(crate) const CYCLE: Self = Self::new(ErrorKind::Cycle, "the group would be its own member");
+    pub(crate) const TOO_MANY_MEMBERS: Self = Self::new(
+        ErrorKind::TooLarge,
+        "a group has at most 32,768 direct members",
+    );
     pub(crate) const SIZE: Self =
         Self::new(ErrorKind::TooLarge, "a database holds sizes up to i64::MAX");
 

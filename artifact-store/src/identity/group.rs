@@ -29,6 +29,11 @@ pub struct Group {
 }
 
 impl Group {
+    /// The maximum number of direct members. A group that is already larger can still be read.
+    ///
+    /// It bounds how long one write keeps others waiting, and the size of one record.
+    pub const MAX_MEMBERS: usize = 32_768;
+
     /// Creates a group without name and members. Truncates `created_at` to microseconds.
     pub fn new(
         id: GroupId,

@@ -5,6 +5,8 @@ mod display_name;
 mod group;
 mod id;
 mod labels;
+mod list;
+mod page;
 mod store;
 mod worker;
 
@@ -13,5 +15,7 @@ pub use display_name::{DisplayName, InvalidDisplayName};
 pub use group::Group;
 pub use id::{GroupId, InvalidId, MemberId, WorkerId};
 pub use labels::{InvalidLabels, Labels};
+pub use list::IdentityStoreExt;
+pub use page::{ListPosition, Page};
 pub use store::IdentityStore;
 pub use worker::Worker;

@@ -5,7 +5,8 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use super::{
-    CredentialHash, DisplayName, Group, GroupId, MemberId, StoredCredential, Worker, WorkerId,
+    CredentialHash, DisplayName, Group, GroupId, ListPosition, MemberId, Page, StoredCredential,
+    Worker, WorkerId,
 };
 use crate::error::Result;
 use crate::experiment::ExperimentId;
@@ -34,7 +35,8 @@ use crate::experiment::ExperimentId;
 /// - If a write fails, it is not done. The exception is
 ///   [`Unavailable`](crate::ErrorKind::Unavailable): the write may then be done or not.
 /// - Every method can fail with `Unavailable` and the kinds that an operator must resolve. Every write can fail with
-///   `OutOfSpace`. Every read can fail with `Corrupt`, if this trait did not write the stored data.
+///   `OutOfSpace`. Every read can fail with `Corrupt`, if this trait did not write the stored data; a
+///   page leaves such a record [out](Page::unreadable) instead.
 #[async_trait]
 pub trait IdentityStore: Debug + Send + Sync + 'static {
     /// Writes a new worker and the hash of its token.
@@ -48,13 +50,23 @@ pub trait IdentityStore: Debug + Send + Sync + 'static {
     /// Finds a worker of this experiment.
     async fn worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<Option<Worker>>;
 
-    /// Returns the workers of this experiment, or those with exactly this name, ordered by time,
-    /// then by id.
-    async fn workers(
+    /// Returns a page of the workers of this experiment, or of those with exactly this name: those after
+    /// a position, ordered by time, then by id.
+    ///
+    /// A page has at most 256 workers, and ends earlier once these hold 256 KiB. It is one read: it takes
+    /// no longer for a long list, and between two pages nothing is held. [`IdentityStoreExt::workers`]
+    /// reads all pages.
+    ///
+    /// A worker that exists from the first page to the last is in exactly one page. One that is registered
+    /// meanwhile is in a later page if its time and id are after the position, and else in none.
+    ///
+    /// [`IdentityStoreExt::workers`]: super::IdentityStoreExt::workers
+    async fn worker_page(
         &self,
         experiment: &ExperimentId,
         name: Option<&DisplayName>,
-    ) -> Result<Vec<Worker>>;
+        after: &ListPosition,
+    ) -> Result<Page<Worker>>;
 
     /// Replaces the credential of a worker. The old one is invalid from then on.
     ///
@@ -89,10 +101,11 @@ pub trait IdentityStore: Debug + Send + Sync + 'static {
         None
     }
 
-    /// Writes a new group with its members.
+    /// Writes a new group with its members. The work grows with the number of its members only.
     ///
     /// # Errors
     ///
+    /// `TooLarge` if it has more than [`Group::MAX_MEMBERS`] members;
     /// `Reserved` if the name is [reserved](DisplayName::is_reserved_for_groups); `Cycle` if the
     /// group would be its own member; `AlreadyExists` if the id is taken, in any experiment;
     /// `NotFound` if the experiment does not exist.
@@ -101,20 +114,27 @@ pub trait IdentityStore: Debug + Send + Sync + 'static {
     /// Finds a group of this experiment, with its members.
     async fn group(&self, experiment: &ExperimentId, id: GroupId) -> Result<Option<Group>>;
 
-    /// Returns the groups of this experiment, or those with exactly this name, with their members,
-    /// ordered by time, then by id.
-    async fn groups(
+    /// Returns a page of the groups of this experiment, or of those with exactly this name, with their
+    /// members: those after a position, ordered by time, then by id.
+    ///
+    /// A page ends once it has 1,024 groups and members together, or these hold 256 KiB. It has more only if
+    /// one group alone has more members. What is said of pages of [workers](Self::worker_page) holds for
+    /// those of groups too. A group that is deleted between two
+    /// pages is in a page or in none. The members of one group are those of one moment; the members of
+    /// groups in two pages may be those of two moments.
+    async fn group_page(
         &self,
         experiment: &ExperimentId,
         name: Option<&DisplayName>,
-    ) -> Result<Vec<Group>>;
+        after: &ListPosition,
+    ) -> Result<Page<Group>>;
 
     /// Appends a member. Succeeds if it is a member already, and then keeps its position.
     ///
     /// # Errors
     ///
     /// `NotFound` if this experiment has no such group; `Cycle` if the group would be its own
-    /// member.
+    /// member; `TooLarge` if it would have more than [`Group::MAX_MEMBERS`] members.
     async fn add_member(
         &self,
         experiment: &ExperimentId,

@@ -18,4 +18,8 @@ pub const BLIND: &[(&str, &str)] = &[
         "F-15",
         "a client cannot damage stored bytes; the tests of artifact-http do",
     ),
+    (
+        "L-1",
+        "a client cannot make a read of the database fail; the tests of artifact-http do",
+    ),
 ];

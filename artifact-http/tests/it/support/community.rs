@@ -54,6 +54,10 @@ impl Community {
 
     /// Creates a server on an existing database, as another process would.
     pub(crate) async fn on(database: Database) -> Self {
+        Self::with(database, HttpConfig::default()).await
+    }
+
+    pub(crate) async fn with(database: Database, config: HttpConfig) -> Self {
         log::subscribe();
         let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
         for name in [HOME, ELSEWHERE] {
@@ -71,7 +75,6 @@ impl Community {
             Arc::clone(&database.catalog),
             StoreConfig::default(),
         );
-        let config = HttpConfig::default();
         let router = router_with_identities(store, Arc::new(identities), config);
         Self { database, router }
     }

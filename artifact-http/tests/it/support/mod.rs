@@ -1,6 +1,7 @@
 //! A router with an in-memory store, and helpers that send requests to it.
 
 mod community;
+mod gated_identities;
 mod log;
 mod principals;
 mod wire;
@@ -26,6 +27,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 pub(crate) use self::community::{ADMIN_SECRET, Community, Member};
+pub(crate) use self::gated_identities::GatedIdentities;
 pub(crate) use self::log::Log;
 pub(crate) use self::principals::{Tokens, Who, bearer};
 pub(crate) use self::wire::{Answer, Wire};

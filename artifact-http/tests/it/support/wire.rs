@@ -56,6 +56,11 @@ impl Wire {
         Some(Answer { head, body })
     }
 
+    /// Reads all remaining bytes.
+    pub(crate) async fn until_closed(&mut self) -> Vec<u8> {
+        self.received().await
+    }
+
     /// Reads all remaining bytes. A connection reset also counts as the end.
     async fn received(&mut self) -> Vec<u8> {
         let mut all = Vec::new();

@@ -1,62 +1,24 @@
 //! Workers and groups in memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 
 use super::MemoryDatabase;
+use super::in_order::InOrder;
 use crate::database::rejected::Rejected;
 use crate::error::{Error, Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::identity::{
-    CredentialHash, DisplayName, Group, GroupId, IdentityStore, MemberId, StoredCredential, Worker,
-    WorkerId,
+    CredentialHash, DisplayName, Group, GroupId, IdentityStore, Labels, ListPosition, MemberId,
+    Page, StoredCredential, Worker, WorkerId,
 };
 
-/// Groups by id.
+/// Workers by id.
 #[derive(Debug, Default)]
-pub(super) struct Groups(HashMap<GroupId, Group>);
-
-impl Groups {
-    pub(super) fn insert(&mut self, group: Group) {
-        self.0.insert(group.id, group);
-    }
-
-    fn get(&self, experiment: &ExperimentId, id: GroupId) -> Option<&Group> {
-        let found = self.0.get(&id);
-        found.filter(|group| group.experiment == *experiment)
-    }
-
-    fn get_mut(&mut self, experiment: &ExperimentId, id: GroupId) -> Result<&mut Group> {
-        let found = self.0.get_mut(&id);
-        found
-            .filter(|group| group.experiment == *experiment)
-            .ok_or_else(|| write_group(Rejected::NO_GROUP))
-    }
-
-    /// Returns whether a member is in one of these groups of this experiment, directly or through
-    /// others.
-    fn is_in(&self, experiment: &ExperimentId, member: MemberId, groups: Vec<GroupId>) -> bool {
-        let mut seen: HashSet<_> = groups.iter().copied().collect();
-        let mut remaining = groups;
-        while let Some(id) = remaining.pop() {
-            let members = self.get(experiment, id).map(|group| &group.members);
-            for found in members.into_iter().flatten() {
-                if *found == member {
-                    return true;
-                }
-                remaining.extend(found.group().filter(|id| seen.insert(*id)));
-            }
-        }
-        false
-    }
-
-    /// Returns whether a group with this member would be its own member.
-    fn closes_cycle(&self, experiment: &ExperimentId, group: GroupId, member: MemberId) -> bool {
-        member.group().is_some_and(|inner| {
-            inner == group || self.is_in(experiment, MemberId::Group(group), vec![inner])
-        })
-    }
+pub(super) struct Workers {
+    workers: HashMap<WorkerId, (Worker, CredentialHash)>,
+    in_order: InOrder<WorkerId>,
 }
 
 fn write_group(rejected: Rejected) -> Error {
@@ -72,37 +34,47 @@ impl IdentityStore for MemoryDatabase {
             return reject(Rejected::RESERVED_NAME);
         }
         let mut maps = self.maps();
-        if maps.workers.contains_key(&worker.id) {
+        if maps.workers.workers.contains_key(&worker.id) {
             return reject(Rejected::ID_TAKEN);
         }
         if !maps.experiments.contains_key(&worker.experiment) {
             return reject(Rejected::NO_EXPERIMENT);
         }
+        let position = ListPosition::new(worker.registered_at.as_microsecond(), worker.id.as_str());
         let both = (worker.clone(), credential.clone());
-        maps.workers.insert(worker.id, both);
+        let Workers { workers, in_order } = &mut maps.workers;
+        in_order.insert(&worker.experiment, position, worker.id);
+        workers.insert(worker.id, both);
         Ok(())
     }
 
     async fn worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<Option<Worker>> {
         let maps = self.maps();
-        let found = maps.workers.get(&id).map(|(worker, _)| worker.clone());
-        Ok(found.filter(|worker| worker.experiment == *experiment))
+        let found = maps.workers.workers.get(&id);
+        let found = found.map(|(worker, _)| worker);
+        Ok(found
+            .filter(|worker| worker.experiment == *experiment)
+            .cloned())
     }
 
-    async fn workers(
+    async fn worker_page(
         &self,
         experiment: &ExperimentId,
         name: Option<&DisplayName>,
-    ) -> Result<Vec<Worker>> {
+        after: &ListPosition,
+    ) -> Result<Page<Worker>> {
         let maps = self.maps();
-        let all = maps.workers.values().map(|(worker, _)| worker);
-        let mut found: Vec<_> = all
-            .filter(|worker| worker.experiment == *experiment)
-            .filter(|worker| name.is_none() || worker.name.as_ref() == name)
-            .cloned()
-            .collect();
-        found.sort_by_key(|worker| (worker.registered_at, worker.id));
-        Ok(found)
+        let Workers { workers, in_order } = &maps.workers;
+        Ok(in_order.page(experiment, after, |id| {
+            let (worker, _) = workers.get(&id)?;
+            let is_listed = name.is_none() || worker.name.as_ref() == name;
+            is_listed.then(|| {
+                (
+                    worker.clone(),
+                    worker.labels.as_ref().map_or(0, Labels::bytes),
+                )
+            })
+        }))
     }
 
     async fn replace_credential(
@@ -111,7 +83,7 @@ impl IdentityStore for MemoryDatabase {
         id: WorkerId,
         credential: &CredentialHash,
     ) -> Result<()> {
-        match self.maps().workers.get_mut(&id) {
+        match self.maps().workers.workers.get_mut(&id) {
             Some((worker, hash)) if worker.experiment == *experiment => {
                 *hash = credential.clone();
                 Ok(())
@@ -126,60 +98,42 @@ impl IdentityStore for MemoryDatabase {
 
     fn cached_credential(&self, id: WorkerId) -> Option<StoredCredential> {
         let maps = self.maps();
-        maps.workers.get(&id).map(|(worker, hash)| {
+        maps.workers.workers.get(&id).map(|(worker, hash)| {
             let experiment = &worker.experiment;
-            let admins = maps.groups.0.values().filter(|group| {
-                let name = group.name.as_ref().map(DisplayName::as_str);
-                name == Some(DisplayName::ADMINS) && group.experiment == *experiment
-            });
-            let admins = admins.map(|group| group.id).collect();
-            let in_admins = maps.groups.is_in(experiment, id.into(), admins);
+            let in_admins = maps.groups.are_admins_above(experiment, id);
             StoredCredential::new(experiment.clone(), hash.clone(), in_admins)
         })
     }
 
     async fn create_group(&self, group: &Group) -> Result<()> {
+        if group.members.len() > Group::MAX_MEMBERS {
+            return Err(write_group(Rejected::TOO_MANY_MEMBERS));
+        }
         let reserved = DisplayName::is_reserved_for_groups;
         if group.name.as_ref().is_some_and(reserved) {
             return Err(write_group(Rejected::RESERVED_NAME));
         }
         let mut maps = self.maps();
-        if maps.groups.0.contains_key(&group.id) {
+        if maps.groups.contains(group.id) {
             return Err(write_group(Rejected::ID_TAKEN));
         }
         if !maps.experiments.contains_key(&group.experiment) {
             return Err(write_group(Rejected::NO_EXPERIMENT));
         }
-        let mut members = group.members.iter();
-        if members.any(|member| {
-            maps.groups
-                .closes_cycle(&group.experiment, group.id, *member)
-        }) {
-            return Err(write_group(Rejected::CYCLE));
-        }
-        let members = group.members.clone();
-        maps.groups.insert(group.clone().with_members(members));
-        Ok(())
+        maps.groups.create(group).map_err(write_group)
     }
 
     async fn group(&self, experiment: &ExperimentId, id: GroupId) -> Result<Option<Group>> {
         Ok(self.maps().groups.get(experiment, id).cloned())
     }
 
-    async fn groups(
+    async fn group_page(
         &self,
         experiment: &ExperimentId,
         name: Option<&DisplayName>,
-    ) -> Result<Vec<Group>> {
-        let maps = self.maps();
-        let all = maps.groups.0.values();
-        let mut found: Vec<_> = all
-            .filter(|group| group.experiment == *experiment)
-            .filter(|group| name.is_none() || group.name.as_ref() == name)
-            .cloned()
-            .collect();
-        found.sort_by_key(|group| (group.created_at, group.id));
-        Ok(found)
+        after: &ListPosition,
+    ) -> Result<Page<Group>> {
+        Ok(self.maps().groups.page(experiment, name, after))
     }
 
     async fn add_member(
@@ -188,16 +142,8 @@ impl IdentityStore for MemoryDatabase {
         group: GroupId,
         member: MemberId,
     ) -> Result<()> {
-        let mut maps = self.maps();
-        let closes_cycle = maps.groups.closes_cycle(experiment, group, member);
-        let found = maps.groups.get_mut(experiment, group)?;
-        if closes_cycle {
-            return Err(write_group(Rejected::CYCLE));
-        }
-        if !found.members.contains(&member) {
-            found.members.push(member);
-        }
-        Ok(())
+        let added = self.maps().groups.add(experiment, group, member);
+        added.map_err(write_group)
     }
 
     async fn remove_member(
@@ -206,20 +152,14 @@ impl IdentityStore for MemoryDatabase {
         group: GroupId,
         member: MemberId,
     ) -> Result<()> {
-        let mut maps = self.maps();
-        let found = maps.groups.get_mut(experiment, group)?;
-        found.members.retain(|existing| *existing != member);
-        Ok(())
+        let removed = self.maps().groups.remove(experiment, group, member);
+        removed.map_err(write_group)
     }
 
     async fn delete_group(&self, experiment: &ExperimentId, id: GroupId) -> Result<()> {
-        let mut maps = self.maps();
-        let found = maps.groups.get_mut(experiment, id)?;
-        let reserved = DisplayName::is_reserved_for_groups;
-        if found.name.as_ref().is_some_and(reserved) {
-            return Err(write_group(Rejected::RESERVED_NAME));
-        }
-        maps.groups.0.remove(&id);
-        Ok(())
+        self.maps()
+            .groups
+            .delete(experiment, id)
+            .map_err(write_group)
     }
 }

@@ -7,6 +7,7 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use deadpool::managed::{Object, Pool};
 use deadpool_postgres::Transaction;
 use futures_util::future::{BoxFuture, try_join3};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -14,6 +15,7 @@ use super::abandoned::Abandoned;
 use super::error::Failure;
 use super::manager::Manager;
 use super::target::{CONNECT_TIMEOUT, Password, Target};
+use crate::database::rejected::Rejected;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// How long a caller waits for a connection while others use all of them.
@@ -63,6 +65,9 @@ impl<T, W> TransactionWork<T> for W where
 /// A bounded pool of connections, which are opened when they are needed.
 pub(super) struct Connections {
     pool: Pool<Manager>,
+    /// Half of the connections may run queries that return many rows. The others stay free for look-ups,
+    /// such as that of a credential, and for transactions.
+    lists: Semaphore,
     abandoned: Abandoned,
 }
 
@@ -83,6 +88,7 @@ impl Connections {
             })?;
         Ok(Self {
             pool,
+            lists: Semaphore::new(max_connections.div_ceil(2)),
             abandoned: Abandoned::new(),
         })
     }
@@ -144,6 +150,14 @@ impl Connections {
         };
         let outcome = timeout(STATEMENT_TIMEOUT, transacting).await;
         self.finish(connection, outcome)
+    }
+
+    /// Waits until a query that returns many rows may take a connection.
+    pub(super) async fn list(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        match timeout(POOL_TIMEOUT, self.lists.acquire()).await {
+            Ok(permit) => permit.map_err(|_| Rejected::CLOSED.into()),
+            Err(_) => Err(Failure::timed_out()),
+        }
     }
 
     /// Takes a connection from the pool. Its use has no time-out on this side.

@@ -16,6 +16,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0002_identity.sql"),
     include_str!("migrations/0003_store_id.sql"),
     include_str!("migrations/0004_rights.sql"),
+    include_str!("migrations/0005_lists.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

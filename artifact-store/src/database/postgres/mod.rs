@@ -20,7 +20,7 @@ use self::leases::Leases;
 use self::transaction::{PostgresTransaction, read_all};
 use self::writer::Writer;
 use super::DatabaseUrl;
-use super::sql::{Command, CredentialRecord, Param, Record, SqlDatabase, params};
+use super::sql::{Command, CredentialRecord, Lane, Param, Record, SqlDatabase, params};
 use super::subject::Subject;
 use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -157,14 +157,22 @@ fn opened(failure: Failure) -> Error {
 }
 
 impl SqlDatabase for PostgresDatabase {
-    async fn query<R: Record>(
+    async fn query_in<R: Record>(
         &self,
+        lane: Lane,
         subject: impl Into<Subject> + Send,
         statement: &'static str,
         params: impl Into<Vec<Param>> + Send,
     ) -> Result<Vec<R>> {
         let subject = subject.into();
         let params: Arc<[Param]> = params.into().into();
+        let _list = match lane {
+            Lane::Lookup => None,
+            Lane::List => {
+                let permit = self.connections.list().await;
+                Some(permit.map_err(|failure| failure.into_error(subject))?)
+            }
+        };
         let records = self.connections.retry(|client| {
             let params = Arc::clone(&params);
             Box::pin(async move {

@@ -11,7 +11,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use super::error::Failure;
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Columns, Param, Record, Transaction, params};
+use crate::database::sql::{Columns, Param, Record, Records, Transaction, params};
 use crate::experiment::ExperimentId;
 use crate::identity::{GroupId, MemberId};
 
@@ -68,10 +68,10 @@ impl Transaction for PostgresTransaction<'_> {
         experiment: &ExperimentId,
         group: GroupId,
         members: &[MemberId],
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         // The statement would count as a change of rights.
         if members.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let (experiment, group) = (experiment.as_str(), group.as_str());
         let groups = members.iter().filter(|member| member.group().is_some());
@@ -88,21 +88,23 @@ impl Transaction for PostgresTransaction<'_> {
         }
         let members: Vec<_> = members.iter().map(MemberId::as_str).collect();
         let statement = self.0.prepare_cached(INSERT_MEMBERS).await?;
-        self.0
+        Ok(self
+            .0
             .execute(&statement, &[&group, &members, &experiment])
-            .await?;
-        Ok(())
+            .await?)
     }
 }
 
-/// Reads a record from each row of a result.
+/// Reads a record from each row of a result, until the records are full.
 pub(super) async fn read_all<R: Record>(rows: RowStream) -> Result<Vec<R>, tokio_postgres::Error> {
     let mut rows = pin!(rows);
-    let mut records = Vec::new();
-    while let Some(row) = rows.try_next().await? {
+    let mut records = Records::new();
+    while !records.is_full()
+        && let Some(row) = rows.try_next().await?
+    {
         records.push(R::read(&row)?);
     }
-    Ok(records)
+    Ok(records.into_vec())
 }
 
 impl Columns for tokio_postgres::Row {
@@ -127,6 +129,11 @@ impl Columns for tokio_postgres::Row {
     fn bytes(&self, column: usize) -> Result<Vec<u8>, tokio_postgres::Error> {
         self.try_get(column)
     }
+
+    /// PostgreSQL stores only texts that are valid in the encoding of the database.
+    fn raw_text(&self, column: usize) -> Result<Vec<u8>, tokio_postgres::Error> {
+        self.text(column).map(String::into_bytes)
+    }
 }
 
 impl Param {
@@ -135,7 +142,7 @@ impl Param {
             Self::Text(text) => text,
             Self::OptionalText(text) => text,
             Self::Integer(number) => number,
-            Self::Bytes(bytes) => bytes,
+            Self::Bytes(bytes) | Self::RawText(bytes) => bytes,
         }
     }
 }
@@ -146,7 +153,7 @@ impl ToSql for Param {
         ty: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        self.as_sql().to_sql_checked(ty, out)
+        self.to_sql_checked(ty, out)
     }
 
     /// The value's own type decides in [`to_sql_checked`](ToSql::to_sql_checked).
@@ -159,6 +166,10 @@ impl ToSql for Param {
         ty: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        self.as_sql().to_sql_checked(ty, out)
+        match self {
+            // The binary form of a text is its bytes; the server checks them.
+            Self::RawText(bytes) => bytes.as_slice().to_sql(ty, out),
+            _ => self.as_sql().to_sql_checked(ty, out),
+        }
     }
 }

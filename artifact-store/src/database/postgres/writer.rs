@@ -94,7 +94,7 @@ impl Flush for Flusher {
         // Callers that got a reply a moment ago may have their next row ready.
         tokio::task::yield_now().await;
         let mut waiting = vec![first];
-        inbox.fill(&mut waiting);
+        inbox.fill(&mut waiting, |_| false);
         let mut batch = Batch::new();
         for pending in waiting {
             match batch.entry(pending.command.id) {

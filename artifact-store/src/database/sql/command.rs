@@ -7,7 +7,7 @@
 
 use artifact_backend::ArtifactId;
 
-use super::records::NameRecord;
+use super::records::{FlagRecord, NameRecord};
 use super::store_id::StoreIdCommand;
 use super::{Param, Record, Subject, params, statements};
 use crate::database::rejected::Rejected;
@@ -60,14 +60,14 @@ pub(in crate::database) trait Transaction {
         experiment: &ExperimentId,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Appends members to an existing group, or fails with [`Rejected::CYCLE`]. The groups of the
-    /// experiment are locked.
+    /// Appends members to an existing group in their order, and returns how many of them are new, or
+    /// fails with [`Rejected::CYCLE`]. The groups of the experiment are locked.
     fn append_members(
         &self,
         experiment: &ExperimentId,
         group: GroupId,
         members: &[MemberId],
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
 }
 
 impl Command {
@@ -103,6 +103,17 @@ impl Command {
         }
     }
 
+    /// Returns whether the command may write more than a few hundred rows.
+    #[cfg(feature = "sqlite")]
+    pub(in crate::database) fn takes_long(&self) -> bool {
+        const MANY: usize = 256;
+        match self {
+            Self::CreateGroup(group) => group.members.len() > MANY,
+            Self::DeleteGroup(..) => true,
+            _ => false,
+        }
+    }
+
     /// Applies the command. If it fails, the caller rolls its statements back.
     pub(in crate::database) async fn apply<T: Transaction>(&self, tx: &T) -> Result<(), T::Error> {
         match self {
@@ -124,7 +135,7 @@ impl Command {
             Self::CreateGroup(group) => create_group(tx, group).await,
             Self::AddMember(experiment, group, member) => {
                 lock_group(tx, experiment, *group).await?;
-                tx.append_members(experiment, *group, &[*member]).await
+                append_members(tx, experiment, *group, &[*member]).await
             }
             Self::RemoveMember(experiment, group, member) => {
                 lock_group(tx, experiment, *group).await?;
@@ -217,8 +228,23 @@ async fn register_worker<T: Transaction>(
 async fn create_group<T: Transaction>(tx: &T, group: &Group) -> Result<(), T::Error> {
     insert_group(tx, group).await?;
     tx.lock_groups(&group.experiment).await?;
-    tx.append_members(&group.experiment, group.id, &group.members)
-        .await
+    append_members(tx, &group.experiment, group.id, &group.members).await
+}
+
+/// Appends members to an existing group, which must not become too large.
+async fn append_members<T: Transaction>(
+    tx: &T,
+    experiment: &ExperimentId,
+    group: GroupId,
+    members: &[MemberId],
+) -> Result<(), T::Error> {
+    let is_new = tx.append_members(experiment, group, members).await? > 0;
+    let max = i64::try_from(Group::MAX_MEMBERS).unwrap_or(i64::MAX);
+    let params = params![group.as_str(), max];
+    match tx.query_one(statements::IS_TOO_LARGE, &params).await? {
+        Some(FlagRecord(true)) if is_new => Err(Rejected::TOO_MANY_MEMBERS.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Inserts a group without its members; its name may be reserved.

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 
 use super::records::{MembershipRecord, WorkerRecord};
-use super::{Command, SqlDatabase, params, statements};
+use super::{Command, Lane, SqlDatabase, pages, params, statements};
 use crate::database::rejected::Rejected;
 use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::identity::{
-    CredentialHash, DisplayName, Group, GroupId, IdentityStore, MemberId, StoredCredential, Worker,
-    WorkerId,
+    CredentialHash, DisplayName, Group, GroupId, IdentityStore, ListPosition, MemberId, Page,
+    StoredCredential, Worker, WorkerId,
 };
 
 /// Writes a command, or rejects its reserved name without the database.
@@ -42,16 +42,13 @@ impl<D: SqlDatabase> IdentityStore for D {
         record.map(|record| record.decode(experiment)).transpose()
     }
 
-    async fn workers(
+    async fn worker_page(
         &self,
         experiment: &ExperimentId,
         name: Option<&DisplayName>,
-    ) -> Result<Vec<Worker>> {
-        let params = params![experiment.as_str(), name.map(DisplayName::as_str)];
-        let records = self.query(Operation::FindWorker, statements::SELECT_WORKERS, params);
-        let records: Vec<WorkerRecord> = records.await?;
-        let workers = records.into_iter().map(|record| record.decode(experiment));
-        workers.collect()
+        after: &ListPosition,
+    ) -> Result<Page<Worker>> {
+        pages::workers(self, experiment, name, after).await
     }
 
     async fn replace_credential(
@@ -82,6 +79,9 @@ impl<D: SqlDatabase> IdentityStore for D {
     }
 
     async fn create_group(&self, group: &Group) -> Result<()> {
+        if group.members.len() > Group::MAX_MEMBERS {
+            return Err(Rejected::TOO_MANY_MEMBERS.into_error(Operation::WriteGroup));
+        }
         let is_reserved = group.name.as_ref().map(DisplayName::is_reserved_for_groups);
         let command = Command::CreateGroup(Box::new(group.clone()));
         write_unless_reserved(self, is_reserved, command).await
@@ -89,19 +89,18 @@ impl<D: SqlDatabase> IdentityStore for D {
 
     async fn group(&self, experiment: &ExperimentId, id: GroupId) -> Result<Option<Group>> {
         let params = params![experiment.as_str(), id.as_str()];
-        let records = self.query(Operation::FindGroup, statements::SELECT_GROUP, params);
-        let mut groups = MembershipRecord::decode_groups(records.await?, experiment)?;
-        Ok(groups.pop())
+        let (operation, statement) = (Operation::FindGroup, statements::SELECT_GROUP);
+        let records = self.query_in(Lane::List, operation, statement, params);
+        MembershipRecord::decode_group(records.await?, experiment)
     }
 
-    async fn groups(
+    async fn group_page(
         &self,
         experiment: &ExperimentId,
         name: Option<&DisplayName>,
-    ) -> Result<Vec<Group>> {
-        let params = params![experiment.as_str(), name.map(DisplayName::as_str)];
-        let records = self.query(Operation::FindGroup, statements::SELECT_GROUPS, params);
-        MembershipRecord::decode_groups(records.await?, experiment)
+        after: &ListPosition,
+    ) -> Result<Page<Group>> {
+        pages::groups(self, experiment, name, after).await
     }
 
     async fn add_member(

@@ -3,6 +3,7 @@
 mod catalog;
 mod command;
 mod identity;
+mod pages;
 mod param;
 mod queue;
 mod records;
@@ -23,16 +24,27 @@ pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
 #[cfg(feature = "postgres")]
 pub(super) use self::records::ArtifactRecord;
-pub(super) use self::records::{Columns, CredentialRecord, Record};
+pub(super) use self::records::{Columns, CredentialRecord, Record, Records};
 pub(super) use self::statements::SELECT_CREDENTIAL;
+
+/// How much a query reads. A database runs only some of its queries at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// A few rows at most. Never waits for a list.
+    Lookup,
+    /// Many rows: a page of a list, or a group with its members.
+    List,
+}
 
 /// A database that runs the statements of this module. Every such database is a
 /// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore) and a
 /// [`StoreIdRecord`](crate::StoreIdRecord).
 pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
-    /// Runs a query, and reads a record from each row of the result.
-    fn query<R: Record>(
+    /// Runs a query in a lane, and reads a record from each row of the result. Stops reading once the
+    /// records hold [`MAX_BYTES`](records::MAX_BYTES) in all.
+    fn query_in<R: Record>(
         &self,
+        lane: Lane,
         subject: impl Into<Subject> + Send,
         statement: &'static str,
         params: impl Into<Vec<Param>> + Send,
@@ -53,6 +65,16 @@ pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
     /// Returns the current version of the rights, if it is known without waiting. The check begins
     /// after the call, or the version is still valid for all writes that returned before the call.
     fn rights_version(&self) -> Option<RightsVersion>;
+
+    /// Runs a query whose result has a few rows at most.
+    fn query<R: Record>(
+        &self,
+        subject: impl Into<Subject> + Send,
+        statement: &'static str,
+        params: impl Into<Vec<Param>> + Send,
+    ) -> impl Future<Output = Result<Vec<R>>> + Send {
+        self.query_in(Lane::Lookup, subject, statement, params)
+    }
 
     /// Runs a query whose result has at most one row.
     fn query_one<R: Record>(

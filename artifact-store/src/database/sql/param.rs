@@ -7,6 +7,8 @@ pub(in crate::database) enum Param {
     OptionalText(Option<String>),
     Integer(i64),
     Bytes(Vec<u8>),
+    /// A text that may not be UTF-8, as [`raw_text`](super::Columns::raw_text) returns it.
+    RawText(Vec<u8>),
 }
 
 impl From<&str> for Param {

@@ -241,13 +241,28 @@ impl<C> Inbox<C> {
         }
     }
 
-    /// Appends the waiting commands to a batch, up to [`MAX_BATCH`].
-    pub(in crate::database) fn fill(&mut self, batch: &mut Vec<Pending<C>>) {
+    /// Appends the waiting commands to a batch, up to [`MAX_BATCH`]. At most one of them takes long, because
+    /// the others wait for it; further ones are left for later batches, and shorter commands precede them.
+    pub(in crate::database) fn fill(
+        &mut self,
+        batch: &mut Vec<Pending<C>>,
+        takes_long: impl Fn(&C) -> bool,
+    ) {
+        let mut has_long = batch.iter().any(|pending| takes_long(&pending.command));
+        let mut later = VecDeque::new();
         while batch.len() < MAX_BATCH
             && let Some(pending) = self.try_next()
         {
-            batch.push(pending);
+            let is_long = takes_long(&pending.command);
+            if has_long && is_long {
+                later.push_back(pending);
+            } else {
+                has_long |= is_long;
+                batch.push(pending);
+            }
         }
+        later.append(&mut self.deferred);
+        self.deferred = later;
     }
 
     /// Leaves a command for the next batch.

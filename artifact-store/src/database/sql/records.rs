@@ -9,6 +9,7 @@ use artifact_backend::{ArtifactId, BoxError, Sha256Digest};
 use jiff::Timestamp;
 
 use super::Subject;
+use super::pages::PageRecord;
 use crate::content_type::ContentType;
 use crate::credential_cache::RightsVersion;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -19,18 +20,58 @@ use crate::row::Row;
 
 /// One row of the result of a query. Columns are numbered from 0.
 pub(in crate::database) trait Columns {
-    type Error;
+    type Error: std::error::Error + Send + Sync + 'static;
 
     fn text(&self, column: usize) -> Result<String, Self::Error>;
     fn optional_text(&self, column: usize) -> Result<Option<String>, Self::Error>;
     fn integer(&self, column: usize) -> Result<i64, Self::Error>;
     fn boolean(&self, column: usize) -> Result<bool, Self::Error>;
     fn bytes(&self, column: usize) -> Result<Vec<u8>, Self::Error>;
+    /// Returns the bytes of a text, which may not be UTF-8.
+    fn raw_text(&self, column: usize) -> Result<Vec<u8>, Self::Error>;
 }
 
 /// A record that can be read from one row of a result, without validation.
 pub(in crate::database) trait Record: Sized + Send + 'static {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error>;
+
+    /// Returns the number of bytes that count towards [`MAX_BYTES`].
+    fn size(&self) -> usize {
+        0
+    }
+}
+
+/// The size of the records of one result in bytes from which on no further row is read.
+pub(in crate::database) const MAX_BYTES: usize = 256 << 10;
+
+/// The records of a result that is being read.
+#[derive(Debug)]
+pub(in crate::database) struct Records<R> {
+    records: Vec<R>,
+    bytes: usize,
+}
+
+impl<R: Record> Records<R> {
+    pub(in crate::database) fn new() -> Self {
+        Self {
+            records: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    pub(in crate::database) fn push(&mut self, record: R) {
+        self.bytes += record.size();
+        self.records.push(record);
+    }
+
+    /// Returns whether no further row may be read.
+    pub(in crate::database) fn is_full(&self) -> bool {
+        self.bytes >= MAX_BYTES
+    }
+
+    pub(in crate::database) fn into_vec(self) -> Vec<R> {
+        self.records
+    }
 }
 
 /// The columns `id, created_at` of an experiment.
@@ -139,6 +180,15 @@ impl Record for WorkerRecord {
     }
 }
 
+impl PageRecord for WorkerRecord {
+    const TIME: usize = 3;
+
+    fn text_bytes(&self) -> usize {
+        let optional = [&self.name, &self.labels].map(|text| text.as_ref().map_or(0, String::len));
+        self.id.len() + self.registered_by.len() + optional.iter().sum::<usize>()
+    }
+}
+
 impl WorkerRecord {
     pub(super) fn decode(self, experiment: &ExperimentId) -> Result<Worker> {
         let decoder = Decoder(Operation::FindWorker.into());
@@ -212,32 +262,36 @@ impl Record for MembershipRecord {
     }
 }
 
+impl PageRecord for MembershipRecord {
+    const TIME: usize = 2;
+
+    fn text_bytes(&self) -> usize {
+        let optional = [&self.name, &self.member].map(|text| text.as_ref().map_or(0, String::len));
+        self.id.len() + self.created_by.len() + optional.iter().sum::<usize>()
+    }
+}
+
 impl MembershipRecord {
-    /// Decodes groups. The records of one group must be adjacent.
-    pub(super) fn decode_groups(
+    /// Decodes the records of one group. Returns `None` without records.
+    pub(super) fn decode_group(
         records: Vec<Self>,
         experiment: &ExperimentId,
-    ) -> Result<Vec<Group>> {
+    ) -> Result<Option<Group>> {
         let decoder = Decoder(Operation::FindGroup.into());
-        let mut groups: Vec<Group> = Vec::new();
-        for record in records {
-            if groups
-                .last()
-                .is_none_or(|last| last.id.as_str() != record.id)
-            {
-                let group = Group::new(
-                    decoder.parse("id", &record.id)?,
-                    experiment.clone(),
-                    decoder.time("created_at", record.created_at)?,
-                    decoder.parse("created_by", &record.created_by)?,
-                );
-                groups.push(group.with_name(decoder.name(record.name.as_deref())?));
-            }
-            if let (Some(group), Some(member)) = (groups.last_mut(), record.member) {
-                group.members.push(decoder.parse("member", &member)?);
-            }
+        let Some(first) = records.first() else {
+            return Ok(None);
+        };
+        let mut group = Group::new(
+            decoder.parse("id", &first.id)?,
+            experiment.clone(),
+            decoder.time("created_at", first.created_at)?,
+            decoder.parse("created_by", &first.created_by)?,
+        )
+        .with_name(decoder.name(first.name.as_deref())?);
+        for member in records.iter().filter_map(|record| record.member.as_ref()) {
+            group.members.push(decoder.parse("member", member)?);
         }
-        Ok(groups)
+        Ok(Some(group))
     }
 }
 
@@ -248,6 +302,16 @@ pub(super) struct NameRecord(pub(super) Option<String>);
 impl Record for NameRecord {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
         row.optional_text(0).map(Self)
+    }
+}
+
+/// The answer to a question.
+#[derive(Debug)]
+pub(super) struct FlagRecord(pub(super) bool);
+
+impl Record for FlagRecord {
+    fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
+        row.boolean(0).map(Self)
     }
 }
 

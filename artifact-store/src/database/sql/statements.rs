@@ -28,10 +28,15 @@ pub(super) const UPDATE_CREDENTIAL: &str =
 pub(super) const SELECT_WORKER: &str = "\
     SELECT id, name, labels, registered_at, registered_by FROM workers \
     WHERE experiment = $1 AND id = $2";
-pub(super) const SELECT_WORKERS: &str = "\
-    SELECT id, name, labels, registered_at, registered_by FROM workers \
-    WHERE experiment = $1 AND (CAST($2 AS text) IS NULL OR name = $2) \
-    ORDER BY registered_at, id";
+/// A page of all workers, and of those with one name.
+pub(super) const SELECT_WORKER_PAGE: [&str; 2] = [
+    "SELECT id, name, labels, registered_at, registered_by FROM workers \
+     WHERE experiment = $1 AND (registered_at, id) > ($2, $3) \
+     ORDER BY registered_at, id LIMIT $4",
+    "SELECT id, name, labels, registered_at, registered_by FROM workers \
+     WHERE experiment = $1 AND name = $2 AND (registered_at, id) > ($3, $4) \
+     ORDER BY registered_at, id LIMIT $5",
+];
 /// Walks from the worker up through the groups that it is in, and visits each group once. One snapshot
 /// holds the credential, the membership and the version of all rights.
 pub(in crate::database) const SELECT_CREDENTIAL: &str = "\
@@ -60,9 +65,20 @@ pub(super) const SELECT_GROUP: &str = "\
     LEFT JOIN members ON members.group_id = groups.id \
     WHERE groups.experiment = $1 AND id = $2 \
     ORDER BY position";
-pub(super) const SELECT_GROUPS: &str = "\
-    SELECT id, name, created_at, created_by, member FROM groups \
-    LEFT JOIN members ON members.group_id = groups.id \
-    WHERE groups.experiment = $1 AND (CAST($2 AS text) IS NULL OR name = $2) \
-    ORDER BY created_at, id, position";
+/// A page of all groups, and of those with one name, with their members.
+pub(super) const SELECT_GROUP_PAGE: [&str; 2] = [
+    "SELECT id, name, created_at, created_by, member FROM groups \
+     LEFT JOIN members ON members.group_id = groups.id \
+     WHERE groups.experiment = $1 AND (created_at, id) > ($2, $3) \
+     ORDER BY created_at, id, position LIMIT $4",
+    "SELECT id, name, created_at, created_by, member FROM groups \
+     LEFT JOIN members ON members.group_id = groups.id \
+     WHERE groups.experiment = $1 AND name = $2 AND (created_at, id) > ($3, $4) \
+     ORDER BY created_at, id, position LIMIT $5",
+];
+/// Returns whether group $1 has more than $2 members. The highest position is never below their number,
+/// and is found without counting.
+pub(super) const IS_TOO_LARGE: &str = "\
+    SELECT coalesce((SELECT max(position) FROM members WHERE group_id = $1), 0) > $2 \
+        AND (SELECT count(*) FROM members WHERE group_id = $1) > $2";
 pub(super) const DELETE_MEMBER: &str = "DELETE FROM members WHERE group_id = $1 AND member = $2";

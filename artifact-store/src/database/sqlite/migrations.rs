@@ -14,6 +14,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0002_identity.sql"),
     include_str!("migrations/0003_store_id.sql"),
     include_str!("migrations/0004_rights.sql"),
+    include_str!("migrations/0005_lists.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.

@@ -18,7 +18,7 @@ use self::credentials::Credentials;
 use self::files::OpenFiles;
 use self::readers::Readers;
 use self::writer::Writer;
-use super::sql::{Command, CredentialRecord, Param, Record, SqlDatabase, params};
+use super::sql::{Command, CredentialRecord, Lane, Param, Record, SqlDatabase, params};
 use super::subject::Subject;
 use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -27,6 +27,10 @@ use crate::identity::WorkerId;
 /// How many queries run at the same time. In WAL mode they never wait for a lock, so a few keep all
 /// cores busy. Look-ups of credentials have connections of their own.
 const MAX_READERS: u32 = 4;
+
+/// How many queries that read many rows run at the same time, over connections of their own. No other
+/// query waits for them.
+const MAX_LISTS: u32 = 2;
 
 /// A catalog and identities in one SQLite file, which any number of processes on one machine may use
 /// at the same time.
@@ -38,7 +42,8 @@ const MAX_READERS: u32 = 4;
 /// them, and can be empty. Copy with `sqlite3 FILE .backup`.
 ///
 /// One thread executes the writes. It puts all writes that wait into one transaction, so with many
-/// depositors they share one sync. Reads use a few connections on the blocking pool.
+/// depositors they share one sync. Reads use a few connections on the blocking pool. Pages of lists, and
+/// groups with their members, use two connections of their own, so that no other read waits for a list.
 ///
 /// Credentials of workers are cached, up to 32,768 of them. A cached one is used only while the file
 /// holds the same version of all rights, which is read before each use, in the caller's thread, in
@@ -65,6 +70,7 @@ pub struct SqliteDatabase {
     // Dropped in this order: only the writer moves the log into the file, as the last connection.
     readers: Readers,
     credentials: Credentials,
+    lists: Readers,
     writer: Writer,
 }
 
@@ -102,6 +108,7 @@ impl SqliteDatabase {
             opened.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
         Ok(Self {
             credentials: Credentials::new(path.clone(), Arc::clone(&files)),
+            lists: Readers::new(path.clone(), Arc::clone(&files), MAX_LISTS),
             readers: Readers::new(path, Arc::clone(&files), MAX_READERS),
             writer: Writer::start(connection, files)?,
         })
@@ -125,20 +132,26 @@ impl SqliteDatabase {
     pub async fn close(&self) -> Result<()> {
         self.readers.close().await;
         self.credentials.close().await;
+        self.lists.close().await;
         self.writer.close().await
     }
 }
 
 impl SqlDatabase for SqliteDatabase {
-    async fn query<R: Record>(
+    async fn query_in<R: Record>(
         &self,
+        lane: Lane,
         subject: impl Into<Subject> + Send,
         statement: &'static str,
         params: impl Into<Vec<Param>> + Send,
     ) -> Result<Vec<R>> {
         let params = params.into();
         let query = move |connection: &_| transaction::query(connection, statement, &params);
-        self.readers.query(subject.into(), query).await
+        let readers = match lane {
+            Lane::Lookup => &self.readers,
+            Lane::List => &self.lists,
+        };
+        readers.query(subject.into(), query).await
     }
 
     async fn write(&self, command: Command) -> Result<()> {
@@ -157,3 +170,6 @@ impl SqlDatabase for SqliteDatabase {
         self.credentials.version()
     }
 }
+
+#[cfg(test)]
+mod tests;

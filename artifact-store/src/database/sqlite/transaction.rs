@@ -1,5 +1,6 @@
 //! Statements on a connection to SQLite.
 
+use std::collections::HashSet;
 use std::future::ready;
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -7,26 +8,25 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::error::failed;
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Columns, Param, Record, Transaction, params};
+use crate::database::sql::{Columns, Param, Record, Records, Transaction};
 use crate::database::subject::Subject;
 use crate::error::Error;
 use crate::experiment::ExperimentId;
 use crate::identity::{GroupId, MemberId};
 
+const LAST_POSITION: &str = "SELECT coalesce(max(position), 0) FROM members WHERE group_id = $1";
 const INSERT_MEMBER: &str = "\
-    INSERT INTO members (group_id, member, experiment, position) \
-    VALUES ($1, $2, $3, \
-        (SELECT coalesce(max(position), 0) + 1 FROM members WHERE group_id = $1)) \
+    INSERT INTO members (group_id, member, experiment, position) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (group_id, member) DO NOTHING";
-/// Returns whether group $1 is group $2, or is in it directly or through others.
-const IS_IN: &str = "\
+/// Returns the ids of group $1 and of the groups that it is in, directly or through others.
+const SELECT_ABOVE: &str = "\
     WITH RECURSIVE above (id) AS (\
         VALUES ($1) \
         UNION \
         SELECT members.group_id FROM above \
             JOIN members ON members.member = above.id AND members.experiment = $2\
     ) \
-    SELECT EXISTS (SELECT 1 FROM above WHERE id = $3)";
+    SELECT id FROM above";
 
 /// The reason why one command of a transaction failed.
 #[derive(Debug)]
@@ -65,24 +65,50 @@ impl SqliteTransaction<'_> {
         Ok(statement.execute(params_from_iter(params))? as u64)
     }
 
-    fn append_member(
+    /// Returns whether one of these members is the group itself or contains it.
+    fn closes_cycle(
         &self,
         experiment: &ExperimentId,
         group: GroupId,
-        member: MemberId,
-    ) -> Result<(), WriteError> {
-        if let MemberId::Group(inner) = member {
-            let closes_cycle: bool = self.0.prepare_cached(IS_IN)?.query_row(
-                [group.as_str(), experiment.as_str(), inner.as_str()],
-                |row| row.get(0),
-            )?;
-            if closes_cycle {
-                return Err(Rejected::CYCLE.into());
+        members: &[MemberId],
+    ) -> Result<bool, WriteError> {
+        let inner: HashSet<_> = members
+            .iter()
+            .filter(|member| member.group().is_some())
+            .map(MemberId::as_str)
+            .collect();
+        if inner.is_empty() {
+            return Ok(false);
+        }
+        let mut statement = self.0.prepare_cached(SELECT_ABOVE)?;
+        let mut above = statement.query([group.as_str(), experiment.as_str()])?;
+        while let Some(row) = above.next()? {
+            if inner.contains(row.get_ref(0)?.as_str().unwrap_or_default()) {
+                return Ok(true);
             }
         }
-        let params = params![group.as_str(), member.as_str(), experiment.as_str()];
-        self.execute_now(INSERT_MEMBER, &params)?;
-        Ok(())
+        Ok(false)
+    }
+
+    fn append_now(
+        &self,
+        experiment: &ExperimentId,
+        group: GroupId,
+        members: &[MemberId],
+    ) -> Result<u64, WriteError> {
+        if self.closes_cycle(experiment, group, members)? {
+            return Err(Rejected::CYCLE.into());
+        }
+        let (group, experiment) = (group.as_str(), experiment.as_str());
+        let mut last = self.0.prepare_cached(LAST_POSITION)?;
+        let last: i64 = last.query_row([group], |row| row.get(0))?;
+        let mut insert = self.0.prepare_cached(INSERT_MEMBER)?;
+        let mut added = 0;
+        for (member, position) in members.iter().zip(last.saturating_add(1)..) {
+            let row = (group, member.as_str(), experiment, position);
+            added += insert.execute(row)? as u64;
+        }
+        Ok(added)
     }
 }
 
@@ -120,9 +146,8 @@ impl Transaction for SqliteTransaction<'_> {
         experiment: &ExperimentId,
         group: GroupId,
         members: &[MemberId],
-    ) -> impl Future<Output = Result<(), WriteError>> + Send {
-        let mut members = members.iter();
-        ready(members.try_for_each(|member| self.append_member(experiment, group, *member)))
+    ) -> impl Future<Output = Result<u64, WriteError>> + Send {
+        ready(self.append_now(experiment, group, members))
     }
 }
 
@@ -133,8 +158,14 @@ pub(super) fn query<R: Record>(
     params: &[Param],
 ) -> rusqlite::Result<Vec<R>> {
     let mut statement = connection.prepare_cached(statement)?;
-    let records = statement.query_map(params_from_iter(params), |row| R::read(row))?;
-    records.collect()
+    let mut rows = statement.query(params_from_iter(params))?;
+    let mut records = Records::new();
+    while !records.is_full()
+        && let Some(row) = rows.next()?
+    {
+        records.push(R::read(row)?);
+    }
+    Ok(records.into_vec())
 }
 
 impl Columns for rusqlite::Row<'_> {
@@ -159,6 +190,10 @@ impl Columns for rusqlite::Row<'_> {
     fn bytes(&self, column: usize) -> rusqlite::Result<Vec<u8>> {
         self.get(column)
     }
+
+    fn raw_text(&self, column: usize) -> rusqlite::Result<Vec<u8>> {
+        Ok(self.get_ref(column)?.as_bytes()?.to_vec())
+    }
 }
 
 impl ToSql for Param {
@@ -168,6 +203,7 @@ impl ToSql for Param {
             Self::OptionalText(None) => ValueRef::Null,
             Self::Integer(number) => ValueRef::Integer(*number),
             Self::Bytes(bytes) => ValueRef::Blob(bytes),
+            Self::RawText(bytes) => ValueRef::Text(bytes),
         }))
     }
 }

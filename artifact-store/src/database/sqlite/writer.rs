@@ -218,7 +218,7 @@ impl Flusher {
         self.check()?;
         let transaction = begin(&self.connection, self.busy_timeout)?;
         Inbox::remove_late(batch);
-        inbox.fill(batch);
+        inbox.fill(batch, Command::takes_long);
         let mut outcomes = Vec::with_capacity(batch.len());
         for pending in &*batch {
             match apply(&pending.command, &transaction) {

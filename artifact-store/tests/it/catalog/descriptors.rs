@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd as _;
 use std::process::Command;
 
 use artifact_store::{
-    Catalog, ErrorKind, Experiment, IdentityStore, SqliteDatabase, StoreIdRecord,
+    Catalog, ErrorKind, Experiment, IdentityStore, IdentityStoreExt, SqliteDatabase, StoreIdRecord,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use artifact_store::{
     CredentialHash, Database, DisplayName, ErrorKind, Experiment, ExperimentId, Group, GroupId,
-    IdentityStore, Labels, MemberId, PrincipalId, Result, Timestamp, Worker, WorkerId,
+    IdentityStore, IdentityStoreExt, Labels, MemberId, PrincipalId, Result, Timestamp, Worker,
+    WorkerId,
 };
 use futures_util::future::{BoxFuture, join_all};
 
@@ -23,6 +24,7 @@ macro_rules! cases {
         ];
     };
 }
+pub(super) use cases;
 
 cases! {
     experiments_start_with_their_two_groups,
@@ -52,7 +54,7 @@ cases! {
     dropped_writes_are_whole_or_nothing,
 }
 
-fn worker() -> Worker {
+pub(super) fn worker() -> Worker {
     Worker::new(
         WorkerId::mint(),
         experiment(),
@@ -61,25 +63,25 @@ fn worker() -> Worker {
     )
 }
 
-fn group() -> Group {
+pub(super) fn group() -> Group {
     Group::new(GroupId::mint(), experiment(), time(100), PrincipalId::Admin)
 }
 
-fn name(text: &str) -> DisplayName {
+pub(super) fn name(text: &str) -> DisplayName {
     text.parse().unwrap()
 }
 
-fn credential(n: usize) -> CredentialHash {
+pub(super) fn credential(n: usize) -> CredentialHash {
     let phc = format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$hash{n}");
     phc.parse().unwrap()
 }
 
-fn kind<T: std::fmt::Debug>(outcome: Result<T>) -> ErrorKind {
+pub(super) fn kind<T: std::fmt::Debug>(outcome: Result<T>) -> ErrorKind {
     outcome.unwrap_err().kind()
 }
 
 /// Creates the experiment, and returns the identities.
-async fn hosted(database: &Database) -> Arc<dyn IdentityStore> {
+pub(super) async fn hosted(database: &Database) -> Arc<dyn IdentityStore> {
     host(database, experiment()).await;
     Arc::clone(&database.identities)
 }
@@ -160,7 +162,7 @@ async fn workers_are_read_as_they_were_written(database: Database) {
         .into();
     let full = worker()
         .with_name(name("Köln 7"))
-        .with_labels(Labels::from(map));
+        .with_labels(Labels::try_from(map).unwrap());
     let empty = worker().with_labels(Labels::default());
     for (n, worker) in [&plain, &full, &empty].into_iter().enumerate() {
         identities
@@ -192,10 +194,10 @@ async fn extreme_identity_fields_are_kept(database: Database) {
     let phc = format!("$argon2id${}", "x".repeat(CredentialHash::MAX_LEN - 10));
     for at in [Timestamp::MIN, Timestamp::MAX] {
         let by: PrincipalId = WorkerId::mint().into();
-        let labels: BTreeMap<_, _> = [("k".repeat(10_000), "v".repeat(100_000))].into();
+        let labels: BTreeMap<_, _> = [("k".repeat(1_000), "\0".repeat(3_096))].into();
         let worker = Worker::new(WorkerId::mint(), long.clone(), at, by.clone())
             .with_name(name(&longest))
-            .with_labels(Labels::from(labels));
+            .with_labels(Labels::try_from(labels).unwrap());
         let hash: CredentialHash = phc.parse().unwrap();
         identities.register_worker(&worker, &hash).await.unwrap();
         let found = identities.worker(&long, worker.id).await.unwrap();

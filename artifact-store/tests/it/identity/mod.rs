@@ -3,6 +3,7 @@
 mod cached;
 pub(crate) mod cases;
 mod names;
+pub(crate) mod pages;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -12,7 +13,7 @@ use artifact_store::{Database, MemoryDatabase};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_keeps_the_contract() {
-    for case in cases::ALL {
+    for case in cases::ALL.iter().chain(pages::ALL) {
         eprintln!("{}", case.name);
         (case.run)(Database::new(MemoryDatabase::new())).await;
     }

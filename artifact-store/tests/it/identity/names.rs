@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use std::collections::BTreeMap;
+
 use artifact_store::{
     CredentialHash, DisplayName, GroupId, Labels, MemberId, PrincipalId, WorkerId,
 };
@@ -150,16 +152,55 @@ fn stored_credentials_are_argon2id_and_never_printed() {
 #[test]
 fn labels_are_kept_as_json_without_nul() {
     let map = [("k", "v"), ("", ""), ("a\0b", "\u{0}\"\\ü")];
-    let labels = Labels::from(
-        map.map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .into_iter()
-            .collect::<std::collections::BTreeMap<_, _>>(),
-    );
+    let map = map.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let labels = Labels::try_from(BTreeMap::from(map)).unwrap();
     let json = labels.to_json();
     assert!(!json.contains('\0'), "{json}");
     assert_eq!(Labels::from_json(&json).unwrap(), labels);
     for text in ["", "[]", "{\"a\":1}", "null", "{} x"] {
         assert!(Labels::from_json(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn labels_have_64_entries_and_4_kib_at_most() {
+    let map = |entries: usize, bytes: usize| {
+        // The keys are two bytes of text, and one of them a character of two bytes.
+        let keys = (0..entries).map(|n| {
+            if n == 0 {
+                "ä".to_owned()
+            } else {
+                format!("{n:02}")
+            }
+        });
+        let mut map: BTreeMap<_, _> = keys.map(|key| (key, String::new())).collect();
+        map.insert("ä".to_owned(), "v".repeat(bytes - 2 * entries));
+        map
+    };
+    for (entries, bytes, message) in [
+        (1, 4096, None),
+        (64, 4096, None),
+        (64, 128, None),
+        (65, 130, Some("a worker has at most 64 labels, not 65")),
+        (
+            1,
+            4097,
+            Some(
+                "the keys and values of a worker's labels have at most 4096 bytes in all, not 4097",
+            ),
+        ),
+    ] {
+        let map = map(entries, bytes);
+        let labels = Labels::try_from(map.clone()).map_err(|error| error.to_string());
+        let expected = message.map_or(Ok(&map), Err);
+        let found = labels
+            .as_ref()
+            .map(Labels::as_map)
+            .map_err(|error| &**error);
+        assert_eq!(found, expected);
+        // Stored by an earlier version, they are still read.
+        let json = serde_json::to_string(&map).unwrap();
+        assert_eq!(*Labels::from_json(&json).unwrap().as_map(), map);
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use artifact_store::{
     Catalog, CredentialHash, Database, ErrorKind, Experiment, Group, GroupId, IdentityStore,
-    PrincipalId, SqliteDatabase, Worker, WorkerId,
+    IdentityStoreExt, ListPosition, PrincipalId, SqliteDatabase, Worker, WorkerId,
 };
 use futures_util::future::join_all;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::cases;
+use super::{cases, pages};
 use crate::support::{experiment, other_experiment, time};
 
 fn file() -> (TempDir, PathBuf) {
@@ -39,7 +39,7 @@ fn group() -> Group {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract() {
-    for case in cases::ALL {
+    for case in cases::ALL.iter().chain(pages::ALL) {
         eprintln!("{}", case.name);
         let (_folder, path) = file();
         (case.run)(Database::new(open(&path).await)).await;
@@ -221,8 +221,6 @@ async fn identities_edited_by_hand_are_corrupt() {
         edit(&format!("UPDATE workers SET {broken}"));
         let error = rows.worker(&experiment(), worker.id).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{broken}: {error}");
-        let error = rows.workers(&experiment(), None).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt, "{broken}: {error}");
         edit(
             "UPDATE workers SET name = NULL, labels = NULL, registered_by = 'admin', registered_at = 0",
         );
@@ -241,4 +239,186 @@ async fn identities_edited_by_hand_are_corrupt() {
     edit(&sql);
     let error = rows.group(&experiment(), group.id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+}
+
+#[tokio::test]
+async fn lists_leave_out_records_that_cannot_be_read() {
+    let (_folder, path) = file();
+    let rows = open(&path).await;
+    let founded = Experiment::new(experiment(), time(1));
+    rows.create_experiment(&founded).await.unwrap();
+    let mut workers: Vec<_> = (0..600).map(|_| worker()).collect();
+    let hash = credential("a");
+    let all = workers
+        .iter()
+        .map(|worker| rows.register_worker(worker, &hash));
+    for outcome in join_all(all).await {
+        outcome.unwrap();
+    }
+    workers.sort_by_key(|worker| worker.id);
+    let groups = [group(), group(), group()];
+    let mut groups = groups.map(|group| group.with_members([workers[0].id.into()]));
+    groups.sort_by_key(|group| group.id);
+    for group in &groups {
+        rows.create_group(group).await.unwrap();
+    }
+    let other = Connection::open(&path).unwrap();
+    other.pragma_update(None, "foreign_keys", false).unwrap();
+    let page = async |after: &ListPosition| {
+        let page = rows.worker_page(&experiment(), None, after).await;
+        page.unwrap()
+    };
+
+    // One broken record, at the beginning, in the middle and at the end of a page; and a whole page.
+    let whole_page: Vec<_> = (0..256).collect();
+    for broken in [&[0][..], &[100], &[255], &[256], &[599], &whole_page] {
+        for edit in [
+            "name = ' x'",
+            "name = CAST(x'ff' AS TEXT)",
+            "labels = '[]'",
+            "labels = CAST(x'7bff7d' AS TEXT)",
+            "registered_by = 'root'",
+            "registered_by = CAST(x'6661ff' AS TEXT)",
+            // The position of the record changes with it.
+            "registered_at = -9223372036854775808",
+            "registered_at = 9223372036854775807",
+            "id = CAST(x'ff' || substr(id, 2) AS TEXT)",
+            "id = 'x' || substr(id, 2)",
+        ] {
+            other.execute_batch("BEGIN").unwrap();
+            for at in broken {
+                let id = workers[*at].id;
+                let sql = format!("UPDATE workers SET {edit} WHERE id = '{id}'");
+                other.execute_batch(&sql).unwrap();
+            }
+            other.execute_batch("COMMIT").unwrap();
+            let (mut found, mut unreadable, mut pages) = (Vec::new(), 0, 0);
+            let mut next = Some(ListPosition::START);
+            while let Some(after) = next {
+                let page = page(&after).await;
+                found.extend(page.records);
+                unreadable += page.unreadable;
+                next = page.next;
+                pages += 1;
+                assert!(pages < 9, "{edit}: the list does not end");
+            }
+            assert_eq!(unreadable, broken.len() as u64, "{edit}");
+            let left = workers.iter().enumerate();
+            let left = left.filter(|(at, _)| !broken.contains(at));
+            let left: Vec<_> = left.map(|(_, worker)| worker.clone()).collect();
+            assert!(found == left, "{edit}");
+            assert!(rows.workers(&experiment(), None).await.unwrap() == left);
+            other.execute_batch("BEGIN").unwrap();
+            other
+                .execute_batch(
+                    "UPDATE workers SET name = NULL, labels = NULL, registered_by = 'admin', \
+                     registered_at = 5000000",
+                )
+                .unwrap();
+            for at in broken {
+                let id = workers[*at].id;
+                let sql = format!(
+                    "UPDATE workers SET id = '{id}' WHERE substr(CAST(id AS BLOB), -29) = \
+                     substr(CAST('{id}' AS BLOB), -29)"
+                );
+                if edit.starts_with("id") {
+                    other.execute_batch(&sql).unwrap();
+                }
+            }
+            other.execute_batch("COMMIT").unwrap();
+        }
+    }
+
+    let founding = rows.groups(&experiment(), None).await.unwrap()[..2].to_vec();
+    for (edit, undo) in [
+        (
+            "UPDATE groups SET name = ' x'",
+            "UPDATE groups SET name = NULL",
+        ),
+        (
+            "UPDATE groups SET created_by = CAST(x'ff' AS TEXT)",
+            "UPDATE groups SET created_by = 'admin'",
+        ),
+        (
+            "UPDATE members SET member = 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'",
+            "SELECT 1",
+        ),
+    ] {
+        let id = groups[1].id;
+        let condition = if edit.contains("members") {
+            format!(" WHERE group_id = '{id}'")
+        } else {
+            format!(" WHERE id = '{id}'")
+        };
+        other.execute_batch(&format!("{edit}{condition}")).unwrap();
+        let found = rows.groups(&experiment(), None).await.unwrap();
+        assert_eq!(found[..2], founding, "{edit}");
+        assert_eq!(found[2..], [groups[0].clone(), groups[2].clone()], "{edit}");
+        let error = rows.group(&experiment(), id).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{edit}: {error}");
+        if undo != "SELECT 1" {
+            other.execute_batch(&format!("{undo}{condition}")).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn labels_that_an_earlier_version_stored_are_listed() {
+    let (_folder, path) = file();
+    let rows = open(&path).await;
+    let founded = Experiment::new(experiment(), time(1));
+    rows.create_experiment(&founded).await.unwrap();
+    let worker = worker();
+    let hash = credential("a");
+    rows.register_worker(&worker, &hash).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    let large = format!("{{\"k\":\"{}\"}}", "x".repeat(1 << 20));
+    other
+        .execute("UPDATE workers SET labels = ?1", [&large])
+        .unwrap();
+    // The page ends after it, and the next one has the rest.
+    let after = self::worker();
+    rows.register_worker(&after, &hash).await.unwrap();
+    let listed = rows.workers(&experiment(), None).await.unwrap();
+    assert_eq!(listed.len(), 2);
+    let labels = listed.iter().find_map(|worker| worker.labels.as_ref());
+    assert_eq!(labels.unwrap().as_map()["k"].len(), 1 << 20);
+    assert!(listed.contains(&after));
+}
+
+/// The plans of the statements that lists are made of: each reads an index in its order, from the position
+/// on, and sorts at most the members of one group.
+#[tokio::test]
+async fn pages_do_not_read_the_whole_table() {
+    let (_folder, path) = file();
+    drop(open(&path).await);
+    let other = Connection::open(&path).unwrap();
+    let plan = |sql: &str| {
+        let mut statement = other.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+        lines.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+    };
+    for (named, index) in [("", "in_order"), ("name = 'n' AND ", "by_name")] {
+        let workers = plan(&format!(
+            "SELECT id, name, labels FROM workers \
+             WHERE experiment = 'e' AND {named}(registered_at, id) > (1, 'x') \
+             ORDER BY registered_at, id LIMIT 9"
+        ));
+        assert!(workers.contains(&format!("workers_{index}")), "{workers}");
+        assert!(
+            !workers.contains("SCAN") && !workers.contains("TEMP"),
+            "{workers}"
+        );
+        let groups = plan(&format!(
+            "SELECT id, name, member FROM groups LEFT JOIN members ON members.group_id = groups.id \
+             WHERE groups.experiment = 'e' AND {named}(created_at, id) > (1, 'x') \
+             ORDER BY created_at, id, position LIMIT 9"
+        ));
+        assert!(groups.contains(&format!("groups_{index}")), "{groups}");
+        assert!(groups.contains("members_in_order"), "{groups}");
+        assert!(!groups.contains("SCAN"), "{groups}");
+        assert!(!groups.contains("TEMP B-TREE FOR ORDER BY"), "{groups}");
+    }
+    let last = plan("SELECT coalesce(max(position), 0) FROM members WHERE group_id = 'g'");
+    assert!(last.contains("members_in_order"), "{last}");
 }

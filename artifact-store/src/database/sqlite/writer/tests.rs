@@ -18,6 +18,7 @@ use crate::database::sql::{Command, Flush as _, MAX_BATCH, MAX_WAIT, channel, ru
 use crate::database::sqlite::connection::set_up;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::Experiment;
+use crate::identity::{Group, GroupId, WorkerId};
 use crate::principal::PrincipalId;
 use crate::row::Row;
 use crate::time::Deadline;
@@ -167,6 +168,44 @@ fn batches_are_bounded_and_abandoned_writes_are_skipped() {
         "the experiment and the first of the equal rows"
     );
     assert_eq!(stored(&path), 1);
+}
+
+#[test]
+fn a_row_waits_for_one_large_group_at_most() {
+    let (_folder, path) = folder();
+    let mut flusher = flusher(&path);
+    let (queue, mut inbox) = channel();
+    let founded = send(&queue, Command::CreateExperiment(experiment()));
+    let first = inbox.try_next().unwrap();
+    flusher.flush_now(first, &mut inbox);
+    founded.now_or_never().unwrap().unwrap();
+
+    let large = || {
+        let (id, at) = (GroupId::mint(), Timestamp::UNIX_EPOCH);
+        let members = (0..300).map(|_| WorkerId::mint().into());
+        let group = Group::new(id, experiment().id, at, PrincipalId::Admin).with_members(members);
+        send(&queue, Command::CreateGroup(Box::new(group)))
+    };
+    let mut groups: Vec<_> = (0..5).map(|_| large()).collect();
+    let rows = [send(&queue, row(1)), send(&queue, row(2))];
+    for n in 0..5 {
+        let first = inbox.try_next().unwrap();
+        flusher.flush_now(first, &mut inbox);
+        let created = groups.remove(0).now_or_never();
+        created
+            .unwrap_or_else(|| panic!("group {n} waits"))
+            .unwrap();
+        for group in &mut groups {
+            assert!(group.as_mut().now_or_never().is_none(), "after group {n}");
+        }
+        if n == 0 {
+            assert_eq!(stored(&path), 2, "the rows are in the first batch");
+        }
+    }
+    for row in rows {
+        row.now_or_never().unwrap().unwrap();
+    }
+    assert!(inbox.try_next().is_none());
 }
 
 #[test]

@@ -1,0 +1,148 @@
+//! Whole lists as one JSON answer, which is sent page by page.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use artifact_store::{DisplayName, ExperimentId, IdentityStore, ListPosition, Page, Result};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, Stream};
+use http::StatusCode;
+use http::header::CONTENT_LENGTH;
+
+use super::request::{Filter, IdentityRequest};
+use crate::concurrency_limiter::Permit;
+use crate::problem::Problem;
+use crate::response;
+
+/// The end of the answer's only member, and of the answer.
+const END: &[u8] = b"]}";
+
+/// A record of which a list is made.
+pub(super) trait ListRecord: Sized + Send + 'static {
+    /// The beginning of the answer, up to its first record.
+    const START: &'static [u8];
+
+    /// Reads the page after a position.
+    fn page<'p>(
+        identities: &'p dyn IdentityStore,
+        experiment: &'p ExperimentId,
+        name: Option<&'p DisplayName>,
+        after: &'p ListPosition,
+    ) -> BoxFuture<'p, Result<Page<Self>>>;
+
+    /// Appends the record as JSON.
+    fn append(&self, json: &mut Vec<u8>);
+}
+
+/// The reason why a list ended early. The server closes the connection without completing the body.
+#[derive(Debug, thiserror::Error)]
+#[error("the list could not be read to its end")]
+struct Aborted;
+
+/// Answers with the list that the request asks for.
+///
+/// The first page is read before the answer begins, so most errors are problems. A list of one page has a
+/// `Content-Length`. The further pages are read as the client takes them, and at most one of them is in
+/// memory. If one cannot be read, the answer is aborted: its JSON is not complete, and neither is its
+/// framing.
+pub(super) async fn respond<R: ListRecord>(
+    request: &IdentityRequest<'_>,
+) -> Result<Response, Problem> {
+    let name = match request.filter()? {
+        Filter::All => None,
+        Filter::Named(name) => Some(name),
+        Filter::Nothing => return Ok(whole([R::START, END].concat())),
+    };
+    let mut pages = Pages {
+        permit: request.list_permit()?,
+        identities: request.authenticator.share_identities(),
+        experiment: request.experiment.id.clone(),
+        name,
+        separator: None,
+    };
+    let mut json = R::START.to_vec();
+    let next = pages.read::<R>(ListPosition::START, &mut json).await?;
+    let Some(next) = next else {
+        return Ok(whole(json));
+    };
+    let mut response = whole(Vec::new());
+    response.headers_mut().remove(CONTENT_LENGTH);
+    let first = stream::iter([Ok(Bytes::from(json))]);
+    *response.body_mut() = Body::from_stream(first.chain(pages.rest::<R>(next)));
+    Ok(response)
+}
+
+/// Keeps a permit until the body was sent, or is dropped.
+pub(super) fn hold(response: Response, permit: Permit) -> Response {
+    response.map(|body| {
+        let chunks = body.into_data_stream();
+        Body::from_stream(chunks.inspect(move |_| {
+            let _permit = &permit;
+        }))
+    })
+}
+
+fn whole(json: Vec<u8>) -> Response {
+    response::with_body(StatusCode::OK, response::JSON, "no-store", json.into())
+}
+
+/// The pages of a list that is being sent.
+#[derive(Debug)]
+struct Pages {
+    /// Returned once the last page was handed over, or the client is gone.
+    #[expect(dead_code, reason = "its drop returns it")]
+    permit: Permit,
+    identities: Arc<dyn IdentityStore>,
+    experiment: ExperimentId,
+    name: Option<DisplayName>,
+    /// What precedes the next record.
+    separator: Option<u8>,
+}
+
+impl Pages {
+    /// Appends the records of a page, and the end of the answer after the last one. Returns the position of
+    /// the next page.
+    async fn read<R: ListRecord>(
+        &mut self,
+        after: ListPosition,
+        json: &mut Vec<u8>,
+    ) -> Result<Option<ListPosition>> {
+        let name = self.name.as_ref();
+        let page = R::page(&*self.identities, &self.experiment, name, &after).await?;
+        for record in &page.records {
+            json.extend(self.separator.replace(b','));
+            record.append(json);
+        }
+        if page.next.is_none() {
+            json.extend_from_slice(END);
+        }
+        Ok(page.next)
+    }
+
+    /// Returns the pages after a position.
+    fn rest<R: ListRecord>(
+        self,
+        next: ListPosition,
+    ) -> impl Stream<Item = Result<Bytes, Aborted>> + Send {
+        stream::try_unfold(Some((self, next)), |rest| async move {
+            let Some((mut pages, after)) = rest else {
+                return Ok(None);
+            };
+            let mut json = Vec::new();
+            let next = pages.read::<R>(after, &mut json).await;
+            let next = next.map_err(|error| {
+                tracing::error!(
+                    experiment = %pages.experiment,
+                    error = &error as &dyn Error,
+                    "reading a list failed while it was sent; the connection is closed"
+                );
+                Aborted
+            })?;
+            Ok(Some((json.into(), next.map(|next| (pages, next)))))
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! Identities whose pages wait or fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use artifact_store::{
+    CredentialHash, DisplayName, Error, ErrorKind, ExperimentId, Group, GroupId, IdentityStore,
+    ListPosition, MemberId, Operation, Page, Result, StoredCredential, Worker, WorkerId,
+};
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+/// Identities that read a page only if the test has given a permit for it. Everything else is passed on.
+#[derive(Debug)]
+pub(crate) struct GatedIdentities {
+    inner: Arc<dyn IdentityStore>,
+    /// One permit for each page. Once it is closed, pages fail.
+    pub(crate) gate: Semaphore,
+    /// How many pages were asked for.
+    pub(crate) pages: AtomicUsize,
+}
+
+impl GatedIdentities {
+    pub(crate) fn new(inner: Arc<dyn IdentityStore>, permits: usize) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            gate: Semaphore::new(permits),
+            pages: AtomicUsize::new(0),
+        })
+    }
+
+    async fn pass(&self) -> Result<()> {
+        self.pages.fetch_add(1, Ordering::SeqCst);
+        match self.gate.acquire().await {
+            Ok(permit) => permit.forget(),
+            Err(closed) => {
+                let error = Error::new(ErrorKind::Unavailable, Operation::FindWorker);
+                return Err(error.with_source(closed));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl IdentityStore for GatedIdentities {
+    async fn register_worker(&self, worker: &Worker, credential: &CredentialHash) -> Result<()> {
+        self.inner.register_worker(worker, credential).await
+    }
+
+    async fn worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<Option<Worker>> {
+        self.inner.worker(experiment, id).await
+    }
+
+    async fn worker_page(
+        &self,
+        experiment: &ExperimentId,
+        name: Option<&DisplayName>,
+        after: &ListPosition,
+    ) -> Result<Page<Worker>> {
+        self.pass().await?;
+        self.inner.worker_page(experiment, name, after).await
+    }
+
+    async fn replace_credential(
+        &self,
+        experiment: &ExperimentId,
+        id: WorkerId,
+        credential: &CredentialHash,
+    ) -> Result<()> {
+        self.inner
+            .replace_credential(experiment, id, credential)
+            .await
+    }
+
+    async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>> {
+        self.inner.credential(id).await
+    }
+
+    async fn create_group(&self, group: &Group) -> Result<()> {
+        self.inner.create_group(group).await
+    }
+
+    async fn group(&self, experiment: &ExperimentId, id: GroupId) -> Result<Option<Group>> {
+        self.inner.group(experiment, id).await
+    }
+
+    async fn group_page(
+        &self,
+        experiment: &ExperimentId,
+        name: Option<&DisplayName>,
+        after: &ListPosition,
+    ) -> Result<Page<Group>> {
+        self.pass().await?;
+        self.inner.group_page(experiment, name, after).await
+    }
+
+    async fn add_member(
+        &self,
+        experiment: &ExperimentId,
+        group: GroupId,
+        member: MemberId,
+    ) -> Result<()> {
+        self.inner.add_member(experiment, group, member).await
+    }
+
+    async fn remove_member(
+        &self,
+        experiment: &ExperimentId,
+        group: GroupId,
+        member: MemberId,
+    ) -> Result<()> {
+        self.inner.remove_member(experiment, group, member).await
+    }
+
+    async fn delete_group(&self, experiment: &ExperimentId, id: GroupId) -> Result<()> {
+        self.inner.delete_group(experiment, id).await
+    }
+}
