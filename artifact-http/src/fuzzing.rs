@@ -26,8 +26,8 @@ pub fn attachment(file_name: Option<&str>) -> HeaderValue {
 /// # Errors
 ///
 /// The problem that the client gets.
-pub fn credential(headers: &HeaderMap) -> Result<Credential, Response> {
-    Credential::from_headers(headers).map_err(answer)
+pub fn credential(headers: &HeaderMap) -> Result<Credential, Box<Response>> {
+    Ok(Credential::from_headers(headers).map_err(answer)?)
 }
 
 /// The digest fields of a deposit.
@@ -40,7 +40,7 @@ impl Digests {
     /// # Errors
     ///
     /// The problem that the client gets.
-    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Response> {
+    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Box<Response>> {
         let check = DigestCheck::of(headers);
         let check = check.map_err(|error| answer(Problem::bad_request(error.to_string())))?;
         Ok(check.map(Self))

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use axum::extract::OriginalUri;
 use http::header::HOST;
-use http::uri::Authority;
+use http::uri::{Authority, PathAndQuery};
 use http::{Method, Request};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -19,7 +19,7 @@ pub(crate) fn of<B>(request: &Request<B>, config: &HttpConfig) -> String {
         .extensions()
         .get::<OriginalUri>()
         .map_or(request.uri(), |original| &original.0);
-    let path = match uri.path_and_query().map(|path| path.as_str()) {
+    let path = match uri.path_and_query().map(PathAndQuery::as_str) {
         // RFC 9112, section 3.3: `*` is the server itself, and so is the target of CONNECT.
         Some("*") => "",
         None if *request.method() == Method::CONNECT => "",

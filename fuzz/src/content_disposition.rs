@@ -122,14 +122,18 @@ fn compare(parameters: &[u8]) {
     }
     let field = [b"form-data", parameters].concat();
     // A backslash at the end of a file name ends the string only if nothing else makes sense.
-    let read = read_form(&field, Escape::Pairs).or_else(|| read_form(&field, Escape::NotAtEnd));
-    assert_eq!(form_name(parameters), read.flatten());
+    let read = read_form(&field, Escape::Pairs);
+    let read = read.or_else(|Malformed| read_form(&field, Escape::NotAtEnd));
+    assert_eq!(form_name(parameters), read.unwrap_or_default());
 }
 
-/// Reads the file name with the second parser. `None` if the grammar is violated, `Some(None)` if the field is
-/// not acceptable for another reason.
-fn read_form(field: &[u8], escape: Escape) -> Option<Option<String>> {
-    let (kind, parameters) = parse(field, escape)?;
+/// The grammar is violated.
+struct Malformed;
+
+/// Reads the file name with the second parser. `None` if the field is not acceptable for a reason that is not
+/// its grammar.
+fn read_form(field: &[u8], escape: Escape) -> Result<Option<String>, Malformed> {
+    let (kind, parameters) = parse(field, escape).ok_or(Malformed)?;
     let values = |wanted: &[u8]| {
         let values = parameters.iter().filter(|(name, _)| name == wanted);
         let values: Vec<_> = values.map(|(_, value)| value.clone()).collect();
@@ -137,7 +141,7 @@ fn read_form(field: &[u8], escape: Escape) -> Option<Option<String>> {
     };
     let is_file = kind == b"form-data" && values(b"name").is_some_and(|name| name == b"file");
     let name = values(b"filename").filter(|_| is_file);
-    Some(name.and_then(|name| String::from_utf8(name).ok()))
+    Ok(name.and_then(|name| String::from_utf8(name).ok()))
 }
 
 /// Parses a part with these parameters, and returns the file name if the part is accepted.

@@ -262,9 +262,10 @@ impl<'t> Cursor<'t> {
         while !self.accept(b'"') {
             let escaped = self.accept(b'\\');
             let byte = *self.0.first()?;
-            let is_valid = match escaped {
-                true => matches!(byte, b'"' | b'\\'),
-                false => (b' '..=b'~').contains(&byte),
+            let is_valid = if escaped {
+                matches!(byte, b'"' | b'\\')
+            } else {
+                (b' '..=b'~').contains(&byte)
             };
             if !is_valid {
                 return None;

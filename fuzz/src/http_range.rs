@@ -48,7 +48,7 @@ type Positions<'t> = (&'t [u8], &'t [u8]);
 /// Parses the only range of a field. RFC 9110, section 5.6.1.2 allows white space around list elements.
 fn expect(line: &[u8]) -> Option<Positions<'_>> {
     let unit = line.get(..6)?;
-    if unit.to_ascii_lowercase() != b"bytes=" {
+    if !unit.eq_ignore_ascii_case(b"bytes=") {
         return None;
     }
     let (mut set, mut digits) = (&line[6..], [None, None]);
@@ -57,7 +57,7 @@ fn expect(line: &[u8]) -> Option<Positions<'_>> {
     }
     let hyphen = set.iter().position(|byte| *byte == b'-')?;
     for (slot, part) in digits.iter_mut().zip([&set[..hyphen], &set[hyphen + 1..]]) {
-        if part.iter().any(|byte| !(b'0'..=b'9').contains(byte)) {
+        if !part.iter().all(u8::is_ascii_digit) {
             return None;
         }
         *slot = Some(part);

@@ -112,49 +112,51 @@ fn expect(endpoint: JsonEndpoint, body: &[u8]) -> Option<JsonBody> {
     let mut take = |key: &str| members.remove(key);
     let body = match endpoint {
         JsonEndpoint::RegisterWorker => JsonBody::NewWorker {
-            name: optional(take("name"), Json::text)?,
-            labels: optional(take("labels"), Json::strings_by_string)?,
+            name: optional(take("name"), Json::text).ok()?.map(|text| text.0),
+            labels: optional(take("labels"), Json::strings_by_string).ok()?,
         },
         JsonEndpoint::RegisterGroup => JsonBody::NewGroup {
-            name: optional(take("name"), Json::text)?,
-            members: optional(take("members"), Json::strings)?,
+            name: optional(take("name"), Json::text).ok()?.map(|text| text.0),
+            members: optional(take("members"), Json::strings).ok()?,
         },
         JsonEndpoint::AddMember => JsonBody::NewMember {
-            member_id: take("member_id")?.text()??,
+            member_id: take("member_id")?.text()?.0?,
         },
     };
     members.is_empty().then_some(body)
 }
 
+/// A member has the wrong type.
+struct WrongType;
+
 /// Reads a member that may be missing.
-fn optional<T>(value: Option<Json>, read: fn(Json) -> Option<T>) -> Option<Option<T>> {
-    match value {
-        None => Some(None),
-        Some(value) => read(value).map(Some),
-    }
+fn optional<T>(value: Option<Json>, read: fn(Json) -> Option<T>) -> Result<Option<T>, WrongType> {
+    value.map(|value| read(value).ok_or(WrongType)).transpose()
 }
 
 /// Returns the members if each key occurs once and has no lone surrogate.
-fn unique(members: Vec<(Option<String>, Json)>) -> Option<BTreeMap<String, Json>> {
+fn unique(members: Vec<(Text, Json)>) -> Option<BTreeMap<String, Json>> {
     let mut all = BTreeMap::new();
     for (key, value) in members {
-        if all.insert(key?, value).is_some() {
+        if all.insert(key.0?, value).is_some() {
             return None;
         }
     }
     Some(all)
 }
 
-/// A JSON value. A string with a lone surrogate is `None`.
+/// A JSON string; `None` if it has a lone surrogate.
+struct Text(Option<String>);
+
 enum Json {
-    Object(Vec<(Option<String>, Json)>),
+    Object(Vec<(Text, Json)>),
     Array(Vec<Json>),
-    String(Option<String>),
+    String(Text),
     Other,
 }
 
 impl Json {
-    fn text(self) -> Option<Option<String>> {
+    fn text(self) -> Option<Text> {
         match self {
             Self::String(text) => Some(text),
             _ => None,
@@ -163,7 +165,7 @@ impl Json {
 
     fn strings(self) -> Option<Vec<String>> {
         match self {
-            Self::Array(values) => values.into_iter().map(|value| value.text()?).collect(),
+            Self::Array(values) => values.into_iter().map(|value| value.text()?.0).collect(),
             _ => None,
         }
     }
@@ -174,7 +176,7 @@ impl Json {
         };
         let members = unique(members)?.into_iter();
         members
-            .map(|(key, value)| Some((key, value.text()??)))
+            .map(|(key, value)| Some((key, value.text()?.0?)))
             .collect()
     }
 }
@@ -251,8 +253,8 @@ impl Cursor<'_> {
         }
     }
 
-    /// Parses the rest of a string. The inner `None` is a lone surrogate.
-    fn string(&mut self) -> Option<Option<String>> {
+    /// Parses the rest of a string.
+    fn string(&mut self) -> Option<Text> {
         let mut units = Vec::new();
         loop {
             let start = self.0;
@@ -262,7 +264,7 @@ impl Cursor<'_> {
             units.extend(text.encode_utf16());
             self.0 = &start[length..];
             match self.next()? {
-                b'"' => return Some(String::from_utf16(&units).ok()),
+                b'"' => return Some(Text(String::from_utf16(&units).ok())),
                 b'\\' => units.push(self.escape()?),
                 _ => return None,
             }

@@ -62,7 +62,7 @@ impl JsonEndpoint {
     /// # Panics
     ///
     /// If the reader waits, although the whole body is there.
-    pub fn read(self, headers: &HeaderMap, body: Bytes) -> Result<JsonBody, Response> {
+    pub fn read(self, headers: &HeaderMap, body: Bytes) -> Result<JsonBody, Box<Response>> {
         Ok(match self {
             Self::RegisterWorker => {
                 let NewWorker { name, labels } = read(headers, body)?;
@@ -86,10 +86,10 @@ impl JsonEndpoint {
     }
 }
 
-fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Bytes) -> Result<T, Response> {
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Bytes) -> Result<T, Box<Response>> {
     let read = json_body::read(headers, Body::from(body)).now_or_never();
-    read.expect("a body in memory is read at once")
-        .map_err(answer)
+    let read = read.expect("a body in memory is read at once");
+    Ok(read.map_err(answer)?)
 }
 
 fn text(field: Utf8Field) -> Option<String> {
