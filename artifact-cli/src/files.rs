@@ -62,7 +62,7 @@ fn open_small(path: &Path) -> io::Result<File> {
 fn read_opened(file: &File) -> io::Result<String> {
     let kind = file.metadata()?.file_type();
     if kind.is_fifo() {
-        // Waits for a program that is at the other end, as in `<(pass show token)`. If there is none, the
+        // Waits for the program at the other end, as in `<(pass show token)`. Without such a program, the
         // pipe is empty.
         let flags = rustix::fs::fcntl_getfl(file)?;
         rustix::fs::fcntl_setfl(file, flags - OFlags::NONBLOCK)?;

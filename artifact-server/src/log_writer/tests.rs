@@ -6,7 +6,7 @@ use super::*;
 /// No passing test waits this long.
 const LONG: Duration = Duration::from_mins(1);
 
-/// An output that does with each write what the test says: it accepts at most so many bytes, or fails.
+/// An output whose writes follow the test: each step accepts up to a number of bytes, or fails.
 struct Script {
     steps: Receiver<std::result::Result<usize, ErrorKind>>,
     written: Sender<String>,
