@@ -272,7 +272,7 @@ async fn the_stream_of_an_early_response_is_reset_only_after_the_client_was_sile
     }
     let reset = poll_fn(|context| body.poll_reset(context)).await.unwrap();
     assert_eq!(reset, h2::Reason::NO_ERROR);
-    assert_eq!(began.elapsed(), Duration::from_millis(5 * 200) + QUIET);
+    assert_eq!(began.elapsed(), Duration::from_secs(1) + QUIET);
 }
 
 #[tokio::test(start_paused = true)]

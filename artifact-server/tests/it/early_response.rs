@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use crate::harness::{PATIENT, Response, TestServer, read_to_end};
 
-const BODY: [u8; 40_000] = [b'x'; 40_000];
+static BODY: [u8; 40_000] = [b'x'; 40_000];
 
 /// Reads one response with a `Content-Length`, and leaves the connection open.
 fn read_one(stream: &mut TcpStream) -> Response {
