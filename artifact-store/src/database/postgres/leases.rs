@@ -211,9 +211,10 @@ async fn query(
     params: &[Param],
 ) -> Result<(Option<RightsRecord>, Option<CredentialRecord>), Failure> {
     let rights = async {
-        match with_rights {
-            true => query_rights(client).await,
-            false => Ok(None),
+        if with_rights {
+            query_rights(client).await
+        } else {
+            Ok(None)
         }
     };
     let credential = async {

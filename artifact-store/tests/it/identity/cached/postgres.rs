@@ -107,12 +107,12 @@ async fn a_lease_serves_a_thousand_requests_without_a_query() {
     warm(&rows, ids[0]).await;
     warm(&rows, ids[1]).await;
     let before = proxy.requests();
-    let mut served = 0;
-    while served < 1_000 {
+    let mut hits = 0;
+    while hits < 1_000 {
         // The connections are served on this thread too.
         tokio::task::yield_now().await;
         for id in ids {
-            served += usize::from(rows.cached_credential(id).is_some());
+            hits += usize::from(rows.cached_credential(id).is_some());
         }
     }
     // The lease is renewed after half a second.
