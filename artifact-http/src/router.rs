@@ -19,7 +19,7 @@ pub(crate) struct Service {
     pub(crate) identities: Option<Arc<IdentityAuthenticator>>,
     pub(crate) config: HttpConfig,
     pub(crate) uploads: Arc<ConcurrencyLimiter>,
-    pub(crate) downloads: Arc<ConcurrencyLimiter>,
+    pub(crate) fetches: Arc<ConcurrencyLimiter>,
 }
 
 /// Creates a router that answers every path: the artifact endpoints under `/v0/`, `/healthz`,
@@ -54,14 +54,14 @@ fn build(
     config: HttpConfig,
 ) -> Router {
     let uploads = ConcurrencyLimiter::of_uploads(&config);
-    let downloads = ConcurrencyLimiter::of_downloads(&config);
+    let fetches = ConcurrencyLimiter::of_fetches(&config);
     let service = Arc::new(Service {
         store,
         authenticate,
         identities,
         config,
         uploads,
-        downloads,
+        fetches,
     });
     // One fallback for all paths keeps the order of checks the same on known and unknown ones.
     Router::new().fallback(dispatch::serve).with_state(service)

@@ -50,7 +50,9 @@ pub(crate) async fn run(settings: &ServeSettings, sources: &Sources, no_color: b
 
     let mut config = HttpConfig::default()
         .with_max_uploads(settings.max_uploads)
-        .with_max_uploads_per_principal(settings.max_uploads_per_principal);
+        .with_max_uploads_per_principal(settings.max_uploads_per_principal)
+        .with_max_fetches(settings.max_fetches)
+        .with_max_fetches_per_principal(settings.max_fetches_per_principal);
     if let Some(url) = &settings.public_url {
         config = config.with_public_url(url);
     }
