@@ -13,6 +13,9 @@ const CLASSES: usize = 12;
 /// detects a file that grew.
 const SLACK: usize = 64;
 
+/// The number of idle bytes that may be kept while no buffer is in use.
+const RESERVE: usize = 16 << 20;
+
 /// A pool of idle buffers by size class. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Buffers(Arc<IdleBuffers>);
@@ -25,7 +28,10 @@ struct IdleBuffers {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The size of the idle buffers.
     bytes: usize,
+    /// The size of the buffers in use.
+    used_bytes: usize,
     classes: [Vec<Vec<u8>>; CLASSES],
 }
 
@@ -70,6 +76,7 @@ impl Buffers {
             let mut state = self.0.state();
             let idle = state.classes[class].pop();
             state.bytes -= idle.as_ref().map_or(0, Vec::len);
+            state.used_bytes += capacity;
             idle
         };
         Buffer {
@@ -83,6 +90,21 @@ impl IdleBuffers {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // No critical section can panic halfway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Removes idle buffers, the largest first, until at most `limit` bytes are idle.
+    fn shrink(&mut self, limit: usize) -> Vec<Vec<u8>> {
+        let mut freed = Vec::new();
+        for class in self.classes.iter_mut().rev() {
+            while self.bytes > limit {
+                let Some(buffer) = class.pop() else { break };
+                self.bytes -= buffer.len();
+                freed.push(buffer);
+            }
+        }
+        freed
     }
 }
 
@@ -125,10 +147,14 @@ impl Drop for Buffer {
             return;
         };
         let mut state = pool.state();
-        if state.bytes + bytes.len() <= pool.max_bytes {
-            state.bytes += bytes.len();
-            state.classes[class].push(bytes);
-        }
+        state.used_bytes -= bytes.len();
+        state.bytes += bytes.len();
+        state.classes[class].push(bytes);
+        // What many readers needed goes back to the system when they are gone.
+        let limit = state.used_bytes.max(RESERVE).min(pool.max_bytes);
+        let freed = state.shrink(limit);
+        drop(state);
+        drop(freed);
     }
 }
 
@@ -174,6 +200,20 @@ mod tests {
         assert_eq!(idle(&buffers), SMALLEST + SLACK);
         drop(buffers.take(SMALLEST * 4));
         assert_eq!(idle(&buffers), SMALLEST + SLACK);
+    }
+
+    #[test]
+    fn idle_buffers_are_freed_when_few_are_in_use() {
+        let buffers = Buffers::new(4 * RESERVE);
+        let size = 1 << 20;
+        let taken: Vec<_> = (0..64).map(|_| buffers.take(size)).collect();
+        drop(taken);
+        assert!(idle(&buffers) <= RESERVE && idle(&buffers) > RESERVE / 2);
+        assert_eq!(buffers.0.state().used_bytes, 0);
+        // As many may be idle as are in use.
+        let mut taken: Vec<_> = (0..64).map(|_| buffers.take(size)).collect();
+        taken.truncate(33);
+        assert_eq!(idle(&buffers), 31 * (size + SLACK));
     }
 
     #[test]

@@ -72,7 +72,8 @@ impl FsConfig {
     }
 
     /// Sets how many bytes of free read buffers are kept for the next reads (default 64 MiB). The
-    /// memory is allocated only when loads and downloads need it.
+    /// memory is allocated only when loads and downloads need it. Beyond 16 MiB, as many bytes are kept
+    /// as are in use.
     #[must_use = "returns the changed settings"]
     pub fn with_idle_buffer_bytes(mut self, bytes: usize) -> Self {
         self.idle_buffer_bytes = bytes;

@@ -51,14 +51,14 @@ impl ConcurrencyLimiter {
         )
     }
 
-    pub(crate) fn of_downloads(config: &HttpConfig) -> Arc<Self> {
+    pub(crate) fn of_fetches(config: &HttpConfig) -> Arc<Self> {
         let details = (
             "the server has too many concurrent fetches; try again",
             "the principal has too many concurrent fetches; try again",
         );
         Self::new(
-            config.max_downloads,
-            config.max_downloads_per_principal,
+            config.max_fetches,
+            config.max_fetches_per_principal,
             details,
         )
     }

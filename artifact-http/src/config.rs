@@ -20,10 +20,10 @@ pub struct HttpConfig {
     pub max_uploads_per_principal: Option<usize>,
     /// The greatest number of concurrent fetches: responses whose content is not handed over to the
     /// server yet. Beyond it the answer is 503. Unlimited by default.
-    pub max_downloads: Option<usize>,
+    pub max_fetches: Option<usize>,
     /// The greatest number of concurrent fetches of one principal. Beyond it the answer is 429.
     /// Unlimited by default.
-    pub max_downloads_per_principal: Option<usize>,
+    pub max_fetches_per_principal: Option<usize>,
     /// The greatest number of concurrent lists of workers or groups, each with up to 1 MiB in memory.
     /// Beyond it the answer is 503. Unlimited by default.
     pub max_lists: Option<usize>,
@@ -70,15 +70,15 @@ impl HttpConfig {
 
     /// Sets the greatest number of concurrent fetches.
     #[must_use = "returns the changed settings"]
-    pub fn with_max_downloads(mut self, max: usize) -> Self {
-        self.max_downloads = Some(max);
+    pub fn with_max_fetches(mut self, max: usize) -> Self {
+        self.max_fetches = Some(max);
         self
     }
 
     /// Sets the greatest number of concurrent fetches of one principal.
     #[must_use = "returns the changed settings"]
-    pub fn with_max_downloads_per_principal(mut self, max: usize) -> Self {
-        self.max_downloads_per_principal = Some(max);
+    pub fn with_max_fetches_per_principal(mut self, max: usize) -> Self {
+        self.max_fetches_per_principal = Some(max);
         self
     }
 

@@ -112,7 +112,7 @@ impl Fetch {
             ByteRange::Full
         };
         // HEAD, 304 and errors have no content that a slow client could hold.
-        let permit = service.downloads.acquire(&principal)?;
+        let permit = service.fetches.acquire(&principal)?;
         let download = service.store.read(&grant, range).await;
         let download = download.map_err(|error| match error.kind() {
             ErrorKind::InvalidRange => unsatisfiable(row.size).with_source(error),

@@ -25,7 +25,7 @@ pub(crate) struct Service {
     pub(crate) identities: Option<Arc<IdentityAuthenticator>>,
     pub(crate) config: HttpConfig,
     pub(crate) uploads: Arc<ConcurrencyLimiter>,
-    pub(crate) downloads: Arc<ConcurrencyLimiter>,
+    pub(crate) fetches: Arc<ConcurrencyLimiter>,
     pub(crate) lists: Arc<ConcurrencyLimiter>,
     pub(crate) fields: ArtifactFieldsCache,
 }

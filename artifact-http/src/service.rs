@@ -57,7 +57,7 @@ impl HttpService {
         config: HttpConfig,
     ) -> Self {
         let uploads = ConcurrencyLimiter::of_uploads(&config);
-        let downloads = ConcurrencyLimiter::of_downloads(&config);
+        let fetches = ConcurrencyLimiter::of_fetches(&config);
         let lists = ConcurrencyLimiter::of_lists(&config);
         let shared = Arc::new(Service {
             store,
@@ -65,7 +65,7 @@ impl HttpService {
             identities,
             config,
             uploads,
-            downloads,
+            fetches,
             lists,
             fields: ArtifactFieldsCache::default(),
         });

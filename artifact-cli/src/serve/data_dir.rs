@@ -57,7 +57,8 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     let config = StoreConfig::default()
         .with_max_artifact_bytes(settings.max_artifact_bytes.0)
         .with_commit_timeout(settings.commit_timeout)
-        .with_verified_cache_bytes(settings.verified_cache.as_usize());
+        .with_verified_cache_bytes(settings.verified_cache.as_usize())
+        .with_read_memory_bytes(settings.fetch_memory.as_usize());
     let now = jiff::Timestamp::try_from(config.clock().now()).map_err(|error| {
         setup_from(
             error,

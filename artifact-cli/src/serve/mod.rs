@@ -60,6 +60,8 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     let mut config = HttpConfig::default()
         .with_max_uploads(settings.max_uploads)
         .with_max_uploads_per_principal(settings.max_uploads_per_principal)
+        .with_max_fetches(settings.max_fetches)
+        .with_max_fetches_per_principal(settings.max_fetches_per_principal)
         .with_max_lists(settings.max_lists)
         .with_max_lists_per_principal(settings.max_lists_per_principal);
     if let Some(url) = &settings.public_url {

@@ -276,6 +276,38 @@ pub(crate) struct ServeSettings {
     #[arg(value_parser = count)]
     pub(crate) max_uploads_per_principal: usize,
 
+    /// Maximum number of fetches in progress; further fetches are answered 503. A client that reads slowly
+    /// costs up to 64KiB beside --fetch-memory (with TLS 160KiB): 4096 of them up to 256MiB
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_FETCHES",
+        value_name = "N",
+        default_value = "4096"
+    )]
+    #[arg(value_parser = count)]
+    pub(crate) max_fetches: usize,
+
+    /// Maximum number of fetches in progress per principal; further fetches are answered 429
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_FETCHES_PER_PRINCIPAL",
+        value_name = "N",
+        default_value = "1024"
+    )]
+    #[arg(value_parser = count)]
+    pub(crate) max_fetches_per_principal: usize,
+
+    /// Memory for the pieces of more than 16KiB of all fetches in progress. A piece is as large as what its
+    /// client takes in 50 milliseconds, up to 512KiB. When this memory is used up, all pieces have 16KiB. It
+    /// applies to blobs in a folder; a bucket delivers pieces of up to 1MiB
+    #[arg(
+        long,
+        env = "ARTIFACT_FETCH_MEMORY",
+        value_name = "N",
+        default_value = "64MiB"
+    )]
+    pub(crate) fetch_memory: ByteSize,
+
     /// Maximum number of lists of workers or groups in progress, each with up to 1 MiB in memory; further lists
     /// are answered 503. A group with more than 1,024 members counts as a list
     #[arg(

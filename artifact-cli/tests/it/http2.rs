@@ -15,9 +15,9 @@ use crate::harness::{Server, noise};
 /// The time limit of a wait. Only a failing test reaches it.
 const LONG: Duration = Duration::from_mins(1);
 
-type Client = (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>);
+pub(crate) type Client = (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>);
 
-async fn connect(server: &Server) -> Client {
+pub(crate) async fn connect(server: &Server) -> Client {
     let address = server.url.strip_prefix("http://").unwrap();
     let stream = TcpStream::connect(address).await.unwrap();
     let (client, connection): (_, Connection<_, Bytes>) =
@@ -26,7 +26,7 @@ async fn connect(server: &Server) -> Client {
     (client, task)
 }
 
-fn request(server: &Server, method: &str, path: &str) -> Request<()> {
+pub(crate) fn request(server: &Server, method: &str, path: &str) -> Request<()> {
     Request::builder()
         .method(method)
         .uri(format!("{}{path}", server.url))
@@ -52,7 +52,7 @@ async fn read(response: ResponseFuture) -> (StatusCode, Vec<u8>) {
     (status, all)
 }
 
-fn block_on(test: impl Future<Output = ()>) {
+pub(crate) fn block_on(test: impl Future<Output = ()>) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(test);
 }

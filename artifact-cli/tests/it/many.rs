@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use crate::harness::{Answer, Server};
+use crate::harness::{Answer, Server, noise, run};
 
 #[test]
 fn a_connection_beyond_the_limit_is_answered_with_a_problem_503() {
@@ -48,5 +48,32 @@ fn deposits_per_principal_are_limited() {
     drop(first);
     server.wait_until("the permit is returned", || {
         begin(&server).1 == "HTTP/1.1 100"
+    });
+}
+
+#[test]
+fn fetches_per_principal_are_limited() {
+    let server = Server::start(&["--max-fetches-per-principal", "1"]);
+    // More than the kernel's buffers take.
+    server.write("file", &noise(32 << 20));
+    let put = run(&mut server.client(&["put", "file"])).succeeded();
+    let uri = put.stdout().trim().replace(':', "%3A").replace('/', "%2F");
+    let fetch = |server: &Server| {
+        let (mut stream, headers) = server.connect();
+        write!(
+            stream,
+            "GET /v0/experiments/default/artifacts?uri={uri} HTTP/1.1\r\n{headers}\r\n"
+        )
+        .unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        (stream, String::from_utf8(status.to_vec()).unwrap())
+    };
+    let (first, status) = fetch(&server);
+    assert_eq!(status, "HTTP/1.1 200");
+    assert_eq!(fetch(&server).1, "HTTP/1.1 429");
+    drop(first);
+    server.wait_until("the permit is returned", || {
+        fetch(&server).1 == "HTTP/1.1 200"
     });
 }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 
 use crate::harness::{Server, noise, run};
+use crate::http2::{block_on, connect, request};
 
 const READERS: usize = 100;
 const SIZE: usize = 8 << 20;
@@ -45,6 +46,68 @@ fn many_readers_of_one_artifact_keep_the_memory_below_a_bound() {
         peak >> 20,
         BOUND >> 20
     );
+}
+
+/// The number of slow readers, which take nothing.
+const SLOW: usize = 320;
+/// 32 KiB for the pieces of each reader, 32 KiB for its connection or stream, 8 MiB for larger pieces, and
+/// 32 MiB for the rest of the process. The readers would need 320 MiB with pieces of 512 KiB.
+const SLOW_BOUND: usize = SLOW * (64 << 10) + (8 << 20) + (32 << 20);
+
+/// Starts a server without a cache. Returns the query of an artifact of 8 MiB.
+fn start_without_cache() -> (Server, String) {
+    let settings = ["--verified-cache", "0", "--fetch-memory", "8MiB"];
+    let server = Server::start(&[&settings[..], &["--log-level", "warn"]].concat());
+    server.write("file", &noise(SIZE));
+    let put = run(&mut server.client(&["put", "file"])).succeeded();
+    let uri = put.stdout().trim().replace(':', "%3A").replace('/', "%2F");
+    (server, format!("uri={uri}"))
+}
+
+#[test]
+fn slow_readers_over_http1_keep_the_memory_below_a_bound() {
+    let (server, query) = start_without_cache();
+    let readers: Vec<_> = (0..SLOW)
+        .map(|_| {
+            let (mut stream, headers) = server.connect();
+            write!(
+                stream,
+                "GET /v0/experiments/default/artifacts?{query} HTTP/1.1\r\n{headers}\r\n"
+            )
+            .unwrap();
+            // The kernel has room for all before it; the server waits with the rest.
+            stream.read_exact(&mut [0; 64 << 10]).unwrap();
+            stream
+        })
+        .collect();
+    let peak = server.peak_memory();
+    assert!(peak < SLOW_BOUND, "{} MiB", peak >> 20);
+    drop(readers);
+}
+
+#[test]
+fn slow_readers_over_http2_keep_the_memory_below_a_bound() {
+    let (server, query) = start_without_cache();
+    block_on(async {
+        let mut readers = Vec::new();
+        let mut connections = Vec::new();
+        for _ in 0..SLOW / 64 {
+            let (mut client, task) = connect(&server).await;
+            for _ in 0..64 {
+                client = client.ready().await.unwrap();
+                let path = format!("/v0/experiments/default/artifacts?{query}");
+                let (response, _) = client
+                    .send_request(request(&server, "GET", &path), true)
+                    .unwrap();
+                let response = response.await.unwrap();
+                assert_eq!(response.status(), 200);
+                readers.push(response.into_body());
+            }
+            connections.push((client, task));
+        }
+        let peak = server.peak_memory();
+        assert!(peak < SLOW_BOUND, "{} MiB", peak >> 20);
+    });
 }
 
 /// With a fixed threshold, glibc returns most of what many readers needed (bench/http/readers.py).

@@ -230,8 +230,8 @@ async fn begin(site: &Site, method: Method, who: Who, uri: &str, range: &str) ->
 #[tokio::test]
 async fn concurrent_fetches_are_limited_per_principal_and_in_total() {
     let config = HttpConfig::default()
-        .with_max_downloads(3)
-        .with_max_downloads_per_principal(2);
+        .with_max_fetches(3)
+        .with_max_fetches_per_principal(2);
     let site = Site::with(config).await;
     let bytes = noise(300_000);
     let (own, other) = (

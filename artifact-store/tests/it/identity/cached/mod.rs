@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use artifact_store::{
-    Catalog, CredentialHash, Experiment, Group, GroupId, IdentityStore, MemberId, MemoryDatabase,
-    PrincipalId, StoredCredential, Worker, WorkerId,
+    Catalog, CredentialHash, Experiment, Group, GroupId, IdentityStore, IdentityStoreExt, MemberId,
+    MemoryDatabase, PrincipalId, StoredCredential, Worker, WorkerId,
 };
 
 use crate::support::{experiment, time};

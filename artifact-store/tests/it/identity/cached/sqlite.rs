@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use artifact_store::{Catalog as _, IdentityStore as _, SqliteDatabase, Worker};
+use artifact_store::{
+    Catalog as _, IdentityStore as _, IdentityStoreExt as _, SqliteDatabase, Worker,
+};
 use futures_util::future::join_all;
 use rusqlite::Connection;
 use tempfile::TempDir;
