@@ -16,7 +16,7 @@ use crate::request::AuthenticatedRequest;
 use crate::request_info::RequestInfo;
 use crate::route::Route;
 use crate::router::Service;
-use crate::{endpoints, health, instance, openapi};
+use crate::{endpoints, health, instance, openapi, response};
 
 /// The header that repeats the path's experiment.
 const EXPERIMENT_HEADER: &str = "x-eden-experiment-id";
@@ -38,7 +38,7 @@ pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response
     response.extensions_mut().insert(info);
     if is_head {
         // RFC 9110, section 9.3.2: the fields of GET, including Content-Length, without content.
-        *response.body_mut() = Body::empty();
+        *response.body_mut() = response::no_content(&response);
     }
     response
 }

@@ -1,10 +1,14 @@
 //! Responses whose body is in memory.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body::Body as _;
 use serde::Serialize;
 
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
@@ -13,6 +17,17 @@ pub(crate) const JSON: &str = "application/json; charset=utf-8";
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     let body = serde_json::to_vec(value).expect("responses consist of strings, numbers and maps");
     with_body(status, JSON, "no-store", body.into())
+}
+
+/// Returns the body of the answer to `HEAD`, instead of the content that `GET` returns. axum adds
+/// `Content-Length: 0` to a body that is known to be empty, so a body of unknown length stays one.
+pub(crate) fn no_content(response: &Response) -> Body {
+    let is_known = response.body().size_hint().exact().is_some();
+    if is_known || response.headers().contains_key(CONTENT_LENGTH) {
+        Body::empty()
+    } else {
+        Body::from_stream(stream::empty::<Result<Bytes, Infallible>>())
+    }
 }
 
 /// Appends a value as JSON.

@@ -1,17 +1,18 @@
 //! Whole lists as one JSON answer, which is sent page by page.
 
 use std::error::Error;
+use std::iter;
 use std::sync::Arc;
 
 use artifact_store::{DisplayName, ExperimentId, IdentityStore, ListPosition, Page, Result};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
+use http_body::Body as _;
 
 use super::request::{Filter, IdentityRequest};
 use crate::concurrency_limiter::Permit;
@@ -20,6 +21,9 @@ use crate::response;
 
 /// The end of the answer's only member, and of the answer.
 const END: &[u8] = b"]}";
+
+/// The maximum length of a piece in bytes. The server may hold a few of them for a slow client.
+const PIECE: usize = 16 << 10;
 
 /// A record of which a list is made.
 pub(super) trait ListRecord: Sized + Send + 'static {
@@ -45,10 +49,10 @@ struct Aborted;
 
 /// Answers with the list that the request asks for.
 ///
-/// The first page is read before the answer begins, so most errors are problems. A list of one page has a
-/// `Content-Length`. The further pages are read as the client takes them, and at most one of them is in
-/// memory. If one cannot be read, the answer is aborted: its JSON is not complete, and neither is its
-/// framing.
+/// The first page is read before the answer begins, so most errors are problems. A list of one page, or of
+/// a few KiB, has a `Content-Length`. The further pages are read as the client takes them, and at most one
+/// of them is in memory. If one cannot be read, the answer is aborted: its JSON is not complete, and neither
+/// is its framing.
 pub(super) async fn respond<R: ListRecord>(
     request: &IdentityRequest<'_>,
 ) -> Result<Response, Problem> {
@@ -57,33 +61,51 @@ pub(super) async fn respond<R: ListRecord>(
         Filter::Named(name) => Some(name),
         Filter::Nothing => return Ok(whole([R::START, END].concat())),
     };
+    let permit = request.list_permit()?;
     let mut pages = Pages {
-        permit: request.list_permit()?,
         identities: request.authenticator.share_identities(),
         experiment: request.experiment.id.clone(),
         name,
         separator: None,
     };
     let mut json = R::START.to_vec();
-    let next = pages.read::<R>(ListPosition::START, &mut json).await?;
-    let Some(next) = next else {
-        return Ok(whole(json));
-    };
+    let mut next = ListPosition::START;
+    // Pages that hold little, such as those without a worker of the name, are joined.
+    while json.len() <= PIECE {
+        match pages.read::<R>(next, &mut json).await? {
+            Some(after) => next = after,
+            None => return Ok(hold(whole(json), permit)),
+        }
+    }
     let mut response = whole(Vec::new());
     response.headers_mut().remove(CONTENT_LENGTH);
     let first = stream::iter([Ok(Bytes::from(json))]);
     *response.body_mut() = Body::from_stream(first.chain(pages.rest::<R>(next)));
-    Ok(response)
+    Ok(hold(response, permit))
 }
 
-/// Keeps a permit until the body was sent, or is dropped.
+/// Sends a body in pieces, and keeps a permit until the last one was handed over or the client is gone. A
+/// body of one piece does not need the permit.
 pub(super) fn hold(response: Response, permit: Permit) -> Response {
+    if response
+        .body()
+        .size_hint()
+        .upper()
+        .is_some_and(|bytes| bytes <= PIECE as u64)
+    {
+        return response;
+    }
     response.map(|body| {
-        let chunks = body.into_data_stream();
-        Body::from_stream(chunks.inspect(move |_| {
+        let pages = body.into_data_stream();
+        let pieces = pages.map_ok(|page| stream::iter(split(page).map(Ok::<_, axum::Error>)));
+        Body::from_stream(pieces.try_flatten().inspect(move |_| {
             let _permit = &permit;
         }))
     })
+}
+
+fn split(mut page: Bytes) -> impl Iterator<Item = Bytes> {
+    iter::from_fn(move || (!page.is_empty()).then(|| page.split_to(page.len().min(PIECE))))
 }
 
 fn whole(json: Vec<u8>) -> Response {
@@ -93,9 +115,6 @@ fn whole(json: Vec<u8>) -> Response {
 /// The pages of a list that is being sent.
 #[derive(Debug)]
 struct Pages {
-    /// Returned once the last page was handed over, or the client is gone.
-    #[expect(dead_code, reason = "its drop returns it")]
-    permit: Permit,
     identities: Arc<dyn IdentityStore>,
     experiment: ExperimentId,
     name: Option<DisplayName>,

@@ -9,8 +9,10 @@ use artifact_store::{
 };
 use axum::body::Body;
 use futures_util::future::join_all;
-use http::{Method, Request};
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
 use serde_json::json;
+use tower::ServiceExt;
 
 use crate::support::{Community, GatedIdentities, HOME, Log, Member, Wire};
 
@@ -262,26 +264,51 @@ async fn lists_of_one_worker_do_not_delay_another_worker() {
     }
 }
 
-#[tokio::test]
-async fn a_list_that_no_client_takes_reads_no_further_page() {
-    let (database, gated) = gated(1_000);
-    let config = HttpConfig::default().with_max_lists(1);
-    let community = Community::with(database, config).await;
-    add_workers(&community.database, 2_000).await;
+/// Sends a request, and returns the response without reading its body.
+async fn begin(community: &Community, path: &str) -> Response<Body> {
     let admin = Member::admin();
     let request = Request::builder()
-        .uri(format!("/v0/experiments/{HOME}/workers"))
+        .uri(format!("/v0/experiments/{HOME}{path}"))
         .header("authorization", admin.authorization())
         .header("x-eden-experiment-id", HOME);
     let request = request.body(Body::empty()).unwrap();
-    let response = tower::ServiceExt::oneshot(community.router.clone(), request);
-    let response = response.await.unwrap();
-    assert_eq!(gated.pages.load(Ordering::SeqCst), 1);
-    // It counts as long as its body exists.
-    let reply = community.get("/workers", &admin).await;
-    reply.assert_problem(503, "about:blank", "the only permit is taken");
-    drop(response);
+    community.router.clone().oneshot(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_list_that_no_client_takes_counts_and_reads_no_further_page() {
+    let (database, gated) = gated(1_000);
+    let config = HttpConfig::default().with_max_lists(1);
+    let community = Community::with(database, config).await;
+    let admin = Member::admin();
+    // One page of about 50 KB; then many pages.
+    for count in [200, 2_000] {
+        add_workers(&community.database, count).await;
+        let before = gated.pages.load(Ordering::SeqCst);
+        let response = begin(&community, "/workers").await;
+        assert_eq!(gated.pages.load(Ordering::SeqCst), before + 1);
+        let reply = community.get("/workers", &admin).await;
+        reply.assert_problem(503, "about:blank", "the only permit is taken");
+        drop(response);
+
+        // It is handed over in small pieces, and the permit is kept until the last one.
+        let mut body = begin(&community, "/workers").await.into_body();
+        let mut length = 0;
+        while let Some(frame) = body.frame().await {
+            let piece = frame.unwrap().into_data().unwrap().len();
+            assert!(piece <= 16 << 10, "{piece} bytes");
+            length += piece;
+            let reply = community.get("/workers", &admin).await;
+            assert_eq!(reply.status, 503);
+        }
+        drop(body);
+        let reply = community.get("/workers", &admin).await;
+        assert_eq!((reply.status.as_u16(), reply.body.len()), (200, length));
+    }
+    // A short list needs no permit.
+    let response = begin(&community, "/groups").await;
     assert_eq!(community.get("/workers", &admin).await.status, 200);
+    drop(response);
 }
 
 #[tokio::test]
@@ -291,13 +318,7 @@ async fn a_large_group_counts_as_a_list() {
     let large = add_group(&community.database, 1, members(5_000)).await;
     let small = add_group(&community.database, 2, members(5)).await;
     let admin = Member::admin();
-    let request = Request::builder()
-        .uri(format!("/v0/experiments/{HOME}/groups/{large}"))
-        .header("authorization", admin.authorization())
-        .header("x-eden-experiment-id", HOME);
-    let request = request.body(Body::empty()).unwrap();
-    let response = tower::ServiceExt::oneshot(community.router.clone(), request);
-    let response = response.await.unwrap();
+    let response = begin(&community, &format!("/groups/{large}")).await;
     assert_eq!(response.status(), 200);
     let (large, small) = (format!("/groups/{large}"), format!("/groups/{small}"));
     let reply = community.get(&large, &admin).await;
