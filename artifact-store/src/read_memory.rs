@@ -76,8 +76,10 @@ impl ReadMemory {
 pub(crate) struct ChunkPlan {
     memory: Arc<ReadMemory>,
     size: ChunkSize,
-    /// The memory of the next chunk, once it is planned.
-    planned: Option<Option<Lease>>,
+    /// Whether the next chunk is planned.
+    is_planned: bool,
+    /// The memory of the next chunk, if it needs some.
+    lease: Option<Lease>,
     /// The size of the last chunk, and when the reader got it.
     last: Option<(usize, Instant)>,
     /// How long the reader takes for a chunk. A fast chunk only halves it, because a buffer below the
@@ -102,7 +104,8 @@ impl ChunkPlan {
         Self {
             memory: Arc::clone(memory),
             size: size.clone(),
-            planned: None,
+            is_planned: false,
+            lease: None,
             last: None,
             pause: Duration::ZERO,
         }
@@ -112,7 +115,7 @@ impl ChunkPlan {
     /// whether the chunk is meant for the cache. Returns whether it is large enough for that.
     pub(crate) fn plan(&mut self, remaining: u64, for_cache: bool) -> bool {
         let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
-        if self.planned.is_none() {
+        if !self.is_planned {
             let wanted = if for_cache {
                 MAX_CHUNK
             } else {
@@ -122,7 +125,8 @@ impl ChunkPlan {
             let lease = self.memory.take(wanted.min(rest));
             self.size
                 .set(lease.as_ref().map_or(MIN_CHUNK, |lease| lease.bytes));
-            self.planned = Some(lease);
+            self.lease = lease;
+            self.is_planned = true;
         }
         self.size.get() >= remaining.min(MIN_CACHED_CHUNK)
     }
@@ -141,7 +145,8 @@ impl ChunkPlan {
     /// Binds the chunk to its memory, which is returned with the chunk's last clone.
     pub(crate) fn deliver(&mut self, chunk: Bytes) -> Bytes {
         self.last = Some((chunk.len(), Instant::now()));
-        match self.planned.take().flatten() {
+        self.is_planned = false;
+        match self.lease.take() {
             Some(lease) if chunk.len() > MIN_CHUNK => Bytes::from_owner(Leased {
                 chunk,
                 _lease: lease,

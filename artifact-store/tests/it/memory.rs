@@ -66,7 +66,8 @@ impl ArtifactBackend for CountingBackend {
         let all = self.blobs.load(id).await?;
         let size = all.len() as u64;
         let range = range.resolve(size).unwrap();
-        let all = all.slice(range.start as usize..range.end as usize);
+        let all =
+            all.slice(usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap());
         let live = Arc::clone(&self.live);
         let chunk_size = ChunkSize::new(CHUNK);
         let (max, mut at) = (chunk_size.clone(), 0);
