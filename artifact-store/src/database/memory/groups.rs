@@ -11,7 +11,7 @@ use crate::identity::{DisplayName, Group, GroupId, ListPosition, MemberId, Page,
 /// Groups by id, and for each member the groups that list it.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    groups: HashMap<GroupId, Group>,
+    by_id: HashMap<GroupId, Group>,
     in_order: InOrder<GroupId>,
     above: HashMap<MemberId, HashSet<GroupId>>,
 }
@@ -28,11 +28,11 @@ impl Groups {
         }
         self.in_order
             .insert(&group.experiment, position(&group), group.id);
-        self.groups.insert(group.id, group);
+        self.by_id.insert(group.id, group);
     }
 
     pub(super) fn contains(&self, id: GroupId) -> bool {
-        self.groups.contains_key(&id)
+        self.by_id.contains_key(&id)
     }
 
     /// Inserts a group that a caller created, and whose id is not taken.
@@ -46,12 +46,12 @@ impl Groups {
     }
 
     pub(super) fn get(&self, experiment: &ExperimentId, id: GroupId) -> Option<&Group> {
-        let found = self.groups.get(&id);
+        let found = self.by_id.get(&id);
         found.filter(|group| group.experiment == *experiment)
     }
 
     fn get_mut(&mut self, experiment: &ExperimentId, id: GroupId) -> Result<&mut Group, Rejected> {
-        let found = self.groups.get_mut(&id);
+        let found = self.by_id.get_mut(&id);
         found
             .filter(|group| group.experiment == *experiment)
             .ok_or(Rejected::NO_GROUP)
@@ -64,7 +64,7 @@ impl Groups {
         after: &ListPosition,
     ) -> Page<Group> {
         self.in_order.page(experiment, after, |id| {
-            let group = self.groups.get(&id)?;
+            let group = self.by_id.get(&id)?;
             let is_listed = name.is_none() || group.name.as_ref() == name;
             is_listed.then(|| (group.clone(), size_of_val(&*group.members)))
         })
@@ -116,7 +116,7 @@ impl Groups {
         if found.name.as_ref().is_some_and(reserved) {
             return Err(Rejected::RESERVED_NAME);
         }
-        if let Some(group) = self.groups.remove(&id) {
+        if let Some(group) = self.by_id.remove(&id) {
             self.in_order.remove(experiment, position(&group));
             for member in &group.members {
                 self.forget(id, *member);

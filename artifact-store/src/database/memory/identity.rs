@@ -17,7 +17,7 @@ use crate::identity::{
 /// Workers by id.
 #[derive(Debug, Default)]
 pub(super) struct Workers {
-    workers: HashMap<WorkerId, (Worker, CredentialHash)>,
+    by_id: HashMap<WorkerId, (Worker, CredentialHash)>,
     in_order: InOrder<WorkerId>,
 }
 
@@ -34,7 +34,7 @@ impl IdentityStore for MemoryDatabase {
             return reject(Rejected::RESERVED_NAME);
         }
         let mut maps = self.maps();
-        if maps.workers.workers.contains_key(&worker.id) {
+        if maps.workers.by_id.contains_key(&worker.id) {
             return reject(Rejected::ID_TAKEN);
         }
         if !maps.experiments.contains_key(&worker.experiment) {
@@ -42,15 +42,15 @@ impl IdentityStore for MemoryDatabase {
         }
         let position = ListPosition::new(worker.registered_at.as_microsecond(), worker.id.as_str());
         let both = (worker.clone(), credential.clone());
-        let Workers { workers, in_order } = &mut maps.workers;
+        let Workers { by_id, in_order } = &mut maps.workers;
         in_order.insert(&worker.experiment, position, worker.id);
-        workers.insert(worker.id, both);
+        by_id.insert(worker.id, both);
         Ok(())
     }
 
     async fn worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<Option<Worker>> {
         let maps = self.maps();
-        let found = maps.workers.workers.get(&id);
+        let found = maps.workers.by_id.get(&id);
         let found = found.map(|(worker, _)| worker);
         Ok(found
             .filter(|worker| worker.experiment == *experiment)
@@ -64,9 +64,9 @@ impl IdentityStore for MemoryDatabase {
         after: &ListPosition,
     ) -> Result<Page<Worker>> {
         let maps = self.maps();
-        let Workers { workers, in_order } = &maps.workers;
+        let Workers { by_id, in_order } = &maps.workers;
         Ok(in_order.page(experiment, after, |id| {
-            let (worker, _) = workers.get(&id)?;
+            let (worker, _) = by_id.get(&id)?;
             let is_listed = name.is_none() || worker.name.as_ref() == name;
             is_listed.then(|| {
                 (
@@ -83,7 +83,7 @@ impl IdentityStore for MemoryDatabase {
         id: WorkerId,
         credential: &CredentialHash,
     ) -> Result<()> {
-        match self.maps().workers.workers.get_mut(&id) {
+        match self.maps().workers.by_id.get_mut(&id) {
             Some((worker, hash)) if worker.experiment == *experiment => {
                 *hash = credential.clone();
                 Ok(())
@@ -98,7 +98,7 @@ impl IdentityStore for MemoryDatabase {
 
     fn cached_credential(&self, id: WorkerId) -> Option<StoredCredential> {
         let maps = self.maps();
-        maps.workers.workers.get(&id).map(|(worker, hash)| {
+        maps.workers.by_id.get(&id).map(|(worker, hash)| {
             let experiment = &worker.experiment;
             let in_admins = maps.groups.are_admins_above(experiment, id);
             StoredCredential::new(experiment.clone(), hash.clone(), in_admins)

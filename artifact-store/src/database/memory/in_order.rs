@@ -44,7 +44,7 @@ impl<I: Copy> InOrder<I> {
         let mut rest = rest.peekable();
         let (mut records, mut examined, mut bytes) = (Vec::new(), 0, 0);
         let mut last = None;
-        while let Some(((_, position), id)) = rest.next() {
+        for ((_, position), id) in rest.by_ref() {
             if let Some((record, size)) = record(*id) {
                 records.push(record);
                 bytes += size;

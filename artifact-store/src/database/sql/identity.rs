@@ -91,7 +91,7 @@ impl<D: SqlDatabase> IdentityStore for D {
         let params = params![experiment.as_str(), id.as_str()];
         let (operation, statement) = (Operation::FindGroup, statements::SELECT_GROUP);
         let records = self.query_in(Lane::List, operation, statement, params);
-        MembershipRecord::decode_group(records.await?, experiment)
+        MembershipRecord::decode_group(&records.await?, experiment)
     }
 
     async fn group_page(

@@ -184,7 +184,7 @@ pub(super) async fn groups(
         let group = records
             .into_iter()
             .collect::<Result<Vec<_>, _>>()
-            .and_then(|records| Ok(MembershipRecord::decode_group(records, experiment)?));
+            .and_then(|records| Ok(MembershipRecord::decode_group(&records, experiment)?));
         if let Some(group) = group.transpose() {
             page.push(&position, group);
         }

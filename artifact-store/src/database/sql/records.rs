@@ -274,7 +274,7 @@ impl PageRecord for MembershipRecord {
 impl MembershipRecord {
     /// Decodes the records of one group. Returns `None` without records.
     pub(super) fn decode_group(
-        records: Vec<Self>,
+        records: &[Self],
         experiment: &ExperimentId,
     ) -> Result<Option<Group>> {
         let decoder = Decoder(Operation::FindGroup.into());

@@ -25,10 +25,10 @@ cases! {
 async fn worker_pages(identities: &dyn IdentityStore) -> Vec<Page<Worker>> {
     let mut pages = Vec::new();
     let mut next = Some(ListPosition::START);
-    while let Some(after) = next {
+    while let Some(after) = next.take() {
         let page = identities.worker_page(&experiment(), None, &after).await;
         let page = page.unwrap();
-        next = page.next.clone();
+        next.clone_from(&page.next);
         pages.push(page);
     }
     pages
@@ -37,10 +37,10 @@ async fn worker_pages(identities: &dyn IdentityStore) -> Vec<Page<Worker>> {
 async fn group_pages(identities: &dyn IdentityStore) -> Vec<Page<Group>> {
     let mut pages = Vec::new();
     let mut next = Some(ListPosition::START);
-    while let Some(after) = next {
+    while let Some(after) = next.take() {
         let page = identities.group_page(&experiment(), None, &after).await;
         let page = page.unwrap();
-        next = page.next.clone();
+        next.clone_from(&page.next);
         pages.push(page);
     }
     pages

@@ -256,12 +256,6 @@ async fn lists_leave_out_records_that_cannot_be_read() {
         outcome.unwrap();
     }
     workers.sort_by_key(|worker| worker.id);
-    let groups = [group(), group(), group()];
-    let mut groups = groups.map(|group| group.with_members([workers[0].id.into()]));
-    groups.sort_by_key(|group| group.id);
-    for group in &groups {
-        rows.create_group(group).await.unwrap();
-    }
     let other = Connection::open(&path).unwrap();
     other.pragma_update(None, "foreign_keys", false).unwrap();
     let page = async |after: &ListPosition| {
@@ -328,7 +322,22 @@ async fn lists_leave_out_records_that_cannot_be_read() {
             other.execute_batch("COMMIT").unwrap();
         }
     }
+}
 
+#[tokio::test]
+async fn lists_leave_out_groups_that_cannot_be_read() {
+    let (_folder, path) = file();
+    let rows = open(&path).await;
+    let founded = Experiment::new(experiment(), time(1));
+    rows.create_experiment(&founded).await.unwrap();
+    let groups = [group(), group(), group()];
+    let mut groups = groups.map(|group| group.with_members([WorkerId::mint().into()]));
+    groups.sort_by_key(|group| group.id);
+    for group in &groups {
+        rows.create_group(group).await.unwrap();
+    }
+    let other = Connection::open(&path).unwrap();
+    other.pragma_update(None, "foreign_keys", false).unwrap();
     let founding = rows.groups(&experiment(), None).await.unwrap()[..2].to_vec();
     for (edit, undo) in [
         (
