@@ -54,7 +54,7 @@ pub(crate) fn check() -> Result<()> {
     outcome
 }
 
-/// Returns the number of threads of this process, or 0 without `/proc` (proc_pid_task(5)).
+/// Returns the number of threads of this process, or 0 without `/proc` (`proc_pid_task(5)`).
 fn count() -> usize {
     read_dir("/proc/self/task").map_or(0, Iterator::count)
 }

@@ -76,7 +76,7 @@ impl<'writer> FormatFields<'writer> for JsonLog {
         fields: &span::Record<'_>,
     ) -> fmt::Result {
         if current.fields.pop() != Some('}') {
-            current.fields = "{".to_owned();
+            "{".clone_into(&mut current.fields);
         }
         let is_first = current.fields == "{";
         let mut visitor = Fields {

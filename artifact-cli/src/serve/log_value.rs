@@ -25,7 +25,7 @@ fn write_time(time: SystemTime, writer: &mut impl Write) -> fmt::Result {
     SECOND.with_borrow_mut(|(last, text)| {
         if *last != second {
             let whole = Timestamp::from_second(second).unwrap_or_default();
-            *text = whole.to_string().trim_end_matches('Z').to_owned();
+            whole.to_string().trim_end_matches('Z').clone_into(text);
             *last = second;
         }
         writer.write_str(text)

@@ -76,7 +76,7 @@ fn slow_readers_over_http1_keep_the_memory_below_a_bound() {
             )
             .unwrap();
             // The kernel has room for all before it; the server waits with the rest.
-            stream.read_exact(&mut [0; 64 << 10]).unwrap();
+            stream.read_exact(&mut vec![0; 64 << 10]).unwrap();
             stream
         })
         .collect();

@@ -26,7 +26,7 @@ const MAX_WAITING: usize = 64;
 type Key = [u8; 32];
 
 pub(super) struct Verifier {
-    /// Has hashed the key of the cached hashes, random in every process. BLAKE2b (RFC 7693) needs no HMAC,
+    /// Has hashed the key of the cached hashes, random in every process. `BLAKE2b` (RFC 7693) needs no HMAC,
     /// because a hash cannot be extended without the key. It takes a fifth of the time of an HMAC with
     /// SHA-256 where the processor has no instructions for SHA-256.
     keyed: Blake2b256,
