@@ -281,8 +281,14 @@ fn a_start_that_crashed_between_the_two_halves_is_completed() {
 fn a_store_of_version_0_1_starts_without_adopt() {
     let store = Store::new();
     store.forget_ids();
-    // Without the tables of the store id, at the version of the schema before them.
-    let older = "DROP TABLE store_id; DROP TABLE proposed_store_ids; PRAGMA user_version = 2;";
+    // Without what later versions of the schema have added.
+    let older = "\
+        DROP TABLE store_id; DROP TABLE proposed_store_ids; DROP TABLE rights; \
+        DROP TRIGGER workers_replaced; DROP TRIGGER workers_updated; DROP TRIGGER workers_deleted; \
+        DROP TRIGGER groups_inserted; DROP TRIGGER groups_updated; DROP TRIGGER groups_deleted; \
+        DROP TRIGGER members_inserted; DROP TRIGGER members_updated; DROP TRIGGER members_deleted; \
+        DROP INDEX workers_by_name; DROP INDEX groups_by_name; DROP INDEX members_in_order; \
+        PRAGMA user_version = 2;";
     store.database().execute_batch(older).unwrap();
     let server = Server::start_in(store.folder, &[]);
     assert_eq!(get(&server, &store.uri).as_deref(), Some("kept"));

@@ -103,7 +103,7 @@ async fn new_databases_use_wal_and_reject_row_updates() {
     assert_eq!(text("PRAGMA journal_mode").unwrap(), "wal");
     let number = |sql: &str| other.query_row(sql, [], |row| row.get::<_, i64>(0));
     assert_eq!(number("PRAGMA application_id").unwrap(), 0x4172_7466);
-    assert_eq!(number("PRAGMA user_version").unwrap(), 4);
+    assert_eq!(number("PRAGMA user_version").unwrap(), 5);
 
     // Rows cannot be updated, not even by hand.
     rows.insert(&row(1)).await.unwrap();
@@ -160,7 +160,7 @@ async fn newer_schemas_are_rejected() {
     let error = SqliteDatabase::open(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.detail().contains("schema version 7"), "{error}");
-    assert!(error.detail().contains("versions up to 4"), "{error}");
+    assert!(error.detail().contains("versions up to 5"), "{error}");
 }
 
 #[tokio::test]
