@@ -44,6 +44,10 @@ impl Credentials {
         }
     }
 
+    pub(super) fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
     /// Reads a credential, on the blocking pool.
     pub(super) async fn query(&self, params: Vec<Param>) -> Result<Option<CredentialRecord>> {
         let probes = Arc::clone(&self.probes);

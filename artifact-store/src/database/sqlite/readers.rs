@@ -13,7 +13,10 @@ use super::error::failed;
 use super::files::{Cause, OpenFiles};
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Operation, Result};
+
+/// A query that opens the file and the log.
+const ANY: &str = "SELECT count(*) FROM sqlite_schema";
 
 pub(super) struct Readers {
     shared: Arc<Shared>,
@@ -74,6 +77,13 @@ impl Readers {
             permits: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
         }
+    }
+
+    /// Opens the first connection, so that queries can be served after the files are lost. If that fails, the
+    /// first query tries again. Blocks.
+    pub(super) fn open_first(&self) {
+        let open = |connection: &Connection| connection.query_row(ANY, [], |_| Ok(()));
+        let _ = self.shared.query(Operation::OpenDatabase.into(), open);
     }
 
     /// Runs a query. If the future is dropped, a query that has begun runs to its end.
