@@ -32,9 +32,9 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    pub(super) fn new(path: PathBuf, files: Arc<OpenFiles>) -> Self {
+    pub(super) fn new(path: PathBuf, files: Arc<OpenFiles>, others: &Readers) -> Self {
         Self {
-            readers: Readers::new(path.clone(), Arc::clone(&files), MAX_READERS),
+            readers: others.beside(MAX_READERS),
             probes: Arc::new(Probes {
                 path,
                 files,
@@ -42,10 +42,6 @@ impl Credentials {
             }),
             cache: CredentialCache::default(),
         }
-    }
-
-    pub(super) fn readers(&self) -> &Readers {
-        &self.readers
     }
 
     /// Reads a credential, on the blocking pool.

@@ -95,25 +95,24 @@ impl SqliteDatabase {
                 .with_detail("the path of the database file cannot be resolved")
                 .with_source(error)
         })?;
-        let opened = blocking::run(move || {
-            let connection = connection::set_up(&path)?;
-            let files = Arc::new(OpenFiles::of(&connection, &path)?);
-            let credentials = Credentials::new(path.clone(), Arc::clone(&files));
-            let lists = Readers::new(path.clone(), Arc::clone(&files), MAX_LISTS);
-            let readers = Readers::new(path, Arc::clone(&files), MAX_READERS);
-            for readers in [credentials.readers(), &lists, &readers] {
-                readers.open_first();
-            }
-            Ok(Self {
-                readers,
-                credentials,
-                lists,
-                writer: Writer::start(connection, files)?,
+        let opened = {
+            let path = path.clone();
+            blocking::run(move || {
+                let connection = connection::set_up(&path)?;
+                let files = OpenFiles::of(&connection, &path)?;
+                Ok((connection, Arc::new(files)))
             })
-        });
-        opened
             .await
-            .map_err(|error| fail(ErrorKind::Unavailable).with_source(error))?
+        };
+        let (connection, files) =
+            opened.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
+        let readers = Readers::new(path.clone(), Arc::clone(&files), MAX_READERS);
+        Ok(Self {
+            credentials: Credentials::new(path, Arc::clone(&files), &readers),
+            lists: readers.beside(MAX_LISTS),
+            readers,
+            writer: Writer::start(connection, files)?,
+        })
     }
 
     /// Returns the number of committed transactions. It is lower than the number of writes if

@@ -13,10 +13,7 @@ use super::error::failed;
 use super::files::{Cause, OpenFiles};
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
-use crate::error::{ErrorKind, Operation, Result};
-
-/// A query that opens the file and the log.
-const ANY: &str = "SELECT count(*) FROM sqlite_schema";
+use crate::error::{ErrorKind, Result};
 
 pub(super) struct Readers {
     shared: Arc<Shared>,
@@ -28,6 +25,8 @@ struct Shared {
     path: PathBuf,
     files: Arc<OpenFiles>,
     idle: Mutex<Vec<Connection>>,
+    /// Connections of other queries, for use after the files are lost.
+    spare: Option<Arc<Shared>>,
 }
 
 impl Shared {
@@ -47,20 +46,28 @@ impl Shared {
                 .with_detail("the database has no open connection left for this query")
                 .with_source(cause)
         };
-        let idle = self.idle().pop();
+        let mut home = self;
+        let mut idle = self.idle().pop();
+        if idle.is_none()
+            && let Err(cause) = self.files.check()
+        {
+            home = self.spare.as_deref().unwrap_or(self);
+            idle = home.idle().pop();
+            if idle.is_none() {
+                return Err(lost(cause));
+            }
+        }
         let is_new = idle.is_none();
-        let connection = if let Some(connection) = idle {
-            connection
-        } else {
-            self.files.check().map_err(lost)?;
-            connect(&self.path, Role::Read).map_err(|error| failed(subject, error))?
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.path, Role::Read).map_err(|error| failed(subject, error))?,
         };
         let found = query(&connection);
         if is_new {
             // The query has opened the log. It must be the log of the writer.
             self.files.check().map_err(lost)?;
         }
-        self.idle().push(connection);
+        home.idle().push(connection);
         found.map_err(|error| failed(subject, error))
     }
 }
@@ -68,22 +75,33 @@ impl Shared {
 impl Readers {
     /// Opens connections when they are needed, one for each query that runs at the same time.
     pub(super) fn new(path: PathBuf, files: Arc<OpenFiles>, max_connections: u32) -> Self {
+        Self::with_spare(path, files, max_connections, None)
+    }
+
+    /// Creates a pool of other connections to the same file. After the files are lost, it uses those of this
+    /// pool that are open and idle.
+    pub(super) fn beside(&self, max_connections: u32) -> Self {
+        let Shared { path, files, .. } = &*self.shared;
+        let spare = Some(Arc::clone(&self.shared));
+        Self::with_spare(path.clone(), Arc::clone(files), max_connections, spare)
+    }
+
+    fn with_spare(
+        path: PathBuf,
+        files: Arc<OpenFiles>,
+        max_connections: u32,
+        spare: Option<Arc<Shared>>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 path,
                 files,
                 idle: Mutex::new(Vec::new()),
+                spare,
             }),
             permits: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
         }
-    }
-
-    /// Opens the first connection, so that queries can be served after the files are lost. If that fails, the
-    /// first query tries again. Blocks.
-    pub(super) fn open_first(&self) {
-        let open = |connection: &Connection| connection.query_row(ANY, [], |_| Ok(()));
-        let _ = self.shared.query(Operation::OpenDatabase.into(), open);
     }
 
     /// Runs a query. If the future is dropped, a query that has begun runs to its end.
