@@ -155,6 +155,12 @@ fn decode(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// The value of a member of a dictionary.
+enum Value {
+    Bytes(Vec<u8>),
+    Other,
+}
+
 /// Parses a dictionary of byte sequences by RFC 9651, section 4.2.
 struct Cursor<'t>(&'t [u8]);
 
@@ -177,13 +183,11 @@ impl<'t> Cursor<'t> {
     }
 
     fn dictionary(&mut self) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-        let mut members: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut members: Vec<(Vec<u8>, Value)> = Vec::new();
         self.take(|byte| byte == b' ');
         while !self.0.is_empty() {
             let key = self.key()?;
-            self.expect(b'=')?;
-            self.expect(b':')?;
-            let value = self.byte_sequence()?;
+            let value = self.value()?;
             self.parameters()?;
             match members.iter_mut().find(|(other, _)| *other == key) {
                 Some((_, other)) => *other = value,
@@ -200,7 +204,43 @@ impl<'t> Cursor<'t> {
                 return None;
             }
         }
-        Some(members)
+        let members = members.into_iter().map(|(key, value)| match value {
+            Value::Bytes(bytes) => Some((key, bytes)),
+            Value::Other => None,
+        });
+        members.collect()
+    }
+
+    /// Reads the value of a member. A later member with the same key replaces it, whatever it is.
+    fn value(&mut self) -> Option<Value> {
+        if !self.accept(b'=') {
+            // A key alone means true.
+            return Some(Value::Other);
+        }
+        if self.accept(b':') {
+            return self.byte_sequence().map(Value::Bytes);
+        }
+        if self.accept(b'(') {
+            self.inner_list()?;
+        } else {
+            self.bare_item()?;
+        }
+        Some(Value::Other)
+    }
+
+    /// Reads an inner list (section 4.2.1.2) after its parenthesis.
+    fn inner_list(&mut self) -> Option<()> {
+        loop {
+            self.take(|byte| byte == b' ');
+            if self.accept(b')') {
+                return Some(());
+            }
+            self.bare_item()?;
+            self.parameters()?;
+            if !matches!(self.0.first()?, b' ' | b')') {
+                return None;
+            }
+        }
     }
 
     fn key(&mut self) -> Option<Vec<u8>> {

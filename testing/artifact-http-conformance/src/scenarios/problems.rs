@@ -136,7 +136,12 @@ async fn invalid_hosts_become_localhost(site: Context) -> Outcome {
     if site.subject.embedded && reply.status == 400 {
         return Ok(());
     }
-    let problem = reply.problem(404, "not-found")?.parsed()?;
+    // RFC 9112, section 3.2, demands 400.
+    let problem = match reply.status {
+        404 => reply.problem(404, "not-found")?,
+        _ => reply.problem(400, "bad-request")?,
+    };
+    let problem = problem.parsed()?;
     let instance = reply.text_of(&problem, "instance")?;
     let expected = format!("http://localhost{path}");
     reply.check(
