@@ -11,7 +11,7 @@ use artifact_backend::UriPrefix;
 use artifact_store::{
     ArtifactStore, ByteRange, ContentType, Experiment, NewArtifact, Principal, Timestamp, authorize,
 };
-use embed_common::{DELIVERY, Failure, KEY_HEADER, Keys, round_trip};
+use embed_common::{DELIVERY, Failure, KEY_HEADER, Keys, discard, round_trip};
 use futures_util::StreamExt;
 use std::sync::Arc;
 
@@ -61,7 +61,19 @@ async fn deposit(
     request: HttpRequest,
     mut body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let principal = shop.who(&request)?;
+    let answer = receive(&shop, &request, &mut body).await;
+    if answer.is_err() {
+        discard(body).await;
+    }
+    answer
+}
+
+async fn receive(
+    shop: &Shop,
+    request: &HttpRequest,
+    body: &mut web::Payload,
+) -> Result<HttpResponse, Refused> {
+    let principal = shop.who(request)?;
     let declared = request.headers().get("content-type");
     let declared = declared.and_then(|value| value.to_str().ok());
     let new = NewArtifact::new(shop.home.id.clone(), principal)

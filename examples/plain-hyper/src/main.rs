@@ -11,10 +11,10 @@ use artifact_store::{
     ArtifactStore, ByteRange, ContentType, Experiment, NewArtifact, Principal, Timestamp, authorize,
 };
 use bytes::Bytes;
-use embed_common::{DELIVERY, Failure, KEY_HEADER, Keys, round_trip};
+use embed_common::{DELIVERY, Failure, KEY_HEADER, Keys, discard, round_trip};
 use futures_util::TryStreamExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, BodyStream, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -71,13 +71,25 @@ impl Shop {
     /// Deposits a file and passes each chunk on to the store as it arrives. Nothing remains stored if the client
     /// disconnects, `write` fails, or hyper drops this future.
     async fn deposit(&self, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
-        let principal = self.who(request.headers())?;
-        let declared = request.headers().get(CONTENT_TYPE);
+        let (head, mut body) = request.into_parts();
+        let answer = self.receive(&head.headers, &mut body).await;
+        if answer.is_err() {
+            discard(BodyStream::new(body)).await;
+        }
+        answer
+    }
+
+    async fn receive(
+        &self,
+        headers: &HeaderMap,
+        body: &mut Incoming,
+    ) -> Result<Response<Body>, Refused> {
+        let principal = self.who(headers)?;
+        let declared = headers.get(CONTENT_TYPE);
         let declared = declared.and_then(|value| value.to_str().ok());
         let new = NewArtifact::new(self.home.id.clone(), principal)
             .with_content_type(ContentType::clean(declared.unwrap_or("")));
         let mut deposit = self.store.deposit(new);
-        let mut body = request.into_body();
         while let Some(frame) = body.frame().await {
             if let Ok(piece) = frame.map_err(|_| Refused(400))?.into_data() {
                 deposit.write(piece).await?;
