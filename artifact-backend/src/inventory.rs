@@ -34,7 +34,7 @@ pub trait ArtifactInventory: ArtifactBackend {
     /// `Unavailable`, and the kinds that an operator must resolve. In the stream:
     ///
     /// - An error of the kind `Corrupt` that carries an id is one damaged blob: what is stored under
-    ///   this id is not a blob, so [`stat`](Self::stat) fails with `Corrupt` too. It takes the place
+    ///   this id is not a blob, so [`stat`](ArtifactBackend::stat) fails with `Corrupt` too. It takes the place
     ///   of the blob's stat, and the list goes on.
     ///   [`Error::damaged_blob`](crate::Error::damaged_blob) returns the id.
     /// - Any other error ends the stream. Blobs that were not listed before it may exist.
