@@ -11,11 +11,14 @@ mod error;
 #[doc(hidden)]
 pub mod error_repr;
 mod ext;
+#[doc(hidden)]
+pub mod forwarding;
 mod hex;
 #[doc(hidden)]
 pub mod host;
 mod id;
 mod inventory;
+mod layer;
 mod ownership;
 pub mod random;
 mod range;
@@ -33,6 +36,7 @@ pub use error::{BoxError, Error, ErrorKind, Operation, Result};
 pub use ext::{ArtifactBackendExt, StreamUploadError};
 pub use id::{ArtifactId, ParseIdError};
 pub use inventory::{ArtifactInventory, BlobList, BlobStat, SweepReport};
+pub use layer::Layer;
 pub use ownership::{Ownership, OwnershipError};
 pub use range::{ByteRange, RangeNotSatisfiable};
 pub use stamp::Stamp;

@@ -18,6 +18,7 @@ mod ext;
 mod forward;
 mod fuzz_replay;
 mod id;
+mod layer;
 mod range;
 #[cfg(feature = "serde")]
 mod serde;
