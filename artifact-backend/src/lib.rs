@@ -27,6 +27,10 @@ mod store_id;
 mod upload;
 mod uri;
 
+#[doc(no_inline)]
+pub use ::async_trait::{self, async_trait};
+#[doc(no_inline)]
+pub use ::bytes;
 pub use backend::ArtifactBackend;
 pub use chunk_size::ChunkSize;
 pub use clock::{Clock, ManualClock, SystemClock};
