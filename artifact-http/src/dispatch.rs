@@ -6,11 +6,11 @@ use artifact_store::{Experiment, ExperimentId, Principal};
 use axum::body::Body;
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::header::ALLOW;
+use http::header::{ALLOW, AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
-use crate::credential::Credential;
+use crate::credential;
 use crate::problem::{Problem, ProblemType};
 use crate::request::AuthenticatedRequest;
 use crate::request_info::RequestInfo;
@@ -23,7 +23,11 @@ const EXPERIMENT_HEADER: &str = "x-eden-experiment-id";
 
 /// Serves one request. A panic in a handler is answered with 500.
 pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    if let Some(value) = parts.headers.get_mut(AUTHORIZATION) {
+        // `Debug` of the header does not show it.
+        value.set_sensitive(true);
+    }
     let is_head = parts.method == Method::HEAD;
     let mut info = RequestInfo::UNKNOWN;
     let outcome = AssertUnwindSafe(answer(service, &parts, body, &mut info))
@@ -81,7 +85,7 @@ async fn answer_protected(
     body: Body,
     info: &mut RequestInfo,
 ) -> Result<Response, Problem> {
-    let principal = authenticate(service, &parts.headers).await?;
+    let principal = authenticate(service, parts).await?;
     info.principal = Some(principal.id());
     let (scope, rest) = split_experiment(parts.uri.path()).ok_or_else(Problem::no_such_path)?;
     let experiment = find_experiment(service, scope, &parts.headers).await?;
@@ -117,9 +121,10 @@ fn check_get(method: &Method) -> Result<(), Problem> {
     Err(problem.with_header(ALLOW, HeaderValue::from_static("GET, HEAD")))
 }
 
-async fn authenticate(service: &Service, headers: &HeaderMap) -> Result<Principal, Problem> {
-    let credential = Credential::from_headers(headers)?;
-    Ok(service.authenticate.authenticate(&credential).await?)
+async fn authenticate(service: &Service, parts: &Parts) -> Result<Principal, Problem> {
+    // Whatever the authenticator reads: two fields could name two principals.
+    credential::check_single(&parts.headers)?;
+    Ok(service.authenticate.authenticate(parts).await?)
 }
 
 /// Finds the path's experiment. The header must repeat its name byte for byte, and this server must

@@ -27,7 +27,7 @@ pub fn attachment(file_name: Option<&str>) -> HeaderValue {
 ///
 /// The problem that the client gets.
 pub fn credential(headers: &HeaderMap) -> Result<Credential, Box<Response>> {
-    Ok(Credential::from_headers(headers).map_err(answer)?)
+    Ok(Credential::from_headers(headers).map_err(|error| answer(error.into()))?)
 }
 
 /// The digest fields of a deposit.

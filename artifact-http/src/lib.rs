@@ -46,7 +46,7 @@ pub mod fuzzing;
 pub use admin_token::{AdminToken, WeakAdminToken};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use config::HttpConfig;
-pub use credential::{Credential, Secret};
+pub use credential::{Credential, Secret, bearer_token};
 pub use endpoint::{Access, Endpoint};
 pub use endpoints::endpoints;
 pub use identity_authenticator::IdentityAuthenticator;
