@@ -4,6 +4,7 @@ use artifact_backend::{ByteRange, Sha256Digest};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
 
+use crate::config::HttpConfig;
 use crate::credential::Credential;
 use crate::digest_fields::DigestCheck;
 use crate::problem::Problem;
@@ -64,5 +65,5 @@ impl Digests {
 }
 
 pub(crate) fn answer(problem: Problem) -> Response {
-    problem.respond("http://localhost/")
+    problem.respond("http://localhost/", &HttpConfig::default())
 }
