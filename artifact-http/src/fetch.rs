@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifact_backend::{ArtifactUri, ByteRange};
-use artifact_store::{ErrorKind, authorize};
+use artifact_store::{ErrorKind, authorize, authorize_with};
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, VARY};
@@ -87,7 +87,10 @@ impl Fetch {
         } = request;
         let uri = parse_uri(service, parts.uri.query().unwrap_or(""))?;
         let row = service.store.row(&experiment.id, uri.id()).await?;
-        let grant = authorize(&principal, Arc::clone(&row))?;
+        let grant = match &service.config.read_policy {
+            None => authorize(&principal, Arc::clone(&row))?,
+            Some(policy) => authorize_with(&**policy, &principal, Arc::clone(&row)).await?,
+        };
         // Before the conditions: a 304 or a HEAD would confirm bytes that no longer exist.
         service.store.check(&grant).await?;
 

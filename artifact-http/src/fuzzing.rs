@@ -4,6 +4,7 @@ use artifact_backend::{ByteRange, Sha256Digest};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
 
+use crate::config::HttpConfig;
 use crate::credential::Credential;
 use crate::digest_fields::DigestCheck;
 use crate::problem::Problem;
@@ -27,7 +28,7 @@ pub fn attachment(file_name: Option<&str>) -> HeaderValue {
 ///
 /// The problem that the client gets.
 pub fn credential(headers: &HeaderMap) -> Result<Credential, Box<Response>> {
-    Ok(Credential::from_headers(headers).map_err(answer)?)
+    Ok(Credential::from_headers(headers).map_err(|error| answer(error.into()))?)
 }
 
 /// The digest fields of a deposit.
@@ -64,5 +65,5 @@ impl Digests {
 }
 
 pub(crate) fn answer(problem: Problem) -> Response {
-    problem.respond("http://localhost/")
+    problem.respond("http://localhost/", &HttpConfig::default())
 }

@@ -1,7 +1,7 @@
 //! The endpoints as a tower service, without axum's router.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use artifact_backend::BoxError;
@@ -68,6 +68,7 @@ impl HttpService {
             fetches,
             lists,
             fields: ArtifactFieldsCache::default(),
+            document: OnceLock::new(),
         });
         Self { shared }
     }

@@ -3,9 +3,11 @@
 mod docs;
 mod document;
 pub(crate) mod parameters;
+mod rename;
 mod responses;
 pub(crate) mod schemas;
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use axum::response::Response;
@@ -14,7 +16,9 @@ use http::StatusCode;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub(crate) use self::docs::{Answer, Docs, Links, RequestContent};
+use crate::config::HttpConfig;
 use crate::response::{self, JSON};
+use crate::router::Service;
 
 /// The path of the document, which needs no credential.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -50,13 +54,25 @@ fn text(with_identities: bool) -> String {
     text.expect("strings, numbers and maps are valid JSON") + "\n"
 }
 
-/// Answers a `GET` of the document.
-pub(crate) fn respond(with_identities: bool) -> Response {
+/// Returns the document of a router with these settings: with its base path, experiment header, URI and error
+/// prefixes, and its security scheme.
+pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, str> {
     let text: &'static str = if with_identities {
         &WHOLE
     } else {
         &WITHOUT_IDENTITIES
     };
-    let body = Bytes::from_static(text.as_bytes());
-    response::with_body(StatusCode::OK, JSON, "no-cache", body)
+    rename::renamed(text, config)
+}
+
+/// Answers a `GET` of the document.
+pub(crate) fn respond(service: &Service) -> Response {
+    let text = service.document.get_or_init(|| {
+        let text = openapi_of(&service.config, service.identities.is_some());
+        match text {
+            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+            Cow::Owned(text) => text.into(),
+        }
+    });
+    response::with_body(StatusCode::OK, JSON, "no-cache", text.clone())
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
 
+mod authenticate;
+mod binding;
 mod body;
 mod conditional;
 mod deposit;
@@ -21,6 +23,7 @@ mod multipart_bounds;
 mod nested;
 mod openapi;
 mod range;
+mod read_policy;
 mod secrets;
 mod support;
 mod wire;
