@@ -24,17 +24,10 @@ mod refusal;
 mod response;
 
 mod deposit;
-mod digest_fields;
-mod multipart;
 mod outlive;
-mod source;
 
 mod artifact_fields;
-mod body;
-mod conditional;
-mod disposition;
 mod fetch;
-mod range;
 
 mod experiment;
 mod health;
