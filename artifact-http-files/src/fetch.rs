@@ -43,7 +43,7 @@ pub async fn respond(
             Err(error) => return Err(error),
         },
     };
-    keep_unencoded(headers, response.headers_mut());
+    keep_unencoded(headers, &mut response);
     Ok(response)
 }
 

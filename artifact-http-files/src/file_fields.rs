@@ -73,7 +73,13 @@ impl FileFields {
 
     /// Returns the 200 or 206 with the content that was read for a request: `asked` is the range of the request,
     /// `sent` that of the download, and `size` the size of the whole artifact.
-    pub fn content<B>(&self, asked: ByteRange, sent: Range<u64>, size: u64, body: B) -> Response<B> {
+    pub fn content<B>(
+        &self,
+        asked: ByteRange,
+        sent: Range<u64>,
+        size: u64,
+        body: B,
+    ) -> Response<B> {
         let mut response = self.whole(body);
         // A suffix of an empty artifact is all of it, which no Content-Range can express.
         if asked != ByteRange::Full && !sent.is_empty() {

@@ -61,7 +61,8 @@ impl ReceiveError {
     pub fn of_body(error: impl Into<BoxError>) -> Self {
         let source = error.into();
         let first: &(dyn Error + 'static) = &*source;
-        let known = std::iter::successors(Some(first), |error| (**error).source()).find_map(kind_of);
+        let known =
+            std::iter::successors(Some(first), |error| (**error).source()).find_map(kind_of);
         let kind = known.unwrap_or(ReceiveErrorKind::CutShort);
         let detail = match kind {
             ReceiveErrorKind::TimedOut => "the request did not arrive in time",

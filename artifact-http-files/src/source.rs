@@ -70,7 +70,10 @@ where
         ))
     }
 
-    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ReceiveError>> {
+    fn poll_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, ReceiveError>> {
         while self.joined.len() < SMALL {
             match self.poll_frame(context) {
                 Poll::Ready(Ok(true)) => {}

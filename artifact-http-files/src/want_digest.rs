@@ -66,7 +66,11 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(WANT_REPR_DIGEST, HeaderValue::from_static(value));
-            assert_eq!(wanted_digest(&headers, &WANT_REPR_DIGEST), wanted, "{value}");
+            assert_eq!(
+                wanted_digest(&headers, &WANT_REPR_DIGEST),
+                wanted,
+                "{value}"
+            );
             assert_eq!(wanted_digest(&headers, &WANT_CONTENT_DIGEST), None);
         }
     }

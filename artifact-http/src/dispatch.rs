@@ -65,7 +65,8 @@ async fn answer(
         openapi::PATH => {
             info.route = openapi::PATH;
             check_get(&parts.method)?;
-            Ok(openapi::respond(service.identities.is_some()))
+            let base = instance::base(parts, &service.config);
+            Ok(openapi::respond(service.identities.is_some(), base))
         }
         path if path.starts_with("/v0/") => answer_protected(service, parts, body, info).await,
         _ => Err(Problem::no_such_path()),

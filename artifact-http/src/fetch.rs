@@ -15,9 +15,9 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use crate::endpoint::{Access, Endpoint};
 use crate::openapi::{Answer, Docs, parameters};
 use crate::problem::{Problem, ProblemType};
+use crate::query;
 use crate::request::AuthorizedRequest;
 use crate::router::Service;
-use crate::query;
 
 /// The fields of every 206; a 200 has all but the first.
 const DOCUMENTED_HEADERS: &[&str] = &[
@@ -112,7 +112,7 @@ impl Fetch {
             }
         };
         if service.config.below_layers {
-            keep_unencoded(&parts.headers, response.headers_mut());
+            keep_unencoded(&parts.headers, &mut response);
         }
         Ok(response)
     }

@@ -12,6 +12,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 
 pub(crate) use self::docs::{Answer, Docs, Links, RequestContent};
 use crate::response::{self, JSON};
@@ -50,13 +51,22 @@ fn text(with_identities: bool) -> String {
     text.expect("strings, numbers and maps are valid JSON") + "\n"
 }
 
-/// Answers a `GET` of the document.
-pub(crate) fn respond(with_identities: bool) -> Response {
+/// Answers a `GET` of the document. `base` is the URL that its paths are relative to, if it is not the server itself.
+pub(crate) fn respond(with_identities: bool, base: Option<String>) -> Response {
     let text: &'static str = if with_identities {
         &WHOLE
     } else {
         &WITHOUT_IDENTITIES
     };
-    let body = Bytes::from_static(text.as_bytes());
+    let body = match base {
+        None => Bytes::from_static(text.as_bytes()),
+        Some(url) => with_servers(text, &url).into(),
+    };
     response::with_body(StatusCode::OK, JSON, "no-cache", body)
+}
+
+/// Adds the member `servers` to the document.
+fn with_servers(text: &str, url: &str) -> String {
+    let members = text.trim_start_matches('{');
+    format!("{{\n  \"servers\": {},{members}", json!([{ "url": url }]))
 }
