@@ -54,18 +54,6 @@ impl FsBackend {
         Ok(Self { shared })
     }
 
-    /// Checks whether the backend still acknowledges stores and deletes. Loads work in any case.
-    ///
-    /// # Errors
-    ///
-    /// `Unexpected` if a sync of this root has failed, in this process or another. `open` then refuses the
-    /// root too, until an operator has repaired the file system and removed the file `failed-sync`.
-    pub async fn probe(&self) -> Result<()> {
-        let root = Arc::clone(&self.shared.root);
-        let work = move || root.check_failed_syncs(Operation::Open, None);
-        self.shared.reads.run(Operation::Open, work).await
-    }
-
     /// Moves the blobs of a root of layout version 1 to their fan-out folders. Returns at once if no
     /// blob is left to move. `Ok` means that all blobs have moved and that this is durable.
     ///
@@ -130,18 +118,18 @@ impl ArtifactBackend for FsBackend {
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
         download::open(&self.shared, id, range).await
     }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        let root = Arc::clone(&self.shared.root);
+        let work = move || blob::stat(&root, Operation::Stat, id);
+        self.shared.reads.run(Operation::Stat, work).await
+    }
 }
 
 #[async_trait]
 impl ArtifactInventory for FsBackend {
     async fn list(&self) -> Result<BlobList> {
         inventory::list(Arc::clone(&self.shared)).await
-    }
-
-    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        let root = Arc::clone(&self.shared.root);
-        let work = move || blob::stat(&root, Operation::Stat, id);
-        self.shared.reads.run(Operation::Stat, work).await
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -167,4 +155,18 @@ impl ArtifactInventory for FsBackend {
         let work = move || store_id::create(&shared, new);
         self.shared.writes.run(Operation::CreateStoreId, work).await
     }
+
+    /// Checks whether the backend still acknowledges stores and deletes. Loads work in any case.
+    ///
+    /// # Errors
+    ///
+    /// `Unexpected` if a sync of this root has failed, in this process or another. `open` then refuses the
+    /// root too, until an operator has repaired the file system and removed the file `failed-sync`.
+    async fn probe(&self) -> Result<()> {
+        let root = Arc::clone(&self.shared.root);
+        let work = move || root.check_failed_syncs(Operation::Probe, None);
+        self.shared.reads.run(Operation::Probe, work).await
+    }
+
+    async fn close(&self) {}
 }
