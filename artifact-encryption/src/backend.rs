@@ -1,6 +1,7 @@
 //! The layer: a backend over another backend.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use artifact_backend::{
@@ -11,7 +12,6 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::poll_fn;
-use std::task::Poll;
 
 use crate::download;
 use crate::error;
@@ -32,7 +32,7 @@ use crate::upload::{EncryptedUpload, STEP};
 /// bit, what this layer stored under that id with one of the keys. No wrong byte is delivered before this error. A blob whose
 /// key is missing is `Corrupt` too, because it cannot be told from a blob that was changed.
 ///
-/// [`stat`](ArtifactInventory::stat) and [`list`](ArtifactInventory::list) read no bytes. They compute the size from the
+/// [`stat`](ArtifactBackend::stat) and [`list`](ArtifactInventory::list) read no bytes. They compute the size from the
 /// stored length, so they report the wrong size of a blob that was cut to another possible length; a read finds that.
 ///
 /// # Memory and time
@@ -106,6 +106,10 @@ impl<B: ArtifactBackend> ArtifactBackend for EncryptedBackend<B> {
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
         download::open(&self.inner, &self.keys, id, range).await
     }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        plain_stat(self.inner.stat(id).await?, Operation::Stat)
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -115,10 +119,6 @@ impl<B: ArtifactInventory> ArtifactInventory for EncryptedBackend<B> {
         let stored = self.inner.list().await?;
         let plain = stored.map(|blob| blob.and_then(|blob| plain_stat(blob, Operation::List)));
         Ok(plain.boxed())
-    }
-
-    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        plain_stat(self.inner.stat(id).await?, Operation::Stat)
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -135,6 +135,14 @@ impl<B: ArtifactInventory> ArtifactInventory for EncryptedBackend<B> {
 
     async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
         self.inner.create_store_id(new).await
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.inner.probe().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactBackendExt, ArtifactId, ByteRange, ChunkSize, Download, Result, Stamp,
-    Upload,
+    ArtifactBackend, ArtifactBackendExt, ArtifactId, BlobStat, ByteRange, ChunkSize, Download,
+    Result, Stamp, Upload,
 };
 use artifact_backend_mem::MemBackend;
 use artifact_encryption::EncryptedBackend;
@@ -44,6 +44,10 @@ impl ArtifactBackend for Meter {
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
         self.inner.load(id).await
+    }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        self.inner.stat(id).await
     }
 
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
