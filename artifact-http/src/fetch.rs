@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use artifact_backend::{ArtifactUri, ByteRange};
+use artifact_backend::ArtifactUri;
 use artifact_http_files::{FileBody, Selection, keep_unencoded, unsatisfied_range};
 use artifact_store::{ErrorKind, authorize, authorize_with};
 use axum::body::Body;
