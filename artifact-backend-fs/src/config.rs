@@ -3,6 +3,8 @@
 /// The settings of an [`FsBackend`](crate::FsBackend). The defaults suit a local disk.
 #[derive(Debug, Clone)]
 pub struct FsConfig {
+    #[cfg(feature = "portable")]
+    pub(crate) profile: FsProfile,
     pub(crate) named_staging: bool,
     pub(crate) max_concurrent_writes: usize,
     pub(crate) max_concurrent_reads: usize,
@@ -12,9 +14,22 @@ pub struct FsConfig {
     pub(crate) link_count_sync: bool,
 }
 
+/// How the backend uses the operating system. A root that was written with one profile opens with the other.
+#[cfg(feature = "portable")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FsProfile {
+    /// The profile of this system: on Linux the one that is made for it, on other systems the portable one.
+    Native,
+    /// The portable profile, which needs only what `std` offers. The README lists what it cannot do.
+    Portable,
+}
+
 impl Default for FsConfig {
     fn default() -> Self {
         Self {
+            #[cfg(feature = "portable")]
+            profile: FsProfile::Native,
             named_staging: false,
             max_concurrent_writes: 48,
             max_concurrent_reads: 32,
@@ -27,6 +42,14 @@ impl Default for FsConfig {
 }
 
 impl FsConfig {
+    /// Sets how the backend uses the operating system (default [`FsProfile::Native`]).
+    #[cfg(feature = "portable")]
+    #[must_use = "returns the changed settings"]
+    pub fn with_profile(mut self, profile: FsProfile) -> Self {
+        self.profile = profile;
+        self
+    }
+
     /// Sets whether temporary files have a name in `staging/` even if the file system supports
     /// unnamed ones (`O_TMPFILE`). For tests, and for file systems whose `O_TMPFILE` is broken.
     /// Default: false.

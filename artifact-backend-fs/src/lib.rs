@@ -1,37 +1,31 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("artifact-backend-fs needs Linux: O_TMPFILE, openat2 and linkat of a descriptor");
-
 mod backend;
-mod blob;
 mod buffers;
 mod config;
-mod coop;
-mod download;
 mod error;
+#[cfg_attr(
+    any(not(target_os = "linux"), artifact_not_linux),
+    expect(dead_code, reason = "only the Linux profile needs all of it")
+)]
 mod failed_syncs;
-mod failure_record;
-mod fan_out;
-mod filesystem;
-mod inventory;
+#[cfg_attr(
+    any(not(target_os = "linux"), artifact_not_linux),
+    expect(dead_code, reason = "only the Linux profile needs all of it")
+)]
 mod layout;
-mod load;
-mod marker;
-mod migration;
+#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+mod linux;
 mod pool;
-mod publish;
-mod root;
-mod shared;
-mod staging;
-mod store_id;
-mod sweep;
+#[cfg(any(feature = "portable", not(target_os = "linux"), artifact_not_linux))]
+mod portable;
+mod risk;
 mod sync;
-mod sys;
-mod trial;
 mod upload;
-mod writer;
+mod version;
 
 pub use backend::FsBackend;
 pub use config::FsConfig;
-pub use filesystem::{FileSystemRisk, file_system_risks};
+#[cfg(feature = "portable")]
+pub use config::FsProfile;
+pub use risk::{FileSystemRisk, file_system_risks};

@@ -8,12 +8,12 @@ use artifact_backend::{ArtifactId, BlobList, ErrorKind, Operation, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rustix::io::Errno;
 
-use crate::error::{failed, with_kind};
 use crate::failed_syncs::{DiskCall, Overlap};
 use crate::layout::{self, BlobName};
-use crate::root::Root;
-use crate::shared::Shared;
-use crate::{blob, sys};
+use crate::linux::error::{failed, with_kind};
+use crate::linux::root::Root;
+use crate::linux::shared::Shared;
+use crate::linux::{blob, sys};
 
 /// The number of blobs that one task on the blocking pool inspects.
 const BATCH: usize = 256;
@@ -162,7 +162,7 @@ pub(crate) fn delete(shared: &Shared, id: ArtifactId) -> Result<()> {
                 let unlink = || sys::unlink(folder.as_fd(), name.as_str());
                 match root.track(DiskCall::ChangeName, unlink) {
                     Ok(()) | Err(Errno::NOENT) => {}
-                    Err(errno) if DiskCall::ChangeName.loses_writes(errno) => {
+                    Err(errno) if DiskCall::ChangeName.loses_writes(&errno) => {
                         return Err(ambiguous(errno));
                     }
                     Err(errno) => return Err(fail(errno)),
