@@ -88,16 +88,6 @@ impl FsBackend {
         Ok(Self { profile })
     }
 
-    /// Checks whether the backend still acknowledges stores and deletes. Loads work in any case.
-    ///
-    /// # Errors
-    ///
-    /// `Unexpected` if a sync of this root has failed, in this process or another. `open` then refuses the
-    /// root too, until an operator has repaired the file system and removed the file `failed-sync`.
-    pub async fn probe(&self) -> Result<()> {
-        with!(self, profile => profile.probe().await)
-    }
-
     /// Moves the blobs of a root of layout version 1 to their fan-out folders. Returns at once if no
     /// blob is left to move. `Ok` means that all blobs have moved and that this is durable.
     ///
@@ -146,16 +136,16 @@ impl ArtifactBackend for FsBackend {
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
         with!(self, profile => profile.download(id, range).await)
     }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        with!(self, profile => profile.stat(id).await)
+    }
 }
 
 #[async_trait]
 impl ArtifactInventory for FsBackend {
     async fn list(&self) -> Result<BlobList> {
         with!(self, profile => profile.list().await)
-    }
-
-    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        with!(self, profile => profile.stat(id).await)
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -173,4 +163,16 @@ impl ArtifactInventory for FsBackend {
     async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
         with!(self, profile => profile.create_store_id(new).await)
     }
+
+    /// Checks whether the backend still acknowledges stores and deletes. Loads work in any case.
+    ///
+    /// # Errors
+    ///
+    /// `Unexpected` if a sync of this root has failed, in this process or another. `open` then refuses the
+    /// root too, until an operator has repaired the file system and removed the file `failed-sync`.
+    async fn probe(&self) -> Result<()> {
+        with!(self, profile => profile.probe().await)
+    }
+
+    async fn close(&self) {}
 }

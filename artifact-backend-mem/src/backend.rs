@@ -89,16 +89,16 @@ impl ArtifactBackend for MemBackend {
         let bytes = self.shared.lock().bytes(Operation::Download, id)?;
         download::open(id, &bytes, range)
     }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        self.shared.lock().stat(id)
+    }
 }
 
 #[async_trait]
 impl ArtifactInventory for MemBackend {
     async fn list(&self) -> Result<BlobList> {
         Ok(inventory::list(Arc::clone(&self.shared)))
-    }
-
-    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        self.shared.lock().stat(id)
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -118,4 +118,10 @@ impl ArtifactInventory for MemBackend {
     async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
         Ok(*self.shared.lock().store_id.get_or_insert(new))
     }
+
+    async fn probe(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn close(&self) {}
 }

@@ -105,12 +105,6 @@ impl ObjectStoreBackend {
     pub async fn probe(&self) -> Result<ProbeReport> {
         probe::probe(&self.bucket).await
     }
-
-    /// Waits until the leftovers of dropped uploads are removed, as far as the storage can be
-    /// reached. The backend can be used again afterwards.
-    pub async fn close(&self) {
-        self.bucket.cleanup.wait().await;
-    }
 }
 
 #[async_trait]
@@ -137,6 +131,10 @@ impl ArtifactBackend for ObjectStoreBackend {
         let stream = download::stream(bucket, Operation::Download, id, blob);
         Ok(Download::new(id, size, range, stream))
     }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        self.bucket.stat(id).await
+    }
 }
 
 #[async_trait]
@@ -148,10 +146,6 @@ impl ArtifactInventory for ObjectStoreBackend {
             .await
             .map_err(|error| error.into_error(Operation::List, None))?;
         Ok(inventory::list(&self.bucket))
-    }
-
-    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        self.bucket.stat(id).await
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -168,5 +162,14 @@ impl ArtifactInventory for ObjectStoreBackend {
 
     async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
         self.bucket.create_store_id(new).await
+    }
+
+    /// As the inherent [`probe`](ObjectStoreBackend::probe), without the report.
+    async fn probe(&self) -> Result<()> {
+        probe::probe(&self.bucket).await.map(drop)
+    }
+
+    async fn close(&self) {
+        self.bucket.cleanup.wait().await;
     }
 }

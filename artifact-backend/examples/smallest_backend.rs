@@ -89,6 +89,11 @@ impl ArtifactBackend for SmallestBackend {
             .map(move |from| Ok(bytes.slice(from..end.min(from + CHUNK))));
         Ok(Download::new(id, size, range, stream::iter(chunks).boxed()))
     }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        let (bytes, modified) = self.find(Operation::Stat, id)?;
+        Ok(BlobStat::new(id, bytes.len() as u64, modified))
+    }
 }
 
 #[async_trait]
@@ -100,11 +105,6 @@ impl ArtifactInventory for SmallestBackend {
         };
         let stats: Vec<_> = blobs.iter().map(stat).collect();
         Ok(stream::iter(stats).boxed())
-    }
-
-    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        let (bytes, modified) = self.find(Operation::Stat, id)?;
-        Ok(BlobStat::new(id, bytes.len() as u64, modified))
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -124,6 +124,12 @@ impl ArtifactInventory for SmallestBackend {
     async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
         Ok(*self.store_id.get_or_init(|| new))
     }
+
+    async fn probe(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn close(&self) {}
 }
 
 struct SmallestUpload {

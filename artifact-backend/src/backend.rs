@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::download::Download;
 use crate::error::Result;
 use crate::id::ArtifactId;
+use crate::inventory::BlobStat;
 use crate::range::ByteRange;
 use crate::upload::Upload;
 
@@ -114,6 +115,13 @@ pub trait ArtifactBackend: Debug + Send + Sync + 'static {
     /// stream: an error ends it. A stream that ends without an error has delivered every byte;
     /// [`Download`] checks that.
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download>;
+
+    /// Returns the size and time of one blob without reading its bytes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat>;
 }
 
 macro_rules! forward {
@@ -135,6 +143,10 @@ macro_rules! forward {
 
             async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
                 (**self).download(id, range).await
+            }
+
+            async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+                (**self).stat(id).await
             }
         }
     };

@@ -108,7 +108,7 @@ pub enum Operation {
     Download,
     /// [`ArtifactInventory::list`](crate::ArtifactInventory::list).
     List,
-    /// [`ArtifactInventory::stat`](crate::ArtifactInventory::stat).
+    /// [`ArtifactBackend::stat`](crate::ArtifactBackend::stat).
     Stat,
     /// [`ArtifactInventory::delete`](crate::ArtifactInventory::delete).
     Delete,
@@ -118,6 +118,8 @@ pub enum Operation {
     ReadStoreId,
     /// [`ArtifactInventory::create_store_id`](crate::ArtifactInventory::create_store_id).
     CreateStoreId,
+    /// [`ArtifactInventory::probe`](crate::ArtifactInventory::probe).
+    Probe,
 }
 
 impl Operation {
@@ -138,6 +140,7 @@ impl Operation {
             Self::Sweep => "sweep",
             Self::ReadStoreId => "read store id",
             Self::CreateStoreId => "create store id",
+            Self::Probe => "probe",
         }
     }
 }

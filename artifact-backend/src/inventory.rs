@@ -1,4 +1,4 @@
-//! The trait for maintenance: list, stat, delete, sweep, and the store id.
+//! The trait for maintenance: list, delete, sweep, the store id, probe and close.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ use crate::store_id::StoreId;
 pub type BlobList = BoxStream<'static, Result<BlobStat>>;
 
 /// A backend with maintenance operations: list blobs, delete a blob, remove leftovers, keep the store
-/// id.
+/// id, check the storage.
 ///
 /// Orphan collection, scrub and migration get this trait. Request handlers get [`ArtifactBackend`],
 /// so they cannot list or delete.
@@ -31,13 +31,6 @@ pub trait ArtifactInventory: ArtifactBackend {
     ///
     /// `Unavailable`, and the kinds that an operator must resolve. An error in the stream ends it.
     async fn list(&self) -> Result<BlobList>;
-
-    /// Returns the size and time of one blob without reading its bytes.
-    ///
-    /// # Errors
-    ///
-    /// As for [`load`](ArtifactBackend::load).
-    async fn stat(&self, id: ArtifactId) -> Result<BlobStat>;
 
     /// Deletes one blob. `Ok` means that its absence is durable. Deleting an absent blob succeeds.
     ///
@@ -86,6 +79,22 @@ pub trait ArtifactInventory: ArtifactBackend {
     /// As for [`store_id`](Self::store_id), `OutOfSpace`, and `Ambiguous` if it cannot be known whether
     /// the storage now has the id.
     async fn create_store_id(&self, new: StoreId) -> Result<StoreId>;
+
+    /// Checks that the storage has the properties that the backend relies on, such as the exclusive creation of
+    /// objects in a bucket. A backend without such properties returns `Ok`. The check may take seconds and many
+    /// requests, so call it at the start of a program. It leaves no blob behind.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured`, with the property that is missing, if the storage must not be used; `Unexpected` if the
+    /// storage has lost data that was acknowledged or may lose it; others, such as `Unavailable`, if the check
+    /// could not be done.
+    async fn probe(&self) -> Result<()>;
+
+    /// Waits until the background work of dropped uploads is over, as far as the storage can be reached. Call it
+    /// before the runtime ends; a later [`sweep`](Self::sweep) removes the rest. The backend can be used again
+    /// afterwards.
+    async fn close(&self);
 }
 
 /// The id, size and time of a stored blob.
@@ -141,10 +150,6 @@ macro_rules! forward {
                 (**self).list().await
             }
 
-            async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-                (**self).stat(id).await
-            }
-
             async fn delete(&self, id: ArtifactId) -> Result<()> {
                 (**self).delete(id).await
             }
@@ -159,6 +164,14 @@ macro_rules! forward {
 
             async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
                 (**self).create_store_id(new).await
+            }
+
+            async fn probe(&self) -> Result<()> {
+                (**self).probe().await
+            }
+
+            async fn close(&self) {
+                (**self).close().await;
             }
         }
     };

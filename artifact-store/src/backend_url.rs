@@ -159,7 +159,7 @@ impl BackendUrl {
                 let opened = ObjectStoreBackend::open(url, &bucket_options, s3);
                 let backend =
                     opened.map_err(|error| Error::backend(Operation::OpenBackend, error))?;
-                Ok(Backend::in_bucket(backend))
+                Ok(Backend::new(Arc::new(backend)))
             }
             #[cfg(not(all(feature = "fs", feature = "mem")))]
             _ => unreachable!("`parse` refuses it in a build without the feature"),
@@ -171,27 +171,12 @@ impl BackendUrl {
 #[derive(Debug, Clone)]
 pub struct Backend {
     inventory: Arc<dyn ArtifactInventory>,
-    #[cfg(feature = "bucket")]
-    bucket: Option<ObjectStoreBackend>,
 }
 
 impl Backend {
     /// Wraps any backend.
     pub fn new(inventory: Arc<dyn ArtifactInventory>) -> Self {
-        Self {
-            inventory,
-            #[cfg(feature = "bucket")]
-            bucket: None,
-        }
-    }
-
-    /// Wraps a backend in a bucket, which can be [probed](Self::probe) and [closed](Self::close).
-    #[cfg(feature = "bucket")]
-    pub fn in_bucket(bucket: ObjectStoreBackend) -> Self {
-        Self {
-            inventory: Arc::new(bucket.clone()),
-            bucket: Some(bucket),
-        }
+        Self { inventory }
     }
 
     /// Opens the backend that a URL or a bare path names; see [`BackendUrl`] for the forms.
@@ -213,40 +198,22 @@ impl Backend {
         Arc::clone(&self.inventory)
     }
 
-    /// Checks that a bucket has the properties that the backend relies on. Does nothing for other
-    /// backends.
+    /// Checks that the storage has the properties that the backend relies on; see
+    /// [`ArtifactInventory::probe`].
     ///
     /// # Errors
     ///
-    /// The backend's own: `Misconfigured`, with the property that is missing, if the bucket must not be
+    /// The backend's own: `Misconfigured`, with the property that is missing, if a bucket must not be
     /// used; others, such as `Unavailable`, if the check could not be done.
-    #[cfg_attr(
-        not(feature = "bucket"),
-        expect(clippy::unused_async, reason = "only a bucket is probed")
-    )]
     pub async fn probe(&self) -> Result<()> {
-        #[cfg(feature = "bucket")]
-        if let Some(bucket) = &self.bucket {
-            let probed = bucket.probe().await;
-            probed.map_err(|error| Error::backend(Operation::OpenBackend, error))?;
-        }
-        Ok(())
+        let probed = self.inventory.probe().await;
+        probed.map_err(|error| Error::backend(Operation::OpenBackend, error))
     }
 
-    /// Waits until the parts of dropped uploads are removed, if the storage can be reached. Call it
+    /// Waits until the background work of dropped uploads is over, if the storage can be reached. Call it
     /// before the runtime ends; a later sweep removes the rest.
-    #[cfg_attr(
-        not(feature = "bucket"),
-        expect(
-            clippy::unused_async,
-            reason = "only a bucket has something to wait for"
-        )
-    )]
     pub async fn close(&self) {
-        #[cfg(feature = "bucket")]
-        if let Some(bucket) = &self.bucket {
-            bucket.close().await;
-        }
+        self.inventory.close().await;
     }
 }
 

@@ -63,12 +63,10 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             "add cargo to the PATH",
         )
     };
-    let mut status = cargo(&["build", "--quiet", "--locked", "-p", "artifact-crash-test"])?;
-    let example = ["--example", "crash_subject"];
-    if status.success() {
-        let build = ["build", "--quiet", "--locked", "-p", "artifact-backend-fs"];
-        status = cargo(&[&build[..], &example].concat())?;
-    }
+    // With the features of the whole workspace, so that the dependencies of the tests are reused.
+    let build = ["build", "--quiet", "--locked", "--workspace"];
+    let targets = ["--bin", "artifact-crash", "--example", "crash_subject"];
+    let mut status = cargo(&[build.as_slice(), &targets].concat())?;
     let (max_faults, max_states) = if long {
         ("1000", "25000")
     } else {
@@ -83,11 +81,26 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
     let mut fault = vec!["block", "--fs", "ext4-nojournal", "--states", "20"];
     fault.extend(["--runs", fault_runs, "--inode-table-fault", "100"]);
     runs.push(fault);
-    for options in runs {
+    let mut runs: Vec<_> = runs.into_iter().map(|options| (options, false)).collect();
+    // The portable profile has one temporary file and no knowledge of the file system.
+    let file_systems: &[&str] = if long {
+        &["ext4", "ext4-nojournal", "xfs", "btrfs"]
+    } else {
+        &["ext4-nojournal"]
+    };
+    runs.push((vec!["fuse", "--faults", "--fault-runs", max_faults], true));
+    for file_system in file_systems {
+        runs.push((
+            vec!["block", "--fs", file_system, "--states", max_states],
+            true,
+        ));
+    }
+    for (options, portable) in runs {
         if !status.success() {
             break;
         }
-        print(&format!("artifact-crash {}", options.join(" ")));
+        let label = if portable { " (portable profile)" } else { "" };
+        print(&format!("artifact-crash {}{label}", options.join(" ")));
         // A migration has blobs in both places.
         let layout = [
             "--blob",
@@ -105,8 +118,10 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             "--scratch",
             "failed-sync",
         ];
-        let writers: &[&str] = if options.contains(&"--inode-table-fault") {
+        let arguments: &[&str] = if options.contains(&"--inode-table-fault") {
             &["--writers", "80"]
+        } else if portable {
+            &["--portable"]
         } else {
             &[]
         };
@@ -118,7 +133,7 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             .args(layout)
             .arg("--")
             .arg(target.join("debug/examples/crash_subject"))
-            .args(writers);
+            .args(arguments);
         status = run(
             &mut command,
             "build it with: cargo build -p artifact-crash-test",

@@ -34,8 +34,8 @@ impl LinuxProfile {
 
     pub(crate) async fn probe(&self) -> Result<()> {
         let root = Arc::clone(&self.shared.root);
-        let work = move || root.check_failed_syncs(Operation::Open, None);
-        self.shared.reads.run(Operation::Open, work).await
+        let work = move || root.check_failed_syncs(Operation::Probe, None);
+        self.shared.reads.run(Operation::Probe, work).await
     }
 
     pub(crate) async fn migrate(&self) -> Result<()> {

@@ -67,8 +67,8 @@ impl PortableProfile {
     }
 
     pub(crate) async fn probe(&self) -> Result<()> {
-        self.read(Operation::Open, |shared| {
-            shared.root.check_failed_syncs(Operation::Open, None)
+        self.read(Operation::Probe, |shared| {
+            shared.root.check_failed_syncs(Operation::Probe, None)
         })
         .await
     }

@@ -42,9 +42,7 @@ fn stores_survive_faults_at_every_system_call() {
     for operation in ["store", "store-again", "upload"] {
         survives_with(Way::Portable, operation, &["write", "fsync", "linkat"]);
     }
-    for operation in ["upload-abort", "upload-drop"] {
-        survives_with(Way::Portable, operation, &["write", "unlink"]);
-    }
+    survives_with(Way::Portable, "upload-abort", &["write", "unlink"]);
 }
 
 #[test]
@@ -54,7 +52,6 @@ fn reads_survive_faults_at_every_system_call() {
     }
     survives_with(Way::Portable, "load-absent", &["statx"]);
     survives_with(Way::Portable, "stat", &["statx"]);
-    survives_with(Way::Portable, "list", &["getdents64", "statx"]);
 }
 
 #[test]
@@ -156,7 +153,10 @@ async fn a_folder_that_was_replaced_by_a_symlink_is_not_followed() {
         let world = World::new();
         let backend = world.open_with(portable()).await;
         backend.store(id, "stored".into()).await.unwrap();
-        let path = world.root().join(folder);
+        let path = match folder {
+            "" => world.root(),
+            folder => world.root().join(folder),
+        };
         let moved = world.outside().join("moved");
         fs::rename(&path, &moved).unwrap();
         symlink(&moved, &path).unwrap();

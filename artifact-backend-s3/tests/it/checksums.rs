@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use artifact_backend::{ArtifactBackend, ArtifactId, ErrorKind, Sha256Digest};
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, ArtifactInventory as _, ErrorKind, Sha256Digest,
+};
 use artifact_backend_s3::S3Config;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

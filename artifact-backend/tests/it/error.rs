@@ -50,6 +50,7 @@ fn every_operation_has_its_word() {
         (Operation::Sweep, "sweep"),
         (Operation::ReadStoreId, "read store id"),
         (Operation::CreateStoreId, "create store id"),
+        (Operation::Probe, "probe"),
     ];
     for (operation, word) in operations {
         let error = Error::new(ErrorKind::Unavailable, operation);

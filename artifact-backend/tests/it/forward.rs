@@ -30,6 +30,8 @@ async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
     assert_eq!(backend.store_id().await.unwrap(), Some(STORE_ID));
     let created = backend.create_store_id(STORE_ID).await.unwrap();
     assert_eq!(created, STORE_ID);
+    backend.probe().await.unwrap();
+    backend.close().await;
     assert_eq!(
         spy.calls(),
         [
@@ -44,6 +46,8 @@ async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
             "sweep 9s",
             "read store id",
             "create store id true",
+            "probe",
+            "close",
         ]
     );
 }

@@ -83,6 +83,11 @@ impl ArtifactBackend for Spy {
             stream::iter([Ok(bytes)]).boxed(),
         ))
     }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        self.call(Operation::Stat, &format!(" {}", id == ID))?;
+        Ok(BlobStat::new(id, 7, SystemTime::UNIX_EPOCH))
+    }
 }
 
 #[async_trait]
@@ -90,11 +95,6 @@ impl ArtifactInventory for Spy {
     async fn list(&self) -> Result<BlobList> {
         self.call(Operation::List, "")?;
         Ok(stream::empty().boxed())
-    }
-
-    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        self.call(Operation::Stat, &format!(" {}", id == ID))?;
-        Ok(BlobStat::new(id, 7, SystemTime::UNIX_EPOCH))
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -118,6 +118,14 @@ impl ArtifactInventory for Spy {
     async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
         self.call(Operation::CreateStoreId, &format!(" {}", new == STORE_ID))?;
         Ok(new)
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.call(Operation::Probe, "")
+    }
+
+    async fn close(&self) {
+        self.calls.lock().unwrap().push("close".to_owned());
     }
 }
 

@@ -202,7 +202,7 @@ fn errors_for_missing_backends_name_the_feature() {
 #[cfg(feature = "mem")]
 #[tokio::test]
 async fn one_backend_serves_requests_and_maintenance() {
-    use artifact_backend::{ArtifactBackend as _, ArtifactInventory as _};
+    use artifact_backend::ArtifactBackend as _;
     use artifact_store::Backend;
 
     let backend = Backend::from_url("mem:").await.unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use artifact_backend::{ArtifactBackend, ChunkSize, Result, Stamp, Upload};
+use artifact_backend::{ArtifactBackend, BlobStat, ChunkSize, Result, Stamp, Upload};
 use artifact_backend_mem::MemBackend;
 use artifact_store::{
     ArtifactId, ArtifactStore, ByteRange, Catalog as _, Download, Experiment, MemoryDatabase,
@@ -85,6 +85,10 @@ impl ArtifactBackend for CountingBackend {
         } else {
             download
         })
+    }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        self.blobs.stat(id).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use artifact_backend::{ArtifactBackend as _, ArtifactId, ErrorKind};
+use artifact_backend::{ArtifactBackend as _, ArtifactId, ArtifactInventory as _, ErrorKind};
 use artifact_backend_s3::S3Config;
 use bytes::Bytes;
 use object_store::PutMode;

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactId, ByteRange, Download, Error, ErrorKind, Operation, Result, Upload,
+    ArtifactBackend, ArtifactId, BlobStat, ByteRange, Download, Error, ErrorKind, Operation,
+    Result, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -103,6 +104,10 @@ impl ArtifactBackend for FaultyBackend {
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
         let work = self.inner.download(id, range);
         self.script.run(Operation::Download, work).await
+    }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        self.script.run(Operation::Stat, self.inner.stat(id)).await
     }
 }
 

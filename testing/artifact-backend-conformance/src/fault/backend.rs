@@ -115,6 +115,14 @@ impl ArtifactBackend for FaultBackend {
         call.at(Point::After, Some(id)).await?;
         Ok(cut(id, download, &call))
     }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        let call = self.plan.call(Operation::Stat);
+        call.at(Point::Before, Some(id)).await?;
+        let stat = self.inner.stat(id).await?;
+        call.at(Point::After, Some(id)).await?;
+        Ok(stat)
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -126,14 +134,6 @@ impl ArtifactInventory for FaultBackend {
         let list = self.inner.list().await?;
         call.at(Point::After, None).await?;
         Ok(list)
-    }
-
-    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        let call = self.plan.call(Operation::Stat);
-        call.at(Point::Before, Some(id)).await?;
-        let stat = self.inner.stat(id).await?;
-        call.at(Point::After, Some(id)).await?;
-        Ok(stat)
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -165,6 +165,17 @@ impl ArtifactInventory for FaultBackend {
         let id = self.inner.create_store_id(new).await?;
         call.at(Point::After, None).await?;
         Ok(id)
+    }
+
+    async fn probe(&self) -> Result<()> {
+        let call = self.plan.call(Operation::Probe);
+        call.at(Point::Before, None).await?;
+        self.inner.probe().await?;
+        call.at(Point::After, None).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
     }
 }
 

@@ -1,8 +1,6 @@
 //! How a `FaultBackend` changes calls.
 
-use artifact_backend::{
-    ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, ErrorKind, Operation,
-};
+use artifact_backend::{ArtifactBackend, ArtifactId, ByteRange, ErrorKind, Operation};
 use artifact_backend_conformance::{Fault, FaultBackend, Point};
 use artifact_backend_mem::MemBackend;
 use bytes::Bytes;

@@ -247,6 +247,22 @@ impl ArtifactBackend for Mutant {
         let result = self.mutated_download(id, range).await;
         self.result(id, result).await
     }
+
+    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
+        let requested = id;
+        let id = self.check_id(Operation::Stat, id)?;
+        let result = self.inner.stat(id).await;
+        assert!(
+            self.mutation != Mutation::Panics || result.is_err(),
+            "index out of bounds in stat"
+        );
+        let mut stat = self.result(id, result).await?;
+        stat.id = requested;
+        if self.mutation == Mutation::NoModifiedTime {
+            stat.modified = SystemTime::UNIX_EPOCH;
+        }
+        Ok(stat)
+    }
 }
 
 impl Mutant {
@@ -293,22 +309,6 @@ impl ArtifactInventory for Mutant {
                 .boxed(),
             _ => list,
         })
-    }
-
-    async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        let requested = id;
-        let id = self.check_id(Operation::Stat, id)?;
-        let result = self.inner.stat(id).await;
-        assert!(
-            self.mutation != Mutation::Panics || result.is_err(),
-            "index out of bounds in stat"
-        );
-        let mut stat = self.result(id, result).await?;
-        stat.id = requested;
-        if self.mutation == Mutation::NoModifiedTime {
-            stat.modified = SystemTime::UNIX_EPOCH;
-        }
-        Ok(stat)
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -371,5 +371,13 @@ impl ArtifactInventory for Mutant {
             }
             _ => self.inner.create_store_id(new).await,
         }
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.inner.probe().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
     }
 }
