@@ -7,25 +7,16 @@ use artifact_backend::Result;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::error::misconfigured;
-use crate::layout::FAILED_SYNC;
-use crate::sys::{self, SysResult};
-
-const TEXT: &str = "A sync of this root failed, so it is not known which of the latest blobs are on the disk.\n\
-    1. Stop every process that uses this root.\n\
-    2. Check the disk (dmesg, smartctl), unmount it, repair it with fsck, and mount it again.\n\
-    3. Remove this file and start again. Blobs that were acknowledged before are complete.\n";
+use crate::error::sync_failed_earlier;
+use crate::layout::{FAILED_SYNC, FAILED_SYNC_TEXT};
+use crate::linux::sys::{self, SysResult};
 
 /// Rejects a root in which an earlier process recorded a failed sync.
 pub(crate) fn check(root: BorrowedFd<'_>) -> Result<()> {
     match exists(root) {
         Ok(false) => Ok(()),
-        Ok(true) => Err(misconfigured(
-            "a sync of this root failed earlier, so it is not known which of the latest blobs are on \
-             the disk; check the disk, unmount it, repair it with fsck, mount it again, and then remove \
-             the file failed-sync from the root",
-        )),
-        Err(errno) => Err(crate::error::failed(
+        Ok(true) => Err(sync_failed_earlier()),
+        Err(errno) => Err(crate::linux::error::failed(
             artifact_backend::Operation::Open,
             None,
             "look for the file failed-sync",
@@ -56,7 +47,7 @@ pub(crate) fn create(root: BorrowedFd<'_>, cause: Errno) {
     };
     let synced = created.and_then(|file| {
         sys::fsync(root)?;
-        sys::write_all(file.as_fd(), TEXT.as_bytes())?;
+        sys::write_all(file.as_fd(), FAILED_SYNC_TEXT.as_bytes())?;
         sys::fsync(&file)
     });
     match synced {

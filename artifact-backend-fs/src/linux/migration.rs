@@ -16,11 +16,11 @@ use artifact_backend::{ArtifactId, Operation, Result};
 use rustix::fs::{Dir, FileType};
 use rustix::io::Errno;
 
-use crate::error::failed;
 use crate::failed_syncs::{DiskCall, Overlap};
 use crate::layout::{self, BlobName};
-use crate::shared::Shared;
-use crate::sys::{self, SysResult};
+use crate::linux::error::failed;
+use crate::linux::shared::Shared;
+use crate::linux::sys::{self, SysResult};
 
 /// The number of names that are read at once: 1 MiB of memory, and about 256 blobs for each sync of a
 /// fan-out folder.

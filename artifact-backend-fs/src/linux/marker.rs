@@ -6,38 +6,11 @@ use artifact_backend::{Operation, Result};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::error::{failed, misconfigured, not_linked};
 use crate::layout::{MARKER, staging_name};
-use crate::sys::SysResult;
-use crate::{failure_record, sys};
-
-/// More bytes than the marker of any version has.
-const MAX_BYTES: usize = 256;
-
-/// The layout of a root, as its marker says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Version {
-    /// Version 1: every blob is in `blobs/`.
-    Flat,
-    /// Version 2, and `blobs/` may still contain blobs. Every fan-out folder exists.
-    Migrating,
-    /// Version 2.
-    FanOut,
-}
-
-impl Version {
-    const ALL: [Self; 3] = [Self::Flat, Self::Migrating, Self::FanOut];
-
-    /// Returns the content of the marker. A release that knows only version 1 rejects the other two by
-    /// the text after the backend's name.
-    fn text(self) -> &'static str {
-        match self {
-            Self::Flat => "artifact-backend-fs 1\n",
-            Self::Migrating => "artifact-backend-fs 2 migrating\n",
-            Self::FanOut => "artifact-backend-fs 2\n",
-        }
-    }
-}
+use crate::linux::error::{failed, misconfigured, not_linked};
+use crate::linux::sys::SysResult;
+use crate::linux::{failure_record, sys};
+use crate::version::{MAX_BYTES, Version};
 
 /// Reads the marker. Returns `None` if it does not exist.
 ///
@@ -65,20 +38,7 @@ pub(crate) fn read(root: BorrowedFd<'_>) -> Result<Option<Version>> {
             read => length += read,
         }
     }
-    let found = &text[..length];
-    let is = |version: &Version| version.text().as_bytes() == found;
-    if let Some(version) = Version::ALL.into_iter().find(is) {
-        return Ok(Some(version));
-    }
-    match found {
-        found if found.starts_with(b"artifact-backend-fs ") => Err(misconfigured(
-            "the root has the layout of another version of artifact-backend-fs; use that version, or \
-             copy the blobs to a new root",
-        )),
-        _ => Err(misconfigured(
-            "the format marker was not written by artifact-backend-fs",
-        )),
-    }
+    Version::parse(&text[..length]).map(Some)
 }
 
 /// Creates the marker of a new root atomically and durably. If another process creates it first, that

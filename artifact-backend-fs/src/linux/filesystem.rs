@@ -1,12 +1,13 @@
 //! What the file system of the root guarantees.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::{fmt, io};
 
 use rustix::fs::{CWD, Mode, OFlags};
 
-use crate::sys;
+use crate::linux::sys;
+use crate::risk::FileSystemRisk;
 
 /// What the file system of the root guarantees.
 #[derive(Debug)]
@@ -89,40 +90,8 @@ const BTRFS_MAGIC: u64 = 0x9123_683e;
 const EXT_MAGIC: u64 = 0xef53;
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
-/// A property of a file system that endangers acknowledged blobs. `Display` says what to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FileSystemRisk {
-    /// ext4 without a journal and without `errors=remount-ro` or `errors=panic`: after a failed write the
-    /// kernel continues, and later syncs succeed although the data is not on the disk.
-    ContinuesAfterErrors,
-    /// ext4 with the feature `fast_commit`: blobs were lost after e2fsck 1.47 had replayed its journal.
-    FastCommit,
-}
-
-impl fmt::Display for FileSystemRisk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ContinuesAfterErrors => {
-                "the file system is ext4 without a journal and continues after write errors, so a failing \
-                 disk can lose blobs; add a journal (tune2fs -O has_journal) or mount it with \
-                 errors=remount-ro"
-            }
-            Self::FastCommit => {
-                "the file system is ext4 with fast_commit, and e2fsck can lose blobs when it replays such \
-                 a journal after a power cut; unmount it and run tune2fs -O ^fast_commit"
-            }
-        })
-    }
-}
-
-/// Returns the risks of the file system that holds `folder`. Needs no privileges: it reads statfs(2), sysfs
-/// and `/proc/fs/ext4`. What cannot be read counts as a risk if the default of mke2fs(8) is one.
-///
-/// # Errors
-///
-/// If the folder cannot be opened or inspected.
-pub fn file_system_risks(folder: &Path) -> io::Result<Vec<FileSystemRisk>> {
+/// Returns the risks of the file system that holds `folder`.
+pub(crate) fn risks(folder: &Path) -> io::Result<Vec<FileSystemRisk>> {
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let folder = sys::retry(|| rustix::fs::openat(CWD, folder, flags, Mode::empty()))?;
     let stat = sys::stat(&folder)?;

@@ -7,9 +7,9 @@ use artifact_backend::{Operation, Result};
 use artifact_backend_config::FsConfig;
 
 use crate::buffers::Buffers;
+use crate::linux::root::Root;
+use crate::linux::staging::TmpfileSupport;
 use crate::pool::Pool;
-use crate::root::Root;
-use crate::staging::TmpfileSupport;
 
 /// The state that all clones, uploads and downloads of a backend share.
 #[derive(Debug)]

@@ -1,15 +1,17 @@
 //! Writes the bytes of a new blob into a temporary file.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use artifact_backend::{ArtifactId, Operation, Result};
 use rustix::fs::Advice;
 
-use crate::error::failed;
-use crate::publish::publish;
-use crate::shared::Shared;
-use crate::staging::Temporary;
-use crate::sys::{self, SysResult};
+use crate::linux::error::failed;
+use crate::linux::publish::publish;
+use crate::linux::shared::Shared;
+use crate::linux::staging::Temporary;
+use crate::linux::sys;
+use crate::upload::BlobWriter;
 
 /// Write-back starts after each of these steps, so that the final sync has little left to write.
 const WRITE_BACK: u64 = 1 << 20;
@@ -21,7 +23,9 @@ const AHEAD: u64 = 4 << 20;
 /// It moves into the blocking pool and back. If the future is dropped meanwhile, the upload has lost
 /// its writer and is broken.
 #[derive(Debug)]
-pub(crate) struct BlobWriter {
+pub(crate) struct FileWriter {
+    shared: Arc<Shared>,
+    id: ArtifactId,
     temporary: Temporary,
     size: u64,
     flushed: u64,
@@ -29,10 +33,10 @@ pub(crate) struct BlobWriter {
     expected: u64,
 }
 
-impl BlobWriter {
+impl FileWriter {
     /// Creates an empty temporary file. `expected` is the announced size in bytes, or zero.
     pub(crate) fn begin(
-        shared: &Shared,
+        shared: Arc<Shared>,
         operation: Operation,
         id: ArtifactId,
         expected: u64,
@@ -41,28 +45,13 @@ impl BlobWriter {
         shared.root.failed_syncs().check(operation, Some(id))?;
         Ok(Self {
             temporary: Temporary::new(&shared.root, &shared.tmpfile, operation, id)?,
+            shared,
+            id,
             size: 0,
             flushed: 0,
             reserved: 0,
             expected,
         })
-    }
-
-    /// Sets the announced size in bytes.
-    pub(crate) fn expect(&mut self, bytes: u64) {
-        self.expected = bytes;
-    }
-
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> SysResult<()> {
-        self.reserve_ahead(bytes.len() as u64);
-        for chunk in bytes.chunks(1 << 20) {
-            sys::write_all(self.temporary.file(), chunk)?;
-            self.size += chunk.len() as u64;
-            if self.size - self.flushed >= WRITE_BACK {
-                self.begin_write_back();
-            }
-        }
-        Ok(())
     }
 
     /// Reserves space for `next` bytes that have arrived and are about to be written, and a step ahead:
@@ -89,24 +78,39 @@ impl BlobWriter {
         let _ = rustix::fs::fadvise(file, self.flushed, length, Advice::DontNeed);
         self.flushed = self.size;
     }
+}
 
-    /// Publishes the written bytes as the blob `id`.
-    pub(crate) fn publish(
-        self,
-        shared: &Shared,
-        operation: Operation,
-        id: ArtifactId,
-    ) -> Result<()> {
-        if self.reserved > self.size {
-            self.temporary
-                .trim(self.size)
-                .map_err(|errno| failed(operation, Some(id), "free the reserved space", errno))?;
-        }
-        publish(shared, self.temporary, operation, id, self.size)
+impl BlobWriter for FileWriter {
+    fn expect(&mut self, bytes: u64) {
+        self.expected = bytes;
     }
 
-    /// Removes the temporary file's name, if it has one.
-    pub(crate) fn discard(&mut self) -> SysResult<()> {
-        self.temporary.remove_name()
+    fn write(&mut self, operation: Operation, bytes: &[u8]) -> Result<()> {
+        self.reserve_ahead(bytes.len() as u64);
+        for chunk in bytes.chunks(1 << 20) {
+            sys::write_all(self.temporary.file(), chunk)
+                .map_err(|errno| failed(operation, Some(self.id), "write the bytes", errno))?;
+            self.size += chunk.len() as u64;
+            if self.size - self.flushed >= WRITE_BACK {
+                self.begin_write_back();
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(self, operation: Operation) -> Result<()> {
+        if self.reserved > self.size {
+            self.temporary.trim(self.size).map_err(|errno| {
+                failed(operation, Some(self.id), "free the reserved space", errno)
+            })?;
+        }
+        publish(&self.shared, self.temporary, operation, self.id, self.size)
+    }
+
+    fn discard(&mut self) -> Result<()> {
+        self.temporary.remove_name().map_err(|errno| {
+            let action = "remove the temporary file";
+            failed(Operation::Abort, Some(self.id), action, errno)
+        })
     }
 }

@@ -7,11 +7,11 @@ use artifact_backend::{Error, Operation, Result};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use crate::blob::BLOB_MODE;
-use crate::error::{failed, misconfigured, not_linked};
 use crate::layout::staging_name;
-use crate::staging::unnamed;
-use crate::{failure_record, sys};
+use crate::linux::blob::BLOB_MODE;
+use crate::linux::error::{failed, misconfigured, not_linked};
+use crate::linux::staging::unnamed;
+use crate::linux::{failure_record, sys};
 
 const BYTES: &[u8] = b"trial blob of artifact-backend-fs\n";
 

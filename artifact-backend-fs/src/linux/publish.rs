@@ -9,14 +9,14 @@ use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use rustix::fs::{Mode, Stat};
 use rustix::io::Errno;
 
-use crate::blob;
-use crate::error::{failed, not_linked, with_kind};
 use crate::failed_syncs::{Blocks, DiskCall, Overlap};
 use crate::layout::{self, BlobName};
-use crate::root::Root;
-use crate::shared::Shared;
-use crate::staging::{Temporary, same_file};
-use crate::sys;
+use crate::linux::blob;
+use crate::linux::error::{failed, not_linked, with_kind};
+use crate::linux::root::Root;
+use crate::linux::shared::Shared;
+use crate::linux::staging::{Temporary, same_file};
+use crate::linux::sys;
 
 /// Publishes a temporary file of `size` bytes as the blob `id`. `Ok` means durable.
 ///
@@ -74,7 +74,7 @@ pub(crate) fn publish(
             }
         }
         // The disk failed, so it is not known whether the name was written.
-        Err(errno) if DiskCall::Link.loses_writes(errno) => {
+        Err(errno) if DiskCall::Link.loses_writes(&errno) => {
             return Err(ambiguous("link the blob to its name")(errno));
         }
         Err(errno) => {

@@ -7,16 +7,12 @@ use artifact_backend::{Error, ErrorKind, Operation, Result, StoreId};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::error::failed;
 use crate::failed_syncs::{DiskCall, Overlap};
-use crate::layout::staging_name;
-use crate::root::Root;
-use crate::shared::Shared;
-use crate::sys::{self, SysResult};
-
-/// The file. Its name is not an id, and it is not in the folder of blobs, so no artifact id leads to
-/// it.
-const NAME: &str = "artifact-store-id";
+use crate::layout::{STORE_ID, staging_name};
+use crate::linux::error::failed;
+use crate::linux::root::Root;
+use crate::linux::shared::Shared;
+use crate::linux::sys::{self, SysResult};
 
 /// Reads the store id, if the root has one.
 pub(crate) fn read(root: &Root) -> Result<Option<StoreId>> {
@@ -79,7 +75,7 @@ fn link_new(root: &Root, temporary: &str, id: StoreId) -> SysResult<()> {
     sys::retry(|| rustix::fs::fchmod(&file, Mode::RUSR))?;
     sys::write_all(file.as_fd(), id.to_line().as_bytes())?;
     root.track(DiskCall::SyncBytes, || sys::fsync(&file))?;
-    let link = || sys::link(file.as_fd(), root.folder().as_fd(), NAME);
+    let link = || sys::link(file.as_fd(), root.folder().as_fd(), STORE_ID);
     match root.track(DiskCall::Link, link) {
         Err(Errno::EXIST) => Ok(()),
         linked => linked,
@@ -92,7 +88,7 @@ fn open(root: &Root, operation: Operation) -> Result<Option<(File, StoreId)>> {
     let corrupt = |detail| Error::new(ErrorKind::Corrupt, operation).with_detail(detail);
     let foreign = "artifact-store-id in the root is not a file; restore the file from a backup";
     let (folder, resolve) = (root.folder().as_fd(), ResolveFlags::empty());
-    let file = match sys::open_beneath(folder, NAME, OFlags::RDONLY, Mode::empty(), resolve) {
+    let file = match sys::open_beneath(folder, STORE_ID, OFlags::RDONLY, Mode::empty(), resolve) {
         Ok(file) => File::from(file),
         Err(Errno::NOENT) => return Ok(None),
         Err(Errno::LOOP | Errno::NXIO | Errno::NODEV | Errno::XDEV) => {

@@ -11,13 +11,14 @@ use artifact_backend::{
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
-use crate::error::{failed, misconfigured};
 use crate::failed_syncs::{Blocks, DiskCall, FailedSyncs, Overlap};
-use crate::filesystem::FileSystem;
 use crate::layout::{self, BLOBS, RESERVED, STAGING};
-use crate::marker::{self, Version};
-use crate::trial::{self, Folders};
-use crate::{failure_record, fan_out, sys};
+use crate::linux::error::{failed, misconfigured};
+use crate::linux::filesystem::FileSystem;
+use crate::linux::marker;
+use crate::linux::trial::{self, Folders};
+use crate::linux::{failure_record, fan_out, sys};
+use crate::version::Version;
 
 /// The folders that all file names are relative to.
 #[derive(Debug)]
@@ -158,7 +159,7 @@ impl Root {
     ) -> sys::SysResult<T> {
         let result = self.failed_syncs.track(kind, blocks, call);
         if let Err(errno) = result
-            && kind.loses_writes(errno)
+            && kind.loses_writes(&errno)
         {
             failure_record::create(self.folder.as_fd(), errno);
         }

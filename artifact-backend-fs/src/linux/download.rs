@@ -9,11 +9,11 @@ use artifact_backend::{ArtifactId, ByteRange, ChunkSize, Download, Error, Operat
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::blob::{self, Blob};
 use crate::buffers::Buffer;
-use crate::error::{corrupt, failed};
-use crate::shared::Shared;
-use crate::{coop, sys};
+use crate::linux::blob::{self, Blob};
+use crate::linux::error::{corrupt, failed};
+use crate::linux::shared::Shared;
+use crate::linux::{coop, sys};
 
 /// The size of a chunk in bytes, unless the reader sets another. A download needs memory for two: one
 /// being read, one with the caller.

@@ -4,16 +4,17 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
 
-use artifact_backend::{ArtifactId, BlobList, BlobStat, ErrorKind, Operation, Result};
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use artifact_backend::{ArtifactId, BlobList, ErrorKind, Operation, Result};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use rustix::io::Errno;
 
-use crate::error::{failed, with_kind};
 use crate::failed_syncs::{DiskCall, Overlap};
 use crate::layout::{self, BlobName};
-use crate::root::Root;
-use crate::shared::Shared;
-use crate::{blob, sys};
+use crate::linux::error::{failed, with_kind};
+use crate::linux::root::Root;
+use crate::linux::shared::Shared;
+use crate::linux::{blob, sys};
+use crate::list_end::end_at_error;
 
 /// The number of blobs that one task on the blocking pool inspects.
 const BATCH: usize = 256;
@@ -29,21 +30,6 @@ pub(crate) async fn list(shared: Arc<Shared>) -> Result<BlobList> {
         list_fan_out(Arc::clone(&shared), number, flat[begin..end].to_vec(), None)
     });
     Ok(end_at_error(shards.try_flatten()).boxed())
-}
-
-/// Ends a list after the first error that is not a damaged blob, so that no shard is read after it.
-fn end_at_error(
-    list: impl Stream<Item = Result<BlobStat>>,
-) -> impl Stream<Item = Result<BlobStat>> {
-    let rest = Some(Box::pin(list));
-    stream::unfold(rest, |rest| async move {
-        let mut list = rest?;
-        let item = list.next().await?;
-        let ends = item
-            .as_ref()
-            .is_err_and(|error| error.damaged_blob().is_none());
-        Some((item, (!ends).then_some(list)))
-    })
 }
 
 /// Lists one fan-out folder in the order of the ids, from the first id after `after`.
@@ -177,7 +163,7 @@ pub(crate) fn delete(shared: &Shared, id: ArtifactId) -> Result<()> {
                 let unlink = || sys::unlink(folder.as_fd(), name.as_str());
                 match root.track(DiskCall::ChangeName, unlink) {
                     Ok(()) | Err(Errno::NOENT) => {}
-                    Err(errno) if DiskCall::ChangeName.loses_writes(errno) => {
+                    Err(errno) if DiskCall::ChangeName.loses_writes(&errno) => {
                         return Err(ambiguous(errno));
                     }
                     Err(errno) => return Err(fail(errno)),

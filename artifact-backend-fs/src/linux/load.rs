@@ -6,12 +6,12 @@ use std::sync::Arc;
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use bytes::Bytes;
 
-use crate::blob::{self, Blob};
 use crate::buffers::{Buffer, Buffers};
-use crate::error::{corrupt, failed};
-use crate::root::Root;
-use crate::shared::Shared;
-use crate::{coop, sys};
+use crate::linux::blob::{self, Blob};
+use crate::linux::error::{corrupt, failed};
+use crate::linux::root::Root;
+use crate::linux::shared::Shared;
+use crate::linux::{coop, sys};
 
 pub(crate) async fn load(shared: &Arc<Shared>, id: ArtifactId) -> Result<Bytes> {
     let mut opened = None;

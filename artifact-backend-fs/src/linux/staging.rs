@@ -9,11 +9,11 @@ use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use rustix::fs::{FallocateFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::error::failed;
 use crate::failed_syncs::DiskCall;
 use crate::layout::staging_name;
-use crate::root::Root;
-use crate::sys::{self, SysResult};
+use crate::linux::error::failed;
+use crate::linux::root::Root;
+use crate::linux::sys::{self, SysResult};
 
 /// The number of names that are tried before the folder is considered hostile.
 const ATTEMPTS: usize = 16;

@@ -10,11 +10,11 @@ use artifact_backend::{Error, ErrorKind, Operation, Result};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
-use crate::error::failed;
-use crate::failure_record;
 use crate::layout::{self, BlobName};
-use crate::root::{Root, create_folder};
-use crate::sys::{self, SysResult};
+use crate::linux::error::failed;
+use crate::linux::failure_record;
+use crate::linux::root::{Root, create_folder};
+use crate::linux::sys::{self, SysResult};
 
 /// Creates the fan-out folders durably. Opens and syncs those that exist: an earlier attempt may have
 /// ended before it synced them.

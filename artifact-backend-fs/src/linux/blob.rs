@@ -10,10 +10,10 @@ use artifact_backend::{
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use crate::error::{corrupt, failed};
 use crate::layout::{self, BlobName};
-use crate::root::Root;
-use crate::sys::{self, SysResult};
+use crate::linux::error::{corrupt, failed};
+use crate::linux::root::Root;
+use crate::linux::sys::{self, SysResult};
 
 /// The mode that every blob is created with. Even its owner does not write to it again.
 pub(crate) const BLOB_MODE: u32 = 0o400;

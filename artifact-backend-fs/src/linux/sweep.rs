@@ -7,13 +7,13 @@ use artifact_backend::{Clock, Operation, Result, SweepReport, SystemClock};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::blob::modified;
-use crate::error::failed;
 use crate::failed_syncs::DiskCall;
 use crate::layout;
-use crate::root::Root;
-use crate::staging::same_file;
-use crate::sys;
+use crate::linux::blob::modified;
+use crate::linux::error::failed;
+use crate::linux::root::Root;
+use crate::linux::staging::same_file;
+use crate::linux::sys;
 
 /// What happened to one leftover.
 enum Outcome {
