@@ -1,25 +1,36 @@
-//! The grammar of the location of a backend or a database: a path or a URL.
+//! The grammar of the location of a backend or a database: a path or a URL. Not part of the public API.
 //!
 //! It is narrower than RFC 3986: an ambiguous text is rejected with a message that says what to write
 //! instead. No message repeats any part of the text except its scheme, because the text may contain a
 //! secret.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The reason why a text is not a location, as a sentence.
-pub(crate) type Problem = Cow<'static, str>;
+pub type Problem = Cow<'static, str>;
 
+/// A path or a URL.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Location<'t> {
+pub enum Location<'t> {
     /// A bare path, made absolute.
     Path(PathBuf),
-    /// A URL: its scheme in lower case, and the text after the colon, not decoded.
-    Url { scheme: String, rest: &'t str },
+    /// A URL.
+    Url {
+        /// The scheme in lower case.
+        scheme: String,
+        /// The text after the colon, not decoded.
+        rest: &'t str,
+    },
 }
 
 impl<'t> Location<'t> {
-    pub(crate) fn parse(text: &'t str) -> Result<Self, Problem> {
+    /// Parses a text.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it is neither.
+    pub fn parse(text: &'t str) -> Result<Self, Problem> {
         if text.is_empty() {
             return Err("it is empty".into());
         }
@@ -50,9 +61,13 @@ impl<'t> Location<'t> {
 /// RFC 3986, section 3.1: `scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )`.
 fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
+    is_scheme(scheme).then_some((scheme, rest))
+}
+
+/// Returns whether a text is a scheme.
+pub(crate) fn is_scheme(text: &str) -> bool {
     let tail = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-    let first = scheme.bytes().next()?;
-    (first.is_ascii_alphabetic() && scheme.bytes().all(tail)).then_some((scheme, rest))
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(tail)
 }
 
 fn bare_path(text: &str) -> Result<PathBuf, Problem> {
@@ -71,16 +86,21 @@ fn bare_path(text: &str) -> Result<PathBuf, Problem> {
 }
 
 /// Returns whether the `rest` of a URL may contain credentials, which its scheme does not have.
-pub(crate) fn holds_credentials(rest: &str) -> bool {
+pub fn holds_credentials(rest: &str) -> bool {
     rest.contains('@')
 }
 
-pub(crate) const CREDENTIALS: &str =
+/// What to say about a text that seems to contain credentials.
+pub const CREDENTIALS: &str =
     "it seems to contain credentials (an @); a URL must not, because URLs are logged and listed";
 
 /// Decodes the path in the `rest` of the URL of a local file (RFC 8089): `/path`, `///path` or
 /// `//localhost/path`, percent-encoded.
-pub(crate) fn url_path(rest: &str) -> Result<PathBuf, Problem> {
+///
+/// # Errors
+///
+/// The reason why it is not such a path.
+pub fn url_path(rest: &str) -> Result<PathBuf, Problem> {
     let encoded = match rest.strip_prefix("//") {
         None => rest,
         Some(rest) => {
@@ -126,8 +146,11 @@ fn percent_decode(encoded: &str) -> Result<String, Problem> {
 }
 
 /// Decodes a single component (RFC 3986, section 2.1).
-#[cfg(feature = "postgres")]
-pub(crate) fn percent_decode_component(encoded: &str) -> Result<String, Problem> {
+///
+/// # Errors
+///
+/// A malformed or forbidden encoding.
+pub fn percent_decode_component(encoded: &str) -> Result<String, Problem> {
     decode(encoded, |_| false)
 }
 
@@ -158,10 +181,26 @@ fn decode(encoded: &str, is_rejected: impl Fn(u8) -> bool) -> Result<String, Pro
     String::from_utf8(decoded).map_err(|_| "the decoded text is not UTF-8".into())
 }
 
-/// Checks that a path can name a file: it must not end in a slash.
-pub(crate) fn file_path(path: PathBuf, text: &str) -> Result<PathBuf, Problem> {
-    if text.ends_with('/') || path.file_name().is_none() {
-        return Err("it names a folder; write the path of a file".into());
+/// Returns a text that parses to this absolute path: a URL with the scheme, or the path alone if it
+/// contains `..`, which a URL cannot. A part that is not UTF-8 is replaced.
+pub fn path_text(scheme: &str, path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if text.split('/').any(|part| part == "." || part == "..") {
+        return text.into_owned();
     }
-    Ok(path)
+    format!("{scheme}://{}", percent_encode(&text, b"/:@!$&'()*+,;="))
+}
+
+/// Encodes all bytes but the unreserved characters of RFC 3986, section 2.3, and `kept`.
+pub fn percent_encode(text: &str, kept: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value)]);
+            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+    encoded
 }

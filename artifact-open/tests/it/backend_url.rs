@@ -1,4 +1,5 @@
-use artifact_store::{BackendUrl, ErrorKind};
+use artifact_backend::ErrorKind;
+use artifact_open::BackendUrl;
 
 fn refused(text: &str) -> (ErrorKind, String) {
     let error = BackendUrl::parse(text).unwrap_err();
@@ -202,11 +203,11 @@ fn errors_for_missing_backends_name_the_feature() {
 #[cfg(feature = "mem")]
 #[tokio::test]
 async fn one_backend_serves_requests_and_maintenance() {
-    use artifact_backend::ArtifactBackend as _;
-    use artifact_store::Backend;
+    use artifact_backend::{ArtifactBackend as _, ArtifactId};
+    use artifact_open::Backend;
 
     let backend = Backend::from_url("mem:").await.unwrap();
-    let id = artifact_store::ArtifactId::mint();
+    let id = ArtifactId::mint();
     backend.backend().store(id, "hello".into()).await.unwrap();
     assert_eq!(backend.inventory().stat(id).await.unwrap().size, 5);
     assert_eq!(backend.inventory().load(id).await.unwrap(), "hello");
@@ -215,15 +216,15 @@ async fn one_backend_serves_requests_and_maintenance() {
 #[cfg(feature = "fs")]
 #[tokio::test]
 async fn parsing_creates_nothing_and_opening_does() {
-    use artifact_backend::ArtifactBackend as _;
-    use artifact_store::Backend;
+    use artifact_backend::{ArtifactBackend as _, ArtifactId};
+    use artifact_open::Backend;
 
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("blobs");
     let text = format!("file://{}", root.display());
     let url = BackendUrl::parse(&text).unwrap();
     assert!(!root.exists());
-    let id = artifact_store::ArtifactId::mint();
+    let id = ArtifactId::mint();
     let backend = url.open().await.unwrap();
     backend.backend().store(id, "hello".into()).await.unwrap();
     assert!(root.is_dir());
