@@ -78,7 +78,7 @@ async fn retry_keeps_the_contract() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn timeout_keeps_the_contract() {
-    passes_over_memory(|inner| inner.layer(Timeout::new(Duration::from_mins(1)))).await;
+    passes_over_memory(|inner| inner.layer(Timeout::new(Duration::from_mins(10)))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +160,7 @@ fn all_layers(inner: Arc<dyn ArtifactInventory>) -> Arc<dyn ArtifactInventory> {
         inner
             .layer(ConcurrencyLimit::new(16))
             .layer(Throttle::new().with_bytes_per_second(4 << 30))
-            .layer(Timeout::new(Duration::from_mins(1)))
+            .layer(Timeout::new(Duration::from_mins(10)))
             .layer(Retry::new())
             .layer(Tenant::new(u32::MAX)),
     )
@@ -215,7 +215,9 @@ fn folder_suite(layer: fn(FsBackend) -> Arc<dyn ArtifactInventory>) -> Suite {
             .with_guard(folder);
         Ok(storage)
     };
-    Suite::new(fresh).with_large_blob(Suite::MIN_LARGE_BLOB)
+    Suite::new(fresh)
+        .with_large_blob(Suite::MIN_LARGE_BLOB)
+        .with_time_limit(Duration::from_mins(5))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test removes its own folder")]
