@@ -1,8 +1,12 @@
 //! How a `FaultBackend` changes calls.
 
-use artifact_backend::{ArtifactBackend, ArtifactId, ByteRange, ErrorKind, Operation};
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, Download, ErrorKind, Operation,
+    Result, Stamp, forward,
+};
 use artifact_backend_conformance::{Fault, FaultBackend, Point};
 use artifact_backend_mem::MemBackend;
+use async_trait::async_trait;
 use bytes::Bytes;
 
 const BLOB: &[u8] = b"0123456789";
@@ -206,4 +210,35 @@ async fn a_write_dropped_while_it_is_held_breaks_the_upload() {
         backend.load(id).await.unwrap_err().kind(),
         ErrorKind::NotFound
     );
+}
+
+/// A backend whose downloads have a stamp.
+#[derive(Debug)]
+struct Stamped(MemBackend);
+
+const STAMP: Stamp = Stamp::new([1, 2, 3]);
+
+#[async_trait]
+impl ArtifactBackend for Stamped {
+    forward!(0 => store, upload, load, stat);
+
+    async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
+        Ok(self.0.download(id, range).await?.with_stamp(STAMP))
+    }
+}
+
+#[async_trait]
+impl ArtifactInventory for Stamped {
+    forward!(0 => ArtifactInventory);
+}
+
+#[tokio::test]
+async fn a_download_that_is_cut_keeps_its_stamp() {
+    let backend = FaultBackend::new(Stamped(MemBackend::default()));
+    let id = stored(&backend).await;
+    backend.inject(Fault::cut(4, ErrorKind::Unavailable));
+    for _ in 0..2 {
+        let download = backend.download(id, ByteRange::Full).await.unwrap();
+        assert_eq!(download.stamp(), Some(STAMP));
+    }
 }
