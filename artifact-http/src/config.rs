@@ -47,6 +47,11 @@ pub struct HttpConfig {
     /// The greatest number of concurrent lists of one principal. Beyond it the answer is 429. Unlimited by
     /// default.
     pub max_lists_per_principal: Option<usize>,
+    /// Whether layers of other crates run outside the endpoints. A fetch by a client that accepts a content coding then
+    /// carries `Content-Encoding: identity`, because compression layers leave such a response alone: compressed
+    /// bytes would not be those of `ETag`, `Repr-Digest` and `Content-Length`. The [`router`](crate::router()) sets
+    /// it; a program with layers around [`HttpService`](crate::HttpService) sets it too.
+    pub below_layers: bool,
 }
 
 impl HttpConfig {
@@ -146,6 +151,13 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_max_lists_per_principal(mut self, max: usize) -> Self {
         self.max_lists_per_principal = Some(max);
+        self
+    }
+
+    /// Declares that layers of other crates, such as compression, run outside the endpoints.
+    #[must_use = "returns the changed settings"]
+    pub fn with_below_layers(mut self) -> Self {
+        self.below_layers = true;
         self
     }
 }

@@ -64,7 +64,8 @@ async fn answer(
         openapi::PATH => {
             info.route = openapi::PATH;
             check_get(&parts.method)?;
-            Ok(openapi::respond(service))
+            let base = instance::base(parts, &service.config);
+            Ok(openapi::respond(service, base))
         }
         path => match service.config.base_path.rest(path) {
             Some(rest) => answer_protected(service, parts, rest, body, info).await,

@@ -66,14 +66,14 @@ impl Endpoint {
     pub fn needs_identities(&self) -> bool {
         self.needs_identities
     }
+}
 
-    /// Whether a path has the form of the template. Ids are not checked.
-    pub(crate) fn has_path(&self, path: &str) -> bool {
-        let mut templates = self.path.split('/');
-        path.split('/').all(|segment| {
-            templates
-                .next()
-                .is_some_and(|template| template.starts_with('{') || template == segment)
-        }) && templates.next().is_none()
-    }
+/// Whether a path has the form of a template. Ids are not checked.
+pub(crate) fn has_path(template: &str, path: &str) -> bool {
+    let mut templates = template.split('/');
+    path.split('/').all(|segment| {
+        templates.next().is_some_and(|template| {
+            (template.starts_with('{') && !segment.is_empty()) || template == segment
+        })
+    }) && templates.next().is_none()
 }

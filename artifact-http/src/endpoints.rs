@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, StatusCode};
 
 use crate::binding::BasePath;
 use crate::deposit::Deposit;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, has_path};
 use crate::experiment::ReadExperiment;
 use crate::fetch::Fetch;
 use crate::identity::{
@@ -88,7 +88,7 @@ fn allowed_methods(path: &str, with_identities: bool) -> String {
     let mut allowed = Vec::new();
     for endpoint in endpoints() {
         let served = with_identities || !endpoint.needs_identities;
-        if served && endpoint.has_path(path) {
+        if served && has_path(endpoint.path, path) {
             allowed.push(endpoint.method.as_str());
             if endpoint.method == Method::GET {
                 allowed.push(Method::HEAD.as_str());

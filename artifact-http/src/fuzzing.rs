@@ -1,25 +1,24 @@
 //! Entry points of the fuzz targets. They are not part of the public API and may change in any release.
 
 use artifact_backend::{ByteRange, Sha256Digest};
+use artifact_http_files::DigestCheck;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
 
 use crate::config::HttpConfig;
 use crate::credential::Credential;
-use crate::digest_fields::DigestCheck;
 use crate::problem::Problem;
-use crate::{disposition, range};
 
 pub use crate::identity::fuzzing::{JsonBody, JsonEndpoint};
 
 /// Returns the range that a fetch with these header fields uses.
 pub fn range(headers: &HeaderMap) -> Option<ByteRange> {
-    range::parse(headers)
+    artifact_http_files::parse_range(headers)
 }
 
 /// Returns the `Content-Disposition` of an artifact with this file name.
 pub fn attachment(file_name: Option<&str>) -> HeaderValue {
-    disposition::attachment(file_name)
+    artifact_http_files::attachment(file_name)
 }
 
 /// Parses the credential of a request.

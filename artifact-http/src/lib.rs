@@ -21,22 +21,16 @@ mod identity_authenticator;
 mod concurrency_limiter;
 mod instance;
 mod problem;
+mod problem_layer;
 mod query;
 mod refusal;
 mod response;
 
 mod deposit;
-mod digest_fields;
-mod multipart;
 mod outlive;
-mod source;
 
 mod artifact_fields;
-mod body;
-mod conditional;
-mod disposition;
 mod fetch;
-mod range;
 
 mod experiment;
 mod health;
@@ -55,6 +49,7 @@ pub use endpoint::{Access, Endpoint};
 pub use endpoints::endpoints;
 pub use identity_authenticator::IdentityAuthenticator;
 pub use openapi::{openapi, openapi_of};
+pub use problem_layer::{ProblemLayer, ProblemService};
 pub use refusal::Refusal;
 pub use request_info::RequestInfo;
 pub use router::{router, router_with_identities};

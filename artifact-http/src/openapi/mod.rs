@@ -14,6 +14,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 
 pub(crate) use self::docs::{Answer, Docs, Links, RequestContent};
 use crate::config::HttpConfig;
@@ -65,14 +66,21 @@ pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, st
     rename::renamed(text, config)
 }
 
-/// Answers a `GET` of the document.
-pub(crate) fn respond(service: &Service) -> Response {
-    let text = service.document.get_or_init(|| {
-        let text = openapi_of(&service.config, service.identities.is_some());
-        match text {
-            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
-            Cow::Owned(text) => text.into(),
-        }
-    });
-    response::with_body(StatusCode::OK, JSON, "no-cache", text.clone())
+/// Answers a `GET` of the document. `base` is the URL that its paths are relative to, if it is not the server itself.
+pub(crate) fn respond(service: &Service, base: Option<String>) -> Response {
+    let text = service
+        .document
+        .get_or_init(|| openapi_of(&service.config, service.identities.is_some()));
+    let body = match (base, text) {
+        (None, Cow::Borrowed(text)) => Bytes::from_static(text.as_bytes()),
+        (None, Cow::Owned(text)) => Bytes::copy_from_slice(text.as_bytes()),
+        (Some(url), text) => with_servers(text, &url).into(),
+    };
+    response::with_body(StatusCode::OK, JSON, "no-cache", body)
+}
+
+/// Adds the member `servers` to the document.
+fn with_servers(text: &str, url: &str) -> String {
+    let members = text.trim_start_matches('{');
+    format!("{{\n  \"servers\": {},{members}", json!([{ "url": url }]))
 }
