@@ -1,6 +1,5 @@
 //! Builds the axum router with all endpoints.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
@@ -10,6 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
+use bytes::Bytes;
 use http::Request;
 
 use crate::artifact_fields::ArtifactFieldsCache;
@@ -32,7 +32,7 @@ pub(crate) struct Service {
     pub(crate) lists: Arc<ConcurrencyLimiter>,
     pub(crate) fields: ArtifactFieldsCache,
     /// The OpenAPI document, made by the first request for it.
-    pub(crate) document: OnceLock<Cow<'static, str>>,
+    pub(crate) document: OnceLock<Bytes>,
 }
 
 /// Creates a router that answers every path: the artifact endpoints under the base path `/v0`, `/healthz`,

@@ -67,8 +67,8 @@ impl HttpService {
         let served = endpoints()
             .iter()
             .filter(move |endpoint| with_identities || !endpoint.needs_identities);
-        let base = self.shared.config.base_path;
-        let served = served.map(move |endpoint| base.template(endpoint.path));
+        let base_path = self.shared.config.base_path;
+        let served = served.map(move |endpoint| base_path.template(endpoint.path));
         served.chain([health::PATH, openapi::PATH])
     }
 

@@ -68,13 +68,16 @@ pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, st
 
 /// Answers a `GET` of the document. `base` is the URL that its paths are relative to, if it is not the server itself.
 pub(crate) fn respond(service: &Service, base: Option<String>) -> Response {
-    let text = service
-        .document
-        .get_or_init(|| openapi_of(&service.config, service.identities.is_some()));
-    let body = match (base, text) {
-        (None, Cow::Borrowed(text)) => Bytes::from_static(text.as_bytes()),
-        (None, Cow::Owned(text)) => Bytes::copy_from_slice(text.as_bytes()),
-        (Some(url), text) => with_servers(text, &url).into(),
+    let document = service.document.get_or_init(|| {
+        let text = openapi_of(&service.config, service.identities.is_some());
+        match text {
+            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+            Cow::Owned(text) => text.into(),
+        }
+    });
+    let body = match base {
+        None => document.clone(),
+        Some(url) => with_servers(&String::from_utf8_lossy(document), &url).into(),
     };
     response::with_body(StatusCode::OK, JSON, "no-cache", body)
 }
