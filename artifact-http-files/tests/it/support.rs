@@ -53,7 +53,9 @@ pub(crate) fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
         (HeaderName::from_static(name), value)
     });
     let mut headers = HeaderMap::new();
-    fields.for_each(|(name, value)| drop(headers.append(name, value)));
+    for (name, value) in fields {
+        headers.append(name, value);
+    }
     headers
 }
 
