@@ -50,7 +50,8 @@ pub struct Endpoint {
     pub id: &'static str,
     /// The method. An endpoint with `GET` answers `HEAD` too.
     pub method: Method,
-    /// The template of the path, such as `/v0/experiments/{E}/workers/{W}`. `{E}` stands for an
+    /// The template of the path under the default base path, such as `/v0/experiments/{E}/workers/{W}`. `{E}`
+    /// stands for an
     /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either.
     pub path: &'static str,
     /// Who may use it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use artifact_backend::ArtifactUri;
 use artifact_http_files::{FileBody, Selection, keep_unencoded, unsatisfied_range};
-use artifact_store::{ErrorKind, authorize};
+use artifact_store::{ErrorKind, authorize, authorize_with};
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ACCEPT_RANGES, CONTENT_RANGE};
@@ -86,7 +86,10 @@ impl Fetch {
         } = request;
         let uri = parse_uri(service, parts.uri.query().unwrap_or(""))?;
         let row = service.store.row(&experiment.id, uri.id()).await?;
-        let grant = authorize(&principal, Arc::clone(&row))?;
+        let grant = match &service.config.read_policy {
+            None => authorize(&principal, Arc::clone(&row))?,
+            Some(policy) => authorize_with(&**policy, &principal, Arc::clone(&row)).await?,
+        };
         // Before the conditions: a 304 or a HEAD would confirm bytes that no longer exist.
         service.store.check(&grant).await?;
 

@@ -5,6 +5,7 @@ use artifact_http_files::DigestCheck;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
 
+use crate::config::HttpConfig;
 use crate::credential::Credential;
 use crate::problem::Problem;
 
@@ -26,7 +27,7 @@ pub fn attachment(file_name: Option<&str>) -> HeaderValue {
 ///
 /// The problem that the client gets.
 pub fn credential(headers: &HeaderMap) -> Result<Credential, Box<Response>> {
-    Ok(Credential::from_headers(headers).map_err(answer)?)
+    Ok(Credential::from_headers(headers).map_err(|error| answer(error.into()))?)
 }
 
 /// The digest fields of a deposit.
@@ -63,5 +64,5 @@ impl Digests {
 }
 
 pub(crate) fn answer(problem: Problem) -> Response {
-    problem.respond("http://localhost/")
+    problem.respond("http://localhost/", &HttpConfig::default())
 }

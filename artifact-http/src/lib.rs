@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod binding;
 mod config;
 mod dispatch;
 mod endpoint;
@@ -12,6 +13,7 @@ mod router;
 mod service;
 
 mod admin_token;
+mod auth_scheme;
 mod authenticate;
 mod credential;
 mod identity_authenticator;
@@ -38,13 +40,15 @@ mod identity;
 pub mod fuzzing;
 
 pub use admin_token::{AdminToken, WeakAdminToken};
+pub use auth_scheme::AuthScheme;
 pub use authenticate::{Authenticate, AuthenticateError};
+pub use binding::{BasePath, ErrorPrefix, ExperimentHeader, InvalidBindingName};
 pub use config::HttpConfig;
-pub use credential::{Credential, Secret};
+pub use credential::{Credential, Secret, bearer_token};
 pub use endpoint::{Access, Endpoint};
 pub use endpoints::endpoints;
 pub use identity_authenticator::IdentityAuthenticator;
-pub use openapi::openapi;
+pub use openapi::{openapi, openapi_of};
 pub use problem_layer::{ProblemLayer, ProblemService};
 pub use refusal::Refusal;
 pub use request_info::RequestInfo;

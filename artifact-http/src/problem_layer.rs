@@ -96,7 +96,7 @@ where
                 return Ok(response);
             }
             let problem = of_status(response.status());
-            let mut answer = problem.respond(&instance::of(&target, &config));
+            let mut answer = problem.respond(&instance::of(&target, &config), &config);
             keep_fields(response.headers(), answer.headers_mut());
             add_retry_after(answer.status(), answer.headers_mut());
             *answer.extensions_mut() = response.into_parts().0.extensions;

@@ -1,7 +1,7 @@
 //! Builds the axum router with all endpoints.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use artifact_store::ArtifactStore;
 use axum::Router;
@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
+use bytes::Bytes;
 use http::Request;
 
 use crate::artifact_fields::ArtifactFieldsCache;
@@ -30,9 +31,11 @@ pub(crate) struct Service {
     pub(crate) fetches: Arc<ConcurrencyLimiter>,
     pub(crate) lists: Arc<ConcurrencyLimiter>,
     pub(crate) fields: ArtifactFieldsCache,
+    /// The OpenAPI document, made by the first request for it.
+    pub(crate) document: OnceLock<Bytes>,
 }
 
-/// Creates a router that answers every path: the artifact endpoints under `/v0/`, `/healthz`,
+/// Creates a router that answers every path: the artifact endpoints under the base path `/v0`, `/healthz`,
 /// `/openapi.json`, and a problem for everything else. The authenticator manages identities, so
 /// this router has no worker or group endpoints.
 ///

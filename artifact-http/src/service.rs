@@ -1,7 +1,7 @@
 //! The endpoints as a tower service, without axum's router.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use artifact_backend::BoxError;
@@ -67,7 +67,8 @@ impl HttpService {
         let served = endpoints()
             .iter()
             .filter(move |endpoint| with_identities || !endpoint.needs_identities);
-        let served = served.map(|endpoint| endpoint.path);
+        let base_path = self.shared.config.base_path;
+        let served = served.map(move |endpoint| base_path.template(endpoint.path));
         served.chain([health::PATH, openapi::PATH])
     }
 
@@ -89,6 +90,7 @@ impl HttpService {
             fetches,
             lists,
             fields: ArtifactFieldsCache::default(),
+            document: OnceLock::new(),
         });
         Self { shared }
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
 
+mod authenticate;
+mod binding;
 mod body;
 mod conditional;
 mod deposit;
@@ -24,6 +26,7 @@ mod nested;
 mod openapi;
 mod problem_layer;
 mod range;
+mod read_policy;
 mod secrets;
 mod support;
 mod wire;
