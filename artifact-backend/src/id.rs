@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use faster_hex::Error as HexError;
-
+use crate::hex::HexError;
 use crate::{hex, random};
 
 /// The opaque name of one blob: 128 bits, written as exactly 32 lower-case hexadecimal digits.
@@ -64,11 +63,11 @@ impl ArtifactId {
     /// The first rule that the text breaks, and where.
     pub fn from_ascii(text: &[u8]) -> Result<Self, ParseIdError> {
         hex::decode(text).map(Self).map_err(|error| match error {
-            HexError::InvalidChar { index, byte, .. } => match byte {
+            HexError::NotHex { index, byte } => match byte {
                 b'A'..=b'F' => ParseIdError::UpperCase { at: index },
                 _ => ParseIdError::NotHex { at: index, byte },
             },
-            _ => ParseIdError::Length { found: text.len() },
+            HexError::Length => ParseIdError::Length { found: text.len() },
         })
     }
 

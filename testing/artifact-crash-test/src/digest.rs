@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use faster_hex::{CheckCase, hex_decode_array_with_case, hex_encode};
+use base16ct::lower;
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest, which identifies a blob's bytes.
@@ -30,16 +30,19 @@ impl FromStr for Digest {
     type Err = DigestParseError;
 
     fn from_str(text: &str) -> Result<Self, DigestParseError> {
-        hex_decode_array_with_case(text.as_bytes(), CheckCase::Lower)
-            .map(Self)
-            .map_err(|_| DigestParseError)
+        let mut bytes = [0; 32];
+        // A shorter text would leave the rest of the bytes zero.
+        match lower::decode(text, &mut bytes) {
+            Ok(decoded) if decoded.len() == 32 => Ok(Self(bytes)),
+            _ => Err(DigestParseError),
+        }
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut buffer = [0; 64];
-        f.write_str(hex_encode(&self.0, &mut buffer).expect("the buffer holds 64 digits"))
+        f.write_str(lower::encode_str(&self.0, &mut buffer).expect("the buffer holds 64 digits"))
     }
 }
 
