@@ -139,6 +139,8 @@ impl ArtifactBackend for ObjectStoreBackend {
 
 #[async_trait]
 impl ArtifactInventory for ObjectStoreBackend {
+    /// As in the trait. A provider's list shows no metadata, so a foreign object under a blob's key is listed
+    /// as a blob, which `load` and `stat` then report as `Corrupt`. No item of the list is a damaged blob.
     async fn list(&self) -> Result<BlobList> {
         // Reports a missing bucket now rather than in the list's first item.
         self.bucket

@@ -11,12 +11,14 @@ mod database;
 mod deposit;
 mod error;
 mod experiment;
+mod external_id;
 mod file_name;
 mod fresh_id;
 mod hasher;
 mod identity;
 mod principal;
 mod read_memory;
+mod read_policy;
 mod row;
 mod row_cache;
 mod shared;
@@ -32,7 +34,7 @@ pub use artifact_open::{
     Backend, BackendOptions, BackendUrl, BucketCredentials, BucketOptions, FsConfig, MemConfig,
     S3Config, SchemeRegistry,
 };
-pub use authorize::{ReadGrant, authorize};
+pub use authorize::{ReadGrant, authorize, authorize_with};
 pub use catalog::Catalog;
 pub use config::StoreConfig;
 pub use content_type::ContentType;
@@ -44,6 +46,7 @@ pub use database::{CloseDatabase, Database, DatabaseUrl, MemoryDatabase};
 pub use deposit::{Deposit, NewArtifact};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use experiment::{Experiment, ExperimentId, InvalidExperimentId};
+pub use external_id::{ExternalId, InvalidPrincipalId};
 pub use file_name::FileName;
 pub use identity::{
     CredentialHash, DisplayName, Group, GroupId, IdentityStore, IdentityStoreExt,
@@ -51,7 +54,8 @@ pub use identity::{
     MemberId, Page, StoredCredential, Worker, WorkerId,
 };
 pub use jiff::Timestamp;
-pub use principal::{InvalidPrincipalId, Principal, PrincipalClass, PrincipalId};
+pub use principal::{Principal, PrincipalClass, PrincipalId};
+pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;
 pub use store::ArtifactStore;
 pub use store_id::{
