@@ -151,6 +151,7 @@ async fn rows_edited_by_hand_are_corrupt() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test makes a file of its own")]
 async fn every_error_of_opening_names_the_file() {
     let (folder, path) = file();
     let make = |name: &str, content: &str| {
