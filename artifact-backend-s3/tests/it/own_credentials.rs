@@ -40,8 +40,7 @@ async fn first_request(url: &str, credentials: BucketCredentials) -> Request<Byt
     let backend = ObjectStoreBackend::open(&url, &options, config()).unwrap();
     let loaded = backend.load(ArtifactId::mint()).await;
     assert!(loaded.is_err());
-    let first = seen.lock().unwrap().remove(0);
-    first
+    seen.lock().unwrap().remove(0)
 }
 
 fn authorization(request: &Request<Bytes>) -> &str {
