@@ -16,6 +16,8 @@ mod foreign;
 #[cfg(all(feature = "s3", feature = "gcs", feature = "azure"))]
 mod http_server;
 mod leftovers;
+#[cfg(all(feature = "s3", feature = "gcs", feature = "azure"))]
+mod own_credentials;
 mod probe;
 mod readback;
 #[cfg(all(feature = "s3", feature = "gcs", feature = "azure"))]

@@ -104,6 +104,10 @@ async fn probe_and_close_reach_a_wrapped_backend() {
 
 #[cfg(feature = "fs")]
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test writes what another process would"
+)]
 async fn the_probe_of_a_folder_reports_a_failed_sync_of_another_process() {
     use artifact_backend::ErrorKind;
 

@@ -123,6 +123,10 @@ fn texts_that_do_not_parse_are_refused_by_serde_with_the_same_message() {
 
 #[cfg(all(feature = "serde", feature = "fs", unix))]
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a variable tells the child process what it is"
+)]
 fn a_folder_whose_name_is_not_utf_8_cannot_be_serialized() {
     use std::os::unix::ffi::OsStrExt as _;
 

@@ -181,7 +181,7 @@ impl fmt::Display for DatabaseUrl {
             Target::File(path) => f.write_str(&location::path_text("sqlite", path)),
             Target::Memory => f.write_str("mem:"),
             #[cfg(feature = "postgres")]
-            Target::Postgres(target) => f.write_str(&target.to_url()),
+            Target::Postgres(target) => target.write_url(f),
         }
     }
 }

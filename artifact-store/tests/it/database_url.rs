@@ -86,7 +86,7 @@ proptest::proptest! {
 
     #[test]
     fn every_server_that_parses_is_shown_as_a_text_that_parses_to_it(
-        text in r#"postgres://([a-zü%4@:]{0,6}@)?[a-b:%F2\[\].,1]{0,10}/[a-zü%2]{1,6}(\?(host|port|user)=[/:a1,%]{0,8})?"#
+        text in r"postgres://([a-zü%4@:]{0,6}@)?[a-b:%F2\[\].,1]{0,10}/[a-zü%2]{1,6}(\?(host|port|user)=[/:a1,%]{0,8})?"
     ) {
         if text.parse::<DatabaseUrl>().is_ok() {
             round_trip(&text);

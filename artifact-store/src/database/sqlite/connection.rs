@@ -39,10 +39,7 @@ pub(super) fn set_up(path: &Path) -> Result<Connection> {
                 ErrorKind::Misconfigured
             };
             Error::new(kind, Operation::OpenDatabase)
-                .with_detail(format!(
-                    "{} cannot be created or used as the database file",
-                    path.display()
-                ))
+                .with_detail("it cannot be created or used")
                 .with_source(error)
         })?;
     let mut connection = connect(path, Role::Write).map_err(migrations::opened)?;
@@ -53,7 +50,7 @@ pub(super) fn set_up(path: &Path) -> Result<Connection> {
             let detail = "too many files are open; raise this process's limit (ulimit -n)";
             (ErrorKind::Unavailable, detail)
         } else {
-            let detail = "the database file is read-only; change its permissions";
+            let detail = "it is read-only; change its permissions";
             (ErrorKind::Misconfigured, detail)
         };
         return Err(Error::new(kind, Operation::OpenDatabase).with_detail(detail));

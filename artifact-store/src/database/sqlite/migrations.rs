@@ -66,8 +66,7 @@ fn version(transaction: &Transaction<'_>, migrations: &[&str]) -> Result<usize> 
     }
     if application != i64::from(APPLICATION_ID) {
         return Err(misconfigured(
-            "the database file belongs to another program; it was not changed. Give another path"
-                .into(),
+            "it belongs to another program, and was not changed; give another path".into(),
         ));
     }
     match usize::try_from(version) {

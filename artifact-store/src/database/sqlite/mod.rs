@@ -83,7 +83,7 @@ impl SqliteDatabase {
     /// `Misconfigured` if the file is not an SQLite file, belongs to another program, has a newer
     /// schema than this version knows, or cannot be read and written, or if the file or its log belongs to another
     /// user than root and this process, or every user can write to it; `Unavailable` if another
-    /// process holds it for longer than five seconds; `OutOfSpace`.
+    /// process holds it for longer than five seconds; `OutOfSpace`. Every detail names the file.
     ///
     /// # Panics
     ///
@@ -95,6 +95,10 @@ impl SqliteDatabase {
                 .with_detail("the path of the database file cannot be resolved")
                 .with_source(error)
         })?;
+        let named = |error: Error| {
+            let detail = format!("the database file {}: {}", path.display(), error.detail());
+            error.with_detail(detail)
+        };
         let opened = {
             let path = path.clone();
             blocking::run(move || {
@@ -104,8 +108,9 @@ impl SqliteDatabase {
             })
             .await
         };
-        let (connection, files) =
-            opened.map_err(|error| fail(ErrorKind::Unavailable).with_source(error))??;
+        let (connection, files) = opened
+            .unwrap_or_else(|error| Err(fail(ErrorKind::Unavailable).with_source(error)))
+            .map_err(named)?;
         let readers = Readers::new(path.clone(), Arc::clone(&files), MAX_READERS);
         Ok(Self {
             credentials: Credentials::new(path, Arc::clone(&files), &readers),

@@ -151,6 +151,34 @@ async fn rows_edited_by_hand_are_corrupt() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test makes a file of its own")]
+async fn every_error_of_opening_names_the_file() {
+    let (folder, path) = file();
+    let make = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let foreign = make("foreign", "");
+    let other = Connection::open(&foreign).unwrap();
+    other.execute_batch("CREATE TABLE theirs (a)").unwrap();
+    drop(hosted(&path).await);
+    let newer = Connection::open(&path).unwrap();
+    newer.pragma_update(None, "user_version", 7).unwrap();
+    for path in [
+        folder.path().to_owned(),
+        folder.path().join("missing/rows.sqlite"),
+        make("text", &"no database ".repeat(100)),
+        foreign,
+        path,
+    ] {
+        let error = SqliteDatabase::open(&path).await.unwrap_err();
+        let name = format!("the database file {}: ", path.display());
+        assert!(error.detail().starts_with(&name), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn newer_schemas_are_rejected() {
     let (_folder, path) = file();
     drop(hosted(&path).await);

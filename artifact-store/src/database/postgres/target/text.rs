@@ -1,5 +1,7 @@
 //! The URL of a PostgreSQL database as text.
 
+use std::fmt;
+
 use artifact_open::location::percent_encode;
 
 use super::{Host, Target};
@@ -8,33 +10,33 @@ use super::{Host, Target};
 const DEFAULT_PORT: u16 = 5432;
 
 impl Target {
-    /// Returns the URL, which parses to the same database.
-    pub(crate) fn to_url(&self) -> String {
-        let mut url = "postgres://".to_owned();
+    /// Writes the URL, which parses to the same database.
+    pub(crate) fn write_url(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://")?;
         if let Some(user) = &self.user {
-            url += &percent_encode(user, b"");
-            url.push('@');
+            write!(f, "{}@", percent_encode(user, b""))?;
         }
         for (n, (host, port)) in self.hosts.iter().enumerate() {
             if n > 0 {
-                url.push(',');
+                f.write_str(",")?;
             }
             match host {
                 // An IPv6 address (RFC 3986, section 3.2.2).
                 Host::Name(name) if name.contains(':') => {
-                    url += &format!("[{}]", percent_encode(name, b":"));
+                    write!(f, "[{}]", percent_encode(name, b":"))?;
                 }
-                Host::Name(name) | Host::Folder(name) => url += &percent_encode(name, b""),
+                Host::Name(name) | Host::Folder(name) => {
+                    f.write_str(&percent_encode(name, b""))?;
+                }
             }
             if *port != DEFAULT_PORT {
-                url += &format!(":{port}");
+                write!(f, ":{port}")?;
             }
         }
-        url.push('/');
-        url += &percent_encode(&self.database, b"");
+        write!(f, "/{}", percent_encode(&self.database, b""))?;
         if self.encrypted {
-            url += "?sslmode=verify-full";
+            f.write_str("?sslmode=verify-full")?;
         }
-        url
+        Ok(())
     }
 }
