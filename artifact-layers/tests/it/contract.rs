@@ -10,10 +10,13 @@ use artifact_layers::{ConcurrencyLimit, ReadCache, Retry, Tenant, Throttle, Time
 
 use crate::support::{Breaking, backend};
 
+/// The time limit of a case. A busy machine must not fail one.
+const PATIENCE: Duration = Duration::from_mins(5);
+
 /// Runs every case for which memory has a place. A plant needs files.
 async fn assert_passes(suite: Suite) {
     let suite = suite.with_large_blob(Suite::MIN_LARGE_BLOB);
-    let report = suite.run().await;
+    let report = suite.with_time_limit(PATIENCE).run().await;
     report.assert_passed();
     for case in report.skipped() {
         assert!(case.name.starts_with("contained::"), "{case}");
@@ -78,7 +81,7 @@ async fn retry_keeps_the_contract() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn timeout_keeps_the_contract() {
-    passes_over_memory(|inner| inner.layer(Timeout::new(Duration::from_mins(10)))).await;
+    passes_over_memory(|inner| inner.layer(Timeout::new(PATIENCE))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,6 +145,7 @@ async fn retry_over_a_backend_that_fails_often_keeps_the_contract() {
     };
     let report = Suite::new(fresh)
         .with_large_blob(Suite::MIN_LARGE_BLOB)
+        .with_time_limit(PATIENCE)
         .run()
         .await;
     report.assert_passed();
@@ -160,7 +164,7 @@ fn all_layers(inner: Arc<dyn ArtifactInventory>) -> Arc<dyn ArtifactInventory> {
         inner
             .layer(ConcurrencyLimit::new(16))
             .layer(Throttle::new().with_bytes_per_second(4 << 30))
-            .layer(Timeout::new(Duration::from_mins(10)))
+            .layer(Timeout::new(PATIENCE))
             .layer(Retry::new())
             .layer(Tenant::new(u32::MAX)),
     )
@@ -217,7 +221,7 @@ fn folder_suite(layer: fn(FsBackend) -> Arc<dyn ArtifactInventory>) -> Suite {
     };
     Suite::new(fresh)
         .with_large_blob(Suite::MIN_LARGE_BLOB)
-        .with_time_limit(Duration::from_mins(5))
+        .with_time_limit(PATIENCE)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test removes its own folder")]
