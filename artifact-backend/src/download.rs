@@ -209,6 +209,12 @@ impl Download {
         Ok(all.freeze())
     }
 
+    /// Returns whether the stream has no further item.
+    #[cfg(feature = "http-body")]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.stream.is_none() && self.in_memory.is_none()
+    }
+
     fn fail(&mut self, detail: String) -> Poll<Option<Result<Bytes>>> {
         self.stream = None;
         let error = Error::new(ErrorKind::Corrupt, Operation::Download).with_id(self.id);

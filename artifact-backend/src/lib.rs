@@ -3,8 +3,15 @@
 mod backend;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(feature = "blocking-api")]
+mod blocking_backend;
+#[cfg(feature = "blocking-api")]
+mod blocking_io;
+#[cfg(feature = "http-body")]
+mod body;
 mod chunk_size;
 mod clock;
+mod conversions;
 mod digest;
 mod download;
 mod error;
@@ -18,16 +25,33 @@ mod hex;
 pub mod host;
 mod id;
 mod inventory;
+mod io_error;
 mod layer;
 mod ownership;
 pub mod random;
 mod range;
+#[cfg(feature = "tokio-io")]
+mod reader;
+#[cfg(feature = "schemars")]
+mod schema;
+#[cfg(feature = "serde")]
+mod serde_impl;
 mod stamp;
 mod store_id;
 mod upload;
 mod uri;
+#[cfg(feature = "tokio-io")]
+mod writer;
 
+#[doc(no_inline)]
+pub use ::async_trait::{self, async_trait};
+#[doc(no_inline)]
+pub use ::bytes;
 pub use backend::ArtifactBackend;
+#[cfg(feature = "blocking-api")]
+pub use blocking_backend::BlockingBackend;
+#[cfg(feature = "blocking-api")]
+pub use blocking_io::{BlockingDownload, BlockingList, BlockingUpload};
 pub use chunk_size::ChunkSize;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use digest::{ParseDigestError, Sha256Digest};
@@ -39,7 +63,11 @@ pub use inventory::{ArtifactInventory, BlobList, BlobStat, SweepReport};
 pub use layer::Layer;
 pub use ownership::{Ownership, OwnershipError};
 pub use range::{ByteRange, RangeNotSatisfiable};
+#[cfg(feature = "tokio-io")]
+pub use reader::DownloadReader;
 pub use stamp::Stamp;
 pub use store_id::{ParseStoreIdError, StoreId};
 pub use upload::Upload;
 pub use uri::{ArtifactUri, InvalidUriPrefix, ParseUriError, UriPrefix};
+#[cfg(feature = "tokio-io")]
+pub use writer::UploadWriter;
