@@ -144,6 +144,22 @@ async fn a_call_that_has_timed_out_is_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_has_timed_out_is_retried_on_request_unless_it_is_ambiguous() {
+    let inner = backend();
+    let retry = Retry::new().with_timed_out(true);
+    let limited = inner.clone().layer(Timeout::new(Duration::from_secs(30)));
+    let backend = limited.layer(retry);
+    let id = stored(&inner).await;
+    let _load = inner.hold(Operation::Load, Point::Before);
+    assert_eq!(backend.load(id).await.unwrap(), BLOB);
+    assert_eq!(inner.calls(Operation::Load), 2);
+    let _store = inner.hold(Operation::Store, Point::After);
+    let late = backend.store(ArtifactId::mint(), Bytes::new()).await;
+    assert_eq!(kind(late), ErrorKind::Ambiguous);
+    assert_eq!(inner.calls(Operation::Store), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn writes_and_commits_are_not_retried() {
     let inner = backend();
     let backend = inner.clone().layer(Retry::new());

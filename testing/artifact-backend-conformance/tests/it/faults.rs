@@ -213,6 +213,35 @@ async fn a_write_dropped_while_it_is_held_breaks_the_upload() {
     );
 }
 
+#[tokio::test]
+async fn a_damaged_blob_is_corrupt_and_listed_as_damaged() {
+    let backend = backend();
+    let (whole, damaged) = (stored(&backend).await, stored(&backend).await);
+    let absent = ArtifactId::mint();
+    backend.damage(damaged);
+    backend.damage(absent);
+    for id in [damaged, absent] {
+        let kinds = [
+            backend.load(id).await.unwrap_err().kind(),
+            backend.stat(id).await.unwrap_err().kind(),
+            backend.delete(id).await.unwrap_err().kind(),
+        ];
+        assert_eq!(kinds, [ErrorKind::Corrupt; 3]);
+        let taken = backend.store(id, Bytes::from_static(BLOB)).await;
+        assert_eq!(taken.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    }
+    let list = backend.list().await.unwrap();
+    let items: Vec<_> = list
+        .map(|item| item.map_or_else(|error| Err(error.damaged_blob()), |blob| Ok(blob.id)))
+        .collect()
+        .await;
+    assert_eq!(items.len(), 3);
+    for item in [Ok(whole), Err(Some(damaged)), Err(Some(absent))] {
+        assert!(items.contains(&item), "{items:?}");
+    }
+    assert_eq!(backend.load(whole).await.unwrap(), BLOB);
+}
+
 /// A backend whose downloads have a stamp.
 #[derive(Debug)]
 struct Stamped(MemBackend);
@@ -242,33 +271,4 @@ async fn a_download_that_is_cut_keeps_its_stamp() {
         let download = backend.download(id, ByteRange::Full).await.unwrap();
         assert_eq!(download.stamp(), Some(STAMP));
     }
-}
-
-#[tokio::test]
-async fn a_damaged_blob_is_corrupt_and_listed_as_damaged() {
-    let backend = backend();
-    let (whole, damaged) = (stored(&backend).await, stored(&backend).await);
-    let absent = ArtifactId::mint();
-    backend.damage(damaged);
-    backend.damage(absent);
-    for id in [damaged, absent] {
-        let kinds = [
-            backend.load(id).await.unwrap_err().kind(),
-            backend.stat(id).await.unwrap_err().kind(),
-            backend.delete(id).await.unwrap_err().kind(),
-        ];
-        assert_eq!(kinds, [ErrorKind::Corrupt; 3]);
-        let taken = backend.store(id, Bytes::from_static(BLOB)).await;
-        assert_eq!(taken.unwrap_err().kind(), ErrorKind::AlreadyExists);
-    }
-    let list = backend.list().await.unwrap();
-    let items: Vec<_> = list
-        .map(|item| item.map_or_else(|error| Err(error.damaged_blob()), |blob| Ok(blob.id)))
-        .collect()
-        .await;
-    assert_eq!(items.len(), 3);
-    for item in [Ok(whole), Err(Some(damaged)), Err(Some(absent))] {
-        assert!(items.contains(&item), "{items:?}");
-    }
-    assert_eq!(backend.load(whole).await.unwrap(), BLOB);
 }
