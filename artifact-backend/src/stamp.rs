@@ -6,6 +6,9 @@
 /// attacker may have touched the stored data since the last look. Two downloads of one id with equal
 /// stamps read the same storage in the same state, as far as the storage records changes. Bit rot on
 /// the disk does not change a stamp.
+///
+/// A layer passes the stamp of the inner download on, because it describes the storage and not the chunks.
+/// [`Download::map_stream`](crate::Download::map_stream) and [`forward!`](crate::forward) do so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp([u64; 3]);
 

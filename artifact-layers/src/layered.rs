@@ -164,7 +164,7 @@ impl<I> LayeredUpload<I> {
 }
 
 /// Returns the error of an upload of which a write failed or was dropped.
-pub(crate) fn broken_upload(operation: Operation, id: ArtifactId) -> Error {
+fn broken_upload(operation: Operation, id: ArtifactId) -> Error {
     Error::new(ErrorKind::Unexpected, operation)
         .with_id(id)
         .with_detail("a former write failed or was dropped; start a new upload")

@@ -2,7 +2,7 @@
 
 use std::future::{Future, ready};
 
-use artifact_backend::{ArtifactBackend, ArtifactId, BlobList, Download, Layer, Result};
+use artifact_backend::{ArtifactBackend, ArtifactId, BlobList, Download, Error, Layer, Result};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use metrics::{
@@ -73,6 +73,7 @@ impl Metrics {
         &self,
         operation: &'static str,
         items: impl Stream<Item = Result<T>> + Send + 'static,
+        goes_on: fn(&Error) -> bool,
         mut each: impl FnMut(&T) + Send + 'static,
     ) -> impl Stream<Item = Result<T>> + Send + 'static {
         let mut running = Some(self.begin(operation));
@@ -81,6 +82,7 @@ impl Metrics {
         items.filter_map(move |item| {
             match &item {
                 Some(Ok(item)) => each(item),
+                Some(Err(error)) if goes_on(error) => {}
                 Some(Err(error)) => end(&mut running, error.kind().as_str()),
                 None => end(&mut running, "ok"),
             }
@@ -148,11 +150,13 @@ impl Intercept for Metrics {
         }
         let this = self.clone();
         let count = move |chunk: &Bytes| this.count_read(chunk.len() as u64);
-        download.map_stream(|chunks| self.watch(DOWNLOAD_STREAM, chunks, count))
+        download.map_stream(|chunks| self.watch(DOWNLOAD_STREAM, chunks, |_| false, count))
     }
 
     fn list(&self, list: BlobList) -> BlobList {
-        self.watch(LIST_STREAM, list, |_| ()).boxed()
+        // A damaged blob does not end a list.
+        let goes_on = |error: &Error| error.damaged_blob().is_some();
+        self.watch(LIST_STREAM, list, goes_on, |_| ()).boxed()
     }
 }
 

@@ -16,14 +16,14 @@ use tokio::time::sleep;
 
 /// Retries of calls that failed with `Unavailable`.
 ///
-/// Only this kind is retried, and only if the error [has not timed out](Error::has_timed_out). After it, the
-/// contract excludes that the call had an effect, so a retried store cannot meet its own blob:
+/// Only this kind is retried, and by default only if the error [has not timed out](Error::has_timed_out). After
+/// it, the contract excludes that the call had an effect, so a retried store cannot meet its own blob:
 ///
 /// - `Ambiguous` goes to the caller at once, of every method. It never becomes `Ok` or `AlreadyExists`.
 /// - An `AlreadyExists` after a retry is true: another blob has the id.
 /// - Every method of the backend is retried but `close`. The report of a retried `sweep` counts only what its
-///   last attempt found. An upload is not retried: its `write` and `commit` fail at
-///   once, because only the caller still has the bytes. Start a new upload with the same id.
+///   last attempt found. An upload is not retried: its `write` and `commit` fail at once, because only the caller
+///   still has the bytes. Start a new upload with the same id.
 /// - A download whose stream fails is opened again at the position of the failure, with the same size and
 ///   stamp, or it ends with the first error. It ends with the error too if that comes after the last byte. A list
 ///   whose stream fails is not continued.
@@ -36,6 +36,7 @@ pub struct Retry {
     max_retries: u32,
     initial_delay: Duration,
     max_delay: Duration,
+    timed_out: bool,
 }
 
 impl Default for Retry {
@@ -51,6 +52,7 @@ impl Retry {
             max_retries: 3,
             initial_delay: Duration::from_millis(100),
             max_delay: Duration::from_secs(5),
+            timed_out: false,
         }
     }
 
@@ -64,6 +66,14 @@ impl Retry {
     pub fn with_delays(mut self, initial: Duration, max: Duration) -> Self {
         self.initial_delay = initial;
         self.max_delay = max;
+        self
+    }
+
+    /// Sets whether an `Unavailable` call that [has timed out](Error::has_timed_out) is retried too (default: no). Then the caller
+    /// waits for the time-out again at each attempt. A [`Timeout`](crate::Timeout) inside this layer limits each
+    /// attempt; one outside limits all of them together.
+    pub fn with_timed_out(mut self, timed_out: bool) -> Self {
+        self.timed_out = timed_out;
         self
     }
 
@@ -95,7 +105,7 @@ impl Retry {
 
     /// Waits before a retry. Returns `false` at once if the error cannot be retried or no retry is left.
     async fn pause(&self, delays: &mut Option<ExponentialBackoff>, error: &Error) -> bool {
-        if !error.is_retryable() || error.has_timed_out() {
+        if !error.is_retryable() || (error.has_timed_out() && !self.timed_out) {
             return false;
         }
         let delay = delays.get_or_insert_with(|| self.delays()).next();

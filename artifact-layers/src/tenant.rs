@@ -45,7 +45,8 @@ const LIST_READS: usize = 16;
 /// - Each blob takes 16 bytes more: its id, because a hash cannot be reversed. `store` copies the bytes once, to
 ///   put the id before them. A store and a read need no further request.
 /// - `list` lists the shared backend with all tenants, and reads the first 16 bytes of each blob of this tenant,
-///   16 at a time.
+///   16 at a time. If they cannot be read, the blob is listed as damaged under its shared id, because its own id
+///   is not known.
 ///
 /// Use a backend either through this layer only or without it. Another user of the shared backend has ids
 /// that look like those of some tenant, and that tenant's `list` then returns errors.
@@ -145,9 +146,9 @@ impl<B: ArtifactInventory> ArtifactInventory for TenantBackend<B> {
         let mine = move |item: &Result<BlobStat>| {
             let id = match item {
                 Ok(stat) => Some(stat.id),
-                Err(error) => error.id(),
+                Err(error) => error.damaged_blob(),
             };
-            // An error without an id is about the whole list.
+            // Another error is about the whole list.
             future::ready(id.is_none_or(|id| ids.is_blob(id)))
         };
         let list = self.inner.list().await?.filter(mine);
@@ -161,7 +162,13 @@ impl<B: ArtifactInventory> ArtifactInventory for TenantBackend<B> {
             }
         });
         let read = named.buffer_unordered(LIST_READS);
-        Ok(read.filter_map(future::ready).boxed())
+        let items = read.filter_map(future::ready);
+        let until_error = items.scan(false, |ended, item| {
+            let next = (!*ended).then_some(item);
+            *ended = matches!(&next, Some(Err(error)) if error.damaged_blob().is_none());
+            future::ready(next)
+        });
+        Ok(until_error.boxed())
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {

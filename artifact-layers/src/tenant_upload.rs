@@ -1,22 +1,20 @@
 //! Uploads of a tenant.
 
-use artifact_backend::{ArtifactId, Operation, Result, Upload};
+use artifact_backend::{ArtifactId, Result, Upload};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::layered::broken_upload;
 use crate::tenant::HEADER;
 
 /// An upload that writes the id before the bytes.
+///
+/// It has no await point between its calls of the inner upload, so a dropped write breaks the inner upload.
 #[derive(Debug)]
 pub(crate) struct TenantUpload {
     id: ArtifactId,
     inner: Box<dyn Upload>,
     /// Whether the header is written.
     begun: bool,
-    /// Whether a write failed or was dropped. If it was dropped before the chunk, the inner upload does not know
-    /// of it.
-    broken: bool,
 }
 
 impl TenantUpload {
@@ -25,29 +23,17 @@ impl TenantUpload {
             id,
             inner,
             begun: false,
-            broken: false,
         }
-    }
-
-    fn check_whole(&self, operation: Operation) -> Result<()> {
-        if self.broken {
-            return Err(broken_upload(operation, self.id));
-        }
-        Ok(())
     }
 
     async fn begin(&mut self) -> Result<()> {
         if !self.begun {
             let header = Bytes::copy_from_slice(self.id.as_bytes());
-            self.inner.write(header).await?;
+            let written = self.inner.write(header).await;
+            written.map_err(|error| error.with_id(self.id))?;
             self.begun = true;
         }
         Ok(())
-    }
-
-    async fn write_inner(&mut self, bytes: Bytes) -> Result<()> {
-        self.begin().await?;
-        self.inner.write(bytes).await
     }
 }
 
@@ -58,24 +44,19 @@ impl Upload for TenantUpload {
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.check_whole(Operation::Write)?;
-        // Reset at the end, because this future may be dropped at any await point.
-        self.broken = true;
-        let written = self.write_inner(bytes).await;
-        written.map_err(|error| error.with_id(self.id))?;
-        self.broken = false;
-        Ok(())
+        self.begin().await?;
+        let written = self.inner.write(bytes).await;
+        written.map_err(|error| error.with_id(self.id))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {
-        self.check_whole(Operation::Commit)?;
-        let id = self.id;
-        self.begin().await.map_err(|error| error.with_id(id))?;
-        self.inner.commit().await.map_err(|error| error.with_id(id))
+        self.begin().await?;
+        let Self { id, inner, .. } = *self;
+        inner.commit().await.map_err(|error| error.with_id(id))
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {
-        let id = self.id;
-        self.inner.abort().await.map_err(|error| error.with_id(id))
+        let Self { id, inner, .. } = *self;
+        inner.abort().await.map_err(|error| error.with_id(id))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
-use artifact_backend::{ArtifactBackend, ArtifactId, BlobList, Download, Layer, Operation, Result};
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, BlobList, Download, Error, Layer, Operation, Result,
+};
 use futures_util::{Stream, StreamExt, stream};
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, debug_span};
@@ -80,11 +82,14 @@ impl Intercept for Trace {
             bytes += chunk.len() as u64;
             recorded.record("bytes", bytes);
         };
-        download.map_stream(|chunks| in_span(span, chunks, count))
+        download.map_stream(|chunks| in_span(span, chunks, |_| false, count))
     }
 
     fn list(&self, list: BlobList) -> BlobList {
-        in_span(stream_span(Operation::List, None), list, |_| ()).boxed()
+        let span = stream_span(Operation::List, None);
+        // A damaged blob does not end a list.
+        let goes_on = |error: &Error| error.damaged_blob().is_some();
+        in_span(span, list, goes_on, |_| ()).boxed()
     }
 }
 
@@ -103,6 +108,7 @@ fn stream_span(operation: Operation, id: Option<ArtifactId>) -> Span {
 fn in_span<T: Send + 'static>(
     span: Span,
     mut items: impl Stream<Item = Result<T>> + Unpin + Send + 'static,
+    goes_on: fn(&Error) -> bool,
     mut each: impl FnMut(&T) + Send + 'static,
 ) -> impl Stream<Item = Result<T>> + Send + 'static {
     stream::poll_fn(move |context| {
@@ -111,6 +117,7 @@ fn in_span<T: Send + 'static>(
         if let std::task::Poll::Ready(item) = &polled {
             match item {
                 Some(Ok(item)) => each(item),
+                Some(Err(error)) if goes_on(error) => {}
                 Some(failed) => record_outcome(&span, failed),
                 None => record_outcome(&span, &Ok(())),
             }

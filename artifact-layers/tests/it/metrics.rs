@@ -12,12 +12,13 @@ use artifact_backend::{
 use artifact_backend_conformance::{Fault, Point};
 use artifact_layers::Metrics;
 use bytes::Bytes;
+use futures_util::StreamExt;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
 
-use crate::support::backend;
+use crate::support::{backend, stored};
 
 /// A value of a metric. A histogram counts its samples.
 #[derive(Default)]
@@ -178,6 +179,31 @@ async fn a_call_in_progress_is_in_flight_and_a_dropped_one_is_counted() {
     assert_eq!(
         recorded.take(),
         ["operations_total backend=blobs operation=list outcome=dropped 1"]
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_blob_does_not_end_a_list() {
+    let recorded = Recorded::default();
+    let _recorder = metrics::set_default_local_recorder(&recorded);
+    let inner = backend();
+    let backend = inner.clone().layer(Metrics::new("blobs"));
+    stored(&inner).await;
+    inner.damage(ArtifactId::mint());
+    let items: Vec<_> = backend.list().await.unwrap().collect().await;
+    assert_eq!(
+        (
+            items.len(),
+            items.iter().filter(|item| item.is_err()).count()
+        ),
+        (2, 1)
+    );
+    assert_eq!(
+        recorded.take(),
+        [
+            "operations_total backend=blobs operation=list outcome=ok 1",
+            "operations_total backend=blobs operation=list stream outcome=ok 1",
+        ]
     );
 }
 

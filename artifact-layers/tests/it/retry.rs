@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactBackendExt, ArtifactId, ArtifactInventory, ByteRange, ErrorKind,
-    Operation, Result, StoreId,
+    ArtifactBackend, ArtifactBackendExt, ArtifactId, ArtifactInventory, BlobStat, ByteRange,
+    ChunkSize, Download, Error, ErrorKind, Operation, Result, StoreId, Upload,
 };
 use artifact_backend_conformance::{Fault, FaultBackend, Point};
 use artifact_layers::{Retry, RetryBackend, Timeout};
+use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use crate::support::{BLOB, Stamped, backend, kind, noise, settle, stored};
@@ -142,6 +144,22 @@ async fn a_call_that_has_timed_out_is_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_has_timed_out_is_retried_on_request_unless_it_is_ambiguous() {
+    let inner = backend();
+    let retry = Retry::new().with_timed_out(true);
+    let limited = inner.clone().layer(Timeout::new(Duration::from_secs(30)));
+    let backend = limited.layer(retry);
+    let id = stored(&inner).await;
+    let _load = inner.hold(Operation::Load, Point::Before);
+    assert_eq!(backend.load(id).await.unwrap(), BLOB);
+    assert_eq!(inner.calls(Operation::Load), 2);
+    let _store = inner.hold(Operation::Store, Point::After);
+    let late = backend.store(ArtifactId::mint(), Bytes::new()).await;
+    assert_eq!(kind(late), ErrorKind::Ambiguous);
+    assert_eq!(inner.calls(Operation::Store), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn writes_and_commits_are_not_retried() {
     let inner = backend();
     let backend = inner.clone().layer(Retry::new());
@@ -214,6 +232,57 @@ async fn a_broken_download_never_mixes_two_states_of_the_storage() {
     let error = download.next().await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(download.next().await.is_none());
+}
+
+/// A backend whose downloads allocate chunks of the size that the reader wants, and break after each chunk.
+#[derive(Debug)]
+struct OneChunk(Bytes);
+
+#[async_trait]
+impl ArtifactBackend for OneChunk {
+    async fn store(&self, _id: ArtifactId, _bytes: Bytes) -> Result<()> {
+        unimplemented()
+    }
+
+    async fn upload(&self, _id: ArtifactId) -> Result<Box<dyn Upload>> {
+        unimplemented()
+    }
+
+    async fn load(&self, _id: ArtifactId) -> Result<Bytes> {
+        unimplemented()
+    }
+
+    async fn stat(&self, _id: ArtifactId) -> Result<BlobStat> {
+        unimplemented()
+    }
+
+    async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
+        let range = range.resolve(self.0.len() as u64).unwrap();
+        let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap());
+        let (bytes, size) = (self.0.slice(start..end), ChunkSize::new(4));
+        let wanted = size.clone();
+        let chunk = stream::once(async move { Ok(bytes.slice(..wanted.get().min(bytes.len()))) });
+        let broken = Error::new(ErrorKind::Unavailable, Operation::Download);
+        let chunks = chunk.chain(stream::iter([Err(broken)])).boxed();
+        Ok(Download::new(id, self.0.len() as u64, range, chunks).with_chunk_size(size))
+    }
+}
+
+fn unimplemented<T>() -> Result<T> {
+    Err(Error::new(ErrorKind::Unsupported, Operation::Open))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_continued_download_has_chunks_of_the_size_that_its_reader_wants() {
+    let backend = OneChunk(noise(20)).layer(Retry::new());
+    let id = ArtifactId::mint();
+    let mut download = backend.download(id, ByteRange::Full).await.unwrap();
+    let mut sizes = Vec::new();
+    for wanted in [4, 4, 2, 7] {
+        download.chunk_size().unwrap().set(wanted);
+        sizes.push(download.next().await.unwrap().unwrap().len());
+    }
+    assert_eq!(sizes, [4, 4, 2, 7]);
 }
 
 #[tokio::test(start_paused = true)]

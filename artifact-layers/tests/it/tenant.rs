@@ -212,6 +212,42 @@ async fn a_list_names_a_damaged_blob_and_goes_on_for_its_owner_only() {
 }
 
 #[tokio::test]
+async fn a_damaged_blob_is_listed_for_its_owner_only() {
+    let inner = backend();
+    let [first, second, _] = tenants(&inner);
+    stored(&first).await;
+    let damaged = ids(&inner).await[0];
+    inner.damage(damaged);
+    let kept = [stored(&first).await, stored(&second).await];
+    let items: Vec<_> = first.list().await.unwrap().collect().await;
+    let items: Vec<_> = items
+        .into_iter()
+        .map(|item| item.map_or_else(|error| Err(error.damaged_blob()), |blob| Ok(blob.id)))
+        .collect();
+    assert_eq!(items.len(), 2);
+    assert!(items.contains(&Err(Some(damaged))) && items.contains(&Ok(kept[0])));
+    assert_eq!(ids(&second).await, [kept[1]]);
+}
+
+#[tokio::test]
+async fn a_list_ends_when_a_header_cannot_be_read_now() {
+    let inner = backend();
+    let tenant = inner.clone().layer(Tenant::new(3));
+    for _ in 0..40 {
+        stored(&tenant).await;
+    }
+    inner.inject(Fault::before(Operation::Download, ErrorKind::Unavailable).nth(5));
+    let mut list = tenant.list().await.unwrap();
+    let error = loop {
+        if let Err(error) = list.next().await.unwrap() {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(list.next().await.is_none());
+}
+
+#[tokio::test]
 async fn a_blob_without_a_header_is_corrupt() {
     let inner = backend();
     let tenant = inner.clone().layer(Tenant::new(3));
