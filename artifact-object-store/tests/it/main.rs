@@ -1,0 +1,9 @@
+//! Tests of the store: refusals, reads against `object_store`'s own memory store, uploads, lists, and
+//! `object_store`'s integration tests.
+
+mod integration;
+mod lists;
+mod named;
+mod reads;
+mod refusals;
+mod uploads;
