@@ -7,6 +7,7 @@ use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
     ErrorKind, Operation, Result, StoreId, SweepReport, Upload,
 };
+use artifact_backend_config::S3Config;
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::{ObjectStore, PutPayload};
@@ -14,7 +15,6 @@ use tokio::sync::OnceCell;
 
 use crate::bucket_url::check_prefix;
 use crate::cleanup::Cleanup;
-use crate::config::S3Config;
 use crate::layout::Layout;
 use crate::probe::{self, ProbeReport};
 use crate::shared::{Bucket, Capabilities};
