@@ -87,8 +87,8 @@ impl fmt::Display for ArtifactObjectStore {
 }
 
 /// The e-tag of a blob: its id in quotes. The bytes under an id never change, so it is a strong one.
-pub(crate) fn e_tag(id: ArtifactId) -> Option<String> {
-    Some(format!("\"{id}\""))
+fn e_tag(id: ArtifactId) -> String {
+    format!("\"{id}\"")
 }
 
 fn meta_of(blob: &BlobStat) -> ObjectMeta {
@@ -96,14 +96,14 @@ fn meta_of(blob: &BlobStat) -> ObjectMeta {
         location: path_of(blob.id),
         last_modified: blob.modified.into(),
         size: blob.size,
-        e_tag: e_tag(blob.id),
+        e_tag: Some(e_tag(blob.id)),
         version: None,
     }
 }
 
 pub(crate) fn put_result(id: ArtifactId) -> PutResult {
     PutResult {
-        e_tag: e_tag(id),
+        e_tag: Some(e_tag(id)),
         version: None,
         extensions: Extensions::default(),
     }

@@ -132,10 +132,10 @@ impl ObjectStore for Named {
         &self,
         names: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        let named = self.clone();
+        let table = self.clone();
         let removed = names.and_then(move |name| {
-            let named = named.clone();
-            async move { named.remove(name).await }
+            let table = table.clone();
+            async move { table.remove(name).await }
         });
         removed.boxed()
     }

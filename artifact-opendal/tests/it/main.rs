@@ -1,5 +1,10 @@
 //! Tests of the service: refusals, reads against opendal's own memory service, writers, lists.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod lists;
 mod reads;
 mod refusals;

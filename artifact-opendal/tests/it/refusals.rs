@@ -49,7 +49,7 @@ async fn copies_renames_folders_and_urls_are_refused() {
         operator.create_dir("reports/").await,
         "there are no folders",
     );
-    let url = operator.presign_read(&path, Duration::from_secs(60)).await;
+    let url = operator.presign_read(&path, Duration::from_mins(1)).await;
     is_refused(url.map(drop), "presign");
     assert!(!operator.exists(&other).await.unwrap());
 }
