@@ -16,18 +16,17 @@ fn storage(config: MemConfig) -> Storage {
     })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_conformance_suite_passes() {
-    let report = Suite::new(|| async { Ok(storage(MemConfig::default())) })
+fn suite() -> Suite {
+    Suite::new(|| async { Ok(storage(MemConfig::default())) })
         .volatile("it keeps its blobs in a map in memory")
-        .run()
-        .await;
-    report.assert_passed();
-    let skipped: Vec<_> = report.skipped().map(|case| case.name).collect();
+}
+
+/// One test for each case.
+mod suite {
     // A map cannot get lost, its outcomes are always known, and nothing can be planted in it.
-    assert_eq!(
-        skipped,
-        [
+    artifact_backend_conformance::conformance_tests! {
+        super::suite(),
+        may_skip: [
             "absent::a_lost_storage_never_returns_not_found",
             "honest::a_store_of_unknown_outcome_is_ambiguous",
             "honest::a_commit_of_unknown_outcome_is_ambiguous",
@@ -39,7 +38,7 @@ async fn the_conformance_suite_passes() {
             "inventory::a_list_ends_after_an_error_that_is_not_a_damaged_blob",
             "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id",
         ]
-    );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

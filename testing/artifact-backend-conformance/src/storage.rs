@@ -24,6 +24,7 @@ pub struct Storage {
     // `None` only during a reopen.
     backend: Option<Arc<dyn ArtifactInventory>>,
     reopen: Option<Hook<(), Arc<dyn ArtifactInventory>>>,
+    opens_once: bool,
     lose: Option<Hook<(), ()>>,
     hide_outcome: Option<Hook<Operation, ()>>,
     leftovers: Option<Hook<(), u64>>,
@@ -37,6 +38,7 @@ impl Storage {
         Self {
             backend: Some(Arc::new(backend)),
             reopen: None,
+            opens_once: false,
             lose: None,
             hide_outcome: None,
             leftovers: None,
@@ -58,6 +60,23 @@ impl Storage {
             Box::pin(async move { Ok(Arc::new(opened.await?) as Arc<dyn ArtifactInventory>) })
         }));
         self
+    }
+
+    /// Sets the hook that opens a storage which has an exclusive lock, so that only one handle can be open. It is
+    /// called only after the handle before was [closed](ArtifactInventory::close) and dropped (clause 3). The cases that
+    /// need two handles at once are skipped.
+    ///
+    /// The lock must be free once the handle is dropped.
+    pub fn with_exclusive_reopen<F, Fut, B>(self, reopen: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<B, BoxError>> + Send + 'static,
+        B: ArtifactInventory,
+    {
+        Self {
+            opens_once: true,
+            ..self.with_reopen(reopen)
+        }
     }
 
     /// Sets the hook that removes the storage under an open handle: the root folder, the bucket, or the
@@ -114,6 +133,16 @@ impl Storage {
 
     /// Opens a second handle beside the first.
     pub(crate) async fn second_handle(&self) -> Result<Arc<dyn ArtifactInventory>, Stop> {
+        if self.opens_once {
+            return Err(Stop::Skipped(
+                "the storage opens only once (`with_exclusive_reopen`), so it has no second handle"
+                    .into(),
+            ));
+        }
+        self.open().await
+    }
+
+    async fn open(&self) -> Result<Arc<dyn ArtifactInventory>, Stop> {
         let Some(reopen) = &self.reopen else {
             return Err(Stop::Skipped(
                 "the storage has no `with_reopen`, so it has no second handle".into(),
@@ -127,10 +156,12 @@ impl Storage {
         })
     }
 
-    /// Drops the handle, then opens another.
+    /// Drops the handle, then opens another. The case must not hold the handle.
     pub(crate) async fn reopen(&mut self) -> Result<Arc<dyn ArtifactInventory>, Stop> {
-        self.backend = None;
-        self.backend = Some(self.second_handle().await?);
+        if let Some(backend) = self.backend.take().filter(|_| self.opens_once) {
+            backend.close().await;
+        }
+        self.backend = Some(self.open().await?);
         Ok(self.backend())
     }
 

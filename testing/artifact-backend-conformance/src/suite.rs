@@ -9,10 +9,11 @@ use artifact_backend::BoxError;
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinError;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::case::{Case, Context, Stop};
 use crate::cases;
+use crate::progress::Progress;
 use crate::report::{CaseReport, Report, Verdict};
 use crate::storage::Storage;
 
@@ -31,7 +32,24 @@ pub struct Suite {
     time_limit: Duration,
     large_blob: u64,
     seed: u64,
-    only: Option<String>,
+    only: Only,
+    progress: Box<dyn FnMut(Progress) + Send>,
+}
+
+/// The cases to run.
+#[derive(Debug)]
+enum Only {
+    Prefix(String),
+    Case(String),
+}
+
+impl Only {
+    fn selects(&self, case: &Case) -> bool {
+        match self {
+            Self::Prefix(prefix) => case.name.starts_with(prefix),
+            Self::Case(name) => case.name == name,
+        }
+    }
 }
 
 impl Suite {
@@ -55,7 +73,8 @@ impl Suite {
             time_limit: Duration::from_mins(1),
             large_blob: 64 * 1024 * 1024,
             seed: 0x5eed,
-            only: None,
+            only: Only::Prefix(String::new()),
+            progress: Box::new(drop),
         }
     }
 
@@ -90,7 +109,27 @@ impl Suite {
 
     /// Selects the cases whose name starts with this text, such as `range` or `range::ranges_of_ten_bytes_match_the_table`.
     pub fn only(mut self, prefix: impl Into<String>) -> Self {
-        self.only = Some(prefix.into());
+        self.only = Only::Prefix(prefix.into());
+        self
+    }
+
+    /// Selects one case by its whole name.
+    pub(crate) fn only_case(mut self, name: &str) -> Self {
+        self.only = Only::Case(name.to_owned());
+        self
+    }
+
+    /// Sets a function that is called when a case begins and when it ends, for example to print the line of a
+    /// [`Progress`]. It runs between the cases, so it must not block for long.
+    ///
+    /// ```
+    /// # use artifact_backend_conformance::Suite;
+    /// # use artifact_backend_mem::MemBackend;
+    /// let suite = Suite::new(|| async { Ok(MemBackend::default()) })
+    ///     .with_progress(|progress| eprintln!("{progress}"));
+    /// ```
+    pub fn with_progress(mut self, progress: impl FnMut(Progress) + Send + 'static) -> Self {
+        self.progress = Box::new(progress);
         self
     }
 
@@ -118,6 +157,7 @@ impl Suite {
             large_blob,
             seed,
             only,
+            mut progress,
         } = self;
         let context = Context {
             fresh,
@@ -126,12 +166,22 @@ impl Suite {
             large_blob,
             seed,
         };
+        let selected: Vec<_> = cases::all().filter(|case| only.selects(case)).collect();
         let mut reports = Vec::new();
-        for case in cases::all() {
-            if only.as_ref().is_none_or(|only| case.name.starts_with(only)) {
-                let verdict = run_case(case, context.clone()).await;
-                reports.push(CaseReport::new(case.name, verdict));
-            }
+        for (at, case) in selected.iter().enumerate() {
+            let mut progress = |result| {
+                progress(Progress {
+                    name: case.name,
+                    number: at + 1,
+                    total: selected.len(),
+                    result,
+                });
+            };
+            progress(None);
+            let began = Instant::now();
+            let report = CaseReport::new(case.name, run_case(case, context.clone()).await);
+            progress(Some((report.clone(), began.elapsed())));
+            reports.push(report);
         }
         Report::new(reports)
     }

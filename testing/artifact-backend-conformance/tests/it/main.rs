@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod each_case;
 mod faults;
 mod mutants;
 mod passing;

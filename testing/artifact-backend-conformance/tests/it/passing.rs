@@ -1,5 +1,8 @@
 //! Backends that keep the contract pass, and the report lists what was not tested.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use artifact_backend::{ErrorKind, Operation};
 use artifact_backend_conformance::{Fault, FaultBackend, Report, Storage, Suite, Verdict};
 use artifact_backend_mem::MemBackend;
@@ -155,4 +158,36 @@ async fn a_single_thread_runtime_is_rejected() {
     let _ = Suite::new(|| async { Ok(MemBackend::default()) })
         .run()
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_begin_and_the_end_of_each_case_are_reported() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&lines);
+    let report = Suite::new(|| async { Ok(MemBackend::default()) })
+        .only("inventory::sweep_")
+        .with_progress(move |mut progress| {
+            if let Some((_, took)) = &mut progress.result {
+                *took = Duration::from_millis(1_500);
+            }
+            seen.lock().unwrap().push(progress.to_string());
+        })
+        .run()
+        .await;
+    assert_eq!(report.cases().len(), 4);
+    let lines = lines.lock().unwrap();
+    assert_eq!(lines.len(), 8);
+    assert_eq!(
+        lines[0],
+        "[1/4] running  inventory::sweep_spares_every_blob"
+    );
+    assert_eq!(
+        lines[1],
+        "[1/4] passed   inventory::sweep_spares_every_blob (1.5 s)"
+    );
+    assert_eq!(
+        lines[5],
+        "[3/4] skipped  inventory::sweep_by_another_handle_spares_uploads_in_flight: \
+         the storage has no `with_reopen` (1.5 s)"
+    );
 }

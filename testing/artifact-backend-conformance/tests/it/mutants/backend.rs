@@ -16,7 +16,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::task::yield_now;
 
 use super::mutation::Mutation;
-use super::storage::{SharedState, lock};
+use super::storage::{OpenLock, SharedState, lock};
 use super::upload::MutantUpload;
 
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Mutant {
     pub(crate) inner: Arc<dyn ArtifactInventory>,
     pub(crate) shared: Arc<SharedState>,
     pub(crate) absent: Mutex<BTreeSet<ArtifactId>>,
+    /// The lock of a storage that opens only once.
+    pub(crate) _lock: Option<OpenLock>,
 }
 
 impl Mutant {

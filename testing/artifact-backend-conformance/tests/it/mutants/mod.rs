@@ -10,7 +10,7 @@ use std::time::Duration;
 use artifact_backend_conformance::{Report, Suite, Verdict};
 
 use self::mutation::Mutation;
-use self::storage::storage;
+use self::storage::{locked_storage, storage};
 
 /// Returns the suite for a mutant, with the smallest sizes and a time limit that a map in memory never reaches.
 fn suite(mutation: Mutation) -> Suite {
@@ -200,6 +200,25 @@ mutants! {
         "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id" ~ "returned Ok(None)";
     stat_panics: Panics =>
         "inventory::stat_agrees_with_the_blob_and_with_list" ~ "panicked: index out of bounds in stat";
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_that_opens_only_once_is_closed_before_it_is_reopened() {
+    let suite = |mutation| Suite::new(move || async move { locked_storage(mutation) });
+    for clause in ["durable::", "exclusive::a_race_across", "store-id::"] {
+        let report = suite(Mutation::Sound).only(clause).run().await;
+        let two_handles = ["durable::a_second_handle_sees_acknowledged_changes_at_once"];
+        for skipped in report.skipped() {
+            let known = skipped.name.contains("a_race_across_two_handles")
+                || skipped.name.contains("a_lost_storage")
+                || two_handles.contains(&skipped.name);
+            assert!(known, "{skipped}");
+        }
+        assert_eq!(report.failures().count(), 0, "{report}");
+    }
+    let report = suite(Mutation::NotDurable).only("durable::").run().await;
+    let failed = verdict(&report, "durable::a_stored_blob_outlives_its_handle");
+    assert!(matches!(failed, Verdict::Failed(_)), "{failed:?}");
 }
 
 /// Runs only three cases, because each failure takes the whole time limit.

@@ -50,6 +50,7 @@ pub(crate) fn storage(mutation: Mutation) -> Storage {
             inner: Arc::new(inner.clone()),
             shared: Arc::clone(&shared),
             absent: Mutex::new(BTreeSet::new()),
+            _lock: None,
         }
     };
     let first = open();
@@ -85,6 +86,49 @@ pub(crate) fn storage(mutation: Mutation) -> Storage {
             async move { Ok(staged) }
         })
         .with_plant(Link(planting))
+}
+
+/// An exclusive lock, free again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenLock(Arc<AtomicBool>);
+
+impl OpenLock {
+    fn take(taken: &Arc<AtomicBool>) -> Result<Self, BoxError> {
+        if taken.swap(true, Ordering::SeqCst) {
+            return Err("the storage is locked by another handle".into());
+        }
+        Ok(Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for OpenLock {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Makes a new storage of a mutant that opens only once.
+pub(crate) fn locked_storage(mutation: Mutation) -> Result<Storage, BoxError> {
+    let (inner, shared) = (MemBackend::default(), Arc::new(SharedState::default()));
+    let taken = Arc::new(AtomicBool::new(false));
+    let open = move || {
+        let durable = mutation != Mutation::NotDurable;
+        let inner = if durable {
+            inner.clone()
+        } else {
+            MemBackend::default()
+        };
+        Ok(Mutant {
+            mutation,
+            inner: Arc::new(inner),
+            shared: Arc::clone(&shared),
+            absent: Mutex::new(BTreeSet::new()),
+            _lock: Some(OpenLock::take(&taken)?),
+        })
+    };
+    let first: Result<_, BoxError> = open();
+    let storage = Storage::new(first?);
+    Ok(storage.with_exclusive_reopen(move || std::future::ready(open())))
 }
 
 /// A planted link from an id to an object outside the storage.
