@@ -5,7 +5,6 @@ use std::task::{Context, Poll, ready};
 
 use artifact_backend::{ArtifactId, Download, Error};
 use bytes::Bytes;
-use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 
 /// The bytes of an artifact, or of a range of it, as a body of known length.
@@ -20,23 +19,15 @@ use http_body::{Body, Frame, SizeHint};
 /// A framework that wants a `Stream` gets one from `http_body_util::BodyDataStream::new(body)`.
 #[derive(Debug)]
 pub struct FileBody<G = ()> {
-    content: Content,
-    id: Option<ArtifactId>,
+    content: Option<(ArtifactId, Download)>,
     _guard: G,
-}
-
-#[derive(Debug)]
-enum Content {
-    InMemory(Option<Bytes>),
-    Stream(Download),
 }
 
 impl FileBody {
     /// Creates a body without content.
     pub fn empty() -> Self {
         Self {
-            content: Content::InMemory(None),
-            id: None,
+            content: None,
             _guard: (),
         }
     }
@@ -45,14 +36,9 @@ impl FileBody {
 impl<G> FileBody<G> {
     /// Creates the body of a download that [`ArtifactStore::read`](artifact_store::ArtifactStore::read) returned.
     /// Bytes in memory are sent as they are. `id` is for the log.
-    pub fn new(mut download: Download, id: ArtifactId, guard: G) -> Self {
-        let content = match download.take_in_memory() {
-            Some(bytes) => Content::InMemory(Some(bytes)),
-            None => Content::Stream(download),
-        };
+    pub fn new(download: Download, id: ArtifactId, guard: G) -> Self {
         Self {
-            content,
-            id: Some(id),
+            content: Some((id, download)),
             _guard: guard,
         }
     }
@@ -66,12 +52,11 @@ impl<G: Unpin> Body for FileBody<G> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let download = match &mut self.content {
-            Content::InMemory(bytes) => return Poll::Ready(bytes.take().map(Frame::data).map(Ok)),
-            Content::Stream(download) => download,
+        let Some((id, download)) = &mut self.content else {
+            return Poll::Ready(None);
         };
-        let item = ready!(Pin::new(download).poll_next(context));
-        if let (Some(Err(error)), Some(id)) = (&item, self.id) {
+        let frame = ready!(Pin::new(download).poll_frame(context));
+        if let Some(Err(error)) = &frame {
             // If the artifact is damaged, the store has raised the alarm.
             tracing::error!(
                 %id,
@@ -79,17 +64,18 @@ impl<G: Unpin> Body for FileBody<G> {
                 "reading an artifact failed while it was sent; the connection is closed"
             );
         }
-        Poll::Ready(item.map(|chunk| chunk.map(Frame::data)))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.content, Content::InMemory(None))
+        let content = self.content.as_ref();
+        content.is_none_or(|(_, download)| download.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match &self.content {
-            Content::InMemory(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            Content::Stream(download) => download.remaining(),
+        let content = self.content.as_ref();
+        content.map_or(SizeHint::with_exact(0), |(_, download)| {
+            Body::size_hint(download)
         })
     }
 }

@@ -148,14 +148,12 @@ where
                     } else {
                         self.source.next_chunk().await?
                     };
-                    match next {
-                        Some(chunk) => form.input = chunk,
-                        None => {
-                            form.parser.finish()?;
-                            self.source.check_digest()?;
-                            return form.check_digest().map(|()| None);
-                        }
-                    }
+                    let Some(chunk) = next else {
+                        form.parser.finish()?;
+                        self.source.check_digest()?;
+                        return form.check_digest().map(|()| None);
+                    };
+                    form.input = chunk;
                 }
             }
         }

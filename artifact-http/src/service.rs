@@ -53,7 +53,7 @@ impl HttpService {
     }
 
     /// Returns the template of the endpoint that a path belongs to, such as `/v0/experiments/{E}/artifacts`, or `None`
-    /// if there is none. For metrics: axum's `MatchedPath` without axum. Ids in the path are not checked.
+    /// for an unknown path. For metrics: axum's `MatchedPath` without axum. Ids in the path are not checked.
     ///
     /// After a response, [`RequestInfo`](crate::RequestInfo) has it too, except for requests that were refused before
     /// routing.

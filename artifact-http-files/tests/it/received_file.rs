@@ -132,10 +132,10 @@ async fn errors_of_the_body_are_classified() {
     }
 }
 
-async fn limit_error() -> Box<LengthLimitError> {
+async fn limit_error() -> LengthLimitError {
     use http_body_util::{BodyExt, Full, Limited};
     let limited = Limited::new(Full::new(Bytes::from_static(b"long")), 1);
-    limited.collect().await.unwrap_err().downcast().unwrap()
+    *limited.collect().await.unwrap_err().downcast().unwrap()
 }
 
 #[tokio::test]

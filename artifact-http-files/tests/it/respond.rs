@@ -8,6 +8,16 @@ use http_body_util::BodyExt;
 
 use crate::support::{Site, body, headers};
 
+/// Method, header fields, status, `Content-Range`, `Content-Length` and content.
+type Case<'a> = (
+    &'a Method,
+    &'a [(&'static str, &'a str)],
+    u16,
+    &'a str,
+    &'a str,
+    &'a [u8],
+);
+
 #[tokio::test]
 async fn ranges_and_conditions_decide_the_status_and_the_content() {
     let site = Site::new().await;
@@ -26,8 +36,7 @@ async fn ranges_and_conditions_decide_the_status_and_the_content() {
         let range = |from: usize, to: usize| format!("bytes {from}-{to}/{size}");
         let (get, head) = (Method::GET, Method::HEAD);
         let first = ("range", "bytes=0-3");
-        // Method, fields, status, Content-Range, Content-Length, content.
-        let cases: [(&Method, &[(&'static str, &str)], u16, &str, &str, &[u8]); 12] = [
+        let cases: [Case<'_>; 12] = [
             (&get, &[], 200, "", &whole, bytes),
             (&get, &[first], 206, &range(0, 3), "4", &bytes[..4]),
             (

@@ -166,7 +166,7 @@ fn unfinished(bytes: &[u8]) -> Body {
 }
 
 /// A whole body of unknown length.
-fn chunked(bytes: Vec<u8>) -> Body {
+fn chunked(bytes: &[u8]) -> Body {
     let chunks = bytes.chunks(10_000).map(Bytes::copy_from_slice);
     let chunks: Vec<_> = chunks.map(Ok::<_, Infallible>).collect();
     Body::from_stream(stream::iter(chunks))
@@ -180,12 +180,12 @@ async fn a_deposit_over_the_limit_of_a_layer_is_413() {
         .clone()
         .layer(RequestBodyLimitLayer::new(50_000));
     for size in [50_001, 200_000] {
-        let body = chunked(form(&[(FILE, &noise(size))]));
+        let body = chunked(&form(&[(FILE, &noise(size))]));
         let found = reply(app.clone(), deposit_as(Who::Worker).body(body).unwrap()).await;
         found.assert_problem(413, "payload-too-large", "chunked");
         site.assert_empty("over the limit of the layer").await;
     }
-    let body = chunked(form(&[(FILE, &noise(40_000))]));
+    let body = chunked(&form(&[(FILE, &noise(40_000))]));
     let found = reply(app, deposit_as(Who::Worker).body(body).unwrap()).await;
     assert_eq!(found.status, 201);
 }
@@ -198,7 +198,7 @@ async fn a_json_body_over_the_limit_of_a_layer_is_413() {
         .clone()
         .layer(RequestBodyLimitLayer::new(100));
     let body = format!("{{\"name\": \"{}\"}}", "x".repeat(110));
-    let asked = post("/workers", chunked(body.into_bytes()));
+    let asked = post("/workers", chunked(body.as_bytes()));
     let found = reply(app, asked).await;
     found.assert_problem(413, "payload-too-large", "JSON");
 }

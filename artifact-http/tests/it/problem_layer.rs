@@ -29,7 +29,7 @@ async fn a_content_length_over_the_limit_of_a_layer_is_a_problem() {
         .layer(layer());
     let app = Router::new().nest("/files", app);
     let body = form(&[(FILE, &noise(60_000))]);
-    let (mut head, _) = deposit_as(Who::Worker).body(()).unwrap().into_parts();
+    let (mut head, ()) = deposit_as(Who::Worker).body(()).unwrap().into_parts();
     head.uri = format!("/files{}", head.uri).parse().unwrap();
     head.headers.insert("content-length", body.len().into());
     let asked = http::Request::from_parts(head, Body::from(body));

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use actix_web::body::{None as NoBody, SizedStream};
+use actix_web::body::{self, SizedStream};
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError, web};
 use artifact_backend::UriPrefix;
@@ -140,7 +140,7 @@ fn to_actix(answer: Response<FileBody>) -> HttpResponse {
     let length = head.headers.get(CONTENT_LENGTH);
     match length.and_then(|length| length.to_str().ok()?.parse().ok()) {
         Some(length) => converted.body(SizedStream::new(length, BodyDataStream::new(body))),
-        None => converted.body(NoBody::new()),
+        None => converted.body(body::None::new()),
     }
 }
 
