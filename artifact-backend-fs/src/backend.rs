@@ -8,10 +8,10 @@ use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
     Operation, Result, StoreId, SweepReport, Upload,
 };
+use artifact_backend_config::FsConfig;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::config::FsConfig;
 use crate::error::failed;
 use crate::shared::Shared;
 use crate::upload::FsUpload;
@@ -43,11 +43,16 @@ impl FsBackend {
     /// `Misconfigured` if the parent is missing, the folder belongs to another user than this process and
     /// root, every user can write to it, it contains foreign files, it has another layout version, it
     /// contains the file `failed-sync`, which records a failed sync, or its file system cannot do what a
-    /// store needs: a trial blob is stored and removed. Otherwise the error of the operating system. A later
-    /// call can open what was created before an error.
+    /// store needs: a trial blob is stored and removed. Otherwise the error of the operating system. Every
+    /// detail names the folder. A later call can open what was created before an error.
     pub async fn open(root: impl Into<PathBuf>, config: FsConfig) -> Result<Self> {
         let background = config.background_migration;
-        let shared = Arc::new(Shared::open(root.into(), config).await?);
+        let root = root.into();
+        let opened = Shared::open(root.clone(), config).await;
+        let shared = Arc::new(opened.map_err(|error| {
+            let detail = format!("the folder {}: {}", root.display(), error.detail());
+            error.with_detail(detail)
+        })?);
         if background && shared.root.is_migrating() {
             tokio::spawn(migration::run_in_background(Arc::downgrade(&shared)));
         }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
 
-use artifact_backend::{ArtifactId, BlobList, ErrorKind, Operation, Result};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use artifact_backend::{ArtifactId, BlobList, BlobStat, ErrorKind, Operation, Result};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use rustix::io::Errno;
 
 use crate::error::{failed, with_kind};
@@ -28,7 +28,22 @@ pub(crate) async fn list(shared: Arc<Shared>) -> Result<BlobList> {
         let end = flat.partition_point(|id| layout::fan_out_of(*id) <= number);
         list_fan_out(Arc::clone(&shared), number, flat[begin..end].to_vec(), None)
     });
-    Ok(shards.try_flatten().boxed())
+    Ok(end_at_error(shards.try_flatten()).boxed())
+}
+
+/// Ends a list after the first error that is not a damaged blob, so that no shard is read after it.
+fn end_at_error(
+    list: impl Stream<Item = Result<BlobStat>>,
+) -> impl Stream<Item = Result<BlobStat>> {
+    let rest = Some(Box::pin(list));
+    stream::unfold(rest, |rest| async move {
+        let mut list = rest?;
+        let item = list.next().await?;
+        let ends = item
+            .as_ref()
+            .is_err_and(|error| error.damaged_blob().is_none());
+        Some((item, (!ends).then_some(list)))
+    })
 }
 
 /// Lists one fan-out folder in the order of the ids, from the first id after `after`.
@@ -40,7 +55,8 @@ pub(crate) async fn list_shard(
     let root = Arc::clone(&shared.root);
     let flat = move || flat_ids(&root, |id| layout::fan_out_of(id) == number);
     let flat = shared.reads.run(Operation::List, flat).await?;
-    list_fan_out(shared, number, flat, after).await
+    let list = list_fan_out(shared, number, flat, after).await?;
+    Ok(end_at_error(list).boxed())
 }
 
 /// Reads the ids of a fan-out folder in one task, then inspects the blobs in batches. `flat` contains the ids
@@ -75,10 +91,9 @@ async fn list_fan_out(
                 for id in batch {
                     match blob::stat_in(&root, &folder, Operation::List, id) {
                         Ok(stat) => stats.push(Ok(stat)),
-                        // Deleted meanwhile, or a foreign file.
-                        Err(error)
-                            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
-                        }
+                        Err(error) if error.damaged_blob().is_some() => stats.push(Err(error)),
+                        // Deleted meanwhile.
+                        Err(error) if error.kind() == ErrorKind::NotFound => {}
                         Err(error) => return Err(error),
                     }
                 }

@@ -6,7 +6,6 @@ compile_error!("artifact-backend-fs needs Linux: O_TMPFILE, openat2 and linkat o
 mod backend;
 mod blob;
 mod buffers;
-mod config;
 mod coop;
 mod download;
 mod error;
@@ -32,6 +31,6 @@ mod trial;
 mod upload;
 mod writer;
 
+pub use artifact_backend_config::FsConfig;
 pub use backend::FsBackend;
-pub use config::FsConfig;
 pub use filesystem::{FileSystemRisk, file_system_risks};

@@ -228,6 +228,14 @@ impl Error {
         self.0.context.id
     }
 
+    /// Returns the id if the error is about one damaged blob: if its kind is
+    /// [`Corrupt`](ErrorKind::Corrupt) and it carries an id.
+    ///
+    /// A [list](crate::ArtifactInventory::list) goes on after such an error and ends after any other.
+    pub fn damaged_blob(&self) -> Option<ArtifactId> {
+        self.id().filter(|_| self.kind() == ErrorKind::Corrupt)
+    }
+
     /// Returns the sentence that says what was being done or what to do about it. May be empty.
     pub fn detail(&self) -> &str {
         &self.0.detail

@@ -18,12 +18,15 @@ mod error;
 #[doc(hidden)]
 pub mod error_repr;
 mod ext;
+#[doc(hidden)]
+pub mod forwarding;
 mod hex;
 #[doc(hidden)]
 pub mod host;
 mod id;
 mod inventory;
 mod io_error;
+mod layer;
 mod ownership;
 pub mod random;
 mod range;
@@ -40,6 +43,10 @@ mod uri;
 #[cfg(feature = "tokio-io")]
 mod writer;
 
+#[doc(no_inline)]
+pub use ::async_trait::{self, async_trait};
+#[doc(no_inline)]
+pub use ::bytes;
 pub use backend::ArtifactBackend;
 #[cfg(feature = "blocking-api")]
 pub use blocking_backend::BlockingBackend;
@@ -53,6 +60,7 @@ pub use error::{BoxError, Error, ErrorKind, Operation, Result};
 pub use ext::{ArtifactBackendExt, StreamUploadError};
 pub use id::{ArtifactId, ParseIdError};
 pub use inventory::{ArtifactInventory, BlobList, BlobStat, SweepReport};
+pub use layer::Layer;
 pub use ownership::{Ownership, OwnershipError};
 pub use range::{ByteRange, RangeNotSatisfiable};
 #[cfg(feature = "tokio-io")]

@@ -13,6 +13,7 @@ mod database;
 mod deposit;
 mod error;
 mod experiment;
+mod external_id;
 mod file_name;
 mod fresh_id;
 mod hasher;
@@ -20,6 +21,7 @@ mod identity;
 mod location;
 mod principal;
 mod read_memory;
+mod read_policy;
 mod row;
 mod row_cache;
 #[cfg(feature = "schemars")]
@@ -37,7 +39,7 @@ mod verify;
 pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest, StoreId};
 #[cfg(feature = "bucket")]
 pub use artifact_backend_s3::{BucketOptions, S3Config};
-pub use authorize::{ReadGrant, authorize};
+pub use authorize::{ReadGrant, authorize, authorize_with};
 pub use backend_url::{Backend, BackendOptions, BackendUrl};
 pub use catalog::Catalog;
 pub use config::StoreConfig;
@@ -50,6 +52,7 @@ pub use database::{Database, DatabaseUrl, MemoryDatabase};
 pub use deposit::{Deposit, NewArtifact};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use experiment::{Experiment, ExperimentId, InvalidExperimentId};
+pub use external_id::{ExternalId, InvalidPrincipalId};
 pub use file_name::FileName;
 pub use identity::{
     CredentialHash, DisplayName, Group, GroupId, IdentityStore, IdentityStoreExt,
@@ -57,7 +60,8 @@ pub use identity::{
     MemberId, Page, StoredCredential, Worker, WorkerId,
 };
 pub use jiff::Timestamp;
-pub use principal::{InvalidPrincipalId, Principal, PrincipalClass, PrincipalId};
+pub use principal::{Principal, PrincipalClass, PrincipalId};
+pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;
 pub use store::ArtifactStore;
 pub use store_id::{

@@ -63,12 +63,10 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             "add cargo to the PATH",
         )
     };
-    let mut status = cargo(&["build", "--quiet", "--locked", "-p", "artifact-crash-test"])?;
-    let example = ["--example", "crash_subject"];
-    if status.success() {
-        let build = ["build", "--quiet", "--locked", "-p", "artifact-backend-fs"];
-        status = cargo(&[&build[..], &example].concat())?;
-    }
+    // With the features of the whole workspace, so that the dependencies of the tests are reused.
+    let build = ["build", "--quiet", "--locked", "--workspace"];
+    let targets = ["--bin", "artifact-crash", "--example", "crash_subject"];
+    let mut status = cargo(&[build.as_slice(), &targets].concat())?;
     let (max_faults, max_states) = if long {
         ("1000", "25000")
     } else {

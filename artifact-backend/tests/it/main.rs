@@ -22,6 +22,7 @@ mod forward;
 mod fuzz_replay;
 mod id;
 mod io_error;
+mod layer;
 mod range;
 #[cfg(feature = "tokio-io")]
 mod reader;

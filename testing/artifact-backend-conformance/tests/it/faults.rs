@@ -1,9 +1,12 @@
 //! How a `FaultBackend` changes calls.
 
-use artifact_backend::{ArtifactBackend, ArtifactId, ByteRange, ErrorKind, Operation};
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, ErrorKind, Operation,
+};
 use artifact_backend_conformance::{Fault, FaultBackend, Point};
 use artifact_backend_mem::MemBackend;
 use bytes::Bytes;
+use futures_util::StreamExt;
 
 const BLOB: &[u8] = b"0123456789";
 
@@ -206,4 +209,33 @@ async fn a_write_dropped_while_it_is_held_breaks_the_upload() {
         backend.load(id).await.unwrap_err().kind(),
         ErrorKind::NotFound
     );
+}
+
+#[tokio::test]
+async fn a_damaged_blob_is_corrupt_and_listed_as_damaged() {
+    let backend = backend();
+    let (whole, damaged) = (stored(&backend).await, stored(&backend).await);
+    let absent = ArtifactId::mint();
+    backend.damage(damaged);
+    backend.damage(absent);
+    for id in [damaged, absent] {
+        let kinds = [
+            backend.load(id).await.unwrap_err().kind(),
+            backend.stat(id).await.unwrap_err().kind(),
+            backend.delete(id).await.unwrap_err().kind(),
+        ];
+        assert_eq!(kinds, [ErrorKind::Corrupt; 3]);
+        let taken = backend.store(id, Bytes::from_static(BLOB)).await;
+        assert_eq!(taken.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    }
+    let list = backend.list().await.unwrap();
+    let items: Vec<_> = list
+        .map(|item| item.map_or_else(|error| Err(error.damaged_blob()), |blob| Ok(blob.id)))
+        .collect()
+        .await;
+    assert_eq!(items.len(), 3);
+    for item in [Ok(whole), Err(Some(damaged)), Err(Some(absent))] {
+        assert!(items.contains(&item), "{items:?}");
+    }
+    assert_eq!(backend.load(whole).await.unwrap(), BLOB);
 }

@@ -1,31 +1,25 @@
-//! Feeds a deposit's body to the multipart parser, in chunks of a bounded size.
+//! Feeds the body of a request to the multipart parser, in chunks of a bounded size.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use axum::body::{Body, BodyDataStream};
+use artifact_backend::BoxError;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 
 use crate::digest_fields::DigestCheck;
+use crate::receive_error::{ReceiveError, ReceiveErrorKind};
 
-/// The number of bytes of a body that may lie outside the file.
-pub(crate) const BUDGET: u64 = artifact_multipart::MAX_OVERHEAD as u64;
 /// The maximum length of a chunk.
 const MAX_CHUNK: usize = 64 << 10;
 /// Frames below this length that are ready at the same time are joined.
 const SMALL: usize = 8 << 10;
 
-/// The body ended with an error.
-#[derive(Debug, thiserror::Error)]
-#[error("the body was cut short")]
-pub(crate) struct CutShort(#[source] axum::Error);
-
 /// The body of one deposit.
 #[derive(Debug)]
-pub(crate) struct Source {
-    body: BodyDataStream,
+pub(crate) struct Source<S> {
+    body: S,
     /// The digests of the whole body that the request claims.
     digest: Option<DigestCheck>,
     /// The rest of the last frame.
@@ -34,10 +28,14 @@ pub(crate) struct Source {
     joined: BytesMut,
 }
 
-impl Source {
-    pub(crate) fn new(body: Body, digest: Option<DigestCheck>) -> Self {
+impl<S, E> Source<S>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+    E: Into<BoxError>,
+{
+    pub(crate) fn new(body: S, digest: Option<DigestCheck>) -> Self {
         Self {
-            body: body.into_data_stream(),
+            body,
             digest,
             frame: Bytes::new(),
             joined: BytesMut::new(),
@@ -47,7 +45,7 @@ impl Source {
     /// Returns the next frame, or `None` at the end of the body.
     ///
     /// Used outside the file, where no frame may be read that is not needed.
-    pub(crate) async fn next_frame(&mut self) -> Result<Option<Bytes>, CutShort> {
+    pub(crate) async fn next_frame(&mut self) -> Result<Option<Bytes>, ReceiveError> {
         poll_fn(|context| {
             let more = ready!(self.poll_frame(context))?;
             Poll::Ready(Ok(more.then(|| self.take_frame())))
@@ -57,17 +55,25 @@ impl Source {
 
     /// Returns the next chunk of the file, or `None` at the end of the body. Small frames that are
     /// ready at the same time are joined, but no received byte waits for the next frame.
-    pub(crate) async fn next_chunk(&mut self) -> Result<Option<Bytes>, CutShort> {
+    pub(crate) async fn next_chunk(&mut self) -> Result<Option<Bytes>, ReceiveError> {
         poll_fn(|context| self.poll_chunk(context)).await
     }
 
-    /// Returns whether the whole body has the digests that the request claims. Call it once, at the
-    /// end of the body.
-    pub(crate) fn digest_holds(&mut self) -> bool {
-        self.digest.take().is_none_or(DigestCheck::holds)
+    /// Checks that the whole body has the digests that the request claims. Call it once, at the end of the body.
+    pub(crate) fn check_digest(&mut self) -> Result<(), ReceiveError> {
+        if self.digest.take().is_none_or(DigestCheck::holds) {
+            return Ok(());
+        }
+        Err(ReceiveError::new(
+            ReceiveErrorKind::DigestMismatch,
+            "the body is not what Content-Digest or Repr-Digest says",
+        ))
     }
 
-    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CutShort>> {
+    fn poll_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, ReceiveError>> {
         while self.joined.len() < SMALL {
             match self.poll_frame(context) {
                 Poll::Ready(Ok(true)) => {}
@@ -91,7 +97,7 @@ impl Source {
     }
 
     /// Ensures that `frame` has bytes. Returns `false` at the end of the body.
-    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, CutShort>> {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, ReceiveError>> {
         while self.frame.is_empty() {
             match ready!(Pin::new(&mut self.body).poll_next(context)) {
                 Some(Ok(frame)) => {
@@ -100,7 +106,7 @@ impl Source {
                     }
                     self.frame = frame;
                 }
-                Some(Err(error)) => return Poll::Ready(Err(CutShort(error))),
+                Some(Err(error)) => return Poll::Ready(Err(ReceiveError::of_body(error))),
                 None => return Poll::Ready(Ok(false)),
             }
         }

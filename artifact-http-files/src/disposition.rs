@@ -20,8 +20,14 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Returns the value of `Content-Disposition` (RFC 6266). A name that is not plain ASCII is sent as
 /// `filename*` (RFC 8187), together with a `filename` for old clients in which every other character
-/// is `_`. Recorded names contain no path.
-pub(crate) fn attachment(file_name: Option<&str>) -> HeaderValue {
+/// is `_`. Without a name the value is `attachment`.
+///
+/// A name must not contain a path; [`FileName`](artifact_store::FileName) never does.
+///
+/// # Panics
+///
+/// Never: every character that is not valid in a header field is replaced or escaped.
+pub fn attachment(file_name: Option<&str>) -> HeaderValue {
     let Some(name) = file_name else {
         return HeaderValue::from_static("attachment");
     };

@@ -11,12 +11,20 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
 use sha2::{Digest, Sha256, Sha512};
 
-pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+/// The digest of a representation: of the whole artifact, also on a 206 (RFC 9530, section 3).
+pub const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
-pub(crate) const FIELDS: [HeaderName; 2] = [HeaderName::from_static("content-digest"), REPR_DIGEST];
+/// The digest of the content of one message (RFC 9530, section 2).
+pub const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
-/// Returns the value of `Repr-Digest` for an artifact.
-pub(crate) fn repr_digest(sha256: &Sha256Digest) -> HeaderValue {
+pub(crate) const FIELDS: [HeaderName; 2] = [CONTENT_DIGEST, REPR_DIGEST];
+
+/// Returns the value of [`REPR_DIGEST`] or [`CONTENT_DIGEST`] for these bytes: `sha-256=:...:`.
+///
+/// # Panics
+///
+/// Never: base64 is valid in a header field.
+pub fn digest_value(sha256: &Sha256Digest) -> HeaderValue {
     let digest = general_purpose::STANDARD.encode(sha256.as_bytes());
     HeaderValue::from_str(&format!("sha-256=:{digest}:")).expect("base64 is visible ASCII")
 }
@@ -24,19 +32,26 @@ pub(crate) fn repr_digest(sha256: &Sha256Digest) -> HeaderValue {
 /// The error for a field that is not a dictionary of byte sequences.
 #[derive(Debug, thiserror::Error)]
 #[error("Content-Digest or Repr-Digest is malformed")]
-pub(crate) struct Malformed;
+pub struct MalformedDigest;
 
 /// The digests that the client declared, and the digests of the bytes received so far.
+///
+/// `sha-256` and `sha-512` are supported. Call [`update`](Self::update) with every piece of the content, and
+/// [`holds`](Self::holds) at its end, before the deposit is finished.
 #[derive(Debug)]
-pub(crate) struct DigestCheck {
+pub struct DigestCheck {
     sha256: Option<(Sha256, Vec<Vec<u8>>)>,
     sha512: Option<(Sha512, Vec<Vec<u8>>)>,
 }
 
 impl DigestCheck {
-    /// Parses the fields and ignores unsupported algorithms, as section 2 requires. Returns `None` if no
-    /// algorithm is supported.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Malformed> {
+    /// Parses `Content-Digest` and `Repr-Digest` and ignores unsupported algorithms, as RFC 9530, section 2
+    /// requires. Returns `None` if no algorithm is supported.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedDigest`] if a field is not a dictionary of byte sequences (RFC 9651).
+    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, MalformedDigest> {
         let mut check = Self {
             sha256: None,
             sha512: None,
@@ -48,7 +63,7 @@ impl DigestCheck {
                 .map(HeaderValue::as_bytes)
                 .collect();
             // RFC 9651, section 4.2: several lines are one field.
-            for (algorithm, digest) in dictionary(&lines.join(&b", "[..])).ok_or(Malformed)? {
+            for (algorithm, digest) in dictionary(&lines.join(&b", "[..])).ok_or(MalformedDigest)? {
                 match &*algorithm {
                     "sha-256" => push(&mut check.sha256, digest),
                     "sha-512" => push(&mut check.sha512, digest),
@@ -60,9 +75,10 @@ impl DigestCheck {
         Ok(any.then_some(check))
     }
 
-    /// Takes out the declared SHA-256 for a caller that hashes the bytes anyway. Returns `None` if it was
+    /// Takes out the declared SHA-256 for a caller that hashes the bytes anyway; see
+    /// [`NewArtifact::with_sha256`](artifact_store::NewArtifact::with_sha256). Returns `None` if it was
     /// not declared, or if several differ or have a wrong length.
-    pub(crate) fn take_sha256(&mut self) -> Option<Sha256Digest> {
+    pub fn take_sha256(&mut self) -> Option<Sha256Digest> {
         let (_, claims) = self.sha256.as_ref()?;
         let (first, others) = claims.split_first()?;
         let sha256 = <[u8; 32]>::try_from(first.as_slice()).ok()?;
@@ -73,8 +89,8 @@ impl DigestCheck {
         Some(Sha256Digest::from_bytes(sha256))
     }
 
-    /// Returns the declared digests with the names of their algorithms, for a fuzz target.
-    pub(crate) fn claims(&self) -> Vec<(&'static str, Vec<u8>)> {
+    /// Returns the declared digests with the names of their algorithms.
+    pub fn claims(&self) -> Vec<(&'static str, Vec<u8>)> {
         let sha256 = self.sha256.iter().flat_map(|(_, claims)| claims);
         let sha512 = self.sha512.iter().flat_map(|(_, claims)| claims);
         let named = |name| move |claim: &Vec<u8>| (name, claim.clone());
@@ -82,7 +98,8 @@ impl DigestCheck {
         claims.chain(sha512.map(named("sha-512"))).collect()
     }
 
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    /// Hashes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
         if let Some((hasher, _)) = &mut self.sha256 {
             hasher.update(bytes);
         }
@@ -91,8 +108,8 @@ impl DigestCheck {
         }
     }
 
-    /// Whether all declared digests match.
-    pub(crate) fn holds(self) -> bool {
+    /// Returns whether all declared digests match.
+    pub fn holds(self) -> bool {
         matches(self.sha256) && matches(self.sha512)
     }
 }

@@ -6,7 +6,7 @@ use http::header::RANGE;
 
 /// Parses a single range (RFC 9110, section 14.2). Returns `None` for several ranges, another unit
 /// and malformed values, which a server may ignore.
-pub(crate) fn parse(headers: &HeaderMap) -> Option<ByteRange> {
+pub fn parse_range(headers: &HeaderMap) -> Option<ByteRange> {
     let mut values = headers.get_all(RANGE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return None;
@@ -49,14 +49,14 @@ mod tests {
     use artifact_backend::ByteRange;
     use http::{HeaderMap, HeaderValue};
 
-    use super::parse;
+    use super::parse_range;
 
     fn parse_all(values: &[&str]) -> Option<ByteRange> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append("range", HeaderValue::from_str(value).unwrap());
         }
-        parse(&headers)
+        parse_range(&headers)
     }
 
     #[test]

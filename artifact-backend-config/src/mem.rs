@@ -1,14 +1,17 @@
-//! The settings of the backend.
+//! The settings of a map in memory. The fields are public for `artifact-backend-mem` only.
 
 use std::sync::Arc;
 
 use artifact_backend::{Clock, SystemClock};
 
-/// The settings of a [`MemBackend`](crate::MemBackend). By default the memory is not limited.
+/// The settings of a `MemBackend`. By default the memory is not limited.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct MemConfig {
-    pub(crate) max_total_bytes: Option<u64>,
-    pub(crate) clock: Arc<dyn Clock>,
+    #[doc(hidden)]
+    pub max_total_bytes: Option<u64>,
+    #[doc(hidden)]
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for MemConfig {

@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The outcome of a request's preconditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Answer the request.
+pub enum Verdict {
+    /// The request is answered as if it had no conditions.
     Proceed {
         /// Whether `Range` applies.
         use_range: bool,
@@ -17,9 +17,10 @@ pub(crate) enum Verdict {
     Failed,
 }
 
-/// Evaluates the preconditions in the order of section 13.2.2. Artifacts have no modification date,
+/// Evaluates the preconditions in the order of RFC 9110, section 13.2.2, for a `GET` or `HEAD` of a
+/// representation with this strong entity tag, quotes included. Artifacts have no modification date,
 /// so conditions on dates are ignored, as the RFC demands.
-pub(crate) fn evaluate(headers: &HeaderMap, etag: &str) -> Verdict {
+pub fn evaluate(headers: &HeaderMap, etag: &str) -> Verdict {
     if let Some(tags) = Tags::of(headers, &IF_MATCH)
         && !tags.contain(etag, Comparison::Strong)
     {

@@ -1,15 +1,23 @@
-//! The settings of the backend.
+//! The settings of a local folder. The fields are public for `artifact-backend-fs` only.
 
-/// The settings of an [`FsBackend`](crate::FsBackend). The defaults suit a local disk.
+/// The settings of an `FsBackend`. The defaults suit a local disk.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct FsConfig {
-    pub(crate) named_staging: bool,
-    pub(crate) max_concurrent_writes: usize,
-    pub(crate) max_concurrent_reads: usize,
-    pub(crate) inline_read_bytes: u64,
-    pub(crate) idle_buffer_bytes: usize,
-    pub(crate) background_migration: bool,
-    pub(crate) link_count_sync: bool,
+    #[doc(hidden)]
+    pub named_staging: bool,
+    #[doc(hidden)]
+    pub max_concurrent_writes: usize,
+    #[doc(hidden)]
+    pub max_concurrent_reads: usize,
+    #[doc(hidden)]
+    pub inline_read_bytes: u64,
+    #[doc(hidden)]
+    pub idle_buffer_bytes: usize,
+    #[doc(hidden)]
+    pub background_migration: bool,
+    #[doc(hidden)]
+    pub link_count_sync: bool,
 }
 
 impl Default for FsConfig {
@@ -81,8 +89,7 @@ impl FsConfig {
     }
 
     /// Sets whether the blobs of a root of layout version 1 are moved in the background after
-    /// [`FsBackend::open`](crate::FsBackend::open) (default true). Otherwise only
-    /// [`FsBackend::migrate`](crate::FsBackend::migrate) moves them. The backend works the same before,
+    /// `FsBackend::open` (default true). Otherwise only `FsBackend::migrate` moves them. The backend works the same before,
     /// during and after the migration.
     #[must_use = "returns the changed settings"]
     pub fn with_background_migration(mut self, background: bool) -> Self {
