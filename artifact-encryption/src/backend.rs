@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    Operation, Result, StoreId, SweepReport, Upload,
+    ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Layer,
+    Operation, Result, Upload, forward,
 };
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -57,6 +56,15 @@ impl<B> EncryptedBackend<B> {
     /// Returns the inner backend, which holds the encrypted blobs.
     pub fn inner(&self) -> &B {
         &self.inner
+    }
+}
+
+/// Keys are a [`Layer`]: `backend.layer(keys)` is `EncryptedBackend::new(backend, keys)`.
+impl<B: ArtifactBackend> Layer<B> for EncryptionKeys {
+    type Backend = EncryptedBackend<B>;
+
+    fn layer(&self, inner: B) -> Self::Backend {
+        EncryptedBackend::new(inner, self.clone())
     }
 }
 
@@ -115,34 +123,12 @@ impl<B: ArtifactBackend> ArtifactBackend for EncryptedBackend<B> {
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<B: ArtifactInventory> ArtifactInventory for EncryptedBackend<B> {
+    forward!(inner => delete, sweep, store_id, create_store_id, probe, close);
+
     async fn list(&self) -> Result<BlobList> {
         let stored = self.inner.list().await?;
         let plain = stored.map(|blob| blob.and_then(|blob| plain_stat(blob, Operation::List)));
         Ok(plain.boxed())
-    }
-
-    async fn delete(&self, id: ArtifactId) -> Result<()> {
-        self.inner.delete(id).await
-    }
-
-    async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
-        self.inner.sweep(older_than).await
-    }
-
-    async fn store_id(&self) -> Result<Option<StoreId>> {
-        self.inner.store_id().await
-    }
-
-    async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
-        self.inner.create_store_id(new).await
-    }
-
-    async fn probe(&self) -> Result<()> {
-        self.inner.probe().await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }
 

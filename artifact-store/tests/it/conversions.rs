@@ -3,7 +3,8 @@
 use std::io;
 
 use artifact_store::{
-    ContentType, DisplayName, Error, ErrorKind, ExperimentId, FileName, GroupId, MemberId, Operation, PrincipalId, WorkerId,
+    ContentType, DisplayName, Error, ErrorKind, ExperimentId, FileName, GroupId, MemberId,
+    Operation, PrincipalId, WorkerId,
 };
 
 fn text(value: &impl AsRef<str>) -> &str {
@@ -17,7 +18,10 @@ fn ids_convert_from_and_to_text() {
     assert_eq!(WorkerId::try_from(text(&worker)), Ok(worker));
     assert_eq!(GroupId::try_from(text(&group)), Ok(group));
     assert_eq!(MemberId::try_from(text(&group)), Ok(MemberId::Group(group)));
-    assert_eq!(PrincipalId::try_from(text(&PrincipalId::Admin)), Ok(PrincipalId::Admin));
+    assert_eq!(
+        PrincipalId::try_from(text(&PrincipalId::Admin)),
+        Ok(PrincipalId::Admin)
+    );
     assert!(WorkerId::try_from(text(&group)).is_err());
     let experiment = ExperimentId::try_from("home").unwrap();
     assert_eq!(text(&experiment), "home");

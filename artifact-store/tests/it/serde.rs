@@ -2,8 +2,8 @@
 
 use artifact_backend::{ArtifactId, Sha256Digest};
 use artifact_store::{
-    ContentType, DisplayName, ErrorKind, Experiment, ExperimentId, FileName, GroupId, MemberId, Operation, PrincipalId,
-    Row, Timestamp, WorkerId,
+    ContentType, DisplayName, ErrorKind, Experiment, ExperimentId, FileName, GroupId, MemberId,
+    Operation, PrincipalId, Row, Timestamp, WorkerId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -62,7 +62,10 @@ fn times_are_truncated_to_microseconds() {
     assert_eq!(serde_json::from_value::<Row>(json).unwrap(), row());
     let experiment = Experiment::new("home".parse().unwrap(), Timestamp::UNIX_EPOCH);
     let json = json!({ "id": "home", "created_at": "1970-01-01T00:00:00.000000999Z" });
-    assert_eq!(serde_json::from_value::<Experiment>(json).unwrap(), experiment);
+    assert_eq!(
+        serde_json::from_value::<Experiment>(json).unwrap(),
+        experiment
+    );
 }
 
 #[test]
@@ -86,7 +89,10 @@ fn a_row_with_an_unsafe_field_is_refused() {
     }
 }
 
-fn round_trip<T: serde::Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T, text: &str) {
+fn round_trip<T: serde::Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+    value: &T,
+    text: &str,
+) {
     let json = serde_json::to_value(value).unwrap();
     assert_eq!(json, text);
     assert_eq!(serde_json::from_value::<T>(json).unwrap(), *value);
