@@ -5,9 +5,10 @@ use std::io;
 use crate::content_type::ContentType;
 use crate::error::{Error, ErrorKind};
 use crate::experiment::{ExperimentId, InvalidExperimentId};
+use crate::external_id::{ExternalId, InvalidPrincipalId};
 use crate::file_name::FileName;
 use crate::identity::{DisplayName, GroupId, InvalidDisplayName, InvalidId, MemberId, WorkerId};
-use crate::principal::{InvalidPrincipalId, PrincipalId};
+use crate::principal::PrincipalId;
 
 macro_rules! try_from {
     ($($name:ident $error:ident)+) => {$(
@@ -37,10 +38,11 @@ try_from! {
     GroupId InvalidId
     MemberId InvalidId
     PrincipalId InvalidPrincipalId
+    ExternalId InvalidPrincipalId
     DisplayName InvalidDisplayName
 }
 
-as_ref! { ExperimentId WorkerId GroupId MemberId PrincipalId DisplayName ContentType FileName }
+as_ref! { ExperimentId WorkerId GroupId MemberId PrincipalId ExternalId DisplayName ContentType FileName }
 
 /// Wraps the error, which [`io::Error::get_ref`] then returns, so that `downcast_ref::<Error>()` finds it. The kind of the
 /// result is the one that comes closest; never `Interrupted` or `WouldBlock`, which `std` retries.

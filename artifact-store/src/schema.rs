@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::experiment::ExperimentId;
+use crate::external_id::ExternalId;
 use crate::identity::{GroupId, MemberId, WorkerId};
 use crate::principal::PrincipalId;
 
@@ -49,7 +50,14 @@ schemas! {
     };
     PrincipalId => {
         "type": "string",
-        "description": "The id of a principal.",
+        "description": "The id of a principal: `admin`, a worker, or a principal of the program.",
         "minLength": 1,
+        "maxLength": 128,
+    };
+    ExternalId => {
+        "type": "string",
+        "description": "The id of a principal of the program: 1 to 128 bytes of UTF-8 in one line.",
+        "minLength": 1,
+        "maxLength": 128,
     };
 }

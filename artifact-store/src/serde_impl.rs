@@ -9,6 +9,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::content_type::ContentType;
 use crate::experiment::ExperimentId;
+use crate::external_id::ExternalId;
 use crate::file_name::FileName;
 use crate::identity::{DisplayName, GroupId, MemberId, WorkerId};
 use crate::principal::PrincipalId;
@@ -66,6 +67,7 @@ text! {
     GroupId "the id of a group" |text| text.parse().map_err(E::custom);
     MemberId "the id of a worker or a group" |text| text.parse().map_err(E::custom);
     PrincipalId "the id of a principal" |text| text.parse().map_err(E::custom);
+    ExternalId "the id of a principal of the program" |text| text.parse().map_err(E::custom);
     DisplayName "a name" |text| text.parse().map_err(E::custom);
     // These two have been made safe before. A text that is not safe is refused, not changed.
     ContentType "a content type of visible ASCII" |text| {

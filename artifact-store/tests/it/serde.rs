@@ -2,8 +2,8 @@
 
 use artifact_backend::{ArtifactId, Sha256Digest};
 use artifact_store::{
-    ContentType, DisplayName, ErrorKind, Experiment, ExperimentId, FileName, GroupId, MemberId,
-    Operation, PrincipalId, Row, Timestamp, WorkerId,
+    ContentType, DisplayName, ErrorKind, Experiment, ExperimentId, ExternalId, FileName, GroupId,
+    MemberId, Operation, PrincipalId, Row, Timestamp, WorkerId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -106,6 +106,9 @@ fn ids_and_names_are_text_that_is_checked() {
     round_trip(&group.parse::<GroupId>().unwrap(), &group);
     round_trip(&group.parse::<MemberId>().unwrap(), &group);
     round_trip(&PrincipalId::Admin, "admin");
+    let alice: ExternalId = "alice@example.com".parse().unwrap();
+    round_trip(&alice, "alice@example.com");
+    round_trip(&PrincipalId::External(alice), "alice@example.com");
     round_trip(&"home".parse::<ExperimentId>().unwrap(), "home");
     round_trip(&"Köln 7".parse::<DisplayName>().unwrap(), "Köln 7");
     round_trip(&ContentType::default(), "application/octet-stream");
