@@ -73,15 +73,15 @@ impl<B: ArtifactBackend> Layer<B> for EncryptionKeys {
 impl<B: ArtifactBackend> ArtifactBackend for EncryptedBackend<B> {
     async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
         let mut sealer = Sealer::new(self.keys.writing(), id);
-        let mut sealed = BytesMut::with_capacity(sealer.room(bytes.len()));
+        let mut message = BytesMut::with_capacity(sealer.room(bytes.len()));
         for step in bytes.chunks(STEP) {
-            let updated = sealer.update(step, &mut sealed);
+            let updated = sealer.update(step, &mut message);
             updated.map_err(|_| error::too_large(Operation::Store, id))?;
             yield_after(step.len(), STEP).await;
         }
-        sealer.finish(&mut sealed);
+        sealer.finish(&mut message);
         drop(bytes);
-        self.inner.store(id, sealed.freeze()).await
+        self.inner.store(id, message.freeze()).await
     }
 
     async fn upload(&self, id: ArtifactId) -> Result<Box<dyn Upload>> {

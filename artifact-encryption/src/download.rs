@@ -64,7 +64,7 @@ pub(crate) async fn open<B: ArtifactBackend>(
     let len = opener.open(layout.last(), &mut last)?;
     last.truncate(len);
     let wanted = wanted.map_err(|range| Error::invalid_range(OPERATION, id, range))?;
-    let last = part_of_last(layout, last.freeze(), &wanted);
+    let last = part_of_last(layout, &last.freeze(), &wanted);
 
     let size = layout.size();
     let Some(body) = body else {
@@ -116,7 +116,7 @@ fn chunks_before_last(layout: Layout, wanted: Option<&Range<u64>>) -> Range<u64>
 }
 
 /// Returns the part of the last chunk that lies in the range.
-fn part_of_last(layout: Layout, last: Bytes, wanted: &Range<u64>) -> Bytes {
+fn part_of_last(layout: Layout, last: &Bytes, wanted: &Range<u64>) -> Bytes {
     let start = layout.last() * CHUNK as u64;
     let inside = |position: u64| {
         let offset = usize::try_from(position.saturating_sub(start)).unwrap_or(last.len());

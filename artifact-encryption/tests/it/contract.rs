@@ -1,5 +1,7 @@
 //! The conformance suite over a map, over a folder, and over a backend whose replies get lost.
 
+#![expect(clippy::disallowed_methods, reason = "a test removes the storage")]
+
 use std::fs;
 use std::sync::Arc;
 
