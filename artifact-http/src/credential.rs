@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq;
 
 use crate::authenticate::AuthenticateError;
@@ -104,19 +104,19 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Secret, AuthenticateError> {
     Ok(Secret::new(token))
 }
 
-/// Fails if the field `Authorization` occurs more than once. Another reader of the request could take
-/// another one of the fields.
-pub(crate) fn check_single(headers: &HeaderMap) -> Result<(), AuthenticateError> {
-    match headers.get_all(AUTHORIZATION).iter().nth(1) {
-        None => Ok(()),
-        Some(_) => Err(AuthenticateError::MultipleCredentials),
+/// Returns the field `Authorization`. Fails if it occurs more than once: another reader of the request could
+/// take another one of the fields.
+pub(crate) fn single(headers: &HeaderMap) -> Result<Option<&HeaderValue>, AuthenticateError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(AuthenticateError::MultipleCredentials),
     }
 }
 
 /// Returns what follows the scheme `Bearer`, without spaces around it.
 fn bearer(headers: &HeaderMap) -> Result<&str, AuthenticateError> {
-    check_single(headers)?;
-    let value = headers.get(AUTHORIZATION);
+    let value = single(headers)?;
     // A value with other bytes than visible ASCII is no valid credential.
     let text = value.and_then(|value| value.to_str().ok());
     let (scheme, rest) = text

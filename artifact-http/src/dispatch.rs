@@ -122,7 +122,7 @@ fn check_get(method: &Method) -> Result<(), Problem> {
 
 async fn authenticate(service: &Service, parts: &Parts) -> Result<Principal, Problem> {
     // Whatever the authenticator reads: two fields could name two principals.
-    credential::check_single(&parts.headers)?;
+    credential::single(&parts.headers)?;
     Ok(service.authenticate.authenticate(parts).await?)
 }
 

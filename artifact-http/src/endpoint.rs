@@ -14,7 +14,7 @@ use crate::openapi::Docs;
 pub enum Access {
     /// Every valid credential.
     Any,
-    /// Workers and the administrator.
+    /// Workers, external principals and the administrator.
     WorkerOrAdmin,
     /// Only the administrator.
     Admin,

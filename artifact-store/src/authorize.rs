@@ -73,14 +73,31 @@ pub fn authorize(principal: &Principal, row: Arc<Row>) -> Result<ReadGrant> {
 /// # Errors
 ///
 /// [`Forbidden`](ErrorKind::Forbidden) if the policy does not allow it, or if the artifact belongs to another
-/// experiment. The errors of the policy.
+/// experiment. An error of the policy is the source of an error of the same kind if that is `Forbidden`,
+/// `NotFound` or `Unavailable`, and of the kind [`Unexpected`](ErrorKind::Unexpected) otherwise.
 pub async fn authorize_with(
     policy: &dyn ReadPolicy,
     principal: &Principal,
     row: Arc<Row>,
 ) -> Result<ReadGrant> {
-    let allowed = is_in_experiment(principal, &row) && policy.may_read(principal, &row).await?;
+    let allowed = is_in_experiment(principal, &row) && {
+        let answer = policy.may_read(principal, &row).await;
+        answer.map_err(|error| failed(&row, error))?
+    };
     grant(row, allowed, "the read policy does not allow it")
+}
+
+/// Returns the error of a read that the policy could not decide. Other kinds have a meaning of their own for
+/// callers, such as an unsatisfiable range.
+fn failed(row: &Row, error: Error) -> Error {
+    let kind = match error.kind() {
+        kind @ (ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Unavailable) => kind,
+        _ => ErrorKind::Unexpected,
+    };
+    Error::new(kind, Operation::Authorize)
+        .with_id(row.id)
+        .with_detail("the read policy gave no answer")
+        .with_source(error)
 }
 
 fn grant(row: Arc<Row>, allowed: bool, refusal: &'static str) -> Result<ReadGrant> {

@@ -20,6 +20,7 @@ enum Answer {
     Deny,
     Hide,
     Later,
+    Fail,
     Panic,
 }
 
@@ -35,13 +36,14 @@ impl ReadPolicy for Scripted {
         *self.questions.lock().unwrap() += 1;
         tokio::task::yield_now().await;
         let answer = *self.answer.lock().unwrap();
-        let fail = |kind| Err(Error::new(kind, Operation::Authorize).with_detail("canary-77aa"));
+        let fail = |kind| Err(Error::new(kind, Operation::WriteWorker).with_detail("canary-77aa"));
         match answer {
             Answer::BuiltIn => Ok(BuiltInRule.allows(principal, row)),
             Answer::Allow => Ok(true),
             Answer::Deny => Ok(false),
             Answer::Hide => fail(ErrorKind::NotFound),
             Answer::Later => fail(ErrorKind::Unavailable),
+            Answer::Fail => fail(ErrorKind::InvalidRange),
             Answer::Panic => panic!("the policy panics in this test"),
         }
     }
@@ -85,6 +87,7 @@ async fn a_policy_widens_and_narrows_who_may_read() {
         (Answer::Allow, 200, 200, 200),
         (Answer::Hide, 404, 404, 404),
         (Answer::Later, 503, 503, 503),
+        (Answer::Fail, 500, 500, 500),
         (Answer::Panic, 500, 500, 500),
         (Answer::BuiltIn, 200, 403, 200),
     ] {

@@ -117,7 +117,7 @@ struct Always(std::result::Result<bool, ErrorKind>);
 impl ReadPolicy for Always {
     async fn may_read(&self, _: &Principal, _: &Row) -> Result<bool> {
         self.0
-            .map_err(|kind| Error::new(kind, Operation::Authorize))
+            .map_err(|kind| Error::new(kind, Operation::WriteWorker))
     }
 }
 
@@ -139,8 +139,13 @@ async fn a_policy_widens_and_narrows_the_rule_within_an_experiment() {
         assert_eq!(ask(&Always(Ok(true))).await, Ok(id), "{who}");
         let forbidden = Err((ErrorKind::Forbidden, Some(id)));
         assert_eq!(ask(&Always(Ok(false))).await, forbidden, "{who}");
-        for kind in [ErrorKind::Unavailable, ErrorKind::NotFound] {
-            assert_eq!(ask(&Always(Err(kind))).await, Err((kind, None)), "{who}");
+        for kind in ErrorKind::ALL {
+            let expected = match kind {
+                ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Unavailable => kind,
+                _ => ErrorKind::Unexpected,
+            };
+            let outcome = ask(&Always(Err(kind))).await;
+            assert_eq!(outcome, Err((expected, Some(id))), "{who}: {kind}");
         }
         let built_in = if who == "stranger" { forbidden } else { Ok(id) };
         assert_eq!(ask(&BuiltInRule).await, built_in, "{who}");
