@@ -89,10 +89,9 @@ impl UploadWriter {
     /// As for [`Upload::abort`], and `Unexpected` if a `shutdown` has begun.
     pub async fn abort(self) -> Result<()> {
         let upload = match self.state {
-            State::Idle(upload) => upload,
+            State::Idle(upload) | State::Failed(Some(upload)) => upload,
             State::Writing(writing) => writing.await.0,
             State::Failed(None) => return Ok(()),
-            State::Failed(Some(upload)) => upload,
             State::Committing(_) | State::Committed => {
                 let detail = "the commit has begun; look whether the blob exists";
                 return Err(error(Operation::Abort, detail));

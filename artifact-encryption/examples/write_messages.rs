@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let backend =
             EncryptedBackend::new(MemBackend::default(), EncryptionKey::from_bytes(&key)?);
         let plain: Bytes = (0..size)
-            .map(|position| ((position * 31 + position / 256) % 256) as u8)
+            .map(|position| (position * 31 + position / 256).to_le_bytes()[0])
             .collect();
         backend.store(id, plain).await?;
         let message = backend.inner().load(id).await?;

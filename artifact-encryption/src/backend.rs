@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    Operation, Result, StoreId, SweepReport, Upload,
+    ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Layer,
+    Operation, Result, Upload, forward,
 };
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -60,20 +59,29 @@ impl<B> EncryptedBackend<B> {
     }
 }
 
+/// Keys are a [`Layer`]: `backend.layer(keys)` is `EncryptedBackend::new(backend, keys)`.
+impl<B: ArtifactBackend> Layer<B> for EncryptionKeys {
+    type Backend = EncryptedBackend<B>;
+
+    fn layer(&self, inner: B) -> Self::Backend {
+        EncryptedBackend::new(inner, self.clone())
+    }
+}
+
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<B: ArtifactBackend> ArtifactBackend for EncryptedBackend<B> {
     async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
         let mut sealer = Sealer::new(self.keys.writing(), id);
-        let mut sealed = BytesMut::with_capacity(sealer.room(bytes.len()));
+        let mut message = BytesMut::with_capacity(sealer.room(bytes.len()));
         for step in bytes.chunks(STEP) {
-            let updated = sealer.update(step, &mut sealed);
+            let updated = sealer.update(step, &mut message);
             updated.map_err(|_| error::too_large(Operation::Store, id))?;
             yield_after(step.len(), STEP).await;
         }
-        sealer.finish(&mut sealed);
+        sealer.finish(&mut message);
         drop(bytes);
-        self.inner.store(id, sealed.freeze()).await
+        self.inner.store(id, message.freeze()).await
     }
 
     async fn upload(&self, id: ArtifactId) -> Result<Box<dyn Upload>> {
@@ -115,34 +123,12 @@ impl<B: ArtifactBackend> ArtifactBackend for EncryptedBackend<B> {
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<B: ArtifactInventory> ArtifactInventory for EncryptedBackend<B> {
+    forward!(inner => delete, sweep, store_id, create_store_id, probe, close);
+
     async fn list(&self) -> Result<BlobList> {
         let stored = self.inner.list().await?;
         let plain = stored.map(|blob| blob.and_then(|blob| plain_stat(blob, Operation::List)));
         Ok(plain.boxed())
-    }
-
-    async fn delete(&self, id: ArtifactId) -> Result<()> {
-        self.inner.delete(id).await
-    }
-
-    async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
-        self.inner.sweep(older_than).await
-    }
-
-    async fn store_id(&self) -> Result<Option<StoreId>> {
-        self.inner.store_id().await
-    }
-
-    async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
-        self.inner.create_store_id(new).await
-    }
-
-    async fn probe(&self) -> Result<()> {
-        self.inner.probe().await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }
 

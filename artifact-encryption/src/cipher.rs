@@ -117,3 +117,35 @@ fn expand(key: &[u8], info: &[&[u8]]) -> Zeroizing<[u8; 2 * HASH]> {
     block(first, 2, second);
     output
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_overwritten_when_they_are_dropped() {
+        // Does not compile if the feature `zeroize` of one of the crates is off.
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<Aes128Gcm>();
+        wiped::<Aes256Gcm>();
+        wiped::<Zeroizing<Box<[u8]>>>();
+        wiped::<Zeroizing<[u8; 2 * HASH]>>();
+    }
+
+    #[test]
+    fn the_counter_is_the_low_end_of_the_nonce() {
+        let key = EncryptionKey::from_bytes(&[1; 16]).unwrap();
+        let (cipher, _) = Cipher::derive(&key, &[2; SALT], ArtifactId::from_bytes([3; 16]));
+        let base = *cipher.base_nonce;
+        for (number, bytes) in [
+            (0, [0, 0, 0, 0, 0]),
+            (1, [0, 0, 0, 0, 1]),
+            (0x12_3456_789a, [0x12, 0x34, 0x56, 0x78, 0x9a]),
+        ] {
+            let nonce = cipher.nonce(number);
+            assert_eq!(nonce[..7], base[..7]);
+            let low: Vec<u8> = (7..12).map(|at| nonce[at] ^ base[at]).collect();
+            assert_eq!(low, bytes);
+        }
+    }
+}

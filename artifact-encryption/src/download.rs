@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactId, ByteRange, Download, Error, Operation, Result,
+    ArtifactBackend, ArtifactId, ByteRange, Download, Error, Operation, Result, Stamp,
 };
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{StreamExt, future, stream};
@@ -31,7 +31,7 @@ pub(crate) async fn open<B: ArtifactBackend>(
     range: ByteRange,
 ) -> Result<Download> {
     let tail = inner.download(id, ByteRange::Suffix(SINGLE as u64)).await?;
-    let (stored, mut stamp) = (tail.size(), tail.stamp());
+    let (stored, stamp) = (tail.size(), tail.stamp());
     let layout = Layout::new(stored).ok_or_else(|| error::wrong_length(OPERATION, id, stored))?;
     let mut tail = BytesMut::from(tail.into_bytes().await?);
     if tail.len() as u64 != stored.min(SINGLE as u64) {
@@ -64,20 +64,19 @@ pub(crate) async fn open<B: ArtifactBackend>(
     let len = opener.open(layout.last(), &mut last)?;
     last.truncate(len);
     let wanted = wanted.map_err(|range| Error::invalid_range(OPERATION, id, range))?;
-    let last = part_of_last(layout, last.freeze(), &wanted);
+    let last = part_of_last(layout, &last.freeze(), &wanted);
 
     let size = layout.size();
     let Some(body) = body else {
-        return Ok(match stamp {
-            _ if last.len() as u64 != size => {
-                let bytes = stream::iter([Ok(last)]).boxed();
-                stamped(Download::new(id, size, wanted, bytes), stamp)
-            }
-            stamp => stamped(Download::in_memory(id, last), stamp),
-        });
+        let download = if last.len() as u64 == size {
+            Download::in_memory(id, last)
+        } else {
+            Download::new(id, size, wanted, stream::iter([Ok(last)]).boxed())
+        };
+        return Ok(stamped(download, stamp));
     };
     // A stamp that changed between the two reads is the stamp of neither.
-    stamp = stamp.filter(|stamp| body.download.stamp() == Some(*stamp));
+    let stamp = stamp.filter(|stamp| body.download.stamp() == Some(*stamp));
     let chunk_size = body.download.chunk_size().cloned();
     let plain = PlainChunks {
         body,
@@ -98,7 +97,7 @@ pub(crate) async fn open<B: ArtifactBackend>(
     Ok(download)
 }
 
-fn stamped(download: Download, stamp: Option<artifact_backend::Stamp>) -> Download {
+fn stamped(download: Download, stamp: Option<Stamp>) -> Download {
     match stamp {
         Some(stamp) => download.with_stamp(stamp),
         None => download,
@@ -117,7 +116,7 @@ fn chunks_before_last(layout: Layout, wanted: Option<&Range<u64>>) -> Range<u64>
 }
 
 /// Returns the part of the last chunk that lies in the range.
-fn part_of_last(layout: Layout, last: Bytes, wanted: &Range<u64>) -> Bytes {
+fn part_of_last(layout: Layout, last: &Bytes, wanted: &Range<u64>) -> Bytes {
     let start = layout.last() * CHUNK as u64;
     let inside = |position: u64| {
         let offset = usize::try_from(position.saturating_sub(start)).unwrap_or(last.len());

@@ -11,7 +11,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The kind of an error, named after what the caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
+// New variants go to the end: some binary formats write the index.
 pub enum ErrorKind {
     /// The artifact, experiment, worker or group does not exist.
     NotFound,
@@ -116,7 +122,13 @@ impl fmt::Display for ErrorKind {
 
 /// An operation of the store, of its catalog or of its identities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
+// New variants go to the end: some binary formats write the index.
 pub enum Operation {
     /// Parsing a URL and opening the backend that it names.
     OpenBackend,

@@ -70,11 +70,16 @@ pub struct InvalidExperimentId(());
 
 /// An experiment that this deployment hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Experiment {
     /// Its name.
     pub id: ExperimentId,
     /// When it was created, in whole microseconds since 1970.
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "crate::serde_impl::micros")
+    )]
     pub created_at: Timestamp,
 }
 

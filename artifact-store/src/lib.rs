@@ -4,6 +4,7 @@ mod authorize;
 mod catalog;
 mod config;
 mod content_type;
+mod conversions;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod credential_cache;
 mod damage;
@@ -21,6 +22,10 @@ mod read_memory;
 mod read_policy;
 mod row;
 mod row_cache;
+#[cfg(feature = "schemars")]
+mod schema;
+#[cfg(feature = "serde")]
+mod serde_impl;
 mod shared;
 mod store;
 mod store_id;

@@ -13,6 +13,7 @@ use crate::time::truncate_to_micros;
 ///
 /// It is written once, after the bytes are durable, and never changes; it can only be deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Row {
     /// The name of the bytes in the backend.
@@ -30,6 +31,10 @@ pub struct Row {
     /// The SHA-256 of the bytes.
     pub sha256: Sha256Digest,
     /// When the row was created, by the store's clock, in whole microseconds since 1970.
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "crate::serde_impl::micros")
+    )]
     pub created_at: Timestamp,
 }
 

@@ -22,8 +22,8 @@ fn a_program_without_a_runtime_stores_and_loads() {
     let again = backend.store(stored, "others".into()).unwrap_err();
     assert_eq!(again.kind(), ErrorKind::AlreadyExists);
 
-    let right: Vec<u8> = (0..3_000_000)
-        .map(|position| (position % 251) as u8)
+    let right: Vec<u8> = (0..3_000_000_u32)
+        .map(|position| (position % 251).to_le_bytes()[0])
         .collect();
     let mut upload = backend.upload(uploaded).unwrap();
     io::copy(&mut &right[..], &mut upload).unwrap();
@@ -49,7 +49,7 @@ fn a_program_without_a_runtime_stores_and_loads() {
 fn dropped_and_aborted_uploads_publish_nothing() {
     let backend = backend();
     let mut upload = backend.upload(ArtifactId::mint()).unwrap();
-    upload.write_all(&[7; 600_000]).unwrap();
+    upload.write_all(&vec![7; 600_000]).unwrap();
     drop(upload);
     let mut upload = backend.upload(ArtifactId::mint()).unwrap();
     upload.write_all(b"abc").unwrap();

@@ -102,7 +102,7 @@ proptest! {
         let inside = |range: (Bound<u64>, Bound<u64>)| {
             let mut held = (0..size).filter(|position| std::ops::RangeBounds::contains(&range, position));
             let first = held.next()?;
-            Some((first, held.last().unwrap_or(first) + 1))
+            Some((first, held.next_back().unwrap_or(first) + 1))
         };
         let (from, until, to) = (Bound::Included(start), Bound::Excluded(end), Bound::Included(end));
         let all = Bound::Unbounded;

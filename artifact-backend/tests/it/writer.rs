@@ -17,7 +17,9 @@ async fn writer(backend: &impl ArtifactBackend) -> UploadWriter {
 }
 
 fn noise(size: usize) -> Vec<u8> {
-    (0..size).map(|position| (position % 251) as u8).collect()
+    (0..size)
+        .map(|position| (position % 251).to_le_bytes()[0])
+        .collect()
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! Keys are rotated, and printed nowhere.
 
-use artifact_backend::{ArtifactBackend, ArtifactId, ErrorKind};
+use std::sync::Arc;
+
+use artifact_backend::{
+    ArtifactBackend, ArtifactBackendExt, ArtifactId, ArtifactInventory, ErrorKind, StoreId,
+};
 use artifact_backend_mem::MemBackend;
 use artifact_encryption::{EncryptedBackend, EncryptionKey, EncryptionKeys};
 use bytes::Bytes;
@@ -34,6 +38,29 @@ async fn a_rotated_key_still_reads_what_it_wrote() {
     assert!(
         error.detail().contains("add the key for reading"),
         "{error}"
+    );
+}
+
+#[tokio::test]
+async fn keys_are_a_layer() {
+    let inner: Arc<dyn ArtifactInventory> = Arc::new(MemBackend::default());
+    let backend = Arc::clone(&inner).layer(EncryptionKeys::new(key(1)));
+    let id = ArtifactId::mint();
+    backend
+        .store(id, Bytes::from_static(b"layered"))
+        .await
+        .unwrap();
+    assert_eq!(backend.load(id).await.unwrap(), "layered");
+    assert_eq!(inner.stat(id).await.unwrap().size, 56 + 7 + 16);
+    let store_id = StoreId::mint();
+    backend.create_store_id(store_id).await.unwrap();
+    assert_eq!(inner.store_id().await.unwrap(), Some(store_id));
+    backend.probe().await.unwrap();
+    backend.close().await;
+    backend.delete(id).await.unwrap();
+    assert_eq!(
+        inner.stat(id).await.unwrap_err().kind(),
+        ErrorKind::NotFound
     );
 }
 

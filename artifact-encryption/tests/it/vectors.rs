@@ -23,18 +23,21 @@ const NAMES: [&str; 7] = [
     "256-20480",
 ];
 
+/// Returns the lowest byte of a number.
+fn byte(number: usize) -> u8 {
+    number.to_le_bytes()[0]
+}
+
 async fn check_folder(folder: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/vectors")
         .join(folder);
-    let id = ArtifactId::from_bytes(std::array::from_fn(|index| 0xa0 + index as u8));
+    let id = ArtifactId::from_bytes(std::array::from_fn(|index| byte(0xa0 + index)));
     for name in NAMES {
         let (bits, size) = name.split_once('-').unwrap();
-        let secret: Vec<u8> = (0..bits.parse::<usize>().unwrap() / 8)
-            .map(|index| index as u8)
-            .collect();
+        let secret: Vec<u8> = (0..bits.parse::<usize>().unwrap() / 8).map(byte).collect();
         let right: Bytes = (0..size.parse::<usize>().unwrap())
-            .map(|position| (position * 31 + position / 256) as u8)
+            .map(|position| byte(position * 31 + position / 256))
             .collect();
         let message = fs::read(folder.join(format!("{name}.bin"))).unwrap();
         let inner = MemBackend::default();

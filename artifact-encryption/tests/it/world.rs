@@ -24,7 +24,7 @@ pub(crate) fn empty() -> World {
 /// Returns bytes that differ from position to position.
 pub(crate) fn plain(size: usize) -> Bytes {
     (0..size)
-        .map(|position| (position % 251 + position / CHUNK) as u8)
+        .map(|position| (position % 251 + position / CHUNK).to_le_bytes()[0])
         .collect()
 }
 

@@ -6,6 +6,7 @@ mod authorize;
 mod catalog;
 mod close;
 mod content_type;
+mod conversions;
 mod database_url;
 mod deposit;
 mod error;
@@ -14,6 +15,10 @@ mod file_name;
 mod identity;
 mod memory;
 mod principal;
+#[cfg(feature = "schemars")]
+mod schema;
+#[cfg(feature = "serde")]
+mod serde;
 mod store;
 mod store_id;
 mod support;

@@ -1,0 +1,67 @@
+//! Conversions of ids and names from and to text, and of errors to `io::Error`.
+
+use std::io;
+
+use crate::content_type::ContentType;
+use crate::error::{Error, ErrorKind};
+use crate::experiment::{ExperimentId, InvalidExperimentId};
+use crate::external_id::{ExternalId, InvalidPrincipalId};
+use crate::file_name::FileName;
+use crate::identity::{DisplayName, GroupId, InvalidDisplayName, InvalidId, MemberId, WorkerId};
+use crate::principal::PrincipalId;
+
+macro_rules! try_from {
+    ($($name:ident $error:ident)+) => {$(
+        impl TryFrom<&str> for $name {
+            type Error = $error;
+
+            fn try_from(text: &str) -> Result<Self, $error> {
+                text.parse()
+            }
+        }
+    )+};
+}
+
+macro_rules! as_ref {
+    ($($name:ident)+) => {$(
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+    )+};
+}
+
+try_from! {
+    ExperimentId InvalidExperimentId
+    WorkerId InvalidId
+    GroupId InvalidId
+    MemberId InvalidId
+    PrincipalId InvalidPrincipalId
+    ExternalId InvalidPrincipalId
+    DisplayName InvalidDisplayName
+}
+
+as_ref! { ExperimentId WorkerId GroupId MemberId PrincipalId ExternalId DisplayName ContentType FileName }
+
+/// Wraps the error, which [`io::Error::get_ref`] then returns, so that `downcast_ref::<Error>()` finds it. The kind of the
+/// result is the one that comes closest; never `Interrupted` or `WouldBlock`, which `std` retries.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::NotFound => io::ErrorKind::NotFound,
+            ErrorKind::Forbidden => io::ErrorKind::PermissionDenied,
+            ErrorKind::AlreadyExists => io::ErrorKind::AlreadyExists,
+            ErrorKind::Reserved | ErrorKind::Cycle | ErrorKind::InvalidRange => {
+                io::ErrorKind::InvalidInput
+            }
+            ErrorKind::TooLarge => io::ErrorKind::FileTooLarge,
+            ErrorKind::DigestMismatch | ErrorKind::Corrupt => io::ErrorKind::InvalidData,
+            ErrorKind::Unavailable => io::ErrorKind::ResourceBusy,
+            ErrorKind::OutOfSpace => io::ErrorKind::StorageFull,
+            ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+            ErrorKind::Misconfigured | ErrorKind::Unexpected => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
