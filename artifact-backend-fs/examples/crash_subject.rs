@@ -167,7 +167,14 @@ async fn check(root: &str, portable: bool) -> Result<(), artifact_backend::Error
         }
         let mut list = backend.list().await?;
         while let Some(blob) = list.next().await {
-            let id = blob?.id;
+            let id = match blob {
+                Ok(blob) => blob.id,
+                Err(error) if error.damaged_blob().is_some() => {
+                    print_line(&format!("BAD migrated {migrated}: {error}"));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             match backend.load(id).await {
                 Ok(bytes) => {
                     let digest = Sha256Digest::from_bytes(Sha256::digest(&bytes).into());

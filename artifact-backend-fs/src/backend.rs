@@ -7,12 +7,12 @@ use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
     Result, StoreId, SweepReport, Upload,
 };
+use artifact_backend_config::{FsConfig, FsProfile};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::config::FsConfig;
-#[cfg(feature = "portable")]
-use crate::config::FsProfile;
+#[cfg(not(any(feature = "portable", not(target_os = "linux"), artifact_not_linux)))]
+use crate::error::misconfigured;
 #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 use crate::linux::LinuxProfile;
 #[cfg(any(feature = "portable", not(target_os = "linux"), artifact_not_linux))]
@@ -64,16 +64,18 @@ impl FsBackend {
     /// `Misconfigured` if the parent is missing, the folder belongs to another user than this process and
     /// root, every user can write to it, it contains foreign files, it has another layout version, it
     /// contains the file `failed-sync`, which records a failed sync, or its file system cannot do what a
-    /// store needs: a trial blob is stored and removed. Otherwise the error of the operating system. A later
-    /// call can open what was created before an error.
+    /// store needs: a trial blob is stored and removed. Otherwise the error of the operating system. Every
+    /// detail names the folder. A later call can open what was created before an error.
     pub async fn open(root: impl Into<PathBuf>, config: FsConfig) -> Result<Self> {
         let root = root.into();
-        #[cfg(feature = "portable")]
-        if config.profile == FsProfile::Portable {
-            let profile = Profile::Portable(PortableProfile::open(root, config).await?);
-            return Ok(Self { profile });
-        }
-        Self::open_native(root, config).await
+        let opened = match config.profile {
+            FsProfile::Portable => Self::open_portable(root.clone(), config).await,
+            _ => Self::open_native(root.clone(), config).await,
+        };
+        opened.map_err(|error| {
+            let detail = format!("the folder {}: {}", root.display(), error.detail());
+            error.with_detail(detail)
+        })
     }
 
     #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
@@ -84,8 +86,20 @@ impl FsBackend {
 
     #[cfg(any(not(target_os = "linux"), artifact_not_linux))]
     async fn open_native(root: PathBuf, config: FsConfig) -> Result<Self> {
+        Self::open_portable(root, config).await
+    }
+
+    #[cfg(any(feature = "portable", not(target_os = "linux"), artifact_not_linux))]
+    async fn open_portable(root: PathBuf, config: FsConfig) -> Result<Self> {
         let profile = Profile::Portable(PortableProfile::open(root, config).await?);
         Ok(Self { profile })
+    }
+
+    #[cfg(not(any(feature = "portable", not(target_os = "linux"), artifact_not_linux)))]
+    async fn open_portable(_root: PathBuf, _config: FsConfig) -> Result<Self> {
+        Err(misconfigured(
+            "the portable profile needs the feature `portable` of artifact-backend-fs, which this build does not have",
+        ))
     }
 
     /// Moves the blobs of a root of layout version 1 to their fan-out folders. Returns at once if no

@@ -2,7 +2,6 @@
 
 mod backend;
 mod buffers;
-mod config;
 mod error;
 #[cfg_attr(
     any(not(target_os = "linux"), artifact_not_linux),
@@ -16,6 +15,7 @@ mod failed_syncs;
 mod layout;
 #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 mod linux;
+mod list_end;
 mod pool;
 #[cfg(any(feature = "portable", not(target_os = "linux"), artifact_not_linux))]
 mod portable;
@@ -24,8 +24,6 @@ mod sync;
 mod upload;
 mod version;
 
+pub use artifact_backend_config::{FsConfig, FsProfile};
 pub use backend::FsBackend;
-pub use config::FsConfig;
-#[cfg(feature = "portable")]
-pub use config::FsProfile;
 pub use risk::{FileSystemRisk, file_system_risks};

@@ -7,10 +7,10 @@ use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
     Operation, Result, StoreId, SweepReport, Upload,
 };
+use artifact_backend_config::MemConfig;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::config::MemConfig;
 use crate::shared::Shared;
 use crate::upload::MemUpload;
 use crate::{download, error, inventory};

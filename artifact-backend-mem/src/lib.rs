@@ -1,12 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod backend;
-mod config;
 mod download;
 mod error;
 mod inventory;
 mod shared;
 mod upload;
 
+pub use artifact_backend_config::MemConfig;
 pub use backend::MemBackend;
-pub use config::MemConfig;

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use artifact_backend::{ArtifactId, BlobStat, Clock, Error, Operation, Result, StoreId};
+use artifact_backend_config::MemConfig;
 use bytes::Bytes;
 
-use crate::config::MemConfig;
 use crate::error;
 
 /// The state that all clones and uploads of a backend share.
@@ -24,6 +24,7 @@ impl Shared {
         let MemConfig {
             max_total_bytes,
             clock,
+            ..
         } = config;
         Self {
             clock,

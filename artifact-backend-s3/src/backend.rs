@@ -7,6 +7,7 @@ use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
     ErrorKind, Operation, Result, StoreId, SweepReport, Upload,
 };
+use artifact_backend_config::S3Config;
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::{ObjectStore, PutPayload};
@@ -14,7 +15,6 @@ use tokio::sync::OnceCell;
 
 use crate::bucket_url::check_prefix;
 use crate::cleanup::Cleanup;
-use crate::config::S3Config;
 use crate::layout::Layout;
 use crate::probe::{self, ProbeReport};
 use crate::shared::{Bucket, Capabilities};
@@ -139,6 +139,8 @@ impl ArtifactBackend for ObjectStoreBackend {
 
 #[async_trait]
 impl ArtifactInventory for ObjectStoreBackend {
+    /// As in the trait. A provider's list shows no metadata, so a foreign object under a blob's key is listed
+    /// as a blob, which `load` and `stat` then report as `Corrupt`. No item of the list is a damaged blob.
     async fn list(&self) -> Result<BlobList> {
         // Reports a missing bucket now rather than in the list's first item.
         self.bucket

@@ -7,6 +7,7 @@ use object_store::path::Path;
 use object_store::{Attributes, PutMode, PutOptions, PutPayload};
 use tokio::time::{Instant, timeout_at};
 
+use crate::config::UploadTimes as _;
 use crate::error::{Outcome, RequestError};
 use crate::progress::Body;
 use crate::readback::ReadBack;

@@ -48,9 +48,7 @@ mod provider;
 #[cfg(feature = "http")]
 mod response;
 
+pub use artifact_backend_config::{BucketCredentials, BucketOptions, S3Config};
 pub use backend::ObjectStoreBackend;
 pub use bucket_url::{BucketUrl, InvalidBucketUrl, Provider};
-pub use config::S3Config;
 pub use probe::ProbeReport;
-#[cfg(feature = "http")]
-pub use provider::BucketOptions;

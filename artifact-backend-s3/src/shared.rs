@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_backend::ErrorKind;
+use artifact_backend_config::S3Config;
 use futures_util::StreamExt;
 use object_store::{GetOptions, GetResult, ObjectStore, path::Path};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cleanup::Cleanup;
-use crate::config::S3Config;
+use crate::config::UploadTimes as _;
 use crate::error::{Outcome, RequestError};
 use crate::incomplete::IncompleteUploads;
 use crate::layout::Layout;

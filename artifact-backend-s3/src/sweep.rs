@@ -9,6 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 use tokio::time::Instant;
 
+use crate::config::UploadTimes as _;
 use crate::error::RequestError;
 use crate::incomplete::{ArrivedParts, IncompleteUpload, IncompleteUploads};
 use crate::inventory::Listing;

@@ -9,13 +9,13 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use artifact_backend::async_trait;
+use artifact_backend::bytes::{Bytes, BytesMut};
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Clock, Download,
     Error, ErrorKind, Operation, Result, StoreId, SweepReport, SystemClock, Upload,
 };
 use artifact_backend_conformance::Suite;
-use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 
 /// The largest chunk of a download. Clause 8 forbids a chunk as large as the blob.

@@ -44,7 +44,8 @@ use crate::upload::Upload;
 ///    the blob fails with [`InvalidRange`], which carries the size.
 /// 10. **contained**: The backend reads and writes nothing outside its own root or prefix,
 ///     whatever is planted inside it.
-/// 11. **inventory**: A list shows every acknowledged blob once. Delete is idempotent.
+/// 11. **inventory**: A list shows every acknowledged blob once, a damaged one as an error. Delete is
+///     idempotent.
 /// 12. **concurrent**: All clauses hold under any interleaving of callers.
 /// 13. **store-id**: The storage has no [`StoreId`](crate::StoreId) or one, which never changes. Of
 ///     all creates, in any task, thread or process, the first decides, and each returns the id that

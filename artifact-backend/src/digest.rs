@@ -52,37 +52,3 @@ impl FromStr for Sha256Digest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 digest has exactly 64 lower-case hexadecimal digits")]
 pub struct ParseDigestError(());
-
-#[cfg(feature = "serde")]
-mod serde_impl {
-    use serde::de::{self, Deserialize, Deserializer, Visitor};
-    use serde::ser::{Serialize, Serializer};
-
-    use super::{Sha256Digest, fmt};
-
-    impl Serialize for Sha256Digest {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_str(self)
-        }
-    }
-
-    impl<'de> Deserialize<'de> for Sha256Digest {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct DigestVisitor;
-
-            impl Visitor<'_> for DigestVisitor {
-                type Value = Sha256Digest;
-
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("64 lower-case hexadecimal digits")
-                }
-
-                fn visit_str<E: de::Error>(self, text: &str) -> Result<Sha256Digest, E> {
-                    text.parse().map_err(E::custom)
-                }
-            }
-
-            deserializer.deserialize_str(DigestVisitor)
-        }
-    }
-}

@@ -103,6 +103,55 @@ impl Download {
         self
     }
 
+    /// Sets the id that the errors of the stream name; for layers that map ids.
+    #[must_use = "returns the changed download"]
+    pub fn with_id(mut self, id: ArtifactId) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// Replaces the stream of chunks; for layers. Everything else stays: size, range, stamp and chunk size.
+    ///
+    /// `map` gets this download, which is itself a stream, and returns the new stream. The new stream must
+    /// deliver the same number of bytes, which the returned download checks.
+    ///
+    /// The result is not [in memory](Self::is_in_memory), so a layer that has nothing to do for such a
+    /// download returns it unchanged.
+    ///
+    /// ```
+    /// use artifact_backend::Download;
+    /// use futures_util::StreamExt;
+    ///
+    /// fn logged(download: Download) -> Download {
+    ///     let stamp = download.stamp();
+    ///     let logged = download.map_stream(|chunks| {
+    ///         chunks.inspect(|chunk| println!("{:?}", chunk.as_ref().map(|bytes| bytes.len())))
+    ///     });
+    ///     assert_eq!(logged.stamp(), stamp);
+    ///     logged
+    /// }
+    /// ```
+    pub fn map_stream<S>(self, map: impl FnOnce(Self) -> S) -> Self
+    where
+        S: Stream<Item = Result<Bytes>> + Send + 'static,
+    {
+        Self {
+            id: self.id,
+            size: self.size,
+            range: self.range.clone(),
+            remaining: self.remaining,
+            stamp: self.stamp,
+            chunk_size: self.chunk_size.clone(),
+            in_memory: None,
+            stream: Some(Box::pin(map(self))),
+        }
+    }
+
+    /// Returns whether the bytes that remain are one chunk in memory, so that the reader never waits.
+    pub fn is_in_memory(&self) -> bool {
+        self.in_memory.is_some()
+    }
+
     /// Returns the size of the chunks, which the reader may change. Returns `None` if it has no
     /// influence, for example because the chunks share the memory of the blob.
     pub fn chunk_size(&self) -> Option<&ChunkSize> {
@@ -158,6 +207,12 @@ impl Download {
             all.extend_from_slice(&chunk?);
         }
         Ok(all.freeze())
+    }
+
+    /// Returns whether the stream has no further item.
+    #[cfg(feature = "http-body")]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.stream.is_none() && self.in_memory.is_none()
     }
 
     fn fail(&mut self, detail: String) -> Poll<Option<Result<Bytes>>> {

@@ -15,7 +15,13 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// What went wrong, named after what the caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
+// New variants go to the end: some binary formats write the index.
 pub enum ErrorKind {
     /// The backend knows that this blob is absent. No other failure has this kind.
     NotFound,
@@ -88,7 +94,13 @@ impl fmt::Display for ErrorKind {
 
 /// The backend operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
+// New variants go to the end: some binary formats write the index.
 pub enum Operation {
     /// Opening the backend.
     Open,
@@ -214,6 +226,14 @@ impl Error {
     /// Returns the blob that the error is about, if it is about one.
     pub fn id(&self) -> Option<ArtifactId> {
         self.0.context.id
+    }
+
+    /// Returns the id if the error is about one damaged blob: if its kind is
+    /// [`Corrupt`](ErrorKind::Corrupt) and it carries an id.
+    ///
+    /// A [list](crate::ArtifactInventory::list) goes on after such an error and ends after any other.
+    pub fn damaged_blob(&self) -> Option<ArtifactId> {
+        self.id().filter(|_| self.kind() == ErrorKind::Corrupt)
     }
 
     /// Returns the sentence that says what was being done or what to do about it. May be empty.

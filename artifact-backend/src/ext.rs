@@ -9,10 +9,19 @@ use futures_core::Stream;
 use crate::backend::ArtifactBackend;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::id::ArtifactId;
+use crate::layer::Layer;
 use crate::range::ByteRange;
 
 /// Convenience methods that every backend has through a blanket impl.
 pub trait ArtifactBackendExt: ArtifactBackend {
+    /// Wraps this backend in a layer. The layer applied last gets each call first.
+    fn layer<L: Layer<Self>>(self, layer: L) -> L::Backend
+    where
+        Self: Sized,
+    {
+        layer.layer(self)
+    }
+
     /// Loads a blob into memory if it has at most `limit` bytes.
     ///
     /// # Errors

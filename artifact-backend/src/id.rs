@@ -125,37 +125,3 @@ pub enum ParseIdError {
         byte: u8,
     },
 }
-
-#[cfg(feature = "serde")]
-mod serde_impl {
-    use serde::de::{self, Deserialize, Deserializer, Visitor};
-    use serde::ser::{Serialize, Serializer};
-
-    use super::{ArtifactId, fmt};
-
-    impl Serialize for ArtifactId {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.serialize_str(self.encode(&mut [0; Self::TEXT_LEN]))
-        }
-    }
-
-    impl<'de> Deserialize<'de> for ArtifactId {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct IdVisitor;
-
-            impl Visitor<'_> for IdVisitor {
-                type Value = ArtifactId;
-
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("32 lower-case hexadecimal digits")
-                }
-
-                fn visit_str<E: de::Error>(self, text: &str) -> Result<ArtifactId, E> {
-                    text.parse().map_err(E::custom)
-                }
-            }
-
-            deserializer.deserialize_str(IdVisitor)
-        }
-    }
-}

@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::id::ArtifactId;
 use crate::store_id::StoreId;
 
-/// The stream that [`ArtifactInventory::list`] returns.
+/// The stream that [`ArtifactInventory::list`] returns. An error in it is one damaged blob
+/// ([`Error::damaged_blob`](crate::Error::damaged_blob)), or ends it.
 pub type BlobList = BoxStream<'static, Result<BlobStat>>;
 
 /// A backend with maintenance operations: list blobs, delete a blob, remove leftovers, keep the store
@@ -24,12 +25,40 @@ pub trait ArtifactInventory: ArtifactBackend {
     /// Lists every blob once, in no particular order (clause 11).
     ///
     /// The list contains each blob that was acknowledged before the call and is not deleted while
-    /// the stream runs. A blob that is stored or deleted meanwhile may be missing. Leftovers and
-    /// foreign files are not listed. Memory grows with the number of blobs by their ids at most.
+    /// the stream runs. A blob that is stored or deleted meanwhile may be missing. Leftovers, and
+    /// foreign files that have no blob's name, are not listed. Memory grows with the number of blobs
+    /// by their ids at most.
     ///
     /// # Errors
     ///
-    /// `Unavailable`, and the kinds that an operator must resolve. An error in the stream ends it.
+    /// `Unavailable`, and the kinds that an operator must resolve. In the stream:
+    ///
+    /// - An error of the kind `Corrupt` that carries an id is one damaged blob: what is stored under
+    ///   this id is not a blob, so [`stat`](ArtifactBackend::stat) fails with `Corrupt` too. It takes the place
+    ///   of the blob's stat, and the list goes on.
+    ///   [`Error::damaged_blob`](crate::Error::damaged_blob) returns the id.
+    /// - Any other error ends the stream. Blobs that were not listed before it may exist.
+    ///
+    /// A list does not read blobs, so [`load`](ArtifactBackend::load) may find damage that a list does
+    /// not show. The documentation of each backend says what its lists recognise.
+    ///
+    /// ```
+    /// use artifact_backend::{ArtifactId, ArtifactInventory, Result};
+    /// use futures_util::StreamExt;
+    ///
+    /// /// Returns the ids of the whole blobs and of the damaged blobs.
+    /// async fn ids(backend: &dyn ArtifactInventory) -> Result<(Vec<ArtifactId>, Vec<ArtifactId>)> {
+    ///     let (mut whole, mut damaged) = (Vec::new(), Vec::new());
+    ///     let mut list = backend.list().await?;
+    ///     while let Some(item) = list.next().await {
+    ///         match item {
+    ///             Ok(blob) => whole.push(blob.id),
+    ///             Err(error) => damaged.push(error.damaged_blob().ok_or(error)?),
+    ///         }
+    ///     }
+    ///     Ok((whole, damaged))
+    /// }
+    /// ```
     async fn list(&self) -> Result<BlobList>;
 
     /// Deletes one blob. `Ok` means that its absence is durable. Deleting an absent blob succeeds.

@@ -1,6 +1,6 @@
 //! Byte ranges of a blob.
 
-use std::ops::Range;
+use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
 /// The bytes of a blob that a caller wants (RFC 9110, section 14.1.2).
 ///
@@ -53,6 +53,67 @@ impl ByteRange {
                 Err(RangeNotSatisfiable { size })
             }
         }
+    }
+}
+
+/// The range of no byte, which no blob satisfies.
+const EMPTY: ByteRange = ByteRange::Suffix(0);
+
+/// An empty range is not satisfiable, as no range without a byte is.
+///
+/// ```
+/// use artifact_backend::ByteRange;
+///
+/// assert_eq!(ByteRange::from(2..5), ByteRange::FromTo { first: 2, last: 4 });
+/// assert_eq!(ByteRange::from(2..=5), ByteRange::FromTo { first: 2, last: 5 });
+/// assert_eq!(ByteRange::from(2..), ByteRange::From(2));
+/// assert_eq!(ByteRange::from(..), ByteRange::Full);
+/// assert!(ByteRange::from(5..5).resolve(10).is_err());
+/// ```
+impl From<Range<u64>> for ByteRange {
+    fn from(range: Range<u64>) -> Self {
+        match range.end.checked_sub(1) {
+            Some(last) if range.start <= last => Self::FromTo {
+                first: range.start,
+                last,
+            },
+            _ => EMPTY,
+        }
+    }
+}
+
+impl From<RangeInclusive<u64>> for ByteRange {
+    fn from(range: RangeInclusive<u64>) -> Self {
+        // Also empty if it was used up as an iterator.
+        if range.is_empty() {
+            return EMPTY;
+        }
+        let (first, last) = range.into_inner();
+        Self::FromTo { first, last }
+    }
+}
+
+impl From<RangeTo<u64>> for ByteRange {
+    fn from(range: RangeTo<u64>) -> Self {
+        Self::from(0..range.end)
+    }
+}
+
+impl From<RangeToInclusive<u64>> for ByteRange {
+    fn from(range: RangeToInclusive<u64>) -> Self {
+        Self::from(0..=range.end)
+    }
+}
+
+impl From<RangeFrom<u64>> for ByteRange {
+    fn from(range: RangeFrom<u64>) -> Self {
+        Self::From(range.start)
+    }
+}
+
+impl From<RangeFull> for ByteRange {
+    fn from(_: RangeFull) -> Self {
+        Self::Full
     }
 }
 

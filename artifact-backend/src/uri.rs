@@ -156,17 +156,3 @@ pub enum ParseUriError {
     "a URI prefix is 1 to 200 bytes of visible ASCII and ends in '/', such as eden://artifacts/"
 )]
 pub struct InvalidUriPrefix(());
-
-#[cfg(feature = "serde")]
-mod serde_impl {
-    use serde::ser::{Serialize, Serializer};
-
-    use super::ArtifactUri;
-
-    // No `Deserialize`: only the deployment knows its prefix, the text does not.
-    impl Serialize for ArtifactUri {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_str(self)
-        }
-    }
-}

@@ -7,6 +7,7 @@ use reqwest::header::HeaderValue;
 use reqwest::redirect;
 
 use crate::address::{is_loopback, is_path_segment, parse_base_url};
+use crate::binding::Names;
 use crate::client::{Client, Inner};
 use crate::credential::Credential;
 use crate::error::{Error, Result};
@@ -29,6 +30,7 @@ pub struct ClientBuilder {
     base_url: String,
     experiment: String,
     credential: Credential,
+    names: Names,
     connect_timeout: Duration,
     stall_timeout: Duration,
     retry_policy: RetryPolicy,
@@ -43,6 +45,7 @@ impl Client {
             base_url: base_url.to_owned(),
             experiment: experiment.to_owned(),
             credential,
+            names: Names::default(),
             connect_timeout: Duration::from_secs(10),
             stall_timeout: STALL_TIMEOUT,
             retry_policy: RetryPolicy::default(),
@@ -52,6 +55,26 @@ impl Client {
 }
 
 impl ClientBuilder {
+    /// Sets the path, after that of the server's address, under which the endpoints are; `/v0` by default. Servers
+    /// that embed `artifact-http` may have another, or the empty one.
+    pub fn with_base_path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.names.base_path);
+        self
+    }
+
+    /// Sets the name of the header field that repeats the experiment; `X-Eden-Experiment-Id` by default.
+    pub fn with_experiment_header(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.names.experiment_header);
+        self
+    }
+
+    /// Sets what the types of the server's problems begin with; `eden://error/` by default. With another prefix
+    /// than the server's, only the status of a response decides the kind of an error.
+    pub fn with_error_prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.names.error_prefix);
+        self
+    }
+
     /// Sets how long connecting may take; 10 s by default.
     pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
@@ -95,15 +118,17 @@ impl ClientBuilder {
             base_url,
             experiment,
             credential,
+            names,
             connect_timeout,
             stall_timeout,
             retry_policy,
             on_retry,
         } = self;
+        let binding = names.check()?;
         let experiment_header = check_experiment(&experiment)?;
         let mut base_url = parse_base_url(&base_url)?;
         let path = base_url.path().trim_end_matches('/');
-        let path = format!("{path}/v0/experiments/{experiment}");
+        let path = format!("{path}{}/experiments/{experiment}", binding.base_path);
         base_url.set_path(&path);
 
         let mut http = reqwest::Client::builder()
@@ -131,6 +156,7 @@ impl ClientBuilder {
             http,
             experiment_url: base_url,
             experiment: experiment_header,
+            binding,
             credential,
             stall_timeout,
             retry_policy,

@@ -4,15 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
+use crate::binding::Binding;
 use crate::credential::Credential;
 use crate::error::{Operation, Result};
-use crate::response::{no_response, rejection, with_stall_timeout};
+use crate::response::{no_response, with_stall_timeout};
 use crate::retry::{Retries, RetryCallback, RetryPolicy};
-
-const EXPERIMENT_HEADER: &str = "X-Eden-Experiment-Id";
 
 /// A client of one experiment on one artifact server. Clones are cheap and share connections.
 #[derive(Clone)]
@@ -23,6 +22,7 @@ pub(crate) struct Inner {
     /// The URL of the experiment; every other URL is below it.
     pub(crate) experiment_url: Url,
     pub(crate) experiment: HeaderValue,
+    pub(crate) binding: Binding,
     pub(crate) credential: Credential,
     pub(crate) stall_timeout: Duration,
     pub(crate) retry_policy: RetryPolicy,
@@ -62,6 +62,10 @@ impl Client {
         Retries::new(self.0.retry_policy.clone(), self.0.on_retry.clone())
     }
 
+    pub(crate) fn error_prefix(&self) -> &str {
+        &self.0.binding.error_prefix
+    }
+
     pub(crate) fn stall_timeout(&self) -> Duration {
         self.0.stall_timeout
     }
@@ -71,8 +75,8 @@ impl Client {
         self.0
             .http
             .request(method, url)
-            .header(AUTHORIZATION, self.0.credential.header())
-            .header(EXPERIMENT_HEADER, self.0.experiment.clone())
+            .header(self.0.credential.field(), self.0.credential.value())
+            .header(&self.0.binding.experiment_header, &self.0.experiment)
             // The digest covers the deposited bytes, so the response must not be compressed.
             .header(ACCEPT_ENCODING, "identity")
     }
@@ -93,7 +97,7 @@ impl Client {
                 Ok(Ok(response)) if expected.contains(&response.status()) => return Ok(response),
                 Ok(Ok(response)) => {
                     let not_processed = response.status() == StatusCode::TOO_MANY_REQUESTS;
-                    (rejection(operation, response, limit).await, not_processed)
+                    (self.rejection(operation, response).await, not_processed)
                 }
                 Ok(Err(error)) => {
                     let not_processed = error.is_connect();

@@ -16,7 +16,7 @@ use crate::metadata::{REPR_DIGEST, header_text};
 use crate::multipart::{Envelope, Form, Sent, UploadState};
 use crate::progress::{Progress, ProgressCallback};
 use crate::repr_digest;
-use crate::response::{MAX_OBJECT, no_response, read_json, rejection, stalled};
+use crate::response::{MAX_OBJECT, no_response, read_json, stalled};
 
 /// The options of a deposit.
 #[derive(Debug, Clone, Default)]
@@ -238,7 +238,7 @@ impl Deposit<'_> {
                     _ => false,
                 };
                 return Err(FailedAttempt {
-                    error: rejection(Operation::Deposit, response, limit).await,
+                    error: client.rejection(Operation::Deposit, response).await,
                     nothing_stored,
                 });
             }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod binding;
 mod builder;
 mod client;
 mod credential;

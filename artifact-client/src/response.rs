@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use reqwest::Response;
 use serde::de::DeserializeOwned;
 
+use crate::client::Client;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::problem::Problem;
 use crate::retry_after;
@@ -48,30 +49,29 @@ pub(crate) async fn read_json<T: DeserializeOwned>(
     })
 }
 
-/// Returns the error for a response without success. The status decides its kind. The problem's type
-/// refines it if it belongs to that status; the rest of the body only explains.
-pub(crate) async fn rejection(
-    operation: Operation,
-    response: Response,
-    stall_timeout: Duration,
-) -> Error {
-    let status = response.status();
-    if status.is_redirection() {
-        return Error::new(ErrorKind::Protocol, operation)
+impl Client {
+    /// Returns the error for a response without success. The status decides its kind. The problem's type
+    /// refines it if it belongs to that status; the rest of the body only explains.
+    pub(crate) async fn rejection(&self, operation: Operation, response: Response) -> Error {
+        let status = response.status();
+        if status.is_redirection() {
+            return Error::new(ErrorKind::Protocol, operation)
             .with_response(status.as_u16(), None)
             .with_detail(
                 "redirects are not followed, because they would send the credential to another server",
             );
+        }
+        let retry_after = retry_after::parse(response.headers());
+        // An unreadable body does not change what the status means.
+        let body = read_body(operation, response, MAX_OBJECT, self.stall_timeout()).await;
+        let problem = body.ok().as_deref().and_then(Problem::parse);
+        let problem_type = problem.as_ref().map(|problem| problem.kind.as_str());
+        let problem_name = problem_type.and_then(|kind| kind.strip_prefix(self.error_prefix()));
+        let kind = ErrorKind::of_response(status.as_u16(), problem_name);
+        Error::new(kind, operation)
+            .with_response(status.as_u16(), problem)
+            .with_retry_after(retry_after)
     }
-    let retry_after = retry_after::parse(response.headers());
-    // An unreadable body does not change what the status means.
-    let body = read_body(operation, response, MAX_OBJECT, stall_timeout).await;
-    let problem = body.ok().as_deref().and_then(Problem::parse);
-    let problem_type = problem.as_ref().map(|problem| problem.kind.as_str());
-    let kind = ErrorKind::of_response(status.as_u16(), problem_type);
-    Error::new(kind, operation)
-        .with_response(status.as_u16(), problem)
-        .with_retry_after(retry_after)
 }
 
 /// Reads a body of at most `max_bytes`.

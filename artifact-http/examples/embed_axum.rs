@@ -13,6 +13,7 @@ use artifact_store::{
 };
 use async_trait::async_trait;
 use axum::Router;
+use axum::http::request::Parts;
 use axum::routing::get;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -28,7 +29,8 @@ struct OneWorker;
 
 #[async_trait]
 impl Authenticate for OneWorker {
-    async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
+    async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthenticateError> {
+        let credential = Credential::from_headers(&request.headers)?;
         // The same work for an unknown principal as for a wrong secret, in constant time.
         let given = Sha256::digest(credential.secret().expose());
         let is_valid = given.ct_eq(&Sha256::digest(SECRET));

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use artifact_store::{Principal, PrincipalId};
 use async_trait::async_trait;
 use blake2::{Blake2b256, Digest};
+use http::request::Parts;
 use subtle::ConstantTimeEq;
 
 use crate::authenticate::{Authenticate, AuthenticateError};
@@ -104,8 +105,8 @@ impl fmt::Debug for AdminToken {
 
 #[async_trait]
 impl Authenticate for AdminToken {
-    async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
-        self.check(credential)
+    async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthenticateError> {
+        self.check(&Credential::from_headers(&request.headers)?)
     }
 }
 
@@ -176,11 +177,10 @@ mod tests {
         let admin = AdminToken::new(first).unwrap();
         let used = admin.clone();
         let accepts = async |token: &str| {
-            let mut headers = http::HeaderMap::new();
-            let value = format!("Bearer admin:{token}").parse().unwrap();
-            headers.insert(http::header::AUTHORIZATION, value);
-            let credential = Credential::from_headers(&headers).unwrap();
-            used.authenticate(&credential).await.is_ok()
+            let request = http::Request::builder()
+                .header(http::header::AUTHORIZATION, format!("Bearer admin:{token}"));
+            let request = request.body(()).unwrap().into_parts().0;
+            used.authenticate(&request).await.is_ok()
         };
         assert_eq!((accepts(first).await, accepts(second).await), (true, false));
         admin.replace(second).unwrap();

@@ -1,6 +1,12 @@
 //! Settings of the endpoints.
 
+use std::sync::Arc;
+
 use artifact_backend::UriPrefix;
+use artifact_store::ReadPolicy;
+
+use crate::auth_scheme::AuthScheme;
+use crate::binding::{BasePath, ErrorPrefix, ExperimentHeader};
 
 /// Settings of the [`router`](crate::router()).
 #[derive(Debug, Clone, Default)]
@@ -8,6 +14,17 @@ use artifact_backend::UriPrefix;
 pub struct HttpConfig {
     /// The prefix of artifact URIs, before the id.
     pub uri_prefix: UriPrefix,
+    /// The path under which all endpoints are: `/v0` by default.
+    pub base_path: BasePath,
+    /// The header field that repeats the experiment of the path: `X-Eden-Experiment-Id` by default.
+    pub experiment_header: ExperimentHeader,
+    /// What the `type` of problems begins with: `eden://error/` by default.
+    pub error_prefix: ErrorPrefix,
+    /// What a 401 and the OpenAPI document say about credentials: `Authorization: Bearer <principal>:<secret>`
+    /// by default.
+    pub auth_scheme: AuthScheme,
+    /// Decides who may read an artifact. Without one, depositors and administrators may.
+    pub read_policy: Option<Arc<dyn ReadPolicy>>,
     /// The scheme and authority of the `instance` of problems, such as `https://files.example`. By
     /// default they come from `https` and the request's `Host`.
     pub public_url: Option<String>,
@@ -30,6 +47,11 @@ pub struct HttpConfig {
     /// The greatest number of concurrent lists of one principal. Beyond it the answer is 429. Unlimited by
     /// default.
     pub max_lists_per_principal: Option<usize>,
+    /// Whether layers of other crates run outside the endpoints. A fetch by a client that accepts a content coding then
+    /// carries `Content-Encoding: identity`, because compression layers leave such a response alone: compressed
+    /// bytes would not be those of `ETag`, `Repr-Digest` and `Content-Length`. The [`router`](crate::router()) sets
+    /// it; a program with layers around [`HttpService`](crate::HttpService) sets it too.
+    pub below_layers: bool,
 }
 
 impl HttpConfig {
@@ -37,6 +59,42 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_uri_prefix(mut self, prefix: UriPrefix) -> Self {
         self.uri_prefix = prefix;
+        self
+    }
+
+    /// Sets the path under which all endpoints are.
+    #[must_use = "returns the changed settings"]
+    pub fn with_base_path(mut self, path: BasePath) -> Self {
+        self.base_path = path;
+        self
+    }
+
+    /// Sets the header field that repeats the experiment of the path.
+    #[must_use = "returns the changed settings"]
+    pub fn with_experiment_header(mut self, header: ExperimentHeader) -> Self {
+        self.experiment_header = header;
+        self
+    }
+
+    /// Sets what the `type` of problems begins with.
+    #[must_use = "returns the changed settings"]
+    pub fn with_error_prefix(mut self, prefix: ErrorPrefix) -> Self {
+        self.error_prefix = prefix;
+        self
+    }
+
+    /// Sets what a 401 and the OpenAPI document say about credentials.
+    #[must_use = "returns the changed settings"]
+    pub fn with_auth_scheme(mut self, scheme: AuthScheme) -> Self {
+        self.auth_scheme = scheme;
+        self
+    }
+
+    /// Sets the policy that decides who may read an artifact, for `GET` and `HEAD`. A read that it does not allow
+    /// gets the same 403 as one that the built-in rule does not allow; one that it cannot decide now gets 503.
+    #[must_use = "returns the changed settings"]
+    pub fn with_read_policy(mut self, policy: Arc<dyn ReadPolicy>) -> Self {
+        self.read_policy = Some(policy);
         self
     }
 
@@ -93,6 +151,13 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_max_lists_per_principal(mut self, max: usize) -> Self {
         self.max_lists_per_principal = Some(max);
+        self
+    }
+
+    /// Declares that layers of other crates, such as compression, run outside the endpoints.
+    #[must_use = "returns the changed settings"]
+    pub fn with_below_layers(mut self) -> Self {
+        self.below_layers = true;
         self
     }
 }

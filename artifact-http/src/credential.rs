@@ -1,19 +1,21 @@
-//! The credential of a request: `Authorization: Bearer <principal>:<secret>`.
+//! Credentials in the field `Authorization`: `Bearer <principal>:<secret>`, and other bearer tokens.
 
 use std::fmt;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+use subtle::ConstantTimeEq;
 
-use crate::problem::{Problem, ProblemType};
+use crate::authenticate::AuthenticateError;
 
-/// A secret that `Debug` does not print.
-#[derive(Clone, PartialEq, Eq)]
+/// A secret that `Debug` does not print. `==` takes the same time for all texts of the same length.
+#[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    pub(crate) fn new(text: String) -> Self {
-        Self(text)
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
     }
 
     /// Returns the secret. Compare it in constant time, and never put it into a message.
@@ -22,6 +24,14 @@ impl Secret {
     }
 }
 
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
@@ -29,14 +39,30 @@ impl fmt::Debug for Secret {
 }
 
 /// An unverified claim: a principal, and the secret to prove it.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use artifact_http::{Credential, Secret};
+///
+/// let credential = Credential::new("admin", Secret::new("9f86d081884c7d65"));
+/// assert_eq!(credential.secret().expose(), "9f86d081884c7d65");
+/// assert!(!format!("{credential:?}").contains("9f86"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
     principal: String,
     secret: Secret,
 }
 
 impl Credential {
-    /// Returns the claimed principal: `admin`, or a worker's id.
+    /// Creates a claim. The texts are not checked.
+    pub fn new(principal: impl Into<String>, secret: Secret) -> Self {
+        Self {
+            principal: principal.into(),
+            secret,
+        }
+    }
+
+    /// Returns the claimed principal, for example `admin` or a worker's id.
     pub fn principal(&self) -> &str {
         &self.principal
     }
@@ -46,61 +72,90 @@ impl Credential {
         &self.secret
     }
 
-    /// Parses the `Authorization` header, which must occur once.
+    /// Parses `Authorization: Bearer <principal>:<secret>`.
     ///
     /// It consists of a case-insensitive scheme, spaces, the principal up to the first colon, and the
     /// secret. A parser for bearer tokens would reject the colon (RFC 6750), so the value is parsed here.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let value = values.next().ok_or_else(Problem::unauthorized)?;
-        if values.next().is_some() {
-            return Err(Problem::new(
-                ProblemType::BadRequest,
-                "the request has more than one Authorization header",
-            ));
-        }
-        // A value with other bytes than visible ASCII is no valid credential.
-        let text = value.to_str().map_err(|_| Problem::unauthorized())?;
-        Self::parse(text).ok_or_else(Problem::unauthorized)
+    ///
+    /// # Errors
+    ///
+    /// [`MultipleCredentials`](AuthenticateError::MultipleCredentials) if the field occurs twice;
+    /// [`Rejected`](AuthenticateError::Rejected) if it is missing or has another form.
+    pub fn from_headers(headers: &HeaderMap) -> Result<Self, AuthenticateError> {
+        let text = bearer(headers)?;
+        let parts = text.split_once(':');
+        let parts = parts.filter(|(principal, secret)| !principal.is_empty() && !secret.is_empty());
+        let (principal, secret) = parts.ok_or(AuthenticateError::Rejected)?;
+        Ok(Self::new(principal, Secret::new(secret)))
     }
+}
 
-    fn parse(text: &str) -> Option<Self> {
-        let (scheme, rest) = text.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let (principal, secret) = rest.trim_matches(' ').split_once(':')?;
-        if principal.is_empty() || secret.is_empty() {
-            return None;
-        }
-        Some(Self {
-            principal: principal.to_owned(),
-            secret: Secret(secret.to_owned()),
-        })
+/// Returns the token of `Authorization: Bearer <token>`, whatever its form: one or more visible ASCII
+/// characters. The scheme is case-insensitive.
+///
+/// # Errors
+///
+/// As [`Credential::from_headers`].
+pub fn bearer_token(headers: &HeaderMap) -> Result<Secret, AuthenticateError> {
+    let token = bearer(headers)?;
+    if token.is_empty() || token.contains([' ', '\t']) {
+        return Err(AuthenticateError::Rejected);
+    }
+    Ok(Secret::new(token))
+}
+
+/// Returns the field `Authorization`. Fails if it occurs more than once: another reader of the request could
+/// take another one of the fields.
+pub(crate) fn single(headers: &HeaderMap) -> Result<Option<&HeaderValue>, AuthenticateError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(AuthenticateError::MultipleCredentials),
+    }
+}
+
+/// Returns what follows the scheme `Bearer`, without spaces around it.
+fn bearer(headers: &HeaderMap) -> Result<&str, AuthenticateError> {
+    let value = single(headers)?;
+    // A value with other bytes than visible ASCII is no valid credential.
+    let text = value.and_then(|value| value.to_str().ok());
+    let (scheme, rest) = text
+        .and_then(|text| text.split_once(' '))
+        .ok_or(AuthenticateError::Rejected)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(rest.trim_matches(' '))
+    } else {
+        Err(AuthenticateError::Rejected)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Credential;
+    use http::HeaderMap;
+    use http::header::AUTHORIZATION;
+
+    use super::{Credential, Secret, bearer_token};
+    use crate::authenticate::AuthenticateError;
+
+    fn headers(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())])
+    }
+
+    fn parse(value: &str) -> Option<Credential> {
+        Credential::from_headers(&headers(value)).ok()
+    }
 
     #[test]
     fn the_first_colon_separates_principal_and_secret() {
-        let credential = Credential::parse("Bearer admin:a:b").unwrap();
-        assert_eq!(
-            (credential.principal(), credential.secret().expose()),
-            ("admin", "a:b")
-        );
+        let expected = Credential::new("admin", Secret::new("a:b"));
+        assert_eq!(parse("Bearer admin:a:b"), Some(expected));
     }
 
     #[test]
     fn the_scheme_is_case_insensitive() {
+        let expected = Credential::new("admin", Secret::new("x"));
         for text in ["bearer admin:x", "BEARER admin:x", "bEaReR   admin:x "] {
-            let credential = Credential::parse(text).unwrap();
-            assert_eq!(
-                (credential.principal(), credential.secret().expose()),
-                ("admin", "x")
-            );
+            assert_eq!(parse(text).as_ref(), Some(&expected), "{text}");
         }
     }
 
@@ -119,13 +174,54 @@ mod tests {
             "admin:x",
         ];
         for text in texts {
-            assert!(Credential::parse(text).is_none(), "{text:?}");
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_token_may_have_any_form() {
+        for (text, token) in [
+            (
+                "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln",
+                Some("eyJhbGciOiJIUzI1NiJ9.e30.c2ln"),
+            ),
+            ("bearer   a:b ", Some("a:b")),
+            ("Bearer", None),
+            ("Bearer  ", None),
+            ("Bearer a b", None),
+            ("Bearer a\tb", None),
+            ("Basic a", None),
+        ] {
+            let found = bearer_token(&headers(text)).ok();
+            assert_eq!(found, token.map(Secret::new), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn two_authorization_fields_are_no_credential() {
+        let mut two = headers("Bearer admin:x");
+        two.append(AUTHORIZATION, "Bearer admin:x".parse().unwrap());
+        let outcomes = [
+            Credential::from_headers(&two).map(drop),
+            bearer_token(&two).map(drop),
+        ];
+        for outcome in outcomes {
+            let error = outcome.unwrap_err();
+            assert!(matches!(error, AuthenticateError::MultipleCredentials));
+        }
+    }
+
+    #[test]
+    fn secrets_are_equal_only_as_a_whole() {
+        let secret = Secret::new("abc");
+        for (other, equal) in [("abc", true), ("abd", false), ("ab", false), ("", false)] {
+            assert_eq!(secret == Secret::new(other), equal, "{other}");
         }
     }
 
     #[test]
     fn debug_output_hides_the_secret() {
-        let credential = Credential::parse("Bearer admin:canary-9f31").unwrap();
+        let credential = parse("Bearer admin:canary-9f31").unwrap();
         assert!(!format!("{credential:?}").contains("canary"));
     }
 }

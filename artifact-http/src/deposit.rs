@@ -1,22 +1,19 @@
 //! `POST /v0/experiments/{E}/artifacts`: stores a file and returns an opaque URI.
 
+use artifact_http_files::{REPR_DIGEST, ReceivedFile, check_head, digest_value};
 use artifact_store::NewArtifact;
 use axum::response::Response;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::digest_fields::{self, REPR_DIGEST};
 use crate::endpoint::{Access, Endpoint};
-use crate::multipart::FilePart;
 use crate::openapi::schemas::{File, URI};
 use crate::openapi::{Answer, Docs, Links, RequestContent, parameters};
 use crate::outlive::Outlive;
-use crate::problem::{Problem, ProblemType};
+use crate::problem::Problem;
 use crate::request::AuthorizedRequest;
 use crate::response;
-use crate::source::BUDGET;
 
 #[derive(Serialize, JsonSchema)]
 struct Deposited<'a> {
@@ -73,18 +70,13 @@ impl Deposit {
             parts,
             body,
         } = request;
-        check_encoding(&parts.headers)?;
         // Checked before the body is polled for the first time, which sends `100 Continue`.
-        let length = check_length(&parts.headers, service.store.config().max_artifact_bytes())?;
+        let length = check_head(&parts.headers, service.store.config().max_artifact_bytes())?;
         let permit = service.uploads.acquire(&principal)?;
-        let mut part = FilePart::open(&parts.headers, body).await?;
-        let new = NewArtifact::new(experiment.id, &principal)
-            .with_content_type(part.content_type.clone())
-            .with_file_name(part.file_name.clone())
-            .with_size_hint(length)
-            .with_sha256(part.sha256);
-        let mut deposit = service.store.deposit(new);
-        while let Some(chunk) = part.next().await? {
+        let mut file = ReceivedFile::open_form(&parts.headers, body.into_data_stream()).await?;
+        let new = NewArtifact::new(experiment.id, &principal).with_size_hint(length);
+        let mut deposit = service.store.deposit(file.describe(new));
+        while let Some(chunk) = file.next().await? {
             deposit.write(chunk).await?;
         }
         let finish = async move {
@@ -99,33 +91,8 @@ impl Deposit {
             content_type: row.content_type.as_str(),
         };
         let mut response = response::json(StatusCode::CREATED, &body);
-        let digest = digest_fields::repr_digest(&row.sha256);
+        let digest = digest_value(&row.sha256);
         response.headers_mut().insert(REPR_DIGEST, digest);
         Ok(response)
     }
-}
-
-/// Refuses content codings. Nothing is decompressed, because a small body could then cause unlimited
-/// work.
-fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
-    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-    if codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Ok(());
-    }
-    Err(Problem::plain(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "Content-Encoding is not supported; send the file without it",
-    ))
-}
-
-/// Returns the request's `Content-Length`. Refuses one that no acceptable deposit can have.
-fn check_length(headers: &HeaderMap, max_artifact_bytes: u64) -> Result<Option<u64>, Problem> {
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > max_artifact_bytes.saturating_add(BUDGET)) {
-        let detail = format!("an artifact has at most {max_artifact_bytes} bytes here");
-        return Err(Problem::new(ProblemType::PayloadTooLarge, detail));
-    }
-    Ok(length)
 }

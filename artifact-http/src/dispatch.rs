@@ -6,11 +6,11 @@ use artifact_store::{Experiment, ExperimentId, Principal};
 use axum::body::Body;
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::header::ALLOW;
+use http::header::{ALLOW, AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
-use crate::credential::Credential;
+use crate::credential;
 use crate::problem::{Problem, ProblemType};
 use crate::request::AuthenticatedRequest;
 use crate::request_info::RequestInfo;
@@ -18,12 +18,13 @@ use crate::route::Route;
 use crate::router::Service;
 use crate::{endpoints, health, instance, openapi, response};
 
-/// The header that repeats the path's experiment.
-const EXPERIMENT_HEADER: &str = "x-eden-experiment-id";
-
 /// Serves one request. A panic in a handler is answered with 500.
 pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    if let Some(value) = parts.headers.get_mut(AUTHORIZATION) {
+        // `Debug` of the header does not show it.
+        value.set_sensitive(true);
+    }
     let is_head = parts.method == Method::HEAD;
     let mut info = RequestInfo::UNKNOWN;
     let outcome = AssertUnwindSafe(answer(service, &parts, body, &mut info))
@@ -44,10 +45,8 @@ pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response
 }
 
 fn respond_with(problem: Problem, parts: Parts, service: &Service) -> Response {
-    problem.respond(&instance::of(
-        &Request::from_parts(parts, ()),
-        &service.config,
-    ))
+    let instance = instance::of(&Request::from_parts(parts, ()), &service.config);
+    problem.respond(&instance, &service.config)
 }
 
 async fn answer(
@@ -65,25 +64,29 @@ async fn answer(
         openapi::PATH => {
             info.route = openapi::PATH;
             check_get(&parts.method)?;
-            Ok(openapi::respond(service.identities.is_some()))
+            let base = instance::base(parts, &service.config);
+            Ok(openapi::respond(service, base))
         }
-        path if path.starts_with("/v0/") => answer_protected(service, parts, body, info).await,
-        _ => Err(Problem::no_such_path()),
+        path => match service.config.base_path.rest(path) {
+            Some(rest) => answer_protected(service, parts, rest, body, info).await,
+            None => Err(Problem::no_such_path()),
+        },
     }
 }
 
-/// Answers a path under `/v0/`. The checks run in this order on every path, known or unknown:
+/// Answers a path under the base path, `/v0` by default; `rest` is what follows it. The checks run in this order on every path, known or unknown:
 /// credential (401), experiment header (400), route (404), method (405), principal class (403),
 /// and then the handler's own.
 async fn answer_protected(
     service: &Service,
     parts: &Parts,
+    rest: &str,
     body: Body,
     info: &mut RequestInfo,
 ) -> Result<Response, Problem> {
-    let principal = authenticate(service, &parts.headers).await?;
+    let principal = authenticate(service, parts).await?;
     info.principal = Some(principal.id());
-    let (scope, rest) = split_experiment(parts.uri.path()).ok_or_else(Problem::no_such_path)?;
+    let (scope, rest) = split_experiment(rest).ok_or_else(Problem::no_such_path)?;
     let experiment = find_experiment(service, scope, &parts.headers).await?;
     let route = Route::parse(rest).ok_or_else(Problem::no_such_path)?;
     let request = AuthenticatedRequest {
@@ -98,14 +101,14 @@ async fn answer_protected(
     endpoints::call(request, route).await
 }
 
-/// Splits `/v0/experiments/{E}/rest` into `{E}` and `/rest`.
+/// Splits `/experiments/{E}/rest` into `{E}` and `/rest`.
 fn split_experiment(path: &str) -> Option<(&str, &str)> {
-    let path = path.strip_prefix("/v0/experiments/")?;
+    let path = path.strip_prefix("/experiments/")?;
     let (scope, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
     (!scope.is_empty()).then_some((scope, rest))
 }
 
-/// Allows `GET` and `HEAD` on a path outside of `/v0/`.
+/// Allows `GET` and `HEAD` on a path that is not under the base path.
 fn check_get(method: &Method) -> Result<(), Problem> {
     if *method == Method::GET || *method == Method::HEAD {
         return Ok(());
@@ -117,9 +120,10 @@ fn check_get(method: &Method) -> Result<(), Problem> {
     Err(problem.with_header(ALLOW, HeaderValue::from_static("GET, HEAD")))
 }
 
-async fn authenticate(service: &Service, headers: &HeaderMap) -> Result<Principal, Problem> {
-    let credential = Credential::from_headers(headers)?;
-    Ok(service.authenticate.authenticate(&credential).await?)
+async fn authenticate(service: &Service, parts: &Parts) -> Result<Principal, Problem> {
+    // Whatever the authenticator reads: two fields could name two principals.
+    credential::single(&parts.headers)?;
+    Ok(service.authenticate.authenticate(parts).await?)
 }
 
 /// Finds the path's experiment. The header must repeat its name byte for byte, and this server must
@@ -129,23 +133,23 @@ async fn find_experiment(
     scope: &str,
     headers: &HeaderMap,
 ) -> Result<Experiment, Problem> {
-    let mismatch = |detail| Problem::new(ProblemType::ExperimentIdMismatch, detail);
-    let mut values = headers.get_all(EXPERIMENT_HEADER).iter();
+    let mismatch = |detail: String| Problem::new(ProblemType::ExperimentIdMismatch, detail);
+    let header = &service.config.experiment_header;
+    let mut values = headers.get_all(header.name()).iter();
+    let header = header.as_str();
     match (values.next(), values.next()) {
-        (None, _) => return Err(mismatch("the X-Eden-Experiment-Id header is missing")),
+        (None, _) => return Err(mismatch(format!("the {header} header is missing"))),
         (Some(_), Some(_)) => {
-            return Err(mismatch(
-                "the request has more than one X-Eden-Experiment-Id header",
-            ));
+            let detail = format!("the request has more than one {header} header");
+            return Err(mismatch(detail));
         }
         (Some(value), None) if value.as_bytes() != scope.as_bytes() => {
-            return Err(mismatch(
-                "the X-Eden-Experiment-Id header differs from the experiment in the path",
-            ));
+            let detail = format!("the {header} header differs from the experiment in the path");
+            return Err(mismatch(detail));
         }
         (Some(_), None) => {}
     }
-    let unknown = || mismatch("this server does not host the experiment");
+    let unknown = || mismatch("this server does not host the experiment".to_owned());
     let id: ExperimentId = scope.parse().map_err(|_| unknown())?;
     service.store.experiment(&id).await?.ok_or_else(unknown)
 }

@@ -14,7 +14,7 @@ use crate::openapi::Docs;
 pub enum Access {
     /// Every valid credential.
     Any,
-    /// Workers and the administrator.
+    /// Workers, external principals and the administrator.
     WorkerOrAdmin,
     /// Only the administrator.
     Admin,
@@ -50,7 +50,8 @@ pub struct Endpoint {
     pub id: &'static str,
     /// The method. An endpoint with `GET` answers `HEAD` too.
     pub method: Method,
-    /// The template of the path, such as `/v0/experiments/{E}/workers/{W}`. `{E}` stands for an
+    /// The template of the path under the default base path, such as `/v0/experiments/{E}/workers/{W}`. `{E}`
+    /// stands for an
     /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either.
     pub path: &'static str,
     /// Who may use it.
@@ -65,14 +66,14 @@ impl Endpoint {
     pub fn needs_identities(&self) -> bool {
         self.needs_identities
     }
+}
 
-    /// Whether a path has the form of the template. Ids are not checked.
-    pub(crate) fn has_path(&self, path: &str) -> bool {
-        let mut templates = self.path.split('/');
-        path.split('/').all(|segment| {
-            templates
-                .next()
-                .is_some_and(|template| template.starts_with('{') || template == segment)
-        }) && templates.next().is_none()
-    }
+/// Whether a path has the form of a template. Ids are not checked.
+pub(crate) fn has_path(template: &str, path: &str) -> bool {
+    let mut templates = template.split('/');
+    path.split('/').all(|segment| {
+        templates.next().is_some_and(|template| {
+            (template.starts_with('{') && !segment.is_empty()) || template == segment
+        })
+    }) && templates.next().is_none()
 }

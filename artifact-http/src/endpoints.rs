@@ -4,8 +4,9 @@ use axum::response::Response;
 use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
 
+use crate::binding::BasePath;
 use crate::deposit::Deposit;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, has_path};
 use crate::experiment::ReadExperiment;
 use crate::fetch::Fetch;
 use crate::identity::{
@@ -21,7 +22,7 @@ use crate::route::Route;
 /// authorized request and the ids of the route.
 macro_rules! endpoints {
     ($($method:ident $route:ident $(($($id:ident),+))? => $operation:ty;)+) => {
-        /// Returns every endpoint under `/v0/`.
+        /// Returns every endpoint. The paths have the default base path, `/v0`.
         pub fn endpoints() -> &'static [&'static Endpoint] {
             &[$(<$operation>::ENDPOINT),+]
         }
@@ -67,10 +68,11 @@ endpoints! {
 
 /// 405 with the methods of the path, or 404 if this router has no endpoint there.
 fn method_not_allowed(request: &AuthenticatedRequest<'_>) -> Problem {
-    let allowed = allowed_methods(
-        request.parts.uri.path(),
-        request.service.identities.is_some(),
-    );
+    let path = request.parts.uri.path();
+    let rest = request.service.config.base_path.rest(path);
+    // The table has the default base path.
+    let path = format!("{}{}", BasePath::DEFAULT, rest.unwrap_or_default());
+    let allowed = allowed_methods(&path, request.service.identities.is_some());
     if allowed.is_empty() {
         return Problem::no_such_path();
     }
@@ -86,7 +88,7 @@ fn allowed_methods(path: &str, with_identities: bool) -> String {
     let mut allowed = Vec::new();
     for endpoint in endpoints() {
         let served = with_identities || !endpoint.needs_identities;
-        if served && endpoint.has_path(path) {
+        if served && has_path(endpoint.path, path) {
             allowed.push(endpoint.method.as_str());
             if endpoint.method == Method::GET {
                 allowed.push(Method::HEAD.as_str());

@@ -2,23 +2,22 @@
 
 use std::sync::Arc;
 
-use artifact_backend::{ArtifactUri, ByteRange};
-use artifact_store::{ErrorKind, authorize};
+use artifact_backend::ArtifactUri;
+use artifact_http_files::{FileBody, Selection, keep_unencoded, unsatisfied_range};
+use artifact_store::{ErrorKind, authorize, authorize_with};
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, VARY};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT_RANGES, CONTENT_RANGE};
+use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use crate::artifact_fields::header_value;
-use crate::conditional::{self, Verdict};
 use crate::endpoint::{Access, Endpoint};
 use crate::openapi::{Answer, Docs, parameters};
 use crate::problem::{Problem, ProblemType};
+use crate::query;
 use crate::request::AuthorizedRequest;
 use crate::router::Service;
-use crate::{body, query, range};
 
 /// The fields of every 206; a 200 has all but the first.
 const DOCUMENTED_HEADERS: &[&str] = &[
@@ -87,53 +86,38 @@ impl Fetch {
         } = request;
         let uri = parse_uri(service, parts.uri.query().unwrap_or(""))?;
         let row = service.store.row(&experiment.id, uri.id()).await?;
-        let grant = authorize(&principal, Arc::clone(&row))?;
+        let grant = match &service.config.read_policy {
+            None => authorize(&principal, Arc::clone(&row))?,
+            Some(policy) => authorize_with(&**policy, &principal, Arc::clone(&row)).await?,
+        };
         // Before the conditions: a 304 or a HEAD would confirm bytes that no longer exist.
         service.store.check(&grant).await?;
 
         let fields = service.fields.get(&row);
-        let mut headers = fields.headers();
-        let use_range = match conditional::evaluate(&parts.headers, fields.etag()) {
-            Verdict::Failed => {
+        let mut response = match Selection::of(&parts.method, &parts.headers, fields.etag()) {
+            Selection::Failed => {
                 let detail = "the artifact is not one that If-Match names";
                 return Err(Problem::plain(StatusCode::PRECONDITION_FAILED, detail));
             }
-            Verdict::NotModified => return Ok(not_modified(&headers)),
-            Verdict::Proceed { use_range } => use_range,
+            Selection::NotModified => return Ok(fields.not_modified(Body::empty())),
+            Selection::Header => fields.whole(Body::empty()),
+            Selection::Content(range) => {
+                // HEAD, 304 and errors have no content that a slow client could hold.
+                let permit = service.fetches.acquire(&principal)?;
+                let download = service.store.read(&grant, range).await;
+                let download = download.map_err(|error| match error.kind() {
+                    ErrorKind::InvalidRange => unsatisfiable(row.size).with_source(error),
+                    _ => error.into(),
+                })?;
+                let sent = download.range();
+                let body = Body::new(FileBody::new(download, row.id, permit));
+                fields.content(range, sent, row.size, body)
+            }
         };
-        if parts.method == Method::HEAD {
-            // RFC 9110, section 14.2: Range applies only to GET.
-            return Ok(respond(StatusCode::OK, headers, Body::empty()));
+        if service.config.below_layers {
+            keep_unencoded(&parts.headers, &mut response);
         }
-
-        let range = if use_range {
-            range::parse(&parts.headers).unwrap_or_default()
-        } else {
-            ByteRange::Full
-        };
-        // HEAD, 304 and errors have no content that a slow client could hold.
-        let permit = service.fetches.acquire(&principal)?;
-        let download = service.store.read(&grant, range).await;
-        let download = download.map_err(|error| match error.kind() {
-            ErrorKind::InvalidRange => unsatisfiable(row.size).with_source(error),
-            _ => error.into(),
-        })?;
-        let sent = download.range();
-        // A suffix of an empty artifact is all of it, which no Content-Range can express.
-        let status = if range == ByteRange::Full || sent.is_empty() {
-            StatusCode::OK
-        } else {
-            let (first, last) = (sent.start, sent.end - 1);
-            let content_range = format!("bytes {first}-{last}/{}", row.size);
-            headers.insert(CONTENT_RANGE, header_value(&content_range));
-            headers.insert(CONTENT_LENGTH, (sent.end - sent.start).into());
-            StatusCode::PARTIAL_CONTENT
-        };
-        Ok(respond(
-            status,
-            headers,
-            body::stream(download, row.id, permit),
-        ))
+        Ok(response)
     }
 }
 
@@ -157,26 +141,9 @@ fn parse_uri(service: &Service, query: &str) -> Result<ArtifactUri, Problem> {
     uri.map_err(|error| not_found().with_source(error))
 }
 
-fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
-/// 304 with the fields that RFC 9110, section 15.4.5 wants from the 200.
-fn not_modified(headers: &HeaderMap) -> Response {
-    let wanted = [CACHE_CONTROL, ETAG, VARY].into_iter();
-    let kept = wanted.filter_map(|name| {
-        let value = headers.get(&name)?.clone();
-        Some((name, value))
-    });
-    respond(StatusCode::NOT_MODIFIED, kept.collect(), Body::empty())
-}
-
 fn unsatisfiable(size: u64) -> Problem {
     let detail = format!("the range contains no byte of an artifact of {size} bytes");
     Problem::plain(StatusCode::RANGE_NOT_SATISFIABLE, detail)
-        .with_header(CONTENT_RANGE, header_value(&format!("bytes */{size}")))
+        .with_header(CONTENT_RANGE, unsatisfied_range(size))
         .with_header(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
 }

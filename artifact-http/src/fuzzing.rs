@@ -1,24 +1,24 @@
 //! Entry points of the fuzz targets. They are not part of the public API and may change in any release.
 
 use artifact_backend::{ByteRange, Sha256Digest};
+use artifact_http_files::DigestCheck;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
 
+use crate::config::HttpConfig;
 use crate::credential::Credential;
-use crate::digest_fields::DigestCheck;
 use crate::problem::Problem;
-use crate::{disposition, range};
 
 pub use crate::identity::fuzzing::{JsonBody, JsonEndpoint};
 
 /// Returns the range that a fetch with these header fields uses.
 pub fn range(headers: &HeaderMap) -> Option<ByteRange> {
-    range::parse(headers)
+    artifact_http_files::parse_range(headers)
 }
 
 /// Returns the `Content-Disposition` of an artifact with this file name.
 pub fn attachment(file_name: Option<&str>) -> HeaderValue {
-    disposition::attachment(file_name)
+    artifact_http_files::attachment(file_name)
 }
 
 /// Parses the credential of a request.
@@ -27,7 +27,7 @@ pub fn attachment(file_name: Option<&str>) -> HeaderValue {
 ///
 /// The problem that the client gets.
 pub fn credential(headers: &HeaderMap) -> Result<Credential, Box<Response>> {
-    Ok(Credential::from_headers(headers).map_err(answer)?)
+    Ok(Credential::from_headers(headers).map_err(|error| answer(error.into()))?)
 }
 
 /// The digest fields of a deposit.
@@ -64,5 +64,5 @@ impl Digests {
 }
 
 pub(crate) fn answer(problem: Problem) -> Response {
-    problem.respond("http://localhost/")
+    problem.respond("http://localhost/", &HttpConfig::default())
 }

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use axum::extract::OriginalUri;
 use http::header::HOST;
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, Request};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -36,6 +37,18 @@ pub(crate) fn of<B>(request: &Request<B>, config: &HttpConfig) -> String {
         &format!("{scheme}://{}", authority.unwrap_or("localhost")),
         path,
     )
+}
+
+/// Returns the URL that the paths of the endpoints are relative to, for the `servers` of the OpenAPI document: the
+/// configured `public_url`, and the prefix under which an outer router mounts the endpoints. `None` if there is neither.
+pub(crate) fn base(parts: &Parts, config: &HttpConfig) -> Option<String> {
+    let original = parts.extensions.get::<OriginalUri>();
+    let prefix = original.and_then(|original| original.path().strip_suffix(parts.uri.path()));
+    let base = join(
+        config.public_url.as_deref().unwrap_or(""),
+        prefix.unwrap_or(""),
+    );
+    (!base.is_empty()).then_some(base)
 }
 
 /// The characters that a path and query contain only percent-encoded (RFC 3986, sections 3.3 and 3.4). `%`

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod binding;
 mod config;
 mod dispatch;
 mod endpoint;
@@ -12,6 +13,7 @@ mod router;
 mod service;
 
 mod admin_token;
+mod auth_scheme;
 mod authenticate;
 mod credential;
 mod identity_authenticator;
@@ -19,22 +21,16 @@ mod identity_authenticator;
 mod concurrency_limiter;
 mod instance;
 mod problem;
+mod problem_layer;
 mod query;
 mod refusal;
 mod response;
 
 mod deposit;
-mod digest_fields;
-mod multipart;
 mod outlive;
-mod source;
 
 mod artifact_fields;
-mod body;
-mod conditional;
-mod disposition;
 mod fetch;
-mod range;
 
 mod experiment;
 mod health;
@@ -44,13 +40,16 @@ mod identity;
 pub mod fuzzing;
 
 pub use admin_token::{AdminToken, WeakAdminToken};
+pub use auth_scheme::AuthScheme;
 pub use authenticate::{Authenticate, AuthenticateError};
+pub use binding::{BasePath, ErrorPrefix, ExperimentHeader, InvalidBindingName};
 pub use config::HttpConfig;
-pub use credential::{Credential, Secret};
+pub use credential::{Credential, Secret, bearer_token};
 pub use endpoint::{Access, Endpoint};
 pub use endpoints::endpoints;
 pub use identity_authenticator::IdentityAuthenticator;
-pub use openapi::openapi;
+pub use openapi::{openapi, openapi_of};
+pub use problem_layer::{ProblemLayer, ProblemService};
 pub use refusal::Refusal;
 pub use request_info::RequestInfo;
 pub use router::{router, router_with_identities};

@@ -49,15 +49,15 @@ impl Refusal {
     /// Returns the response to a request. It has `Connection: close`, because bytes that follow may
     /// belong to the refused request. Remove that field over HTTP/2.
     pub fn answer<B>(self, request: &Request<B>, config: &HttpConfig) -> Response {
-        self.respond(&instance::of(request, config))
+        self.respond(&instance::of(request, config), config)
     }
 
     /// Returns the response if no request could be parsed. Its `instance` is the server's own URL.
     pub fn answer_without_request(self, config: &HttpConfig) -> Response {
-        self.respond(&instance::of(&Request::new(()), config))
+        self.respond(&instance::of(&Request::new(()), config), config)
     }
 
-    fn respond(self, instance: &str) -> Response {
+    fn respond(self, instance: &str, config: &HttpConfig) -> Response {
         let problem = match self {
             Self::Malformed => {
                 Problem::new(ProblemType::BadRequest, "the request is not valid HTTP")
@@ -88,6 +88,6 @@ impl Refusal {
             .with_header(RETRY_AFTER, HeaderValue::from_static("1")),
         };
         let problem = problem.with_header(CONNECTION, HeaderValue::from_static("close"));
-        problem.respond(instance)
+        problem.respond(instance, config)
     }
 }

@@ -39,7 +39,7 @@ impl<'s> AuthenticatedRequest<'s> {
         if endpoint.needs_identities && self.service.identities.is_none() {
             return Err(Problem::no_such_path());
         }
-        self.info.route = endpoint.path;
+        self.info.route = self.service.config.base_path.template(endpoint.path);
         let is_member = self
             .principal
             .experiment()

@@ -16,7 +16,8 @@ impl RequestInfo {
         principal: None,
     };
 
-    /// Returns the template of the path, such as `/v0/experiments/{E}/artifacts`. Returns `-` if
+    /// Returns the template of the path, such as `/v0/experiments/{E}/artifacts`, with the configured base
+    /// path. Returns `-` if
     /// the path is unknown or the request failed a check before routing.
     pub fn route(&self) -> &'static str {
         self.route

@@ -1,12 +1,15 @@
 //! Builds the axum router with all endpoints.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 use artifact_store::ArtifactStore;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
 use http::Request;
 
 use crate::artifact_fields::ArtifactFieldsCache;
@@ -28,36 +31,73 @@ pub(crate) struct Service {
     pub(crate) fetches: Arc<ConcurrencyLimiter>,
     pub(crate) lists: Arc<ConcurrencyLimiter>,
     pub(crate) fields: ArtifactFieldsCache,
+    /// The OpenAPI document, made by the first request for it.
+    pub(crate) document: OnceLock<Bytes>,
 }
 
-/// Creates a router that answers every path: the artifact endpoints under `/v0/`, `/healthz`,
+/// Creates a router that answers every path: the artifact endpoints under the base path `/v0`, `/healthz`,
 /// `/openapi.json`, and a problem for everything else. The authenticator manages identities, so
 /// this router has no worker or group endpoints.
 ///
 /// Mount it with [`Router::nest`] under a path of another app, or merge it into an app that has no
-/// fallback. The caller is responsible for sockets, time-outs and connection limits. A program that
+/// fallback. `S` is the state of that app, which the endpoints do not use. An app that has its own `get("/healthz")`
+/// keeps it.
+///
+/// Middleware finds axum's `MatchedPath` in the requests of all endpoints, for example
+/// `/files/v0/experiments/{E}/artifacts`. Layers of tower-http may run outside:
+///
+/// - A compression layer passes on fetches as they are; see [`HttpConfig::below_layers`], which this function sets.
+/// - A body that reaches the limit of a limit layer is a 413, one that a body time-out ends is a 408. Both are problems.
+/// - A layer that answers by itself does not know problems. Add [`ProblemLayer`](crate::ProblemLayer) outside it.
+///
+/// The caller is responsible for sockets, time-outs and connection limits. A program that
 /// serves nothing else uses [`HttpService`].
-pub fn router(
+pub fn router<S>(
     store: ArtifactStore,
     authenticate: Arc<dyn Authenticate>,
     config: HttpConfig,
-) -> Router {
-    build(HttpService::new(store, authenticate, config))
+) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    build(HttpService::new(
+        store,
+        authenticate,
+        config.with_below_layers(),
+    ))
 }
 
 /// Creates a router like [`router`] that also has the worker and group endpoints. The identities
 /// must be in the same database as the store's catalog.
-pub fn router_with_identities(
+pub fn router_with_identities<S>(
     store: ArtifactStore,
     identities: Arc<IdentityAuthenticator>,
     config: HttpConfig,
-) -> Router {
-    build(HttpService::with_identities(store, identities, config))
+) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    build(HttpService::with_identities(
+        store,
+        identities,
+        config.with_below_layers(),
+    ))
 }
 
-/// One fallback for all paths keeps the order of checks the same on known and unknown ones.
-fn build(service: HttpService) -> Router {
-    Router::new().fallback(answer).with_state(service.shared)
+/// One handler for all paths and methods keeps the order of checks the same on known and unknown ones. The paths are
+/// only listed so that axum sets `MatchedPath`.
+fn build<S>(service: HttpService) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let paths: BTreeSet<_> = service.paths().collect();
+    paths
+        .into_iter()
+        .fold(Router::new(), |router, path| {
+            router.route(path, any(answer))
+        })
+        .fallback(answer)
+        .with_state(service.shared)
 }
 
 async fn answer(State(service): State<Arc<Service>>, request: Request<Body>) -> Response {

@@ -1,7 +1,7 @@
 //! The endpoints as a tower service, without axum's router.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use artifact_backend::BoxError;
@@ -16,14 +16,16 @@ use crate::artifact_fields::ArtifactFieldsCache;
 use crate::authenticate::Authenticate;
 use crate::concurrency_limiter::ConcurrencyLimiter;
 use crate::config::HttpConfig;
-use crate::dispatch;
+use crate::endpoint::has_path;
+use crate::endpoints::endpoints;
 use crate::identity_authenticator::IdentityAuthenticator;
 use crate::router::Service;
+use crate::{dispatch, health, openapi};
 
 /// A tower service that answers every path as [`router`](crate::router()) does. Clones share their state.
 ///
 /// For programs that serve nothing else: it calls the endpoints directly, which saves the router's part of
-/// each request. Do not nest it under a path of another router; [`router`](crate::router()) supports that.
+/// each request. A program with layers around it sets [`HttpConfig::below_layers`].
 #[derive(Debug, Clone)]
 pub struct HttpService {
     pub(crate) shared: Arc<Service>,
@@ -50,6 +52,26 @@ impl HttpService {
         Self::build(store, authenticate, Some(identities), config)
     }
 
+    /// Returns the template of the endpoint that a path belongs to, such as `/v0/experiments/{E}/artifacts`, or `None`
+    /// if there is none. For metrics: axum's `MatchedPath` without axum. Ids in the path are not checked.
+    ///
+    /// After a response, [`RequestInfo`](crate::RequestInfo) has it too, except for requests that were refused before
+    /// routing.
+    pub fn matched_path(&self, path: &str) -> Option<&'static str> {
+        self.paths().find(|template| has_path(template, path))
+    }
+
+    /// Returns the templates of all endpoints; one with several methods occurs several times.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &'static str> {
+        let with_identities = self.shared.identities.is_some();
+        let served = endpoints()
+            .iter()
+            .filter(move |endpoint| with_identities || !endpoint.needs_identities);
+        let base_path = self.shared.config.base_path;
+        let served = served.map(move |endpoint| base_path.template(endpoint.path));
+        served.chain([health::PATH, openapi::PATH])
+    }
+
     fn build(
         store: ArtifactStore,
         authenticate: Arc<dyn Authenticate>,
@@ -68,6 +90,7 @@ impl HttpService {
             fetches,
             lists,
             fields: ArtifactFieldsCache::default(),
+            document: OnceLock::new(),
         });
         Self { shared }
     }

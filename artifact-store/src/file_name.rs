@@ -27,7 +27,7 @@ impl FileName {
     /// ```
     pub fn clean(given: &str) -> Option<Self> {
         let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-        let kept: String = last.chars().filter(|c| !is_forbidden(*c)).collect();
+        let kept: String = last.chars().filter(|c| !disturbs_line(*c)).collect();
         let trimmed = kept.trim();
         let truncated = trimmed[..trimmed.floor_char_boundary(Self::MAX_LEN)].trim_end();
         match truncated {
@@ -42,7 +42,8 @@ impl FileName {
     }
 }
 
-fn is_forbidden(c: char) -> bool {
+/// Returns whether a character ends or reorders the line in which a text is shown.
+pub(crate) fn disturbs_line(c: char) -> bool {
     // Unicode Standard Annex 9, section 2: the explicit directional formatting characters and the
     // implicit directional marks. U+2028 and U+2029 break the line when the name is displayed.
     c.is_control()

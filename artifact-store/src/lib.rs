@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod authorize;
-mod backend_url;
 mod catalog;
 mod config;
 mod content_type;
@@ -12,13 +11,14 @@ mod database;
 mod deposit;
 mod error;
 mod experiment;
+mod external_id;
 mod file_name;
 mod fresh_id;
 mod hasher;
 mod identity;
-mod location;
 mod principal;
 mod read_memory;
+mod read_policy;
 mod row;
 mod row_cache;
 mod shared;
@@ -30,10 +30,11 @@ mod verified_cache;
 mod verify;
 
 pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest, StoreId};
-#[cfg(feature = "bucket")]
-pub use artifact_backend_s3::{BucketOptions, S3Config};
-pub use authorize::{ReadGrant, authorize};
-pub use backend_url::{Backend, BackendOptions, BackendUrl};
+pub use artifact_open::{
+    Backend, BackendOptions, BackendUrl, BucketCredentials, BucketOptions, FsConfig, MemConfig,
+    S3Config, SchemeRegistry,
+};
+pub use authorize::{ReadGrant, authorize, authorize_with};
 pub use catalog::Catalog;
 pub use config::StoreConfig;
 pub use content_type::ContentType;
@@ -41,10 +42,11 @@ pub use content_type::ContentType;
 pub use database::PostgresDatabase;
 #[cfg(feature = "sqlite")]
 pub use database::SqliteDatabase;
-pub use database::{Database, DatabaseUrl, MemoryDatabase};
+pub use database::{CloseDatabase, Database, DatabaseUrl, MemoryDatabase};
 pub use deposit::{Deposit, NewArtifact};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use experiment::{Experiment, ExperimentId, InvalidExperimentId};
+pub use external_id::{ExternalId, InvalidPrincipalId};
 pub use file_name::FileName;
 pub use identity::{
     CredentialHash, DisplayName, Group, GroupId, IdentityStore, IdentityStoreExt,
@@ -52,7 +54,8 @@ pub use identity::{
     MemberId, Page, StoredCredential, Worker, WorkerId,
 };
 pub use jiff::Timestamp;
-pub use principal::{InvalidPrincipalId, Principal, PrincipalClass, PrincipalId};
+pub use principal::{Principal, PrincipalClass, PrincipalId};
+pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;
 pub use store::ArtifactStore;
 pub use store_id::{

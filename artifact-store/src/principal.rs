@@ -1,14 +1,18 @@
 //! The authenticated sender of a request.
 
+use std::any::Any;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::experiment::ExperimentId;
+use crate::external_id::{ExternalId, InvalidPrincipalId};
 use crate::identity::WorkerId;
 
 /// The id of a principal.
 ///
-/// As text it is `admin`, or the id of a worker (`^wkr_[0-9a-hjkmnp-tv-z]{26}$`).
+/// As text it is `admin`, the id of a worker (`^wkr_[0-9a-hjkmnp-tv-z]{26}$`), or any other text that an
+/// embedding program uses for its own users, see [`ExternalId`]. Each text stands for one id.
 ///
 /// ```
 /// use artifact_store::{PrincipalId, WorkerId};
@@ -16,7 +20,8 @@ use crate::identity::WorkerId;
 /// let worker = WorkerId::mint();
 /// assert_eq!(worker.as_str().parse(), Ok(PrincipalId::Worker(worker)));
 /// assert_eq!("admin".parse(), Ok(PrincipalId::Admin));
-/// assert!("alice".parse::<PrincipalId>().is_err());
+/// assert_eq!("alice".parse(), "alice".parse().map(PrincipalId::External));
+/// assert!("wkr_alice".parse::<PrincipalId>().is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -25,6 +30,8 @@ pub enum PrincipalId {
     Admin,
     /// A worker.
     Worker(WorkerId),
+    /// A principal of the embedding program.
+    External(ExternalId),
 }
 
 impl PrincipalId {
@@ -36,6 +43,7 @@ impl PrincipalId {
         match self {
             Self::Admin => Self::ADMIN,
             Self::Worker(id) => id.as_str(),
+            Self::External(id) => id.as_str(),
         }
     }
 }
@@ -46,16 +54,22 @@ impl From<WorkerId> for PrincipalId {
     }
 }
 
+impl From<ExternalId> for PrincipalId {
+    fn from(id: ExternalId) -> Self {
+        Self::External(id)
+    }
+}
+
 impl FromStr for PrincipalId {
     type Err = InvalidPrincipalId;
 
     fn from_str(text: &str) -> Result<Self, InvalidPrincipalId> {
-        match text {
-            Self::ADMIN => Ok(Self::Admin),
-            _ => match text.parse() {
-                Ok(id) => Ok(Self::Worker(id)),
-                Err(_) => Err(InvalidPrincipalId(())),
-            },
+        if text == Self::ADMIN {
+            return Ok(Self::Admin);
+        }
+        match text.parse() {
+            Ok(id) => Ok(Self::Worker(id)),
+            Err(_) => text.parse().map(Self::External),
         }
     }
 }
@@ -68,100 +82,151 @@ impl fmt::Display for PrincipalId {
 
 impl fmt::Debug for PrincipalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrincipalId({self})")
+        match self {
+            Self::Admin => write!(f, "PrincipalId({self})"),
+            Self::Worker(id) => write!(f, "PrincipalId({id})"),
+            Self::External(id) => write!(f, "PrincipalId({:?})", id.as_str()),
+        }
     }
 }
 
-/// The error for a string that is not a valid principal id. Its message does not repeat the string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a principal id is \"admin\", or \"wkr_\" and 26 of the characters 0-9 a-h j k m n p-t v-z"
-)]
-pub struct InvalidPrincipalId(());
-
 /// The kind of credential that a principal presented. Some operations are allowed for only one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PrincipalClass {
     /// The deployment's admin token.
     Admin,
     /// A worker's registration token.
     Worker,
+    /// A credential that only the embedding program knows.
+    External,
 }
 
 /// An authenticated principal: its id and the experiment that it belongs to. It holds no secret.
 ///
 /// Authenticators construct it, after they have verified a credential.
+///
+/// ```
+/// use artifact_store::{Principal, PrincipalClass};
+///
+/// #[derive(Debug)]
+/// struct Teams(Vec<String>);
+///
+/// let alice = Principal::external("alice@example.com".parse()?, "trial-7".parse()?)
+///     .with_claims(Teams(vec!["physics".into()]));
+/// assert_eq!(alice.class(), PrincipalClass::External);
+/// assert_eq!(alice.claims::<Teams>().map(|teams| teams.0.len()), Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal(Kind);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
-    Admin,
-    Worker {
-        id: WorkerId,
-        experiment: ExperimentId,
-        in_admins: bool,
-    },
+pub struct Principal {
+    id: PrincipalId,
+    /// `None` for the administrator.
+    experiment: Option<ExperimentId>,
+    in_admins: bool,
+    claims: Option<Claims>,
 }
+
+/// A value that an authenticator attached. `Debug` does not show it, because it may hold a secret.
+#[derive(Clone)]
+struct Claims(Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claims(..)")
+    }
+}
+
+impl PartialEq for Claims {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Claims {}
 
 impl Principal {
     /// Creates the administrator, who belongs to every experiment.
     pub fn admin() -> Self {
-        Self(Kind::Admin)
+        Self {
+            id: PrincipalId::Admin,
+            experiment: None,
+            in_admins: false,
+            claims: None,
+        }
     }
 
     /// Creates a worker of one experiment.
     pub fn worker(id: WorkerId, experiment: ExperimentId) -> Self {
-        Self(Kind::Worker {
-            id,
-            experiment,
-            in_admins: false,
-        })
+        Self::member(id.into(), experiment)
     }
 
-    /// Marks a worker as a direct or nested member of the group `admins` of its experiment.
+    /// Creates a principal of the embedding program, in one experiment. A user of several experiments is
+    /// another principal in each; the authenticator makes the one that the request is about.
+    pub fn external(id: ExternalId, experiment: ExperimentId) -> Self {
+        Self::member(id.into(), experiment)
+    }
+
+    fn member(id: PrincipalId, experiment: ExperimentId) -> Self {
+        Self {
+            id,
+            experiment: Some(experiment),
+            in_admins: false,
+            claims: None,
+        }
+    }
+
+    /// Marks a worker or an external principal as a direct or nested member of the group `admins` of its
+    /// experiment.
     ///
     /// It may then read what administrators may read there; its [class](Self::class) stays that of
     /// its credential. Does nothing for the administrator.
     #[must_use = "returns the changed principal"]
     pub fn with_admin_class(mut self) -> Self {
-        if let Kind::Worker { in_admins, .. } = &mut self.0 {
-            *in_admins = true;
-        }
+        self.in_admins = self.experiment.is_some();
         self
+    }
+
+    /// Attaches a value for a [`ReadPolicy`](crate::ReadPolicy), such as the teams in a token. Replaces an
+    /// earlier one. The store does not look at it; two principals are equal only if they share one value.
+    #[must_use = "returns the changed principal"]
+    pub fn with_claims<T: Any + Send + Sync>(mut self, claims: T) -> Self {
+        self.claims = Some(Claims(Arc::new(claims)));
+        self
+    }
+
+    /// Returns the attached value, if it has this type.
+    pub fn claims<T: Any>(&self) -> Option<&T> {
+        self.claims.as_ref()?.0.downcast_ref()
     }
 
     /// Returns the id, which is recorded as `created_by` of what this principal deposits.
     pub fn id(&self) -> PrincipalId {
-        match self.0 {
-            Kind::Admin => PrincipalId::Admin,
-            Kind::Worker { id, .. } => PrincipalId::Worker(id),
-        }
+        self.id.clone()
+    }
+
+    pub(crate) fn has_id(&self, id: &PrincipalId) -> bool {
+        self.id == *id
     }
 
     /// Returns the class of the credential that was presented.
     pub fn class(&self) -> PrincipalClass {
-        match self.0 {
-            Kind::Admin => PrincipalClass::Admin,
-            Kind::Worker { .. } => PrincipalClass::Worker,
+        match self.id {
+            PrincipalId::Admin => PrincipalClass::Admin,
+            PrincipalId::Worker(_) => PrincipalClass::Worker,
+            PrincipalId::External(_) => PrincipalClass::External,
         }
     }
 
     /// Returns whether the read rule treats this principal as an administrator: the administrator
     /// itself, or a member of `admins`.
     pub fn is_admin_class(&self) -> bool {
-        match self.0 {
-            Kind::Admin => true,
-            Kind::Worker { in_admins, .. } => in_admins,
-        }
+        self.in_admins || self.id == PrincipalId::Admin
     }
 
-    /// Returns the experiment that a worker belongs to, or `None` for the administrator, who belongs
+    /// Returns the experiment that a principal belongs to, or `None` for the administrator, who belongs
     /// to all of them.
     pub fn experiment(&self) -> Option<&ExperimentId> {
-        match &self.0 {
-            Kind::Admin => None,
-            Kind::Worker { experiment, .. } => Some(experiment),
-        }
+        self.experiment.as_ref()
     }
 }

@@ -12,7 +12,7 @@ use artifact_backend::{ArtifactId, ArtifactInventory, ByteRange, ErrorKind, Uplo
 use artifact_backend_fs::{FsBackend, FsConfig};
 use artifact_backend_mem::{MemBackend, MemConfig};
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 
 /// Few ids, so that operations collide.
@@ -456,21 +456,26 @@ impl<'w> Run<'w> {
         }
     }
 
-    /// Checks that the list contains exactly the blobs of the model, and that each one loads.
+    /// Checks that the list contains exactly the blobs of the model, and that each one loads. Only planted files
+    /// may be listed as damaged.
     async fn check_inventory(&self) {
-        let listed: Vec<_> = self
-            .backend
-            .list()
-            .await
-            .expect("a list succeeds")
-            .map_ok(|stat| (stat.id, stat.size))
-            .try_collect()
-            .await
-            .expect("the list is complete");
-        let mut listed: Vec<_> = listed
-            .into_iter()
-            .filter(|(id, _)| !matches!(self.model.get(id), Some(Known::Planted | Known::Foreign)))
-            .collect();
+        let mut list = self.backend.list().await.expect("a list succeeds");
+        let mut listed = Vec::new();
+        while let Some(item) = list.next().await {
+            match item.map_err(|error| error.damaged_blob()) {
+                Ok(stat) => listed.push((stat.id, stat.size)),
+                Err(id) => {
+                    let id = id.expect("the list is complete");
+                    let known = self.model.get(&id);
+                    assert!(
+                        matches!(known, Some(Known::Planted)),
+                        "the list shows {id} as damaged"
+                    );
+                }
+            }
+        }
+        listed
+            .retain(|(id, _)| !matches!(self.model.get(id), Some(Known::Planted | Known::Foreign)));
         listed.sort_unstable();
         let blobs = self.model.iter().filter_map(|(id, known)| match known {
             Known::Blob(bytes) => Some((*id, bytes.len() as u64)),

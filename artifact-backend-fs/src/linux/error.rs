@@ -15,6 +15,8 @@ fn kind(errno: Errno) -> ErrorKind {
         Errno::FBIG => ErrorKind::TooLarge,
         Errno::ACCESS | Errno::PERM => ErrorKind::PermissionDenied,
         Errno::ROFS | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK => ErrorKind::Misconfigured,
+        // EFSCORRUPTED and EFSBADCRC of ext4, XFS and others.
+        Errno::UCLEAN | Errno::BADMSG => ErrorKind::Corrupt,
         Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => ErrorKind::Unavailable,
         _ => ErrorKind::Unexpected,
     }
@@ -36,6 +38,9 @@ fn hint(errno: Errno) -> &'static str {
         }
         Errno::NOSYS | Errno::OPNOTSUPP => {
             "; the file system or a security filter does not support the call"
+        }
+        Errno::UCLEAN | Errno::BADMSG => {
+            "; the file system's metadata is damaged: stop all processes, unmount it and run fsck"
         }
         Errno::NOLCK => "; the file system does not support locks (flock)",
         _ => "",
@@ -119,5 +124,23 @@ impl DiskError for Errno {
             DiskCall::Link => matches!(*self, Self::IO | Self::UCLEAN | Self::ROFS),
             DiskCall::ChangeName => matches!(*self, Self::IO | Self::UCLEAN),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_that_the_file_system_reports_is_corrupt() {
+        let id = ArtifactId::from_bytes([7; 16]);
+        for errno in [Errno::UCLEAN, Errno::BADMSG] {
+            let error = failed(Operation::List, Some(id), "open the blob", errno);
+            assert_eq!(error.damaged_blob(), Some(id));
+            assert!(error.detail().contains("run fsck"), "{error}");
+        }
+        // The disk, not one blob.
+        let error = failed(Operation::List, Some(id), "open the blob", Errno::IO);
+        assert_eq!(error.damaged_blob(), None);
     }
 }

@@ -14,6 +14,7 @@ use crate::linux::error::{failed, with_kind};
 use crate::linux::root::Root;
 use crate::linux::shared::Shared;
 use crate::linux::{blob, sys};
+use crate::list_end::end_at_error;
 
 /// The number of blobs that one task on the blocking pool inspects.
 const BATCH: usize = 256;
@@ -28,7 +29,7 @@ pub(crate) async fn list(shared: Arc<Shared>) -> Result<BlobList> {
         let end = flat.partition_point(|id| layout::fan_out_of(*id) <= number);
         list_fan_out(Arc::clone(&shared), number, flat[begin..end].to_vec(), None)
     });
-    Ok(shards.try_flatten().boxed())
+    Ok(end_at_error(shards.try_flatten()).boxed())
 }
 
 /// Lists one fan-out folder in the order of the ids, from the first id after `after`.
@@ -40,7 +41,8 @@ pub(crate) async fn list_shard(
     let root = Arc::clone(&shared.root);
     let flat = move || flat_ids(&root, |id| layout::fan_out_of(id) == number);
     let flat = shared.reads.run(Operation::List, flat).await?;
-    list_fan_out(shared, number, flat, after).await
+    let list = list_fan_out(shared, number, flat, after).await?;
+    Ok(end_at_error(list).boxed())
 }
 
 /// Reads the ids of a fan-out folder in one task, then inspects the blobs in batches. `flat` contains the ids
@@ -75,10 +77,9 @@ async fn list_fan_out(
                 for id in batch {
                     match blob::stat_in(&root, &folder, Operation::List, id) {
                         Ok(stat) => stats.push(Ok(stat)),
-                        // Deleted meanwhile, or a foreign file.
-                        Err(error)
-                            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
-                        }
+                        Err(error) if error.damaged_blob().is_some() => stats.push(Err(error)),
+                        // Deleted meanwhile.
+                        Err(error) if error.kind() == ErrorKind::NotFound => {}
                         Err(error) => return Err(error),
                     }
                 }

@@ -10,11 +10,11 @@ use artifact_backend::{
 };
 use bytes::Bytes;
 
-use crate::config::FsConfig;
 use crate::linux::shared::Shared;
 use crate::linux::writer::FileWriter;
 use crate::linux::{blob, download, inventory, load, migration, store_id, sweep};
 use crate::upload::{BlobWriter as _, FsUpload};
+use artifact_backend_config::FsConfig;
 
 /// The operations of a backend with the Linux profile. [`FsBackend`](crate::FsBackend) documents them.
 #[derive(Debug, Clone)]

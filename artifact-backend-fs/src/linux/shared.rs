@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use artifact_backend::{Operation, Result};
+use artifact_backend_config::FsConfig;
 
 use crate::buffers::Buffers;
-use crate::config::FsConfig;
 use crate::linux::root::Root;
 use crate::linux::staging::TmpfileSupport;
 use crate::pool::Pool;

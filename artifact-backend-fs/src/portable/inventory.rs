@@ -13,6 +13,7 @@ use super::root::Root;
 use super::{blob, layout};
 use crate::failed_syncs::DiskCall;
 use crate::layout::{fan_out, fan_out_of};
+use crate::list_end::end_at_error;
 
 /// The number of blobs that one task on the blocking pool inspects.
 const BATCH: usize = 256;
@@ -24,7 +25,7 @@ pub(super) async fn list(shared: Arc<Shared>) -> Result<BlobList> {
     shared.reads.run(Operation::List, check).await?;
     let shards =
         stream::iter(fan_out()).then(move |number| list_shard(Arc::clone(&shared), number, None));
-    Ok(shards.try_flatten().boxed())
+    Ok(end_at_error(shards.try_flatten()).boxed())
 }
 
 /// Lists one fan-out folder in the order of the ids, from the first id after `after`.
@@ -44,7 +45,7 @@ pub(super) async fn list_shard(
             inspected.await.map(stream::iter)
         }
     });
-    Ok(blobs.try_flatten().boxed())
+    Ok(end_at_error(blobs.try_flatten()).boxed())
 }
 
 fn read_ids(root: &Root, number: u8, after: Option<ArtifactId>) -> Result<Vec<ArtifactId>> {
@@ -69,8 +70,9 @@ fn inspect(root: &Root, batch: Vec<ArtifactId>) -> Result<Vec<Result<BlobStat>>>
     for id in batch {
         match blob::stat(root, Operation::List, id) {
             Ok(stat) => stats.push(Ok(stat)),
-            // Deleted meanwhile, or a foreign file.
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {}
+            Err(error) if error.damaged_blob().is_some() => stats.push(Err(error)),
+            // Deleted meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }

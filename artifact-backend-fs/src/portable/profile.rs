@@ -14,9 +14,9 @@ use super::root::Root;
 use super::staging::FileWriter;
 use super::{blob, inventory, read, store_id, sweep};
 use crate::buffers::Buffers;
-use crate::config::FsConfig;
 use crate::pool::Pool;
 use crate::upload::{BlobWriter as _, FsUpload};
+use artifact_backend_config::FsConfig;
 
 /// The state that all clones, uploads and downloads of a backend share.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, ErrorKind};
 use artifact_backend_fs::{FsBackend, FsConfig};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 
 use crate::world::{World, is_root, names, skip};
 
@@ -288,6 +288,15 @@ async fn a_shard_can_be_listed_from_any_id_on() {
     assert_eq!(rest(Some(id(5))).await, [id(7), id(9)]);
     assert_eq!(rest(Some(id(4))).await, [id(5), id(7), id(9)]);
     assert_eq!(rest(Some(id(9))).await, []);
+
+    fs::remove_file(world.blob(id(5))).unwrap();
+    fs::create_dir(world.blob(id(5))).unwrap();
+    let list = backend.list_shard(7, None).await.unwrap();
+    let items: Vec<_> = list
+        .map(|item| item.map_or_else(|error| Err(error.damaged_blob()), |blob| Ok(blob.id)))
+        .collect()
+        .await;
+    assert_eq!(items, [Ok(id(3)), Err(Some(id(5))), Ok(id(7)), Ok(id(9))]);
 }
 
 /// Whatever replaces a fan-out folder, nothing outside is read or written, and no blob is called absent.

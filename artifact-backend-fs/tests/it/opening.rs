@@ -14,7 +14,13 @@ async fn open_error(world: &World) -> String {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert_eq!(error.operation(), Operation::Open);
-    error.to_string()
+    let folder = format!(
+        "open: misconfigured: the folder {}: ",
+        world.root().display()
+    );
+    let message = error.to_string();
+    assert!(message.starts_with(&folder), "{message}");
+    message
 }
 
 #[tokio::test]
@@ -86,13 +92,14 @@ async fn a_new_root_can_be_opened_concurrently() {
 async fn missing_parents_are_rejected_and_not_created() {
     let world = World::new();
     let root = world.root().join("deeper/still");
-    let error = FsBackend::open(root, FsConfig::default())
+    let error = FsBackend::open(&root, FsConfig::default())
         .await
         .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "open: misconfigured: the parent folder of the root does not exist; create it"
+    let expected = format!(
+        "open: misconfigured: the folder {}: the parent folder of the root does not exist; create it",
+        root.display()
     );
+    assert_eq!(error.to_string(), expected);
     assert!(!world.root().exists());
 }
 

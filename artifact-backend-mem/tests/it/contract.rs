@@ -35,6 +35,8 @@ async fn the_conformance_suite_passes() {
             "contained::planted_objects_are_never_read",
             "contained::planted_objects_are_never_written_through",
             "contained::planted_objects_are_not_treated_as_blobs",
+            "inventory::list_reports_a_damaged_blob_and_goes_on",
+            "inventory::a_list_ends_after_an_error_that_is_not_a_damaged_blob",
             "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id",
         ]
     );

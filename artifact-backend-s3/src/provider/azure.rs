@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use artifact_backend::Result;
+use artifact_backend_config::S3Config;
 use async_trait::async_trait;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
@@ -18,7 +19,6 @@ use tokio::sync::OnceCell;
 use super::checksum;
 use super::{TIMEOUT, allow_http, check_part_bytes, invalid_options, no_retries};
 use crate::backend::ObjectStoreBackend;
-use crate::config::S3Config;
 use crate::connector::{Connector, RequestRules, query};
 use crate::part_upload::completing_write_id;
 use crate::shared::Capabilities;

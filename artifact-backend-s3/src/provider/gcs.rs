@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use artifact_backend::Result;
+use artifact_backend_config::S3Config;
 use async_trait::async_trait;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderValue};
@@ -16,7 +17,6 @@ use super::checksum;
 use super::incomplete_xml::{self, ListRequests, XmlIncompleteUploads};
 use super::{TIMEOUT, allow_http, check_part_bytes, client_of_store, invalid_options, no_retries};
 use crate::backend::ObjectStoreBackend;
-use crate::config::S3Config;
 use crate::connector::{Connector, RequestRules};
 use crate::shared::Capabilities;
 use crate::upload_strategy::UploadStrategy;
@@ -109,7 +109,10 @@ impl ListRequests for BearerRequests {
             incomplete_xml::request_with_query(&format!("{}/{key}", self.bucket_url), query)?;
         let credential = self.store.credentials().get_credential().await?;
         let token = format!("Bearer {}", credential.bearer);
-        if let Ok(mut value) = HeaderValue::from_str(&token) {
+        // Anonymous requests have no token.
+        if !credential.bearer.is_empty()
+            && let Ok(mut value) = HeaderValue::from_str(&token)
+        {
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }

@@ -13,44 +13,53 @@ mod incomplete_xml;
 #[cfg(feature = "s3")]
 mod s3;
 
-pub use options::BucketOptions;
-
 use artifact_backend::{Error, ErrorKind, Operation, Result, host};
+use artifact_backend_config::{BucketOptions, S3Config};
 use object_store::{ClientConfigKey, RetryConfig};
 
 use crate::backend::ObjectStoreBackend;
 use crate::bucket_url::{BucketUrl, Provider};
-use crate::config::S3Config;
 
 impl ObjectStoreBackend {
     /// Opens the bucket that a URL names: `s3://`, `gs://` or `az://`.
     ///
     /// Everything that `options` leaves open comes from the provider's own environment variables
     /// (`AWS_*`, `GOOGLE_*`, `AZURE_*`), which the `from_env` of `object_store`'s builders reads.
-    /// Credentials also come from there, or else from the machine's role. Sends no request:
-    /// [`probe`](Self::probe) tests the bucket and the credentials.
+    /// Credentials also come from there, or else from the machine's role. If `options` has
+    /// credentials, nothing comes from there. Sends no request: [`probe`](Self::probe) tests the bucket
+    /// and the credentials.
     ///
     /// # Errors
     ///
     /// - `Unsupported` if this build lacks the provider's feature.
-    /// - `Misconfigured` if an option or a variable is missing or not valid.
+    /// - `Misconfigured` if an option or a variable is missing or not valid, or the credentials are those
+    ///   of another provider. The detail names the URL.
     pub fn open(url: &BucketUrl, options: &BucketOptions, config: S3Config) -> Result<Self> {
-        match url.provider() {
-            #[cfg(feature = "s3")]
-            Provider::S3 => Self::s3(options.s3(url.bucket()), url.prefix(), config),
-            #[cfg(feature = "gcs")]
-            Provider::Gcs => Self::gcs(options.gcs(url.bucket()), url.prefix(), config),
-            #[cfg(feature = "azure")]
-            Provider::Azure => Self::azure(options.azure(url.bucket()), url.prefix(), config),
-            #[cfg(not(all(feature = "s3", feature = "gcs", feature = "azure")))]
-            provider => Err(
-                Error::new(ErrorKind::Unsupported, Operation::Open).with_detail(format!(
-                    "this build cannot use {}://: it was compiled without the feature `{}`",
-                    provider.scheme(),
-                    provider.feature()
-                )),
-            ),
-        }
+        let (bucket, prefix) = (url.bucket(), url.prefix());
+        let opened =
+            match url.provider() {
+                #[cfg(feature = "s3")]
+                Provider::S3 => options::s3(options, bucket)
+                    .and_then(|builder| Self::s3(builder, prefix, config)),
+                #[cfg(feature = "gcs")]
+                Provider::Gcs => options::gcs(options, bucket)
+                    .and_then(|builder| Self::gcs(builder, prefix, config)),
+                #[cfg(feature = "azure")]
+                Provider::Azure => options::azure(options, bucket)
+                    .and_then(|builder| Self::azure(builder, prefix, config)),
+                #[cfg(not(all(feature = "s3", feature = "gcs", feature = "azure")))]
+                provider => Err(
+                    Error::new(ErrorKind::Unsupported, Operation::Open).with_detail(format!(
+                        "this build cannot use {}://: it was compiled without the feature `{}`",
+                        provider.scheme(),
+                        provider.feature()
+                    )),
+                ),
+            };
+        opened.map_err(|error| {
+            let detail = format!("{url}: {}", error.detail());
+            error.with_detail(detail)
+        })
     }
 }
 

@@ -1,89 +1,128 @@
-//! How to reach a bucket, apart from its URL.
+//! Turns the options of a bucket into a builder of `object_store`.
+//!
+//! Without credentials of the program, the builder begins with the values of the provider's own environment
+//! variables. With them it begins empty, so that parts of two credentials are never mixed.
 
-/// How to reach a bucket. It holds no secret.
-///
-/// Start from `BucketOptions::default()` and set fields. `None` takes the value from the provider's own
-/// environment variables, or else the provider's default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BucketOptions {
-    /// The URL of a server that speaks the provider's protocol: `https://minio.example:9000`. On
-    /// Azure it includes the account, if the server expects the account in the path.
-    pub endpoint: Option<String>,
-    /// The region of an S3 bucket.
-    pub region: Option<String>,
-    /// S3 only: whether requests name the bucket in the path (`https://host/bucket/key`) rather than
-    /// in the host (`https://bucket.host/key`). With `false`, a given endpoint must include the
-    /// bucket.
-    pub path_style: Option<bool>,
-    /// Allows plain `http://` to other machines. To loopback addresses it is always allowed.
-    pub allow_http: bool,
+use artifact_backend::{Error, Result};
+use artifact_backend_config::{BucketOptions, CredentialKind};
+
+use super::misconfigured;
+use crate::bucket_url::Provider;
+
+/// Returns a builder with the credentials, or the values of the environment, and with the options.
+#[cfg(feature = "s3")]
+pub(super) fn s3(
+    options: &BucketOptions,
+    bucket: &str,
+) -> Result<object_store::aws::AmazonS3Builder> {
+    use object_store::aws::AmazonS3Builder;
+    let mut builder = match kind(options) {
+        None => AmazonS3Builder::from_env(),
+        Some(CredentialKind::AccessKey {
+            id,
+            secret,
+            session_token,
+        }) => {
+            let builder = AmazonS3Builder::new()
+                .with_access_key_id(id)
+                .with_secret_access_key(secret);
+            match session_token {
+                Some(token) => builder.with_token(token),
+                None => builder,
+            }
+        }
+        Some(CredentialKind::Anonymous) => AmazonS3Builder::new().with_skip_signature(true),
+        Some(_) => return Err(other_provider(Provider::S3)),
+    };
+    builder = builder.with_bucket_name(bucket);
+    if let Some(endpoint) = &options.endpoint {
+        builder = builder.with_endpoint(endpoint);
+    }
+    if let Some(region) = &options.region {
+        builder = builder.with_region(region);
+    }
+    if let Some(path_style) = options.path_style {
+        builder = builder.with_virtual_hosted_style_request(!path_style);
+    }
+    if options.allow_http {
+        builder = builder.with_allow_http(true);
+    }
+    Ok(builder)
 }
 
-impl BucketOptions {
-    /// Returns a builder with the values of the environment and of these options.
-    #[cfg(feature = "s3")]
-    pub(crate) fn s3(&self, bucket: &str) -> object_store::aws::AmazonS3Builder {
-        let Self {
-            endpoint,
-            region,
-            path_style,
-            allow_http,
-        } = self;
-        let mut builder = object_store::aws::AmazonS3Builder::from_env().with_bucket_name(bucket);
-        if let Some(endpoint) = endpoint {
-            builder = builder.with_endpoint(endpoint);
-        }
-        if let Some(region) = region {
-            builder = builder.with_region(region);
-        }
-        if let Some(path_style) = path_style {
-            builder = builder.with_virtual_hosted_style_request(!path_style);
-        }
-        if *allow_http {
-            builder = builder.with_allow_http(true);
-        }
-        builder
-    }
+/// Returns a builder with the credentials, or the values of the environment, and with the options.
+#[cfg(feature = "gcs")]
+pub(super) fn gcs(
+    options: &BucketOptions,
+    bucket: &str,
+) -> Result<object_store::gcp::GoogleCloudStorageBuilder> {
+    use std::sync::Arc;
 
-    /// Returns a builder with the values of the environment and of these options.
-    #[cfg(feature = "gcs")]
-    pub(crate) fn gcs(&self, bucket: &str) -> object_store::gcp::GoogleCloudStorageBuilder {
-        use object_store::ClientConfigKey::AllowHttp;
-        use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-        let Self {
-            endpoint,
-            region: _,
-            path_style: _,
-            allow_http,
-        } = self;
-        let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket);
-        if let Some(endpoint) = endpoint {
-            builder = builder.with_base_url(endpoint);
+    use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder, GoogleConfigKey};
+    use object_store::{ClientConfigKey::AllowHttp, StaticCredentialProvider};
+    let mut builder = match kind(options) {
+        None => GoogleCloudStorageBuilder::from_env(),
+        Some(CredentialKind::ServiceAccount(json)) => {
+            GoogleCloudStorageBuilder::new().with_service_account_key(json)
         }
-        if *allow_http {
-            builder = builder.with_config(GoogleConfigKey::Client(AllowHttp), "true");
-        }
-        builder
+        // A fixed empty credential keeps the library from reading the files of `gcloud`.
+        Some(CredentialKind::Anonymous) => GoogleCloudStorageBuilder::new()
+            .with_credentials(Arc::new(StaticCredentialProvider::new(GcpCredential {
+                bearer: String::new(),
+            })))
+            .with_skip_signature(true),
+        Some(_) => return Err(other_provider(Provider::Gcs)),
+    };
+    builder = builder.with_bucket_name(bucket);
+    if let Some(endpoint) = &options.endpoint {
+        builder = builder.with_base_url(endpoint);
     }
+    if options.allow_http {
+        builder = builder.with_config(GoogleConfigKey::Client(AllowHttp), "true");
+    }
+    Ok(builder)
+}
 
-    /// Returns a builder with the values of the environment and of these options.
-    #[cfg(feature = "azure")]
-    pub(crate) fn azure(&self, container: &str) -> object_store::azure::MicrosoftAzureBuilder {
-        let Self {
-            endpoint,
-            region: _,
-            path_style: _,
-            allow_http,
-        } = self;
-        let mut builder =
-            object_store::azure::MicrosoftAzureBuilder::from_env().with_container_name(container);
-        if let Some(endpoint) = endpoint {
-            builder = builder.with_endpoint(endpoint.clone());
-        }
-        if *allow_http {
-            builder = builder.with_allow_http(true);
-        }
-        builder
+/// Returns a builder with the credentials, or the values of the environment, and with the options.
+#[cfg(feature = "azure")]
+pub(super) fn azure(
+    options: &BucketOptions,
+    container: &str,
+) -> Result<object_store::azure::MicrosoftAzureBuilder> {
+    use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+    let mut builder = match kind(options) {
+        None => MicrosoftAzureBuilder::from_env(),
+        Some(CredentialKind::AccountKey { account, key }) => MicrosoftAzureBuilder::new()
+            .with_account(account)
+            .with_access_key(key),
+        Some(CredentialKind::SasToken { account, token }) => MicrosoftAzureBuilder::new()
+            .with_account(account)
+            .with_config(AzureConfigKey::SasKey, token),
+        Some(_) => return Err(other_provider(Provider::Azure)),
+    };
+    builder = builder.with_container_name(container);
+    if let Some(endpoint) = &options.endpoint {
+        builder = builder.with_endpoint(endpoint.clone());
     }
+    if options.allow_http {
+        builder = builder.with_allow_http(true);
+    }
+    Ok(builder)
+}
+
+fn kind(options: &BucketOptions) -> Option<&CredentialKind> {
+    Some(options.credentials.as_ref()?.kind())
+}
+
+fn other_provider(provider: Provider) -> Error {
+    let constructors = match provider {
+        Provider::S3 => "access_key, temporary_access_key or anonymous",
+        Provider::Gcs => "service_account or anonymous",
+        Provider::Azure => "account_key or sas_token",
+    };
+    misconfigured(format!(
+        "the credentials are those of another provider than {}:; create them with \
+         BucketCredentials::{constructors}",
+        provider.scheme()
+    ))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_backend::Result;
+use artifact_backend_config::S3Config;
 use async_trait::async_trait;
 use http::Method;
 use http::header::{HeaderValue, IF_NONE_MATCH};
@@ -17,7 +18,6 @@ use tokio::sync::OnceCell;
 use super::incomplete_xml::{self, ListRequests, XmlIncompleteUploads};
 use super::{TIMEOUT, allow_http, check_part_bytes, client_of_store, invalid_options, no_retries};
 use crate::backend::ObjectStoreBackend;
-use crate::config::S3Config;
 use crate::connector::{Connector, RequestRules, has_query};
 use crate::shared::Capabilities;
 use crate::upload_strategy::UploadStrategy;

@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 
 use crate::spy::{ID, STORE_ID, Spy};
 
-async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
+pub(crate) async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
     backend.store(ID, Bytes::from_static(b"abc")).await.unwrap();
     backend.upload(ID).await.unwrap().commit().await.unwrap();
     assert_eq!(backend.load(ID).await.unwrap(), "0123456789");

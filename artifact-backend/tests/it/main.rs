@@ -9,7 +9,10 @@
 mod arbitrary;
 #[cfg(feature = "blocking")]
 mod blocking;
+#[cfg(feature = "blocking-api")]
+mod blocking_backend;
 mod clock;
+mod conversions;
 mod digest;
 mod download;
 mod error;
@@ -18,9 +21,17 @@ mod ext;
 mod forward;
 mod fuzz_replay;
 mod id;
+mod io_error;
+mod layer;
 mod range;
+#[cfg(feature = "tokio-io")]
+mod reader;
+#[cfg(feature = "schemars")]
+mod schema;
 #[cfg(feature = "serde")]
 mod serde;
 mod spy;
 mod store_id;
 mod uri;
+#[cfg(feature = "tokio-io")]
+mod writer;

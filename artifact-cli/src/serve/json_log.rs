@@ -223,6 +223,7 @@ mod tests {
                 level = "forged",
                 number = -1,
                 yes = true,
+                principal = Some("alice\",\"status\":200,\"\\ \u{fc}"),
                 "said {}",
                 1
             );
@@ -232,6 +233,7 @@ mod tests {
         };
         assert_eq!(line["error"], "outer: inner\nline");
         assert_eq!(line["level"], "ERROR");
+        assert_eq!(line["principal"], "alice\",\"status\":200,\"\\ \u{fc}");
         assert_eq!(line["message"], "said 1");
         assert_eq!(
             (&line["number"], &line["yes"]),

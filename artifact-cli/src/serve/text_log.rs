@@ -139,6 +139,9 @@ mod tests {
             tracing::warn!(error = "x", "failed");
         });
         tracing::warn!(target: "artifact::request", status = 500);
+        // The id of an external principal.
+        let id = "alice\" status=200 \\ \u{fc} principal=\"admin";
+        tracing::info!(target: "artifact::request", principal = Some(id));
     }
 
     /// Returns the lines without their times.
@@ -172,7 +175,7 @@ mod tests {
             log,
         );
         assert_eq!(without_times(&ours), without_times(&default));
-        assert_eq!(without_times(&ours).len(), 4);
+        assert_eq!(without_times(&ours).len(), 5);
         let (time, _) = ours.split_once('Z').unwrap();
         assert_eq!(time.len(), "2026-01-02T03:04:05.000006".len());
     }

@@ -33,7 +33,5 @@ pub(crate) use secret::{Secret, choose};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use serve::ServeSettings;
 pub(crate) use source::Sources;
-#[cfg(all(feature = "bucket", unix, not(artifact_not_unix)))]
-pub(crate) use values::Addressing;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-pub(crate) use values::{BucketProbe, ListenAddress, LogFormat};
+pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat};

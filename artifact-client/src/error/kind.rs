@@ -65,9 +65,6 @@ const VOCABULARY: &[(&str, u16, ErrorKind)] = &[
     ("invalid-name", 422, ErrorKind::InvalidName),
 ];
 
-/// The URI prefix of the vocabulary.
-const PREFIX: &str = "eden://error/";
-
 impl ErrorKind {
     /// Returns the text of the kind in messages.
     pub const fn as_str(self) -> &'static str {
@@ -94,10 +91,9 @@ impl ErrorKind {
         }
     }
 
-    /// Returns the kind of a response without success. A problem type counts only together with its
-    /// own status; an unknown type has no effect.
-    pub(crate) fn of_response(status: u16, problem_type: Option<&str>) -> Self {
-        let name = problem_type.and_then(|uri| uri.strip_prefix(PREFIX));
+    /// Returns the kind of a response without success. The name of a problem, which is its type without the
+    /// prefix, counts only together with its own status; an unknown name has no effect.
+    pub(crate) fn of_response(status: u16, name: Option<&str>) -> Self {
         let known = name.and_then(|name| {
             let mut entries = VOCABULARY.iter();
             entries.find(|(known, of, _)| *known == name && *of == status)
@@ -135,9 +131,8 @@ mod tests {
     #[test]
     fn vocabulary_names_count_only_with_their_own_status() {
         for (name, status, kind) in VOCABULARY {
-            let problem = format!("eden://error/{name}");
-            assert_eq!(ErrorKind::of_response(*status, Some(&problem)), *kind);
-            let other = ErrorKind::of_response(500, Some(&problem));
+            assert_eq!(ErrorKind::of_response(*status, Some(name)), *kind);
+            let other = ErrorKind::of_response(500, Some(name));
             assert_eq!(other, ErrorKind::ServerFault, "{name}");
         }
         assert_eq!(VOCABULARY.len(), 11);
@@ -157,7 +152,7 @@ mod tests {
             (503, ErrorKind::Unavailable),
             (507, ErrorKind::OutOfSpace),
         ] {
-            for problem in [None, Some("about:blank"), Some("eden://error/x")] {
+            for problem in [None, Some("about:blank"), Some("x"), Some("")] {
                 assert_eq!(ErrorKind::of_response(status, problem), kind, "{status}");
             }
         }

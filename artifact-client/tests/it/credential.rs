@@ -3,7 +3,7 @@ use artifact_client::{Client, Credential, ErrorKind};
 #[test]
 fn credentials_are_split_at_the_first_colon() {
     let credential: Credential = "wkr_1:a:b".parse().unwrap();
-    assert_eq!(credential.principal(), "wkr_1");
+    assert_eq!(credential.principal(), Some("wkr_1"));
 }
 
 #[test]

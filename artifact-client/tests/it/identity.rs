@@ -50,7 +50,7 @@ async fn registered_workers_hide_their_token_in_debug_output() {
         registered.registration_token.expose_secret(),
         "canary-token"
     );
-    assert_eq!(registered.credential().principal(), WORKER);
+    assert_eq!(registered.credential().principal(), Some(WORKER));
     let shown = format!("{registered:?} {:?}", registered.credential());
     assert!(!shown.contains("canary"), "{shown}");
     let request = served.await.unwrap();

@@ -13,6 +13,7 @@ use artifact_store::{
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::request::Parts;
 
 use self::verifier::Verifier;
 use crate::admin_token::AdminToken;
@@ -38,6 +39,8 @@ pub struct IdentityAuthenticator {
     identities: Arc<dyn IdentityStore>,
     admin: AdminToken,
     verifier: Verifier,
+    /// Authenticates all requests without a credential of `admin` or of a worker.
+    others: Option<Arc<dyn Authenticate>>,
 }
 
 /// A new token and the hash of it to store.
@@ -54,7 +57,19 @@ impl IdentityAuthenticator {
             identities,
             admin,
             verifier: Verifier::new(),
+            others: None,
         }
+    }
+
+    /// Sets the authenticator of the program's own users, who then share the endpoints with the workers.
+    ///
+    /// It decides about every request whose `Authorization` is not of the form `Bearer admin:<secret>` or
+    /// `Bearer wkr_...:<secret>`, for example about one with a JWT or without the field. Without it, such
+    /// requests are [`Rejected`](AuthenticateError::Rejected).
+    #[must_use = "returns the changed authenticator"]
+    pub fn with_others(mut self, others: Arc<dyn Authenticate>) -> Self {
+        self.others = Some(others);
+        self
     }
 
     pub(crate) fn identities(&self) -> &dyn IdentityStore {
@@ -83,9 +98,16 @@ impl fmt::Debug for IdentityAuthenticator {
 
 #[async_trait]
 impl Authenticate for IdentityAuthenticator {
-    async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
+    async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthenticateError> {
+        let credential = Credential::from_headers(&request.headers);
+        if let Some(others) = &self.others
+            && !credential.as_ref().is_ok_and(is_of_the_store)
+        {
+            return others.authenticate(request).await;
+        }
+        let credential = credential?;
         if credential.principal() == PrincipalId::ADMIN {
-            return self.admin.check(credential);
+            return self.admin.check(&credential);
         }
         let id = credential.principal().parse::<WorkerId>().ok();
         if let Some(id) = id
@@ -112,6 +134,12 @@ impl Authenticate for IdentityAuthenticator {
             _ => Err(AuthenticateError::Rejected),
         }
     }
+}
+
+/// Returns whether a credential claims to be that of `admin` or of a worker.
+fn is_of_the_store(credential: &Credential) -> bool {
+    let principal = credential.principal();
+    principal == PrincipalId::ADMIN || principal.starts_with(WorkerId::PREFIX)
 }
 
 fn principal(id: WorkerId, stored: StoredCredential) -> Principal {

@@ -7,15 +7,16 @@ use artifact_store::{
     Worker, WorkerId,
 };
 use futures_util::FutureExt;
-use http::HeaderMap;
+use http::Request;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 
 use super::{AdminToken, Authenticate, AuthenticateError, IdentityAuthenticator};
-use crate::credential::Credential;
 
-fn credential(principal: &str, secret: &str) -> Credential {
-    let value = format!("Bearer {principal}:{secret}").parse().unwrap();
-    Credential::from_headers(&HeaderMap::from_iter([(AUTHORIZATION, value)])).unwrap()
+fn request(principal: &str, secret: &str) -> Parts {
+    let value = format!("Bearer {principal}:{secret}");
+    let request = Request::builder().header(AUTHORIZATION, value);
+    request.body(()).unwrap().into_parts().0
 }
 
 fn stored(secret: &str) -> CredentialHash {
@@ -41,8 +42,8 @@ async fn a_known_secret_of_a_cached_worker_needs_no_query_until_it_is_replaced()
         .unwrap();
     let admin = AdminToken::new("canary-0b7d-admin-51ce").unwrap();
     let authenticator = IdentityAuthenticator::new(rows.clone(), admin);
-    let former = credential(worker.id.as_str(), "former");
-    let fresh = credential(worker.id.as_str(), "fresh");
+    let former = request(worker.id.as_str(), "former");
+    let fresh = request(worker.id.as_str(), "fresh");
 
     let principal = authenticator.authenticate(&former).await.unwrap();
     for _ in 0..1_000 {

@@ -3,18 +3,23 @@
 mod docs;
 mod document;
 pub(crate) mod parameters;
+mod rename;
 mod responses;
 pub(crate) mod schemas;
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 
 pub(crate) use self::docs::{Answer, Docs, Links, RequestContent};
+use crate::config::HttpConfig;
 use crate::response::{self, JSON};
+use crate::router::Service;
 
 /// The path of the document, which needs no credential.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -50,13 +55,35 @@ fn text(with_identities: bool) -> String {
     text.expect("strings, numbers and maps are valid JSON") + "\n"
 }
 
-/// Answers a `GET` of the document.
-pub(crate) fn respond(with_identities: bool) -> Response {
+/// Returns the document of a router with these settings: with its base path, experiment header, URI and error
+/// prefixes, and its security scheme.
+pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, str> {
     let text: &'static str = if with_identities {
         &WHOLE
     } else {
         &WITHOUT_IDENTITIES
     };
-    let body = Bytes::from_static(text.as_bytes());
+    rename::renamed(text, config)
+}
+
+/// Answers a `GET` of the document. `base` is the URL that its paths are relative to, if it is not the server itself.
+pub(crate) fn respond(service: &Service, base: Option<String>) -> Response {
+    let document = service.document.get_or_init(|| {
+        let text = openapi_of(&service.config, service.identities.is_some());
+        match text {
+            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+            Cow::Owned(text) => text.into(),
+        }
+    });
+    let body = match base {
+        None => document.clone(),
+        Some(url) => with_servers(&String::from_utf8_lossy(document), &url).into(),
+    };
     response::with_body(StatusCode::OK, JSON, "no-cache", body)
+}
+
+/// Adds the member `servers` to the document.
+fn with_servers(text: &str, url: &str) -> String {
+    let members = text.trim_start_matches('{');
+    format!("{{\n  \"servers\": {},{members}", json!([{ "url": url }]))
 }

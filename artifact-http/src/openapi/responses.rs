@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::document::{Generators, reference};
+use crate::binding::ErrorPrefix;
 use crate::problem::{self, ProblemBody, ProblemType};
 
 /// The problems of every endpoint under an experiment.
@@ -49,14 +50,15 @@ pub(super) fn problem(status: u16) -> Value {
 /// Returns the problems for the document's components.
 pub(super) fn components(generators: &mut Generators) -> Value {
     let schema = generators.answers.subschema_for::<ProblemBody<'static>>();
+    let prefix = ErrorPrefix::default();
     let all = PROBLEMS
         .iter()
         .map(|(status, description, header, example)| {
             let title = StatusCode::from_u16(*status).ok();
             let title = title.and_then(|status| status.canonical_reason());
             let (kind, detail) = example.map_or(
-                ("about:blank", "what is wrong with the request"),
-                |(kind, detail)| (kind.uri(), detail),
+                ("about:blank".to_owned(), "what is wrong with the request"),
+                |(kind, detail)| (kind.uri(&prefix), detail),
             );
             let example = json!({
                 "type": kind,

@@ -1,25 +1,26 @@
-//! The answer to a request whose body ended with an error.
-
-use std::error::Error;
-use std::io;
+//! The answer to a request whose body cannot be received.
 
 use artifact_backend::BoxError;
+use artifact_http_files::ReceiveError;
+use http::StatusCode;
 
-use super::Problem;
+use super::{Problem, ProblemType};
 
 impl Problem {
-    /// 408 if the server that runs the router timed the body out: the body then ends with an I/O error
-    /// of the kind `TimedOut`. Otherwise 400: the client did not send the whole body.
+    /// 408 or 413 if a time-out or limit of the server that runs the endpoints ended the body. Otherwise 400: the client
+    /// did not send the whole body.
     pub(crate) fn broken_body(error: impl Into<BoxError>) -> Self {
-        let error = error.into();
-        let first: &(dyn Error + 'static) = &*error;
-        let timed_out = std::iter::successors(Some(first), |error| (**error).source())
-            .filter_map(|error| error.downcast_ref::<io::Error>())
-            .any(|error| error.kind() == io::ErrorKind::TimedOut);
-        let problem = if timed_out {
-            Self::slow()
-        } else {
-            Self::bad_request("the body was cut short")
+        ReceiveError::of_body(error).into()
+    }
+}
+
+impl From<ReceiveError> for Problem {
+    fn from(error: ReceiveError) -> Self {
+        let detail = error.to_string();
+        let problem = match error.status() {
+            StatusCode::BAD_REQUEST => Self::bad_request(detail),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(ProblemType::PayloadTooLarge, detail),
+            status => Self::plain(status, detail),
         };
         problem.with_source(error)
     }

@@ -72,6 +72,7 @@ impl From<AuthenticateError> for Problem {
     fn from(error: AuthenticateError) -> Self {
         match error {
             AuthenticateError::Rejected => Self::unauthorized(),
+            AuthenticateError::MultipleCredentials => Self::bad_request(error.to_string()),
             AuthenticateError::Busy => {
                 Self::unavailable("too many credentials are being checked; try again")
             }

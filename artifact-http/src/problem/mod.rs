@@ -14,6 +14,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 pub(crate) use self::problem_type::ProblemType;
+use crate::binding::ErrorPrefix;
+use crate::config::HttpConfig;
 use crate::response;
 
 /// The media type of a problem.
@@ -48,7 +50,7 @@ struct Log {
 #[schemars(rename = "Problem", deny_unknown_fields)]
 pub(crate) struct ProblemBody<'p> {
     #[schemars(schema_with = "type_schema")]
-    r#type: &'static str,
+    r#type: &'p str,
     /// The meaning of the type.
     #[schemars(extend("examples" = ["Not found"]))]
     title: &'static str,
@@ -63,8 +65,9 @@ pub(crate) struct ProblemBody<'p> {
 }
 
 fn type_schema(_: &mut SchemaGenerator) -> Schema {
-    let mut types: Vec<_> = ProblemType::ALL.into_iter().map(ProblemType::uri).collect();
-    types.push(ABOUT_BLANK);
+    let prefix = ErrorPrefix::default();
+    let mut types: Vec<_> = ProblemType::ALL.map(|kind| kind.uri(&prefix)).into();
+    types.push(ABOUT_BLANK.to_owned());
     json_schema!({ "enum": types })
 }
 
@@ -92,13 +95,10 @@ impl Problem {
         Self::new(ProblemType::BadRequest, detail)
     }
 
-    /// The answer to every invalid credential. It does not tell apart why one is invalid.
+    /// The answer to every invalid credential. It does not tell apart why one is invalid. The settings decide
+    /// what it says about valid ones.
     pub(crate) fn unauthorized() -> Self {
-        Self::new(
-            ProblemType::Unauthorized,
-            "a valid credential is needed: Authorization: Bearer <principal>:<secret>",
-        )
-        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        Self::new(ProblemType::Unauthorized, "")
     }
 
     pub(crate) fn no_such_path() -> Self {
@@ -155,14 +155,20 @@ impl Problem {
     }
 
     /// Returns the response, and logs the problem: as an error if an operator must act.
-    pub(crate) fn respond(self, instance: &str) -> Response {
+    pub(crate) fn respond(mut self, instance: &str, config: &HttpConfig) -> Response {
+        if self.kind == Some(ProblemType::Unauthorized) {
+            let scheme = &config.auth_scheme;
+            scheme.hint().clone_into(&mut self.detail);
+            self = self.with_header(WWW_AUTHENTICATE, scheme.challenge().clone());
+        }
         self.write_log();
         let title = self.kind.map_or_else(
             || self.status.canonical_reason().unwrap_or("Error"),
             ProblemType::title,
         );
+        let kind = self.kind.map(|kind| kind.uri(&config.error_prefix));
         let body = ProblemBody {
-            r#type: self.kind.map_or(ABOUT_BLANK, ProblemType::uri),
+            r#type: kind.as_deref().unwrap_or(ABOUT_BLANK),
             title,
             status: self.status.as_u16(),
             detail: &self.detail,

@@ -1,6 +1,8 @@
-//! The closed vocabulary of `eden://error/...`.
+//! The closed vocabulary of errors, `eden://error/...` by default.
 
 use http::StatusCode;
+
+use crate::binding::ErrorPrefix;
 
 /// A name of the vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +33,9 @@ impl ProblemType {
         Self::CycleDetected,
     ];
 
-    /// The member `type`.
-    pub(crate) const fn uri(self) -> &'static str {
-        self.row().0
+    /// Returns the member `type`.
+    pub(crate) fn uri(self, prefix: &ErrorPrefix) -> String {
+        format!("{}{}", prefix.as_str(), self.row().0)
     }
 
     pub(crate) const fn status(self) -> StatusCode {
@@ -44,20 +46,20 @@ impl ProblemType {
         self.row().2
     }
 
-    /// The table: type, status, title.
+    /// The table: name, status, title.
     #[rustfmt::skip]
     const fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
-            Self::BadRequest => ("eden://error/bad-request", StatusCode::BAD_REQUEST, "Malformed request"),
-            Self::ExperimentIdMismatch => ("eden://error/experiment-id-mismatch", StatusCode::BAD_REQUEST, "Experiment does not match"),
-            Self::Unauthorized => ("eden://error/unauthorized", StatusCode::UNAUTHORIZED, "No valid credential"),
-            Self::Forbidden => ("eden://error/forbidden", StatusCode::FORBIDDEN, "Not allowed"),
-            Self::NotFound => ("eden://error/not-found", StatusCode::NOT_FOUND, "Not found"),
-            Self::PayloadTooLarge => ("eden://error/payload-too-large", StatusCode::PAYLOAD_TOO_LARGE, "Artifact too large"),
-            Self::AlreadyExists => ("eden://error/already-exists", StatusCode::CONFLICT, "Already exists"),
-            Self::ReservedIdentifier => ("eden://error/reserved-identifier", StatusCode::CONFLICT, "Reserved name"),
-            Self::InvalidName => ("eden://error/invalid-name", StatusCode::UNPROCESSABLE_ENTITY, "Invalid name"),
-            Self::CycleDetected => ("eden://error/cycle-detected", StatusCode::CONFLICT, "Cycle of groups"),
+            Self::BadRequest => ("bad-request", StatusCode::BAD_REQUEST, "Malformed request"),
+            Self::ExperimentIdMismatch => ("experiment-id-mismatch", StatusCode::BAD_REQUEST, "Experiment does not match"),
+            Self::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, "No valid credential"),
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "Not allowed"),
+            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "Not found"),
+            Self::PayloadTooLarge => ("payload-too-large", StatusCode::PAYLOAD_TOO_LARGE, "Artifact too large"),
+            Self::AlreadyExists => ("already-exists", StatusCode::CONFLICT, "Already exists"),
+            Self::ReservedIdentifier => ("reserved-identifier", StatusCode::CONFLICT, "Reserved name"),
+            Self::InvalidName => ("invalid-name", StatusCode::UNPROCESSABLE_ENTITY, "Invalid name"),
+            Self::CycleDetected => ("cycle-detected", StatusCode::CONFLICT, "Cycle of groups"),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
 
+mod authenticate;
+mod binding;
 mod body;
 mod conditional;
 mod deposit;
@@ -14,13 +16,17 @@ mod fuzz_replay;
 mod groups;
 mod identity_authenticator;
 mod json_body;
+mod layers;
 mod lists;
+mod matched_path;
 mod matrix;
 mod multipart;
 mod multipart_bounds;
 mod nested;
 mod openapi;
+mod problem_layer;
 mod range;
+mod read_policy;
 mod secrets;
 mod support;
 mod wire;

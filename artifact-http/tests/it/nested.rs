@@ -86,3 +86,64 @@ async fn the_service_answers_as_the_router_does() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_document_names_the_prefix_as_its_server() {
+    let site = Site::new().await;
+    let config = HttpConfig::default().with_public_url("https://files.example/");
+    let public = Site::with(config).await;
+    let nest = |prefix: &str, site: &Site| Router::new().nest(prefix, site.router.clone());
+    for (app, path, servers) in [
+        (site.router.clone(), "/openapi.json", None),
+        (nest("/files", &site), "/files/openapi.json", Some("/files")),
+        (nest("/a/b", &site), "/a/b/openapi.json", Some("/a/b")),
+        (
+            nest("/of/{tenant}/files", &site),
+            "/of/a%22b/files/openapi.json",
+            Some("/of/a%22b/files"),
+        ),
+        (
+            Router::new().nest("/outer", nest("/inner", &site)),
+            "/outer/inner/openapi.json?x",
+            Some("/outer/inner"),
+        ),
+        (
+            public.router.clone(),
+            "/openapi.json",
+            Some("https://files.example"),
+        ),
+        (
+            nest("/files", &public),
+            "/files/openapi.json",
+            Some("https://files.example/files"),
+        ),
+    ] {
+        let asked = request(Method::GET, path, Who::Anonymous, "demo");
+        let found = reply(app, asked.body(Body::empty()).unwrap()).await;
+        assert_eq!(found.status, 200, "{path}");
+        let mut document = found.json();
+        let found = document.as_object_mut().unwrap().remove("servers");
+        let expected = servers.map(|url| serde_json::json!([{ "url": url }]));
+        assert_eq!(found, expected, "{path}");
+        assert!(document["paths"]["/v0/experiments/{E}"].is_object());
+    }
+}
+
+#[tokio::test]
+async fn the_service_can_be_nested() {
+    let site = Site::new().await;
+    let service = HttpService::new(site.store.clone(), Arc::new(Tokens), HttpConfig::default());
+    let app: Router = Router::new().nest_service("/files", service);
+    let ask = async |path: &str| {
+        let asked = request(Method::GET, path, Who::Admin, "demo").header("host", "h.example");
+        reply(app.clone(), asked.body(Body::empty()).unwrap()).await
+    };
+    let lost = ask("/files/v0/experiments/demo/x").await;
+    lost.assert_problem(404, "not-found", "nested");
+    assert_eq!(
+        lost.json()["instance"],
+        "http://h.example/files/v0/experiments/demo/x"
+    );
+    let document = ask("/files/openapi.json").await.json();
+    assert_eq!(document["servers"][0]["url"], "/files");
+}

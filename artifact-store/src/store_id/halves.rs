@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use artifact_backend::{ArtifactInventory, ErrorKind as BackendErrorKind, StoreId};
+use artifact_open::Backend;
 use futures_util::TryStreamExt as _;
 
 use super::{JoinError, Mismatch, StoreIdRecord};
-use crate::backend_url::Backend;
 use crate::database::Database;
 use crate::error::{Error, Operation};
 
@@ -266,9 +266,12 @@ async fn reject_blobs(backend: &dyn ArtifactInventory) -> Result<()> {
     Ok(())
 }
 
-/// Returns whether the backend has a blob.
+/// Returns whether the backend has a blob. A damaged blob counts.
 async fn has_blobs(backend: &dyn ArtifactInventory) -> Result<bool> {
     let first = async { backend.list().await?.try_next().await };
-    let first = first.await.map_err(|error| Error::backend(JOIN, error))?;
-    Ok(first.is_some())
+    match first.await {
+        Ok(first) => Ok(first.is_some()),
+        Err(error) if error.damaged_blob().is_some() => Ok(true),
+        Err(error) => Err(Error::backend(JOIN, error).into()),
+    }
 }

@@ -1,8 +1,14 @@
 use std::sync::Arc;
 
-use artifact_store::{ErrorKind, Principal, PrincipalId, WorkerId, authorize};
+use artifact_store::{
+    BuiltInRule, Error, ErrorKind, Operation, Principal, PrincipalId, ReadPolicy, Result, Row,
+    WorkerId, authorize, authorize_with,
+};
+use async_trait::async_trait;
 
-use crate::support::{OTHER_WORKER, experiment, other_experiment, row, worker, worker_id};
+use crate::support::{
+    EXTERNAL, OTHER_WORKER, experiment, external, other_experiment, row, worker, worker_id,
+};
 
 fn may(principal: &Principal, row: artifact_store::Row) -> bool {
     let id = row.id;
@@ -77,5 +83,86 @@ fn depositors_and_administrators_of_the_same_experiment_may_read() {
             admins,
             "{who}, the admin's artifact"
         );
+    }
+}
+
+#[tokio::test]
+async fn an_external_principal_reads_what_it_deposited_and_nothing_else() {
+    for depositor in EXTERNAL {
+        let mut mine = row(1);
+        mine.created_by = depositor.parse().unwrap();
+        for reader in EXTERNAL {
+            let reader = external(reader);
+            let expected = reader.id() == mine.created_by;
+            assert_eq!(
+                may(&reader, mine.clone()),
+                expected,
+                "{reader:?} {depositor}"
+            );
+        }
+        assert!(!may(&worker(), mine.clone()));
+        assert!(may(&Principal::admin(), mine.clone()));
+        assert!(may(&external("auditor").with_admin_class(), mine.clone()));
+        let elsewhere = Principal::external(depositor.parse().unwrap(), other_experiment());
+        assert!(!may(&elsewhere, mine));
+    }
+    assert!(!may(&external("alice"), row(1)));
+}
+
+/// Answers the same to every question, or fails.
+#[derive(Debug)]
+struct Always(std::result::Result<bool, ErrorKind>);
+
+#[async_trait]
+impl ReadPolicy for Always {
+    async fn may_read(&self, _: &Principal, _: &Row) -> Result<bool> {
+        self.0
+            .map_err(|kind| Error::new(kind, Operation::WriteWorker))
+    }
+}
+
+#[tokio::test]
+async fn a_policy_widens_and_narrows_the_rule_within_an_experiment() {
+    let table = [
+        ("depositor", worker()),
+        ("administrator", Principal::admin()),
+        ("stranger", external("alice")),
+    ];
+    for (who, reader) in table {
+        let ask = async |policy: &dyn ReadPolicy| {
+            let outcome = authorize_with(policy, &reader, Arc::new(row(1))).await;
+            outcome
+                .map(|grant| grant.row().id)
+                .map_err(|error| (error.kind(), error.id()))
+        };
+        let id = row(1).id;
+        assert_eq!(ask(&Always(Ok(true))).await, Ok(id), "{who}");
+        let forbidden = Err((ErrorKind::Forbidden, Some(id)));
+        assert_eq!(ask(&Always(Ok(false))).await, forbidden, "{who}");
+        for kind in ErrorKind::ALL {
+            let expected = match kind {
+                ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Unavailable => kind,
+                _ => ErrorKind::Unexpected,
+            };
+            let outcome = ask(&Always(Err(kind))).await;
+            assert_eq!(outcome, Err((expected, Some(id))), "{who}: {kind}");
+        }
+        let built_in = if who == "stranger" { forbidden } else { Ok(id) };
+        assert_eq!(ask(&BuiltInRule).await, built_in, "{who}");
+    }
+}
+
+#[tokio::test]
+async fn no_policy_widens_the_rule_beyond_an_experiment() {
+    let outsiders = [
+        Principal::worker(worker_id(), other_experiment()).with_admin_class(),
+        Principal::external("alice".parse().unwrap(), other_experiment()),
+    ];
+    for outsider in outsiders {
+        // Also if the policy fails: it must not be asked.
+        for policy in [Always(Ok(true)), Always(Err(ErrorKind::Unavailable))] {
+            let outcome = authorize_with(&policy, &outsider, Arc::new(row(1))).await;
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Forbidden);
+        }
     }
 }

@@ -1,7 +1,9 @@
-use artifact_store::{Principal, PrincipalClass, PrincipalId};
+use std::collections::HashSet;
+
+use artifact_store::{ExternalId, Principal, PrincipalClass, PrincipalId};
 use proptest::prelude::*;
 
-use crate::support::{WORKER, experiment, worker_id};
+use crate::support::{EXTERNAL, WORKER, experiment, external, worker_id};
 
 #[test]
 fn principals_are_admin_or_workers() {
@@ -14,12 +16,16 @@ fn principals_are_admin_or_workers() {
 }
 
 #[test]
-fn other_texts_are_not_principals() {
+fn texts_that_look_like_other_ids_or_disturb_a_line_are_no_principals() {
+    let long = "x".repeat(129);
+    let long_in_bytes = "\u{e9}".repeat(65);
     let bad = [
         "",
         "Admin",
+        "ADMIN",
+        "aDmIn",
         "admin ",
-        "system",
+        " admin",
         "wkr_",
         "wkr_0123456789abcdefghjkmnpqr",
         "wkr_0123456789abcdefghjkmnpqrst",
@@ -28,13 +34,82 @@ fn other_texts_are_not_principals() {
         "wkr_0123456789abcdefghjkmnopqr",
         "wkr_0123456789abcdefghjkmnpqru",
         "WKR_0123456789abcdefghjkmnpqrs",
+        "Wkr_alice",
         "wkr_0123456789ABCDEFGHJKMNPQRS",
         "grp_0123456789abcdefghjkmnpqrs",
-        "wkr_0123456789abcdefghjkmnpqé",
+        "GRP_x",
+        "wkr_0123456789abcdefghjkmnpq\u{e9}",
+        "wkr_\u{e9}",
+        " alice",
+        "alice\u{a0}",
+        "alice\u{3000}",
+        "\0",
+        "a\0b",
+        "alice\n",
+        "a\r\nb",
+        "a\tb",
+        "a\u{1b}[31mb",
+        "a\u{7f}b",
+        "a\u{85}b",
+        "a\u{2028}b",
+        "a\u{2029}b",
+        "nimda\u{202e}x",
+        "a\u{200f}b",
+        &long,
+        &long_in_bytes,
     ];
     for text in bad {
-        text.parse::<PrincipalId>().unwrap_err();
+        let error = text.parse::<PrincipalId>().unwrap_err();
+        assert!(
+            text.len() < 25 || !error.to_string().contains(text),
+            "{text:?}"
+        );
+        text.parse::<ExternalId>().unwrap_err();
     }
+    WORKER.parse::<ExternalId>().unwrap_err();
+    "admin".parse::<ExternalId>().unwrap_err();
+}
+
+#[test]
+fn ids_of_external_principals_are_opaque() {
+    let mut all = HashSet::new();
+    for text in EXTERNAL {
+        let id: PrincipalId = text
+            .parse()
+            .unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        assert_eq!(id, PrincipalId::External(text.parse().unwrap()));
+        assert_eq!((id.as_str(), id.to_string().as_str()), (*text, *text));
+        // One line, and no way to end the quotes.
+        assert_eq!(format!("{id:?}"), format!("PrincipalId({text:?})"));
+        let principal = external(text);
+        assert_eq!(
+            (principal.id(), principal.class()),
+            (id.clone(), PrincipalClass::External)
+        );
+        assert_eq!(principal.experiment(), Some(&experiment()));
+        assert!(!principal.is_admin_class());
+        let member = principal.with_admin_class();
+        assert!(member.is_admin_class());
+        assert_eq!(member.class(), PrincipalClass::External);
+        assert!(all.insert(id));
+    }
+    assert_eq!(all.len(), EXTERNAL.len());
+}
+
+#[test]
+fn claims_are_kept_by_type_and_not_shown() {
+    #[derive(Debug, PartialEq)]
+    struct Teams(&'static str);
+    let plain = external("alice");
+    assert_eq!(plain.claims::<Teams>(), None);
+    let first = plain.clone().with_claims(Teams("canary-5d20"));
+    assert_eq!(first.claims::<Teams>(), Some(&Teams("canary-5d20")));
+    assert_eq!(first.claims::<&str>(), None);
+    assert!(!format!("{first:?}").contains("canary"), "{first:?}");
+    assert_eq!(first, first.clone());
+    assert_ne!(first, plain);
+    let second = first.clone().with_claims("other");
+    assert_eq!(second.claims::<Teams>(), None);
 }
 
 #[test]
@@ -55,10 +130,17 @@ fn membership_in_admins_does_not_change_the_class_of_the_credential() {
 
 proptest! {
     #[test]
-    fn principal_ids_print_as_they_were_parsed(text in "\\PC{0,40}|wkr_[0-9a-z]{26}") {
+    fn principal_ids_print_as_they_were_parsed(text in "\\PC{0,40}|(?i:wkr_|admin|grp_)[0-9a-z]{0,26}") {
         if let Ok(id) = text.parse::<PrincipalId>() {
             prop_assert_eq!(id.as_str(), &text);
-            prop_assert!(text.len() == 30 && !text[4..].contains(['i', 'l', 'o', 'u']));
+            let lower = text.to_ascii_lowercase();
+            match id {
+                PrincipalId::Admin => prop_assert_eq!(text, "admin"),
+                PrincipalId::Worker(_) => {
+                    prop_assert!(text.len() == 30 && !text[4..].contains(['i', 'l', 'o', 'u']));
+                }
+                _ => prop_assert!(lower != "admin" && !lower.starts_with("wkr_") && !lower.starts_with("grp_")),
+            }
         }
     }
 }

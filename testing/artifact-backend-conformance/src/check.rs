@@ -10,7 +10,7 @@ use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, Error, ErrorKind, Result,
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
@@ -135,13 +135,29 @@ pub(crate) async fn check_absent(
     Ok(())
 }
 
-/// Returns all ids that `list` returns, including duplicates.
+/// Returns all ids that `list` returns, including duplicates. A damaged blob fails the case.
 pub(crate) async fn list(backend: &dyn ArtifactInventory) -> Outcome<Vec<ArtifactId>> {
     let stream = ok(backend.list().await, "list")?;
     ok(
         stream.map_ok(|blob| blob.id).try_collect().await,
         "the list stream",
     )
+}
+
+/// Returns all ids that `list` returns, including duplicates: of whole blobs, and of damaged blobs.
+pub(crate) async fn list_with_damage(
+    backend: &dyn ArtifactInventory,
+) -> Outcome<(Vec<ArtifactId>, Vec<ArtifactId>)> {
+    let mut stream = ok(backend.list().await, "list")?;
+    let (mut whole, mut damaged) = (Vec::new(), Vec::new());
+    while let Some(item) = stream.next().await {
+        match item.map_err(|error| (error.damaged_blob(), error)) {
+            Ok(blob) => whole.push(blob.id),
+            Err((Some(id), _)) => damaged.push(id),
+            Err((None, error)) => return ok(Err(error), "the list stream"),
+        }
+    }
+    Ok((whole, damaged))
 }
 
 /// Sweeps until no leftover remains.

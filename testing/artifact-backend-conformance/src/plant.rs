@@ -8,8 +8,9 @@ use async_trait::async_trait;
 ///
 /// The suite makes a new storage for each plant, calls [`plant`](Self::plant) with a new id, runs every
 /// operation on that id and some on others, and then calls [`check`](Self::check). Loading the planted id must
-/// be an error that names the problem. Storing under it must not succeed unless the stored bytes can be read
-/// back. Other ids must work normally.
+/// be an error that names the problem. If a stat of it is `Corrupt`, lists must report it as a damaged blob and go
+/// on (clause 11). Storing under it must not succeed unless the stored bytes can be read back. Other ids must work
+/// normally.
 ///
 /// A regular file that looks like a blob is not a plant, because it is inside the storage.
 #[async_trait]

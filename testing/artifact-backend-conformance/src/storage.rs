@@ -94,7 +94,7 @@ impl Storage {
         self
     }
 
-    /// Adds a hostile object to plant (clause 10).
+    /// Adds a hostile object to plant (clauses 10 and 11).
     pub fn with_plant(mut self, plant: impl Plant) -> Self {
         self.plants.push(Arc::new(plant));
         self

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use artifact_backend_mem::MemBackend;
-use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator, router_with_identities};
+use artifact_http::{
+    AdminToken, Authenticate, HttpConfig, IdentityAuthenticator, router_with_identities,
+};
 use artifact_store::{ArtifactStore, Database, Experiment, MemoryDatabase, StoreConfig, Timestamp};
 use axum::Router;
 use axum::body::Body;
@@ -58,6 +60,20 @@ impl Community {
     }
 
     pub(crate) async fn with(database: Database, config: HttpConfig) -> Self {
+        Self::build(database, config, None).await
+    }
+
+    /// Creates a server whose endpoints the users of another program share.
+    pub(crate) async fn with_others(others: Arc<dyn Authenticate>) -> Self {
+        let database = Database::new(MemoryDatabase::new());
+        Self::build(database, HttpConfig::default(), Some(others)).await
+    }
+
+    async fn build(
+        database: Database,
+        config: HttpConfig,
+        others: Option<Arc<dyn Authenticate>>,
+    ) -> Self {
         log::subscribe();
         let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
         for name in [HOME, ELSEWHERE] {
@@ -69,7 +85,10 @@ impl Community {
                 .unwrap();
         }
         let admin = AdminToken::new(ADMIN_SECRET).unwrap();
-        let identities = IdentityAuthenticator::new(Arc::clone(&database.identities), admin);
+        let mut identities = IdentityAuthenticator::new(Arc::clone(&database.identities), admin);
+        if let Some(others) = others {
+            identities = identities.with_others(others);
+        }
         let store = ArtifactStore::new(
             Arc::new(MemBackend::default()),
             Arc::clone(&database.catalog),

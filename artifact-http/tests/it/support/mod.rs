@@ -2,6 +2,7 @@
 
 mod community;
 mod gated_identities;
+mod house;
 mod log;
 mod principals;
 mod wire;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, Operation};
 use artifact_backend_conformance::FaultBackend;
 use artifact_backend_mem::MemBackend;
-use artifact_http::HttpConfig;
+use artifact_http::{Authenticate, HttpConfig};
 use artifact_store::{
     ArtifactStore, Catalog, Experiment, ExperimentId, MemoryDatabase, StoreConfig, Timestamp,
 };
@@ -28,6 +29,7 @@ use tower::ServiceExt;
 
 pub(crate) use self::community::{ADMIN_SECRET, Community, Member};
 pub(crate) use self::gated_identities::GatedIdentities;
+pub(crate) use self::house::{Certificate, House};
 pub(crate) use self::log::Log;
 pub(crate) use self::principals::{Tokens, Who, bearer};
 pub(crate) use self::wire::{Answer, Wire};
@@ -66,15 +68,28 @@ impl Site {
         let settings = StoreConfig::default()
             .with_max_artifact_bytes(CAP)
             .with_small_deposit_bytes(SMALL);
-        Self::with_store(config, settings).await
+        Self::with_store(config, settings, Arc::new(Tokens)).await
+    }
+
+    /// Makes a site with the identities of another program.
+    pub(crate) async fn with_identities_of(
+        authenticate: Arc<dyn Authenticate>,
+        config: HttpConfig,
+    ) -> Self {
+        Self::with_store(config, StoreConfig::default(), authenticate).await
     }
 
     /// Makes a site whose store has a commit time-out.
     pub(crate) async fn with_commit_timeout(config: HttpConfig, limit: Duration) -> Self {
-        Self::with_store(config, StoreConfig::default().with_commit_timeout(limit)).await
+        let settings = StoreConfig::default().with_commit_timeout(limit);
+        Self::with_store(config, settings, Arc::new(Tokens)).await
     }
 
-    async fn with_store(config: HttpConfig, settings: StoreConfig) -> Self {
+    async fn with_store(
+        config: HttpConfig,
+        settings: StoreConfig,
+        authenticate: Arc<dyn Authenticate>,
+    ) -> Self {
         log::subscribe();
         let rows = Arc::new(MemoryDatabase::new());
         let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
@@ -87,7 +102,7 @@ impl Site {
         let mem = MemBackend::default();
         let backend = FaultBackend::new(mem.clone());
         let store = ArtifactStore::new(Arc::new(backend.clone()), rows, settings);
-        let router = artifact_http::router(store.clone(), Arc::new(Tokens), config);
+        let router = artifact_http::router(store.clone(), authenticate, config);
         Self {
             mem,
             backend,

@@ -3,6 +3,7 @@
 use artifact_http::{Authenticate, AuthenticateError, Credential};
 use artifact_store::Principal;
 use async_trait::async_trait;
+use http::request::Parts;
 
 use super::{ELSEWHERE, HOME};
 
@@ -81,7 +82,8 @@ pub(crate) struct Tokens;
 
 #[async_trait]
 impl Authenticate for Tokens {
-    async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
+    async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthenticateError> {
+        let credential = Credential::from_headers(&request.headers)?;
         match credential.principal() {
             "panic" => panic!("the authenticator panics in this test"),
             "later" => return Err(AuthenticateError::Unavailable("no database".into())),

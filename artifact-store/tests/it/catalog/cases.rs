@@ -10,7 +10,7 @@ use artifact_store::{
 use futures_util::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 
-use crate::support::{experiment, other_experiment, row, time};
+use crate::support::{EXTERNAL, experiment, other_experiment, row, time};
 
 pub(crate) struct Case {
     pub(crate) name: &'static str,
@@ -30,6 +30,7 @@ cases! {
     experiments_are_listed_by_id,
     rows_are_read_as_they_were_written,
     extreme_values_are_kept,
+    ids_of_external_principals_are_kept,
     rows_are_never_replaced,
     rows_need_an_existing_experiment,
     rows_are_never_written_after_their_deadline,
@@ -104,6 +105,19 @@ async fn extreme_values_are_kept(rows: Arc<dyn Catalog>) {
         .with_file_name(FileName::clean(&"n".repeat(255)));
         rows.insert(&written).await.unwrap();
         assert_eq!(rows.get(written.id).await.unwrap(), Some(written));
+    }
+}
+
+async fn ids_of_external_principals_are_kept(rows: Arc<dyn Catalog>) {
+    hosted(&*rows).await;
+    for (n, text) in (1..).zip(EXTERNAL) {
+        let mut written = row(n);
+        written.created_by = text.parse().unwrap();
+        rows.insert(&written).await.unwrap();
+        let found = rows.get(written.id).await.unwrap();
+        let depositor = found.as_ref().map(|row| row.created_by.as_str());
+        assert_eq!(depositor, Some(*text));
+        assert_eq!(found, Some(written));
     }
 }
 

@@ -128,7 +128,7 @@ async fn rows_edited_by_hand_are_corrupt() {
         .unwrap();
     let edits = [
         "experiment = '..'",
-        "created_by = 'root'",
+        "created_by = 'wkr_root'",
         "content_type = 'text/html' || char(13, 10) || 'x: y'",
         "file_name = '../x'",
         "created_at = 9223372036854775807",

@@ -192,8 +192,11 @@ async fn extreme_identity_fields_are_kept(database: Database) {
     let identities = database.identities;
     let longest = "𝔘".repeat(128);
     let phc = format!("$argon2id${}", "x".repeat(CredentialHash::MAX_LEN - 10));
-    for at in [Timestamp::MIN, Timestamp::MAX] {
-        let by: PrincipalId = WorkerId::mint().into();
+    let external: PrincipalId = "'\u{1d518}\"\\".repeat(18).parse().unwrap();
+    for (at, by) in [
+        (Timestamp::MIN, WorkerId::mint().into()),
+        (Timestamp::MAX, external),
+    ] {
         let labels: BTreeMap<_, _> = [("k".repeat(1_000), "\0".repeat(3_096))].into();
         let worker = Worker::new(WorkerId::mint(), long.clone(), at, by.clone())
             .with_name(name(&longest))

@@ -255,7 +255,7 @@ async fn identities_edited_by_hand_are_corrupt() {
     for broken in [
         "name = ' x'",
         "labels = '[]'",
-        "registered_by = 'root'",
+        "registered_by = 'wkr_root'",
         "registered_at = 9223372036854775807",
     ] {
         database.sql(&format!("UPDATE artifact.workers SET {broken}"));

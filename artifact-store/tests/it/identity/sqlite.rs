@@ -215,7 +215,7 @@ async fn identities_edited_by_hand_are_corrupt() {
     for broken in [
         "name = ' x'",
         "labels = '[]'",
-        "registered_by = 'root'",
+        "registered_by = 'wkr_root'",
         "registered_at = 9223372036854775807",
     ] {
         edit(&format!("UPDATE workers SET {broken}"));
@@ -271,7 +271,7 @@ async fn lists_leave_out_records_that_cannot_be_read() {
             "name = CAST(x'ff' AS TEXT)",
             "labels = '[]'",
             "labels = CAST(x'7bff7d' AS TEXT)",
-            "registered_by = 'root'",
+            "registered_by = 'wkr_root'",
             "registered_by = CAST(x'6661ff' AS TEXT)",
             // The position of the record changes with it.
             "registered_at = -9223372036854775808",

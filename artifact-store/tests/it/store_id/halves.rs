@@ -112,6 +112,14 @@ async fn halves_without_ids_that_do_not_match_are_a_mismatch() {
     let before = check_new_database(&blobs_only.open_backend()).await;
     assert_eq!(mismatch(before), expected);
 
+    // The only blob is damaged.
+    let damaged = World::new().await;
+    damaged.store_blob(1).await;
+    damaged.backend.damage(row(1).id);
+    assert_eq!(mismatch(damaged.halves().join().await), expected);
+    let before = check_new_database(&damaged.open_backend()).await;
+    assert_eq!(mismatch(before), expected);
+
     // An old copy of the blobs beside a newer database.
     let stale = World::new().await;
     for number in 1..=10 {

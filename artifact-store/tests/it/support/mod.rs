@@ -23,6 +23,36 @@ pub(crate) use catalog::FaultyCatalog;
 pub(crate) const WORKER: &str = "wkr_0123456789abcdefghjkmnpqrs";
 pub(crate) const OTHER_WORKER: &str = "wkr_zzzzzzzzzzzzzzzzzzzzzzzzzz";
 
+/// Ids of an embedder's users. Each of them must be kept byte for byte.
+pub(crate) const EXTERNAL: &[&str] = &[
+    "a",
+    "alice@example.com",
+    "auth0|5f7c8ec7c33c6c004bbafe82",
+    "spiffe://example.org/build?x=1&y=%00#z",
+    "CN=Alice M\u{fc}ller, O=\"Example\", C=DE",
+    "'); DROP TABLE artifacts; --",
+    "$1 %s {0} ${HOME} `id` \\x00 \\",
+    "../../etc/passwd",
+    "<script>alert(1)</script>",
+    "null",
+    "system",
+    "administrator",
+    "wkr",
+    "wkr-0123456789abcdefghjkmnpqrs",
+    "\u{430}dmin",
+    "\u{ff41}dmin",
+    "e\u{301}",
+    "\u{e9}",
+    "\u{1f980}\u{10ffff}",
+    "principal=admin status=200",
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    "\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}\u{1d518}",
+];
+
+pub(crate) fn external(id: &str) -> Principal {
+    Principal::external(id.parse().unwrap(), experiment())
+}
+
 pub(crate) fn experiment() -> ExperimentId {
     "exp-1".parse().unwrap()
 }

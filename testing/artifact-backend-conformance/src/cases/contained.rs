@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::race::Backend;
 use crate::case::{Context, Outcome, Stop, cases, ensure};
-use crate::check::{chain, check_bytes, check_present, list, ok, read, upload};
+use crate::check::{chain, check_bytes, check_present, list_with_damage, ok, read, upload};
 use crate::data::noise;
 use crate::storage::Storage;
 
@@ -18,8 +18,8 @@ cases!("contained":
     planted_objects_are_not_treated_as_blobs,
 );
 
-/// Runs `test` on a new storage for each plant, then lets the plant check that nothing outside was touched.
-async fn for_each_plant<F, Fut>(context: Context, test: F) -> Outcome
+/// Runs `test` on a new storage with one blob for each plant, then lets the plant check that nothing outside was touched.
+pub(super) async fn for_each_plant<F, Fut>(context: Context, test: F) -> Outcome
 where
     F: Fn(Backend, ArtifactId) -> Fut + Send + Sync,
     Fut: Future<Output = Outcome> + Send,
@@ -146,12 +146,19 @@ async fn planted_objects_are_not_treated_as_blobs(context: Context) -> Outcome {
             stat.is_err(),
             "stat reports the planted object as a blob: {stat:?}"
         );
-        let listed = list(&*backend).await?;
-        ensure!(!listed.contains(&id), "list shows the planted object");
+        let (whole, damaged) = list_with_damage(&*backend).await?;
         ensure!(
-            listed.len() == 1,
+            !whole.contains(&id),
+            "list shows the planted object as a blob"
+        );
+        ensure!(
+            whole.len() == 1,
             "list shows {} blobs, but one is stored",
-            listed.len()
+            whole.len()
+        );
+        ensure!(
+            damaged.iter().all(|damaged| *damaged == id),
+            "list reports whole blobs as damaged"
         );
         ok(backend.sweep(Duration::ZERO).await, "sweep")?;
         if let Err(error) = backend.delete(id).await {

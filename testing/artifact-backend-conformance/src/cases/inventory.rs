@@ -7,8 +7,9 @@ use artifact_backend::{ArtifactId, ByteRange, ErrorKind};
 use bytes::BytesMut;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::contained::for_each_plant;
 use crate::case::{Context, Outcome, Stop, cases, ensure};
-use crate::check::{check_absent, check_present, list, ok, upload};
+use crate::check::{chain, check_absent, check_present, list, list_with_damage, ok, upload};
 use crate::data::{KIB, MIB, cut, noise};
 
 cases!("inventory":
@@ -16,6 +17,8 @@ cases!("inventory":
     list_shows_each_blob_once_with_its_size,
     list_does_not_show_unfinished_uploads,
     list_shows_every_permanent_blob_while_others_change,
+    list_reports_a_damaged_blob_and_goes_on,
+    a_list_ends_after_an_error_that_is_not_a_damaged_blob,
     stat_agrees_with_the_blob_and_with_list,
     delete_removes_one_blob_and_spares_others,
     delete_is_idempotent,
@@ -134,6 +137,75 @@ async fn list_shows_every_permanent_blob_while_others_change(context: Context) -
     for id in permanent {
         let times = listed.iter().filter(|listed| **listed == id).count();
         ensure!(times == 1, "list shows a permanent blob {times} times");
+    }
+    Ok(())
+}
+
+/// The number of blobs around a damaged one: more than the folders of any fan-out that is likely.
+const AROUND_DAMAGE: u64 = 64;
+
+async fn list_reports_a_damaged_blob_and_goes_on(context: Context) -> Outcome {
+    for_each_plant(context, |backend, planted| async move {
+        let Err(error) = backend.stat(planted).await else {
+            return Err(Stop::Failed(
+                "stat reports the planted object as a blob".into(),
+            ));
+        };
+        let mut stored = list_with_damage(&*backend).await?.0;
+        for number in 0..AROUND_DAMAGE {
+            let id = ArtifactId::mint();
+            ok(backend.store(id, noise(number, 10)).await, "store")?;
+            stored.push(id);
+        }
+        let (mut whole, damaged) = list_with_damage(&*backend).await?;
+        let missing = stored.iter().filter(|id| !whole.contains(id)).count();
+        ensure!(
+            missing == 0,
+            "beside a damaged blob, list does not show {missing} of {} blobs",
+            stored.len()
+        );
+        whole.sort_unstable();
+        stored.sort_unstable();
+        ensure!(
+            whole == stored,
+            "beside a damaged blob, list shows wrong blobs"
+        );
+        let times = damaged.iter().filter(|id| **id == planted).count();
+        match error.kind() {
+            ErrorKind::Corrupt => ensure!(
+                times == 1 && damaged.len() == 1,
+                "stat reports the blob as damaged, but list does so {times} times"
+            ),
+            ErrorKind::NotFound => ensure!(
+                damaged.is_empty(),
+                "list reports a blob as damaged, but stat as not found"
+            ),
+            _ => {}
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn a_list_ends_after_an_error_that_is_not_a_damaged_blob(context: Context) -> Outcome {
+    let storage = context.fresh().await?;
+    let backend = storage.backend();
+    for number in 0..AROUND_DAMAGE {
+        let stored = backend.store(ArtifactId::mint(), noise(number, 10)).await;
+        ok(stored, "store")?;
+    }
+    let mut stream = ok(backend.list().await, "list")?;
+    storage.lose().await?;
+    while let Some(item) = stream.next().await {
+        let Err(error) = item else { continue };
+        if error.damaged_blob().is_none() {
+            ensure!(
+                stream.next().await.is_none(),
+                "the list goes on after the error {:?}",
+                chain(&error)
+            );
+            break;
+        }
     }
     Ok(())
 }

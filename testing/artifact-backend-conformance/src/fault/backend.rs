@@ -1,5 +1,6 @@
 //! The wrapper around a backend.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +65,12 @@ impl FaultBackend {
         let (hold, fault) = Hold::new(operation, point);
         self.plan.inject(fault);
         hold
+    }
+
+    /// Damages the blob `id`, as bit rot or an operator would; it need not exist. From now on, loads, downloads,
+    /// stats and deletes of it fail with `Corrupt`, creates with `AlreadyExists`, and lists report it as damaged.
+    pub fn damage(&self, id: ArtifactId) {
+        self.plan.damage(id);
     }
 
     /// Returns the number of calls of this operation, including failed calls.
@@ -133,7 +140,7 @@ impl ArtifactInventory for FaultBackend {
         call.at(Point::Before, None).await?;
         let list = self.inner.list().await?;
         call.at(Point::After, None).await?;
-        Ok(list)
+        Ok(with_damage(list, self.plan.damaged()))
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -179,13 +186,30 @@ impl ArtifactInventory for FaultBackend {
     }
 }
 
+/// Returns the list with an error instead of each damaged blob, before all others.
+fn with_damage(list: BlobList, damaged: BTreeSet<ArtifactId>) -> BlobList {
+    if damaged.is_empty() {
+        return list;
+    }
+    let errors: Vec<_> = damaged
+        .iter()
+        .map(|id| Err(injected(ErrorKind::Corrupt, Operation::List, Some(*id))))
+        .collect();
+    let whole = list.filter(move |blob| {
+        let whole = blob
+            .as_ref()
+            .map_or(true, |blob| !damaged.contains(&blob.id));
+        std::future::ready(whole)
+    });
+    stream::iter(errors).chain(whole).boxed()
+}
+
 /// Returns the download, ended at the position that the call plans for it.
 fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
     let Some((mut remaining, kind)) = call.cut() else {
         return download;
     };
-    let (size, range) = (download.size(), download.range());
-    let delivered = download.map(move |chunk| {
+    let take = move |chunk: Result<Bytes>| {
         let mut chunk = chunk?;
         let take = usize::try_from(remaining)
             .unwrap_or(usize::MAX)
@@ -193,9 +217,9 @@ fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
         remaining -= take as u64;
         chunk.truncate(take);
         Ok((chunk, remaining == 0))
-    });
+    };
     // The chunk at the cut is the last one.
-    let delivered = delivered.scan(false, |ended, chunk: Result<(Bytes, bool)>| {
+    let end = |ended: &mut bool, chunk: Result<(Bytes, bool)>| {
         let next = (!*ended).then(|| {
             chunk.map(|(chunk, last)| {
                 *ended = last;
@@ -203,8 +227,12 @@ fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
             })
         });
         std::future::ready(next)
-    });
+    };
     let ending = kind.map(|kind: ErrorKind| Err(injected(kind, Operation::Download, Some(id))));
-    let stream = delivered.chain(stream::iter(ending)).boxed();
-    Download::new(id, size, range, stream)
+    download.map_stream(|chunks| {
+        chunks
+            .map(take)
+            .scan(false, end)
+            .chain(stream::iter(ending))
+    })
 }

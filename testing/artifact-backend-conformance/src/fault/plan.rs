@@ -1,5 +1,6 @@
 //! The faults that are planned for future calls.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
@@ -134,6 +135,7 @@ pub(crate) struct Plan {
 struct State {
     faults: Vec<Fault>,
     calls: Vec<(Operation, u64)>,
+    damaged: BTreeSet<ArtifactId>,
 }
 
 impl Plan {
@@ -143,6 +145,14 @@ impl Plan {
 
     pub(crate) fn inject(&self, fault: Fault) {
         self.with(|state| state.faults.push(fault));
+    }
+
+    pub(crate) fn damage(&self, id: ArtifactId) {
+        self.with(|state| state.damaged.insert(id));
+    }
+
+    pub(crate) fn damaged(&self) -> BTreeSet<ArtifactId> {
+        self.with(|state| state.damaged.clone())
     }
 
     pub(crate) fn pending(&self) -> usize {
@@ -183,7 +193,11 @@ impl Plan {
                 }
                 !now
             });
-            Call { operation, effects }
+            Call {
+                operation,
+                effects,
+                damaged: state.damaged.clone(),
+            }
         })
     }
 }
@@ -192,11 +206,21 @@ impl Plan {
 pub(crate) struct Call {
     operation: Operation,
     effects: Vec<Effect>,
+    damaged: BTreeSet<ArtifactId>,
 }
 
 impl Call {
     /// Waits or fails as planned for this point.
     pub(crate) async fn at(&self, point: Point, id: Option<ArtifactId>) -> Result<()> {
+        if let Some(id) = id.filter(|id| self.damaged.contains(id)) {
+            let kind = match self.operation {
+                Operation::Store | Operation::Upload | Operation::Commit => {
+                    ErrorKind::AlreadyExists
+                }
+                _ => ErrorKind::Corrupt,
+            };
+            return Err(injected(kind, self.operation, Some(id)));
+        }
         for effect in &self.effects {
             match effect {
                 Effect::Wait(at, gate) if *at == point => gate.pass().await,

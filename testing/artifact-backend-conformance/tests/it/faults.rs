@@ -1,9 +1,14 @@
 //! How a `FaultBackend` changes calls.
 
-use artifact_backend::{ArtifactBackend, ArtifactId, ByteRange, ErrorKind, Operation};
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, Download, ErrorKind, Operation,
+    Result, Stamp, forward,
+};
 use artifact_backend_conformance::{Fault, FaultBackend, Point};
 use artifact_backend_mem::MemBackend;
+use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::StreamExt;
 
 const BLOB: &[u8] = b"0123456789";
 
@@ -206,4 +211,64 @@ async fn a_write_dropped_while_it_is_held_breaks_the_upload() {
         backend.load(id).await.unwrap_err().kind(),
         ErrorKind::NotFound
     );
+}
+
+#[tokio::test]
+async fn a_damaged_blob_is_corrupt_and_listed_as_damaged() {
+    let backend = backend();
+    let (whole, damaged) = (stored(&backend).await, stored(&backend).await);
+    let absent = ArtifactId::mint();
+    backend.damage(damaged);
+    backend.damage(absent);
+    for id in [damaged, absent] {
+        let kinds = [
+            backend.load(id).await.unwrap_err().kind(),
+            backend.stat(id).await.unwrap_err().kind(),
+            backend.delete(id).await.unwrap_err().kind(),
+        ];
+        assert_eq!(kinds, [ErrorKind::Corrupt; 3]);
+        let taken = backend.store(id, Bytes::from_static(BLOB)).await;
+        assert_eq!(taken.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    }
+    let list = backend.list().await.unwrap();
+    let items: Vec<_> = list
+        .map(|item| item.map_or_else(|error| Err(error.damaged_blob()), |blob| Ok(blob.id)))
+        .collect()
+        .await;
+    assert_eq!(items.len(), 3);
+    for item in [Ok(whole), Err(Some(damaged)), Err(Some(absent))] {
+        assert!(items.contains(&item), "{items:?}");
+    }
+    assert_eq!(backend.load(whole).await.unwrap(), BLOB);
+}
+
+/// A backend whose downloads have a stamp.
+#[derive(Debug)]
+struct Stamped(MemBackend);
+
+const STAMP: Stamp = Stamp::new([1, 2, 3]);
+
+#[async_trait]
+impl ArtifactBackend for Stamped {
+    forward!(0 => store, upload, load, stat);
+
+    async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
+        Ok(self.0.download(id, range).await?.with_stamp(STAMP))
+    }
+}
+
+#[async_trait]
+impl ArtifactInventory for Stamped {
+    forward!(0 => ArtifactInventory);
+}
+
+#[tokio::test]
+async fn a_download_that_is_cut_keeps_its_stamp() {
+    let backend = FaultBackend::new(Stamped(MemBackend::default()));
+    let id = stored(&backend).await;
+    backend.inject(Fault::cut(4, ErrorKind::Unavailable));
+    for _ in 0..2 {
+        let download = backend.download(id, ByteRange::Full).await.unwrap();
+        assert_eq!(download.stamp(), Some(STAMP));
+    }
 }

@@ -7,10 +7,10 @@ use artifact_backend_conformance::{Fault, FaultBackend, Plant, Storage};
 use artifact_backend_mem::MemBackend;
 use async_trait::async_trait;
 
-/// Makes a storage of mem behind a `FaultBackend`, with every hook but a plant.
+/// Makes a storage of mem behind a `FaultBackend`, with every hook.
 pub(crate) fn fault_storage() -> Storage {
     let backend = FaultBackend::new(MemBackend::default());
-    let [reopened, lost, ambiguous] = [(); 3].map(|()| backend.clone());
+    let [reopened, lost, ambiguous, damaged] = [(); 4].map(|()| backend.clone());
     Storage::new(backend)
         .with_reopen(move || {
             let reopened = reopened.clone();
@@ -38,22 +38,27 @@ pub(crate) fn fault_storage() -> Storage {
             async { Ok(()) }
         })
         .with_leftover_count(|| async { Ok(0) })
+        .with_plant(Damage {
+            backend: damaged,
+            planted: AtomicBool::new(false),
+        })
 }
 
-/// A plant without effect, because a map has no place for a hostile object. Its check fails if the suite did not plant
-/// it first.
-#[derive(Debug, Default)]
-pub(crate) struct NoOpPlant {
+/// Damages a blob, because a map has no place for a hostile object. Its check fails if the suite did not plant it
+/// first.
+struct Damage {
+    backend: FaultBackend,
     planted: AtomicBool,
 }
 
 #[async_trait]
-impl Plant for NoOpPlant {
+impl Plant for Damage {
     fn name(&self) -> &'static str {
-        "a plant without effect"
+        "a damaged blob"
     }
 
-    async fn plant(&self, _id: ArtifactId) -> Result<(), BoxError> {
+    async fn plant(&self, id: ArtifactId) -> Result<(), BoxError> {
+        self.backend.damage(id);
         self.planted.store(true, Ordering::SeqCst);
         Ok(())
     }

@@ -165,7 +165,7 @@ async fn rows_edited_by_hand_are_corrupt() {
                  file_name = NULL, sha256 = decode(repeat('01', 32), 'hex'), created_at = 0";
     for edit in [
         "experiment = '..'",
-        "created_by = 'root'",
+        "created_by = 'wkr_root'",
         "size = -1",
         r"content_type = E'text/html\r\nx: y'",
         "file_name = '../x'",

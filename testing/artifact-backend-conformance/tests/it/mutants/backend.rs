@@ -266,6 +266,34 @@ impl ArtifactBackend for Mutant {
 }
 
 impl Mutant {
+    /// Returns the items of a list for the planted links.
+    fn damaged(&self) -> Vec<Result<BlobStat>> {
+        let planted = lock(&self.shared.outside);
+        let error = |id: &_| Err(Error::new(ErrorKind::Corrupt, Operation::List).with_id(*id));
+        planted.keys().map(error).collect()
+    }
+
+    /// Returns the list, which fails once the storage is lost.
+    fn until_lost(&self, list: BlobList) -> BlobList {
+        let (shared, mutation) = (Arc::clone(&self.shared), self.mutation);
+        let list = list.map(move |blob| {
+            if shared.lost.load(Ordering::SeqCst) {
+                return Err(Error::new(ErrorKind::Misconfigured, Operation::List));
+            }
+            blob
+        });
+        if mutation == Mutation::ListGoesOnAfterLoss {
+            return list.boxed();
+        }
+        let end = |ended: &mut bool, blob: Result<BlobStat>| {
+            let last = blob
+                .as_ref()
+                .is_err_and(|error| error.damaged_blob().is_none());
+            std::future::ready((!std::mem::replace(ended, last)).then_some(blob))
+        };
+        list.scan(false, end).boxed()
+    }
+
     fn unknown(&self, error: Error) -> Result<()> {
         match self.mutation {
             Mutation::OkForAmbiguous => Ok(()),
@@ -282,6 +310,16 @@ impl ArtifactInventory for Mutant {
     async fn list(&self) -> Result<BlobList> {
         self.check_id(Operation::List, ArtifactId::from_bytes([0; 16]))?;
         let list = self.inner.list().await?;
+        let list = match self.mutation {
+            Mutation::HidesDamage | Mutation::ListsPlant => list,
+            Mutation::EndsListAtDamage => {
+                let damaged = self.damaged();
+                let rest = if damaged.is_empty() { usize::MAX } else { 0 };
+                stream::iter(damaged).chain(list.take(rest)).boxed()
+            }
+            _ => stream::iter(self.damaged()).chain(list).boxed(),
+        };
+        let list = self.until_lost(list);
         let epoch = SystemTime::UNIX_EPOCH;
         Ok(match self.mutation {
             Mutation::ListsTwice => list

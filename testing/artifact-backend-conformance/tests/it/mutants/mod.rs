@@ -159,6 +159,12 @@ mutants! {
         "contained::planted_objects_are_never_written_through" ~ "an object outside the storage was touched";
     planted_objects_are_listed: ListsPlant =>
         "contained::planted_objects_are_not_treated_as_blobs" ~ "list shows the planted object";
+    list_hides_damaged_blobs: HidesDamage =>
+        "inventory::list_reports_a_damaged_blob_and_goes_on" ~ "list does so 0 times";
+    list_ends_at_a_damaged_blob: EndsListAtDamage =>
+        "inventory::list_reports_a_damaged_blob_and_goes_on" ~ "does not show 64 of 64 blobs";
+    list_goes_on_after_an_error: ListGoesOnAfterLoss =>
+        "inventory::a_list_ends_after_an_error_that_is_not_a_damaged_blob" ~ "the list goes on";
     list_shows_blobs_twice: ListsTwice =>
         "inventory::list_shows_each_blob_once_with_its_size" ~ "twice";
     list_shows_only_one_page: ListsOnePage =>

@@ -1,0 +1,236 @@
+//! The whole conformance suite through each layer, over memory and over a folder.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_backend::{ArtifactBackendExt, ArtifactInventory, ErrorKind, Operation};
+use artifact_backend_conformance::{Fault, FaultBackend, Storage, Suite};
+use artifact_backend_fs::{FsBackend, FsConfig};
+use artifact_layers::{ConcurrencyLimit, ReadCache, Retry, Tenant, Throttle, Timeout};
+
+use crate::support::{Breaking, backend};
+
+/// Runs every case for which memory has a place. A plant needs files.
+async fn assert_passes(suite: Suite) {
+    let suite = suite.with_large_blob(Suite::MIN_LARGE_BLOB);
+    let report = suite.run().await;
+    report.assert_passed();
+    for case in report.skipped() {
+        assert!(case.name.starts_with("contained::"), "{case}");
+    }
+}
+
+/// Runs the suite on a layer over memory, with every hook but a plant.
+async fn passes_over_memory<B: ArtifactInventory + Clone>(layer: fn(FaultBackend) -> B) {
+    let fresh = move || async move {
+        let inner = backend();
+        let [lost, ambiguous] = [(); 2].map(|()| inner.clone());
+        let layered = layer(inner);
+        let reopened = layered.clone();
+        let storage = Storage::new(layered)
+            .with_reopen(move || {
+                let reopened = reopened.clone();
+                async move { Ok(reopened) }
+            })
+            .with_loss(move || {
+                for operation in [
+                    Operation::Load,
+                    Operation::Download,
+                    Operation::Stat,
+                    Operation::List,
+                    Operation::Store,
+                    Operation::ReadStoreId,
+                ] {
+                    // A case calls each operation at most twice after the loss.
+                    for nth in 1..=2 {
+                        let fault = Fault::before(operation, ErrorKind::Misconfigured);
+                        lost.inject(fault.nth(nth));
+                    }
+                }
+                async { Ok(()) }
+            })
+            .with_unknown_outcome(move |operation| {
+                ambiguous.inject(Fault::lost_answer(operation));
+                async { Ok(()) }
+            })
+            .with_leftover_count(|| async { Ok(0) });
+        Ok(storage)
+    };
+    assert_passes(Suite::new(fresh)).await;
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test(flavor = "multi_thread")]
+async fn trace_keeps_the_contract() {
+    passes_over_memory(|inner| inner.layer(artifact_layers::Trace::new())).await;
+}
+
+#[cfg(feature = "metrics")]
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_keep_the_contract() {
+    passes_over_memory(|inner| inner.layer(artifact_layers::Metrics::new("test"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_keeps_the_contract() {
+    passes_over_memory(|inner| inner.layer(Retry::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timeout_keeps_the_contract() {
+    passes_over_memory(|inner| inner.layer(Timeout::new(Duration::from_mins(10)))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrency_limit_keeps_the_contract() {
+    passes_over_memory(|inner| inner.layer(ConcurrencyLimit::new(1))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrency_limit_of_open_streams_keeps_the_contract() {
+    passes_over_memory(|inner| inner.layer(ConcurrencyLimit::new(2).with_max_open(8))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttle_keeps_the_contract() {
+    passes_over_memory(|inner| {
+        let throttle = Throttle::new().with_operations_per_second(100_000);
+        inner.layer(throttle.with_bytes_per_second(4 << 30))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_cache_keeps_the_contract() {
+    passes_over_memory(|inner| inner.layer(ReadCache::new(1 << 20))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_keep_the_contract() {
+    passes_over_memory(|inner| inner.layer(Tenant::new(7))).await;
+}
+
+/// The caller never sees that a third of the calls fail, and that downloads break.
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_over_a_backend_that_fails_often_keeps_the_contract() {
+    let fresh = || async {
+        let inner = backend();
+        for operation in [
+            Operation::Store,
+            Operation::Upload,
+            Operation::Load,
+            Operation::Download,
+            Operation::Stat,
+            Operation::List,
+            Operation::Delete,
+            Operation::Sweep,
+            Operation::ReadStoreId,
+            Operation::CreateStoreId,
+        ] {
+            for nth in (1..120).step_by(3) {
+                inner.inject(Fault::before(operation, ErrorKind::Unavailable).nth(nth));
+            }
+        }
+        let delay = Duration::from_millis(1);
+        let retry = Retry::new().with_max_retries(50).with_delays(delay, delay);
+        let layered = Breaking::new(inner).layer(retry);
+        let reopened = layered.clone();
+        Ok(Storage::new(layered).with_reopen(move || {
+            let reopened = reopened.clone();
+            async move { Ok(reopened) }
+        }))
+    };
+    let report = Suite::new(fresh)
+        .with_large_blob(Suite::MIN_LARGE_BLOB)
+        .run()
+        .await;
+    report.assert_passed();
+    for case in report.skipped() {
+        let clause = case.name.split("::").next();
+        assert!(
+            matches!(clause, Some("contained" | "absent" | "honest" | "store-id")),
+            "{case}"
+        );
+    }
+}
+
+/// Puts all layers that need no feature around a backend that is known only at run time.
+fn all_layers(inner: Arc<dyn ArtifactInventory>) -> Arc<dyn ArtifactInventory> {
+    Arc::new(
+        inner
+            .layer(ConcurrencyLimit::new(16))
+            .layer(Throttle::new().with_bytes_per_second(4 << 30))
+            .layer(Timeout::new(Duration::from_mins(10)))
+            .layer(Retry::new())
+            .layer(Tenant::new(u32::MAX)),
+    )
+}
+
+/// Two handles open the same folder, each with its own layers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_of_layers_over_a_folder_keeps_the_contract() {
+    assert_passes_over_folders(|inner| all_layers(Arc::new(inner))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_cache_over_a_folder_keeps_the_contract_for_one_handle() {
+    let report = folder_suite(|inner| Arc::new(inner.layer(ReadCache::new(1 << 20))))
+        .run()
+        .await;
+    let failed: Vec<_> = report.failures().map(|case| case.name).collect();
+    // As documented, a handle may serve what another has deleted.
+    let deletes = "durable::a_second_handle_sees_acknowledged_changes_at_once";
+    let random = "concurrent::random_operations_through_two_handles_agree_with_a_model";
+    assert!(failed.contains(&deletes), "{report}");
+    assert!(
+        failed.iter().all(|case| [deletes, random].contains(case)),
+        "{report}"
+    );
+}
+
+async fn assert_passes_over_folders(layer: fn(FsBackend) -> Arc<dyn ArtifactInventory>) {
+    let report = folder_suite(layer).run().await;
+    report.assert_passed();
+    for case in report.skipped() {
+        let clause = case.name.split("::").next();
+        assert!(matches!(clause, Some("contained" | "honest")), "{case}");
+    }
+}
+
+fn folder_suite(layer: fn(FsBackend) -> Arc<dyn ArtifactInventory>) -> Suite {
+    let fresh = move || async move {
+        let folder = Arc::new(tempfile::tempdir_in(fast_folder())?);
+        let root = folder.path().join("blobs");
+        let lost = root.clone();
+        let open = move || FsBackend::open(root.clone(), FsConfig::default());
+        let storage = Storage::new(layer(open().await?))
+            .with_reopen(move || {
+                let opening = open();
+                async move { Ok(layer(opening.await?)) }
+            })
+            .with_loss(move || {
+                let lost = lost.clone();
+                async move { Ok(remove_folder(&lost)?) }
+            })
+            .with_guard(folder);
+        Ok(storage)
+    };
+    Suite::new(fresh)
+        .with_large_blob(Suite::MIN_LARGE_BLOB)
+        .with_time_limit(Duration::from_mins(5))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test removes its own folder")]
+fn remove_folder(folder: &std::path::Path) -> std::io::Result<()> {
+    std::fs::remove_dir_all(folder)
+}
+
+/// A folder in memory, where syncs take no time, or the folder for temporary files.
+fn fast_folder() -> std::path::PathBuf {
+    let in_memory = std::path::Path::new("/dev/shm");
+    if in_memory.is_dir() {
+        in_memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
+}
