@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -9,10 +10,15 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::connect::ClientContext;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::failure::setup_from;
 use crate::identity::{self, GroupCommand, WorkerCommand};
-use crate::settings::{self, ClientSettings, Environment, Loaded, LogFormat, ServeSettings, text};
-use crate::{allocator, failure, get, output, put, serve, threads};
+use crate::settings::{self, ClientSettings, Environment, Loaded, text};
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+use crate::settings::{LogFormat, ServeSettings};
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+use crate::{allocator, serve};
+use crate::{failure, get, output, put, threads};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 success, 1 failed while working, 2 refused before anything was done.
@@ -33,6 +39,7 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Serve artifacts over HTTP until SIGTERM or Ctrl-C
     Serve(ServeArguments),
     /// Deposit a file and print its URI
@@ -49,6 +56,7 @@ enum Command {
     Whoami(Json),
 }
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 #[derive(Debug, Args)]
 struct ServeArguments {
     /// Check the settings, print them with their sources, and exit
@@ -107,11 +115,11 @@ pub(crate) struct Json {
 /// Returns the whole command line, with the settings of each command.
 pub(crate) fn command() -> clap::Command {
     CommandLine::command().mut_subcommands(|command| {
+        #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
         if command.get_name() == "serve" {
-            ServeSettings::augment_args(command).after_help(AFTER_HELP)
-        } else {
-            with_client_settings(command)
+            return ServeSettings::augment_args(command).after_help(AFTER_HELP);
         }
+        with_client_settings(command)
     })
 }
 
@@ -125,6 +133,7 @@ fn with_client_settings(command: clap::Command) -> clap::Command {
 
 /// Runs the command that the command line names.
 pub(crate) fn run() -> ExitCode {
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     // Before anything is written, because it would be written twice.
     if std::env::args_os()
         .nth(1)
@@ -156,6 +165,7 @@ fn report(error: &anyhow::Error) -> u8 {
 }
 
 fn try_run() -> Result<()> {
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     // First of all, because standard error may be a file that is as large as it may become.
     artifact_server::survive_file_size_limit().context("cannot catch signals")?;
     let environment = Environment::of_process();
@@ -178,6 +188,7 @@ fn load(environment: &Environment) -> Result<Loaded> {
     settings::load(&command(), std::env::args_os(), environment)
 }
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 /// Gathers the settings of this process again. Flags and variables are those of its start.
 pub(crate) fn load_settings() -> Result<Loaded> {
     load(&Environment::of_process())
@@ -185,6 +196,7 @@ pub(crate) fn load_settings() -> Result<Loaded> {
 
 fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     let command = CommandLine::from_arg_matches(&loaded.matches)?.command;
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     if let Command::Serve(arguments) = &command {
         let settings: ServeSettings = loaded.settings()?;
         start_log_thread(settings.log_format)?;
@@ -195,11 +207,13 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
         }
         return block_on(serve::run(Arc::new(loaded), environment.no_color()));
     }
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     start_log_thread(LogFormat::Text)?;
     warn_about_variables(environment);
     block_on(async {
         let client = ClientContext::new(&loaded.settings()?, &loaded.sources)?;
         match command {
+            #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
             Command::Serve(_) => unreachable!("it returned above"),
             Command::Put(arguments) => put::run(&client, arguments).await,
             Command::Get(arguments) => get::run(&client, arguments).await,
@@ -210,6 +224,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     })
 }
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 /// Starts the thread that writes to standard error.
 fn start_log_thread(format: LogFormat) -> Result<()> {
     let lost = move |lines| serve::lost_lines(format, lines);

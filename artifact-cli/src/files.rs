@@ -1,28 +1,21 @@
 //! The only access to files that are not blobs: settings, secrets, and the files of `put` and `get`.
 
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use artifact_backend::{Ownership, OwnershipError, blocking};
+use artifact_backend::blocking;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
-use rustix::fs::{Mode, OFlags};
 use secrecy::SecretString;
 
-use crate::failure::{setup, setup_from};
-use crate::output::shell_word;
+use crate::failure::setup_from;
+use crate::system;
+pub(crate) use crate::system::open;
 
 /// The maximum size of a settings file or a secret, in bytes.
 const MAX_SMALL_FILE: u64 = 1024 * 1024;
-
-/// Opens a file for reading.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
-}
 
 /// The size of one read, in bytes.
 pub(crate) const READ_SIZE: usize = 256 * 1024;
@@ -33,7 +26,7 @@ pub(crate) fn chunks(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> +
     stream::try_unfold((file, 0), |(file, at)| async move {
         let read = move || loop {
             let mut piece = vec![0; READ_SIZE];
-            match file.read_at(&mut piece, at) {
+            match system::read_at(&file, &mut piece, at) {
                 Ok(length) => {
                     piece.truncate(length);
                     return Ok((file, Bytes::from(piece)));
@@ -50,23 +43,11 @@ pub(crate) fn chunks(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> +
 
 /// Reads a small file as text: a regular file or a pipe.
 pub(crate) fn read_small(path: &Path) -> io::Result<String> {
-    read_opened(&open_small(path)?)
-}
-
-/// Opens a small file without waiting for the writer of a FIFO.
-fn open_small(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+    read_opened(&system::open_small(path)?)
 }
 
 fn read_opened(file: &File) -> io::Result<String> {
-    let kind = file.metadata()?.file_type();
-    if kind.is_fifo() {
-        // Waits for the program at the other end, as in `<(pass show token)`. Without such a program, the
-        // pipe is empty.
-        let flags = rustix::fs::fcntl_getfl(file)?;
-        rustix::fs::fcntl_setfl(file, flags - OFlags::NONBLOCK)?;
-    } else if !kind.is_file() {
+    if !system::wait_for_writer(file)? && !file.metadata()?.is_file() {
         return Err(io::Error::other("it is neither a regular file nor a pipe"));
     }
     let mut text = String::new();
@@ -84,51 +65,15 @@ pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<SecretString>> {
         let shown = path.display();
         setup_from(error, format!("cannot read the secret in {shown}"))
     };
-    let file = match open_small(path) {
+    let file = match system::open_small(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(cannot(error)),
     };
     // Checks the open file, so that it cannot be replaced between the check and the read.
-    check_secret(path, &file.metadata().map_err(cannot)?)?;
+    system::check_secret(path, &file.metadata().map_err(cannot)?)?;
     let text = read_opened(&file).map_err(cannot)?;
     Ok(Some(text.trim_end_matches(['\r', '\n']).into()))
-}
-
-/// Links to the descriptors that this process got from the one that started it. Only that one can have chosen
-/// what is behind them.
-const DESCRIPTORS: [&str; 3] = ["/dev/stdin", "/dev/fd", "/proc/self/fd"];
-
-fn check_secret(path: &Path, found: &Metadata) -> anyhow::Result<()> {
-    let user = rustix::process::geteuid().as_raw();
-    let is_inherited = DESCRIPTORS.iter().any(|link| path.starts_with(link));
-    let owner = if is_inherited { user } else { found.uid() };
-    let Err(error) = Ownership::new(owner, found.mode(), user).check_secret() else {
-        return Ok(());
-    };
-    let (shown, word) = (path.display(), shell_word(&path.to_string_lossy()));
-    let is_readable = || {
-        let is_of = |group| found.gid() == group;
-        let groups = rustix::process::getgroups().unwrap_or_default();
-        found.mode() & 0o040 != 0
-            && (is_of(rustix::process::getegid().as_raw())
-                || groups.into_iter().any(|group| is_of(group.as_raw())))
-    };
-    Err(setup(match error {
-        OwnershipError::ForeignOwner { .. } => format!("the secret in {shown} {error}"),
-        // The advice must not take the secret away from this process.
-        _ if owner == user => {
-            format!("other users can read or change the secret in {shown}; run: chmod 600 {word}")
-        }
-        _ if is_readable() => format!(
-            "other users can read or change the secret in {shown}; run as root: chmod o= {word} (in \
-             Kubernetes, set defaultMode to 0440)"
-        ),
-        _ => format!(
-            "other users can read or change the secret in {shown}; run as root: chown {user} {word} && \
-             chmod o= {word} (in Kubernetes, set fsGroup, and defaultMode to 0440)"
-        ),
-    }))
 }
 
 /// Returns whether something, even a symlink that leads nowhere, has this path.
@@ -157,7 +102,7 @@ pub(crate) fn create_secret(path: &Path, secret: &str) -> io::Result<()> {
     writeln!(file, "{secret}")?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
-    open(folder)?.sync_all()
+    system::sync_folder(folder)
 }
 
 /// Checks that a file could be created here: its folder exists and is writable.
@@ -165,15 +110,14 @@ pub(crate) fn check_new_file(path: &Path) -> io::Result<()> {
     if path.file_name().is_none() {
         return Err(io::Error::other("it is not the name of a file"));
     }
-    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-    Ok(rustix::fs::access(parent(path), access)?)
+    system::check_writable(parent(path))
 }
 
 /// Creates a folder of mode 0700, durably. Returns `false` if it already exists.
 pub(crate) fn make_private_folder(path: &Path) -> io::Result<bool> {
-    match DirBuilder::new().mode(0o700).create(path) {
+    match system::create_private_folder(path) {
         Ok(()) => {
-            open(parent(path))?.sync_all()?;
+            system::sync_folder(parent(path))?;
             Ok(true)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
@@ -234,11 +178,11 @@ pub(crate) fn check_writable_ancestor(path: &Path) -> io::Result<()> {
             nearest.display()
         )));
     }
-    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-    Ok(rustix::fs::access(nearest, access)?)
+    system::check_writable(nearest)
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::symlink;
 

@@ -1,7 +1,5 @@
 //! `artifact get`: fetches and verifies an artifact. An error leaves no file.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -13,7 +11,7 @@ use crate::cli::GetArguments;
 use crate::connect::{ClientContext, until_interrupted};
 use crate::failure::{setup, setup_from, stdout_error};
 use crate::progress::Progress;
-use crate::{files, output};
+use crate::{files, output, system};
 
 pub(crate) async fn run(context: &ClientContext, arguments: GetArguments) -> Result<()> {
     let GetArguments { uri, output, force } = arguments;
@@ -148,9 +146,10 @@ async fn copy(
 /// Creates a temporary file in the same folder, so that it can be renamed, with the mode of any new file.
 fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
     let folder: PathBuf = files::parent(path).to_owned();
-    tempfile::Builder::new()
-        .prefix(".artifact-get-")
-        .permissions(Permissions::from_mode(0o666))
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".artifact-get-");
+    system::use_mode_of_new_files(&mut builder);
+    builder
         .tempfile_in(&folder)
         .with_context(|| format!("cannot create a file in {}", folder.display()))
 }

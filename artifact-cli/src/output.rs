@@ -2,19 +2,23 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use std::sync::OnceLock;
 use std::time::Duration;
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use artifact_server::LogWriter;
 
 use crate::failure;
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 /// Writes to standard error, so that nothing waits for it. Before it is set, lines are written directly.
 static STDERR: OnceLock<LogWriter> = OnceLock::new();
 
 /// How long the end of the process waits for standard error.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 /// Starts the thread that writes to standard error. `lost` makes the line that says how many lines could
 /// not be written.
 pub(crate) fn start_log_thread(lost: impl Fn(u64) -> String + Send + 'static) -> io::Result<()> {
@@ -31,6 +35,10 @@ pub(crate) fn flush() {
 
 /// Waits until every line is written to standard error, for at most `limit`.
 pub(crate) fn flush_within(limit: Duration) {
+    // Without the server, every line is written directly.
+    #[cfg(not(all(feature = "serve", unix, not(artifact_not_unix))))]
+    let _ = limit;
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     if let Some(writer) = STDERR.get() {
         writer.flush(limit);
     }
@@ -42,6 +50,7 @@ pub(crate) struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
         if let Some(mut writer) = STDERR.get() {
             return writer.write(text);
         }

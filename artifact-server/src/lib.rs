@@ -11,13 +11,16 @@ mod connection;
 mod lingering_close;
 mod permits;
 
+#[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_file_size_limit.rs")]
 mod file_size_limit;
 mod listener;
 mod log_writer;
+#[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_open_files.rs")]
 mod open_files;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod tls_error;
+#[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_unix_socket.rs")]
 mod unix_socket;
 
 pub use config::ServerConfig;

@@ -7,7 +7,6 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::client_timeout::ClientTimeout;
+use crate::connection::SocketRef;
 use crate::listener::Io;
 
 /// A client that was silent for this long has read the response or stopped sending.
@@ -112,7 +112,7 @@ impl<S: Io> Io for LingeringClose<S> {
         self.stream.poll_input(context)
     }
 
-    fn socket(&self) -> Option<BorrowedFd<'_>> {
+    fn socket(&self) -> Option<SocketRef<'_>> {
         self.stream.socket()
     }
 }

@@ -3,15 +3,15 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::unix_socket::{self, SocketFile};
+use crate::connection::{SocketRef, socket_of};
+use crate::unix_socket::UnixSocket;
 
 /// Connections that the kernel queues until they are accepted; `net.core.somaxconn` limits it too.
 const ACCEPT_QUEUE: i32 = 4096;
@@ -22,7 +22,7 @@ pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {
     fn poll_input(&self, context: &mut Context<'_>) -> Poll<()>;
 
     /// Returns the socket, or `None` for a pipe in memory.
-    fn socket(&self) -> Option<BorrowedFd<'_>>;
+    fn socket(&self) -> Option<SocketRef<'_>>;
 }
 
 impl Io for TcpStream {
@@ -30,18 +30,8 @@ impl Io for TcpStream {
         self.poll_read_ready(context).map(drop)
     }
 
-    fn socket(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.as_fd())
-    }
-}
-
-impl Io for UnixStream {
-    fn poll_input(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.poll_read_ready(context).map(drop)
-    }
-
-    fn socket(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.as_fd())
+    fn socket(&self) -> Option<SocketRef<'_>> {
+        socket_of(self)
     }
 }
 
@@ -50,7 +40,7 @@ impl Io for Box<dyn Io> {
         (**self).poll_input(context)
     }
 
-    fn socket(&self) -> Option<BorrowedFd<'_>> {
+    fn socket(&self) -> Option<SocketRef<'_>> {
         (**self).socket()
     }
 }
@@ -61,7 +51,7 @@ impl Io for tokio::io::DuplexStream {
         Poll::Pending
     }
 
-    fn socket(&self) -> Option<BorrowedFd<'_>> {
+    fn socket(&self) -> Option<SocketRef<'_>> {
         None
     }
 }
@@ -125,8 +115,7 @@ pub struct Listener(Socket);
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    /// The file is removed with the listener.
-    Unix(UnixListener, SocketFile),
+    Unix(UnixSocket),
 }
 
 impl Listener {
@@ -179,14 +168,14 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// If another process listens there, or the path is something other than a socket.
+    /// If another process listens there, or the path is something other than a socket. Always on systems other than
+    /// Unix, for whose Unix sockets tokio has no type.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime.
     pub fn bind_unix(path: &Path, mode: u32) -> Result<Self, ListenError> {
-        let (listener, file) = unix_socket::bind(path, mode)?;
-        Ok(Self(Socket::Unix(listener, file)))
+        UnixSocket::bind(path, mode).map(Socket::Unix).map(Self)
     }
 
     /// Returns the address under which clients reach this listener. `tls` is whether they speak TLS.
@@ -200,7 +189,7 @@ impl Listener {
                 address: listener.local_addr()?,
                 tls,
             },
-            Socket::Unix(_, file) => Address::Unix(file.path().to_owned()),
+            Socket::Unix(socket) => Address::Unix(socket.path().to_owned()),
         })
     }
 
@@ -215,22 +204,25 @@ impl Listener {
                 // noticed before it holds megabytes.
                 let set = stream
                     .set_nodelay(true)
-                    .and_then(|()| SockRef::from(&stream).set_tcp_notsent_lowat(unsent));
+                    .and_then(|()| limit_unsent(&stream, unsent));
                 if let Err(error) = set {
                     tracing::debug!(peer = %address, %error, "a socket option could not be set");
                 }
                 Ok((Box::new(stream), Peer::Tcp(address.to_string().into())))
             }
-            Socket::Unix(listener, _) => {
-                let (stream, _) = listener.accept().await?;
-                // The buffer is twice this size, and the peer's unread bytes count (socket(7)).
-                if let Err(error) = SockRef::from(&stream).set_send_buffer_size(unsent as usize) {
-                    tracing::debug!(%error, "a socket option could not be set");
-                }
-                Ok((Box::new(stream), Peer::Unix))
-            }
+            Socket::Unix(socket) => Ok((socket.accept(unsent).await?, Peer::Unix)),
         }
     }
+}
+
+/// Limits the bytes that the kernel buffers: on Linux the unsent ones, on other systems, where socket2 has no such
+/// option, also those that the client has not acknowledged.
+fn limit_unsent(stream: &TcpStream, unsent: u32) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+    return socket.set_tcp_notsent_lowat(unsent);
+    #[cfg(any(not(target_os = "linux"), artifact_not_linux))]
+    socket.set_send_buffer_size(unsent as usize)
 }
 
 /// A socket could not be bound. `Display` says what to do.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -13,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::connection::SocketRef;
 use crate::listener::Io;
 use crate::tls_error::TlsError;
 
@@ -62,7 +62,7 @@ impl Io for TlsStream<Box<dyn Io>> {
         self.get_ref().0.poll_input(context)
     }
 
-    fn socket(&self) -> Option<BorrowedFd<'_>> {
+    fn socket(&self) -> Option<SocketRef<'_>> {
         self.get_ref().0.socket()
     }
 }

@@ -2,30 +2,67 @@
 //! listener, and is removed with the listener.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
-use tokio::net::UnixListener;
+use socket2::SockRef;
+use tokio::net::{UnixListener, UnixStream};
 
-use crate::listener::ListenError;
+use crate::connection::SocketRef;
+use crate::listener::{Io, ListenError};
+
+/// A bound Unix socket. Its file is removed with it.
+#[derive(Debug)]
+pub(crate) struct UnixSocket {
+    listener: UnixListener,
+    file: SocketFile,
+}
+
+impl UnixSocket {
+    /// Binds a socket at this path with this mode.
+    pub(crate) fn bind(path: &Path, mode: u32) -> Result<Self, ListenError> {
+        let (listener, file) = bind(path, mode)?;
+        Ok(Self { listener, file })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    /// Accepts the next connection, for which the kernel buffers about `unsent` bytes.
+    pub(crate) async fn accept(&self, unsent: u32) -> io::Result<Box<dyn Io>> {
+        let (stream, _) = self.listener.accept().await?;
+        // The buffer is twice this size, and the peer's unread bytes count (socket(7)).
+        if let Err(error) = SockRef::from(&stream).set_send_buffer_size(unsent as usize) {
+            tracing::debug!(%error, "a socket option could not be set");
+        }
+        Ok(Box::new(stream))
+    }
+}
+
+impl Io for UnixStream {
+    fn poll_input(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(context).map(drop)
+    }
+
+    fn socket(&self) -> Option<SocketRef<'_>> {
+        Some(self.as_fd())
+    }
+}
 
 /// The file of a socket that this process bound. Dropping it removes the file, unless another file has
 /// replaced it.
 #[derive(Debug)]
-pub(crate) struct SocketFile {
+struct SocketFile {
     path: PathBuf,
     identity: FileIdentity,
 }
 
 /// Device and inode number.
 type FileIdentity = (u64, u64);
-
-impl SocketFile {
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
@@ -35,8 +72,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Binds a socket at this path with this mode.
-pub(crate) fn bind(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile), ListenError> {
+fn bind(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile), ListenError> {
     let shown = path.display();
     let cannot_listen = |error: io::Error| {
         ListenError::io(

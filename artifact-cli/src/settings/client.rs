@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::SecretString;
 
-use super::values::{retries, seconds, text};
+use super::common::{retries, seconds, text};
 
 pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
 pub(crate) const DEFAULT_EXPERIMENT: &str = "default";
@@ -65,6 +65,7 @@ pub(crate) struct ClientSettings {
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod tests {
     use super::*;
     use crate::cli;

@@ -7,8 +7,10 @@ use clap::builder::OsStr;
 use clap::{Arg, ArgAction, Args, Command};
 use secrecy::SecretString;
 
-use super::values::ByteSize;
-use super::{ClientSettings, ServeSettings};
+use super::ClientSettings;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+use super::ServeSettings;
+use super::common::ByteSize;
 
 /// A default with this prefix is a path in the data folder.
 const DATA_DIR: &str = "<data_dir>";
@@ -21,8 +23,10 @@ pub(super) fn definitions<S: Args>() -> Vec<Arg> {
 
 /// Returns the definitions of all settings; those of several commands appear several times.
 pub(super) fn all_definitions() -> impl Iterator<Item = Arg> {
-    let serve = definitions::<ServeSettings>();
-    serve.into_iter().chain(definitions::<ClientSettings>())
+    let client = definitions::<ClientSettings>();
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    let client = definitions::<ServeSettings>().into_iter().chain(client);
+    client.into_iter()
 }
 
 /// The properties of a setting, read from its clap definition.

@@ -298,6 +298,7 @@ fn sentence(error: &Error, name: impl Fn(&str) -> String) -> Option<String> {
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod tests {
     use std::path::Path;
     use std::time::Duration;

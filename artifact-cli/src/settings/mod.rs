@@ -5,23 +5,33 @@
 //! is the field's name. `--print-config` and docs/configuration.md read the same definitions.
 
 mod client;
+mod common;
 mod definition;
 mod environment;
 mod file;
 mod load;
 mod print;
 #[cfg(test)]
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod reference;
 mod secret;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod serve;
 mod source;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod values;
 
-pub(crate) use client::{ClientSettings, DEFAULT_EXPERIMENT, DEFAULT_SERVER};
+pub(crate) use client::ClientSettings;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+pub(crate) use client::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};
+pub(crate) use common::text;
 pub(crate) use environment::Environment;
 pub(crate) use load::{Loaded, load};
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use print::effective;
 pub(crate) use secret::{Secret, choose};
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use serve::ServeSettings;
 pub(crate) use source::Sources;
-pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat, text};
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat};

@@ -1,13 +1,25 @@
 //! Tells a client that is gone from a client that only sends no more.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix;
 use std::task::{Context, Poll, ready};
 
 use futures_util::FutureExt;
 use tokio::io::Interest;
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
+
+/// The socket of a connection.
+pub(crate) type SocketRef<'a> = BorrowedFd<'a>;
+
+/// Returns the socket of a TCP connection, or `None` on systems where a hang-up is not watched.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "other systems have no such socket"
+)]
+pub(crate) fn socket_of(stream: &TcpStream) -> Option<SocketRef<'_>> {
+    Some(stream.as_fd())
+}
 
 /// Waits for the hang-up of a socket whose input waits unread.
 ///
@@ -22,7 +34,7 @@ use tokio::net::UnixStream;
 pub(super) struct HangupWatch(UnixStream);
 
 impl HangupWatch {
-    pub(super) fn new(socket: BorrowedFd<'_>) -> io::Result<Self> {
+    pub(super) fn new(socket: SocketRef<'_>) -> io::Result<Self> {
         let duplicate = socket.try_clone_to_owned()?;
         // Only its readiness is used, which does not depend on the kind of the socket.
         UnixStream::from_std(unix::net::UnixStream::from(duplicate)).map(Self)

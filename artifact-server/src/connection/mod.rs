@@ -2,6 +2,7 @@
 
 mod body_rest;
 mod guarded_stream;
+#[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_hangup.rs")]
 mod hangup;
 mod head_scan;
 mod min_throughput;
@@ -21,6 +22,7 @@ mod tests;
 mod unsent_body;
 mod wait_budget;
 
+pub(crate) use hangup::{SocketRef, socket_of};
 pub use request_body::RequestBody;
 pub(crate) use serve::{builder, serve};
 pub(crate) use server_state::ServerState;

@@ -1,20 +1,16 @@
 //! Opens the file: creates it, checks it, sets it up and migrates it.
 
-use std::ffi::OsString;
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use artifact_backend::Ownership;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::error::{are_descriptors_exhausted, failed_to_open, is_exhausted};
+use super::error::{are_descriptors_exhausted, failed_to_open};
 use super::files::leave_files;
-use super::migrations;
+use super::{migrations, system};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// How long a process waits for another one that writes.
@@ -31,9 +27,9 @@ pub(super) enum Role {
 /// the connection that writes. Blocks.
 pub(super) fn set_up(path: &Path) -> Result<Connection> {
     create(path)
-        .and_then(|()| check_owners(path))
+        .and_then(|()| system::check_owners(path))
         .map_err(|error| {
-            let kind = if is_exhausted(&error) {
+            let kind = if system::is_exhausted(&error) {
                 ErrorKind::Unavailable
             } else {
                 ErrorKind::Misconfigured
@@ -88,19 +84,7 @@ pub(super) fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
 /// Creates an empty file with mode 0600 unless it exists; SQLite itself would make it readable for
 /// others. The log and the shared memory get the mode of the file.
 fn create(path: &Path) -> io::Result<()> {
-    let created = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    match created {
-        Ok(file) => {
-            file.sync_all()?;
-            if let Some(folder) = path.parent() {
-                OpenOptions::new().read(true).open(folder)?.sync_all()?;
-            }
-            Ok(())
-        }
+    match system::create_file(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let metadata = path.metadata()?;
             if !metadata.is_file() {
@@ -109,41 +93,11 @@ fn create(path: &Path) -> io::Result<()> {
                     "the path is not a regular file",
                 ));
             }
-            if metadata.mode() & 0o004 != 0 {
-                tracing::warn!(
-                    path = %path.display(),
-                    "every user can read the database file; chmod o= it"
-                );
-            }
+            system::warn_if_public(path, &metadata);
             Ok(())
         }
-        Err(error) => Err(error),
+        created => created,
     }
-}
-
-/// Rejects a file of the database that another user than root and this process owns, or that every user
-/// can write to. SQLite would believe the log of another user as well as the file.
-fn check_owners(path: &Path) -> io::Result<()> {
-    let user = rustix::process::geteuid().as_raw();
-    let real = path.canonicalize()?;
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        let mut name = OsString::from(&real);
-        name.push(suffix);
-        let path = PathBuf::from(name);
-        let found = match path.symlink_metadata() {
-            Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        let checked = Ownership::new(found.uid(), found.mode(), user).check_trusted();
-        checked.map_err(|error| {
-            io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!("{} {error}", path.display()),
-            )
-        })?;
-    }
-    Ok(())
 }
 
 /// Sets WAL mode. SQLite does not call the busy handler for all locks that this takes, so this

@@ -5,8 +5,8 @@ use std::io;
 
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
-use rustix::io::Errno;
 
+use super::system::{NULL_DEVICE, is_exhausted};
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{Error, ErrorKind, Operation};
@@ -70,19 +70,12 @@ fn is_cannot_open(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
 }
 
-/// Returns whether a file cannot be opened because the process or the machine has too many open, or
-/// because there is no memory.
-pub(super) fn is_exhausted(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    errno.is_some_and(|errno| matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM))
-}
-
 /// Returns whether the descriptors that opening a database needs cannot be had now. SQLite does not
 /// report the errno.
 pub(super) fn are_descriptors_exhausted() -> bool {
     // The file, its log, its shared memory and its folder, and others that are opened meanwhile.
     const NEEDED: usize = 8;
-    let open = |_| OpenOptions::new().read(true).open("/dev/null");
+    let open = |_| OpenOptions::new().read(true).open(NULL_DEVICE);
     let opened: io::Result<Vec<_>> = (0..NEEDED).map(open).collect();
     opened.is_err_and(|error| is_exhausted(&error))
 }

@@ -2,15 +2,14 @@
 
 use std::error::Error as StdError;
 use std::ffi::OsString;
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, FileControl};
 
+use super::system::{Inode, has_moved, inode};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// The value of the log field `alarm` for a database whose files were removed or replaced.
@@ -27,9 +26,6 @@ pub(super) struct OpenFiles {
     /// The first file that was found to be lost.
     lost: OnceLock<Arc<LostFile>>,
 }
-
-/// A device and an inode.
-type Inode = (u64, u64);
 
 /// A file of the database is no longer the one that is open.
 #[derive(Debug, thiserror::Error)]
@@ -70,11 +66,7 @@ impl OpenFiles {
             file(name.into())
         };
         let files = [file(path.to_owned())?, beside("-wal")?, beside("-shm")?];
-        let mut moved = 0;
-        connection
-            .file_control(None::<&str>, FileControl::HasMoved(&mut moved))
-            .map_err(io::Error::other)?;
-        if moved != 0 {
+        if has_moved(connection)? {
             return Err(io::Error::other("the file was replaced"));
         }
         let lost = OnceLock::new();
@@ -130,8 +122,4 @@ impl OpenFiles {
 pub(super) fn leave_files(connection: &Connection) {
     // Does not fail on an open connection.
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-}
-
-fn inode(metadata: &Metadata) -> Inode {
-    (metadata.dev(), metadata.ino())
 }

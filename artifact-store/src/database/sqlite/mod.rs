@@ -6,6 +6,8 @@ mod error;
 mod files;
 mod migrations;
 mod readers;
+#[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_system.rs")]
+mod system;
 mod transaction;
 mod writer;
 
