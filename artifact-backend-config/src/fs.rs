@@ -5,6 +5,8 @@
 #[non_exhaustive]
 pub struct FsConfig {
     #[doc(hidden)]
+    pub profile: FsProfile,
+    #[doc(hidden)]
     pub named_staging: bool,
     #[doc(hidden)]
     pub max_concurrent_writes: usize,
@@ -20,9 +22,22 @@ pub struct FsConfig {
     pub link_count_sync: bool,
 }
 
+/// How the backend uses the operating system. A root that was written with one profile opens with the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum FsProfile {
+    /// The profile of this system: on Linux the one that is made for it, on other systems the portable one.
+    #[default]
+    Native,
+    /// The portable profile, which needs only what `std` offers. The README of `artifact-backend-fs` lists what it
+    /// cannot do. On Linux it needs the feature `portable` of that crate.
+    Portable,
+}
+
 impl Default for FsConfig {
     fn default() -> Self {
         Self {
+            profile: FsProfile::Native,
             named_staging: false,
             max_concurrent_writes: 48,
             max_concurrent_reads: 32,
@@ -35,6 +50,13 @@ impl Default for FsConfig {
 }
 
 impl FsConfig {
+    /// Sets how the backend uses the operating system (default [`FsProfile::Native`]).
+    #[must_use = "returns the changed settings"]
+    pub fn with_profile(mut self, profile: FsProfile) -> Self {
+        self.profile = profile;
+        self
+    }
+
     /// Sets whether temporary files have a name in `staging/` even if the file system supports
     /// unnamed ones (`O_TMPFILE`). For tests, and for file systems whose `O_TMPFILE` is broken.
     /// Default: false.

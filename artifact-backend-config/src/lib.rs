@@ -10,6 +10,6 @@ pub use bucket::BucketOptions;
 pub use credentials::BucketCredentials;
 #[doc(hidden)]
 pub use credentials::CredentialKind;
-pub use fs::FsConfig;
+pub use fs::{FsConfig, FsProfile};
 pub use mem::MemConfig;
 pub use s3::S3Config;

@@ -1,12 +1,14 @@
 //! A subject for power-cut simulators. Several tasks store, upload and delete blobs, and the program prints
 //! each promise of the backend to standard output. `artifact-crash-test` documents the line protocol.
 //!
-//!     crash_subject [--writers N] [--migrate] run ROOT
-//!     crash_subject [--writers N] [--migrate] check ROOT
+//!     crash_subject [--writers N] [--migrate | --portable] run ROOT
+//!     crash_subject [--writers N] [--migrate | --portable] check ROOT
 //!
 //! With more writers than by default, each stores one small blob, so that their inodes share blocks while
 //! they are synced. Up to 80 names fit into one block of a folder. ext4 without a journal can lose older
 //! names when a write fails while the folder grows, whatever a store does.
+//!
+//! With `--portable` the backend uses the portable profile.
 //!
 //! With `--migrate` the root first has layout version 1 and contains blobs, and the tasks work while these move.
 
@@ -21,7 +23,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ErrorKind, Sha256Digest};
-use artifact_backend_fs::{FsBackend, FsConfig};
+use artifact_backend_fs::{FsBackend, FsConfig, FsProfile};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
@@ -145,10 +147,20 @@ async fn use_flat_blobs(backend: &FsBackend) -> Result<(), ErrorKind> {
     Ok(())
 }
 
+fn config(portable: bool) -> FsConfig {
+    let profile = if portable {
+        FsProfile::Portable
+    } else {
+        FsProfile::Native
+    };
+    FsConfig::default()
+        .with_profile(profile)
+        .with_background_migration(false)
+}
+
 /// Opens the root after a crash as a new process would, ends the migration, and prints every blob.
-async fn check(root: &str) -> Result<(), artifact_backend::Error> {
-    let config = FsConfig::default().with_background_migration(false);
-    let backend = FsBackend::open(root, config).await?;
+async fn check(root: &str, portable: bool) -> Result<(), artifact_backend::Error> {
+    let backend = FsBackend::open(root, config(portable)).await?;
     for migrated in [false, true] {
         if migrated {
             backend.migrate().await?;
@@ -196,18 +208,19 @@ async fn main() -> ExitCode {
         arguments.drain(..2);
     }
     let migrate = arguments.first().is_some_and(|word| word == "--migrate");
-    if migrate {
+    let portable = arguments.first().is_some_and(|word| word == "--portable");
+    if migrate || portable {
         arguments.remove(0);
     }
     let (verb, root) = match &arguments[..] {
         [verb, root] if verb == "run" || verb == "check" => (verb.as_str(), root),
         _ => {
-            println!("usage: crash_subject [--writers N] [--migrate] run|check ROOT");
+            println!("usage: crash_subject [--writers N] [--migrate | --portable] run|check ROOT");
             return ExitCode::from(2);
         }
     };
     if verb == "check" {
-        return match check(root).await {
+        return match check(root, portable).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 print_line(&format!("FAILED {error}"));
@@ -218,8 +231,7 @@ async fn main() -> ExitCode {
     if migrate && create_flat_root(Path::new(root)).is_err() {
         return ExitCode::FAILURE;
     }
-    let config = FsConfig::default().with_background_migration(false);
-    let Ok(backend) = FsBackend::open(root, config).await else {
+    let Ok(backend) = FsBackend::open(root, config(portable)).await else {
         return ExitCode::FAILURE;
     };
     let moving = {

@@ -1,8 +1,8 @@
 //! A subject for faults at system calls: runs one operation between the lines BEGIN and END on a store that
 //! already contains one blob. `artifact-crash-test` documents the line protocol.
 //!
-//!     syscall_subject [--named] OPERATION run ROOT
-//!     syscall_subject [--named] OPERATION check ROOT
+//!     syscall_subject [--named | --portable] OPERATION run ROOT
+//!     syscall_subject [--named | --portable] OPERATION check ROOT
 
 #![expect(
     clippy::print_stdout,
@@ -17,7 +17,7 @@ use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, Error, ErrorKind, Result,
     Sha256Digest,
 };
-use artifact_backend_fs::{FsBackend, FsConfig};
+use artifact_backend_fs::{FsBackend, FsConfig, FsProfile};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
@@ -91,10 +91,24 @@ fn report_load(id: ArtifactId, outcome: Result<Bytes>) -> Result<()> {
     Ok(())
 }
 
-fn config(named: bool, inline: bool) -> FsConfig {
+/// How the backend uses the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Unnamed,
+    Named,
+    Portable,
+}
+
+fn config(way: Way, inline: bool) -> FsConfig {
     // The background would migrate at an unknown time.
+    let profile = if way == Way::Portable {
+        FsProfile::Portable
+    } else {
+        FsProfile::Native
+    };
     let config = FsConfig::default()
-        .with_named_staging(named)
+        .with_profile(profile)
+        .with_named_staging(way == Way::Named)
         .with_background_migration(false)
         // All steps, on every file system.
         .with_link_count_sync(true);
@@ -214,10 +228,10 @@ fn create_root(root: &std::path::Path, flat: bool) -> bool {
     made.is_ok()
 }
 
-async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
+async fn run(way: Way, operation: &str, root: &str) -> Result<()> {
     if operation == "open" {
         // Built before BEGIN, so that its system calls are not counted.
-        let config = config(named, true);
+        let config = config(way, true);
         print_line("BEGIN");
         let opened = FsBackend::open(root, config).await;
         print_line("END");
@@ -229,7 +243,7 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
     if !create_root(std::path::Path::new(root), operation.starts_with("migrate")) {
         print_line("FAILED to create the root");
     }
-    let config = config(named, operation != "load-waits");
+    let config = config(way, operation != "load-waits");
     if operation == "migrate-open" {
         print_line(&format!("ACK {OLD} {}", digest(&old())));
         print_line("BEGIN");
@@ -285,12 +299,12 @@ async fn run(named: bool, operation: &str, root: &str) -> Result<()> {
 }
 
 /// Opens the store as a new process would, and checks it.
-async fn check(named: bool, root: &str) -> Result<()> {
+async fn check(way: Way, root: &str) -> Result<()> {
     // An operator removes the record of a failed sync after a repair. Without it, nothing changes.
     if rustix::fs::unlink(std::path::Path::new(root).join("failed-sync")).is_ok() {
         print_line("REMOVED failed-sync");
     }
-    let backend = FsBackend::open(root, config(named, true)).await?;
+    let backend = FsBackend::open(root, config(way, true)).await?;
     let mut list = backend.list().await?;
     let mut listed = Vec::new();
     while let Some(blob) = list.next().await {
@@ -337,17 +351,21 @@ async fn check(named: bool, root: &str) -> Result<()> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let mut arguments: Vec<_> = std::env::args().skip(1).collect();
-    let named = arguments.first().is_some_and(|word| word == "--named");
-    if named {
+    let way = match arguments.first().map(String::as_str) {
+        Some("--named") => Way::Named,
+        Some("--portable") => Way::Portable,
+        _ => Way::Unnamed,
+    };
+    if way != Way::Unnamed {
         arguments.remove(0);
     }
     let [operation, verb, root] = &arguments[..] else {
-        println!("usage: syscall_subject [--named] OPERATION run|check ROOT");
+        println!("usage: syscall_subject [--named | --portable] OPERATION run|check ROOT");
         return ExitCode::from(2);
     };
     let done = match verb.as_str() {
-        "check" => check(named, root).await,
-        _ => run(named, operation, root).await,
+        "check" => check(way, root).await,
+        _ => run(way, operation, root).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

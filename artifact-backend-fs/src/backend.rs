@@ -1,22 +1,22 @@
-//! The backend: each operation is at most one task on the blocking pool.
+//! The backend: passes each operation to the profile that was chosen when it was opened.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    Operation, Result, StoreId, SweepReport, Upload,
+    Result, StoreId, SweepReport, Upload,
 };
-use artifact_backend_config::FsConfig;
+use artifact_backend_config::{FsConfig, FsProfile};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::error::failed;
-use crate::shared::Shared;
-use crate::upload::FsUpload;
-use crate::writer::BlobWriter;
-use crate::{blob, download, inventory, load, migration, store_id, sweep};
+#[cfg(not(any(feature = "portable", not(target_os = "linux"), artifact_not_linux)))]
+use crate::error::misconfigured;
+#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+use crate::linux::LinuxProfile;
+#[cfg(any(feature = "portable", not(target_os = "linux"), artifact_not_linux))]
+use crate::portable::PortableProfile;
 
 /// A backend on a local folder. Clones share its state.
 ///
@@ -24,7 +24,28 @@ use crate::{blob, download, inventory, load, migration, store_id, sweep};
 /// tokio runtime.
 #[derive(Debug, Clone)]
 pub struct FsBackend {
-    shared: Arc<Shared>,
+    profile: Profile,
+}
+
+/// How the backend uses the operating system.
+#[derive(Debug, Clone)]
+enum Profile {
+    #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+    Linux(LinuxProfile),
+    #[cfg(any(feature = "portable", not(target_os = "linux"), artifact_not_linux))]
+    Portable(PortableProfile),
+}
+
+/// Evaluates an expression with the profile of a backend.
+macro_rules! with {
+    ($backend:expr, $profile:ident => $call:expr) => {
+        match &$backend.profile {
+            #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+            Profile::Linux($profile) => $call,
+            #[cfg(any(feature = "portable", not(target_os = "linux"), artifact_not_linux))]
+            Profile::Portable($profile) => $call,
+        }
+    };
 }
 
 impl FsBackend {
@@ -46,17 +67,39 @@ impl FsBackend {
     /// store needs: a trial blob is stored and removed. Otherwise the error of the operating system. Every
     /// detail names the folder. A later call can open what was created before an error.
     pub async fn open(root: impl Into<PathBuf>, config: FsConfig) -> Result<Self> {
-        let background = config.background_migration;
         let root = root.into();
-        let opened = Shared::open(root.clone(), config).await;
-        let shared = Arc::new(opened.map_err(|error| {
+        let opened = match config.profile {
+            FsProfile::Portable => Self::open_portable(root.clone(), config).await,
+            _ => Self::open_native(root.clone(), config).await,
+        };
+        opened.map_err(|error| {
             let detail = format!("the folder {}: {}", root.display(), error.detail());
             error.with_detail(detail)
-        })?);
-        if background && shared.root.is_migrating() {
-            tokio::spawn(migration::run_in_background(Arc::downgrade(&shared)));
-        }
-        Ok(Self { shared })
+        })
+    }
+
+    #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+    async fn open_native(root: PathBuf, config: FsConfig) -> Result<Self> {
+        let profile = Profile::Linux(LinuxProfile::open(root, config).await?);
+        Ok(Self { profile })
+    }
+
+    #[cfg(any(not(target_os = "linux"), artifact_not_linux))]
+    async fn open_native(root: PathBuf, config: FsConfig) -> Result<Self> {
+        Self::open_portable(root, config).await
+    }
+
+    #[cfg(any(feature = "portable", not(target_os = "linux"), artifact_not_linux))]
+    async fn open_portable(root: PathBuf, config: FsConfig) -> Result<Self> {
+        let profile = Profile::Portable(PortableProfile::open(root, config).await?);
+        Ok(Self { profile })
+    }
+
+    #[cfg(not(any(feature = "portable", not(target_os = "linux"), artifact_not_linux)))]
+    async fn open_portable(_root: PathBuf, _config: FsConfig) -> Result<Self> {
+        Err(misconfigured(
+            "the portable profile needs the feature `portable` of artifact-backend-fs, which this build does not have",
+        ))
     }
 
     /// Moves the blobs of a root of layout version 1 to their fan-out folders. Returns at once if no
@@ -72,7 +115,7 @@ impl FsBackend {
     /// `OutOfSpace` if the file system has no room for the new names. Otherwise the error of the operating
     /// system.
     pub async fn migrate(&self) -> Result<()> {
-        migration::run(&self.shared).await
+        with!(self, profile => profile.migrate().await)
     }
 
     /// Lists the blobs whose ids begin with the hexadecimal digit `shard` (0 to 15), in the order of their ids, from the first id
@@ -86,79 +129,53 @@ impl FsBackend {
     ///
     /// As for [`ArtifactInventory::list`].
     pub async fn list_shard(&self, shard: u8, after: Option<ArtifactId>) -> Result<BlobList> {
-        inventory::list_shard(Arc::clone(&self.shared), shard, after).await
+        with!(self, profile => profile.list_shard(shard, after).await)
     }
 }
 
 #[async_trait]
 impl ArtifactBackend for FsBackend {
     async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let work = move || {
-            let size = bytes.len() as u64;
-            let mut writer = BlobWriter::begin(&shared, Operation::Store, id, size)?;
-            writer
-                .write(&bytes)
-                .map_err(|errno| failed(Operation::Store, Some(id), "write the bytes", errno))?;
-            writer.publish(&shared, Operation::Store, id)
-        };
-        self.shared.writes.run(Operation::Store, work).await
+        with!(self, profile => profile.store(id, bytes).await)
     }
 
     async fn upload(&self, id: ArtifactId) -> Result<Box<dyn Upload>> {
-        let shared = Arc::clone(&self.shared);
-        let work = move || BlobWriter::begin(&shared, Operation::Upload, id, 0);
-        let writer = self.shared.writes.run(Operation::Upload, work).await?;
-        Ok(Box::new(FsUpload::new(
-            Arc::clone(&self.shared),
-            id,
-            writer,
-        )))
+        with!(self, profile => profile.upload(id).await)
     }
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
-        load::load(&self.shared, id).await
+        with!(self, profile => profile.load(id).await)
     }
 
     async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
-        download::open(&self.shared, id, range).await
+        with!(self, profile => profile.download(id, range).await)
     }
 
     async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
-        let root = Arc::clone(&self.shared.root);
-        let work = move || blob::stat(&root, Operation::Stat, id);
-        self.shared.reads.run(Operation::Stat, work).await
+        with!(self, profile => profile.stat(id).await)
     }
 }
 
 #[async_trait]
 impl ArtifactInventory for FsBackend {
     async fn list(&self) -> Result<BlobList> {
-        inventory::list(Arc::clone(&self.shared)).await
+        with!(self, profile => profile.list().await)
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let work = move || inventory::delete(&shared, id);
-        self.shared.writes.run(Operation::Delete, work).await
+        with!(self, profile => profile.delete(id).await)
     }
 
     async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
-        let root = Arc::clone(&self.shared.root);
-        let work = move || sweep::sweep(&root, older_than);
-        self.shared.writes.run(Operation::Sweep, work).await
+        with!(self, profile => profile.sweep(older_than).await)
     }
 
     async fn store_id(&self) -> Result<Option<StoreId>> {
-        let root = Arc::clone(&self.shared.root);
-        let work = move || store_id::read(&root);
-        self.shared.reads.run(Operation::ReadStoreId, work).await
+        with!(self, profile => profile.store_id().await)
     }
 
     async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
-        let shared = Arc::clone(&self.shared);
-        let work = move || store_id::create(&shared, new);
-        self.shared.writes.run(Operation::CreateStoreId, work).await
+        with!(self, profile => profile.create_store_id(new).await)
     }
 
     /// Checks whether the backend still acknowledges stores and deletes. Loads work in any case.
@@ -168,9 +185,7 @@ impl ArtifactInventory for FsBackend {
     /// `Unexpected` if a sync of this root has failed, in this process or another. `open` then refuses the
     /// root too, until an operator has repaired the file system and removed the file `failed-sync`.
     async fn probe(&self) -> Result<()> {
-        let root = Arc::clone(&self.shared.root);
-        let work = move || root.check_failed_syncs(Operation::Probe, None);
-        self.shared.reads.run(Operation::Probe, work).await
+        with!(self, profile => profile.probe().await)
     }
 
     async fn close(&self) {}

@@ -1,10 +1,8 @@
 //! Stops all acknowledgements after a failed sync.
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
-use rustix::io::Errno;
 
 use crate::sync::{AtomicBool, Ordering};
-use crate::sys::SysResult;
 
 mod in_flight;
 
@@ -28,18 +26,16 @@ impl DiskCall {
         matches!(self, Self::SyncBytes | Self::Sync)
     }
 
-    /// Returns whether `errno` can mean that the kernel gave up data which it had to write.
-    pub(crate) fn loses_writes(self, errno: Errno) -> bool {
-        match self {
-            // Without free blocks, only this file's own bytes are lost (fsync(2)).
-            Self::SyncBytes => !matches!(errno, Errno::NOSPC | Errno::DQUOT),
-            Self::Sync => true,
-            // Nothing but an error makes a file system read-only while a file is open for writing
-            // (mount(2), EBUSY).
-            Self::Link => matches!(errno, Errno::IO | Errno::UCLEAN | Errno::ROFS),
-            Self::ChangeName => matches!(errno, Errno::IO | Errno::UCLEAN),
-        }
+    /// Returns whether `error` can mean that the kernel gave up data which it had to write.
+    pub(crate) fn loses_writes(self, error: &impl DiskError) -> bool {
+        error.loses_writes(self)
     }
+}
+
+/// An error of the operating system.
+pub(crate) trait DiskError {
+    /// Returns whether this error of a call can mean that the kernel gave up data which it had to write.
+    fn loses_writes(&self, call: DiskCall) -> bool;
 }
 
 /// The blocks of metadata that a call may write, as far as it is known.
@@ -128,16 +124,16 @@ pub(crate) struct FailedSyncs {
 impl FailedSyncs {
     /// Makes a system call that may write `blocks`. If it fails so that data may be lost, this is recorded
     /// before the call counts as ended.
-    pub(crate) fn track<T>(
+    pub(crate) fn track<T, E: DiskError>(
         &self,
         kind: DiskCall,
         blocks: Blocks,
-        call: impl FnOnce() -> SysResult<T>,
-    ) -> SysResult<T> {
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         let ticket = self.in_flight.begin(blocks);
         let result = call();
-        if let Err(errno) = result
-            && kind.loses_writes(errno)
+        if let Err(error) = &result
+            && kind.loses_writes(error)
         {
             self.set_failed();
         }

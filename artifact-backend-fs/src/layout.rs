@@ -13,7 +13,7 @@
 //! 2 KiB, so the root holds 162 or 20 million. More folders would make opening a new root slower: each is
 //! created and synced then.
 //!
-//! Version 1 had all blobs in `blobs/`. [`migration`](crate::migration) moves them.
+//! Version 1 had all blobs in `blobs/`. The Linux profile moves them.
 
 use artifact_backend::{ArtifactId, random};
 
@@ -25,6 +25,14 @@ pub(crate) const STAGING: &str = "staging";
 pub(crate) const MARKER: &str = "artifact-format";
 /// The file that records a failed sync.
 pub(crate) const FAILED_SYNC: &str = "failed-sync";
+/// The file of the store id. Its name is not an id, and it is not in the folder of blobs, so no artifact id
+/// leads to it.
+pub(crate) const STORE_ID: &str = "artifact-store-id";
+/// The content of [`FAILED_SYNC`].
+pub(crate) const FAILED_SYNC_TEXT: &str = "A sync of this root failed, so it is not known which of the latest blobs are on the disk.\n\
+    1. Stop every process that uses this root.\n\
+    2. Check the disk (dmesg, smartctl), unmount it, repair it with fsck, and mount it again.\n\
+    3. Remove this file and start again. Blobs that were acknowledged before are complete.\n";
 /// The names that a root may contain before it has a format marker.
 pub(crate) const RESERVED: [&str; 4] = [BLOBS, STAGING, MARKER, FAILED_SYNC];
 

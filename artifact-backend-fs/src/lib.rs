@@ -1,36 +1,29 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("artifact-backend-fs needs Linux: O_TMPFILE, openat2 and linkat of a descriptor");
-
 mod backend;
-mod blob;
 mod buffers;
-mod coop;
-mod download;
 mod error;
+#[cfg_attr(
+    any(not(target_os = "linux"), artifact_not_linux),
+    expect(dead_code, reason = "only the Linux profile needs all of it")
+)]
 mod failed_syncs;
-mod failure_record;
-mod fan_out;
-mod filesystem;
-mod inventory;
+#[cfg_attr(
+    any(not(target_os = "linux"), artifact_not_linux),
+    expect(dead_code, reason = "only the Linux profile needs all of it")
+)]
 mod layout;
-mod load;
-mod marker;
-mod migration;
+#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+mod linux;
+mod list_end;
 mod pool;
-mod publish;
-mod root;
-mod shared;
-mod staging;
-mod store_id;
-mod sweep;
+#[cfg(any(feature = "portable", not(target_os = "linux"), artifact_not_linux))]
+mod portable;
+mod risk;
 mod sync;
-mod sys;
-mod trial;
 mod upload;
-mod writer;
+mod version;
 
-pub use artifact_backend_config::FsConfig;
+pub use artifact_backend_config::{FsConfig, FsProfile};
 pub use backend::FsBackend;
-pub use filesystem::{FileSystemRisk, file_system_risks};
+pub use risk::{FileSystemRisk, file_system_risks};

@@ -1,36 +1,48 @@
 //! An upload: gathers small chunks and writes them to one temporary file.
 
-use std::mem;
-use std::sync::Arc;
+use std::{fmt, mem};
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result, Upload, blocking};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 
-use crate::error::failed;
-use crate::shared::Shared;
-use crate::writer::BlobWriter;
+use crate::pool::Pool;
 
 /// Small chunks are gathered up to this size, so that each task on the blocking pool writes at least
 /// this much.
 const GATHER: usize = 256 << 10;
 
+/// A temporary file that becomes a blob. Its methods wait for the disk. Dropping it aborts the store.
+pub(crate) trait BlobWriter: fmt::Debug + Send + 'static {
+    /// Sets the announced size in bytes.
+    fn expect(&mut self, bytes: u64);
+
+    /// Appends bytes.
+    fn write(&mut self, operation: Operation, bytes: &[u8]) -> Result<()>;
+
+    /// Publishes the written bytes. `Ok` means durable.
+    fn publish(self, operation: Operation) -> Result<()>;
+
+    /// Removes the temporary file's name, if it has one.
+    fn discard(&mut self) -> Result<()>;
+}
+
 /// An [`Upload`] to a folder.
 #[derive(Debug)]
-pub(crate) struct FsUpload {
-    shared: Arc<Shared>,
+pub(crate) struct FsUpload<W: BlobWriter> {
+    pool: Pool,
     id: ArtifactId,
     /// `None` while the writer is in the blocking pool, and after a failed or dropped write.
-    writer: Option<BlobWriter>,
+    writer: Option<W>,
     gathered: BytesMut,
     /// The announced size, until the writer knows it.
     expected: u64,
 }
 
-impl FsUpload {
-    pub(crate) fn new(shared: Arc<Shared>, id: ArtifactId, writer: BlobWriter) -> Self {
+impl<W: BlobWriter> FsUpload<W> {
+    pub(crate) fn new(pool: Pool, id: ArtifactId, writer: W) -> Self {
         Self {
-            shared,
+            pool,
             id,
             writer: Some(writer),
             gathered: BytesMut::new(),
@@ -44,7 +56,7 @@ impl FsUpload {
             .with_detail("an earlier write of this upload failed or was dropped; abort the upload")
     }
 
-    fn take_writer(&mut self, operation: Operation) -> Result<BlobWriter> {
+    fn take_writer(&mut self, operation: Operation) -> Result<W> {
         self.writer.take().ok_or_else(|| self.broken(operation))
     }
 
@@ -52,24 +64,22 @@ impl FsUpload {
     async fn flush(&mut self, chunk: Bytes) -> Result<()> {
         let mut writer = self.take_writer(Operation::Write)?;
         let gathered = self.gathered.split();
-        let (id, expected) = (self.id, mem::take(&mut self.expected));
+        let expected = mem::take(&mut self.expected);
         let work = move || {
             if expected > 0 {
                 writer.expect(expected);
             }
-            writer
-                .write(&gathered)
-                .and_then(|()| writer.write(&chunk))
-                .map_err(|errno| failed(Operation::Write, Some(id), "write the bytes", errno))?;
+            writer.write(Operation::Write, &gathered)?;
+            writer.write(Operation::Write, &chunk)?;
             Ok(writer)
         };
-        self.writer = Some(self.shared.writes.run(Operation::Write, work).await?);
+        self.writer = Some(self.pool.run(Operation::Write, work).await?);
         Ok(())
     }
 }
 
 #[async_trait]
-impl Upload for FsUpload {
+impl<W: BlobWriter> Upload for FsUpload<W> {
     fn expect_size(&mut self, bytes: u64) {
         self.expected = bytes;
     }
@@ -91,14 +101,11 @@ impl Upload for FsUpload {
     async fn commit(mut self: Box<Self>) -> Result<()> {
         let mut writer = self.take_writer(Operation::Commit)?;
         let gathered = mem::take(&mut self.gathered);
-        let (shared, id) = (Arc::clone(&self.shared), self.id);
         let work = move || {
-            writer
-                .write(&gathered)
-                .map_err(|errno| failed(Operation::Commit, Some(id), "write the bytes", errno))?;
-            writer.publish(&shared, Operation::Commit, id)
+            writer.write(Operation::Commit, &gathered)?;
+            writer.publish(Operation::Commit)
         };
-        self.shared.writes.run(Operation::Commit, work).await
+        self.pool.run(Operation::Commit, work).await
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
@@ -106,23 +113,12 @@ impl Upload for FsUpload {
             // The failed or dropped write already removed the file.
             return Ok(());
         };
-        let id = self.id;
-        let work = move || {
-            let fail = |errno| {
-                failed(
-                    Operation::Abort,
-                    Some(id),
-                    "remove the temporary file",
-                    errno,
-                )
-            };
-            writer.discard().map_err(fail)
-        };
-        self.shared.writes.run(Operation::Abort, work).await
+        let work = move || writer.discard();
+        self.pool.run(Operation::Abort, work).await
     }
 }
 
-impl Drop for FsUpload {
+impl<W: BlobWriter> Drop for FsUpload<W> {
     fn drop(&mut self) {
         // Closing the last descriptor of a large file frees its blocks, which waits for the disk.
         if let Some(writer) = self.writer.take() {

@@ -61,8 +61,7 @@ impl ReceiveError {
     pub fn of_body(error: impl Into<BoxError>) -> Self {
         let source = error.into();
         let first: &(dyn Error + 'static) = &*source;
-        let known =
-            std::iter::successors(Some(first), |error| (**error).source()).find_map(kind_of);
+        let known = std::iter::successors(Some(first), |error| cause(*error)).find_map(kind_of);
         let kind = known.unwrap_or(ReceiveErrorKind::CutShort);
         let detail = match kind {
             ReceiveErrorKind::TimedOut => "the request did not arrive in time",
@@ -93,6 +92,15 @@ impl ReceiveError {
             ReceiveErrorKind::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
+}
+
+/// Returns the next error of a chain. The source of an `io::Error` is that of the error inside it, which would be left
+/// out.
+fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    let inner = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    inner.map_or_else(|| error.source(), |inner| Some(inner))
 }
 
 fn kind_of(error: &(dyn Error + 'static)) -> Option<ReceiveErrorKind> {

@@ -107,7 +107,8 @@ where
     }
 
     /// Adds the declared content type, file name and SHA-256 to a new artifact. The store compares the SHA-256 with
-    /// that of the bytes.
+    /// that of the bytes: [`finish`](artifact_store::Deposit::finish) then returns
+    /// [`DigestMismatch`](artifact_store::ErrorKind::DigestMismatch), which is a 400.
     #[must_use = "returns the changed artifact"]
     pub fn describe(&self, new: NewArtifact) -> NewArtifact {
         new.with_content_type(self.content_type.clone())

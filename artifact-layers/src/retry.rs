@@ -25,7 +25,8 @@ use tokio::time::sleep;
 ///   last attempt found. An upload is not retried: its `write` and `commit` fail at
 ///   once, because only the caller still has the bytes. Start a new upload with the same id.
 /// - A download whose stream fails is opened again at the position of the failure, with the same size and
-///   stamp, or it ends with the first error. A list whose stream fails is not continued.
+///   stamp, or it ends with the first error. It ends with the error too if that comes after the last byte. A list
+///   whose stream fails is not continued.
 ///
 /// The delay doubles with each retry, and is shortened at random by up to half. A chunk resets the count of a
 /// download. Needs tokio's timer.

@@ -102,6 +102,12 @@ impl ErrorKind {
     }
 }
 
+impl From<artifact_backend::ErrorKind> for ErrorKind {
+    fn from(kind: artifact_backend::ErrorKind) -> Self {
+        Self::from_backend(kind)
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -118,6 +124,8 @@ pub enum Operation {
     OpenDatabase,
     /// Closing the database.
     CloseDatabase,
+    /// Listing, deleting or sweeping the blobs of a backend.
+    MaintainBackend,
     /// Checking that a database and a backend belong together.
     JoinHalves,
     /// Creating or finding experiments.
@@ -153,6 +161,7 @@ impl Operation {
             Self::OpenBackend => "open backend",
             Self::OpenDatabase => "open database",
             Self::CloseDatabase => "close database",
+            Self::MaintainBackend => "maintain backend",
             Self::JoinHalves => "join database and backend",
             Self::Experiment => "find experiment",
             Self::InsertRow => "insert row",
@@ -166,6 +175,22 @@ impl Operation {
             Self::Authorize => "authorize",
             Self::Deposit => "deposit",
             Self::Read => "read",
+        }
+    }
+
+    /// Converts the operation of a backend's error.
+    const fn from_backend(operation: artifact_backend::Operation) -> Self {
+        use artifact_backend::Operation as Backend;
+        match operation {
+            Backend::Open | Backend::Probe => Self::OpenBackend,
+            Backend::Store
+            | Backend::Upload
+            | Backend::Write
+            | Backend::Commit
+            | Backend::Abort => Self::Deposit,
+            Backend::Load | Backend::Download | Backend::Stat => Self::Read,
+            Backend::ReadStoreId | Backend::CreateStoreId => Self::JoinHalves,
+            _ => Self::MaintainBackend,
         }
     }
 }
@@ -261,6 +286,14 @@ impl Error {
     /// call is the whole deposit from its first byte.
     pub fn is_retryable(&self) -> bool {
         self.kind() == ErrorKind::Unavailable
+    }
+}
+
+/// So that `?` converts the errors of a backend, for example those of
+/// [`Backend::from_url`](crate::Backend::from_url).
+impl From<artifact_backend::Error> for Error {
+    fn from(error: artifact_backend::Error) -> Self {
+        Self::backend(Operation::from_backend(error.operation()), error)
     }
 }
 

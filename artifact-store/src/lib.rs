@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod authorize;
-mod backend_url;
 mod catalog;
 mod config;
 mod content_type;
@@ -17,7 +16,6 @@ mod file_name;
 mod fresh_id;
 mod hasher;
 mod identity;
-mod location;
 mod principal;
 mod read_memory;
 mod read_policy;
@@ -32,10 +30,11 @@ mod verified_cache;
 mod verify;
 
 pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest, StoreId};
-#[cfg(feature = "bucket")]
-pub use artifact_backend_s3::{BucketOptions, S3Config};
+pub use artifact_open::{
+    Backend, BackendOptions, BackendUrl, BucketCredentials, BucketOptions, FsConfig, MemConfig,
+    S3Config, SchemeRegistry,
+};
 pub use authorize::{ReadGrant, authorize, authorize_with};
-pub use backend_url::{Backend, BackendOptions, BackendUrl};
 pub use catalog::Catalog;
 pub use config::StoreConfig;
 pub use content_type::ContentType;
@@ -43,7 +42,7 @@ pub use content_type::ContentType;
 pub use database::PostgresDatabase;
 #[cfg(feature = "sqlite")]
 pub use database::SqliteDatabase;
-pub use database::{Database, DatabaseUrl, MemoryDatabase};
+pub use database::{CloseDatabase, Database, DatabaseUrl, MemoryDatabase};
 pub use deposit::{Deposit, NewArtifact};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use experiment::{Experiment, ExperimentId, InvalidExperimentId};

@@ -81,11 +81,26 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
     let mut fault = vec!["block", "--fs", "ext4-nojournal", "--states", "20"];
     fault.extend(["--runs", fault_runs, "--inode-table-fault", "100"]);
     runs.push(fault);
-    for options in runs {
+    let mut runs: Vec<_> = runs.into_iter().map(|options| (options, false)).collect();
+    // The portable profile has one temporary file and no knowledge of the file system.
+    let file_systems: &[&str] = if long {
+        &["ext4", "ext4-nojournal", "xfs", "btrfs"]
+    } else {
+        &["ext4-nojournal"]
+    };
+    runs.push((vec!["fuse", "--faults", "--fault-runs", max_faults], true));
+    for file_system in file_systems {
+        runs.push((
+            vec!["block", "--fs", file_system, "--states", max_states],
+            true,
+        ));
+    }
+    for (options, portable) in runs {
         if !status.success() {
             break;
         }
-        print(&format!("artifact-crash {}", options.join(" ")));
+        let label = if portable { " (portable profile)" } else { "" };
+        print(&format!("artifact-crash {}{label}", options.join(" ")));
         // A migration has blobs in both places.
         let layout = [
             "--blob",
@@ -103,8 +118,10 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             "--scratch",
             "failed-sync",
         ];
-        let writers: &[&str] = if options.contains(&"--inode-table-fault") {
+        let arguments: &[&str] = if options.contains(&"--inode-table-fault") {
             &["--writers", "80"]
+        } else if portable {
+            &["--portable"]
         } else {
             &[]
         };
@@ -116,7 +133,7 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             .args(layout)
             .arg("--")
             .arg(target.join("debug/examples/crash_subject"))
-            .args(writers);
+            .args(arguments);
         status = run(
             &mut command,
             "build it with: cargo build -p artifact-crash-test",

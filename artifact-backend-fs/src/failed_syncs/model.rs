@@ -8,7 +8,7 @@ use loom::thread;
 use rustix::io::Errno;
 
 use super::{Blocks, DiskCall, FailedSyncs, Overlap};
-use crate::sys::SysResult;
+use crate::linux::SysResult;
 
 /// A folder as Linux keeps it. A failed write-back discards the data, and each descriptor that was
 /// open at the time gets the error once (`errseq_t`).

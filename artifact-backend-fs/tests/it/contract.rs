@@ -120,7 +120,7 @@ fn suite(parent: PathBuf, config: FsConfig) -> Suite {
 /// this crate cover the clause.
 const UNTESTABLE: &str = "honest::";
 
-async fn keeps_the_contract(parent: &Path, config: FsConfig) {
+pub(crate) async fn keeps_the_contract(parent: &Path, config: FsConfig) {
     let report = suite(parent.to_owned(), config).run().await;
     report.assert_passed();
     let skipped: Vec<_> = report.skipped().map(ToString::to_string).collect();

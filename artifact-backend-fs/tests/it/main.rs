@@ -17,6 +17,7 @@ mod faults;
 mod fuzz_replay;
 mod migration;
 mod opening;
+mod portable;
 mod race;
 mod store_id;
 mod surroundings;

@@ -23,14 +23,28 @@ pub(crate) fn example(name: &str) -> PathBuf {
     program
 }
 
+/// How the subject uses the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Unnamed,
+    Named,
+    Portable,
+}
+
+impl From<bool> for Way {
+    fn from(named: bool) -> Self {
+        if named { Self::Named } else { Self::Unnamed }
+    }
+}
+
 /// Returns the program that runs one operation.
-pub(crate) fn subject(named: bool, operation: &str) -> Subject {
+pub(crate) fn subject(way: impl Into<Way>, operation: &str) -> Subject {
     let program = example("syscall_subject");
     let subject = Subject::new(program).with_time_limit(Duration::from_secs(20));
-    let subject = if named {
-        subject.with_arg("--named")
-    } else {
-        subject
+    let subject = match way.into() {
+        Way::Unnamed => subject,
+        Way::Named => subject.with_arg("--named"),
+        Way::Portable => subject.with_arg("--portable"),
     };
     subject.with_arg(operation)
 }
@@ -48,35 +62,53 @@ fn is_wanted(call: &Call) -> bool {
     folder.is_none_or(|path| path.len() != 1 || ["0", "f"].contains(&path))
 }
 
-fn sweep(named: bool, operation: &str) -> Option<SyscallSweep> {
+/// Returns whether faults are injected at a call of the portable profile. It inspects the same folders before and
+/// after each step, so one of them is enough. `std` asserts that the close of a folder that was read succeeds (`Drop
+/// for Dir` in library/std/src/sys/fs/unix.rs), so that fault would end the process.
+fn is_wanted_of_portable(call: &Call) -> bool {
+    let folder = call.target.rsplit('/').next().unwrap_or_default();
+    let is_folder = folder.len() == 1 || ["root", "blobs", "staging"].contains(&folder);
+    match call.name {
+        "close" => !is_folder,
+        "statx" => is_wanted(call) && !["root", "blobs"].contains(&folder),
+        _ => is_wanted(call),
+    }
+}
+
+fn sweep(way: Way, operation: &str) -> Option<SyscallSweep> {
     let available = syscalls::available();
     let remedy = "allow ptrace(2), for example outside a container";
     if skip(available.is_ok(), "faults at system calls", remedy) {
         return None;
     }
-    let subject = subject(named, operation);
+    let subject = subject(way, operation);
     let parent = tempfile::tempdir_in(in_memory()).unwrap();
     let layout = layout();
+    let wanted = if way == Way::Portable {
+        is_wanted_of_portable
+    } else {
+        is_wanted
+    };
     // The path check comes first, because the library may remove leftovers.
     let checkers = [Checker::from(layout), Checker::from(subject.clone())];
-    Some(syscalls::sweep_where(&subject, parent.path(), &checkers, is_wanted).unwrap())
+    Some(syscalls::sweep_where(&subject, parent.path(), &checkers, wanted).unwrap())
 }
 
 /// Checks an operation with unnamed and with named temporary files.
 fn survives(operation: &str, wanted: &[&str]) {
-    for named in [false, true] {
-        survives_with(named, operation, wanted);
+    for way in [Way::Unnamed, Way::Named] {
+        survives_with(way, operation, wanted);
     }
 }
 
 #[expect(clippy::print_stdout, reason = "the counts are shown with --nocapture")]
-fn survives_with(named: bool, operation: &str, wanted: &[&str]) {
-    let Some(swept) = sweep(named, operation) else {
+pub(crate) fn survives_with(way: Way, operation: &str, wanted: &[&str]) {
+    let Some(swept) = sweep(way, operation) else {
         return;
     };
     let calls: Vec<_> = swept.calls.iter().map(|call| call.name).collect();
     let report = &swept.report;
-    let label = format!("{operation}, named {named}");
+    let label = format!("{operation}, {way:?}");
     println!("{label}: {} calls, {} faults", calls.len(), report.faults);
     assert!(report.is_clean(), "{label}:\n{report}");
     // preadv2 starts to read uncached bytes ahead, and sometimes the disk is fast enough that it returns them itself.
@@ -91,7 +123,11 @@ fn survives_with(named: bool, operation: &str, wanted: &[&str]) {
 
 #[test]
 fn opening_survives_faults_at_every_system_call() {
-    survives_with(false, "open", &["mkdirat", "openat2", "linkat", "fsync"]);
+    survives_with(
+        Way::Unnamed,
+        "open",
+        &["mkdirat", "openat2", "linkat", "fsync"],
+    );
 }
 
 #[test]
@@ -130,11 +166,11 @@ fn an_aborted_or_dropped_upload_survives_faults_at_every_system_call() {
 
 #[test]
 fn a_load_survives_faults_at_every_system_call() {
-    survives_with(false, "load", &["openat2", "fstat", "preadv2"]);
-    survives_with(false, "load-waits", &["openat2", "fstat", "pread64"]);
-    survives_with(false, "load-absent", &["openat2", "newfstatat"]);
-    survives_with(false, "load-cold", &["openat2", "fstat", "preadv2"]);
-    survives_with(false, "download", &["openat2", "fstat", "preadv2"]);
+    survives_with(Way::Unnamed, "load", &["openat2", "fstat", "preadv2"]);
+    survives_with(Way::Unnamed, "load-waits", &["openat2", "fstat", "pread64"]);
+    survives_with(Way::Unnamed, "load-absent", &["openat2", "newfstatat"]);
+    survives_with(Way::Unnamed, "load-cold", &["openat2", "fstat", "preadv2"]);
+    survives_with(Way::Unnamed, "download", &["openat2", "fstat", "preadv2"]);
 }
 
 /// If `RWF_NOWAIT` cannot return the bytes at once, a blocking thread reads them.
@@ -149,7 +185,7 @@ fn loads_of_uncached_blobs_never_block_an_async_thread() {
     let parent = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let reads = |operation: &str| {
         let root = parent.path().join(operation);
-        let run = syscalls::trace(&subject(false, operation), &root, |_| None).unwrap();
+        let run = syscalls::trace(&subject(Way::Unnamed, operation), &root, |_| None).unwrap();
         assert_eq!(run.outcome, RunOutcome::Success, "{operation}");
         let calls = run
             .calls
@@ -169,7 +205,7 @@ fn loads_of_uncached_blobs_never_block_an_async_thread() {
 
 #[test]
 fn a_delete_survives_faults_at_every_system_call() {
-    survives_with(false, "delete", &["newfstatat", "unlinkat", "fsync"]);
+    survives_with(Way::Unnamed, "delete", &["newfstatat", "unlinkat", "fsync"]);
 }
 
 /// Otherwise a size could count as written that only a later store gave the folder.
@@ -182,7 +218,7 @@ fn a_store_reads_the_size_of_its_folder_between_link_and_sync() {
     }
     let parent = tempfile::tempdir_in(in_memory()).unwrap();
     let root = parent.path().join("root");
-    let run = syscalls::trace(&subject(false, "store"), &root, |_| None).unwrap();
+    let run = syscalls::trace(&subject(Way::Unnamed, "store"), &root, |_| None).unwrap();
     assert_eq!(run.outcome, RunOutcome::Success);
     let last = |name: &str| {
         let of = |call: &Call| call.name == name && call.target.ends_with("blobs/0");
@@ -206,7 +242,7 @@ fn a_deleted_blob_stays_open_until_its_folder_is_synced() {
     }
     let parent = tempfile::tempdir_in(in_memory()).unwrap();
     let root = parent.path().join("root");
-    let run = syscalls::trace(&subject(false, "delete"), &root, |_| None).unwrap();
+    let run = syscalls::trace(&subject(Way::Unnamed, "delete"), &root, |_| None).unwrap();
     assert_eq!(run.outcome, RunOutcome::Success);
     let last = |name: &str, part: &str| {
         let of = |call: &Call| call.name == name && call.target.contains(part);
@@ -223,26 +259,34 @@ fn a_deleted_blob_stays_open_until_its_folder_is_synced() {
 
 #[test]
 fn stat_and_list_survive_faults_at_every_system_call() {
-    survives_with(false, "stat", &["newfstatat"]);
-    survives_with(false, "list", &["getdents64", "newfstatat"]);
+    survives_with(Way::Unnamed, "stat", &["newfstatat"]);
+    survives_with(Way::Unnamed, "list", &["getdents64", "newfstatat"]);
 }
 
 #[test]
 fn a_migration_survives_faults_at_every_system_call() {
     survives_with(
-        false,
+        Way::Unnamed,
         "migrate",
         &["linkat", "fsync", "unlinkat", "renameat"],
     );
-    survives_with(false, "migrate-open", &["mkdirat", "fsync", "renameat"]);
+    survives_with(
+        Way::Unnamed,
+        "migrate-open",
+        &["mkdirat", "fsync", "renameat"],
+    );
 }
 
 #[test]
 fn operations_before_the_migration_survive_faults_at_every_system_call() {
     survives("migrate-store", &["write", "fsync", "linkat"]);
     survives("migrate-store-again", &["write", "fsync"]);
-    survives_with(false, "migrate-load", &["openat2", "fstat", "pread64"]);
-    survives_with(false, "migrate-delete", &["unlinkat", "fsync"]);
+    survives_with(
+        Way::Unnamed,
+        "migrate-load",
+        &["openat2", "fstat", "pread64"],
+    );
+    survives_with(Way::Unnamed, "migrate-delete", &["unlinkat", "fsync"]);
 }
 
 /// After the migration an absent blob costs no second look-up.
@@ -256,7 +300,7 @@ fn a_blob_is_looked_for_in_blobs_itself_only_before_the_migration() {
     let searched = |operation: &str| {
         let parent = tempfile::tempdir_in(in_memory()).unwrap();
         let root = parent.path().join("root");
-        let run = syscalls::trace(&subject(false, operation), &root, |_| None).unwrap();
+        let run = syscalls::trace(&subject(Way::Unnamed, operation), &root, |_| None).unwrap();
         assert_eq!(run.outcome, RunOutcome::Success, "{operation}");
         let flat = |call: &&Call| {
             let path = call.target.split_once("/blobs/").map(|(_, path)| path);
@@ -274,5 +318,5 @@ fn a_blob_is_looked_for_in_blobs_itself_only_before_the_migration() {
 
 #[test]
 fn a_sweep_survives_faults_at_every_system_call() {
-    survives_with(true, "sweep", &["getdents64", "flock", "unlinkat"]);
+    survives_with(Way::Named, "sweep", &["getdents64", "flock", "unlinkat"]);
 }

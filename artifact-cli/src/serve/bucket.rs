@@ -5,17 +5,9 @@ use artifact_store::{Backend, BackendOptions};
 
 use crate::failure::{chain, setup_from};
 use crate::output;
-#[cfg(feature = "bucket")]
-use crate::settings::Addressing;
-use crate::settings::{BucketProbe, ServeSettings};
+use crate::settings::{Addressing, BucketProbe, ServeSettings};
 
-/// Returns the default options. Without the feature `bucket`, a bucket URL is rejected before this call.
-#[cfg(not(feature = "bucket"))]
-pub(crate) fn options(_settings: &ServeSettings) -> BackendOptions {
-    BackendOptions::default()
-}
-
-#[cfg(feature = "bucket")]
+/// Returns the options of a bucket.
 pub(crate) fn options(settings: &ServeSettings) -> BackendOptions {
     let mut options = BackendOptions::default();
     options
@@ -39,15 +31,20 @@ pub(crate) fn options(settings: &ServeSettings) -> BackendOptions {
     options
 }
 
-/// Tests whether the bucket refuses to overwrite, as far as `mode` asks for it. `name` is what messages call
-/// the setting of the backend.
-pub(crate) async fn probe(backend: &Backend, mode: BucketProbe, name: &str) -> Result<()> {
-    if mode == BucketProbe::Off {
+/// Tests whether a folder acknowledges stores, and whether a bucket refuses to overwrite, as far as
+/// `bucket_probe` asks for it. `name` is what messages call the setting of the backend.
+pub(crate) async fn probe(backend: &Backend, settings: &ServeSettings, name: &str) -> Result<()> {
+    let mode = settings.bucket_probe;
+    let is_bucket = settings.backend.path().is_none();
+    if is_bucket && mode == BucketProbe::Off {
         return Ok(());
     }
     let Err(error) = backend.probe().await else {
         return Ok(());
     };
+    if !is_bucket {
+        return Err(setup_from(error, format!("{name} cannot be used")));
+    }
     if mode == BucketProbe::Refuse {
         let sentence = format!(
             "{name} cannot be used; --bucket-probe warn uses it nevertheless, with the risks that the \

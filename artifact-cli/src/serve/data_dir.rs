@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use artifact_store::{ArtifactStore, Backend, Database, Experiment, IdentityStore, StoreConfig};
+use artifact_store::{ArtifactStore, Backend, Database, Experiment, StoreConfig};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use secrecy::SecretString;
 
@@ -21,7 +21,7 @@ const LOCK: &str = "lock";
 /// The open resources of a server.
 pub(crate) struct Opened {
     pub(crate) store: ArtifactStore,
-    pub(crate) identities: Arc<dyn IdentityStore>,
+    pub(crate) database: Database,
     pub(crate) backend: Backend,
     pub(crate) token: SecretString,
     // The last field, so that the lock is released after the rest is closed.
@@ -46,7 +46,7 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     let opened = settings.backend.open_with(bucket::options(settings)).await;
     let backend =
         opened.map_err(|error| setup_from(error, format!("{backend_name} cannot be used")))?;
-    bucket::probe(&backend, settings.bucket_probe, &backend_name).await?;
+    bucket::probe(&backend, settings, &backend_name).await?;
     let database = if let Some(database) = existing {
         database
     } else {
@@ -76,8 +76,8 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     created.keep();
 
     Ok(Opened {
-        store: ArtifactStore::new(backend.backend(), database.catalog, config),
-        identities: database.identities,
+        store: ArtifactStore::new(backend.backend(), Arc::clone(&database.catalog), config),
+        database,
         backend,
         token,
         _lock: lock,

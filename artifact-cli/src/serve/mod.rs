@@ -71,7 +71,8 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
         config = config.with_https();
     }
     let admin = AdminToken::new(opened.token.expose_secret())?;
-    let identities = IdentityAuthenticator::new(Arc::clone(&opened.identities), admin.clone());
+    let identities =
+        IdentityAuthenticator::new(Arc::clone(&opened.database.identities), admin.clone());
     let service =
         HttpService::with_identities(opened.store.clone(), Arc::new(identities), config.clone());
 
@@ -101,6 +102,12 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
         .spawn(async move { match sweep::run(interval, |age| inventory.sweep(age)).await {} });
     let outcome = server.serve(listener).await;
     drop(background);
+    if let Err(error) = opened.database.close().await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the database was not closed properly; no row is lost by that"
+        );
+    }
     // Aborted uploads leave parts in a bucket; removing them needs the runtime.
     if tokio::time::timeout(CLEANUP, opened.backend.close())
         .await
@@ -110,7 +117,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
             "cannot remove all leftovers of aborted uploads; a later start removes them"
         );
     }
-    // Closes the database and then releases the lock.
+    // Releases the lock.
     drop(opened);
     match outcome {
         ServeOutcome::Drained => Ok(()),

@@ -24,6 +24,4 @@ pub(crate) use print::effective;
 pub(crate) use secret::{Secret, choose};
 pub(crate) use serve::ServeSettings;
 pub(crate) use source::Sources;
-#[cfg(feature = "bucket")]
-pub(crate) use values::Addressing;
-pub(crate) use values::{BucketProbe, ListenAddress, LogFormat, text};
+pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat, text};

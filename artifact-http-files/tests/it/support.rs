@@ -53,12 +53,14 @@ pub(crate) fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
         (HeaderName::from_static(name), value)
     });
     let mut headers = HeaderMap::new();
-    fields.for_each(|(name, value)| drop(headers.append(name, value)));
+    for (name, value) in fields {
+        headers.append(name, value);
+    }
     headers
 }
 
 /// A body in pieces of this length.
-pub(crate) fn body(bytes: &[u8], piece: usize) -> impl Stream<Item = Piece> + Unpin {
-    let pieces: Vec<_> = bytes.chunks(piece).map(Bytes::copy_from_slice).collect();
-    stream::iter(pieces.into_iter().map(Ok))
+pub(crate) fn body(bytes: &[u8], piece: usize) -> stream::Iter<std::vec::IntoIter<Piece>> {
+    let pieces = bytes.chunks(piece).map(Bytes::copy_from_slice).map(Ok);
+    stream::iter(pieces.collect::<Vec<_>>())
 }

@@ -75,7 +75,7 @@ impl Recorded {
         Arc::clone(self.values.lock().unwrap().entry(name).or_default())
     }
 
-    fn describe(&self, name: KeyName, metric: &'static str, unit: Option<Unit>) {
+    fn describe(&self, name: &KeyName, metric: &'static str, unit: Option<Unit>) {
         let mut described = self.described.lock().unwrap();
         described.insert(name.as_str().to_owned(), (metric, unit));
     }
@@ -94,15 +94,15 @@ impl Recorded {
 
 impl Recorder for Recorded {
     fn describe_counter(&self, key: KeyName, unit: Option<Unit>, _: SharedString) {
-        self.describe(key, "counter", unit);
+        self.describe(&key, "counter", unit);
     }
 
     fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, _: SharedString) {
-        self.describe(key, "gauge", unit);
+        self.describe(&key, "gauge", unit);
     }
 
     fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, _: SharedString) {
-        self.describe(key, "histogram", unit);
+        self.describe(&key, "histogram", unit);
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {

@@ -67,7 +67,7 @@ async fn a_large_blob_is_not_cached() {
 async fn the_memory_stays_below_the_limit() {
     for limit in [0, 1, 4_096, 100_001, MIB] {
         let backend = backend().layer(ReadCache::new(limit));
-        for size in (0..600).map(|number| number * 37) {
+        for size in (0..150).map(|number| number * 101) {
             let id = ArtifactId::mint();
             backend.store(id, noise(size)).await.unwrap();
             for _ in 0..2 {

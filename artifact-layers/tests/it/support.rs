@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactId, ByteRange, Download, ErrorKind, Result, Stamp, forward,
+    ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, Download, Error, ErrorKind,
+    Operation, Result, Stamp, forward,
 };
 use artifact_backend_conformance::FaultBackend;
 use artifact_backend_mem::MemBackend;
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 
 pub(crate) const BLOB: &[u8] = b"0123456789";
 
@@ -78,4 +80,49 @@ impl<B: ArtifactBackend> ArtifactBackend for Stamped<B> {
             .await?
             .with_stamp(self.stamp()))
     }
+}
+
+/// A backend of which every third download that is not empty breaks half-way.
+#[derive(Debug, Clone)]
+pub(crate) struct Breaking<B> {
+    inner: B,
+    downloads: Arc<AtomicU64>,
+}
+
+impl<B> Breaking<B> {
+    pub(crate) fn new(inner: B) -> Self {
+        Self {
+            inner,
+            downloads: Arc::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl<B: ArtifactBackend> ArtifactBackend for Breaking<B> {
+    forward!(inner => store, upload, load, stat);
+
+    async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
+        let download = self.inner.download(id, range).await?;
+        let number = self.downloads.fetch_add(1, Ordering::SeqCst);
+        if !number.is_multiple_of(3) || download.remaining() == 0 {
+            return Ok(download);
+        }
+        let mut rest = usize::try_from(download.remaining() / 2).unwrap();
+        Ok(download.map_stream(|chunks| {
+            let half = chunks.map(move |chunk| {
+                let mut chunk = chunk?;
+                chunk.truncate(rest);
+                rest -= chunk.len();
+                Ok(chunk)
+            });
+            let broken = Error::new(ErrorKind::Unavailable, Operation::Download);
+            half.chain(stream::iter([Err(broken)]))
+        }))
+    }
+}
+
+#[async_trait]
+impl<B: ArtifactInventory> ArtifactInventory for Breaking<B> {
+    forward!(inner => ArtifactInventory);
 }

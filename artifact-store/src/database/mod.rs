@@ -1,9 +1,12 @@
 //! The databases that keep the catalog and the identities.
 
+mod close;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod rejected;
+#[cfg(feature = "serde")]
+mod serde_impl;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -20,6 +23,7 @@ use crate::store_id::StoreIdRecord;
 
 pub(crate) use self::rejected::Rejected;
 pub(crate) use self::subject::Subject;
+pub use close::CloseDatabase;
 pub use memory::MemoryDatabase;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresDatabase;
@@ -37,16 +41,21 @@ pub struct Database {
     pub identities: Arc<dyn IdentityStore>,
     /// The store id, which the backend keeps too; see [`StoreHalves`](crate::StoreHalves).
     pub store_id: Arc<dyn StoreIdRecord>,
+    closer: Arc<dyn CloseDatabase>,
 }
 
 impl Database {
     /// Wraps a database that keeps all three.
-    pub fn new<D: Catalog + IdentityStore + StoreIdRecord>(database: D) -> Self {
+    pub fn new<D>(database: D) -> Self
+    where
+        D: Catalog + IdentityStore + StoreIdRecord + CloseDatabase,
+    {
         let database = Arc::new(database);
         Self {
             catalog: database.clone(),
             identities: database.clone(),
-            store_id: database,
+            store_id: database.clone(),
+            closer: database,
         }
     }
 
@@ -57,5 +66,19 @@ impl Database {
     /// As [`DatabaseUrl::parse`] and [`DatabaseUrl::open`].
     pub async fn from_url(text: &str) -> Result<Self> {
         DatabaseUrl::parse(text)?.open().await
+    }
+    /// Finishes the calls that were made before, and closes the files and connections. Every later call on
+    /// this database, also through clones and through stores that use it, fails with `Unavailable`; a
+    /// database in memory is not closed. Succeeds if it is closed already.
+    ///
+    /// Call it after the last request and before the runtime ends. It closes the database that was opened,
+    /// also if a field was replaced by a wrapper. Dropping the last clone closes the database too, but blocks
+    /// the thread meanwhile (SQLite) or does not wait (PostgreSQL). A dropped future leaves it open or closed.
+    ///
+    /// # Errors
+    ///
+    /// If an SQLite file cannot be closed properly. No row is lost by that.
+    pub async fn close(&self) -> Result<()> {
+        self.closer.close().await
     }
 }

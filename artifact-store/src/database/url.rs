@@ -1,12 +1,16 @@
 //! The URL of a database.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use artifact_open::location::{self, Location, Problem};
 
 #[cfg(feature = "postgres")]
 use super::postgres::{Password, PostgresDatabase, Target as Postgres};
 use super::{Database, MemoryDatabase};
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::location::{self, Location, Problem};
 
 /// A parsed URL or path of a database. Parsing has no side effects; [`open`](Self::open) has.
 ///
@@ -23,6 +27,10 @@ use crate::location::{self, Location, Problem};
 /// of the text except its scheme.
 ///
 /// A URL must not contain a password; set it with [`with_password`](Self::with_password).
+///
+/// `Display` writes a text that parses to an equal value, apart from the password, which it never shows.
+/// The exception is a relative path whose current folder has a name that is not UTF-8, or that has a
+/// control character in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
     target: Target,
@@ -46,7 +54,7 @@ impl DatabaseUrl {
     /// `Misconfigured` if the text names no database; `Unsupported` if it names one that this build
     /// or this version cannot use.
     pub fn parse(text: &str) -> Result<Self> {
-        let file = |path| location::file_path(path, text).map(Target::File);
+        let file = |path| file_path(path, text).map(Target::File);
         let target = match Location::parse(text).map_err(misconfigured)? {
             Location::Path(path) => file(path).map_err(misconfigured)?,
             Location::Url { scheme, rest } => match scheme.as_str() {
@@ -59,9 +67,9 @@ impl DatabaseUrl {
                     .map(Target::Postgres)
                     .map_err(misconfigured)?,
                 _ if location::holds_credentials(rest) => {
-                    return Err(misconfigured(location::CREDENTIALS.into()));
+                    return Err(misconfigured(location::CREDENTIALS));
                 }
-                "mem" => return Err(misconfigured("nothing may follow the colon of mem:".into())),
+                "mem" => return Err(misconfigured("nothing may follow the colon of mem:")),
                 #[cfg(not(feature = "postgres"))]
                 "postgres" | "postgresql" => {
                     return Err(unsupported(
@@ -74,7 +82,7 @@ impl DatabaseUrl {
                         "the scheme {scheme}: is not known; use sqlite:, postgres: or mem:, or a path \
                          alone for an SQLite file"
                     );
-                    return Err(misconfigured(detail.into()));
+                    return Err(misconfigured(detail));
                 }
             },
         };
@@ -159,7 +167,34 @@ impl DatabaseUrl {
     }
 }
 
-fn misconfigured(problem: Problem) -> Error {
+impl FromStr for DatabaseUrl {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.target {
+            Target::File(path) => f.write_str(&location::path_text("sqlite", path)),
+            Target::Memory => f.write_str("mem:"),
+            #[cfg(feature = "postgres")]
+            Target::Postgres(target) => f.write_str(&target.to_url()),
+        }
+    }
+}
+
+/// Checks that a path can name a file: it must not end in a slash.
+fn file_path(path: PathBuf, text: &str) -> Result<PathBuf, Problem> {
+    if text.ends_with('/') || path.file_name().is_none() {
+        return Err("it names a folder; write the path of a file".into());
+    }
+    Ok(path)
+}
+
+fn misconfigured(problem: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase).with_detail(problem)
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use artifact_backend::{ArtifactInventory, ErrorKind as BackendErrorKind, StoreId};
+use artifact_open::Backend;
 use futures_util::TryStreamExt as _;
 
 use super::{JoinError, Mismatch, StoreIdRecord};
-use crate::backend_url::Backend;
 use crate::database::Database;
 use crate::error::{Error, Operation};
 

@@ -1,5 +1,99 @@
 use artifact_store::{Database, DatabaseUrl, ErrorKind};
 
+/// Asserts that what `Display` and serde write parses to the same value, and returns it.
+fn round_trip(text: &str) -> String {
+    let url: DatabaseUrl = text.parse().unwrap();
+    let shown = url.to_string();
+    assert_eq!(
+        shown.parse::<DatabaseUrl>().unwrap(),
+        url,
+        "{text:?}: {shown}"
+    );
+    #[cfg(feature = "serde")]
+    {
+        let json = serde_json::to_string(&url).unwrap();
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), shown);
+        assert_eq!(serde_json::from_str::<DatabaseUrl>(&json).unwrap(), url);
+    }
+    shown
+}
+
+#[test]
+fn memory_is_shown_as_mem() {
+    assert_eq!(round_trip("MEM:"), "mem:");
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn database_files_are_shown_as_urls_unless_a_url_cannot_name_them() {
+    for (text, shown) in [
+        ("/srv/rows.sqlite", "sqlite:///srv/rows.sqlite"),
+        ("SQLITE:/srv/a%20b%2525.db", "sqlite:///srv/a%20b%2525.db"),
+        ("/srv/a:b?#.db", "sqlite:///srv/a:b%3F%23.db"),
+        ("/srv/../rows.db", "/srv/../rows.db"),
+    ] {
+        assert_eq!(round_trip(text), shown);
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn postgres_urls_are_shown_in_one_form_without_the_password() {
+    for (text, shown) in [
+        ("POSTGRESQL://u@h:5432/db", "postgres://u@h/db"),
+        (
+            "postgres://h:6543/db?user=u%40v",
+            "postgres://u%40v@h:6543/db",
+        ),
+        (
+            "postgres://u@a:1,b:2,[::1]/d%2Fb",
+            "postgres://u@a:1,b:2,[::1]/d%2Fb",
+        ),
+        (
+            "postgres://u@/db?host=/run/a,b",
+            "postgres://u@%2Frun%2Fa,b/db",
+        ),
+        (
+            "postgres://u@%2Frun%2Ca:7/db",
+            "postgres://u@%2Frun%2Ca:7/db",
+        ),
+        (
+            "postgres://[fe80::1%25eth0]:7/db",
+            "postgres://[fe80::1%25eth0]:7/db",
+        ),
+    ] {
+        assert_eq!(round_trip(text), shown);
+        let with_password = DatabaseUrl::parse(text).unwrap().with_password("canary");
+        assert_eq!(with_password.to_string(), shown);
+        #[cfg(feature = "serde")]
+        assert!(
+            !serde_json::to_string(&with_password)
+                .unwrap()
+                .contains("canary")
+        );
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn every_database_that_parses_is_shown_as_a_text_that_parses_to_it(
+        text in r#"(\./|/|\.\./|sqlite://+|)[a-z ~.:@?#%\\ü&+'"=/]{0,12}"#
+    ) {
+        if text.parse::<DatabaseUrl>().is_ok() {
+            round_trip(&text);
+        }
+    }
+
+    #[test]
+    fn every_server_that_parses_is_shown_as_a_text_that_parses_to_it(
+        text in r#"postgres://([a-zü%4@:]{0,6}@)?[a-b:%F2\[\].,1]{0,10}/[a-zü%2]{1,6}(\?(host|port|user)=[/:a1,%]{0,8})?"#
+    ) {
+        if text.parse::<DatabaseUrl>().is_ok() {
+            round_trip(&text);
+        }
+    }
+}
+
 fn refused(text: &str) -> (ErrorKind, String) {
     let error = DatabaseUrl::parse(text).unwrap_err();
     (error.kind(), error.detail().to_owned())

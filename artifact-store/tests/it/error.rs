@@ -28,3 +28,59 @@ fn only_unavailable_is_retryable() {
         assert_eq!(error.to_string(), format!("read: {kind}"));
     }
 }
+
+#[test]
+fn the_question_mark_converts_errors_of_backends() {
+    use artifact_backend::{Error as BackendError, ErrorKind as BackendKind, Operation as Call};
+
+    fn convert(kind: BackendKind, call: Call) -> artifact_store::Result<()> {
+        let id = ArtifactId::from_bytes([0xab; 16]);
+        Err(BackendError::new(kind, call).with_id(id))?;
+        Ok(())
+    }
+
+    for (kind, call, text) in [
+        (
+            BackendKind::PermissionDenied,
+            Call::Open,
+            "open backend of artifact X: misconfigured",
+        ),
+        (
+            BackendKind::Misconfigured,
+            Call::Probe,
+            "open backend of artifact X: misconfigured",
+        ),
+        (
+            BackendKind::NotFound,
+            Call::Load,
+            "read of artifact X: not found",
+        ),
+        (
+            BackendKind::Ambiguous,
+            Call::Commit,
+            "deposit of artifact X: unavailable",
+        ),
+        (
+            BackendKind::Corrupt,
+            Call::Delete,
+            "maintain backend of artifact X: corrupt",
+        ),
+        (
+            BackendKind::Corrupt,
+            Call::ReadStoreId,
+            "join database and backend of artifact X: corrupt",
+        ),
+    ] {
+        let error = convert(kind, call).unwrap_err();
+        let text = text.replace('X', "abababababababababababababababab");
+        assert_eq!(error.to_string(), text);
+        assert_eq!(error.kind(), ErrorKind::from(kind));
+        assert!(
+            error
+                .source()
+                .unwrap()
+                .to_string()
+                .starts_with(call.as_str())
+        );
+    }
+}

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what helps tests is a test too")]
 
 mod authorize;
-mod backend_url;
 mod catalog;
+mod close;
 mod content_type;
 mod database_url;
 mod deposit;

@@ -4,16 +4,16 @@
 
 use std::fmt;
 
-use actix_web::body::SizedStream;
+use actix_web::body::{None as NoBody, SizedStream};
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError, web};
 use artifact_backend::UriPrefix;
-use artifact_store::{
-    ArtifactStore, ByteRange, ContentType, Experiment, NewArtifact, Principal, Timestamp, authorize,
-};
-use embed_common::{DELIVERY, Failure, KEY_HEADER, Keys, discard, round_trip};
-use futures_util::StreamExt;
-use std::sync::Arc;
+use artifact_http_files::{FileBody, ReceiveError, ReceivedFile, check_head, respond};
+use artifact_store::{ArtifactStore, Experiment, NewArtifact, Principal, Timestamp, authorize};
+use embed_common::{Failure, KEY_HEADER, Keys, discard, round_trip};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http_body_util::BodyDataStream;
 
 /// The state of every handler. All actix threads share one instance.
 #[derive(Debug)]
@@ -46,6 +46,12 @@ impl From<artifact_store::Error> for Refused {
     }
 }
 
+impl From<ReceiveError> for Refused {
+    fn from(error: ReceiveError) -> Self {
+        Self(error.status().as_u16())
+    }
+}
+
 impl Shop {
     fn who(&self, request: &HttpRequest) -> Result<&Principal, Refused> {
         let key = request.headers().get(KEY_HEADER);
@@ -55,7 +61,7 @@ impl Shop {
 }
 
 /// Deposits a file and passes each chunk on to the store as it arrives. Nothing remains stored if the client disconnects,
-/// `write` fails, or actix drops this future.
+/// a check fails, or actix drops this future.
 async fn deposit(
     shop: web::Data<Shop>,
     request: HttpRequest,
@@ -74,19 +80,20 @@ async fn receive(
     body: &mut web::Payload,
 ) -> Result<HttpResponse, Refused> {
     let principal = shop.who(request)?;
-    let declared = request.headers().get("content-type");
-    let declared = declared.and_then(|value| value.to_str().ok());
-    let new = NewArtifact::new(shop.home.id.clone(), principal)
-        .with_content_type(ContentType::clean(declared.unwrap_or("")));
-    let mut deposit = shop.store.deposit(new);
-    while let Some(piece) = body.next().await {
-        deposit.write(piece.map_err(|_| Refused(400))?).await?;
+    let headers = headers_of(request);
+    let length = check_head(&headers, shop.store.config().max_artifact_bytes())?;
+    let mut file = ReceivedFile::open(&headers, body).await?;
+    let new = NewArtifact::new(shop.home.id.clone(), principal).with_size_hint(length);
+    let mut deposit = shop.store.deposit(file.describe(new));
+    while let Some(chunk) = file.next().await? {
+        deposit.write(chunk).await?;
     }
     let row = deposit.finish().await?; // durable from here on
     Ok(HttpResponse::Created().body(shop.uris.uri(row.id).to_string()))
 }
 
-/// Fetches a file. Only `authorize` gives access to the bytes. They are read as fast as the client reads.
+/// Fetches a file, or the range of it that the client wants. Only `authorize` gives access to the bytes. They are read as
+/// fast as the client reads. A failed read aborts the connection, so that no client mistakes a part for the whole file.
 async fn fetch(
     shop: web::Data<Shop>,
     request: HttpRequest,
@@ -97,16 +104,44 @@ async fn fetch(
     let (_, uri) = uri.ok_or(Refused(400))?;
     let uri = shop.uris.parse(uri).map_err(|_| Refused(404))?;
     let row = shop.store.row(&shop.home.id, uri.id()).await?;
-    let grant = authorize(principal, Arc::clone(&row))?;
-    let bytes = shop.store.read(&grant, ByteRange::Full).await?;
+    let grant = authorize(principal, row)?;
+    let method = Method::from_bytes(request.method().as_str().as_bytes());
+    let method = method.map_err(|_| Refused(400))?;
+    let answer = respond(&shop.store, &grant, &method, &headers_of(&request)).await?;
+    Ok(to_actix(answer))
+}
 
-    let mut answer = HttpResponse::Ok();
-    for field in DELIVERY {
-        answer.insert_header(field);
+/// Copies the header fields of a request. actix-web has types of its own, from an older `http` crate.
+fn headers_of(request: &HttpRequest) -> HeaderMap {
+    let fields = request.headers().iter();
+    let fields = fields.filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    });
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        headers.append(name, value);
     }
-    answer.content_type(row.content_type.as_str());
-    // A failed read aborts the connection, so that no client mistakes a part for the whole file.
-    Ok(answer.body(SizedStream::new(row.size, bytes)))
+    headers
+}
+
+/// Converts a response. actix-web writes `Content-Length` itself, from the size of the body.
+fn to_actix(answer: Response<FileBody>) -> HttpResponse {
+    let (head, body) = answer.into_parts();
+    let status = StatusCode::from_u16(head.status.as_u16());
+    let mut converted = HttpResponse::build(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    for (name, value) in head
+        .headers
+        .iter()
+        .filter(|(name, _)| **name != CONTENT_LENGTH)
+    {
+        converted.append_header((name.as_str(), value.as_bytes()));
+    }
+    let length = head.headers.get(CONTENT_LENGTH);
+    match length.and_then(|length| length.to_str().ok()?.parse().ok()) {
+        Some(length) => converted.body(SizedStream::new(length, BodyDataStream::new(body))),
+        None => converted.body(NoBody::new()),
+    }
 }
 
 #[actix_web::main]
@@ -121,7 +156,8 @@ async fn main() -> Result<(), Failure> {
     let app = move || {
         let files = web::resource("/files")
             .route(web::post().to(deposit))
-            .route(web::get().to(fetch));
+            .route(web::get().to(fetch))
+            .route(web::head().to(fetch));
         App::new().app_data(web::Data::clone(&shop)).service(files)
     };
     let server = HttpServer::new(app).workers(2).bind("127.0.0.1:0")?;

@@ -4,15 +4,6 @@ use artifact_store::{
     ArtifactStore, Backend, Database, ErrorKind, Experiment, Result, StoreConfig,
 };
 
-/// The header fields that protect a browser from foreign files: it saves the file, does not guess its type, and runs no
-/// script in it.
-pub const DELIVERY: [(&str, &str); 4] = [
-    ("content-disposition", "attachment"),
-    ("x-content-type-options", "nosniff"),
-    ("content-security-policy", "default-src 'none'; sandbox"),
-    ("cache-control", "private, no-store"),
-];
-
 /// Returns a store in memory with one experiment, for files of up to 16 MiB.
 pub async fn open(home: &Experiment) -> Result<ArtifactStore> {
     let backend = Backend::from_url("mem:").await?.backend();
@@ -25,6 +16,7 @@ pub async fn open(home: &Experiment) -> Result<ArtifactStore> {
 /// Returns the status that tells a client what it can do about an error. The rest of the error is for the log.
 pub fn status(kind: ErrorKind) -> u16 {
     match kind {
+        ErrorKind::DigestMismatch => 400,
         ErrorKind::NotFound => 404,
         ErrorKind::Forbidden => 403,
         ErrorKind::TooLarge => 413,

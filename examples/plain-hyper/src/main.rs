@@ -7,16 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_backend::UriPrefix;
-use artifact_store::{
-    ArtifactStore, ByteRange, ContentType, Experiment, NewArtifact, Principal, Timestamp, authorize,
-};
+use artifact_http_files::{ReceiveError, ReceivedFile, check_head, respond};
+use artifact_store::{ArtifactStore, Experiment, NewArtifact, Principal, Timestamp, authorize};
 use bytes::Bytes;
-use embed_common::{DELIVERY, Failure, KEY_HEADER, Keys, discard, round_trip};
-use futures_util::TryStreamExt;
+use embed_common::{Failure, KEY_HEADER, Keys, discard, round_trip};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, BodyStream, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http_body_util::{BodyDataStream, BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
@@ -43,6 +41,12 @@ impl From<artifact_store::Error> for Refused {
     }
 }
 
+impl From<ReceiveError> for Refused {
+    fn from(error: ReceiveError) -> Self {
+        Self(error.status().as_u16())
+    }
+}
+
 impl Shop {
     async fn serve(
         self: Arc<Self>,
@@ -50,7 +54,7 @@ impl Shop {
     ) -> Result<Response<Body>, Infallible> {
         let answer = match (request.method(), request.uri().path()) {
             (&Method::POST, "/files") => self.deposit(request).await,
-            (&Method::GET, "/files") => self.fetch(&request).await,
+            (&Method::GET | &Method::HEAD, "/files") => self.fetch(&request).await,
             (_, "/files") => Err(Refused(405)),
             _ => Err(Refused(404)),
         };
@@ -69,12 +73,13 @@ impl Shop {
     }
 
     /// Deposits a file and passes each chunk on to the store as it arrives. Nothing remains stored if the client
-    /// disconnects, `write` fails, or hyper drops this future.
+    /// disconnects, a check fails, or hyper drops this future.
     async fn deposit(&self, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
-        let (head, mut body) = request.into_parts();
+        let (head, body) = request.into_parts();
+        let mut body = BodyDataStream::new(body);
         let answer = self.receive(&head.headers, &mut body).await;
         if answer.is_err() {
-            discard(BodyStream::new(body)).await;
+            discard(body).await;
         }
         answer
     }
@@ -82,24 +87,23 @@ impl Shop {
     async fn receive(
         &self,
         headers: &HeaderMap,
-        body: &mut Incoming,
+        body: &mut BodyDataStream<Incoming>,
     ) -> Result<Response<Body>, Refused> {
         let principal = self.who(headers)?;
-        let declared = headers.get(CONTENT_TYPE);
-        let declared = declared.and_then(|value| value.to_str().ok());
-        let new = NewArtifact::new(self.home.id.clone(), principal)
-            .with_content_type(ContentType::clean(declared.unwrap_or("")));
-        let mut deposit = self.store.deposit(new);
-        while let Some(frame) = body.frame().await {
-            if let Ok(piece) = frame.map_err(|_| Refused(400))?.into_data() {
-                deposit.write(piece).await?;
-            }
+        let length = check_head(headers, self.store.config().max_artifact_bytes())?;
+        let mut file = ReceivedFile::open(headers, body).await?;
+        let new = NewArtifact::new(self.home.id.clone(), principal).with_size_hint(length);
+        let mut deposit = self.store.deposit(file.describe(new));
+        while let Some(chunk) = file.next().await? {
+            deposit.write(chunk).await?;
         }
         let row = deposit.finish().await?; // durable from here on
         Ok(text(StatusCode::CREATED, self.uris.uri(row.id).to_string()))
     }
 
-    /// Fetches a file. Only `authorize` gives access to the bytes. They are read as fast as the client reads.
+    /// Fetches a file, or the range of it that the client wants. Only `authorize` gives access to the bytes. They are
+    /// read as fast as the client reads. A failed read aborts the connection, so that no client mistakes a part for the
+    /// whole file.
     async fn fetch(&self, request: &Request<Incoming>) -> Result<Response<Body>, Refused> {
         let principal = self.who(request.headers())?;
         let query = request.uri().query().unwrap_or("");
@@ -107,19 +111,9 @@ impl Shop {
         let uri = decoded(uri.ok_or(Refused(400))?).ok_or(Refused(404))?;
         let uri = self.uris.parse(&uri).map_err(|_| Refused(404))?;
         let row = self.store.row(&self.home.id, uri.id()).await?;
-        let grant = authorize(principal, Arc::clone(&row))?;
-        let bytes = self.store.read(&grant, ByteRange::Full).await?;
-
-        // A failed read aborts the connection, so that no client mistakes a part for the whole file.
-        let mut answer = Response::new(StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync());
-        let fields = answer.headers_mut();
-        for (name, value) in DELIVERY {
-            fields.insert(name, HeaderValue::from_static(value));
-        }
-        let kind = HeaderValue::from_str(row.content_type.as_str()).map_err(|_| Refused(500))?;
-        fields.insert(CONTENT_TYPE, kind);
-        fields.insert(CONTENT_LENGTH, row.size.into());
-        Ok(answer)
+        let grant = authorize(principal, row)?;
+        let answer = respond(&self.store, &grant, request.method(), request.headers()).await?;
+        Ok(answer.map(BodyExt::boxed_unsync))
     }
 }
 

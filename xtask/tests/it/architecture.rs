@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::read;
+use crate::{members, read};
 
 /// Returns the texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
@@ -29,20 +29,6 @@ fn table() -> BTreeMap<String, Option<BTreeSet<String>>> {
         (name.to_owned(), allowed)
     })
     .collect()
-}
-
-fn members() -> BTreeSet<String> {
-    let manifest = read("Cargo.toml");
-    let list = manifest
-        .split_once("members = [")
-        .expect("the root has members")
-        .1;
-    let list = list.split_once(']').expect("the list of members ends").0;
-    list.split('"')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
 }
 
 /// Returns the name of the crate in a member's folder.

@@ -1,13 +1,14 @@
 //! The PostgreSQL database that a URL names.
 
+mod text;
+
 use std::fmt;
 use std::time::Duration;
 
 use artifact_backend::host;
+use artifact_open::location::{Problem, percent_decode_component};
 use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-
-use crate::location::{Problem, percent_decode_component};
 
 /// The time-out of one attempt to connect, from the look-up of the host names to the set-up session. All
 /// hosts share it.

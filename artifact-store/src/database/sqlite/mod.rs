@@ -100,7 +100,7 @@ impl SqliteDatabase {
             blocking::run(move || {
                 let connection = connection::set_up(&path)?;
                 let files = OpenFiles::of(&connection, &path)?;
-                Ok((connection, Arc::new(files)))
+                Ok::<_, Error>((connection, Arc::new(files)))
             })
             .await
         };

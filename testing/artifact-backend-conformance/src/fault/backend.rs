@@ -209,8 +209,7 @@ fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
     let Some((mut remaining, kind)) = call.cut() else {
         return download;
     };
-    let (size, range) = (download.size(), download.range());
-    let delivered = download.map(move |chunk| {
+    let take = move |chunk: Result<Bytes>| {
         let mut chunk = chunk?;
         let take = usize::try_from(remaining)
             .unwrap_or(usize::MAX)
@@ -218,9 +217,9 @@ fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
         remaining -= take as u64;
         chunk.truncate(take);
         Ok((chunk, remaining == 0))
-    });
+    };
     // The chunk at the cut is the last one.
-    let delivered = delivered.scan(false, |ended, chunk: Result<(Bytes, bool)>| {
+    let end = |ended: &mut bool, chunk: Result<(Bytes, bool)>| {
         let next = (!*ended).then(|| {
             chunk.map(|(chunk, last)| {
                 *ended = last;
@@ -228,8 +227,12 @@ fn cut(id: ArtifactId, download: Download, call: &Call) -> Download {
             })
         });
         std::future::ready(next)
-    });
+    };
     let ending = kind.map(|kind: ErrorKind| Err(injected(kind, Operation::Download, Some(id))));
-    let stream = delivered.chain(stream::iter(ending)).boxed();
-    Download::new(id, size, range, stream)
+    download.map_stream(|chunks| {
+        chunks
+            .map(take)
+            .scan(false, end)
+            .chain(stream::iter(ending))
+    })
 }

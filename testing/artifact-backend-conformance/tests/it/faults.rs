@@ -1,10 +1,12 @@
 //! How a `FaultBackend` changes calls.
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, ErrorKind, Operation,
+    ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, Download, ErrorKind, Operation,
+    Result, Stamp, forward,
 };
 use artifact_backend_conformance::{Fault, FaultBackend, Point};
 use artifact_backend_mem::MemBackend;
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
@@ -238,4 +240,35 @@ async fn a_damaged_blob_is_corrupt_and_listed_as_damaged() {
         assert!(items.contains(&item), "{items:?}");
     }
     assert_eq!(backend.load(whole).await.unwrap(), BLOB);
+}
+
+/// A backend whose downloads have a stamp.
+#[derive(Debug)]
+struct Stamped(MemBackend);
+
+const STAMP: Stamp = Stamp::new([1, 2, 3]);
+
+#[async_trait]
+impl ArtifactBackend for Stamped {
+    forward!(0 => store, upload, load, stat);
+
+    async fn download(&self, id: ArtifactId, range: ByteRange) -> Result<Download> {
+        Ok(self.0.download(id, range).await?.with_stamp(STAMP))
+    }
+}
+
+#[async_trait]
+impl ArtifactInventory for Stamped {
+    forward!(0 => ArtifactInventory);
+}
+
+#[tokio::test]
+async fn a_download_that_is_cut_keeps_its_stamp() {
+    let backend = FaultBackend::new(Stamped(MemBackend::default()));
+    let id = stored(&backend).await;
+    backend.inject(Fault::cut(4, ErrorKind::Unavailable));
+    for _ in 0..2 {
+        let download = backend.download(id, ByteRange::Full).await.unwrap();
+        assert_eq!(download.stamp(), Some(STAMP));
+    }
 }

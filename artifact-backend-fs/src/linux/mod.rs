@@ -1,0 +1,28 @@
+//! The Linux profile: unnamed temporary files, and every path relative to a descriptor, by rustix.
+
+mod blob;
+mod coop;
+mod download;
+mod error;
+mod failure_record;
+mod fan_out;
+mod filesystem;
+mod inventory;
+mod load;
+mod marker;
+mod migration;
+mod profile;
+mod publish;
+mod root;
+mod shared;
+mod staging;
+mod store_id;
+mod sweep;
+mod sys;
+mod trial;
+mod writer;
+
+pub(crate) use filesystem::risks;
+pub(crate) use profile::LinuxProfile;
+#[cfg(all(test, artifact_model))]
+pub(crate) use sys::SysResult;

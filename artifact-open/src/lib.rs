@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod backend_url;
+#[doc(hidden)]
+pub mod location;
+mod options;
+mod registry;
+#[cfg(feature = "serde")]
+mod serde_impl;
+
+pub use artifact_backend_config::{
+    BucketCredentials, BucketOptions, FsConfig, MemConfig, S3Config,
+};
+pub use backend::Backend;
+pub use backend_url::BackendUrl;
+pub use options::BackendOptions;
+pub use registry::SchemeRegistry;
