@@ -10,7 +10,7 @@ use crate::support::{
     EXTERNAL, OTHER_WORKER, experiment, external, other_experiment, row, worker, worker_id,
 };
 
-fn may(principal: &Principal, row: artifact_store::Row) -> bool {
+fn may(principal: &Principal, row: Row) -> bool {
     let id = row.id;
     match authorize(principal, Arc::new(row)) {
         Ok(grant) => {
