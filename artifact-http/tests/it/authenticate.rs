@@ -25,6 +25,9 @@ const USERS: &[&str] = &[
     "\u{1f980}",
 ];
 
+/// Adds a user's credential to a request.
+type AddCredential = fn(Builder, &str) -> Builder;
+
 /// Begins a request in the experiment of every test.
 fn bare(method: Method, path: &str) -> Builder {
     let request = Request::builder().method(method).uri(path);
@@ -50,7 +53,7 @@ fn uri_of(reply: &Reply) -> String {
 async fn tokens_keys_and_extensions_are_credentials_if_the_authenticator_accepts_them() {
     let house = Arc::new(House::default());
     let site = Site::with_identities_of(house.clone(), HttpConfig::default()).await;
-    let credentials: [(&str, fn(Builder, &str) -> Builder); 3] = [
+    let credentials: [(&str, AddCredential); 3] = [
         ("token", House::sign),
         ("key", |request, user| {
             request.header("x-api-key", format!("key-of-{user}"))

@@ -66,10 +66,10 @@ async fn deposits_and_fetches_use_the_configured_names() {
             "{base}"
         );
 
-        let patch = bare(Method::PATCH, &path).header("x-tenant", HOME);
-        let patched = ask(&router, patch, Body::empty()).await;
-        assert_eq!(kind(&patched), (405, "about:blank".to_owned()));
-        assert_eq!(patched.header("allow"), "POST, GET, HEAD", "{base}");
+        let refused = bare(Method::PATCH, &path).header("x-tenant", HOME);
+        let refused = ask(&router, refused, Body::empty()).await;
+        assert_eq!(kind(&refused), (405, "about:blank".to_owned()));
+        assert_eq!(refused.header("allow"), "POST, GET, HEAD", "{base}");
         let health = bare(Method::GET, &format!("{mount}/healthz"));
         assert_eq!(
             ask(&router, health, Body::empty()).await.body,

@@ -1,5 +1,6 @@
 //! The identities of an embedding program: signed tokens, API keys and client certificates.
 
+use std::fmt::Write;
 use std::sync::Mutex;
 
 use artifact_http::{Authenticate, AuthenticateError, bearer_token};
@@ -24,8 +25,11 @@ pub(crate) struct House {
 impl House {
     /// Signs a request with a token of the user.
     pub(crate) fn sign(request: Builder, user: &str) -> Builder {
-        let user: String = user.bytes().map(|byte| format!("{byte:02x}")).collect();
-        request.header("authorization", format!("Bearer header.{user}.signature"))
+        let mut token = "Bearer header.".to_owned();
+        for byte in user.bytes() {
+            write!(token, "{byte:02x}").unwrap();
+        }
+        request.header("authorization", token + ".signature")
     }
 }
 
