@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, FileControl};
 
+use super::wal_index::WalIndex;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// The value of the log field `alarm` for a database whose files were removed or replaced.
@@ -29,7 +30,7 @@ pub(super) struct OpenFiles {
 }
 
 /// A device and an inode.
-type Inode = (u64, u64);
+pub(super) type Inode = (u64, u64);
 
 /// A file of the database is no longer the one that is open.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +107,12 @@ impl OpenFiles {
         Err(lost.clone())
     }
 
+    /// Opens the shared memory for reading.
+    pub(super) fn wal_index(&self) -> io::Result<Option<WalIndex>> {
+        let [_, _, (path, inode)] = &self.files;
+        WalIndex::open(path, *inode)
+    }
+
     /// Fails if it is not known whether a file is lost.
     fn find_lost(&self) -> Result<Option<LostFile>, Cause> {
         for (index, (path, expected)) in self.files.iter().enumerate() {
@@ -132,6 +139,6 @@ pub(super) fn leave_files(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
-fn inode(metadata: &Metadata) -> Inode {
+pub(super) fn inode(metadata: &Metadata) -> Inode {
     (metadata.dev(), metadata.ino())
 }
