@@ -1,6 +1,7 @@
 //! Limits how many requests of one kind are in progress, in total and per principal.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use artifact_store::{ExperimentId, Principal, PrincipalId};
@@ -94,18 +95,24 @@ impl ConcurrencyLimiter {
     pub(crate) fn acquire(self: &Arc<Self>, principal: &Principal) -> Result<Permit, Problem> {
         let holder = (principal.experiment().cloned(), principal.id());
         let mut active = self.active();
-        let own = active.per_holder.get(&holder).copied().unwrap_or(0);
-        if own >= self.max_per_principal {
+        let Active { total, per_holder } = &mut *active;
+        // The key is hashed once.
+        let own = per_holder.entry(holder.clone());
+        let count = match &own {
+            Entry::Occupied(own) => *own.get(),
+            Entry::Vacant(_) => 0,
+        };
+        if count >= self.max_per_principal {
             return Err(
                 Problem::plain(StatusCode::TOO_MANY_REQUESTS, self.details.1)
                     .with_header(RETRY_AFTER, HeaderValue::from_static("1")),
             );
         }
-        if active.total >= self.max {
+        if *total >= self.max {
             return Err(Problem::unavailable(self.details.0));
         }
-        active.total += 1;
-        active.per_holder.insert(holder.clone(), own + 1);
+        *total += 1;
+        own.insert_entry(count + 1);
         drop(active);
         Ok(Permit {
             limiter: Arc::clone(self),
@@ -118,10 +125,12 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut active = self.limiter.active();
         active.total -= 1;
-        if let Some(own) = active.per_holder.get_mut(&self.holder) {
-            *own -= 1;
-            if *own == 0 {
-                active.per_holder.remove(&self.holder);
+        // The key is hashed once, so the map takes it.
+        let holder = (self.holder.0.take(), self.holder.1.clone());
+        if let Entry::Occupied(mut own) = active.per_holder.entry(holder) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
             }
         }
     }

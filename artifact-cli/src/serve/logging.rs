@@ -1,7 +1,6 @@
 //! The log, on standard error. Neither a failed write nor an output that takes nothing stops a request.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::fmt;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::time::Duration;
@@ -11,63 +10,36 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::{EnvFilter, reload};
+use tracing_subscriber::{Layer, Registry, fmt, prelude::*};
 
 use super::json_log::JsonLog;
+use super::log_filter::LogFilter;
 use super::text_log::{TextFields, TextLog};
 use crate::output;
 use crate::settings::LogFormat;
 
-/// Changes what is logged.
-pub(crate) struct LogFilter(Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>);
-
-impl fmt::Debug for LogFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogFilter").finish_non_exhaustive()
-    }
-}
-
-impl LogFilter {
-    /// Replaces the filter. The settings have checked its text.
-    pub(crate) fn replace(&self, filter: &str) -> anyhow::Result<()> {
-        Ok((self.0)(parse(filter))?)
-    }
-}
-
-fn parse(filter: &str) -> EnvFilter {
-    EnvFilter::builder().parse_lossy(filter)
-}
-
 /// Starts logging. Must be called once.
 pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) -> LogFilter {
-    let log = tracing_subscriber::fmt()
+    let log = fmt::layer()
         .with_writer(MakeLine)
         // It would print errors itself, and panic if that fails.
         .log_internal_errors(false);
     let filter = match format {
-        LogFormat::Text => {
-            let log = log
-                .with_ansi(output::stderr_is_terminal() && !no_color)
+        LogFormat::Text => start(
+            filter,
+            log.with_ansi(output::stderr_is_terminal() && !no_color)
                 .event_format(TextLog::default())
-                .fmt_fields(TextFields::default())
-                .with_env_filter(parse(filter))
-                .with_filter_reloading();
-            let handle = log.reload_handle();
-            log.init();
-            LogFilter(Box::new(move |filter| handle.reload(filter)))
-        }
-        LogFormat::Json => {
-            let log = log
-                .fmt_fields(JsonLog)
-                .event_format(JsonLog)
-                .with_env_filter(parse(filter))
-                .with_filter_reloading();
-            let handle = log.reload_handle();
-            log.init();
-            LogFilter(Box::new(move |filter| handle.reload(filter)))
-        }
+                .fmt_fields(TextFields::default()),
+        ),
+        LogFormat::Json => start(filter, log.fmt_fields(JsonLog).event_format(JsonLog)),
     };
     panic::set_hook(Box::new(log_panic));
+    filter
+}
+
+fn start(filter: &str, log: impl Layer<Registry> + Send + Sync) -> LogFilter {
+    let (layer, filter) = LogFilter::new(filter);
+    tracing_subscriber::registry().with(log).with(layer).init();
     filter
 }
 

@@ -10,6 +10,7 @@ mod data_dir;
 mod halves;
 mod hooks;
 mod json_log;
+mod log_filter;
 mod log_value;
 mod logging;
 mod plan;

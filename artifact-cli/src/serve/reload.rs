@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::admin_token::TokenSource;
 use super::certificate::CertificateFiles;
-use super::logging::LogFilter;
+use super::log_filter::LogFilter;
 use crate::cli;
 use crate::settings::{Loaded, ServeSettings};
 use crate::signals::Hangup;

@@ -25,8 +25,8 @@ use crate::credential::{Credential, Secret};
 /// - A token has 256 random bits. Only an argon2id hash of it is stored.
 /// - A replaced token is invalid, and a new membership effective, once the request that made the
 ///   change is answered, also if another process on the same database answered it.
-/// - Results are remembered under a keyed hash of the secret and the stored credential together, so
-///   argon2 runs once per token and process, not once per request.
+/// - Results are remembered under a keyed hash of the secret, and each only for the stored credential that it
+///   was computed with, so argon2 runs once per token and process, not once per request.
 /// - A request with a remembered valid secret asks the database only if
 ///   [`cached_credential`](IdentityStore::cached_credential) has no current credential. Every other
 ///   request reads the stored credential and the membership of `admins` from it.

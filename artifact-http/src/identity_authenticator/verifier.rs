@@ -22,7 +22,7 @@ const INVALID_CAPACITY: usize = 8 << 10;
 /// the last one waits for less than a tenth of a second.
 const MAX_WAITING: usize = 64;
 
-/// A keyed hash of a principal, a secret and the stored hash.
+/// A keyed hash of a principal and a secret, and in some caches of the stored hash.
 type Key = [u8; 32];
 
 pub(super) struct Verifier {
@@ -35,6 +35,9 @@ pub(super) struct Verifier {
     /// Valid secrets, and the computations in progress. Concurrent requests with one credential share
     /// one.
     valid: Cache<Key, ()>,
+    /// The stored hash for which a secret of a principal was last found to be valid. Its keys do not
+    /// include that hash, so that the text of each fits into one block of `BLAKE2b`.
+    recent: Cache<Key, CredentialHash>,
     /// Invalid secrets. A flood of them evicts no valid secret.
     invalid: Cache<Key, ()>,
     queue: Arc<Semaphore>,
@@ -54,6 +57,7 @@ impl Verifier {
             keyed: Blake2b256::new_with_prefix(random::bytes::<32>()),
             decoy,
             valid: Cache::new(VALID_CAPACITY),
+            recent: Cache::new(VALID_CAPACITY),
             invalid: Cache::new(INVALID_CAPACITY),
             queue: Arc::new(Semaphore::new(MAX_WAITING + cores)),
             cores: Arc::new(Semaphore::new(cores)),
@@ -72,7 +76,8 @@ impl Verifier {
             hashing::hash(text.expose().as_bytes())
         });
         let hash = hash.await?;
-        self.valid.insert(self.key_of(principal, secret, &hash), ());
+        let key = self.key_of(&[hash.as_phc(), principal, secret.expose()]);
+        self.valid.insert(key, ());
         Ok(hash)
     }
 
@@ -83,8 +88,8 @@ impl Verifier {
         secret: &Secret,
         stored: &CredentialHash,
     ) -> bool {
-        let key = self.key_of(principal, secret, stored);
-        self.valid.get(&key).is_some()
+        let key = self.key_of(&[principal, secret.expose()]);
+        self.recent.get(&key).is_some_and(|hash| hash == *stored)
     }
 
     /// Returns whether this is the principal's secret. `stored` is `None` for an unknown principal,
@@ -96,11 +101,29 @@ impl Verifier {
         stored: Option<&CredentialHash>,
     ) -> Result<bool, AuthenticateError> {
         let hash = stored.unwrap_or(&self.decoy);
-        let key = self.key_of(principal, secret, hash);
+        let key = self.key_of(&[hash.as_phc(), principal, secret.expose()]);
+        let valid = self.is_valid(key, secret, hash).await?;
+        if let Some(stored) = stored
+            && valid
+        {
+            let key = self.key_of(&[principal, secret.expose()]);
+            self.recent.insert(key, stored.clone());
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Returns whether a secret has this hash.
+    async fn is_valid(
+        &self,
+        key: Key,
+        secret: &Secret,
+        hash: &CredentialHash,
+    ) -> Result<bool, AuthenticateError> {
         // Waits for another request that computes the same key. If that one fails or is dropped, or if
         // the secret is invalid, the next request gets the place.
         let Err(place) = self.valid.get_value_or_guard_async(&key).await else {
-            return Ok(stored.is_some());
+            return Ok(true);
         };
         if self.invalid.get(&key).is_some() {
             return Ok(false);
@@ -112,7 +135,7 @@ impl Verifier {
         } else {
             self.invalid.insert(key, ());
         }
-        Ok(valid && stored.is_some())
+        Ok(valid)
     }
 
     /// Waits for a core and runs argon2. If the future is dropped, a computation that has begun still
@@ -135,10 +158,13 @@ impl Verifier {
     /// Returns the key under which a secret is remembered. It includes the principal, because all
     /// unknown principals share the decoy: a secret tried on one of them must not be remembered for
     /// another, or a fast answer would reveal that the principal is unknown.
-    fn key_of(&self, principal: &str, secret: &Secret, hash: &CredentialHash) -> Key {
+    fn key_of(&self, parts: &[&str]) -> Key {
         let mut hasher = self.keyed.clone();
-        // The first two parts contain no NUL, so different inputs give different texts.
-        for part in [hash.as_phc(), "\0", principal, "\0", secret.expose()] {
+        // No part contains NUL, which a header field cannot have, so different parts give different texts.
+        for (number, part) in parts.iter().enumerate() {
+            if number > 0 {
+                hasher.update(b"\0");
+            }
             hasher.update(part.as_bytes());
         }
         hasher.finalize().into()

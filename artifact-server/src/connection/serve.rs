@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::{Request, Response};
 use http_body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -102,7 +105,8 @@ pub(crate) async fn serve<S, B>(
         peer: peer.clone(),
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let (mut drained, mut ending) = (false, false);
+    let mut orders = orders(&state, &draining);
+    let mut ending = false;
     let mut deadline = pin!(None::<ClientTimeout>);
     loop {
         tokio::select! {
@@ -114,14 +118,15 @@ pub(crate) async fn serve<S, B>(
                 }
                 return;
             }
-            shutdown = state.wait_for_shutdown() => match shutdown {
-                Shutdown::Abort => return,
-                Shutdown::Idle if state.idle_since().is_some() => {
+            Some(order) = orders.next() => match order {
+                Order::Shutdown(Shutdown::Abort) => return,
+                Order::Shutdown(Shutdown::Idle) if state.idle_since().is_some() => {
                     tracing::debug!(%peer, "closed an idle connection to make room for another");
                     return;
                 }
-                Shutdown::Idle => {}
-                Shutdown::Graceful => {
+                Order::Shutdown(Shutdown::Idle) => orders.push(shutdown(&state)),
+                Order::Shutdown(Shutdown::Graceful) => {
+                    orders.push(shutdown(&state));
                     connection.as_mut().graceful_shutdown();
                     ending = true;
                     // A response that the client does not read must not keep it open.
@@ -129,19 +134,40 @@ pub(crate) async fn serve<S, B>(
                         deadline.set(Some(ClientTimeout::new(window)));
                     }
                 }
+                Order::Drain => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                    state.drain();
+                }
             },
-            () = draining.cancelled(), if !drained => {
-                drained = true;
-                ending = true;
-                connection.as_mut().graceful_shutdown();
-                state.drain();
-            }
             () = sleep(GOAWAY_TIME), if ending => if state.idle_since().is_some() {
                 state.close();
             },
             () = expired(deadline.as_mut()) => return,
         }
     }
+}
+
+/// What the task of a connection is to do.
+enum Order {
+    Shutdown(Shutdown),
+    Drain,
+}
+
+/// The orders to one connection. A future in it is polled only when it was woken: each poll takes several
+/// locks, of which all connections share two, and the task is polled for each request.
+type Orders<'c> = FuturesUnordered<BoxFuture<'c, Order>>;
+
+fn orders<'c>(state: &'c ConnectionState, draining: &'c CancellationToken) -> Orders<'c> {
+    let drain = async {
+        draining.cancelled().await;
+        Order::Drain
+    };
+    [shutdown(state), drain.boxed()].into_iter().collect()
+}
+
+fn shutdown(state: &ConnectionState) -> BoxFuture<'_, Order> {
+    state.wait_for_shutdown().map(Order::Shutdown).boxed()
 }
 
 /// Waits until the time-out is over, if there is one.

@@ -27,7 +27,7 @@ fn stored(text: &str) -> CredentialHash {
 
 /// Returns whether the verifier believes that a request computes this result.
 fn computes(verifier: &Verifier, text: &str, hash: &CredentialHash) -> bool {
-    let key = verifier.key_of(WORKER, &secret(text), hash);
+    let key = verifier.key_of(&[hash.as_phc(), WORKER, text]);
     let place = verifier
         .valid
         .get_value_or_guard(&key, Some(Duration::ZERO));
@@ -120,6 +120,26 @@ async fn results_are_cached_per_stored_hash() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test]
+async fn a_secret_is_remembered_for_the_stored_hash_that_it_was_verified_with() {
+    let verifier = Verifier::new();
+    let (former, later) = (stored("former"), stored("later"));
+    let remembered = |text, hash| verifier.remembers(WORKER, &secret(text), hash);
+    for (text, hash) in [("former", &former), ("later", &later)] {
+        assert!(!remembered(text, hash));
+        let valid = verifier.verify(WORKER, &secret(text), Some(hash)).await;
+        assert!(valid.unwrap() && remembered(text, hash));
+    }
+    assert!(!remembered("former", &later) && !remembered("later", &former));
+    // Neither a wrong secret nor an unknown worker forgets it.
+    for hash in [Some(&later), None] {
+        let valid = verifier.verify(WORKER, &secret("former"), hash).await;
+        assert!(!valid.unwrap() && !remembered("former", &later));
+    }
+    assert!(remembered("former", &former) && remembered("later", &later));
+    assert!(!verifier.remembers("wkr_00000000000000000000000002", &secret("later"), &later));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

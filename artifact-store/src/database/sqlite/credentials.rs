@@ -12,13 +12,15 @@ use super::connection::{Role, connect};
 use super::files::OpenFiles;
 use super::readers::Readers;
 use super::transaction;
+use super::wal_index::{IndexHeader, WalIndex};
 use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::database::sql::{CredentialRecord, Param, SELECT_CREDENTIAL};
 use crate::error::{Operation, Result};
 
 /// How many credentials are read at the same time. No other query delays them.
 const MAX_READERS: u32 = 2;
-/// How many threads read the version at the same time. Each takes about a microsecond.
+/// How many threads read the version at the same time. Each takes about a microsecond, or less if
+/// nothing was committed.
 const MAX_PROBES: usize = 4;
 
 const SELECT_VERSION: &str = "SELECT version FROM rights";
@@ -38,7 +40,7 @@ impl Credentials {
             probes: Arc::new(Probes {
                 path,
                 files,
-                connections: OnceLock::new(),
+                all: OnceLock::new(),
             }),
             cache: CredentialCache::default(),
         }
@@ -74,36 +76,72 @@ impl Credentials {
 
 /// Connections that read the version of the rights in the caller's thread.
 ///
-/// In WAL mode such a read waits for no lock. It looks at the shared memory of the log, and reads two
-/// pages from the page cache if any connection has committed since the last read.
+/// The version is read again once any connection has committed. In WAL mode such a read waits for no
+/// lock: it looks at the shared memory of the log, and reads two pages from the page cache.
 #[derive(Debug)]
 struct Probes {
     path: PathBuf,
     files: Arc<OpenFiles>,
     /// `None` once the database is closed.
-    connections: OnceLock<Vec<Mutex<Option<Connection>>>>,
+    all: OnceLock<Vec<Mutex<Option<Probe>>>>,
+}
+
+#[derive(Debug)]
+struct Probe {
+    connection: Connection,
+    /// `None` if this system cannot read it.
+    index: Option<WalIndex>,
+    /// The last version that was read, and the state of the database that it belongs to.
+    known: Option<(IndexHeader, RightsVersion)>,
+}
+
+impl Probe {
+    /// Returns the version. A commit that was acknowledged before this call is taken into account.
+    fn version(&mut self) -> Option<RightsVersion> {
+        let before = self.index.as_ref().and_then(WalIndex::header);
+        match self.known {
+            Some((state, version)) if before == Some(state) => return Some(version),
+            _ => self.known = None,
+        }
+        let version = read(&self.connection)?;
+        // The version belongs to this state only if there was no commit in between.
+        if let (Some(index), Some(before)) = (&self.index, before)
+            && index.header() == Some(before)
+        {
+            self.known = Some((before, version));
+        }
+        Some(version)
+    }
 }
 
 impl Probes {
     /// Opens the connections, unless they are open. If that fails, each credential is read from the
     /// database, and a later call tries again.
     fn open(&self) {
-        if self.connections.get().is_none()
+        if self.all.get().is_none()
             && let Some(opened) = self.connect_all()
         {
             // Another thread may have been faster.
-            let _ = self.connections.set(opened);
+            let _ = self.all.set(opened);
         }
     }
 
-    fn connect_all(&self) -> Option<Vec<Mutex<Option<Connection>>>> {
+    fn connect_all(&self) -> Option<Vec<Mutex<Option<Probe>>>> {
+        let index = self.files.wal_index().unwrap_or_else(|error| {
+            tracing::debug!(%error, "the shared memory of the database cannot be read");
+            None
+        });
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let opened = (0..cores.min(MAX_PROBES)).map(|_| {
             let connection = connect(&self.path, Role::Read).ok()?;
             connection.busy_timeout(Duration::ZERO).ok()?;
             // Opens the log.
             read(&connection)?;
-            Some(Mutex::new(Some(connection)))
+            Some(Mutex::new(Some(Probe {
+                connection,
+                index: index.clone(),
+                known: None,
+            })))
         });
         let opened = opened.collect();
         // The log must be that of the writer.
@@ -112,24 +150,22 @@ impl Probes {
     }
 
     fn version(&self) -> Option<RightsVersion> {
-        let connections = self.connections.get()?;
-        let idle = connections
-            .iter()
-            .find_map(|connection| connection.try_lock().ok());
-        let connection = idle.or_else(|| connections.first().map(lock))?;
-        read(connection.as_ref()?)
+        let all = self.all.get()?;
+        let idle = all.iter().find_map(|probe| probe.try_lock().ok());
+        let mut probe = idle.or_else(|| all.first().map(lock))?;
+        probe.as_mut()?.version()
     }
 
     fn close(&self) {
-        for connection in self.connections.get().into_iter().flatten() {
-            lock(connection).take();
+        for probe in self.all.get().into_iter().flatten() {
+            lock(probe).take();
         }
     }
 }
 
-fn lock(connection: &Mutex<Option<Connection>>) -> MutexGuard<'_, Option<Connection>> {
+fn lock(probe: &Mutex<Option<Probe>>) -> MutexGuard<'_, Option<Probe>> {
     // A panic in a query leaves the connection usable.
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
+    probe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read(connection: &Connection) -> Option<RightsVersion> {

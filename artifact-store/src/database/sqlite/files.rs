@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::system::{Inode, has_moved, inode};
+use super::wal_index::WalIndex;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// The value of the log field `alarm` for a database whose files were removed or replaced.
@@ -96,6 +97,12 @@ impl OpenFiles {
             );
         }
         Err(lost.clone())
+    }
+
+    /// Opens the shared memory for reading.
+    pub(super) fn wal_index(&self) -> io::Result<Option<WalIndex>> {
+        let [_, _, (path, inode)] = &self.files;
+        WalIndex::open(path, *inode)
     }
 
     /// Fails if it is not known whether a file is lost.

@@ -9,6 +9,8 @@ mod readers;
 #[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_system.rs")]
 mod system;
 mod transaction;
+#[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_wal_index.rs")]
+mod wal_index;
 mod writer;
 
 use std::path::Path;
@@ -48,9 +50,12 @@ const MAX_LISTS: u32 = 2;
 /// groups with their members, use two connections of their own, so that no other read waits for a list.
 ///
 /// Credentials of workers are cached, up to 32,768 of them. A cached one is used only while the file
-/// holds the same version of all rights, which is read before each use, in the caller's thread, in
-/// about a microsecond. So a change by any connection counts at once, also one made with the
-/// `sqlite3` shell. Deposits do not change that version. Look-ups of credentials that are not cached do
+/// holds the same version of all rights, which is checked before each use, in the caller's thread: by one
+/// read of the header of the `-shm` file if nothing was committed since, and otherwise by a query that takes about
+/// a microsecond. So a change by any connection counts at once, also one made with the
+/// `sqlite3` shell. The descriptor of the `-shm` file stays open after the database is closed, until SQLite has
+/// removed the file and the next database is opened, because closing it would release the locks of other
+/// connections of this process. Deposits do not change that version. Look-ups of credentials that are not cached do
 /// not queue behind other queries.
 ///
 /// After a failed sync nothing is acknowledged any more: every later write is `Unavailable` until

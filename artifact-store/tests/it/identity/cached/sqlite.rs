@@ -170,6 +170,46 @@ async fn deposits_and_new_workers_leave_the_cache_valid() {
     }
 }
 
+/// A descriptor of the shared memory that is closed would take all locks of this process with it
+/// (fcntl(2)), and another process could then change what a query of this one reads.
+#[cfg(target_os = "linux")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the locks are in a file of /proc"
+)]
+#[tokio::test]
+async fn looks_at_the_shared_memory_release_no_lock_of_sqlite() {
+    let (_folder, path) = file();
+    let held = open(&path).await;
+    host(&*held).await;
+    let id = register(&*held).await;
+    let locks = || {
+        use std::os::unix::fs::MetadataExt as _;
+        let shared = path.with_extension("sqlite-shm").metadata().unwrap();
+        let (process, inode) = (std::process::id(), shared.ino());
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let own = locks.lines().filter(|lock| {
+            let mut fields = lock.split_whitespace().skip(4);
+            fields.next() == Some(&*process.to_string())
+                && fields
+                    .next()
+                    .is_some_and(|file| file.ends_with(&format!(":{inode}")))
+        });
+        own.count()
+    };
+    warm(&*held, id).await;
+    let before = locks();
+    assert!(before > 0);
+    for _ in 0..3 {
+        let other = open(&path).await;
+        warm(&*other, id).await;
+        other.close().await.unwrap();
+        drop(other);
+        assert_eq!(locks(), before);
+    }
+    held.cached_credential(id).unwrap();
+}
+
 #[tokio::test]
 async fn a_closed_database_has_no_cached_credentials() {
     let (_folder, path) = file();
