@@ -36,7 +36,10 @@ async fn keep_report(store: &dyn ObjectStore) -> Result<Path, Box<dyn Error>> {
     let path = new_path();
     let put = store.put_opts(&path, REPORT.into(), PutMode::Create.into());
     let tag = put.await?.e_tag;
-    check(tag == Some(format!("\"{path}\"")), "the e-tag is not the id")?;
+    check(
+        tag == Some(format!("\"{path}\"")),
+        "the e-tag is not the id",
+    )?;
     Ok(path)
 }
 

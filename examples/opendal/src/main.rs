@@ -20,7 +20,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let operator = Operator::new(ArtifactBuilder::new(backend))?;
 
     let path = new_path();
-    operator.write_with(&path, REPORT).if_not_exists(true).await?;
+    operator
+        .write_with(&path, REPORT)
+        .if_not_exists(true)
+        .await?;
     let size = operator.stat(&path).await?.content_length();
     check(size == REPORT.len() as u64, "the size is wrong")?;
     let range = operator.read_with(&path).range(0..7).await?;
