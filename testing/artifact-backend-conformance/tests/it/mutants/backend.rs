@@ -288,10 +288,10 @@ impl Mutant {
             return list.boxed();
         }
         let end = |ended: &mut bool, blob: Result<BlobStat>| {
-            let last = blob
+            let ends = blob
                 .as_ref()
                 .is_err_and(|error| error.damaged_blob().is_none());
-            std::future::ready((!std::mem::replace(ended, last)).then_some(blob))
+            std::future::ready((!std::mem::replace(ended, ends)).then_some(blob))
         };
         list.scan(false, end).boxed()
     }
