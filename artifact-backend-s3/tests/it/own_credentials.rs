@@ -83,9 +83,9 @@ async fn requests_are_signed_with_the_credentials_of_the_options() {
 
 #[test]
 fn other_credentials_in_the_environment_are_not_mixed_in() {
-    let test = "own_credentials::requests_are_signed_with_the_credentials_of_the_options";
+    let case = "own_credentials::requests_are_signed_with_the_credentials_of_the_options";
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test])
+        .args(["--exact", case])
         .envs([
             ("AWS_ACCESS_KEY_ID", "foreign"),
             ("AWS_SECRET_ACCESS_KEY", "foreign"),

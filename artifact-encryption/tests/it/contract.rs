@@ -23,7 +23,7 @@ struct Junk(Arc<dyn ArtifactBackend>);
 
 #[async_trait]
 impl Plant for Junk {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "a blob that is not encrypted"
     }
 

@@ -20,10 +20,10 @@ type Case<'a> = (
 
 #[tokio::test]
 async fn ranges_and_conditions_decide_the_status_and_the_content() {
-    let site = Site::new().await;
+    let fixture = Site::new().await;
     let large: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
     for bytes in [&large[..], b"hello world"] {
-        let row = site
+        let row = fixture
             .deposit(&headers(&[]), body(bytes, 50_000))
             .await
             .unwrap();
@@ -72,7 +72,7 @@ async fn ranges_and_conditions_decide_the_status_and_the_content() {
             (&head, &[("if-match", "\"x\"")], 412, "", "", b""),
         ];
         for (method, fields, status, range, length, content) in cases {
-            let answer = respond(&site.store, &grant, method, &headers(fields)).await;
+            let answer = respond(&fixture.store, &grant, method, &headers(fields)).await;
             let answer = answer.unwrap();
             let field = |name: &str| text(&answer, name);
             assert_eq!(answer.status(), status, "{method} {fields:?}");
