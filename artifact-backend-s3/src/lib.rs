@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // Builds without all three providers leave some shared code unused. The lints look at the full build.
 #![cfg_attr(
     not(all(feature = "s3", feature = "gcs", feature = "azure")),
