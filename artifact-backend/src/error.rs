@@ -52,7 +52,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds, for tables and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: &'static [Self] = &[
         Self::NotFound,
         Self::AlreadyExists,
         Self::Ambiguous,

@@ -7,7 +7,8 @@ pub(crate) const MAX_UNSENT_BYTES: u32 = 64 << 10;
 /// Minimum of [`ServerConfig::unsent_bytes`].
 const MIN_UNSENT_BYTES: u32 = 4 << 10;
 
-/// The limits on one connection and on all connections together.
+/// The limits on one connection and on all connections together. Write `..ServerConfig::default()`, because later versions add
+/// fields.
 ///
 /// ```
 /// use artifact_server::ServerConfig;

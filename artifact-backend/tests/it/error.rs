@@ -11,8 +11,8 @@ const ID: ArtifactId = ArtifactId::from_bytes([0xab; 16]);
 #[test]
 fn every_kind_has_a_message() {
     let lines: Vec<_> = ErrorKind::ALL
-        .into_iter()
-        .map(|kind| Error::new(kind, Operation::Load).with_id(ID).to_string())
+        .iter()
+        .map(|kind| Error::new(*kind, Operation::Load).with_id(ID).to_string())
         .collect();
     let prefix = "load of artifact abababababababababababababababab: ";
     let words = [
@@ -30,7 +30,8 @@ fn every_kind_has_a_message() {
         "unexpected failure",
     ];
     assert_eq!(lines, words.map(|words| format!("{prefix}{words}")));
-    assert_eq!(words, ErrorKind::ALL.map(ErrorKind::as_str));
+    let all: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(all, words);
 }
 
 #[test]
@@ -107,7 +108,8 @@ fn invalid_range_errors_carry_the_size_of_the_blob() {
 #[test]
 fn only_unavailable_errors_are_retryable() {
     let retryable: Vec<_> = ErrorKind::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|kind| Error::new(*kind, Operation::Store).is_retryable())
         .collect();
     assert_eq!(retryable, [ErrorKind::Unavailable]);

@@ -6,7 +6,7 @@ use artifact_backend::{ArtifactId, Error, ErrorKind, Operation};
 
 #[test]
 fn the_kind_is_kept_and_the_error_can_be_found() {
-    for kind in ErrorKind::ALL {
+    for &kind in ErrorKind::ALL {
         let id = ArtifactId::from_bytes([1; 16]);
         let error = io::Error::from(Error::new(kind, Operation::Load).with_id(id));
         let expected = match kind {

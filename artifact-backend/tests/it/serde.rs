@@ -118,7 +118,7 @@ fn invalid_prefixes_and_uris_are_rejected() {
 
 #[test]
 fn kinds_serialize_as_words() {
-    for kind in ErrorKind::ALL {
+    for &kind in ErrorKind::ALL {
         let json = serde_json::to_string(&kind).unwrap();
         assert_eq!(serde_json::from_str::<ErrorKind>(&json).unwrap(), kind);
     }

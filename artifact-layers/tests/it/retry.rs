@@ -84,7 +84,7 @@ async fn the_last_error_is_returned_when_no_retry_is_left() {
 #[tokio::test(start_paused = true)]
 async fn no_other_error_is_retried() {
     for operation in RETRIED {
-        for failure in ErrorKind::ALL {
+        for &failure in ErrorKind::ALL {
             if failure == ErrorKind::Unavailable {
                 continue;
             }

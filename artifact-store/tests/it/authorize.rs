@@ -139,7 +139,7 @@ async fn a_policy_widens_and_narrows_the_rule_within_an_experiment() {
         assert_eq!(ask(&Always(Ok(true))).await, Ok(id), "{who}");
         let forbidden = Err((ErrorKind::Forbidden, Some(id)));
         assert_eq!(ask(&Always(Ok(false))).await, forbidden, "{who}");
-        for kind in ErrorKind::ALL {
+        for &kind in ErrorKind::ALL {
             let expected = match kind {
                 ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Unavailable => kind,
                 _ => ErrorKind::Unexpected,

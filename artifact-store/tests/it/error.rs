@@ -18,7 +18,7 @@ fn errors_display_one_layer_without_the_source() {
 
 #[test]
 fn only_unavailable_is_retryable() {
-    for kind in ErrorKind::ALL {
+    for &kind in ErrorKind::ALL {
         let error = Error::new(kind, Operation::Read);
         assert_eq!(
             error.is_retryable(),

@@ -1,9 +1,6 @@
-//! Starts a PostgreSQL server for a test, with the programs that the machine has.
-//!
-//! [`Server::shared`] is one server for all tests of a binary, [`Server::start`] is a server for one
-//! test that stops and restarts it. Each test creates its own [`Database`] there. A server has a folder
-//! in the temporary folder, listens on a Unix socket in it and on 127.0.0.1, and syncs like a production
-//! server. It stops when the process that started it ends, even if that process is killed.
+#![doc = include_str!("../README.md")]
+//! A server has a folder in the temporary folder, listens on a Unix socket in it and on 127.0.0.1, and syncs like a
+//! production server. It stops when the process that started it ends, even if that process is killed.
 //!
 //! PostgreSQL refuses to run as root. If root runs the tests, the server runs as the user `postgres`, or as
 //! the unprivileged user 65534.

@@ -3,6 +3,7 @@
 mod architecture;
 mod phrases;
 mod readmes;
+mod rust_version;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
