@@ -34,9 +34,9 @@ impl UploadTimes for S3Config {
 }
 
 fn grace(config: &S3Config, quiet_time: Duration) -> Duration {
-    const SHORTEST: Duration = Duration::from_hours(1);
+    const SHORTEST: Duration = Duration::from_secs(3600);
     /// For pauses of the client, for retries, and for the completion.
-    const RESERVE: Duration = Duration::from_mins(15);
+    const RESERVE: Duration = Duration::from_secs(900);
     config
         .upload_grace
         .unwrap_or(SHORTEST.max(quiet_time.saturating_add(RESERVE)))

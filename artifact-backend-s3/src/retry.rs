@@ -84,7 +84,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_to_three_seconds_and_end_before_the_deadline() {
         let began = Instant::now();
-        let mut retry = Retry::within(Duration::from_mins(1));
+        let mut retry = Retry::within(Duration::from_secs(60));
         let mut pauses = Vec::new();
         let mut last = began;
         while retry.pause().await {
@@ -94,7 +94,7 @@ mod tests {
         assert!((25..=51).contains(&pauses[0].as_millis()), "{pauses:?}");
         let longest = pauses.iter().max().unwrap().as_millis();
         assert!((1_500..=3_001).contains(&longest), "{pauses:?}");
-        assert!(began.elapsed() < Duration::from_mins(1));
+        assert!(began.elapsed() < Duration::from_secs(60));
         assert!(began.elapsed() > Duration::from_secs(56));
     }
 

@@ -44,7 +44,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             header_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_mins(1),
+            idle_timeout: Duration::from_secs(60),
             min_throughput: 4096,
             throughput_window: Duration::from_secs(30),
             max_connections: 4096,

@@ -13,7 +13,7 @@ use artifact_backend::{ArtifactUri, UriPrefix};
 /// - a parsed URI prints as the text that it was parsed from;
 /// - a prefix is accepted if and only if it is visible ASCII, ends in `/` and has at most 200 bytes.
 pub fn check(data: &[u8]) {
-    let Ok(text) = str::from_utf8(data) else {
+    let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
     check_uri(&UriPrefix::default(), text);

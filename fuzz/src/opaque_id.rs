@@ -24,7 +24,7 @@ pub fn check(data: &[u8]) {
         valid,
         "the grammar and the parser disagree on {data:?}"
     );
-    if let Ok(text) = str::from_utf8(data) {
+    if let Ok(text) = std::str::from_utf8(data) {
         assert_eq!(
             text.parse::<ArtifactId>(),
             parsed,

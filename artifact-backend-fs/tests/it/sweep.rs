@@ -10,7 +10,7 @@ use artifact_backend_fs::FsConfig;
 
 use crate::world::{World, is_root, names, skip};
 
-const DAY: Duration = Duration::from_hours(24);
+const DAY: Duration = Duration::from_secs(86_400);
 
 fn counts(report: SweepReport) -> (u64, u64, u64) {
     (report.removed, report.removed_bytes, report.kept)

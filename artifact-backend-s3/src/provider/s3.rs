@@ -105,7 +105,7 @@ impl ListRequests for SignedRequests {
         query: &[(&str, &str)],
     ) -> Result<HttpRequest, object_store::Error> {
         let options = SignedUrlOptions::default().with_query(query.iter().copied());
-        let lifetime = Duration::from_mins(5);
+        let lifetime = Duration::from_secs(300);
         let url = self.0.signed_url_opts(Method::GET, key, lifetime, &options);
         incomplete_xml::request(url.await?.as_str())
     }

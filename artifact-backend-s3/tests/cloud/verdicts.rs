@@ -29,7 +29,7 @@ async fn a_store_that_fails_only_concurrent_completions_is_rejected_with_that_re
         return;
     };
     let location = Location::on(server.endpoint()).await;
-    let long_timeout = S3Config::default().with_answer_timeout(Duration::from_mins(1));
+    let long_timeout = S3Config::default().with_answer_timeout(Duration::from_secs(60));
     let error = location.open(long_timeout).probe().await.unwrap_err();
     println!("probe: SeaweedFS rejected: {error}");
     assert_eq!(error.kind(), ErrorKind::Misconfigured);

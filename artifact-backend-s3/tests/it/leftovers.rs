@@ -28,10 +28,13 @@ async fn staged_objects_of_another_process_are_swept_after_the_grace_period() {
     let mut kept = SweepReport::default();
     kept.count_kept();
     assert_eq!(backend.sweep(Duration::ZERO).await.unwrap(), kept);
-    clock.advance(Duration::from_mins(59));
+    clock.advance(Duration::from_secs(3540));
     assert_eq!(backend.sweep(Duration::ZERO).await.unwrap(), kept);
-    clock.advance(Duration::from_mins(2));
-    assert_eq!(backend.sweep(Duration::from_hours(2)).await.unwrap(), kept);
+    clock.advance(Duration::from_secs(120));
+    assert_eq!(
+        backend.sweep(Duration::from_secs(7200)).await.unwrap(),
+        kept
+    );
 
     let mut removed = SweepReport::default();
     removed.count_removed(5);

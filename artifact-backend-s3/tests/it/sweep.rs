@@ -168,10 +168,10 @@ async fn an_upload_that_waits_for_a_slow_client_is_kept() {
             Some(bytes) => time_of(bytes.max(8 * MIB)),
             None => time_of(8 * MIB).max(Duration::from_secs(525 * MIB as u64 / sent + reserve)),
         };
-        clock.advance(grace.checked_sub(Duration::from_mins(1)).unwrap());
+        clock.advance(grace.checked_sub(Duration::from_secs(60)).unwrap());
         let swept = backend.sweep(Duration::ZERO).await.unwrap();
         assert_eq!((swept.removed, swept.kept), (0, 1), "{part:?}");
-        clock.advance(Duration::from_mins(2));
+        clock.advance(Duration::from_secs(120));
         let swept = backend.sweep(Duration::ZERO).await.unwrap();
         assert_eq!((swept.removed, swept.kept), (1, 0), "{part:?}");
     }

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::*;
 
 /// No passing test waits this long.
-const LONG: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_secs(60);
 
 /// An output whose writes follow the test: each step accepts up to a number of bytes, or fails.
 struct Script {

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// The time limit of a wait. Only a failing test reaches it.
-pub(crate) const LONG: Duration = Duration::from_mins(1);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 /// A response that hyper could have written.
 pub(crate) const LOOKS_LIKE_A_REJECTION: &str =
     "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -31,13 +31,13 @@ pub(crate) const LARGE: usize = 32 << 20;
 pub(crate) const PIECE: usize = 100 << 10;
 
 pub(crate) const PATIENT: ServerConfig = ServerConfig {
-    header_timeout: Duration::from_hours(1),
-    idle_timeout: Duration::from_hours(1),
+    header_timeout: Duration::from_secs(3600),
+    idle_timeout: Duration::from_secs(3600),
     min_throughput: 4096,
-    throughput_window: Duration::from_hours(1),
+    throughput_window: Duration::from_secs(3600),
     max_connections: 4096,
     max_header_bytes: 32 << 10,
-    drain_timeout: Duration::from_mins(1),
+    drain_timeout: Duration::from_secs(60),
 };
 
 #[derive(Debug, Clone)]

@@ -70,7 +70,7 @@ impl Suite {
                 Box::pin(async move { created.await.map(Into::into) })
             }),
             volatile: None,
-            time_limit: Duration::from_mins(1),
+            time_limit: Duration::from_secs(60),
             large_blob: 64 * 1024 * 1024,
             seed: 0x5eed,
             only: Only::Prefix(String::new()),

@@ -45,7 +45,7 @@ impl Subject {
         Self {
             program: program.into(),
             args: Vec::new(),
-            time_limit: Duration::from_mins(1),
+            time_limit: Duration::from_secs(60),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::site::{Context, Site};
 use crate::subject::Subject;
 
 /// How long one scenario may take.
-const TIME_LIMIT: Duration = Duration::from_mins(2);
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// All scenarios, for one server.
 ///

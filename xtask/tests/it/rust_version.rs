@@ -13,10 +13,6 @@ fn declared(member: &str) -> Option<u32> {
 }
 
 /// Returns the Rust files in a folder and its folders.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the tests read the repository's own files"
-)]
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("the folder can be read") {

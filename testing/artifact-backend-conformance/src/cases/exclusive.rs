@@ -172,7 +172,7 @@ async fn a_race_of_64_uploads_has_one_winner(context: Context) -> Outcome {
 }
 
 fn alternate(number: u64) -> Method {
-    if number.is_multiple_of(2) {
+    if number % 2 == 0 {
         Method::Store
     } else {
         Method::Upload

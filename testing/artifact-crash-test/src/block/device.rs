@@ -19,7 +19,7 @@ pub(crate) const DISK_NAME: &str = "disk";
 pub(crate) const STDOUT_NAME: &str = "stdout";
 const DISK: u64 = 2;
 const STDOUT: u64 = 3;
-const TTL: Duration = Duration::from_mins(1);
+const TTL: Duration = Duration::from_secs(60);
 /// The modes `FALLOC_FL_PUNCH_HOLE` and `FALLOC_FL_ZERO_RANGE` of fallocate(2). The loop driver sends the
 /// first for a discard and the second for a request to write zeros.
 const ZEROING_MODES: i32 = 0x02 | 0x10;

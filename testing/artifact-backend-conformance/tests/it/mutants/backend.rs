@@ -118,11 +118,7 @@ impl Mutant {
             // Every fourth store behaves as if the reply of its first attempt were lost: its retry finds its own
             // blob. It starts with the first store, so that it happens in every race of four stores.
             Mutation::RetryFindsOwnBlob
-                if self
-                    .shared
-                    .stores
-                    .fetch_add(1, Ordering::SeqCst)
-                    .is_multiple_of(4) =>
+                if self.shared.stores.fetch_add(1, Ordering::SeqCst) % 4 == 0 =>
             {
                 let _ = self.inner.store(id, bytes.clone()).await;
                 self.inner.store(id, bytes).await
