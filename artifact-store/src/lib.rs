@@ -44,11 +44,13 @@ pub use authorize::{ReadGrant, authorize, authorize_with};
 pub use catalog::Catalog;
 pub use config::StoreConfig;
 pub use content_type::ContentType;
-#[cfg(feature = "postgres")]
-pub use database::PostgresDatabase;
 #[cfg(feature = "sqlite")]
 pub use database::SqliteDatabase;
 pub use database::{CloseDatabase, Database, DatabaseUrl, MemoryDatabase};
+#[cfg(feature = "postgres")]
+pub use database::{PostgresDatabase, PostgresOptions};
+#[cfg(feature = "postgres")]
+pub use deadpool_postgres;
 pub use deposit::{Deposit, NewArtifact};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use experiment::{Experiment, ExperimentId, InvalidExperimentId};
@@ -63,6 +65,8 @@ pub use jiff::Timestamp;
 pub use principal::{Principal, PrincipalClass, PrincipalId};
 pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;
+#[cfg(feature = "postgres-tls")]
+pub use rustls;
 pub use store::ArtifactStore;
 pub use store_id::{
     JoinError, Mismatch, StoreHalves, StoreIdRecord, check_new_backend, check_new_database,

@@ -138,7 +138,8 @@ pub(crate) struct ServeSettings {
 
     /// Where the rows are stored: an SQLite file, as a path or `sqlite:///path`, outside the folder of the
     /// blobs; `postgres://user@host/database`, which several servers may share (in builds with --features
-    /// postgres); or `mem:` for memory. With --backend mem: the default is `mem:`
+    /// postgres), over TLS with `?sslmode=verify-full` and perhaps `&sslrootcert=/path/ca.pem` (--features
+    /// postgres-tls); or `mem:` for memory. With --backend mem: the default is `mem:`
     #[arg(long, env = "ARTIFACT_DATABASE", value_name = "URL", value_parser = database)]
     #[arg(default_value = "<data_dir>/rows.sqlite")]
     pub(crate) database: DatabaseUrl,

@@ -285,7 +285,11 @@ fn a_database_that_cannot_be_used_is_one_sentence_and_nothing_is_made() {
         (&*database.tcp_url(), "", "password missing"),
         (&*absent, "", "database \"absent\" does not exist"),
         ("postgres://u@127.0.0.1:1/db", "", "cannot be reached"),
-        ("postgres://u@localhost/db?sslmode=require", "", "TLS"),
+        (
+            &*format!("{}?sslmode=require", database.tcp_url()),
+            "",
+            "TLS",
+        ),
     ] {
         let folder = TempDir::new().unwrap();
         let mut command = artifact(folder.path());

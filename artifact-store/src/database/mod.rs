@@ -26,7 +26,7 @@ pub(crate) use self::subject::Subject;
 pub use close::CloseDatabase;
 pub use memory::MemoryDatabase;
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresDatabase;
+pub use postgres::{PostgresDatabase, PostgresOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteDatabase;
 pub use url::DatabaseUrl;

@@ -21,7 +21,26 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 /// | `postgres://user@host:5432/database` | a database of a PostgreSQL server; parts are percent-encoded, `user` and port are optional | `postgres` |
 /// | `postgres://user@/database?host=/run/postgresql` | the same through a Unix socket, named by its folder; `%2Frun%2Fpostgresql` as the host means the same | `postgres` |
 /// | `postgres://user@one:5432,two:5432/database` | the first of these servers that accepts writes, for example after a failover | `postgres` |
+/// | `postgres://user@host/database?sslmode=verify-full` | the same over TLS; see below | `postgres-tls` |
 /// | `mem:` | memory, lost when the process ends | |
+///
+/// `sslmode` in the query of a PostgreSQL URL, and what libpq calls the mode
+/// (<https://www.postgresql.org/docs/current/libpq-ssl.html>):
+///
+/// | `sslmode` | connection |
+/// |---|---|
+/// | `disable` (the default) | without TLS |
+/// | `prefer` | over TLS if the server offers it, otherwise without, so that an attacker on the network can turn it off |
+/// | `verify-full`, `require` | over TLS; a server without TLS is refused |
+///
+/// Wherever TLS is used, also with `prefer` and `require`, the server is verified, which is stricter than
+/// libpq: its certificate must be valid now, be for TLS servers, chain to a trusted CA, and have the
+/// host of the URL among its names (as a DNS name, or as an IP address if the URL has an address). TLS is
+/// 1.2 or 1.3. `sslrootcert=/path/ca.pem` names a PEM file with the CAs to trust, and no others; it is
+/// read when the database opens. Without it, or with `sslrootcert=system`, those of the platform are
+/// trusted. Revocation is checked only where the platform does so. Cancel requests use the same mode. If
+/// the password is checked with SCRAM, it is bound to the certificate. A Unix socket has no TLS.
+/// Certificates of clients need `PostgresOptions::with_tls_config`.
 ///
 /// Other texts are rejected with a message that says what to write instead. No error repeats any part
 /// of the text except its scheme.
@@ -91,10 +110,14 @@ impl DatabaseUrl {
                 "this build cannot use an SQLite file: it was compiled without the feature `sqlite`",
             )),
             #[cfg(feature = "postgres")]
-            Target::Postgres(postgres) if postgres.is_encrypted() => Err(unsupported(
-                "this version has no TLS to the database; connect through a Unix socket, a private \
-                 network or a tunnel, and write sslmode=disable",
-            )),
+            Target::Postgres(postgres)
+                if postgres.may_use_tls() && !cfg!(feature = "postgres-tls") =>
+            {
+                Err(unsupported(
+                    "this build has no TLS to the database: it was compiled without the feature \
+                     `postgres-tls`; on a private network, write sslmode=disable",
+                ))
+            }
             target => Ok(Self {
                 target,
                 #[cfg(feature = "postgres")]

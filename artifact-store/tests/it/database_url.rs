@@ -74,6 +74,41 @@ fn postgres_urls_are_shown_in_one_form_without_the_password() {
     }
 }
 
+#[cfg(feature = "postgres-tls")]
+#[test]
+fn urls_with_tls_are_shown_in_one_form() {
+    for (text, shown) in [
+        (
+            "postgres://h/db?sslmode=require",
+            "postgres://h/db?sslmode=verify-full",
+        ),
+        (
+            "postgres://h/db?sslmode=verify-full&sslrootcert=system",
+            "postgres://h/db?sslmode=verify-full",
+        ),
+        (
+            "postgres://h/db?sslrootcert=/a%20b%26.pem&sslmode=prefer",
+            "postgres://h/db?sslmode=prefer&sslrootcert=/a%20b%26.pem",
+        ),
+        (
+            "postgres://u@/db?host=/run&sslmode=prefer",
+            "postgres://u@%2Frun/db?sslmode=prefer",
+        ),
+    ] {
+        assert_eq!(round_trip(text), shown);
+    }
+}
+
+#[cfg(all(feature = "postgres", not(feature = "postgres-tls")))]
+#[test]
+fn tls_to_the_database_needs_its_feature() {
+    for mode in ["prefer", "require", "verify-full"] {
+        let (kind, detail) = refused(&format!("postgres://host/db?sslmode={mode}"));
+        assert_eq!(kind, ErrorKind::Unsupported, "{mode}: {detail}");
+        assert!(detail.contains("feature `postgres-tls`"), "{detail}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn every_database_that_parses_is_shown_as_a_text_that_parses_to_it(
@@ -244,9 +279,23 @@ fn invalid_postgres_urls_are_rejected_with_a_reason() {
         ("postgres://host/%zz", "%25"),
         ("postgres://host/a%00", "control character"),
         ("postgres://host/db?options=-c%20fsync=off", "only host"),
-        ("postgres://host/db?sslmode=prefer", "verify-full"),
-        ("postgres://host/db?sslmode=verify-full", "TLS"),
+        ("postgres://host/db?sslmode=verify-ca", "verify-full"),
+        ("postgres://host/db?sslmode=allow", "verify-full"),
+        ("postgres://host/db?sslmode=", "verify-full"),
         ("postgres:///db?host=/run&sslmode=require", "Unix"),
+        (
+            "postgres://host/db?sslrootcert=/ca.pem",
+            "add sslmode=verify-full",
+        ),
+        (
+            "postgres://host/db?sslmode=disable&sslrootcert=/ca.pem",
+            "add sslmode=verify-full",
+        ),
+        (
+            "postgres://host/db?sslmode=require&sslrootcert=ca.pem",
+            "absolute",
+        ),
+        ("postgres://host/db?sslmode=require&sslrootcert=", "no file"),
     ];
     for (text, reason) in cases {
         let (_, detail) = refused(text);

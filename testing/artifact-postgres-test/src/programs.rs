@@ -69,10 +69,10 @@ impl User {
         command
     }
 
-    /// Makes this user the owner of a folder.
-    pub(crate) fn own(self, folder: &Path) {
+    /// Makes this user the owner of a file or folder.
+    pub(crate) fn own(self, path: &Path) {
         if let Some((user, group)) = self.ids {
-            std::os::unix::fs::chown(folder, Some(user), Some(group))
+            std::os::unix::fs::chown(path, Some(user), Some(group))
                 .expect("root may change the owner");
         }
     }

@@ -1,6 +1,8 @@
 //! Starts and stops a PostgreSQL server.
 
+use std::fs::Permissions;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -77,6 +79,21 @@ impl Server {
             skipped();
         }
         found.map(|(programs, user)| Self::create(programs, user))
+    }
+
+    /// Starts a server that accepts TLS, with a certificate and its key in PEM. Returns `None` as
+    /// [`shared`](Self::shared) does.
+    pub fn start_with_tls(certificate: &str, key: &str) -> Option<Self> {
+        let found = found();
+        if found.is_none() {
+            skipped();
+        }
+        let (programs, user) = found?;
+        let initdb = programs.clone();
+        Some(Self::run(programs, user, |folder| {
+            create_files(&initdb, user, folder);
+            enable_tls(user, &folder.join("data"), certificate, key);
+        }))
     }
 
     /// Starts a standby of this server, which answers queries and follows the server.
@@ -276,6 +293,24 @@ fn create_files(programs: &Path, user: User, folder: &Path) {
         log_line_prefix = '%m [%p] %d '\n";
     std::fs::write(data.join("postgresql.auto.conf"), settings)
         .expect("initdb has created the folder");
+}
+
+/// Puts a certificate and its key where the server looks for them.
+#[expect(clippy::disallowed_methods, reason = "a test creates its own files")]
+fn enable_tls(user: User, data: &Path, certificate: &str, key: &str) {
+    let write = |name: &str, text: &str| {
+        let path = data.join(name);
+        std::fs::write(&path, text).expect("initdb has created the folder");
+        user.own(&path);
+        path
+    };
+    write("server.crt", certificate);
+    let key = write("server.key", key);
+    // The server refuses a key that others may read.
+    std::fs::set_permissions(key, Permissions::from_mode(0o600)).expect("it is a test's own file");
+    let path = data.join("postgresql.auto.conf");
+    let settings = std::fs::read_to_string(&path).expect("it was written before");
+    write("postgresql.auto.conf", &(settings + "ssl = on\n"));
 }
 
 /// Returns a port that no server of this process has had: a stopped server keeps its port.

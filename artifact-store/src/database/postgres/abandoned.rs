@@ -1,15 +1,18 @@
 //! Connections whose statement got no answer in time.
 
+#[cfg(all(test, feature = "postgres-tls"))]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::Object;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tokio_postgres::NoTls;
 
 use super::connections::Connection;
 use super::target::CONNECT_TIMEOUT;
+use super::tls::Tls;
 
 /// How many connections of a pool may wait for the end of a cancelled statement while the pool opens
 /// others in their place.
@@ -24,18 +27,25 @@ const LINGER: Duration = Duration::from_mins(5);
 /// disk. Without the cancel request, and without the limit, each time-out would leave one more
 /// session on the server.
 #[derive(Debug)]
-pub(super) struct Abandoned(Arc<Semaphore>);
+pub(super) struct Abandoned {
+    permits: Arc<Semaphore>,
+    tls: Tls,
+}
 
 impl Abandoned {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_ABANDONED)))
+    pub(super) fn new(tls: Tls) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(MAX_ABANDONED)),
+            tls,
+        }
     }
 
     /// Asks the server to cancel the statement, and closes the connection once it has ended. Does not
     /// wait for that. Up to [`MAX_ABANDONED`] connections leave the pool at once; any other one keeps
     /// its part of the pool until it is closed.
     pub(super) fn cancel(&self, connection: Connection) {
-        let permit = Arc::clone(&self.0).try_acquire_owned().ok();
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
+        let tls = self.tls.clone();
         let (client, pooled) = match &permit {
             Some(_) => (Some(Object::take(connection)), None),
             None => (None, Some(connection)),
@@ -47,7 +57,7 @@ impl Abandoned {
             };
             let cancel = client.cancel_token();
             if !matches!(
-                timeout(CONNECT_TIMEOUT, cancel.cancel_query(NoTls)).await,
+                timeout(CONNECT_TIMEOUT, tls.cancel(&cancel)).await,
                 Ok(Ok(()))
             ) {
                 tracing::warn!("a statement of the database could not be cancelled");

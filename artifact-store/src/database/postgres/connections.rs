@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::abandoned::Abandoned;
 use super::error::Failure;
 use super::manager::Manager;
-use super::target::{CONNECT_TIMEOUT, Password, Target};
+use super::target::CONNECT_TIMEOUT;
 use crate::database::rejected::Rejected;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
@@ -72,12 +72,9 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(
-        target: &Target,
-        password: Option<&Password>,
-        max_connections: usize,
-    ) -> Result<Self> {
-        let pool = Pool::builder(Manager::new(target, password))
+    pub(super) fn new(manager: Manager, max_connections: usize) -> Result<Self> {
+        let abandoned = Abandoned::new(manager.tls().clone());
+        let pool = Pool::builder(manager)
             .max_size(max_connections)
             .runtime(deadpool::Runtime::Tokio1)
             .wait_timeout(Some(POOL_TIMEOUT))
@@ -89,7 +86,7 @@ impl Connections {
         Ok(Self {
             pool,
             lists: Semaphore::new(max_connections.div_ceil(2)),
-            abandoned: Abandoned::new(),
+            abandoned,
         })
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use deadpool::managed::PoolError;
 use tokio_postgres::error::SqlState;
 
+use super::tls;
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{Error, ErrorKind};
@@ -52,6 +53,14 @@ impl Failure {
         }
     }
 
+    /// The server does not accept writes.
+    pub(super) fn read_only() -> Self {
+        Self {
+            lost: true,
+            ..Self::new(ErrorKind::Unavailable, READ_ONLY)
+        }
+    }
+
     /// Returns whether the server that answered does not accept writes.
     pub(super) fn is_read_only(&self) -> bool {
         self.detail == READ_ONLY
@@ -81,6 +90,12 @@ impl Failure {
 
     /// Converts the error of opening a connection. No statement was sent.
     pub(super) fn to_connect(error: tokio_postgres::Error) -> Self {
+        if let Some(detail) = tls::advice(&error) {
+            return Self {
+                source: Some(Arc::new(error)),
+                ..Self::new(ErrorKind::Misconfigured, detail)
+            };
+        }
         let is_read_only = is_read_only(&error);
         let failure = Self::of(error);
         match failure.kind {
@@ -89,8 +104,7 @@ impl Failure {
                 lost: true,
                 ..failure.with_detail(UNREACHABLE)
             },
-            // An unknown authentication method, a missing password, or TLS that one side does not
-            // have: these errors come from the client library and not from the server.
+            // An unknown authentication method or a missing password: these errors come from the client library and not from the server.
             ErrorKind::Unexpected => Self {
                 kind: ErrorKind::Misconfigured,
                 detail: "cannot log in to the database: check the user, the password and pg_hba.conf",
@@ -117,6 +131,29 @@ impl Failure {
             PoolError::Timeout(_)
             | PoolError::NoRuntimeSpecified
             | PoolError::PostCreateHook(_) => Self::timed_out(),
+        }
+    }
+
+    /// Converts the error of taking a connection from the program's own pool.
+    pub(super) fn of_programs_pool(error: PoolError<tokio_postgres::Error>) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::to_connect(error),
+            PoolError::Timeout(_) => Self::new(
+                ErrorKind::Unavailable,
+                "the program's pool gave no connection in time; raise its max_size, or check whether the server can be \
+                 reached",
+            ),
+            PoolError::Closed => Self::new(
+                ErrorKind::Unavailable,
+                "the program has closed its pool; close the database first",
+            ),
+            error => Self {
+                source: Some(Arc::new(error)),
+                ..Self::new(
+                    ErrorKind::Misconfigured,
+                    "the program's pool cannot open a connection; check its runtime and hooks",
+                )
+            },
         }
     }
 

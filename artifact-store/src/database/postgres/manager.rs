@@ -1,17 +1,25 @@
 //! Opens connections and sets up their sessions.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use artifact_backend::host;
-use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
-use deadpool_postgres::ClientWrapper;
-use tokio::time::{Instant, timeout_at};
-use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
+use deadpool::managed::{self, Metrics, PoolError, RecycleError, RecycleResult, TimeoutType};
+use deadpool_postgres::{ClientWrapper, Pool};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, SimpleQueryMessage};
 
 use super::error::Failure;
+use super::session::Session;
 use super::target::{CONNECT_TIMEOUT, Host, Password, Target};
+use super::tls::Tls;
 
-/// Sets up a session, and returns the settings of the server that make it lose commits. Commits are synced before they are acknowledged, whatever is set for the
+/// How long the program's pool may take for a connection. Less than [`CONNECT_TIMEOUT`], so that the error
+/// names that pool.
+const PROGRAMS_POOL_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Sets up a session, and returns the settings that make the server lose or refuse writes. Commits are synced before they are acknowledged, whatever is set for the
 /// database or the user, but a stricter setting stays. Time-outs are in milliseconds. Settings that
 /// older servers lack are set only where they exist, and connections are checked only on Linux, because
 /// a server on another system may reject the setting.
@@ -28,36 +36,91 @@ const SESSION: &str = "\
     SET lock_timeout = 5000; \
     SET idle_in_transaction_session_timeout = 30000; \
     SELECT name FROM pg_catalog.pg_settings \
-        WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'";
+        WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' \
+            OR name = 'transaction_read_only' AND setting = 'on'";
 
 /// Opens the connections of a pool.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Manager {
-    hosts: Vec<(Host, u16)>,
-    config: Config,
+    source: Source,
+    tls: Tls,
+}
+
+/// Where connections come from.
+#[derive(Debug, Clone)]
+enum Source {
+    Url {
+        hosts: Vec<(Host, u16)>,
+        config: Box<Config>,
+    },
+    /// The pool of the program.
+    Pool(Pool),
 }
 
 impl Manager {
-    pub(super) fn new(target: &Target, password: Option<&Password>) -> Self {
-        Self {
+    pub(super) fn new(target: &Target, password: Option<&Password>, tls: Tls) -> Self {
+        let source = Source::Url {
             hosts: target.hosts().to_vec(),
-            config: target.config(password),
-        }
+            config: Box::new(target.config(password)),
+        };
+        Self { source, tls }
+    }
+
+    /// Takes the connections out of a pool. `tls` is that of cancel requests.
+    pub(super) fn of_pool(pool: Pool, tls: Tls) -> Self {
+        let source = Source::Pool(pool);
+        Self { source, tls }
+    }
+
+    pub(super) fn tls(&self) -> &Tls {
+        &self.tls
     }
 }
 
 impl managed::Manager for Manager {
-    type Type = ClientWrapper;
+    type Type = Session;
     type Error = Failure;
 
+    async fn create(&self) -> Result<Session, Failure> {
+        match &self.source {
+            // Boxed, because the future is part of those of all callers.
+            Source::Url { hosts, config } => Box::pin(self.connect(hosts, config))
+                .await
+                .map(Session::Own),
+            Source::Pool(pool) => {
+                let client = timeout(PROGRAMS_POOL_TIMEOUT, Box::pin(pool.get())).await;
+                let client = client.unwrap_or(Err(PoolError::Timeout(TimeoutType::Wait)));
+                let client = client.map_err(Failure::of_programs_pool)?;
+                let session = Session::Pooled(Some(client));
+                set_up(&session).await?;
+                Ok(session)
+            }
+        }
+    }
+
+    async fn recycle(&self, client: &mut Session, _: &Metrics) -> RecycleResult<Failure> {
+        if client.is_closed() {
+            return Err(RecycleError::message("the connection is closed"));
+        }
+        Ok(())
+    }
+}
+
+impl Manager {
     /// Connects to the first host that accepts writes. Each host that does not answer leaves an equal
     /// part of the time to those after it.
-    async fn create(&self) -> Result<ClientWrapper, Failure> {
+    async fn connect(
+        &self,
+        hosts: &[(Host, u16)],
+        config: &Config,
+    ) -> Result<ClientWrapper, Failure> {
         let deadline = Instant::now() + CONNECT_TIMEOUT;
         let mut failure = Failure::timed_out();
-        for (n, (host, port)) in self.hosts.iter().enumerate() {
-            let until = share(deadline, self.hosts.len() - n);
-            match self.connect_host(host, *port, until).await {
+        for (n, (host, port)) in hosts.iter().enumerate() {
+            let until = share(deadline, hosts.len() - n);
+            let mut config = config.clone();
+            config.port(*port);
+            match self.connect_host(host, config, until).await {
                 Ok(client) => return Ok(client),
                 // A host that is down may be the primary, so the start can be retried.
                 Err(_) if n > 0 && failure.lost && !failure.is_read_only() => {}
@@ -67,27 +130,16 @@ impl managed::Manager for Manager {
         Err(failure)
     }
 
-    async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<Failure> {
-        if client.is_closed() {
-            return Err(RecycleError::message("the connection is closed"));
-        }
-        Ok(())
-    }
-}
-
-impl Manager {
     async fn connect_host(
         &self,
         host: &Host,
-        port: u16,
+        mut config: Config,
         deadline: Instant,
     ) -> Result<ClientWrapper, Failure> {
-        let mut config = self.config.clone();
-        config.port(port);
         let name = match host {
             Host::Folder(folder) => {
-                config.host_path(folder);
-                return connect(&config, deadline).await;
+                config.host_path(folder).ssl_mode(SslMode::Disable);
+                return connect(&config, &self.tls, deadline).await;
             }
             Host::Name(name) => name,
         };
@@ -98,7 +150,7 @@ impl Manager {
         for (n, address) in addresses.iter().enumerate() {
             let mut config = config.clone();
             config.hostaddr(*address);
-            match connect(&config, share(deadline, addresses.len() - n)).await {
+            match connect(&config, &self.tls, share(deadline, addresses.len() - n)).await {
                 Ok(client) => return Ok(client),
                 Err(next) => failure = next,
             }
@@ -125,30 +177,29 @@ async fn look_up(name: &str) -> Result<Vec<IpAddr>, Failure> {
 }
 
 /// Opens a connection and sets up its session.
-async fn connect(config: &Config, deadline: Instant) -> Result<ClientWrapper, Failure> {
+async fn connect(config: &Config, tls: &Tls, deadline: Instant) -> Result<ClientWrapper, Failure> {
     let connecting = async {
-        let (client, connection) = config.connect(NoTls).await?;
-        let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::warn!(%error, "a connection to the database failed");
-            }
-        });
-        // Ends the task when it is dropped.
-        let client = ClientWrapper::new(client, task);
-        let messages = client.simple_query(SESSION).await?;
-        Ok((client, messages))
+        let client = tls.connect(config).await.map_err(Failure::to_connect)?;
+        set_up(&client).await?;
+        Ok(client)
     };
     let connected = timeout_at(deadline, connecting).await;
-    let connected = connected.map(|connected| connected.map_err(Failure::to_connect));
-    let (client, messages) = connected.unwrap_or_else(|_| Err(Failure::timed_out()))?;
-    for message in messages {
-        if let SimpleQueryMessage::Row(row) = message
-            && let Ok(Some(name)) = row.try_get("name")
-        {
-            tracing::warn!(
+    connected.unwrap_or_else(|_| Err(Failure::timed_out()))
+}
+
+async fn set_up(client: &ClientWrapper) -> Result<(), Failure> {
+    let messages = client.simple_query(SESSION).await;
+    for message in messages.map_err(Failure::to_connect)? {
+        let SimpleQueryMessage::Row(row) = message else {
+            continue;
+        };
+        match row.try_get("name") {
+            Ok(Some("transaction_read_only")) => return Err(Failure::read_only()),
+            Ok(Some(name)) => tracing::warn!(
                 "the database has {name} = off: a power cut can lose acknowledged writes; set it to on"
-            );
+            ),
+            _ => {}
         }
     }
-    Ok(client)
+    Ok(())
 }

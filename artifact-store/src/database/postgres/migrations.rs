@@ -36,8 +36,8 @@ const CREATE_VERSION_TABLE: &str = "\
 /// Checks that the database can be used, and migrates its schema to the newest version. If several
 /// processes do this at the same time, the first migrates and the others wait for it.
 pub(super) async fn migrate(client: &mut Connection, migrations: &[&str]) -> Result<()> {
-    check_settings(&***client).await?;
-    if version(&***client, migrations).await? == migrations.len() {
+    check_settings(&****client).await?;
+    if version(&****client, migrations).await? == migrations.len() {
         return Ok(());
     }
     let transaction = client

@@ -4,19 +4,28 @@ mod abandoned;
 mod connections;
 mod error;
 mod insert;
+mod lanes;
 mod leases;
 mod manager;
 mod migrations;
+mod options;
 mod pooler;
+mod session;
 mod target;
+mod tls;
 mod transaction;
 mod writer;
 
+use std::fmt::Display;
 use std::sync::Arc;
+
+use deadpool::managed::PoolError;
 
 use self::connections::Connections;
 use self::error::Failure;
+use self::lanes::Lanes;
 use self::leases::Leases;
+use self::manager::Manager;
 use self::transaction::{PostgresTransaction, read_all};
 use self::writer::Writer;
 use super::DatabaseUrl;
@@ -26,13 +35,8 @@ use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::identity::WorkerId;
 
+pub use self::options::PostgresOptions;
 pub(super) use self::target::{Password, Target};
-
-/// How many connections serve everything except row inserts, which have a connection of their own, and
-/// look-ups of credentials.
-const MAX_CONNECTIONS: usize = 8;
-/// How many connections look up credentials. No other query delays them.
-const MAX_CREDENTIAL_CONNECTIONS: usize = 4;
 
 /// Deletes a row. The query makes this commit wait for its sync, whatever the session has set. If the
 /// row is absent, the query locks another one, so that this transaction [writes](connections::BARRIER)
@@ -51,7 +55,7 @@ const DELETE_DURABLY: &str = "\
 /// The data is in the schema `artifact` of the database, which [`open`](Self::open) creates: the user
 /// must own the database or that schema, or have the right to create one.
 ///
-/// A process has at most thirteen connections, and up to twelve more while it waits for the end of
+/// A process has at most [thirteen](PostgresOptions::with_max_connections) connections, and up to twelve more while it waits for the end of
 /// statements that it has cancelled. Every connection is to a server that accepts writes, never to a
 /// standby. Every commit has `synchronous_commit` on or `remote_apply`, whatever is set for the
 /// database, the user or the session. A pooler such as PgBouncer must be in session mode. Concurrent row
@@ -93,29 +97,101 @@ impl PostgresDatabase {
     ///
     /// Outside a tokio runtime.
     pub async fn open(url: &DatabaseUrl) -> Result<Self> {
-        match url.postgres() {
-            Some((target, password)) => Self::open_target(target, password).await,
-            None => Err(
-                Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase)
-                    .with_detail("not a PostgreSQL URL; write postgres://user@host/database"),
-            ),
-        }
+        Self::open_with(url, &PostgresOptions::default()).await
     }
 
-    pub(super) async fn open_target(target: &Target, password: Option<&Password>) -> Result<Self> {
+    /// As [`open`](Self::open), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); `Misconfigured` if the options have fewer than 4 connections.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn open_with(url: &DatabaseUrl, options: &PostgresOptions) -> Result<Self> {
+        let Some((target, password)) = url.postgres() else {
+            return Err(misconfigured(
+                "not a PostgreSQL URL; write postgres://user@host/database".into(),
+            ));
+        };
         if target.is_exposed() {
             tracing::warn!(
-                "the connection to the database is not encrypted; run the database on this machine \
-                 or on a private network"
+                "the connection to the database is not protected; write sslmode=verify-full in its URL, \
+                 or run the database on this machine or on a private network"
             );
         }
-        let connections = Connections::new(target, password, MAX_CONNECTIONS)?;
+        let lanes = Lanes::of(options)?;
+        let tls = options.tls(target).await?;
+        Self::start(Manager::new(target, password, tls), target, lanes).await
+    }
+
+    /// Opens the database with the connections of an existing pool, so that the program's pool decides
+    /// about hosts, users, passwords, TLS and hooks. A program with its own way to connect makes a pool of it
+    /// with `deadpool_postgres::Manager::from_connect`. Creates or migrates the schema as
+    /// [`open`](Self::open) does.
+    ///
+    /// The database takes up to [13](PostgresOptions::with_max_connections) connections out of the pool when
+    /// they are needed, and keeps them. They count in the pool's `max_size` until they are closed, also
+    /// while a cancelled statement ends. They never return to the pool, because their sessions get the
+    /// settings of this database (search path, time-outs, durability), which would change the
+    /// program's own queries. The pool needs:
+    ///
+    /// - A `max_size` of at least this number, plus what the program itself uses at the same time. A
+    ///   migration at the start uses one connection, and the check for poolers two.
+    /// - Sessions of the server itself or of a pooler in session mode, to a server that accepts
+    ///   writes (`target_session_attrs=read-write` where the pool has several hosts).
+    /// - A user with the rights that [`open`](Self::open) needs.
+    ///
+    /// Any recycling method, time-out and statement cache will do: each connection has a statement cache
+    /// of its own. The database waits four seconds for a connection of the pool at most. Cancel
+    /// requests need no login; if the pool requires TLS, set
+    /// `PostgresOptions::with_tls_config` (feature `postgres-tls`) for them, otherwise a statement that
+    /// hangs is logged and its connection closed after five minutes.
+    ///
+    /// [`close`](Self::close) closes the connections, not the pool.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); `Misconfigured` if the pool is too small or the options have fewer than 4
+    /// connections.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn from_pool(
+        pool: &deadpool_postgres::Pool,
+        options: &PostgresOptions,
+    ) -> Result<Self> {
+        let lanes = Lanes::of(options)?;
+        if pool.is_closed() {
+            return Err(opened(Failure::of_programs_pool(PoolError::Closed)));
+        }
+        let (max_size, needed) = (pool.status().max_size, options.max_connections);
+        if max_size < needed {
+            return Err(misconfigured(format!(
+                "the pool has max_size {max_size}, but the database takes up to {needed} connections \
+                 of it; raise max_size to {needed} plus the program's own, or lower \
+                 PostgresOptions::with_max_connections"
+            )));
+        }
+        let tls = options.own_tls().unwrap_or(tls::Tls::None);
+        let manager = Manager::of_pool(pool.clone(), tls);
+        Self::start(manager, &"of the pool", lanes).await
+    }
+
+    async fn start(
+        manager: Manager,
+        name: &(dyn Display + Send + Sync),
+        lanes: Lanes,
+    ) -> Result<Self> {
+        let connections = Connections::new(manager.clone(), lanes.queries)?;
         let mut first = connections.get_with_retries().await.map_err(|failure| {
             if failure.is_read_only() {
                 return opened(failure.into_misconfigured());
             }
             Error::new(failure.kind, Operation::OpenDatabase)
-                .with_detail(format!("the database {target} cannot be used"))
+                .with_detail(format!("the database {name} cannot be used"))
                 .with_source(failure.into_error(Operation::OpenDatabase))
         })?;
         let second = connections.get_with_retries().await.map_err(opened)?;
@@ -123,14 +199,10 @@ impl PostgresDatabase {
         drop(second);
         migrations::migrate(&mut first, migrations::ALL).await?;
         drop(first);
-        let leases = Leases::new(Connections::new(
-            target,
-            password,
-            MAX_CREDENTIAL_CONNECTIONS,
-        )?);
+        let leases = Leases::new(Connections::new(manager.clone(), lanes.credentials)?);
         Ok(Self {
             leases: Arc::new(leases),
-            writer: Writer::start(Connections::new(target, password, 1)?),
+            writer: Writer::start(Connections::new(manager, 1)?),
             connections,
         })
     }
@@ -150,6 +222,10 @@ impl PostgresDatabase {
         self.connections.close();
         self.leases.close();
     }
+}
+
+fn misconfigured(detail: String) -> Error {
+    Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase).with_detail(detail)
 }
 
 fn opened(failure: Failure) -> Error {

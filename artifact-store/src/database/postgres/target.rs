@@ -3,6 +3,7 @@
 mod text;
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use artifact_backend::host;
@@ -28,7 +29,9 @@ pub(crate) struct Target {
     hosts: Vec<(Host, u16)>,
     user: Option<String>,
     database: String,
-    encrypted: bool,
+    ssl_mode: SslMode,
+    /// The file of CA certificates, an absolute path. Without one, those of the platform are used.
+    root_certificates: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +88,8 @@ impl Target {
             hosts,
             user,
             database: text(database, "database")?,
-            encrypted: false,
+            ssl_mode: SslMode::Disable,
+            root_certificates: None,
         };
         // The ports are those of the hosts, so the hosts come first.
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
@@ -102,8 +106,11 @@ impl Target {
             );
         }
         let is_folder = |(host, _): &(Host, u16)| matches!(host, Host::Folder(_));
-        if target.encrypted && target.hosts.iter().any(is_folder) {
+        if target.ssl_mode == SslMode::Require && target.hosts.iter().any(is_folder) {
             return Err("a Unix socket has no TLS; leave sslmode out".into());
+        }
+        if target.root_certificates.is_some() && !target.may_use_tls() {
+            return Err("sslrootcert has no effect without TLS; add sslmode=verify-full".into());
         }
         Ok(target)
     }
@@ -131,35 +138,54 @@ impl Target {
             }
             "user" => self.user = Some(text(value, "user")?),
             "sslmode" => match value {
-                "disable" => self.encrypted = false,
-                "require" | "verify-full" => self.encrypted = true,
+                "disable" => self.ssl_mode = SslMode::Disable,
+                "prefer" => self.ssl_mode = SslMode::Prefer,
+                "require" | "verify-full" => self.ssl_mode = SslMode::Require,
                 _ => {
                     return Err(
-                        "sslmode must be disable or verify-full (require means the same here): the \
-                                other modes do not protect against an attacker who changes traffic"
+                        "sslmode must be disable, prefer or verify-full (require means the same here): \
+                         certificates and host names are always verified"
                             .into(),
                     );
                 }
             },
+            "sslrootcert" if value == "system" => self.root_certificates = None,
+            "sslrootcert" => {
+                let path = text(value, "file in sslrootcert")?;
+                if !Path::new(&path).is_absolute() {
+                    return Err(
+                        "sslrootcert must be system or the absolute path of a PEM file".into(),
+                    );
+                }
+                self.root_certificates = Some(path);
+            }
             _ => {
                 return Err(
-                    "only host, port, user and sslmode can follow the question mark".into(),
+                    "only host, port, user, sslmode and sslrootcert can follow the question mark"
+                        .into(),
                 );
             }
         }
         Ok(())
     }
 
-    /// Returns whether the URL requires TLS.
-    pub(crate) fn is_encrypted(&self) -> bool {
-        self.encrypted
+    /// Returns whether the URL requires TLS, or prefers it.
+    pub(crate) fn may_use_tls(&self) -> bool {
+        self.ssl_mode != SslMode::Disable
     }
 
-    /// Returns whether the connection crosses a network without encryption.
+    /// Returns the file of CA certificates.
+    #[cfg(feature = "postgres-tls")]
+    pub(super) fn root_certificates(&self) -> Option<&Path> {
+        self.root_certificates.as_deref().map(Path::new)
+    }
+
+    /// Returns whether the connection crosses a network without protection. An attacker there can make a
+    /// connection that only prefers TLS do without.
     pub(super) fn is_exposed(&self) -> bool {
         self.hosts.iter().any(|(host, _)| match host {
             Host::Folder(_) => false,
-            Host::Name(name) => !host::is_loopback(name) && !self.encrypted,
+            Host::Name(name) => !host::is_loopback(name) && self.ssl_mode != SslMode::Require,
         })
     }
 
@@ -175,11 +201,7 @@ impl Target {
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .dbname(&self.database)
             .application_name("artifact")
-            .ssl_mode(if self.encrypted {
-                SslMode::Require
-            } else {
-                SslMode::Disable
-            })
+            .ssl_mode(self.ssl_mode)
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT)
             .keepalives_idle(KEEPALIVE_IDLE);

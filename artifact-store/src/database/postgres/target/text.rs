@@ -3,6 +3,7 @@
 use std::fmt;
 
 use artifact_open::location::percent_encode;
+use tokio_postgres::config::SslMode;
 
 use super::{Host, Target};
 
@@ -34,8 +35,14 @@ impl Target {
             }
         }
         write!(f, "/{}", percent_encode(&self.database, b""))?;
-        if self.encrypted {
-            f.write_str("?sslmode=verify-full")?;
+        match self.ssl_mode {
+            SslMode::Prefer => f.write_str("?sslmode=prefer")?,
+            SslMode::Require => f.write_str("?sslmode=verify-full")?,
+            _ => {}
+        }
+        // Only a URL with TLS has it, so it is the second parameter.
+        if let Some(path) = &self.root_certificates {
+            write!(f, "&sslrootcert={}", percent_encode(path, b"/:"))?;
         }
         Ok(())
     }

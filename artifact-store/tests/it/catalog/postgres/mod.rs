@@ -3,8 +3,11 @@
 mod failures;
 pub(crate) mod lost;
 mod migrations;
+mod pool;
 pub(crate) mod proxy;
 mod sessions;
+#[cfg(feature = "postgres-tls")]
+mod tls;
 
 use std::pin::pin;
 use std::sync::Arc;
