@@ -134,6 +134,7 @@ mod tests {
         captured(
             |lines| {
                 let log = fmt::layer().with_writer(lines).without_time();
+                let log = log.with_ansi(false);
                 tracing_subscriber::registry().with(layer.and_then(log))
             },
             || {
