@@ -62,12 +62,15 @@ fn is_wanted(call: &Call) -> bool {
     folder.is_none_or(|path| path.len() != 1 || ["0", "f"].contains(&path))
 }
 
-/// Returns whether faults are injected at a call of the portable profile. It inspects the same four folders before and
-/// after each step, so faults at the fan-out folder are enough. `std` asserts that the close of a folder that was read succeeds (`Drop
-/// for Dir` in library/std/src/sys/fs/unix.rs), so that fault would end the process.
+/// Returns whether faults are injected at a call of the portable profile.
+///
+/// It inspects the same four folders before and after each step, so faults at the fan-out folder are enough. `std` asserts
+/// that the close of a folder that was read succeeds (`Drop for Dir` in library/std/src/sys/fs/unix.rs), so that fault would
+/// end the process.
 fn is_wanted_of_portable(call: &Call) -> bool {
     let folder = call.target.rsplit('/').next().unwrap_or_default();
-    let is_folder = folder.len() == 1 || ["root", "blobs", "staging"].contains(&folder);
+    let is_root = folder == "root" || folder.starts_with("root-");
+    let is_folder = folder.len() == 1 || is_root || ["blobs", "staging"].contains(&folder);
     match call.name {
         "close" => !is_folder,
         "statx" => is_wanted(call) && !["root", "blobs", "staging"].contains(&folder),
