@@ -47,10 +47,10 @@ pub struct HttpConfig {
     /// The greatest number of concurrent lists of one principal. Beyond it the answer is 429. Unlimited by
     /// default.
     pub max_lists_per_principal: Option<usize>,
-    /// Whether layers of other crates run outside the endpoints. A fetch by a client that accepts a content coding then
+    /// Whether layers that may compress run outside the endpoints. A fetch by a client that accepts a content coding then
     /// carries `Content-Encoding: identity`, because compression layers leave such a response alone: compressed
-    /// bytes would not be those of `ETag`, `Repr-Digest` and `Content-Length`. The [`router`](crate::router()) sets
-    /// it; a program with layers around [`HttpService`](crate::HttpService) sets it too.
+    /// bytes would not be those of `ETag`, `Repr-Digest` and `Content-Length`. Off by
+    /// default, because a response without compression needs no such field (RFC 9110, section 8.4.1).
     pub below_layers: bool,
 }
 

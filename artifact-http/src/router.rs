@@ -46,7 +46,7 @@ pub(crate) struct Service {
 /// Middleware finds axum's `MatchedPath` in the requests of all endpoints, for example
 /// `/files/v0/experiments/{E}/artifacts`. Layers of tower-http may run outside:
 ///
-/// - A compression layer passes on fetches as they are; see [`HttpConfig::below_layers`], which this function sets.
+/// - Below a compression layer set [`HttpConfig::below_layers`], so that it passes on fetches as they are.
 /// - A body that reaches the limit of a limit layer is a 413, one that a body time-out ends is a 408. Both are problems.
 /// - A layer that answers by itself does not know problems. Add [`ProblemLayer`](crate::ProblemLayer) outside it.
 ///
@@ -60,11 +60,7 @@ pub fn router<S>(
 where
     S: Clone + Send + Sync + 'static,
 {
-    build(HttpService::new(
-        store,
-        authenticate,
-        config.with_below_layers(),
-    ))
+    build(HttpService::new(store, authenticate, config))
 }
 
 /// Creates a router like [`router`] that also has the worker and group endpoints. The identities
@@ -77,11 +73,7 @@ pub fn router_with_identities<S>(
 where
     S: Clone + Send + Sync + 'static,
 {
-    build(HttpService::with_identities(
-        store,
-        identities,
-        config.with_below_layers(),
-    ))
+    build(HttpService::with_identities(store, identities, config))
 }
 
 /// One handler for all paths and methods keeps the order of checks the same on known and unknown ones. The paths are

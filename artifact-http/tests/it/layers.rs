@@ -92,7 +92,7 @@ where
 
 #[tokio::test]
 async fn compression_leaves_fetches_as_they_are() {
-    let site = Site::new().await;
+    let site = Site::with(HttpConfig::default().with_below_layers()).await;
     let uri = site.put(Who::Worker, &text()).await;
     let router = site.router.clone().layer(CompressionLayer::new());
     assert_untouched(router, &site, &uri).await;
@@ -106,7 +106,7 @@ async fn compression_leaves_fetches_as_they_are() {
 
 #[tokio::test]
 async fn a_304_through_compression_keeps_its_entity_tag() {
-    let site = Site::new().await;
+    let site = Site::with(HttpConfig::default().with_below_layers()).await;
     let uri = site.put(Who::Worker, &text()).await;
     let plain = site.get(Who::Worker, &uri, &[]).await;
     let app = site.router.clone().layer(CompressionLayer::new());
@@ -123,7 +123,7 @@ async fn a_304_through_compression_keeps_its_entity_tag() {
 
 #[tokio::test]
 async fn compression_still_applies_to_json() {
-    let site = Site::new().await;
+    let site = Site::with(HttpConfig::default().with_below_layers()).await;
     let app = site.router.clone().layer(CompressionLayer::new());
     let asked = get(
         "/openapi.json",
@@ -137,7 +137,7 @@ async fn compression_still_applies_to_json() {
 
 #[tokio::test]
 async fn fetches_have_no_content_encoding_without_layers() {
-    let site = Site::new().await;
+    let site = Site::with(HttpConfig::default().with_below_layers()).await;
     let uri = site.put(Who::Worker, &text()).await;
     let service = HttpService::new(site.store.clone(), Arc::new(Tokens), HttpConfig::default());
     let asked = get(
@@ -174,7 +174,7 @@ fn chunked(bytes: &[u8]) -> Body {
 
 #[tokio::test]
 async fn a_deposit_over_the_limit_of_a_layer_is_413() {
-    let site = Site::new().await;
+    let site = Site::with(HttpConfig::default().with_below_layers()).await;
     let app = site
         .router
         .clone()
@@ -205,7 +205,7 @@ async fn a_json_body_over_the_limit_of_a_layer_is_413() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_a_layer_times_out_is_408() {
-    let site = Site::new().await;
+    let site = Site::with(HttpConfig::default().with_below_layers()).await;
     let layer = RequestBodyTimeoutLayer::new(Duration::from_secs(30));
     let app = site.router.clone().layer(layer.clone());
     let whole = form(&[(FILE, &noise(100_000))]);
@@ -223,7 +223,7 @@ async fn a_body_that_a_layer_times_out_is_408() {
 
 #[tokio::test]
 async fn layers_that_only_watch_change_nothing() {
-    let site = Site::new().await;
+    let site = Site::with(HttpConfig::default().with_below_layers()).await;
     let uri = site.put(Who::Worker, &text()).await;
     let cors = CorsLayer::new().allow_origin(Any);
     let app = site

@@ -63,7 +63,7 @@ async fn metrics(State(app): State<App>) -> String {
 }
 
 fn app(store: ArtifactStore, admin: AdminToken) -> Router {
-    let config = HttpConfig::default();
+    let config = HttpConfig::default().with_below_layers();
     // The last layer is the outermost.
     let artifacts = artifact_http::router(store, Arc::new(admin), config.clone())
         .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(10)))
