@@ -20,6 +20,7 @@ use artifact_backend::{
 use artifact_backend_fs::{FsBackend, FsConfig, FsProfile};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
+use rustix::process::{Signal, getpid, kill_process};
 use sha2::{Digest, Sha256};
 
 /// Stored before the operation begins.
@@ -37,6 +38,12 @@ fn print_line(line: &str) {
     let _ = out
         .write_all(format!("{line}\n").as_bytes())
         .and_then(|()| out.flush());
+}
+
+/// Begins the operation: prints BEGIN and tells the tracer, which ignores what was before.
+fn begin() {
+    print_line("BEGIN");
+    let _ = kill_process(getpid(), Signal::URG);
 }
 
 /// Returns pages that each end with their number, so that no page can replace another.
@@ -232,7 +239,7 @@ async fn run(way: Way, operation: &str, root: &str) -> Result<()> {
     if operation == "open" {
         // Built before BEGIN, so that its system calls are not counted.
         let config = config(way, true);
-        print_line("BEGIN");
+        begin();
         let opened = FsBackend::open(root, config).await;
         print_line("END");
         let backend = opened?;
@@ -246,7 +253,7 @@ async fn run(way: Way, operation: &str, root: &str) -> Result<()> {
     let config = config(way, operation != "load-waits");
     if operation == "migrate-open" {
         print_line(&format!("ACK {OLD} {}", digest(&old())));
-        print_line("BEGIN");
+        begin();
         let opened = FsBackend::open(root, config).await;
         print_line("END");
         return report_load(OLD, opened?.load(OLD).await);
@@ -288,7 +295,7 @@ async fn run(way: Way, operation: &str, root: &str) -> Result<()> {
         _ => (NEW, digest(&bytes)),
     };
     print_line(&format!("TRY {id} {tried}"));
-    print_line("BEGIN");
+    begin();
     let done = act(&backend, operation).await;
     print_line("END");
     if let Err(error) = &done {

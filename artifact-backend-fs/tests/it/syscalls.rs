@@ -40,7 +40,9 @@ impl From<bool> for Way {
 /// Returns the program that runs one operation.
 pub(crate) fn subject(way: impl Into<Way>, operation: &str) -> Subject {
     let program = example("syscall_subject");
-    let subject = Subject::new(program).with_time_limit(Duration::from_secs(20));
+    let subject = Subject::new(program)
+        .with_time_limit(Duration::from_secs(20))
+        .with_begin_signal();
     let subject = match way.into() {
         Way::Unnamed => subject,
         Way::Named => subject.with_arg("--named"),

@@ -1,6 +1,8 @@
 //! Runs a subject under ptrace(2) and stops it at each system call on a file.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -87,6 +89,8 @@ pub fn trace(
     let timed_out = AtomicBool::new(false);
     let mut tracer = Tracer {
         group,
+        stdout: &stopped.stdout,
+        begins_with_signal: subject.signals_begin(),
         decide,
         pending_calls: BTreeMap::new(),
         calls: Vec::new(),
@@ -119,11 +123,13 @@ pub fn trace(
             other => RunOutcome::Failure(format!("{other:?}{}", stopped.stderr())),
         }
     };
-    let before = tracer.output_before_fault.unwrap_or(tracer.output.len());
+    // The subject may have gone on to print after END, which is not traced.
+    let output = read_output(&stopped.stdout)?;
+    let before = tracer.output_before_fault.unwrap_or(output.len());
     let parse = |bytes: &[u8]| LineSplitter::default().push(bytes);
     Ok(TracedRun {
-        lines_before_fault: parse(&tracer.output[..before]).len(),
-        lines: parse(&tracer.output),
+        lines_before_fault: parse(&output[..before.min(output.len())]).len(),
+        lines: parse(&output),
         calls: tracer.calls,
         outcome,
     })
@@ -160,6 +166,15 @@ enum Window {
     Closed,
 }
 
+/// Reads what the subject has printed. Leaves the position alone, which the subject shares.
+fn read_output(stdout: &File) -> Result<Vec<u8>> {
+    let failed = || Error::io("read the output of the subject");
+    let length = stdout.metadata().map_err(failed())?.len();
+    let mut output = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    stdout.read_exact_at(&mut output, 0).map_err(failed())?;
+    Ok(output)
+}
+
 /// A system call in progress: what the tracer does when the call returns.
 #[derive(Debug)]
 struct PendingCall {
@@ -176,8 +191,11 @@ enum ChangedLength {
     Memory(u64),
 }
 
-struct Tracer<F> {
+struct Tracer<'a, F> {
     group: Pid,
+    stdout: &'a File,
+    /// Whether a signal opens the window, so that nothing is traced before it.
+    begins_with_signal: bool,
     decide: F,
     /// The system calls in progress, by thread.
     pending_calls: BTreeMap<Pid, PendingCall>,
@@ -191,7 +209,7 @@ struct Tracer<F> {
     untraceable: bool,
 }
 
-impl<F: FnMut(&Call) -> Option<Fault>> Tracer<F> {
+impl<F: FnMut(&Call) -> Option<Fault>> Tracer<'_, F> {
     /// Traces until no thread is left. Returns the exit status of the first process.
     fn run(&mut self) -> Result<WaitStatus> {
         let mut last = WaitStatus::StillAlive;
@@ -220,17 +238,57 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<F> {
                 }
                 // A stop during a clone or an exec, or at the start of a new thread.
                 WaitStatus::PtraceEvent(thread, ..) => (thread, None),
+                WaitStatus::Stopped(thread, Signal::SIGURG) if self.waits_for_signal() => {
+                    self.on_begin_signal(thread)?;
+                    (thread, None)
+                }
                 WaitStatus::Stopped(thread, signal) => (thread, Some(signal)),
                 _ => continue,
             };
             // The thread may have been killed in the meantime. The next wait reports that.
-            match ptrace::syscall(thread, signal) {
+            match self.resume(thread, signal) {
                 Ok(()) | Err(Errno::ESRCH) => {}
                 Err(errno) => {
                     return Err(Error::io("resume a thread")(std::io::Error::from(errno)));
                 }
             }
         }
+    }
+
+    fn waits_for_signal(&self) -> bool {
+        self.begins_with_signal && self.window == Window::Before
+    }
+
+    /// Lets a thread go on, to its next system call if it matters.
+    fn resume(&self, thread: Pid, signal: Option<Signal>) -> Result<(), Errno> {
+        let has_fault = |pending: &PendingCall| pending.fault.is_some();
+        let is_over = self.window == Window::Closed
+            && !self.pending_calls.get(&thread).is_some_and(has_fault);
+        if self.waits_for_signal() || is_over {
+            ptrace::cont(thread, signal)
+        } else {
+            ptrace::syscall(thread, signal)
+        }
+    }
+
+    /// Opens the window. Stops the other threads, so that they are traced when they go on.
+    fn on_begin_signal(&mut self, thread: Pid) -> Result<()> {
+        self.output = read_output(self.stdout)?;
+        self.window = Window::Open;
+        let tasks = format!("/proc/{}/task", self.group);
+        for task in std::fs::read_dir(&tasks).map_err(Error::io("list the threads"))? {
+            let task = task.map_err(Error::io("list the threads"))?;
+            let other = task.file_name().to_str().and_then(|name| name.parse().ok());
+            if let Some(other) = other.map(Pid::from_raw).filter(|other| *other != thread) {
+                match ptrace::interrupt(other) {
+                    Ok(()) | Err(Errno::ESRCH) => {}
+                    Err(errno) => {
+                        return Err(Error::io("stop a thread")(std::io::Error::from(errno)));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn on_syscall_stop(&mut self, thread: Pid) -> Result<()> {

@@ -13,6 +13,7 @@ pub(crate) fn store(kind: &str, rounds: u32) -> Subject {
         .with_arg(kind)
         .with_arg("--rounds")
         .with_arg(rounds.to_string())
+        .with_begin_signal()
 }
 
 /// Returns the layout of those stores.

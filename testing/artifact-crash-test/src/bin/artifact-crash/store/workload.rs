@@ -6,6 +6,7 @@ use std::sync::Barrier;
 
 use artifact_crash_test::{Digest, Random, Visible};
 use rustix::io::Errno;
+use rustix::process::{Signal, getpid, kill_process};
 
 use super::put::{PutError, PutOutcome, Store};
 use super::recipe::Recipe;
@@ -30,6 +31,8 @@ pub(crate) fn run(recipe: Recipe, root: &Path, workload: Workload) -> anyhow::Re
     let store = Store::open(recipe, root)?;
     let barrier = Barrier::new(threads);
     print_line("BEGIN")?;
+    // Tells the tracer, if there is one.
+    kill_process(getpid(), Signal::URG)?;
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
             .map(|thread| {
