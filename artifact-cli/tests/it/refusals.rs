@@ -250,7 +250,7 @@ fn invalid_settings_are_rejected() {
             "--backend cannot be used: ",
         ),
         (
-            ["--database", "postgres://host/x"],
+            ["--database", "mysql://host/x"],
             "--database cannot be used: ",
         ),
         (["--experiment", "a/b"], "--experiment cannot be used: "),
