@@ -57,8 +57,8 @@ pub(crate) fn layout() -> Layout {
     Layout::new(blobs, ["staging/*", "artifact-format", "failed-sync"]).unwrap()
 }
 
-/// Returns whether faults are injected at a call. Each fan-out folder is created, read and synced by the same calls,
-/// so two of the 16 are enough.
+/// Returns whether faults or attacks are tried at a call. Each fan-out folder is created, read and synced by the same
+/// calls, so two of the 16 are enough.
 pub(crate) fn is_wanted(call: &Call) -> bool {
     let folder = call.target.split_once("/blobs/").map(|(_, path)| path);
     folder.is_none_or(|path| path.len() != 1 || ["0", "f"].contains(&path))
@@ -213,10 +213,13 @@ fn loads_of_uncached_blobs_never_block_an_async_thread() {
     }
     assert_eq!(reads("load", true), [("preadv2", true)]);
     assert_eq!(reads("load-waits", true), [("pread64", false)]);
-    // Without the tracer's answer, the kernel gives one of the two.
+    // Without the tracer's answer, the disk decides whether the blocking thread has to read.
     for operation in ["load-cold", "download-cold"] {
         let seen = reads(operation, true);
-        assert!(handed_over.starts_with(&seen), "{operation}: {seen:?}");
+        assert!(
+            !seen.is_empty() && handed_over.starts_with(&seen),
+            "{operation}: {seen:?}"
+        );
     }
 }
 

@@ -65,9 +65,8 @@ impl Subject {
         self
     }
 
-    /// States that the subject sends `SIGURG` to itself after the line BEGIN. Its system calls before that are then not
-    /// traced, so that a traced run takes less than half the time. Without a tracer the signal has no effect
-    /// (signal(7)).
+    /// States that the subject sends `SIGURG` to itself after the line BEGIN. It is then not stopped at its system calls
+    /// before that, which makes a traced run faster. Without a tracer the signal has no effect (signal(7)).
     #[must_use]
     pub fn with_begin_signal(mut self) -> Self {
         self.signals_begin = true;
