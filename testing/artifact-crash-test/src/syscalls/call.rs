@@ -32,7 +32,8 @@ impl Call {
         matches!(self.name, "fsync" | "fdatasync" | "syncfs")
     }
 
-    /// Describes the call that a thread is about to make. Returns `None` if it is not a call on a file.
+    /// Describes the call that a thread is about to make. Returns `None` if it is not a call on a file, or if the file is
+    /// a setting of the kernel.
     pub(crate) fn of(thread: Pid, number: i64, arguments: [u64; 6], index: u64) -> Option<Self> {
         let Entry {
             name,
@@ -63,6 +64,11 @@ impl Call {
             } else if !path.is_empty() {
                 target = format!("{target}/{path}");
             }
+        }
+        // libc reads settings of the kernel whenever it likes, for example before it shrinks a heap, so such calls are in
+        // some runs only. None of these files belongs to the subject.
+        if target.starts_with("/proc/sys/") || target.starts_with("/sys/") {
+            return None;
         }
         let bytes = match transfer {
             Transfer::None => None,

@@ -25,12 +25,16 @@ pub struct SyscallSweep {
     pub report: Report,
     /// The calls of the run without a fault, in order.
     pub calls: Vec<Call>,
-    /// The number of runs that ended before they reached the call with the fault.
+    /// The number of faults that no run reached, because each ended before the call with the fault.
     pub not_reached: u64,
 }
 
+/// How often a run is tried for one fault.
+const ATTEMPTS: usize = 3;
+
 /// Runs `subject` once for each traced system call and each fault that is plausible there. Each run uses a
-/// new folder in `parent`, and all checkers judge the folder afterwards.
+/// new folder in `parent`, and all checkers judge the folder afterwards. A run that ends before the call with the fault is
+/// repeated up to twice.
 ///
 /// After a fault the subject may return an error and exit with a failure. It must not die of a signal, panic
 /// (exit code 101), hang, leave a partial blob visible, lose a blob that it acknowledged, or acknowledge
@@ -73,23 +77,31 @@ pub fn sweep_where(
     let mut not_reached = 0;
     for call in baseline.calls.iter().filter(|call| wanted(call)) {
         for fault in Fault::plausible(call) {
-            let root = new_folder(parent)?;
-            // Threads make their calls in another order in each run, so it may be another call.
-            let mut injected = None;
-            let run = trace(subject, root.path(), |current| {
-                let inject = injected.is_none() && current.index == call.index;
-                if inject {
-                    injected = Some(current.clone());
+            // Threads make their calls in another order in each run, so it may be another call, and a run may make
+            // fewer calls. Each run is judged, also one that ends before the fault.
+            let mut is_reached = false;
+            for _ in 0..ATTEMPTS {
+                let root = new_folder(parent)?;
+                let mut injected = None;
+                let run = trace(subject, root.path(), |current| {
+                    let inject = injected.is_none() && current.index == call.index;
+                    if inject {
+                        injected = Some(current.clone());
+                    }
+                    inject.then_some(fault)
+                })?;
+                is_reached = injected.is_some();
+                let injected = injected.as_ref().map(|call| (call, fault));
+                judge(&run, injected, root.path(), checkers, &mut report)?;
+                if is_reached {
+                    break;
                 }
-                inject.then_some(fault)
-            })?;
-            if injected.is_some() {
+            }
+            if is_reached {
                 report.faults += 1;
             } else {
                 not_reached += 1;
             }
-            let injected = injected.as_ref().map(|call| (call, fault));
-            judge(&run, injected, root.path(), checkers, &mut report)?;
         }
     }
     report.elapsed = began.elapsed();

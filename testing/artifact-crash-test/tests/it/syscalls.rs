@@ -47,6 +47,22 @@ fn shell(script: &str) -> Subject {
     Subject::new("/bin/sh").with_arg("-c").with_arg(script)
 }
 
+/// libc reads `/proc/sys/vm/overcommit_memory` before it shrinks a heap, in some runs and not in others.
+#[test]
+fn settings_of_the_kernel_are_not_traced() {
+    if !ready(available()) {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let script = "echo BEGIN; read word < /proc/sys/vm/overcommit_memory; read word < /proc/self/comm; echo END";
+    let run = trace(&shell(script), root.path(), |_| None).unwrap();
+    assert_eq!(run.outcome, RunOutcome::Success);
+    let targets: Vec<_> = run.calls.iter().map(|call| call.target.as_str()).collect();
+    let of_kernel = |target: &&str| target.starts_with("/proc/sys/");
+    assert!(!targets.iter().any(of_kernel), "{targets:?}");
+    assert!(targets.contains(&"/proc/self/comm"), "{targets:?}");
+}
+
 #[test]
 fn a_fault_is_injected_only_at_the_chosen_call() {
     if !ready(available()) {
