@@ -164,6 +164,16 @@ pub enum Operation {
     Deposit,
     /// Reading bytes.
     Read,
+    /// Listing rows, or adding up their sizes.
+    ListRows,
+    /// Placing, releasing or finding a hold.
+    Hold,
+    /// Setting or finding the retention of an experiment, or finding expired rows.
+    Retention,
+    /// Finding removed rows.
+    FindRemovals,
+    /// Taking the lease of a maintenance task.
+    Lease,
 }
 
 impl Operation {
@@ -187,6 +197,11 @@ impl Operation {
             Self::Authorize => "authorize",
             Self::Deposit => "deposit",
             Self::Read => "read",
+            Self::ListRows => "list rows",
+            Self::Hold => "hold artifact",
+            Self::Retention => "keep or expire artifacts",
+            Self::FindRemovals => "find removed rows",
+            Self::Lease => "take maintenance lease",
         }
     }
 

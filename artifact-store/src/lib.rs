@@ -41,7 +41,10 @@ pub use artifact_open::{
     S3Config, SchemeRegistry,
 };
 pub use authorize::{ReadGrant, authorize, authorize_with};
-pub use catalog::Catalog;
+pub use catalog::{
+    Catalog, CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
+    RowPosition,
+};
 pub use config::StoreConfig;
 pub use content_type::ContentType;
 #[cfg(feature = "sqlite")]

@@ -36,6 +36,10 @@ pub struct Row {
         serde(deserialize_with = "crate::serde_impl::micros")
     )]
     pub created_at: Timestamp,
+    /// The time from which on the artifact may be removed, in whole microseconds since 1970; set by the depositor. Without
+    /// it, the retention of the experiment decides.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Row {
@@ -61,7 +65,15 @@ impl Row {
             file_name: None,
             sha256,
             created_at: truncate_to_micros(created_at),
+            expires_at: None,
         }
+    }
+
+    /// Sets the time from which on the artifact may be removed. Truncates it to microseconds.
+    #[must_use = "returns the changed row"]
+    pub fn with_expires_at(mut self, expires_at: impl Into<Option<Timestamp>>) -> Self {
+        self.expires_at = expires_at.into().map(truncate_to_micros);
+        self
     }
 
     /// Sets the content type.

@@ -69,6 +69,7 @@ mod tests {
             file_name: None,
             sha256: artifact_backend::Sha256Digest::from_bytes([0; 32]),
             created_at: crate::Timestamp::UNIX_EPOCH,
+            expires_at: None,
         }
     }
 

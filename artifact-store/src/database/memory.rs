@@ -3,17 +3,20 @@
 mod groups;
 mod identity;
 mod in_order;
+mod inventory;
+mod rows;
 mod store_id;
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use artifact_backend::ArtifactId;
+use artifact_backend::{ArtifactId, Clock, SystemClock};
 use async_trait::async_trait;
 
 use self::groups::Groups;
 use self::identity::Workers;
+use self::rows::Rows;
 use self::store_id::StoreIds;
 use super::rejected::Rejected;
 use super::subject::Subject;
@@ -26,13 +29,16 @@ use crate::row::Row;
 /// A catalog and identities in memory: the reference semantics, for tests and for trials.
 ///
 /// The data is lost when the process ends. Memory use grows with the number of records.
-#[derive(Debug, Default)]
-pub struct MemoryDatabase(Mutex<Maps>);
+#[derive(Debug)]
+pub struct MemoryDatabase {
+    maps: Mutex<Maps>,
+    clock: Arc<dyn Clock>,
+}
 
 #[derive(Debug, Default)]
 struct Maps {
     experiments: BTreeMap<ExperimentId, Experiment>,
-    rows: HashMap<ArtifactId, Row>,
+    rows: Rows,
     workers: Workers,
     groups: Groups,
     store_ids: StoreIds,
@@ -44,9 +50,23 @@ impl MemoryDatabase {
         Self::default()
     }
 
+    /// Creates an empty database with this clock, which decides what has expired.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            maps: Mutex::default(),
+            clock,
+        }
+    }
+
     fn maps(&self) -> MutexGuard<'_, Maps> {
         // Everything is checked before the first change, and the changes cannot fail.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryDatabase {
+    fn default() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
     }
 }
 
@@ -79,22 +99,22 @@ impl Catalog for MemoryDatabase {
         if i64::try_from(row.size).is_err() {
             return reject(Rejected::SIZE);
         }
-        if maps.rows.contains_key(&row.id) {
+        if maps.rows.is_taken(row.id) {
             return reject(Rejected::ROW_EXISTS);
         }
         if !maps.experiments.contains_key(&row.experiment) {
             return reject(Rejected::NO_EXPERIMENT);
         }
-        maps.rows.insert(row.id, row.clone());
+        maps.rows.insert(row.clone());
         Ok(())
     }
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {
-        Ok(self.maps().rows.get(&id).cloned())
+        Ok(self.maps().rows.get(id).map(|row| Row::clone(row)))
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
-        self.maps().rows.remove(&id);
+        self.maps().rows.delete(id);
         Ok(())
     }
 }

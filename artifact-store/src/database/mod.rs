@@ -16,7 +16,7 @@ mod url;
 
 use std::sync::Arc;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogInventory};
 use crate::error::Result;
 use crate::identity::IdentityStore;
 use crate::store_id::StoreIdRecord;
@@ -37,6 +37,8 @@ pub use url::DatabaseUrl;
 pub struct Database {
     /// The rows of artifacts, and the experiments.
     pub catalog: Arc<dyn Catalog>,
+    /// The same rows, for maintenance: list, remove, hold, retention.
+    pub inventory: Arc<dyn CatalogInventory>,
     /// The workers and groups.
     pub identities: Arc<dyn IdentityStore>,
     /// The store id, which the backend keeps too; see [`StoreHalves`](crate::StoreHalves).
@@ -48,11 +50,12 @@ impl Database {
     /// Wraps a database that keeps all three.
     pub fn new<D>(database: D) -> Self
     where
-        D: Catalog + IdentityStore + StoreIdRecord + CloseDatabase,
+        D: CatalogInventory + IdentityStore + StoreIdRecord + CloseDatabase,
     {
         let database = Arc::new(database);
         Self {
             catalog: database.clone(),
+            inventory: database.clone(),
             identities: database.clone(),
             store_id: database.clone(),
             closer: database,

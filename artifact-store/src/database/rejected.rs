@@ -24,6 +24,8 @@ impl Rejected {
     );
     pub(crate) const NO_EXPERIMENT: Self =
         Self::new(ErrorKind::NotFound, "the experiment does not exist");
+    pub(crate) const NO_ARTIFACT: Self =
+        Self::new(ErrorKind::NotFound, "the artifact does not exist");
     pub(crate) const NO_WORKER: Self = Self::new(ErrorKind::NotFound, "the worker does not exist");
     pub(crate) const NO_GROUP: Self = Self::new(ErrorKind::NotFound, "the group does not exist");
     pub(crate) const ROW_EXISTS: Self =

@@ -39,7 +39,7 @@ impl StoreIdRecord for MemoryDatabase {
     }
 
     async fn some_rows(&self) -> Result<Vec<ArtifactId>> {
-        let mut ids: Vec<_> = self.maps().rows.keys().copied().collect();
+        let mut ids: Vec<_> = self.maps().rows.ids().collect();
         ids.sort_unstable();
         ids.truncate(8);
         Ok(ids)

@@ -1,4 +1,11 @@
-//! The trait of the catalog: the rows of artifacts, and the experiments.
+//! The traits of the catalog: the rows of artifacts, the experiments, and their maintenance.
+
+mod filter;
+mod hold;
+mod inventory;
+mod position;
+mod removal;
+mod usage;
 
 use std::fmt::Debug;
 
@@ -6,10 +13,20 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
 use crate::database::{Rejected, Subject};
-use crate::error::{Operation, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::row::Row;
 use crate::time::Deadline;
+
+pub use filter::RowFilter;
+pub use hold::Hold;
+pub use inventory::CatalogInventory;
+pub use position::{RowPage, RowPosition};
+pub use removal::{Removal, RemovalPage};
+pub use usage::PrincipalUsage;
+
+/// The most rows of a page, and ids of a call.
+const MAX_PAGE: usize = 1_000;
 
 /// Keeps the rows of artifacts, and the experiments.
 ///
@@ -53,7 +70,8 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` if the id has a row, which stays as it is (even if the two are equal);
+    /// `AlreadyExists` if the id has a row, which stays as it is (even if the two are equal), or had one, or was
+    /// [condemned](CatalogInventory::condemn): an id that was removed never gets a row again;
     /// `NotFound` if the row's experiment does not exist; `TooLarge` if the size exceeds `i64::MAX`,
     /// the limit of the databases; `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     async fn insert(&self, row: &Row) -> Result<()>;
@@ -83,13 +101,30 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// `Corrupt` if this trait did not write the stored row; `Unavailable` and the kinds that an operator must resolve.
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>>;
 
-    /// Deletes a row; succeeds if the row does not exist.
+    /// Deletes a row whether it is held or not; succeeds if the row does not exist. Its id never gets a row again, and
+    /// [`removals`](CatalogInventory::removals) lists it.
     ///
-    /// For maintenance only: a store in any process may have the row in its cache, see
-    /// [`ArtifactStore::forget`](crate::ArtifactStore::forget).
+    /// For repairs only; everything else calls [`remove`](CatalogInventory::remove). A store in any process may have
+    /// the row in its cache, see [`ArtifactStore::forget`](crate::ArtifactStore::forget).
     ///
     /// # Errors
     ///
     /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     async fn delete(&self, id: ArtifactId) -> Result<()>;
+}
+
+/// Returns the number of records of a page.
+pub(crate) fn clamped_limit(limit: u32) -> usize {
+    usize::try_from(limit)
+        .unwrap_or(MAX_PAGE)
+        .clamp(1, MAX_PAGE)
+}
+
+/// Fails for more ids than one call takes.
+pub(crate) fn check_number_of_ids(operation: Operation, ids: &[ArtifactId]) -> Result<()> {
+    if ids.len() <= MAX_PAGE {
+        return Ok(());
+    }
+    let detail = format!("one call takes at most {MAX_PAGE} ids, not {}", ids.len());
+    Err(Error::new(ErrorKind::Unexpected, operation).with_detail(detail))
 }

@@ -1,0 +1,143 @@
+//! The trait for maintenance of a catalog: list, remove, hold, retention.
+
+use std::time::Duration;
+
+use artifact_backend::ArtifactId;
+use async_trait::async_trait;
+
+use super::{Catalog, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition};
+use crate::error::Result;
+use crate::experiment::ExperimentId;
+
+/// A catalog with maintenance operations. The rules of [`Catalog`] hold here too.
+///
+/// The removal of a row, and the decision that an id never gets one, are final: the catalog keeps each removed id for
+/// ever, and [`insert`](Catalog::insert) refuses it. So a collector may delete the blob of a removed id at any later time,
+/// also if it was suspended in between, and whatever the clocks show. Where a method compares times, it uses the
+/// database's clock.
+#[async_trait]
+pub trait CatalogInventory: Catalog {
+    /// Returns the rows after a position that the filter selects, in order, at most `limit` (1 to 1,000; other numbers are
+    /// clamped).
+    ///
+    /// One call looks at up to 10,000 rows, so a page can be empty although more pages follow. A row that is inserted
+    /// while pages are read is on a later page; no row is skipped, and none is listed twice. Removed rows are left out.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve.
+    async fn scan(&self, filter: &RowFilter, after: RowPosition, limit: u32) -> Result<RowPage>;
+
+    /// Returns those of the ids that have no row. At most 1,000 ids, in one query.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve; `Unexpected` for more ids.
+    async fn missing(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
+
+    /// Returns how much each principal has stored in this experiment, ordered by the bytes of the principal's id. The
+    /// database adds it up; the time grows with the rows of the experiment, the memory with its principals.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve.
+    async fn usage(&self, experiment: &ExperimentId) -> Result<Vec<PrincipalUsage>>;
+
+    /// Removes a row, unless a hold is on it, in one transaction. The id never gets a row again.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve. If the hold cannot be read, nothing is removed.
+    async fn remove(&self, id: ArtifactId) -> Result<Removal>;
+
+    /// Removes a row as [`remove`](Self::remove) does, if it has expired: the time of its
+    /// [`expires_at`](crate::Row::expires_at) has come or, if it has none, the
+    /// [retention](Self::set_retention) of its experiment is over. Returns `None` if the row is not expired. The check and
+    /// the removal are one transaction.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    async fn remove_expired(&self, id: ArtifactId) -> Result<Option<Removal>>;
+
+    /// Decides for those of the ids that have no row that they never get one, and returns them. At most 1,000 ids, in one
+    /// transaction. Of a call and a concurrent [`insert`](Catalog::insert) of the same id, one wins: either the row is
+    /// there and the id is not returned, or the insert fails with `AlreadyExists`.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve; `Unexpected` for more ids.
+    async fn condemn(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
+
+    /// Returns ids that were removed or condemned after a position, at most `limit`. A removal that is visible in any way
+    /// is in the list, and a later one is after `next`.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve.
+    async fn removals(&self, after: RowPosition, limit: u32) -> Result<RemovalPage>;
+
+    /// Returns the position after every removal that is visible now. Cheap: for a poll.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve.
+    async fn last_removal(&self) -> Result<RowPosition>;
+
+    /// Places a hold on an artifact; a hold that is there stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the artifact has no row; `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
+    async fn place_hold(&self, hold: &Hold) -> Result<()>;
+
+    /// Releases the hold on an artifact. Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
+    async fn release_hold(&self, id: ArtifactId) -> Result<bool>;
+
+    /// Finds the hold on an artifact.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if the stored hold cannot be read; it is then still in force. `Unavailable` and the kinds that an operator must resolve.
+    async fn find_hold(&self, id: ArtifactId) -> Result<Option<Hold>>;
+
+    /// Sets how long the artifacts of an experiment are kept that have no time of their own, from their creation on.
+    /// `None`, the default, is for ever. Counts for artifacts that are there already, too.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the experiment does not exist; `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
+    async fn set_retention(&self, experiment: &ExperimentId, keep: Option<Duration>) -> Result<()>;
+
+    /// Returns the retention of an experiment.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve.
+    async fn retention(&self, experiment: &ExperimentId) -> Result<Option<Duration>>;
+
+    /// Returns the ids of expired rows without a hold, after a position, at most `limit`, and the position to continue
+    /// after, or `None` at the end. An id that was returned may be held or removed by now; see
+    /// [`remove_expired`](Self::remove_expired).
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve.
+    async fn expired(
+        &self,
+        after: RowPosition,
+        limit: u32,
+    ) -> Result<(Vec<ArtifactId>, Option<RowPosition>)>;
+
+    /// Takes or prolongs a lease, so that only one server does a task at a time: for `period` from now on, no call with another `holder` succeeds for
+    /// this name. Returns whether this holder has the lease. `period` zero releases it.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
+    async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool>;
+}

@@ -1,0 +1,109 @@
+//! The maintenance of the catalog in memory.
+
+use std::time::Duration;
+
+use artifact_backend::ArtifactId;
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::MemoryDatabase;
+use crate::catalog::{
+    CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition,
+    check_number_of_ids, clamped_limit,
+};
+use crate::database::rejected::Rejected;
+use crate::database::subject::Subject;
+use crate::error::{Operation, Result};
+use crate::experiment::ExperimentId;
+
+impl MemoryDatabase {
+    fn now(&self) -> Timestamp {
+        // A clock that shows no valid time lets nothing expire.
+        Timestamp::try_from(self.clock.now()).unwrap_or(Timestamp::MIN)
+    }
+}
+
+#[async_trait]
+impl CatalogInventory for MemoryDatabase {
+    async fn scan(&self, filter: &RowFilter, after: RowPosition, limit: u32) -> Result<RowPage> {
+        Ok(self.maps().rows.scan(filter, after, clamped_limit(limit)))
+    }
+
+    async fn missing(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
+        check_number_of_ids(Operation::FindRow, ids)?;
+        let maps = self.maps();
+        let is_missing = |id: &ArtifactId| maps.rows.get(*id).is_none();
+        Ok(ids.iter().copied().filter(is_missing).collect())
+    }
+
+    async fn usage(&self, experiment: &ExperimentId) -> Result<Vec<PrincipalUsage>> {
+        Ok(self.maps().rows.usage(experiment))
+    }
+
+    async fn remove(&self, id: ArtifactId) -> Result<Removal> {
+        Ok(self.maps().rows.remove(id))
+    }
+
+    async fn remove_expired(&self, id: ArtifactId) -> Result<Option<Removal>> {
+        let now = self.now();
+        Ok(self.maps().rows.remove_expired(id, now))
+    }
+
+    async fn condemn(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
+        check_number_of_ids(Operation::DeleteRow, ids)?;
+        let mut maps = self.maps();
+        let mut condemned = ids.to_vec();
+        condemned.retain(|id| maps.rows.condemn(*id));
+        Ok(condemned)
+    }
+
+    async fn removals(&self, after: RowPosition, limit: u32) -> Result<RemovalPage> {
+        Ok(self.maps().rows.removals(after, clamped_limit(limit)))
+    }
+
+    async fn last_removal(&self) -> Result<RowPosition> {
+        Ok(self.maps().rows.last_removal())
+    }
+
+    async fn place_hold(&self, hold: &Hold) -> Result<()> {
+        if self.maps().rows.place_hold(hold) {
+            return Ok(());
+        }
+        Err(Rejected::NO_ARTIFACT.into_error(Subject::with_id(Operation::Hold, hold.id)))
+    }
+
+    async fn release_hold(&self, id: ArtifactId) -> Result<bool> {
+        Ok(self.maps().rows.release_hold(id))
+    }
+
+    async fn find_hold(&self, id: ArtifactId) -> Result<Option<Hold>> {
+        Ok(self.maps().rows.hold(id).cloned())
+    }
+
+    async fn set_retention(&self, experiment: &ExperimentId, keep: Option<Duration>) -> Result<()> {
+        let mut maps = self.maps();
+        if !maps.experiments.contains_key(experiment) {
+            return Err(Rejected::NO_EXPERIMENT.into_error(Operation::Retention));
+        }
+        maps.rows.set_retention(experiment, keep);
+        Ok(())
+    }
+
+    async fn retention(&self, experiment: &ExperimentId) -> Result<Option<Duration>> {
+        Ok(self.maps().rows.retention(experiment))
+    }
+
+    async fn expired(
+        &self,
+        after: RowPosition,
+        limit: u32,
+    ) -> Result<(Vec<ArtifactId>, Option<RowPosition>)> {
+        let now = self.now();
+        Ok(self.maps().rows.expired(after, clamped_limit(limit), now))
+    }
+
+    async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {
+        let now = self.clock.now();
+        Ok(self.maps().rows.take_lease(name, holder, period, now))
+    }
+}

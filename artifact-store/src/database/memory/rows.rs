@@ -1,0 +1,227 @@
+//! The rows, removed ids, holds and retention periods in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use artifact_backend::ArtifactId;
+use jiff::Timestamp;
+
+use crate::catalog::{Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition};
+use crate::experiment::ExperimentId;
+use crate::principal::PrincipalId;
+use crate::row::Row;
+
+/// How many rows one page looks at.
+const LOOKED_AT: usize = 10_000;
+
+/// The rows and what belongs to them.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// The number of rows and removals so far.
+    last: u64,
+    in_order: BTreeMap<u64, Arc<Row>>,
+    positions: HashMap<ArtifactId, Position>,
+    removed: BTreeMap<u64, ArtifactId>,
+    holds: HashMap<ArtifactId, Hold>,
+    retention: HashMap<ExperimentId, Duration>,
+    leases: HashMap<String, ([u8; 16], SystemTime)>,
+}
+
+/// Where an id is.
+#[derive(Debug, Clone, Copy)]
+enum Position {
+    Row(u64),
+    Removed,
+}
+
+impl Rows {
+    /// Returns whether the id has or had a row, or is condemned.
+    pub(super) fn is_taken(&self, id: ArtifactId) -> bool {
+        self.positions.contains_key(&id)
+    }
+
+    /// Inserts a row whose id is not taken.
+    pub(super) fn insert(&mut self, row: Row) {
+        self.last += 1;
+        self.positions.insert(row.id, Position::Row(self.last));
+        self.in_order.insert(self.last, Arc::new(row));
+    }
+
+    pub(super) fn get(&self, id: ArtifactId) -> Option<&Arc<Row>> {
+        match self.positions.get(&id)? {
+            Position::Row(position) => self.in_order.get(position),
+            Position::Removed => None,
+        }
+    }
+
+    /// Returns the ids that have a row.
+    pub(super) fn ids(&self) -> impl Iterator<Item = ArtifactId> {
+        self.in_order.values().map(|row| row.id)
+    }
+
+    /// Removes the row, if there is one, and makes the id one that never gets a row.
+    pub(super) fn delete(&mut self, id: ArtifactId) -> Removal {
+        let before = self.positions.insert(id, Position::Removed);
+        self.holds.remove(&id);
+        let removal = match before {
+            Some(Position::Removed) => return Removal::Absent,
+            Some(Position::Row(position)) => {
+                self.in_order.remove(&position);
+                Removal::Removed
+            }
+            None => Removal::Absent,
+        };
+        self.last += 1;
+        self.removed.insert(self.last, id);
+        removal
+    }
+
+    pub(super) fn remove(&mut self, id: ArtifactId) -> Removal {
+        if self.holds.contains_key(&id) {
+            return Removal::Held;
+        }
+        self.delete(id)
+    }
+
+    pub(super) fn remove_expired(&mut self, id: ArtifactId, now: Timestamp) -> Option<Removal> {
+        match self.get(id) {
+            Some(row) if !self.is_expired(row, now) => None,
+            _ => Some(self.remove(id)),
+        }
+    }
+
+    /// Condemns the id, unless it has a row. Returns whether it never gets one.
+    pub(super) fn condemn(&mut self, id: ArtifactId) -> bool {
+        let has_row = self.get(id).is_some();
+        if !has_row {
+            self.delete(id);
+        }
+        !has_row
+    }
+
+    fn is_expired(&self, row: &Row, now: Timestamp) -> bool {
+        let retention = self.retention.get(&row.experiment);
+        let until = row.expires_at.or_else(|| {
+            // A time that no timestamp can express never comes.
+            retention.and_then(|keep| row.created_at.checked_add(*keep).ok())
+        });
+        until.is_some_and(|until| until <= now)
+    }
+
+    pub(super) fn scan(&self, filter: &RowFilter, after: RowPosition, limit: usize) -> RowPage {
+        let mut page = RowPage::default();
+        let mut after = after.number();
+        let mut looked_at = 0;
+        for (position, row) in self.in_order.range(after + 1..) {
+            if page.rows.len() == limit || looked_at == LOOKED_AT {
+                page.next = Some(RowPosition::from_number(after));
+                break;
+            }
+            if filter.selects(row) {
+                page.rows.push(Arc::clone(row));
+            }
+            looked_at += 1;
+            after = *position;
+        }
+        page
+    }
+
+    pub(super) fn usage(&self, experiment: &ExperimentId) -> Vec<PrincipalUsage> {
+        let mut totals = BTreeMap::<&str, (&PrincipalId, u64, u64)>::new();
+        for row in self.in_order.values() {
+            if row.experiment == *experiment {
+                let total = totals.entry(row.created_by.as_str());
+                let (_, artifacts, bytes) = total.or_insert((&row.created_by, 0, 0));
+                *artifacts += 1;
+                *bytes = bytes.saturating_add(row.size);
+            }
+        }
+        let usage = |(created_by, artifacts, bytes): (&PrincipalId, _, _)| {
+            PrincipalUsage::new(created_by.clone(), artifacts, bytes)
+        };
+        totals.into_values().map(usage).collect()
+    }
+
+    pub(super) fn removals(&self, after: RowPosition, limit: usize) -> RemovalPage {
+        let after = after.number();
+        let mut page = RemovalPage::new(Vec::new(), RowPosition::from_number(after));
+        for (position, id) in self.removed.range(after + 1..).take(limit) {
+            page.ids.push(*id);
+            page.next = RowPosition::from_number(*position);
+        }
+        page
+    }
+
+    pub(super) fn last_removal(&self) -> RowPosition {
+        let last = self.removed.last_key_value();
+        RowPosition::from_number(last.map_or(0, |(position, _)| *position))
+    }
+
+    /// Places a hold. Returns whether there is a row.
+    pub(super) fn place_hold(&mut self, hold: &Hold) -> bool {
+        let has_row = self.get(hold.id).is_some();
+        if has_row {
+            self.holds.entry(hold.id).or_insert_with(|| hold.clone());
+        }
+        has_row
+    }
+
+    pub(super) fn release_hold(&mut self, id: ArtifactId) -> bool {
+        self.holds.remove(&id).is_some()
+    }
+
+    pub(super) fn hold(&self, id: ArtifactId) -> Option<&Hold> {
+        self.holds.get(&id)
+    }
+
+    pub(super) fn set_retention(&mut self, experiment: &ExperimentId, keep: Option<Duration>) {
+        match keep {
+            Some(keep) => self.retention.insert(experiment.clone(), keep),
+            None => self.retention.remove(experiment),
+        };
+    }
+
+    pub(super) fn retention(&self, experiment: &ExperimentId) -> Option<Duration> {
+        self.retention.get(experiment).copied()
+    }
+
+    pub(super) fn expired(
+        &self,
+        after: RowPosition,
+        limit: usize,
+        now: Timestamp,
+    ) -> (Vec<ArtifactId>, Option<RowPosition>) {
+        let mut ids = Vec::new();
+        let mut after = after.number();
+        let mut looked_at = 0;
+        for (position, row) in self.in_order.range(after + 1..) {
+            if ids.len() == limit || looked_at == LOOKED_AT {
+                return (ids, Some(RowPosition::from_number(after)));
+            }
+            if self.is_expired(row, now) && !self.holds.contains_key(&row.id) {
+                ids.push(row.id);
+            }
+            looked_at += 1;
+            after = *position;
+        }
+        (ids, None)
+    }
+
+    pub(super) fn take_lease(
+        &mut self,
+        name: &str,
+        holder: [u8; 16],
+        period: Duration,
+        now: SystemTime,
+    ) -> bool {
+        let is_free = self
+            .leases
+            .get(name)
+            .is_none_or(|(owner, until)| *owner == holder || *until <= now);
+        if is_free {
+            self.leases.insert(name.to_owned(), (holder, now + period));
+        }
+        is_free
+    }
+}
