@@ -2,7 +2,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorize;
+mod blob_survey;
 mod catalog;
+mod collect;
 mod config;
 mod content_type;
 mod conversions;
@@ -18,6 +20,7 @@ mod file_name;
 mod fresh_id;
 mod hasher;
 mod identity;
+mod pace;
 mod principal;
 mod read_memory;
 mod read_policy;
@@ -25,6 +28,7 @@ mod row;
 mod row_cache;
 #[cfg(feature = "schemars")]
 mod schema;
+mod scrub;
 #[cfg(feature = "serde")]
 mod serde_impl;
 mod shared;
@@ -45,6 +49,7 @@ pub use catalog::{
     Catalog, CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
     RowPosition,
 };
+pub use collect::{CollectEvent, CollectOptions, CollectReport, CollectStep, Collector};
 pub use config::StoreConfig;
 pub use content_type::ContentType;
 #[cfg(feature = "sqlite")]
@@ -70,6 +75,7 @@ pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;
 #[cfg(feature = "postgres-tls")]
 pub use rustls;
+pub use scrub::{ScrubEvent, ScrubFinding, ScrubOptions, ScrubReport, Scrubber};
 pub use store::ArtifactStore;
 pub use store_id::{
     JoinError, Mismatch, StoreHalves, StoreIdRecord, check_new_backend, check_new_database,
