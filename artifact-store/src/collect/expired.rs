@@ -31,9 +31,9 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
         let (catalog, backend, pace) = (self.catalog, self.backend, self.pace);
         let removals = ids
             .into_iter()
-            .map(async |id| (id, remove(catalog, backend, pace, id).await));
+            .map(|id| remove(catalog, backend, pace, id));
         let mut removals = stream::iter(removals).buffer_unordered(PARALLEL);
-        while let Some((id, (removal, deleted))) = removals.next().await {
+        while let Some((id, removal, deleted)) = removals.next().await {
             match removal {
                 Ok(Some(Removal::Removed)) => self.expired(id),
                 Ok(Some(Removal::Held)) => self.report.held += 1,
@@ -59,7 +59,7 @@ async fn remove(
     backend: &dyn ArtifactInventory,
     pace: &Pace,
     id: ArtifactId,
-) -> (Result<Option<Removal>>, Result<()>) {
+) -> (ArtifactId, Result<Option<Removal>>, Result<()>) {
     pace.take(1).await;
     let removal = catalog.remove_expired(id).await;
     let deleted = match removal {
@@ -68,5 +68,5 @@ async fn remove(
         }
         _ => Ok(()),
     };
-    (removal, deleted)
+    (id, removal, deleted)
 }

@@ -1,12 +1,13 @@
 //! Finds blobs without a row, condemns their ids, then deletes them.
 
-use artifact_backend::{ArtifactId, BlobStat};
+use artifact_backend::{ArtifactId, ArtifactInventory, BlobStat};
 use futures_util::{StreamExt as _, stream};
 
 use super::{CollectEvent, PARALLEL, Run, backend_error};
 use crate::blob_survey::{Surveyed, survey};
 use crate::catalog::MAX_PAGE;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::pace::Pace;
 
 /// The most orphans of one run; each takes 24 bytes.
 const MAX_ORPHANS: usize = 1 << 20;
@@ -101,12 +102,12 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
         // A row may have been written since the list. The catalog leaves out its id.
         let mut condemned = self.catalog.condemn(&ids).await?;
         condemned.sort_unstable();
-        let is_condemned = |(id, _): &&Orphan| condemned.binary_search(id).is_ok();
+        let mut batch = batch.to_vec();
+        batch.retain(|(id, _)| condemned.binary_search(id).is_ok());
         let (backend, pace) = (self.backend, self.pace);
-        let deletions = batch.iter().filter(is_condemned).map(async |orphan| {
-            pace.take(1).await;
-            (*orphan, backend.delete(orphan.0).await)
-        });
+        let deletions = batch
+            .into_iter()
+            .map(|orphan| delete(backend, pace, orphan));
         let mut deletions = stream::iter(deletions).buffer_unordered(PARALLEL);
         while let Some((orphan, outcome)) = deletions.next().await {
             match outcome {
@@ -122,4 +123,14 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
         self.report.orphan_bytes += size;
         (self.observe)(CollectEvent::Orphan { id, size });
     }
+}
+
+/// Deletes the blob of an id that never gets a row.
+async fn delete(
+    backend: &dyn ArtifactInventory,
+    pace: &Pace,
+    orphan: Orphan,
+) -> (Orphan, artifact_backend::Result<()>) {
+    pace.take(1).await;
+    (orphan, backend.delete(orphan.0).await)
 }

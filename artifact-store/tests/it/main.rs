@@ -5,6 +5,7 @@
 mod authorize;
 mod catalog;
 mod close;
+mod collect;
 mod content_type;
 mod conversions;
 mod database_url;

@@ -1,0 +1,8 @@
+//! The collector: what it removes, what it leaves alone, and that it never leaves a row without bytes.
+
+mod alone;
+mod dropped;
+mod races;
+mod rules;
+mod site;
+mod suspended;
