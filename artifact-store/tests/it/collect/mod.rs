@@ -2,6 +2,7 @@
 
 mod alone;
 mod dropped;
+mod model;
 mod races;
 mod rules;
 mod site;
