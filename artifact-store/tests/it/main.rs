@@ -18,6 +18,7 @@ mod memory;
 mod principal;
 #[cfg(feature = "schemars")]
 mod schema;
+mod scrub;
 #[cfg(feature = "serde")]
 mod serde;
 mod store;

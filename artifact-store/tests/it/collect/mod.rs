@@ -5,5 +5,5 @@ mod dropped;
 mod model;
 mod races;
 mod rules;
-mod site;
+pub(crate) mod site;
 mod suspended;

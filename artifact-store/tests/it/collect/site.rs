@@ -22,17 +22,17 @@ use tokio::task::yield_now;
 
 use crate::support::{experiment, time, worker};
 
-pub(super) const DAY: Duration = Duration::from_hours(24);
+pub(crate) const DAY: Duration = Duration::from_hours(24);
 
 /// Blobs in memory whose maintenance can fail. Yields around each operation.
 #[derive(Debug, Default)]
-pub(super) struct Storage {
-    pub(super) mem: MemBackend,
+pub(crate) struct Storage {
+    pub(crate) mem: MemBackend,
     /// The deletion of these ids fails.
-    pub(super) kept: Mutex<HashSet<ArtifactId>>,
+    pub(crate) kept: Mutex<HashSet<ArtifactId>>,
     /// A list reports these ids as damaged.
-    pub(super) damaged: Mutex<Vec<ArtifactId>>,
-    pub(super) list_fails: AtomicBool,
+    pub(crate) damaged: Mutex<Vec<ArtifactId>>,
+    pub(crate) list_fails: AtomicBool,
 }
 
 #[async_trait]
@@ -110,16 +110,16 @@ impl ArtifactInventory for Storage {
 }
 
 /// A store whose clock, blobs and rows a test controls.
-pub(super) struct Site {
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) storage: Arc<Storage>,
-    pub(super) catalog: Arc<MemoryDatabase>,
-    pub(super) config: StoreConfig,
-    pub(super) store: ArtifactStore,
+pub(crate) struct Site {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) catalog: Arc<MemoryDatabase>,
+    pub(crate) config: StoreConfig,
+    pub(crate) store: ArtifactStore,
 }
 
 impl Site {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let clock = Arc::new(ManualClock::new(start));
         let mem = MemBackend::new(MemConfig::default().with_clock(clock.clone()));
@@ -141,7 +141,7 @@ impl Site {
         }
     }
 
-    pub(super) async fn deposit(&self, bytes: &[u8]) -> Arc<Row> {
+    pub(crate) async fn deposit(&self, bytes: &[u8]) -> Arc<Row> {
         let mut deposit = self.store.deposit(NewArtifact::new(experiment(), &worker()));
         let bytes = Bytes::copy_from_slice(bytes);
         deposit.write(bytes).await.unwrap();
@@ -149,7 +149,7 @@ impl Site {
     }
 
     /// Leaves a blob as a deposit does that crashed before its row.
-    pub(super) async fn orphan(&self, bytes: &'static [u8]) -> ArtifactId {
+    pub(crate) async fn orphan(&self, bytes: &'static [u8]) -> ArtifactId {
         let id = ArtifactId::mint();
         let stored = self.storage.mem.store(id, Bytes::from_static(bytes));
         stored.await.unwrap();
@@ -157,26 +157,26 @@ impl Site {
     }
 
     /// Sets the retention of the experiment.
-    pub(super) async fn keep_for(&self, period: Duration) {
+    pub(crate) async fn keep_for(&self, period: Duration) {
         let experiment = experiment();
         let set = self.catalog.set_retention(&experiment, Some(period));
         set.await.unwrap();
     }
 
-    pub(super) fn options(&self) -> CollectOptions {
+    pub(crate) fn options(&self) -> CollectOptions {
         CollectOptions::new(&self.config)
     }
 
-    pub(super) fn collector(&self, options: CollectOptions) -> Collector {
+    pub(crate) fn collector(&self, options: CollectOptions) -> Collector {
         Collector::new(self.catalog.clone(), self.storage.clone(), options)
     }
 
     /// Collects with the default settings. Returns the report and the events.
-    pub(super) async fn collect(&self) -> (CollectReport, Vec<CollectEvent>) {
+    pub(crate) async fn collect(&self) -> (CollectReport, Vec<CollectEvent>) {
         self.collect_with(self.options()).await
     }
 
-    pub(super) async fn collect_with(
+    pub(crate) async fn collect_with(
         &self,
         options: CollectOptions,
     ) -> (CollectReport, Vec<CollectEvent>) {
@@ -186,16 +186,16 @@ impl Site {
         (report, events)
     }
 
-    pub(super) async fn has_blob(&self, id: ArtifactId) -> bool {
+    pub(crate) async fn has_blob(&self, id: ArtifactId) -> bool {
         self.storage.mem.stat(id).await.is_ok()
     }
 
-    pub(super) async fn has_row(&self, id: ArtifactId) -> bool {
+    pub(crate) async fn has_row(&self, id: ArtifactId) -> bool {
         self.catalog.missing(&[id]).await.unwrap().is_empty()
     }
 
     /// Returns whether the artifact has both its row and its blob, or neither. Panics for a row without its blob.
-    pub(super) async fn is_whole(&self, id: ArtifactId) -> bool {
+    pub(crate) async fn is_whole(&self, id: ArtifactId) -> bool {
         let (has_row, has_blob) = (self.has_row(id).await, self.has_blob(id).await);
         assert!(has_blob || !has_row, "a row without its blob");
         has_row == has_blob

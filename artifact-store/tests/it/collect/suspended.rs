@@ -146,7 +146,8 @@ async fn a_deposit_suspended_after_the_check_of_its_deadline_is_stopped_by_the_f
     let store = ArtifactStore::new(site.storage.clone(), catalog, site.config.clone());
     let outcome = deposit_suspended_for(&site, store, &gate, DAY).await;
     let error = outcome.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.detail().contains("were collected"), "{error}");
     let id = error.id().unwrap();
     assert!(!site.has_row(id).await && !site.has_blob(id).await);
     let removed = site.catalog.removals(Default::default(), 10).await.unwrap();
