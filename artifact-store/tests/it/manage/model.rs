@@ -25,7 +25,7 @@ impl Period {
     fn duration(self) -> Option<Duration> {
         match self {
             Self::Over => Some(Duration::ZERO),
-            Self::Century => Some(Duration::from_secs(100 * 365 * 24 * 3600)),
+            Self::Century => Some(Duration::from_hours(100 * 365 * 24)),
             Self::None => None,
         }
     }

@@ -91,14 +91,14 @@ async fn the_state_outlives_the_servers() {
         let rows = (server.deposit().await, server.deposit().await);
         let managed = &server.managed;
         managed.place_hold(&admin, &home, rows.0.id).await.unwrap();
-        let keep = Some(Duration::from_secs(60));
+        let keep = Some(Duration::from_mins(1));
         managed.set_retention(&admin, &home, keep).await.unwrap();
         server.remove(&rows.1).await.unwrap();
         rows
     };
     let server = server(&site, folder.path()).await;
     let keep = server.managed.retention(&admin, &home).await.unwrap();
-    assert_eq!(keep, Some(Duration::from_secs(60)));
+    assert_eq!(keep, Some(Duration::from_mins(1)));
     let info = server.managed.info(&server.grant(&held).await).await;
     assert_eq!(info.unwrap().hold.unwrap().placed_by, admin.id());
     super::assert_kind(server.remove(&held).await, artifact_store::ErrorKind::Held);
