@@ -5,6 +5,7 @@ mod credentials;
 mod error;
 mod files;
 mod inventory;
+mod marks;
 mod migrations;
 mod readers;
 mod removal;
@@ -24,6 +25,7 @@ use artifact_backend::blocking;
 
 use self::credentials::Credentials;
 use self::files::OpenFiles;
+use self::marks::Marks;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::sql::{Command, CredentialRecord, Lane, Param, Record, SqlDatabase, params};
@@ -82,6 +84,7 @@ pub struct SqliteDatabase {
     readers: Readers,
     credentials: Credentials,
     lists: Readers,
+    marks: Marks,
     writer: Writer,
 }
 
@@ -127,6 +130,7 @@ impl SqliteDatabase {
             credentials: Credentials::new(path, Arc::clone(&files), &readers),
             lists: readers.beside(MAX_LISTS),
             readers,
+            marks: Marks::new(Arc::clone(&files)),
             writer: Writer::start(connection, files)?,
         })
     }
@@ -147,6 +151,7 @@ impl SqliteDatabase {
     ///
     /// If the file cannot be closed properly. No row is lost by that.
     pub async fn close(&self) -> Result<()> {
+        self.marks.close();
         self.readers.close().await;
         self.credentials.close().await;
         self.lists.close().await;
