@@ -5,6 +5,7 @@ mod credentials;
 mod error;
 mod files;
 mod inventory;
+mod marks;
 mod migrations;
 mod readers;
 mod removal;
@@ -24,6 +25,7 @@ use artifact_backend::blocking;
 
 use self::credentials::Credentials;
 use self::files::OpenFiles;
+use self::marks::Marks;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::sql::{Command, CredentialRecord, Lane, Param, Record, SqlDatabase, params};
@@ -84,6 +86,7 @@ pub struct SqliteDatabase {
     readers: Readers,
     credentials: Credentials,
     lists: Readers,
+    marks: Marks,
     writer: Writer,
 }
 
@@ -129,6 +132,7 @@ impl SqliteDatabase {
             credentials: Credentials::new(path, Arc::clone(&files), &readers),
             lists: readers.beside(MAX_LISTS),
             readers,
+            marks: Marks::new(Arc::clone(&files)),
             writer: Writer::start(connection, files)?,
         })
     }
@@ -149,6 +153,7 @@ impl SqliteDatabase {
     ///
     /// If the file cannot be closed properly. No row is lost by that.
     pub async fn close(&self) -> Result<()> {
+        self.marks.close();
         self.readers.close().await;
         self.credentials.close().await;
         self.lists.close().await;
