@@ -47,7 +47,7 @@ const MAX_LISTS: u32 = 2;
 /// log, and the log is synced, before `Ok` is returned. SQLite is compiled in.
 ///
 /// The newest rows are only in the log, the file with the suffix `-wal`: a copy of the file alone lacks
-/// them, and can be empty. Copy with `sqlite3 FILE .backup`.
+/// them, and can be empty. Copy with `sqlite3 FILE .backup`. The log grows to about 16 MiB.
 ///
 /// One thread executes the writes. It puts all writes that wait into one transaction, so with many
 /// depositors they share one sync. Reads use a few connections on the blocking pool. Pages of lists, and
