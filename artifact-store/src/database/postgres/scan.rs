@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use artifact_backend::{ArtifactId, BoxError};
+use jiff::Timestamp;
 
 use super::PostgresDatabase;
 use super::query::{Value, value};
@@ -74,13 +75,13 @@ const EXPIRED_WITHOUT_RETENTION: &str = expired!("AND expires_at IS NOT NULL");
 
 /// A row at its position. If it cannot be read, the others still can.
 #[derive(Debug)]
-struct Scanned {
+struct ScannedRecord {
     record: Result<ArtifactRecord, BoxError>,
     seq: i64,
     place: i64,
 }
 
-impl Record for Scanned {
+impl Record for ScannedRecord {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
         Ok(Self {
             record: ArtifactRecord::read(row).map_err(Into::into),
@@ -92,32 +93,32 @@ impl Record for Scanned {
 
 /// The id of an expired row, or of the last one that a page looked at.
 #[derive(Debug)]
-struct Expired {
+struct ExpiredRecord {
     id: Vec<u8>,
     seq: i64,
     place: i64,
-    is_expired: bool,
+    is_due: bool,
 }
 
-impl Record for Expired {
+impl Record for ExpiredRecord {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
         Ok(Self {
             id: row.bytes(0)?,
             seq: row.integer(1)?,
             place: row.integer(2)?,
-            is_expired: row.boolean(3)?,
+            is_due: row.boolean(3)?,
         })
     }
 }
 
 /// The id of a removed row.
 #[derive(Debug)]
-struct Removed {
+struct RemovedRecord {
     id: Vec<u8>,
     seq: i64,
 }
 
-impl Record for Removed {
+impl Record for RemovedRecord {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
         Ok(Self {
             id: row.bytes(0)?,
@@ -166,11 +167,11 @@ impl PostgresDatabase {
             }
             (None, _) => ROWS,
         };
-        let mut scanned: Vec<Scanned> = self
+        let mut scanned: Vec<ScannedRecord> = self
             .rows(Lane::List, Operation::ListRows, statement, values)
             .await?;
-        let mut page = RowPage::default();
-        page.next = next(&mut scanned, limit, |row| (row.seq, row.place == looks_at));
+        let next = next(&mut scanned, limit, |row| (row.seq, row.place == looks_at));
+        let mut page = RowPage::new(Vec::new(), next);
         for row in scanned {
             let decoded = row.record.and_then(|record| Ok(record.decode()?));
             push(&mut page, filter, row.seq, decoded);
@@ -186,7 +187,8 @@ impl PostgresDatabase {
         let operation = Operation::FindRemovals;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = vec![value(number(after)), value(limit)];
-        let removed: Vec<Removed> = self.rows(Lane::List, operation, REMOVALS, values).await?;
+        let removed: Vec<RemovedRecord> =
+            self.rows(Lane::List, operation, REMOVALS, values).await?;
         let next = removed.last().map_or(after, |last| position(last.seq));
         let ids = removed.iter().map(|removed| id(operation, &removed.id));
         Ok(RemovalPage::new(ids.collect::<Result<_>>()?, next))
@@ -217,9 +219,10 @@ impl PostgresDatabase {
             EXPIRED
         };
         let values = vec![value(number(after)), value(one_more_than(limit))];
-        let mut rows: Vec<Expired> = self.rows(Lane::List, operation, statement, values).await?;
+        let mut rows: Vec<ExpiredRecord> =
+            self.rows(Lane::List, operation, statement, values).await?;
         let next = next(&mut rows, limit, |row| (row.seq, row.place == LOOKED_AT));
-        let expired = rows.iter().filter(|row| row.is_expired);
+        let expired = rows.iter().filter(|row| row.is_due);
         let ids = expired.map(|row| id(operation, &row.id));
         Ok((ids.collect::<Result<_>>()?, next))
     }
@@ -268,7 +271,7 @@ fn conditions(filter: &RowFilter) -> [Value; 6] {
         text(&start.to_ascii_lowercase())
     });
     [
-        value(filter.created_from.map(|time| time.as_microsecond())),
+        value(filter.created_from.map(Timestamp::as_microsecond)),
         // A filter may be finer than the microseconds of the rows.
         value(filter.created_before.map(|time| time.as_microsecond() + 1)),
         value(filter.min_size.map(size)),

@@ -183,9 +183,9 @@ async fn of_a_hold_and_a_removal_the_first_to_lock_the_row_wins() {
         "BEGIN; SELECT artifact.remove_row({id}, false, false)"
     ));
     let server = Arc::clone(&rows);
-    let held = waiting(&database, async move { server.place_hold(&hold).await });
+    let placed = waiting(&database, async move { server.place_hold(&hold).await });
     other.run("COMMIT");
-    let error = held.await.unwrap().unwrap_err();
+    let error = placed.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert_eq!(rows.find_hold(row(2).id).await.unwrap(), None);
 }

@@ -110,8 +110,8 @@ async fn an_older_server_goes_on_after_the_migration() {
         .scan(&RowFilter::default(), RowPosition::START, 100)
         .await
         .unwrap();
-    let order: Vec<_> = page.rows.iter().map(|row| row.id.as_bytes()[0]).collect();
-    assert_eq!(order, [2, 3, 5, 6, 7, 8, 9, 1]);
+    let listed: Vec<_> = page.rows.iter().map(|row| row.id.as_bytes()[0]).collect();
+    assert_eq!(listed, [2, 3, 5, 6, 7, 8, 9, 1]);
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
     rows.insert(&row(4)).await.unwrap();
     for n in [1, 4, 9] {
@@ -176,9 +176,8 @@ async fn inserts_are_refused_and_listed_after_a_migration_with_rows() {
     let expected: Vec<_> = (1..=2_500).rev().chain([1]).collect();
     assert_eq!(sizes, expected);
     let mut again = row(1);
-    again.id = artifact_store::ArtifactId::from_bytes([
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7,
-    ]);
+    again.id =
+        artifact_store::ArtifactId::from_bytes([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
     let error = rows.insert(&again).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
 }
