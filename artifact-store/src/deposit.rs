@@ -32,6 +32,7 @@ pub struct NewArtifact {
     file_name: Option<FileName>,
     size_hint: Option<u64>,
     sha256: Option<Sha256Digest>,
+    expires_in: Option<Duration>,
 }
 
 impl NewArtifact {
@@ -45,6 +46,7 @@ impl NewArtifact {
             file_name: None,
             size_hint: None,
             sha256: None,
+            expires_in: None,
         }
     }
 
@@ -78,6 +80,17 @@ impl NewArtifact {
     #[must_use = "returns the changed value"]
     pub fn with_sha256(mut self, sha256: impl Into<Option<Sha256Digest>>) -> Self {
         self.sha256 = sha256.into();
+        self
+    }
+
+    /// Sets how long the artifact is kept after its creation, or removes the limit. Without it, the
+    /// [retention](crate::ManagedStore::set_retention) of the experiment decides.
+    ///
+    /// It becomes the row's [`expires_at`](Row::expires_at), which never changes. An expired artifact can still be
+    /// read until a collector removes it.
+    #[must_use = "returns the changed value"]
+    pub fn with_expires_in(mut self, period: impl Into<Option<Duration>>) -> Self {
+        self.expires_in = period.into();
         self
     }
 }
@@ -195,8 +208,8 @@ impl Deposit {
     ///
     /// # Errors
     ///
-    /// `Unavailable` if the deposit took longer than half the grace period, if the backend or the
-    /// catalog is unavailable, if both together take longer than the
+    /// `Unavailable` if the deposit took longer than half the grace period, if its bytes were collected
+    /// because it stood still for longer than that, if the backend or the catalog is unavailable, if both together take longer than the
     /// [commit time-out](crate::StoreConfig::with_commit_timeout), or if the outcome is unknown.
     /// `NotFound` if the experiment does not exist. `DigestMismatch` if the bytes do not have the
     /// [expected SHA-256](NewArtifact::with_sha256); nothing is left then. `OutOfSpace` and the kinds
@@ -233,12 +246,14 @@ impl Deposit {
             file_name,
             size_hint: _,
             sha256: _,
+            expires_in,
         } = self.new;
         let row = Row::new(id, experiment, created_by, self.size, sha256, created_at)
             .with_content_type(content_type)
-            .with_file_name(file_name);
+            .with_file_name(file_name)
+            .with_expires_at(expires_in.map(|period| time_after(created_at, period)));
         let inserted = self.shared.catalog.insert_before(&row, &self.deadline);
-        inserted.await?;
+        inserted.await.map_err(without_taken_id)?;
         Ok(Arc::new(row))
     }
 
@@ -278,6 +293,12 @@ impl Deposit {
                 .with_source(error)
         })
     }
+}
+
+/// Returns the time after a period. A time that no timestamp can express becomes the last one that can be expressed: it
+/// never comes.
+fn time_after(time: Timestamp, period: Duration) -> Timestamp {
+    time.checked_add(period).unwrap_or(Timestamp::MAX)
 }
 
 /// Stores a small artifact, and hashes it at the same time, or before if the digest is expected.
@@ -334,6 +355,16 @@ async fn within<T>(limit: Option<Duration>, step: impl Future<Output = Result<T>
         );
         Err(Error::new(ErrorKind::Unavailable, Operation::Deposit).with_detail(detail))
     })
+}
+
+/// Replaces `AlreadyExists`: the depositor did not choose the id. It is new, so it has no row: a collector condemned it.
+fn without_taken_id(error: Error) -> Error {
+    if error.kind() != ErrorKind::AlreadyExists {
+        return error;
+    }
+    error.with_kind(ErrorKind::Unavailable).with_detail(
+        "the deposit stood still for longer than the grace period, so its bytes were collected; repeat it",
+    )
 }
 
 fn unusable() -> Error {

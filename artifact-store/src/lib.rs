@@ -2,7 +2,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorize;
+mod blob_survey;
 mod catalog;
+mod collect;
 mod config;
 mod content_type;
 mod conversions;
@@ -16,8 +18,11 @@ mod experiment;
 mod external_id;
 mod file_name;
 mod fresh_id;
+mod freshness;
 mod hasher;
 mod identity;
+mod manage;
+mod pace;
 mod principal;
 mod read_memory;
 mod read_policy;
@@ -25,6 +30,7 @@ mod row;
 mod row_cache;
 #[cfg(feature = "schemars")]
 mod schema;
+mod scrub;
 #[cfg(feature = "serde")]
 mod serde_impl;
 mod shared;
@@ -42,9 +48,10 @@ pub use artifact_open::{
 };
 pub use authorize::{ReadGrant, authorize, authorize_with};
 pub use catalog::{
-    Catalog, CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
-    RowPosition,
+    Catalog, CatalogInventory, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter,
+    RowPage, RowPosition,
 };
+pub use collect::{CollectEvent, CollectOptions, CollectReport, CollectStep, Collector};
 pub use config::StoreConfig;
 pub use content_type::ContentType;
 #[cfg(feature = "sqlite")]
@@ -65,11 +72,13 @@ pub use identity::{
     MemberId, Page, StoredCredential, Worker, WorkerId,
 };
 pub use jiff::Timestamp;
+pub use manage::{ArtifactInfo, ManagedStore, RemovalWatch};
 pub use principal::{Principal, PrincipalClass, PrincipalId};
 pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;
 #[cfg(feature = "postgres-tls")]
 pub use rustls;
+pub use scrub::{ScrubEvent, ScrubFinding, ScrubOptions, ScrubReport, Scrubber};
 pub use store::ArtifactStore;
 pub use store_id::{
     JoinError, Mismatch, StoreHalves, StoreIdRecord, check_new_backend, check_new_database,

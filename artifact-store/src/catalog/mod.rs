@@ -3,6 +3,7 @@
 mod filter;
 mod hold;
 mod inventory;
+mod mark;
 mod position;
 mod removal;
 mod usage;
@@ -21,12 +22,13 @@ use crate::time::Deadline;
 pub use filter::RowFilter;
 pub use hold::Hold;
 pub use inventory::CatalogInventory;
+pub use mark::CommitMark;
 pub use position::{RowPage, RowPosition};
 pub use removal::{Removal, RemovalPage};
 pub use usage::PrincipalUsage;
 
 /// The most rows of a page, and ids of a call.
-const MAX_PAGE: usize = 1_000;
+pub(crate) const MAX_PAGE: usize = 1_000;
 
 /// Keeps the rows of artifacts, and the experiments.
 ///

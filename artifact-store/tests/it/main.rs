@@ -5,6 +5,7 @@
 mod authorize;
 mod catalog;
 mod close;
+mod collect;
 mod content_type;
 mod conversions;
 mod database_url;
@@ -13,10 +14,12 @@ mod error;
 mod experiment;
 mod file_name;
 mod identity;
+mod manage;
 mod memory;
 mod principal;
 #[cfg(feature = "schemars")]
 mod schema;
+mod scrub;
 #[cfg(feature = "serde")]
 mod serde;
 mod store;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use artifact_store::{
-    Catalog, CatalogInventory as _, ErrorKind, FileName, Hold, PrincipalId, Removal, Row,
-    RowFilter, RowPosition, SqliteDatabase, StoreIdRecord as _,
+    ArtifactId, Catalog, CatalogInventory as _, ErrorKind, FileName, Hold, PrincipalId, Removal,
+    Row, RowFilter, RowPosition, SqliteDatabase, StoreIdRecord as _,
 };
 use rusqlite::{Connection, ffi, params};
 use tempfile::TempDir;
@@ -112,9 +112,13 @@ fn found(row: &Row) -> (i64, i64) {
 async fn the_rows_of_an_older_file_are_kept_in_the_order_of_their_times() {
     let (_folder, path, older) = older_file();
     let mut all: Vec<_> = (0..60).map(row).collect();
-    // Two rows of one time are in the order of their ids.
+    // The ids are in the opposite order, except for two rows of one time.
+    for (n, row) in (0..60).zip(&mut all) {
+        row.id = ArtifactId::from_bytes([99 - n; 16]);
+    }
     all[31].created_at = all[30].created_at;
-    for n in (0..60).rev() {
+    all[31].id = ArtifactId::from_bytes([200; 16]);
+    for n in (0..60).step_by(2).chain((1..60).step_by(2)) {
         older.insert(&all[n]).unwrap();
     }
     drop(older);

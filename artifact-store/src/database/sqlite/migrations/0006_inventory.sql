@@ -28,8 +28,10 @@ CREATE TABLE artifact_rows (
         END)
 ) STRICT;
 
-INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, created_at)
-SELECT artifacts.* FROM (SELECT id FROM artifacts ORDER BY created_at, id) AS ordered
+-- Numbers the rows explicitly: SQLite ignores the order of a subquery that is joined. The sort reads no other column.
+INSERT INTO artifact_rows (seq, id, experiment, created_by, size, content_type, file_name, sha256, created_at)
+SELECT seq, artifacts.*
+FROM (SELECT id, row_number() OVER (ORDER BY created_at, id) AS seq FROM artifacts) AS ordered
 CROSS JOIN artifacts ON artifacts.id = ordered.id;
 
 DROP TABLE artifacts;
