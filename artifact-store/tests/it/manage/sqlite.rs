@@ -120,7 +120,7 @@ fn a_store_on_sqlite_does_what_the_model_does() {
         runtime.block_on(async {
             let (site, folder) = (Site::new(), tempfile::tempdir().unwrap());
             let server = server(&site, folder.path()).await;
-            model::run(&site, &server, &calls).await;
+            model::run(&site, &server, None, &calls).await;
         });
         Ok(())
     });
