@@ -15,6 +15,9 @@ use crate::row::Row;
 /// How many rows one page looks at.
 const LOOKED_AT: usize = 10_000;
 
+/// A lease that is longer ends after this period.
+const MAX_LEASE: Duration = Duration::from_secs(1_000 * 365 * 86_400);
+
 /// The rows and what belongs to them.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -220,7 +223,9 @@ impl Rows {
             .get(name)
             .is_none_or(|(owner, until)| *owner == holder || *until <= now);
         if is_free {
-            self.leases.insert(name.to_owned(), (holder, now + period));
+            // Every clock can add as much.
+            let until = now + period.min(MAX_LEASE);
+            self.leases.insert(name.to_owned(), (holder, until));
         }
         is_free
     }
