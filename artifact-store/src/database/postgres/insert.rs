@@ -86,10 +86,7 @@ pub(super) async fn insert(
 }
 
 /// Inserts rows if no id is taken.
-async fn insert_all(
-    connections: &Connections,
-    rows: &Arc<[Row]>,
-) -> Result<Vec<Outcome>, Failure> {
+async fn insert_all(connections: &Connections, rows: &Arc<[Row]>) -> Result<Vec<Outcome>, Failure> {
     let outcomes = connections.once(|client| {
         let rows = Arc::clone(rows);
         Box::pin(async move {

@@ -19,8 +19,7 @@ use crate::database::subject::Subject;
 use crate::error::{ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
 
-const SELECT_LIVE: &str =
-    "SELECT id FROM artifact_rows WHERE id = ANY ($1) AND removed_at IS NULL";
+const SELECT_LIVE: &str = "SELECT id FROM artifact_rows WHERE id = ANY ($1) AND removed_at IS NULL";
 /// The sum is exact; it may exceed an integer.
 const USAGE: &str = "\
     SELECT created_by COLLATE \"C\", count(*), least(sum(size), 18446744073709551615)::text \
@@ -67,7 +66,9 @@ impl CatalogInventory for PostgresDatabase {
         let operation = Operation::FindRow;
         check_number_of_ids(operation, wanted)?;
         let values = vec![ids(wanted)];
-        let live: Vec<IdRecord> = self.rows(Lane::List, operation, SELECT_LIVE, values).await?;
+        let live: Vec<IdRecord> = self
+            .rows(Lane::List, operation, SELECT_LIVE, values)
+            .await?;
         let live = live.iter().map(|found| scan::id(operation, &found.0));
         let live: HashSet<_> = live.collect::<Result<_>>()?;
         let missing = wanted.iter().filter(|id| !live.contains(id));
@@ -130,7 +131,9 @@ impl CatalogInventory for PostgresDatabase {
     async fn find_hold(&self, artifact: ArtifactId) -> Result<Option<Hold>> {
         let subject = Subject::with_id(Operation::Hold, artifact);
         let values = vec![id(artifact)];
-        let mut holds = self.rows(Lane::Lookup, subject, SELECT_HOLD, values).await?;
+        let mut holds = self
+            .rows(Lane::Lookup, subject, SELECT_HOLD, values)
+            .await?;
         let Some(HoldRecord(placed_by, placed_at)) = holds.pop() else {
             return Ok(None);
         };
