@@ -117,7 +117,7 @@ async fn one_page_looks_at_ten_thousand_rows() {
              FROM numbers",
         )
         .unwrap();
-    let period = std::time::Duration::from_secs(100 * 365 * 86_400);
+    let period = std::time::Duration::from_hours(100 * 365 * 24);
     rows.set_retention(&experiment(), Some(period))
         .await
         .unwrap();

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use artifact_store::{
-    Catalog, CatalogInventory as _, ErrorKind, Hold, PrincipalId, Removal, Row, RowFilter,
-    RowPosition, SqliteDatabase, StoreIdRecord as _,
+    ArtifactId, Catalog, CatalogInventory as _, ErrorKind, FileName, Hold, PrincipalId, Removal,
+    Row, RowFilter, RowPosition, SqliteDatabase, StoreIdRecord as _,
 };
 use rusqlite::{Connection, ffi, params};
 use tempfile::TempDir;
@@ -55,7 +55,7 @@ impl Older {
             row.created_by.as_str(),
             i64::try_from(row.size).unwrap(),
             row.content_type.as_str(),
-            row.file_name.as_ref().map(|name| name.as_str()),
+            row.file_name.as_ref().map(FileName::as_str),
             row.sha256.as_bytes(),
             row.created_at.as_microsecond(),
         ])
@@ -102,18 +102,23 @@ fn code(outcome: rusqlite::Result<usize>) -> i32 {
     error.sqlite_error().unwrap().extended_code
 }
 
-fn found(row: &Row) -> Option<(i64, i64)> {
+/// What [`Older::select`] returns for a row.
+fn found(row: &Row) -> (i64, i64) {
     let size = i64::try_from(row.size).unwrap();
-    Some((size, row.created_at.as_microsecond()))
+    (size, row.created_at.as_microsecond())
 }
 
 #[tokio::test]
 async fn the_rows_of_an_older_file_are_kept_in_the_order_of_their_times() {
     let (_folder, path, older) = older_file();
     let mut all: Vec<_> = (0..60).map(row).collect();
-    // Two rows of one time are in the order of their ids.
+    // The ids are in the opposite order, except for two rows of one time.
+    for (n, row) in (0..60).zip(&mut all) {
+        row.id = ArtifactId::from_bytes([99 - n; 16]);
+    }
     all[31].created_at = all[30].created_at;
-    for n in (0..60).rev() {
+    all[31].id = ArtifactId::from_bytes([200; 16]);
+    for n in (0..60).step_by(2).chain((1..60).step_by(2)) {
         older.insert(&all[n]).unwrap();
     }
     drop(older);
@@ -136,12 +141,28 @@ async fn the_rows_of_an_older_file_are_kept_in_the_order_of_their_times() {
     assert_eq!(rows.get(all[7].id).await.unwrap().as_ref(), Some(&all[7]));
 }
 
+/// The `sqlite3` shell checks no references, unless it is told to.
+#[tokio::test]
+async fn rows_without_an_experiment_do_not_prevent_the_upgrade() {
+    let (_folder, path, older) = older_file();
+    older.insert(&row(1)).unwrap();
+    older
+        .0
+        .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM experiments")
+        .unwrap();
+    drop(older);
+    let rows = SqliteDatabase::open(&path).await.unwrap();
+    assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+    let error = rows.insert(&row(2)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "references are checked");
+}
+
 #[tokio::test]
 async fn an_older_server_goes_on_during_and_after_the_upgrade() {
     let (_folder, path, older) = older_file();
     older.insert(&row(1)).unwrap();
     // It has prepared all of its statements.
-    assert_eq!(older.select(1), found(&row(1)));
+    assert_eq!(older.select(1), Some(found(&row(1))));
     older.delete(200).unwrap();
     assert_eq!(older.some_rows().len(), 1);
 
@@ -151,11 +172,11 @@ async fn an_older_server_goes_on_during_and_after_the_upgrade() {
         let new = if older.select(2).is_none() { 2 } else { 3 };
         older.insert(&row(new)).unwrap();
         assert_eq!(rows.get(row(new).id).await.unwrap(), Some(row(new)));
-        assert_eq!(older.select(1), found(&row(1)));
-        assert_eq!(older.select(new), found(&row(new)));
+        assert_eq!(older.select(1), Some(found(&row(1))));
+        assert_eq!(older.select(new), Some(found(&row(new))));
         let of_new_server = row(new + 10).with_expires_at(time(5));
         rows.insert(&of_new_server).await.unwrap();
-        assert_eq!(older.select(new + 10), found(&of_new_server));
+        assert_eq!(older.select(new + 10), Some(found(&of_new_server)));
 
         // The result codes, by which that version decides.
         let unique = ffi::SQLITE_CONSTRAINT_UNIQUE;
@@ -199,7 +220,7 @@ async fn an_older_server_does_not_delete_held_rows() {
     rows.place_hold(&hold).await.unwrap();
     let error = older.delete(1).unwrap_err();
     assert!(error.to_string().contains("hold"), "{error}");
-    assert_eq!(older.select(1), found(&row(1)));
+    assert_eq!(older.select(1), Some(found(&row(1))));
     rows.release_hold(row(1).id).await.unwrap();
     older.delete(1).unwrap();
     assert_eq!(rows.remove(row(1).id).await.unwrap(), Removal::Absent);

@@ -10,7 +10,7 @@ use super::{hold, host, id, insert_all};
 use crate::support::{experiment, other_experiment, row, time};
 
 const SECOND: Duration = Duration::from_secs(1);
-const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
 
 fn far() -> Timestamp {
     "2500-01-01T00:00:00Z".parse().unwrap()

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::{hold, host, id, insert_all, listed, worker_id};
 use crate::support::{row, time};
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 pub(super) async fn held_rows_are_not_removed(rows: Arc<dyn CatalogInventory>) {
     host(&*rows).await;
