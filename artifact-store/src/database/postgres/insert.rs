@@ -93,17 +93,16 @@ async fn insert_all(connections: &Connections, rows: &Arc<[Row]>) -> Result<Vec<
             let statement = client.prepare_cached(INSERT_ALL).await?;
             let columns = RowColumns::of(&rows);
             let inserted = client.execute(&statement, &columns.params()).await?;
-            let missing = usize::try_from(inserted).is_ok_and(|inserted| inserted < rows.len());
+            if usize::try_from(inserted) == Ok(rows.len()) {
+                return Ok(rows.iter().map(|row| (row.id, Ok(()))).collect());
+            }
             // No id was taken, so a row is there now if this statement has inserted it.
-            let there = match missing {
-                true => Some(taken(client, &rows).await?),
-                false => None,
+            let taken = taken(client, &rows).await?;
+            let outcome = |id| match taken.get(&id) {
+                Some(true) => Ok(()),
+                _ => Err(Rejected::NO_EXPERIMENT),
             };
-            let outcome = |row: &Row| match &there {
-                Some(there) if there.get(&row.id) != Some(&true) => Err(Rejected::NO_EXPERIMENT),
-                _ => Ok(()),
-            };
-            Ok(rows.iter().map(|row| (row.id, outcome(row))).collect())
+            Ok(rows.iter().map(|row| (row.id, outcome(row.id))).collect())
         })
     });
     outcomes.await

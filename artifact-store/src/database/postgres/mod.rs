@@ -64,6 +64,12 @@ pub(super) use self::target::{Password, Target};
 /// ten seconds, and no wait for a lock longer than five. A row insert that has waited for its turn for
 /// ten seconds is never begun. A statement or commit that got no reply in twelve seconds is cancelled.
 ///
+/// A page of [`scan`](crate::CatalogInventory::scan) that reaches the newest rows waits until the transactions
+/// end that were inserting rows when it began, on whichever server, so that it skips none of them. If one takes
+/// longer than two seconds, for example because its commit waits for a standby, the page fails with
+/// `Unavailable`. Removals wait for each other. If a removal got no reply, it is sent again, and then
+/// returns [`Absent`](crate::Removal::Absent) for a row that the first attempt has removed.
+///
 /// Credentials of workers are cached, up to 32,768 of them in each process. A cached one is used for at
 /// most one second, the lease, after the process began to make sure that the database still holds the
 /// same version of all rights. While requests arrive, it does so twice a second; an idle process asks

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use artifact_backend::{ArtifactId, BoxError};
+use jiff::Timestamp;
 
 use super::PostgresDatabase;
 use super::query::{Value, value};
@@ -14,10 +15,10 @@ use crate::row::Row;
 /// How many rows one page looks at.
 const LOOKED_AT: i64 = 10_000;
 
-/// Reads up to $3 rows after position $1 and up to position $2, and the last row that it looks at.
+/// Looks at $4 rows after position $1, and reads up to $3 of them up to position $2, and the last one.
 ///
-/// The inner query has no upper bound, so that the database always reads the index in its order. The
-/// conditions on content types and names select too many rows at most; [`RowFilter::selects`] decides.
+/// The inner query has no upper bound of the positions, because the database would then rather sort the rows
+/// between the two than read the index in its order. The conditions on content types and names select too many rows at most; [`RowFilter::selects`] decides.
 macro_rules! rows {
     ($where:literal) => {
         concat!(
@@ -27,21 +28,21 @@ macro_rules! rows {
                  SELECT rows.*, row_number() OVER (ORDER BY seq) AS place FROM (\
                      SELECT * FROM artifact_rows WHERE removed_at IS NULL AND seq > $1 ",
             $where,
-            " ORDER BY seq LIMIT 10000\
+            " ORDER BY seq LIMIT $4\
                  ) AS rows\
              ) AS looked_at \
-             WHERE seq <= $2 AND (place = 10000 OR (\
-                 ($4::bigint IS NULL OR created_at >= $4) AND ($5::bigint IS NULL OR created_at < $5) \
-                 AND ($6::bigint IS NULL OR size >= $6) AND ($7::bigint IS NULL OR size <= $7) \
-                 AND ($8::text IS NULL OR starts_with(lower(content_type COLLATE \"C\"), $8)) \
-                 AND ($9::text IS NULL OR strpos(file_name COLLATE \"C\", $9) > 0)\
+             WHERE seq <= $2 AND (place = $4 OR (\
+                 ($5::bigint IS NULL OR created_at >= $5) AND ($6::bigint IS NULL OR created_at < $6) \
+                 AND ($7::bigint IS NULL OR size >= $7) AND ($8::bigint IS NULL OR size <= $8) \
+                 AND ($9::text IS NULL OR starts_with(lower(content_type COLLATE \"C\"), $9)) \
+                 AND ($10::text IS NULL OR strpos(file_name COLLATE \"C\", $10) > 0)\
              )) ORDER BY seq LIMIT $3"
         )
     };
 }
 const ROWS: &str = rows!("");
-const ROWS_OF_EXPERIMENT: &str = rows!("AND experiment = $10");
-const ROWS_OF_DEPOSITOR: &str = rows!("AND experiment = $10 AND created_by COLLATE \"C\" = $11");
+const ROWS_OF_EXPERIMENT: &str = rows!("AND experiment = $11");
+const ROWS_OF_DEPOSITOR: &str = rows!("AND experiment = $11 AND created_by COLLATE \"C\" = $12");
 
 const REMOVALS: &str = "SELECT id, seq FROM removals WHERE seq > $1 ORDER BY seq LIMIT $2";
 const LAST_REMOVAL: &str = "SELECT coalesce(max(seq), 0) FROM removals";
@@ -74,13 +75,13 @@ const EXPIRED_WITHOUT_RETENTION: &str = expired!("AND expires_at IS NOT NULL");
 
 /// A row at its position. If it cannot be read, the others still can.
 #[derive(Debug)]
-struct Scanned {
+struct ScannedRecord {
     record: Result<ArtifactRecord, BoxError>,
     seq: i64,
     place: i64,
 }
 
-impl Record for Scanned {
+impl Record for ScannedRecord {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
         Ok(Self {
             record: ArtifactRecord::read(row).map_err(Into::into),
@@ -92,32 +93,32 @@ impl Record for Scanned {
 
 /// The id of an expired row, or of the last one that a page looked at.
 #[derive(Debug)]
-struct Expired {
+struct ExpiredRecord {
     id: Vec<u8>,
     seq: i64,
     place: i64,
-    is_expired: bool,
+    is_due: bool,
 }
 
-impl Record for Expired {
+impl Record for ExpiredRecord {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
         Ok(Self {
             id: row.bytes(0)?,
             seq: row.integer(1)?,
             place: row.integer(2)?,
-            is_expired: row.boolean(3)?,
+            is_due: row.boolean(3)?,
         })
     }
 }
 
 /// The id of a removed row.
 #[derive(Debug)]
-struct Removed {
+struct RemovedRecord {
     id: Vec<u8>,
     seq: i64,
 }
 
-impl Record for Removed {
+impl Record for RemovedRecord {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
         Ok(Self {
             id: row.bytes(0)?,
@@ -145,10 +146,12 @@ impl PostgresDatabase {
         settled: i64,
         limit: usize,
     ) -> Result<RowPage> {
+        let looks_at = looks_at(filter, limit);
         let mut values = vec![
             value(number(after)),
             value(settled),
             value(one_more_than(limit)),
+            value(looks_at),
         ];
         values.extend(conditions(filter));
         let experiment = filter.experiment.as_ref().map(|id| id.as_str().to_owned());
@@ -164,11 +167,11 @@ impl PostgresDatabase {
             }
             (None, _) => ROWS,
         };
-        let mut scanned: Vec<Scanned> = self
+        let mut scanned: Vec<ScannedRecord> = self
             .rows(Lane::List, Operation::ListRows, statement, values)
             .await?;
-        let mut page = RowPage::default();
-        page.next = next(&mut scanned, limit, |row| (row.seq, row.place));
+        let next = next(&mut scanned, limit, |row| (row.seq, row.place == looks_at));
+        let mut page = RowPage::new(Vec::new(), next);
         for row in scanned {
             let decoded = row.record.and_then(|record| Ok(record.decode()?));
             push(&mut page, filter, row.seq, decoded);
@@ -184,7 +187,8 @@ impl PostgresDatabase {
         let operation = Operation::FindRemovals;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = vec![value(number(after)), value(limit)];
-        let removed: Vec<Removed> = self.rows(Lane::List, operation, REMOVALS, values).await?;
+        let removed: Vec<RemovedRecord> =
+            self.rows(Lane::List, operation, REMOVALS, values).await?;
         let next = removed.last().map_or(after, |last| position(last.seq));
         let ids = removed.iter().map(|removed| id(operation, &removed.id));
         Ok(RemovalPage::new(ids.collect::<Result<_>>()?, next))
@@ -215,9 +219,10 @@ impl PostgresDatabase {
             EXPIRED
         };
         let values = vec![value(number(after)), value(one_more_than(limit))];
-        let mut rows: Vec<Expired> = self.rows(Lane::List, operation, statement, values).await?;
-        let next = next(&mut rows, limit, |row| (row.seq, row.place));
-        let expired = rows.iter().filter(|row| row.is_expired);
+        let mut rows: Vec<ExpiredRecord> =
+            self.rows(Lane::List, operation, statement, values).await?;
+        let next = next(&mut rows, limit, |row| (row.seq, row.place == LOOKED_AT));
+        let expired = rows.iter().filter(|row| row.is_due);
         let ids = expired.map(|row| id(operation, &row.id));
         Ok((ids.collect::<Result<_>>()?, next))
     }
@@ -227,12 +232,33 @@ impl PostgresDatabase {
 fn next<R>(
     rows: &mut Vec<R>,
     limit: usize,
-    seq_and_place: impl Fn(&R) -> (i64, i64),
+    position_and_end: impl Fn(&R) -> (i64, bool),
 ) -> Option<RowPosition> {
     let is_cut = rows.len() > limit;
     rows.truncate(limit);
-    let (seq, place) = seq_and_place(rows.last()?);
-    (is_cut || place == LOOKED_AT).then(|| position(seq))
+    let (seq, is_last_looked_at) = position_and_end(rows.last()?);
+    (is_cut || is_last_looked_at).then(|| position(seq))
+}
+
+/// Returns how many rows a page looks at. Without a condition that a row may fail, none is left out.
+fn looks_at(filter: &RowFilter, limit: usize) -> i64 {
+    let RowFilter {
+        experiment,
+        created_by,
+        created_from: None,
+        created_before: None,
+        min_size: None,
+        max_size: None,
+        content_type: None,
+        name_contains: None,
+    } = filter
+    else {
+        return LOOKED_AT;
+    };
+    if experiment.is_none() && created_by.is_some() {
+        return LOOKED_AT;
+    }
+    one_more_than(limit)
 }
 
 /// Returns the values of the conditions of [`rows`], NULL for one that the filter has not.
@@ -245,7 +271,7 @@ fn conditions(filter: &RowFilter) -> [Value; 6] {
         text(&start.to_ascii_lowercase())
     });
     [
-        value(filter.created_from.map(|time| time.as_microsecond())),
+        value(filter.created_from.map(Timestamp::as_microsecond)),
         // A filter may be finer than the microseconds of the rows.
         value(filter.created_before.map(|time| time.as_microsecond() + 1)),
         value(filter.min_size.map(size)),
