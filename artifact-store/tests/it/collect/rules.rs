@@ -135,37 +135,37 @@ async fn the_blob_of_a_removed_artifact_is_collected() {
 
 #[tokio::test]
 async fn many_orphans_are_kept_unless_that_is_allowed() {
-    let site = Site::new().await;
-    for _ in 0..89 {
-        site.deposit(b"kept").await;
-    }
-    let mut lost = Vec::new();
-    for _ in 0..11 {
-        lost.push(site.orphan(b"lost").await);
-    }
-    site.clock.advance(DAY);
-    let (report, _) = site.collect().await;
-    assert_eq!((report.orphans, report.orphans_left), (0, 11));
-    let refused = (CollectStep::Orphans, ErrorKind::Misconfigured);
-    assert_eq!(unfinished(&report), [refused]);
-    assert_eq!(report.rows, 89, "the other steps are done");
-    assert!(site.has_blob(lost[0]).await);
+    for (artifacts, lost, is_refused) in [
+        (0, 1, true),
+        (1, 1, false),
+        (10, 10, false),
+        (9, 10, true),
+        (89, 11, true),
+        (99, 11, false),
+    ] {
+        let site = Site::new().await;
+        for _ in 0..artifacts {
+            site.deposit(b"kept").await;
+        }
+        for _ in 0..lost {
+            site.orphan(b"lost").await;
+        }
+        site.clock.advance(DAY);
+        let default = site.options().with_many_orphans(false);
+        let (report, events) = site.collect_with(default).await;
+        let step = (CollectStep::Orphans, ErrorKind::Misconfigured);
+        let expected = if is_refused { vec![step] } else { vec![] };
+        assert_eq!(unfinished(&report), expected, "{lost} of {artifacts}");
+        let deleted = if is_refused { 0 } else { lost };
+        assert_eq!((report.orphans, report.orphans_left), (deleted, lost - deleted));
+        assert_eq!(orphans(&events).len() as u64, deleted);
+        assert_eq!(report.rows, artifacts, "the other steps are done");
+        assert_eq!(site.storage.mem.len() as u64, artifacts + lost - deleted);
 
-    let allowed = site.options().with_many_orphans(true);
-    let (report, _) = site.collect_with(allowed).await;
-    assert_eq!((report.orphans, report.orphans_left), (11, 0));
-    assert!(report.is_good());
-
-    // Up to a tenth of the blobs is normal.
-    for _ in 0..21 {
-        site.deposit(b"kept").await;
+        let (report, _) = site.collect().await;
+        assert_eq!((report.orphans, report.orphans_left), (lost - deleted, 0));
+        assert!(report.is_good());
     }
-    for _ in 0..11 {
-        site.orphan(b"lost").await;
-    }
-    site.clock.advance(DAY);
-    let (report, _) = site.collect().await;
-    assert_eq!((report.orphans, report.blobs), (11, 121));
 }
 
 #[tokio::test]
