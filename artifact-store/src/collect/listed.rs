@@ -108,7 +108,11 @@ mod tests {
             listed.insert(ArtifactId::mint());
         }
         // The bits are set as often as independent hashes would set them.
-        let set: u64 = listed.bits.iter().map(|word| u64::from(word.count_ones())).sum();
+        let set: u64 = listed
+            .bits
+            .iter()
+            .map(|word| u64::from(word.count_ones()))
+            .sum();
         let share = set as f64 / BITS as f64;
         let expected = 1.0 - (-(8.0 * 2e5) / BITS as f64).exp();
         assert!((share / expected - 1.0).abs() < 0.005, "{share} {expected}");
