@@ -49,11 +49,13 @@ const MAX_LISTS: u32 = 2;
 /// log, and the log is synced, before `Ok` is returned. SQLite is compiled in.
 ///
 /// The newest rows are only in the log, the file with the suffix `-wal`: a copy of the file alone lacks
-/// them, and can be empty. Copy with `sqlite3 FILE .backup`.
+/// them, and can be empty. Copy with `sqlite3 FILE .backup`. The log grows to about 16 MiB.
 ///
 /// One thread executes the writes. It puts all writes that wait into one transaction, so with many
-/// depositors they share one sync. Reads use a few connections on the blocking pool. Pages of lists, and
-/// groups with their members, use two connections of their own, so that no other read waits for a list.
+/// depositors they share one sync. Reads use a few connections on the blocking pool. Pages of lists, sums
+/// over rows, and groups with their members, use two connections of their own, so that no other read waits for a list.
+///
+/// A removed row leaves its id in the file for ever, as a tombstone of about 60 bytes with its entries in the indexes.
 ///
 /// Credentials of workers are cached, up to 32,768 of them. A cached one is used only while the file
 /// holds the same version of all rights, which is checked before each use, in the caller's thread: by one
