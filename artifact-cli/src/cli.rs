@@ -90,8 +90,8 @@ pub(crate) struct GcArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Delete orphans even if they are more than 10 and more than a tenth of all blobs. Check first that the database
-    /// is complete, not an old copy
+    /// Delete orphans even if they are more than half of all blobs, or more than 10 and more than a tenth. Check first
+    /// that the database is complete: neither an old copy nor a new one
     #[arg(long)]
     pub(crate) many_orphans: bool,
 
