@@ -57,7 +57,7 @@ impl From<Error> for io::Error {
             }
             ErrorKind::TooLarge => io::ErrorKind::FileTooLarge,
             ErrorKind::DigestMismatch | ErrorKind::Corrupt => io::ErrorKind::InvalidData,
-            ErrorKind::Unavailable => io::ErrorKind::ResourceBusy,
+            ErrorKind::Unavailable | ErrorKind::Held => io::ErrorKind::ResourceBusy,
             ErrorKind::OutOfSpace => io::ErrorKind::StorageFull,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,
             ErrorKind::Misconfigured | ErrorKind::Unexpected => io::ErrorKind::Other,

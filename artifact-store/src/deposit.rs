@@ -32,6 +32,7 @@ pub struct NewArtifact {
     file_name: Option<FileName>,
     size_hint: Option<u64>,
     sha256: Option<Sha256Digest>,
+    expires_in: Option<Duration>,
 }
 
 impl NewArtifact {
@@ -45,6 +46,7 @@ impl NewArtifact {
             file_name: None,
             size_hint: None,
             sha256: None,
+            expires_in: None,
         }
     }
 
@@ -78,6 +80,17 @@ impl NewArtifact {
     #[must_use = "returns the changed value"]
     pub fn with_sha256(mut self, sha256: impl Into<Option<Sha256Digest>>) -> Self {
         self.sha256 = sha256.into();
+        self
+    }
+
+    /// Sets how long the artifact is kept after its creation, or removes the limit. Without it, the
+    /// [retention](crate::ManagedStore::set_retention) of the experiment decides.
+    ///
+    /// It becomes the row's [`expires_at`](Row::expires_at), which never changes. An expired artifact can still be
+    /// read until a collector removes it.
+    #[must_use = "returns the changed value"]
+    pub fn with_expires_in(mut self, period: impl Into<Option<Duration>>) -> Self {
+        self.expires_in = period.into();
         self
     }
 }
@@ -233,10 +246,12 @@ impl Deposit {
             file_name,
             size_hint: _,
             sha256: _,
+            expires_in,
         } = self.new;
         let row = Row::new(id, experiment, created_by, self.size, sha256, created_at)
             .with_content_type(content_type)
-            .with_file_name(file_name);
+            .with_file_name(file_name)
+            .with_expires_at(expires_in.map(|period| time_after(created_at, period)));
         let inserted = self.shared.catalog.insert_before(&row, &self.deadline);
         inserted.await?;
         Ok(Arc::new(row))
@@ -278,6 +293,12 @@ impl Deposit {
                 .with_source(error)
         })
     }
+}
+
+/// Returns the time after a period. A time that no timestamp can express becomes the last one that can be expressed: it
+/// never comes.
+fn time_after(time: Timestamp, period: Duration) -> Timestamp {
+    time.checked_add(period).unwrap_or(Timestamp::MAX)
 }
 
 /// Stores a small artifact, and hashes it at the same time, or before if the digest is expected.

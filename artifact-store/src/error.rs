@@ -49,6 +49,8 @@ pub enum ErrorKind {
     Unsupported,
     /// Any other failure: a bug in the store, or a caller that continued after an error.
     Unexpected,
+    /// A hold is on the artifact, so it cannot be removed. An administrator can release the hold.
+    Held,
 }
 
 impl ErrorKind {
@@ -68,6 +70,7 @@ impl ErrorKind {
         Self::Misconfigured,
         Self::Unsupported,
         Self::Unexpected,
+        Self::Held,
     ];
 
     /// Returns the text for the kind in error messages.
@@ -87,6 +90,7 @@ impl ErrorKind {
             Self::Misconfigured => "misconfigured",
             Self::Unsupported => "unsupported",
             Self::Unexpected => "unexpected failure",
+            Self::Held => "held",
         }
     }
 

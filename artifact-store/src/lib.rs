@@ -16,8 +16,10 @@ mod experiment;
 mod external_id;
 mod file_name;
 mod fresh_id;
+mod freshness;
 mod hasher;
 mod identity;
+mod manage;
 mod principal;
 mod read_memory;
 mod read_policy;
@@ -42,8 +44,8 @@ pub use artifact_open::{
 };
 pub use authorize::{ReadGrant, authorize, authorize_with};
 pub use catalog::{
-    Catalog, CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
-    RowPosition,
+    Catalog, CatalogInventory, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter,
+    RowPage, RowPosition,
 };
 pub use config::StoreConfig;
 pub use content_type::ContentType;
@@ -65,6 +67,7 @@ pub use identity::{
     MemberId, Page, StoredCredential, Worker, WorkerId,
 };
 pub use jiff::Timestamp;
+pub use manage::{ArtifactInfo, ManagedStore, RemovalWatch};
 pub use principal::{Principal, PrincipalClass, PrincipalId};
 pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;

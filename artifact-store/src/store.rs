@@ -40,13 +40,14 @@ impl ArtifactStore {
         config: StoreConfig,
     ) -> Self {
         let verified = Arc::new(VerifiedCache::new(config.verified_cache_bytes));
+        let rows = RowCache::new(Arc::clone(&config.clock));
         let read_memory = ReadMemory::new(config.read_memory_bytes);
         Self {
             shared: Arc::new(Shared {
                 backend,
                 catalog,
                 config,
-                rows: RowCache::default(),
+                rows,
                 experiments: Cache::new(CACHED_EXPERIMENTS),
                 verified,
                 read_memory,
@@ -88,9 +89,9 @@ impl ArtifactStore {
 
     /// Finds the row of an artifact of this experiment. Does not call the backend.
     ///
-    /// Rows come from a small cache of this process. A row that another process deleted can
-    /// therefore still be found here, until [`read`](Self::read) notices that the bytes are missing
-    /// or [`forget`](Self::forget) is called.
+    /// Rows come from a small cache of this process. A row that another process removed is found here for at most a
+    /// second if this process [watches removals](crate::ManagedStore::watch_removals), and otherwise until
+    /// [`read`](Self::read) notices that the bytes are missing or [`forget`](Self::forget) is called.
     ///
     /// # Errors
     ///
@@ -222,11 +223,18 @@ impl ArtifactStore {
     }
 
     /// Removes an artifact from the caches of this process, so that [`row`](Self::row) no longer
-    /// finds it. Maintenance calls this after [`Catalog::delete`].
+    /// finds it. Maintenance calls this after [`Catalog::delete`] and
+    /// [`CatalogInventory::remove`](crate::CatalogInventory::remove);
+    /// [`ManagedStore::remove`](crate::ManagedStore::remove) does it itself.
     pub fn forget(&self, id: ArtifactId) {
         self.shared.rows.forget(id);
         self.shared.verified.forget(id);
         self.shared.damaged.forget(id);
+    }
+
+    /// Returns the cache of rows.
+    pub(crate) fn rows(&self) -> &RowCache {
+        &self.shared.rows
     }
 
     /// Returns the error for a blob that is missing although its row was found, perhaps in the

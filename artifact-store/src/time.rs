@@ -38,6 +38,13 @@ impl Moment {
         wall.unwrap_or_default().max(self.monotonic.elapsed())
     }
 
+    /// Returns the time since this moment on the monotonic clock and on the wall clock. The latter is zero if that clock was
+    /// set back to before this moment.
+    pub(crate) fn ages(self, clock: &dyn Clock) -> (Duration, Duration) {
+        let wall = clock.now().duration_since(self.wall);
+        (self.monotonic.elapsed(), wall.unwrap_or_default())
+    }
+
     /// Returns whether this moment is not after another one, on the monotonic clock.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn is_until(self, other: Self) -> bool {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
-use super::{Catalog, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition};
+use super::{
+    Catalog, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
+    RowPosition,
+};
 use crate::error::Result;
 use crate::experiment::ExperimentId;
 
@@ -83,6 +86,15 @@ pub trait CatalogInventory: Catalog {
     ///
     /// `Unavailable` and the kinds that an operator must resolve.
     async fn last_removal(&self) -> Result<RowPosition>;
+
+    /// Returns a mark that differs after each commit by any process, if the database can tell without a query. It takes
+    /// about a microsecond and does not wait.
+    ///
+    /// A poll compares it with the mark from before its last query, and saves the query if the two are equal. The default
+    /// is `None`, with which each poll is a query.
+    fn commit_mark(&self) -> Option<CommitMark> {
+        None
+    }
 
     /// Places a hold on an artifact; a hold that is there stays as it is.
     ///

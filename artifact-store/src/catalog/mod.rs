@@ -3,6 +3,7 @@
 mod filter;
 mod hold;
 mod inventory;
+mod mark;
 mod position;
 mod removal;
 mod usage;
@@ -21,6 +22,7 @@ use crate::time::Deadline;
 pub use filter::RowFilter;
 pub use hold::Hold;
 pub use inventory::CatalogInventory;
+pub use mark::CommitMark;
 pub use position::{RowPage, RowPosition};
 pub use removal::{Removal, RemovalPage};
 pub use usage::PrincipalUsage;
