@@ -13,8 +13,8 @@ use crate::identity::{
     RegisterWorker, ReissueCredential, RemoveMember, Whoami,
 };
 use crate::management::{
-    DeleteArtifact, HoldArtifact, ListArtifacts, ReadArtifact, ReadRetention, ReadUsage, ReleaseArtifact,
-    SetRetention,
+    DeleteArtifact, HoldArtifact, ListArtifacts, ReadArtifact, ReadRetention, ReadUsage,
+    ReleaseArtifact, SetRetention,
 };
 use crate::problem::Problem;
 use crate::request::AuthenticatedRequest;

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::artifact::ArtifactBody;
-use super::parameters::{Parameters, number};
 use super::managed;
+use super::parameters::{Parameters, number};
 use crate::endpoint::{Access, Endpoint};
 use crate::identity::list;
 use crate::openapi::{Answer, Docs, parameters};
@@ -71,7 +71,10 @@ impl ListArtifacts {
                 &parameters::CONTENT_TYPE,
                 &parameters::NAME_CONTAINS,
             ],
-            answers: &[Answer::json::<ListBody<'static>>(200, "A page of the list.")],
+            answers: &[Answer::json::<ListBody<'static>>(
+                200,
+                "A page of the list.",
+            )],
             problems: &[429],
             ..Docs::EMPTY
         },
@@ -133,7 +136,9 @@ impl ListQuery {
         filter.content_type = given.parsed("content_type", rule, content_type)?;
         let rule = "have 1 to 255 bytes";
         filter.name_contains = given.parsed("name", rule, |text| {
-            (1..=MAX_TEXT).contains(&text.len()).then(|| text.to_owned())
+            (1..=MAX_TEXT)
+                .contains(&text.len())
+                .then(|| text.to_owned())
         })?;
         let rule = "be the `next` of a page";
         let after = given.parsed("after", rule, number)?;

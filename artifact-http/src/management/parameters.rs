@@ -28,8 +28,8 @@ impl Parameters {
                 let detail = format!("the parameter `{name}` is given more than once");
                 return Err(Problem::bad_request(detail));
             }
-            let value = query::decode_form(value)
-                .map_err(|_| invalid(name, "be percent-encoded UTF-8"))?;
+            let value =
+                query::decode_form(value).map_err(|_| invalid(name, "be percent-encoded UTF-8"))?;
             parameters.0.push((name, value));
         }
         Ok(parameters)
@@ -57,7 +57,11 @@ impl Parameters {
 
     /// Returns a number.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
-        self.parsed(name, "be a whole number of at most 9223372036854775807", number)
+        self.parsed(
+            name,
+            "be a whole number of at most 9223372036854775807",
+            number,
+        )
     }
 
     /// Returns a time.

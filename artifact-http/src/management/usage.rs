@@ -40,10 +40,7 @@ struct PrincipalUsageBody<'u> {
 impl<'u> UsageBody<'u> {
     fn new(principals: &'u [PrincipalUsage]) -> Self {
         let sum = |number: fn(&PrincipalUsage) -> u64| {
-            principals
-                .iter()
-                .map(number)
-                .fold(0, u64::saturating_add)
+            principals.iter().map(number).fold(0, u64::saturating_add)
         };
         let each = principals.iter().map(|usage| PrincipalUsageBody {
             created_by: usage.created_by.as_str(),

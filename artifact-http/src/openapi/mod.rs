@@ -48,8 +48,7 @@ pub fn openapi() -> &'static str {
 
 /// Returns the document with default names. It is made at most once.
 fn text(with_identities: bool, with_management: bool) -> &'static str {
-    static TEXTS: [[OnceLock<String>; 2]; 2] =
-        [const { [const { OnceLock::new() }; 2] }; 2];
+    static TEXTS: [[OnceLock<String>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
     let text = &TEXTS[usize::from(with_identities)][usize::from(with_management)];
     text.get_or_init(|| {
         let document = document::document(|endpoint| {

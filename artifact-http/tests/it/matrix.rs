@@ -97,7 +97,9 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     if sender.is_foreign() || !(if is_admin { for_admin } else { for_worker }) {
         return 403;
     }
-    let names_one = ["{W}", "{G}", "{A}"].iter().any(|id| endpoint.path.contains(id));
+    let names_one = ["{W}", "{G}", "{A}"]
+        .iter()
+        .any(|id| endpoint.path.contains(id));
     if names_one && !target.is_here() {
         return 404;
     }
@@ -330,6 +332,7 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
             "/v1" => community.manage_in(HOME, method, path, sender, "{").await,
             _ => community.ask_in(HOME, method, path, sender, "{").await,
         };
+        let admin = Member::admin();
         for id in [&worker.principal, &group, artifact] {
             for bad in [
                 &id[1..],
@@ -343,7 +346,7 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
                 if path == good {
                     continue;
                 }
-                for sender in [&Member::admin(), &worker] {
+                for sender in [&admin, &worker] {
                     for method in [endpoint.method.clone(), Method::PATCH] {
                         let reply = ask(method, &path, sender).await;
                         reply.assert_problem(404, "not-found", &path);
