@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::pin::pin;
 
+use artifact_backend::ArtifactId;
 use bytes::BytesMut;
 use deadpool_postgres::Transaction as Inner;
 use futures_util::TryStreamExt as _;
@@ -53,6 +54,13 @@ impl Transaction for PostgresTransaction<'_> {
         let statement = self.0.prepare_cached(statement).await?;
         let rows = self.0.query_raw(&statement, params).await?;
         Ok(read_all(rows).await?.pop())
+    }
+
+    async fn delete_row(&self, id: ArtifactId) -> Result<(), Failure> {
+        let params = params![id.as_bytes().as_slice()];
+        self.execute("DELETE FROM artifacts WHERE id = $1", &params)
+            .await?;
+        Ok(())
     }
 
     async fn lock_groups(&self, experiment: &ExperimentId) -> Result<(), Failure> {
@@ -122,6 +130,10 @@ impl Columns for tokio_postgres::Row {
         self.try_get(column)
     }
 
+    fn optional_integer(&self, column: usize) -> Result<Option<i64>, tokio_postgres::Error> {
+        self.try_get(column)
+    }
+
     fn boolean(&self, column: usize) -> Result<bool, tokio_postgres::Error> {
         self.try_get(column)
     }
@@ -142,6 +154,7 @@ impl Param {
             Self::Text(text) => text,
             Self::OptionalText(text) => text,
             Self::Integer(number) => number,
+            Self::OptionalInteger(number) => number,
             Self::Bytes(bytes) | Self::RawText(bytes) => bytes,
         }
     }

@@ -6,6 +6,7 @@
 )]
 
 use artifact_backend::ArtifactId;
+use jiff::Timestamp;
 
 use super::records::{FlagRecord, NameRecord};
 use super::store_id::StoreIdCommand;
@@ -53,6 +54,9 @@ pub(in crate::database) trait Transaction {
         statement: &'static str,
         params: &[Param],
     ) -> impl Future<Output = Result<Option<R>, Self::Error>> + Send;
+
+    /// Deletes a row, its hold too, and makes its id one that never gets a row.
+    fn delete_row(&self, id: ArtifactId) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Prevents other transactions from changing the groups of an experiment until this one ends.
     fn lock_groups(
@@ -119,11 +123,7 @@ impl Command {
         match self {
             Self::CreateExperiment(experiment) => create_experiment(tx, experiment).await,
             Self::InsertRow(row, _) => insert_row(tx, row).await,
-            Self::DeleteRow(id) => {
-                let params = params![id.as_bytes().as_slice()];
-                tx.execute(statements::DELETE_ROW, &params).await?;
-                Ok(())
-            }
+            Self::DeleteRow(id) => tx.delete_row(*id).await,
             Self::RegisterWorker(worker, hash) => register_worker(tx, worker, hash).await,
             Self::ReplaceCredential(experiment, id, hash) => {
                 let params = params![hash.as_phc(), id.as_str(), experiment.as_str()];
@@ -178,6 +178,7 @@ async fn insert_row<T: Transaction>(tx: &T, row: &Row) -> Result<(), T::Error> {
         file_name,
         sha256,
         created_at,
+        expires_at,
     } = row;
     let Ok(size) = i64::try_from(*size) else {
         return Err(Rejected::SIZE.into());
@@ -191,6 +192,7 @@ async fn insert_row<T: Transaction>(tx: &T, row: &Row) -> Result<(), T::Error> {
         file_name.as_ref().map(FileName::as_str),
         sha256.as_bytes().as_slice(),
         created_at.as_microsecond(),
+        expires_at.map(Timestamp::as_microsecond),
     ];
     tx.execute(statements::INSERT_ROW, &params).await?;
     Ok(())

@@ -22,9 +22,9 @@ pub(super) use self::param::{Param, params};
 pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 #[cfg(all(test, feature = "sqlite"))]
 pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
-#[cfg(feature = "postgres")]
-pub(super) use self::records::ArtifactRecord;
-pub(super) use self::records::{Columns, CredentialRecord, Record, Records};
+pub(super) use self::records::{
+    ArtifactRecord, Columns, CredentialRecord, Decoder, Record, Records,
+};
 pub(super) use self::statements::SELECT_CREDENTIAL;
 
 /// How much a query reads. A database runs only some of its queries at the same time.

@@ -6,6 +6,7 @@ pub(in crate::database) enum Param {
     Text(String),
     OptionalText(Option<String>),
     Integer(i64),
+    OptionalInteger(Option<i64>),
     Bytes(Vec<u8>),
     /// A text that may not be UTF-8, as [`raw_text`](super::Columns::raw_text) returns it.
     RawText(Vec<u8>),
@@ -26,6 +27,12 @@ impl From<Option<&str>> for Param {
 impl From<i64> for Param {
     fn from(number: i64) -> Self {
         Self::Integer(number)
+    }
+}
+
+impl From<Option<i64>> for Param {
+    fn from(number: Option<i64>) -> Self {
+        Self::OptionalInteger(number)
     }
 }
 

@@ -25,6 +25,7 @@ pub(in crate::database) trait Columns {
     fn text(&self, column: usize) -> Result<String, Self::Error>;
     fn optional_text(&self, column: usize) -> Result<Option<String>, Self::Error>;
     fn integer(&self, column: usize) -> Result<i64, Self::Error>;
+    fn optional_integer(&self, column: usize) -> Result<Option<i64>, Self::Error>;
     fn boolean(&self, column: usize) -> Result<bool, Self::Error>;
     fn bytes(&self, column: usize) -> Result<Vec<u8>, Self::Error>;
     /// Returns the bytes of a text, which may not be UTF-8.
@@ -100,8 +101,8 @@ impl ExperimentRecord {
     }
 }
 
-/// The columns `id, experiment, created_by, size, content_type, file_name, sha256, created_at` of an
-/// artifact's row.
+/// The columns `id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at`
+/// of an artifact's row.
 #[derive(Debug)]
 pub(in crate::database) struct ArtifactRecord {
     id: Vec<u8>,
@@ -112,6 +113,7 @@ pub(in crate::database) struct ArtifactRecord {
     file_name: Option<String>,
     sha256: Vec<u8>,
     created_at: i64,
+    expires_at: Option<i64>,
 }
 
 impl Record for ArtifactRecord {
@@ -125,6 +127,7 @@ impl Record for ArtifactRecord {
             file_name: row.optional_text(5)?,
             sha256: row.bytes(6)?,
             created_at: row.integer(7)?,
+            expires_at: row.optional_integer(8)?,
         })
     }
 }
@@ -145,6 +148,7 @@ impl ArtifactRecord {
         if file_name.as_ref().map(FileName::as_str) != self.file_name.as_deref() {
             return Err(decoder.corrupt("file_name", "it is not sanitized"));
         }
+        let expires_at = self.expires_at.map(|time| decoder.time("expires_at", time));
         Ok(Row::new(
             id,
             decoder.parse("experiment", &self.experiment)?,
@@ -154,7 +158,8 @@ impl ArtifactRecord {
             decoder.time("created_at", self.created_at)?,
         )
         .with_content_type(content_type)
-        .with_file_name(file_name))
+        .with_file_name(file_name)
+        .with_expires_at(expires_at.transpose()?))
     }
 }
 
@@ -317,10 +322,10 @@ impl Record for FlagRecord {
 
 /// Validates the columns of a record.
 #[derive(Clone, Copy)]
-pub(super) struct Decoder(pub(super) Subject);
+pub(in crate::database) struct Decoder(pub(in crate::database) Subject);
 
 impl Decoder {
-    fn corrupt(self, column: &str, error: impl Into<BoxError>) -> Error {
+    pub(in crate::database) fn corrupt(self, column: &str, error: impl Into<BoxError>) -> Error {
         self.0
             .error(ErrorKind::Corrupt)
             .with_detail(format!(
@@ -329,7 +334,7 @@ impl Decoder {
             .with_source(error)
     }
 
-    fn parse<T>(self, column: &str, text: &str) -> Result<T>
+    pub(in crate::database) fn parse<T>(self, column: &str, text: &str) -> Result<T>
     where
         T: FromStr<Err: Into<BoxError>>,
     {
@@ -340,11 +345,15 @@ impl Decoder {
         text.map(|text| self.parse("name", text)).transpose()
     }
 
-    fn time(self, column: &str, micros: i64) -> Result<Timestamp> {
+    pub(in crate::database) fn time(self, column: &str, micros: i64) -> Result<Timestamp> {
         Timestamp::from_microsecond(micros).map_err(|error| self.corrupt(column, error))
     }
 
-    pub(super) fn bytes<const N: usize>(self, column: &str, bytes: &[u8]) -> Result<[u8; N]> {
+    pub(in crate::database) fn bytes<const N: usize>(
+        self,
+        column: &str,
+        bytes: &[u8],
+    ) -> Result<[u8; N]> {
         bytes
             .try_into()
             .map_err(|error: std::array::TryFromSliceError| self.corrupt(column, error))

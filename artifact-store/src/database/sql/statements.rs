@@ -12,13 +12,13 @@ pub(super) const INSERT_EXPERIMENT: &str =
     "INSERT INTO experiments (id, created_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
 
 pub(super) const SELECT_ROW: &str = "\
-    SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at \
-    FROM artifacts WHERE id = $1";
+    SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
+        expires_at \
+    FROM artifact_rows WHERE id = $1 AND removed_at IS NULL";
 pub(super) const INSERT_ROW: &str = "\
-    INSERT INTO artifacts (id, experiment, created_by, size, content_type, file_name, sha256, \
-        created_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-pub(in crate::database) const DELETE_ROW: &str = "DELETE FROM artifacts WHERE id = $1";
+    INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, \
+        created_at, expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 pub(super) const INSERT_WORKER: &str = "\
     INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential) \

@@ -10,7 +10,8 @@ use crate::store_id::StoreIdRecord;
 
 const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 const SELECT_PROPOSAL: &str = "SELECT id FROM proposed_store_ids WHERE id = $1";
-const SELECT_SOME_ROWS: &str = "SELECT id FROM artifacts ORDER BY id LIMIT 8";
+const SELECT_SOME_ROWS: &str = "\
+    SELECT id FROM artifact_rows WHERE removed_at IS NULL ORDER BY id LIMIT 8";
 const PROPOSE: &str = "INSERT INTO proposed_store_ids (id) VALUES ($1) ON CONFLICT (id) DO NOTHING";
 // SQLite and PostgreSQL both know `true`; the column has the only value that its check allows.
 const CONFIRM: &str = "\

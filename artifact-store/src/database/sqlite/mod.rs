@@ -4,13 +4,17 @@ mod connection;
 mod credentials;
 mod error;
 mod files;
+mod inventory;
 mod migrations;
 mod readers;
+mod removal;
+mod scan;
 #[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_system.rs")]
 mod system;
 mod transaction;
 #[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_wal_index.rs")]
 mod wal_index;
+mod work;
 mod writer;
 
 use std::path::Path;

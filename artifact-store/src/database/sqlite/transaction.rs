@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::future::ready;
 
+use artifact_backend::ArtifactId;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use super::error::failed;
+use super::removal;
 use crate::database::rejected::Rejected;
 use crate::database::sql::{Columns, Param, Record, Records, Transaction};
 use crate::database::subject::Subject;
@@ -133,6 +135,10 @@ impl Transaction for SqliteTransaction<'_> {
         ready(records.map(|mut records| records.pop()).map_err(Into::into))
     }
 
+    fn delete_row(&self, id: ArtifactId) -> impl Future<Output = Result<(), WriteError>> + Send {
+        ready(removal::delete(self.0, id).map(drop))
+    }
+
     /// Does nothing: the transaction holds the write lock of the whole file.
     fn lock_groups(
         &self,
@@ -183,6 +189,10 @@ impl Columns for rusqlite::Row<'_> {
         self.get(column)
     }
 
+    fn optional_integer(&self, column: usize) -> rusqlite::Result<Option<i64>> {
+        self.get(column)
+    }
+
     fn boolean(&self, column: usize) -> rusqlite::Result<bool> {
         self.get(column)
     }
@@ -200,8 +210,10 @@ impl ToSql for Param {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
             Self::Text(text) | Self::OptionalText(Some(text)) => ValueRef::Text(text.as_bytes()),
-            Self::OptionalText(None) => ValueRef::Null,
-            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::OptionalText(None) | Self::OptionalInteger(None) => ValueRef::Null,
+            Self::Integer(number) | Self::OptionalInteger(Some(number)) => {
+                ValueRef::Integer(*number)
+            }
             Self::Bytes(bytes) => ValueRef::Blob(bytes),
             Self::RawText(bytes) => ValueRef::Text(bytes),
         }))

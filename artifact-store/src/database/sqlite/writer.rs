@@ -13,6 +13,7 @@ use super::connection::BUSY_TIMEOUT;
 use super::error::{failed, failed_to_open, is_failed_sync, kind_after_open};
 use super::files::{Cause, OpenFiles, leave_files};
 use super::transaction::{SqliteTransaction, WriteError};
+use super::work::Write;
 use crate::database::sql::{Command, Flush, Inbox, Pending, Queue, channel, run};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
@@ -21,7 +22,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 #[derive(Debug)]
 pub(super) struct Writer {
     // Dropped in this order: the end of the queue ends the thread.
-    queue: Queue<Command>,
+    queue: Queue<Write>,
     thread: WriterThread,
 }
 
@@ -59,13 +60,14 @@ impl Writer {
         self.queue.flushes()
     }
 
-    /// Makes one command durable.
-    pub(super) async fn write(&self, mut command: Command) -> Result<()> {
-        let deadline = match &mut command {
-            Command::InsertRow(_, deadline) => deadline.take(),
+    /// Makes one write durable.
+    pub(super) async fn write(&self, write: impl Into<Write>) -> Result<()> {
+        let mut write = write.into();
+        let deadline = match &mut write {
+            Write::Command(Command::InsertRow(_, deadline)) => deadline.take(),
             _ => None,
         };
-        self.queue.write(command.subject(), command, deadline).await
+        self.queue.write(write.subject(), write, deadline).await
     }
 
     /// Finishes the commands sent before, and ends the thread.
@@ -122,9 +124,9 @@ impl From<rusqlite::Error> for BatchError {
 }
 
 impl Flush for Flusher {
-    type Command = Command;
+    type Command = Write;
 
-    async fn flush(&mut self, first: Pending<Command>, inbox: &mut Inbox<Command>) {
+    async fn flush(&mut self, first: Pending<Write>, inbox: &mut Inbox<Write>) {
         self.flush_now(first, inbox);
     }
 
@@ -165,7 +167,7 @@ impl Flusher {
     }
 
     /// Commits a batch, and replies to every caller after the commit.
-    fn flush_now(&mut self, first: Pending<Command>, inbox: &mut Inbox<Command>) {
+    fn flush_now(&mut self, first: Pending<Write>, inbox: &mut Inbox<Write>) {
         let mut batch = vec![first];
         let (kind, source) = match self.transact(&mut batch, inbox) {
             Ok(outcomes) => {
@@ -212,13 +214,13 @@ impl Flusher {
     /// database, and after the commit, which must be in the files that a restart finds.
     fn transact(
         &mut self,
-        batch: &mut Vec<Pending<Command>>,
-        inbox: &mut Inbox<Command>,
+        batch: &mut Vec<Pending<Write>>,
+        inbox: &mut Inbox<Write>,
     ) -> Result<Vec<Result<(), WriteError>>, BatchError> {
         self.check()?;
         let transaction = begin(&self.connection, self.busy_timeout)?;
         Inbox::remove_late(batch);
-        inbox.fill(batch, Command::takes_long);
+        inbox.fill(batch, Write::takes_long);
         let mut outcomes = Vec::with_capacity(batch.len());
         for pending in &*batch {
             match apply(&pending.command, &transaction) {
@@ -268,15 +270,18 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Applies one command completely or not at all.
-fn apply(command: &Command, connection: &Connection) -> Result<(), WriteError> {
-    let apply = || {
-        let applied = command.apply(&SqliteTransaction(connection)).now_or_never();
-        applied.expect("the futures of a SqliteTransaction are complete at once")
+/// Applies one write completely or not at all.
+fn apply(write: &Write, connection: &Connection) -> Result<(), WriteError> {
+    let apply = || match write {
+        Write::Command(command) => {
+            let applied = command.apply(&SqliteTransaction(connection)).now_or_never();
+            applied.expect("the futures of a SqliteTransaction are complete at once")
+        }
+        Write::Work(work) => work.apply(connection),
     };
     // A statement that fails undoes itself (`ABORT`, the default of
-    // <https://sqlite.org/lang_conflict.html>); these commands have only one.
-    if matches!(command, Command::InsertRow(..) | Command::DeleteRow(_)) {
+    // <https://sqlite.org/lang_conflict.html>); this command has only one.
+    if matches!(write, Write::Command(Command::InsertRow(..))) {
         return apply();
     }
     connection.execute_batch("SAVEPOINT command")?;

@@ -103,18 +103,32 @@ async fn new_databases_use_wal_and_reject_row_updates() {
     assert_eq!(text("PRAGMA journal_mode").unwrap(), "wal");
     let number = |sql: &str| other.query_row(sql, [], |row| row.get::<_, i64>(0));
     assert_eq!(number("PRAGMA application_id").unwrap(), 0x4172_7466);
-    assert_eq!(number("PRAGMA user_version").unwrap(), 5);
+    assert_eq!(number("PRAGMA user_version").unwrap(), 6);
 
     // Rows cannot be updated, not even by hand.
     rows.insert(&row(1)).await.unwrap();
-    let error = other
-        .execute("UPDATE artifacts SET size = 5", [])
-        .unwrap_err();
-    assert!(error.to_string().contains("rows never change"), "{error}");
-    let error = other
-        .execute("UPDATE artifacts SET sha256 = zeroblob(31)", [])
-        .unwrap_err();
-    assert!(error.to_string().contains("rows never change"), "{error}");
+    for edit in [
+        "UPDATE artifacts SET size = 5",
+        "UPDATE artifact_rows SET size = 5",
+        "UPDATE artifact_rows SET sha256 = zeroblob(31)",
+        "UPDATE artifact_rows SET seq = 7",
+        "UPDATE artifact_rows SET expires_at = 7",
+    ] {
+        let error = other.execute(edit, []).unwrap_err();
+        assert!(error.to_string().contains("rows never change"), "{error}");
+    }
+    let error = other.execute("DELETE FROM artifact_rows", []).unwrap_err();
+    assert!(error.to_string().contains("tombstones"), "{error}");
+
+    // Neither can tombstones.
+    rows.delete(row(1).id).await.unwrap();
+    for edit in [
+        "UPDATE artifact_rows SET removed_at = 7",
+        "UPDATE artifact_rows SET id = zeroblob(16)",
+    ] {
+        let error = other.execute(edit, []).unwrap_err();
+        assert!(error.to_string().contains("rows never change"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -124,7 +138,7 @@ async fn rows_edited_by_hand_are_corrupt() {
     rows.insert(&row(1)).await.unwrap();
     let other = Connection::open(&path).unwrap();
     other
-        .execute_batch("DROP TRIGGER artifacts_never_change")
+        .execute_batch("DROP TRIGGER artifact_rows_never_change")
         .unwrap();
     let edits = [
         "experiment = '..'",
@@ -132,9 +146,10 @@ async fn rows_edited_by_hand_are_corrupt() {
         "content_type = 'text/html' || char(13, 10) || 'x: y'",
         "file_name = '../x'",
         "created_at = 9223372036854775807",
+        "expires_at = 9223372036854775807",
     ];
     for edit in edits {
-        let sql = format!("BEGIN; UPDATE artifacts SET {edit}; COMMIT");
+        let sql = format!("BEGIN; UPDATE artifact_rows SET {edit}; COMMIT");
         other.pragma_update(None, "foreign_keys", false).unwrap();
         other.execute_batch(&sql).unwrap();
         let error = rows.get(row(1).id).await.unwrap_err();
@@ -142,8 +157,8 @@ async fn rows_edited_by_hand_are_corrupt() {
         assert_eq!(error.id(), Some(row(1).id));
         other
             .execute_batch(
-                "UPDATE artifacts SET experiment = 'exp-1', created_by = 'admin', \
-                 content_type = 'a', file_name = NULL, created_at = 0",
+                "UPDATE artifact_rows SET experiment = 'exp-1', created_by = 'admin', \
+                 content_type = 'a', file_name = NULL, created_at = 0, expires_at = NULL",
             )
             .unwrap();
         rows.get(row(1).id).await.unwrap();
@@ -188,7 +203,7 @@ async fn newer_schemas_are_rejected() {
     let error = SqliteDatabase::open(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.detail().contains("schema version 7"), "{error}");
-    assert!(error.detail().contains("versions up to 5"), "{error}");
+    assert!(error.detail().contains("versions up to 6"), "{error}");
 }
 
 #[tokio::test]

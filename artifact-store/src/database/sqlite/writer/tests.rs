@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{Flusher, OpenFiles, Writer};
+use super::{Flusher, OpenFiles, Write, Writer};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{Command, Flush as _, MAX_BATCH, MAX_WAIT, channel, run};
 use crate::database::sqlite::connection::set_up;
@@ -102,7 +102,7 @@ async fn a_full_disk_loses_no_acknowledged_row() {
 
 /// Sends a command, and returns the future of its outcome.
 fn send<'q>(
-    queue: &'q super::Queue<Command>,
+    queue: &'q super::Queue<Write>,
     command: Command,
 ) -> Pin<Box<dyn Future<Output = Result<()>> + 'q>> {
     let deadline = match &command {
@@ -110,7 +110,7 @@ fn send<'q>(
         _ => None,
     };
     let mut write: Pin<Box<dyn Future<Output = _>>> =
-        Box::pin(queue.write(command.subject(), command, deadline));
+        Box::pin(queue.write(command.subject(), command.into(), deadline));
     let polled = write.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(polled, Poll::Pending));
     write

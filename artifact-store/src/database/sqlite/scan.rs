@@ -1,0 +1,232 @@
+//! The reads of the maintenance.
+
+use std::sync::Arc;
+
+use artifact_backend::{ArtifactId, BoxError};
+use rusqlite::{Connection, OptionalExtension as _, ToSql};
+
+use super::removal::is_expired;
+use crate::catalog::{RowFilter, RowPage, RowPosition};
+use crate::database::sql::{ArtifactRecord, Record as _};
+use crate::row::Row;
+
+/// How many rows and tombstones one page looks at.
+const LOOKED_AT: usize = 10_000;
+
+macro_rules! rows {
+    ($from:literal) => {
+        concat!(
+            "SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
+             expires_at, seq, removed_at IS NULL FROM artifact_rows ",
+            $from,
+            " ORDER BY seq"
+        )
+    };
+}
+/// The index is named, so that no page is ever sorted.
+const ROWS: &str = rows!("NOT INDEXED WHERE seq > $1");
+const ROWS_OF_EXPERIMENT: &str =
+    rows!("INDEXED BY artifact_rows_by_experiment WHERE seq > $1 AND experiment = $2");
+const ROWS_OF_DEPOSITOR: &str = rows!(
+    "INDEXED BY artifact_rows_by_depositor WHERE seq > $1 AND experiment = $2 AND created_by = $3"
+);
+const HAS_ROW: &str = "SELECT 1 FROM artifact_rows WHERE id = $1 AND removed_at IS NULL";
+/// The sum of the sizes may exceed an integer, so it is two sums.
+const USAGE: &str = "\
+    SELECT created_by, count(*), sum(size >> 32), sum(size & 4294967295) FROM artifact_rows \
+    WHERE experiment = $1 GROUP BY created_by ORDER BY created_by";
+const REMOVALS: &str = "\
+    SELECT seq, id FROM artifact_rows INDEXED BY artifact_rows_removed \
+    WHERE removed_at IS NOT NULL AND seq > $1 ORDER BY seq LIMIT $2";
+const LAST_REMOVAL: &str = "\
+    SELECT seq FROM artifact_rows INDEXED BY artifact_rows_removed \
+    WHERE removed_at IS NOT NULL ORDER BY seq DESC LIMIT 1";
+const ANY_RETENTION: &str = "SELECT 1 FROM retention";
+macro_rules! expired {
+    ($from:literal) => {
+        concat!(
+            "SELECT seq, id, coalesce(",
+            is_expired!(),
+            ", 0) AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.id = artifact_rows.id) \
+             FROM artifact_rows ",
+            $from,
+            " ORDER BY seq"
+        )
+    };
+}
+/// Looks at every row.
+const EXPIRED: &str = expired!("NOT INDEXED LEFT JOIN retention USING (experiment) WHERE seq > $1");
+/// Looks only at the rows with an expiry of their own.
+const EXPIRED_WITHOUT_RETENTION: &str = expired!(
+    "INDEXED BY artifact_rows_expiring LEFT JOIN retention USING (experiment) \
+     WHERE expires_at IS NOT NULL AND seq > $1"
+);
+
+/// A part of a result, and the position to continue after, if it is not the last part.
+pub(super) struct Part<T> {
+    pub(super) found: Vec<T>,
+    pub(super) next: Option<RowPosition>,
+}
+
+/// The bytes of an id, as they are stored.
+pub(super) type IdBytes = Vec<u8>;
+
+/// Returns the rows after a position that the filter selects.
+pub(super) fn scan(
+    connection: &Connection,
+    filter: &RowFilter,
+    after: RowPosition,
+    limit: usize,
+) -> rusqlite::Result<RowPage> {
+    let start = number(after);
+    let experiment = filter.experiment.as_ref().map(|id| id.as_str());
+    let created_by = filter.created_by.as_ref().map(|id| id.as_str());
+    let (statement, params): (_, &[&dyn ToSql]) = match (&experiment, &created_by) {
+        (Some(experiment), Some(created_by)) => {
+            (ROWS_OF_DEPOSITOR, &[&start, experiment, created_by])
+        }
+        (Some(experiment), None) => (ROWS_OF_EXPERIMENT, &[&start, experiment]),
+        (None, _) => (ROWS, &[&start]),
+    };
+    let mut statement = connection.prepare_cached(statement)?;
+    let mut results = statement.query(params)?;
+    let mut page = RowPage::default();
+    let (mut last, mut looked_at) = (start, 0);
+    while let Some(result) = results.next()? {
+        if page.rows.len() == limit || looked_at == LOOKED_AT {
+            page.next = Some(position(last));
+            break;
+        }
+        last = result.get(9)?;
+        looked_at += 1;
+        let is_row: bool = result.get(10)?;
+        if is_row {
+            push(&mut page, filter, last, row(result));
+        }
+    }
+    Ok(page)
+}
+
+fn row(result: &rusqlite::Row<'_>) -> Result<Row, BoxError> {
+    Ok(ArtifactRecord::read(result)?.decode()?)
+}
+
+/// Adds a row that the filter selects. Logs the first one that cannot be read.
+fn push(page: &mut RowPage, filter: &RowFilter, seq: i64, row: Result<Row, BoxError>) {
+    match row {
+        Ok(row) if filter.selects(&row) => page.rows.push(Arc::new(row)),
+        Ok(_) => {}
+        Err(error) => {
+            if page.unreadable == 0 {
+                tracing::warn!(
+                    alarm = "corrupt-rows",
+                    seq,
+                    error = &*error as &dyn std::error::Error,
+                    "a list leaves out a row that cannot be read; repair it in the database"
+                );
+            }
+            page.unreadable += 1;
+        }
+    }
+}
+
+/// Returns the ids without a row, in one snapshot.
+pub(super) fn missing(
+    connection: &Connection,
+    ids: &[ArtifactId],
+) -> rusqlite::Result<Vec<ArtifactId>> {
+    let snapshot = connection.unchecked_transaction()?;
+    let mut missing = Vec::new();
+    {
+        let mut statement = snapshot.prepare_cached(HAS_ROW)?;
+        for id in ids {
+            if !statement.exists([id.as_bytes()])? {
+                missing.push(*id);
+            }
+        }
+    }
+    snapshot.finish()?;
+    Ok(missing)
+}
+
+/// Returns each principal of an experiment with the number of its rows and the sum of their sizes.
+pub(super) fn usage(
+    connection: &Connection,
+    experiment: &str,
+) -> rusqlite::Result<Vec<(String, u64, u64)>> {
+    let mut statement = connection.prepare_cached(USAGE)?;
+    let usage = statement.query_map([experiment], |row| {
+        let [high, low]: [i64; 2] = [row.get(2)?, row.get(3)?];
+        let bytes = (i128::from(high) << 32) + i128::from(low);
+        let rows: i64 = row.get(1)?;
+        Ok((
+            row.get(0)?,
+            u64::try_from(rows).unwrap_or(0),
+            u64::try_from(bytes).unwrap_or(u64::MAX),
+        ))
+    })?;
+    usage.collect()
+}
+
+/// Returns the positions and ids of the tombstones after a position.
+pub(super) fn removals(
+    connection: &Connection,
+    after: RowPosition,
+    limit: usize,
+) -> rusqlite::Result<Vec<(RowPosition, IdBytes)>> {
+    let mut statement = connection.prepare_cached(REMOVALS)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let removals = statement.query_map([number(after), limit], |row| {
+        Ok((position(row.get(0)?), row.get(1)?))
+    })?;
+    removals.collect()
+}
+
+/// Returns the position of the last tombstone.
+pub(super) fn last_removal(connection: &Connection) -> rusqlite::Result<RowPosition> {
+    let mut statement = connection.prepare_cached(LAST_REMOVAL)?;
+    let last = statement.query_row([], |row| row.get(0)).optional()?;
+    Ok(last.map_or(RowPosition::START, position))
+}
+
+/// Returns ids of expired rows that are not held.
+pub(super) fn expired(
+    connection: &Connection,
+    after: RowPosition,
+    limit: usize,
+) -> rusqlite::Result<Part<IdBytes>> {
+    let statement = if connection.prepare_cached(ANY_RETENTION)?.exists([])? {
+        EXPIRED
+    } else {
+        EXPIRED_WITHOUT_RETENTION
+    };
+    let mut last = number(after);
+    let mut statement = connection.prepare_cached(statement)?;
+    let mut results = statement.query([last])?;
+    let mut part = Part {
+        found: Vec::new(),
+        next: None,
+    };
+    let mut looked_at = 0;
+    while let Some(result) = results.next()? {
+        if part.found.len() == limit || looked_at == LOOKED_AT {
+            part.next = Some(position(last));
+            break;
+        }
+        last = result.get(0)?;
+        looked_at += 1;
+        if result.get(2)? {
+            part.found.push(result.get(1)?);
+        }
+    }
+    Ok(part)
+}
+
+fn number(position: RowPosition) -> i64 {
+    i64::try_from(position.number()).unwrap_or(i64::MAX)
+}
+
+fn position(seq: i64) -> RowPosition {
+    // A check of the table rejects negative numbers.
+    RowPosition::from_number(u64::try_from(seq).unwrap_or(0))
+}
