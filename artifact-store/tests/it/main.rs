@@ -13,6 +13,7 @@ mod error;
 mod experiment;
 mod file_name;
 mod identity;
+mod manage;
 mod memory;
 mod principal;
 #[cfg(feature = "schemars")]
