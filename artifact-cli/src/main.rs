@@ -23,6 +23,7 @@ mod serve;
 mod connect;
 mod get;
 mod identity;
+mod manage;
 mod progress;
 mod put;
 

@@ -24,7 +24,7 @@ mod values;
 pub(crate) use client::ClientSettings;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use client::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};
-pub(crate) use common::text;
+pub(crate) use common::{ByteSize, Period, text};
 pub(crate) use environment::Environment;
 pub(crate) use load::{Loaded, load};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]

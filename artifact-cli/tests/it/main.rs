@@ -15,6 +15,7 @@ mod http2;
 mod identities;
 mod logs;
 mod lost_database;
+mod management;
 mod many;
 mod memory;
 mod ownership;
