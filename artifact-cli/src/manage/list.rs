@@ -42,10 +42,7 @@ pub(crate) async fn list(context: &ClientContext, arguments: ListArguments) -> R
 async fn run(context: &ClientContext, filter: &ListFilter, format: Format) -> Result<()> {
     let mut after = None;
     let mut unreadable: u64 = 0;
-    let mut writer = Writer {
-        format,
-        is_first: true,
-    };
+    let mut writer = Writer::new(format);
     loop {
         let page = context.client.list(filter, after.as_deref()).await;
         let page = page.map_err(|error| context.explain(error))?;
@@ -103,34 +100,42 @@ fn time_before_now(period: Period) -> Result<String> {
 /// Writes pages.
 struct Writer {
     format: Format,
-    is_first: bool,
+    /// Whether the beginning of the document was written.
+    has_begun: bool,
+    /// What precedes the next artifact in JSON.
+    separator: &'static str,
 }
 
 impl Writer {
+    fn new(format: Format) -> Self {
+        Self {
+            format,
+            has_begun: false,
+            separator: "",
+        }
+    }
+
     fn page(&mut self, page: &ArtifactPage) -> Result<String> {
         let mut text = String::new();
-        let is_first = std::mem::take(&mut self.is_first);
+        let has_begun = std::mem::replace(&mut self.has_begun, true);
         match self.format {
             Format::Json => {
-                let mut separator = if is_first { "" } else { "," };
-                if is_first {
+                if !has_begun {
                     text.push_str("{\"artifacts\":[");
-                    // The first artifact may be on a later page.
-                    self.is_first = page.artifacts.is_empty();
                 }
                 for artifact in &page.artifacts {
                     let json = serde_json::to_string(artifact);
-                    text.push_str(separator);
+                    text.push_str(std::mem::replace(&mut self.separator, ","));
                     text.push_str(&json.context("cannot write the response as JSON")?);
-                    separator = ",";
                 }
             }
-            Format::Table if is_first => {
-                let header = ["URI", "SIZE", "DEPOSITED", "BY", "TYPE", "NAME"].map(String::from);
-                self.line(&mut text, &header);
+            Format::Table | Format::Lines => {
+                if !has_begun && self.format == Format::Table {
+                    let header = ["URI", "SIZE", "DEPOSITED", "BY", "TYPE", "NAME"];
+                    self.line(&mut text, &header.map(String::from));
+                }
                 self.lines(&mut text, page);
             }
-            Format::Table | Format::Lines => self.lines(&mut text, page),
         }
         Ok(text)
     }
@@ -208,10 +213,7 @@ mod tests {
     }
 
     fn written(format: Format, pages: &[ArtifactPage]) -> String {
-        let mut writer = Writer {
-            format,
-            is_first: true,
-        };
+        let mut writer = Writer::new(format);
         let mut text = String::new();
         for page in pages {
             text.push_str(&writer.page(page).unwrap());

@@ -104,6 +104,9 @@ fn artifacts_are_listed_and_described() {
 #[test]
 fn deleted_artifacts_and_their_bytes_are_gone() {
     let server = Server::start(&[]);
+    // The layout and the store id.
+    let other_files = server.blobs().len();
+    let blobs = || server.blobs().len() - other_files;
     let uris: Vec<_> = ["one", "two", "three"]
         .iter()
         .map(|name| put(&server, name, name, &[]))
@@ -111,7 +114,7 @@ fn deleted_artifacts_and_their_bytes_are_gone() {
     let [one, two, three] = &uris[..] else {
         unreachable!()
     };
-    assert_eq!(server.blobs().len(), 3);
+    assert_eq!(blobs(), 3);
     client(&server, &["get", one]).succeeded();
     let held = client(&server, &["hold", two, two]).succeeded();
     assert_eq!(held.stdout(), format!("held {two}\nheld {two}\n"));
@@ -147,7 +150,7 @@ fn deleted_artifacts_and_their_bytes_are_gone() {
     }
     assert_eq!(lines[3], "error: 3 of 5 artifacts could not be deleted");
     assert_eq!(names(&server, &[]), ["two"]);
-    assert_eq!(server.blobs().len(), 1);
+    assert_eq!(blobs(), 1);
     for uri in [one, three] {
         for command in ["get", "info"] {
             let gone = client(&server, &[command, uri]);
@@ -161,7 +164,7 @@ fn deleted_artifacts_and_their_bytes_are_gone() {
     let released = client(&server, &["release", two]).succeeded();
     assert_eq!(released.stdout(), format!("released {two}\n"));
     client(&server, &["delete", two]).succeeded();
-    assert_eq!(server.blobs().len(), 0);
+    assert_eq!(blobs(), 0);
     // A restart changes nothing.
     let server = Server::start_in(server.stop("TERM"), &[]);
     assert_eq!(names(&server, &[]), [""; 0]);
@@ -199,7 +202,10 @@ fn retention_is_shown_and_set() {
             &["ls", "--min-size", "1kB"],
             "--min-size must be a number of bytes",
         ),
-        (&["put", "-", "--expires-in", "-1d"], "--expires-in"),
+        (
+            &["put", "-", "--expires-in", "1w"],
+            "--expires-in must be a time",
+        ),
         (&["info", "not-a-uri"], "this is not the URI of an artifact"),
         (&["delete"], "URI"),
     ] {
@@ -213,7 +219,17 @@ fn retention_is_shown_and_set() {
 #[test]
 fn workers_see_and_delete_only_their_own() {
     let server = Server::start(&[]);
-    client(&server, &["worker", "add", "--token-file", "one"]).succeeded();
+    let mut add = crate::harness::artifact(server.folder.path());
+    add.args([
+        "worker",
+        "add",
+        "--token-file",
+        "one",
+        "--server",
+        &server.url,
+    ])
+    .args(["--admin-token-file", "artifact-data/admin-token"]);
+    run(&mut add).succeeded();
     let theirs = put(&server, "theirs", "x", &[]);
     let worker = |arguments: &[&str]| {
         let mut command = crate::harness::artifact(server.folder.path());

@@ -126,7 +126,7 @@ impl Client {
     /// `Forbidden`; and those of every request.
     pub async fn info(&self, uri: &str) -> Result<ArtifactInfo> {
         let operation = Operation::ReadArtifact;
-        let url = self.artifact_url(operation, uri, &[])?;
+        let url = self.managed_url(operation, uri, &[])?;
         let info: ArtifactInfo = self.read(operation, url).await?;
         check_names(operation, &info.artifact)?;
         Ok(info)
@@ -144,7 +144,7 @@ impl Client {
     /// request. After [`Interrupted`](ErrorKind::Interrupted) it may be removed.
     pub async fn remove(&self, uri: &str) -> Result<()> {
         let operation = Operation::RemoveArtifact;
-        let url = self.artifact_url(operation, uri, &[])?;
+        let url = self.managed_url(operation, uri, &[])?;
         let repeat = Repeat::IfNotProcessed;
         self.write(operation, Method::DELETE, url, None, repeat)
             .await
@@ -160,7 +160,7 @@ impl Client {
     /// `InvalidInput`, `NotFound` and `Forbidden` as [`info`](Self::info), and those of every request.
     pub async fn place_hold(&self, uri: &str) -> Result<()> {
         let operation = Operation::PlaceHold;
-        let url = self.artifact_url(operation, uri, &["hold"])?;
+        let url = self.managed_url(operation, uri, &["hold"])?;
         self.write(operation, Method::PUT, url, None, Repeat::Always)
             .await
     }
@@ -174,7 +174,7 @@ impl Client {
     /// As [`place_hold`](Self::place_hold).
     pub async fn release_hold(&self, uri: &str) -> Result<()> {
         let operation = Operation::ReleaseHold;
-        let url = self.artifact_url(operation, uri, &["hold"])?;
+        let url = self.managed_url(operation, uri, &["hold"])?;
         self.write(operation, Method::DELETE, url, None, Repeat::Always)
             .await
     }
