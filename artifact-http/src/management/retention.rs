@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use http::{Method, StatusCode};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{MAX_KEEP_SECONDS, check_no_parameters, managed};
@@ -23,8 +23,17 @@ struct RetentionBody {
     /// The number of seconds from the deposit on, 1 to 3153600000, or `null` for ever. Counts for artifacts without a
     /// time of their own.
     #[serde(deserialize_with = "required")]
-    #[schemars(required, range(min = 1, max = MAX_KEEP_SECONDS), extend("examples" = [2_592_000]))]
+    #[schemars(schema_with = "keep_schema")]
     keep_seconds: Option<u64>,
+}
+
+fn keep_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "maximum": MAX_KEEP_SECONDS,
+        "examples": [2_592_000],
+    })
 }
 
 /// Reads a member that may be `null` but must not be missing.
