@@ -18,13 +18,25 @@ use crate::manage::{
 };
 use crate::settings::{self, ClientSettings, Environment, Loaded, Period, text};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-use crate::settings::{LogFormat, ServeSettings};
+use crate::settings::{ByteSize, LogFormat, ServeSettings};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-use crate::{allocator, serve};
+use crate::{allocator, maintain, serve};
 use crate::{failure, get, output, put, threads};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 success, 1 failed while working, 2 refused before anything was done.
+Settings also come from the environment and from a file: see docs/configuration.md.";
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+const AFTER_HELP_OF_GC: &str = "\
+Takes the settings of artifact serve; those that it does not use have no effect.
+Exit codes: 0 all done, 1 an alarm or a failure, which the output names, 2 refused before anything was done.
+Settings also come from the environment and from a file: see docs/configuration.md.";
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+const AFTER_HELP_OF_SCRUB: &str = "\
+Takes the settings of artifact serve; those that it does not use have no effect.
+Exit codes: 0 all is good, 1 something is wrong with an id that the output names, 2 refused or not finished.
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
 /// A store for files that must not change: put in a file, get back an opaque URI
@@ -45,6 +57,12 @@ enum Command {
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Serve artifacts over HTTP until SIGTERM or Ctrl-C
     Serve(ServeArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Remove expired artifacts, blobs without a row, and leftovers, also while servers run
+    Gc(GcArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Read every stored byte and compare it with its row, also while servers run
+    Scrub(ScrubArguments),
     /// Deposit a file and print its URI
     Put(PutArguments),
     /// Fetch an artifact and verify its SHA-256
@@ -79,6 +97,52 @@ struct ServeArguments {
     /// Check the settings, print them with their sources, and exit
     #[arg(long)]
     print_config: bool,
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// What `gc` removes.
+#[derive(Debug, Args)]
+pub(crate) struct GcArguments {
+    /// Report what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Delete orphans even if they are more than 10 and more than a tenth of all blobs. Check first that the database
+    /// is complete, not an old copy
+    #[arg(long)]
+    pub(crate) many_orphans: bool,
+
+    /// Remove at most N rows or blobs per second
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) json: JsonLines,
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// What `scrub` reads.
+#[derive(Debug, Args)]
+pub(crate) struct ScrubArguments {
+    /// Read at most N bytes per second, for example 50MiB
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<ByteSize>,
+
+    /// Continue after this position, which an earlier scrub printed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) after: u64,
+
+    #[command(flatten)]
+    pub(crate) json: JsonLines,
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// The flag of the commands that print each of their findings.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct JsonLines {
+    /// Write JSON to standard output: a line for each id, then a line with the totals
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What `put` sends.
@@ -139,6 +203,14 @@ pub(crate) fn command() -> clap::Command {
         #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
         if command.get_name() == "serve" {
             return ServeSettings::augment_args(command).after_help(AFTER_HELP);
+        }
+        #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+        if ["gc", "scrub"].contains(&command.get_name()) {
+            let help = match command.get_name() {
+                "gc" => AFTER_HELP_OF_GC,
+                _ => AFTER_HELP_OF_SCRUB,
+            };
+            return ServeSettings::augment_maintenance(command).after_help(help);
         }
         with_client_settings(command)
     })
@@ -229,13 +301,29 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
         return block_on(serve::run(Arc::new(loaded), environment.no_color()));
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    if let Command::Gc(_) | Command::Scrub(_) = &command {
+        let settings: ServeSettings = loaded.settings()?;
+        start_log_thread(settings.log_format)?;
+        warn_about_variables(environment);
+        return block_on(async {
+            let store = maintain::open(&loaded, environment.no_color()).await?;
+            match command {
+                Command::Gc(arguments) => maintain::gc(store, arguments).await,
+                Command::Scrub(arguments) => maintain::scrub(store, arguments).await,
+                _ => Ok(()),
+            }
+        });
+    }
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     start_log_thread(LogFormat::Text)?;
     warn_about_variables(environment);
     block_on(async {
         let client = ClientContext::new(&loaded.settings()?, &loaded.sources)?;
         match command {
             #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-            Command::Serve(_) => unreachable!("it returned above"),
+            Command::Serve(_) | Command::Gc(_) | Command::Scrub(_) => {
+                unreachable!("they returned above")
+            }
             Command::Put(arguments) => put::run(&client, arguments).await,
             Command::Get(arguments) => get::run(&client, arguments).await,
             Command::Ls(arguments) => manage::list(&client, arguments).await,

@@ -54,6 +54,11 @@ pub(crate) fn interrupted(end: End) -> anyhow::Error {
     Silent(end.exit_code()).into()
 }
 
+/// Ends the process with this code. The caller has printed why.
+pub(crate) fn ended_with(code: u8) -> anyhow::Error {
+    Silent(code).into()
+}
+
 /// Converts the error of a write to standard output.
 pub(crate) fn stdout_error(error: io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::BrokenPipe {

@@ -18,6 +18,8 @@ mod system;
 mod threads;
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+mod maintain;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod serve;
 
 mod connect;

@@ -208,8 +208,8 @@ impl Deposit {
     ///
     /// # Errors
     ///
-    /// `Unavailable` if the deposit took longer than half the grace period, if the backend or the
-    /// catalog is unavailable, if both together take longer than the
+    /// `Unavailable` if the deposit took longer than half the grace period, if its bytes were collected
+    /// because it stood still for longer than that, if the backend or the catalog is unavailable, if both together take longer than the
     /// [commit time-out](crate::StoreConfig::with_commit_timeout), or if the outcome is unknown.
     /// `NotFound` if the experiment does not exist. `DigestMismatch` if the bytes do not have the
     /// [expected SHA-256](NewArtifact::with_sha256); nothing is left then. `OutOfSpace` and the kinds
@@ -253,7 +253,7 @@ impl Deposit {
             .with_file_name(file_name)
             .with_expires_at(expires_in.map(|period| time_after(created_at, period)));
         let inserted = self.shared.catalog.insert_before(&row, &self.deadline);
-        inserted.await?;
+        inserted.await.map_err(without_taken_id)?;
         Ok(Arc::new(row))
     }
 
@@ -355,6 +355,16 @@ async fn within<T>(limit: Option<Duration>, step: impl Future<Output = Result<T>
         );
         Err(Error::new(ErrorKind::Unavailable, Operation::Deposit).with_detail(detail))
     })
+}
+
+/// Replaces `AlreadyExists`: the depositor did not choose the id. It is new, so it has no row: a collector condemned it.
+fn without_taken_id(error: Error) -> Error {
+    if error.kind() != ErrorKind::AlreadyExists {
+        return error;
+    }
+    error.with_kind(ErrorKind::Unavailable).with_detail(
+        "the deposit stood still for longer than the grace period, so its bytes were collected; repeat it",
+    )
 }
 
 fn unusable() -> Error {

@@ -2,7 +2,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorize;
+mod blob_survey;
 mod catalog;
+mod collect;
 mod config;
 mod content_type;
 mod conversions;
@@ -20,6 +22,7 @@ mod freshness;
 mod hasher;
 mod identity;
 mod manage;
+mod pace;
 mod principal;
 mod read_memory;
 mod read_policy;
@@ -27,6 +30,7 @@ mod row;
 mod row_cache;
 #[cfg(feature = "schemars")]
 mod schema;
+mod scrub;
 #[cfg(feature = "serde")]
 mod serde_impl;
 mod shared;
@@ -47,6 +51,7 @@ pub use catalog::{
     Catalog, CatalogInventory, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter,
     RowPage, RowPosition,
 };
+pub use collect::{CollectEvent, CollectOptions, CollectReport, CollectStep, Collector};
 pub use config::StoreConfig;
 pub use content_type::ContentType;
 #[cfg(feature = "sqlite")]
@@ -73,6 +78,7 @@ pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;
 #[cfg(feature = "postgres-tls")]
 pub use rustls;
+pub use scrub::{ScrubEvent, ScrubFinding, ScrubOptions, ScrubReport, Scrubber};
 pub use store::ArtifactStore;
 pub use store_id::{
     JoinError, Mismatch, StoreHalves, StoreIdRecord, check_new_backend, check_new_database,

@@ -26,7 +26,7 @@ const CACHED_EXPERIMENTS: usize = 1024;
 /// A store of artifacts: bytes in a backend, and a row for each in a catalog.
 ///
 /// A clone shares the same state and is cheap. By its type, the backend of a store cannot list or
-/// delete blobs.
+/// delete blobs; a [`ManagedStore`](crate::ManagedStore) can.
 #[derive(Debug, Clone)]
 pub struct ArtifactStore {
     shared: Arc<Shared>,

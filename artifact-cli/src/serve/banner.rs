@@ -21,6 +21,7 @@ pub(crate) fn text(plan: &ServePlan<'_>, address: &Address) -> String {
     };
     let program = shell_word(&program());
     let experiment = plan
+        .store
         .settings
         .experiments
         .first()

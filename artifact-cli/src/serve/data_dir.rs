@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use artifact_store::{ArtifactStore, Backend, Database, Experiment, StoreConfig};
+use artifact_store::{
+    ArtifactStore, Backend, CollectOptions, Collector, Database, Experiment, StoreConfig,
+};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use secrecy::SecretString;
 
-use super::plan::ServePlan;
+use super::plan::{ServePlan, StorePlan};
 use super::{bucket, halves};
 use crate::failure::{setup, setup_from};
 use crate::files;
@@ -24,24 +26,36 @@ pub(crate) struct Opened {
     pub(crate) database: Database,
     pub(crate) backend: Backend,
     pub(crate) token: SecretString,
+    /// Whether both the rows and the blobs outlive this process.
+    pub(crate) lasts: bool,
     // The last field, so that the lock is released after the rest is closed.
     _lock: File,
+}
+
+impl Opened {
+    /// Returns the collector of the schedule. A schedule of its own sweeps the backend.
+    pub(crate) fn collector(&self) -> Collector {
+        let options = CollectOptions::new(self.store.config()).with_sweep(false);
+        let catalog = Arc::clone(&self.database.inventory);
+        Collector::new(catalog, self.backend.inventory(), options)
+    }
 }
 
 /// Opens everything and creates what does not exist. Opens existing resources first, so that nothing is
 /// created if that fails.
 pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
-    let settings = plan.settings;
-    let backend_name = plan.sources.name("backend");
+    let store = &plan.store;
+    let settings = store.settings;
+    let backend_name = store.sources.name("backend");
     let (lock, created) = lock(&settings.data_dir)?;
     // A database that is not a file exists already, or cannot be created here.
-    let existing = if plan.database.path().is_none_or(Path::exists) {
-        Some(open_database(plan).await?)
+    let existing = if store.database.path().is_none_or(Path::exists) {
+        Some(open_database(store).await?)
     } else {
         None
     };
     if let Some(database) = &existing {
-        halves::check_backend_to_create(plan, database).await?;
+        halves::check_backend_to_create(store, database).await?;
     }
     let opened = settings.backend.open_with(bucket::options(settings)).await;
     let backend =
@@ -50,11 +64,12 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     let database = if let Some(database) = existing {
         database
     } else {
-        halves::check_database_to_create(plan, &backend).await?;
-        open_database(plan).await?
+        halves::check_database_to_create(store, &backend).await?;
+        open_database(store).await?
     };
-    halves::join(plan, &database, &backend).await?;
+    halves::join(store, &database, &backend).await?;
     let config = StoreConfig::default()
+        .with_grace_period(settings.grace_period)
         .with_max_artifact_bytes(settings.max_artifact_bytes.0)
         .with_commit_timeout(settings.commit_timeout)
         .with_verified_cache_bytes(settings.verified_cache.as_usize())
@@ -80,11 +95,12 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         database,
         backend,
         token,
+        lasts: plan.store.lasts(),
         _lock: lock,
     })
 }
 
-async fn open_database(plan: &ServePlan<'_>) -> Result<Database> {
+pub(crate) async fn open_database(plan: &StorePlan<'_>) -> Result<Database> {
     let opened = plan.database.open().await;
     let name = plan.sources.name("database");
     opened.map_err(|error| setup_from(error, format!("{name} cannot be used")))

@@ -7,14 +7,14 @@ use artifact_store::{
     Backend, Database, JoinError, Mismatch, StoreHalves, check_new_backend, check_new_database,
 };
 
-use super::plan::ServePlan;
+use super::plan::StorePlan;
 use crate::failure::{setup, setup_from};
 use crate::files;
 
 /// Checks, before a new folder of blobs is created, that the database does not miss its blobs. A missing
 /// or empty folder is often the mount point of a disk that is not mounted.
 pub(crate) async fn check_backend_to_create(
-    plan: &ServePlan<'_>,
+    plan: &StorePlan<'_>,
     database: &Database,
 ) -> Result<()> {
     let folder = plan.settings.backend.path();
@@ -27,7 +27,7 @@ pub(crate) async fn check_backend_to_create(
 
 /// Checks, before a new database file is created, that the backend does not miss its database.
 pub(crate) async fn check_database_to_create(
-    plan: &ServePlan<'_>,
+    plan: &StorePlan<'_>,
     backend: &Backend,
 ) -> Result<()> {
     if plan.settings.adopt {
@@ -43,7 +43,7 @@ pub(crate) async fn check_database_to_create(
 
 /// Joins the database and the backend, or refuses to serve them.
 pub(crate) async fn join(
-    plan: &ServePlan<'_>,
+    plan: &StorePlan<'_>,
     database: &Database,
     backend: &Backend,
 ) -> Result<()> {
@@ -57,13 +57,28 @@ pub(crate) async fn join(
     joined.map_err(|error| refusal(plan, error))
 }
 
+/// Checks that the database and the backend belong together, for maintenance. Creates nothing.
+pub(crate) async fn check(
+    plan: &StorePlan<'_>,
+    database: &Database,
+    backend: &Backend,
+) -> Result<()> {
+    let checked = StoreHalves::new(database, backend).check().await;
+    match checked.map_err(|error| refusal(plan, error))? {
+        Some(_) => Ok(()),
+        None => Err(setup(
+            "the database and the backend have no store id yet; start the server with them once",
+        )),
+    }
+}
+
 /// Returns whether the folder does not exist or has no entry.
 fn is_missing_or_empty(folder: &Path) -> bool {
     folder.symlink_metadata().is_err() || files::is_empty_folder(folder)
 }
 
 /// Returns the error that ends the start: which half is missing or foreign, and what to do.
-fn refusal(plan: &ServePlan<'_>, error: JoinError) -> anyhow::Error {
+fn refusal(plan: &StorePlan<'_>, error: JoinError) -> anyhow::Error {
     let (sources, settings) = (plan.sources, plan.settings);
     let (backend, database) = (sources.name("backend"), sources.name("database"));
     let mismatch = match error {

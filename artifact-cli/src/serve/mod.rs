@@ -2,18 +2,19 @@
 
 mod admin_token;
 mod banner;
-mod bucket;
+pub(crate) mod bucket;
 #[cfg(test)]
 mod captured;
 mod certificate;
-mod data_dir;
-mod halves;
+mod collect;
+pub(crate) mod data_dir;
+pub(crate) mod halves;
 mod hooks;
 mod json_log;
 mod log_filter;
 mod log_value;
-mod logging;
-mod plan;
+pub(crate) mod logging;
+pub(crate) mod plan;
 mod ready;
 mod reload;
 mod sweep;
@@ -110,6 +111,10 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     let (inventory, interval) = (opened.backend.inventory(), settings.sweep_interval);
     background
         .spawn(async move { match sweep::run(interval, |age| inventory.sweep(age)).await {} });
+    if !settings.gc_interval.is_zero() && opened.lasts {
+        let (interval, collector) = (settings.gc_interval, opened.collector());
+        background.spawn(async move { match collect::run(interval, collector).await {} });
+    }
     let outcome = server.serve(listener).await;
     drop(background);
     drop(watch);

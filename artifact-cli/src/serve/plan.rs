@@ -16,13 +16,35 @@ use crate::files;
 use crate::output::{self, shell_word};
 use crate::settings::{ServeSettings, Sources};
 
-/// A server that can be started as far as the checks could tell.
+/// The two halves of a store that the settings name.
 #[derive(Debug)]
-pub(crate) struct ServePlan<'s> {
+pub(crate) struct StorePlan<'s> {
     pub(crate) settings: &'s ServeSettings,
     pub(crate) sources: &'s Sources,
     /// The database of the settings, with its password.
     pub(crate) database: DatabaseUrl,
+}
+
+impl<'s> StorePlan<'s> {
+    /// Reads the password of the database. Checks nothing else.
+    pub(crate) fn new(settings: &'s ServeSettings, sources: &'s Sources) -> Result<Self> {
+        Ok(Self {
+            settings,
+            sources,
+            database: database(settings, sources)?,
+        })
+    }
+
+    /// Returns whether both the rows and the blobs outlive this process.
+    pub(crate) fn lasts(&self) -> bool {
+        !self.settings.backend.is_memory() && self.database.outlives_the_process()
+    }
+}
+
+/// A server that can be started as far as the checks could tell.
+#[derive(Debug)]
+pub(crate) struct ServePlan<'s> {
+    pub(crate) store: StorePlan<'s>,
     pub(crate) token: TokenSource<'s>,
     pub(crate) ready_fd: Option<File>,
 }
@@ -32,27 +54,20 @@ impl<'s> ServePlan<'s> {
         settings.check(sources)?;
         check_data_dir(&settings.data_dir)?;
         let plan = Self {
-            settings,
-            sources,
-            database: database(settings, sources)?,
+            store: StorePlan::new(settings, sources)?,
             token: TokenSource::find(settings, sources)?,
             ready_fd: settings.ready_fd.map(ready::open).transpose()?.flatten(),
         };
-        if settings.backend.is_memory() && plan.database.outlives_the_process() {
+        if settings.backend.is_memory() && plan.store.database.outlives_the_process() {
             output::warn("the rows will outlive their blobs, which are in memory only");
         }
-        if !settings.backend.is_memory() && !plan.database.outlives_the_process() {
+        if !settings.backend.is_memory() && !plan.store.database.outlives_the_process() {
             output::warn("the blobs will outlive their rows, which are in memory only");
         }
         plan.check_blobs_folder_holds_nothing_else()?;
         plan.check_can_be_created(settings.backend.path(), "backend")?;
-        plan.check_can_be_created(plan.database.path(), "database")?;
+        plan.check_can_be_created(plan.store.database.path(), "database")?;
         Ok(plan)
-    }
-
-    /// Returns whether both the rows and the blobs outlive this process.
-    pub(crate) fn lasts(&self) -> bool {
-        !self.settings.backend.is_memory() && self.database.outlives_the_process()
     }
 
     /// Checks that the database, the admin token and the data folder are outside the blobs folder.
@@ -60,7 +75,7 @@ impl<'s> ServePlan<'s> {
     /// A user who can read the blobs must not be able to read rows or secrets, and the backend must not
     /// mistake one of these files for a blob.
     fn check_blobs_folder_holds_nothing_else(&self) -> Result<()> {
-        let Some(blobs) = self.settings.backend.path() else {
+        let Some(blobs) = self.store.settings.backend.path() else {
             return Ok(());
         };
         let real = |path: &Path| {
@@ -70,9 +85,9 @@ impl<'s> ServePlan<'s> {
             })
         };
         let real_blobs = real(blobs)?;
-        let data_dir = Some(self.settings.data_dir.as_path());
+        let data_dir = Some(self.store.settings.data_dir.as_path());
         for (subject, path, flag) in [
-            ("the database", self.database.path(), "--database"),
+            ("the database", self.store.database.path(), "--database"),
             ("the admin token", self.token.path(), "--admin-token-file"),
             ("the data folder", data_dir, "--data-dir"),
         ] {
@@ -99,10 +114,10 @@ impl<'s> ServePlan<'s> {
         };
         let parent = files::parent(path);
         let real = |path| files::real_path(path).ok();
-        if real(parent) == real(&self.settings.data_dir) {
+        if real(parent) == real(&self.store.settings.data_dir) {
             return Ok(());
         }
-        let (name, shown) = (self.sources.name(setting), parent.display());
+        let (name, shown) = (self.store.sources.name(setting), parent.display());
         if !parent.is_dir() {
             return Err(setup(format!(
                 "{name} cannot be used: the folder {shown} does not exist; create it first"
@@ -128,7 +143,7 @@ fn database(settings: &ServeSettings, sources: &Sources) -> Result<DatabaseUrl> 
 }
 
 /// Checks that the data folder is private to this user, or can be created.
-fn check_data_dir(path: &Path) -> Result<()> {
+pub(crate) fn check_data_dir(path: &Path) -> Result<()> {
     let shown = path.display();
     let Ok(found) = path.metadata() else {
         let parent = files::parent(path);

@@ -66,7 +66,7 @@ impl Total {
 }
 
 /// Shortens the interval by up to a tenth.
-fn shorten(interval: Duration, random: [u8; 4]) -> Duration {
+pub(super) fn shorten(interval: Duration, random: [u8; 4]) -> Duration {
     let share = f64::from(u32::from_ne_bytes(random)) / f64::from(u32::MAX);
     interval.mul_f64(1.0 - share / 10.0)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, Command};
 use secrecy::SecretString;
 
 use super::secret::{Secret, choose};
@@ -13,7 +13,7 @@ use super::source::Sources;
 use super::values::{
     Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count,
     database, descriptor, experiment_id, header_bytes, log_filter, part_bytes, public_url, seconds,
-    text, yes_or_no,
+    seconds_or_never, text, yes_or_no,
 };
 use crate::failure::setup;
 
@@ -364,6 +364,29 @@ pub(crate) struct ServeSettings {
     #[arg(value_parser = seconds)]
     pub(crate) sweep_interval: Duration,
 
+    /// Age from which a blob without a row is collected as an orphan. A deposit that takes longer than half of it is
+    /// refused. Use minutes at least. All servers of one store, and `artifact gc`, need the same value
+    #[arg(
+        long,
+        env = "ARTIFACT_GRACE_PERIOD",
+        value_name = "SECONDS",
+        default_value = "86400"
+    )]
+    #[arg(value_parser = seconds)]
+    pub(crate) grace_period: Duration,
+
+    /// Pause between two collections, which remove expired artifacts and orphans; 0 turns them off. The first one begins
+    /// at the start. Of several servers on one database, one at a time collects. Each pause is shortened at random by up
+    /// to a tenth
+    #[arg(
+        long,
+        env = "ARTIFACT_GC_INTERVAL",
+        value_name = "SECONDS",
+        default_value = "3600"
+    )]
+    #[arg(value_parser = seconds_or_never)]
+    pub(crate) gc_interval: Duration,
+
     /// Open file descriptor (a pipe or a file) that also gets the line `listening on URL` once the server
     /// accepts requests
     #[arg(long, value_name = "N", value_parser = descriptor)]
@@ -396,7 +419,37 @@ pub(crate) struct ServeSettings {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// The settings that commands of maintenance use. They accept the others too, so that the command line of the server
+/// works for them.
+const OF_MAINTENANCE: &[&str] = &[
+    "data_dir",
+    "backend",
+    "bucket_endpoint",
+    "bucket_region",
+    "bucket_addressing",
+    "bucket_allow_http",
+    "bucket_part_bytes",
+    "bucket_parallel_parts",
+    "bucket_deadline",
+    "database",
+    "database_password_file",
+    "grace_period",
+    "log",
+    "log_format",
+    "config",
+];
+
 impl ServeSettings {
+    /// Adds the settings to a command of maintenance. Its help shows those that it uses.
+    pub(crate) fn augment_maintenance(command: Command) -> Command {
+        let own: Vec<_> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
+        Self::augment_args(command).mut_args(|arg| {
+            let is_shown = OF_MAINTENANCE.contains(&arg.get_id().as_str());
+            let hide = arg.is_hide_set() || !(is_shown || own.contains(arg.get_id()));
+            arg.hide(hide)
+        })
+    }
+
     /// Checks the rules between settings. Opens no file, folder or socket.
     pub(crate) fn check(&self, sources: &Sources) -> Result<()> {
         self.tls_files()?;

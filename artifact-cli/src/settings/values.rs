@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
 use clap::ValueEnum;
@@ -92,6 +93,14 @@ pub(super) fn count(text: &str) -> Result<usize> {
     let number = whole_number(text)?;
     let count = usize::try_from(number).ok().filter(|count| *count > 0);
     count.ok_or_else(|| format!("must be 1 or more, not {number}"))
+}
+
+/// Parses a time in whole seconds as `seconds` does, or 0 for never.
+pub(super) fn seconds_or_never(text: &str) -> Result<Duration> {
+    match whole_number(text)? {
+        0 => Ok(Duration::ZERO),
+        _ => seconds(text),
+    }
 }
 
 /// Parses the number of an open file descriptor.

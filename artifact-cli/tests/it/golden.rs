@@ -28,6 +28,8 @@ fn the_help_matches_the_golden_files() {
     for (arguments, name) in [
         (&["--help"][..], "help.txt"),
         (&["serve", "--help"], "help-serve.txt"),
+        (&["gc", "--help"], "help-gc.txt"),
+        (&["scrub", "--help"], "help-scrub.txt"),
         (&["put", "--help"], "help-put.txt"),
         (&["get", "--help"], "help-get.txt"),
         (&["ls", "--help"], "help-ls.txt"),

@@ -118,7 +118,8 @@ pub trait CatalogInventory: Catalog {
     async fn find_hold(&self, id: ArtifactId) -> Result<Option<Hold>>;
 
     /// Sets how long the artifacts of an experiment are kept that have no time of their own, from their creation on.
-    /// `None`, the default, is for ever. Counts for artifacts that are there already, too.
+    /// `None`, the default, is for ever. Counts for artifacts that are there already, too. The SQL databases keep whole
+    /// microseconds, and shorten a period of more than 97,000 years to that.
     ///
     /// # Errors
     ///

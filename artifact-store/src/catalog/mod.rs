@@ -28,7 +28,7 @@ pub use removal::{Removal, RemovalPage};
 pub use usage::PrincipalUsage;
 
 /// The most rows of a page, and ids of a call.
-const MAX_PAGE: usize = 1_000;
+pub(crate) const MAX_PAGE: usize = 1_000;
 
 /// Keeps the rows of artifacts, and the experiments.
 ///

@@ -89,6 +89,28 @@ impl StoreHalves {
         }
     }
 
+    /// Checks that the halves have the same store id, and returns it. For maintenance: writes nothing. Returns `None` if
+    /// neither half has one; [`join`](Self::join) makes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`] if they do not belong together, or if a crash has interrupted the first [`join`](Self::join).
+    pub async fn check(&self) -> Result<Option<StoreId>> {
+        match (self.database.store_id().await?, self.backend_id().await?) {
+            (Some(database), Some(backend)) if database == backend => Ok(Some(backend)),
+            (Some(database), Some(backend)) => {
+                Err(Mismatch::DifferentIds { database, backend }.into())
+            }
+            (Some(database), None) => Err(Mismatch::NoBackendId {
+                database,
+                has_blobs: has_blobs(&*self.backend).await?,
+            }
+            .into()),
+            (None, Some(backend)) => Err(self.no_database_id(backend).await?),
+            (None, None) => Ok(None),
+        }
+    }
+
     /// Joins two halves on purpose, whatever they contain, and returns their store id: that of the
     /// backend, or if it has none, that of the database.
     ///

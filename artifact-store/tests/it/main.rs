@@ -5,6 +5,7 @@
 mod authorize;
 mod catalog;
 mod close;
+mod collect;
 mod content_type;
 mod conversions;
 mod database_url;
@@ -18,6 +19,7 @@ mod memory;
 mod principal;
 #[cfg(feature = "schemars")]
 mod schema;
+mod scrub;
 #[cfg(feature = "serde")]
 mod serde;
 mod store;

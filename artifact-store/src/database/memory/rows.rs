@@ -15,6 +15,9 @@ use crate::row::Row;
 /// How many rows one page looks at.
 const LOOKED_AT: usize = 10_000;
 
+/// A lease that is longer ends after this period.
+const MAX_LEASE: Duration = Duration::from_hours(1_000 * 365 * 24);
+
 /// The rows and what belongs to them.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -112,8 +115,8 @@ impl Rows {
     pub(super) fn scan(&self, filter: &RowFilter, after: RowPosition, limit: usize) -> RowPage {
         let mut page = RowPage::default();
         let mut after = after.number();
-        let mut looked_at = 0;
-        for (position, row) in self.in_order.range(after + 1..) {
+        let rows = self.in_order.range(after + 1..);
+        for (looked_at, (position, row)) in rows.enumerate() {
             if page.rows.len() == limit || looked_at == LOOKED_AT {
                 page.next = Some(RowPosition::from_number(after));
                 break;
@@ -121,7 +124,6 @@ impl Rows {
             if filter.selects(row) {
                 page.rows.push(Arc::clone(row));
             }
-            looked_at += 1;
             after = *position;
         }
         page
@@ -194,15 +196,14 @@ impl Rows {
     ) -> (Vec<ArtifactId>, Option<RowPosition>) {
         let mut ids = Vec::new();
         let mut after = after.number();
-        let mut looked_at = 0;
-        for (position, row) in self.in_order.range(after + 1..) {
+        let rows = self.in_order.range(after + 1..);
+        for (looked_at, (position, row)) in rows.enumerate() {
             if ids.len() == limit || looked_at == LOOKED_AT {
                 return (ids, Some(RowPosition::from_number(after)));
             }
             if self.is_expired(row, now) && !self.holds.contains_key(&row.id) {
                 ids.push(row.id);
             }
-            looked_at += 1;
             after = *position;
         }
         (ids, None)
@@ -220,7 +221,9 @@ impl Rows {
             .get(name)
             .is_none_or(|(owner, until)| *owner == holder || *until <= now);
         if is_free {
-            self.leases.insert(name.to_owned(), (holder, now + period));
+            // Every clock can add as much.
+            let until = now + period.min(MAX_LEASE);
+            self.leases.insert(name.to_owned(), (holder, until));
         }
         is_free
     }

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{SqliteDatabase, removal, scan};
 use crate::catalog::{
-    CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition,
-    check_number_of_ids, clamped_limit,
+    CatalogInventory, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
+    RowPosition, check_number_of_ids, clamped_limit,
 };
 use crate::database::sql::Decoder;
 use crate::database::subject::Subject;
@@ -104,6 +104,10 @@ impl CatalogInventory for SqliteDatabase {
     async fn last_removal(&self) -> Result<RowPosition> {
         let subject = Operation::FindRemovals.into();
         self.readers.query(subject, scan::last_removal).await
+    }
+
+    fn commit_mark(&self) -> Option<CommitMark> {
+        self.marks.current()
     }
 
     async fn place_hold(&self, hold: &Hold) -> Result<()> {

@@ -34,6 +34,19 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Resul
     if identify(connection, migrations)? == migrations.len() {
         return Ok(());
     }
+    // A row may have lost its experiment in a shell, which checks no references. A migration keeps it as it is.
+    set_foreign_keys(connection, false)?;
+    let migrated = apply(connection, migrations);
+    set_foreign_keys(connection, true)?;
+    migrated
+}
+
+fn set_foreign_keys(connection: &Connection, checked: bool) -> Result<()> {
+    let set = connection.pragma_update(None, "foreign_keys", checked);
+    set.map_err(opened)
+}
+
+fn apply(connection: &mut Connection, migrations: &[&str]) -> Result<()> {
     // Read the version again under the write lock: another process may have migrated in between.
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)

@@ -5,6 +5,7 @@ mod credentials;
 mod error;
 mod files;
 mod inventory;
+mod marks;
 mod migrations;
 mod readers;
 mod removal;
@@ -24,6 +25,7 @@ use artifact_backend::blocking;
 
 use self::credentials::Credentials;
 use self::files::OpenFiles;
+use self::marks::Marks;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::sql::{Command, CredentialRecord, Lane, Param, Record, SqlDatabase, params};
@@ -47,11 +49,13 @@ const MAX_LISTS: u32 = 2;
 /// log, and the log is synced, before `Ok` is returned. SQLite is compiled in.
 ///
 /// The newest rows are only in the log, the file with the suffix `-wal`: a copy of the file alone lacks
-/// them, and can be empty. Copy with `sqlite3 FILE .backup`.
+/// them, and can be empty. Copy with `sqlite3 FILE .backup`. The log grows to about 16 MiB.
 ///
 /// One thread executes the writes. It puts all writes that wait into one transaction, so with many
-/// depositors they share one sync. Reads use a few connections on the blocking pool. Pages of lists, and
-/// groups with their members, use two connections of their own, so that no other read waits for a list.
+/// depositors they share one sync. Reads use a few connections on the blocking pool. Pages of lists, sums
+/// over rows, and groups with their members, use two connections of their own, so that no other read waits for a list.
+///
+/// A removed row leaves its id in the file for ever, as a tombstone of about 60 bytes with its entries in the indexes.
 ///
 /// Credentials of workers are cached, up to 32,768 of them. A cached one is used only while the file
 /// holds the same version of all rights, which is checked before each use, in the caller's thread: by one
@@ -82,6 +86,7 @@ pub struct SqliteDatabase {
     readers: Readers,
     credentials: Credentials,
     lists: Readers,
+    marks: Marks,
     writer: Writer,
 }
 
@@ -127,6 +132,7 @@ impl SqliteDatabase {
             credentials: Credentials::new(path, Arc::clone(&files), &readers),
             lists: readers.beside(MAX_LISTS),
             readers,
+            marks: Marks::new(Arc::clone(&files)),
             writer: Writer::start(connection, files)?,
         })
     }
@@ -147,6 +153,7 @@ impl SqliteDatabase {
     ///
     /// If the file cannot be closed properly. No row is lost by that.
     pub async fn close(&self) -> Result<()> {
+        self.marks.close();
         self.readers.close().await;
         self.credentials.close().await;
         self.lists.close().await;

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::system::Inode;
+use crate::catalog::CommitMark;
 
 /// Does not exist here.
 #[derive(Debug, Clone)]
@@ -14,6 +15,12 @@ pub(super) struct WalIndex(Infallible);
 /// Does not exist here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IndexHeader(Infallible);
+
+impl IndexHeader {
+    pub(super) fn mark(self) -> CommitMark {
+        match self.0 {}
+    }
+}
 
 impl WalIndex {
     #[expect(

@@ -8,6 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql};
 use super::removal::is_expired;
 use crate::catalog::{RowFilter, RowPage, RowPosition};
 use crate::database::sql::{ArtifactRecord, Record as _};
+use crate::experiment::ExperimentId;
+use crate::principal::PrincipalId;
 use crate::row::Row;
 
 /// How many rows and tombstones one page looks at.
@@ -79,8 +81,8 @@ pub(super) fn scan(
     limit: usize,
 ) -> rusqlite::Result<RowPage> {
     let start = number(after);
-    let experiment = filter.experiment.as_ref().map(|id| id.as_str());
-    let created_by = filter.created_by.as_ref().map(|id| id.as_str());
+    let experiment = filter.experiment.as_ref().map(ExperimentId::as_str);
+    let created_by = filter.created_by.as_ref().map(PrincipalId::as_str);
     let (statement, params): (_, &[&dyn ToSql]) = match (&experiment, &created_by) {
         (Some(experiment), Some(created_by)) => {
             (ROWS_OF_DEPOSITOR, &[&start, experiment, created_by])
@@ -230,3 +232,6 @@ fn position(seq: i64) -> RowPosition {
     // A check of the table rejects negative numbers.
     RowPosition::from_number(u64::try_from(seq).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::OFlags;
 
 use super::system::{Inode, inode};
+use crate::catalog::CommitMark;
 
 /// The length of one of the two copies of the header in bytes
 /// (<https://sqlite.org/walformat.html>, section 2.1).
-const COPY: usize = 48;
+const COPY: usize = CommitMark::LENGTH;
 /// The place of the byte `isInit` in a copy.
 const IS_INIT: usize = 12;
 
@@ -27,6 +28,13 @@ pub(super) struct WalIndex(Arc<File>);
 /// same (`walIndexTryHdr` in `wal.c`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IndexHeader([u8; COPY]);
+
+impl IndexHeader {
+    /// Returns the header as a mark of the last commit.
+    pub(super) fn mark(self) -> CommitMark {
+        CommitMark::new(self.0)
+    }
+}
 
 impl WalIndex {
     /// Opens the file, which must have this inode. Returns `None` if the system does not guarantee that a

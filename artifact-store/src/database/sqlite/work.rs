@@ -25,8 +25,11 @@ pub(super) struct Work {
     subject: Subject,
     /// Whether it may write more than a few hundred rows.
     takes_long: bool,
-    work: Box<dyn Fn(&Connection) -> Result<(), WriteError> + Send>,
+    statements: Box<Statements>,
 }
+
+/// Runs statements in a transaction.
+type Statements = dyn Fn(&Connection) -> Result<(), WriteError> + Send;
 
 impl From<Command> for Write {
     fn from(command: Command) -> Self {
@@ -54,7 +57,7 @@ impl Write {
 impl Work {
     /// Writes. If it fails, the caller rolls its statements back.
     pub(super) fn apply(&self, connection: &Connection) -> Result<(), WriteError> {
-        (self.work)(connection)
+        (self.statements)(connection)
     }
 }
 
@@ -78,7 +81,7 @@ impl Writer {
         let subject = subject.into();
         let result = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&result);
-        let work = move |connection: &Connection| {
+        let statements = move |connection: &Connection| {
             let value = work(connection)?;
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
             Ok(())
@@ -86,7 +89,7 @@ impl Writer {
         self.write(Write::Work(Work {
             subject,
             takes_long,
-            work: Box::new(work),
+            statements: Box::new(statements),
         }))
         .await?;
         let value = result.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -75,7 +75,8 @@ async fn rows_are_read_as_they_were_written(rows: Arc<dyn Catalog>) {
     let plain = row(1);
     let full = row(2)
         .with_content_type(ContentType::clean("text/html; charset=utf-8"))
-        .with_file_name(FileName::clean("naïve 'quoted\" ☃.html"));
+        .with_file_name(FileName::clean("naïve 'quoted\" ☃.html"))
+        .with_expires_at(time(1_900_000_000));
     rows.insert(&plain).await.unwrap();
     rows.insert(&full).await.unwrap();
     assert_eq!(rows.get(plain.id).await.unwrap(), Some(plain));

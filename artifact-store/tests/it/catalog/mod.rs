@@ -1,14 +1,19 @@
-//! The contract of `Catalog`, on every database.
+//! The contract of `Catalog` and `CatalogInventory`, on every database.
 
 mod cases;
 #[cfg(feature = "sqlite")]
 mod descriptors;
 #[cfg(feature = "sqlite")]
 mod lost;
+mod maintenance;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite_maintenance;
+#[cfg(feature = "sqlite")]
+mod sqlite_upgrade;
 
 use std::sync::Arc;
 
@@ -17,6 +22,14 @@ use artifact_store::MemoryDatabase;
 #[tokio::test]
 async fn memory_keeps_the_contract() {
     for case in cases::ALL {
+        eprintln!("{}", case.name);
+        (case.run)(Arc::new(MemoryDatabase::new())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_keeps_the_contract_of_maintenance() {
+    for case in maintenance::ALL {
         eprintln!("{}", case.name);
         (case.run)(Arc::new(MemoryDatabase::new())).await;
     }

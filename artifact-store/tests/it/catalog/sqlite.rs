@@ -13,7 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::cases;
+use super::{cases, maintenance};
 use crate::support::{experiment, poll_once, row, time};
 
 fn file() -> (TempDir, PathBuf) {
@@ -33,6 +33,15 @@ async fn hosted(path: &PathBuf) -> SqliteDatabase {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract() {
     for case in cases::ALL {
+        eprintln!("{}", case.name);
+        let (_folder, path) = file();
+        (case.run)(Arc::new(SqliteDatabase::open(path).await.unwrap())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_keeps_the_contract_of_maintenance() {
+    for case in maintenance::ALL {
         eprintln!("{}", case.name);
         let (_folder, path) = file();
         (case.run)(Arc::new(SqliteDatabase::open(path).await.unwrap())).await;

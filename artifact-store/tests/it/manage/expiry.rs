@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Server, Site};
 use crate::support::{experiment, worker};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn new() -> NewArtifact {
     NewArtifact::new(experiment(), &worker())

@@ -5,6 +5,8 @@ mod expiry;
 mod model;
 mod removal;
 mod rights;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod watch;
 
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use crate::support::{OTHER_WORKER, experiment, external, other_experiment, worke
 
 /// A period that is over, one that does not end in a test, or none.
 #[derive(Debug, Clone, Copy)]
-enum Period {
+pub(super) enum Period {
     Over,
     Century,
     None,
@@ -25,7 +25,7 @@ impl Period {
     fn duration(self) -> Option<Duration> {
         match self {
             Self::Over => Some(Duration::ZERO),
-            Self::Century => Some(Duration::from_secs(100 * 365 * 24 * 3600)),
+            Self::Century => Some(Duration::from_hours(100 * 365 * 24)),
             Self::None => None,
         }
     }
@@ -33,7 +33,7 @@ impl Period {
 
 /// The numbers of artifacts and principals are taken modulo how many there are.
 #[derive(Debug, Clone, Copy)]
-enum Call {
+pub(super) enum Call {
     Deposit(usize, Period),
     Remove(usize, usize),
     PlaceHold(usize, usize),
@@ -57,7 +57,7 @@ fn principals() -> [Principal; 6] {
     ]
 }
 
-fn call() -> impl Strategy<Value = Call> {
+pub(super) fn call() -> impl Strategy<Value = Call> {
     let period = prop_oneof![
         Just(Period::Over),
         Just(Period::Century),
@@ -155,7 +155,7 @@ async fn expire(server: &Server) {
     }
 }
 
-async fn run(site: &Site, server: &Server, calls: &[Call]) {
+pub(super) async fn run(site: &Site, server: &Server, calls: &[Call]) {
     let mut model = Model::default();
     let managed = &server.managed;
     for call in calls {
@@ -198,7 +198,8 @@ async fn run(site: &Site, server: &Server, calls: &[Call]) {
                     other_experiment()
                 };
                 let keep = period.duration();
-                let set = managed.set_retention(&Principal::admin(), &experiment, keep);
+                let admin = Principal::admin();
+                let set = managed.set_retention(&admin, &experiment, keep);
                 set.await.unwrap();
                 model.retention.insert(experiment, period);
             }

@@ -74,7 +74,7 @@ async fn a_hold_prevents_the_removal_until_it_is_released() {
     let released = server.managed.release_hold(&admin, &home, row.id).await;
     assert!(released.unwrap());
     let released = server.managed.release_hold(&admin, &home, row.id).await;
-    assert!(!released.unwrap(), "there is none any more");
+    assert!(!released.unwrap(), "the hold is gone");
     let info = server.managed.info(&server.grant(&row).await).await;
     assert_eq!(info.unwrap().hold, None);
     server.remove_as(&worker(), &row).await.unwrap();
@@ -86,8 +86,7 @@ async fn nothing_is_removed_if_the_hold_cannot_be_read() {
     let (site, server) = Site::with_one_server().await;
     let row = server.deposit().await;
     let grant = server.grant(&row).await;
-    let fault = || Some(RemovalFault::UnreadableHold);
-    *server.catalog.removal_fault.lock().unwrap() = fault();
+    *server.catalog.removal_fault.lock().unwrap() = Some(RemovalFault::UnreadableHold);
     assert_kind(server.managed.info(&grant).await, ErrorKind::Corrupt);
     assert_kind(server.remove(&row).await, ErrorKind::Corrupt);
     assert!(server.finds(&row).await && site.has_blob(row.id).await);
@@ -129,7 +128,7 @@ async fn one_of_several_concurrent_removals_succeeds() {
     let (site, server) = Site::with_one_server().await;
     let row = server.deposit().await;
     let outcomes = join_all((0..5).map(|_| server.remove(&row))).await;
-    let (done, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|done| done.is_ok());
+    let (done, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
     assert_eq!((done.len(), failed.len()), (1, 4));
     for outcome in failed {
         assert_kind(outcome, ErrorKind::NotFound);

@@ -82,7 +82,7 @@ async fn each_call_checks_the_principal() {
 
         let found = managed.retention(&principal, &home).await;
         assert_eq!(kind(found), retention, "{name}: retention");
-        let keep = Some(Duration::from_secs(60));
+        let keep = Some(Duration::from_mins(1));
         let set = managed.set_retention(&principal, &home, keep).await;
         assert_eq!(kind(set), admin_only, "{name}: set_retention");
         let found = managed.retention(&Principal::admin(), &home).await.unwrap();

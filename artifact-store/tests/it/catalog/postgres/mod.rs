@@ -16,7 +16,7 @@ use artifact_postgres_test::{Database, Server};
 use artifact_store::{Catalog, DatabaseUrl, ErrorKind, Experiment, PostgresDatabase, Row};
 use futures_util::future::{join, join_all};
 
-use super::cases;
+use super::{cases, maintenance};
 use crate::support::{experiment, poll_once, row, time};
 
 pub(crate) fn url(database: &Database<'_>) -> DatabaseUrl {
@@ -62,6 +62,17 @@ async fn postgres_keeps_the_contract() {
         return;
     };
     for case in cases::ALL {
+        eprintln!("{}", case.name);
+        (case.run)(Arc::new(open(&server.database()).await)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_the_contract_of_maintenance() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    for case in maintenance::ALL {
         eprintln!("{}", case.name);
         (case.run)(Arc::new(open(&server.database()).await)).await;
     }

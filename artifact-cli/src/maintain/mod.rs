@@ -1,0 +1,73 @@
+//! The commands that work on both halves of a store, without a server: `artifact gc` and `artifact scrub`.
+//!
+//! They need no lock: servers may run meanwhile, on this machine and on others.
+
+mod gc;
+mod lines;
+mod scrub;
+
+use anyhow::Result;
+use artifact_store::{Backend, Database, StoreConfig};
+
+use crate::failure::{setup, setup_from};
+use crate::serve::plan::{StorePlan, check_data_dir};
+use crate::serve::{bucket, data_dir, halves, logging};
+use crate::settings::{Loaded, ServeSettings, Sources};
+
+pub(crate) use gc::gc;
+pub(crate) use scrub::scrub;
+
+/// The two halves of a store, open for maintenance.
+#[derive(Debug)]
+pub(crate) struct OpenStore {
+    pub(crate) database: Database,
+    pub(crate) backend: Backend,
+    pub(crate) config: StoreConfig,
+}
+
+/// Opens the halves that the settings name, and checks that they belong together. Creates nothing.
+pub(crate) async fn open(loaded: &Loaded, no_color: bool) -> Result<OpenStore> {
+    let settings: ServeSettings = loaded.settings()?;
+    let sources = &loaded.sources;
+    let plan = StorePlan::new(&settings, sources)?;
+    if !plan.lasts() {
+        return Err(setup(
+            "a store in memory ends with its server, so there is nothing to maintain; give the --database and the \
+             --backend of the server",
+        ));
+    }
+    check_exists(&plan, sources)?;
+    let _log = logging::init(&settings.log, settings.log_format, no_color);
+    let database = data_dir::open_database(&plan).await?;
+    let opened = settings.backend.open_with(bucket::options(&settings)).await;
+    let backend = opened
+        .map_err(|error| setup_from(error, format!("{} cannot be used", sources.name("backend"))))?;
+    halves::check(&plan, &database, &backend).await?;
+    Ok(OpenStore {
+        database,
+        backend,
+        config: StoreConfig::default().with_grace_period(settings.grace_period),
+    })
+}
+
+/// Checks that what the server creates at its start is there.
+fn check_exists(plan: &StorePlan<'_>, sources: &Sources) -> Result<()> {
+    let settings = plan.settings;
+    if settings.data_dir.exists() {
+        check_data_dir(&settings.data_dir)?;
+    }
+    for (path, name) in [
+        (plan.database.path(), "database"),
+        (settings.backend.path(), "backend"),
+    ] {
+        if let Some(path) = path
+            && !path.exists()
+        {
+            let (name, path) = (sources.name(name), path.display());
+            return Err(setup(format!(
+                "{name} cannot be used: {path} does not exist; give the --data-dir or the settings file of the server"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! `artifact scrub` names every id that is not as it was deposited.
+
+use crate::harness::{Server, noise};
+use crate::maintained::{age, begin_deposit, deposit, fetch, file, flip, maintain, totals};
+
+#[test]
+fn a_sound_store_is_all_good() {
+    let server = Server::start(&[]);
+    deposit(&server, &noise(300_000));
+    deposit(&server, b"");
+    let scrub = maintain(&server, &["scrub"]).succeeded();
+    assert_eq!(scrub.stdout(), "");
+    assert!(scrub.stderr.contains("read 2 artifacts"), "{}", scrub.stderr);
+    assert!(scrub.stderr.contains("all good"), "{}", scrub.stderr);
+    let json = maintain(&server, &["scrub", "--json", "--rate", "50MiB"]).succeeded();
+    let totals = totals(&json);
+    assert_eq!(totals["bytes"], 300_000);
+    assert_eq!(totals["complete"], true);
+}
+
+#[test]
+fn one_flipped_bit_is_found_by_name() {
+    let server = Server::start(&[]);
+    let sound = deposit(&server, &noise(100_000));
+    let flipped = deposit(&server, &noise(200_000));
+    // It is in the cache of the server, which a scrub does not use.
+    fetch(&server, &flipped).succeeded();
+    flip(&server, &flipped);
+    let scrub = maintain(&server, &["scrub"]);
+    assert_eq!(scrub.code, Some(1), "{scrub:?}");
+    let found = format!("corrupt {flipped}: ");
+    assert!(scrub.stdout().starts_with(&found), "{scrub:?}");
+    assert!(scrub.stdout().contains("its SHA-256 is"), "{scrub:?}");
+    assert_eq!(scrub.stdout().lines().count(), 1);
+    assert!(!scrub.stdout().contains(&sound));
+}
+
+#[test]
+fn missing_and_orphaned_ids_are_found_by_name() {
+    let mut server = Server::start(&["--gc-interval", "0"]);
+    let missing = deposit(&server, b"missing");
+    rustix::fs::unlink(file(&server, &missing)).unwrap();
+    let crashed = begin_deposit(&server);
+    server.signal("KILL");
+    server.wait();
+    drop(crashed.database);
+    let server = Server::start_in(server.take_folder(), &["--gc-interval", "0"]);
+    age(&server, &crashed.id);
+    let scrub = maintain(&server, &["scrub", "--json"]);
+    assert_eq!(scrub.code, Some(1), "{scrub:?}");
+    let lines: Vec<serde_json::Value> = scrub
+        .stdout()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let expected = [
+        serde_json::json!({"found": "missing", "id": missing}),
+        serde_json::json!({"found": "orphaned", "id": crashed.id, "size_bytes": 22}),
+    ];
+    assert_eq!(lines[..2], expected);
+    assert_eq!((&lines[2]["missing"], &lines[2]["orphaned"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn a_scrub_that_cannot_begin_exits_with_2() {
+    let server = Server::start(&[]);
+    let refused = maintain(&server, &["scrub", "--data-dir", "elsewhere"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("does not exist"), "{}", refused.stderr);
+    let wrong = maintain(&server, &["scrub", "--rate", "fast"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("--rate"), "{}", wrong.stderr);
+}

@@ -1,0 +1,136 @@
+//! Finds blobs without a row, condemns their ids, then deletes them.
+
+use artifact_backend::{ArtifactId, ArtifactInventory, BlobStat};
+use futures_util::{StreamExt as _, stream};
+
+use super::{CollectEvent, PARALLEL, Run, backend_error};
+use crate::blob_survey::{Surveyed, survey};
+use crate::catalog::MAX_PAGE;
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::pace::Pace;
+
+/// The most orphans of one run; each takes 24 bytes.
+const MAX_ORPHANS: usize = 1 << 20;
+/// Up to this number, orphans are never too many.
+const FEW: u64 = 10;
+/// More than this part (1/n) of the blobs are too many orphans.
+const MAX_FRACTION: u64 = 10;
+
+/// The id and the size in bytes of an orphan.
+type Orphan = (ArtifactId, u64);
+
+impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
+    /// Lists all blobs. Returns those that are old enough and have no row.
+    pub(super) async fn find_orphans(&mut self) -> Result<Vec<Orphan>> {
+        let Self {
+            catalog,
+            backend,
+            options,
+            listed,
+            report,
+            observe,
+            ..
+        } = self;
+        let (now, grace) = (options.clock.now(), options.grace_period);
+        let mut orphans = Vec::new();
+        let mut found = |surveyed| match surveyed {
+            Surveyed::Blob(BlobStat { id, .. }) => {
+                listed.insert(id);
+                report.blobs += 1;
+                if report.blobs.is_multiple_of(MAX_PAGE as u64) {
+                    let blobs = report.blobs;
+                    observe(CollectEvent::Listed { blobs });
+                }
+            }
+            Surveyed::Damaged(id, error) => {
+                listed.insert(id);
+                report.damaged += 1;
+                let error = backend_error(error);
+                tracing::error!(
+                    alarm = "corrupt-blob",
+                    %id,
+                    error = &error as &dyn std::error::Error,
+                    "what is stored under this id is not a whole blob; it is left alone"
+                );
+                observe(CollectEvent::Damaged { id, error });
+            }
+            Surveyed::Orphan(_) if orphans.len() == MAX_ORPHANS => report.orphans_left += 1,
+            Surveyed::Orphan(blob) => orphans.push((blob.id, blob.size)),
+        };
+        survey(*catalog, *backend, now, grace, &mut found).await?;
+        Ok(orphans)
+    }
+
+    pub(super) async fn delete_orphans(&mut self, orphans: Vec<Orphan>) -> Result<()> {
+        if let Err(error) = self.check_number(orphans.len() as u64) {
+            self.report.orphans_left += orphans.len() as u64;
+            return Err(error);
+        }
+        for batch in orphans.chunks(MAX_PAGE) {
+            if self.options.dry_run {
+                batch.iter().for_each(|orphan| self.deleted(*orphan));
+            } else {
+                self.delete_batch(batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if there are more orphans than crashed deposits leave.
+    fn check_number(&self, orphans: u64) -> Result<()> {
+        let (orphans, blobs) = (orphans + self.report.orphans_left, self.report.blobs);
+        let are_few = orphans <= FEW || orphans <= blobs / MAX_FRACTION;
+        if self.options.many_orphans || self.options.dry_run || are_few {
+            return Ok(());
+        }
+        tracing::error!(
+            alarm = "many-orphans",
+            orphans,
+            blobs,
+            "many blobs have no row, and none was deleted: is the database an old copy, or the wrong one?"
+        );
+        let detail = format!(
+            "{orphans} of {blobs} blobs have no row, so none was deleted; check that the database is the right one and \
+             complete, then allow many orphans"
+        );
+        Err(Error::new(ErrorKind::Misconfigured, Operation::MaintainBackend).with_detail(detail))
+    }
+
+    /// Condemns the ids, and deletes the blobs of those that the catalog returns.
+    async fn delete_batch(&mut self, batch: &[Orphan]) -> Result<()> {
+        let ids: Vec<_> = batch.iter().map(|(id, _)| *id).collect();
+        // A row may have been written since the list. The catalog leaves out its id.
+        let mut condemned = self.catalog.condemn(&ids).await?;
+        condemned.sort_unstable();
+        let mut batch = batch.to_vec();
+        batch.retain(|(id, _)| condemned.binary_search(id).is_ok());
+        let (backend, pace) = (self.backend, self.pace);
+        let deletions = batch
+            .into_iter()
+            .map(|orphan| delete(backend, pace, orphan));
+        let mut deletions = stream::iter(deletions).buffer_unordered(PARALLEL);
+        while let Some((orphan, outcome)) = deletions.next().await {
+            match outcome {
+                Ok(()) => self.deleted(orphan),
+                Err(error) => self.failed(orphan.0, backend_error(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn deleted(&mut self, (id, size): Orphan) {
+        self.report.orphans += 1;
+        self.report.orphan_bytes += size;
+        (self.observe)(CollectEvent::Orphan { id, size });
+    }
+}
+
+/// Deletes the blob of an id that never gets a row.
+async fn delete(
+    backend: &dyn ArtifactInventory,
+    pace: &Pace,
+    orphan: Orphan,
+) -> (Orphan, artifact_backend::Result<()>) {
+    pace.take(1).await;
+    (orphan, backend.delete(orphan.0).await)
+}

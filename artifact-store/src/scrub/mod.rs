@@ -1,0 +1,171 @@
+//! Scrub: reads every stored byte and compares it with its row.
+
+mod blob;
+mod options;
+mod report;
+
+use std::sync::Arc;
+
+use artifact_backend::ArtifactInventory;
+
+use self::blob::Checked;
+use crate::blob_survey::{Surveyed, survey};
+use crate::catalog::{CatalogInventory, RowFilter, RowPosition};
+use crate::error::Result;
+use crate::pace::Pace;
+pub use options::ScrubOptions;
+pub use report::{ScrubEvent, ScrubFinding, ScrubReport};
+
+/// The rows of a page, and so the least that a continued scrub reads again.
+const PAGE: u32 = 64;
+
+/// Checks that every artifact has the bytes that were deposited, while servers run. Changes nothing.
+///
+/// A scrub reads one blob after the other, in the order of the rows, and compares its size and SHA-256 with the row. It reads
+/// from the backend, not from a cache of the store. Then it lists the blobs, and reports old ones without a row.
+///
+/// Memory: one page of 64 rows, one chunk of a blob, and what [`ArtifactInventory::list`] needs.
+///
+/// ```
+/// use artifact_store::{Backend, Database, RowPosition, ScrubEvent, ScrubOptions, Scrubber};
+///
+/// # async fn example(database: Database, backend: Backend) {
+/// let options = ScrubOptions::default().with_bytes_per_second(50 << 20);
+/// let scrubber = Scrubber::new(database.inventory, backend.inventory(), options);
+/// let observe = |event| {
+///     if let ScrubEvent::Found(finding) = event {
+///         println!("{} {}", finding.as_str(), finding.id());
+///     }
+/// };
+/// let report = scrubber.run(RowPosition::START, observe).await;
+/// println!("{} artifacts, {} findings", report.artifacts, report.findings());
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Scrubber {
+    catalog: Arc<dyn CatalogInventory>,
+    backend: Arc<dyn ArtifactInventory>,
+    options: ScrubOptions,
+}
+
+impl Scrubber {
+    /// Creates a scrubber. Does no I/O.
+    pub fn new(
+        catalog: Arc<dyn CatalogInventory>,
+        backend: Arc<dyn ArtifactInventory>,
+        options: ScrubOptions,
+    ) -> Self {
+        Self {
+            catalog,
+            backend,
+            options,
+        }
+    }
+
+    /// Checks all artifacts after a position, then looks for orphans. Calls `observe` for each event, on the task of the
+    /// caller.
+    ///
+    /// [`ScrubEvent::Reached`] gives the position to continue after. A dropped future stops the scrub and leaves nothing. Needs
+    /// a Tokio runtime with a timer if there is a limit of bytes per second.
+    pub async fn run(
+        &self,
+        after: RowPosition,
+        observe: impl FnMut(ScrubEvent) + Send,
+    ) -> ScrubReport {
+        let mut run = Run {
+            catalog: &*self.catalog,
+            backend: &*self.backend,
+            options: &self.options,
+            pace: Pace::new(self.options.bytes_per_second),
+            report: ScrubReport::default(),
+            observe,
+        };
+        run.report.reached = after;
+        let outcome = match run.check_rows().await {
+            Ok(()) => run.find_orphans().await,
+            failed => failed,
+        };
+        run.report.unfinished = outcome.err();
+        run.report
+    }
+}
+
+/// One scrub that runs.
+struct Run<'s, F> {
+    catalog: &'s dyn CatalogInventory,
+    backend: &'s dyn ArtifactInventory,
+    options: &'s ScrubOptions,
+    pace: Pace,
+    report: ScrubReport,
+    observe: F,
+}
+
+impl<F: FnMut(ScrubEvent) + Send> Run<'_, F> {
+    async fn check_rows(&mut self) -> Result<()> {
+        let all = RowFilter::default();
+        loop {
+            let page = self.catalog.scan(&all, self.report.reached, PAGE).await?;
+            self.report.unreadable_rows += page.unreadable;
+            for row in &page.rows {
+                match self.check(row).await {
+                    Ok(Checked::Sound | Checked::Removed) => {}
+                    Ok(Checked::Corrupt(error)) => {
+                        self.report.corrupt += 1;
+                        let id = row.id;
+                        self.found(ScrubFinding::Corrupt { id, error });
+                    }
+                    Ok(Checked::Missing) => {
+                        self.report.missing += 1;
+                        self.found(ScrubFinding::Missing { id: row.id });
+                    }
+                    Err(error) => {
+                        self.report.unchecked += 1;
+                        let id = row.id;
+                        (self.observe)(ScrubEvent::Unchecked { id, error });
+                    }
+                }
+                self.report.artifacts += 1;
+                self.progress();
+            }
+            let Some(next) = page.next else {
+                return Ok(());
+            };
+            self.report.reached = next;
+            (self.observe)(ScrubEvent::Reached(next));
+        }
+    }
+
+    async fn find_orphans(&mut self) -> Result<()> {
+        let (now, grace) = (self.options.clock.now(), self.options.grace_period);
+        let mut damaged = Vec::new();
+        let (report, observe) = (&mut self.report, &mut self.observe);
+        let mut found = |surveyed| match surveyed {
+            Surveyed::Blob(_) => {}
+            Surveyed::Damaged(id, error) => damaged.push((id, error)),
+            Surveyed::Orphan(blob) => {
+                report.orphaned += 1;
+                let (id, size) = (blob.id, blob.size);
+                observe(ScrubEvent::Found(ScrubFinding::Orphaned { id, size }));
+            }
+        };
+        survey(self.catalog, self.backend, now, grace, &mut found).await?;
+        for (id, error) in damaged {
+            // With a row, the check of the rows has reported it.
+            if self.catalog.missing(&[id]).await?.contains(&id) {
+                self.report.corrupt += 1;
+                let error = crate::Error::from(error);
+                self.found(ScrubFinding::Corrupt { id, error });
+            }
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, finding: ScrubFinding) {
+        (self.observe)(ScrubEvent::Found(finding));
+    }
+
+    fn progress(&mut self) {
+        let (artifacts, bytes) = (self.report.artifacts, self.report.bytes);
+        (self.observe)(ScrubEvent::Progress { artifacts, bytes });
+    }
+}

@@ -1,0 +1,135 @@
+//! One case for each rule of `CatalogInventory`. Each gets an empty catalog.
+
+mod expiry;
+mod holds;
+mod removals;
+mod scans;
+
+use std::sync::Arc;
+
+use artifact_store::{
+    ArtifactId, CatalogInventory, Experiment, Hold, PrincipalId, Row, RowFilter, RowPosition,
+};
+use futures_util::future::{BoxFuture, join_all};
+
+use crate::support::{experiment, other_experiment, row, time, worker_id};
+
+/// The ids beyond those of [`row`] begin with this byte.
+const MANY: u8 = 0xee;
+
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(Arc<dyn CatalogInventory>) -> BoxFuture<'static, ()>,
+}
+
+macro_rules! cases {
+    ($($file:ident: $($name:ident),* $(,)?);* $(;)?) => {
+        pub(crate) const ALL: &[Case] = &[
+            $($(Case {
+                name: stringify!($name),
+                run: |rows| Box::pin($file::$name(rows)),
+            }),*),*
+        ];
+    };
+}
+
+cases! {
+    scans:
+        rows_are_listed_in_the_order_of_their_insertion,
+        pages_have_at_most_the_limit,
+        filters_select_what_they_say,
+        rows_inserted_between_pages_are_on_later_pages,
+        concurrent_inserts_neither_skip_nor_repeat_rows,
+        removed_rows_are_not_listed_and_positions_stay_valid,
+        ids_without_a_row_are_missing,
+        usage_adds_up_the_rows_of_each_principal;
+    removals:
+        a_removed_id_never_gets_a_row_again,
+        an_absent_id_never_gets_a_row_after_its_removal,
+        deletion_leaves_a_removal_too,
+        condemned_ids_never_get_a_row,
+        of_insert_and_condemn_one_wins,
+        of_insert_and_remove_one_order_is_kept,
+        the_feed_lists_each_removal_once_in_order,
+        the_feed_misses_no_concurrent_removal,
+        calls_take_a_thousand_ids;
+    holds:
+        held_rows_are_not_removed,
+        the_first_hold_stays,
+        holds_need_a_row,
+        of_hold_and_remove_one_wins,
+        deletion_ignores_and_ends_a_hold,
+        only_one_holder_has_a_lease,
+        leases_end_with_their_period;
+    expiry:
+        the_time_of_expiry_is_kept,
+        retention_belongs_to_an_existing_experiment,
+        rows_without_a_time_of_their_own_expire_by_retention,
+        the_time_of_a_row_precedes_the_retention,
+        only_expired_rows_without_a_hold_are_removed,
+        expired_rows_are_listed_in_pages,
+        extreme_times_do_not_overflow;
+}
+
+async fn host(rows: &dyn CatalogInventory) {
+    for id in [experiment(), other_experiment()] {
+        let new = Experiment::new(id, time(1));
+        rows.create_experiment(&new).await.unwrap();
+    }
+}
+
+async fn insert_all(rows: &dyn CatalogInventory, all: &[Row]) {
+    for row in all {
+        rows.insert(row).await.unwrap();
+    }
+}
+
+fn id(n: u8) -> ArtifactId {
+    row(n).id
+}
+
+/// Returns a row with another id for each number.
+fn numbered(n: u16) -> Row {
+    let mut bytes = [MANY; 16];
+    bytes[1..3].copy_from_slice(&n.to_be_bytes());
+    let mut numbered = row(1);
+    numbered.id = ArtifactId::from_bytes(bytes);
+    numbered
+}
+
+/// Inserts rows at the same time.
+async fn insert_numbered(rows: &Arc<dyn CatalogInventory>, numbers: std::ops::Range<u16>) {
+    let inserts = numbers.map(|n| {
+        let rows = Arc::clone(rows);
+        async move { rows.insert(&numbered(n)).await.unwrap() }
+    });
+    join_all(inserts).await;
+}
+
+fn hold(n: u8) -> Hold {
+    Hold::new(id(n), PrincipalId::Admin, time(1_800_000_000))
+}
+
+/// Reads every page from a position on, and returns the ids in their order.
+async fn listed_after(
+    rows: &dyn CatalogInventory,
+    filter: &RowFilter,
+    after: RowPosition,
+    limit: u32,
+) -> Vec<ArtifactId> {
+    let mut ids = Vec::new();
+    let mut next = Some(after);
+    while let Some(after) = next {
+        let page = rows.scan(filter, after, limit).await.unwrap();
+        assert!(page.rows.len() <= limit as usize);
+        assert_eq!(page.unreadable, 0);
+        assert!(page.next.is_none_or(|next| next > after), "{page:?}");
+        ids.extend(page.rows.iter().map(|row| row.id));
+        next = page.next;
+    }
+    ids
+}
+
+async fn listed(rows: &dyn CatalogInventory, limit: u32) -> Vec<ArtifactId> {
+    listed_after(rows, &RowFilter::default(), RowPosition::START, limit).await
+}

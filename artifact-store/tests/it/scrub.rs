@@ -1,0 +1,142 @@
+//! The scrubber finds every corrupt, missing and orphaned id, and nothing else.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use artifact_backend::ArtifactInventory as _;
+use artifact_store::{
+    ArtifactId, Catalog as _, CatalogInventory as _, ErrorKind, Row, RowPosition, ScrubEvent,
+    ScrubOptions, ScrubReport, Scrubber,
+};
+use tokio::time::Instant;
+
+use crate::collect::site::{DAY, Site};
+use crate::support::{bytes, digest, experiment, time, worker_id};
+
+/// Scrubs from a position on. Returns the report, the findings, and the positions that were reached.
+async fn scrub_after(
+    site: &Site,
+    after: RowPosition,
+) -> (ScrubReport, Vec<(&'static str, ArtifactId)>, Vec<RowPosition>) {
+    let (mut findings, mut reached) = (Vec::new(), Vec::new());
+    let observe = |event| match event {
+        ScrubEvent::Found(finding) => findings.push((finding.as_str(), finding.id())),
+        ScrubEvent::Unchecked { id, .. } => findings.push(("unchecked", id)),
+        ScrubEvent::Reached(position) => reached.push(position),
+        _ => {}
+    };
+    let options = ScrubOptions::new(&site.config);
+    let scrubber = Scrubber::new(site.catalog.clone(), site.storage.clone(), options);
+    let report = scrubber.run(after, observe).await;
+    (report, findings, reached)
+}
+
+async fn scrub(site: &Site) -> (ScrubReport, Vec<(&'static str, ArtifactId)>) {
+    let (report, findings, _) = scrub_after(site, RowPosition::START).await;
+    (report, findings)
+}
+
+/// Stores bytes with a row that promises others.
+async fn mismatch(site: &Site, stored: &'static [u8], promised: &[u8]) -> ArtifactId {
+    let id = site.orphan(stored).await;
+    let size = promised.len() as u64;
+    let (by, sha256) = (worker_id().into(), digest(promised));
+    let row = Row::new(id, experiment(), by, size, sha256, time(1_700_000_000));
+    site.catalog.insert(&row).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn a_sound_store_has_no_finding() {
+    let site = Site::new().await;
+    let large = bytes(300_000);
+    site.deposit(&large).await;
+    site.deposit(b"").await;
+    // Perhaps the bytes of a deposit in progress.
+    site.orphan(b"young").await;
+    let (report, findings) = scrub(&site).await;
+    assert_eq!(findings, []);
+    assert_eq!((report.artifacts, report.bytes), (2, 300_000));
+    assert_eq!((report.findings(), report.is_complete()), (0, true));
+}
+
+#[tokio::test]
+async fn corrupt_missing_and_orphaned_ids_are_found_by_name() {
+    let site = Site::new().await;
+    site.deposit(b"sound").await;
+    let flipped = mismatch(&site, b"a byte", b"a bytf").await;
+    let shorter = mismatch(&site, b"short", b"shorter").await;
+    let missing = site.deposit(b"missing").await.id;
+    site.storage.mem.delete(missing).await.unwrap();
+    let orphaned = site.orphan(b"lost").await;
+    let damaged = ArtifactId::mint();
+    site.storage.damaged.lock().unwrap().push(damaged);
+    site.clock.advance(DAY);
+    let (report, findings) = scrub(&site).await;
+    let expected = [
+        ("corrupt", flipped),
+        ("corrupt", shorter),
+        ("missing", missing),
+        ("orphaned", orphaned),
+        ("corrupt", damaged),
+    ];
+    assert_eq!(findings, expected);
+    assert_eq!((report.corrupt, report.missing, report.orphaned), (3, 1, 1));
+    assert_eq!((report.findings(), report.is_complete()), (5, true));
+}
+
+#[tokio::test]
+async fn a_scrub_continues_after_the_position_that_an_earlier_one_reached() {
+    let site = Site::new().await;
+    for _ in 0..150 {
+        site.deposit(b"sound").await;
+    }
+    let corrupt = mismatch(&site, b"a", b"b").await;
+    let (report, _, reached) = scrub_after(&site, RowPosition::START).await;
+    assert_eq!((report.artifacts, report.corrupt), (151, 1));
+    assert_eq!(reached.len(), 2);
+    let (report, findings, _) = scrub_after(&site, reached[1]).await;
+    assert_eq!(report.artifacts, 151 - 128);
+    assert_eq!(findings, [("corrupt", corrupt)]);
+    assert_eq!(report.reached, reached[1]);
+}
+
+#[tokio::test]
+async fn a_removed_artifact_is_no_finding_although_its_blob_is_gone() {
+    let site = Site::new().await;
+    let removed = site.deposit(b"removed").await.id;
+    site.catalog.remove(removed).await.unwrap();
+    site.storage.mem.delete(removed).await.unwrap();
+    let (report, findings) = scrub(&site).await;
+    assert_eq!(findings, []);
+    assert_eq!(report.artifacts, 0);
+}
+
+#[tokio::test]
+async fn a_scrub_that_cannot_list_the_blobs_is_not_complete() {
+    let site = Site::new().await;
+    site.deposit(b"sound").await;
+    site.storage.list_fails.store(true, Ordering::Relaxed);
+    let (report, findings) = scrub(&site).await;
+    assert_eq!(findings, []);
+    let error = report.unfinished.as_ref().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(!report.is_complete());
+    assert_eq!(report.artifacts, 1, "the rows were checked before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_per_second_are_limited() {
+    let site = Site::new().await;
+    for _ in 0..11 {
+        site.deposit(&bytes(100)).await;
+    }
+    let start = Instant::now();
+    let options = ScrubOptions::new(&site.config).with_bytes_per_second(100);
+    let scrubber = Scrubber::new(site.catalog.clone(), site.storage.clone(), options);
+    let report = scrubber.run(RowPosition::START, |_| ()).await;
+    assert_eq!(report.bytes, 1100);
+    let took = start.elapsed();
+    let expected = Duration::from_secs(10)..Duration::from_millis(10_100);
+    assert!(expected.contains(&took), "{took:?}");
+}
