@@ -31,7 +31,7 @@ pub struct DepositOptions {
 }
 
 /// The longest time that an artifact can be kept, unless it is kept for ever: 100 years of 365 days.
-const MAX_EXPIRES_IN: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const MAX_EXPIRES_IN: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl DepositOptions {
     /// Sets the file name. The server keeps its last path component.

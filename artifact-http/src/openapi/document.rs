@@ -56,12 +56,12 @@ fn tidy(schema: &mut Schema) {
 
 /// Assembles the document of the endpoints that `serves` accepts.
 pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
-    let served: Vec<_> = endpoints()
+    let listed: Vec<_> = endpoints()
         .iter()
         .copied()
         .filter(|endpoint| serves(endpoint))
         .collect();
-    let with_management = served.iter().any(|endpoint| endpoint.needs_management());
+    let with_management = listed.iter().any(|endpoint| endpoint.needs_management());
     let mut generators = Generators::new();
     let mut document = json!({
         "openapi": "3.1.0",
@@ -80,7 +80,7 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
             { "name": "server", "description": "The server itself; needs no credential." },
         ],
         "security": [{ "principal": [] }],
-        "paths": paths(&served, &mut generators),
+        "paths": paths(&listed, &mut generators),
         "components": {
             "securitySchemes": {
                 "principal": {
@@ -116,9 +116,9 @@ fn describe_management(document: &mut Value) {
     }
 }
 
-fn paths(served: &[&Endpoint], generators: &mut Generators) -> Value {
+fn paths(listed: &[&Endpoint], generators: &mut Generators) -> Value {
     let mut paths = Map::new();
-    for endpoint in served {
+    for endpoint in listed {
         let path = paths
             .entry(endpoint.path)
             .or_insert_with(|| json!({ "parameters": parameters::of_path(endpoint) }));

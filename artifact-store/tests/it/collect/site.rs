@@ -142,7 +142,9 @@ impl Site {
     }
 
     pub(crate) async fn deposit(&self, bytes: &[u8]) -> Arc<Row> {
-        let mut deposit = self.store.deposit(NewArtifact::new(experiment(), &worker()));
+        let mut deposit = self
+            .store
+            .deposit(NewArtifact::new(experiment(), &worker()));
         let bytes = Bytes::copy_from_slice(bytes);
         deposit.write(bytes).await.unwrap();
         deposit.finish().await.unwrap()

@@ -128,13 +128,11 @@ async fn pages_contain_every_artifact_once(site: Context) -> Outcome {
                 reply.text(),
             )?;
             found.extend(uris);
-            match &page["next"] {
-                Value::Null => break,
-                _ => {
-                    let next = reply.text_of(&page, "next")?;
-                    path = format!("/artifacts?limit={limit}&after={next}");
-                }
+            if page["next"].is_null() {
+                break;
             }
+            let next = reply.text_of(&page, "next")?;
+            path = format!("/artifacts?limit={limit}&after={next}");
             reply.check(
                 found.len() <= deposited.len(),
                 "each artifact once",
