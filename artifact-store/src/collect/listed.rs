@@ -108,13 +108,9 @@ mod tests {
             listed.insert(ArtifactId::mint());
         }
         // The bits are set as often as independent hashes would set them.
-        let set: u64 = listed
-            .bits
-            .iter()
-            .map(|word| u64::from(word.count_ones()))
-            .sum();
-        let share = set as f64 / BITS as f64;
-        let expected = 1.0 - (-(8.0 * 2e5) / BITS as f64).exp();
-        assert!((share / expected - 1.0).abs() < 0.005, "{share} {expected}");
+        let set: u32 = listed.bits.iter().map(|word| word.count_ones()).sum();
+        let expected = 2_f64.powi(27) * (1.0 - (-1.6e6 / 2_f64.powi(27)).exp());
+        let ratio = f64::from(set) / expected;
+        assert!((ratio - 1.0).abs() < 0.005, "{ratio}");
     }
 }

@@ -68,7 +68,9 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
         }
         for batch in orphans.chunks(MAX_PAGE) {
             if self.options.dry_run {
-                batch.iter().for_each(|orphan| self.deleted(*orphan));
+                for orphan in batch {
+                    self.deleted(*orphan);
+                }
             } else {
                 self.delete_batch(batch).await?;
             }

@@ -9,7 +9,7 @@ use artifact_store::{
 };
 use tokio::time::Instant;
 
-use super::site::{DAY, Site};
+use super::site::{ALMOST_A_DAY, DAY, Site};
 use crate::support::{row, time, worker};
 
 /// Returns the ids of the orphans in these events.
@@ -41,7 +41,7 @@ async fn orphans_are_deleted_after_the_grace_period_and_artifacts_stay() {
     let site = Site::new().await;
     let orphan = site.orphan(b"lost").await;
     let artifact = site.deposit(b"kept").await.id;
-    site.clock.advance(DAY - Duration::from_secs(1));
+    site.clock.advance(ALMOST_A_DAY);
     let young = site.orphan(b"young").await;
     let (report, events) = site.collect().await;
     assert_eq!((report.orphans, report.blobs), (0, 3));
@@ -105,8 +105,8 @@ async fn a_dry_run_reports_the_same_and_changes_nothing() {
 async fn expired_artifacts_lose_row_and_blob_unless_they_are_held() {
     let site = Site::new().await;
     let (expired, held) = (site.deposit(b"a").await.id, site.deposit(b"b").await.id);
-    let hold = Hold::new(held, worker().id(), time(1_700_000_000));
-    site.catalog.place_hold(&hold).await.unwrap();
+    let placed = Hold::new(held, worker().id(), time(1_700_000_000));
+    site.catalog.place_hold(&placed).await.unwrap();
     site.keep_for(Duration::from_hours(1)).await;
     site.clock.advance(Duration::from_hours(1));
     let (report, events) = site.collect().await;

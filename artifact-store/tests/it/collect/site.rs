@@ -23,6 +23,7 @@ use tokio::task::yield_now;
 use crate::support::{experiment, time, worker};
 
 pub(crate) const DAY: Duration = Duration::from_hours(24);
+pub(crate) const ALMOST_A_DAY: Duration = Duration::from_secs(86_399);
 
 /// Blobs in memory whose maintenance can fail. Yields around each operation.
 #[derive(Debug, Default)]
