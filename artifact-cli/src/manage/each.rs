@@ -1,24 +1,21 @@
 //! `artifact delete`, `hold` and `release`: the same request for each of some artifacts.
 
 use anyhow::{Result, anyhow};
-use artifact_client::{Error, ErrorKind};
+use artifact_client::{Client, Error, ErrorKind};
 
 use super::{Artifacts, DeleteArguments};
 use crate::connect::{ClientContext, until_interrupted};
 use crate::{failure, output};
 
 pub(crate) async fn delete(context: &ClientContext, arguments: DeleteArguments) -> Result<()> {
-    let client = &context.client;
     let DeleteArguments {
         artifacts: Artifacts { uris },
         dry_run,
     } = arguments;
     if !dry_run {
-        return each(context, &uris, "deleted", async |uri| {
-            client.remove(uri).await
-        })
-        .await;
+        return each(context, &uris, Request::Delete).await;
     }
+    let client = &context.client;
     let check = async |uri: &str| {
         let info = client.info(uri).await?;
         Ok(match info.hold {
@@ -43,21 +40,38 @@ pub(crate) async fn delete(context: &ClientContext, arguments: DeleteArguments) 
 }
 
 pub(crate) async fn hold(context: &ClientContext, artifacts: Artifacts) -> Result<()> {
-    let client = &context.client;
-    let uris = artifacts.uris;
-    each(context, &uris, "held", async |uri| {
-        client.place_hold(uri).await
-    })
-    .await
+    each(context, &artifacts.uris, Request::Hold).await
 }
 
 pub(crate) async fn release(context: &ClientContext, artifacts: Artifacts) -> Result<()> {
-    let client = &context.client;
-    let uris = artifacts.uris;
-    each(context, &uris, "released", async |uri| {
-        client.release_hold(uri).await
-    })
-    .await
+    each(context, &artifacts.uris, Request::Release).await
+}
+
+/// What a command asks for.
+#[derive(Debug, Clone, Copy)]
+enum Request {
+    Delete,
+    Hold,
+    Release,
+}
+
+impl Request {
+    async fn send(self, client: &Client, uri: &str) -> Result<(), Error> {
+        match self {
+            Self::Delete => client.remove(uri).await,
+            Self::Hold => client.place_hold(uri).await,
+            Self::Release => client.release_hold(uri).await,
+        }
+    }
+
+    /// Returns what is said of an artifact afterwards.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Delete => "deleted",
+            Self::Hold => "held",
+            Self::Release => "released",
+        }
+    }
 }
 
 /// What a dry run has found.
@@ -67,16 +81,12 @@ enum Checked {
 }
 
 /// Sends a request for each artifact, also after one has failed, and prints what was done.
-async fn each(
-    context: &ClientContext,
-    uris: &[String],
-    done: &str,
-    request: impl AsyncFn(&str) -> Result<(), Error>,
-) -> Result<()> {
+async fn each(context: &ClientContext, uris: &[String], request: Request) -> Result<()> {
     until_interrupted(async {
+        let done = request.done();
         let mut failures = Failures::default();
         for uri in uris {
-            match request(uri).await {
+            match request.send(&context.client, uri).await {
                 Ok(()) => output::data(format_args!("{done} {uri}"))?,
                 Err(error) => failures.record(context, uri, error)?,
             }

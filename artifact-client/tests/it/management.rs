@@ -114,7 +114,7 @@ async fn changes_are_answered_without_content() {
     let request = sent(async |client| client.release_hold(URI).await).await;
     assert_eq!(line(&request), format!("DELETE {path}/hold"));
     for (keep, body) in [
-        (Some(Duration::from_secs(60)), r#"{"keep_seconds":60}"#),
+        (Some(Duration::from_mins(1)), r#"{"keep_seconds":60}"#),
         (None, r#"{"keep_seconds":null}"#),
     ] {
         let request = sent(async |client| client.set_retention(keep).await).await;
@@ -135,7 +135,7 @@ async fn usage_and_retention_are_read() {
         "GET /v1/experiments/exp-1/usage"
     );
     for (json, keep) in [
-        (r#"{"keep_seconds":60}"#, Some(Duration::from_secs(60))),
+        (r#"{"keep_seconds":60}"#, Some(Duration::from_mins(1))),
         (r#"{"keep_seconds":null}"#, None),
     ] {
         let (client, _) = server_replying(ok(json)).await;

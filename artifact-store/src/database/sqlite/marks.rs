@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::files::OpenFiles;
-use super::wal_index::WalIndex;
+use super::wal_index::{IndexHeader, WalIndex};
 use crate::catalog::CommitMark;
 
 /// Reads the header of the WAL index. Opens the file at the first use.
@@ -37,7 +37,7 @@ impl Marks {
                 None
             })
         });
-        index.as_ref()?.header().map(|header| header.mark())
+        index.as_ref()?.header().map(IndexHeader::mark)
     }
 
     pub(super) fn close(&self) {
