@@ -96,7 +96,10 @@ fn sentence(report: &CollectReport, dry_run: bool) -> String {
             BinaryBytes(swept.removed_bytes)
         );
     }
-    text = format!("{text}; looked at {} blobs and {} rows", report.blobs, report.rows);
+    text = format!(
+        "{text}; looked at {} blobs and {} rows",
+        report.blobs, report.rows
+    );
     for (number, what) in [
         (report.orphans_left, "orphans left"),
         (report.held, "expired artifacts held"),

@@ -35,7 +35,9 @@ impl Lines {
     /// Prints a finding about an id.
     pub(super) fn found(&mut self, what: &str, id: ArtifactId, size: Option<u64>) {
         let line = match (self.json, size) {
-            (true, Some(size)) => json!({"found": what, "id": id.to_string(), "size_bytes": size}).to_string(),
+            (true, Some(size)) => {
+                json!({"found": what, "id": id.to_string(), "size_bytes": size}).to_string()
+            }
             (true, None) => json!({"found": what, "id": id.to_string()}).to_string(),
             (false, Some(size)) => format!("{what} {id} {size} bytes"),
             (false, None) => format!("{what} {id}"),
@@ -62,7 +64,11 @@ impl Lines {
     }
 
     /// Prints the totals: a line of JSON, or a sentence for people. Fails if a line could not be written.
-    pub(super) fn finish(mut self, totals: Map<String, Value>, sentence: &str) -> anyhow::Result<()> {
+    pub(super) fn finish(
+        mut self,
+        totals: Map<String, Value>,
+        sentence: &str,
+    ) -> anyhow::Result<()> {
         if let Some(spinner) = self.spinner.take() {
             spinner.finish_and_clear();
         }

@@ -40,8 +40,9 @@ pub(crate) async fn open(loaded: &Loaded, no_color: bool) -> Result<OpenStore> {
     let _log = logging::init(&settings.log, settings.log_format, no_color);
     let database = data_dir::open_database(&plan).await?;
     let opened = settings.backend.open_with(bucket::options(&settings)).await;
-    let backend = opened
-        .map_err(|error| setup_from(error, format!("{} cannot be used", sources.name("backend"))))?;
+    let backend = opened.map_err(|error| {
+        setup_from(error, format!("{} cannot be used", sources.name("backend")))
+    })?;
     halves::check(&plan, &database, &backend).await?;
     Ok(OpenStore {
         database,

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use artifact_store::{
-    RowPosition, ScrubEvent, ScrubFinding, ScrubOptions, ScrubReport, Scrubber,
-};
+use artifact_store::{RowPosition, ScrubEvent, ScrubFinding, ScrubOptions, ScrubReport, Scrubber};
 use indicatif::BinaryBytes;
 use serde_json::{Map, Value, json};
 

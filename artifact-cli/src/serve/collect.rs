@@ -58,7 +58,11 @@ fn log_report(report: &CollectReport) {
             "collected expired artifacts and orphans"
         );
     } else {
-        tracing::debug!(blobs = report.blobs, rows = report.rows, "nothing to collect");
+        tracing::debug!(
+            blobs = report.blobs,
+            rows = report.rows,
+            "nothing to collect"
+        );
     }
 }
 

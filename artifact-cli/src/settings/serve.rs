@@ -442,7 +442,10 @@ const OF_MAINTENANCE: &[&str] = &[
 impl ServeSettings {
     /// Adds the settings to a command of maintenance. Its help shows those that it uses.
     pub(crate) fn augment_maintenance(command: Command) -> Command {
-        let own: Vec<_> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
+        let own: Vec<_> = command
+            .get_arguments()
+            .map(|arg| arg.get_id().clone())
+            .collect();
         Self::augment_args(command).mut_args(|arg| {
             let is_shown = OF_MAINTENANCE.contains(&arg.get_id().as_str());
             let hide = arg.is_hide_set() || !(is_shown || own.contains(arg.get_id()));

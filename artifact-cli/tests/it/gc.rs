@@ -31,13 +31,15 @@ fn gc_removes_the_orphan_of_a_crashed_deposit_and_leaves_the_rest() {
     let lines: Vec<_> = gc.stdout().lines().collect();
     assert_eq!(lines.len(), 2, "{gc:?}");
     let orphan: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
-    let expected =
-        serde_json::json!({"found": "orphan", "id": crashed.id, "size_bytes": 22});
+    let expected = serde_json::json!({"found": "orphan", "id": crashed.id, "size_bytes": 22});
     assert_eq!(orphan, expected);
     let totals = totals(&gc);
     assert_eq!(totals["orphans"], 1);
     assert_eq!(totals["orphan_bytes"], 22);
-    assert_eq!((&totals["rows"], &totals["missing"]), (&1.into(), &0.into()));
+    assert_eq!(
+        (&totals["rows"], &totals["missing"]),
+        (&1.into(), &0.into())
+    );
 
     let left: Vec<_> = blobs(&server).into_iter().map(|(_, id)| id).collect();
     assert_eq!(left, [kept.as_str()]);
@@ -170,5 +172,9 @@ fn gc_is_refused_for_halves_of_different_stores() {
     let foreign = other.path("artifact-data/blobs");
     let refused = maintain(&one, &["gc", "--backend", foreign.to_str().unwrap()]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    assert!(refused.stderr.contains("another store"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("another store"),
+        "{}",
+        refused.stderr
+    );
 }

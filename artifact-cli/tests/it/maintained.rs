@@ -86,7 +86,11 @@ pub(crate) fn begin_deposit(server: &Server) -> WaitingDeposit {
     let mut command: Command = server.client(&["put", "--retries", "0", "waiting"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let client = command.spawn().unwrap();
-    let new = || blobs(server).into_iter().find(|blob| !before.contains(blob));
+    let new = || {
+        blobs(server)
+            .into_iter()
+            .find(|blob| !before.contains(blob))
+    };
     server.wait_until("the blob of the deposit", || new().is_some());
     let id = new().unwrap().1;
     WaitingDeposit {

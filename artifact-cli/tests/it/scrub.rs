@@ -10,7 +10,11 @@ fn a_sound_store_is_all_good() {
     deposit(&server, b"");
     let scrub = maintain(&server, &["scrub"]).succeeded();
     assert_eq!(scrub.stdout(), "");
-    assert!(scrub.stderr.contains("read 2 artifacts"), "{}", scrub.stderr);
+    assert!(
+        scrub.stderr.contains("read 2 artifacts"),
+        "{}",
+        scrub.stderr
+    );
     assert!(scrub.stderr.contains("all good"), "{}", scrub.stderr);
     let json = maintain(&server, &["scrub", "--json", "--rate", "50MiB"]).succeeded();
     let totals = totals(&json);
@@ -58,7 +62,10 @@ fn missing_and_orphaned_ids_are_found_by_name() {
         serde_json::json!({"found": "orphaned", "id": crashed.id, "size_bytes": 22}),
     ];
     assert_eq!(lines[..2], expected);
-    assert_eq!((&lines[2]["missing"], &lines[2]["orphaned"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&lines[2]["missing"], &lines[2]["orphaned"]),
+        (&1.into(), &1.into())
+    );
 }
 
 #[test]
@@ -66,7 +73,11 @@ fn a_scrub_that_cannot_begin_exits_with_2() {
     let server = Server::start(&[]);
     let refused = maintain(&server, &["scrub", "--data-dir", "elsewhere"]);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.stderr.contains("does not exist"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("does not exist"),
+        "{}",
+        refused.stderr
+    );
     let wrong = maintain(&server, &["scrub", "--rate", "fast"]);
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.stderr.contains("--rate"), "{}", wrong.stderr);

@@ -29,9 +29,7 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
 
     async fn remove_page(&mut self, ids: Vec<ArtifactId>) {
         let (catalog, backend, pace) = (self.catalog, self.backend, self.pace);
-        let removals = ids
-            .into_iter()
-            .map(|id| remove(catalog, backend, pace, id));
+        let removals = ids.into_iter().map(|id| remove(catalog, backend, pace, id));
         let mut removals = stream::iter(removals).buffer_unordered(PARALLEL);
         while let Some((id, removal, deleted)) = removals.next().await {
             match removal {

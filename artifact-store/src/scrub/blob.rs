@@ -36,7 +36,11 @@ impl<F: FnMut(ScrubEvent) + Send> Run<'_, F> {
             Err(error) => return judge(row, error),
         };
         if download.size() != row.size {
-            let detail = format!("it has {} bytes, its row says {}", download.size(), row.size);
+            let detail = format!(
+                "it has {} bytes, its row says {}",
+                download.size(),
+                row.size
+            );
             return Ok(Checked::Corrupt(corrupt(row, detail)));
         }
         let mut hasher = Hasher::default();

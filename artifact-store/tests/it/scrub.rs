@@ -17,7 +17,11 @@ use crate::support::{bytes, digest, experiment, time, worker_id};
 async fn scrub_after(
     site: &Site,
     after: RowPosition,
-) -> (ScrubReport, Vec<(&'static str, ArtifactId)>, Vec<RowPosition>) {
+) -> (
+    ScrubReport,
+    Vec<(&'static str, ArtifactId)>,
+    Vec<RowPosition>,
+) {
     let (mut findings, mut reached) = (Vec::new(), Vec::new());
     let observe = |event| match event {
         ScrubEvent::Found(finding) => findings.push((finding.as_str(), finding.id())),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use artifact_backend::ArtifactBackend as _;
 use artifact_backend_mem::MemBackend;
 use artifact_store::{
-    ArtifactId, ArtifactStore, CollectOptions, Collector, Database, ErrorKind,
-    Experiment, MemoryDatabase, NewArtifact, StoreConfig,
+    ArtifactId, ArtifactStore, CollectOptions, Collector, Database, ErrorKind, Experiment,
+    MemoryDatabase, NewArtifact, StoreConfig,
 };
 use bytes::Bytes;
 use tokio::task::{JoinSet, yield_now};

@@ -111,9 +111,8 @@ async fn expired_artifacts_lose_row_and_blob_unless_they_are_held() {
     site.clock.advance(Duration::from_hours(1));
     let (report, events) = site.collect().await;
     assert_eq!((report.expired, report.orphans), (1, 0));
-    let is_expired = |event: &CollectEvent| {
-        matches!(event, CollectEvent::Expired { id } if *id == expired)
-    };
+    let is_expired =
+        |event: &CollectEvent| matches!(event, CollectEvent::Expired { id } if *id == expired);
     assert_eq!(events.iter().filter(|event| is_expired(event)).count(), 1);
     assert!(!site.has_row(expired).await && !site.has_blob(expired).await);
     assert!(site.has_row(held).await && site.has_blob(held).await);
@@ -179,9 +178,8 @@ async fn a_row_without_its_blob_is_reported_and_stays() {
     let (report, events) = site.collect().await;
     assert_eq!((report.rows, report.missing), (2, 1));
     assert!(!report.is_good());
-    let is_lost = |event: &CollectEvent| {
-        matches!(event, CollectEvent::MissingBlob { id } if *id == lost)
-    };
+    let is_lost =
+        |event: &CollectEvent| matches!(event, CollectEvent::MissingBlob { id } if *id == lost);
     assert_eq!(events.iter().filter(|event| is_lost(event)).count(), 1);
     assert!(site.has_row(lost).await);
 }
@@ -194,9 +192,8 @@ async fn damaged_blobs_are_reported_and_left_alone() {
     let (report, events) = site.collect().await;
     assert_eq!((report.damaged, report.orphans), (1, 0));
     assert!(!report.is_good());
-    let is_damaged = |event: &CollectEvent| {
-        matches!(event, CollectEvent::Damaged { id, .. } if *id == damaged)
-    };
+    let is_damaged =
+        |event: &CollectEvent| matches!(event, CollectEvent::Damaged { id, .. } if *id == damaged);
     assert_eq!(events.iter().filter(|event| is_damaged(event)).count(), 1);
     assert!(site.has_blob(damaged).await);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use artifact_backend::{
     ArtifactBackend, ArtifactInventory, BlobList, BlobStat, Error, ErrorKind, ManualClock,
-    Operation, Result, StoreId, SweepReport, Upload,
+    Operation, Result, Shard, StoreId, SweepReport, Upload,
 };
 use artifact_backend_mem::{MemBackend, MemConfig};
 use artifact_store::{
@@ -77,6 +77,26 @@ impl ArtifactInventory for Storage {
         Ok(Box::pin(list.chain(futures_util::stream::iter(items))))
     }
 
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        yield_now().await;
+        let mut items = std::collections::BTreeMap::new();
+        let mut whole = self.mem.list_shard(shard, after).await?;
+        while let Some(blob) = whole.next().await.transpose()? {
+            items.insert(blob.id, Ok(blob));
+        }
+        for id in self.damaged.lock().unwrap().iter().copied() {
+            if shard.contains(id) && after.is_none_or(|after| id > after) {
+                let error = Error::new(ErrorKind::Corrupt, Operation::List).with_id(id);
+                items.insert(id, Err(error));
+            }
+        }
+        let mut items: Vec<_> = items.into_values().collect();
+        if self.list_fails.load(Ordering::Relaxed) {
+            items.push(Err(Error::new(ErrorKind::Unavailable, Operation::List)));
+        }
+        Ok(Box::pin(futures_util::stream::iter(items)))
+    }
+
     async fn delete(&self, id: ArtifactId) -> Result<()> {
         yield_now().await;
         if self.kept.lock().unwrap().contains(&id) {
@@ -142,7 +162,9 @@ impl Site {
     }
 
     pub(crate) async fn deposit(&self, bytes: &[u8]) -> Arc<Row> {
-        let mut deposit = self.store.deposit(NewArtifact::new(experiment(), &worker()));
+        let mut deposit = self
+            .store
+            .deposit(NewArtifact::new(experiment(), &worker()));
         let bytes = Bytes::copy_from_slice(bytes);
         deposit.write(bytes).await.unwrap();
         deposit.finish().await.unwrap()

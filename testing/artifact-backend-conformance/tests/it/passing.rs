@@ -125,7 +125,7 @@ async fn the_report_has_one_line_for_each_case_and_a_line_of_totals() {
 
 #[test]
 fn every_clause_has_cases_and_every_case_name_is_unique() {
-    const CLAUSES: [&str; 13] = [
+    const CLAUSES: [&str; 14] = [
         "exclusive",
         "atomic",
         "durable",
@@ -139,6 +139,7 @@ fn every_clause_has_cases_and_every_case_name_is_unique() {
         "inventory",
         "concurrent",
         "store-id",
+        "ordered",
     ];
     let mut clauses: Vec<_> = Suite::case_names()
         .map(|name| name.split_once("::").unwrap().0)

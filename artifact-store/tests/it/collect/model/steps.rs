@@ -97,7 +97,9 @@ pub(super) struct State {
 impl State {
     pub(super) fn broken_promise(self) -> Option<&'static str> {
         let is_acknowledged = |n: &usize| self.deposits[*n] == Deposit::Acknowledged;
-        let acknowledged = (0..EACH).filter(is_acknowledged).fold(0, |ids, n| ids | 1 << n);
+        let acknowledged = (0..EACH)
+            .filter(is_acknowledged)
+            .fold(0, |ids, n| ids | 1 << n);
         if self.rows & !self.blobs != 0 {
             Some("a row without bytes")
         } else if self.rows & self.removed != 0 {
@@ -119,7 +121,10 @@ impl State {
             self.collect(n, mutant, &mut next);
             // The clock: a blob gets old at any moment.
             if self.blobs & !self.old & (1 << n) != 0 {
-                next.push(Self { old: self.old | 1 << n, ..self });
+                next.push(Self {
+                    old: self.old | 1 << n,
+                    ..self
+                });
             }
         }
         self.remove(mutant, &mut next);
