@@ -48,3 +48,35 @@ where
         Ok((!batch.is_empty()).then_some((batch, (ids, next, read))))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use artifact_backend::Shard;
+    use futures_util::{FutureExt as _, TryStreamExt as _};
+
+    use super::*;
+
+    #[test]
+    fn passes_list_each_id_once_and_the_last_pass_is_the_last_read() {
+        let ids: Vec<_> = (0..100)
+            .map(|number: u128| ArtifactId::from(number * 7 % 100))
+            .collect();
+        for (limit, reads) in [(1, 100), (7, 15), (50, 2), (99, 2), (100, 1), (1_000, 1)] {
+            let mut passes = 0;
+            let mut pass = |after| {
+                passes += 1;
+                let mut smallest = Smallest::with_limit(Shard::ALL[0], after, limit);
+                for id in &ids {
+                    smallest.offer(*id, ());
+                }
+                Pass::new(smallest)
+            };
+            let first = pass(None);
+            let batches = batches(first, 8, |after| std::future::ready(Ok(pass(Some(after)))));
+            let listed = batches.try_concat().now_or_never().unwrap().unwrap();
+            let listed: Vec<_> = listed.into_iter().map(u128::from).collect();
+            assert_eq!(listed, (0..100).collect::<Vec<_>>());
+            assert_eq!(passes, reads, "limit {limit}");
+        }
+    }
+}

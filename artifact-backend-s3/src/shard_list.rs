@@ -97,3 +97,66 @@ fn not_in_order() -> Error {
          open it with `ObjectStoreBackend::from_store`, which needs no order",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use artifact_backend::{ArtifactBackend as _, ArtifactInventory as _};
+    use artifact_backend_config::S3Config;
+    use object_store::memory::InMemory;
+    use object_store::{ObjectStore, ObjectStoreExt as _};
+    use tokio::sync::OnceCell;
+
+    use super::*;
+    use crate::backend::ObjectStoreBackend;
+    use crate::shared::Capabilities;
+    use crate::upload_strategy::UploadStrategy;
+
+    /// A backend in a store whose lists are in order, which it relies on or not.
+    fn backend(store: &Arc<InMemory>, lists_in_order: bool) -> ObjectStoreBackend {
+        let capabilities = Capabilities {
+            upload_strategy: UploadStrategy::Generic,
+            incomplete_uploads: None,
+            keeps_metadata: OnceCell::new_with(Some(true)),
+            is_cloud: false,
+            lists_in_order,
+            suffix_ranges: false,
+        };
+        let store = Arc::clone(store) as Arc<dyn ObjectStore>;
+        ObjectStoreBackend::new(store, "some/prefix", S3Config::default(), capabilities).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_list_contains_the_keys_of_the_shard_after_any_id_and_no_foreign_keys() {
+        let store = Arc::new(InMemory::new());
+        for foreign in ["7", "7f", "70/x", "77-notes.txt", "zzz", "0"] {
+            let key = Path::from(format!("some/prefix/blobs/{foreign}"));
+            store.put(&key, "foreign".into()).await.unwrap();
+        }
+        let ordered = backend(&store, true);
+        let shard = Shard::ALL[7];
+        let mut ids = vec![shard.first_id(), shard.last_id()];
+        for number in 1..40_u8 {
+            let mut bytes = *shard.first_id().as_bytes();
+            bytes[usize::from(number % 15) + 1] = number;
+            ids.push(ArtifactId::from_bytes(bytes));
+        }
+        ids.sort_unstable();
+        let others = [Shard::ALL[6].last_id(), Shard::ALL[8].first_id()];
+        for id in ids.iter().chain(&others) {
+            ordered.store(*id, "x".into()).await.unwrap();
+        }
+        for backend in [ordered, backend(&store, false)] {
+            let rest = async |after| {
+                let list = backend.list_shard(shard, after).await.unwrap();
+                let blobs: Vec<_> = list.try_collect().await.unwrap();
+                blobs.into_iter().map(|blob| blob.id).collect::<Vec<_>>()
+            };
+            assert_eq!(rest(None).await, ids);
+            assert_eq!(rest(Some(others[0])).await, ids);
+            assert_eq!(rest(Some(others[1])).await, []);
+            for (number, id) in ids.iter().enumerate() {
+                assert_eq!(rest(Some(*id)).await, ids[number + 1..]);
+            }
+        }
+    }
+}
