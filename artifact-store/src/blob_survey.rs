@@ -1,9 +1,10 @@
 //! Lists the blobs of a backend and finds those without a row.
 
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
-use artifact_backend::{ArtifactId, ArtifactInventory, BlobStat};
-use futures_util::StreamExt as _;
+use artifact_backend::{ArtifactId, ArtifactInventory, BlobStat, Shard};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::catalog::{CatalogInventory, MAX_PAGE};
 use crate::error::{Operation, Result};
@@ -19,8 +20,8 @@ pub(crate) enum Surveyed {
     Orphan(BlobStat),
 }
 
-/// Lists all blobs, in no particular order, and asks the catalog about those that are at least as old as `grace` by the
-/// time of the storage. Memory: one batch of ids, and what the list of the backend needs.
+/// Lists all blobs in the order of their ids, and asks the catalog about those that are at least as old as `grace` by the
+/// time of the storage. Memory does not grow with the number of blobs.
 ///
 /// # Errors
 ///
@@ -33,7 +34,8 @@ pub(crate) async fn survey(
     found: &mut (dyn FnMut(Surveyed) + Send),
 ) -> Result<()> {
     let failed = |error| crate::Error::backend(Operation::MaintainBackend, error);
-    let mut list = backend.list().await.map_err(failed)?;
+    let shards = stream::iter(Shard::ALL).then(|shard| backend.list_shard(shard, None));
+    let mut list = pin!(shards.try_flatten());
     let mut batch = Vec::with_capacity(MAX_PAGE);
     while let Some(item) = list.next().await {
         match item {

@@ -78,7 +78,10 @@ impl ArtifactInventory for Storage {
     }
 
     async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
-        yield_now().await;
+        // One step for all shards, so that a search of every order of the steps stays small.
+        if shard == Shard::ALL[0] {
+            yield_now().await;
+        }
         let mut items = std::collections::BTreeMap::new();
         let mut whole = self.mem.list_shard(shard, after).await?;
         while let Some(blob) = whole.next().await.transpose()? {
@@ -91,7 +94,7 @@ impl ArtifactInventory for Storage {
             }
         }
         let mut items: Vec<_> = items.into_values().collect();
-        if self.list_fails.load(Ordering::Relaxed) {
+        if shard == Shard::ALL[15] && self.list_fails.load(Ordering::Relaxed) {
             items.push(Err(Error::new(ErrorKind::Unavailable, Operation::List)));
         }
         Ok(Box::pin(futures_util::stream::iter(items)))

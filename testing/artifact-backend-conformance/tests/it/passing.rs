@@ -44,6 +44,8 @@ async fn mem_passes_and_the_skipped_cases_are_listed() {
             "store-id::a_race_across_two_handles_has_one_winner",
             "store-id::the_store_id_outlives_its_handle",
             "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id",
+            "ordered::damage_is_in_its_place",
+            "ordered::a_shard_ends_after_an_error_that_is_not_a_damaged_blob",
         ]
     );
     let volatile = report.skipped().nth(1).map(|case| case.verdict.clone());
