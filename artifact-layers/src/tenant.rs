@@ -230,25 +230,6 @@ impl<B: ArtifactBackend> TenantBackend<B> {
         until_error.boxed()
     }
 
-    /// Lists the shared backend and keeps the smallest ids of a shard after `after`, by the ids that the tenant
-    /// knows. Returns them in order, and the id after which the next pass begins.
-    async fn pass(&self, shard: Shard, after: Option<ArtifactId>) -> Result<Done> {
-        let mut smallest = Smallest::new(shard, after);
-        for shared in Shard::ALL {
-            let mut list = self.named(self.inner.list_shard(shared, None).await?);
-            while let Some(item) = list.next().await {
-                match item {
-                    Ok(stat) => smallest.offer(stat.id, Ok(stat)),
-                    Err(error) => match error.damaged_blob() {
-                        Some(id) => smallest.offer(id, Err(error)),
-                        None => return Err(error),
-                    },
-                }
-            }
-        }
-        Ok(smallest.finish())
-    }
-
     /// Reads the id that the tenant knows a blob by. Returns `None` if the blob was deleted meanwhile.
     async fn read_header(&self, stat: BlobStat) -> Option<Result<BlobStat>> {
         let header = ByteRange::FromTo {
@@ -278,6 +259,27 @@ impl<B: ArtifactBackend> TenantBackend<B> {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(of_store_id(operation, error)),
         }
+    }
+}
+
+impl<B: ArtifactInventory> TenantBackend<B> {
+    /// Lists the shared backend and keeps the smallest ids of a shard after `after`, by the ids that the tenant
+    /// knows. Returns them in order, and the id after which the next pass begins.
+    async fn pass(&self, shard: Shard, after: Option<ArtifactId>) -> Result<Done> {
+        let mut smallest = Smallest::new(shard, after);
+        for shared in Shard::ALL {
+            let mut list = self.named(self.inner.list_shard(shared, None).await?);
+            while let Some(item) = list.next().await {
+                match item {
+                    Ok(stat) => smallest.offer(stat.id, Ok(stat)),
+                    Err(error) => match error.damaged_blob() {
+                        Some(id) => smallest.offer(id, Err(error)),
+                        None => return Err(error),
+                    },
+                }
+            }
+        }
+        Ok(smallest.finish())
     }
 }
 
