@@ -193,7 +193,7 @@ async fn retry_over_a_backend_that_fails_often_keeps_the_contract() {
         assert!(
             matches!(
                 clause,
-                Some("contained" | "absent" | "honest" | "inventory" | "store-id")
+                Some("contained" | "absent" | "honest" | "inventory" | "store-id" | "ordered")
             ),
             "{case}"
         );
