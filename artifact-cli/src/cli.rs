@@ -13,7 +13,10 @@ use crate::connect::ClientContext;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::failure::setup_from;
 use crate::identity::{self, GroupCommand, WorkerCommand};
-use crate::settings::{self, ClientSettings, Environment, Loaded, text};
+use crate::manage::{
+    self, Artifacts, DeleteArguments, InfoArguments, ListArguments, RetentionArguments,
+};
+use crate::settings::{self, ClientSettings, Environment, Loaded, Period, text};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::settings::{ByteSize, LogFormat, ServeSettings};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
@@ -64,6 +67,20 @@ enum Command {
     Put(PutArguments),
     /// Fetch an artifact and verify its SHA-256
     Get(GetArguments),
+    /// List artifacts
+    Ls(ListArguments),
+    /// Show what is recorded about an artifact
+    Info(InfoArguments),
+    /// Show how much is stored, in all and by each depositor
+    Usage(Json),
+    /// Delete artifacts. Allowed for their depositor and the admin
+    Delete(DeleteArguments),
+    /// Place a hold on artifacts, so that nothing removes them
+    Hold(Artifacts),
+    /// Release the hold on artifacts
+    Release(Artifacts),
+    /// Show or set how long artifacts are kept
+    Retention(RetentionArguments),
     /// Register workers, list them, give them new credentials
     #[command(subcommand, disable_help_subcommand = true)]
     Worker(WorkerCommand),
@@ -90,8 +107,8 @@ pub(crate) struct GcArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Delete orphans even if they are more than 10 and more than a tenth of all blobs. Check first that the database
-    /// is complete, not an old copy
+    /// Delete orphans even if they are more than half of all blobs, or more than 10 and more than a tenth. Check first
+    /// that the database is complete: neither an old copy nor a new one
     #[arg(long)]
     pub(crate) many_orphans: bool,
 
@@ -142,6 +159,10 @@ pub(crate) struct PutArguments {
     /// File name to record [default: the name of FILE]
     #[arg(long, value_name = "NAME", value_parser = text)]
     pub(crate) file_name: Option<String>,
+
+    /// How long the server keeps the artifact, such as 7d, 12h or 45min [default: as `artifact retention` says]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires_in: Option<Period>,
 
     /// Deposit FILE again even if the response to the first try was lost. The server may then hold it
     /// twice, once under a URI that no client knows
@@ -305,6 +326,13 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             }
             Command::Put(arguments) => put::run(&client, arguments).await,
             Command::Get(arguments) => get::run(&client, arguments).await,
+            Command::Ls(arguments) => manage::list(&client, arguments).await,
+            Command::Info(arguments) => manage::info(&client, arguments).await,
+            Command::Usage(json) => manage::usage(&client, json).await,
+            Command::Delete(arguments) => manage::delete(&client, arguments).await,
+            Command::Hold(artifacts) => manage::hold(&client, artifacts).await,
+            Command::Release(artifacts) => manage::release(&client, artifacts).await,
+            Command::Retention(arguments) => manage::retention(&client, arguments).await,
             Command::Worker(command) => identity::worker(&client, command).await,
             Command::Group(command) => identity::group(&client, command).await,
             Command::Whoami(json) => identity::whoami(&client, json).await,

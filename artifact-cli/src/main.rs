@@ -25,6 +25,7 @@ mod serve;
 mod connect;
 mod get;
 mod identity;
+mod manage;
 mod progress;
 mod put;
 

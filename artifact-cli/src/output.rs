@@ -6,6 +6,9 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use serde::Serialize;
+
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use artifact_server::LogWriter;
 
@@ -68,6 +71,21 @@ pub(crate) fn data(line: impl Display) -> anyhow::Result<()> {
     flush();
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .map_err(failure::stdout_error)
+}
+
+/// Prints one line of JSON.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    data(serde_json::to_string(value).context("cannot write the response as JSON")?)
+}
+
+/// Writes text to standard output as it is, after the lines for people that came before it.
+pub(crate) fn raw(text: &str) -> anyhow::Result<()> {
+    flush();
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(failure::stdout_error)
 }

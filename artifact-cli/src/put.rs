@@ -19,6 +19,9 @@ pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
     if let Some(content_type) = arguments.content_type {
         options = options.with_content_type(content_type);
     }
+    if let Some(period) = arguments.expires_in {
+        options = options.with_expires_in(period.0);
+    }
     if arguments.allow_orphans {
         options = options.with_orphans_allowed();
     }

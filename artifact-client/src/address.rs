@@ -54,7 +54,23 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Sets the query to one parameter.
 pub(crate) fn with_parameter(mut url: Url, name: &str, value: &str) -> Url {
-    let value = utf8_percent_encode(value, RESERVED);
-    url.set_query(Some(&format!("{name}={value}")));
+    with_parameters(&mut url, [(name, value)]);
     url
+}
+
+/// Sets the query to these parameters. Their names need no escape.
+pub(crate) fn with_parameters<'p>(
+    url: &mut Url,
+    parameters: impl IntoIterator<Item = (&'p str, &'p str)>,
+) {
+    let pairs = parameters.into_iter().map(|(name, value)| {
+        let value = utf8_percent_encode(value, RESERVED);
+        format!("{name}={value}")
+    });
+    let query = pairs.collect::<Vec<_>>().join("&");
+    url.set_query(
+        Some(&query)
+            .filter(|query| !query.is_empty())
+            .map(|query| &**query),
+    );
 }

@@ -62,6 +62,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the path, after that of the server's address, under which the endpoints of management are; `/v1` by
+    /// default. They list, remove, hold and expire artifacts.
+    pub fn with_management_path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.names.management_path);
+        self
+    }
+
+    /// Sets what the URIs of artifacts begin with; `eden://artifacts/` by default. Only requests of management need it:
+    /// they name an artifact by the id at the end of its URI.
+    pub fn with_uri_prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.names.uri_prefix);
+        self
+    }
+
     /// Sets the name of the header field that repeats the experiment; `X-Eden-Experiment-Id` by default.
     pub fn with_experiment_header(mut self, name: &str) -> Self {
         name.clone_into(&mut self.names.experiment_header);
@@ -126,10 +140,13 @@ impl ClientBuilder {
         } = self;
         let binding = names.check()?;
         let experiment_header = check_experiment(&experiment)?;
-        let mut base_url = parse_base_url(&base_url)?;
-        let path = base_url.path().trim_end_matches('/');
-        let path = format!("{path}{}/experiments/{experiment}", binding.base_path);
-        base_url.set_path(&path);
+        let base_url = parse_base_url(&base_url)?;
+        let experiment_url = |base_path: &str| {
+            let mut url = base_url.clone();
+            let path = base_url.path().trim_end_matches('/');
+            url.set_path(&format!("{path}{base_path}/experiments/{experiment}"));
+            url
+        };
 
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("artifact-client/", env!("CARGO_PKG_VERSION")))
@@ -154,7 +171,8 @@ impl ClientBuilder {
         })?;
         Ok(Client::from_inner(Inner {
             http,
-            experiment_url: base_url,
+            experiment_url: experiment_url(&binding.base_path),
+            management_url: experiment_url(&binding.management_path),
             experiment: experiment_header,
             binding,
             credential,

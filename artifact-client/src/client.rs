@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use artifact_backend::UriPrefix;
 use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
@@ -19,8 +20,10 @@ pub struct Client(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) http: reqwest::Client,
-    /// The URL of the experiment; every other URL is below it.
+    /// The URL of the experiment; every other URL but those of management is below it.
     pub(crate) experiment_url: Url,
+    /// The URL of the experiment for management.
+    pub(crate) management_url: Url,
     pub(crate) experiment: HeaderValue,
     pub(crate) binding: Binding,
     pub(crate) credential: Credential,
@@ -47,14 +50,17 @@ impl Client {
     /// Returns the URL of the experiment, with `segments` appended. They are constants or have been
     /// checked by [`is_path_segment`](crate::address::is_path_segment), so nothing is escaped here.
     pub(crate) fn url(&self, segments: &[&str]) -> Url {
-        let mut url = self.0.experiment_url.clone();
-        let mut path = url.path().to_owned();
-        for segment in segments {
-            path.push('/');
-            path.push_str(segment);
-        }
-        url.set_path(&path);
-        url
+        below(&self.0.experiment_url, segments)
+    }
+
+    /// Returns a URL of management, below that of the experiment. The segments need no escape.
+    pub(crate) fn management_url(&self, segments: &[&str]) -> Url {
+        below(&self.0.management_url, segments)
+    }
+
+    /// Returns what the URIs of artifacts begin with.
+    pub(crate) fn uri_prefix(&self) -> &UriPrefix {
+        &self.0.binding.uri_prefix
     }
 
     /// Starts the retry count of one operation.
@@ -111,6 +117,18 @@ impl Client {
             retries.wait_before_retry(error).await?;
         }
     }
+}
+
+/// Appends segments that need no escape to a URL.
+fn below(url: &Url, segments: &[&str]) -> Url {
+    let mut url = url.clone();
+    let mut path = url.path().to_owned();
+    for segment in segments {
+        path.push('/');
+        path.push_str(segment);
+    }
+    url.set_path(&path);
+    url
 }
 
 impl fmt::Debug for Client {

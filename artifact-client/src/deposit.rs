@@ -1,6 +1,7 @@
 //! Deposits an artifact.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use artifact_backend::Sha256Digest;
 use futures_util::future::{Either, select};
@@ -24,9 +25,13 @@ pub struct DepositOptions {
     file_name: Option<String>,
     content_type: Option<String>,
     size: Option<u64>,
+    expires_in: Option<Duration>,
     orphans_allowed: bool,
     on_progress: Option<ProgressCallback>,
 }
+
+/// The longest time that an artifact can be kept, unless it is kept for ever: 100 years of 365 days.
+const MAX_EXPIRES_IN: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl DepositOptions {
     /// Sets the file name. The server keeps its last path component.
@@ -49,6 +54,14 @@ impl DepositOptions {
     #[must_use = "this returns the changed options"]
     pub fn with_size(mut self, size: u64) -> Self {
         self.size = Some(size);
+        self
+    }
+
+    /// Sets how long the server keeps the artifact: 1 second to 100 years, in whole seconds. Without it, the
+    /// [retention](Client::retention) of the experiment decides.
+    #[must_use = "this returns the changed options"]
+    pub fn with_expires_in(mut self, period: Duration) -> Self {
+        self.expires_in = Some(period);
         self
     }
 
@@ -117,6 +130,7 @@ struct Deposit<'c> {
     client: &'c Client,
     envelope: Envelope,
     size: Option<u64>,
+    expires_in: Option<Duration>,
     on_progress: Option<ProgressCallback>,
 }
 
@@ -152,6 +166,7 @@ impl Client {
             file_name,
             content_type,
             size,
+            expires_in,
             orphans_allowed,
             on_progress,
         } = options;
@@ -159,6 +174,7 @@ impl Client {
             .as_deref()
             .unwrap_or("application/octet-stream");
         check_content_type(content_type)?;
+        check_expires_in(expires_in)?;
         let deposit = Deposit {
             client: self,
             envelope: Envelope::new(
@@ -167,6 +183,7 @@ impl Client {
                 bytes.as_deref().map(sha256_of),
             ),
             size: size.or(body_size),
+            expires_in,
             on_progress,
         };
         let open = match source {
@@ -196,6 +213,7 @@ impl Deposit<'_> {
             client,
             envelope,
             size,
+            expires_in,
             on_progress,
         } = self;
         let state = UploadState::new(on_progress.clone());
@@ -204,6 +222,9 @@ impl Deposit<'_> {
             .header(CONTENT_TYPE, &envelope.content_type);
         if let Some(length) = size.and_then(|size| envelope.length(size)) {
             request = request.header(CONTENT_LENGTH, length);
+        }
+        if let Some(period) = expires_in {
+            request = request.header("artifact-expires-in", period.as_secs());
         }
         let form = Form::new(envelope, stream, *size, state.clone());
         let request = request.body(reqwest::Body::wrap_stream(form));
@@ -308,6 +329,16 @@ fn check_response(
 
 fn sha256_of(bytes: &[u8]) -> Sha256Digest {
     Sha256Digest::from_bytes(Sha256::digest(bytes).into())
+}
+
+fn check_expires_in(period: Option<Duration>) -> Result<()> {
+    if period.is_none_or(|period| (Duration::from_secs(1)..=MAX_EXPIRES_IN).contains(&period)) {
+        return Ok(());
+    }
+    Err(
+        Error::invalid_input("an artifact is kept for 1 second to 100 years")
+            .with_operation(Operation::Deposit),
+    )
 }
 
 fn check_content_type(text: &str) -> Result<()> {

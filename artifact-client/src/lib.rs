@@ -29,6 +29,7 @@ mod repr_digest;
 mod transfer;
 
 mod identity;
+mod management;
 
 pub use artifact_backend::{ByteRange, Sha256Digest};
 pub use secrecy::{ExposeSecret, SecretString};
@@ -41,6 +42,9 @@ pub use deposit::{DepositOptions, Deposited};
 pub use error::{BoxError, Error, ErrorKind, Operation, Result};
 pub use fetch::{FetchOptions, Fetched};
 pub use identity::{Experiment, Group, NewGroup, NewWorker, RegisteredWorker, Whoami, Worker};
+pub use management::{
+    Artifact, ArtifactHold, ArtifactInfo, ArtifactPage, ListFilter, PrincipalUsage, Usage,
+};
 pub use metadata::Metadata;
 pub use problem::Problem;
 pub use progress::Progress;

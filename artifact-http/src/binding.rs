@@ -13,7 +13,8 @@ use crate::endpoints::endpoints;
 #[error("{0}")]
 pub struct InvalidBindingName(&'static str);
 
-/// The path under which all endpoints are, `/v0` by default. `/healthz` and `/openapi.json` are not under it.
+/// The path under which endpoints are: `/v0` by default, and `/v1` for the endpoints of management. `/healthz` and
+/// `/openapi.json` are not under it.
 ///
 /// ```
 /// use artifact_http::BasePath;
@@ -36,6 +37,8 @@ struct Renamed {
 impl BasePath {
     /// The default.
     pub const DEFAULT: &'static str = "/v0";
+    /// The default for the endpoints of management.
+    pub const MANAGEMENT: &'static str = "/v1";
 
     /// Parses a path: empty, or one or more times `/` and a segment of unreserved characters (RFC 3986, section
     /// 2.3), at most 200 bytes. No segment is `.` or `..`. The empty path puts `/experiments/...` at the root of
@@ -73,6 +76,11 @@ impl BasePath {
         rest.starts_with('/').then_some(rest)
     }
 
+    /// Returns the default for the endpoints of management.
+    pub(crate) fn management() -> Self {
+        Self(Some(renamed(Self::MANAGEMENT)))
+    }
+
     /// Returns the template of an endpoint, given the one under the default base path.
     pub(crate) fn template(self, path: &'static str) -> &'static str {
         let renamed = self.0.and_then(|renamed| renamed.templates.get(path));
@@ -95,7 +103,7 @@ fn renamed(base: &str) -> &'static Renamed {
     let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     all.entry(base.to_owned()).or_insert_with(|| {
         let templates = endpoints().iter().map(|endpoint| {
-            let rest = endpoint.path.strip_prefix(BasePath::DEFAULT);
+            let rest = endpoint.api().rest(endpoint.path);
             (endpoint.path, format!("{base}{}", rest.unwrap_or_default()))
         });
         Box::leak(Box::new(Renamed {
@@ -131,7 +139,8 @@ impl ExperimentHeader {
     /// [`InvalidBindingName`] if the text is no name of a field (RFC 9110, section 5.1), has more than 100 bytes, or is a
     /// field that the endpoints use for something else.
     pub fn new(name: &str) -> Result<Self, InvalidBindingName> {
-        const USED: [&str; 9] = [
+        const USED: [&str; 10] = [
+            "artifact-expires-in",
             "authorization",
             "content-",
             "host",

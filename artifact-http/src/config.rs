@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use artifact_backend::UriPrefix;
-use artifact_store::ReadPolicy;
+use artifact_store::{ManagedStore, ReadPolicy};
 
+use crate::api::Api;
 use crate::auth_scheme::AuthScheme;
 use crate::binding::{BasePath, ErrorPrefix, ExperimentHeader};
 
 /// Settings of the [`router`](crate::router()).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct HttpConfig {
     /// The prefix of artifact URIs, before the id.
     pub uri_prefix: UriPrefix,
     /// The path under which all endpoints are: `/v0` by default.
     pub base_path: BasePath,
+    /// The store that the endpoints of management work on. Without one, the default, there are no such endpoints.
+    pub management: Option<ManagedStore>,
+    /// The path under which the endpoints of management are: `/v1` by default.
+    pub management_path: BasePath,
     /// The header field that repeats the experiment of the path: `X-Eden-Experiment-Id` by default.
     pub experiment_header: ExperimentHeader,
     /// What the `type` of problems begins with: `eden://error/` by default.
@@ -54,6 +59,30 @@ pub struct HttpConfig {
     pub below_layers: bool,
 }
 
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            uri_prefix: UriPrefix::default(),
+            base_path: BasePath::default(),
+            management: None,
+            management_path: BasePath::management(),
+            experiment_header: ExperimentHeader::default(),
+            error_prefix: ErrorPrefix::default(),
+            auth_scheme: AuthScheme::default(),
+            read_policy: None,
+            public_url: None,
+            https: false,
+            max_uploads: None,
+            max_uploads_per_principal: None,
+            max_fetches: None,
+            max_fetches_per_principal: None,
+            max_lists: None,
+            max_lists_per_principal: None,
+            below_layers: false,
+        }
+    }
+}
+
 impl HttpConfig {
     /// Sets the prefix of artifact URIs.
     #[must_use = "returns the changed settings"]
@@ -66,6 +95,24 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_base_path(mut self, path: BasePath) -> Self {
         self.base_path = path;
+        self
+    }
+
+    /// Adds the endpoints that list, remove, hold and expire artifacts. The managed store must contain the store
+    /// of the router.
+    ///
+    /// They are under [`with_management_path`](Self::with_management_path). Its path must differ from that of the
+    /// other endpoints; if the two are equal, there are no endpoints of management.
+    #[must_use = "returns the changed settings"]
+    pub fn with_management(mut self, store: ManagedStore) -> Self {
+        self.management = Some(store);
+        self
+    }
+
+    /// Sets the path under which the endpoints of management are.
+    #[must_use = "returns the changed settings"]
+    pub fn with_management_path(mut self, path: BasePath) -> Self {
+        self.management_path = path;
         self
     }
 
@@ -159,5 +206,28 @@ impl HttpConfig {
     pub fn with_below_layers(mut self) -> Self {
         self.below_layers = true;
         self
+    }
+
+    /// Returns the store that the endpoints of management work on, if there are any.
+    pub(crate) fn managed(&self) -> Option<&ManagedStore> {
+        let store = self.management.as_ref();
+        store.filter(|_| self.management_path != self.base_path)
+    }
+
+    /// Returns the base path of a part of the protocol.
+    pub(crate) fn base_path_of(&self, api: Api) -> BasePath {
+        match api {
+            Api::Artifacts => self.base_path,
+            Api::Management => self.management_path,
+        }
+    }
+
+    /// Returns the part of the protocol that a path belongs to, and what follows its base path. Of two base paths
+    /// that fit, the longer one counts.
+    pub(crate) fn find_api<'p>(&self, path: &'p str) -> Option<(Api, &'p str)> {
+        let management = self.managed().map(|_| Api::Management);
+        let apis = [Some(Api::Artifacts), management].into_iter().flatten();
+        let found = apis.filter_map(|api| Some((api, self.base_path_of(api).rest(path)?)));
+        found.min_by_key(|(_, rest)| rest.len())
     }
 }

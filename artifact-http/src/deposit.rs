@@ -1,13 +1,16 @@
 //! `POST /v0/experiments/{E}/artifacts`: stores a file and returns an opaque URI.
 
+use std::time::Duration;
+
 use artifact_http_files::{REPR_DIGEST, ReceivedFile, check_head, digest_value};
 use artifact_store::NewArtifact;
 use axum::response::Response;
-use http::{Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::endpoint::{Access, Endpoint};
+use crate::management::MAX_KEEP_SECONDS;
 use crate::openapi::schemas::{File, URI};
 use crate::openapi::{Answer, Docs, Links, RequestContent, parameters};
 use crate::outlive::Outlive;
@@ -41,9 +44,13 @@ impl Deposit {
             summary: "Deposit a file",
             clauses: &[
                 "D-1", "D-2", "D-3", "D-4", "D-5", "D-6", "D-7", "D-8", "D-9", "D-10", "D-11",
-                "D-12", "D-13",
+                "D-12", "D-13", "D-14",
             ],
-            parameters: &[&parameters::CONTENT_DIGEST, &parameters::REPR_DIGEST],
+            parameters: &[
+                &parameters::CONTENT_DIGEST,
+                &parameters::REPR_DIGEST,
+                &parameters::EXPIRES_IN,
+            ],
             content: Some(RequestContent::multipart::<File>()),
             answers: &[
                 Answer::json::<Deposited<'static>>(201, "The file is stored durably.")
@@ -72,9 +79,12 @@ impl Deposit {
         } = request;
         // Checked before the body is polled for the first time, which sends `100 Continue`.
         let length = check_head(&parts.headers, service.store.config().max_artifact_bytes())?;
+        let expires_in = expires_in(&parts.headers)?;
         let permit = service.uploads.acquire(&principal)?;
         let mut file = ReceivedFile::open_form(&parts.headers, body.into_data_stream()).await?;
-        let new = NewArtifact::new(experiment.id, &principal).with_size_hint(length);
+        let new = NewArtifact::new(experiment.id, &principal)
+            .with_size_hint(length)
+            .with_expires_in(expires_in);
         let mut deposit = service.store.deposit(file.describe(new));
         while let Some(chunk) = file.next().await? {
             deposit.write(chunk).await?;
@@ -94,5 +104,27 @@ impl Deposit {
         let digest = digest_value(&row.sha256);
         response.headers_mut().insert(REPR_DIGEST, digest);
         Ok(response)
+    }
+}
+
+/// Parses the field that says how long the artifact is kept.
+fn expires_in(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+    const EXPIRES_IN: HeaderName = HeaderName::from_static("artifact-expires-in");
+    let mut values = headers.get_all(EXPIRES_IN).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let digits = value.as_bytes();
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let seconds = value.to_str().ok().filter(|_| is_number);
+    let seconds = seconds
+        .and_then(|text| text.parse().ok())
+        .filter(|seconds| (1..=MAX_KEEP_SECONDS).contains(seconds))
+        .filter(|_| values.next().is_none());
+    match seconds {
+        Some(seconds) => Ok(Some(Duration::from_secs(seconds))),
+        None => Err(Problem::bad_request(format!(
+            "Artifact-Expires-In must be one number of seconds from 1 to {MAX_KEEP_SECONDS}"
+        ))),
     }
 }

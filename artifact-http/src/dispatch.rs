@@ -10,6 +10,7 @@ use http::header::{ALLOW, AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
+use crate::api::Api;
 use crate::credential;
 use crate::problem::{Problem, ProblemType};
 use crate::request::AuthenticatedRequest;
@@ -67,19 +68,20 @@ async fn answer(
             let base = instance::base(parts, &service.config);
             Ok(openapi::respond(service, base))
         }
-        path => match service.config.base_path.rest(path) {
-            Some(rest) => answer_protected(service, parts, rest, body, info).await,
+        path => match service.config.find_api(path) {
+            Some((api, rest)) => answer_protected(service, parts, api, rest, body, info).await,
             None => Err(Problem::no_such_path()),
         },
     }
 }
 
-/// Answers a path under the base path, `/v0` by default; `rest` is what follows it. The checks run in this order on every path, known or unknown:
+/// Answers a path under a base path, `/v0` or `/v1` by default; `rest` is what follows it. The checks run in this order on every path, known or unknown:
 /// credential (401), experiment header (400), route (404), method (405), principal class (403),
 /// and then the handler's own.
 async fn answer_protected(
     service: &Service,
     parts: &Parts,
+    api: Api,
     rest: &str,
     body: Body,
     info: &mut RequestInfo,
@@ -87,8 +89,8 @@ async fn answer_protected(
     let principal = authenticate(service, parts).await?;
     info.principal = Some(principal.id());
     let (scope, rest) = split_experiment(rest).ok_or_else(Problem::no_such_path)?;
-    let experiment = find_experiment(service, scope, &parts.headers).await?;
-    let route = Route::parse(rest).ok_or_else(Problem::no_such_path)?;
+    let experiment = find_experiment(service, api, scope, &parts.headers).await?;
+    let route = Route::parse(api, rest).ok_or_else(Problem::no_such_path)?;
     let request = AuthenticatedRequest {
         service,
         principal,
@@ -127,9 +129,10 @@ async fn authenticate(service: &Service, parts: &Parts) -> Result<Principal, Pro
 }
 
 /// Finds the path's experiment. The header must repeat its name byte for byte, and this server must
-/// host it.
+/// host it. The endpoints of management do not need the header.
 async fn find_experiment(
     service: &Service,
+    api: Api,
     scope: &str,
     headers: &HeaderMap,
 ) -> Result<Experiment, Problem> {
@@ -138,6 +141,7 @@ async fn find_experiment(
     let mut values = headers.get_all(header.name()).iter();
     let header = header.as_str();
     match (values.next(), values.next()) {
+        (None, _) if api == Api::Management => {}
         (None, _) => return Err(mismatch(format!("the {header} header is missing"))),
         (Some(_), Some(_)) => {
             let detail = format!("the request has more than one {header} header");

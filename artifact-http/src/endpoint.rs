@@ -3,6 +3,7 @@
 use artifact_store::PrincipalClass;
 use http::Method;
 
+use crate::api::Api;
 use crate::openapi::Docs;
 
 /// The class of principals that may use an endpoint. Rules on single artifacts come after it.
@@ -52,7 +53,7 @@ pub struct Endpoint {
     pub method: Method,
     /// The template of the path under the default base path, such as `/v0/experiments/{E}/workers/{W}`. `{E}`
     /// stands for an
-    /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either.
+    /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either, `{A}` for an artifact's id.
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
@@ -65,6 +66,20 @@ impl Endpoint {
     /// [with identities](crate::router_with_identities) has this endpoint.
     pub fn needs_identities(&self) -> bool {
         self.needs_identities
+    }
+
+    /// Returns whether only a router [with management](crate::HttpConfig::with_management) has this endpoint.
+    pub fn needs_management(&self) -> bool {
+        self.api() == Api::Management
+    }
+
+    /// Returns the part of the protocol that the path belongs to.
+    pub(crate) fn api(&self) -> Api {
+        if Api::Management.rest(self.path).is_some() {
+            Api::Management
+        } else {
+            Api::Artifacts
+        }
     }
 }
 

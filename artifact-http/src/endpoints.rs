@@ -4,7 +4,6 @@ use axum::response::Response;
 use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
 
-use crate::binding::BasePath;
 use crate::deposit::Deposit;
 use crate::endpoint::{Endpoint, has_path};
 use crate::experiment::ReadExperiment;
@@ -12,6 +11,10 @@ use crate::fetch::Fetch;
 use crate::identity::{
     AddMember, DeleteGroup, ListGroups, ListWorkers, ReadGroup, ReadWorker, RegisterGroup,
     RegisterWorker, ReissueCredential, RemoveMember, Whoami,
+};
+use crate::management::{
+    DeleteArtifact, HoldArtifact, ListArtifacts, ReadArtifact, ReadRetention, ReadUsage,
+    ReleaseArtifact, SetRetention,
 };
 use crate::problem::Problem;
 use crate::request::AuthenticatedRequest;
@@ -22,7 +25,7 @@ use crate::route::Route;
 /// authorized request and the ids of the route.
 macro_rules! endpoints {
     ($($method:ident $route:ident $(($($id:ident),+))? => $operation:ty;)+) => {
-        /// Returns every endpoint. The paths have the default base path, `/v0`.
+        /// Returns every endpoint. The paths have the default base paths, `/v0` and `/v1`.
         pub fn endpoints() -> &'static [&'static Endpoint] {
             &[$(<$operation>::ENDPOINT),+]
         }
@@ -64,15 +67,26 @@ endpoints! {
     DELETE Group(group) => DeleteGroup;
     POST Members(group) => AddMember;
     DELETE Member(group, member) => RemoveMember;
+    GET ManagedArtifacts => ListArtifacts;
+    GET ManagedArtifact(id) => ReadArtifact;
+    DELETE ManagedArtifact(id) => DeleteArtifact;
+    PUT Hold(id) => HoldArtifact;
+    DELETE Hold(id) => ReleaseArtifact;
+    GET Usage => ReadUsage;
+    GET Retention => ReadRetention;
+    PUT Retention => SetRetention;
 }
 
 /// 405 with the methods of the path, or 404 if this router has no endpoint there.
 fn method_not_allowed(request: &AuthenticatedRequest<'_>) -> Problem {
-    let path = request.parts.uri.path();
-    let rest = request.service.config.base_path.rest(path);
-    // The table has the default base path.
-    let path = format!("{}{}", BasePath::DEFAULT, rest.unwrap_or_default());
-    let allowed = allowed_methods(&path, request.service.identities.is_some());
+    let service = request.service;
+    let found = service.config.find_api(request.parts.uri.path());
+    let Some((api, rest)) = found else {
+        return Problem::no_such_path();
+    };
+    // The table has the default base paths.
+    let path = format!("{}{rest}", api.default_base());
+    let allowed = allowed_methods(&path, |endpoint| service.serves(endpoint));
     if allowed.is_empty() {
         return Problem::no_such_path();
     }
@@ -84,11 +98,10 @@ fn method_not_allowed(request: &AuthenticatedRequest<'_>) -> Problem {
     .with_header(ALLOW, allowed)
 }
 
-fn allowed_methods(path: &str, with_identities: bool) -> String {
+fn allowed_methods(path: &str, serves: impl Fn(&Endpoint) -> bool) -> String {
     let mut allowed = Vec::new();
     for endpoint in endpoints() {
-        let served = with_identities || !endpoint.needs_identities;
-        if served && has_path(endpoint.path, path) {
+        if serves(endpoint) && has_path(endpoint.path, path) {
             allowed.push(endpoint.method.as_str());
             if endpoint.method == Method::GET {
                 allowed.push(Method::HEAD.as_str());
@@ -115,18 +128,23 @@ mod tests {
     #[test]
     fn the_allow_header_lists_the_methods_of_the_path() {
         let path = "/v0/experiments/e/groups/grp_0123456789abcdefghjkmnpqrs";
-        assert_eq!(allowed_methods(path, true), "GET, HEAD, DELETE");
-        assert_eq!(
-            allowed_methods("/v0/experiments/e/artifacts", true),
-            "POST, GET, HEAD"
-        );
-        assert_eq!(allowed_methods("/v0/experiments/e", false), "GET, HEAD");
+        assert_eq!(allowed_methods(path, |_| true), "GET, HEAD, DELETE");
+        for (path, methods) in [
+            ("/v0/experiments/e/artifacts", "POST, GET, HEAD"),
+            ("/v0/experiments/e", "GET, HEAD"),
+            ("/v1/experiments/e/artifacts", "GET, HEAD"),
+            ("/v1/experiments/e/artifacts/x", "GET, HEAD, DELETE"),
+            ("/v1/experiments/e/artifacts/x/hold", "PUT, DELETE"),
+            ("/v1/experiments/e/retention", "GET, HEAD, PUT"),
+        ] {
+            assert_eq!(allowed_methods(path, |_| true), methods, "{path}");
+        }
     }
 
     #[test]
     fn identity_paths_have_no_methods_without_identities() {
         for endpoint in endpoints() {
-            let allowed = allowed_methods(endpoint.path, false);
+            let allowed = allowed_methods(endpoint.path, |each| !each.needs_identities());
             assert_eq!(
                 allowed.is_empty(),
                 endpoint.needs_identities(),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod api;
 mod binding;
 mod config;
 mod dispatch;
@@ -36,6 +37,7 @@ mod fetch;
 mod experiment;
 mod health;
 mod identity;
+mod management;
 
 #[doc(hidden)]
 pub mod fuzzing;

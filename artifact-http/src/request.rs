@@ -9,7 +9,7 @@ use crate::problem::{Problem, ProblemType};
 use crate::request_info::RequestInfo;
 use crate::router::Service;
 
-/// A request with a valid credential and experiment header.
+/// A request with a valid credential whose experiment this server hosts.
 #[derive(Debug)]
 pub(crate) struct AuthenticatedRequest<'s> {
     pub(crate) service: &'s Service,
@@ -36,10 +36,10 @@ impl<'s> AuthenticatedRequest<'s> {
     /// Checks the endpoint's access rule. The principal must belong to the experiment and be of an
     /// allowed class.
     pub(crate) fn authorize(self, endpoint: &Endpoint) -> Result<AuthorizedRequest<'s>, Problem> {
-        if endpoint.needs_identities && self.service.identities.is_none() {
+        if !self.service.serves(endpoint) {
             return Err(Problem::no_such_path());
         }
-        self.info.route = self.service.config.base_path.template(endpoint.path);
+        self.info.route = self.service.template(endpoint);
         let is_member = self
             .principal
             .experiment()

@@ -30,6 +30,13 @@ pub(crate) fn no_content(response: &Response) -> Body {
     }
 }
 
+/// Returns 204.
+pub(crate) fn empty() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// Appends a value as JSON.
 pub(crate) fn append_json(json: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(json, value).expect("responses consist of strings, numbers and maps");

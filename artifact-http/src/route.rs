@@ -1,6 +1,8 @@
-//! The paths under `/v0/experiments/{E}`, parsed once into typed ids.
+//! The paths under `/v0/experiments/{E}` and `/v1/experiments/{E}`, parsed once into typed ids.
 
-use artifact_store::{GroupId, MemberId, WorkerId};
+use artifact_store::{ArtifactId, GroupId, MemberId, WorkerId};
+
+use crate::api::Api;
 
 /// A resource of an experiment, without the method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,14 +17,19 @@ pub(crate) enum Route {
     Group(GroupId),
     Members(GroupId),
     Member(GroupId, MemberId),
+    ManagedArtifacts,
+    ManagedArtifact(ArtifactId),
+    Hold(ArtifactId),
+    Usage,
+    Retention,
 }
 
 impl Route {
     /// Parses what follows the experiment in a path, such as `/workers`. The comparison is exact:
     /// nothing is decoded, and an ill-formed id makes the path unknown.
-    pub(crate) fn parse(rest: &str) -> Option<Self> {
+    pub(crate) fn parse(api: Api, rest: &str) -> Option<Self> {
         if rest.is_empty() {
-            return Some(Self::Experiment);
+            return (api == Api::Artifacts).then_some(Self::Experiment);
         }
         let mut segments = [""; 4];
         let mut count = 0;
@@ -30,7 +37,14 @@ impl Route {
             *segments.get_mut(count)? = segment;
             count += 1;
         }
-        Some(match segments[..count] {
+        match api {
+            Api::Artifacts => Self::of_artifacts(&segments[..count]),
+            Api::Management => Self::of_management(&segments[..count]),
+        }
+    }
+
+    fn of_artifacts(segments: &[&str]) -> Option<Self> {
+        Some(match *segments {
             ["artifacts"] => Self::Artifacts,
             ["whoami"] => Self::Whoami,
             ["workers"] => Self::Workers,
@@ -47,26 +61,38 @@ impl Route {
             _ => return None,
         })
     }
+
+    fn of_management(segments: &[&str]) -> Option<Self> {
+        Some(match *segments {
+            ["artifacts"] => Self::ManagedArtifacts,
+            ["artifacts", id] => Self::ManagedArtifact(id.parse().ok()?),
+            ["artifacts", id, "hold"] => Self::Hold(id.parse().ok()?),
+            ["usage"] => Self::Usage,
+            ["retention"] => Self::Retention,
+            _ => return None,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Route;
+    use crate::api::Api::{Artifacts, Management};
 
     const W: &str = "wkr_0123456789abcdefghjkmnpqrs";
     const G: &str = "grp_0123456789abcdefghjkmnpqrs";
 
     #[test]
     fn ids_are_parsed() {
-        assert_eq!(Route::parse(""), Some(Route::Experiment));
+        assert_eq!(Route::parse(Artifacts, ""), Some(Route::Experiment));
         assert_eq!(
-            Route::parse(&format!("/workers/{W}")),
+            Route::parse(Artifacts, &format!("/workers/{W}")),
             Some(Route::Worker(W.parse().unwrap()))
         );
         for member in [W, G] {
             let path = format!("/groups/{G}/members/{member}");
             let expected = Route::Member(G.parse().unwrap(), member.parse().unwrap());
-            assert_eq!(Route::parse(&path), Some(expected));
+            assert_eq!(Route::parse(Artifacts, &path), Some(expected));
         }
     }
 
@@ -85,7 +111,38 @@ mod tests {
             format!("/groups/{G}/members/{}", &W[1..]),
             format!("/groups/{G}/members/{W}/x"),
         ] {
-            assert_eq!(Route::parse(&path), None, "{path}");
+            assert_eq!(Route::parse(Artifacts, &path), None, "{path}");
+            assert_eq!(Route::parse(Management, &path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn each_part_of_the_protocol_has_its_own_paths() {
+        let id = "4f2a9c0de1b83756a0c4d2f19e7b6385";
+        let artifact = id.parse().unwrap();
+        for (path, route) in [
+            ("/usage".to_owned(), Route::Usage),
+            ("/retention".to_owned(), Route::Retention),
+            (format!("/artifacts/{id}"), Route::ManagedArtifact(artifact)),
+            (format!("/artifacts/{id}/hold"), Route::Hold(artifact)),
+        ] {
+            assert_eq!(Route::parse(Management, &path), Some(route), "{path}");
+            assert_eq!(Route::parse(Artifacts, &path), None, "{path}");
+        }
+        let artifacts = |api| Route::parse(api, "/artifacts");
+        assert_eq!(artifacts(Artifacts), Some(Route::Artifacts));
+        assert_eq!(artifacts(Management), Some(Route::ManagedArtifacts));
+        for path in [
+            "",
+            "/workers",
+            &format!("/artifacts/{}", id.to_uppercase()),
+            &format!("/artifacts/{id}/"),
+            &format!("/artifacts/{}", &id[1..]),
+            &format!("/artifacts/{id}/hold/x"),
+            "/artifacts/",
+            "/artifacts/eden:",
+        ] {
+            assert_eq!(Route::parse(Management, path), None, "{path}");
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::authenticate::Authenticate;
 use crate::concurrency_limiter::ConcurrencyLimiter;
 use crate::config::HttpConfig;
 use crate::dispatch;
+use crate::endpoint::Endpoint;
 use crate::identity_authenticator::IdentityAuthenticator;
 use crate::service::HttpService;
 
@@ -35,8 +36,24 @@ pub(crate) struct Service {
     pub(crate) document: OnceLock<Bytes>,
 }
 
+impl Service {
+    /// Returns whether this router has the endpoint.
+    pub(crate) fn serves(&self, endpoint: &Endpoint) -> bool {
+        (self.identities.is_some() || !endpoint.needs_identities())
+            && (self.config.managed().is_some() || !endpoint.needs_management())
+    }
+
+    /// Returns the template of an endpoint with the base path of this router.
+    pub(crate) fn template(&self, endpoint: &Endpoint) -> &'static str {
+        self.config
+            .base_path_of(endpoint.api())
+            .template(endpoint.path)
+    }
+}
+
 /// Creates a router that answers every path: the artifact endpoints under the base path `/v0`, `/healthz`,
-/// `/openapi.json`, and a problem for everything else. The authenticator manages identities, so
+/// `/openapi.json`, and a problem for everything else. With [`HttpConfig::with_management`] it also has the endpoints of
+/// management under `/v1`. The authenticator manages identities, so
 /// this router has no worker or group endpoints.
 ///
 /// Mount it with [`Router::nest`] under a path of another app, or merge it into an app that has no

@@ -62,13 +62,11 @@ impl HttpService {
     }
 
     /// Returns the templates of all endpoints; one with several methods occurs several times.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &'static str> {
-        let with_identities = self.shared.identities.is_some();
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &'static str> + use<'_> {
         let served = endpoints()
             .iter()
-            .filter(move |endpoint| with_identities || !endpoint.needs_identities);
-        let base_path = self.shared.config.base_path;
-        let served = served.map(move |endpoint| base_path.template(endpoint.path));
+            .filter(|endpoint| self.shared.serves(endpoint));
+        let served = served.map(|endpoint| self.shared.template(endpoint));
         served.chain([health::PATH, openapi::PATH])
     }
 

@@ -2,16 +2,11 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use artifact_client::{Group, Worker};
-use serde::Serialize;
 
+pub(super) use crate::output::json;
 use crate::output::{self, printable};
-
-/// Prints one line of JSON.
-pub(super) fn json(value: &impl Serialize) -> Result<()> {
-    output::data(serde_json::to_string(value).context("cannot write the response as JSON")?)
-}
 
 /// Prints one line of a list: id, tab, name.
 pub(super) fn line(id: &str, name: Option<&str>) -> Result<()> {

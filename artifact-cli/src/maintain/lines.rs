@@ -77,7 +77,7 @@ impl Lines {
         } else {
             output::note(sentence);
         }
-        self.failed.map_or(Ok(()), Err)
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     fn data(&mut self, line: String) {

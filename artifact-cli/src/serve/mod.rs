@@ -28,6 +28,7 @@ use artifact_http::{AdminToken, HttpConfig, HttpService, IdentityAuthenticator};
 use artifact_server::{
     Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
+use artifact_store::ManagedStore;
 use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
 
@@ -66,6 +67,14 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
         .with_max_fetches_per_principal(settings.max_fetches_per_principal)
         .with_max_lists(settings.max_lists)
         .with_max_lists_per_principal(settings.max_lists_per_principal);
+    let managed = ManagedStore::new(
+        opened.store.clone(),
+        Arc::clone(&opened.database.inventory),
+        opened.backend.inventory(),
+    );
+    // Other servers on the same database remove artifacts, too.
+    let watch = managed.watch_removals();
+    config = config.with_management(managed);
     if let Some(url) = &settings.public_url {
         config = config.with_public_url(url);
     }
@@ -108,6 +117,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     }
     let outcome = server.serve(listener).await;
     drop(background);
+    drop(watch);
     if let Err(error) = opened.database.close().await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,

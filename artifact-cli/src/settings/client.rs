@@ -1,4 +1,4 @@
-//! The settings of the client commands: `put`, `get`, `worker`, `group` and `whoami`.
+//! The settings of the client commands: all but `serve`.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 //!
 //! An error continues a sentence that starts with the setting's name: "--retries must be a whole number".
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -62,7 +63,89 @@ pub(super) fn seconds(text: &str) -> Result<Duration> {
     }
 }
 
+/// A time from a second to 100 years: digits, optionally with a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Period(pub(crate) Duration);
+
+/// The units of a period, the longest first, with their seconds.
+const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+        let factor = match text[digits.len()..].trim() {
+            "" => Some(1),
+            unit => UNITS
+                .iter()
+                .find(|(name, _)| *name == unit)
+                .map(|(_, seconds)| *seconds),
+        };
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds = factor
+            .filter(|_| is_number)
+            .and_then(|factor| digits.parse::<u64>().ok()?.checked_mul(factor));
+        let seconds = seconds.ok_or_else(|| {
+            let text = text.escape_debug();
+            format!("must be a time, such as 30d, 12h, 45min or 90s, not '{text}'")
+        })?;
+        if (1..=100 * 365 * 86_400).contains(&seconds) {
+            Ok(Self(Duration::from_secs(seconds)))
+        } else {
+            Err("must be from 1s to 36500d".into())
+        }
+    }
+}
+
+impl fmt::Display for Period {
+    /// Writes it with the longest unit that gives a whole number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let fits = |(_, unit): &(&str, u64)| seconds.is_multiple_of(*unit);
+        let (name, unit) = UNITS.into_iter().find(fits).unwrap_or(("s", 1));
+        write!(f, "{}{name}", seconds / unit)
+    }
+}
+
 /// Parses a number of retries. A number that is too large for the type means the largest.
 pub(super) fn retries(text: &str) -> Result<u32> {
     whole_number(text).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_digits_with_or_without_a_unit() {
+        for (text, seconds, shown) in [
+            ("30d", Some(2_592_000), "30d"),
+            ("48h", Some(172_800), "2d"),
+            ("45min", Some(2_700), "45min"),
+            ("90 s", Some(90), "90s"),
+            ("3600", Some(3_600), "1h"),
+            ("36500d", Some(3_153_600_000), "36500d"),
+            ("36501d", None, ""),
+            ("0", None, ""),
+            ("0d", None, ""),
+            ("1.5h", None, ""),
+            ("-1d", None, ""),
+            ("+1d", None, ""),
+            ("d", None, ""),
+            ("", None, ""),
+            ("1m", None, ""),
+            ("1D", None, ""),
+            ("99999999999999999999", None, ""),
+            ("9999999999999999d", None, ""),
+        ] {
+            let period = text.parse::<Period>().ok();
+            let expected = seconds.map(|seconds| Period(Duration::from_secs(seconds)));
+            assert_eq!(period, expected, "{text}");
+            assert_eq!(
+                period.map(|period| period.to_string()).unwrap_or_default(),
+                shown
+            );
+        }
+    }
 }

@@ -24,7 +24,7 @@ mod values;
 pub(crate) use client::ClientSettings;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use client::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};
-pub(crate) use common::text;
+pub(crate) use common::{ByteSize, Period, text};
 pub(crate) use environment::Environment;
 pub(crate) use load::{Loaded, load};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
@@ -34,4 +34,4 @@ pub(crate) use secret::{Secret, choose};
 pub(crate) use serve::ServeSettings;
 pub(crate) use source::Sources;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-pub(crate) use values::{Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat};
+pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat};

@@ -283,6 +283,13 @@ fn a_store_of_version_0_1_starts_without_adopt() {
     store.forget_ids();
     // Without what later versions of the schema have added.
     let older = "\
+        CREATE TABLE older (id BLOB NOT NULL PRIMARY KEY, experiment TEXT NOT NULL, created_by TEXT NOT NULL, \
+            size INTEGER NOT NULL, content_type TEXT NOT NULL, file_name TEXT, sha256 BLOB NOT NULL, \
+            created_at INTEGER NOT NULL) STRICT, WITHOUT ROWID; \
+        INSERT INTO older SELECT * FROM artifacts; \
+        DROP VIEW artifacts; DROP TABLE artifact_rows; \
+        DROP TABLE holds; DROP TABLE retention; DROP TABLE leases; \
+        ALTER TABLE older RENAME TO artifacts; \
         DROP TABLE store_id; DROP TABLE proposed_store_ids; DROP TABLE rights; \
         DROP TRIGGER workers_replaced; DROP TRIGGER workers_updated; DROP TRIGGER workers_deleted; \
         DROP TRIGGER groups_inserted; DROP TRIGGER groups_updated; DROP TRIGGER groups_deleted; \

@@ -17,6 +17,7 @@ mod identities;
 mod logs;
 mod lost_database;
 mod maintained;
+mod management;
 mod many;
 mod memory;
 mod ownership;

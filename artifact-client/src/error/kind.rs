@@ -25,6 +25,8 @@ pub enum ErrorKind {
     InvalidName,
     /// The group would become a member of itself (`cycle-detected`). Nothing was changed.
     Cycle,
+    /// A hold is on the artifact, so the server does not remove it (`held`). The admin can release it.
+    Held,
     /// The artifact is larger than the server accepts (413). The server keeps nothing of it.
     TooLarge,
     /// The range contains no byte of the artifact (416).
@@ -61,6 +63,7 @@ const VOCABULARY: &[(&str, u16, ErrorKind)] = &[
     ("already-exists", 409, ErrorKind::AlreadyExists),
     ("cycle-detected", 409, ErrorKind::Cycle),
     ("reserved-identifier", 409, ErrorKind::ReservedName),
+    ("held", 409, ErrorKind::Held),
     ("payload-too-large", 413, ErrorKind::TooLarge),
     ("invalid-name", 422, ErrorKind::InvalidName),
 ];
@@ -78,6 +81,7 @@ impl ErrorKind {
             Self::ReservedName => "the server reserves this name",
             Self::InvalidName => "the name is not valid",
             Self::Cycle => "the group would become a member of itself",
+            Self::Held => "a hold is on the artifact",
             Self::TooLarge => "the artifact is larger than the server accepts",
             Self::InvalidRange => "the range contains no byte of the artifact",
             Self::BadRequest => "the server rejects the request",
@@ -135,7 +139,7 @@ mod tests {
             let other = ErrorKind::of_response(500, Some(name));
             assert_eq!(other, ErrorKind::ServerFault, "{name}");
         }
-        assert_eq!(VOCABULARY.len(), 11);
+        assert_eq!(VOCABULARY.len(), 12);
     }
 
     #[test]

@@ -38,6 +38,22 @@ pub enum Operation {
     RemoveMember,
     /// [`Client::delete_group`](crate::Client::delete_group).
     DeleteGroup,
+    /// [`Client::list`](crate::Client::list).
+    ListArtifacts,
+    /// [`Client::info`](crate::Client::info).
+    ReadArtifact,
+    /// [`Client::remove`](crate::Client::remove).
+    RemoveArtifact,
+    /// [`Client::place_hold`](crate::Client::place_hold).
+    PlaceHold,
+    /// [`Client::release_hold`](crate::Client::release_hold).
+    ReleaseHold,
+    /// [`Client::usage`](crate::Client::usage).
+    ReadUsage,
+    /// [`Client::retention`](crate::Client::retention).
+    ReadRetention,
+    /// [`Client::set_retention`](crate::Client::set_retention).
+    SetRetention,
 }
 
 impl Operation {
@@ -60,18 +76,31 @@ impl Operation {
             Self::AddMember => "add member",
             Self::RemoveMember => "remove member",
             Self::DeleteGroup => "delete group",
+            Self::ListArtifacts => "list artifacts",
+            Self::ReadArtifact => "read artifact",
+            Self::RemoveArtifact => "delete artifact",
+            Self::PlaceHold => "hold artifact",
+            Self::ReleaseHold => "release artifact",
+            Self::ReadUsage => "read usage",
+            Self::ReadRetention => "read retention",
+            Self::SetRetention => "set retention",
         }
     }
 
     /// Returns the message for a 404.
     pub(crate) const fn not_found_text(self) -> &'static str {
         match self {
-            Self::Fetch | Self::Stat => "there is no such artifact",
+            Self::Fetch
+            | Self::Stat
+            | Self::ReadArtifact
+            | Self::RemoveArtifact
+            | Self::PlaceHold
+            | Self::ReleaseHold => "there is no such artifact",
             Self::ReadWorker | Self::ReissueCredential => "there is no such worker",
             Self::ReadGroup | Self::AddMember | Self::RemoveMember | Self::DeleteGroup => {
                 "there is no such group"
             }
-            // Every artifact server of this binding has these paths.
+            // An artifact server has these paths, or does not support the operation.
             Self::Configure
             | Self::Deposit
             | Self::ReadExperiment
@@ -79,7 +108,11 @@ impl Operation {
             | Self::RegisterWorker
             | Self::ListWorkers
             | Self::RegisterGroup
-            | Self::ListGroups => {
+            | Self::ListGroups
+            | Self::ListArtifacts
+            | Self::ReadUsage
+            | Self::ReadRetention
+            | Self::SetRetention => {
                 "there is no artifact server at this address, or it does not support this operation"
             }
         }

@@ -5,6 +5,8 @@ mod group;
 mod request;
 mod worker;
 
+pub(crate) use request::{check_id, json};
+
 pub use experiment::{Experiment, Whoami};
 pub use group::{Group, NewGroup};
 pub use worker::{NewWorker, RegisteredWorker, Worker};

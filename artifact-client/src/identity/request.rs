@@ -55,6 +55,21 @@ impl Client {
         body: Option<Bytes>,
         expected: StatusCode,
     ) -> Result<Response> {
+        let repeat = Repeat::IfNotProcessed;
+        self.send_write(operation, method, url, body, repeat, expected)
+            .await
+    }
+
+    /// Sends a request that changes an object.
+    pub(crate) async fn send_write(
+        &self,
+        operation: Operation,
+        method: Method,
+        url: Url,
+        body: Option<Bytes>,
+        repeat: Repeat,
+        expected: StatusCode,
+    ) -> Result<Response> {
         let request = || {
             let request = self.request(method.clone(), url.clone());
             match body.clone() {
@@ -62,7 +77,7 @@ impl Client {
                 None => request,
             }
         };
-        let (retries, repeat) = (&mut self.retries(), Repeat::IfNotProcessed);
+        let retries = &mut self.retries();
         self.send(operation, retries, repeat, request, &[expected])
             .await
     }

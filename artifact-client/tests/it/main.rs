@@ -7,6 +7,7 @@ mod deposit;
 mod faults;
 mod fetch;
 mod identity;
+mod management;
 mod range;
 mod resume;
 mod retries;

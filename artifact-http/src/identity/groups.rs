@@ -3,7 +3,6 @@
 use artifact_store::{
     DisplayName, ExperimentId, Group, GroupId, IdentityStore, ListPosition, MemberId, Page,
 };
-use axum::body::Body;
 use axum::response::Response;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
@@ -226,9 +225,7 @@ impl DeleteGroup {
         identities
             .delete_group(&request.experiment.id, group)
             .await?;
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        Ok(response)
+        Ok(response::empty())
     }
 }
 

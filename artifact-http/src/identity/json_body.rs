@@ -18,7 +18,7 @@ use crate::problem::{Problem, ProblemType};
 const LIMIT: usize = 1 << 20;
 
 /// Reads a body that is exactly one JSON object. An empty body counts as an empty object.
-pub(super) async fn read<T: DeserializeOwned>(
+pub(crate) async fn read<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<T, Problem> {

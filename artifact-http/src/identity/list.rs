@@ -86,7 +86,7 @@ pub(super) async fn respond<R: ListRecord>(
 
 /// Sends a body in pieces, and keeps a permit until the last one was handed over or the client is gone. A
 /// body of one piece does not need the permit.
-pub(super) fn hold(response: Response, permit: Permit) -> Response {
+pub(crate) fn hold(response: Response, permit: Permit) -> Response {
     if response
         .body()
         .size_hint()

@@ -2,8 +2,8 @@
 
 pub(crate) mod fuzzing;
 mod groups;
-mod json_body;
-mod list;
+pub(crate) mod json_body;
+pub(crate) mod list;
 mod request;
 mod utf8_field;
 mod workers;

@@ -8,9 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::docs::Docs;
 use super::{DOCS, PATH, parameters, responses};
-use crate::endpoint::Access;
+use crate::endpoint::{Access, Endpoint};
 use crate::endpoints::endpoints;
 use crate::health;
+
+/// What the description adds about the endpoints of management.
+const MANAGEMENT: &str = "Under /v1/ the order is the same; the experiment header may be left out there, because the path names the experiment.";
 
 /// Collect the schemas. A member that may be missing is described differently for bodies that are
 /// read and bodies that are written.
@@ -51,9 +54,16 @@ fn tidy(schema: &mut Schema) {
     }
 }
 
-pub(super) fn document(with_identities: bool) -> Value {
+/// Assembles the document of the endpoints that `serves` accepts.
+pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
+    let listed: Vec<_> = endpoints()
+        .iter()
+        .copied()
+        .filter(|endpoint| serves(endpoint))
+        .collect();
+    let with_management = listed.iter().any(|endpoint| endpoint.needs_management());
     let mut generators = Generators::new();
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "artifact",
@@ -70,7 +80,7 @@ pub(super) fn document(with_identities: bool) -> Value {
             { "name": "server", "description": "The server itself; needs no credential." },
         ],
         "security": [{ "principal": [] }],
-        "paths": paths(with_identities, &mut generators),
+        "paths": paths(&listed, &mut generators),
         "components": {
             "securitySchemes": {
                 "principal": {
@@ -85,18 +95,33 @@ pub(super) fn document(with_identities: bool) -> Value {
             "responses": responses::components(&mut generators),
             "schemas": generators.into_components(),
         },
-    })
+    });
+    if with_management {
+        describe_management(&mut document);
+    }
+    document
 }
 
-fn paths(with_identities: bool, generators: &mut Generators) -> Value {
+/// Adds what the document says about the endpoints of management in general.
+fn describe_management(document: &mut Value) {
+    let description = &mut document["info"]["description"];
+    let text = description.as_str().unwrap_or_default();
+    *description = format!("{text} {MANAGEMENT}").into();
+    if let Some(tags) = document["tags"].as_array_mut() {
+        let tag = json!({
+            "name": "management",
+            "description": "List, delete, hold and expire artifacts.",
+        });
+        tags.insert(1, tag);
+    }
+}
+
+fn paths(listed: &[&Endpoint], generators: &mut Generators) -> Value {
     let mut paths = Map::new();
-    for endpoint in endpoints() {
-        if endpoint.needs_identities && !with_identities {
-            continue;
-        }
+    for endpoint in listed {
         let path = paths
             .entry(endpoint.path)
-            .or_insert_with(|| json!({ "parameters": parameters::of_path(endpoint.path) }));
+            .or_insert_with(|| json!({ "parameters": parameters::of_path(endpoint) }));
         let access = Some(endpoint.access);
         let operation = operation(endpoint.id, access, &endpoint.docs, generators);
         if endpoint.method == Method::GET {

@@ -8,7 +8,7 @@ mod responses;
 pub(crate) mod schemas;
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -36,33 +36,34 @@ fn document_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "required": ["openapi", "paths"] })
 }
 
-static WHOLE: LazyLock<String> = LazyLock::new(|| text(true));
-static WITHOUT_IDENTITIES: LazyLock<String> = LazyLock::new(|| text(false));
-
 /// Returns the document of all endpoints as it is served: pretty-printed JSON that ends with a line
 /// break.
 ///
 /// It says what `docs/http-api.md` says, as far as a schema can, and each operation names the
-/// clauses of that page that it follows (`x-clauses`). A router without identities serves a document
-/// without the endpoints that need them.
+/// clauses of that page that it follows (`x-clauses`). A router without identities or without a managed store serves a
+/// document without the endpoints that need them.
 pub fn openapi() -> &'static str {
-    &WHOLE
+    text(true, true)
 }
 
-fn text(with_identities: bool) -> String {
-    let document = document::document(with_identities);
-    let text = serde_json::to_string_pretty(&document);
-    text.expect("strings, numbers and maps are valid JSON") + "\n"
+/// Returns the document with default names. It is made at most once.
+fn text(with_identities: bool, with_management: bool) -> &'static str {
+    static TEXTS: [[OnceLock<String>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
+    let text = &TEXTS[usize::from(with_identities)][usize::from(with_management)];
+    text.get_or_init(|| {
+        let document = document::document(|endpoint| {
+            (with_identities || !endpoint.needs_identities())
+                && (with_management || !endpoint.needs_management())
+        });
+        let text = serde_json::to_string_pretty(&document);
+        text.expect("strings, numbers and maps are valid JSON") + "\n"
+    })
 }
 
-/// Returns the document of a router with these settings: with its base path, experiment header, URI and error
+/// Returns the document of a router with these settings: with its base paths, experiment header, URI and error
 /// prefixes, and its security scheme.
 pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, str> {
-    let text: &'static str = if with_identities {
-        &WHOLE
-    } else {
-        &WITHOUT_IDENTITIES
-    };
+    let text = text(with_identities, config.managed().is_some());
     rename::renamed(text, config)
 }
 

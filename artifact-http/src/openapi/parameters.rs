@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::docs::SchemaOf;
 use super::document::{Generators, reference};
 use super::schemas::{self, ExperimentName};
+use crate::endpoint::Endpoint;
 use schemars::SchemaGenerator;
 
 /// A parameter of the document's components.
@@ -78,6 +79,8 @@ parameters! {
         "A group's id.");
     MEMBER = path("M", SchemaGenerator::subschema_for::<schemas::MemberId>, schemas::WORKER,
         "The id of a worker or of a group. It need not exist.");
+    ARTIFACT = path("A", SchemaGenerator::subschema_for::<schemas::ArtifactId>, schemas::ARTIFACT,
+        "An artifact's id: the last 32 characters of its URI.");
     EXPERIMENT_HEADER = Parameter {
         required: true,
         schema: SchemaGenerator::subschema_for::<ExperimentName>,
@@ -105,15 +108,38 @@ parameters! {
         "RFC 9530, of the content; verified (D-12).");
     pub(crate) REPR_DIGEST = header("ReprDigest", "Repr-Digest", DIGEST,
         "RFC 9530; here it means the same as Content-Digest (D-12).");
+    pub(crate) EXPIRES_IN = header("ArtifactExpiresIn", "Artifact-Expires-In", "604800",
+        "How many seconds the artifact is kept, 1 to 3153600000; without it, as long as the retention says (D-14).");
+    pub(crate) AFTER = query("After", "after", "17",
+        "The `next` of the previous page. Without it, the list begins with the first artifact.");
+    pub(crate) LIMIT = query("Limit", "limit", "100",
+        "The greatest number of artifacts of the page, 1 to 1000; 100 by default.");
+    pub(crate) CREATED_BY = query("CreatedBy", "created_by", "admin",
+        "Returns only what this principal deposited.");
+    pub(crate) CREATED_FROM = query("CreatedFrom", "created_from", "2026-01-02T03:04:05Z",
+        "Returns only what was deposited at this time or later.");
+    pub(crate) CREATED_BEFORE = query("CreatedBefore", "created_before", "2026-01-02T03:04:05Z",
+        "Returns only what was deposited before this time.");
+    pub(crate) MIN_SIZE = query("MinSize", "min_size", "1024",
+        "Returns only artifacts of at least this number of bytes.");
+    pub(crate) MAX_SIZE = query("MaxSize", "max_size", "1048576",
+        "Returns only artifacts of at most this number of bytes.");
+    pub(crate) CONTENT_TYPE = query("ContentType", "content_type", "image/*",
+        "Returns only artifacts of this type, compared without parameters; `image/*` selects all images.");
+    pub(crate) NAME_CONTAINS = query("NameContains", "name", "results",
+        "Returns only artifacts whose file name contains this text.");
 }
 
-/// References the parameters of every operation on a path.
-pub(super) fn of_path(path: &str) -> Value {
-    let in_path = [&WORKER, &GROUP, &MEMBER]
+/// References the parameters of every operation on the path of an endpoint.
+pub(super) fn of_path(endpoint: &Endpoint) -> Value {
+    let in_path = [&WORKER, &GROUP, &MEMBER, &ARTIFACT]
         .into_iter()
-        .filter(|id| path.contains(&format!("{{{}}}", id.name)));
-    let all = [&EXPERIMENT, &EXPERIMENT_HEADER, &REQUEST_ID];
-    all.into_iter()
+        .filter(|id| endpoint.path.contains(&format!("{{{}}}", id.name)));
+    let header = (!endpoint.needs_management()).then_some(&EXPERIMENT_HEADER);
+    [&EXPERIMENT]
+        .into_iter()
+        .chain(header)
+        .chain([&REQUEST_ID])
         .chain(in_path)
         .map(Parameter::reference)
         .collect()

@@ -19,6 +19,10 @@ pub(super) fn renamed(document: &'static str, config: &HttpConfig) -> Cow<'stati
             format!("{}/", config.base_path.as_str()),
         ),
         (
+            format!("{}/", BasePath::MANAGEMENT),
+            format!("{}/", config.management_path.as_str()),
+        ),
+        (
             ExperimentHeader::DEFAULT.to_owned(),
             config.experiment_header.as_str().to_owned(),
         ),

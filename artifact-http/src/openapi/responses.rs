@@ -28,7 +28,7 @@ const PROBLEMS: [Row; 18] = [
     (404, "The path, artifact, worker or group does not exist.", None, Some((ProblemType::NotFound, "there is no such path"))),
     (405, "The path does not support the method (C-5).", Some("Allow"), None),
     (408, "The request did not arrive in time.", None, None),
-    (409, "The name is reserved (N-3), the change would make a cycle (G-5), or the id is in use.", None, Some((ProblemType::ReservedIdentifier, "the name is reserved"))),
+    (409, "The name is reserved (N-3), the change would make a cycle (G-5), the id is in use, or a hold is on the artifact (M-6).", None, Some((ProblemType::ReservedIdentifier, "the name is reserved"))),
     (412, "The artifact is not one that If-Match names (F-10).", None, None),
     (413, "The content is larger than the server accepts (D-5).", None, Some((ProblemType::PayloadTooLarge, "an artifact has at most 104857600 bytes here"))),
     (414, "The path and query are too long.", None, None),

@@ -7,6 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 /// Ids for examples.
 pub(crate) const WORKER: &str = "wkr_01jd9v0w7q3k5n8r2t4x6z0abc";
 pub(crate) const GROUP: &str = "grp_01jd9v0w7q3k5n8r2t4x6z0def";
+pub(crate) const ARTIFACT: &str = "4f2a9c0de1b83756a0c4d2f19e7b6385";
+pub(crate) const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 pub(crate) const URI: &str = "eden://artifacts/4f2a9c0de1b83756a0c4d2f19e7b6385";
 
 /// Defines types that stand for their schemas and have no values.
@@ -54,6 +56,11 @@ schemas! {
         "pattern": r"^\S(.*\S)?$",
         "description": "A label in Unicode normalization form C, without control, private-use and unassigned code points, and without leading or trailing white space (N-1). Several workers or groups may have the same one.",
         "examples": ["builder"],
+    };
+    ArtifactId inline false => {
+        "type": "string",
+        "pattern": "^[0-9a-f]{32}$",
+        "examples": [ARTIFACT],
     };
     ExperimentName inline true => { "type": "string", "minLength": 1, "maxLength": 128 };
     ExperimentField inline true => {

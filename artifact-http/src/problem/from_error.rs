@@ -23,7 +23,19 @@ impl From<Error> for Problem {
             ),
             ErrorKind::Forbidden => Self::new(
                 ProblemType::Forbidden,
-                "only the artifact's depositor and administrators may read it",
+                match operation {
+                    Operation::ListRows => "only administrators may list what others deposited",
+                    Operation::DeleteRow => {
+                        "only the artifact's depositor and the administrator may delete it"
+                    }
+                    Operation::Hold => "only the administrator may place and release holds",
+                    Operation::Retention => "only the administrator may set the retention",
+                    _ => "only the artifact's depositor and administrators may read it",
+                },
+            ),
+            ErrorKind::Held => Self::new(
+                ProblemType::Held,
+                "a hold is on the artifact; the administrator can release it",
             ),
             ErrorKind::AlreadyExists => {
                 Self::new(ProblemType::AlreadyExists, "the id is already in use")

@@ -17,10 +17,11 @@ pub(crate) enum ProblemType {
     ReservedIdentifier,
     InvalidName,
     CycleDetected,
+    Held,
 }
 
 impl ProblemType {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::BadRequest,
         Self::ExperimentIdMismatch,
         Self::Unauthorized,
@@ -31,6 +32,7 @@ impl ProblemType {
         Self::ReservedIdentifier,
         Self::InvalidName,
         Self::CycleDetected,
+        Self::Held,
     ];
 
     /// Returns the member `type`.
@@ -60,6 +62,7 @@ impl ProblemType {
             Self::ReservedIdentifier => ("reserved-identifier", StatusCode::CONFLICT, "Reserved name"),
             Self::InvalidName => ("invalid-name", StatusCode::UNPROCESSABLE_ENTITY, "Invalid name"),
             Self::CycleDetected => ("cycle-detected", StatusCode::CONFLICT, "Cycle of groups"),
+            Self::Held => ("held", StatusCode::CONFLICT, "Artifact is held"),
         }
     }
 }

@@ -154,10 +154,10 @@ async fn the_document_has_the_configured_names() {
     // With identities, and by default.
     let whole: Value = serde_json::from_str(&openapi_of(&config, true)).unwrap();
     assert!(whole["paths"]["/files/v1/experiments/{E}/workers"]["post"].is_object());
-    assert_eq!(
-        openapi_of(&HttpConfig::default(), true),
-        artifact_http::openapi()
-    );
+    let site = Site::with(HttpConfig::default()).await;
+    let all = HttpConfig::default().with_management(site.managed());
+    assert_eq!(openapi_of(&all, true), artifact_http::openapi());
+    assert!(!openapi_of(&HttpConfig::default(), true).contains("/v1/"));
 }
 
 #[test]

@@ -268,7 +268,7 @@ async fn health_needs_no_credential() {
 }
 
 #[tokio::test]
-async fn identity_endpoints_are_not_found_without_identities() {
+async fn endpoints_are_not_found_without_identities_or_a_managed_store() {
     let site = Site::new().await;
     for endpoint in endpoints() {
         let path = endpoint
@@ -276,11 +276,12 @@ async fn identity_endpoints_are_not_found_without_identities() {
             .replace("{E}", "demo")
             .replace("{W}", WorkerId::mint().as_str())
             .replace("{G}", GroupId::mint().as_str())
-            .replace("{M}", WorkerId::mint().as_str());
+            .replace("{M}", WorkerId::mint().as_str())
+            .replace("{A}", &"0".repeat(32));
         for method in [endpoint.method.clone(), Method::PUT] {
             let sent = request(method, &path, Who::Admin, "demo");
             let reply = site.send(sent.body(Body::empty()).unwrap()).await;
-            if endpoint.needs_identities() {
+            if endpoint.needs_identities() || endpoint.needs_management() {
                 reply.assert_problem(404, "not-found", &path);
             } else {
                 let is_routed = reply.status != 404 && reply.status != 403;

@@ -18,6 +18,7 @@ mod identity_authenticator;
 mod json_body;
 mod layers;
 mod lists;
+mod management;
 mod matched_path;
 mod matrix;
 mod multipart;

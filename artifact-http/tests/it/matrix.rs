@@ -83,10 +83,11 @@ impl Target {
 fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     let (for_admin, for_worker) = match endpoint.id {
         "readExperiment" | "deposit" | "fetch" | "listWorkers" | "readWorker" | "listGroups"
-        | "readGroup" => (true, true),
+        | "readGroup" | "listArtifacts" | "readArtifact" | "deleteArtifact" | "readUsage"
+        | "readRetention" => (true, true),
         "whoami" => (false, true),
         "registerWorker" | "reissueCredential" | "registerGroup" | "deleteGroup" | "addMember"
-        | "removeMember" => (true, false),
+        | "removeMember" | "holdArtifact" | "releaseArtifact" | "setRetention" => (true, false),
         other => panic!("add the access rule of {other} to this table"),
     };
     if !sender.is_known() {
@@ -96,13 +97,22 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     if sender.is_foreign() || !(if is_admin { for_admin } else { for_worker }) {
         return 403;
     }
-    let names_one = ["{W}", "{G}"].iter().any(|id| endpoint.path.contains(id));
+    let names_one = ["{W}", "{G}", "{A}"]
+        .iter()
+        .any(|id| endpoint.path.contains(id));
     if names_one && !target.is_here() {
         return 404;
     }
     match endpoint.id {
         "deposit" => 201,
-        "deleteGroup" => 204,
+        "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" => 204,
+        "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
+        "deleteArtifact" => 403,
+        "readArtifact" => match target {
+            Target::Own if sender == Sender::Owner => 200,
+            _ if matches!(sender, Sender::Admin | Sender::Direct | Sender::Nested) => 200,
+            _ => 403,
+        },
         "fetch" => match target {
             Target::Absent | Target::Foreign => 404,
             Target::Own if sender == Sender::Owner => 200,
@@ -117,6 +127,8 @@ struct World {
     community: Community,
     members: Vec<(Sender, Option<Member>)>,
     artifacts: [String; 4],
+    owner: Member,
+    foreign_owner: Member,
     /// A worker whose credential is reissued; it sends no requests.
     spare: String,
     foreigner: String,
@@ -161,6 +173,7 @@ impl World {
         ];
         let spare = spare.principal;
         let foreign_id = foreigner.principal.clone();
+        let (artifact_owner, foreign_owner) = (owner.clone(), foreigner.clone());
         let members = Sender::ALL.map(|sender| {
             let member = match sender {
                 Sender::Anonymous => None,
@@ -185,17 +198,29 @@ impl World {
             community,
             members: members.into(),
             artifacts,
+            owner: artifact_owner,
+            foreign_owner,
             spare,
             foreigner: foreign_id,
         }
     }
 
-    /// Returns the path of an endpoint for a target. Each request gets a new group, because it may
+    /// Returns the path of an endpoint for a target. Each request gets a new group or artifact, because it may
     /// delete it.
     async fn path(&self, endpoint: &Endpoint, target: Target) -> String {
         if endpoint.id == "fetch" {
             let at = Target::ALL.iter().position(|each| *each == target).unwrap();
             return fetch_path(HOME, &self.artifacts[at]);
+        }
+        if endpoint.path.contains("{A}") {
+            let uri = match target {
+                Target::Absent => self.artifacts[0].clone(),
+                Target::Own => self.community.put(&self.owner).await,
+                Target::Admins => self.community.put(&Member::admin()).await,
+                Target::Foreign => self.community.put(&self.foreign_owner).await,
+            };
+            let id = uri.rsplit('/').next().unwrap();
+            return endpoint.path.replace("{E}", HOME).replace("{A}", id);
         }
         let worker = match target {
             Target::Absent => WorkerId::mint().to_string(),
@@ -233,10 +258,16 @@ impl World {
                 let body = json!({ "member_id": WorkerId::mint().as_str() });
                 ("application/json".to_owned(), Body::from(body.to_string()))
             }
+            "setRetention" => {
+                let body = json!({ "keep_seconds": 3_600 });
+                ("application/json".to_owned(), Body::from(body.to_string()))
+            }
             _ => ("application/json".to_owned(), Body::empty()),
         };
+        if !endpoint.needs_management() {
+            request = request.header("x-eden-experiment-id", HOME);
+        }
         request
-            .header("x-eden-experiment-id", HOME)
             .header("content-type", content_type)
             .body(body)
             .unwrap()
@@ -286,16 +317,23 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
     let community = Community::new().await;
     let worker = community.register(HOME).await;
     let group = community.group(HOME, &[]).await;
+    let artifact = "4f2a9c0de1b83756a0c4d2f19e7b6385";
     for endpoint in endpoints() {
-        let under = endpoint.path.strip_prefix("/v0/experiments/{E}").unwrap();
+        let (base, under) = endpoint.path.split_once("/experiments/{E}").unwrap();
         if !under.contains('{') {
             continue;
         }
         let good = under
             .replace("{W}", &worker.principal)
             .replace("{G}", &group)
-            .replace("{M}", &worker.principal);
-        for id in [&worker.principal, &group] {
+            .replace("{M}", &worker.principal)
+            .replace("{A}", artifact);
+        let ask = async |method, path: &str, sender| match base {
+            "/v1" => community.manage_in(HOME, method, path, sender, "{").await,
+            _ => community.ask_in(HOME, method, path, sender, "{").await,
+        };
+        let admin = Member::admin();
+        for id in [&worker.principal, &group, artifact] {
             for bad in [
                 &id[1..],
                 &id.to_uppercase(),
@@ -304,21 +342,19 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
                 "x",
                 "",
             ] {
-                let path = good.replace(id.as_str(), bad);
+                let path = good.replace(id, bad);
                 if path == good {
                     continue;
                 }
-                for sender in [&Member::admin(), &worker] {
-                    for method in [endpoint.method.clone(), Method::PUT] {
-                        let reply = community.ask_in(HOME, method, &path, sender, "{").await;
+                for sender in [&admin, &worker] {
+                    for method in [endpoint.method.clone(), Method::PATCH] {
+                        let reply = ask(method, &path, sender).await;
                         reply.assert_problem(404, "not-found", &path);
                     }
                 }
             }
         }
-        let reply = community
-            .ask_in(HOME, Method::PUT, &good, &worker, "{")
-            .await;
+        let reply = ask(Method::PATCH, &good, &worker).await;
         reply.assert_problem(405, "about:blank", &good);
     }
 }

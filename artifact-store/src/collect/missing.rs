@@ -56,7 +56,7 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
         }
     }
 
-    async fn is_missing(&self, id: ArtifactId) -> Result<bool> {
+    async fn is_missing(&mut self, id: ArtifactId) -> Result<bool> {
         match self.backend.stat(id).await {
             Ok(_) => Ok(false),
             // A damaged blob is there; the list has reported it, or a scrub does.

@@ -35,9 +35,9 @@ const BATCH: u32 = 1_000;
 ///    deposit of any age, on any machine, either gets its row and keeps its blob, or gets an error.
 /// 3. Leftovers of crashed deposits: [`ArtifactInventory::sweep`].
 /// 4. Rows whose blob is missing are an alarm (`alarm="missing-blobs"` in the log). Nothing is deleted because of them.
-///    They are found by comparison with the list of blobs, which costs no request per row. A run overlooks a missing blob
-///    by chance: 2 of 1,000 with 10 million blobs, next to none with 1 million. The next run overlooks others. A
-///    [`Scrubber`](crate::Scrubber) finds all.
+///    They are found by comparison with the list of blobs, which costs no request per row. With more than 65,536 blobs, a
+///    run overlooks a missing blob by chance: less than one in a billion with 1 million blobs, 2 of 1,000 with 10 million.
+///    The next run overlooks others. A [`Scrubber`](crate::Scrubber) finds all.
 ///
 /// Damaged blobs are reported and left alone. If one id fails, the collector reports it and goes on; if a step fails, it
 /// goes on with the next one. Step 4 needs the list of step 2.
@@ -48,7 +48,7 @@ const BATCH: u32 = 1_000;
 /// blob, or both are gone, or a blob without a row is left. That blob is an orphan; the next run deletes it once it is as old as
 /// the grace period. There is never a row whose blob was deleted. Condemned ids stay condemned, and no client knows them.
 ///
-/// **Memory**: up to 16 MiB for step 4 (less for fewer than 100,000 blobs), up to 24 MiB for the ids of orphans (the rest is left
+/// **Memory**: 2 MiB for step 4 with up to 65,536 blobs, else 16 MiB; up to 24 MiB for the ids of orphans (the rest is left
 /// to the next run), and what [`ArtifactInventory::list`] needs: its documentation says which backends need memory per blob.
 ///
 /// ```

@@ -53,8 +53,8 @@ impl CollectOptions {
         self
     }
 
-    /// Sets whether orphans are deleted even if they are more than 10 and more than a tenth of all blobs. That is rarely
-    /// the work of crashed deposits: the database may be an old copy, or another database. Default: no.
+    /// Sets whether orphans are deleted even if they are more than half of all blobs, or more than 10 and more than a
+    /// tenth. That is rarely the work of crashed deposits: the database may be an old copy, or a new one. Default: no.
     #[must_use = "returns the changed settings"]
     pub fn with_many_orphans(mut self, allowed: bool) -> Self {
         self.many_orphans = allowed;

@@ -11,9 +11,9 @@ use crate::pace::Pace;
 
 /// The most orphans of one run; each takes 24 bytes.
 const MAX_ORPHANS: usize = 1 << 20;
-/// Up to this number, orphans are never too many.
+/// Up to this number, orphans may be up to half of the blobs.
 const FEW: u64 = 10;
-/// More than this part (1/n) of the blobs are too many orphans.
+/// More orphans may be up to this part (1/n) of the blobs.
 const MAX_FRACTION: u64 = 10;
 
 /// The id and the size in bytes of an orphan.
@@ -68,7 +68,9 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
         }
         for batch in orphans.chunks(MAX_PAGE) {
             if self.options.dry_run {
-                batch.iter().for_each(|orphan| self.deleted(*orphan));
+                for orphan in batch {
+                    self.deleted(*orphan);
+                }
             } else {
                 self.delete_batch(batch).await?;
             }
@@ -79,7 +81,7 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
     /// Fails if there are more orphans than crashed deposits leave.
     fn check_number(&self, orphans: u64) -> Result<()> {
         let (orphans, blobs) = (orphans + self.report.orphans_left, self.report.blobs);
-        let are_few = orphans <= FEW || orphans <= blobs / MAX_FRACTION;
+        let are_few = orphans <= blobs / if orphans <= FEW { 2 } else { MAX_FRACTION };
         if self.options.many_orphans || self.options.dry_run || are_few {
             return Ok(());
         }

@@ -100,13 +100,16 @@ impl Watcher {
         }
         self.seen = None;
         let last = within_limit(self.catalog.last_removal()).await?;
-        let Some(mut position) = self.position else {
-            // Any cached row may have been removed by now.
-            self.store.rows().clear();
-            self.position = Some(last);
-            self.seen = mark;
-            return Ok(());
+        let mut position = match self.position {
+            Some(position) if position <= last => position,
+            // At first, any cached row may have been removed before. Positions go back if the database lost the latest
+            // removals, for example by a failover to a standby that was behind, and are then given to others.
+            _ => {
+                self.store.rows().clear();
+                last
+            }
         };
+        self.position = Some(position);
         while position < last {
             let page = within_limit(self.catalog.removals(position, PAGE)).await?;
             for id in &page.ids {

@@ -63,7 +63,7 @@ impl<F: FnMut(ScrubEvent) + Send> Run<'_, F> {
         Ok(Checked::Sound)
     }
 
-    async fn is_removed(&self, row: &Row) -> Result<bool> {
+    async fn is_removed(&mut self, row: &Row) -> Result<bool> {
         let missing = self.catalog.missing(&[row.id]).await?;
         Ok(missing.contains(&row.id))
     }

@@ -43,9 +43,9 @@ async fn scrub(site: &Site) -> (ScrubReport, Vec<(&'static str, ArtifactId)>) {
 /// Stores bytes with a row that promises others.
 async fn mismatch(site: &Site, stored: &'static [u8], promised: &[u8]) -> ArtifactId {
     let id = site.orphan(stored).await;
-    let size = promised.len() as u64;
-    let (by, sha256) = (worker_id().into(), digest(promised));
-    let row = Row::new(id, experiment(), by, size, sha256, time(1_700_000_000));
+    let (length, sha256) = (promised.len() as u64, digest(promised));
+    let by = worker_id().into();
+    let row = Row::new(id, experiment(), by, length, sha256, time(1_700_000_000));
     site.catalog.insert(&row).await.unwrap();
     id
 }

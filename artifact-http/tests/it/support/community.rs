@@ -6,7 +6,9 @@ use artifact_backend_mem::MemBackend;
 use artifact_http::{
     AdminToken, Authenticate, HttpConfig, IdentityAuthenticator, router_with_identities,
 };
-use artifact_store::{ArtifactStore, Database, Experiment, MemoryDatabase, StoreConfig, Timestamp};
+use artifact_store::{
+    ArtifactStore, Database, Experiment, ManagedStore, MemoryDatabase, StoreConfig, Timestamp,
+};
 use axum::Router;
 use axum::body::Body;
 use http::{Method, Request};
@@ -46,6 +48,7 @@ impl Member {
 #[derive(Debug, Clone)]
 pub(crate) struct Community {
     pub(crate) database: Database,
+    pub(crate) backend: Arc<MemBackend>,
     pub(crate) router: Router,
 }
 
@@ -89,13 +92,21 @@ impl Community {
         if let Some(others) = others {
             identities = identities.with_others(others);
         }
+        let backend = Arc::new(MemBackend::default());
         let store = ArtifactStore::new(
-            Arc::new(MemBackend::default()),
+            backend.clone(),
             Arc::clone(&database.catalog),
             StoreConfig::default(),
         );
+        let inventory = Arc::clone(&database.inventory);
+        let managed = ManagedStore::new(store.clone(), inventory, backend.clone());
+        let config = config.with_management(managed);
         let router = router_with_identities(store, Arc::new(identities), config);
-        Self { database, router }
+        Self {
+            database,
+            backend,
+            router,
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
@@ -118,6 +129,30 @@ impl Community {
             .header("x-eden-experiment-id", experiment)
             .header("content-type", "application/json");
         self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Sends a request to an endpoint of management, without an experiment header. `path` is relative to the
+    /// experiment's URL.
+    pub(crate) async fn manage_in(
+        &self,
+        experiment: &str,
+        method: Method,
+        path: &str,
+        who: &Member,
+        body: impl Into<Body>,
+    ) -> Reply {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/v1/experiments/{experiment}{path}"))
+            .header("authorization", who.authorization())
+            .header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Sends a request to an endpoint of management in the sender's experiment.
+    pub(crate) async fn manage(&self, method: Method, path: &str, who: &Member) -> Reply {
+        self.manage_in(who.home, method, path, who, Body::empty())
+            .await
     }
 
     /// Sends a request as the administrator, in the first experiment.
@@ -178,7 +213,30 @@ impl Community {
 
     /// Deposits one byte and returns the URI.
     pub(crate) async fn put(&self, who: &Member) -> String {
-        let request = Request::builder()
+        self.put_file(who, FILE, b"x", &[]).await
+    }
+
+    /// Deposits a file with these header lines, and returns the URI.
+    pub(crate) async fn put_file(
+        &self,
+        who: &Member,
+        head: &str,
+        bytes: &[u8],
+        fields: &[(&str, &str)],
+    ) -> String {
+        let reply = self.deposit(who, head, bytes, fields).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        reply.json()["artifacts_uri"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn deposit(
+        &self,
+        who: &Member,
+        head: &str,
+        bytes: &[u8],
+        fields: &[(&str, &str)],
+    ) -> Reply {
+        let mut request = Request::builder()
             .method(Method::POST)
             .uri(format!("/v0/experiments/{}/artifacts", who.home))
             .header("authorization", who.authorization())
@@ -187,10 +245,11 @@ impl Community {
                 "content-type",
                 format!("multipart/form-data; boundary={BOUNDARY}"),
             );
-        let body = Body::from(form(&[(FILE, b"x")]));
-        let reply = self.send(request.body(body).unwrap()).await;
-        assert_eq!(reply.status, 201, "{}", reply.text());
-        reply.json()["artifacts_uri"].as_str().unwrap().to_owned()
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let body = Body::from(form(&[(head, bytes)]));
+        self.send(request.body(body).unwrap()).await
     }
 
     /// Fetches an artifact from the sender's experiment and returns the status.

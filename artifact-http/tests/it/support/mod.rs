@@ -16,7 +16,8 @@ use artifact_backend_conformance::FaultBackend;
 use artifact_backend_mem::MemBackend;
 use artifact_http::{Authenticate, HttpConfig};
 use artifact_store::{
-    ArtifactStore, Catalog, Experiment, ExperimentId, MemoryDatabase, StoreConfig, Timestamp,
+    ArtifactStore, Catalog, Experiment, ExperimentId, ManagedStore, MemoryDatabase, StoreConfig,
+    Timestamp,
 };
 use axum::Router;
 use axum::body::Body;
@@ -48,6 +49,7 @@ pub(crate) struct Site {
     pub(crate) mem: MemBackend,
     pub(crate) backend: FaultBackend,
     pub(crate) store: ArtifactStore,
+    pub(crate) rows: Arc<MemoryDatabase>,
     pub(crate) router: Router,
 }
 
@@ -101,14 +103,21 @@ impl Site {
         }
         let mem = MemBackend::default();
         let backend = FaultBackend::new(mem.clone());
-        let store = ArtifactStore::new(Arc::new(backend.clone()), rows, settings);
+        let store = ArtifactStore::new(Arc::new(backend.clone()), rows.clone(), settings);
         let router = artifact_http::router(store.clone(), authenticate, config);
         Self {
             mem,
             backend,
             store,
+            rows,
             router,
         }
+    }
+
+    /// Returns the store with its maintenance. The router of the site does not have it.
+    pub(crate) fn managed(&self) -> ManagedStore {
+        let backend = Arc::new(self.mem.clone());
+        ManagedStore::new(self.store.clone(), self.rows.clone(), backend)
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {

@@ -1,71 +1,149 @@
 //! The statement that inserts many rows.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use artifact_backend::ArtifactId;
 use futures_util::future::try_join;
+use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 
-use super::connections::{Connections, durable};
+use super::connections::{Connection, Connections, durable as make_durable};
+use super::durable::durable;
 use super::error::Failure;
 use crate::database::rejected::Rejected;
 use crate::database::sql::{ArtifactRecord, Record as _};
+use crate::error::ErrorKind;
 use crate::file_name::FileName;
 use crate::row::Row;
 
-/// Inserts those rows that can be inserted, in one statement and so in one transaction. For each row
-/// it returns whether it was inserted, and otherwise whether its id is taken. The ids must be
-/// distinct.
+macro_rules! insert {
+    () => {
+        "INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, \
+            created_at, expires_at) "
+    };
+}
+
+/// The rows of the parameters whose experiments exist. The last condition is always true.
+macro_rules! new_rows {
+    () => {
+        concat!(
+            "SELECT new.* FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], \
+                $6::text[], $7::bytea[], $8::bigint[], $9::bigint[]) \
+             AS new (id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
+                expires_at) \
+             WHERE new.experiment = ANY (ARRAY(SELECT id FROM experiments WHERE id = ANY ($2))) \
+                 AND coalesce((SELECT ",
+            durable!(),
+            "), '') IS NOT NULL"
+        )
+    };
+}
+
+/// Inserts those rows whose experiments exist, in one statement and so in one transaction. Fails, and inserts
+/// none, if an id is taken.
+///
+/// Almost every statement is this one, because ids are minted at random. It is cheaper than
+/// [`INSERT_SOME`], which looks for each id before and writes each row twice to the log.
+///
+/// The statement makes its commit wait for its sync, whatever the session has set.
+const INSERT_ALL: &str = concat!(insert!(), new_rows!());
+
+/// Inserts those rows that can be inserted, and returns their ids. The ids must be distinct.
 ///
 /// If another transaction inserts the same id at the same moment, the statement waits for it and does
-/// not insert the row. The other row is not visible to the statement, but its experiment is.
-///
-/// The last column makes this commit wait for its sync, whatever the session has set.
-const INSERT_ROWS: &str = "\
-    WITH new AS (\
-        SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], \
-            $6::text[], $7::bytea[], $8::bigint[]) \
-        AS new (id, experiment, created_by, size, content_type, file_name, sha256, created_at)\
-    ), written AS (\
-        INSERT INTO artifacts (id, experiment, created_by, size, content_type, file_name, sha256, \
-            created_at) \
-        SELECT new.* FROM new \
-        WHERE EXISTS (SELECT FROM experiments WHERE experiments.id = new.experiment) \
-        ON CONFLICT (id) DO NOTHING RETURNING id\
-    ) \
-    SELECT new.id, written.id IS NOT NULL, \
-        EXISTS (SELECT FROM experiments WHERE experiments.id = new.experiment) \
-        OR EXISTS (SELECT FROM artifacts WHERE artifacts.id = new.id), \
-        (SELECT CASE WHEN pg_catalog.current_setting('synchronous_commit') IN ('on', 'remote_apply') \
-            THEN NULL ELSE pg_catalog.set_config('synchronous_commit', 'on', true) END) \
-    FROM new LEFT JOIN written ON written.id = new.id";
+/// not insert the row. A tombstone takes its id as a row does.
+const INSERT_SOME: &str = concat!(
+    insert!(),
+    new_rows!(),
+    " ON CONFLICT DO NOTHING RETURNING id"
+);
+
+/// Returns the ids that have a row, and whether it is a tombstone.
+const SELECT_TAKEN: &str = "SELECT id, removed_at IS NULL FROM artifact_rows WHERE id = ANY ($1)";
 
 /// Locks the rows, so that this transaction has a commit too. Its sync, also that of a standby, covers
 /// the transactions that inserted the rows: one that was cancelled while it waited for its standby
 /// left visible rows without that sync.
 const SELECT_ROWS: &str = "\
-    SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at \
-    FROM artifacts WHERE id = ANY ($1) FOR SHARE";
+    SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at \
+    FROM artifact_rows WHERE id = ANY ($1) AND removed_at IS NULL FOR SHARE";
 
 /// The outcome of one row.
 pub(super) type Outcome = (ArtifactId, Result<(), Rejected>);
 
-/// Inserts rows, and returns the outcome of each.
+/// Inserts rows with distinct ids, and returns the outcome of each.
 pub(super) async fn insert(
+    connections: &Connections,
+    rows: &Arc<[Row]>,
+) -> Result<Vec<Outcome>, Failure> {
+    match insert_all(connections, rows).await {
+        Err(failure) if failure.kind == ErrorKind::AlreadyExists => {
+            insert_some(connections, rows).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// Inserts rows if no id is taken.
+async fn insert_all(connections: &Connections, rows: &Arc<[Row]>) -> Result<Vec<Outcome>, Failure> {
+    let outcomes = connections.once(|client| {
+        let rows = Arc::clone(rows);
+        Box::pin(async move {
+            let statement = client.prepare_cached(INSERT_ALL).await?;
+            let columns = RowColumns::of(&rows);
+            let inserted = client.execute(&statement, &columns.params()).await?;
+            if usize::try_from(inserted) == Ok(rows.len()) {
+                return Ok(rows.iter().map(|row| (row.id, Ok(()))).collect());
+            }
+            // No id was taken, so a row is there now if this statement has inserted it.
+            let taken = taken(client, &rows).await?;
+            let outcome = |id| match taken.get(&id) {
+                Some(true) => Ok(()),
+                _ => Err(Rejected::NO_EXPERIMENT),
+            };
+            Ok(rows.iter().map(|row| (row.id, outcome(row.id))).collect())
+        })
+    });
+    outcomes.await
+}
+
+/// Inserts those rows whose ids are not taken.
+async fn insert_some(
     connections: &Connections,
     rows: &Arc<[Row]>,
 ) -> Result<Vec<Outcome>, Failure> {
     let outcomes = connections.once(|client| {
         let rows = Arc::clone(rows);
         Box::pin(async move {
-            let statement = client.prepare_cached(INSERT_ROWS).await?;
+            let statement = client.prepare_cached(INSERT_SOME).await?;
             let columns = RowColumns::of(&rows);
-            let outcomes = client.query(&statement, &columns.params()).await?;
-            let outcomes = outcomes.iter().map(outcome);
-            Ok(outcomes.collect::<Result<Vec<_>, tokio_postgres::Error>>()?)
+            let inserted = client.query(&statement, &columns.params()).await?;
+            let inserted = inserted.iter().map(id);
+            let inserted: HashSet<_> = inserted.collect::<Result<_, tokio_postgres::Error>>()?;
+            let taken = taken(client, &rows).await?;
+            let outcome = |id| {
+                if inserted.contains(&id) {
+                    Ok(())
+                } else if taken.contains_key(&id) {
+                    Err(Rejected::ROW_EXISTS)
+                } else {
+                    Err(Rejected::NO_EXPERIMENT)
+                }
+            };
+            Ok(rows.iter().map(|row| (row.id, outcome(row.id))).collect())
         })
     });
     outcomes.await
+}
+
+/// Returns the taken ids, and whether the row is no tombstone.
+async fn taken(client: &Connection, rows: &[Row]) -> Result<HashMap<ArtifactId, bool>, Failure> {
+    let ids: Vec<_> = rows.iter().map(|row| &row.id.as_bytes()[..]).collect();
+    let statement = client.prepare_cached(SELECT_TAKEN).await?;
+    let taken = client.query(&statement, &[&ids]).await?;
+    let taken = taken.iter().map(|row| Ok((id(row)?, row.try_get(1)?)));
+    Ok(taken.collect::<Result<_, tokio_postgres::Error>>()?)
 }
 
 /// Inserts rows that an earlier attempt without a reply may have inserted. A row whose id is taken
@@ -77,7 +155,7 @@ pub(super) async fn insert_again(
 ) -> Result<Vec<Outcome>, Failure> {
     // A session that was cut off during its commit holds the ids until the commit ends, and this
     // statement waits for that. The rows that it finds are therefore final.
-    let mut outcomes = insert(connections, rows).await?;
+    let mut outcomes = insert_some(connections, rows).await?;
     let taken: Arc<[_]> = outcomes
         .iter()
         .filter(|(_, outcome)| is_taken(outcome))
@@ -92,7 +170,7 @@ pub(super) async fn insert_again(
             let ids: Vec<_> = taken.iter().map(|id| &id.as_bytes()[..]).collect();
             let statement = client.prepare_cached(SELECT_ROWS).await?;
             let transaction = client.transaction().await?;
-            let ((), rows) = try_join(durable(&transaction), async {
+            let ((), rows) = try_join(make_durable(&transaction), async {
                 Ok(transaction.query(&statement, &[&ids]).await?)
             })
             .await?;
@@ -119,18 +197,14 @@ fn is_taken(outcome: &Result<(), Rejected>) -> bool {
     *outcome == Err(Rejected::ROW_EXISTS)
 }
 
-fn outcome(row: &tokio_postgres::Row) -> Result<Outcome, tokio_postgres::Error> {
+/// Returns the id in the first column.
+fn id(row: &tokio_postgres::Row) -> Result<ArtifactId, tokio_postgres::Error> {
     let id = row.try_get::<_, &[u8]>(0)?.try_into();
-    let id = id.expect("the server returns one of the ids that were sent");
-    let outcome = match (row.try_get(1)?, row.try_get(2)?) {
-        (true, _) => Ok(()),
-        (false, true) => Err(Rejected::ROW_EXISTS),
-        (false, false) => Err(Rejected::NO_EXPERIMENT),
-    };
-    Ok((ArtifactId::from_bytes(id), outcome))
+    let id = id.expect("a check of the table admits only ids of 16 bytes");
+    Ok(ArtifactId::from_bytes(id))
 }
 
-/// The parameters of [`INSERT_ROWS`], one array for each column.
+/// The parameters of [`INSERT_ALL`] and [`INSERT_SOME`], one array for each column.
 #[derive(Debug, Default)]
 struct RowColumns<'r> {
     ids: Vec<&'r [u8]>,
@@ -141,6 +215,7 @@ struct RowColumns<'r> {
     file_names: Vec<Option<&'r str>>,
     digests: Vec<&'r [u8]>,
     times: Vec<i64>,
+    expiries: Vec<Option<i64>>,
 }
 
 impl<'r> RowColumns<'r> {
@@ -156,6 +231,7 @@ impl<'r> RowColumns<'r> {
                 file_name,
                 sha256,
                 created_at,
+                expires_at,
             } = row;
             columns.ids.push(id.as_bytes());
             columns.experiments.push(experiment.as_str());
@@ -168,11 +244,13 @@ impl<'r> RowColumns<'r> {
             columns.file_names.push(name);
             columns.digests.push(sha256.as_bytes());
             columns.times.push(created_at.as_microsecond());
+            let expiry = expires_at.map(Timestamp::as_microsecond);
+            columns.expiries.push(expiry);
         }
         columns
     }
 
-    fn params(&self) -> [&(dyn ToSql + Sync); 8] {
+    fn params(&self) -> [&(dyn ToSql + Sync); 9] {
         [
             &self.ids,
             &self.experiments,
@@ -182,6 +260,7 @@ impl<'r> RowColumns<'r> {
             &self.file_names,
             &self.digests,
             &self.times,
+            &self.expiries,
         ]
     }
 }

@@ -17,6 +17,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0003_store_id.sql"),
     include_str!("migrations/0004_rights.sql"),
     include_str!("migrations/0005_lists.sql"),
+    include_str!("migrations/0006_inventory.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

@@ -2,15 +2,21 @@
 
 mod abandoned;
 mod connections;
+mod durable;
 mod error;
 mod insert;
+mod inventory;
 mod lanes;
 mod leases;
 mod manager;
 mod migrations;
 mod options;
 mod pooler;
+mod query;
+mod removal;
+mod scan;
 mod session;
+mod settled;
 mod target;
 mod tls;
 mod transaction;
@@ -26,6 +32,7 @@ use self::error::Failure;
 use self::lanes::Lanes;
 use self::leases::Leases;
 use self::manager::Manager;
+use self::settled::Settled;
 use self::transaction::{PostgresTransaction, read_all};
 use self::writer::Writer;
 use super::DatabaseUrl;
@@ -37,17 +44,6 @@ use crate::identity::WorkerId;
 
 pub use self::options::PostgresOptions;
 pub(super) use self::target::{Password, Target};
-
-/// Deletes a row. The query makes this commit wait for its sync, whatever the session has set. If the
-/// row is absent, the query locks another one, so that this transaction [writes](connections::BARRIER)
-/// too.
-const DELETE_DURABLY: &str = "\
-    WITH deleted AS (DELETE FROM artifacts WHERE id = $1 RETURNING id), \
-    locked AS (SELECT version FROM schema_version \
-        WHERE NOT EXISTS (SELECT FROM deleted) FOR KEY SHARE) \
-    SELECT (SELECT count(*) FROM locked), \
-        CASE WHEN pg_catalog.current_setting('synchronous_commit') IN ('on', 'remote_apply') \
-            THEN NULL ELSE pg_catalog.set_config('synchronous_commit', 'on', true) END";
 
 /// A catalog and identities in a database of a PostgreSQL server, which any number of processes may
 /// use at the same time.
@@ -68,6 +64,12 @@ const DELETE_DURABLY: &str = "\
 /// ten seconds, and no wait for a lock longer than five. A row insert that has waited for its turn for
 /// ten seconds is never begun. A statement or commit that got no reply in twelve seconds is cancelled.
 ///
+/// A page of [`scan`](crate::CatalogInventory::scan) that reaches the newest rows waits until the transactions
+/// end that were inserting rows when it began, on whichever server, so that it skips none of them. If one takes
+/// longer than two seconds, for example because its commit waits for a standby, the page fails with
+/// `Unavailable`. Removals wait for each other. If a removal got no reply, it is sent again, and then
+/// returns [`Absent`](crate::Removal::Absent) for a row that the first attempt has removed.
+///
 /// Credentials of workers are cached, up to 32,768 of them in each process. A cached one is used for at
 /// most one second, the lease, after the process began to make sure that the database still holds the
 /// same version of all rights. While requests arrive, it does so twice a second; an idle process asks
@@ -81,6 +83,7 @@ pub struct PostgresDatabase {
     writer: Writer,
     connections: Connections,
     leases: Arc<Leases>,
+    settled: Settled,
 }
 
 impl PostgresDatabase {
@@ -204,6 +207,7 @@ impl PostgresDatabase {
             leases: Arc::new(leases),
             writer: Writer::start(Connections::new(manager, 1)?),
             connections,
+            settled: Settled::default(),
         })
     }
 
@@ -264,16 +268,7 @@ impl SqlDatabase for PostgresDatabase {
         let subject = command.subject();
         let written = match command {
             Command::InsertRow(row, deadline) => return self.writer.insert(row, deadline).await,
-            Command::DeleteRow(id) => {
-                let deleted = self.connections.retry(|client| {
-                    Box::pin(async move {
-                        let statement = client.prepare_cached(DELETE_DURABLY).await?;
-                        let params = params![id.as_bytes().as_slice()];
-                        Ok(client.execute_raw(&statement, &params).await?)
-                    })
-                });
-                deleted.await.map(drop)
-            }
+            Command::DeleteRow(id) => return self.remove_row(id, false, true).await.map(drop),
             command => {
                 let changes_rights = command.changes_rights();
                 let command = Arc::new(command);

@@ -58,7 +58,7 @@ impl Transaction for PostgresTransaction<'_> {
 
     async fn delete_row(&self, id: ArtifactId) -> Result<(), Failure> {
         let params = params![id.as_bytes().as_slice()];
-        self.execute("DELETE FROM artifacts WHERE id = $1", &params)
+        self.execute("SELECT remove_row($1, false, true)", &params)
             .await?;
         Ok(())
     }

@@ -142,10 +142,11 @@ impl Flusher {
         batch: &mut Batch,
         inbox: &Inbox<Box<Row>>,
     ) -> Result<(), Failure> {
-        let rows: Arc<[Row]> = batch
-            .values()
-            .map(|pending| (*pending.command).clone())
-            .collect();
+        let rows = batch.values().map(|pending| (*pending.command).clone());
+        let mut rows: Vec<_> = rows.collect();
+        // Statements that insert the same ids then wait for each other, but not in a circle.
+        rows.sort_unstable_by_key(|row| row.id);
+        let rows: Arc<[Row]> = rows.into();
         let since = self.unreachable_since.unwrap_or_else(Instant::now);
         let mut retries = Retries::until(since + RETRY);
         let mut outcome = insert(&self.connections, &rows).await;

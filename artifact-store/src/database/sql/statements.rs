@@ -11,10 +11,12 @@ pub(super) const SELECT_EXPERIMENTS: &str = "SELECT id, created_at FROM experime
 pub(super) const INSERT_EXPERIMENT: &str =
     "INSERT INTO experiments (id, created_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
 
+/// With the limit, PostgreSQL keeps the plan of a prepared statement. Without it, planning each time seems cheaper
+/// to it, because the rows are in several partitions, and takes longer than the look-up.
 pub(super) const SELECT_ROW: &str = "\
     SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
         expires_at \
-    FROM artifact_rows WHERE id = $1 AND removed_at IS NULL";
+    FROM artifact_rows WHERE id = $1 AND removed_at IS NULL LIMIT 1";
 pub(super) const INSERT_ROW: &str = "\
     INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, \
         created_at, expires_at) \

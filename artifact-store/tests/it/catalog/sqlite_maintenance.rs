@@ -6,6 +6,7 @@ use artifact_store::{
     Catalog, CatalogInventory as _, ErrorKind, Experiment, Hold, PrincipalId, Removal, RowFilter,
     RowPosition, SqliteDatabase, StoreIdRecord as _,
 };
+use futures_util::future::join;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -178,4 +179,37 @@ async fn removals_survive_a_restart_and_are_seen_by_every_process() {
     // A new position is after all that were ever given, also after that of a removed row.
     rows.condemn(&[row(9).id]).await.unwrap();
     assert!(rows.last_removal().await.unwrap() > last);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_insert_and_condemn_in_two_processes_one_wins() {
+    let (_folder, path, rows) = opened().await;
+    let other = SqliteDatabase::open(&path).await.unwrap();
+    let mut wins = [0, 0];
+    for n in 0..100 {
+        let (new, ids) = (row(n), [row(n).id]);
+        let insert = async {
+            // Each goes first in half of the races.
+            if n % 2 == 0 {
+                tokio::task::yield_now().await;
+            }
+            rows.insert(&new).await
+        };
+        let (inserted, condemned) = join(insert, other.condemn(&ids)).await;
+        let expected = match inserted {
+            Ok(()) => vec![],
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+                ids.to_vec()
+            }
+        };
+        wins[expected.len()] += 1;
+        assert_eq!(condemned.unwrap(), expected);
+        let found = other.get(new.id).await.unwrap();
+        assert_eq!(found.is_some(), expected.is_empty());
+    }
+    eprintln!(
+        "the insert won {} times, the other {} times",
+        wins[0], wins[1]
+    );
 }

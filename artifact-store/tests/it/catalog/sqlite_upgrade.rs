@@ -141,7 +141,7 @@ async fn the_rows_of_an_older_file_are_kept_in_the_order_of_their_times() {
     assert_eq!(rows.get(all[7].id).await.unwrap().as_ref(), Some(&all[7]));
 }
 
-/// The `sqlite3` shell checks no references, unless it is told to.
+/// The `sqlite3` shell checks references only after `PRAGMA foreign_keys = ON`.
 #[tokio::test]
 async fn rows_without_an_experiment_do_not_prevent_the_upgrade() {
     let (_folder, path, older) = older_file();

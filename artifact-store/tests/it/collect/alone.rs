@@ -57,8 +57,7 @@ async fn busy_site() -> Site {
 #[tokio::test(start_paused = true)]
 async fn a_collection_that_takes_longer_than_its_lease_prolongs_it() {
     let site = busy_site().await;
-    let slow = site.options().with_many_orphans(true);
-    let collector = site.collector(slow.with_removals_per_second(1));
+    let collector = site.collector(site.options().with_removals_per_second(1));
     let first = tokio::spawn(async move { collector.run_alone(A, |_| ()).await });
     let other = site.collector(site.options());
     for _ in 0..19 {
@@ -73,8 +72,7 @@ async fn a_collection_that_takes_longer_than_its_lease_prolongs_it() {
 #[tokio::test(start_paused = true)]
 async fn a_collection_that_lost_its_lease_stops() {
     let site = busy_site().await;
-    let slow = site.options().with_many_orphans(true);
-    let collector = site.collector(slow.with_removals_per_second(1));
+    let collector = site.collector(site.options().with_removals_per_second(1));
     let first = tokio::spawn(async move { collector.run_alone(A, |_| ()).await });
     sleep(Duration::from_secs(10)).await;
     // As if this machine had slept for an hour.

@@ -9,7 +9,7 @@ use artifact_store::{
 };
 use tokio::time::Instant;
 
-use super::site::{DAY, Site};
+use super::site::{ALMOST_A_DAY, DAY, Site};
 use crate::support::{row, time, worker};
 
 /// Returns the ids of the orphans in these events.
@@ -41,7 +41,7 @@ async fn orphans_are_deleted_after_the_grace_period_and_artifacts_stay() {
     let site = Site::new().await;
     let orphan = site.orphan(b"lost").await;
     let artifact = site.deposit(b"kept").await.id;
-    site.clock.advance(DAY - Duration::from_secs(1));
+    site.clock.advance(ALMOST_A_DAY);
     let young = site.orphan(b"young").await;
     let (report, events) = site.collect().await;
     assert_eq!((report.orphans, report.blobs), (0, 3));
@@ -105,8 +105,8 @@ async fn a_dry_run_reports_the_same_and_changes_nothing() {
 async fn expired_artifacts_lose_row_and_blob_unless_they_are_held() {
     let site = Site::new().await;
     let (expired, held) = (site.deposit(b"a").await.id, site.deposit(b"b").await.id);
-    let hold = Hold::new(held, worker().id(), time(1_700_000_000));
-    site.catalog.place_hold(&hold).await.unwrap();
+    let placed = Hold::new(held, worker().id(), time(1_700_000_000));
+    site.catalog.place_hold(&placed).await.unwrap();
     site.keep_for(Duration::from_hours(1)).await;
     site.clock.advance(Duration::from_hours(1));
     let (report, events) = site.collect().await;
@@ -134,37 +134,40 @@ async fn the_blob_of_a_removed_artifact_is_collected() {
 
 #[tokio::test]
 async fn many_orphans_are_kept_unless_that_is_allowed() {
-    let site = Site::new().await;
-    for _ in 0..89 {
-        site.deposit(b"kept").await;
-    }
-    let mut lost = Vec::new();
-    for _ in 0..11 {
-        lost.push(site.orphan(b"lost").await);
-    }
-    site.clock.advance(DAY);
-    let (report, _) = site.collect().await;
-    assert_eq!((report.orphans, report.orphans_left), (0, 11));
-    let refused = (CollectStep::Orphans, ErrorKind::Misconfigured);
-    assert_eq!(unfinished(&report), [refused]);
-    assert_eq!(report.rows, 89, "the other steps are done");
-    assert!(site.has_blob(lost[0]).await);
+    for (artifacts, lost, is_refused) in [
+        (0, 1, true),
+        (1, 1, false),
+        (10, 10, false),
+        (9, 10, true),
+        (89, 11, true),
+        (99, 11, false),
+    ] {
+        let site = Site::new().await;
+        for _ in 0..artifacts {
+            site.deposit(b"kept").await;
+        }
+        for _ in 0..lost {
+            site.orphan(b"lost").await;
+        }
+        site.clock.advance(DAY);
+        let default = site.options().with_many_orphans(false);
+        let (report, events) = site.collect_with(default).await;
+        let step = (CollectStep::Orphans, ErrorKind::Misconfigured);
+        let expected = if is_refused { vec![step] } else { vec![] };
+        assert_eq!(unfinished(&report), expected, "{lost} of {artifacts}");
+        let deleted = if is_refused { 0 } else { lost };
+        assert_eq!(
+            (report.orphans, report.orphans_left),
+            (deleted, lost - deleted)
+        );
+        assert_eq!(orphans(&events).len() as u64, deleted);
+        assert_eq!(report.rows, artifacts, "the other steps are done");
+        assert_eq!(site.storage.mem.len() as u64, artifacts + lost - deleted);
 
-    let allowed = site.options().with_many_orphans(true);
-    let (report, _) = site.collect_with(allowed).await;
-    assert_eq!((report.orphans, report.orphans_left), (11, 0));
-    assert!(report.is_good());
-
-    // Up to a tenth of the blobs is normal.
-    for _ in 0..21 {
-        site.deposit(b"kept").await;
+        let (report, _) = site.collect().await;
+        assert_eq!((report.orphans, report.orphans_left), (lost - deleted, 0));
+        assert!(report.is_good());
     }
-    for _ in 0..11 {
-        site.orphan(b"lost").await;
-    }
-    site.clock.advance(DAY);
-    let (report, _) = site.collect().await;
-    assert_eq!((report.orphans, report.blobs), (11, 121));
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use tokio::task::yield_now;
 use crate::support::{experiment, time, worker};
 
 pub(crate) const DAY: Duration = Duration::from_hours(24);
+pub(crate) const ALMOST_A_DAY: Duration = Duration::from_secs(86_399);
 
 /// Blobs in memory whose maintenance can fail. Yields around each operation.
 #[derive(Debug, Default)]
@@ -188,15 +189,16 @@ impl Site {
         set.await.unwrap();
     }
 
+    /// Returns settings that delete any number of orphans.
     pub(crate) fn options(&self) -> CollectOptions {
-        CollectOptions::new(&self.config)
+        CollectOptions::new(&self.config).with_many_orphans(true)
     }
 
     pub(crate) fn collector(&self, options: CollectOptions) -> Collector {
         Collector::new(self.catalog.clone(), self.storage.clone(), options)
     }
 
-    /// Collects with the default settings. Returns the report and the events.
+    /// Collects any number of orphans. Returns the report and the events.
     pub(crate) async fn collect(&self) -> (CollectReport, Vec<CollectEvent>) {
         self.collect_with(self.options()).await
     }

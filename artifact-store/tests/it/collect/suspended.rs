@@ -6,13 +6,13 @@ use std::time::Duration;
 use artifact_backend::{ArtifactBackend, BlobStat, ByteRange, Download, Result, Upload};
 use artifact_store::{
     ArtifactId, ArtifactStore, Catalog, CatalogInventory as _, ErrorKind, Experiment, ExperimentId,
-    NewArtifact, Row,
+    NewArtifact, Row, RowPosition,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::site::{DAY, Site, Storage};
+use super::site::{ALMOST_A_DAY, DAY, Site, Storage};
 use crate::support::{bytes, experiment, worker};
 
 /// Where a deposit stands still until the test lets it go on.
@@ -150,7 +150,7 @@ async fn a_deposit_suspended_after_the_check_of_its_deadline_is_stopped_by_the_f
     assert!(error.detail().contains("were collected"), "{error}");
     let id = error.id().unwrap();
     assert!(!site.has_row(id).await && !site.has_blob(id).await);
-    let removed = site.catalog.removals(Default::default(), 10).await.unwrap();
+    let removed = site.catalog.removals(RowPosition::START, 10).await.unwrap();
     assert_eq!(removed.ids, [id]);
 }
 
@@ -160,8 +160,7 @@ async fn a_deposit_suspended_for_less_than_the_grace_period_succeeds() {
     let gate = Gate::new();
     let catalog = Arc::new(StopsAfterDeadline(site.catalog.clone(), gate.clone()));
     let store = ArtifactStore::new(site.storage.clone(), catalog, site.config.clone());
-    let pause = DAY - Duration::from_secs(1);
-    let row = deposit_suspended_for(&site, store, &gate, pause).await;
+    let row = deposit_suspended_for(&site, store, &gate, ALMOST_A_DAY).await;
     let id = row.unwrap().id;
     site.clock.advance(DAY);
     site.collect().await;

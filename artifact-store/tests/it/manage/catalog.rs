@@ -19,6 +19,8 @@ pub(super) enum Feed {
     Works,
     Fails,
     Hangs,
+    /// The database has lost its removals.
+    Lost,
 }
 
 /// A fault of the next removal.
@@ -81,12 +83,14 @@ impl ScriptedCatalog {
         self.polls.load(Ordering::Relaxed)
     }
 
-    async fn read_feed<T>(&self, query: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Runs a query of the removals, which returns `lost` if they are lost.
+    async fn read_feed<T>(&self, query: impl Future<Output = Result<T>>, lost: T) -> Result<T> {
         let feed = *self.feed.lock().unwrap();
         match feed {
             Feed::Works => query.await,
             Feed::Fails => Err(Error::new(ErrorKind::Unavailable, Operation::FindRemovals)),
             Feed::Hangs => std::future::pending().await,
+            Feed::Lost => Ok(lost),
         }
     }
 }
@@ -161,12 +165,15 @@ impl CatalogInventory for ScriptedCatalog {
     }
 
     async fn removals(&self, after: RowPosition, limit: u32) -> Result<RemovalPage> {
-        self.read_feed(self.inner.removals(after, limit)).await
+        let lost = RemovalPage::new(Vec::new(), after);
+        self.read_feed(self.inner.removals(after, limit), lost)
+            .await
     }
 
     async fn last_removal(&self) -> Result<RowPosition> {
         self.polls.fetch_add(1, Ordering::Relaxed);
-        self.read_feed(self.inner.last_removal()).await
+        self.read_feed(self.inner.last_removal(), RowPosition::START)
+            .await
     }
 
     fn commit_mark(&self) -> Option<CommitMark> {

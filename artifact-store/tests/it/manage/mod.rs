@@ -3,6 +3,8 @@
 mod catalog;
 mod expiry;
 mod model;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod removal;
 mod rights;
 #[cfg(feature = "sqlite")]
@@ -229,6 +231,33 @@ impl Server {
         let row = self.managed.store().row(&row.experiment, row.id).await;
         authorize(&Principal::admin(), row.unwrap()).unwrap()
     }
+}
+
+/// Removes an artifact on one server. Asserts that another server on the same database does not find it after a second, and
+/// that its watch works.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+async fn assert_gone_within_a_second(one: &Server, other: &Server) {
+    let _watch = other.managed.watch_removals();
+    let (kept, removed) = (one.deposit().await, one.deposit().await);
+    assert!(other.finds(&kept).await && other.finds(&removed).await);
+
+    one.remove(&removed).await.unwrap();
+    assert!(!one.finds(&removed).await);
+    // The promise holds however late the watch is, because cached rows are not used without it.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!other.finds(&removed).await);
+
+    // The watch does poll: without it the cache would never be used.
+    let mut asked = other.asks_the_database_for(&kept).await;
+    for _ in 0..10_000 {
+        if !asked {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        asked = other.asks_the_database_for(&kept).await;
+    }
+    assert!(!asked);
+    assert!(!other.finds(&removed).await);
 }
 
 #[track_caller]

@@ -9,7 +9,9 @@ use artifact_store::{
     RowFilter, RowPosition,
 };
 use proptest::prelude::*;
+use tokio::time::sleep;
 
+use super::catalog::Feed;
 use super::{Server, Site};
 use crate::support::{OTHER_WORKER, experiment, external, other_experiment, worker};
 
@@ -41,8 +43,12 @@ pub(super) enum Call {
     SetRetention(bool, Period),
     /// Removes what has expired, as a collector does.
     Expire,
-    /// Reads a row, so that it is in the cache.
+    /// Reads a row on each server, so that it is in the caches.
     Read(usize),
+    /// Lets time pass, less than a second.
+    Wait(u64),
+    /// Makes the removals readable or not for the watch of the second server.
+    Feed(bool),
 }
 
 fn principals() -> [Principal; 6] {
@@ -72,6 +78,8 @@ pub(super) fn call() -> impl Strategy<Value = Call> {
         1 => (any::<bool>(), period).prop_map(|(home, period)| Call::SetRetention(home, period)),
         1 => Just(Call::Expire),
         2 => artifact.prop_map(Call::Read),
+        1 => (0_u64..700).prop_map(Call::Wait),
+        1 => any::<bool>().prop_map(Call::Feed),
     ]
 }
 
@@ -155,7 +163,8 @@ async fn expire(server: &Server) {
     }
 }
 
-pub(super) async fn run(site: &Site, server: &Server, calls: &[Call]) {
+/// Makes the calls on `server`. The other server on the same database, if there is one, watches removals.
+pub(super) async fn run(site: &Site, server: &Server, other: Option<&Server>, calls: &[Call]) {
     let mut model = Model::default();
     let managed = &server.managed;
     for call in calls {
@@ -211,10 +220,32 @@ pub(super) async fn run(site: &Site, server: &Server, calls: &[Call]) {
                 let Some(index) = chosen(of) else { continue };
                 let found = server.finds(&model.all[index]).await;
                 assert_eq!(found, model.live.contains_key(&index));
+                if let Some(other) = other {
+                    let found = other.finds(&model.all[index]).await;
+                    // For less than a second, a removed row may be found.
+                    assert!(found || !model.live.contains_key(&index));
+                }
+            }
+            Call::Wait(millis) => {
+                if other.is_some() {
+                    sleep(Duration::from_millis(millis)).await;
+                }
+            }
+            Call::Feed(works) => {
+                if let Some(other) = other {
+                    let feed = if works { Feed::Works } else { Feed::Fails };
+                    *other.catalog.feed.lock().unwrap() = feed;
+                }
             }
         }
     }
     compare(site, server, &model).await;
+    if let Some(other) = other {
+        sleep(Duration::from_secs(1)).await;
+        for (index, row) in model.all.iter().enumerate() {
+            assert_eq!(other.finds(row).await, model.live.contains_key(&index));
+        }
+    }
 }
 
 async fn compare(site: &Site, server: &Server, model: &Model) {
@@ -254,11 +285,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn a_store_in_memory_does_what_the_model_does(calls in prop::collection::vec(call(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    fn two_servers_in_memory_do_what_the_model_does(calls in prop::collection::vec(call(), 1..60)) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let (site, server) = Site::with_one_server().await;
-            run(&site, &server, &calls).await;
+            let site = Site::new();
+            let database = site.memory();
+            let server = site.server(database.clone()).await;
+            let other = site.server(database).await;
+            let _watch = other.managed.watch_removals();
+            run(&site, &server, Some(&other), &calls).await;
         });
     }
 }

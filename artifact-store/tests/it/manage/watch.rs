@@ -180,7 +180,27 @@ async fn a_row_that_is_removed_during_its_query_is_not_cached() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_removals_at_once_are_all_forgotten() {
+async fn the_cache_is_cleared_if_the_database_has_lost_removals() {
+    let (_site, one, other) = two_servers().await;
+    let _watch = other.managed.watch_removals();
+    let (kept, removed) = (one.deposit().await, one.deposit().await);
+    one.remove(&removed).await.unwrap();
+    sleep(SECOND).await;
+    assert!(other.finds(&kept).await);
+    assert!(!other.asks_the_database_for(&kept).await);
+    *other.catalog.feed.lock().unwrap() = Feed::Lost;
+    sleep(ONE_POLL).await;
+    assert!(other.asks_the_database_for(&kept).await);
+    assert!(!other.asks_the_database_for(&kept).await, "cached again");
+    // From there on, removals are read again.
+    one.remove(&kept).await.unwrap();
+    *other.catalog.feed.lock().unwrap() = Feed::Works;
+    sleep(ONE_POLL).await;
+    assert!(!other.finds(&kept).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_poll_forgets_many_removals() {
     let (_site, one, other) = two_servers().await;
     let _watch = other.managed.watch_removals();
     sleep(SECOND).await;
@@ -199,7 +219,7 @@ async fn many_removals_at_once_are_all_forgotten() {
     for row in &rows {
         one.catalog.remove(row.id).await.unwrap();
     }
-    sleep(SECOND).await;
+    sleep(ONE_POLL).await;
     for row in &rows {
         assert!(!other.finds(row).await);
     }

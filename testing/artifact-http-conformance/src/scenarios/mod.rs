@@ -15,6 +15,7 @@ mod framing;
 mod groups;
 mod ids;
 mod json;
+mod management;
 mod names;
 mod order;
 mod paths;
@@ -50,6 +51,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         delivery::SCENARIOS,
         ranges::SCENARIOS,
         conditionals::SCENARIOS,
+        management::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

@@ -71,7 +71,7 @@ async fn paths_outside_the_api_are_not_found(site: Context) -> Outcome {
     for path in [
         "/",
         "/v0",
-        "/v1/experiments/x",
+        "/v2/experiments/x",
         "/V0/x",
         "/healthz/",
         "/%76%30/x",

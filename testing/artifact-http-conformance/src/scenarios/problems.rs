@@ -15,7 +15,7 @@ scenarios!("problems":
 );
 
 /// The problem types that the protocol defines, each with its status code.
-const VOCABULARY: [(&str, u16); 11] = [
+const VOCABULARY: [(&str, u16); 12] = [
     ("bad-request", 400),
     ("experiment-id-mismatch", 400),
     ("unauthorized", 401),
@@ -27,6 +27,7 @@ const VOCABULARY: [(&str, u16); 11] = [
     ("reserved-identifier", 409),
     ("invalid-name", 422),
     ("cycle-detected", 409),
+    ("held", 409),
 ];
 
 /// Returns requests that fail, one for each error that is easy to cause.

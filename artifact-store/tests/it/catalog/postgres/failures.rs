@@ -39,7 +39,7 @@ async fn each_error_code_has_its_kind_and_leaves_no_row() {
             "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                  RAISE EXCEPTION 'so it is' USING ERRCODE = '{code}';
              END $$;
-             CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON artifact.artifacts
+             CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON artifact.artifact_rows
                  FOR EACH ROW EXECUTE FUNCTION fail();"
         ));
         let error = rows.insert(&row(1)).await.unwrap_err();
@@ -50,7 +50,7 @@ async fn each_error_code_has_its_kind_and_leaves_no_row() {
         assert!(format!("{error:?}").contains("so it is"), "{error:?}");
         assert_eq!(rows.get(row(1).id).await.unwrap(), None);
     }
-    database.sql("DROP TRIGGER fail ON artifact.artifacts");
+    database.sql("DROP TRIGGER fail ON artifact.artifact_rows");
     rows.insert(&row(1)).await.unwrap();
 }
 
@@ -66,7 +66,7 @@ async fn one_failing_row_does_not_affect_others() {
              IF NEW.size = 7 THEN RAISE EXCEPTION 'seven'; END IF;
              RETURN NEW;
          END $$;
-         CREATE TRIGGER fail BEFORE INSERT ON artifact.artifacts
+         CREATE TRIGGER fail BEFORE INSERT ON artifact.artifact_rows
              FOR EACH ROW EXECUTE FUNCTION fail();",
     );
     let all: Vec<_> = (0..20).map(row).collect();

@@ -30,7 +30,7 @@ async fn lost_idle_connections_are_replaced() {
         assert_eq!(rows.get(row(n).id).await.unwrap(), Some(row(n)));
         rows.delete(row(n).id).await.unwrap();
         assert_eq!(rows.get(row(n).id).await.unwrap(), None);
-        rows.insert(&row(n)).await.unwrap();
+        rows.insert(&row(n + 10)).await.unwrap();
     }
 }
 
@@ -130,7 +130,7 @@ async fn possibly_written_rows_are_unavailable_not_failed() {
              END IF;
              RETURN NEW;
          END $$;
-         CREATE TRIGGER fail BEFORE INSERT ON artifact.artifacts
+         CREATE TRIGGER fail BEFORE INSERT ON artifact.artifact_rows
              FOR EACH ROW EXECUTE FUNCTION fail();",
     );
     proxy.swallow_next_reply();

@@ -1,6 +1,7 @@
 //! Behaviour that only PostgreSQL has.
 
 mod failures;
+mod inventory;
 pub(crate) mod lost;
 mod migrations;
 mod pool;
@@ -8,6 +9,7 @@ pub(crate) mod proxy;
 mod sessions;
 #[cfg(feature = "postgres-tls")]
 mod tls;
+mod upgrade;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -140,7 +142,7 @@ async fn every_session_syncs_its_commits() {
                  INSERT INTO public.seen VALUES (current_setting('synchronous_commit'));
                  RETURN NEW;
              END $$;
-             CREATE TRIGGER see BEFORE INSERT ON artifact.artifacts
+             CREATE TRIGGER see BEFORE INSERT ON artifact.artifact_rows
                  FOR EACH ROW EXECUTE FUNCTION see();",
         );
         rows.insert(&row(1)).await.unwrap();
@@ -156,9 +158,29 @@ async fn rows_cannot_be_updated_by_hand() {
     let database = server.database();
     let rows = hosted(&database).await;
     rows.insert(&row(1)).await.unwrap();
-    let said = database.refused_sql("UPDATE artifact.artifacts SET size = 5");
-    assert!(said.contains("rows never change"), "{said}");
+    for edit in [
+        "UPDATE artifact.artifacts SET size = 5",
+        "UPDATE artifact.artifact_rows SET size = 5",
+        "UPDATE artifact.artifact_rows SET seq = 7",
+        "UPDATE artifact.artifact_rows SET expires_at = 7",
+        "TRUNCATE artifact.artifact_rows",
+    ] {
+        let said = database.refused_sql(edit);
+        assert!(said.contains("rows never change"), "{edit}: {said}");
+    }
+    let said = database.refused_sql("DELETE FROM artifact.artifact_rows");
+    assert!(said.contains("tombstones"), "{said}");
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));
+
+    // Neither can tombstones.
+    rows.delete(row(1).id).await.unwrap();
+    for edit in [
+        "UPDATE artifact.artifact_rows SET removed_at = 7",
+        "UPDATE artifact.artifact_rows SET id = decode(repeat('01', 16), 'hex')",
+    ] {
+        let said = database.refused_sql(edit);
+        assert!(said.contains("rows never change"), "{edit}: {said}");
+    }
 }
 
 #[tokio::test]
@@ -170,13 +192,12 @@ async fn rows_edited_by_hand_are_corrupt() {
     let rows = hosted(&database).await;
     rows.insert(&row(1)).await.unwrap();
     database.sql(
-        "DROP TRIGGER artifacts_never_change ON artifact.artifacts;
-         ALTER TABLE artifact.artifacts DROP CONSTRAINT artifacts_experiment_fkey;
-         ALTER TABLE artifact.artifacts DROP CONSTRAINT artifacts_sha256_check;
-         ALTER TABLE artifact.artifacts DROP CONSTRAINT artifacts_size_check;",
+        "DROP TRIGGER artifact_rows_never_change ON artifact.artifact_rows;
+         ALTER TABLE artifact.artifact_rows DROP CONSTRAINT artifact_rows_check;",
     );
     let whole = "experiment = 'exp-1', created_by = 'admin', size = 1, content_type = 'a', \
-                 file_name = NULL, sha256 = decode(repeat('01', 32), 'hex'), created_at = 0";
+                 file_name = NULL, sha256 = decode(repeat('01', 32), 'hex'), created_at = 0, \
+                 expires_at = NULL";
     for edit in [
         "experiment = '..'",
         "created_by = 'wkr_root'",
@@ -185,15 +206,19 @@ async fn rows_edited_by_hand_are_corrupt() {
         "file_name = '../x'",
         "sha256 = '\\x0102'",
         "created_at = 9223372036854775807",
+        "expires_at = 9223372036854775807",
     ] {
-        database.sql(&format!("UPDATE artifact.artifacts SET {edit}"));
+        database.sql(&format!("UPDATE artifact.artifact_rows SET {edit}"));
         let error = rows.get(row(1).id).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{edit}: {error}");
         assert_eq!(error.id(), Some(row(1).id));
-        database.sql(&format!("UPDATE artifact.artifacts SET {whole}"));
+        database.sql(&format!("UPDATE artifact.artifact_rows SET {whole}"));
         rows.get(row(1).id).await.unwrap();
     }
-    database.sql("ALTER TABLE artifact.artifacts ALTER COLUMN size TYPE text");
+    database.sql(
+        "DROP VIEW artifact.artifacts;
+         ALTER TABLE artifact.artifact_rows ALTER COLUMN size TYPE text",
+    );
     let error = rows.get(row(1).id).await.unwrap_err();
     assert_ne!(error.kind(), ErrorKind::NotFound, "{error:?}");
 }

@@ -61,9 +61,9 @@ const WEAKEN_SESSIONS: &str = "\
         PERFORM set_config('synchronous_commit', 'off', false);
         RETURN NULL;
     END $$;
-    CREATE TRIGGER weaken_insert AFTER INSERT ON artifact.artifacts
+    CREATE TRIGGER weaken_insert AFTER INSERT ON artifact.artifact_rows
         FOR EACH ROW WHEN (NEW.size = 7) EXECUTE FUNCTION weaken();
-    CREATE TRIGGER weaken_delete AFTER DELETE ON artifact.artifacts
+    CREATE TRIGGER weaken_delete AFTER UPDATE ON artifact.artifact_rows
         FOR EACH ROW WHEN (OLD.size = 7) EXECUTE FUNCTION weaken();
     CREATE FUNCTION synced() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         IF current_setting('synchronous_commit') <> 'on' THEN
@@ -71,9 +71,9 @@ const WEAKEN_SESSIONS: &str = "\
         END IF;
         RETURN NULL;
     END $$;
-    CREATE CONSTRAINT TRIGGER synced_insert AFTER INSERT ON artifact.artifacts DEFERRABLE
+    CREATE CONSTRAINT TRIGGER synced_insert AFTER INSERT ON artifact.artifact_rows DEFERRABLE
         INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.size <> 7) EXECUTE FUNCTION synced();
-    CREATE CONSTRAINT TRIGGER synced_delete AFTER DELETE ON artifact.artifacts DEFERRABLE
+    CREATE CONSTRAINT TRIGGER synced_delete AFTER UPDATE ON artifact.artifact_rows DEFERRABLE
         INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.size <> 7) EXECUTE FUNCTION synced();
     CREATE CONSTRAINT TRIGGER synced_experiment AFTER INSERT ON artifact.experiments DEFERRABLE
         INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION synced();";
@@ -87,9 +87,11 @@ async fn commits_are_synced_whatever_happens_to_the_settings_of_the_session() {
     let rows = hosted(&database).await;
     database.sql(WEAKEN_SESSIONS);
     // Sessions of the pool are used in turn.
-    for _ in 0..4 {
-        rows.insert(&row(7)).await.unwrap();
-        rows.delete(row(7).id).await.unwrap();
+    for n in 0..4 {
+        let mut weakening = row(100 + n);
+        weakening.size = 7;
+        rows.insert(&weakening).await.unwrap();
+        rows.delete(weakening.id).await.unwrap();
     }
     for n in 1..4 {
         rows.insert(&row(n)).await.unwrap();
@@ -183,7 +185,7 @@ async fn a_session_that_hangs_is_replaced() {
     rows.insert(&row(0)).await.unwrap();
     let pid = database.sql(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
-         AND query LIKE '%INSERT INTO artifacts%' AND application_name = 'artifact'",
+         AND query LIKE '%INSERT INTO artifact_rows%' AND application_name = 'artifact'",
     );
     let signal = |name: &str| {
         let sent = Command::new("kill").args([name, &pid]).status().unwrap();

@@ -255,9 +255,8 @@ impl State {
         let fetch = match self.fetch {
             Fetch::Idle if has_row => Fetch::Row,
             Fetch::Row if !has_blob => Fetch::NoBlob,
-            Fetch::Row => Fetch::Idle,
             Fetch::NoBlob if has_row => Fetch::Lost,
-            Fetch::NoBlob => Fetch::Idle,
+            Fetch::Row | Fetch::NoBlob => Fetch::Idle,
             Fetch::Idle | Fetch::Lost => return,
         };
         next.push(Self { fetch, ..self });

@@ -140,6 +140,14 @@ mutants! {
     bare_line_feeds_are_repaired: LineFeedsRepaired => "forms::bare_line_feeds_are_rejected";
     equal_bytes_get_the_same_uri: SameUriForSameBytes => "deposits::every_deposit_gets_a_new_id";
     bodies_are_read_before_the_checks: BodyReadEarly => "deposits::continue_is_sent_only_after_the_checks";
+    holds_are_ignored: HoldIgnored => "management::held_artifacts_are_not_deleted";
+    unknown_parameters_are_ignored: ParameterIgnored =>
+        "management::parameters_are_strict", "management::the_experiment_header_may_be_left_out";
+    an_artifact_is_listed_twice: ArtifactListedTwice =>
+        "management::pages_contain_every_artifact_once", "management::lists_are_filtered";
+    deleted_artifacts_are_read: DeletedIsRead => "management::deleted_artifacts_are_not_found";
+    every_worker_sees_every_artifact: HiddenIsRead =>
+        "management::artifacts_are_described", "management::deleted_artifacts_are_not_found";
     workers_of_another_experiment_get_401: ForeignWorkerIs401 =>
         "experiments::workers_of_another_experiment_are_forbidden";
 }

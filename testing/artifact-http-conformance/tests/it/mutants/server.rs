@@ -6,7 +6,8 @@ use artifact_backend_mem::MemBackend;
 use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator, router_with_identities};
 use artifact_http_conformance::Subject;
 use artifact_store::{
-    ArtifactStore, Database, Experiment, ExperimentId, MemoryDatabase, StoreConfig, Timestamp,
+    ArtifactStore, Database, Experiment, ExperimentId, ManagedStore, MemoryDatabase, StoreConfig,
+    Timestamp,
 };
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -55,11 +56,13 @@ impl Server {
         };
         let settings = StoreConfig::default().with_max_artifact_bytes(cap);
         let backend = Arc::new(MemBackend::default());
-        let store = ArtifactStore::new(backend, database.catalog, settings);
+        let store = ArtifactStore::new(backend.clone(), database.catalog, settings);
+        let managed = ManagedStore::new(store.clone(), database.inventory, backend);
+        let config = HttpConfig::default().with_management(managed);
         let admin = AdminToken::new(TOKEN).unwrap();
         let identities = Arc::new(IdentityAuthenticator::new(database.identities, admin));
         let memory = Arc::new(Memory::default());
-        let router = router_with_identities(store, identities, HttpConfig::default())
+        let router = router_with_identities(store, identities, config)
             .layer(from_fn_with_state((mutation, memory), mutate));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());

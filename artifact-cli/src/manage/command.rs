@@ -1,0 +1,76 @@
+//! The arguments of the commands.
+
+use clap::Args;
+
+use crate::cli::Json;
+use crate::settings::{ByteSize, Period, text};
+
+/// The arguments of `ls`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// List only what this worker deposited; `admin` for the admin
+    #[arg(long, value_name = "ID", value_parser = text)]
+    pub(super) created_by: Option<String>,
+    /// List only what was deposited longer ago than this, such as 30d, 12h or 45min
+    #[arg(long, value_name = "TIME")]
+    pub(super) older_than: Option<Period>,
+    /// List only what was deposited within this time
+    #[arg(long, value_name = "TIME")]
+    pub(super) newer_than: Option<Period>,
+    /// List only artifacts of at least this number of bytes, such as 1048576 or 1MiB
+    #[arg(long, value_name = "BYTES")]
+    pub(super) min_size: Option<ByteSize>,
+    /// List only artifacts of at most this number of bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(super) max_size: Option<ByteSize>,
+    /// List only artifacts of this content type, such as text/plain or image/*
+    #[arg(long = "type", value_name = "TYPE", value_parser = text)]
+    pub(super) content_type: Option<String>,
+    /// List only artifacts whose file name contains this text
+    #[arg(long, value_name = "TEXT", value_parser = text)]
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// The arguments of `info`.
+#[derive(Debug, Args)]
+pub(crate) struct InfoArguments {
+    /// URI that the deposit returned
+    #[arg(value_name = "URI", value_parser = text)]
+    pub(super) uri: String,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// The artifacts of `hold` and `release`.
+#[derive(Debug, Args)]
+pub(crate) struct Artifacts {
+    /// URIs that the deposits returned
+    #[arg(value_name = "URI", value_parser = text, required = true)]
+    pub(super) uris: Vec<String>,
+}
+
+/// The arguments of `delete`.
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArguments {
+    #[command(flatten)]
+    pub(super) artifacts: Artifacts,
+    /// Only say what would be deleted: check that the artifacts exist and that no hold is on them
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// The arguments of `retention`.
+#[derive(Debug, Args)]
+pub(crate) struct RetentionArguments {
+    /// Keep artifacts for this time after their deposit, such as 30d. Counts for artifacts that are there already,
+    /// too, but not for those with a time of their own
+    #[arg(long, value_name = "TIME", conflicts_with = "forever")]
+    pub(super) set: Option<Period>,
+    /// Keep artifacts for ever
+    #[arg(long)]
+    pub(super) forever: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
+}

@@ -1,0 +1,50 @@
+//! `artifact info`.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use artifact_client::ArtifactInfo;
+
+use super::InfoArguments;
+use crate::connect::{ClientContext, until_interrupted};
+use crate::output::{self, printable};
+
+pub(crate) async fn info(context: &ClientContext, arguments: InfoArguments) -> Result<()> {
+    let info = until_interrupted(async {
+        let info = context.client.info(&arguments.uri).await;
+        info.map_err(|error| context.explain(error))
+    });
+    let info = info.await?;
+    if arguments.json.json {
+        output::json(&info)
+    } else {
+        output::data(text(&info).trim_end())
+    }
+}
+
+/// Returns one property per line.
+fn text(info: &ArtifactInfo) -> String {
+    let artifact = &info.artifact;
+    let mut text = format!("artifact {}\n", artifact.uri);
+    if let Some(name) = &artifact.file_name {
+        let _ = writeln!(text, "name {}", printable(name));
+    }
+    let _ = writeln!(text, "size {} bytes", artifact.size_bytes);
+    let _ = writeln!(text, "type {}", printable(&artifact.content_type));
+    let _ = writeln!(text, "sha256 {}", artifact.sha256);
+    let _ = writeln!(text, "experiment {}", printable(&artifact.experiment));
+    let at = printable(&artifact.created_at);
+    let _ = writeln!(
+        text,
+        "deposited {at} by {}",
+        printable(&artifact.created_by)
+    );
+    if let Some(at) = &artifact.expires_at {
+        let _ = writeln!(text, "expires {}", printable(at));
+    }
+    if let Some(hold) = &info.hold {
+        let at = printable(&hold.placed_at);
+        let _ = writeln!(text, "held since {at} by {}", printable(&hold.placed_by));
+    }
+    text
+}

@@ -1,0 +1,169 @@
+//! `GET` and `DELETE /v1/experiments/{E}/artifacts/{A}`.
+
+use artifact_backend::UriPrefix;
+use artifact_store::{ArtifactId, FileName, Hold, Row, authorize, authorize_with};
+use axum::response::Response;
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{check_no_parameters, managed};
+use crate::endpoint::{Access, Endpoint};
+use crate::openapi::schemas::{self, ARTIFACT, URI};
+use crate::openapi::{Answer, Docs};
+use crate::outlive::Outlive;
+use crate::problem::Problem;
+use crate::request::AuthorizedRequest;
+use crate::response;
+
+/// An artifact, without its bytes.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Artifact")]
+pub(super) struct ArtifactBody<'r> {
+    /// The name to fetch the artifact by. Opaque.
+    #[schemars(extend("examples" = [URI]))]
+    artifacts_uri: String,
+    /// The name of the artifact in the paths of management.
+    #[schemars(extend("examples" = [ARTIFACT]))]
+    id: String,
+    #[schemars(with = "schemas::ExperimentField")]
+    experiment: &'r str,
+    #[schemars(extend("examples" = [12345]))]
+    size_bytes: u64,
+    #[schemars(extend("examples" = ["application/gzip"]))]
+    content_type: &'r str,
+    /// The recorded file name, if there is one.
+    #[schemars(extend("examples" = ["results.tar.gz"]))]
+    file_name: Option<&'r str>,
+    /// The SHA-256 of the bytes in hexadecimal.
+    #[schemars(extend("examples" = [schemas::SHA256]))]
+    sha256: String,
+    #[schemars(with = "schemas::Principal")]
+    created_by: &'r str,
+    #[schemars(with = "schemas::Time")]
+    created_at: String,
+    /// When the artifact may be removed, if its depositor said so. Otherwise the retention of the experiment counts.
+    #[schemars(extend("format" = "date-time"))]
+    expires_at: Option<String>,
+}
+
+/// A hold on an artifact.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Hold")]
+struct HoldBody<'h> {
+    #[schemars(with = "schemas::Principal")]
+    placed_by: &'h str,
+    #[schemars(with = "schemas::Time")]
+    placed_at: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ArtifactInfo")]
+struct InfoBody<'r> {
+    #[serde(flatten)]
+    artifact: ArtifactBody<'r>,
+    /// The hold that prevents the removal of the artifact, if there is one.
+    hold: Option<HoldBody<'r>>,
+}
+
+impl<'r> ArtifactBody<'r> {
+    pub(super) fn new(row: &'r Row, prefix: &UriPrefix) -> Self {
+        Self {
+            artifacts_uri: prefix.uri(row.id).to_string(),
+            id: row.id.to_string(),
+            experiment: row.experiment.as_str(),
+            size_bytes: row.size,
+            content_type: row.content_type.as_str(),
+            file_name: row.file_name.as_ref().map(FileName::as_str),
+            sha256: row.sha256.to_string(),
+            created_by: row.created_by.as_str(),
+            created_at: row.created_at.to_string(),
+            expires_at: row.expires_at.map(|time| time.to_string()),
+        }
+    }
+}
+
+impl<'h> From<&'h Hold> for HoldBody<'h> {
+    fn from(hold: &'h Hold) -> Self {
+        Self {
+            placed_by: hold.placed_by.as_str(),
+            placed_at: hold.placed_at.to_string(),
+        }
+    }
+}
+
+pub(crate) struct ReadArtifact;
+
+impl ReadArtifact {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "readArtifact",
+        method: Method::GET,
+        path: "/v1/experiments/{E}/artifacts/{A}",
+        access: Access::Any,
+        needs_identities: false,
+        docs: Docs {
+            tag: "management",
+            summary: "Read what is recorded about an artifact",
+            clauses: &["M-1", "M-2", "M-4"],
+            answers: &[Answer::json::<InfoBody<'static>>(200, "The artifact.")],
+            ..Docs::EMPTY
+        },
+    };
+
+    /// Applies the read rule first: who may fetch an artifact may see what is recorded about it.
+    pub(crate) async fn handle(
+        request: AuthorizedRequest<'_>,
+        id: ArtifactId,
+    ) -> Result<Response, Problem> {
+        check_no_parameters(&request)?;
+        let AuthorizedRequest {
+            service,
+            principal,
+            experiment,
+            ..
+        } = request;
+        let row = service.store.row(&experiment.id, id).await?;
+        let grant = match &service.config.read_policy {
+            None => authorize(&principal, row)?,
+            Some(policy) => authorize_with(&**policy, &principal, row).await?,
+        };
+        let info = managed(service)?.info(&grant).await?;
+        let body = InfoBody {
+            artifact: ArtifactBody::new(&info.row, &service.config.uri_prefix),
+            hold: info.hold.as_ref().map(HoldBody::from),
+        };
+        Ok(response::json(StatusCode::OK, &body))
+    }
+}
+
+pub(crate) struct DeleteArtifact;
+
+impl DeleteArtifact {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "deleteArtifact",
+        method: Method::DELETE,
+        path: "/v1/experiments/{E}/artifacts/{A}",
+        access: Access::WorkerOrAdmin,
+        needs_identities: false,
+        docs: Docs {
+            tag: "management",
+            summary: "Delete an artifact",
+            clauses: &["M-1", "M-2", "M-5", "M-6"],
+            answers: &[Answer::empty(204, "The artifact does not exist any more.")],
+            problems: &[409, 507],
+            ..Docs::EMPTY
+        },
+    };
+
+    /// Once the removal has begun, it is finished even if this is dropped.
+    pub(crate) async fn handle(
+        request: AuthorizedRequest<'_>,
+        id: ArtifactId,
+    ) -> Result<Response, Problem> {
+        check_no_parameters(&request)?;
+        let managed = managed(request.service)?.clone();
+        let (principal, experiment) = (request.principal, request.experiment.id);
+        Outlive::new(async move { managed.remove(&principal, &experiment, id).await }).await?;
+        Ok(response::empty())
+    }
+}

@@ -1,0 +1,34 @@
+//! The endpoints of management: list, remove, hold and expire artifacts.
+
+mod artifact;
+mod hold;
+mod list;
+mod parameters;
+mod retention;
+mod usage;
+
+use artifact_store::ManagedStore;
+
+pub(crate) use self::artifact::{DeleteArtifact, ReadArtifact};
+pub(crate) use self::hold::{HoldArtifact, ReleaseArtifact};
+pub(crate) use self::list::ListArtifacts;
+use self::parameters::Parameters;
+pub(crate) use self::retention::{ReadRetention, SetRetention};
+pub(crate) use self::usage::ReadUsage;
+use crate::problem::Problem;
+use crate::request::AuthorizedRequest;
+use crate::router::Service;
+
+/// The longest time in seconds that an artifact can be kept, unless it is kept for ever: 100 years of 365 days.
+pub(crate) const MAX_KEEP_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
+
+/// Returns the managed store of a router that has these endpoints.
+fn managed(service: &Service) -> Result<&ManagedStore, Problem> {
+    let managed = service.config.managed();
+    managed.ok_or_else(|| Problem::internal("this router has no managed store"))
+}
+
+/// Checks that a request has no query parameters.
+fn check_no_parameters(request: &AuthorizedRequest<'_>) -> Result<(), Problem> {
+    Parameters::parse(request.parts.uri.query(), &[]).map(drop)
+}
