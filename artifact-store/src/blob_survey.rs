@@ -1,10 +1,9 @@
 //! Lists the blobs of a backend and finds those without a row.
 
-use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use artifact_backend::{ArtifactId, ArtifactInventory, BlobStat, Shard};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::StreamExt as _;
 
 use crate::catalog::{CatalogInventory, MAX_PAGE};
 use crate::error::{Operation, Result};
@@ -34,26 +33,27 @@ pub(crate) async fn survey(
     found: &mut (dyn FnMut(Surveyed) + Send),
 ) -> Result<()> {
     let failed = |error| crate::Error::backend(Operation::MaintainBackend, error);
-    let shards = stream::iter(Shard::ALL).then(|shard| backend.list_shard(shard, None));
-    let mut list = pin!(shards.try_flatten());
     let mut batch = Vec::with_capacity(MAX_PAGE);
-    while let Some(item) = list.next().await {
-        match item {
-            Ok(blob) => {
-                found(Surveyed::Blob(blob));
-                // A blob from the future has no age.
-                let age = now.duration_since(blob.modified).unwrap_or_default();
-                if age >= grace {
-                    batch.push(blob);
+    for shard in Shard::ALL {
+        let mut list = backend.list_shard(shard, None).await.map_err(failed)?;
+        while let Some(item) = list.next().await {
+            match item {
+                Ok(blob) => {
+                    found(Surveyed::Blob(blob));
+                    // A blob from the future has no age.
+                    let age = now.duration_since(blob.modified).unwrap_or_default();
+                    if age >= grace {
+                        batch.push(blob);
+                    }
                 }
+                Err(error) => match error.damaged_blob() {
+                    Some(id) => found(Surveyed::Damaged(id, error)),
+                    None => return Err(failed(error)),
+                },
             }
-            Err(error) => match error.damaged_blob() {
-                Some(id) => found(Surveyed::Damaged(id, error)),
-                None => return Err(failed(error)),
-            },
-        }
-        if batch.len() == MAX_PAGE {
-            find_orphans(catalog, &mut batch, found).await?;
+            if batch.len() == MAX_PAGE {
+                find_orphans(catalog, &mut batch, found).await?;
+            }
         }
     }
     find_orphans(catalog, &mut batch, found).await
