@@ -102,8 +102,8 @@ impl ArtifactInventory for MemBackend {
     }
 
     async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
-        let shared = Arc::clone(&self.shared);
-        Ok(inventory::list_shard(shared, shard, after))
+        let map = Arc::clone(&self.shared);
+        Ok(inventory::list_shard(map, shard, after))
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {

@@ -20,10 +20,10 @@ pub(crate) fn list(shared: Arc<Shared>) -> BlobList {
 }
 
 /// Lists the blobs of a shard in the order of their ids. The map is locked once for each blob.
-pub(crate) fn list_shard(shared: Arc<Shared>, shard: Shard, after: Option<ArtifactId>) -> BlobList {
+pub(crate) fn list_shard(map: Arc<Shared>, shard: Shard, after: Option<ArtifactId>) -> BlobList {
     let mut after = after;
     let blobs = iter::from_fn(move || {
-        let stat = shared.lock().next_in(shard, after)?;
+        let stat = map.lock().next_in(shard, after)?;
         after = Some(stat.id);
         Some(Ok(stat))
     });

@@ -267,8 +267,8 @@ impl<B: ArtifactInventory> TenantBackend<B> {
     /// knows. Returns them in order, and the id after which the next pass begins.
     async fn pass(&self, shard: Shard, after: Option<ArtifactId>) -> Result<Done> {
         let mut smallest = Smallest::new(shard, after);
-        for shared in Shard::ALL {
-            let mut list = self.named(self.inner.list_shard(shared, None).await?);
+        for inner_shard in Shard::ALL {
+            let mut list = self.named(self.inner.list_shard(inner_shard, None).await?);
             while let Some(item) = list.next().await {
                 match item {
                     Ok(stat) => smallest.offer(stat.id, Ok(stat)),

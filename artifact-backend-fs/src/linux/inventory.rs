@@ -35,24 +35,24 @@ pub(crate) async fn list(shared: Arc<Shared>) -> Result<BlobList> {
 
 /// Lists one fan-out folder in the order of the ids, from the first id after `after`.
 pub(crate) async fn list_shard(
-    shared: Arc<Shared>,
+    state: Arc<Shared>,
     shard: Shard,
     after: Option<ArtifactId>,
 ) -> Result<BlobList> {
     let read = {
-        let shared = Arc::clone(&shared);
+        let state = Arc::clone(&state);
         move |after| {
-            let shared = Arc::clone(&shared);
+            let state = Arc::clone(&state);
             async move {
-                let root = Arc::clone(&shared.root);
+                let root = Arc::clone(&state.root);
                 let pass = move || read_pass(&root, shard, after);
-                shared.reads.run(Operation::List, pass).await
+                state.reads.run(Operation::List, pass).await
             }
         }
     };
     let first = read(after).await?;
     let batches = passes::batches(first, BATCH, move |after| read(Some(after)));
-    let blobs = batches.and_then(move |batch| inspect(Arc::clone(&shared), shard.number(), batch));
+    let blobs = batches.and_then(move |batch| inspect(Arc::clone(&state), shard.number(), batch));
     Ok(end_at_error(blobs.try_flatten()).boxed())
 }
 

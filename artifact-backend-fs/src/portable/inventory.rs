@@ -31,25 +31,25 @@ pub(super) async fn list(shared: Arc<Shared>) -> Result<BlobList> {
 
 /// Lists one fan-out folder in the order of the ids, from the first id after `after`.
 pub(super) async fn list_shard(
-    shared: Arc<Shared>,
+    state: Arc<Shared>,
     shard: Shard,
     after: Option<ArtifactId>,
 ) -> Result<BlobList> {
     let read = {
-        let shared = Arc::clone(&shared);
+        let state = Arc::clone(&state);
         move |after| {
-            let shared = Arc::clone(&shared);
+            let state = Arc::clone(&state);
             async move {
-                let root = Arc::clone(&shared.root);
+                let root = Arc::clone(&state.root);
                 let pass = move || read_pass(&root, shard, after);
-                shared.reads.run(Operation::List, pass).await
+                state.reads.run(Operation::List, pass).await
             }
         }
     };
     let first = read(after).await?;
     let batches = passes::batches(first, BATCH, move |after| read(Some(after)));
     let blobs = batches.and_then(move |batch| {
-        let (root, reads) = (Arc::clone(&shared.root), shared.reads.clone());
+        let (root, reads) = (Arc::clone(&state.root), state.reads.clone());
         async move {
             let inspected = reads.run(Operation::List, move || inspect(&root, batch));
             inspected.await.map(stream::iter)

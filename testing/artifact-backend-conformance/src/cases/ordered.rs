@@ -36,8 +36,8 @@ async fn store_all(backend: Arc<dyn ArtifactInventory>, ids: &[ArtifactId]) -> O
         let backend = Arc::clone(&backend);
         async move { backend.store(id, noise(1, 3)).await }
     });
-    let stored = stores.buffer_unordered(32).try_collect::<Vec<()>>().await;
-    ok(stored, "store").map(drop)
+    let results = stores.buffer_unordered(32).try_collect::<Vec<()>>().await;
+    ok(results, "store").map(drop)
 }
 
 /// Lists a shard. A damaged blob fails the case.
