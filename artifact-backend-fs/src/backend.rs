@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    Result, StoreId, SweepReport, Upload,
+    Result, Shard, StoreId, SweepReport, Upload,
 };
 use artifact_backend_config::{FsConfig, FsProfile};
 use async_trait::async_trait;
@@ -117,20 +117,6 @@ impl FsBackend {
     pub async fn migrate(&self) -> Result<()> {
         with!(self, profile => profile.migrate().await)
     }
-
-    /// Lists the blobs whose ids begin with the hexadecimal digit `shard` (0 to 15), in the order of their ids, from the first id
-    /// after `after`.
-    ///
-    /// The 16 shards together are the list of [`ArtifactInventory::list`], with the same guarantees. They
-    /// can be listed in parallel, and a list can be resumed after the last id that it returned. Memory grows
-    /// with the number of blobs in one shard, by 16 bytes for each.
-    ///
-    /// # Errors
-    ///
-    /// As for [`ArtifactInventory::list`].
-    pub async fn list_shard(&self, shard: u8, after: Option<ArtifactId>) -> Result<BlobList> {
-        with!(self, profile => profile.list_shard(shard, after).await)
-    }
 }
 
 #[async_trait]
@@ -160,6 +146,12 @@ impl ArtifactBackend for FsBackend {
 impl ArtifactInventory for FsBackend {
     async fn list(&self) -> Result<BlobList> {
         with!(self, profile => profile.list().await)
+    }
+
+    /// As in the trait. A folder has no order, so the fan-out folder of the shard is read once for each 65,536 blobs in it, and
+    /// up to 65,536 ids are held in memory.
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        with!(self, profile => profile.list_shard(shard, after).await)
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {

@@ -17,6 +17,7 @@ mod layout;
 #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 mod linux;
 mod list_end;
+mod passes;
 mod pool;
 #[cfg(any(feature = "portable", not(target_os = "linux"), artifact_not_linux))]
 mod portable;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    Operation, Result, StoreId, SweepReport, Upload,
+    Operation, Result, Shard, StoreId, SweepReport, Upload,
 };
 use artifact_backend_config::MemConfig;
 use async_trait::async_trait;
@@ -99,6 +99,11 @@ impl ArtifactBackend for MemBackend {
 impl ArtifactInventory for MemBackend {
     async fn list(&self) -> Result<BlobList> {
         Ok(inventory::list(Arc::clone(&self.shared)))
+    }
+
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        let map = Arc::clone(&self.shared);
+        Ok(inventory::list_shard(map, shard, after))
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {

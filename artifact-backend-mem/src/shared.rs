@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use artifact_backend::{ArtifactId, BlobStat, Clock, Error, Operation, Result, StoreId};
+use artifact_backend::{ArtifactId, BlobStat, Clock, Error, Operation, Result, Shard, StoreId};
 use artifact_backend_config::MemConfig;
 use bytes::Bytes;
 
@@ -137,6 +137,17 @@ impl State {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         let (id, blob) = self.blobs.range((from, Bound::Unbounded)).next()?;
         Some(blob.stat(*id))
+    }
+
+    /// Returns the first blob of a shard after `after`.
+    pub(crate) fn next_in(&self, shard: Shard, after: Option<ArtifactId>) -> Option<BlobStat> {
+        let first = shard.first_id();
+        let from = match after {
+            Some(after) if after >= first => Bound::Excluded(after),
+            _ => Bound::Included(first),
+        };
+        let (id, blob) = self.blobs.range((from, Bound::Unbounded)).next()?;
+        shard.contains(*id).then(|| blob.stat(*id))
     }
 }
 

@@ -17,6 +17,10 @@ pub(crate) struct Listing {
     bucket: Arc<Bucket>,
     prefix: Path,
     last: Option<Path>,
+    /// The key after which the stream was started.
+    started_after: Option<Path>,
+    /// Whether each object so far had a greater key than the one before.
+    in_order: bool,
     retry: Retry,
     stream: BoxStream<'static, object_store::Result<ObjectMeta>>,
 }
@@ -29,21 +33,35 @@ impl Listing {
             bucket: Arc::clone(bucket),
             prefix: prefix.clone(),
             last: None,
+            started_after: None,
+            in_order: true,
+        }
+    }
+
+    /// Lists the objects below a prefix whose keys are greater than `offset`.
+    pub(crate) fn after(bucket: &Arc<Bucket>, prefix: &Path, offset: Path) -> Self {
+        Self {
+            stream: bucket.store.list_with_offset(Some(prefix), &offset),
+            last: Some(offset.clone()),
+            started_after: Some(offset),
+            ..Self::new(bucket, prefix)
         }
     }
 
     pub(crate) async fn next(&mut self) -> Result<Option<ObjectMeta>, RequestError> {
-        let is_cloud = self.bucket.capabilities.is_cloud;
         loop {
             let next = async { self.stream.next().await.transpose() };
             let error = match self.bucket.request(next).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(object)) => {
                     // Some servers repeat the object after which a list resumes.
-                    let last = self.last.as_ref();
-                    if is_cloud && last.is_some_and(|last| object.location <= *last) {
+                    let repeated = |after: &Path| object.location <= *after;
+                    if self.last.as_ref() == Some(&object.location)
+                        || self.started_after.as_ref().is_some_and(repeated)
+                    {
                         continue;
                     }
+                    self.in_order &= !self.last.as_ref().is_some_and(repeated);
                     self.last = Some(object.location.clone());
                     self.retry = Retry::within(self.bucket.config.deadline);
                     return Ok(Some(object));
@@ -54,7 +72,8 @@ impl Listing {
                 return Err(self.bucket.resolve_not_found(error).await);
             }
             // A list can only resume after the last object if it is in order.
-            let can_resume = is_cloud && error.is_retryable();
+            let ordered = self.in_order && self.bucket.capabilities.lists_in_order;
+            let can_resume = ordered && error.is_retryable();
             if !can_resume || !self.retry.pause().await {
                 return Err(error);
             }
@@ -63,7 +82,20 @@ impl Listing {
                 None => store.list(prefix),
                 Some(last) => store.list_with_offset(prefix, last),
             };
+            self.started_after.clone_from(&self.last);
         }
+    }
+
+    /// Returns the blob of an object, or logs that its key is not a blob key.
+    pub(crate) fn blob_of(&self, object: &ObjectMeta) -> Option<BlobStat> {
+        let id = self.bucket.layout.id_of(&object.location);
+        if id.is_none() {
+            tracing::warn!(
+                key = %object.location,
+                "skipped an object whose key is not a blob key"
+            );
+        }
+        id.map(|id| stat_of(id, object))
     }
 }
 
@@ -77,19 +109,15 @@ pub(crate) fn list(bucket: &Arc<Bucket>) -> BlobList {
             let Some(object) = object else {
                 return Ok(None);
             };
-            if let Some(id) = listing.bucket.layout.id_of(&object.location) {
-                return Ok(Some((stat_of(id, &object), listing)));
+            if let Some(blob) = listing.blob_of(&object) {
+                return Ok(Some((blob, listing)));
             }
-            tracing::warn!(
-                key = %object.location,
-                "skipped an object whose key is not a blob key"
-            );
         }
     })
     .boxed()
 }
 
-fn stat_of(id: ArtifactId, object: &ObjectMeta) -> BlobStat {
+pub(crate) fn stat_of(id: ArtifactId, object: &ObjectMeta) -> BlobStat {
     // In whole seconds. HTTP headers are no more precise, so only then do list and stat agree.
     let modified = SystemTime::from(object.last_modified);
     let since_epoch = modified.duration_since(SystemTime::UNIX_EPOCH);

@@ -17,6 +17,7 @@ mod cleanup;
 mod layout;
 mod progress;
 mod retry;
+mod shard_list;
 mod shared;
 mod store_id;
 mod write_id;

@@ -133,6 +133,7 @@ mod tests {
             incomplete_uploads: None,
             keeps_metadata: OnceCell::new_with(Some(true)),
             is_cloud: true,
+            lists_in_order: true,
             suffix_ranges: true,
         };
         ObjectStoreBackend::new(Arc::new(InMemory::new()), "", config, capabilities).unwrap()

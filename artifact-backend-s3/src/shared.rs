@@ -40,9 +40,11 @@ pub(crate) struct Capabilities {
     pub(crate) incomplete_uploads: Option<Arc<dyn IncompleteUploads>>,
     /// Whether the storage keeps metadata; tested on first use if it is not known.
     pub(crate) keeps_metadata: OnceCell<bool>,
-    /// Whether it is one of the three providers, which list in order, accept any range and limit the
-    /// number of parts.
+    /// Whether it is one of the three providers, which accept any range and limit the number of parts.
     pub(crate) is_cloud: bool,
+    /// Whether its lists are in the order of the keys, as those of the providers are. The directory buckets of S3
+    /// Express, and `ObjectStore` in general, promise no order.
+    pub(crate) lists_in_order: bool,
     /// Whether it supports suffix ranges (`bytes=-n`).
     pub(crate) suffix_ranges: bool,
 }
@@ -226,6 +228,7 @@ mod tests {
                 incomplete_uploads: None,
                 keeps_metadata: OnceCell::new_with(Some(true)),
                 is_cloud: true,
+                lists_in_order: true,
                 suffix_ranges: true,
             },
             cleanup: Cleanup::default(),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Bound;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -13,7 +14,7 @@ use artifact_backend::async_trait;
 use artifact_backend::bytes::{Bytes, BytesMut};
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Clock, Download,
-    Error, ErrorKind, Operation, Result, StoreId, SweepReport, SystemClock, Upload,
+    Error, ErrorKind, Operation, Result, Shard, StoreId, SweepReport, SystemClock, Upload,
 };
 use artifact_backend_conformance::Suite;
 use futures_util::{StreamExt, stream};
@@ -104,6 +105,23 @@ impl ArtifactInventory for SmallestBackend {
             Ok(BlobStat::new(*id, bytes.len() as u64, *modified))
         };
         let stats: Vec<_> = blobs.iter().map(stat).collect();
+        Ok(stream::iter(stats).boxed())
+    }
+
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        // One access to the map for each blob: a copy of all stats would grow with their number.
+        let (this, mut after) = (self.clone(), after);
+        let stats = std::iter::from_fn(move || {
+            let from = match after {
+                Some(after) if after >= shard.first_id() => Bound::Excluded(after),
+                _ => Bound::Included(shard.first_id()),
+            };
+            let blobs = this.blobs();
+            let (id, (bytes, modified)) = blobs.range((from, Bound::Unbounded)).next()?;
+            after = Some(*id);
+            let stat = BlobStat::new(*id, bytes.len() as u64, *modified);
+            shard.contains(*id).then_some(Ok(stat))
+        });
         Ok(stream::iter(stats).boxed())
     }
 

@@ -20,7 +20,7 @@ use crate::upload::Upload;
 ///
 /// # The contract
 ///
-/// Every implementation keeps thirteen clauses. Each clause has cases of the same name in
+/// Every implementation keeps fourteen clauses. Each clause has cases of the same name in
 /// `artifact-backend-conformance`. A blob is the bytes stored under one id. The clauses protect it
 /// until it is [deleted](crate::ArtifactInventory::delete); its id is never used again.
 ///
@@ -51,6 +51,10 @@ use crate::upload::Upload;
 ///     all creates, in any task, thread or process, the first decides, and each returns the id that
 ///     the storage then has. That id is durable like a blob. It is apart from the blobs: no artifact
 ///     id leads to it, no list shows it, and no delete or sweep removes it.
+/// 14. **ordered**: The list of a [`Shard`](crate::Shard) shows the blobs of that shard in ascending order
+///     of their ids, damaged ones too, from the first id after the given one. The given id need not
+///     exist. The 16 lists together show every acknowledged blob once. The memory that a list needs
+///     does not grow with the number of blobs.
 ///
 /// # Dropped futures
 ///

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::id::ArtifactId;
 use crate::inventory::{ArtifactInventory, BlobStat, SweepReport};
 use crate::range::ByteRange;
+use crate::shard::Shard;
 use crate::store_id::StoreId;
 use crate::writer::UploadWriter;
 
@@ -136,6 +137,17 @@ impl<B: ArtifactInventory> BlockingBackend<B> {
     /// As for [`ArtifactInventory::list`], at once or as an item.
     pub fn list(&self) -> Result<BlockingList> {
         let list = self.runtime.block_on(self.backend.list())?;
+        Ok(BlockingList(self.inside(list)))
+    }
+
+    /// Lists the blobs of one shard in the order of their ids; see [`ArtifactInventory::list_shard`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`ArtifactInventory::list_shard`], at once or as an item.
+    pub fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlockingList> {
+        let list = self.backend.list_shard(shard, after);
+        let list = self.runtime.block_on(list)?;
         Ok(BlockingList(self.inside(list)))
     }
 

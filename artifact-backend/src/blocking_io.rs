@@ -91,7 +91,8 @@ impl io::BufRead for BlockingDownload {
     }
 }
 
-/// The blobs of a backend, from [`BlockingBackend::list`](crate::BlockingBackend::list).
+/// The blobs of a backend, from [`BlockingBackend::list`](crate::BlockingBackend::list) and
+/// [`list_shard`](crate::BlockingBackend::list_shard).
 #[must_use = "nothing is listed until the iterator is advanced"]
 pub struct BlockingList(pub(crate) Inside<BlobList>);
 

@@ -35,7 +35,7 @@ macro_rules! forward {
         $crate::forward!($field => store, upload, load, download, stat);
     };
     ($field:tt => ArtifactInventory) => {
-        $crate::forward!($field => list, delete, sweep, store_id, create_store_id, probe, close);
+        $crate::forward!($field => list, list_shard, delete, sweep, store_id, create_store_id, probe, close);
     };
     ($field:tt => Upload) => {
         $crate::forward!($field => expect_size, write, commit, abort);
@@ -94,6 +94,10 @@ macro_rules! forward_method {
     };
     ($field:tt list) => {
         $crate::forward_method!(@call $field, ArtifactInventory::list, () -> CallFuture<$crate::BlobList>);
+    };
+    ($field:tt list_shard) => {
+        $crate::forward_method!(@call $field, ArtifactInventory::list_shard,
+            (shard: $crate::Shard, after: ::std::option::Option<$crate::ArtifactId>) -> CallFuture<$crate::BlobList>);
     };
     ($field:tt delete) => {
         $crate::forward_method!(@call $field, ArtifactInventory::delete,

@@ -9,9 +9,10 @@ use futures_core::stream::BoxStream;
 use crate::backend::ArtifactBackend;
 use crate::error::Result;
 use crate::id::ArtifactId;
+use crate::shard::Shard;
 use crate::store_id::StoreId;
 
-/// The stream that [`ArtifactInventory::list`] returns. An error in it is one damaged blob
+/// The stream that [`ArtifactInventory::list`] and [`list_shard`](ArtifactInventory::list_shard) return. An error in it is one damaged blob
 /// ([`Error::damaged_blob`](crate::Error::damaged_blob)), or ends it.
 pub type BlobList = BoxStream<'static, Result<BlobStat>>;
 
@@ -60,6 +61,36 @@ pub trait ArtifactInventory: ArtifactBackend {
     /// }
     /// ```
     async fn list(&self) -> Result<BlobList>;
+
+    /// Lists the blobs of one shard in ascending order of their ids, beginning with the first id after `after` (clause 14).
+    ///
+    /// The lists of all 16 shards together show what [`list`](Self::list) shows, with the same guarantees, and they can run in
+    /// parallel. `after` need not be the id of a blob, so a list is resumed after the last id that it returned, even if that blob
+    /// was deleted since. An `after` before the shard begins with its first blob; one past the shard lists nothing.
+    ///
+    /// Memory does not grow with the number of blobs.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list). A damaged blob is in its place in the order. After any other error the rest can be listed by a
+    /// new call, after the last id that was returned.
+    ///
+    /// ```
+    /// use artifact_backend::{ArtifactId, ArtifactInventory, Result, Shard};
+    /// use futures_util::{StreamExt, TryStreamExt};
+    ///
+    /// /// Returns up to `limit` ids of whole blobs after `after`.
+    /// async fn page(
+    ///     backend: &dyn ArtifactInventory,
+    ///     shard: Shard,
+    ///     after: Option<ArtifactId>,
+    ///     limit: usize,
+    /// ) -> Result<Vec<ArtifactId>> {
+    ///     let list = backend.list_shard(shard, after).await?;
+    ///     list.map_ok(|blob| blob.id).take(limit).try_collect().await
+    /// }
+    /// ```
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList>;
 
     /// Deletes one blob. `Ok` means that its absence is durable. Deleting an absent blob succeeds.
     ///
@@ -177,6 +208,14 @@ macro_rules! forward {
         impl<B: ArtifactInventory + ?Sized> ArtifactInventory for $pointer<B> {
             async fn list(&self) -> Result<BlobList> {
                 (**self).list().await
+            }
+
+            async fn list_shard(
+                &self,
+                shard: Shard,
+                after: Option<ArtifactId>,
+            ) -> Result<BlobList> {
+                (**self).list_shard(shard, after).await
             }
 
             async fn delete(&self, id: ArtifactId) -> Result<()> {

@@ -37,6 +37,9 @@ mod reader;
 mod schema;
 #[cfg(feature = "serde")]
 mod serde_impl;
+mod shard;
+#[doc(hidden)]
+pub mod smallest;
 mod stamp;
 mod store_id;
 mod upload;
@@ -66,6 +69,7 @@ pub use ownership::{Ownership, OwnershipError};
 pub use range::{ByteRange, RangeNotSatisfiable};
 #[cfg(feature = "tokio-io")]
 pub use reader::DownloadReader;
+pub use shard::Shard;
 pub use stamp::Stamp;
 pub use store_id::{ParseStoreIdError, StoreId};
 pub use upload::Upload;

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Layer,
-    Operation, Result, Upload, forward,
+    Operation, Result, Shard, Upload, forward,
 };
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -126,10 +126,18 @@ impl<B: ArtifactInventory> ArtifactInventory for EncryptedBackend<B> {
     forward!(inner => delete, sweep, store_id, create_store_id, probe, close);
 
     async fn list(&self) -> Result<BlobList> {
-        let stored = self.inner.list().await?;
-        let plain = stored.map(|blob| blob.and_then(|blob| plain_stat(blob, Operation::List)));
-        Ok(plain.boxed())
+        Ok(plain_list(self.inner.list().await?))
     }
+
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        Ok(plain_list(self.inner.list_shard(shard, after).await?))
+    }
+}
+
+/// Returns the list with the sizes of the plain bytes.
+fn plain_list(stored: BlobList) -> BlobList {
+    let plain = stored.map(|blob| blob.and_then(|blob| plain_stat(blob, Operation::List)));
+    plain.boxed()
 }
 
 /// The chunks and the stored bytes that `load` decrypts in one step.

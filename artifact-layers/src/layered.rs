@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
-    ErrorKind, Layer, Operation, Result, StoreId, SweepReport, Upload,
+    ErrorKind, Layer, Operation, Result, Shard, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -112,6 +112,13 @@ impl<I: Intercept, B: ArtifactInventory> ArtifactInventory for Layered<I, B> {
     async fn list(&self) -> Result<BlobList> {
         let call = Call::new(Operation::List);
         let list = self.intercept.call(call, self.inner.list()).await?;
+        Ok(self.intercept.list(list))
+    }
+
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        let call = Call::new(Operation::List);
+        let list = self.inner.list_shard(shard, after);
+        let list = self.intercept.call(call, list).await?;
         Ok(self.intercept.list(list))
     }
 

@@ -129,7 +129,7 @@ impl<B: ArtifactBackend> ArtifactBackend for CachedBackend<B> {
 
 #[async_trait]
 impl<B: ArtifactInventory> ArtifactInventory for CachedBackend<B> {
-    forward!(inner => list, sweep, store_id, create_store_id, probe, close);
+    forward!(inner => list, list_shard, sweep, store_id, create_store_id, probe, close);
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
         // Removes the entry after the delete, whether it succeeds, fails or is dropped: a read that began

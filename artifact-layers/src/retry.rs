@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, ChunkSize,
-    Download, Error, Layer, Result, Stamp, StoreId, SweepReport, Upload, forward, random,
+    Download, Error, Layer, Result, Shard, Stamp, StoreId, SweepReport, Upload, forward, random,
 };
 use async_trait::async_trait;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
@@ -179,6 +179,11 @@ impl<B: ArtifactInventory> ArtifactInventory for RetryBackend<B> {
 
     async fn list(&self) -> Result<BlobList> {
         self.retry.run(|| self.inner.list()).await
+    }
+
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        let retry = &self.retry;
+        retry.run(|| self.inner.list_shard(shard, after)).await
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactBackendExt as _, ArtifactId, ArtifactInventory, BlobList, BlobStat,
-    ByteRange, Download, Error, ErrorKind, Layer, Operation, Result, StoreId, Upload, forward,
+    ByteRange, Download, Error, ErrorKind, Layer, Operation, Result, Shard, StoreId, Upload,
+    forward, smallest::Smallest,
 };
 use async_trait::async_trait;
 use bytes::{BufMut as _, Bytes, BytesMut};
-use futures_util::{StreamExt as _, future};
+use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 
 use crate::tenant_ids::TenantIds;
 use crate::tenant_upload::TenantUpload;
@@ -47,6 +48,9 @@ const LIST_READS: usize = 16;
 /// - `list` lists the shared backend with all tenants, and reads the first 16 bytes of each blob of this tenant,
 ///   16 at a time. If they cannot be read, the blob is listed as damaged under its shared id, because its own id
 ///   is not known.
+/// - `list_shard` needs the order of the tenant's ids, which the shared backend does not have. For each 65,536 blobs of the shard it
+///   does what `list` does, and holds up to 65,536 stats in memory. A list of all 16 shards therefore reads each header
+///   16 times or more.
 ///
 /// Use a backend either through this layer only or without it. Another user of the shared backend has ids
 /// that look like those of some tenant, and that tenant's `list` then returns errors.
@@ -142,33 +146,26 @@ impl<B: ArtifactInventory> ArtifactInventory for TenantBackend<B> {
     forward!(inner => sweep, probe, close);
 
     async fn list(&self) -> Result<BlobList> {
-        let (ids, this) = (self.ids, self.clone());
-        let mine = move |item: &Result<BlobStat>| {
-            let id = match item {
-                Ok(stat) => Some(stat.id),
-                Err(error) => error.damaged_blob(),
-            };
-            // Another error is about the whole list.
-            future::ready(id.is_none_or(|id| ids.is_blob(id)))
-        };
-        let list = self.inner.list().await?.filter(mine);
-        let named = list.map(move |item| {
+        Ok(self.named(self.inner.list().await?))
+    }
+
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        // Reports an error of the first pass now rather than in the first item.
+        let first = self.pass(shard, after).await?;
+        let this = self.clone();
+        let passes = stream::try_unfold(Pass::Done(first), move |pass| {
             let this = this.clone();
             async move {
-                match item {
-                    Ok(stat) => this.read_header(stat).await,
-                    Err(error) => Some(Err(error)),
-                }
+                let (items, next) = match pass {
+                    Pass::Done(done) => done,
+                    Pass::After(Some(after)) => this.pass(shard, Some(after)).await?,
+                    Pass::After(None) => return Ok(None),
+                };
+                let items = items.into_iter().map(|(_, item)| item);
+                Ok::<_, Error>(Some((stream::iter(items), Pass::After(next))))
             }
         });
-        let read = named.buffer_unordered(LIST_READS);
-        let items = read.filter_map(future::ready);
-        let until_error = items.scan(false, |ended, item| {
-            let next = (!*ended).then_some(item);
-            *ended = matches!(&next, Some(Err(error)) if error.damaged_blob().is_none());
-            future::ready(next)
-        });
-        Ok(until_error.boxed())
+        Ok(passes.try_flatten().boxed())
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
@@ -202,6 +199,37 @@ impl<B: ArtifactInventory> ArtifactInventory for TenantBackend<B> {
 }
 
 impl<B: ArtifactBackend> TenantBackend<B> {
+    /// Returns the blobs of this tenant in a list of the shared backend, by the ids that the tenant knows.
+    fn named(&self, list: BlobList) -> BlobList {
+        let (ids, this) = (self.ids, self.clone());
+        let mine = move |item: &Result<BlobStat>| {
+            let id = match item {
+                Ok(stat) => Some(stat.id),
+                Err(error) => error.damaged_blob(),
+            };
+            // Another error is about the whole list.
+            future::ready(id.is_none_or(|id| ids.is_blob(id)))
+        };
+        let list = list.filter(mine);
+        let named = list.map(move |item| {
+            let this = this.clone();
+            async move {
+                match item {
+                    Ok(stat) => this.read_header(stat).await,
+                    Err(error) => Some(Err(error)),
+                }
+            }
+        });
+        let read = named.buffer_unordered(LIST_READS);
+        let items = read.filter_map(future::ready);
+        let until_error = items.scan(false, |ended, item| {
+            let next = (!*ended).then_some(item);
+            *ended = matches!(&next, Some(Err(error)) if error.damaged_blob().is_none());
+            future::ready(next)
+        });
+        until_error.boxed()
+    }
+
     /// Reads the id that the tenant knows a blob by. Returns `None` if the blob was deleted meanwhile.
     async fn read_header(&self, stat: BlobStat) -> Option<Result<BlobStat>> {
         let header = ByteRange::FromTo {
@@ -232,6 +260,36 @@ impl<B: ArtifactBackend> TenantBackend<B> {
             Err(error) => Err(of_store_id(operation, error)),
         }
     }
+}
+
+impl<B: ArtifactInventory> TenantBackend<B> {
+    /// Lists the shared backend and keeps the smallest ids of a shard after `after`, by the ids that the tenant
+    /// knows. Returns them in order, and the id after which the next pass begins.
+    async fn pass(&self, shard: Shard, after: Option<ArtifactId>) -> Result<Done> {
+        let mut smallest = Smallest::new(shard, after);
+        for inner_shard in Shard::ALL {
+            let mut list = self.named(self.inner.list_shard(inner_shard, None).await?);
+            while let Some(item) = list.next().await {
+                match item {
+                    Ok(stat) => smallest.offer(stat.id, Ok(stat)),
+                    Err(error) => match error.damaged_blob() {
+                        Some(id) => smallest.offer(id, Err(error)),
+                        None => return Err(error),
+                    },
+                }
+            }
+        }
+        Ok(smallest.finish())
+    }
+}
+
+/// The items of one pass over the shared backend, and the id after which the next begins.
+type Done = (Vec<(ArtifactId, Result<BlobStat>)>, Option<ArtifactId>);
+
+/// A pass that was done, or the next one.
+enum Pass {
+    Done(Done),
+    After(Option<ArtifactId>),
 }
 
 /// Returns the error of an operation on the store id, caused by an error of the blob that holds it.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use artifact_backend::{ArtifactId, ArtifactInventory, BlobStat};
+use artifact_backend::{ArtifactId, ArtifactInventory, BlobStat, Shard};
 use futures_util::StreamExt as _;
 
 use crate::catalog::{CatalogInventory, MAX_PAGE};
@@ -19,8 +19,8 @@ pub(crate) enum Surveyed {
     Orphan(BlobStat),
 }
 
-/// Lists all blobs, in no particular order, and asks the catalog about those that are at least as old as `grace` by the
-/// time of the storage. Memory: one batch of ids, and what the list of the backend needs.
+/// Lists all blobs in the order of their ids, and asks the catalog about those that are at least as old as `grace` by the
+/// time of the storage. Memory does not grow with the number of blobs.
 ///
 /// # Errors
 ///
@@ -33,25 +33,27 @@ pub(crate) async fn survey(
     found: &mut (dyn FnMut(Surveyed) + Send),
 ) -> Result<()> {
     let failed = |error| crate::Error::backend(Operation::MaintainBackend, error);
-    let mut list = backend.list().await.map_err(failed)?;
     let mut batch = Vec::with_capacity(MAX_PAGE);
-    while let Some(item) = list.next().await {
-        match item {
-            Ok(blob) => {
-                found(Surveyed::Blob(blob));
-                // A blob from the future has no age.
-                let age = now.duration_since(blob.modified).unwrap_or_default();
-                if age >= grace {
-                    batch.push(blob);
+    for shard in Shard::ALL {
+        let mut list = backend.list_shard(shard, None).await.map_err(failed)?;
+        while let Some(item) = list.next().await {
+            match item {
+                Ok(blob) => {
+                    found(Surveyed::Blob(blob));
+                    // A blob from the future has no age.
+                    let age = now.duration_since(blob.modified).unwrap_or_default();
+                    if age >= grace {
+                        batch.push(blob);
+                    }
                 }
+                Err(error) => match error.damaged_blob() {
+                    Some(id) => found(Surveyed::Damaged(id, error)),
+                    None => return Err(failed(error)),
+                },
             }
-            Err(error) => match error.damaged_blob() {
-                Some(id) => found(Surveyed::Damaged(id, error)),
-                None => return Err(failed(error)),
-            },
-        }
-        if batch.len() == MAX_PAGE {
-            find_orphans(catalog, &mut batch, found).await?;
+            if batch.len() == MAX_PAGE {
+                find_orphans(catalog, &mut batch, found).await?;
+            }
         }
     }
     find_orphans(catalog, &mut batch, found).await

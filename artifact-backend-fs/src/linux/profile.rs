@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_backend::{
-    ArtifactId, BlobList, BlobStat, ByteRange, Download, Operation, Result, StoreId, SweepReport,
-    Upload,
+    ArtifactId, BlobList, BlobStat, ByteRange, Download, Operation, Result, Shard, StoreId,
+    SweepReport, Upload,
 };
 use bytes::Bytes;
 
@@ -44,7 +44,7 @@ impl LinuxProfile {
 
     pub(crate) async fn list_shard(
         &self,
-        shard: u8,
+        shard: Shard,
         after: Option<ArtifactId>,
     ) -> Result<BlobList> {
         inventory::list_shard(Arc::clone(&self.shared), shard, after).await

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use artifact_backend::{ArtifactId, BlobList, BlobStat, ErrorKind, Operation, Result};
+use artifact_backend::{ArtifactId, BlobList, BlobStat, ErrorKind, Operation, Result, Shard};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::error::{failed, with_kind};
@@ -12,8 +12,9 @@ use super::profile::Shared;
 use super::root::Root;
 use super::{blob, layout};
 use crate::failed_syncs::DiskCall;
-use crate::layout::{fan_out, fan_out_of};
+use crate::layout::fan_out_of;
 use crate::list_end::end_at_error;
+use crate::passes::{self, Pass, Smallest};
 
 /// The number of blobs that one task on the blocking pool inspects.
 const BATCH: usize = 256;
@@ -24,22 +25,31 @@ pub(super) async fn list(shared: Arc<Shared>) -> Result<BlobList> {
     let check = move || root.check(Operation::List);
     shared.reads.run(Operation::List, check).await?;
     let shards =
-        stream::iter(fan_out()).then(move |number| list_shard(Arc::clone(&shared), number, None));
+        stream::iter(Shard::ALL).then(move |shard| list_shard(Arc::clone(&shared), shard, None));
     Ok(end_at_error(shards.try_flatten()).boxed())
 }
 
 /// Lists one fan-out folder in the order of the ids, from the first id after `after`.
 pub(super) async fn list_shard(
-    shared: Arc<Shared>,
-    number: u8,
+    state: Arc<Shared>,
+    shard: Shard,
     after: Option<ArtifactId>,
 ) -> Result<BlobList> {
-    let root = Arc::clone(&shared.root);
-    let read = move || read_ids(&root, number, after);
-    let ids = shared.reads.run(Operation::List, read).await?;
-    let batches: Vec<Vec<_>> = ids.chunks(BATCH).map(<[_]>::to_vec).collect();
-    let blobs = stream::iter(batches).then(move |batch| {
-        let (root, reads) = (Arc::clone(&shared.root), shared.reads.clone());
+    let read = {
+        let state = Arc::clone(&state);
+        move |after| {
+            let state = Arc::clone(&state);
+            async move {
+                let root = Arc::clone(&state.root);
+                let pass = move || read_pass(&root, shard, after);
+                state.reads.run(Operation::List, pass).await
+            }
+        }
+    };
+    let first = read(after).await?;
+    let batches = passes::batches(first, BATCH, move |after| read(Some(after)));
+    let blobs = batches.and_then(move |batch| {
+        let (root, reads) = (Arc::clone(&state.root), state.reads.clone());
         async move {
             let inspected = reads.run(Operation::List, move || inspect(&root, batch));
             inspected.await.map(stream::iter)
@@ -48,21 +58,19 @@ pub(super) async fn list_shard(
     Ok(end_at_error(blobs.try_flatten()).boxed())
 }
 
-fn read_ids(root: &Root, number: u8, after: Option<ArtifactId>) -> Result<Vec<ArtifactId>> {
-    root.check_fan_out(Operation::List, number)?;
-    let names = layout::names(&root.fan_out(number))
-        .map_err(|error| failed(Operation::List, None, "read the folder of blobs", error))?;
-    let mut ids: Vec<_> = names
-        .iter()
-        // A name that is not an id belongs to a foreign file.
-        .filter_map(|name| ArtifactId::from_ascii(name.as_encoded_bytes()).ok())
-        // A blob under a name of another shard would be listed, but never found.
-        .filter(|id| fan_out_of(*id) == number && after.is_none_or(|after| *id > after))
-        .collect();
-    // A folder that changes while it is read may show a name twice (readdir(3)).
-    ids.sort_unstable();
-    ids.dedup();
-    Ok(ids)
+fn read_pass(root: &Root, shard: Shard, after: Option<ArtifactId>) -> Result<Pass> {
+    root.check_fan_out(Operation::List, shard.number())?;
+    let fail = |error| failed(Operation::List, None, "read the folder of blobs", error);
+    let mut smallest = Smallest::new(shard, after);
+    let read = layout::for_each_name(&root.fan_out(shard.number()), |name| {
+        // A name that is not an id belongs to a foreign file. A blob under a name of another shard would be
+        // listed, but never found.
+        if let Ok(id) = ArtifactId::from_ascii(name.as_encoded_bytes()) {
+            smallest.offer(id, ());
+        }
+    });
+    read.map_err(fail)?;
+    Ok(Pass::new(smallest))
 }
 
 fn inspect(root: &Root, batch: Vec<ArtifactId>) -> Result<Vec<Result<BlobStat>>> {

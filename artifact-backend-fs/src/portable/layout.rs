@@ -170,7 +170,15 @@ fn has_other_than(folder: &Path, known: &[&str]) -> Result<bool> {
 
 /// Returns all names in a folder.
 pub(super) fn names(folder: &Path) -> io::Result<Vec<OsString>> {
-    files::retry(|| folder.read_dir())?
-        .map(|entry| entry.map(|entry| entry.file_name()))
-        .collect()
+    let mut names = Vec::new();
+    for_each_name(folder, |name| names.push(name))?;
+    Ok(names)
+}
+
+/// Calls `add` with each name in a folder.
+pub(super) fn for_each_name(folder: &Path, mut add: impl FnMut(OsString)) -> io::Result<()> {
+    for entry in files::retry(|| folder.read_dir())? {
+        add(entry?.file_name());
+    }
+    Ok(())
 }

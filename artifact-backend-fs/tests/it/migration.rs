@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, ErrorKind};
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, ErrorKind, Shard,
+};
 use artifact_backend_fs::{FsBackend, FsConfig};
 use futures_util::{StreamExt, TryStreamExt};
 
@@ -65,7 +67,7 @@ async fn finds(backend: &FsBackend, blobs: &[(ArtifactId, Vec<u8>)]) {
     ids.sort();
     assert_eq!(listed(backend).await, ids);
     let mut sharded = Vec::new();
-    for shard in 0..16 {
+    for shard in Shard::ALL {
         let list = backend.list_shard(shard, None).await.unwrap();
         let blobs: Vec<_> = list.try_collect().await.unwrap();
         sharded.extend(blobs.into_iter().map(|blob| blob.id));
@@ -289,7 +291,7 @@ async fn a_shard_can_be_listed_from_any_id_on() {
         .await
         .unwrap();
     let rest = async |after| {
-        let list = backend.list_shard(7, after).await.unwrap();
+        let list = backend.list_shard(Shard::ALL[7], after).await.unwrap();
         let blobs: Vec<_> = list.try_collect().await.unwrap();
         blobs.iter().map(|blob| blob.id).collect::<Vec<_>>()
     };
@@ -300,7 +302,7 @@ async fn a_shard_can_be_listed_from_any_id_on() {
 
     fs::remove_file(world.blob(id(5))).unwrap();
     fs::create_dir(world.blob(id(5))).unwrap();
-    let list = backend.list_shard(7, None).await.unwrap();
+    let list = backend.list_shard(Shard::ALL[7], None).await.unwrap();
     let items: Vec<_> = list
         .map(|item| item.map_or_else(|error| Err(error.damaged_blob()), |blob| Ok(blob.id)))
         .collect()

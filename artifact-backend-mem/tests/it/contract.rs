@@ -37,6 +37,8 @@ mod suite {
             "inventory::list_reports_a_damaged_blob_and_goes_on",
             "inventory::a_list_ends_after_an_error_that_is_not_a_damaged_blob",
             "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id",
+            "ordered::damage_is_in_its_place",
+            "ordered::a_shard_ends_after_an_error_that_is_not_a_damaged_blob",
         ]
     }
 }

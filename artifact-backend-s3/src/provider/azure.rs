@@ -70,6 +70,7 @@ impl ObjectStoreBackend {
             incomplete_uploads: None,
             keeps_metadata: OnceCell::new_with(Some(true)),
             is_cloud: true,
+            lists_in_order: true,
             suffix_ranges: false,
         };
         Self::new(store, prefix, config, capabilities)

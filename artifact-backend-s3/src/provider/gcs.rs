@@ -68,6 +68,7 @@ impl ObjectStoreBackend {
             ))),
             keeps_metadata: OnceCell::new_with(Some(true)),
             is_cloud: true,
+            lists_in_order: true,
             suffix_ranges: true,
         };
         Self::new(store, prefix, config, capabilities)

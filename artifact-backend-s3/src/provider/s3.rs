@@ -38,6 +38,8 @@ impl ObjectStoreBackend {
             .find_map(|key| builder.get_config_value(key));
         let allowed = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
         let allowed = builder.get_config_value(&allowed).as_deref() == Some("true");
+        let is_express = AmazonS3ConfigKey::S3Express;
+        let is_express = builder.get_config_value(&is_express).as_deref() == Some("true");
         let allow_http = allow_http(endpoint.as_deref(), allowed)?;
         let (key, value) = TIMEOUT;
         let connector = Connector::new(S3Rules);
@@ -67,6 +69,7 @@ impl ObjectStoreBackend {
             ))),
             keeps_metadata: OnceCell::new_with(Some(true)),
             is_cloud: true,
+            lists_in_order: !is_express,
             suffix_ranges: true,
         };
         Self::new(store, prefix, config, capabilities)

@@ -48,19 +48,21 @@ fn storage(location: &Location, config: &S3Config) -> Storage {
 
 /// A list shows objects without their metadata, so it also shows a foreign object under a blob's key. The
 /// other operations on such an object are tested below.
-const NO_PLANTS: [&str; 4] = [
+const NO_PLANTS: [&str; 5] = [
     "contained::planted_objects_are_never_read",
     "contained::planted_objects_are_never_written_through",
     "contained::planted_objects_are_not_treated_as_blobs",
     "inventory::list_reports_a_damaged_blob_and_goes_on",
+    "ordered::damage_is_in_its_place",
 ];
 
 /// These cases would disturb other tests on a shared server.
-const NEED_A_PROXY: [&str; 5] = [
+const NEED_A_PROXY: [&str; 6] = [
     "absent::a_lost_storage_never_returns_not_found",
     "honest::a_store_of_unknown_outcome_is_ambiguous",
     "honest::a_commit_of_unknown_outcome_is_ambiguous",
     "inventory::a_list_ends_after_an_error_that_is_not_a_damaged_blob",
+    "ordered::a_shard_ends_after_an_error_that_is_not_a_damaged_blob",
     "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id",
 ];
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use artifact_backend::{
-    ArtifactId, BlockingBackend, ByteRange, Error, ErrorKind, Operation, StoreId,
+    ArtifactId, BlockingBackend, ByteRange, Error, ErrorKind, Operation, Shard, StoreId,
 };
 use artifact_backend_mem::MemBackend;
 
@@ -73,6 +73,9 @@ fn maintenance_blocks_too() {
         .map(|blob| blob.unwrap().id)
         .collect();
     assert_eq!(listed, [kept]);
+    let shard = backend.list_shard(Shard::of(kept), None).unwrap();
+    let shard: Vec<_> = shard.map(|blob| blob.unwrap().id).collect();
+    assert_eq!(shard, [kept]);
     assert_eq!(backend.sweep(Duration::ZERO).unwrap().removed, 0);
     let id = StoreId::mint();
     assert_eq!(backend.store_id().unwrap(), None);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use artifact_backend::{ArtifactBackend, ArtifactInventory, ByteRange, SweepReport};
+use artifact_backend::{ArtifactBackend, ArtifactInventory, ByteRange, Shard, SweepReport};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 
@@ -16,6 +16,9 @@ pub(crate) async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
     let download = backend.download(ID, ByteRange::Suffix(2)).await.unwrap();
     assert_eq!(download.into_bytes().await.unwrap(), "89");
     let listed: Vec<_> = backend.list().await.unwrap().try_collect().await.unwrap();
+    assert_eq!(listed, []);
+    let listed = backend.list_shard(Shard::ALL[10], Some(ID)).await.unwrap();
+    let listed: Vec<_> = listed.try_collect().await.unwrap();
     assert_eq!(listed, []);
     assert_eq!(backend.stat(ID).await.unwrap().size, 7);
     backend.delete(ID).await.unwrap();
@@ -41,6 +44,7 @@ pub(crate) async fn every_method(backend: impl ArtifactInventory, spy: &Spy) {
             "load true",
             "download true Suffix(2)",
             "list",
+            "list a true",
             "stat true",
             "delete true",
             "sweep 9s",

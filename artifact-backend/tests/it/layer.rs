@@ -40,7 +40,7 @@ impl<B: ArtifactBackend> ArtifactBackend for Numbered<B> {
 
 #[async_trait]
 impl<B: ArtifactInventory> ArtifactInventory for Numbered<B> {
-    forward!(0 => list, delete, sweep, store_id, create_store_id, probe, close);
+    forward!(0 => list, list_shard, delete, sweep, store_id, create_store_id, probe, close);
 }
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
-    ErrorKind, Operation, Result, StoreId, SweepReport, Upload,
+    ErrorKind, Operation, Result, Shard, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -94,6 +94,11 @@ impl ArtifactBackend for Spy {
 impl ArtifactInventory for Spy {
     async fn list(&self) -> Result<BlobList> {
         self.call(Operation::List, "")?;
+        Ok(stream::empty().boxed())
+    }
+
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        self.call(Operation::List, &format!(" {shard} {}", after == Some(ID)))?;
         Ok(stream::empty().boxed())
     }
 

@@ -17,11 +17,12 @@ use crate::support::{Breaking, backend};
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The cases that need a plant. It needs the id of a blob in the storage, which a tenant hides.
-const WITH_PLANT: [&str; 4] = [
+const WITH_PLANT: [&str; 5] = [
     "contained::planted_objects_are_never_read",
     "contained::planted_objects_are_never_written_through",
     "contained::planted_objects_are_not_treated_as_blobs",
     "inventory::list_reports_a_damaged_blob_and_goes_on",
+    "ordered::damage_is_in_its_place",
 ];
 
 async fn assert_passes(suite: Suite, skipped: &[&str]) {
@@ -192,7 +193,7 @@ async fn retry_over_a_backend_that_fails_often_keeps_the_contract() {
         assert!(
             matches!(
                 clause,
-                Some("contained" | "absent" | "honest" | "inventory" | "store-id")
+                Some("contained" | "absent" | "honest" | "inventory" | "store-id" | "ordered")
             ),
             "{case}"
         );

@@ -7,7 +7,7 @@ use std::time::Duration;
 use artifact_backend::bytes::Bytes;
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    Result, StoreId, SweepReport, Upload, async_trait,
+    Result, Shard, StoreId, SweepReport, Upload, async_trait,
 };
 use artifact_backend_mem::MemBackend;
 use artifact_open::Backend;
@@ -62,6 +62,10 @@ impl ArtifactBackend for Counting {
 impl ArtifactInventory for Counting {
     async fn list(&self) -> Result<BlobList> {
         self.inner.list().await
+    }
+
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        self.inner.list_shard(shard, after).await
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {

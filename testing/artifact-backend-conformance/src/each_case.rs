@@ -167,6 +167,15 @@ macro_rules! conformance_tests {
                 deletes_and_sweeps_spare_the_store_id
                 a_lost_storage_is_an_error_and_not_a_missing_store_id
             ]
+            ordered "ordered" [
+                the_shards_together_list_each_blob_once
+                a_shard_of_many_blobs_is_listed_in_order
+                a_list_resumes_after_each_id
+                a_list_resumes_after_an_id_that_does_not_exist
+                a_shard_shows_every_permanent_blob_while_others_change
+                damage_is_in_its_place
+                a_shard_ends_after_an_error_that_is_not_a_damaged_blob
+            ]
         }
     };
 }

@@ -17,7 +17,8 @@ use std::time::{Duration, SystemTime};
 
 use artifact_backend::{
     ArtifactBackend, ArtifactInventory, BlobList, BlobStat, Error as BackendError,
-    ErrorKind as BackendErrorKind, ManualClock, Operation as BackendOperation, SweepReport, Upload,
+    ErrorKind as BackendErrorKind, ManualClock, Operation as BackendOperation, Shard, SweepReport,
+    Upload,
 };
 use artifact_backend_mem::{MemBackend, MemConfig};
 use artifact_store::{
@@ -70,6 +71,14 @@ impl ArtifactBackend for Blobs {
 impl ArtifactInventory for Blobs {
     async fn list(&self) -> artifact_backend::Result<BlobList> {
         self.mem.list().await
+    }
+
+    async fn list_shard(
+        &self,
+        shard: Shard,
+        after: Option<ArtifactId>,
+    ) -> artifact_backend::Result<BlobList> {
+        self.mem.list_shard(shard, after).await
     }
 
     async fn delete(&self, id: ArtifactId) -> artifact_backend::Result<()> {

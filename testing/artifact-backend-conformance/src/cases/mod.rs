@@ -12,6 +12,7 @@ mod exact;
 mod exclusive;
 mod honest;
 mod inventory;
+mod ordered;
 mod race;
 mod range;
 mod store_id;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         sweep::CASES,
         concurrent::CASES,
         store_id::CASES,
+        ordered::CASES,
     ]
     .into_iter()
     .flatten()

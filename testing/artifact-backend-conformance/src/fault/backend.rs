@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    ErrorKind, Operation, Result, StoreId, SweepReport, Upload,
+    ErrorKind, Operation, Result, Shard, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -143,6 +143,16 @@ impl ArtifactInventory for FaultBackend {
         Ok(with_damage(list, self.plan.damaged()))
     }
 
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        let call = self.plan.call(Operation::List);
+        call.at(Point::Before, None).await?;
+        let list = self.inner.list_shard(shard, after).await?;
+        call.at(Point::After, None).await?;
+        let mut damaged = self.plan.damaged();
+        damaged.retain(|id| shard.contains(*id) && after.is_none_or(|after| *id > after));
+        Ok(with_damage_in_order(list, damaged))
+    }
+
     async fn delete(&self, id: ArtifactId) -> Result<()> {
         let call = self.plan.call(Operation::Delete);
         call.at(Point::Before, Some(id)).await?;
@@ -202,6 +212,40 @@ fn with_damage(list: BlobList, damaged: BTreeSet<ArtifactId>) -> BlobList {
         std::future::ready(whole)
     });
     stream::iter(errors).chain(whole).boxed()
+}
+
+/// Returns the list of a shard with an error instead of each damaged blob, in its place in the order.
+fn with_damage_in_order(list: BlobList, mut damaged: BTreeSet<ArtifactId>) -> BlobList {
+    // `None` marks the end, before which the rest of the damaged blobs is due.
+    let items = list.map(Some).chain(stream::iter([None]));
+    let merged = items.flat_map(move |item| {
+        let id = match &item {
+            Some(Ok(blob)) => Some(blob.id),
+            Some(Err(error)) => error.damaged_blob(),
+            None => None,
+        };
+        let due = match (id, &item) {
+            (Some(id), _) => {
+                let later = damaged.split_off(&id);
+                std::mem::replace(&mut damaged, later)
+            }
+            (None, None) => std::mem::take(&mut damaged),
+            // The list ends with this error.
+            (None, Some(_)) => {
+                damaged.clear();
+                BTreeSet::new()
+            }
+        };
+        let replaced = id.is_some_and(|id| damaged.remove(&id));
+        let mut items: Vec<_> = due
+            .into_iter()
+            .chain(id.filter(|_| replaced))
+            .map(|id| Err(injected(ErrorKind::Corrupt, Operation::List, Some(id))))
+            .collect();
+        items.extend(item.filter(|_| !replaced));
+        stream::iter(items)
+    });
+    merged.boxed()
 }
 
 /// Returns the download, ended at the position that the call plans for it.

@@ -2,7 +2,7 @@
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, ByteRange, Download, ErrorKind, Operation,
-    Result, Stamp, forward,
+    Result, Shard, Stamp, forward,
 };
 use artifact_backend_conformance::{Fault, FaultBackend, Point};
 use artifact_backend_mem::MemBackend;
@@ -239,6 +239,21 @@ async fn a_damaged_blob_is_corrupt_and_listed_as_damaged() {
     for item in [Ok(whole), Err(Some(damaged)), Err(Some(absent))] {
         assert!(items.contains(&item), "{items:?}");
     }
+    let mut expected = [Ok(whole), Err(Some(damaged)), Err(Some(absent))];
+    expected.sort_by_key(|item| match item {
+        Ok(id) | Err(Some(id)) => Some(*id),
+        Err(None) => None,
+    });
+    let mut ordered = Vec::new();
+    for shard in Shard::ALL {
+        let list = backend.list_shard(shard, None).await.unwrap();
+        let items = list.map(|item| {
+            item.map(|blob| blob.id)
+                .map_err(|error| error.damaged_blob())
+        });
+        ordered.extend(items.collect::<Vec<_>>().await);
+    }
+    assert_eq!(ordered, expected);
     assert_eq!(backend.load(whole).await.unwrap(), BLOB);
 }
 

@@ -44,6 +44,8 @@ async fn mem_passes_and_the_skipped_cases_are_listed() {
             "store-id::a_race_across_two_handles_has_one_winner",
             "store-id::the_store_id_outlives_its_handle",
             "store-id::a_lost_storage_is_an_error_and_not_a_missing_store_id",
+            "ordered::damage_is_in_its_place",
+            "ordered::a_shard_ends_after_an_error_that_is_not_a_damaged_blob",
         ]
     );
     let volatile = report.skipped().nth(1).map(|case| case.verdict.clone());
@@ -125,7 +127,7 @@ async fn the_report_has_one_line_for_each_case_and_a_line_of_totals() {
 
 #[test]
 fn every_clause_has_cases_and_every_case_name_is_unique() {
-    const CLAUSES: [&str; 13] = [
+    const CLAUSES: [&str; 14] = [
         "exclusive",
         "atomic",
         "durable",
@@ -139,6 +141,7 @@ fn every_clause_has_cases_and_every_case_name_is_unique() {
         "inventory",
         "concurrent",
         "store-id",
+        "ordered",
     ];
     let mut clauses: Vec<_> = Suite::case_names()
         .map(|name| name.split_once("::").unwrap().0)

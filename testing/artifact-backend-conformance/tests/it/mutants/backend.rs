@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
-    ErrorKind, Operation, Result, StoreId, SweepReport, Upload,
+    ErrorKind, Operation, Result, Shard, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -271,6 +271,66 @@ impl Mutant {
         planted.keys().map(error).collect()
     }
 
+    /// Returns the items of a shard, which need not be listed in constant memory here.
+    async fn mutated_shard(
+        &self,
+        shard: Shard,
+        after: Option<ArtifactId>,
+    ) -> Result<Vec<Result<BlobStat>>> {
+        let mutation = self.mutation;
+        let is_in = |id: ArtifactId| match mutation {
+            Mutation::ShardsByLastDigit => id.as_bytes()[15] & 0x0f == shard.number(),
+            Mutation::ShardsOverlap => id >= shard.first_id(),
+            _ => shard.contains(id),
+        };
+        let id_of = |item: &Result<BlobStat>| match item {
+            Ok(blob) => blob.id,
+            Err(error) => error.damaged_blob().expect("only planted objects fail"),
+        };
+        let blobs: Vec<BlobStat> = self.inner.list().await?.try_collect().await?;
+        let mut items: Vec<_> = blobs.into_iter().map(Ok).chain(self.damaged()).collect();
+        items.retain(|item| is_in(id_of(item)));
+        items.sort_by_key(|item| {
+            (
+                mutation == Mutation::ShardDamageFirst && item.is_ok(),
+                id_of(item),
+            )
+        });
+        match (mutation, after) {
+            (Mutation::ShardRepeatsAfter, Some(after)) => items.retain(|item| id_of(item) >= after),
+            (Mutation::ShardNeedsAfter, Some(after)) => {
+                let found = items.iter().position(|item| id_of(item) == after);
+                items.drain(..found.map_or(items.len(), |found| found + 1));
+            }
+            (Mutation::ShardWrapsAround, Some(after)) if !shard.contains(after) => {}
+            (Mutation::ShardByPosition, Some(after)) => {
+                // Remembers how many ids a list of this handle has returned up to `after`.
+                let position = lock(&self.shared.positions).get(&after).copied();
+                items.drain(..position.unwrap_or(0).min(items.len()));
+            }
+            (_, Some(after)) => items.retain(|item| id_of(item) > after),
+            (_, None) => {}
+        }
+        match mutation {
+            Mutation::ShardUnordered => items.reverse(),
+            Mutation::ShardOnePage => items.truncate(1_000),
+            Mutation::ShardByPosition => {
+                let mut positions = lock(&self.shared.positions);
+                let before = after.and_then(|after| positions.get(&after).copied());
+                for (number, item) in (before.unwrap_or(0) + 1..).zip(&items) {
+                    positions.insert(id_of(item), number);
+                }
+            }
+            Mutation::ShardHidesDamage => items.retain(Result::is_ok),
+            Mutation::ShardEndsAtDamage => {
+                let damaged = items.iter().position(Result::is_err);
+                items.truncate(damaged.map_or(items.len(), |damaged| damaged + 1));
+            }
+            _ => {}
+        }
+        Ok(items)
+    }
+
     /// Returns the list, which fails once the storage is lost.
     fn until_lost(&self, list: BlobList) -> BlobList {
         let (shared, mutation) = (Arc::clone(&self.shared), self.mutation);
@@ -280,7 +340,10 @@ impl Mutant {
             }
             blob
         });
-        if mutation == Mutation::ListGoesOnAfterLoss {
+        if matches!(
+            mutation,
+            Mutation::ListGoesOnAfterLoss | Mutation::ShardGoesOnAfterLoss
+        ) {
             return list.boxed();
         }
         let end = |ended: &mut bool, blob: Result<BlobStat>| {
@@ -345,6 +408,12 @@ impl ArtifactInventory for Mutant {
                 .boxed(),
             _ => list,
         })
+    }
+
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
+        self.check_id(Operation::List, ArtifactId::from_bytes([0; 16]))?;
+        let items = self.mutated_shard(shard, after).await?;
+        Ok(self.until_lost(stream::iter(items).boxed()))
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {

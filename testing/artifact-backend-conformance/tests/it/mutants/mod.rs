@@ -36,6 +36,9 @@ async fn must_fail(mutation: Mutation, by: &[(&str, &str)]) {
                 .with_time_limit(quick)
                 .only("all-or-nothing::a_")
         }
+        _ if by.iter().all(|(name, _)| name.starts_with("ordered::")) => {
+            suite(mutation).only("ordered::")
+        }
         Mutation::CountsMarker => suite(mutation).with_time_limit(quick).only("inventory::"),
         _ => suite(mutation),
     };
@@ -174,6 +177,32 @@ mutants! {
         "atomic::an_upload_is_invisible_until_its_commit" ~ "list shows";
     list_shows_the_format_marker: ListsMarker =>
         "inventory::an_empty_storage_lists_nothing" ~ "lists 1 blobs";
+    shards_are_of_another_digit: ShardsByLastDigit =>
+        "ordered::the_shards_together_list_each_blob_once" ~ "the list of shard 0 shows";
+    shards_overlap: ShardsOverlap =>
+        "ordered::the_shards_together_list_each_blob_once" ~ "the list of shard 0 shows",
+        "ordered::a_shard_of_many_blobs_is_listed_in_order" ~ "shows blobs of others";
+    a_shard_is_not_in_order: ShardUnordered =>
+        "ordered::the_shards_together_list_each_blob_once" ~ "not in ascending order",
+        "ordered::a_shard_of_many_blobs_is_listed_in_order" ~ "not in ascending order";
+    a_shard_has_only_one_page: ShardOnePage =>
+        "ordered::a_shard_of_many_blobs_is_listed_in_order" ~ "150 of 1150";
+    a_resumed_list_repeats_its_last_id: ShardRepeatsAfter =>
+        "ordered::a_list_resumes_after_each_id" ~ "shows it again";
+    a_resumed_list_needs_its_last_id: ShardNeedsAfter =>
+        "ordered::a_list_resumes_after_an_id_that_does_not_exist" ~ "a deleted id shows 0 blobs instead of 10";
+    a_list_after_the_shard_begins_again: ShardWrapsAround =>
+        "ordered::a_list_resumes_after_an_id_that_does_not_exist" ~ "a later shard shows 19 blobs instead of 0";
+    a_list_is_resumed_by_position: ShardByPosition =>
+        "ordered::a_shard_shows_every_permanent_blob_while_others_change" ~ "permanent blobs";
+    damage_is_before_its_place: ShardDamageFirst =>
+        "ordered::damage_is_in_its_place" ~ "not in ascending order";
+    damage_is_hidden_in_a_shard: ShardHidesDamage =>
+        "ordered::damage_is_in_its_place" ~ "shows the damaged blob 0 times";
+    a_shard_ends_at_damage: ShardEndsAtDamage =>
+        "ordered::damage_is_in_its_place" ~ "items";
+    a_shard_goes_on_after_an_error: ShardGoesOnAfterLoss =>
+        "ordered::a_shard_ends_after_an_error_that_is_not_a_damaged_blob" ~ "goes on";
     delete_of_an_absent_blob_fails: DeleteNotIdempotent =>
         "inventory::delete_is_idempotent" ~ "not found";
     delete_does_nothing: DeleteDoesNothing =>

@@ -30,6 +30,8 @@ pub(crate) struct SharedState {
     pub(crate) outside: Mutex<BTreeMap<ArtifactId, Bytes>>,
     /// The store id, for the mutations that change or remove it.
     pub(crate) store_id: Mutex<Option<StoreId>>,
+    /// The number of ids that lists of a shard returned up to each id, for `ShardByPosition`.
+    pub(crate) positions: Mutex<BTreeMap<ArtifactId, usize>>,
     /// Whether the storage was removed.
     pub(crate) lost: AtomicBool,
 }
