@@ -9,7 +9,7 @@ use artifact_backend::{
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use object_store::path::Path;
 
-use crate::inventory::{Listing, stat_of};
+use crate::inventory::Listing;
 use crate::shared::Bucket;
 
 /// Lists the blobs of a shard after `after`. Logs and skips objects whose key is not a blob key.
