@@ -14,7 +14,7 @@ use crate::catalog::{
     CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition,
     check_number_of_ids, clamped_limit,
 };
-use crate::database::sql::{Columns, Decoder, Lane, Record};
+use crate::database::sql::{Columns, Decoder, Lane, Record, stored_position};
 use crate::database::subject::Subject;
 use crate::error::{ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
@@ -52,7 +52,7 @@ impl CatalogInventory for PostgresDatabase {
     async fn scan(&self, filter: &RowFilter, after: RowPosition, limit: u32) -> Result<RowPage> {
         let limit = clamped_limit(limit);
         let known = self.settled.get();
-        if known > scan::number(after) {
+        if known > stored_position(after) {
             let page = self.page(filter, after, known, limit).await?;
             if page.next.is_some() {
                 return Ok(page);

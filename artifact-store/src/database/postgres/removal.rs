@@ -13,7 +13,7 @@ use super::query::{id, ids, value};
 use super::scan;
 use crate::catalog::{Hold, Removal};
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Columns, Lane, Record};
+use crate::database::sql::{Columns, Lane, Record, micros};
 use crate::database::subject::Subject;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
@@ -192,10 +192,4 @@ impl PostgresDatabase {
 
 fn is_yes(records: &[YesRecord]) -> bool {
     records.last().is_some_and(|record| record.0)
-}
-
-/// Returns whole microseconds. A longer period than about 100,000 years becomes that.
-fn micros(period: Duration) -> i64 {
-    const MAX: i64 = i64::MAX / 3;
-    i64::try_from(period.as_micros()).map_or(MAX, |micros| micros.min(MAX))
 }

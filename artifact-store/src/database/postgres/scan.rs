@@ -1,16 +1,15 @@
 //! Pages of rows, of expired rows and of removals.
 
-use std::sync::Arc;
-
 use artifact_backend::{ArtifactId, BoxError};
 use jiff::Timestamp;
 
 use super::PostgresDatabase;
 use super::query::{Value, value};
 use crate::catalog::{RemovalPage, RowFilter, RowPage, RowPosition};
-use crate::database::sql::{ArtifactRecord, Columns, Decoder, Lane, Record};
+use crate::database::sql::{
+    ArtifactRecord, Columns, Decoder, Lane, Record, position, push_row, stored_position,
+};
 use crate::error::{Operation, Result};
-use crate::row::Row;
 
 /// How many rows one page looks at.
 const LOOKED_AT: i64 = 10_000;
@@ -148,7 +147,7 @@ impl PostgresDatabase {
     ) -> Result<RowPage> {
         let looks_at = looks_at(filter, limit);
         let mut values = vec![
-            value(number(after)),
+            value(stored_position(after)),
             value(settled),
             value(one_more_than(limit)),
             value(looks_at),
@@ -174,7 +173,7 @@ impl PostgresDatabase {
         let mut page = RowPage::new(Vec::new(), next);
         for row in scanned {
             let decoded = row.record.and_then(|record| Ok(record.decode()?));
-            push(&mut page, filter, row.seq, decoded);
+            push_row(&mut page, filter, row.seq, decoded);
         }
         Ok(page)
     }
@@ -186,7 +185,7 @@ impl PostgresDatabase {
     ) -> Result<RemovalPage> {
         let operation = Operation::FindRemovals;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let values = vec![value(number(after)), value(limit)];
+        let values = vec![value(stored_position(after)), value(limit)];
         let removed: Vec<RemovedRecord> =
             self.rows(Lane::List, operation, REMOVALS, values).await?;
         let next = removed.last().map_or(after, |last| position(last.seq));
@@ -218,7 +217,7 @@ impl PostgresDatabase {
         } else {
             EXPIRED
         };
-        let values = vec![value(number(after)), value(one_more_than(limit))];
+        let values = vec![value(stored_position(after)), value(one_more_than(limit))];
         let mut rows: Vec<ExpiredRecord> =
             self.rows(Lane::List, operation, statement, values).await?;
         let next = next(&mut rows, limit, |row| (row.seq, row.place == LOOKED_AT));
@@ -281,25 +280,6 @@ fn conditions(filter: &RowFilter) -> [Value; 6] {
     ]
 }
 
-/// Adds a row that the filter selects. Logs the first one that cannot be read.
-fn push(page: &mut RowPage, filter: &RowFilter, seq: i64, row: Result<Row, BoxError>) {
-    match row {
-        Ok(row) if filter.selects(&row) => page.rows.push(Arc::new(row)),
-        Ok(_) => {}
-        Err(error) => {
-            if page.unreadable == 0 {
-                tracing::warn!(
-                    alarm = "corrupt-rows",
-                    seq,
-                    error = &*error as &dyn std::error::Error,
-                    "a list leaves out a row that cannot be read; repair it in the database"
-                );
-            }
-            page.unreadable += 1;
-        }
-    }
-}
-
 pub(super) fn id(operation: Operation, bytes: &[u8]) -> Result<ArtifactId> {
     let id = Decoder(operation.into()).bytes("id", bytes)?;
     Ok(ArtifactId::from_bytes(id))
@@ -307,12 +287,4 @@ pub(super) fn id(operation: Operation, bytes: &[u8]) -> Result<ArtifactId> {
 
 fn one_more_than(limit: usize) -> i64 {
     i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
-}
-
-pub(super) fn number(position: RowPosition) -> i64 {
-    i64::try_from(position.number()).unwrap_or(i64::MAX)
-}
-
-fn position(seq: i64) -> RowPosition {
-    RowPosition::from_number(u64::try_from(seq).unwrap_or(0))
 }

@@ -3,6 +3,7 @@
 mod catalog;
 mod command;
 mod identity;
+mod maintenance;
 mod pages;
 mod param;
 mod queue;
@@ -18,6 +19,7 @@ use crate::error::Result;
 use crate::identity::WorkerId;
 
 pub(super) use self::command::{Command, Transaction};
+pub(super) use self::maintenance::{micros, position, push_row, stored_position};
 pub(super) use self::param::{Param, params};
 pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 #[cfg(all(test, feature = "sqlite"))]

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params};
 use super::transaction::WriteError;
 use crate::catalog::{Hold, Removal};
 use crate::database::rejected::Rejected;
+use crate::database::sql::micros;
 use crate::experiment::ExperimentId;
 
 /// The time in microseconds since 1970, by the clock of the machine.
@@ -160,10 +161,4 @@ pub(super) fn take_lease(
 ) -> Result<bool> {
     let params = (name, holder, micros(period));
     Ok(execute(connection, TAKE_LEASE, params)? == 1)
-}
-
-/// Returns whole microseconds. A longer period than about 100,000 years becomes that.
-fn micros(period: Duration) -> i64 {
-    const MAX: i64 = i64::MAX / 3;
-    i64::try_from(period.as_micros()).map_or(MAX, |micros| micros.min(MAX))
 }

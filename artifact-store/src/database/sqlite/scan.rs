@@ -1,13 +1,11 @@
 //! The reads of the maintenance.
 
-use std::sync::Arc;
-
 use artifact_backend::{ArtifactId, BoxError};
 use rusqlite::{Connection, OptionalExtension as _, ToSql};
 
 use super::removal::is_expired;
 use crate::catalog::{RowFilter, RowPage, RowPosition};
-use crate::database::sql::{ArtifactRecord, Record as _};
+use crate::database::sql::{ArtifactRecord, Record as _, position, push_row, stored_position};
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
 use crate::row::Row;
@@ -80,7 +78,7 @@ pub(super) fn scan(
     after: RowPosition,
     limit: usize,
 ) -> rusqlite::Result<RowPage> {
-    let start = number(after);
+    let start = stored_position(after);
     let experiment = filter.experiment.as_ref().map(ExperimentId::as_str);
     let created_by = filter.created_by.as_ref().map(PrincipalId::as_str);
     let (statement, params): (_, &[&dyn ToSql]) = match (&experiment, &created_by) {
@@ -103,7 +101,7 @@ pub(super) fn scan(
         looked_at += 1;
         let is_row: bool = result.get(10)?;
         if is_row {
-            push(&mut page, filter, last, row(result));
+            push_row(&mut page, filter, last, row(result));
         }
     }
     Ok(page)
@@ -111,25 +109,6 @@ pub(super) fn scan(
 
 fn row(result: &rusqlite::Row<'_>) -> Result<Row, BoxError> {
     Ok(ArtifactRecord::read(result)?.decode()?)
-}
-
-/// Adds a row that the filter selects. Logs the first one that cannot be read.
-fn push(page: &mut RowPage, filter: &RowFilter, seq: i64, row: Result<Row, BoxError>) {
-    match row {
-        Ok(row) if filter.selects(&row) => page.rows.push(Arc::new(row)),
-        Ok(_) => {}
-        Err(error) => {
-            if page.unreadable == 0 {
-                tracing::warn!(
-                    alarm = "corrupt-rows",
-                    seq,
-                    error = &*error as &dyn std::error::Error,
-                    "a list leaves out a row that cannot be read; repair it in the database"
-                );
-            }
-            page.unreadable += 1;
-        }
-    }
 }
 
 /// Returns the ids without a row, in one snapshot.
@@ -178,7 +157,7 @@ pub(super) fn removals(
 ) -> rusqlite::Result<Vec<(RowPosition, IdBytes)>> {
     let mut statement = connection.prepare_cached(REMOVALS)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let removals = statement.query_map([number(after), limit], |row| {
+    let removals = statement.query_map([stored_position(after), limit], |row| {
         Ok((position(row.get(0)?), row.get(1)?))
     })?;
     removals.collect()
@@ -202,7 +181,7 @@ pub(super) fn expired(
     } else {
         EXPIRED_WITHOUT_RETENTION
     };
-    let mut last = number(after);
+    let mut last = stored_position(after);
     let mut statement = connection.prepare_cached(statement)?;
     let mut results = statement.query([last])?;
     let mut part = Part {
@@ -222,15 +201,6 @@ pub(super) fn expired(
         }
     }
     Ok(part)
-}
-
-fn number(position: RowPosition) -> i64 {
-    i64::try_from(position.number()).unwrap_or(i64::MAX)
-}
-
-fn position(seq: i64) -> RowPosition {
-    // A check of the table rejects negative numbers.
-    RowPosition::from_number(u64::try_from(seq).unwrap_or(0))
 }
 
 #[cfg(test)]
