@@ -38,7 +38,10 @@ pub struct Row {
     pub created_at: Timestamp,
     /// The time from which on the artifact may be removed, in whole microseconds since 1970; set by the depositor. Without
     /// it, the retention of the experiment decides.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, deserialize_with = "crate::serde_impl::optional_micros")
+    )]
     pub expires_at: Option<Timestamp>,
 }
 

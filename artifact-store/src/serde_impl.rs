@@ -85,3 +85,11 @@ text! {
 pub(crate) fn micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     Timestamp::deserialize(deserializer).map(truncate_to_micros)
 }
+
+/// Reads a time that may be missing, and truncates it to microseconds.
+pub(crate) fn optional_micros<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    let time = Option::<Timestamp>::deserialize(deserializer)?;
+    Ok(time.map(truncate_to_micros))
+}

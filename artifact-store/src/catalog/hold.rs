@@ -16,6 +16,10 @@ pub struct Hold {
     /// Who placed it.
     pub placed_by: PrincipalId,
     /// When it was placed, in whole microseconds since 1970.
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "crate::serde_impl::micros")
+    )]
     pub placed_at: Timestamp,
 }
 

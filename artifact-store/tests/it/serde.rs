@@ -3,7 +3,7 @@
 use artifact_backend::{ArtifactId, Sha256Digest};
 use artifact_store::{
     ContentType, DisplayName, ErrorKind, Experiment, ExperimentId, ExternalId, FileName, GroupId,
-    MemberId, Operation, PrincipalId, Row, Timestamp, WorkerId,
+    Hold, MemberId, Operation, PrincipalId, Row, Timestamp, WorkerId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ fn json_row() -> Value {
         "file_name": "a.txt",
         "sha256": "cd".repeat(32),
         "created_at": "2026-01-02T03:04:05.000006Z",
+        "expires_at": null,
     })
 }
 
@@ -44,6 +45,29 @@ fn a_row_is_an_object_with_its_fields() {
     let json = serde_json::to_value(&without_name).unwrap();
     assert_eq!(json["file_name"], Value::Null);
     assert_eq!(serde_json::from_value::<Row>(json).unwrap(), without_name);
+}
+
+#[test]
+fn a_row_that_was_written_without_an_expiry_is_read() {
+    let mut json = json_row();
+    json.as_object_mut().unwrap().remove("expires_at");
+    assert_eq!(serde_json::from_value::<Row>(json).unwrap(), row());
+}
+
+#[test]
+fn a_row_and_a_hold_keep_their_times() {
+    let time: Timestamp = "2026-02-03T04:05:06.000007Z".parse().unwrap();
+    let expiring = row().with_expires_at(time);
+    let mut json = serde_json::to_value(&expiring).unwrap();
+    assert_eq!(json["expires_at"], json!("2026-02-03T04:05:06.000007Z"));
+    json["expires_at"] = json!("2026-02-03T04:05:06.000007999Z");
+    assert_eq!(serde_json::from_value::<Row>(json).unwrap(), expiring);
+
+    let hold = Hold::new(row().id, PrincipalId::Admin, time);
+    let mut json = serde_json::to_value(&hold).unwrap();
+    assert_eq!(json["placed_at"], json!("2026-02-03T04:05:06.000007Z"));
+    json["placed_at"] = json!("2026-02-03T04:05:06.000007999Z");
+    assert_eq!(serde_json::from_value::<Hold>(json).unwrap(), hold);
 }
 
 #[test]
