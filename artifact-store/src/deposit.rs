@@ -209,7 +209,8 @@ impl Deposit {
     /// # Errors
     ///
     /// `Unavailable` if the deposit took longer than half the grace period, if its bytes were collected
-    /// because it stood still for longer than that, if the backend or the catalog is unavailable, if both together take longer than the
+    /// because it stood still for longer than that, if the backend or the catalog is unavailable, if both together take
+    /// longer than the
     /// [commit time-out](crate::StoreConfig::with_commit_timeout), or if the outcome is unknown.
     /// `NotFound` if the experiment does not exist. `DigestMismatch` if the bytes do not have the
     /// [expected SHA-256](NewArtifact::with_sha256); nothing is left then. `OutOfSpace` and the kinds

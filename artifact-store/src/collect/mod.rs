@@ -49,7 +49,7 @@ const BATCH: u32 = 1_000;
 /// the grace period. There is never a row whose blob was deleted. Condemned ids stay condemned, and no client knows them.
 ///
 /// **Memory**: 2 MiB for step 4 with up to 65,536 blobs, else 16 MiB; up to 24 MiB for the ids of orphans (the rest is left
-/// to the next run), and what [`ArtifactInventory::list`] needs: its documentation says which backends need memory per blob.
+/// to the next run); and the constant memory of [`ArtifactInventory::list_shard`].
 ///
 /// ```
 /// use artifact_store::{Backend, CollectOptions, Collector, Database};

@@ -24,7 +24,7 @@ const PAGE: u32 = 64;
 /// A scrub reads one blob after the other, in the order of the rows, and compares its size and SHA-256 with the row. It reads
 /// from the backend, not from a cache of the store. Then it lists the blobs, and reports old ones without a row.
 ///
-/// Memory: one page of 64 rows, one chunk of a blob, and what [`ArtifactInventory::list`] needs.
+/// Memory: one page of 64 rows, one chunk of a blob, and the constant memory of [`ArtifactInventory::list_shard`].
 ///
 /// ```
 /// use artifact_store::{Backend, Database, RowPosition, ScrubEvent, ScrubOptions, Scrubber};

@@ -17,7 +17,8 @@ const LOOKED_AT: i64 = 10_000;
 /// Looks at $4 rows after position $1, and reads up to $3 of them up to position $2, and the last one.
 ///
 /// The inner query has no upper bound of the positions, because the database would then rather sort the rows
-/// between the two than read the index in its order. The conditions on content types and names select too many rows at most; [`RowFilter::selects`] decides.
+/// between the two than read the index in its order. The conditions on content types and names may select rows
+/// that the filter does not; [`RowFilter::selects`] decides.
 macro_rules! rows {
     ($where:literal) => {
         concat!(
