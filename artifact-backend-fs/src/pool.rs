@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use artifact_backend::{Error, ErrorKind, Operation, Result, blocking};
+use artifact_backend::{Error, ErrorKind, Operation, Result, blocking, is_background};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A permit to run in the pool, or on the caller's thread on behalf of the pool.
@@ -10,19 +10,35 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[must_use = "dropping the permit returns it to the pool"]
 pub(crate) struct PoolPermit(OwnedSemaphorePermit);
 
+/// How many operations of the background lane run at the same time, beside the others. The second one works while the
+/// first one waits for the disk.
+const BACKGROUND: usize = 2;
+
 /// A bounded part of the runtime's blocking pool.
 #[derive(Debug, Clone)]
-pub(crate) struct Pool(Arc<Semaphore>);
+pub(crate) struct Pool {
+    permits: Arc<Semaphore>,
+    /// For the [background lane](artifact_backend::background()), so that it takes no permit from a request.
+    background: Arc<Semaphore>,
+}
 
 impl Pool {
     pub(crate) fn new(limit: usize) -> Self {
         let permits = limit.clamp(1, Semaphore::MAX_PERMITS);
-        Self(Arc::new(Semaphore::new(permits)))
+        Self {
+            permits: Arc::new(Semaphore::new(permits)),
+            background: Arc::new(Semaphore::new(BACKGROUND)),
+        }
     }
 
     /// Waits for a permit.
     pub(crate) async fn acquire(&self) -> PoolPermit {
-        let permit = Arc::clone(&self.0).acquire_owned().await;
+        let permits = if is_background() {
+            &self.background
+        } else {
+            &self.permits
+        };
+        let permit = Arc::clone(permits).acquire_owned().await;
         PoolPermit(permit.expect("the semaphore is never closed"))
     }
 
@@ -46,5 +62,38 @@ impl Pool {
                 .with_detail("the blocking pool did not run the work")
                 .with_source(closed)
         })?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use artifact_backend::background;
+
+    use super::*;
+
+    fn is_waiting(future: impl Future<Output = PoolPermit>) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        pin!(future).poll(&mut context).is_pending()
+    }
+
+    #[tokio::test]
+    async fn maintenance_and_requests_do_not_wait_for_each_other() {
+        let pool = Pool::new(3);
+        let first = background(pool.acquire()).await;
+        let _second = background(pool.acquire()).await;
+        assert!(is_waiting(background(pool.acquire())), "the lane is narrow");
+        let mut requests = Vec::new();
+        for _ in 0..3 {
+            requests.push(pool.acquire().await);
+        }
+        assert!(is_waiting(pool.acquire()));
+        drop(first);
+        assert!(is_waiting(pool.acquire()));
+        drop(background(pool.acquire()).await);
+        requests.pop();
+        drop(pool.acquire().await);
     }
 }

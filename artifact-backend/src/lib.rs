@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
+mod background;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(feature = "blocking-api")]
@@ -52,6 +53,7 @@ pub use ::async_trait::{self, async_trait};
 #[doc(no_inline)]
 pub use ::bytes;
 pub use backend::ArtifactBackend;
+pub use background::{background, is_background};
 #[cfg(feature = "blocking-api")]
 pub use blocking_backend::BlockingBackend;
 #[cfg(feature = "blocking-api")]

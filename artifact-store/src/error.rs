@@ -178,6 +178,8 @@ pub enum Operation {
     FindRemovals,
     /// Taking the lease of a maintenance task.
     Lease,
+    /// Finding or writing how far a scrub is.
+    RecordScrub,
 }
 
 impl Operation {
@@ -206,6 +208,7 @@ impl Operation {
             Self::Retention => "keep or expire artifacts",
             Self::FindRemovals => "find removed rows",
             Self::Lease => "take maintenance lease",
+            Self::RecordScrub => "record scrub",
         }
     }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod alone;
 mod authorize;
 mod blob_survey;
 mod catalog;
@@ -49,7 +50,7 @@ pub use artifact_open::{
 pub use authorize::{ReadGrant, authorize, authorize_with};
 pub use catalog::{
     Catalog, CatalogInventory, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter,
-    RowPage, RowPosition,
+    RowPage, RowPosition, ScrubRecord,
 };
 pub use collect::{CollectEvent, CollectOptions, CollectReport, CollectStep, Collector};
 pub use config::StoreConfig;
@@ -78,7 +79,7 @@ pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;
 #[cfg(feature = "postgres-tls")]
 pub use rustls;
-pub use scrub::{ScrubEvent, ScrubFinding, ScrubOptions, ScrubReport, Scrubber};
+pub use scrub::{ScrubEvent, ScrubFinding, ScrubOptions, ScrubReport, ScrubTurn, Scrubber};
 pub use store::ArtifactStore;
 pub use store_id::{
     JoinError, Mismatch, StoreHalves, StoreIdRecord, check_new_backend, check_new_database,

@@ -47,7 +47,7 @@ pub(crate) async fn open(loaded: &Loaded, no_color: bool) -> Result<OpenStore> {
     Ok(OpenStore {
         database,
         backend,
-        config: StoreConfig::default().with_grace_period(settings.grace_period),
+        config: StoreConfig::default().with_grace_period(settings.schedule.grace_period),
     })
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use artifact_store::{
-    ArtifactStore, Backend, CollectOptions, Collector, Database, Experiment, StoreConfig,
+    ArtifactStore, Backend, CollectOptions, Collector, Database, Experiment, ScrubOptions,
+    Scrubber, StoreConfig,
 };
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use secrecy::SecretString;
@@ -39,6 +40,14 @@ impl Opened {
         let catalog = Arc::clone(&self.database.inventory);
         Collector::new(catalog, self.backend.inventory(), options)
     }
+
+    /// Returns the scrubber of the schedule.
+    pub(crate) fn scrubber(&self, bytes_per_second: u64) -> Scrubber {
+        let options =
+            ScrubOptions::new(self.store.config()).with_bytes_per_second(bytes_per_second);
+        let catalog = Arc::clone(&self.database.inventory);
+        Scrubber::new(catalog, self.backend.inventory(), options)
+    }
 }
 
 /// Opens everything and creates what does not exist. Opens existing resources first, so that nothing is
@@ -69,7 +78,7 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     };
     halves::join(store, &database, &backend).await?;
     let config = StoreConfig::default()
-        .with_grace_period(settings.grace_period)
+        .with_grace_period(settings.schedule.grace_period)
         .with_max_artifact_bytes(settings.max_artifact_bytes.0)
         .with_commit_timeout(settings.commit_timeout)
         .with_verified_cache_bytes(settings.verified_cache.as_usize())

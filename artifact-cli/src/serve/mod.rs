@@ -17,6 +17,7 @@ pub(crate) mod logging;
 pub(crate) mod plan;
 mod ready;
 mod reload;
+mod scrub;
 mod sweep;
 mod text_log;
 
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use artifact_backend::background;
 use artifact_http::{AdminToken, HttpConfig, HttpService, IdentityAuthenticator};
 use artifact_server::{
     Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
@@ -101,22 +103,29 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
 
     let mut server = Server::new(service, server_config(settings));
     server = server.with_hooks(ProblemHooks::new(config));
-    let mut background = JoinSet::new();
+    let mut tasks = JoinSet::new();
     if let Some(tls) = &tls {
         server = server.with_tls(tls.clone());
     }
     let reload = Reload { tls, admin, log };
-    background.spawn(reload.at_each(hangup, Arc::clone(&loaded)));
-    background.spawn(stop_at_signals(signals, server.handle()));
-    let (inventory, interval) = (opened.backend.inventory(), settings.sweep_interval);
-    background
-        .spawn(async move { match sweep::run(interval, |age| inventory.sweep(age)).await {} });
-    if !settings.gc_interval.is_zero() && opened.lasts {
-        let (interval, collector) = (settings.gc_interval, opened.collector());
-        background.spawn(async move { match collect::run(interval, collector).await {} });
+    tasks.spawn(reload.at_each(hangup, Arc::clone(&loaded)));
+    tasks.spawn(stop_at_signals(signals, server.handle()));
+    let schedule = &settings.schedule;
+    let (inventory, interval) = (opened.backend.inventory(), schedule.sweep_interval);
+    tasks.spawn(async move {
+        match sweep::run(interval, |age| background(inventory.sweep(age))).await {}
+    });
+    let (gc_interval, scrub_interval) = (schedule.gc_interval, schedule.scrub_interval);
+    if !gc_interval.is_zero() && opened.lasts {
+        let collector = opened.collector();
+        tasks.spawn(async move { match collect::run(gc_interval, collector).await {} });
+    }
+    if !scrub_interval.is_zero() && opened.lasts {
+        let scrubber = opened.scrubber(schedule.scrub_rate.0);
+        tasks.spawn(async move { match scrub::run(scrub_interval, scrubber).await {} });
     }
     let outcome = server.serve(listener).await;
-    drop(background);
+    drop(tasks);
     drop(watch);
     if let Err(error) = opened.database.close().await {
         tracing::warn!(

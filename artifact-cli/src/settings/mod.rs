@@ -14,9 +14,13 @@ mod print;
 #[cfg(test)]
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod reference;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+mod schedule;
 mod secret;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod serve;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+mod serve_rules;
 mod source;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod values;

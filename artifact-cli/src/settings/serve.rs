@@ -1,21 +1,18 @@
 //! The settings of `artifact serve`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
 use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
-use clap::{ArgAction, Args, Command};
+use clap::{ArgAction, Args};
 use secrecy::SecretString;
 
-use super::secret::{Secret, choose};
-use super::source::Sources;
+use super::schedule::ScheduleSettings;
 use super::values::{
     Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count,
     database, descriptor, experiment_id, header_bytes, log_filter, part_bytes, public_url, seconds,
-    seconds_or_never, text, yes_or_no,
+    text, yes_or_no,
 };
-use crate::failure::setup;
 
 // The settings of a server, in the order of the help. A default that starts with `<data_dir>` follows
 // `data_dir`. This is not a doc comment, because clap would make it the description of the command.
@@ -353,39 +350,8 @@ pub(crate) struct ServeSettings {
     #[arg(value_parser = seconds)]
     pub(crate) drain_timeout: Duration,
 
-    /// Pause between two sweeps of the backend, which remove what crashed deposits left and is older than a day.
-    /// The first sweep begins at the start. Each pause is shortened at random by up to a tenth
-    #[arg(
-        long,
-        env = "ARTIFACT_SWEEP_INTERVAL",
-        value_name = "SECONDS",
-        default_value = "3600"
-    )]
-    #[arg(value_parser = seconds)]
-    pub(crate) sweep_interval: Duration,
-
-    /// Age from which a blob without a row is collected as an orphan. A deposit that takes longer than half of it is
-    /// refused. Use minutes at least. All servers of one store, and `artifact gc`, need the same value
-    #[arg(
-        long,
-        env = "ARTIFACT_GRACE_PERIOD",
-        value_name = "SECONDS",
-        default_value = "86400"
-    )]
-    #[arg(value_parser = seconds)]
-    pub(crate) grace_period: Duration,
-
-    /// Pause between two collections, which remove expired artifacts and orphans; 0 turns them off. The first one begins
-    /// at the start. Of several servers on one database, one at a time collects. Each pause is shortened at random by up
-    /// to a tenth
-    #[arg(
-        long,
-        env = "ARTIFACT_GC_INTERVAL",
-        value_name = "SECONDS",
-        default_value = "3600"
-    )]
-    #[arg(value_parser = seconds_or_never)]
-    pub(crate) gc_interval: Duration,
+    #[command(flatten)]
+    pub(crate) schedule: ScheduleSettings,
 
     /// Open file descriptor (a pipe or a file) that also gets the line `listening on URL` once the server
     /// accepts requests
@@ -417,88 +383,4 @@ pub(crate) struct ServeSettings {
     /// Settings file, in TOML
     #[arg(long, env = "ARTIFACT_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-}
-
-/// The settings that commands of maintenance use. They accept the others too, so that the command line of the server
-/// works for them.
-const OF_MAINTENANCE: &[&str] = &[
-    "data_dir",
-    "backend",
-    "bucket_endpoint",
-    "bucket_region",
-    "bucket_addressing",
-    "bucket_allow_http",
-    "bucket_part_bytes",
-    "bucket_parallel_parts",
-    "bucket_deadline",
-    "database",
-    "database_password_file",
-    "grace_period",
-    "log",
-    "log_format",
-    "config",
-];
-
-impl ServeSettings {
-    /// Adds the settings to a command of maintenance. Its help shows those that it uses.
-    pub(crate) fn augment_maintenance(command: Command) -> Command {
-        let own: Vec<_> = command
-            .get_arguments()
-            .map(|arg| arg.get_id().clone())
-            .collect();
-        Self::augment_args(command).mut_args(|arg| {
-            let is_shown = OF_MAINTENANCE.contains(&arg.get_id().as_str());
-            let hide = arg.is_hide_set() || !(is_shown || own.contains(arg.get_id()));
-            arg.hide(hide)
-        })
-    }
-
-    /// Checks the rules between settings. Opens no file, folder or socket.
-    pub(crate) fn check(&self, sources: &Sources) -> Result<()> {
-        self.tls_files()?;
-        self.admin_token(sources)?;
-        self.database_password(sources)?;
-        Ok(())
-    }
-
-    /// Returns the files of the certificate and of its key: both, or neither.
-    pub(crate) fn tls_files(&self) -> Result<Option<(&Path, &Path)>> {
-        let files = (self.tls_cert.as_deref(), self.tls_key.as_deref());
-        let sentence = match files {
-            (None, None) => return Ok(None),
-            (Some(_), _) if matches!(self.listen, ListenAddress::Unix(_)) => {
-                "a Unix socket has no TLS; leave out --tls-cert and --tls-key"
-            }
-            (Some(certificate), Some(key)) => return Ok(Some((certificate, key))),
-            (Some(_), None) => "--tls-cert is set and --tls-key is not; give both",
-            (None, Some(_)) => "--tls-key is set and --tls-cert is not; give both",
-        };
-        Err(setup(sentence))
-    }
-
-    /// Returns the admin token, with the name of its setting.
-    pub(crate) fn admin_token(
-        &self,
-        sources: &Sources,
-    ) -> Result<Option<(&'static str, Secret<'_>)>> {
-        let file = self.admin_token_file.as_deref().map(Secret::File);
-        let text = self.admin_token.as_ref().map(Secret::Text);
-        choose([("admin_token_file", file), ("admin_token", text)], sources)
-    }
-
-    /// Returns the password of the database, with the name of its setting.
-    pub(crate) fn database_password(
-        &self,
-        sources: &Sources,
-    ) -> Result<Option<(&'static str, Secret<'_>)>> {
-        let file = self.database_password_file.as_deref().map(Secret::File);
-        let text = self.database_password.as_ref().map(Secret::Text);
-        choose(
-            [
-                ("database_password_file", file),
-                ("database_password", text),
-            ],
-            sources,
-        )
-    }
 }

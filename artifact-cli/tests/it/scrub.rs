@@ -82,3 +82,63 @@ fn a_scrub_that_cannot_begin_exits_with_2() {
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.stderr.contains("--rate"), "{}", wrong.stderr);
 }
+
+#[test]
+fn the_server_scrubs_on_a_schedule_and_alarms_name_what_it_finds() {
+    let server = Server::start(&["--scrub-interval", "1"]);
+    deposit(&server, &noise(100_000));
+    server.wait_until("a scrub has found all good", || {
+        server
+            .stderr()
+            .contains("the scrub found every artifact good")
+    });
+    assert!(!server.stderr().contains("alarm"), "{}", server.stderr());
+    let flipped = deposit(&server, &noise(200_000));
+    flip(&server, &flipped);
+    let missing = deposit(&server, b"missing");
+    rustix::fs::unlink(file(&server, &missing)).unwrap();
+    let alarm = |name: &str, id: &str| {
+        let log = server.stderr();
+        let mut lines = log.lines();
+        lines.any(|line| line.contains(name) && line.contains(id))
+    };
+    server.wait_until("the log names the corrupt blob", || {
+        alarm("corrupt-blob", &flipped)
+    });
+    server.wait_until("the log names the missing blob", || {
+        alarm("missing-blobs", &missing)
+    });
+    server.wait_until("the log has the totals", || {
+        let log = server.stderr();
+        let mut lines = log.lines();
+        lines.any(|line| line.contains("not everything is good") && line.contains("corrupt=1"))
+    });
+}
+
+#[test]
+fn a_server_continues_the_scrub_of_a_killed_one() {
+    let mut server = Server::start(&["--scrub-interval", "0"]);
+    let first = deposit(&server, b"read by the killed server");
+    deposit(&server, b"sound");
+    server.signal("KILL");
+    server.wait();
+    // It would be a finding, but that server has read it before.
+    flip(&server, &first);
+    let database = rusqlite::Connection::open(server.path("artifact-data/rows.sqlite")).unwrap();
+    let killed =
+        "INSERT INTO scrubs VALUES (1, unixepoch() * 1000000, NULL, 1, 1, 25, 0, 0, 0, 0, 0)";
+    database.execute(killed, []).unwrap();
+    let server = Server::start_in(server.take_folder(), &[]);
+    server.wait_until("the scrub is finished", || {
+        let log = server.stderr();
+        let mut lines = log.lines();
+        lines.any(|line| {
+            line.contains("every artifact good") && line.contains("artifacts=2 bytes=30")
+        })
+    });
+    let finished = "SELECT count(*) FROM scrubs WHERE finished_at IS NOT NULL AND number = 1";
+    server.wait_until("the end is recorded", || {
+        let found = database.query_row(finished, [], |row| row.get::<_, i64>(0));
+        found.unwrap() == 1
+    });
+}

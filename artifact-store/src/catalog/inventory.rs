@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{
     Catalog, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
-    RowPosition,
+    RowPosition, ScrubRecord,
 };
 use crate::error::Result;
 use crate::experiment::ExperimentId;
@@ -153,4 +153,19 @@ pub trait CatalogInventory: Catalog {
     ///
     /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool>;
+
+    /// Returns the newest scrub that was recorded.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve.
+    async fn last_scrub(&self) -> Result<Option<ScrubRecord>>;
+
+    /// Records a scrub: a new one, which begins now, or how far one is that goes on. The record of a finished scrub is
+    /// not changed any more. The catalog keeps the records of all scrubs; each takes about 100 bytes.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
+    async fn record_scrub(&self, record: &ScrubRecord) -> Result<()>;
 }

@@ -6,6 +6,7 @@ mod inventory;
 mod mark;
 mod position;
 mod removal;
+mod scrub_record;
 mod usage;
 
 use std::fmt::Debug;
@@ -25,6 +26,7 @@ pub use inventory::CatalogInventory;
 pub use mark::CommitMark;
 pub use position::{RowPage, RowPosition};
 pub use removal::{Removal, RemovalPage};
+pub use scrub_record::ScrubRecord;
 pub use usage::PrincipalUsage;
 
 /// The most rows of a page, and ids of a call.

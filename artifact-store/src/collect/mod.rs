@@ -10,7 +10,7 @@ mod report;
 
 use std::sync::Arc;
 
-use artifact_backend::{ArtifactId, ArtifactInventory};
+use artifact_backend::{ArtifactId, ArtifactInventory, background};
 
 use crate::catalog::CatalogInventory;
 use crate::error::{Error, Operation, Result};
@@ -41,6 +41,9 @@ const BATCH: u32 = 1_000;
 ///
 /// Damaged blobs are reported and left alone. If one id fails, the collector reports it and goes on; if a step fails, it
 /// goes on with the next one. Step 4 needs the list of step 2.
+///
+/// It runs in the [background lane](artifact_backend::background()), so deposits and fetches wait for no permit and no
+/// connection of it.
 ///
 /// Any number of collectors may run at the same time, in any processes. To save work, use [`run_alone`](Self::run_alone).
 ///
@@ -87,6 +90,10 @@ impl Collector {
     /// What fails is in the report, and an alarm is also in the log. A dropped future stops the collection; see
     /// [`Collector`] for what that leaves.
     pub async fn run(&self, observe: impl FnMut(CollectEvent) + Send) -> CollectReport {
+        background(self.collect(observe)).await
+    }
+
+    async fn collect(&self, observe: impl FnMut(CollectEvent) + Send) -> CollectReport {
         let pace = Pace::new(self.options.per_second);
         let mut run = Run {
             catalog: &*self.catalog,

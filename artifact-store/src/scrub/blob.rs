@@ -7,6 +7,9 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::hasher::Hasher;
 use crate::row::Row;
 
+/// The bytes that a smaller blob counts as in the rate, because each blob costs a request.
+const LEAST: u64 = 16 << 10;
+
 /// What the check of one artifact found.
 pub(super) enum Checked {
     Sound,
@@ -43,6 +46,7 @@ impl<F: FnMut(ScrubEvent) + Send> Run<'_, F> {
             );
             return Ok(Checked::Corrupt(corrupt(row, detail)));
         }
+        self.pace.take(LEAST.saturating_sub(row.size)).await;
         let mut hasher = Hasher::default();
         while let Some(chunk) = download.next().await {
             let chunk = match chunk {

@@ -1,18 +1,20 @@
 //! Scrub: reads every stored byte and compares it with its row.
 
 mod blob;
+mod due;
 mod options;
 mod report;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use artifact_backend::ArtifactInventory;
+use artifact_backend::{ArtifactInventory, background};
 
 use self::blob::Checked;
 use crate::blob_survey::{Surveyed, survey};
-use crate::catalog::{CatalogInventory, RowFilter, RowPosition};
+use crate::catalog::{CatalogInventory, RowFilter, RowPosition, ScrubRecord};
 use crate::error::Result;
 use crate::pace::Pace;
+pub use due::ScrubTurn;
 pub use options::ScrubOptions;
 pub use report::{ScrubEvent, ScrubFinding, ScrubReport};
 
@@ -22,7 +24,7 @@ const PAGE: u32 = 64;
 /// Checks that every artifact has the bytes that were deposited, while servers run. Changes nothing.
 ///
 /// A scrub reads one blob after the other, in the order of the rows, and compares its size and SHA-256 with the row. It reads
-/// from the backend, not from a cache of the store. Then it lists the blobs, and reports old ones without a row.
+/// from the backend, not from a cache of the store, in the [background lane](artifact_backend::background()). Then it lists the blobs, and reports old ones without a row.
 ///
 /// Memory: one page of 64 rows, one chunk of a blob, and the constant memory of [`ArtifactInventory::list_shard`].
 ///
@@ -72,19 +74,36 @@ impl Scrubber {
         after: RowPosition,
         observe: impl FnMut(ScrubEvent) + Send,
     ) -> ScrubReport {
+        let start = ScrubReport {
+            reached: after,
+            ..ScrubReport::default()
+        };
+        self.run_from(start, &Mutex::default(), observe).await
+    }
+
+    /// Goes on with a scrub. Keeps in `checkpoint` what was found up to the last position that was reached.
+    async fn run_from(
+        &self,
+        start: ScrubReport,
+        checkpoint: &Mutex<ScrubRecord>,
+        observe: impl FnMut(ScrubEvent) + Send,
+    ) -> ScrubReport {
         let mut run = Run {
             catalog: &*self.catalog,
             backend: &*self.backend,
             options: &self.options,
             pace: Pace::new(self.options.bytes_per_second),
-            report: ScrubReport::default(),
+            report: start,
+            checkpoint,
             observe,
         };
-        run.report.reached = after;
-        let outcome = match run.check_rows().await {
-            Ok(()) => run.find_orphans().await,
-            failed => failed,
-        };
+        let outcome = background(async {
+            match run.check_rows().await {
+                Ok(()) => run.find_orphans().await,
+                failed => failed,
+            }
+        });
+        let outcome = outcome.await;
         run.report.unfinished = outcome.err();
         run.report
     }
@@ -97,6 +116,7 @@ struct Run<'s, F> {
     options: &'s ScrubOptions,
     pace: Pace,
     report: ScrubReport,
+    checkpoint: &'s Mutex<ScrubRecord>,
     observe: F,
 }
 
@@ -131,6 +151,7 @@ impl<F: FnMut(ScrubEvent) + Send> Run<'_, F> {
                 return Ok(());
             };
             self.report.reached = next;
+            self.keep_checkpoint();
             (self.observe)(ScrubEvent::Reached(next));
         }
     }
@@ -158,6 +179,14 @@ impl<F: FnMut(ScrubEvent) + Send> Run<'_, F> {
             }
         }
         Ok(())
+    }
+
+    fn keep_checkpoint(&self) {
+        let mut kept = self
+            .checkpoint
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *kept = self.report.record(kept.number);
     }
 
     fn found(&mut self, finding: ScrubFinding) {

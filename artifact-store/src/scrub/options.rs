@@ -32,7 +32,8 @@ impl ScrubOptions {
         }
     }
 
-    /// Sets how many bytes are read per second at most. 0 and the default are no limit.
+    /// Sets how many bytes are read per second at most. A smaller blob counts as 16 KiB, because reading it costs the storage about
+    /// as much. 0 and the default are no limit.
     #[must_use = "returns the changed settings"]
     pub fn with_bytes_per_second(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.bytes_per_second = bytes.into();

@@ -2,7 +2,7 @@
 
 use artifact_backend::ArtifactId;
 
-use crate::catalog::RowPosition;
+use crate::catalog::{RowPosition, ScrubRecord};
 use crate::error::Error;
 
 /// Something wrong with one id.
@@ -105,5 +105,48 @@ impl ScrubReport {
     /// Returns whether everything was looked at. There can be findings nevertheless.
     pub fn is_complete(&self) -> bool {
         self.unfinished.is_none() && self.unchecked == 0
+    }
+
+    /// Creates the report of a scrub that goes on.
+    pub(super) fn of(record: &ScrubRecord) -> Self {
+        let ScrubRecord {
+            number: _,
+            is_finished: _,
+            age: _,
+            reached,
+            artifacts,
+            bytes,
+            corrupt,
+            missing,
+            orphaned: _,
+            unreadable_rows,
+            unchecked,
+        } = *record;
+        Self {
+            artifacts,
+            bytes,
+            corrupt,
+            missing,
+            orphaned: 0,
+            unreadable_rows,
+            unchecked,
+            reached,
+            unfinished: None,
+        }
+    }
+
+    /// Returns the record of a scrub that goes on later.
+    pub(super) fn record(&self, number: u64) -> ScrubRecord {
+        ScrubRecord {
+            reached: self.reached,
+            artifacts: self.artifacts,
+            bytes: self.bytes,
+            corrupt: self.corrupt,
+            missing: self.missing,
+            orphaned: self.orphaned,
+            unreadable_rows: self.unreadable_rows,
+            unchecked: self.unchecked,
+            ..ScrubRecord::new(number)
+        }
     }
 }

@@ -20,6 +20,7 @@ mod principal;
 #[cfg(feature = "schemars")]
 mod schema;
 mod scrub;
+mod scrub_due;
 #[cfg(feature = "serde")]
 mod serde;
 mod store;

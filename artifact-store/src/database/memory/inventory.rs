@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::MemoryDatabase;
 use crate::catalog::{
     CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition,
-    check_number_of_ids, clamped_limit,
+    ScrubRecord, check_number_of_ids, clamped_limit,
 };
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
@@ -105,5 +105,16 @@ impl CatalogInventory for MemoryDatabase {
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {
         let now = self.clock.now();
         Ok(self.maps().rows.take_lease(name, holder, period, now))
+    }
+
+    async fn last_scrub(&self) -> Result<Option<ScrubRecord>> {
+        let now = self.clock.now();
+        Ok(self.maps().rows.last_scrub(now))
+    }
+
+    async fn record_scrub(&self, record: &ScrubRecord) -> Result<()> {
+        let now = self.clock.now();
+        self.maps().rows.record_scrub(record, now);
+        Ok(())
     }
 }

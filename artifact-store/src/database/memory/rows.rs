@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
-use crate::catalog::{Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition};
+use crate::catalog::{
+    Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord,
+};
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
 use crate::row::Row;
@@ -29,6 +31,8 @@ pub(super) struct Rows {
     holds: HashMap<ArtifactId, Hold>,
     retention: HashMap<ExperimentId, Duration>,
     leases: HashMap<String, ([u8; 16], SystemTime)>,
+    /// The newest scrub, and when it began.
+    scrub: Option<(ScrubRecord, SystemTime)>,
 }
 
 /// Where an id is.
@@ -226,5 +230,23 @@ impl Rows {
             self.leases.insert(name.to_owned(), (holder, until));
         }
         is_free
+    }
+
+    pub(super) fn last_scrub(&self, now: SystemTime) -> Option<ScrubRecord> {
+        let (record, began) = self.scrub?;
+        let age = now.duration_since(began).unwrap_or_default();
+        Some(ScrubRecord { age, ..record })
+    }
+
+    pub(super) fn record_scrub(&mut self, record: &ScrubRecord, now: SystemTime) {
+        match &mut self.scrub {
+            Some((last, _)) if last.number > record.number => {}
+            Some((last, _)) if last.number == record.number => {
+                if !last.is_finished {
+                    *last = *record;
+                }
+            }
+            scrub => *scrub = Some((*record, now)),
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::removal::IdRecord;
 use super::scan;
 use crate::catalog::{
     CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition,
-    check_number_of_ids, clamped_limit,
+    ScrubRecord, check_number_of_ids, clamped_limit,
 };
 use crate::database::sql::{Columns, Decoder, Lane, Record, stored_position};
 use crate::database::subject::Subject;
@@ -169,5 +169,13 @@ impl CatalogInventory for PostgresDatabase {
 
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {
         self.write_lease(name, holder, period).await
+    }
+
+    async fn last_scrub(&self) -> Result<Option<ScrubRecord>> {
+        self.find_last_scrub().await
+    }
+
+    async fn record_scrub(&self, record: &ScrubRecord) -> Result<()> {
+        self.write_scrub(record).await
     }
 }

@@ -10,12 +10,16 @@ pub(super) struct Lanes {
     pub(super) queries: usize,
     /// Look up credentials. No other query delays them.
     pub(super) credentials: usize,
+    /// Serve the background lane. If there is none, it shares the connections of the queries.
+    pub(super) background: usize,
 }
 
 impl Lanes {
-    pub(super) const DEFAULT: usize = 13;
+    pub(super) const DEFAULT: usize = 14;
     /// The check for poolers needs two connections for queries at a time.
     const MIN: usize = 4;
+    /// With fewer, a connection of its own would take too much from the queries.
+    const MIN_WITH_BACKGROUND: usize = 8;
 
     pub(super) fn of(options: &PostgresOptions) -> Result<Self> {
         let all = options.max_connections;
@@ -26,11 +30,13 @@ impl Lanes {
                 Self::MIN
             )));
         }
-        let credentials = (all - 1) / 3;
-        let queries = all - 1 - credentials;
+        let background = usize::from(all >= Self::MIN_WITH_BACKGROUND);
+        let credentials = (all - 1 - background) / 3;
+        let queries = all - 1 - credentials - background;
         Ok(Self {
             queries,
             credentials,
+            background,
         })
     }
 }

@@ -25,6 +25,7 @@ mod writer;
 use std::fmt::Display;
 use std::sync::Arc;
 
+use artifact_backend::is_background;
 use deadpool::managed::PoolError;
 
 use self::connections::Connections;
@@ -51,7 +52,7 @@ pub(super) use self::target::{Password, Target};
 /// The data is in the schema `artifact` of the database, which [`open`](Self::open) creates: the user
 /// must own the database or that schema, or have the right to create one.
 ///
-/// A process has at most [thirteen](PostgresOptions::with_max_connections) connections, and up to twelve more while it waits for the end of
+/// A process has at most [fourteen](PostgresOptions::with_max_connections) connections, and up to thirteen more while it waits for the end of
 /// statements that it has cancelled. Every connection is to a server that accepts writes, never to a
 /// standby. Every commit has `synchronous_commit` on or `remote_apply`, whatever is set for the
 /// database, the user or the session. A pooler such as PgBouncer must be in session mode. Concurrent row
@@ -82,6 +83,8 @@ pub(super) use self::target::{Password, Target};
 pub struct PostgresDatabase {
     writer: Writer,
     connections: Connections,
+    /// For the background lane, if there are enough connections.
+    background: Option<Connections>,
     leases: Arc<Leases>,
     settled: Settled,
 }
@@ -134,7 +137,7 @@ impl PostgresDatabase {
     /// with `deadpool_postgres::Manager::from_connect`. Creates or migrates the schema as
     /// [`open`](Self::open) does.
     ///
-    /// The database takes up to [13](PostgresOptions::with_max_connections) connections out of the pool when
+    /// The database takes up to [14](PostgresOptions::with_max_connections) connections out of the pool when
     /// they are needed, and keeps them. They count in the pool's `max_size` until they are closed, also
     /// while a cancelled statement ends. They never return to the pool, because their sessions get the
     /// settings of this database (search path, time-outs, durability), which would change the
@@ -203,12 +206,25 @@ impl PostgresDatabase {
         migrations::migrate(&mut first, migrations::ALL).await?;
         drop(first);
         let leases = Leases::new(Connections::new(manager.clone(), lanes.credentials)?);
+        let background = match lanes.background {
+            0 => None,
+            connections => Some(Connections::new(manager.clone(), connections)?),
+        };
         Ok(Self {
             leases: Arc::new(leases),
             writer: Writer::start(Connections::new(manager, 1)?),
             connections,
+            background,
             settled: Settled::default(),
         })
+    }
+
+    /// Returns the connections for a query that begins now.
+    fn connections(&self) -> &Connections {
+        match &self.background {
+            Some(background) if is_background() => background,
+            _ => &self.connections,
+        }
     }
 
     /// Returns the number of statements that inserted rows. It is lower than the number of rows if
@@ -224,6 +240,9 @@ impl PostgresDatabase {
     pub async fn close(&self) {
         self.writer.close().await;
         self.connections.close();
+        if let Some(background) = &self.background {
+            background.close();
+        }
         self.leases.close();
     }
 }
@@ -246,14 +265,15 @@ impl SqlDatabase for PostgresDatabase {
     ) -> Result<Vec<R>> {
         let subject = subject.into();
         let params: Arc<[Param]> = params.into().into();
+        let connections = self.connections();
         let _list = match lane {
             Lane::Lookup => None,
             Lane::List => {
-                let permit = self.connections.list().await;
+                let permit = connections.list().await;
                 Some(permit.map_err(|failure| failure.into_error(subject))?)
             }
         };
-        let records = self.connections.retry(|client| {
+        let records = connections.retry(|client| {
             let params = Arc::clone(&params);
             Box::pin(async move {
                 let statement = client.prepare_cached(statement).await?;

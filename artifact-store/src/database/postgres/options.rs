@@ -30,8 +30,9 @@ impl Default for PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// Sets the number of connections, at least 4. Default: 13. One of them inserts rows, about a third
-    /// look up credentials, and the others do the rest. They are opened when they are needed.
+    /// Sets the number of connections, at least 4. Default: 14. One of them inserts rows, about a third
+    /// look up credentials, one (of at least 8) serves the [background lane](artifact_backend::background()), and the others
+    /// do the rest. They are opened when they are needed.
     #[must_use = "returns the changed options"]
     pub fn with_max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;

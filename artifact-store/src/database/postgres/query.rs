@@ -39,14 +39,15 @@ impl PostgresDatabase {
     ) -> Result<Vec<R>> {
         let subject = subject.into();
         let values: Arc<[Value]> = values.into();
+        let connections = self.connections();
         let _list = match lane {
             Lane::Lookup => None,
             Lane::List => {
-                let permit = self.connections.list().await;
+                let permit = connections.list().await;
                 Some(permit.map_err(|failure| failure.into_error(subject))?)
             }
         };
-        let records = self.connections.retry(|client| {
+        let records = connections.retry(|client| {
             let values = Arc::clone(&values);
             Box::pin(async move {
                 let statement = client.prepare_cached(statement).await?;

@@ -11,9 +11,11 @@ use super::PostgresDatabase;
 use super::durable::durable;
 use super::query::{id, ids, value};
 use super::scan;
-use crate::catalog::{Hold, Removal};
+use crate::catalog::{Hold, Removal, ScrubRecord};
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Columns, Lane, Record, micros};
+use crate::database::sql::{
+    Columns, Lane, Record, micros, record_scrub, scrub_values, select_last_scrub,
+};
 use crate::database::subject::Subject;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
@@ -68,6 +70,13 @@ const TAKE_LEASE: &str = concat!(
      RETURNING true, ",
     durable!()
 );
+
+const RECORD_SCRUB: &str = concat!(
+    record_scrub!("now_micros()", "CASE WHEN $10 THEN now_micros() END"),
+    " RETURNING true, ",
+    durable!()
+);
+const LAST_SCRUB: &str = select_last_scrub!("now_micros()");
 
 /// An answer in words.
 #[derive(Debug)]
@@ -187,6 +196,22 @@ impl PostgresDatabase {
         ];
         let taken = self.rows(Lane::Lookup, Operation::Lease, TAKE_LEASE, values);
         Ok(is_yes(&taken.await?))
+    }
+
+    pub(super) async fn write_scrub(&self, record: &ScrubRecord) -> Result<()> {
+        let mut values: Vec<_> = scrub_values(record).into_iter().map(value).collect();
+        values.push(value(record.is_finished));
+        let written =
+            self.rows::<YesRecord>(Lane::Lookup, Operation::RecordScrub, RECORD_SCRUB, values);
+        written.await.map(drop)
+    }
+
+    pub(super) async fn find_last_scrub(&self) -> Result<Option<ScrubRecord>> {
+        let operation = Operation::RecordScrub;
+        let mut found = self
+            .rows(Lane::Lookup, operation, LAST_SCRUB, Vec::new())
+            .await?;
+        Ok(found.pop())
     }
 }
 

@@ -71,7 +71,7 @@ impl PostgresDatabase {
     pub(super) async fn settle(&self) -> Result<i64> {
         let began = Instant::now();
         let first = self
-            .connections
+            .connections()
             .retry(|client| Box::pin(async move { last_and_inserting(client).await }));
         let (last, mut inserting) = first
             .await

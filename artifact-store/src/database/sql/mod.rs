@@ -8,6 +8,7 @@ mod pages;
 mod param;
 mod queue;
 mod records;
+mod scrubs;
 mod statements;
 mod store_id;
 
@@ -27,6 +28,7 @@ pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
 pub(super) use self::records::{
     ArtifactRecord, Columns, CredentialRecord, Decoder, Record, Records,
 };
+pub(super) use self::scrubs::{record_scrub, scrub_values, select_last_scrub};
 pub(super) use self::statements::SELECT_CREDENTIAL;
 
 /// How much a query reads. A database runs only some of its queries at the same time.

@@ -9,9 +9,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::{SqliteDatabase, removal, scan};
 use crate::catalog::{
     CatalogInventory, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
-    RowPosition, check_number_of_ids, clamped_limit,
+    RowPosition, ScrubRecord, check_number_of_ids, clamped_limit,
 };
-use crate::database::sql::Decoder;
+use crate::database::sql::{Decoder, Lane};
 use crate::database::subject::Subject;
 use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
@@ -29,7 +29,8 @@ impl SqliteDatabase {
         operation: Operation,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.lists.query(operation.into(), query).await
+        let readers = self.readers_of(Lane::List);
+        readers.query(operation.into(), query).await
     }
 }
 
@@ -103,7 +104,9 @@ impl CatalogInventory for SqliteDatabase {
 
     async fn last_removal(&self) -> Result<RowPosition> {
         let subject = Operation::FindRemovals.into();
-        self.readers.query(subject, scan::last_removal).await
+        self.readers_of(Lane::Lookup)
+            .query(subject, scan::last_removal)
+            .await
     }
 
     fn commit_mark(&self) -> Option<CommitMark> {
@@ -132,7 +135,9 @@ impl CatalogInventory for SqliteDatabase {
             });
             hold.optional()
         };
-        let Some((placed_by, placed_at)) = self.readers.query(subject, query).await? else {
+        let Some((placed_by, placed_at)) =
+            self.readers_of(Lane::Lookup).query(subject, query).await?
+        else {
             return Ok(None);
         };
         let decoder = Decoder(subject);
@@ -155,7 +160,7 @@ impl CatalogInventory for SqliteDatabase {
             let keep = statement.query_row([experiment.as_str()], |row| row.get::<_, i64>(0));
             keep.optional()
         };
-        let keep = self.readers.query(subject, query).await?;
+        let keep = self.readers_of(Lane::Lookup).query(subject, query).await?;
         let keep = keep.map(|keep| {
             let keep = u64::try_from(keep);
             keep.map_err(|error| Decoder(subject).corrupt("keep", error))
@@ -179,5 +184,18 @@ impl CatalogInventory for SqliteDatabase {
         let name = name.to_owned();
         let work = move |connection: &_| removal::take_lease(connection, &name, holder, period);
         self.writer.work(Operation::Lease, false, work).await
+    }
+
+    async fn last_scrub(&self) -> Result<Option<ScrubRecord>> {
+        let subject = Operation::RecordScrub.into();
+        self.readers_of(Lane::Lookup)
+            .query(subject, scan::last_scrub)
+            .await
+    }
+
+    async fn record_scrub(&self, record: &ScrubRecord) -> Result<()> {
+        let record = *record;
+        let work = move |connection: &_| removal::record_scrub(connection, &record);
+        self.writer.work(Operation::RecordScrub, false, work).await
     }
 }

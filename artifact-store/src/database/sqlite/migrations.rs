@@ -16,6 +16,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0004_rights.sql"),
     include_str!("migrations/0005_lists.sql"),
     include_str!("migrations/0006_inventory.sql"),
+    include_str!("migrations/0007_scrubs.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.

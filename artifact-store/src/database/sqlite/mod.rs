@@ -21,7 +21,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use artifact_backend::blocking;
+use artifact_backend::{blocking, is_background};
 
 use self::credentials::Credentials;
 use self::files::OpenFiles;
@@ -42,6 +42,9 @@ const MAX_READERS: u32 = 4;
 /// query waits for them.
 const MAX_LISTS: u32 = 2;
 
+/// How many queries of the background lane run at the same time, over connections of their own.
+const MAX_BACKGROUND: u32 = 1;
+
 /// A catalog and identities in one SQLite file, which any number of processes on one machine may use
 /// at the same time.
 ///
@@ -53,7 +56,8 @@ const MAX_LISTS: u32 = 2;
 ///
 /// One thread executes the writes. It puts all writes that wait into one transaction, so with many
 /// depositors they share one sync. Reads use a few connections on the blocking pool. Pages of lists, sums
-/// over rows, and groups with their members, use two connections of their own, so that no other read waits for a list.
+/// over rows, and groups with their members, use two connections of their own, so that no other read waits for a list. The
+/// [background lane](artifact_backend::background()) has one more connection.
 ///
 /// A removed row leaves its id in the file for ever, as a tombstone of about 60 bytes with its entries in the indexes.
 ///
@@ -86,6 +90,7 @@ pub struct SqliteDatabase {
     readers: Readers,
     credentials: Credentials,
     lists: Readers,
+    background: Readers,
     marks: Marks,
     writer: Writer,
 }
@@ -131,10 +136,20 @@ impl SqliteDatabase {
         Ok(Self {
             credentials: Credentials::new(path, Arc::clone(&files), &readers),
             lists: readers.beside(MAX_LISTS),
+            background: readers.beside(MAX_BACKGROUND),
             readers,
             marks: Marks::new(Arc::clone(&files)),
             writer: Writer::start(connection, files)?,
         })
+    }
+
+    /// Returns the connections for a query that begins now.
+    fn readers_of(&self, lane: Lane) -> &Readers {
+        match lane {
+            _ if is_background() => &self.background,
+            Lane::Lookup => &self.readers,
+            Lane::List => &self.lists,
+        }
     }
 
     /// Returns the number of committed transactions. It is lower than the number of writes if
@@ -157,6 +172,7 @@ impl SqliteDatabase {
         self.readers.close().await;
         self.credentials.close().await;
         self.lists.close().await;
+        self.background.close().await;
         self.writer.close().await
     }
 }
@@ -171,11 +187,7 @@ impl SqlDatabase for SqliteDatabase {
     ) -> Result<Vec<R>> {
         let params = params.into();
         let query = move |connection: &_| transaction::query(connection, statement, &params);
-        let readers = match lane {
-            Lane::Lookup => &self.readers,
-            Lane::List => &self.lists,
-        };
-        readers.query(subject.into(), query).await
+        self.readers_of(lane).query(subject.into(), query).await
     }
 
     async fn write(&self, command: Command) -> Result<()> {

@@ -6,9 +6,9 @@ use artifact_backend::ArtifactId;
 use rusqlite::{Connection, OptionalExtension as _, Params};
 
 use super::transaction::WriteError;
-use crate::catalog::{Hold, Removal};
+use crate::catalog::{Hold, Removal, ScrubRecord};
 use crate::database::rejected::Rejected;
-use crate::database::sql::micros;
+use crate::database::sql::{micros, record_scrub, scrub_values};
 use crate::experiment::ExperimentId;
 
 /// The time in microseconds since 1970, by the clock of the machine.
@@ -67,6 +67,11 @@ const TAKE_LEASE: &str = concat!(
         SET holder = excluded.holder, held_until = excluded.held_until \
         WHERE leases.holder = excluded.holder OR leases.held_until <= ",
     now!()
+);
+
+const RECORD_SCRUB: &str = record_scrub!(
+    super::removal::now!(),
+    concat!("CASE WHEN $10 THEN ", super::removal::now!(), " END")
 );
 
 type Result<T, E = WriteError> = std::result::Result<T, E>;
@@ -161,4 +166,11 @@ pub(super) fn take_lease(
 ) -> Result<bool> {
     let params = (name, holder, micros(period));
     Ok(execute(connection, TAKE_LEASE, params)? == 1)
+}
+
+pub(super) fn record_scrub(connection: &Connection, record: &ScrubRecord) -> Result<()> {
+    let [a, b, c, d, e, f, g, h, i] = scrub_values(record);
+    let params = (a, b, c, d, e, f, g, h, i, record.is_finished);
+    execute(connection, RECORD_SCRUB, params)?;
+    Ok(())
 }

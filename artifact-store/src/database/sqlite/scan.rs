@@ -3,9 +3,11 @@
 use artifact_backend::{ArtifactId, BoxError};
 use rusqlite::{Connection, OptionalExtension as _, ToSql};
 
-use super::removal::is_expired;
-use crate::catalog::{RowFilter, RowPage, RowPosition};
-use crate::database::sql::{ArtifactRecord, Record as _, position, push_row, stored_position};
+use super::removal::{is_expired, now};
+use crate::catalog::{RowFilter, RowPage, RowPosition, ScrubRecord};
+use crate::database::sql::{
+    ArtifactRecord, Record as _, position, push_row, select_last_scrub, stored_position,
+};
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
 use crate::row::Row;
@@ -61,6 +63,8 @@ const EXPIRED_WITHOUT_RETENTION: &str = expired!(
     "INDEXED BY artifact_rows_expiring LEFT JOIN retention USING (experiment) \
      WHERE expires_at IS NOT NULL AND seq > $1"
 );
+
+const LAST_SCRUB: &str = select_last_scrub!(now!());
 
 /// A part of a result, and the position to continue after, if it is not the last part.
 pub(super) struct Part<T> {
@@ -168,6 +172,13 @@ pub(super) fn last_removal(connection: &Connection) -> rusqlite::Result<RowPosit
     let mut statement = connection.prepare_cached(LAST_REMOVAL)?;
     let last = statement.query_row([], |row| row.get(0)).optional()?;
     Ok(last.map_or(RowPosition::START, position))
+}
+
+/// Returns the newest scrub.
+pub(super) fn last_scrub(connection: &Connection) -> rusqlite::Result<Option<ScrubRecord>> {
+    let mut statement = connection.prepare_cached(LAST_SCRUB)?;
+    let last = statement.query_row([], |row| ScrubRecord::read(row));
+    last.optional()
 }
 
 /// Returns ids of expired rows that are not held.

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use artifact_backend::background;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::{MAX_LISTS, SqliteDatabase};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogInventory, RowFilter, RowPosition};
 use crate::error::Operation;
 use crate::experiment::Experiment;
 use crate::identity::{IdentityStore, ListPosition, WorkerId};
@@ -85,6 +86,14 @@ async fn look_ups_and_writes_do_not_wait_for_lists() {
     timeout(Duration::from_mins(1), others)
         .await
         .expect("a look-up waits for a list");
+    let maintenance = background(async {
+        let page = rows.scan(&RowFilter::default(), RowPosition::START, 1);
+        assert_eq!(page.await.unwrap().rows, []);
+        assert_eq!(rows.last_scrub().await.unwrap(), None);
+    });
+    timeout(Duration::from_mins(1), maintenance)
+        .await
+        .expect("maintenance waits for a list");
     // A list does wait for those before it.
     let start = ListPosition::START;
     let list = rows.worker_page(&founded.id, None, &start);

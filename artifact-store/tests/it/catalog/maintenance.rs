@@ -4,6 +4,7 @@ mod expiry;
 mod holds;
 mod removals;
 mod scans;
+mod scrubs;
 
 use std::sync::Arc;
 
@@ -69,6 +70,10 @@ cases! {
         only_expired_rows_without_a_hold_are_removed,
         expired_rows_are_listed_in_pages,
         extreme_times_do_not_overflow;
+    scrubs:
+        the_newest_scrub_is_found_as_it_was_recorded,
+        the_record_of_a_finished_scrub_stays,
+        the_age_of_a_scrub_counts_from_its_first_record;
 }
 
 async fn host(rows: &dyn CatalogInventory) {

@@ -16,6 +16,9 @@ use tempfile::TempDir;
 use super::{cases, maintenance};
 use crate::support::{experiment, poll_once, row, time};
 
+/// The newest version of the schema.
+const SCHEMA: i64 = 7;
+
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.sqlite");
@@ -112,7 +115,7 @@ async fn new_databases_use_wal_and_reject_row_updates() {
     assert_eq!(text("PRAGMA journal_mode").unwrap(), "wal");
     let number = |sql: &str| other.query_row(sql, [], |row| row.get::<_, i64>(0));
     assert_eq!(number("PRAGMA application_id").unwrap(), 0x4172_7466);
-    assert_eq!(number("PRAGMA user_version").unwrap(), 6);
+    assert_eq!(number("PRAGMA user_version").unwrap(), SCHEMA);
 
     // Rows cannot be updated, not even by hand.
     rows.insert(&row(1)).await.unwrap();
@@ -188,7 +191,9 @@ async fn every_error_of_opening_names_the_file() {
     other.execute_batch("CREATE TABLE theirs (a)").unwrap();
     drop(hosted(&path).await);
     let newer = Connection::open(&path).unwrap();
-    newer.pragma_update(None, "user_version", 7).unwrap();
+    newer
+        .pragma_update(None, "user_version", SCHEMA + 1)
+        .unwrap();
     for path in [
         folder.path().to_owned(),
         folder.path().join("missing/rows.sqlite"),
@@ -207,12 +212,16 @@ async fn newer_schemas_are_rejected() {
     let (_folder, path) = file();
     drop(hosted(&path).await);
     let other = Connection::open(&path).unwrap();
-    other.pragma_update(None, "user_version", 7).unwrap();
+    other
+        .pragma_update(None, "user_version", SCHEMA + 1)
+        .unwrap();
     drop(other);
     let error = SqliteDatabase::open(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
-    assert!(error.detail().contains("schema version 7"), "{error}");
-    assert!(error.detail().contains("versions up to 6"), "{error}");
+    let newer = format!("schema version {}", SCHEMA + 1);
+    assert!(error.detail().contains(&newer), "{error}");
+    let known = format!("versions up to {SCHEMA}");
+    assert!(error.detail().contains(&known), "{error}");
 }
 
 #[tokio::test]

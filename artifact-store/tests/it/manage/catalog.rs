@@ -7,7 +7,7 @@ use std::time::Duration;
 use artifact_store::{
     ArtifactId, Catalog, CatalogInventory, CommitMark, Error, ErrorKind, Experiment, ExperimentId,
     Hold, Operation, PrincipalUsage, Removal, RemovalPage, Result, Row, RowFilter, RowPage,
-    RowPosition,
+    RowPosition, ScrubRecord,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -214,5 +214,13 @@ impl CatalogInventory for ScriptedCatalog {
 
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {
         self.inner.take_lease(name, holder, period).await
+    }
+
+    async fn last_scrub(&self) -> Result<Option<ScrubRecord>> {
+        self.inner.last_scrub().await
+    }
+
+    async fn record_scrub(&self, record: &ScrubRecord) -> Result<()> {
+        self.inner.record_scrub(record).await
     }
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use artifact_backend::background;
 use artifact_postgres_test::{Database, Server};
 use artifact_store::{
-    ArtifactId, Catalog as _, CatalogInventory, ErrorKind, Hold, PostgresDatabase, PrincipalId,
-    Removal, Row, RowFilter, RowPosition,
+    ArtifactId, Catalog as _, CatalogInventory, ErrorKind, Hold, PostgresDatabase, PostgresOptions,
+    PrincipalId, Removal, Row, RowFilter, RowPosition,
 };
 
-use super::{hosted, open, wait_for_a_waiter};
+use super::{host, hosted, open, url, wait_for_a_waiter, wait_until};
 use crate::support::{row, time};
 
 /// An insert of `row(1)` that an older server would send, too.
@@ -292,4 +293,49 @@ async fn one_page_looks_at_ten_thousand_rows() {
         next = following;
     }
     assert_eq!(found, 20_100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn maintenance_and_requests_do_not_wait_for_each_other() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let options = PostgresOptions::default().with_max_connections(8);
+    let rows = PostgresDatabase::open_with(&url(&database), &options).await;
+    let rows = Arc::new(rows.unwrap());
+    host(&rows).await;
+    rows.insert(&row(1)).await.unwrap();
+    let mut locked = database.psql();
+    locked.run("BEGIN; LOCK TABLE artifact.holds");
+
+    // Four connections serve requests: 8 without those that insert, look up credentials, and do maintenance.
+    let hold = || {
+        let rows = Arc::clone(&rows);
+        async move { rows.find_hold(row(1).id).await }
+    };
+    let maintenance = waiting(&database, background(hold()));
+    assert_eq!(rows.last_scrub().await.unwrap(), None, "a request goes on");
+    let requests: Vec<_> = (0..3).map(|_| tokio::spawn(hold())).collect();
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    wait_until("three requests that wait", || database.sql(waiting) == "4");
+    assert_eq!(rows.last_scrub().await.unwrap(), None, "a request goes on");
+    locked.run("ROLLBACK; BEGIN");
+    assert_eq!(maintenance.await.unwrap().unwrap(), None);
+    for request in requests {
+        assert_eq!(request.await.unwrap().unwrap(), None);
+    }
+
+    // The other way round: all connections of requests wait.
+    locked.run("LOCK TABLE artifact.holds");
+    let requests: Vec<_> = (0..4).map(|_| tokio::spawn(hold())).collect();
+    wait_until("four requests that wait", || database.sql(waiting) == "4");
+    let all = RowFilter::default();
+    let page = background(rows.scan(&all, RowPosition::START, 2)).await;
+    assert_eq!(page.unwrap().rows.len(), 1, "maintenance goes on");
+    locked.run("ROLLBACK");
+    for request in requests {
+        assert_eq!(request.await.unwrap().unwrap(), None);
+    }
 }

@@ -81,13 +81,13 @@ async fn pools_that_are_too_small_or_closed_are_refused() {
     let error = PostgresDatabase::from_pool(&small, &options).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
-    assert!(error.detail().contains("raise max_size to 13"), "{error}");
+    assert!(error.detail().contains("raise max_size to 14"), "{error}");
     let few = options.clone().with_max_connections(3);
     let error = PostgresDatabase::from_pool(&small, &few).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.detail().contains("at least 4"), "{error}");
-    let closed = pool(&database, server, 13);
+    let closed = pool(&database, server, 14);
     closed.close();
     let error = PostgresDatabase::from_pool(&closed, &options).await;
     let error = error.unwrap_err();
@@ -108,7 +108,7 @@ async fn a_pool_of_a_read_only_server_is_refused() {
     database.sql(&format!(
         "ALTER DATABASE {name} SET default_transaction_read_only = on"
     ));
-    let pool = pool(&database, server, 13);
+    let pool = pool(&database, server, 14);
     let error = PostgresDatabase::from_pool(&pool, &PostgresOptions::default()).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error:?}");
