@@ -49,8 +49,8 @@ pub use artifact_open::{
 };
 pub use authorize::{ReadGrant, authorize, authorize_with};
 pub use catalog::{
-    Catalog, CatalogInventory, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter,
-    RowPage, RowPosition, ScrubRecord,
+    Catalog, CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage,
+    Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord,
 };
 pub use collect::{CollectEvent, CollectOptions, CollectReport, CollectStep, Collector};
 pub use config::StoreConfig;

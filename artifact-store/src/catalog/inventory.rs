@@ -6,8 +6,8 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
 use super::{
-    Catalog, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
-    RowPosition, ScrubRecord,
+    Catalog, CommitMark, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage,
+    RowFilter, RowPage, RowPosition, ScrubRecord,
 };
 use crate::error::Result;
 use crate::experiment::ExperimentId;
@@ -134,17 +134,15 @@ pub trait CatalogInventory: Catalog {
     async fn retention(&self, experiment: &ExperimentId) -> Result<Option<Duration>>;
 
     /// Returns the ids of expired rows without a hold, after a position, at most `limit`, and the position to continue
-    /// after, or `None` at the end. An id that was returned may be held or removed by now; see
-    /// [`remove_expired`](Self::remove_expired).
+    /// after. An id that was returned may be held or removed by now; see [`remove_expired`](Self::remove_expired).
+    ///
+    /// One call looks at up to `limit` expired rows, those with a hold too, and at no others. So a page can be empty although
+    /// more pages follow. A row that expires while pages are read may be left to the next list.
     ///
     /// # Errors
     ///
     /// `Unavailable` and the kinds that an operator must resolve.
-    async fn expired(
-        &self,
-        after: RowPosition,
-        limit: u32,
-    ) -> Result<(Vec<ArtifactId>, Option<RowPosition>)>;
+    async fn expired(&self, after: &ExpiryPosition, limit: u32) -> Result<ExpiredPage>;
 
     /// Takes or prolongs a lease, so that only one server does a task at a time: for `period` from now on, no call with another `holder` succeeds for
     /// this name. Returns whether this holder has the lease. `period` zero releases it.

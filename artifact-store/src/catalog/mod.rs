@@ -1,5 +1,6 @@
 //! The traits of the catalog: the rows of artifacts, the experiments, and their maintenance.
 
+mod expiry;
 mod filter;
 mod hold;
 mod inventory;
@@ -20,6 +21,7 @@ use crate::experiment::{Experiment, ExperimentId};
 use crate::row::Row;
 use crate::time::Deadline;
 
+pub use expiry::{ExpiredPage, ExpiryPosition};
 pub use filter::RowFilter;
 pub use hold::Hold;
 pub use inventory::CatalogInventory;

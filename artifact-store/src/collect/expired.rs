@@ -4,23 +4,23 @@ use artifact_backend::{ArtifactId, ArtifactInventory};
 use futures_util::{StreamExt as _, stream};
 
 use super::{BATCH, CollectEvent, PARALLEL, Run, backend_error};
-use crate::catalog::{CatalogInventory, Removal, RowPosition};
+use crate::catalog::{CatalogInventory, ExpiryPosition, Removal};
 use crate::error::Result;
 use crate::pace::Pace;
 
 impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
     pub(super) async fn remove_expired(&mut self) -> Result<()> {
-        let mut after = RowPosition::START;
+        let mut after = ExpiryPosition::START;
         loop {
-            let (ids, next) = self.catalog.expired(after, BATCH).await?;
+            let page = self.catalog.expired(&after, BATCH).await?;
             if self.options.dry_run {
-                for id in ids {
+                for id in page.ids {
                     self.expired(id);
                 }
             } else {
-                self.remove_page(ids).await;
+                self.remove_page(page.ids).await;
             }
-            let Some(next) = next else {
+            let Some(next) = page.next else {
                 return Ok(());
             };
             after = next;

@@ -54,7 +54,8 @@ impl CollectOptions {
     }
 
     /// Sets whether orphans are deleted even if they are more than half of all blobs, or more than 10 and more than a
-    /// tenth. That is rarely the work of crashed deposits: the database may be an old copy, or a new one. Default: no.
+    /// tenth. That is rarely the work of crashed deposits: the database may be an old copy, or a new one. More than 10 of
+    /// them are an alarm; up to 10 are kept without one. Default: no.
     #[must_use = "returns the changed settings"]
     pub fn with_many_orphans(mut self, allowed: bool) -> Self {
         self.many_orphans = allowed;

@@ -16,6 +16,17 @@ const FEW: u64 = 10;
 /// More orphans may be up to this part (1/n) of the blobs.
 const MAX_FRACTION: u64 = 10;
 
+/// What the number of orphans says.
+enum Number {
+    /// They are deleted.
+    Plausible,
+    /// Most of very few blobs: of a new store with a crashed deposit, or of an old copy of a database. They cost little, so they
+    /// are kept until there are more artifacts.
+    FewOfFew,
+    /// Crashed deposits do not leave as many.
+    TooMany(Error),
+}
+
 /// The id and the size in bytes of an orphan.
 type Orphan = (ArtifactId, u64);
 
@@ -62,9 +73,17 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
     }
 
     pub(super) async fn delete_orphans(&mut self, orphans: Vec<Orphan>) -> Result<()> {
-        if let Err(error) = self.check_number(orphans.len() as u64) {
-            self.report.orphans_left += orphans.len() as u64;
-            return Err(error);
+        let number = orphans.len() as u64;
+        match self.judge_number(number) {
+            Number::Plausible => {}
+            Number::FewOfFew => {
+                self.report.orphans_left += number;
+                return Ok(());
+            }
+            Number::TooMany(error) => {
+                self.report.orphans_left += number;
+                return Err(error);
+            }
         }
         for batch in orphans.chunks(MAX_PAGE) {
             if self.options.dry_run {
@@ -78,12 +97,15 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
         Ok(())
     }
 
-    /// Fails if there are more orphans than crashed deposits leave.
-    fn check_number(&self, orphans: u64) -> Result<()> {
+    /// Compares the number of orphans with what crashed deposits leave. Logs an alarm if there are too many.
+    fn judge_number(&self, orphans: u64) -> Number {
         let (orphans, blobs) = (orphans + self.report.orphans_left, self.report.blobs);
         let are_few = orphans <= blobs / if orphans <= FEW { 2 } else { MAX_FRACTION };
         if self.options.many_orphans || self.options.dry_run || are_few {
-            return Ok(());
+            return Number::Plausible;
+        }
+        if orphans <= FEW {
+            return Number::FewOfFew;
         }
         tracing::error!(
             alarm = "many-orphans",
@@ -95,7 +117,8 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
             "{orphans} of {blobs} blobs have no row, so none was deleted; check that the database is the right one and \
              complete, then allow many orphans"
         );
-        Err(Error::new(ErrorKind::Misconfigured, Operation::MaintainBackend).with_detail(detail))
+        let error = Error::new(ErrorKind::Misconfigured, Operation::MaintainBackend);
+        Number::TooMany(error.with_detail(detail))
     }
 
     /// Condemns the ids, and deletes the blobs of those that the catalog returns.

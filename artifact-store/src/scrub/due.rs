@@ -127,8 +127,10 @@ fn due(last: Option<ScrubRecord>, interval: Duration) -> Result<ScrubRecord, Dur
     match last {
         None => Ok(ScrubRecord::new(1)),
         Some(last) if !last.is_finished => Ok(last),
-        Some(last) if last.age < interval => Err(interval - last.age),
-        Some(last) => Ok(ScrubRecord::new(last.number.saturating_add(1))),
+        Some(last) => match interval.saturating_sub(last.age) {
+            Duration::ZERO => Ok(ScrubRecord::new(last.number.saturating_add(1))),
+            left => Err(left),
+        },
     }
 }
 

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::MemoryDatabase;
 use crate::catalog::{
-    CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition,
-    ScrubRecord, check_number_of_ids, clamped_limit,
+    CatalogInventory, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage,
+    RowFilter, RowPage, RowPosition, ScrubRecord, check_number_of_ids, clamped_limit,
 };
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
@@ -93,11 +93,7 @@ impl CatalogInventory for MemoryDatabase {
         Ok(self.maps().rows.retention(experiment))
     }
 
-    async fn expired(
-        &self,
-        after: RowPosition,
-        limit: u32,
-    ) -> Result<(Vec<ArtifactId>, Option<RowPosition>)> {
+    async fn expired(&self, after: &ExpiryPosition, limit: u32) -> Result<ExpiredPage> {
         let now = self.now();
         Ok(self.maps().rows.expired(after, clamped_limit(limit), now))
     }

@@ -8,7 +8,8 @@ use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
 use crate::catalog::{
-    Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord,
+    ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
+    RowPosition, ScrubRecord,
 };
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
@@ -194,23 +195,28 @@ impl Rows {
 
     pub(super) fn expired(
         &self,
-        after: RowPosition,
+        after: &ExpiryPosition,
         limit: usize,
         now: Timestamp,
-    ) -> (Vec<ArtifactId>, Option<RowPosition>) {
-        let mut ids = Vec::new();
-        let mut after = after.number();
-        let rows = self.in_order.range(after + 1..);
-        for (looked_at, (position, row)) in rows.enumerate() {
-            if ids.len() == limit || looked_at == LOOKED_AT {
-                return (ids, Some(RowPosition::from_number(after)));
-            }
-            if self.is_expired(row, now) && !self.holds.contains_key(&row.id) {
-                ids.push(row.id);
-            }
-            after = *position;
-        }
-        (ids, None)
+    ) -> ExpiredPage {
+        let expired = self
+            .in_order
+            .iter()
+            .filter(|(_, row)| self.is_expired(row, now) && !self.holds.contains_key(&row.id));
+        let found = expired.map(|(position, row)| {
+            let experiment = row.expires_at.is_none().then(|| row.experiment.clone());
+            let time = row.expires_at.unwrap_or(row.created_at);
+            let position = RowPosition::from_number(*position);
+            let position = ExpiryPosition::new(experiment, time.as_microsecond(), position);
+            (position, row.id)
+        });
+        let mut found: Vec<_> = found.filter(|(position, _)| position > after).collect();
+        found.sort_unstable();
+        let is_cut = found.len() > limit;
+        found.truncate(limit);
+        let last = found.last().filter(|_| is_cut);
+        let next = last.map(|(position, _)| position.clone());
+        ExpiredPage::new(found.into_iter().map(|(_, id)| id).collect(), next)
     }
 
     pub(super) fn take_lease(

@@ -11,10 +11,10 @@ use super::query::{id, ids, value};
 use super::removal::IdRecord;
 use super::scan;
 use crate::catalog::{
-    CatalogInventory, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition,
-    ScrubRecord, check_number_of_ids, clamped_limit,
+    CatalogInventory, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage,
+    RowFilter, RowPage, RowPosition, ScrubRecord, check_number_of_ids, clamped_limit,
 };
-use crate::database::sql::{Columns, Decoder, Lane, Record, stored_position};
+use crate::database::sql::{Columns, Decoder, Lane, Record, expired_page, stored_position};
 use crate::database::subject::Subject;
 use crate::error::{ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
@@ -159,12 +159,8 @@ impl CatalogInventory for PostgresDatabase {
         Ok(Some(Duration::from_micros(keep)))
     }
 
-    async fn expired(
-        &self,
-        after: RowPosition,
-        limit: u32,
-    ) -> Result<(Vec<ArtifactId>, Option<RowPosition>)> {
-        self.expired_page(after, clamped_limit(limit)).await
+    async fn expired(&self, after: &ExpiryPosition, limit: u32) -> Result<ExpiredPage> {
+        expired_page(self, scan::EXPIRED, after, clamped_limit(limit)).await
     }
 
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {

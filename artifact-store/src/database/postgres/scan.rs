@@ -7,7 +7,8 @@ use super::PostgresDatabase;
 use super::query::{Value, value};
 use crate::catalog::{RemovalPage, RowFilter, RowPage, RowPosition};
 use crate::database::sql::{
-    ArtifactRecord, Columns, Decoder, Lane, Record, position, push_row, stored_position,
+    ArtifactRecord, Columns, Decoder, ExpiryStatements, Lane, Record, position, push_row,
+    stored_position,
 };
 use crate::error::{Operation, Result};
 
@@ -47,31 +48,40 @@ const ROWS_OF_DEPOSITOR: &str = rows!("AND experiment = $11 AND created_by COLLA
 const REMOVALS: &str = "SELECT id, seq FROM removals WHERE seq > $1 ORDER BY seq LIMIT $2";
 const LAST_REMOVAL: &str = "SELECT coalesce(max(seq), 0) FROM removals";
 
-const ANY_RETENTION: &str = "SELECT 1::bigint FROM retention LIMIT 1";
-/// Reads up to $2 expired rows after position $1, and the last row that it looks at.
+/// The rows are cut before their holds are looked up.
 macro_rules! expired {
-    ($where:literal) => {
+    ($time:literal, $where:literal, $limit:literal) => {
         concat!(
-            "SELECT id, seq, place, is_expired FROM (\
-                 SELECT rows.id, rows.seq, row_number() OVER (ORDER BY rows.seq) AS place, \
-                     coalesce(rows.expires_at <= now.micros, rows.created_at <= now.micros - keep, false) \
-                         AND NOT EXISTS (SELECT FROM holds WHERE holds.id = rows.id) AS is_expired \
-                 FROM (\
-                     SELECT * FROM artifact_rows WHERE removed_at IS NULL AND seq > $1 ",
+            "SELECT id, seq, ",
+            $time,
+            ", EXISTS (SELECT FROM holds WHERE holds.id = rows.id) \
+             FROM (SELECT id, seq, ",
+            $time,
+            " FROM artifact_rows WHERE ",
             $where,
-            " ORDER BY seq LIMIT 10000\
-                 ) AS rows \
-                 LEFT JOIN retention USING (experiment) \
-                 CROSS JOIN (SELECT now_micros() AS micros OFFSET 0) AS now\
-             ) AS looked_at \
-             WHERE place = 10000 OR is_expired ORDER BY seq LIMIT $2"
+            " ORDER BY ",
+            $time,
+            ", seq LIMIT ",
+            $limit,
+            ") AS rows ORDER BY ",
+            $time,
+            ", seq"
         )
     };
 }
-/// Looks at every row.
-const EXPIRED: &str = expired!("");
-/// Looks only at the rows with an expiry of their own.
-const EXPIRED_WITHOUT_RETENTION: &str = expired!("AND expires_at IS NOT NULL");
+pub(super) const EXPIRED: ExpiryStatements = ExpiryStatements {
+    by_time: expired!(
+        "expires_at",
+        "expires_at IS NOT NULL AND (expires_at, seq) > ($1, $2) AND expires_at <= (SELECT now_micros())",
+        "$3"
+    ),
+    by_retention: expired!(
+        "created_at",
+        "removed_at IS NULL AND expires_at IS NULL AND experiment = $1 AND (created_at, seq) > ($2, $3) \
+         AND created_at <= (SELECT now_micros()) - $4",
+        "$5"
+    ),
+};
 
 /// A row at its position. If it cannot be read, the others still can.
 #[derive(Debug)]
@@ -87,26 +97,6 @@ impl Record for ScannedRecord {
             record: ArtifactRecord::read(row).map_err(Into::into),
             seq: row.integer(9)?,
             place: row.integer(10)?,
-        })
-    }
-}
-
-/// The id of an expired row, or of the last one that a page looked at.
-#[derive(Debug)]
-struct ExpiredRecord {
-    id: Vec<u8>,
-    seq: i64,
-    place: i64,
-    is_due: bool,
-}
-
-impl Record for ExpiredRecord {
-    fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
-        Ok(Self {
-            id: row.bytes(0)?,
-            seq: row.integer(1)?,
-            place: row.integer(2)?,
-            is_due: row.boolean(3)?,
         })
     }
 }
@@ -202,29 +192,6 @@ impl PostgresDatabase {
         Ok(last
             .last()
             .map_or(RowPosition::START, |last| position(last.0)))
-    }
-
-    pub(super) async fn expired_page(
-        &self,
-        after: RowPosition,
-        limit: usize,
-    ) -> Result<(Vec<ArtifactId>, Option<RowPosition>)> {
-        let operation = Operation::Retention;
-        let retention: Vec<NumberRecord> = self
-            .rows(Lane::List, operation, ANY_RETENTION, Vec::new())
-            .await?;
-        let statement = if retention.is_empty() {
-            EXPIRED_WITHOUT_RETENTION
-        } else {
-            EXPIRED
-        };
-        let values = vec![value(stored_position(after)), value(one_more_than(limit))];
-        let mut rows: Vec<ExpiredRecord> =
-            self.rows(Lane::List, operation, statement, values).await?;
-        let next = next(&mut rows, limit, |row| (row.seq, row.place == LOOKED_AT));
-        let expired = rows.iter().filter(|row| row.is_due);
-        let ids = expired.map(|row| id(operation, &row.id));
-        Ok((ids.collect::<Result<_>>()?, next))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod command;
+mod expiry;
 mod identity;
 mod maintenance;
 mod pages;
@@ -20,6 +21,7 @@ use crate::error::Result;
 use crate::identity::WorkerId;
 
 pub(super) use self::command::{Command, Transaction};
+pub(super) use self::expiry::{ExpiryStatements, expired_page};
 pub(super) use self::maintenance::{micros, position, push_row, stored_position};
 pub(super) use self::param::{Param, params};
 pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};

@@ -8,10 +8,10 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{SqliteDatabase, removal, scan};
 use crate::catalog::{
-    CatalogInventory, CommitMark, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
-    RowPosition, ScrubRecord, check_number_of_ids, clamped_limit,
+    CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal,
+    RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, check_number_of_ids, clamped_limit,
 };
-use crate::database::sql::{Decoder, Lane};
+use crate::database::sql::{Decoder, Lane, expired_page};
 use crate::database::subject::Subject;
 use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
@@ -168,16 +168,8 @@ impl CatalogInventory for SqliteDatabase {
         Ok(keep.transpose()?.map(Duration::from_micros))
     }
 
-    async fn expired(
-        &self,
-        after: RowPosition,
-        limit: u32,
-    ) -> Result<(Vec<ArtifactId>, Option<RowPosition>)> {
-        let operation = Operation::Retention;
-        let limit = clamped_limit(limit);
-        let query = move |connection: &_| scan::expired(connection, after, limit);
-        let part = self.list(operation, query).await?;
-        Ok((decode_ids(operation, part.found)?, part.next))
+    async fn expired(&self, after: &ExpiryPosition, limit: u32) -> Result<ExpiredPage> {
+        expired_page(self, scan::EXPIRED, after, clamped_limit(limit)).await
     }
 
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use artifact_backend::ArtifactId;
-use rusqlite::{Connection, OptionalExtension as _, Params};
+use rusqlite::{Connection, OptionalExtension as _, Params, params_from_iter};
 
 use super::transaction::WriteError;
 use crate::catalog::{Hold, Removal, ScrubRecord};
@@ -28,7 +28,6 @@ macro_rules! is_expired {
         )
     };
 }
-pub(super) use is_expired;
 
 const REMOVE: &str = concat!(
     "UPDATE artifact_rows SET \
@@ -169,8 +168,8 @@ pub(super) fn take_lease(
 }
 
 pub(super) fn record_scrub(connection: &Connection, record: &ScrubRecord) -> Result<()> {
-    let [a, b, c, d, e, f, g, h, i] = scrub_values(record);
-    let params = (a, b, c, d, e, f, g, h, i, record.is_finished);
-    execute(connection, RECORD_SCRUB, params)?;
+    let values = scrub_values(record).into_iter();
+    let values = values.chain([i64::from(record.is_finished)]);
+    execute(connection, RECORD_SCRUB, params_from_iter(values))?;
     Ok(())
 }

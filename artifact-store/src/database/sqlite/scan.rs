@@ -3,10 +3,11 @@
 use artifact_backend::{ArtifactId, BoxError};
 use rusqlite::{Connection, OptionalExtension as _, ToSql};
 
-use super::removal::{is_expired, now};
+use super::removal::now;
 use crate::catalog::{RowFilter, RowPage, RowPosition, ScrubRecord};
 use crate::database::sql::{
-    ArtifactRecord, Record as _, position, push_row, select_last_scrub, stored_position,
+    ArtifactRecord, ExpiryStatements, Record as _, position, push_row, select_last_scrub,
+    stored_position,
 };
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
@@ -43,34 +44,40 @@ const REMOVALS: &str = "\
 const LAST_REMOVAL: &str = "\
     SELECT seq FROM artifact_rows INDEXED BY artifact_rows_removed \
     WHERE removed_at IS NOT NULL ORDER BY seq DESC LIMIT 1";
-const ANY_RETENTION: &str = "SELECT 1 FROM retention";
 macro_rules! expired {
-    ($from:literal) => {
+    ($time:literal, $index:literal, $where:expr) => {
         concat!(
-            "SELECT seq, id, coalesce(",
-            is_expired!(),
-            ", 0) AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.id = artifact_rows.id) \
-             FROM artifact_rows ",
-            $from,
-            " ORDER BY seq"
+            "SELECT id, seq, ",
+            $time,
+            ", EXISTS (SELECT 1 FROM holds WHERE holds.id = artifact_rows.id) \
+             FROM artifact_rows INDEXED BY ",
+            $index,
+            " WHERE ",
+            $where
         )
     };
 }
-/// Looks at every row.
-const EXPIRED: &str = expired!("NOT INDEXED LEFT JOIN retention USING (experiment) WHERE seq > $1");
-/// Looks only at the rows with an expiry of their own.
-const EXPIRED_WITHOUT_RETENTION: &str = expired!(
-    "INDEXED BY artifact_rows_expiring LEFT JOIN retention USING (experiment) \
-     WHERE expires_at IS NOT NULL AND seq > $1"
-);
-
+pub(super) const EXPIRED: ExpiryStatements = ExpiryStatements {
+    by_time: expired!(
+        "expires_at",
+        "artifact_rows_by_expiry",
+        concat!(
+            "expires_at IS NOT NULL AND (expires_at, seq) > ($1, $2) AND expires_at <= ",
+            now!(),
+            " ORDER BY expires_at, seq LIMIT $3"
+        )
+    ),
+    by_retention: expired!(
+        "created_at",
+        "artifact_rows_by_creation",
+        concat!(
+            "experiment = $1 AND expires_at IS NULL AND (created_at, seq) > ($2, $3) AND created_at <= ",
+            now!(),
+            " - $4 ORDER BY created_at, seq LIMIT $5"
+        )
+    ),
+};
 const LAST_SCRUB: &str = select_last_scrub!(now!());
-
-/// A part of a result, and the position to continue after, if it is not the last part.
-pub(super) struct Part<T> {
-    pub(super) found: Vec<T>,
-    pub(super) next: Option<RowPosition>,
-}
 
 /// The bytes of an id, as they are stored.
 pub(super) type IdBytes = Vec<u8>;
@@ -179,39 +186,6 @@ pub(super) fn last_scrub(connection: &Connection) -> rusqlite::Result<Option<Scr
     let mut statement = connection.prepare_cached(LAST_SCRUB)?;
     let last = statement.query_row([], |row| ScrubRecord::read(row));
     last.optional()
-}
-
-/// Returns ids of expired rows that are not held.
-pub(super) fn expired(
-    connection: &Connection,
-    after: RowPosition,
-    limit: usize,
-) -> rusqlite::Result<Part<IdBytes>> {
-    let statement = if connection.prepare_cached(ANY_RETENTION)?.exists([])? {
-        EXPIRED
-    } else {
-        EXPIRED_WITHOUT_RETENTION
-    };
-    let mut last = stored_position(after);
-    let mut statement = connection.prepare_cached(statement)?;
-    let mut results = statement.query([last])?;
-    let mut part = Part {
-        found: Vec::new(),
-        next: None,
-    };
-    let mut looked_at = 0;
-    while let Some(result) = results.next()? {
-        if part.found.len() == limit || looked_at == LOOKED_AT {
-            part.next = Some(position(last));
-            break;
-        }
-        last = result.get(0)?;
-        looked_at += 1;
-        if result.get(2)? {
-            part.found.push(result.get(1)?);
-        }
-    }
-    Ok(part)
 }
 
 #[cfg(test)]

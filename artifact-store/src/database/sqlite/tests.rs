@@ -87,8 +87,9 @@ async fn look_ups_and_writes_do_not_wait_for_lists() {
         .await
         .expect("a look-up waits for a list");
     let maintenance = background(async {
-        let page = rows.scan(&RowFilter::default(), RowPosition::START, 1);
-        assert_eq!(page.await.unwrap().rows, []);
+        let all = RowFilter::default();
+        let page = rows.scan(&all, RowPosition::START, 1).await.unwrap();
+        assert_eq!(page.rows, []);
         assert_eq!(rows.last_scrub().await.unwrap(), None);
     });
     timeout(Duration::from_mins(1), maintenance)

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use artifact_store::{
     ArtifactId, Catalog, CatalogInventory, CommitMark, Error, ErrorKind, Experiment, ExperimentId,
-    Hold, Operation, PrincipalUsage, Removal, RemovalPage, Result, Row, RowFilter, RowPage,
-    RowPosition, ScrubRecord,
+    ExpiredPage, ExpiryPosition, Hold, Operation, PrincipalUsage, Removal, RemovalPage, Result,
+    Row, RowFilter, RowPage, RowPosition, ScrubRecord,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -204,11 +204,7 @@ impl CatalogInventory for ScriptedCatalog {
         self.inner.retention(experiment).await
     }
 
-    async fn expired(
-        &self,
-        after: RowPosition,
-        limit: u32,
-    ) -> Result<(Vec<ArtifactId>, Option<RowPosition>)> {
+    async fn expired(&self, after: &ExpiryPosition, limit: u32) -> Result<ExpiredPage> {
         self.inner.expired(after, limit).await
     }
 

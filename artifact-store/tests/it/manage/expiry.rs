@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use artifact_store::{ArtifactId, CatalogInventory as _, NewArtifact, Principal, RowPosition};
+use artifact_store::{ArtifactId, CatalogInventory as _, ExpiryPosition, NewArtifact, Principal};
 use jiff::Timestamp;
 
 use super::{Server, Site};
@@ -15,8 +15,8 @@ fn new() -> NewArtifact {
 }
 
 async fn expired(server: &Server) -> Vec<ArtifactId> {
-    let expired = server.catalog.expired(RowPosition::START, 100).await;
-    expired.unwrap().0
+    let expired = server.catalog.expired(&ExpiryPosition::START, 100).await;
+    expired.unwrap().ids
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_store::{
-    ArtifactId, CatalogInventory, ErrorKind, ExperimentId, NewArtifact, Principal, Removal, Row,
-    RowFilter, RowPosition,
+    ArtifactId, CatalogInventory, ErrorKind, ExperimentId, ExpiryPosition, NewArtifact, Principal,
+    Removal, Row, RowFilter, RowPosition,
 };
 use proptest::prelude::*;
 use tokio::time::sleep;
@@ -151,15 +151,15 @@ impl Model {
 
 /// Removes what has expired.
 async fn expire(server: &Server) {
-    let mut after = Some(RowPosition::START);
+    let mut after = Some(ExpiryPosition::START);
     while let Some(position) = after {
-        let (ids, next) = server.catalog.expired(position, 3).await.unwrap();
-        for id in ids {
+        let page = server.catalog.expired(&position, 3).await.unwrap();
+        for id in page.ids {
             let removed = server.catalog.remove_expired(id).await.unwrap();
             assert_eq!(removed, Some(Removal::Removed));
             server.managed.store().forget(id);
         }
-        after = next;
+        after = page.next;
     }
 }
 

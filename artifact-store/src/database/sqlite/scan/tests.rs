@@ -3,8 +3,7 @@
 use rusqlite::Connection;
 
 use super::{
-    EXPIRED, EXPIRED_WITHOUT_RETENTION, HAS_ROW, LAST_REMOVAL, REMOVALS, ROWS, ROWS_OF_DEPOSITOR,
-    ROWS_OF_EXPERIMENT, USAGE,
+    EXPIRED, HAS_ROW, LAST_REMOVAL, REMOVALS, ROWS, ROWS_OF_DEPOSITOR, ROWS_OF_EXPERIMENT, USAGE,
 };
 use crate::database::sqlite::connection::set_up;
 
@@ -38,10 +37,13 @@ fn pages_are_read_from_an_index_and_never_sorted() {
         ),
         (REMOVALS, "USING INDEX artifact_rows_removed (seq>?)"),
         (LAST_REMOVAL, "USING INDEX artifact_rows_removed"),
-        (EXPIRED, "USING INTEGER PRIMARY KEY (rowid>?)"),
         (
-            EXPIRED_WITHOUT_RETENTION,
-            "USING INDEX artifact_rows_expiring (seq>?)",
+            EXPIRED.by_time,
+            "USING INDEX artifact_rows_by_expiry (expires_at>? AND expires_at<?)",
+        ),
+        (
+            EXPIRED.by_retention,
+            "USING INDEX artifact_rows_by_creation (experiment=? AND created_at>? AND created_at<?)",
         ),
     ] {
         let plan = plan(&connection, statement);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use artifact_store::{ArtifactId, CatalogInventory, ErrorKind, Removal, Row, RowPosition};
+use artifact_store::{ArtifactId, CatalogInventory, ErrorKind, ExpiryPosition, Removal, Row};
 use jiff::Timestamp;
 
 use super::{hold, host, id, insert_all};
@@ -18,13 +18,17 @@ fn far() -> Timestamp {
 
 async fn expired(rows: &dyn CatalogInventory, limit: u32) -> Vec<ArtifactId> {
     let mut ids = Vec::new();
-    let mut next = Some(RowPosition::START);
+    let mut next = Some(ExpiryPosition::START);
     while let Some(after) = next {
-        let (found, following) = rows.expired(after, limit).await.unwrap();
-        assert!(found.len() <= limit as usize);
-        assert!(following.is_none_or(|following| following > after));
-        ids.extend(found);
-        next = following;
+        let page = rows.expired(&after, limit).await.unwrap();
+        assert!(page.ids.len() <= limit as usize);
+        assert!(
+            page.next
+                .as_ref()
+                .is_none_or(|following| *following > after)
+        );
+        ids.extend(page.ids);
+        next = page.next;
     }
     ids
 }
@@ -137,11 +141,12 @@ pub(super) async fn expired_rows_are_listed_in_pages(rows: Arc<dyn CatalogInvent
             new = new.with_expires_at(time(1));
             expected[0].push(id(n));
         }
-        if n % 3 == 0 || n % 2 == 1 {
-            expected[1].push(id(n));
-        }
         rows.insert(&new).await.unwrap();
     }
+    // Those with a time of their own come first.
+    expected[1] = expected[0].clone();
+    let others = (0..40).filter(|n| n % 3 != 0 && n % 2 == 1);
+    expected[1].extend(others.map(id));
     for (period, expected) in [None, Some(SECOND)].into_iter().zip(expected) {
         keep(&*rows, period).await;
         for limit in [1, 3, 100] {

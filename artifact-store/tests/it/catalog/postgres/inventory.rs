@@ -5,8 +5,8 @@ use std::sync::Arc;
 use artifact_backend::background;
 use artifact_postgres_test::{Database, Server};
 use artifact_store::{
-    ArtifactId, Catalog as _, CatalogInventory, ErrorKind, Hold, PostgresDatabase, PostgresOptions,
-    PrincipalId, Removal, Row, RowFilter, RowPosition,
+    ArtifactId, Catalog as _, CatalogInventory, ErrorKind, ExpiryPosition, Hold, PostgresDatabase,
+    PostgresOptions, PrincipalId, Removal, Row, RowFilter, RowPosition,
 };
 
 use super::{host, hosted, open, url, wait_for_a_waiter, wait_until};
@@ -232,8 +232,8 @@ async fn an_unreadable_hold_prevents_every_removal() {
     assert_eq!(rows.remove(row(1).id).await.unwrap(), Removal::Held);
     let removal = rows.remove_expired(row(1).id).await.unwrap();
     assert_eq!(removal, Some(Removal::Held));
-    let (expired, _) = rows.expired(RowPosition::START, 10).await.unwrap();
-    assert_eq!(expired, []);
+    let page = rows.expired(&ExpiryPosition::START, 10).await.unwrap();
+    assert_eq!(page.ids, []);
 }
 
 #[tokio::test]
@@ -286,11 +286,11 @@ async fn one_page_looks_at_ten_thousand_rows() {
     assert_eq!(found, [0, 0, 60, 40]);
 
     database.sql("INSERT INTO artifact.retention VALUES ('exp-1', 0)");
-    let (mut next, mut found) = (Some(RowPosition::START), 0);
+    let (mut next, mut found) = (Some(ExpiryPosition::START), 0);
     while let Some(after) = next {
-        let (expired, following) = rows.expired(after, 1_000).await.unwrap();
-        found += expired.len();
-        next = following;
+        let page = rows.expired(&after, 1_000).await.unwrap();
+        found += page.ids.len();
+        next = page.next;
     }
     assert_eq!(found, 20_100);
 }
@@ -338,4 +338,44 @@ async fn maintenance_and_requests_do_not_wait_for_each_other() {
     for request in requests {
         assert_eq!(request.await.unwrap().unwrap(), None);
     }
+}
+
+#[tokio::test]
+async fn a_page_of_expired_rows_reads_no_others() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = hosted(&database).await;
+    database.sql(
+        "INSERT INTO artifact.artifact_rows \
+             (id, experiment, created_by, size, content_type, sha256, created_at, expires_at) \
+         SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 'exp-1', 'admin', n, 'a/b', \
+             decode(repeat('01', 32), 'hex'), \
+             CASE WHEN n = 1 THEN 0 ELSE artifact.now_micros() END, CASE WHEN n % 2 = 0 THEN 9000000000000000 - n END \
+         FROM generate_series(1, 20000) AS n; ANALYZE artifact.artifact_rows",
+    );
+    // One row of each kind has expired.
+    database.sql("INSERT INTO artifact.retention VALUES ('exp-1', 3600000000)");
+    rows.insert(&row(1).with_expires_at(time(1))).await.unwrap();
+    for statement in [
+        "expires_at IS NOT NULL AND (expires_at, seq) > (-9223372036854775808, 0) \
+         AND expires_at <= (SELECT artifact.now_micros()) ORDER BY expires_at, seq",
+        "removed_at IS NULL AND expires_at IS NULL AND experiment = 'exp-1' \
+         AND (created_at, seq) > (-9223372036854775808, 0) \
+         AND created_at <= (SELECT artifact.now_micros()) - 1700000000000000 ORDER BY created_at, seq",
+    ] {
+        let plan = database.sql(&format!(
+            "EXPLAIN SELECT id, seq FROM artifact.artifact_rows WHERE {statement} LIMIT 5"
+        ));
+        assert!(plan.contains("Merge Append"), "{plan}");
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+        assert!(!plan.contains("Sort  "), "{plan}");
+    }
+    let page = rows.expired(&ExpiryPosition::START, 1_000).await.unwrap();
+    let mut created_long_ago = [0; 16];
+    created_long_ago[15] = 1;
+    let expected = [row(1).id, ArtifactId::from_bytes(created_long_ago)];
+    assert_eq!(page.ids, expected);
+    assert_eq!(page.next, None);
 }
