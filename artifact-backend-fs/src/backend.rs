@@ -96,6 +96,7 @@ impl FsBackend {
     }
 
     #[cfg(not(any(feature = "portable", not(target_os = "linux"), artifact_not_linux)))]
+    #[expect(clippy::unused_async, reason = "this build has no portable profile")]
     async fn open_portable(_root: PathBuf, _config: FsConfig) -> Result<Self> {
         Err(misconfigured(
             "the portable profile needs the feature `portable` of artifact-backend-fs, which this build does not have",
