@@ -115,6 +115,7 @@ impl Client {
                 return Err(error);
             }
             retries.wait_before_retry(error).await?;
+            retries.may_be_done |= !not_processed;
         }
     }
 }

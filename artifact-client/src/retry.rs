@@ -105,6 +105,8 @@ pub(crate) struct Retries {
     delays: ExponentialBackoff,
     /// Whether a delay was taken since the last reset.
     has_waited: bool,
+    /// Whether the server may have processed an earlier attempt.
+    pub(crate) may_be_done: bool,
 }
 
 impl Retries {
@@ -112,6 +114,7 @@ impl Retries {
         Self {
             delays: policy.delays(jitter_seed()),
             has_waited: false,
+            may_be_done: false,
             policy,
             callback,
         }

@@ -1,7 +1,7 @@
 //! Artifacts without their bytes: list, read, remove, hold.
 
 use artifact_backend::Sha256Digest;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ListFilter;
@@ -135,8 +135,8 @@ impl Client {
     /// Removes an artifact. Allowed for its depositor and the admin. When this returns, no server of the deployment finds
     /// it any more after a second at most.
     ///
-    /// If the future is dropped or the response is lost, the artifact is removed or not; after that, `NotFound` means
-    /// that it is gone.
+    /// The request is repeated after a lost response. If the server then has no such artifact, an earlier attempt has removed it,
+    /// and the call succeeds. If the future is dropped, or the last response is lost too, the artifact is removed or not.
     ///
     /// # Errors
     ///
@@ -145,9 +145,14 @@ impl Client {
     pub async fn remove(&self, uri: &str) -> Result<()> {
         let operation = Operation::RemoveArtifact;
         let url = self.managed_url(operation, uri, &[])?;
-        let repeat = Repeat::IfNotProcessed;
-        self.write(operation, Method::DELETE, url, None, repeat)
-            .await
+        let retries = &mut self.retries();
+        let request = || self.request(Method::DELETE, url.clone());
+        let expected = &[StatusCode::NO_CONTENT];
+        let sent = self.send(operation, retries, Repeat::Always, request, expected);
+        match sent.await {
+            Err(error) if retries.may_be_done && error.kind() == ErrorKind::NotFound => Ok(()),
+            sent => sent.map(drop),
+        }
     }
 
     /// Places a hold on an artifact, so that the server does not remove it. A hold that is there stays as it is. Only the

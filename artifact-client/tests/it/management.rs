@@ -236,29 +236,48 @@ async fn responses_with_unusable_names_are_not_passed_on() {
     }
 }
 
+/// Returns a client whose requests get these replies, and the requests.
+async fn with_replies(replies: Vec<Reply>) -> (Client, tokio::task::JoinHandle<Vec<Request>>) {
+    let (builder, served) = server_with_replies(replies).await;
+    let retries = immediate_retries(3);
+    (builder.with_retry_policy(retries).build().unwrap(), served)
+}
+
 #[tokio::test]
-async fn only_a_removal_is_not_repeated_after_a_lost_response() {
+async fn requests_are_repeated_after_a_lost_response() {
     let lost = || {
         vec![
             Reply::Send("HTTP/1.1 ".to_owned()),
             Reply::Send(EMPTY.to_owned()),
         ]
     };
-    let (builder, served) = server_with_replies(lost()).await;
-    let client = builder
-        .with_retry_policy(immediate_retries(3))
-        .build()
-        .unwrap();
+    let (client, served) = with_replies(lost()).await;
     client.place_hold(URI).await.unwrap();
     assert_eq!(served.await.unwrap().len(), 2);
+    let (client, served) = with_replies(lost()).await;
+    client.remove(URI).await.unwrap();
+    assert_eq!(served.await.unwrap().len(), 2);
+}
 
-    let (builder, _served) = server_with_replies(lost()).await;
-    let client = builder
-        .with_retry_policy(immediate_retries(3))
-        .build()
-        .unwrap();
+#[tokio::test]
+async fn an_artifact_that_is_gone_after_a_lost_response_was_removed() {
+    let gone = || Reply::Send(problem("404 Not Found", "not-found"));
+    let unavailable = Reply::Send(problem("503 Service Unavailable", "unavailable"));
+    for first in [Reply::Send("HTTP/1.1 ".to_owned()), unavailable] {
+        let (client, served) = with_replies(vec![first, gone()]).await;
+        client.remove(URI).await.unwrap();
+        assert_eq!(served.await.unwrap().len(), 2);
+    }
+    // The server has not processed this one.
+    let busy = Reply::Send(problem("429 Too Many Requests", "too-many-requests"));
+    let (client, _served) = with_replies(vec![busy, gone()]).await;
     let error = client.remove(URI).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    // Another answer after a lost response is the answer.
+    let held = Reply::Send(problem("409 Conflict", "held"));
+    let (client, _served) = with_replies(vec![Reply::Send("HTTP/1.1 ".to_owned()), held]).await;
+    let error = client.remove(URI).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Held, "{error}");
 }
 
 #[tokio::test]
