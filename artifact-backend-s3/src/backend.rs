@@ -29,7 +29,7 @@ use crate::{download, inventory, load, sweep};
 /// it waits until the leftovers of dropped uploads are removed, so that no sweep has to do it.
 #[derive(Debug, Clone)]
 pub struct ObjectStoreBackend {
-    bucket: Arc<Bucket>,
+    pub(crate) bucket: Arc<Bucket>,
 }
 
 impl ObjectStoreBackend {

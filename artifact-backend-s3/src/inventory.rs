@@ -22,7 +22,7 @@ pub(crate) struct Listing {
     /// Whether each object so far had a greater key than the one before.
     in_order: bool,
     retry: Retry,
-    stream: BoxStream<'static, object_store::Result<ObjectMeta>>,
+    pub(crate) stream: BoxStream<'static, object_store::Result<ObjectMeta>>,
 }
 
 impl Listing {

@@ -19,29 +19,35 @@ pub(crate) fn list_shard(
     after: Option<ArtifactId>,
 ) -> BlobList {
     if bucket.capabilities.lists_in_order {
-        in_order(bucket, shard, after)
+        let end = bucket.layout.blob(shard.last_id());
+        in_order(begin(bucket, shard, after), shard, end)
     } else {
         in_passes(bucket, shard, after)
     }
 }
 
-/// Lists the keys from the first one after `after` to the end of the shard.
-fn in_order(bucket: &Arc<Bucket>, shard: Shard, after: Option<ArtifactId>) -> BlobList {
-    let listing = begin(bucket, shard, after);
-    let end = bucket.layout.blob(shard.last_id());
-    let state = (listing, after, end);
-    stream::try_unfold(state, move |(mut listing, last, end)| async move {
-        while let Some((key, blob)) = next(&mut listing).await? {
-            if key > end {
+/// How many keys after the shard are read to make sure that the list is in order. They are in the page that was read, or in the
+/// next one.
+const LOOK_AHEAD: u32 = 16;
+
+/// Lists the blobs of a shard, whose last key is `end`. Fails if the keys are not in order: then keys of the
+/// shard may follow those of later shards.
+fn in_order(listing: Listing, shard: Shard, end: Path) -> BlobList {
+    let state = (listing, None::<Path>, end);
+    stream::try_unfold(state, move |(mut listing, mut last, end)| async move {
+        let mut beyond = 0;
+        while beyond < LOOK_AHEAD {
+            let Some((key, blob)) = next(&mut listing).await? else {
                 break;
-            }
-            let Some(blob) = blob.filter(|blob| shard.contains(blob.id)) else {
-                continue;
             };
-            if last.is_some_and(|last| blob.id <= last) {
+            if last.is_some_and(|last| key <= last) {
                 return Err(not_in_order());
             }
-            return Ok(Some((blob, (listing, Some(blob.id), end))));
+            beyond += u32::from(key > end);
+            last = Some(key);
+            if let Some(blob) = blob.filter(|blob| shard.contains(blob.id)) {
+                return Ok(Some((blob, (listing, last, end))));
+            }
         }
         Ok(None)
     })
@@ -123,6 +129,47 @@ mod tests {
         };
         let store = Arc::clone(store) as Arc<dyn ObjectStore>;
         ObjectStoreBackend::new(store, "some/prefix", S3Config::default(), capabilities).unwrap()
+    }
+
+    /// Makes an id of a shard.
+    fn id(shard: Shard, number: u8) -> ArtifactId {
+        let mut bytes = *shard.first_id().as_bytes();
+        bytes[15] = number;
+        ArtifactId::from_bytes(bytes)
+    }
+
+    #[tokio::test]
+    async fn a_store_that_breaks_its_order_is_refused_and_no_blob_is_left_out() {
+        let [one, two] = [Shard::ALL[7], Shard::ALL[8]];
+        let all = [id(one, 1), id(one, 2), id(two, 1), id(two, 2)];
+        let memory = Arc::new(InMemory::new());
+        let backend = backend(&memory, true);
+        for id in all {
+            backend.store(id, "x".into()).await.unwrap();
+        }
+        let objects = memory.list(None).try_collect::<Vec<_>>().await.unwrap();
+        let bucket = &backend.bucket;
+        for (order, expected) in [
+            ([0, 1, 2, 3], Some(2)),
+            ([1, 0, 2, 3], None),
+            // The shard ends early if the first key beyond it is taken for its end.
+            ([2, 0, 1, 3], None),
+            ([0, 2, 1, 3], None),
+            ([0, 2, 3, 1], None),
+        ] {
+            let mut listing = begin(bucket, one, None);
+            let listed: Vec<_> = order.map(|number| Ok(objects[number].clone())).into();
+            listing.stream = stream::iter(listed).boxed();
+            let list = in_order(listing, one, bucket.layout.blob(one.last_id()));
+            let listed = list.try_collect::<Vec<_>>().await;
+            match listed {
+                Ok(blobs) => assert_eq!(Some(blobs.len()), expected, "{order:?}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+                    assert_eq!(expected, None, "{order:?}");
+                }
+            }
+        }
     }
 
     #[tokio::test]
