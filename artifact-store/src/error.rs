@@ -180,6 +180,12 @@ pub enum Operation {
     Lease,
     /// Finding or writing how far a scrub is.
     RecordScrub,
+    /// Copying the contents of a database: reading or writing a dump, [`copy_database`](crate::copy_database).
+    Dump,
+    /// Backing up a store, or checking a backup.
+    Backup,
+    /// Restoring a store from a backup.
+    Restore,
 }
 
 impl Operation {
@@ -209,6 +215,9 @@ impl Operation {
             Self::FindRemovals => "find removed rows",
             Self::Lease => "take maintenance lease",
             Self::RecordScrub => "record scrub",
+            Self::Dump => "copy database",
+            Self::Backup => "back up",
+            Self::Restore => "restore",
         }
     }
 

@@ -3,6 +3,8 @@
 
 mod alone;
 mod authorize;
+#[cfg(feature = "backup")]
+mod backup;
 mod blob_survey;
 mod catalog;
 mod collect;
@@ -14,6 +16,7 @@ mod credential_cache;
 mod damage;
 mod database;
 mod deposit;
+mod dump;
 mod error;
 mod experiment;
 mod external_id;
@@ -48,6 +51,11 @@ pub use artifact_open::{
     S3Config, SchemeRegistry,
 };
 pub use authorize::{ReadGrant, authorize, authorize_with};
+#[cfg(feature = "backup")]
+pub use backup::{
+    Backup, BackupEvent, BackupManifest, BackupOptions, BackupPlace, BackupReport, LeftOut,
+    LeftOutReason, Restore,
+};
 pub use catalog::{
     Catalog, CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage,
     Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord,
@@ -57,12 +65,18 @@ pub use config::StoreConfig;
 pub use content_type::ContentType;
 #[cfg(feature = "sqlite")]
 pub use database::SqliteDatabase;
-pub use database::{CloseDatabase, Database, DatabaseUrl, MemoryDatabase};
+pub use database::{
+    CloseDatabase, Database, DatabaseLoad, DatabaseSnapshot, DatabaseUrl, MemoryDatabase,
+    PortableDatabase,
+};
 #[cfg(feature = "postgres")]
 pub use database::{PostgresDatabase, PostgresOptions};
 #[cfg(feature = "postgres")]
 pub use deadpool_postgres;
 pub use deposit::{Deposit, NewArtifact};
+pub use dump::{CopyReport, DumpRecord, copy_database};
+#[cfg(feature = "backup")]
+pub use dump::{DumpCounts, DumpDecoder, DumpEncoder, DumpHeader};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use experiment::{Experiment, ExperimentId, InvalidExperimentId};
 pub use external_id::{ExternalId, InvalidPrincipalId};

@@ -1,13 +1,14 @@
 //! Closing a database.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::MemoryDatabase;
+use super::{MemoryDatabase, PortableDatabase};
 use crate::error::Result;
 
-/// A database that can be closed; [`Database::close`](crate::Database::close) is its only caller.
+/// A database that can be closed; [`Database`](crate::Database) is its only caller.
 #[async_trait]
 pub trait CloseDatabase: Debug + Send + Sync + 'static {
     /// Finishes the calls that were made before, and closes the files and connections. Every later call
@@ -17,12 +18,21 @@ pub trait CloseDatabase: Debug + Send + Sync + 'static {
     ///
     /// If a file or connection cannot be closed properly.
     async fn close(&self) -> Result<()>;
+
+    /// Returns the same database for copies of it, if it supports them. The default is that it does not.
+    fn portable(self: Arc<Self>) -> Option<Arc<dyn PortableDatabase>> {
+        None
+    }
 }
 
 #[async_trait]
 impl CloseDatabase for MemoryDatabase {
     async fn close(&self) -> Result<()> {
         Ok(())
+    }
+
+    fn portable(self: Arc<Self>) -> Option<Arc<dyn PortableDatabase>> {
+        Some(self)
     }
 }
 
@@ -32,6 +42,10 @@ impl CloseDatabase for super::SqliteDatabase {
     async fn close(&self) -> Result<()> {
         Self::close(self).await
     }
+
+    fn portable(self: Arc<Self>) -> Option<Arc<dyn PortableDatabase>> {
+        Some(self)
+    }
 }
 
 #[cfg(feature = "postgres")]
@@ -40,5 +54,9 @@ impl CloseDatabase for super::PostgresDatabase {
     async fn close(&self) -> Result<()> {
         Self::close(self).await;
         Ok(())
+    }
+
+    fn portable(self: Arc<Self>) -> Option<Arc<dyn PortableDatabase>> {
+        Some(self)
     }
 }

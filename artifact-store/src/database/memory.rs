@@ -4,6 +4,7 @@ mod groups;
 mod identity;
 mod in_order;
 mod inventory;
+mod portable;
 mod rows;
 mod store_id;
 
@@ -31,7 +32,7 @@ use crate::row::Row;
 /// The data is lost when the process ends. Memory use grows with the number of records.
 #[derive(Debug)]
 pub struct MemoryDatabase {
-    maps: Mutex<Maps>,
+    maps: Arc<Mutex<Maps>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -42,6 +43,8 @@ struct Maps {
     workers: Workers,
     groups: Groups,
     store_ids: StoreIds,
+    /// Where the database was moved to. It accepts no writes then.
+    moved_to: Option<String>,
 }
 
 impl MemoryDatabase {
@@ -53,15 +56,26 @@ impl MemoryDatabase {
     /// Creates an empty database with this clock, which decides what has expired.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self {
-            maps: Mutex::default(),
+            maps: Arc::default(),
             clock,
         }
     }
 
     fn maps(&self) -> MutexGuard<'_, Maps> {
-        // Everything is checked before the first change, and the changes cannot fail.
-        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.maps)
     }
+
+    /// Locks the maps for a write.
+    fn writable(&self, operation: Operation) -> Result<MutexGuard<'_, Maps>> {
+        let maps = self.maps();
+        maps.check_accepts_writes(operation)?;
+        Ok(maps)
+    }
+}
+
+fn lock(maps: &Mutex<Maps>) -> MutexGuard<'_, Maps> {
+    // Everything is checked before the first change, and the changes cannot fail.
+    maps.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Default for MemoryDatabase {
@@ -73,7 +87,7 @@ impl Default for MemoryDatabase {
 #[async_trait]
 impl Catalog for MemoryDatabase {
     async fn create_experiment(&self, experiment: &Experiment) -> Result<Experiment> {
-        let mut maps = self.maps();
+        let mut maps = self.writable(Operation::Experiment)?;
         match maps.experiments.entry(experiment.id.clone()) {
             Entry::Occupied(stored) => return Ok(stored.get().clone()),
             Entry::Vacant(vacant) => drop(vacant.insert(experiment.clone())),
@@ -95,7 +109,7 @@ impl Catalog for MemoryDatabase {
     async fn insert(&self, row: &Row) -> Result<()> {
         let subject = Subject::with_id(Operation::InsertRow, row.id);
         let reject = |rejected: Rejected| Err(rejected.into_error(subject));
-        let mut maps = self.maps();
+        let mut maps = self.writable(Operation::InsertRow)?;
         if i64::try_from(row.size).is_err() {
             return reject(Rejected::SIZE);
         }
@@ -114,7 +128,7 @@ impl Catalog for MemoryDatabase {
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
-        self.maps().rows.delete(id);
+        self.writable(Operation::DeleteRow)?.rows.delete(id);
         Ok(())
     }
 }

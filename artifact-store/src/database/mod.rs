@@ -2,6 +2,7 @@
 
 mod close;
 mod memory;
+mod portable;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod rejected;
@@ -17,7 +18,7 @@ mod url;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, CatalogInventory};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::identity::IdentityStore;
 use crate::store_id::StoreIdRecord;
 
@@ -25,6 +26,7 @@ pub(crate) use self::rejected::Rejected;
 pub(crate) use self::subject::Subject;
 pub use close::CloseDatabase;
 pub use memory::MemoryDatabase;
+pub use portable::{DatabaseLoad, DatabaseSnapshot, PortableDatabase};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresDatabase, PostgresOptions};
 #[cfg(feature = "sqlite")]
@@ -44,6 +46,7 @@ pub struct Database {
     /// The store id, which the backend keeps too; see [`StoreHalves`](crate::StoreHalves).
     pub store_id: Arc<dyn StoreIdRecord>,
     closer: Arc<dyn CloseDatabase>,
+    portable: Option<Arc<dyn PortableDatabase>>,
 }
 
 impl Database {
@@ -58,6 +61,7 @@ impl Database {
             inventory: database.clone(),
             identities: database.clone(),
             store_id: database.clone(),
+            portable: Arc::clone(&database).portable(),
             closer: database,
         }
     }
@@ -70,6 +74,19 @@ impl Database {
     pub async fn from_url(text: &str) -> Result<Self> {
         DatabaseUrl::parse(text)?.open().await
     }
+
+    /// Returns the same database for copies of it: the one that was opened, also if a field was replaced by a wrapper.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` if this kind of database has no copies. All databases of this crate have.
+    pub fn portable(&self) -> Result<&Arc<dyn PortableDatabase>> {
+        self.portable.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, Operation::Dump)
+                .with_detail("this kind of database cannot be copied")
+        })
+    }
+
     /// Finishes the calls that were made before, and closes the files and connections. Every later call on
     /// this database, also through clones and through stores that use it, fails with `Unavailable`; a
     /// database in memory is not closed. Succeeds if it is closed already.

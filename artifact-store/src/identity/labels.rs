@@ -35,6 +35,12 @@ impl Labels {
         &self.0
     }
 
+    /// Wraps labels that were stored before, of any size.
+    #[cfg(feature = "backup")]
+    pub(crate) fn of_any_size(map: BTreeMap<String, String>) -> Self {
+        Self(map)
+    }
+
     /// Returns the number of bytes of UTF-8 in all keys and values together.
     pub(crate) fn bytes(&self) -> usize {
         bytes(&self.0)

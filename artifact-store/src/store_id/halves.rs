@@ -7,8 +7,8 @@ use artifact_open::Backend;
 use futures_util::TryStreamExt as _;
 
 use super::{JoinError, Mismatch, StoreIdRecord};
-use crate::database::Database;
-use crate::error::{Error, Operation};
+use crate::database::{Database, PortableDatabase};
+use crate::error::{Error, ErrorKind, Operation};
 
 type Result<T> = std::result::Result<T, JoinError>;
 
@@ -58,6 +58,7 @@ const JOIN: Operation = Operation::JoinHalves;
 #[derive(Debug, Clone)]
 pub struct StoreHalves {
     database: Arc<dyn StoreIdRecord>,
+    portable: Option<Arc<dyn PortableDatabase>>,
     backend: Arc<dyn ArtifactInventory>,
 }
 
@@ -66,6 +67,7 @@ impl StoreHalves {
     pub fn new(database: &Database, backend: &Backend) -> Self {
         Self {
             database: Arc::clone(&database.store_id),
+            portable: database.portable().ok().cloned(),
             backend: backend.inventory(),
         }
     }
@@ -79,6 +81,7 @@ impl StoreHalves {
     ///
     /// [`Mismatch`] if they do not belong together. [`adopt`](Self::adopt) joins them nevertheless.
     pub async fn join(&self) -> Result<StoreId> {
+        self.check_not_moved().await?;
         loop {
             let recorded = self.database.store_id().await?;
             match self.try_join(recorded).await {
@@ -96,6 +99,7 @@ impl StoreHalves {
     ///
     /// [`Mismatch`] if they do not belong together, or if a crash has interrupted the first [`join`](Self::join).
     pub async fn check(&self) -> Result<Option<StoreId>> {
+        self.check_not_moved().await?;
         match (self.database.store_id().await?, self.backend_id().await?) {
             (Some(database), Some(backend)) if database == backend => Ok(Some(backend)),
             (Some(database), Some(backend)) => {
@@ -122,6 +126,7 @@ impl StoreHalves {
     ///
     /// If the database or the backend fails. It can then be called again.
     pub async fn adopt(&self) -> Result<StoreId> {
+        self.check_not_moved().await?;
         let recorded = self.database.store_id().await?;
         let id = if let Some(id) = self.backend_id().await? {
             id
@@ -154,6 +159,21 @@ impl StoreHalves {
         match self.backend_id().await? {
             Some(backend) => Err(self.no_database_id(backend).await?),
             None => Ok(()),
+        }
+    }
+
+    /// Fails if the contents of the database were moved to another one.
+    async fn check_not_moved(&self) -> Result<()> {
+        let Some(portable) = &self.portable else {
+            return Ok(());
+        };
+        match portable.moved_to().await? {
+            None => Ok(()),
+            Some(to) => Err(Error::new(ErrorKind::Misconfigured, JOIN)
+                .with_detail(format!(
+                    "this database was moved to {to}, and accepts no writes; start with that database"
+                ))
+                .into()),
         }
     }
 

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what helps tests is a test too")]
 
 mod authorize;
+#[cfg(feature = "backup")]
+mod backup;
 mod catalog;
 mod close;
 mod collect;
@@ -10,6 +12,7 @@ mod content_type;
 mod conversions;
 mod database_url;
 mod deposit;
+mod dump;
 mod error;
 mod experiment;
 mod file_name;

@@ -31,6 +31,26 @@ impl Groups {
         self.by_id.insert(group.id, group);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Returns the groups in the order of their ids.
+    pub(super) fn in_order(&self) -> Vec<&Group> {
+        let mut groups: Vec<_> = self.by_id.values().collect();
+        groups.sort_unstable_by_key(|group| group.id);
+        groups
+    }
+
+    /// Appends a member of a copy, unless it is one.
+    pub(super) fn append(&mut self, id: GroupId, member: MemberId) {
+        if let Some(group) = self.by_id.get_mut(&id)
+            && self.above.entry(member).or_default().insert(id)
+        {
+            group.members.push(member);
+        }
+    }
+
     pub(super) fn contains(&self, id: GroupId) -> bool {
         self.by_id.contains_key(&id)
     }

@@ -21,6 +21,31 @@ pub(super) struct Workers {
     in_order: InOrder<WorkerId>,
 }
 
+impl Workers {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Inserts a worker. Returns whether its id was not taken.
+    pub(super) fn insert(&mut self, worker: Worker, credential: CredentialHash) -> bool {
+        if self.by_id.contains_key(&worker.id) {
+            return false;
+        }
+        let position = ListPosition::new(worker.registered_at.as_microsecond(), worker.id.as_str());
+        let id = worker.id;
+        self.in_order.insert(&worker.experiment, position, id);
+        self.by_id.insert(id, (worker, credential));
+        true
+    }
+
+    /// Returns the workers in the order of their ids.
+    pub(super) fn in_order(&self) -> Vec<&(Worker, CredentialHash)> {
+        let mut workers: Vec<_> = self.by_id.values().collect();
+        workers.sort_unstable_by_key(|(worker, _)| worker.id);
+        workers
+    }
+}
+
 fn write_group(rejected: Rejected) -> Error {
     rejected.into_error(Operation::WriteGroup)
 }
@@ -33,18 +58,14 @@ impl IdentityStore for MemoryDatabase {
         if worker.name.as_ref().is_some_and(reserved) {
             return reject(Rejected::RESERVED_NAME);
         }
-        let mut maps = self.maps();
+        let mut maps = self.writable(Operation::WriteWorker)?;
         if maps.workers.by_id.contains_key(&worker.id) {
             return reject(Rejected::ID_TAKEN);
         }
         if !maps.experiments.contains_key(&worker.experiment) {
             return reject(Rejected::NO_EXPERIMENT);
         }
-        let position = ListPosition::new(worker.registered_at.as_microsecond(), worker.id.as_str());
-        let both = (worker.clone(), credential.clone());
-        let Workers { by_id, in_order } = &mut maps.workers;
-        in_order.insert(&worker.experiment, position, worker.id);
-        by_id.insert(worker.id, both);
+        maps.workers.insert(worker.clone(), credential.clone());
         Ok(())
     }
 
@@ -83,7 +104,12 @@ impl IdentityStore for MemoryDatabase {
         id: WorkerId,
         credential: &CredentialHash,
     ) -> Result<()> {
-        match self.maps().workers.by_id.get_mut(&id) {
+        match self
+            .writable(Operation::WriteWorker)?
+            .workers
+            .by_id
+            .get_mut(&id)
+        {
             Some((worker, hash)) if worker.experiment == *experiment => {
                 *hash = credential.clone();
                 Ok(())
@@ -113,7 +139,7 @@ impl IdentityStore for MemoryDatabase {
         if group.name.as_ref().is_some_and(reserved) {
             return Err(write_group(Rejected::RESERVED_NAME));
         }
-        let mut maps = self.maps();
+        let mut maps = self.writable(Operation::WriteGroup)?;
         if maps.groups.contains(group.id) {
             return Err(write_group(Rejected::ID_TAKEN));
         }
@@ -142,7 +168,8 @@ impl IdentityStore for MemoryDatabase {
         group: GroupId,
         member: MemberId,
     ) -> Result<()> {
-        let added = self.maps().groups.add(experiment, group, member);
+        let mut maps = self.writable(Operation::WriteGroup)?;
+        let added = maps.groups.add(experiment, group, member);
         added.map_err(write_group)
     }
 
@@ -152,12 +179,13 @@ impl IdentityStore for MemoryDatabase {
         group: GroupId,
         member: MemberId,
     ) -> Result<()> {
-        let removed = self.maps().groups.remove(experiment, group, member);
+        let mut maps = self.writable(Operation::WriteGroup)?;
+        let removed = maps.groups.remove(experiment, group, member);
         removed.map_err(write_group)
     }
 
     async fn delete_group(&self, experiment: &ExperimentId, id: GroupId) -> Result<()> {
-        self.maps()
+        self.writable(Operation::WriteGroup)?
             .groups
             .delete(experiment, id)
             .map_err(write_group)

@@ -41,17 +41,18 @@ impl CatalogInventory for MemoryDatabase {
     }
 
     async fn remove(&self, id: ArtifactId) -> Result<Removal> {
-        Ok(self.maps().rows.remove(id))
+        Ok(self.writable(Operation::DeleteRow)?.rows.remove(id))
     }
 
     async fn remove_expired(&self, id: ArtifactId) -> Result<Option<Removal>> {
         let now = self.now();
-        Ok(self.maps().rows.remove_expired(id, now))
+        let mut maps = self.writable(Operation::DeleteRow)?;
+        Ok(maps.rows.remove_expired(id, now))
     }
 
     async fn condemn(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
         check_number_of_ids(Operation::DeleteRow, ids)?;
-        let mut maps = self.maps();
+        let mut maps = self.writable(Operation::DeleteRow)?;
         let mut condemned = ids.to_vec();
         condemned.retain(|id| maps.rows.condemn(*id));
         Ok(condemned)
@@ -66,14 +67,14 @@ impl CatalogInventory for MemoryDatabase {
     }
 
     async fn place_hold(&self, hold: &Hold) -> Result<()> {
-        if self.maps().rows.place_hold(hold) {
+        if self.writable(Operation::Hold)?.rows.place_hold(hold) {
             return Ok(());
         }
         Err(Rejected::NO_ARTIFACT.into_error(Subject::with_id(Operation::Hold, hold.id)))
     }
 
     async fn release_hold(&self, id: ArtifactId) -> Result<bool> {
-        Ok(self.maps().rows.release_hold(id))
+        Ok(self.writable(Operation::Hold)?.rows.release_hold(id))
     }
 
     async fn find_hold(&self, id: ArtifactId) -> Result<Option<Hold>> {
@@ -81,7 +82,7 @@ impl CatalogInventory for MemoryDatabase {
     }
 
     async fn set_retention(&self, experiment: &ExperimentId, keep: Option<Duration>) -> Result<()> {
-        let mut maps = self.maps();
+        let mut maps = self.writable(Operation::Retention)?;
         if !maps.experiments.contains_key(experiment) {
             return Err(Rejected::NO_EXPERIMENT.into_error(Operation::Retention));
         }

@@ -1,6 +1,6 @@
 //! The rows, removed ids, holds and retention periods in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +11,7 @@ use crate::catalog::{
     ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
     RowPosition, ScrubRecord,
 };
+use crate::dump::DumpRecord;
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
 use crate::row::Row;
@@ -47,6 +48,40 @@ impl Rows {
     /// Returns whether the id has or had a row, or is condemned.
     pub(super) fn is_taken(&self, id: ArtifactId) -> bool {
         self.positions.contains_key(&id)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.positions.is_empty() && self.holds.is_empty()
+    }
+
+    /// Inserts a row of a copy. Returns whether neither its id nor its position was taken.
+    pub(super) fn insert_at(&mut self, position: u64, row: Row) -> bool {
+        if self.is_taken(row.id) || position <= self.last {
+            return false;
+        }
+        self.last = position;
+        self.positions.insert(row.id, Position::Row(position));
+        self.in_order.insert(position, Arc::new(row));
+        true
+    }
+
+    /// Inserts a hold of a copy, also if there is no row.
+    pub(super) fn insert_hold(&mut self, hold: Hold) {
+        self.holds.insert(hold.id, hold);
+    }
+
+    /// Appends the rows, the holds and the removed ids.
+    pub(super) fn add_records(&self, records: &mut VecDeque<DumpRecord>) {
+        for (position, row) in &self.in_order {
+            records.push_back(DumpRecord::Artifact {
+                position: RowPosition::from_number(*position),
+                row: Row::clone(row),
+            });
+        }
+        let mut holds: Vec<_> = self.holds.values().cloned().collect();
+        holds.sort_unstable_by_key(|hold| hold.id);
+        records.extend(holds.into_iter().map(DumpRecord::Hold));
+        records.extend(self.removed.values().copied().map(DumpRecord::Removed));
     }
 
     /// Inserts a row whose id is not taken.

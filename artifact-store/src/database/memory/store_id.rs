@@ -4,7 +4,7 @@ use artifact_backend::{ArtifactId, StoreId};
 use async_trait::async_trait;
 
 use super::MemoryDatabase;
-use crate::error::Result;
+use crate::error::{Operation, Result};
 use crate::store_id::StoreIdRecord;
 
 /// The store id and the proposals.
@@ -14,6 +14,21 @@ pub(super) struct StoreIds {
     proposed: Vec<StoreId>,
 }
 
+impl StoreIds {
+    pub(super) fn is_empty(&self) -> bool {
+        self.confirmed.is_none() && self.proposed.is_empty()
+    }
+
+    pub(super) fn confirmed(&self) -> Option<StoreId> {
+        self.confirmed
+    }
+
+    /// Sets the store id of a copy.
+    pub(super) fn confirm(&mut self, id: Option<StoreId>) {
+        self.confirmed = id;
+    }
+}
+
 #[async_trait]
 impl StoreIdRecord for MemoryDatabase {
     async fn store_id(&self) -> Result<Option<StoreId>> {
@@ -21,7 +36,8 @@ impl StoreIdRecord for MemoryDatabase {
     }
 
     async fn propose_store_id(&self, id: StoreId) -> Result<()> {
-        self.maps().store_ids.proposed.push(id);
+        let mut maps = self.writable(Operation::JoinHalves)?;
+        maps.store_ids.proposed.push(id);
         Ok(())
     }
 
@@ -30,11 +46,12 @@ impl StoreIdRecord for MemoryDatabase {
     }
 
     async fn confirm_store_id(&self, id: StoreId) -> Result<StoreId> {
-        Ok(*self.maps().store_ids.confirmed.get_or_insert(id))
+        let mut maps = self.writable(Operation::JoinHalves)?;
+        Ok(*maps.store_ids.confirmed.get_or_insert(id))
     }
 
     async fn replace_store_id(&self, id: StoreId) -> Result<()> {
-        self.maps().store_ids.confirmed = Some(id);
+        self.writable(Operation::JoinHalves)?.store_ids.confirmed = Some(id);
         Ok(())
     }
 

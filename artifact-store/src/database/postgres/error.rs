@@ -73,6 +73,9 @@ impl Failure {
             ErrorKind::Unavailable if lost => "the connection to the database was lost",
             ErrorKind::Unavailable => "the database is temporarily unavailable",
             ErrorKind::OutOfSpace => "the disk of the database is full",
+            ErrorKind::Misconfigured if is_moved(&error) => {
+                "this database was moved to another one and accepts no writes; start the server with that one"
+            }
             ErrorKind::Misconfigured => {
                 "the database rejects this program; check the user, the database name and its permissions"
             }
@@ -211,6 +214,13 @@ fn is_read_only(error: &tokio_postgres::Error) -> bool {
     })
 }
 
+/// The code of the error with which a database refuses a write because its contents were moved to another one.
+pub(super) const MOVED: &str = "ARTMV";
+
+fn is_moved(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| code.code() == MOVED)
+}
+
 /// Returns the kind of an error, and whether the connection is lost.
 pub(super) fn classify(error: &tokio_postgres::Error) -> (ErrorKind, bool) {
     if let Some(code) = error.code() {
@@ -238,6 +248,7 @@ fn of_code(code: &SqlState) -> (ErrorKind, bool) {
         "53100" => return (OutOfSpace, false),
         "23505" => return (AlreadyExists, false),
         "23503" => return (NotFound, false),
+        MOVED => return (Misconfigured, false),
         // The server ends this session (shut-down, crash, start, drop of the database, an operator's
         // command, a time-out of idle sessions), is a standby or read-only, or has too many
         // sessions. A new connection may reach its successor, or succeed later.

@@ -206,7 +206,7 @@ fn id(row: &tokio_postgres::Row) -> Result<ArtifactId, tokio_postgres::Error> {
 
 /// The parameters of [`INSERT_ALL`] and [`INSERT_SOME`], one array for each column.
 #[derive(Debug, Default)]
-struct RowColumns<'r> {
+pub(super) struct RowColumns<'r> {
     ids: Vec<&'r [u8]>,
     experiments: Vec<&'r str>,
     creators: Vec<&'r str>,
@@ -219,7 +219,7 @@ struct RowColumns<'r> {
 }
 
 impl<'r> RowColumns<'r> {
-    fn of(rows: &'r [Row]) -> Self {
+    pub(super) fn of(rows: &'r [Row]) -> Self {
         let mut columns = Self::default();
         for row in rows {
             let Row {
@@ -250,7 +250,7 @@ impl<'r> RowColumns<'r> {
         columns
     }
 
-    fn params(&self) -> [&(dyn ToSql + Sync); 9] {
+    pub(super) fn params(&self) -> [&(dyn ToSql + Sync); 9] {
         [
             &self.ids,
             &self.experiments,

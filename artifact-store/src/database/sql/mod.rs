@@ -3,6 +3,7 @@
 mod catalog;
 mod command;
 mod expiry;
+mod dump;
 mod identity;
 mod maintenance;
 mod pages;
@@ -22,6 +23,7 @@ use crate::identity::WorkerId;
 
 pub(super) use self::command::{Command, Transaction};
 pub(super) use self::expiry::{ExpiryStatements, expired_page};
+pub(super) use self::dump::{BATCH, IS_EMPTY, Part, SELECT_STORE_ID, TABLES};
 pub(super) use self::maintenance::{micros, position, push_row, stored_position};
 pub(super) use self::param::{Param, params};
 pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};

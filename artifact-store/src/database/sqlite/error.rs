@@ -11,6 +11,9 @@ use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{Error, ErrorKind, Operation};
 
+/// How the message of a trigger begins if the contents of the database were moved to another one.
+pub(super) const MOVED: &str = "this database was moved";
+
 /// Returns the kind of an error from SQLite.
 pub(super) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
     let Some(code) = error.sqlite_error() else {
@@ -36,6 +39,7 @@ pub(super) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
         | ErrorCode::PermissionDenied
         | ErrorCode::ReadOnly => ErrorKind::Misconfigured,
         ErrorCode::ConstraintViolation => match code.extended_code {
+            ffi::SQLITE_CONSTRAINT_TRIGGER if is_moved(error) => ErrorKind::Misconfigured,
             ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE => {
                 ErrorKind::AlreadyExists
             }
@@ -44,6 +48,11 @@ pub(super) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
         },
         _ => ErrorKind::Unexpected,
     }
+}
+
+/// Returns whether the database refuses a write because its contents were moved to another one.
+fn is_moved(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(_, Some(message)) if message.starts_with(MOVED))
 }
 
 /// Returns whether a sync failed. Data that was not synced then may never reach the disk, even if a
@@ -104,6 +113,9 @@ fn failed_as(kind: ErrorKind, subject: impl Into<Subject>, source: rusqlite::Err
         ErrorKind::OutOfSpace => "the disk of the database is full",
         ErrorKind::AlreadyExists => Rejected::ROW_EXISTS.detail,
         ErrorKind::NotFound => Rejected::NO_EXPERIMENT.detail,
+        ErrorKind::Misconfigured if is_moved(&source) => {
+            "this database was moved to another one and accepts no writes; start the server with that one"
+        }
         ErrorKind::Misconfigured => "the database file cannot be opened or written",
         _ => "the database failed",
     };

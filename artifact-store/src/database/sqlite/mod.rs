@@ -5,11 +5,14 @@ mod credentials;
 mod error;
 mod files;
 mod inventory;
+mod load;
 mod marks;
 mod migrations;
+mod portable;
 mod readers;
 mod removal;
 mod scan;
+mod snapshot;
 #[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_system.rs")]
 mod system;
 mod transaction;
@@ -26,6 +29,7 @@ use artifact_backend::{blocking, is_background};
 use self::credentials::Credentials;
 use self::files::OpenFiles;
 use self::marks::Marks;
+use self::portable::Copies;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::sql::{Command, CredentialRecord, Lane, Param, Record, SqlDatabase, params};
@@ -92,6 +96,7 @@ pub struct SqliteDatabase {
     lists: Readers,
     background: Readers,
     marks: Marks,
+    copies: Copies,
     writer: Writer,
 }
 
@@ -134,6 +139,10 @@ impl SqliteDatabase {
             .map_err(named)?;
         let readers = Readers::new(path.clone(), Arc::clone(&files), MAX_READERS);
         Ok(Self {
+            copies: Copies {
+                path: path.clone(),
+                files: Arc::clone(&files),
+            },
             credentials: Credentials::new(path, Arc::clone(&files), &readers),
             lists: readers.beside(MAX_LISTS),
             background: readers.beside(MAX_BACKGROUND),

@@ -1,0 +1,227 @@
+//! One transaction that writes everything into an empty database.
+
+use artifact_backend::{ArtifactId, StoreId};
+use async_trait::async_trait;
+use tokio_postgres::types::ToSql;
+
+use super::PostgresDatabase;
+use super::insert::RowColumns;
+use super::portable::{OpenTransaction, copying};
+use crate::catalog::Hold;
+use crate::database::portable::{DatabaseLoad, not_empty};
+use crate::database::rejected::Rejected;
+use crate::database::sql::{IS_EMPTY, TABLES, micros, stored_position};
+use crate::dump::DumpRecord;
+use crate::error::{Operation, Result};
+use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker};
+use crate::row::Row;
+
+const EXPERIMENTS: &str = "\
+    INSERT INTO experiments (id, created_at) SELECT * FROM unnest($1::text[], $2::bigint[])";
+const RETENTION: &str = "\
+    INSERT INTO retention (experiment, keep) \
+    SELECT * FROM unnest($1::text[], $2::bigint[]) AS new (experiment, keep) WHERE keep IS NOT NULL";
+const WORKERS: &str = "\
+    INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])";
+const GROUPS: &str = "\
+    INSERT INTO groups (id, experiment, name, created_at, created_by) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])";
+const MEMBERS: &str = "\
+    INSERT INTO members (group_id, member, experiment, position) \
+    SELECT new.group_id, new.member, groups.experiment, new.position \
+    FROM unnest($1::text[], $2::text[], $3::bigint[]) AS new (group_id, member, position) \
+    JOIN groups ON groups.id = new.group_id";
+const ROWS: &str = "\
+    INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, \
+        created_at, expires_at, seq) \
+    SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], \
+        $7::bytea[], $8::bigint[], $9::bigint[], $10::bigint[])";
+const HOLDS: &str = "\
+    INSERT INTO holds (id, placed_by, placed_at) SELECT * FROM unnest($1::bytea[], $2::text[], $3::bigint[])";
+const REMOVED: &str = "\
+    WITH new AS (SELECT * FROM unnest($1::bytea[]) WITH ORDINALITY AS new (id, place)), tombstones AS (\
+        INSERT INTO artifact_rows (id, removed_at) SELECT id, now_micros() FROM new\
+    ) INSERT INTO removals (id) SELECT id FROM new ORDER BY place";
+const STORE_ID: &str = "INSERT INTO store_id (only_row, id) VALUES (true, $1)";
+/// The next row comes after the last one of the copy.
+const CONTINUE: &str = "\
+    SELECT setval('artifact_rows_seq', greatest($1, last_value)) FROM artifact_rows_seq WHERE $1 > 0";
+
+/// An open transaction. Dropping it rolls it back.
+#[derive(Debug)]
+pub(super) struct PostgresLoad {
+    transaction: OpenTransaction,
+    last_position: i64,
+    /// The group of the last member, and the position of that member.
+    last_member: Option<(GroupId, i64)>,
+}
+
+impl PostgresLoad {
+    /// Begins the transaction, locks the tables, and checks that they hold nothing.
+    pub(super) async fn begin(database: &PostgresDatabase) -> Result<Self> {
+        let transaction = OpenTransaction::begin(database, "READ COMMITTED").await?;
+        let tables = TABLES.join(", ");
+        let lock = format!("LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE");
+        transaction.batch(&lock).await.map_err(copying)?;
+        let is_empty = transaction.query_one(IS_EMPTY, &[]).await;
+        if !is_empty.and_then(|row| row.try_get(0)).map_err(copying)? {
+            return Err(not_empty());
+        }
+        Ok(Self {
+            transaction,
+            last_position: 0,
+            last_member: None,
+        })
+    }
+
+    async fn run(&self, statement: &str, params: &[&(dyn ToSql + Sync)]) -> Result<()> {
+        let run = self.transaction.query(statement, params).await;
+        run.map(drop).map_err(copying)
+    }
+}
+
+#[async_trait]
+impl DatabaseLoad for PostgresLoad {
+    async fn write(&mut self, records: Vec<DumpRecord>) -> Result<()> {
+        // The order of the kinds in a snapshot is one in which all of a batch can be written kind by kind.
+        let mut batch = Batch::default();
+        for record in records {
+            batch.push(record)?;
+        }
+        batch.write(self).await
+    }
+
+    async fn commit(self: Box<Self>, store_id: Option<StoreId>) -> Result<()> {
+        self.run(CONTINUE, &[&self.last_position]).await?;
+        if let Some(id) = store_id {
+            self.run(STORE_ID, &[&id.as_bytes().as_slice()]).await?;
+        }
+        self.transaction.commit().await
+    }
+}
+
+/// The records of a batch by their kinds.
+#[derive(Default)]
+struct Batch {
+    experiments: (Vec<String>, Vec<i64>, Vec<Option<i64>>),
+    workers: Vec<(Worker, CredentialHash)>,
+    groups: Vec<Group>,
+    members: Vec<(GroupId, MemberId)>,
+    rows: (Vec<Row>, Vec<i64>),
+    holds: Vec<Hold>,
+    removed: Vec<ArtifactId>,
+}
+
+impl Batch {
+    fn push(&mut self, record: DumpRecord) -> Result<()> {
+        match record {
+            DumpRecord::Experiment { experiment, keep } => {
+                let (ids, times, periods) = &mut self.experiments;
+                ids.push(experiment.id.as_str().to_owned());
+                times.push(experiment.created_at.as_microsecond());
+                periods.push(keep.map(micros));
+            }
+            DumpRecord::Worker { worker, credential } => self.workers.push((worker, credential)),
+            DumpRecord::Group(group) => self.groups.push(group),
+            DumpRecord::Member { group, member } => self.members.push((group, member)),
+            DumpRecord::Artifact { position, row } => {
+                if i64::try_from(row.size).is_err() {
+                    return Err(Rejected::SIZE.into_error(Operation::Dump));
+                }
+                let (rows, positions) = &mut self.rows;
+                rows.push(row);
+                positions.push(stored_position(position));
+            }
+            DumpRecord::Hold(hold) => self.holds.push(hold),
+            DumpRecord::Removed(id) => self.removed.push(id),
+        }
+        Ok(())
+    }
+
+    async fn write(self, load: &mut PostgresLoad) -> Result<()> {
+        let (ids, times, periods) = &self.experiments;
+        if !ids.is_empty() {
+            load.run(EXPERIMENTS, &[ids, times]).await?;
+            load.run(RETENTION, &[ids, periods]).await?;
+        }
+        self.write_identities(load).await?;
+        let (rows, positions) = &self.rows;
+        if !rows.is_empty() {
+            let columns = RowColumns::of(rows);
+            let mut params = columns.params().to_vec();
+            params.push(positions);
+            load.run(ROWS, &params).await?;
+            let last = positions.iter().copied().max().unwrap_or(0);
+            load.last_position = load.last_position.max(last);
+        }
+        if !self.holds.is_empty() {
+            let ids = column(&self.holds, |hold| hold.id.as_bytes().as_slice());
+            let principals = column(&self.holds, |hold| hold.placed_by.as_str());
+            let times = column(&self.holds, |hold| hold.placed_at.as_microsecond());
+            load.run(HOLDS, &[&ids, &principals, &times]).await?;
+        }
+        if !self.removed.is_empty() {
+            let ids = column(&self.removed, |id| id.as_bytes().as_slice());
+            load.run(REMOVED, &[&ids]).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_identities(&self, load: &mut PostgresLoad) -> Result<()> {
+        if !self.workers.is_empty() {
+            let workers = &self.workers;
+            let ids = column(workers, |(worker, _)| worker.id.as_str());
+            let experiments = column(workers, |(worker, _)| worker.experiment.as_str());
+            let names = column(workers, |(worker, _)| {
+                worker.name.as_ref().map(DisplayName::as_str)
+            });
+            let labels = column(workers, |(worker, _)| {
+                worker.labels.as_ref().map(Labels::to_json)
+            });
+            let times = column(workers, |(worker, _)| worker.registered_at.as_microsecond());
+            let principals = column(workers, |(worker, _)| worker.registered_by.as_str());
+            let hashes = column(workers, |(_, credential)| credential.as_phc());
+            let params: [&(dyn ToSql + Sync); 7] = [
+                &ids,
+                &experiments,
+                &names,
+                &labels,
+                &times,
+                &principals,
+                &hashes,
+            ];
+            load.run(WORKERS, &params).await?;
+        }
+        if !self.groups.is_empty() {
+            let groups = &self.groups;
+            let ids = column(groups, |group| group.id.as_str());
+            let experiments = column(groups, |group| group.experiment.as_str());
+            let names = column(groups, |group| group.name.as_ref().map(DisplayName::as_str));
+            let times = column(groups, |group| group.created_at.as_microsecond());
+            let principals = column(groups, |group| group.created_by.as_str());
+            let params: [&(dyn ToSql + Sync); 5] =
+                [&ids, &experiments, &names, &times, &principals];
+            load.run(GROUPS, &params).await?;
+        }
+        if !self.members.is_empty() {
+            let mut positions = Vec::with_capacity(self.members.len());
+            for (group, _) in &self.members {
+                let position = match load.last_member {
+                    Some((last, position)) if last == *group => position + 1,
+                    _ => 1,
+                };
+                load.last_member = Some((*group, position));
+                positions.push(position);
+            }
+            let groups = column(&self.members, |(group, _)| group.as_str());
+            let members = column(&self.members, |(_, member)| member.as_str());
+            load.run(MEMBERS, &[&groups, &members, &positions]).await?;
+        }
+        Ok(())
+    }
+}
+
+fn column<'r, R, V: 'r>(records: &'r [R], value: impl Fn(&'r R) -> V) -> Vec<V> {
+    records.iter().map(value).collect()
+}

@@ -1,0 +1,155 @@
+//! The statements and records of a snapshot.
+
+use std::time::Duration;
+
+use artifact_backend::{ArtifactId, BoxError};
+use jiff::Timestamp;
+
+use super::maintenance::position;
+use super::records::{
+    ArtifactRecord, Columns, Decoder, ExperimentRecord, MembershipRecord, Record as _, WorkerRecord,
+};
+use crate::catalog::Hold;
+use crate::dump::DumpRecord;
+use crate::error::{Operation, Result};
+use crate::experiment::ExperimentId;
+use crate::principal::PrincipalId;
+
+/// How many records a batch of a snapshot has.
+pub(in crate::database) const BATCH: usize = 1_000;
+
+/// The kinds of records, in their order in a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::database) enum Part {
+    Experiments,
+    Workers,
+    Groups,
+    Members,
+    Rows,
+    Holds,
+    Removed,
+}
+
+/// Whether a database is empty.
+pub(in crate::database) const IS_EMPTY: &str = "\
+    SELECT NOT (EXISTS (SELECT 1 FROM experiments) OR EXISTS (SELECT 1 FROM artifact_rows) \
+        OR EXISTS (SELECT 1 FROM workers) OR EXISTS (SELECT 1 FROM groups) OR EXISTS (SELECT 1 FROM holds) \
+        OR EXISTS (SELECT 1 FROM store_id) OR EXISTS (SELECT 1 FROM proposed_store_ids))";
+pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
+
+/// The tables whose records are copied, and which a database that was moved does not change.
+pub(in crate::database) const TABLES: [&str; 9] = [
+    "artifact_rows",
+    "experiments",
+    "groups",
+    "holds",
+    "members",
+    "proposed_store_ids",
+    "retention",
+    "store_id",
+    "workers",
+];
+
+impl Part {
+    pub(in crate::database) const ALL: [Self; 7] = [
+        Self::Experiments,
+        Self::Workers,
+        Self::Groups,
+        Self::Members,
+        Self::Rows,
+        Self::Holds,
+        Self::Removed,
+    ];
+
+    /// Returns the statement that reads all records of this kind. [`Removed`](Self::Removed) differs between the databases.
+    pub(in crate::database) const fn statement(self, removed: &'static str) -> &'static str {
+        match self {
+            Self::Experiments => {
+                "SELECT id, created_at, keep FROM experiments \
+                 LEFT JOIN retention ON retention.experiment = experiments.id ORDER BY id"
+            }
+            Self::Workers => {
+                "SELECT id, name, labels, registered_at, registered_by, experiment, credential \
+                 FROM workers ORDER BY id"
+            }
+            Self::Groups => {
+                "SELECT id, name, created_at, created_by, NULL, experiment FROM groups ORDER BY id"
+            }
+            Self::Members => "SELECT group_id, member FROM members ORDER BY group_id, position",
+            Self::Rows => {
+                "SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
+                     expires_at, seq \
+                 FROM artifact_rows WHERE removed_at IS NULL ORDER BY seq"
+            }
+            Self::Holds => "SELECT id, placed_by, placed_at FROM holds ORDER BY id",
+            Self::Removed => removed,
+        }
+    }
+
+    pub(in crate::database) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Experiments => "experiment",
+            Self::Workers => "worker",
+            Self::Groups => "group",
+            Self::Members => "member of a group",
+            Self::Rows => "row",
+            Self::Holds => "hold",
+            Self::Removed => "removed id",
+        }
+    }
+
+    /// Reads and validates a record.
+    pub(in crate::database) fn read<C: Columns>(self, row: &C) -> Result<DumpRecord, BoxError> {
+        let decoder = Decoder(Operation::Dump.into());
+        Ok(match self {
+            Self::Experiments => {
+                let keep = row.optional_integer(2)?.map(u64::try_from).transpose()?;
+                DumpRecord::Experiment {
+                    experiment: ExperimentRecord::read(row)?.decode()?,
+                    keep: keep.map(Duration::from_micros),
+                }
+            }
+            Self::Workers => {
+                let experiment: ExperimentId = row.text(5)?.parse()?;
+                DumpRecord::Worker {
+                    worker: WorkerRecord::read(row)?.decode(&experiment)?,
+                    credential: row.text(6)?.parse()?,
+                }
+            }
+            Self::Groups => {
+                let experiment: ExperimentId = row.text(5)?.parse()?;
+                let records = [MembershipRecord::read(row)?];
+                let group = MembershipRecord::decode_group(&records, &experiment)?;
+                DumpRecord::Group(group.ok_or("there is no group")?)
+            }
+            Self::Members => DumpRecord::Member {
+                group: decoder.parse("group_id", &row.text(0)?)?,
+                member: decoder.parse("member", &row.text(1)?)?,
+            },
+            Self::Rows => DumpRecord::Artifact {
+                position: position(row.integer(9)?),
+                row: ArtifactRecord::read(row)?.decode()?,
+            },
+            Self::Holds => DumpRecord::Hold(Hold::new(
+                id(decoder, row)?,
+                decoder.parse("placed_by", &row.text(1)?)?,
+                decoder.time("placed_at", row.integer(2)?)?,
+            )),
+            Self::Removed => DumpRecord::Removed(id(decoder, row)?),
+        })
+    }
+
+    /// Returns the record that takes the place of one that cannot be read: a hold stays in force.
+    pub(in crate::database) fn substitute<C: Columns>(self, row: &C) -> Option<DumpRecord> {
+        if self != Self::Holds {
+            return None;
+        }
+        let id = id(Decoder(Operation::Dump.into()), row).ok()?;
+        let hold = Hold::new(id, PrincipalId::Admin, Timestamp::UNIX_EPOCH);
+        Some(DumpRecord::Hold(hold))
+    }
+}
+
+fn id<C: Columns>(decoder: Decoder, row: &C) -> Result<ArtifactId, BoxError> {
+    Ok(ArtifactId::from_bytes(decoder.bytes("id", &row.bytes(0)?)?))
+}

@@ -1,0 +1,213 @@
+//! One transaction that writes everything into an empty file, over a connection of its own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use artifact_backend::StoreId;
+use async_trait::async_trait;
+use rusqlite::{Connection, ErrorCode, Params};
+
+use super::connection::{Role, connect};
+use super::portable::{Copies, blocking, copying};
+use super::removal::now;
+use crate::database::portable::{DatabaseLoad, not_empty};
+use crate::database::rejected::Rejected;
+use crate::database::sql::{IS_EMPTY, micros, stored_position};
+use crate::dump::DumpRecord;
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::file_name::FileName;
+use crate::identity::{DisplayName, GroupId, Labels};
+
+// SQLite numbers the parameters in the order in which they first appear.
+const EXPERIMENT: &str = "INSERT INTO experiments (id, created_at) VALUES ($1, $2)";
+const RETENTION: &str = "INSERT INTO retention (experiment, keep) VALUES ($1, $2)";
+const WORKER: &str = "\
+    INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const GROUP: &str = "\
+    INSERT INTO groups (id, experiment, name, created_at, created_by) VALUES ($1, $2, $3, $4, $5)";
+const MEMBER: &str = "\
+    INSERT INTO members (group_id, member, experiment, position) \
+    SELECT id, $1, experiment, $2 FROM groups WHERE id = $3";
+const ROW: &str = "\
+    INSERT INTO artifact_rows (seq, id, experiment, created_by, size, content_type, file_name, sha256, \
+        created_at, expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+const HOLD: &str = "INSERT INTO holds (id, placed_by, placed_at) VALUES ($1, $2, $3)";
+const REMOVED: &str = concat!(
+    "INSERT INTO artifact_rows (id, removed_at) VALUES ($1, ",
+    now!(),
+    ")"
+);
+const STORE_ID: &str = "INSERT INTO store_id (only_row, id) VALUES (1, $1)";
+
+/// An open transaction. Dropping it rolls it back.
+#[derive(Debug)]
+pub(super) struct SqliteLoad {
+    copies: Copies,
+    /// `None` while a future has it, so a dropped future ends the load.
+    open: Arc<Mutex<Option<Open>>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    /// The group of the last member, and the position of that member.
+    last_member: Option<(GroupId, i64)>,
+}
+
+impl SqliteLoad {
+    /// Begins the transaction, and checks that the file holds nothing.
+    pub(super) async fn begin(copies: &Copies) -> Result<Self> {
+        let copies = copies.clone();
+        blocking(move || {
+            let connection = connect(&copies.path, Role::Write).map_err(copying)?;
+            // A row may have lost its experiment in a shell. It stays as it is.
+            let unchecked = connection.pragma_update(None, "foreign_keys", false);
+            unchecked.map_err(copying)?;
+            let begun = connection.execute_batch("BEGIN IMMEDIATE");
+            begun.map_err(|error| match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy) => Rejected::LOCKED.into_error(Operation::Dump),
+                _ => copying(error),
+            })?;
+            copies.check()?;
+            let is_empty = connection.query_row(IS_EMPTY, [], |row| row.get(0));
+            if !is_empty.map_err(copying)? {
+                return Err(not_empty());
+            }
+            Ok(Self {
+                copies,
+                open: Arc::new(Mutex::new(Some(Open {
+                    connection,
+                    last_member: None,
+                }))),
+            })
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Open) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let slot = Arc::clone(&self.open);
+        blocking(move || {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(mut open) = slot.take() else {
+                return Err(Error::new(ErrorKind::Unexpected, Operation::Dump)
+                    .with_detail("the load has failed before"));
+            };
+            let done = work(&mut open)?;
+            *slot = Some(open);
+            Ok(done)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl DatabaseLoad for SqliteLoad {
+    async fn write(&mut self, records: Vec<DumpRecord>) -> Result<()> {
+        self.run(move |open| records.iter().try_for_each(|record| open.write(record)))
+            .await
+    }
+
+    async fn commit(self: Box<Self>, store_id: Option<StoreId>) -> Result<()> {
+        let copies = self.copies.clone();
+        self.run(move |open| {
+            if let Some(id) = store_id {
+                open.execute(STORE_ID, [id.as_bytes()])?;
+            }
+            open.connection.execute_batch("COMMIT").map_err(|error| {
+                let error = copying(error);
+                match error.kind() {
+                    ErrorKind::OutOfSpace => error,
+                    // It may be in the log nevertheless.
+                    _ => error.with_kind(ErrorKind::Unavailable),
+                }
+            })?;
+            copies.check()
+        })
+        .await
+    }
+}
+
+impl Open {
+    fn execute(&self, statement: &str, params: impl Params) -> Result<()> {
+        let executed = self
+            .connection
+            .prepare_cached(statement)
+            .and_then(|mut statement| statement.execute(params));
+        executed.map(drop).map_err(copying)
+    }
+
+    fn write(&mut self, record: &DumpRecord) -> Result<()> {
+        match record {
+            DumpRecord::Experiment { experiment, keep } => {
+                let id = experiment.id.as_str();
+                self.execute(EXPERIMENT, (id, experiment.created_at.as_microsecond()))?;
+                if let Some(keep) = keep {
+                    self.execute(RETENTION, (id, micros(*keep)))?;
+                }
+                Ok(())
+            }
+            DumpRecord::Worker { worker, credential } => self.execute(
+                WORKER,
+                (
+                    worker.id.as_str(),
+                    worker.experiment.as_str(),
+                    worker.name.as_ref().map(DisplayName::as_str),
+                    worker.labels.as_ref().map(Labels::to_json),
+                    worker.registered_at.as_microsecond(),
+                    worker.registered_by.as_str(),
+                    credential.as_phc(),
+                ),
+            ),
+            DumpRecord::Group(group) => self.execute(
+                GROUP,
+                (
+                    group.id.as_str(),
+                    group.experiment.as_str(),
+                    group.name.as_ref().map(DisplayName::as_str),
+                    group.created_at.as_microsecond(),
+                    group.created_by.as_str(),
+                ),
+            ),
+            DumpRecord::Member { group, member } => {
+                let position = match self.last_member {
+                    Some((last, position)) if last == *group => position + 1,
+                    _ => 1,
+                };
+                self.last_member = Some((*group, position));
+                self.execute(MEMBER, (member.as_str(), position, group.as_str()))
+            }
+            DumpRecord::Artifact { position, row } => {
+                let size = i64::try_from(row.size);
+                let size = size.map_err(|_| Rejected::SIZE.into_error(Operation::Dump))?;
+                self.execute(
+                    ROW,
+                    (
+                        stored_position(*position),
+                        row.id.as_bytes(),
+                        row.experiment.as_str(),
+                        row.created_by.as_str(),
+                        size,
+                        row.content_type.as_str(),
+                        row.file_name.as_ref().map(FileName::as_str),
+                        row.sha256.as_bytes(),
+                        row.created_at.as_microsecond(),
+                        row.expires_at.map(|time| time.as_microsecond()),
+                    ),
+                )
+            }
+            DumpRecord::Hold(hold) => self.execute(
+                HOLD,
+                (
+                    hold.id.as_bytes(),
+                    hold.placed_by.as_str(),
+                    hold.placed_at.as_microsecond(),
+                ),
+            ),
+            DumpRecord::Removed(id) => self.execute(REMOVED, [id.as_bytes()]),
+        }
+    }
+}

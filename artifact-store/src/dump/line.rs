@@ -1,0 +1,220 @@
+//! The lines of a dump: JSON objects with one member, whose name says what the line is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use artifact_backend::{ArtifactId, BoxError, Sha256Digest, StoreId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::record::DumpRecord;
+use crate::catalog::{Hold, RowPosition};
+use crate::experiment::{Experiment, ExperimentId};
+use crate::identity::{DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId};
+use crate::principal::PrincipalId;
+use crate::row::Row;
+
+/// The version of the format. A reader refuses a higher one.
+pub(super) const VERSION: u32 = 1;
+
+/// The first line of a dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DumpHeader {
+    /// The store that the database belongs to, if it belongs to one.
+    pub store_id: Option<StoreId>,
+    /// When the dump began, by the clock of the program that wrote it.
+    pub taken_at: Timestamp,
+}
+
+impl DumpHeader {
+    /// Creates a header.
+    pub fn new(store_id: Option<StoreId>, taken_at: Timestamp) -> Self {
+        Self { store_id, taken_at }
+    }
+}
+
+/// How many records of each kind a dump has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DumpCounts {
+    /// The experiments.
+    pub experiments: u64,
+    /// The workers.
+    pub workers: u64,
+    /// The groups.
+    pub groups: u64,
+    /// The members of all groups.
+    pub members: u64,
+    /// The artifacts.
+    pub artifacts: u64,
+    /// The bytes of all artifacts. More than `u64::MAX` count as that.
+    pub bytes: u64,
+    /// The holds.
+    pub holds: u64,
+    /// The ids that were removed or condemned.
+    pub removed: u64,
+    /// The records that could not be read, and are not in the dump. An unreadable hold is in it, as one of the
+    /// administrator.
+    pub unreadable: u64,
+}
+
+impl DumpCounts {
+    pub(crate) fn add(&mut self, record: &DumpRecord) {
+        match record {
+            DumpRecord::Experiment { .. } => self.experiments += 1,
+            DumpRecord::Worker { .. } => self.workers += 1,
+            DumpRecord::Group(_) => self.groups += 1,
+            DumpRecord::Member { .. } => self.members += 1,
+            DumpRecord::Artifact { row, .. } => {
+                self.artifacts += 1;
+                self.bytes = self.bytes.saturating_add(row.size);
+            }
+            DumpRecord::Hold(_) => self.holds += 1,
+            DumpRecord::Removed(_) => self.removed += 1,
+        }
+    }
+}
+
+/// A line. The names of the variants are the names in the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Line {
+    Dump {
+        version: u32,
+        store_id: Option<String>,
+        taken_at: Timestamp,
+    },
+    Experiment {
+        id: ExperimentId,
+        created_at: Timestamp,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        keep_micros: Option<u64>,
+    },
+    Worker(WorkerLine),
+    Group {
+        id: GroupId,
+        experiment: ExperimentId,
+        name: Option<DisplayName>,
+        created_at: Timestamp,
+        created_by: PrincipalId,
+    },
+    Member {
+        group: GroupId,
+        member: MemberId,
+    },
+    Artifact {
+        position: u64,
+        row: Row,
+    },
+    Hold(Hold),
+    Removed(ArtifactId),
+    Counts(DumpCounts),
+    End {
+        /// Of all bytes before this line.
+        sha256: Sha256Digest,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WorkerLine {
+    id: WorkerId,
+    experiment: ExperimentId,
+    name: Option<DisplayName>,
+    labels: Option<BTreeMap<String, String>>,
+    registered_at: Timestamp,
+    registered_by: PrincipalId,
+    credential: String,
+}
+
+/// The version of a dump of any version.
+#[derive(Debug, Deserialize)]
+pub(super) struct AnyVersion {
+    pub(super) dump: VersionOnly,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct VersionOnly {
+    pub(super) version: u32,
+}
+
+impl Line {
+    pub(super) fn of(record: &DumpRecord) -> Self {
+        match record.clone() {
+            DumpRecord::Experiment { experiment, keep } => Self::Experiment {
+                id: experiment.id,
+                created_at: experiment.created_at,
+                keep_micros: keep.map(|keep| u64::try_from(keep.as_micros()).unwrap_or(u64::MAX)),
+            },
+            DumpRecord::Worker { worker, credential } => Self::Worker(WorkerLine {
+                id: worker.id,
+                experiment: worker.experiment,
+                name: worker.name,
+                labels: worker.labels.map(|labels| labels.as_map().clone()),
+                registered_at: worker.registered_at,
+                registered_by: worker.registered_by,
+                credential: credential.as_phc().to_owned(),
+            }),
+            DumpRecord::Group(group) => Self::Group {
+                id: group.id,
+                experiment: group.experiment,
+                name: group.name,
+                created_at: group.created_at,
+                created_by: group.created_by,
+            },
+            DumpRecord::Member { group, member } => Self::Member { group, member },
+            DumpRecord::Artifact { position, row } => Self::Artifact {
+                position: position.number(),
+                row,
+            },
+            DumpRecord::Hold(hold) => Self::Hold(hold),
+            DumpRecord::Removed(id) => Self::Removed(id),
+        }
+    }
+
+    /// Returns the record of a line that is neither the first nor one of the last two.
+    pub(super) fn into_record(self) -> Result<DumpRecord, BoxError> {
+        Ok(match self {
+            Self::Dump { .. } | Self::Counts(_) | Self::End { .. } => {
+                return Err("it is not the line of a record".into());
+            }
+            Self::Experiment {
+                id,
+                created_at,
+                keep_micros,
+            } => DumpRecord::Experiment {
+                experiment: Experiment::new(id, created_at),
+                keep: keep_micros.map(Duration::from_micros),
+            },
+            Self::Worker(line) => DumpRecord::Worker {
+                worker: Worker::new(
+                    line.id,
+                    line.experiment,
+                    line.registered_at,
+                    line.registered_by,
+                )
+                .with_name(line.name)
+                .with_labels(line.labels.map(Labels::of_any_size)),
+                credential: line.credential.parse()?,
+            },
+            Self::Group {
+                id,
+                experiment,
+                name,
+                created_at,
+                created_by,
+            } => DumpRecord::Group(
+                Group::new(id, experiment, created_at, created_by).with_name(name),
+            ),
+            Self::Member { group, member } => DumpRecord::Member { group, member },
+            Self::Artifact { position, row } => DumpRecord::Artifact {
+                position: RowPosition::from_number(position),
+                row,
+            },
+            Self::Hold(hold) => DumpRecord::Hold(hold),
+            Self::Removed(id) => DumpRecord::Removed(id),
+        })
+    }
+}

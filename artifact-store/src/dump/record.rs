@@ -1,0 +1,50 @@
+//! One record of a database, whatever the database is.
+
+use std::time::Duration;
+
+use artifact_backend::ArtifactId;
+
+use crate::catalog::{Hold, RowPosition};
+use crate::experiment::Experiment;
+use crate::identity::{CredentialHash, Group, GroupId, MemberId, Worker};
+use crate::row::Row;
+
+/// One record of a database. A [snapshot](crate::PortableDatabase::snapshot) returns them in the order of the variants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DumpRecord {
+    /// An experiment, and how long it keeps artifacts that have no time of their own.
+    Experiment {
+        /// The experiment.
+        experiment: Experiment,
+        /// Its retention, in whole microseconds.
+        keep: Option<Duration>,
+    },
+    /// A worker, and the hash of its token.
+    Worker {
+        /// The worker.
+        worker: Worker,
+        /// The hash. The token itself is nowhere.
+        credential: CredentialHash,
+    },
+    /// A group. Its list of members is empty; they follow as records of their own.
+    Group(Group),
+    /// A member of a group, in the order of its members.
+    Member {
+        /// The group.
+        group: GroupId,
+        /// The member, which need not exist.
+        member: MemberId,
+    },
+    /// The row of an artifact, in the order of the positions.
+    Artifact {
+        /// Its position, which stays the same in a copy.
+        position: RowPosition,
+        /// The row.
+        row: Row,
+    },
+    /// A hold on an artifact.
+    Hold(Hold),
+    /// An id that was removed or condemned, so that it never gets a row again.
+    Removed(ArtifactId),
+}

@@ -1,0 +1,138 @@
+//! The text of a dump: read back as it was written, and refused if anything in it changed.
+
+use artifact_store::{
+    DumpDecoder, DumpEncoder, DumpHeader, DumpRecord, ErrorKind, Result, StoreId,
+};
+
+use super::{for_contents, records};
+use crate::support::time;
+
+fn header() -> DumpHeader {
+    DumpHeader::new(Some(StoreId::from_bytes([4; 16])), time(9))
+}
+
+fn encode(records: &[DumpRecord]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut encoder = DumpEncoder::begin(&header(), &mut text);
+    for record in records {
+        encoder.push(record, &mut text);
+    }
+    encoder.finish(0, &mut text);
+    text
+}
+
+fn decode(text: &[u8], piece: usize) -> Result<(DumpHeader, Vec<DumpRecord>)> {
+    let (mut decoder, mut records) = (DumpDecoder::default(), Vec::new());
+    for piece in text.chunks(piece) {
+        decoder.push(piece, &mut records)?;
+    }
+    let found = decoder.header().cloned();
+    decoder.finish()?;
+    Ok((found.unwrap(), records))
+}
+
+#[test]
+fn any_contents_are_read_back_in_pieces_of_any_length() {
+    for_contents(64, |records| {
+        let text = encode(&records);
+        for piece in [1, 7, 4096, usize::MAX] {
+            let (found, read) = decode(&text, piece).unwrap();
+            assert_eq!(found, header());
+            assert_eq!(read, records);
+        }
+    });
+}
+
+#[test]
+fn a_dump_that_was_cut_off_is_refused_wherever_it_ends() {
+    let text = encode(&records::small());
+    for length in 0..text.len() {
+        let refused = decode(&text[..length], 64).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt, "{length}");
+    }
+}
+
+#[test]
+fn a_dump_in_which_any_bit_flipped_is_refused() {
+    let text = encode(&records::small());
+    for at in 0..text.len() {
+        for bit in [0, 4] {
+            let mut flipped = text.clone();
+            flipped[at] ^= 1 << bit;
+            let refused = decode(&flipped, usize::MAX).unwrap_err();
+            let kinds = [ErrorKind::Corrupt, ErrorKind::Unsupported];
+            assert!(kinds.contains(&refused.kind()), "byte {at}: {refused:?}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_missing_or_moved_is_noticed() {
+    let text = encode(&records::small());
+    let lines: Vec<_> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    for at in 0..lines.len() {
+        let mut without = lines.clone();
+        without.remove(at);
+        assert!(decode(&without.concat(), 99).is_err(), "without line {at}");
+        let mut twice = lines.clone();
+        twice.insert(at, lines[at]);
+        assert!(decode(&twice.concat(), 99).is_err(), "line {at} twice");
+        if at + 1 < lines.len() {
+            let mut swapped = lines.clone();
+            swapped.swap(at, at + 1);
+            assert!(decode(&swapped.concat(), 99).is_err(), "line {at} swapped");
+        }
+    }
+}
+
+#[test]
+fn a_newer_version_is_refused_with_advice() {
+    let text = String::from_utf8(encode(&[])).unwrap();
+    let newer = text.replacen("\"version\":1", "\"version\":2,\"unknown\":true", 1);
+    let refused = decode(newer.as_bytes(), 99).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    assert!(
+        refused.to_string().contains("use a newer program"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_format_is_the_documented_one() {
+    let text = String::from_utf8(encode(&records::small())).unwrap();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let names: Vec<_> = lines
+        .iter()
+        .map(|line| line.as_object().unwrap().keys().next().unwrap().as_str())
+        .collect();
+    let expected = [
+        "dump",
+        "experiment",
+        "worker",
+        "group",
+        "group",
+        "member",
+        "artifact",
+        "artifact",
+        "artifact",
+        "artifact",
+        "hold",
+        "removed",
+        "removed",
+        "counts",
+        "end",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(
+        lines[0]["dump"],
+        serde_json::json!({"version": 1, "store_id": format!("store-{}", "04".repeat(16)), "taken_at": "1970-01-01T00:00:09Z"})
+    );
+    assert_eq!(lines[1]["experiment"]["keep_micros"], 86_400_000_000_u64);
+    assert_eq!(lines[6]["artifact"]["position"], 10);
+    assert_eq!(lines[6]["artifact"]["row"]["id"], "01".repeat(16));
+    assert_eq!(lines[12]["removed"], "08".repeat(16));
+    assert_eq!(lines[13]["counts"]["artifacts"], 4);
+}
