@@ -1,11 +1,15 @@
 //! The command line, and the exit code of the process.
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+use artifact_store::{BackendUrl, DatabaseUrl};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
@@ -39,6 +43,12 @@ Takes the settings of artifact serve; those that it does not use have no effect.
 Exit codes: 0 all is good, 1 something is wrong with an id that the output names, 2 refused or not finished.
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+const AFTER_HELP_OF_BACKUP: &str = "\
+Takes the settings of artifact serve; those that it does not use have no effect. Buckets share the bucket settings.
+Exit codes: 0 all is good, 1 something is wrong with an id that the output names, 2 refused or not finished.
+Settings also come from the environment and from a file: see docs/configuration.md.";
+
 /// A store for files that must not change: put in a file, get back an opaque URI
 #[derive(Debug, Parser)]
 #[command(
@@ -63,6 +73,15 @@ enum Command {
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Read every stored byte and compare it with its row, also while servers run
     Scrub(ScrubArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Back up a store into a folder or a bucket, also while servers run
+    Backup(BackupArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Make a store from a backup
+    Restore(RestoreArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Move the rows, workers and groups into another database, such as from SQLite to PostgreSQL. Stop the servers first
+    CopyDatabase(CopyDatabaseArguments),
     /// Deposit a file and print its URI
     Put(PutArguments),
     /// Fetch an artifact and verify its SHA-256
@@ -131,6 +150,91 @@ pub(crate) struct ScrubArguments {
     /// Continue after this position, which an earlier scrub printed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) after: u64,
+
+    #[command(flatten)]
+    pub(crate) json: JsonLines,
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// Where `backup` writes, and what.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// Where the backups of this store are: a folder or a bucket of its own, in the forms of --backend
+    #[arg(long, value_name = "FOLDER|URL", value_parser = settings::backend)]
+    pub(crate) to: BackendUrl,
+
+    /// Keep the N newest snapshots, and remove the older ones with the blobs that only they need [default: keep all]
+    #[arg(long, value_name = "N")]
+    pub(crate) keep: Option<NonZero<usize>>,
+
+    /// Write nothing. Read the backup back and compare every blob with its row
+    #[arg(long, conflicts_with_all = ["keep", "dry_run"])]
+    pub(crate) verify: bool,
+
+    /// Verify this snapshot [default: all]
+    #[arg(long, value_name = "N", requires = "verify")]
+    pub(crate) snapshot: Option<u64>,
+
+    /// Read at most N bytes per second, for example 50MiB
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<ByteSize>,
+
+    /// Report what would be copied, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) json: JsonLines,
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// What `restore` reads.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// Where the backup is: what backup had as --to
+    #[arg(long, value_name = "FOLDER|URL", value_parser = settings::backend)]
+    pub(crate) from: BackendUrl,
+
+    /// List the snapshots, and restore nothing
+    #[arg(long, conflicts_with_all = ["snapshot", "dry_run", "without_damaged"])]
+    pub(crate) list: bool,
+
+    /// Restore this snapshot [default: the newest]
+    #[arg(long, value_name = "N")]
+    pub(crate) snapshot: Option<u64>,
+
+    /// Leave out artifacts whose blob is damaged in the backup. Their ids count as removed
+    #[arg(long)]
+    pub(crate) without_damaged: bool,
+
+    /// Read at most N bytes per second, for example 50MiB
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<ByteSize>,
+
+    /// Report what would be copied, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) json: JsonLines,
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// Where `copy-database` writes.
+#[derive(Debug, Args)]
+pub(crate) struct CopyDatabaseArguments {
+    /// New database, which must be empty, in the forms of --database
+    #[arg(long, value_name = "FILE|URL", value_parser = settings::database)]
+    #[arg(required_unless_present = "undo")]
+    pub(crate) to: Option<DatabaseUrl>,
+
+    /// File with the password of the new database
+    #[arg(long, value_name = "FILE", requires = "to")]
+    pub(crate) to_password_file: Option<PathBuf>,
+
+    /// Let the old database accept writes again, if the copy is not used
+    #[arg(long, conflicts_with = "to")]
+    pub(crate) undo: bool,
 
     #[command(flatten)]
     pub(crate) json: JsonLines,
@@ -211,6 +315,10 @@ pub(crate) fn command() -> clap::Command {
                 _ => AFTER_HELP_OF_SCRUB,
             };
             return ServeSettings::augment_maintenance(command).after_help(help);
+        }
+        #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+        if ["backup", "restore", "copy-database"].contains(&command.get_name()) {
+            return ServeSettings::augment_maintenance(command).after_help(AFTER_HELP_OF_BACKUP);
         }
         with_client_settings(command)
     })
@@ -315,15 +423,37 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
         });
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    if let Command::Backup(_) | Command::Restore(_) | Command::CopyDatabase(_) = &command {
+        let settings: ServeSettings = loaded.settings()?;
+        start_log_thread(settings.log_format)?;
+        warn_about_variables(environment);
+        let no_color = environment.no_color();
+        return block_on(async {
+            match command {
+                Command::Backup(arguments) => maintain::backup(&loaded, no_color, arguments).await,
+                Command::Restore(arguments) => {
+                    maintain::restore(&loaded, no_color, arguments).await
+                }
+                Command::CopyDatabase(arguments) => {
+                    maintain::copy_database(&loaded, no_color, arguments).await
+                }
+                _ => Ok(()),
+            }
+        });
+    }
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     start_log_thread(LogFormat::Text)?;
     warn_about_variables(environment);
     block_on(async {
         let client = ClientContext::new(&loaded.settings()?, &loaded.sources)?;
         match command {
             #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-            Command::Serve(_) | Command::Gc(_) | Command::Scrub(_) => {
-                unreachable!("they returned above")
-            }
+            Command::Serve(_)
+            | Command::Gc(_)
+            | Command::Scrub(_)
+            | Command::Backup(_)
+            | Command::Restore(_)
+            | Command::CopyDatabase(_) => unreachable!("they returned above"),
             Command::Put(arguments) => put::run(&client, arguments).await,
             Command::Get(arguments) => get::run(&client, arguments).await,
             Command::Ls(arguments) => manage::list(&client, arguments).await,

@@ -1,9 +1,13 @@
-//! The commands that work on both halves of a store, without a server: `artifact gc` and `artifact scrub`.
+//! The commands that work on a store without a server: `artifact gc`, `scrub`, `backup`, `restore` and
+//! `copy-database`.
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
+mod backup;
+mod copy_database;
 mod gc;
 mod lines;
+mod restore;
 mod scrub;
 
 use anyhow::Result;
@@ -14,7 +18,10 @@ use crate::serve::plan::{StorePlan, check_data_dir};
 use crate::serve::{bucket, data_dir, halves, logging};
 use crate::settings::{Loaded, ServeSettings, Sources};
 
+pub(crate) use backup::backup;
+pub(crate) use copy_database::copy_database;
 pub(crate) use gc::gc;
+pub(crate) use restore::restore;
 pub(crate) use scrub::scrub;
 
 /// The two halves of a store, open for maintenance.

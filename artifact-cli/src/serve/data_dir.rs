@@ -117,12 +117,13 @@ pub(crate) async fn open_database(plan: &StorePlan<'_>) -> Result<Database> {
 
 /// The data folder if this start created it. Removes it on drop, unless the start succeeded.
 #[must_use = "dropping it removes the folder"]
-struct CreatedFolder {
+pub(crate) struct CreatedFolder {
     folder: Option<PathBuf>,
 }
 
 impl CreatedFolder {
-    fn keep(mut self) {
+    /// Keeps the folder.
+    pub(crate) fn keep(mut self) {
         self.folder = None;
     }
 }
@@ -138,7 +139,7 @@ impl Drop for CreatedFolder {
 }
 
 /// Creates the folder if it does not exist, and locks it against other servers.
-fn lock(folder: &Path) -> Result<(File, CreatedFolder)> {
+pub(crate) fn lock(folder: &Path) -> Result<(File, CreatedFolder)> {
     let shown = folder.display();
     let cannot = |error: std::io::Error| {
         let sentence = format!("cannot use the data folder {shown}; give another --data-dir");

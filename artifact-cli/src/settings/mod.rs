@@ -38,4 +38,4 @@ pub(crate) use secret::{Secret, choose};
 pub(crate) use serve::ServeSettings;
 pub(crate) use source::Sources;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat};
+pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat, backend, database};

@@ -31,8 +31,8 @@ certificate with its key, the admin token and the log filter (`log`); other chan
 Flags and environment variables are those of the start. A value that is missing or invalid stays as it was,
 and the log has a warning. No connection is closed. The former admin token is invalid from then on.
 
-`artifact gc` and `artifact scrub` take the settings of `artifact serve`, from the same file and the same variables,
-and work beside it. The settings that they do not use have no effect there.
+`artifact gc`, `scrub`, `backup`, `restore` and `copy-database` take the settings of `artifact serve`, from the same file and the
+same variables. The settings that they do not use have no effect there.
 
 `NO_COLOR` (any value but an empty one) turns off the colours of the log.
 ";

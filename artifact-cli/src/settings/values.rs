@@ -161,11 +161,11 @@ pub(super) fn log_filter(filter: &str) -> Result<String> {
     }
 }
 
-pub(super) fn backend(text: &str) -> Result<BackendUrl> {
+pub(crate) fn backend(text: &str) -> Result<BackendUrl> {
     BackendUrl::parse(text).map_err(|error| format!("cannot be used: {}", error.detail()))
 }
 
-pub(super) fn database(text: &str) -> Result<DatabaseUrl> {
+pub(crate) fn database(text: &str) -> Result<DatabaseUrl> {
     DatabaseUrl::parse(text).map_err(|error| format!("cannot be used: {}", error.detail()))
 }
 

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod backup;
 mod corrupt;
 mod deposit_and_fetch;
 mod file_size_limit;

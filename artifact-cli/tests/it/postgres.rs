@@ -344,3 +344,36 @@ fn secret(folder: &Path, text: &str) {
 fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
+
+#[test]
+fn a_store_moves_from_sqlite_to_postgres_and_back_by_a_backup() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let server = Server::start(&[]);
+    let uri = put(&server, "on SQLite");
+    let folder = server.stop("TERM");
+    let url = database.url();
+    run(artifact(folder.path()).args(["copy-database", "--to", &url])).succeeded();
+    let refused = run_refused(artifact(folder.path()).args(["serve", "--listen", "127.0.0.1:0"]));
+    assert!(
+        refused.stderr.contains("was moved to postgres:"),
+        "{refused:?}"
+    );
+    let server = Server::start_in(folder, &["--database", &url]);
+    assert_eq!(get(&server, &uri), "on SQLite");
+    let later = put(&server, "on PostgreSQL");
+
+    let arguments = ["backup", "--to", "backups", "--database", &url];
+    run(artifact(server.folder.path()).args(arguments)).succeeded();
+    let gone = put(&server, "after the backup");
+    let new = TempDir::new().unwrap();
+    let place = server.path("backups");
+    let arguments = ["restore", "--from", place.to_str().unwrap()];
+    run(artifact(new.path()).args(arguments)).succeeded();
+    let restored = Server::start_in(new, &[]);
+    assert_eq!(get(&restored, &uri), "on SQLite");
+    assert_eq!(get(&restored, &later), "on PostgreSQL");
+    assert_eq!(run(&mut restored.client(&["get", &gone])).code, Some(1));
+}

@@ -70,7 +70,7 @@ pub trait DatabaseSnapshot: Send {
     async fn next(&mut self) -> Result<Option<Vec<DumpRecord>>>;
 
     /// Returns how many records so far could not be read, because their stored values are not those that this store
-    /// writes. They are left out, and logged with `alarm="corrupt-rows"`. In the place of an unreadable hold there is one
+    /// writes. They are left out, and logged with `alarm="corrupt-rows"`. Instead of an unreadable hold there is one
     /// of the administrator, so that the artifact stays held.
     fn unreadable(&self) -> u64;
 }

@@ -2,8 +2,8 @@
 
 mod catalog;
 mod command;
-mod expiry;
 mod dump;
+mod expiry;
 mod identity;
 mod maintenance;
 mod pages;
@@ -22,8 +22,8 @@ use crate::error::Result;
 use crate::identity::WorkerId;
 
 pub(super) use self::command::{Command, Transaction};
-pub(super) use self::expiry::{ExpiryStatements, expired_page};
 pub(super) use self::dump::{BATCH, IS_EMPTY, Part, SELECT_STORE_ID, TABLES};
+pub(super) use self::expiry::{ExpiryStatements, expired_page};
 pub(super) use self::maintenance::{micros, position, push_row, stored_position};
 pub(super) use self::param::{Param, params};
 pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
