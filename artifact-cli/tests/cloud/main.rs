@@ -12,4 +12,5 @@ mod harness;
 
 mod kill_a_node;
 mod load;
+mod migrate;
 mod site;

@@ -40,7 +40,8 @@ fn row_before(id: u8, deadline: Option<Deadline>) -> Command {
         Sha256Digest::from_bytes([id; 32]),
         Timestamp::UNIX_EPOCH,
     );
-    Command::InsertRow(Box::new(row), deadline)
+    let new = NewRow::new(row, deadline.as_ref());
+    Command::InsertRow(Box::new(new), deadline)
 }
 
 fn stored(path: &Path) -> i64 {
