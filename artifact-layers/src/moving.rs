@@ -243,7 +243,6 @@ impl Merge {
         let item = match (current, previous) {
             (None, None) => None,
             (Some(_), None) => self.current.next().await,
-            (None, Some(_)) => self.previous.next().await,
             (Some(current), Some(previous)) if current == previous && current.is_some() => {
                 // Both have the blob. Reads see the one in `current`.
                 self.previous.next().await;

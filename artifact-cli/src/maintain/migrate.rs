@@ -114,7 +114,7 @@ fn print(lines: &mut Lines, event: MigrateEvent) {
             lines.note("all blobs are copied; no row leads to the old backend alone any more");
         }
         MigrateEvent::Found(MigrateFinding::Corrupt { id, error }) => {
-            lines.failed("corrupt", id, &error)
+            lines.failed("corrupt", id, &error);
         }
         MigrateEvent::Found(MigrateFinding::Missing { id }) => lines.found("missing", id, None),
         MigrateEvent::Failed { id, error } => lines.failed("failed", id, &error),
@@ -220,11 +220,10 @@ async fn open(
 fn status(recorded: Option<&Placement>, setting: &BackendUrl, json: bool) -> Result<()> {
     let setting = placement::name(setting);
     let Some(placement) = recorded else {
-        return output::data(match json {
-            true => json!({"state": "never moved", "current": setting}).to_string(),
-            false => {
-                format!("never moved: the blobs are in the backend of the settings, {setting}")
-            }
+        return output::data(if json {
+            json!({"state": "never moved", "current": setting}).to_string()
+        } else {
+            format!("never moved: the blobs are in the backend of the settings, {setting}")
         });
     };
     let state = match (placement.is_moving(), placement.is_fenced()) {

@@ -223,7 +223,7 @@ fn a_migration_that_is_killed_after_any_number_of_blobs_is_resumed() {
             .spawn()
             .unwrap();
         let is_fewer = || ids_in(&server, "artifact-data/blobs").len() < left;
-        server.wait_until("a blob is deleted", || is_fewer());
+        server.wait_until("a blob is deleted", is_fewer);
         deleting.kill().unwrap();
         deleting.wait().unwrap();
         left = ids_in(&server, "artifact-data/blobs").len();

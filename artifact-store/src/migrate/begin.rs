@@ -35,9 +35,10 @@ impl Migrator {
                     // The run before may have been killed before it announced the change.
                     run.announce().await?;
                 }
-                let state = match placement.is_fenced() {
-                    true => MigrateState::Fenced,
-                    false => MigrateState::Copying,
+                let state = if placement.is_fenced() {
+                    MigrateState::Fenced
+                } else {
+                    MigrateState::Copying
                 };
                 run.enter(state, report);
                 Ok(placement)

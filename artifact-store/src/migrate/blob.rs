@@ -112,8 +112,8 @@ impl<F: FnMut(MigrateEvent) + Send> Run<'_, F> {
                 let written = upload.write(chunk.clone()).await;
                 written.map_err(|error| judge(row, Side::To, error))
             };
-            let hashed = async { hasher.update(chunk.clone()).await.map_err(Outcome::Failed) };
-            match try_join(hashed, written).await {
+            let digested = async { hasher.update(chunk.clone()).await.map_err(Outcome::Failed) };
+            match try_join(digested, written).await {
                 Ok((next, ())) => hasher = next,
                 Err(outcome) => {
                     broken = Some(outcome);
@@ -215,9 +215,9 @@ fn check(row: &Row, side: Side, sha256: Sha256Digest) -> Result<(), Outcome> {
     Err(Outcome::Corrupt(corrupt(row, detail)))
 }
 
-fn other_size(row: &Row, side: Side, size: u64) -> Error {
+fn other_size(row: &Row, side: Side, bytes: u64) -> Error {
     let detail = format!(
-        "{}: it has {size} bytes, its row says {}",
+        "{}: it has {bytes} bytes, its row says {}",
         side.name(),
         row.size
     );

@@ -234,18 +234,18 @@ impl<F: FnMut(MigrateEvent) + Send> Run<'_, F> {
             .iter()
             .map(|row| async move { (row, self.copy(row).await) });
         let mut copies = stream::iter(copies).buffer_unordered(self.options.parallel);
-        let mut copied = Vec::new();
+        let mut new = Vec::new();
         while let Some((row, outcome)) = copies.next().await {
             if matches!(outcome, Outcome::Copied) {
-                copied.push(row.id);
+                new.push(row.id);
             }
             self.count(row.id, row.size, outcome, report).await?;
         }
-        if copied.is_empty() || self.options.dry_run {
+        if new.is_empty() || self.options.dry_run {
             return Ok(());
         }
         // An artifact that was removed meanwhile leaves no copy. If this fails, the collector deletes the copy later.
-        for id in self.catalog.missing(&copied).await? {
+        for id in self.catalog.missing(&new).await? {
             if let Err(error) = self.to.delete(id).await {
                 tracing::warn!(%id, error = &error as &dyn std::error::Error, "the copy of a removed artifact stays for now");
             }

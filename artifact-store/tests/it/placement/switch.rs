@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use artifact_store::{ErrorKind, MigrateEvent, MigrateState, Principal};
+use artifact_store::{
+    ErrorKind, MigrateEvent, MigrateOptions, MigrateState, Principal, RowFilter, RowPosition,
+};
 
 use super::site::Site;
 use crate::support::experiment;
@@ -75,8 +77,8 @@ async fn a_backend_of_another_store_under_the_same_name_is_not_used() {
     )
     .await
     .unwrap();
-    let opened = artifact_store::PlacedBackend::open(record, opener, "a", site.storage("a")).await;
-    let error = opened.unwrap_err();
+    let placed = artifact_store::PlacedBackend::open(record, opener, "a", site.storage("a")).await;
+    let error = placed.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.detail().contains("another store"), "{error}");
     drop(stale);
@@ -96,7 +98,7 @@ async fn a_server_with_a_wrong_setting_is_refused() {
     let page = site
         .database
         .inventory
-        .scan(&Default::default(), Default::default(), 10)
+        .scan(&RowFilter::default(), RowPosition::START, 10)
         .await
         .unwrap();
     for row in page.rows {
@@ -120,7 +122,7 @@ async fn a_server_that_watches_removals_follows_within_a_second() {
     let _watch = server.managed.watch_removals();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut events = Vec::new();
-    let migrator = site.migrator("a", "b", Default::default());
+    let migrator = site.migrator("a", "b", MigrateOptions::default());
     migrator.run(|event| events.push(event)).await;
     assert!(matches!(
         events.last(),

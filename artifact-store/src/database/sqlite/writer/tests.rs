@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::{Flusher, OpenFiles, Write, Writer};
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Command, Flush as _, MAX_BATCH, MAX_WAIT, channel, run};
+use crate::database::sql::{Command, Flush as _, MAX_BATCH, MAX_WAIT, NewRow, channel, run};
 use crate::database::sqlite::connection::set_up;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::Experiment;
