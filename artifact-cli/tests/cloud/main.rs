@@ -12,5 +12,4 @@ mod harness;
 
 mod kill_a_node;
 mod load;
-mod migrate;
 mod site;
