@@ -144,9 +144,10 @@ pub(super) async fn expired_rows_are_listed_in_pages(rows: Arc<dyn CatalogInvent
         rows.insert(&new).await.unwrap();
     }
     // Those with a time of their own come first.
-    expected[1] = expected[0].clone();
+    let [by_time, with_retention] = &mut expected;
+    with_retention.clone_from(by_time);
     let others = (0..40).filter(|n| n % 3 != 0 && n % 2 == 1);
-    expected[1].extend(others.map(id));
+    with_retention.extend(others.map(id));
     for (period, expected) in [None, Some(SECOND)].into_iter().zip(expected) {
         keep(&*rows, period).await;
         for limit in [1, 3, 100] {
