@@ -26,8 +26,6 @@ use crate::settings::{ByteSize, LogFormat, ServeSettings};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::{allocator, maintain, serve};
 use crate::{failure, get, output, put, threads};
-#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-use artifact_store::BackendUrl;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 success, 1 failed while working, 2 refused before anything was done.
@@ -46,15 +44,9 @@ Exit codes: 0 all is good, 1 something is wrong with an id that the output names
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-<<<<<<< HEAD
 const AFTER_HELP_OF_BACKUP: &str = "\
 Takes the settings of artifact serve; those that it does not use have no effect. Buckets share the bucket settings.
 Exit codes: 0 all is good, 1 something is wrong with an id that the output names, 2 refused or not finished.
-=======
-const AFTER_HELP_OF_MIGRATE: &str = "\
-Takes the settings of artifact serve; those that it does not use have no effect.
-Exit codes: 0 all is moved, 1 a blob that the output names cannot be moved, 2 refused or not finished.
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
 /// A store for files that must not change: put in a file, get back an opaque URI
@@ -78,9 +70,6 @@ enum Command {
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Remove expired artifacts, blobs without a row, and leftovers, also while servers run
     Gc(GcArguments),
-    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-    /// Move all blobs to another backend, also while servers run. Give the same command again to go on with it
-    Migrate(MigrateArguments),
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Read every stored byte and compare it with its row, also while servers run
     Scrub(ScrubArguments),
@@ -167,7 +156,6 @@ pub(crate) struct ScrubArguments {
 }
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-<<<<<<< HEAD
 /// Where `backup` writes, and what.
 #[derive(Debug, Args)]
 pub(crate) struct BackupArguments {
@@ -186,25 +174,11 @@ pub(crate) struct BackupArguments {
     /// Verify this snapshot [default: all]
     #[arg(long, value_name = "N", requires = "verify")]
     pub(crate) snapshot: Option<u64>,
-=======
-/// What `migrate` moves, and where.
-#[derive(Debug, Args)]
-pub(crate) struct MigrateArguments {
-    /// Where the blobs are moved to, in the forms of --backend. It must be empty. All servers open it by this URL, with
-    /// their own settings and credentials
-    #[arg(long, value_name = "URL", value_parser = settings::backend, required_unless_present = "status")]
-    pub(crate) to: Option<BackendUrl>,
-
-    /// Where the blobs are [default: where the database says, at first the --backend of the settings]
-    #[arg(long, value_name = "URL", value_parser = settings::backend)]
-    pub(crate) from: Option<BackendUrl>,
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
 
     /// Read at most N bytes per second, for example 50MiB
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<ByteSize>,
 
-<<<<<<< HEAD
     /// Report what would be copied, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -261,19 +235,6 @@ pub(crate) struct CopyDatabaseArguments {
     /// Let the old database accept writes again, if the copy is not used
     #[arg(long, conflicts_with = "to")]
     pub(crate) undo: bool,
-=======
-    /// Count what would be copied, and change nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-
-    /// At the end, delete each blob from --from, once its copy was read back. The blobs cannot be moved back then
-    #[arg(long)]
-    pub(crate) delete_source: bool,
-
-    /// Print where the blobs are and how far a migration is
-    #[arg(long, conflicts_with_all = ["to", "from", "rate", "dry_run", "delete_source"])]
-    pub(crate) status: bool,
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
 
     #[command(flatten)]
     pub(crate) json: JsonLines,
@@ -348,10 +309,9 @@ pub(crate) fn command() -> clap::Command {
             return ServeSettings::augment_args(command).after_help(AFTER_HELP);
         }
         #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-        if ["gc", "migrate", "scrub"].contains(&command.get_name()) {
+        if ["gc", "scrub"].contains(&command.get_name()) {
             let help = match command.get_name() {
                 "gc" => AFTER_HELP_OF_GC,
-                "migrate" => AFTER_HELP_OF_MIGRATE,
                 _ => AFTER_HELP_OF_SCRUB,
             };
             return ServeSettings::augment_maintenance(command).after_help(help);
@@ -449,14 +409,10 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
         return block_on(serve::run(Arc::new(loaded), environment.no_color()));
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-    if let Command::Gc(_) | Command::Migrate(_) | Command::Scrub(_) = &command {
+    if let Command::Gc(_) | Command::Scrub(_) = &command {
         let settings: ServeSettings = loaded.settings()?;
         start_log_thread(settings.log_format)?;
         warn_about_variables(environment);
-        if let Command::Migrate(arguments) = command {
-            let no_color = environment.no_color();
-            return block_on(maintain::migrate(&loaded, arguments, no_color));
-        }
         return block_on(async {
             let store = maintain::open(&loaded, environment.no_color()).await?;
             match command {
@@ -492,18 +448,12 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
         let client = ClientContext::new(&loaded.settings()?, &loaded.sources)?;
         match command {
             #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-<<<<<<< HEAD
             Command::Serve(_)
             | Command::Gc(_)
             | Command::Scrub(_)
             | Command::Backup(_)
             | Command::Restore(_)
             | Command::CopyDatabase(_) => unreachable!("they returned above"),
-=======
-            Command::Serve(_) | Command::Gc(_) | Command::Migrate(_) | Command::Scrub(_) => {
-                unreachable!("they returned above")
-            }
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
             Command::Put(arguments) => put::run(&client, arguments).await,
             Command::Get(arguments) => get::run(&client, arguments).await,
             Command::Ls(arguments) => manage::list(&client, arguments).await,

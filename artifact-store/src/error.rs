@@ -180,19 +180,12 @@ pub enum Operation {
     Lease,
     /// Finding or writing how far a scrub is.
     RecordScrub,
-<<<<<<< HEAD
     /// Copying the contents of a database: reading or writing a dump, [`copy_database`](crate::copy_database).
     Dump,
     /// Backing up a store, or checking a backup.
     Backup,
     /// Restoring a store from a backup.
     Restore,
-=======
-    /// Reading or changing where the blobs of a store are.
-    Placement,
-    /// Copying a blob from one backend to another.
-    CopyBlob,
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
 }
 
 impl Operation {
@@ -222,14 +215,9 @@ impl Operation {
             Self::FindRemovals => "find removed rows",
             Self::Lease => "take maintenance lease",
             Self::RecordScrub => "record scrub",
-<<<<<<< HEAD
             Self::Dump => "copy database",
             Self::Backup => "back up",
             Self::Restore => "restore",
-=======
-            Self::Placement => "read or change placement",
-            Self::CopyBlob => "copy blob",
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
         }
     }
 

@@ -1,9 +1,5 @@
-<<<<<<< HEAD
 //! The commands that work on a store without a server: `artifact gc`, `scrub`, `backup`, `restore` and
 //! `copy-database`.
-=======
-//! The commands that work on both halves of a store, without a server: `artifact gc`, `migrate` and `scrub`.
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
@@ -11,32 +7,21 @@ mod backup;
 mod copy_database;
 mod gc;
 mod lines;
-<<<<<<< HEAD
 mod restore;
-=======
-mod migrate;
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
 mod scrub;
-
-use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Result;
 use artifact_store::{Backend, Database, StoreConfig};
 
 use crate::failure::{setup, setup_from};
 use crate::serve::plan::{StorePlan, check_data_dir};
-use crate::serve::{bucket, data_dir, halves, logging, placement};
+use crate::serve::{bucket, data_dir, halves, logging};
 use crate::settings::{Loaded, ServeSettings, Sources};
 
 pub(crate) use backup::backup;
 pub(crate) use copy_database::copy_database;
 pub(crate) use gc::gc;
-<<<<<<< HEAD
 pub(crate) use restore::restore;
-=======
-pub(crate) use migrate::migrate;
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
 pub(crate) use scrub::scrub;
 
 /// The two halves of a store, open for maintenance.
@@ -52,49 +37,45 @@ pub(crate) async fn open(loaded: &Loaded, no_color: bool) -> Result<OpenStore> {
     let settings: ServeSettings = loaded.settings()?;
     let sources = &loaded.sources;
     let plan = StorePlan::new(&settings, sources)?;
-    check_lasts(&plan)?;
-    if settings.data_dir.exists() {
-        check_data_dir(&settings.data_dir)?;
+    if !plan.lasts() {
+        return Err(setup(
+            "a store in memory ends with its server, so there is nothing to maintain; give the --database and the \
+             --backend of the server",
+        ));
     }
-    check_path_exists(plan.database.path(), "database", sources)?;
+    check_exists(&plan, sources)?;
     let _log = logging::init(&settings.log, settings.log_format, no_color);
     let database = data_dir::open_database(&plan).await?;
-    placement::check(&plan, &database).await?;
-    check_path_exists(settings.backend.path(), "backend", sources)?;
     let opened = settings.backend.open_with(bucket::options(&settings)).await;
     let backend = opened.map_err(|error| {
         setup_from(error, format!("{} cannot be used", sources.name("backend")))
     })?;
     halves::check(&plan, &database, &backend).await?;
-    // While the blobs are moved, maintenance sees both backends.
-    let placed = placement::follow(&plan, &database, &backend).await?;
     Ok(OpenStore {
         database,
-        backend: Backend::new(Arc::new(placed)),
+        backend,
         config: StoreConfig::default().with_grace_period(settings.schedule.grace_period),
     })
 }
 
-/// Refuses a store that only its server has.
-fn check_lasts(plan: &StorePlan<'_>) -> Result<()> {
-    if plan.lasts() {
-        return Ok(());
-    }
-    Err(setup(
-        "a store in memory ends with its server, so there is nothing to maintain; give the --database and the \
-         --backend of the server",
-    ))
-}
-
 /// Checks that what the server creates at its start is there.
-fn check_path_exists(path: Option<&Path>, setting: &str, sources: &Sources) -> Result<()> {
-    match path {
-        Some(path) if !path.exists() => {
-            let (name, path) = (sources.name(setting), path.display());
-            Err(setup(format!(
-                "{name} cannot be used: {path} does not exist; give the --data-dir or the settings file of the server"
-            )))
-        }
-        _ => Ok(()),
+fn check_exists(plan: &StorePlan<'_>, sources: &Sources) -> Result<()> {
+    let settings = plan.settings;
+    if settings.data_dir.exists() {
+        check_data_dir(&settings.data_dir)?;
     }
+    for (path, name) in [
+        (plan.database.path(), "database"),
+        (settings.backend.path(), "backend"),
+    ] {
+        if let Some(path) = path
+            && !path.exists()
+        {
+            let (name, path) = (sources.name(name), path.display());
+            return Err(setup(format!(
+                "{name} cannot be used: {path} does not exist; give the --data-dir or the settings file of the server"
+            )));
+        }
+    }
+    Ok(())
 }

@@ -38,8 +38,4 @@ pub(crate) use secret::{Secret, choose};
 pub(crate) use serve::ServeSettings;
 pub(crate) use source::Sources;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-<<<<<<< HEAD
 pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat, backend, database};
-=======
-pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat, backend};
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)

@@ -21,7 +21,6 @@ mod maintained;
 mod management;
 mod many;
 mod memory;
-mod migrate;
 mod ownership;
 mod pause;
 #[cfg(feature = "postgres")]

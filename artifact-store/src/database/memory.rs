@@ -4,11 +4,7 @@ mod groups;
 mod identity;
 mod in_order;
 mod inventory;
-<<<<<<< HEAD
 mod portable;
-=======
-mod placement;
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
 mod rows;
 mod store_id;
 
@@ -29,9 +25,7 @@ use crate::catalog::Catalog;
 use crate::error::{Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::identity::Group;
-use crate::placement::Placement;
 use crate::row::Row;
-use crate::time::Deadline;
 
 /// A catalog and identities in memory: the reference semantics, for tests and for trials.
 ///
@@ -49,12 +43,8 @@ struct Maps {
     workers: Workers,
     groups: Groups,
     store_ids: StoreIds,
-<<<<<<< HEAD
     /// Where the database was moved to. It accepts no writes then.
     moved_to: Option<String>,
-=======
-    placement: Option<Placement>,
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
 }
 
 impl MemoryDatabase {
@@ -69,33 +59,6 @@ impl MemoryDatabase {
             maps: Arc::default(),
             clock,
         }
-    }
-
-    fn insert_row(&self, row: &Row, deadline: Option<&Deadline>) -> Result<()> {
-        let subject = Subject::with_id(Operation::InsertRow, row.id);
-        let reject = |rejected: Rejected| Err(rejected.into_error(subject));
-        let mut maps = self.maps();
-        if deadline.is_some_and(Deadline::has_passed) {
-            return reject(Rejected::LATE);
-        }
-        let fence = maps
-            .placement
-            .as_ref()
-            .map_or(0, |placement| placement.fence);
-        if deadline.map_or(0, Deadline::placement) < fence {
-            return reject(Rejected::LEFT_BACKEND);
-        }
-        if i64::try_from(row.size).is_err() {
-            return reject(Rejected::SIZE);
-        }
-        if maps.rows.is_taken(row.id) {
-            return reject(Rejected::ROW_EXISTS);
-        }
-        if !maps.experiments.contains_key(&row.experiment) {
-            return reject(Rejected::NO_EXPERIMENT);
-        }
-        maps.rows.insert(row.clone());
-        Ok(())
     }
 
     fn maps(&self) -> MutexGuard<'_, Maps> {
@@ -144,7 +107,6 @@ impl Catalog for MemoryDatabase {
     }
 
     async fn insert(&self, row: &Row) -> Result<()> {
-<<<<<<< HEAD
         let subject = Subject::with_id(Operation::InsertRow, row.id);
         let reject = |rejected: Rejected| Err(rejected.into_error(subject));
         let mut maps = self.writable(Operation::InsertRow)?;
@@ -159,13 +121,6 @@ impl Catalog for MemoryDatabase {
         }
         maps.rows.insert(row.clone());
         Ok(())
-=======
-        self.insert_row(row, None)
-    }
-
-    async fn insert_before(&self, row: &Row, deadline: &Deadline) -> Result<()> {
-        self.insert_row(row, Some(deadline))
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
     }
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {

@@ -12,7 +12,7 @@ use super::connections::{Connection, Connections, durable as make_durable};
 use super::durable::durable;
 use super::error::Failure;
 use crate::database::rejected::Rejected;
-use crate::database::sql::{ArtifactRecord, NewRow, Record as _};
+use crate::database::sql::{ArtifactRecord, Record as _};
 use crate::error::ErrorKind;
 use crate::file_name::FileName;
 use crate::row::Row;
@@ -20,21 +20,19 @@ use crate::row::Row;
 macro_rules! insert {
     () => {
         "INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, \
-            created_at, expires_at, placement) "
+            created_at, expires_at) "
     };
 }
 
-/// The rows of the parameters whose experiments exist and whose epochs are not below the fence. The last condition is
-/// always true.
+/// The rows of the parameters whose experiments exist. The last condition is always true.
 macro_rules! new_rows {
     () => {
         concat!(
             "SELECT new.* FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], \
-                $6::text[], $7::bytea[], $8::bigint[], $9::bigint[], $10::bigint[]) \
+                $6::text[], $7::bytea[], $8::bigint[], $9::bigint[]) \
              AS new (id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
-                expires_at, placement) \
+                expires_at) \
              WHERE new.experiment = ANY (ARRAY(SELECT id FROM experiments WHERE id = ANY ($2))) \
-                 AND new.placement >= coalesce((SELECT fence FROM placement), 0) \
                  AND coalesce((SELECT ",
             durable!(),
             "), '') IS NOT NULL"
@@ -42,7 +40,7 @@ macro_rules! new_rows {
     };
 }
 
-/// Inserts those rows whose experiments exist and whose epochs are not below the fence, in one statement and so in one transaction. Fails, and inserts
+/// Inserts those rows whose experiments exist, in one statement and so in one transaction. Fails, and inserts
 /// none, if an id is taken.
 ///
 /// Almost every statement is this one, because ids are minted at random. It is cheaper than
@@ -64,8 +62,6 @@ const INSERT_SOME: &str = concat!(
 /// Returns the ids that have a row, and whether it is a tombstone.
 const SELECT_TAKEN: &str = "SELECT id, removed_at IS NULL FROM artifact_rows WHERE id = ANY ($1)";
 
-const SELECT_FENCE: &str = "SELECT coalesce((SELECT fence FROM placement), 0)";
-
 /// Locks the rows, so that this transaction has a commit too. Its sync, also that of a standby, covers
 /// the transactions that inserted the rows: one that was cancelled while it waited for its standby
 /// left visible rows without that sync.
@@ -79,7 +75,7 @@ pub(super) type Outcome = (ArtifactId, Result<(), Rejected>);
 /// Inserts rows with distinct ids, and returns the outcome of each.
 pub(super) async fn insert(
     connections: &Connections,
-    rows: &Arc<[NewRow]>,
+    rows: &Arc<[Row]>,
 ) -> Result<Vec<Outcome>, Failure> {
     match insert_all(connections, rows).await {
         Err(failure) if failure.kind == ErrorKind::AlreadyExists => {
@@ -90,10 +86,7 @@ pub(super) async fn insert(
 }
 
 /// Inserts rows if no id is taken.
-async fn insert_all(
-    connections: &Connections,
-    rows: &Arc<[NewRow]>,
-) -> Result<Vec<Outcome>, Failure> {
+async fn insert_all(connections: &Connections, rows: &Arc<[Row]>) -> Result<Vec<Outcome>, Failure> {
     let outcomes = connections.once(|client| {
         let rows = Arc::clone(rows);
         Box::pin(async move {
@@ -101,16 +94,15 @@ async fn insert_all(
             let columns = RowColumns::of(&rows);
             let inserted = client.execute(&statement, &columns.params()).await?;
             if usize::try_from(inserted) == Ok(rows.len()) {
-                return Ok(rows.iter().map(|new| (new.row.id, Ok(()))).collect());
+                return Ok(rows.iter().map(|row| (row.id, Ok(()))).collect());
             }
             // No id was taken, so a row is there now if this statement has inserted it.
             let taken = taken(client, &rows).await?;
-            let fence = fence(client).await?;
-            let outcome = |new: &NewRow| match taken.get(&new.row.id) {
+            let outcome = |id| match taken.get(&id) {
                 Some(true) => Ok(()),
-                _ => Err(absence(new, fence)),
+                _ => Err(Rejected::NO_EXPERIMENT),
             };
-            Ok(rows.iter().map(|new| (new.row.id, outcome(new))).collect())
+            Ok(rows.iter().map(|row| (row.id, outcome(row.id))).collect())
         })
     });
     outcomes.await
@@ -119,7 +111,7 @@ async fn insert_all(
 /// Inserts those rows whose ids are not taken.
 async fn insert_some(
     connections: &Connections,
-    rows: &Arc<[NewRow]>,
+    rows: &Arc<[Row]>,
 ) -> Result<Vec<Outcome>, Failure> {
     let outcomes = connections.once(|client| {
         let rows = Arc::clone(rows);
@@ -130,41 +122,24 @@ async fn insert_some(
             let inserted = inserted.iter().map(id);
             let inserted: HashSet<_> = inserted.collect::<Result<_, tokio_postgres::Error>>()?;
             let taken = taken(client, &rows).await?;
-            let fence = fence(client).await?;
-            let outcome = |new: &NewRow| {
-                if inserted.contains(&new.row.id) {
+            let outcome = |id| {
+                if inserted.contains(&id) {
                     Ok(())
-                } else if taken.contains_key(&new.row.id) {
+                } else if taken.contains_key(&id) {
                     Err(Rejected::ROW_EXISTS)
                 } else {
-                    Err(absence(new, fence))
+                    Err(Rejected::NO_EXPERIMENT)
                 }
             };
-            Ok(rows.iter().map(|new| (new.row.id, outcome(new))).collect())
+            Ok(rows.iter().map(|row| (row.id, outcome(row.id))).collect())
         })
     });
     outcomes.await
 }
 
-/// Returns why a row was not inserted whose id is not taken. The fence may have been raised since, so a row without an
-/// experiment may be refused as one below the fence; it is refused again when it is repeated.
-fn absence(new: &NewRow, fence: i64) -> Rejected {
-    if new.placement < fence {
-        Rejected::LEFT_BACKEND
-    } else {
-        Rejected::NO_EXPERIMENT
-    }
-}
-
-/// Returns the lowest epoch whose rows are accepted.
-async fn fence(client: &Connection) -> Result<i64, Failure> {
-    let statement = client.prepare_cached(SELECT_FENCE).await?;
-    Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
-}
-
 /// Returns the taken ids, and whether the row is no tombstone.
-async fn taken(client: &Connection, rows: &[NewRow]) -> Result<HashMap<ArtifactId, bool>, Failure> {
-    let ids: Vec<_> = rows.iter().map(|new| &new.row.id.as_bytes()[..]).collect();
+async fn taken(client: &Connection, rows: &[Row]) -> Result<HashMap<ArtifactId, bool>, Failure> {
+    let ids: Vec<_> = rows.iter().map(|row| &row.id.as_bytes()[..]).collect();
     let statement = client.prepare_cached(SELECT_TAKEN).await?;
     let taken = client.query(&statement, &[&ids]).await?;
     let taken = taken.iter().map(|row| Ok((id(row)?, row.try_get(1)?)));
@@ -176,7 +151,7 @@ async fn taken(client: &Connection, rows: &[NewRow]) -> Result<HashMap<ArtifactI
 /// stored row is that one.
 pub(super) async fn insert_again(
     connections: &Connections,
-    rows: &Arc<[NewRow]>,
+    rows: &Arc<[Row]>,
 ) -> Result<Vec<Outcome>, Failure> {
     // A session that was cut off during its commit holds the ids until the commit ends, and this
     // statement waits for that. The rows that it finds are therefore final.
@@ -207,7 +182,7 @@ pub(super) async fn insert_again(
     let stored = stored.await?.into_iter();
     let equal: Vec<_> = stored
         .filter_map(|record| record.decode().ok())
-        .filter(|stored| rows.iter().any(|new| new.row == *stored))
+        .filter(|stored| rows.contains(stored))
         .map(|stored| stored.id)
         .collect();
     for (id, outcome) in &mut outcomes {
@@ -241,17 +216,12 @@ pub(super) struct RowColumns<'r> {
     digests: Vec<&'r [u8]>,
     times: Vec<i64>,
     expiries: Vec<Option<i64>>,
-    placements: Vec<i64>,
 }
 
 impl<'r> RowColumns<'r> {
-<<<<<<< HEAD
     pub(super) fn of(rows: &'r [Row]) -> Self {
-=======
-    fn of(rows: &'r [NewRow]) -> Self {
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
         let mut columns = Self::default();
-        for new in rows {
+        for row in rows {
             let Row {
                 id,
                 experiment,
@@ -262,7 +232,7 @@ impl<'r> RowColumns<'r> {
                 sha256,
                 created_at,
                 expires_at,
-            } = &new.row;
+            } = row;
             columns.ids.push(id.as_bytes());
             columns.experiments.push(experiment.as_str());
             columns.creators.push(created_by.as_str());
@@ -276,16 +246,11 @@ impl<'r> RowColumns<'r> {
             columns.times.push(created_at.as_microsecond());
             let expiry = expires_at.map(Timestamp::as_microsecond);
             columns.expiries.push(expiry);
-            columns.placements.push(new.placement);
         }
         columns
     }
 
-<<<<<<< HEAD
     pub(super) fn params(&self) -> [&(dyn ToSql + Sync); 9] {
-=======
-    fn params(&self) -> [&(dyn ToSql + Sync); 10] {
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
         [
             &self.ids,
             &self.experiments,
@@ -296,7 +261,6 @@ impl<'r> RowColumns<'r> {
             &self.digests,
             &self.times,
             &self.expiries,
-            &self.placements,
         ]
     }
 }

@@ -20,7 +20,6 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0006_inventory.sql"),
     include_str!("migrations/0007_scrubs.sql"),
     include_str!("migrations/0008_expiry.sql"),
-    include_str!("migrations/0009_placement.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use super::connections::{Connections, Retries};
 use super::error::Failure;
 use super::insert::{insert, insert_again};
-use crate::database::sql::{Flush, Inbox, NewRow, Pending, Queue, channel, run};
+use crate::database::sql::{Flush, Inbox, Pending, Queue, channel, run};
 use crate::database::subject::Subject;
 use crate::error::{Operation, Result};
+use crate::row::Row;
 use crate::time::Deadline;
 
 /// How long inserts are retried while the database is unreachable.
@@ -24,12 +25,12 @@ use crate::time::Deadline;
 const RETRY: Duration = Duration::from_secs(5);
 
 /// The rows of one statement, by id.
-type Batch = HashMap<ArtifactId, Pending<Box<NewRow>>>;
+type Batch = HashMap<ArtifactId, Pending<Box<Row>>>;
 
 /// The handle of the task. Dropping it lets the task finish the waiting inserts.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: Queue<Box<NewRow>>,
+    queue: Queue<Box<Row>>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -53,8 +54,8 @@ impl Writer {
     }
 
     /// Makes one row durable, unless its deadline passes before.
-    pub(super) async fn insert(&self, new: Box<NewRow>, deadline: Option<Deadline>) -> Result<()> {
-        self.queue.write(subject(&new), new, deadline).await
+    pub(super) async fn insert(&self, row: Box<Row>, deadline: Option<Deadline>) -> Result<()> {
+        self.queue.write(subject(&row), row, deadline).await
     }
 
     /// Finishes the inserts sent before, and ends the task.
@@ -75,8 +76,8 @@ impl Writer {
     }
 }
 
-fn subject(new: &NewRow) -> Subject {
-    Subject::with_id(Operation::InsertRow, new.row.id)
+fn subject(row: &Row) -> Subject {
+    Subject::with_id(Operation::InsertRow, row.id)
 }
 
 /// The state of the task.
@@ -87,16 +88,16 @@ struct Flusher {
 }
 
 impl Flush for Flusher {
-    type Command = Box<NewRow>;
+    type Command = Box<Row>;
 
-    async fn flush(&mut self, first: Pending<Box<NewRow>>, inbox: &mut Inbox<Box<NewRow>>) {
+    async fn flush(&mut self, first: Pending<Box<Row>>, inbox: &mut Inbox<Box<Row>>) {
         // Callers that got a reply a moment ago may have their next row ready.
         tokio::task::yield_now().await;
         let mut waiting = vec![first];
         inbox.fill(&mut waiting, |_| false);
         let mut batch = Batch::new();
         for pending in waiting {
-            match batch.entry(pending.command.row.id) {
+            match batch.entry(pending.command.id) {
                 Entry::Vacant(free) => drop(free.insert(pending)),
                 Entry::Occupied(_) => inbox.defer(pending),
             }
@@ -112,7 +113,7 @@ impl Flush for Flusher {
 
 impl Flusher {
     /// Inserts a batch, and replies to all its callers.
-    async fn insert_batch(&mut self, mut batch: Batch, inbox: &Inbox<Box<NewRow>>) {
+    async fn insert_batch(&mut self, mut batch: Batch, inbox: &Inbox<Box<Row>>) {
         let Err(failure) = self.try_insert(&mut batch, inbox).await else {
             return;
         };
@@ -139,13 +140,13 @@ impl Flusher {
     async fn try_insert(
         &mut self,
         batch: &mut Batch,
-        inbox: &Inbox<Box<NewRow>>,
+        inbox: &Inbox<Box<Row>>,
     ) -> Result<(), Failure> {
         let rows = batch.values().map(|pending| (*pending.command).clone());
         let mut rows: Vec<_> = rows.collect();
         // Statements that insert the same ids then wait for each other, but not in a circle.
-        rows.sort_unstable_by_key(|new| new.row.id);
-        let rows: Arc<[NewRow]> = rows.into();
+        rows.sort_unstable_by_key(|row| row.id);
+        let rows: Arc<[Row]> = rows.into();
         let since = self.unreachable_since.unwrap_or_else(Instant::now);
         let mut retries = Retries::until(since + RETRY);
         let mut outcome = insert(&self.connections, &rows).await;

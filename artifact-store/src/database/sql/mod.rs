@@ -8,7 +8,6 @@ mod identity;
 mod maintenance;
 mod pages;
 mod param;
-mod placement;
 mod queue;
 mod records;
 mod scrubs;
@@ -22,12 +21,8 @@ use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::Result;
 use crate::identity::WorkerId;
 
-<<<<<<< HEAD
 pub(super) use self::command::{Command, Transaction};
 pub(super) use self::dump::{BATCH, IS_EMPTY, Part, SELECT_STORE_ID, TABLES};
-=======
-pub(super) use self::command::{Command, NewRow, Transaction};
->>>>>>> 2f13988 (artifact-store: move the blobs of a store to another backend while servers run)
 pub(super) use self::expiry::{ExpiryStatements, expired_page};
 pub(super) use self::maintenance::{micros, position, push_row, stored_position};
 pub(super) use self::param::{Param, params};
@@ -50,8 +45,8 @@ pub(super) enum Lane {
 }
 
 /// A database that runs the statements of this module. Every such database is a
-/// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore), a
-/// [`StoreIdRecord`](crate::StoreIdRecord) and a [`PlacementRecord`](crate::PlacementRecord).
+/// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore) and a
+/// [`StoreIdRecord`](crate::StoreIdRecord).
 pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
     /// Runs a query in a lane, and reads a record from each row of the result. Stops reading once the
     /// records hold [`MAX_BYTES`](records::MAX_BYTES) in all.

@@ -140,11 +140,6 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     /// Does nothing: the transaction holds the write lock of the whole file.
-    fn fence_inserts(&self) -> impl Future<Output = Result<(), WriteError>> + Send {
-        ready(Ok(()))
-    }
-
-    /// Does nothing: the transaction holds the write lock of the whole file.
     fn lock_groups(
         &self,
         _experiment: &ExperimentId,
