@@ -3,6 +3,7 @@
 
 mod conditional;
 mod content_coding;
+mod declared_name;
 mod digest_fields;
 mod disposition;
 mod fetch;
@@ -25,7 +26,7 @@ pub use file_body::FileBody;
 pub use file_fields::{FileFields, unsatisfied_range};
 pub use range::parse_range;
 pub use receive_error::{ReceiveError, ReceiveErrorKind};
-pub use receive_rules::check_head;
+pub use receive_rules::{check_content_head, check_head};
 pub use received_file::ReceivedFile;
 pub use selection::Selection;
 pub use want_digest::{DigestAlgorithm, WANT_CONTENT_DIGEST, WANT_REPR_DIGEST, wanted_digest};

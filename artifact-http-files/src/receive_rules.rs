@@ -16,6 +16,23 @@ use crate::receive_error::{ReceiveError, ReceiveErrorKind};
 /// [`TooLarge`](ReceiveErrorKind::TooLarge) for a `Content-Length` that no acceptable request can have: `max_bytes`, and
 /// 16 KiB for everything around the file in a form.
 pub fn check_head(headers: &HeaderMap, max_bytes: u64) -> Result<Option<u64>, ReceiveError> {
+    check(headers, max_bytes, MAX_OVERHEAD as u64)
+}
+
+/// Checks the header of a request whose whole content is the file, as [`check_head`] does. A `Content-Length` of more
+/// than `max_bytes` is [`TooLarge`](ReceiveErrorKind::TooLarge).
+///
+/// # Errors
+///
+/// Those of [`check_head`].
+pub fn check_content_head(
+    headers: &HeaderMap,
+    max_bytes: u64,
+) -> Result<Option<u64>, ReceiveError> {
+    check(headers, max_bytes, 0)
+}
+
+fn check(headers: &HeaderMap, max_bytes: u64, overhead: u64) -> Result<Option<u64>, ReceiveError> {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(ReceiveError::new(
@@ -26,7 +43,7 @@ pub fn check_head(headers: &HeaderMap, max_bytes: u64) -> Result<Option<u64>, Re
     let length = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > max_bytes.saturating_add(MAX_OVERHEAD as u64)) {
+    if length.is_some_and(|length| length > max_bytes.saturating_add(overhead)) {
         let detail = format!("an artifact has at most {max_bytes} bytes here");
         return Err(ReceiveError::new(ReceiveErrorKind::TooLarge, detail));
     }

@@ -8,6 +8,7 @@ use futures_util::Stream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
+use crate::declared_name::declared_name;
 use crate::digest_fields::{DigestCheck, FIELDS, MalformedDigest};
 use crate::receive_error::{ReceiveError, ReceiveErrorKind};
 use crate::source::Source;
@@ -49,24 +50,45 @@ where
     E: Into<BoxError>,
 {
     /// Reads up to the first byte of the file: of a form if the request's `Content-Type` is `multipart/form-data`, and
-    /// otherwise of the content itself, which has no file name.
+    /// otherwise of the content itself.
     ///
     /// # Errors
     ///
-    /// Those of [`open_form`](Self::open_form).
+    /// Those of [`open_form`](Self::open_form) and [`open_content`](Self::open_content).
     pub async fn open(headers: &HeaderMap, body: S) -> Result<Self, ReceiveError> {
         if is_form(headers) {
-            return Self::open_form(headers, body).await;
+            Self::open_form(headers, body).await
+        } else {
+            Self::open_content(headers, body)
         }
+    }
+
+    /// Takes the whole content as the file, whatever its type. Reads nothing of it yet.
+    ///
+    /// The file name is that of the request's `Content-Disposition` (RFC 6266), of any disposition type. The type is the
+    /// request's `Content-Type`; `application/x-www-form-urlencoded` counts as no type, because curl sends it with
+    /// `--data-binary` unless it is told another.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`](ReceiveErrorKind::Malformed) if a digest field or `Content-Disposition` is malformed or the latter
+    /// occurs twice, or if the request has two `Content-Type` fields.
+    pub fn open_content(headers: &HeaderMap, body: S) -> Result<Self, ReceiveError> {
+        let mut types = headers.get_all(CONTENT_TYPE).iter();
+        let declared = types.next().map(HeaderValue::as_bytes);
+        if types.next().is_some() {
+            return Err(ReceiveError::malformed("the request has two Content-Types"));
+        }
+        let declared =
+            declared.filter(|value| !has_type(value, b"application/x-www-form-urlencoded"));
         let mut digest = DigestCheck::of(headers)?;
         let sha256 = digest.as_mut().and_then(DigestCheck::take_sha256);
-        let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         Ok(Self {
             source: Source::new(body, digest),
             form: None,
             sha256,
-            content_type: clean_type(content_type),
-            file_name: None,
+            content_type: clean_type(declared),
+            file_name: declared_name(headers)?,
         })
     }
 
@@ -177,13 +199,14 @@ fn clean_type(declared: Option<&[u8]>) -> ContentType {
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let essence = value.and_then(|value| value.split(|byte| *byte == b';').next());
-    essence.is_some_and(|essence| {
-        essence
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"multipart/form-data")
-    })
+    let value = headers.get(CONTENT_TYPE);
+    value.is_some_and(|value| has_type(value.as_bytes(), b"multipart/form-data"))
+}
+
+/// Returns whether a `Content-Type` is this one, whatever its parameters.
+fn has_type(value: &[u8], essence: &[u8]) -> bool {
+    let found = value.split(|byte| *byte == b';').next();
+    found.is_some_and(|found| found.trim_ascii().eq_ignore_ascii_case(essence))
 }
 
 /// Reads the boundary from the request's only `Content-Type`.

@@ -106,7 +106,7 @@ impl fmt::Debug for AdminToken {
 #[async_trait]
 impl Authenticate for AdminToken {
     async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthenticateError> {
-        self.check(&Credential::from_headers(&request.headers)?)
+        self.check(&Credential::from_request(request)?)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::binding::BasePath;
 pub(crate) enum Api {
     /// Deposit, fetch and identities, under `/v0`.
     Artifacts,
-    /// List, remove, hold and expire artifacts, under `/v1`.
+    /// Deposit and fetch plain bodies, list, remove, hold and expire artifacts, and experiments, under `/v1`.
     Management,
 }
 

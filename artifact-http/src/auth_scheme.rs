@@ -58,6 +58,12 @@ impl AuthScheme {
         )
     }
 
+    /// Returns whether the paths under `/v1` accept HTTP Basic beside `Bearer`: only with the scheme of the wire binding,
+    /// whose credentials are a name and a secret.
+    pub(crate) fn accepts_basic(&self) -> bool {
+        self.security.is_none()
+    }
+
     pub(crate) fn challenge(&self) -> &HeaderValue {
         &self.challenge
     }
@@ -71,7 +77,8 @@ impl AuthScheme {
     }
 }
 
-/// The scheme of the wire binding: `Authorization: Bearer <principal>:<secret>`.
+/// The scheme of the wire binding: `Authorization: Bearer <principal>:<secret>`, and HTTP Basic with the same two texts
+/// on the paths under `/v1`.
 impl Default for AuthScheme {
     fn default() -> Self {
         Self {

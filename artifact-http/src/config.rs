@@ -98,7 +98,8 @@ impl HttpConfig {
         self
     }
 
-    /// Adds the endpoints that list, remove, hold and expire artifacts. The managed store must contain the store
+    /// Adds the endpoints that deposit and fetch artifacts as plain bodies, list, remove, hold and expire them, and create
+    /// experiments. The managed store must contain the store
     /// of the router.
     ///
     /// They are under [`with_management_path`](Self::with_management_path). Its path must differ from that of the

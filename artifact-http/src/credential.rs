@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq;
 
@@ -82,13 +85,53 @@ impl Credential {
     /// [`MultipleCredentials`](AuthenticateError::MultipleCredentials) if the field occurs twice;
     /// [`Rejected`](AuthenticateError::Rejected) if it is missing or has another form.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, AuthenticateError> {
-        let text = bearer(headers)?;
+        Self::split(scheme(headers, "bearer")?)
+    }
+
+    /// Parses the credential of a request of the [`router`](crate::router()): as [`from_headers`](Self::from_headers)
+    /// does, and on the paths under `/v1` also `Authorization: Basic` (RFC 7617) with the principal as the user and the
+    /// secret as the password.
+    ///
+    /// Browsers repeat Basic credentials by themselves, also in requests that another site makes. So such a request is
+    /// rejected if its `Sec-Fetch-Site` is neither `same-origin` nor `none`.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_headers`](Self::from_headers).
+    pub fn from_request(request: &Parts) -> Result<Self, AuthenticateError> {
+        let bearer = Self::from_headers(&request.headers);
+        if !matches!(bearer, Err(AuthenticateError::Rejected))
+            || request.extensions.get::<BasicAccepted>().is_none()
+        {
+            return bearer;
+        }
+        let encoded = scheme(&request.headers, "basic")?;
+        let mut sites = request.headers.get_all("sec-fetch-site").iter();
+        if sites.any(|site| site != "same-origin" && site != "none") {
+            return Err(AuthenticateError::Rejected);
+        }
+        let decoded = STANDARD.decode(encoded).ok();
+        let text = decoded.and_then(|decoded| String::from_utf8(decoded).ok());
+        // As in a field: visible ASCII and spaces. The cache of verified secrets relies on texts without NUL.
+        let text = text.filter(|text| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        });
+        Self::split(&text.ok_or(AuthenticateError::Rejected)?)
+    }
+
+    /// Splits `<principal>:<secret>` at the first colon.
+    fn split(text: &str) -> Result<Self, AuthenticateError> {
         let parts = text.split_once(':');
         let parts = parts.filter(|(principal, secret)| !principal.is_empty() && !secret.is_empty());
         let (principal, secret) = parts.ok_or(AuthenticateError::Rejected)?;
         Ok(Self::new(principal, Secret::new(secret)))
     }
 }
+
+/// An extension of requests whose credential may also be sent by HTTP Basic.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BasicAccepted;
 
 /// Returns the token of `Authorization: Bearer <token>`, whatever its form: one or more visible ASCII
 /// characters. The scheme is case-insensitive.
@@ -97,7 +140,7 @@ impl Credential {
 ///
 /// As [`Credential::from_headers`].
 pub fn bearer_token(headers: &HeaderMap) -> Result<Secret, AuthenticateError> {
-    let token = bearer(headers)?;
+    let token = scheme(headers, "bearer")?;
     if token.is_empty() || token.contains([' ', '\t']) {
         return Err(AuthenticateError::Rejected);
     }
@@ -114,15 +157,15 @@ pub(crate) fn single(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Authen
     }
 }
 
-/// Returns what follows the scheme `Bearer`, without spaces around it.
-fn bearer(headers: &HeaderMap) -> Result<&str, AuthenticateError> {
+/// Returns what follows a scheme, which is named in lower case, without spaces around it.
+fn scheme<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, AuthenticateError> {
     let value = single(headers)?;
     // A value with other bytes than visible ASCII is no valid credential.
     let text = value.and_then(|value| value.to_str().ok());
     let (scheme, rest) = text
         .and_then(|text| text.split_once(' '))
         .ok_or(AuthenticateError::Rejected)?;
-    if scheme.eq_ignore_ascii_case("bearer") {
+    if scheme.eq_ignore_ascii_case(name) {
         Ok(rest.trim_matches(' '))
     } else {
         Err(AuthenticateError::Rejected)
@@ -134,7 +177,7 @@ mod tests {
     use http::HeaderMap;
     use http::header::AUTHORIZATION;
 
-    use super::{Credential, Secret, bearer_token};
+    use super::{BasicAccepted, Credential, Secret, bearer_token};
     use crate::authenticate::AuthenticateError;
 
     fn headers(value: &str) -> HeaderMap {
@@ -175,6 +218,67 @@ mod tests {
         ];
         for text in texts {
             assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+
+    fn from_request(value: &str, site: Option<&'static str>, accepted: bool) -> Option<Credential> {
+        let mut request = http::Request::new(()).into_parts().0;
+        request.headers = headers(value);
+        if let Some(site) = site {
+            request
+                .headers
+                .insert("sec-fetch-site", site.parse().unwrap());
+        }
+        if accepted {
+            request.extensions.insert(BasicAccepted);
+        }
+        Credential::from_request(&request).ok()
+    }
+
+    #[test]
+    fn basic_credentials_count_only_where_they_are_accepted() {
+        let expected = Credential::new("admin", Secret::new("a:b"));
+        for text in ["Basic YWRtaW46YTpi", "basic   YWRtaW46YTpi "] {
+            assert_eq!(from_request(text, None, true).as_ref(), Some(&expected));
+            assert_eq!(from_request(text, None, false), None);
+        }
+        for accepted in [true, false] {
+            let found = from_request("Bearer admin:a:b", None, accepted);
+            assert_eq!(found.as_ref(), Some(&expected));
+        }
+        for text in [
+            "Basic",
+            "Basic ",
+            // `admin`, `admin:` and `:x`
+            "Basic YWRtaW4=",
+            "Basic YWRtaW46",
+            "Basic Ong=",
+            "Basic YWRtaW46YTp",
+            "Basic YWRtaW46YTpi=",
+            // `admin:` and a NUL, a line feed, a byte that is not UTF-8
+            "Basic YWRtaW46AA==",
+            "Basic YWRtaW46Cg==",
+            "Basic YWRtaW46/w==",
+            "Basic admin:a:b",
+            "Digest YWRtaW46YTpi",
+        ] {
+            assert_eq!(from_request(text, None, true), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn basic_credentials_that_another_site_made_a_browser_send_do_not_count() {
+        for (site, counts) in [
+            (None, true),
+            (Some("same-origin"), true),
+            (Some("none"), true),
+            (Some("same-site"), false),
+            (Some("cross-site"), false),
+            (Some(""), false),
+        ] {
+            let found = from_request("Basic YWRtaW46YTpi", site, true);
+            assert_eq!(found.is_some(), counts, "{site:?}");
+            assert!(from_request("Bearer admin:a:b", site, true).is_some());
         }
     }
 

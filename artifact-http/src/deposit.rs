@@ -1,9 +1,12 @@
 //! `POST /v0/experiments/{E}/artifacts`: stores a file and returns an opaque URI.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use artifact_http_files::{REPR_DIGEST, ReceivedFile, check_head, digest_value};
-use artifact_store::NewArtifact;
+use artifact_http_files::{
+    REPR_DIGEST, ReceivedFile, check_content_head, check_head, digest_value,
+};
+use artifact_store::{ErrorKind, NewArtifact, Row};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use schemars::JsonSchema;
@@ -65,38 +68,11 @@ impl Deposit {
         },
     };
 
-    /// Streams the part into the store. If it fails or is dropped before the whole body was received,
-    /// nothing of the deposit remains, because a dropped [`Deposit`](artifact_store::Deposit) removes
-    /// what it has written. After that, the deposit is finished even if this is dropped: a blob that
-    /// was made durable gets its row.
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
-        let AuthorizedRequest {
-            service,
-            principal,
-            experiment,
-            parts,
-            body,
-        } = request;
-        // Checked before the body is polled for the first time, which sends `100 Continue`.
-        let length = check_head(&parts.headers, service.store.config().max_artifact_bytes())?;
-        let expires_in = expires_in(&parts.headers)?;
-        let permit = service.uploads.acquire(&principal)?;
-        let mut file = ReceivedFile::open_form(&parts.headers, body.into_data_stream()).await?;
-        let new = NewArtifact::new(experiment.id, &principal)
-            .with_size_hint(length)
-            .with_expires_in(expires_in);
-        let mut deposit = service.store.deposit(file.describe(new));
-        while let Some(chunk) = file.next().await? {
-            deposit.write(chunk).await?;
-        }
-        let finish = async move {
-            let row = deposit.finish().await;
-            drop(permit);
-            row
-        };
-        let row = Outlive::new(finish).await?;
+        let prefix = &request.service.config.uri_prefix;
+        let row = store(request, FileIn::Form).await?;
         let body = Deposited {
-            artifacts_uri: service.config.uri_prefix.uri(row.id).to_string(),
+            artifacts_uri: prefix.uri(row.id).to_string(),
             size_bytes: row.size,
             content_type: row.content_type.as_str(),
         };
@@ -105,6 +81,64 @@ impl Deposit {
         response.headers_mut().insert(REPR_DIGEST, digest);
         Ok(response)
     }
+}
+
+/// Where the file is in the body of a deposit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileIn {
+    /// The one part of a form.
+    Form,
+    /// The whole body.
+    Content,
+}
+
+/// Streams the file of a request into the store. If this fails or is dropped before the whole body was received, nothing
+/// of the deposit remains, because a dropped [`Deposit`](artifact_store::Deposit) removes what it has written. After
+/// that, the deposit is finished even if this is dropped: a blob that was made durable gets its row.
+pub(crate) async fn store(
+    request: AuthorizedRequest<'_>,
+    place: FileIn,
+) -> Result<Arc<Row>, Problem> {
+    let AuthorizedRequest {
+        service,
+        principal,
+        experiment,
+        parts,
+        body,
+    } = request;
+    // Checked before the body is polled for the first time, which sends `100 Continue`.
+    let headers = &parts.headers;
+    let max_bytes = service.store.config().max_artifact_bytes();
+    let length = match place {
+        FileIn::Form => check_head(headers, max_bytes)?,
+        FileIn::Content => check_content_head(headers, max_bytes)?,
+    };
+    let expires_in = expires_in(headers)?;
+    let permit = service.uploads.acquire(&principal)?;
+    let body = body.into_data_stream();
+    let mut file = match place {
+        FileIn::Form => ReceivedFile::open_form(headers, body).await?,
+        FileIn::Content => ReceivedFile::open_content(headers, body)?,
+    };
+    let new = NewArtifact::new(experiment.id, &principal)
+        .with_size_hint(length)
+        .with_expires_in(expires_in);
+    let mut deposit = service.store.deposit(file.describe(new));
+    while let Some(chunk) = file.next().await? {
+        deposit.write(chunk).await?;
+    }
+    let finish = async move {
+        let row = deposit.finish().await;
+        drop(permit);
+        row
+    };
+    Outlive::new(finish).await.map_err(|error| {
+        if place == FileIn::Content && error.kind() == ErrorKind::DigestMismatch {
+            let detail = "the body is not what Content-Digest or Repr-Digest says";
+            return Problem::bad_request(detail).with_source(error);
+        }
+        error.into()
+    })
 }
 
 /// Parses the field that says how long the artifact is kept.

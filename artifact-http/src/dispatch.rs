@@ -11,9 +11,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
 use crate::api::Api;
-use crate::credential;
+use crate::credential::{self, BasicAccepted};
 use crate::problem::{Problem, ProblemType};
-use crate::request::AuthenticatedRequest;
+use crate::request::{AuthenticatedRequest, Deployment};
 use crate::request_info::RequestInfo;
 use crate::route::Route;
 use crate::router::Service;
@@ -25,6 +25,9 @@ pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response
     if let Some(value) = parts.headers.get_mut(AUTHORIZATION) {
         // `Debug` of the header does not show it.
         value.set_sensitive(true);
+    }
+    if service.accepts_basic(parts.uri.path()) {
+        parts.extensions.insert(BasicAccepted);
     }
     let is_head = parts.method == Method::HEAD;
     let mut info = RequestInfo::UNKNOWN;
@@ -46,6 +49,11 @@ pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response
 }
 
 fn respond_with(problem: Problem, parts: Parts, service: &Service) -> Response {
+    let problem = if parts.extensions.get::<BasicAccepted>().is_some() {
+        problem.with_basic_challenge()
+    } else {
+        problem
+    };
     let instance = instance::of(&Request::from_parts(parts, ()), &service.config);
     problem.respond(&instance, &service.config)
 }
@@ -88,6 +96,17 @@ async fn answer_protected(
 ) -> Result<Response, Problem> {
     let principal = authenticate(service, parts).await?;
     info.principal = Some(principal.id());
+    if api == Api::Management && rest == "/experiments" {
+        let request = AuthenticatedRequest {
+            service,
+            principal,
+            experiment: Deployment,
+            parts,
+            body,
+            info,
+        };
+        return endpoints::call_of_deployment(request).await;
+    }
     let (scope, rest) = split_experiment(rest).ok_or_else(Problem::no_such_path)?;
     let experiment = find_experiment(service, api, scope, &parts.headers).await?;
     let route = Route::parse(api, rest).ok_or_else(Problem::no_such_path)?;

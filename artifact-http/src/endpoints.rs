@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use http::header::ALLOW;
+use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::deposit::Deposit;
@@ -13,34 +14,32 @@ use crate::identity::{
     RegisterWorker, ReissueCredential, RemoveMember, Whoami,
 };
 use crate::management::{
-    DeleteArtifact, HoldArtifact, ListArtifacts, ReadArtifact, ReadRetention, ReadUsage,
-    ReleaseArtifact, SetRetention,
+    CreateExperiment, DeleteArtifact, DepositContent, FetchContent, HoldArtifact, ListArtifacts,
+    ListExperiments, ReadArtifact, ReadRetention, ReadUsage, ReleaseArtifact, SetRetention,
 };
 use crate::problem::Problem;
-use crate::request::AuthenticatedRequest;
+use crate::request::{AuthenticatedRequest, Deployment};
 use crate::route::Route;
 
 /// Turns one line per endpoint into the list of endpoints and the `match` that calls the handlers.
 /// An operation is a type with the constant `ENDPOINT` and the function `handle`, which gets the
 /// authorized request and the ids of the route.
 macro_rules! endpoints {
-    ($($method:ident $route:ident $(($($id:ident),+))? => $operation:ty;)+) => {
+    (
+        experiment { $($method:ident $route:ident $(($($id:ident),+))? => $operation:ty;)+ }
+        deployment { $($own_method:ident => $own:ty;)+ }
+    ) => {
         /// Returns every endpoint. The paths have the default base paths, `/v0` and `/v1`.
         pub fn endpoints() -> &'static [&'static Endpoint] {
-            &[$(<$operation>::ENDPOINT),+]
+            &[$(<$operation>::ENDPOINT,)+ $(<$own>::ENDPOINT),+]
         }
 
-        /// Authorizes a request and calls the handler for its method and route.
+        /// Authorizes a request under an experiment and calls the handler for its method and route.
         pub(crate) async fn call(
             request: AuthenticatedRequest<'_>,
             route: Route,
         ) -> Result<Response, Problem> {
-            // RFC 9110, section 9.3.2: HEAD is GET without the content.
-            let method = match request.parts.method {
-                Method::HEAD => Method::GET,
-                ref method => method.clone(),
-            };
-            match (method, route) {
+            match (get_for_head(request.parts), route) {
                 $((Method::$method, Route::$route $(($($id),+))?) => {
                     let request = request.authorize(<$operation>::ENDPOINT)?;
                     // In a box, so that each request has the size of its own handler, not of the largest.
@@ -49,36 +48,65 @@ macro_rules! endpoints {
                 _ => Err(method_not_allowed(&request)),
             }
         }
+
+        /// Authorizes a request for the list of experiments and calls the handler for its method.
+        pub(crate) async fn call_of_deployment(
+            request: AuthenticatedRequest<'_, Deployment>,
+        ) -> Result<Response, Problem> {
+            match get_for_head(request.parts) {
+                $(Method::$own_method => {
+                    let request = request.authorize(<$own>::ENDPOINT)?;
+                    Box::pin(<$own>::handle(request)).await
+                })+
+                _ => Err(method_not_allowed(&request)),
+            }
+        }
     };
 }
 
 endpoints! {
-    GET Experiment => ReadExperiment;
-    POST Artifacts => Deposit;
-    GET Artifacts => Fetch;
-    GET Whoami => Whoami;
-    POST Workers => RegisterWorker;
-    GET Workers => ListWorkers;
-    GET Worker(worker) => ReadWorker;
-    POST WorkerCredential(worker) => ReissueCredential;
-    POST Groups => RegisterGroup;
-    GET Groups => ListGroups;
-    GET Group(group) => ReadGroup;
-    DELETE Group(group) => DeleteGroup;
-    POST Members(group) => AddMember;
-    DELETE Member(group, member) => RemoveMember;
-    GET ManagedArtifacts => ListArtifacts;
-    GET ManagedArtifact(id) => ReadArtifact;
-    DELETE ManagedArtifact(id) => DeleteArtifact;
-    PUT Hold(id) => HoldArtifact;
-    DELETE Hold(id) => ReleaseArtifact;
-    GET Usage => ReadUsage;
-    GET Retention => ReadRetention;
-    PUT Retention => SetRetention;
+    experiment {
+        GET Experiment => ReadExperiment;
+        POST Artifacts => Deposit;
+        GET Artifacts => Fetch;
+        GET Whoami => Whoami;
+        POST Workers => RegisterWorker;
+        GET Workers => ListWorkers;
+        GET Worker(worker) => ReadWorker;
+        POST WorkerCredential(worker) => ReissueCredential;
+        POST Groups => RegisterGroup;
+        GET Groups => ListGroups;
+        GET Group(group) => ReadGroup;
+        DELETE Group(group) => DeleteGroup;
+        POST Members(group) => AddMember;
+        DELETE Member(group, member) => RemoveMember;
+        GET ManagedArtifacts => ListArtifacts;
+        POST ManagedArtifacts => DepositContent;
+        GET ManagedArtifact(id) => ReadArtifact;
+        DELETE ManagedArtifact(id) => DeleteArtifact;
+        GET Content(id) => FetchContent;
+        PUT Hold(id) => HoldArtifact;
+        DELETE Hold(id) => ReleaseArtifact;
+        GET Usage => ReadUsage;
+        GET Retention => ReadRetention;
+        PUT Retention => SetRetention;
+    }
+    deployment {
+        GET => ListExperiments;
+        POST => CreateExperiment;
+    }
+}
+
+/// Returns the method of a request, `GET` for `HEAD`, which is the same without the content (RFC 9110, section 9.3.2).
+fn get_for_head(parts: &Parts) -> Method {
+    match parts.method {
+        Method::HEAD => Method::GET,
+        ref method => method.clone(),
+    }
 }
 
 /// 405 with the methods of the path, or 404 if this router has no endpoint there.
-fn method_not_allowed(request: &AuthenticatedRequest<'_>) -> Problem {
+fn method_not_allowed<S>(request: &AuthenticatedRequest<'_, S>) -> Problem {
     let service = request.service;
     let found = service.config.find_api(request.parts.uri.path());
     let Some((api, rest)) = found else {
@@ -132,7 +160,9 @@ mod tests {
         for (path, methods) in [
             ("/v0/experiments/e/artifacts", "POST, GET, HEAD"),
             ("/v0/experiments/e", "GET, HEAD"),
-            ("/v1/experiments/e/artifacts", "GET, HEAD"),
+            ("/v1/experiments/e/artifacts", "GET, HEAD, POST"),
+            ("/v1/experiments/e/artifacts/x/content", "GET, HEAD"),
+            ("/v1/experiments", "GET, HEAD, POST"),
             ("/v1/experiments/e/artifacts/x", "GET, HEAD, DELETE"),
             ("/v1/experiments/e/artifacts/x/hold", "PUT, DELETE"),
             ("/v1/experiments/e/retention", "GET, HEAD, PUT"),

@@ -1,5 +1,6 @@
 //! `GET /v0/experiments/{E}`.
 
+use artifact_store::Experiment;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
@@ -13,7 +14,7 @@ use crate::response;
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Experiment")]
-struct ExperimentBody<'e> {
+pub(crate) struct ExperimentBody<'e> {
     /// The experiment.
     #[schemars(extend("examples" = ["default"]))]
     experiment_id: &'e str,
@@ -29,6 +30,17 @@ struct ExperimentBody<'e> {
 #[schemars(inline)]
 enum State {
     Running,
+}
+
+impl<'e> From<&'e Experiment> for ExperimentBody<'e> {
+    fn from(experiment: &'e Experiment) -> Self {
+        Self {
+            experiment_id: experiment.id.as_str(),
+            state: State::Running,
+            created_at: experiment.created_at.to_string(),
+            imported_from: (),
+        }
+    }
 }
 
 pub(crate) struct ReadExperiment;
@@ -54,12 +66,7 @@ impl ReadExperiment {
 
     #[expect(clippy::unused_async, reason = "all handlers have one signature")]
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
-        let body = ExperimentBody {
-            experiment_id: request.experiment.id.as_str(),
-            state: State::Running,
-            created_at: request.experiment.created_at.to_string(),
-            imported_from: (),
-        };
+        let body = ExperimentBody::from(&request.experiment);
         Ok(response::json(StatusCode::OK, &body))
     }
 }

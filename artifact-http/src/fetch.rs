@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use artifact_backend::ArtifactUri;
+use artifact_backend::{ArtifactId, ArtifactUri};
 use artifact_http_files::{FileBody, Selection, keep_unencoded, unsatisfied_range};
 use artifact_store::{ErrorKind, authorize, authorize_with};
 use axum::body::Body;
@@ -33,6 +33,21 @@ const DOCUMENTED_HEADERS: &[&str] = &[
     "Repr-Digest",
 ];
 
+/// The answers to a fetch.
+pub(crate) const ANSWERS: &[Answer] = &[
+    Answer::empty(200, "The bytes, with the recorded Content-Type.")
+        .with_headers(DOCUMENTED_HEADERS.split_at(1).1)
+        .with_content("*/*", any_bytes),
+    Answer::empty(206, "The bytes of the range.")
+        .with_headers(DOCUMENTED_HEADERS)
+        .with_content("*/*", any_bytes),
+    Answer::empty(304, "The client already has the artifact.").with_headers(&[
+        "ETag",
+        "Cache-Control",
+        "Vary",
+    ]),
+];
+
 pub(crate) struct Fetch;
 
 impl Fetch {
@@ -56,69 +71,65 @@ impl Fetch {
                 &parameters::IF_NONE_MATCH,
                 &parameters::IF_RANGE,
             ],
-            answers: &[
-                Answer::empty(200, "The bytes, with the recorded Content-Type.")
-                    .with_headers(DOCUMENTED_HEADERS.split_at(1).1)
-                    .with_content("*/*", any_bytes),
-                Answer::empty(206, "The bytes of the range.")
-                    .with_headers(DOCUMENTED_HEADERS)
-                    .with_content("*/*", any_bytes),
-                Answer::empty(304, "The client already has the artifact.").with_headers(&[
-                    "ETag",
-                    "Cache-Control",
-                    "Vary",
-                ]),
-            ],
+            answers: ANSWERS,
             problems: &[412, 416, 429],
             ..Docs::EMPTY
         },
     };
 
-    /// Finds the artifact, authorizes the principal, and only then evaluates conditions and ranges:
-    /// no header field turns a 403 into another status.
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
-        let AuthorizedRequest {
-            service,
-            principal,
-            experiment,
-            parts,
-            body: _,
-        } = request;
-        let uri = parse_uri(service, parts.uri.query().unwrap_or(""))?;
-        let row = service.store.row(&experiment.id, uri.id()).await?;
-        let grant = match &service.config.read_policy {
-            None => authorize(&principal, Arc::clone(&row))?,
-            Some(policy) => authorize_with(&**policy, &principal, Arc::clone(&row)).await?,
-        };
-        // Before the conditions: a 304 or a HEAD would confirm bytes that no longer exist.
-        service.store.check(&grant).await?;
-
-        let fields = service.fields.get(&row);
-        let mut response = match Selection::of(&parts.method, &parts.headers, fields.etag()) {
-            Selection::Failed => {
-                let detail = "the artifact is not one that If-Match names";
-                return Err(Problem::plain(StatusCode::PRECONDITION_FAILED, detail));
-            }
-            Selection::NotModified => return Ok(fields.not_modified(Body::empty())),
-            Selection::Header => fields.whole(Body::empty()),
-            Selection::Content(range) => {
-                // HEAD, 304 and errors have no content that a slow client could hold.
-                let permit = service.fetches.acquire(&principal)?;
-                let download = service.store.read(&grant, range).await;
-                let download = download.map_err(|error| match error.kind() {
-                    ErrorKind::InvalidRange => unsatisfiable(row.size).with_source(error),
-                    _ => error.into(),
-                })?;
-                let sent = download.range();
-                let body = Body::new(FileBody::new(download, row.id, permit));
-                fields.content(range, sent, row.size, body)
-            }
-        };
-        if service.config.below_layers {
-            keep_unencoded(&parts.headers, &mut response);
-        }
-        Ok(response)
+        let query = request.parts.uri.query().unwrap_or("");
+        let uri = parse_uri(request.service, query)?;
+        respond(request, uri.id()).await
     }
+}
+
+/// Finds an artifact, authorizes the principal, and only then evaluates conditions and ranges: no header field turns a
+/// 403 into another status.
+pub(crate) async fn respond(
+    request: AuthorizedRequest<'_>,
+    id: ArtifactId,
+) -> Result<Response, Problem> {
+    let AuthorizedRequest {
+        service,
+        principal,
+        experiment,
+        parts,
+        body: _,
+    } = request;
+    let row = service.store.row(&experiment.id, id).await?;
+    let grant = match &service.config.read_policy {
+        None => authorize(&principal, Arc::clone(&row))?,
+        Some(policy) => authorize_with(&**policy, &principal, Arc::clone(&row)).await?,
+    };
+    // Before the conditions: a 304 or a HEAD would confirm bytes that no longer exist.
+    service.store.check(&grant).await?;
+
+    let fields = service.fields.get(&row);
+    let mut response = match Selection::of(&parts.method, &parts.headers, fields.etag()) {
+        Selection::Failed => {
+            let detail = "the artifact is not one that If-Match names";
+            return Err(Problem::plain(StatusCode::PRECONDITION_FAILED, detail));
+        }
+        Selection::NotModified => return Ok(fields.not_modified(Body::empty())),
+        Selection::Header => fields.whole(Body::empty()),
+        Selection::Content(range) => {
+            // HEAD, 304 and errors have no content that a slow client could hold.
+            let permit = service.fetches.acquire(&principal)?;
+            let download = service.store.read(&grant, range).await;
+            let download = download.map_err(|error| match error.kind() {
+                ErrorKind::InvalidRange => unsatisfiable(row.size).with_source(error),
+                _ => error.into(),
+            })?;
+            let sent = download.range();
+            let body = Body::new(FileBody::new(download, row.id, permit));
+            fields.content(range, sent, row.size, body)
+        }
+    };
+    if service.config.below_layers {
+        keep_unencoded(&parts.headers, &mut response);
+    }
+    Ok(response)
 }
 
 fn any_bytes(_: &mut SchemaGenerator) -> Schema {

@@ -19,6 +19,7 @@ pub(crate) enum Route {
     Member(GroupId, MemberId),
     ManagedArtifacts,
     ManagedArtifact(ArtifactId),
+    Content(ArtifactId),
     Hold(ArtifactId),
     Usage,
     Retention,
@@ -66,6 +67,7 @@ impl Route {
         Some(match *segments {
             ["artifacts"] => Self::ManagedArtifacts,
             ["artifacts", id] => Self::ManagedArtifact(id.parse().ok()?),
+            ["artifacts", id, "content"] => Self::Content(id.parse().ok()?),
             ["artifacts", id, "hold"] => Self::Hold(id.parse().ok()?),
             ["usage"] => Self::Usage,
             ["retention"] => Self::Retention,
@@ -125,6 +127,7 @@ mod tests {
             ("/retention".to_owned(), Route::Retention),
             (format!("/artifacts/{id}"), Route::ManagedArtifact(artifact)),
             (format!("/artifacts/{id}/hold"), Route::Hold(artifact)),
+            (format!("/artifacts/{id}/content"), Route::Content(artifact)),
         ] {
             assert_eq!(Route::parse(Management, &path), Some(route), "{path}");
             assert_eq!(Route::parse(Artifacts, &path), None, "{path}");

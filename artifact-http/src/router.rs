@@ -12,6 +12,7 @@ use axum::routing::any;
 use bytes::Bytes;
 use http::Request;
 
+use crate::api::Api;
 use crate::artifact_fields::ArtifactFieldsCache;
 use crate::authenticate::Authenticate;
 use crate::concurrency_limiter::ConcurrencyLimiter;
@@ -41,6 +42,13 @@ impl Service {
     pub(crate) fn serves(&self, endpoint: &Endpoint) -> bool {
         (self.identities.is_some() || !endpoint.needs_identities())
             && (self.config.managed().is_some() || !endpoint.needs_management())
+    }
+
+    /// Returns whether requests for a path may use HTTP Basic: those of management, if the credentials are those of the
+    /// wire binding.
+    pub(crate) fn accepts_basic(&self, path: &str) -> bool {
+        self.config.auth_scheme.accepts_basic()
+            && matches!(self.config.find_api(path), Some((Api::Management, _)))
     }
 
     /// Returns the template of an endpoint with the base path of this router.

@@ -46,15 +46,15 @@ pub enum Error {
     NoDisposition,
     /// The type of the part's `Content-Disposition` is not `form-data`.
     WrongDisposition,
-    /// The parameters of the part's `Content-Disposition` are malformed.
+    /// The parameters of the `Content-Disposition` are malformed.
     MalformedDisposition,
-    /// The part's `Content-Disposition` has two names or two file names.
+    /// The `Content-Disposition` has two names or two file names.
     DuplicateParameter,
     /// The part has another name than the expected one, or none.
     WrongName(&'static str),
     /// The part has no file name. It is named here.
     NoFileName(&'static str),
-    /// The part's file name is not UTF-8.
+    /// The file name is not UTF-8.
     FileNameNotUtf8,
     /// The part has a `Content-Transfer-Encoding` that changes its bytes.
     TransferEncoding,
@@ -87,8 +87,8 @@ impl fmt::Display for Error {
             Self::DuplicateField => "the part has the same header field twice",
             Self::NoDisposition => "the part has no Content-Disposition",
             Self::WrongDisposition => "the part's Content-Disposition is not form-data",
-            Self::MalformedDisposition => "the part's Content-Disposition is malformed",
-            Self::DuplicateParameter => "the part has two names or two file names",
+            Self::MalformedDisposition => "the Content-Disposition is malformed",
+            Self::DuplicateParameter => "the Content-Disposition has two names or two file names",
             Self::WrongName(expected) => {
                 return write!(f, "the part is not named `{expected}`");
             }

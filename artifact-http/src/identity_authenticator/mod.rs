@@ -64,7 +64,7 @@ impl IdentityAuthenticator {
     /// Sets the authenticator of the program's own users, who then share the endpoints with the workers.
     ///
     /// It decides about every request whose `Authorization` is not of the form `Bearer admin:<secret>` or
-    /// `Bearer wkr_...:<secret>`, for example about one with a JWT or without the field. Without it, such
+    /// `Bearer wkr_...:<secret>` (or the same by HTTP Basic on the paths under `/v1`), for example about one with a JWT or without the field. Without it, such
     /// requests are [`Rejected`](AuthenticateError::Rejected).
     #[must_use = "returns the changed authenticator"]
     pub fn with_others(mut self, others: Arc<dyn Authenticate>) -> Self {
@@ -99,7 +99,7 @@ impl fmt::Debug for IdentityAuthenticator {
 #[async_trait]
 impl Authenticate for IdentityAuthenticator {
     async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthenticateError> {
-        let credential = Credential::from_headers(&request.headers);
+        let credential = Credential::from_request(request);
         if let Some(others) = &self.others
             && !credential.as_ref().is_ok_and(is_of_the_store)
         {

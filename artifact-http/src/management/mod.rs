@@ -1,6 +1,9 @@
-//! The endpoints of management: list, remove, hold and expire artifacts.
+//! The endpoints under `/v1`: deposit, fetch, list, remove, hold and expire artifacts, and experiments.
 
 mod artifact;
+mod content;
+mod deposit;
+mod experiments;
 mod hold;
 mod list;
 mod parameters;
@@ -10,6 +13,9 @@ mod usage;
 use artifact_store::ManagedStore;
 
 pub(crate) use self::artifact::{DeleteArtifact, ReadArtifact};
+pub(crate) use self::content::FetchContent;
+pub(crate) use self::deposit::DepositContent;
+pub(crate) use self::experiments::{CreateExperiment, ListExperiments};
 pub(crate) use self::hold::{HoldArtifact, ReleaseArtifact};
 pub(crate) use self::list::ListArtifacts;
 use self::parameters::Parameters;
@@ -29,6 +35,6 @@ fn managed(service: &Service) -> Result<&ManagedStore, Problem> {
 }
 
 /// Checks that a request has no query parameters.
-fn check_no_parameters(request: &AuthorizedRequest<'_>) -> Result<(), Problem> {
+fn check_no_parameters<S>(request: &AuthorizedRequest<'_, S>) -> Result<(), Problem> {
     Parameters::parse(request.parts.uri.query(), &[]).map(drop)
 }

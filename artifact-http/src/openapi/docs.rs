@@ -1,6 +1,6 @@
 //! The description of an endpoint, as it stands next to its handler.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::parameters::Parameter;
 use crate::response::JSON;
@@ -49,6 +49,15 @@ impl RequestContent {
         Self {
             media_type: "application/json",
             schema: SchemaGenerator::subschema_for::<T>,
+            required: true,
+        }
+    }
+
+    /// Bytes of any type.
+    pub(crate) const fn bytes() -> Self {
+        Self {
+            media_type: "*/*",
+            schema: any_bytes,
             required: true,
         }
     }
@@ -119,4 +128,8 @@ impl Answer {
         self.links = Some(links);
         self
     }
+}
+
+fn any_bytes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({})
 }

@@ -110,10 +110,15 @@ fn describe_management(document: &mut Value) {
     if let Some(tags) = document["tags"].as_array_mut() {
         let tag = json!({
             "name": "management",
-            "description": "List, delete, hold and expire artifacts.",
+            "description": "Deposit, fetch, list, delete, hold and expire artifacts; experiments.",
         });
         tags.insert(1, tag);
     }
+    document["components"]["securitySchemes"]["basic"] = json!({
+        "type": "http",
+        "scheme": "basic",
+        "description": "The principal as the user, its token as the password; only under /v1/ (A-9).",
+    });
 }
 
 fn paths(listed: &[&Endpoint], generators: &mut Generators) -> Value {
@@ -123,7 +128,10 @@ fn paths(listed: &[&Endpoint], generators: &mut Generators) -> Value {
             .entry(endpoint.path)
             .or_insert_with(|| json!({ "parameters": parameters::of_path(endpoint) }));
         let access = Some(endpoint.access);
-        let operation = operation(endpoint.id, access, &endpoint.docs, generators);
+        let mut operation = operation(endpoint.id, access, &endpoint.docs, generators);
+        if endpoint.needs_management() {
+            operation["security"] = json!([{ "principal": [] }, { "basic": [] }]);
+        }
         if endpoint.method == Method::GET {
             path["head"] = head(&operation);
         }

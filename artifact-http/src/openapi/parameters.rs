@@ -108,6 +108,8 @@ parameters! {
         "RFC 9530, of the content; verified (D-12).");
     pub(crate) REPR_DIGEST = header("ReprDigest", "Repr-Digest", DIGEST,
         "RFC 9530; here it means the same as Content-Digest (D-12).");
+    pub(crate) CONTENT_DISPOSITION = header("ContentDisposition", "Content-Disposition", "attachment; filename=\"results.tar.gz\"",
+        "RFC 6266, of any type; its file name is recorded (M-10).");
     pub(crate) EXPIRES_IN = header("ArtifactExpiresIn", "Artifact-Expires-In", "604800",
         "How many seconds the artifact is kept, 1 to 3153600000; without it, as long as the retention says (D-14).");
     pub(crate) AFTER = query("After", "after", "17",
@@ -136,7 +138,8 @@ pub(super) fn of_path(endpoint: &Endpoint) -> Value {
         .into_iter()
         .filter(|id| endpoint.path.contains(&format!("{{{}}}", id.name)));
     let header = (!endpoint.needs_management()).then_some(&EXPERIMENT_HEADER);
-    [&EXPERIMENT]
+    let experiment = endpoint.path.contains("{E}").then_some(&EXPERIMENT);
+    experiment
         .into_iter()
         .chain(header)
         .chain([&REQUEST_ID])

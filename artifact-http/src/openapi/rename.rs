@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use artifact_backend::UriPrefix;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::auth_scheme::AuthScheme;
 use crate::binding::{BasePath, ErrorPrefix, ExperimentHeader};
@@ -75,10 +75,25 @@ fn with_security(text: &str, security: &Value, scheme: &AuthScheme) -> String {
     let mut document: Value = serde_json::from_str(text).expect("the document is valid JSON");
     let components = &mut document["components"];
     components["securitySchemes"]["principal"] = security.clone();
+    if let Some(schemes) = components["securitySchemes"].as_object_mut() {
+        schemes.remove("basic");
+    }
     let challenge = String::from_utf8_lossy(scheme.challenge().as_bytes());
-    components["headers"]["WWW-Authenticate"]["schema"]["const"] = challenge.into();
+    components["headers"]["WWW-Authenticate"]["schema"] = json!({ "const": challenge });
     let content = &mut components["responses"]["Problem401"]["content"][problem::MEDIA_TYPE];
     content["example"]["detail"] = scheme.hint().into();
+    // Only the scheme of the wire binding has HTTP Basic beside it.
+    let items = document["paths"].as_object_mut().into_iter();
+    let items = items.flat_map(|paths| paths.values_mut());
+    for operation in items.flat_map(|item| {
+        item.as_object_mut()
+            .into_iter()
+            .flat_map(|item| item.values_mut())
+    }) {
+        if let Some(schemes) = operation.get_mut("security").and_then(Value::as_array_mut) {
+            schemes.retain(|scheme| scheme.get("basic").is_none());
+        }
+    }
     let text = serde_json::to_string_pretty(&document);
     text.expect("strings, numbers and maps are valid JSON") + "\n"
 }

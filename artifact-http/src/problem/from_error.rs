@@ -29,6 +29,7 @@ impl From<Error> for Problem {
                         "only the artifact's depositor and the administrator may delete it"
                     }
                     Operation::Hold => "only the administrator may place and release holds",
+                    Operation::Experiment => "only the administrator may manage experiments",
                     Operation::Retention => "only the administrator may set the retention",
                     _ => "only the artifact's depositor and administrators may read it",
                 },

@@ -129,6 +129,16 @@ impl Problem {
         problem
     }
 
+    /// Adds HTTP Basic to the ways of authentication that a 401 lists (RFC 7617, section 2).
+    #[must_use = "returns the changed problem"]
+    pub(crate) fn with_basic_challenge(self) -> Self {
+        if self.kind != Some(ProblemType::Unauthorized) {
+            return self;
+        }
+        let basic = HeaderValue::from_static("Basic realm=\"artifact\", charset=\"UTF-8\"");
+        self.with_header(WWW_AUTHENTICATE, basic)
+    }
+
     #[must_use = "returns the changed problem"]
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
@@ -159,7 +169,8 @@ impl Problem {
         if self.kind == Some(ProblemType::Unauthorized) {
             let scheme = &config.auth_scheme;
             scheme.hint().clone_into(&mut self.detail);
-            self = self.with_header(WWW_AUTHENTICATE, scheme.challenge().clone());
+            let challenge = (WWW_AUTHENTICATE, scheme.challenge().clone());
+            self.headers.insert(0, challenge);
         }
         self.write_log();
         let title = self.kind.map_or_else(

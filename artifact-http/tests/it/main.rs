@@ -6,6 +6,7 @@ mod authenticate;
 mod binding;
 mod body;
 mod conditional;
+mod content;
 mod deposit;
 mod digest_fields;
 mod dispatch;

@@ -219,3 +219,22 @@ async fn calls_for_an_unknown_experiment_find_nothing() {
     catalog.create_experiment(&created).await.unwrap();
     assert_eq!(managed.usage(&admin, &unknown).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn only_the_administrator_creates_and_lists_experiments() {
+    let (_site, server) = Site::with_one_server().await;
+    let managed = &server.managed;
+    let new = Experiment::new("made-later".parse().unwrap(), time(1));
+    for (name, principal, [_, of_admin, _]) in principals() {
+        let created = managed.create_experiment(&principal, &new).await;
+        let listed = managed.experiments(&principal).await;
+        assert_eq!(kind(listed), of_admin, "{name} lists");
+        assert_eq!(kind(created), of_admin, "{name} creates");
+    }
+    // One that exists stays as it is.
+    let later = Experiment::new(new.id.clone(), time(2));
+    let stored = managed.create_experiment(&Principal::admin(), &later).await;
+    assert_eq!(stored.unwrap(), new);
+    let all = managed.experiments(&Principal::admin()).await.unwrap();
+    assert!(all.contains(&new) && all.is_sorted_by(|a, b| a.id < b.id));
+}

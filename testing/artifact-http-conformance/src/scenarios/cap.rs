@@ -16,7 +16,7 @@ scenarios!("cap":
 const MAX_TESTED_CAP: u64 = 128 << 20;
 
 /// Returns the cap, if it is known and small enough to test.
-fn cap(site: &Context) -> Outcome<usize> {
+pub(super) fn cap(site: &Context) -> Outcome<usize> {
     let Some(cap) = site.subject.max_artifact_bytes else {
         return Err(Stop::Skipped(
             "needs the server's cap: --max-artifact-bytes".to_owned(),

@@ -25,7 +25,7 @@ scenarios!("management":
 const ABSENT: &str = "/artifacts/00000000000000000000000000000000";
 
 /// Starts a request of management, without an experiment header. Skips the scenario if the server has no management.
-async fn manage<'s>(site: &'s Site, method: &str, rest: &str) -> Outcome<Call<'s>> {
+pub(super) async fn manage<'s>(site: &'s Site, method: &str, rest: &str) -> Outcome<Call<'s>> {
     let path = |rest: &str| format!("/v1/experiments/{}{rest}", site.subject.experiment);
     let probe = site.bare("GET", path("/usage")).send().await?;
     if probe.status == 404 {
@@ -36,7 +36,7 @@ async fn manage<'s>(site: &'s Site, method: &str, rest: &str) -> Outcome<Call<'s
     Ok(site.bare(method, path(rest)))
 }
 
-async fn get(site: &Site, rest: &str, who: &Credential) -> Outcome<Reply> {
+pub(super) async fn get(site: &Site, rest: &str, who: &Credential) -> Outcome<Reply> {
     manage(site, "GET", rest).await?.by(who).send().await
 }
 

@@ -2,6 +2,7 @@
 
 mod cap;
 mod conditionals;
+mod content;
 mod credentials;
 mod cycles;
 mod delivery;
@@ -52,6 +53,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         ranges::SCENARIOS,
         conditionals::SCENARIOS,
         management::SCENARIOS,
+        content::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

@@ -65,6 +65,7 @@ macro_rules! mutants {
 mutants! {
     deposits_return_200: DepositIs200 => "deposits::deposits_return_uri_size_and_content_type";
     a_401_lacks_www_authenticate: NoWwwAuthenticate =>
+        "content::every_wrong_credential_gets_the_same_answer",
         "credentials::malformed_credentials_are_unauthorized", "order::the_credential_is_checked_first";
     a_charset_is_added_to_content_types: CharsetAdded =>
         "delivery::fetches_return_the_recorded_content_type", "deposits::content_types_are_sanitised";
@@ -91,6 +92,7 @@ mutants! {
     a_201_has_the_digest_of_other_bytes: DepositDigestOfOtherBytes =>
         "digests::deposits_return_the_digest_of_the_stored_bytes";
     one_byte_is_changed: ByteChanged =>
+        "content::the_body_is_the_file",
         "delivery::fetches_return_the_exact_bytes_and_length", "deposits::artifacts_of_every_size_are_returned_unchanged";
     a_304_lacks_vary: NotModifiedWithoutVary => "conditionals::if_none_match_with_the_etag_returns_304";
     if_none_match_is_ignored: IgnoresIfNoneMatch => "conditionals::if_none_match_with_the_etag_returns_304";
@@ -134,8 +136,10 @@ mutants! {
         "cycles::a_group_cannot_contain_itself", "cycles::concurrent_edges_cannot_form_a_cycle";
     deleting_a_group_returns_200: DeletedIs200 => "groups::deleted_groups_are_not_found";
     content_codings_are_ignored: CodingIgnored => "deposits::content_codings_are_rejected";
-    content_digests_are_ignored: DigestIgnored => "digests::wrong_body_digests_are_a_bad_request";
-    the_cap_is_one_byte_larger: CapOneMore => "cap::artifacts_up_to_the_cap_are_accepted";
+    content_digests_are_ignored: DigestIgnored =>
+        "digests::wrong_body_digests_are_a_bad_request", "content::declared_digests_are_verified";
+    the_cap_is_one_byte_larger: CapOneMore =>
+        "cap::artifacts_up_to_the_cap_are_accepted", "content::the_cap_is_exact";
     data_after_the_form_is_ignored: TrailingDataIgnored => "forms::only_white_space_may_follow_the_closing_boundary";
     bare_line_feeds_are_repaired: LineFeedsRepaired => "forms::bare_line_feeds_are_rejected";
     equal_bytes_get_the_same_uri: SameUriForSameBytes => "deposits::every_deposit_gets_a_new_id";
@@ -147,7 +151,15 @@ mutants! {
         "management::pages_contain_every_artifact_once", "management::lists_are_filtered";
     deleted_artifacts_are_read: DeletedIsRead => "management::deleted_artifacts_are_not_found";
     every_worker_sees_every_artifact: HiddenIsRead =>
-        "management::artifacts_are_described", "management::deleted_artifacts_are_not_found";
+        "management::artifacts_are_described", "management::deleted_artifacts_are_not_found",
+        "content::only_those_of_the_read_rule_fetch_the_bytes",
+        "content::new_experiments_are_hosted_at_once";
+    basic_is_accepted_everywhere: BasicAnywhere => "content::basic_credentials_are_accepted";
+    basic_credentials_that_another_site_sent_are_accepted: SiteIgnored =>
+        "content::basic_credentials_are_accepted";
+    declared_names_are_ignored: NameIgnored => "content::names_and_types_come_from_the_header";
+    forms_are_stored_as_files: FormStored => "content::forms_are_refused";
+    a_201_lacks_its_location: NoLocation => "content::the_body_is_the_file";
     workers_of_another_experiment_get_401: ForeignWorkerIs401 =>
         "experiments::workers_of_another_experiment_are_forbidden";
 }

@@ -83,6 +83,11 @@ pub(crate) enum Mutation {
     SameUriForSameBytes,
     BodyReadEarly,
     ForeignWorkerIs401,
+    BasicAnywhere,
+    SiteIgnored,
+    NameIgnored,
+    FormStored,
+    NoLocation,
 }
 
 /// State that some mutations keep between requests.

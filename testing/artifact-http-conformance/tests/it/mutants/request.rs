@@ -1,7 +1,10 @@
 //! Mutations of requests before the sound server sees them.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE,
+    AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH,
+    IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
@@ -23,6 +26,20 @@ impl Mutation {
             Self::IgnoresIfMatch => drop_field(request, &IF_MATCH),
             Self::CodingIgnored => drop_field(request, &CONTENT_ENCODING),
             Self::DigestIgnored => drop_field(request, &HeaderName::from_static("content-digest")),
+            Self::SiteIgnored => drop_field(request, &HeaderName::from_static("sec-fetch-site")),
+            Self::NameIgnored => drop_field(request, &CONTENT_DISPOSITION),
+            Self::FormStored if request.uri.path().starts_with("/v1/") => {
+                drop_field(request, &CONTENT_TYPE);
+            }
+            Self::BasicAnywhere => {
+                let value = request.headers.get(AUTHORIZATION);
+                let encoded = value.and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
+                if let Some(Ok(pair)) = encoded.map(|encoded| STANDARD.decode(encoded)) {
+                    let bearer = [b"Bearer ", &pair[..]].concat();
+                    let value = HeaderValue::from_bytes(&bearer).unwrap();
+                    request.headers.insert(AUTHORIZATION, value);
+                }
+            }
             Self::ForwardedHostUsed => {
                 if let Some(host) = request.headers.get("x-forwarded-host").cloned() {
                     request.headers.insert("host", host);

@@ -2,7 +2,7 @@
 
 use http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    LOCATION, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderName, Method, StatusCode};
@@ -23,13 +23,13 @@ impl Mutation {
         let path = request.uri.path();
         let status = response.status.as_u16();
         let managed = path.starts_with("/v1/");
-        let fetched = path.ends_with("/artifacts")
-            && !managed
+        let fetched = (path.ends_with("/artifacts") && !managed || path.ends_with("/content"))
             && request.method != Method::POST
             && [200, 206].contains(&status);
         match self {
             Self::DepositIs200 if status == 201 => response.status = StatusCode::OK,
             Self::NoWwwAuthenticate => drop(response.fields.remove(WWW_AUTHENTICATE)),
+            Self::NoLocation => drop(response.fields.remove(LOCATION)),
             Self::NoAllow => drop(response.fields.remove(ALLOW)),
             Self::NoNosniff => drop(response.fields.remove(X_CONTENT_TYPE_OPTIONS)),
             Self::NoContentRange => drop(response.fields.remove(CONTENT_RANGE)),
