@@ -97,7 +97,7 @@ pub(super) fn headers() -> Value {
             "required": false,
             "schema": { "type": "string" },
         },
-        "WWW-Authenticate": pattern("How to authenticate: `Bearer`, and under /v1/ a second field with `Basic` (A-2, A-9).", "^Bearer"),
+        "WWW-Authenticate": pattern("How to authenticate: `Bearer`, and in a second field `Basic` where that is accepted (A-2, A-9).", "^Bearer"),
         "Allow": always("The methods of the path.", json!({ "type": "string" })),
         "Retry-After": pattern("The number of seconds after which to try again.", "^[0-9]+$"),
         "Location": pattern("The path of what is recorded about the artifact (M-9).", "^/"),

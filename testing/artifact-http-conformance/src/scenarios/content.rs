@@ -169,12 +169,7 @@ async fn the_cap_is_exact(site: Context) -> Outcome {
         subject.authority(),
         worker.bearer(),
     );
-    let mut raw = site.raw("a length of one byte above the cap").await?;
     let length = cap + 1;
-    raw.write(format!("{head}Content-Length: {length}\r\n\r\n"))
-        .await;
-    // The server waits for no byte of the body.
-    raw.response().await?.problem(413, "payload-too-large")?;
     let mut raw = site.raw("a chunked body of one byte above the cap").await?;
     raw.write(format!(
         "{head}Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n"
@@ -182,6 +177,11 @@ async fn the_cap_is_exact(site: Context) -> Outcome {
     .await;
     raw.write(noise(length)).await;
     raw.write("\r\n0\r\n\r\n").await;
+    raw.response().await?.problem(413, "payload-too-large")?;
+    let mut raw = site.raw("a length of one byte above the cap").await?;
+    raw.write(format!("{head}Content-Length: {length}\r\n\r\n"))
+        .await;
+    // The server waits for no byte of the body.
     raw.response().await?.problem(413, "payload-too-large")?;
     Ok(())
 }
