@@ -5,7 +5,6 @@ mod harness;
 
 mod backup;
 mod corrupt;
-mod curl_page;
 mod deposit_and_fetch;
 mod file_size_limit;
 mod flipped;
