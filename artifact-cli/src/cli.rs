@@ -38,6 +38,12 @@ Exit codes: 0 all done, 1 an alarm or a failure, which the output names, 2 refus
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+const AFTER_HELP_OF_ARCHIVE: &str = "\
+Takes the settings of artifact serve; those that it does not use have no effect.
+Exit codes: 0 all done, 1 a damaged artifact or archive, or an id that the output names, 2 refused before anything was done.
+Settings also come from the environment and from a file: see docs/configuration.md.";
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 const AFTER_HELP_OF_SCRUB: &str = "\
 Takes the settings of artifact serve; those that it does not use have no effect.
 Exit codes: 0 all is good, 1 something is wrong with an id that the output names, 2 refused or not finished.
@@ -82,6 +88,12 @@ enum Command {
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Move the rows, workers and groups into another database, such as from SQLite to PostgreSQL. Stop the servers first
     CopyDatabase(CopyDatabaseArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Write an experiment as one archive that tar can read, also while servers run
+    Export(ExportArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Take the archive of an experiment into this store, all of it or nothing, also while servers run
+    Import(ImportArguments),
     /// Deposit a file and print its URI
     Put(PutArguments),
     /// Fetch an artifact and verify its SHA-256
@@ -241,6 +253,58 @@ pub(crate) struct CopyDatabaseArguments {
 }
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// What `export` writes.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// Id of the experiment
+    #[arg(value_name = "EXPERIMENT", value_parser = text)]
+    pub(crate) experiment: String,
+
+    /// File to create, or - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+
+    /// Replace FILE if it already exists
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Read at most N bytes per second, for example 50MiB
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<ByteSize>,
+
+    #[command(flatten)]
+    pub(crate) json: JsonLines,
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// What `import` takes.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// Archive of artifact export, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) from: PathBuf,
+
+    /// Import into this experiment [default: that of the archive]
+    #[arg(long = "as", value_name = "EXPERIMENT", value_parser = text)]
+    pub(crate) into_experiment: Option<String>,
+
+    /// Leave out the artifacts that were removed from this store, whose ids are never used again
+    #[arg(long)]
+    pub(crate) skip_removed: bool,
+
+    /// Check the whole archive and the ids in it, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Read at most N bytes per second, for example 50MiB
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<ByteSize>,
+
+    #[command(flatten)]
+    pub(crate) json: JsonLines,
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 /// The flag of the commands that print each of their findings.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct JsonLines {
@@ -309,9 +373,10 @@ pub(crate) fn command() -> clap::Command {
             return ServeSettings::augment_args(command).after_help(AFTER_HELP);
         }
         #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-        if ["gc", "scrub"].contains(&command.get_name()) {
+        if ["gc", "scrub", "export", "import"].contains(&command.get_name()) {
             let help = match command.get_name() {
                 "gc" => AFTER_HELP_OF_GC,
+                "export" | "import" => AFTER_HELP_OF_ARCHIVE,
                 _ => AFTER_HELP_OF_SCRUB,
             };
             return ServeSettings::augment_maintenance(command).after_help(help);
@@ -409,15 +474,20 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
         return block_on(serve::run(Arc::new(loaded), environment.no_color()));
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-    if let Command::Gc(_) | Command::Scrub(_) = &command {
+    if let Command::Gc(_) | Command::Scrub(_) | Command::Export(_) | Command::Import(_) = &command {
         let settings: ServeSettings = loaded.settings()?;
         start_log_thread(settings.log_format)?;
         warn_about_variables(environment);
+        if let Command::Export(arguments) = &command {
+            maintain::check_export(arguments)?;
+        }
         return block_on(async {
             let store = maintain::open(&loaded, environment.no_color()).await?;
             match command {
                 Command::Gc(arguments) => maintain::gc(store, arguments).await,
                 Command::Scrub(arguments) => maintain::scrub(store, arguments).await,
+                Command::Export(arguments) => maintain::export(store, arguments).await,
+                Command::Import(arguments) => maintain::import(store, arguments).await,
                 _ => Ok(()),
             }
         });
@@ -453,7 +523,9 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             | Command::Scrub(_)
             | Command::Backup(_)
             | Command::Restore(_)
-            | Command::CopyDatabase(_) => unreachable!("they returned above"),
+            | Command::CopyDatabase(_)
+            | Command::Export(_)
+            | Command::Import(_) => unreachable!("they returned above"),
             Command::Put(arguments) => put::run(&client, arguments).await,
             Command::Get(arguments) => get::run(&client, arguments).await,
             Command::Ls(arguments) => manage::list(&client, arguments).await,

@@ -70,14 +70,14 @@ async fn to_stdout(context: &ClientContext, uri: &str) -> Result<()> {
 }
 
 /// Rejects a target that would lose data, before anything is fetched.
-fn check_target(path: &Path, force: bool) -> Result<()> {
+pub(crate) fn check_target(path: &Path, force: bool) -> Result<()> {
     let shown = path.display();
     match path.symlink_metadata() {
         Ok(found) if found.is_dir() => Err(setup(format!(
             "{shown} is a folder; give the name of a file in it"
         ))),
         Ok(found) if !found.is_file() => Err(setup(format!(
-            "{shown} is not a regular file; use -o - > {shown}"
+            "{shown} is not a regular file; give - and redirect standard output: > {shown}"
         ))),
         Ok(_) if !force => Err(setup(format!(
             "{shown} already exists; give --force to replace it"
@@ -102,7 +102,7 @@ fn check_target(path: &Path, force: bool) -> Result<()> {
 /// nothing: dropping the handle removes the temporary file.
 async fn to_file(context: &ClientContext, uri: &str, path: &Path, force: bool) -> Result<()> {
     let mut fetched = fetch(context, uri).await?;
-    let temporary = temporary_beside(path)?;
+    let temporary = temporary_beside(path, ".artifact-get-")?;
     let writing = || format!("cannot write {}", path.display());
     let handle = temporary.as_file().try_clone().with_context(writing)?;
     let mut file = tokio::fs::File::from_std(handle);
@@ -144,10 +144,10 @@ async fn copy(
 }
 
 /// Creates a temporary file in the same folder, so that it can be renamed, with the mode of any new file.
-fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
+pub(crate) fn temporary_beside(path: &Path, prefix: &str) -> Result<NamedTempFile> {
     let folder: PathBuf = files::parent(path).to_owned();
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".artifact-get-");
+    builder.prefix(prefix);
     system::use_mode_of_new_files(&mut builder);
     builder
         .tempfile_in(&folder)

@@ -186,6 +186,10 @@ pub enum Operation {
     Backup,
     /// Restoring a store from a backup.
     Restore,
+    /// Writing an archive of an experiment.
+    Export,
+    /// Reading an archive of an experiment, or writing its rows.
+    Import,
 }
 
 impl Operation {
@@ -218,6 +222,8 @@ impl Operation {
             Self::Dump => "copy database",
             Self::Backup => "back up",
             Self::Restore => "restore",
+            Self::Export => "export",
+            Self::Import => "import",
         }
     }
 

@@ -2,6 +2,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod alone;
+#[cfg(feature = "archive")]
+mod archive;
 mod authorize;
 #[cfg(feature = "backup")]
 mod backup;
@@ -45,6 +47,11 @@ mod time;
 mod verified_cache;
 mod verify;
 
+#[cfg(feature = "archive")]
+pub use archive::{
+    ExportEvent, ExportOptions, ExportReport, Exporter, ImportEvent, ImportOptions, ImportReport,
+    Importer,
+};
 pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest, StoreId};
 pub use artifact_open::{
     Backend, BackendOptions, BackendUrl, BucketCredentials, BucketOptions, FsConfig, MemConfig,
@@ -57,8 +64,8 @@ pub use backup::{
     LeftOutReason, Restore,
 };
 pub use catalog::{
-    Catalog, CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage,
-    Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord,
+    Catalog, CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, ImportId,
+    PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
 };
 pub use collect::{CollectEvent, CollectOptions, CollectReport, CollectStep, Collector};
 pub use config::StoreConfig;

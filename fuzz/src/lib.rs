@@ -1,5 +1,6 @@
 //! The checks of the fuzz targets, without libFuzzer, so that ordinary tests can replay a corpus.
 
+pub mod archive;
 pub mod artifact_uri;
 pub mod backend_ops;
 pub mod bearer;

@@ -40,7 +40,7 @@ pub(crate) async fn backup(
             .await
             .map_err(|error| setup_from(error, "--to cannot be used"))?;
         let verify = place.verify(arguments.snapshot, &options, |event| {
-            print(&mut lines, "check", event)
+            print(&mut lines, "check", event);
         });
         let report = tokio::select! {
             report = verify => report,
@@ -121,7 +121,7 @@ pub(super) fn print(lines: &mut Lines, what: &str, event: BackupEvent) {
             lines.progress(|| format!("{what}: {artifacts} artifacts, {}", BinaryBytes(bytes)));
         }
         BackupEvent::Pruned { number } => {
-            lines.progress(|| format!("{what}: removed snapshot {number}"))
+            lines.progress(|| format!("{what}: removed snapshot {number}"));
         }
         _ => {}
     }

@@ -1,11 +1,13 @@
-//! The commands that work on a store without a server: `artifact gc`, `scrub`, `backup`, `restore` and
-//! `copy-database`.
+//! The commands that work on a store without a server: `artifact gc`, `scrub`, `backup`, `restore`,
+//! `copy-database`, `export` and `import`.
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
 mod backup;
 mod copy_database;
+mod export;
 mod gc;
+mod import;
 mod lines;
 mod restore;
 mod scrub;
@@ -20,7 +22,9 @@ use crate::settings::{Loaded, ServeSettings, Sources};
 
 pub(crate) use backup::backup;
 pub(crate) use copy_database::copy_database;
+pub(crate) use export::{check_export, export};
 pub(crate) use gc::gc;
+pub(crate) use import::import;
 pub(crate) use restore::restore;
 pub(crate) use scrub::scrub;
 

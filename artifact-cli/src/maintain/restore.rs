@@ -68,7 +68,7 @@ pub(crate) async fn restore(
     let mut signals = Signals::new()?;
     let mut lines = Lines::new(arguments.json.json);
     let run = restore.run(arguments.snapshot, |event| {
-        print(&mut lines, "restore", event)
+        print(&mut lines, "restore", event);
     });
     let report = tokio::select! {
         report = run => report,

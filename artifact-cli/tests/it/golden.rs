@@ -33,6 +33,8 @@ fn the_help_matches_the_golden_files() {
         (&["backup", "--help"], "help-backup.txt"),
         (&["restore", "--help"], "help-restore.txt"),
         (&["copy-database", "--help"], "help-copy-database.txt"),
+        (&["export", "--help"], "help-export.txt"),
+        (&["import", "--help"], "help-import.txt"),
         (&["put", "--help"], "help-put.txt"),
         (&["get", "--help"], "help-get.txt"),
         (&["ls", "--help"], "help-ls.txt"),

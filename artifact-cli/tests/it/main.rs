@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod archive;
 mod backup;
 mod corrupt;
 mod deposit_and_fetch;

@@ -87,7 +87,7 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
         Ok(())
     }
 
-    async fn is_abandoned(&self, place: &BackupPlace, number: u64) -> Result<bool> {
+    async fn is_abandoned(&mut self, place: &BackupPlace, number: u64) -> Result<bool> {
         let id = place.control_id(Control::Dump, number);
         let found = match place.inventory.stat(id).await {
             Ok(found) => found,

@@ -192,7 +192,7 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
     }
 
     /// Returns the number of the snapshot whose restore has begun in the backend.
-    async fn find_mark(&self) -> Result<Option<u64>> {
+    async fn find_mark(&mut self) -> Result<Option<u64>> {
         let Restore { place, target, .. } = self.restore;
         let first = place.control_id(Control::Restoring, 0);
         let list = target.list_shard(Shard::of(first), Some(first)).await;
@@ -304,7 +304,7 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
     }
 
     /// Writes the records into the database. The ids of what is left out count as removed.
-    async fn load(&self, manifest: &BackupManifest) -> Result<()> {
+    async fn load(&mut self, manifest: &BackupManifest) -> Result<()> {
         let Restore {
             place, database, ..
         } = self.restore;

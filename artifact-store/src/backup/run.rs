@@ -242,8 +242,8 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
                 Presence::Damaged(error) => self.failed(blob.id, error),
             }
         }
-        let (source, pace) = (&*self.backup.source, Arc::clone(&self.pace));
-        let pace = &*pace;
+        let (source, limit) = (&*self.backup.source, Arc::clone(&self.pace));
+        let limit = &*limit;
         if self.backup.options.dry_run {
             for blob in absent {
                 self.report.copied += 1;
@@ -254,7 +254,7 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
         }
         let target = &*place.inventory;
         let copy = |blob: NeededBlob| async move {
-            (blob, copy_blob(source, Some(target), &blob, pace).await)
+            (blob, copy_blob(source, Some(target), &blob, limit).await)
         };
         // The futures borrow parts of `self`, so what they return is dealt with in between.
         for part in absent.chunks(PARALLEL * 16) {

@@ -96,10 +96,10 @@ impl<F: FnMut(BackupEvent) + Send> Check<'_, F> {
         newer: &[&BackupManifest],
     ) -> Result<()> {
         self.remove_checked(needed, newer).await?;
-        let (place, pace) = (&*self.place.inventory, Arc::clone(&self.pace));
-        let pace = &*pace;
+        let (place, limit) = (&*self.place.inventory, Arc::clone(&self.pace));
+        let limit = &*limit;
         let check =
-            |blob: NeededBlob| async move { (blob, copy_blob(place, None, &blob, pace).await) };
+            |blob: NeededBlob| async move { (blob, copy_blob(place, None, &blob, limit).await) };
         for part in needed.chunks(PARALLEL * 16) {
             let checks = stream::iter(part.to_vec()).map(check);
             let checks: Vec<_> = checks.buffer_unordered(PARALLEL).collect().await;
@@ -113,7 +113,7 @@ impl<F: FnMut(BackupEvent) + Send> Check<'_, F> {
 
     /// Removes the blobs that were checked for a newer snapshot.
     async fn remove_checked(
-        &self,
+        &mut self,
         needed: &mut Vec<NeededBlob>,
         newer: &[&BackupManifest],
     ) -> Result<()> {

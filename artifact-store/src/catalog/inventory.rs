@@ -6,8 +6,8 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
 use super::{
-    Catalog, CommitMark, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage,
-    RowFilter, RowPage, RowPosition, ScrubRecord,
+    Catalog, CommitMark, ExpiredPage, ExpiryPosition, Hold, ImportId, PrincipalUsage, Removal,
+    RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
 };
 use crate::error::Result;
 use crate::experiment::ExperimentId;
@@ -67,10 +67,44 @@ pub trait CatalogInventory: Catalog {
     /// transaction. Of a call and a concurrent [`insert`](Catalog::insert) of the same id, one wins: either the row is
     /// there and the id is not returned, or the insert fails with `AlreadyExists`.
     ///
+    /// An id that an import has [staged](Self::stage) is not condemned either, for seven days after the last call of that
+    /// import. So the collector does not take the ids of an import that takes long, or that is repeated later.
+    ///
     /// # Errors
     ///
     /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve; `Unexpected` for more ids.
     async fn condemn(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
+
+    /// Returns those of the ids that were removed or condemned, and so never get a row. At most 1,000 ids, in one query.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve; `Unexpected` for more ids.
+    async fn removed(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
+
+    /// Records rows that [`publish`](Self::publish) makes visible later, at most 1,000 in one transaction. Until then they
+    /// are not rows: nothing finds, lists or counts them. If another import has staged an id, this one takes it over.
+    ///
+    /// What an import has staged and not published is forgotten seven days after its last call.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if this import has staged one of the ids already; `TooLarge` for a size over `i64::MAX`;
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve; `Unexpected` for more rows.
+    async fn stage(&self, import: ImportId, rows: &[StagedRow]) -> Result<()>;
+
+    /// Makes all rows that an import has staged visible, in their order and with their holds, in one transaction: all of
+    /// them or none. `number` is how many they are.
+    ///
+    /// The time of the transaction grows with the number of rows. Other writes to a SQLite file wait for it.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if one of the ids has a row or was removed or condemned since; `NotFound` if an experiment does not
+    /// exist; `Unavailable` if another number of rows is staged, because another import took over some of them, or if the
+    /// database cannot be reached; `OutOfSpace` and the kinds that an operator must resolve. As for every write, only
+    /// `Unavailable` leaves open whether it was done.
+    async fn publish(&self, import: ImportId, number: u64) -> Result<()>;
 
     /// Returns ids that were removed or condemned after a position, at most `limit`. A removal that is visible in any way
     /// is in the list, and a later one is after `next`.

@@ -3,6 +3,7 @@
 mod expiry;
 mod filter;
 mod hold;
+mod import;
 mod inventory;
 mod mark;
 mod position;
@@ -24,6 +25,8 @@ use crate::time::Deadline;
 pub use expiry::{ExpiredPage, ExpiryPosition};
 pub use filter::RowFilter;
 pub use hold::Hold;
+pub(crate) use import::IMPORT_LASTS;
+pub use import::{ImportId, StagedRow};
 pub use inventory::CatalogInventory;
 pub use mark::CommitMark;
 pub use position::{RowPage, RowPosition};
@@ -128,9 +131,27 @@ pub(crate) fn clamped_limit(limit: u32) -> usize {
 
 /// Fails for more ids than one call takes.
 pub(crate) fn check_number_of_ids(operation: Operation, ids: &[ArtifactId]) -> Result<()> {
-    if ids.len() <= MAX_PAGE {
+    check_number(operation, ids.len(), "ids")
+}
+
+/// Fails for rows that one call cannot stage.
+pub(crate) fn check_staged(rows: &[StagedRow]) -> Result<()> {
+    check_number(Operation::Import, rows.len(), "rows")?;
+    match rows
+        .iter()
+        .find(|staged| i64::try_from(staged.row.size).is_err())
+    {
+        Some(StagedRow { row, .. }) => {
+            Err(Rejected::SIZE.into_error(Subject::with_id(Operation::Import, row.id)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_number(operation: Operation, number: usize, what: &str) -> Result<()> {
+    if number <= MAX_PAGE {
         return Ok(());
     }
-    let detail = format!("one call takes at most {MAX_PAGE} ids, not {}", ids.len());
+    let detail = format!("one call takes at most {MAX_PAGE} {what}, not {number}");
     Err(Error::new(ErrorKind::Unexpected, operation).with_detail(detail))
 }

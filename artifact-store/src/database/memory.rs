@@ -6,6 +6,7 @@ mod in_order;
 mod inventory;
 mod portable;
 mod rows;
+mod staged;
 mod store_id;
 
 use std::collections::BTreeMap;

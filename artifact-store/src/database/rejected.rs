@@ -30,6 +30,20 @@ impl Rejected {
     pub(crate) const NO_GROUP: Self = Self::new(ErrorKind::NotFound, "the group does not exist");
     pub(crate) const ROW_EXISTS: Self =
         Self::new(ErrorKind::AlreadyExists, "the artifact has a row already");
+    pub(crate) const STAGED_TWICE: Self = Self::new(
+        ErrorKind::AlreadyExists,
+        "the import has staged the artifact already: an archive has each artifact once",
+    );
+    pub(crate) const TAKEN_MEANWHILE: Self = Self::new(
+        ErrorKind::AlreadyExists,
+        "an artifact of the import has got a row, or was removed or condemned, since it was staged; nothing was \
+         imported. Repeat the import, which says which artifact it is",
+    );
+    pub(crate) const TAKEN_OVER: Self = Self::new(
+        ErrorKind::Unavailable,
+        "another import of the same artifacts runs or ran meanwhile; nothing was imported. Repeat the import when it \
+         has ended",
+    );
     pub(crate) const ID_TAKEN: Self = Self::new(ErrorKind::AlreadyExists, "the id is taken");
     pub(crate) const RESERVED_NAME: Self = Self::new(ErrorKind::Reserved, "the name is reserved");
     pub(crate) const CYCLE: Self = Self::new(ErrorKind::Cycle, "the group would be its own member");

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what helps tests is a test too")]
 
+#[cfg(feature = "archive")]
+mod archive;
 mod authorize;
 #[cfg(feature = "backup")]
 mod backup;

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 
 use super::MemoryDatabase;
 use crate::catalog::{
-    CatalogInventory, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage,
-    RowFilter, RowPage, RowPosition, ScrubRecord, check_number_of_ids, clamped_limit,
+    CatalogInventory, ExpiredPage, ExpiryPosition, Hold, ImportId, PrincipalUsage, Removal,
+    RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow, check_number_of_ids,
+    check_staged, clamped_limit,
 };
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
@@ -52,10 +53,31 @@ impl CatalogInventory for MemoryDatabase {
 
     async fn condemn(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
         check_number_of_ids(Operation::DeleteRow, ids)?;
+        let now = self.clock.now();
         let mut maps = self.writable(Operation::DeleteRow)?;
         let mut condemned = ids.to_vec();
-        condemned.retain(|id| maps.rows.condemn(*id));
+        condemned.retain(|id| maps.rows.condemn(*id, now));
         Ok(condemned)
+    }
+
+    async fn removed(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
+        check_number_of_ids(Operation::FindRemovals, ids)?;
+        let maps = self.maps();
+        let is_removed = |id: &ArtifactId| maps.rows.is_removed(*id);
+        Ok(ids.iter().copied().filter(is_removed).collect())
+    }
+
+    async fn stage(&self, import: ImportId, rows: &[StagedRow]) -> Result<()> {
+        check_staged(rows)?;
+        let now = self.clock.now();
+        let mut maps = self.writable(Operation::Import)?;
+        let staged = maps.rows.staged.stage(import, rows, now);
+        staged.map_err(|rejected| rejected.into_error(Operation::Import))
+    }
+
+    async fn publish(&self, import: ImportId, number: u64) -> Result<()> {
+        let published = self.writable(Operation::Import)?.publish(import, number);
+        published.map_err(|rejected| rejected.into_error(Operation::Import))
     }
 
     async fn removals(&self, after: RowPosition, limit: u32) -> Result<RemovalPage> {

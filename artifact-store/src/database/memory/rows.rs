@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
+use super::staged::Staged;
 use crate::catalog::{
     ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
     RowPosition, ScrubRecord,
@@ -35,6 +36,7 @@ pub(super) struct Rows {
     leases: HashMap<String, ([u8; 16], SystemTime)>,
     /// The newest scrub, and when it began.
     scrub: Option<(ScrubRecord, SystemTime)>,
+    pub(super) staged: Staged,
 }
 
 /// Where an id is.
@@ -134,13 +136,20 @@ impl Rows {
         }
     }
 
-    /// Condemns the id, unless it has a row. Returns whether it never gets one.
-    pub(super) fn condemn(&mut self, id: ArtifactId) -> bool {
-        let has_row = self.get(id).is_some();
-        if !has_row {
+    /// Condemns the id, unless it has a row or is staged. Returns whether it never gets one.
+    pub(super) fn condemn(&mut self, id: ArtifactId, now: SystemTime) -> bool {
+        if self.is_removed(id) {
+            return true;
+        }
+        let is_free = self.get(id).is_none() && !self.staged.keeps(id, now);
+        if is_free {
             self.delete(id);
         }
-        !has_row
+        is_free
+    }
+
+    pub(super) fn is_removed(&self, id: ArtifactId) -> bool {
+        matches!(self.positions.get(&id), Some(Position::Removed))
     }
 
     fn is_expired(&self, row: &Row, now: Timestamp) -> bool {

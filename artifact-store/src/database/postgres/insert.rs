@@ -204,7 +204,7 @@ fn id(row: &tokio_postgres::Row) -> Result<ArtifactId, tokio_postgres::Error> {
     Ok(ArtifactId::from_bytes(id))
 }
 
-/// The parameters of [`INSERT_ALL`] and [`INSERT_SOME`], one array for each column.
+/// The columns of rows as parameters, one array for each column.
 #[derive(Debug, Default)]
 pub(super) struct RowColumns<'r> {
     ids: Vec<&'r [u8]>,
@@ -219,6 +219,7 @@ pub(super) struct RowColumns<'r> {
 }
 
 impl<'r> RowColumns<'r> {
+    /// Collects the columns. The sizes fit into an `i64`.
     pub(super) fn of(rows: &'r [Row]) -> Self {
         let mut columns = Self::default();
         for row in rows {
@@ -250,6 +251,11 @@ impl<'r> RowColumns<'r> {
         columns
     }
 
+    pub(super) fn ids(&self) -> &(dyn ToSql + Sync) {
+        &self.ids
+    }
+
+    /// Returns the parameters in the order of the columns of `artifact_rows`.
     pub(super) fn params(&self) -> [&(dyn ToSql + Sync); 9] {
         [
             &self.ids,

@@ -11,8 +11,9 @@ use super::query::{id, ids, value};
 use super::removal::IdRecord;
 use super::scan;
 use crate::catalog::{
-    CatalogInventory, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage,
-    RowFilter, RowPage, RowPosition, ScrubRecord, check_number_of_ids, clamped_limit,
+    CatalogInventory, ExpiredPage, ExpiryPosition, Hold, ImportId, PrincipalUsage, Removal,
+    RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow, check_number_of_ids,
+    check_staged, clamped_limit,
 };
 use crate::database::sql::{Columns, Decoder, Lane, Record, expired_page, stored_position};
 use crate::database::subject::Subject;
@@ -110,6 +111,20 @@ impl CatalogInventory for PostgresDatabase {
         let removed: HashSet<_> = self.condemn_ids(wanted).await?.into_iter().collect();
         let condemned = wanted.iter().filter(|id| removed.contains(id));
         Ok(condemned.copied().collect())
+    }
+
+    async fn removed(&self, wanted: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
+        check_number_of_ids(Operation::FindRemovals, wanted)?;
+        self.removed_ids(wanted).await
+    }
+
+    async fn stage(&self, import: ImportId, rows: &[StagedRow]) -> Result<()> {
+        check_staged(rows)?;
+        self.stage_rows(import, rows).await
+    }
+
+    async fn publish(&self, import: ImportId, number: u64) -> Result<()> {
+        self.publish_rows(import, number).await
     }
 
     async fn removals(&self, after: RowPosition, limit: u32) -> Result<RemovalPage> {

@@ -20,6 +20,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0006_inventory.sql"),
     include_str!("migrations/0007_scrubs.sql"),
     include_str!("migrations/0008_expiry.sql"),
+    include_str!("migrations/0009_imports.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

@@ -20,6 +20,7 @@ mod scan;
 mod session;
 mod settled;
 mod snapshot;
+mod staged;
 mod target;
 mod tls;
 mod transaction;

@@ -6,10 +6,11 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{SqliteDatabase, removal, scan};
+use super::{SqliteDatabase, removal, scan, staged};
 use crate::catalog::{
-    CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal,
-    RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, check_number_of_ids, clamped_limit,
+    CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, ImportId, PrincipalUsage,
+    Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
+    check_number_of_ids, check_staged, clamped_limit,
 };
 use crate::database::sql::{Decoder, Lane, expired_page};
 use crate::database::subject::Subject;
@@ -90,6 +91,25 @@ impl CatalogInventory for SqliteDatabase {
         self.writer
             .work(Operation::DeleteRow, takes_long, work)
             .await
+    }
+
+    async fn removed(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
+        check_number_of_ids(Operation::FindRemovals, ids)?;
+        let ids = ids.to_vec();
+        let query = move |connection: &_| staged::removed(connection, &ids);
+        self.list(Operation::FindRemovals, query).await
+    }
+
+    async fn stage(&self, import: ImportId, rows: &[StagedRow]) -> Result<()> {
+        check_staged(rows)?;
+        let rows = rows.to_vec();
+        let work = move |connection: &_| staged::stage(connection, import, &rows);
+        self.writer.work(Operation::Import, true, work).await
+    }
+
+    async fn publish(&self, import: ImportId, number: u64) -> Result<()> {
+        let work = move |connection: &_| staged::publish(connection, import, number);
+        self.writer.work(Operation::Import, true, work).await
     }
 
     async fn removals(&self, after: RowPosition, limit: u32) -> Result<RemovalPage> {

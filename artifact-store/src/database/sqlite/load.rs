@@ -195,7 +195,7 @@ impl Open {
                         row.file_name.as_ref().map(FileName::as_str),
                         row.sha256.as_bytes(),
                         row.created_at.as_microsecond(),
-                        row.expires_at.map(|time| time.as_microsecond()),
+                        row.expires_at.map(jiff::Timestamp::as_microsecond),
                     ),
                 )
             }

@@ -13,6 +13,7 @@ mod readers;
 mod removal;
 mod scan;
 mod snapshot;
+mod staged;
 #[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_system.rs")]
 mod system;
 mod transaction;

@@ -6,7 +6,7 @@ use artifact_backend::ArtifactId;
 use rusqlite::{Connection, OptionalExtension as _, Params, params_from_iter};
 
 use super::transaction::WriteError;
-use crate::catalog::{Hold, Removal, ScrubRecord};
+use crate::catalog::{Hold, IMPORT_LASTS, Removal, ScrubRecord};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{micros, record_scrub, scrub_values};
 use crate::experiment::ExperimentId;
@@ -42,6 +42,17 @@ const CONDEMN: &str = concat!(
     now!(),
     ") ON CONFLICT (id) DO NOTHING"
 );
+/// Condemns an id that no import has staged.
+const CONDEMN_UNSTAGED: &str = concat!(
+    "INSERT INTO artifact_rows (id, removed_at) SELECT $1, ",
+    now!(),
+    " WHERE NOT EXISTS (\
+        SELECT 1 FROM staged_rows JOIN imports ON imports.id = import \
+        WHERE staged_rows.id = $1 AND renewed_at > ",
+    now!(),
+    " - $2) ON CONFLICT (id) DO NOTHING"
+);
+const IS_REMOVED: &str = "SELECT 1 FROM artifact_rows WHERE id = $1 AND removed_at IS NOT NULL";
 const HAS_ROW: &str = "SELECT 1 FROM artifact_rows WHERE id = $1 AND removed_at IS NULL";
 const IS_EXPIRED: &str = concat!(
     "SELECT coalesce(",
@@ -112,13 +123,14 @@ pub(super) fn remove_expired(connection: &Connection, id: ArtifactId) -> Result<
     }
 }
 
-/// Returns those of the ids that have no row, and never get one.
+/// Returns those of the ids that have no row, and never get one. Leaves out what imports have staged.
 pub(super) fn condemn(connection: &Connection, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
     let mut condemned = Vec::new();
     for id in ids {
         let bytes = id.as_bytes();
-        let is_new = execute(connection, CONDEMN, [bytes])? == 1;
-        if is_new || !exists(connection, HAS_ROW, [bytes])? {
+        let params = (bytes, micros(IMPORT_LASTS));
+        let is_new = execute(connection, CONDEMN_UNSTAGED, params)? == 1;
+        if is_new || exists(connection, IS_REMOVED, [bytes])? {
             condemned.push(*id);
         }
     }

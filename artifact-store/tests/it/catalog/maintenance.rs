@@ -2,6 +2,7 @@
 
 mod expiry;
 mod holds;
+mod imports;
 mod removals;
 mod scans;
 mod scrubs;
@@ -62,6 +63,12 @@ cases! {
         deletion_ignores_and_ends_a_hold,
         only_one_holder_has_a_lease,
         leases_end_with_their_period;
+    imports:
+        staged_rows_are_no_rows_until_they_are_published,
+        an_import_publishes_all_its_rows_or_none,
+        an_import_stages_each_id_once,
+        a_later_import_takes_staged_ids_over,
+        staged_ids_are_not_condemned;
     expiry:
         the_time_of_expiry_is_kept,
         retention_belongs_to_an_existing_experiment,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use artifact_store::{
     ArtifactId, Catalog, CatalogInventory, CommitMark, Error, ErrorKind, Experiment, ExperimentId,
-    ExpiredPage, ExpiryPosition, Hold, Operation, PrincipalUsage, Removal, RemovalPage, Result,
-    Row, RowFilter, RowPage, RowPosition, ScrubRecord,
+    ExpiredPage, ExpiryPosition, Hold, ImportId, Operation, PrincipalUsage, Removal, RemovalPage,
+    Result, Row, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -206,6 +206,18 @@ impl CatalogInventory for ScriptedCatalog {
 
     async fn expired(&self, after: &ExpiryPosition, limit: u32) -> Result<ExpiredPage> {
         self.inner.expired(after, limit).await
+    }
+
+    async fn removed(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
+        self.inner.removed(ids).await
+    }
+
+    async fn stage(&self, import: ImportId, rows: &[StagedRow]) -> Result<()> {
+        self.inner.stage(import, rows).await
+    }
+
+    async fn publish(&self, import: ImportId, number: u64) -> Result<()> {
+        self.inner.publish(import, number).await
     }
 
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {

@@ -1,0 +1,66 @@
+//! Rows of an import, before they are visible.
+
+use std::fmt;
+use std::time::Duration;
+
+use artifact_backend::ArtifactId;
+
+use super::Hold;
+use crate::row::Row;
+
+/// How long the catalog keeps what an import has staged, after its last call.
+pub(crate) const IMPORT_LASTS: Duration = Duration::from_hours(7 * 24);
+
+/// Names one run of an import.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImportId([u8; 16]);
+
+impl ImportId {
+    /// Creates a random id.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random source.
+    #[must_use = "an id is useful only for an import"]
+    pub fn mint() -> Self {
+        Self(*ArtifactId::mint().as_bytes())
+    }
+
+    /// Returns the 16 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ImportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ImportId({})", ArtifactId::from_bytes(self.0))
+    }
+}
+
+/// A row that an import is about to publish, with what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StagedRow {
+    /// The row.
+    pub row: Row,
+    /// The hold on the artifact.
+    pub hold: Option<Hold>,
+}
+
+impl StagedRow {
+    /// Creates a staged row without a hold.
+    pub fn new(row: Row) -> Self {
+        Self { row, hold: None }
+    }
+
+    /// Sets the hold, or removes it. The hold is that of the row's artifact, whatever id it has.
+    #[must_use = "returns the changed row"]
+    pub fn with_hold(mut self, hold: impl Into<Option<Hold>>) -> Self {
+        self.hold = hold.into();
+        if let Some(hold) = &mut self.hold {
+            hold.id = self.row.id;
+        }
+        self
+    }
+}
