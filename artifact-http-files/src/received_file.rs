@@ -67,7 +67,7 @@ where
     ///
     /// The file name is that of the request's `Content-Disposition` (RFC 6266), of any disposition type. The type is the
     /// request's `Content-Type`; `application/x-www-form-urlencoded` counts as no type, because curl sends it with
-    /// `--data-binary` unless it is told another.
+    /// `--data-binary` unless another type is given.
     ///
     /// # Errors
     ///

@@ -65,7 +65,7 @@ impl DepositContent {
     }
 }
 
-/// Refuses a form, which somebody probably sends who wants the file in it to be stored, not the form.
+/// Refuses a form: its sender probably wants the file inside it to be stored, not the form itself.
 fn check_type(parts: &Parts) -> Result<(), Problem> {
     let declared = parts.headers.get_all(CONTENT_TYPE).iter();
     let is_form = |value: &HeaderValue| {

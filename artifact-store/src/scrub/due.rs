@@ -122,7 +122,7 @@ impl Scrubber {
     }
 }
 
-/// Returns the record of the scrub that is to go on, or how long there is none.
+/// Returns the record of the scrub to continue, or how long until the next one is due.
 fn due(last: Option<ScrubRecord>, interval: Duration) -> Result<ScrubRecord, Duration> {
     match last {
         None => Ok(ScrubRecord::new(1)),

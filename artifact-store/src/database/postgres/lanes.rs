@@ -10,7 +10,7 @@ pub(super) struct Lanes {
     pub(super) queries: usize,
     /// Look up credentials. No other query delays them.
     pub(super) credentials: usize,
-    /// Serve the background lane. If there is none, it shares the connections of the queries.
+    /// Serve the background lane. With 0, it shares the connections of the queries.
     pub(super) background: usize,
 }
 

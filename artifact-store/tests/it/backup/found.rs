@@ -2,7 +2,7 @@
 
 use artifact_backend::ArtifactBackend as _;
 use artifact_backend::ArtifactInventory as _;
-use artifact_store::ErrorKind;
+use artifact_store::{BackupOptions, ErrorKind};
 
 use super::site::{Site, bytes_of, flip, id};
 
@@ -49,14 +49,14 @@ async fn a_flipped_bit_and_a_lost_blob_of_the_backup_are_found() {
         site.deposit(number).await;
     }
     site.back_up().await;
-    let sound = site.verify(None, &site.options()).await;
+    let sound = site.verify(None, &BackupOptions::default()).await;
     assert_eq!(
         (sound.copied, sound.findings(), sound.is_complete),
         (5, 0, true)
     );
     flip(&site.place, id(2)).await;
     site.place.delete(id(4)).await.unwrap();
-    let checked = site.verify(None, &site.options()).await;
+    let checked = site.verify(None, &BackupOptions::default()).await;
     assert_eq!(
         (checked.corrupt, checked.missing, checked.copied),
         (1, 1, 3)
@@ -76,7 +76,7 @@ async fn a_flipped_bit_and_a_lost_blob_of_the_backup_are_found() {
         "no row leads to damaged bytes"
     );
     restored.join().await.unwrap_err();
-    let without = restored.options().with_without_damaged(true);
+    let without = BackupOptions::default().with_without_damaged(true);
     let report = restored.restore_with(None, without).await;
     assert!(report.is_complete, "{report:?}");
     for number in 1..=5 {
@@ -106,7 +106,7 @@ async fn a_flipped_bit_of_a_snapshot_or_its_manifest_is_found() {
     for damaged in control {
         let before = site.place.load(damaged).await.unwrap();
         flip(&site.place, damaged).await;
-        let checked = site.verify(None, &site.options()).await;
+        let checked = site.verify(None, &BackupOptions::default()).await;
         assert_eq!(checked.unfinished.unwrap().kind(), ErrorKind::Corrupt);
         let restored = site.empty();
         let refused = restored.restore(None).await;
@@ -115,5 +115,10 @@ async fn a_flipped_bit_of_a_snapshot_or_its_manifest_is_found() {
         site.place.delete(damaged).await.unwrap();
         site.place.store(damaged, before).await.unwrap();
     }
-    assert_eq!(site.verify(None, &site.options()).await.findings(), 0);
+    assert_eq!(
+        site.verify(None, &BackupOptions::default())
+            .await
+            .findings(),
+        0
+    );
 }

@@ -6,7 +6,7 @@ mod prune;
 mod site;
 mod stopped;
 
-use artifact_store::{BackupEvent, ErrorKind, LeftOutReason};
+use artifact_store::{BackupEvent, BackupOptions, ErrorKind, LeftOutReason};
 
 use self::site::{Site, bytes_of};
 
@@ -90,7 +90,7 @@ async fn many_rows_are_compared_with_several_lists() {
     for number in 41..=50 {
         site.deposit(number).await;
     }
-    let options = site.options().with_rows_in_memory(7);
+    let options = BackupOptions::default().with_rows_in_memory(7);
     let report = site.back_up_with(options.clone()).await;
     assert_eq!(
         (report.copied, report.present, report.artifacts),
@@ -123,7 +123,7 @@ async fn more_than_a_thousand_rows_are_compared_with_a_list() {
 async fn a_dry_run_writes_nothing() {
     let site = Site::new().await;
     site.deposit(1).await;
-    let options = site.options().with_dry_run(true);
+    let options = BackupOptions::default().with_dry_run(true);
     let report = site.back_up_with(options.clone()).await;
     assert_eq!((report.copied, report.is_complete), (1, false));
     assert!(report.unfinished.is_none(), "{report:?}");
@@ -172,5 +172,10 @@ async fn an_artifact_that_is_removed_during_the_backup_is_left_out() {
     let refused = restored.try_deposit(2).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
     assert_eq!(restored.contents().await, site.contents().await);
-    assert_eq!(site.verify(None, &site.options()).await.findings(), 0);
+    assert_eq!(
+        site.verify(None, &BackupOptions::default())
+            .await
+            .findings(),
+        0
+    );
 }

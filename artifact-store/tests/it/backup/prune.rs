@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use artifact_backend::ManualClock;
-use artifact_store::Clock as _;
+use artifact_store::{BackupOptions, Clock as _};
 
 use super::site::{Site, bytes_of, id};
 
@@ -20,8 +20,7 @@ async fn the_newest_snapshots_and_their_blobs_are_kept() {
     }
     assert_eq!(site.place().await.snapshots().await.unwrap().len(), 4);
     site.deposit(5).await;
-    let options = site
-        .options()
+    let options = BackupOptions::default()
         .with_keep(NonZero::new(2))
         .with_rows_in_memory(2);
     let report = site.back_up_with(options.clone()).await;
@@ -59,7 +58,7 @@ async fn a_blob_whose_row_is_still_there_is_kept() {
         .await
         .unwrap();
     let report = site
-        .back_up_with(site.options().with_keep(NonZero::new(1)))
+        .back_up_with(BackupOptions::default().with_keep(NonZero::new(1)))
         .await;
     assert_eq!(
         (report.pruned_snapshots, report.pruned_blobs, report.present),
@@ -82,8 +81,7 @@ async fn what_a_killed_backup_left_is_removed_after_a_week() {
         .await
         .unwrap();
     let clock = std::sync::Arc::new(ManualClock::new(artifact_backend::SystemClock.now()));
-    let options = site
-        .options()
+    let options = BackupOptions::default()
         .with_keep(NonZero::new(1))
         .with_clock(clock.clone());
     site.back_up_with(options.clone()).await;

@@ -74,10 +74,6 @@ impl Site {
         }
     }
 
-    pub(super) fn options(&self) -> BackupOptions {
-        BackupOptions::default()
-    }
-
     pub(super) fn backend(&self) -> Backend {
         Backend::new(Arc::clone(&self.mem) as Arc<dyn ArtifactInventory>)
     }
@@ -138,7 +134,7 @@ impl Site {
     }
 
     pub(super) async fn back_up(&self) -> BackupReport {
-        self.back_up_with(self.options()).await
+        self.back_up_with(BackupOptions::default()).await
     }
 
     pub(super) async fn back_up_with(&self, options: BackupOptions) -> BackupReport {
@@ -156,7 +152,7 @@ impl Site {
         let slow = StoppingBackend::new(Arc::clone(&self.mem) as _, 0);
         let backend = Backend::new(Arc::clone(&slow) as Arc<dyn ArtifactInventory>);
         let place = Backend::new(Arc::clone(&self.place) as Arc<dyn ArtifactInventory>);
-        let backup = Backup::new(&self.database, &backend, &place, self.options());
+        let backup = Backup::new(&self.database, &backend, &place, BackupOptions::default());
         let work = async {
             slow.has_stopped.notified().await;
             work().await;
@@ -178,7 +174,7 @@ impl Site {
     }
 
     pub(super) async fn restore(&self, number: Option<u64>) -> BackupReport {
-        self.restore_with(number, self.options()).await
+        self.restore_with(number, BackupOptions::default()).await
     }
 
     pub(super) async fn restore_with(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifact_backend::ArtifactInventory;
-use artifact_store::{Backend, Backup, BackupReport, Restore};
+use artifact_store::{Backend, Backup, BackupOptions, BackupReport, Restore};
 use futures_util::future::{Either, select};
 use std::pin::pin;
 
@@ -42,7 +42,7 @@ async fn a_backup_that_is_killed_at_any_step_harms_no_snapshot_and_is_repeated()
 
         site.deposit(7).await;
         let stopping = StoppingBackend::new(Arc::clone(&site.place) as _, steps);
-        let options = site.options().with_keep(keep);
+        let options = BackupOptions::default().with_keep(keep);
         let backup = Backup::new(
             &site.database,
             &site.backend(),
@@ -67,7 +67,7 @@ async fn a_backup_that_is_killed_at_any_step_harms_no_snapshot_and_is_repeated()
         site.deposit(8).await;
         let report = site.back_up_with(options).await;
         assert!(report.is_complete, "after {steps} steps: {report:?}");
-        let checked = site.verify(None, &site.options()).await;
+        let checked = site.verify(None, &BackupOptions::default()).await;
         assert!(
             checked.is_complete && checked.findings() == 0,
             "{checked:?}"
@@ -106,7 +106,7 @@ async fn a_restore_that_is_killed_at_any_step_is_not_served_and_is_repeated() {
             &place,
             &restored.database,
             &backend(&stopping),
-            site.options(),
+            BackupOptions::default(),
         );
         let done = until_stopped(&stopping, restore.run(None, |_| {})).await;
 

@@ -165,7 +165,7 @@ pub(crate) async fn assert_snapshots_of_one_moment(database: &Database) {
             );
             let later = |found: &ArtifactId| {
                 let number = u128::from(*found);
-                (number >> 64) as u8 == task && number as u64 > last
+                number >> 64 == u128::from(task) && number & u128::from(u64::MAX) > u128::from(last)
             };
             assert!(
                 !rows.iter().any(later) && !removed.iter().any(later),

@@ -1,7 +1,8 @@
 //! The move from one database to another.
 
 use artifact_store::{
-    Backend, Database, ErrorKind, JoinError, MemoryDatabase, StoreHalves, StoreId, copy_database,
+    Backend, Database, ErrorKind, JoinError, ListPosition, MemoryDatabase, StoreHalves, StoreId,
+    copy_database,
 };
 
 use super::{dump, load, records};
@@ -73,7 +74,7 @@ async fn assert_refuses_writes(database: &Database) {
     );
     let groups = database
         .identities
-        .group_page(&experiment, None, &Default::default())
+        .group_page(&experiment, None, &ListPosition::default())
         .await;
     let group = groups.unwrap().records[0].id;
     let member = crate::support::worker_id().into();

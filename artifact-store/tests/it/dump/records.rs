@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use artifact_store::{
     ArtifactId, ContentType, CredentialHash, Database, DumpRecord, ErrorKind, Experiment, FileName,
-    Group, GroupId, Hold, Labels, MemberId, PrincipalId, Row, RowPosition, Sha256Digest, Worker,
-    WorkerId,
+    Group, GroupId, Hold, Labels, ListPosition, MemberId, PrincipalId, Row, RowPosition,
+    Sha256Digest, Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -47,7 +47,7 @@ pub(crate) fn small() -> Vec<DumpRecord> {
     let mut records = vec![
         DumpRecord::Experiment {
             experiment: Experiment::new(experiment(), time(1)),
-            keep: Some(Duration::from_secs(86_400)),
+            keep: Some(Duration::from_hours(24)),
         },
         DumpRecord::Worker {
             worker: Worker::new(worker, experiment(), time(2), PrincipalId::Admin),
@@ -80,7 +80,7 @@ pub(crate) async fn assert_small_is_in_force(database: &Database) {
     let removal = database.inventory.remove(row(2).id).await.unwrap();
     assert_eq!(removal, artifact_store::Removal::Held);
     let keep = database.inventory.retention(&experiment()).await.unwrap();
-    assert_eq!(keep, Some(Duration::from_secs(86_400)));
+    assert_eq!(keep, Some(Duration::from_hours(24)));
     catalog.insert(&row(5)).await.unwrap();
     let all = artifact_store::RowFilter::default();
     let after = RowPosition::from_number(40);
@@ -92,7 +92,7 @@ pub(crate) async fn assert_small_is_in_force(database: &Database) {
     assert_eq!(removed, [row(9).id, row(8).id]);
     let workers = database
         .identities
-        .worker_page(&experiment(), None, &Default::default())
+        .worker_page(&experiment(), None, &ListPosition::default())
         .await;
     let worker = workers.unwrap().records[0].id;
     let found = database
