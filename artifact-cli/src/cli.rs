@@ -55,6 +55,12 @@ Takes the settings of artifact serve; those that it does not use have no effect.
 Exit codes: 0 all is good, 1 something is wrong with an id that the output names, 2 refused or not finished.
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+const AFTER_HELP_OF_MIGRATE: &str = "\
+Takes the settings of artifact serve; those that it does not use have no effect.
+Exit codes: 0 all is moved, 1 a blob that the output names cannot be moved, 2 refused or not finished.
+Settings also come from the environment and from a file: see docs/configuration.md.";
+
 /// A store for files that must not change: put in a file, get back an opaque URI
 #[derive(Debug, Parser)]
 #[command(
@@ -76,6 +82,9 @@ enum Command {
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Remove expired artifacts, blobs without a row, and leftovers, also while servers run
     Gc(GcArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Move all blobs to another backend, also while servers run. Give the same command again to go on with it
+    Migrate(MigrateArguments),
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Read every stored byte and compare it with its row, also while servers run
     Scrub(ScrubArguments),
@@ -162,6 +171,39 @@ pub(crate) struct ScrubArguments {
     /// Continue after this position, which an earlier scrub printed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) after: u64,
+
+    #[command(flatten)]
+    pub(crate) json: JsonLines,
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// What `migrate` moves, and where.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArguments {
+    /// Where the blobs are moved to, in the forms of --backend. It must be empty. All servers open it by this URL, with
+    /// their own settings and credentials
+    #[arg(long, value_name = "URL", value_parser = settings::backend, required_unless_present = "status")]
+    pub(crate) to: Option<BackendUrl>,
+
+    /// Where the blobs are [default: where the database says, at first the --backend of the settings]
+    #[arg(long, value_name = "URL", value_parser = settings::backend)]
+    pub(crate) from: Option<BackendUrl>,
+
+    /// Read at most N bytes per second, for example 50MiB
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<ByteSize>,
+
+    /// Count what would be copied, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// At the end, delete each blob from --from, once its copy was read back. The blobs cannot be moved back then
+    #[arg(long)]
+    pub(crate) delete_source: bool,
+
+    /// Print where the blobs are and how far a migration is
+    #[arg(long, conflicts_with_all = ["to", "from", "rate", "dry_run", "delete_source"])]
+    pub(crate) status: bool,
 
     #[command(flatten)]
     pub(crate) json: JsonLines,
@@ -373,9 +415,10 @@ pub(crate) fn command() -> clap::Command {
             return ServeSettings::augment_args(command).after_help(AFTER_HELP);
         }
         #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-        if ["gc", "scrub", "export", "import"].contains(&command.get_name()) {
+        if ["gc", "migrate", "scrub", "export", "import"].contains(&command.get_name()) {
             let help = match command.get_name() {
                 "gc" => AFTER_HELP_OF_GC,
+                "migrate" => AFTER_HELP_OF_MIGRATE,
                 "export" | "import" => AFTER_HELP_OF_ARCHIVE,
                 _ => AFTER_HELP_OF_SCRUB,
             };
@@ -474,12 +517,21 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
         return block_on(serve::run(Arc::new(loaded), environment.no_color()));
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-    if let Command::Gc(_) | Command::Scrub(_) | Command::Export(_) | Command::Import(_) = &command {
+    if let Command::Gc(_)
+    | Command::Migrate(_)
+    | Command::Scrub(_)
+    | Command::Export(_)
+    | Command::Import(_) = &command
+    {
         let settings: ServeSettings = loaded.settings()?;
         start_log_thread(settings.log_format)?;
         warn_about_variables(environment);
         if let Command::Export(arguments) = &command {
             maintain::check_export(arguments)?;
+        }
+        if let Command::Migrate(arguments) = command {
+            let no_color = environment.no_color();
+            return block_on(maintain::migrate(&loaded, arguments, no_color));
         }
         return block_on(async {
             let store = maintain::open(&loaded, environment.no_color()).await?;
@@ -520,6 +572,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
             Command::Serve(_)
             | Command::Gc(_)
+            | Command::Migrate(_)
             | Command::Scrub(_)
             | Command::Backup(_)
             | Command::Restore(_)

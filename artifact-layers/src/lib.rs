@@ -6,6 +6,7 @@ mod intercept;
 mod layered;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod moving;
 mod read_cache;
 mod retry;
 mod tenant;
@@ -21,6 +22,7 @@ pub use intercept::{Call, Held, Intercept};
 pub use layered::{InterceptLayer, Layered};
 #[cfg(feature = "metrics")]
 pub use metrics::Metrics;
+pub use moving::MovingBackend;
 pub use read_cache::{CachedBackend, ReadCache};
 pub use retry::{Retry, RetryBackend};
 pub use tenant::{Tenant, TenantBackend};

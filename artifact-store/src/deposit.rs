@@ -11,11 +11,13 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use crate::content_type::ContentType;
+use crate::database::Rejected;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::file_name::FileName;
 use crate::fresh_id::with_fresh_id;
 use crate::hasher::Hasher;
+use crate::placement::PlacedBackend;
 use crate::principal::Principal;
 use crate::principal::PrincipalId;
 use crate::row::Row;
@@ -130,7 +132,10 @@ enum State {
 impl Deposit {
     pub(crate) fn begin(shared: Arc<Shared>, new: NewArtifact) -> Self {
         let config = &shared.config;
-        let deadline = Deadline::after(config.grace_period / 2, Arc::clone(&config.clock));
+        // The epoch is read before any byte is stored: the bytes are then where this placement says, or a later one.
+        let epoch = shared.placed.as_ref().map_or(0, PlacedBackend::epoch);
+        let deadline = Deadline::after(config.grace_period / 2, Arc::clone(&config.clock))
+            .for_placement(epoch);
         let expected = new
             .size_hint
             .unwrap_or(0)
@@ -209,7 +214,7 @@ impl Deposit {
     /// # Errors
     ///
     /// `Unavailable` if the deposit took longer than half the grace period, if its bytes were collected
-    /// because it stood still for longer than that, if the backend or the catalog is unavailable, if both together take
+    /// because it stood still for longer than that, if they are in a backend that the store has left meanwhile, if the backend or the catalog is unavailable, if both together take
     /// longer than the
     /// [commit time-out](crate::StoreConfig::with_commit_timeout), or if the outcome is unknown.
     /// `NotFound` if the experiment does not exist. `DigestMismatch` if the bytes do not have the
@@ -254,7 +259,10 @@ impl Deposit {
             .with_file_name(file_name)
             .with_expires_at(expires_in.map(|period| time_after(created_at, period)));
         let inserted = self.shared.catalog.insert_before(&row, &self.deadline);
-        inserted.await.map_err(without_taken_id)?;
+        if let Err(error) = inserted.await {
+            follow_placement(&self.shared, &error).await;
+            return Err(without_taken_id(error));
+        }
         Ok(Arc::new(row))
     }
 
@@ -293,6 +301,16 @@ impl Deposit {
                 .with_detail("the system clock is thousands of years off; set it")
                 .with_source(error)
         })
+    }
+}
+
+/// Looks for a new placement after a row was refused, so that the repeated deposit goes to the right backend.
+async fn follow_placement(shared: &Shared, error: &Error) {
+    if let Some(placed) = &shared.placed
+        && Rejected::LEFT_BACKEND.caused(error)
+    {
+        // It logs its failure. The deposit has failed anyway.
+        let _ = placed.refresh().await;
     }
 }
 

@@ -190,6 +190,10 @@ pub enum Operation {
     Export,
     /// Reading an archive of an experiment, or writing its rows.
     Import,
+    /// Reading or changing where the blobs of a store are.
+    Placement,
+    /// Copying a blob from one backend to another.
+    CopyBlob,
 }
 
 impl Operation {
@@ -224,6 +228,8 @@ impl Operation {
             Self::Restore => "restore",
             Self::Export => "export",
             Self::Import => "import",
+            Self::Placement => "read or change placement",
+            Self::CopyBlob => "copy blob",
         }
     }
 

@@ -28,7 +28,9 @@ mod freshness;
 mod hasher;
 mod identity;
 mod manage;
+mod migrate;
 mod pace;
+mod placement;
 mod principal;
 mod read_memory;
 mod read_policy;
@@ -95,6 +97,13 @@ pub use identity::{
 };
 pub use jiff::Timestamp;
 pub use manage::{ArtifactInfo, ManagedStore, RemovalWatch};
+pub use migrate::{
+    MigrateEvent, MigrateFinding, MigrateOptions, MigrateReport, MigrateState, Migrator,
+    NamedBackend,
+};
+pub use placement::{
+    FormerBackend, OpenBackend, PlacedBackend, Placement, PlacementConflict, PlacementRecord,
+};
 pub use principal::{Principal, PrincipalClass, PrincipalId};
 pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;

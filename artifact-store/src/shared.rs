@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::config::StoreConfig;
 use crate::damage::{DamagedSet, Finding};
 use crate::experiment::{Experiment, ExperimentId};
+use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
 use crate::row_cache::RowCache;
 use crate::verified_cache::VerifiedCache;
@@ -18,6 +19,8 @@ use crate::verified_cache::VerifiedCache;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) backend: Arc<dyn ArtifactBackend>,
+    /// The same backend, if it follows the placement.
+    pub(crate) placed: Option<PlacedBackend>,
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) config: StoreConfig,
     pub(crate) rows: RowCache,

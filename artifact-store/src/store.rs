@@ -13,6 +13,7 @@ use crate::damage::DamagedSet;
 use crate::deposit::{Deposit, NewArtifact};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
+use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
 use crate::row::Row;
 use crate::row_cache::RowCache;
@@ -39,12 +40,31 @@ impl ArtifactStore {
         catalog: Arc<dyn Catalog>,
         config: StoreConfig,
     ) -> Self {
+        Self::over(backend, None, catalog, config)
+    }
+
+    /// Creates a store whose blobs can be moved to another backend while it is used. Does no I/O.
+    ///
+    /// `catalog` must be on the database whose placement the backend follows. The epoch of the placement goes with each
+    /// row, so that no row is written whose bytes are in a backend that the store has left.
+    pub fn placed(backend: PlacedBackend, catalog: Arc<dyn Catalog>, config: StoreConfig) -> Self {
+        let blobs = Arc::new(backend.clone());
+        Self::over(blobs, Some(backend), catalog, config)
+    }
+
+    fn over(
+        backend: Arc<dyn ArtifactBackend>,
+        placed: Option<PlacedBackend>,
+        catalog: Arc<dyn Catalog>,
+        config: StoreConfig,
+    ) -> Self {
         let verified = Arc::new(VerifiedCache::new(config.verified_cache_bytes));
         let rows = RowCache::new(Arc::clone(&config.clock));
         let read_memory = ReadMemory::new(config.read_memory_bytes);
         Self {
             shared: Arc::new(Shared {
                 backend,
+                placed,
                 catalog,
                 config,
                 rows,
@@ -230,6 +250,11 @@ impl ArtifactStore {
         self.shared.rows.forget(id);
         self.shared.verified.forget(id);
         self.shared.damaged.forget(id);
+    }
+
+    /// Returns the backend, if it follows the placement.
+    pub(crate) fn placed_backend(&self) -> Option<&PlacedBackend> {
+        self.shared.placed.as_ref()
     }
 
     /// Returns the cache of rows.

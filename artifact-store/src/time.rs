@@ -52,13 +52,14 @@ impl Moment {
     }
 }
 
-/// A moment after which a write must not begin; see
+/// A moment after which a write must not begin, and the placement that the bytes of the row were stored under; see
 /// [`Catalog::insert_before`](crate::Catalog::insert_before).
 #[derive(Debug, Clone)]
 pub struct Deadline {
     from: Moment,
     period: Duration,
     clock: Arc<dyn Clock>,
+    placement: u64,
 }
 
 impl Deadline {
@@ -70,7 +71,21 @@ impl Deadline {
             from,
             period,
             clock,
+            placement: 0,
         }
+    }
+
+    /// Sets the epoch of the [`Placement`](crate::Placement) that was known before the bytes were stored (default: 0). A
+    /// catalog refuses the row if the epoch is below the fence of the placement.
+    #[must_use = "returns the changed deadline"]
+    pub fn for_placement(mut self, epoch: u64) -> Self {
+        self.placement = epoch;
+        self
+    }
+
+    /// Returns the epoch of the placement.
+    pub fn placement(&self) -> u64 {
+        self.placement
     }
 
     /// Returns whether the deadline has passed.

@@ -36,7 +36,7 @@ pub(crate) async fn import(store: OpenStore, arguments: ImportArguments) -> Resu
         .with_skip_removed(arguments.skip_removed)
         .with_experiment(experiment);
     let catalog = Arc::clone(&store.database.inventory);
-    let importer = Importer::new(catalog, store.backend.inventory(), options);
+    let importer = Importer::placed(catalog, store.placed, options);
     let mut signals = Signals::new()?;
     let mut lines = Lines::new(arguments.json.json);
     let outcome = tokio::select! {

@@ -1,4 +1,4 @@
-//! The commands that work on a store without a server: `artifact gc`, `scrub`, `backup`, `restore`,
+//! The commands that work on a store without a server: `artifact gc`, `migrate`, `scrub`, `backup`, `restore`,
 //! `copy-database`, `export` and `import`.
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
@@ -9,15 +9,19 @@ mod export;
 mod gc;
 mod import;
 mod lines;
+mod migrate;
 mod restore;
 mod scrub;
 
+use std::path::Path;
+use std::sync::Arc;
+
 use anyhow::Result;
-use artifact_store::{Backend, Database, StoreConfig};
+use artifact_store::{Backend, Database, PlacedBackend, StoreConfig};
 
 use crate::failure::{setup, setup_from};
 use crate::serve::plan::{StorePlan, check_data_dir};
-use crate::serve::{bucket, data_dir, halves, logging};
+use crate::serve::{bucket, data_dir, halves, logging, placement};
 use crate::settings::{Loaded, ServeSettings, Sources};
 
 pub(crate) use backup::backup;
@@ -25,6 +29,7 @@ pub(crate) use copy_database::copy_database;
 pub(crate) use export::{check_export, export};
 pub(crate) use gc::gc;
 pub(crate) use import::import;
+pub(crate) use migrate::migrate;
 pub(crate) use restore::restore;
 pub(crate) use scrub::scrub;
 
@@ -32,7 +37,9 @@ pub(crate) use scrub::scrub;
 #[derive(Debug)]
 pub(crate) struct OpenStore {
     pub(crate) database: Database,
+    /// Follows the blobs while they are moved: maintenance sees both backends then.
     pub(crate) backend: Backend,
+    pub(crate) placed: PlacedBackend,
     pub(crate) config: StoreConfig,
 }
 
@@ -41,45 +48,49 @@ pub(crate) async fn open(loaded: &Loaded, no_color: bool) -> Result<OpenStore> {
     let settings: ServeSettings = loaded.settings()?;
     let sources = &loaded.sources;
     let plan = StorePlan::new(&settings, sources)?;
-    if !plan.lasts() {
-        return Err(setup(
-            "a store in memory ends with its server, so there is nothing to maintain; give the --database and the \
-             --backend of the server",
-        ));
+    check_lasts(&plan)?;
+    if settings.data_dir.exists() {
+        check_data_dir(&settings.data_dir)?;
     }
-    check_exists(&plan, sources)?;
+    check_path_exists(plan.database.path(), "database", sources)?;
     let _log = logging::init(&settings.log, settings.log_format, no_color);
     let database = data_dir::open_database(&plan).await?;
+    placement::check(&plan, &database).await?;
+    check_path_exists(settings.backend.path(), "backend", sources)?;
     let opened = settings.backend.open_with(bucket::options(&settings)).await;
     let backend = opened.map_err(|error| {
         setup_from(error, format!("{} cannot be used", sources.name("backend")))
     })?;
     halves::check(&plan, &database, &backend).await?;
+    let placed = placement::follow(&plan, &database, &backend).await?;
     Ok(OpenStore {
         database,
-        backend,
+        backend: Backend::new(Arc::new(placed.clone())),
+        placed,
         config: StoreConfig::default().with_grace_period(settings.schedule.grace_period),
     })
 }
 
+/// Refuses a store that only its server has.
+fn check_lasts(plan: &StorePlan<'_>) -> Result<()> {
+    if plan.lasts() {
+        return Ok(());
+    }
+    Err(setup(
+        "a store in memory ends with its server, so there is nothing to maintain; give the --database and the \
+         --backend of the server",
+    ))
+}
+
 /// Checks that what the server creates at its start is there.
-fn check_exists(plan: &StorePlan<'_>, sources: &Sources) -> Result<()> {
-    let settings = plan.settings;
-    if settings.data_dir.exists() {
-        check_data_dir(&settings.data_dir)?;
-    }
-    for (path, name) in [
-        (plan.database.path(), "database"),
-        (settings.backend.path(), "backend"),
-    ] {
-        if let Some(path) = path
-            && !path.exists()
-        {
-            let (name, path) = (sources.name(name), path.display());
-            return Err(setup(format!(
+fn check_path_exists(path: Option<&Path>, setting: &str, sources: &Sources) -> Result<()> {
+    match path {
+        Some(path) if !path.exists() => {
+            let (name, path) = (sources.name(setting), path.display());
+            Err(setup(format!(
                 "{name} cannot be used: {path} does not exist; give the --data-dir or the settings file of the server"
-            )));
+            )))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The settings of a bucket, and its probe at the start.
 
 use anyhow::Result;
-use artifact_store::{Backend, BackendOptions};
+use artifact_store::{Backend, BackendOptions, BackendUrl};
 
 use crate::failure::{chain, setup_from};
 use crate::output;
@@ -34,8 +34,18 @@ pub(crate) fn options(settings: &ServeSettings) -> BackendOptions {
 /// Tests whether a folder acknowledges stores, and whether a bucket refuses to overwrite, as far as
 /// `bucket_probe` asks for it. `name` is what messages call the setting of the backend.
 pub(crate) async fn probe(backend: &Backend, settings: &ServeSettings, name: &str) -> Result<()> {
+    probe_of(backend, &settings.backend, settings, name).await
+}
+
+/// Tests another backend than that of the settings, with their `bucket_probe`.
+pub(crate) async fn probe_of(
+    backend: &Backend,
+    url: &BackendUrl,
+    settings: &ServeSettings,
+    name: &str,
+) -> Result<()> {
     let mode = settings.bucket_probe;
-    let is_bucket = settings.backend.path().is_none();
+    let is_bucket = url.path().is_none();
     if is_bucket && mode == BucketProbe::Off {
         return Ok(());
     }

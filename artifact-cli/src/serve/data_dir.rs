@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use secrecy::SecretString;
 
 use super::plan::{ServePlan, StorePlan};
-use super::{bucket, halves};
+use super::{bucket, halves, placement};
 use crate::failure::{setup, setup_from};
 use crate::files;
 
@@ -64,6 +64,7 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         None
     };
     if let Some(database) = &existing {
+        placement::check(store, database).await?;
         halves::check_backend_to_create(store, database).await?;
     }
     let opened = settings.backend.open_with(bucket::options(settings)).await;
@@ -77,6 +78,7 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         open_database(store).await?
     };
     halves::join(store, &database, &backend).await?;
+    let placed = placement::follow(store, &database, &backend).await?;
     let config = StoreConfig::default()
         .with_grace_period(settings.schedule.grace_period)
         .with_max_artifact_bytes(settings.max_artifact_bytes.0)
@@ -100,9 +102,9 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     created.keep();
 
     Ok(Opened {
-        store: ArtifactStore::new(backend.backend(), Arc::clone(&database.catalog), config),
+        store: ArtifactStore::placed(placed.clone(), Arc::clone(&database.catalog), config),
         database,
-        backend,
+        backend: Backend::new(Arc::new(placed)),
         token,
         lasts: plan.store.lasts(),
         _lock: lock,

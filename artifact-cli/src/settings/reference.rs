@@ -31,8 +31,8 @@ certificate with its key, the admin token and the log filter (`log`); other chan
 Flags and environment variables are those of the start. A value that is missing or invalid stays as it was,
 and the log has a warning. No connection is closed. The former admin token is invalid from then on.
 
-`artifact gc`, `scrub`, `backup`, `restore` and `copy-database` take the settings of `artifact serve`, from the same file and the
-same variables. The settings that they do not use have no effect there.
+`artifact gc`, `migrate`, `scrub`, `backup`, `restore` and `copy-database` take the settings of `artifact serve`, from the same file
+and the same variables. The settings that they do not use have no effect there.
 
 `NO_COLOR` (any value but an empty one) turns off the colours of the log.
 ";
@@ -46,6 +46,8 @@ const TAIL: &str = "
 | 1 | failed while working: the server returned an error, the connection broke, a digest did not match, or requests in flight were aborted |
 | 2 | refused before anything was done: a wrong flag or setting, an address or a folder in use, an output file that already exists |
 | 1, for `gc` | a blob is missing or damaged, there are too many orphans, or something failed; the output says which |
+| 1, for `migrate` | a blob is corrupt or missing and cannot be moved; the output names each |
+| 2, for `migrate` | also: not finished; the same command goes on |
 | 1, for `scrub` | a blob is corrupt, missing or without a row; the output names each |
 | 2, for `scrub` | also: not everything could be read, and nothing wrong was found before |
 | 130, 143 | a client command was stopped by Ctrl-C or SIGTERM; `get` left no file |
@@ -84,7 +86,7 @@ fn row(arg: &Arg) -> String {
     reason = "a test reads its golden file, and writes it on request"
 )]
 fn the_reference_matches_the_definitions() {
-    let serve = section::<ServeSettings>("`artifact serve`, `gc` and `scrub`");
+    let serve = section::<ServeSettings>("`artifact serve`, `gc`, `migrate` and `scrub`");
     let client = section::<ClientSettings>("The other commands");
     let generated = [HEAD, &serve, &client, TAIL].concat();
     if std::env::var_os("ARTIFACT_REGENERATE").is_some() {

@@ -23,6 +23,7 @@ const OF_MAINTENANCE: &[&str] = &[
     "bucket_part_bytes",
     "bucket_parallel_parts",
     "bucket_deadline",
+    "bucket_probe",
     "database",
     "database_password_file",
     "grace_period",

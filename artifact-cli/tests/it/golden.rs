@@ -29,6 +29,7 @@ fn the_help_matches_the_golden_files() {
         (&["--help"][..], "help.txt"),
         (&["serve", "--help"], "help-serve.txt"),
         (&["gc", "--help"], "help-gc.txt"),
+        (&["migrate", "--help"], "help-migrate.txt"),
         (&["scrub", "--help"], "help-scrub.txt"),
         (&["backup", "--help"], "help-backup.txt"),
         (&["restore", "--help"], "help-restore.txt"),

@@ -22,6 +22,7 @@ mod maintained;
 mod management;
 mod many;
 mod memory;
+mod migrate;
 mod ownership;
 mod pause;
 #[cfg(feature = "postgres")]

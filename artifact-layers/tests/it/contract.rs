@@ -8,7 +8,9 @@ use artifact_backend::{
 };
 use artifact_backend_conformance::{Fault, FaultBackend, Plant, Storage, Suite};
 use artifact_backend_fs::{FsBackend, FsConfig};
-use artifact_layers::{ConcurrencyLimit, ReadCache, Retry, Tenant, Throttle, Timeout};
+use artifact_layers::{
+    ConcurrencyLimit, MovingBackend, ReadCache, Retry, Tenant, Throttle, Timeout,
+};
 use async_trait::async_trait;
 
 use crate::support::{Breaking, backend};
@@ -149,6 +151,16 @@ async fn read_cache_keeps_the_contract() {
 async fn tenants_keep_the_contract() {
     let suite = suite(|inner| inner.layer(Tenant::new(7)), |storage, _| storage);
     assert_passes(suite, &WITH_PLANT).await;
+}
+
+/// Blobs are stored in the current backend; the previous one is empty.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_backends_keep_the_contract_while_blobs_move() {
+    passes_over_memory(|inner| {
+        let previous = artifact_backend_mem::MemBackend::default();
+        MovingBackend::new(Arc::new(inner), Arc::new(previous))
+    })
+    .await;
 }
 
 /// The caller never sees that a third of the calls fail, and that downloads break.

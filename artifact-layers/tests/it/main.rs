@@ -9,6 +9,7 @@ mod concurrency_limit;
 mod contract;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod moving;
 mod read_cache;
 mod retry;
 mod support;

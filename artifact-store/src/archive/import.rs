@@ -11,7 +11,7 @@ use tokio::io::AsyncRead;
 
 use super::meter::Meter;
 use super::options::ImportOptions;
-use super::place;
+use super::place::{self, Stored};
 use super::reader::ArchiveReader;
 use super::records::{ArchivedRow, Head};
 use super::report::{ImportEvent, ImportReport};
@@ -19,6 +19,7 @@ use crate::catalog::{CatalogInventory, ImportId, RowFilter, RowPosition, StagedR
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::pace::Pace;
+use crate::placement::{Epochs, PlacedBackend};
 use crate::row::Row;
 
 /// A blob up to this size is read as a whole, so that several can be stored at the same time.
@@ -75,11 +76,14 @@ const PARALLEL: usize = 16;
 pub struct Importer {
     catalog: Arc<dyn CatalogInventory>,
     backend: Arc<dyn ArtifactInventory>,
+    placed: Option<PlacedBackend>,
     options: ImportOptions,
 }
 
 impl Importer {
-    /// Creates an importer. Does no I/O.
+    /// Creates an importer for a store whose blobs are never [moved](crate::Migrator). Does no I/O.
+    ///
+    /// If they were moved, an import fails at its end with `Unavailable`; see [`placed`](Self::placed).
     pub fn new(
         catalog: Arc<dyn CatalogInventory>,
         backend: Arc<dyn ArtifactInventory>,
@@ -88,7 +92,22 @@ impl Importer {
         Self {
             catalog,
             backend,
+            placed: None,
             options,
+        }
+    }
+
+    /// Creates an importer that follows the [`Placement`](crate::Placement) of the store. Does no I/O.
+    ///
+    /// An import that began before the blobs were moved, and ends after it, fails at its end with `Unavailable`. Repeat it.
+    pub fn placed(
+        catalog: Arc<dyn CatalogInventory>,
+        backend: PlacedBackend,
+        options: ImportOptions,
+    ) -> Self {
+        Self {
+            placed: Some(backend.clone()),
+            ..Self::new(catalog, Arc::new(backend), options)
         }
     }
 
@@ -123,6 +142,7 @@ impl Importer {
         let mut run = Run {
             catalog: &*self.catalog,
             backend: &*self.backend,
+            placed: self.placed.as_ref(),
             options: &self.options,
             import: ImportId::mint(),
             meter: Meter::new(Pace::new(self.options.bytes_per_second), observe),
@@ -152,6 +172,7 @@ impl Importer {
 struct Run<'i, F> {
     catalog: &'i dyn CatalogInventory,
     backend: &'i dyn ArtifactInventory,
+    placed: Option<&'i PlacedBackend>,
     options: &'i ImportOptions,
     import: ImportId,
     meter: Meter<F>,
@@ -182,6 +203,14 @@ impl<F: FnMut(ImportEvent) + Send> Run<'_, F> {
             archived.row.experiment = self.report.experiment.clone();
         }
         let known = self.look_up(&rows).await?;
+        // Before any byte of the part is stored.
+        let epochs = self.epochs().await?;
+        let mut epoch = epochs.stored;
+        let mut note = |stored| {
+            if stored == Stored::Before {
+                epoch = epochs.found;
+            }
+        };
         let backend = self.backend;
         let mut storing = FuturesUnordered::new();
         let mut staged = Vec::new();
@@ -207,23 +236,41 @@ impl<F: FnMut(ImportEvent) + Send> Run<'_, F> {
                     may_exist,
                 ));
                 while storing.len() >= PARALLEL {
-                    storing.next().await.transpose()?;
+                    storing.next().await.transpose()?.map(&mut note);
                 }
             } else {
                 let may_exist = known == Known::SameRow;
-                place::upload(backend, row, may_exist, reader, &mut self.meter).await?;
+                let stored =
+                    place::upload(backend, row, may_exist, reader, &mut self.meter).await?;
+                note(stored);
             }
             if is_taken && known == Known::Nothing {
                 staged.push(StagedRow::new(row.clone()).with_hold(hold.clone()));
             }
             self.meter.end_artifact();
         }
-        while storing.next().await.transpose()?.is_some() {}
+        while let Some(stored) = storing.next().await.transpose()? {
+            note(stored);
+        }
         // The blobs are durable, so from here on their ids are protected from collectors.
         if self.writes() && !staged.is_empty() {
+            for staged in &mut staged {
+                staged.placement = epoch;
+            }
             self.catalog.stage(self.import, &staged).await?;
         }
         Ok(())
+    }
+
+    /// Returns the epochs of blobs that are stored or found from now on, after a look at the placement.
+    async fn epochs(&mut self) -> Result<Epochs> {
+        match self.placed {
+            Some(placed) if self.writes() => {
+                placed.refresh().await?;
+                Ok(placed.epochs())
+            }
+            _ => Ok(Epochs::default()),
+        }
     }
 
     /// Finds out what the store knows about each row.

@@ -12,18 +12,27 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::hasher::Hasher;
 use crate::row::Row;
 
+/// How a blob came to its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// It was stored now.
+    New,
+    /// It was there before, with the same bytes.
+    Before,
+}
+
 /// Stores a blob whose bytes have the digest of the row. A blob that is there already must have the same bytes.
 pub(super) async fn store(
     backend: &dyn ArtifactInventory,
     row: Row,
     bytes: Bytes,
     may_exist: bool,
-) -> Result<()> {
+) -> Result<Stored> {
     if may_exist && exists(backend, row.id).await? {
         return compare(backend, &row).await;
     }
     match backend.store(row.id, bytes).await {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Stored::New),
         Err(error) => settle(backend, &row, error).await,
     }
 }
@@ -35,7 +44,7 @@ pub(super) async fn upload<R: AsyncRead + Unpin + Send, F: FnMut(ImportEvent) + 
     may_exist: bool,
     reader: &mut ArchiveReader<R>,
     meter: &mut Meter<F>,
-) -> Result<()> {
+) -> Result<Stored> {
     let begun = if may_exist && exists(backend, row.id).await? {
         None
     } else {
@@ -73,7 +82,7 @@ pub(super) async fn upload<R: AsyncRead + Unpin + Send, F: FnMut(ImportEvent) + 
         }
     }
     match upload.commit().await {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Stored::New),
         Err(error) => settle(backend, row, error).await,
     }
 }
@@ -83,7 +92,7 @@ async fn settle(
     backend: &dyn ArtifactInventory,
     row: &Row,
     error: artifact_backend::Error,
-) -> Result<()> {
+) -> Result<Stored> {
     match error.kind() {
         BackendErrorKind::AlreadyExists => compare(backend, row).await,
         // The blob may be there, but nothing has said that it is durable.
@@ -104,7 +113,7 @@ async fn exists(backend: &dyn ArtifactInventory, id: ArtifactId) -> Result<bool>
 }
 
 /// Checks that the stored blob is the one of the row.
-async fn compare(backend: &dyn ArtifactInventory, row: &Row) -> Result<()> {
+async fn compare(backend: &dyn ArtifactInventory, row: &Row) -> Result<Stored> {
     let download = backend.download(row.id, ByteRange::Full).await;
     let mut download = download.map_err(|error| failed(row.id, error))?;
     let mut hasher = Hasher::default();
@@ -114,7 +123,7 @@ async fn compare(backend: &dyn ArtifactInventory, row: &Row) -> Result<()> {
         hasher = hasher.update(chunk).await?;
     }
     if is_size && hasher.finish() == row.sha256 {
-        return Ok(());
+        return Ok(Stored::Before);
     }
     Err(Error::new(ErrorKind::Corrupt, Operation::Import)
         .with_id(row.id)

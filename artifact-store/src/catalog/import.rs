@@ -46,12 +46,25 @@ pub struct StagedRow {
     pub row: Row,
     /// The hold on the artifact.
     pub hold: Option<Hold>,
+    /// The epoch of the [`Placement`](crate::Placement) that the bytes are stored under.
+    pub placement: u64,
 }
 
 impl StagedRow {
-    /// Creates a staged row without a hold.
+    /// Creates a staged row without a hold, of the epoch 0.
     pub fn new(row: Row) -> Self {
-        Self { row, hold: None }
+        Self {
+            row,
+            hold: None,
+            placement: 0,
+        }
+    }
+
+    /// Sets the epoch. It was read before the bytes were stored: see [`PlacedBackend::epoch`](crate::PlacedBackend::epoch).
+    #[must_use = "returns the changed row"]
+    pub fn for_placement(mut self, epoch: u64) -> Self {
+        self.placement = epoch;
+        self
     }
 
     /// Sets the hold, or removes it. The hold is that of the row's artifact, whatever id it has.

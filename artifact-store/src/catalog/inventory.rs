@@ -101,8 +101,8 @@ pub trait CatalogInventory: Catalog {
     /// # Errors
     ///
     /// `AlreadyExists` if one of the ids has a row or was removed or condemned since; `NotFound` if an experiment does not
-    /// exist; `Unavailable` if another number of rows is staged, because another import took over some of them, or if the
-    /// database cannot be reached; `OutOfSpace` and the kinds that an operator must resolve. As for every write, only
+    /// exist; `Unavailable` if another number of rows is staged, because another import took over some of them, if the epoch
+    /// of a row is below the fence of the [`Placement`](crate::Placement), or if the database cannot be reached; `OutOfSpace` and the kinds that an operator must resolve. As for every write, only
     /// `Unavailable` leaves open whether it was done.
     async fn publish(&self, import: ImportId, number: u64) -> Result<()>;
 

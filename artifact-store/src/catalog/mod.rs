@@ -75,14 +75,16 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// `Unavailable` and the kinds that an operator must resolve.
     async fn experiments(&self) -> Result<Vec<Experiment>>;
 
-    /// Writes a row.
+    /// Writes a row whose bytes were stored under the first placement of the store, epoch 0; see
+    /// [`Deadline::for_placement`].
     ///
     /// # Errors
     ///
     /// `AlreadyExists` if the id has a row, which stays as it is (even if the two are equal), or had one, or was
     /// [condemned](CatalogInventory::condemn): an id that was removed never gets a row again;
     /// `NotFound` if the row's experiment does not exist; `TooLarge` if the size exceeds `i64::MAX`,
-    /// the limit of the databases; `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
+    /// the limit of the databases; `Unavailable`, also if the bytes may be in a backend that the store has left;
+    /// `OutOfSpace` and the kinds that an operator must resolve.
     async fn insert(&self, row: &Row) -> Result<()>;
 
     /// Writes a row, unless the deadline passes before the write begins: it is then never written.
@@ -93,9 +95,12 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// [`insert`](Self::insert). A catalog whose writes wait, for a lock or in a queue, must check the
     /// deadline after the last wait.
     ///
+    /// The deadline also carries the epoch of the placement that the bytes were stored under. A catalog that keeps a
+    /// [`PlacementRecord`](crate::PlacementRecord) compares it with the fence, in the transaction of the insert.
+    ///
     /// # Errors
     ///
-    /// As `insert`, and `Unavailable` if the deadline has passed.
+    /// As `insert`, and `Unavailable` if the deadline has passed or the epoch is below the fence.
     async fn insert_before(&self, row: &Row, deadline: &Deadline) -> Result<()> {
         if deadline.has_passed() {
             return Err(Rejected::LATE.into_error(Subject::with_id(Operation::InsertRow, row.id)));

@@ -4,6 +4,7 @@ mod groups;
 mod identity;
 mod in_order;
 mod inventory;
+mod placement;
 mod portable;
 mod rows;
 mod staged;
@@ -26,7 +27,9 @@ use crate::catalog::Catalog;
 use crate::error::{Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::identity::Group;
+use crate::placement::Placement;
 use crate::row::Row;
+use crate::time::Deadline;
 
 /// A catalog and identities in memory: the reference semantics, for tests and for trials.
 ///
@@ -46,6 +49,7 @@ struct Maps {
     store_ids: StoreIds,
     /// Where the database was moved to. It accepts no writes then.
     moved_to: Option<String>,
+    placement: Option<Placement>,
 }
 
 impl MemoryDatabase {
@@ -62,6 +66,29 @@ impl MemoryDatabase {
         }
     }
 
+    fn insert_row(&self, row: &Row, deadline: Option<&Deadline>) -> Result<()> {
+        let subject = Subject::with_id(Operation::InsertRow, row.id);
+        let reject = |rejected: Rejected| Err(rejected.into_error(subject));
+        let mut maps = self.writable(Operation::InsertRow)?;
+        if deadline.is_some_and(Deadline::has_passed) {
+            return reject(Rejected::LATE);
+        }
+        if deadline.map_or(0, Deadline::placement) < maps.fence() {
+            return reject(Rejected::LEFT_BACKEND);
+        }
+        if i64::try_from(row.size).is_err() {
+            return reject(Rejected::SIZE);
+        }
+        if maps.rows.is_taken(row.id) {
+            return reject(Rejected::ROW_EXISTS);
+        }
+        if !maps.experiments.contains_key(&row.experiment) {
+            return reject(Rejected::NO_EXPERIMENT);
+        }
+        maps.rows.insert(row.clone());
+        Ok(())
+    }
+
     fn maps(&self) -> MutexGuard<'_, Maps> {
         lock(&self.maps)
     }
@@ -71,6 +98,15 @@ impl MemoryDatabase {
         let maps = self.maps();
         maps.check_accepts_writes(operation)?;
         Ok(maps)
+    }
+}
+
+impl Maps {
+    /// Returns the lowest epoch whose rows are accepted.
+    fn fence(&self) -> u64 {
+        self.placement
+            .as_ref()
+            .map_or(0, |placement| placement.fence)
     }
 }
 
@@ -108,20 +144,11 @@ impl Catalog for MemoryDatabase {
     }
 
     async fn insert(&self, row: &Row) -> Result<()> {
-        let subject = Subject::with_id(Operation::InsertRow, row.id);
-        let reject = |rejected: Rejected| Err(rejected.into_error(subject));
-        let mut maps = self.writable(Operation::InsertRow)?;
-        if i64::try_from(row.size).is_err() {
-            return reject(Rejected::SIZE);
-        }
-        if maps.rows.is_taken(row.id) {
-            return reject(Rejected::ROW_EXISTS);
-        }
-        if !maps.experiments.contains_key(&row.experiment) {
-            return reject(Rejected::NO_EXPERIMENT);
-        }
-        maps.rows.insert(row.clone());
-        Ok(())
+        self.insert_row(row, None)
+    }
+
+    async fn insert_before(&self, row: &Row, deadline: &Deadline) -> Result<()> {
+        self.insert_row(row, Some(deadline))
     }
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {

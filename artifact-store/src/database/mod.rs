@@ -20,6 +20,7 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, CatalogInventory};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::identity::IdentityStore;
+use crate::placement::PlacementRecord;
 use crate::store_id::StoreIdRecord;
 
 pub(crate) use self::rejected::Rejected;
@@ -33,7 +34,7 @@ pub use postgres::{PostgresDatabase, PostgresOptions};
 pub use sqlite::SqliteDatabase;
 pub use url::DatabaseUrl;
 
-/// An open database: its catalog, its identities and its store id. A clone shares the same database.
+/// An open database: its catalog, its identities, its store id and its placement. A clone shares the same database.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Database {
@@ -45,15 +46,17 @@ pub struct Database {
     pub identities: Arc<dyn IdentityStore>,
     /// The store id, which the backend keeps too; see [`StoreHalves`](crate::StoreHalves).
     pub store_id: Arc<dyn StoreIdRecord>,
+    /// Where the blobs are, if they were ever moved.
+    pub placement: Arc<dyn PlacementRecord>,
     closer: Arc<dyn CloseDatabase>,
     portable: Option<Arc<dyn PortableDatabase>>,
 }
 
 impl Database {
-    /// Wraps a database that keeps all three.
+    /// Wraps a database that keeps all of them.
     pub fn new<D>(database: D) -> Self
     where
-        D: CatalogInventory + IdentityStore + StoreIdRecord + CloseDatabase,
+        D: CatalogInventory + IdentityStore + StoreIdRecord + PlacementRecord + CloseDatabase,
     {
         let database = Arc::new(database);
         Self {
@@ -61,6 +64,7 @@ impl Database {
             inventory: database.clone(),
             identities: database.clone(),
             store_id: database.clone(),
+            placement: database.clone(),
             portable: Arc::clone(&database).portable(),
             closer: database,
         }

@@ -7,12 +7,17 @@ use async_trait::async_trait;
 
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::placement::Placement;
 
 /// A database that can be copied: read in one snapshot while servers run, and written all or nothing.
 ///
 /// The copy has everything that the database keeps for good: experiments with their retention, workers with the hashes of
 /// their tokens, groups with their members, rows with their positions, holds, removed and condemned ids, and the store id.
-/// It does not have leases, proposed store ids, or settings of the database.
+/// It does not have leases, proposed store ids, settings of the database, or what imports have staged.
+///
+/// The [`Placement`] is no record of a snapshot: it names backends, and a restored store may use others. A caller that copies a
+/// database whose blobs stay where they are, as [`copy_database`](crate::copy_database) does, [sets](DatabaseLoad::place) it.
+/// The epochs of the rows are not copied: the database compares them only when it inserts a row.
 #[async_trait]
 pub trait PortableDatabase: Debug + Send + Sync + 'static {
     /// Takes a snapshot: what was acknowledged before the call is in it, and nothing that was written after the call
@@ -86,6 +91,13 @@ pub trait DatabaseLoad: Send {
     /// `AlreadyExists` if a record is there twice; `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve. The
     /// load has then failed.
     async fn write(&mut self, records: Vec<DumpRecord>) -> Result<()>;
+
+    /// Sets where the blobs are, after the last record. Without this call they were never moved.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve. The load has then failed.
+    async fn place(&mut self, placement: &Placement) -> Result<()>;
 
     /// Sets the store id, and makes everything durable and visible. A dropped future writes all or nothing.
     ///

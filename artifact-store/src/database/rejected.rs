@@ -22,6 +22,14 @@ impl Rejected {
         ErrorKind::Unavailable,
         "another process holds the write lock of the database; nothing was written",
     );
+    pub(crate) const LEFT_BACKEND: Self = Self::new(
+        ErrorKind::Unavailable,
+        "the bytes were stored in a backend whose blobs were moved to another one meanwhile; repeat the deposit",
+    );
+    pub(crate) const PLACEMENT_CHANGED: Self = Self::new(
+        ErrorKind::AlreadyExists,
+        "another process has changed where the blobs of the store are",
+    );
     pub(crate) const NO_EXPERIMENT: Self =
         Self::new(ErrorKind::NotFound, "the experiment does not exist");
     pub(crate) const NO_ARTIFACT: Self =
@@ -56,6 +64,11 @@ impl Rejected {
 
     const fn new(kind: ErrorKind, detail: &'static str) -> Self {
         Self { kind, detail }
+    }
+
+    /// Returns whether an error comes from this rule.
+    pub(crate) fn caused(self, error: &Error) -> bool {
+        error.kind() == self.kind && error.detail() == self.detail
     }
 
     pub(crate) fn into_error(self, subject: impl Into<Subject>) -> Error {

@@ -5,6 +5,7 @@ use artifact_backend::StoreId;
 use super::record::DumpRecord;
 use crate::database::{Database, PortableDatabase};
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::placement::Placement;
 
 /// What [`copy_database`] did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,7 +24,8 @@ pub struct CopyReport {
 /// First the old database is [marked](PortableDatabase::mark_moved) as moved to `name`: from then on it refuses every
 /// write, by any process, and [`StoreHalves`](crate::StoreHalves) refuses to join it, so no server starts with it. Reads go
 /// on. Then one snapshot is written into the new database in one transaction. So every row that was
-/// acknowledged is in the new database, and both have the same store id.
+/// acknowledged is in the new database, and both have the same store id. The [`Placement`] is copied too, also in the middle of a
+/// migration: the blobs stay where they are.
 ///
 /// The servers on the old database must be stopped before one is started on the new one: they would go on to serve what
 /// is deleted there.
@@ -91,7 +93,12 @@ pub async fn copy_database(
         is_committing: false,
         observe,
     };
-    match copy.run(&**source, &**target).await {
+    let copied = async {
+        // The mark keeps it as it is.
+        let placement = from.placement.placement().await?;
+        copy.run(&**source, &**target, placement).await
+    };
+    match copied.await {
         Ok(()) => Ok(copy.report),
         Err(error) if copy.is_committing => Err(error),
         Err(error) => {
@@ -118,6 +125,7 @@ impl<F: FnMut(u64) + Send> Copy<F> {
         &mut self,
         source: &dyn PortableDatabase,
         target: &dyn PortableDatabase,
+        placement: Option<Placement>,
     ) -> Result<()> {
         let mut load = target.begin_load().await?;
         let mut snapshot = source.snapshot().await?;
@@ -139,6 +147,9 @@ impl<F: FnMut(u64) + Send> Copy<F> {
         }
         let store_id: Option<StoreId> = snapshot.store_id();
         drop(snapshot);
+        if let Some(placement) = placement {
+            load.place(&placement).await?;
+        }
         self.is_committing = true;
         load.commit(store_id).await
     }

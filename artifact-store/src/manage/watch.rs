@@ -29,6 +29,8 @@ impl ManagedStore {
     /// the removed ids. On SQLite it first looks at the header of the `-shm` file, in about a microsecond, and asks nothing
     /// if nothing was committed.
     ///
+    /// The task also follows the [placement](crate::PlacedBackend) of a store whose blobs can be moved, within a second.
+    ///
     /// Cached rows are used only for 0.9 seconds after the beginning of a poll that succeeded. If the database cannot be
     /// asked for longer than that, and after the watch has ended, every row is read from the database until a poll
     /// succeeds again. So a server that is cut off from the database, or was suspended, serves no removed artifact.
@@ -47,6 +49,7 @@ impl ManagedStore {
             position: None,
             seen: None,
             has_failed: false,
+            is_behind: false,
         };
         let task = tokio::spawn(async move { watcher.run().await });
         RemovalWatch { task }
@@ -76,6 +79,8 @@ struct Watcher {
     /// The mark of the database from before the last poll that succeeded.
     seen: Option<CommitMark>,
     has_failed: bool,
+    /// The last attempt to follow the placement has failed.
+    is_behind: bool,
 }
 
 impl Watcher {
@@ -95,11 +100,12 @@ impl Watcher {
     /// Forgets all that was removed before this call. What was forgotten before an error is not read again.
     async fn poll(&mut self) -> Result<()> {
         let mark = self.catalog.commit_mark();
-        if mark.is_some() && mark == self.seen {
+        if mark.is_some() && mark == self.seen && !self.is_behind {
             return Ok(());
         }
         self.seen = None;
         let last = within_limit(self.catalog.last_removal()).await?;
+        let has_changed = self.is_behind || self.position != Some(last);
         let mut position = match self.position {
             Some(position) if position <= last => position,
             // At first, any cached row may have been removed before. Positions go back if the database lost the latest
@@ -110,6 +116,12 @@ impl Watcher {
             }
         };
         self.position = Some(position);
+        // Each change of the placement is followed by a removal, so an idle store asks for neither.
+        if has_changed && let Some(placed) = self.store.placed_backend() {
+            // It logs its failure. Rows of the caches stay valid whatever the placement is.
+            let followed = within_limit(placed.refresh()).await;
+            self.is_behind = followed.is_err();
+        }
         while position < last {
             let page = within_limit(self.catalog.removals(position, PAGE)).await?;
             for id in &page.ids {

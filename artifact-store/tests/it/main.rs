@@ -21,6 +21,7 @@ mod file_name;
 mod identity;
 mod manage;
 mod memory;
+mod placement;
 mod principal;
 #[cfg(feature = "schemars")]
 mod schema;

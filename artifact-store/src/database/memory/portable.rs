@@ -13,6 +13,7 @@ use crate::database::rejected::Rejected;
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::identity::Group;
+use crate::placement::Placement;
 
 /// How many records one call returns.
 const BATCH: usize = 1_000;
@@ -90,6 +91,11 @@ impl DatabaseLoad for Load {
         Ok(())
     }
 
+    async fn place(&mut self, placement: &Placement) -> Result<()> {
+        self.loaded.placement = Some(placement.clone());
+        Ok(())
+    }
+
     async fn commit(self: Box<Self>, store_id: Option<StoreId>) -> Result<()> {
         let mut loaded = self.loaded;
         loaded.store_ids.confirm(store_id);
@@ -109,6 +115,7 @@ impl Maps {
             && self.workers.is_empty()
             && self.groups.is_empty()
             && self.store_ids.is_empty()
+            && self.placement.is_none()
     }
 
     fn records(&self) -> VecDeque<DumpRecord> {

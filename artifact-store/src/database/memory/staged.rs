@@ -75,6 +75,10 @@ impl Maps {
             .imports
             .get(&id)
             .map_or(&[][..], |import| &import.rows);
+        let fence = self.fence();
+        if rows.iter().any(|staged| staged.placement < fence) {
+            return Err(Rejected::LEFT_BACKEND);
+        }
         if rows.len() as u64 != number {
             return Err(Rejected::TAKEN_OVER);
         }
@@ -93,7 +97,7 @@ impl Maps {
             .imports
             .remove(&id)
             .map_or_else(Vec::new, |import| import.rows);
-        for StagedRow { row, hold } in rows {
+        for StagedRow { row, hold, .. } in rows {
             self.rows.insert(row);
             if let Some(hold) = hold {
                 self.rows.place_hold(&hold);

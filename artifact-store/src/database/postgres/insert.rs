@@ -12,7 +12,7 @@ use super::connections::{Connection, Connections, durable as make_durable};
 use super::durable::durable;
 use super::error::Failure;
 use crate::database::rejected::Rejected;
-use crate::database::sql::{ArtifactRecord, Record as _};
+use crate::database::sql::{ArtifactRecord, NewRow, Record as _};
 use crate::error::ErrorKind;
 use crate::file_name::FileName;
 use crate::row::Row;
@@ -20,19 +20,21 @@ use crate::row::Row;
 macro_rules! insert {
     () => {
         "INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, \
-            created_at, expires_at) "
+            created_at, expires_at, placement) "
     };
 }
 
-/// The rows of the parameters whose experiments exist. The last condition is always true.
+/// The rows of the parameters whose experiments exist and whose epochs are not below the fence. The last condition is
+/// always true.
 macro_rules! new_rows {
     () => {
         concat!(
             "SELECT new.* FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], \
-                $6::text[], $7::bytea[], $8::bigint[], $9::bigint[]) \
+                $6::text[], $7::bytea[], $8::bigint[], $9::bigint[], $10::bigint[]) \
              AS new (id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
-                expires_at) \
+                expires_at, placement) \
              WHERE new.experiment = ANY (ARRAY(SELECT id FROM experiments WHERE id = ANY ($2))) \
+                 AND new.placement >= coalesce((SELECT fence FROM placement), 0) \
                  AND coalesce((SELECT ",
             durable!(),
             "), '') IS NOT NULL"
@@ -40,7 +42,7 @@ macro_rules! new_rows {
     };
 }
 
-/// Inserts those rows whose experiments exist, in one statement and so in one transaction. Fails, and inserts
+/// Inserts those rows whose experiments exist and whose epochs are not below the fence, in one statement and so in one transaction. Fails, and inserts
 /// none, if an id is taken.
 ///
 /// Almost every statement is this one, because ids are minted at random. It is cheaper than
@@ -62,6 +64,8 @@ const INSERT_SOME: &str = concat!(
 /// Returns the ids that have a row, and whether it is a tombstone.
 const SELECT_TAKEN: &str = "SELECT id, removed_at IS NULL FROM artifact_rows WHERE id = ANY ($1)";
 
+const SELECT_FENCE: &str = "SELECT coalesce((SELECT fence FROM placement), 0)";
+
 /// Locks the rows, so that this transaction has a commit too. Its sync, also that of a standby, covers
 /// the transactions that inserted the rows: one that was cancelled while it waited for its standby
 /// left visible rows without that sync.
@@ -75,7 +79,7 @@ pub(super) type Outcome = (ArtifactId, Result<(), Rejected>);
 /// Inserts rows with distinct ids, and returns the outcome of each.
 pub(super) async fn insert(
     connections: &Connections,
-    rows: &Arc<[Row]>,
+    rows: &Arc<[NewRow]>,
 ) -> Result<Vec<Outcome>, Failure> {
     match insert_all(connections, rows).await {
         Err(failure) if failure.kind == ErrorKind::AlreadyExists => {
@@ -86,7 +90,10 @@ pub(super) async fn insert(
 }
 
 /// Inserts rows if no id is taken.
-async fn insert_all(connections: &Connections, rows: &Arc<[Row]>) -> Result<Vec<Outcome>, Failure> {
+async fn insert_all(
+    connections: &Connections,
+    rows: &Arc<[NewRow]>,
+) -> Result<Vec<Outcome>, Failure> {
     let outcomes = connections.once(|client| {
         let rows = Arc::clone(rows);
         Box::pin(async move {
@@ -94,15 +101,16 @@ async fn insert_all(connections: &Connections, rows: &Arc<[Row]>) -> Result<Vec<
             let columns = RowColumns::of(&rows);
             let inserted = client.execute(&statement, &columns.params()).await?;
             if usize::try_from(inserted) == Ok(rows.len()) {
-                return Ok(rows.iter().map(|row| (row.id, Ok(()))).collect());
+                return Ok(rows.iter().map(|new| (new.row.id, Ok(()))).collect());
             }
             // No id was taken, so a row is there now if this statement has inserted it.
             let taken = taken(client, &rows).await?;
-            let outcome = |id| match taken.get(&id) {
+            let fence = fence(client).await?;
+            let outcome = |new: &NewRow| match taken.get(&new.row.id) {
                 Some(true) => Ok(()),
-                _ => Err(Rejected::NO_EXPERIMENT),
+                _ => Err(absence(new, fence)),
             };
-            Ok(rows.iter().map(|row| (row.id, outcome(row.id))).collect())
+            Ok(rows.iter().map(|new| (new.row.id, outcome(new))).collect())
         })
     });
     outcomes.await
@@ -111,7 +119,7 @@ async fn insert_all(connections: &Connections, rows: &Arc<[Row]>) -> Result<Vec<
 /// Inserts those rows whose ids are not taken.
 async fn insert_some(
     connections: &Connections,
-    rows: &Arc<[Row]>,
+    rows: &Arc<[NewRow]>,
 ) -> Result<Vec<Outcome>, Failure> {
     let outcomes = connections.once(|client| {
         let rows = Arc::clone(rows);
@@ -122,24 +130,41 @@ async fn insert_some(
             let inserted = inserted.iter().map(id);
             let inserted: HashSet<_> = inserted.collect::<Result<_, tokio_postgres::Error>>()?;
             let taken = taken(client, &rows).await?;
-            let outcome = |id| {
-                if inserted.contains(&id) {
+            let fence = fence(client).await?;
+            let outcome = |new: &NewRow| {
+                if inserted.contains(&new.row.id) {
                     Ok(())
-                } else if taken.contains_key(&id) {
+                } else if taken.contains_key(&new.row.id) {
                     Err(Rejected::ROW_EXISTS)
                 } else {
-                    Err(Rejected::NO_EXPERIMENT)
+                    Err(absence(new, fence))
                 }
             };
-            Ok(rows.iter().map(|row| (row.id, outcome(row.id))).collect())
+            Ok(rows.iter().map(|new| (new.row.id, outcome(new))).collect())
         })
     });
     outcomes.await
 }
 
+/// Returns why a row was not inserted whose id is not taken. The fence may have been raised since, so a row without an
+/// experiment may be refused as one below the fence; it is refused again when it is repeated.
+fn absence(new: &NewRow, fence: i64) -> Rejected {
+    if new.placement < fence {
+        Rejected::LEFT_BACKEND
+    } else {
+        Rejected::NO_EXPERIMENT
+    }
+}
+
+/// Returns the lowest epoch whose rows are accepted.
+async fn fence(client: &Connection) -> Result<i64, Failure> {
+    let statement = client.prepare_cached(SELECT_FENCE).await?;
+    Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
+}
+
 /// Returns the taken ids, and whether the row is no tombstone.
-async fn taken(client: &Connection, rows: &[Row]) -> Result<HashMap<ArtifactId, bool>, Failure> {
-    let ids: Vec<_> = rows.iter().map(|row| &row.id.as_bytes()[..]).collect();
+async fn taken(client: &Connection, rows: &[NewRow]) -> Result<HashMap<ArtifactId, bool>, Failure> {
+    let ids: Vec<_> = rows.iter().map(|new| &new.row.id.as_bytes()[..]).collect();
     let statement = client.prepare_cached(SELECT_TAKEN).await?;
     let taken = client.query(&statement, &[&ids]).await?;
     let taken = taken.iter().map(|row| Ok((id(row)?, row.try_get(1)?)));
@@ -151,7 +176,7 @@ async fn taken(client: &Connection, rows: &[Row]) -> Result<HashMap<ArtifactId, 
 /// stored row is that one.
 pub(super) async fn insert_again(
     connections: &Connections,
-    rows: &Arc<[Row]>,
+    rows: &Arc<[NewRow]>,
 ) -> Result<Vec<Outcome>, Failure> {
     // A session that was cut off during its commit holds the ids until the commit ends, and this
     // statement waits for that. The rows that it finds are therefore final.
@@ -182,7 +207,7 @@ pub(super) async fn insert_again(
     let stored = stored.await?.into_iter();
     let equal: Vec<_> = stored
         .filter_map(|record| record.decode().ok())
-        .filter(|stored| rows.contains(stored))
+        .filter(|stored| rows.iter().any(|new| new.row == *stored))
         .map(|stored| stored.id)
         .collect();
     for (id, outcome) in &mut outcomes {
@@ -216,13 +241,14 @@ pub(super) struct RowColumns<'r> {
     digests: Vec<&'r [u8]>,
     times: Vec<i64>,
     expiries: Vec<Option<i64>>,
+    placements: Vec<i64>,
 }
 
 impl<'r> RowColumns<'r> {
     /// Collects the columns. The sizes fit into an `i64`.
-    pub(super) fn of(rows: &'r [Row]) -> Self {
+    pub(super) fn of(rows: &'r [NewRow]) -> Self {
         let mut columns = Self::default();
-        for row in rows {
+        for new in rows {
             let Row {
                 id,
                 experiment,
@@ -233,7 +259,7 @@ impl<'r> RowColumns<'r> {
                 sha256,
                 created_at,
                 expires_at,
-            } = row;
+            } = &new.row;
             columns.ids.push(id.as_bytes());
             columns.experiments.push(experiment.as_str());
             columns.creators.push(created_by.as_str());
@@ -247,6 +273,7 @@ impl<'r> RowColumns<'r> {
             columns.times.push(created_at.as_microsecond());
             let expiry = expires_at.map(Timestamp::as_microsecond);
             columns.expiries.push(expiry);
+            columns.placements.push(new.placement);
         }
         columns
     }
@@ -256,7 +283,7 @@ impl<'r> RowColumns<'r> {
     }
 
     /// Returns the parameters in the order of the columns of `artifact_rows`.
-    pub(super) fn params(&self) -> [&(dyn ToSql + Sync); 9] {
+    pub(super) fn params(&self) -> [&(dyn ToSql + Sync); 10] {
         [
             &self.ids,
             &self.experiments,
@@ -267,6 +294,7 @@ impl<'r> RowColumns<'r> {
             &self.digests,
             &self.times,
             &self.expiries,
+            &self.placements,
         ]
     }
 }

@@ -10,11 +10,14 @@ use super::portable::{OpenTransaction, copying};
 use crate::catalog::Hold;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
-use crate::database::sql::{IS_EMPTY, TABLES, micros, stored_position};
+use crate::database::sql::{
+    INSERT_FORMER, IS_EMPTY, NewRow, REPLACE_PLACEMENT, TABLES, micros, stored_epoch,
+    stored_position,
+};
 use crate::dump::DumpRecord;
 use crate::error::{Operation, Result};
 use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker};
-use crate::row::Row;
+use crate::placement::Placement;
 
 const EXPERIMENTS: &str = "\
     INSERT INTO experiments (id, created_at) SELECT * FROM unnest($1::text[], $2::bigint[])";
@@ -34,9 +37,9 @@ const MEMBERS: &str = "\
     JOIN groups ON groups.id = new.group_id";
 const ROWS: &str = "\
     INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, \
-        created_at, expires_at, seq) \
+        created_at, expires_at, placement, seq) \
     SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], \
-        $7::bytea[], $8::bigint[], $9::bigint[], $10::bigint[])";
+        $7::bytea[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])";
 const HOLDS: &str = "\
     INSERT INTO holds (id, placed_by, placed_at) SELECT * FROM unnest($1::bytea[], $2::text[], $3::bigint[])";
 const REMOVED: &str = "\
@@ -92,6 +95,24 @@ impl DatabaseLoad for PostgresLoad {
         batch.write(self).await
     }
 
+    async fn place(&mut self, placement: &Placement) -> Result<()> {
+        // The fence holds for sessions of older versions too, once there is one.
+        self.run("SELECT fence_inserts()", &[]).await?;
+        let params: [&(dyn ToSql + Sync); 5] = [
+            &stored_epoch(placement.epoch),
+            &stored_epoch(placement.fence),
+            &stored_position(placement.reached),
+            &placement.current,
+            &placement.previous,
+        ];
+        self.run(REPLACE_PLACEMENT, &params).await?;
+        for former in &placement.former {
+            self.run(INSERT_FORMER, &[&former.url, &former.state()])
+                .await?;
+        }
+        Ok(())
+    }
+
     async fn commit(self: Box<Self>, store_id: Option<StoreId>) -> Result<()> {
         self.run(CONTINUE, &[&self.last_position]).await?;
         if let Some(id) = store_id {
@@ -108,7 +129,7 @@ struct Batch {
     workers: Vec<(Worker, CredentialHash)>,
     groups: Vec<Group>,
     members: Vec<(GroupId, MemberId)>,
-    rows: (Vec<Row>, Vec<i64>),
+    rows: (Vec<NewRow>, Vec<i64>),
     holds: Vec<Hold>,
     removed: Vec<ArtifactId>,
 }
@@ -130,7 +151,7 @@ impl Batch {
                     return Err(Rejected::SIZE.into_error(Operation::Dump));
                 }
                 let (rows, positions) = &mut self.rows;
-                rows.push(row);
+                rows.push(NewRow { row, placement: 0 });
                 positions.push(stored_position(position));
             }
             DumpRecord::Hold(hold) => self.holds.push(hold),

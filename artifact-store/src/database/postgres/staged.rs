@@ -18,9 +18,8 @@ use super::removal::IdRecord;
 use super::scan;
 use crate::catalog::{IMPORT_LASTS, ImportId, StagedRow};
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Lane, micros};
+use crate::database::sql::{Lane, NewRow, micros, stored_epoch};
 use crate::error::{ErrorKind, Operation, Result};
-use crate::row::Row;
 
 /// How long this side waits for the transaction that publishes an import.
 const PUBLISH_TIMEOUT: Duration = Duration::from_hours(1);
@@ -42,13 +41,13 @@ const FORGET_IMPORTS: &str = "\
 const TAKE_OVER: &str = "DELETE FROM staged_rows WHERE id = ANY ($1) AND import <> $2";
 const STAGE: &str = "\
     INSERT INTO staged_rows (id, experiment, created_by, size, content_type, file_name, sha256, \
-        created_at, expires_at, held_by, held_at, import) \
+        created_at, expires_at, placement, held_by, held_at, import) \
     SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at, \
-        held_by, held_at, $12 \
+        placement, held_by, held_at, $13 \
     FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], \
-        $8::bigint[], $9::bigint[], $10::text[], $11::bigint[]) WITH ORDINALITY \
+        $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[]) WITH ORDINALITY \
         AS new (id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at, \
-            held_by, held_at, number) \
+            placement, held_by, held_at, number) \
     ORDER BY number ON CONFLICT DO NOTHING";
 
 /// The transaction may take longer than other statements.
@@ -58,10 +57,15 @@ const LOCK: &str = "SELECT FROM imports WHERE id = $1 FOR UPDATE";
 const LOOK: &str = "\
     SELECT EXISTS (SELECT FROM staged_rows JOIN artifact_rows USING (id) WHERE import = $1), \
         EXISTS (SELECT FROM staged_rows WHERE import = $1 AND experiment NOT IN (SELECT id FROM experiments))";
+/// Whether a row was stored under an epoch below the fence. After [`LOCK_ROWS`] the fence stays.
+const IS_LEFT: &str = "\
+    SELECT EXISTS (SELECT FROM staged_rows WHERE import = $1 AND placement < (SELECT fence FROM placement))";
+/// The lock that an insert takes. It conflicts with that of `fence_inserts`.
+const LOCK_ROWS: &str = "LOCK TABLE artifact_rows IN ROW EXCLUSIVE MODE";
 const PUBLISH: &str = "\
     INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
-        expires_at) \
-    SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at \
+        expires_at, placement) \
+    SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at, placement \
     FROM staged_rows WHERE import = $1 ORDER BY seq";
 const HOLD: &str = "\
     INSERT INTO holds (id, placed_by, placed_at) \
@@ -83,7 +87,11 @@ impl PostgresDatabase {
 
     /// Stages rows. The sizes fit into an `i64`.
     pub(super) async fn stage_rows(&self, import: ImportId, staged: &[StagedRow]) -> Result<()> {
-        let rows: Arc<[Row]> = staged.iter().map(|staged| staged.row.clone()).collect();
+        let new = |staged: &StagedRow| NewRow {
+            row: staged.row.clone(),
+            placement: stored_epoch(staged.placement),
+        };
+        let rows: Arc<[NewRow]> = staged.iter().map(new).collect();
         let hold = |staged: &StagedRow| {
             let hold = staged.hold.as_ref()?;
             let held_by = hold.placed_by.as_str().to_owned();
@@ -119,7 +127,7 @@ impl PostgresDatabase {
 async fn stage(
     transaction: &Transaction<'_>,
     import: ImportId,
-    rows: &[Row],
+    rows: &[NewRow],
     holds: &[Option<(String, i64)>],
 ) -> Result<(), Failure> {
     let import = &import.as_bytes()[..];
@@ -155,6 +163,12 @@ async fn publish(
     }
     if lacks_experiment {
         return Err(Rejected::NO_EXPERIMENT.into());
+    }
+    transaction.batch_execute(LOCK_ROWS).await?;
+    let is_left = transaction.prepare_cached(IS_LEFT).await?;
+    let is_left = transaction.query_one(&is_left, &[&import]).await?;
+    if is_left.try_get(0)? {
+        return Err(Rejected::LEFT_BACKEND.into());
     }
     let published = match execute(transaction, PUBLISH, &[&import]).await {
         Err(failure) if failure.kind == ErrorKind::AlreadyExists => {

@@ -63,6 +63,11 @@ impl Transaction for PostgresTransaction<'_> {
         Ok(())
     }
 
+    async fn fence_inserts(&self) -> Result<(), Failure> {
+        self.execute("SELECT fence_inserts()", &[]).await?;
+        Ok(())
+    }
+
     async fn lock_groups(&self, experiment: &ExperimentId) -> Result<(), Failure> {
         let statement = self.0.prepare_cached(LOCK_EXPERIMENT).await?;
         self.0

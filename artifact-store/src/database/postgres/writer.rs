@@ -12,10 +12,9 @@ use tokio::time::Instant;
 use super::connections::{Connections, Retries};
 use super::error::Failure;
 use super::insert::{insert, insert_again};
-use crate::database::sql::{Flush, Inbox, Pending, Queue, channel, run};
+use crate::database::sql::{Flush, Inbox, NewRow, Pending, Queue, channel, run};
 use crate::database::subject::Subject;
 use crate::error::{Operation, Result};
-use crate::row::Row;
 use crate::time::Deadline;
 
 /// How long inserts are retried while the database is unreachable.
@@ -25,12 +24,12 @@ use crate::time::Deadline;
 const RETRY: Duration = Duration::from_secs(5);
 
 /// The rows of one statement, by id.
-type Batch = HashMap<ArtifactId, Pending<Box<Row>>>;
+type Batch = HashMap<ArtifactId, Pending<Box<NewRow>>>;
 
 /// The handle of the task. Dropping it lets the task finish the waiting inserts.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: Queue<Box<Row>>,
+    queue: Queue<Box<NewRow>>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -54,8 +53,8 @@ impl Writer {
     }
 
     /// Makes one row durable, unless its deadline passes before.
-    pub(super) async fn insert(&self, row: Box<Row>, deadline: Option<Deadline>) -> Result<()> {
-        self.queue.write(subject(&row), row, deadline).await
+    pub(super) async fn insert(&self, new: Box<NewRow>, deadline: Option<Deadline>) -> Result<()> {
+        self.queue.write(subject(&new), new, deadline).await
     }
 
     /// Finishes the inserts sent before, and ends the task.
@@ -76,8 +75,8 @@ impl Writer {
     }
 }
 
-fn subject(row: &Row) -> Subject {
-    Subject::with_id(Operation::InsertRow, row.id)
+fn subject(new: &NewRow) -> Subject {
+    Subject::with_id(Operation::InsertRow, new.row.id)
 }
 
 /// The state of the task.
@@ -88,16 +87,16 @@ struct Flusher {
 }
 
 impl Flush for Flusher {
-    type Command = Box<Row>;
+    type Command = Box<NewRow>;
 
-    async fn flush(&mut self, first: Pending<Box<Row>>, inbox: &mut Inbox<Box<Row>>) {
+    async fn flush(&mut self, first: Pending<Box<NewRow>>, inbox: &mut Inbox<Box<NewRow>>) {
         // Callers that got a reply a moment ago may have their next row ready.
         tokio::task::yield_now().await;
         let mut waiting = vec![first];
         inbox.fill(&mut waiting, |_| false);
         let mut batch = Batch::new();
         for pending in waiting {
-            match batch.entry(pending.command.id) {
+            match batch.entry(pending.command.row.id) {
                 Entry::Vacant(free) => drop(free.insert(pending)),
                 Entry::Occupied(_) => inbox.defer(pending),
             }
@@ -113,7 +112,7 @@ impl Flush for Flusher {
 
 impl Flusher {
     /// Inserts a batch, and replies to all its callers.
-    async fn insert_batch(&mut self, mut batch: Batch, inbox: &Inbox<Box<Row>>) {
+    async fn insert_batch(&mut self, mut batch: Batch, inbox: &Inbox<Box<NewRow>>) {
         let Err(failure) = self.try_insert(&mut batch, inbox).await else {
             return;
         };
@@ -140,13 +139,13 @@ impl Flusher {
     async fn try_insert(
         &mut self,
         batch: &mut Batch,
-        inbox: &Inbox<Box<Row>>,
+        inbox: &Inbox<Box<NewRow>>,
     ) -> Result<(), Failure> {
         let rows = batch.values().map(|pending| (*pending.command).clone());
         let mut rows: Vec<_> = rows.collect();
         // Statements that insert the same ids then wait for each other, but not in a circle.
-        rows.sort_unstable_by_key(|row| row.id);
-        let rows: Arc<[Row]> = rows.into();
+        rows.sort_unstable_by_key(|new| new.row.id);
+        let rows: Arc<[NewRow]> = rows.into();
         let since = self.unreachable_since.unwrap_or_else(Instant::now);
         let mut retries = Retries::until(since + RETRY);
         let mut outcome = insert(&self.connections, &rows).await;

@@ -4,7 +4,7 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
 use super::records::{ArtifactRecord, ExperimentRecord};
-use super::{Command, SqlDatabase, Subject, params, statements};
+use super::{Command, NewRow, SqlDatabase, Subject, params, statements};
 use crate::catalog::Catalog;
 use crate::database::rejected::Rejected;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -16,7 +16,8 @@ async fn insert(database: &impl SqlDatabase, row: &Row, deadline: Option<Deadlin
     if i64::try_from(row.size).is_err() {
         return Err(Rejected::SIZE.into_error(Subject::with_id(Operation::InsertRow, row.id)));
     }
-    let command = Command::InsertRow(Box::new(row.clone()), deadline);
+    let new = NewRow::new(row.clone(), deadline.as_ref());
+    let command = Command::InsertRow(Box::new(new), deadline);
     database.write(command).await
 }
 

@@ -8,6 +8,7 @@
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
+use super::placement::{PlacementCommand, stored_epoch};
 use super::records::{FlagRecord, NameRecord};
 use super::store_id::StoreIdCommand;
 use super::{Param, Record, Subject, params, statements};
@@ -26,7 +27,7 @@ use crate::time::Deadline;
 pub(in crate::database) enum Command {
     CreateExperiment(Experiment),
     /// The size of the row fits into an `i64`. The row is not written after the deadline.
-    InsertRow(Box<Row>, Option<Deadline>),
+    InsertRow(Box<NewRow>, Option<Deadline>),
     DeleteRow(ArtifactId),
     RegisterWorker(Box<Worker>, CredentialHash),
     ReplaceCredential(ExperimentId, WorkerId, CredentialHash),
@@ -35,6 +36,22 @@ pub(in crate::database) enum Command {
     RemoveMember(ExperimentId, GroupId, MemberId),
     DeleteGroup(ExperimentId, GroupId),
     StoreId(StoreIdCommand),
+    Placement(PlacementCommand),
+}
+
+/// A row to insert.
+#[derive(Debug, Clone)]
+pub(in crate::database) struct NewRow {
+    pub(in crate::database) row: Row,
+    /// The epoch of the placement that its bytes were stored under.
+    pub(in crate::database) placement: i64,
+}
+
+impl NewRow {
+    pub(in crate::database) fn new(row: Row, deadline: Option<&Deadline>) -> Self {
+        let placement = stored_epoch(deadline.map_or(0, Deadline::placement));
+        Self { row, placement }
+    }
 }
 
 /// An open transaction, in which commands are applied.
@@ -58,6 +75,10 @@ pub(in crate::database) trait Transaction {
     /// Deletes a row, its hold too, and makes its id one that never gets a row.
     fn delete_row(&self, id: ArtifactId) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
+    /// Waits until all inserts of rows that have begun are committed or rolled back. Those that begin later see what this
+    /// transaction writes.
+    fn fence_inserts(&self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
     /// Prevents other transactions from changing the groups of an experiment until this one ends.
     fn lock_groups(
         &self,
@@ -78,7 +99,7 @@ impl Command {
     pub(in crate::database) fn subject(&self) -> Subject {
         match self {
             Self::CreateExperiment(_) => Operation::Experiment.into(),
-            Self::InsertRow(row, _) => Subject::with_id(Operation::InsertRow, row.id),
+            Self::InsertRow(new, _) => Subject::with_id(Operation::InsertRow, new.row.id),
             Self::DeleteRow(id) => Subject::with_id(Operation::DeleteRow, *id),
             Self::RegisterWorker(..) | Self::ReplaceCredential(..) => Operation::WriteWorker.into(),
             Self::CreateGroup(_)
@@ -86,6 +107,7 @@ impl Command {
             | Self::RemoveMember(..)
             | Self::DeleteGroup(..) => Operation::WriteGroup.into(),
             Self::StoreId(_) => Operation::JoinHalves.into(),
+            Self::Placement(_) => Operation::Placement.into(),
         }
     }
 
@@ -103,7 +125,8 @@ impl Command {
             | Self::InsertRow(..)
             | Self::DeleteRow(_)
             | Self::RegisterWorker(..)
-            | Self::StoreId(_) => false,
+            | Self::StoreId(_)
+            | Self::Placement(_) => false,
         }
     }
 
@@ -122,7 +145,7 @@ impl Command {
     pub(in crate::database) async fn apply<T: Transaction>(&self, tx: &T) -> Result<(), T::Error> {
         match self {
             Self::CreateExperiment(experiment) => create_experiment(tx, experiment).await,
-            Self::InsertRow(row, _) => insert_row(tx, row).await,
+            Self::InsertRow(new, _) => insert_row(tx, new).await,
             Self::DeleteRow(id) => tx.delete_row(*id).await,
             Self::RegisterWorker(worker, hash) => register_worker(tx, worker, hash).await,
             Self::ReplaceCredential(experiment, id, hash) => {
@@ -149,6 +172,7 @@ impl Command {
                 tx.execute(statement, &params).await?;
                 Ok(())
             }
+            Self::Placement(command) => command.apply(tx).await,
         }
     }
 }
@@ -168,7 +192,7 @@ async fn create_experiment<T: Transaction>(
     Ok(())
 }
 
-async fn insert_row<T: Transaction>(tx: &T, row: &Row) -> Result<(), T::Error> {
+async fn insert_row<T: Transaction>(tx: &T, new: &NewRow) -> Result<(), T::Error> {
     let Row {
         id,
         experiment,
@@ -179,7 +203,7 @@ async fn insert_row<T: Transaction>(tx: &T, row: &Row) -> Result<(), T::Error> {
         sha256,
         created_at,
         expires_at,
-    } = row;
+    } = &new.row;
     let Ok(size) = i64::try_from(*size) else {
         return Err(Rejected::SIZE.into());
     };
@@ -193,9 +217,12 @@ async fn insert_row<T: Transaction>(tx: &T, row: &Row) -> Result<(), T::Error> {
         sha256.as_bytes().as_slice(),
         created_at.as_microsecond(),
         expires_at.map(Timestamp::as_microsecond),
+        new.placement,
     ];
-    tx.execute(statements::INSERT_ROW, &params).await?;
-    Ok(())
+    match tx.execute(statements::INSERT_ROW, &params).await? {
+        1 => Ok(()),
+        _ => Err(Rejected::LEFT_BACKEND.into()),
+    }
 }
 
 async fn register_worker<T: Transaction>(

@@ -34,16 +34,19 @@ pub(in crate::database) enum Part {
 pub(in crate::database) const IS_EMPTY: &str = "\
     SELECT NOT (EXISTS (SELECT 1 FROM experiments) OR EXISTS (SELECT 1 FROM artifact_rows) \
         OR EXISTS (SELECT 1 FROM workers) OR EXISTS (SELECT 1 FROM groups) OR EXISTS (SELECT 1 FROM holds) \
-        OR EXISTS (SELECT 1 FROM store_id) OR EXISTS (SELECT 1 FROM proposed_store_ids))";
+        OR EXISTS (SELECT 1 FROM store_id) OR EXISTS (SELECT 1 FROM proposed_store_ids) \
+        OR EXISTS (SELECT 1 FROM placement))";
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and which a database that was moved does not change.
-pub(in crate::database) const TABLES: [&str; 9] = [
+pub(in crate::database) const TABLES: [&str; 11] = [
     "artifact_rows",
     "experiments",
+    "former_backends",
     "groups",
     "holds",
     "members",
+    "placement",
     "proposed_store_ids",
     "retention",
     "store_id",

@@ -8,6 +8,7 @@ mod identity;
 mod maintenance;
 mod pages;
 mod param;
+mod placement;
 mod queue;
 mod records;
 mod scrubs;
@@ -21,11 +22,12 @@ use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::Result;
 use crate::identity::WorkerId;
 
-pub(super) use self::command::{Command, Transaction};
+pub(super) use self::command::{Command, NewRow, Transaction};
 pub(super) use self::dump::{BATCH, IS_EMPTY, Part, SELECT_STORE_ID, TABLES};
 pub(super) use self::expiry::{ExpiryStatements, expired_page};
 pub(super) use self::maintenance::{micros, position, push_row, stored_position};
 pub(super) use self::param::{Param, params};
+pub(super) use self::placement::{INSERT_FORMER, REPLACE_PLACEMENT, stored_epoch};
 pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 #[cfg(all(test, feature = "sqlite"))]
 pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
@@ -45,8 +47,8 @@ pub(super) enum Lane {
 }
 
 /// A database that runs the statements of this module. Every such database is a
-/// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore) and a
-/// [`StoreIdRecord`](crate::StoreIdRecord).
+/// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore), a
+/// [`StoreIdRecord`](crate::StoreIdRecord) and a [`PlacementRecord`](crate::PlacementRecord).
 pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
     /// Runs a query in a lane, and reads a record from each row of the result. Stops reading once the
     /// records hold [`MAX_BYTES`](records::MAX_BYTES) in all.

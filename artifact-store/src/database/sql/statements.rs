@@ -17,10 +17,12 @@ pub(super) const SELECT_ROW: &str = "\
     SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
         expires_at \
     FROM artifact_rows WHERE id = $1 AND removed_at IS NULL LIMIT 1";
+/// Inserts no row if the epoch of its placement is below the fence. For SQLite only.
 pub(super) const INSERT_ROW: &str = "\
     INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, \
-        created_at, expires_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        created_at, expires_at, placement) \
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+    WHERE $10 >= coalesce((SELECT fence FROM placement), 0)";
 
 pub(super) const INSERT_WORKER: &str = "\
     INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential) \

@@ -11,11 +11,14 @@ use super::portable::{Copies, blocking, copying};
 use super::removal::now;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
-use crate::database::sql::{IS_EMPTY, micros, stored_position};
+use crate::database::sql::{
+    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, micros, stored_epoch, stored_position,
+};
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::file_name::FileName;
 use crate::identity::{DisplayName, GroupId, Labels};
+use crate::placement::Placement;
 
 // SQLite numbers the parameters in the order in which they first appear.
 const EXPERIMENT: &str = "INSERT INTO experiments (id, created_at) VALUES ($1, $2)";
@@ -111,6 +114,11 @@ impl DatabaseLoad for SqliteLoad {
             .await
     }
 
+    async fn place(&mut self, placement: &Placement) -> Result<()> {
+        let placement = placement.clone();
+        self.run(move |open| open.place(&placement)).await
+    }
+
     async fn commit(self: Box<Self>, store_id: Option<StoreId>) -> Result<()> {
         let copies = self.copies.clone();
         self.run(move |open| {
@@ -138,6 +146,21 @@ impl Open {
             .prepare_cached(statement)
             .and_then(|mut statement| statement.execute(params));
         executed.map(drop).map_err(copying)
+    }
+
+    fn place(&self, placement: &Placement) -> Result<()> {
+        let values = (
+            stored_epoch(placement.epoch),
+            stored_epoch(placement.fence),
+            stored_position(placement.reached),
+            &*placement.current,
+            placement.previous.as_deref(),
+        );
+        self.execute(REPLACE_PLACEMENT, values)?;
+        let former = placement.former.iter();
+        former
+            .map(|former| (&*former.url, former.state()))
+            .try_for_each(|values| self.execute(INSERT_FORMER, values))
     }
 
     fn write(&mut self, record: &DumpRecord) -> Result<()> {

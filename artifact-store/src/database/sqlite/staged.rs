@@ -8,7 +8,7 @@ use super::removal::now;
 use super::transaction::WriteError;
 use crate::catalog::{IMPORT_LASTS, ImportId, StagedRow};
 use crate::database::rejected::Rejected;
-use crate::database::sql::micros;
+use crate::database::sql::{micros, stored_epoch};
 use crate::file_name::FileName;
 
 const RENEW: &str = concat!(
@@ -32,16 +32,18 @@ const FORGET_IMPORTS: &str = concat!(
 const TAKE_OVER: &str = "DELETE FROM staged_rows WHERE id = $1 AND import <> $2";
 const STAGE: &str = "\
     INSERT INTO staged_rows (import, id, experiment, created_by, size, content_type, file_name, sha256, \
-        created_at, expires_at, held_by, held_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING";
+        created_at, expires_at, held_by, held_at, placement) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING";
 const IS_TAKEN: &str = "\
     SELECT 1 FROM staged_rows CROSS JOIN artifact_rows ON artifact_rows.id = staged_rows.id WHERE import = $1";
 const LACKS_EXPERIMENT: &str = "\
     SELECT 1 FROM staged_rows WHERE import = $1 AND experiment NOT IN (SELECT id FROM experiments)";
+const IS_LEFT: &str = "\
+    SELECT 1 FROM staged_rows WHERE import = $1 AND placement < (SELECT fence FROM placement)";
 const PUBLISH: &str = "\
     INSERT INTO artifact_rows (id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
-        expires_at) \
-    SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at \
+        expires_at, placement) \
+    SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at, placement \
     FROM staged_rows WHERE import = $1 ORDER BY seq";
 const HOLD: &str = "\
     INSERT INTO holds (id, placed_by, placed_at) \
@@ -78,7 +80,12 @@ pub(super) fn stage(connection: &Connection, import: ImportId, rows: &[StagedRow
     let lasts = micros(IMPORT_LASTS);
     execute(connection, FORGET_ROWS, [lasts])?;
     execute(connection, FORGET_IMPORTS, [lasts])?;
-    for StagedRow { row, hold } in rows {
+    for staged in rows {
+        let StagedRow {
+            row,
+            hold,
+            placement,
+        } = staged;
         let id = row.id.as_bytes();
         execute(connection, TAKE_OVER, (id, import))?;
         let Ok(size) = i64::try_from(row.size) else {
@@ -97,6 +104,7 @@ pub(super) fn stage(connection: &Connection, import: ImportId, rows: &[StagedRow
             row.expires_at.map(Timestamp::as_microsecond),
             hold.as_ref().map(|hold| hold.placed_by.as_str()),
             hold.as_ref().map(|hold| hold.placed_at.as_microsecond()),
+            stored_epoch(*placement),
         );
         if execute(connection, STAGE, params)? == 0 {
             return Err(Rejected::STAGED_TWICE.into());
@@ -115,6 +123,9 @@ pub(super) fn publish(connection: &Connection, import: ImportId, number: u64) ->
     }
     if exists(LACKS_EXPERIMENT)? {
         return Err(Rejected::NO_EXPERIMENT.into());
+    }
+    if exists(IS_LEFT)? {
+        return Err(Rejected::LEFT_BACKEND.into());
     }
     if execute(connection, PUBLISH, [import])? as u64 != number {
         return Err(Rejected::TAKEN_OVER.into());

@@ -140,6 +140,11 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     /// Does nothing: the transaction holds the write lock of the whole file.
+    fn fence_inserts(&self) -> impl Future<Output = Result<(), WriteError>> + Send {
+        ready(Ok(()))
+    }
+
+    /// Does nothing: the transaction holds the write lock of the whole file.
     fn lock_groups(
         &self,
         _experiment: &ExperimentId,

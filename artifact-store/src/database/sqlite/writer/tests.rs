@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::{Flusher, OpenFiles, Write, Writer};
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Command, Flush as _, MAX_BATCH, MAX_WAIT, channel, run};
+use crate::database::sql::{Command, Flush as _, MAX_BATCH, MAX_WAIT, NewRow, channel, run};
 use crate::database::sqlite::connection::set_up;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::Experiment;
@@ -40,7 +40,8 @@ fn row_before(id: u8, deadline: Option<Deadline>) -> Command {
         Sha256Digest::from_bytes([id; 32]),
         Timestamp::UNIX_EPOCH,
     );
-    Command::InsertRow(Box::new(row), deadline)
+    let new = NewRow::new(row, deadline.as_ref());
+    Command::InsertRow(Box::new(new), deadline)
 }
 
 fn stored(path: &Path) -> i64 {
