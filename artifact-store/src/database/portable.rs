@@ -115,6 +115,7 @@ pub(super) fn not_empty() -> Error {
 }
 
 /// Logs a record that a snapshot leaves out.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(super) fn log_unreadable(what: &str, error: &(dyn std::error::Error + 'static)) {
     tracing::warn!(
         alarm = "corrupt-rows",

@@ -5,6 +5,7 @@ mod change;
 mod open;
 mod record;
 
+#[cfg(feature = "archive")]
 pub(crate) use backend::Epochs;
 pub use backend::PlacedBackend;
 pub(crate) use change::Begun;

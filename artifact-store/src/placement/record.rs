@@ -57,6 +57,7 @@ impl FormerBackend {
     }
 
     /// Returns the word for its state.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) const fn state(&self) -> &'static str {
         if self.is_emptied { "emptied" } else { "left" }
     }
