@@ -235,8 +235,12 @@ impl<F: FnMut(ImportEvent) + Send> Run<'_, F> {
                     bytes.freeze(),
                     may_exist,
                 ));
-                while storing.len() >= PARALLEL {
-                    storing.next().await.transpose()?.map(&mut note);
+                // To their end, and not polled before: one that was begun and is not polled could have a permit that a
+                // large artifact waits for.
+                if storing.len() == PARALLEL {
+                    while let Some(stored) = storing.next().await.transpose()? {
+                        note(stored);
+                    }
                 }
             } else {
                 let may_exist = known == Known::SameRow;
