@@ -1,11 +1,15 @@
 //! Tests the real binary as a process: its arguments, files, sockets and exit codes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+#[path = "../clients/mod.rs"]
+mod clients;
 mod harness;
 
 mod archive;
 mod backup;
 mod corrupt;
+mod curl_page;
+mod day;
 mod deposit_and_fetch;
 mod file_size_limit;
 mod flipped;
