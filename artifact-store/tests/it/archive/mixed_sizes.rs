@@ -8,7 +8,7 @@ use crate::support::{bytes, experiment};
 /// Returns 200 rows with their bytes. Each fifth artifact is large.
 fn artifacts() -> Vec<(Row, Vec<u8>)> {
     let of = |n: u8| {
-        let size = if n % 5 == 0 { 70_000 } else { 100 };
+        let size = if n.is_multiple_of(5) { 70_000 } else { 100 };
         let bytes = bytes(size + usize::from(n));
         (row_of(n, &bytes), bytes)
     };
@@ -42,7 +42,7 @@ async fn small_and_large_artifacts_of_a_folder_do_not_wait_for_each_other() {
         ExportOptions::default(),
     );
     let mut again = Vec::new();
-    let exported = exporter.run(&experiment(), &mut again, |_| {}).await;
-    assert_eq!(exported.unwrap().artifacts, 200);
+    let report = exporter.run(&experiment(), &mut again, |_| {}).await;
+    assert_eq!(report.unwrap().artifacts, 200);
     assert!(again == archive, "the two archives are equal");
 }
