@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use crate::syscalls::{example, layout, subject};
-use crate::world::{blob_names, in_memory, is_root, names, skip};
+use crate::world::{blob_names, in_memory, is_root, names, remount, skip};
 
 /// A small mounted file system; unmounted on drop.
 struct Mounted {
@@ -53,11 +53,7 @@ impl Mounted {
     }
 
     fn remount(&self, option: &str) {
-        let target = self.folder.path().join("mounted");
-        let options = format!("remount,{option}");
-        run("mount", |command| {
-            command.args(["-o", &options]).arg(&target)
-        });
+        remount(&self.folder.path().join("mounted"), option);
     }
 }
 

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use tempfile::TempDir;
 
 use crate::syscalls::{example, subject};
-use crate::world::{World, is_root, names, skip};
+use crate::world::{World, is_root, names, remount, skip};
 
 /// A mount; unmounted on drop.
 struct Mount(PathBuf);
@@ -543,8 +543,6 @@ async fn a_full_or_read_only_disk_can_be_opened_and_read() {
         .store(ArtifactId::mint(), body(stored[0].0, 9_000))
         .await;
     assert_eq!(full.unwrap_err().kind(), ErrorKind::OutOfSpace);
-    run(Command::new("mount")
-        .args(["-o", "remount,ro"])
-        .arg(&mounted));
+    remount(&mounted, "ro");
     check(&root, &stored).await;
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use artifact_backend::ArtifactId;
 use artifact_backend_fs::{FsBackend, FsConfig};
@@ -13,6 +14,28 @@ pub(crate) const SECRET: &[u8] = b"what lies outside";
 #[derive(Debug)]
 pub(crate) struct World {
     folder: TempDir,
+}
+
+/// Changes an option of a mounted file system, such as `ro`.
+///
+/// Waits while the file system is busy. A process that another test starts shares the open files of this one until its
+/// program begins, and a file that was open for writing at that moment keeps the file system busy.
+pub(crate) fn remount(mounted: &Path, option: &str) {
+    let options = format!("remount,{option}");
+    for _ in 0..5_000 {
+        let mut command = Command::new("mount");
+        let output = command
+            .args(["-o", &options])
+            .arg(mounted)
+            .output()
+            .unwrap();
+        if output.status.success() {
+            return;
+        }
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("busy"), "mount: {output:?}");
+    }
+    panic!("{} is still busy", mounted.display());
 }
 
 /// Returns a folder in memory if there is one. A test that makes thousands of roots takes half the time there.
