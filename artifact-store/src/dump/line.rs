@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::record::DumpRecord;
 use crate::catalog::{Hold, RowPosition};
 use crate::experiment::{Experiment, ExperimentId};
-use crate::identity::{DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId};
+use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId};
 use crate::principal::PrincipalId;
 use crate::row::Row;
 
@@ -127,6 +127,8 @@ pub(super) struct WorkerLine {
     registered_at: Timestamp,
     registered_by: PrincipalId,
     credential: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credential_expires_at: Option<Timestamp>,
 }
 
 /// The version of a dump of any version.
@@ -156,6 +158,7 @@ impl Line {
                 registered_at: worker.registered_at,
                 registered_by: worker.registered_by,
                 credential: credential.as_phc().to_owned(),
+                credential_expires_at: credential.expires_at(),
             }),
             DumpRecord::Group(group) => Self::Group {
                 id: group.id,
@@ -197,7 +200,10 @@ impl Line {
                 )
                 .with_name(line.name)
                 .with_labels(line.labels.map(Labels::of_any_size)),
-                credential: line.credential.parse()?,
+                credential: line
+                    .credential
+                    .parse::<CredentialHash>()?
+                    .with_expires_at(line.credential_expires_at),
             },
             Self::Group {
                 id,

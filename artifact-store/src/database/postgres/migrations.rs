@@ -21,6 +21,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0007_scrubs.sql"),
     include_str!("migrations/0008_expiry.sql"),
     include_str!("migrations/0009_imports.sql"),
+    include_str!("migrations/0010_token_expiry.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.
