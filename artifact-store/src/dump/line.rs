@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::record::DumpRecord;
 use crate::catalog::{Hold, RowPosition};
 use crate::experiment::{Experiment, ExperimentId};
-use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId};
+use crate::identity::{
+    CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId,
+};
 use crate::principal::PrincipalId;
 use crate::row::Row;
 
