@@ -6,8 +6,7 @@ use artifact_backend::{
     ArtifactInventory, ByteRange, Download, ErrorKind as BackendErrorKind, background,
 };
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesOrdered;
+use futures_util::future::join_all;
 use tokio::io::AsyncWrite;
 
 use super::options::ExportOptions;
@@ -23,7 +22,7 @@ use crate::row::Row;
 
 /// A blob up to this size is loaded before its turn.
 const SMALL: u64 = 64 << 10;
-/// The number of blobs that are loaded or opened at the same time.
+/// The number of small blobs that are loaded at the same time.
 const AHEAD: usize = 8;
 
 /// Writes an experiment as one archive, while servers run: the bytes, row and hold of each artifact, and the retention.
@@ -136,10 +135,11 @@ struct Run<'e, W, F> {
     observe: F,
 }
 
-/// The bytes of an artifact.
-enum Fetched {
+/// What was done about an artifact before its turn.
+enum Loaded {
     Small(Bytes),
-    Large(Download),
+    /// A large one is opened when it is its turn.
+    NotYet,
     /// The artifact was removed since it was listed.
     Removed,
 }
@@ -182,26 +182,35 @@ impl<W: AsyncWrite + Unpin + Send, F: FnMut(ExportEvent) + Send> Run<'_, W, F> {
         }
         self.archive.begin_part(&archived).await?;
         let (catalog, backend) = (self.catalog, self.backend);
-        let mut rows = archived.iter();
-        let mut fetched = FuturesOrdered::new();
-        loop {
-            while fetched.len() < AHEAD
-                && let Some(archived) = rows.next()
-            {
-                fetched.push_back(fetch(catalog, backend, &archived.row));
-            }
-            match fetched.next().await.transpose()? {
-                None => break,
-                Some((_, Fetched::Removed)) => self.report.removed += 1,
-                Some((row, Fetched::Small(bytes))) => {
-                    self.archive.begin_blob(row).await?;
-                    self.write(bytes).await?;
-                    self.end(row).await?;
-                }
-                Some((row, Fetched::Large(download))) => self.write_large(row, download).await?,
+        for group in archived.chunks(AHEAD) {
+            // Loaded to their end before anything else waits for the backend. A load that was begun and is not polled could
+            // have a permit that the others need.
+            let loads = group
+                .iter()
+                .map(|archived| load_small(catalog, backend, &archived.row));
+            for (archived, loaded) in group.iter().zip(join_all(loads).await) {
+                self.write_blob(&archived.row, loaded?).await?;
             }
         }
         self.archive.end_part().await
+    }
+
+    async fn write_blob(&mut self, row: &Row, loaded: Loaded) -> Result<()> {
+        match loaded {
+            Loaded::Removed => self.report.removed += 1,
+            Loaded::Small(bytes) => {
+                self.archive.begin_blob(row).await?;
+                self.write(bytes).await?;
+                self.end(row).await?;
+            }
+            Loaded::NotYet => {
+                match unless_removed(self.catalog, row, open(self.backend, row)).await? {
+                    Some(download) => self.write_large(row, download).await?,
+                    None => self.report.removed += 1,
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn write_large(&mut self, row: &Row, mut download: Download) -> Result<()> {
@@ -237,40 +246,51 @@ impl<W: AsyncWrite + Unpin + Send, F: FnMut(ExportEvent) + Send> Run<'_, W, F> {
     }
 }
 
-/// Loads a small blob and checks it, or opens a large one.
-async fn fetch<'r>(
+/// Loads a small blob, and checks it.
+async fn load_small(
     catalog: &dyn CatalogInventory,
     backend: &dyn ArtifactInventory,
-    row: &'r Row,
-) -> Result<(&'r Row, Fetched)> {
-    let error = match try_fetch(backend, row).await {
-        Ok(fetched) => return Ok((row, fetched)),
-        Err(error) => error,
-    };
-    // The collector, or a client, may have removed the artifact since the rows were listed.
-    if error.kind() == ErrorKind::Corrupt && catalog.missing(&[row.id]).await?.contains(&row.id) {
-        return Ok((row, Fetched::Removed));
+    row: &Row,
+) -> Result<Loaded> {
+    if row.size > SMALL {
+        return Ok(Loaded::NotYet);
     }
-    Err(error)
+    let load = async {
+        let bytes = open(backend, row).await?.into_bytes().await;
+        let bytes = bytes.map_err(|error| read_error(row, error))?;
+        check_digest(row, Hasher::default().update(bytes.clone()).await?)?;
+        Ok(bytes)
+    };
+    let loaded = unless_removed(catalog, row, load).await?;
+    Ok(loaded.map_or(Loaded::Removed, Loaded::Small))
 }
 
-async fn try_fetch(backend: &dyn ArtifactInventory, row: &Row) -> Result<Fetched> {
+/// Opens a blob, and compares its size with the row.
+async fn open(backend: &dyn ArtifactInventory, row: &Row) -> Result<Download> {
     let download = backend.download(row.id, ByteRange::Full).await;
     let download = download.map_err(|error| read_error(row, error))?;
-    if download.size() != row.size {
-        let size = download.size();
-        return Err(damaged(
-            row,
-            format!("it has {size} bytes, its row says {}", row.size),
-        ));
+    let size = download.size();
+    if size == row.size {
+        return Ok(download);
     }
-    if row.size > SMALL {
-        return Ok(Fetched::Large(download));
+    let detail = format!("it has {size} bytes, its row says {}", row.size);
+    Err(damaged(row, detail))
+}
+
+/// Reads, and returns `None` if the artifact was removed since it was listed, by the collector or a client.
+async fn unless_removed<T>(
+    catalog: &dyn CatalogInventory,
+    row: &Row,
+    read: impl Future<Output = Result<T>> + Send,
+) -> Result<Option<T>> {
+    let error = match read.await {
+        Ok(read) => return Ok(Some(read)),
+        Err(error) => error,
+    };
+    if error.kind() == ErrorKind::Corrupt && catalog.missing(&[row.id]).await?.contains(&row.id) {
+        return Ok(None);
     }
-    let bytes = download.into_bytes().await;
-    let bytes = bytes.map_err(|error| read_error(row, error))?;
-    check_digest(row, Hasher::default().update(bytes.clone()).await?)?;
-    Ok(Fetched::Small(bytes))
+    Err(error)
 }
 
 fn check_digest(row: &Row, hasher: Hasher) -> Result<()> {

@@ -206,8 +206,10 @@ impl<F: FnMut(ImportEvent) + Send> Run<'_, F> {
                     bytes.freeze(),
                     may_exist,
                 ));
-                while storing.len() >= PARALLEL {
-                    storing.next().await.transpose()?;
+                // To their end, and not polled before: one that was begun and is not polled could have a permit that a
+                // large artifact waits for.
+                if storing.len() == PARALLEL {
+                    while storing.next().await.transpose()?.is_some() {}
                 }
             } else {
                 let may_exist = known == Known::SameRow;

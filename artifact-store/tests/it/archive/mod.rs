@@ -4,6 +4,8 @@ mod collected;
 mod damage;
 mod fuzz_replay;
 mod killed;
+#[cfg(feature = "fs")]
+mod mixed_sizes;
 mod plain_tar;
 mod refusals;
 mod round_trip;
