@@ -19,6 +19,13 @@ pub(crate) enum Surveyed {
     Orphan(BlobStat),
 }
 
+/// Whether a blob whose artifact was removed counts as an orphan. Its deletion may be in progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removed {
+    Counts,
+    IsLeftOut,
+}
+
 /// Lists all blobs in the order of their ids, and asks the catalog about those that are at least as old as `grace` by the
 /// time of the storage. Memory does not grow with the number of blobs.
 ///
@@ -30,6 +37,7 @@ pub(crate) async fn survey(
     backend: &dyn ArtifactInventory,
     now: SystemTime,
     grace: Duration,
+    removed: Removed,
     found: &mut (dyn FnMut(Surveyed) + Send),
 ) -> Result<()> {
     let failed = |error| crate::Error::backend(Operation::MaintainBackend, error);
@@ -52,16 +60,17 @@ pub(crate) async fn survey(
                 },
             }
             if batch.len() == MAX_PAGE {
-                find_orphans(catalog, &mut batch, found).await?;
+                find_orphans(catalog, &mut batch, removed, found).await?;
             }
         }
     }
-    find_orphans(catalog, &mut batch, found).await
+    find_orphans(catalog, &mut batch, removed, found).await
 }
 
 async fn find_orphans(
     catalog: &dyn CatalogInventory,
     batch: &mut Vec<BlobStat>,
+    removed: Removed,
     found: &mut (dyn FnMut(Surveyed) + Send),
 ) -> Result<()> {
     if batch.is_empty() {
@@ -69,6 +78,11 @@ async fn find_orphans(
     }
     let ids: Vec<_> = batch.iter().map(|blob| blob.id).collect();
     let mut missing = catalog.missing(&ids).await?;
+    if removed == Removed::IsLeftOut && !missing.is_empty() {
+        let mut gone = catalog.removed(&missing).await?;
+        gone.sort_unstable();
+        missing.retain(|id| gone.binary_search(id).is_err());
+    }
     missing.sort_unstable();
     for blob in batch.drain(..) {
         if missing.binary_search(&blob.id).is_ok() {

@@ -4,7 +4,7 @@ use artifact_backend::{ArtifactId, ArtifactInventory, BlobStat};
 use futures_util::{StreamExt as _, stream};
 
 use super::{CollectEvent, PARALLEL, Run, backend_error};
-use crate::blob_survey::{Surveyed, survey};
+use crate::blob_survey::{Removed, Surveyed, survey};
 use crate::catalog::MAX_PAGE;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::pace::Pace;
@@ -68,7 +68,7 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
             Surveyed::Orphan(_) if orphans.len() == MAX_ORPHANS => report.orphans_left += 1,
             Surveyed::Orphan(blob) => orphans.push((blob.id, blob.size)),
         };
-        survey(*catalog, *backend, now, grace, &mut found).await?;
+        survey(*catalog, *backend, now, grace, Removed::Counts, &mut found).await?;
         Ok(orphans)
     }
 

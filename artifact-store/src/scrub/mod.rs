@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use artifact_backend::{ArtifactInventory, background};
 
 use self::blob::Checked;
-use crate::blob_survey::{Surveyed, survey};
+use crate::blob_survey::{Removed, Surveyed, survey};
 use crate::catalog::{CatalogInventory, RowFilter, RowPosition, ScrubRecord};
 use crate::error::Result;
 use crate::pace::Pace;
@@ -169,7 +169,8 @@ impl<F: FnMut(ScrubEvent) + Send> Run<'_, F> {
                 observe(ScrubEvent::Found(ScrubFinding::Orphaned { id, size }));
             }
         };
-        survey(self.catalog, self.backend, now, grace, &mut found).await?;
+        let removed = Removed::IsLeftOut;
+        survey(self.catalog, self.backend, now, grace, removed, &mut found).await?;
         for (id, error) in damaged {
             // With a row, the check of the rows has reported it.
             if self.catalog.missing(&[id]).await?.contains(&id) {

@@ -21,7 +21,8 @@ pub enum ScrubFinding {
         /// The artifact.
         id: ArtifactId,
     },
-    /// The blob has no row, and is as old as the grace period. A [`Collector`](crate::Collector) deletes it.
+    /// The blob has no row, and is as old as the grace period. A [`Collector`](crate::Collector) deletes it. The blob of an
+    /// artifact that was removed is no finding, because its deletion may be in progress; the collector deletes what is left of it.
     Orphaned {
         /// The id of the blob.
         id: ArtifactId,
