@@ -29,7 +29,7 @@ pub(crate) async fn copy_database(
             "a database in memory ends with its server; there is nothing to copy",
         ));
     }
-    super::check_exists(&plan, &loaded.sources)?;
+    super::check_exists(&plan)?;
     let _log = logging::init(&settings.log, settings.log_format, no_color);
     // No server of this machine may run. Those of other machines get errors when they write.
     let _lock = if settings.data_dir.exists() {

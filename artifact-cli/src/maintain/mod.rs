@@ -1,5 +1,5 @@
 //! The commands that work on a store without a server: `artifact gc`, `scrub`, `backup`, `restore`,
-//! `copy-database`, `export` and `import`.
+//! `copy-database`, `export`, `import` and `verify`.
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
@@ -11,6 +11,9 @@ mod import;
 mod lines;
 mod restore;
 mod scrub;
+mod verify;
+#[cfg(feature = "fs")]
+mod verify_files;
 
 use anyhow::Result;
 use artifact_store::{Backend, Database, StoreConfig};
@@ -18,7 +21,7 @@ use artifact_store::{Backend, Database, StoreConfig};
 use crate::failure::{setup, setup_from};
 use crate::serve::plan::{StorePlan, check_data_dir};
 use crate::serve::{bucket, data_dir, halves, logging};
-use crate::settings::{Loaded, ServeSettings, Sources};
+use crate::settings::{Loaded, ServeSettings};
 
 pub(crate) use backup::backup;
 pub(crate) use copy_database::copy_database;
@@ -27,6 +30,7 @@ pub(crate) use gc::gc;
 pub(crate) use import::import;
 pub(crate) use restore::restore;
 pub(crate) use scrub::scrub;
+pub(crate) use verify::verify;
 
 /// The two halves of a store, open for maintenance.
 #[derive(Debug)]
@@ -39,21 +43,12 @@ pub(crate) struct OpenStore {
 /// Opens the halves that the settings name, and checks that they belong together. Creates nothing.
 pub(crate) async fn open(loaded: &Loaded, no_color: bool) -> Result<OpenStore> {
     let settings: ServeSettings = loaded.settings()?;
-    let sources = &loaded.sources;
-    let plan = StorePlan::new(&settings, sources)?;
-    if !plan.lasts() {
-        return Err(setup(
-            "a store in memory ends with its server, so there is nothing to maintain; give the --database and the \
-             --backend of the server",
-        ));
+    let plan = StorePlan::new(&settings, &loaded.sources)?;
+    check_lasts_and_exists(&plan)?;
+    if settings.data_dir.exists() {
+        check_data_dir(&settings.data_dir)?;
     }
-    check_exists(&plan, sources)?;
-    let _log = logging::init(&settings.log, settings.log_format, no_color);
-    let database = data_dir::open_database(&plan).await?;
-    let opened = settings.backend.open_with(bucket::options(&settings)).await;
-    let backend = opened.map_err(|error| {
-        setup_from(error, format!("{} cannot be used", sources.name("backend")))
-    })?;
+    let (database, backend) = open_halves(&plan, no_color).await?;
     halves::check(&plan, &database, &backend).await?;
     Ok(OpenStore {
         database,
@@ -62,20 +57,40 @@ pub(crate) async fn open(loaded: &Loaded, no_color: bool) -> Result<OpenStore> {
     })
 }
 
-/// Checks that what the server creates at its start is there.
-fn check_exists(plan: &StorePlan<'_>, sources: &Sources) -> Result<()> {
+/// Opens the halves, and lets them log. Creates nothing.
+async fn open_halves(plan: &StorePlan<'_>, no_color: bool) -> Result<(Database, Backend)> {
     let settings = plan.settings;
-    if settings.data_dir.exists() {
-        check_data_dir(&settings.data_dir)?;
+    let _log = logging::init(&settings.log, settings.log_format, no_color);
+    let database = data_dir::open_database(plan).await?;
+    let opened = settings.backend.open_with(bucket::options(settings)).await;
+    let backend = opened.map_err(|error| {
+        let name = plan.sources.name("backend");
+        setup_from(error, format!("{name} cannot be used"))
+    })?;
+    Ok((database, backend))
+}
+
+/// Checks that the store outlives its server, and that what the server creates at its start is there.
+fn check_lasts_and_exists(plan: &StorePlan<'_>) -> Result<()> {
+    if !plan.lasts() {
+        return Err(setup(
+            "a store in memory ends with its server, so there is nothing to maintain; give the --database and the \
+             --backend of the server",
+        ));
     }
+    check_exists(plan)
+}
+
+/// Checks that the files and folders of the halves are there.
+fn check_exists(plan: &StorePlan<'_>) -> Result<()> {
     for (path, name) in [
         (plan.database.path(), "database"),
-        (settings.backend.path(), "backend"),
+        (plan.settings.backend.path(), "backend"),
     ] {
         if let Some(path) = path
             && !path.exists()
         {
-            let (name, path) = (sources.name(name), path.display());
+            let (name, path) = (plan.sources.name(name), path.display());
             return Err(setup(format!(
                 "{name} cannot be used: {path} does not exist; give the --data-dir or the settings file of the server"
             )));

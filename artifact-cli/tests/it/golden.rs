@@ -30,6 +30,7 @@ fn the_help_matches_the_golden_files() {
         (&["serve", "--help"], "help-serve.txt"),
         (&["gc", "--help"], "help-gc.txt"),
         (&["scrub", "--help"], "help-scrub.txt"),
+        (&["verify", "--help"], "help-verify.txt"),
         (&["backup", "--help"], "help-backup.txt"),
         (&["restore", "--help"], "help-restore.txt"),
         (&["copy-database", "--help"], "help-copy-database.txt"),

@@ -1,16 +1,22 @@
 //! Tests the real binary as a process: its arguments, files, sockets and exit codes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+#[path = "../clients/mod.rs"]
+mod clients;
 mod harness;
 
 mod archive;
 mod backup;
 mod corrupt;
+mod curl_page;
+mod day;
 mod deposit_and_fetch;
 mod file_size_limit;
 mod flipped;
 mod framing;
 mod gc;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod gc_steps;
 mod golden;
 mod gone;
 mod halves;
@@ -40,4 +46,5 @@ mod threads;
 #[cfg(feature = "tls")]
 mod tls;
 mod unix_socket;
+mod verify;
 mod workers;

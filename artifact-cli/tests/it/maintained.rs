@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::harness::{Done, Server, artifact, run, run_with};
+use crate::harness::{Done, Server, artifact, files_below, run, run_with};
 
 /// Runs a command of maintenance with the settings of the server.
 pub(crate) fn maintain(server: &Server, arguments: &[&str]) -> Done {
@@ -31,8 +31,12 @@ pub(crate) fn fetch(server: &Server, id: &str) -> Done {
 
 /// Returns the files of blobs with their ids.
 pub(crate) fn blobs(server: &Server) -> Vec<(PathBuf, String)> {
-    let folder = server.path("artifact-data/blobs");
-    let names = server.blobs().into_iter();
+    blobs_below(&server.path("artifact-data/blobs"))
+}
+
+/// Returns the files of blobs in a folder of blobs, with their ids.
+pub(crate) fn blobs_below(folder: &Path) -> Vec<(PathBuf, String)> {
+    let names = files_below(folder).into_iter();
     let with_id = |name: String| {
         let digits = name.replace('/', "");
         let id = digits.get(digits.len().checked_sub(32)?..)?;
@@ -49,12 +53,15 @@ pub(crate) fn file(server: &Server, id: &str) -> PathBuf {
 }
 
 /// Makes a blob look as old as two days.
-#[expect(clippy::disallowed_methods, reason = "a test changes its own files")]
 pub(crate) fn age(server: &Server, id: &str) {
-    let two_days_ago = SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap()
-        - Duration::from_hours(48);
-    let file = File::open(file(server, id)).unwrap();
-    file.set_modified(two_days_ago).unwrap();
+    age_file(&file(server, id)).unwrap();
+}
+
+/// Makes the file of a blob look as old as two days.
+#[expect(clippy::disallowed_methods, reason = "a test changes its own files")]
+pub(crate) fn age_file(path: &Path) -> std::io::Result<()> {
+    let now = SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    File::open(path)?.set_modified(now - Duration::from_hours(48))
 }
 
 /// Changes one bit of the first byte of a blob.
