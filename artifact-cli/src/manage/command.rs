@@ -56,7 +56,8 @@ pub(crate) struct Artifacts {
 pub(crate) struct DeleteArguments {
     #[command(flatten)]
     pub(super) artifacts: Artifacts,
-    /// Only say what would be deleted: check that the artifacts exist and that no hold is on them
+    /// Only say what would be deleted: the server checks that the artifact exists, that the credential
+    /// may delete it and that no hold is on it
     #[arg(long)]
     pub(super) dry_run: bool,
 }

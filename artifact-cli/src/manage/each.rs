@@ -15,22 +15,14 @@ pub(crate) async fn delete(context: &ClientContext, arguments: DeleteArguments) 
     if !dry_run {
         return each(context, &uris, Request::Delete).await;
     }
-    let client = &context.client;
-    let check = async |uri: &str| {
-        let info = client.info(uri).await?;
-        Ok(match info.hold {
-            Some(_) => Checked::Held,
-            None => Checked::Deletable(info.artifact.size_bytes),
-        })
-    };
     until_interrupted(async {
         let mut failures = Failures::default();
         for uri in &uris {
-            match check(uri).await {
-                Ok(Checked::Deletable(bytes)) => {
+            match context.client.check_removal(uri).await {
+                Ok(artifact) => {
+                    let bytes = artifact.size_bytes;
                     output::data(format_args!("would delete {uri} ({bytes} bytes)"))?;
                 }
-                Ok(Checked::Held) => failures.count(uri, ErrorKind::Held.as_str()),
                 Err(error) => failures.record(context, uri, error)?,
             }
         }
@@ -72,12 +64,6 @@ impl Request {
             Self::Release => "released",
         }
     }
-}
-
-/// What a dry run has found.
-enum Checked {
-    Deletable(u64),
-    Held,
 }
 
 /// Sends a request for each artifact, also after one has failed, and prints what was done.

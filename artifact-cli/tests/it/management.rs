@@ -251,6 +251,25 @@ fn workers_see_and_delete_only_their_own() {
         "{}",
         refused.stderr
     );
+    let other = run_with(&mut worker(&["put", "-"]), b"xyz").succeeded();
+    let other = other.stdout().trim_end();
+    client(&server, &["hold", other]).succeeded();
+    let dry = run(&mut worker(&["delete", "--dry-run", &theirs, own, other]));
+    assert_eq!(dry.code, Some(1));
+    assert_eq!(dry.stdout(), format!("would delete {own} (2 bytes)\n"));
+    let refused = format!("error: {theirs}: ");
+    let why = "only the artifact's depositor and the administrator";
+    let line = dry.stderr.lines().find(|line| line.starts_with(&refused));
+    assert!(line.unwrap().contains(why), "{}", dry.stderr);
+    let held = format!("error: {other}: ");
+    let line = dry.stderr.lines().find(|line| line.starts_with(&held));
+    assert!(line.unwrap().contains("(status 409)"), "{}", dry.stderr);
+    // The administrator may delete both; nothing was deleted so far.
+    let dry = client(&server, &["delete", "--dry-run", &theirs, own]).succeeded();
+    let both = format!("would delete {theirs} (1 bytes)\nwould delete {own} (2 bytes)\n");
+    assert_eq!(dry.stdout(), both);
+    client(&server, &["release", other]).succeeded();
+    run(&mut worker(&["delete", other])).succeeded();
     let done = run(&mut worker(&["delete", &theirs, own]));
     assert_eq!(done.code, Some(1));
     assert_eq!(done.stdout(), format!("deleted {own}\n"));

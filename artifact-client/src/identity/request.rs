@@ -18,8 +18,18 @@ impl Client {
         operation: Operation,
         url: Url,
     ) -> Result<T> {
+        self.read_by(operation, Method::GET, url).await
+    }
+
+    /// Reads an object by a request that changes nothing, whatever its method is. Repeats it if the response was lost.
+    pub(crate) async fn read_by<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+        method: Method,
+        url: Url,
+    ) -> Result<T> {
         let mut retries = self.retries();
-        let request = || self.request(Method::GET, url.clone());
+        let request = || self.request(method.clone(), url.clone());
         loop {
             let expected = [StatusCode::OK];
             let response = self

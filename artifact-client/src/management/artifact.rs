@@ -155,6 +155,21 @@ impl Client {
         }
     }
 
+    /// Checks whether [`remove`](Self::remove) would remove an artifact now, without removing it: whether it is there, whether
+    /// the credential has the right, and whether a hold is on it. Returns the artifact.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`remove`](Self::remove); `BadRequest` if the server is too old to check without removing.
+    pub async fn check_removal(&self, uri: &str) -> Result<Artifact> {
+        let operation = Operation::RemoveArtifact;
+        let mut url = self.managed_url(operation, uri, &[])?;
+        url.query_pairs_mut().append_pair("dry_run", "true");
+        let artifact: Artifact = self.read_by(operation, Method::DELETE, url).await?;
+        check_names(operation, &artifact)?;
+        Ok(artifact)
+    }
+
     /// Places a hold on an artifact, so that the server does not remove it. A hold that is there stays as it is. Only the
     /// admin may call this.
     ///

@@ -124,6 +124,26 @@ async fn changes_are_answered_without_content() {
 }
 
 #[tokio::test]
+async fn a_removal_is_checked_without_removing() {
+    let cut_off = || Reply::Send("HTTP/1.1 ".to_owned());
+    let good = Reply::Send(ok(&artifact("")));
+    let (client, served) = with_replies(vec![cut_off(), good]).await;
+    let artifact = client.check_removal(URI).await.unwrap();
+    assert_eq!((&*artifact.uri, &*artifact.id), (URI, ID));
+    let path = format!("DELETE /v1/experiments/exp-1/artifacts/{ID}?dry_run=true");
+    let requests = served.await.unwrap();
+    assert_eq!(requests.iter().map(line).collect::<Vec<_>>(), [&*path; 2]);
+    // Unlike after a removal, an artifact that is not there is not the success of an earlier attempt.
+    let gone = Reply::Send(problem("404 Not Found", "not-found"));
+    let (client, _served) = with_replies(vec![cut_off(), gone]).await;
+    let error = client.check_removal(URI).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    let (client, _served) = server_replying(problem("409 Conflict", "held")).await;
+    let error = client.check_removal(URI).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Held, "{error}");
+}
+
+#[tokio::test]
 async fn usage_and_retention_are_read() {
     let json = r#"{"artifacts":2,"bytes":7,"principals":[{"created_by":"admin","artifacts":2,"bytes":7}]}"#;
     let (client, served) = server_replying(ok(json)).await;
@@ -160,6 +180,7 @@ async fn other_texts_than_uris_are_refused_before_a_request() {
         for error in [
             client.info(uri).await.unwrap_err(),
             client.remove(uri).await.unwrap_err(),
+            client.check_removal(uri).await.unwrap_err(),
             client.place_hold(uri).await.unwrap_err(),
             client.release_hold(uri).await.unwrap_err(),
         ] {

@@ -7,10 +7,10 @@ use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{check_no_parameters, managed};
+use super::{Parameters, check_no_parameters, managed};
 use crate::endpoint::{Access, Endpoint};
 use crate::openapi::schemas::{self, ARTIFACT, URI};
-use crate::openapi::{Answer, Docs};
+use crate::openapi::{Answer, Docs, parameters};
 use crate::outlive::Outlive;
 use crate::problem::Problem;
 use crate::request::AuthorizedRequest;
@@ -149,7 +149,14 @@ impl DeleteArtifact {
             tag: "management",
             summary: "Delete an artifact",
             clauses: &["M-1", "M-2", "M-5", "M-6"],
-            answers: &[Answer::empty(204, "The artifact does not exist any more.")],
+            parameters: &[&parameters::DRY_RUN],
+            answers: &[
+                Answer::empty(204, "The artifact does not exist any more."),
+                Answer::json::<ArtifactBody<'static>>(
+                    200,
+                    "The artifact would be deleted without `dry_run`.",
+                ),
+            ],
             problems: &[409, 507],
             ..Docs::EMPTY
         },
@@ -160,9 +167,16 @@ impl DeleteArtifact {
         request: AuthorizedRequest<'_>,
         id: ArtifactId,
     ) -> Result<Response, Problem> {
-        check_no_parameters(&request)?;
-        let managed = managed(request.service)?.clone();
+        let given = Parameters::parse(request.parts.uri.query(), &["dry_run"])?;
+        let dry_run = given.parsed("dry_run", "be `true` or `false`", |text| text.parse().ok())?;
+        let service = request.service;
+        let managed = managed(service)?.clone();
         let (principal, experiment) = (request.principal, request.experiment.id);
+        if dry_run == Some(true) {
+            let row = managed.check_removal(&principal, &experiment, id).await?;
+            let body = ArtifactBody::new(&row, &service.config.uri_prefix);
+            return Ok(response::json(StatusCode::OK, &body));
+        }
         Outlive::new(async move { managed.remove(&principal, &experiment, id).await }).await?;
         Ok(response::empty())
     }

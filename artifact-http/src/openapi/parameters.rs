@@ -116,6 +116,8 @@ parameters! {
         "The `next` of the previous page. Without it, the list begins with the first artifact.");
     pub(crate) LIMIT = query("Limit", "limit", "100",
         "The greatest number of artifacts of the page, 1 to 1000; 100 by default.");
+    pub(crate) DRY_RUN = query("DryRun", "dry_run", "true",
+        "`true` checks whether the artifact could be deleted, and deletes nothing (M-5); `false` is the default.");
     pub(crate) CREATED_BY = query("CreatedBy", "created_by", "admin",
         "Returns only what this principal deposited.");
     pub(crate) CREATED_FROM = query("CreatedFrom", "created_from", "2026-01-02T03:04:05Z",

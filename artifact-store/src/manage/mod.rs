@@ -35,7 +35,7 @@ pub use watch::RemovalWatch;
 /// |---|---|
 /// | [`list`](Self::list), [`usage`](Self::usage) | principals of the [admin class](Principal::is_admin_class); others for what they deposited themselves |
 /// | [`info`](Self::info) | who may read the artifact |
-/// | [`remove`](Self::remove) | the depositor, and the administrator |
+/// | [`remove`](Self::remove), [`check_removal`](Self::check_removal) | the depositor, and the administrator |
 /// | [`place_hold`](Self::place_hold), [`release_hold`](Self::release_hold), [`set_retention`](Self::set_retention), [`create_experiment`](Self::create_experiment), [`experiments`](Self::experiments) | the administrator |
 /// | [`retention`](Self::retention) | every principal of the experiment |
 ///

@@ -1,4 +1,4 @@
-//! The removal of one artifact.
+//! The removal of one artifact, and its check.
 
 use artifact_backend::ArtifactId;
 
@@ -7,6 +7,7 @@ use crate::catalog::Removal;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::principal::{Principal, PrincipalClass};
+use crate::row::Row;
 
 impl ManagedStore {
     /// Removes an artifact: first its row, then its bytes.
@@ -33,31 +34,85 @@ impl ManagedStore {
         experiment: &ExperimentId,
         id: ArtifactId,
     ) -> Result<()> {
-        let fail = |kind| Error::new(kind, Operation::DeleteRow).with_id(id);
-        let row = self
-            .stored_row(Operation::DeleteRow, principal, experiment, id)
-            .await?;
-        let is_admin = principal.class() == PrincipalClass::Admin;
-        if !is_admin && !principal.has_id(&row.created_by) {
-            return Err(fail(ErrorKind::Forbidden)
-                .with_detail("only its depositor and the administrator may remove it"));
-        }
+        self.row_to_remove(principal, experiment, id).await?;
         let removed = self.catalog.remove(id).await;
         // Also after an error, with which the row may be gone.
         self.store.forget(id);
         match removed? {
-            Removal::Held => {
-                return Err(fail(ErrorKind::Held)
-                    .with_detail("the administrator can release the hold on it"));
-            }
+            Removal::Held => return Err(held(id)),
             Removal::Removed => self.delete_blob(id).await,
             // Another call removed the row since it was read. It may have ended before it deleted the bytes.
             Removal::Absent => {
                 self.delete_blob(id).await;
-                return Err(fail(ErrorKind::NotFound));
+                return Err(fail(ErrorKind::NotFound, id));
             }
         }
         Ok(())
+    }
+
+    /// Checks what [`remove`](Self::remove) would do now, without removing anything. Returns the row that would be
+    /// removed.
+    ///
+    /// A hold that is placed later, or another removal, can still prevent the removal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use artifact_store::{ArtifactStore, Backend, Database, Experiment, NewArtifact, StoreConfig, Timestamp};
+    /// use artifact_store::{ErrorKind, ManagedStore, Principal, WorkerId};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> artifact_store::Result<()> {
+    /// # let (database, backend) = (Database::from_url("mem:").await?, Backend::from_url("mem:").await?);
+    /// # let home: artifact_store::ExperimentId = "trial-7".parse().expect("a valid id");
+    /// # database.catalog.create_experiment(&Experiment::new(home.clone(), Timestamp::now())).await?;
+    /// # let store = ArtifactStore::new(backend.backend(), database.catalog, StoreConfig::default());
+    /// # let managed = ManagedStore::new(store.clone(), database.inventory, backend.inventory());
+    /// # let worker = Principal::worker(WorkerId::mint(), home.clone());
+    /// # let mut deposit = store.deposit(NewArtifact::new(home.clone(), &worker));
+    /// # deposit.write("some bytes".into()).await?;
+    /// # let row = deposit.finish().await?;
+    /// assert_eq!(managed.check_removal(&worker, &home, row.id).await?.size, 10);
+    ///
+    /// let stranger = Principal::worker(WorkerId::mint(), home.clone());
+    /// let error = managed.check_removal(&stranger, &home, row.id).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Forbidden);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those with which [`remove`](Self::remove) would fail, in the same order. `Corrupt` if the hold cannot be read.
+    pub async fn check_removal(
+        &self,
+        principal: &Principal,
+        experiment: &ExperimentId,
+        id: ArtifactId,
+    ) -> Result<Row> {
+        let row = self.row_to_remove(principal, experiment, id).await?;
+        match self.catalog.find_hold(id).await? {
+            Some(_) => Err(held(id)),
+            None => Ok(row),
+        }
+    }
+
+    /// Reads the row of an artifact, and checks that the principal may remove it.
+    async fn row_to_remove(
+        &self,
+        principal: &Principal,
+        experiment: &ExperimentId,
+        id: ArtifactId,
+    ) -> Result<Row> {
+        let row = self
+            .stored_row(Operation::DeleteRow, principal, experiment, id)
+            .await?;
+        let is_admin = principal.class() == PrincipalClass::Admin;
+        if is_admin || principal.has_id(&row.created_by) {
+            return Ok(row);
+        }
+        Err(fail(ErrorKind::Forbidden, id)
+            .with_detail("only its depositor and the administrator may remove it"))
     }
 
     /// Deletes the blob of a removed row.
@@ -70,4 +125,12 @@ impl ManagedStore {
             );
         }
     }
+}
+
+fn fail(kind: ErrorKind, id: ArtifactId) -> Error {
+    Error::new(kind, Operation::DeleteRow).with_id(id)
+}
+
+fn held(id: ArtifactId) -> Error {
+    fail(ErrorKind::Held, id).with_detail("the administrator can release the hold on it")
 }

@@ -90,14 +90,29 @@ async fn each_call_checks_the_principal() {
 
         let placed = managed.place_hold(&principal, &home, row.id).await;
         assert_eq!(kind(placed), admin_only, "{name}: place_hold");
+        if admin_only.is_none() {
+            let checked = managed.check_removal(&principal, &home, row.id).await;
+            assert_eq!(kind(checked), Some(ErrorKind::Held), "{name}");
+        }
         let grant = authorize(&Principal::admin(), row.clone()).unwrap();
         let hold = managed.info(&grant).await.unwrap().hold;
         assert_eq!(hold.is_some(), admin_only.is_none(), "{name}");
         let released = managed.release_hold(&principal, &home, row.id).await;
         assert_eq!(kind(released), admin_only, "{name}: release_hold");
 
+        let checked = managed.check_removal(&principal, &home, row.id).await;
+        assert!(server.finds(&row).await && site.has_blob(row.id).await);
+        match checked {
+            Ok(found) => assert_eq!((found, remove), ((*row).clone(), OK), "{name}"),
+            Err(error) => assert_eq!(Some(error.kind()), remove, "{name}: check_removal"),
+        }
         let removed = server.remove_as(&principal, &row).await;
         assert_eq!(kind(removed), remove, "{name}: remove");
+        let checked = managed
+            .check_removal(&Principal::admin(), &home, row.id)
+            .await;
+        let gone = remove.is_none().then_some(ErrorKind::NotFound);
+        assert_eq!(kind(checked), gone, "{name}: check_removal afterwards");
         assert_eq!(server.finds(&row).await, remove.is_some(), "{name}");
         assert_eq!(site.has_blob(row.id).await, remove.is_some(), "{name}");
     }

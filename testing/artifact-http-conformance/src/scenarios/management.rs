@@ -16,6 +16,7 @@ scenarios!("management":
     lists_are_filtered ["M-3"],
     artifacts_are_described ["M-4", "J-4"],
     deleted_artifacts_are_not_found ["M-2", "M-5"],
+    a_dry_run_deletes_nothing ["M-2", "M-5", "M-6"],
     held_artifacts_are_not_deleted ["M-6"],
     usage_counts_artifacts ["M-7"],
     the_retention_is_returned_as_set ["M-8"],
@@ -248,6 +249,38 @@ async fn deleted_artifacts_are_not_found(site: Context) -> Outcome {
     ] {
         reply.problem(404, "not-found")?;
     }
+    Ok(())
+}
+
+async fn a_dry_run_deletes_nothing(site: Context) -> Outcome {
+    let worker = site.worker().await?;
+    let artifact = site.put(&worker, noise(100)).await?;
+    let path = path_of(&artifact);
+    let dry = format!("{path}?dry_run=true");
+    for query in ["dry_run", "dry_run=1", "dry_run=true&dry_run=true"] {
+        let reply = delete(&site, &format!("{path}?{query}"), &worker).await?;
+        reply.problem(400, "bad-request")?;
+    }
+    for who in [&worker, &site.admin] {
+        let reply = delete(&site, &dry, who).await?;
+        let found = reply.json(200)?;
+        let uri = reply.text_of(&found, "artifacts_uri")?;
+        reply.check(uri == artifact.uri, &artifact.uri, uri)?;
+    }
+    let stranger = site.stranger().await?;
+    let reply = delete(&site, &dry, stranger).await?;
+    reply.problem(403, "forbidden")?;
+    let hold = format!("{path}/hold");
+    let call = manage(&site, "PUT", &hold).await?.by(&site.admin);
+    call.send().await?.status(204)?;
+    delete(&site, &dry, &worker).await?.problem(409, "held")?;
+    delete(&site, &hold, &site.admin).await?.status(204)?;
+    site.fetch(&worker, &artifact).send().await?.status(200)?;
+    let reply = delete(&site, &format!("{path}?dry_run=false"), &worker).await?;
+    reply.status(204)?;
+    delete(&site, &dry, &worker)
+        .await?
+        .problem(404, "not-found")?;
     Ok(())
 }
 
