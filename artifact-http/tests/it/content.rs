@@ -135,6 +135,8 @@ async fn deposits_that_break_a_rule_leave_nothing() {
         (400, "artifact-expires-in", "0"),
         (415, "content-encoding", "gzip"),
         (415, "content-type", "multipart/form-data; boundary=b"),
+        (415, "content-type", "Multipart/Form-Data"),
+        (415, "content-type", "multipart/form-data ;boundary=b"),
         (413, "content-length", "1099511627777"),
     ] {
         let reply = deposit(&community, &worker, &[(field, value)], "hello").await;
