@@ -1,6 +1,6 @@
 //! The copy of one blob, verified by its SHA-256.
 
-use artifact_backend::{ArtifactInventory, ByteRange, ErrorKind as BackendErrorKind};
+use artifact_backend::{ArtifactInventory, ByteRange, ErrorKind as BackendErrorKind, background};
 
 use super::place::failed;
 use super::rows::NeededBlob;
@@ -23,13 +23,16 @@ pub(super) enum Copied {
 
 /// Reads a blob and compares it with its row. Stores it in another backend if there is one. Fails if it could not be read or
 /// stored for another reason than its damage.
+///
+/// It reads in the background lane, because requests may use the backend that the blob comes from. It writes outside of
+/// it: no request uses a place, or a store that is not restored yet.
 pub(super) async fn copy_blob(
     from: &dyn ArtifactInventory,
     to: Option<&dyn ArtifactInventory>,
     blob: &NeededBlob,
     pace: &Pace,
 ) -> Result<Copied> {
-    let mut download = match from.download(blob.id, ByteRange::Full).await {
+    let mut download = match background(from.download(blob.id, ByteRange::Full)).await {
         Ok(download) => download,
         Err(error) => return judge(error),
     };
@@ -52,7 +55,7 @@ pub(super) async fn copy_blob(
         None => None,
     };
     let mut hasher = Hasher::default();
-    while let Some(chunk) = download.next().await {
+    while let Some(chunk) = background(download.next()).await {
         let chunk = match chunk {
             Ok(chunk) => chunk,
             Err(error) => return judge(error),

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use artifact_backend::{ArtifactId, ErrorKind as BackendErrorKind, Shard};
+use artifact_backend::{ArtifactId, ErrorKind as BackendErrorKind, Shard, background};
 use futures_util::StreamExt as _;
 
 use super::place::{BackupPlace, Control, failed};
@@ -127,7 +127,7 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
         let mut needed = is_needed.into_iter();
         ids.retain(|_| !needed.next().unwrap_or(true));
         for some in ids.chunks(MAX_PAGE) {
-            for id in catalog.missing(some).await? {
+            for id in background(catalog.missing(some)).await? {
                 place.inventory.delete(id).await.map_err(failed)?;
                 self.report.pruned_blobs += 1;
             }

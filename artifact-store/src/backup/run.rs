@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use artifact_backend::{ArtifactId, ArtifactInventory, Clock, StoreId, Upload};
+use artifact_backend::{ArtifactId, ArtifactInventory, Clock, StoreId, Upload, background};
 use artifact_open::Backend;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -39,6 +39,8 @@ const LEFTOVERS: Duration = Duration::from_hours(24);
 ///
 /// A dropped future, a kill or a power cut at any moment leaves the earlier snapshots whole, and blobs that the next
 /// backup need not copy again. Any number of backups of one store may run into one place at the same time.
+///
+/// It reads the store in the [background lane](artifact_backend::background()), so deposits and fetches do not wait for it.
 ///
 /// Memory: 64 bytes for each of up to [262,144 rows](BackupOptions::with_rows_in_memory), eight chunks, and the list of what
 /// was left out.
@@ -112,7 +114,7 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
             options,
             ..
         } = self.backup;
-        let Some(store) = database.store_id.store_id().await? else {
+        let Some(store) = background(database.store_id.store_id()).await? else {
             return Err(Error::new(ErrorKind::Misconfigured, Operation::Backup).with_detail(
                 "the store has no store id; start the server with its database and its backend once",
             ));
@@ -168,7 +170,7 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
         store: StoreId,
         taken_at: Timestamp,
     ) -> Result<DumpCounts> {
-        let mut snapshot = self.backup.database.portable()?.snapshot().await?;
+        let mut snapshot = background(self.backup.database.portable()?.snapshot()).await?;
         if snapshot.store_id() != Some(store) {
             return Err(Error::new(ErrorKind::Misconfigured, Operation::Backup)
                 .with_detail("the store id of the database changed; back up again"));
@@ -288,7 +290,7 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
             Ok(Copied::Missing) => (LeftOutReason::Missing, None),
             Ok(Copied::Corrupt(error)) => (LeftOutReason::Corrupt, Some(error)),
         };
-        let missing = self.backup.database.inventory.missing(&[blob.id]).await?;
+        let missing = background(self.backup.database.inventory.missing(&[blob.id])).await?;
         let (why, error) = if missing.contains(&blob.id) {
             (LeftOutReason::Removed, None)
         } else {
@@ -321,7 +323,7 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
 
     /// Finds out what would be copied. Writes nothing.
     async fn look(&mut self, place: &BackupPlace, number: u64) -> Result<()> {
-        let mut snapshot = self.backup.database.portable()?.snapshot().await?;
+        let mut snapshot = background(self.backup.database.portable()?.snapshot()).await?;
         let (mut counts, mut needed) = (DumpCounts::default(), Vec::new());
         while let Some(records) = snapshot.next().await? {
             for record in &records {

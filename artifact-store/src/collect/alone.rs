@@ -1,5 +1,7 @@
 //! One collector at a time.
 
+use artifact_backend::background;
+
 use super::{CollectEvent, CollectReport, Collector};
 use crate::alone::AloneTask;
 use crate::error::Result;
@@ -25,6 +27,7 @@ impl Collector {
         holder: [u8; 16],
         observe: impl FnMut(CollectEvent) + Send,
     ) -> Result<Option<CollectReport>> {
-        TASK.run(&*self.catalog, holder, self.run(observe)).await
+        let collection = self.run(observe);
+        background(TASK.run(&*self.catalog, holder, collection)).await
     }
 }

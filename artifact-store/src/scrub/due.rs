@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use artifact_backend::ArtifactId;
+use artifact_backend::{ArtifactId, background};
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
@@ -71,6 +71,16 @@ impl Scrubber {
     /// # }
     /// ```
     pub async fn run_due(
+        &self,
+        interval: Duration,
+        holder: [u8; 16],
+        observe: impl FnMut(ScrubEvent) + Send,
+    ) -> Result<ScrubTurn> {
+        // In a box, because the futures of the turn are large.
+        background(Box::pin(self.take_turn(interval, holder, observe))).await
+    }
+
+    async fn take_turn(
         &self,
         interval: Duration,
         holder: [u8; 16],

@@ -19,6 +19,7 @@ mod error;
 mod experiment;
 mod file_name;
 mod identity;
+mod lane;
 mod manage;
 mod memory;
 mod principal;

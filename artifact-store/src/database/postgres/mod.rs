@@ -57,7 +57,7 @@ pub(super) use self::target::{Password, Target};
 /// must own the database or that schema, or have the right to create one.
 ///
 /// A process has at most [fourteen](PostgresOptions::with_max_connections) connections, and up to thirteen more while it waits for the end of
-/// statements that it has cancelled. Every connection is to a server that accepts writes, never to a
+/// statements that it has cancelled. Each snapshot, load and publication of an import that is in progress has one more. Every connection is to a server that accepts writes, never to a
 /// standby. Every commit has `synchronous_commit` on or `remote_apply`, whatever is set for the
 /// database, the user or the session. A pooler such as PgBouncer must be in session mode. Concurrent row
 /// inserts share a statement: with many depositors, they share one round trip and one sync.
@@ -147,8 +147,8 @@ impl PostgresDatabase {
     /// settings of this database (search path, time-outs, durability), which would change the
     /// program's own queries. The pool needs:
     ///
-    /// - A `max_size` of at least this number, plus what the program itself uses at the same time. A
-    ///   migration at the start uses one connection, and the check for poolers two.
+    /// - A `max_size` of at least this number, plus what the program itself uses at the same time, plus one for each
+    ///   backup, copy or import that runs. A migration at the start uses one connection, and the check for poolers two.
     /// - Sessions of the server itself or of a pooler in session mode, to a server that accepts
     ///   writes (`target_session_attrs=read-write` where the pool has several hosts).
     /// - A user with the rights that [`open`](Self::open) needs.

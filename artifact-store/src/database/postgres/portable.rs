@@ -6,9 +6,9 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresDatabase;
-use super::connections::Connection;
 use super::error::{Failure, MOVED};
 use super::load::PostgresLoad;
+use super::session::Session;
 use super::snapshot::PostgresSnapshot;
 use crate::database::portable::{DatabaseLoad, DatabaseSnapshot, PortableDatabase};
 use crate::database::sql::TABLES;
@@ -99,28 +99,23 @@ pub(super) fn copying(error: tokio_postgres::Error) -> Error {
     Failure::of(error).into_error(Operation::Dump)
 }
 
-/// A transaction that has its connection for itself. Dropping it closes the connection, which rolls it back.
+/// A transaction that has its connection for itself, outside of the pools, so that no query waits for its end. Dropping it
+/// closes the connection, which rolls it back.
 #[derive(Debug)]
-pub(super) struct OpenTransaction(Option<Connection>);
-
-const UNTIL_COMMIT: &str = "only `commit` and `drop` take the connection";
+pub(super) struct OpenTransaction(Session);
 
 impl OpenTransaction {
     pub(super) async fn begin(database: &PostgresDatabase, mode: &str) -> Result<Self> {
-        let connection = database.connections.get_with_retries().await;
+        let connection = database.connections().get_with_retries().await;
         let connection = connection.map_err(|failure| failure.into_error(Operation::Dump))?;
-        let transaction = Self(Some(connection));
+        let transaction = Self(Object::take(connection));
         let begin = format!("BEGIN TRANSACTION ISOLATION LEVEL {mode}; {SETTINGS}");
         transaction.batch(&begin).await.map_err(copying)?;
         Ok(transaction)
     }
 
-    fn connection(&self) -> &Connection {
-        self.0.as_ref().expect(UNTIL_COMMIT)
-    }
-
     pub(super) async fn batch(&self, statements: &str) -> Result<(), tokio_postgres::Error> {
-        self.connection().batch_execute(statements).await
+        self.0.batch_execute(statements).await
     }
 
     pub(super) async fn query(
@@ -128,7 +123,7 @@ impl OpenTransaction {
         statement: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        self.connection().query(statement, params).await
+        self.0.query(statement, params).await
     }
 
     pub(super) async fn query_one(
@@ -136,23 +131,13 @@ impl OpenTransaction {
         statement: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, tokio_postgres::Error> {
-        self.connection().query_one(statement, params).await
+        self.0.query_one(statement, params).await
     }
 
-    /// Commits, and returns the connection to its pool. An error leaves it unknown whether the transaction was committed.
-    pub(super) async fn commit(mut self) -> Result<()> {
+    /// Commits, and closes the connection. An error leaves it unknown whether the transaction was committed.
+    pub(super) async fn commit(self) -> Result<()> {
         self.batch("COMMIT")
             .await
-            .map_err(|error| Failure::of(error).unknown().into_error(Operation::Dump))?;
-        drop(self.0.take());
-        Ok(())
-    }
-}
-
-impl Drop for OpenTransaction {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(Object::take(connection));
-        }
+            .map_err(|error| Failure::of(error).unknown().into_error(Operation::Dump))
     }
 }

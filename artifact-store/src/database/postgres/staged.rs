@@ -90,7 +90,7 @@ impl PostgresDatabase {
             Some((held_by, hold.placed_at.as_microsecond()))
         };
         let holds: Arc<[Option<(String, i64)>]> = staged.iter().map(hold).collect();
-        let done = self.connections.transact(|transaction| {
+        let done = self.connections().transact(|transaction| {
             let (rows, holds) = (Arc::clone(&rows), Arc::clone(&holds));
             Box::pin(async move { stage(transaction, import, &rows, &holds).await })
         });
@@ -107,7 +107,7 @@ impl PostgresDatabase {
 
     async fn try_publish(&self, import: ImportId, number: u64) -> Result<(), Failure> {
         // Not given back to the pool: if this future is dropped, the session ends and rolls back.
-        let mut session = Object::take(self.connections.get_with_retries().await?);
+        let mut session = Object::take(self.connections().get_with_retries().await?);
         let transaction = session.transaction().await?;
         durable(&transaction).await?;
         transaction.batch_execute(BEGIN).await?;

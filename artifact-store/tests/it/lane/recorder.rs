@@ -1,0 +1,211 @@
+//! A catalog and a backend that record which calls are made outside of the background lane.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use artifact_backend::{
+    ArtifactBackend, ArtifactInventory, BlobList, BlobStat, Download, Result as BackendResult,
+    Shard, StoreId, SweepReport, Upload, is_background,
+};
+use artifact_store::{
+    ArtifactId, ByteRange, Catalog, CatalogInventory, Experiment, ExperimentId, ExpiredPage,
+    ExpiryPosition, Hold, ImportId, PrincipalId, PrincipalUsage, Removal, RemovalPage, Result, Row,
+    RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+
+/// The names of the calls in each lane.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    background: Mutex<BTreeSet<&'static str>>,
+    others: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Calls {
+    fn note(&self, name: &'static str) {
+        let calls = if is_background() {
+            &self.background
+        } else {
+            &self.others
+        };
+        calls.lock().unwrap().insert(name);
+    }
+
+    /// Returns the calls in the background lane and the others since the last time.
+    pub(super) fn take(&self) -> [Vec<&'static str>; 2] {
+        [&self.background, &self.others].map(|calls| {
+            std::mem::take(&mut *calls.lock().unwrap())
+                .into_iter()
+                .collect()
+        })
+    }
+}
+
+/// A catalog or a backend whose calls are recorded.
+#[derive(Debug)]
+pub(super) struct Recorder<T: ?Sized> {
+    pub(super) calls: Arc<Calls>,
+    pub(super) inner: Arc<T>,
+}
+
+/// Implements a trait whose methods record their name and call the inner object.
+macro_rules! record {
+    ($trait:ident for $inner:ty { $($name:ident($($arg:ident: $type:ty),*) -> $output:ty;)+ }) => {
+        #[async_trait]
+        impl $trait for Recorder<$inner> {
+            $(async fn $name(&self, $($arg: $type),*) -> $output {
+                self.calls.note(stringify!($name));
+                self.inner.$name($($arg),*).await
+            })+
+        }
+    };
+}
+
+record! {
+    Catalog for dyn CatalogInventory {
+        create_experiment(experiment: &Experiment) -> Result<Experiment>;
+        experiment(id: &ExperimentId) -> Result<Option<Experiment>>;
+        experiments() -> Result<Vec<Experiment>>;
+        insert(row: &Row) -> Result<()>;
+        get(id: ArtifactId) -> Result<Option<Row>>;
+        delete(id: ArtifactId) -> Result<()>;
+    }
+}
+
+record! {
+    CatalogInventory for dyn CatalogInventory {
+        scan(filter: &RowFilter, after: RowPosition, limit: u32) -> Result<RowPage>;
+        missing(ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
+        usage(experiment: &ExperimentId, created_by: Option<&PrincipalId>) -> Result<Vec<PrincipalUsage>>;
+        remove(id: ArtifactId) -> Result<Removal>;
+        remove_expired(id: ArtifactId) -> Result<Option<Removal>>;
+        condemn(ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
+        removed(ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
+        stage(import: ImportId, rows: &[StagedRow]) -> Result<()>;
+        publish(import: ImportId, number: u64) -> Result<()>;
+        removals(after: RowPosition, limit: u32) -> Result<RemovalPage>;
+        last_removal() -> Result<RowPosition>;
+        place_hold(hold: &Hold) -> Result<()>;
+        release_hold(id: ArtifactId) -> Result<bool>;
+        find_hold(id: ArtifactId) -> Result<Option<Hold>>;
+        set_retention(experiment: &ExperimentId, keep: Option<Duration>) -> Result<()>;
+        retention(experiment: &ExperimentId) -> Result<Option<Duration>>;
+        expired(after: &ExpiryPosition, limit: u32) -> Result<ExpiredPage>;
+        take_lease(name: &str, holder: [u8; 16], period: Duration) -> Result<bool>;
+        last_scrub() -> Result<Option<ScrubRecord>>;
+        record_scrub(record: &ScrubRecord) -> Result<()>;
+    }
+}
+
+impl Recorder<dyn ArtifactInventory> {
+    fn list_of(&self, list: BlobList) -> BlobList {
+        let calls = Arc::clone(&self.calls);
+        let noted = list.inspect(move |_| calls.note("the next blob of a list"));
+        noted.boxed()
+    }
+}
+
+#[async_trait]
+impl ArtifactBackend for Recorder<dyn ArtifactInventory> {
+    async fn store(&self, id: ArtifactId, bytes: Bytes) -> BackendResult<()> {
+        self.calls.note("store");
+        self.inner.store(id, bytes).await
+    }
+
+    async fn upload(&self, id: ArtifactId) -> BackendResult<Box<dyn Upload>> {
+        self.calls.note("upload");
+        let (calls, inner) = (Arc::clone(&self.calls), self.inner.upload(id).await?);
+        Ok(Box::new(RecordedUpload { calls, inner }))
+    }
+
+    async fn load(&self, id: ArtifactId) -> BackendResult<Bytes> {
+        self.calls.note("load");
+        self.inner.load(id).await
+    }
+
+    async fn download(&self, id: ArtifactId, range: ByteRange) -> BackendResult<Download> {
+        self.calls.note("download");
+        let calls = Arc::clone(&self.calls);
+        let download = self.inner.download(id, range).await?;
+        Ok(download.map_stream(|stream| {
+            stream.inspect(move |_| calls.note("the next chunk of a download"))
+        }))
+    }
+
+    async fn stat(&self, id: ArtifactId) -> BackendResult<BlobStat> {
+        self.calls.note("stat");
+        self.inner.stat(id).await
+    }
+}
+
+#[async_trait]
+impl ArtifactInventory for Recorder<dyn ArtifactInventory> {
+    async fn list(&self) -> BackendResult<BlobList> {
+        self.calls.note("list");
+        Ok(self.list_of(self.inner.list().await?))
+    }
+
+    async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> BackendResult<BlobList> {
+        self.calls.note("list_shard");
+        Ok(self.list_of(self.inner.list_shard(shard, after).await?))
+    }
+
+    async fn delete(&self, id: ArtifactId) -> BackendResult<()> {
+        self.calls.note("delete");
+        self.inner.delete(id).await
+    }
+
+    async fn sweep(&self, older_than: Duration) -> BackendResult<SweepReport> {
+        self.calls.note("sweep");
+        self.inner.sweep(older_than).await
+    }
+
+    async fn store_id(&self) -> BackendResult<Option<StoreId>> {
+        self.calls.note("store_id");
+        self.inner.store_id().await
+    }
+
+    async fn create_store_id(&self, new: StoreId) -> BackendResult<StoreId> {
+        self.calls.note("create_store_id");
+        self.inner.create_store_id(new).await
+    }
+
+    async fn probe(&self) -> BackendResult<()> {
+        self.inner.probe().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+#[derive(Debug)]
+struct RecordedUpload {
+    calls: Arc<Calls>,
+    inner: Box<dyn Upload>,
+}
+
+#[async_trait]
+impl Upload for RecordedUpload {
+    fn expect_size(&mut self, bytes: u64) {
+        self.inner.expect_size(bytes);
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> BackendResult<()> {
+        self.calls.note("write");
+        self.inner.write(bytes).await
+    }
+
+    async fn commit(self: Box<Self>) -> BackendResult<()> {
+        self.calls.note("commit");
+        self.inner.commit().await
+    }
+
+    async fn abort(self: Box<Self>) -> BackendResult<()> {
+        self.calls.note("abort");
+        self.inner.abort().await
+    }
+}
