@@ -11,6 +11,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::experiment::ExperimentId;
+use crate::principal::PrincipalId;
 
 /// A catalog with maintenance operations. The rules of [`Catalog`] hold here too.
 ///
@@ -38,13 +39,20 @@ pub trait CatalogInventory: Catalog {
     /// `Unavailable` and the kinds that an operator must resolve; `Unexpected` for more ids.
     async fn missing(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
 
-    /// Returns how much each principal has stored in this experiment, ordered by the bytes of the principal's id. The
-    /// database adds it up; the time grows with the rows of the experiment, the memory with its principals.
+    /// Returns how much each principal has stored in this experiment, ordered by the bytes of the principal's id;
+    /// or, with `created_by`, only how much that one has stored, if it has anything.
+    ///
+    /// The database adds it up. The time grows with the rows that are counted: about half a second for one million. PostgreSQL
+    /// ends the query after ten seconds. The memory grows with the principals.
     ///
     /// # Errors
     ///
     /// `Unavailable` and the kinds that an operator must resolve.
-    async fn usage(&self, experiment: &ExperimentId) -> Result<Vec<PrincipalUsage>>;
+    async fn usage(
+        &self,
+        experiment: &ExperimentId,
+        created_by: Option<&PrincipalId>,
+    ) -> Result<Vec<PrincipalUsage>>;
 
     /// Removes a row, unless a hold is on it, in one transaction. The id never gets a row again.
     ///

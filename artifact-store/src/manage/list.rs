@@ -73,11 +73,8 @@ impl ManagedStore {
     ) -> Result<Vec<PrincipalUsage>> {
         self.check_experiment(Operation::ListRows, principal, experiment)
             .await?;
-        let mut usage = self.catalog.usage(experiment).await?;
-        if !principal.is_admin_class() {
-            usage.retain(|usage| principal.has_id(&usage.created_by));
-        }
-        Ok(usage)
+        let own = (!principal.is_admin_class()).then(|| principal.id());
+        self.catalog.usage(experiment, own.as_ref()).await
     }
 
     /// Returns the row of an artifact and the hold on it.

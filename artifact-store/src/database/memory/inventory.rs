@@ -16,6 +16,7 @@ use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
+use crate::principal::PrincipalId;
 
 impl MemoryDatabase {
     fn now(&self) -> Timestamp {
@@ -37,8 +38,12 @@ impl CatalogInventory for MemoryDatabase {
         Ok(ids.iter().copied().filter(is_missing).collect())
     }
 
-    async fn usage(&self, experiment: &ExperimentId) -> Result<Vec<PrincipalUsage>> {
-        Ok(self.maps().rows.usage(experiment))
+    async fn usage(
+        &self,
+        experiment: &ExperimentId,
+        created_by: Option<&PrincipalId>,
+    ) -> Result<Vec<PrincipalUsage>> {
+        Ok(self.maps().rows.usage(experiment, created_by))
     }
 
     async fn remove(&self, id: ArtifactId) -> Result<Removal> {

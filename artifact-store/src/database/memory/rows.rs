@@ -178,10 +178,15 @@ impl Rows {
         page
     }
 
-    pub(super) fn usage(&self, experiment: &ExperimentId) -> Vec<PrincipalUsage> {
+    pub(super) fn usage(
+        &self,
+        experiment: &ExperimentId,
+        created_by: Option<&PrincipalId>,
+    ) -> Vec<PrincipalUsage> {
         let mut totals = BTreeMap::<&str, (&PrincipalId, u64, u64)>::new();
         for row in self.in_order.values() {
-            if row.experiment == *experiment {
+            let is_wanted = created_by.is_none_or(|wanted| row.created_by == *wanted);
+            if row.experiment == *experiment && is_wanted {
                 let total = totals.entry(row.created_by.as_str());
                 let (_, artifacts, bytes) = total.or_insert((&row.created_by, 0, 0));
                 *artifacts += 1;

@@ -19,12 +19,22 @@ use crate::database::sql::{Columns, Decoder, Lane, Record, expired_page, stored_
 use crate::database::subject::Subject;
 use crate::error::{ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
+use crate::principal::PrincipalId;
 
 const SELECT_LIVE: &str = "SELECT id FROM artifact_rows WHERE id = ANY ($1) AND removed_at IS NULL";
+macro_rules! usage {
+    ($where:literal) => {
+        concat!(
+            "SELECT created_by COLLATE \"C\", count(*), least(sum(size), 18446744073709551615)::text \
+             FROM artifact_rows WHERE experiment = $1 AND removed_at IS NULL",
+            $where,
+            " GROUP BY 1 ORDER BY 1"
+        )
+    };
+}
 /// The sum is exact; it may exceed an integer.
-const USAGE: &str = "\
-    SELECT created_by COLLATE \"C\", count(*), least(sum(size), 18446744073709551615)::text \
-    FROM artifact_rows WHERE experiment = $1 AND removed_at IS NULL GROUP BY 1 ORDER BY 1";
+const USAGE: &str = usage!("");
+const USAGE_OF: &str = usage!(" AND created_by COLLATE \"C\" = $2");
 const SELECT_HOLD: &str = "SELECT placed_by, placed_at FROM holds WHERE id = $1";
 const SELECT_RETENTION: &str = "SELECT keep FROM retention WHERE experiment = $1";
 
@@ -76,10 +86,20 @@ impl CatalogInventory for PostgresDatabase {
         Ok(missing.copied().collect())
     }
 
-    async fn usage(&self, experiment: &ExperimentId) -> Result<Vec<PrincipalUsage>> {
+    async fn usage(
+        &self,
+        experiment: &ExperimentId,
+        created_by: Option<&PrincipalId>,
+    ) -> Result<Vec<PrincipalUsage>> {
         let operation = Operation::ListRows;
-        let values = vec![value(experiment.as_str().to_owned())];
-        let totals: Vec<UsageRecord> = self.rows(Lane::List, operation, USAGE, values).await?;
+        let mut values = vec![value(experiment.as_str().to_owned())];
+        let mut statement = USAGE;
+        if let Some(created_by) = created_by {
+            values.push(value(created_by.as_str().to_owned()));
+            statement = USAGE_OF;
+        }
+        let totals = self.rows::<UsageRecord>(Lane::List, operation, statement, values);
+        let totals = totals.await?;
         let decoder = Decoder(operation.into());
         let usage = totals.iter().map(|UsageRecord(created_by, rows, bytes)| {
             let created_by = decoder.parse("created_by", created_by)?;

@@ -16,6 +16,7 @@ use crate::database::sql::{Decoder, Lane, expired_page};
 use crate::database::subject::Subject;
 use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
+use crate::principal::PrincipalId;
 
 const SELECT_HOLD: &str = "SELECT placed_by, placed_at FROM holds WHERE id = $1";
 const SELECT_RETENTION: &str = "SELECT keep FROM retention WHERE experiment = $1";
@@ -59,10 +60,17 @@ impl CatalogInventory for SqliteDatabase {
         self.list(Operation::FindRow, query).await
     }
 
-    async fn usage(&self, experiment: &ExperimentId) -> Result<Vec<PrincipalUsage>> {
+    async fn usage(
+        &self,
+        experiment: &ExperimentId,
+        created_by: Option<&PrincipalId>,
+    ) -> Result<Vec<PrincipalUsage>> {
         let operation = Operation::ListRows;
-        let experiment = experiment.clone();
-        let query = move |connection: &_| scan::usage(connection, experiment.as_str());
+        let (experiment, created_by) = (experiment.clone(), created_by.cloned());
+        let query = move |connection: &_| {
+            let created_by = created_by.as_ref().map(PrincipalId::as_str);
+            scan::usage(connection, experiment.as_str(), created_by)
+        };
         let totals = self.list(operation, query).await?.into_iter();
         let usage = totals.map(|(created_by, artifacts, bytes)| {
             let created_by = Decoder(operation.into()).parse("created_by", &created_by)?;

@@ -19,6 +19,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0007_scrubs.sql"),
     include_str!("migrations/0008_expiry.sql"),
     include_str!("migrations/0009_imports.sql"),
+    include_str!("migrations/0010_usage.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.

@@ -1,7 +1,9 @@
 //! The reads of the maintenance.
 
+use std::iter;
+
 use artifact_backend::{ArtifactId, BoxError};
-use rusqlite::{Connection, OptionalExtension as _, ToSql};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params_from_iter};
 
 use super::removal::now;
 use crate::catalog::{RowFilter, RowPage, RowPosition, ScrubRecord};
@@ -34,10 +36,19 @@ const ROWS_OF_DEPOSITOR: &str = rows!(
     "INDEXED BY artifact_rows_by_depositor WHERE seq > $1 AND experiment = $2 AND created_by = $3"
 );
 const HAS_ROW: &str = "SELECT 1 FROM artifact_rows WHERE id = $1 AND removed_at IS NULL";
-/// The sum of the sizes may exceed an integer, so it is two sums.
-const USAGE: &str = "\
-    SELECT created_by, count(*), sum(size >> 32), sum(size & 4294967295) FROM artifact_rows \
-    WHERE experiment = $1 GROUP BY created_by ORDER BY created_by";
+macro_rules! usage {
+    ($where:literal) => {
+        concat!(
+            "SELECT created_by, count(*), sum(size >> 32), sum(size & 4294967295) FROM artifact_rows \
+             INDEXED BY artifact_rows_by_depositor WHERE experiment = $1",
+            $where,
+            " GROUP BY created_by ORDER BY created_by"
+        )
+    };
+}
+/// Reads only the index. The sum of the sizes may exceed an integer, so it is two sums.
+const USAGE: &str = usage!("");
+const USAGE_OF: &str = usage!(" AND created_by = $2");
 const REMOVALS: &str = "\
     SELECT seq, id FROM artifact_rows INDEXED BY artifact_rows_removed \
     WHERE removed_at IS NOT NULL AND seq > $1 ORDER BY seq LIMIT $2";
@@ -145,9 +156,12 @@ pub(super) fn missing(
 pub(super) fn usage(
     connection: &Connection,
     experiment: &str,
+    created_by: Option<&str>,
 ) -> rusqlite::Result<Vec<(String, u64, u64)>> {
-    let mut statement = connection.prepare_cached(USAGE)?;
-    let usage = statement.query_map([experiment], |row| {
+    let statement = created_by.map_or(USAGE, |_| USAGE_OF);
+    let params = iter::once(experiment).chain(created_by);
+    let mut statement = connection.prepare_cached(statement)?;
+    let usage = statement.query_map(params_from_iter(params), |row| {
         let [high, low]: [i64; 2] = [row.get(2)?, row.get(3)?];
         let bytes = (i128::from(high) << 32) + i128::from(low);
         let rows: i64 = row.get(1)?;

@@ -60,7 +60,7 @@ async fn lists_leave_out_and_count_unreadable_rows() {
     let page = rows.scan(&elsewhere, RowPosition::START, 5).await.unwrap();
     assert_eq!(page.unreadable, 0);
     edit("created_by = 'wkr_root'", 5);
-    let error = rows.usage(&experiment()).await.unwrap_err();
+    let error = rows.usage(&experiment(), None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
 

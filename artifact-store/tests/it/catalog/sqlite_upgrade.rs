@@ -131,7 +131,7 @@ async fn the_rows_of_an_older_file_are_kept_in_the_order_of_their_times() {
     assert_eq!(listed, all);
     assert_eq!((page.unreadable, page.next), (0, None));
     assert_eq!(rows.last_removal().await.unwrap(), RowPosition::START);
-    let usage = rows.usage(&experiment()).await.unwrap();
+    let usage = rows.usage(&experiment(), None).await.unwrap();
     assert_eq!(usage[0].artifacts, 60);
     let integrity = Connection::open(&path).unwrap();
     let integrity = integrity.query_row("PRAGMA integrity_check", [], |row| row.get(0));

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use artifact_store::{
     ArtifactId, Catalog, CatalogInventory, CommitMark, Error, ErrorKind, Experiment, ExperimentId,
-    ExpiredPage, ExpiryPosition, Hold, ImportId, Operation, PrincipalUsage, Removal, RemovalPage,
-    Result, Row, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
+    ExpiredPage, ExpiryPosition, Hold, ImportId, Operation, PrincipalId, PrincipalUsage, Removal,
+    RemovalPage, Result, Row, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -137,8 +137,12 @@ impl CatalogInventory for ScriptedCatalog {
         self.inner.missing(ids).await
     }
 
-    async fn usage(&self, experiment: &ExperimentId) -> Result<Vec<PrincipalUsage>> {
-        self.inner.usage(experiment).await
+    async fn usage(
+        &self,
+        experiment: &ExperimentId,
+        created_by: Option<&PrincipalId>,
+    ) -> Result<Vec<PrincipalUsage>> {
+        self.inner.usage(experiment, created_by).await
     }
 
     async fn remove(&self, id: ArtifactId) -> Result<Removal> {

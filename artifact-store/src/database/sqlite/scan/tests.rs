@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::{
     EXPIRED, HAS_ROW, LAST_REMOVAL, REMOVALS, ROWS, ROWS_OF_DEPOSITOR, ROWS_OF_EXPERIMENT, USAGE,
+    USAGE_OF,
 };
 use crate::database::sqlite::connection::set_up;
 
@@ -28,12 +29,16 @@ fn pages_are_read_from_an_index_and_never_sorted() {
         ),
         (
             ROWS_OF_DEPOSITOR,
-            "USING INDEX artifact_rows_by_depositor (experiment=? AND created_by=? AND rowid>?)",
+            "USING INDEX artifact_rows_by_depositor (experiment=? AND created_by=? AND seq>?)",
         ),
         (HAS_ROW, "USING INDEX artifact_rows_id (id=?)"),
         (
             USAGE,
-            "USING INDEX artifact_rows_by_depositor (experiment=?)",
+            "USING COVERING INDEX artifact_rows_by_depositor (experiment=?)",
+        ),
+        (
+            USAGE_OF,
+            "USING COVERING INDEX artifact_rows_by_depositor (experiment=? AND created_by=?)",
         ),
         (REMOVALS, "USING INDEX artifact_rows_removed (seq>?)"),
         (LAST_REMOVAL, "USING INDEX artifact_rows_removed"),

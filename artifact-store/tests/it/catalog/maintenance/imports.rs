@@ -34,7 +34,7 @@ pub(super) async fn staged_rows_are_no_rows_until_they_are_published(
     assert_eq!(rows.get(id(1)).await.unwrap(), None);
     assert_eq!(rows.find_hold(id(3)).await.unwrap(), None);
     assert_eq!(listed(&*rows, 5).await, [id(9)]);
-    assert_eq!(rows.usage(&experiment()).await.unwrap().len(), 1);
+    assert_eq!(rows.usage(&experiment(), None).await.unwrap().len(), 1);
 
     let all = RowFilter::default();
     let before = rows.scan(&all, RowPosition::START, 1).await.unwrap();
@@ -45,7 +45,7 @@ pub(super) async fn staged_rows_are_no_rows_until_they_are_published(
     assert_eq!(rows.get(id(3)).await.unwrap(), Some(last.row));
     assert_eq!(rows.find_hold(id(3)).await.unwrap(), Some(hold(3)));
     assert_eq!(rows.find_hold(id(2)).await.unwrap(), None);
-    let usage = rows.usage(&experiment()).await.unwrap();
+    let usage = rows.usage(&experiment(), None).await.unwrap();
     assert_eq!(
         (usage[0].artifacts, &usage[0].created_by),
         (4, &worker_id().into())

@@ -200,7 +200,7 @@ pub(super) async fn ids_without_a_row_are_missing(rows: Arc<dyn CatalogInventory
 
 pub(super) async fn usage_adds_up_the_rows_of_each_principal(rows: Arc<dyn CatalogInventory>) {
     host(&*rows).await;
-    assert_eq!(rows.usage(&experiment()).await.unwrap(), []);
+    assert_eq!(rows.usage(&experiment(), None).await.unwrap(), []);
     let sized = |n: u8, created_by: &str, size: u64| {
         let mut sized = row(n);
         sized.created_by = created_by.parse().unwrap();
@@ -231,9 +231,16 @@ pub(super) async fn usage_adds_up_the_rows_of_each_principal(rows: Arc<dyn Catal
         used("admin", 2, 2 * half),
         used(OTHER_WORKER, 2, 5),
     ];
-    assert_eq!(rows.usage(&experiment()).await.unwrap(), expected);
+    assert_eq!(rows.usage(&experiment(), None).await.unwrap(), expected);
+    for total in &expected {
+        let own = rows.usage(&experiment(), Some(&total.created_by)).await;
+        assert_eq!(own.unwrap(), std::slice::from_ref(total));
+    }
+    let other = "zoe".parse().unwrap();
+    let nothing = rows.usage(&experiment(), Some(&other)).await;
+    assert_eq!(nothing.unwrap(), []);
     let absent = "absent".parse().unwrap();
-    assert_eq!(rows.usage(&absent).await.unwrap(), []);
+    assert_eq!(rows.usage(&absent, None).await.unwrap(), []);
     let error = rows.missing(&[id(1); 1_001]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unexpected);
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use artifact_backend::background;
 use artifact_postgres_test::{Database, Server};
 use artifact_store::{
-    ArtifactId, Catalog as _, CatalogInventory, ErrorKind, ExpiryPosition, Hold, PostgresDatabase,
-    PostgresOptions, PrincipalId, Removal, Row, RowFilter, RowPosition,
+    ArtifactId, Catalog as _, CatalogInventory, ErrorKind, ExpiryPosition, Hold, ImportId,
+    PortableDatabase as _, PostgresDatabase, PostgresOptions, PrincipalId, Removal, Row, RowFilter,
+    RowPosition, StagedRow,
 };
 
 use super::{host, hosted, open, url, wait_for_a_waiter, wait_until};
@@ -331,9 +332,15 @@ async fn maintenance_and_requests_do_not_wait_for_each_other() {
     locked.run("LOCK TABLE artifact.holds");
     let requests: Vec<_> = (0..4).map(|_| tokio::spawn(hold())).collect();
     wait_until("four requests that wait", || database.sql(waiting) == "4");
+    // A snapshot has a connection outside of the lane, so other maintenance goes on beside it.
+    let snapshot = background(rows.snapshot()).await.unwrap();
+    let import = ImportId::mint();
+    let staged = [StagedRow::new(row(2))];
+    background(rows.stage(import, &staged)).await.unwrap();
     let all = RowFilter::default();
     let page = background(rows.scan(&all, RowPosition::START, 2)).await;
     assert_eq!(page.unwrap().rows.len(), 1, "maintenance goes on");
+    drop(snapshot);
     locked.run("ROLLBACK");
     for request in requests {
         assert_eq!(request.await.unwrap().unwrap(), None);
