@@ -54,7 +54,7 @@ class Server:
                         "--ready-fd", "3", *extra]
 
     def __enter__(self):
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         reader, writer = os.pipe()
         with open(self.folder / "log", "wb") as log:
             # The shell moves the pipe to the descriptor that --ready-fd names.
