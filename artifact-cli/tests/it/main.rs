@@ -25,6 +25,8 @@ mod memory;
 mod ownership;
 mod pause;
 #[cfg(feature = "postgres")]
+mod pooled;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod quick_start;
 mod ready;
