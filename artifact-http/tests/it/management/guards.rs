@@ -91,7 +91,7 @@ async fn a_deletion_is_finished_after_its_client_is_gone() {
     site.assert_empty("the bytes are deleted too").await;
 }
 
-/// Lets nobody read.
+/// Denies every read.
 #[derive(Debug)]
 struct Deny;
 
