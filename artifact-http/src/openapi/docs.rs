@@ -53,12 +53,12 @@ impl RequestContent {
         }
     }
 
-    /// Bytes of any type.
+    /// Bytes of any type. None at all are bytes too: those of an empty file.
     pub(crate) const fn bytes() -> Self {
         Self {
             media_type: "*/*",
             schema: any_bytes,
-            required: true,
+            required: false,
         }
     }
 
