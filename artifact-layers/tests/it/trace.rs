@@ -1,7 +1,7 @@
 //! The spans that a subscriber sees.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use artifact_backend::{
     ArtifactBackend, ArtifactBackendExt, ArtifactId, ArtifactInventory, ByteRange, ErrorKind,
@@ -39,8 +39,16 @@ impl Lines {
     }
 }
 
+/// A subscriber of the whole process that records nothing. Without one, a thread that has no subscriber may decide for all
+/// threads that a span is not wanted, at the moment in which the subscriber of another thread is set.
+static WANTED: Once = Once::new();
+
 /// Writes a line for each span of this thread that closes.
 fn subscribe() -> (Lines, tracing::subscriber::DefaultGuard) {
+    WANTED.call_once(|| {
+        let registry = tracing_subscriber::registry();
+        tracing::subscriber::set_global_default(registry).unwrap();
+    });
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
