@@ -79,6 +79,16 @@ fn assert_content(server: &Server, id: &str, content: &[u8]) {
     assert_eq!(Answer::of(&server.say(health)).status, 200);
 }
 
+/// Waits until the server uses the placement that was written last. Until then it may store in the former backend, from which
+/// its blobs are copied.
+fn wait_until_it_follows(server: &Server) {
+    let status = maintain(server, &["migrate", "--status", "--json"]).succeeded();
+    let line = format!("epoch={} ", totals(&status)["epoch"]);
+    server.wait_until("the server follows the blobs", || {
+        server.stderr().contains(&line)
+    });
+}
+
 fn restart(server: Server, arguments: &[&str]) -> Server {
     let folder = server.stop("TERM");
     Server::start_in(folder, &[QUIET, arguments].concat())
@@ -108,6 +118,7 @@ fn a_running_server_follows_the_blobs() {
     });
     assert_all(&server, &ids);
     // The same process stores in the new folder.
+    wait_until_it_follows(&server);
     ids.push(deposit(&server, &content(12)));
     assert_eq!(ids_in(&server, "moved").len(), 13);
     assert_eq!(ids_in(&server, "artifact-data/blobs").len(), 12);
@@ -371,6 +382,7 @@ fn copies_come_from_and_go_to_where_the_blobs_are() {
     let server = Server::start(QUIET);
     let mut ids = deposit_many(&server, 8);
     kill(begin(&server, "4KiB", 2));
+    wait_until_it_follows(&server);
     ids.push(deposit(&server, &content(8)));
     // In the middle: no folder has all of them.
     for folder in ["artifact-data/blobs", "moved"] {
