@@ -28,8 +28,9 @@ pub struct FetchOptions {
 }
 
 impl FetchOptions {
-    /// Sets the range of bytes; all bytes by default. A part has no digest: only its length is
-    /// verified, unless the range turns out to cover the whole artifact.
+    /// Sets the range of bytes; all bytes by default. A part has no digest in the response: this side verifies only its
+    /// length, unless the range turns out to cover the whole artifact. The server verifies the stored bytes of a range before
+    /// it sends them.
     #[must_use = "this returns the changed options"]
     pub fn with_range(mut self, range: ByteRange) -> Self {
         self.range = range;

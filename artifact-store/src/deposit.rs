@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::file_name::FileName;
 use crate::fresh_id::with_fresh_id;
-use crate::hasher::Hasher;
+use crate::hasher::{Digests, Hasher};
 use crate::placement::PlacedBackend;
 use crate::principal::Principal;
 use crate::principal::PrincipalId;
@@ -106,7 +106,7 @@ impl NewArtifact {
 ///
 /// Up to [`small_deposit_bytes`](crate::StoreConfig::with_small_deposit_bytes) are collected in
 /// memory, in a buffer of at most twice that size. Beyond that, the bytes stream to the backend, and
-/// a deposit holds at most two buffers of 256 KiB besides the chunk passed to `write`.
+/// a deposit holds at most two buffers of 256 KiB and 256 KiB of digests besides the chunk passed to `write`.
 ///
 /// After an error, and after a dropped `write`, the deposit is unusable: every later call fails with
 /// [`Unexpected`](ErrorKind::Unexpected), except [`abort`](Self::abort).
@@ -233,7 +233,7 @@ impl Deposit {
         if let Err(error) = self.check_age() {
             return Err(state.abort_after(error).await);
         }
-        let (id, sha256) = match state {
+        let (id, digests) = match state {
             State::Collecting(collected) => {
                 store_whole(&self.shared, collected.freeze(), self.new.sha256).await?
             }
@@ -254,11 +254,13 @@ impl Deposit {
             sha256: _,
             expires_in,
         } = self.new;
+        let sha256 = digests.sha256;
         let row = Row::new(id, experiment, created_by, self.size, sha256, created_at)
             .with_content_type(content_type)
             .with_file_name(file_name)
             .with_expires_at(expires_in.map(|period| time_after(created_at, period)));
-        let inserted = self.shared.catalog.insert_before(&row, &self.deadline);
+        let (catalog, chunks) = (&self.shared.catalog, digests.chunks.as_ref());
+        let inserted = catalog.insert_with(&row, chunks, Some(&self.deadline));
         if let Err(error) = inserted.await {
             follow_placement(&self.shared, &error).await;
             return Err(without_taken_id(error));
@@ -325,15 +327,16 @@ async fn store_whole(
     shared: &Shared,
     bytes: Bytes,
     expected: Option<Sha256Digest>,
-) -> Result<(ArtifactId, Sha256Digest)> {
+) -> Result<(ArtifactId, Digests)> {
+    let empty = Hasher::of_size(bytes.len() as u64);
     if expected.is_some() {
-        let sha256 = Hasher::default().update(bytes.clone()).await?.finish();
-        check_digest(sha256, expected)?;
+        let digests = empty.update(bytes.clone()).await?.finish();
+        check_digest(digests.sha256, expected)?;
         let (id, ()) = with_fresh_id(|id| shared.backend.store(id, bytes.clone())).await?;
-        return Ok((id, sha256));
+        return Ok((id, digests));
     }
     let (hashed, stored) = join(
-        Hasher::default().update(bytes.clone()),
+        empty.update(bytes.clone()),
         with_fresh_id(|id| shared.backend.store(id, bytes.clone())),
     )
     .await;

@@ -18,6 +18,7 @@ mod credential_cache;
 mod damage;
 mod database;
 mod deposit;
+mod digests;
 mod dump;
 mod error;
 mod experiment;
@@ -47,6 +48,7 @@ mod store_id;
 mod streaming;
 mod time;
 mod verified_cache;
+mod verified_range;
 mod verify;
 
 #[cfg(feature = "archive")]
@@ -83,6 +85,7 @@ pub use database::{PostgresDatabase, PostgresOptions};
 #[cfg(feature = "postgres")]
 pub use deadpool_postgres;
 pub use deposit::{Deposit, NewArtifact};
+pub use digests::{ChunkDigests, ChunkHasher, InvalidChunkDigests};
 pub use dump::{CopyReport, DumpRecord, copy_database};
 #[cfg(feature = "backup")]
 pub use dump::{DumpCounts, DumpDecoder, DumpEncoder, DumpHeader};

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 pub(crate) const MIN_CHUNK: usize = 16 << 10;
 /// The size of the first chunk of a reader, in bytes.
 const FIRST_CHUNK: usize = 128 << 10;
-const MAX_CHUNK: usize = 512 << 10;
+/// The size of the largest chunk that a backend is asked for, in bytes.
+pub(crate) const MAX_CHUNK: usize = 512 << 10;
 /// Below this size, chunks are too small for the cache.
 const MIN_CACHED_CHUNK: usize = 64 << 10;
 /// A chunk is as large as what the reader takes in this time.
@@ -80,6 +81,12 @@ pub(crate) struct ChunkPlan {
     is_planned: bool,
     /// The memory of the next chunk, if it needs some.
     lease: Option<Lease>,
+    speed: ReaderSpeed,
+}
+
+/// How fast a reader takes its bytes.
+#[derive(Debug, Default)]
+struct ReaderSpeed {
     /// The size of the last chunk, and when the reader got it.
     last: Option<(usize, Instant)>,
     /// How long the reader takes for a chunk. A fast chunk only halves it, because a buffer below the
@@ -87,10 +94,29 @@ pub(crate) struct ChunkPlan {
     pause: Duration,
 }
 
+impl ReaderSpeed {
+    /// Returns the size of the next chunk in bytes, a power of two.
+    fn next_size(&mut self) -> usize {
+        let Some((bytes, since)) = self.last else {
+            return FIRST_CHUNK;
+        };
+        self.pause = since.elapsed().max(self.pause / 2);
+        let taken = bytes as u128 * PACE.as_nanos() / self.pause.as_nanos().max(1);
+        let most = MAX_CHUNK.min(bytes.saturating_mul(GROWTH)).max(MIN_CHUNK);
+        let size = usize::try_from(taken).unwrap_or(most);
+        1 << size.clamp(MIN_CHUNK, most).ilog2()
+    }
+
+    /// Notes that the reader gets a chunk now.
+    fn delivered(&mut self, bytes: usize) {
+        self.last = Some((bytes, Instant::now()));
+    }
+}
+
 /// A chunk with its memory.
 struct Leased {
     chunk: Bytes,
-    _lease: Lease,
+    _lease: Arc<Lease>,
 }
 
 impl AsRef<[u8]> for Leased {
@@ -106,8 +132,7 @@ impl ChunkPlan {
             size: size.clone(),
             is_planned: false,
             lease: None,
-            last: None,
-            pause: Duration::ZERO,
+            speed: ReaderSpeed::default(),
         }
     }
 
@@ -119,7 +144,7 @@ impl ChunkPlan {
             let wanted = if for_cache {
                 MAX_CHUNK
             } else {
-                self.next_size()
+                self.speed.next_size()
             };
             let rest = remaining.checked_next_power_of_two().unwrap_or(MAX_CHUNK);
             let lease = self.memory.take(wanted.min(rest));
@@ -131,27 +156,116 @@ impl ChunkPlan {
         self.size.get() >= remaining.min(MIN_CACHED_CHUNK)
     }
 
-    fn next_size(&mut self) -> usize {
-        let Some((bytes, since)) = self.last else {
-            return FIRST_CHUNK;
-        };
-        self.pause = since.elapsed().max(self.pause / 2);
-        let taken = bytes as u128 * PACE.as_nanos() / self.pause.as_nanos().max(1);
-        let most = MAX_CHUNK.min(bytes.saturating_mul(GROWTH)).max(MIN_CHUNK);
-        let size = usize::try_from(taken).unwrap_or(most);
-        1 << size.clamp(MIN_CHUNK, most).ilog2()
-    }
-
     /// Binds the chunk to its memory, which is returned with the chunk's last clone.
     pub(crate) fn deliver(&mut self, chunk: Bytes) -> Bytes {
-        self.last = Some((chunk.len(), Instant::now()));
+        self.speed.delivered(chunk.len());
         self.is_planned = false;
         match self.lease.take() {
             Some(lease) if chunk.len() > MIN_CHUNK => Bytes::from_owner(Leased {
                 chunk,
-                _lease: lease,
+                _lease: Arc::new(lease),
             }),
             _ => chunk,
+        }
+    }
+}
+
+/// Decides how much of a verified range is read at once, by how fast the reader takes it and by the memory that is left.
+#[derive(Debug)]
+pub(crate) struct WindowPlan {
+    memory: Arc<ReadMemory>,
+    speed: ReaderSpeed,
+}
+
+/// The memory for what is read at once.
+#[derive(Debug)]
+pub(crate) struct Window {
+    bytes: u64,
+    /// `None` if this size needs no memory of the budget.
+    lease: Option<Arc<Lease>>,
+}
+
+impl WindowPlan {
+    pub(crate) fn new(memory: &Arc<ReadMemory>) -> Self {
+        Self {
+            memory: Arc::clone(memory),
+            speed: ReaderSpeed::default(),
+        }
+    }
+
+    /// Takes memory for at least one whole chunk of `chunk` bytes, and for more of the `rest` if the reader is fast. Returns
+    /// `None` if it is too slow for one chunk or there is no memory. `adapts` says whether the backend allocates buffers of
+    /// the size that the reader chooses; others need no memory of the budget for a chunk of ordinary size.
+    pub(crate) fn whole_chunks(&mut self, chunk: u64, rest: u64, adapts: bool) -> Option<Window> {
+        let most = MAX_CHUNK as u64;
+        if !adapts && chunk <= most {
+            return Some(Window::free(chunk));
+        }
+        let size = self.speed.next_size() as u64;
+        let minimum = chunk.checked_next_power_of_two()?;
+        if minimum <= MIN_CHUNK as u64 {
+            return Some(Window::free(minimum));
+        }
+        if size < minimum.min(FIRST_CHUNK as u64) {
+            return None;
+        }
+        let rest = rest.checked_next_power_of_two().unwrap_or(most);
+        let wanted = usize::try_from(size.min(rest).max(minimum)).ok()?;
+        let lease = self.memory.take(wanted)?;
+        (lease.bytes as u64 >= minimum).then(|| Window {
+            bytes: lease.bytes as u64,
+            lease: Some(Arc::new(lease)),
+        })
+    }
+
+    /// Takes memory for as many pieces of `piece` bytes of the `rest` as suit the reader. If there is no memory, the window
+    /// is 16 KiB, or one piece.
+    pub(crate) fn pieces(&mut self, piece: u64, rest: u64) -> Window {
+        let size = self.speed.next_size();
+        let rest = rest
+            .checked_next_power_of_two()
+            .and_then(|rest| usize::try_from(rest).ok());
+        let minimum = piece.max(MIN_CHUNK as u64);
+        let lease = self.memory.take(rest.map_or(size, |rest| size.min(rest)));
+        match lease.filter(|lease| lease.bytes as u64 >= minimum) {
+            Some(lease) => Window {
+                bytes: lease.bytes as u64,
+                lease: Some(Arc::new(lease)),
+            },
+            None => Window::free(minimum),
+        }
+    }
+
+    /// Notes that the reader gets this number of bytes of a window now. A few bytes at an edge of the range say nothing about
+    /// its speed.
+    pub(crate) fn delivered(&mut self, bytes: usize) {
+        if bytes >= MIN_CHUNK / 2 {
+            self.speed.delivered(bytes);
+        }
+    }
+}
+
+impl Window {
+    fn free(bytes: u64) -> Self {
+        Self { bytes, lease: None }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Binds bytes to the memory of the window, which is returned with the last of them. A small part of a buffer of `whole`
+    /// bytes is copied instead, so that it does not hold the buffer.
+    pub(crate) fn bind(&self, part: Bytes, whole: usize) -> Bytes {
+        if part.len() <= MIN_CHUNK && part.len() <= whole / 2 {
+            return Bytes::copy_from_slice(&part);
+        }
+        match &self.lease {
+            Some(lease) => Bytes::from_owner(Leased {
+                chunk: part,
+                _lease: Arc::clone(lease),
+            }),
+            None => part,
         }
     }
 }

@@ -9,6 +9,7 @@ use quick_cache::sync::Cache;
 use crate::catalog::Catalog;
 use crate::config::StoreConfig;
 use crate::damage::{DamagedSet, Finding};
+use crate::digests::DigestCache;
 use crate::experiment::{Experiment, ExperimentId};
 use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     /// Experiments that exist. They never change and are never deleted, so entries do not expire.
     pub(crate) experiments: Cache<ExperimentId, Experiment>,
     pub(crate) verified: Arc<VerifiedCache>,
+    pub(crate) digests: DigestCache,
     pub(crate) read_memory: Arc<ReadMemory>,
     pub(crate) damaged: DamagedSet,
 }

@@ -11,6 +11,7 @@ use crate::catalog::Catalog;
 use crate::config::StoreConfig;
 use crate::damage::DamagedSet;
 use crate::deposit::{Deposit, NewArtifact};
+use crate::digests::{ChunkDigests, DigestCache};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::placement::PlacedBackend;
@@ -19,7 +20,8 @@ use crate::row::Row;
 use crate::row_cache::RowCache;
 use crate::shared::Shared;
 use crate::verified_cache::VerifiedCache;
-use crate::verify::{verified, watched};
+use crate::verified_range::{ChunkCheck, VerifiedRange};
+use crate::verify::{cached_range, verified, watched};
 
 /// The number of experiments that a process keeps in memory.
 const CACHED_EXPERIMENTS: usize = 1024;
@@ -70,6 +72,7 @@ impl ArtifactStore {
                 rows,
                 experiments: Cache::new(CACHED_EXPERIMENTS),
                 verified,
+                digests: DigestCache::default(),
                 read_memory,
                 damaged: DamagedSet::default(),
             }),
@@ -160,13 +163,65 @@ impl ArtifactStore {
             let download = self.open(row, ByteRange::Full).await?;
             return Ok(verified(&self.shared, row, download));
         }
-        // With a resolved range no backend has to ask for the size first.
-        let resolved = ByteRange::FromTo {
-            first: wanted.start,
-            last: wanted.end - 1,
+        let Some(check) = self.chunk_check(row).await? else {
+            // With a resolved range no backend has to ask for the size first.
+            let resolved = ByteRange::FromTo {
+                first: wanted.start,
+                last: wanted.end - 1,
+            };
+            let download = self.open(row, resolved).await?;
+            return Ok(watched(&self.shared, row, download));
         };
-        let download = self.open(row, resolved).await?;
-        Ok(watched(&self.shared, row, download))
+        let mut reader = VerifiedRange::new(&self.shared, row, check, wanted.clone());
+        let download = self.open(row, reader.first_range()).await?;
+        if let Some(cached) = cached_range(&self.shared, row, &download, wanted) {
+            return Ok(cached);
+        }
+        let started = reader.start(download).await;
+        started.map_err(|error| Error::backend(Operation::Read, error).with_id(row.id))
+    }
+
+    /// Returns what ranges of an artifact are verified with, or `None` if no digests of its chunks were recorded.
+    async fn chunk_check(&self, row: &Row) -> Result<Option<ChunkCheck>> {
+        if row.size <= ChunkDigests::MIN_CHUNK_BYTES {
+            return Ok(Some(ChunkCheck::WholeSha256));
+        }
+        let list = match self.shared.digests.list(row.id) {
+            Some(known) => known.0,
+            None => self.find_chunk_digests(row).await?,
+        };
+        Ok(list.map(ChunkCheck::Digests))
+    }
+
+    async fn find_chunk_digests(&self, row: &Row) -> Result<Option<Arc<ChunkDigests>>> {
+        let (id, catalog) = (row.id, &self.shared.catalog);
+        let found = match catalog.chunk_digests(id).await {
+            Ok(Some(digests)) if !digests.fits(row.size) => {
+                let error = Error::new(ErrorKind::Corrupt, Operation::Read).with_id(id);
+                Err(error.with_detail("the stored chunk digests do not fit the size in the row"))
+            }
+            found => found,
+        };
+        let found = found.inspect_err(|error| {
+            if error.kind() == ErrorKind::Corrupt {
+                tracing::error!(
+                    alarm = "corrupt-chunk-digests",
+                    %id,
+                    error = error as &dyn std::error::Error,
+                    "the database has damaged chunk digests; ranges of the artifact fail until they are restored or deleted"
+                );
+            }
+        })?;
+        // A row that was removed has no digests either, and its bytes could not be verified.
+        if found.is_none() && catalog.get(id).await?.is_none() {
+            self.forget(id);
+            return Err(Error::new(ErrorKind::NotFound, Operation::Read)
+                .with_id(id)
+                .with_detail("the artifact was deleted meanwhile"));
+        }
+        let found = found.map(Arc::new);
+        self.shared.digests.insert_list(id, found.clone());
+        Ok(found)
     }
 
     /// Fails if the artifact is known to be damaged. Call it before a response that needs no bytes,
@@ -250,6 +305,7 @@ impl ArtifactStore {
         self.shared.rows.forget(id);
         self.shared.verified.forget(id);
         self.shared.damaged.forget(id);
+        self.shared.digests.forget(id);
     }
 
     /// Returns the backend, if it follows the placement.

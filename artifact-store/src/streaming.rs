@@ -7,9 +7,9 @@ use futures_util::future::join;
 use crate::deposit::check_digest;
 use crate::error::{Error, Operation, Result};
 use crate::fresh_id::{deposit_error, with_fresh_id};
-use crate::hasher::Hasher;
+use crate::hasher::{Digests, Hasher};
 
-/// An upload, and the hash of the bytes written to it.
+/// An upload, and the digests of the bytes written to it.
 ///
 /// Its methods take it by value and return it only on success. After a failure or a dropped future
 /// it can therefore not be used again. A failure aborts the upload before the error is returned.
@@ -38,7 +38,7 @@ impl Streaming {
         Ok(Self {
             id,
             upload,
-            hasher: Hasher::default(),
+            hasher: Hasher::with_chunks(),
             pending: BytesMut::new(),
         })
     }
@@ -62,16 +62,16 @@ impl Streaming {
     pub(crate) async fn commit(
         self,
         expected: Option<Sha256Digest>,
-    ) -> Result<(ArtifactId, Sha256Digest)> {
+    ) -> Result<(ArtifactId, Digests)> {
         let mut streaming = self.flush_pending().await?;
-        let sha256 = std::mem::take(&mut streaming.hasher).finish();
-        if let Err(error) = check_digest(sha256, expected) {
+        let digests = std::mem::take(&mut streaming.hasher).finish();
+        if let Err(error) = check_digest(digests.sha256, expected) {
             return Err(streaming.abort_after(error).await);
         }
         let id = streaming.id;
         let committed = streaming.upload.commit().await;
         committed.map_err(|error| deposit_error(id, error))?;
-        Ok((id, sha256))
+        Ok((id, digests))
     }
 
     /// Aborts the upload, and waits until its bytes are removed.

@@ -53,7 +53,7 @@ impl Moment {
 }
 
 /// A moment after which a write must not begin, and the placement that the bytes of the row were stored under; see
-/// [`Catalog::insert_before`](crate::Catalog::insert_before).
+/// [`Catalog::insert_with`](crate::Catalog::insert_with).
 #[derive(Debug, Clone)]
 pub struct Deadline {
     from: Moment,

@@ -31,5 +31,6 @@ mod range;
 mod read_policy;
 mod secrets;
 mod support;
+mod verified_range;
 mod wire;
 mod workers;

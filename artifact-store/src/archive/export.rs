@@ -294,7 +294,7 @@ async fn unless_removed<T>(
 }
 
 fn check_digest(row: &Row, hasher: Hasher) -> Result<()> {
-    let sha256 = hasher.finish();
+    let sha256 = hasher.finish().sha256;
     if sha256 == row.sha256 {
         return Ok(());
     }

@@ -26,6 +26,8 @@ use crate::row::Row;
 const SMALL: u64 = 64 << 10;
 /// The number of small blobs that are stored at the same time.
 const PARALLEL: usize = 16;
+/// Rows are staged before the end of a part once their chunk digests have this size in bytes.
+const MAX_DIGEST_BYTES: usize = 4 << 20;
 
 /// Reads an archive that an [`Exporter`](super::Exporter) wrote into a store, while servers run. Either all artifacts of the
 /// archive become visible or none.
@@ -33,7 +35,7 @@ const PARALLEL: usize = 16;
 /// # What is imported
 ///
 /// Each artifact keeps its id, so its URI works here too, and its row: depositor, size, content type, file name, SHA-256,
-/// time of creation, expiry. Its hold comes with it. The experiment is created if it does not exist. It gets the
+/// time of creation, expiry. Its hold comes with it. Its [chunk digests](crate::ChunkDigests) are computed while it is read. The experiment is created if it does not exist. It gets the
 /// retention of the archive if it has no artifact and no retention of its own. The depositors are ids: their workers are not in
 /// the archive, so here only an administrator can read the artifacts.
 ///
@@ -59,7 +61,7 @@ const PARALLEL: usize = 16;
 ///
 /// # Memory and background
 ///
-/// The rows of one part, up to 1,000, and 16 small artifacts or two chunks of a large one. It runs in the [background lane](artifact_backend::background()).
+/// The rows of one part, up to 1,000, with up to 4 MiB of chunk digests, and 16 small artifacts or two chunks of a large one. It runs in the [background lane](artifact_backend::background()).
 ///
 /// ```
 /// use artifact_store::{Backend, Database, ImportOptions, Importer};
@@ -205,15 +207,10 @@ impl<F: FnMut(ImportEvent) + Send> Run<'_, F> {
         let known = self.look_up(&rows).await?;
         // Before any byte of the part is stored.
         let epochs = self.epochs().await?;
-        let mut epoch = epochs.stored;
-        let mut note = |stored| {
-            if stored == Stored::Before {
-                epoch = epochs.found;
-            }
-        };
+        let mut found_before = false;
         let backend = self.backend;
         let mut storing = FuturesUnordered::new();
-        let mut staged = Vec::new();
+        let (mut staged, mut digest_bytes) = (Vec::new(), 0);
         while let Some(index) = reader.next_blob().await? {
             let ArchivedRow { row, hold } = &rows[index];
             let known = known[index];
@@ -239,31 +236,47 @@ impl<F: FnMut(ImportEvent) + Send> Run<'_, F> {
                 // large artifact waits for.
                 if storing.len() == PARALLEL {
                     while let Some(stored) = storing.next().await.transpose()? {
-                        note(stored);
+                        found_before |= stored == Stored::Before;
                     }
                 }
             } else {
                 let may_exist = known == Known::SameRow;
                 let stored =
                     place::upload(backend, row, may_exist, reader, &mut self.meter).await?;
-                note(stored);
+                found_before |= stored == Stored::Before;
             }
+            let digests = reader.take_chunk_digests();
             if is_taken && known == Known::Nothing {
-                staged.push(StagedRow::new(row.clone()).with_hold(hold.clone()));
+                digest_bytes += digests.as_ref().map_or(0, |list| list.as_bytes().len());
+                let new = StagedRow::new(row.clone()).with_hold(hold.clone());
+                staged.push(new.with_chunk_digests(digests));
             }
             self.meter.end_artifact();
+            if digest_bytes > MAX_DIGEST_BYTES {
+                while let Some(stored) = storing.next().await.transpose()? {
+                    found_before |= stored == Stored::Before;
+                }
+                self.stage(&mut staged, epochs.of_rows(found_before))
+                    .await?;
+                digest_bytes = 0;
+            }
         }
         while let Some(stored) = storing.next().await.transpose()? {
-            note(stored);
+            found_before |= stored == Stored::Before;
         }
-        // The blobs are durable, so from here on their ids are protected from collectors.
-        if self.writes() && !staged.is_empty() {
-            for staged in &mut staged {
-                staged.placement = epoch;
-            }
-            self.catalog.stage(self.import, &staged).await?;
+        self.stage(&mut staged, epochs.of_rows(found_before)).await
+    }
+
+    /// Stages rows whose blobs are durable under this epoch. From then on their ids are protected from collectors.
+    async fn stage(&mut self, rows: &mut Vec<StagedRow>, epoch: u64) -> Result<()> {
+        let mut rows = std::mem::take(rows);
+        if !self.writes() || rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        for staged in &mut rows {
+            staged.placement = epoch;
+        }
+        self.catalog.stage(self.import, &rows).await
     }
 
     /// Returns the epochs of blobs that are stored or found from now on, after a look at the placement.

@@ -122,7 +122,7 @@ async fn compare(backend: &dyn ArtifactInventory, row: &Row) -> Result<Stored> {
         let chunk = chunk.map_err(|error| failed(row.id, error))?;
         hasher = hasher.update(chunk).await?;
     }
-    if is_size && hasher.finish() == row.sha256 {
+    if is_size && hasher.finish().sha256 == row.sha256 {
         return Ok(Stored::Before);
     }
     Err(Error::new(ErrorKind::Corrupt, Operation::Import)

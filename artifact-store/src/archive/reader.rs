@@ -12,6 +12,7 @@ use super::records::{
     ArchivedRow, END, End, HEAD, Head, MAX_LIST, MAX_RECORD, MAX_ROWS, blob_name, blob_time,
     decode, list_name, sum_line, sums_name,
 };
+use crate::digests::ChunkDigests;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::hasher::Hasher;
 use crate::row::Row;
@@ -33,6 +34,8 @@ pub(super) struct ArchiveReader<R> {
     sums: String,
     /// The header that was read and does not belong to the current part.
     blob: Option<Blob>,
+    /// Those of the last blob.
+    chunk_digests: Option<ChunkDigests>,
     /// Whether a part was begun and not ended.
     in_part: bool,
 }
@@ -60,6 +63,7 @@ impl<R: AsyncRead + Unpin + Send> ArchiveReader<R> {
             next: 0,
             sums: String::new(),
             blob: None,
+            chunk_digests: None,
             in_part: false,
         };
         let header = reader.header().await.map_err(|error| match error.kind() {
@@ -154,7 +158,7 @@ impl<R: AsyncRead + Unpin + Send> ArchiveReader<R> {
         self.blob = Some(Blob {
             index,
             remaining: header.size,
-            hasher: Hasher::default(),
+            hasher: Hasher::of_size(header.size),
         });
         Ok(Some(index))
     }
@@ -166,7 +170,9 @@ impl<R: AsyncRead + Unpin + Send> ArchiveReader<R> {
         };
         if blob.remaining == 0 {
             let row = self.rows[blob.index].row.clone();
-            self.end_blob(&row, blob.hasher.finish()).await?;
+            let digests = blob.hasher.finish();
+            self.end_blob(&row, digests.sha256).await?;
+            self.chunk_digests = digests.chunks;
             return Ok(None);
         }
         let length = usize::try_from(blob.remaining).map_or(CHUNK, |left| left.min(CHUNK));
@@ -183,6 +189,11 @@ impl<R: AsyncRead + Unpin + Send> ArchiveReader<R> {
         blob.hasher = blob.hasher.update(chunk.clone()).await?;
         self.blob = Some(blob);
         Ok(Some(chunk))
+    }
+
+    /// Returns the chunk digests of the blob whose end was read last, once.
+    pub(super) fn take_chunk_digests(&mut self) -> Option<ChunkDigests> {
+        self.chunk_digests.take()
     }
 
     async fn end_blob(&mut self, row: &Row, sha256: Sha256Digest) -> Result<()> {

@@ -66,7 +66,7 @@ pub(super) async fn copy_blob(
         }
         hasher = hasher.update(chunk).await?;
     }
-    let sha256 = hasher.finish();
+    let sha256 = hasher.finish().sha256;
     if sha256 != blob.sha256 {
         if let Some(upload) = upload {
             // What it leaves is a leftover that the next sweep removes.

@@ -317,6 +317,7 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
                     removed.push(DumpRecord::Removed(row.id));
                     false
                 }
+                DumpRecord::ChunkDigests { id, .. } => !self.left_out.contains(id),
                 DumpRecord::Hold(hold) => !self.left_out.contains(&hold.id),
                 _ => true,
             });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use artifact_backend::ArtifactId;
 
 use super::Hold;
+use crate::digests::ChunkDigests;
 use crate::row::Row;
 
 /// How long the catalog keeps what an import has staged, after its last call.
@@ -48,15 +49,18 @@ pub struct StagedRow {
     pub hold: Option<Hold>,
     /// The epoch of the [`Placement`](crate::Placement) that the bytes are stored under.
     pub placement: u64,
+    /// The digests of the artifact's chunks.
+    pub chunk_digests: Option<ChunkDigests>,
 }
 
 impl StagedRow {
-    /// Creates a staged row without a hold, of the epoch 0.
+    /// Creates a staged row without a hold and without chunk digests, of the epoch 0.
     pub fn new(row: Row) -> Self {
         Self {
             row,
             hold: None,
             placement: 0,
+            chunk_digests: None,
         }
     }
 
@@ -74,6 +78,13 @@ impl StagedRow {
         if let Some(hold) = &mut self.hold {
             hold.id = self.row.id;
         }
+        self
+    }
+
+    /// Sets the digests of the artifact's chunks, or removes them. They [fit](ChunkDigests::fits) the size of the row.
+    #[must_use = "returns the changed row"]
+    pub fn with_chunk_digests(mut self, digests: impl Into<Option<ChunkDigests>>) -> Self {
+        self.chunk_digests = digests.into();
         self
     }
 }

@@ -9,6 +9,7 @@ use super::{
     Catalog, CommitMark, ExpiredPage, ExpiryPosition, Hold, ImportId, PrincipalUsage, Removal,
     RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
 };
+use crate::digests::ChunkDigests;
 use crate::error::Result;
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
@@ -38,6 +39,14 @@ pub trait CatalogInventory: Catalog {
     ///
     /// `Unavailable` and the kinds that an operator must resolve; `Unexpected` for more ids.
     async fn missing(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
+
+    /// Adds the digests of its chunks to a row that has none. Returns `false`, and changes nothing, if it has some already or if
+    /// there is no row. The caller has compared the bytes with the SHA-256 of the row.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
+    async fn add_chunk_digests(&self, id: ArtifactId, digests: &ChunkDigests) -> Result<bool>;
 
     /// Returns how much each principal has stored in this experiment, ordered by the bytes of the principal's id;
     /// or, with `created_by`, only how much that one has stored, if it has anything.
@@ -98,7 +107,8 @@ pub trait CatalogInventory: Catalog {
     /// # Errors
     ///
     /// `AlreadyExists` if this import has staged one of the ids already; `TooLarge` for a size over `i64::MAX`;
-    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve; `Unexpected` for more rows.
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve; `Unexpected` for more rows, and for chunk
+    /// digests that do not fit the size of their row.
     async fn stage(&self, import: ImportId, rows: &[StagedRow]) -> Result<()>;
 
     /// Makes all rows that an import has staged visible, in their order and with their holds, in one transaction: all of

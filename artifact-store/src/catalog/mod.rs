@@ -17,6 +17,7 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
 use crate::database::{Rejected, Subject};
+use crate::digests::ChunkDigests;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::row::Row;
@@ -75,38 +76,40 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// `Unavailable` and the kinds that an operator must resolve.
     async fn experiments(&self) -> Result<Vec<Experiment>>;
 
-    /// Writes a row whose bytes were stored under the first placement of the store, epoch 0; see
-    /// [`Deadline::for_placement`].
+    /// Writes a row without chunk digests whose bytes were stored under the first placement of the store, epoch 0:
+    /// [`insert_with`](Self::insert_with) without the two options.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert_with`](Self::insert_with).
+    async fn insert(&self, row: &Row) -> Result<()> {
+        self.insert_with(row, None, None).await
+    }
+
+    /// Writes a row and the digests of its chunks, if there are any, in one transaction. They [fit](ChunkDigests::fits) the
+    /// size of the row, and are removed with it.
+    ///
+    /// Once the deadline has passed, the row is never written. A catalog whose writes wait, for a lock or in a queue, must
+    /// check the deadline after the last wait. Deposits have one, because a collector deletes a blob that has no row after
+    /// the [grace period](crate::StoreConfig::with_grace_period).
+    ///
+    /// The deadline also carries the epoch of the placement that the bytes were stored under; see
+    /// [`Deadline::for_placement`]. Without a deadline it is 0. A catalog that keeps a
+    /// [`PlacementRecord`](crate::PlacementRecord) compares it with the fence, in the transaction of the insert.
     ///
     /// # Errors
     ///
     /// `AlreadyExists` if the id has a row, which stays as it is (even if the two are equal), or had one, or was
     /// [condemned](CatalogInventory::condemn): an id that was removed never gets a row again;
     /// `NotFound` if the row's experiment does not exist; `TooLarge` if the size exceeds `i64::MAX`,
-    /// the limit of the databases; `Unavailable`, also if the bytes may be in a backend that the store has left;
-    /// `OutOfSpace` and the kinds that an operator must resolve.
-    async fn insert(&self, row: &Row) -> Result<()>;
-
-    /// Writes a row, unless the deadline passes before the write begins: it is then never written.
-    ///
-    /// Deposits call this, because a collector deletes a blob that has no row after the
-    /// [grace period](crate::StoreConfig::with_grace_period): a row that is written after that would
-    /// lead to no bytes. The default implementation checks the deadline once, then calls
-    /// [`insert`](Self::insert). A catalog whose writes wait, for a lock or in a queue, must check the
-    /// deadline after the last wait.
-    ///
-    /// The deadline also carries the epoch of the placement that the bytes were stored under. A catalog that keeps a
-    /// [`PlacementRecord`](crate::PlacementRecord) compares it with the fence, in the transaction of the insert.
-    ///
-    /// # Errors
-    ///
-    /// As `insert`, and `Unavailable` if the deadline has passed or the epoch is below the fence.
-    async fn insert_before(&self, row: &Row, deadline: &Deadline) -> Result<()> {
-        if deadline.has_passed() {
-            return Err(Rejected::LATE.into_error(Subject::with_id(Operation::InsertRow, row.id)));
-        }
-        self.insert(row).await
-    }
+    /// the limit of the databases; `Unavailable`, also if the deadline has passed or the bytes may be in a backend that the
+    /// store has left; `OutOfSpace` and the kinds that an operator must resolve.
+    async fn insert_with(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+    ) -> Result<()>;
 
     /// Finds the row of an artifact.
     ///
@@ -114,6 +117,14 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     ///
     /// `Corrupt` if this trait did not write the stored row; `Unavailable` and the kinds that an operator must resolve.
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>>;
+
+    /// Finds the digests of an artifact's chunks. `None` if none were recorded, which is so for artifacts of up to 64 KiB and for
+    /// those of older versions, or if there is no row.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if this trait did not write the stored digests; `Unavailable` and the kinds that an operator must resolve.
+    async fn chunk_digests(&self, id: ArtifactId) -> Result<Option<ChunkDigests>>;
 
     /// Deletes a row whether it is held or not; succeeds if the row does not exist. Its id never gets a row again, and
     /// [`removals`](CatalogInventory::removals) lists it.
@@ -142,14 +153,26 @@ pub(crate) fn check_number_of_ids(operation: Operation, ids: &[ArtifactId]) -> R
 /// Fails for rows that one call cannot stage.
 pub(crate) fn check_staged(rows: &[StagedRow]) -> Result<()> {
     check_number(Operation::Import, rows.len(), "rows")?;
-    match rows
-        .iter()
-        .find(|staged| i64::try_from(staged.row.size).is_err())
-    {
-        Some(StagedRow { row, .. }) => {
-            Err(Rejected::SIZE.into_error(Subject::with_id(Operation::Import, row.id)))
-        }
-        None => Ok(()),
+    rows.iter().try_for_each(|staged| {
+        let StagedRow {
+            row, chunk_digests, ..
+        } = staged;
+        let checked = check_insert(row, chunk_digests.as_ref());
+        checked.map_err(|rejected| rejected.into_error(Subject::with_id(Operation::Import, row.id)))
+    })
+}
+
+/// Fails for a row that no database takes.
+pub(crate) fn check_insert(
+    row: &Row,
+    digests: Option<&ChunkDigests>,
+) -> std::result::Result<(), Rejected> {
+    if i64::try_from(row.size).is_err() {
+        return Err(Rejected::SIZE);
+    }
+    match digests {
+        Some(digests) if !digests.fits(row.size) => Err(Rejected::DIGESTS),
+        _ => Ok(()),
     }
 }
 

@@ -23,7 +23,8 @@ use self::rows::Rows;
 use self::store_id::StoreIds;
 use super::rejected::Rejected;
 use super::subject::Subject;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, check_insert};
+use crate::digests::ChunkDigests;
 use crate::error::{Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::identity::Group;
@@ -64,29 +65,6 @@ impl MemoryDatabase {
             maps: Arc::default(),
             clock,
         }
-    }
-
-    fn insert_row(&self, row: &Row, deadline: Option<&Deadline>) -> Result<()> {
-        let subject = Subject::with_id(Operation::InsertRow, row.id);
-        let reject = |rejected: Rejected| Err(rejected.into_error(subject));
-        let mut maps = self.writable(Operation::InsertRow)?;
-        if deadline.is_some_and(Deadline::has_passed) {
-            return reject(Rejected::LATE);
-        }
-        if deadline.map_or(0, Deadline::placement) < maps.fence() {
-            return reject(Rejected::LEFT_BACKEND);
-        }
-        if i64::try_from(row.size).is_err() {
-            return reject(Rejected::SIZE);
-        }
-        if maps.rows.is_taken(row.id) {
-            return reject(Rejected::ROW_EXISTS);
-        }
-        if !maps.experiments.contains_key(&row.experiment) {
-            return reject(Rejected::NO_EXPERIMENT);
-        }
-        maps.rows.insert(row.clone());
-        Ok(())
     }
 
     fn maps(&self) -> MutexGuard<'_, Maps> {
@@ -143,16 +121,38 @@ impl Catalog for MemoryDatabase {
         Ok(self.maps().experiments.values().cloned().collect())
     }
 
-    async fn insert(&self, row: &Row) -> Result<()> {
-        self.insert_row(row, None)
-    }
-
-    async fn insert_before(&self, row: &Row, deadline: &Deadline) -> Result<()> {
-        self.insert_row(row, Some(deadline))
+    async fn insert_with(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+    ) -> Result<()> {
+        let subject = Subject::with_id(Operation::InsertRow, row.id);
+        let reject = |rejected: Rejected| Err(rejected.into_error(subject));
+        let mut maps = self.writable(Operation::InsertRow)?;
+        if deadline.is_some_and(Deadline::has_passed) {
+            return reject(Rejected::LATE);
+        }
+        if deadline.map_or(0, Deadline::placement) < maps.fence() {
+            return reject(Rejected::LEFT_BACKEND);
+        }
+        check_insert(row, digests).or_else(reject)?;
+        if maps.rows.is_taken(row.id) {
+            return reject(Rejected::ROW_EXISTS);
+        }
+        if !maps.experiments.contains_key(&row.experiment) {
+            return reject(Rejected::NO_EXPERIMENT);
+        }
+        maps.rows.insert(row.clone(), digests.cloned());
+        Ok(())
     }
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {
         Ok(self.maps().rows.get(id).map(|row| Row::clone(row)))
+    }
+
+    async fn chunk_digests(&self, id: ArtifactId) -> Result<Option<ChunkDigests>> {
+        Ok(self.maps().rows.chunk_digests(id).cloned())
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {

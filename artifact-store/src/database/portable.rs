@@ -12,8 +12,8 @@ use crate::placement::Placement;
 /// A database that can be copied: read in one snapshot while servers run, and written all or nothing.
 ///
 /// The copy has everything that the database keeps for good: experiments with their retention, workers with the hashes of
-/// their tokens, groups with their members, rows with their positions, holds, removed and condemned ids, and the store id.
-/// It does not have leases, proposed store ids, settings of the database, or what imports have staged.
+/// their tokens, groups with their members, rows with their positions and chunk digests, holds, removed and condemned ids, and
+/// the store id. It does not have leases, proposed store ids, settings of the database, or what imports have staged.
 ///
 /// The [`Placement`] is no record of a snapshot: it names backends, and a restored store may use others. A caller that copies a
 /// database whose blobs stay where they are, as [`copy_database`](crate::copy_database) does, [sets](DatabaseLoad::place) it.
@@ -67,7 +67,7 @@ pub trait DatabaseSnapshot: Send {
     /// Returns the store id of the database.
     fn store_id(&self) -> Option<StoreId>;
 
-    /// Returns the next records, about a thousand; `None` after the last one. Dropping the future ends the snapshot.
+    /// Returns the next records, at most a thousand; `None` after the last one. Dropping the future ends the snapshot.
     ///
     /// # Errors
     ///

@@ -62,6 +62,11 @@ impl Rejected {
     pub(crate) const SIZE: Self =
         Self::new(ErrorKind::TooLarge, "a database holds sizes up to i64::MAX");
 
+    pub(crate) const DIGESTS: Self = Self::new(
+        ErrorKind::Unexpected,
+        "the chunk digests are those of an artifact of another size",
+    );
+
     const fn new(kind: ErrorKind, detail: &'static str) -> Self {
         Self { kind, detail }
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::DumpRecord;
 use crate::catalog::{Hold, RowPosition};
+use crate::digests::ChunkDigests;
 use crate::experiment::{Experiment, ExperimentId};
 use crate::identity::{DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId};
 use crate::principal::PrincipalId;
@@ -51,6 +52,9 @@ pub struct DumpCounts {
     pub artifacts: u64,
     /// The bytes of all artifacts. More than `u64::MAX` count as that.
     pub bytes: u64,
+    /// The artifacts that have chunk digests.
+    #[serde(default)]
+    pub chunk_digests: u64,
     /// The holds.
     pub holds: u64,
     /// The ids that were removed or condemned.
@@ -71,6 +75,7 @@ impl DumpCounts {
                 self.artifacts += 1;
                 self.bytes = self.bytes.saturating_add(row.size);
             }
+            DumpRecord::ChunkDigests { .. } => self.chunk_digests += 1,
             DumpRecord::Hold(_) => self.holds += 1,
             DumpRecord::Removed(_) => self.removed += 1,
         }
@@ -108,6 +113,7 @@ pub(super) enum Line {
         position: u64,
         row: Row,
     },
+    ChunkDigests(ChunkDigestsLine),
     Hold(Hold),
     Removed(ArtifactId),
     Counts(DumpCounts),
@@ -127,6 +133,15 @@ pub(super) struct WorkerLine {
     registered_at: Timestamp,
     registered_by: PrincipalId,
     credential: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChunkDigestsLine {
+    id: ArtifactId,
+    chunk_bytes: u64,
+    blake3: String,
+    digests: String,
 }
 
 /// The version of a dump of any version.
@@ -169,6 +184,12 @@ impl Line {
                 position: position.number(),
                 row,
             },
+            DumpRecord::ChunkDigests { id, digests } => Self::ChunkDigests(ChunkDigestsLine {
+                id,
+                chunk_bytes: digests.chunk_bytes(),
+                blake3: digests.blake3_hex(),
+                digests: digests.hex(),
+            }),
             DumpRecord::Hold(hold) => Self::Hold(hold),
             DumpRecord::Removed(id) => Self::Removed(id),
         }
@@ -212,6 +233,10 @@ impl Line {
             Self::Artifact { position, row } => DumpRecord::Artifact {
                 position: RowPosition::from_number(position),
                 row,
+            },
+            Self::ChunkDigests(line) => DumpRecord::ChunkDigests {
+                id: line.id,
+                digests: ChunkDigests::from_hex(line.chunk_bytes, &line.blake3, &line.digests)?,
             },
             Self::Hold(hold) => DumpRecord::Hold(hold),
             Self::Removed(id) => DumpRecord::Removed(id),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use artifact_backend::ArtifactId;
 
 use crate::catalog::{Hold, RowPosition};
+use crate::digests::ChunkDigests;
 use crate::experiment::Experiment;
 use crate::identity::{CredentialHash, Group, GroupId, MemberId, Worker};
 use crate::row::Row;
@@ -42,6 +43,13 @@ pub enum DumpRecord {
         position: RowPosition,
         /// The row.
         row: Row,
+    },
+    /// The digests of the chunks of an artifact, in the order of the positions. An artifact without them has no such record.
+    ChunkDigests {
+        /// The artifact.
+        id: ArtifactId,
+        /// The digests.
+        digests: ChunkDigests,
     },
     /// A hold on an artifact.
     Hold(Hold),

@@ -83,7 +83,11 @@ impl<F: FnMut(MigrateEvent) + Send> Run<'_, F> {
         let bytes = download.into_bytes().await;
         let bytes = bytes.map_err(|error| judge(row, Side::From, error))?;
         let hasher = Hasher::default().update(bytes.clone()).await;
-        check(row, Side::From, hasher.map_err(Outcome::Failed)?.finish())?;
+        check(
+            row,
+            Side::From,
+            hasher.map_err(Outcome::Failed)?.finish().sha256,
+        )?;
         match self.to.store(row.id, bytes).await {
             Ok(()) => Ok(Outcome::Copied),
             Err(error) => Err(self.not_stored(row, error).await),
@@ -124,7 +128,7 @@ impl<F: FnMut(MigrateEvent) + Send> Run<'_, F> {
         }
         let checked = match broken {
             Some(outcome) => Err(outcome),
-            None => check(row, Side::From, hasher.finish()),
+            None => check(row, Side::From, hasher.finish().sha256),
         };
         if let Err(outcome) = checked {
             // The first error matters more; a sweep removes what a failed abort leaves.
@@ -180,7 +184,7 @@ impl<F: FnMut(MigrateEvent) + Send> Run<'_, F> {
             self.take(chunk.len() as u64).await;
             hasher = hasher.update(chunk).await.map_err(Outcome::Failed)?;
         }
-        check(row, Side::To, hasher.finish())
+        check(row, Side::To, hasher.finish().sha256)
     }
 
     /// Waits until the bytes may be read, and counts them.

@@ -92,6 +92,11 @@ pub(crate) struct Epochs {
 }
 
 impl Epochs {
+    /// Returns the epoch of rows, of which some may belong to blobs that were found.
+    pub(crate) const fn of_rows(self, found_some: bool) -> u64 {
+        if found_some { self.found } else { self.stored }
+    }
+
     fn of(placement: &Placement) -> Self {
         Self {
             stored: placement.epoch,

@@ -21,12 +21,14 @@ pub use report::{ScrubEvent, ScrubFinding, ScrubReport};
 /// The rows of a page, and so the least that a continued scrub reads again.
 const PAGE: u32 = 64;
 
-/// Checks that every artifact has the bytes that were deposited, while servers run. Changes nothing.
+/// Checks that every artifact has the bytes that were deposited, while servers run. Changes nothing, unless
+/// [chunk digests are to be added](ScrubOptions::with_added_chunk_digests).
 ///
-/// A scrub reads one blob after the other, in the order of the rows, and compares its size and SHA-256 with the row. It reads
-/// from the backend, not from a cache of the store, in the [background lane](artifact_backend::background()). Then it lists the blobs, and reports old ones without a row.
+/// A scrub reads one blob after the other, in the order of the rows, and compares its size and SHA-256 with the row, and the
+/// digests of its chunks with those that the database has. It reads from the backend, not from a cache of the store, in the
+/// [background lane](artifact_backend::background()). Then it lists the blobs, and reports old ones without a row.
 ///
-/// Memory: one page of 64 rows, one chunk of a blob, and the constant memory of [`ArtifactInventory::list_shard`].
+/// Memory: one page of 64 rows, one chunk of a blob, up to 1 MiB of digests, and the constant memory of [`ArtifactInventory::list_shard`].
 ///
 /// ```
 /// use artifact_store::{Backend, Database, RowPosition, ScrubEvent, ScrubOptions, Scrubber};

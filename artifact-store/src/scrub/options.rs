@@ -11,6 +11,7 @@ use crate::config::StoreConfig;
 #[derive(Debug, Clone)]
 pub struct ScrubOptions {
     pub(super) bytes_per_second: Option<u64>,
+    pub(super) adds_chunk_digests: bool,
     pub(super) grace_period: Duration,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -27,6 +28,7 @@ impl ScrubOptions {
     pub fn new(config: &StoreConfig) -> Self {
         Self {
             bytes_per_second: None,
+            adds_chunk_digests: false,
             grace_period: config.grace_period,
             clock: Arc::clone(&config.clock),
         }
@@ -37,6 +39,15 @@ impl ScrubOptions {
     #[must_use = "returns the changed settings"]
     pub fn with_bytes_per_second(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.bytes_per_second = bytes.into();
+        self
+    }
+
+    /// Sets whether [chunk digests](crate::ChunkDigests) are added to the artifacts that have none, such as those of older
+    /// versions, once their bytes were verified. Default: no, a scrub changes nothing. A server that has read a range of such
+    /// an artifact may go on without them until it is restarted.
+    #[must_use = "returns the changed settings"]
+    pub fn with_added_chunk_digests(mut self, add: bool) -> Self {
+        self.adds_chunk_digests = add;
         self
     }
 }

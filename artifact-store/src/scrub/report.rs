@@ -87,6 +87,9 @@ pub struct ScrubReport {
     pub missing: u64,
     /// Old blobs without a row.
     pub orphaned: u64,
+    /// Artifacts that had no [chunk digests](crate::ChunkDigests), and got them from this process; see
+    /// [`with_added_chunk_digests`](super::ScrubOptions::with_added_chunk_digests).
+    pub chunk_digests_added: u64,
     /// Rows that cannot be read, so their blobs were not checked; see [`RowPage::unreadable`](crate::RowPage::unreadable).
     pub unreadable_rows: u64,
     /// Artifacts that could not be checked.
@@ -129,6 +132,7 @@ impl ScrubReport {
             corrupt,
             missing,
             orphaned: 0,
+            chunk_digests_added: 0,
             unreadable_rows,
             unchecked,
             reached,

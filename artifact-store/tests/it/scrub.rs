@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use artifact_backend::ArtifactInventory as _;
+use artifact_backend::{ArtifactBackend as _, ArtifactInventory as _};
 use artifact_store::{
     ArtifactId, Catalog as _, CatalogInventory as _, ErrorKind, Row, RowPosition, ScrubEvent,
-    ScrubOptions, ScrubReport, Scrubber,
+    ScrubFinding, ScrubOptions, ScrubReport, Scrubber,
 };
 use tokio::time::Instant;
 
@@ -160,4 +160,70 @@ async fn bytes_per_second_are_limited() {
     let took = start.elapsed();
     let expected = Duration::from_secs(10)..Duration::from_millis(10_100);
     assert!(expected.contains(&took), "{took:?}");
+}
+
+#[tokio::test]
+async fn chunk_digests_are_added_only_on_request_and_only_to_sound_artifacts() {
+    let site = Site::new().await;
+    let (content, wrong) = (bytes(300_000), bytes(200_000));
+    let store = async |bytes: &[u8], promised: &[u8]| {
+        let id = ArtifactId::mint();
+        site.storage.store(id, bytes.to_vec().into()).await.unwrap();
+        let length = promised.len() as u64;
+        let row = Row::new(
+            id,
+            experiment(),
+            worker_id().into(),
+            length,
+            digest(promised),
+            time(1),
+        );
+        site.catalog.insert(&row).await.unwrap();
+        id
+    };
+    let old = store(&content, &content).await;
+    let mut flipped = wrong.clone();
+    flipped[0] ^= 1;
+    let damaged = store(&flipped, &wrong).await;
+    let small = store(&content[..65_536], &content[..65_536]).await;
+    let run = async |add| {
+        let options = ScrubOptions::new(&site.config).with_added_chunk_digests(add);
+        let scrubber = Scrubber::new(site.catalog.clone(), site.storage.clone(), options);
+        let report = scrubber.run(RowPosition::START, |_| ()).await;
+        (report.chunk_digests_added, report.corrupt)
+    };
+    assert_eq!(run(false).await, (0, 1));
+    assert_eq!(site.catalog.chunk_digests(old).await.unwrap(), None);
+    assert_eq!(run(true).await, (1, 1));
+    let mut hasher = artifact_store::ChunkHasher::new();
+    hasher.update(&content);
+    assert_eq!(
+        site.catalog.chunk_digests(old).await.unwrap(),
+        hasher.finish()
+    );
+    for none in [damaged, small] {
+        assert_eq!(site.catalog.chunk_digests(none).await.unwrap(), None);
+    }
+    assert_eq!(run(true).await, (0, 1));
+}
+
+#[tokio::test]
+async fn a_finding_names_the_first_damaged_chunk() {
+    let site = Site::new().await;
+    let content = bytes(300_000);
+    let id = site.deposit(&content).await.id;
+    let mut flipped = content.clone();
+    flipped[200_000] ^= 1;
+    site.storage.mem.delete(id).await.unwrap();
+    site.storage.mem.store(id, flipped.into()).await.unwrap();
+    let mut found = Vec::new();
+    let options = ScrubOptions::new(&site.config);
+    let scrubber = Scrubber::new(site.catalog.clone(), site.storage.clone(), options);
+    let observe = |event| {
+        if let ScrubEvent::Found(ScrubFinding::Corrupt { error, .. }) = event {
+            found.push(error.detail().to_owned());
+        }
+    };
+    scrubber.run(RowPosition::START, observe).await;
+    assert!(found[0].contains("begins at byte 196608"), "{found:?}");
 }

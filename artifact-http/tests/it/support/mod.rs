@@ -191,11 +191,17 @@ impl Site {
         assert_eq!(self.mem.used_bytes(), 0, "{why}");
     }
 
-    /// Replaces an artifact's bytes with other bytes of the same length.
+    /// Changes the last byte of an artifact.
     pub(crate) async fn corrupt(&self, uri: &str) {
+        self.flip(uri, usize::MAX).await;
+    }
+
+    /// Changes the byte of an artifact at this position, or its last one.
+    pub(crate) async fn flip(&self, uri: &str, at: usize) {
         let id: ArtifactId = uri.rsplit('/').next().unwrap().parse().unwrap();
         let mut bytes = self.mem.load(id).await.unwrap().to_vec();
-        *bytes.last_mut().unwrap() ^= 1;
+        let at = at.min(bytes.len() - 1);
+        bytes[at] ^= 1;
         self.mem.delete(id).await.unwrap();
         self.mem.store(id, bytes.into()).await.unwrap();
     }

@@ -14,6 +14,7 @@ use crate::catalog::{
 };
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
+use crate::digests::ChunkDigests;
 use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
@@ -36,6 +37,10 @@ impl CatalogInventory for MemoryDatabase {
         let maps = self.maps();
         let is_missing = |id: &ArtifactId| maps.rows.get(*id).is_none();
         Ok(ids.iter().copied().filter(is_missing).collect())
+    }
+
+    async fn add_chunk_digests(&self, id: ArtifactId, digests: &ChunkDigests) -> Result<bool> {
+        Ok(self.maps().rows.add_chunk_digests(id, digests))
     }
 
     async fn usage(

@@ -177,6 +177,12 @@ impl Maps {
                     return Err(Rejected::ROW_EXISTS.into_error(Operation::Dump).with_id(id));
                 }
             }
+            DumpRecord::ChunkDigests { id, digests } => {
+                // Without its row it is left out.
+                if !self.rows.add_chunk_digests(id, &digests) && self.rows.get(id).is_some() {
+                    return Err(Rejected::ROW_EXISTS.into_error(Operation::Dump).with_id(id));
+                }
+            }
             DumpRecord::Hold(hold) => self.rows.insert_hold(hold),
             DumpRecord::Removed(id) => {
                 if self.rows.is_taken(id) {

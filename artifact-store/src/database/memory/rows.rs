@@ -12,6 +12,7 @@ use crate::catalog::{
     ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
     RowPosition, ScrubRecord,
 };
+use crate::digests::ChunkDigests;
 use crate::dump::DumpRecord;
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
@@ -30,6 +31,7 @@ pub(super) struct Rows {
     last: u64,
     in_order: BTreeMap<u64, Arc<Row>>,
     positions: HashMap<ArtifactId, Position>,
+    digests: HashMap<ArtifactId, ChunkDigests>,
     removed: BTreeMap<u64, ArtifactId>,
     holds: HashMap<ArtifactId, Hold>,
     retention: HashMap<ExperimentId, Duration>,
@@ -72,7 +74,7 @@ impl Rows {
         self.holds.insert(hold.id, hold);
     }
 
-    /// Appends the rows, the holds and the removed ids.
+    /// Appends the rows, the chunk digests, the holds and the removed ids.
     pub(super) fn add_records(&self, records: &mut VecDeque<DumpRecord>) {
         for (position, row) in &self.in_order {
             records.push_back(DumpRecord::Artifact {
@@ -80,6 +82,14 @@ impl Rows {
                 row: Row::clone(row),
             });
         }
+        let digests = self.in_order.values().filter_map(|row| {
+            let digests = self.digests.get(&row.id)?.clone();
+            Some(DumpRecord::ChunkDigests {
+                id: row.id,
+                digests,
+            })
+        });
+        records.extend(digests);
         let mut holds: Vec<_> = self.holds.values().cloned().collect();
         holds.sort_unstable_by_key(|hold| hold.id);
         records.extend(holds.into_iter().map(DumpRecord::Hold));
@@ -87,8 +97,10 @@ impl Rows {
     }
 
     /// Inserts a row whose id is not taken.
-    pub(super) fn insert(&mut self, row: Row) {
+    pub(super) fn insert(&mut self, row: Row, digests: Option<ChunkDigests>) {
         self.last += 1;
+        self.digests
+            .extend(digests.map(|digests| (row.id, digests)));
         self.positions.insert(row.id, Position::Row(self.last));
         self.in_order.insert(self.last, Arc::new(row));
     }
@@ -100,6 +112,19 @@ impl Rows {
         }
     }
 
+    pub(super) fn chunk_digests(&self, id: ArtifactId) -> Option<&ChunkDigests> {
+        self.digests.get(&id)
+    }
+
+    /// Adds digests to a row that has none. Returns whether it did.
+    pub(super) fn add_chunk_digests(&mut self, id: ArtifactId, digests: &ChunkDigests) -> bool {
+        let adds = self.get(id).is_some() && !self.digests.contains_key(&id);
+        if adds {
+            self.digests.insert(id, digests.clone());
+        }
+        adds
+    }
+
     /// Returns the ids that have a row.
     pub(super) fn ids(&self) -> impl Iterator<Item = ArtifactId> {
         self.in_order.values().map(|row| row.id)
@@ -109,6 +134,7 @@ impl Rows {
     pub(super) fn delete(&mut self, id: ArtifactId) -> Removal {
         let before = self.positions.insert(id, Position::Removed);
         self.holds.remove(&id);
+        self.digests.remove(&id);
         let removal = match before {
             Some(Position::Removed) => return Removal::Absent,
             Some(Position::Row(position)) => {

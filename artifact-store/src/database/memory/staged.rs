@@ -97,8 +97,14 @@ impl Maps {
             .imports
             .remove(&id)
             .map_or_else(Vec::new, |import| import.rows);
-        for StagedRow { row, hold, .. } in rows {
-            self.rows.insert(row);
+        for StagedRow {
+            row,
+            hold,
+            chunk_digests,
+            placement: _,
+        } in rows
+        {
+            self.rows.insert(row, chunk_digests);
             if let Some(hold) = hold {
                 self.rows.place_hold(&hold);
             }

@@ -5,17 +5,14 @@ use std::sync::Arc;
 
 use artifact_backend::ArtifactId;
 use futures_util::future::try_join;
-use jiff::Timestamp;
-use tokio_postgres::types::ToSql;
 
+use super::columns::{DigestColumns, RowColumns};
 use super::connections::{Connection, Connections, durable as make_durable};
 use super::durable::durable;
 use super::error::Failure;
 use crate::database::rejected::Rejected;
 use crate::database::sql::{ArtifactRecord, NewRow, Record as _};
 use crate::error::ErrorKind;
-use crate::file_name::FileName;
-use crate::row::Row;
 
 macro_rules! insert {
     () => {
@@ -42,6 +39,24 @@ macro_rules! new_rows {
     };
 }
 
+/// Inserts the digests of the rows that were inserted, too.
+macro_rules! with_digests {
+    ($conflict:literal) => {
+        concat!(
+            "WITH inserted AS (",
+            insert!(),
+            new_rows!(),
+            $conflict,
+            " RETURNING id), digested AS (\
+                INSERT INTO chunk_digests (id, chunk_bytes, blake3, digests) \
+                SELECT given.* FROM unnest($11::bytea[], $12::bigint[], $13::bytea[], $14::bytea[]) \
+                    AS given (id, chunk_bytes, blake3, digests) \
+                WHERE given.id IN (SELECT id FROM inserted)\
+            ) SELECT id FROM inserted"
+        )
+    };
+}
+
 /// Inserts those rows whose experiments exist and whose epochs are not below the fence, in one statement and so in one transaction. Fails, and inserts
 /// none, if an id is taken.
 ///
@@ -50,6 +65,8 @@ macro_rules! new_rows {
 ///
 /// The statement makes its commit wait for its sync, whatever the session has set.
 const INSERT_ALL: &str = concat!(insert!(), new_rows!());
+/// [`INSERT_ALL`] for rows of which some have digests. Returns the ids.
+const INSERT_ALL_WITH_DIGESTS: &str = with_digests!("");
 
 /// Inserts those rows that can be inserted, and returns their ids. The ids must be distinct.
 ///
@@ -60,6 +77,7 @@ const INSERT_SOME: &str = concat!(
     new_rows!(),
     " ON CONFLICT DO NOTHING RETURNING id"
 );
+const INSERT_SOME_WITH_DIGESTS: &str = with_digests!(" ON CONFLICT DO NOTHING");
 
 /// Returns the ids that have a row, and whether it is a tombstone.
 const SELECT_TAKEN: &str = "SELECT id, removed_at IS NULL FROM artifact_rows WHERE id = ANY ($1)";
@@ -97,9 +115,15 @@ async fn insert_all(
     let outcomes = connections.once(|client| {
         let rows = Arc::clone(rows);
         Box::pin(async move {
-            let statement = client.prepare_cached(INSERT_ALL).await?;
-            let columns = RowColumns::of(&rows);
-            let inserted = client.execute(&statement, &columns.params()).await?;
+            let (columns, digests) = columns(&rows);
+            let inserted = if digests.is_empty() {
+                let statement = client.prepare_cached(INSERT_ALL).await?;
+                client.execute(&statement, &columns.params()).await?
+            } else {
+                let statement = client.prepare_cached(INSERT_ALL_WITH_DIGESTS).await?;
+                let params = [&columns.params()[..], &digests.params()].concat();
+                client.query(&statement, &params).await?.len() as u64
+            };
             if usize::try_from(inserted) == Ok(rows.len()) {
                 return Ok(rows.iter().map(|new| (new.row.id, Ok(()))).collect());
             }
@@ -124,9 +148,16 @@ async fn insert_some(
     let outcomes = connections.once(|client| {
         let rows = Arc::clone(rows);
         Box::pin(async move {
-            let statement = client.prepare_cached(INSERT_SOME).await?;
-            let columns = RowColumns::of(&rows);
-            let inserted = client.query(&statement, &columns.params()).await?;
+            let (columns, digests) = columns(&rows);
+            let mut params = columns.params().to_vec();
+            let statement = if digests.is_empty() {
+                INSERT_SOME
+            } else {
+                params.extend(digests.params());
+                INSERT_SOME_WITH_DIGESTS
+            };
+            let statement = client.prepare_cached(statement).await?;
+            let inserted = client.query(&statement, &params).await?;
             let inserted = inserted.iter().map(id);
             let inserted: HashSet<_> = inserted.collect::<Result<_, tokio_postgres::Error>>()?;
             let taken = taken(client, &rows).await?;
@@ -229,72 +260,12 @@ fn id(row: &tokio_postgres::Row) -> Result<ArtifactId, tokio_postgres::Error> {
     Ok(ArtifactId::from_bytes(id))
 }
 
-/// The columns of rows as parameters, one array for each column.
-#[derive(Debug, Default)]
-pub(super) struct RowColumns<'r> {
-    ids: Vec<&'r [u8]>,
-    experiments: Vec<&'r str>,
-    creators: Vec<&'r str>,
-    sizes: Vec<i64>,
-    content_types: Vec<&'r str>,
-    file_names: Vec<Option<&'r str>>,
-    digests: Vec<&'r [u8]>,
-    times: Vec<i64>,
-    expiries: Vec<Option<i64>>,
-    placements: Vec<i64>,
-}
-
-impl<'r> RowColumns<'r> {
-    /// Collects the columns. The sizes fit into an `i64`.
-    pub(super) fn of(rows: &'r [NewRow]) -> Self {
-        let mut columns = Self::default();
-        for new in rows {
-            let Row {
-                id,
-                experiment,
-                created_by,
-                size,
-                content_type,
-                file_name,
-                sha256,
-                created_at,
-                expires_at,
-            } = &new.row;
-            columns.ids.push(id.as_bytes());
-            columns.experiments.push(experiment.as_str());
-            columns.creators.push(created_by.as_str());
-            let size = i64::try_from(*size);
-            let size = size.expect("the catalog has rejected sizes above i64::MAX");
-            columns.sizes.push(size);
-            columns.content_types.push(content_type.as_str());
-            let name = file_name.as_ref().map(FileName::as_str);
-            columns.file_names.push(name);
-            columns.digests.push(sha256.as_bytes());
-            columns.times.push(created_at.as_microsecond());
-            let expiry = expires_at.map(Timestamp::as_microsecond);
-            columns.expiries.push(expiry);
-            columns.placements.push(new.placement);
-        }
-        columns
-    }
-
-    pub(super) fn ids(&self) -> &(dyn ToSql + Sync) {
-        &self.ids
-    }
-
-    /// Returns the parameters in the order of the columns of `artifact_rows`.
-    pub(super) fn params(&self) -> [&(dyn ToSql + Sync); 10] {
-        [
-            &self.ids,
-            &self.experiments,
-            &self.creators,
-            &self.sizes,
-            &self.content_types,
-            &self.file_names,
-            &self.digests,
-            &self.times,
-            &self.expiries,
-            &self.placements,
-        ]
-    }
+/// Returns the parameters of the statements that insert.
+fn columns(rows: &[NewRow]) -> (RowColumns<'_>, DigestColumns<'_>) {
+    let digests = rows.iter().filter_map(|new| {
+        let digests = new.digests.as_ref()?;
+        Some((&new.row.id, digests))
+    });
+    let columns = RowColumns::of(rows.iter().map(|new| (&new.row, new.placement)));
+    (columns, DigestColumns::of(digests))
 }

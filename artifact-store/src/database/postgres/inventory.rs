@@ -17,6 +17,7 @@ use crate::catalog::{
 };
 use crate::database::sql::{Columns, Decoder, Lane, Record, expired_page, stored_position};
 use crate::database::subject::Subject;
+use crate::digests::ChunkDigests;
 use crate::error::{ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
@@ -84,6 +85,10 @@ impl CatalogInventory for PostgresDatabase {
         let live: HashSet<_> = live.collect::<Result<_>>()?;
         let missing = wanted.iter().filter(|id| !live.contains(id));
         Ok(missing.copied().collect())
+    }
+
+    async fn add_chunk_digests(&self, id: ArtifactId, digests: &ChunkDigests) -> Result<bool> {
+        self.insert_digests(id, digests).await
     }
 
     async fn usage(

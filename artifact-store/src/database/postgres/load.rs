@@ -5,19 +5,20 @@ use async_trait::async_trait;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresDatabase;
-use super::insert::RowColumns;
+use super::columns::{DigestColumns, RowColumns};
 use super::portable::{OpenTransaction, copying};
 use crate::catalog::Hold;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
-    INSERT_FORMER, IS_EMPTY, NewRow, REPLACE_PLACEMENT, TABLES, micros, stored_epoch,
-    stored_position,
+    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, TABLES, micros, stored_epoch, stored_position,
 };
+use crate::digests::ChunkDigests;
 use crate::dump::DumpRecord;
 use crate::error::{Operation, Result};
 use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker};
 use crate::placement::Placement;
+use crate::row::Row;
 
 const EXPERIMENTS: &str = "\
     INSERT INTO experiments (id, created_at) SELECT * FROM unnest($1::text[], $2::bigint[])";
@@ -40,6 +41,12 @@ const ROWS: &str = "\
         created_at, expires_at, placement, seq) \
     SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], \
         $7::bytea[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])";
+/// Leaves out those whose row the copy lacks.
+const CHUNK_DIGESTS: &str = "\
+    INSERT INTO chunk_digests (id, chunk_bytes, blake3, digests) \
+    SELECT given.* FROM unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[]) \
+        AS given (id, chunk_bytes, blake3, digests) \
+    WHERE EXISTS (SELECT FROM artifact_rows WHERE artifact_rows.id = given.id AND removed_at IS NULL)";
 const HOLDS: &str = "\
     INSERT INTO holds (id, placed_by, placed_at) SELECT * FROM unnest($1::bytea[], $2::text[], $3::bigint[])";
 const REMOVED: &str = "\
@@ -129,7 +136,8 @@ struct Batch {
     workers: Vec<(Worker, CredentialHash)>,
     groups: Vec<Group>,
     members: Vec<(GroupId, MemberId)>,
-    rows: (Vec<NewRow>, Vec<i64>),
+    rows: (Vec<Row>, Vec<i64>),
+    chunk_digests: Vec<(ArtifactId, ChunkDigests)>,
     holds: Vec<Hold>,
     removed: Vec<ArtifactId>,
 }
@@ -151,9 +159,10 @@ impl Batch {
                     return Err(Rejected::SIZE.into_error(Operation::Dump));
                 }
                 let (rows, positions) = &mut self.rows;
-                rows.push(NewRow { row, placement: 0 });
+                rows.push(row);
                 positions.push(stored_position(position));
             }
+            DumpRecord::ChunkDigests { id, digests } => self.chunk_digests.push((id, digests)),
             DumpRecord::Hold(hold) => self.holds.push(hold),
             DumpRecord::Removed(id) => self.removed.push(id),
         }
@@ -169,12 +178,17 @@ impl Batch {
         self.write_identities(load).await?;
         let (rows, positions) = &self.rows;
         if !rows.is_empty() {
-            let columns = RowColumns::of(rows);
+            let columns = RowColumns::of(rows.iter().map(|row| (row, 0)));
             let mut params = columns.params().to_vec();
             params.push(positions);
             load.run(ROWS, &params).await?;
             let last = positions.iter().copied().max().unwrap_or(0);
             load.last_position = load.last_position.max(last);
+        }
+        if !self.chunk_digests.is_empty() {
+            let digests = self.chunk_digests.iter().map(|(id, digests)| (id, digests));
+            let columns = DigestColumns::of(digests);
+            load.run(CHUNK_DIGESTS, &columns.params()).await?;
         }
         if !self.holds.is_empty() {
             let ids = column(&self.holds, |hold| hold.id.as_bytes().as_slice());

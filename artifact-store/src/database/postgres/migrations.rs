@@ -22,6 +22,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0008_expiry.sql"),
     include_str!("migrations/0009_imports.sql"),
     include_str!("migrations/0010_placement.sql"),
+    include_str!("migrations/0011_chunk_digests.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

@@ -1,7 +1,9 @@
 //! The catalog and the identities in a PostgreSQL database.
 
 mod abandoned;
+mod columns;
 mod connections;
+mod digests;
 mod durable;
 mod error;
 mod insert;
@@ -260,6 +262,8 @@ fn opened(failure: Failure) -> Error {
 }
 
 impl SqlDatabase for PostgresDatabase {
+    const SELECT_CHUNK_DIGESTS: &'static str = digests::SELECT;
+
     async fn query_in<R: Record>(
         &self,
         lane: Lane,
@@ -291,7 +295,7 @@ impl SqlDatabase for PostgresDatabase {
     async fn write(&self, command: Command) -> Result<()> {
         let subject = command.subject();
         let written = match command {
-            Command::InsertRow(row, deadline) => return self.writer.insert(row, deadline).await,
+            Command::InsertRow(new, deadline) => return self.writer.insert(new, deadline).await,
             Command::DeleteRow(id) => return self.remove_row(id, false, true).await.map(drop),
             command => {
                 let changes_rights = command.changes_rights();

@@ -90,7 +90,7 @@ impl Record for WordRecord {
 
 /// An answer of yes or no.
 #[derive(Debug)]
-struct YesRecord(bool);
+pub(super) struct YesRecord(bool);
 
 impl Record for YesRecord {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
@@ -215,6 +215,6 @@ impl PostgresDatabase {
     }
 }
 
-fn is_yes(records: &[YesRecord]) -> bool {
+pub(super) fn is_yes(records: &[YesRecord]) -> bool {
     records.last().is_some_and(|record| record.0)
 }

@@ -6,10 +6,12 @@ use async_trait::async_trait;
 use super::PostgresDatabase;
 use super::portable::{OpenTransaction, copying};
 use crate::database::portable::{DatabaseSnapshot, log_unreadable};
-use crate::database::sql::{BATCH, Columns as _, Decoder, Part, SELECT_STORE_ID};
+use crate::database::sql::{Columns as _, Decoder, Part, SELECT_STORE_ID};
 use crate::dump::DumpRecord;
 use crate::error::{Operation, Result};
 
+const CHUNK_DIGESTS: &str = "\
+    SELECT chunk_bytes, blake3, digests, id FROM chunk_digests JOIN artifact_rows USING (id) ORDER BY seq";
 const REMOVED: &str = "SELECT id FROM removals ORDER BY seq";
 
 /// A transaction with a cursor over the current part.
@@ -17,7 +19,7 @@ const REMOVED: &str = "SELECT id FROM removals ORDER BY seq";
 pub(super) struct PostgresSnapshot {
     transaction: OpenTransaction,
     store_id: Option<StoreId>,
-    parts: std::array::IntoIter<Part, 7>,
+    parts: std::array::IntoIter<Part, 8>,
     part: Option<Part>,
     unreadable: u64,
 }
@@ -46,7 +48,7 @@ impl PostgresSnapshot {
     /// Reads the next records of the current part. Returns none at its end.
     async fn fetch(&mut self, part: Part) -> Result<Vec<DumpRecord>> {
         loop {
-            let fetch = format!("FETCH {BATCH} FROM copied");
+            let fetch = format!("FETCH {} FROM copied", part.batch());
             let rows = self.transaction.query(&fetch, &[]).await;
             let rows = rows.map_err(copying)?;
             let mut records = Vec::with_capacity(rows.len());
@@ -89,7 +91,7 @@ impl DatabaseSnapshot for PostgresSnapshot {
             };
             let declare = format!(
                 "DECLARE copied NO SCROLL CURSOR FOR {}",
-                part.statement(REMOVED)
+                part.statement(CHUNK_DIGESTS, REMOVED)
             );
             let declared = self.transaction.batch(&declare).await;
             declared.map_err(copying)?;

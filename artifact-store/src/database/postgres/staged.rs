@@ -10,15 +10,15 @@ use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresDatabase;
+use super::columns::{DigestColumns, RowColumns};
 use super::connections::durable;
 use super::error::Failure;
-use super::insert::RowColumns;
 use super::query::ids;
 use super::removal::IdRecord;
 use super::scan;
 use crate::catalog::{IMPORT_LASTS, ImportId, StagedRow};
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Lane, NewRow, micros, stored_epoch};
+use crate::database::sql::{Lane, micros, stored_epoch};
 use crate::error::{ErrorKind, Operation, Result};
 
 /// How long this side waits for the transaction that publishes an import.
@@ -49,6 +49,10 @@ const STAGE: &str = "\
         AS new (id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at, \
             placement, held_by, held_at, number) \
     ORDER BY number ON CONFLICT DO NOTHING";
+const STAGE_DIGESTS: &str = "\
+    UPDATE staged_rows SET chunk_bytes = given.chunk_bytes, blake3 = given.blake3, digests = given.digests \
+    FROM unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[]) AS given (id, chunk_bytes, blake3, digests) \
+    WHERE staged_rows.id = given.id";
 
 /// The transaction may take longer than other statements.
 const BEGIN: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 60000";
@@ -67,6 +71,9 @@ const PUBLISH: &str = "\
         expires_at, placement) \
     SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at, placement \
     FROM staged_rows WHERE import = $1 ORDER BY seq";
+const PUBLISH_DIGESTS: &str = "\
+    INSERT INTO chunk_digests (id, chunk_bytes, blake3, digests) \
+    SELECT id, chunk_bytes, blake3, digests FROM staged_rows WHERE import = $1 AND digests IS NOT NULL";
 const HOLD: &str = "\
     INSERT INTO holds (id, placed_by, placed_at) \
     SELECT id, held_by, held_at FROM staged_rows WHERE import = $1 AND held_by IS NOT NULL";
@@ -87,20 +94,10 @@ impl PostgresDatabase {
 
     /// Stages rows. The sizes fit into an `i64`.
     pub(super) async fn stage_rows(&self, import: ImportId, staged: &[StagedRow]) -> Result<()> {
-        let new = |staged: &StagedRow| NewRow {
-            row: staged.row.clone(),
-            placement: stored_epoch(staged.placement),
-        };
-        let rows: Arc<[NewRow]> = staged.iter().map(new).collect();
-        let hold = |staged: &StagedRow| {
-            let hold = staged.hold.as_ref()?;
-            let held_by = hold.placed_by.as_str().to_owned();
-            Some((held_by, hold.placed_at.as_microsecond()))
-        };
-        let holds: Arc<[Option<(String, i64)>]> = staged.iter().map(hold).collect();
+        let staged: Arc<[StagedRow]> = staged.into();
         let done = self.connections().transact(|transaction| {
-            let (rows, holds) = (Arc::clone(&rows), Arc::clone(&holds));
-            Box::pin(async move { stage(transaction, import, &rows, &holds).await })
+            let staged = Arc::clone(&staged);
+            Box::pin(async move { stage(transaction, import, &staged).await })
         });
         let done = done.await;
         done.map_err(|failure| failure.into_error(Operation::Import))
@@ -127,13 +124,18 @@ impl PostgresDatabase {
 async fn stage(
     transaction: &Transaction<'_>,
     import: ImportId,
-    rows: &[NewRow],
-    holds: &[Option<(String, i64)>],
+    rows: &[StagedRow],
 ) -> Result<(), Failure> {
     let import = &import.as_bytes()[..];
-    let columns = RowColumns::of(rows);
-    let held_by: Vec<_> = holds.iter().map(|hold| Some(&*hold.as_ref()?.0)).collect();
-    let held_at: Vec<_> = holds.iter().map(|hold| Some(hold.as_ref()?.1)).collect();
+    let columns = RowColumns::of(
+        rows.iter()
+            .map(|staged| (&staged.row, stored_epoch(staged.placement))),
+    );
+    let holds = || rows.iter().map(|staged| staged.hold.as_ref());
+    let held_by: Vec<_> = holds().map(|hold| Some(hold?.placed_by.as_str())).collect();
+    let held_at: Vec<_> = holds()
+        .map(|hold| Some(hold?.placed_at.as_microsecond()))
+        .collect();
     let lasts = micros(IMPORT_LASTS);
     execute(transaction, RENEW, &[&import]).await?;
     execute(transaction, FORGET_ROWS, &[&lasts]).await?;
@@ -142,10 +144,17 @@ async fn stage(
     let mut params = columns.params().to_vec();
     params.extend([&held_by as &(dyn ToSql + Sync), &held_at, &import]);
     let staged = execute(transaction, STAGE, &params).await?;
-    if usize::try_from(staged) == Ok(rows.len()) {
-        return Ok(());
+    if usize::try_from(staged) != Ok(rows.len()) {
+        return Err(Rejected::STAGED_TWICE.into());
     }
-    Err(Rejected::STAGED_TWICE.into())
+    let digests = DigestColumns::of(rows.iter().filter_map(|staged| {
+        let digests = staged.chunk_digests.as_ref()?;
+        Some((&staged.row.id, digests))
+    }));
+    if !digests.is_empty() {
+        execute(transaction, STAGE_DIGESTS, &digests.params()).await?;
+    }
+    Ok(())
 }
 
 async fn publish(
@@ -179,7 +188,7 @@ async fn publish(
     if published != number {
         return Err(Rejected::TAKEN_OVER.into());
     }
-    for statement in [HOLD, END, END_IMPORT] {
+    for statement in [PUBLISH_DIGESTS, HOLD, END, END_IMPORT] {
         execute(transaction, statement, &[&import]).await?;
     }
     Ok(())

@@ -10,9 +10,11 @@ use futures_util::TryStreamExt as _;
 use tokio_postgres::RowStream;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
+use super::digests;
 use super::error::Failure;
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Columns, Param, Record, Records, Transaction, params};
+use crate::database::sql::{Columns, Param, Record, Records, Transaction, digest_params, params};
+use crate::digests::ChunkDigests;
 use crate::experiment::ExperimentId;
 use crate::identity::{GroupId, MemberId};
 
@@ -54,6 +56,13 @@ impl Transaction for PostgresTransaction<'_> {
         let statement = self.0.prepare_cached(statement).await?;
         let rows = self.0.query_raw(&statement, params).await?;
         Ok(read_all(rows).await?.pop())
+    }
+
+    async fn add_digests(&self, id: ArtifactId, digests: &ChunkDigests) -> Result<bool, Failure> {
+        let statement = self.0.prepare_cached(digests::ADD).await?;
+        let mut params = Vec::from(params![id.as_bytes().as_slice()]);
+        params.extend(digest_params(digests));
+        Ok(self.0.execute_raw(&statement, params).await? == 1)
     }
 
     async fn delete_row(&self, id: ArtifactId) -> Result<(), Failure> {

@@ -93,7 +93,7 @@ impl Flush for Flusher {
         // Callers that got a reply a moment ago may have their next row ready.
         tokio::task::yield_now().await;
         let mut waiting = vec![first];
-        inbox.fill(&mut waiting, |_| false);
+        inbox.fill(&mut waiting, |new| new.is_large());
         let mut batch = Batch::new();
         for pending in waiting {
             match batch.entry(pending.command.row.id) {

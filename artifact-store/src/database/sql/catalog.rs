@@ -3,23 +3,15 @@
 use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
-use super::records::{ArtifactRecord, ExperimentRecord};
-use super::{Command, NewRow, SqlDatabase, Subject, params, statements};
-use crate::catalog::Catalog;
-use crate::database::rejected::Rejected;
+use super::digests::{ChunkDigestsRecord, NewRow};
+use super::records::{ArtifactRecord, Decoder, ExperimentRecord};
+use super::{Command, SqlDatabase, Subject, params, statements};
+use crate::catalog::{Catalog, check_insert};
+use crate::digests::ChunkDigests;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::row::Row;
 use crate::time::Deadline;
-
-async fn insert(database: &impl SqlDatabase, row: &Row, deadline: Option<Deadline>) -> Result<()> {
-    if i64::try_from(row.size).is_err() {
-        return Err(Rejected::SIZE.into_error(Subject::with_id(Operation::InsertRow, row.id)));
-    }
-    let new = NewRow::new(row.clone(), deadline.as_ref());
-    let command = Command::InsertRow(Box::new(new), deadline);
-    database.write(command).await
-}
 
 #[async_trait]
 impl<D: SqlDatabase> Catalog for D {
@@ -45,12 +37,17 @@ impl<D: SqlDatabase> Catalog for D {
         records.map(ExperimentRecord::decode).collect()
     }
 
-    async fn insert(&self, row: &Row) -> Result<()> {
-        insert(self, row, None).await
-    }
-
-    async fn insert_before(&self, row: &Row, deadline: &Deadline) -> Result<()> {
-        insert(self, row, Some(deadline.clone())).await
+    async fn insert_with(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+    ) -> Result<()> {
+        let subject = Subject::with_id(Operation::InsertRow, row.id);
+        check_insert(row, digests).map_err(|rejected| rejected.into_error(subject))?;
+        let new = NewRow::new(row.clone(), digests.cloned(), deadline);
+        let command = Command::InsertRow(Box::new(new), deadline.cloned());
+        self.write(command).await
     }
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {
@@ -58,6 +55,15 @@ impl<D: SqlDatabase> Catalog for D {
         let params = params![id.as_bytes().as_slice()];
         let record = self.query_one(subject, statements::SELECT_ROW, params);
         record.await?.map(ArtifactRecord::decode).transpose()
+    }
+
+    async fn chunk_digests(&self, id: ArtifactId) -> Result<Option<ChunkDigests>> {
+        let subject = Subject::with_id(Operation::FindRow, id);
+        let params = params![id.as_bytes().as_slice()];
+        let record = self.query_one(subject, D::SELECT_CHUNK_DIGESTS, params);
+        let record: Option<ChunkDigestsRecord> = record.await?;
+        let digests = record.map(|record| record.decode(Decoder(subject)));
+        digests.transpose()
     }
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {

@@ -8,11 +8,13 @@
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
-use super::placement::{PlacementCommand, stored_epoch};
+use super::digests::NewRow;
+use super::placement::PlacementCommand;
 use super::records::{FlagRecord, NameRecord};
 use super::store_id::StoreIdCommand;
 use super::{Param, Record, Subject, params, statements};
 use crate::database::rejected::Rejected;
+use crate::digests::ChunkDigests;
 use crate::error::Operation;
 use crate::experiment::{Experiment, ExperimentId};
 use crate::file_name::FileName;
@@ -26,7 +28,7 @@ use crate::time::Deadline;
 #[derive(Debug)]
 pub(in crate::database) enum Command {
     CreateExperiment(Experiment),
-    /// The size of the row fits into an `i64`. The row is not written after the deadline.
+    /// The row is not written after the deadline.
     InsertRow(Box<NewRow>, Option<Deadline>),
     DeleteRow(ArtifactId),
     RegisterWorker(Box<Worker>, CredentialHash),
@@ -37,21 +39,6 @@ pub(in crate::database) enum Command {
     DeleteGroup(ExperimentId, GroupId),
     StoreId(StoreIdCommand),
     Placement(PlacementCommand),
-}
-
-/// A row to insert.
-#[derive(Debug, Clone)]
-pub(in crate::database) struct NewRow {
-    pub(in crate::database) row: Row,
-    /// The epoch of the placement that its bytes were stored under.
-    pub(in crate::database) placement: i64,
-}
-
-impl NewRow {
-    pub(in crate::database) fn new(row: Row, deadline: Option<&Deadline>) -> Self {
-        let placement = stored_epoch(deadline.map_or(0, Deadline::placement));
-        Self { row, placement }
-    }
 }
 
 /// An open transaction, in which commands are applied.
@@ -72,7 +59,14 @@ pub(in crate::database) trait Transaction {
         params: &[Param],
     ) -> impl Future<Output = Result<Option<R>, Self::Error>> + Send;
 
-    /// Deletes a row, its hold too, and makes its id one that never gets a row.
+    /// Adds the digests of its chunks to a row that has none. Returns whether it did.
+    fn add_digests(
+        &self,
+        id: ArtifactId,
+        digests: &ChunkDigests,
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Deletes a row, its hold and its digests too, and makes its id one that never gets a row.
     fn delete_row(&self, id: ArtifactId) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Waits until all inserts of rows that have begun are committed or rolled back. Those that begin later see what this
@@ -130,13 +124,14 @@ impl Command {
         }
     }
 
-    /// Returns whether the command may write more than a few hundred rows.
+    /// Returns whether the command may write more than a few hundred rows, or a row with many digests.
     #[cfg(feature = "sqlite")]
     pub(in crate::database) fn takes_long(&self) -> bool {
         const MANY: usize = 256;
         match self {
             Self::CreateGroup(group) => group.members.len() > MANY,
             Self::DeleteGroup(..) => true,
+            Self::InsertRow(new, _) => new.is_large(),
             _ => false,
         }
     }
@@ -219,9 +214,12 @@ async fn insert_row<T: Transaction>(tx: &T, new: &NewRow) -> Result<(), T::Error
         expires_at.map(Timestamp::as_microsecond),
         new.placement,
     ];
-    match tx.execute(statements::INSERT_ROW, &params).await? {
-        1 => Ok(()),
-        _ => Err(Rejected::LEFT_BACKEND.into()),
+    if tx.execute(statements::INSERT_ROW, &params).await? != 1 {
+        return Err(Rejected::LEFT_BACKEND.into());
+    }
+    match &new.digests {
+        Some(digests) => tx.add_digests(*id, digests).await.map(drop),
+        None => Ok(()),
     }
 }
 

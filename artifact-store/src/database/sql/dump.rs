@@ -5,6 +5,7 @@ use std::time::Duration;
 use artifact_backend::{ArtifactId, BoxError};
 use jiff::Timestamp;
 
+use super::digests::ChunkDigestsRecord;
 use super::maintenance::position;
 use super::records::{
     ArtifactRecord, Columns, Decoder, ExperimentRecord, MembershipRecord, Record as _, WorkerRecord,
@@ -15,9 +16,6 @@ use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
 
-/// How many records a batch of a snapshot has.
-pub(in crate::database) const BATCH: usize = 1_000;
-
 /// The kinds of records, in their order in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::database) enum Part {
@@ -26,6 +24,7 @@ pub(in crate::database) enum Part {
     Groups,
     Members,
     Rows,
+    ChunkDigests,
     Holds,
     Removed,
 }
@@ -39,8 +38,9 @@ pub(in crate::database) const IS_EMPTY: &str = "\
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and which a database that was moved does not change.
-pub(in crate::database) const TABLES: [&str; 11] = [
+pub(in crate::database) const TABLES: [&str; 12] = [
     "artifact_rows",
+    "chunk_digests",
     "experiments",
     "former_backends",
     "groups",
@@ -54,18 +54,32 @@ pub(in crate::database) const TABLES: [&str; 11] = [
 ];
 
 impl Part {
-    pub(in crate::database) const ALL: [Self; 7] = [
+    pub(in crate::database) const ALL: [Self; 8] = [
         Self::Experiments,
         Self::Workers,
         Self::Groups,
         Self::Members,
         Self::Rows,
+        Self::ChunkDigests,
         Self::Holds,
         Self::Removed,
     ];
 
-    /// Returns the statement that reads all records of this kind. [`Removed`](Self::Removed) differs between the databases.
-    pub(in crate::database) const fn statement(self, removed: &'static str) -> &'static str {
+    /// Returns how many records a batch has.
+    pub(in crate::database) const fn batch(self) -> usize {
+        match self {
+            // Each has up to 128 KiB.
+            Self::ChunkDigests => 32,
+            _ => 1_000,
+        }
+    }
+
+    /// Returns the statement that reads all records of this kind. The last kinds differ between the databases.
+    pub(in crate::database) const fn statement(
+        self,
+        chunk_digests: &'static str,
+        removed: &'static str,
+    ) -> &'static str {
         match self {
             Self::Experiments => {
                 "SELECT id, created_at, keep FROM experiments \
@@ -84,6 +98,7 @@ impl Part {
                      expires_at, seq \
                  FROM artifact_rows WHERE removed_at IS NULL ORDER BY seq"
             }
+            Self::ChunkDigests => chunk_digests,
             Self::Holds => "SELECT id, placed_by, placed_at FROM holds ORDER BY id",
             Self::Removed => removed,
         }
@@ -96,6 +111,7 @@ impl Part {
             Self::Groups => "group",
             Self::Members => "member of a group",
             Self::Rows => "row",
+            Self::ChunkDigests => "list of chunk digests",
             Self::Holds => "hold",
             Self::Removed => "removed id",
         }
@@ -132,6 +148,10 @@ impl Part {
             Self::Rows => DumpRecord::Artifact {
                 position: position(row.integer(9)?),
                 row: ArtifactRecord::read(row)?.decode()?,
+            },
+            Self::ChunkDigests => DumpRecord::ChunkDigests {
+                digests: ChunkDigestsRecord::read(row)?.decode(decoder)?,
+                id: ArtifactId::from_bytes(decoder.bytes("id", &row.bytes(3)?)?),
             },
             Self::Holds => DumpRecord::Hold(Hold::new(
                 id(decoder, row)?,

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod command;
+mod digests;
 mod dump;
 mod expiry;
 mod identity;
@@ -22,8 +23,13 @@ use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::Result;
 use crate::identity::WorkerId;
 
-pub(super) use self::command::{Command, NewRow, Transaction};
-pub(super) use self::dump::{BATCH, IS_EMPTY, Part, SELECT_STORE_ID, TABLES};
+pub(super) use self::command::{Command, Transaction};
+#[cfg(any(feature = "postgres", test))]
+pub(super) use self::digests::NewRow;
+pub(super) use self::digests::digest_params;
+#[cfg(feature = "postgres")]
+pub(super) use self::digests::stored_chunk_bytes;
+pub(super) use self::dump::{IS_EMPTY, Part, SELECT_STORE_ID, TABLES};
 pub(super) use self::expiry::{ExpiryStatements, expired_page};
 pub(super) use self::maintenance::{micros, position, push_row, stored_position};
 pub(super) use self::param::{Param, params};
@@ -50,6 +56,9 @@ pub(super) enum Lane {
 /// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore), a
 /// [`StoreIdRecord`](crate::StoreIdRecord) and a [`PlacementRecord`](crate::PlacementRecord).
 pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
+    /// Returns the columns `chunk_bytes, blake3, digests` of the row with the id $1.
+    const SELECT_CHUNK_DIGESTS: &'static str;
+
     /// Runs a query in a lane, and reads a record from each row of the result. Stops reading once the
     /// records hold [`MAX_BYTES`](records::MAX_BYTES) in all.
     fn query_in<R: Record>(

@@ -6,7 +6,7 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{SqliteDatabase, removal, scan, staged};
+use super::{SqliteDatabase, digests, removal, scan, staged};
 use crate::catalog::{
     CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, ImportId, PrincipalUsage,
     Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
@@ -14,6 +14,7 @@ use crate::catalog::{
 };
 use crate::database::sql::{Decoder, Lane, expired_page};
 use crate::database::subject::Subject;
+use crate::digests::ChunkDigests;
 use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
@@ -58,6 +59,13 @@ impl CatalogInventory for SqliteDatabase {
         let ids = ids.to_vec();
         let query = move |connection: &_| scan::missing(connection, &ids);
         self.list(Operation::FindRow, query).await
+    }
+
+    async fn add_chunk_digests(&self, id: ArtifactId, digests: &ChunkDigests) -> Result<bool> {
+        let subject = Subject::with_id(Operation::InsertRow, id);
+        let digests = digests.clone();
+        let work = move |connection: &_| digests::add(connection, id, &digests);
+        self.writer.work(subject, true, work).await
     }
 
     async fn usage(

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use artifact_backend::StoreId;
 use async_trait::async_trait;
-use rusqlite::{Connection, ErrorCode, Params};
+use rusqlite::{Connection, ErrorCode, Params, params_from_iter};
 
 use super::connection::{Role, connect};
 use super::portable::{Copies, blocking, copying};
@@ -12,7 +12,8 @@ use super::removal::now;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
-    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, micros, stored_epoch, stored_position,
+    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, digest_params, micros, stored_epoch,
+    stored_position,
 };
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -35,6 +36,10 @@ const ROW: &str = "\
     INSERT INTO artifact_rows (seq, id, experiment, created_by, size, content_type, file_name, sha256, \
         created_at, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+/// Inserts nothing if the copy lacks the row.
+const CHUNK_DIGESTS: &str = "\
+    INSERT INTO chunk_digests (seq, chunk_bytes, blake3, digests) \
+    SELECT seq, $1, $2, $3 FROM artifact_rows WHERE id = $4 AND removed_at IS NULL";
 const HOLD: &str = "INSERT INTO holds (id, placed_by, placed_at) VALUES ($1, $2, $3)";
 const REMOVED: &str = concat!(
     "INSERT INTO artifact_rows (id, removed_at) VALUES ($1, ",
@@ -221,6 +226,11 @@ impl Open {
                         row.expires_at.map(jiff::Timestamp::as_microsecond),
                     ),
                 )
+            }
+            DumpRecord::ChunkDigests { id, digests } => {
+                let params = digest_params(digests).into_iter();
+                let params = params.chain([id.as_bytes().as_slice().into()]);
+                self.execute(CHUNK_DIGESTS, params_from_iter(params))
             }
             DumpRecord::Hold(hold) => self.execute(
                 HOLD,

@@ -2,6 +2,7 @@
 
 mod connection;
 mod credentials;
+mod digests;
 mod error;
 mod files;
 mod inventory;
@@ -88,7 +89,7 @@ const MAX_BACKGROUND: u32 = 1;
 ///
 /// If another process holds the write lock for five seconds, all writes that wait by then are
 /// `Unavailable` together, and are never executed. Neither is a write that has waited for ten seconds,
-/// or a row whose [deadline](crate::Catalog::insert_before) has passed, once the lock is free.
+/// or a row whose [deadline](crate::Catalog::insert_with) has passed, once the lock is free.
 #[derive(Debug)]
 pub struct SqliteDatabase {
     // Dropped in this order: only the writer moves the log into the file, as the last connection.
@@ -188,6 +189,8 @@ impl SqliteDatabase {
 }
 
 impl SqlDatabase for SqliteDatabase {
+    const SELECT_CHUNK_DIGESTS: &'static str = digests::SELECT;
+
     async fn query_in<R: Record>(
         &self,
         lane: Lane,

@@ -10,10 +10,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::connection::{Role, connect};
 use super::portable::{Copies, copying};
 use crate::database::portable::{DatabaseSnapshot, log_unreadable};
-use crate::database::sql::{BATCH, Decoder, Part, SELECT_STORE_ID};
+use crate::database::sql::{Decoder, Part, SELECT_STORE_ID};
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
+const CHUNK_DIGESTS: &str = "\
+    SELECT chunk_bytes, blake3, digests, id FROM chunk_digests CROSS JOIN artifact_rows USING (seq) ORDER BY seq";
 const REMOVED: &str = "\
     SELECT id FROM artifact_rows INDEXED BY artifact_rows_removed \
     WHERE removed_at IS NOT NULL ORDER BY seq";
@@ -144,7 +146,7 @@ fn read_part(
     part: Part,
     batches: &mpsc::Sender<Result<Batch>>,
 ) -> Result<(), ReadError> {
-    let mut statement = connection.prepare(part.statement(REMOVED))?;
+    let mut statement = connection.prepare(part.statement(CHUNK_DIGESTS, REMOVED))?;
     let mut rows = statement.query([])?;
     let mut batch = new_batch();
     while let Some(row) = rows.next()? {
@@ -156,7 +158,7 @@ fn read_part(
                 batch.records.extend(part.substitute(row));
             }
         }
-        if batch.records.len() >= BATCH {
+        if batch.records.len() >= part.batch() {
             send(batches, std::mem::replace(&mut batch, new_batch()))?;
         }
     }

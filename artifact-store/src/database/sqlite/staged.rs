@@ -2,13 +2,13 @@
 
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
-use rusqlite::{Connection, Params};
+use rusqlite::{Connection, Params, params_from_iter};
 
 use super::removal::now;
 use super::transaction::WriteError;
 use crate::catalog::{IMPORT_LASTS, ImportId, StagedRow};
 use crate::database::rejected::Rejected;
-use crate::database::sql::{micros, stored_epoch};
+use crate::database::sql::{digest_params, micros, stored_epoch};
 use crate::file_name::FileName;
 
 const RENEW: &str = concat!(
@@ -34,6 +34,8 @@ const STAGE: &str = "\
     INSERT INTO staged_rows (import, id, experiment, created_by, size, content_type, file_name, sha256, \
         created_at, expires_at, held_by, held_at, placement) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING";
+const STAGE_DIGESTS: &str =
+    "UPDATE staged_rows SET chunk_bytes = $1, blake3 = $2, digests = $3 WHERE id = $4";
 const IS_TAKEN: &str = "\
     SELECT 1 FROM staged_rows CROSS JOIN artifact_rows ON artifact_rows.id = staged_rows.id WHERE import = $1";
 const LACKS_EXPERIMENT: &str = "\
@@ -45,6 +47,11 @@ const PUBLISH: &str = "\
         expires_at, placement) \
     SELECT id, experiment, created_by, size, content_type, file_name, sha256, created_at, expires_at, placement \
     FROM staged_rows WHERE import = $1 ORDER BY seq";
+const PUBLISH_DIGESTS: &str = "\
+    INSERT INTO chunk_digests (seq, chunk_bytes, blake3, digests) \
+    SELECT artifact_rows.seq, chunk_bytes, blake3, digests \
+    FROM staged_rows CROSS JOIN artifact_rows ON artifact_rows.id = staged_rows.id \
+    WHERE import = $1 AND digests IS NOT NULL ORDER BY staged_rows.seq";
 const HOLD: &str = "\
     INSERT INTO holds (id, placed_by, placed_at) \
     SELECT id, held_by, held_at FROM staged_rows WHERE import = $1 AND held_by IS NOT NULL";
@@ -80,12 +87,13 @@ pub(super) fn stage(connection: &Connection, import: ImportId, rows: &[StagedRow
     let lasts = micros(IMPORT_LASTS);
     execute(connection, FORGET_ROWS, [lasts])?;
     execute(connection, FORGET_IMPORTS, [lasts])?;
-    for staged in rows {
-        let StagedRow {
-            row,
-            hold,
-            placement,
-        } = staged;
+    for StagedRow {
+        row,
+        hold,
+        placement,
+        chunk_digests,
+    } in rows
+    {
         let id = row.id.as_bytes();
         execute(connection, TAKE_OVER, (id, import))?;
         let Ok(size) = i64::try_from(row.size) else {
@@ -109,6 +117,11 @@ pub(super) fn stage(connection: &Connection, import: ImportId, rows: &[StagedRow
         if execute(connection, STAGE, params)? == 0 {
             return Err(Rejected::STAGED_TWICE.into());
         }
+        if let Some(digests) = chunk_digests {
+            let params = digest_params(digests).into_iter();
+            let params = params.chain([id.as_slice().into()]);
+            execute(connection, STAGE_DIGESTS, params_from_iter(params))?;
+        }
     }
     Ok(())
 }
@@ -130,7 +143,7 @@ pub(super) fn publish(connection: &Connection, import: ImportId, number: u64) ->
     if execute(connection, PUBLISH, [import])? as u64 != number {
         return Err(Rejected::TAKEN_OVER.into());
     }
-    for statement in [HOLD, END, END_IMPORT] {
+    for statement in [PUBLISH_DIGESTS, HOLD, END, END_IMPORT] {
         execute(connection, statement, [import])?;
     }
     Ok(())

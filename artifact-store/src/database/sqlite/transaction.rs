@@ -7,11 +7,13 @@ use artifact_backend::ArtifactId;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
+use super::digests;
 use super::error::failed;
 use super::removal;
 use crate::database::rejected::Rejected;
 use crate::database::sql::{Columns, Param, Record, Records, Transaction};
 use crate::database::subject::Subject;
+use crate::digests::ChunkDigests;
 use crate::error::Error;
 use crate::experiment::ExperimentId;
 use crate::identity::{GroupId, MemberId};
@@ -133,6 +135,14 @@ impl Transaction for SqliteTransaction<'_> {
     ) -> impl Future<Output = Result<Option<R>, WriteError>> + Send {
         let records = query(self.0, statement, params);
         ready(records.map(|mut records| records.pop()).map_err(Into::into))
+    }
+
+    fn add_digests(
+        &self,
+        id: ArtifactId,
+        digests: &ChunkDigests,
+    ) -> impl Future<Output = Result<bool, WriteError>> + Send {
+        ready(digests::add(self.0, id, digests))
     }
 
     fn delete_row(&self, id: ArtifactId) -> impl Future<Output = Result<(), WriteError>> + Send {

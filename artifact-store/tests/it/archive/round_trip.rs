@@ -47,6 +47,7 @@ async fn check_round_trip(from: &Halves, to: &Halves) {
         (bytes as u64, &experiment())
     );
     to.assert_has_all_of(from).await;
+    to.assert_has_chunk_digests().await;
     let stored = to.catalog.experiment(&experiment()).await.unwrap();
     assert_eq!(stored, Some(created()));
     assert_eq!(

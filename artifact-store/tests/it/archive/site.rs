@@ -11,7 +11,7 @@ use artifact_store::{
 };
 use bytes::Bytes;
 
-use crate::support::{bytes, digest, experiment, row, time};
+use crate::support::{bytes, chunk_digests, digest, experiment, row, time};
 
 /// The two halves of a store.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl Halves {
         Self::of(Arc::new(MemoryDatabase::new()))
     }
 
-    /// Stores an artifact as a deposit does.
+    /// Stores an artifact as a deposit of an older version does, without chunk digests.
     pub(crate) async fn deposit(&self, row: &Row, bytes: Vec<u8>) {
         self.backend
             .store(row.id, Bytes::from(bytes))
@@ -104,6 +104,16 @@ impl Halves {
                 .try_into()
                 .unwrap();
             assert_eq!(mine.unwrap(), theirs.unwrap());
+        }
+    }
+
+    /// Checks that the artifacts have the chunk digests of their bytes.
+    pub(crate) async fn assert_has_chunk_digests(&self) {
+        for row in self.rows().await {
+            let stored = self.backend.load(row.id).await.unwrap();
+            let digests = self.catalog.chunk_digests(row.id).await.unwrap();
+            assert_eq!(digests, chunk_digests(&stored), "{} bytes", row.size);
+            assert_eq!(digests.is_some(), row.size > 65_536);
         }
     }
 }

@@ -17,7 +17,7 @@ use futures_util::TryStreamExt as _;
 use tokio::sync::Notify;
 
 use crate::dump::{dump, load, records};
-use crate::support::{bytes, digest, experiment, time, worker_id};
+use crate::support::{bytes, chunk_digests, digest, experiment, time, worker_id};
 
 pub(super) struct Site {
     pub(super) database: Database,
@@ -37,7 +37,9 @@ pub(super) fn id(number: u32) -> ArtifactId {
 }
 
 pub(super) fn bytes_of(number: u32) -> Bytes {
-    let mut all = bytes((number as usize * 97) % 3_000);
+    // Every eighth artifact has chunk digests.
+    let more = if number.is_multiple_of(8) { 70_000 } else { 0 };
+    let mut all = bytes((number as usize * 97) % 3_000 + more);
     all.extend_from_slice(&number.to_be_bytes());
     all.into()
 }
@@ -53,7 +55,10 @@ impl Site {
         let identities = records::small().into_iter().filter(|record| {
             !matches!(
                 record,
-                DumpRecord::Artifact { .. } | DumpRecord::Hold(_) | DumpRecord::Removed(_)
+                DumpRecord::Artifact { .. }
+                    | DumpRecord::ChunkDigests { .. }
+                    | DumpRecord::Hold(_)
+                    | DumpRecord::Removed(_)
             )
         });
         let identities: Vec<_> = identities.collect();
@@ -88,8 +93,10 @@ impl Site {
             digest(&bytes),
             time(number.into()),
         );
+        let digests = chunk_digests(&bytes);
         self.mem.store(row.id, bytes).await?;
-        self.database.catalog.insert(&row).await
+        let catalog = &self.database.catalog;
+        catalog.insert_with(&row, digests.as_ref(), None).await
     }
 
     pub(super) async fn deposit(&self, number: u32) {

@@ -150,11 +150,12 @@ async fn rows_are_never_written_after_their_deadline(rows: Arc<dyn Catalog>) {
     let minute = Duration::from_mins(1);
     let deadline = Deadline::after(minute, clock.clone());
     clock.advance(minute);
-    rows.insert_before(&row(1), &deadline).await.unwrap();
-    let error = rows.insert_before(&row(1), &deadline).await.unwrap_err();
+    let insert = async |row: &Row| rows.insert_with(row, None, Some(&deadline)).await;
+    insert(&row(1)).await.unwrap();
+    let error = insert(&row(1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     clock.advance(Duration::from_millis(1));
-    let error = rows.insert_before(&row(2), &deadline).await.unwrap_err();
+    let error = insert(&row(2)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(error.id(), Some(row(2).id));
     assert_eq!(rows.get(row(1).id).await.unwrap(), Some(row(1)));

@@ -1,5 +1,6 @@
 //! One case for each rule of `CatalogInventory`. Each gets an empty catalog.
 
+mod digests;
 mod expiry;
 mod holds;
 mod imports;
@@ -65,10 +66,17 @@ cases! {
         leases_end_with_their_period;
     imports:
         staged_rows_are_no_rows_until_they_are_published,
+        staged_chunk_digests_are_published_with_their_rows,
         an_import_publishes_all_its_rows_or_none,
         an_import_stages_each_id_once,
         a_later_import_takes_staged_ids_over,
         staged_ids_are_not_condemned;
+    digests:
+        digests_are_kept_beside_their_row_and_removed_with_it,
+        digests_are_added_once_to_a_row_that_has_none,
+        digests_of_an_artifact_of_another_size_are_refused,
+        refused_rows_leave_no_digests,
+        the_longest_lists_of_concurrent_rows_are_kept;
     expiry:
         the_time_of_expiry_is_kept,
         retention_belongs_to_an_existing_experiment,

@@ -17,7 +17,7 @@ use super::{cases, maintenance};
 use crate::support::{experiment, poll_once, row, time};
 
 /// The newest version of the schema.
-const SCHEMA: i64 = 11;
+const SCHEMA: i64 = 12;
 
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -398,7 +398,7 @@ async fn a_row_whose_deadline_passes_under_a_lock_is_never_written() {
     let (late, in_time) = (row(1), row(2));
     let deadline = Deadline::after(minute, clock.clone());
     let mut inserts = pin!(join(
-        rows.insert_before(&late, &deadline),
+        rows.insert_with(&late, None, Some(&deadline)),
         rows.insert(&in_time)
     ));
     assert!(poll_once(inserts.as_mut()).is_pending());

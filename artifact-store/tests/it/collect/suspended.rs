@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use artifact_backend::{ArtifactBackend, BlobStat, ByteRange, Download, Result, Upload};
 use artifact_store::{
-    ArtifactId, ArtifactStore, Catalog, CatalogInventory as _, ErrorKind, Experiment, ExperimentId,
-    NewArtifact, Row, RowPosition,
+    ArtifactId, ArtifactStore, Catalog, CatalogInventory as _, ChunkDigests, Deadline, Error,
+    ErrorKind, Experiment, ExperimentId, NewArtifact, Operation, Row, RowPosition,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -90,9 +90,22 @@ impl Catalog for StopsAfterDeadline {
         self.0.experiments().await
     }
 
-    async fn insert(&self, row: &Row) -> artifact_store::Result<()> {
+    async fn insert_with(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+    ) -> artifact_store::Result<()> {
+        if deadline.is_some_and(Deadline::has_passed) {
+            let error = Error::new(ErrorKind::Unavailable, Operation::InsertRow);
+            return Err(error.with_id(row.id));
+        }
         self.1.pass().await;
-        self.0.insert(row).await
+        self.0.insert_with(row, digests, None).await
+    }
+
+    async fn chunk_digests(&self, id: ArtifactId) -> artifact_store::Result<Option<ChunkDigests>> {
+        self.0.chunk_digests(id).await
     }
 
     async fn get(&self, id: ArtifactId) -> artifact_store::Result<Option<Row>> {

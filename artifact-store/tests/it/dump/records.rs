@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use artifact_store::{
-    ArtifactId, ContentType, CredentialHash, Database, DumpRecord, ErrorKind, Experiment, FileName,
-    Group, GroupId, Hold, Labels, ListPosition, MemberId, PrincipalId, Row, RowPosition,
-    Sha256Digest, Worker, WorkerId,
+    ArtifactId, ChunkDigests, ContentType, CredentialHash, Database, DumpRecord, ErrorKind,
+    Experiment, FileName, Group, GroupId, Hold, Labels, ListPosition, MemberId, PrincipalId, Row,
+    RowPosition, Sha256Digest, Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::support::{EXTERNAL, experiment, row, time};
+use crate::support::{EXTERNAL, chunk_digests, experiment, row, time};
 
 fn credential(text: &str) -> CredentialHash {
     let phc = format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${text}");
@@ -38,7 +38,13 @@ fn principal(number: u8) -> PrincipalId {
     }
 }
 
-/// A few records of each kind: artifacts 1 to 4, a hold on 2, and the removed ids 8 and 9.
+/// Returns the digests of two to five chunks.
+fn some_digests(number: u8) -> ChunkDigests {
+    let chunks = 2 + usize::from(number) % 4;
+    chunk_digests(&vec![number; chunks * 65_536]).unwrap()
+}
+
+/// A few records of each kind: artifacts 1 to 4, chunk digests of 1 and 3, a hold on 2, and the removed ids 8 and 9.
 pub(crate) fn small() -> Vec<DumpRecord> {
     let worker = WorkerId::mint();
     let [admins, orchestrators] = Group::founding(&Experiment::new(experiment(), time(1)));
@@ -63,6 +69,10 @@ pub(crate) fn small() -> Vec<DumpRecord> {
         position: RowPosition::from_number(u64::from(number) * 10),
         row: row(number),
     }));
+    records.extend([1, 3].map(|number| DumpRecord::ChunkDigests {
+        id: row(number).id,
+        digests: some_digests(number),
+    }));
     let held = Hold::new(row(2).id, PrincipalId::Admin, time(3));
     records.push(DumpRecord::Hold(held));
     records.extend([9, 8].map(|id| DumpRecord::Removed(ArtifactId::from_bytes([id; 16]))));
@@ -77,8 +87,15 @@ pub(crate) async fn assert_small_is_in_force(database: &Database) {
         assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "{id}");
         assert_eq!(catalog.get(row(id).id).await.unwrap(), None);
     }
+    for id in [1, 2, 3, 4] {
+        let found = catalog.chunk_digests(row(id).id).await.unwrap();
+        assert_eq!(found, (id % 2 == 1).then(|| some_digests(id)), "{id}");
+    }
     let removal = database.inventory.remove(row(2).id).await.unwrap();
     assert_eq!(removal, artifact_store::Removal::Held);
+    database.inventory.remove(row(1).id).await.unwrap();
+    let found = catalog.chunk_digests(row(1).id).await.unwrap();
+    assert_eq!(found, None, "digests are removed with their row");
     let keep = database.inventory.retention(&experiment()).await.unwrap();
     assert_eq!(keep, Some(Duration::from_hours(24)));
     catalog.insert(&row(5)).await.unwrap();
@@ -89,7 +106,7 @@ pub(crate) async fn assert_small_is_in_force(database: &Database) {
     assert_eq!(ids, [row(5).id], "the next row has the next position");
     let removals = database.inventory.removals(RowPosition::START, 10).await;
     let removed: Vec<_> = removals.unwrap().ids;
-    assert_eq!(removed, [row(9).id, row(8).id]);
+    assert_eq!(removed, [row(9).id, row(8).id, row(1).id]);
     let workers = database
         .identities
         .worker_page(&experiment(), None, &ListPosition::default())
@@ -198,7 +215,8 @@ fn assemble(
             member: MemberId::from(WorkerId::mint()),
         }));
     }
-    let (mut position, mut taken, mut holds) = (0, BTreeSet::new(), Vec::new());
+    let (mut position, mut taken) = (0, BTreeSet::new());
+    let (mut digests, mut holds) = (Vec::new(), Vec::new());
     for (id, number, gap, expires_at, file_name, size) in artifacts {
         if !taken.insert(id) {
             continue;
@@ -222,11 +240,18 @@ fn assemble(
         .with_file_name(file_name.as_deref().and_then(FileName::clean))
         .with_expires_at(expires_at);
         let position = RowPosition::from_number(position);
+        if number % 3 == 0 {
+            digests.push(DumpRecord::ChunkDigests {
+                id,
+                digests: some_digests(number),
+            });
+        }
         records.push(DumpRecord::Artifact { position, row });
         if number % 5 == 0 {
             holds.push(Hold::new(id, principal(number), time(number.into())));
         }
     }
+    records.extend(digests);
     holds.sort_by_key(|hold| hold.id);
     records.extend(holds.into_iter().map(DumpRecord::Hold));
     let removed = removed.into_iter().filter(|id| taken.insert(*id));

@@ -119,6 +119,8 @@ fn the_format_is_the_documented_one() {
         "artifact",
         "artifact",
         "artifact",
+        "chunk_digests",
+        "chunk_digests",
         "hold",
         "removed",
         "removed",
@@ -133,6 +135,27 @@ fn the_format_is_the_documented_one() {
     assert_eq!(lines[1]["experiment"]["keep_micros"], 86_400_000_000_u64);
     assert_eq!(lines[6]["artifact"]["position"], 10);
     assert_eq!(lines[6]["artifact"]["row"]["id"], "01".repeat(16));
-    assert_eq!(lines[12]["removed"], "08".repeat(16));
-    assert_eq!(lines[13]["counts"]["artifacts"], 4);
+    let digests = &lines[10]["chunk_digests"];
+    assert_eq!(digests["id"], "01".repeat(16));
+    assert_eq!(digests["chunk_bytes"], 65_536);
+    let hash = blake3::hash(&[1; 3 * 65_536]);
+    assert_eq!(digests["blake3"], hash.to_hex().as_str());
+    assert_eq!(digests["digests"].as_str().unwrap().len(), 3 * 64);
+    assert_eq!(lines[14]["removed"], "08".repeat(16));
+    assert_eq!(lines[15]["counts"]["artifacts"], 4);
+    assert_eq!(lines[15]["counts"]["chunk_digests"], 2);
+}
+
+#[test]
+fn a_dump_of_the_time_before_chunk_digests_is_read() {
+    let mut records = records::small();
+    records.retain(|record| !matches!(record, DumpRecord::ChunkDigests { .. }));
+    let text = String::from_utf8(encode(&records)).unwrap();
+    let (body, _) = text.split_once("{\"end\"").unwrap();
+    let body = body.replacen("\"chunk_digests\":0,", "", 1);
+    assert!(!body.contains("chunk_digests"), "{body}");
+    let sha256 = crate::support::digest(body.as_bytes());
+    let old = format!("{body}{{\"end\":{{\"sha256\":\"{sha256}\"}}}}\n");
+    let (_, read) = decode(old.as_bytes(), 99).unwrap();
+    assert_eq!(read, records);
 }

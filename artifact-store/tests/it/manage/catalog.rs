@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use artifact_store::{
-    ArtifactId, Catalog, CatalogInventory, CommitMark, Error, ErrorKind, Experiment, ExperimentId,
-    ExpiredPage, ExpiryPosition, Hold, ImportId, Operation, PrincipalId, PrincipalUsage, Removal,
-    RemovalPage, Result, Row, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
+    ArtifactId, Catalog, CatalogInventory, ChunkDigests, CommitMark, Deadline, Error, ErrorKind,
+    Experiment, ExperimentId, ExpiredPage, ExpiryPosition, Hold, ImportId, Operation, PrincipalId,
+    PrincipalUsage, Removal, RemovalPage, Result, Row, RowFilter, RowPage, RowPosition,
+    ScrubRecord, StagedRow,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -109,8 +110,17 @@ impl Catalog for ScriptedCatalog {
         self.inner.experiments().await
     }
 
-    async fn insert(&self, row: &Row) -> Result<()> {
-        self.inner.insert(row).await
+    async fn insert_with(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+    ) -> Result<()> {
+        self.inner.insert_with(row, digests, deadline).await
+    }
+
+    async fn chunk_digests(&self, id: ArtifactId) -> Result<Option<ChunkDigests>> {
+        self.inner.chunk_digests(id).await
     }
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {
@@ -135,6 +145,10 @@ impl CatalogInventory for ScriptedCatalog {
 
     async fn missing(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
         self.inner.missing(ids).await
+    }
+
+    async fn add_chunk_digests(&self, id: ArtifactId, digests: &ChunkDigests) -> Result<bool> {
+        self.inner.add_chunk_digests(id, digests).await
     }
 
     async fn usage(

@@ -62,17 +62,26 @@ async fn rows_below_the_fence_are_refused(database: &Database) {
     let new = Experiment::new(experiment(), time(1));
     catalog.create_experiment(&new).await.unwrap();
     catalog.insert(&row(1)).await.unwrap();
-    catalog.insert_before(&row(2), &under(0)).await.unwrap();
+    catalog
+        .insert_with(&row(2), None, Some(&under(0)))
+        .await
+        .unwrap();
 
     let record = &database.placement;
     record.replace_placement(0, &placement(1, 0)).await.unwrap();
-    catalog.insert_before(&row(3), &under(0)).await.unwrap();
-    catalog.insert_before(&row(4), &under(1)).await.unwrap();
+    catalog
+        .insert_with(&row(3), None, Some(&under(0)))
+        .await
+        .unwrap();
+    catalog
+        .insert_with(&row(4), None, Some(&under(1)))
+        .await
+        .unwrap();
 
     record.replace_placement(1, &placement(1, 1)).await.unwrap();
     for refused in [
         catalog.insert(&row(5)).await,
-        catalog.insert_before(&row(5), &under(0)).await,
+        catalog.insert_with(&row(5), None, Some(&under(0))).await,
     ] {
         let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
@@ -82,9 +91,9 @@ async fn rows_below_the_fence_are_refused(database: &Database) {
     let (low, same, high) = (under(0), under(1), under(2));
     let (rows, missing) = ([row(6), row(7), row(8)], row(9).id);
     let (low, same, high) = tokio::join!(
-        catalog.insert_before(&rows[0], &low),
-        catalog.insert_before(&rows[1], &same),
-        catalog.insert_before(&rows[2], &high),
+        catalog.insert_with(&rows[0], None, Some(&low)),
+        catalog.insert_with(&rows[1], None, Some(&same)),
+        catalog.insert_with(&rows[2], None, Some(&high)),
     );
     assert_eq!(low.unwrap_err().kind(), ErrorKind::Unavailable);
     same.unwrap();
@@ -100,7 +109,10 @@ async fn rows_below_the_fence_are_refused(database: &Database) {
     // The experiment is still looked at.
     let mut other = row(10);
     other.experiment = "absent".parse().unwrap();
-    let error = catalog.insert_before(&other, &under(1)).await.unwrap_err();
+    let error = catalog
+        .insert_with(&other, None, Some(&under(1)))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
@@ -235,7 +247,8 @@ mod postgres {
         // They queue behind the fence.
         let rows = Arc::new(rows);
         let late = Arc::clone(&rows);
-        let late = tokio::spawn(async move { late.insert_before(&row(2), &under(0)).await });
+        let late =
+            tokio::spawn(async move { late.insert_with(&row(2), None, Some(&under(0))).await });
         let published = tokio::spawn(async move { rows.publish(import, 1).await });
         session.run("COMMIT");
         fence.await.unwrap().unwrap();

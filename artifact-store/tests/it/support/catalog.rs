@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use artifact_store::{
-    ArtifactId, Catalog, Error, ErrorKind, Experiment, ExperimentId, Operation, Result, Row,
+    ArtifactId, Catalog, ChunkDigests, Deadline, Error, ErrorKind, Experiment, ExperimentId,
+    Operation, Result, Row,
 };
 use async_trait::async_trait;
 use tokio::task::yield_now;
@@ -16,6 +17,7 @@ pub(crate) struct FaultyCatalog {
     insert_fault: Mutex<Option<Fault>>,
     inserted: Mutex<Vec<ArtifactId>>,
     gets: Mutex<u32>,
+    digest_gets: Mutex<u32>,
     experiment_gets: Mutex<u32>,
 }
 
@@ -26,6 +28,7 @@ impl FaultyCatalog {
             insert_fault: Mutex::default(),
             inserted: Mutex::default(),
             gets: Mutex::default(),
+            digest_gets: Mutex::default(),
             experiment_gets: Mutex::default(),
         }
     }
@@ -43,6 +46,11 @@ impl FaultyCatalog {
     /// Returns the number of row look-ups.
     pub(crate) fn gets(&self) -> u32 {
         *self.gets.lock().unwrap()
+    }
+
+    /// Returns the number of look-ups of chunk digests.
+    pub(crate) fn digest_gets(&self) -> u32 {
+        *self.digest_gets.lock().unwrap()
     }
 
     /// Returns the number of experiment look-ups.
@@ -66,7 +74,12 @@ impl Catalog for FaultyCatalog {
         self.inner.experiments().await
     }
 
-    async fn insert(&self, row: &Row) -> Result<()> {
+    async fn insert_with(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+    ) -> Result<()> {
         let fault = self.insert_fault.lock().unwrap().take();
         let failed = || Err(Error::new(ErrorKind::Unavailable, Operation::InsertRow));
         yield_now().await;
@@ -75,13 +88,18 @@ impl Catalog for FaultyCatalog {
             Some(Fault::Hang) => std::future::pending().await,
             _ => {}
         }
-        self.inner.insert(row).await?;
+        self.inner.insert_with(row, digests, deadline).await?;
         self.inserted.lock().unwrap().push(row.id);
         yield_now().await;
         if let Some(Fault::After(_)) = fault {
             return failed();
         }
         Ok(())
+    }
+
+    async fn chunk_digests(&self, id: ArtifactId) -> Result<Option<ChunkDigests>> {
+        *self.digest_gets.lock().unwrap() += 1;
+        self.inner.chunk_digests(id).await
     }
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use artifact_backend::{ArtifactInventory, ManualClock};
 use artifact_backend_mem::{MemBackend, MemConfig};
 use artifact_store::{
-    ArtifactId, ArtifactStore, Catalog, Experiment, ExperimentId, MemoryDatabase, NewArtifact,
-    Principal, Row, Sha256Digest, StoreConfig, WorkerId,
+    ArtifactId, ArtifactStore, Catalog, ChunkDigests, ChunkHasher, Experiment, ExperimentId,
+    MemoryDatabase, NewArtifact, Principal, Row, Sha256Digest, StoreConfig, WorkerId,
 };
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
@@ -75,6 +75,13 @@ pub(crate) fn time(seconds: i64) -> Timestamp {
 
 pub(crate) fn digest(bytes: &[u8]) -> Sha256Digest {
     Sha256Digest::from_bytes(Sha256::digest(bytes).into())
+}
+
+/// Returns the digests of the chunks of these bytes, if there is more than one.
+pub(crate) fn chunk_digests(bytes: &[u8]) -> Option<ChunkDigests> {
+    let mut hasher = ChunkHasher::new();
+    hasher.update(bytes);
+    hasher.finish()
 }
 
 /// An ordinary row.

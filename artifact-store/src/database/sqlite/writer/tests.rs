@@ -40,7 +40,7 @@ fn row_before(id: u8, deadline: Option<Deadline>) -> Command {
         Sha256Digest::from_bytes([id; 32]),
         Timestamp::UNIX_EPOCH,
     );
-    let new = NewRow::new(row, deadline.as_ref());
+    let new = NewRow::new(row, None, deadline.as_ref());
     Command::InsertRow(Box::new(new), deadline)
 }
 

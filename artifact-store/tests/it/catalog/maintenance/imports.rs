@@ -7,7 +7,7 @@ use artifact_store::{
 };
 
 use super::{hold, host, id, insert_all, listed, numbered};
-use crate::support::{experiment, other_experiment, row, time, worker_id};
+use crate::support::{bytes, chunk_digests, experiment, other_experiment, row, time, worker_id};
 
 fn staged(n: u8) -> StagedRow {
     StagedRow::new(row(n))
@@ -57,6 +57,47 @@ pub(super) async fn staged_rows_are_no_rows_until_they_are_published(
     rows.stage(import, &[staged(4)]).await.unwrap();
     rows.publish(import, 1).await.unwrap();
     assert_eq!(listed(&*rows, 5).await, [9, 2, 1, 3, 4].map(id));
+}
+
+pub(super) async fn staged_chunk_digests_are_published_with_their_rows(
+    rows: Arc<dyn CatalogInventory>,
+) {
+    host(&*rows).await;
+    let (first, second) = (ImportId::mint(), ImportId::mint());
+    let sized = |n: u8| {
+        let content = bytes(100_000 + usize::from(n));
+        let mut staged = staged(n);
+        staged.row.size = content.len() as u64;
+        staged.with_chunk_digests(chunk_digests(&content))
+    };
+    let mut wrong = sized(1);
+    wrong.row.size = 300_000;
+    let error = rows.stage(first, &[wrong]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unexpected, "{error}");
+    let with_hold = sized(2).with_hold(hold(2));
+    rows.stage(first, &[sized(1), staged(4), with_hold])
+        .await
+        .unwrap();
+    // Another import takes an id over, and its digests.
+    let later = sized(2).with_chunk_digests(None);
+    rows.stage(second, &[later, sized(3)]).await.unwrap();
+    assert_eq!(rows.chunk_digests(id(3)).await.unwrap(), None);
+    rows.publish(second, 2).await.unwrap();
+    assert_eq!(rows.chunk_digests(id(2)).await.unwrap(), None);
+    let published = rows.chunk_digests(id(3)).await.unwrap();
+    assert_eq!(published, sized(3).chunk_digests);
+    assert!(published.is_some());
+
+    let third = ImportId::mint();
+    rows.stage(third, &[sized(1), staged(4)]).await.unwrap();
+    rows.publish(third, 2).await.unwrap();
+    assert_eq!(
+        rows.chunk_digests(id(1)).await.unwrap(),
+        sized(1).chunk_digests
+    );
+    assert_eq!(rows.chunk_digests(id(4)).await.unwrap(), None);
+    rows.remove(id(1)).await.unwrap();
+    assert_eq!(rows.chunk_digests(id(1)).await.unwrap(), None);
 }
 
 pub(super) async fn an_import_publishes_all_its_rows_or_none(rows: Arc<dyn CatalogInventory>) {

@@ -1,0 +1,7 @@
+//! Ranges are verified: no byte is delivered that is not the one that was deposited.
+
+mod damage;
+mod memory;
+mod records;
+mod site;
+mod slices;
