@@ -172,6 +172,11 @@ pub(crate) struct ScrubArguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) after: u64,
 
+    /// Record the digests of the chunks of artifacts that older versions stored without them, once their bytes were
+    /// verified, so that ranges of them are verified too
+    #[arg(long)]
+    pub(crate) add_digests: bool,
+
     #[command(flatten)]
     pub(crate) json: JsonLines,
 }

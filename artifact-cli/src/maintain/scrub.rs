@@ -1,4 +1,4 @@
-//! `artifact scrub`: reads every stored byte and compares it with its row.
+//! `artifact scrub`: reads every stored byte and compares it with what the database has recorded.
 
 use std::sync::Arc;
 
@@ -22,7 +22,9 @@ const UNFINISHED: u8 = 2;
 /// Scrubs once. A signal stops it and prints the position to continue after.
 pub(crate) async fn scrub(store: OpenStore, arguments: ScrubArguments) -> Result<()> {
     let rate = arguments.rate.map(|rate| rate.0);
-    let options = ScrubOptions::new(&store.config).with_bytes_per_second(rate);
+    let options = ScrubOptions::new(&store.config)
+        .with_bytes_per_second(rate)
+        .with_added_chunk_digests(arguments.add_digests);
     let catalog = Arc::clone(&store.database.inventory);
     let scrubber = Scrubber::new(catalog, store.backend.inventory(), options);
     let mut signals = Signals::new()?;
@@ -84,6 +86,7 @@ fn totals(report: &ScrubReport) -> Map<String, Value> {
         "corrupt": report.corrupt,
         "missing": report.missing,
         "orphaned": report.orphaned,
+        "digests_added": report.chunk_digests_added,
         "unreadable_rows": report.unreadable_rows,
         "unchecked": report.unchecked,
         "complete": report.is_complete(),
@@ -101,6 +104,12 @@ fn sentence(report: &ScrubReport) -> String {
         report.artifacts,
         BinaryBytes(report.bytes)
     );
+    if report.chunk_digests_added > 0 {
+        text = format!(
+            "{text}; recorded the digests of {}",
+            report.chunk_digests_added
+        );
+    }
     if report.findings() == 0 && report.is_complete() {
         return format!("{text}: all good");
     }

@@ -2,6 +2,9 @@
 
 use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::time::Duration;
+
+use artifact_client::{ByteRange, Client, Credential, ErrorKind, FetchOptions, RetryPolicy};
 
 use crate::harness::{Answer, Server, noise, run, run_with, skip};
 
@@ -137,6 +140,40 @@ fn a_resumed_get_of_a_damaged_artifact_fails() {
     assert!(!server.path("out").exists());
     // The client has resumed and got a 500.
     assert!(get.stderr.contains("status 500"), "{}", get.stderr);
+    assert_alarm(&log_with_alarm(&server));
+}
+
+#[tokio::test]
+async fn the_library_gets_no_wrong_byte_of_a_range() {
+    let size = 4 << 20;
+    let server = Server::start(&["--log-format", "json"]);
+    let uri = deposit_damaged(&server, |file| flip_last(file, size), size);
+    let credential = Credential::new("admin", &server.token()).unwrap();
+    let client = Client::builder(&server.url, "default", credential);
+    let policy = RetryPolicy::default().with_delays(Duration::ZERO, Duration::ZERO);
+    let client = client.with_retry_policy(policy).build().unwrap();
+    let read = async |range: ByteRange| {
+        let options = FetchOptions::default().with_range(range);
+        let mut fetched = client.fetch_with(&uri, options).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = fetched.next().await {
+            match chunk {
+                Ok(chunk) => bytes.extend_from_slice(&chunk),
+                Err(error) => return Ok((bytes, Some(error))),
+            }
+        }
+        Ok::<_, artifact_client::Error>((bytes, None))
+    };
+    let all = noise(size);
+    let last = size - (64 << 10);
+    let (bytes, error) = read(ByteRange::from(5..last as u64)).await.unwrap();
+    assert!(error.is_none() && bytes == all[5..last], "{error:?}");
+    let (bytes, error) = read(ByteRange::From(5)).await.unwrap();
+    assert!(all[5..last].starts_with(&bytes), "{} bytes", bytes.len());
+    // The response was cut, and the server refuses to send the rest.
+    assert_eq!(error.unwrap().kind(), ErrorKind::ServerFault);
+    let refused = read(ByteRange::Suffix(10)).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::ServerFault);
     assert_alarm(&log_with_alarm(&server));
 }
 

@@ -1,5 +1,7 @@
 //! `artifact scrub` names every id that is not as it was deposited.
 
+use rusqlite::Connection;
+
 use crate::harness::{Server, noise};
 use crate::maintained::{age, begin_deposit, deposit, fetch, file, flip, maintain, totals};
 
@@ -35,8 +37,48 @@ fn one_flipped_bit_is_found_by_name() {
     let found = format!("corrupt {flipped}: ");
     assert!(scrub.stdout().starts_with(&found), "{scrub:?}");
     assert!(scrub.stdout().contains("its SHA-256 is"), "{scrub:?}");
+    let chunk = "the first damaged chunk begins at byte 0 and has up to 65536 bytes";
+    assert!(scrub.stdout().contains(chunk), "{scrub:?}");
     assert_eq!(scrub.stdout().lines().count(), 1);
     assert!(!scrub.stdout().contains(&sound));
+}
+
+#[test]
+fn digests_of_chunks_are_added_on_request() {
+    let server = Server::start(&[]);
+    deposit(&server, &noise(60_000));
+    for size in [70_000, 700_000] {
+        deposit(&server, &noise(size));
+    }
+    let database = Connection::open(server.path("artifact-data/rows.sqlite")).unwrap();
+    let digests = || {
+        let sql =
+            "SELECT seq, chunk_bytes, hex(blake3), hex(digests) FROM chunk_digests ORDER BY seq";
+        let mut statement = database.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, String>(3)?,
+            ))
+        });
+        rows.unwrap().collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    let of_deposits = digests();
+    let lengths: Vec<_> = of_deposits.iter().map(|(.., list)| list.len()).collect();
+    assert_eq!(lengths, [2 * 64, 11 * 64]);
+    // As if an older version had stored them.
+    database.execute("DELETE FROM chunk_digests", []).unwrap();
+    let scrub = maintain(&server, &["scrub", "--json"]).succeeded();
+    assert_eq!(totals(&scrub)["digests_added"], 0);
+    assert_eq!(digests(), []);
+    let scrub = maintain(&server, &["scrub", "--add-digests", "--json"]).succeeded();
+    assert_eq!(totals(&scrub)["digests_added"], 2);
+    assert_eq!(digests(), of_deposits);
+    let again = maintain(&server, &["scrub", "--add-digests"]).succeeded();
+    assert!(again.stderr.contains("all good"), "{}", again.stderr);
+    assert!(!again.stderr.contains("digests"), "{}", again.stderr);
 }
 
 #[test]
