@@ -138,7 +138,7 @@ fn the_format_is_the_documented_one() {
     let digests = &lines[10]["chunk_digests"];
     assert_eq!(digests["id"], "01".repeat(16));
     assert_eq!(digests["chunk_bytes"], 65_536);
-    let hash = blake3::hash(&[1; 3 * 65_536]);
+    let hash = blake3::hash(&vec![1; 3 * 65_536]);
     assert_eq!(digests["blake3"], hash.to_hex().as_str());
     assert_eq!(digests["digests"].as_str().unwrap().len(), 3 * 64);
     assert_eq!(lines[14]["removed"], "08".repeat(16));

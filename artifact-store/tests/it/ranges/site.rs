@@ -106,9 +106,10 @@ impl ArtifactBackend for Blobs {
         });
         let stream = futures_util::stream::iter(chunks).boxed();
         let download = Download::new(id, size, range, stream).with_stamp(Stamp::new([stamp, 0, 0]));
-        Ok(match self.adapts {
-            true => download.with_chunk_size(chunk_size),
-            false => download,
+        Ok(if self.adapts {
+            download.with_chunk_size(chunk_size)
+        } else {
+            download
         })
     }
 
