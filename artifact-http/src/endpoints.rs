@@ -12,6 +12,7 @@ use crate::fetch::Fetch;
 use crate::identity::{
     AddMember, DeleteGroup, ListGroups, ListWorkers, ReadGroup, ReadWorker, RegisterGroup,
     RegisterWorker, ReissueCredential, RemoveMember, Whoami,
+    DeleteWorker, IssueToken, ReadManagedWorker, RegisterManagedWorker, RevokeToken,
 };
 use crate::management::{
     CreateExperiment, DeleteArtifact, DepositContent, FetchContent, HoldArtifact, ListArtifacts,
@@ -87,6 +88,11 @@ endpoints! {
         GET Content(id) => FetchContent;
         PUT Hold(id) => HoldArtifact;
         DELETE Hold(id) => ReleaseArtifact;
+        POST ManagedWorkers => RegisterManagedWorker;
+        GET ManagedWorker(worker) => ReadManagedWorker;
+        DELETE ManagedWorker(worker) => DeleteWorker;
+        POST Token(worker) => IssueToken;
+        DELETE Token(worker) => RevokeToken;
         GET Usage => ReadUsage;
         GET Retention => ReadRetention;
         PUT Retention => SetRetention;

@@ -13,6 +13,9 @@ pub(crate) enum Route {
     Workers,
     Worker(WorkerId),
     WorkerCredential(WorkerId),
+    ManagedWorkers,
+    ManagedWorker(WorkerId),
+    Token(WorkerId),
     Groups,
     Group(GroupId),
     Members(GroupId),
@@ -69,6 +72,9 @@ impl Route {
             ["artifacts", id] => Self::ManagedArtifact(id.parse().ok()?),
             ["artifacts", id, "content"] => Self::Content(id.parse().ok()?),
             ["artifacts", id, "hold"] => Self::Hold(id.parse().ok()?),
+            ["workers"] => Self::ManagedWorkers,
+            ["workers", worker] => Self::ManagedWorker(worker.parse().ok()?),
+            ["workers", worker, "token"] => Self::Token(worker.parse().ok()?),
             ["usage"] => Self::Usage,
             ["retention"] => Self::Retention,
             _ => return None,
@@ -128,6 +134,10 @@ mod tests {
             (format!("/artifacts/{id}"), Route::ManagedArtifact(artifact)),
             (format!("/artifacts/{id}/hold"), Route::Hold(artifact)),
             (format!("/artifacts/{id}/content"), Route::Content(artifact)),
+            (
+                format!("/workers/{W}/token"),
+                Route::Token(W.parse().unwrap()),
+            ),
         ] {
             assert_eq!(Route::parse(Management, &path), Some(route), "{path}");
             assert_eq!(Route::parse(Artifacts, &path), None, "{path}");
@@ -137,7 +147,8 @@ mod tests {
         assert_eq!(artifacts(Management), Some(Route::ManagedArtifacts));
         for path in [
             "",
-            "/workers",
+            "/workers/eden",
+            "/groups",
             &format!("/artifacts/{}", id.to_uppercase()),
             &format!("/artifacts/{id}/"),
             &format!("/artifacts/{}", &id[1..]),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::cli::Json;
-use crate::settings::text;
+use crate::settings::{Period, text};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkerCommand {
@@ -17,6 +17,9 @@ pub(crate) enum WorkerCommand {
         /// Further information about the worker; may repeat
         #[arg(long = "label", value_name = "KEY=VALUE", value_parser = text)]
         labels: Vec<String>,
+        /// How long the credential is valid, such as 90d or 12h [default: for ever]
+        #[arg(long, value_name = "TIME")]
+        expires_in: Option<Period>,
         #[command(flatten)]
         output: CredentialOutput,
     },
@@ -41,8 +44,23 @@ pub(crate) enum WorkerCommand {
         /// Id of the worker
         #[arg(value_name = "WORKER", value_parser = text)]
         worker: String,
+        /// How long the new credential is valid, such as 90d or 12h [default: for ever]
+        #[arg(long, value_name = "TIME")]
+        expires_in: Option<Period>,
         #[command(flatten)]
         output: CredentialOutput,
+    },
+    /// Make the credential of a worker invalid at once; `artifact worker reissue` gives it a new one
+    Revoke {
+        /// Id of the worker
+        #[arg(value_name = "WORKER", value_parser = text)]
+        worker: String,
+    },
+    /// Delete a worker; its credential becomes invalid at once, its artifacts stay
+    Delete {
+        /// Id of the worker
+        #[arg(value_name = "WORKER", value_parser = text)]
+        worker: String,
     },
 }
 

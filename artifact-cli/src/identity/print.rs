@@ -16,6 +16,9 @@ pub(super) fn line(id: &str, name: Option<&str>) -> Result<()> {
     ))
 }
 
+/// The expiry of a token that was revoked.
+const REVOKED: &str = "1970-01-01T00:00:00Z";
+
 /// Prints a worker: one property per line, its name first.
 pub(super) fn worker(worker: &Worker) -> Result<()> {
     let mut text = format!("worker {}\n", worker.worker_id);
@@ -24,6 +27,12 @@ pub(super) fn worker(worker: &Worker) -> Result<()> {
     }
     for (key, value) in &worker.labels {
         let _ = writeln!(text, "label {}={}", printable(key), printable(value));
+    }
+    if let Some(time) = &worker.token_expires_at {
+        let _ = match time.as_str() {
+            REVOKED => writeln!(text, "token revoked"),
+            time => writeln!(text, "token expires {}", printable(time)),
+        };
     }
     let at = printable(&worker.registered_at);
     let by = printable(&worker.registered_by);

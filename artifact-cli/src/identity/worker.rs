@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use artifact_client::{ExposeSecret as _, NewWorker, RegisteredWorker};
+use artifact_client::{ErrorKind, ExposeSecret as _, NewWorker, RegisteredWorker};
 use serde_json::json;
 
 use super::command::CredentialOutput;
@@ -37,18 +37,31 @@ async fn run(context: &ClientContext, command: WorkerCommand) -> Result<()> {
         WorkerCommand::Add {
             name,
             labels,
+            expires_in,
             output,
         } => {
-            let worker = new_worker(name, &labels)?;
+            let mut worker = new_worker(name, &labels)?;
+            if let Some(period) = expires_in {
+                worker = worker.with_token_expires_in(period.0);
+            }
             output.check()?;
             let registered = client.register_worker(&worker).await.map_err(explain)?;
             output.write(&registered)
         }
-        WorkerCommand::Reissue { worker, output } => {
+        WorkerCommand::Reissue {
+            worker,
+            expires_in,
+            output,
+        } => {
             output.check()?;
-            let registered = client.reissue_credential(&worker).await.map_err(explain)?;
-            output.write(&registered)
+            let registered = match expires_in {
+                Some(period) => client.issue_token(&worker, period.0).await,
+                None => client.reissue_credential(&worker).await,
+            };
+            output.write(&registered.map_err(explain)?)
         }
+        WorkerCommand::Revoke { worker } => client.revoke_token(&worker).await.map_err(explain),
+        WorkerCommand::Delete { worker } => client.delete_worker(&worker).await.map_err(explain),
         WorkerCommand::List {
             name,
             json: Json { json },
@@ -65,7 +78,14 @@ async fn run(context: &ClientContext, command: WorkerCommand) -> Result<()> {
             worker,
             json: Json { json },
         } => {
-            let worker = client.read_worker(&worker).await.map_err(explain)?;
+            let worker = match client.worker_info(&worker).await {
+                // A server without these endpoints does not tell when a token expires.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    client.read_worker(&worker).await
+                }
+                found => found,
+            };
+            let worker = worker.map_err(explain)?;
             if json {
                 print::json(&worker)
             } else {

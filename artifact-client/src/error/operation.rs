@@ -24,8 +24,13 @@ pub enum Operation {
     ListWorkers,
     /// [`Client::read_worker`](crate::Client::read_worker).
     ReadWorker,
-    /// [`Client::reissue_credential`](crate::Client::reissue_credential).
+    /// [`Client::reissue_credential`](crate::Client::reissue_credential) and
+    /// [`Client::issue_token`](crate::Client::issue_token).
     ReissueCredential,
+    /// [`Client::revoke_token`](crate::Client::revoke_token).
+    RevokeToken,
+    /// [`Client::delete_worker`](crate::Client::delete_worker).
+    DeleteWorker,
     /// [`Client::register_group`](crate::Client::register_group).
     RegisterGroup,
     /// [`Client::list_groups`](crate::Client::list_groups).
@@ -70,6 +75,8 @@ impl Operation {
             Self::ListWorkers => "list workers",
             Self::ReadWorker => "read worker",
             Self::ReissueCredential => "reissue credential",
+            Self::RevokeToken => "revoke token",
+            Self::DeleteWorker => "delete worker",
             Self::RegisterGroup => "register group",
             Self::ListGroups => "list groups",
             Self::ReadGroup => "read group",

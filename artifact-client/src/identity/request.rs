@@ -70,6 +70,30 @@ impl Client {
             .await
     }
 
+    /// Deletes something, and repeats the request after a lost response. With `may_be_gone`, `NotFound` then means
+    /// that an earlier attempt has deleted it.
+    pub(crate) async fn delete(
+        &self,
+        operation: Operation,
+        url: Url,
+        may_be_gone: bool,
+    ) -> Result<()> {
+        let retries = &mut self.retries();
+        let request = || self.request(Method::DELETE, url.clone());
+        let expected = &[StatusCode::NO_CONTENT];
+        let sent = self.send(operation, retries, Repeat::Always, request, expected);
+        match sent.await {
+            Err(error)
+                if may_be_gone
+                    && retries.may_be_done
+                    && error.kind() == ErrorKind::NotFound =>
+            {
+                Ok(())
+            }
+            sent => sent.map(drop),
+        }
+    }
+
     /// Sends a request that changes an object.
     pub(crate) async fn send_write(
         &self,

@@ -1,7 +1,7 @@
 //! Artifacts without their bytes: list, read, remove, hold.
 
 use artifact_backend::Sha256Digest;
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ListFilter;
@@ -145,14 +145,7 @@ impl Client {
     pub async fn remove(&self, uri: &str) -> Result<()> {
         let operation = Operation::RemoveArtifact;
         let url = self.managed_url(operation, uri, &[])?;
-        let retries = &mut self.retries();
-        let request = || self.request(Method::DELETE, url.clone());
-        let expected = &[StatusCode::NO_CONTENT];
-        let sent = self.send(operation, retries, Repeat::Always, request, expected);
-        match sent.await {
-            Err(error) if retries.may_be_done && error.kind() == ErrorKind::NotFound => Ok(()),
-            sent => sent.map(drop),
-        }
+        self.delete(operation, url, true).await
     }
 
     /// Checks whether [`remove`](Self::remove) would remove an artifact now, without removing it: whether it is there, whether

@@ -4,6 +4,7 @@ pub(crate) mod fuzzing;
 mod groups;
 pub(crate) mod json_body;
 pub(crate) mod list;
+mod managed_workers;
 mod request;
 mod utf8_field;
 mod workers;
@@ -12,6 +13,9 @@ use artifact_store::{DisplayName, InvalidDisplayName};
 
 pub(crate) use self::groups::{
     AddMember, DeleteGroup, ListGroups, ReadGroup, RegisterGroup, RemoveMember,
+};
+pub(crate) use self::managed_workers::{
+    DeleteWorker, IssueToken, ReadManagedWorker, RegisterManagedWorker, RevokeToken,
 };
 use self::utf8_field::Utf8Field;
 pub(crate) use self::workers::{

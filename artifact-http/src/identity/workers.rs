@@ -38,7 +38,7 @@ pub(super) struct NewWorker {
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Worker")]
-struct WorkerBody<'w> {
+pub(super) struct WorkerBody<'w> {
     #[schemars(with = "schemas::WorkerId")]
     worker_id: &'w str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,14 +151,7 @@ impl RegisterWorker {
 
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
         let (request, new): (_, NewWorker) = IdentityRequest::with_json(request).await?;
-        let worker = Worker::new(
-            WorkerId::mint(),
-            request.experiment.id.clone(),
-            request.now()?,
-            request.principal.id(),
-        )
-        .with_name(parse_name(new.name)?)
-        .with_labels(new.labels.map(parse_labels).transpose()?);
+        let worker = new_worker(&request, new.name, new.labels)?;
         let issued = request.authenticator.issue(worker.id).await?;
         let identities = request.identities();
         identities.register_worker(&worker, &issued.hash).await?;
@@ -294,16 +287,32 @@ impl Whoami {
     }
 }
 
+/// Makes a worker of the members of a body, with a new id.
+pub(super) fn new_worker(
+    request: &IdentityRequest<'_>,
+    name: Option<Utf8Field>,
+    labels: Option<StringMap>,
+) -> Result<Worker, Problem> {
+    Ok(Worker::new(
+        WorkerId::mint(),
+        request.experiment.id.clone(),
+        request.now()?,
+        request.principal.id(),
+    )
+    .with_name(parse_name(name)?)
+    .with_labels(labels.map(parse_labels).transpose()?))
+}
+
 fn parse_labels(labels: StringMap) -> Result<Labels, Problem> {
     Labels::try_from(labels.0)
         .map_err(|error| Problem::bad_request(error.to_string()).with_source(error))
 }
 
-async fn find(request: &IdentityRequest<'_>, id: WorkerId) -> Result<Worker, Problem> {
+pub(super) async fn find(request: &IdentityRequest<'_>, id: WorkerId) -> Result<Worker, Problem> {
     let worker = request.identities().worker(&request.experiment.id, id);
     worker.await?.ok_or_else(no_such_worker)
 }
 
-fn no_such_worker() -> Problem {
+pub(super) fn no_such_worker() -> Problem {
     Problem::new(ProblemType::NotFound, "there is no such worker")
 }

@@ -6,9 +6,9 @@ mod verifier;
 use std::fmt;
 use std::sync::Arc;
 
-use artifact_backend::random;
+use artifact_backend::{Clock, SystemClock, random};
 use artifact_store::{
-    CredentialHash, IdentityStore, Principal, PrincipalId, StoredCredential, WorkerId,
+    CredentialHash, IdentityStore, Principal, PrincipalId, StoredCredential, Timestamp, WorkerId,
 };
 use async_trait::async_trait;
 use base64::Engine;
@@ -23,8 +23,10 @@ use crate::credential::{Credential, Secret};
 /// Authenticates the workers of an [`IdentityStore`] by registration token, and `admin` by the admin token.
 ///
 /// - A token has 256 random bits. Only an argon2id hash of it is stored.
-/// - A replaced token is invalid, and a new membership effective, once the request that made the
+/// - A replaced or revoked token is invalid, and a new membership effective, once the request that made the
 ///   change is answered, also if another process on the same database answered it.
+/// - A token is invalid from the time on at which it [expires](CredentialHash::expires_at), by the clock of this process.
+///   Its answer is that to a wrong token.
 /// - Results are remembered under a keyed hash of the secret, and each only for the stored credential that it
 ///   was computed with, so argon2 runs once per token and process, not once per request.
 /// - A request with a remembered valid secret asks the database only if
@@ -39,6 +41,7 @@ pub struct IdentityAuthenticator {
     identities: Arc<dyn IdentityStore>,
     admin: AdminToken,
     verifier: Verifier,
+    clock: Arc<dyn Clock>,
     /// Authenticates all requests without a credential of `admin` or of a worker.
     others: Option<Arc<dyn Authenticate>>,
 }
@@ -57,6 +60,7 @@ impl IdentityAuthenticator {
             identities,
             admin,
             verifier: Verifier::new(),
+            clock: Arc::new(SystemClock),
             others: None,
         }
     }
@@ -70,6 +74,19 @@ impl IdentityAuthenticator {
     pub fn with_others(mut self, others: Arc<dyn Authenticate>) -> Self {
         self.others = Some(others);
         self
+    }
+
+    /// Sets the clock by which tokens expire. By default it is the system's.
+    #[must_use = "returns the changed authenticator"]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Returns whether a stored credential can be valid now. A time that cannot be represented counts as expired.
+    fn is_current(&self, hash: &CredentialHash) -> bool {
+        hash.expires_at().is_none()
+            || Timestamp::try_from(self.clock.now()).is_ok_and(|now| !hash.has_expired(now))
     }
 
     pub(crate) fn identities(&self) -> &dyn IdentityStore {
@@ -115,6 +132,7 @@ impl Authenticate for IdentityAuthenticator {
             && self
                 .verifier
                 .remembers(credential.principal(), credential.secret(), &stored.hash)
+            && self.is_current(&stored.hash)
         {
             return Ok(principal(id, stored));
         }
@@ -124,6 +142,8 @@ impl Authenticate for IdentityAuthenticator {
             None => Ok(None),
         };
         let stored = stored.map_err(|error| AuthenticateError::Unavailable(error.into()))?;
+        // An expired token costs the same work as one of an unknown worker.
+        let stored = stored.filter(|stored| self.is_current(&stored.hash));
         let hash = stored.as_ref().map(|stored| &stored.hash);
         let valid = self
             .verifier

@@ -35,6 +35,6 @@ fn managed(service: &Service) -> Result<&ManagedStore, Problem> {
 }
 
 /// Checks that a request has no query parameters.
-fn check_no_parameters<S>(request: &AuthorizedRequest<'_, S>) -> Result<(), Problem> {
+pub(crate) fn check_no_parameters<S>(request: &AuthorizedRequest<'_, S>) -> Result<(), Problem> {
     Parameters::parse(request.parts.uri.query(), &[]).map(drop)
 }

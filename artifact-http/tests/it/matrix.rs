@@ -84,11 +84,13 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     let (for_admin, for_worker) = match endpoint.id {
         "readExperiment" | "deposit" | "depositContent" | "fetch" | "fetchContent"
         | "listWorkers" | "readWorker" | "listGroups" | "readGroup" | "listArtifacts"
-        | "readArtifact" | "deleteArtifact" | "readUsage" | "readRetention" => (true, true),
+        | "readArtifact" | "deleteArtifact" | "readUsage" | "readRetention"
+        | "readManagedWorker" => (true, true),
         "whoami" => (false, true),
         "registerWorker" | "reissueCredential" | "registerGroup" | "deleteGroup" | "addMember"
         | "removeMember" | "createExperiment" | "listExperiments" | "holdArtifact"
-        | "releaseArtifact" | "setRetention" => (true, false),
+        | "releaseArtifact" | "setRetention" | "registerManagedWorker" | "deleteWorker"
+        | "issueToken" | "revokeToken" => (true, false),
         other => panic!("add the access rule of {other} to this table"),
     };
     if !sender.is_known() {
@@ -105,8 +107,9 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         return 404;
     }
     match endpoint.id {
-        "deposit" | "depositContent" => 201,
-        "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" => 204,
+        "deposit" | "depositContent" | "registerManagedWorker" => 201,
+        "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
+        | "revokeToken" => 204,
         "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
         "deleteArtifact" => 403,
         "readArtifact" | "fetchContent" => match target {
@@ -206,7 +209,7 @@ impl World {
         }
     }
 
-    /// Returns the path of an endpoint for a target. Each request gets a new group or artifact, because it may
+    /// Returns the path of an endpoint for a target. Each request gets a new group, artifact or worker if it may
     /// delete it.
     async fn path(&self, endpoint: &Endpoint, target: Target) -> String {
         if endpoint.id == "fetch" {
@@ -225,6 +228,9 @@ impl World {
         }
         let worker = match target {
             Target::Absent => WorkerId::mint().to_string(),
+            Target::Own | Target::Admins if endpoint.id == "deleteWorker" => {
+                self.community.register(HOME).await.principal
+            }
             Target::Own | Target::Admins => self.spare.clone(),
             Target::Foreign => self.foreigner.clone(),
         };

@@ -11,7 +11,7 @@ use super::record::DumpRecord;
 use crate::catalog::{Hold, RowPosition};
 use crate::digests::ChunkDigests;
 use crate::experiment::{Experiment, ExperimentId};
-use crate::identity::{DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId};
+use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId};
 use crate::principal::PrincipalId;
 use crate::row::Row;
 
@@ -133,6 +133,8 @@ pub(super) struct WorkerLine {
     registered_at: Timestamp,
     registered_by: PrincipalId,
     credential: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credential_expires_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -171,6 +173,7 @@ impl Line {
                 registered_at: worker.registered_at,
                 registered_by: worker.registered_by,
                 credential: credential.as_phc().to_owned(),
+                credential_expires_at: credential.expires_at(),
             }),
             DumpRecord::Group(group) => Self::Group {
                 id: group.id,
@@ -218,7 +221,10 @@ impl Line {
                 )
                 .with_name(line.name)
                 .with_labels(line.labels.map(Labels::of_any_size)),
-                credential: line.credential.parse()?,
+                credential: line
+                    .credential
+                    .parse::<CredentialHash>()?
+                    .with_expires_at(line.credential_expires_at),
             },
             Self::Group {
                 id,

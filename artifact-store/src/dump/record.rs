@@ -21,7 +21,7 @@ pub enum DumpRecord {
         /// Its retention, in whole microseconds.
         keep: Option<Duration>,
     },
-    /// A worker, and the hash of its token.
+    /// A worker, and the hash of its token with the time when the token expires.
     Worker {
         /// The worker.
         worker: Worker,

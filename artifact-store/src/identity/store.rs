@@ -17,7 +17,8 @@ use crate::experiment::ExperimentId;
 /// - Every worker and group belongs to one experiment. A look-up in another experiment does not find
 ///   it.
 /// - Workers and groups never change, except for a worker's credential and a group's members. Names
-///   are labels: several workers or groups may have the same name. Ids are never reused.
+///   are labels: several workers or groups may have the same name. Ids are random, so that the id of a deleted
+///   worker or group does not appear again.
 /// - A member need not exist. Nested membership only counts through groups of the same experiment:
 ///   the id of a group of another experiment is listed as a member, but contributes no members.
 /// - No group is its own member, directly or through others. A write that would create such a cycle
@@ -39,7 +40,7 @@ use crate::experiment::ExperimentId;
 ///   page leaves such a record [out](Page::unreadable) instead.
 #[async_trait]
 pub trait IdentityStore: Debug + Send + Sync + 'static {
-    /// Writes a new worker and the hash of its token.
+    /// Writes a new worker and the hash of its token, with the time when the token expires.
     ///
     /// # Errors
     ///
@@ -68,7 +69,8 @@ pub trait IdentityStore: Debug + Send + Sync + 'static {
         after: &ListPosition,
     ) -> Result<Page<Worker>>;
 
-    /// Replaces the credential of a worker. The old one is invalid from then on.
+    /// Replaces the credential of a worker. The old one is invalid from then on, in every process on the same
+    /// database. With [`CredentialHash::revoked`] the worker has no valid token until it gets another one.
     ///
     /// # Errors
     ///
@@ -80,11 +82,22 @@ pub trait IdentityStore: Debug + Send + Sync + 'static {
         credential: &CredentialHash,
     ) -> Result<()>;
 
+    /// Deletes a worker and its credential, which is invalid from then on in every process on the same database.
+    ///
+    /// Its artifacts stay, and so does what names it as the depositor. Groups keep listing it as a member that does
+    /// not exist.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if this experiment has no such worker.
+    async fn delete_worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<()>;
+
     /// Returns the data that a worker's request is authenticated with, in one read: its experiment,
     /// its credential, and whether it is in the group `admins` of its experiment, directly or
     /// through other groups.
     ///
-    /// Always reads the database, never a cache.
+    /// Always reads the database, never a cache. Also returns a credential that has
+    /// [expired](CredentialHash::has_expired), so the caller must ask that.
     async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>>;
 
     /// Returns what [`credential`](Self::credential) would return, if that is known without waiting.

@@ -63,19 +63,27 @@ impl Community {
     }
 
     pub(crate) async fn with(database: Database, config: HttpConfig) -> Self {
-        Self::build(database, config, None).await
+        Self::build(database, config, None, Arc::new(SystemClock)).await
+    }
+
+    /// Creates a server with this clock.
+    pub(crate) async fn at(clock: Arc<dyn Clock>) -> Self {
+        let database = Database::new(MemoryDatabase::new());
+        Self::build(database, HttpConfig::default(), None, clock).await
     }
 
     /// Creates a server whose endpoints the users of another program share.
     pub(crate) async fn with_others(others: Arc<dyn Authenticate>) -> Self {
         let database = Database::new(MemoryDatabase::new());
-        Self::build(database, HttpConfig::default(), Some(others)).await
+        let config = HttpConfig::default();
+        Self::build(database, config, Some(others), Arc::new(SystemClock)).await
     }
 
     async fn build(
         database: Database,
         config: HttpConfig,
         others: Option<Arc<dyn Authenticate>>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         log::subscribe();
         let founded: Timestamp = "2026-01-02T03:04:05.000006Z".parse().unwrap();
@@ -88,7 +96,8 @@ impl Community {
                 .unwrap();
         }
         let admin = AdminToken::new(ADMIN_SECRET).unwrap();
-        let mut identities = IdentityAuthenticator::new(Arc::clone(&database.identities), admin);
+        let mut identities = IdentityAuthenticator::new(Arc::clone(&database.identities), admin)
+            .with_clock(Arc::clone(&clock));
         if let Some(others) = others {
             identities = identities.with_others(others);
         }
@@ -96,7 +105,7 @@ impl Community {
         let store = ArtifactStore::new(
             backend.clone(),
             Arc::clone(&database.catalog),
-            StoreConfig::default(),
+            StoreConfig::default().with_clock(clock),
         );
         let inventory = Arc::clone(&database.inventory);
         let managed = ManagedStore::new(store.clone(), inventory, backend.clone());

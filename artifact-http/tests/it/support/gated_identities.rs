@@ -73,6 +73,10 @@ impl IdentityStore for GatedIdentities {
             .await
     }
 
+    async fn delete_worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<()> {
+        self.inner.delete_worker(experiment, id).await
+    }
+
     async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>> {
         self.inner.credential(id).await
     }

@@ -38,6 +38,15 @@ impl Workers {
         true
     }
 
+    /// Removes a worker, if there is one.
+    fn remove(&mut self, id: WorkerId) {
+        if let Some((worker, _)) = self.by_id.remove(&id) {
+            let position =
+                ListPosition::new(worker.registered_at.as_microsecond(), worker.id.as_str());
+            self.in_order.remove(&worker.experiment, position);
+        }
+    }
+
     /// Returns the workers in the order of their ids.
     pub(super) fn in_order(&self) -> Vec<&(Worker, CredentialHash)> {
         let mut workers: Vec<_> = self.by_id.values().collect();
@@ -112,6 +121,17 @@ impl IdentityStore for MemoryDatabase {
         {
             Some((worker, hash)) if worker.experiment == *experiment => {
                 *hash = credential.clone();
+                Ok(())
+            }
+            _ => Err(Rejected::NO_WORKER.into_error(Operation::WriteWorker)),
+        }
+    }
+
+    async fn delete_worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<()> {
+        let mut maps = self.writable(Operation::WriteWorker)?;
+        match maps.workers.by_id.get(&id) {
+            Some((worker, _)) if worker.experiment == *experiment => {
+                maps.workers.remove(id);
                 Ok(())
             }
             _ => Err(Rejected::NO_WORKER.into_error(Operation::WriteWorker)),

@@ -26,8 +26,10 @@ const RETENTION: &str = "\
     INSERT INTO retention (experiment, keep) \
     SELECT * FROM unnest($1::text[], $2::bigint[]) AS new (experiment, keep) WHERE keep IS NOT NULL";
 const WORKERS: &str = "\
-    INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential) \
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])";
+    INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential, \
+        credential_expires_at) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], \
+        $8::bigint[])";
 const GROUPS: &str = "\
     INSERT INTO groups (id, experiment, name, created_at, created_by) \
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])";
@@ -217,7 +219,10 @@ impl Batch {
             let times = column(workers, |(worker, _)| worker.registered_at.as_microsecond());
             let principals = column(workers, |(worker, _)| worker.registered_by.as_str());
             let hashes = column(workers, |(_, credential)| credential.as_phc());
-            let params: [&(dyn ToSql + Sync); 7] = [
+            let expiries = column(workers, |(_, credential)| {
+                credential.expires_at().map(jiff::Timestamp::as_microsecond)
+            });
+            let params: [&(dyn ToSql + Sync); 8] = [
                 &ids,
                 &experiments,
                 &names,
@@ -225,6 +230,7 @@ impl Batch {
                 &times,
                 &principals,
                 &hashes,
+                &expiries,
             ];
             load.run(WORKERS, &params).await?;
         }

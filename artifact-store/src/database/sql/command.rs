@@ -33,6 +33,7 @@ pub(in crate::database) enum Command {
     DeleteRow(ArtifactId),
     RegisterWorker(Box<Worker>, CredentialHash),
     ReplaceCredential(ExperimentId, WorkerId, CredentialHash),
+    DeleteWorker(ExperimentId, WorkerId),
     CreateGroup(Box<Group>),
     AddMember(ExperimentId, GroupId, MemberId),
     RemoveMember(ExperimentId, GroupId, MemberId),
@@ -95,7 +96,9 @@ impl Command {
             Self::CreateExperiment(_) => Operation::Experiment.into(),
             Self::InsertRow(new, _) => Subject::with_id(Operation::InsertRow, new.row.id),
             Self::DeleteRow(id) => Subject::with_id(Operation::DeleteRow, *id),
-            Self::RegisterWorker(..) | Self::ReplaceCredential(..) => Operation::WriteWorker.into(),
+            Self::RegisterWorker(..) | Self::ReplaceCredential(..) | Self::DeleteWorker(..) => {
+                Operation::WriteWorker.into()
+            }
             Self::CreateGroup(_)
             | Self::AddMember(..)
             | Self::RemoveMember(..)
@@ -111,6 +114,7 @@ impl Command {
     pub(in crate::database) fn changes_rights(&self) -> bool {
         match self {
             Self::ReplaceCredential(..)
+            | Self::DeleteWorker(..)
             | Self::AddMember(..)
             | Self::RemoveMember(..)
             | Self::DeleteGroup(..) => true,
@@ -144,11 +148,18 @@ impl Command {
             Self::DeleteRow(id) => tx.delete_row(*id).await,
             Self::RegisterWorker(worker, hash) => register_worker(tx, worker, hash).await,
             Self::ReplaceCredential(experiment, id, hash) => {
-                let params = params![hash.as_phc(), id.as_str(), experiment.as_str()];
-                match tx.execute(statements::UPDATE_CREDENTIAL, &params).await? {
-                    1 => Ok(()),
-                    _ => Err(Rejected::NO_WORKER.into()),
-                }
+                let expires_at = hash.expires_at().map(Timestamp::as_microsecond);
+                let params = params![
+                    hash.as_phc(),
+                    expires_at,
+                    id.as_str(),
+                    experiment.as_str()
+                ];
+                change_worker(tx, statements::UPDATE_CREDENTIAL, &params).await
+            }
+            Self::DeleteWorker(experiment, id) => {
+                let params = params![id.as_str(), experiment.as_str()];
+                change_worker(tx, statements::DELETE_WORKER, &params).await
             }
             Self::CreateGroup(group) => create_group(tx, group).await,
             Self::AddMember(experiment, group, member) => {
@@ -245,10 +256,23 @@ async fn register_worker<T: Transaction>(
         registered_at.as_microsecond(),
         registered_by.as_str(),
         hash.as_phc(),
+        hash.expires_at().map(Timestamp::as_microsecond),
     ];
     match tx.execute(statements::INSERT_WORKER, &params).await? {
         1 => Ok(()),
         _ => Err(Rejected::ID_TAKEN.into()),
+    }
+}
+
+/// Runs a statement that changes one existing worker.
+async fn change_worker<T: Transaction>(
+    tx: &T,
+    statement: &'static str,
+    params: &[Param],
+) -> Result<(), T::Error> {
+    match tx.execute(statement, params).await? {
+        1 => Ok(()),
+        _ => Err(Rejected::NO_WORKER.into()),
     }
 }
 

@@ -86,7 +86,8 @@ impl Part {
                  LEFT JOIN retention ON retention.experiment = experiments.id ORDER BY id"
             }
             Self::Workers => {
-                "SELECT id, name, labels, registered_at, registered_by, experiment, credential \
+                "SELECT id, name, labels, registered_at, registered_by, experiment, credential, \
+                     credential_expires_at \
                  FROM workers ORDER BY id"
             }
             Self::Groups => {
@@ -132,7 +133,7 @@ impl Part {
                 let experiment: ExperimentId = row.text(5)?.parse()?;
                 DumpRecord::Worker {
                     worker: WorkerRecord::read(row)?.decode(&experiment)?,
-                    credential: row.text(6)?.parse()?,
+                    credential: decoder.credential(&row.text(6)?, row.optional_integer(7)?)?,
                 }
             }
             Self::Groups => {

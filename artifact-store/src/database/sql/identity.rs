@@ -62,6 +62,11 @@ impl<D: SqlDatabase> IdentityStore for D {
             .await
     }
 
+    async fn delete_worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<()> {
+        self.write(Command::DeleteWorker(experiment.clone(), id))
+            .await
+    }
+
     async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>> {
         let Some(record) = self.query_credential(id).await? else {
             return Ok(None);

@@ -15,7 +15,7 @@ use crate::credential_cache::RightsVersion;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::file_name::FileName;
-use crate::identity::{DisplayName, Group, Labels, StoredCredential, Worker};
+use crate::identity::{CredentialHash, DisplayName, Group, Labels, StoredCredential, Worker};
 use crate::row::Row;
 
 /// One row of the result of a query. Columns are numbered from 0.
@@ -210,11 +210,13 @@ impl WorkerRecord {
     }
 }
 
-/// The experiment of a worker, its credential, whether it is in `admins`, and the version of the rights.
+/// The experiment of a worker, its credential, when that expires, whether it is in `admins`, and the version of the
+/// rights.
 #[derive(Debug)]
 pub(in crate::database) struct CredentialRecord {
     experiment: String,
     credential: String,
+    expires_at: Option<i64>,
     in_admins: bool,
     version: i64,
 }
@@ -224,8 +226,9 @@ impl Record for CredentialRecord {
         Ok(Self {
             experiment: row.text(0)?,
             credential: row.text(1)?,
-            in_admins: row.boolean(2)?,
-            version: row.integer(3)?,
+            expires_at: row.optional_integer(2)?,
+            in_admins: row.boolean(3)?,
+            version: row.integer(4)?,
         })
     }
 }
@@ -239,7 +242,7 @@ impl CredentialRecord {
         let decoder = Decoder(Operation::FindCredential.into());
         Ok(StoredCredential::new(
             decoder.parse("experiment", &self.experiment)?,
-            decoder.parse("credential", &self.credential)?,
+            decoder.credential(&self.credential, self.expires_at)?,
             self.in_admins,
         ))
     }
@@ -343,6 +346,17 @@ impl Decoder {
 
     fn name(self, text: Option<&str>) -> Result<Option<DisplayName>> {
         text.map(|text| self.parse("name", text)).transpose()
+    }
+
+    /// Decodes the hash of a token and its column `credential_expires_at`.
+    pub(in crate::database) fn credential(
+        self,
+        phc: &str,
+        expires_at: Option<i64>,
+    ) -> Result<CredentialHash> {
+        let hash: CredentialHash = self.parse("credential", phc)?;
+        let expires_at = expires_at.map(|time| self.time("credential_expires_at", time));
+        Ok(hash.with_expires_at(expires_at.transpose()?))
     }
 
     pub(in crate::database) fn time(self, column: &str, micros: i64) -> Result<Timestamp> {

@@ -25,10 +25,12 @@ pub(super) const INSERT_ROW: &str = "\
     WHERE $10 >= coalesce((SELECT fence FROM placement), 0)";
 
 pub(super) const INSERT_WORKER: &str = "\
-    INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
-pub(super) const UPDATE_CREDENTIAL: &str =
-    "UPDATE workers SET credential = $1 WHERE id = $2 AND experiment = $3";
+    INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential, \
+        credential_expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
+pub(super) const UPDATE_CREDENTIAL: &str = "\
+    UPDATE workers SET credential = $1, credential_expires_at = $2 WHERE id = $3 AND experiment = $4";
+pub(super) const DELETE_WORKER: &str = "DELETE FROM workers WHERE id = $1 AND experiment = $2";
 pub(super) const SELECT_WORKER: &str = "\
     SELECT id, name, labels, registered_at, registered_by FROM workers \
     WHERE experiment = $1 AND id = $2";
@@ -45,7 +47,7 @@ pub(super) const SELECT_WORKER_PAGE: [&str; 2] = [
 /// holds the credential, the membership and the version of all rights.
 pub(in crate::database) const SELECT_CREDENTIAL: &str = "\
     WITH RECURSIVE worker AS (\
-        SELECT experiment, credential FROM workers WHERE id = $1\
+        SELECT experiment, credential, credential_expires_at FROM workers WHERE id = $1\
     ), above (id) AS (\
         SELECT members.group_id FROM worker \
             JOIN members ON members.member = $1 AND members.experiment = worker.experiment \
@@ -53,7 +55,7 @@ pub(in crate::database) const SELECT_CREDENTIAL: &str = "\
         SELECT members.group_id FROM above CROSS JOIN worker \
             JOIN members ON members.member = above.id AND members.experiment = worker.experiment\
     ) \
-    SELECT experiment, credential, \
+    SELECT experiment, credential, credential_expires_at, \
         EXISTS (SELECT 1 FROM groups JOIN above USING (id) WHERE groups.name = 'admins'), \
         coalesce((SELECT version FROM rights), 0) \
     FROM worker";

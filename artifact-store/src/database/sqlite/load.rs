@@ -25,8 +25,9 @@ use crate::placement::Placement;
 const EXPERIMENT: &str = "INSERT INTO experiments (id, created_at) VALUES ($1, $2)";
 const RETENTION: &str = "INSERT INTO retention (experiment, keep) VALUES ($1, $2)";
 const WORKER: &str = "\
-    INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential, \
+        credential_expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const GROUP: &str = "\
     INSERT INTO groups (id, experiment, name, created_at, created_by) VALUES ($1, $2, $3, $4, $5)";
 const MEMBER: &str = "\
@@ -188,6 +189,7 @@ impl Open {
                     worker.registered_at.as_microsecond(),
                     worker.registered_by.as_str(),
                     credential.as_phc(),
+                    credential.expires_at().map(jiff::Timestamp::as_microsecond),
                 ),
             ),
             DumpRecord::Group(group) => self.execute(

@@ -34,6 +34,8 @@ cases! {
     workers_are_never_replaced_and_need_their_experiment,
     reserved_names_are_rejected,
     replaced_credentials_are_invalid_at_once,
+    credentials_keep_the_time_when_they_expire,
+    deleted_workers_are_gone_with_their_credential,
     groups_are_read_with_their_members_in_order,
     groups_are_listed_by_time_and_filtered_by_exact_name,
     groups_are_never_replaced_and_need_their_experiment,
@@ -339,6 +341,54 @@ async fn replaced_credentials_are_invalid_at_once(database: Database) {
         .replace_credential(&experiment(), WorkerId::mint(), &credential(9))
         .await;
     assert_eq!(kind(absent), ErrorKind::NotFound);
+}
+
+async fn credentials_keep_the_time_when_they_expire(database: Database) {
+    let identities = hosted(&database).await;
+    let expiring = |n| credential(n).with_expires_at(time(7 + n as u64));
+    let one = worker();
+    identities
+        .register_worker(&one, &expiring(1))
+        .await
+        .unwrap();
+    let stored = async || identities.credential(one.id).await.unwrap().unwrap().hash;
+    assert_eq!(stored().await.expires_at(), Some(time(8)));
+    for next in [expiring(2), credential(3), CredentialHash::revoked()] {
+        identities
+            .replace_credential(&experiment(), one.id, &next)
+            .await
+            .unwrap();
+        assert_eq!(stored().await, next);
+        assert_eq!(stored().await.expires_at(), next.expires_at());
+    }
+    assert!(stored().await.has_expired(Timestamp::UNIX_EPOCH));
+}
+
+async fn deleted_workers_are_gone_with_their_credential(database: Database) {
+    let identities = hosted(&database).await;
+    host(&database, other_experiment()).await;
+    let (gone, kept) = (
+        registered(&*identities).await,
+        registered(&*identities).await,
+    );
+    let group = created(&*identities, &[gone.into()]).await;
+    let elsewhere = identities.delete_worker(&other_experiment(), gone).await;
+    assert_eq!(kind(elsewhere), ErrorKind::NotFound);
+    assert!(identities.credential(gone).await.unwrap().is_some());
+
+    identities.delete_worker(&experiment(), gone).await.unwrap();
+    let again = identities.delete_worker(&experiment(), gone).await;
+    assert_eq!(kind(again), ErrorKind::NotFound);
+    assert_eq!(identities.credential(gone).await.unwrap(), None);
+    assert_eq!(identities.worker(&experiment(), gone).await.unwrap(), None);
+    let listed = identities.workers(&experiment(), None).await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|worker| worker.id).collect();
+    assert_eq!(listed, [kept]);
+    assert_eq!(members(&*identities, group).await, [gone.into()]);
+    let replaced = identities
+        .replace_credential(&experiment(), gone, &credential(1))
+        .await;
+    assert_eq!(kind(replaced), ErrorKind::NotFound);
 }
 
 async fn groups_are_read_with_their_members_in_order(database: Database) {

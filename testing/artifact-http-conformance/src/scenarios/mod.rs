@@ -23,6 +23,7 @@ mod paths;
 mod problems;
 mod ranges;
 mod read_rule;
+mod tokens;
 mod whoami;
 mod workers;
 
@@ -54,6 +55,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         conditionals::SCENARIOS,
         management::SCENARIOS,
         content::SCENARIOS,
+        tokens::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

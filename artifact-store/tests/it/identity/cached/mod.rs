@@ -126,6 +126,17 @@ async fn changes_count_at_once(one: &impl IdentityStore, two: &impl IdentityStor
     assert_current(two, id, (1, false), "a member that does not exist").await;
     one.create_group(&late).await.unwrap();
     assert_current(two, id, (1, true), "which was created").await;
+
+    one.replace_credential(&experiment, id, &CredentialHash::revoked())
+        .await
+        .unwrap();
+    if let Some(cached) = two.cached_credential(id) {
+        assert_eq!(cached.hash, CredentialHash::revoked(), "revoked, cached");
+    }
+    assert_eq!(warm(two, id).await.hash, CredentialHash::revoked());
+    one.delete_worker(&experiment, id).await.unwrap();
+    assert_eq!(two.cached_credential(id), None, "deleted");
+    assert_eq!(two.credential(id).await.unwrap(), None, "deleted");
 }
 
 /// One process replaces a credential again and again. No reader of another one gets a credential from

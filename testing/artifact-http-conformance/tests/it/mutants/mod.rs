@@ -149,6 +149,9 @@ mutants! {
         "management::parameters_are_strict", "management::the_experiment_header_may_be_left_out";
     an_artifact_is_listed_twice: ArtifactListedTwice =>
         "management::pages_contain_every_artifact_once", "management::lists_are_filtered";
+    revoked_tokens_are_accepted: RevocationIgnored => "tokens::revoked_tokens_are_refused_at_once",
+        "tokens::deleted_workers_are_refused_at_once_and_their_artifacts_stay";
+    every_expiry_is_accepted: ExpiryUnchecked => "tokens::expiries_are_checked";
     deleted_artifacts_are_read: DeletedIsRead => "management::deleted_artifacts_are_not_found";
     every_worker_sees_every_artifact: HiddenIsRead =>
         "management::artifacts_are_described", "management::deleted_artifacts_are_not_found",

@@ -88,6 +88,8 @@ pub(crate) enum Mutation {
     NameIgnored,
     FormStored,
     NoLocation,
+    RevocationIgnored,
+    ExpiryUnchecked,
 }
 
 /// State that some mutations keep between requests.

@@ -7,12 +7,15 @@ use http::header::{
     IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
 use super::mutation::{Memory, Mutation};
 
 pub(super) const EXPERIMENT: HeaderName = HeaderName::from_static("x-eden-experiment-id");
+
+/// Marks a request that the server does not get to see as it was.
+pub(super) const IGNORED: HeaderName = HeaderName::from_static("x-ignored");
 
 impl Mutation {
     /// Mutates a request.
@@ -27,6 +30,12 @@ impl Mutation {
             Self::CodingIgnored => drop_field(request, &CONTENT_ENCODING),
             Self::DigestIgnored => drop_field(request, &HeaderName::from_static("content-digest")),
             Self::SiteIgnored => drop_field(request, &HeaderName::from_static("sec-fetch-site")),
+            // The worker stays as it is.
+            Self::RevocationIgnored if is_revocation(request) => {
+                request.method = Method::GET;
+                let value = HeaderValue::from_static("revocation");
+                request.headers.insert(IGNORED, value);
+            }
             Self::NameIgnored => drop_field(request, &CONTENT_DISPOSITION),
             Self::FormStored if request.uri.path().starts_with("/v1/") => {
                 drop_field(request, &CONTENT_TYPE);
@@ -152,4 +161,10 @@ impl Mutation {
         *body = serde_json::to_vec(&members).unwrap();
         request.headers.insert(CONTENT_LENGTH, body.len().into());
     }
+}
+
+/// Whether a request revokes a token or deletes a worker.
+fn is_revocation(request: &Parts) -> bool {
+    let path = request.uri.path();
+    request.method == Method::DELETE && path.starts_with("/v1/") && path.contains("/workers/")
 }

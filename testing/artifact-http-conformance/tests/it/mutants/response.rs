@@ -9,7 +9,7 @@ use http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::mutation::{Memory, MutableResponse, Mutation};
-use super::request::EXPERIMENT;
+use super::request::{EXPERIMENT, IGNORED};
 
 impl Mutation {
     /// Mutates a response.
@@ -75,6 +75,11 @@ impl Mutation {
                 response.status = StatusCode::METHOD_NOT_ALLOWED;
             }
             Self::HoldIgnored if status == 409 && managed => response.succeed(&json!({})),
+            Self::RevocationIgnored if request.headers.contains_key(IGNORED) => {
+                response.status = StatusCode::NO_CONTENT;
+                response.body.clear();
+            }
+            Self::ExpiryUnchecked if status == 400 && managed => response.succeed(&json!({})),
             Self::ParameterIgnored if status == 400 && managed => response.succeed(&json!({})),
             Self::DeletedIsRead if status == 404 && managed => response.succeed(&json!({})),
             Self::HiddenIsRead if status == 403 && managed => response.succeed(&json!({})),
