@@ -363,11 +363,11 @@ pub(crate) struct JsonLines {
 /// What `put` sends.
 #[derive(Debug, Args)]
 pub(crate) struct PutArguments {
-    /// File to deposit, or - for standard input
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    /// Files to deposit, each as an artifact of its own, or - for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
 
-    /// Content type to record [default: application/octet-stream]
+    /// Content type to record [default: by the ending of the file name, else application/octet-stream]
     #[arg(long, value_name = "TYPE", value_parser = text)]
     pub(crate) content_type: Option<String>,
 
@@ -398,6 +398,10 @@ pub(crate) struct GetArguments {
     /// File to create, or - for standard output [default: -, unless a terminal]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+
+    /// Create a file in the current folder with the name that was recorded at the deposit
+    #[arg(short = 'O', long, conflicts_with = "output")]
+    pub(crate) remote_name: bool,
 
     /// Replace FILE if it already exists
     #[arg(long)]

@@ -1,13 +1,13 @@
 //! What the client commands share: the server, the experiment and the credential.
 
 use anyhow::{Result, anyhow};
-use artifact_client::{Client, Credential, Error, ErrorKind, RetryPolicy};
+use artifact_client::{Client, ClientBuilder, Credential, Error, ErrorKind, RetryPolicy};
 use secrecy::ExposeSecret;
 
 use crate::failure::{interrupted, setup, setup_from};
-use crate::output;
 use crate::settings::{ClientSettings, Secret, Sources, choose};
 use crate::signals::Signals;
+use crate::{files, output};
 
 const ADVICE: &str = "give --admin-token-file, --credential-file, ARTIFACT_ADMIN_TOKEN or \
                       ARTIFACT_CREDENTIAL";
@@ -21,7 +21,8 @@ pub(crate) struct ClientContext {
 impl ClientContext {
     pub(crate) fn new(settings: &ClientSettings, sources: &Sources) -> Result<Self> {
         let credential = credential(settings, sources)?;
-        let client = Client::builder(&settings.server, &settings.experiment, credential)
+        let builder = Client::builder(&settings.server, &settings.experiment, credential);
+        let client = trusting(builder, settings, sources)?
             .with_stall_timeout(settings.stall_timeout)
             .with_retry_policy(RetryPolicy::default().with_max_retries(settings.retries))
             .with_on_retry(|error, pause| {
@@ -49,6 +50,10 @@ impl ClientContext {
         let server = &self.server;
         let advice = match error.kind() {
             ErrorKind::InvalidInput => return setup_from(error, "the request cannot be sent"),
+            ErrorKind::Untrusted => format!(
+                "the certificate of the server at {server} is not trusted; give --ca-file with the certificate that \
+                 issued it, and the name in the certificate as the host of --server"
+            ),
             ErrorKind::Unavailable if error.status().is_none() => format!(
                 "cannot reach a server at {server}; check that it is running, or give --server"
             ),
@@ -59,6 +64,26 @@ impl ClientContext {
         };
         anyhow!(error).context(advice)
     }
+}
+
+/// Gives a client the certificates of `--ca-file`.
+fn trusting(
+    builder: ClientBuilder,
+    settings: &ClientSettings,
+    sources: &Sources,
+) -> Result<ClientBuilder> {
+    let Some(path) = &settings.ca_file else {
+        return Ok(builder);
+    };
+    let (name, shown) = (sources.name("ca_file"), path.display());
+    let pem = files::read_small(path)
+        .map_err(|error| setup_from(error, format!("cannot read {shown}; check {name}")))?;
+    builder
+        .with_root_certificates(pem.as_bytes())
+        .map_err(|error| {
+            let detail = error.detail();
+            setup(format!("{name} ({shown}) cannot be used: {detail}"))
+        })
 }
 
 /// Returns the credential whose setting has the highest precedence.

@@ -14,14 +14,24 @@ use crate::progress::Progress;
 use crate::{files, output, system};
 
 pub(crate) async fn run(context: &ClientContext, arguments: GetArguments) -> Result<()> {
-    let GetArguments { uri, output, force } = arguments;
+    let GetArguments {
+        uri,
+        output,
+        remote_name,
+        force,
+    } = arguments;
     match &output {
+        None if remote_name => until_interrupted(to_recorded_name(context, &uri, force)).await,
         Some(path) if path != Path::new("-") => {
             check_target(path, force)?;
-            until_interrupted(to_file(context, &uri, path, force)).await
+            let fetch_to_file = async {
+                let fetched = fetch(context, &uri).await?;
+                to_file(context, fetched, path, force).await
+            };
+            until_interrupted(fetch_to_file).await
         }
         None if output::stdout_is_terminal() => Err(setup(
-            "standard output is a terminal, and the artifact may be binary; give -o FILE, or -o -",
+            "standard output is a terminal, and the artifact may be binary; give -o FILE, -O, or -o -",
         )),
         _ => until_interrupted(to_stdout(context, &uri)).await,
     }
@@ -98,10 +108,41 @@ pub(crate) fn check_target(path: &Path, force: bool) -> Result<()> {
     }
 }
 
+/// Writes a file in the current folder that has the name that was recorded.
+async fn to_recorded_name(context: &ClientContext, uri: &str, force: bool) -> Result<()> {
+    let fetched = fetch(context, uri).await?;
+    let recorded = fetched.file_name.clone();
+    let recorded = recorded.ok_or_else(|| setup("no file name was recorded; give -o FILE"))?;
+    let path = Path::new(&recorded);
+    // The name comes from whoever deposited the artifact.
+    if !is_plain(&recorded) {
+        let shown = output::printable(&recorded);
+        return Err(setup(format!(
+            "the recorded file name '{shown}' is not used; give -o FILE"
+        )));
+    }
+    check_target(path, force)?;
+    to_file(context, fetched, path, force).await?;
+    output::note(format_args!("written to {recorded}"));
+    Ok(())
+}
+
+/// Whether a recorded name is that of a visible file in the current folder, and shows what it is on a terminal.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && !name.contains(['/', '\\'])
+        && output::printable(name).to_string() == name
+}
+
 /// Writes a file that gets its name only when every byte is verified. An error or a dropped future leaves
 /// nothing: dropping the handle removes the temporary file.
-async fn to_file(context: &ClientContext, uri: &str, path: &Path, force: bool) -> Result<()> {
-    let mut fetched = fetch(context, uri).await?;
+async fn to_file(
+    context: &ClientContext,
+    mut fetched: Fetched,
+    path: &Path,
+    force: bool,
+) -> Result<()> {
     let temporary = temporary_beside(path, ".artifact-get-")?;
     let writing = || format!("cannot write {}", path.display());
     let handle = temporary.as_file().try_clone().with_context(writing)?;

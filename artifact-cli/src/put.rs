@@ -1,10 +1,10 @@
-//! `artifact put`: deposits a file and prints its URI.
+//! `artifact put`: deposits files and prints their URIs.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use artifact_client::{Body, DepositOptions};
+use artifact_client::{Body, DepositOptions, Deposited};
 use serde_json::json;
 
 use crate::cli::PutArguments;
@@ -14,18 +14,40 @@ use crate::progress::Progress;
 use crate::{files, output};
 
 pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Result<()> {
-    let file = arguments.file.as_path();
-    let mut options = DepositOptions::default();
-    if let Some(content_type) = arguments.content_type {
-        options = options.with_content_type(content_type);
+    let files = &arguments.files;
+    if files.len() > 1 {
+        if arguments.file_name.is_some() {
+            return Err(setup("--file-name names one file; give one FILE"));
+        }
+        if files.iter().any(|file| file == Path::new("-")) {
+            return Err(setup("- is standard input; give it as the only FILE"));
+        }
+        // Before anything is stored.
+        for file in files {
+            open(file)?;
+        }
     }
-    if let Some(period) = arguments.expires_in {
+    for file in files {
+        let stored = deposit(context, file, &arguments).await?;
+        print(&stored, file, &arguments)?;
+    }
+    Ok(())
+}
+
+/// Deposits one file.
+async fn deposit(
+    context: &ClientContext,
+    file: &Path,
+    arguments: &PutArguments,
+) -> Result<Deposited> {
+    let mut options = DepositOptions::default();
+    if let Some(period) = &arguments.expires_in {
         options = options.with_expires_in(period.0);
     }
     if arguments.allow_orphans {
         options = options.with_orphans_allowed();
     }
-    let mut file_name = arguments.file_name;
+    let mut file_name = arguments.file_name.clone();
 
     let (body, size) = if file == Path::new("-") {
         (Body::from_reader(tokio::io::stdin()), None)
@@ -36,6 +58,14 @@ pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
         }
         open(file)?
     };
+    let content_type = arguments.content_type.clone();
+    let guessed = || {
+        let guess = mime_guess::from_path(file_name.as_deref()?);
+        Some(guess.first_raw()?.to_owned())
+    };
+    if let Some(content_type) = content_type.or_else(guessed) {
+        options = options.with_content_type(content_type);
+    }
     if let Some(file_name) = file_name {
         options = options.with_file_name(file_name);
     }
@@ -60,19 +90,34 @@ pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
     };
     let deposited = until_interrupted(deposit).await;
     drop(lock(&progress).take());
-    let deposited = deposited?;
+    deposited
+}
 
+/// Prints the URI of a file, with the name of the file if there are several.
+fn print(deposited: &Deposited, file: &Path, arguments: &PutArguments) -> Result<()> {
+    let is_one = arguments.files.len() == 1;
+    let shown = file.to_string_lossy();
+    if !is_one {
+        output::note(format_args!("file {}", output::printable(&shown)));
+    }
     output::note(format_args!("size {} bytes", deposited.size_bytes));
     output::note(format_args!("sha256 {}", deposited.sha256));
     let printed = if arguments.json.json {
-        output::data(json!({
+        let mut line = json!({
             "artifacts_uri": deposited.uri,
             "size_bytes": deposited.size_bytes,
             "content_type": deposited.content_type,
             "sha256": deposited.sha256.to_string(),
-        }))
-    } else {
+        });
+        if !is_one {
+            line["file"] = shown.into();
+        }
+        output::data(line)
+    } else if is_one {
         output::data(&deposited.uri)
+    } else {
+        let file = output::printable(&shown);
+        output::data(format_args!("{}\t{file}", deposited.uri))
     };
     // No list has it.
     printed

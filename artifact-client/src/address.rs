@@ -1,13 +1,30 @@
 //! URLs: the server's address, path segments and the query parameter.
 
+use std::path::PathBuf;
+
 use artifact_backend::host;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 
 use crate::error::{Error, Result};
 
-/// Parses and checks the address of a server.
-pub(crate) fn parse_base_url(text: &str) -> Result<Url> {
+/// Parses and checks the address of a server: a URL, or `unix:` and the path of a socket. The URL for a socket is one
+/// that names this machine.
+pub(crate) fn parse_server(text: &str) -> Result<(Url, Option<PathBuf>)> {
+    match text.strip_prefix("unix:") {
+        Some("") => Err(Error::invalid_input(
+            "write the path of the server's socket after unix:, like unix:/run/artifact.sock",
+        )),
+        Some(_) if !cfg!(unix) => Err(Error::invalid_input(
+            "this system has no Unix sockets; write the server's address like http://127.0.0.1:8080",
+        )),
+        Some(path) => Ok((parse_base_url("http://localhost")?, Some(path.into()))),
+        None => Ok((parse_base_url(text)?, None)),
+    }
+}
+
+/// Parses and checks the URL of a server.
+fn parse_base_url(text: &str) -> Result<Url> {
     let example = "write the server's address like http://127.0.0.1:8080";
     let url = Url::parse(text).map_err(|error| Error::invalid_input(example).with_source(error))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {

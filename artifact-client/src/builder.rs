@@ -6,14 +6,14 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use reqwest::redirect;
 
-use crate::address::{is_loopback, is_path_segment, parse_base_url};
+use crate::address::{is_loopback, is_path_segment, parse_server};
 use crate::binding::Names;
 use crate::client::{Client, Inner};
 use crate::credential::Credential;
 use crate::error::{Error, Result};
 use crate::resolver::Resolver;
 use crate::retry::{RetryCallback, RetryPolicy};
-use crate::tls;
+use crate::tls::{self, Trust};
 
 /// How long the pool keeps an idle connection. It is shorter than the idle time-out of servers (60 s in
 /// artifact-server), so a deposit never starts on a connection that the server is closing.
@@ -35,11 +35,13 @@ pub struct ClientBuilder {
     stall_timeout: Duration,
     retry_policy: RetryPolicy,
     on_retry: RetryCallback,
+    trust: Trust,
 }
 
 impl Client {
     /// Starts a client of one experiment on the server at `base_url`, such as
-    /// `http://127.0.0.1:8080`. A path in the URL is kept as a prefix.
+    /// `http://127.0.0.1:8080`. A path in the URL is kept as a prefix. On Unix systems, `unix:/run/artifact.sock` is a
+    /// server on a Unix socket.
     pub fn builder(base_url: &str, experiment: &str, credential: Credential) -> ClientBuilder {
         ClientBuilder {
             base_url: base_url.to_owned(),
@@ -50,6 +52,7 @@ impl Client {
             stall_timeout: STALL_TIMEOUT,
             retry_policy: RetryPolicy::default(),
             on_retry: RetryCallback::default(),
+            trust: Trust::default(),
         }
     }
 }
@@ -122,6 +125,17 @@ impl ClientBuilder {
         self
     }
 
+    /// Trusts only servers whose certificate is one of these or was issued by one of these, instead of those that the
+    /// platform trusts. `pem` has one or more certificates in PEM form (RFC 7468). Without the feature `tls` it has no effect.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is no certificate in it, or one that cannot be read.
+    pub fn with_root_certificates(mut self, pem: &[u8]) -> Result<Self> {
+        self.trust = Trust::of_pem(pem)?;
+        Ok(self)
+    }
+
     /// Checks the settings and makes the client. Nothing is sent.
     ///
     /// # Errors
@@ -137,10 +151,11 @@ impl ClientBuilder {
             stall_timeout,
             retry_policy,
             on_retry,
+            trust,
         } = self;
         let binding = names.check()?;
         let experiment_header = check_experiment(&experiment)?;
-        let base_url = parse_base_url(&base_url)?;
+        let (base_url, socket) = parse_server(&base_url)?;
         let experiment_url = |base_path: &str| {
             let mut url = base_url.clone();
             let path = base_url.path().trim_end_matches('/');
@@ -166,7 +181,13 @@ impl ClientBuilder {
             // A proxy from the environment cannot reach this machine's loopback.
             http = http.no_proxy();
         }
-        let http = tls::configure(http)?.build().map_err(|error| {
+        #[cfg(unix)]
+        if let Some(path) = socket {
+            http = http.unix_socket(path);
+        }
+        #[cfg(not(unix))]
+        debug_assert_eq!(socket, None, "only Unix systems have such addresses");
+        let http = tls::configure(http, &trust)?.build().map_err(|error| {
             Error::invalid_input("the HTTP client cannot be created").with_source(error)
         })?;
         Ok(Client::from_inner(Inner {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::problem::Problem;
-use crate::retry_after;
+use crate::{retry_after, tls};
 
 /// The largest body, in bytes, that is read into memory for one object or one problem.
 pub(crate) const MAX_OBJECT: usize = 64 * 1024;
@@ -103,7 +103,9 @@ pub(crate) fn stalled(operation: Operation, limit: Duration) -> Error {
 
 /// Returns the error of a request without a response.
 pub(crate) fn no_response(operation: Operation, error: reqwest::Error) -> Error {
-    let kind = if error.is_connect() {
+    let kind = if tls::is_about_certificate(&error) {
+        ErrorKind::Untrusted
+    } else if error.is_connect() {
         ErrorKind::Unavailable
     } else {
         ErrorKind::Interrupted

@@ -10,9 +10,9 @@ use crate::endpoint::{Endpoint, has_path};
 use crate::experiment::ReadExperiment;
 use crate::fetch::Fetch;
 use crate::identity::{
-    AddMember, DeleteGroup, ListGroups, ListWorkers, ReadGroup, ReadWorker, RegisterGroup,
-    RegisterWorker, ReissueCredential, RemoveMember, Whoami,
-    DeleteWorker, IssueToken, ReadManagedWorker, RegisterManagedWorker, RevokeToken,
+    AddMember, DeleteGroup, DeleteWorker, IssueToken, ListGroups, ListWorkers, ReadGroup,
+    ReadManagedWorker, ReadWorker, RegisterGroup, RegisterManagedWorker, RegisterWorker,
+    ReissueCredential, RemoveMember, RevokeToken, Whoami,
 };
 use crate::management::{
     CreateExperiment, DeleteArtifact, DepositContent, FetchContent, HoldArtifact, ListArtifacts,

@@ -90,7 +90,7 @@ impl Failures {
     /// Prints the failure for one artifact. Fails itself if no other artifact has a chance.
     fn record(&mut self, context: &ClientContext, uri: &str, error: Error) -> Result<()> {
         let is_hopeless = match error.kind() {
-            ErrorKind::Unauthorized | ErrorKind::WrongExperiment => true,
+            ErrorKind::Unauthorized | ErrorKind::WrongExperiment | ErrorKind::Untrusted => true,
             ErrorKind::Unavailable => error.status().is_none(),
             _ => false,
         };

@@ -15,7 +15,7 @@ pub(crate) const DEFAULT_EXPERIMENT: &str = "default";
 // the description of each command.
 #[derive(Debug, Args)]
 pub(crate) struct ClientSettings {
-    /// Address of the server
+    /// Address of the server: a URL, or unix: and the path of its socket
     #[arg(long, env = "ARTIFACT_SERVER", value_name = "URL", default_value = DEFAULT_SERVER)]
     #[arg(value_parser = text)]
     pub(crate) server: String,
@@ -58,6 +58,10 @@ pub(crate) struct ClientSettings {
     )]
     #[arg(value_parser = seconds)]
     pub(crate) stall_timeout: Duration,
+
+    /// File with the certificates to trust for https://, in PEM form, instead of those that this machine trusts
+    #[arg(long, env = "ARTIFACT_CA_FILE", value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 
     /// Settings file, in TOML
     #[arg(long, env = "ARTIFACT_CONFIG", value_name = "FILE")]

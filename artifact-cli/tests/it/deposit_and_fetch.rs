@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use artifact_backend::Sha256Digest;
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Server, artifact, files_below, noise, run, run_with};
+use crate::harness::{Server, artifact, files_below, noise, run, run_refused, run_with};
 
 /// Returns the file of an artifact's blob.
 fn blob(server: &Server, uri: &str) -> PathBuf {
@@ -301,5 +301,70 @@ fn a_signal_during_a_fetch_leaves_no_file() {
         assert!(sent.unwrap().success());
         assert_eq!(child.wait().unwrap().code(), Some(code));
         assert_eq!(files_below(folder.path()), [""; 0]);
+    }
+}
+
+#[test]
+fn several_files_are_deposited_in_their_order() {
+    let server = Server::start(&[]);
+    for name in ["b.txt", "a.json", "plain"] {
+        server.write(name, name.as_bytes());
+    }
+    let files = ["b.txt", "a.json", "plain"];
+    let put = run(&mut server.client(&[&["put"][..], &files].concat())).succeeded();
+    let lines: Vec<_> = put.stdout().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 3, "{put:?}");
+    for (line, name) in lines.iter().zip(files) {
+        let (uri, file) = line.split_once('\t').unwrap();
+        assert_eq!(file, name);
+        let get = run(&mut server.client(&["get", uri])).succeeded();
+        assert_eq!(get.stdout(), name);
+    }
+    let put = run(&mut server.client(&[&["put", "--json"][..], &files].concat())).succeeded();
+    let kinds: Vec<_> = put
+        .stdout()
+        .lines()
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            (line["file"].clone(), line["content_type"].clone())
+        })
+        .collect();
+    let expected = [
+        ("b.txt", "text/plain"),
+        ("a.json", "application/json"),
+        ("plain", "application/octet-stream"),
+    ];
+    let expected = expected.map(|(file, kind)| (file.into(), kind.into()));
+    assert_eq!(kinds, expected);
+    // What cannot be read is found before anything is stored.
+    let before = server.blobs().len();
+    for wrong in [
+        &["put", "b.txt", "absent"][..],
+        &["put", "b.txt", "-"],
+        &["put", "b.txt", "plain", "--file-name", "x"],
+    ] {
+        assert_eq!(run_refused(&mut server.client(wrong)).code, Some(2));
+    }
+    assert_eq!(server.blobs().len(), before);
+}
+
+#[test]
+fn the_recorded_name_is_used_only_if_it_is_that_of_a_visible_file() {
+    let server = Server::start(&[]);
+    server.write("given", b"content");
+    let put = |name: &str| {
+        let put = run(&mut server.client(&["put", "given", "--file-name", name])).succeeded();
+        put.stdout().trim_end().to_owned()
+    };
+    let uri = put("results \u{fc}.csv");
+    run(&mut server.client(&["get", "-O", &uri])).succeeded();
+    assert_eq!(server.read("results \u{fc}.csv"), b"content");
+    let again = run_refused(&mut server.client(&["get", "-O", &uri]));
+    assert!(again.stderr.contains("--force"), "{again:?}");
+    run(&mut server.client(&["get", "-O", &uri, "--force"])).succeeded();
+    for name in [".profile", "a\u{202e}b"] {
+        let uri = put(name);
+        let refused = run_refused(&mut server.client(&["get", "-O", &uri]));
+        assert!(refused.stderr.contains("give -o FILE"), "{refused:?}");
     }
 }

@@ -28,6 +28,7 @@ const TLS: [&str; 4] = ["--tls-cert", "cert.pem", "--tls-key", "cert.key"];
 /// Writes a certificate and its key to the files that the server reads.
 #[expect(clippy::disallowed_methods, reason = "a test writes its own files")]
 fn install(folder: &Path, (certificate, key): (&str, &str)) {
+    std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join("cert.pem"), certificate).unwrap();
     let path = folder.join("cert.key");
     std::fs::write(&path, key).unwrap();
@@ -85,9 +86,40 @@ fn put_and_get_work_over_tls() {
     let put = run_with(&mut trusting(&["put", "-"]), b"over TLS").succeeded();
     let get = run(&mut trusting(&["get", put.stdout().trim_end()])).succeeded();
     assert_eq!(get.stdout(), "over TLS");
-    // A client that does not trust the certificate fails.
-    let distrusting = run_with(&mut server.client(&["put", "-"]), b"x");
-    assert_eq!(distrusting.code, Some(1), "{distrusting:?}");
+    let by_file = ["get", put.stdout().trim_end(), "--ca-file", "cert.pem"];
+    let get = run(&mut server.client(&by_file)).succeeded();
+    assert_eq!(get.stdout(), "over TLS");
+    // A client that does not trust the certificate fails at once, and says why.
+    install(&server.path("other"), TWO);
+    for arguments in [
+        &["put", "-"][..],
+        &["put", "-", "--ca-file", "other/cert.pem"],
+    ] {
+        let distrusting = run_with(&mut server.client(arguments), b"x");
+        assert_eq!(distrusting.code, Some(1), "{distrusting:?}");
+        let said = &distrusting.stderr;
+        assert!(said.contains("is not trusted; give --ca-file"), "{said}");
+        assert!(!said.contains("again in"), "{said}");
+    }
+}
+
+#[test]
+fn unusable_files_of_trusted_certificates_are_refused() {
+    let server = Server::start_in(folder(), &TLS);
+    for (file, sentence) in [
+        ("absent.pem", "cannot read absent.pem; check --ca-file"),
+        (
+            "cert.key",
+            "--ca-file (cert.key) cannot be used: there is no certificate in the PEM",
+        ),
+    ] {
+        let done = run_refused(&mut server.client(&["whoami", "--ca-file", file]));
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(
+            done.stderr.starts_with(&format!("error: {sentence}")),
+            "{done:?}"
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 
-use crate::harness::{Answer, Server, artifact, read_to_end, run_refused};
+use crate::harness::{Answer, Server, artifact, read_to_end, run, run_refused};
 
 fn healthz(path: &std::path::Path) -> u16 {
     let mut stream = UnixStream::connect(path).unwrap();
@@ -106,4 +106,20 @@ fn the_socket_of_a_killed_server_is_replaced_and_other_files_are_errors() {
         assert!(folder.path().join(name).symlink_metadata().is_ok());
         assert!(!folder.path().join("artifact-data").exists());
     }
+}
+
+#[test]
+fn clients_reach_the_server_over_its_socket() {
+    let server = Server::start(&["--listen", "unix:socket"]);
+    server.write("file", b"through the socket");
+    let put = run(&mut server.client(&["put", "file"])).succeeded();
+    let get = run(&mut server.client(&["get", put.stdout().trim_end()])).succeeded();
+    assert_eq!(get.stdout(), "through the socket");
+    let mut command = artifact(server.folder.path());
+    command.args(["whoami", "--server", "unix:"]);
+    let done = run_refused(command.env("ARTIFACT_ADMIN_TOKEN", server.token()));
+    assert!(
+        done.stderr.contains("like unix:/run/artifact.sock"),
+        "{done:?}"
+    );
 }

@@ -35,6 +35,10 @@ pub enum ErrorKind {
     BadRequest,
     /// The server cannot be reached or cannot serve now (408, 429, 502, 503, 504).
     Unavailable,
+    /// The certificate of the server is not trusted, has expired, or is for another name. Nothing was sent. Check the
+    /// address, or give the certificate that issued it
+    /// ([`with_root_certificates`](crate::ClientBuilder::with_root_certificates)).
+    Untrusted,
     /// The server has no space left (507). An operator must make space.
     OutOfSpace,
     /// The connection broke or stalled. The server may still have done the operation: a deposit may
@@ -86,6 +90,7 @@ impl ErrorKind {
             Self::InvalidRange => "the range contains no byte of the artifact",
             Self::BadRequest => "the server rejects the request",
             Self::Unavailable => "the server cannot be reached or cannot serve now",
+            Self::Untrusted => "the certificate of the server is not trusted",
             Self::OutOfSpace => "the server has no space left",
             Self::Interrupted => "the connection broke or stalled",
             Self::DigestMismatch => "the bytes differ from those that were deposited",

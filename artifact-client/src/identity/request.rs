@@ -84,9 +84,7 @@ impl Client {
         let sent = self.send(operation, retries, Repeat::Always, request, expected);
         match sent.await {
             Err(error)
-                if may_be_gone
-                    && retries.may_be_done
-                    && error.kind() == ErrorKind::NotFound =>
+                if may_be_gone && retries.may_be_done && error.kind() == ErrorKind::NotFound =>
             {
                 Ok(())
             }

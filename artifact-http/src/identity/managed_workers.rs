@@ -105,7 +105,9 @@ impl RegisterManagedWorker {
         docs: Docs {
             tag: "workers",
             summary: "Register a worker whose token may expire",
-            clauses: &["M-1", "M-2", "M-13", "W-1", "N-1", "N-2", "N-3", "J-1", "A-7"],
+            clauses: &[
+                "M-1", "M-2", "M-13", "W-1", "N-1", "N-2", "N-3", "J-1", "A-7",
+            ],
             content: Some(RequestContent::optional_json::<NewManagedWorker>()),
             answers: &[Answer::json::<IssuedBody<'static>>(
                 201,
@@ -114,7 +116,12 @@ impl RegisterManagedWorker {
             .with_links(Links {
                 member: "worker_id",
                 parameter: "W",
-                operations: &["readManagedWorker", "issueToken", "revokeToken", "deleteWorker"],
+                operations: &[
+                    "readManagedWorker",
+                    "issueToken",
+                    "revokeToken",
+                    "deleteWorker",
+                ],
             })],
             problems: WRITE_PROBLEMS,
             ..Docs::EMPTY
@@ -286,10 +293,9 @@ async fn replace(
     worker: WorkerId,
     hash: &CredentialHash,
 ) -> Result<(), Problem> {
-    let replaced =
-        request
-            .identities()
-            .replace_credential(&request.experiment.id, worker, hash);
+    let replaced = request
+        .identities()
+        .replace_credential(&request.experiment.id, worker, hash);
     replaced.await.map_err(not_found)
 }
 

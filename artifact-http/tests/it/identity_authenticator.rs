@@ -98,7 +98,10 @@ async fn tokens_are_valid_until_they_expire_and_not_longer() {
     let expiring = expiring(&community, 60).await;
     let lasting = community.register(HOME).await;
     let status = async |who: &Member| community.get("/whoami", who).await.status.as_u16();
-    assert_eq!((status(&expiring).await, status(&lasting).await), (200, 200));
+    assert_eq!(
+        (status(&expiring).await, status(&lasting).await),
+        (200, 200)
+    );
     clock.advance(Duration::from_secs(59));
     assert_eq!(status(&expiring).await, 200);
     clock.advance(Duration::from_secs(1));

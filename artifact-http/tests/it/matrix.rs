@@ -87,10 +87,21 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "readArtifact" | "deleteArtifact" | "readUsage" | "readRetention"
         | "readManagedWorker" => (true, true),
         "whoami" => (false, true),
-        "registerWorker" | "reissueCredential" | "registerGroup" | "deleteGroup" | "addMember"
-        | "removeMember" | "createExperiment" | "listExperiments" | "holdArtifact"
-        | "releaseArtifact" | "setRetention" | "registerManagedWorker" | "deleteWorker"
-        | "issueToken" | "revokeToken" => (true, false),
+        "registerWorker"
+        | "reissueCredential"
+        | "registerGroup"
+        | "deleteGroup"
+        | "addMember"
+        | "removeMember"
+        | "createExperiment"
+        | "listExperiments"
+        | "holdArtifact"
+        | "releaseArtifact"
+        | "setRetention"
+        | "registerManagedWorker"
+        | "deleteWorker"
+        | "issueToken"
+        | "revokeToken" => (true, false),
         other => panic!("add the access rule of {other} to this table"),
     };
     if !sender.is_known() {

@@ -11,7 +11,9 @@ use super::record::DumpRecord;
 use crate::catalog::{Hold, RowPosition};
 use crate::digests::ChunkDigests;
 use crate::experiment::{Experiment, ExperimentId};
-use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId};
+use crate::identity::{
+    CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId,
+};
 use crate::principal::PrincipalId;
 use crate::row::Row;
 

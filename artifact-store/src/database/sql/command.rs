@@ -149,12 +149,7 @@ impl Command {
             Self::RegisterWorker(worker, hash) => register_worker(tx, worker, hash).await,
             Self::ReplaceCredential(experiment, id, hash) => {
                 let expires_at = hash.expires_at().map(Timestamp::as_microsecond);
-                let params = params![
-                    hash.as_phc(),
-                    expires_at,
-                    id.as_str(),
-                    experiment.as_str()
-                ];
+                let params = params![hash.as_phc(), expires_at, id.as_str(), experiment.as_str()];
                 change_worker(tx, statements::UPDATE_CREDENTIAL, &params).await
             }
             Self::DeleteWorker(experiment, id) => {

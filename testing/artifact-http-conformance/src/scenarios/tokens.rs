@@ -42,7 +42,10 @@ async fn whoami(site: &Site, who: &Credential) -> Outcome<Reply> {
 async fn registered_workers_have_an_expiry(site: Context) -> Outcome {
     for (body, expires) in [
         (json!({}), false),
-        (json!({ "name": "conformance: token", "expires_in": 3600 }), true),
+        (
+            json!({ "name": "conformance: token", "expires_in": 3600 }),
+            true,
+        ),
     ] {
         let reply = send(&site, "POST", "/workers", &body).await?;
         let worker = reply.json(201)?;
@@ -51,7 +54,11 @@ async fn registered_workers_have_an_expiry(site: Context) -> Outcome {
             Some(at) => expires && is_utc(at),
             None => !expires && at.is_null(),
         };
-        reply.check(fits, "the time when the token expires, or null", at.to_string())?;
+        reply.check(
+            fits,
+            "the time when the token expires, or null",
+            at.to_string(),
+        )?;
         let worker = credential(&reply, &worker)?;
         whoami(&site, &worker).await?.status(200)?;
         let reply = get(&site, &format!("/workers/{}", worker.principal), &worker).await?;
@@ -71,7 +78,14 @@ async fn expiries_are_checked(site: Context) -> Outcome {
     let worker = site.worker().await?;
     let token = format!("/workers/{}/token", worker.principal);
     for path in ["/workers", &token] {
-        for period in [json!(0), json!(-1), json!(1.5), json!("1"), json!(null), json!(3_153_600_001_u64)] {
+        for period in [
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!("1"),
+            json!(null),
+            json!(3_153_600_001_u64),
+        ] {
             let reply = send(&site, "POST", path, &json!({ "expires_in": period })).await?;
             reply.problem(400, "bad-request")?;
         }
@@ -126,5 +140,9 @@ async fn deleted_workers_are_refused_at_once_and_their_artifacts_stay(site: Cont
     let reply = site.fetch(&site.admin, &artifact).send().await?;
     reply.status(200)?;
     let found = String::from_utf8_lossy(&reply.body).into_owned();
-    reply.check(reply.body == artifact.bytes, "the bytes of the artifact", found)
+    reply.check(
+        reply.body == artifact.bytes,
+        "the bytes of the artifact",
+        found,
+    )
 }
