@@ -103,7 +103,9 @@ impl Operation {
             | Self::RemoveArtifact
             | Self::PlaceHold
             | Self::ReleaseHold => "there is no such artifact",
-            Self::ReadWorker | Self::ReissueCredential => "there is no such worker",
+            Self::ReadWorker | Self::ReissueCredential | Self::RevokeToken | Self::DeleteWorker => {
+                "there is no such worker"
+            }
             Self::ReadGroup | Self::AddMember | Self::RemoveMember | Self::DeleteGroup => {
                 "there is no such group"
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use artifact_backend::{Clock, SystemClock};
 use artifact_backend_mem::MemBackend;
 use artifact_http::{
     AdminToken, Authenticate, HttpConfig, IdentityAuthenticator, router_with_identities,

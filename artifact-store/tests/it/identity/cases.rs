@@ -345,7 +345,7 @@ async fn replaced_credentials_are_invalid_at_once(database: Database) {
 
 async fn credentials_keep_the_time_when_they_expire(database: Database) {
     let identities = hosted(&database).await;
-    let expiring = |n| credential(n).with_expires_at(time(7 + n as u64));
+    let expiring = |n: u8| credential(n.into()).with_expires_at(time(7 + i64::from(n)));
     let one = worker();
     identities
         .register_worker(&one, &expiring(1))
