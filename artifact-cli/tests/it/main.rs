@@ -30,6 +30,8 @@ mod migrate;
 mod ownership;
 mod pause;
 #[cfg(feature = "postgres")]
+mod pooled;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod quick_start;
 mod ready;
