@@ -96,8 +96,11 @@ pub(crate) fn is_repaired(name: &[u8]) -> bool {
     name.len() == ArtifactId::TEXT_LEN && name.contains(&b'.') && name.iter().all(digit)
 }
 
+/// What the name of a temporary file begins with. An id follows.
+pub(crate) const STAGING_PREFIX: &str = "upload-";
+
 /// Returns a new name for a temporary file. It is not an id, so it cannot be mistaken for a blob.
 pub(crate) fn staging_name() -> String {
     let bytes: [u8; ArtifactId::BYTES] = random::bytes();
-    format!("upload-{}", ArtifactId::from_bytes(bytes))
+    format!("{STAGING_PREFIX}{}", ArtifactId::from_bytes(bytes))
 }

@@ -14,6 +14,7 @@ mod failed_syncs;
     expect(dead_code, reason = "only the Linux profile needs all of it")
 )]
 mod layout;
+mod layout_check;
 #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 mod linux;
 mod list_end;
@@ -28,4 +29,8 @@ mod version;
 
 pub use artifact_backend_config::{FsConfig, FsProfile};
 pub use backend::FsBackend;
+pub use layout_check::{
+    LayoutFinding, LayoutOptions, LayoutProblem, LayoutReport, check_layout, check_private_file,
+    check_private_folder,
+};
 pub use risk::{FileSystemRisk, file_system_risks};

@@ -50,6 +50,12 @@ Exit codes: 0 all is good, 1 something is wrong with an id that the output names
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+const AFTER_HELP_OF_VERIFY: &str = "\
+Takes the settings of artifact serve; those that it does not use have no effect.
+Exit codes: 0 all is good, also after a repair, 1 something is wrong that the output names, 2 refused.
+Settings also come from the environment and from a file: see docs/configuration.md.";
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 const AFTER_HELP_OF_BACKUP: &str = "\
 Takes the settings of artifact serve; those that it does not use have no effect. Buckets share the bucket settings.
 Exit codes: 0 all is good, 1 something is wrong with an id that the output names, 2 refused or not finished.
@@ -88,6 +94,10 @@ enum Command {
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Read every stored byte and compare it with its row, also while servers run
     Scrub(ScrubArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Check that the database and the blobs belong together, and the modes, owners and names of the files, also while
+    /// servers run
+    Verify(VerifyArguments),
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Back up a store into a folder or a bucket, also while servers run
     Backup(BackupArguments),
@@ -209,6 +219,18 @@ pub(crate) struct MigrateArguments {
     /// Print where the blobs are and how far a migration is
     #[arg(long, conflicts_with_all = ["to", "from", "rate", "dry_run", "delete_source"])]
     pub(crate) status: bool,
+
+    #[command(flatten)]
+    pub(crate) json: JsonLines,
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// What `verify` does.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// Set the modes right, as after a restore by a program that does not keep them. Nothing else is changed
+    #[arg(long)]
+    pub(crate) repair: bool,
 
     #[command(flatten)]
     pub(crate) json: JsonLines,
@@ -424,11 +446,12 @@ pub(crate) fn command() -> clap::Command {
             return ServeSettings::augment_args(command).after_help(AFTER_HELP);
         }
         #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-        if ["gc", "migrate", "scrub", "export", "import"].contains(&command.get_name()) {
+        if ["gc", "migrate", "scrub", "export", "import", "verify"].contains(&command.get_name()) {
             let help = match command.get_name() {
                 "gc" => AFTER_HELP_OF_GC,
                 "migrate" => AFTER_HELP_OF_MIGRATE,
                 "export" | "import" => AFTER_HELP_OF_ARCHIVE,
+                "verify" => AFTER_HELP_OF_VERIFY,
                 _ => AFTER_HELP_OF_SCRUB,
             };
             return ServeSettings::augment_maintenance(command).after_help(help);
@@ -554,7 +577,11 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
         });
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-    if let Command::Backup(_) | Command::Restore(_) | Command::CopyDatabase(_) = &command {
+    if let Command::Backup(_)
+    | Command::Restore(_)
+    | Command::CopyDatabase(_)
+    | Command::Verify(_) = &command
+    {
         let settings: ServeSettings = loaded.settings()?;
         start_log_thread(settings.log_format)?;
         warn_about_variables(environment);
@@ -568,6 +595,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
                 Command::CopyDatabase(arguments) => {
                     maintain::copy_database(&loaded, no_color, arguments).await
                 }
+                Command::Verify(arguments) => maintain::verify(&loaded, no_color, arguments).await,
                 _ => Ok(()),
             }
         });
@@ -583,6 +611,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             | Command::Gc(_)
             | Command::Migrate(_)
             | Command::Scrub(_)
+            | Command::Verify(_)
             | Command::Backup(_)
             | Command::Restore(_)
             | Command::CopyDatabase(_)

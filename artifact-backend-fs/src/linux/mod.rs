@@ -8,6 +8,7 @@ mod failure_record;
 mod fan_out;
 mod filesystem;
 mod inventory;
+mod layout_check;
 mod load;
 mod marker;
 mod migration;
@@ -23,6 +24,7 @@ mod trial;
 mod writer;
 
 pub(crate) use filesystem::risks;
+pub(crate) use layout_check::{check_layout, check_private_file, check_private_folder};
 pub(crate) use profile::LinuxProfile;
 #[cfg(all(test, artifact_model))]
 pub(crate) use sys::SysResult;

@@ -15,6 +15,7 @@ mod disk;
 mod failed_syncs;
 mod faults;
 mod fuzz_replay;
+mod layout_check;
 mod migration;
 mod opening;
 mod portable;

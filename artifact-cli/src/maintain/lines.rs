@@ -1,5 +1,7 @@
 //! The output of a command of maintenance: lines of data, and the progress on a terminal.
 
+use std::path::Path;
+
 use artifact_store::ArtifactId;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
@@ -52,6 +54,27 @@ impl Lines {
             json!({"found": what, "id": id.to_string(), "error": why}).to_string()
         } else {
             format!("{what} {id}: {why}")
+        });
+    }
+
+    /// Prints what is wrong with a file or folder.
+    pub(super) fn wrong_file(&mut self, what: &str, path: &Path, why: &str, repaired: bool) {
+        let path = path.display().to_string();
+        self.data(if self.json {
+            let line = json!({"found": what, "path": path, "error": why, "repaired": repaired});
+            line.to_string()
+        } else {
+            let end = if repaired { "; repaired" } else { "" };
+            format!("{what} {}: {why}{end}", output::printable(&path))
+        });
+    }
+
+    /// Prints why the two halves are not those of one store.
+    pub(super) fn wrong_halves(&mut self, why: &str) {
+        self.data(if self.json {
+            json!({"found": "halves", "error": why}).to_string()
+        } else {
+            format!("halves: {why}")
         });
     }
 

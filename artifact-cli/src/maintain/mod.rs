@@ -1,5 +1,5 @@
 //! The commands that work on a store without a server: `artifact gc`, `migrate`, `scrub`, `backup`, `restore`,
-//! `copy-database`, `export` and `import`.
+//! `copy-database`, `export`, `import` and `verify`.
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
@@ -12,6 +12,9 @@ mod lines;
 mod migrate;
 mod restore;
 mod scrub;
+mod verify;
+#[cfg(feature = "fs")]
+mod verify_files;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +35,7 @@ pub(crate) use import::import;
 pub(crate) use migrate::migrate;
 pub(crate) use restore::restore;
 pub(crate) use scrub::scrub;
+pub(crate) use verify::verify;
 
 /// The two halves of a store, open for maintenance.
 #[derive(Debug)]
@@ -46,21 +50,12 @@ pub(crate) struct OpenStore {
 /// Opens the halves that the settings name, and checks that they belong together. Creates nothing.
 pub(crate) async fn open(loaded: &Loaded, no_color: bool) -> Result<OpenStore> {
     let settings: ServeSettings = loaded.settings()?;
-    let sources = &loaded.sources;
-    let plan = StorePlan::new(&settings, sources)?;
+    let plan = StorePlan::new(&settings, &loaded.sources)?;
     check_lasts(&plan)?;
     if settings.data_dir.exists() {
         check_data_dir(&settings.data_dir)?;
     }
-    check_path_exists(plan.database.path(), "database", sources)?;
-    let _log = logging::init(&settings.log, settings.log_format, no_color);
-    let database = data_dir::open_database(&plan).await?;
-    placement::check(&plan, &database).await?;
-    check_path_exists(settings.backend.path(), "backend", sources)?;
-    let opened = settings.backend.open_with(bucket::options(&settings)).await;
-    let backend = opened.map_err(|error| {
-        setup_from(error, format!("{} cannot be used", sources.name("backend")))
-    })?;
+    let (database, backend) = open_halves(&plan, no_color).await?;
     halves::check(&plan, &database, &backend).await?;
     let placed = placement::follow(&plan, &database, &backend).await?;
     Ok(OpenStore {
@@ -69,6 +64,22 @@ pub(crate) async fn open(loaded: &Loaded, no_color: bool) -> Result<OpenStore> {
         placed,
         config: StoreConfig::default().with_grace_period(settings.schedule.grace_period),
     })
+}
+
+/// Opens the halves, and lets them log. Creates nothing.
+async fn open_halves(plan: &StorePlan<'_>, no_color: bool) -> Result<(Database, Backend)> {
+    let settings = plan.settings;
+    check_path_exists(plan.database.path(), "database", plan.sources)?;
+    let _log = logging::init(&settings.log, settings.log_format, no_color);
+    let database = data_dir::open_database(plan).await?;
+    placement::check(plan, &database).await?;
+    check_path_exists(settings.backend.path(), "backend", plan.sources)?;
+    let opened = settings.backend.open_with(bucket::options(settings)).await;
+    let backend = opened.map_err(|error| {
+        let name = plan.sources.name("backend");
+        setup_from(error, format!("{name} cannot be used"))
+    })?;
+    Ok((database, backend))
 }
 
 /// Refuses a store that only its server has.

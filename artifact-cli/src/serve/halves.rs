@@ -63,12 +63,26 @@ pub(crate) async fn check(
     database: &Database,
     backend: &Backend,
 ) -> Result<()> {
-    let checked = StoreHalves::new(database, backend).check().await;
-    match checked.map_err(|error| refusal(plan, error))? {
-        Some(_) => Ok(()),
-        None => Err(setup(
-            "the database and the backend have no store id yet; start the server with them once",
+    match mismatch(plan, database, backend).await? {
+        None => Ok(()),
+        Some(sentence) => Err(setup(sentence)),
+    }
+}
+
+/// Returns why the database and the backend do not belong together, or `None` if they do. Creates nothing.
+pub(crate) async fn mismatch(
+    plan: &StorePlan<'_>,
+    database: &Database,
+    backend: &Backend,
+) -> Result<Option<String>> {
+    match StoreHalves::new(database, backend).check().await {
+        Ok(Some(_)) => Ok(None),
+        Ok(None) => Ok(Some(
+            "the database and the backend have no store id yet; start the server with them once"
+                .to_owned(),
         )),
+        Err(error @ JoinError::Mismatch(_)) => Ok(Some(refusal(plan, error).to_string())),
+        Err(error) => Err(refusal(plan, error)),
     }
 }
 

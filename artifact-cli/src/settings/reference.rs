@@ -31,8 +31,8 @@ certificate with its key, the admin token and the log filter (`log`); other chan
 Flags and environment variables are those of the start. A value that is missing or invalid stays as it was,
 and the log has a warning. No connection is closed. The former admin token is invalid from then on.
 
-`artifact gc`, `migrate`, `scrub`, `backup`, `restore` and `copy-database` take the settings of `artifact serve`, from the same file
-and the same variables. The settings that they do not use have no effect there.
+`artifact gc`, `migrate`, `scrub`, `verify`, `backup`, `restore` and `copy-database` take the settings of `artifact serve`, from the
+same file and the same variables. The settings that they do not use have no effect there.
 
 `NO_COLOR` (any value but an empty one) turns off the colours of the log.
 ";
@@ -49,6 +49,7 @@ const TAIL: &str = "
 | 1, for `migrate` | a blob is corrupt or missing and cannot be moved; the output names each |
 | 2, for `migrate` | also: not finished; the same command goes on |
 | 1, for `scrub` | a blob is corrupt, missing or without a row; the output names each |
+| 1, for `verify` | the halves do not belong together, or a file has another mode, owner, name or type than it should; the output names each |
 | 2, for `scrub` | also: not everything could be read, and nothing wrong was found before |
 | 130, 143 | a client command was stopped by Ctrl-C or SIGTERM; `get` left no file |
 | 141 | the reader of standard output closed it |

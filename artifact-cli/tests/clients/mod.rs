@@ -15,9 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub(crate) use check::check_whole;
-use ledger::{Kept, Ledger};
-use random::Random;
-pub(crate) use random::seed;
+pub(crate) use ledger::{Kept, Ledger};
+pub(crate) use random::{Random, seed};
 use worker::Worker;
 
 /// The longest wait for the clients.

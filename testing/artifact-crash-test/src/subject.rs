@@ -24,6 +24,7 @@ pub struct Subject {
     args: Vec<OsString>,
     time_limit: Duration,
     signals_begin: bool,
+    traced_sockets: bool,
 }
 
 /// The outcome of a run.
@@ -48,6 +49,7 @@ impl Subject {
             args: Vec::new(),
             time_limit: Duration::from_secs(60),
             signals_begin: false,
+            traced_sockets: false,
         }
     }
 
@@ -71,6 +73,17 @@ impl Subject {
     pub fn with_begin_signal(mut self) -> Self {
         self.signals_begin = true;
         self
+    }
+
+    /// Counts the calls on sockets among the traced system calls, for a subject that works on a server.
+    #[must_use]
+    pub fn with_sockets(mut self) -> Self {
+        self.traced_sockets = true;
+        self
+    }
+
+    pub(crate) fn has_traced_sockets(&self) -> bool {
+        self.traced_sockets
     }
 
     pub(crate) fn signals_begin(&self) -> bool {

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use super::memory;
 use super::table::{self, Entry, Transfer};
 
-/// A system call on a file.
+/// A system call on a file, or on a socket if the subject is traced [with them](crate::Subject::with_sockets).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call {
@@ -15,7 +15,7 @@ pub struct Call {
     pub index: u64,
     /// The name, as in the manual.
     pub name: &'static str,
-    /// The path of the call's descriptor and its path argument, if it has them. For messages.
+    /// The path of the call's descriptor and its path argument, if it has them, or `socket:[n]`. For messages.
     pub target: String,
     /// The number of bytes to read or write, if the call transfers bytes. For a call with several
     /// buffers, the length of the first.
@@ -32,9 +32,15 @@ impl Call {
         matches!(self.name, "fsync" | "fdatasync" | "syncfs")
     }
 
-    /// Describes the call that a thread is about to make. Returns `None` if it is not a call on a file, or if the file is
-    /// a setting of the kernel.
-    pub(crate) fn of(thread: Pid, number: i64, arguments: [u64; 6], index: u64) -> Option<Self> {
+    /// Describes the call that a thread is about to make. Returns `None` if it is not a call on a file, or on a socket if
+    /// these are `with_sockets`, or if the file is a setting of the kernel.
+    pub(crate) fn of(
+        thread: Pid,
+        number: i64,
+        arguments: [u64; 6],
+        index: u64,
+        with_sockets: bool,
+    ) -> Option<Self> {
         let Entry {
             name,
             descriptor,
@@ -47,8 +53,11 @@ impl Call {
         if let Some(at) = descriptor {
             // AT_FDCWD and descriptors that are not open have no path. The path argument is then enough.
             let link = memory::descriptor(thread, arguments[at]);
-            if link.as_ref().is_none_or(|link| !link.starts_with('/')) && path.is_none() {
-                // A pipe, a socket or an event is not a file.
+            let is_traced = |link: &String| {
+                link.starts_with('/') || with_sockets && link.starts_with("socket:")
+            };
+            if !link.as_ref().is_some_and(is_traced) && path.is_none() {
+                // A pipe or an event is not a file.
                 return None;
             }
             target = link.unwrap_or_default();

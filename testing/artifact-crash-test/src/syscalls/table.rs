@@ -1,4 +1,4 @@
-//! The table of system calls that work on files.
+//! The table of system calls that work on files and sockets.
 
 use nix::libc;
 
@@ -81,6 +81,12 @@ const TABLE: &[Entry] = &[
     moves(libc::SYS_pwritev, "pwritev", Transfer::Vector),
     moves(libc::SYS_preadv2, "preadv2", Transfer::Vector),
     moves(libc::SYS_pwritev2, "pwritev2", Transfer::Vector),
+    moves(libc::SYS_recvfrom, "recvfrom", Transfer::Length),
+    moves(libc::SYS_sendto, "sendto", Transfer::Length),
+    entry(libc::SYS_recvmsg, "recvmsg"),
+    entry(libc::SYS_sendmsg, "sendmsg"),
+    entry(libc::SYS_connect, "connect"),
+    entry(libc::SYS_shutdown, "shutdown"),
     moves(libc::SYS_getdents64, "getdents64", Transfer::None),
     entry(libc::SYS_sendfile, "sendfile"),
     entry(libc::SYS_copy_file_range, "copy_file_range"),

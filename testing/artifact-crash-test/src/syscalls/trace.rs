@@ -91,6 +91,7 @@ pub fn trace(
         group,
         stdout: &stopped.stdout,
         begins_with_signal: subject.signals_begin(),
+        with_sockets: subject.has_traced_sockets(),
         decide,
         pending_calls: BTreeMap::new(),
         calls: Vec::new(),
@@ -196,6 +197,7 @@ struct Tracer<'a, F> {
     stdout: &'a File,
     /// Whether a signal opens the window, so that nothing is traced before it.
     begins_with_signal: bool,
+    with_sockets: bool,
     decide: F,
     /// The system calls in progress, by thread.
     pending_calls: BTreeMap<Pid, PendingCall>,
@@ -330,7 +332,7 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<'_, F> {
             self.record_output(&bytes);
         } else if self.window == Window::Open {
             let index = self.calls.len() as u64;
-            if let Some(mut call) = Call::of(thread, number, arguments, index) {
+            if let Some(mut call) = Call::of(thread, number, arguments, index, self.with_sockets) {
                 call.first_thread = thread == self.group;
                 let fault = (self.decide)(&call);
                 self.calls.push(call);

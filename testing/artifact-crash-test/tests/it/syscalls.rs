@@ -64,6 +64,31 @@ fn settings_of_the_kernel_are_not_traced() {
 }
 
 #[test]
+fn sockets_are_traced_only_on_request() {
+    if !ready(available()) {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // A feature of bash: it connects a descriptor to the address.
+    let script = format!("echo BEGIN; exec 3<>/dev/tcp/127.0.0.1/{port}; echo word >&3; echo END");
+    let subject = Subject::new("/bin/bash").with_arg("-c").with_arg(script);
+    let on_sockets = |subject: &Subject| -> Vec<_> {
+        let run = trace(subject, root.path(), |_| None).unwrap();
+        assert_eq!(run.outcome, RunOutcome::Success);
+        let calls = run.calls.into_iter();
+        let on_sockets = calls.filter(|call| call.target.starts_with("socket:"));
+        on_sockets.map(|call| call.name).collect()
+    };
+    assert_eq!(on_sockets(&subject), [""; 0]);
+    let calls = on_sockets(&subject.with_sockets());
+    for name in ["connect", "write"] {
+        assert!(calls.contains(&name), "{calls:?}");
+    }
+}
+
+#[test]
 fn a_fault_is_injected_only_at_the_chosen_call() {
     if !ready(available()) {
         return;

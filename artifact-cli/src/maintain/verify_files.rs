@@ -1,0 +1,141 @@
+//! The files of a store in folders: the data folder, the database and the blobs.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use artifact_backend_fs::{
+    LayoutFinding, LayoutOptions, check_layout, check_private_file, check_private_folder,
+};
+
+use super::lines::Lines;
+use super::verify::Totals;
+use crate::failure::setup_from;
+use crate::files;
+use crate::serve::plan::StorePlan;
+
+/// What SQLite appends to the name of a database: nothing, for the log, and for the shared memory.
+const DATABASE_FILES: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Checks all files and folders of a store. A half that is not in the file system has none.
+pub(super) fn verify_files(
+    plan: &StorePlan<'_>,
+    repair: bool,
+    lines: &mut Lines,
+    totals: &mut Totals,
+) -> Result<()> {
+    let options = LayoutOptions::default().with_repair(repair);
+    let mut check = Check {
+        options,
+        lines,
+        totals,
+    };
+    let data_dir = &plan.settings.data_dir;
+    let mut owner = None;
+    if data_dir.exists() {
+        check.private_folder(data_dir)?;
+        let user = owner_of(data_dir)?;
+        for name in ["lock", "admin-token"] {
+            check.private_file(&data_dir.join(name), user)?;
+        }
+        owner = Some(user);
+    }
+    if let Some(path) = plan.database.path() {
+        // SQLite follows a symlink, and its other files are beside the real one.
+        let path = files::real_path(path).map_err(|error| unchecked(path, error))?;
+        let owner = owner.map_or_else(|| owner_of(files::parent(&path)), Ok)?;
+        for suffix in DATABASE_FILES {
+            let mut file = path.clone().into_os_string();
+            file.push(suffix);
+            check.private_file(Path::new(&file), owner)?;
+        }
+    }
+    // If the blobs were moved away, the folder may be gone, and the next step says so.
+    if let Some(root) = plan.settings.backend.path().filter(|root| root.exists()) {
+        check.root(root)?;
+    }
+    Ok(())
+}
+
+/// Checks the folder of another backend.
+pub(super) fn verify_root(
+    root: &Path,
+    repair: bool,
+    lines: &mut Lines,
+    totals: &mut Totals,
+) -> Result<()> {
+    let options = LayoutOptions::default().with_repair(repair);
+    Check {
+        options,
+        lines,
+        totals,
+    }
+    .root(root)
+}
+
+/// A check that runs.
+struct Check<'c> {
+    options: LayoutOptions,
+    lines: &'c mut Lines,
+    totals: &'c mut Totals,
+}
+
+impl Check<'_> {
+    /// Checks the data folder. Its owner is checked before the store is opened.
+    fn private_folder(&mut self, path: &Path) -> Result<()> {
+        let findings = check_private_folder(path, self.options);
+        self.count(path, findings)
+    }
+
+    fn private_file(&mut self, path: &Path, owner: u32) -> Result<()> {
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let findings = check_private_file(path, owner, self.options);
+        self.count(path, findings)
+    }
+
+    fn count(
+        &mut self,
+        path: &Path,
+        findings: artifact_backend::Result<Vec<LayoutFinding>>,
+    ) -> Result<()> {
+        self.totals.checked += 1;
+        for finding in findings.map_err(|error| unchecked(path, error))? {
+            self.print(path.to_owned(), &finding);
+        }
+        Ok(())
+    }
+
+    fn root(&mut self, root: &Path) -> Result<()> {
+        let options = self.options;
+        let observe = |finding: LayoutFinding| {
+            let path = if finding.path.as_os_str().is_empty() {
+                root.to_owned()
+            } else {
+                root.join(&finding.path)
+            };
+            self.print(path, &finding);
+        };
+        let report = check_layout(root, options, observe);
+        let report = report.map_err(|error| unchecked(root, error))?;
+        self.totals.checked += report.checked;
+        Ok(())
+    }
+
+    fn print(&mut self, path: PathBuf, finding: &LayoutFinding) {
+        self.totals.findings += 1;
+        self.totals.repaired += u64::from(finding.repaired);
+        let (what, why) = (finding.problem.as_str(), finding.problem.to_string());
+        self.lines.wrong_file(what, &path, &why, finding.repaired);
+    }
+}
+
+fn owner_of(path: &Path) -> Result<u32> {
+    let found = path.metadata().map_err(|error| unchecked(path, error))?;
+    Ok(found.uid())
+}
+
+fn unchecked(path: &Path, error: impl Into<anyhow::Error>) -> anyhow::Error {
+    setup_from(error, format!("{} cannot be checked", path.display()))
+}

@@ -1,0 +1,184 @@
+//! The collector against depositors, each a process of its own, stopped or killed at every step.
+//!
+//! A step is a system call on a file of the store, or on a socket to the database. While a process is stopped there, the
+//! others go on. However they interleave, no row may lose its bytes.
+
+mod planted;
+mod site;
+mod steps;
+
+use artifact_crash_test::RunOutcome;
+use artifact_crash_test::syscalls::{self, Fault};
+
+use self::planted::Planter;
+use self::site::Site;
+use crate::clients::{Clients, Random, Work, seed};
+use crate::harness::skip;
+
+/// The depositors of the tests that stop a collector.
+const CROWD: Work = Work {
+    principals: 8,
+    tasks: 64,
+    sizes: &[0, 1, 500, 3_000],
+    // As many as deposits, so that the store stays small and a collection short.
+    deletes: 42,
+};
+/// The acknowledged deposits for which a stopped collector waits.
+const MEANWHILE: u64 = 2;
+/// At one step of so many, another collector runs to its end while this one is stopped.
+const OTHER_COLLECTOR: u64 = 16;
+/// How many of its steps a collector is killed at.
+const KILLS: u64 = 16;
+
+/// Returns whether this machine cannot trace processes, and prints why.
+fn is_untraceable() -> bool {
+    let available = syscalls::available();
+    let how = available.as_ref().err().map(ToString::to_string);
+    skip(
+        available.is_ok(),
+        "steps of the collector",
+        &how.unwrap_or_default(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_stopped_at_every_step_leaves_no_row_without_bytes() {
+    if is_untraceable() {
+        return;
+    }
+    stop_at_every_step(&Site::on_sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_killed_at_any_step_leaves_a_store_that_the_next_one_completes() {
+    if is_untraceable() {
+        return;
+    }
+    kill_at_steps(&Site::on_sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collection_at_any_step_of_a_deposit_leaves_no_row_without_bytes() {
+    if is_untraceable() {
+        return;
+    }
+    steps::collect_at_every_step(&Site::on_sqlite()).await;
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_collector_stopped_at_every_step_leaves_no_row_without_bytes() {
+        let Some(server) = artifact_postgres_test::Server::shared() else {
+            return;
+        };
+        if !is_untraceable() {
+            stop_at_every_step(&Site::on(server.database().url())).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_collector_killed_at_any_step_leaves_a_store_that_the_next_one_completes() {
+        let Some(server) = artifact_postgres_test::Server::shared() else {
+            return;
+        };
+        if !is_untraceable() {
+            kill_at_steps(&Site::on(server.database().url())).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_collection_at_any_step_of_a_deposit_leaves_no_row_without_bytes() {
+        let Some(server) = artifact_postgres_test::Server::shared() else {
+            return;
+        };
+        if !is_untraceable() {
+            steps::collect_at_every_step(&Site::on(server.database().url())).await;
+        }
+    }
+}
+
+/// Stops a collector at each of its steps while 64 depositors use two servers.
+async fn stop_at_every_step(site: &Site) {
+    let seed = seed();
+    let mut random = Random(seed);
+    let mut clients = Clients::register(site.urls(), &site.admin(), CROWD, seed).await;
+    clients.start();
+    clients.go_on(CROWD.tasks as u64).await;
+    let (mut stops, mut locked, mut others) = (0, 0, 0);
+    let runtime = tokio::runtime::Handle::current();
+    let run = tokio::task::block_in_place(|| {
+        site.trace(site.collector(), |call| {
+            if !site.is_step(call) {
+                return None;
+            }
+            // A reader takes its lock again if something was committed before it had it, and gives up after a hundred times.
+            if site.is_lock(call) && random.next() % 2 == 0 {
+                return None;
+            }
+            stops += 1;
+            site.age_new();
+            if !runtime.block_on(site.go_on(&mut clients, MEANWHILE)) {
+                locked += 1;
+            } else if random.next().is_multiple_of(OTHER_COLLECTOR) {
+                site.gc();
+                others += 1;
+            }
+            None
+        })
+    });
+    clients.stop().await;
+    let ledger = clients.ledger.lock().unwrap().summary();
+    println!(
+        "stopped at {stops} steps, {locked} of them with a lock; {others} other collections; {ledger}"
+    );
+    assert_eq!(run.outcome, RunOutcome::Success);
+    assert!(stops > 100 && others > 0, "too few to say anything");
+    assert!(
+        site.collected_deposits() > 0,
+        "no deposit lost its race against the collector"
+    );
+    site.check_whole(&clients).await;
+}
+
+/// Kills a collector at a random choice of its steps. After each kill, another one runs.
+async fn kill_at_steps(site: &Site) {
+    let seed = seed();
+    let mut random = Random(seed);
+    let work = Work { tasks: 8, ..CROWD };
+    let mut clients = Clients::register(site.urls(), &site.admin(), work, seed).await;
+    clients.start();
+    let planter = Planter::open(site).await;
+    let mut kills = 0;
+    let mut steps = 0;
+    for round in 0..=KILLS {
+        let planted = planter.plant().await;
+        site.age_new();
+        // The first run counts the steps. Later ones may have more or fewer.
+        let kill_at = (round > 0).then(|| random.next() % steps);
+        let mut step = 0;
+        let run = tokio::task::block_in_place(|| {
+            site.trace(site.collector(), |call| {
+                if !site.is_step(call) {
+                    return None;
+                }
+                step += 1;
+                (Some(step - 1) == kill_at).then_some(Fault::KillBefore)
+            })
+        });
+        match run.outcome {
+            RunOutcome::Killed => kills += 1,
+            outcome => assert_eq!(outcome, RunOutcome::Success),
+        }
+        steps = steps.max(step);
+        clients.go_on(MEANWHILE).await;
+        site.gc();
+        planter.check_gone(&planted).await;
+    }
+    clients.stop().await;
+    println!("killed at {kills} of {steps} steps");
+    assert!(kills >= KILLS / 2, "{kills} kills");
+    site.check_whole(&clients).await;
+}

@@ -1,0 +1,155 @@
+//! `artifact verify`: the halves of a store, and its files.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{Done, Server, artifact, files_below, run};
+use crate::maintained::{deposit, fetch, file, maintain, totals};
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().mode() & 0o7777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// Returns the kind and the end of the path of each finding, in order.
+fn findings(done: &Done) -> Vec<(String, String)> {
+    let lines = done.stdout().lines();
+    let values = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let found = values.filter_map(|value| {
+        let kind = value["found"].as_str()?.to_owned();
+        let path = value["path"].as_str().unwrap_or_default();
+        let name = path.rsplit("artifact-data").next()?.to_owned();
+        Some((kind, name))
+    });
+    let mut found: Vec<_> = found.collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_store_is_good_beside_its_server() {
+    let server = Server::start(&[]);
+    deposit(&server, b"an artifact");
+    let done = maintain(&server, &["verify", "--json"]).succeeded();
+    let totals = totals(&done);
+    assert_eq!(done.stdout().lines().count(), 1, "{done:?}");
+    assert_eq!(
+        (&totals["findings"], &totals["halves_belong_together"]),
+        (&0.into(), &true.into())
+    );
+    // At least the data folder with two files, the database, the marker, the store id, the folders and the blob.
+    assert!(totals["checked"].as_u64().unwrap() >= 3 + 1 + 2 + 18 + 1);
+}
+
+#[test]
+fn the_modes_of_a_foreign_restore_are_named_and_repaired() {
+    let server = Server::start(&[]);
+    let id = deposit(&server, b"an artifact");
+    let blob = file(&server, &id);
+    let folder = server.stop("TERM");
+    let data = folder.path().join("artifact-data");
+    for name in files_below(&data) {
+        set_mode(&data.join(name), 0o644);
+    }
+    set_mode(&data, 0o777);
+    let blobs = data.join("blobs");
+    set_mode(&blobs, 0o777);
+    let run_verify = |options: &[&str]| run(artifact(folder.path()).arg("verify").args(options));
+
+    let done = run_verify(&["--json"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let found = findings(&done);
+    assert!(found.iter().all(|(kind, _)| kind == "mode"), "{found:?}");
+    let names: Vec<_> = found.iter().map(|(_, name)| name.as_str()).collect();
+    for expected in [
+        "",
+        "/admin-token",
+        "/lock",
+        "/rows.sqlite",
+        "/blobs",
+        "/blobs/artifact-format",
+        "/blobs/artifact-store-id",
+    ] {
+        assert!(names.contains(&expected), "{expected}: {names:?}");
+    }
+    assert_eq!(mode(&blob), 0o644, "nothing was changed");
+    // A folder that others can write to is not opened, so the halves are not compared.
+    assert_eq!(totals(&done)["halves_belong_together"], Value::Null);
+    let text = run_verify(&[]);
+    let line = format!(
+        "mode {}: it has the mode 0644 instead of 0400\n",
+        blob.display()
+    );
+    let named = text
+        .stdout()
+        .contains(line.split("artifact-data").nth(1).unwrap());
+    assert!(named, "{text:?}");
+
+    let done = run_verify(&["--repair", "--json"]).succeeded();
+    assert_eq!(findings(&done), found);
+    let totals = totals(&done);
+    assert_eq!(totals["repaired"], found.len());
+    assert_eq!(totals["halves_belong_together"], true);
+    let modes = [&data, &blobs, &data.join("rows.sqlite"), &blob].map(|path| mode(path));
+    assert_eq!(modes, [0o700, 0o700, 0o600, 0o400]);
+    let again = run_verify(&[]).succeeded();
+    assert_eq!(again.stdout(), "");
+    let server = Server::start_in(folder, &[]);
+    assert_eq!(fetch(&server, &id).succeeded().stdout, b"an artifact");
+}
+
+#[test]
+fn a_symlink_and_a_foreign_file_are_named_and_not_repaired() {
+    let server = Server::start(&[]);
+    let id = deposit(&server, b"an artifact");
+    let blob = file(&server, &id);
+    server.write("moved", b"an artifact");
+    std::fs::remove_dir(server.path("artifact-data/blobs/staging")).unwrap();
+    symlink("../../moved", server.path("artifact-data/blobs/staging")).unwrap();
+    server.write("artifact-data/blobs/notes", b"");
+    let done = maintain(&server, &["verify", "--repair", "--json"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let expected = [
+        ("symlink", "/blobs/staging"),
+        ("unexpected", "/blobs/notes"),
+    ];
+    let expected = expected.map(|(kind, path)| (kind.to_owned(), path.to_owned()));
+    assert_eq!(findings(&done), expected);
+    assert!(blob.exists() && server.path("artifact-data/blobs/notes").exists());
+}
+
+#[test]
+fn halves_of_two_stores_are_a_finding() {
+    let (one, two) = (Server::start(&[]), Server::start(&[]));
+    let blobs = two.path("artifact-data/blobs");
+    let blobs = blobs.to_str().unwrap();
+    for options in [&["--backend", blobs][..], &["--backend", blobs, "--json"]] {
+        let mut command = artifact(one.folder.path());
+        let done = run(command.arg("verify").args(options));
+        assert_eq!(done.code, Some(1), "{done:?}");
+        let text = done.stdout();
+        assert!(text.contains("another store"), "{done:?}");
+        assert!(
+            text.starts_with("halves: ") || text.contains("\"found\":\"halves\""),
+            "{done:?}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_verified_is_refused() {
+    let empty = TempDir::new().unwrap();
+    let done = run(artifact(empty.path()).arg("verify"));
+    assert_eq!((done.code, done.stdout()), (Some(2), ""), "{done:?}");
+    assert!(done.stderr.contains("does not exist"), "{done:?}");
+    let done = run(artifact(empty.path()).args(["verify", "--backend", "mem:"]));
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert_eq!(files_below(empty.path()), [""; 0]);
+}
