@@ -132,7 +132,7 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
         && !name.contains(['/', '\\'])
-        && output::printable(name).to_string() == name
+        && output::printable(name) == name
 }
 
 /// Writes a file that gets its name only when every byte is verified. An error or a dropped future leaves

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
-use artifact_backend::{ArtifactBackend, ArtifactBackendExt, ArtifactId};
+use artifact_backend::{ArtifactBackend, ArtifactId};
 use artifact_backend_fs::{
     LayoutOptions, LayoutReport, check_layout, check_private_file, check_private_folder,
 };

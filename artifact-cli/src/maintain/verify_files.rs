@@ -1,7 +1,7 @@
 //! The files of a store in folders: the data folder, the database and the blobs.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use artifact_backend_fs::{
@@ -102,7 +102,7 @@ impl Check<'_> {
     ) -> Result<()> {
         self.totals.checked += 1;
         for finding in findings.map_err(|error| unchecked(path, error))? {
-            self.print(path.to_owned(), &finding);
+            self.print(path, &finding);
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl Check<'_> {
             } else {
                 root.join(&finding.path)
             };
-            self.print(path, &finding);
+            self.print(&path, &finding);
         };
         let report = check_layout(root, options, observe);
         let report = report.map_err(|error| unchecked(root, error))?;
@@ -123,11 +123,11 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn print(&mut self, path: PathBuf, finding: &LayoutFinding) {
+    fn print(&mut self, path: &Path, finding: &LayoutFinding) {
         self.totals.findings += 1;
         self.totals.repaired += u64::from(finding.repaired);
         let (what, why) = (finding.problem.as_str(), finding.problem.to_string());
-        self.lines.wrong_file(what, &path, &why, finding.repaired);
+        self.lines.wrong_file(what, path, &why, finding.repaired);
     }
 }
 

@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub(crate) use check::check_whole;
-pub(crate) use ledger::{Kept, Ledger};
-pub(crate) use random::{Random, seed};
+use ledger::{Kept, Ledger};
+use random::Random;
+pub(crate) use random::seed;
 use worker::Worker;
 
 /// The longest wait for the clients.

@@ -166,7 +166,7 @@ fn a_server_continues_the_scrub_of_a_killed_one() {
     server.wait();
     // It would be a finding, but that server has read it before.
     flip(&server, &first);
-    let database = rusqlite::Connection::open(server.path("artifact-data/rows.sqlite")).unwrap();
+    let database = Connection::open(server.path("artifact-data/rows.sqlite")).unwrap();
     let killed =
         "INSERT INTO scrubs VALUES (1, unixepoch() * 1000000, NULL, 1, 1, 25, 0, 0, 0, 0, 0)";
     database.execute(killed, []).unwrap();

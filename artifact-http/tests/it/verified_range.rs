@@ -1,6 +1,6 @@
 //! Ranges of damaged artifacts: no wrong byte is sent, under `/v0` and under `/v1`.
 
-use artifact_backend::{ArtifactBackend as _, ArtifactId, ArtifactInventory as _};
+use artifact_backend::{ArtifactBackend as _, ArtifactId, ArtifactInventory as _, Sha256Digest};
 use axum::body::Body;
 use http::{Method, Request};
 use sha2::{Digest as _, Sha256};
@@ -67,9 +67,8 @@ impl Damaged {
     }
 
     fn etag(&self) -> String {
-        let sha256 = Sha256::digest(&self.bytes);
-        let digits: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{digits}\"")
+        let sha256 = Sha256Digest::from_bytes(Sha256::digest(&self.bytes).into());
+        format!("\"{sha256}\"")
     }
 }
 

@@ -9,9 +9,9 @@ use artifact_backend::{
     Shard, StoreId, SweepReport, Upload, is_background,
 };
 use artifact_store::{
-    ArtifactId, ByteRange, Catalog, CatalogInventory, Experiment, ExperimentId, ExpiredPage,
-    ExpiryPosition, Hold, ImportId, PrincipalId, PrincipalUsage, Removal, RemovalPage, Result, Row,
-    RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
+    ArtifactId, ByteRange, Catalog, CatalogInventory, ChunkDigests, Deadline, Experiment,
+    ExperimentId, ExpiredPage, ExpiryPosition, Hold, ImportId, PrincipalId, PrincipalUsage,
+    Removal, RemovalPage, Result, Row, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -70,6 +70,8 @@ record! {
         experiment(id: &ExperimentId) -> Result<Option<Experiment>>;
         experiments() -> Result<Vec<Experiment>>;
         insert(row: &Row) -> Result<()>;
+        insert_with(row: &Row, digests: Option<&ChunkDigests>, deadline: Option<&Deadline>) -> Result<()>;
+        chunk_digests(id: ArtifactId) -> Result<Option<ChunkDigests>>;
         get(id: ArtifactId) -> Result<Option<Row>>;
         delete(id: ArtifactId) -> Result<()>;
     }
@@ -79,6 +81,7 @@ record! {
     CatalogInventory for dyn CatalogInventory {
         scan(filter: &RowFilter, after: RowPosition, limit: u32) -> Result<RowPage>;
         missing(ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
+        add_chunk_digests(id: ArtifactId, digests: &ChunkDigests) -> Result<bool>;
         usage(experiment: &ExperimentId, created_by: Option<&PrincipalId>) -> Result<Vec<PrincipalUsage>>;
         remove(id: ArtifactId) -> Result<Removal>;
         remove_expired(id: ArtifactId) -> Result<Option<Removal>>;

@@ -90,8 +90,7 @@ pub fn trace(
     let mut tracer = Tracer {
         group,
         stdout: &stopped.stdout,
-        begins_with_signal: subject.signals_begin(),
-        with_sockets: subject.has_traced_sockets(),
+        subject,
         decide,
         pending_calls: BTreeMap::new(),
         calls: Vec::new(),
@@ -195,9 +194,7 @@ enum ChangedLength {
 struct Tracer<'a, F> {
     group: Pid,
     stdout: &'a File,
-    /// Whether a signal opens the window, so that nothing is traced before it.
-    begins_with_signal: bool,
-    with_sockets: bool,
+    subject: &'a Subject,
     decide: F,
     /// The system calls in progress, by thread.
     pending_calls: BTreeMap<Pid, PendingCall>,
@@ -257,8 +254,9 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<'_, F> {
         }
     }
 
+    /// Returns whether a signal will open the window. Nothing is traced before it.
     fn waits_for_signal(&self) -> bool {
-        self.begins_with_signal && self.window == Window::Before
+        self.subject.signals_begin() && self.window == Window::Before
     }
 
     /// Lets a thread go on, to its next system call if it matters.
@@ -332,7 +330,8 @@ impl<F: FnMut(&Call) -> Option<Fault>> Tracer<'_, F> {
             self.record_output(&bytes);
         } else if self.window == Window::Open {
             let index = self.calls.len() as u64;
-            if let Some(mut call) = Call::of(thread, number, arguments, index, self.with_sockets) {
+            let with_sockets = self.subject.has_traced_sockets();
+            if let Some(mut call) = Call::of(thread, number, arguments, index, with_sockets) {
                 call.first_thread = thread == self.group;
                 let fault = (self.decide)(&call);
                 self.calls.push(call);

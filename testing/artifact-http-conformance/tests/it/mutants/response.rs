@@ -79,8 +79,9 @@ impl Mutation {
                 response.status = StatusCode::NO_CONTENT;
                 response.body.clear();
             }
-            Self::ExpiryUnchecked if status == 400 && managed => response.succeed(&json!({})),
-            Self::ParameterIgnored if status == 400 && managed => response.succeed(&json!({})),
+            Self::ExpiryUnchecked | Self::ParameterIgnored if status == 400 && managed => {
+                response.succeed(&json!({}));
+            }
             Self::DeletedIsRead if status == 404 && managed => response.succeed(&json!({})),
             Self::HiddenIsRead if status == 403 && managed => response.succeed(&json!({})),
             Self::ArtifactListedTwice if managed && path.ends_with("/artifacts") => {
