@@ -139,7 +139,7 @@ async fn the_experiment_header_may_be_left_out_but_not_be_wrong() {
         "/v1/experiments/demo",
         "/v1/experiments/demo/",
         "/v1/experiments/demo/usage/",
-        "/v1/experiments/demo/workers",
+        "/v1/experiments/demo/groups",
         "/v1//experiments/demo/usage",
         "/v1/experiments/demo/%75sage",
     ] {

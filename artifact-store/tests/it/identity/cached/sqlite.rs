@@ -54,7 +54,7 @@ async fn changes_by_other_programs_count_at_once() {
             ),
             (
                 "INSERT OR REPLACE INTO workers SELECT id, experiment, name, labels, registered_at, \
-                 registered_by, '$argon2id$8' FROM workers WHERE id = ?1",
+                 registered_by, '$argon2id$8', NULL FROM workers WHERE id = ?1",
                 Some((8, false)),
             ),
             (
