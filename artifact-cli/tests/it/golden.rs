@@ -52,6 +52,8 @@ fn the_help_matches_the_golden_files() {
         (&["worker", "list", "--help"], "help-worker-list.txt"),
         (&["worker", "show", "--help"], "help-worker-show.txt"),
         (&["worker", "reissue", "--help"], "help-worker-reissue.txt"),
+        (&["worker", "revoke", "--help"], "help-worker-revoke.txt"),
+        (&["worker", "delete", "--help"], "help-worker-delete.txt"),
         (&["group", "--help"], "help-group.txt"),
         (&["group", "add", "--help"], "help-group-add.txt"),
         (&["group", "list", "--help"], "help-group-list.txt"),
