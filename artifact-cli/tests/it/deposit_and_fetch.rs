@@ -362,7 +362,7 @@ fn the_recorded_name_is_used_only_if_it_is_that_of_a_visible_file() {
     let again = run_refused(&mut server.client(&["get", "-O", &uri]));
     assert!(again.stderr.contains("--force"), "{again:?}");
     run(&mut server.client(&["get", "-O", &uri, "--force"])).succeeded();
-    for name in [".profile", "a\u{202e}b"] {
+    for name in [".profile", "a\u{200b}b"] {
         let uri = put(name);
         let refused = run_refused(&mut server.client(&["get", "-O", &uri]));
         assert!(refused.stderr.contains("give -o FILE"), "{refused:?}");
