@@ -51,8 +51,9 @@ pub trait CatalogInventory: Catalog {
     /// Returns how much each principal has stored in this experiment, ordered by the bytes of the principal's id;
     /// or, with `created_by`, only how much that one has stored, if it has anything.
     ///
-    /// The database adds it up. The time grows with the rows that are counted: about half a second for one million. PostgreSQL
-    /// ends the query after ten seconds. The memory grows with the principals.
+    /// The database adds it up. The time grows with the rows that are counted: about half a second for one million. The memory
+    /// grows with the principals. PostgreSQL adds up 100,000 rows at a time, so rows that are written or removed meanwhile may be
+    /// counted or not.
     ///
     /// # Errors
     ///

@@ -23,19 +23,6 @@ use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
 
 const SELECT_LIVE: &str = "SELECT id FROM artifact_rows WHERE id = ANY ($1) AND removed_at IS NULL";
-macro_rules! usage {
-    ($where:literal) => {
-        concat!(
-            "SELECT created_by COLLATE \"C\", count(*), least(sum(size), 18446744073709551615)::text \
-             FROM artifact_rows WHERE experiment = $1 AND removed_at IS NULL",
-            $where,
-            " GROUP BY 1 ORDER BY 1"
-        )
-    };
-}
-/// The sum is exact; it may exceed an integer.
-const USAGE: &str = usage!("");
-const USAGE_OF: &str = usage!(" AND created_by COLLATE \"C\" = $2");
 const SELECT_HOLD: &str = "SELECT placed_by, placed_at FROM holds WHERE id = $1";
 const SELECT_RETENTION: &str = "SELECT keep FROM retention WHERE experiment = $1";
 
@@ -46,16 +33,6 @@ struct HoldRecord(String, i64);
 impl Record for HoldRecord {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
         Ok(Self(row.text(0)?, row.integer(1)?))
-    }
-}
-
-/// A principal, the number of its rows, and the sum of their sizes.
-#[derive(Debug)]
-struct UsageRecord(String, i64, String);
-
-impl Record for UsageRecord {
-    fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
-        Ok(Self(row.text(0)?, row.integer(1)?, row.text(2)?))
     }
 }
 
@@ -96,26 +73,7 @@ impl CatalogInventory for PostgresDatabase {
         experiment: &ExperimentId,
         created_by: Option<&PrincipalId>,
     ) -> Result<Vec<PrincipalUsage>> {
-        let operation = Operation::ListRows;
-        let mut values = vec![value(experiment.as_str().to_owned())];
-        let mut statement = USAGE;
-        if let Some(created_by) = created_by {
-            values.push(value(created_by.as_str().to_owned()));
-            statement = USAGE_OF;
-        }
-        let totals = self.rows::<UsageRecord>(Lane::List, operation, statement, values);
-        let totals = totals.await?;
-        let decoder = Decoder(operation.into());
-        let usage = totals.iter().map(|UsageRecord(created_by, rows, bytes)| {
-            let created_by = decoder.parse("created_by", created_by)?;
-            let rows = u64::try_from(*rows).unwrap_or(0);
-            Ok(PrincipalUsage::new(
-                created_by,
-                rows,
-                decoder.parse("size", bytes)?,
-            ))
-        });
-        usage.collect()
+        self.usage_of(experiment, created_by).await
     }
 
     async fn remove(&self, id: ArtifactId) -> Result<Removal> {

@@ -26,6 +26,7 @@ mod staged;
 mod target;
 mod tls;
 mod transaction;
+mod usage;
 mod writer;
 
 use std::fmt::Display;

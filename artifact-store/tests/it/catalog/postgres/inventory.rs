@@ -6,12 +6,12 @@ use artifact_backend::background;
 use artifact_postgres_test::{Database, Server};
 use artifact_store::{
     ArtifactId, Catalog as _, CatalogInventory, ErrorKind, ExpiryPosition, Hold, ImportId,
-    PortableDatabase as _, PostgresDatabase, PostgresOptions, PrincipalId, Removal, Row, RowFilter,
-    RowPosition, StagedRow,
+    PortableDatabase as _, PostgresDatabase, PostgresOptions, PrincipalId, PrincipalUsage, Removal,
+    Row, RowFilter, RowPosition, StagedRow,
 };
 
 use super::{host, hosted, open, url, wait_for_a_waiter, wait_until};
-use crate::support::{row, time};
+use crate::support::{experiment, row, time};
 
 /// An insert of `row(1)` that an older server would send, too.
 const INSERT: &str = "\
@@ -385,4 +385,43 @@ async fn a_page_of_expired_rows_reads_no_others() {
     let expected = [row(1).id, ArtifactId::from_bytes(created_long_ago)];
     assert_eq!(page.ids, expected);
     assert_eq!(page.next, None);
+}
+
+/// More rows than one statement adds up, and a depositor whose rows end where a statement ends.
+#[tokio::test]
+async fn usage_of_any_number_of_rows_is_added_up_in_parts() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = hosted(&database).await;
+    database.sql(
+        "INSERT INTO artifact.artifact_rows (id, experiment, created_by, size, content_type, sha256, created_at) \
+         SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 'exp-1', \
+             CASE WHEN n <= 40000 THEN 'Adam' WHEN n <= 100000 THEN 'admin' ELSE 'eve' END, n, 'a/b', \
+             decode(repeat('01', 32), 'hex'), 0 \
+         FROM generate_series(1, 200010) AS n",
+    );
+    database.sql("VACUUM ANALYZE artifact.artifact_rows");
+    let sum = |from: u64, to: u64| (from..=to).sum();
+    let expected = [
+        ("Adam", 1, 40_000),
+        ("admin", 40_001, 100_000),
+        ("eve", 100_001, 200_010),
+    ];
+    let expected = expected.map(|(name, from, to)| {
+        PrincipalUsage::new(name.parse().unwrap(), to - from + 1, sum(from, to))
+    });
+    assert_eq!(rows.usage(&experiment(), None).await.unwrap(), expected);
+    for total in &expected {
+        let own = rows.usage(&experiment(), Some(&total.created_by)).await;
+        assert_eq!(own.unwrap(), std::slice::from_ref(total));
+    }
+    let plan = database.sql(
+        "EXPLAIN SELECT created_by COLLATE \"C\", seq, size FROM artifact.artifact_rows \
+         WHERE experiment = 'exp-1' AND removed_at IS NULL AND (created_by COLLATE \"C\", seq) > ('admin', 7) \
+         ORDER BY created_by COLLATE \"C\", seq LIMIT 100000",
+    );
+    assert!(plan.contains("Index Only Scan"), "{plan}");
+    assert!(!plan.contains("Sort  "), "{plan}");
 }
