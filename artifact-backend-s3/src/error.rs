@@ -125,14 +125,19 @@ impl RequestError {
 }
 
 impl fmt::Display for RequestError {
-    /// Writes one line, for the log.
+    /// Writes one line with all causes, for the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
         if !self.detail.is_empty() {
             write!(f, ": {}", self.detail)?;
         }
-        if let Some(source) = &self.source {
-            write!(f, ": {source}")?;
+        let mut source: Option<&(dyn StdError + 'static)> = match &self.source {
+            Some(source) => Some(&**source),
+            None => None,
+        };
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use artifact_backend::{
     ArtifactBackend, ArtifactId, BlobList, Download, Error, Layer, Operation, Result,
 };
 use futures_util::{Stream, StreamExt, stream};
-use tracing::field::{Empty, display};
+use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
 use crate::intercept::{Call, Intercept};
@@ -22,7 +22,7 @@ use crate::layered::Layered;
 /// | `id` | the id of the blob, if the call is about one |
 /// | `bytes` | bytes stored, written, loaded or downloaded |
 /// | `outcome` | `ok`, or the text of the [`ErrorKind`](artifact_backend::ErrorKind), such as `not found` |
-/// | `error` | the error, if the call failed |
+/// | `error` | the error with its causes, if the call failed |
 ///
 /// The stream of a download and of a list have a span of their own, with the name `backend_stream` and the
 /// same fields: its parent is the span in which the call was made, it is entered when the stream is polled, and
@@ -131,6 +131,7 @@ fn record_outcome<T>(span: &Span, result: &Result<T>) {
         Ok(_) => span.record("outcome", "ok"),
         Err(error) => span
             .record("outcome", error.kind().as_str())
-            .record("error", display(error)),
+            // With its causes.
+            .record("error", error as &(dyn std::error::Error + 'static)),
     };
 }

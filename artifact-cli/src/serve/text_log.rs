@@ -1,5 +1,7 @@
-//! The log as text. Lines about requests look like all others and are written by a shorter way.
+//! The log as text. Lines about requests look like all others and are written by a shorter way. Each event is one line,
+//! whatever its fields contain, and an error includes all its causes.
 
+use std::error::Error;
 use std::fmt::{self, Write};
 
 use tracing::field::{Field, Visit};
@@ -10,6 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::log_value::{is_plain, write_now, write_number, write_quoted};
+use crate::failure;
 
 /// The target of the lines about requests.
 const REQUEST: &str = "artifact::request";
@@ -44,7 +47,10 @@ where
     }
 }
 
-/// Formats the fields of spans as [`DefaultFields`] does. Every request has a span.
+/// Formats the fields of events and spans. Every request has a span.
+///
+/// For a terminal it is [`DefaultFields`]. Otherwise the fields are the same, except that an error is one quoted text with
+/// all its causes, and that control characters are escaped.
 #[derive(Debug, Default)]
 pub(crate) struct TextFields(DefaultFields);
 
@@ -95,19 +101,45 @@ impl<W: Write> Fields<'_, W> {
     }
 }
 
+/// Writes text, with control characters escaped: a name or a message must not look like another line.
+struct OneLine<'w, W>(&'w mut W);
+
+impl<W: Write> Write for OneLine<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(at) = rest.find(char::is_control) {
+            let (before, after) = rest.split_at(at);
+            self.0.write_str(before)?;
+            let mut characters = after.chars();
+            for control in characters.by_ref().take(1) {
+                write!(self.0, "{}", control.escape_default())?;
+            }
+            rest = characters.as_str();
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Writes a text in quotes.
+fn write_text(text: &str, writer: &mut impl Write) -> fmt::Result {
+    if is_plain(text) {
+        write_quoted(text, writer)
+    } else {
+        write!(writer, "{text:?}")
+    }
+}
+
 impl<W: Write> Visit for Fields<'_, W> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, |writer| write!(writer, "{value:?}"));
+        self.put(field, |writer| write!(OneLine(writer), "{value:?}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.put(field, |writer| write_text(&failure::chain(value), writer));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, |writer| {
-            if is_plain(value) {
-                write_quoted(value, writer)
-            } else {
-                write!(writer, "{value:?}")
-            }
-        });
+        self.put(field, |writer| write_text(value, writer));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -117,6 +149,10 @@ impl<W: Write> Visit for Fields<'_, W> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use anyhow::anyhow;
+
     use super::super::captured::captured;
     use super::*;
 
@@ -152,9 +188,9 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn every_line_is_that_of_the_default_format() {
-        let ours = captured(
+    /// Returns the lines that this format makes.
+    fn logged(log: impl FnOnce()) -> String {
+        captured(
             |lines| {
                 tracing_subscriber::fmt()
                     .with_ansi(false)
@@ -164,7 +200,37 @@ mod tests {
                     .finish()
             },
             log,
+        )
+    }
+
+    #[test]
+    fn an_error_includes_all_its_causes_and_cannot_make_a_second_line() {
+        let inner = anyhow!("inner\n2026-01-02T03:04:05Z ERROR forged \u{1b}[1m");
+        let outer = inner.context("middle").context("outer");
+        let lines = logged(|| {
+            let error: &dyn Error = outer.as_ref();
+            let span = tracing::error_span!("request", error);
+            let _entered = span.enter();
+            tracing::warn!(error, name = %"a\nb", "said {}", "c\r\nd\u{9b}\u{fc}");
+            tracing::warn!(target: "artifact::request", error = &io::Error::other("x") as &dyn Error);
+        });
+        let [first, second] = without_times(&lines)[..] else {
+            panic!("{lines}");
+        };
+        let error = r#"error="outer: middle: inner\n2026-01-02T03:04:05Z ERROR forged \u{1b}[1m""#;
+        let expected = format!(
+            r"  WARN request{{{error}}}: artifact::serve::text_log::tests: said c\r\nd\u{{9b}}\u{{fc}} {error} name=a\nb"
         );
+        assert_eq!(first, expected.replace(r"\u{fc}", "\u{fc}"));
+        assert!(
+            second.ends_with(r#": artifact::request: error="x""#),
+            "{second}"
+        );
+    }
+
+    #[test]
+    fn every_line_is_that_of_the_default_format() {
+        let ours = logged(log);
         let default = captured(
             |lines| {
                 tracing_subscriber::fmt()

@@ -47,7 +47,9 @@ where
 {
     let task = tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::warn!(%error, "a connection to the database failed");
+            // Its own text is often only "db error".
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a connection to the database failed");
         }
     });
     // Ends the task when it is dropped.
