@@ -50,12 +50,14 @@ pub enum LayoutProblem {
         found: u32,
         /// The mode that it should have.
         expected: u32,
+        /// Whether it is a file with other names (hard links), perhaps outside of the root. Then its mode is not repaired.
+        has_other_names: bool,
     },
-    /// It belongs to another user than the root.
+    /// It belongs to another user than the rest.
     Owner {
         /// The user that owns it.
         found: u32,
-        /// The user that owns the root.
+        /// The user that should own it.
         expected: u32,
     },
     /// It is a symlink, which the backend never makes and never follows.
@@ -94,8 +96,16 @@ impl LayoutProblem {
 impl fmt::Display for LayoutProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mode { found, expected } => {
-                write!(f, "it has the mode {found:04o} instead of {expected:04o}")
+            Self::Mode {
+                found,
+                expected,
+                has_other_names,
+            } => {
+                write!(f, "it has the mode {found:04o} instead of {expected:04o}")?;
+                if *has_other_names {
+                    f.write_str("; it has other names too (hard links), so copy it, or chmod it yourself")?;
+                }
+                Ok(())
             }
             Self::Owner { found, expected } => write!(
                 f,
@@ -136,12 +146,14 @@ impl LayoutReport {
 /// Checks the files of a root that exists, also while backends use it. Calls `observe` for each finding.
 ///
 /// A folder must have the mode 0700, and a file the mode 0400. All must belong to the owner of the root. If the root has the
-/// set-group-ID bit and its group can write to it, an orchestrator manages the volume (`fsGroup` of Kubernetes); then the bits
-/// of the group are not judged anywhere. Names that no backend makes, symlinks, and blobs outside of their fan-out folder are
-/// findings. The bytes of the blobs are not read.
+/// set-group-ID bit and its group can write to it, an orchestrator manages the volume (`fsGroup` of Kubernetes): then all in
+/// it must belong to the owner of the folder of blobs, and neither the bits of the group nor the right of the owner to write
+/// are judged. Names that no backend makes, symlinks, mounts, and blobs outside of their fan-out folder are findings. The bytes
+/// of the blobs are not read.
 ///
 /// With [`with_repair`](LayoutOptions::with_repair) the modes are set, as after a restore by a program that does not keep
-/// them. Nothing else is changed, and nothing that belongs to another user than the root.
+/// them. Nothing else is changed, nothing that belongs to another user, no file that has other names, and nothing at all in a
+/// folder without a format marker.
 ///
 /// It blocks: call it on a thread that may. The memory does not grow with the number of blobs. It follows no symlink, except
 /// in `root` itself. Files that appear or vanish meanwhile are no findings. Only Linux has it.
@@ -161,7 +173,7 @@ impl LayoutReport {
 ///
 /// # Errors
 ///
-/// `Misconfigured` if `root` is not a folder, or if its format marker is of another layout; `Unsupported` on other systems
+/// `Misconfigured` if `root` is not a folder, or if its format marker is of another layout or program; `Unsupported` on other systems
 /// than Linux; otherwise if the root or a folder in it cannot be read.
 pub fn check_layout(
     root: &Path,
@@ -175,12 +187,12 @@ pub fn check_layout(
 }
 
 /// Checks a file that is private to its owner, such as an SQLite file or a secret: a regular file of mode 0600 that belongs
-/// to `owner`. Returns what is wrong, and repairs the mode like [`check_layout`]. A file that does not exist is fine. The
-/// path of each finding is empty.
+/// to `owner`. Returns what is wrong, and repairs the mode like [`check_layout`]; the caller knows that the file is its own. A
+/// file that does not exist is fine. The path of each finding is empty.
 ///
 /// # Errors
 ///
-/// `Unsupported` on other systems than Linux; otherwise if the file cannot be inspected.
+/// `Unsupported` on other systems than Linux; otherwise if the file or its folder cannot be inspected.
 pub fn check_private_file(
     path: &Path,
     owner: u32,
@@ -193,7 +205,8 @@ pub fn check_private_file(
 }
 
 /// Checks a folder that is private to its owner, such as the data folder of a server: its mode is 0700, or it is a volume of an
-/// orchestrator. Returns what is wrong, and repairs the mode like [`check_layout`]. The path of each finding is empty.
+/// orchestrator. Returns what is wrong, and repairs the mode like [`check_layout`]; the caller knows that the folder is its own.
+/// The path of each finding is empty.
 ///
 /// # Errors
 ///

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use artifact_backend::{ArtifactId, Operation, Result};
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::layout::{self, BLOBS, FAILED_SYNC, MARKER, STAGING, STORE_ID};
@@ -18,19 +18,31 @@ use crate::version::Version;
 const FOLDER_MODE: u32 = 0o700;
 /// The mode of a private file outside of a root.
 const FILE_MODE: u32 = 0o600;
-/// The bits that an orchestrator sets on the root of a volume: the set-group-ID bit and the rights of the group.
+/// The bits that an orchestrator sets on the folders of a volume: the set-group-ID bit and the rights of the group.
 const SHARED: u32 = 0o2070;
+/// The bits that it sets on anything in a volume. It lets the owner write to files, too.
+const SHARED_ALL: u32 = SHARED | 0o200;
 
 pub(crate) fn check_layout(
     path: &Path,
     options: LayoutOptions,
     observe: impl FnMut(LayoutFinding),
 ) -> Result<LayoutReport> {
-    let (root, stat) = open_top(path)?;
+    let (top, stat) = open_top(path)?;
+    let root = reopen(&top).map_err(fail("read the root"))?;
+    let version = marker::read(root.as_fd())?;
     let mut check = Check::of(&stat, options, observe);
-    check.judge(&root, Path::new(""), &stat, FOLDER_MODE);
-    let root = reopen(&root).map_err(fail("read the root"))?;
-    check.root(root.as_fd())?;
+    if version.is_none() {
+        // It may be any folder of this machine.
+        check.options = LayoutOptions::default();
+    }
+    if is_shared(&stat)
+        && let Ok(blobs) = sys::stat_name(root.as_fd(), BLOBS)
+    {
+        check.owner = blobs.st_uid;
+    }
+    check.judge(&top, Path::new(""), &stat, FOLDER_MODE, stat.st_uid);
+    check.root(root.as_fd(), version)?;
     Ok(check.report)
 }
 
@@ -41,7 +53,7 @@ pub(crate) fn check_private_folder(
     let (folder, stat) = open_top(path)?;
     let mut findings = Vec::new();
     let mut check = Check::of(&stat, options, |finding| findings.push(finding));
-    check.judge(&folder, Path::new(""), &stat, FOLDER_MODE);
+    check.judge(&folder, Path::new(""), &stat, FOLDER_MODE, stat.st_uid);
     Ok(findings)
 }
 
@@ -51,24 +63,29 @@ pub(crate) fn check_private_file(
     options: LayoutOptions,
 ) -> Result<Vec<LayoutFinding>> {
     let mut findings = Vec::new();
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = match sys::retry(|| rustix::fs::openat(CWD, path, flags, Mode::empty())) {
+    let open = |path| sys::retry(|| rustix::fs::openat(CWD, path, flags, Mode::empty()));
+    let file = match open(path) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(findings),
         Err(errno) => return Err(fail("open the file")(errno)),
     };
     let stat = sys::stat(&file).map_err(fail("inspect the file"))?;
-    let mut check = Check {
-        owner,
-        ignored: 0,
-        options,
-        observe: |finding| findings.push(finding),
-        report: LayoutReport::default(),
-    };
+    let (_, folder) = open_top(parent)?;
+    let mut check = Check::of(&folder, options, |finding| findings.push(finding));
     if check.is_of_type(Path::new(""), &stat, FileType::RegularFile) {
-        check.judge(&file, Path::new(""), &stat, FILE_MODE);
+        check.judge(&file, Path::new(""), &stat, FILE_MODE, owner);
     }
     Ok(findings)
+}
+
+/// Returns whether an orchestrator manages a folder (`fsGroup` of Kubernetes).
+fn is_shared(folder: &Stat) -> bool {
+    folder.st_mode & SHARED == SHARED
 }
 
 /// Opens a folder for its name only, which needs no rights on it. Follows symlinks, as the operator's path may have some.
@@ -106,18 +123,16 @@ struct Check<F> {
 impl<F: FnMut(LayoutFinding)> Check<F> {
     /// Takes the owner of a folder, and whether an orchestrator manages it.
     fn of(folder: &Stat, options: LayoutOptions, observe: F) -> Self {
-        let is_shared = folder.st_mode & SHARED == SHARED;
         Self {
             owner: folder.st_uid,
-            ignored: if is_shared { SHARED } else { 0 },
+            ignored: if is_shared(folder) { SHARED_ALL } else { 0 },
             options,
             observe,
             report: LayoutReport::default(),
         }
     }
 
-    fn root(&mut self, root: BorrowedFd<'_>) -> Result<()> {
-        let version = marker::read(root)?;
+    fn root(&mut self, root: BorrowedFd<'_>, version: Option<Version>) -> Result<()> {
         let top = Path::new("");
         let mut missing = vec![BLOBS, MARKER];
         self.each(root, top, |check, name| {
@@ -189,9 +204,7 @@ impl<F: FnMut(LayoutFinding)> Check<F> {
         self.each(staging, path, |check, name| {
             let id = name.strip_prefix(layout::STAGING_PREFIX);
             if id.is_some_and(|id| id.parse::<ArtifactId>().is_ok()) {
-                if let Some(stat) = check.stat(staging, path, name) {
-                    check.is_of_type(&path.join(name), &stat, FileType::RegularFile);
-                }
+                check.open(staging, path, name, FileType::RegularFile);
             } else {
                 check.found(path.join(name), LayoutProblem::Unexpected);
             }
@@ -208,14 +221,15 @@ impl<F: FnMut(LayoutFinding)> Check<F> {
     ) -> Result<()> {
         for entry in Dir::read_from(folder).map_err(fail("read a folder"))? {
             let entry = entry.map_err(fail("read a folder"))?;
-            match entry.file_name().to_str() {
-                Ok("." | "..") => {}
-                Ok(name) => {
-                    self.report.checked += 1;
-                    look(self, name)?;
-                }
+            let name = entry.file_name();
+            if [&b"."[..], b".."].contains(&name.to_bytes()) {
+                continue;
+            }
+            self.report.checked += 1;
+            match name.to_str() {
+                Ok(name) => look(self, name)?,
                 Err(_) => {
-                    let name = entry.file_name().to_string_lossy();
+                    let name = name.to_string_lossy();
                     self.found(path.join(&*name), LayoutProblem::Unexpected);
                 }
             }
@@ -225,65 +239,53 @@ impl<F: FnMut(LayoutFinding)> Check<F> {
 
     /// Checks a folder, and opens it if that is possible.
     fn folder(&mut self, parent: BorrowedFd<'_>, path: &Path, name: &str) -> Option<OwnedFd> {
-        let opened = self.check_name(parent, path, name, FileType::Directory, FOLDER_MODE)?;
-        reopen(&opened)
-            .map_err(|errno| {
-                let why = fail("open the folder")(errno).to_string();
-                self.found(path.join(name), LayoutProblem::Unreadable(why));
-            })
-            .ok()
+        let (opened, stat) = self.open(parent, path, name, FileType::Directory)?;
+        let path = path.join(name);
+        self.judge(&opened, &path, &stat, FOLDER_MODE, self.owner);
+        match reopen(&opened) {
+            Ok(folder) => Some(folder),
+            Err(errno) => {
+                self.cannot("open the folder", path, errno);
+                None
+            }
+        }
     }
 
     fn file(&mut self, parent: BorrowedFd<'_>, path: &Path, name: &str) {
-        self.check_name(parent, path, name, FileType::RegularFile, BLOB_MODE);
+        if let Some((opened, stat)) = self.open(parent, path, name, FileType::RegularFile) {
+            self.judge(&opened, &path.join(name), &stat, BLOB_MODE, self.owner);
+        }
     }
 
-    /// Checks type, mode and owner of a name. Returns a descriptor for the name if the type is right.
-    fn check_name(
+    /// Opens a name for its attributes, whatever its mode is. All that follows is about this one file, also if another gets
+    /// the name meanwhile. Returns `None` if it has vanished, or reports that it is not of this type or cannot be opened.
+    fn open(
         &mut self,
         parent: BorrowedFd<'_>,
         path: &Path,
         name: &str,
         kind: FileType,
-        mode: u32,
-    ) -> Option<OwnedFd> {
-        let stat = self.stat(parent, path, name)?;
-        let path = path.join(name);
-        if !self.is_of_type(&path, &stat, kind) {
-            return None;
-        }
-        let flags = OFlags::PATH;
-        let opened = sys::open_beneath(parent, name, flags, Mode::empty(), ResolveFlags::empty());
-        let opened = opened.and_then(|opened| Ok((sys::stat(&opened)?, opened)));
+    ) -> Option<(OwnedFd, Stat)> {
+        // A symlink is opened itself (openat2(2)).
+        let opened = sys::hold(parent, name).and_then(|opened| Ok((sys::stat(&opened)?, opened)));
         match opened {
-            Ok((stat, opened)) => {
-                // It may have been replaced since.
-                if !self.is_of_type(&path, &stat, kind) {
-                    return None;
-                }
-                self.judge(&opened, &path, &stat, mode);
-                Some(opened)
-            }
+            Ok((stat, opened)) => self
+                .is_of_type(&path.join(name), &stat, kind)
+                .then_some((opened, stat)),
             Err(Errno::NOENT) => None,
             Err(errno) => {
-                let why = fail("open it")(errno).to_string();
-                self.found(path, LayoutProblem::Unreadable(why));
+                self.cannot("open it", path.join(name), errno);
                 None
             }
         }
     }
 
-    /// Inspects a name. Returns `None` if it has vanished, or reports that it cannot be inspected.
-    fn stat(&mut self, parent: BorrowedFd<'_>, path: &Path, name: &str) -> Option<Stat> {
-        match sys::stat_name(parent, name) {
-            Ok(stat) => Some(stat),
-            Err(Errno::NOENT) => None,
-            Err(errno) => {
-                let why = fail("inspect it")(errno).to_string();
-                self.found(path.join(name), LayoutProblem::Unreadable(why));
-                None
-            }
-        }
+    fn cannot(&mut self, action: &str, path: PathBuf, errno: Errno) {
+        let why = match errno {
+            Errno::XDEV => "it is on another file system than the root; unmount it".to_owned(),
+            errno => format!("cannot {action}: {}", std::io::Error::from(errno)),
+        };
+        self.found(path, LayoutProblem::Unreadable(why));
     }
 
     fn is_of_type(&mut self, path: &Path, stat: &Stat, expected: FileType) -> bool {
@@ -299,13 +301,13 @@ impl<F: FnMut(LayoutFinding)> Check<F> {
     }
 
     /// Judges the owner and the mode of an open file or folder, and repairs the mode.
-    fn judge(&mut self, opened: &OwnedFd, path: &Path, stat: &Stat, expected: u32) {
+    fn judge(&mut self, opened: &OwnedFd, path: &Path, stat: &Stat, expected: u32, owner: u32) {
         let found = stat.st_mode & 0o7777;
-        let expected_owner = self.owner;
-        if stat.st_uid != expected_owner {
+        let is_ours = stat.st_uid == owner;
+        if !is_ours {
             let problem = LayoutProblem::Owner {
                 found: stat.st_uid,
-                expected: expected_owner,
+                expected: owner,
             };
             self.found(path.to_owned(), problem);
         }
@@ -313,13 +315,19 @@ impl<F: FnMut(LayoutFinding)> Check<F> {
             return;
         }
         let mode = expected | (found & self.ignored);
-        let is_ours = stat.st_uid == expected_owner;
-        let repaired = self.options.repairs() && is_ours && set_mode(opened, mode).is_ok();
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let has_other_names = is_file && stat.st_nlink > 1;
+        let may_repair = self.options.repairs() && is_ours && !has_other_names;
+        let repaired = may_repair && set_mode(opened, mode).is_ok();
         self.report.findings += 1;
         self.report.repaired += u64::from(repaired);
         (self.observe)(LayoutFinding {
             path: path.to_owned(),
-            problem: LayoutProblem::Mode { found, expected },
+            problem: LayoutProblem::Mode {
+                found,
+                expected,
+                has_other_names,
+            },
             repaired,
         });
     }

@@ -3,8 +3,9 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use artifact_backend::{ArtifactBackend, ArtifactId};
+use artifact_backend::{ArtifactBackend, ArtifactId, ErrorKind};
 use artifact_backend_fs::{
     LayoutOptions, LayoutReport, check_layout, check_private_file, check_private_folder,
 };
@@ -164,6 +165,112 @@ async fn the_group_of_a_volume_that_an_orchestrator_prepares_is_not_judged() {
     let expected = format!("{path}: mode: it has the mode 0464 instead of 0400, repaired");
     assert_eq!(lines, [expected]);
     assert_eq!(fs::metadata(&blob).unwrap().mode() & 0o7777, 0o460);
+    // The kubelet lets owner and group read and write.
+    mode(&blob, 0o660);
+    assert_eq!(check(&root, true).1, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_volume_of_root_may_have_files_of_the_server() {
+    if skip(is_root(), "volumes of root", "run the tests as root") {
+        return;
+    }
+    const SERVER: u32 = 1_234_501;
+    let world = world().await;
+    let root = world.root();
+    mode(&root, 0o2770);
+    let others = run("find", &[root.to_str().unwrap(), "-mindepth", "1"]);
+    for path in others.lines() {
+        chown(path, Some(SERVER), None).unwrap();
+    }
+    assert_eq!(check(&root, false).1, [""; 0]);
+    mode(&root, 0o700);
+    let owners = check(&root, false);
+    assert_eq!(owners.0.findings, 1 + 2 + 16 + 2, "{owners:?}");
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let done = std::process::Command::new(program).args(arguments).output();
+    let done = done.unwrap();
+    assert!(done.status.success(), "{done:?}");
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn nothing_is_repaired_in_a_folder_without_a_marker() {
+    let world = world().await;
+    let root = world.root();
+    fs::remove_file(root.join("artifact-format")).unwrap();
+    let blob = root.join("blobs/0").join(IDS[0]);
+    mode(&blob, 0o644);
+    mode(&root, 0o755);
+    let (report, lines) = check(&root, true);
+    assert_eq!((report.findings, report.repaired), (3, 0), "{lines:?}");
+    let modes = [&root, &blob].map(|path| fs::metadata(path).unwrap().mode() & 0o7777);
+    assert_eq!(modes, [0o755, 0o644]);
+    fs::write(root.join("artifact-format"), "another program 1\n").unwrap();
+    let repair = LayoutOptions::default().with_repair(true);
+    let error = check_layout(&root, repair, |finding| panic!("{finding:?}")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+}
+
+#[tokio::test]
+async fn the_mode_of_a_file_with_other_names_is_found_and_not_repaired() {
+    let world = world().await;
+    let root = world.root();
+    let outside = root.parent().unwrap().join("other");
+    fs::write(&outside, "bytes").unwrap();
+    mode(&outside, 0o755);
+    let name = "blobs/0/00000000000000000000000000000003";
+    fs::hard_link(&outside, root.join(name)).unwrap();
+    let (report, lines) = check(&root, true);
+    assert_eq!((report.findings, report.repaired), (1, 0));
+    let expected =
+        format!("{name}: mode: it has the mode 0755 instead of 0400; it has other names");
+    assert!(lines[0].starts_with(&expected), "{lines:?}");
+    assert_eq!(fs::metadata(&outside).unwrap().mode() & 0o7777, 0o755);
+    // As after `cp -al`: with the right mode it is no finding.
+    mode(&outside, 0o400);
+    assert!(check(&root, false).0.is_good());
+}
+
+#[tokio::test]
+async fn a_symlink_that_replaces_a_blob_at_any_moment_leads_nowhere() {
+    let world = world().await;
+    let root = world.root();
+    let outside = root.parent().unwrap().join("other");
+    fs::write(&outside, "").unwrap();
+    mode(&outside, 0o666);
+    let name = root.join("blobs/0/00000000000000000000000000000004");
+    let [file, link] = ["file", "link"].map(|name| root.parent().unwrap().join(name));
+    fs::write(&file, "").unwrap();
+    symlink(&outside, &link).unwrap();
+    fs::rename(&file, &name).unwrap();
+    let regular = fs::File::open(&name).unwrap();
+    let is_over = AtomicBool::new(false);
+    let (mut seen, mut rounds) = ([0, 0], 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (parent, name) = (root.parent().unwrap(), name.as_path());
+            let parent = fs::File::open(parent).unwrap();
+            while !is_over.load(Ordering::Relaxed) {
+                let flags = rustix::fs::RenameFlags::EXCHANGE;
+                rustix::fs::renameat_with(&parent, "link", rustix::fs::CWD, name, flags).unwrap();
+            }
+        });
+        while (seen.contains(&0) && rounds < 20_000) || rounds < 200 {
+            rounds += 1;
+            regular
+                .set_permissions(Permissions::from_mode(0o644))
+                .unwrap();
+            for line in check(&root, true).1 {
+                seen[usize::from(line.contains(": symlink: "))] += 1;
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(!seen.contains(&0), "{seen:?} in {rounds} rounds");
+    assert_eq!(fs::metadata(&outside).unwrap().mode() & 0o7777, 0o666);
 }
 
 #[test]

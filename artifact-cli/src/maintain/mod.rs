@@ -23,6 +23,7 @@ use anyhow::Result;
 use artifact_store::{Backend, Database, PlacedBackend, StoreConfig};
 
 use crate::failure::{setup, setup_from};
+use crate::files;
 use crate::serve::plan::{StorePlan, check_data_dir};
 use crate::serve::{bucket, data_dir, halves, logging, placement};
 use crate::settings::{Loaded, ServeSettings, Sources};
@@ -74,6 +75,16 @@ async fn open_halves(plan: &StorePlan<'_>, no_color: bool) -> Result<(Database, 
     let database = data_dir::open_database(plan).await?;
     placement::check(plan, &database).await?;
     check_path_exists(settings.backend.path(), "backend", plan.sources)?;
+    halves::check_backend_to_create(plan, &database).await?;
+    if let Some(folder) = settings.backend.path()
+        && files::is_empty_folder(folder)
+    {
+        // Opened, it would become a folder of blobs.
+        let (name, folder) = (plan.sources.name("backend"), folder.display());
+        return Err(setup(format!(
+            "{name} cannot be used: {folder} is empty; start the server with it once, or mount its disk"
+        )));
+    }
     let opened = settings.backend.open_with(bucket::options(settings)).await;
     let backend = opened.map_err(|error| {
         let name = plan.sources.name("backend");

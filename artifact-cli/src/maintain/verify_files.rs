@@ -17,6 +17,11 @@ use crate::serve::plan::StorePlan;
 /// What SQLite appends to the name of a database: nothing, for the log, and for the shared memory.
 const DATABASE_FILES: [&str; 3] = ["", "-wal", "-shm"];
 
+/// What a server makes in its data folder, besides the database.
+const DATA_FILES: [&str; 2] = ["lock", "admin-token"];
+/// What an SQLite file begins with (<https://www.sqlite.org/fileformat2.html>, section 1.3).
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
 /// Checks all files and folders of a store. A half that is not in the file system has none.
 pub(super) fn verify_files(
     plan: &StorePlan<'_>,
@@ -24,19 +29,24 @@ pub(super) fn verify_files(
     lines: &mut Lines,
     totals: &mut Totals,
 ) -> Result<()> {
-    let options = LayoutOptions::default().with_repair(repair);
+    let repairs = LayoutOptions::default().with_repair(repair);
     let mut check = Check {
-        options,
+        options: repairs,
         lines,
         totals,
     };
     let data_dir = &plan.settings.data_dir;
     let mut owner = None;
     if data_dir.exists() {
+        let files = DATA_FILES.map(|name| data_dir.join(name));
+        let ours = files.iter().find(|file| file.exists());
+        // A wrong setting can name any folder of this machine.
+        check.options = LayoutOptions::default().with_repair(repair && ours.is_some());
         check.private_folder(data_dir)?;
-        let user = owner_of(data_dir)?;
-        for name in ["lock", "admin-token"] {
-            check.private_file(&data_dir.join(name), user)?;
+        // A volume that an orchestrator prepares belongs to root, and its files to the user of the server.
+        let user = owner_of(ours.filter(|_| is_shared(data_dir)).unwrap_or(data_dir))?;
+        for file in &files {
+            check.private_file(file, user)?;
         }
         owner = Some(user);
     }
@@ -44,6 +54,8 @@ pub(super) fn verify_files(
         // SQLite follows a symlink, and its other files are beside the real one.
         let path = files::real_path(path).map_err(|error| unchecked(path, error))?;
         let owner = owner.map_or_else(|| owner_of(files::parent(&path)), Ok)?;
+        let is_ours = files::starts_with(&path, SQLITE);
+        check.options = LayoutOptions::default().with_repair(repair && is_ours);
         for suffix in DATABASE_FILES {
             let mut file = path.clone().into_os_string();
             file.push(suffix);
@@ -51,6 +63,7 @@ pub(super) fn verify_files(
         }
     }
     // If the blobs were moved away, the folder may be gone, and the next step says so.
+    check.options = repairs;
     if let Some(root) = plan.settings.backend.path().filter(|root| root.exists()) {
         check.root(root)?;
     }
@@ -129,6 +142,13 @@ impl Check<'_> {
         let (what, why) = (finding.problem.as_str(), finding.problem.to_string());
         self.lines.wrong_file(what, path, &why, finding.repaired);
     }
+}
+
+/// Returns whether an orchestrator manages a folder, see [`check_layout`].
+fn is_shared(folder: &Path) -> bool {
+    const SHARED: u32 = 0o2070;
+    let found = folder.metadata();
+    found.is_ok_and(|found| found.mode() & SHARED == SHARED)
 }
 
 fn owner_of(path: &Path) -> Result<u32> {

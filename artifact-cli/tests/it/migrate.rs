@@ -10,7 +10,7 @@ use crate::harness::{Answer, Done, Server, artifact, files_below, run, run_refus
 use crate::maintained::{deposit, fetch, flip, maintain, totals};
 
 /// Without the collector of the schedule.
-const QUIET: &[&str] = &["--gc-interval", "0"];
+pub(crate) const QUIET: &[&str] = &["--gc-interval", "0"];
 const MIGRATE: &[&str] = &["migrate", "--to", "moved"];
 
 fn with<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
@@ -187,6 +187,11 @@ fn begin(server: &Server, rate: &str, copied: usize) -> Child {
         ids_in(server, "moved").len() >= copied
     });
     migrate
+}
+
+/// Moves only some of the blobs to the folder `moved`.
+pub(crate) fn move_some(server: &Server) {
+    kill(begin(server, "4KiB", 2));
 }
 
 fn kill(mut child: Child) {

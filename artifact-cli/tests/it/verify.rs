@@ -8,7 +8,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::{Done, Server, artifact, files_below, run};
-use crate::maintained::{deposit, fetch, file, maintain, totals};
+use crate::maintained::{blobs_below, deposit, fetch, file, maintain, totals};
+use crate::migrate::{QUIET, move_some};
 
 fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().mode() & 0o7777
@@ -18,7 +19,7 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Returns the kind and the end of the path of each finding, in order.
+/// Returns the kind and the end of the path of each finding, in order. Paths elsewhere are whole.
 fn findings(done: &Done) -> Vec<(String, String)> {
     let lines = done.stdout().lines();
     let values = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -123,6 +124,129 @@ fn a_symlink_and_a_foreign_file_are_named_and_not_repaired() {
     let expected = expected.map(|(kind, path)| (kind.to_owned(), path.to_owned()));
     assert_eq!(findings(&done), expected);
     assert!(blob.exists() && server.path("artifact-data/blobs/notes").exists());
+}
+
+#[test]
+fn a_wrong_mode_in_either_folder_is_named_and_repaired_while_blobs_are_moved() {
+    let server = Server::start(QUIET);
+    let ids: Vec<_> = (0..8)
+        .map(|n| deposit(&server, format!("artifact {n}").as_bytes()))
+        .collect();
+    move_some(&server);
+    let (old, new) = (server.path("artifact-data/blobs"), server.path("moved"));
+    let wrong = [&old, &new].map(|folder| blobs_below(folder).swap_remove(0).0);
+    for name in &wrong {
+        set_mode(name, 0o644);
+    }
+    for backend in ["artifact-data/blobs", "moved"] {
+        let done = maintain(&server, &["verify", "--json", "--backend", backend]);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert_eq!(totals(&done)["findings"], 2, "{done:?}");
+        assert_eq!(totals(&done)["halves_belong_together"], true);
+        for name in &wrong {
+            assert!(done.stdout().contains(name.to_str().unwrap()), "{done:?}");
+        }
+    }
+    let done = maintain(&server, &["verify", "--json", "--repair"]).succeeded();
+    assert_eq!(totals(&done)["repaired"], 2, "{done:?}");
+    assert_eq!([mode(&wrong[0]), mode(&wrong[1])], [0o400, 0o400]);
+    for (n, id) in ids.iter().enumerate() {
+        let fetched = fetch(&server, id).succeeded();
+        assert_eq!(fetched.stdout(), format!("artifact {n}"));
+    }
+}
+
+#[test]
+fn after_a_migration_verify_says_which_backend_to_set() {
+    let server = Server::start(QUIET);
+    deposit(&server, b"an artifact");
+    maintain(&server, &["migrate", "--to", "moved"]).succeeded();
+    for emptied in [false, true] {
+        if emptied {
+            let delete = ["migrate", "--to", "moved", "--delete-source"];
+            maintain(&server, &delete).succeeded();
+        }
+        let done = maintain(&server, &["verify"]);
+        assert_eq!((done.code, done.stdout()), (Some(2), ""), "{done:?}");
+        let text = "the blobs of this store were moved from file:";
+        assert!(done.stderr.contains(text), "{done:?}");
+        let set = format!(
+            "set the backend to file://{}",
+            server.path("moved").display()
+        );
+        assert!(done.stderr.contains(&set), "{done:?}");
+        let done = maintain(&server, &["verify", "--json", "--backend", "moved"]).succeeded();
+        assert_eq!(totals(&done)["findings"], 0);
+        assert_eq!(totals(&done)["halves_belong_together"], true);
+    }
+}
+
+#[test]
+fn the_mount_point_of_a_lost_disk_stays_empty() {
+    let server = Server::start(QUIET);
+    deposit(&server, b"an artifact");
+    let folder = server.stop("TERM");
+    let blobs = folder.path().join("artifact-data/blobs");
+    std::fs::rename(&blobs, folder.path().join("the-disk")).unwrap();
+    std::fs::create_dir(&blobs).unwrap();
+    set_mode(&blobs, 0o755);
+    for options in [&["--json"][..], &["--json", "--repair"]] {
+        let done = run(artifact(folder.path()).arg("verify").args(options));
+        assert_eq!(done.code, Some(1), "{done:?}");
+        let expected = [
+            ("missing", "/blobs/artifact-format"),
+            ("missing", "/blobs/blobs"),
+            ("mode", "/blobs"),
+        ];
+        let expected = expected.map(|(kind, path)| (kind.to_owned(), path.to_owned()));
+        assert_eq!(findings(&done), expected);
+        assert_eq!(totals(&done)["halves_belong_together"], Value::Null);
+        assert!(done.stderr.contains("is a disk not mounted?"), "{done:?}");
+    }
+    for command in ["gc", "scrub"] {
+        let done = run(artifact(folder.path()).arg(command));
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(done.stderr.contains("is a disk not mounted?"), "{done:?}");
+    }
+    assert_eq!(files_below(&blobs), [""; 0]);
+    assert_eq!(std::fs::read_dir(&blobs).unwrap().count(), 0);
+    assert_eq!(mode(&blobs), 0o755, "it may be any folder");
+}
+
+#[test]
+fn a_repair_with_wrong_settings_changes_no_foreign_file() {
+    let server = Server::start(QUIET);
+    deposit(&server, b"an artifact");
+    let folder = server.stop("TERM");
+    let foreign = TempDir::new().unwrap();
+    let notes = foreign.path().join("notes");
+    std::fs::copy(folder.path().join("stderr"), &notes).unwrap();
+    set_mode(&notes, 0o644);
+    set_mode(foreign.path(), 0o755);
+    let path = foreign.path().to_str().unwrap();
+    let rows = folder.path().join("artifact-data/rows.sqlite");
+    let rows = rows.to_str().unwrap();
+    let notes_path = notes.to_str().unwrap();
+    for settings in [
+        &["--backend", path][..],
+        &[
+            "--data-dir",
+            path,
+            "--database",
+            rows,
+            "--backend",
+            "artifact-data/blobs",
+        ],
+        &["--database", notes_path],
+    ] {
+        let mut command = artifact(folder.path());
+        let done = run(command.args(["verify", "--repair"]).args(settings));
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stdout().contains("mode "), "{done:?}");
+        assert!(!done.stdout().contains("; repaired"), "{done:?}");
+        assert_eq!((mode(foreign.path()), mode(&notes)), (0o755, 0o644));
+        assert_eq!(files_below(foreign.path()), ["notes"]);
+    }
 }
 
 #[test]
