@@ -7,6 +7,7 @@ use std::time::Duration;
 use artifact_client::{ByteRange, Client, Credential, ErrorKind, FetchOptions, RetryPolicy};
 
 use crate::harness::{Answer, Server, noise, run, run_with, skip};
+use crate::maintained::{maintain, totals};
 
 /// Deposits an artifact and damages the blob's file. Returns the artifact's URI.
 fn deposit_damaged(server: &Server, damage: impl Fn(&std::fs::File), size: usize) -> String {
@@ -126,8 +127,104 @@ fn a_blob_of_the_wrong_size_is_answered_500() {
 
 /// Flips a bit of the last byte of the noise.
 fn flip_last(file: &std::fs::File, size: usize) {
-    let at = size as u64 - 1;
-    file.write_all_at(&[noise(size)[size - 1] ^ 1], at).unwrap();
+    flip_at(file, size - 1);
+}
+
+/// Flips a bit of one byte of the noise.
+fn flip_at(file: &std::fs::File, at: usize) {
+    let flipped = noise(at + 1)[at] ^ 1;
+    file.write_all_at(&[flipped], at as u64).unwrap();
+}
+
+#[test]
+fn one_flipped_byte_is_named_by_a_scrub_and_delivered_by_no_request() {
+    const CHUNK: usize = 64 << 10;
+    let size = 5 * CHUNK + 1_234;
+    let (at, all) = (2 * CHUNK + 777, noise(size));
+    let mut server = Server::start(&["--gc-interval", "0"]);
+    let uri = deposit_damaged(&server, |file| flip_at(file, at), size);
+    let id = uri.rsplit('/').next().unwrap();
+
+    let first = format!("begins at byte {} and has up to {CHUNK} bytes", 2 * CHUNK);
+    for options in [&["scrub", "--json"][..], &["scrub"]] {
+        let scrub = maintain(&server, options);
+        assert_eq!(scrub.code, Some(1), "{scrub:?}");
+        let finding = scrub.stdout().lines().next().unwrap();
+        let named = finding.contains(id) && finding.contains("corrupt");
+        assert!(named && finding.contains(&first), "{scrub:?}");
+    }
+    let found = totals(&maintain(&server, &["scrub", "--json"]));
+    assert_eq!(
+        (&found["corrupt"], &found["bytes"]),
+        (&1.into(), &size.into())
+    );
+
+    let ask = |server: &Server, range: Option<(usize, usize)>| {
+        let (_, headers) = server.connect();
+        let range = range.map(|(from, to)| format!("Range: bytes={from}-{}\r\n", to - 1));
+        server.say(format!(
+            "GET /v0/experiments/default/artifacts?uri={} HTTP/1.1\r\n{headers}{}Connection: close\r\n\r\n",
+            uri.replace('/', "%2F"),
+            range.unwrap_or_default()
+        ))
+    };
+    let part = |server: &Server, from, to| Answer::of(&ask(server, Some((from, to))));
+    let (start, end) = (2 * CHUNK, 3 * CHUNK);
+    let assert_others = |server: &Server| {
+        for (from, to) in [
+            (0, start),
+            (CHUNK - 1, CHUNK + 1),
+            (start - 1, start),
+            (end, size),
+        ] {
+            let answer = part(server, from, to);
+            assert_eq!(answer.status, 206, "{from} to {to}: {}", answer.head);
+            assert!(answer.body == all[from..to], "{from} to {to}");
+        }
+    };
+    assert_others(&server);
+    // A server that has found the damage refuses everything of the artifact, so each request gets another one.
+    for range in [
+        Some((at, at + 1)),
+        Some((start, end)),
+        Some((end - 1, size)),
+        Some((1, size)),
+        Some((0, start + 1)),
+        None,
+    ] {
+        let folder = server.stop("TERM");
+        server = Server::start_in(folder, &["--gc-interval", "0"]);
+        assert_others(&server);
+        let said = ask(&server, range);
+        server.wait_until("the alarm", || server.stderr().contains("corrupt-blob"));
+        if said.is_empty() {
+            // The connection was closed before the header was sent.
+            continue;
+        }
+        let answer = Answer::of(&said);
+        if answer.status == 500 {
+            answer.assert_problem(500, "about:blank");
+            continue;
+        }
+        assert_eq!(answer.status, if range.is_some() { 206 } else { 200 });
+        let (from, to) = range.unwrap_or((0, size));
+        assert!(answer.body.len() < to - from, "{range:?}: all of it came");
+        let until = if range.is_some() { start } else { size };
+        assert!(all[from..until].starts_with(&answer.body), "{range:?}");
+    }
+    let done = run(&mut server.client(&["get", &uri, "-o", "out"]));
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    assert!(!server.path("out").exists());
+    assert_eq!(part(&server, 0, start).status, 500, "the damage is known");
+
+    // Restored, everything is served again.
+    let path = crate::maintained::file(&server, id);
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(&all[at..=at], at as u64).unwrap();
+    assert!(Answer::of(&ask(&server, None)).body == all);
+    assert_others(&server);
+    assert_eq!(part(&server, at, at + 1).body, &all[at..=at]);
 }
 
 #[test]
