@@ -3,7 +3,7 @@
 use artifact_postgres_test::Pooler;
 use tempfile::TempDir;
 
-use crate::harness::{Server, artifact, noise, run};
+use crate::harness::{Server, artifact, files_below, noise, run};
 use crate::maintained::{age, deposit, fetch, file, maintain, totals};
 
 #[test]
@@ -63,4 +63,58 @@ fn maintenance_works_through_a_pooler_in_session_mode() {
     for (id, bytes) in [(&kept, &*large), (&removed, b"removed")] {
         assert!(fetch(&restored, id).succeeded().stdout == bytes, "{id}");
     }
+}
+
+#[test]
+fn maintenance_through_a_pooler_in_transaction_mode_is_refused_and_changes_nothing() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let Some(pooler) = Pooler::start(postgres, "transaction", "") else {
+        return;
+    };
+    let databases = [postgres.database(), postgres.database()];
+    let [direct, empty] = databases
+        .each_ref()
+        .map(artifact_postgres_test::Database::url);
+    let [pooled, other] = databases.each_ref().map(|database| pooler.url(database));
+    let server = Server::start(&["--database", &direct, "--gc-interval", "0"]);
+    let kept = deposit(&server, b"kept");
+    maintain(
+        &server,
+        &["backup", "--to", "backups", "--database", &direct],
+    )
+    .succeeded();
+    let rows = databases[0].sql("SELECT count(*) FROM artifact.artifacts");
+    let files = files_below(server.folder.path());
+    let place = server.path("backups");
+    let place = place.to_str().unwrap();
+    for (command, url) in [
+        (&["gc"][..], &pooled),
+        (&["scrub"], &pooled),
+        (&["verify"], &pooled),
+        (&["backup", "--to", "others"], &pooled),
+        (&["export", "default", "--to", "a.tar"], &pooled),
+        (&["import", "a.tar"], &pooled),
+        (&["migrate", "--to", "moved"], &pooled),
+        (
+            &["copy-database", "--to", "copy.sqlite", "--data-dir", "new"],
+            &pooled,
+        ),
+        (&["restore", "--from", place, "--data-dir", "new"], &other),
+    ] {
+        let done = maintain(&server, &[command, &["--database", url]].concat());
+        assert_eq!(done.code, Some(2), "{command:?}: {done:?}");
+        let sentence = "pool_mode = session in PgBouncer";
+        assert!(done.stderr.contains(sentence), "{command:?}: {done:?}");
+    }
+    let other_tables =
+        "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'artifact'";
+    assert_eq!(databases[1].sql(other_tables), "0", "{empty}");
+    assert_eq!(
+        databases[0].sql("SELECT count(*) FROM artifact.artifacts"),
+        rows
+    );
+    assert_eq!(files_below(server.folder.path()), files);
+    assert_eq!(fetch(&server, &kept).succeeded().stdout(), "kept");
 }
