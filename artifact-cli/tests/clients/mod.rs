@@ -73,8 +73,13 @@ impl Clients {
 
     /// Lets all tasks work until [`stop`](Self::stop).
     pub(crate) fn start(&mut self) {
+        self.start_some(self.work.tasks);
+    }
+
+    /// Lets some of the tasks work until [`stop`](Self::stop).
+    pub(crate) fn start_some(&mut self, tasks: usize) {
         self.stop.store(false, Ordering::Relaxed);
-        for number in 0..self.work.tasks {
+        for number in 0..tasks {
             let credential = &self.credentials[number % self.work.principals];
             let url = &self.urls[number % self.urls.len()];
             let worker = Worker {

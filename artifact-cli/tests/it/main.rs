@@ -3,13 +3,15 @@
 
 #[path = "../clients/mod.rs"]
 mod clients;
+#[path = "../day/mod.rs"]
+mod day;
 mod harness;
 
 mod archive;
 mod backup;
 mod corrupt;
 mod curl_page;
-mod day;
+mod day_in_the_life;
 mod deposit_and_fetch;
 mod file_size_limit;
 mod flipped;

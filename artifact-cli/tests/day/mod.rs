@@ -5,8 +5,8 @@
 mod second;
 mod site;
 
-use self::second::SecondServer;
-use self::site::Site;
+pub(crate) use self::second::SecondServer;
+pub(crate) use self::site::{Site, Target};
 use crate::clients::{Clients, Work, check_whole, seed};
 
 const WORK: Work = Work {
@@ -24,25 +24,8 @@ const DEPOSITS: &str = "ARTIFACT_TEST_DAY_DEPOSITS";
 const SHORT: u64 = 200;
 /// The deposits while something is done to the store.
 const MEANWHILE: u64 = 20;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_day_in_the_life_ends_with_every_artifact_on_two_servers() {
-    println!("{}", day(SecondServer::start(None)).await);
-}
-
-#[cfg(feature = "postgres")]
-mod postgres {
-    use super::*;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_day_in_the_life_ends_with_every_artifact_on_two_servers() {
-        let Some(server) = artifact_postgres_test::Server::shared() else {
-            return;
-        };
-        let database = server.database().url();
-        println!("{}", day(SecondServer::start(Some(&database))).await);
-    }
-}
+/// The tasks that work while the blobs move, so that a test with a slow backend ends.
+const FEW: usize = 2;
 
 /// Returns the number of deposits until the first look at the store.
 #[expect(
@@ -54,10 +37,11 @@ fn deposits() -> u64 {
     given.map_or(SHORT, |text| text.parse().expect("a number of deposits"))
 }
 
-/// Returns a sentence about what the clients did.
-async fn day(second: SecondServer) -> String {
+/// Goes through the day. The blobs are moved to the target while clients go on, and an archive goes to the second server.
+/// Returns a sentence about what happened.
+pub(crate) async fn day(target: Target, second: SecondServer) -> String {
     let deposits = deposits();
-    let mut site = Site::open();
+    let mut site = Site::open(target);
     let urls = vec![site.server.url.clone()];
     let mut clients = Clients::register(urls, &site.admin(), WORK, seed()).await;
 
@@ -81,7 +65,23 @@ async fn day(second: SecondServer) -> String {
     let early = site.back_up();
     clients.go_on(MEANWHILE).await;
     clients.stop().await;
+    clients.start_some(FEW);
+    let before = *clients.acknowledged.borrow();
+    let moved = site.migrate();
+    let meanwhile = *clients.acknowledged.borrow() - before;
+    assert!(meanwhile > 0, "no client went on during {moved}");
+    clients.go_on(MEANWHILE).await;
+    clients.stop().await;
+    clients.start();
+    // The next start needs the new setting.
+    site.kill();
+    clients.go_on(MEANWHILE).await;
+    let emptied = site.empty_the_old_backend();
+    clients.go_on(MEANWHILE).await;
+    site.gc();
+    clients.stop().await;
     check_whole(&site.admin(), &clients.ledger).await;
+    site.verify();
     let scrubbed = site.scrub();
     let stored = site.admin().usage().await.unwrap().artifacts;
     assert_eq!(scrubbed["artifacts"], stored);
@@ -117,5 +117,9 @@ async fn day(second: SecondServer) -> String {
         deleted > deposits / 25,
         "too few to say anything: {deleted}"
     );
-    ledger.summary()
+    let (copied, removed) = (&moved["copied"], &emptied["deleted"]);
+    let summary = ledger.summary();
+    format!(
+        "{summary}; {copied} blobs moved while {meanwhile} were deposited, {removed} deleted from the old backend"
+    )
 }

@@ -11,14 +11,14 @@ use crate::harness::{Server, TOKEN, artifact, run};
 use crate::maintained::totals;
 
 /// A server with an empty store of its own.
-pub(super) struct SecondServer {
+pub(crate) struct SecondServer {
     server: Server,
     database: Vec<String>,
 }
 
 impl SecondServer {
     /// Starts the server on a database, or on an SQLite file.
-    pub(super) fn start(database: Option<&str>) -> Self {
+    pub(crate) fn start(database: Option<&str>) -> Self {
         let database = database.map(|url| ["--database".to_owned(), url.to_owned()]);
         let database: Vec<_> = database.into_iter().flatten().collect();
         let arguments: Vec<_> = database.iter().map(String::as_str).collect();
