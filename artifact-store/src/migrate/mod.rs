@@ -8,7 +8,7 @@ mod report;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use artifact_backend::{ArtifactId, ArtifactInventory};
+use artifact_backend::{ArtifactId, ArtifactInventory, background};
 use futures_util::{StreamExt as _, stream};
 
 use self::blob::Outcome;
@@ -118,7 +118,8 @@ impl Migrator {
     /// are not the right ones; `Unavailable` and others if the database or a backend fails. A run on a migration that has
     /// ended succeeds and copies nothing.
     ///
-    /// Needs a Tokio runtime with a timer if there is a limit of bytes per second.
+    /// It runs in the [background lane](artifact_backend::background()). Needs a Tokio runtime with a timer if there is a limit of
+    /// bytes per second.
     pub async fn run(&self, observe: impl FnMut(MigrateEvent) + Send) -> MigrateReport {
         let run = Run {
             catalog: &*self.catalog,
@@ -134,7 +135,7 @@ impl Migrator {
             }),
         };
         let mut report = MigrateReport::default();
-        let outcome = self.migrate(&run, &mut report).await;
+        let outcome = background(self.migrate(&run, &mut report)).await;
         report.unfinished = outcome.err();
         let shown = run
             .shown

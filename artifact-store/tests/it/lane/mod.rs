@@ -10,8 +10,9 @@ use artifact_backend::{ArtifactBackend as _, ArtifactInventory, ManualClock};
 use artifact_backend_mem::MemBackend;
 use artifact_store::{
     ArtifactId, Backend, Backup, BackupOptions, CatalogInventory, CollectOptions, Collector,
-    Database, Experiment, ExportOptions, Exporter, ImportOptions, Importer, MemoryDatabase, Row,
-    RowPosition, ScrubOptions, Scrubber, StoreConfig, StoreHalves,
+    Database, Experiment, ExportOptions, Exporter, ImportOptions, Importer, MemoryDatabase,
+    MigrateOptions, MigrateState, Migrator, NamedBackend, Row, RowPosition, ScrubOptions, Scrubber,
+    StoreConfig, StoreHalves,
 };
 use bytes::Bytes;
 
@@ -172,4 +173,36 @@ async fn a_backup_reads_the_store_in_the_background_lane() {
     let report = backup.run(|_| ()).await;
     assert_eq!((report.is_complete, report.pruned_blobs), (true, 1));
     site.assert_in_the_lane(&["missing"]);
+}
+
+#[tokio::test]
+async fn a_migration_is_in_the_background_lane() {
+    let site = Site::empty().await;
+    for size in [0, 10, 3_000_000] {
+        site.deposit(bytes(size), None).await;
+    }
+    let new: Arc<dyn ArtifactInventory> = Arc::new(MemBackend::default());
+    let new = Recorder {
+        calls: Arc::clone(&site.calls),
+        inner: new,
+    };
+    let from = NamedBackend::new("mem:a", site.backend.clone());
+    let to = NamedBackend::new("mem:b", Arc::new(new));
+    site.calls.take();
+    let options = MigrateOptions::default().with_delete_source(true);
+    let report = Migrator::new(&site.database, from, to, options)
+        .run(|_| ())
+        .await;
+    assert_eq!(
+        (report.state, report.copied, report.deleted),
+        (MigrateState::Emptied, 3, 3),
+        "{report:?}"
+    );
+    site.assert_in_the_lane(&[
+        "scan",
+        "download",
+        "the next chunk of a download",
+        "missing",
+        "delete",
+    ]);
 }
