@@ -226,12 +226,11 @@ impl<F: FnMut(LayoutFinding)> Check<F> {
                 continue;
             }
             self.report.checked += 1;
-            match name.to_str() {
-                Ok(name) => look(self, name)?,
-                Err(_) => {
-                    let name = name.to_string_lossy();
-                    self.found(path.join(&*name), LayoutProblem::Unexpected);
-                }
+            if let Ok(name) = name.to_str() {
+                look(self, name)?;
+            } else {
+                let name = name.to_string_lossy();
+                self.found(path.join(&*name), LayoutProblem::Unexpected);
             }
         }
         Ok(())
