@@ -188,7 +188,8 @@ pub fn check_layout(
 
 /// Checks a file that is private to its owner, such as an SQLite file or a secret: a regular file of mode 0600 that belongs
 /// to `owner`. Returns what is wrong, and repairs the mode like [`check_layout`]; the caller knows that the file is its own. A
-/// file that does not exist is fine. The path of each finding is empty.
+/// file that does not exist is fine. In a folder that an orchestrator manages, the same bits are not judged as in such a root.
+/// The path of each finding is empty.
 ///
 /// # Errors
 ///

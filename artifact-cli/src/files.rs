@@ -46,13 +46,6 @@ pub(crate) fn read_small(path: &Path) -> io::Result<String> {
     read_opened(&system::open_small(path)?)
 }
 
-/// Returns whether a file can be read and begins with these bytes.
-pub(crate) fn starts_with(path: &Path, expected: &[u8]) -> bool {
-    let mut found = vec![0; expected.len()];
-    let file = system::open_small(path);
-    file.is_ok_and(|mut file| file.read_exact(&mut found).is_ok()) && found == expected
-}
-
 fn read_opened(file: &File) -> io::Result<String> {
     if !system::wait_for_writer(file)? && !file.metadata()?.is_file() {
         return Err(io::Error::other("it is neither a regular file nor a pipe"));

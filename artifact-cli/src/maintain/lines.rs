@@ -1,5 +1,6 @@
 //! The output of a command of maintenance: lines of data, and the progress on a terminal.
 
+#[cfg(feature = "fs")]
 use std::path::Path;
 
 use artifact_store::ArtifactId;
@@ -58,6 +59,7 @@ impl Lines {
     }
 
     /// Prints what is wrong with a file or folder.
+    #[cfg(feature = "fs")]
     pub(super) fn wrong_file(&mut self, what: &str, path: &Path, why: &str, repaired: bool) {
         let path = path.display().to_string();
         self.data(if self.json {

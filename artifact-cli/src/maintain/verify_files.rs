@@ -1,5 +1,6 @@
 //! The files of a store in folders: the data folder, the database and the blobs.
 
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -11,8 +12,8 @@ use artifact_backend_fs::{
 use super::lines::Lines;
 use super::verify::Totals;
 use crate::failure::setup_from;
-use crate::files;
 use crate::serve::plan::StorePlan;
+use crate::{files, system};
 
 /// What SQLite appends to the name of a database: nothing, for the log, and for the shared memory.
 const DATABASE_FILES: [&str; 3] = ["", "-wal", "-shm"];
@@ -54,7 +55,7 @@ pub(super) fn verify_files(
         // SQLite follows a symlink, and its other files are beside the real one.
         let path = files::real_path(path).map_err(|error| unchecked(path, error))?;
         let owner = owner.map_or_else(|| owner_of(files::parent(&path)), Ok)?;
-        let is_ours = files::starts_with(&path, SQLITE);
+        let is_ours = starts_with(&path, SQLITE);
         check.options = LayoutOptions::default().with_repair(repair && is_ours);
         for suffix in DATABASE_FILES {
             let mut file = path.clone().into_os_string();
@@ -149,6 +150,13 @@ fn is_shared(folder: &Path) -> bool {
     const SHARED: u32 = 0o2070;
     let found = folder.metadata();
     found.is_ok_and(|found| found.mode() & SHARED == SHARED)
+}
+
+/// Returns whether a file can be read and begins with these bytes.
+fn starts_with(path: &Path, expected: &[u8]) -> bool {
+    let mut found = vec![0; expected.len()];
+    let file = system::open_small(path);
+    file.is_ok_and(|mut file| file.read_exact(&mut found).is_ok()) && found == expected
 }
 
 fn owner_of(path: &Path) -> Result<u32> {
