@@ -77,7 +77,7 @@ fn maintenance_through_a_pooler_in_transaction_mode_is_refused_and_changes_nothi
     let [direct, empty] = databases
         .each_ref()
         .map(artifact_postgres_test::Database::url);
-    let [pooled, other] = databases.each_ref().map(|database| pooler.url(database));
+    let [through, other] = databases.each_ref().map(|database| pooler.url(database));
     let server = Server::start(&["--database", &direct, "--gc-interval", "0"]);
     let kept = deposit(&server, b"kept");
     maintain(
@@ -90,16 +90,16 @@ fn maintenance_through_a_pooler_in_transaction_mode_is_refused_and_changes_nothi
     let place = server.path("backups");
     let place = place.to_str().unwrap();
     for (command, url) in [
-        (&["gc"][..], &pooled),
-        (&["scrub"], &pooled),
-        (&["verify"], &pooled),
-        (&["backup", "--to", "others"], &pooled),
-        (&["export", "default", "--to", "a.tar"], &pooled),
-        (&["import", "a.tar"], &pooled),
-        (&["migrate", "--to", "moved"], &pooled),
+        (&["gc"][..], &through),
+        (&["scrub"], &through),
+        (&["verify"], &through),
+        (&["backup", "--to", "others"], &through),
+        (&["export", "default", "--to", "a.tar"], &through),
+        (&["import", "a.tar"], &through),
+        (&["migrate", "--to", "moved"], &through),
         (
             &["copy-database", "--to", "copy.sqlite", "--data-dir", "new"],
-            &pooled,
+            &through,
         ),
         (&["restore", "--from", place, "--data-dir", "new"], &other),
     ] {
