@@ -124,12 +124,11 @@ impl Check<'_> {
     fn root(&mut self, root: &Path) -> Result<()> {
         let options = self.options;
         let observe = |finding: LayoutFinding| {
-            let path = if finding.path.as_os_str().is_empty() {
-                root.to_owned()
+            if finding.path.as_os_str().is_empty() {
+                self.print(root, &finding);
             } else {
-                root.join(&finding.path)
-            };
-            self.print(&path, &finding);
+                self.print(&root.join(&finding.path), &finding);
+            }
         };
         let report = check_layout(root, options, observe);
         let report = report.map_err(|error| unchecked(root, error))?;
