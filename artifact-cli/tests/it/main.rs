@@ -22,6 +22,8 @@ mod gone;
 mod halves;
 mod http2;
 mod identities;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod import_steps;
 mod logs;
 mod lost_database;
 mod maintained;
@@ -48,6 +50,8 @@ mod sweep;
 mod threads;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod traced;
 mod unix_socket;
 mod verify;
 mod workers;
