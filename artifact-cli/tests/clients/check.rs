@@ -27,16 +27,15 @@ pub(crate) async fn check_whole(admin: &Client, ledger: &Mutex<Ledger>) {
         }
     });
     checks.buffer_unordered(AT_ONCE).collect::<()>().await;
-    let checks = stream::iter(&deleted).map(async |uri| {
-        let found = [
-            admin.fetch(uri).await.map(drop),
-            admin.stat(uri).await.map(drop),
-            admin.info(uri).await.map(drop),
-        ];
-        for found in found {
-            let kind = found.err().map(|error| error.kind());
-            assert_eq!(kind, Some(ErrorKind::NotFound), "{uri} was deleted");
-        }
+    // There can be thousands of them, so each is asked for in one of three ways.
+    let checks = stream::iter(deleted.iter().enumerate()).map(async |(number, uri)| {
+        let found = match number % 3 {
+            0 => admin.fetch(uri).await.map(drop),
+            1 => admin.stat(uri).await.map(drop),
+            _ => admin.info(uri).await.map(drop),
+        };
+        let kind = found.err().map(|error| error.kind());
+        assert_eq!(kind, Some(ErrorKind::NotFound), "{uri} was deleted");
     });
     checks.buffer_unordered(AT_ONCE).collect::<()>().await;
 

@@ -1,7 +1,7 @@
 //! An importer that is killed at each step that changes something: nothing of its archive is visible then, or all of it.
 //!
-//! A step is a system call on a file of the store that writes, syncs, or changes a name. Steps of one kind are those with the
-//! same call, the same kind of file and the same number of bytes; the first few of each kind are tried.
+//! A step is a system call on a file of the store that writes, syncs, or changes a name. Of the steps of one kind, some are
+//! tried: the first, the last, and others between them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ use crate::traced::{is_untraceable, kind_of};
 /// The sizes of the artifacts in the archive. A large one is stored while it is read, and its chunks have digests.
 const SIZES: [usize; 5] = [0, 700, 200_000, 5, 65_536];
 /// How many steps of one kind an importer is killed at.
-const OF_ONE_KIND: u32 = 2;
+const OF_ONE_KIND: u32 = 4;
 /// The folder of the blobs, and the database.
 const HALVES: [&str; 2] = ["blobs", "rows.sqlite"];
 
@@ -68,7 +68,10 @@ impl Open {
     /// Returns the rows of an experiment, in order.
     async fn rows(&self, experiment: &ExperimentId) -> Vec<Row> {
         let filter = RowFilter::of_experiment(experiment.clone());
-        let page = self.database.inventory.scan(&filter, RowPosition::START, 100);
+        let page = self
+            .database
+            .inventory
+            .scan(&filter, RowPosition::START, 100);
         let page = page.await.unwrap();
         assert_eq!((page.unreadable, page.next), (0, None));
         page.rows.iter().map(|row| Row::clone(row)).collect()
@@ -128,7 +131,11 @@ impl Archive {
         assert_eq!(hold.as_ref(), Some(&self.hold), "{when}");
         for (row, bytes) in &self.artifacts {
             let stored = store.backend.backend().load(row.id).await;
-            assert!(stored.unwrap() == *bytes, "{when}: {} has other bytes", row.id);
+            assert!(
+                stored.unwrap() == *bytes,
+                "{when}: {} has other bytes",
+                row.id
+            );
             let digests = inventory.chunk_digests(row.id).await.unwrap();
             assert_eq!(digests.is_some(), bytes.len() > 65_536, "{when}");
         }
@@ -145,7 +152,10 @@ impl Closed {
         halves.join().await.unwrap();
         let kept = open.deposit(&"kept".parse().unwrap(), b"kept".into()).await;
         let orphan = open.backend.backend();
-        orphan.store(ArtifactId::mint(), "orphan".into()).await.unwrap();
+        orphan
+            .store(ArtifactId::mint(), "orphan".into())
+            .await
+            .unwrap();
         open.close().await;
         (Self(folder), kept)
     }
@@ -194,9 +204,15 @@ impl Closed {
         for (path, _) in blobs_below(&self.0.path().join("blobs")) {
             age_file(&path).unwrap();
         }
-        let gc = self.maintain(&["gc", "--many-orphans", "--json"]).succeeded();
+        let gc = self
+            .maintain(&["gc", "--many-orphans", "--json"])
+            .succeeded();
         let totals = totals(&gc);
-        assert_eq!((&totals["missing"], &totals["failed"]), (&0.into(), &0.into()), "{gc:?}");
+        assert_eq!(
+            (&totals["missing"], &totals["failed"]),
+            (&0.into(), &0.into()),
+            "{gc:?}"
+        );
         totals
     }
 
@@ -212,7 +228,10 @@ impl Closed {
     fn let_imports_expire(&self) {
         let database = rusqlite::Connection::open(self.0.path().join("rows.sqlite")).unwrap();
         let eight_days = 8_i64 * 24 * 3_600 * 1_000_000;
-        let changed = database.execute("UPDATE imports SET renewed_at = renewed_at - ?1", [eight_days]);
+        let changed = database.execute(
+            "UPDATE imports SET renewed_at = renewed_at - ?1",
+            [eight_days],
+        );
         changed.unwrap();
     }
 }
@@ -254,18 +273,17 @@ async fn an_importer_killed_at_any_step_leaves_all_or_nothing_and_can_be_repeate
         })
     });
     assert_eq!(outcome, RunOutcome::Success);
-    println!("{steps:#?}");
     let mut kills = 0;
     let mut seen = [0; 2];
     for (kind, number) in steps {
-        for nth in 0..number.min(OF_ONE_KIND) {
-            let when = format!("killed before {kind}, number {nth}");
+        for nth in chosen(number) {
+            let when = format!("killed before {kind}, number {nth} of {number}");
             let store = template.copy();
             let mut count = 0;
             let outcome = tokio::task::block_in_place(|| {
                 store.trace(&archive, |now| {
                     count += u32::from(now == kind);
-                    (now == kind && count == nth + 1).then_some(Fault::KillBefore)
+                    (now == kind && count == nth).then_some(Fault::KillBefore)
                 })
             });
             match outcome {
@@ -279,8 +297,20 @@ async fn an_importer_killed_at_any_step_leaves_all_or_nothing_and_can_be_repeate
             seen[usize::from(is_there)] += 1;
         }
     }
-    println!("{kills} kills; {} left nothing visible, {} everything", seen[0], seen[1]);
-    assert!(kills > 30 && seen[0] > 20 && seen[1] > 0, "{kills} kills, {seen:?}");
+    println!(
+        "{kills} kills; {} left nothing visible, {} everything",
+        seen[0], seen[1]
+    );
+    assert!(
+        kills > 30 && seen[0] > 20 && seen[1] > 0,
+        "{kills} kills, {seen:?}"
+    );
+}
+
+/// Chooses steps among those with the numbers from 1 to `last`, in order.
+fn chosen(last: u32) -> impl Iterator<Item = u32> {
+    let number = last.min(OF_ONE_KIND);
+    (0..number).map(move |place| 1 + place * (last - 1) / (number - 1).max(1))
 }
 
 /// Repeats the import of a killed importer. Returns whether its artifacts were visible before.

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::clients::{Clients, check_whole, connect};
 use crate::harness::{BINARY, Done, Server, TOKEN, artifact, run};
 use crate::maintained::{age_file, blobs_below, totals};
+use crate::traced::kind_of;
 
 /// The bytes of the `-shm` file that SQLite locks (its documentation of the WAL format, "WAL Locks"): a writer, a checkpoint,
 /// recovery, and the marks of readers. Whoever has one of them exclusively keeps other processes waiting.
@@ -134,9 +135,20 @@ impl Site {
             || call.target.starts_with("socket:")
     }
 
-    /// Returns whether a call locks or unlocks bytes for a reader or a writer of SQLite.
-    pub(super) fn is_lock(&self, call: &Call) -> bool {
-        call.name == "fcntl" && call.target.ends_with("-shm")
+    /// Returns whether a step reads or changes what other processes see, or takes or gives back a lock. To be stopped at
+    /// another one is the same as to be stopped at the next.
+    pub(super) fn is_shared(&self, call: &Call) -> bool {
+        let is_lock = || call.name == "fcntl" && call.target.ends_with("-shm");
+        let is_private = matches!(
+            call.name,
+            "close" | "fcntl" | "fstatfs" | "readlink" | "lseek" | "ioctl"
+        );
+        !is_private || is_lock()
+    }
+
+    /// Returns the kind of a step.
+    pub(super) fn kind(&self, call: &Call) -> String {
+        kind_of(call, self.folder.path())
     }
 
     /// Waits until more deposits were acknowledged. Returns false if that is impossible, because a process other than the
@@ -209,9 +221,7 @@ impl Site {
         let scrub = self.maintain(&["scrub", "--json"]).succeeded();
         let totals = totals(&scrub);
         assert_eq!(totals["complete"], true);
-        for url in self.urls() {
-            check_whole(&admin(&url), &clients.ledger).await;
-        }
+        check_whole(&self.admin(), &clients.ledger).await;
     }
 }
 
