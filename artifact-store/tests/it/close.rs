@@ -37,6 +37,35 @@ async fn a_closed_database_has_its_rows_in_the_file_and_refuses_later_calls() {
     again.close().await.unwrap();
 }
 
+/// Maintenance in a process of its own closes the database while servers use it, and perhaps while a backup reads it.
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_close_beside_a_long_read_of_another_process_does_not_hold_up_writers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.sqlite");
+    let server = Database::from_url(path.to_str().unwrap()).await.unwrap();
+    create(&server, "first").await.unwrap();
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    let read = |sql| reader.query_row(sql, [], |row| row.get::<_, i64>(0));
+    reader.execute_batch("BEGIN").unwrap();
+    let experiments = "SELECT count(*) FROM experiments";
+    assert_eq!(read(experiments).unwrap(), 1);
+    create(&server, "second").await.unwrap();
+
+    let maintenance = Database::from_url(path.to_str().unwrap()).await.unwrap();
+    let began = tokio::time::Instant::now();
+    let (closed, created) = tokio::join!(maintenance.close(), create(&server, "third"));
+    // A writer gives up after five seconds.
+    let seconds = began.elapsed().as_secs_f64();
+    assert!(seconds < 4.0, "the close took {seconds} s");
+    closed.unwrap();
+    created.unwrap();
+    assert_eq!(read(experiments).unwrap(), 1, "the reader has its snapshot");
+    drop(reader);
+    server.close().await.unwrap();
+    assert!(!folder.path().join("rows.sqlite-wal").exists());
+}
+
 #[tokio::test]
 async fn a_database_in_memory_is_not_closed() {
     let database = Database::from_url("mem:").await.unwrap();

@@ -172,8 +172,8 @@ impl SqliteDatabase {
     /// Finishes the calls that were made before, moves the log into the file, and closes the file.
     /// Every later call is `Unavailable`. Succeeds if it is closed already.
     ///
-    /// Dropping does the same and blocks for as long as that takes: usually milliseconds, and five
-    /// seconds if another process holds the file.
+    /// While another process uses the file, the log stays beside it; the last process that closes the file moves it. Nothing
+    /// waits for other processes. Dropping does the same and blocks for as long as that takes, usually milliseconds.
     ///
     /// # Errors
     ///

@@ -137,8 +137,8 @@ impl Flush for Flusher {
             let error = Error::new(ErrorKind::Unavailable, Operation::CloseDatabase);
             return Err(error.with_source(lost));
         }
-        let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
-        // If another process uses the file, the log stays; that is no error.
+        // If another process uses the file, the log stays; that is no error. This waits for no reader: SQLite would keep the
+        // write lock meanwhile, and refuse the writes of every server.
         let checkpoint = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
