@@ -18,7 +18,7 @@ pub(crate) fn store(kind: &str, rounds: u32) -> Subject {
 
 /// Returns the layout of those stores.
 pub(crate) fn layout() -> Layout {
-    Layout::new(["blobs/{hex32}", "blobs/{hex2}/{hex32}"], ["staging/*"]).unwrap()
+    Layout::new(["blobs/{hex32}", "blobs/{hex1}/{hex32}"], ["staging/*"]).unwrap()
 }
 
 /// Returns whether this machine can run a simulation. Prints the reason if it cannot, and fails if

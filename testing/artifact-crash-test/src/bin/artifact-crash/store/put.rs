@@ -68,12 +68,36 @@ impl Store {
             make_folder(&root, folder)?;
         }
         fsync(&root).map_err(step("sync the root"))?;
-        Ok(Self {
+        let store = Self {
             recipe,
             root,
             sync_failed: AtomicBool::new(false),
             next_name: AtomicU64::new(0),
-        })
+        };
+        if recipe.fan_out {
+            store.make_fan_out()?;
+        }
+        Ok(store)
+    }
+
+    /// Creates the fan-out folders durably, before the first promise, as artifact-backend-fs does.
+    ///
+    /// A store that creates one for its first blob can lose it. On ext4 without a journal, the sync of another thread can make
+    /// the name of a new folder durable before its inode. If the inode was that of a file that was removed before,
+    /// e2fsck(8) finds a name that leads to this file, and makes it a file: it lies where blobs with this prefix
+    /// would need a folder. The judge is right to call it a stray file, so the store avoids it.
+    fn make_fan_out(&self) -> Result<(), PutError> {
+        let blobs = self.folder("blobs")?;
+        for digit in "0123456789abcdef".chars() {
+            let name = digit.to_string();
+            make_folder(&blobs, &name)?;
+            let folder = openat(&blobs, &*name, FOLDER, Mode::empty());
+            self.sync(&folder.map_err(step("open a folder"))?)?;
+        }
+        if self.recipe.sync_fan_out_parent {
+            self.sync(&blobs)?;
+        }
+        Ok(())
     }
 
     /// Stores one blob. Calls `acknowledge` at the moment that the recipe considers right.
@@ -138,10 +162,7 @@ impl Store {
     }
 
     fn blob_folder(&self, blobs: &OwnedFd, id: &str) -> Result<OwnedFd, PutError> {
-        let name = if self.recipe.fan_out { &id[..2] } else { "." };
-        if self.recipe.fan_out {
-            make_folder(blobs, name)?;
-        }
+        let name = if self.recipe.fan_out { &id[..1] } else { "." };
         openat(blobs, name, FOLDER, Mode::empty()).map_err(step("open a folder"))
     }
 

@@ -219,7 +219,7 @@ impl Recipe {
 
     /// Returns the layout of all stores.
     pub(crate) fn layout() -> Layout {
-        Layout::new(["blobs/{hex32}", "blobs/{hex2}/{hex32}"], ["staging/*"])
+        Layout::new(["blobs/{hex32}", "blobs/{hex1}/{hex32}"], ["staging/*"])
             .expect("the patterns are well formed")
     }
 }
