@@ -71,8 +71,17 @@ fn sockets_are_traced_only_on_request() {
     let root = tempfile::tempdir().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    // A feature of bash: it connects a descriptor to the address.
-    let script = format!("echo BEGIN; exec 3<>/dev/tcp/127.0.0.1/{port}; echo word >&3; echo END");
+    // Says a word to each of the two runs.
+    let server = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let mut connection = listener.accept().unwrap().0;
+            std::io::Write::write_all(&mut connection, b"word\n").unwrap();
+        }
+    });
+    // A feature of bash: it connects a descriptor to the address. Calls on the standard streams are not traced.
+    let script = format!(
+        "echo BEGIN; exec 3<>/dev/tcp/127.0.0.1/{port}; read -u 3 word; [ $word = word ]; echo END"
+    );
     let subject = Subject::new("/bin/bash").with_arg("-c").with_arg(script);
     let on_sockets = |subject: &Subject| -> Vec<_> {
         let run = trace(subject, root.path(), |_| None).unwrap();
@@ -83,9 +92,10 @@ fn sockets_are_traced_only_on_request() {
     };
     assert_eq!(on_sockets(&subject), [""; 0]);
     let calls = on_sockets(&subject.with_sockets());
-    for name in ["connect", "write"] {
+    for name in ["connect", "read"] {
         assert!(calls.contains(&name), "{calls:?}");
     }
+    server.join().unwrap();
 }
 
 #[test]
