@@ -31,7 +31,9 @@ const CROWD: Work = Work {
 /// The acknowledged deposits for which a stopped collector waits.
 const MEANWHILE: u64 = 2;
 /// A collector is stopped at the first step of a kind, and at those whose number is a power of this one.
-const STOPS_OF_A_KIND: u64 = 16;
+const STOPS_OF_A_KIND: u64 = 4;
+/// The deposits whose rows come while a collector is stopped, one at each stop, after it has begun to list blobs.
+const LATE: usize = 64;
 /// At one stop of this number, another collector runs to its end while this one is stopped.
 const OTHER_COLLECTOR: u64 = 16;
 /// How many of its steps a collector is killed at.
@@ -106,6 +108,9 @@ async fn stop_at_every_step(site: &Site) {
     // Otherwise, it would condemn and delete nothing.
     let planter = Planter::open(site).await;
     let planted = planter.plant().await;
+    // Planted when the collector begins to list blobs.
+    let mut late: Option<Vec<_>> = None;
+    let (mut kept, mut refused) = (Vec::new(), 0);
     let (mut stops, mut locked, mut others) = (0, 0, 0);
     let mut steps: HashMap<String, u64> = HashMap::new();
     let runtime = tokio::runtime::Handle::current();
@@ -123,9 +128,23 @@ async fn stop_at_every_step(site: &Site) {
             site.age_new();
             if !runtime.block_on(site.go_on(&mut clients, MEANWHILE)) {
                 locked += 1;
-            } else if random.next().is_multiple_of(OTHER_COLLECTOR) {
+            } else if late.as_ref().is_none_or(Vec::is_empty)
+                && random.next().is_multiple_of(OTHER_COLLECTOR)
+            {
+                // Otherwise, it would condemn the late deposits before this collector finds them.
                 site.gc();
                 others += 1;
+            }
+            if call.name == "getdents64" && late.is_none() {
+                late = Some(runtime.block_on(planter.plant_late(LATE)));
+            } else if !site.is_locked_by_other()
+                && let Some(row) = late.as_mut().and_then(Vec::pop)
+            {
+                if runtime.block_on(planter.insert(&row)) {
+                    kept.push(row);
+                } else {
+                    refused += 1;
+                }
             }
             // The bytes of the deposits that wait for their rows now look old when the collector lists them.
             site.age_new();
@@ -135,16 +154,20 @@ async fn stop_at_every_step(site: &Site) {
     clients.stop().await;
     let ledger = clients.ledger.lock().unwrap().summary();
     println!(
-        "stopped at {stops} of {} steps of {} kinds, at {locked} with a lock; {others} other collections; {} deposits lost \
-         their race; {ledger}",
+        "stopped at {stops} of {} steps of {} kinds, at {locked} with a lock; {others} other collections; {} late rows kept, \
+         {refused} refused; {ledger}",
         steps.values().sum::<u64>(),
         steps.len(),
-        site.collected_deposits()
+        kept.len()
     );
     assert_eq!(run.outcome, RunOutcome::Success);
-    assert!(stops > 50, "too few to say anything");
+    assert!(
+        stops > 50 && kept.len() > 5 && refused > 0,
+        "too few to say anything"
+    );
     site.check_whole(&clients).await;
     planter.check_gone(&planted).await;
+    planter.check_kept(&kept).await;
 }
 
 /// Returns whether a number is 1, or a power of `base`.

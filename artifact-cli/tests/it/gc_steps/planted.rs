@@ -1,11 +1,12 @@
-//! Work for a collector: orphans, and artifacts that have expired.
+//! Work for a collector: orphans, artifacts that have expired, and deposits whose rows come late.
 
 use std::time::Duration;
 
 use artifact_store::{
-    ArtifactId, ArtifactStore, Backend, Database, Experiment, ExperimentId, NewArtifact, Principal,
-    StoreConfig, Timestamp,
+    ArtifactId, ArtifactStore, Backend, Database, ErrorKind, Experiment, ExperimentId, NewArtifact,
+    Principal, Row, Sha256Digest, StoreConfig, Timestamp,
 };
+use sha2::{Digest as _, Sha256};
 
 use super::site::Site;
 
@@ -14,6 +15,9 @@ const ORPHANS: usize = 3;
 /// The expired artifacts of one round.
 const EXPIRED: usize = 2;
 
+/// The bytes of a deposit whose row comes late.
+const LATE: &str = "late";
+
 /// Leaves work for a collector in a store.
 pub(super) struct Planter {
     database: Database,
@@ -21,6 +25,8 @@ pub(super) struct Planter {
     store: ArtifactStore,
     /// An experiment whose artifacts expire at once.
     brief: ExperimentId,
+    /// The experiment of the deposits whose rows come late.
+    late: ExperimentId,
 }
 
 impl Planter {
@@ -28,8 +34,11 @@ impl Planter {
         let database = Database::from_url(site.database()).await.unwrap();
         let backend = Backend::from_url(site.backend()).await.unwrap();
         let brief: ExperimentId = "brief".parse().unwrap();
-        let new = Experiment::new(brief.clone(), Timestamp::now());
-        database.catalog.create_experiment(&new).await.unwrap();
+        let late: ExperimentId = "late".parse().unwrap();
+        for experiment in [&brief, &late] {
+            let new = Experiment::new(experiment.clone(), Timestamp::now());
+            database.catalog.create_experiment(&new).await.unwrap();
+        }
         let set = database
             .inventory
             .set_retention(&brief, Some(Duration::ZERO));
@@ -41,6 +50,7 @@ impl Planter {
             backend,
             store,
             brief,
+            late,
         }
     }
 
@@ -60,6 +70,40 @@ impl Planter {
             planted.push(deposit.finish().await.unwrap().id);
         }
         planted
+    }
+
+    /// Stores the bytes of deposits. Returns their rows, which are not inserted.
+    pub(super) async fn plant_late(&self, number: usize) -> Vec<Row> {
+        let digest = Sha256Digest::from_bytes(Sha256::digest(LATE).into());
+        let backend = self.backend.backend();
+        let mut rows = Vec::new();
+        for _ in 0..number {
+            let id = ArtifactId::mint();
+            backend.store(id, LATE.into()).await.unwrap();
+            let (experiment, by) = (self.late.clone(), Principal::admin().id());
+            let size = LATE.len() as u64;
+            rows.push(Row::new(id, experiment, by, size, digest, Timestamp::now()));
+        }
+        rows
+    }
+
+    /// Inserts the row of a deposit. Returns false if the collector was faster.
+    pub(super) async fn insert(&self, row: &Row) -> bool {
+        match self.database.catalog.insert(row).await {
+            Ok(()) => true,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+                false
+            }
+        }
+    }
+
+    /// Checks that these artifacts have their bytes.
+    pub(super) async fn check_kept(&self, rows: &[Row]) {
+        for row in rows {
+            let loaded = self.backend.backend().load(row.id).await.unwrap();
+            assert_eq!(loaded, LATE, "{}", row.id);
+        }
     }
 
     /// Checks that nothing of these ids is left.

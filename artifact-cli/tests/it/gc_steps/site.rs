@@ -208,12 +208,6 @@ impl Site {
         run(command.args(arguments).args(self.halves()))
     }
 
-    /// Returns how many deposits failed because the collector had condemned their ids, according to the logs.
-    pub(super) fn collected_deposits(&self) -> usize {
-        let logs = self.servers.iter().map(Server::stderr);
-        logs.map(|log| log.matches("were collected").count()).sum()
-    }
-
     /// Checks that the store is whole after all clients have stopped.
     pub(super) async fn check_whole(&self, clients: &Clients) {
         self.age_new();
