@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares two builds of this project, side by side in one run.
 
-Measures stores of 4 KiB in a folder (examples/store_rate.rs), and deposits and fetches over HTTP (wrk). The two
+Measures stores of 4 KiB in a folder (examples/store_rate.rs), and deposits, fetches and ranges over HTTP (wrk). The two
 builds take turns in each round, and the order changes with the round. The table shows the median rates, and the median of the
 rounds' ratios.
 
@@ -39,9 +39,9 @@ def measure(options, work):
     for callers in (1, 16):
         yield f"store 4 KiB, {callers} caller{'s' * (callers > 1)}", {name: store(name, callers) for name in NAMES}
 
-    fetch, post = work / "fetch.lua", work / "deposit.lua"
+    fetch = work / "fetch.lua"
     fetch.write_text(compare.LUA_FETCH)
-    post.write_text(compare.LUA_DEPOSIT)
+    ranges = {"64 KiB": (131_072, 196_607), "1,000 bytes": (500_000, 500_999)}
     with rig.Server(release["before"] / "artifact", work / "before") as before, \
             rig.Server(release["after"] / "artifact", work / "after") as after:
         servers = dict(zip(NAMES, (before, after)))
@@ -52,7 +52,10 @@ def measure(options, work):
                 return rate, cost
             return run
 
-        yield "deposit 4 KiB", {name: wrk(of, of.artifacts, post, []) for name, of in servers.items()}
+        for label, size in [("4 KiB", 4096), ("1 MiB", 1 << 20)]:
+            post = work / f"deposit-{size}.lua"
+            post.write_text(compare.LUA_DEPOSIT.replace("4096", str(size)))
+            yield f"deposit {label}", {name: wrk(of, of.artifacts, post, []) for name, of in servers.items()}
         for label, size, count in [("4 KiB", 4096, 1), ("4 KiB, 1000 artifacts", 4096, 1000), ("1 MiB", 1 << 20, 1)]:
             subjects = {}
             for name, server in servers.items():
@@ -61,6 +64,11 @@ def measure(options, work):
                 paths.write_text("".join(f"{server.artifacts}?uri={urllib.parse.quote(uri, safe='')}\n" for uri in uris))
                 subjects[name] = wrk(server, "/", fetch, [str(paths)])
             yield f"fetch {label}", subjects
+        for label, (first, last) in ranges.items():
+            ranged = work / f"range-{first}.lua"
+            ranged.write_text(compare.LUA_FETCH + f'wrk.headers["Range"] = "bytes={first}-{last}"\n')
+            yield f"range of {label} of 1 MiB", {
+                name: wrk(server, "/", ranged, [str(work / f"{name}-{1 << 20}-1.txt")]) for name, server in servers.items()}
 
 
 def main():
@@ -72,6 +80,7 @@ def main():
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", default="", help="measure only what contains this text, such as \"deposit\"")
     options = parser.parse_args()
 
     print(rig.machine(options.dir))
@@ -81,6 +90,8 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=options.dir))
     try:
         for label, subjects in measure(options, work):
+            if options.only not in label:
+                continue
             results = {name: [] for name in NAMES}
             for number in range(options.rounds):
                 for name in NAMES if number % 2 == 0 else reversed(NAMES):

@@ -1,8 +1,8 @@
 //! Workers that deposit, fetch and delete while a test does something to their servers, and what they know afterwards.
 
 mod check;
-mod ledger;
-mod random;
+pub(crate) mod ledger;
+pub(crate) mod random;
 mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -17,6 +17,8 @@ mod file_size_limit;
 mod flipped;
 mod framing;
 mod gc;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod gc_steps;
 mod golden;
 mod gone;
 mod halves;

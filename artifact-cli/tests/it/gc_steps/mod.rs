@@ -17,7 +17,8 @@ use artifact_crash_test::syscalls::Fault;
 
 use self::planted::Planter;
 use self::site::Site;
-use crate::clients::{Clients, Random, Work, seed};
+use crate::clients::random::Random;
+use crate::clients::{Clients, Work, seed};
 use crate::traced::is_untraceable;
 
 /// The depositors of the tests that stop a collector.

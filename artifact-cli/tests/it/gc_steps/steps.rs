@@ -11,7 +11,8 @@ use artifact_crash_test::{RunOutcome, Subject};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::site::Site;
-use crate::clients::{Clients, Kept, Work, connect, seed};
+use crate::clients::ledger::Kept;
+use crate::clients::{Clients, Work, connect, seed};
 use crate::harness::{BINARY, TOKEN};
 
 /// The step of a request at which the server is not stopped.
