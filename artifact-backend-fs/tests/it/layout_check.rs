@@ -175,13 +175,12 @@ async fn a_volume_of_root_may_have_files_of_the_server() {
     if skip(is_root(), "volumes of root", "run the tests as root") {
         return;
     }
-    const SERVER: u32 = 1_234_501;
     let world = world().await;
     let root = world.root();
     mode(&root, 0o2770);
     let others = run("find", &[root.to_str().unwrap(), "-mindepth", "1"]);
     for path in others.lines() {
-        chown(path, Some(SERVER), None).unwrap();
+        chown(path, Some(1_234_501), None).unwrap();
     }
     assert_eq!(check(&root, false).1, [""; 0]);
     mode(&root, 0o700);

@@ -1,6 +1,7 @@
 //! `artifact verify`: the halves of a store, and its files.
 
 use std::fs::Permissions;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
@@ -188,7 +189,7 @@ fn the_mount_point_of_a_lost_disk_stays_empty() {
     deposit(&server, b"an artifact");
     let folder = server.stop("TERM");
     let blobs = folder.path().join("artifact-data/blobs");
-    std::fs::rename(&blobs, folder.path().join("the-disk")).unwrap();
+    rustix::fs::rename(&blobs, folder.path().join("the-disk")).unwrap();
     std::fs::create_dir(&blobs).unwrap();
     set_mode(&blobs, 0o755);
     for options in [&["--json"][..], &["--json", "--repair"]] {
@@ -222,7 +223,8 @@ fn a_repair_with_wrong_settings_changes_no_foreign_file() {
     let folder = server.stop("TERM");
     let foreign = TempDir::new().unwrap();
     let notes = foreign.path().join("notes");
-    std::fs::copy(folder.path().join("stderr"), &notes).unwrap();
+    let mut file = std::fs::File::create_new(&notes).unwrap();
+    writeln!(file, "notes of another program").unwrap();
     set_mode(&notes, 0o644);
     set_mode(foreign.path(), 0o755);
     let path = foreign.path().to_str().unwrap();
