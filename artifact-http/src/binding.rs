@@ -139,11 +139,12 @@ impl ExperimentHeader {
     /// [`InvalidBindingName`] if the text is no name of a field (RFC 9110, section 5.1), has more than 100 bytes, or is a
     /// field that the endpoints use for something else.
     pub fn new(name: &str) -> Result<Self, InvalidBindingName> {
-        const USED: [&str; 10] = [
+        const USED: [&str; 11] = [
             "artifact-expires-in",
             "authorization",
             "content-",
             "host",
+            "idempotency-key",
             "if-",
             "range",
             "repr-digest",
@@ -297,6 +298,7 @@ mod tests {
             "Authorization",
             "HOST",
             "Content-Type",
+            "Idempotency-Key",
             "If-Match",
             "range",
             &long,

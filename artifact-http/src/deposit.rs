@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_http_files::{
-    REPR_DIGEST, ReceivedFile, check_content_head, check_head, digest_value,
+    REPR_DIGEST, ReceivedFile, check_content_head, check_head, digest_value, idempotency_key,
 };
 use artifact_store::{ErrorKind, NewArtifact, Row};
 use axum::response::Response;
@@ -114,6 +114,11 @@ pub(crate) async fn store(
         FileIn::Content => check_content_head(headers, max_bytes)?,
     };
     let expires_in = expires_in(headers)?;
+    // The binding under `/v0` has no key.
+    let key = match place {
+        FileIn::Form => None,
+        FileIn::Content => idempotency_key(headers)?,
+    };
     let permit = service.uploads.acquire(&principal)?;
     let body = body.into_data_stream();
     let mut file = match place {
@@ -122,7 +127,8 @@ pub(crate) async fn store(
     };
     let new = NewArtifact::new(experiment.id, &principal)
         .with_size_hint(length)
-        .with_expires_in(expires_in);
+        .with_expires_in(expires_in)
+        .with_idempotency_key(key);
     let mut deposit = service.store.deposit(file.describe(new));
     while let Some(chunk) = file.next().await? {
         deposit.write(chunk).await?;

@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind};
 use crate::experiment::{ExperimentId, InvalidExperimentId};
 use crate::external_id::{ExternalId, InvalidPrincipalId};
 use crate::file_name::FileName;
+use crate::idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 use crate::identity::{DisplayName, GroupId, InvalidDisplayName, InvalidId, MemberId, WorkerId};
 use crate::principal::PrincipalId;
 
@@ -39,10 +40,13 @@ try_from! {
     MemberId InvalidId
     PrincipalId InvalidPrincipalId
     ExternalId InvalidPrincipalId
+    IdempotencyKey InvalidIdempotencyKey
     DisplayName InvalidDisplayName
 }
 
-as_ref! { ExperimentId WorkerId GroupId MemberId PrincipalId ExternalId DisplayName ContentType FileName }
+as_ref! {
+    ExperimentId WorkerId GroupId MemberId PrincipalId ExternalId IdempotencyKey DisplayName ContentType FileName
+}
 
 /// Wraps the error, which [`io::Error::get_ref`] then returns, so that `downcast_ref::<Error>()` finds it. The kind of the
 /// result is the one that comes closest; never `Interrupted` or `WouldBlock`, which `std` retries.
@@ -51,7 +55,7 @@ impl From<Error> for io::Error {
         let kind = match error.kind() {
             ErrorKind::NotFound => io::ErrorKind::NotFound,
             ErrorKind::Forbidden => io::ErrorKind::PermissionDenied,
-            ErrorKind::AlreadyExists => io::ErrorKind::AlreadyExists,
+            ErrorKind::AlreadyExists | ErrorKind::KeyReused => io::ErrorKind::AlreadyExists,
             ErrorKind::Reserved | ErrorKind::Cycle | ErrorKind::InvalidRange => {
                 io::ErrorKind::InvalidInput
             }

@@ -10,92 +10,17 @@ use futures_util::future::join;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use crate::content_type::ContentType;
 use crate::database::Rejected;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::experiment::ExperimentId;
-use crate::file_name::FileName;
 use crate::fresh_id::with_fresh_id;
 use crate::hasher::{Digests, Hasher};
+use crate::idempotency::{IdempotencyKey, Repeated, check_repeat, expiry, find_earlier};
+use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
-use crate::principal::Principal;
-use crate::principal::PrincipalId;
 use crate::row::Row;
 use crate::shared::Shared;
 use crate::streaming::Streaming;
-use crate::time::Deadline;
-
-/// A description of an artifact to deposit.
-#[derive(Debug, Clone)]
-pub struct NewArtifact {
-    experiment: ExperimentId,
-    created_by: PrincipalId,
-    content_type: ContentType,
-    file_name: Option<FileName>,
-    size_hint: Option<u64>,
-    sha256: Option<Sha256Digest>,
-    expires_in: Option<Duration>,
-}
-
-impl NewArtifact {
-    /// Describes an artifact that `depositor` deposits in `experiment`, with the default content
-    /// type.
-    pub fn new(experiment: ExperimentId, depositor: &Principal) -> Self {
-        Self {
-            experiment,
-            created_by: depositor.id(),
-            content_type: ContentType::default(),
-            file_name: None,
-            size_hint: None,
-            sha256: None,
-            expires_in: None,
-        }
-    }
-
-    /// Sets the declared content type.
-    #[must_use = "returns the changed value"]
-    pub fn with_content_type(mut self, content_type: ContentType) -> Self {
-        self.content_type = content_type;
-        self
-    }
-
-    /// Sets the declared file name, or removes it.
-    #[must_use = "returns the changed value"]
-    pub fn with_file_name(mut self, file_name: impl Into<Option<FileName>>) -> Self {
-        self.file_name = file_name.into();
-        self
-    }
-
-    /// Sets the expected size in bytes, or removes it.
-    ///
-    /// It only decides how the bytes are stored. A deposit may be smaller or larger than its hint,
-    /// and a hint above the size limit is no error by itself.
-    #[must_use = "returns the changed value"]
-    pub fn with_size_hint(mut self, bytes: impl Into<Option<u64>>) -> Self {
-        self.size_hint = bytes.into();
-        self
-    }
-
-    /// Sets the SHA-256 that the bytes must have, or removes it. A deposit of other bytes fails with
-    /// [`DigestMismatch`](ErrorKind::DigestMismatch) before anything of it is visible. The check costs
-    /// nothing: every deposit is hashed.
-    #[must_use = "returns the changed value"]
-    pub fn with_sha256(mut self, sha256: impl Into<Option<Sha256Digest>>) -> Self {
-        self.sha256 = sha256.into();
-        self
-    }
-
-    /// Sets how long the artifact is kept after its creation, or removes the limit. Without it, the
-    /// [retention](crate::ManagedStore::set_retention) of the experiment decides.
-    ///
-    /// It becomes the row's [`expires_at`](Row::expires_at), which never changes. An expired artifact can still be
-    /// read until a collector removes it.
-    #[must_use = "returns the changed value"]
-    pub fn with_expires_in(mut self, period: impl Into<Option<Duration>>) -> Self {
-        self.expires_in = period.into();
-        self
-    }
-}
+use crate::time::{Deadline, truncate_to_micros};
 
 /// A deposit in progress: [`write`](Self::write) the bytes, then [`finish`](Self::finish).
 ///
@@ -125,6 +50,8 @@ pub struct Deposit {
 enum State {
     Collecting(BytesMut),
     Streaming(Box<Streaming>),
+    /// An earlier deposit has the same key.
+    Repeated(Box<Repeated>),
     /// A call failed, was dropped, or is running.
     Unusable,
 }
@@ -192,14 +119,21 @@ impl Deposit {
                 collected.extend_from_slice(&bytes);
                 State::Collecting(collected)
             }
-            State::Collecting(collected) => {
-                let expected = self.new.size_hint.map(|hint| hint.clamp(size, limit));
-                let mut streaming = Streaming::begin(&*self.shared.backend, expected).await?;
-                if !collected.is_empty() {
-                    streaming = streaming.write(collected.freeze()).await?;
+            State::Collecting(collected) => match find_repeated(&self.shared, &self.new).await? {
+                Some(repeated) => {
+                    let repeated = repeated.write(collected.freeze()).await?;
+                    State::Repeated(Box::new(repeated.write(bytes).await?))
                 }
-                State::Streaming(Box::new(streaming.write(bytes).await?))
-            }
+                None => {
+                    let expected = self.new.size_hint.map(|hint| hint.clamp(size, limit));
+                    let mut streaming = Streaming::begin(&*self.shared.backend, expected).await?;
+                    if !collected.is_empty() {
+                        streaming = streaming.write(collected.freeze()).await?;
+                    }
+                    State::Streaming(Box::new(streaming.write(bytes).await?))
+                }
+            },
+            State::Repeated(repeated) => State::Repeated(Box::new(repeated.write(bytes).await?)),
             State::Streaming(streaming) => {
                 State::Streaming(Box::new(streaming.write(bytes).await?))
             }
@@ -218,12 +152,14 @@ impl Deposit {
     /// longer than the
     /// [commit time-out](crate::StoreConfig::with_commit_timeout), or if the outcome is unknown.
     /// `NotFound` if the experiment does not exist. `DigestMismatch` if the bytes do not have the
-    /// [expected SHA-256](NewArtifact::with_sha256); nothing is left then. `OutOfSpace` and the kinds
-    /// that an operator must resolve.
+    /// [expected SHA-256](NewArtifact::with_sha256); nothing is left then. `KeyReused` if the
+    /// [key](NewArtifact::with_idempotency_key) belongs to another deposit. `OutOfSpace` and the kinds that an operator must
+    /// resolve.
     ///
     /// After another error, nothing or an orphan is left. The exception is `Unavailable` from the
     /// catalog or after the time-out: the artifact may then be recorded, under an id that no client
-    /// knows. In all these cases, repeat the deposit.
+    /// knows. In all these cases, repeat the deposit. With the same
+    /// [key](NewArtifact::with_idempotency_key), it then returns that artifact.
     pub async fn finish(self) -> Result<Arc<Row>> {
         within(self.shared.config.commit_timeout, self.commit()).await
     }
@@ -233,18 +169,49 @@ impl Deposit {
         if let Err(error) = self.check_age() {
             return Err(state.abort_after(error).await);
         }
+        match self.new.idempotency_key.clone() {
+            None => self.store(state, None).await,
+            // In a box, so that the future of a deposit without a key is no larger.
+            Some(key) => Box::pin(self.store_once(state, key)).await,
+        }
+    }
+
+    /// Stores the artifact, unless an earlier deposit with the same key did.
+    async fn store_once(self, state: State, key: IdempotencyKey) -> Result<Arc<Row>> {
+        if let State::Repeated(repeated) = state {
+            let (earlier, sha256) = repeated.finish();
+            return repeat(earlier, &self.new, self.size, sha256);
+        }
+        let scope = (
+            self.new.experiment.clone(),
+            self.new.created_by.clone(),
+            key.clone(),
+        );
+        // Held until the row is written or refused: the next deposit with the key then finds it, before its bytes are durable.
+        let _turn = Arc::clone(&self.shared.key_turns).take(scope).await;
+        match find_earlier(&*self.shared.catalog, &self.new, &key).await {
+            Ok(None) => self.store(state, Some(&key)).await,
+            Ok(Some(earlier)) => {
+                let sha256 = state.discard().await?;
+                repeat(earlier, &self.new, self.size, sha256)
+            }
+            Err(error) => Err(state.abort_after(error).await),
+        }
+    }
+
+    async fn store(self, state: State, key: Option<&IdempotencyKey>) -> Result<Arc<Row>> {
         let (id, digests) = match state {
             State::Collecting(collected) => {
                 store_whole(&self.shared, collected.freeze(), self.new.sha256).await?
             }
             State::Streaming(streaming) => streaming.commit(self.new.sha256).await?,
-            State::Unusable => return Err(unusable()),
+            State::Repeated(_) | State::Unusable => return Err(unusable()),
         };
         // A collector deletes a blob without a row once it is as old as the grace period. The row is
         // not begun after half of that; the other half is for its transaction.
         self.check_age().map_err(|error| error.with_id(id))?;
 
-        let created_at = self.now(id)?;
+        let created_at = truncate_to_micros(self.now(id)?);
         let NewArtifact {
             experiment,
             created_by,
@@ -253,19 +220,31 @@ impl Deposit {
             size_hint: _,
             sha256: _,
             expires_in,
-        } = self.new;
+            idempotency_key: _,
+        } = &self.new;
+        let (experiment, created_by) = (experiment.clone(), created_by.clone());
         let sha256 = digests.sha256;
         let row = Row::new(id, experiment, created_by, self.size, sha256, created_at)
-            .with_content_type(content_type)
-            .with_file_name(file_name)
-            .with_expires_at(expires_in.map(|period| time_after(created_at, period)));
+            .with_content_type(content_type.clone())
+            .with_file_name(file_name.clone())
+            .with_expires_at(expiry(created_at, *expires_in));
         let (catalog, chunks) = (&self.shared.catalog, digests.chunks.as_ref());
-        let inserted = catalog.insert_with(&row, chunks, Some(&self.deadline));
-        if let Err(error) = inserted.await {
-            follow_placement(&self.shared, &error).await;
-            return Err(without_taken_id(error));
+        let deadline = Some(&self.deadline);
+        let inserted = match key {
+            None => catalog
+                .insert_with(&row, chunks, deadline)
+                .await
+                .map(|()| true),
+            Some(key) => catalog.insert_keyed(&row, chunks, deadline, key).await,
+        };
+        match inserted {
+            Ok(true) => Ok(Arc::new(row)),
+            Ok(false) => Box::pin(lost_turn(&self.shared, &self.new, self.size, sha256)).await,
+            Err(error) => {
+                follow_placement(&self.shared, &error).await;
+                Err(without_taken_id(error))
+            }
         }
-        Ok(Arc::new(row))
     }
 
     /// Aborts the deposit and waits until its bytes are removed. Dropping it does the same without
@@ -277,7 +256,7 @@ impl Deposit {
     pub async fn abort(mut self) -> Result<()> {
         match mem::replace(&mut self.state, State::Unusable) {
             State::Streaming(streaming) => streaming.abort().await,
-            State::Collecting(_) | State::Unusable => Ok(()),
+            State::Collecting(_) | State::Repeated(_) | State::Unusable => Ok(()),
         }
     }
 
@@ -306,6 +285,40 @@ impl Deposit {
     }
 }
 
+/// Finds the earlier deposit with the same key, if this one has a key.
+async fn find_repeated(shared: &Shared, new: &NewArtifact) -> Result<Option<Repeated>> {
+    let Some(key) = &new.idempotency_key else {
+        return Ok(None);
+    };
+    let earlier = Box::pin(find_earlier(&*shared.catalog, new, key)).await?;
+    Ok(earlier.map(Repeated::new))
+}
+
+/// Returns the row of the earlier deposit with the same key, if the two are equal.
+fn repeat(earlier: Row, new: &NewArtifact, size: u64, sha256: Sha256Digest) -> Result<Arc<Row>> {
+    check_digest(sha256, new.sha256)?;
+    check_repeat(&earlier, new, size, sha256)?;
+    Ok(Arc::new(earlier))
+}
+
+/// Returns the row of the deposit of another process that has written the same key since this one looked for it. The bytes of
+/// this one are an orphan.
+async fn lost_turn(
+    shared: &Shared,
+    new: &NewArtifact,
+    size: u64,
+    sha256: Sha256Digest,
+) -> Result<Arc<Row>> {
+    match find_repeated(shared, new).await? {
+        Some(repeated) => repeat(repeated.finish().0, new, size, sha256),
+        None => Err(
+            Error::new(ErrorKind::Unavailable, Operation::Deposit).with_detail(
+                "the idempotency key was in use and has become free since; repeat the deposit",
+            ),
+        ),
+    }
+}
+
 /// Looks for a new placement after a row was refused, so that the repeated deposit goes to the right backend.
 async fn follow_placement(shared: &Shared, error: &Error) {
     if let Some(placed) = &shared.placed
@@ -314,12 +327,6 @@ async fn follow_placement(shared: &Shared, error: &Error) {
         // It logs its failure. The deposit has failed anyway.
         let _ = placed.refresh().await;
     }
-}
-
-/// Returns the time after a period. A time that no timestamp can express becomes the last one that can be expressed: it
-/// never comes.
-fn time_after(time: Timestamp, period: Duration) -> Timestamp {
-    time.checked_add(period).unwrap_or(Timestamp::MAX)
 }
 
 /// Stores a small artifact, and hashes it at the same time, or before if the digest is expected.
@@ -359,8 +366,20 @@ impl State {
     async fn abort_after(self, cause: Error) -> Error {
         match self {
             Self::Streaming(streaming) => streaming.abort_after(cause).await,
-            Self::Collecting(_) => cause,
+            Self::Collecting(_) | Self::Repeated(_) => cause,
             Self::Unusable => unusable(),
+        }
+    }
+
+    /// Removes the bytes of the deposit, and returns their SHA-256.
+    async fn discard(self) -> Result<Sha256Digest> {
+        match self {
+            Self::Collecting(collected) => {
+                let hashed = Hasher::default().update(collected.freeze()).await?;
+                Ok(hashed.finish().sha256)
+            }
+            Self::Streaming(streaming) => streaming.discard().await,
+            Self::Repeated(_) | Self::Unusable => Err(unusable()),
         }
     }
 }

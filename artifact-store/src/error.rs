@@ -51,6 +51,9 @@ pub enum ErrorKind {
     Unexpected,
     /// A hold is on the artifact, so it cannot be removed. An administrator can release the hold.
     Held,
+    /// The idempotency key was used for another deposit, or the artifact of that deposit was removed. Nothing was stored.
+    /// Use a new key.
+    KeyReused,
 }
 
 impl ErrorKind {
@@ -71,6 +74,7 @@ impl ErrorKind {
         Self::Unsupported,
         Self::Unexpected,
         Self::Held,
+        Self::KeyReused,
     ];
 
     /// Returns the text for the kind in error messages.
@@ -91,6 +95,7 @@ impl ErrorKind {
             Self::Unsupported => "unsupported",
             Self::Unexpected => "unexpected failure",
             Self::Held => "held",
+            Self::KeyReused => "idempotency key reused",
         }
     }
 

@@ -27,9 +27,11 @@ mod file_name;
 mod fresh_id;
 mod freshness;
 mod hasher;
+mod idempotency;
 mod identity;
 mod manage;
 mod migrate;
+mod new_artifact;
 mod pace;
 mod placement;
 mod principal;
@@ -84,7 +86,7 @@ pub use database::{
 pub use database::{PostgresDatabase, PostgresOptions};
 #[cfg(feature = "postgres")]
 pub use deadpool_postgres;
-pub use deposit::{Deposit, NewArtifact};
+pub use deposit::Deposit;
 pub use digests::{ChunkDigests, ChunkHasher, InvalidChunkDigests};
 pub use dump::{CopyReport, DumpRecord, copy_database};
 #[cfg(feature = "backup")]
@@ -93,6 +95,7 @@ pub use error::{Error, ErrorKind, Operation, Result};
 pub use experiment::{Experiment, ExperimentId, InvalidExperimentId};
 pub use external_id::{ExternalId, InvalidPrincipalId};
 pub use file_name::FileName;
+pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use identity::{
     CredentialHash, DisplayName, Group, GroupId, IdentityStore, IdentityStoreExt,
     InvalidCredentialHash, InvalidDisplayName, InvalidId, InvalidLabels, Labels, ListPosition,
@@ -104,6 +107,7 @@ pub use migrate::{
     MigrateEvent, MigrateFinding, MigrateOptions, MigrateReport, MigrateState, Migrator,
     NamedBackend,
 };
+pub use new_artifact::NewArtifact;
 pub use placement::{
     FormerBackend, OpenBackend, PlacedBackend, Placement, PlacementConflict, PlacementRecord,
 };

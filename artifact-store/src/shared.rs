@@ -11,6 +11,7 @@ use crate::config::StoreConfig;
 use crate::damage::{DamagedSet, Finding};
 use crate::digests::DigestCache;
 use crate::experiment::{Experiment, ExperimentId};
+use crate::idempotency::KeyTurns;
 use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
 use crate::row_cache::RowCache;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) digests: DigestCache,
     pub(crate) read_memory: Arc<ReadMemory>,
     pub(crate) damaged: DamagedSet,
+    pub(crate) key_turns: Arc<KeyTurns>,
 }
 
 impl Shared {

@@ -10,10 +10,11 @@ use crate::authorize::ReadGrant;
 use crate::catalog::Catalog;
 use crate::config::StoreConfig;
 use crate::damage::DamagedSet;
-use crate::deposit::{Deposit, NewArtifact};
+use crate::deposit::Deposit;
 use crate::digests::{ChunkDigests, DigestCache};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
+use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
 use crate::row::Row;
@@ -75,6 +76,7 @@ impl ArtifactStore {
                 digests: DigestCache::default(),
                 read_memory,
                 damaged: DamagedSet::default(),
+                key_turns: Arc::default(),
             }),
         }
     }

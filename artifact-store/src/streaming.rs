@@ -74,6 +74,19 @@ impl Streaming {
         Ok((id, digests))
     }
 
+    /// Aborts the upload, and returns the SHA-256 of its bytes. If the bytes cannot be removed, a sweep will do it.
+    pub(crate) async fn discard(mut self) -> Result<Sha256Digest> {
+        let rest = self.pending.split().freeze();
+        let hasher = std::mem::take(&mut self.hasher).update(rest).await?;
+        if let Err(error) = self.abort().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a repeated deposit could not be removed; a sweep will remove it"
+            );
+        }
+        Ok(hasher.finish().sha256)
+    }
+
     /// Aborts the upload, and waits until its bytes are removed.
     pub(crate) async fn abort(self) -> Result<()> {
         let aborted = self.upload.abort().await;

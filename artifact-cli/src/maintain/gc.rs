@@ -73,6 +73,7 @@ fn totals(report: &CollectReport, dry_run: bool) -> Map<String, Value> {
         "rows": report.rows,
         "missing": report.missing,
         "failed": report.failed,
+        "keys": report.keys,
         "unfinished": unfinished,
     });
     match totals {

@@ -29,13 +29,15 @@ impl DepositContent {
             tag: "management",
             summary: "Deposit the body as a file",
             clauses: &[
-                "M-1", "M-2", "M-9", "M-10", "D-4", "D-6", "D-8", "D-9", "D-11", "D-13", "D-14",
+                "M-1", "M-2", "M-9", "M-10", "M-15", "D-4", "D-6", "D-8", "D-9", "D-11", "D-13",
+                "D-14",
             ],
             parameters: &[
                 &parameters::CONTENT_DISPOSITION,
                 &parameters::CONTENT_DIGEST,
                 &parameters::REPR_DIGEST,
                 &parameters::EXPIRES_IN,
+                &parameters::IDEMPOTENCY_KEY,
             ],
             content: Some(RequestContent::bytes()),
             answers: &[
@@ -47,7 +49,7 @@ impl DepositContent {
                         operations: &["fetchContent", "readArtifact", "deleteArtifact"],
                     }),
             ],
-            problems: &[413, 415, 429, 507],
+            problems: &[413, 415, 422, 429, 507],
         },
     };
 

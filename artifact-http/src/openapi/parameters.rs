@@ -112,6 +112,8 @@ parameters! {
         "RFC 6266, of any type; its file name is recorded (M-10).");
     pub(crate) EXPIRES_IN = header("ArtifactExpiresIn", "Artifact-Expires-In", "604800",
         "How many seconds the artifact is kept, 1 to 3153600000; without it, as long as the retention says (D-14).");
+    pub(crate) IDEMPOTENCY_KEY = header("IdempotencyKey", "Idempotency-Key", "\"8e03978e-40d5-43e8-bc93-6894a57f9324\"",
+        "Random text of 1 to 255 characters in double quotes. A repeated deposit with the same key, within a day, returns the artifact of the first (M-15).");
     pub(crate) AFTER = query("After", "after", "17",
         "The `next` of the previous page. Without it, the list begins with the first artifact.");
     pub(crate) LIMIT = query("Limit", "limit", "100",

@@ -34,7 +34,7 @@ const PROBLEMS: [Row; 18] = [
     (414, "The path and query are too long.", None, None),
     (415, "The media type or content coding is not supported (D-4).", None, None),
     (416, "The range contains no byte of the artifact (F-12).", Some("Content-Range"), None),
-    (422, "The display name does not follow its grammar (N-1).", None, Some((ProblemType::InvalidName, "the name is not in normalization form C"))),
+    (422, "The display name does not follow its grammar (N-1), or the idempotency key belongs to another deposit (M-15).", None, Some((ProblemType::InvalidName, "the name is not in normalization form C"))),
     (429, "The principal has too many concurrent deposits, fetches or lists (D-13, F-16, L-2).", Some("Retry-After"), None),
     (431, "The header is too long.", None, None),
     (500, "The server has a fault.", None, None),

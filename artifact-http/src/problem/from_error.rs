@@ -38,6 +38,7 @@ impl From<Error> for Problem {
                 ProblemType::Held,
                 "a hold is on the artifact; the administrator can release it",
             ),
+            ErrorKind::KeyReused => Self::new(ProblemType::KeyReused, error.detail()),
             ErrorKind::AlreadyExists => {
                 Self::new(ProblemType::AlreadyExists, "the id is already in use")
             }

@@ -18,10 +18,11 @@ pub(crate) enum ProblemType {
     InvalidName,
     CycleDetected,
     Held,
+    KeyReused,
 }
 
 impl ProblemType {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::BadRequest,
         Self::ExperimentIdMismatch,
         Self::Unauthorized,
@@ -33,6 +34,7 @@ impl ProblemType {
         Self::InvalidName,
         Self::CycleDetected,
         Self::Held,
+        Self::KeyReused,
     ];
 
     /// Returns the member `type`.
@@ -63,6 +65,7 @@ impl ProblemType {
             Self::InvalidName => ("invalid-name", StatusCode::UNPROCESSABLE_ENTITY, "Invalid name"),
             Self::CycleDetected => ("cycle-detected", StatusCode::CONFLICT, "Cycle of groups"),
             Self::Held => ("held", StatusCode::CONFLICT, "Artifact is held"),
+            Self::KeyReused => ("key-reused", StatusCode::UNPROCESSABLE_ENTITY, "Idempotency-Key is already used"),
         }
     }
 }

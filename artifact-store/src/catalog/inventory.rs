@@ -197,6 +197,16 @@ pub trait CatalogInventory: Catalog {
     /// `Unavailable` and the kinds that an operator must resolve.
     async fn expired(&self, after: &ExpiryPosition, limit: u32) -> Result<ExpiredPage>;
 
+    /// Forgets keys of deposits that are no longer [kept](crate::IdempotencyKey::KEPT_FOR), at most `limit` (1 to 1,000; other
+    /// numbers are clamped) in one transaction. Returns how many; fewer than `limit` were all that there were.
+    ///
+    /// [`find_keyed`](Catalog::find_keyed) does not find such a key in any case, so this only frees their space.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
+    async fn forget_keys(&self, limit: u32) -> Result<u64>;
+
     /// Takes or prolongs a lease, so that only one server does a task at a time: for `period` from now on, no call with another `holder` succeeds for
     /// this name. Returns whether this holder has the lease. `period` zero releases it.
     ///

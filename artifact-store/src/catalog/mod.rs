@@ -20,6 +20,8 @@ use crate::database::{Rejected, Subject};
 use crate::digests::ChunkDigests;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
+use crate::idempotency::IdempotencyKey;
+use crate::principal::PrincipalId;
 use crate::row::Row;
 use crate::time::Deadline;
 
@@ -110,6 +112,37 @@ pub trait Catalog: Debug + Send + Sync + 'static {
         digests: Option<&ChunkDigests>,
         deadline: Option<&Deadline>,
     ) -> Result<()>;
+
+    /// Writes a row as [`insert_with`](Self::insert_with) does and, in the same transaction, the key of its deposit. From then on
+    /// [`find_keyed`](Self::find_keyed) finds the id of the row, for [`KEPT_FOR`](IdempotencyKey::KEPT_FOR) by the clock of
+    /// the database, also if the row is removed meanwhile.
+    ///
+    /// A key belongs to the experiment and the depositor of the row. Returns `false`, and writes nothing, if the depositor has
+    /// used the key there and it is still kept, also if the id of the row is taken too. Of several calls at the same time with one
+    /// key, one writes its row.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert_with`](Self::insert_with). A row that is not written leaves no key.
+    async fn insert_keyed(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+        key: &IdempotencyKey,
+    ) -> Result<bool>;
+
+    /// Finds the id of the row that was [written](Self::insert_keyed) with this key. The row may have been removed since.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if this trait did not write the stored id; `Unavailable` and the kinds that an operator must resolve.
+    async fn find_keyed(
+        &self,
+        experiment: &ExperimentId,
+        depositor: &PrincipalId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<ArtifactId>>;
 
     /// Finds the row of an artifact.
     ///

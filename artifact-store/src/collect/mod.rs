@@ -2,6 +2,7 @@
 
 mod alone;
 mod expired;
+mod keys;
 mod listed;
 mod missing;
 mod options;
@@ -27,7 +28,7 @@ const BATCH: u32 = 1_000;
 
 /// Removes what no artifact needs any more, while servers run.
 ///
-/// One [`run`](Self::run) has four steps:
+/// One [`run`](Self::run) has five steps:
 ///
 /// 1. Expired artifacts: the row is removed, unless there is a hold on it, then the blob.
 /// 2. Orphans: blobs that are older than the [grace period](CollectOptions::with_grace_period) and have no row. Their ids are
@@ -38,6 +39,7 @@ const BATCH: u32 = 1_000;
 ///    They are found by comparison with the list of blobs, which costs no request per row. With more than 65,536 blobs, a
 ///    run overlooks a missing blob by chance: less than one in a billion with 1 million blobs, 2 of 1,000 with 10 million.
 ///    The next run overlooks others. A [`Scrubber`](crate::Scrubber) finds all.
+/// 5. The [keys of deposits](crate::IdempotencyKey) that are no longer kept are [forgotten](CatalogInventory::forget_keys).
 ///
 /// Damaged blobs are reported and left alone. If one id fails, the collector reports it and goes on; if a step fails, it
 /// goes on with the next one. Step 4 needs the list of step 2.
@@ -126,6 +128,11 @@ impl Collector {
             run.begin(CollectStep::MissingBlobs);
             let compared = run.find_missing().await;
             run.end(CollectStep::MissingBlobs, compared);
+        }
+        if !self.options.dry_run {
+            run.begin(CollectStep::Keys);
+            let forgotten = run.forget_keys().await;
+            run.end(CollectStep::Keys, forgotten);
         }
         run.report
     }

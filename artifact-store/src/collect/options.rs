@@ -39,7 +39,7 @@ impl CollectOptions {
     }
 
     /// Sets whether the collector only reports what it would remove. A dry run writes nothing, and it does not look for
-    /// leftovers. Default: no.
+    /// leftovers and old keys of deposits. Default: no.
     #[must_use = "returns the changed settings"]
     pub fn with_dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;

@@ -16,6 +16,8 @@ pub enum CollectStep {
     Leftovers,
     /// Finds rows without a blob.
     MissingBlobs,
+    /// Forgets old keys of deposits. Not in a dry run.
+    Keys,
 }
 
 impl CollectStep {
@@ -26,6 +28,7 @@ impl CollectStep {
             Self::Orphans => "orphans",
             Self::Leftovers => "leftovers",
             Self::MissingBlobs => "missing blobs",
+            Self::Keys => "idempotency keys",
         }
     }
 }
@@ -105,6 +108,8 @@ pub struct CollectReport {
     pub missing: u64,
     /// The ids whose work failed.
     pub failed: u64,
+    /// The old keys of deposits that were forgotten.
+    pub keys: u64,
     /// The steps that ended early, and why. The others were done.
     pub unfinished: Vec<(CollectStep, Error)>,
 }

@@ -21,14 +21,16 @@ use self::groups::Groups;
 use self::identity::Workers;
 use self::rows::Rows;
 use self::store_id::StoreIds;
-use super::rejected::Rejected;
+use super::rejected::{Rejected, is_inserted};
 use super::subject::Subject;
 use crate::catalog::{Catalog, check_insert};
 use crate::digests::ChunkDigests;
 use crate::error::{Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
+use crate::idempotency::IdempotencyKey;
 use crate::identity::Group;
 use crate::placement::Placement;
+use crate::principal::PrincipalId;
 use crate::row::Row;
 use crate::time::Deadline;
 
@@ -69,6 +71,45 @@ impl MemoryDatabase {
 
     fn maps(&self) -> MutexGuard<'_, Maps> {
         lock(&self.maps)
+    }
+
+    /// Writes a row, and its key if it has one, or rejects it.
+    fn insert_row(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<()> {
+        let subject = Subject::with_id(Operation::InsertRow, row.id);
+        let reject = |rejected: Rejected| Err(rejected.into_error(subject));
+        let mut maps = self.writable(Operation::InsertRow)?;
+        if deadline.is_some_and(Deadline::has_passed) {
+            return reject(Rejected::LATE);
+        }
+        if deadline.map_or(0, Deadline::placement) < maps.fence() {
+            return reject(Rejected::LEFT_BACKEND);
+        }
+        check_insert(row, digests).or_else(reject)?;
+        let now = self.clock.now();
+        let scope = key.map(|key| (row.experiment.clone(), row.created_by.clone(), key.clone()));
+        let found = scope
+            .as_ref()
+            .and_then(|scope| maps.rows.find_key(scope, now));
+        if found.is_some() {
+            return reject(Rejected::KEY_TAKEN);
+        }
+        if maps.rows.is_taken(row.id) {
+            return reject(Rejected::ROW_EXISTS);
+        }
+        if !maps.experiments.contains_key(&row.experiment) {
+            return reject(Rejected::NO_EXPERIMENT);
+        }
+        if let Some(scope) = scope {
+            maps.rows.keep_key(scope, row.id, now);
+        }
+        maps.rows.insert(row.clone(), digests.cloned());
+        Ok(())
     }
 
     /// Locks the maps for a write.
@@ -127,24 +168,28 @@ impl Catalog for MemoryDatabase {
         digests: Option<&ChunkDigests>,
         deadline: Option<&Deadline>,
     ) -> Result<()> {
-        let subject = Subject::with_id(Operation::InsertRow, row.id);
-        let reject = |rejected: Rejected| Err(rejected.into_error(subject));
-        let mut maps = self.writable(Operation::InsertRow)?;
-        if deadline.is_some_and(Deadline::has_passed) {
-            return reject(Rejected::LATE);
-        }
-        if deadline.map_or(0, Deadline::placement) < maps.fence() {
-            return reject(Rejected::LEFT_BACKEND);
-        }
-        check_insert(row, digests).or_else(reject)?;
-        if maps.rows.is_taken(row.id) {
-            return reject(Rejected::ROW_EXISTS);
-        }
-        if !maps.experiments.contains_key(&row.experiment) {
-            return reject(Rejected::NO_EXPERIMENT);
-        }
-        maps.rows.insert(row.clone(), digests.cloned());
-        Ok(())
+        self.insert_row(row, digests, deadline, None)
+    }
+
+    async fn insert_keyed(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+        key: &IdempotencyKey,
+    ) -> Result<bool> {
+        is_inserted(self.insert_row(row, digests, deadline, Some(key)))
+    }
+
+    async fn find_keyed(
+        &self,
+        experiment: &ExperimentId,
+        depositor: &PrincipalId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<ArtifactId>> {
+        let scope = (experiment.clone(), depositor.clone(), key.clone());
+        let now = self.clock.now();
+        Ok(self.maps().rows.find_key(&scope, now))
     }
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {

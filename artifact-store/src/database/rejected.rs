@@ -1,7 +1,7 @@
 //! The rules that a write can break.
 
 use super::subject::Subject;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The rule because of which a database rejects a write. The write is then not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,11 @@ impl Rejected {
         "another import of the same artifacts runs or ran meanwhile; nothing was imported. Repeat the import when it \
          has ended",
     );
+    /// The catalog returns this as a value, not as an error.
+    pub(crate) const KEY_TAKEN: Self = Self::new(
+        ErrorKind::AlreadyExists,
+        "the idempotency key of the deposit is in use",
+    );
     pub(crate) const ID_TAKEN: Self = Self::new(ErrorKind::AlreadyExists, "the id is taken");
     pub(crate) const RESERVED_NAME: Self = Self::new(ErrorKind::Reserved, "the name is reserved");
     pub(crate) const CYCLE: Self = Self::new(ErrorKind::Cycle, "the group would be its own member");
@@ -78,5 +83,14 @@ impl Rejected {
 
     pub(crate) fn into_error(self, subject: impl Into<Subject>) -> Error {
         subject.into().error(self.kind).with_detail(self.detail)
+    }
+}
+
+/// Returns whether a row with a key was inserted: `false` if the key is in use.
+pub(crate) fn is_inserted(outcome: Result<()>) -> Result<bool> {
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(error) if Rejected::KEY_TAKEN.caused(&error) => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -131,6 +131,11 @@ impl CatalogInventory for MemoryDatabase {
         Ok(self.maps().rows.expired(after, clamped_limit(limit), now))
     }
 
+    async fn forget_keys(&self, limit: u32) -> Result<u64> {
+        let now = self.clock.now();
+        Ok(self.maps().rows.forget_keys(clamped_limit(limit), now))
+    }
+
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {
         let now = self.clock.now();
         Ok(self.maps().rows.take_lease(name, holder, period, now))

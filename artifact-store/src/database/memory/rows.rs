@@ -15,6 +15,7 @@ use crate::catalog::{
 use crate::digests::ChunkDigests;
 use crate::dump::DumpRecord;
 use crate::experiment::ExperimentId;
+use crate::idempotency::IdempotencyKey;
 use crate::principal::PrincipalId;
 use crate::row::Row;
 
@@ -36,10 +37,15 @@ pub(super) struct Rows {
     holds: HashMap<ArtifactId, Hold>,
     retention: HashMap<ExperimentId, Duration>,
     leases: HashMap<String, ([u8; 16], SystemTime)>,
+    /// The rows of the deposits with these keys, and until when each key is kept.
+    keys: HashMap<KeyScope, (ArtifactId, SystemTime)>,
     /// The newest scrub, and when it began.
     scrub: Option<(ScrubRecord, SystemTime)>,
     pub(super) staged: Staged,
 }
+
+/// What a key belongs to, and the key.
+pub(super) type KeyScope = (ExperimentId, PrincipalId, IdempotencyKey);
 
 /// Where an id is.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +109,24 @@ impl Rows {
             .extend(digests.map(|digests| (row.id, digests)));
         self.positions.insert(row.id, Position::Row(self.last));
         self.in_order.insert(self.last, Arc::new(row));
+    }
+
+    /// Returns the id that was deposited with a key, if the key is still kept.
+    pub(super) fn find_key(&self, scope: &KeyScope, now: SystemTime) -> Option<ArtifactId> {
+        let (id, until) = self.keys.get(scope)?;
+        (*until > now).then_some(*id)
+    }
+
+    pub(super) fn keep_key(&mut self, scope: KeyScope, id: ArtifactId, now: SystemTime) {
+        // Every clock can add as much.
+        let until = now + IdempotencyKey::KEPT_FOR;
+        self.keys.insert(scope, (id, until));
+    }
+
+    /// Forgets keys that are no longer kept, and returns how many.
+    pub(super) fn forget_keys(&mut self, limit: usize, now: SystemTime) -> u64 {
+        let old = self.keys.extract_if(|_, (_, until)| *until <= now);
+        old.take(limit).count() as u64
     }
 
     pub(super) fn get(&self, id: ArtifactId) -> Option<&Arc<Row>> {

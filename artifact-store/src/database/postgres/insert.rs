@@ -22,15 +22,17 @@ macro_rules! insert {
 }
 
 /// The rows of the parameters whose experiments exist and whose epochs are not below the fence. The last condition is
-/// always true.
+/// always true. The arguments are further arrays and their columns.
 macro_rules! new_rows {
-    () => {
+    ($arrays:literal, $columns:literal) => {
         concat!(
             "SELECT new.* FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], \
-                $6::text[], $7::bytea[], $8::bigint[], $9::bigint[], $10::bigint[]) \
-             AS new (id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
-                expires_at, placement) \
-             WHERE new.experiment = ANY (ARRAY(SELECT id FROM experiments WHERE id = ANY ($2))) \
+                $6::text[], $7::bytea[], $8::bigint[], $9::bigint[], $10::bigint[]",
+            $arrays,
+            ") AS new (id, experiment, created_by, size, content_type, file_name, sha256, created_at, \
+                expires_at, placement",
+            $columns,
+            ") WHERE new.experiment = ANY (ARRAY(SELECT id FROM experiments WHERE id = ANY ($2))) \
                  AND new.placement >= coalesce((SELECT fence FROM placement), 0) \
                  AND coalesce((SELECT ",
             durable!(),
@@ -39,13 +41,16 @@ macro_rules! new_rows {
     };
 }
 
+// After the macros, which it uses.
+mod keyed;
+
 /// Inserts the digests of the rows that were inserted, too.
 macro_rules! with_digests {
     ($conflict:literal) => {
         concat!(
             "WITH inserted AS (",
             insert!(),
-            new_rows!(),
+            new_rows!("", ""),
             $conflict,
             " RETURNING id), digested AS (\
                 INSERT INTO chunk_digests (id, chunk_bytes, blake3, digests) \
@@ -64,7 +69,7 @@ macro_rules! with_digests {
 /// [`INSERT_SOME`], which looks for each id before and writes each row twice to the log.
 ///
 /// The statement makes its commit wait for its sync, whatever the session has set.
-const INSERT_ALL: &str = concat!(insert!(), new_rows!());
+const INSERT_ALL: &str = concat!(insert!(), new_rows!("", ""));
 /// [`INSERT_ALL`] for rows of which some have digests. Returns the ids.
 const INSERT_ALL_WITH_DIGESTS: &str = with_digests!("");
 
@@ -74,7 +79,7 @@ const INSERT_ALL_WITH_DIGESTS: &str = with_digests!("");
 /// not insert the row. A tombstone takes its id as a row does.
 const INSERT_SOME: &str = concat!(
     insert!(),
-    new_rows!(),
+    new_rows!("", ""),
     " ON CONFLICT DO NOTHING RETURNING id"
 );
 const INSERT_SOME_WITH_DIGESTS: &str = with_digests!(" ON CONFLICT DO NOTHING");
@@ -94,17 +99,25 @@ const SELECT_ROWS: &str = "\
 /// The outcome of one row.
 pub(super) type Outcome = (ArtifactId, Result<(), Rejected>);
 
-/// Inserts rows with distinct ids, and returns the outcome of each.
+/// Inserts rows with distinct ids and distinct keys, and returns the outcome of each.
 pub(super) async fn insert(
     connections: &Connections,
     rows: &Arc<[NewRow]>,
 ) -> Result<Vec<Outcome>, Failure> {
+    if has_keys(rows) {
+        return keyed::insert(connections, rows).await;
+    }
     match insert_all(connections, rows).await {
         Err(failure) if failure.kind == ErrorKind::AlreadyExists => {
             insert_some(connections, rows).await
         }
         outcome => outcome,
     }
+}
+
+/// Returns whether a row has a key. A batch without keys keeps the statement that knows nothing of them.
+fn has_keys(rows: &[NewRow]) -> bool {
+    rows.iter().any(|new| new.key.is_some())
 }
 
 /// Inserts rows if no id is taken.
@@ -211,7 +224,11 @@ pub(super) async fn insert_again(
 ) -> Result<Vec<Outcome>, Failure> {
     // A session that was cut off during its commit holds the ids until the commit ends, and this
     // statement waits for that. The rows that it finds are therefore final.
-    let mut outcomes = insert_some(connections, rows).await?;
+    let mut outcomes = if has_keys(rows) {
+        keyed::insert_some(connections, rows).await?
+    } else {
+        insert_some(connections, rows).await?
+    };
     let taken: Arc<[_]> = outcomes
         .iter()
         .filter(|(_, outcome)| is_taken(outcome))

@@ -161,6 +161,10 @@ impl CatalogInventory for PostgresDatabase {
         expired_page(self, scan::EXPIRED, after, clamped_limit(limit)).await
     }
 
+    async fn forget_keys(&self, limit: u32) -> Result<u64> {
+        self.delete_keys(clamped_limit(limit)).await
+    }
+
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {
         self.write_lease(name, holder, period).await
     }

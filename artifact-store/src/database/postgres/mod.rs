@@ -8,6 +8,7 @@ mod durable;
 mod error;
 mod insert;
 mod inventory;
+mod keys;
 mod lanes;
 mod leases;
 mod load;
@@ -264,6 +265,7 @@ fn opened(failure: Failure) -> Error {
 
 impl SqlDatabase for PostgresDatabase {
     const SELECT_CHUNK_DIGESTS: &'static str = digests::SELECT;
+    const SELECT_KEY: &'static str = keys::SELECT;
 
     async fn query_in<R: Record>(
         &self,

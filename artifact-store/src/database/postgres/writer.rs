@@ -1,7 +1,7 @@
 //! The one task that inserts rows.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -95,10 +95,13 @@ impl Flush for Flusher {
         let mut waiting = vec![first];
         inbox.fill(&mut waiting, |new| new.is_large());
         let mut batch = Batch::new();
+        let mut scopes = HashSet::new();
         for pending in waiting {
+            let scope = pending.command.key_scope();
+            let is_key_free = scope.is_none_or(|scope| scopes.insert(scope));
             match batch.entry(pending.command.row.id) {
-                Entry::Vacant(free) => drop(free.insert(pending)),
-                Entry::Occupied(_) => inbox.defer(pending),
+                Entry::Vacant(free) if is_key_free => drop(free.insert(pending)),
+                _ => inbox.defer(pending),
             }
         }
         self.insert_batch(batch, inbox).await;

@@ -4,12 +4,16 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 
 use super::digests::{ChunkDigestsRecord, NewRow};
+use super::keys::KeyedRecord;
 use super::records::{ArtifactRecord, Decoder, ExperimentRecord};
 use super::{Command, SqlDatabase, Subject, params, statements};
 use crate::catalog::{Catalog, check_insert};
+use crate::database::rejected::is_inserted;
 use crate::digests::ChunkDigests;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
+use crate::idempotency::IdempotencyKey;
+use crate::principal::PrincipalId;
 use crate::row::Row;
 use crate::time::Deadline;
 
@@ -43,11 +47,34 @@ impl<D: SqlDatabase> Catalog for D {
         digests: Option<&ChunkDigests>,
         deadline: Option<&Deadline>,
     ) -> Result<()> {
-        let subject = Subject::with_id(Operation::InsertRow, row.id);
-        check_insert(row, digests).map_err(|rejected| rejected.into_error(subject))?;
-        let new = NewRow::new(row.clone(), digests.cloned(), deadline);
+        let new = new_row(row, digests, deadline)?;
         let command = Command::InsertRow(Box::new(new), deadline.cloned());
         self.write(command).await
+    }
+
+    async fn insert_keyed(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+        key: &IdempotencyKey,
+    ) -> Result<bool> {
+        let new = new_row(row, digests, deadline)?.with_key(key.clone());
+        let command = Command::InsertRow(Box::new(new), deadline.cloned());
+        is_inserted(self.write(command).await)
+    }
+
+    async fn find_keyed(
+        &self,
+        experiment: &ExperimentId,
+        depositor: &PrincipalId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<ArtifactId>> {
+        let subject = Subject::from(Operation::FindRow);
+        let params = params![experiment.as_str(), depositor.as_str(), key.as_str()];
+        let record = self.query_one(subject, D::SELECT_KEY, params).await?;
+        let id = record.map(|record: KeyedRecord| record.decode(Decoder(subject)));
+        id.transpose()
     }
 
     async fn get(&self, id: ArtifactId) -> Result<Option<Row>> {
@@ -69,4 +96,15 @@ impl<D: SqlDatabase> Catalog for D {
     async fn delete(&self, id: ArtifactId) -> Result<()> {
         self.write(Command::DeleteRow(id)).await
     }
+}
+
+/// Returns a row to insert, unless no database takes it.
+fn new_row(
+    row: &Row,
+    digests: Option<&ChunkDigests>,
+    deadline: Option<&Deadline>,
+) -> Result<NewRow> {
+    let subject = Subject::with_id(Operation::InsertRow, row.id);
+    check_insert(row, digests).map_err(|rejected| rejected.into_error(subject))?;
+    Ok(NewRow::new(row.clone(), digests.cloned(), deadline))
 }

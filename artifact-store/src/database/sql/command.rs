@@ -12,12 +12,13 @@ use super::digests::NewRow;
 use super::placement::PlacementCommand;
 use super::records::{FlagRecord, NameRecord};
 use super::store_id::StoreIdCommand;
-use super::{Param, Record, Subject, params, statements};
+use super::{Param, Record, Subject, micros, params, statements};
 use crate::database::rejected::Rejected;
 use crate::digests::ChunkDigests;
 use crate::error::Operation;
 use crate::experiment::{Experiment, ExperimentId};
 use crate::file_name::FileName;
+use crate::idempotency::IdempotencyKey;
 use crate::identity::{
     CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId,
 };
@@ -208,6 +209,14 @@ async fn insert_row<T: Transaction>(tx: &T, new: &NewRow) -> Result<(), T::Error
     let Ok(size) = i64::try_from(*size) else {
         return Err(Rejected::SIZE.into());
     };
+    if let Some(key) = &new.key {
+        let (experiment, created_by) = (experiment.as_str(), created_by.as_str());
+        let (id, kept_for) = (id.as_bytes().as_slice(), micros(IdempotencyKey::KEPT_FOR));
+        let params = params![experiment, created_by, key.as_str(), id, kept_for];
+        if tx.execute(statements::INSERT_KEY, &params).await? != 1 {
+            return Err(Rejected::KEY_TAKEN.into());
+        }
+    }
     let params = params![
         id.as_bytes().as_slice(),
         experiment.as_str(),

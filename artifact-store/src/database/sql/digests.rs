@@ -5,6 +5,11 @@ use super::records::{Columns, Decoder, Record};
 use super::{Param, params};
 use crate::digests::ChunkDigests;
 use crate::error::Result;
+#[cfg(feature = "postgres")]
+use crate::experiment::ExperimentId;
+use crate::idempotency::IdempotencyKey;
+#[cfg(feature = "postgres")]
+use crate::principal::PrincipalId;
 use crate::row::Row;
 use crate::time::Deadline;
 
@@ -15,6 +20,8 @@ pub(in crate::database) struct NewRow {
     /// The epoch of the placement that its bytes were stored under.
     pub(in crate::database) placement: i64,
     pub(in crate::database) digests: Option<ChunkDigests>,
+    /// The key of its deposit.
+    pub(in crate::database) key: Option<IdempotencyKey>,
 }
 
 impl NewRow {
@@ -27,7 +34,27 @@ impl NewRow {
             row,
             placement: stored_epoch(deadline.map_or(0, Deadline::placement)),
             digests,
+            key: None,
         }
+    }
+
+    pub(in crate::database) fn with_key(mut self, key: IdempotencyKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Returns its key and what the key belongs to.
+    #[cfg(feature = "postgres")]
+    pub(in crate::database) fn key_scope(
+        &self,
+    ) -> Option<(ExperimentId, PrincipalId, IdempotencyKey)> {
+        let key = self.key.clone()?;
+        let Row {
+            experiment,
+            created_by,
+            ..
+        } = &self.row;
+        Some((experiment.clone(), created_by.clone(), key))
     }
 
     /// Returns whether it has so many digests that a transaction should have only one such row. Smaller ones add up to 4 MiB

@@ -6,6 +6,7 @@ mod digests;
 mod dump;
 mod expiry;
 mod identity;
+mod keys;
 mod maintenance;
 mod pages;
 mod param;
@@ -31,6 +32,7 @@ pub(super) use self::digests::digest_params;
 pub(super) use self::digests::stored_chunk_bytes;
 pub(super) use self::dump::{IS_EMPTY, Part, SELECT_STORE_ID, TABLES};
 pub(super) use self::expiry::{ExpiryStatements, expired_page};
+pub(super) use self::keys::select_key;
 pub(super) use self::maintenance::{micros, position, push_row, stored_position};
 pub(super) use self::param::{Param, params};
 pub(super) use self::placement::{INSERT_FORMER, REPLACE_PLACEMENT, stored_epoch};
@@ -58,6 +60,10 @@ pub(super) enum Lane {
 pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
     /// Returns the columns `chunk_bytes, blake3, digests` of the row with the id $1.
     const SELECT_CHUNK_DIGESTS: &'static str;
+
+    /// Returns the column `id` of the key $3 of the principal $2 in the experiment $1, if the key is still kept. A row that
+    /// it finds is durable once it returns.
+    const SELECT_KEY: &'static str;
 
     /// Runs a query in a lane, and reads a record from each row of the result. Stops reading once the
     /// records hold [`MAX_BYTES`](records::MAX_BYTES) in all.

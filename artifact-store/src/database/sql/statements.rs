@@ -24,6 +24,13 @@ pub(super) const INSERT_ROW: &str = "\
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
     WHERE $10 >= coalesce((SELECT fence FROM placement), 0)";
 
+/// Inserts a key, or replaces one that is no longer kept. For SQLite only.
+pub(super) const INSERT_KEY: &str = "\
+    INSERT INTO idempotency_keys (experiment, principal, key, id, expires_at) \
+    VALUES ($1, $2, $3, $4, CAST(unixepoch('subsec') * 1000000 AS INTEGER) + $5) \
+    ON CONFLICT (experiment, principal, key) DO UPDATE SET id = excluded.id, expires_at = excluded.expires_at \
+    WHERE idempotency_keys.expires_at <= CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
+
 pub(super) const INSERT_WORKER: &str = "\
     INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential, \
         credential_expires_at) \

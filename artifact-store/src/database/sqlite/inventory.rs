@@ -6,7 +6,7 @@ use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{SqliteDatabase, digests, removal, scan, staged};
+use super::{SqliteDatabase, digests, keys, removal, scan, staged};
 use crate::catalog::{
     CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, ImportId, PrincipalUsage,
     Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
@@ -206,6 +206,14 @@ impl CatalogInventory for SqliteDatabase {
 
     async fn expired(&self, after: &ExpiryPosition, limit: u32) -> Result<ExpiredPage> {
         expired_page(self, scan::EXPIRED, after, clamped_limit(limit)).await
+    }
+
+    async fn forget_keys(&self, limit: u32) -> Result<u64> {
+        let limit = clamped_limit(limit);
+        let work = move |connection: &_| keys::forget(connection, limit);
+        self.writer
+            .work(Operation::DeleteRow, limit > MANY, work)
+            .await
     }
 
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {

@@ -6,6 +6,7 @@ mod digests;
 mod error;
 mod files;
 mod inventory;
+mod keys;
 mod load;
 mod marks;
 mod migrations;
@@ -190,6 +191,7 @@ impl SqliteDatabase {
 
 impl SqlDatabase for SqliteDatabase {
     const SELECT_CHUNK_DIGESTS: &'static str = digests::SELECT;
+    const SELECT_KEY: &'static str = keys::SELECT;
 
     async fn query_in<R: Record>(
         &self,

@@ -280,9 +280,10 @@ fn apply(write: &Write, connection: &Connection) -> Result<(), WriteError> {
         Write::Work(work) => work.apply(connection),
     };
     // A statement that fails undoes itself (`ABORT`, the default of
-    // <https://sqlite.org/lang_conflict.html>); this command has only one, unless the row has digests.
+    // <https://sqlite.org/lang_conflict.html>); this command has only one, unless the row has digests or a key.
     if let Write::Command(Command::InsertRow(new, _)) = write
         && new.digests.is_none()
+        && new.key.is_none()
     {
         return apply();
     }

@@ -4,6 +4,7 @@ mod digests;
 mod expiry;
 mod holds;
 mod imports;
+mod keys;
 mod removals;
 mod scans;
 mod scrubs;
@@ -77,6 +78,15 @@ cases! {
         digests_of_an_artifact_of_another_size_are_refused,
         refused_rows_leave_no_digests,
         the_longest_lists_of_concurrent_rows_are_kept;
+    keys:
+        a_key_writes_one_row,
+        keys_belong_to_an_experiment_and_a_depositor,
+        keys_are_kept_byte_for_byte,
+        a_key_stays_when_its_row_is_removed,
+        refused_rows_leave_no_key,
+        refused_rows_leave_no_key_beside_accepted_ones,
+        one_of_several_concurrent_rows_with_a_key_is_written,
+        keys_that_are_kept_are_not_forgotten;
     expiry:
         the_time_of_expiry_is_kept,
         retention_belongs_to_an_existing_experiment,

@@ -3,6 +3,7 @@
 mod cases;
 #[cfg(feature = "sqlite")]
 mod descriptors;
+mod keys;
 #[cfg(feature = "sqlite")]
 mod lost;
 mod maintenance;

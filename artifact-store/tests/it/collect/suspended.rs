@@ -6,7 +6,8 @@ use std::time::Duration;
 use artifact_backend::{ArtifactBackend, BlobStat, ByteRange, Download, Result, Upload};
 use artifact_store::{
     ArtifactId, ArtifactStore, Catalog, CatalogInventory as _, ChunkDigests, Deadline, Error,
-    ErrorKind, Experiment, ExperimentId, NewArtifact, Operation, Row, RowPosition,
+    ErrorKind, Experiment, ExperimentId, IdempotencyKey, NewArtifact, Operation, PrincipalId, Row,
+    RowPosition,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -102,6 +103,25 @@ impl Catalog for StopsAfterDeadline {
         }
         self.1.pass().await;
         self.0.insert_with(row, digests, None).await
+    }
+
+    async fn insert_keyed(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+        key: &IdempotencyKey,
+    ) -> artifact_store::Result<bool> {
+        self.0.insert_keyed(row, digests, deadline, key).await
+    }
+
+    async fn find_keyed(
+        &self,
+        experiment: &ExperimentId,
+        depositor: &PrincipalId,
+        key: &IdempotencyKey,
+    ) -> artifact_store::Result<Option<ArtifactId>> {
+        self.0.find_keyed(experiment, depositor, key).await
     }
 
     async fn chunk_digests(&self, id: ArtifactId) -> artifact_store::Result<Option<ChunkDigests>> {

@@ -1,5 +1,6 @@
 //! Successful deposits, and the limits.
 
+mod keyed;
 mod order;
 mod timeout;
 

@@ -69,7 +69,7 @@ impl Site {
         let stored = site.backend.store(orphan, Bytes::from_static(b"lost"));
         stored.await.unwrap();
         let [_, requests] = site.calls.take();
-        assert_eq!(requests, ["delete", "insert", "store"]);
+        assert_eq!(requests, ["delete", "insert_with", "store"]);
         site
     }
 

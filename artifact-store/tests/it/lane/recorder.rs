@@ -10,8 +10,9 @@ use artifact_backend::{
 };
 use artifact_store::{
     ArtifactId, ByteRange, Catalog, CatalogInventory, ChunkDigests, Deadline, Experiment,
-    ExperimentId, ExpiredPage, ExpiryPosition, Hold, ImportId, PrincipalId, PrincipalUsage,
-    Removal, RemovalPage, Result, Row, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
+    ExperimentId, ExpiredPage, ExpiryPosition, Hold, IdempotencyKey, ImportId, PrincipalId,
+    PrincipalUsage, Removal, RemovalPage, Result, Row, RowFilter, RowPage, RowPosition,
+    ScrubRecord, StagedRow,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -69,8 +70,9 @@ record! {
         create_experiment(experiment: &Experiment) -> Result<Experiment>;
         experiment(id: &ExperimentId) -> Result<Option<Experiment>>;
         experiments() -> Result<Vec<Experiment>>;
-        insert(row: &Row) -> Result<()>;
         insert_with(row: &Row, digests: Option<&ChunkDigests>, deadline: Option<&Deadline>) -> Result<()>;
+        insert_keyed(row: &Row, digests: Option<&ChunkDigests>, deadline: Option<&Deadline>, key: &IdempotencyKey) -> Result<bool>;
+        find_keyed(experiment: &ExperimentId, depositor: &PrincipalId, key: &IdempotencyKey) -> Result<Option<ArtifactId>>;
         chunk_digests(id: ArtifactId) -> Result<Option<ChunkDigests>>;
         get(id: ArtifactId) -> Result<Option<Row>>;
         delete(id: ArtifactId) -> Result<()>;
@@ -97,6 +99,7 @@ record! {
         set_retention(experiment: &ExperimentId, keep: Option<Duration>) -> Result<()>;
         retention(experiment: &ExperimentId) -> Result<Option<Duration>>;
         expired(after: &ExpiryPosition, limit: u32) -> Result<ExpiredPage>;
+        forget_keys(limit: u32) -> Result<u64>;
         take_lease(name: &str, holder: [u8; 16], period: Duration) -> Result<bool>;
         last_scrub() -> Result<Option<ScrubRecord>>;
         record_scrub(record: &ScrubRecord) -> Result<()>;

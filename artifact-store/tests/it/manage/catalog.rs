@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use artifact_store::{
     ArtifactId, Catalog, CatalogInventory, ChunkDigests, CommitMark, Deadline, Error, ErrorKind,
-    Experiment, ExperimentId, ExpiredPage, ExpiryPosition, Hold, ImportId, Operation, PrincipalId,
-    PrincipalUsage, Removal, RemovalPage, Result, Row, RowFilter, RowPage, RowPosition,
-    ScrubRecord, StagedRow,
+    Experiment, ExperimentId, ExpiredPage, ExpiryPosition, Hold, IdempotencyKey, ImportId,
+    Operation, PrincipalId, PrincipalUsage, Removal, RemovalPage, Result, Row, RowFilter, RowPage,
+    RowPosition, ScrubRecord, StagedRow,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -117,6 +117,25 @@ impl Catalog for ScriptedCatalog {
         deadline: Option<&Deadline>,
     ) -> Result<()> {
         self.inner.insert_with(row, digests, deadline).await
+    }
+
+    async fn insert_keyed(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+        key: &IdempotencyKey,
+    ) -> Result<bool> {
+        self.inner.insert_keyed(row, digests, deadline, key).await
+    }
+
+    async fn find_keyed(
+        &self,
+        experiment: &ExperimentId,
+        depositor: &PrincipalId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<ArtifactId>> {
+        self.inner.find_keyed(experiment, depositor, key).await
     }
 
     async fn chunk_digests(&self, id: ArtifactId) -> Result<Option<ChunkDigests>> {
@@ -236,6 +255,10 @@ impl CatalogInventory for ScriptedCatalog {
 
     async fn publish(&self, import: ImportId, number: u64) -> Result<()> {
         self.inner.publish(import, number).await
+    }
+
+    async fn forget_keys(&self, limit: u32) -> Result<u64> {
+        self.inner.forget_keys(limit).await
     }
 
     async fn take_lease(&self, name: &str, holder: [u8; 16], period: Duration) -> Result<bool> {

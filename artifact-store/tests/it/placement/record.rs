@@ -88,6 +88,26 @@ async fn rows_below_the_fence_are_refused(database: &Database) {
         assert!(error.detail().contains("moved to another one"), "{error}");
     }
     assert_eq!(catalog.get(row(5).id).await.unwrap(), None);
+    let key = "k".parse().unwrap();
+    for (epoch, n) in [(0, 5), (1, 11)] {
+        let deadline = under(epoch);
+        let inserted = catalog
+            .insert_keyed(&row(n), None, Some(&deadline), &key)
+            .await
+            .map_err(|error| error.kind());
+        let is_accepted = epoch == 1;
+        assert_eq!(
+            inserted,
+            is_accepted.then_some(true).ok_or(ErrorKind::Unavailable)
+        );
+        assert_eq!(
+            catalog
+                .find_keyed(&experiment(), &row(n).created_by, &key)
+                .await
+                .unwrap(),
+            is_accepted.then_some(row(n).id)
+        );
+    }
     let (low, same, high) = (under(0), under(1), under(2));
     let (rows, missing) = ([row(6), row(7), row(8)], row(9).id);
     let (low, same, high) = tokio::join!(

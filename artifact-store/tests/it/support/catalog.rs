@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use artifact_store::{
     ArtifactId, Catalog, ChunkDigests, Deadline, Error, ErrorKind, Experiment, ExperimentId,
-    Operation, Result, Row,
+    IdempotencyKey, Operation, PrincipalId, Result, Row,
 };
 use async_trait::async_trait;
 use tokio::task::yield_now;
@@ -19,6 +19,7 @@ pub(crate) struct FaultyCatalog {
     gets: Mutex<u32>,
     digest_gets: Mutex<u32>,
     experiment_gets: Mutex<u32>,
+    key_gets: Mutex<u32>,
 }
 
 impl FaultyCatalog {
@@ -30,6 +31,7 @@ impl FaultyCatalog {
             gets: Mutex::default(),
             digest_gets: Mutex::default(),
             experiment_gets: Mutex::default(),
+            key_gets: Mutex::default(),
         }
     }
 
@@ -57,6 +59,36 @@ impl FaultyCatalog {
     pub(crate) fn experiment_gets(&self) -> u32 {
         *self.experiment_gets.lock().unwrap()
     }
+
+    /// Returns the number of look-ups of keys.
+    pub(crate) fn key_gets(&self) -> u32 {
+        *self.key_gets.lock().unwrap()
+    }
+
+    /// Runs an insert with the fault that is due, if one is.
+    async fn insert(
+        &self,
+        id: ArtifactId,
+        insert: impl Future<Output = Result<bool>> + Send,
+    ) -> Result<bool> {
+        let fault = self.insert_fault.lock().unwrap().take();
+        let failed = || Err(Error::new(ErrorKind::Unavailable, Operation::InsertRow));
+        yield_now().await;
+        match fault {
+            Some(Fault::Before(_)) => return failed(),
+            Some(Fault::Hang) => std::future::pending().await,
+            _ => {}
+        }
+        let is_inserted = insert.await?;
+        if is_inserted {
+            self.inserted.lock().unwrap().push(id);
+        }
+        yield_now().await;
+        if let Some(Fault::After(_)) = fault {
+            return failed();
+        }
+        Ok(is_inserted)
+    }
 }
 
 #[async_trait]
@@ -80,21 +112,33 @@ impl Catalog for FaultyCatalog {
         digests: Option<&ChunkDigests>,
         deadline: Option<&Deadline>,
     ) -> Result<()> {
-        let fault = self.insert_fault.lock().unwrap().take();
-        let failed = || Err(Error::new(ErrorKind::Unavailable, Operation::InsertRow));
+        let insert = self.inner.insert_with(row, digests, deadline);
+        self.insert(row.id, async { insert.await.map(|()| true) })
+            .await
+            .map(drop)
+    }
+
+    async fn insert_keyed(
+        &self,
+        row: &Row,
+        digests: Option<&ChunkDigests>,
+        deadline: Option<&Deadline>,
+        key: &IdempotencyKey,
+    ) -> Result<bool> {
+        let insert = self.inner.insert_keyed(row, digests, deadline, key);
+        self.insert(row.id, insert).await
+    }
+
+    async fn find_keyed(
+        &self,
+        experiment: &ExperimentId,
+        depositor: &PrincipalId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<ArtifactId>> {
+        *self.key_gets.lock().unwrap() += 1;
+        let found = self.inner.find_keyed(experiment, depositor, key).await;
         yield_now().await;
-        match fault {
-            Some(Fault::Before(_)) => return failed(),
-            Some(Fault::Hang) => std::future::pending().await,
-            _ => {}
-        }
-        self.inner.insert_with(row, digests, deadline).await?;
-        self.inserted.lock().unwrap().push(row.id);
-        yield_now().await;
-        if let Some(Fault::After(_)) = fault {
-            return failed();
-        }
-        Ok(())
+        found
     }
 
     async fn chunk_digests(&self, id: ArtifactId) -> Result<Option<ChunkDigests>> {
