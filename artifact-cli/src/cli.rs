@@ -401,8 +401,13 @@ pub(crate) struct PutArguments {
     #[arg(long, value_name = "TIME")]
     pub(crate) expires_in: Option<Period>,
 
-    /// Deposit FILE again even if the response to the first try was lost. The server may then hold it
-    /// twice, once under a URI that no client knows
+    /// Key of the deposit: the same command with the same key, repeated within a day, prints the same URI. Only for one FILE
+    /// [default: a random key, so that each command deposits anew]
+    #[arg(long, value_name = "KEY", value_parser = text)]
+    pub(crate) idempotency_key: Option<String>,
+
+    /// Deposit FILE again even if the response to the first try was lost, also on a server that knows no keys. It may then
+    /// hold FILE twice, once under a URI that no client knows
     #[arg(long)]
     pub(crate) allow_orphans: bool,
 

@@ -19,6 +19,11 @@ pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
         if arguments.file_name.is_some() {
             return Err(setup("--file-name names one file; give one FILE"));
         }
+        if arguments.idempotency_key.is_some() {
+            return Err(setup(
+                "--idempotency-key is the key of one deposit; give one FILE",
+            ));
+        }
         if files.iter().any(|file| file == Path::new("-")) {
             return Err(setup("- is standard input; give it as the only FILE"));
         }
@@ -43,6 +48,9 @@ async fn deposit(
     let mut options = DepositOptions::default();
     if let Some(period) = &arguments.expires_in {
         options = options.with_expires_in(period.0);
+    }
+    if let Some(key) = &arguments.idempotency_key {
+        options = options.with_idempotency_key(key);
     }
     if arguments.allow_orphans {
         options = options.with_orphans_allowed();

@@ -1,5 +1,7 @@
 //! The names of the wire binding, which a server may have changed.
 
+use std::sync::atomic::AtomicBool;
+
 use artifact_backend::UriPrefix;
 use reqwest::header::{AUTHORIZATION, HeaderName};
 
@@ -14,6 +16,7 @@ pub(crate) struct Names {
     pub(crate) experiment_header: String,
     pub(crate) error_prefix: String,
     pub(crate) uri_prefix: String,
+    pub(crate) form_deposits: bool,
 }
 
 /// The names of a server.
@@ -26,6 +29,8 @@ pub(crate) struct Binding {
     pub(crate) experiment_header: HeaderName,
     pub(crate) error_prefix: String,
     pub(crate) uri_prefix: UriPrefix,
+    /// Whether deposits are forms. Set when the server turns out to have no endpoints of management.
+    pub(crate) form_deposits: AtomicBool,
 }
 
 impl Default for Names {
@@ -36,6 +41,7 @@ impl Default for Names {
             experiment_header: "X-Eden-Experiment-Id".to_owned(),
             error_prefix: "eden://error/".to_owned(),
             uri_prefix: UriPrefix::DEFAULT.to_owned(),
+            form_deposits: false,
         }
     }
 }
@@ -63,6 +69,7 @@ impl Names {
             management_path: self.management_path,
             error_prefix: self.error_prefix,
             uri_prefix,
+            form_deposits: self.form_deposits.into(),
         })
     }
 }

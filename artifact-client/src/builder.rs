@@ -66,9 +66,17 @@ impl ClientBuilder {
     }
 
     /// Sets the path, after that of the server's address, under which the endpoints of management are; `/v1` by
-    /// default. They list, remove, hold and expire artifacts.
+    /// default. They deposit, list, remove, hold and expire artifacts.
     pub fn with_management_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.names.management_path);
+        self
+    }
+
+    /// Deposits by the form under the [base path](Self::with_base_path), for servers without the endpoints of management. Such
+    /// a server has no idempotency keys, so a deposit whose response was lost is not retried. Without this setting, the client
+    /// notices it when the server answers the first deposit with 404, and deposits again if the body can be sent again.
+    pub fn with_form_deposits(mut self) -> Self {
+        self.names.form_deposits = true;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use artifact_backend::UriPrefix;
@@ -61,6 +62,16 @@ impl Client {
     /// Returns what the URIs of artifacts begin with.
     pub(crate) fn uri_prefix(&self) -> &UriPrefix {
         &self.0.binding.uri_prefix
+    }
+
+    /// Returns whether deposits are forms, because the server has no endpoints of management.
+    pub(crate) fn deposits_forms(&self) -> bool {
+        self.0.binding.form_deposits.load(Ordering::Relaxed)
+    }
+
+    /// Makes all later deposits forms.
+    pub(crate) fn deposit_forms(&self) {
+        self.0.binding.form_deposits.store(true, Ordering::Relaxed);
     }
 
     /// Starts the retry count of one operation.

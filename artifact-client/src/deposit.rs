@@ -3,83 +3,26 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use artifact_backend::Sha256Digest;
+use artifact_backend::{Sha256Digest, random};
 use futures_util::future::{Either, select};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::{Method, StatusCode};
+use reqwest::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::body::{Body, ByteStream, Source};
 use crate::client::Client;
+use crate::deposit_options::DepositOptions;
+use crate::disposition::content_disposition;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::metadata::{REPR_DIGEST, header_text};
 use crate::multipart::{Envelope, Form, Sent, UploadState};
-use crate::progress::{Progress, ProgressCallback};
+use crate::progress::ProgressCallback;
 use crate::repr_digest;
 use crate::response::{MAX_OBJECT, no_response, read_json, stalled};
 
-/// The options of a deposit.
-#[derive(Debug, Clone, Default)]
-pub struct DepositOptions {
-    file_name: Option<String>,
-    content_type: Option<String>,
-    size: Option<u64>,
-    expires_in: Option<Duration>,
-    orphans_allowed: bool,
-    on_progress: Option<ProgressCallback>,
-}
-
 /// The longest time that an artifact can be kept, unless it is kept for ever: 100 years of 365 days.
 const MAX_EXPIRES_IN: Duration = Duration::from_hours(100 * 365 * 24);
-
-impl DepositOptions {
-    /// Sets the file name. The server keeps its last path component.
-    #[must_use = "this returns the changed options"]
-    pub fn with_file_name(mut self, file_name: impl Into<String>) -> Self {
-        self.file_name = Some(file_name.into());
-        self
-    }
-
-    /// Sets the content type: visible ASCII and spaces, at most 255 bytes. The default is
-    /// `application/octet-stream`.
-    #[must_use = "this returns the changed options"]
-    pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.content_type = Some(content_type.into());
-        self
-    }
-
-    /// Sets the size in bytes. The server can then reject a deposit that is too large before it reads
-    /// any byte. A body of another size is an error.
-    #[must_use = "this returns the changed options"]
-    pub fn with_size(mut self, size: u64) -> Self {
-        self.size = Some(size);
-        self
-    }
-
-    /// Sets how long the server keeps the artifact: 1 second to 100 years, in whole seconds. Without it, the
-    /// [retention](Client::retention) of the experiment decides.
-    #[must_use = "this returns the changed options"]
-    pub fn with_expires_in(mut self, period: Duration) -> Self {
-        self.expires_in = Some(period);
-        self
-    }
-
-    /// Allows to retry a deposit whose response was lost, if its body can be sent again. The lost
-    /// attempt may have created an artifact too, whose URI no client received.
-    #[must_use = "this returns the changed options"]
-    pub fn with_orphans_allowed(mut self) -> Self {
-        self.orphans_allowed = true;
-        self
-    }
-
-    /// Sets a function that is called for each chunk that goes to the connection. It must not block.
-    #[must_use = "this returns the changed options"]
-    pub fn with_progress(mut self, call: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.on_progress = Some(ProgressCallback::new(call));
-        self
-    }
-}
 
 /// A successful deposit. The server has made the bytes and their record durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +56,8 @@ struct FailedAttempt {
     /// Whether the attempt cannot have created an artifact: connecting failed, or the server rejected
     /// the request before it could have received the whole body.
     nothing_stored: bool,
+    /// Whether the server may have no such path.
+    is_unknown_path: bool,
 }
 
 /// Converts an error that must not be retried: an artifact may exist already, or a retry cannot help.
@@ -121,6 +66,7 @@ impl From<Error> for FailedAttempt {
         Self {
             error,
             nothing_stored: false,
+            is_unknown_path: false,
         }
     }
 }
@@ -128,6 +74,9 @@ impl From<Error> for FailedAttempt {
 /// The part of a deposit that all attempts share.
 struct Deposit<'c> {
     client: &'c Client,
+    file_name: Option<String>,
+    /// The key, if the body is the artifact itself; `None` for a form.
+    key: Option<String>,
     envelope: Envelope,
     size: Option<u64>,
     expires_in: Option<Duration>,
@@ -141,21 +90,26 @@ impl Client {
     /// the server computed of the bytes that it stored. Of bytes in memory it sends the digest ahead,
     /// so that the server refuses other bytes (`BadRequest`) and keeps nothing of them.
     ///
-    /// Each deposit creates a new artifact. It is therefore retried only if the failed attempt cannot
-    /// have created one: connecting failed, the status was 429, or the status was 503 before the
-    /// server had the whole body. The [`Body`] must also be one that can be sent again. A deposit
-    /// whose response was lost is retried only
-    /// [`with_orphans_allowed`](DepositOptions::with_orphans_allowed).
+    /// Each deposit has a random key (`Idempotency-Key`), or [one of the program](DepositOptions::with_idempotency_key), and creates
+    /// one artifact, however often it is sent. So it is retried if another attempt may help, also if the response was lost. The
+    /// [`Body`] must be one that can be sent again.
     ///
-    /// If the future is dropped, the connection is closed. The server then keeps nothing, or, if its
-    /// response was already on the way, an artifact whose URI no client received.
+    /// A server without the endpoints of management has no keys: see
+    /// [`with_form_deposits`](crate::ClientBuilder::with_form_deposits). Deposits of the types `multipart/form-data` and
+    /// `application/x-www-form-urlencoded` are forms, too, because the server would take them for what they say. A form is retried
+    /// only if the failed attempt cannot have created an artifact: connecting failed, the status was 429, or the status was
+    /// 503 before the server had the whole body; and
+    /// [`with_orphans_allowed`](DepositOptions::with_orphans_allowed) also in other cases.
+    ///
+    /// If the future is dropped, the connection is closed. The server then keeps nothing, or, if it had the whole body, an
+    /// artifact whose URI no client received.
     ///
     /// # Errors
     ///
     /// Any [`ErrorKind`]. [`DigestMismatch`](ErrorKind::DigestMismatch) means that the server stored
     /// other bytes than were sent: discard the artifact whose URI the error names, and deposit again.
     /// `NotFound` means that no artifact server answers at this address. After
-    /// [`Interrupted`](ErrorKind::Interrupted) the artifact may exist.
+    /// [`Interrupted`](ErrorKind::Interrupted) the artifact may exist; deposit again with the same key.
     pub async fn deposit(
         &self,
         body: impl Into<Body>,
@@ -168,6 +122,7 @@ impl Client {
             size,
             expires_in,
             orphans_allowed,
+            idempotency_key,
             on_progress,
         } = options;
         let content_type = content_type
@@ -175,21 +130,35 @@ impl Client {
             .unwrap_or("application/octet-stream");
         check_content_type(content_type)?;
         check_expires_in(expires_in)?;
-        let deposit = Deposit {
+        let has_own_key = idempotency_key.is_some();
+        let is_form = is_form_type(content_type) || self.deposits_forms();
+        let key = match idempotency_key {
+            Some(_) if is_form => return Err(no_keys()),
+            Some(key) => Some(quoted(&key)?),
+            None if is_form => None,
+            None => Some(random_key()),
+        };
+        let mut deposit = Deposit {
             client: self,
-            envelope: Envelope::new(
-                file_name.as_deref().unwrap_or("file"),
-                content_type,
-                bytes.as_deref().map(sha256_of),
-            ),
+            file_name,
+            key,
+            envelope: Envelope::none(content_type, bytes.as_deref().map(sha256_of)),
             size: size.or(body_size),
             expires_in,
             on_progress,
         };
+        if is_form {
+            deposit.use_form();
+        }
         let open = match source {
             Source::Once(stream) => {
                 let sent = deposit.send_once(stream).await;
-                return sent.map_err(|failed| failed.error);
+                return sent.map_err(|failed| match &deposit.key {
+                    Some(_) if failed.is_unknown_path => failed.error.with_detail(
+                        "the server has no endpoints of management; for such a server, build the client with form deposits",
+                    ),
+                    _ => failed.error,
+                });
             }
             Source::Repeatable(open) => open,
         };
@@ -197,7 +166,13 @@ impl Client {
         loop {
             match deposit.send_once(open()).await {
                 Ok(deposited) => return Ok(deposited),
-                Err(failed) if failed.nothing_stored || orphans_allowed => {
+                Err(failed) if failed.is_unknown_path && !has_own_key && deposit.key.is_some() => {
+                    self.deposit_forms();
+                    deposit.use_form();
+                }
+                Err(failed)
+                    if failed.nothing_stored || deposit.key.is_some() || orphans_allowed =>
+                {
                     retries.wait_before_retry(failed.error).await?;
                 }
                 Err(failed) => return Err(failed.error),
@@ -207,6 +182,38 @@ impl Client {
 }
 
 impl Deposit<'_> {
+    /// Makes the deposit a form. It then has no key.
+    fn use_form(&mut self) {
+        self.key = None;
+        self.envelope = Envelope::new(
+            self.file_name.as_deref().unwrap_or("file"),
+            &self.envelope.content_type,
+            self.envelope.sha256,
+        );
+    }
+
+    /// Starts the request of an attempt.
+    fn request(&self) -> RequestBuilder {
+        let Self {
+            client, envelope, ..
+        } = self;
+        let Some(key) = &self.key else {
+            let url = client.url(&["artifacts"]);
+            return client.request(Method::POST, url);
+        };
+        let url = client.management_url(&["artifacts"]);
+        let mut request = client
+            .request(Method::POST, url)
+            .header("idempotency-key", key);
+        if let Some(name) = &self.file_name {
+            request = request.header(CONTENT_DISPOSITION, content_disposition(name));
+        }
+        if let Some(sha256) = &envelope.sha256 {
+            request = request.header("content-digest", repr_digest::field_value(sha256));
+        }
+        request
+    }
+
     /// Makes one attempt.
     async fn send_once(&self, stream: ByteStream) -> Result<Deposited, FailedAttempt> {
         let Self {
@@ -215,11 +222,10 @@ impl Deposit<'_> {
             size,
             expires_in,
             on_progress,
+            ..
         } = self;
         let state = UploadState::new(on_progress.clone());
-        let mut request = client
-            .request(Method::POST, client.url(&["artifacts"]))
-            .header(CONTENT_TYPE, &envelope.content_type);
+        let mut request = self.request().header(CONTENT_TYPE, &envelope.content_type);
         if let Some(length) = size.and_then(|size| envelope.length(size)) {
             request = request.header(CONTENT_LENGTH, length);
         }
@@ -245,6 +251,7 @@ impl Deposit<'_> {
             (Err(error), _) => {
                 return Err(FailedAttempt {
                     nothing_stored: error.is_connect(),
+                    is_unknown_path: false,
                     error: no_response(Operation::Deposit, error),
                 });
             }
@@ -259,6 +266,7 @@ impl Deposit<'_> {
                     _ => false,
                 };
                 return Err(FailedAttempt {
+                    is_unknown_path: response.status() == StatusCode::NOT_FOUND,
                     error: client.rejection(Operation::Deposit, response).await,
                     nothing_stored,
                 });
@@ -325,6 +333,35 @@ fn check_response(
         sha256,
         verified: stored.is_some(),
     })
+}
+
+/// Returns a new key of 128 random bits, quoted.
+fn random_key() -> String {
+    format!("\"{:032x}\"", u128::from_ne_bytes(random::bytes()))
+}
+
+/// Returns a key as a string of a structured field (RFC 9651, section 3.3.3).
+fn quoted(key: &str) -> Result<String> {
+    let is_printable = key.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !is_printable || !(1..=255).contains(&key.len()) {
+        let detail = "an idempotency key has 1 to 255 printable ASCII characters";
+        return Err(Error::invalid_input(detail).with_operation(Operation::Deposit));
+    }
+    let escaped = key.replace('\\', r"\\").replace('"', "\\\"");
+    Ok(format!("\"{escaped}\""))
+}
+
+fn no_keys() -> Error {
+    let detail = "a deposit by a form has no idempotency key: the server has none, or the content type is that of a form";
+    Error::invalid_input(detail).with_operation(Operation::Deposit)
+}
+
+/// Returns whether the server would not record this type of a body.
+fn is_form_type(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    ["multipart/form-data", "application/x-www-form-urlencoded"]
+        .iter()
+        .any(|form| essence.eq_ignore_ascii_case(form))
 }
 
 fn sha256_of(bytes: &[u8]) -> Sha256Digest {

@@ -1,11 +1,36 @@
 //! The file name in `Content-Disposition` (RFC 6266, RFC 8187), made safe to use.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::text::is_bidi_control;
 
 /// The longest file name, in bytes, that file systems accept.
 const MAX_NAME: usize = 255;
+
+/// All bytes but those that RFC 8187, section 3.2.1, calls `attr-char`.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+/// Returns the field that declares the name of a deposit: in quotes if it is plain ASCII, else encoded (RFC 8187).
+pub(crate) fn content_disposition(name: &str) -> String {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !br#""\%"#.contains(&byte);
+    if name.bytes().all(is_plain) {
+        return format!("attachment; filename=\"{name}\"");
+    }
+    let encoded = utf8_percent_encode(name, ENCODED);
+    format!("attachment; filename*=UTF-8''{encoded}")
+}
 
 /// Returns the file name that the header suggests, without a path.
 ///
@@ -76,7 +101,23 @@ impl Iterator for Parameters<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::file_name;
+    use super::{content_disposition, file_name};
+
+    #[test]
+    fn declared_names_are_read_back() {
+        for (name, value) in [
+            ("a b.txt", r#"attachment; filename="a b.txt""#),
+            ("it's", r#"attachment; filename="it's""#),
+            ("a\"b%41;c", "attachment; filename*=UTF-8''a%22b%2541%3Bc"),
+            ("na\u{ef}ve", "attachment; filename*=UTF-8''na%C3%AFve"),
+        ] {
+            let declared = content_disposition(name);
+            assert_eq!(declared, value);
+            assert_eq!(file_name(&declared).as_deref(), Some(name));
+        }
+        let split = content_disposition("a\r\nb: c");
+        assert_eq!(split, "attachment; filename*=UTF-8''a%0D%0Ab%3A%20c");
+    }
 
     #[test]
     fn names_are_read_according_to_rfc_6266() {

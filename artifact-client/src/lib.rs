@@ -19,6 +19,7 @@ mod tls;
 
 mod body;
 mod deposit;
+mod deposit_options;
 mod multipart;
 
 mod content_range;
@@ -38,7 +39,8 @@ pub use body::Body;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use credential::Credential;
-pub use deposit::{DepositOptions, Deposited};
+pub use deposit::Deposited;
+pub use deposit_options::DepositOptions;
 pub use error::{BoxError, Error, ErrorKind, Operation, Result};
 pub use fetch::{FetchOptions, Fetched};
 pub use identity::{Experiment, Group, NewGroup, NewWorker, RegisteredWorker, Whoami, Worker};

@@ -1,5 +1,5 @@
-//! The form of a deposit: RFC 7578 with one part. Written by hand so that its length is known before
-//! it is sent and its bytes are hashed while they are sent.
+//! The body of a deposit: the artifact itself, or a form with it (RFC 7578 with one part). The form is written by hand so that
+//! its length is known before it is sent. The bytes are hashed while they are sent.
 
 use std::fmt::Write as _;
 use std::io;
@@ -17,14 +17,14 @@ use crate::progress::ProgressCallback;
 use crate::repr_digest;
 use crate::stall::StallDetector;
 
-/// The form's bytes before and after the artifact.
+/// The form's bytes before and after the artifact. Both are empty if the body is the artifact itself.
 pub(crate) struct Envelope {
     /// The `Content-Type` of the request.
     pub(crate) content_type: String,
     head: Bytes,
     tail: Bytes,
     /// The SHA-256 of the artifact, if it is sent ahead.
-    sha256: Option<Sha256Digest>,
+    pub(crate) sha256: Option<Sha256Digest>,
 }
 
 impl Envelope {
@@ -51,9 +51,21 @@ impl Envelope {
         }
     }
 
-    /// Returns the length of the whole form for an artifact of `size` bytes.
+    /// Makes the body the artifact itself.
+    pub(crate) fn none(content_type: &str, sha256: Option<Sha256Digest>) -> Self {
+        Self {
+            content_type: content_type.to_owned(),
+            head: Bytes::new(),
+            tail: Bytes::new(),
+            sha256,
+        }
+    }
+
+    /// Returns the length of the whole body for an artifact of `size` bytes. An empty body has none: the connection would not
+    /// read its source, which must turn out to be empty.
     pub(crate) fn length(&self, size: u64) -> Option<u64> {
-        size.checked_add((self.head.len() + self.tail.len()) as u64)
+        let length = size.checked_add((self.head.len() + self.tail.len()) as u64);
+        length.filter(|length| *length > 0)
     }
 }
 
@@ -110,7 +122,7 @@ impl UploadState {
     }
 }
 
-/// The form as a stream: head, the artifact's bytes, tail.
+/// The body as a stream: head, the artifact's bytes, tail.
 pub(crate) struct Form {
     head: Option<Bytes>,
     tail: Option<Bytes>,
@@ -120,6 +132,9 @@ pub(crate) struct Form {
     sha256: Option<Sha256Digest>,
     count: u64,
     declared_size: Option<u64>,
+    /// The last bytes of a body of a declared size that has no tail, until the source has turned out to end after them. The
+    /// connection asks for nothing more once it has them.
+    last: Option<Bytes>,
     state: Arc<UploadState>,
 }
 
@@ -138,6 +153,7 @@ impl Form {
             sha256: envelope.sha256,
             count: 0,
             declared_size,
+            last: None,
             state,
         }
     }
@@ -157,6 +173,12 @@ impl Form {
                 Ok(chunk)
             }
         }
+    }
+
+    /// Returns whether the body ends with the bytes that were counted last.
+    fn is_last(&self) -> bool {
+        let has_tail = self.tail.as_ref().is_some_and(|tail| !tail.is_empty());
+        !has_tail && self.declared_size == Some(self.count)
     }
 
     fn report_progress(&self) {
@@ -182,7 +204,8 @@ impl Form {
                     Sha256Digest::from_bytes(self.hasher.finalize_reset().into())
                 });
                 self.state.set_sent(Sent::Complete(self.count, digest));
-                Ok(Some(tail))
+                let rest = self.last.take().unwrap_or(tail);
+                Ok(Some(rest).filter(|rest| !rest.is_empty()))
             }
         }
     }
@@ -208,20 +231,31 @@ impl Stream for Form {
         if let Some(head) = this.head.take() {
             // Reports 0 at the start of each attempt.
             this.report_progress();
-            return Poll::Ready(Some(Ok(head)));
+            if !head.is_empty() {
+                return Poll::Ready(Some(Ok(head)));
+            }
         }
         if this.tail.is_none() {
             return Poll::Ready(None);
         }
-        let Poll::Ready(item) = this.source.as_mut().poll_next(context) else {
-            this.state.stall_detector.record_poll(true);
-            return Poll::Pending;
-        };
-        let next = match item {
-            Some(Ok(chunk)) => this.process_chunk(chunk).map(Some),
-            Some(Err(error)) => Err(error),
-            None => this.finish(),
-        };
-        Poll::Ready(next.map_err(|error| this.fail(error)).transpose())
+        loop {
+            let Poll::Ready(item) = this.source.as_mut().poll_next(context) else {
+                this.state.stall_detector.record_poll(true);
+                return Poll::Pending;
+            };
+            let next = match item {
+                Some(Ok(chunk)) => match this.process_chunk(chunk) {
+                    Ok(chunk) if this.is_last() => {
+                        // After the last bytes a source may still return empty chunks.
+                        this.last.get_or_insert(chunk);
+                        continue;
+                    }
+                    processed => processed.map(Some),
+                },
+                Some(Err(error)) => Err(error),
+                None => this.finish(),
+            };
+            return Poll::Ready(next.map_err(|error| this.fail(error)).transpose());
+        }
     }
 }

@@ -168,16 +168,58 @@ fn a_put_is_retried_after_a_temporary_error() {
 }
 
 #[test]
-fn a_put_with_a_lost_response_is_retried_only_with_allow_orphans() {
+fn a_put_with_a_lost_response_is_retried_with_the_same_key() {
     let bytes = noise(700_000);
-    let (done, served) = put(&bytes, b"", &[]);
+    for (more, own) in [
+        (&[][..], None),
+        (&["--idempotency-key", "k 1"], Some("\"k 1\"")),
+    ] {
+        let (done, served) = put(&bytes, b"", more);
+        let done = done.succeeded();
+        assert_eq!(done.stdout(), "x:y\n");
+        let said = "the connection broke or stalled";
+        assert!(done.stderr.contains(said), "{}", done.stderr);
+        let heads = served.join().unwrap();
+        let keys: Vec<_> = heads
+            .iter()
+            .map(|head| {
+                let key = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("idempotency-key: "));
+                key.unwrap()
+            })
+            .collect();
+        assert_eq!(keys.len(), 2);
+        assert_eq!(keys[0], keys[1]);
+        assert!(own.is_none_or(|own| keys[0] == own), "{keys:?}");
+    }
+}
+
+#[test]
+fn a_put_to_a_server_without_keys_is_retried_only_with_allow_orphans() {
+    let bytes = noise(700_000);
+    let not_found = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let run = |replies: Vec<Vec<u8>>, more: &[&str]| {
+        let (url, served) = in_turn(replies);
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = std::fs::File::create_new(folder.path().join("file")).unwrap();
+        file.write_all(&bytes).unwrap();
+        let mut command = artifact(folder.path());
+        command.args(["put", "--server", &url, "file"]).args(more);
+        let done = run(command.env("ARTIFACT_ADMIN_TOKEN", "x"));
+        (done, served.join().unwrap())
+    };
+    let lost = || vec![not_found.into(), Vec::new()];
+    let (done, heads) = run(lost(), &[]);
     assert_eq!(done.code, Some(1));
     assert_eq!(done.stdout(), "");
     let said = "error: deposit: the connection broke or stalled";
     assert!(done.stderr.starts_with(said), "{}", done.stderr);
-    // Its second turn never comes.
-    drop(served);
-    let (done, served) = put(&bytes, b"", &["--allow-orphans"]);
+    assert!(heads[0].starts_with("POST /v1/"), "{}", heads[0]);
+    assert!(heads[1].starts_with("POST /v0/"), "{}", heads[1]);
+
+    let replies = [lost(), vec![created(bytes.len())]].concat();
+    let (done, heads) = run(replies, &["--allow-orphans"]);
     assert_eq!(done.succeeded().stdout(), "x:y\n");
-    assert_eq!(served.join().unwrap().len(), 2);
+    assert_eq!(heads.len(), 3);
 }

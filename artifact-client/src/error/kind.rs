@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Cycle,
     /// A hold is on the artifact, so the server does not remove it (`held`). The admin can release it.
     Held,
+    /// The idempotency key belongs to another deposit, or to an artifact that was removed since (`key-reused`). Use a new key.
+    KeyReused,
     /// The artifact is larger than the server accepts (413). The server keeps nothing of it.
     TooLarge,
     /// The range contains no byte of the artifact (416).
@@ -70,6 +72,7 @@ const VOCABULARY: &[(&str, u16, ErrorKind)] = &[
     ("held", 409, ErrorKind::Held),
     ("payload-too-large", 413, ErrorKind::TooLarge),
     ("invalid-name", 422, ErrorKind::InvalidName),
+    ("key-reused", 422, ErrorKind::KeyReused),
 ];
 
 impl ErrorKind {
@@ -86,6 +89,7 @@ impl ErrorKind {
             Self::InvalidName => "the name is not valid",
             Self::Cycle => "the group would become a member of itself",
             Self::Held => "a hold is on the artifact",
+            Self::KeyReused => "the idempotency key belongs to another deposit",
             Self::TooLarge => "the artifact is larger than the server accepts",
             Self::InvalidRange => "the range contains no byte of the artifact",
             Self::BadRequest => "the server rejects the request",
@@ -144,7 +148,7 @@ mod tests {
             let other = ErrorKind::of_response(500, Some(name));
             assert_eq!(other, ErrorKind::ServerFault, "{name}");
         }
-        assert_eq!(VOCABULARY.len(), 12);
+        assert_eq!(VOCABULARY.len(), 13);
     }
 
     #[test]

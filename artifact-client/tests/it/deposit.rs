@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use tokio::io::AsyncWriteExt;
 
-use crate::server::{SECRET, listen, read_head, read_request, response, server_replying};
+use crate::server::{
+    Reply, SECRET, listen, read_head, read_request, response, server_replying, server_with_replies,
+};
 
 const URI: &str = "eden://artifacts/00112233445566778899aabbccddeeff";
 
@@ -88,12 +90,10 @@ async fn a_digest_is_sent_ahead_only_for_bytes_in_memory() {
         let (client, served) = server_replying(created_with_digest(HELLO)).await;
         client.deposit(body, options().with_size(5)).await.unwrap();
         let request = served.await.unwrap();
-        let body = String::from_utf8(request.body).unwrap();
-        assert_eq!(
-            body.contains(&format!("\r\nContent-Digest: {HELLO}\r\n")),
-            ahead,
-            "{body}"
-        );
+        let expected = ahead.then_some(HELLO);
+        assert_eq!(request.header("content-digest"), expected);
+        assert_eq!(request.header("content-length"), Some("5"));
+        assert_eq!(request.body, b"hello");
     }
 }
 
@@ -102,8 +102,102 @@ fn options() -> DepositOptions {
 }
 
 #[tokio::test]
-async fn deposits_send_one_form_with_one_file_and_a_length() {
-    let (client, served) = server_replying(created(5)).await;
+async fn deposits_send_the_file_itself_with_its_length_and_a_new_key() {
+    let mut keys = vec![];
+    for (name, disposition) in [
+        (Some("a b.txt"), Some("attachment; filename=\"a b.txt\"")),
+        (
+            Some("a \"\r\n\u{e9}.txt"),
+            Some("attachment; filename*=UTF-8''a%20%22%0D%0A%C3%A9.txt"),
+        ),
+        (None, None),
+    ] {
+        let (client, served) = server_replying(created_with_digest(HELLO)).await;
+        let mut options = options().with_content_type("text/plain");
+        if let Some(name) = name {
+            options = options.with_file_name(name);
+        }
+        let deposited = client.deposit("hello", options).await.unwrap();
+        assert_eq!(deposited.uri, URI);
+        assert!(deposited.verified);
+        let request = served.await.unwrap();
+        let line = "POST /v1/experiments/exp-1/artifacts HTTP/1.1\r\n";
+        assert!(request.head.starts_with(line), "{}", request.head);
+        assert_eq!(request.header("content-type"), Some("text/plain"));
+        assert_eq!(request.header("content-disposition"), disposition);
+        assert_eq!(request.header("content-length"), Some("5"));
+        assert_eq!(request.header("x-eden-experiment-id"), Some("exp-1"));
+        assert_eq!(request.body, b"hello");
+        let key = request.header("idempotency-key").unwrap().to_owned();
+        let digits = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+        let digits = digits.unwrap();
+        assert!(digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        assert!(!keys.contains(&key), "{key}");
+        keys.push(key);
+    }
+}
+
+#[tokio::test]
+async fn own_keys_are_sent_as_quoted_strings() {
+    for (key, sent) in [("order-17", r#""order-17""#), (r#"a"b\c"#, r#""a\"b\\c""#)] {
+        let (client, served) = server_replying(created(5)).await;
+        let options = options().with_idempotency_key(key);
+        client.deposit("hello", options).await.unwrap();
+        let request = served.await.unwrap();
+        assert_eq!(request.header("idempotency-key"), Some(sent));
+    }
+    let (builder, listener) = listen().await;
+    let client = builder.build().unwrap();
+    for key in ["", "a\nb", "caf\u{e9}", &"x".repeat(256)] {
+        let options = options().with_idempotency_key(key);
+        let error = client.deposit("x", options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{key}");
+    }
+    // A form has no key.
+    let options = options()
+        .with_idempotency_key("k")
+        .with_content_type("Multipart/Form-Data; boundary=x");
+    let error = client.deposit("x", options).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.detail().contains("form"), "{error}");
+    let listener = listener.into_std().unwrap();
+    assert_eq!(
+        listener.accept().unwrap_err().kind(),
+        io::ErrorKind::WouldBlock
+    );
+}
+
+#[tokio::test]
+async fn a_key_of_another_deposit_has_its_own_kind() {
+    let reply = problem("422 Unprocessable Content", "key-reused", "use a new key");
+    let (client, _served) = server_replying(reply).await;
+    let error = client.deposit("x", options()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::KeyReused);
+    assert!(!error.is_retryable());
+}
+
+#[tokio::test]
+async fn artifacts_of_the_types_of_forms_are_sent_in_a_form() {
+    for content_type in [
+        "multipart/form-data; boundary=x",
+        "application/x-www-form-urlencoded",
+    ] {
+        let (client, served) = server_replying(created(5)).await;
+        let options = options().with_content_type(content_type);
+        client.deposit("hello", options).await.unwrap();
+        let request = served.await.unwrap();
+        assert!(request.head.starts_with("POST /v0/"), "{}", request.head);
+        assert_eq!(request.header("idempotency-key"), None);
+        let body = String::from_utf8(request.body).unwrap();
+        let field = format!("\r\nContent-Type: {content_type}\r\n");
+        assert!(body.contains(&field), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn deposits_by_forms_send_one_form_with_one_file_and_a_length() {
+    let (builder, served) = server_with_replies(vec![Reply::Send(created(5))]).await;
+    let client = builder.with_form_deposits().build().unwrap();
     let options = options()
         .with_file_name("a \"b\\\r\n.txt")
         .with_content_type("text/plain");
@@ -115,12 +209,13 @@ async fn deposits_send_one_form_with_one_file_and_a_length() {
     assert_eq!(deposited.sha256.to_string(), sha256);
     assert!(!deposited.verified);
 
-    let request = served.await.unwrap();
+    let request = served.await.unwrap().pop().unwrap();
     assert!(
         request
             .head
             .starts_with("POST /v0/experiments/exp-1/artifacts HTTP/1.1\r\n")
     );
+    assert_eq!(request.header("idempotency-key"), None);
     let bearer = format!("Bearer admin:{SECRET}");
     assert_eq!(request.header("authorization"), Some(bearer.as_str()));
     assert_eq!(request.header("x-eden-experiment-id"), Some("exp-1"));
@@ -150,17 +245,26 @@ async fn bodies_of_unknown_size_are_sent_chunked() {
         assert_eq!(deposited.size_bytes, size);
         let request = served.await.unwrap();
         assert_eq!(request.header("content-length"), None);
-        let body = String::from_utf8(request.body).unwrap();
-        let whole = if size == 0 {
-            "\r\n\r\n\r\n--"
-        } else {
-            "\r\n\r\nabc\r\n--"
-        };
-        assert!(body.contains(whole), "{body}");
-        assert!(
-            body.contains("Content-Type: application/octet-stream\r\n"),
-            "{body}"
-        );
+        assert_eq!(request.body, &b"abc"[..size as usize]);
+        let content_type = request.header("content-type");
+        assert_eq!(content_type, Some("application/octet-stream"));
+    }
+}
+
+#[tokio::test]
+async fn empty_and_last_chunks_of_a_declared_size_are_sent() {
+    for (chunks, size) in [
+        (vec!["ab", "", "c", "", ""], 3),
+        (vec!["abc"], 3),
+        (vec![""], 0),
+        (vec![], 0),
+    ] {
+        let (client, served) = server_replying(created(size)).await;
+        let body = Body::from_stream(stream::iter(chunks).map(|chunk| Ok(Bytes::from(chunk))));
+        let options = options().with_size(size);
+        let deposited = client.deposit(body, options).await.unwrap();
+        assert_eq!(deposited.size_bytes, size);
+        assert_eq!(served.await.unwrap().body, &b"abc"[..size as usize]);
     }
 }
 
@@ -181,7 +285,8 @@ async fn each_error_status_has_its_kind_and_the_servers_text() {
     ] {
         let (client, _served) =
             server_replying(problem(status, "some-type", r"say\u001b this")).await;
-        let error = client.deposit("x", options()).await.unwrap_err();
+        let body = Body::from_reader(&b"x"[..]);
+        let error = client.deposit(body, options()).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{status}");
         assert_eq!(error.operation(), Operation::Deposit);
         assert_eq!(

@@ -118,11 +118,9 @@ async fn deposits_are_retried_after_429() {
     assert_eq!(requests.len(), 3);
     // Every attempt sends the same complete body.
     assert_eq!(requests[0].body, requests[2].body);
-    assert!(
-        str::from_utf8(&requests[2].body)
-            .unwrap()
-            .contains("\r\n\r\nhello\r\n--")
-    );
+    assert_eq!(requests[2].body, b"hello");
+    let key = |n: usize| requests[n].header("idempotency-key").unwrap();
+    assert_eq!(key(0), key(2));
     assert_eq!(
         *reported.lock().unwrap(),
         [(0, Some(5)), (5, Some(5))].repeat(3)
@@ -153,8 +151,94 @@ async fn deposits_are_retried_after_503_during_the_body() {
     assert_eq!(served.await.unwrap(), 2);
 }
 
+/// Failures after which the artifact may exist.
+fn unknown_outcomes() -> [Reply; 6] {
+    [
+        lost_response(),
+        // The client has sent the whole body before these responses.
+        rejected("503 Service Unavailable"),
+        rejected("502 Bad Gateway"),
+        rejected("504 Gateway Timeout"),
+        rejected("408 Request Timeout"),
+        Reply::Send("HTTP/1.1 201 Created\r\ncontent-length: 9\r\n\r\n{".to_owned()),
+    ]
+}
+
 #[tokio::test]
-async fn deposits_that_may_have_succeeded_are_not_retried() {
+async fn deposits_that_may_have_succeeded_are_retried_with_the_same_key() {
+    for own_key in [None, Some("own")] {
+        let mut replies: Vec<_> = unknown_outcomes().into();
+        replies.push(created(5));
+        let (builder, served) = server_with_replies(replies).await;
+        let builder = builder.with_retry_policy(immediate_retries(6));
+        let client = builder.build().unwrap();
+        let mut options = options();
+        if let Some(key) = own_key {
+            options = options.with_idempotency_key(key);
+        }
+        let deposited = client.deposit("hello", options).await.unwrap();
+        assert_eq!(deposited.uri, URI);
+        let requests = served.await.unwrap();
+        assert_eq!(requests.len(), 7);
+        let key = requests[0].header("idempotency-key").unwrap();
+        assert_eq!(key == "\"own\"", own_key.is_some(), "{key}");
+        for request in &requests {
+            assert!(request.head.starts_with("POST /v1/"), "{}", request.head);
+            assert_eq!(request.header("idempotency-key"), Some(key));
+            assert_eq!(request.body, b"hello");
+        }
+    }
+    for status in ["400 Bad Request", "413 Content Too Large", "500 Fault"] {
+        let (builder, served) = server_with_replies(vec![rejected(status)]).await;
+        let client = builder.build().unwrap();
+        client.deposit("hello", options()).await.unwrap_err();
+        assert_eq!(served.await.unwrap().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn deposits_fall_back_to_forms_if_the_server_has_no_other_path() {
+    let not_found = || rejected("404 Not Found");
+    let replies = vec![not_found(), created(5), created(5), lost_response()];
+    let (builder, served) = server_with_replies(replies).await;
+    let client = builder.build().unwrap();
+    client.deposit("hello", options()).await.unwrap();
+    // A clone knows it too, and a body that can be sent only once needs no second request.
+    let clone = client.clone();
+    let deposited = clone.deposit(unrepeatable_body(), options()).await;
+    deposited.unwrap();
+    let error = client.deposit("hello", options()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    let own = options().with_idempotency_key("k");
+    let error = client.deposit("hello", own).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let requests = served.await.unwrap();
+    let paths = requests
+        .iter()
+        .map(|request| request.head.get(..8).unwrap());
+    let paths: Vec<_> = paths.collect();
+    assert_eq!(paths, ["POST /v1", "POST /v0", "POST /v0", "POST /v0"]);
+    assert!(
+        requests[1..]
+            .iter()
+            .all(|request| request.header("idempotency-key").is_none())
+    );
+
+    // Without a second try there is no form, and an own key is never given up.
+    for (body, options) in [
+        (unrepeatable_body(), options()),
+        ("hello".into(), options().with_idempotency_key("k")),
+    ] {
+        let (builder, served) = server_with_replies(vec![not_found()]).await;
+        let client = builder.build().unwrap();
+        let error = client.deposit(body, options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(served.await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn forms_that_may_have_succeeded_are_not_retried() {
     for (failure, kind) in [
         (lost_response(), ErrorKind::Interrupted),
         // The client has sent the whole body before these responses.
@@ -169,7 +253,7 @@ async fn deposits_that_may_have_succeeded_are_not_retried() {
     ] {
         // A retry would take the second reply.
         let (builder, served) = server_with_replies(vec![failure, created(5)]).await;
-        let client = builder.build().unwrap();
+        let client = builder.with_form_deposits().build().unwrap();
         let error = client.deposit("hello", options()).await.unwrap_err();
         assert_eq!(error.kind(), kind);
         assert!(!served.is_finished());
@@ -178,7 +262,7 @@ async fn deposits_that_may_have_succeeded_are_not_retried() {
 }
 
 #[tokio::test]
-async fn deposits_that_may_have_succeeded_are_retried_if_orphans_are_allowed() {
+async fn forms_that_may_have_succeeded_are_retried_if_orphans_are_allowed() {
     for failure in [
         lost_response(),
         rejected("503 Service Unavailable"),
@@ -187,7 +271,7 @@ async fn deposits_that_may_have_succeeded_are_retried_if_orphans_are_allowed() {
     ] {
         let (builder, served) = server_with_replies(vec![failure, created(5)]).await;
         let options = options().with_orphans_allowed();
-        let client = builder.build().unwrap();
+        let client = builder.with_form_deposits().build().unwrap();
         let deposited = client.deposit("hello", options).await.unwrap();
         assert_eq!(deposited.uri, URI);
         assert_eq!(served.await.unwrap().len(), 2);
@@ -196,7 +280,7 @@ async fn deposits_that_may_have_succeeded_are_retried_if_orphans_are_allowed() {
     for status in ["400 Bad Request", "413 Content Too Large", "500 Fault"] {
         let (builder, served) = server_with_replies(vec![rejected(status)]).await;
         let options = options().with_orphans_allowed();
-        let client = builder.build().unwrap();
+        let client = builder.with_form_deposits().build().unwrap();
         client.deposit("hello", options).await.unwrap_err();
         assert_eq!(served.await.unwrap().len(), 1, "{status}");
     }

@@ -16,6 +16,7 @@ mod framing;
 mod groups;
 mod ids;
 mod json;
+mod keys;
 mod management;
 mod names;
 mod order;
@@ -55,6 +56,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         conditionals::SCENARIOS,
         management::SCENARIOS,
         content::SCENARIOS,
+        keys::SCENARIOS,
         tokens::SCENARIOS,
         framing::SCENARIOS,
     ]

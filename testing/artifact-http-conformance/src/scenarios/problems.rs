@@ -28,6 +28,7 @@ const VOCABULARY: [(&str, u16); 12] = [
     ("invalid-name", 422),
     ("cycle-detected", 409),
     ("held", 409),
+    ("key-reused", 422),
 ];
 
 /// Returns requests that fail, one for each error that is easy to cause.

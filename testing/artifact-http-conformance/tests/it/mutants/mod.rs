@@ -163,6 +163,12 @@ mutants! {
     declared_names_are_ignored: NameIgnored => "content::names_and_types_come_from_the_header";
     forms_are_stored_as_files: FormStored => "content::forms_are_refused";
     a_201_lacks_its_location: NoLocation => "content::the_body_is_the_file";
+    keys_are_ignored: KeyIgnored =>
+        "keys::a_repeated_deposit_returns_the_same_artifact", "keys::a_key_of_another_deposit_is_refused",
+        "keys::concurrent_deposits_with_a_key_make_one_artifact", "keys::a_key_outlives_its_artifact",
+        "keys::malformed_keys_are_refused";
+    a_key_is_compared_without_the_deposit: KeyAlone => "keys::a_key_of_another_deposit_is_refused";
+    a_key_belongs_to_everyone: KeyShared => "keys::keys_belong_to_their_depositor";
     workers_of_another_experiment_get_401: ForeignWorkerIs401 =>
         "experiments::workers_of_another_experiment_are_forbidden";
 }

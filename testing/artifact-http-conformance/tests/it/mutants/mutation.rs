@@ -90,6 +90,9 @@ pub(crate) enum Mutation {
     NoLocation,
     RevocationIgnored,
     ExpiryUnchecked,
+    KeyIgnored,
+    KeyAlone,
+    KeyShared,
 }
 
 /// State that some mutations keep between requests.
@@ -99,6 +102,8 @@ pub(crate) struct Memory {
     pub(super) tokens: Mutex<HashMap<String, String>>,
     /// The response to a deposit, by its bytes.
     pub(super) deposits: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
+    /// The response to the first deposit with each key.
+    pub(super) keys: Mutex<HashMap<HeaderValue, Vec<u8>>>,
 }
 
 /// A response that can be changed.

@@ -14,6 +14,8 @@ use super::mutation::{Memory, Mutation};
 
 pub(super) const EXPERIMENT: HeaderName = HeaderName::from_static("x-eden-experiment-id");
 
+pub(super) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// Marks a request that the server does not get to see as it was.
 pub(super) const IGNORED: HeaderName = HeaderName::from_static("x-ignored");
 
@@ -36,6 +38,7 @@ impl Mutation {
                 let value = HeaderValue::from_static("revocation");
                 request.headers.insert(IGNORED, value);
             }
+            Self::KeyIgnored => drop_field(request, &KEY),
             Self::NameIgnored => drop_field(request, &CONTENT_DISPOSITION),
             Self::FormStored if request.uri.path().starts_with("/v1/") => {
                 drop_field(request, &CONTENT_TYPE);

@@ -9,7 +9,7 @@ use http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::mutation::{Memory, MutableResponse, Mutation};
-use super::request::{EXPERIMENT, IGNORED};
+use super::request::{EXPERIMENT, IGNORED, KEY};
 
 impl Mutation {
     /// Mutates a response.
@@ -99,6 +99,30 @@ impl Mutation {
                     .entry(request_body.to_vec())
                     .or_insert_with(|| response.body.clone());
                 response.body.clone_from(first);
+            }
+            // The first artifact of the key is returned, whoever repeats it.
+            Self::KeyShared if status == 201 => {
+                if let Some(key) = request.headers.get(KEY) {
+                    let mut keys = memory.keys.lock().unwrap();
+                    let first = keys.entry(key.clone());
+                    let first = first.or_insert_with(|| response.body.clone());
+                    response.body.clone_from(first);
+                }
+            }
+            // The first artifact of the key is returned, whatever the other deposit is.
+            Self::KeyAlone if managed => {
+                if let Some(key) = request.headers.get(KEY) {
+                    let mut keys = memory.keys.lock().unwrap();
+                    match (status, keys.get(key)) {
+                        (201, _) => drop(keys.insert(key.clone(), response.body.clone())),
+                        (422, Some(first)) => {
+                            response.status = StatusCode::CREATED;
+                            response.body.clone_from(first);
+                            response.set(&CONTENT_TYPE, "application/json; charset=utf-8");
+                        }
+                        _ => {}
+                    }
+                }
             }
             Self::OldTokenAccepted if path.ends_with("/reissue-credential") && status == 200 => {
                 let value: Value = serde_json::from_slice(&response.body).unwrap();
