@@ -35,7 +35,7 @@ fn the_commands_of_the_page_work() {
     let stderr = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.success(), "{stdout}{stderr}");
 
-    // What the page shows: two deposits of one file, its bytes, a part of them, and the header.
+    // What the page shows: three deposits of one file, its bytes, a part of them, and the header.
     let sha256 = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
     let described = stdout.matches(&format!("\"sha256\":\"{sha256}\"")).count();
     assert!(described >= 6, "{described} in {stdout}");
@@ -44,7 +44,7 @@ fn the_commands_of_the_page_work() {
         "\"content_type\":\"text/plain\",",
         "}hello\nhell",
         "HTTP/1.1 200 OK",
-        "\"artifacts\":2,\"bytes\":12,",
+        "\"artifacts\":3,\"bytes\":18,",
         "\"hold\":null}",
         "eden://error/held",
         "{\"keep_seconds\":null}",

@@ -26,6 +26,7 @@ mod http2;
 mod identities;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod import_steps;
+mod keys;
 mod logs;
 mod lost_database;
 mod maintained;

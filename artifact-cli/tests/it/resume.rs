@@ -199,7 +199,7 @@ fn a_put_with_a_lost_response_is_retried_with_the_same_key() {
 fn a_put_to_a_server_without_keys_is_retried_only_with_allow_orphans() {
     let bytes = noise(700_000);
     let not_found = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let run = |replies: Vec<Vec<u8>>, more: &[&str]| {
+    let try_put = |replies: Vec<Vec<u8>>, more: &[&str]| {
         let (url, served) = in_turn(replies);
         let folder = tempfile::tempdir().unwrap();
         let mut file = std::fs::File::create_new(folder.path().join("file")).unwrap();
@@ -210,7 +210,7 @@ fn a_put_to_a_server_without_keys_is_retried_only_with_allow_orphans() {
         (done, served.join().unwrap())
     };
     let lost = || vec![not_found.into(), Vec::new()];
-    let (done, heads) = run(lost(), &[]);
+    let (done, heads) = try_put(lost(), &[]);
     assert_eq!(done.code, Some(1));
     assert_eq!(done.stdout(), "");
     let said = "error: deposit: the connection broke or stalled";
@@ -219,7 +219,7 @@ fn a_put_to_a_server_without_keys_is_retried_only_with_allow_orphans() {
     assert!(heads[1].starts_with("POST /v0/"), "{}", heads[1]);
 
     let replies = [lost(), vec![created(bytes.len())]].concat();
-    let (done, heads) = run(replies, &["--allow-orphans"]);
+    let (done, heads) = try_put(replies, &["--allow-orphans"]);
     assert_eq!(done.succeeded().stdout(), "x:y\n");
     assert_eq!(heads.len(), 3);
 }

@@ -21,6 +21,7 @@ pub fn status(kind: ErrorKind) -> u16 {
         ErrorKind::Forbidden => 403,
         ErrorKind::Held => 409,
         ErrorKind::TooLarge => 413,
+        ErrorKind::KeyReused => 422,
         ErrorKind::Unavailable => 503,
         ErrorKind::OutOfSpace => 507,
         _ => 500,
