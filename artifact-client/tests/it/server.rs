@@ -49,7 +49,8 @@ pub(crate) async fn read_request(stream: &mut TcpStream) -> io::Result<Request> 
     loop {
         let complete = match length {
             Some(length) => body.len() >= length,
-            None => !chunked || body.ends_with(b"\r\n0\r\n\r\n"),
+            // An empty body has no chunk before the last one.
+            None => !chunked || body == b"0\r\n\r\n" || body.ends_with(b"\r\n0\r\n\r\n"),
         };
         if complete {
             break;

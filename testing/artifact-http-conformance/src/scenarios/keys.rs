@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::management::{get, manage};
 use crate::call::Call;
-use crate::form::noise;
+use crate::form::{FILE, form, noise};
 use crate::reply::Reply;
 use crate::scenario::{Outcome, scenarios};
 use crate::site::{Context, Credential, Site};
@@ -196,7 +196,7 @@ async fn malformed_keys_are_refused(site: Context) -> Outcome {
 
 async fn forms_under_v0_ignore_the_key(site: Context) -> Outcome {
     let worker = site.worker().await?;
-    let form = site.deposit(&worker, noise(10));
+    let form = site.deposit(&worker, form(&[(FILE, &noise(10))]));
     let form = form.with("idempotency-key", new_key());
     let first = form.clone().send().await?.json(201)?;
     let reply = form.send().await?;

@@ -15,7 +15,7 @@ scenarios!("problems":
 );
 
 /// The problem types that the protocol defines, each with its status code.
-const VOCABULARY: [(&str, u16); 12] = [
+const VOCABULARY: [(&str, u16); 13] = [
     ("bad-request", 400),
     ("experiment-id-mismatch", 400),
     ("unauthorized", 401),
