@@ -17,6 +17,7 @@ mod fuzz_replay;
 mod groups;
 mod identity_authenticator;
 mod json_body;
+mod keys;
 mod layers;
 mod lists;
 mod management;
