@@ -58,8 +58,9 @@ async fn a_repeated_deposit_is_answered_like_the_first() {
     assert!(detail.contains("for another deposit"), "{detail}");
 
     let id = first.json()["id"].as_str().unwrap().to_owned();
-    let deleted = community.manage(Method::DELETE, &format!("/artifacts/{id}"), &worker);
-    assert_eq!(deleted.await.status, 204);
+    let path = format!("/artifacts/{id}");
+    let deleted = community.manage(Method::DELETE, &path, &worker).await;
+    assert_eq!(deleted.status, 204);
     let reused = deposit(&community, &worker, &fields("\"k-1\""), "hello").await;
     reused.assert_problem(422, "key-reused", "a deleted artifact");
     let problem = reused.json();

@@ -188,6 +188,26 @@ mod postgres {
         }
     }
 
+    /// One statement cannot insert a key twice.
+    #[tokio::test]
+    async fn rows_with_the_same_key_come_in_different_statements() {
+        use std::pin::pin;
+
+        let Some(server) = Server::shared() else {
+            return;
+        };
+        let rows = super::super::postgres::hosted(&server.database()).await;
+        // All are sent before the task that writes gets a turn.
+        let inserts = join_all((0..20).map(|n| insert(&rows, n, n / 2)));
+        let mut inserts = pin!(tokio::task::unconstrained(inserts));
+        assert!(crate::support::poll_once(inserts.as_mut()).is_pending());
+        let inserted = inserts.await;
+        for pair in inserted.chunks(2) {
+            assert!(pair[0] != pair[1], "{inserted:?}");
+        }
+        assert_eq!(rows.statements(), 2);
+    }
+
     #[tokio::test]
     async fn a_row_whose_reply_was_lost_is_found_with_its_key() {
         let Some(server) = Server::shared() else {
