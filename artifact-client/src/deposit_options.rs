@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::client::Client;
 use crate::progress::{Progress, ProgressCallback};
 
 /// The options of a deposit.
@@ -42,7 +41,7 @@ impl DepositOptions {
     }
 
     /// Sets how long the server keeps the artifact: 1 second to 100 years, in whole seconds. Without it, the
-    /// [retention](Client::retention) of the experiment decides.
+    /// [retention](crate::Client::retention) of the experiment decides.
     #[must_use = "this returns the changed options"]
     pub fn with_expires_in(mut self, period: Duration) -> Self {
         self.expires_in = Some(period);

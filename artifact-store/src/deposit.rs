@@ -119,12 +119,11 @@ impl Deposit {
                 collected.extend_from_slice(&bytes);
                 State::Collecting(collected)
             }
-            State::Collecting(collected) => match find_repeated(&self.shared, &self.new).await? {
-                Some(repeated) => {
+            State::Collecting(collected) => {
+                if let Some(repeated) = find_repeated(&self.shared, &self.new).await? {
                     let repeated = repeated.write(collected.freeze()).await?;
                     State::Repeated(Box::new(repeated.write(bytes).await?))
-                }
-                None => {
+                } else {
                     let expected = self.new.size_hint.map(|hint| hint.clamp(size, limit));
                     let mut streaming = Streaming::begin(&*self.shared.backend, expected).await?;
                     if !collected.is_empty() {
@@ -132,7 +131,7 @@ impl Deposit {
                     }
                     State::Streaming(Box::new(streaming.write(bytes).await?))
                 }
-            },
+            }
             State::Repeated(repeated) => State::Repeated(Box::new(repeated.write(bytes).await?)),
             State::Streaming(streaming) => {
                 State::Streaming(Box::new(streaming.write(bytes).await?))
