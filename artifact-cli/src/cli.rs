@@ -402,7 +402,7 @@ pub(crate) struct PutArguments {
     pub(crate) expires_in: Option<Period>,
 
     /// Key of the deposit: the same command with the same key, repeated within a day, prints the same URI. Only for one FILE
-    /// [default: a random key, so that each command deposits anew]
+    /// [default: a random key for each command]
     #[arg(long, value_name = "KEY", value_parser = text)]
     pub(crate) idempotency_key: Option<String>,
 

@@ -276,7 +276,7 @@ async fn of_two_servers_one_writes_the_row_and_both_return_it() {
     for length in LENGTHS {
         let body = bytes(length);
         let mut met = false;
-        // The second begins after so many polls of the first.
+        // The second begins after `polls` polls of the first.
         for polls in 0..200 {
             let world = World::with(config()).await;
             let other = ArtifactStore::new(world.backend.clone(), world.catalog.clone(), config());

@@ -100,7 +100,7 @@ impl Mutation {
                     .or_insert_with(|| response.body.clone());
                 response.body.clone_from(first);
             }
-            // The first artifact of the key is returned, whoever repeats it.
+            // The first artifact of the key is returned, also to another depositor.
             Self::KeyShared if status == 201 => {
                 if let Some(key) = request.headers.get(KEY) {
                     let mut keys = memory.keys.lock().unwrap();
