@@ -64,7 +64,7 @@ async fn memory_frees_keys_after_a_day() {
     let clock = Arc::new(ManualClock::new(start));
     let rows = hosted(MemoryDatabase::with_clock(clock.clone())).await;
     assert!(insert(&*rows, 0, 0).await);
-    clock.advance(DAY - Duration::from_nanos(1));
+    clock.advance(DAY.checked_sub(Duration::from_nanos(1)).unwrap());
     assert_eq!(find(&*rows, 0).await, Some(row(0).id));
     assert!(!insert(&*rows, 1, 0).await);
     assert_eq!(rows.forget_keys(9).await.unwrap(), 0);
