@@ -12,6 +12,25 @@ use super::mutation::{Memory, MutableResponse, Mutation};
 use super::request::{EXPERIMENT, IGNORED, KEY};
 
 impl Mutation {
+    /// Mutates the response to a deposit with a key: the first artifact of the key is returned to everyone, or also for another
+    /// deposit.
+    fn mutate_keyed(self, request: &Parts, response: &mut MutableResponse, memory: &Memory) {
+        let Some(key) = request.headers.get(KEY) else {
+            return;
+        };
+        let mut keys = memory.keys.lock().unwrap();
+        match (self, response.status.as_u16(), keys.get(key)) {
+            (Self::KeyShared, 201, Some(first)) => response.body.clone_from(first),
+            (_, 201, _) => drop(keys.insert(key.clone(), response.body.clone())),
+            (Self::KeyAlone, 422, Some(first)) => {
+                response.status = StatusCode::CREATED;
+                response.body.clone_from(first);
+                response.set(&CONTENT_TYPE, "application/json; charset=utf-8");
+            }
+            _ => {}
+        }
+    }
+
     /// Mutates a response.
     pub(crate) fn mutate_response(
         self,
@@ -100,29 +119,8 @@ impl Mutation {
                     .or_insert_with(|| response.body.clone());
                 response.body.clone_from(first);
             }
-            // The first artifact of the key is returned, also to another depositor.
-            Self::KeyShared if status == 201 => {
-                if let Some(key) = request.headers.get(KEY) {
-                    let mut keys = memory.keys.lock().unwrap();
-                    let first = keys.entry(key.clone());
-                    let first = first.or_insert_with(|| response.body.clone());
-                    response.body.clone_from(first);
-                }
-            }
-            // The first artifact of the key is returned, whatever the other deposit is.
-            Self::KeyAlone if managed => {
-                if let Some(key) = request.headers.get(KEY) {
-                    let mut keys = memory.keys.lock().unwrap();
-                    match (status, keys.get(key)) {
-                        (201, _) => drop(keys.insert(key.clone(), response.body.clone())),
-                        (422, Some(first)) => {
-                            response.status = StatusCode::CREATED;
-                            response.body.clone_from(first);
-                            response.set(&CONTENT_TYPE, "application/json; charset=utf-8");
-                        }
-                        _ => {}
-                    }
-                }
+            Self::KeyShared | Self::KeyAlone if managed => {
+                self.mutate_keyed(request, response, memory);
             }
             Self::OldTokenAccepted if path.ends_with("/reissue-credential") && status == 200 => {
                 let value: Value = serde_json::from_slice(&response.body).unwrap();
