@@ -183,7 +183,6 @@ fn after_a_migration_verify_says_which_backend_to_set() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
 fn the_mount_point_of_a_lost_disk_stays_empty() {
     let server = Server::start(QUIET);
     deposit(&server, b"an artifact");
@@ -216,7 +215,6 @@ fn the_mount_point_of_a_lost_disk_stays_empty() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
 fn a_repair_with_wrong_settings_changes_no_foreign_file() {
     let server = Server::start(QUIET);
     deposit(&server, b"an artifact");

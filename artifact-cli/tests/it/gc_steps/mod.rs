@@ -100,6 +100,7 @@ mod postgres {
 }
 
 /// Stops a collector at its steps while 64 depositors use two servers.
+#[expect(clippy::print_stdout, reason = "shown with --nocapture")]
 async fn stop_at_every_step(site: &Site) {
     let seed = seed();
     let mut random = Random(seed);
@@ -108,19 +109,19 @@ async fn stop_at_every_step(site: &Site) {
     clients.go_on(CROWD.tasks as u64).await;
     // Otherwise, it would condemn and delete nothing.
     let planter = Planter::open(site).await;
-    let planted = planter.plant().await;
+    let orphans = planter.plant().await;
     // Planted when the collector begins to list blobs.
     let mut late: Option<Vec<_>> = None;
     let (mut kept, mut refused) = (Vec::new(), 0);
     let (mut stops, mut locked, mut others) = (0, 0, 0);
-    let mut steps: HashMap<String, u64> = HashMap::new();
+    let mut counted: HashMap<String, u64> = HashMap::new();
     let runtime = tokio::runtime::Handle::current();
     let run = tokio::task::block_in_place(|| {
-        site.trace(site.collector(), |call| {
-            if !site.is_step(call) || !site.is_shared(call) {
+        site.trace(&site.collector(), |call| {
+            if !site.is_step(call) || !site::is_shared(call) {
                 return None;
             }
-            let number = steps.entry(site.kind(call)).or_default();
+            let number = counted.entry(site.kind(call)).or_default();
             *number += 1;
             if !is_power(*number, STOPS_OF_A_KIND) {
                 return None;
@@ -157,8 +158,8 @@ async fn stop_at_every_step(site: &Site) {
     println!(
         "stopped at {stops} of {} steps of {} kinds, at {locked} with a lock; {others} other collections; {} late rows kept, \
          {refused} refused; {ledger}",
-        steps.values().sum::<u64>(),
-        steps.len(),
+        counted.values().sum::<u64>(),
+        counted.len(),
         kept.len()
     );
     assert_eq!(run.outcome, RunOutcome::Success);
@@ -167,7 +168,7 @@ async fn stop_at_every_step(site: &Site) {
         "too few to say anything"
     );
     site.check_whole(&clients).await;
-    planter.check_gone(&planted).await;
+    planter.check_gone(&orphans).await;
     planter.check_kept(&kept).await;
 }
 
@@ -181,6 +182,7 @@ fn is_power(number: u64, base: u64) -> bool {
 }
 
 /// Kills a collector at a random choice of its steps. After each kill, another one runs.
+#[expect(clippy::print_stdout, reason = "shown with --nocapture")]
 async fn kill_at_steps(site: &Site) {
     let seed = seed();
     let mut random = Random(seed);
@@ -191,13 +193,13 @@ async fn kill_at_steps(site: &Site) {
     let mut kills = 0;
     let mut steps = 0;
     for round in 0..=KILLS {
-        let planted = planter.plant().await;
+        let orphans = planter.plant().await;
         site.age_new();
         // The first run counts the steps. Later ones may have more or fewer.
         let kill_at = (round > 0).then(|| random.next() % steps);
         let mut step = 0;
         let run = tokio::task::block_in_place(|| {
-            site.trace(site.collector(), |call| {
+            site.trace(&site.collector(), |call| {
                 if !site.is_step(call) {
                     return None;
                 }
@@ -212,7 +214,7 @@ async fn kill_at_steps(site: &Site) {
         steps = steps.max(step);
         clients.go_on(MEANWHILE).await;
         site.gc();
-        planter.check_gone(&planted).await;
+        planter.check_gone(&orphans).await;
     }
     clients.stop().await;
     println!("killed at {kills} of {steps} steps");

@@ -123,27 +123,16 @@ impl Site {
 
     pub(super) fn trace(
         &self,
-        subject: Subject,
+        subject: &Subject,
         decide: impl FnMut(&Call) -> Option<Fault>,
     ) -> TracedRun {
-        syscalls::trace(&subject, self.folder.path(), decide).unwrap()
+        syscalls::trace(subject, self.folder.path(), decide).unwrap()
     }
 
     /// Returns whether a call is one on the store.
     pub(super) fn is_step(&self, call: &Call) -> bool {
         Path::new(&call.target).starts_with(self.folder.path())
             || call.target.starts_with("socket:")
-    }
-
-    /// Returns whether a step reads or changes what other processes see, or takes or gives back a lock. To be stopped at
-    /// another one is the same as to be stopped at the next.
-    pub(super) fn is_shared(&self, call: &Call) -> bool {
-        let is_lock = || call.name == "fcntl" && call.target.ends_with("-shm");
-        let is_private = matches!(
-            call.name,
-            "close" | "fcntl" | "fstatfs" | "readlink" | "lseek" | "ioctl"
-        );
-        !is_private || is_lock()
     }
 
     /// Returns the kind of a step.
@@ -221,4 +210,15 @@ impl Site {
 
 fn admin(url: &str) -> Client {
     connect(url, Credential::new("admin", TOKEN).unwrap())
+}
+
+/// Returns whether a step reads or changes what other processes see, or takes or gives back a lock. To be stopped at
+/// another one is the same as to be stopped at the next.
+pub(super) fn is_shared(call: &Call) -> bool {
+    let is_lock = || call.name == "fcntl" && call.target.ends_with("-shm");
+    let is_private = matches!(
+        call.name,
+        "close" | "fcntl" | "fstatfs" | "readlink" | "lseek" | "ioctl"
+    );
+    !is_private || is_lock()
 }

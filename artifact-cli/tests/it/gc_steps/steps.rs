@@ -49,6 +49,7 @@ impl Steps {
 }
 
 /// Stops a third server at every step of a deposit, and of a removal.
+#[expect(clippy::print_stdout, reason = "shown with --nocapture")]
 pub(super) async fn collect_at_every_step(site: &Site) {
     let one = Work {
         principals: 1,
@@ -79,7 +80,7 @@ pub(super) async fn collect_at_every_step(site: &Site) {
     };
     let (mut collections, mut locked) = (0, 0);
     let run = tokio::task::block_in_place(|| {
-        site.trace(subject, |call| {
+        site.trace(&subject, |call| {
             if site.is_step(call) && steps.count() {
                 site.age_new();
                 // A collector would wait for the lock of the server, which waits for the collector.

@@ -104,13 +104,7 @@ impl Mutation {
             Self::DeletedIsRead if status == 404 && managed => response.succeed(&json!({})),
             Self::HiddenIsRead if status == 403 && managed => response.succeed(&json!({})),
             Self::ArtifactListedTwice if managed && path.ends_with("/artifacts") => {
-                if let Ok(mut page) = serde_json::from_slice::<Value>(&response.body) {
-                    let artifacts = page["artifacts"].as_array_mut();
-                    if let Some(artifacts) = artifacts.filter(|artifacts| !artifacts.is_empty()) {
-                        artifacts.push(artifacts[0].clone());
-                        response.succeed(&page);
-                    }
-                }
+                list_first_twice(response);
             }
             Self::SameUriForSameBytes if status == 201 => {
                 let mut deposits = memory.deposits.lock().unwrap();
@@ -207,6 +201,17 @@ impl Mutation {
                 response.succeed(&json!({ "worker_id": "admin" }));
             }
             _ => {}
+        }
+    }
+}
+
+/// Repeats the first artifact of a page at its end.
+fn list_first_twice(response: &mut MutableResponse) {
+    if let Ok(mut page) = serde_json::from_slice::<Value>(&response.body) {
+        let artifacts = page["artifacts"].as_array_mut();
+        if let Some(artifacts) = artifacts.filter(|artifacts| !artifacts.is_empty()) {
+            artifacts.push(artifacts[0].clone());
+            response.succeed(&page);
         }
     }
 }
