@@ -89,7 +89,7 @@ async fn rows_below_the_fence_are_refused(database: &Database) {
     }
     assert_eq!(catalog.get(row(5).id).await.unwrap(), None);
     let key = "k".parse().unwrap();
-    for (epoch, n) in [(0, 5), (1, 11)] {
+    for (epoch, n) in [(0, 5), (1, 12)] {
         let deadline = under(epoch);
         let inserted = catalog
             .insert_keyed(&row(n), None, Some(&deadline), &key)
