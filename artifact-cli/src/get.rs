@@ -114,7 +114,7 @@ async fn to_recorded_name(context: &ClientContext, uri: &str, force: bool) -> Re
     let recorded = fetched.file_name.clone();
     let recorded = recorded.ok_or_else(|| setup("no file name was recorded; give -o FILE"))?;
     let path = Path::new(&recorded);
-    // The name comes from whoever deposited the artifact.
+    // The name comes from the depositor.
     if !is_plain(&recorded) {
         let shown = output::printable(&recorded);
         return Err(setup(format!(

@@ -71,7 +71,7 @@ impl Source {
         }
     }
 
-    /// Reads exactly so many bytes.
+    /// Reads exactly this number of bytes.
     async fn read(&mut self, mut bytes: u64) -> Result<Vec<Bytes>> {
         let mut read = Vec::new();
         while bytes > 0 {

@@ -20,7 +20,7 @@ use crate::maintained::{age_file, blobs_below, totals};
 use crate::traced::kind_of;
 
 /// The bytes of the `-shm` file that SQLite locks (its documentation of the WAL format, "WAL Locks"): a writer, a checkpoint,
-/// recovery, and the marks of readers. Whoever has one of them exclusively keeps other processes waiting.
+/// recovery, and the marks of readers. A process that has one of them exclusively keeps the others waiting.
 const LOCKS: RangeInclusive<u64> = 120..=127;
 /// How often a wait looks whether the lock was taken meanwhile.
 const GLANCE: Duration = Duration::from_millis(200);

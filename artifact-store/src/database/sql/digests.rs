@@ -57,7 +57,7 @@ impl NewRow {
         Some((experiment.clone(), created_by.clone(), key))
     }
 
-    /// Returns whether it has so many digests that a transaction should have only one such row. Smaller ones add up to 4 MiB
+    /// Returns whether it has more than 8 KiB of digests, so that a transaction should have only one such row. Smaller ones add up to 4 MiB
     /// in a transaction.
     pub(in crate::database) fn is_large(&self) -> bool {
         const LARGE: usize = 8 << 10;
