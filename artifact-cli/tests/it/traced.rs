@@ -18,7 +18,7 @@ pub(crate) fn is_untraceable() -> bool {
 }
 
 /// Returns the kind of a step: the call, its file below `folder` without ids, numbers and the name of the fan-out folder, and
-/// the number of bytes.
+/// the number of bytes. Messages on sockets have almost any length, so theirs is rounded up to a power of two.
 ///
 /// A process makes the calls of one kind again and again, for each artifact, page or shard.
 pub(crate) fn kind_of(call: &Call, folder: &Path) -> String {
@@ -40,7 +40,14 @@ pub(crate) fn kind_of(call: &Call, folder: &Path) -> String {
         kept
     });
     let names = names.collect::<Vec<_>>().join("/");
-    match call.bytes {
+    let bytes = call.bytes.map(|bytes| {
+        if call.target.starts_with("socket:") {
+            bytes.next_power_of_two()
+        } else {
+            bytes
+        }
+    });
+    match bytes {
         Some(bytes) => format!("{} of {bytes} bytes, {names}", call.name),
         None => format!("{}, {names}", call.name),
     }

@@ -163,10 +163,8 @@ async fn stop_at_every_step(site: &Site) {
         kept.len()
     );
     assert_eq!(run.outcome, RunOutcome::Success);
-    assert!(
-        stops > 50 && kept.len() > 5 && refused > 0,
-        "too few to say anything"
-    );
+    // Whether a late row comes before its id is condemned depends on the moment, so there may be no refused one.
+    assert!(stops > 50 && kept.len() > 5, "too few to say anything");
     site.check_whole(&clients).await;
     planter.check_gone(&orphans).await;
     planter.check_kept(&kept).await;
