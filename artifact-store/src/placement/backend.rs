@@ -93,6 +93,7 @@ pub(crate) struct Epochs {
 
 impl Epochs {
     /// Returns the epoch of rows, of which some may belong to blobs that were found.
+    #[cfg(feature = "archive")]
     pub(crate) const fn of_rows(self, found_some: bool) -> u64 {
         if found_some { self.found } else { self.stored }
     }
