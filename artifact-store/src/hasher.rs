@@ -4,7 +4,6 @@ use std::fmt;
 
 use artifact_backend::{Sha256Digest, blocking};
 use bytes::Bytes;
-use futures_util::future::join;
 use sha2::{Digest, Sha256};
 
 use crate::digests::{ChunkDigests, ChunkHasher};
@@ -48,9 +47,8 @@ impl Hasher {
         }
     }
 
-    /// Hashes one more chunk, on the blocking pool if it is large: there, one thread computes the SHA-256 and another one the
-    /// digests of the chunks. A caller that polls this together with the write of the same chunk waits for the slowest of the
-    /// three, not for all.
+    /// Hashes one more chunk, on the blocking pool if it is large. A caller that polls this together with the write of the same
+    /// chunk waits for the slower of the two, not for both.
     pub(crate) async fn update(self, chunk: Bytes) -> Result<Self> {
         let Self {
             mut sha256,
@@ -63,29 +61,15 @@ impl Hasher {
             }
             return Ok(Self { sha256, chunks });
         }
-        let of_chunks = chunks.map(|mut chunks| {
-            let chunk = chunk.clone();
-            blocking::run(move || {
-                chunks.update(&chunk);
-                chunks
-            })
-        });
-        let of_whole = blocking::run(move || {
+        let hashing = blocking::run(move || {
             sha256.update(&chunk);
-            sha256
-        });
-        let of_chunks = async {
-            match of_chunks {
-                Some(hashing) => hashing.await.map(Some),
-                None => Ok(None),
+            if let Some(chunks) = &mut chunks {
+                chunks.update(&chunk);
             }
-        };
-        let (sha256, chunks) = join(of_whole, of_chunks).await;
-        let unavailable =
-            |error| Error::new(ErrorKind::Unavailable, Operation::Deposit).with_source(error);
-        Ok(Self {
-            sha256: sha256.map_err(unavailable)?,
-            chunks: chunks.map_err(unavailable)?,
+            Self { sha256, chunks }
+        });
+        hashing.await.map_err(|error| {
+            Error::new(ErrorKind::Unavailable, Operation::Deposit).with_source(error)
         })
     }
 

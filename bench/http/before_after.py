@@ -24,6 +24,16 @@ import rig
 
 NAMES = ("before", "after")
 
+# Each thread of wrk has its own environment, so the address of a table makes its keys its own.
+LUA_KEYED = """
+local body, count = string.rep("x", 4096), 0
+local unique = tostring({}):gsub("[^%w]", "") .. os.time()
+request = function()
+  count = count + 1
+  return wrk.format("POST", nil, {["Idempotency-Key"] = unique .. "-" .. count, ["Authorization"] = wrk.headers["Authorization"]}, body)
+end
+"""
+
 
 def measure(options, work):
     """Yields the name of each cell and, for each build, a function that returns rate and CPU time per request."""
@@ -56,6 +66,10 @@ def measure(options, work):
             post = work / f"deposit-{size}.lua"
             post.write_text(compare.LUA_DEPOSIT.replace("4096", str(size)))
             yield f"deposit {label}", {name: wrk(of, of.artifacts, post, []) for name, of in servers.items()}
+        keyed = work / "keyed.lua"
+        keyed.write_text(LUA_KEYED)
+        yield "deposit 4 KiB under /v1 with a key", {
+            name: wrk(of, of.artifacts.replace("/v0/", "/v1/"), keyed, []) for name, of in servers.items()}
         for label, size, count in [("4 KiB", 4096, 1), ("4 KiB, 1000 artifacts", 4096, 1000), ("1 MiB", 1 << 20, 1)]:
             subjects = {}
             for name, server in servers.items():

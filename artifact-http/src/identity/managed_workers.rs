@@ -14,6 +14,7 @@ use super::json_body::{StringMap, present};
 use super::request::IdentityRequest;
 use super::utf8_field::Utf8Field;
 use super::workers::{WorkerBody, find, new_worker, no_such_worker};
+use crate::credential::Secret;
 use crate::endpoint::{Access, Endpoint};
 use crate::management::{MAX_KEEP_SECONDS, check_no_parameters};
 use crate::openapi::{Answer, Docs, Links, RequestContent, schemas};
@@ -71,6 +72,15 @@ impl<'w> ManagedWorkerBody<'w> {
         Self {
             worker: worker.into(),
             token_expires_at: hash.expires_at().map(|time| time.to_string()),
+        }
+    }
+}
+
+impl<'w> IssuedBody<'w> {
+    fn new(worker: &'w Worker, hash: &CredentialHash, token: &'w Secret) -> Self {
+        Self {
+            worker: ManagedWorkerBody::new(worker, hash),
+            registration_token: token.expose(),
         }
     }
 }
@@ -136,10 +146,7 @@ impl RegisterManagedWorker {
         let issued = request.authenticator.issue(worker.id).await?;
         let hash = issued.hash.with_expires_at(expires_at);
         request.identities().register_worker(&worker, &hash).await?;
-        let body = IssuedBody {
-            worker: ManagedWorkerBody::new(&worker, &hash),
-            registration_token: issued.token.expose(),
-        };
+        let body = IssuedBody::new(&worker, &hash, &issued.token);
         Ok(response::json(StatusCode::CREATED, &body))
     }
 }
@@ -250,10 +257,7 @@ impl IssueToken {
         let issued = request.authenticator.issue(worker.id).await?;
         let hash = issued.hash.with_expires_at(expires_at);
         replace(&request, worker.id, &hash).await?;
-        let body = IssuedBody {
-            worker: ManagedWorkerBody::new(&worker, &hash),
-            registration_token: issued.token.expose(),
-        };
+        let body = IssuedBody::new(&worker, &hash, &issued.token);
         Ok(response::json(StatusCode::OK, &body))
     }
 }

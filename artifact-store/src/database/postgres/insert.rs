@@ -62,8 +62,8 @@ macro_rules! with_digests {
     };
 }
 
-/// Inserts those rows whose experiments exist and whose epochs are not below the fence, in one statement and so in one transaction. Fails, and inserts
-/// none, if an id is taken.
+/// Inserts those rows whose experiments exist and whose epochs are not below the fence, in one statement and so in one
+/// transaction. Fails, and inserts none, if an id is taken.
 ///
 /// Almost every statement is this one, because ids are minted at random. It is cheaper than
 /// [`INSERT_SOME`], which looks for each id before and writes each row twice to the log.
