@@ -1,6 +1,6 @@
 //! Measures deposits and fetches of a store that follows its placement beside one that does not.
 //!
-//!     cargo run --release --manifest-path bench/Cargo.toml --bin placed -- FOLDER
+//!     cargo run --release --manifest-path bench/catalog/Cargo.toml --bin placed -- FOLDER
 //!
 //! Artifacts of 4 KiB, rows in memory; blobs in memory, and in folders below `FOLDER`. The subjects take turns in each
 //! round; the ratio is that of the median rounds.
