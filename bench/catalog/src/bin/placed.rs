@@ -130,7 +130,13 @@ async fn compare(name: &str, urls: [String; 2], deposits: usize, fetches: usize)
             });
             println!(
                 "{name}, {work:?}, {callers} callers: plain {:.2} us ({:.2} to {:.2}), placed {:.2} us ({:.2} to {:.2}), ratio {:.3}",
-                plain.0, plain.1, plain.2, placed.0, placed.1, placed.2, placed.0 / plain.0
+                plain.0,
+                plain.1,
+                plain.2,
+                placed.0,
+                placed.1,
+                placed.2,
+                placed.0 / plain.0
             );
         }
     }
