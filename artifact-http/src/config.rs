@@ -1,5 +1,6 @@
 //! Settings of the endpoints.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use artifact_backend::UriPrefix;
@@ -8,6 +9,35 @@ use artifact_store::{ManagedStore, ReadPolicy};
 use crate::api::Api;
 use crate::auth_scheme::AuthScheme;
 use crate::binding::{BasePath, ErrorPrefix, ExperimentHeader};
+
+/// How many requests a principal may send: a rate that lasts, and how many may come at once.
+///
+/// The limiter is the generic cell rate algorithm of ITU-T I.371. A principal that has sent nothing for a while may send
+/// `burst` requests at once, and then `per_second` each second, evenly spaced.
+///
+/// ```
+/// use artifact_http::{HttpConfig, RequestRate};
+///
+/// let rate = RequestRate::new(100, 200).expect("neither is zero");
+/// let config = HttpConfig::default().with_request_rate(rate);
+/// assert_eq!(config.request_rate, Some(rate));
+/// assert_eq!(RequestRate::new(0, 200), None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestRate {
+    pub(crate) per_second: NonZeroU32,
+    pub(crate) burst: NonZeroU32,
+}
+
+impl RequestRate {
+    /// Creates a rate. Returns `None` if one of the numbers is 0, which would allow no request at all.
+    pub fn new(per_second: u32, burst: u32) -> Option<Self> {
+        Some(Self {
+            per_second: NonZeroU32::new(per_second)?,
+            burst: NonZeroU32::new(burst)?,
+        })
+    }
+}
 
 /// Settings of the [`router`](crate::router()).
 #[derive(Debug, Clone)]
@@ -52,6 +82,8 @@ pub struct HttpConfig {
     /// The greatest number of concurrent lists of one principal. Beyond it the answer is 429. Unlimited by
     /// default.
     pub max_lists_per_principal: Option<usize>,
+    /// How many requests each principal may send. Beyond it the answer is 429. Unlimited by default.
+    pub request_rate: Option<RequestRate>,
     /// Whether layers that may compress run outside the endpoints. A fetch by a client that accepts a content coding then
     /// carries `Content-Encoding: identity`, because compression layers leave such a response alone: compressed
     /// bytes would not be those of `ETag`, `Repr-Digest` and `Content-Length`. Off by
@@ -78,6 +110,7 @@ impl Default for HttpConfig {
             max_fetches_per_principal: None,
             max_lists: None,
             max_lists_per_principal: None,
+            request_rate: None,
             below_layers: false,
         }
     }
@@ -199,6 +232,13 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_max_lists_per_principal(mut self, max: usize) -> Self {
         self.max_lists_per_principal = Some(max);
+        self
+    }
+
+    /// Sets how many requests each principal may send to this server.
+    #[must_use = "returns the changed settings"]
+    pub fn with_request_rate(mut self, rate: RequestRate) -> Self {
+        self.request_rate = Some(rate);
         self
     }
 

@@ -84,7 +84,7 @@ async fn answer(
 }
 
 /// Answers a path under a base path, `/v0` or `/v1` by default; `rest` is what follows it. The checks run in this order on every path, known or unknown:
-/// credential (401), experiment header (400), route (404), method (405), principal class (403),
+/// credential (401), rate of requests (429), experiment header (400), route (404), method (405), principal class (403),
 /// and then the handler's own.
 async fn answer_protected(
     service: &Service,
@@ -96,6 +96,9 @@ async fn answer_protected(
 ) -> Result<Response, Problem> {
     let principal = authenticate(service, parts).await?;
     info.principal = Some(principal.id());
+    if let Some(rates) = &service.rates {
+        rates.check(&principal)?;
+    }
     if api == Api::Management && rest == "/experiments" {
         let request = AuthenticatedRequest {
             service,

@@ -25,6 +25,7 @@ mod instance;
 mod problem;
 mod problem_layer;
 mod query;
+mod rate_limiter;
 mod refusal;
 mod response;
 
@@ -46,7 +47,7 @@ pub use admin_token::{AdminToken, WeakAdminToken};
 pub use auth_scheme::AuthScheme;
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use binding::{BasePath, ErrorPrefix, ExperimentHeader, InvalidBindingName};
-pub use config::HttpConfig;
+pub use config::{HttpConfig, RequestRate};
 pub use credential::{Credential, Secret, bearer_token};
 pub use endpoint::{Access, Endpoint};
 pub use endpoints::endpoints;

@@ -20,6 +20,7 @@ use crate::config::HttpConfig;
 use crate::dispatch;
 use crate::endpoint::Endpoint;
 use crate::identity_authenticator::IdentityAuthenticator;
+use crate::rate_limiter::RateLimiter;
 use crate::service::HttpService;
 
 /// The state that every request shares.
@@ -32,6 +33,7 @@ pub(crate) struct Service {
     pub(crate) uploads: Arc<ConcurrencyLimiter>,
     pub(crate) fetches: Arc<ConcurrencyLimiter>,
     pub(crate) lists: Arc<ConcurrencyLimiter>,
+    pub(crate) rates: Option<RateLimiter>,
     pub(crate) fields: ArtifactFieldsCache,
     /// The OpenAPI document, made by the first request for it.
     pub(crate) document: OnceLock<Bytes>,

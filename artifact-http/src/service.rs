@@ -19,6 +19,7 @@ use crate::config::HttpConfig;
 use crate::endpoint::has_path;
 use crate::endpoints::endpoints;
 use crate::identity_authenticator::IdentityAuthenticator;
+use crate::rate_limiter::RateLimiter;
 use crate::router::Service;
 use crate::{dispatch, health, openapi};
 
@@ -79,6 +80,7 @@ impl HttpService {
         let uploads = ConcurrencyLimiter::of_uploads(&config);
         let fetches = ConcurrencyLimiter::of_fetches(&config);
         let lists = ConcurrencyLimiter::of_lists(&config);
+        let rates = config.request_rate.map(RateLimiter::new);
         let shared = Arc::new(Service {
             store,
             authenticate,
@@ -87,6 +89,7 @@ impl HttpService {
             uploads,
             fetches,
             lists,
+            rates,
             fields: ArtifactFieldsCache::default(),
             document: OnceLock::new(),
         });

@@ -70,6 +70,9 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
         .with_max_fetches_per_principal(settings.max_fetches_per_principal)
         .with_max_lists(settings.max_lists)
         .with_max_lists_per_principal(settings.max_lists_per_principal);
+    if let Some(rate) = settings.rate_of_requests()? {
+        config = config.with_request_rate(rate);
+    }
     let managed = ManagedStore::new(
         opened.store.clone(),
         Arc::clone(&opened.database.inventory),

@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use super::schedule::ScheduleSettings;
 use super::values::{
     Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count,
-    database, descriptor, experiment_id, header_bytes, log_filter, part_bytes, public_url, seconds,
-    text, yes_or_no,
+    database, descriptor, experiment_id, header_bytes, log_filter, part_bytes, public_url, rate,
+    seconds, text, yes_or_no,
 };
 
 // The settings of a server, in the order of the help. A default that starts with `<data_dir>` follows
@@ -326,6 +326,26 @@ pub(crate) struct ServeSettings {
     )]
     #[arg(value_parser = count)]
     pub(crate) max_lists_per_principal: usize,
+
+    /// Requests per second that each principal may send for long; further requests are answered 429 with Retry-After. Each
+    /// server counts its own. Unlimited if not set
+    #[arg(
+        long,
+        env = "ARTIFACT_REQUEST_RATE",
+        value_name = "N",
+        value_parser = rate
+    )]
+    pub(crate) request_rate: Option<u32>,
+
+    /// Requests that a principal may send at once after a pause, if --request-rate is set; by default as many as in ten
+    /// seconds
+    #[arg(
+        long,
+        env = "ARTIFACT_REQUEST_BURST",
+        value_name = "N",
+        value_parser = rate
+    )]
+    pub(crate) request_burst: Option<u32>,
 
     /// How long a deposit may wait for the backend and the database: with each piece of its body, and in total
     /// after its last byte. Beyond that it is answered 503. Clients must wait longer; `artifact put` waits 120

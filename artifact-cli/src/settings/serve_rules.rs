@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use artifact_http::RequestRate;
 use clap::{Args as _, Command};
 
 use super::ServeSettings;
@@ -51,7 +52,22 @@ impl ServeSettings {
         self.tls_files()?;
         self.admin_token(sources)?;
         self.database_password(sources)?;
+        self.rate_of_requests()?;
         Ok(())
+    }
+
+    /// Returns how many requests a principal may send, if that is limited.
+    pub(crate) fn rate_of_requests(&self) -> Result<Option<RequestRate>> {
+        match (self.request_rate, self.request_burst) {
+            (Some(rate), burst) => {
+                let burst = burst.unwrap_or(rate.saturating_mul(10));
+                Ok(RequestRate::new(rate, burst))
+            }
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(setup(
+                "--request-burst is set and --request-rate is not; give both",
+            )),
+        }
     }
 
     /// Returns the files of the certificate and of its key: both, or neither.

@@ -95,6 +95,14 @@ pub(super) fn count(text: &str) -> Result<usize> {
     count.ok_or_else(|| format!("must be 1 or more, not {number}"))
 }
 
+/// Parses a number of requests, from 1 to a million.
+pub(super) fn rate(text: &str) -> Result<u32> {
+    let number = whole_number(text)?;
+    let rate = u32::try_from(number).ok();
+    let rate = rate.filter(|rate| (1..=1_000_000).contains(rate));
+    rate.ok_or_else(|| format!("must be from 1 to 1000000, not {number}"))
+}
+
 /// Parses a time in whole seconds as `seconds` does, or 0 for never.
 pub(super) fn seconds_or_never(text: &str) -> Result<Duration> {
     match whole_number(text)? {

@@ -164,6 +164,14 @@ impl Problem {
         self.status
     }
 
+    #[cfg(test)]
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value)
+    }
+
     /// Returns the response, and logs the problem: as an error if an operator must act.
     pub(crate) fn respond(mut self, instance: &str, config: &HttpConfig) -> Response {
         if self.kind == Some(ProblemType::Unauthorized) {

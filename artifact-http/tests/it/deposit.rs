@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use artifact_backend::{ErrorKind, Operation};
 use artifact_backend_conformance::{Fault, Point};
-use artifact_http::{HttpConfig, RequestInfo};
+use artifact_http::{HttpConfig, RequestInfo, RequestRate};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -248,6 +248,36 @@ async fn concurrent_deposits_are_limited_per_principal_and_in_total() {
     let body = Body::from(form(&[(FILE, b"bytes")]));
     let reply = site.send(deposit_as(Who::Admin).body(body).unwrap()).await;
     assert_eq!(reply.status, 201, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn the_rate_of_requests_is_limited_per_principal() {
+    let rate = RequestRate::new(1, 3).unwrap();
+    let site = Site::with(HttpConfig::default().with_request_rate(rate)).await;
+    let send = async |who: Who, path: &str| {
+        let request = request(Method::GET, path, who, "demo").body(Body::empty());
+        site.send(request.unwrap()).await
+    };
+    let (known, unknown) = ("/v0/experiments/demo", "/v0/nothing");
+    // Requests for unknown paths count, too.
+    for (path, status) in [(known, 200), (unknown, 404), (known, 200)] {
+        assert_eq!(send(Who::Worker, path).await.status, status, "{path}");
+    }
+    for path in [known, unknown] {
+        let reply = send(Who::Worker, path).await;
+        reply.assert_problem(429, "about:blank", path);
+        assert_eq!(reply.header("retry-after"), "1");
+    }
+    // A deposit is refused before any byte of its body is read.
+    let refused = deposit_as(Who::Worker).body(untouchable()).unwrap();
+    assert_eq!(site.send(refused).await.status, 429);
+    // The others have their own count. A wrong credential never reaches the limiter, and health needs none.
+    assert_eq!(send(Who::Neighbour, known).await.status, 200);
+    assert_eq!(send(Who::Admin, known).await.status, 200);
+    for _ in 0..5 {
+        assert_eq!(send(Who::Wrong, known).await.status, 401);
+        assert_eq!(send(Who::Worker, "/healthz").await.status, 200);
+    }
 }
 
 #[tokio::test]
