@@ -349,6 +349,14 @@ fn print_config_rejects_invalid_settings() {
             &["--tls-cert", "x"],
             "--tls-cert is set and --tls-key is not; give both",
         ),
+        (
+            &["--request-burst", "5"],
+            "--request-burst is set and --request-rate is not; give both",
+        ),
+        (
+            &["--request-rate", "0"],
+            "--request-rate must be from 1 to 1000000, not 0",
+        ),
     ] {
         let mut command = artifact(path);
         command.args(["serve", "--print-config"]).args(arguments);
