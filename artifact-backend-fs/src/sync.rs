@@ -1,21 +1,8 @@
-//! Synchronisation types: from `std`, or from loom in the models.
+//! Synchronisation types. The models in `tests/model` compile the modules that use them with those of loom instead.
 
-#[cfg(not(all(test, artifact_model)))]
 pub(crate) use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    thread,
-};
-
-#[cfg(all(test, artifact_model))]
-pub(crate) use std::sync::PoisonError;
-
-#[cfg(all(test, artifact_model))]
-pub(crate) use loom::{
-    sync::{
-        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,

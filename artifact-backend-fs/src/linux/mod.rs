@@ -26,5 +26,3 @@ mod writer;
 pub(crate) use filesystem::risks;
 pub(crate) use layout_check::{check_layout, check_private_file, check_private_folder};
 pub(crate) use profile::LinuxProfile;
-#[cfg(all(test, artifact_model))]
-pub(crate) use sys::SysResult;

@@ -5,10 +5,36 @@ use std::collections::BTreeSet;
 use artifact_backend::ArtifactId;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
-use rustix::io::Errno;
 
-use super::{Blocks, DiskCall, FailedSyncs, Overlap};
-use crate::linux::SysResult;
+use self::failed_syncs::{Blocks, DiskCall, DiskError, FailedSyncs, Overlap};
+
+/// The module of the crate itself, compiled with the types of loom.
+#[path = "../../src/failed_syncs/mod.rs"]
+#[expect(dead_code, reason = "the models use a part of it")]
+mod failed_syncs;
+
+/// What the module uses in place of `std`.
+mod sync {
+    pub(crate) use std::sync::PoisonError;
+
+    pub(crate) use loom::{
+        sync::{
+            Arc, Mutex, MutexGuard,
+            atomic::{AtomicBool, AtomicUsize, Ordering},
+        },
+        thread,
+    };
+}
+
+/// A sync failed with this error.
+#[derive(Debug)]
+struct SyncFailed;
+
+impl DiskError for SyncFailed {
+    fn loses_writes(&self, call: DiskCall) -> bool {
+        call.is_sync()
+    }
+}
 
 /// A folder as Linux keeps it. A failed write-back discards the data, and each descriptor that was
 /// open at the time gets the error once (`errseq_t`).
@@ -37,7 +63,7 @@ impl Folder {
         new
     }
 
-    fn sync(&mut self, seen: &mut u32) -> SysResult<()> {
+    fn sync(&mut self, seen: &mut u32) -> Result<(), SyncFailed> {
         let dirty = std::mem::take(&mut self.dirty);
         if std::mem::take(&mut self.fails) && !dirty.is_empty() {
             self.errors += 1;
@@ -50,7 +76,7 @@ impl Folder {
         }
         *seen = self.errors;
         self.reported = true;
-        Err(Errno::IO)
+        Err(SyncFailed)
     }
 }
 
@@ -135,10 +161,10 @@ struct InodeBlock {
 }
 
 impl InodeBlock {
-    fn sync(&mut self) -> SysResult<()> {
+    fn sync(&mut self) -> Result<(), SyncFailed> {
         let dirty = std::mem::take(&mut self.dirty);
         if !dirty.is_empty() && std::mem::take(&mut self.fails) {
-            return Err(Errno::IO);
+            return Err(SyncFailed);
         }
         self.durable.extend(dirty);
         Ok(())

@@ -176,6 +176,3 @@ impl FailedSyncs {
         })
     }
 }
-
-#[cfg(all(test, artifact_model))]
-mod model;
