@@ -33,8 +33,7 @@ pub(crate) struct ServeSettings {
     )]
     pub(crate) socket_mode: SocketMode,
 
-    /// Certificate chain in PEM; clients then connect by `https://`. Reloaded at SIGHUP. Needs a build
-    /// with --features tls
+    /// Certificate chain in PEM; clients then connect by `https://`. Reloaded at SIGHUP
     #[arg(long, env = "ARTIFACT_TLS_CERT", value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
 
@@ -55,9 +54,8 @@ pub(crate) struct ServeSettings {
     pub(crate) data_dir: PathBuf,
 
     /// Where the blobs are stored: a folder, as a path or `file:///path`; a bucket, as
-    /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix` (in builds with the feature
-    /// s3, gcs or azure), with credentials from the provider's own variables; or `mem:` for memory,
-    /// which is lost at exit
+    /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with credentials from the
+    /// provider's own variables; or `mem:` for memory, which is lost at exit
     #[arg(
         long,
         env = "ARTIFACT_BACKEND",
@@ -134,9 +132,9 @@ pub(crate) struct ServeSettings {
     pub(crate) bucket_probe: BucketProbe,
 
     /// Where the rows are stored: an SQLite file, as a path or `sqlite:///path`, outside the folder of the
-    /// blobs; `postgres://user@host/database`, which several servers may share (in builds with --features
-    /// postgres), over TLS with `?sslmode=verify-full` and perhaps `&sslrootcert=/path/ca.pem` (--features
-    /// postgres-tls); or `mem:` for memory. With --backend mem: the default is `mem:`
+    /// blobs; `postgres://user@host/database`, which several servers may share, over TLS with
+    /// `?sslmode=verify-full` and perhaps `&sslrootcert=/path/ca.pem`; or `mem:` for memory. With --backend mem: the
+    /// default is `mem:`
     #[arg(long, env = "ARTIFACT_DATABASE", value_name = "URL", value_parser = database)]
     #[arg(default_value = "<data_dir>/rows.sqlite")]
     pub(crate) database: DatabaseUrl,
