@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(accepted(&one, 10), 0);
         clock.advance(Duration::from_millis(1));
         assert_eq!(accepted(&one, 10), 1);
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         assert_eq!(accepted(&one, 10), 3);
     }
 
