@@ -1,5 +1,7 @@
 //! Loom models of all interleavings of two publishers, one of which gets a failed sync.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::collections::BTreeSet;
 
 use artifact_backend::ArtifactId;
