@@ -18,6 +18,7 @@ use serde_json::json;
 
 pub(crate) use self::docs::{Answer, Docs, Links, RequestContent};
 use crate::config::HttpConfig;
+use crate::endpoint::Endpoint;
 use crate::response::{self, JSON};
 use crate::router::Service;
 
@@ -40,21 +41,47 @@ fn document_schema(_: &mut SchemaGenerator) -> Schema {
 /// break.
 ///
 /// It says what `docs/http-api.md` says, as far as a schema can, and each operation names the
-/// clauses of that page that it follows (`x-clauses`). A router without identities or without a managed store serves a
-/// document without the endpoints that need them.
+/// clauses of that page that it follows (`x-clauses`). A router without identities, managed store or sharing
+/// serves a document without the endpoints that need them.
 pub fn openapi() -> &'static str {
-    text(true, true)
+    text(Served {
+        identities: true,
+        management: true,
+        sharing: true,
+        links: true,
+    })
+}
+
+/// Which endpoints beside the first ones a router has.
+#[derive(Debug, Clone, Copy)]
+struct Served {
+    identities: bool,
+    management: bool,
+    sharing: bool,
+    links: bool,
+}
+
+impl Served {
+    /// Returns a number below 16 that stands for this choice.
+    fn index(self) -> usize {
+        let chosen = [self.identities, self.management, self.sharing, self.links];
+        let bits = chosen.map(usize::from).into_iter();
+        bits.fold(0, |index, bit| index * 2 + bit)
+    }
+
+    fn has(self, endpoint: &Endpoint) -> bool {
+        (self.identities || !endpoint.needs_identities())
+            && (self.management || !endpoint.needs_management())
+            && (self.sharing || !endpoint.needs_sharing())
+            && (self.links || !endpoint.needs_links())
+    }
 }
 
 /// Returns the document with default names. It is made at most once.
-fn text(with_identities: bool, with_management: bool) -> &'static str {
-    static TEXTS: [[OnceLock<String>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
-    let text = &TEXTS[usize::from(with_identities)][usize::from(with_management)];
-    text.get_or_init(|| {
-        let document = document::document(|endpoint| {
-            (with_identities || !endpoint.needs_identities())
-                && (with_management || !endpoint.needs_management())
-        });
+fn text(served: Served) -> &'static str {
+    static TEXTS: [OnceLock<String>; 16] = [const { OnceLock::new() }; 16];
+    TEXTS[served.index()].get_or_init(|| {
+        let document = document::document(|endpoint| served.has(endpoint));
         let text = serde_json::to_string_pretty(&document);
         text.expect("strings, numbers and maps are valid JSON") + "\n"
     })
@@ -63,7 +90,12 @@ fn text(with_identities: bool, with_management: bool) -> &'static str {
 /// Returns the document of a router with these settings: with its base paths, experiment header, URI and error
 /// prefixes, and its security scheme.
 pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, str> {
-    let text = text(with_identities, config.managed().is_some());
+    let text = text(Served {
+        identities: with_identities,
+        management: config.managed().is_some(),
+        sharing: config.sharing().is_some(),
+        links: config.links,
+    });
     rename::renamed(text, config)
 }
 
