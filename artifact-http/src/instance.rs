@@ -59,7 +59,7 @@ pub(crate) fn link(parts: &Parts, config: &HttpConfig, secret: &LinkSecret) -> S
     join(&origin(uri, &parts.headers, config), &path)
 }
 
-/// Replaces what follows `/links/` in a path, if it may be the secret of a link. The id of a link is none.
+/// Replaces what follows `/links/` in a path, if it may be the secret of a link. The id of a link is not replaced.
 fn without_secrets(path: &str) -> Cow<'_, str> {
     const BEFORE: &str = "/links/";
     let Some(at) = path.find(BEFORE).map(|at| at + BEFORE.len()) else {

@@ -117,7 +117,7 @@ pub async fn authorize_shared(
     grant(
         row,
         allowed,
-        "only its depositor, administrators, and those whom it was shared with may read it",
+        "only its depositor, administrators and those that a grant names may read it",
     )
 }
 

@@ -66,8 +66,17 @@ fn artifacts_are_shared_by_grants() {
     let server = Server::start(&[]);
     let put = run_with(&mut server.client(&["put", "-"]), b"shared").succeeded();
     let uri = put.stdout().trim_end();
-    let added = client(&server, &["worker", "add", "--token-file", "reader"]).succeeded();
-    assert!(added.stderr.contains("wkr_") || added.stdout().contains("wkr_"));
+    let mut add = artifact(server.folder.path());
+    add.args([
+        "worker",
+        "add",
+        "--token-file",
+        "reader",
+        "--server",
+        &server.url,
+    ]);
+    add.args(["--admin-token-file", "artifact-data/admin-token"]);
+    run(&mut add).succeeded();
     let credential = String::from_utf8(server.read("reader")).unwrap();
     let worker = credential.split(':').next().unwrap();
     let get = || {
@@ -109,7 +118,7 @@ fn artifacts_are_shared_by_grants() {
 
 #[test]
 fn links_are_fetched_without_a_credential_and_not_logged() {
-    let server = Server::start(&["--log", "trace", "--log-format", "json"]);
+    let server = Server::start(&["--log-level", "trace", "--log-format", "json"]);
     let put = run_with(
         &mut server.client(&["put", "-", "--file-name", "a.txt"]),
         b"linked",

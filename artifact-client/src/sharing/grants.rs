@@ -11,7 +11,7 @@ use crate::error::{Operation, Result};
 use crate::identity::{check_id, id_segment, json};
 use crate::response::{MAX_LIST, read_json};
 
-/// Whom a grant lets read an artifact, by the id.
+/// The worker or group that a grant lets read an artifact, by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Grantee<'i> {

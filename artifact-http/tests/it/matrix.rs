@@ -129,7 +129,7 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "readArtifact" | "deleteArtifact" | "readUsage" | "readRetention"
         | "readManagedWorker" | "createGrant" | "listGrants" | "revokeGrant" | "createLink"
         | "listLinks" | "revokeLink" => (true, true),
-        // Everyone who knows the link, whoever it is and whatever the sender may do otherwise.
+        // Every sender that knows the link, whatever it may do otherwise.
         "fetchLink" => return if target == Target::Absent { 404 } else { 200 },
         "whoami" => (false, true),
         "registerWorker"

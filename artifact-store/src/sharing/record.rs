@@ -66,7 +66,7 @@ pub trait SharingRecord: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `NotFound` if the experiment of the link has no such artifact, or if a worker makes it whom the experiment does not have
+    /// `NotFound` if the experiment of the link has no such artifact, or if its maker is a worker that the experiment does not have
     /// or whose token was revoked; `TooLarge` if the artifact has 1,000 links.
     async fn insert_link(&self, link: &AccessLink, digest: &Sha256Digest) -> Result<()>;
 

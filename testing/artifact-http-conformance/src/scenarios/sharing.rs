@@ -425,11 +425,10 @@ async fn links_that_do_not_work_have_one_answer(site: Context) -> Outcome {
     let lasting = json!({ "expires_in": 3600 });
     let (revoked_reply, revoked) = shared.link(&site, &lasting).await?;
     shared.revoke(&site, "links", &revoked).await?;
-    let (removed_reply, of_removed) = shared.link(&site, &lasting).await?;
-    let reply = shared
-        .send(&site, &shared.owner, "DELETE", "", None)
-        .await?;
-    reply.status(204)?;
+    let removed = Shared::new(&site).await?;
+    let (removed_reply, of_removed) = removed.link(&site, &lasting).await?;
+    let call = removed.send(&site, &removed.owner, "DELETE", "", None);
+    call.await?.status(204)?;
 
     let unknown = format!("/v1/links/{}", "5e".repeat(32));
     let mut bodies = Vec::new();
