@@ -613,14 +613,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     start_log_thread(LogFormat::Text)?;
     warn_about_variables(environment);
     block_on(async {
-        let (settings, sources) = (loaded.settings()?, &loaded.sources);
-        let client = match &command {
-            // A link needs no credential, and says which server it is on.
-            Command::Get(arguments) if get::is_link(&arguments.uri) => {
-                ClientContext::of_link(&arguments.uri, &settings, sources)?
-            }
-            _ => ClientContext::new(&settings, sources)?,
-        };
+        let client = client_of(&command, &loaded)?;
         match command {
             #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
             Command::Serve(_)
@@ -648,6 +641,17 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             Command::Whoami(json) => identity::whoami(&client, json).await,
         }
     })
+}
+
+/// Makes the client of a command. A link needs no credential, and says which server it is on.
+fn client_of(command: &Command, loaded: &Loaded) -> Result<ClientContext> {
+    let (settings, sources) = (loaded.settings()?, &loaded.sources);
+    match command {
+        Command::Get(arguments) if get::is_link(&arguments.uri) => {
+            ClientContext::of_link(&arguments.uri, &settings, sources)
+        }
+        _ => ClientContext::new(&settings, sources),
+    }
 }
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]

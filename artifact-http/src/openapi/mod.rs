@@ -47,8 +47,7 @@ pub fn openapi() -> &'static str {
     text(Served {
         identities: true,
         management: true,
-        sharing: true,
-        links: true,
+        sharing: ServedSharing::GrantsAndLinks,
     })
 }
 
@@ -57,29 +56,46 @@ pub fn openapi() -> &'static str {
 struct Served {
     identities: bool,
     management: bool,
-    sharing: bool,
-    links: bool,
+    sharing: ServedSharing,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum ServedSharing {
+    Nothing,
+    Grants,
+    GrantsAndLinks,
 }
 
 impl Served {
-    /// Returns a number below 16 that stands for this choice.
+    /// How many choices there are.
+    const CHOICES: usize = 12;
+
+    /// Returns a number that stands for this choice.
     fn index(self) -> usize {
-        let chosen = [self.identities, self.management, self.sharing, self.links];
-        let bits = chosen.map(usize::from).into_iter();
-        bits.fold(0, |index, bit| index * 2 + bit)
+        let sharing = match self.sharing {
+            ServedSharing::Nothing => 0,
+            ServedSharing::Grants => 1,
+            ServedSharing::GrantsAndLinks => 2,
+        };
+        (usize::from(self.identities) * 2 + usize::from(self.management)) * 3 + sharing
     }
 
     fn has(self, endpoint: &Endpoint) -> bool {
+        let is_shared = match self.sharing {
+            ServedSharing::Nothing => !endpoint.needs_sharing(),
+            ServedSharing::Grants => !endpoint.needs_links(),
+            ServedSharing::GrantsAndLinks => true,
+        };
         (self.identities || !endpoint.needs_identities())
             && (self.management || !endpoint.needs_management())
-            && (self.sharing || !endpoint.needs_sharing())
-            && (self.links || !endpoint.needs_links())
+            && is_shared
     }
 }
 
 /// Returns the document with default names. It is made at most once.
 fn text(served: Served) -> &'static str {
-    static TEXTS: [OnceLock<String>; 16] = [const { OnceLock::new() }; 16];
+    static TEXTS: [OnceLock<String>; Served::CHOICES] =
+        [const { OnceLock::new() }; Served::CHOICES];
     TEXTS[served.index()].get_or_init(|| {
         let document = document::document(|endpoint| served.has(endpoint));
         let text = serde_json::to_string_pretty(&document);
@@ -93,8 +109,11 @@ pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, st
     let text = text(Served {
         identities: with_identities,
         management: config.managed().is_some(),
-        sharing: config.sharing().is_some(),
-        links: config.links,
+        sharing: match config.sharing() {
+            None => ServedSharing::Nothing,
+            Some(_) if config.links => ServedSharing::GrantsAndLinks,
+            Some(_) => ServedSharing::Grants,
+        },
     });
     rename::renamed(text, config)
 }

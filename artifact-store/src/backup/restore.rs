@@ -20,7 +20,7 @@ use crate::database::Database;
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::pace::Pace;
-use crate::sharing::{AccessGrant, GrantSubject};
+use crate::sharing::{AccessGrant, AccessLink, GrantSubject};
 
 /// Restores a store from a backup, into an empty database and an empty backend.
 ///
@@ -319,13 +319,16 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
                     removed.push(DumpRecord::Removed(row.id));
                     false
                 }
-                DumpRecord::ChunkDigests { id, .. } => !self.left_out.contains(id),
-                DumpRecord::Hold(hold) => !self.left_out.contains(&hold.id),
-                DumpRecord::AccessGrant(AccessGrant {
+                DumpRecord::ChunkDigests { id, .. }
+                | DumpRecord::AccessGrant(AccessGrant {
                     subject: GrantSubject::Artifact(id),
                     ..
-                }) => !self.left_out.contains(id),
-                DumpRecord::AccessLink { link, .. } => !self.left_out.contains(&link.artifact),
+                })
+                | DumpRecord::AccessLink {
+                    link: AccessLink { artifact: id, .. },
+                    ..
+                } => !self.left_out.contains(id),
+                DumpRecord::Hold(hold) => !self.left_out.contains(&hold.id),
                 _ => true,
             });
             load.write(records).await?;

@@ -117,9 +117,10 @@ impl Shared {
 
     async fn check_reads(&self, site: &Site, who: &Credential, may_read: bool) -> Outcome {
         for reply in self.reads(site, who).await? {
-            match may_read {
-                true => drop(reply.status(200)?),
-                false => drop(reply.problem(403, "forbidden")?),
+            if may_read {
+                reply.status(200)?;
+            } else {
+                reply.problem(403, "forbidden")?;
             }
         }
         Ok(())
@@ -188,13 +189,11 @@ async fn grants_are_described_and_listed(site: Context) -> Outcome {
         let grants = records(&reply, &page, "grants")?;
         reply.check(grants.len() <= 2, "at most two grants", reply.text())?;
         found.extend(grants.clone());
-        match page["next"].as_str() {
-            Some(next) => after = format!("&after={next}"),
-            None => {
-                let expected = json!(made).to_string();
-                return reply.check(found == made, &expected, json!(found).to_string());
-            }
-        }
+        let Some(next) = page["next"].as_str() else {
+            let expected = json!(made).to_string();
+            return reply.check(found == made, &expected, json!(found).to_string());
+        };
+        after = format!("&after={next}");
     }
     Err(Stop::failed("the pages of grants", "a last page", "none"))
 }
