@@ -23,6 +23,7 @@ use crate::manage::{
 use crate::settings::{self, ClientSettings, Environment, Loaded, Period, text};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::settings::{ByteSize, LogFormat, ServeSettings};
+use crate::share::{self, ShareArguments};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::{allocator, maintain, serve};
 use crate::{failure, get, output, put, threads};
@@ -131,6 +132,9 @@ enum Command {
     Release(Artifacts),
     /// Show or set how long artifacts are kept
     Retention(RetentionArguments),
+    /// Let a worker, a group, or everyone who has a link read an artifact; list that, and revoke it. Allowed for the depositor
+    /// and administrators
+    Share(ShareArguments),
     /// Register workers, list them, give them new credentials
     #[command(subcommand, disable_help_subcommand = true)]
     Worker(WorkerCommand),
@@ -418,7 +422,7 @@ pub(crate) struct PutArguments {
 /// The arguments of `get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
-    /// URI that the deposit returned
+    /// URI that the deposit returned, or the URL of a link, which needs no credential
     #[arg(value_name = "URI", value_parser = text)]
     pub(crate) uri: String,
 
@@ -609,7 +613,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     start_log_thread(LogFormat::Text)?;
     warn_about_variables(environment);
     block_on(async {
-        let client = ClientContext::new(&loaded.settings()?, &loaded.sources)?;
+        let client = client_of(&command, &loaded)?;
         match command {
             #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
             Command::Serve(_)
@@ -631,11 +635,23 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             Command::Hold(artifacts) => manage::hold(&client, artifacts).await,
             Command::Release(artifacts) => manage::release(&client, artifacts).await,
             Command::Retention(arguments) => manage::retention(&client, arguments).await,
+            Command::Share(arguments) => share::share(&client, arguments).await,
             Command::Worker(command) => identity::worker(&client, command).await,
             Command::Group(command) => identity::group(&client, command).await,
             Command::Whoami(json) => identity::whoami(&client, json).await,
         }
     })
+}
+
+/// Makes the client of a command. A link needs no credential, and says which server it is on.
+fn client_of(command: &Command, loaded: &Loaded) -> Result<ClientContext> {
+    let (settings, sources) = (loaded.settings()?, &loaded.sources);
+    match command {
+        Command::Get(arguments) if get::is_link(&arguments.uri) => {
+            ClientContext::of_link(&arguments.uri, &settings, sources)
+        }
+        _ => ClientContext::new(&settings, sources),
+    }
 }
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]

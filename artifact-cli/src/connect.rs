@@ -22,6 +22,28 @@ impl ClientContext {
     pub(crate) fn new(settings: &ClientSettings, sources: &Sources) -> Result<Self> {
         let credential = credential(settings, sources)?;
         let builder = Client::builder(&settings.server, &settings.experiment, credential);
+        Self::build(builder, settings.server.clone(), settings, sources)
+    }
+
+    /// Makes a client that has no credential and fetches through this link.
+    pub(crate) fn of_link(
+        link: &str,
+        settings: &ClientSettings,
+        sources: &Sources,
+    ) -> Result<Self> {
+        let builder = Client::builder_of_link(link)
+            .map_err(|error| setup(format!("the link cannot be used: {}", error.detail())))?;
+        // Without the path, which is a secret.
+        let server = link.split('/').take(3).collect::<Vec<_>>().join("/");
+        Self::build(builder, server, settings, sources)
+    }
+
+    fn build(
+        builder: ClientBuilder,
+        server: String,
+        settings: &ClientSettings,
+        sources: &Sources,
+    ) -> Result<Self> {
         let client = trusting(builder, settings, sources)?
             .with_stall_timeout(settings.stall_timeout)
             .with_retry_policy(RetryPolicy::default().with_max_retries(settings.retries))
@@ -39,10 +61,7 @@ impl ClientContext {
                 let (name, detail) = (sources.name(setting), error.detail());
                 setup(format!("{name} cannot be used: {detail}"))
             })?;
-        Ok(Self {
-            client,
-            server: settings.server.clone(),
-        })
+        Ok(Self { client, server })
     }
 
     /// Adds to an error of the client what the user can do about it.

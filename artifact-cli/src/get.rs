@@ -37,9 +37,18 @@ pub(crate) async fn run(context: &ClientContext, arguments: GetArguments) -> Res
     }
 }
 
+/// Returns whether this is the URL of a link, not the URI of an artifact.
+pub(crate) fn is_link(uri: &str) -> bool {
+    uri.starts_with("http://") || uri.starts_with("https://")
+}
+
 /// Starts a fetch that can be verified.
 async fn fetch(context: &ClientContext, uri: &str) -> Result<Fetched> {
-    let fetched = context.client.fetch(uri).await;
+    let fetched = if is_link(uri) {
+        context.client.fetch_link(uri).await
+    } else {
+        context.client.fetch(uri).await
+    };
     let fetched = fetched.map_err(|error| context.explain(error))?;
     if fetched.sha256.is_none() {
         return Err(anyhow!(

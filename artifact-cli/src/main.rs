@@ -28,6 +28,7 @@ mod identity;
 mod manage;
 mod progress;
 mod put;
+mod share;
 
 use std::process::ExitCode;
 

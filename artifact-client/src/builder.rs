@@ -203,7 +203,7 @@ impl ClientBuilder {
             experiment_url: experiment_url(&binding.base_path),
             management_url: experiment_url(&binding.management_path),
             experiment: experiment_header,
-            binding,
+            binding: Arc::new(binding),
             credential,
             stall_timeout,
             retry_policy,

@@ -19,6 +19,7 @@ use crate::retry::{Retries, RetryCallback, RetryPolicy};
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
+#[derive(Clone)]
 pub(crate) struct Inner {
     pub(crate) http: reqwest::Client,
     /// The URL of the experiment; every other URL but those of management is below it.
@@ -26,7 +27,7 @@ pub(crate) struct Inner {
     /// The URL of the experiment for management.
     pub(crate) management_url: Url,
     pub(crate) experiment: HeaderValue,
-    pub(crate) binding: Binding,
+    pub(crate) binding: Arc<Binding>,
     pub(crate) credential: Credential,
     pub(crate) stall_timeout: Duration,
     pub(crate) retry_policy: RetryPolicy,
@@ -89,13 +90,27 @@ impl Client {
 
     /// Starts a request with the headers that every request carries.
     pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.0
-            .http
-            .request(method, url)
-            .header(self.0.credential.field(), self.0.credential.value())
-            .header(&self.0.binding.experiment_header, &self.0.experiment)
-            // The digest covers the deposited bytes, so the response must not be compressed.
-            .header(ACCEPT_ENCODING, "identity")
+        // The digest covers the deposited bytes, so the response must not be compressed.
+        let request = self.0.http.request(method, url);
+        let request = request.header(ACCEPT_ENCODING, "identity");
+        match self.0.credential.value() {
+            Some(value) => request
+                .header(self.0.credential.field(), value)
+                .header(&self.0.binding.experiment_header, &self.0.experiment),
+            None => request,
+        }
+    }
+
+    /// Returns the same client without its credential and its experiment, for requests that need neither.
+    pub(crate) fn without_credential(&self) -> Self {
+        let mut inner = Inner::clone(&self.0);
+        inner.credential = Credential::none();
+        Self::from_inner(inner)
+    }
+
+    /// Returns a URL of the server.
+    pub(crate) fn server_url(&self) -> &Url {
+        &self.0.experiment_url
     }
 
     /// Sends a request until the response has an expected status or no further attempt is allowed.

@@ -15,9 +15,9 @@ use crate::error::Error;
 pub struct Credential {
     principal: Option<String>,
     field: HeaderName,
-    /// The whole header value. It is cloned into every request without a copy, which a
+    /// The whole header value, or `None` for no credential at all. It is cloned into every request without a copy, which a
     /// `secrecy::SecretString` would need, and its sensitive mark hides it from `Debug`.
-    value: HeaderValue,
+    value: Option<HeaderValue>,
 }
 
 impl Credential {
@@ -77,7 +77,7 @@ impl Credential {
         Ok(Self {
             principal: None,
             field,
-            value,
+            value: Some(value),
         })
     }
 
@@ -90,8 +90,18 @@ impl Credential {
         &self.field
     }
 
-    pub(crate) fn value(&self) -> &HeaderValue {
-        &self.value
+    /// Makes what stands for no credential.
+    pub(crate) fn none() -> Self {
+        Self {
+            principal: None,
+            field: AUTHORIZATION,
+            value: None,
+        }
+    }
+
+    /// Returns the header value, or `None` if there is no credential.
+    pub(crate) fn value(&self) -> Option<&HeaderValue> {
+        self.value.as_ref()
     }
 }
 

@@ -97,8 +97,18 @@ impl Client {
     /// Those of [`fetch`](Self::fetch), and [`InvalidRange`](ErrorKind::InvalidRange) if the range
     /// contains no byte of the artifact.
     pub async fn fetch_with(&self, uri: &str, options: FetchOptions) -> Result<Fetched> {
-        let FetchOptions { range, on_progress } = options;
         let url = self.artifact_url(uri);
+        self.fetch_url(Operation::Fetch, url, options).await
+    }
+
+    /// Fetches what a URL leads to.
+    pub(crate) async fn fetch_url(
+        &self,
+        operation: Operation,
+        url: Url,
+        options: FetchOptions,
+    ) -> Result<Fetched> {
+        let FetchOptions { range, on_progress } = options;
         let mut retries = self.retries();
         let range_header = range_header(range);
         let request = || {
@@ -117,18 +127,11 @@ impl Client {
             None => &[StatusCode::OK],
         };
         let response = self
-            .send(
-                Operation::Fetch,
-                &mut retries,
-                Repeat::Always,
-                request,
-                expected,
-            )
+            .send(operation, &mut retries, Repeat::Always, request, expected)
             .await?;
 
         let status = response.status();
-        let headers =
-            ResponseHeaders::parse(Operation::Fetch, status.as_u16(), response.headers())?;
+        let headers = ResponseHeaders::parse(operation, status.as_u16(), response.headers())?;
         let (delivered, total) = delivered_range(range, &response, &headers)?;
         let start = delivered.as_ref().map_or(0, |range| range.start);
         let end = delivered.as_ref().map(|range| range.end);

@@ -31,6 +31,7 @@ mod transfer;
 
 mod identity;
 mod management;
+mod sharing;
 
 pub use artifact_backend::{ByteRange, Sha256Digest};
 pub use secrecy::{ExposeSecret, SecretString};
@@ -51,3 +52,4 @@ pub use metadata::Metadata;
 pub use problem::Problem;
 pub use progress::Progress;
 pub use retry::RetryPolicy;
+pub use sharing::{CreatedLink, Grant, GrantPage, Grantee, Link, LinkPage};

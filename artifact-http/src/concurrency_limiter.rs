@@ -4,15 +4,21 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use artifact_store::{ExperimentId, Principal, PrincipalId};
+use artifact_store::{ExperimentId, LinkId, Principal, PrincipalId};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 
 use crate::config::HttpConfig;
 use crate::problem::Problem;
 
-/// A principal within its experiment: two experiments might contain the same id.
-type Holder = (Option<ExperimentId>, PrincipalId);
+/// Whose requests are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Holder {
+    /// A principal within its experiment: two experiments might contain the same id.
+    Principal(Option<ExperimentId>, PrincipalId),
+    /// A link, which needs no credential.
+    Link(LinkId),
+}
 
 #[derive(Debug)]
 pub(crate) struct ConcurrencyLimiter {
@@ -27,7 +33,7 @@ pub(crate) struct ConcurrencyLimiter {
 #[derive(Debug, Default)]
 struct Active {
     total: usize,
-    /// Contains only principals with at least one request in progress.
+    /// Contains only those with at least one request in progress.
     per_holder: HashMap<Holder, usize>,
 }
 
@@ -90,10 +96,15 @@ impl ConcurrencyLimiter {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a permit. Fails with 429 if the principal has reached its own limit, and else with 503
-    /// if the total limit is reached.
+    /// Takes a permit for a request of a principal.
     pub(crate) fn acquire(self: &Arc<Self>, principal: &Principal) -> Result<Permit, Problem> {
-        let holder = (principal.experiment().cloned(), principal.id());
+        let holder = Holder::Principal(principal.experiment().cloned(), principal.id());
+        self.acquire_for(holder)
+    }
+
+    /// Takes a permit. Fails with 429 if the holder has reached its own limit, and else with 503
+    /// if the total limit is reached.
+    pub(crate) fn acquire_for(self: &Arc<Self>, holder: Holder) -> Result<Permit, Problem> {
         let mut active = self.active();
         let Active { total, per_holder } = &mut *active;
         // The key is hashed once.
@@ -125,9 +136,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut active = self.limiter.active();
         active.total -= 1;
-        // The key is hashed once, so the map takes it.
-        let holder = (self.holder.0.take(), self.holder.1.clone());
-        if let Entry::Occupied(mut own) = active.per_holder.entry(holder) {
+        if let Entry::Occupied(mut own) = active.per_holder.entry(self.holder.clone()) {
             *own.get_mut() -= 1;
             if *own.get() == 0 {
                 own.remove();

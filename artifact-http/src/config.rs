@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use artifact_backend::UriPrefix;
-use artifact_store::{ManagedStore, ReadPolicy};
+use artifact_store::{ManagedStore, ReadPolicy, Sharing};
 
 use crate::api::Api;
 use crate::auth_scheme::AuthScheme;
@@ -51,6 +51,10 @@ pub struct HttpConfig {
     pub management: Option<ManagedStore>,
     /// The path under which the endpoints of management are: `/v1` by default.
     pub management_path: BasePath,
+    /// The grants and links of the managed store. Without them, the default, there are no such endpoints, and no grant counts.
+    pub sharing: Option<Sharing>,
+    /// Whether links can be made and used, if there is [sharing](Self::sharing). On by default.
+    pub links: bool,
     /// The header field that repeats the experiment of the path: `X-Eden-Experiment-Id` by default.
     pub experiment_header: ExperimentHeader,
     /// What the `type` of problems begins with: `eden://error/` by default.
@@ -98,6 +102,8 @@ impl Default for HttpConfig {
             base_path: BasePath::default(),
             management: None,
             management_path: BasePath::management(),
+            sharing: None,
+            links: true,
             experiment_header: ExperimentHeader::default(),
             error_prefix: ErrorPrefix::default(),
             auth_scheme: AuthScheme::default(),
@@ -140,6 +146,24 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_management(mut self, store: ManagedStore) -> Self {
         self.management = Some(store);
+        self
+    }
+
+    /// Adds the endpoints that share artifacts by grants and links, and lets the grants count for every fetch. The sharing must
+    /// be that of the store of the router. Has no endpoints without [management](Self::with_management).
+    ///
+    /// With a [read policy](Self::with_read_policy), the policy alone decides about principals; it asks
+    /// [`Sharing::is_granted`] if grants shall count. The policy is asked when a link is made, and not when it is used.
+    #[must_use = "returns the changed settings"]
+    pub fn with_sharing(mut self, sharing: Sharing) -> Self {
+        self.sharing = Some(sharing);
+        self
+    }
+
+    /// Switches links off: none can be made, and those that were made do not work. Grants are not affected.
+    #[must_use = "returns the changed settings"]
+    pub fn without_links(mut self) -> Self {
+        self.links = false;
         self
     }
 
@@ -253,6 +277,11 @@ impl HttpConfig {
     pub(crate) fn managed(&self) -> Option<&ManagedStore> {
         let store = self.management.as_ref();
         store.filter(|_| self.management_path != self.base_path)
+    }
+
+    /// Returns the grants and links that the endpoints of sharing work on, if there are any.
+    pub(crate) fn sharing(&self) -> Option<&Sharing> {
+        self.sharing.as_ref().filter(|_| self.managed().is_some())
     }
 
     /// Returns the base path of a part of the protocol.

@@ -17,6 +17,7 @@ use crate::request::{AuthenticatedRequest, Deployment};
 use crate::request_info::RequestInfo;
 use crate::route::Route;
 use crate::router::Service;
+use crate::sharing::FetchLink;
 use crate::{endpoints, health, instance, openapi, response};
 
 /// Serves one request. A panic in a handler is answered with 500.
@@ -77,7 +78,10 @@ async fn answer(
             Ok(openapi::respond(service, base))
         }
         path => match service.config.find_api(path) {
-            Some((api, rest)) => answer_protected(service, parts, api, rest, body, info).await,
+            Some((api, rest)) => match link_secret(service, api, rest) {
+                Some(secret) => endpoints::call_of_link(service, parts, secret, info).await,
+                None => answer_protected(service, parts, api, rest, body, info).await,
+            },
             None => Err(Problem::no_such_path()),
         },
     }
@@ -123,6 +127,14 @@ async fn answer_protected(
     };
     // The method and the class of the principal are checked there.
     endpoints::call(request, route).await
+}
+
+/// Returns the secret in the path of a link, if this router has links.
+fn link_secret<'p>(service: &Service, api: Api, rest: &'p str) -> Option<&'p str> {
+    let secret = rest.strip_prefix("/links/")?;
+    let is_one_segment = !secret.is_empty() && !secret.contains('/');
+    let is_link = api == Api::Management && is_one_segment && service.serves(FetchLink::ENDPOINT);
+    is_link.then_some(secret)
 }
 
 /// Splits `/experiments/{E}/rest` into `{E}` and `/rest`.

@@ -5,6 +5,7 @@ use http::Method;
 
 use crate::api::Api;
 use crate::openapi::Docs;
+use crate::sharing;
 
 /// The class of principals that may use an endpoint. Rules on single artifacts come after it.
 ///
@@ -21,12 +22,14 @@ pub enum Access {
     Admin,
     /// Only workers, not the administrator.
     Worker,
+    /// Everyone, without a credential.
+    Anyone,
 }
 
 impl Access {
     pub(crate) fn allows(self, class: PrincipalClass) -> bool {
         match self {
-            Self::Any | Self::WorkerOrAdmin => true,
+            Self::Any | Self::WorkerOrAdmin | Self::Anyone => true,
             Self::Admin => class == PrincipalClass::Admin,
             Self::Worker => class == PrincipalClass::Worker,
         }
@@ -39,6 +42,7 @@ impl Access {
             Self::WorkerOrAdmin => "For workers and the administrator.",
             Self::Admin => "Only for the administrator.",
             Self::Worker => "Only for workers, not for the administrator.",
+            Self::Anyone => "Needs no credential.",
         }
     }
 }
@@ -53,7 +57,8 @@ pub struct Endpoint {
     pub method: Method,
     /// The template of the path under the default base path, such as `/v0/experiments/{E}/workers/{W}`. `{E}`
     /// stands for an
-    /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either, `{A}` for an artifact's id.
+    /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either, `{A}` for an artifact's id, `{N}` for
+    /// a grant's id, `{K}` for a link's id, `{L}` for the secret of a link.
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
@@ -71,6 +76,16 @@ impl Endpoint {
     /// Returns whether only a router [with management](crate::HttpConfig::with_management) has this endpoint.
     pub fn needs_management(&self) -> bool {
         self.api() == Api::Management
+    }
+
+    /// Returns whether only a router [with sharing](crate::HttpConfig::with_sharing) has this endpoint.
+    pub fn needs_sharing(&self) -> bool {
+        self.docs.tag == sharing::TAG
+    }
+
+    /// Returns whether a router [without links](crate::HttpConfig::without_links) lacks this endpoint.
+    pub fn needs_links(&self) -> bool {
+        self.needs_sharing() && self.path.contains("/links")
     }
 
     /// Returns the part of the protocol that the path belongs to.

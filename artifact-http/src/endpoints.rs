@@ -20,7 +20,12 @@ use crate::management::{
 };
 use crate::problem::Problem;
 use crate::request::{AuthenticatedRequest, Deployment};
+use crate::request_info::RequestInfo;
 use crate::route::Route;
+use crate::router::Service;
+use crate::sharing::{
+    CreateGrant, CreateLink, FetchLink, ListGrants, ListLinks, RevokeGrant, RevokeLink,
+};
 
 /// Turns one line per endpoint into the list of endpoints and the `match` that calls the handlers.
 /// An operation is a type with the constant `ENDPOINT` and the function `handle`, which gets the
@@ -29,10 +34,11 @@ macro_rules! endpoints {
     (
         experiment { $($method:ident $route:ident $(($($id:ident),+))? => $operation:ty;)+ }
         deployment { $($own_method:ident => $own:ty;)+ }
+        link { $($link_method:ident => $link:ty;)+ }
     ) => {
         /// Returns every endpoint. The paths have the default base paths, `/v0` and `/v1`.
         pub fn endpoints() -> &'static [&'static Endpoint] {
-            &[$(<$operation>::ENDPOINT,)+ $(<$own>::ENDPOINT),+]
+            &[$(<$operation>::ENDPOINT,)+ $(<$own>::ENDPOINT,)+ $(<$link>::ENDPOINT),+]
         }
 
         /// Authorizes a request under an experiment and calls the handler for its method and route.
@@ -46,7 +52,7 @@ macro_rules! endpoints {
                     // In a box, so that each request has the size of its own handler, not of the largest.
                     Box::pin(<$operation>::handle(request $($(, $id)+)?)).await
                 })+
-                _ => Err(method_not_allowed(&request)),
+                _ => Err(method_not_allowed(request.service, request.parts)),
             }
         }
 
@@ -59,7 +65,23 @@ macro_rules! endpoints {
                     let request = request.authorize(<$own>::ENDPOINT)?;
                     Box::pin(<$own>::handle(request)).await
                 })+
-                _ => Err(method_not_allowed(&request)),
+                _ => Err(method_not_allowed(request.service, request.parts)),
+            }
+        }
+
+        /// Calls the handler of a link for the method of a request, which needs no credential.
+        pub(crate) async fn call_of_link(
+            service: &Service,
+            parts: &Parts,
+            secret: &str,
+            info: &mut RequestInfo,
+        ) -> Result<Response, Problem> {
+            match get_for_head(parts) {
+                $(Method::$link_method => {
+                    info.route = service.template(<$link>::ENDPOINT);
+                    Box::pin(<$link>::handle(service, parts, secret)).await
+                })+
+                _ => Err(method_not_allowed(service, parts)),
             }
         }
     };
@@ -96,10 +118,19 @@ endpoints! {
         GET Usage => ReadUsage;
         GET Retention => ReadRetention;
         PUT Retention => SetRetention;
+        GET Grants(id) => ListGrants;
+        POST Grants(id) => CreateGrant;
+        DELETE Grant(id, grant) => RevokeGrant;
+        GET Links(id) => ListLinks;
+        POST Links(id) => CreateLink;
+        DELETE Link(id, link) => RevokeLink;
     }
     deployment {
         GET => ListExperiments;
         POST => CreateExperiment;
+    }
+    link {
+        GET => FetchLink;
     }
 }
 
@@ -112,9 +143,8 @@ fn get_for_head(parts: &Parts) -> Method {
 }
 
 /// 405 with the methods of the path, or 404 if this router has no endpoint there.
-fn method_not_allowed<S>(request: &AuthenticatedRequest<'_, S>) -> Problem {
-    let service = request.service;
-    let found = service.config.find_api(request.parts.uri.path());
+fn method_not_allowed(service: &Service, parts: &Parts) -> Problem {
+    let found = service.config.find_api(parts.uri.path());
     let Some((api, rest)) = found else {
         return Problem::no_such_path();
     };
@@ -172,6 +202,9 @@ mod tests {
             ("/v1/experiments/e/artifacts/x", "GET, HEAD, DELETE"),
             ("/v1/experiments/e/artifacts/x/hold", "PUT, DELETE"),
             ("/v1/experiments/e/retention", "GET, HEAD, PUT"),
+            ("/v1/experiments/e/artifacts/x/grants", "GET, HEAD, POST"),
+            ("/v1/experiments/e/artifacts/x/links/y", "DELETE"),
+            ("/v1/links/x", "GET, HEAD"),
         ] {
             assert_eq!(allowed_methods(path, |_| true), methods, "{path}");
         }

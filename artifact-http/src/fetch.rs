@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use artifact_backend::{ArtifactId, ArtifactUri};
 use artifact_http_files::{FileBody, Selection, keep_unencoded, unsatisfied_range};
-use artifact_store::{ErrorKind, authorize, authorize_with};
+use artifact_store::{
+    Error, ErrorKind, Principal, ReadGrant, Row, authorize_shared, authorize_with,
+};
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ACCEPT_RANGES, CONTENT_RANGE};
+use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+use crate::concurrency_limiter::Permit;
 use crate::endpoint::{Access, Endpoint};
 use crate::openapi::{Answer, Docs, parameters};
 use crate::problem::{Problem, ProblemType};
@@ -34,19 +38,44 @@ const DOCUMENTED_HEADERS: &[&str] = &[
 ];
 
 /// The answers to a fetch.
-pub(crate) const ANSWERS: &[Answer] = &[
-    Answer::empty(200, "The bytes, with the recorded Content-Type.")
-        .with_headers(DOCUMENTED_HEADERS.split_at(1).1)
-        .with_content("*/*", any_bytes),
-    Answer::empty(206, "The bytes of the range.")
-        .with_headers(DOCUMENTED_HEADERS)
-        .with_content("*/*", any_bytes),
-    Answer::empty(304, "The client already has the artifact.").with_headers(&[
-        "ETag",
-        "Cache-Control",
-        "Vary",
-    ]),
+pub(crate) const ANSWERS: &[Answer] =
+    &answers(DOCUMENTED_HEADERS, &["ETag", "Cache-Control", "Vary"]);
+
+/// Those of [`DOCUMENTED_HEADERS`], and the one of a fetch through a link.
+const LINK_HEADERS: &[&str] = &[
+    "Content-Range",
+    "Content-Disposition",
+    "X-Content-Type-Options",
+    "Content-Security-Policy",
+    "Cross-Origin-Resource-Policy",
+    "Cache-Control",
+    "Vary",
+    "Accept-Ranges",
+    "ETag",
+    "Repr-Digest",
+    "Referrer-Policy",
 ];
+
+/// The answers to a fetch through a link.
+pub(crate) const LINK_ANSWERS: &[Answer] = &answers(
+    LINK_HEADERS,
+    &["ETag", "Cache-Control", "Vary", "Referrer-Policy"],
+);
+
+const fn answers(
+    headers: &'static [&'static str],
+    not_modified: &'static [&'static str],
+) -> [Answer; 3] {
+    [
+        Answer::empty(200, "The bytes, with the recorded Content-Type.")
+            .with_headers(headers.split_at(1).1)
+            .with_content("*/*", any_bytes),
+        Answer::empty(206, "The bytes of the range.")
+            .with_headers(headers)
+            .with_content("*/*", any_bytes),
+        Answer::empty(304, "The client already has the artifact.").with_headers(not_modified),
+    ]
+}
 
 pub(crate) struct Fetch;
 
@@ -84,6 +113,20 @@ impl Fetch {
     }
 }
 
+/// Applies the read rule of this router: its policy, or the built-in rule and the grants.
+pub(crate) async fn authorize(
+    service: &Service,
+    principal: &Principal,
+    row: Arc<Row>,
+) -> Result<ReadGrant, Problem> {
+    let grant = match (&service.config.read_policy, &service.config.sharing) {
+        (Some(policy), _) => authorize_with(&**policy, principal, row).await?,
+        (None, Some(sharing)) => authorize_shared(sharing, principal, row).await?,
+        (None, None) => artifact_store::authorize(principal, row)?,
+    };
+    Ok(grant)
+}
+
 /// Finds an artifact, authorizes the principal, and only then evaluates conditions and ranges: no header field turns a
 /// 403 into another status.
 pub(crate) async fn respond(
@@ -98,14 +141,25 @@ pub(crate) async fn respond(
         body: _,
     } = request;
     let row = service.store.row(&experiment.id, id).await?;
-    let grant = match &service.config.read_policy {
-        None => authorize(&principal, Arc::clone(&row))?,
-        Some(policy) => authorize_with(&**policy, &principal, Arc::clone(&row)).await?,
-    };
-    // Before the conditions: a 304 or a HEAD would confirm bytes that no longer exist.
-    service.store.check(&grant).await?;
+    let grant = authorize(service, &principal, row).await?;
+    let permit = || service.fetches.acquire(&principal);
+    deliver(service, parts, &grant, permit, Problem::from).await
+}
 
-    let fields = service.fields.get(&row);
+/// Evaluates the conditions and the range of an authorized request, and returns the bytes. `acquire` takes the permit of a
+/// response with content; `fail` turns an error of the store into the answer.
+pub(crate) async fn deliver(
+    service: &Service,
+    parts: &Parts,
+    grant: &ReadGrant,
+    acquire: impl FnOnce() -> Result<Permit, Problem>,
+    fail: impl Fn(Error) -> Problem,
+) -> Result<Response, Problem> {
+    let row = grant.row();
+    // Before the conditions: a 304 or a HEAD would confirm bytes that no longer exist.
+    service.store.check(grant).await.map_err(&fail)?;
+
+    let fields = service.fields.get(row);
     let mut response = match Selection::of(&parts.method, &parts.headers, fields.etag()) {
         Selection::Failed => {
             let detail = "the artifact is not one that If-Match names";
@@ -115,11 +169,11 @@ pub(crate) async fn respond(
         Selection::Header => fields.whole(Body::empty()),
         Selection::Content(range) => {
             // HEAD, 304 and errors have no content that a slow client could hold.
-            let permit = service.fetches.acquire(&principal)?;
-            let download = service.store.read(&grant, range).await;
+            let permit = acquire()?;
+            let download = service.store.read(grant, range).await;
             let download = download.map_err(|error| match error.kind() {
                 ErrorKind::InvalidRange => unsatisfiable(row.size).with_source(error),
-                _ => error.into(),
+                _ => fail(error),
             })?;
             let sent = download.range();
             let body = Body::new(FileBody::new(download, row.id, permit));

@@ -1,18 +1,21 @@
 //! The absolute URL of a request, for the member `instance` of a problem.
 
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
+use artifact_store::{LinkId, LinkSecret};
 use axum::extract::OriginalUri;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::api::Api;
 use crate::config::HttpConfig;
 
-/// Returns the URL that the client requested, as a valid URI (RFC 3986). Without a configured
-/// `public_url`, the authority is the one that the client sent, if it has only usual characters.
+/// Returns the URL that the client requested, as a valid URI (RFC 3986), without the secret of a link. Without a
+/// configured `public_url`, the authority is the one that the client sent, if it has only usual characters.
 /// `X-Forwarded-*` is ignored, because any client can send it.
 pub(crate) fn of<B>(request: &Request<B>, config: &HttpConfig) -> String {
     // An outer router removes its part of the path from the request's URI.
@@ -26,17 +29,49 @@ pub(crate) fn of<B>(request: &Request<B>, config: &HttpConfig) -> String {
         None if *request.method() == Method::CONNECT => "",
         path => path.unwrap_or("/"),
     };
+    let origin = origin(uri, request.headers(), config);
+    join(&origin, &without_secrets(path))
+}
+
+/// Returns the scheme and authority that the client used.
+fn origin(uri: &Uri, headers: &HeaderMap, config: &HttpConfig) -> String {
     if let Some(public_url) = &config.public_url {
-        return join(public_url.as_str(), path);
+        return public_url.clone();
     }
     let authority = uri.authority().map(Authority::as_str);
-    let authority = authority.or_else(|| request.headers().get(HOST)?.to_str().ok());
+    let authority = authority.or_else(|| headers.get(HOST)?.to_str().ok());
     let authority = authority.filter(|text| is_usual(text));
     let scheme = if config.https { "https" } else { "http" };
-    join(
-        &format!("{scheme}://{}", authority.unwrap_or("localhost")),
-        path,
-    )
+    format!("{scheme}://{}", authority.unwrap_or("localhost"))
+}
+
+/// Returns the URL of a link, as the client that makes it reaches this router.
+pub(crate) fn link(parts: &Parts, config: &HttpConfig, secret: &LinkSecret) -> String {
+    let original = parts.extensions.get::<OriginalUri>();
+    let uri = original.map_or(&parts.uri, |original| &original.0);
+    let prefix = original.and_then(|original| original.path().strip_suffix(parts.uri.path()));
+    let path = format!(
+        "{}{}/links/{}",
+        prefix.unwrap_or(""),
+        config.base_path_of(Api::Management).as_str(),
+        secret.expose()
+    );
+    join(&origin(uri, &parts.headers, config), &path)
+}
+
+/// Replaces what follows `/links/` in a path, if it may be the secret of a link. The id of a link is not replaced.
+fn without_secrets(path: &str) -> Cow<'_, str> {
+    const BEFORE: &str = "/links/";
+    let Some(at) = path.find(BEFORE).map(|at| at + BEFORE.len()) else {
+        return path.into();
+    };
+    let (before, rest) = path.split_at(at);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (segment, after) = rest.split_at(end);
+    if segment.is_empty() || segment.parse::<LinkId>().is_ok() {
+        return path.into();
+    }
+    format!("{before}secret{}", without_secrets(after)).into()
 }
 
 /// Returns the URL that the paths of the endpoints are relative to, for the `servers` of the OpenAPI document: the
@@ -169,6 +204,33 @@ mod tests {
             let path = expected.split_once(authority).unwrap().1;
             let expected = format!("https://files.example{path}");
             assert_eq!(of(&request, &config), expected, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_links_are_replaced() {
+        let secret = "5e".repeat(32);
+        let id = "lnk_0123456789abcdefghjkmnpqrs";
+        for (target, expected) in [
+            (format!("/v1/links/{secret}"), "/v1/links/secret".to_owned()),
+            (
+                format!("/prefix/v1/links/{secret}?x=y"),
+                "/prefix/v1/links/secret?x=y".to_owned(),
+            ),
+            (
+                format!("/v1/links/{secret}/links/{secret}"),
+                "/v1/links/secret/links/secret".to_owned(),
+            ),
+            (
+                format!("/v1/links/%35e{}/", &secret[2..]),
+                "/v1/links/secret/".to_owned(),
+            ),
+            (format!("/a/links/{id}"), format!("/a/links/{id}")),
+            ("/a/links/".to_owned(), "/a/links/".to_owned()),
+            ("/a/links".to_owned(), "/a/links".to_owned()),
+        ] {
+            let found = instance("GET", &target, "a.example");
+            assert_eq!(found, format!("http://a.example{expected}"));
         }
     }
 

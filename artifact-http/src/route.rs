@@ -1,6 +1,6 @@
 //! The paths under `/v0/experiments/{E}` and `/v1/experiments/{E}`, parsed once into typed ids.
 
-use artifact_store::{ArtifactId, GroupId, MemberId, WorkerId};
+use artifact_store::{ArtifactId, GrantId, GroupId, LinkId, MemberId, WorkerId};
 
 use crate::api::Api;
 
@@ -24,6 +24,10 @@ pub(crate) enum Route {
     ManagedArtifact(ArtifactId),
     Content(ArtifactId),
     Hold(ArtifactId),
+    Grants(ArtifactId),
+    Grant(ArtifactId, GrantId),
+    Links(ArtifactId),
+    Link(ArtifactId, LinkId),
     Usage,
     Retention,
 }
@@ -72,6 +76,12 @@ impl Route {
             ["artifacts", id] => Self::ManagedArtifact(id.parse().ok()?),
             ["artifacts", id, "content"] => Self::Content(id.parse().ok()?),
             ["artifacts", id, "hold"] => Self::Hold(id.parse().ok()?),
+            ["artifacts", id, "grants"] => Self::Grants(id.parse().ok()?),
+            ["artifacts", id, "grants", grant] => {
+                Self::Grant(id.parse().ok()?, grant.parse().ok()?)
+            }
+            ["artifacts", id, "links"] => Self::Links(id.parse().ok()?),
+            ["artifacts", id, "links", link] => Self::Link(id.parse().ok()?, link.parse().ok()?),
             ["workers"] => Self::ManagedWorkers,
             ["workers", worker] => Self::ManagedWorker(worker.parse().ok()?),
             ["workers", worker, "token"] => Self::Token(worker.parse().ok()?),

@@ -44,6 +44,8 @@ impl Service {
     pub(crate) fn serves(&self, endpoint: &Endpoint) -> bool {
         (self.identities.is_some() || !endpoint.needs_identities())
             && (self.config.managed().is_some() || !endpoint.needs_management())
+            && (self.config.sharing().is_some() || !endpoint.needs_sharing())
+            && (self.config.links || !endpoint.needs_links())
     }
 
     /// Returns whether requests for a path may use HTTP Basic: those of management, if the credentials are those of the

@@ -8,8 +8,11 @@ use crate::experiment::{ExperimentId, InvalidExperimentId};
 use crate::external_id::{ExternalId, InvalidPrincipalId};
 use crate::file_name::FileName;
 use crate::idempotency::{IdempotencyKey, InvalidIdempotencyKey};
-use crate::identity::{DisplayName, GroupId, InvalidDisplayName, InvalidId, MemberId, WorkerId};
+use crate::identity::{
+    DisplayName, GrantId, GroupId, InvalidDisplayName, InvalidId, LinkId, MemberId, WorkerId,
+};
 use crate::principal::PrincipalId;
+use crate::sharing::{InvalidLinkSecret, LinkSecret};
 
 macro_rules! try_from {
     ($($name:ident $error:ident)+) => {$(
@@ -42,10 +45,13 @@ try_from! {
     ExternalId InvalidPrincipalId
     IdempotencyKey InvalidIdempotencyKey
     DisplayName InvalidDisplayName
+    GrantId InvalidId
+    LinkId InvalidId
+    LinkSecret InvalidLinkSecret
 }
 
 as_ref! {
-    ExperimentId WorkerId GroupId MemberId PrincipalId ExternalId IdempotencyKey DisplayName ContentType FileName
+    ExperimentId WorkerId GroupId MemberId PrincipalId ExternalId IdempotencyKey DisplayName ContentType FileName GrantId LinkId
 }
 
 /// Wraps the error, which [`io::Error::get_ref`] then returns, so that `downcast_ref::<Error>()` finds it. The kind of the

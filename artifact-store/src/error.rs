@@ -199,6 +199,8 @@ pub enum Operation {
     Placement,
     /// Copying a blob from one backend to another.
     CopyBlob,
+    /// Making, finding or revoking grants and links.
+    Share,
 }
 
 impl Operation {
@@ -235,6 +237,7 @@ impl Operation {
             Self::Import => "import",
             Self::Placement => "read or change placement",
             Self::CopyBlob => "copy blob",
+            Self::Share => "share",
         }
     }
 

@@ -45,6 +45,7 @@ mod scrub;
 #[cfg(feature = "serde")]
 mod serde_impl;
 mod shared;
+mod sharing;
 mod store;
 mod store_id;
 mod streaming;
@@ -63,7 +64,7 @@ pub use artifact_open::{
     Backend, BackendOptions, BackendUrl, BucketCredentials, BucketOptions, FsConfig, MemConfig,
     S3Config, SchemeRegistry,
 };
-pub use authorize::{ReadGrant, authorize, authorize_with};
+pub use authorize::{ReadGrant, authorize, authorize_link, authorize_shared, authorize_with};
 #[cfg(feature = "backup")]
 pub use backup::{
     Backup, BackupEvent, BackupManifest, BackupOptions, BackupPlace, BackupReport, LeftOut,
@@ -97,9 +98,9 @@ pub use external_id::{ExternalId, InvalidPrincipalId};
 pub use file_name::FileName;
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use identity::{
-    CredentialHash, DisplayName, Group, GroupId, IdentityStore, IdentityStoreExt,
-    InvalidCredentialHash, InvalidDisplayName, InvalidId, InvalidLabels, Labels, ListPosition,
-    MemberId, Page, StoredCredential, Worker, WorkerId,
+    CredentialHash, DisplayName, GrantId, Group, GroupId, IdentityStore, IdentityStoreExt,
+    InvalidCredentialHash, InvalidDisplayName, InvalidId, InvalidLabels, Labels, LinkId,
+    ListPosition, MemberId, Page, StoredCredential, Worker, WorkerId,
 };
 pub use jiff::Timestamp;
 pub use manage::{ArtifactInfo, ManagedStore, RemovalWatch};
@@ -117,6 +118,10 @@ pub use row::Row;
 #[cfg(feature = "postgres-tls")]
 pub use rustls;
 pub use scrub::{ScrubEvent, ScrubFinding, ScrubOptions, ScrubReport, ScrubTurn, Scrubber};
+pub use sharing::{
+    AccessGrant, AccessLink, GrantSubject, InvalidLinkSecret, LinkSecret, NewLink, Sharing,
+    SharingRecord,
+};
 pub use store::ArtifactStore;
 pub use store_id::{
     JoinError, Mismatch, StoreHalves, StoreIdRecord, check_new_backend, check_new_database,

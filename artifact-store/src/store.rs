@@ -147,9 +147,13 @@ impl ArtifactStore {
     ///
     /// Dropping the stream stops the work behind it.
     ///
+    /// With the grant of a [link](crate::authorize_link), each call counts as one download of it, also for a range, and also
+    /// if the backend then fails.
+    ///
     /// # Errors
     ///
-    /// Those of [`check`](Self::check). `InvalidRange`, with the size, before the backend is called.
+    /// Those of [`check`](Self::check). `InvalidRange`, with the size, before the backend is called. `NotFound` if the
+    /// grant is that of a link that has ended.
     /// `Corrupt` if the row exists but its blob does not, or has another size. `NotFound` if the row
     /// was deleted after it was found. `Unavailable` and the kinds that an operator must resolve.
     pub async fn read(&self, grant: &ReadGrant, range: ByteRange) -> Result<Download> {
@@ -161,6 +165,9 @@ impl ArtifactStore {
                 .with_blob_size(error.size)
                 .with_source(error)
         })?;
+        if let Some(link) = grant.counted_link() {
+            link.count().await?;
+        }
         if wanted == (0..row.size) {
             let download = self.open(row, ByteRange::Full).await?;
             return Ok(verified(&self.shared, row, download));

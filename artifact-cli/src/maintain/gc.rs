@@ -20,7 +20,8 @@ pub(crate) async fn gc(store: OpenStore, arguments: GcArguments) -> Result<()> {
         .with_many_orphans(arguments.many_orphans)
         .with_removals_per_second(arguments.rate);
     let catalog = Arc::clone(&store.database.inventory);
-    let collector = Collector::new(catalog, store.backend.inventory(), options);
+    let collector = Collector::new(catalog, store.backend.inventory(), options)
+        .with_sharing(Arc::clone(&store.database.sharing));
     let mut signals = Signals::new()?;
     let mut lines = Lines::new(arguments.json.json);
     let report = tokio::select! {
@@ -74,6 +75,7 @@ fn totals(report: &CollectReport, dry_run: bool) -> Map<String, Value> {
         "missing": report.missing,
         "failed": report.failed,
         "keys": report.keys,
+        "shares": report.shares,
         "unfinished": unfinished,
     });
     match totals {

@@ -39,6 +39,7 @@ impl Opened {
         let options = CollectOptions::new(self.store.config()).with_sweep(false);
         let catalog = Arc::clone(&self.database.inventory);
         Collector::new(catalog, self.backend.inventory(), options)
+            .with_sharing(Arc::clone(&self.database.sharing))
     }
 
     /// Returns the scrubber of the schedule.

@@ -31,7 +31,7 @@ use artifact_http::{AdminToken, HttpConfig, HttpService, IdentityAuthenticator};
 use artifact_server::{
     Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
-use artifact_store::ManagedStore;
+use artifact_store::{ManagedStore, Sharing};
 use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
 
@@ -80,7 +80,11 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     );
     // Other servers on the same database remove artifacts, too.
     let watch = managed.watch_removals();
-    config = config.with_management(managed);
+    let sharing = Sharing::new(managed.clone(), Arc::clone(&opened.database.sharing));
+    config = config.with_management(managed).with_sharing(sharing);
+    if !settings.links {
+        config = config.without_links();
+    }
     if let Some(url) = &settings.public_url {
         config = config.with_public_url(url);
     }

@@ -43,9 +43,15 @@ pub(crate) struct ServeSettings {
     pub(crate) tls_key: Option<PathBuf>,
 
     /// Public URL of the server if it is behind a proxy, such as `https://files.example`. Used for the
-    /// `instance` member of error responses
+    /// `instance` member of error responses, and for the URLs of links
     #[arg(long, env = "ARTIFACT_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<String>,
+
+    /// Let depositors make links that fetch an artifact without a credential: yes or no. With `no`, links that were made
+    /// before do not work either
+    #[arg(long, env = "ARTIFACT_LINKS", value_name = "YES_OR_NO")]
+    #[arg(default_value = "yes", value_parser = yes_or_no, action = ArgAction::Set)]
+    pub(crate) links: bool,
 
     /// Folder of this server alone, created with mode 0700. It must belong to root or to the user of the
     /// server. It holds the lock file, and everything that other settings do not place elsewhere

@@ -38,6 +38,7 @@ fn the_help_matches_the_golden_files() {
         (&["export", "--help"], "help-export.txt"),
         (&["import", "--help"], "help-import.txt"),
         (&["put", "--help"], "help-put.txt"),
+        (&["share", "--help"], "help-share.txt"),
         (&["get", "--help"], "help-get.txt"),
         (&["ls", "--help"], "help-ls.txt"),
         (&["info", "--help"], "help-info.txt"),

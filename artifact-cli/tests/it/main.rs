@@ -46,6 +46,7 @@ mod refusals;
 mod reload;
 mod resume;
 mod scrub;
+mod sharing;
 mod shutdown;
 mod slow;
 mod standard_error;

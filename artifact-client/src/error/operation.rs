@@ -59,6 +59,20 @@ pub enum Operation {
     ReadRetention,
     /// [`Client::set_retention`](crate::Client::set_retention).
     SetRetention,
+    /// [`Client::grant`](crate::Client::grant).
+    CreateGrant,
+    /// [`Client::grants`](crate::Client::grants).
+    ListGrants,
+    /// [`Client::revoke_grant`](crate::Client::revoke_grant).
+    RevokeGrant,
+    /// [`Client::create_link`](crate::Client::create_link).
+    CreateLink,
+    /// [`Client::links`](crate::Client::links).
+    ListLinks,
+    /// [`Client::revoke_link`](crate::Client::revoke_link).
+    RevokeLink,
+    /// [`Client::fetch_link`](crate::Client::fetch_link).
+    FetchLink,
 }
 
 impl Operation {
@@ -91,6 +105,13 @@ impl Operation {
             Self::ReadUsage => "read usage",
             Self::ReadRetention => "read retention",
             Self::SetRetention => "set retention",
+            Self::CreateGrant => "grant",
+            Self::ListGrants => "list grants",
+            Self::RevokeGrant => "revoke grant",
+            Self::CreateLink => "make link",
+            Self::ListLinks => "list links",
+            Self::RevokeLink => "revoke link",
+            Self::FetchLink => "fetch through link",
         }
     }
 
@@ -103,6 +124,15 @@ impl Operation {
             | Self::RemoveArtifact
             | Self::PlaceHold
             | Self::ReleaseHold => "there is no such artifact",
+            Self::CreateGrant => {
+                "there is no such artifact, worker or group, or the server shares nothing"
+            }
+            Self::ListGrants | Self::CreateLink | Self::ListLinks => {
+                "there is no such artifact, or the server shares nothing"
+            }
+            Self::RevokeGrant => "there is no such artifact, or it has no such grant",
+            Self::RevokeLink => "there is no such artifact, or it has no such link",
+            Self::FetchLink => "there is no such link, or it does not work any more",
             Self::ReadWorker | Self::ReissueCredential | Self::RevokeToken | Self::DeleteWorker => {
                 "there is no such worker"
             }

@@ -17,7 +17,12 @@ pub use usage::{PrincipalUsage, Usage};
 
 impl Client {
     /// Returns the URL of an artifact, with `more` appended.
-    fn managed_url(&self, operation: Operation, uri: &str, more: &[&str]) -> Result<Url> {
+    pub(crate) fn managed_url(
+        &self,
+        operation: Operation,
+        uri: &str,
+        more: &[&str],
+    ) -> Result<Url> {
         let id = self.id_of(operation, uri)?.to_string();
         Ok(self.management_url(&[&["artifacts", &*id], more].concat()))
     }

@@ -13,3 +13,4 @@ mod resume;
 mod retries;
 mod server;
 mod settings;
+mod sharing;

@@ -1,7 +1,7 @@
 //! `GET` and `DELETE /v1/experiments/{E}/artifacts/{A}`.
 
 use artifact_backend::UriPrefix;
-use artifact_store::{ArtifactId, FileName, Hold, Row, authorize, authorize_with};
+use artifact_store::{ArtifactId, FileName, Hold, Row};
 use axum::response::Response;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Parameters, check_no_parameters, managed};
 use crate::endpoint::{Access, Endpoint};
+use crate::fetch;
 use crate::openapi::schemas::{self, ARTIFACT, URI};
 use crate::openapi::{Answer, Docs, parameters};
 use crate::outlive::Outlive;
@@ -123,10 +124,7 @@ impl ReadArtifact {
             ..
         } = request;
         let row = service.store.row(&experiment.id, id).await?;
-        let grant = match &service.config.read_policy {
-            None => authorize(&principal, row)?,
-            Some(policy) => authorize_with(&**policy, &principal, row).await?,
-        };
+        let grant = fetch::authorize(service, &principal, row).await?;
         let info = managed(service)?.info(&grant).await?;
         let body = InfoBody {
             artifact: ArtifactBody::new(&info.row, &service.config.uri_prefix),

@@ -18,8 +18,6 @@ use crate::response;
 
 /// The number of artifacts of a page, unless the request says another.
 const DEFAULT_LIMIT: u32 = 100;
-/// The greatest number of artifacts of a page.
-const MAX_LIMIT: u32 = 1_000;
 /// The greatest length of a text to compare with, in bytes: that of a recorded file name or type.
 const MAX_TEXT: usize = 255;
 
@@ -142,11 +140,7 @@ impl ListQuery {
         })?;
         let rule = "be the `next` of a page";
         let after = given.parsed("after", rule, number)?;
-        let rule = "be from 1 to 1000";
-        let limit = given.parsed("limit", rule, |text| {
-            let limit = number(text)?.try_into().ok()?;
-            (1..=MAX_LIMIT).contains(&limit).then_some(limit)
-        })?;
+        let limit = given.limit()?;
         Ok(Self {
             filter,
             after: after.map_or(RowPosition::START, RowPosition::from_number),

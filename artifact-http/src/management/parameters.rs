@@ -7,14 +7,16 @@ use crate::query;
 
 /// The greatest length of a name in a message, in bytes.
 const MAX_SHOWN: usize = 100;
+/// The greatest number of records of a page.
+const MAX_LIMIT: u32 = 1_000;
 
 /// The decoded parameters of a query.
 #[derive(Debug)]
-pub(super) struct Parameters(Vec<(&'static str, String)>);
+pub(crate) struct Parameters(Vec<(&'static str, String)>);
 
 impl Parameters {
     /// Parses a query. Refuses unknown and repeated parameters.
-    pub(super) fn parse(query: Option<&str>, known: &[&'static str]) -> Result<Self, Problem> {
+    pub(crate) fn parse(query: Option<&str>, known: &[&'static str]) -> Result<Self, Problem> {
         let mut parameters = Self(Vec::new());
         let query = query.filter(|query| !query.is_empty());
         for pair in query.iter().flat_map(|query| query.split('&')) {
@@ -36,14 +38,14 @@ impl Parameters {
     }
 
     /// Returns the decoded value of a parameter.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let mut all = self.0.iter();
         all.find(|(found, _)| *found == name)
             .map(|(_, value)| value.as_str())
     }
 
     /// Returns a parsed parameter. `rule` continues the sentence "the parameter `x` must".
-    pub(super) fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &self,
         name: &str,
         rule: &str,
@@ -56,7 +58,7 @@ impl Parameters {
     }
 
     /// Returns a number.
-    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
         self.parsed(
             name,
             "be a whole number of at most 9223372036854775807",
@@ -64,8 +66,16 @@ impl Parameters {
         )
     }
 
+    /// Returns `limit`, the greatest number of records of a page.
+    pub(crate) fn limit(&self) -> Result<Option<u32>, Problem> {
+        self.parsed("limit", "be from 1 to 1000", |text| {
+            let limit = number(text)?.try_into().ok()?;
+            (1..=MAX_LIMIT).contains(&limit).then_some(limit)
+        })
+    }
+
     /// Returns a time.
-    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
         let rule = "be a time such as 2026-01-02T03:04:05Z";
         self.parsed(name, rule, |text| text.parse().ok())
     }

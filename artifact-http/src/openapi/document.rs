@@ -10,7 +10,7 @@ use super::docs::Docs;
 use super::{DOCS, PATH, parameters, responses};
 use crate::endpoint::{Access, Endpoint};
 use crate::endpoints::endpoints;
-use crate::health;
+use crate::{health, sharing};
 
 /// What the description adds about the endpoints of management.
 const MANAGEMENT: &str = "Under /v1/ the order is the same; the experiment header may be left out there, because the path names the experiment.";
@@ -61,6 +61,7 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
         .copied()
         .filter(|endpoint| serves(endpoint))
         .collect();
+    let with_sharing = listed.iter().any(|endpoint| endpoint.needs_sharing());
     let with_management = listed.iter().any(|endpoint| endpoint.needs_management());
     let mut generators = Generators::new();
     let mut document = json!({
@@ -99,6 +100,11 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
     if with_management {
         describe_management(&mut document);
     }
+    if with_sharing && let Some(tags) = document["tags"].as_array_mut() {
+        let description = "Let workers and groups read an artifact, or everyone who has a link.";
+        let tag = json!({ "name": sharing::TAG, "description": description });
+        tags.insert(2, tag);
+    }
     document
 }
 
@@ -127,9 +133,9 @@ fn paths(listed: &[&Endpoint], generators: &mut Generators) -> Value {
         let path = paths
             .entry(endpoint.path)
             .or_insert_with(|| json!({ "parameters": parameters::of_path(endpoint) }));
-        let access = Some(endpoint.access);
+        let access = Some(endpoint.access).filter(|access| *access != Access::Anyone);
         let mut operation = operation(endpoint.id, access, &endpoint.docs, generators);
-        if endpoint.needs_management() {
+        if endpoint.needs_management() && access.is_some() {
             operation["security"] = json!([{ "principal": [] }, { "basic": [] }]);
         }
         if endpoint.method == Method::GET {

@@ -18,6 +18,7 @@ use serde_json::json;
 
 pub(crate) use self::docs::{Answer, Docs, Links, RequestContent};
 use crate::config::HttpConfig;
+use crate::endpoint::Endpoint;
 use crate::response::{self, JSON};
 use crate::router::Service;
 
@@ -40,21 +41,63 @@ fn document_schema(_: &mut SchemaGenerator) -> Schema {
 /// break.
 ///
 /// It says what `docs/http-api.md` says, as far as a schema can, and each operation names the
-/// clauses of that page that it follows (`x-clauses`). A router without identities or without a managed store serves a
-/// document without the endpoints that need them.
+/// clauses of that page that it follows (`x-clauses`). A router without identities, managed store or sharing
+/// serves a document without the endpoints that need them.
 pub fn openapi() -> &'static str {
-    text(true, true)
+    text(Served {
+        identities: true,
+        management: true,
+        sharing: ServedSharing::GrantsAndLinks,
+    })
+}
+
+/// Which endpoints beside the first ones a router has.
+#[derive(Debug, Clone, Copy)]
+struct Served {
+    identities: bool,
+    management: bool,
+    sharing: ServedSharing,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum ServedSharing {
+    Nothing,
+    Grants,
+    GrantsAndLinks,
+}
+
+impl Served {
+    /// How many choices there are.
+    const CHOICES: usize = 12;
+
+    /// Returns a number that stands for this choice.
+    fn index(self) -> usize {
+        let sharing = match self.sharing {
+            ServedSharing::Nothing => 0,
+            ServedSharing::Grants => 1,
+            ServedSharing::GrantsAndLinks => 2,
+        };
+        (usize::from(self.identities) * 2 + usize::from(self.management)) * 3 + sharing
+    }
+
+    fn has(self, endpoint: &Endpoint) -> bool {
+        let is_shared = match self.sharing {
+            ServedSharing::Nothing => !endpoint.needs_sharing(),
+            ServedSharing::Grants => !endpoint.needs_links(),
+            ServedSharing::GrantsAndLinks => true,
+        };
+        (self.identities || !endpoint.needs_identities())
+            && (self.management || !endpoint.needs_management())
+            && is_shared
+    }
 }
 
 /// Returns the document with default names. It is made at most once.
-fn text(with_identities: bool, with_management: bool) -> &'static str {
-    static TEXTS: [[OnceLock<String>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
-    let text = &TEXTS[usize::from(with_identities)][usize::from(with_management)];
-    text.get_or_init(|| {
-        let document = document::document(|endpoint| {
-            (with_identities || !endpoint.needs_identities())
-                && (with_management || !endpoint.needs_management())
-        });
+fn text(served: Served) -> &'static str {
+    static TEXTS: [OnceLock<String>; Served::CHOICES] =
+        [const { OnceLock::new() }; Served::CHOICES];
+    TEXTS[served.index()].get_or_init(|| {
+        let document = document::document(|endpoint| served.has(endpoint));
         let text = serde_json::to_string_pretty(&document);
         text.expect("strings, numbers and maps are valid JSON") + "\n"
     })
@@ -63,7 +106,15 @@ fn text(with_identities: bool, with_management: bool) -> &'static str {
 /// Returns the document of a router with these settings: with its base paths, experiment header, URI and error
 /// prefixes, and its security scheme.
 pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, str> {
-    let text = text(with_identities, config.managed().is_some());
+    let text = text(Served {
+        identities: with_identities,
+        management: config.managed().is_some(),
+        sharing: match config.sharing() {
+            None => ServedSharing::Nothing,
+            Some(_) if config.links => ServedSharing::GrantsAndLinks,
+            Some(_) => ServedSharing::Grants,
+        },
+    });
     rename::renamed(text, config)
 }
 

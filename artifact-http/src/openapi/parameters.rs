@@ -81,6 +81,12 @@ parameters! {
         "The id of a worker or of a group. It need not exist.");
     ARTIFACT = path("A", SchemaGenerator::subschema_for::<schemas::ArtifactId>, schemas::ARTIFACT,
         "An artifact's id: the last 32 characters of its URI.");
+    GRANT = path("N", SchemaGenerator::subschema_for::<schemas::GrantId>, schemas::GRANT,
+        "A grant's id.");
+    LINK = path("K", SchemaGenerator::subschema_for::<schemas::LinkId>, schemas::LINK,
+        "A link's id. It is no secret.");
+    LINK_SECRET = path("L", SchemaGenerator::subschema_for::<schemas::LinkSecret>, schemas::LINK_SECRET,
+        "The secret of a link.");
     EXPERIMENT_HEADER = Parameter {
         required: true,
         schema: SchemaGenerator::subschema_for::<ExperimentName>,
@@ -118,6 +124,10 @@ parameters! {
         "The `next` of the previous page. Without it, the list begins with the first artifact.");
     pub(crate) LIMIT = query("Limit", "limit", "100",
         "The greatest number of artifacts of the page, 1 to 1000; 100 by default.");
+    pub(crate) AFTER_ID = query("AfterId", "after", "gnt_01jd9v0w7q3k5n8r2t4x6z0ghj",
+        "The `next` of the previous page. Without it, the list begins with the first one.");
+    pub(crate) SHARE_LIMIT = query("ShareLimit", "limit", "100",
+        "The greatest number of records of the page, 1 to 1000; 100 by default.");
     pub(crate) DRY_RUN = query("DryRun", "dry_run", "true",
         "`true` checks whether the artifact could be deleted, and deletes nothing (M-5); `false` is the default.");
     pub(crate) CREATED_BY = query("CreatedBy", "created_by", "admin",
@@ -138,7 +148,16 @@ parameters! {
 
 /// References the parameters of every operation on the path of an endpoint.
 pub(super) fn of_path(endpoint: &Endpoint) -> Value {
-    let in_path = [&WORKER, &GROUP, &MEMBER, &ARTIFACT]
+    let all = [
+        &WORKER,
+        &GROUP,
+        &MEMBER,
+        &ARTIFACT,
+        &GRANT,
+        &LINK,
+        &LINK_SECRET,
+    ];
+    let in_path = all
         .into_iter()
         .filter(|id| endpoint.path.contains(&format!("{{{}}}", id.name)));
     let header = (!endpoint.needs_management()).then_some(&EXPERIMENT_HEADER);

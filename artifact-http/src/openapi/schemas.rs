@@ -8,6 +8,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 pub(crate) const WORKER: &str = "wkr_01jd9v0w7q3k5n8r2t4x6z0abc";
 pub(crate) const GROUP: &str = "grp_01jd9v0w7q3k5n8r2t4x6z0def";
 pub(crate) const ARTIFACT: &str = "4f2a9c0de1b83756a0c4d2f19e7b6385";
+pub(crate) const GRANT: &str = "gnt_01jd9v0w7q3k5n8r2t4x6z0ghj";
+pub(crate) const LINK: &str = "lnk_01jd9v0w7q3k5n8r2t4x6z0kmn";
+pub(crate) const LINK_URL: &str = "http://127.0.0.1:8080/v1/links/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+pub(crate) const LINK_SECRET: &str =
+    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 pub(crate) const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 pub(crate) const URI: &str = "eden://artifacts/4f2a9c0de1b83756a0c4d2f19e7b6385";
 
@@ -61,6 +66,21 @@ schemas! {
         "type": "string",
         "pattern": "^[0-9a-f]{32}$",
         "examples": [ARTIFACT],
+    };
+    GrantId inline false => {
+        "type": "string",
+        "pattern": "^gnt_[0-9a-hjkmnp-tv-z]{26}$",
+        "examples": [GRANT],
+    };
+    LinkId inline false => {
+        "type": "string",
+        "pattern": "^lnk_[0-9a-hjkmnp-tv-z]{26}$",
+        "examples": [LINK],
+    };
+    LinkSecret inline false => {
+        "type": "string",
+        "pattern": "^[0-9a-f]{64}$",
+        "examples": [LINK_SECRET],
     };
     ExperimentName inline true => { "type": "string", "minLength": 1, "maxLength": 128 };
     ExperimentField inline true => {

@@ -16,6 +16,8 @@ impl From<Error> for Problem {
             ErrorKind::NotFound => Self::new(
                 ProblemType::NotFound,
                 match operation {
+                    // Which of them: artifact, worker, group, grant or link.
+                    Operation::Share if !error.detail().is_empty() => error.detail(),
                     Operation::WriteWorker => "there is no such worker",
                     Operation::WriteGroup => "there is no such group",
                     _ => "there is no such artifact",
@@ -31,6 +33,9 @@ impl From<Error> for Problem {
                     Operation::Hold => "only the administrator may place and release holds",
                     Operation::Experiment => "only the administrator may manage experiments",
                     Operation::Retention => "only the administrator may set the retention",
+                    Operation::Share => {
+                        "only the artifact's depositor and administrators may share it"
+                    }
                     _ => "only the artifact's depositor and administrators may read it",
                 },
             ),
@@ -52,6 +57,9 @@ impl From<Error> for Problem {
             ),
             ErrorKind::TooLarge if operation == Operation::WriteGroup => {
                 Self::bad_request(error.detail())
+            }
+            ErrorKind::TooLarge if operation == Operation::Share => {
+                Self::plain(StatusCode::CONFLICT, error.detail())
             }
             ErrorKind::TooLarge => Self::new(
                 ProblemType::PayloadTooLarge,

@@ -4,6 +4,7 @@ use artifact_backend::UriPrefix;
 use artifact_http::{
     BasePath, ErrorPrefix, ExperimentHeader, HttpConfig, Refusal, RequestInfo, openapi_of,
 };
+use artifact_store::{Database, MemoryDatabase, Sharing};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
@@ -155,7 +156,13 @@ async fn the_document_has_the_configured_names() {
     let whole: Value = serde_json::from_str(&openapi_of(&config, true)).unwrap();
     assert!(whole["paths"]["/files/v1/experiments/{E}/workers"]["post"].is_object());
     let site = Site::with(HttpConfig::default()).await;
-    let all = HttpConfig::default().with_management(site.managed());
+    let managed = HttpConfig::default().with_management(site.managed());
+    let without = openapi_of(&managed, true);
+    assert!(!without.contains("/grants") && !without.contains("/links"));
+    let records = Database::new(MemoryDatabase::new()).sharing;
+    let all = managed.with_sharing(Sharing::new(site.managed(), records));
+    let without = openapi_of(&all.clone().without_links(), true).into_owned();
+    assert!(without.contains("/grants") && !without.contains("/links"));
     assert_eq!(openapi_of(&all, true), artifact_http::openapi());
     assert!(!openapi_of(&HttpConfig::default(), true).contains("/v1/"));
 }

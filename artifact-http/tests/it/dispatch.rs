@@ -1,7 +1,7 @@
 //! The checks before every endpoint, their order, and the envelope of problems.
 
 use artifact_http::{HttpConfig, endpoints};
-use artifact_store::{GroupId, WorkerId};
+use artifact_store::{GrantId, GroupId, LinkId, WorkerId};
 use axum::body::Body;
 use http::{Method, Request};
 
@@ -277,7 +277,10 @@ async fn endpoints_are_not_found_without_identities_or_a_managed_store() {
             .replace("{W}", WorkerId::mint().as_str())
             .replace("{G}", GroupId::mint().as_str())
             .replace("{M}", WorkerId::mint().as_str())
-            .replace("{A}", &"0".repeat(32));
+            .replace("{A}", &"0".repeat(32))
+            .replace("{N}", GrantId::mint().as_str())
+            .replace("{K}", LinkId::mint().as_str())
+            .replace("{L}", &"0".repeat(64));
         for method in [endpoint.method.clone(), Method::PUT] {
             let sent = request(method, &path, Who::Admin, "demo");
             let reply = site.send(sent.body(Body::empty()).unwrap()).await;

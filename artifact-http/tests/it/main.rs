@@ -31,6 +31,7 @@ mod problem_layer;
 mod range;
 mod read_policy;
 mod secrets;
+mod sharing;
 mod support;
 mod verified_range;
 mod wire;

@@ -1,7 +1,10 @@
 //! Every endpoint with every sender and every target, generated from the list of endpoints.
 
 use artifact_http::{Endpoint, endpoints};
-use artifact_store::{GroupId, WorkerId};
+use artifact_store::{
+    AccessGrant, AccessLink, ArtifactId, GrantId, GrantSubject, GroupId, LinkId, LinkSecret,
+    PrincipalId, Timestamp, WorkerId,
+};
 use axum::body::Body;
 use http::{Method, Request};
 use serde_json::json;
@@ -69,14 +72,53 @@ enum Target {
     Admins,
     /// An artifact, worker or group of the other experiment.
     Foreign,
+    /// The administrator's artifact, with a grant to the worker `Neighbour`; for workers and groups the same as `Own`, as the
+    /// following ones.
+    Granted,
+    /// With a grant to a group of `Neighbour`.
+    GrantedToGroup,
+    /// With a grant to a group that contains a group of `Neighbour`.
+    GrantedToOuterGroup,
+    /// With a grant to `Neighbour` that has expired.
+    GrantExpired,
+    /// With a grant to `Neighbour` that was revoked.
+    GrantRevoked,
 }
 
 impl Target {
-    const ALL: [Self; 4] = [Self::Absent, Self::Own, Self::Admins, Self::Foreign];
+    const ALL: [Self; 9] = [
+        Self::Absent,
+        Self::Own,
+        Self::Admins,
+        Self::Foreign,
+        Self::Granted,
+        Self::GrantedToGroup,
+        Self::GrantedToOuterGroup,
+        Self::GrantExpired,
+        Self::GrantRevoked,
+    ];
 
     fn is_here(self) -> bool {
-        matches!(self, Self::Own | Self::Admins)
+        !matches!(self, Self::Absent | Self::Foreign)
     }
+
+    /// Returns whether `Neighbour` may read it by a grant.
+    fn is_granted(self) -> bool {
+        matches!(
+            self,
+            Self::Granted | Self::GrantedToGroup | Self::GrantedToOuterGroup
+        )
+    }
+}
+
+/// Returns whether the sender has the rights of the depositor or of an administrator on the artifact.
+fn owns(sender: Sender, target: Target) -> bool {
+    matches!(sender, Sender::Admin | Sender::Direct | Sender::Nested)
+        || (sender == Sender::Owner && target == Target::Own)
+}
+
+fn may_read(sender: Sender, target: Target) -> bool {
+    owns(sender, target) || (sender == Sender::Neighbour && target.is_granted())
 }
 
 /// The status that the protocol demands. An endpoint that is missing here fails the test.
@@ -85,7 +127,10 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         "readExperiment" | "deposit" | "depositContent" | "fetch" | "fetchContent"
         | "listWorkers" | "readWorker" | "listGroups" | "readGroup" | "listArtifacts"
         | "readArtifact" | "deleteArtifact" | "readUsage" | "readRetention"
-        | "readManagedWorker" => (true, true),
+        | "readManagedWorker" | "createGrant" | "listGrants" | "revokeGrant" | "createLink"
+        | "listLinks" | "revokeLink" => (true, true),
+        // Every sender that knows the link, whatever it may do otherwise.
+        "fetchLink" => return if target == Target::Absent { 404 } else { 200 },
         "whoami" => (false, true),
         "registerWorker"
         | "reissueCredential"
@@ -123,27 +168,36 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "revokeToken" => 204,
         "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
         "deleteArtifact" => 403,
-        "readArtifact" | "fetchContent" => match target {
-            Target::Own if sender == Sender::Owner => 200,
-            _ if matches!(sender, Sender::Admin | Sender::Direct | Sender::Nested) => 200,
-            _ => 403,
-        },
-        "fetch" => match target {
-            Target::Absent | Target::Foreign => 404,
-            Target::Own if sender == Sender::Owner => 200,
-            _ if matches!(sender, Sender::Admin | Sender::Direct | Sender::Nested) => 200,
-            Target::Own | Target::Admins => 403,
-        },
+        "fetch" if !target.is_here() => 404,
+        "readArtifact" | "fetchContent" | "fetch" if may_read(sender, target) => 200,
+        "readArtifact" | "fetchContent" | "fetch" => 403,
+        "createGrant" | "listGrants" | "revokeGrant" | "createLink" | "listLinks"
+        | "revokeLink"
+            if !owns(sender, target) =>
+        {
+            403
+        }
+        "createGrant" | "createLink" => 201,
+        "revokeGrant" | "revokeLink" => 204,
         _ => 200,
     }
+}
+
+/// Returns the id of the artifact of a URI.
+fn id_of(uri: &str) -> ArtifactId {
+    uri.rsplit('/').next().unwrap().parse().unwrap()
 }
 
 struct World {
     community: Community,
     members: Vec<(Sender, Option<Member>)>,
-    artifacts: [String; 4],
+    /// What `fetch` is asked for, by target.
+    artifacts: Vec<String>,
     owner: Member,
     foreign_owner: Member,
+    neighbour: Member,
+    /// A group of the neighbour, and a group that contains that group.
+    groups: [String; 2],
     /// A worker whose credential is reissued; it sends no requests.
     spare: String,
     foreigner: String,
@@ -180,15 +234,12 @@ impl World {
         // Membership in a group of another experiment grants nothing.
         community.add(HOME, &admins, &foreigner.principal).await;
 
-        let artifacts = [
-            format!("eden://artifacts/{}", "0".repeat(32)),
-            community.put(&owner).await,
-            community.put(&Member::admin()).await,
-            community.put(&foreigner).await,
-        ];
+        let own_group = community.group(HOME, &[&neighbour.principal]).await;
+        let outer_group = community.group(HOME, &[&own_group]).await;
         let spare = spare.principal;
         let foreign_id = foreigner.principal.clone();
         let (artifact_owner, foreign_owner) = (owner.clone(), foreigner.clone());
+        let granted_to = neighbour.clone();
         let members = Sender::ALL.map(|sender| {
             let member = match sender {
                 Sender::Anonymous => None,
@@ -209,15 +260,114 @@ impl World {
             };
             (sender, member)
         });
-        Self {
+        let mut world = Self {
             community,
             members: members.into(),
-            artifacts,
+            artifacts: Vec::new(),
             owner: artifact_owner,
             foreign_owner,
+            neighbour: granted_to,
+            groups: [own_group, outer_group],
             spare,
             foreigner: foreign_id,
+        };
+        for target in Target::ALL {
+            let uri = world.artifact(target).await;
+            world.artifacts.push(uri);
         }
+        world
+    }
+
+    /// Deposits an artifact and makes its grant. Returns its URI.
+    async fn artifact(&self, target: Target) -> String {
+        let uri = match target {
+            Target::Absent => format!("eden://artifacts/{}", "0".repeat(32)),
+            Target::Own => self.community.put(&self.owner).await,
+            Target::Foreign => self.community.put(&self.foreign_owner).await,
+            _ => self.community.put(&Member::admin()).await,
+        };
+        let grantee = match target {
+            Target::Granted | Target::GrantExpired | Target::GrantRevoked => {
+                &self.neighbour.principal
+            }
+            Target::GrantedToGroup => &self.groups[0],
+            Target::GrantedToOuterGroup => &self.groups[1],
+            _ => return uri,
+        };
+        let expired = (target == Target::GrantExpired).then(|| Timestamp::from_second(1).unwrap());
+        let grant = self.grant(&uri, HOME, grantee, expired).await;
+        if target == Target::GrantRevoked {
+            let sharing = &self.community.database.sharing;
+            let revoked = sharing.delete_grant(&grant.subject, grant.id).await;
+            revoked.unwrap();
+        }
+        uri
+    }
+
+    async fn grant(
+        &self,
+        uri: &str,
+        home: &str,
+        grantee: &str,
+        expires_at: Option<Timestamp>,
+    ) -> AccessGrant {
+        let grant = AccessGrant::new(
+            GrantId::mint(),
+            home.parse().unwrap(),
+            GrantSubject::Artifact(id_of(uri)),
+            grantee.parse().unwrap(),
+            Timestamp::now(),
+            PrincipalId::Admin,
+        )
+        .with_expires_at(expires_at);
+        let inserted = self.community.database.sharing.insert_grant(&grant).await;
+        inserted.unwrap();
+        grant
+    }
+
+    /// Makes a link to an artifact. Returns its id and its secret.
+    async fn link(&self, uri: &str, home: &str) -> (LinkId, String) {
+        let secret = LinkSecret::mint();
+        let link = AccessLink::new(
+            LinkId::mint(),
+            home.parse().unwrap(),
+            id_of(uri),
+            Timestamp::now(),
+            PrincipalId::Admin,
+            Timestamp::from_second(4_000_000_000).unwrap(),
+        );
+        let sharing = &self.community.database.sharing;
+        let inserted = sharing.insert_link(&link, &secret.digest()).await;
+        inserted.unwrap();
+        (link.id, secret.expose())
+    }
+
+    /// Returns the path of an endpoint of an artifact, or of a link to it.
+    async fn artifact_path(&self, endpoint: &Endpoint, target: Target) -> String {
+        let uri = self.artifact(target).await;
+        let mut path = endpoint.path.replace("{E}", HOME);
+        path = path.replace("{A}", &id_of(&uri).to_string());
+        let home = if target == Target::Foreign {
+            ELSEWHERE
+        } else {
+            HOME
+        };
+        if path.contains("{N}") {
+            let grant = match target {
+                Target::Absent => GrantId::mint(),
+                Target::Foreign => self.grant(&uri, home, &self.foreigner, None).await.id,
+                _ => self.grant(&uri, home, &self.spare, None).await.id,
+            };
+            path = path.replace("{N}", grant.as_str());
+        }
+        if path.contains("{K}") || path.contains("{L}") {
+            let (id, secret) = match target {
+                Target::Absent => (LinkId::mint(), LinkSecret::mint().expose()),
+                _ => self.link(&uri, home).await,
+            };
+            path = path.replace("{K}", id.as_str()).replace("{L}", &secret);
+        }
+        path
     }
 
     /// Returns the path of an endpoint for a target. Each request gets a new group, artifact or worker if it may
@@ -227,30 +377,21 @@ impl World {
             let at = Target::ALL.iter().position(|each| *each == target).unwrap();
             return fetch_path(HOME, &self.artifacts[at]);
         }
-        if endpoint.path.contains("{A}") {
-            let uri = match target {
-                Target::Absent => self.artifacts[0].clone(),
-                Target::Own => self.community.put(&self.owner).await,
-                Target::Admins => self.community.put(&Member::admin()).await,
-                Target::Foreign => self.community.put(&self.foreign_owner).await,
-            };
-            let id = uri.rsplit('/').next().unwrap();
-            return endpoint.path.replace("{E}", HOME).replace("{A}", id);
+        if endpoint.path.contains("{A}") || endpoint.path.contains("{L}") {
+            return self.artifact_path(endpoint, target).await;
         }
         let worker = match target {
             Target::Absent => WorkerId::mint().to_string(),
-            Target::Own | Target::Admins if endpoint.id == "deleteWorker" => {
-                self.community.register(HOME).await.principal
-            }
-            Target::Own | Target::Admins => self.spare.clone(),
             Target::Foreign => self.foreigner.clone(),
+            _ if endpoint.id == "deleteWorker" => self.community.register(HOME).await.principal,
+            _ => self.spare.clone(),
         };
         let mut path = endpoint.path.replace("{E}", HOME).replace("{W}", &worker);
         if path.contains("{G}") {
             let group = match target {
                 Target::Absent => GroupId::mint().to_string(),
-                Target::Own | Target::Admins => self.community.group(HOME, &[&self.spare]).await,
                 Target::Foreign => self.community.group(ELSEWHERE, &[]).await,
+                _ => self.community.group(HOME, &[&self.spare]).await,
             };
             path = path.replace("{G}", &group).replace("{M}", &self.spare);
         }
@@ -258,6 +399,7 @@ impl World {
     }
 
     fn request(
+        &self,
         endpoint: &Endpoint,
         method: Method,
         path: &str,
@@ -278,6 +420,14 @@ impl World {
             }
             "createExperiment" => {
                 let body = json!({ "experiment_id": "made-meanwhile" });
+                ("application/json".to_owned(), Body::from(body.to_string()))
+            }
+            "createGrant" => {
+                let body = json!({ "worker": self.spare, "expires_in": 60 });
+                ("application/json".to_owned(), Body::from(body.to_string()))
+            }
+            "createLink" => {
+                let body = json!({ "expires_in": 60, "max_downloads": 2 });
                 ("application/json".to_owned(), Body::from(body.to_string()))
             }
             "depositContent" => ("text/plain".to_owned(), Body::from("y")),
@@ -310,7 +460,7 @@ async fn statuses_match_the_table() {
                 }
                 for method in methods {
                     let path = world.path(endpoint, target).await;
-                    let request = World::request(endpoint, method.clone(), &path, member.as_ref());
+                    let request = world.request(endpoint, method.clone(), &path, member.as_ref());
                     let reply = world.community.send(request).await;
                     let why = format!("{method} {} by {sender:?} of {target:?}", endpoint.path);
                     let expected = expected(endpoint, *sender, target);
@@ -332,7 +482,7 @@ async fn statuses_match_the_table() {
         .iter()
         .filter(|each| each.method == Method::GET)
         .count();
-    assert_eq!(seen, 4 * 12 * (endpoints().len() + with_head));
+    assert_eq!(seen, 9 * 12 * (endpoints().len() + with_head));
 }
 
 #[tokio::test]
@@ -341,6 +491,8 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
     let worker = community.register(HOME).await;
     let group = community.group(HOME, &[]).await;
     let artifact = "4f2a9c0de1b83756a0c4d2f19e7b6385";
+    let (grant, link) = (GrantId::mint(), LinkId::mint());
+    let (grant, link) = (grant.as_str(), link.as_str());
     for endpoint in endpoints() {
         let Some((base, under)) = endpoint.path.split_once("/experiments/{E}") else {
             continue;
@@ -352,13 +504,15 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
             .replace("{W}", &worker.principal)
             .replace("{G}", &group)
             .replace("{M}", &worker.principal)
-            .replace("{A}", artifact);
+            .replace("{A}", artifact)
+            .replace("{N}", grant)
+            .replace("{K}", link);
         let ask = async |method, path: &str, sender| match base {
             "/v1" => community.manage_in(HOME, method, path, sender, "{").await,
             _ => community.ask_in(HOME, method, path, sender, "{").await,
         };
         let admin = Member::admin();
-        for id in [&worker.principal, &group, artifact] {
+        for id in [&worker.principal, &group, artifact, grant, link] {
             for bad in [
                 &id[1..],
                 &id.to_uppercase(),

@@ -20,6 +20,7 @@ use crate::database::Database;
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::pace::Pace;
+use crate::sharing::{AccessGrant, AccessLink, GrantSubject};
 
 /// Restores a store from a backup, into an empty database and an empty backend.
 ///
@@ -31,7 +32,8 @@ use crate::pace::Pace;
 /// that holds anything else, and changes nothing then.
 ///
 /// The restored store has the same store id, serves every artifact that was acknowledged before the backup, and accepts the
-/// tokens of the workers. What was removed before the backup stays removed. An artifact that the
+/// tokens of the workers. What was removed before the backup stays removed. A grant or a link that was revoked after the backup is
+/// there again. An artifact that the
 /// backup [left out](BackupManifest::left_out) counts as removed.
 ///
 /// ```
@@ -317,7 +319,15 @@ impl<F: FnMut(BackupEvent) + Send> Run<'_, F> {
                     removed.push(DumpRecord::Removed(row.id));
                     false
                 }
-                DumpRecord::ChunkDigests { id, .. } => !self.left_out.contains(id),
+                DumpRecord::ChunkDigests { id, .. }
+                | DumpRecord::AccessGrant(AccessGrant {
+                    subject: GrantSubject::Artifact(id),
+                    ..
+                })
+                | DumpRecord::AccessLink {
+                    link: AccessLink { artifact: id, .. },
+                    ..
+                } => !self.left_out.contains(id),
                 DumpRecord::Hold(hold) => !self.left_out.contains(&hold.id),
                 _ => true,
             });

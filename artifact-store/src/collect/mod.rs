@@ -8,6 +8,7 @@ mod missing;
 mod options;
 mod orphans;
 mod report;
+mod shares;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use artifact_backend::{ArtifactId, ArtifactInventory, background};
 use crate::catalog::CatalogInventory;
 use crate::error::{Error, Operation, Result};
 use crate::pace::Pace;
+use crate::sharing::SharingRecord;
 
 use self::listed::ListedIds;
 pub use options::CollectOptions;
@@ -28,7 +30,7 @@ const BATCH: u32 = 1_000;
 
 /// Removes what no artifact needs any more, while servers run.
 ///
-/// One [`run`](Self::run) has five steps:
+/// One [`run`](Self::run) has up to six steps:
 ///
 /// 1. Expired artifacts: the row is removed, unless there is a hold on it, then the blob.
 /// 2. Orphans: blobs that are older than the [grace period](CollectOptions::with_grace_period) and have no row. Their ids are
@@ -40,6 +42,8 @@ const BATCH: u32 = 1_000;
 ///    run overlooks a missing blob by chance: less than one in a billion with 1 million blobs, 2 of 1,000 with 10 million.
 ///    The next run overlooks others. A [`Scrubber`](crate::Scrubber) finds all.
 /// 5. The [keys of deposits](crate::IdempotencyKey) that are no longer kept are [forgotten](CatalogInventory::forget_keys).
+/// 6. Grants and links that have ended are [deleted](SharingRecord::forget_shares), if the collector
+///    [knows](Self::with_sharing) where they are. They count no more in any case.
 ///
 /// Damaged blobs are reported and left alone. If one id fails, the collector reports it and goes on; if a step fails, it
 /// goes on with the next one. Step 4 needs the list of step 2.
@@ -71,6 +75,7 @@ pub struct Collector {
     catalog: Arc<dyn CatalogInventory>,
     backend: Arc<dyn ArtifactInventory>,
     options: CollectOptions,
+    sharing: Option<Arc<dyn SharingRecord>>,
 }
 
 impl Collector {
@@ -84,7 +89,16 @@ impl Collector {
             catalog,
             backend,
             options,
+            sharing: None,
         }
+    }
+
+    /// Also deletes grants and links that have ended (default: no). `records` is [`Database::sharing`](crate::Database::sharing)
+    /// of the database of the catalog.
+    #[must_use = "returns the changed collector"]
+    pub fn with_sharing(mut self, records: Arc<dyn SharingRecord>) -> Self {
+        self.sharing = Some(records);
+        self
     }
 
     /// Collects once. Calls `observe` for each event, on the task of the caller.
@@ -133,6 +147,11 @@ impl Collector {
             run.begin(CollectStep::Keys);
             let forgotten = run.forget_keys().await;
             run.end(CollectStep::Keys, forgotten);
+            if let Some(records) = &self.sharing {
+                run.begin(CollectStep::Shares);
+                let forgotten = run.forget_shares(&**records).await;
+                run.end(CollectStep::Shares, forgotten);
+            }
         }
         run.report
     }

@@ -18,6 +18,8 @@ pub enum CollectStep {
     MissingBlobs,
     /// Forgets old keys of deposits. Not in a dry run.
     Keys,
+    /// Deletes grants and links that have ended. Not in a dry run.
+    Shares,
 }
 
 impl CollectStep {
@@ -29,6 +31,7 @@ impl CollectStep {
             Self::Leftovers => "leftovers",
             Self::MissingBlobs => "missing blobs",
             Self::Keys => "idempotency keys",
+            Self::Shares => "grants and links",
         }
     }
 }
@@ -110,6 +113,8 @@ pub struct CollectReport {
     pub failed: u64,
     /// The old keys of deposits that were forgotten.
     pub keys: u64,
+    /// The grants and links that had ended, and were deleted.
+    pub shares: u64,
     /// The steps that ended early, and why. The others were done.
     pub unfinished: Vec<(CollectStep, Error)>,
 }

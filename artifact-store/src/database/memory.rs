@@ -7,6 +7,7 @@ mod inventory;
 mod placement;
 mod portable;
 mod rows;
+mod sharing;
 mod staged;
 mod store_id;
 

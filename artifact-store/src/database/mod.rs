@@ -21,6 +21,7 @@ use crate::catalog::{Catalog, CatalogInventory};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::identity::IdentityStore;
 use crate::placement::PlacementRecord;
+use crate::sharing::SharingRecord;
 use crate::store_id::StoreIdRecord;
 
 pub(crate) use self::rejected::Rejected;
@@ -34,7 +35,7 @@ pub use postgres::{PostgresDatabase, PostgresOptions};
 pub use sqlite::SqliteDatabase;
 pub use url::DatabaseUrl;
 
-/// An open database: its catalog, its identities, its store id and its placement. A clone shares the same database.
+/// An open database: its catalog, its identities, its grants and links, its store id and its placement. A clone shares the same database.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Database {
@@ -44,6 +45,8 @@ pub struct Database {
     pub inventory: Arc<dyn CatalogInventory>,
     /// The workers and groups.
     pub identities: Arc<dyn IdentityStore>,
+    /// The grants and links, for [`Sharing`](crate::Sharing).
+    pub sharing: Arc<dyn SharingRecord>,
     /// The store id, which the backend keeps too; see [`StoreHalves`](crate::StoreHalves).
     pub store_id: Arc<dyn StoreIdRecord>,
     /// Where the blobs are, if they were ever moved.
@@ -56,13 +59,19 @@ impl Database {
     /// Wraps a database that keeps all of them.
     pub fn new<D>(database: D) -> Self
     where
-        D: CatalogInventory + IdentityStore + StoreIdRecord + PlacementRecord + CloseDatabase,
+        D: CatalogInventory
+            + IdentityStore
+            + SharingRecord
+            + StoreIdRecord
+            + PlacementRecord
+            + CloseDatabase,
     {
         let database = Arc::new(database);
         Self {
             catalog: database.clone(),
             inventory: database.clone(),
             identities: database.clone(),
+            sharing: database.clone(),
             store_id: database.clone(),
             placement: database.clone(),
             portable: Arc::clone(&database).portable(),

@@ -67,6 +67,13 @@ impl Rejected {
     pub(crate) const SIZE: Self =
         Self::new(ErrorKind::TooLarge, "a database holds sizes up to i64::MAX");
 
+    pub(crate) const NO_GRANT: Self = Self::new(ErrorKind::NotFound, "the grant does not exist");
+    pub(crate) const NO_LINK: Self = Self::new(ErrorKind::NotFound, "the link does not exist");
+    pub(crate) const TOO_MANY_SHARES: Self = Self::new(
+        ErrorKind::TooLarge,
+        "an artifact has at most 1,000 grants and 1,000 links; revoke some",
+    );
+
     pub(crate) const DIGESTS: Self = Self::new(
         ErrorKind::Unexpected,
         "the chunk digests are those of an artifact of another size",

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::DumpRecord;
+use super::shares::{GrantLine, LinkLine};
 use crate::catalog::{Hold, RowPosition};
 use crate::digests::ChunkDigests;
 use crate::experiment::{Experiment, ExperimentId};
@@ -61,6 +62,12 @@ pub struct DumpCounts {
     pub holds: u64,
     /// The ids that were removed or condemned.
     pub removed: u64,
+    /// The grants.
+    #[serde(default)]
+    pub grants: u64,
+    /// The links.
+    #[serde(default)]
+    pub links: u64,
     /// The records that could not be read, and are not in the dump. An unreadable hold is in it, as one of the
     /// administrator.
     pub unreadable: u64,
@@ -80,6 +87,8 @@ impl DumpCounts {
             DumpRecord::ChunkDigests { .. } => self.chunk_digests += 1,
             DumpRecord::Hold(_) => self.holds += 1,
             DumpRecord::Removed(_) => self.removed += 1,
+            DumpRecord::AccessGrant(_) => self.grants += 1,
+            DumpRecord::AccessLink { .. } => self.links += 1,
         }
     }
 }
@@ -118,6 +127,8 @@ pub(super) enum Line {
     ChunkDigests(ChunkDigestsLine),
     Hold(Hold),
     Removed(ArtifactId),
+    Grant(GrantLine),
+    Link(LinkLine),
     Counts(DumpCounts),
     End {
         /// Of all bytes before this line.
@@ -197,6 +208,8 @@ impl Line {
             }),
             DumpRecord::Hold(hold) => Self::Hold(hold),
             DumpRecord::Removed(id) => Self::Removed(id),
+            DumpRecord::AccessGrant(grant) => Self::Grant(grant.into()),
+            DumpRecord::AccessLink { link, digest } => Self::Link(LinkLine::new(link, digest)),
         }
     }
 
@@ -248,6 +261,8 @@ impl Line {
             },
             Self::Hold(hold) => DumpRecord::Hold(hold),
             Self::Removed(id) => DumpRecord::Removed(id),
+            Self::Grant(line) => DumpRecord::AccessGrant(line.into_grant()?),
+            Self::Link(line) => line.into_record()?,
         })
     }
 }

@@ -8,6 +8,8 @@ mod encoder;
 #[cfg(feature = "backup")]
 mod line;
 mod record;
+#[cfg(feature = "backup")]
+mod shares;
 
 pub use copy::{CopyReport, copy_database};
 #[cfg(feature = "backup")]

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use artifact_backend::ArtifactId;
+use artifact_backend::{ArtifactId, Sha256Digest};
 
 use crate::catalog::{Hold, RowPosition};
 use crate::digests::ChunkDigests;
 use crate::experiment::Experiment;
 use crate::identity::{CredentialHash, Group, GroupId, MemberId, Worker};
 use crate::row::Row;
+use crate::sharing::{AccessGrant, AccessLink};
 
 /// One record of a database. A [snapshot](crate::PortableDatabase::snapshot) returns them in the order of the variants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,4 +56,13 @@ pub enum DumpRecord {
     Hold(Hold),
     /// An id that was removed or condemned, so that it never gets a row again.
     Removed(ArtifactId),
+    /// A grant, in the order of its subjects and ids.
+    AccessGrant(AccessGrant),
+    /// A link, in the order of the artifacts and ids.
+    AccessLink {
+        /// The link.
+        link: AccessLink,
+        /// The digest of its secret. The secret itself is nowhere.
+        digest: Sha256Digest,
+    },
 }

@@ -36,7 +36,7 @@ impl CredentialHash {
 
     const PREFIX: &'static str = "$argon2id$";
     /// The hash of no token. An older server, which does not know of expiry, cannot verify anything against it.
-    const OF_NO_TOKEN: &'static str = "$argon2id$revoked";
+    pub(crate) const OF_NO_TOKEN: &'static str = "$argon2id$revoked";
 
     /// Returns the PHC string.
     pub fn as_phc(&self) -> &str {
@@ -66,6 +66,11 @@ impl CredentialHash {
             phc: Self::OF_NO_TOKEN.into(),
             expires_at: Some(Timestamp::UNIX_EPOCH),
         }
+    }
+
+    /// Returns whether this is the hash of no token.
+    pub(crate) fn is_revoked(&self) -> bool {
+        *self.phc == *Self::OF_NO_TOKEN
     }
 }
 

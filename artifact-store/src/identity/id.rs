@@ -1,11 +1,11 @@
-//! The opaque ids of workers and groups.
+//! The opaque ids of workers, groups, grants and links.
 
 use std::fmt;
 use std::str::FromStr;
 
 use artifact_backend::random;
 
-/// The length of an id: `wkr_` or `grp_`, then 26 digits.
+/// The length of an id: a prefix such as `wkr_`, then 26 digits.
 const LEN: usize = 30;
 const PREFIX_LEN: usize = 4;
 
@@ -80,6 +80,17 @@ opaque_id! {
     GroupId, "grp_"
 }
 
+opaque_id! {
+    /// The id of a grant: `^gnt_[0-9a-hjkmnp-tv-z]{26}$`. Each id has exactly one text.
+    GrantId, "gnt_"
+}
+
+opaque_id! {
+    /// The id of a link: `^lnk_[0-9a-hjkmnp-tv-z]{26}$`. Each id has exactly one text. It is no secret; see
+    /// [`LinkSecret`](crate::LinkSecret).
+    LinkId, "lnk_"
+}
+
 /// The id of a member of a group: a worker, or another group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MemberId {
@@ -142,12 +153,12 @@ impl From<GroupId> for MemberId {
     }
 }
 
-/// The error for a text that is not the id of a worker or of a group. Its message does not repeat
-/// the text.
+/// The error for a text that is not the id of a worker, a group, a grant or a link. Its message does not
+/// repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an id is \"wkr_\" for a worker or \"grp_\" for a group, and 26 of the characters 0-9 a-h j k m \
-     n p-t v-z"
+    "an id is \"wkr_\" for a worker, \"grp_\" for a group, \"gnt_\" for a grant or \"lnk_\" for a link, and \
+     26 of the characters 0-9 a-h j k m n p-t v-z"
 )]
 pub struct InvalidId(());
 

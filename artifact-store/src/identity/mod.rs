@@ -13,7 +13,7 @@ mod worker;
 pub use credential::{CredentialHash, InvalidCredentialHash, StoredCredential};
 pub use display_name::{DisplayName, InvalidDisplayName};
 pub use group::Group;
-pub use id::{GroupId, InvalidId, MemberId, WorkerId};
+pub use id::{GrantId, GroupId, InvalidId, LinkId, MemberId, WorkerId};
 pub use labels::{InvalidLabels, Labels};
 pub use list::IdentityStoreExt;
 pub use page::{ListPosition, Page};

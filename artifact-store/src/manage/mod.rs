@@ -119,7 +119,7 @@ impl ManagedStore {
     }
 
     /// Reads the row of an artifact of this experiment from the database, not from the cache.
-    async fn stored_row(
+    pub(crate) async fn stored_row(
         &self,
         operation: Operation,
         principal: &Principal,

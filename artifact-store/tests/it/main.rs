@@ -31,6 +31,7 @@ mod scrub;
 mod scrub_due;
 #[cfg(feature = "serde")]
 mod serde;
+mod sharing;
 mod store;
 mod store_id;
 mod support;

@@ -184,7 +184,7 @@ impl Groups {
     }
 
     /// Returns the groups of this experiment that a member is in, directly or through others.
-    fn above(&self, experiment: &ExperimentId, member: MemberId) -> HashSet<GroupId> {
+    pub(super) fn above(&self, experiment: &ExperimentId, member: MemberId) -> HashSet<GroupId> {
         let mut seen = HashSet::new();
         let mut remaining = vec![member];
         while let Some(member) = remaining.pop() {

@@ -47,6 +47,22 @@ impl Workers {
         }
     }
 
+    pub(super) fn contains(&self, id: WorkerId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    /// Returns whether the worker is in this experiment.
+    pub(super) fn is_in(&self, experiment: &ExperimentId, id: WorkerId) -> bool {
+        let found = self.by_id.get(&id);
+        found.is_some_and(|(worker, _)| worker.experiment == *experiment)
+    }
+
+    /// Returns whether the worker is in this experiment, and its token was not revoked.
+    pub(super) fn has_token(&self, experiment: &ExperimentId, id: WorkerId) -> bool {
+        let found = self.by_id.get(&id);
+        found.is_some_and(|(worker, hash)| worker.experiment == *experiment && !hash.is_revoked())
+    }
+
     /// Returns the workers in the order of their ids.
     pub(super) fn in_order(&self) -> Vec<&(Worker, CredentialHash)> {
         let mut workers: Vec<_> = self.by_id.values().collect();
@@ -113,18 +129,17 @@ impl IdentityStore for MemoryDatabase {
         id: WorkerId,
         credential: &CredentialHash,
     ) -> Result<()> {
-        match self
-            .writable(Operation::WriteWorker)?
-            .workers
-            .by_id
-            .get_mut(&id)
-        {
+        let mut maps = self.writable(Operation::WriteWorker)?;
+        match maps.workers.by_id.get_mut(&id) {
             Some((worker, hash)) if worker.experiment == *experiment => {
                 *hash = credential.clone();
-                Ok(())
             }
-            _ => Err(Rejected::NO_WORKER.into_error(Operation::WriteWorker)),
+            _ => return Err(Rejected::NO_WORKER.into_error(Operation::WriteWorker)),
         }
+        if credential.is_revoked() {
+            maps.rows.shares.remove_links_of(id);
+        }
+        Ok(())
     }
 
     async fn delete_worker(&self, experiment: &ExperimentId, id: WorkerId) -> Result<()> {
@@ -132,6 +147,8 @@ impl IdentityStore for MemoryDatabase {
         match maps.workers.by_id.get(&id) {
             Some((worker, _)) if worker.experiment == *experiment => {
                 maps.workers.remove(id);
+                maps.rows.shares.remove_grantee(id.into());
+                maps.rows.shares.remove_links_of(id);
                 Ok(())
             }
             _ => Err(Rejected::NO_WORKER.into_error(Operation::WriteWorker)),
@@ -205,9 +222,9 @@ impl IdentityStore for MemoryDatabase {
     }
 
     async fn delete_group(&self, experiment: &ExperimentId, id: GroupId) -> Result<()> {
-        self.writable(Operation::WriteGroup)?
-            .groups
-            .delete(experiment, id)
-            .map_err(write_group)
+        let mut maps = self.writable(Operation::WriteGroup)?;
+        maps.groups.delete(experiment, id).map_err(write_group)?;
+        maps.rows.shares.remove_grantee(id.into());
+        Ok(())
     }
 }

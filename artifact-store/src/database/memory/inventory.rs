@@ -20,7 +20,7 @@ use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
 
 impl MemoryDatabase {
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         // A clock that shows no valid time lets nothing expire.
         Timestamp::try_from(self.clock.now()).unwrap_or(Timestamp::MIN)
     }

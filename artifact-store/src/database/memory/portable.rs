@@ -14,6 +14,8 @@ use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::identity::Group;
 use crate::placement::Placement;
+use crate::principal::PrincipalId;
+use crate::sharing::GrantSubject;
 
 /// How many records one call returns.
 const BATCH: usize = 1_000;
@@ -184,6 +186,21 @@ impl Maps {
                 }
             }
             DumpRecord::Hold(hold) => self.rows.insert_hold(hold),
+            DumpRecord::AccessGrant(grant) => {
+                // Without its subject or its grantee it is left out.
+                if self.has_subject(&grant.subject) && self.has_identity(grant.grantee) {
+                    self.rows.shares.insert_grant(grant);
+                }
+            }
+            DumpRecord::AccessLink { link, digest } => {
+                let has_maker = match link.created_by {
+                    PrincipalId::Worker(id) => self.has_identity(id.into()),
+                    _ => true,
+                };
+                if self.has_subject(&GrantSubject::Artifact(link.artifact)) && has_maker {
+                    self.rows.shares.insert_link(link, digest);
+                }
+            }
             DumpRecord::Removed(id) => {
                 if self.rows.is_taken(id) {
                     return Err(Rejected::ROW_EXISTS.into_error(Operation::Dump).with_id(id));

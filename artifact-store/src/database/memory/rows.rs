@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
+use super::sharing::Shares;
 use super::staged::Staged;
 use crate::catalog::{
     ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
@@ -42,6 +43,7 @@ pub(super) struct Rows {
     /// The newest scrub, and when it began.
     scrub: Option<(ScrubRecord, SystemTime)>,
     pub(super) staged: Staged,
+    pub(super) shares: Shares,
 }
 
 /// What a key belongs to, and the key.
@@ -80,7 +82,7 @@ impl Rows {
         self.holds.insert(hold.id, hold);
     }
 
-    /// Appends the rows, the chunk digests, the holds and the removed ids.
+    /// Appends the rows, the chunk digests, the holds, the removed ids, the grants and the links.
     pub(super) fn add_records(&self, records: &mut VecDeque<DumpRecord>) {
         for (position, row) in &self.in_order {
             records.push_back(DumpRecord::Artifact {
@@ -100,6 +102,7 @@ impl Rows {
         holds.sort_unstable_by_key(|hold| hold.id);
         records.extend(holds.into_iter().map(DumpRecord::Hold));
         records.extend(self.removed.values().copied().map(DumpRecord::Removed));
+        self.shares.add_records(records);
     }
 
     /// Inserts a row whose id is not taken.
@@ -159,6 +162,7 @@ impl Rows {
         let before = self.positions.insert(id, Position::Removed);
         self.holds.remove(&id);
         self.digests.remove(&id);
+        self.shares.remove_artifact(id);
         let removal = match before {
             Some(Position::Removed) => return Removal::Absent,
             Some(Position::Row(position)) => {

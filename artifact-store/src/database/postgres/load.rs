@@ -1,12 +1,13 @@
 //! One transaction that writes everything into an empty database.
 
-use artifact_backend::{ArtifactId, StoreId};
+use artifact_backend::{ArtifactId, Sha256Digest, StoreId};
 use async_trait::async_trait;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresDatabase;
 use super::columns::{DigestColumns, RowColumns};
 use super::portable::{OpenTransaction, copying};
+use super::shared_columns::{GrantColumns, INSERT_GRANTS, INSERT_LINKS, LinkColumns};
 use crate::catalog::Hold;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
@@ -19,6 +20,7 @@ use crate::error::{Operation, Result};
 use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker};
 use crate::placement::Placement;
 use crate::row::Row;
+use crate::sharing::{AccessGrant, AccessLink};
 
 const EXPERIMENTS: &str = "\
     INSERT INTO experiments (id, created_at) SELECT * FROM unnest($1::text[], $2::bigint[])";
@@ -142,6 +144,8 @@ struct Batch {
     chunk_digests: Vec<(ArtifactId, ChunkDigests)>,
     holds: Vec<Hold>,
     removed: Vec<ArtifactId>,
+    grants: Vec<AccessGrant>,
+    links: Vec<(AccessLink, Sha256Digest)>,
 }
 
 impl Batch {
@@ -167,6 +171,8 @@ impl Batch {
             DumpRecord::ChunkDigests { id, digests } => self.chunk_digests.push((id, digests)),
             DumpRecord::Hold(hold) => self.holds.push(hold),
             DumpRecord::Removed(id) => self.removed.push(id),
+            DumpRecord::AccessGrant(grant) => self.grants.push(grant),
+            DumpRecord::AccessLink { link, digest } => self.links.push((link, digest)),
         }
         Ok(())
     }
@@ -201,6 +207,14 @@ impl Batch {
         if !self.removed.is_empty() {
             let ids = column(&self.removed, |id| id.as_bytes().as_slice());
             load.run(REMOVED, &[&ids]).await?;
+        }
+        if !self.grants.is_empty() {
+            let columns = GrantColumns::of(&self.grants);
+            load.run(INSERT_GRANTS, &columns.params()).await?;
+        }
+        if !self.links.is_empty() {
+            let columns = LinkColumns::of(&self.links);
+            load.run(INSERT_LINKS, &columns.params()).await?;
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ mod removal;
 mod scan;
 mod session;
 mod settled;
+mod shared_columns;
+mod sharing;
 mod snapshot;
 mod staged;
 mod target;
@@ -45,7 +47,9 @@ use self::settled::Settled;
 use self::transaction::{PostgresTransaction, read_all};
 use self::writer::Writer;
 use super::DatabaseUrl;
-use super::sql::{Command, CredentialRecord, Lane, Param, Record, SqlDatabase, params};
+use super::sql::{
+    Command, CredentialRecord, Lane, Param, Record, SharingStatements, SqlDatabase, params,
+};
 use super::subject::Subject;
 use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -266,6 +270,7 @@ fn opened(failure: Failure) -> Error {
 impl SqlDatabase for PostgresDatabase {
     const SELECT_CHUNK_DIGESTS: &'static str = digests::SELECT;
     const SELECT_KEY: &'static str = keys::SELECT;
+    const SHARING: &'static SharingStatements = sharing::STATEMENTS;
 
     async fn query_in<R: Record>(
         &self,
@@ -320,6 +325,10 @@ impl SqlDatabase for PostgresDatabase {
             }
         };
         written.map_err(|failure| failure.into_error(subject))
+    }
+
+    async fn delete_ended_shares(&self, limit: usize) -> Result<u64> {
+        self.forget_ended_shares(limit).await
     }
 
     async fn query_credential(&self, id: WorkerId) -> Result<Option<CredentialRecord>> {

@@ -12,8 +12,11 @@ use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use super::digests;
 use super::error::Failure;
+use super::sharing;
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Columns, Param, Record, Records, Transaction, digest_params, params};
+use crate::database::sql::{
+    Columns, Param, Record, Records, SharingStatements, Transaction, digest_params, params,
+};
 use crate::digests::ChunkDigests;
 use crate::experiment::ExperimentId;
 use crate::identity::{GroupId, MemberId};
@@ -42,6 +45,8 @@ pub(super) struct PostgresTransaction<'c>(pub(super) &'c Inner<'c>);
 
 impl Transaction for PostgresTransaction<'_> {
     type Error = Failure;
+
+    const SHARING: &'static SharingStatements = sharing::STATEMENTS;
 
     async fn execute(&self, statement: &'static str, params: &[Param]) -> Result<u64, Failure> {
         let statement = self.0.prepare_cached(statement).await?;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::digests::NewRow;
 use super::placement::PlacementCommand;
 use super::records::{FlagRecord, NameRecord};
+use super::sharing::{SharingCommand, SharingStatements};
 use super::store_id::StoreIdCommand;
 use super::{Param, Record, Subject, micros, params, statements};
 use crate::database::rejected::Rejected;
@@ -41,11 +42,15 @@ pub(in crate::database) enum Command {
     DeleteGroup(ExperimentId, GroupId),
     StoreId(StoreIdCommand),
     Placement(PlacementCommand),
+    Sharing(Box<SharingCommand>),
 }
 
 /// An open transaction, in which commands are applied.
 pub(in crate::database) trait Transaction {
     type Error: From<Rejected>;
+
+    /// The statements of grants and links.
+    const SHARING: &'static SharingStatements;
 
     /// Runs a statement, and returns the number of rows that it changed.
     fn execute(
@@ -106,6 +111,7 @@ impl Command {
             | Self::DeleteGroup(..) => Operation::WriteGroup.into(),
             Self::StoreId(_) => Operation::JoinHalves.into(),
             Self::Placement(_) => Operation::Placement.into(),
+            Self::Sharing(command) => command.subject(),
         }
     }
 
@@ -125,7 +131,8 @@ impl Command {
             | Self::DeleteRow(_)
             | Self::RegisterWorker(..)
             | Self::StoreId(_)
-            | Self::Placement(_) => false,
+            | Self::Placement(_)
+            | Self::Sharing(_) => false,
         }
     }
 
@@ -175,6 +182,7 @@ impl Command {
                 Ok(())
             }
             Self::Placement(command) => command.apply(tx).await,
+            Self::Sharing(command) => command.apply(tx).await,
         }
     }
 }

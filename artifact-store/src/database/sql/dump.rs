@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use artifact_backend::{ArtifactId, BoxError};
+use artifact_backend::{ArtifactId, BoxError, Sha256Digest};
 use jiff::Timestamp;
 
 use super::digests::ChunkDigestsRecord;
@@ -10,6 +10,7 @@ use super::maintenance::position;
 use super::records::{
     ArtifactRecord, Columns, Decoder, ExperimentRecord, MembershipRecord, Record as _, WorkerRecord,
 };
+use super::sharing::{GrantRecord, LinkRecord, grant_columns, link_columns};
 use crate::catalog::Hold;
 use crate::dump::DumpRecord;
 use crate::error::{Operation, Result};
@@ -27,6 +28,8 @@ pub(in crate::database) enum Part {
     ChunkDigests,
     Holds,
     Removed,
+    Grants,
+    Links,
 }
 
 /// Whether a database is empty.
@@ -38,7 +41,9 @@ pub(in crate::database) const IS_EMPTY: &str = "\
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and which a database that was moved does not change.
-pub(in crate::database) const TABLES: [&str; 12] = [
+pub(in crate::database) const TABLES: [&str; 14] = [
+    "access_grants",
+    "access_links",
     "artifact_rows",
     "chunk_digests",
     "experiments",
@@ -54,7 +59,10 @@ pub(in crate::database) const TABLES: [&str; 12] = [
 ];
 
 impl Part {
-    pub(in crate::database) const ALL: [Self; 8] = [
+    /// How many kinds there are.
+    pub(in crate::database) const NUMBER: usize = 10;
+
+    pub(in crate::database) const ALL: [Self; Self::NUMBER] = [
         Self::Experiments,
         Self::Workers,
         Self::Groups,
@@ -63,6 +71,8 @@ impl Part {
         Self::ChunkDigests,
         Self::Holds,
         Self::Removed,
+        Self::Grants,
+        Self::Links,
     ];
 
     /// Returns how many records a batch has.
@@ -102,6 +112,16 @@ impl Part {
             Self::ChunkDigests => chunk_digests,
             Self::Holds => "SELECT id, placed_by, placed_at FROM holds ORDER BY id",
             Self::Removed => removed,
+            Self::Grants => concat!(
+                "SELECT ",
+                grant_columns!(),
+                " FROM access_grants ORDER BY subject_kind, subject_id, id"
+            ),
+            Self::Links => concat!(
+                "SELECT ",
+                link_columns!(),
+                ", digest FROM access_links ORDER BY artifact, id"
+            ),
         }
     }
 
@@ -115,6 +135,8 @@ impl Part {
             Self::ChunkDigests => "list of chunk digests",
             Self::Holds => "hold",
             Self::Removed => "removed id",
+            Self::Grants => "grant",
+            Self::Links => "link",
         }
     }
 
@@ -160,6 +182,11 @@ impl Part {
                 decoder.time("placed_at", row.integer(2)?)?,
             )),
             Self::Removed => DumpRecord::Removed(id(decoder, row)?),
+            Self::Grants => DumpRecord::AccessGrant(GrantRecord::read(row)?.decode(decoder)?),
+            Self::Links => DumpRecord::AccessLink {
+                link: LinkRecord::read(row)?.decode(decoder)?,
+                digest: Sha256Digest::from_bytes(decoder.bytes("digest", &row.bytes(8)?)?),
+            },
         })
     }
 

@@ -14,6 +14,7 @@ mod placement;
 mod queue;
 mod records;
 mod scrubs;
+mod sharing;
 mod statements;
 mod store_id;
 
@@ -43,6 +44,11 @@ pub(super) use self::records::{
     ArtifactRecord, Columns, CredentialRecord, Decoder, Record, Records,
 };
 pub(super) use self::scrubs::{record_scrub, scrub_values, select_last_scrub};
+pub(super) use self::sharing::{
+    SharingStatements, grant_columns, link_columns, sharing_statements,
+};
+#[cfg(feature = "sqlite")]
+pub(super) use self::sharing::{grant_params, link_params};
 pub(super) use self::statements::SELECT_CREDENTIAL;
 
 /// How much a query reads. A database runs only some of its queries at the same time.
@@ -56,7 +62,8 @@ pub(super) enum Lane {
 
 /// A database that runs the statements of this module. Every such database is a
 /// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore), a
-/// [`StoreIdRecord`](crate::StoreIdRecord) and a [`PlacementRecord`](crate::PlacementRecord).
+/// [`SharingRecord`](crate::SharingRecord), a [`StoreIdRecord`](crate::StoreIdRecord) and a
+/// [`PlacementRecord`](crate::PlacementRecord).
 pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
     /// Returns the columns `chunk_bytes, blake3, digests` of the row with the id $1.
     const SELECT_CHUNK_DIGESTS: &'static str;
@@ -64,6 +71,9 @@ pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
     /// Returns the column `id` of the key $3 of the principal $2 in the experiment $1, if the key is still kept. A row that
     /// it finds is durable once it returns.
     const SELECT_KEY: &'static str;
+
+    /// The statements of grants and links.
+    const SHARING: &'static SharingStatements;
 
     /// Runs a query in a lane, and reads a record from each row of the result. Stops reading once the
     /// records hold [`MAX_BYTES`](records::MAX_BYTES) in all.
@@ -90,6 +100,9 @@ pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
     /// Returns the current version of the rights, if it is known without waiting. The check begins
     /// after the call, or the version is still valid for all writes that returned before the call.
     fn rights_version(&self) -> Option<RightsVersion>;
+
+    /// Deletes grants and links that have ended, at most `limit` of each kind, and returns how many.
+    fn delete_ended_shares(&self, limit: usize) -> impl Future<Output = Result<u64>> + Send;
 
     /// Runs a query whose result has a few rows at most.
     fn query<R: Record>(

@@ -12,8 +12,8 @@ use super::removal::now;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
-    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, digest_params, micros, stored_epoch,
-    stored_position,
+    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, digest_params, grant_params, link_params, micros,
+    stored_epoch, stored_position,
 };
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -47,6 +47,20 @@ const REMOVED: &str = concat!(
     now!(),
     ")"
 );
+/// Inserts nothing if the copy lacks the artifact or the grantee.
+const GRANT: &str = "\
+    INSERT INTO access_grants (id, experiment, subject_kind, subject_id, worker, group_id, created_at, created_by, \
+        expires_at) \
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
+    WHERE ($3 <> 'artifact' OR EXISTS (SELECT 1 FROM artifact_rows WHERE id = $4 AND removed_at IS NULL)) \
+        AND (EXISTS (SELECT 1 FROM workers WHERE id = $5) OR EXISTS (SELECT 1 FROM groups WHERE id = $6))";
+/// Inserts nothing if the copy lacks the artifact or the maker.
+const LINK: &str = "\
+    INSERT INTO access_links (id, experiment, artifact, digest, worker, created_at, created_by, expires_at, \
+        max_downloads, downloads) \
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+    WHERE EXISTS (SELECT 1 FROM artifact_rows WHERE id = $3 AND removed_at IS NULL) \
+        AND ($5 IS NULL OR EXISTS (SELECT 1 FROM workers WHERE id = $5))";
 const STORE_ID: &str = "INSERT INTO store_id (only_row, id) VALUES (1, $1)";
 
 /// An open transaction. Dropping it rolls it back.
@@ -243,6 +257,12 @@ impl Open {
                 ),
             ),
             DumpRecord::Removed(id) => self.execute(REMOVED, [id.as_bytes()]),
+            DumpRecord::AccessGrant(grant) => {
+                self.execute(GRANT, params_from_iter(grant_params(grant)))
+            }
+            DumpRecord::AccessLink { link, digest } => {
+                self.execute(LINK, params_from_iter(link_params(link, digest)))
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod portable;
 mod readers;
 mod removal;
 mod scan;
+mod sharing;
 mod snapshot;
 mod staged;
 #[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_system.rs")]
@@ -35,7 +36,9 @@ use self::marks::Marks;
 use self::portable::Copies;
 use self::readers::Readers;
 use self::writer::Writer;
-use super::sql::{Command, CredentialRecord, Lane, Param, Record, SqlDatabase, params};
+use super::sql::{
+    Command, CredentialRecord, Lane, Param, Record, SharingStatements, SqlDatabase, params,
+};
 use super::subject::Subject;
 use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -192,6 +195,7 @@ impl SqliteDatabase {
 impl SqlDatabase for SqliteDatabase {
     const SELECT_CHUNK_DIGESTS: &'static str = digests::SELECT;
     const SELECT_KEY: &'static str = keys::SELECT;
+    const SHARING: &'static SharingStatements = sharing::STATEMENTS;
 
     async fn query_in<R: Record>(
         &self,
@@ -207,6 +211,11 @@ impl SqlDatabase for SqliteDatabase {
 
     async fn write(&self, command: Command) -> Result<()> {
         self.writer.write(command).await
+    }
+
+    async fn delete_ended_shares(&self, limit: usize) -> Result<u64> {
+        let work = move |connection: &_| sharing::forget(connection, limit);
+        self.writer.work(Operation::Share, true, work).await
     }
 
     async fn query_credential(&self, id: WorkerId) -> Result<Option<CredentialRecord>> {

@@ -10,8 +10,9 @@ use rusqlite::{Connection, params_from_iter};
 use super::digests;
 use super::error::failed;
 use super::removal;
+use super::sharing;
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Columns, Param, Record, Records, Transaction};
+use crate::database::sql::{Columns, Param, Record, Records, SharingStatements, Transaction};
 use crate::database::subject::Subject;
 use crate::digests::ChunkDigests;
 use crate::error::Error;
@@ -119,6 +120,8 @@ impl SqliteTransaction<'_> {
 /// Every future is complete at once, because SQLite blocks the thread that writes.
 impl Transaction for SqliteTransaction<'_> {
     type Error = WriteError;
+
+    const SHARING: &'static SharingStatements = sharing::STATEMENTS;
 
     fn execute(
         &self,

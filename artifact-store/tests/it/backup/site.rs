@@ -59,6 +59,8 @@ impl Site {
                     | DumpRecord::ChunkDigests { .. }
                     | DumpRecord::Hold(_)
                     | DumpRecord::Removed(_)
+                    | DumpRecord::AccessGrant(_)
+                    | DumpRecord::AccessLink { .. }
             )
         });
         let identities: Vec<_> = identities.collect();

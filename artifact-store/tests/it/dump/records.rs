@@ -1,12 +1,14 @@
 //! Contents of databases.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use artifact_store::{
-    ArtifactId, ChunkDigests, ContentType, CredentialHash, Database, DumpRecord, ErrorKind,
-    Experiment, FileName, Group, GroupId, Hold, Labels, ListPosition, MemberId, PrincipalId, Row,
-    RowPosition, Sha256Digest, Worker, WorkerId,
+    AccessGrant, AccessLink, ArtifactId, ChunkDigests, ContentType, CredentialHash, Database,
+    DumpRecord, ErrorKind, Experiment, FileName, GrantId, GrantSubject, Group, GroupId, Hold,
+    Labels, LinkId, LinkSecret, ListPosition, MemberId, PrincipalId, Row, RowPosition,
+    Sha256Digest, Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -44,7 +46,8 @@ fn some_digests(number: u8) -> ChunkDigests {
     chunk_digests(&vec![number; chunks * 65_536]).unwrap()
 }
 
-/// A few records of each kind: artifacts 1 to 4, chunk digests of 1 and 3, a hold on 2, and the removed ids 8 and 9.
+/// A few records of each kind: artifacts 1 to 4, chunk digests of 1 and 3, a hold on 2, the removed ids 8 and 9, a grant of
+/// artifact 3 to the worker and one that has expired, and a link to artifact 4 with one download left.
 pub(crate) fn small() -> Vec<DumpRecord> {
     let worker = WorkerId::mint();
     let [admins, orchestrators] = Group::founding(&Experiment::new(experiment(), time(1)));
@@ -76,7 +79,53 @@ pub(crate) fn small() -> Vec<DumpRecord> {
     let held = Hold::new(row(2).id, PrincipalId::Admin, time(3));
     records.push(DumpRecord::Hold(held));
     records.extend([9, 8].map(|id| DumpRecord::Removed(ArtifactId::from_bytes([id; 16]))));
+    let grant = |number, grantee: MemberId| {
+        let subject = GrantSubject::Artifact(row(number).id);
+        let id = GrantId::mint();
+        AccessGrant::new(id, experiment(), subject, grantee, time(4), worker.into())
+    };
+    records.push(DumpRecord::AccessGrant(grant(3, worker.into())));
+    let expired = grant(4, admins.id.into()).with_expires_at(time(5));
+    records.push(DumpRecord::AccessGrant(expired));
+    let link = AccessLink::new(
+        LinkId::mint(),
+        experiment(),
+        row(4).id,
+        time(4),
+        worker.into(),
+        time(4_000_000_000),
+    );
+    records.push(DumpRecord::AccessLink {
+        link: link.with_downloads(NonZeroU32::new(3), 2),
+        digest: link_secret().digest(),
+    });
     records
+}
+
+/// Returns the secret of the link in the small contents.
+fn link_secret() -> LinkSecret {
+    "5e".repeat(32).parse().unwrap()
+}
+
+/// Checks that the grants and the link of the small contents count. The worker is in `admins`, so that its link works.
+async fn assert_shares_are_in_force(database: &Database, worker: WorkerId) {
+    let sharing = &database.sharing;
+    for id in [3, 4] {
+        let subject = GrantSubject::Artifact(row(id).id);
+        let granted = sharing.is_granted(&experiment(), &subject, worker).await;
+        assert_eq!(granted.unwrap(), id == 3, "{id}");
+    }
+    let found = sharing.find_link(&link_secret().digest()).await.unwrap();
+    let link = found.unwrap();
+    assert_eq!((link.artifact, link.downloads), (row(4).id, 2));
+    sharing.use_link(link.artifact, link.id).await.unwrap();
+    let used_up = sharing.use_link(link.artifact, link.id).await.unwrap_err();
+    assert_eq!(used_up.kind(), ErrorKind::NotFound);
+    assert_eq!(
+        sharing.forget_shares(10).await.unwrap(),
+        2,
+        "the expired grant and the link"
+    );
 }
 
 /// Checks that a database with the small contents behaves as they say.
@@ -120,6 +169,7 @@ pub(crate) async fn assert_small_is_in_force(database: &Database) {
         .unwrap();
     assert_eq!(found.hash, credential("hash"));
     assert!(found.in_admins);
+    assert_shares_are_in_force(database, worker).await;
 }
 
 /// A row with positions that may have gaps.
@@ -215,8 +265,20 @@ fn assemble(
             member: MemberId::from(WorkerId::mint()),
         }));
     }
+    let ids_of = |wanted: fn(&DumpRecord) -> Option<MemberId>| -> Vec<MemberId> {
+        records.iter().filter_map(wanted).collect()
+    };
+    let workers_of_the_copy = ids_of(|record| match record {
+        DumpRecord::Worker { worker, .. } => Some(worker.id.into()),
+        _ => None,
+    });
+    let groups_of_the_copy = ids_of(|record| match record {
+        DumpRecord::Group(group) => Some(group.id.into()),
+        _ => None,
+    });
     let (mut position, mut taken) = (0, BTreeSet::new());
     let (mut digests, mut holds) = (Vec::new(), Vec::new());
+    let (mut grants, mut links) = (Vec::new(), Vec::new());
     for (id, number, gap, expires_at, file_name, size) in artifacts {
         if !taken.insert(id) {
             continue;
@@ -250,11 +312,44 @@ fn assemble(
         if number % 5 == 0 {
             holds.push(Hold::new(id, principal(number), time(number.into())));
         }
+        let some_worker = workers_of_the_copy.get(usize::from(number));
+        let some_group = groups_of_the_copy.get(usize::from(number) % 3);
+        for grantee in [some_worker, some_group].into_iter().flatten() {
+            grants.push(some_grant(id, number, *grantee));
+        }
+        if number % 3 != 1 {
+            links.push(some_link(id, number, principal(number)));
+        }
+        if let Some(MemberId::Worker(maker)) = some_worker {
+            links.push(some_link(id, number, (*maker).into()));
+        }
     }
     records.extend(digests);
     holds.sort_by_key(|hold| hold.id);
     records.extend(holds.into_iter().map(DumpRecord::Hold));
     let removed = removed.into_iter().filter(|id| taken.insert(*id));
     records.extend(removed.map(|id| DumpRecord::Removed(ArtifactId::from_bytes(id))));
+    grants.sort_by_key(|grant| (grant.subject, grant.id));
+    records.extend(grants.into_iter().map(DumpRecord::AccessGrant));
+    links.sort_by_key(|link: &AccessLink| (link.artifact, link.id));
+    records.extend(links.into_iter().map(|link| DumpRecord::AccessLink {
+        link,
+        digest: LinkSecret::mint().digest(),
+    }));
     records
+}
+
+fn some_grant(artifact: ArtifactId, number: u8, grantee: MemberId) -> AccessGrant {
+    let subject = GrantSubject::Artifact(artifact);
+    let (id, made) = (GrantId::mint(), time(number.into()));
+    AccessGrant::new(id, experiment(), subject, grantee, made, principal(number))
+        .with_expires_at((number % 2 == 0).then(|| time(4_000_000_000)))
+}
+
+fn some_link(artifact: ArtifactId, number: u8, maker: PrincipalId) -> AccessLink {
+    let (id, made) = (LinkId::mint(), time(number.into()));
+    let max = NonZeroU32::new(u32::from(number) % 4);
+    let expires_at = time(i64::from(number) * 20_000_000);
+    AccessLink::new(id, experiment(), artifact, made, maker, expires_at)
+        .with_downloads(max, max.map_or(0, |max| max.get() - 1))
 }

@@ -124,6 +124,9 @@ fn the_format_is_the_documented_one() {
         "hold",
         "removed",
         "removed",
+        "grant",
+        "grant",
+        "link",
         "counts",
         "end",
     ];
@@ -142,8 +145,27 @@ fn the_format_is_the_documented_one() {
     assert_eq!(digests["blake3"], hash.to_hex().as_str());
     assert_eq!(digests["digests"].as_str().unwrap().len(), 3 * 64);
     assert_eq!(lines[14]["removed"], "08".repeat(16));
-    assert_eq!(lines[15]["counts"]["artifacts"], 4);
-    assert_eq!(lines[15]["counts"]["chunk_digests"], 2);
+    let grant = &lines[15]["grant"];
+    assert_eq!(grant["subject"]["artifact"], "03".repeat(16));
+    assert!(grant["grantee"].as_str().unwrap().starts_with("wkr_"));
+    assert_eq!(grant.get("expires_at"), None);
+    assert_eq!(lines[16]["grant"]["expires_at"], "1970-01-01T00:00:05Z");
+    let link = &lines[17]["link"];
+    assert_eq!(link["artifact"], "04".repeat(16));
+    assert_eq!(
+        (&link["max_downloads"], &link["downloads"]),
+        (&3.into(), &2.into())
+    );
+    assert_ne!(link["digest"], "5e".repeat(32), "the secret is nowhere");
+    let counts = &lines[18]["counts"];
+    for (kind, number) in [
+        ("artifacts", 4),
+        ("chunk_digests", 2),
+        ("grants", 2),
+        ("links", 1),
+    ] {
+        assert_eq!(counts[kind], number, "{kind}");
+    }
 }
 
 #[test]

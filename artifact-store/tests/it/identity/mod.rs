@@ -5,7 +5,7 @@ pub(crate) mod cases;
 mod names;
 pub(crate) mod pages;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 

@@ -28,7 +28,7 @@ fn group() -> Group {
 }
 
 /// Lets changes of rights return soon, because many in turn would take long.
-pub(super) fn with_brief_leases(database: &artifact_postgres_test::Database<'_>) {
+pub(crate) fn with_brief_leases(database: &artifact_postgres_test::Database<'_>) {
     database.sql("UPDATE artifact.rights_lease SET lease_ms = 20");
 }
 

@@ -12,7 +12,7 @@ use artifact_store::{
     ArtifactId, Backend, Backup, BackupOptions, CatalogInventory, CollectOptions, Collector,
     Database, Experiment, ExportOptions, Exporter, ImportOptions, Importer, MemoryDatabase,
     MigrateOptions, MigrateState, Migrator, NamedBackend, Row, RowPosition, ScrubOptions, Scrubber,
-    StoreConfig, StoreHalves,
+    SharingRecord, StoreConfig, StoreHalves,
 };
 use bytes::Bytes;
 
@@ -102,9 +102,15 @@ async fn a_collection_is_in_the_background_lane() {
     let clock = Arc::new(ManualClock::new(now + Duration::from_hours(48)));
     let config = StoreConfig::default().with_clock(clock);
     let options = CollectOptions::new(&config).with_many_orphans(true);
-    let collector = Collector::new(site.catalog.clone(), site.backend.clone(), options);
+    let sharing: Arc<dyn SharingRecord> = Arc::new(Recorder {
+        calls: Arc::clone(&site.calls),
+        inner: Arc::clone(&site.database.sharing),
+    });
+    let collector =
+        Collector::new(site.catalog.clone(), site.backend.clone(), options).with_sharing(sharing);
     collector.run(|_| ()).await;
     site.assert_in_the_lane(&[
+        "forget_shares",
         "scan",
         "expired",
         "remove_expired",

@@ -9,10 +9,11 @@ use artifact_backend::{
     Shard, StoreId, SweepReport, Upload, is_background,
 };
 use artifact_store::{
-    ArtifactId, ByteRange, Catalog, CatalogInventory, ChunkDigests, Deadline, Experiment,
-    ExperimentId, ExpiredPage, ExpiryPosition, Hold, IdempotencyKey, ImportId, PrincipalId,
-    PrincipalUsage, Removal, RemovalPage, Result, Row, RowFilter, RowPage, RowPosition,
-    ScrubRecord, StagedRow,
+    AccessGrant, AccessLink, ArtifactId, ByteRange, Catalog, CatalogInventory, ChunkDigests,
+    Deadline, Experiment, ExperimentId, ExpiredPage, ExpiryPosition, GrantId, GrantSubject, Hold,
+    IdempotencyKey, ImportId, LinkId, PrincipalId, PrincipalUsage, Removal, RemovalPage, Result,
+    Row, RowFilter, RowPage, RowPosition, ScrubRecord, Sha256Digest, SharingRecord, StagedRow,
+    WorkerId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -103,6 +104,21 @@ record! {
         take_lease(name: &str, holder: [u8; 16], period: Duration) -> Result<bool>;
         last_scrub() -> Result<Option<ScrubRecord>>;
         record_scrub(record: &ScrubRecord) -> Result<()>;
+    }
+}
+
+record! {
+    SharingRecord for dyn SharingRecord {
+        insert_grant(grant: &AccessGrant) -> Result<()>;
+        grants(subject: &GrantSubject, after: Option<GrantId>, limit: u32) -> Result<Vec<AccessGrant>>;
+        delete_grant(subject: &GrantSubject, id: GrantId) -> Result<()>;
+        is_granted(experiment: &ExperimentId, subject: &GrantSubject, worker: WorkerId) -> Result<bool>;
+        insert_link(link: &AccessLink, digest: &Sha256Digest) -> Result<()>;
+        links(artifact: ArtifactId, after: Option<LinkId>, limit: u32) -> Result<Vec<AccessLink>>;
+        delete_link(artifact: ArtifactId, id: LinkId) -> Result<()>;
+        find_link(digest: &Sha256Digest) -> Result<Option<AccessLink>>;
+        use_link(artifact: ArtifactId, id: LinkId) -> Result<()>;
+        forget_shares(limit: u32) -> Result<u64>;
     }
 }
 

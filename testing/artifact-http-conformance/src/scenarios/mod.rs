@@ -24,6 +24,7 @@ mod paths;
 mod problems;
 mod ranges;
 mod read_rule;
+mod sharing;
 mod tokens;
 mod whoami;
 mod workers;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         content::SCENARIOS,
         keys::SCENARIOS,
         tokens::SCENARIOS,
+        sharing::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

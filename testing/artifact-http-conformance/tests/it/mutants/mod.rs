@@ -4,6 +4,7 @@ mod mutation;
 mod request;
 mod response;
 mod server;
+mod sharing;
 
 use artifact_http_conformance::{Report, Suite, Verdict};
 
@@ -171,4 +172,26 @@ mutants! {
     a_key_belongs_to_everyone: KeyShared => "keys::keys_belong_to_their_depositor";
     workers_of_another_experiment_get_401: ForeignWorkerIs401 =>
         "experiments::workers_of_another_experiment_are_forbidden";
+    revoked_grants_count: ShareRevocationIgnored => "sharing::revoked_grants_do_not_count";
+    revoked_links_work: ShareRevocationIgnored => "sharing::links_that_do_not_work_have_one_answer";
+    expired_grants_count: GrantNeverExpires => "sharing::expired_grants_do_not_count";
+    grantees_share_further: GranteeShares =>
+        "sharing::a_grant_lets_a_worker_read_and_nothing_else",
+        "sharing::only_depositors_and_administrators_share";
+    unknown_grantees_are_accepted: UnknownGranteeAccepted =>
+        "sharing::malformed_grants_and_links_are_refused";
+    a_grant_lacks_its_maker: GrantLacksItsMembers => "sharing::grants_are_described_and_listed";
+    grants_to_groups_are_ignored: GroupGrantIgnored =>
+        "sharing::a_grant_to_a_group_counts_for_its_members", "sharing::grants_end_with_their_grantee";
+    a_link_is_used_once_more: LinkOnceMore =>
+        "sharing::downloads_are_counted_exactly", "sharing::links_that_do_not_work_have_one_answer";
+    a_link_fetches_another_artifact: LinkOfAnother => "sharing::a_link_fetches_without_a_credential";
+    a_head_is_a_download: LinkHeadCounts => "sharing::downloads_are_counted_exactly";
+    a_link_that_ended_is_gone: LinkIsGone => "sharing::links_that_do_not_work_have_one_answer";
+    lists_of_links_have_urls: LinkListHasUrls => "sharing::links_are_listed_without_their_secrets";
+    a_link_needs_a_credential: LinkNeedsCredential => "sharing::a_link_fetches_without_a_credential";
+    a_link_outlives_its_maker: LinkOutlivesItsMaker =>
+        "sharing::links_end_with_the_token_of_their_maker";
+    a_link_leaks_by_the_referrer: LinkLacksReferrerPolicy =>
+        "sharing::a_link_fetches_without_a_credential";
 }

@@ -93,6 +93,20 @@ pub(crate) enum Mutation {
     KeyIgnored,
     KeyAlone,
     KeyShared,
+    ShareRevocationIgnored,
+    GrantNeverExpires,
+    GranteeShares,
+    UnknownGranteeAccepted,
+    GrantLacksItsMembers,
+    GroupGrantIgnored,
+    LinkOnceMore,
+    LinkOfAnother,
+    LinkHeadCounts,
+    LinkIsGone,
+    LinkListHasUrls,
+    LinkNeedsCredential,
+    LinkOutlivesItsMaker,
+    LinkLacksReferrerPolicy,
 }
 
 /// State that some mutations keep between requests.
@@ -104,6 +118,8 @@ pub(crate) struct Memory {
     pub(super) deposits: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
     /// The response to the first deposit with each key.
     pub(super) keys: Mutex<HashMap<HeaderValue, Vec<u8>>>,
+    /// The path of the first link that was used.
+    pub(super) link: Mutex<Option<String>>,
 }
 
 /// A response that can be changed.
@@ -164,6 +180,9 @@ impl Mutation {
                 | Self::SameUriForSameBytes
                 | Self::BodyReadEarly
                 | Self::BodyBeforeClass
+                | Self::GrantNeverExpires
+                | Self::GroupGrantIgnored
+                | Self::LinkOnceMore
         )
     }
 }

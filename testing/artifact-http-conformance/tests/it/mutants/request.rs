@@ -25,6 +25,7 @@ impl Mutation {
         let drop_field = |request: &mut Parts, name: &HeaderName| {
             request.headers.remove(name);
         };
+        self.mutate_shared_request(request, body, memory);
         match self {
             Self::IgnoresIfNoneMatch => drop_field(request, &IF_NONE_MATCH),
             Self::IgnoresIfRange => drop_field(request, &IF_RANGE),

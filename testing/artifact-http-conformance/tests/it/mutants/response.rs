@@ -45,6 +45,7 @@ impl Mutation {
         let fetched = (path.ends_with("/artifacts") && !managed || path.ends_with("/content"))
             && request.method != Method::POST
             && [200, 206].contains(&status);
+        self.mutate_shared_response(request, response);
         match self {
             Self::DepositIs200 if status == 201 => response.status = StatusCode::OK,
             Self::NoWwwAuthenticate => drop(response.fields.remove(WWW_AUTHENTICATE)),

@@ -1,0 +1,49 @@
+//! The arguments of `artifact share`.
+
+use std::num::NonZeroU32;
+
+use clap::{ArgGroup, Args};
+
+use crate::cli::Json;
+use crate::settings::{Period, text};
+
+/// What `share` does.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["worker", "group", "link", "list", "revoke"]))]
+pub(crate) struct ShareArguments {
+    /// URI that the deposit returned
+    #[arg(value_name = "URI", value_parser = text)]
+    pub(super) uri: String,
+
+    /// Let this worker read the artifact, and print the id of the grant. A grant that it has already is replaced
+    #[arg(long, value_name = "ID", value_parser = text)]
+    pub(super) worker: Option<String>,
+
+    /// Let the members of this group read the artifact, also the members of groups in it
+    #[arg(long, value_name = "ID", value_parser = text)]
+    pub(super) group: Option<String>,
+
+    /// Make a link and print its URL, with which everyone can fetch the artifact without a credential. It is printed only
+    /// once
+    #[arg(long)]
+    pub(super) link: bool,
+
+    /// List the grants and links of the artifact
+    #[arg(long)]
+    pub(super) list: bool,
+
+    /// Revoke the grant or link with this id, which --list prints
+    #[arg(long, value_name = "ID", value_parser = text)]
+    pub(super) revoke: Option<String>,
+
+    /// How long the grant or link lasts, such as 7d, 12h or 45min [default: a grant until it is revoked, a link 1d]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["list", "revoke"])]
+    pub(super) expires_in: Option<Period>,
+
+    /// After how many downloads the link ends [default: not limited]
+    #[arg(long, value_name = "N", requires = "link")]
+    pub(super) max_downloads: Option<NonZeroU32>,
+
+    #[command(flatten)]
+    pub(super) json: Json,
+}
