@@ -78,6 +78,10 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     // Other servers on the same database remove artifacts, too.
     let watch = managed.watch_removals();
     config = config.with_management(managed);
+    #[cfg(feature = "page")]
+    if settings.ui {
+        config = config.with_page();
+    }
     if let Some(url) = &settings.public_url {
         config = config.with_public_url(url);
     }
