@@ -78,8 +78,9 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     // Other servers on the same database remove artifacts, too.
     let watch = managed.watch_removals();
     config = config.with_management(managed);
+    let has_page = settings.ui && cfg!(feature = "page");
     #[cfg(feature = "page")]
-    if settings.ui {
+    if has_page {
         config = config.with_page();
     }
     if let Some(url) = &settings.public_url {
@@ -102,7 +103,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     }
     if settings.log_format == LogFormat::Text {
         // A program that reads lines of JSON has no use for them.
-        output::note(banner::text(&plan, &address));
+        output::note(banner::text(&plan, &address, has_page));
     }
     ready::announce(plan.ready_fd.as_ref(), &address);
 

@@ -138,7 +138,11 @@ export class Api {
   // Makes the problem of a response. If the credential is no longer valid, the session ends.
   refused(status, text, retryAfter) {
     const problem = Problem.of(status, text, retryAfter);
-    if (status === 401) this.onUnauthorized(problem);
+    if (status === 401) {
+      // The server's text explains the header field, which no user of the page writes.
+      problem.detail = 'The principal or the token is wrong, or the token has expired or was replaced or revoked.';
+      this.onUnauthorized(problem);
+    }
     return problem;
   }
 }

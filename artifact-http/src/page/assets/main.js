@@ -2,7 +2,7 @@
 import { readSettings } from './api.js';
 import { button, el, show } from './dom.js';
 import { code, name } from './format.js';
-import { problem, report, say } from './messages.js';
+import { hush, problem, report, say } from './messages.js';
 import * as artifacts from './views/artifacts.js';
 import * as experiments from './views/experiments.js';
 import * as groups from './views/groups.js';
@@ -35,6 +35,7 @@ async function navigate() {
     if (isCurrent) link.setAttribute('aria-current', 'page');
   }
   document.title = `${view.title} - artifact`;
+  hush();
   const heading = el('h1', { tabindex: '-1' }, view.title);
   // Of its own, so that a view whose data arrives late does not write into the next one.
   const place = el('div');

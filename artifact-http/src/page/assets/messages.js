@@ -2,20 +2,28 @@
 import { el, button } from './dom.js';
 import { visible } from './format.js';
 
-// Says that something is done. The text is shown for a moment and read out.
+// Says that something is done. The text is shown for a moment and read out; with `isSeen` false it is only read out, because
+// the page shows it elsewhere.
 let timer;
-export function say(text) {
+export function say(text, { isSeen = true } = {}) {
   const status = document.getElementById('status');
   clearTimeout(timer);
   // A modal dialog makes everything else inert, so its message is inside it.
   const top = [...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body;
   if (status.parentElement !== top) top.append(status);
   status.textContent = '';
+  status.classList.toggle('unseen', !isSeen);
   // Later, because screen readers only read what changes in a place that they know.
   timer = setTimeout(() => {
     status.textContent = text;
     timer = setTimeout(() => (status.textContent = ''), 8000);
   }, 100);
+}
+
+// Ends what is said.
+export function hush() {
+  clearTimeout(timer);
+  document.getElementById('status').textContent = '';
 }
 
 // What the user can do about a status.

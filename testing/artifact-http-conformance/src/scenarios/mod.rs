@@ -20,6 +20,7 @@ mod keys;
 mod management;
 mod names;
 mod order;
+mod page;
 mod paths;
 mod problems;
 mod ranges;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         content::SCENARIOS,
         keys::SCENARIOS,
         tokens::SCENARIOS,
+        page::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

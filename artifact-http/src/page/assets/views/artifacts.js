@@ -113,7 +113,7 @@ class List {
     this.summary.textContent = text;
     this.table.hidden = this.shown === 0;
     this.more.hidden = this.next === null;
-    say(text);
+    say(text, { isSeen: false });
   }
 
   row(artifact) {

@@ -22,7 +22,7 @@ export async function render(place, session, enter) {
       el('td', {}, experiment === api.experiment
         ? 'open'
         : button('Open', () => {
-          const entered = new Session(api.in(experiment), { readsAll: true });
+          const entered = new Session(api.in(experiment), { isAdmin: true });
           api.end();
           history.replaceState(null, '', '#artifacts');
           enter(entered);

@@ -58,7 +58,7 @@ impl Server {
         let backend = Arc::new(MemBackend::default());
         let store = ArtifactStore::new(backend.clone(), database.catalog, settings);
         let managed = ManagedStore::new(store.clone(), database.inventory, backend);
-        let config = HttpConfig::default().with_management(managed);
+        let config = HttpConfig::default().with_management(managed).with_page();
         let admin = AdminToken::new(TOKEN).unwrap();
         let identities = Arc::new(IdentityAuthenticator::new(database.identities, admin));
         let memory = Arc::new(Memory::default());
