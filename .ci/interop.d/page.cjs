@@ -253,6 +253,8 @@ async function managesWorkersAndGroups(browser, tab) {
   assert.deepEqual(await worker.page.getByRole('navigation').getByRole('link').allTextContents(), ['Artifacts', 'Usage']);
   await worker.choose([['mine.txt', 'mine']]);
   await worker.stored('mine.txt');
+  // The list has it without being loaded again.
+  await worker.button('mine.txt').waitFor();
   await worker.check();
 
   await tab.view('Groups');

@@ -44,6 +44,7 @@ async function keyboardOnly(browser, origin, token) {
   await tab.dialog.getByText('SHA-256', { exact: true }).waitFor();
   await tabTo('Copy SHA-256');
   await keyboard.press('Escape');
+  await tab.dialog.waitFor({ state: 'detached' });
   assert.equal(await focused(), 'chosen.txt');
   await tab.page.locator('#skip').focus();
   await keyboard.press('Enter');

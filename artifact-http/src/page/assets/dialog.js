@@ -8,7 +8,6 @@ let dialogs = 0;
 // browser keeps the focus in it, closes it with Escape and returns the focus.
 export function open(title, content, { closeLabel = 'Close', role = 'dialog', actions = [] } = {}) {
   const id = `dialog-${++dialogs}`;
-  const opener = document.activeElement;
   const body = el('div', { class: 'dialog-body' }, ...content);
   const close = () => element.close();
   const heading = el('h2', { id, tabindex: '-1' }, title);
@@ -21,8 +20,8 @@ export function open(title, content, { closeLabel = 'Close', role = 'dialog', ac
       const status = document.getElementById('status');
       if (element.contains(status)) document.body.append(status);
       element.remove();
-      const target = opener?.isConnected ? opener : document.querySelector('h1');
-      target?.focus();
+      // The browser returns the focus, but not to an element that is gone.
+      if (document.activeElement === document.body) document.querySelector('h1')?.focus();
       resolve();
     });
   });
@@ -31,19 +30,19 @@ export function open(title, content, { closeLabel = 'Close', role = 'dialog', ac
   return { element, body, close, closed };
 }
 
-// Asks before an action. The promise is true once the action succeeded, and false if the user closed the dialog. An error of
-// the action is shown in the dialog, which stays open.
+// Asks before an action. Returns whether it was done. An error of the action is shown in the dialog, which stays open.
 export async function confirm({ title, text, label, action }) {
-  let done = false;
+  let done = Promise.resolve(false);
   const act = button(label, async () => {
     act.disabled = true;
-    done = await attempt(dialog.body, action);
+    done = attempt(dialog.body, action);
+    if (await done) dialog.close();
     act.disabled = false;
-    if (done) dialog.close();
   }, { class: 'danger' });
   const content = [].concat(text).map((line) => el('p', {}, line));
   const dialog = open(title, content, { closeLabel: 'Cancel', role: 'alertdialog', actions: [act] });
   await dialog.closed;
+  // An action goes on although its dialog was closed.
   return done;
 }
 

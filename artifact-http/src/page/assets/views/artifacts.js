@@ -18,6 +18,7 @@ const COLUMNS = [['Name'], ['Type', 'wide'], ['Size', 'number'], ['Depositor', '
 export async function render(place, session) {
   const list = new List(session);
   place.append(session.uploads.element, list.element);
+  session.uploads.onStored = (artifact) => list.add(artifact);
   await list.load();
 }
 
@@ -26,7 +27,8 @@ class List {
     this.session = session;
     this.query = {};
     this.next = null;
-    this.shown = 0;
+    this.isLoaded = false;
+    this.shown = new Set();
     const { element, body } = table('Artifacts, the oldest first', COLUMNS);
     this.body = body;
     this.summary = el('p', { class: 'summary' });
@@ -72,19 +74,23 @@ class List {
   // Loads the first page.
   async load() {
     this.next = null;
-    this.shown = 0;
+    this.isLoaded = false;
+    this.shown.clear();
     show(this.body);
     this.table.hidden = true;
     this.more.hidden = true;
     this.summary.textContent = 'Loading ...';
     const done = await attempt(this.element, () => this.page());
-    if (!done) this.summary.textContent = '';
+    if (done) this.sayShown();
+    else this.summary.textContent = '';
   }
 
   // Loads the next page and moves the focus to its first artifact.
   async showMore() {
     const last = this.body.lastElementChild;
-    if (await attempt(this.element, () => this.page())) last?.nextElementSibling?.querySelector('button')?.focus();
+    if (!await attempt(this.element, () => this.page())) return;
+    last?.nextElementSibling?.querySelector('button')?.focus();
+    this.sayShown();
   }
 
   async page() {
@@ -99,21 +105,39 @@ class List {
       this.next = found.next;
       if (found.artifacts.length > 0 || found.next === null) break;
     }
-    this.body.append(...found.artifacts.map((artifact) => this.row(artifact)));
-    this.shown += found.artifacts.length;
+    this.isLoaded = true;
+    found.artifacts.forEach((artifact) => this.append(artifact));
     this.summarize(found.unreadable);
+  }
+
+  sayShown() {
+    // The page shows it already.
+    say(this.summary.textContent, { isSeen: false });
+  }
+
+  // Adds an artifact that was just stored, if the list shows its end.
+  add(artifact) {
+    if (!this.isLoaded || this.next !== null || Object.keys(this.query).length > 0) return;
+    this.append(artifact);
+    this.summarize();
+  }
+
+  append(artifact) {
+    if (this.shown.has(artifact.id)) return;
+    this.shown.add(artifact.id);
+    this.body.append(this.row(artifact));
   }
 
   summarize(unreadable = 0) {
     const isFiltered = Object.keys(this.query).length > 0;
     const none = isFiltered ? 'No artifact fits the filters.' : 'There are no artifacts yet.';
-    let text = this.shown === 0 && this.next === null ? none : `${count(this.shown, 'artifact')} shown`;
+    const { size } = this.shown;
+    let text = size === 0 && this.next === null ? none : `${count(size, 'artifact')} shown`;
     if (this.next !== null) text += '; more follow.';
     if (unreadable > 0) text += ` ${count(unreadable, 'record')} cannot be read; tell the operator.`;
     this.summary.textContent = text;
-    this.table.hidden = this.shown === 0;
+    this.table.hidden = size === 0;
     this.more.hidden = this.next === null;
-    say(text, { isSeen: false });
   }
 
   row(artifact) {
@@ -122,7 +146,7 @@ class List {
     const removed = () => {
       const target = (row.nextElementSibling ?? row.previousElementSibling)?.querySelector('button');
       row.remove();
-      this.shown -= 1;
+      this.shown.delete(artifact.id);
       this.summarize();
       (target ?? document.querySelector('h1')).focus();
       say(`${label} deleted`);

@@ -18,6 +18,8 @@ export class Uploads {
 
   constructor(session) {
     this.#session = session;
+    // Called with each artifact that is stored.
+    this.onStored = () => {};
     const chooser = el('input', { type: 'file', multiple: true });
     chooser.addEventListener('change', () => {
       this.add([...chooser.files]);
@@ -138,6 +140,7 @@ export class Uploads {
         try {
           const artifact = await upload(session.api, file, { onProgress, signal: control.signal, key, expiresIn });
           finish('stored', `${label} is stored`);
+          this.onStored(artifact);
           replace(
             button('Copy URI', () => copyUri(artifact), { 'aria-label': `Copy URI of ${label}` }),
             button('Details', () => showDetails(session, artifact, () => element.remove()), {
