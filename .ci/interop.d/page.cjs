@@ -89,6 +89,38 @@ async function uploads(tab, files) {
   await tab.button('Dismiss large.bin').click();
 }
 
+// Sends a file in parts over a connection that breaks, or in one request if the server has no resumable uploads.
+async function sendsInParts(tab, content) {
+  const { page } = tab;
+  const url = `${tab.origin}/v1/experiments/default/uploads`;
+  const authorization = `Bearer admin:${process.env.TOKEN}`;
+  const isOffered = (await fetch(url, { method: 'OPTIONS', headers: { authorization } })).status === 204;
+  const sent = [];
+  await page.route(/\/v1\/experiments\/default\/(uploads|artifacts)/, (route) => {
+    const method = route.request().method();
+    sent.push(method);
+    const isThird = method === 'PATCH' && sent.filter((each) => each === method).length === 3;
+    return isThird ? route.abort('connectionreset') : route.continue();
+  });
+  const stored = await page.evaluate(async ([token, encoded]) => {
+    const { Api, readSettings } = await import('./api.js');
+    const { upload } = await import('./upload.js');
+    const api = new Api(await readSettings(), { experiment: 'default', principal: 'admin', token });
+    const bytes = Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0));
+    const progress = [];
+    const options = { maxWhole: 0, partSize: 65536, onProgress: (n) => progress.push(n), expiresIn: 86400 };
+    const artifact = await upload(api, new File([bytes], 'p\u00e4rts.bin', { type: 'text/x-parts' }), options);
+    return { ...artifact, sent: Math.max(...progress) };
+  }, [process.env.TOKEN, content.toString('base64')]);
+  await page.unrouteAll();
+  assert.deepEqual([stored.sha256, stored.file_name, stored.content_type, stored.sent],
+    [sha256(content), 'p\u00e4rts.bin', 'text/x-parts', content.length]);
+  assert.notEqual(stored.expires_at, null);
+  const parts = Array(Math.ceil(content.length / 65536)).fill('PATCH');
+  const inParts = ['OPTIONS', 'POST', ...parts.slice(0, 3), 'HEAD', ...parts.slice(2), 'GET'];
+  assert.deepEqual(sent, isOffered ? inParts : ['OPTIONS', 'POST']);
+}
+
 async function listsAndFinds(tab, call) {
   const { page } = tab;
   const rows = page.locator('tbody tr');
@@ -376,6 +408,7 @@ async function page(browser, address, token, shots) {
     ['empty', Buffer.alloc(0)]];
   await signsIn(tab, token);
   await uploads(tab, files);
+  await sendsInParts(tab, files[0][1]);
   await listsAndFinds(tab, call);
   await describesAndSaves(tab, call, files[0]);
   await nothingHostileRuns(browser, tab, call);

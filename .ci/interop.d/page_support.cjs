@@ -6,7 +6,7 @@ const crypto = require('node:crypto');
 const sha256 = (content) => crypto.createHash('sha256').update(content).digest('hex');
 
 // The requests that a refused action makes; the browser logs each as an error of the console.
-const REFUSED = /Failed to load resource: the server responded with a status of/;
+const REFUSED = /Failed to load resource: (the server responded with a status of|net::ERR_CONNECTION_RESET)/;
 
 class Tab {
   // Opens the page. Fails at the end if there was an error that `check` does not expect.

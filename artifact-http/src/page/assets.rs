@@ -72,7 +72,9 @@ pub(super) fn all() -> &'static [Asset] {
             "download.js" as JAVASCRIPT;
             "format.js" as JAVASCRIPT;
             "messages.js" as JAVASCRIPT;
+            "resumable.js" as JAVASCRIPT;
             "session.js" as JAVASCRIPT;
+            "transfer.js" as JAVASCRIPT;
             "upload.js" as JAVASCRIPT;
             "views/artifact.js" as JAVASCRIPT;
             "views/artifacts.js" as JAVASCRIPT;

@@ -1,6 +1,11 @@
-// Sends one file. Other ways to send a file, such as in parts that can be resumed, belong into this module.
+// Sends one file: in parts if it is large and the server has resumable uploads, otherwise in one request.
 import { Problem } from './api.js';
+import { isOffered, sendInParts } from './resumable.js';
+import { transfer } from './transfer.js';
 
+// Files above this size are sent in parts.
+const MAX_WHOLE = 8 * 1024 * 1024;
+const PART = 16 * 1024 * 1024;
 // Up to this size a file is hashed before it is sent, so that the server can verify it. The browser hashes it in memory.
 const MAX_HASHED = 32 * 1024 * 1024;
 
@@ -10,18 +15,27 @@ export function newKey() {
 }
 
 // Deposits a file and returns the artifact. `onProgress` gets the number of bytes that are sent. `signal` cancels. A second
-// call with the same `key` returns the artifact of the first one if that had arrived. `expiresIn` is in seconds.
-export async function upload(api, file, { onProgress = () => {}, signal, key = newKey(), expiresIn = null } = {}) {
+// call with the same `key` returns the artifact of the first one if that had arrived, and continues it if it was sent in parts.
+// `expiresIn` is in seconds.
+export async function upload(api, file, options = {}) {
+  const { onProgress = () => {}, signal, key = newKey(), expiresIn = null, maxWhole = MAX_WHOLE, partSize = PART } = options;
   const digest = await digestOf(file);
   signal?.throwIfAborted();
-  const headers = {
-    'Content-Disposition': disposition(file.name),
-    'Content-Type': mediaType(file),
-    'Idempotency-Key': key,
-  };
+  const headers = {};
   if (digest) headers['Repr-Digest'] = `sha-256=:${base64(digest)}:`;
   if (expiresIn) headers['Artifact-Expires-In'] = String(expiresIn);
-  const artifact = await post(api, file, headers, onProgress, signal);
+  let artifact;
+  if (file.size > maxWhole && await isOffered(api)) {
+    const metadata = { filename: wellFormed(file.name), filetype: mediaType(file) };
+    artifact = await sendInParts(api, file, { key, metadata, headers, partSize, onProgress, signal });
+  } else {
+    Object.assign(headers, {
+      'Content-Disposition': disposition(file.name),
+      'Content-Type': mediaType(file),
+      'Idempotency-Key': key,
+    });
+    artifact = await sendWhole(api, file, { headers, onProgress, signal });
+  }
   if (digest && artifact.sha256 !== hex(digest)) {
     throw new Problem({
       status: 0, title: 'Another file arrived', detail: 'The digest of the stored file differs from that of this file.',
@@ -30,33 +44,13 @@ export async function upload(api, file, { onProgress = () => {}, signal, key = n
   return artifact;
 }
 
-// Only XMLHttpRequest tells how much is sent.
-function post(api, file, headers, onProgress, signal) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const abort = () => request.abort();
-    const signals = [signal, api.ended].filter(Boolean);
-    request.open('POST', api.url('/artifacts'));
-    request.setRequestHeader('Authorization', api.authorization);
-    // Makes the server leave out HTTP Basic in a 401, for which the browser would ask its user.
-    request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
-    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => onProgress(event.loaded);
-    request.onload = () => {
-      try {
-        if (request.status === 201) resolve(JSON.parse(request.responseText));
-        else reject(api.refused(request.status, request.responseText, request.getResponseHeader('Retry-After')));
-      } catch {
-        reject(Problem.noResponse());
-      }
-    };
-    // A server that refuses a large file answers before it has read all of it. The browser may miss that answer.
-    request.onerror = () => reject(Problem.noResponse());
-    request.onabort = () => reject(new DOMException('cancelled', 'AbortError'));
-    request.onloadend = () => signals.forEach((each) => each.removeEventListener('abort', abort));
-    signals.forEach((each) => each.addEventListener('abort', abort));
-    request.send(file);
-  });
+async function sendWhole(api, file, options) {
+  const request = await transfer(api, 'POST', api.url('/artifacts'), file, options);
+  try {
+    return JSON.parse(request.responseText);
+  } catch {
+    throw Problem.noResponse();
+  }
 }
 
 // Returns the SHA-256 of a file that is small enough, or null. Pages without TLS cannot hash, except on localhost.
@@ -71,9 +65,14 @@ async function digestOf(file) {
   }
 }
 
-// RFC 6266 and 8187. A lone surrogate, which no UTF-8 has, becomes U+FFFD.
+// A lone surrogate, which no UTF-8 has, becomes U+FFFD.
+function wellFormed(text) {
+  return text.replace(/[\ud800-\udfff]/gu, '\ufffd');
+}
+
+// RFC 6266 and 8187.
 function disposition(name) {
-  const encoded = encodeURIComponent(name.toWellFormed?.() ?? name.replace(/[\ud800-\udfff]/gu, '\ufffd'))
+  const encoded = encodeURIComponent(wellFormed(name))
     .replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
   return `attachment; filename*=UTF-8''${encoded}`;
 }
