@@ -1,5 +1,5 @@
-// Chromium: no deposited file runs a script, and a page uploads and downloads by a form and by fetch(). A small version
-// of the proxy in docs/browsers.md gives the page and the endpoints one origin.
+// Chromium: no deposited file runs a script, a page uploads and downloads by a form and by fetch(), and the page at /ui/
+// works. A small version of the proxy in docs/browsers.md gives the page and the endpoints one origin.
 'use strict';
 const assert = require('node:assert');
 const crypto = require('node:crypto');
@@ -8,6 +8,7 @@ const http = require('node:http');
 const os = require('node:os');
 const path = require('node:path');
 const { chromium } = require('playwright-core');
+const { page } = require('./page.cjs');
 
 const [host, port] = process.env.ORIGIN.split(':');
 const ARTIFACTS = '/v0/experiments/default/artifacts';
@@ -176,6 +177,7 @@ async function goesUpAndDown(browser, origin) {
   try {
     await runsNoScript(browser, origin);
     await goesUpAndDown(browser, origin);
+    await page(browser, process.env.ORIGIN, process.env.TOKEN, process.env.SHOTS);
   } finally {
     await browser.close();
     proxy.close();

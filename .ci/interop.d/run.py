@@ -19,8 +19,8 @@ import rig  # noqa: E402
 def browser(server, tools):
     """Runs in Node, because the browser driver is a Node package."""
     environment = {**os.environ, "ORIGIN": server.address, "TOKEN": server.token,
-                   "NODE_PATH": str(tools / "node_modules")}
-    subprocess.run(["node", HERE / "browser.cjs"], check=True, env=environment, timeout=120)
+                   "SHOTS": str(tools / "page"), "NODE_PATH": str(tools / "node_modules")}
+    subprocess.run(["node", HERE / "browser.cjs"], check=True, env=environment, timeout=180)
 
 
 def main():

@@ -55,6 +55,9 @@ pub struct HttpConfig {
     pub sharing: Option<Sharing>,
     /// Whether links can be made and used, if there is [sharing](Self::sharing). On by default.
     pub links: bool,
+    /// Whether browsers get a page at `/ui/`. Off by default, and without the endpoints of management.
+    #[cfg(feature = "page")]
+    pub page: bool,
     /// The header field that repeats the experiment of the path: `X-Eden-Experiment-Id` by default.
     pub experiment_header: ExperimentHeader,
     /// What the `type` of problems begins with: `eden://error/` by default.
@@ -104,6 +107,8 @@ impl Default for HttpConfig {
             management_path: BasePath::management(),
             sharing: None,
             links: true,
+            #[cfg(feature = "page")]
+            page: false,
             experiment_header: ExperimentHeader::default(),
             error_prefix: ErrorPrefix::default(),
             auth_scheme: AuthScheme::default(),
@@ -171,6 +176,30 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_management_path(mut self, path: BasePath) -> Self {
         self.management_path = path;
+        self
+    }
+
+    /// Adds the page at `/ui/` with which people deposit, find, fetch and delete artifacts, and administrators manage workers
+    /// and groups. It signs in with `Authorization: Bearer <principal>:<secret>`, so it fits authenticators that accept
+    /// that, and it needs the endpoints of [management](Self::with_management).
+    ///
+    /// All its URLs are relative, so it works under the prefix of an outer router. Layers must leave its header fields as
+    /// they are.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use artifact_http::{AdminToken, HttpConfig};
+    /// # use artifact_store::{ArtifactStore, ManagedStore};
+    /// # fn mount(store: ArtifactStore, managed: ManagedStore, admin: AdminToken) -> axum::Router {
+    /// let config = HttpConfig::default().with_management(managed).with_page();
+    /// let artifacts = artifact_http::router(store, Arc::new(admin), config);
+    /// axum::Router::new().nest("/files", artifacts) // the page is at /files/ui/
+    /// # }
+    /// ```
+    #[cfg(feature = "page")]
+    #[must_use = "returns the changed settings"]
+    pub fn with_page(mut self) -> Self {
+        self.page = true;
         self
     }
 
@@ -282,6 +311,12 @@ impl HttpConfig {
     /// Returns the grants and links that the endpoints of sharing work on, if there are any.
     pub(crate) fn sharing(&self) -> Option<&Sharing> {
         self.sharing.as_ref().filter(|_| self.managed().is_some())
+    }
+
+    /// Returns whether there is a page.
+    #[cfg(feature = "page")]
+    pub(crate) fn has_page(&self) -> bool {
+        self.page && self.managed().is_some()
     }
 
     /// Returns the base path of a part of the protocol.

@@ -8,7 +8,7 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use http::header::{ALLOW, AUTHORIZATION};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
 use crate::api::Api;
 use crate::credential::{self, BasicAccepted};
@@ -19,6 +19,9 @@ use crate::route::Route;
 use crate::router::Service;
 use crate::sharing::FetchLink;
 use crate::{endpoints, health, instance, openapi, response};
+
+/// A field that scripts send and browsers do not add by themselves, by custom with the value `XMLHttpRequest`.
+const SENT_BY_SCRIPT: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// Serves one request. A panic in a handler is answered with 500.
 pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response {
@@ -50,7 +53,9 @@ pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response
 }
 
 fn respond_with(problem: Problem, parts: Parts, service: &Service) -> Response {
-    let problem = if parts.extensions.get::<BasicAccepted>().is_some() {
+    let accepts_basic = parts.extensions.get::<BasicAccepted>().is_some();
+    // A script would make the browser ask its user for a password.
+    let problem = if accepts_basic && !parts.headers.contains_key(SENT_BY_SCRIPT) {
         problem.with_basic_challenge()
     } else {
         problem
@@ -65,6 +70,10 @@ async fn answer(
     body: Body,
     info: &mut RequestInfo,
 ) -> Result<Response, Problem> {
+    #[cfg(feature = "page")]
+    if let Some(outcome) = crate::page::answer(service, parts, info) {
+        return outcome;
+    }
     match parts.uri.path() {
         health::PATH => {
             info.route = health::PATH;
@@ -145,7 +154,7 @@ fn split_experiment(path: &str) -> Option<(&str, &str)> {
 }
 
 /// Allows `GET` and `HEAD` on a path that is not under the base path.
-fn check_get(method: &Method) -> Result<(), Problem> {
+pub(crate) fn check_get(method: &Method) -> Result<(), Problem> {
     if *method == Method::GET || *method == Method::HEAD {
         return Ok(());
     }

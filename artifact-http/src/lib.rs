@@ -8,6 +8,8 @@ mod dispatch;
 mod endpoint;
 mod endpoints;
 mod openapi;
+#[cfg(feature = "page")]
+mod page;
 mod request;
 mod request_info;
 mod route;

@@ -68,7 +68,13 @@ impl HttpService {
             .iter()
             .filter(|endpoint| self.shared.serves(endpoint));
         let served = served.map(|endpoint| self.shared.template(endpoint));
-        served.chain([health::PATH, openapi::PATH])
+        let served = served.chain([health::PATH, openapi::PATH]);
+        #[cfg(feature = "page")]
+        let served = {
+            let has_page = self.shared.config.has_page();
+            served.chain(crate::page::paths().filter(move |_| has_page))
+        };
+        served
     }
 
     fn build(

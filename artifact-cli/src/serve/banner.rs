@@ -9,8 +9,8 @@ use crate::output::shell_word;
 use crate::settings::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};
 
 /// Returns three commands that work unchanged in the folder and the environment of the server. None of
-/// them contains the token.
-pub(crate) fn text(plan: &ServePlan<'_>, address: &Address) -> String {
+/// them contains the token. With a page, its address follows.
+pub(crate) fn text(plan: &ServePlan<'_>, address: &Address, has_page: bool) -> String {
     let (url, socket) = match address {
         Address::Tcp { address, tls } => {
             let address = reachable(*address);
@@ -53,13 +53,17 @@ pub(crate) fn text(plan: &ServePlan<'_>, address: &Address) -> String {
              {url}/v0/experiments/{experiment}/artifacts"
         );
     }
+    let page = match has_page {
+        true => format!("\nTo do it in a browser: {url}/ui/"),
+        false => String::new(),
+    };
     format!(
         "To deposit, to fetch, and to deposit with curl:\n\
          \x20 uri=$(echo hello | {program} put{options} -)\n\
          \x20 {program} get{options} -o - \"$uri\"\n\
          \x20 echo hello | curl -H \"Authorization: Bearer admin:{token}\" \
          -H 'X-Eden-Experiment-Id: {experiment}' -F 'file=@-;filename=hello.txt' \
-         {url}/v0/experiments/{experiment}/artifacts"
+         {url}/v0/experiments/{experiment}/artifacts{page}"
     )
 }
 

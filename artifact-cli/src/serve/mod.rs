@@ -85,6 +85,11 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     if !settings.links {
         config = config.without_links();
     }
+    let has_page = settings.ui && cfg!(feature = "page");
+    #[cfg(feature = "page")]
+    if has_page {
+        config = config.with_page();
+    }
     if let Some(url) = &settings.public_url {
         config = config.with_public_url(url);
     }
@@ -105,7 +110,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     }
     if settings.log_format == LogFormat::Text {
         // A program that reads lines of JSON has no use for them.
-        output::note(banner::text(&plan, &address));
+        output::note(banner::text(&plan, &address, has_page));
     }
     ready::announce(plan.ready_fd.as_ref(), &address);
 

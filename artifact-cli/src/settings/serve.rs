@@ -53,6 +53,12 @@ pub(crate) struct ServeSettings {
     #[arg(default_value = "yes", value_parser = yes_or_no, action = ArgAction::Set)]
     pub(crate) links: bool,
 
+    /// Whether browsers get a page at `/ui/`, with which people deposit and find artifacts and the administrator manages
+    /// workers: yes or no. The page is public, what is stored is not
+    #[arg(long, env = "ARTIFACT_UI", value_name = "YES_OR_NO")]
+    #[arg(default_value = "yes", value_parser = yes_or_no, action = ArgAction::Set)]
+    pub(crate) ui: bool,
+
     /// Folder of this server alone, created with mode 0700. It must belong to root or to the user of the
     /// server. It holds the lock file, and everything that other settings do not place elsewhere
     #[arg(long, env = "ARTIFACT_DATA_DIR", value_name = "FOLDER")]

@@ -14,6 +14,8 @@ fn a_first_start_creates_its_folder_and_prints_working_commands() {
     assert_eq!(server.token().len(), 64);
     let said = server.stderr();
     assert!(!said.contains(&server.token()), "{said}");
+    let browser = format!("To do it in a browser: {}/ui/\n", server.url);
+    assert!(said.contains(&browser), "{said}");
 
     let lines: Vec<_> = said
         .lines()
@@ -57,6 +59,8 @@ fn the_printed_commands_follow_the_settings() {
             "one",
             "--experiment",
             "two",
+            "--ui",
+            "no",
         ],
     );
     let said = server.stderr();
@@ -75,6 +79,7 @@ fn the_printed_commands_follow_the_settings() {
         String::from_utf8_lossy(&pasted.stderr)
     );
     assert!(said.contains(" --experiment one "), "{said}");
+    assert!(!said.contains("browser"), "{said}");
 }
 
 #[test]

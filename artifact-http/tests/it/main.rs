@@ -27,6 +27,8 @@ mod multipart;
 mod multipart_bounds;
 mod nested;
 mod openapi;
+#[cfg(feature = "page")]
+mod page;
 mod problem_layer;
 mod range;
 mod read_policy;

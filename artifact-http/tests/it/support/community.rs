@@ -61,7 +61,11 @@ impl Community {
 
     /// Creates a server on an existing database, as another process would.
     pub(crate) async fn on(database: Database) -> Self {
-        Self::with(database, HttpConfig::default()).await
+        let config = HttpConfig::default();
+        // The endpoints are the same beside the page.
+        #[cfg(feature = "page")]
+        let config = config.with_page();
+        Self::with(database, config).await
     }
 
     pub(crate) async fn with(database: Database, config: HttpConfig) -> Self {

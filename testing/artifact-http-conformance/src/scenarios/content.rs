@@ -23,6 +23,7 @@ scenarios!("content":
     new_experiments_are_hosted_at_once ["M-12"],
     basic_credentials_are_accepted ["A-9"],
     every_wrong_credential_gets_the_same_answer ["A-9", "A-2"],
+    scripts_do_not_make_the_browser_ask ["A-9"],
 );
 
 /// Starts a deposit of the body.
@@ -289,5 +290,14 @@ async fn every_wrong_credential_gets_the_same_answer(site: Context) -> Outcome {
         let expected = first.get_or_insert_with(|| problem.clone());
         reply.check(problem == *expected, &expected.to_string(), reply.text())?;
     }
+    Ok(())
+}
+
+async fn scripts_do_not_make_the_browser_ask(site: Context) -> Outcome {
+    let call = manage(&site, "GET", "/usage").await?;
+    let call = call.with("x-requested-with", "XMLHttpRequest");
+    let reply = call.send().await?;
+    reply.problem(401, "unauthorized")?;
+    reply.has("www-authenticate", "Bearer")?;
     Ok(())
 }

@@ -20,6 +20,7 @@ mod keys;
 mod management;
 mod names;
 mod order;
+mod page;
 mod paths;
 mod problems;
 mod ranges;
@@ -60,6 +61,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         keys::SCENARIOS,
         tokens::SCENARIOS,
         sharing::SCENARIOS,
+        page::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

@@ -161,6 +161,9 @@ mutants! {
     basic_is_accepted_everywhere: BasicAnywhere => "content::basic_credentials_are_accepted";
     basic_credentials_that_another_site_sent_are_accepted: SiteIgnored =>
         "content::basic_credentials_are_accepted";
+    scripts_make_the_browser_ask: ScriptsAsk => "content::scripts_do_not_make_the_browser_ask";
+    the_page_may_be_framed: PageFramed => "page::the_page_needs_no_credential_and_is_protected";
+    the_page_is_on_every_path: PageEverywhere => "page::paths_beside_the_files_of_the_page_are_not_found";
     declared_names_are_ignored: NameIgnored => "content::names_and_types_come_from_the_header";
     forms_are_stored_as_files: FormStored => "content::forms_are_refused";
     a_201_lacks_its_location: NoLocation => "content::the_body_is_the_file";

@@ -1,11 +1,12 @@
 //! Mutations of the sound server's responses.
 
 use http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    LOCATION, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION, VARY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
-use http::{HeaderName, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::mutation::{Memory, MutableResponse, Mutation};
@@ -54,6 +55,14 @@ impl Mutation {
             Self::NoNosniff => drop(response.fields.remove(X_CONTENT_TYPE_OPTIONS)),
             Self::NoContentRange => drop(response.fields.remove(CONTENT_RANGE)),
             Self::NotModifiedWithoutVary if status == 304 => drop(response.fields.remove(VARY)),
+            Self::ScriptsAsk => {
+                let basic = HeaderValue::from_static("Basic realm=\"artifact\", charset=\"UTF-8\"");
+                response.fields.append(WWW_AUTHENTICATE, basic);
+            }
+            Self::PageFramed if path.starts_with("/ui") => {
+                drop(response.fields.remove(CONTENT_SECURITY_POLICY));
+            }
+            Self::PageEverywhere if path.starts_with("/ui/") => response.status = StatusCode::OK,
             Self::Cached if fetched => response.set(&CACHE_CONTROL, "public, max-age=60"),
             Self::Inline if fetched => response.set(&CONTENT_DISPOSITION, "inline"),
             Self::CharsetAdded if fetched => {

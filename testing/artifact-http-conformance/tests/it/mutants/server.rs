@@ -61,7 +61,8 @@ impl Server {
         let sharing = Sharing::new(managed.clone(), database.sharing);
         let config = HttpConfig::default()
             .with_management(managed)
-            .with_sharing(sharing);
+            .with_sharing(sharing)
+            .with_page();
         let admin = AdminToken::new(TOKEN).unwrap();
         let identities = Arc::new(IdentityAuthenticator::new(database.identities, admin));
         let memory = Arc::new(Memory::default());
