@@ -8,6 +8,7 @@ mod missing;
 mod options;
 mod orphans;
 mod report;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ const BATCH: u32 = 1_000;
 
 /// Removes what no artifact needs any more, while servers run.
 ///
-/// One [`run`](Self::run) has five steps:
+/// One [`run`](Self::run) has six steps:
 ///
 /// 1. Expired artifacts: the row is removed, unless there is a hold on it, then the blob.
 /// 2. Orphans: blobs that are older than the [grace period](CollectOptions::with_grace_period) and have no row. Their ids are
@@ -40,6 +41,8 @@ const BATCH: u32 = 1_000;
 ///    run overlooks a missing blob by chance: less than one in a billion with 1 million blobs, 2 of 1,000 with 10 million.
 ///    The next run overlooks others. A [`Scrubber`](crate::Scrubber) finds all.
 /// 5. The [keys of deposits](crate::IdempotencyKey) that are no longer kept are [forgotten](CatalogInventory::forget_keys).
+/// 6. [Uploads](crate::Uploads) that are over: their parts are deleted, then their records. The parts of the others are no
+///    orphans.
 ///
 /// Damaged blobs are reported and left alone. If one id fails, the collector reports it and goes on; if a step fails, it
 /// goes on with the next one. Step 4 needs the list of step 2.
@@ -133,6 +136,10 @@ impl Collector {
             run.begin(CollectStep::Keys);
             let forgotten = run.forget_keys().await;
             run.end(CollectStep::Keys, forgotten);
+
+            run.begin(CollectStep::Uploads);
+            let removed = run.remove_uploads().await;
+            run.end(CollectStep::Uploads, removed);
         }
         run.report
     }

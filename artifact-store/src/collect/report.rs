@@ -18,6 +18,8 @@ pub enum CollectStep {
     MissingBlobs,
     /// Forgets old keys of deposits. Not in a dry run.
     Keys,
+    /// Removes uploads that are over. Not in a dry run.
+    Uploads,
 }
 
 impl CollectStep {
@@ -29,6 +31,7 @@ impl CollectStep {
             Self::Leftovers => "leftovers",
             Self::MissingBlobs => "missing blobs",
             Self::Keys => "idempotency keys",
+            Self::Uploads => "resumable uploads",
         }
     }
 }
@@ -110,6 +113,8 @@ pub struct CollectReport {
     pub failed: u64,
     /// The old keys of deposits that were forgotten.
     pub keys: u64,
+    /// The resumable uploads that were over, or complete with parts left, and whose parts were removed.
+    pub uploads: u64,
     /// The steps that ended early, and why. The others were done.
     pub unfinished: Vec<(CollectStep, Error)>,
 }

@@ -9,6 +9,7 @@ mod portable;
 mod rows;
 mod staged;
 mod store_id;
+mod uploads;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -21,6 +22,7 @@ use self::groups::Groups;
 use self::identity::Workers;
 use self::rows::Rows;
 use self::store_id::StoreIds;
+use self::uploads::UploadMaps;
 use super::rejected::{Rejected, is_inserted};
 use super::subject::Subject;
 use crate::catalog::{Catalog, check_insert};
@@ -53,6 +55,7 @@ struct Maps {
     /// Where the database was moved to. It accepts no writes then.
     moved_to: Option<String>,
     placement: Option<Placement>,
+    uploads: UploadMaps,
 }
 
 impl MemoryDatabase {

@@ -34,5 +34,6 @@ mod serde;
 mod store;
 mod store_id;
 mod support;
+mod uploads;
 #[cfg(feature = "fs")]
 mod verified;

@@ -20,7 +20,7 @@ use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
 
 impl MemoryDatabase {
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         // A clock that shows no valid time lets nothing expire.
         Timestamp::try_from(self.clock.now()).unwrap_or(Timestamp::MIN)
     }
@@ -66,7 +66,7 @@ impl CatalogInventory for MemoryDatabase {
         let now = self.clock.now();
         let mut maps = self.writable(Operation::DeleteRow)?;
         let mut condemned = ids.to_vec();
-        condemned.retain(|id| maps.rows.condemn(*id, now));
+        condemned.retain(|id| !maps.uploads.has_part(*id) && maps.rows.condemn(*id, now));
         Ok(condemned)
     }
 

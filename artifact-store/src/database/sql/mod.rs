@@ -16,6 +16,7 @@ mod records;
 mod scrubs;
 mod statements;
 mod store_id;
+mod uploads;
 
 use std::fmt::Debug;
 
@@ -44,6 +45,14 @@ pub(super) use self::records::{
 };
 pub(super) use self::scrubs::{record_scrub, scrub_values, select_last_scrub};
 pub(super) use self::statements::SELECT_CREDENTIAL;
+#[cfg(feature = "postgres")]
+pub(super) use self::uploads::PartIdRecord;
+#[cfg(feature = "sqlite")]
+pub(super) use self::uploads::upload_lives_until;
+pub(super) use self::uploads::{
+    UploadIdRecord, UploadPartRecord, UploadSessionRecord, stored_bytes, upload_columns,
+    upload_is_over, upload_params,
+};
 
 /// How much a query reads. A database runs only some of its queries at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
