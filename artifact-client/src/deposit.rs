@@ -20,6 +20,7 @@ use crate::multipart::{Envelope, Form, Sent, UploadState};
 use crate::progress::ProgressCallback;
 use crate::repr_digest;
 use crate::response::{MAX_OBJECT, no_response, read_json, stalled};
+use crate::resumable::{RESUMABLE_FROM, ResumableDeposit};
 
 /// The longest time that an artifact can be kept, unless it is kept for ever: 100 years of 365 days.
 const MAX_EXPIRES_IN: Duration = Duration::from_hours(100 * 365 * 24);
@@ -44,10 +45,12 @@ pub struct Deposited {
 
 /// The body of a 201 response.
 #[derive(Deserialize)]
-struct DepositResponse {
+pub(crate) struct DepositResponse {
     artifacts_uri: String,
     size_bytes: u64,
     content_type: String,
+    /// Only in responses of management.
+    pub(crate) sha256: Option<String>,
 }
 
 /// A failed attempt of a deposit.
@@ -124,6 +127,8 @@ impl Client {
             orphans_allowed,
             idempotency_key,
             on_progress,
+            upload,
+            on_upload,
         } = options;
         let content_type = content_type
             .as_deref()
@@ -162,6 +167,25 @@ impl Client {
             }
             Source::Repeatable(open) => open,
         };
+        if let Some(size) = deposit.size.filter(|size| *size >= RESUMABLE_FROM)
+            && !has_own_key
+            && deposit.key.is_some()
+        {
+            let resumable = ResumableDeposit {
+                client: self,
+                open: &open,
+                size,
+                file_name: deposit.file_name.as_deref(),
+                content_type,
+                expires_in,
+                on_progress: deposit.on_progress.clone(),
+                upload,
+                on_upload,
+            };
+            if let Some(deposited) = Box::pin(resumable.run()).await? {
+                return Ok(deposited);
+            }
+        }
         let mut retries = self.retries();
         loop {
             match deposit.send_once(open()).await {
@@ -286,7 +310,7 @@ impl Deposit<'_> {
 }
 
 /// Compares a 201 response, and the digest in its `Repr-Digest`, with what was sent.
-fn check_response(
+pub(crate) fn check_response(
     response: DepositResponse,
     stored: Option<Result<Option<Sha256Digest>, ()>>,
     count: u64,
@@ -296,6 +320,7 @@ fn check_response(
         artifacts_uri: uri,
         size_bytes,
         content_type,
+        sha256: _,
     } = response;
     // The URI goes on to scripts and terminals, so it must not contain invisible characters.
     if !uri.bytes().all(|b| b.is_ascii_graphic()) || !(1..=512).contains(&uri.len()) {

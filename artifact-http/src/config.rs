@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifact_backend::UriPrefix;
-use artifact_store::{ManagedStore, ReadPolicy};
+use artifact_store::{ManagedStore, ReadPolicy, UploadOptions};
 
 use crate::api::Api;
 use crate::auth_scheme::AuthScheme;
@@ -57,6 +57,8 @@ pub struct HttpConfig {
     /// bytes would not be those of `ETag`, `Repr-Digest` and `Content-Length`. Off by
     /// default, because a response without compression needs no such field (RFC 9110, section 8.4.1).
     pub below_layers: bool,
+    /// The settings of resumable uploads, which are part of the management.
+    pub uploads: UploadOptions,
 }
 
 impl Default for HttpConfig {
@@ -79,6 +81,7 @@ impl Default for HttpConfig {
             max_lists: None,
             max_lists_per_principal: None,
             below_layers: false,
+            uploads: UploadOptions::default(),
         }
     }
 }
@@ -206,6 +209,13 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_below_layers(mut self) -> Self {
         self.below_layers = true;
+        self
+    }
+
+    /// Sets how resumable uploads work: how long they live, how many a principal may have, and the size of their parts.
+    #[must_use = "returns the changed settings"]
+    pub fn with_uploads(mut self, options: UploadOptions) -> Self {
+        self.uploads = options;
         self
     }
 

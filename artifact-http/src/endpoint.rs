@@ -53,7 +53,8 @@ pub struct Endpoint {
     pub method: Method,
     /// The template of the path under the default base path, such as `/v0/experiments/{E}/workers/{W}`. `{E}`
     /// stands for an
-    /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either, `{A}` for an artifact's id.
+    /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either, `{A}` for an artifact's id, `{U}` for an
+    /// upload's id.
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,

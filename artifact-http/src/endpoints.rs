@@ -21,6 +21,7 @@ use crate::management::{
 use crate::problem::Problem;
 use crate::request::{AuthenticatedRequest, Deployment};
 use crate::route::Route;
+use crate::uploads::{AppendUpload, CreateUpload, DescribeUploads, EndUpload, ReadUpload};
 
 /// Turns one line per endpoint into the list of endpoints and the `match` that calls the handlers.
 /// An operation is a type with the constant `ENDPOINT` and the function `handle`, which gets the
@@ -96,6 +97,11 @@ endpoints! {
         GET Usage => ReadUsage;
         GET Retention => ReadRetention;
         PUT Retention => SetRetention;
+        OPTIONS Uploads => DescribeUploads;
+        POST Uploads => CreateUpload;
+        GET Upload(upload) => ReadUpload;
+        PATCH Upload(upload) => AppendUpload;
+        DELETE Upload(upload) => EndUpload;
     }
     deployment {
         GET => ListExperiments;
@@ -172,6 +178,8 @@ mod tests {
             ("/v1/experiments/e/artifacts/x", "GET, HEAD, DELETE"),
             ("/v1/experiments/e/artifacts/x/hold", "PUT, DELETE"),
             ("/v1/experiments/e/retention", "GET, HEAD, PUT"),
+            ("/v1/experiments/e/uploads", "OPTIONS, POST"),
+            ("/v1/experiments/e/uploads/x", "GET, HEAD, PATCH, DELETE"),
         ] {
             assert_eq!(allowed_methods(path, |_| true), methods, "{path}");
         }

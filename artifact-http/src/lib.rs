@@ -13,6 +13,7 @@ mod request_info;
 mod route;
 mod router;
 mod service;
+mod uploads;
 
 mod admin_token;
 mod auth_scheme;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use artifact_backend::BoxError;
-use artifact_store::ArtifactStore;
+use artifact_store::{ArtifactStore, Uploads};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -79,12 +79,15 @@ impl HttpService {
         let uploads = ConcurrencyLimiter::of_uploads(&config);
         let fetches = ConcurrencyLimiter::of_fetches(&config);
         let lists = ConcurrencyLimiter::of_lists(&config);
+        let managed = config.managed().cloned();
+        let sessions = managed.map(|managed| Uploads::new(managed, config.uploads.clone()));
         let shared = Arc::new(Service {
             store,
             authenticate,
             identities,
             config,
             uploads,
+            sessions,
             fetches,
             lists,
             fields: ArtifactFieldsCache::default(),

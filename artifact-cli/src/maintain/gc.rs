@@ -74,6 +74,7 @@ fn totals(report: &CollectReport, dry_run: bool) -> Map<String, Value> {
         "missing": report.missing,
         "failed": report.failed,
         "keys": report.keys,
+        "uploads": report.uploads,
         "unfinished": unfinished,
     });
     match totals {

@@ -32,6 +32,7 @@ mod range;
 mod read_policy;
 mod secrets;
 mod support;
+mod uploads;
 mod verified_range;
 mod wire;
 mod workers;
