@@ -97,6 +97,11 @@ impl Client {
     /// one artifact, however often it is sent. So it is retried if another attempt may help, also if the response was lost. The
     /// [`Body`] must be one that can be sent again.
     ///
+    /// A [`Body`] that can be sent again and whose size is known and at least 16 MiB is deposited by a resumable upload, if the server
+    /// has them and the program gave no key: after a broken connection, only the bytes are sent that the server does not have. A
+    /// program can go on with it after a restart, see [`with_on_upload`](DepositOptions::with_on_upload). If the future is dropped,
+    /// the server keeps what has arrived until the upload expires.
+    ///
     /// A server without the endpoints of management has no keys: see
     /// [`with_form_deposits`](crate::ClientBuilder::with_form_deposits). Deposits of the types `multipart/form-data` and
     /// `application/x-www-form-urlencoded` are forms, too, because the server would take them for what they say. A form is retried

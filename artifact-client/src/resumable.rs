@@ -92,13 +92,9 @@ impl ResumableDeposit<'_> {
             }
             match self.append(&url, offset).await {
                 Ok(sha256) => sent = Some(sha256),
-                Err(failed) => {
-                    // Whatever it was, the server knows how much has arrived.
-                    if failed.kind() != ErrorKind::AlreadyExists {
-                        retries.wait_before_retry(failed).await?;
-                    }
-                }
+                Err(failed) => retries.wait_before_retry(failed).await?,
             }
+            // Whatever it was, the server knows how much has arrived.
             let now = self.read(&url, &mut retries).await?;
             if now.offset > offset {
                 retries.reset();
@@ -230,7 +226,8 @@ impl ResumableDeposit<'_> {
             }
             // Another append was faster: of this client, before its connection broke.
             (Ok(response), _) if response.status() == StatusCode::CONFLICT => {
-                Err(Error::new(ErrorKind::AlreadyExists, OPERATION))
+                Err(Error::new(ErrorKind::Interrupted, OPERATION)
+                    .with_detail("the server had other bytes of the upload than it said"))
             }
             (Ok(response), _) => Err(self.client.rejection(OPERATION, response).await),
         }

@@ -31,7 +31,7 @@ use artifact_http::{AdminToken, HttpConfig, HttpService, IdentityAuthenticator};
 use artifact_server::{
     Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
-use artifact_store::ManagedStore;
+use artifact_store::{ManagedStore, UploadOptions};
 use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
 
@@ -77,7 +77,11 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     );
     // Other servers on the same database remove artifacts, too.
     let watch = managed.watch_removals();
-    config = config.with_management(managed);
+    let max_open = u32::try_from(settings.max_open_uploads).unwrap_or(u32::MAX);
+    let uploads = UploadOptions::default()
+        .with_lifetime(settings.upload_expiry)
+        .with_max_open(max_open);
+    config = config.with_management(managed).with_uploads(uploads);
     if let Some(url) = &settings.public_url {
         config = config.with_public_url(url);
     }

@@ -274,12 +274,12 @@ pub(crate) struct ServeSettings {
     #[arg(value_parser = count)]
     pub(crate) max_uploads_per_principal: usize,
 
-    /// How long a resumable upload is kept after its last append, up to 30d
+    /// How long a resumable upload is kept after its last append; at most 30 days
     #[arg(
         long,
         env = "ARTIFACT_UPLOAD_EXPIRY",
-        value_name = "TIME",
-        default_value = "24h"
+        value_name = "SECONDS",
+        default_value = "86400"
     )]
     #[arg(value_parser = seconds)]
     pub(crate) upload_expiry: Duration,

@@ -83,5 +83,9 @@ fn the_commands_of_the_page_of_uploads_work() {
     ] {
         assert!(lower.contains(expected), "{expected:?} in {stdout}");
     }
-    assert_eq!(lower.matches("http/1.1 204 no content").count(), 3, "{stdout}");
+    assert_eq!(
+        lower.matches("http/1.1 204 no content").count(),
+        3,
+        "{stdout}"
+    );
 }

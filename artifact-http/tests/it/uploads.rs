@@ -162,7 +162,7 @@ async fn a_broken_body_is_resumed_where_it_broke() {
             let reply = client.patch(&upload, &cut.to_string(), rest).await;
             assert_eq!(reply.status, 204, "{}", reply.text());
         }
-        // Also if nobody but HEAD came after the last byte.
+        // Also if only HEAD came after the last byte.
         assert_eq!(client.artifacts().await.len(), cut + 1);
     }
 }

@@ -124,7 +124,7 @@ impl Uploads {
 
     /// Begins a session. When this returns, its record is durable.
     ///
-    /// A dropped future leaves nothing, or a session that nobody knows and that expires.
+    /// A dropped future leaves nothing, or a session whose id no client knows and that expires.
     ///
     /// # Errors
     ///

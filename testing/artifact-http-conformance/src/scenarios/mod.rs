@@ -25,6 +25,7 @@ mod problems;
 mod ranges;
 mod read_rule;
 mod tokens;
+mod uploads;
 mod whoami;
 mod workers;
 
@@ -58,6 +59,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         content::SCENARIOS,
         keys::SCENARIOS,
         tokens::SCENARIOS,
+        uploads::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

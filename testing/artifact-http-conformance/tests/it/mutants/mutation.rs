@@ -93,6 +93,14 @@ pub(crate) enum Mutation {
     KeyIgnored,
     KeyAlone,
     KeyShared,
+    TusVersionIgnored,
+    NegativeLengthAccepted,
+    WrongOffsetAccepted,
+    OffsetOneMore,
+    NoArtifactLocation,
+    UploadDigestIgnored,
+    EndIgnored,
+    UploadHidden,
 }
 
 /// State that some mutations keep between requests.
