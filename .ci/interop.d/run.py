@@ -14,6 +14,7 @@ import commands  # noqa: E402
 import parsers  # noqa: E402
 import python_clients  # noqa: E402
 import rig  # noqa: E402
+import uploads  # noqa: E402
 
 
 def browser(server, tools):
@@ -30,7 +31,7 @@ def main():
         with rig.Server(binary, work / "server", ["--max-artifact-bytes", "8MiB"]) as server:
             for client in (commands.curl, commands.wget):
                 client(server, work)
-            for client in (python_clients.standard, python_clients.httpx_client, parsers.no_answer_is_split):
+            for client in (python_clients.standard, python_clients.httpx_client, uploads.tus, parsers.no_answer_is_split):
                 client(server)
             browser(server, tools)
         log = (work / "server/log").read_text()

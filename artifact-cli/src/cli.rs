@@ -410,6 +410,10 @@ pub(crate) struct PutArguments {
     #[arg(long, value_name = "KEY", value_parser = text)]
     pub(crate) idempotency_key: Option<String>,
 
+    /// Go on with the upload of a large FILE that was interrupted. Its id was printed when it began. Only for one FILE
+    #[arg(long, value_name = "UPLOAD", value_parser = text, conflicts_with = "idempotency_key")]
+    pub(crate) resume: Option<String>,
+
     /// Deposit FILE again even if the response to the first try was lost, also on a server that knows no keys. It may then
     /// hold FILE twice, once under a URI that no client knows
     #[arg(long)]

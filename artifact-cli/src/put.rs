@@ -24,6 +24,9 @@ pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
                 "--idempotency-key is the key of one deposit; give one FILE",
             ));
         }
+        if arguments.resume.is_some() {
+            return Err(setup("--resume goes on with one upload; give one FILE"));
+        }
         if files.iter().any(|file| file == Path::new("-")) {
             return Err(setup("- is standard input; give it as the only FILE"));
         }
@@ -55,6 +58,13 @@ async fn deposit(
     if arguments.allow_orphans {
         options = options.with_orphans_allowed();
     }
+    options = options
+        .with_upload(arguments.resume.clone())
+        .with_on_upload(|id| {
+            output::note(format_args!(
+                "upload {id}; if it is interrupted, repeat the command with --resume {id}"
+            ));
+        });
     let mut file_name = arguments.file_name.clone();
 
     let (body, size) = if file == Path::new("-") {

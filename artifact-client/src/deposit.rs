@@ -20,6 +20,7 @@ use crate::multipart::{Envelope, Form, Sent, UploadState};
 use crate::progress::ProgressCallback;
 use crate::repr_digest;
 use crate::response::{MAX_OBJECT, no_response, read_json, stalled};
+use crate::resumable::{RESUMABLE_FROM, ResumableDeposit};
 
 /// The longest time that an artifact can be kept, unless it is kept for ever: 100 years of 365 days.
 const MAX_EXPIRES_IN: Duration = Duration::from_hours(100 * 365 * 24);
@@ -44,10 +45,12 @@ pub struct Deposited {
 
 /// The body of a 201 response.
 #[derive(Deserialize)]
-struct DepositResponse {
+pub(crate) struct DepositResponse {
     artifacts_uri: String,
     size_bytes: u64,
     content_type: String,
+    /// Only in responses of management.
+    pub(crate) sha256: Option<String>,
 }
 
 /// A failed attempt of a deposit.
@@ -94,6 +97,11 @@ impl Client {
     /// one artifact, however often it is sent. So it is retried if another attempt may help, also if the response was lost. The
     /// [`Body`] must be one that can be sent again.
     ///
+    /// A [`Body`] that can be sent again and whose size is known and at least 16 MiB is deposited by a resumable upload, if the server
+    /// has them and the program gave no key: after a broken connection, only the bytes are sent that the server does not have. A
+    /// program can go on with it after a restart, see [`with_on_upload`](DepositOptions::with_on_upload). If the future is dropped,
+    /// the server keeps what has arrived until the upload expires.
+    ///
     /// A server without the endpoints of management has no keys: see
     /// [`with_form_deposits`](crate::ClientBuilder::with_form_deposits). Deposits of the types `multipart/form-data` and
     /// `application/x-www-form-urlencoded` are forms, too, because the server would take them for what they say. A form is retried
@@ -124,6 +132,8 @@ impl Client {
             orphans_allowed,
             idempotency_key,
             on_progress,
+            upload,
+            on_upload,
         } = options;
         let content_type = content_type
             .as_deref()
@@ -162,6 +172,25 @@ impl Client {
             }
             Source::Repeatable(open) => open,
         };
+        if let Some(size) = deposit.size.filter(|size| *size >= RESUMABLE_FROM)
+            && !has_own_key
+            && deposit.key.is_some()
+        {
+            let resumable = ResumableDeposit {
+                client: self,
+                open: &open,
+                size,
+                file_name: deposit.file_name.as_deref(),
+                content_type,
+                expires_in,
+                on_progress: deposit.on_progress.clone(),
+                upload,
+                on_upload,
+            };
+            if let Some(deposited) = Box::pin(resumable.run()).await? {
+                return Ok(deposited);
+            }
+        }
         let mut retries = self.retries();
         loop {
             match deposit.send_once(open()).await {
@@ -286,7 +315,7 @@ impl Deposit<'_> {
 }
 
 /// Compares a 201 response, and the digest in its `Repr-Digest`, with what was sent.
-fn check_response(
+pub(crate) fn check_response(
     response: DepositResponse,
     stored: Option<Result<Option<Sha256Digest>, ()>>,
     count: u64,
@@ -296,6 +325,7 @@ fn check_response(
         artifacts_uri: uri,
         size_bytes,
         content_type,
+        sha256: _,
     } = response;
     // The URI goes on to scripts and terminals, so it must not contain invisible characters.
     if !uri.bytes().all(|b| b.is_ascii_graphic()) || !(1..=512).contains(&uri.len()) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::progress::{Progress, ProgressCallback};
+use crate::resumable::UploadCallback;
 
 /// The options of a deposit.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +15,8 @@ pub struct DepositOptions {
     pub(crate) orphans_allowed: bool,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) on_progress: Option<ProgressCallback>,
+    pub(crate) upload: Option<String>,
+    pub(crate) on_upload: Option<UploadCallback>,
 }
 
 impl DepositOptions {
@@ -72,6 +75,23 @@ impl DepositOptions {
     #[must_use = "this returns the changed options"]
     pub fn with_progress(mut self, call: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(ProgressCallback::new(call));
+        self
+    }
+
+    /// Sets a function that is called with the id of a resumable upload as soon as the server has begun one. A program that
+    /// keeps the id can go on with the upload after a restart, see [`with_upload`](Self::with_upload).
+    #[must_use = "this returns the changed options"]
+    pub fn with_on_upload(mut self, call: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.on_upload = Some(UploadCallback(std::sync::Arc::new(call)));
+        self
+    }
+
+    /// Goes on with an upload that an earlier deposit of the same file began, under this id. If the server no longer has it, or
+    /// if it is one of another size, a new one begins. If the file has changed since, the deposit fails with
+    /// [`DigestMismatch`](crate::ErrorKind::DigestMismatch) once all bytes have arrived.
+    #[must_use = "this returns the changed options"]
+    pub fn with_upload(mut self, id: impl Into<Option<String>>) -> Self {
+        self.upload = id.into();
         self
     }
 }

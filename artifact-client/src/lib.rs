@@ -21,6 +21,7 @@ mod body;
 mod deposit;
 mod deposit_options;
 mod multipart;
+mod resumable;
 
 mod content_range;
 mod disposition;

@@ -113,11 +113,17 @@ impl UploadState {
         })
     }
 
+    pub(crate) fn report_progress(&self, bytes: u64, total: Option<u64>) {
+        if let Some(call) = &self.on_progress {
+            call.report(bytes, total);
+        }
+    }
+
     pub(crate) fn take_sent(&self) -> Sent {
         std::mem::take(&mut *self.sent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn set_sent(&self, sent: Sent) {
+    pub(crate) fn set_sent(&self, sent: Sent) {
         *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = sent;
     }
 }
@@ -182,9 +188,7 @@ impl Form {
     }
 
     fn report_progress(&self) {
-        if let Some(call) = &self.state.on_progress {
-            call.report(self.count, self.declared_size);
-        }
+        self.state.report_progress(self.count, self.declared_size);
     }
 
     fn finish(&mut self) -> io::Result<Option<Bytes>> {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use artifact_backend::UriPrefix;
-use artifact_store::{ManagedStore, ReadPolicy, Sharing};
+use artifact_store::{ManagedStore, ReadPolicy, Sharing, UploadOptions};
 
 use crate::api::Api;
 use crate::auth_scheme::AuthScheme;
@@ -96,6 +96,8 @@ pub struct HttpConfig {
     /// bytes would not be those of `ETag`, `Repr-Digest` and `Content-Length`. Off by
     /// default, because a response without compression needs no such field (RFC 9110, section 8.4.1).
     pub below_layers: bool,
+    /// The settings of resumable uploads, which are part of the management.
+    pub uploads: UploadOptions,
 }
 
 impl Default for HttpConfig {
@@ -123,6 +125,7 @@ impl Default for HttpConfig {
             max_lists_per_principal: None,
             request_rate: None,
             below_layers: false,
+            uploads: UploadOptions::default(),
         }
     }
 }
@@ -299,6 +302,13 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_below_layers(mut self) -> Self {
         self.below_layers = true;
+        self
+    }
+
+    /// Sets how resumable uploads work: how long they live, how many a principal may have, and the size of their parts.
+    #[must_use = "returns the changed settings"]
+    pub fn with_uploads(mut self, options: UploadOptions) -> Self {
+        self.uploads = options;
         self
     }
 

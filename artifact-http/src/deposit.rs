@@ -148,7 +148,7 @@ pub(crate) async fn store(
 }
 
 /// Parses the field that says how long the artifact is kept.
-fn expires_in(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+pub(crate) fn expires_in(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
     const EXPIRES_IN: HeaderName = HeaderName::from_static("artifact-expires-in");
     let mut values = headers.get_all(EXPIRES_IN).iter();
     let Some(value) = values.next() else {

@@ -58,7 +58,8 @@ pub struct Endpoint {
     /// The template of the path under the default base path, such as `/v0/experiments/{E}/workers/{W}`. `{E}`
     /// stands for an
     /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either, `{A}` for an artifact's id, `{N}` for
-    /// a grant's id, `{K}` for a link's id, `{L}` for the secret of a link.
+    /// a grant's id, `{K}` for a link's id, `{L}` for the secret of a link, `{U}` for an
+    /// upload's id.
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,

@@ -26,6 +26,7 @@ use crate::router::Service;
 use crate::sharing::{
     CreateGrant, CreateLink, FetchLink, ListGrants, ListLinks, RevokeGrant, RevokeLink,
 };
+use crate::uploads::{AppendUpload, CreateUpload, DescribeUploads, EndUpload, ReadUpload};
 
 /// Turns one line per endpoint into the list of endpoints and the `match` that calls the handlers.
 /// An operation is a type with the constant `ENDPOINT` and the function `handle`, which gets the
@@ -124,6 +125,11 @@ endpoints! {
         GET Links(id) => ListLinks;
         POST Links(id) => CreateLink;
         DELETE Link(id, link) => RevokeLink;
+        OPTIONS Uploads => DescribeUploads;
+        POST Uploads => CreateUpload;
+        GET Upload(upload) => ReadUpload;
+        PATCH Upload(upload) => AppendUpload;
+        DELETE Upload(upload) => EndUpload;
     }
     deployment {
         GET => ListExperiments;
@@ -205,6 +211,8 @@ mod tests {
             ("/v1/experiments/e/artifacts/x/grants", "GET, HEAD, POST"),
             ("/v1/experiments/e/artifacts/x/links/y", "DELETE"),
             ("/v1/links/x", "GET, HEAD"),
+            ("/v1/experiments/e/uploads", "OPTIONS, POST"),
+            ("/v1/experiments/e/uploads/x", "GET, HEAD, PATCH, DELETE"),
         ] {
             assert_eq!(allowed_methods(path, |_| true), methods, "{path}");
         }

@@ -16,6 +16,7 @@ mod route;
 mod router;
 mod service;
 mod sharing;
+mod uploads;
 
 mod admin_token;
 mod auth_scheme;

@@ -1,6 +1,6 @@
 //! The paths under `/v0/experiments/{E}` and `/v1/experiments/{E}`, parsed once into typed ids.
 
-use artifact_store::{ArtifactId, GrantId, GroupId, LinkId, MemberId, WorkerId};
+use artifact_store::{ArtifactId, GrantId, GroupId, LinkId, MemberId, UploadId, WorkerId};
 
 use crate::api::Api;
 
@@ -30,6 +30,8 @@ pub(crate) enum Route {
     Link(ArtifactId, LinkId),
     Usage,
     Retention,
+    Uploads,
+    Upload(UploadId),
 }
 
 impl Route {
@@ -87,6 +89,8 @@ impl Route {
             ["workers", worker, "token"] => Self::Token(worker.parse().ok()?),
             ["usage"] => Self::Usage,
             ["retention"] => Self::Retention,
+            ["uploads"] => Self::Uploads,
+            ["uploads", id] => Self::Upload(id.parse().ok()?),
             _ => return None,
         })
     }
@@ -141,6 +145,8 @@ mod tests {
         for (path, route) in [
             ("/usage".to_owned(), Route::Usage),
             ("/retention".to_owned(), Route::Retention),
+            ("/uploads".to_owned(), Route::Uploads),
+            (format!("/uploads/{id}"), Route::Upload(id.parse().unwrap())),
             (format!("/artifacts/{id}"), Route::ManagedArtifact(artifact)),
             (format!("/artifacts/{id}/hold"), Route::Hold(artifact)),
             (format!("/artifacts/{id}/content"), Route::Content(artifact)),

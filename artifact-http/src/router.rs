@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use artifact_store::ArtifactStore;
+use artifact_store::{ArtifactStore, Uploads};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -31,6 +31,8 @@ pub(crate) struct Service {
     pub(crate) identities: Option<Arc<IdentityAuthenticator>>,
     pub(crate) config: HttpConfig,
     pub(crate) uploads: Arc<ConcurrencyLimiter>,
+    /// The resumable uploads. `None` without management.
+    pub(crate) sessions: Option<Uploads>,
     pub(crate) fetches: Arc<ConcurrencyLimiter>,
     pub(crate) lists: Arc<ConcurrencyLimiter>,
     pub(crate) rates: Option<RateLimiter>,

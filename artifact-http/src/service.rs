@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use artifact_backend::BoxError;
-use artifact_store::ArtifactStore;
+use artifact_store::{ArtifactStore, Uploads};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -87,12 +87,15 @@ impl HttpService {
         let fetches = ConcurrencyLimiter::of_fetches(&config);
         let lists = ConcurrencyLimiter::of_lists(&config);
         let rates = config.request_rate.map(RateLimiter::new);
+        let managed = config.managed().cloned();
+        let sessions = managed.map(|managed| Uploads::new(managed, config.uploads.clone()));
         let shared = Arc::new(Service {
             store,
             authenticate,
             identities,
             config,
             uploads,
+            sessions,
             fetches,
             lists,
             rates,

@@ -15,7 +15,7 @@ pub(crate) enum Surveyed {
     Blob(BlobStat),
     /// What is stored under the id of this error is not a whole blob.
     Damaged(ArtifactId, artifact_backend::Error),
-    /// An earlier blob has no row, and is as old as the grace period.
+    /// An earlier blob has no row, is no part of an upload, and is as old as the grace period.
     Orphan(BlobStat),
 }
 
@@ -82,6 +82,11 @@ async fn find_orphans(
         let mut gone = catalog.removed(&missing).await?;
         gone.sort_unstable();
         missing.retain(|id| gone.binary_search(id).is_err());
+    }
+    if !missing.is_empty() {
+        let mut parts = catalog.parts_among(&missing).await?;
+        parts.sort_unstable();
+        missing.retain(|id| parts.binary_search(id).is_err());
     }
     missing.sort_unstable();
     for blob in batch.drain(..) {

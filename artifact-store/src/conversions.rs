@@ -62,12 +62,16 @@ impl From<Error> for io::Error {
             ErrorKind::NotFound => io::ErrorKind::NotFound,
             ErrorKind::Forbidden => io::ErrorKind::PermissionDenied,
             ErrorKind::AlreadyExists | ErrorKind::KeyReused => io::ErrorKind::AlreadyExists,
-            ErrorKind::Reserved | ErrorKind::Cycle | ErrorKind::InvalidRange => {
-                io::ErrorKind::InvalidInput
-            }
+            ErrorKind::Reserved
+            | ErrorKind::Cycle
+            | ErrorKind::InvalidRange
+            | ErrorKind::OffsetMismatch
+            | ErrorKind::LengthMismatch => io::ErrorKind::InvalidInput,
             ErrorKind::TooLarge => io::ErrorKind::FileTooLarge,
             ErrorKind::DigestMismatch | ErrorKind::Corrupt => io::ErrorKind::InvalidData,
-            ErrorKind::Unavailable | ErrorKind::Held => io::ErrorKind::ResourceBusy,
+            ErrorKind::Unavailable | ErrorKind::Held | ErrorKind::LimitReached => {
+                io::ErrorKind::ResourceBusy
+            }
             ErrorKind::OutOfSpace => io::ErrorKind::StorageFull,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,
             ErrorKind::Misconfigured | ErrorKind::Unexpected => io::ErrorKind::Other,

@@ -329,7 +329,7 @@ async fn follow_placement(shared: &Shared, error: &Error) {
 }
 
 /// Stores a small artifact, and hashes it at the same time, or before if the digest is expected.
-async fn store_whole(
+pub(crate) async fn store_whole(
     shared: &Shared,
     bytes: Bytes,
     expected: Option<Sha256Digest>,
@@ -384,7 +384,10 @@ impl State {
 }
 
 /// Runs a step of a deposit. Drops it if it takes longer than the limit, if there is one.
-async fn within<T>(limit: Option<Duration>, step: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn within<T>(
+    limit: Option<Duration>,
+    step: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let Some(limit) = limit else {
         return step.await;
     };

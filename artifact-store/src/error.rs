@@ -54,6 +54,13 @@ pub enum ErrorKind {
     /// The idempotency key was used for another deposit, or the artifact of that deposit was removed. Nothing was stored.
     /// Use a new key.
     KeyReused,
+    /// The upload has another number of bytes; [`Error::blob_size`] returns it. Continue there.
+    OffsetMismatch,
+    /// The upload would be longer than declared, is shorter, or another length was declared. Send the file that was declared,
+    /// or begin a new upload.
+    LengthMismatch,
+    /// The principal has as many open uploads, or the upload as many parts, as allowed. Complete or end some.
+    LimitReached,
 }
 
 impl ErrorKind {
@@ -75,6 +82,9 @@ impl ErrorKind {
         Self::Unexpected,
         Self::Held,
         Self::KeyReused,
+        Self::OffsetMismatch,
+        Self::LengthMismatch,
+        Self::LimitReached,
     ];
 
     /// Returns the text for the kind in error messages.
@@ -96,6 +106,9 @@ impl ErrorKind {
             Self::Unexpected => "unexpected failure",
             Self::Held => "held",
             Self::KeyReused => "idempotency key reused",
+            Self::OffsetMismatch => "offset mismatch",
+            Self::LengthMismatch => "length mismatch",
+            Self::LimitReached => "limit reached",
         }
     }
 
@@ -201,6 +214,8 @@ pub enum Operation {
     CopyBlob,
     /// Making, finding or revoking grants and links.
     Share,
+    /// Creating, continuing, completing or ending a resumable upload.
+    Upload,
 }
 
 impl Operation {
@@ -238,6 +253,7 @@ impl Operation {
             Self::Placement => "read or change placement",
             Self::CopyBlob => "copy blob",
             Self::Share => "share",
+            Self::Upload => "resumable upload",
         }
     }
 
@@ -340,7 +356,8 @@ impl Error {
         &self.0.detail
     }
 
-    /// Returns the size of the artifact in bytes, if the kind is [`ErrorKind::InvalidRange`].
+    /// Returns the size of the artifact in bytes, if the kind is [`ErrorKind::InvalidRange`], or the number of bytes of the
+    /// upload, if it is [`ErrorKind::OffsetMismatch`].
     pub fn blob_size(&self) -> Option<u64> {
         self.0.context.blob_size
     }

@@ -50,6 +50,7 @@ mod store;
 mod store_id;
 mod streaming;
 mod time;
+mod uploads;
 mod verified_cache;
 mod verified_range;
 mod verify;
@@ -127,3 +128,7 @@ pub use store_id::{
     JoinError, Mismatch, StoreHalves, StoreIdRecord, check_new_backend, check_new_database,
 };
 pub use time::Deadline;
+pub use uploads::{
+    Append, InvalidUploadId, NewUpload, UploadId, UploadOptions, UploadPart, UploadRecords,
+    UploadSession, Uploads,
+};

@@ -317,6 +317,10 @@ impl ArtifactStore {
         self.shared.digests.forget(id);
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Returns the backend, if it follows the placement.
     pub(crate) fn placed_backend(&self) -> Option<&PlacedBackend> {
         self.shared.placed.as_ref()

@@ -76,6 +76,7 @@ fn totals(report: &CollectReport, dry_run: bool) -> Map<String, Value> {
         "failed": report.failed,
         "keys": report.keys,
         "shares": report.shares,
+        "uploads": report.uploads,
         "unfinished": unfinished,
     });
     match totals {

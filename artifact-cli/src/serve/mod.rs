@@ -31,7 +31,7 @@ use artifact_http::{AdminToken, HttpConfig, HttpService, IdentityAuthenticator};
 use artifact_server::{
     Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
-use artifact_store::{ManagedStore, Sharing};
+use artifact_store::{ManagedStore, Sharing, UploadOptions};
 use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
 
@@ -81,7 +81,14 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     // Other servers on the same database remove artifacts, too.
     let watch = managed.watch_removals();
     let sharing = Sharing::new(managed.clone(), Arc::clone(&opened.database.sharing));
-    config = config.with_management(managed).with_sharing(sharing);
+    let max_open = u32::try_from(settings.max_open_uploads).unwrap_or(u32::MAX);
+    let uploads = UploadOptions::default()
+        .with_lifetime(settings.upload_expiry)
+        .with_max_open(max_open);
+    config = config
+        .with_management(managed)
+        .with_sharing(sharing)
+        .with_uploads(uploads);
     if !settings.links {
         config = config.without_links();
     }

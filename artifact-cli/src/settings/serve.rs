@@ -284,6 +284,26 @@ pub(crate) struct ServeSettings {
     #[arg(value_parser = count)]
     pub(crate) max_uploads_per_principal: usize,
 
+    /// How long a resumable upload is kept after its last append; at most 30 days
+    #[arg(
+        long,
+        env = "ARTIFACT_UPLOAD_EXPIRY",
+        value_name = "SECONDS",
+        default_value = "86400"
+    )]
+    #[arg(value_parser = seconds)]
+    pub(crate) upload_expiry: Duration,
+
+    /// Maximum number of open resumable uploads per principal in an experiment; further ones are answered 429
+    #[arg(
+        long,
+        env = "ARTIFACT_MAX_OPEN_UPLOADS",
+        value_name = "N",
+        default_value = "100"
+    )]
+    #[arg(value_parser = count)]
+    pub(crate) max_open_uploads: usize,
+
     /// Maximum number of fetches in progress; further fetches are answered 503. A client that reads slowly
     /// costs up to 64KiB beside --fetch-memory (with TLS 160KiB): 4096 of them up to 256MiB
     #[arg(

@@ -1,32 +1,32 @@
-//! The commands of `docs/curl.md`, run as they stand.
+//! The commands of `docs/curl.md` and `docs/resumable-uploads.md`, run as they stand.
 
 use std::process::Command;
 
 use crate::harness::{Server, skip};
 
 const PAGE: &str = include_str!("../../../docs/curl.md");
+const UPLOADS: &str = include_str!("../../../docs/resumable-uploads.md");
 
 /// Returns the text of all shell blocks.
-fn commands() -> String {
-    let blocks = PAGE.split("\n```sh\n").skip(1);
+fn commands(page: &str) -> String {
+    let blocks = page.split("\n```sh\n").skip(1);
     blocks
         .map(|block| block.split("\n```\n").next().unwrap().to_owned() + "\n")
         .collect()
 }
 
-#[test]
-fn the_commands_of_the_page_work() {
+/// Runs the commands of a page, and returns what they print. `None` without the programs that they need.
+fn run(page: &str, server: &Server) -> Option<String> {
     let found = |program: &str| {
         let run = Command::new(program).arg("version").output();
         run.is_ok()
     };
     let available = found("curl") && found("openssl");
     if skip(available, "curl and openssl", "apt install curl openssl") {
-        return;
+        return None;
     }
-    let server = Server::start(&[]);
     let done = Command::new("bash")
-        .args(["-eu", "-o", "pipefail", "-c", &commands()])
+        .args(["-eu", "-o", "pipefail", "-c", &commands(page)])
         .current_dir(server.folder.path())
         .env("SERVER", &server.url)
         .output()
@@ -34,6 +34,17 @@ fn the_commands_of_the_page_work() {
     let stdout = String::from_utf8(done.stdout).unwrap();
     let stderr = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.success(), "{stdout}{stderr}");
+    let token = server.token();
+    assert!(!stdout.contains(&token) && !server.stderr().contains(&token));
+    Some(stdout)
+}
+
+#[test]
+fn the_commands_of_the_page_work() {
+    let server = Server::start(&[]);
+    let Some(stdout) = run(PAGE, &server) else {
+        return;
+    };
 
     // What the page shows: three deposits of one file, its bytes, a part of them, and the header.
     let sha256 = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
@@ -53,7 +64,28 @@ fn the_commands_of_the_page_work() {
     ] {
         assert!(stdout.contains(expected), "{expected:?} in {stdout}");
     }
-    let token = server.token();
-    assert!(!stdout.contains(&token) && !server.stderr().contains(&token));
     assert_eq!(server.read("fetched/hello.txt"), b"hello\n");
+}
+
+#[test]
+fn the_commands_of_the_page_of_uploads_work() {
+    let server = Server::start(&[]);
+    let Some(stdout) = run(UPLOADS, &server) else {
+        return;
+    };
+    let lower = stdout.to_lowercase();
+    for expected in [
+        "http/1.1 201 created",
+        "upload-offset: 4000",
+        "\"offset\":8893,\"length\":8893,",
+        "\"file_name\":\"numbers.txt\",\"sha256\":",
+        "artifact-location: /v1/experiments/default/artifacts/",
+    ] {
+        assert!(lower.contains(expected), "{expected:?} in {stdout}");
+    }
+    assert_eq!(
+        lower.matches("http/1.1 204 no content").count(),
+        3,
+        "{stdout}"
+    );
 }

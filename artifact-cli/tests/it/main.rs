@@ -57,5 +57,6 @@ mod tls;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod traced;
 mod unix_socket;
+mod uploads;
 mod verify;
 mod workers;

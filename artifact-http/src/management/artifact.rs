@@ -20,7 +20,7 @@ use crate::response;
 /// An artifact, without its bytes.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Artifact")]
-pub(super) struct ArtifactBody<'r> {
+pub(crate) struct ArtifactBody<'r> {
     /// The name to fetch the artifact by. Opaque.
     #[schemars(extend("examples" = [URI]))]
     artifacts_uri: String,
@@ -68,7 +68,7 @@ struct InfoBody<'r> {
 }
 
 impl<'r> ArtifactBody<'r> {
-    pub(super) fn new(row: &'r Row, prefix: &UriPrefix) -> Self {
+    pub(crate) fn new(row: &'r Row, prefix: &UriPrefix) -> Self {
         Self {
             artifacts_uri: prefix.uri(row.id).to_string(),
             id: row.id.to_string(),

@@ -12,7 +12,7 @@ mod usage;
 
 use artifact_store::ManagedStore;
 
-pub(crate) use self::artifact::{DeleteArtifact, ReadArtifact};
+pub(crate) use self::artifact::{ArtifactBody, DeleteArtifact, ReadArtifact};
 pub(crate) use self::content::FetchContent;
 pub(crate) use self::deposit::DepositContent;
 pub(crate) use self::experiments::{CreateExperiment, ListExperiments};

@@ -62,6 +62,14 @@ impl RequestContent {
         }
     }
 
+    /// A piece of a file, for an append to an upload.
+    pub(crate) const fn of_append() -> Self {
+        Self {
+            media_type: "application/offset+octet-stream",
+            ..Self::bytes()
+        }
+    }
+
     /// A JSON body that may be left out (J-1).
     pub(crate) const fn optional_json<T: JsonSchema>() -> Self {
         Self {

@@ -119,6 +119,11 @@ fn describe_management(document: &mut Value) {
             "description": "Deposit, fetch, list, delete, hold and expire artifacts; experiments.",
         });
         tags.insert(1, tag);
+        let tag = json!({
+            "name": "uploads",
+            "description": "Resumable uploads, by tus 1.0.",
+        });
+        tags.insert(2, tag);
     }
     document["components"]["securitySchemes"]["basic"] = json!({
         "type": "http",

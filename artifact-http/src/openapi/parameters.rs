@@ -87,6 +87,8 @@ parameters! {
         "A link's id. It is no secret.");
     LINK_SECRET = path("L", SchemaGenerator::subschema_for::<schemas::LinkSecret>, schemas::LINK_SECRET,
         "The secret of a link.");
+    UPLOAD = path("U", SchemaGenerator::subschema_for::<schemas::UploadId>, schemas::UPLOAD,
+        "An upload's id.");
     EXPERIMENT_HEADER = Parameter {
         required: true,
         schema: SchemaGenerator::subschema_for::<ExperimentName>,
@@ -120,6 +122,16 @@ parameters! {
         "How many seconds the artifact is kept, 1 to 3153600000; without it, as long as the retention says (D-14).");
     pub(crate) IDEMPOTENCY_KEY = header("IdempotencyKey", "Idempotency-Key", "\"8e03978e-40d5-43e8-bc93-6894a57f9324\"",
         "Random text of 1 to 255 characters in double quotes. A repeated deposit with the same key, within a day, returns the artifact of the first (M-15).");
+    pub(crate) TUS_RESUMABLE = header("TusResumable", "Tus-Resumable", "1.0.0",
+        "The version of tus that the client speaks (U-1).");
+    pub(crate) UPLOAD_LENGTH = header("UploadLength", "Upload-Length", "12345678",
+        "The length of the file in bytes. It never changes (U-4).");
+    pub(crate) UPLOAD_DEFER_LENGTH = header("UploadDeferLength", "Upload-Defer-Length", "1",
+        "Instead of `Upload-Length`, if the length is not known yet (U-4).");
+    pub(crate) UPLOAD_OFFSET = header("UploadOffset", "Upload-Offset", "65536",
+        "The number of bytes that the server has; the content begins there (U-5).");
+    pub(crate) UPLOAD_METADATA = header("UploadMetadata", "Upload-Metadata", "filename cmVzdWx0cy5jc3Y=,filetype dGV4dC9jc3Y=",
+        "Pairs of a key and a value in base64; `filename` and `filetype` are recorded (U-2).");
     pub(crate) AFTER = query("After", "after", "17",
         "The `next` of the previous page. Without it, the list begins with the first artifact.");
     pub(crate) LIMIT = query("Limit", "limit", "100",
@@ -156,6 +168,7 @@ pub(super) fn of_path(endpoint: &Endpoint) -> Value {
         &GRANT,
         &LINK,
         &LINK_SECRET,
+        &UPLOAD,
     ];
     let in_path = all
         .into_iter()

@@ -13,6 +13,7 @@ pub(crate) const LINK: &str = "lnk_01jd9v0w7q3k5n8r2t4x6z0kmn";
 pub(crate) const LINK_URL: &str = "http://127.0.0.1:8080/v1/links/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 pub(crate) const LINK_SECRET: &str =
     "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+pub(crate) const UPLOAD: &str = "b9c1e6d27f0a4c8395d2be61074fa83c";
 pub(crate) const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 pub(crate) const URI: &str = "eden://artifacts/4f2a9c0de1b83756a0c4d2f19e7b6385";
 
@@ -81,6 +82,11 @@ schemas! {
         "type": "string",
         "pattern": "^[0-9a-f]{64}$",
         "examples": [LINK_SECRET],
+    };
+    UploadId inline false => {
+        "type": "string",
+        "pattern": "^[0-9a-f]{32}$",
+        "examples": [UPLOAD],
     };
     ExperimentName inline true => { "type": "string", "minLength": 1, "maxLength": 128 };
     ExperimentField inline true => {

@@ -35,6 +35,7 @@ mod read_policy;
 mod secrets;
 mod sharing;
 mod support;
+mod uploads;
 mod verified_range;
 mod wire;
 mod workers;

@@ -128,7 +128,8 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "listWorkers" | "readWorker" | "listGroups" | "readGroup" | "listArtifacts"
         | "readArtifact" | "deleteArtifact" | "readUsage" | "readRetention"
         | "readManagedWorker" | "createGrant" | "listGrants" | "revokeGrant" | "createLink"
-        | "listLinks" | "revokeLink" => (true, true),
+        | "listLinks" | "revokeLink" | "describeUploads" | "createUpload" | "readUpload"
+        | "appendUpload" | "endUpload" => (true, true),
         // Every sender that knows the link, whatever it may do otherwise.
         "fetchLink" => return if target == Target::Absent { 404 } else { 200 },
         "whoami" => (false, true),
@@ -162,8 +163,22 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     if names_one && !target.is_here() {
         return 404;
     }
+    if endpoint.path.contains("{U}") {
+        // For everyone but its creator, an upload does not exist.
+        let is_creator = match target {
+            Target::Own => sender == Sender::Owner,
+            Target::Admins => is_admin,
+            Target::Absent | Target::Foreign => false,
+        };
+        return match endpoint.id {
+            _ if !is_creator => 404,
+            "readUpload" => 200,
+            _ => 204,
+        };
+    }
     match endpoint.id {
-        "deposit" | "depositContent" | "registerManagedWorker" => 201,
+        "describeUploads" => 204,
+        "deposit" | "depositContent" | "registerManagedWorker" | "createUpload" => 201,
         "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
         | "revokeToken" => 204,
         "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
@@ -380,6 +395,15 @@ impl World {
         if endpoint.path.contains("{A}") || endpoint.path.contains("{L}") {
             return self.artifact_path(endpoint, target).await;
         }
+        if endpoint.path.contains("{U}") {
+            let id = match target {
+                Target::Absent => "0".repeat(32),
+                Target::Own => self.community.begin_upload(&self.owner).await,
+                Target::Admins => self.community.begin_upload(&Member::admin()).await,
+                Target::Foreign => self.community.begin_upload(&self.foreign_owner).await,
+            };
+            return endpoint.path.replace("{E}", HOME).replace("{U}", &id);
+        }
         let worker = match target {
             Target::Absent => WorkerId::mint().to_string(),
             Target::Foreign => self.foreigner.clone(),
@@ -431,6 +455,15 @@ impl World {
                 ("application/json".to_owned(), Body::from(body.to_string()))
             }
             "depositContent" => ("text/plain".to_owned(), Body::from("y")),
+            "createUpload" | "appendUpload" => {
+                request = request.header("tus-resumable", "1.0.0");
+                request = match endpoint.id {
+                    "createUpload" => request.header("upload-length", 5),
+                    _ => request.header("upload-offset", 0),
+                };
+                let content_type = "application/offset+octet-stream";
+                (content_type.to_owned(), Body::from("y"))
+            }
             "setRetention" => {
                 let body = json!({ "keep_seconds": 3_600 });
                 ("application/json".to_owned(), Body::from(body.to_string()))
@@ -506,7 +539,14 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
             .replace("{M}", &worker.principal)
             .replace("{A}", artifact)
             .replace("{N}", grant)
-            .replace("{K}", link);
+            .replace("{K}", link)
+            .replace("{U}", artifact);
+        // One that the path does not support.
+        let wrong = if under.contains("{U}") {
+            Method::PUT
+        } else {
+            Method::PATCH
+        };
         let ask = async |method, path: &str, sender| match base {
             "/v1" => community.manage_in(HOME, method, path, sender, "{").await,
             _ => community.ask_in(HOME, method, path, sender, "{").await,
@@ -526,14 +566,14 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
                     continue;
                 }
                 for sender in [&admin, &worker] {
-                    for method in [endpoint.method.clone(), Method::PATCH] {
+                    for method in [endpoint.method.clone(), wrong.clone()] {
                         let reply = ask(method, &path, sender).await;
                         reply.assert_problem(404, "not-found", &path);
                     }
                 }
             }
         }
-        let reply = ask(Method::PATCH, &good, &worker).await;
+        let reply = ask(wrong, &good, &worker).await;
         reply.assert_problem(405, "about:blank", &good);
     }
 }

@@ -13,6 +13,7 @@ use crate::digests::ChunkDigests;
 use crate::error::Result;
 use crate::experiment::ExperimentId;
 use crate::principal::PrincipalId;
+use crate::uploads::UploadRecords;
 
 /// A catalog with maintenance operations. The rules of [`Catalog`] hold here too.
 ///
@@ -21,7 +22,7 @@ use crate::principal::PrincipalId;
 /// also if it was suspended in between, and whatever the clocks show. Where a method compares times, it uses the
 /// database's clock.
 #[async_trait]
-pub trait CatalogInventory: Catalog {
+pub trait CatalogInventory: Catalog + UploadRecords {
     /// Returns the rows after a position that the filter selects, in order, at most `limit` (1 to 1,000; other numbers are
     /// clamped).
     ///
@@ -84,6 +85,8 @@ pub trait CatalogInventory: Catalog {
     /// Decides for those of the ids that have no row that they never get one, and returns them. At most 1,000 ids, in one
     /// transaction. Of a call and a concurrent [`insert`](Catalog::insert) of the same id, one wins: either the row is
     /// there and the id is not returned, or the insert fails with `AlreadyExists`.
+    ///
+    /// The id of a part of an [upload](UploadRecords) is not condemned either, as long as it is recorded.
     ///
     /// An id that an import has [staged](Self::stage) is not condemned either, for seven days after the last call of that
     /// import. So the collector does not take the ids of an import that takes long, or that is repeated later.

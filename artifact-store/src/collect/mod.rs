@@ -9,6 +9,7 @@ mod options;
 mod orphans;
 mod report;
 mod shares;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ const BATCH: u32 = 1_000;
 
 /// Removes what no artifact needs any more, while servers run.
 ///
-/// One [`run`](Self::run) has up to six steps:
+/// One [`run`](Self::run) has up to seven steps:
 ///
 /// 1. Expired artifacts: the row is removed, unless there is a hold on it, then the blob.
 /// 2. Orphans: blobs that are older than the [grace period](CollectOptions::with_grace_period) and have no row. Their ids are
@@ -44,6 +45,8 @@ const BATCH: u32 = 1_000;
 /// 5. The [keys of deposits](crate::IdempotencyKey) that are no longer kept are [forgotten](CatalogInventory::forget_keys).
 /// 6. Grants and links that have ended are [deleted](SharingRecord::forget_shares), if the collector
 ///    [knows](Self::with_sharing) where they are. They count no more in any case.
+/// 7. [Uploads](crate::Uploads) that are over: their parts are deleted, then their records. The parts of the others are no
+///    orphans.
 ///
 /// Damaged blobs are reported and left alone. If one id fails, the collector reports it and goes on; if a step fails, it
 /// goes on with the next one. Step 4 needs the list of step 2.
@@ -152,6 +155,10 @@ impl Collector {
                 let forgotten = run.forget_shares(&**records).await;
                 run.end(CollectStep::Shares, forgotten);
             }
+
+            run.begin(CollectStep::Uploads);
+            let removed = run.remove_uploads().await;
+            run.end(CollectStep::Uploads, removed);
         }
         run.report
     }

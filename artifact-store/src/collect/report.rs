@@ -20,6 +20,8 @@ pub enum CollectStep {
     Keys,
     /// Deletes grants and links that have ended. Not in a dry run.
     Shares,
+    /// Removes uploads that are over. Not in a dry run.
+    Uploads,
 }
 
 impl CollectStep {
@@ -32,6 +34,7 @@ impl CollectStep {
             Self::MissingBlobs => "missing blobs",
             Self::Keys => "idempotency keys",
             Self::Shares => "grants and links",
+            Self::Uploads => "resumable uploads",
         }
     }
 }
@@ -115,6 +118,8 @@ pub struct CollectReport {
     pub keys: u64,
     /// The grants and links that had ended, and were deleted.
     pub shares: u64,
+    /// The resumable uploads that were over, or complete with parts left, and whose parts were removed.
+    pub uploads: u64,
     /// The steps that ended early, and why. The others were done.
     pub unfinished: Vec<(CollectStep, Error)>,
 }

@@ -10,6 +10,7 @@ mod rows;
 mod sharing;
 mod staged;
 mod store_id;
+mod uploads;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -22,6 +23,7 @@ use self::groups::Groups;
 use self::identity::Workers;
 use self::rows::Rows;
 use self::store_id::StoreIds;
+use self::uploads::UploadMaps;
 use super::rejected::{Rejected, is_inserted};
 use super::subject::Subject;
 use crate::catalog::{Catalog, check_insert};
@@ -54,6 +56,7 @@ struct Maps {
     /// Where the database was moved to. It accepts no writes then.
     moved_to: Option<String>,
     placement: Option<Placement>,
+    uploads: UploadMaps,
 }
 
 impl MemoryDatabase {

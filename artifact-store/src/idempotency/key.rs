@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::uploads::UploadId;
+
 /// A text with which a depositor marks a deposit, so that it can be repeated when its answer was lost; see
 /// [`NewArtifact::with_idempotency_key`](crate::NewArtifact::with_idempotency_key).
 ///
@@ -31,6 +33,11 @@ impl IdempotencyKey {
     /// How long a catalog keeps a key after the row was written: 24 hours, by the clock of the database. After that the
     /// key is free again.
     pub const KEPT_FOR: Duration = Duration::from_hours(24);
+
+    /// Returns the key with which an upload becomes an artifact. It has a character that no parsed key has.
+    pub(crate) fn of_upload(id: UploadId) -> Self {
+        Self(format!("\u{7f}upload {id}").into())
+    }
 
     /// Returns the key as text.
     pub fn as_str(&self) -> &str {

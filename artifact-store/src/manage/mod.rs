@@ -139,7 +139,7 @@ impl ManagedStore {
     }
 
     /// Fails if the experiment does not exist, or is not that of the principal.
-    async fn check_experiment(
+    pub(crate) async fn check_experiment(
         &self,
         operation: Operation,
         principal: &Principal,

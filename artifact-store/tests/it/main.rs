@@ -35,5 +35,6 @@ mod sharing;
 mod store;
 mod store_id;
 mod support;
+mod uploads;
 #[cfg(feature = "fs")]
 mod verified;

@@ -125,6 +125,20 @@ impl Community {
         }
     }
 
+    /// Begins an upload of five bytes, and returns its id.
+    pub(crate) async fn begin_upload(&self, member: &Member) -> String {
+        let request = Request::post(format!("/v1/experiments/{}/uploads", member.home))
+            .header("authorization", member.authorization())
+            .header("tus-resumable", "1.0.0")
+            .header("upload-length", 5)
+            .body(Body::empty())
+            .unwrap();
+        let reply = self.send(request).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        let location = reply.header("location");
+        location.rsplit('/').next().unwrap().to_owned()
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
         reply(self.router.clone(), request).await
     }

@@ -66,7 +66,7 @@ impl CatalogInventory for MemoryDatabase {
         let now = self.clock.now();
         let mut maps = self.writable(Operation::DeleteRow)?;
         let mut condemned = ids.to_vec();
-        condemned.retain(|id| maps.rows.condemn(*id, now));
+        condemned.retain(|id| !maps.uploads.has_part(*id) && maps.rows.condemn(*id, now));
         Ok(condemned)
     }
 

@@ -26,6 +26,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0012_token_expiry.sql"),
     include_str!("migrations/0013_idempotency_keys.sql"),
     include_str!("migrations/0014_sharing.sql"),
+    include_str!("migrations/0015_uploads.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

@@ -29,6 +29,7 @@ mod staged;
 mod target;
 mod tls;
 mod transaction;
+mod uploads;
 mod usage;
 mod writer;
 

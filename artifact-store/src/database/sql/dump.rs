@@ -40,8 +40,8 @@ pub(in crate::database) const IS_EMPTY: &str = "\
         OR EXISTS (SELECT 1 FROM placement))";
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
-/// The tables whose records are copied, and which a database that was moved does not change.
-pub(in crate::database) const TABLES: [&str; 14] = [
+/// The tables whose records are copied, and those of uploads, which are not: a database that was moved changes none of them.
+pub(in crate::database) const TABLES: [&str; 16] = [
     "access_grants",
     "access_links",
     "artifact_rows",
@@ -55,6 +55,8 @@ pub(in crate::database) const TABLES: [&str; 14] = [
     "proposed_store_ids",
     "retention",
     "store_id",
+    "upload_parts",
+    "uploads",
     "workers",
 ];
 

@@ -17,6 +17,7 @@ mod scrubs;
 mod sharing;
 mod statements;
 mod store_id;
+mod uploads;
 
 use std::fmt::Debug;
 
@@ -50,6 +51,14 @@ pub(super) use self::sharing::{
 #[cfg(feature = "sqlite")]
 pub(super) use self::sharing::{grant_params, link_params};
 pub(super) use self::statements::SELECT_CREDENTIAL;
+#[cfg(feature = "postgres")]
+pub(super) use self::uploads::PartIdRecord;
+#[cfg(feature = "sqlite")]
+pub(super) use self::uploads::upload_lives_until;
+pub(super) use self::uploads::{
+    UploadIdRecord, UploadPartRecord, UploadSessionRecord, stored_bytes, upload_columns,
+    upload_is_over, upload_params,
+};
 
 /// How much a query reads. A database runs only some of its queries at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,7 @@ mod staged;
 #[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_system.rs")]
 mod system;
 mod transaction;
+mod uploads;
 #[cfg_attr(not(all(unix, not(artifact_not_unix))), path = "no_wal_index.rs")]
 mod wal_index;
 mod work;

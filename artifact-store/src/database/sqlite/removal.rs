@@ -42,7 +42,7 @@ const CONDEMN: &str = concat!(
     now!(),
     ") ON CONFLICT (id) DO NOTHING"
 );
-/// Condemns an id that no import has staged.
+/// Condemns an id that no import has staged, and that no upload has as a part.
 const CONDEMN_UNSTAGED: &str = concat!(
     "INSERT INTO artifact_rows (id, removed_at) SELECT $1, ",
     now!(),
@@ -50,7 +50,7 @@ const CONDEMN_UNSTAGED: &str = concat!(
         SELECT 1 FROM staged_rows JOIN imports ON imports.id = import \
         WHERE staged_rows.id = $1 AND renewed_at > ",
     now!(),
-    " - $2) ON CONFLICT (id) DO NOTHING"
+    " - $2) AND NOT EXISTS (SELECT 1 FROM upload_parts WHERE upload_parts.id = $1) ON CONFLICT (id) DO NOTHING"
 );
 const IS_REMOVED: &str = "SELECT 1 FROM artifact_rows WHERE id = $1 AND removed_at IS NOT NULL";
 const HAS_ROW: &str = "SELECT 1 FROM artifact_rows WHERE id = $1 AND removed_at IS NULL";
@@ -123,7 +123,8 @@ pub(super) fn remove_expired(connection: &Connection, id: ArtifactId) -> Result<
     }
 }
 
-/// Returns those of the ids that have no row, and never get one. Leaves out what imports have staged.
+/// Returns those of the ids that have no row, and never get one. Leaves out what imports have staged, and the
+/// parts of uploads.
 pub(super) fn condemn(connection: &Connection, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
     let mut condemned = Vec::new();
     for id in ids {

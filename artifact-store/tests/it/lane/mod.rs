@@ -1,6 +1,6 @@
 //! Maintenance takes nothing from requests: each of its calls is in the background lane.
 
-mod recorder;
+pub(crate) mod recorder;
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -119,6 +119,8 @@ async fn a_collection_is_in_the_background_lane() {
         "stat",
         "sweep",
         "the next blob of a list",
+        "ended_uploads",
+        "parts_among",
     ]);
     collector.run_alone([1; 16], |_| ()).await.unwrap();
     site.assert_in_the_lane(&["take_lease", "scan"]);

@@ -1,4 +1,5 @@
-//! A catalog and a backend that record which calls are made outside of the background lane.
+//! A catalog and a backend that record which calls are made outside of the background lane. Each call yields before and after it
+//! does its work, so that a test can drop its caller there.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -13,15 +14,16 @@ use artifact_store::{
     Deadline, Experiment, ExperimentId, ExpiredPage, ExpiryPosition, GrantId, GrantSubject, Hold,
     IdempotencyKey, ImportId, LinkId, PrincipalId, PrincipalUsage, Removal, RemovalPage, Result,
     Row, RowFilter, RowPage, RowPosition, ScrubRecord, Sha256Digest, SharingRecord, StagedRow,
-    WorkerId,
+    UploadId, UploadPart, UploadRecords, UploadSession, WorkerId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use tokio::task::yield_now;
 
 /// The names of the calls in each lane.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     background: Mutex<BTreeSet<&'static str>>,
     others: Mutex<BTreeSet<&'static str>>,
 }
@@ -37,7 +39,7 @@ impl Calls {
     }
 
     /// Returns the calls in the background lane and the others since the last time.
-    pub(super) fn take(&self) -> [Vec<&'static str>; 2] {
+    pub(crate) fn take(&self) -> [Vec<&'static str>; 2] {
         [&self.background, &self.others].map(|calls| {
             std::mem::take(&mut *calls.lock().unwrap())
                 .into_iter()
@@ -48,9 +50,9 @@ impl Calls {
 
 /// A catalog or a backend whose calls are recorded.
 #[derive(Debug)]
-pub(super) struct Recorder<T: ?Sized> {
-    pub(super) calls: Arc<Calls>,
-    pub(super) inner: Arc<T>,
+pub(crate) struct Recorder<T: ?Sized> {
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) inner: Arc<T>,
 }
 
 /// Implements a trait whose methods record their name and call the inner object.
@@ -60,7 +62,10 @@ macro_rules! record {
         impl $trait for Recorder<$inner> {
             $(async fn $name(&self, $($arg: $type),*) -> $output {
                 self.calls.note(stringify!($name));
-                self.inner.$name($($arg),*).await
+                yield_now().await;
+                let done = self.inner.$name($($arg),*).await;
+                yield_now().await;
+                done
             })+
         }
     };
@@ -122,6 +127,22 @@ record! {
     }
 }
 
+record! {
+    UploadRecords for dyn CatalogInventory {
+        create_upload(session: &UploadSession, lifetime: Duration, max_open: u32) -> Result<bool>;
+        find_upload(id: UploadId) -> Result<Option<UploadSession>>;
+        append_part(id: UploadId, part: &UploadPart, lifetime: Duration, deadline: &Deadline) -> Result<bool>;
+        declare_length(id: UploadId, length: u64, lifetime: Duration) -> Result<bool>;
+        complete_upload(id: UploadId, artifact: ArtifactId, lifetime: Duration) -> Result<()>;
+        end_upload(id: UploadId, at_once: bool) -> Result<bool>;
+        ended_uploads(limit: u32) -> Result<Vec<UploadId>>;
+        list_parts(id: UploadId, from: u64, limit: u32) -> Result<Vec<UploadPart>>;
+        parts_among(ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
+        forget_parts(ids: &[ArtifactId]) -> Result<()>;
+        forget_upload(id: UploadId) -> Result<()>;
+    }
+}
+
 impl Recorder<dyn ArtifactInventory> {
     fn list_of(&self, list: BlobList) -> BlobList {
         let calls = Arc::clone(&self.calls);
@@ -134,7 +155,10 @@ impl Recorder<dyn ArtifactInventory> {
 impl ArtifactBackend for Recorder<dyn ArtifactInventory> {
     async fn store(&self, id: ArtifactId, bytes: Bytes) -> BackendResult<()> {
         self.calls.note("store");
-        self.inner.store(id, bytes).await
+        yield_now().await;
+        let stored = self.inner.store(id, bytes).await;
+        yield_now().await;
+        stored
     }
 
     async fn upload(&self, id: ArtifactId) -> BackendResult<Box<dyn Upload>> {
@@ -177,7 +201,10 @@ impl ArtifactInventory for Recorder<dyn ArtifactInventory> {
 
     async fn delete(&self, id: ArtifactId) -> BackendResult<()> {
         self.calls.note("delete");
-        self.inner.delete(id).await
+        yield_now().await;
+        let deleted = self.inner.delete(id).await;
+        yield_now().await;
+        deleted
     }
 
     async fn sweep(&self, older_than: Duration) -> BackendResult<SweepReport> {

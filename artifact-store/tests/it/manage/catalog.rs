@@ -8,7 +8,7 @@ use artifact_store::{
     ArtifactId, Catalog, CatalogInventory, ChunkDigests, CommitMark, Deadline, Error, ErrorKind,
     Experiment, ExperimentId, ExpiredPage, ExpiryPosition, Hold, IdempotencyKey, ImportId,
     Operation, PrincipalId, PrincipalUsage, Removal, RemovalPage, Result, Row, RowFilter, RowPage,
-    RowPosition, ScrubRecord, StagedRow,
+    RowPosition, ScrubRecord, StagedRow, UploadId, UploadPart, UploadRecords, UploadSession,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -271,5 +271,68 @@ impl CatalogInventory for ScriptedCatalog {
 
     async fn record_scrub(&self, record: &ScrubRecord) -> Result<()> {
         self.inner.record_scrub(record).await
+    }
+}
+
+#[async_trait]
+impl UploadRecords for ScriptedCatalog {
+    async fn create_upload(
+        &self,
+        session: &UploadSession,
+        lifetime: Duration,
+        max_open: u32,
+    ) -> Result<bool> {
+        self.inner.create_upload(session, lifetime, max_open).await
+    }
+
+    async fn find_upload(&self, id: UploadId) -> Result<Option<UploadSession>> {
+        self.inner.find_upload(id).await
+    }
+
+    async fn append_part(
+        &self,
+        id: UploadId,
+        part: &UploadPart,
+        lifetime: Duration,
+        deadline: &Deadline,
+    ) -> Result<bool> {
+        self.inner.append_part(id, part, lifetime, deadline).await
+    }
+
+    async fn declare_length(&self, id: UploadId, length: u64, lifetime: Duration) -> Result<bool> {
+        self.inner.declare_length(id, length, lifetime).await
+    }
+
+    async fn complete_upload(
+        &self,
+        id: UploadId,
+        artifact: ArtifactId,
+        lifetime: Duration,
+    ) -> Result<()> {
+        self.inner.complete_upload(id, artifact, lifetime).await
+    }
+
+    async fn end_upload(&self, id: UploadId, at_once: bool) -> Result<bool> {
+        self.inner.end_upload(id, at_once).await
+    }
+
+    async fn ended_uploads(&self, limit: u32) -> Result<Vec<UploadId>> {
+        self.inner.ended_uploads(limit).await
+    }
+
+    async fn list_parts(&self, id: UploadId, from: u64, limit: u32) -> Result<Vec<UploadPart>> {
+        self.inner.list_parts(id, from, limit).await
+    }
+
+    async fn parts_among(&self, ids: &[ArtifactId]) -> Result<Vec<ArtifactId>> {
+        self.inner.parts_among(ids).await
+    }
+
+    async fn forget_parts(&self, ids: &[ArtifactId]) -> Result<()> {
+        self.inner.forget_parts(ids).await
+    }
+
+    async fn forget_upload(&self, id: UploadId) -> Result<()> {
+        self.inner.forget_upload(id).await
     }
 }

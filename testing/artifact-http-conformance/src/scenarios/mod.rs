@@ -27,6 +27,7 @@ mod ranges;
 mod read_rule;
 mod sharing;
 mod tokens;
+mod uploads;
 mod whoami;
 mod workers;
 
@@ -62,6 +63,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         tokens::SCENARIOS,
         sharing::SCENARIOS,
         page::SCENARIOS,
+        uploads::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

@@ -15,7 +15,7 @@ scenarios!("problems":
 );
 
 /// The problem types that the protocol defines, each with its status code.
-const VOCABULARY: [(&str, u16); 13] = [
+const VOCABULARY: [(&str, u16); 14] = [
     ("bad-request", 400),
     ("experiment-id-mismatch", 400),
     ("unauthorized", 401),
@@ -28,6 +28,7 @@ const VOCABULARY: [(&str, u16); 13] = [
     ("invalid-name", 422),
     ("cycle-detected", 409),
     ("held", 409),
+    ("offset-mismatch", 409),
     ("key-reused", 422),
 ];
 

@@ -173,6 +173,18 @@ mutants! {
         "keys::malformed_keys_are_refused";
     a_key_is_compared_without_the_deposit: KeyAlone => "keys::a_key_of_another_deposit_is_refused";
     a_key_belongs_to_everyone: KeyShared => "keys::keys_belong_to_their_depositor";
+    other_versions_of_tus_are_accepted: TusVersionIgnored => "uploads::other_versions_of_tus_are_refused";
+    negative_lengths_are_accepted: NegativeLengthAccepted => "uploads::lengths_are_exact_and_never_change";
+    appends_at_wrong_offsets_are_acknowledged: WrongOffsetAccepted =>
+        "uploads::appends_begin_at_the_offset", "uploads::concurrent_appends_have_one_winner";
+    offsets_are_one_byte_too_high: OffsetOneMore =>
+        "uploads::an_upload_becomes_an_artifact_with_its_last_byte", "uploads::appends_begin_at_the_offset";
+    a_complete_upload_does_not_name_its_artifact: NoArtifactLocation =>
+        "uploads::an_upload_becomes_an_artifact_with_its_last_byte", "uploads::empty_files_are_complete_at_once";
+    the_digest_of_an_upload_is_ignored: UploadDigestIgnored =>
+        "uploads::a_wrong_digest_ends_the_upload", "uploads::malformed_metadata_is_refused";
+    ended_uploads_stay: EndIgnored => "uploads::ended_uploads_are_gone";
+    uploads_of_others_are_forbidden: UploadHidden => "uploads::uploads_exist_for_their_creator_only";
     workers_of_another_experiment_get_401: ForeignWorkerIs401 =>
         "experiments::workers_of_another_experiment_are_forbidden";
     revoked_grants_count: ShareRevocationIgnored => "sharing::revoked_grants_do_not_count";

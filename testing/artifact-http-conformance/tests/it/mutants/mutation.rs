@@ -110,6 +110,14 @@ pub(crate) enum Mutation {
     LinkNeedsCredential,
     LinkOutlivesItsMaker,
     LinkLacksReferrerPolicy,
+    TusVersionIgnored,
+    NegativeLengthAccepted,
+    WrongOffsetAccepted,
+    OffsetOneMore,
+    NoArtifactLocation,
+    UploadDigestIgnored,
+    EndIgnored,
+    UploadHidden,
 }
 
 /// State that some mutations keep between requests.

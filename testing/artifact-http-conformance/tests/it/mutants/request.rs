@@ -40,6 +40,26 @@ impl Mutation {
                 request.headers.insert(IGNORED, value);
             }
             Self::KeyIgnored => drop_field(request, &KEY),
+            Self::TusVersionIgnored => {
+                let version = HeaderValue::from_static("1.0.0");
+                request.headers.insert("tus-resumable", version);
+            }
+            Self::NegativeLengthAccepted => {
+                let length = request.headers.get_mut("upload-length");
+                if let Some(length) = length.filter(|length| *length == "-1") {
+                    *length = HeaderValue::from_static("5");
+                }
+            }
+            Self::UploadDigestIgnored => {
+                drop_field(request, &HeaderName::from_static("repr-digest"));
+            }
+            Self::EndIgnored
+                if request.method == Method::DELETE && request.uri.path().contains("/uploads/") =>
+            {
+                request.method = Method::GET;
+                let value = HeaderValue::from_static("end");
+                request.headers.insert(IGNORED, value);
+            }
             Self::NameIgnored => drop_field(request, &CONTENT_DISPOSITION),
             Self::FormStored if request.uri.path().starts_with("/v1/") => {
                 drop_field(request, &CONTENT_TYPE);

@@ -104,7 +104,20 @@ impl Mutation {
                 response.status = StatusCode::METHOD_NOT_ALLOWED;
             }
             Self::HoldIgnored if status == 409 && managed => response.succeed(&json!({})),
-            Self::RevocationIgnored if request.headers.contains_key(IGNORED) => {
+            Self::WrongOffsetAccepted if status == 409 => {
+                response.status = StatusCode::NO_CONTENT;
+                response.body.clear();
+            }
+            Self::OffsetOneMore if response.fields.contains_key("upload-offset") => {
+                let offset = response.fields["upload-offset"].to_str().unwrap();
+                let more = offset.parse::<u64>().unwrap() + 1;
+                response.set(&HeaderName::from_static("upload-offset"), &more.to_string());
+            }
+            Self::NoArtifactLocation => drop(response.fields.remove("artifact-location")),
+            Self::UploadHidden if status == 404 && path.contains("/uploads/") => {
+                response.refuse(403, "forbidden", request);
+            }
+            Self::RevocationIgnored | Self::EndIgnored if request.headers.contains_key(IGNORED) => {
                 response.status = StatusCode::NO_CONTENT;
                 response.body.clear();
             }

@@ -1,0 +1,213 @@
+//! `put` of large files: a resumable upload goes on after broken connections, a killed client and a killed server.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::harness::{Server, artifact, noise, run};
+
+/// Files of this size are uploads of more than two parts.
+const SIZE: usize = 40 << 20;
+
+/// Forwards connections to a server, and cuts each one after a number of bytes from the client.
+struct Cutter {
+    url: String,
+    forwarded: Arc<AtomicUsize>,
+}
+
+impl Cutter {
+    fn new(server: &Server, limit: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let forwarded = Arc::<AtomicUsize>::default();
+        let (address, counter) = (server.url.replace("http://", ""), Arc::clone(&forwarded));
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(&address) else {
+                    return;
+                };
+                let counter = Arc::clone(&counter);
+                std::thread::spawn(move || forward(&client, &server, limit, &counter));
+            }
+        });
+        Self { url, forwarded }
+    }
+
+    fn forwarded(&self) -> usize {
+        self.forwarded.load(Ordering::Relaxed)
+    }
+}
+
+fn forward(client: &TcpStream, server: &TcpStream, limit: usize, forwarded: &AtomicUsize) {
+    let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    let back = std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+    let (mut reader, mut writer) = (client, server);
+    let mut piece = vec![0; 64 << 10];
+    let mut left = limit;
+    while left > 0 {
+        let Ok(length @ 1..) = reader.read(&mut piece) else {
+            break;
+        };
+        let length = length.min(left);
+        if writer.write_all(&piece[..length]).is_err() {
+            break;
+        }
+        left -= length;
+        forwarded.fetch_add(length, Ordering::Relaxed);
+    }
+    // A client that is done gets its response.
+    let ends = if left == 0 {
+        Shutdown::Both
+    } else {
+        Shutdown::Write
+    };
+    let _ = server.shutdown(ends);
+    if left == 0 {
+        let _ = client.shutdown(Shutdown::Both);
+    }
+    let _ = back.join();
+}
+
+fn assert_stored(server: &Server, uri: &str, bytes: &[u8]) {
+    let got = run(server.client(&["get"]).arg(uri.trim())).succeeded();
+    assert!(got.stdout == bytes, "the artifact has other bytes");
+}
+
+/// Returns the id of the upload that a command has printed.
+fn upload(stderr: &str) -> &str {
+    let begun = stderr.split_once("upload ").unwrap().1;
+    begun.split_once(';').unwrap().0
+}
+
+#[test]
+fn a_large_put_goes_on_after_each_broken_connection() {
+    let server = Server::start(&[]);
+    let bytes = noise(SIZE);
+    server.write("large.bin", &bytes);
+    let cutter = Cutter::new(&server, 11 << 20);
+    let mut put = artifact(server.folder.path());
+    put.args(["put", "large.bin", "--json", "--server", &cutter.url]);
+    put.args(["--admin-token-file", "artifact-data/admin-token"]);
+    let put = run(&mut put).succeeded();
+    assert!(
+        put.stderr.matches("; again in ").count() >= 3,
+        "{}",
+        put.stderr
+    );
+    // Nothing was sent twice but what was on its way.
+    let forwarded = cutter.forwarded();
+    assert!(forwarded < SIZE + (8 << 20), "{forwarded} bytes were sent");
+    let line: serde_json::Value = serde_json::from_slice(&put.stdout).unwrap();
+    assert_stored(&server, line["artifacts_uri"].as_str().unwrap(), &bytes);
+    let listed = run(&mut server.client(&["ls"])).succeeded();
+    assert_eq!(listed.stdout().matches("large.bin").count(), 1);
+    assert_eq!(server.blobs().len(), 1, "no part is left");
+}
+
+#[test]
+fn a_killed_put_is_resumed_by_the_id_that_it_printed() {
+    let server = Server::start(&[]);
+    let bytes = noise(SIZE);
+    server.write("large.bin", &bytes);
+    let cutter = Cutter::new(&server, 25 << 20);
+    let mut put = artifact(server.folder.path());
+    put.args([
+        "put",
+        "large.bin",
+        "--retries",
+        "0",
+        "--server",
+        &cutter.url,
+    ]);
+    put.args(["--admin-token-file", "artifact-data/admin-token"]);
+    let broken = run(&mut put);
+    assert_ne!(broken.code, Some(0));
+    let id = upload(&broken.stderr).to_owned();
+
+    let other = Cutter::new(&server, usize::MAX);
+    let mut put = artifact(server.folder.path());
+    put.args(["put", "large.bin", "--resume", &id, "--server", &other.url]);
+    put.args(["--admin-token-file", "artifact-data/admin-token"]);
+    let put = run(&mut put).succeeded();
+    assert_stored(&server, put.stdout(), &bytes);
+    let sent = other.forwarded();
+    assert!(sent < SIZE - (20 << 20), "{sent} bytes were sent again");
+
+    // Once more: it is complete, and nothing is sent.
+    let again = run(server.client(&["put", "large.bin"]).args(["--resume", &id])).succeeded();
+    assert_eq!(again.stdout(), put.stdout());
+    // Another file of this size has another digest.
+    server.write("large.bin", &noise(SIZE + 1)[1..]);
+    let changed = run(server.client(&["put", "large.bin"]).args(["--resume", &id]));
+    assert_ne!(changed.code, Some(0));
+    assert!(
+        changed.stderr.contains("differs from the bytes"),
+        "{}",
+        changed.stderr
+    );
+}
+
+#[test]
+fn an_upload_survives_a_killed_server() {
+    let server = Server::start(&[]);
+    let bytes = noise(SIZE);
+    server.write("large.bin", &bytes);
+    let cutter = Cutter::new(&server, usize::MAX);
+    let mut put = artifact(server.folder.path());
+    put.args([
+        "put",
+        "large.bin",
+        "--retries",
+        "0",
+        "--server",
+        &cutter.url,
+    ]);
+    put.args(["--admin-token-file", "artifact-data/admin-token"]);
+    let put = put
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // In the third part.
+    server.wait_until("most bytes are there", || cutter.forwarded() > 34 << 20);
+    let folder = server.stop("KILL");
+    let killed = put.wait_with_output().unwrap();
+    assert!(!killed.status.success());
+    let stderr = String::from_utf8(killed.stderr).unwrap();
+    let id = upload(&stderr).to_owned();
+
+    let server = Server::start_in(folder, &[]);
+    let other = Cutter::new(&server, usize::MAX);
+    let mut put = artifact(server.folder.path());
+    put.args(["put", "large.bin", "--resume", &id, "--server", &other.url]);
+    put.args(["--admin-token-file", "artifact-data/admin-token"]);
+    let put = run(&mut put).succeeded();
+    assert_stored(&server, put.stdout(), &bytes);
+    let sent = other.forwarded();
+    assert!(sent < SIZE - (15 << 20), "{sent} bytes were sent again");
+}
+
+#[test]
+fn a_large_put_to_a_server_without_uploads_is_sent_in_one_request() {
+    // Too many open uploads are as none.
+    let server = Server::start(&["--max-open-uploads", "1"]);
+    let bytes = noise(17 << 20);
+    server.write("large.bin", &bytes);
+    let cutter = Cutter::new(&server, 1 << 20);
+    let mut put = artifact(server.folder.path());
+    put.args([
+        "put",
+        "large.bin",
+        "--retries",
+        "0",
+        "--server",
+        &cutter.url,
+    ]);
+    put.args(["--admin-token-file", "artifact-data/admin-token"]);
+    assert_ne!(run(&mut put).code, Some(0));
+    let put = run(&mut server.client(&["put", "large.bin"])).succeeded();
+    assert!(!put.stderr.contains("upload "), "{}", put.stderr);
+    assert_stored(&server, put.stdout(), &bytes);
+}

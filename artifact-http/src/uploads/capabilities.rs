@@ -1,0 +1,57 @@
+//! `OPTIONS /v1/experiments/{E}/uploads`: what the server can do.
+
+use axum::response::Response;
+use http::header::ALLOW;
+use http::{HeaderValue, Method};
+
+use super::fields::{TUS_EXTENSION, TUS_MAX_SIZE, TUS_RESUMABLE, TUS_VERSION, VERSION};
+use crate::endpoint::{Access, Endpoint};
+use crate::management::check_no_parameters;
+use crate::openapi::{Answer, Docs};
+use crate::problem::Problem;
+use crate::request::AuthorizedRequest;
+use crate::response;
+
+/// The extensions of tus that this server has.
+const EXTENSIONS: &str =
+    "creation,creation-with-upload,creation-defer-length,termination,expiration";
+
+pub(crate) struct DescribeUploads;
+
+impl DescribeUploads {
+    pub(crate) const ENDPOINT: &'static Endpoint = &Endpoint {
+        id: "describeUploads",
+        method: Method::OPTIONS,
+        path: "/v1/experiments/{E}/uploads",
+        access: Access::Any,
+        needs_identities: false,
+        docs: Docs {
+            tag: "uploads",
+            summary: "Ask what the server can do with uploads",
+            clauses: &["M-1", "M-2", "U-1"],
+            answers: &[
+                Answer::empty(204, "The versions, extensions and limits of tus.").with_headers(&[
+                    "Allow",
+                    "Tus-Resumable",
+                    "Tus-Version",
+                    "Tus-Extension",
+                    "Tus-Max-Size",
+                ]),
+            ],
+            ..Docs::EMPTY
+        },
+    };
+
+    pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
+        check_no_parameters(&request)?;
+        let max_bytes = request.service.store.config().max_artifact_bytes();
+        let mut response = response::empty();
+        let headers = response.headers_mut();
+        headers.insert(TUS_RESUMABLE, VERSION);
+        headers.insert(TUS_VERSION, VERSION);
+        headers.insert(TUS_EXTENSION, HeaderValue::from_static(EXTENSIONS));
+        headers.insert(TUS_MAX_SIZE, max_bytes.into());
+        headers.insert(ALLOW, HeaderValue::from_static("OPTIONS, POST"));
+        Ok(response)
+    }
+}
