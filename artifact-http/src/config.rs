@@ -42,6 +42,13 @@ impl RequestRate {
 /// Settings of the [`router`](crate::router()).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "page",
+    expect(
+        clippy::struct_excessive_bools,
+        reason = "each is a setting of its own"
+    )
+)]
 pub struct HttpConfig {
     /// The prefix of artifact URIs, before the id.
     pub uri_prefix: UriPrefix,
