@@ -8,6 +8,7 @@ mod captured;
 mod certificate;
 mod collect;
 pub(crate) mod data_dir;
+mod endpoints;
 pub(crate) mod halves;
 mod hooks;
 mod json_log;
@@ -27,11 +28,11 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use artifact_backend::background;
-use artifact_http::{AdminToken, HttpConfig, HttpService, IdentityAuthenticator};
+use artifact_http::{AdminToken, HttpService, IdentityAuthenticator};
 use artifact_server::{
     Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
-use artifact_store::{ManagedStore, Sharing, UploadOptions};
+use artifact_store::{ManagedStore, Sharing};
 use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
 
@@ -63,16 +64,6 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     let signals = Signals::new()?;
     let opened = data_dir::open(&plan).await?;
 
-    let mut config = HttpConfig::default()
-        .with_max_uploads(settings.max_uploads)
-        .with_max_uploads_per_principal(settings.max_uploads_per_principal)
-        .with_max_fetches(settings.max_fetches)
-        .with_max_fetches_per_principal(settings.max_fetches_per_principal)
-        .with_max_lists(settings.max_lists)
-        .with_max_lists_per_principal(settings.max_lists_per_principal);
-    if let Some(rate) = settings.rate_of_requests()? {
-        config = config.with_request_rate(rate);
-    }
     let managed = ManagedStore::new(
         opened.store.clone(),
         Arc::clone(&opened.database.inventory),
@@ -81,25 +72,9 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     // Other servers on the same database remove artifacts, too.
     let watch = managed.watch_removals();
     let sharing = Sharing::new(managed.clone(), Arc::clone(&opened.database.sharing));
-    let max_open = u32::try_from(settings.max_open_uploads).unwrap_or(u32::MAX);
-    let uploads = UploadOptions::default()
-        .with_lifetime(settings.upload_expiry)
-        .with_max_open(max_open);
-    config = config
+    let mut config = endpoints::config(settings)?
         .with_management(managed)
-        .with_sharing(sharing)
-        .with_uploads(uploads);
-    if !settings.links {
-        config = config.without_links();
-    }
-    let has_page = settings.ui && cfg!(feature = "page");
-    #[cfg(feature = "page")]
-    if has_page {
-        config = config.with_page();
-    }
-    if let Some(url) = &settings.public_url {
-        config = config.with_public_url(url);
-    }
+        .with_sharing(sharing);
     if tls.is_some() {
         config = config.with_https();
     }
@@ -117,7 +92,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     }
     if settings.log_format == LogFormat::Text {
         // A program that reads lines of JSON has no use for them.
-        output::note(banner::text(&plan, &address, has_page));
+        output::note(banner::text(&plan, &address, endpoints::has_page(settings)));
     }
     ready::announce(plan.ready_fd.as_ref(), &address);
 

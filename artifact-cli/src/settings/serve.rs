@@ -17,6 +17,10 @@ use super::values::{
 // The settings of a server, in the order of the help. A default that starts with `<data_dir>` follows
 // `data_dir`. This is not a doc comment, because clap would make it the description of the command.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 pub(crate) struct ServeSettings {
     /// Address to listen on; port 0 takes any free port and prints it. Or the path of a Unix socket
     /// to create; a stale socket at that path is replaced

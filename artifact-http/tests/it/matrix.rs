@@ -169,6 +169,8 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
             Target::Own => sender == Sender::Owner,
             Target::Admins => is_admin,
             Target::Absent | Target::Foreign => false,
+            // For uploads, which have no grants, the same as `Own`.
+            _ => sender == Sender::Owner,
         };
         return match endpoint.id {
             _ if !is_creator => 404,
@@ -398,9 +400,9 @@ impl World {
         if endpoint.path.contains("{U}") {
             let id = match target {
                 Target::Absent => "0".repeat(32),
-                Target::Own => self.community.begin_upload(&self.owner).await,
                 Target::Admins => self.community.begin_upload(&Member::admin()).await,
                 Target::Foreign => self.community.begin_upload(&self.foreign_owner).await,
+                _ => self.community.begin_upload(&self.owner).await,
             };
             return endpoint.path.replace("{E}", HOME).replace("{U}", &id);
         }
