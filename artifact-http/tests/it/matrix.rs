@@ -162,23 +162,25 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     if names_one && !target.is_here() {
         return 404;
     }
-    match endpoint.id {
-        "deposit" | "depositContent" | "registerManagedWorker" => 201,
-        "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
-        | "revokeToken" => 204,
-        "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
-        "deleteArtifact" => 403,
-        "fetch" if !target.is_here() => 404,
-        "readArtifact" | "fetchContent" | "fetch" if may_read(sender, target) => 200,
-        "readArtifact" | "fetchContent" | "fetch" => 403,
+    if endpoint.id == "fetch" && !target.is_here() {
+        return 404;
+    }
+    let is_allowed = match endpoint.id {
+        "deleteArtifact" => is_admin || (sender == Sender::Owner && target == Target::Own),
+        "readArtifact" | "fetchContent" | "fetch" => may_read(sender, target),
         "createGrant" | "listGrants" | "revokeGrant" | "createLink" | "listLinks"
-        | "revokeLink"
-            if !owns(sender, target) =>
-        {
-            403
+        | "revokeLink" => owns(sender, target),
+        _ => true,
+    };
+    if !is_allowed {
+        return 403;
+    }
+    match endpoint.id {
+        "deposit" | "depositContent" | "registerManagedWorker" | "createGrant" | "createLink" => {
+            201
         }
-        "createGrant" | "createLink" => 201,
-        "revokeGrant" | "revokeLink" => 204,
+        "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
+        | "revokeToken" | "deleteArtifact" | "revokeGrant" | "revokeLink" => 204,
         _ => 200,
     }
 }
