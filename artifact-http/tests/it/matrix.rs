@@ -166,10 +166,9 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     if endpoint.path.contains("{U}") {
         // For everyone but its creator, an upload does not exist.
         let is_creator = match target {
-            Target::Own => sender == Sender::Owner,
             Target::Admins => is_admin,
             Target::Absent | Target::Foreign => false,
-            // For uploads, which have no grants, the same as `Own`.
+            // Uploads have no grants.
             _ => sender == Sender::Owner,
         };
         return match endpoint.id {
@@ -178,24 +177,30 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
             _ => 204,
         };
     }
-    match endpoint.id {
-        "describeUploads" => 204,
-        "deposit" | "depositContent" | "registerManagedWorker" | "createUpload" => 201,
-        "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
-        | "revokeToken" => 204,
-        "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
-        "deleteArtifact" => 403,
-        "fetch" if !target.is_here() => 404,
-        "readArtifact" | "fetchContent" | "fetch" if may_read(sender, target) => 200,
-        "readArtifact" | "fetchContent" | "fetch" => 403,
+    if endpoint.id == "fetch" && !target.is_here() {
+        return 404;
+    }
+    let is_allowed = match endpoint.id {
+        "deleteArtifact" => is_admin || (sender == Sender::Owner && target == Target::Own),
+        "readArtifact" | "fetchContent" | "fetch" => may_read(sender, target),
         "createGrant" | "listGrants" | "revokeGrant" | "createLink" | "listLinks"
-        | "revokeLink"
-            if !owns(sender, target) =>
-        {
-            403
+        | "revokeLink" => owns(sender, target),
+        _ => true,
+    };
+    if !is_allowed {
+        return 403;
+    }
+    match endpoint.id {
+        "deposit"
+        | "depositContent"
+        | "registerManagedWorker"
+        | "createGrant"
+        | "createLink"
+        | "createUpload" => 201,
+        "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
+        | "revokeToken" | "deleteArtifact" | "revokeGrant" | "revokeLink" | "describeUploads" => {
+            204
         }
-        "createGrant" | "createLink" => 201,
-        "revokeGrant" | "revokeLink" => 204,
         _ => 200,
     }
 }

@@ -128,7 +128,7 @@ async fn a_grantee_finds_no_other_right_and_no_entry_in_its_list() {
     let grant = site.ask(Method::POST, "/grants", new.clone()).await.json();
     assert!(grant["expires_at"].is_string());
     for (method, rest, body) in [
-        (Method::DELETE, "".to_owned(), Value::Null),
+        (Method::DELETE, String::new(), Value::Null),
         (Method::POST, "/grants".to_owned(), new),
         (Method::GET, "/grants".to_owned(), Value::Null),
         (

@@ -265,20 +265,8 @@ fn assemble(
             member: MemberId::from(WorkerId::mint()),
         }));
     }
-    let ids_of = |wanted: fn(&DumpRecord) -> Option<MemberId>| -> Vec<MemberId> {
-        records.iter().filter_map(wanted).collect()
-    };
-    let workers_of_the_copy = ids_of(|record| match record {
-        DumpRecord::Worker { worker, .. } => Some(worker.id.into()),
-        _ => None,
-    });
-    let groups_of_the_copy = ids_of(|record| match record {
-        DumpRecord::Group(group) => Some(group.id.into()),
-        _ => None,
-    });
     let (mut position, mut taken) = (0, BTreeSet::new());
     let (mut digests, mut holds) = (Vec::new(), Vec::new());
-    let (mut grants, mut links) = (Vec::new(), Vec::new());
     for (id, number, gap, expires_at, file_name, size) in artifacts {
         if !taken.insert(id) {
             continue;
@@ -312,38 +300,64 @@ fn assemble(
         if number % 5 == 0 {
             holds.push(Hold::new(id, principal(number), time(number.into())));
         }
-        let some_worker = workers_of_the_copy.get(usize::from(number));
-        let some_group = groups_of_the_copy.get(usize::from(number) % 3);
-        for grantee in [some_worker, some_group].into_iter().flatten() {
-            grants.push(some_grant(id, number, *grantee));
-        }
-        if number % 3 != 1 {
-            links.push(some_link(id, number, principal(number)));
-        }
-        if let Some(MemberId::Worker(maker)) = some_worker {
-            links.push(some_link(id, number, (*maker).into()));
-        }
     }
     records.extend(digests);
     holds.sort_by_key(|hold| hold.id);
     records.extend(holds.into_iter().map(DumpRecord::Hold));
     let removed = removed.into_iter().filter(|id| taken.insert(*id));
     records.extend(removed.map(|id| DumpRecord::Removed(ArtifactId::from_bytes(id))));
+    let shares = shares_of(&records);
+    records.extend(shares);
+    records
+}
+
+/// Returns grants and links of the artifacts among the records, to and by the workers and groups among them.
+fn shares_of(records: &[DumpRecord]) -> Vec<DumpRecord> {
+    let workers: Vec<_> = records
+        .iter()
+        .filter_map(|record| match record {
+            DumpRecord::Worker { worker, .. } => Some(worker.id),
+            _ => None,
+        })
+        .collect();
+    let groups: Vec<_> = records
+        .iter()
+        .filter_map(|record| match record {
+            DumpRecord::Group(group) => Some(group.id),
+            _ => None,
+        })
+        .collect();
+    let (mut grants, mut links) = (Vec::new(), Vec::new());
+    for record in records {
+        let DumpRecord::Artifact { row, .. } = record else {
+            continue;
+        };
+        let number = row.id.as_bytes()[0];
+        let worker = workers.get(usize::from(number) % 8);
+        let group = groups.get(usize::from(number) % 3);
+        let grantees = worker.map(|id| MemberId::from(*id)).into_iter();
+        let grantees = grantees.chain(group.map(|id| MemberId::from(*id)));
+        grants.extend(grantees.map(|grantee| some_grant(row.id, number, grantee)));
+        if number % 3 != 1 {
+            links.push(some_link(row.id, number, principal(number)));
+        }
+        links.extend(worker.map(|maker| some_link(row.id, number, (*maker).into())));
+    }
     grants.sort_by_key(|grant| (grant.subject, grant.id));
-    records.extend(grants.into_iter().map(DumpRecord::AccessGrant));
     links.sort_by_key(|link: &AccessLink| (link.artifact, link.id));
-    records.extend(links.into_iter().map(|link| DumpRecord::AccessLink {
+    let links = links.into_iter().map(|link| DumpRecord::AccessLink {
         link,
         digest: LinkSecret::mint().digest(),
-    }));
-    records
+    });
+    let grants = grants.into_iter().map(DumpRecord::AccessGrant);
+    grants.chain(links).collect()
 }
 
 fn some_grant(artifact: ArtifactId, number: u8, grantee: MemberId) -> AccessGrant {
     let subject = GrantSubject::Artifact(artifact);
     let (id, made) = (GrantId::mint(), time(number.into()));
     AccessGrant::new(id, experiment(), subject, grantee, made, principal(number))
-        .with_expires_at((number % 2 == 0).then(|| time(4_000_000_000)))
+        .with_expires_at(number.is_multiple_of(2).then(|| time(4_000_000_000)))
 }
 
 fn some_link(artifact: ArtifactId, number: u8, maker: PrincipalId) -> AccessLink {

@@ -69,11 +69,11 @@ async fn concurrent_downloads_are_counted_exactly(database: Database) {
     let five = limited(link(1), 5);
     publish(&database, &five).await;
     let sharing = &database.sharing;
-    let uses = (0..20).map(|_| sharing.use_link(five.artifact, five.id));
-    let used = join_all(uses).await;
-    let succeeded = used.iter().filter(|outcome| outcome.is_ok()).count();
+    let downloads = (0..20).map(|_| sharing.use_link(five.artifact, five.id));
+    let outcomes = join_all(downloads).await;
+    let succeeded = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(succeeded, 5);
-    for outcome in used.into_iter().filter(Result::is_err) {
+    for outcome in outcomes.into_iter().filter(Result::is_err) {
         assert_kind(outcome, ErrorKind::NotFound);
     }
 }
@@ -231,13 +231,10 @@ async fn links_are_read_as_they_were_written_in_pages(database: Database) {
     host(&database).await;
     let worker = register(&database).await;
     let mut written = Vec::new();
-    for number in 0..5 {
-        let maker = match number {
-            0 => PrincipalId::Admin,
-            1 => worker.into(),
-            _ => EXTERNAL[number].parse().unwrap(),
-        };
-        let link = limited(link_by(1, maker), number as u32);
+    let externals = EXTERNAL[2..5].iter().map(|id| id.parse().unwrap());
+    let makers = [PrincipalId::Admin, worker.into()];
+    for (number, maker) in (0..).zip(makers.into_iter().chain(externals)) {
+        let link = limited(link_by(1, maker), number);
         publish(&database, &link).await;
         written.push(link);
     }
@@ -257,7 +254,9 @@ async fn an_artifact_has_at_most_a_thousand_links(database: Database) {
     expired.expires_at = past();
     publish(database, &expired).await;
     stream::iter(0..1_000)
-        .for_each_concurrent(8, async |_| drop(publish(database, &link(1)).await))
+        .for_each_concurrent(8, async |_| {
+            publish(database, &link(1)).await;
+        })
         .await;
     let digest = LinkSecret::mint().digest();
     let refused = database.sharing.insert_link(&link(1), &digest).await;
