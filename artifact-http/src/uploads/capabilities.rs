@@ -42,6 +42,7 @@ impl DescribeUploads {
         },
     };
 
+    #[expect(clippy::unused_async, reason = "all handlers have one signature")]
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
         check_no_parameters(&request)?;
         let max_bytes = request.service.store.config().max_artifact_bytes();
