@@ -17,7 +17,7 @@ async fn the_artifact_is_what_an_ordinary_deposit_would_have_made() {
     let new = NewUpload::new(experiment())
         .with_content_type(ContentType::clean("text/csv"))
         .with_file_name(FileName::clean("a.csv"))
-        .with_expires_in(Duration::from_secs(60))
+        .with_expires_in(Duration::from_mins(1))
         .with_sha256(digest(&file))
         .with_length(100);
     let id = site.uploads.create(&worker(), new).await.unwrap().id;
@@ -29,7 +29,7 @@ async fn the_artifact_is_what_an_ordinary_deposit_would_have_made() {
     assert_eq!(row.content_type.as_str(), "text/csv");
     assert_eq!(row.file_name.as_ref().unwrap().as_str(), "a.csv");
     assert_eq!(row.created_by, worker().id());
-    let minute = row.created_at.checked_add(Duration::from_secs(60)).unwrap();
+    let minute = row.created_at.checked_add(Duration::from_mins(1)).unwrap();
     assert_eq!(row.expires_at, Some(minute));
     assert_eq!(site.artifacts().await, [row]);
 }

@@ -56,7 +56,6 @@ async fn host(database: &Database) {
 }
 
 async fn run(case: &Case, database: Database) {
-    eprintln!("{}", case.name);
     host(&database).await;
     (case.run)(database).await;
 }
@@ -64,6 +63,7 @@ async fn run(case: &Case, database: Database) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn uploads_keep_their_rules_in_memory() {
     for case in ALL {
+        eprintln!("{}", case.name);
         run(case, Database::new(MemoryDatabase::new())).await;
     }
 }
@@ -72,6 +72,7 @@ async fn uploads_keep_their_rules_in_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn uploads_keep_their_rules_in_sqlite() {
     for case in ALL {
+        eprintln!("{}", case.name);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.sqlite");
         let database = Database::from_url(path.to_str().unwrap()).await.unwrap();
@@ -86,6 +87,7 @@ async fn uploads_keep_their_rules_in_postgres() {
         return;
     };
     for case in ALL {
+        eprintln!("{}", case.name);
         let database = server.database();
         let opened = crate::catalog::postgres::open(&database).await;
         run(case, Database::new(opened)).await;

@@ -110,7 +110,9 @@ async fn a_completion_that_ends_at_any_step_makes_one_artifact() {
         let id = site.create(11).await;
         site.append(id, 0, &file).await.unwrap();
         let server = mortal(&site);
-        let done = run_until(step, server.complete(&worker(), &experiment(), id)).await;
+        let (worker, experiment) = (worker(), experiment());
+        let completion = server.complete(&worker, &experiment, id);
+        let done = Box::pin(run_until(step, completion)).await;
         made += usize::from(done.is_none() && !site.artifacts().await.is_empty());
         resume(&site, id, &file).await;
         if let Some(done) = done {
