@@ -62,6 +62,10 @@ async fn downloads_are_counted_across_processes() {
 
 /// The secret is nowhere in the files, and the tables refuse what no server writes.
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test reads the files of the database"
+)]
 async fn a_file_holds_no_secret_of_a_link() {
     let (folder, path) = file();
     let database = open(&path).await;
