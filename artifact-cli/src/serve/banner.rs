@@ -53,9 +53,10 @@ pub(crate) fn text(plan: &ServePlan<'_>, address: &Address, has_page: bool) -> S
              {url}/v0/experiments/{experiment}/artifacts"
         );
     }
-    let page = match has_page {
-        true => format!("\nTo do it in a browser: {url}/ui/"),
-        false => String::new(),
+    let page = if has_page {
+        format!("\nTo do it in a browser: {url}/ui/")
+    } else {
+        String::new()
     };
     format!(
         "To deposit, to fetch, and to deposit with curl:\n\

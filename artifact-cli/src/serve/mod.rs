@@ -63,13 +63,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     let signals = Signals::new()?;
     let opened = data_dir::open(&plan).await?;
 
-    let mut config = HttpConfig::default()
-        .with_max_uploads(settings.max_uploads)
-        .with_max_uploads_per_principal(settings.max_uploads_per_principal)
-        .with_max_fetches(settings.max_fetches)
-        .with_max_fetches_per_principal(settings.max_fetches_per_principal)
-        .with_max_lists(settings.max_lists)
-        .with_max_lists_per_principal(settings.max_lists_per_principal);
+    let mut config = http_config(settings);
     let managed = ManagedStore::new(
         opened.store.clone(),
         Arc::clone(&opened.database.inventory),
@@ -78,11 +72,6 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     // Other servers on the same database remove artifacts, too.
     let watch = managed.watch_removals();
     config = config.with_management(managed);
-    let has_page = settings.ui && cfg!(feature = "page");
-    #[cfg(feature = "page")]
-    if has_page {
-        config = config.with_page();
-    }
     if let Some(url) = &settings.public_url {
         config = config.with_public_url(url);
     }
@@ -103,7 +92,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     }
     if settings.log_format == LogFormat::Text {
         // A program that reads lines of JSON has no use for them.
-        output::note(banner::text(&plan, &address, has_page));
+        output::note(banner::text(&plan, &address, has_page(settings)));
     }
     ready::announce(plan.ready_fd.as_ref(), &address);
 
@@ -166,6 +155,26 @@ fn bind(settings: &ServeSettings, sources: &Sources) -> Result<Listener> {
         ListenAddress::Unix(path) => Listener::bind_unix(path, settings.socket_mode.0),
     };
     bound.map_err(|error| setup_from(error, sources.name("listen")))
+}
+
+fn http_config(settings: &ServeSettings) -> HttpConfig {
+    let config = HttpConfig::default()
+        .with_max_uploads(settings.max_uploads)
+        .with_max_uploads_per_principal(settings.max_uploads_per_principal)
+        .with_max_fetches(settings.max_fetches)
+        .with_max_fetches_per_principal(settings.max_fetches_per_principal)
+        .with_max_lists(settings.max_lists)
+        .with_max_lists_per_principal(settings.max_lists_per_principal);
+    #[cfg(feature = "page")]
+    if has_page(settings) {
+        return config.with_page();
+    }
+    config
+}
+
+/// Returns whether browsers get a page.
+fn has_page(settings: &ServeSettings) -> bool {
+    settings.ui && cfg!(feature = "page")
 }
 
 fn server_config(settings: &ServeSettings) -> ServerConfig {
