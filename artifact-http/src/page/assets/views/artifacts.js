@@ -12,7 +12,7 @@ const PAGE = 50;
 // The server may return pages with few artifacts, or none, although more follow.
 const MAX_EMPTY_PAGES = 20;
 
-const COLUMNS = [['Name'], ['Type', 'wide'], ['Size', 'number'], ['Depositor', 'wide'], ['Deposited', 'wide'],
+const COLUMNS = [['Name'], ['Type', 'widest'], ['Size', 'number'], ['Depositor', 'wide'], ['Deposited', 'wide'],
   ['Actions', 'wide']];
 
 export async function render(place, session) {
@@ -158,7 +158,7 @@ class List {
     const row = el('tr', {},
       el('th', { scope: 'row' }, button(name(artifact.file_name ?? artifact.id),
         act(() => showDetails(session, artifact, removed)), { class: 'link' })),
-      el('td', { class: 'wide' }, visible(artifact.content_type)),
+      el('td', { class: 'widest' }, visible(artifact.content_type)),
       el('td', { class: 'number' }, bytes(artifact.size_bytes)),
       depositor,
       el('td', { class: 'wide' }, time(artifact.created_at)),

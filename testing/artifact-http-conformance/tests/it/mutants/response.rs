@@ -32,6 +32,21 @@ impl Mutation {
         }
     }
 
+    /// Mutates what only browsers notice: challenges and the page.
+    fn mutate_for_browsers(self, path: &str, response: &mut MutableResponse) {
+        match self {
+            Self::ScriptsAsk => {
+                let basic = HeaderValue::from_static("Basic realm=\"artifact\", charset=\"UTF-8\"");
+                response.fields.append(WWW_AUTHENTICATE, basic);
+            }
+            Self::PageFramed if path.starts_with("/ui") => {
+                drop(response.fields.remove(CONTENT_SECURITY_POLICY));
+            }
+            Self::PageEverywhere if path.starts_with("/ui/") => response.status = StatusCode::OK,
+            _ => {}
+        }
+    }
+
     /// Mutates a response.
     pub(crate) fn mutate_response(
         self,
@@ -55,14 +70,9 @@ impl Mutation {
             Self::NoNosniff => drop(response.fields.remove(X_CONTENT_TYPE_OPTIONS)),
             Self::NoContentRange => drop(response.fields.remove(CONTENT_RANGE)),
             Self::NotModifiedWithoutVary if status == 304 => drop(response.fields.remove(VARY)),
-            Self::ScriptsAsk => {
-                let basic = HeaderValue::from_static("Basic realm=\"artifact\", charset=\"UTF-8\"");
-                response.fields.append(WWW_AUTHENTICATE, basic);
+            Self::ScriptsAsk | Self::PageFramed | Self::PageEverywhere => {
+                self.mutate_for_browsers(path, response);
             }
-            Self::PageFramed if path.starts_with("/ui") => {
-                drop(response.fields.remove(CONTENT_SECURITY_POLICY));
-            }
-            Self::PageEverywhere if path.starts_with("/ui/") => response.status = StatusCode::OK,
             Self::Cached if fetched => response.set(&CACHE_CONTROL, "public, max-age=60"),
             Self::Inline if fetched => response.set(&CONTENT_DISPOSITION, "inline"),
             Self::CharsetAdded if fetched => {
