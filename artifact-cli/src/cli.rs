@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::connect::ClientContext;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::failure::setup_from;
-use crate::identity::{self, GroupCommand, WorkerCommand};
+use crate::identity::{self, AdministratorCommand, GroupCommand, WorkerCommand};
 use crate::manage::{
     self, Artifacts, DeleteArguments, InfoArguments, ListArguments, RetentionArguments,
 };
@@ -105,7 +105,7 @@ enum Command {
     /// Make a store from a backup
     Restore(RestoreArguments),
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-    /// Move the rows, workers and groups into another database, such as from SQLite to PostgreSQL. Stop the servers first
+    /// Move the rows, workers, groups and administrators into another database, such as from SQLite to PostgreSQL. Stop the servers first
     CopyDatabase(CopyDatabaseArguments),
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Write an experiment as one archive that tar can read, also while servers run
@@ -137,7 +137,10 @@ enum Command {
     /// Create and change groups; members of the group named admins may read every artifact
     #[command(subcommand, disable_help_subcommand = true)]
     Group(GroupCommand),
-    /// Print the id of the worker that the credential belongs to
+    /// Register named administrators, list them, give them new credentials
+    #[command(subcommand, disable_help_subcommand = true)]
+    Administrator(AdministratorCommand),
+    /// Print the id of the worker or named administrator that the credential belongs to
     Whoami(Json),
 }
 
@@ -633,6 +636,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             Command::Retention(arguments) => manage::retention(&client, arguments).await,
             Command::Worker(command) => identity::worker(&client, command).await,
             Command::Group(command) => identity::group(&client, command).await,
+            Command::Administrator(command) => identity::administrator(&client, command).await,
             Command::Whoami(json) => identity::whoami(&client, json).await,
         }
     })

@@ -15,7 +15,7 @@ use crate::credential::{self, BasicAccepted};
 use crate::problem::{Problem, ProblemType};
 use crate::request::{AuthenticatedRequest, Deployment};
 use crate::request_info::RequestInfo;
-use crate::route::Route;
+use crate::route::{DeploymentRoute, Route};
 use crate::router::Service;
 use crate::{endpoints, health, instance, openapi, response};
 
@@ -96,7 +96,7 @@ async fn answer_protected(
 ) -> Result<Response, Problem> {
     let principal = authenticate(service, parts).await?;
     info.principal = Some(principal.id());
-    if api == Api::Management && rest == "/experiments" {
+    if let Some(route) = DeploymentRoute::parse(api, rest) {
         let request = AuthenticatedRequest {
             service,
             principal,
@@ -105,7 +105,7 @@ async fn answer_protected(
             body,
             info,
         };
-        return endpoints::call_of_deployment(request).await;
+        return endpoints::call_of_deployment(request, route).await;
     }
     let (scope, rest) = split_experiment(rest).ok_or_else(Problem::no_such_path)?;
     let experiment = find_experiment(service, api, scope, &parts.headers).await?;

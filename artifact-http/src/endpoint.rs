@@ -15,11 +15,11 @@ use crate::openapi::Docs;
 pub enum Access {
     /// Every valid credential.
     Any,
-    /// Workers, external principals and the administrator.
+    /// Workers, external principals and administrators.
     WorkerOrAdmin,
-    /// Only the administrator.
+    /// Only `admin` and named administrators.
     Admin,
-    /// Only workers, not the administrator.
+    /// Only workers, not administrators.
     Worker,
 }
 
@@ -53,7 +53,8 @@ pub struct Endpoint {
     pub method: Method,
     /// The template of the path under the default base path, such as `/v0/experiments/{E}/workers/{W}`. `{E}`
     /// stands for an
-    /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either, `{A}` for an artifact's id.
+    /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either, `{A}` for an artifact's id,
+    /// `{N}` for a named administrator's id.
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,

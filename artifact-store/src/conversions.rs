@@ -8,7 +8,9 @@ use crate::experiment::{ExperimentId, InvalidExperimentId};
 use crate::external_id::{ExternalId, InvalidPrincipalId};
 use crate::file_name::FileName;
 use crate::idempotency::{IdempotencyKey, InvalidIdempotencyKey};
-use crate::identity::{DisplayName, GroupId, InvalidDisplayName, InvalidId, MemberId, WorkerId};
+use crate::identity::{
+    AdministratorId, DisplayName, GroupId, InvalidDisplayName, InvalidId, MemberId, WorkerId,
+};
 use crate::principal::PrincipalId;
 
 macro_rules! try_from {
@@ -37,6 +39,7 @@ try_from! {
     ExperimentId InvalidExperimentId
     WorkerId InvalidId
     GroupId InvalidId
+    AdministratorId InvalidId
     MemberId InvalidId
     PrincipalId InvalidPrincipalId
     ExternalId InvalidPrincipalId
@@ -45,7 +48,7 @@ try_from! {
 }
 
 as_ref! {
-    ExperimentId WorkerId GroupId MemberId PrincipalId ExternalId IdempotencyKey DisplayName ContentType FileName
+    ExperimentId WorkerId GroupId AdministratorId MemberId PrincipalId ExternalId IdempotencyKey DisplayName ContentType FileName
 }
 
 /// Wraps the error, which [`io::Error::get_ref`] then returns, so that `downcast_ref::<Error>()` finds it. The kind of the

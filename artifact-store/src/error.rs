@@ -161,7 +161,7 @@ pub enum Operation {
     WriteWorker,
     /// Finding workers.
     FindWorker,
-    /// Finding the stored credential of a worker.
+    /// Finding the stored credential of a worker or of a named administrator.
     FindCredential,
     /// Creating, changing or deleting a group.
     WriteGroup,
@@ -199,6 +199,10 @@ pub enum Operation {
     Placement,
     /// Copying a blob from one backend to another.
     CopyBlob,
+    /// Registering or deleting a named administrator, or replacing its credential.
+    WriteAdministrator,
+    /// Finding named administrators.
+    FindAdministrator,
 }
 
 impl Operation {
@@ -235,6 +239,8 @@ impl Operation {
             Self::Import => "import",
             Self::Placement => "read or change placement",
             Self::CopyBlob => "copy blob",
+            Self::WriteAdministrator => "write administrator",
+            Self::FindAdministrator => "find administrator",
         }
     }
 

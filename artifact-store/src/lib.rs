@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod administrators;
 mod alone;
 #[cfg(feature = "archive")]
 mod archive;
@@ -53,6 +54,7 @@ mod verified_cache;
 mod verified_range;
 mod verify;
 
+pub use administrators::{Administrator, AdministratorStore, AdministratorStoreExt};
 #[cfg(feature = "archive")]
 pub use archive::{
     ExportEvent, ExportOptions, ExportReport, Exporter, ImportEvent, ImportOptions, ImportReport,
@@ -97,7 +99,7 @@ pub use external_id::{ExternalId, InvalidPrincipalId};
 pub use file_name::FileName;
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use identity::{
-    CredentialHash, DisplayName, Group, GroupId, IdentityStore, IdentityStoreExt,
+    AdministratorId, CredentialHash, DisplayName, Group, GroupId, IdentityStore, IdentityStoreExt,
     InvalidCredentialHash, InvalidDisplayName, InvalidId, InvalidLabels, Labels, ListPosition,
     MemberId, Page, StoredCredential, Worker, WorkerId,
 };

@@ -59,6 +59,18 @@ pub enum Operation {
     ReadRetention,
     /// [`Client::set_retention`](crate::Client::set_retention).
     SetRetention,
+    /// [`Client::register_administrator`](crate::Client::register_administrator).
+    RegisterAdministrator,
+    /// [`Client::list_administrators`](crate::Client::list_administrators).
+    ListAdministrators,
+    /// [`Client::administrator_info`](crate::Client::administrator_info).
+    ReadAdministrator,
+    /// [`Client::issue_administrator_token`](crate::Client::issue_administrator_token).
+    IssueAdministratorToken,
+    /// [`Client::revoke_administrator_token`](crate::Client::revoke_administrator_token).
+    RevokeAdministratorToken,
+    /// [`Client::delete_administrator`](crate::Client::delete_administrator).
+    DeleteAdministrator,
 }
 
 impl Operation {
@@ -91,6 +103,12 @@ impl Operation {
             Self::ReadUsage => "read usage",
             Self::ReadRetention => "read retention",
             Self::SetRetention => "set retention",
+            Self::RegisterAdministrator => "register administrator",
+            Self::ListAdministrators => "list administrators",
+            Self::ReadAdministrator => "read administrator",
+            Self::IssueAdministratorToken => "issue administrator token",
+            Self::RevokeAdministratorToken => "revoke administrator token",
+            Self::DeleteAdministrator => "delete administrator",
         }
     }
 
@@ -109,6 +127,10 @@ impl Operation {
             Self::ReadGroup | Self::AddMember | Self::RemoveMember | Self::DeleteGroup => {
                 "there is no such group"
             }
+            Self::ReadAdministrator
+            | Self::IssueAdministratorToken
+            | Self::RevokeAdministratorToken
+            | Self::DeleteAdministrator => "there is no such administrator",
             // An artifact server has these paths, or does not support the operation.
             Self::Configure
             | Self::Deposit
@@ -121,7 +143,9 @@ impl Operation {
             | Self::ListArtifacts
             | Self::ReadUsage
             | Self::ReadRetention
-            | Self::SetRetention => {
+            | Self::SetRetention
+            | Self::RegisterAdministrator
+            | Self::ListAdministrators => {
                 "there is no artifact server at this address, or it does not support this operation"
             }
         }

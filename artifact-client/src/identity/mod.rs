@@ -5,7 +5,8 @@ mod group;
 mod request;
 mod worker;
 
-pub(crate) use request::{check_id, json};
+pub(crate) use request::{check_id, id_segment, json};
+pub(crate) use worker::NewToken;
 
 pub use experiment::{Experiment, Whoami};
 pub use group::{Group, NewGroup};

@@ -10,11 +10,11 @@ const MAX_SHOWN: usize = 100;
 
 /// The decoded parameters of a query.
 #[derive(Debug)]
-pub(super) struct Parameters(Vec<(&'static str, String)>);
+pub(crate) struct Parameters(Vec<(&'static str, String)>);
 
 impl Parameters {
     /// Parses a query. Refuses unknown and repeated parameters.
-    pub(super) fn parse(query: Option<&str>, known: &[&'static str]) -> Result<Self, Problem> {
+    pub(crate) fn parse(query: Option<&str>, known: &[&'static str]) -> Result<Self, Problem> {
         let mut parameters = Self(Vec::new());
         let query = query.filter(|query| !query.is_empty());
         for pair in query.iter().flat_map(|query| query.split('&')) {
@@ -36,14 +36,14 @@ impl Parameters {
     }
 
     /// Returns the decoded value of a parameter.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let mut all = self.0.iter();
         all.find(|(found, _)| *found == name)
             .map(|(_, value)| value.as_str())
     }
 
     /// Returns a parsed parameter. `rule` continues the sentence "the parameter `x` must".
-    pub(super) fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &self,
         name: &str,
         rule: &str,
@@ -56,7 +56,7 @@ impl Parameters {
     }
 
     /// Returns a number.
-    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
         self.parsed(
             name,
             "be a whole number of at most 9223372036854775807",
@@ -65,14 +65,14 @@ impl Parameters {
     }
 
     /// Returns a time.
-    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
         let rule = "be a time such as 2026-01-02T03:04:05Z";
         self.parsed(name, rule, |text| text.parse().ok())
     }
 }
 
 /// Parses digits, up to the greatest number that databases hold.
-pub(super) fn number(text: &str) -> Option<u64> {
+pub(crate) fn number(text: &str) -> Option<u64> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse::<i64>().ok().filter(|_| is_number);
     number.and_then(|number| number.try_into().ok())

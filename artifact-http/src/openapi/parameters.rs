@@ -81,6 +81,8 @@ parameters! {
         "The id of a worker or of a group. It need not exist.");
     ARTIFACT = path("A", SchemaGenerator::subschema_for::<schemas::ArtifactId>, schemas::ARTIFACT,
         "An artifact's id: the last 32 characters of its URI.");
+    ADMINISTRATOR = path("N", SchemaGenerator::subschema_for::<schemas::AdministratorId>, schemas::ADMINISTRATOR,
+        "A named administrator's id.");
     EXPERIMENT_HEADER = Parameter {
         required: true,
         schema: SchemaGenerator::subschema_for::<ExperimentName>,
@@ -118,6 +120,10 @@ parameters! {
         "The `next` of the previous page. Without it, the list begins with the first artifact.");
     pub(crate) LIMIT = query("Limit", "limit", "100",
         "The greatest number of artifacts of the page, 1 to 1000; 100 by default.");
+    pub(crate) ADMINISTRATORS_AFTER = query("AdministratorsAfter", "after", "AAFhQm8AAABhZG1f",
+        "The `next` of the previous page. Without it, the list begins with the first administrator.");
+    pub(crate) ADMINISTRATORS_LIMIT = query("AdministratorsLimit", "limit", "100",
+        "The greatest number of administrators of the page, 1 to 256; 100 by default.");
     pub(crate) DRY_RUN = query("DryRun", "dry_run", "true",
         "`true` checks whether the artifact could be deleted, and deletes nothing (M-5); `false` is the default.");
     pub(crate) CREATED_BY = query("CreatedBy", "created_by", "admin",
@@ -138,7 +144,7 @@ parameters! {
 
 /// References the parameters of every operation on the path of an endpoint.
 pub(super) fn of_path(endpoint: &Endpoint) -> Value {
-    let in_path = [&WORKER, &GROUP, &MEMBER, &ARTIFACT]
+    let in_path = [&WORKER, &GROUP, &MEMBER, &ARTIFACT, &ADMINISTRATOR]
         .into_iter()
         .filter(|id| endpoint.path.contains(&format!("{{{}}}", id.name)));
     let header = (!endpoint.needs_management()).then_some(&EXPERIMENT_HEADER);

@@ -18,6 +18,7 @@ impl From<Error> for Problem {
                 match operation {
                     Operation::WriteWorker => "there is no such worker",
                     Operation::WriteGroup => "there is no such group",
+                    Operation::WriteAdministrator => "there is no such administrator",
                     _ => "there is no such artifact",
                 },
             ),

@@ -1,5 +1,6 @@
 //! The catalog and the identities in memory.
 
+mod administrators;
 mod groups;
 mod identity;
 mod in_order;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use artifact_backend::{ArtifactId, Clock, SystemClock};
 use async_trait::async_trait;
 
+use self::administrators::Administrators;
 use self::groups::Groups;
 use self::identity::Workers;
 use self::rows::Rows;
@@ -49,6 +51,7 @@ struct Maps {
     rows: Rows,
     workers: Workers,
     groups: Groups,
+    administrators: Administrators,
     store_ids: StoreIds,
     /// Where the database was moved to. It accepts no writes then.
     moved_to: Option<String>,

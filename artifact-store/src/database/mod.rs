@@ -34,6 +34,9 @@ pub use postgres::{PostgresDatabase, PostgresOptions};
 pub use sqlite::SqliteDatabase;
 pub use url::DatabaseUrl;
 
+/// The maximum number of administrators in a page.
+const MAX_ADMINISTRATORS: usize = 256;
+
 /// An open database: its catalog, its identities, its store id and its placement. A clone shares the same database.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -42,7 +45,7 @@ pub struct Database {
     pub catalog: Arc<dyn Catalog>,
     /// The same rows, for maintenance: list, remove, hold, retention.
     pub inventory: Arc<dyn CatalogInventory>,
-    /// The workers and groups.
+    /// The workers, the groups and the named administrators.
     pub identities: Arc<dyn IdentityStore>,
     /// The store id, which the backend keeps too; see [`StoreHalves`](crate::StoreHalves).
     pub store_id: Arc<dyn StoreIdRecord>,

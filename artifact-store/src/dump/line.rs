@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::DumpRecord;
+use crate::administrators::Administrator;
 use crate::catalog::{Hold, RowPosition};
 use crate::digests::ChunkDigests;
 use crate::experiment::{Experiment, ExperimentId};
 use crate::identity::{
-    CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId,
+    AdministratorId, CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker,
+    WorkerId,
 };
 use crate::principal::PrincipalId;
 use crate::row::Row;
@@ -61,9 +63,20 @@ pub struct DumpCounts {
     pub holds: u64,
     /// The ids that were removed or condemned.
     pub removed: u64,
+    /// The named administrators. Left out of the text if there is none, so that programs that do not know them can read it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub administrators: u64,
     /// The records that could not be read, and are not in the dump. An unreadable hold is in it, as one of the
     /// administrator.
     pub unreadable: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl DumpCounts {
@@ -80,6 +93,7 @@ impl DumpCounts {
             DumpRecord::ChunkDigests { .. } => self.chunk_digests += 1,
             DumpRecord::Hold(_) => self.holds += 1,
             DumpRecord::Removed(_) => self.removed += 1,
+            DumpRecord::Administrator(_) => self.administrators += 1,
         }
     }
 }
@@ -118,6 +132,7 @@ pub(super) enum Line {
     ChunkDigests(ChunkDigestsLine),
     Hold(Hold),
     Removed(ArtifactId),
+    Administrator(AdministratorLine),
     Counts(DumpCounts),
     End {
         /// Of all bytes before this line.
@@ -134,6 +149,18 @@ pub(super) struct WorkerLine {
     labels: Option<BTreeMap<String, String>>,
     registered_at: Timestamp,
     registered_by: PrincipalId,
+    credential: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credential_expires_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdministratorLine {
+    id: AdministratorId,
+    name: DisplayName,
+    created_at: Timestamp,
+    created_by: PrincipalId,
     credential: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     credential_expires_at: Option<Timestamp>,
@@ -197,6 +224,14 @@ impl Line {
             }),
             DumpRecord::Hold(hold) => Self::Hold(hold),
             DumpRecord::Removed(id) => Self::Removed(id),
+            DumpRecord::Administrator(administrator) => Self::Administrator(AdministratorLine {
+                id: administrator.id,
+                name: administrator.name,
+                created_at: administrator.created_at,
+                created_by: administrator.created_by,
+                credential: administrator.credential.as_phc().to_owned(),
+                credential_expires_at: administrator.credential.expires_at(),
+            }),
         }
     }
 
@@ -248,6 +283,16 @@ impl Line {
             },
             Self::Hold(hold) => DumpRecord::Hold(hold),
             Self::Removed(id) => DumpRecord::Removed(id),
+            Self::Administrator(line) => {
+                let credential: CredentialHash = line.credential.parse()?;
+                DumpRecord::Administrator(Administrator::new(
+                    line.id,
+                    line.name,
+                    line.created_at,
+                    line.created_by,
+                    credential.with_expires_at(line.credential_expires_at),
+                ))
+            }
         })
     }
 }

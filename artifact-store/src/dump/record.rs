@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use artifact_backend::ArtifactId;
 
+use crate::administrators::Administrator;
 use crate::catalog::{Hold, RowPosition};
 use crate::digests::ChunkDigests;
 use crate::experiment::Experiment;
@@ -55,4 +56,6 @@ pub enum DumpRecord {
     Hold(Hold),
     /// An id that was removed or condemned, so that it never gets a row again.
     Removed(ArtifactId),
+    /// A named administrator, with the hash of its token. The token itself is nowhere.
+    Administrator(Administrator),
 }

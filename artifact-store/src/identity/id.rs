@@ -1,12 +1,12 @@
-//! The opaque ids of workers and groups.
+//! The opaque ids of workers, groups and named administrators.
 
 use std::fmt;
 use std::str::FromStr;
 
 use artifact_backend::random;
 
-/// The length of an id: `wkr_` or `grp_`, then 26 digits.
-const LEN: usize = 30;
+/// The length of an id: `wkr_`, `grp_` or `adm_`, then 26 digits.
+pub(crate) const LEN: usize = 30;
 const PREFIX_LEN: usize = 4;
 
 /// Crockford's base 32 in lower case, which has no i, l, o and u. <https://www.crockford.com/base32.html>
@@ -80,6 +80,11 @@ opaque_id! {
     GroupId, "grp_"
 }
 
+opaque_id! {
+    /// The id of a named administrator: `^adm_[0-9a-hjkmnp-tv-z]{26}$`. Each id has exactly one text.
+    AdministratorId, "adm_"
+}
+
 /// The id of a member of a group: a worker, or another group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MemberId {
@@ -142,12 +147,12 @@ impl From<GroupId> for MemberId {
     }
 }
 
-/// The error for a text that is not the id of a worker or of a group. Its message does not repeat
-/// the text.
+/// The error for a text that is not the id of a worker, of a group or of a named administrator. Its message does not
+/// repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an id is \"wkr_\" for a worker or \"grp_\" for a group, and 26 of the characters 0-9 a-h j k m \
-     n p-t v-z"
+    "an id is \"wkr_\" for a worker, \"grp_\" for a group or \"adm_\" for an administrator, and 26 of the \
+     characters 0-9 a-h j k m n p-t v-z"
 )]
 pub struct InvalidId(());
 

@@ -114,6 +114,7 @@ impl Maps {
             && self.rows.is_empty()
             && self.workers.is_empty()
             && self.groups.is_empty()
+            && self.administrators.is_empty()
             && self.store_ids.is_empty()
             && self.placement.is_none()
     }
@@ -146,6 +147,8 @@ impl Maps {
             }));
         }
         self.rows.add_records(&mut records);
+        let administrators = self.administrators.in_order().into_iter();
+        records.extend(administrators.cloned().map(DumpRecord::Administrator));
         records
     }
 
@@ -189,6 +192,11 @@ impl Maps {
                     return Err(Rejected::ROW_EXISTS.into_error(Operation::Dump).with_id(id));
                 }
                 self.rows.delete(id);
+            }
+            DumpRecord::Administrator(administrator) => {
+                if !self.administrators.insert(administrator) {
+                    return taken();
+                }
             }
         }
         Ok(())

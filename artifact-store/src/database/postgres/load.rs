@@ -7,6 +7,7 @@ use tokio_postgres::types::ToSql;
 use super::PostgresDatabase;
 use super::columns::{DigestColumns, RowColumns};
 use super::portable::{OpenTransaction, copying};
+use crate::administrators::Administrator;
 use crate::catalog::Hold;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
@@ -30,6 +31,9 @@ const WORKERS: &str = "\
         credential_expires_at) \
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], \
         $8::bigint[])";
+const ADMINISTRATORS: &str = "\
+    INSERT INTO administrators (id, name, created_at, created_by, credential, credential_expires_at) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[])";
 const GROUPS: &str = "\
     INSERT INTO groups (id, experiment, name, created_at, created_by) \
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])";
@@ -142,6 +146,7 @@ struct Batch {
     chunk_digests: Vec<(ArtifactId, ChunkDigests)>,
     holds: Vec<Hold>,
     removed: Vec<ArtifactId>,
+    administrators: Vec<Administrator>,
 }
 
 impl Batch {
@@ -167,6 +172,7 @@ impl Batch {
             DumpRecord::ChunkDigests { id, digests } => self.chunk_digests.push((id, digests)),
             DumpRecord::Hold(hold) => self.holds.push(hold),
             DumpRecord::Removed(id) => self.removed.push(id),
+            DumpRecord::Administrator(administrator) => self.administrators.push(administrator),
         }
         Ok(())
     }
@@ -202,7 +208,26 @@ impl Batch {
             let ids = column(&self.removed, |id| id.as_bytes().as_slice());
             load.run(REMOVED, &[&ids]).await?;
         }
-        Ok(())
+        self.write_administrators(load).await
+    }
+
+    async fn write_administrators(&self, load: &mut PostgresLoad) -> Result<()> {
+        let all = &self.administrators;
+        if all.is_empty() {
+            return Ok(());
+        }
+        let ids = column(all, |each| each.id.as_str());
+        let names = column(all, |each| each.name.as_str());
+        let times = column(all, |each| each.created_at.as_microsecond());
+        let principals = column(all, |each| each.created_by.as_str());
+        let hashes = column(all, |each| each.credential.as_phc());
+        let expiries = column(all, |each| {
+            let expires_at = each.credential.expires_at();
+            expires_at.map(jiff::Timestamp::as_microsecond)
+        });
+        let params: [&(dyn ToSql + Sync); 6] =
+            [&ids, &names, &times, &principals, &hashes, &expiries];
+        load.run(ADMINISTRATORS, &params).await
     }
 
     async fn write_identities(&self, load: &mut PostgresLoad) -> Result<()> {

@@ -28,6 +28,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0014_placeholder.sql"),
     include_str!("migrations/0015_placeholder.sql"),
     include_str!("migrations/0016_placeholder.sql"),
+    include_str!("migrations/0017_administrators.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

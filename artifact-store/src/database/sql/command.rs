@@ -8,6 +8,7 @@
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
+use super::administrators::AdministratorCommand;
 use super::digests::NewRow;
 use super::placement::PlacementCommand;
 use super::records::{FlagRecord, NameRecord};
@@ -41,6 +42,7 @@ pub(in crate::database) enum Command {
     DeleteGroup(ExperimentId, GroupId),
     StoreId(StoreIdCommand),
     Placement(PlacementCommand),
+    Administrator(AdministratorCommand),
 }
 
 /// An open transaction, in which commands are applied.
@@ -106,6 +108,7 @@ impl Command {
             | Self::DeleteGroup(..) => Operation::WriteGroup.into(),
             Self::StoreId(_) => Operation::JoinHalves.into(),
             Self::Placement(_) => Operation::Placement.into(),
+            Self::Administrator(_) => Operation::WriteAdministrator.into(),
         }
     }
 
@@ -120,6 +123,7 @@ impl Command {
             | Self::RemoveMember(..)
             | Self::DeleteGroup(..) => true,
             Self::CreateGroup(group) => !group.members.is_empty(),
+            Self::Administrator(command) => command.changes_rights(),
             Self::CreateExperiment(_)
             | Self::InsertRow(..)
             | Self::DeleteRow(_)
@@ -175,6 +179,7 @@ impl Command {
                 Ok(())
             }
             Self::Placement(command) => command.apply(tx).await,
+            Self::Administrator(command) => command.apply(tx).await,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use artifact_backend::{ArtifactId, BoxError};
 use jiff::Timestamp;
 
+use super::administrators::{self, AdministratorRecord};
 use super::digests::ChunkDigestsRecord;
 use super::maintenance::position;
 use super::records::{
@@ -27,6 +28,7 @@ pub(in crate::database) enum Part {
     ChunkDigests,
     Holds,
     Removed,
+    Administrators,
 }
 
 /// Whether a database is empty.
@@ -34,11 +36,12 @@ pub(in crate::database) const IS_EMPTY: &str = "\
     SELECT NOT (EXISTS (SELECT 1 FROM experiments) OR EXISTS (SELECT 1 FROM artifact_rows) \
         OR EXISTS (SELECT 1 FROM workers) OR EXISTS (SELECT 1 FROM groups) OR EXISTS (SELECT 1 FROM holds) \
         OR EXISTS (SELECT 1 FROM store_id) OR EXISTS (SELECT 1 FROM proposed_store_ids) \
-        OR EXISTS (SELECT 1 FROM placement))";
+        OR EXISTS (SELECT 1 FROM placement) OR EXISTS (SELECT 1 FROM administrators))";
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and which a database that was moved does not change.
-pub(in crate::database) const TABLES: [&str; 12] = [
+pub(in crate::database) const TABLES: [&str; 13] = [
+    "administrators",
     "artifact_rows",
     "chunk_digests",
     "experiments",
@@ -54,7 +57,7 @@ pub(in crate::database) const TABLES: [&str; 12] = [
 ];
 
 impl Part {
-    pub(in crate::database) const ALL: [Self; 8] = [
+    pub(in crate::database) const ALL: [Self; 9] = [
         Self::Experiments,
         Self::Workers,
         Self::Groups,
@@ -63,6 +66,7 @@ impl Part {
         Self::ChunkDigests,
         Self::Holds,
         Self::Removed,
+        Self::Administrators,
     ];
 
     /// Returns how many records a batch has.
@@ -102,6 +106,7 @@ impl Part {
             Self::ChunkDigests => chunk_digests,
             Self::Holds => "SELECT id, placed_by, placed_at FROM holds ORDER BY id",
             Self::Removed => removed,
+            Self::Administrators => administrators::SELECT_ALL,
         }
     }
 
@@ -115,6 +120,7 @@ impl Part {
             Self::ChunkDigests => "list of chunk digests",
             Self::Holds => "hold",
             Self::Removed => "removed id",
+            Self::Administrators => "administrator",
         }
     }
 
@@ -160,6 +166,9 @@ impl Part {
                 decoder.time("placed_at", row.integer(2)?)?,
             )),
             Self::Removed => DumpRecord::Removed(id(decoder, row)?),
+            Self::Administrators => {
+                DumpRecord::Administrator(AdministratorRecord::read(row)?.decode()?)
+            }
         })
     }
 

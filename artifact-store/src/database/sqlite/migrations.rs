@@ -27,6 +27,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0015_placeholder.sql"),
     include_str!("migrations/0016_placeholder.sql"),
     include_str!("migrations/0017_placeholder.sql"),
+    include_str!("migrations/0018_administrators.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.
