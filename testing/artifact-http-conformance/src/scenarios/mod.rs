@@ -1,5 +1,6 @@
 //! The scenarios, one file for each part of the protocol.
 
+mod administrators;
 mod cap;
 mod conditionals;
 mod content;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         content::SCENARIOS,
         keys::SCENARIOS,
         tokens::SCENARIOS,
+        administrators::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

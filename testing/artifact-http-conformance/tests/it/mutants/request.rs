@@ -33,7 +33,7 @@ impl Mutation {
             Self::DigestIgnored => drop_field(request, &HeaderName::from_static("content-digest")),
             Self::SiteIgnored => drop_field(request, &HeaderName::from_static("sec-fetch-site")),
             // The worker stays as it is.
-            Self::RevocationIgnored if is_revocation(request) => {
+            Self::RevocationIgnored | Self::AdministratorUndeletable if self.hides(request) => {
                 request.method = Method::GET;
                 let value = HeaderValue::from_static("revocation");
                 request.headers.insert(IGNORED, value);
@@ -85,6 +85,11 @@ impl Mutation {
                     let first = HeaderValue::from_str(first).unwrap();
                     request.headers.insert(RANGE, first);
                 }
+            }
+            Self::AdministratorIsAdmin if is_administrators(request) => {
+                let value = format!("Bearer admin:{}", super::TOKEN);
+                let value = HeaderValue::from_str(&value).unwrap();
+                request.headers.insert(AUTHORIZATION, value);
             }
             Self::OldTokenAccepted => {
                 let value = request
@@ -166,8 +171,21 @@ impl Mutation {
     }
 }
 
-/// Whether a request revokes a token or deletes a worker.
-fn is_revocation(request: &Parts) -> bool {
-    let path = request.uri.path();
-    request.method == Method::DELETE && path.starts_with("/v1/") && path.contains("/workers/")
+impl Mutation {
+    /// Whether a request revokes a token or deletes a worker or an administrator, and the server pretends to do so.
+    fn hides(self, request: &Parts) -> bool {
+        let path = request.uri.path();
+        let records = match self {
+            Self::RevocationIgnored => "/workers/",
+            _ => "/administrators/",
+        };
+        request.method == Method::DELETE && path.starts_with("/v1/") && path.contains(records)
+    }
+}
+
+/// Whether the credential of a request is that of a named administrator.
+pub(super) fn is_administrators(request: &Parts) -> bool {
+    let value = request.headers.get(AUTHORIZATION);
+    let value = value.and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| value.starts_with("Bearer adm_"))
 }

@@ -9,7 +9,7 @@ use http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::mutation::{Memory, MutableResponse, Mutation};
-use super::request::{EXPERIMENT, IGNORED, KEY};
+use super::request::{EXPERIMENT, IGNORED, KEY, is_administrators};
 
 impl Mutation {
     /// Mutates the response to a deposit with a key: the first artifact of the key is returned to everyone, or also for another
@@ -94,7 +94,9 @@ impl Mutation {
                 response.status = StatusCode::METHOD_NOT_ALLOWED;
             }
             Self::HoldIgnored if status == 409 && managed => response.succeed(&json!({})),
-            Self::RevocationIgnored if request.headers.contains_key(IGNORED) => {
+            Self::RevocationIgnored | Self::AdministratorUndeletable
+                if request.headers.contains_key(IGNORED) =>
+            {
                 response.status = StatusCode::NO_CONTENT;
                 response.body.clear();
             }
@@ -115,6 +117,42 @@ impl Mutation {
             }
             Self::KeyShared | Self::KeyAlone if managed => {
                 self.mutate_keyed(request, response, memory);
+            }
+            Self::OldTokenAccepted
+                if path.ends_with("/token")
+                    && path.contains("/administrators/")
+                    && status == 200 =>
+            {
+                let value: Value = serde_json::from_slice(&response.body).unwrap();
+                let text = |name: &str| value[name].as_str().unwrap().to_owned();
+                let mut tokens = memory.tokens.lock().unwrap();
+                tokens.insert(text("administrator_id"), text("registration_token"));
+            }
+            Self::AdministratorRefused
+                if is_administrators(request) && path.ends_with("/workers") =>
+            {
+                response.refuse(403, "forbidden", request);
+            }
+            Self::AdministratorListedInPart if path == "/v1/administrators" && status == 200 => {
+                response.edit(|page| {
+                    if let Some(listed) = page["administrators"].as_array_mut() {
+                        listed.truncate(1);
+                    }
+                });
+            }
+            Self::NoAdministratorToken if path == "/v1/administrators" && status == 201 => {
+                response.edit(|value| value["registration_token"] = Value::Null);
+            }
+            Self::AdministratorArtifactsGone
+                if memory.deposits.lock().unwrap().contains_key(&b"gone"[..]) && fetched =>
+            {
+                response.refuse(404, "not-found", request);
+            }
+            Self::AdministratorArtifactsGone
+                if request.method == Method::DELETE && path.starts_with("/v1/administrators/") =>
+            {
+                let mut deposits = memory.deposits.lock().unwrap();
+                deposits.insert(b"gone".to_vec(), Vec::new());
             }
             Self::OldTokenAccepted if path.ends_with("/reissue-credential") && status == 200 => {
                 let value: Value = serde_json::from_slice(&response.body).unwrap();
@@ -189,6 +227,9 @@ impl Mutation {
             }
             Self::WorkersRegister if is("forbidden") && path.ends_with("/workers") => {
                 response.succeed(&json!({}));
+            }
+            Self::WorkersListAdministrators if is("forbidden") && path == "/v1/administrators" => {
+                response.succeed(&json!({ "administrators": [], "unreadable": 0, "next": null }));
             }
             Self::InvalidNameIs400 if is("invalid-name") => {
                 response.refuse(400, "bad-request", request);
