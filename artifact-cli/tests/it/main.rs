@@ -7,6 +7,7 @@ mod clients;
 mod day;
 mod harness;
 
+mod administrators;
 mod archive;
 mod backup;
 mod corrupt;

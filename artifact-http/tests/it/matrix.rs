@@ -1,7 +1,7 @@
 //! Every endpoint with every sender and every target, generated from the list of endpoints.
 
 use artifact_http::{Endpoint, endpoints};
-use artifact_store::{GroupId, WorkerId};
+use artifact_store::{AdministratorId, GroupId, WorkerId};
 use axum::body::Body;
 use http::{Method, Request};
 use serde_json::json;
@@ -17,7 +17,13 @@ enum Sender {
     WrongWorker,
     /// A worker that is not registered.
     Unknown,
+    /// A named administrator whose token was revoked.
+    RevokedAdministrator,
+    /// A named administrator that was deleted.
+    DeletedAdministrator,
     Admin,
+    /// A named administrator, who may do what `Admin` may.
+    NamedAdministrator,
     /// The depositor of the artifact `Own`.
     Owner,
     Neighbour,
@@ -33,12 +39,15 @@ enum Sender {
 }
 
 impl Sender {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 15] = [
         Self::Anonymous,
         Self::WrongAdmin,
         Self::WrongWorker,
         Self::Unknown,
+        Self::RevokedAdministrator,
+        Self::DeletedAdministrator,
         Self::Admin,
+        Self::NamedAdministrator,
         Self::Owner,
         Self::Neighbour,
         Self::Direct,
@@ -51,8 +60,22 @@ impl Sender {
     fn is_known(self) -> bool {
         !matches!(
             self,
-            Self::Anonymous | Self::WrongAdmin | Self::WrongWorker | Self::Unknown
+            Self::Anonymous
+                | Self::WrongAdmin
+                | Self::WrongWorker
+                | Self::Unknown
+                | Self::RevokedAdministrator
+                | Self::DeletedAdministrator
         )
+    }
+
+    fn is_admin(self) -> bool {
+        matches!(self, Self::Admin | Self::NamedAdministrator)
+    }
+
+    /// Whether the read rule lets it read everything in the first experiment.
+    fn reads_all(self) -> bool {
+        self.is_admin() || matches!(self, Self::Direct | Self::Nested)
     }
 
     fn is_foreign(self) -> bool {
@@ -67,7 +90,7 @@ enum Target {
     Own,
     /// The administrator's artifact; for workers and groups the same as `Own`.
     Admins,
-    /// An artifact, worker or group of the other experiment.
+    /// An artifact, worker or group of the other experiment, or an administrator that was deleted.
     Foreign,
 }
 
@@ -101,37 +124,49 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "registerManagedWorker"
         | "deleteWorker"
         | "issueToken"
-        | "revokeToken" => (true, false),
+        | "revokeToken"
+        | "registerAdministrator"
+        | "listAdministrators"
+        | "readAdministrator"
+        | "deleteAdministrator"
+        | "issueAdministratorToken"
+        | "revokeAdministratorToken" => (true, false),
         other => panic!("add the access rule of {other} to this table"),
     };
     if !sender.is_known() {
         return 401;
     }
-    let is_admin = sender == Sender::Admin;
+    let is_admin = sender.is_admin();
     if sender.is_foreign() || !(if is_admin { for_admin } else { for_worker }) {
         return 403;
     }
-    let names_one = ["{W}", "{G}", "{A}"]
+    let names_one = ["{W}", "{G}", "{A}", "{N}"]
         .iter()
         .any(|id| endpoint.path.contains(id));
     if names_one && !target.is_here() {
         return 404;
     }
     match endpoint.id {
-        "deposit" | "depositContent" | "registerManagedWorker" => 201,
-        "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
-        | "revokeToken" => 204,
+        "deposit" | "depositContent" | "registerManagedWorker" | "registerAdministrator" => 201,
+        "deleteGroup"
+        | "holdArtifact"
+        | "releaseArtifact"
+        | "setRetention"
+        | "deleteWorker"
+        | "revokeToken"
+        | "deleteAdministrator"
+        | "revokeAdministratorToken" => 204,
         "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
         "deleteArtifact" => 403,
         "readArtifact" | "fetchContent" => match target {
             Target::Own if sender == Sender::Owner => 200,
-            _ if matches!(sender, Sender::Admin | Sender::Direct | Sender::Nested) => 200,
+            _ if sender.reads_all() => 200,
             _ => 403,
         },
         "fetch" => match target {
             Target::Absent | Target::Foreign => 404,
             Target::Own if sender == Sender::Owner => 200,
-            _ if matches!(sender, Sender::Admin | Sender::Direct | Sender::Nested) => 200,
+            _ if sender.reads_all() => 200,
             Target::Own | Target::Admins => 403,
         },
         _ => 200,
@@ -147,6 +182,8 @@ struct World {
     /// A worker whose credential is reissued; it sends no requests.
     spare: String,
     foreigner: String,
+    /// A named administrator that sends no requests, and one that was deleted.
+    administrators: [String; 2],
 }
 
 impl World {
@@ -186,6 +223,20 @@ impl World {
             community.put(&Member::admin()).await,
             community.put(&foreigner).await,
         ];
+        let named = community.administrator("named").await;
+        let revoked = community.administrator("revoked").await;
+        let gone = community.administrator("gone").await;
+        let other = community.administrator("other").await;
+        let revoke = format!("/administrators/{}/token", revoked.principal);
+        let delete = format!("/administrators/{}", gone.principal);
+        for path in [revoke, delete] {
+            let admin = Member::admin();
+            let reply = community
+                .deploy(Method::DELETE, &path, &admin, Body::empty())
+                .await;
+            assert_eq!(reply.status, 204, "{path}: {}", reply.text());
+        }
+        let administrators = [other.principal, gone.principal.clone()];
         let spare = spare.principal;
         let foreign_id = foreigner.principal.clone();
         let (artifact_owner, foreign_owner) = (owner.clone(), foreigner.clone());
@@ -198,7 +249,10 @@ impl World {
                     let absent = WorkerId::mint();
                     Some(Member::new(absent.as_str(), &owner.secret, HOME))
                 }
+                Sender::RevokedAdministrator => Some(revoked.clone()),
+                Sender::DeletedAdministrator => Some(gone.clone()),
                 Sender::Admin => Some(Member::admin()),
+                Sender::NamedAdministrator => Some(named.clone()),
                 Sender::Owner => Some(owner.clone()),
                 Sender::Neighbour => Some(neighbour.clone()),
                 Sender::Direct => Some(direct.clone()),
@@ -217,6 +271,7 @@ impl World {
             foreign_owner,
             spare,
             foreigner: foreign_id,
+            administrators,
         }
     }
 
@@ -236,6 +291,18 @@ impl World {
             };
             let id = uri.rsplit('/').next().unwrap();
             return endpoint.path.replace("{E}", HOME).replace("{A}", id);
+        }
+        if endpoint.path.contains("{N}") {
+            let [other, gone] = &self.administrators;
+            let id = match target {
+                Target::Absent => AdministratorId::mint().to_string(),
+                Target::Foreign => gone.clone(),
+                _ if endpoint.id == "deleteAdministrator" => {
+                    self.community.administrator("short-lived").await.principal
+                }
+                _ => other.clone(),
+            };
+            return endpoint.path.replace("{N}", &id);
         }
         let worker = match target {
             Target::Absent => WorkerId::mint().to_string(),
@@ -278,6 +345,10 @@ impl World {
             }
             "createExperiment" => {
                 let body = json!({ "experiment_id": "made-meanwhile" });
+                ("application/json".to_owned(), Body::from(body.to_string()))
+            }
+            "registerAdministrator" => {
+                let body = json!({ "name": "made-meanwhile" });
                 ("application/json".to_owned(), Body::from(body.to_string()))
             }
             "depositContent" => ("text/plain".to_owned(), Body::from("y")),
@@ -332,7 +403,10 @@ async fn statuses_match_the_table() {
         .iter()
         .filter(|each| each.method == Method::GET)
         .count();
-    assert_eq!(seen, 4 * 12 * (endpoints().len() + with_head));
+    assert_eq!(
+        seen,
+        4 * Sender::ALL.len() * (endpoints().len() + with_head)
+    );
 }
 
 #[tokio::test]

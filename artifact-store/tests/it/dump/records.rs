@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use artifact_store::{
-    ArtifactId, ChunkDigests, ContentType, CredentialHash, Database, DumpRecord, ErrorKind,
-    Experiment, FileName, Group, GroupId, Hold, Labels, ListPosition, MemberId, PrincipalId, Row,
-    RowPosition, Sha256Digest, Worker, WorkerId,
+    Administrator, AdministratorId, AdministratorStoreExt as _, ArtifactId, ChunkDigests,
+    ContentType, CredentialHash, Database, DumpRecord, ErrorKind, Experiment, FileName, Group,
+    GroupId, Hold, Labels, ListPosition, MemberId, PrincipalId, Row, RowPosition, Sha256Digest,
+    Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -29,9 +30,10 @@ fn name(number: u8) -> Option<artifact_store::DisplayName> {
 }
 
 fn principal(number: u8) -> PrincipalId {
-    match number % 3 {
+    match number % 4 {
         0 => PrincipalId::Admin,
         1 => WorkerId::mint().into(),
+        2 => AdministratorId::mint().into(),
         _ => EXTERNAL[usize::from(number) % EXTERNAL.len()]
             .parse()
             .unwrap(),
@@ -76,6 +78,10 @@ pub(crate) fn small() -> Vec<DumpRecord> {
     let held = Hold::new(row(2).id, PrincipalId::Admin, time(3));
     records.push(DumpRecord::Hold(held));
     records.extend([9, 8].map(|id| DumpRecord::Removed(ArtifactId::from_bytes([id; 16]))));
+    let (id, name) = (AdministratorId::mint(), "Alice".parse().unwrap());
+    let (by, hash) = (PrincipalId::Admin, credential("administrator"));
+    let administrator = Administrator::new(id, name, time(4), by, hash.with_expires_at(time(5)));
+    records.push(DumpRecord::Administrator(administrator));
     records
 }
 
@@ -120,6 +126,15 @@ pub(crate) async fn assert_small_is_in_force(database: &Database) {
         .unwrap();
     assert_eq!(found.hash, credential("hash"));
     assert!(found.in_admins);
+    let administrators = database.identities.administrators().await.unwrap();
+    assert_eq!(administrators.len(), 1);
+    let found = database
+        .identities
+        .administrator_credential(administrators[0].id)
+        .await
+        .unwrap();
+    let expected = credential("administrator").with_expires_at(time(5));
+    assert_eq!(found, Some(expected));
 }
 
 /// A row with positions that may have gaps.
@@ -256,5 +271,14 @@ fn assemble(
     records.extend(holds.into_iter().map(DumpRecord::Hold));
     let removed = removed.into_iter().filter(|id| taken.insert(*id));
     records.extend(removed.map(|id| DumpRecord::Removed(ArtifactId::from_bytes(id))));
+    let mut administrators: Vec<_> = (0..u8::try_from(experiments.len()).unwrap())
+        .map(|number| {
+            let hash = credential("x").with_expires_at((number % 2 == 0).then(|| time(7)));
+            let (id, name) = (AdministratorId::mint(), "Alice".parse().unwrap());
+            Administrator::new(id, name, time(number.into()), principal(number), hash)
+        })
+        .collect();
+    administrators.sort_by_key(|administrator| administrator.id);
+    records.extend(administrators.into_iter().map(DumpRecord::Administrator));
     records
 }

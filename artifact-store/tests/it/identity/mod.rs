@@ -1,5 +1,6 @@
 //! The contract of `IdentityStore`, on every database, and the grammars of its types.
 
+pub(crate) mod administrators;
 mod cached;
 pub(crate) mod cases;
 mod names;
@@ -13,7 +14,8 @@ use artifact_store::{Database, MemoryDatabase};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_keeps_the_contract() {
-    for case in cases::ALL.iter().chain(pages::ALL) {
+    let all = cases::ALL.iter().chain(pages::ALL);
+    for case in all.chain(administrators::ALL) {
         eprintln!("{}", case.name);
         (case.run)(Database::new(MemoryDatabase::new())).await;
     }
