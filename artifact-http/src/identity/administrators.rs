@@ -252,7 +252,7 @@ impl RevokeAdministratorToken {
     }
 }
 
-async fn find<S>(
+async fn find<S: Sync>(
     request: &IdentityRequest<'_, S>,
     id: AdministratorId,
 ) -> Result<Administrator, Problem> {

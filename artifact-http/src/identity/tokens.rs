@@ -62,7 +62,7 @@ pub(super) fn expiry(now: Timestamp, seconds: Option<u64>) -> Result<Option<Time
 }
 
 /// Makes a token for a principal. It is valid once its hash is stored.
-pub(super) async fn issue<S>(
+pub(super) async fn issue<S: Sync>(
     request: &IdentityRequest<'_, S>,
     principal: &str,
     expires_at: Option<Timestamp>,

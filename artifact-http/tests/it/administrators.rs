@@ -63,7 +63,7 @@ async fn two_servers_on_one_database_accept_the_same_administrators() {
 
 #[tokio::test]
 async fn tokens_of_administrators_are_valid_until_they_expire() {
-    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(3_600);
+    let start = SystemTime::UNIX_EPOCH + Duration::from_hours(1);
     let clock = Arc::new(ManualClock::new(start));
     let community = Community::at(Arc::clone(&clock) as Arc<dyn Clock>).await;
     let body = json!({ "name": "brief", "expires_in": 60 }).to_string();
@@ -124,8 +124,8 @@ async fn what_an_administrator_does_is_recorded_under_its_id() {
     let read = community.manage(Method::GET, &path, &alice).await.json();
     assert_eq!(read["created_by"], alice.principal);
     let hold = format!("{path}/hold");
-    let held = community.manage(Method::PUT, &hold, &alice).await;
-    assert_eq!(held.status, 204);
+    let placed = community.manage(Method::PUT, &hold, &alice).await;
+    assert_eq!(placed.status, 204);
     let read = community.manage(Method::GET, &path, &Member::admin()).await;
     assert_eq!(read.json()["hold"]["placed_by"], alice.principal);
     let body = "{}";

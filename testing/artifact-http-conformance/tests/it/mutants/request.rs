@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
+use super::administrators::send_as_admin;
 use super::mutation::{Memory, Mutation};
 
 pub(super) const EXPERIMENT: HeaderName = HeaderName::from_static("x-eden-experiment-id");
@@ -86,11 +87,6 @@ impl Mutation {
                     request.headers.insert(RANGE, first);
                 }
             }
-            Self::AdministratorIsAdmin if is_administrators(request) => {
-                let value = format!("Bearer admin:{}", super::TOKEN);
-                let value = HeaderValue::from_str(&value).unwrap();
-                request.headers.insert(AUTHORIZATION, value);
-            }
             Self::OldTokenAccepted => {
                 let value = request
                     .headers
@@ -125,6 +121,7 @@ impl Mutation {
             Self::NullAccepted | Self::UnknownIgnored | Self::NamesTrimmed => {
                 self.mutate_json(request, body);
             }
+            Self::AdministratorIsAdmin => send_as_admin(request),
             _ => self.mutate_target(request),
         }
     }
@@ -181,11 +178,4 @@ impl Mutation {
         };
         request.method == Method::DELETE && path.starts_with("/v1/") && path.contains(records)
     }
-}
-
-/// Whether the credential of a request is that of a named administrator.
-pub(super) fn is_administrators(request: &Parts) -> bool {
-    let value = request.headers.get(AUTHORIZATION);
-    let value = value.and_then(|value| value.to_str().ok());
-    value.is_some_and(|value| value.starts_with("Bearer adm_"))
 }

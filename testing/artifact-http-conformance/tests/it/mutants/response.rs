@@ -9,7 +9,7 @@ use http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::mutation::{Memory, MutableResponse, Mutation};
-use super::request::{EXPERIMENT, IGNORED, KEY, is_administrators};
+use super::request::{EXPERIMENT, IGNORED, KEY};
 
 impl Mutation {
     /// Mutates the response to a deposit with a key: the first artifact of the key is returned to everyone, or also for another
@@ -118,42 +118,6 @@ impl Mutation {
             Self::KeyShared | Self::KeyAlone if managed => {
                 self.mutate_keyed(request, response, memory);
             }
-            Self::OldTokenAccepted
-                if path.ends_with("/token")
-                    && path.contains("/administrators/")
-                    && status == 200 =>
-            {
-                let value: Value = serde_json::from_slice(&response.body).unwrap();
-                let text = |name: &str| value[name].as_str().unwrap().to_owned();
-                let mut tokens = memory.tokens.lock().unwrap();
-                tokens.insert(text("administrator_id"), text("registration_token"));
-            }
-            Self::AdministratorRefused
-                if is_administrators(request) && path.ends_with("/workers") =>
-            {
-                response.refuse(403, "forbidden", request);
-            }
-            Self::AdministratorListedInPart if path == "/v1/administrators" && status == 200 => {
-                response.edit(|page| {
-                    if let Some(listed) = page["administrators"].as_array_mut() {
-                        listed.truncate(1);
-                    }
-                });
-            }
-            Self::NoAdministratorToken if path == "/v1/administrators" && status == 201 => {
-                response.edit(|value| value["registration_token"] = Value::Null);
-            }
-            Self::AdministratorArtifactsGone
-                if memory.deposits.lock().unwrap().contains_key(&b"gone"[..]) && fetched =>
-            {
-                response.refuse(404, "not-found", request);
-            }
-            Self::AdministratorArtifactsGone
-                if request.method == Method::DELETE && path.starts_with("/v1/administrators/") =>
-            {
-                let mut deposits = memory.deposits.lock().unwrap();
-                deposits.insert(b"gone".to_vec(), Vec::new());
-            }
             Self::OldTokenAccepted if path.ends_with("/reissue-credential") && status == 200 => {
                 let value: Value = serde_json::from_slice(&response.body).unwrap();
                 let text = |name: &str| value[name].as_str().unwrap().to_owned();
@@ -171,6 +135,7 @@ impl Mutation {
                 response.edit(|value| value["name"] = Value::Null);
             }
             Self::DeletedIs200 if status == 204 => response.succeed(&json!({})),
+            _ if self.mutate_administrators(request, response, memory) => {}
             _ if response.is_problem() => self.mutate_error(request, request_body, response),
             // A mutation changes only one thing.
             _ => {}
