@@ -67,6 +67,12 @@ Takes the settings of artifact serve; those that it does not use have no effect.
 Exit codes: 0 all is moved, 1 a blob that the output names cannot be moved, 2 refused or not finished.
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+const AFTER_HELP_OF_ROTATION: &str = "\
+Takes the settings of artifact serve; those that it does not use have no effect.
+The new token is in the file of the admin token. Servers whose settings name another token keep it.
+Settings also come from the environment and from a file: see docs/configuration.md.";
+
 /// A store for files that must not change: put in a file, get back an opaque URI
 #[derive(Debug, Parser)]
 #[command(
@@ -113,6 +119,9 @@ enum Command {
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Take the archive of an experiment into this store, all of it or nothing, also while servers run
     Import(ImportArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Replace the admin token that the servers of a database share, also while servers run
+    RotateAdminToken,
     /// Deposit a file and print its URI
     Put(PutArguments),
     /// Fetch an artifact and verify its SHA-256
@@ -468,6 +477,12 @@ pub(crate) fn command() -> clap::Command {
         if ["backup", "restore", "copy-database"].contains(&command.get_name()) {
             return ServeSettings::augment_maintenance(command).after_help(AFTER_HELP_OF_BACKUP);
         }
+        #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+        if command.get_name() == "rotate-admin-token" {
+            let command = ServeSettings::augment_maintenance(command);
+            let command = command.mut_arg("admin_token_file", |arg| arg.hide(false));
+            return command.after_help(AFTER_HELP_OF_ROTATION);
+        }
         with_client_settings(command)
     })
 }
@@ -588,6 +603,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     if let Command::Backup(_)
     | Command::Restore(_)
     | Command::CopyDatabase(_)
+    | Command::RotateAdminToken
     | Command::Verify(_) = &command
     {
         let settings: ServeSettings = loaded.settings()?;
@@ -604,6 +620,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
                     maintain::copy_database(&loaded, no_color, arguments).await
                 }
                 Command::Verify(arguments) => maintain::verify(&loaded, no_color, arguments).await,
+                Command::RotateAdminToken => maintain::rotate_admin_token(&loaded, no_color).await,
                 _ => Ok(()),
             }
         });
@@ -624,7 +641,8 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             | Command::Restore(_)
             | Command::CopyDatabase(_)
             | Command::Export(_)
-            | Command::Import(_) => unreachable!("they returned above"),
+            | Command::Import(_)
+            | Command::RotateAdminToken => unreachable!("they returned above"),
             Command::Put(arguments) => put::run(&client, arguments).await,
             Command::Get(arguments) => get::run(&client, arguments).await,
             Command::Ls(arguments) => manage::list(&client, arguments).await,

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::address::with_parameter;
+use crate::address::with_parameters;
 use crate::client::Client;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -124,10 +124,8 @@ impl Client {
         let mut after: Option<String> = None;
         loop {
             let mut url = self.deployment_url(&["administrators"]);
-            url = with_parameter(url, "limit", "256");
-            if let Some(after) = &after {
-                url = with_parameter(url, "after", after);
-            }
+            let after_it = after.iter().map(|after| ("after", after.as_str()));
+            with_parameters(&mut url, after_it.chain([("limit", "256")]));
             let page: ListResponse = self.read(operation, url).await?;
             for administrator in &page.administrators {
                 check_id(operation, &administrator.administrator_id)?;

@@ -177,7 +177,7 @@ mod tests {
             assert_eq!(DeploymentRoute::parse(Artifacts, &path), None, "{path}");
         }
         for path in [
-            "".to_owned(),
+            String::new(),
             "/".to_owned(),
             "/experiments/".to_owned(),
             "/administrators/".to_owned(),

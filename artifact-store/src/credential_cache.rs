@@ -5,10 +5,11 @@ use std::num::NonZeroI64;
 
 use quick_cache::sync::Cache;
 
+use crate::admin_token::AdminTokenDigest;
 use crate::identity::{AdministratorId, CredentialHash, StoredCredential, WorkerId};
 
-/// The version of all rights in a database: of the credentials of its workers and administrators, and of the members of
-/// its groups. It is random, and every change of a right replaces it in the same transaction.
+/// The version of all rights in a database: of the credentials of its workers and administrators, of its admin token, and of
+/// the members of its groups. It is random, and every change of a right replaces it in the same transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RightsVersion(NonZeroI64);
 
@@ -29,6 +30,8 @@ pub(crate) struct CredentialCache<I, C>(Cache<I, (RightsVersion, C)>);
 pub(crate) struct CredentialCaches {
     pub(crate) workers: CredentialCache<WorkerId, StoredCredential>,
     pub(crate) administrators: CredentialCache<AdministratorId, CredentialHash>,
+    /// There is one at most.
+    pub(crate) admin_token: CredentialCache<(), AdminTokenDigest>,
 }
 
 impl CredentialCaches {
@@ -42,6 +45,7 @@ impl Default for CredentialCaches {
         Self {
             workers: CredentialCache(Cache::new(Self::WORKERS)),
             administrators: CredentialCache(Cache::new(Self::ADMINISTRATORS)),
+            admin_token: CredentialCache(Cache::new(8)),
         }
     }
 }

@@ -203,6 +203,8 @@ pub enum Operation {
     WriteAdministrator,
     /// Finding named administrators.
     FindAdministrator,
+    /// Recording, replacing or finding the admin token that the servers of a database share.
+    AdminToken,
 }
 
 impl Operation {
@@ -241,6 +243,7 @@ impl Operation {
             Self::CopyBlob => "copy blob",
             Self::WriteAdministrator => "write administrator",
             Self::FindAdministrator => "find administrator",
+            Self::AdminToken => "find or record admin token",
         }
     }
 

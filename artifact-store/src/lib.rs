@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod admin_token;
 mod administrators;
 mod alone;
 #[cfg(feature = "archive")]
@@ -54,6 +55,7 @@ mod verified_cache;
 mod verified_range;
 mod verify;
 
+pub use admin_token::{AdminTokenDigest, AdminTokenRecord, RecordedAdminToken};
 pub use administrators::{Administrator, AdministratorStore, AdministratorStoreExt};
 #[cfg(feature = "archive")]
 pub use archive::{

@@ -59,7 +59,7 @@ fn an_administrator_has_a_credential_of_its_own() {
     let list = admin(&server, &["administrator", "list"]).succeeded();
     assert_eq!(list.stdout(), format!("{alice}\tAlice\n{bob}\tBob\n"));
     let list = admin(&server, &["administrator", "list", "--json"]).succeeded();
-    let list: serde_json::Value = serde_json::from_str(&list.stdout()).unwrap();
+    let list: serde_json::Value = serde_json::from_str(list.stdout()).unwrap();
     assert_eq!(list["administrators"][0]["administrator_id"], alice);
 }
 

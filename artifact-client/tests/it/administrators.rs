@@ -33,7 +33,7 @@ async fn registered_administrators_hide_their_token_in_debug_output() {
     let json = administrator(r#","registration_token":"canary-token""#);
     let created = response("201 Created", "content-type: application/json\r\n", &json);
     let (client, served) = server_replying(created).await;
-    let new = NewAdministrator::new("Alice").with_token_expires_in(Duration::from_secs(60));
+    let new = NewAdministrator::new("Alice").with_token_expires_in(Duration::from_mins(1));
     let registered = client.register_administrator(&new).await.unwrap();
     assert_eq!(registered.administrator.administrator_id, ID);
     assert_eq!(registered.administrator.name, "Alice");
@@ -86,7 +86,7 @@ async fn lists_are_read_page_by_page() {
     let lines: Vec<_> = requests.iter().map(line).collect();
     let expected = [
         "GET /v1/administrators?limit=256",
-        "GET /v1/administrators?limit=256&after=a_b-",
+        "GET /v1/administrators?after=a_b-&limit=256",
     ];
     assert_eq!(lines, expected);
     // A server that repeats a position would never come to an end.

@@ -18,7 +18,7 @@ use http::request::Parts;
 
 use self::account::Account;
 use self::verifier::Verifier;
-use crate::admin_token::AdminToken;
+use crate::admin_token::{self, AdminToken};
 use crate::authenticate::{Authenticate, AuthenticateError};
 use crate::credential::{Credential, Secret};
 
@@ -101,6 +101,25 @@ impl IdentityAuthenticator {
         Arc::clone(&self.identities)
     }
 
+    /// Checks the token of `admin`: the one that this server was given, or else the one that the database records.
+    async fn check_admin(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
+        let identities = &self.identities;
+        let known = self.admin.given();
+        let known = known.or_else(|| identities.cached_admin_token());
+        let expected = if known.is_some() {
+            known
+        } else {
+            let read = identities.admin_token().await;
+            let read = read.map_err(|error| AuthenticateError::Unavailable(error.into()))?;
+            read.map(|recorded| recorded.digest)
+        };
+        if admin_token::matches(credential.secret(), expected) {
+            Ok(Principal::admin())
+        } else {
+            Err(AuthenticateError::Rejected)
+        }
+    }
+
     /// Creates a token for a worker or an administrator. It is valid once its hash is stored.
     pub(crate) async fn issue(&self, principal: &str) -> Result<Issued, AuthenticateError> {
         let token = Secret::new(URL_SAFE_NO_PAD.encode(random::bytes::<32>()));
@@ -128,7 +147,7 @@ impl Authenticate for IdentityAuthenticator {
         }
         let credential = credential?;
         if credential.principal() == PrincipalId::ADMIN {
-            return self.admin.check(&credential);
+            return self.check_admin(&credential).await;
         }
         let account = Account::parse(credential.principal());
         if let Some(account) = account

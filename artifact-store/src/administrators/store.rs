@@ -11,8 +11,8 @@ use crate::identity::{AdministratorId, CredentialHash, ListPosition, Page};
 /// Keeps the named administrators of a deployment. It is part of every [`IdentityStore`](crate::IdentityStore), and in the
 /// same database.
 ///
-/// `admin` is none of them: its token is a setting of the server, so deleting the last named administrator locks nobody
-/// out.
+/// `admin` is not among them: its token is a setting of the server, so it can still log in after the last named administrator
+/// was deleted.
 ///
 /// - An administrator never changes, except for its credential. Names are labels: several administrators may have the same
 ///   name. Ids are random, so that the id of a deleted administrator does not appear again.
@@ -53,7 +53,7 @@ pub trait AdministratorStore: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `Reserved` if the name is [reserved](crate::DisplayName::is_reserved_for_workers), so that nobody looks like
+    /// `Reserved` if the name is [reserved](crate::DisplayName::is_reserved_for_workers), so that no name looks like
     /// `admin`; `AlreadyExists` if the id is taken.
     async fn register_administrator(&self, administrator: &Administrator) -> Result<()>;
 

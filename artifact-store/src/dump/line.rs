@@ -63,7 +63,7 @@ pub struct DumpCounts {
     pub holds: u64,
     /// The ids that were removed or condemned.
     pub removed: u64,
-    /// The named administrators. Left out of the text if there is none, so that programs that do not know them can read it.
+    /// The named administrators. Left out of the text if their number is 0, so that programs that do not know them can read it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub administrators: u64,
     /// The records that could not be read, and are not in the dump. An unreadable hold is in it, as one of the

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use artifact_store::{
-    Administrator, AdministratorId, AdministratorStore, CredentialHash, DisplayName, Error,
-    ErrorKind, ExperimentId, Group, GroupId, IdentityStore, ListPosition, MemberId, Operation,
-    Page, Result, StoredCredential, Worker, WorkerId,
+    AdminTokenDigest, AdminTokenRecord, Administrator, AdministratorId, AdministratorStore,
+    CredentialHash, DisplayName, Error, ErrorKind, ExperimentId, Group, GroupId, IdentityStore,
+    ListPosition, MemberId, Operation, Page, RecordedAdminToken, Result, StoredCredential, Worker,
+    WorkerId,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -40,6 +41,25 @@ impl GatedIdentities {
             }
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl AdminTokenRecord for GatedIdentities {
+    async fn admin_token(&self) -> Result<Option<RecordedAdminToken>> {
+        self.inner.admin_token().await
+    }
+
+    async fn record_admin_token(&self, token: &RecordedAdminToken) -> Result<RecordedAdminToken> {
+        self.inner.record_admin_token(token).await
+    }
+
+    async fn replace_admin_token(&self, token: &RecordedAdminToken) -> Result<()> {
+        self.inner.replace_admin_token(token).await
+    }
+
+    async fn was_admin_token_replaced(&self, digest: AdminTokenDigest) -> Result<bool> {
+        self.inner.was_admin_token_replaced(digest).await
     }
 }
 

@@ -67,16 +67,16 @@ impl Leases {
     pub(super) async fn query<R: VersionedRecord>(
         &self,
         statement: &'static str,
-        params: [Param; 1],
+        params: Vec<Param>,
     ) -> Result<Option<R>, Failure> {
         let began = Moment::now(&SystemClock);
         let is_due = self.latest().is_none_or(|lease| lease.is_due());
-        let params = Arc::new(params);
+        let params: Arc<[Param]> = params.into();
         let (rights, record) = self
             .connections
             .retry(|client| {
                 let params = Arc::clone(&params);
-                Box::pin(async move { query::<R>(client, is_due, statement, &*params).await })
+                Box::pin(async move { query::<R>(client, is_due, statement, &params).await })
             })
             .await?;
         if let Some(rights) = rights {

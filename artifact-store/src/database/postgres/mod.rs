@@ -45,7 +45,7 @@ use self::settled::Settled;
 use self::transaction::{PostgresTransaction, read_all};
 use self::writer::Writer;
 use super::DatabaseUrl;
-use super::sql::{Command, Lane, Param, Record, SqlDatabase, VersionedRecord, params};
+use super::sql::{Command, Lane, Param, Record, SqlDatabase, VersionedRecord};
 use super::subject::Subject;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -324,9 +324,9 @@ impl SqlDatabase for PostgresDatabase {
     async fn query_credential<R: VersionedRecord>(
         &self,
         statement: &'static str,
-        id: &str,
+        params: impl Into<Vec<Param>> + Send,
     ) -> Result<Option<R>> {
-        let record = self.leases.query(statement, params![id]).await;
+        let record = self.leases.query(statement, params.into()).await;
         record.map_err(|failure| failure.into_error(Operation::FindCredential))
     }
 

@@ -212,7 +212,7 @@ impl<D: SqlDatabase> AdministratorStore for D {
         &self,
         id: AdministratorId,
     ) -> Result<Option<CredentialHash>> {
-        let found = self.query_credential(SELECT_CREDENTIAL, id.as_str());
+        let found = self.query_credential(SELECT_CREDENTIAL, params![id.as_str()]);
         let Some(record) = found.await? else {
             return Ok(None);
         };

@@ -8,6 +8,7 @@
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
+use super::admin_token::AdminTokenCommand;
 use super::administrators::AdministratorCommand;
 use super::digests::NewRow;
 use super::placement::PlacementCommand;
@@ -43,6 +44,7 @@ pub(in crate::database) enum Command {
     StoreId(StoreIdCommand),
     Placement(PlacementCommand),
     Administrator(AdministratorCommand),
+    AdminToken(AdminTokenCommand),
 }
 
 /// An open transaction, in which commands are applied.
@@ -109,6 +111,7 @@ impl Command {
             Self::StoreId(_) => Operation::JoinHalves.into(),
             Self::Placement(_) => Operation::Placement.into(),
             Self::Administrator(_) => Operation::WriteAdministrator.into(),
+            Self::AdminToken(_) => Operation::AdminToken.into(),
         }
     }
 
@@ -124,6 +127,7 @@ impl Command {
             | Self::DeleteGroup(..) => true,
             Self::CreateGroup(group) => !group.members.is_empty(),
             Self::Administrator(command) => command.changes_rights(),
+            Self::AdminToken(command) => command.changes_rights(),
             Self::CreateExperiment(_)
             | Self::InsertRow(..)
             | Self::DeleteRow(_)
@@ -180,6 +184,11 @@ impl Command {
             }
             Self::Placement(command) => command.apply(tx).await,
             Self::Administrator(command) => command.apply(tx).await,
+            Self::AdminToken(command) => {
+                let (statement, params) = command.statement();
+                tx.execute(statement, &params).await?;
+                Ok(())
+            }
         }
     }
 }

@@ -40,7 +40,8 @@ pub(in crate::database) const IS_EMPTY: &str = "\
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and which a database that was moved does not change.
-pub(in crate::database) const TABLES: [&str; 13] = [
+pub(in crate::database) const TABLES: [&str; 15] = [
+    "admin_token",
     "administrators",
     "artifact_rows",
     "chunk_digests",
@@ -51,6 +52,7 @@ pub(in crate::database) const TABLES: [&str; 13] = [
     "members",
     "placement",
     "proposed_store_ids",
+    "replaced_admin_tokens",
     "retention",
     "store_id",
     "workers",

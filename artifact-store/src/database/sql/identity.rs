@@ -68,7 +68,7 @@ impl<D: SqlDatabase> IdentityStore for D {
     }
 
     async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>> {
-        let found = self.query_credential(statements::SELECT_CREDENTIAL, id.as_str());
+        let found = self.query_credential(statements::SELECT_CREDENTIAL, params![id.as_str()]);
         let found: Option<CredentialRecord> = found.await?;
         let Some(record) = found else {
             return Ok(None);

@@ -1,5 +1,6 @@
 //! The parts that the SQL databases share: statements, records, commands, and the queue of writes.
 
+mod admin_token;
 mod administrators;
 mod catalog;
 mod command;
@@ -77,12 +78,12 @@ pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
     /// Applies a command, and makes it durable.
     fn write(&self, command: Command) -> impl Future<Output = Result<()>> + Send;
 
-    /// Reads a credential and the version of the rights by a statement whose only parameter is an id. Does not queue
-    /// behind other queries.
+    /// Reads a credential and the version of the rights by a statement that returns one row at most. Does not queue behind
+    /// other queries.
     fn query_credential<R: VersionedRecord>(
         &self,
         statement: &'static str,
-        id: &str,
+        params: impl Into<Vec<Param>> + Send,
     ) -> impl Future<Output = Result<Option<R>>> + Send;
 
     /// Returns the caches of credentials.

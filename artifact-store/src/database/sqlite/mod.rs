@@ -35,7 +35,7 @@ use self::marks::Marks;
 use self::portable::Copies;
 use self::readers::Readers;
 use self::writer::Writer;
-use super::sql::{Command, Lane, Param, Record, SqlDatabase, VersionedRecord, params};
+use super::sql::{Command, Lane, Param, Record, SqlDatabase, VersionedRecord};
 use super::subject::Subject;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -211,9 +211,9 @@ impl SqlDatabase for SqliteDatabase {
     async fn query_credential<R: VersionedRecord>(
         &self,
         statement: &'static str,
-        id: &str,
+        params: impl Into<Vec<Param>> + Send,
     ) -> Result<Option<R>> {
-        self.credentials.query(statement, params![id].into()).await
+        self.credentials.query(statement, params.into()).await
     }
 
     fn credentials(&self) -> &CredentialCaches {

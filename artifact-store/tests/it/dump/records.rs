@@ -170,6 +170,19 @@ pub(crate) fn contents() -> impl Strategy<Value = Vec<DumpRecord>> {
         })
 }
 
+/// Returns administrators with and without an expiry, in the order of their ids.
+fn administrators(count: u8) -> impl Iterator<Item = DumpRecord> {
+    let mut all: Vec<_> = (0..count)
+        .map(|number| {
+            let hash = credential("x").with_expires_at((number % 2 == 0).then(|| time(7)));
+            let (id, name) = (AdministratorId::mint(), "Alice".parse().unwrap());
+            Administrator::new(id, name, time(number.into()), principal(number), hash)
+        })
+        .collect();
+    all.sort_by_key(|administrator| administrator.id);
+    all.into_iter().map(DumpRecord::Administrator)
+}
+
 fn assemble(
     experiments: &BTreeMap<String, Option<u32>>,
     workers: Vec<(u8, Option<BTreeMap<String, String>>)>,
@@ -271,14 +284,6 @@ fn assemble(
     records.extend(holds.into_iter().map(DumpRecord::Hold));
     let removed = removed.into_iter().filter(|id| taken.insert(*id));
     records.extend(removed.map(|id| DumpRecord::Removed(ArtifactId::from_bytes(id))));
-    let mut administrators: Vec<_> = (0..u8::try_from(experiments.len()).unwrap())
-        .map(|number| {
-            let hash = credential("x").with_expires_at((number % 2 == 0).then(|| time(7)));
-            let (id, name) = (AdministratorId::mint(), "Alice".parse().unwrap());
-            Administrator::new(id, name, time(number.into()), principal(number), hash)
-        })
-        .collect();
-    administrators.sort_by_key(|administrator| administrator.id);
-    records.extend(administrators.into_iter().map(DumpRecord::Administrator));
+    records.extend(administrators(u8::try_from(experiments.len()).unwrap()));
     records
 }

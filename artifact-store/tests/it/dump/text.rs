@@ -124,6 +124,7 @@ fn the_format_is_the_documented_one() {
         "hold",
         "removed",
         "removed",
+        "administrator",
         "counts",
         "end",
     ];
@@ -142,8 +143,25 @@ fn the_format_is_the_documented_one() {
     assert_eq!(digests["blake3"], hash.to_hex().as_str());
     assert_eq!(digests["digests"].as_str().unwrap().len(), 3 * 64);
     assert_eq!(lines[14]["removed"], "08".repeat(16));
-    assert_eq!(lines[15]["counts"]["artifacts"], 4);
-    assert_eq!(lines[15]["counts"]["chunk_digests"], 2);
+    let administrator = &lines[15]["administrator"];
+    assert_eq!(administrator["name"], "Alice");
+    assert_eq!(
+        administrator["credential_expires_at"],
+        "1970-01-01T00:00:05Z"
+    );
+    assert_eq!(lines[16]["counts"]["artifacts"], 4);
+    assert_eq!(lines[16]["counts"]["chunk_digests"], 2);
+    assert_eq!(lines[16]["counts"]["administrators"], 1);
+}
+
+#[test]
+fn programs_that_do_not_know_administrators_can_read_a_dump_without_them() {
+    let mut records = records::small();
+    records.retain(|record| !matches!(record, DumpRecord::Administrator(_)));
+    let text = encode(&records);
+    assert!(!String::from_utf8_lossy(&text).contains("administrator"));
+    let (_, read) = decode(&text, 99).unwrap();
+    assert_eq!(read, records);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The contract of `IdentityStore`, on every database, and the grammars of its types.
 
+pub(crate) mod admin_token;
 pub(crate) mod administrators;
 mod cached;
 pub(crate) mod cases;
@@ -15,7 +16,8 @@ use artifact_store::{Database, MemoryDatabase};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_keeps_the_contract() {
     let all = cases::ALL.iter().chain(pages::ALL);
-    for case in all.chain(administrators::ALL) {
+    let all = all.chain(administrators::ALL).chain(admin_token::ALL);
+    for case in all {
         eprintln!("{}", case.name);
         (case.run)(Database::new(MemoryDatabase::new())).await;
     }

@@ -38,7 +38,8 @@ async fn postgres_keeps_the_contract() {
         return;
     };
     let all = cases::ALL.iter().chain(pages::ALL);
-    for case in all.chain(super::administrators::ALL) {
+    let all = all.chain(super::administrators::ALL);
+    for case in all.chain(super::admin_token::ALL) {
         eprintln!("{}", case.name);
         let database = server.database();
         let rows = open(&database).await;

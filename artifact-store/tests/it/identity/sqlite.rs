@@ -40,7 +40,8 @@ fn group() -> Group {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract() {
     let all = cases::ALL.iter().chain(pages::ALL);
-    for case in all.chain(super::administrators::ALL) {
+    let all = all.chain(super::administrators::ALL);
+    for case in all.chain(super::admin_token::ALL) {
         eprintln!("{}", case.name);
         let (_folder, path) = file();
         (case.run)(Database::new(open(&path).await)).await;

@@ -176,6 +176,27 @@ async fn changes_of_administrators_count_at_once(
     assert_eq!(two.administrator_credential(id).await.unwrap(), None);
 }
 
+/// One process replaces the admin token, and the other one has the former one in its cache.
+async fn changes_of_the_admin_token_count_at_once(
+    one: &impl IdentityStore,
+    two: &impl IdentityStore,
+) {
+    use super::admin_token::entry;
+    for number in 1..=3 {
+        one.replace_admin_token(&entry(number)).await.unwrap();
+        let expected = entry(number).digest;
+        let cached = two.cached_admin_token();
+        assert!(cached.is_none_or(|cached| cached == expected), "{number}");
+        // A lease may end in between.
+        let mut tries = 0;
+        while two.cached_admin_token() != Some(expected) {
+            assert_eq!(two.admin_token().await.unwrap(), Some(entry(number)));
+            tries += 1;
+            assert!(tries < 100, "the digest is never cached");
+        }
+    }
+}
+
 /// One process replaces a credential again and again. No reader of another one gets a credential from
 /// its cache that was replaced before it looked. `trouble` runs after each change.
 async fn no_reader_is_behind(
@@ -225,6 +246,7 @@ async fn changes_in_memory_count_at_once() {
     host(&*database).await;
     changes_count_at_once(&*database, &*database).await;
     changes_of_administrators_count_at_once(&*database, &*database).await;
+    changes_of_the_admin_token_count_at_once(&*database, &*database).await;
     no_reader_is_behind(Arc::clone(&database), database, 1_000, || ()).await;
 }
 

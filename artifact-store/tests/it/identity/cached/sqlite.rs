@@ -32,6 +32,7 @@ async fn changes_of_two_processes_count_at_once() {
     changes_count_at_once(&*one, &*one).await;
     changes_count_at_once(&*one, &*two).await;
     changes_of_administrators_count_at_once(&*one, &*two).await;
+    changes_of_the_admin_token_count_at_once(&*one, &*two).await;
     no_reader_is_behind(Arc::clone(&one), Arc::clone(&one), 50, || ()).await;
     no_reader_is_behind(one, two, 50, || ()).await;
 }
