@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::connect::ClientContext;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::failure::setup_from;
-use crate::identity::{self, GroupCommand, WorkerCommand};
+use crate::identity::{self, AdministratorCommand, GroupCommand, WorkerCommand};
 use crate::manage::{
     self, Artifacts, DeleteArguments, InfoArguments, ListArguments, RetentionArguments,
 };
@@ -68,6 +68,12 @@ Takes the settings of artifact serve; those that it does not use have no effect.
 Exit codes: 0 all is moved, 1 a blob that the output names cannot be moved, 2 refused or not finished.
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+const AFTER_HELP_OF_ROTATION: &str = "\
+Takes the settings of artifact serve; those that it does not use have no effect.
+The new token is in the file of the admin token. Servers whose settings name another token keep it.
+Settings also come from the environment and from a file: see docs/configuration.md.";
+
 /// A store for files that must not change: put in a file, get back an opaque URI
 #[derive(Debug, Parser)]
 #[command(
@@ -106,7 +112,7 @@ enum Command {
     /// Make a store from a backup
     Restore(RestoreArguments),
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-    /// Move the rows, workers and groups into another database, such as from SQLite to PostgreSQL. Stop the servers first
+    /// Move the rows, workers, groups and administrators into another database, such as from SQLite to PostgreSQL. Stop the servers first
     CopyDatabase(CopyDatabaseArguments),
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Write an experiment as one archive that tar can read, also while servers run
@@ -114,6 +120,9 @@ enum Command {
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Take the archive of an experiment into this store, all of it or nothing, also while servers run
     Import(ImportArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Replace the admin token that the servers of a database share, also while servers run
+    RotateAdminToken,
     /// Deposit a file and print its URI
     Put(PutArguments),
     /// Fetch an artifact and verify its SHA-256
@@ -141,7 +150,10 @@ enum Command {
     /// Create and change groups; members of the group named admins may read every artifact
     #[command(subcommand, disable_help_subcommand = true)]
     Group(GroupCommand),
-    /// Print the id of the worker that the credential belongs to
+    /// Register named administrators, list them, give them new credentials
+    #[command(subcommand, disable_help_subcommand = true)]
+    Administrator(AdministratorCommand),
+    /// Print the id of the worker or named administrator that the credential belongs to
     Whoami(Json),
 }
 
@@ -473,6 +485,12 @@ pub(crate) fn command() -> clap::Command {
         if ["backup", "restore", "copy-database"].contains(&command.get_name()) {
             return ServeSettings::augment_maintenance(command).after_help(AFTER_HELP_OF_BACKUP);
         }
+        #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+        if command.get_name() == "rotate-admin-token" {
+            let command = ServeSettings::augment_maintenance(command);
+            let command = command.mut_arg("admin_token_file", |arg| arg.hide(false));
+            return command.after_help(AFTER_HELP_OF_ROTATION);
+        }
         with_client_settings(command)
     })
 }
@@ -593,6 +611,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     if let Command::Backup(_)
     | Command::Restore(_)
     | Command::CopyDatabase(_)
+    | Command::RotateAdminToken
     | Command::Verify(_) = &command
     {
         let settings: ServeSettings = loaded.settings()?;
@@ -609,6 +628,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
                     maintain::copy_database(&loaded, no_color, arguments).await
                 }
                 Command::Verify(arguments) => maintain::verify(&loaded, no_color, arguments).await,
+                Command::RotateAdminToken => maintain::rotate_admin_token(&loaded, no_color).await,
                 _ => Ok(()),
             }
         });
@@ -629,7 +649,8 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             | Command::Restore(_)
             | Command::CopyDatabase(_)
             | Command::Export(_)
-            | Command::Import(_) => unreachable!("they returned above"),
+            | Command::Import(_)
+            | Command::RotateAdminToken => unreachable!("they returned above"),
             Command::Put(arguments) => put::run(&client, arguments).await,
             Command::Get(arguments) => get::run(&client, arguments).await,
             Command::Ls(arguments) => manage::list(&client, arguments).await,
@@ -642,6 +663,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             Command::Share(arguments) => share::share(&client, arguments).await,
             Command::Worker(command) => identity::worker(&client, command).await,
             Command::Group(command) => identity::group(&client, command).await,
+            Command::Administrator(command) => identity::administrator(&client, command).await,
             Command::Whoami(json) => identity::whoami(&client, json).await,
         }
     })

@@ -60,6 +60,18 @@ impl Client {
         below(&self.0.management_url, segments)
     }
 
+    /// Returns a URL of management that names no experiment. The segments need no escape.
+    pub(crate) fn deployment_url(&self, segments: &[&str]) -> Url {
+        let mut url = self.0.management_url.clone();
+        // The path of management ends with `/experiments/{E}`.
+        let base = url.path().rsplitn(3, '/').nth(2).unwrap_or_default();
+        let path = segments
+            .iter()
+            .fold(base.to_owned(), |path, segment| format!("{path}/{segment}"));
+        url.set_path(&path);
+        url
+    }
+
     /// Returns what the URIs of artifacts begin with.
     pub(crate) fn uri_prefix(&self) -> &UriPrefix {
         &self.0.binding.uri_prefix
@@ -73,6 +85,11 @@ impl Client {
     /// Makes all later deposits forms.
     pub(crate) fn deposit_forms(&self) {
         self.0.binding.form_deposits.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the principal of the credential, or `None` if the credential does not name it.
+    pub fn principal(&self) -> Option<&str> {
+        self.0.credential.principal()
     }
 
     /// Starts the retry count of one operation.

@@ -21,7 +21,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Makes a credential from a principal (`admin` or a worker id) and its secret.
+    /// Makes a credential from a principal (`admin`, or the id of a worker or of a named administrator) and its secret.
     ///
     /// # Errors
     ///

@@ -30,6 +30,7 @@ mod metadata;
 mod repr_digest;
 mod transfer;
 
+mod administrators;
 mod identity;
 mod management;
 mod sharing;
@@ -37,6 +38,7 @@ mod sharing;
 pub use artifact_backend::{ByteRange, Sha256Digest};
 pub use secrecy::{ExposeSecret, SecretString};
 
+pub use administrators::{Administrator, NewAdministrator, RegisteredAdministrator};
 pub use body::Body;
 pub use builder::ClientBuilder;
 pub use client::Client;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use artifact_store::{Principal, PrincipalId};
+use artifact_store::{AdminTokenDigest, Principal, PrincipalId};
 use async_trait::async_trait;
 use blake2::{Blake2b256, Digest};
 use http::request::Parts;
@@ -24,13 +24,16 @@ const RUNS: [&str; 3] = ["0123456789", "1234567890", "abcdefghij"];
 
 /// Accepts one principal: `admin`, with one token.
 ///
+/// The token is given, or is the one whose digest the identity store records, see [`recorded`](Self::recorded).
+///
 /// Keeps only the token's BLAKE2b-256 (RFC 7693) and compares digests in constant time, so response times
 /// reveal neither the token's length nor how much of a guess is right. Without instructions for it, SHA-256
 /// takes five times as long, with every request. Clones share the token, so that one clone can
 /// [replace](Self::replace) what a running router accepts.
 #[derive(Clone)]
 pub struct AdminToken {
-    digest: Arc<RwLock<[u8; 32]>>,
+    /// `None`: the one in the identity store.
+    digest: Arc<RwLock<Option<AdminTokenDigest>>>,
 }
 
 impl AdminToken {
@@ -51,10 +54,51 @@ impl AdminToken {
     ///
     /// [`WeakAdminToken`] if the token can be guessed or cannot be sent in a header field.
     pub fn new(token: &str) -> Result<Self, WeakAdminToken> {
-        check(token)?;
+        let digest = Self::digest(token)?;
         Ok(Self {
-            digest: Arc::new(RwLock::new(Blake2b256::digest(token).into())),
+            digest: Arc::new(RwLock::new(Some(digest))),
         })
+    }
+
+    /// Creates an authenticator for the token that the identity store of an
+    /// [`IdentityAuthenticator`](crate::IdentityAuthenticator) records
+    /// ([`AdminTokenRecord`](artifact_store::AdminTokenRecord)), so that all servers of a database accept the same one. A
+    /// token that takes its place counts on each of them once the change is acknowledged.
+    ///
+    /// Without a record, and without an `IdentityAuthenticator`, no token is accepted.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use artifact_http::{AdminToken, IdentityAuthenticator};
+    /// use artifact_store::{AdminTokenRecord, Database, RecordedAdminToken, Timestamp};
+    ///
+    /// let identities = Database::from_url("mem:").await?.identities;
+    /// // The first server has made this token of 256 random bits.
+    /// let token = "8c1f0f3e6b1f4a3f9d9a6b0d2f6c7e5a8c1f0f3e6b1f4a3f9d9a6b0d2f6c7e5a";
+    /// let new = RecordedAdminToken::new(AdminToken::digest(token)?, "host: /srv/token", Timestamp::now());
+    /// let recorded = identities.record_admin_token(&new).await?;
+    /// assert_eq!(recorded, new);
+    /// let authenticator = IdentityAuthenticator::new(identities, AdminToken::recorded());
+    /// # drop(authenticator);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn recorded() -> Self {
+        Self {
+            digest: Arc::default(),
+        }
+    }
+
+    /// Returns the digest of a token, for [`RecordedAdminToken`](artifact_store::RecordedAdminToken). Record only tokens of 256
+    /// random bits: the digest does not protect a text that can be guessed.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn digest(token: &str) -> Result<AdminTokenDigest, WeakAdminToken> {
+        check(token)?;
+        Ok(digest(token))
     }
 
     /// Replaces the token for all clones. Requests that are authenticated from now on need the new one.
@@ -72,29 +116,45 @@ impl AdminToken {
     ///
     /// As [`new`](Self::new); the former token then stays valid.
     pub fn replace(&self, token: &str) -> Result<(), WeakAdminToken> {
-        check(token)?;
-        let digest = Blake2b256::digest(token).into();
-        *self.digest.write().unwrap_or_else(PoisonError::into_inner) = digest;
+        self.set(Some(Self::digest(token)?));
         Ok(())
+    }
+
+    /// Makes all clones accept the token that the identity store records, as [`recorded`](Self::recorded) does, and no other.
+    pub fn use_recorded(&self) {
+        self.set(None);
+    }
+
+    fn set(&self, digest: Option<AdminTokenDigest>) {
+        *self.digest.write().unwrap_or_else(PoisonError::into_inner) = digest;
+    }
+
+    /// Returns the digest of the token that is accepted. `None` means the one that the identity store records.
+    pub(crate) fn given(&self) -> Option<AdminTokenDigest> {
+        *self.digest.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Authenticates without waiting.
     pub(crate) fn check(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
         // Hashes first: an unknown principal must cost the same work as a wrong token.
-        let matches = self.matches(credential.secret());
+        let matches = matches(credential.secret(), self.given());
         if matches && credential.principal() == PrincipalId::ADMIN {
             Ok(Principal::admin())
         } else {
             Err(AuthenticateError::Rejected)
         }
     }
+}
 
-    /// Whether this is the token. Takes the same time for every guess of the same length.
-    pub(crate) fn matches(&self, secret: &Secret) -> bool {
-        let digest: [u8; 32] = Blake2b256::digest(secret.expose()).into();
-        let expected = *self.digest.read().unwrap_or_else(PoisonError::into_inner);
-        digest.ct_eq(&expected).into()
-    }
+fn digest(token: &str) -> AdminTokenDigest {
+    AdminTokenDigest::from_bytes(Blake2b256::digest(token).into())
+}
+
+/// Returns whether a secret is the token with this digest; without one, none is. Takes the same time for every guess of the same
+/// length.
+pub(crate) fn matches(secret: &Secret, expected: Option<AdminTokenDigest>) -> bool {
+    let given = digest(secret.expose());
+    expected.is_some_and(|expected| given.as_bytes().ct_eq(expected.as_bytes()).into())
 }
 
 impl fmt::Debug for AdminToken {

@@ -15,7 +15,7 @@ use crate::credential::{self, BasicAccepted};
 use crate::problem::{Problem, ProblemType};
 use crate::request::{AuthenticatedRequest, Deployment};
 use crate::request_info::RequestInfo;
-use crate::route::Route;
+use crate::route::{DeploymentRoute, Route};
 use crate::router::Service;
 use crate::sharing::FetchLink;
 use crate::{endpoints, health, instance, openapi, response};
@@ -112,7 +112,7 @@ async fn answer_protected(
     if let Some(rates) = &service.rates {
         rates.check(&principal)?;
     }
-    if api == Api::Management && rest == "/experiments" {
+    if let Some(route) = DeploymentRoute::parse(api, rest) {
         let request = AuthenticatedRequest {
             service,
             principal,
@@ -121,7 +121,7 @@ async fn answer_protected(
             body,
             info,
         };
-        return endpoints::call_of_deployment(request).await;
+        return endpoints::call_of_deployment(request, route).await;
     }
     let (scope, rest) = split_experiment(rest).ok_or_else(Problem::no_such_path)?;
     let experiment = find_experiment(service, api, scope, &parts.headers).await?;

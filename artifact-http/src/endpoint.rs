@@ -16,11 +16,11 @@ use crate::sharing;
 pub enum Access {
     /// Every valid credential.
     Any,
-    /// Workers, external principals and the administrator.
+    /// Workers, external principals and administrators.
     WorkerOrAdmin,
-    /// Only the administrator.
+    /// Only `admin` and named administrators.
     Admin,
-    /// Only workers, not the administrator.
+    /// Only workers, not administrators.
     Worker,
     /// Everyone, without a credential.
     Anyone,
@@ -59,7 +59,7 @@ pub struct Endpoint {
     /// stands for an
     /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either, `{A}` for an artifact's id, `{N}` for
     /// a grant's id, `{K}` for a link's id, `{L}` for the secret of a link, `{U}` for an
-    /// upload's id.
+    /// upload's id, `{O}` for a named administrator's id.
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,

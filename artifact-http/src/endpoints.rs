@@ -14,6 +14,10 @@ use crate::identity::{
     ReadManagedWorker, ReadWorker, RegisterGroup, RegisterManagedWorker, RegisterWorker,
     ReissueCredential, RemoveMember, RevokeToken, Whoami,
 };
+use crate::identity::{
+    DeleteAdministrator, IssueAdministratorToken, ListAdministrators, ReadAdministrator,
+    RegisterAdministrator, RevokeAdministratorToken,
+};
 use crate::management::{
     CreateExperiment, DeleteArtifact, DepositContent, FetchContent, HoldArtifact, ListArtifacts,
     ListExperiments, ReadArtifact, ReadRetention, ReadUsage, ReleaseArtifact, SetRetention,
@@ -21,7 +25,7 @@ use crate::management::{
 use crate::problem::Problem;
 use crate::request::{AuthenticatedRequest, Deployment};
 use crate::request_info::RequestInfo;
-use crate::route::Route;
+use crate::route::{DeploymentRoute, Route};
 use crate::router::Service;
 use crate::sharing::{
     CreateGrant, CreateLink, FetchLink, ListGrants, ListLinks, RevokeGrant, RevokeLink,
@@ -34,7 +38,7 @@ use crate::uploads::{AppendUpload, CreateUpload, DescribeUploads, EndUpload, Rea
 macro_rules! endpoints {
     (
         experiment { $($method:ident $route:ident $(($($id:ident),+))? => $operation:ty;)+ }
-        deployment { $($own_method:ident => $own:ty;)+ }
+        deployment { $($own_method:ident $own_route:ident $(($own_id:ident))? => $own:ty;)+ }
         link { $($link_method:ident => $link:ty;)+ }
     ) => {
         /// Returns every endpoint. The paths have the default base paths, `/v0` and `/v1`.
@@ -57,14 +61,15 @@ macro_rules! endpoints {
             }
         }
 
-        /// Authorizes a request for the list of experiments and calls the handler for its method.
+        /// Authorizes a request that is about no experiment and calls the handler for its method and route.
         pub(crate) async fn call_of_deployment(
             request: AuthenticatedRequest<'_, Deployment>,
+            route: DeploymentRoute,
         ) -> Result<Response, Problem> {
-            match get_for_head(request.parts) {
-                $(Method::$own_method => {
+            match (get_for_head(request.parts), route) {
+                $((Method::$own_method, DeploymentRoute::$own_route $(($own_id))?) => {
                     let request = request.authorize(<$own>::ENDPOINT)?;
-                    Box::pin(<$own>::handle(request)).await
+                    Box::pin(<$own>::handle(request $(, $own_id)?)).await
                 })+
                 _ => Err(method_not_allowed(request.service, request.parts)),
             }
@@ -132,8 +137,14 @@ endpoints! {
         DELETE Upload(upload) => EndUpload;
     }
     deployment {
-        GET => ListExperiments;
-        POST => CreateExperiment;
+        GET Experiments => ListExperiments;
+        POST Experiments => CreateExperiment;
+        POST Administrators => RegisterAdministrator;
+        GET Administrators => ListAdministrators;
+        GET Administrator(id) => ReadAdministrator;
+        DELETE Administrator(id) => DeleteAdministrator;
+        POST AdministratorToken(id) => IssueAdministratorToken;
+        DELETE AdministratorToken(id) => RevokeAdministratorToken;
     }
     link {
         GET => FetchLink;
@@ -205,6 +216,9 @@ mod tests {
             ("/v1/experiments/e/artifacts", "GET, HEAD, POST"),
             ("/v1/experiments/e/artifacts/x/content", "GET, HEAD"),
             ("/v1/experiments", "GET, HEAD, POST"),
+            ("/v1/administrators", "POST, GET, HEAD"),
+            ("/v1/administrators/x", "GET, HEAD, DELETE"),
+            ("/v1/administrators/x/token", "POST, DELETE"),
             ("/v1/experiments/e/artifacts/x", "GET, HEAD, DELETE"),
             ("/v1/experiments/e/artifacts/x/hold", "PUT, DELETE"),
             ("/v1/experiments/e/retention", "GET, HEAD, PUT"),

@@ -1,6 +1,9 @@
-//! The paths under `/v0/experiments/{E}` and `/v1/experiments/{E}`, parsed once into typed ids.
+//! The paths under `/v0/experiments/{E}` and `/v1/experiments/{E}`, and those under `/v1` that name no experiment, parsed
+//! once into typed ids.
 
-use artifact_store::{ArtifactId, GrantId, GroupId, LinkId, MemberId, UploadId, WorkerId};
+use artifact_store::{
+    AdministratorId, ArtifactId, GrantId, GroupId, LinkId, MemberId, UploadId, WorkerId,
+};
 
 use crate::api::Api;
 
@@ -96,9 +99,38 @@ impl Route {
     }
 }
 
+/// A resource of the whole deployment, without the method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeploymentRoute {
+    Experiments,
+    Administrators,
+    Administrator(AdministratorId),
+    AdministratorToken(AdministratorId),
+}
+
+impl DeploymentRoute {
+    /// Parses what follows the base path, such as `/experiments`. `None` may be a path of an experiment.
+    pub(crate) fn parse(api: Api, rest: &str) -> Option<Self> {
+        if api != Api::Management {
+            return None;
+        }
+        let mut segments = rest.strip_prefix('/')?.splitn(4, '/');
+        let segments = [(); 4].map(|()| segments.next());
+        Some(match segments {
+            [Some("experiments"), None, ..] => Self::Experiments,
+            [Some("administrators"), None, ..] => Self::Administrators,
+            [Some("administrators"), Some(id), None, _] => Self::Administrator(id.parse().ok()?),
+            [Some("administrators"), Some(id), Some("token"), None] => {
+                Self::AdministratorToken(id.parse().ok()?)
+            }
+            _ => return None,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Route;
+    use super::{DeploymentRoute, Route};
     use crate::api::Api::{Artifacts, Management};
 
     const W: &str = "wkr_0123456789abcdefghjkmnpqrs";
@@ -135,6 +167,45 @@ mod tests {
         ] {
             assert_eq!(Route::parse(Artifacts, &path), None, "{path}");
             assert_eq!(Route::parse(Management, &path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_of_the_deployment_name_no_experiment() {
+        let id = "adm_0123456789abcdefghjkmnpqrs";
+        let administrator = id.parse().unwrap();
+        for (path, route) in [
+            ("/experiments".to_owned(), DeploymentRoute::Experiments),
+            (
+                "/administrators".to_owned(),
+                DeploymentRoute::Administrators,
+            ),
+            (
+                format!("/administrators/{id}"),
+                DeploymentRoute::Administrator(administrator),
+            ),
+            (
+                format!("/administrators/{id}/token"),
+                DeploymentRoute::AdministratorToken(administrator),
+            ),
+        ] {
+            assert_eq!(DeploymentRoute::parse(Management, &path), Some(route));
+            assert_eq!(DeploymentRoute::parse(Artifacts, &path), None, "{path}");
+        }
+        for path in [
+            String::new(),
+            "/".to_owned(),
+            "/experiments/".to_owned(),
+            "/administrators/".to_owned(),
+            format!("/administrators/{W}"),
+            format!("/administrators/{id}/"),
+            format!("/administrators/{id}/tokens"),
+            format!("/administrators/{id}/token/"),
+            format!("/administrators/{id}/token/x"),
+            format!("/administrators/{}", id.to_uppercase()),
+            format!("administrators/{id}"),
+        ] {
+            assert_eq!(DeploymentRoute::parse(Management, &path), None, "{path}");
         }
     }
 

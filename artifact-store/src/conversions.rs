@@ -9,7 +9,8 @@ use crate::external_id::{ExternalId, InvalidPrincipalId};
 use crate::file_name::FileName;
 use crate::idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 use crate::identity::{
-    DisplayName, GrantId, GroupId, InvalidDisplayName, InvalidId, LinkId, MemberId, WorkerId,
+    AdministratorId, DisplayName, GrantId, GroupId, InvalidDisplayName, InvalidId, LinkId,
+    MemberId, WorkerId,
 };
 use crate::principal::PrincipalId;
 use crate::sharing::{InvalidLinkSecret, LinkSecret};
@@ -40,6 +41,7 @@ try_from! {
     ExperimentId InvalidExperimentId
     WorkerId InvalidId
     GroupId InvalidId
+    AdministratorId InvalidId
     MemberId InvalidId
     PrincipalId InvalidPrincipalId
     ExternalId InvalidPrincipalId
@@ -51,7 +53,7 @@ try_from! {
 }
 
 as_ref! {
-    ExperimentId WorkerId GroupId MemberId PrincipalId ExternalId IdempotencyKey DisplayName ContentType FileName GrantId LinkId
+    ExperimentId WorkerId GroupId AdministratorId MemberId PrincipalId ExternalId IdempotencyKey DisplayName ContentType FileName GrantId LinkId
 }
 
 /// Wraps the error, which [`io::Error::get_ref`] then returns, so that `downcast_ref::<Error>()` finds it. The kind of the

@@ -174,7 +174,7 @@ pub enum Operation {
     WriteWorker,
     /// Finding workers.
     FindWorker,
-    /// Finding the stored credential of a worker.
+    /// Finding the stored credential of a worker or of a named administrator.
     FindCredential,
     /// Creating, changing or deleting a group.
     WriteGroup,
@@ -216,6 +216,12 @@ pub enum Operation {
     Share,
     /// Creating, continuing, completing or ending a resumable upload.
     Upload,
+    /// Registering or deleting a named administrator, or replacing its credential.
+    WriteAdministrator,
+    /// Finding named administrators.
+    FindAdministrator,
+    /// Recording, replacing or finding the admin token that the servers of a database share.
+    AdminToken,
 }
 
 impl Operation {
@@ -254,6 +260,9 @@ impl Operation {
             Self::CopyBlob => "copy blob",
             Self::Share => "share",
             Self::Upload => "resumable upload",
+            Self::WriteAdministrator => "write administrator",
+            Self::FindAdministrator => "find administrator",
+            Self::AdminToken => "find or record admin token",
         }
     }
 

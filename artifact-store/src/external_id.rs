@@ -5,15 +5,16 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::file_name::disturbs_line;
-use crate::identity::{GroupId, WorkerId};
+use crate::identity::{AdministratorId, GroupId, ID_LEN, WorkerId};
 use crate::principal::PrincipalId;
 
 /// The id of a principal that the authenticator of an embedding program knows, such as
 /// `alice@example.com`, `auth0|5f7c8ec7` or `spiffe://example.org/build`.
 ///
 /// 1 to 128 bytes of UTF-8 with no control character, line or paragraph separator, or mark that changes the
-/// direction of text, and with no white space at either end. An id is neither `admin` nor begins with `wkr_` or
-/// `grp_`, in upper or lower case, so it is never the text of another [`PrincipalId`]. Everything else is
+/// direction of text, and with no white space at either end. An id is neither `admin`, nor begins with `wkr_` or
+/// `grp_`, nor has 30 bytes that begin with `adm_`, all in upper or lower case, so it is never the text of another
+/// [`PrincipalId`]. Everything else is
 /// opaque: ids are stored as they are and compared byte for byte, without case folding or Unicode normalization.
 ///
 /// ```
@@ -62,6 +63,8 @@ fn is_reserved(text: &str) -> bool {
     text.eq_ignore_ascii_case(PrincipalId::ADMIN)
         || begins_with(WorkerId::PREFIX)
         || begins_with(GroupId::PREFIX)
+        // Only what has the length of such an id: programs may have had ids with this prefix before.
+        || (text.len() == ID_LEN && begins_with(AdministratorId::PREFIX))
 }
 
 impl fmt::Display for ExternalId {
@@ -79,7 +82,7 @@ impl fmt::Debug for ExternalId {
 /// The error for a string that is not a valid principal id. Its message does not repeat the string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a principal id is \"admin\", or \"wkr_\" and 26 of the characters 0-9 a-h j k m n p-t v-z, or 1 to \
+    "a principal id is \"admin\", or \"wkr_\" or \"adm_\" and 26 of the characters 0-9 a-h j k m n p-t v-z, or 1 to \
      128 bytes of other text in one line without white space at its ends"
 )]
 pub struct InvalidPrincipalId(());

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod admin_token;
+mod administrators;
 mod alone;
 #[cfg(feature = "archive")]
 mod archive;
@@ -55,6 +57,8 @@ mod verified_cache;
 mod verified_range;
 mod verify;
 
+pub use admin_token::{AdminTokenDigest, AdminTokenRecord, RecordedAdminToken};
+pub use administrators::{Administrator, AdministratorStore, AdministratorStoreExt};
 #[cfg(feature = "archive")]
 pub use archive::{
     ExportEvent, ExportOptions, ExportReport, Exporter, ImportEvent, ImportOptions, ImportReport,
@@ -99,9 +103,9 @@ pub use external_id::{ExternalId, InvalidPrincipalId};
 pub use file_name::FileName;
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use identity::{
-    CredentialHash, DisplayName, GrantId, Group, GroupId, IdentityStore, IdentityStoreExt,
-    InvalidCredentialHash, InvalidDisplayName, InvalidId, InvalidLabels, Labels, LinkId,
-    ListPosition, MemberId, Page, StoredCredential, Worker, WorkerId,
+    AdministratorId, CredentialHash, DisplayName, GrantId, Group, GroupId, IdentityStore,
+    IdentityStoreExt, InvalidCredentialHash, InvalidDisplayName, InvalidId, InvalidLabels, Labels,
+    LinkId, ListPosition, MemberId, Page, StoredCredential, Worker, WorkerId,
 };
 pub use jiff::Timestamp;
 pub use manage::{ArtifactInfo, ManagedStore, RemovalWatch};

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use crate::experiment::ExperimentId;
 use crate::external_id::{ExternalId, InvalidPrincipalId};
-use crate::identity::WorkerId;
+use crate::identity::{AdministratorId, WorkerId};
 
 /// The id of a principal.
 ///
-/// As text it is `admin`, the id of a worker (`^wkr_[0-9a-hjkmnp-tv-z]{26}$`), or any other text that an
+/// As text it is `admin`, the id of a worker (`^wkr_[0-9a-hjkmnp-tv-z]{26}$`) or of a named administrator
+/// (`^adm_[0-9a-hjkmnp-tv-z]{26}$`), or any other text that an
 /// embedding program uses for its own users, see [`ExternalId`]. Each text stands for one id.
 ///
 /// ```
@@ -26,12 +27,14 @@ use crate::identity::WorkerId;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum PrincipalId {
-    /// The administrator of the deployment.
+    /// The administrator of the deployment, whose token is a setting.
     Admin,
     /// A worker.
     Worker(WorkerId),
     /// A principal of the embedding program.
     External(ExternalId),
+    /// A named administrator of the deployment.
+    Administrator(AdministratorId),
 }
 
 impl PrincipalId {
@@ -44,6 +47,7 @@ impl PrincipalId {
             Self::Admin => Self::ADMIN,
             Self::Worker(id) => id.as_str(),
             Self::External(id) => id.as_str(),
+            Self::Administrator(id) => id.as_str(),
         }
     }
 }
@@ -51,6 +55,12 @@ impl PrincipalId {
 impl From<WorkerId> for PrincipalId {
     fn from(id: WorkerId) -> Self {
         Self::Worker(id)
+    }
+}
+
+impl From<AdministratorId> for PrincipalId {
+    fn from(id: AdministratorId) -> Self {
+        Self::Administrator(id)
     }
 }
 
@@ -67,8 +77,11 @@ impl FromStr for PrincipalId {
         if text == Self::ADMIN {
             return Ok(Self::Admin);
         }
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Worker(id));
+        }
         match text.parse() {
-            Ok(id) => Ok(Self::Worker(id)),
+            Ok(id) => Ok(Self::Administrator(id)),
             Err(_) => text.parse().map(Self::External),
         }
     }
@@ -85,6 +98,7 @@ impl fmt::Debug for PrincipalId {
         match self {
             Self::Admin => write!(f, "PrincipalId({self})"),
             Self::Worker(id) => write!(f, "PrincipalId({id})"),
+            Self::Administrator(id) => write!(f, "PrincipalId({id})"),
             Self::External(id) => write!(f, "PrincipalId({:?})", id.as_str()),
         }
     }
@@ -94,7 +108,7 @@ impl fmt::Debug for PrincipalId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PrincipalClass {
-    /// The deployment's admin token.
+    /// The deployment's admin token, or the token of a named administrator.
     Admin,
     /// A worker's registration token.
     Worker,
@@ -121,7 +135,7 @@ pub enum PrincipalClass {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     id: PrincipalId,
-    /// `None` for the administrator.
+    /// `None` for administrators.
     experiment: Option<ExperimentId>,
     in_admins: bool,
     claims: Option<Claims>,
@@ -148,8 +162,17 @@ impl Eq for Claims {}
 impl Principal {
     /// Creates the administrator, who belongs to every experiment.
     pub fn admin() -> Self {
+        Self::of_deployment(PrincipalId::Admin)
+    }
+
+    /// Creates a named administrator, who belongs to every experiment and may do what [`admin`](Self::admin) may.
+    pub fn administrator(id: AdministratorId) -> Self {
+        Self::of_deployment(id.into())
+    }
+
+    fn of_deployment(id: PrincipalId) -> Self {
         Self {
-            id: PrincipalId::Admin,
+            id,
             experiment: None,
             in_admins: false,
             claims: None,
@@ -180,7 +203,7 @@ impl Principal {
     /// experiment.
     ///
     /// It may then read what administrators may read there; its [class](Self::class) stays that of
-    /// its credential. Does nothing for the administrator.
+    /// its credential. Does nothing for administrators.
     #[must_use = "returns the changed principal"]
     pub fn with_admin_class(mut self) -> Self {
         self.in_admins = self.experiment.is_some();
@@ -212,19 +235,19 @@ impl Principal {
     /// Returns the class of the credential that was presented.
     pub fn class(&self) -> PrincipalClass {
         match self.id {
-            PrincipalId::Admin => PrincipalClass::Admin,
+            PrincipalId::Admin | PrincipalId::Administrator(_) => PrincipalClass::Admin,
             PrincipalId::Worker(_) => PrincipalClass::Worker,
             PrincipalId::External(_) => PrincipalClass::External,
         }
     }
 
-    /// Returns whether the read rule treats this principal as an administrator: the administrator
-    /// itself, or a member of `admins`.
+    /// Returns whether the read rule treats this principal as an administrator: `admin`, a named administrator, or
+    /// a member of `admins`.
     pub fn is_admin_class(&self) -> bool {
-        self.in_admins || self.id == PrincipalId::Admin
+        self.in_admins || self.class() == PrincipalClass::Admin
     }
 
-    /// Returns the experiment that a principal belongs to, or `None` for the administrator, who belongs
+    /// Returns the experiment that a principal belongs to, or `None` for an administrator, who belongs
     /// to all of them.
     pub fn experiment(&self) -> Option<&ExperimentId> {
         self.experiment.as_ref()

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::experiment::ExperimentId;
 use crate::external_id::ExternalId;
-use crate::identity::{GroupId, MemberId, WorkerId};
+use crate::identity::{AdministratorId, GroupId, MemberId, WorkerId};
 use crate::principal::PrincipalId;
 
 macro_rules! schemas {
@@ -43,6 +43,11 @@ schemas! {
         "description": "The id of a group.",
         "pattern": "^grp_[0-9a-hjkmnp-tv-z]{26}$",
     };
+    AdministratorId => {
+        "type": "string",
+        "description": "The id of a named administrator.",
+        "pattern": "^adm_[0-9a-hjkmnp-tv-z]{26}$",
+    };
     MemberId => {
         "type": "string",
         "description": "The id of a worker or of a group.",
@@ -50,7 +55,7 @@ schemas! {
     };
     PrincipalId => {
         "type": "string",
-        "description": "The id of a principal: `admin`, a worker, or a principal of the program.",
+        "description": "The id of a principal: `admin`, a named administrator, a worker, or a principal of the program.",
         "minLength": 1,
         "maxLength": 128,
     };

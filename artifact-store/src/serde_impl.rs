@@ -11,7 +11,7 @@ use crate::content_type::ContentType;
 use crate::experiment::ExperimentId;
 use crate::external_id::ExternalId;
 use crate::file_name::FileName;
-use crate::identity::{DisplayName, GroupId, MemberId, WorkerId};
+use crate::identity::{AdministratorId, DisplayName, GroupId, MemberId, WorkerId};
 use crate::principal::PrincipalId;
 use crate::time::truncate_to_micros;
 
@@ -65,6 +65,7 @@ text! {
     ExperimentId "the id of an experiment" |text| text.parse().map_err(E::custom);
     WorkerId "the id of a worker" |text| text.parse().map_err(E::custom);
     GroupId "the id of a group" |text| text.parse().map_err(E::custom);
+    AdministratorId "the id of an administrator" |text| text.parse().map_err(E::custom);
     MemberId "the id of a worker or a group" |text| text.parse().map_err(E::custom);
     PrincipalId "the id of a principal" |text| text.parse().map_err(E::custom);
     ExternalId "the id of a principal of the program" |text| text.parse().map_err(E::custom);

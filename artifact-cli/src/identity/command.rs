@@ -1,4 +1,4 @@
-//! The arguments of `artifact worker` and `artifact group`.
+//! The arguments of `artifact worker`, `artifact group` and `artifact administrator`.
 
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ pub(crate) enum WorkerCommand {
 #[derive(Debug, Args)]
 pub(crate) struct CredentialOutput {
     /// File to create with mode 0600 for the credential, in the format of --credential-file. Standard output
-    /// then gets only the worker's id
+    /// then gets only the id
     #[arg(long, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
     #[command(flatten)]
@@ -127,4 +127,55 @@ pub(crate) struct Membership {
     pub(super) member: String,
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdministratorCommand {
+    /// Register an administrator and print its credential, which is shown only now
+    Register {
+        /// Name for people; several administrators may have the same name
+        #[arg(value_name = "NAME", value_parser = text)]
+        name: String,
+        /// How long the credential is valid, such as 90d or 12h [default: for ever]
+        #[arg(long, value_name = "TIME")]
+        expires_in: Option<Period>,
+        #[command(flatten)]
+        output: CredentialOutput,
+    },
+    /// List the administrators, one per line: id, tab, name
+    List {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Show an administrator, and when its credential expires
+    Info {
+        /// Id of the administrator
+        #[arg(value_name = "ADMINISTRATOR", value_parser = text)]
+        administrator: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Give an administrator a new credential and print it; the old one becomes invalid at once
+    Token {
+        /// Id of the administrator
+        #[arg(value_name = "ADMINISTRATOR", value_parser = text)]
+        administrator: String,
+        /// How long the new credential is valid, such as 90d or 12h [default: for ever]
+        #[arg(long, value_name = "TIME")]
+        expires_in: Option<Period>,
+        #[command(flatten)]
+        output: CredentialOutput,
+    },
+    /// Make the credential of an administrator invalid at once; `artifact administrator token` gives it a new one
+    Revoke {
+        /// Id of the administrator
+        #[arg(value_name = "ADMINISTRATOR", value_parser = text)]
+        administrator: String,
+    },
+    /// Delete an administrator; its credential becomes invalid at once, its artifacts stay
+    Delete {
+        /// Id of the administrator
+        #[arg(value_name = "ADMINISTRATOR", value_parser = text)]
+        administrator: String,
+    },
 }

@@ -1,9 +1,9 @@
-//! Prints workers and groups.
+//! Prints workers, groups and administrators.
 
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use artifact_client::{Group, Worker};
+use artifact_client::{Administrator, Group, Worker};
 
 pub(super) use crate::output::json;
 use crate::output::{self, printable};
@@ -28,15 +28,30 @@ pub(super) fn worker(worker: &Worker) -> Result<()> {
     for (key, value) in &worker.labels {
         let _ = writeln!(text, "label {}={}", printable(key), printable(value));
     }
-    if let Some(time) = &worker.token_expires_at {
-        let _ = match time.as_str() {
-            REVOKED => writeln!(text, "token revoked"),
-            time => writeln!(text, "token expires {}", printable(time)),
-        };
-    }
+    token(&mut text, worker.token_expires_at.as_deref());
     let at = printable(&worker.registered_at);
     let by = printable(&worker.registered_by);
     let _ = write!(text, "registered {at} by {by}");
+    output::data(text)
+}
+
+/// Appends a line about a token, unless it does not expire.
+fn token(text: &mut String, expires_at: Option<&str>) {
+    let _ = match expires_at {
+        None => Ok(()),
+        Some(REVOKED) => writeln!(text, "token revoked"),
+        Some(time) => writeln!(text, "token expires {}", printable(time)),
+    };
+}
+
+/// Prints an administrator: one property per line, its name first.
+pub(super) fn administrator(administrator: &Administrator) -> Result<()> {
+    let mut text = format!("administrator {}\n", administrator.administrator_id);
+    let _ = writeln!(text, "name {}", printable(&administrator.name));
+    token(&mut text, administrator.token_expires_at.as_deref());
+    let at = printable(&administrator.created_at);
+    let by = printable(&administrator.created_by);
+    let _ = write!(text, "created {at} by {by}");
     output::data(text)
 }
 

@@ -1,17 +1,15 @@
 //! `artifact worker` and `artifact whoami`.
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
-use artifact_client::{ErrorKind, ExposeSecret as _, NewWorker, RegisteredWorker};
+use anyhow::Result;
+use artifact_client::{ErrorKind, NewWorker, RegisteredWorker};
 use serde_json::json;
 
-use super::command::CredentialOutput;
+use super::credential_output::IssuedCredential;
 use super::{WorkerCommand, print};
 use crate::cli::Json;
 use crate::connect::{ClientContext, until_interrupted};
 use crate::failure::setup;
-use crate::{files, output};
+use crate::output;
 
 pub(crate) async fn worker(context: &ClientContext, command: WorkerCommand) -> Result<()> {
     until_interrupted(run(context, command)).await
@@ -19,7 +17,19 @@ pub(crate) async fn worker(context: &ClientContext, command: WorkerCommand) -> R
 
 pub(crate) async fn whoami(context: &ClientContext, Json { json }: Json) -> Result<()> {
     until_interrupted(async {
-        let whoami = context.client.whoami().await;
+        let client = &context.client;
+        // An administrator is no worker, but may read its own record.
+        let principal = client.principal().unwrap_or_default();
+        if principal.starts_with("adm_") {
+            let found = client.administrator_info(principal).await;
+            let found = found.map_err(|error| context.explain(error))?;
+            return if json {
+                print::json(&found)
+            } else {
+                output::data(found.administrator_id)
+            };
+        }
+        let whoami = client.whoami().await;
         let whoami = whoami.map_err(|error| context.explain(error))?;
         if json {
             print::json(&whoami)
@@ -46,7 +56,7 @@ async fn run(context: &ClientContext, command: WorkerCommand) -> Result<()> {
             }
             output.check()?;
             let registered = client.register_worker(&worker).await.map_err(explain)?;
-            output.write(&registered)
+            output.write(&issued(&registered)?)
         }
         WorkerCommand::Reissue {
             worker,
@@ -58,7 +68,7 @@ async fn run(context: &ClientContext, command: WorkerCommand) -> Result<()> {
                 Some(period) => client.issue_token(&worker, period.0).await,
                 None => client.reissue_credential(&worker).await,
             };
-            output.write(&registered.map_err(explain)?)
+            output.write(&issued(&registered.map_err(explain)?)?)
         }
         WorkerCommand::Revoke { worker } => client.revoke_token(&worker).await.map_err(explain),
         WorkerCommand::Delete { worker } => client.delete_worker(&worker).await.map_err(explain),
@@ -110,71 +120,12 @@ fn new_worker(name: Option<String>, labels: &[String]) -> Result<NewWorker> {
     Ok(worker)
 }
 
-impl CredentialOutput {
-    /// Checks that the file can be created. The server shows a credential only once, so this comes before
-    /// the request.
-    fn check(&self) -> Result<()> {
-        let Some(path) = &self.token_file else {
-            return Ok(());
-        };
-        let shown = path.display();
-        if path.symlink_metadata().is_ok() {
-            return Err(setup(format!(
-                "{shown} already exists; give the name of a new file"
-            )));
-        }
-        files::check_new_file(path)
-            .map_err(|error| setup(format!("cannot create {shown}: {error}; give another file")))
-    }
-
-    /// Writes the credential to the file, or to standard output.
-    fn write(&self, registered: &RegisteredWorker) -> Result<()> {
-        let id = &registered.worker.worker_id;
-        let token = registered.registration_token.expose_secret();
-        if let Some(path) = &self.token_file {
-            return self.write_file(path, registered, &format!("{id}:{token}"));
-        }
-        output::note(format_args!(
-            "the credential of {id} is shown only now; keep it in a file of mode 0600 for \
-             --credential-file"
-        ));
-        let printed = if self.json.json {
-            let json = serde_json::to_value(&registered.worker);
-            let mut json = json.context("cannot write the worker as JSON")?;
-            json["registration_token"] = token.into();
-            print::json(&json)
-        } else {
-            output::data(format_args!("{id}:{token}"))
-        };
-        printed.inspect_err(|_| {
-            output::note(format_args!(
-                "the credential of {id} could not be printed; get another one with: artifact worker reissue \
-                 {id}"
-            ));
-        })
-    }
-
-    fn write_file(
-        &self,
-        path: &Path,
-        registered: &RegisteredWorker,
-        credential: &str,
-    ) -> Result<()> {
-        let id = &registered.worker.worker_id;
-        let shown = path.display();
-        files::create_secret(path, credential).with_context(|| {
-            format!(
-                "the server gave {id} a new credential, but {shown} cannot be written; get another \
-                 credential with: artifact worker reissue {id}"
-            )
-        })?;
-        output::note(format_args!(
-            "the credential is in {shown}; use it with --credential-file"
-        ));
-        if self.json.json {
-            print::json(&registered.worker)
-        } else {
-            output::data(id)
-        }
-    }
+fn issued(registered: &RegisteredWorker) -> Result<IssuedCredential<'_>> {
+    let RegisteredWorker {
+        worker,
+        registration_token,
+        ..
+    } = registered;
+    let again = "artifact worker reissue";
+    IssuedCredential::new(&worker.worker_id, registration_token, worker, again)
 }

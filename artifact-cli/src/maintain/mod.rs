@@ -1,5 +1,5 @@
 //! The commands that work on a store without a server: `artifact gc`, `migrate`, `scrub`, `backup`, `restore`,
-//! `copy-database`, `export`, `import` and `verify`.
+//! `copy-database`, `export`, `import`, `verify` and `rotate-admin-token`.
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
@@ -11,6 +11,7 @@ mod import;
 mod lines;
 mod migrate;
 mod restore;
+mod rotate_admin_token;
 mod scrub;
 mod verify;
 #[cfg(feature = "fs")]
@@ -35,6 +36,7 @@ pub(crate) use gc::gc;
 pub(crate) use import::import;
 pub(crate) use migrate::migrate;
 pub(crate) use restore::restore;
+pub(crate) use rotate_admin_token::rotate_admin_token;
 pub(crate) use scrub::scrub;
 pub(crate) use verify::verify;
 

@@ -4,13 +4,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use artifact_server::Address;
 
+use super::admin_token::TokenPlace;
 use super::plan::ServePlan;
 use crate::output::shell_word;
 use crate::settings::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};
 
 /// Returns three commands that work unchanged in the folder and the environment of the server. None of
-/// them contains the token. With a page, its address follows.
-pub(crate) fn text(plan: &ServePlan<'_>, address: &Address, has_page: bool) -> String {
+/// them contains the token. If the token is elsewhere, a line says where. With a page, its address follows.
+pub(crate) fn text(
+    plan: &ServePlan<'_>,
+    token: &TokenPlace,
+    address: &Address,
+    has_page: bool,
+) -> String {
     let (url, socket) = match address {
         Address::Tcp { address, tls } => {
             let address = reachable(*address);
@@ -34,20 +40,28 @@ pub(crate) fn text(plan: &ServePlan<'_>, address: &Address, has_page: bool) -> S
     if experiment != DEFAULT_EXPERIMENT {
         options = format!("{options} --experiment {experiment}");
     }
-    let token = match plan.token.path() {
-        Some(path) => {
+    let mut note = String::new();
+    let token = match token {
+        TokenPlace::File(path) => {
             let path = shell_word(&path.to_string_lossy());
             options = format!("{options} --admin-token-file {path}");
             format!("$(cat {path})")
         }
         // `put` and `get` read the variable themselves if it is exported.
-        None => "$ARTIFACT_ADMIN_TOKEN".to_owned(),
+        TokenPlace::Environment => "$ARTIFACT_ADMIN_TOKEN".to_owned(),
+        TokenPlace::Elsewhere(kept_in) => {
+            note = format!(
+                "The admin token is that of the database, which all its servers accept. It is in {kept_in}\n\
+                 Put it into ARTIFACT_ADMIN_TOKEN first.\n"
+            );
+            "$ARTIFACT_ADMIN_TOKEN".to_owned()
+        }
     };
     if let Some(path) = socket {
         // `put` and `get` connect by TCP only.
         let path = shell_word(&path.to_string_lossy());
         return format!(
-            "To deposit with curl:\n\
+            "{note}To deposit with curl:\n\
              \x20 echo hello | curl --unix-socket {path} -H \"Authorization: Bearer admin:{token}\" \
              -H 'X-Eden-Experiment-Id: {experiment}' -F 'file=@-;filename=hello.txt' \
              {url}/v0/experiments/{experiment}/artifacts"
@@ -59,7 +73,7 @@ pub(crate) fn text(plan: &ServePlan<'_>, address: &Address, has_page: bool) -> S
         String::new()
     };
     format!(
-        "To deposit, to fetch, and to deposit with curl:\n\
+        "{note}To deposit, to fetch, and to deposit with curl:\n\
          \x20 uri=$(echo hello | {program} put{options} -)\n\
          \x20 {program} get{options} -o - \"$uri\"\n\
          \x20 echo hello | curl -H \"Authorization: Bearer admin:{token}\" \

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use artifact_store::{
-    ArtifactStore, Backend, CollectOptions, Collector, Database, Experiment, ScrubOptions,
-    Scrubber, StoreConfig,
+    ArtifactStore, Backend, CollectOptions, Collector, Database, Experiment, IdentityStore,
+    ScrubOptions, Scrubber, StoreConfig,
 };
 use rustix::fs::{FlockOperation, Mode, OFlags};
-use secrecy::SecretString;
 
+use super::admin_token::Accepted;
 use super::plan::{ServePlan, StorePlan};
 use super::{bucket, halves, placement};
 use crate::failure::{setup, setup_from};
@@ -26,7 +26,9 @@ pub(crate) struct Opened {
     pub(crate) store: ArtifactStore,
     pub(crate) database: Database,
     pub(crate) backend: Backend,
-    pub(crate) token: SecretString,
+    pub(crate) token: Accepted,
+    /// The identities, if other servers can use them too.
+    pub(crate) shared: Option<Arc<dyn IdentityStore>>,
     /// Whether both the rows and the blobs outlive this process.
     pub(crate) lasts: bool,
     // The last field, so that the lock is released after the rest is closed.
@@ -99,7 +101,9 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
             .await
             .map_err(|error| setup_from(error, format!("cannot create the experiment {id}")))?;
     }
-    let token = plan.token.obtain()?;
+    let outlives = store.database.outlives_the_process();
+    let shared = outlives.then(|| Arc::clone(&database.identities));
+    let token = plan.token.settle(shared.as_deref()).await?;
     created.keep();
 
     Ok(Opened {
@@ -107,6 +111,7 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         database,
         backend: Backend::new(Arc::new(placed)),
         token,
+        shared,
         lasts: plan.store.lasts(),
         _lock: lock,
     })

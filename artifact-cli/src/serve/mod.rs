@@ -1,6 +1,6 @@
 //! `artifact serve`: opens a store and serves the endpoints of `artifact-http`.
 
-mod admin_token;
+pub(crate) mod admin_token;
 mod banner;
 pub(crate) mod bucket;
 #[cfg(test)]
@@ -28,12 +28,11 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use artifact_backend::background;
-use artifact_http::{AdminToken, HttpService, IdentityAuthenticator};
+use artifact_http::{HttpService, IdentityAuthenticator};
 use artifact_server::{
     Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
 use artifact_store::{ManagedStore, Sharing};
-use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
 
 use self::certificate::CertificateFiles;
@@ -78,7 +77,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     if tls.is_some() {
         config = config.with_https();
     }
-    let admin = AdminToken::new(opened.token.expose_secret())?;
+    let admin = opened.token.authenticator()?;
     let identities =
         IdentityAuthenticator::new(Arc::clone(&opened.database.identities), admin.clone());
     let service =
@@ -92,7 +91,12 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     }
     if settings.log_format == LogFormat::Text {
         // A program that reads lines of JSON has no use for them.
-        output::note(banner::text(&plan, &address, endpoints::has_page(settings)));
+        output::note(banner::text(
+            &plan,
+            &opened.token.place,
+            &address,
+            endpoints::has_page(settings),
+        ));
     }
     ready::announce(plan.ready_fd.as_ref(), &address);
 
@@ -102,7 +106,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     if let Some(tls) = &tls {
         server = server.with_tls(tls.clone());
     }
-    let reload = Reload { tls, admin, log };
+    let reload = Reload::new(tls, admin, log, opened.shared.clone());
     tasks.spawn(reload.at_each(hangup, Arc::clone(&loaded)));
     tasks.spawn(stop_at_signals(signals, server.handle()));
     let schedule = &settings.schedule;

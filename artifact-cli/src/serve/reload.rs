@@ -5,7 +5,8 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use artifact_http::AdminToken;
 use artifact_server::Tls;
-use secrecy::ExposeSecret;
+use artifact_store::IdentityStore;
+use tokio::runtime::Handle;
 
 use super::admin_token::TokenSource;
 use super::certificate::CertificateFiles;
@@ -17,12 +18,28 @@ use crate::signals::Hangup;
 /// What a running server can replace.
 #[derive(Debug)]
 pub(crate) struct Reload {
-    pub(crate) tls: Option<Tls>,
-    pub(crate) admin: AdminToken,
-    pub(crate) log: LogFilter,
+    tls: Option<Tls>,
+    admin: AdminToken,
+    log: LogFilter,
+    /// The identities of the database, if other servers can use it too.
+    shared: Option<Arc<dyn IdentityStore>>,
 }
 
 impl Reload {
+    pub(crate) fn new(
+        tls: Option<Tls>,
+        admin: AdminToken,
+        log: LogFilter,
+        shared: Option<Arc<dyn IdentityStore>>,
+    ) -> Self {
+        Self {
+            tls,
+            admin,
+            log,
+            shared,
+        }
+    }
+
     /// Reloads at each SIGHUP. Transfers go on meanwhile.
     pub(crate) async fn at_each(self, mut hangup: Hangup, mut loaded: Arc<Loaded>) {
         let this = Arc::new(self);
@@ -71,13 +88,13 @@ impl Reload {
     }
 
     fn reload_token(&self, settings: &ServeSettings, loaded: &Loaded) -> Result<()> {
-        let token = match TokenSource::find(settings, &loaded.sources)? {
-            TokenSource::Environment(token) | TokenSource::File(_, token) => token,
-            TokenSource::Generate(path) => {
-                return Err(anyhow!("there is no file {}", path.display()));
-            }
-        };
-        Ok(self.admin.replace(token.expose_secret())?)
+        let source = TokenSource::find(settings, &loaded.sources)?;
+        // This is a thread of the blocking pool.
+        let found = Handle::current().block_on(source.find_accepted(self.shared.as_deref()))?;
+        match found {
+            Some(accepted) => accepted.replace_in(&self.admin),
+            None => Err(anyhow!("there is no file with an admin token")),
+        }
     }
 }
 

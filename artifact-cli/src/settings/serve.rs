@@ -177,7 +177,7 @@ pub(crate) struct ServeSettings {
 
     /// File with the admin token. It must belong to root or to the user of the server, and others must not
     /// be able to read it; a group may. The server generates a token into the default file if that does not
-    /// exist. Reloaded at SIGHUP
+    /// exist and the database records no token, which all its servers share. Reloaded at SIGHUP
     #[arg(long, env = "ARTIFACT_ADMIN_TOKEN_FILE", value_name = "FILE")]
     #[arg(default_value = "<data_dir>/admin-token")]
     pub(crate) admin_token_file: Option<PathBuf>,

@@ -35,6 +35,10 @@ fn the_help_matches_the_golden_files() {
         (&["backup", "--help"], "help-backup.txt"),
         (&["restore", "--help"], "help-restore.txt"),
         (&["copy-database", "--help"], "help-copy-database.txt"),
+        (
+            &["rotate-admin-token", "--help"],
+            "help-rotate-admin-token.txt",
+        ),
         (&["export", "--help"], "help-export.txt"),
         (&["import", "--help"], "help-import.txt"),
         (&["put", "--help"], "help-put.txt"),
@@ -55,6 +59,31 @@ fn the_help_matches_the_golden_files() {
         (&["worker", "reissue", "--help"], "help-worker-reissue.txt"),
         (&["worker", "revoke", "--help"], "help-worker-revoke.txt"),
         (&["worker", "delete", "--help"], "help-worker-delete.txt"),
+        (&["administrator", "--help"], "help-administrator.txt"),
+        (
+            &["administrator", "register", "--help"],
+            "help-administrator-register.txt",
+        ),
+        (
+            &["administrator", "list", "--help"],
+            "help-administrator-list.txt",
+        ),
+        (
+            &["administrator", "info", "--help"],
+            "help-administrator-info.txt",
+        ),
+        (
+            &["administrator", "token", "--help"],
+            "help-administrator-token.txt",
+        ),
+        (
+            &["administrator", "revoke", "--help"],
+            "help-administrator-revoke.txt",
+        ),
+        (
+            &["administrator", "delete", "--help"],
+            "help-administrator-delete.txt",
+        ),
         (&["group", "--help"], "help-group.txt"),
         (&["group", "add", "--help"], "help-group-add.txt"),
         (&["group", "list", "--help"], "help-group-list.txt"),

@@ -231,6 +231,7 @@ fn two_servers_that_start_at_once_on_one_store_both_start() {
             let start = || scope.spawn(|| Server::start(&options));
             [start(), start(), start()].map(|started| started.join().unwrap())
         });
+        Server::share_token(&servers);
         let uri = put(&servers[0], "of the first");
         for server in &servers {
             assert_eq!(get(server, &uri).as_deref(), Some("of the first"));
@@ -291,7 +292,8 @@ fn a_store_of_version_0_1_starts_without_adopt() {
         DROP TABLE holds; DROP TABLE retention; DROP TABLE leases; DROP TABLE scrubs; DROP TABLE staged_rows; DROP TABLE imports; \
          DROP TABLE placement; DROP TABLE former_backends; \
         DROP TABLE chunk_digests; DROP TABLE idempotency_keys; DROP TABLE upload_parts; DROP TABLE uploads; \
-        DROP TRIGGER workers_lose_links; DROP TABLE access_grants; DROP TABLE access_links; ALTER TABLE workers DROP COLUMN credential_expires_at; \
+        DROP TRIGGER workers_lose_links; DROP TABLE access_grants; DROP TABLE access_links; \
+        DROP TABLE administrators; DROP TABLE admin_token; DROP TABLE replaced_admin_tokens; ALTER TABLE workers DROP COLUMN credential_expires_at; \
         ALTER TABLE older RENAME TO artifacts; \
         DROP TABLE store_id; DROP TABLE proposed_store_ids; DROP TABLE rights; \
         DROP TRIGGER workers_replaced; DROP TRIGGER workers_updated; DROP TRIGGER workers_deleted; \

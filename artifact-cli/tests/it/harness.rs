@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -244,6 +245,19 @@ impl Server {
     pub(crate) fn token(&self) -> String {
         let token = self.read("artifact-data/admin-token");
         String::from_utf8(token).unwrap().trim_end().to_owned()
+    }
+
+    /// Gives all servers on one database the file of their token, which only one of them has made.
+    pub(crate) fn share_token(servers: &[Self]) {
+        let has_file = |server: &&Self| server.path("artifact-data/admin-token").exists();
+        let (with, without): (Vec<_>, Vec<_>) = servers.iter().partition(has_file);
+        assert_eq!(with.len(), 1, "one server makes the token");
+        for server in without {
+            let mut file = std::fs::OpenOptions::new();
+            let file = file.create_new(true).write(true).mode(0o600);
+            let mut file = file.open(server.path("artifact-data/admin-token")).unwrap();
+            writeln!(file, "{}", with[0].token()).unwrap();
+        }
     }
 
     /// Sends bytes on a new connection. Returns everything that the server sends until it closes.

@@ -7,6 +7,8 @@ mod clients;
 mod day;
 mod harness;
 
+mod admin_token;
+mod administrators;
 mod archive;
 mod backup;
 mod corrupt;

@@ -14,7 +14,15 @@ use crate::workers::{ask, credential, json};
 /// Starts a server with this database and this folder of blobs. Several servers can share both.
 fn serve(database: &Database<'_>, blobs: &Path) -> Server {
     let blobs = blobs.to_str().unwrap();
-    Server::start(&["--database", &database.url(), "--backend", blobs])
+    let folder = TempDir::new().unwrap();
+    // All of them have the same admin token, each in a file of its own.
+    let data = folder.path().join("artifact-data");
+    rustix::fs::mkdir(&data, rustix::fs::Mode::RWXU).unwrap();
+    let mut file = std::fs::OpenOptions::new();
+    let file = file.create_new(true).write(true).mode(0o600);
+    let mut file = file.open(data.join("admin-token")).unwrap();
+    writeln!(file, "{}", "4f1c9a73e2b8d605".repeat(4)).unwrap();
+    Server::start_in(folder, &["--database", &database.url(), "--backend", blobs])
 }
 
 fn put(server: &Server, text: &str) -> String {

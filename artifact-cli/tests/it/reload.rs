@@ -83,7 +83,9 @@ fn a_generated_token_that_was_deleted_is_not_generated_again() {
     let server = Server::start(&[]);
     let token = server.token();
     rustix::fs::unlink(server.path("artifact-data/admin-token")).unwrap();
-    reload(&server, "cannot reload the admin token");
+    reload(&server, "reloaded the admin token");
+    let lost = "artifact-data/admin-token, which does not exist any more";
+    assert!(server.stderr().contains(lost), "{}", server.stderr());
     assert!(!server.path("artifact-data/admin-token").exists());
     assert_eq!(status(&server, &token), 200);
 }

@@ -73,6 +73,18 @@ pub enum Operation {
     RevokeLink,
     /// [`Client::fetch_link`](crate::Client::fetch_link).
     FetchLink,
+    /// [`Client::register_administrator`](crate::Client::register_administrator).
+    RegisterAdministrator,
+    /// [`Client::list_administrators`](crate::Client::list_administrators).
+    ListAdministrators,
+    /// [`Client::administrator_info`](crate::Client::administrator_info).
+    ReadAdministrator,
+    /// [`Client::issue_administrator_token`](crate::Client::issue_administrator_token).
+    IssueAdministratorToken,
+    /// [`Client::revoke_administrator_token`](crate::Client::revoke_administrator_token).
+    RevokeAdministratorToken,
+    /// [`Client::delete_administrator`](crate::Client::delete_administrator).
+    DeleteAdministrator,
 }
 
 impl Operation {
@@ -112,6 +124,12 @@ impl Operation {
             Self::ListLinks => "list links",
             Self::RevokeLink => "revoke link",
             Self::FetchLink => "fetch through link",
+            Self::RegisterAdministrator => "register administrator",
+            Self::ListAdministrators => "list administrators",
+            Self::ReadAdministrator => "read administrator",
+            Self::IssueAdministratorToken => "issue administrator token",
+            Self::RevokeAdministratorToken => "revoke administrator token",
+            Self::DeleteAdministrator => "delete administrator",
         }
     }
 
@@ -139,6 +157,10 @@ impl Operation {
             Self::ReadGroup | Self::AddMember | Self::RemoveMember | Self::DeleteGroup => {
                 "there is no such group"
             }
+            Self::ReadAdministrator
+            | Self::IssueAdministratorToken
+            | Self::RevokeAdministratorToken
+            | Self::DeleteAdministrator => "there is no such administrator",
             // An artifact server has these paths, or does not support the operation.
             Self::Configure
             | Self::Deposit
@@ -151,7 +173,9 @@ impl Operation {
             | Self::ListArtifacts
             | Self::ReadUsage
             | Self::ReadRetention
-            | Self::SetRetention => {
+            | Self::SetRetention
+            | Self::RegisterAdministrator
+            | Self::ListAdministrators => {
                 "there is no artifact server at this address, or it does not support this operation"
             }
         }

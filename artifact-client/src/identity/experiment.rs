@@ -46,7 +46,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `Forbidden` for the admin, who is not a worker, and those of every request.
+    /// `Forbidden` for administrators, who are not workers, and those of every request.
     pub async fn whoami(&self) -> Result<Whoami> {
         let operation = Operation::Whoami;
         let whoami: Whoami = self.read(operation, self.url(&["whoami"])).await?;

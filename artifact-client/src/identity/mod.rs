@@ -6,6 +6,7 @@ mod request;
 mod worker;
 
 pub(crate) use request::{check_id, id_segment, json};
+pub(crate) use worker::NewToken;
 
 pub use experiment::{Experiment, Whoami};
 pub use group::{Group, NewGroup};

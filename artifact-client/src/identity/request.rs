@@ -125,16 +125,16 @@ pub(crate) fn json(operation: Operation, value: &impl Serialize) -> Result<Optio
     Ok(Some(text.into()))
 }
 
-/// Returns the id of a worker or group as a path segment. Ids are opaque, but every id that a server
+/// Returns the id of a worker, group or administrator as a path segment. Ids are opaque, but every id that a server
 /// mints needs no escape.
 pub(crate) fn id_segment(operation: Operation, id: &str) -> Result<&str> {
     if is_path_segment(id) {
         Ok(id)
     } else {
-        Err(
-            Error::invalid_input("use an id that the server returned, such as wkr_... or grp_...")
-                .with_operation(operation),
+        Err(Error::invalid_input(
+            "use an id that the server returned, such as wkr_..., grp_... or adm_...",
         )
+        .with_operation(operation))
     }
 }
 

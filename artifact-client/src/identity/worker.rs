@@ -69,9 +69,9 @@ pub struct NewWorker {
 
 /// The body of a request for a new token.
 #[derive(Serialize)]
-struct NewToken {
+pub(crate) struct NewToken {
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_in: Option<u64>,
+    pub(crate) expires_in: Option<u64>,
 }
 
 impl NewWorker {

@@ -1,6 +1,7 @@
 //! Tests of the client against a server with scripted replies.
 #![expect(clippy::unwrap_used, reason = "test helpers fail by panicking")]
 
+mod administrators;
 mod binding;
 mod credential;
 mod deposit;

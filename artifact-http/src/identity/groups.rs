@@ -132,7 +132,7 @@ impl RegisterGroup {
             request.principal.id(),
         )
         .with_members(members?)
-        .with_name(parse_name(new.name)?);
+        .with_name(new.name.map(parse_name).transpose()?);
         request.identities().create_group(&group).await?;
         Ok(respond(&group))
     }

@@ -1,9 +1,8 @@
 //! The workers under `/v1`: tokens that expire, revoking a token, and deleting a worker.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use artifact_store::{CredentialHash, ErrorKind, Timestamp, Worker, WorkerId};
+use artifact_store::{CredentialHash, Worker, WorkerId};
 use axum::response::Response;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
@@ -12,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::WRITE_PROBLEMS;
 use super::json_body::{StringMap, present};
 use super::request::IdentityRequest;
+use super::tokens::{NewToken, Registered, expiry, token_expires_at};
 use super::utf8_field::Utf8Field;
-use super::workers::{WorkerBody, find, new_worker, no_such_worker};
-use crate::credential::Secret;
+use super::workers::{NewWorker, WorkerBody, find, no_such_worker, register, reissue};
 use crate::endpoint::{Access, Endpoint};
 use crate::management::{MAX_KEEP_SECONDS, check_no_parameters};
 use crate::openapi::{Answer, Docs, Links, RequestContent, schemas};
@@ -38,15 +37,6 @@ struct NewManagedWorker {
     expires_in: Option<u64>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct NewToken {
-    /// How many seconds the token is valid, 1 to 3153600000. Without it, it does not expire.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(range(min = 1, max = MAX_KEEP_SECONDS), extend("examples" = [86_400]))]
-    expires_in: Option<u64>,
-}
-
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ManagedWorker")]
 struct ManagedWorkerBody<'w> {
@@ -57,50 +47,15 @@ struct ManagedWorkerBody<'w> {
     token_expires_at: Option<String>,
 }
 
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "RegisteredManagedWorker")]
-struct IssuedBody<'w> {
-    #[serde(flatten)]
-    worker: ManagedWorkerBody<'w>,
-    /// The worker's secret. It is returned only once; the server keeps only a hash of it.
-    #[schemars(extend("examples" = ["q3Vw0b2mJ8Yx5cR1tK7nD4sF6hL9pZaEuG3iO0wXyQk"]))]
-    registration_token: &'w str,
-}
+type IssuedBody<'w> = Registered<'w, ManagedWorkerBody<'w>>;
 
 impl<'w> ManagedWorkerBody<'w> {
     fn new(worker: &'w Worker, hash: &CredentialHash) -> Self {
         Self {
             worker: worker.into(),
-            token_expires_at: hash.expires_at().map(|time| time.to_string()),
+            token_expires_at: token_expires_at(hash),
         }
     }
-}
-
-impl<'w> IssuedBody<'w> {
-    fn new(worker: &'w Worker, hash: &CredentialHash, token: &'w Secret) -> Self {
-        Self {
-            worker: ManagedWorkerBody::new(worker, hash),
-            registration_token: token.expose(),
-        }
-    }
-}
-
-/// Returns when a token expires that is valid for this number of seconds.
-fn expiry(now: Timestamp, seconds: Option<u64>) -> Result<Option<Timestamp>, Problem> {
-    let Some(seconds) = seconds else {
-        return Ok(None);
-    };
-    let valid = Some(seconds).filter(|seconds| (1..=MAX_KEEP_SECONDS).contains(seconds));
-    let seconds = valid.ok_or_else(|| {
-        Problem::bad_request(format!(
-            "`expires_in` must be a number of seconds from 1 to {MAX_KEEP_SECONDS}"
-        ))
-    })?;
-    let expires_at = now.checked_add(Duration::from_secs(seconds));
-    expires_at.map(Some).map_err(|error| {
-        Problem::bad_request("`expires_in` ends after the last representable time")
-            .with_source(error)
-    })
 }
 
 pub(crate) struct RegisterManagedWorker;
@@ -142,11 +97,10 @@ impl RegisterManagedWorker {
         check_no_parameters(&request)?;
         let (request, new): (_, NewManagedWorker) = IdentityRequest::with_json(request).await?;
         let expires_at = expiry(request.now()?, new.expires_in)?;
-        let worker = new_worker(&request, new.name, new.labels)?;
-        let issued = request.authenticator.issue(worker.id).await?;
-        let hash = issued.hash.with_expires_at(expires_at);
-        request.identities().register_worker(&worker, &hash).await?;
-        let body = IssuedBody::new(&worker, &hash, &issued.token);
+        let NewManagedWorker { name, labels, .. } = new;
+        let (worker, issued) = register(&request, NewWorker { name, labels }, expires_at).await?;
+        let body = ManagedWorkerBody::new(&worker, &issued.hash);
+        let body = IssuedBody::new(body, &issued.token);
         Ok(response::json(StatusCode::CREATED, &body))
     }
 }
@@ -215,10 +169,10 @@ impl DeleteWorker {
     ) -> Result<Response, Problem> {
         check_no_parameters(&request)?;
         let request = IdentityRequest::new(request)?;
-        let deleted = request
-            .identities()
-            .delete_worker(&request.experiment.id, worker);
-        deleted.await.map_err(not_found)?;
+        let identities = request.identities();
+        identities
+            .delete_worker(&request.experiment.id, worker)
+            .await?;
         Ok(response::empty())
     }
 }
@@ -253,11 +207,9 @@ impl IssueToken {
         check_no_parameters(&request)?;
         let (request, new): (_, NewToken) = IdentityRequest::with_json(request).await?;
         let expires_at = expiry(request.now()?, new.expires_in)?;
-        let worker = find(&request, worker).await?;
-        let issued = request.authenticator.issue(worker.id).await?;
-        let hash = issued.hash.with_expires_at(expires_at);
-        replace(&request, worker.id, &hash).await?;
-        let body = IssuedBody::new(&worker, &hash, &issued.token);
+        let (worker, issued) = reissue(&request, worker, expires_at).await?;
+        let body = ManagedWorkerBody::new(&worker, &issued.hash);
+        let body = IssuedBody::new(body, &issued.token);
         Ok(response::json(StatusCode::OK, &body))
     }
 }
@@ -287,26 +239,11 @@ impl RevokeToken {
     ) -> Result<Response, Problem> {
         check_no_parameters(&request)?;
         let request = IdentityRequest::new(request)?;
-        replace(&request, worker, &CredentialHash::revoked()).await?;
+        let (experiment, revoked) = (&request.experiment.id, CredentialHash::revoked());
+        let identities = request.identities();
+        identities
+            .replace_credential(experiment, worker, &revoked)
+            .await?;
         Ok(response::empty())
-    }
-}
-
-async fn replace(
-    request: &IdentityRequest<'_>,
-    worker: WorkerId,
-    hash: &CredentialHash,
-) -> Result<(), Problem> {
-    let replaced = request
-        .identities()
-        .replace_credential(&request.experiment.id, worker, hash);
-    replaced.await.map_err(not_found)
-}
-
-/// Turns the error for a worker that does not exist into the answer to one.
-fn not_found(error: artifact_store::Error) -> Problem {
-    match error.kind() {
-        ErrorKind::NotFound => no_such_worker(),
-        _ => error.into(),
     }
 }

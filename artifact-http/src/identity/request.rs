@@ -1,4 +1,4 @@
-//! A request to a worker or group endpoint.
+//! A request to an endpoint of workers, groups or administrators.
 
 use artifact_store::{DisplayName, Experiment, IdentityStore, Principal, Timestamp};
 use http::request::Parts;
@@ -14,11 +14,11 @@ use crate::router::Service;
 
 /// An authorized request whose body was read or dropped, with the identities of its router.
 #[derive(Debug)]
-pub(super) struct IdentityRequest<'s> {
+pub(super) struct IdentityRequest<'s, S = Experiment> {
     service: &'s Service,
     pub(super) authenticator: &'s IdentityAuthenticator,
     pub(super) principal: Principal,
-    pub(super) experiment: Experiment,
+    pub(super) experiment: S,
     parts: &'s Parts,
 }
 
@@ -30,9 +30,9 @@ pub(super) enum Filter {
     Nothing,
 }
 
-impl<'s> IdentityRequest<'s> {
+impl<'s, S> IdentityRequest<'s, S> {
     /// Drops the body.
-    pub(super) fn new(request: AuthorizedRequest<'s>) -> Result<Self, Problem> {
+    pub(super) fn new(request: AuthorizedRequest<'s, S>) -> Result<Self, Problem> {
         // Routers without identities do not have these endpoints.
         let authenticator = request.service.identities.as_deref();
         Ok(Self {
@@ -47,7 +47,7 @@ impl<'s> IdentityRequest<'s> {
 
     /// Reads the body: one JSON object.
     pub(super) async fn with_json<T: DeserializeOwned>(
-        request: AuthorizedRequest<'s>,
+        request: AuthorizedRequest<'s, S>,
     ) -> Result<(Self, T), Problem> {
         let value = json_body::read(&request.parts.headers, request.body).await?;
         let request = AuthorizedRequest {
@@ -72,6 +72,11 @@ impl<'s> IdentityRequest<'s> {
             Problem::internal("the clock's time is outside of the supported years")
                 .with_source(error)
         })
+    }
+
+    /// Returns the query, if there is one.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.parts.uri.query()
     }
 
     /// Reads the query parameter `name`.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use artifact_store::{
-    DisplayName, ExperimentId, IdentityStore, Labels, ListPosition, Page, PrincipalId, Worker,
-    WorkerId,
+    DisplayName, ExperimentId, IdentityStore, Labels, ListPosition, Page, PrincipalId, Timestamp,
+    Worker, WorkerId,
 };
 use axum::response::Response;
 use futures_util::future::BoxFuture;
@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use super::json_body::{StringMap, present};
 use super::list::{self, ListRecord};
 use super::request::IdentityRequest;
+use super::tokens::{Registered, issue};
 use super::utf8_field::Utf8Field;
 use super::{WRITE_PROBLEMS, parse_name};
-use crate::credential::Secret;
 use crate::endpoint::{Access, Endpoint};
+use crate::identity_authenticator::Issued;
 use crate::openapi::{Answer, Docs, Links, RequestContent, parameters, schemas};
 use crate::problem::{Problem, ProblemType};
 use crate::request::AuthorizedRequest;
@@ -56,15 +57,7 @@ pub(super) struct WorkerBody<'w> {
     labels: Option<&'w BTreeMap<String, String>>,
 }
 
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "RegisteredWorker")]
-struct RegisteredBody<'w> {
-    #[serde(flatten)]
-    worker: WorkerBody<'w>,
-    /// The worker's secret. It is returned only once; the server keeps only a hash of it.
-    #[schemars(extend("examples" = ["q3Vw0b2mJ8Yx5cR1tK7nD4sF6hL9pZaEuG3iO0wXyQk"]))]
-    registration_token: &'w str,
-}
+type RegisteredBody<'w> = Registered<'w, WorkerBody<'w>>;
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Workers")]
@@ -112,15 +105,6 @@ impl ListRecord for Worker {
     }
 }
 
-impl<'w> RegisteredBody<'w> {
-    fn new(worker: &'w Worker, token: &'w Secret) -> Self {
-        Self {
-            worker: worker.into(),
-            registration_token: token.expose(),
-        }
-    }
-}
-
 pub(crate) struct RegisterWorker;
 
 impl RegisterWorker {
@@ -151,11 +135,8 @@ impl RegisterWorker {
 
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
         let (request, new): (_, NewWorker) = IdentityRequest::with_json(request).await?;
-        let worker = new_worker(&request, new.name, new.labels)?;
-        let issued = request.authenticator.issue(worker.id).await?;
-        let identities = request.identities();
-        identities.register_worker(&worker, &issued.hash).await?;
-        let body = RegisteredBody::new(&worker, &issued.token);
+        let (worker, issued) = register(&request, new, None).await?;
+        let body = RegisteredBody::new((&worker).into(), &issued.token);
         Ok(response::json(StatusCode::OK, &body))
     }
 }
@@ -240,14 +221,8 @@ impl ReissueCredential {
         worker: WorkerId,
     ) -> Result<Response, Problem> {
         let request = IdentityRequest::new(request)?;
-        // Only the credential of a worker ever changes, so the row can be read before the write.
-        let worker = find(&request, worker).await?;
-        let issued = request.authenticator.issue(worker.id).await?;
-        let identities = request.identities();
-        identities
-            .replace_credential(&request.experiment.id, worker.id, &issued.hash)
-            .await?;
-        let body = RegisteredBody::new(&worker, &issued.token);
+        let (worker, issued) = reissue(&request, worker, None).await?;
+        let body = RegisteredBody::new((&worker).into(), &issued.token);
         Ok(response::json(StatusCode::OK, &body))
     }
 }
@@ -287,20 +262,40 @@ impl Whoami {
     }
 }
 
-/// Makes a worker of the members of a body, with a new id.
-pub(super) fn new_worker(
+/// Registers a worker with a new id and a new token.
+pub(super) async fn register(
     request: &IdentityRequest<'_>,
-    name: Option<Utf8Field>,
-    labels: Option<StringMap>,
-) -> Result<Worker, Problem> {
-    Ok(Worker::new(
+    new: NewWorker,
+    token_expires_at: Option<Timestamp>,
+) -> Result<(Worker, Issued), Problem> {
+    let worker = Worker::new(
         WorkerId::mint(),
         request.experiment.id.clone(),
         request.now()?,
         request.principal.id(),
     )
-    .with_name(parse_name(name)?)
-    .with_labels(labels.map(parse_labels).transpose()?))
+    .with_name(new.name.map(parse_name).transpose()?)
+    .with_labels(new.labels.map(parse_labels).transpose()?);
+    let issued = issue(request, worker.id.as_str(), token_expires_at).await?;
+    let identities = request.identities();
+    identities.register_worker(&worker, &issued.hash).await?;
+    Ok((worker, issued))
+}
+
+/// Gives a worker a new token.
+pub(super) async fn reissue(
+    request: &IdentityRequest<'_>,
+    worker: WorkerId,
+    token_expires_at: Option<Timestamp>,
+) -> Result<(Worker, Issued), Problem> {
+    // Only the credential of a worker ever changes, so the row can be read before the write.
+    let worker = find(request, worker).await?;
+    let issued = issue(request, worker.id.as_str(), token_expires_at).await?;
+    let identities = request.identities();
+    identities
+        .replace_credential(&request.experiment.id, worker.id, &issued.hash)
+        .await?;
+    Ok((worker, issued))
 }
 
 fn parse_labels(labels: StringMap) -> Result<Labels, Problem> {

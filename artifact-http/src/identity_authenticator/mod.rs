@@ -1,5 +1,6 @@
-//! Authenticates workers by their registration tokens, and the administrator by the admin token.
+//! Authenticates workers and named administrators by their registration tokens, and `admin` by the admin token.
 
+mod account;
 mod hashing;
 mod verifier;
 
@@ -8,19 +9,21 @@ use std::sync::Arc;
 
 use artifact_backend::{Clock, SystemClock, random};
 use artifact_store::{
-    CredentialHash, IdentityStore, Principal, PrincipalId, StoredCredential, Timestamp, WorkerId,
+    AdministratorId, CredentialHash, IdentityStore, Principal, PrincipalId, Timestamp, WorkerId,
 };
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
 
+use self::account::Account;
 use self::verifier::Verifier;
-use crate::admin_token::AdminToken;
+use crate::admin_token::{self, AdminToken};
 use crate::authenticate::{Authenticate, AuthenticateError};
 use crate::credential::{Credential, Secret};
 
-/// Authenticates the workers of an [`IdentityStore`] by registration token, and `admin` by the admin token.
+/// Authenticates the workers and named administrators of an [`IdentityStore`] by registration token, and `admin` by the
+/// admin token.
 ///
 /// - A token has 256 random bits. Only an argon2id hash of it is stored.
 /// - A replaced or revoked token is invalid, and a new membership effective, once the request that made the
@@ -30,11 +33,12 @@ use crate::credential::{Credential, Secret};
 /// - Results are remembered under a keyed hash of the secret, and each only for the stored credential that it
 ///   was computed with, so argon2 runs once per token and process, not once per request.
 /// - A request with a remembered valid secret asks the database only if
-///   [`cached_credential`](IdentityStore::cached_credential) has no current credential. Every other
+///   [`cached_credential`](IdentityStore::cached_credential) (or its counterpart for administrators) has no current
+///   credential. Every other
 ///   request reads the stored credential and the membership of `admins` from it.
 /// - At most half of the cores run argon2, and a bounded number of credentials waits for them.
 ///   Beyond that the answer is [`Busy`](AuthenticateError::Busy). Remembered secrets never wait.
-/// - An unknown worker costs the same work as a wrong secret.
+/// - An unknown principal costs the same work as a wrong secret.
 ///
 /// Needs a tokio runtime, whose blocking pool does the work.
 pub struct IdentityAuthenticator {
@@ -42,7 +46,7 @@ pub struct IdentityAuthenticator {
     admin: AdminToken,
     verifier: Verifier,
     clock: Arc<dyn Clock>,
-    /// Authenticates all requests without a credential of `admin` or of a worker.
+    /// Authenticates all requests without a credential of `admin`, of a worker or of a named administrator.
     others: Option<Arc<dyn Authenticate>>,
 }
 
@@ -67,8 +71,8 @@ impl IdentityAuthenticator {
 
     /// Sets the authenticator of the program's own users, who then share the endpoints with the workers.
     ///
-    /// It decides about every request whose `Authorization` is not of the form `Bearer admin:<secret>` or
-    /// `Bearer wkr_...:<secret>` (or the same by HTTP Basic on the paths under `/v1`), for example about one with a JWT or without the field. Without it, such
+    /// It decides about every request whose `Authorization` is not of the form `Bearer admin:<secret>`,
+    /// `Bearer wkr_...:<secret>` or `Bearer adm_...:<secret>` (or the same by HTTP Basic on the paths under `/v1`), for example about one with a JWT or without the field. Without it, such
     /// requests are [`Rejected`](AuthenticateError::Rejected).
     #[must_use = "returns the changed authenticator"]
     pub fn with_others(mut self, others: Arc<dyn Authenticate>) -> Self {
@@ -97,10 +101,29 @@ impl IdentityAuthenticator {
         Arc::clone(&self.identities)
     }
 
-    /// Creates a token for a worker. It is valid once its hash is stored.
-    pub(crate) async fn issue(&self, worker: WorkerId) -> Result<Issued, AuthenticateError> {
+    /// Checks the token of `admin`: the one that this server was given, or else the one that the database records.
+    async fn check_admin(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
+        let identities = &self.identities;
+        let known = self.admin.given();
+        let known = known.or_else(|| identities.cached_admin_token());
+        let expected = if known.is_some() {
+            known
+        } else {
+            let read = identities.admin_token().await;
+            let read = read.map_err(|error| AuthenticateError::Unavailable(error.into()))?;
+            read.map(|recorded| recorded.digest)
+        };
+        if admin_token::matches(credential.secret(), expected) {
+            Ok(Principal::admin())
+        } else {
+            Err(AuthenticateError::Rejected)
+        }
+    }
+
+    /// Creates a token for a worker or an administrator. It is valid once its hash is stored.
+    pub(crate) async fn issue(&self, principal: &str) -> Result<Issued, AuthenticateError> {
         let token = Secret::new(URL_SAFE_NO_PAD.encode(random::bytes::<32>()));
-        let hash = self.verifier.hash(worker.as_str(), &token).await?;
+        let hash = self.verifier.hash(principal, &token).await?;
         Ok(Issued { token, hash })
     }
 }
@@ -124,51 +147,44 @@ impl Authenticate for IdentityAuthenticator {
         }
         let credential = credential?;
         if credential.principal() == PrincipalId::ADMIN {
-            return self.admin.check(&credential);
+            return self.check_admin(&credential).await;
         }
-        let id = credential.principal().parse::<WorkerId>().ok();
-        if let Some(id) = id
-            && let Some(stored) = self.identities.cached_credential(id)
+        let account = Account::parse(credential.principal());
+        if let Some(account) = account
+            && let Some(stored) = account.cached(&*self.identities)
             && self
                 .verifier
-                .remembers(credential.principal(), credential.secret(), &stored.hash)
-            && self.is_current(&stored.hash)
+                .remembers(credential.principal(), credential.secret(), stored.hash())
+            && self.is_current(stored.hash())
         {
-            return Ok(principal(id, stored));
+            return Ok(stored.into_principal());
         }
-        // A wrong secret of a cached worker is read here too, because one of an unknown worker is.
-        let stored = match id {
-            Some(id) => self.identities.credential(id).await,
+        // A wrong secret of a cached account is read here too, because one of an unknown account is.
+        let stored = match account {
+            Some(account) => account.read(&*self.identities).await,
             None => Ok(None),
         };
         let stored = stored.map_err(|error| AuthenticateError::Unavailable(error.into()))?;
-        // An expired token costs the same work as one of an unknown worker.
-        let stored = stored.filter(|stored| self.is_current(&stored.hash));
-        let hash = stored.as_ref().map(|stored| &stored.hash);
+        // An expired token costs the same work as one of an unknown account.
+        let stored = stored.filter(|stored| self.is_current(stored.hash()));
+        let hash = stored.as_ref().map(account::Stored::hash);
         let valid = self
             .verifier
             .verify(credential.principal(), credential.secret(), hash)
             .await?;
-        match (id, stored) {
-            (Some(id), Some(stored)) if valid => Ok(principal(id, stored)),
+        match stored {
+            Some(stored) if valid => Ok(stored.into_principal()),
             _ => Err(AuthenticateError::Rejected),
         }
     }
 }
 
-/// Returns whether a credential claims to be that of `admin` or of a worker.
+/// Returns whether a credential claims to be that of `admin`, of a worker or of a named administrator.
 fn is_of_the_store(credential: &Credential) -> bool {
     let principal = credential.principal();
-    principal == PrincipalId::ADMIN || principal.starts_with(WorkerId::PREFIX)
-}
-
-fn principal(id: WorkerId, stored: StoredCredential) -> Principal {
-    let principal = Principal::worker(id, stored.experiment);
-    if stored.in_admins {
-        principal.with_admin_class()
-    } else {
-        principal
-    }
+    principal == PrincipalId::ADMIN
+        || principal.starts_with(WorkerId::PREFIX)
+        || principal.parse::<AdministratorId>().is_ok()
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl ListQuery {
     fn parse(query: Option<&str>, experiment: ExperimentId) -> Result<Self, Problem> {
         let given = Parameters::parse(query, &PARAMETERS)?;
         let mut filter = RowFilter::of_experiment(experiment);
-        let rule = "be `admin`, or the id of a worker";
+        let rule = "be `admin`, or the id of a worker or administrator";
         filter.created_by = given.parsed("created_by", rule, |text| text.parse().ok())?;
         filter.created_from = given.time("created_from")?;
         filter.created_before = given.time("created_before")?;

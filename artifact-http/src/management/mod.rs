@@ -18,7 +18,7 @@ pub(crate) use self::deposit::DepositContent;
 pub(crate) use self::experiments::{CreateExperiment, ListExperiments};
 pub(crate) use self::hold::{HoldArtifact, ReleaseArtifact};
 pub(crate) use self::list::ListArtifacts;
-pub(crate) use self::parameters::Parameters;
+pub(crate) use self::parameters::{Parameters, number};
 pub(crate) use self::retention::{ReadRetention, SetRetention};
 pub(crate) use self::usage::ReadUsage;
 use crate::problem::Problem;

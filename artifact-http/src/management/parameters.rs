@@ -82,7 +82,7 @@ impl Parameters {
 }
 
 /// Parses digits, up to the greatest number that databases hold.
-pub(super) fn number(text: &str) -> Option<u64> {
+pub(crate) fn number(text: &str) -> Option<u64> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse::<i64>().ok().filter(|_| is_number);
     number.and_then(|number| number.try_into().ok())

@@ -88,7 +88,7 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "<principal>:<secret>",
-                    "description": "`Authorization: Bearer <principal>:<secret>`, split at the first colon. The principal is `admin`, with the deployment's admin token, or a worker's id, with its registration token.",
+                    "description": "`Authorization: Bearer <principal>:<secret>`, split at the first colon. The principal is `admin`, with the deployment's admin token, or the id of a worker or of a named administrator, with its registration token.",
                 },
             },
             "parameters": parameters::components(&mut generators),
@@ -99,6 +99,16 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
     });
     if with_management {
         describe_management(&mut document);
+        if listed
+            .iter()
+            .any(|endpoint| endpoint.docs.tag == "administrators")
+            && let Some(tags) = document["tags"].as_array_mut()
+        {
+            tags.push(json!({
+                "name": "administrators",
+                "description": "Principals that may do what `admin` may, each with a token of its own.",
+            }));
+        }
     }
     if with_sharing && let Some(tags) = document["tags"].as_array_mut() {
         let description = "Let workers and groups read an artifact, or everyone who has a link.";
@@ -116,7 +126,7 @@ fn describe_management(document: &mut Value) {
     if let Some(tags) = document["tags"].as_array_mut() {
         let tag = json!({
             "name": "management",
-            "description": "Deposit, fetch, list, delete, hold and expire artifacts; experiments.",
+            "description": "Deposit, fetch, list, delete, hold and expire artifacts; experiments and administrators.",
         });
         tags.insert(1, tag);
         let tag = json!({

@@ -89,6 +89,8 @@ parameters! {
         "The secret of a link.");
     UPLOAD = path("U", SchemaGenerator::subschema_for::<schemas::UploadId>, schemas::UPLOAD,
         "An upload's id.");
+    ADMINISTRATOR = path("O", SchemaGenerator::subschema_for::<schemas::AdministratorId>, schemas::ADMINISTRATOR,
+        "A named administrator's id.");
     EXPERIMENT_HEADER = Parameter {
         required: true,
         schema: SchemaGenerator::subschema_for::<ExperimentName>,
@@ -140,6 +142,10 @@ parameters! {
         "The `next` of the previous page. Without it, the list begins with the first one.");
     pub(crate) SHARE_LIMIT = query("ShareLimit", "limit", "100",
         "The greatest number of records of the page, 1 to 1000; 100 by default.");
+    pub(crate) ADMINISTRATORS_AFTER = query("AdministratorsAfter", "after", "AAFhQm8AAABhZG1f",
+        "The `next` of the previous page. Without it, the list begins with the first administrator.");
+    pub(crate) ADMINISTRATORS_LIMIT = query("AdministratorsLimit", "limit", "100",
+        "The greatest number of administrators of the page, 1 to 256; 100 by default.");
     pub(crate) DRY_RUN = query("DryRun", "dry_run", "true",
         "`true` checks whether the artifact could be deleted, and deletes nothing (M-5); `false` is the default.");
     pub(crate) CREATED_BY = query("CreatedBy", "created_by", "admin",
@@ -169,6 +175,7 @@ pub(super) fn of_path(endpoint: &Endpoint) -> Value {
         &LINK,
         &LINK_SECRET,
         &UPLOAD,
+        &ADMINISTRATOR,
     ];
     let in_path = all
         .into_iter()

@@ -25,7 +25,7 @@ const PROBLEMS: [Row; 18] = [
     (400, "The experiment header differs from the path's experiment (E-1), there are two credentials (A-3), or the body, a parameter or the form is malformed or missing.", None, Some((ProblemType::BadRequest, "the body must be multipart/form-data with a boundary"))),
     (401, "The request has no valid credential (A-2).", Some("WWW-Authenticate"), Some((ProblemType::Unauthorized, "a valid credential is needed: Authorization: Bearer <principal>:<secret>"))),
     (403, "The credential is valid, but does not allow this.", None, Some((ProblemType::Forbidden, "this credential does not allow the operation"))),
-    (404, "The path, artifact, worker, group, grant or link does not exist.", None, Some((ProblemType::NotFound, "there is no such path"))),
+    (404, "The path, artifact, worker, group, grant, link or administrator does not exist.", None, Some((ProblemType::NotFound, "there is no such path"))),
     (405, "The path does not support the method (C-5).", Some("Allow"), None),
     (408, "The request did not arrive in time.", None, None),
     (409, "The name is reserved (N-3), the change would make a cycle (G-5), the id is in use, a hold is on the artifact (M-6), it has as many grants or links as it can have (S-2, S-5), or the upload has another offset (U-5).", None, Some((ProblemType::ReservedIdentifier, "the name is reserved"))),

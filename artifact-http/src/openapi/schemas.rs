@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 /// Ids for examples.
 pub(crate) const WORKER: &str = "wkr_01jd9v0w7q3k5n8r2t4x6z0abc";
 pub(crate) const GROUP: &str = "grp_01jd9v0w7q3k5n8r2t4x6z0def";
+pub(crate) const ADMINISTRATOR: &str = "adm_01jd9v0w7q3k5n8r2t4x6z0ghj";
 pub(crate) const ARTIFACT: &str = "4f2a9c0de1b83756a0c4d2f19e7b6385";
 pub(crate) const GRANT: &str = "gnt_01jd9v0w7q3k5n8r2t4x6z0ghj";
 pub(crate) const LINK: &str = "lnk_01jd9v0w7q3k5n8r2t4x6z0kmn";
@@ -50,6 +51,11 @@ schemas! {
         "pattern": "^grp_[0-9a-hjkmnp-tv-z]{26}$",
         "examples": [GROUP],
     };
+    AdministratorId inline false => {
+        "type": "string",
+        "pattern": "^adm_[0-9a-hjkmnp-tv-z]{26}$",
+        "examples": [ADMINISTRATOR],
+    };
     MemberId inline false => {
         "type": "string",
         "pattern": "^(wkr|grp)_[0-9a-hjkmnp-tv-z]{26}$",
@@ -60,7 +66,7 @@ schemas! {
         "minLength": 1,
         "maxLength": 128,
         "pattern": r"^\S(.*\S)?$",
-        "description": "A label in Unicode normalization form C, without control, private-use and unassigned code points, and without leading or trailing white space (N-1). Several workers or groups may have the same one.",
+        "description": "A label in Unicode normalization form C, without control, private-use and unassigned code points, and without leading or trailing white space (N-1). Several workers, groups or administrators may have the same one.",
         "examples": ["builder"],
     };
     ArtifactId inline false => {
@@ -96,7 +102,7 @@ schemas! {
     };
     Principal inline true => {
         "type": "string",
-        "description": "`admin`, or a worker's id.",
+        "description": "`admin`, or the id of a worker or of a named administrator.",
         "examples": ["admin"],
     };
     Time inline true => {

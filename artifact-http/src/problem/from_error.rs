@@ -20,6 +20,7 @@ impl From<Error> for Problem {
                     Operation::Share if !error.detail().is_empty() => error.detail(),
                     Operation::WriteWorker => "there is no such worker",
                     Operation::WriteGroup => "there is no such group",
+                    Operation::WriteAdministrator => "there is no such administrator",
                     _ => "there is no such artifact",
                 },
             ),

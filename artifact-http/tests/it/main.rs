@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
 
+mod administrators;
 mod authenticate;
 mod binding;
 mod body;

@@ -2,8 +2,8 @@
 
 use artifact_http::{Endpoint, endpoints};
 use artifact_store::{
-    AccessGrant, AccessLink, ArtifactId, GrantId, GrantSubject, GroupId, LinkId, LinkSecret,
-    PrincipalId, Timestamp, WorkerId,
+    AccessGrant, AccessLink, AdministratorId, ArtifactId, GrantId, GrantSubject, GroupId, LinkId,
+    LinkSecret, PrincipalId, Timestamp, WorkerId,
 };
 use axum::body::Body;
 use http::{Method, Request};
@@ -20,7 +20,13 @@ enum Sender {
     WrongWorker,
     /// A worker that is not registered.
     Unknown,
+    /// A named administrator whose token was revoked.
+    RevokedAdministrator,
+    /// A named administrator that was deleted.
+    DeletedAdministrator,
     Admin,
+    /// A named administrator, who may do what `Admin` may.
+    NamedAdministrator,
     /// The depositor of the artifact `Own`.
     Owner,
     Neighbour,
@@ -36,12 +42,15 @@ enum Sender {
 }
 
 impl Sender {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 15] = [
         Self::Anonymous,
         Self::WrongAdmin,
         Self::WrongWorker,
         Self::Unknown,
+        Self::RevokedAdministrator,
+        Self::DeletedAdministrator,
         Self::Admin,
+        Self::NamedAdministrator,
         Self::Owner,
         Self::Neighbour,
         Self::Direct,
@@ -54,8 +63,22 @@ impl Sender {
     fn is_known(self) -> bool {
         !matches!(
             self,
-            Self::Anonymous | Self::WrongAdmin | Self::WrongWorker | Self::Unknown
+            Self::Anonymous
+                | Self::WrongAdmin
+                | Self::WrongWorker
+                | Self::Unknown
+                | Self::RevokedAdministrator
+                | Self::DeletedAdministrator
         )
+    }
+
+    fn is_admin(self) -> bool {
+        matches!(self, Self::Admin | Self::NamedAdministrator)
+    }
+
+    /// Whether the read rule lets it read everything in the first experiment.
+    fn reads_all(self) -> bool {
+        self.is_admin() || matches!(self, Self::Direct | Self::Nested)
     }
 
     fn is_foreign(self) -> bool {
@@ -70,7 +93,7 @@ enum Target {
     Own,
     /// The administrator's artifact; for workers and groups the same as `Own`.
     Admins,
-    /// An artifact, worker or group of the other experiment.
+    /// An artifact, worker or group of the other experiment, or an administrator that was deleted.
     Foreign,
     /// The administrator's artifact, with a grant to the worker `Neighbour`; for workers and groups the same as `Own`, as the
     /// following ones.
@@ -113,8 +136,7 @@ impl Target {
 
 /// Returns whether the sender has the rights of the depositor or of an administrator on the artifact.
 fn owns(sender: Sender, target: Target) -> bool {
-    matches!(sender, Sender::Admin | Sender::Direct | Sender::Nested)
-        || (sender == Sender::Owner && target == Target::Own)
+    sender.reads_all() || (sender == Sender::Owner && target == Target::Own)
 }
 
 fn may_read(sender: Sender, target: Target) -> bool {
@@ -147,17 +169,23 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "registerManagedWorker"
         | "deleteWorker"
         | "issueToken"
-        | "revokeToken" => (true, false),
+        | "revokeToken"
+        | "registerAdministrator"
+        | "listAdministrators"
+        | "readAdministrator"
+        | "deleteAdministrator"
+        | "issueAdministratorToken"
+        | "revokeAdministratorToken" => (true, false),
         other => panic!("add the access rule of {other} to this table"),
     };
     if !sender.is_known() {
         return 401;
     }
-    let is_admin = sender == Sender::Admin;
+    let is_admin = sender.is_admin();
     if sender.is_foreign() || !(if is_admin { for_admin } else { for_worker }) {
         return 403;
     }
-    let names_one = ["{W}", "{G}", "{A}"]
+    let names_one = ["{W}", "{G}", "{A}", "{O}"]
         .iter()
         .any(|id| endpoint.path.contains(id));
     if names_one && !target.is_here() {
@@ -166,7 +194,7 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     if endpoint.path.contains("{U}") {
         // For everyone but its creator, an upload does not exist.
         let is_creator = match target {
-            Target::Admins => is_admin,
+            Target::Admins => sender == Sender::Admin,
             Target::Absent | Target::Foreign => false,
             // Uploads have no grants.
             _ => sender == Sender::Owner,
@@ -194,13 +222,22 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         "deposit"
         | "depositContent"
         | "registerManagedWorker"
+        | "registerAdministrator"
         | "createGrant"
         | "createLink"
         | "createUpload" => 201,
-        "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
-        | "revokeToken" | "deleteArtifact" | "revokeGrant" | "revokeLink" | "describeUploads" => {
-            204
-        }
+        "deleteGroup"
+        | "holdArtifact"
+        | "releaseArtifact"
+        | "setRetention"
+        | "deleteWorker"
+        | "revokeToken"
+        | "deleteAdministrator"
+        | "revokeAdministratorToken"
+        | "deleteArtifact"
+        | "revokeGrant"
+        | "revokeLink"
+        | "describeUploads" => 204,
         _ => 200,
     }
 }
@@ -223,6 +260,8 @@ struct World {
     /// A worker whose credential is reissued; it sends no requests.
     spare: String,
     foreigner: String,
+    /// A named administrator that sends no requests, and one that was deleted.
+    administrators: [String; 2],
 }
 
 impl World {
@@ -258,6 +297,20 @@ impl World {
 
         let own_group = community.group(HOME, &[&neighbour.principal]).await;
         let outer_group = community.group(HOME, &[&own_group]).await;
+        let named = community.administrator("named").await;
+        let revoked = community.administrator("revoked").await;
+        let gone = community.administrator("gone").await;
+        let other = community.administrator("other").await;
+        let revoke = format!("/administrators/{}/token", revoked.principal);
+        let delete = format!("/administrators/{}", gone.principal);
+        for path in [revoke, delete] {
+            let admin = Member::admin();
+            let reply = community
+                .deploy(Method::DELETE, &path, &admin, Body::empty())
+                .await;
+            assert_eq!(reply.status, 204, "{path}: {}", reply.text());
+        }
+        let administrators = [other.principal, gone.principal.clone()];
         let spare = spare.principal;
         let foreign_id = foreigner.principal.clone();
         let (artifact_owner, foreign_owner) = (owner.clone(), foreigner.clone());
@@ -271,7 +324,10 @@ impl World {
                     let absent = WorkerId::mint();
                     Some(Member::new(absent.as_str(), &owner.secret, HOME))
                 }
+                Sender::RevokedAdministrator => Some(revoked.clone()),
+                Sender::DeletedAdministrator => Some(gone.clone()),
                 Sender::Admin => Some(Member::admin()),
+                Sender::NamedAdministrator => Some(named.clone()),
                 Sender::Owner => Some(owner.clone()),
                 Sender::Neighbour => Some(neighbour.clone()),
                 Sender::Direct => Some(direct.clone()),
@@ -292,6 +348,7 @@ impl World {
             groups: [own_group, outer_group],
             spare,
             foreigner: foreign_id,
+            administrators,
         };
         for target in Target::ALL {
             let uri = world.artifact(target).await;
@@ -411,6 +468,18 @@ impl World {
             };
             return endpoint.path.replace("{E}", HOME).replace("{U}", &id);
         }
+        if endpoint.path.contains("{O}") {
+            let [other, gone] = &self.administrators;
+            let id = match target {
+                Target::Absent => AdministratorId::mint().to_string(),
+                Target::Foreign => gone.clone(),
+                _ if endpoint.id == "deleteAdministrator" => {
+                    self.community.administrator("short-lived").await.principal
+                }
+                _ => other.clone(),
+            };
+            return endpoint.path.replace("{O}", &id);
+        }
         let worker = match target {
             Target::Absent => WorkerId::mint().to_string(),
             Target::Foreign => self.foreigner.clone(),
@@ -459,6 +528,10 @@ impl World {
             }
             "createLink" => {
                 let body = json!({ "expires_in": 60, "max_downloads": 2 });
+                ("application/json".to_owned(), Body::from(body.to_string()))
+            }
+            "registerAdministrator" => {
+                let body = json!({ "name": "made-meanwhile" });
                 ("application/json".to_owned(), Body::from(body.to_string()))
             }
             "depositContent" => ("text/plain".to_owned(), Body::from("y")),
@@ -522,7 +595,10 @@ async fn statuses_match_the_table() {
         .iter()
         .filter(|each| each.method == Method::GET)
         .count();
-    assert_eq!(seen, 9 * 12 * (endpoints().len() + with_head));
+    assert_eq!(
+        seen,
+        Target::ALL.len() * Sender::ALL.len() * (endpoints().len() + with_head)
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The catalog and the identities in memory.
 
+mod admin_token;
+mod administrators;
 mod groups;
 mod identity;
 mod in_order;
@@ -19,6 +21,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use artifact_backend::{ArtifactId, Clock, SystemClock};
 use async_trait::async_trait;
 
+use self::admin_token::AdminTokens;
+use self::administrators::Administrators;
 use self::groups::Groups;
 use self::identity::Workers;
 use self::rows::Rows;
@@ -52,6 +56,8 @@ struct Maps {
     rows: Rows,
     workers: Workers,
     groups: Groups,
+    administrators: Administrators,
+    admin_tokens: AdminTokens,
     store_ids: StoreIds,
     /// Where the database was moved to. It accepts no writes then.
     moved_to: Option<String>,

@@ -35,6 +35,9 @@ pub use postgres::{PostgresDatabase, PostgresOptions};
 pub use sqlite::SqliteDatabase;
 pub use url::DatabaseUrl;
 
+/// The maximum number of administrators in a page.
+const MAX_ADMINISTRATORS: usize = 256;
+
 /// An open database: its catalog, its identities, its grants and links, its store id and its placement. A clone shares the same database.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -43,7 +46,7 @@ pub struct Database {
     pub catalog: Arc<dyn Catalog>,
     /// The same rows, for maintenance: list, remove, hold, retention.
     pub inventory: Arc<dyn CatalogInventory>,
-    /// The workers and groups.
+    /// The workers, the groups and the named administrators.
     pub identities: Arc<dyn IdentityStore>,
     /// The grants and links, for [`Sharing`](crate::Sharing).
     pub sharing: Arc<dyn SharingRecord>,

@@ -36,6 +36,8 @@ impl Rejected {
         Self::new(ErrorKind::NotFound, "the artifact does not exist");
     pub(crate) const NO_WORKER: Self = Self::new(ErrorKind::NotFound, "the worker does not exist");
     pub(crate) const NO_GROUP: Self = Self::new(ErrorKind::NotFound, "the group does not exist");
+    pub(crate) const NO_ADMINISTRATOR: Self =
+        Self::new(ErrorKind::NotFound, "the administrator does not exist");
     pub(crate) const ROW_EXISTS: Self =
         Self::new(ErrorKind::AlreadyExists, "the artifact has a row already");
     pub(crate) const STAGED_TWICE: Self = Self::new(

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::record::DumpRecord;
 use super::shares::{GrantLine, LinkLine};
+use crate::administrators::Administrator;
 use crate::catalog::{Hold, RowPosition};
 use crate::digests::ChunkDigests;
 use crate::experiment::{Experiment, ExperimentId};
 use crate::identity::{
-    CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId,
+    AdministratorId, CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker,
+    WorkerId,
 };
 use crate::principal::PrincipalId;
 use crate::row::Row;
@@ -68,9 +70,20 @@ pub struct DumpCounts {
     /// The links.
     #[serde(default)]
     pub links: u64,
+    /// The named administrators. Left out of the text if their number is 0, so that programs that do not know them can read it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub administrators: u64,
     /// The records that could not be read, and are not in the dump. An unreadable hold is in it, as one of the
     /// administrator.
     pub unreadable: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl DumpCounts {
@@ -89,6 +102,7 @@ impl DumpCounts {
             DumpRecord::Removed(_) => self.removed += 1,
             DumpRecord::AccessGrant(_) => self.grants += 1,
             DumpRecord::AccessLink { .. } => self.links += 1,
+            DumpRecord::Administrator(_) => self.administrators += 1,
         }
     }
 }
@@ -129,6 +143,7 @@ pub(super) enum Line {
     Removed(ArtifactId),
     Grant(GrantLine),
     Link(LinkLine),
+    Administrator(AdministratorLine),
     Counts(DumpCounts),
     End {
         /// Of all bytes before this line.
@@ -145,6 +160,18 @@ pub(super) struct WorkerLine {
     labels: Option<BTreeMap<String, String>>,
     registered_at: Timestamp,
     registered_by: PrincipalId,
+    credential: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credential_expires_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdministratorLine {
+    id: AdministratorId,
+    name: DisplayName,
+    created_at: Timestamp,
+    created_by: PrincipalId,
     credential: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     credential_expires_at: Option<Timestamp>,
@@ -210,6 +237,14 @@ impl Line {
             DumpRecord::Removed(id) => Self::Removed(id),
             DumpRecord::AccessGrant(grant) => Self::Grant(grant.into()),
             DumpRecord::AccessLink { link, digest } => Self::Link(LinkLine::new(link, digest)),
+            DumpRecord::Administrator(administrator) => Self::Administrator(AdministratorLine {
+                id: administrator.id,
+                name: administrator.name,
+                created_at: administrator.created_at,
+                created_by: administrator.created_by,
+                credential: administrator.credential.as_phc().to_owned(),
+                credential_expires_at: administrator.credential.expires_at(),
+            }),
         }
     }
 
@@ -263,6 +298,16 @@ impl Line {
             Self::Removed(id) => DumpRecord::Removed(id),
             Self::Grant(line) => DumpRecord::AccessGrant(line.into_grant()?),
             Self::Link(line) => line.into_record()?,
+            Self::Administrator(line) => {
+                let credential: CredentialHash = line.credential.parse()?;
+                DumpRecord::Administrator(Administrator::new(
+                    line.id,
+                    line.name,
+                    line.created_at,
+                    line.created_by,
+                    credential.with_expires_at(line.credential_expires_at),
+                ))
+            }
         })
     }
 }

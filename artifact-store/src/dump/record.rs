@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use artifact_backend::{ArtifactId, Sha256Digest};
 
+use crate::administrators::Administrator;
 use crate::catalog::{Hold, RowPosition};
 use crate::digests::ChunkDigests;
 use crate::experiment::Experiment;
@@ -65,4 +66,6 @@ pub enum DumpRecord {
         /// The digest of its secret. The secret itself is nowhere.
         digest: Sha256Digest,
     },
+    /// A named administrator, with the hash of its token. The token itself is nowhere.
+    Administrator(Administrator),
 }

@@ -1,4 +1,4 @@
-//! The opaque ids of workers, groups, grants and links.
+//! The opaque ids of workers, groups, grants, links and named administrators.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use artifact_backend::random;
 
 /// The length of an id: a prefix such as `wkr_`, then 26 digits.
-const LEN: usize = 30;
+pub(crate) const LEN: usize = 30;
 const PREFIX_LEN: usize = 4;
 
 /// Crockford's base 32 in lower case, which has no i, l, o and u. <https://www.crockford.com/base32.html>
@@ -91,6 +91,11 @@ opaque_id! {
     LinkId, "lnk_"
 }
 
+opaque_id! {
+    /// The id of a named administrator: `^adm_[0-9a-hjkmnp-tv-z]{26}$`. Each id has exactly one text.
+    AdministratorId, "adm_"
+}
+
 /// The id of a member of a group: a worker, or another group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MemberId {
@@ -153,12 +158,12 @@ impl From<GroupId> for MemberId {
     }
 }
 
-/// The error for a text that is not the id of a worker, a group, a grant or a link. Its message does not
-/// repeat the text.
+/// The error for a text that is not the id of a worker, a group, a grant, a link or a named administrator. Its message
+/// does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an id is \"wkr_\" for a worker, \"grp_\" for a group, \"gnt_\" for a grant or \"lnk_\" for a link, and \
-     26 of the characters 0-9 a-h j k m n p-t v-z"
+    "an id is \"wkr_\" for a worker, \"grp_\" for a group, \"gnt_\" for a grant, \"lnk_\" for a link or \"adm_\" for an \
+     administrator, and 26 of the characters 0-9 a-h j k m n p-t v-z"
 )]
 pub struct InvalidId(());
 

@@ -8,10 +8,13 @@ use super::{
     CredentialHash, DisplayName, Group, GroupId, ListPosition, MemberId, Page, StoredCredential,
     Worker, WorkerId,
 };
+use crate::admin_token::AdminTokenRecord;
+use crate::administrators::AdministratorStore;
 use crate::error::Result;
 use crate::experiment::ExperimentId;
 
-/// Keeps workers and groups. It is in the same database as the [`Catalog`](crate::Catalog); one open
+/// Keeps workers and groups, [named administrators](AdministratorStore) and the digest of the
+/// [admin token](AdminTokenRecord). It is in the same database as the [`Catalog`](crate::Catalog); one open
 /// [`Database`](crate::Database) provides both.
 ///
 /// - Every worker and group belongs to one experiment. A look-up in another experiment does not find
@@ -39,7 +42,9 @@ use crate::experiment::ExperimentId;
 ///   `OutOfSpace`. Every read can fail with `Corrupt`, if this trait did not write the stored data; a
 ///   page leaves such a record [out](Page::unreadable) instead.
 #[async_trait]
-pub trait IdentityStore: Debug + Send + Sync + 'static {
+pub trait IdentityStore:
+    AdministratorStore + AdminTokenRecord + Debug + Send + Sync + 'static
+{
     /// Writes a new worker and the hash of its token, with the time when the token expires.
     ///
     /// # Errors

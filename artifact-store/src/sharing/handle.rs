@@ -250,7 +250,7 @@ impl Sharing {
     /// Returns whether a grant lets the principal read the artifact of the row. For a [`ReadPolicy`](crate::ReadPolicy);
     /// everything else calls [`authorize_shared`](crate::authorize_shared).
     ///
-    /// Reads the database, in one query. External principals and the administrator have no grants.
+    /// Reads the database, in one query. External principals and administrators have no grants.
     ///
     /// # Errors
     ///

@@ -85,7 +85,7 @@ pub trait SharingRecord: Debug + Send + Sync + 'static {
     /// `NotFound` if the artifact has no such link.
     async fn delete_link(&self, artifact: ArtifactId, id: LinkId) -> Result<()>;
 
-    /// Finds the link with this digest, if its artifact has a row and its maker could make it now: the administrator, an
+    /// Finds the link with this digest, if its artifact has a row and its maker could make it now: an administrator, an
     /// external principal, the depositor, or a worker in `admins`. One query.
     async fn find_link(&self, digest: &Sha256Digest) -> Result<Option<AccessLink>>;
 

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use artifact_store::{ExternalId, Principal, PrincipalClass, PrincipalId};
+use artifact_store::{AdministratorId, ExternalId, Principal, PrincipalClass, PrincipalId};
 use proptest::prelude::*;
 
 use crate::support::{EXTERNAL, WORKER, experiment, external, worker_id};
@@ -122,24 +122,66 @@ fn membership_in_admins_does_not_change_the_class_of_the_credential() {
     assert_eq!(member.class(), PrincipalClass::Worker);
     assert!(member.is_admin_class());
 
-    let admin = Principal::admin();
-    assert_eq!(admin.class(), PrincipalClass::Admin);
-    assert!(admin.is_admin_class());
-    assert_eq!(admin.experiment(), None);
+    for admin in [
+        Principal::admin(),
+        Principal::administrator(ADMINISTRATOR.parse().unwrap()),
+    ] {
+        assert_eq!(admin.class(), PrincipalClass::Admin);
+        assert!(admin.is_admin_class());
+        assert_eq!(admin.experiment(), None);
+        assert_eq!(admin.clone().with_admin_class(), admin);
+    }
+}
+
+const ADMINISTRATOR: &str = "adm_0123456789abcdefghjkmnpqrs";
+
+#[test]
+fn named_administrators_have_ids_of_their_own() {
+    let id: PrincipalId = ADMINISTRATOR.parse().unwrap();
+    let administrator: AdministratorId = ADMINISTRATOR.parse().unwrap();
+    assert_eq!(id, PrincipalId::Administrator(administrator));
+    assert_eq!(
+        (id.as_str(), id.to_string().as_str()),
+        (ADMINISTRATOR, ADMINISTRATOR)
+    );
+    assert_eq!(format!("{id:?}"), format!("PrincipalId({ADMINISTRATOR})"));
+    assert_eq!(Principal::administrator(administrator).id(), id);
+    assert_ne!(Principal::administrator(administrator), Principal::admin());
+    // Neither the same digits as a worker nor another letter case is the same principal, or an external one.
+    let worker: PrincipalId = ADMINISTRATOR.replace("adm_", "wkr_").parse().unwrap();
+    assert_ne!(worker, id);
+    for text in [
+        ADMINISTRATOR.to_uppercase(),
+        ADMINISTRATOR.replace("adm_", "Adm_"),
+        ADMINISTRATOR.replace('0', "o"),
+    ] {
+        assert!(text.parse::<PrincipalId>().is_err(), "{text}");
+        assert!(text.parse::<AdministratorId>().is_err(), "{text}");
+    }
+    // What has another length was, and stays, the id of an external principal.
+    for text in ["adm_alice", "adm_", &format!("{ADMINISTRATOR}0")] {
+        let id: PrincipalId = text.parse().unwrap();
+        assert_eq!(id, PrincipalId::External(text.parse().unwrap()), "{text}");
+    }
+    assert!(ADMINISTRATOR.parse::<ExternalId>().is_err());
+    assert_ne!(AdministratorId::mint(), AdministratorId::mint());
 }
 
 proptest! {
     #[test]
-    fn principal_ids_print_as_they_were_parsed(text in "\\PC{0,40}|(?i:wkr_|admin|grp_)[0-9a-z]{0,26}") {
+    fn principal_ids_print_as_they_were_parsed(text in "\\PC{0,40}|(?i:wkr_|admin|grp_|adm_)[0-9a-z]{0,27}") {
         if let Ok(id) = text.parse::<PrincipalId>() {
             prop_assert_eq!(id.as_str(), &text);
             let lower = text.to_ascii_lowercase();
             match id {
                 PrincipalId::Admin => prop_assert_eq!(text, "admin"),
-                PrincipalId::Worker(_) => {
+                PrincipalId::Worker(_) | PrincipalId::Administrator(_) => {
                     prop_assert!(text.len() == 30 && !text[4..].contains(['i', 'l', 'o', 'u']));
                 }
-                _ => prop_assert!(lower != "admin" && !lower.starts_with("wkr_") && !lower.starts_with("grp_")),
+                _ => {
+                    prop_assert!(lower != "admin" && !lower.starts_with("wkr_") && !lower.starts_with("grp_"));
+                    prop_assert!(!lower.starts_with("adm_") || text.len() != 30);
+                }
             }
         }
     }

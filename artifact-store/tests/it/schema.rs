@@ -1,6 +1,6 @@
 //! The schemas of ids, with the feature `schemars`.
 
-use artifact_store::{ExperimentId, GroupId, MemberId, PrincipalId, WorkerId};
+use artifact_store::{AdministratorId, ExperimentId, GroupId, MemberId, PrincipalId, WorkerId};
 use schemars::{JsonSchema, schema_for};
 
 fn schema<T: JsonSchema>() -> serde_json::Value {
@@ -17,6 +17,10 @@ fn ids_have_the_schema_of_their_text() {
     assert_eq!(
         pattern(schema::<GroupId>()).unwrap(),
         worker.replace("wkr", "grp")
+    );
+    assert_eq!(
+        pattern(schema::<AdministratorId>()).unwrap(),
+        worker.replace("wkr", "adm")
     );
     assert_eq!(
         pattern(schema::<MemberId>()).unwrap(),

@@ -2,8 +2,8 @@
 
 use artifact_backend::{ArtifactId, Sha256Digest};
 use artifact_store::{
-    ContentType, DisplayName, ErrorKind, Experiment, ExperimentId, ExternalId, FileName, GroupId,
-    Hold, MemberId, Operation, PrincipalId, Row, Timestamp, WorkerId,
+    AdministratorId, ContentType, DisplayName, ErrorKind, Experiment, ExperimentId, ExternalId,
+    FileName, GroupId, Hold, MemberId, Operation, PrincipalId, Row, Timestamp, WorkerId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -129,6 +129,15 @@ fn ids_and_names_are_text_that_is_checked() {
     let group = WORKER.replace("wkr", "grp");
     round_trip(&group.parse::<GroupId>().unwrap(), &group);
     round_trip(&group.parse::<MemberId>().unwrap(), &group);
+    let administrator = WORKER.replace("wkr", "adm");
+    round_trip(
+        &administrator.parse::<AdministratorId>().unwrap(),
+        &administrator,
+    );
+    round_trip(
+        &administrator.parse::<PrincipalId>().unwrap(),
+        &administrator,
+    );
     round_trip(&PrincipalId::Admin, "admin");
     let alice: ExternalId = "alice@example.com".parse().unwrap();
     round_trip(&alice, "alice@example.com");

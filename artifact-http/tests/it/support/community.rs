@@ -208,6 +208,34 @@ impl Community {
         Member::new(&text("worker_id"), &text("registration_token"), home)
     }
 
+    /// Sends a request to an endpoint under `/v1` that names no experiment.
+    pub(crate) async fn deploy(
+        &self,
+        method: Method,
+        path: &str,
+        who: &Member,
+        body: impl Into<Body>,
+    ) -> Reply {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/v1{path}"))
+            .header("authorization", who.authorization())
+            .header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Registers a named administrator.
+    pub(crate) async fn administrator(&self, name: &str) -> Member {
+        let (admin, body) = (Member::admin(), json!({ "name": name }).to_string());
+        let reply = self
+            .deploy(Method::POST, "/administrators", &admin, body)
+            .await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        let new = reply.json();
+        let text = |key: &str| new[key].as_str().unwrap().to_owned();
+        Member::new(&text("administrator_id"), &text("registration_token"), HOME)
+    }
+
     /// Registers a group and returns its id.
     pub(crate) async fn group(&self, home: &str, members: &[&str]) -> String {
         let body = json!({ "members": members }).to_string();

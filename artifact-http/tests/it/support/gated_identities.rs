@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use artifact_store::{
+    AdminTokenDigest, AdminTokenRecord, Administrator, AdministratorId, AdministratorStore,
     CredentialHash, DisplayName, Error, ErrorKind, ExperimentId, Group, GroupId, IdentityStore,
-    ListPosition, MemberId, Operation, Page, Result, StoredCredential, Worker, WorkerId,
+    ListPosition, MemberId, Operation, Page, RecordedAdminToken, Result, StoredCredential, Worker,
+    WorkerId,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -39,6 +41,65 @@ impl GatedIdentities {
             }
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl AdminTokenRecord for GatedIdentities {
+    async fn admin_token(&self) -> Result<Option<RecordedAdminToken>> {
+        self.inner.admin_token().await
+    }
+
+    async fn record_admin_token(&self, token: &RecordedAdminToken) -> Result<RecordedAdminToken> {
+        self.inner.record_admin_token(token).await
+    }
+
+    async fn replace_admin_token(&self, token: &RecordedAdminToken) -> Result<()> {
+        self.inner.replace_admin_token(token).await
+    }
+
+    async fn was_admin_token_replaced(&self, digest: AdminTokenDigest) -> Result<bool> {
+        self.inner.was_admin_token_replaced(digest).await
+    }
+}
+
+#[async_trait]
+impl AdministratorStore for GatedIdentities {
+    async fn register_administrator(&self, administrator: &Administrator) -> Result<()> {
+        self.inner.register_administrator(administrator).await
+    }
+
+    async fn administrator(&self, id: AdministratorId) -> Result<Option<Administrator>> {
+        self.inner.administrator(id).await
+    }
+
+    async fn administrator_page(
+        &self,
+        after: &ListPosition,
+        limit: usize,
+    ) -> Result<Page<Administrator>> {
+        self.pass().await?;
+        self.inner.administrator_page(after, limit).await
+    }
+
+    async fn replace_administrator_credential(
+        &self,
+        id: AdministratorId,
+        credential: &CredentialHash,
+    ) -> Result<()> {
+        let inner = &self.inner;
+        inner.replace_administrator_credential(id, credential).await
+    }
+
+    async fn delete_administrator(&self, id: AdministratorId) -> Result<()> {
+        self.inner.delete_administrator(id).await
+    }
+
+    async fn administrator_credential(
+        &self,
+        id: AdministratorId,
+    ) -> Result<Option<CredentialHash>> {
+        self.inner.administrator_credential(id).await
     }
 }
 

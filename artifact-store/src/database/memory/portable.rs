@@ -116,6 +116,7 @@ impl Maps {
             && self.rows.is_empty()
             && self.workers.is_empty()
             && self.groups.is_empty()
+            && self.administrators.is_empty()
             && self.store_ids.is_empty()
             && self.placement.is_none()
     }
@@ -148,6 +149,8 @@ impl Maps {
             }));
         }
         self.rows.add_records(&mut records);
+        let administrators = self.administrators.in_order().into_iter();
+        records.extend(administrators.cloned().map(DumpRecord::Administrator));
         records
     }
 
@@ -206,6 +209,11 @@ impl Maps {
                     return Err(Rejected::ROW_EXISTS.into_error(Operation::Dump).with_id(id));
                 }
                 self.rows.delete(id);
+            }
+            DumpRecord::Administrator(administrator) => {
+                if !self.administrators.insert(administrator) {
+                    return taken();
+                }
             }
         }
         Ok(())

@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep_until};
 use super::connections::{Connection, Connections};
 use super::error::Failure;
 use super::transaction::read_all;
-use crate::credential_cache::{CredentialCache, RightsVersion};
-use crate::database::sql::{Columns, CredentialRecord, Param, Record, SELECT_CREDENTIAL};
+use crate::credential_cache::{CredentialCaches, RightsVersion};
+use crate::database::sql::{Columns, Param, Record, VersionedRecord};
 use crate::time::Moment;
 
 /// The longest lease. The view `rights` has the one that is used.
@@ -33,7 +33,7 @@ pub(super) struct Leases {
     latest: Mutex<Option<Lease>>,
     /// Held by the task that reads the version while the latest lease is still valid.
     renewing: Arc<tokio::sync::Mutex<()>>,
-    pub(super) cache: CredentialCache,
+    pub(super) caches: CredentialCaches,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,30 +58,31 @@ impl Leases {
             connections,
             latest: Mutex::new(None),
             renewing: Arc::default(),
-            cache: CredentialCache::default(),
+            caches: CredentialCaches::default(),
         }
     }
 
     /// Reads a credential from the database. The same round trip renews the lease if it is due, so a
     /// server that was idle does not need a further one.
-    pub(super) async fn query(
+    pub(super) async fn query<R: VersionedRecord>(
         &self,
-        params: [Param; 1],
-    ) -> Result<Option<CredentialRecord>, Failure> {
+        statement: &'static str,
+        params: Vec<Param>,
+    ) -> Result<Option<R>, Failure> {
         let began = Moment::now(&SystemClock);
         let is_due = self.latest().is_none_or(|lease| lease.is_due());
-        let params = Arc::new(params);
+        let params: Arc<[Param]> = params.into();
         let (rights, record) = self
             .connections
             .retry(|client| {
                 let params = Arc::clone(&params);
-                Box::pin(async move { query(client, is_due, &*params).await })
+                Box::pin(async move { query::<R>(client, is_due, statement, &params).await })
             })
             .await?;
         if let Some(rights) = rights {
             self.keep(began, &rights);
         }
-        if let Some(version) = record.as_ref().and_then(CredentialRecord::version) {
+        if let Some(version) = record.as_ref().and_then(R::version) {
             self.forget_unless(version);
         }
         Ok(record)
@@ -205,11 +206,12 @@ async fn query_rights(client: &Connection) -> Result<Option<RightsRecord>, Failu
 }
 
 /// Sends both queries at once.
-async fn query(
+async fn query<R: Record>(
     client: &Connection,
     with_rights: bool,
+    statement: &'static str,
     params: &[Param],
-) -> Result<(Option<RightsRecord>, Option<CredentialRecord>), Failure> {
+) -> Result<(Option<RightsRecord>, Option<R>), Failure> {
     let rights = async {
         if with_rights {
             query_rights(client).await
@@ -218,7 +220,7 @@ async fn query(
         }
     };
     let credential = async {
-        let statement = client.prepare_cached(SELECT_CREDENTIAL).await?;
+        let statement = client.prepare_cached(statement).await?;
         let rows = client.query_raw(&statement, params).await?;
         Ok(read_all(rows).await?.pop())
     };

@@ -8,6 +8,7 @@ use super::PostgresDatabase;
 use super::columns::{DigestColumns, RowColumns};
 use super::portable::{OpenTransaction, copying};
 use super::shared_columns::{GrantColumns, INSERT_GRANTS, INSERT_LINKS, LinkColumns};
+use crate::administrators::Administrator;
 use crate::catalog::Hold;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
@@ -32,6 +33,9 @@ const WORKERS: &str = "\
         credential_expires_at) \
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], \
         $8::bigint[])";
+const ADMINISTRATORS: &str = "\
+    INSERT INTO administrators (id, name, created_at, created_by, credential, credential_expires_at) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[])";
 const GROUPS: &str = "\
     INSERT INTO groups (id, experiment, name, created_at, created_by) \
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])";
@@ -146,6 +150,7 @@ struct Batch {
     removed: Vec<ArtifactId>,
     grants: Vec<AccessGrant>,
     links: Vec<(AccessLink, Sha256Digest)>,
+    administrators: Vec<Administrator>,
 }
 
 impl Batch {
@@ -173,6 +178,7 @@ impl Batch {
             DumpRecord::Removed(id) => self.removed.push(id),
             DumpRecord::AccessGrant(grant) => self.grants.push(grant),
             DumpRecord::AccessLink { link, digest } => self.links.push((link, digest)),
+            DumpRecord::Administrator(administrator) => self.administrators.push(administrator),
         }
         Ok(())
     }
@@ -216,7 +222,26 @@ impl Batch {
             let columns = LinkColumns::of(&self.links);
             load.run(INSERT_LINKS, &columns.params()).await?;
         }
-        Ok(())
+        self.write_administrators(load).await
+    }
+
+    async fn write_administrators(&self, load: &mut PostgresLoad) -> Result<()> {
+        let all = &self.administrators;
+        if all.is_empty() {
+            return Ok(());
+        }
+        let ids = column(all, |each| each.id.as_str());
+        let names = column(all, |each| each.name.as_str());
+        let times = column(all, |each| each.created_at.as_microsecond());
+        let principals = column(all, |each| each.created_by.as_str());
+        let hashes = column(all, |each| each.credential.as_phc());
+        let expiries = column(all, |each| {
+            let expires_at = each.credential.expires_at();
+            expires_at.map(jiff::Timestamp::as_microsecond)
+        });
+        let params: [&(dyn ToSql + Sync); 6] =
+            [&ids, &names, &times, &principals, &hashes, &expiries];
+        load.run(ADMINISTRATORS, &params).await
     }
 
     async fn write_identities(&self, load: &mut PostgresLoad) -> Result<()> {

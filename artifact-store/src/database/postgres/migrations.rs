@@ -27,6 +27,8 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0013_idempotency_keys.sql"),
     include_str!("migrations/0014_sharing.sql"),
     include_str!("migrations/0015_uploads.sql"),
+    include_str!("migrations/0016_placeholder.sql"),
+    include_str!("migrations/0017_administrators.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

@@ -48,13 +48,10 @@ use self::settled::Settled;
 use self::transaction::{PostgresTransaction, read_all};
 use self::writer::Writer;
 use super::DatabaseUrl;
-use super::sql::{
-    Command, CredentialRecord, Lane, Param, Record, SharingStatements, SqlDatabase, params,
-};
+use super::sql::{Command, Lane, Param, Record, SharingStatements, SqlDatabase, VersionedRecord};
 use super::subject::Subject;
-use crate::credential_cache::{CredentialCache, RightsVersion};
+use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::identity::WorkerId;
 
 pub use self::options::PostgresOptions;
 pub(super) use self::target::{Password, Target};
@@ -84,11 +81,11 @@ pub(super) use self::target::{Password, Target};
 /// `Unavailable`. Removals wait for each other. If a removal got no reply, it is sent again, and then
 /// returns [`Absent`](crate::Removal::Absent) for a row that the first attempt has removed.
 ///
-/// Credentials of workers are cached, up to 32,768 of them in each process. A cached one is used for at
+/// Credentials are cached, up to 32,768 of workers and 1,024 of administrators in each process. A cached one is used for at
 /// most one second, the lease, after the process began to make sure that the database still holds the
 /// same version of all rights. While requests arrive, it does so twice a second; an idle process asks
-/// nothing. In return, each call that can end a right (a replaced credential, a change of the members of
-/// a group, a deleted group) returns only 1.1 seconds after its commit, when no process on this database
+/// nothing. In return, each call that can end a right (a replaced credential, a deleted worker or administrator, a change of
+/// the members of a group, a deleted group) returns only 1.1 seconds after its commit, when no process on this database
 /// has an older lease. If such a future is dropped, the change is done or not done, and may take that
 /// long to count everywhere. `UPDATE artifact.rights_lease SET lease_ms = 100` makes the lease shorter, for
 /// faster changes and more queries; 0 turns the caches off.
@@ -332,13 +329,17 @@ impl SqlDatabase for PostgresDatabase {
         self.forget_ended_shares(limit).await
     }
 
-    async fn query_credential(&self, id: WorkerId) -> Result<Option<CredentialRecord>> {
-        let record = self.leases.query(params![id.as_str()]).await;
+    async fn query_credential<R: VersionedRecord>(
+        &self,
+        statement: &'static str,
+        params: impl Into<Vec<Param>> + Send,
+    ) -> Result<Option<R>> {
+        let record = self.leases.query(statement, params.into()).await;
         record.map_err(|failure| failure.into_error(Operation::FindCredential))
     }
 
-    fn credentials(&self) -> &CredentialCache {
-        &self.leases.cache
+    fn credentials(&self) -> &CredentialCaches {
+        &self.leases.caches
     }
 
     fn rights_version(&self) -> Option<RightsVersion> {

@@ -8,6 +8,8 @@
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
+use super::admin_token::AdminTokenCommand;
+use super::administrators::AdministratorCommand;
 use super::digests::NewRow;
 use super::placement::PlacementCommand;
 use super::records::{FlagRecord, NameRecord};
@@ -43,6 +45,8 @@ pub(in crate::database) enum Command {
     StoreId(StoreIdCommand),
     Placement(PlacementCommand),
     Sharing(Box<SharingCommand>),
+    Administrator(AdministratorCommand),
+    AdminToken(AdminTokenCommand),
 }
 
 /// An open transaction, in which commands are applied.
@@ -112,6 +116,8 @@ impl Command {
             Self::StoreId(_) => Operation::JoinHalves.into(),
             Self::Placement(_) => Operation::Placement.into(),
             Self::Sharing(command) => command.subject(),
+            Self::Administrator(_) => Operation::WriteAdministrator.into(),
+            Self::AdminToken(_) => Operation::AdminToken.into(),
         }
     }
 
@@ -126,6 +132,8 @@ impl Command {
             | Self::RemoveMember(..)
             | Self::DeleteGroup(..) => true,
             Self::CreateGroup(group) => !group.members.is_empty(),
+            Self::Administrator(command) => command.changes_rights(),
+            Self::AdminToken(command) => command.changes_rights(),
             Self::CreateExperiment(_)
             | Self::InsertRow(..)
             | Self::DeleteRow(_)
@@ -183,6 +191,12 @@ impl Command {
             }
             Self::Placement(command) => command.apply(tx).await,
             Self::Sharing(command) => command.apply(tx).await,
+            Self::Administrator(command) => command.apply(tx).await,
+            Self::AdminToken(command) => {
+                let (statement, params) = command.statement();
+                tx.execute(statement, &params).await?;
+                Ok(())
+            }
         }
     }
 }

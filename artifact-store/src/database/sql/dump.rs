@@ -5,6 +5,7 @@ use std::time::Duration;
 use artifact_backend::{ArtifactId, BoxError, Sha256Digest};
 use jiff::Timestamp;
 
+use super::administrators::{self, AdministratorRecord};
 use super::digests::ChunkDigestsRecord;
 use super::maintenance::position;
 use super::records::{
@@ -30,6 +31,7 @@ pub(in crate::database) enum Part {
     Removed,
     Grants,
     Links,
+    Administrators,
 }
 
 /// Whether a database is empty.
@@ -37,13 +39,15 @@ pub(in crate::database) const IS_EMPTY: &str = "\
     SELECT NOT (EXISTS (SELECT 1 FROM experiments) OR EXISTS (SELECT 1 FROM artifact_rows) \
         OR EXISTS (SELECT 1 FROM workers) OR EXISTS (SELECT 1 FROM groups) OR EXISTS (SELECT 1 FROM holds) \
         OR EXISTS (SELECT 1 FROM store_id) OR EXISTS (SELECT 1 FROM proposed_store_ids) \
-        OR EXISTS (SELECT 1 FROM placement))";
+        OR EXISTS (SELECT 1 FROM placement) OR EXISTS (SELECT 1 FROM administrators))";
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and those of uploads, which are not: a database that was moved changes none of them.
-pub(in crate::database) const TABLES: [&str; 16] = [
+pub(in crate::database) const TABLES: [&str; 19] = [
     "access_grants",
     "access_links",
+    "admin_token",
+    "administrators",
     "artifact_rows",
     "chunk_digests",
     "experiments",
@@ -53,6 +57,7 @@ pub(in crate::database) const TABLES: [&str; 16] = [
     "members",
     "placement",
     "proposed_store_ids",
+    "replaced_admin_tokens",
     "retention",
     "store_id",
     "upload_parts",
@@ -62,7 +67,7 @@ pub(in crate::database) const TABLES: [&str; 16] = [
 
 impl Part {
     /// How many kinds there are.
-    pub(in crate::database) const NUMBER: usize = 10;
+    pub(in crate::database) const NUMBER: usize = 11;
 
     pub(in crate::database) const ALL: [Self; Self::NUMBER] = [
         Self::Experiments,
@@ -75,6 +80,7 @@ impl Part {
         Self::Removed,
         Self::Grants,
         Self::Links,
+        Self::Administrators,
     ];
 
     /// Returns how many records a batch has.
@@ -124,6 +130,7 @@ impl Part {
                 link_columns!(),
                 ", digest FROM access_links ORDER BY artifact, id"
             ),
+            Self::Administrators => administrators::SELECT_ALL,
         }
     }
 
@@ -139,6 +146,7 @@ impl Part {
             Self::Removed => "removed id",
             Self::Grants => "grant",
             Self::Links => "link",
+            Self::Administrators => "administrator",
         }
     }
 
@@ -189,6 +197,9 @@ impl Part {
                 link: LinkRecord::read(row)?.decode(decoder)?,
                 digest: Sha256Digest::from_bytes(decoder.bytes("digest", &row.bytes(8)?)?),
             },
+            Self::Administrators => {
+                DumpRecord::Administrator(AdministratorRecord::read(row)?.decode()?)
+            }
         })
     }
 

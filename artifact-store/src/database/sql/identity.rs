@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::records::{MembershipRecord, WorkerRecord};
+use super::records::{CredentialRecord, MembershipRecord, VersionedRecord as _, WorkerRecord};
 use super::{Command, Lane, SqlDatabase, pages, params, statements};
 use crate::database::rejected::Rejected;
 use crate::error::{Operation, Result};
@@ -68,19 +68,23 @@ impl<D: SqlDatabase> IdentityStore for D {
     }
 
     async fn credential(&self, id: WorkerId) -> Result<Option<StoredCredential>> {
-        let Some(record) = self.query_credential(id).await? else {
+        let found = self.query_credential(statements::SELECT_CREDENTIAL, params![id.as_str()]);
+        let found: Option<CredentialRecord> = found.await?;
+        let Some(record) = found else {
             return Ok(None);
         };
         let version = record.version();
         let stored = record.decode()?;
         if let Some(version) = version {
-            self.credentials().insert(id, version, stored.clone());
+            let cache = &self.credentials().workers;
+            cache.insert(id, version, stored.clone());
         }
         Ok(Some(stored))
     }
 
     fn cached_credential(&self, id: WorkerId) -> Option<StoredCredential> {
-        self.credentials().get(id, || self.rights_version())
+        let cache = &self.credentials().workers;
+        cache.get(id, || self.rights_version())
     }
 
     async fn create_group(&self, group: &Group) -> Result<()> {

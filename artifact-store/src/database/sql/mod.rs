@@ -1,5 +1,7 @@
 //! The parts that the SQL databases share: statements, records, commands, and the queue of writes.
 
+mod admin_token;
+mod administrators;
 mod catalog;
 mod command;
 mod digests;
@@ -22,9 +24,8 @@ mod uploads;
 use std::fmt::Debug;
 
 use super::subject::Subject;
-use crate::credential_cache::{CredentialCache, RightsVersion};
+use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::Result;
-use crate::identity::WorkerId;
 
 pub(super) use self::command::{Command, Transaction};
 #[cfg(any(feature = "postgres", test))]
@@ -42,7 +43,7 @@ pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 #[cfg(all(test, feature = "sqlite"))]
 pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
 pub(super) use self::records::{
-    ArtifactRecord, Columns, CredentialRecord, Decoder, Record, Records,
+    ArtifactRecord, Columns, Decoder, Record, Records, VersionedRecord,
 };
 pub(super) use self::scrubs::{record_scrub, scrub_values, select_last_scrub};
 pub(super) use self::sharing::{
@@ -50,7 +51,6 @@ pub(super) use self::sharing::{
 };
 #[cfg(feature = "sqlite")]
 pub(super) use self::sharing::{grant_params, link_params};
-pub(super) use self::statements::SELECT_CREDENTIAL;
 #[cfg(feature = "postgres")]
 pub(super) use self::uploads::PartIdRecord;
 #[cfg(feature = "sqlite")]
@@ -97,14 +97,16 @@ pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
     /// Applies a command, and makes it durable.
     fn write(&self, command: Command) -> impl Future<Output = Result<()>> + Send;
 
-    /// Runs [`SELECT_CREDENTIAL`]. Does not queue behind other queries.
-    fn query_credential(
+    /// Reads a credential and the version of the rights by a statement that returns one row at most. Does not queue behind
+    /// other queries.
+    fn query_credential<R: VersionedRecord>(
         &self,
-        id: WorkerId,
-    ) -> impl Future<Output = Result<Option<CredentialRecord>>> + Send;
+        statement: &'static str,
+        params: impl Into<Vec<Param>> + Send,
+    ) -> impl Future<Output = Result<Option<R>>> + Send;
 
-    /// Returns the cache of credentials.
-    fn credentials(&self) -> &CredentialCache;
+    /// Returns the caches of credentials.
+    fn credentials(&self) -> &CredentialCaches;
 
     /// Returns the current version of the rights, if it is known without waiting. The check begins
     /// after the call, or the version is still valid for all writes that returned before the call.

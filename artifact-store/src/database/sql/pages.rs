@@ -55,18 +55,14 @@ struct Rows<R> {
 async fn rows<R: PageRecord>(
     database: &impl SqlDatabase,
     operation: Operation,
-    [all, named]: [&'static str; 2],
-    experiment: &ExperimentId,
-    name: Option<&DisplayName>,
+    statement: &'static str,
+    mut params: Vec<Param>,
     after: &ListPosition,
     limit: usize,
 ) -> Result<Rows<R>> {
-    let mut params = vec![Param::from(experiment.as_str())];
-    params.extend(name.map(|name| Param::from(name.as_str())));
     params.push(after.micros().into());
     params.push(Param::RawText(after.id().to_vec()));
     params.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
-    let statement = if name.is_some() { named } else { all };
     let rows: Vec<Listed<R>> = database
         .query_in(Lane::List, operation, statement, params)
         .await?;
@@ -116,6 +112,50 @@ impl<T> PageBuilder<T> {
     }
 }
 
+/// A page of records of which each has a row of its own, not yet decoded.
+pub(super) struct Undecoded<R> {
+    operation: Operation,
+    rows: Rows<R>,
+}
+
+/// Reads a page by a statement whose parameters are these, a position and a limit.
+pub(super) async fn simple<R: PageRecord>(
+    database: &impl SqlDatabase,
+    operation: Operation,
+    statement: &'static str,
+    params: Vec<Param>,
+    after: &ListPosition,
+    limit: usize,
+) -> Result<Undecoded<R>> {
+    let rows = rows::<R>(database, operation, statement, params, after, limit);
+    let rows = rows.await?;
+    Ok(Undecoded { operation, rows })
+}
+
+impl<R> Undecoded<R> {
+    pub(super) fn decode<T>(self, decode: impl Fn(R) -> Result<T>) -> Page<T> {
+        let Rows { rows, more } = self.rows;
+        let next = rows.last().filter(|_| more);
+        let next = next.map(|last| last.position.clone());
+        let mut page = PageBuilder::new(self.operation);
+        for Listed { position, record } in rows {
+            page.push(&position, record.and_then(|record| Ok(decode(record)?)));
+        }
+        page.finish(next)
+    }
+}
+
+/// Returns the statement of a list of an experiment, and its first parameters.
+fn of_experiment(
+    [all, named]: [&'static str; 2],
+    experiment: &ExperimentId,
+    name: Option<&DisplayName>,
+) -> (&'static str, Vec<Param>) {
+    let mut params = vec![Param::from(experiment.as_str())];
+    params.extend(name.map(|name| Param::from(name.as_str())));
+    (if name.is_some() { named } else { all }, params)
+}
+
 pub(super) async fn workers(
     database: &impl SqlDatabase,
     experiment: &ExperimentId,
@@ -123,25 +163,10 @@ pub(super) async fn workers(
     after: &ListPosition,
 ) -> Result<Page<Worker>> {
     let operation = Operation::FindWorker;
-    let statements = statements::SELECT_WORKER_PAGE;
-    let rows = rows::<WorkerRecord>(
-        database,
-        operation,
-        statements,
-        experiment,
-        name,
-        after,
-        MAX_WORKERS,
-    );
-    let Rows { rows, more } = rows.await?;
-    let next = rows.last().filter(|_| more);
-    let next = next.map(|last| last.position.clone());
-    let mut page = PageBuilder::new(operation);
-    for Listed { position, record } in rows {
-        let worker = record.and_then(|record| Ok(record.decode(experiment)?));
-        page.push(&position, worker);
-    }
-    Ok(page.finish(next))
+    let (statement, params) = of_experiment(statements::SELECT_WORKER_PAGE, experiment, name);
+    let page = simple(database, operation, statement, params, after, MAX_WORKERS);
+    let page = page.await?;
+    Ok(page.decode(|record: WorkerRecord| record.decode(experiment)))
 }
 
 pub(super) async fn groups(
@@ -151,13 +176,12 @@ pub(super) async fn groups(
     after: &ListPosition,
 ) -> Result<Page<Group>> {
     let operation = Operation::FindGroup;
-    let statements = statements::SELECT_GROUP_PAGE;
+    let (statement, params) = of_experiment(statements::SELECT_GROUP_PAGE, experiment, name);
     let rows = rows::<MembershipRecord>(
         database,
         operation,
-        statements,
-        experiment,
-        name,
+        statement,
+        params,
         after,
         MAX_GROUP_ROWS,
     );

@@ -42,6 +42,11 @@ pub(in crate::database) trait Record: Sized + Send + 'static {
     }
 }
 
+/// A record that was read together with the version of the rights, in one snapshot.
+pub(in crate::database) trait VersionedRecord: Record {
+    fn version(&self) -> Option<RightsVersion>;
+}
+
 /// The size of the records of one result in bytes from which on no further row is read.
 pub(in crate::database) const MAX_BYTES: usize = 256 << 10;
 
@@ -213,7 +218,7 @@ impl WorkerRecord {
 /// The experiment of a worker, its credential, when that expires, whether it is in `admins`, and the version of the
 /// rights.
 #[derive(Debug)]
-pub(in crate::database) struct CredentialRecord {
+pub(super) struct CredentialRecord {
     experiment: String,
     credential: String,
     expires_at: Option<i64>,
@@ -233,11 +238,13 @@ impl Record for CredentialRecord {
     }
 }
 
-impl CredentialRecord {
-    pub(in crate::database) fn version(&self) -> Option<RightsVersion> {
+impl VersionedRecord for CredentialRecord {
+    fn version(&self) -> Option<RightsVersion> {
         RightsVersion::new(self.version)
     }
+}
 
+impl CredentialRecord {
     pub(super) fn decode(self) -> Result<StoredCredential> {
         let decoder = Decoder(Operation::FindCredential.into());
         Ok(StoredCredential::new(

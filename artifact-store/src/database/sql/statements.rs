@@ -52,7 +52,7 @@ pub(super) const SELECT_WORKER_PAGE: [&str; 2] = [
 ];
 /// Walks from the worker up through the groups that it is in, and visits each group once. One snapshot
 /// holds the credential, the membership and the version of all rights.
-pub(in crate::database) const SELECT_CREDENTIAL: &str = "\
+pub(super) const SELECT_CREDENTIAL: &str = "\
     WITH RECURSIVE worker AS (\
         SELECT experiment, credential, credential_expires_at FROM workers WHERE id = $1\
     ), above (id) AS (\

@@ -13,8 +13,8 @@ use super::files::OpenFiles;
 use super::readers::Readers;
 use super::transaction;
 use super::wal_index::{IndexHeader, WalIndex};
-use crate::credential_cache::{CredentialCache, RightsVersion};
-use crate::database::sql::{CredentialRecord, Param, SELECT_CREDENTIAL};
+use crate::credential_cache::{CredentialCaches, RightsVersion};
+use crate::database::sql::{Param, VersionedRecord};
 use crate::error::{Operation, Result};
 
 /// How many credentials are read at the same time. No other query delays them.
@@ -30,7 +30,7 @@ const SELECT_VERSION: &str = "SELECT version FROM rights";
 pub(super) struct Credentials {
     readers: Readers,
     probes: Arc<Probes>,
-    pub(super) cache: CredentialCache,
+    pub(super) caches: CredentialCaches,
 }
 
 impl Credentials {
@@ -42,15 +42,19 @@ impl Credentials {
                 files,
                 all: OnceLock::new(),
             }),
-            cache: CredentialCache::default(),
+            caches: CredentialCaches::default(),
         }
     }
 
     /// Reads a credential, on the blocking pool.
-    pub(super) async fn query(&self, params: Vec<Param>) -> Result<Option<CredentialRecord>> {
+    pub(super) async fn query<R: VersionedRecord>(
+        &self,
+        statement: &'static str,
+        params: Vec<Param>,
+    ) -> Result<Option<R>> {
         let probes = Arc::clone(&self.probes);
         let query = move |connection: &Connection| {
-            let found = transaction::query(connection, SELECT_CREDENTIAL, &params)?.pop();
+            let found = transaction::query(connection, statement, &params)?.pop();
             // A credential that is cached needs a probe later.
             if found.is_some() {
                 probes.open();

@@ -28,6 +28,9 @@ const WORKER: &str = "\
     INSERT INTO workers (id, experiment, name, labels, registered_at, registered_by, credential, \
         credential_expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const ADMINISTRATOR: &str = "\
+    INSERT INTO administrators (id, name, created_at, created_by, credential, credential_expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6)";
 const GROUP: &str = "\
     INSERT INTO groups (id, experiment, name, created_at, created_by) VALUES ($1, $2, $3, $4, $5)";
 const MEMBER: &str = "\
@@ -262,6 +265,20 @@ impl Open {
             }
             DumpRecord::AccessLink { link, digest } => {
                 self.execute(LINK, params_from_iter(link_params(link, digest)))
+            }
+            DumpRecord::Administrator(administrator) => {
+                let credential = &administrator.credential;
+                self.execute(
+                    ADMINISTRATOR,
+                    (
+                        administrator.id.as_str(),
+                        administrator.name.as_str(),
+                        administrator.created_at.as_microsecond(),
+                        administrator.created_by.as_str(),
+                        credential.as_phc(),
+                        credential.expires_at().map(jiff::Timestamp::as_microsecond),
+                    ),
+                )
             }
         }
     }

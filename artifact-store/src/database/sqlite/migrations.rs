@@ -26,6 +26,8 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0014_idempotency_keys.sql"),
     include_str!("migrations/0015_sharing.sql"),
     include_str!("migrations/0016_uploads.sql"),
+    include_str!("migrations/0017_placeholder.sql"),
+    include_str!("migrations/0018_administrators.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.

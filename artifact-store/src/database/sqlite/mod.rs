@@ -37,13 +37,10 @@ use self::marks::Marks;
 use self::portable::Copies;
 use self::readers::Readers;
 use self::writer::Writer;
-use super::sql::{
-    Command, CredentialRecord, Lane, Param, Record, SharingStatements, SqlDatabase, params,
-};
+use super::sql::{Command, Lane, Param, Record, SharingStatements, SqlDatabase, VersionedRecord};
 use super::subject::Subject;
-use crate::credential_cache::{CredentialCache, RightsVersion};
+use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::identity::WorkerId;
 
 /// How many queries run at the same time. In WAL mode they never wait for a lock, so a few keep all
 /// cores busy. Look-ups of credentials have connections of their own.
@@ -72,7 +69,7 @@ const MAX_BACKGROUND: u32 = 1;
 ///
 /// A removed row leaves its id in the file for ever, as a tombstone of about 60 bytes with its entries in the indexes.
 ///
-/// Credentials of workers are cached, up to 32,768 of them. A cached one is used only while the file
+/// Credentials are cached, up to 32,768 of workers and 1,024 of administrators. A cached one is used only while the file
 /// holds the same version of all rights, which is checked before each use, in the caller's thread: by one
 /// read of the header of the `-shm` file if nothing was committed since, and otherwise by a query that takes about
 /// a microsecond. So a change by any connection counts at once, also one made with the
@@ -219,12 +216,16 @@ impl SqlDatabase for SqliteDatabase {
         self.writer.work(Operation::Share, true, work).await
     }
 
-    async fn query_credential(&self, id: WorkerId) -> Result<Option<CredentialRecord>> {
-        self.credentials.query(params![id.as_str()].into()).await
+    async fn query_credential<R: VersionedRecord>(
+        &self,
+        statement: &'static str,
+        params: impl Into<Vec<Param>> + Send,
+    ) -> Result<Option<R>> {
+        self.credentials.query(statement, params.into()).await
     }
 
-    fn credentials(&self) -> &CredentialCache {
-        &self.credentials.cache
+    fn credentials(&self) -> &CredentialCaches {
+        &self.credentials.caches
     }
 
     fn rights_version(&self) -> Option<RightsVersion> {

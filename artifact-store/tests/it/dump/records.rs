@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use artifact_store::{
-    AccessGrant, AccessLink, ArtifactId, ChunkDigests, ContentType, CredentialHash, Database,
-    DumpRecord, ErrorKind, Experiment, FileName, GrantId, GrantSubject, Group, GroupId, Hold,
-    Labels, LinkId, LinkSecret, ListPosition, MemberId, PrincipalId, Row, RowPosition,
-    Sha256Digest, Worker, WorkerId,
+    AccessGrant, AccessLink, Administrator, AdministratorId, AdministratorStoreExt as _,
+    ArtifactId, ChunkDigests, ContentType, CredentialHash, Database, DumpRecord, ErrorKind,
+    Experiment, FileName, GrantId, GrantSubject, Group, GroupId, Hold, Labels, LinkId, LinkSecret,
+    ListPosition, MemberId, PrincipalId, Row, RowPosition, Sha256Digest, Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -31,9 +31,10 @@ fn name(number: u8) -> Option<artifact_store::DisplayName> {
 }
 
 fn principal(number: u8) -> PrincipalId {
-    match number % 3 {
+    match number % 4 {
         0 => PrincipalId::Admin,
         1 => WorkerId::mint().into(),
+        2 => AdministratorId::mint().into(),
         _ => EXTERNAL[usize::from(number) % EXTERNAL.len()]
             .parse()
             .unwrap(),
@@ -99,6 +100,10 @@ pub(crate) fn small() -> Vec<DumpRecord> {
         link: link.with_downloads(NonZeroU32::new(3), 2),
         digest: link_secret().digest(),
     });
+    let (id, name) = (AdministratorId::mint(), "Alice".parse().unwrap());
+    let (by, hash) = (PrincipalId::Admin, credential("administrator"));
+    let administrator = Administrator::new(id, name, time(4), by, hash.with_expires_at(time(5)));
+    records.push(DumpRecord::Administrator(administrator));
     records
 }
 
@@ -170,6 +175,15 @@ pub(crate) async fn assert_small_is_in_force(database: &Database) {
     assert_eq!(found.hash, credential("hash"));
     assert!(found.in_admins);
     assert_shares_are_in_force(database, worker).await;
+    let administrators = database.identities.administrators().await.unwrap();
+    assert_eq!(administrators.len(), 1);
+    let found = database
+        .identities
+        .administrator_credential(administrators[0].id)
+        .await
+        .unwrap();
+    let expected = credential("administrator").with_expires_at(time(5));
+    assert_eq!(found, Some(expected));
 }
 
 /// A row with positions that may have gaps.
@@ -203,6 +217,19 @@ pub(crate) fn contents() -> impl Strategy<Value = Vec<DumpRecord>> {
         .prop_map(|(experiments, workers, groups, artifacts, removed)| {
             assemble(&experiments, workers, groups, artifacts, removed)
         })
+}
+
+/// Returns administrators with and without an expiry, in the order of their ids.
+fn administrators(count: u8) -> impl Iterator<Item = DumpRecord> {
+    let mut all: Vec<_> = (0..count)
+        .map(|number| {
+            let hash = credential("x").with_expires_at((number % 2 == 0).then(|| time(7)));
+            let (id, name) = (AdministratorId::mint(), "Alice".parse().unwrap());
+            Administrator::new(id, name, time(number.into()), principal(number), hash)
+        })
+        .collect();
+    all.sort_by_key(|administrator| administrator.id);
+    all.into_iter().map(DumpRecord::Administrator)
 }
 
 fn assemble(
@@ -308,6 +335,7 @@ fn assemble(
     records.extend(removed.map(|id| DumpRecord::Removed(ArtifactId::from_bytes(id))));
     let shares = shares_of(&records);
     records.extend(shares);
+    records.extend(administrators(u8::try_from(experiments.len()).unwrap()));
     records
 }
 

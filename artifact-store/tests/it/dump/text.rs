@@ -127,6 +127,7 @@ fn the_format_is_the_documented_one() {
         "grant",
         "grant",
         "link",
+        "administrator",
         "counts",
         "end",
     ];
@@ -157,15 +158,32 @@ fn the_format_is_the_documented_one() {
         (&3.into(), &2.into())
     );
     assert_ne!(link["digest"], "5e".repeat(32), "the secret is nowhere");
-    let counts = &lines[18]["counts"];
+    let administrator = &lines[18]["administrator"];
+    assert_eq!(administrator["name"], "Alice");
+    assert_eq!(
+        administrator["credential_expires_at"],
+        "1970-01-01T00:00:05Z"
+    );
+    let counts = &lines[19]["counts"];
     for (kind, number) in [
         ("artifacts", 4),
         ("chunk_digests", 2),
         ("grants", 2),
         ("links", 1),
+        ("administrators", 1),
     ] {
         assert_eq!(counts[kind], number, "{kind}");
     }
+}
+
+#[test]
+fn programs_that_do_not_know_administrators_can_read_a_dump_without_them() {
+    let mut records = records::small();
+    records.retain(|record| !matches!(record, DumpRecord::Administrator(_)));
+    let text = encode(&records);
+    assert!(!String::from_utf8_lossy(&text).contains("administrator"));
+    let (_, read) = decode(&text, 99).unwrap();
+    assert_eq!(read, records);
 }
 
 #[test]

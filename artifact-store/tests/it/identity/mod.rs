@@ -1,5 +1,7 @@
 //! The contract of `IdentityStore`, on every database, and the grammars of its types.
 
+pub(crate) mod admin_token;
+pub(crate) mod administrators;
 mod cached;
 pub(crate) mod cases;
 mod names;
@@ -13,7 +15,9 @@ use artifact_store::{Database, MemoryDatabase};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_keeps_the_contract() {
-    for case in cases::ALL.iter().chain(pages::ALL) {
+    let all = cases::ALL.iter().chain(pages::ALL);
+    let all = all.chain(administrators::ALL).chain(admin_token::ALL);
+    for case in all {
         eprintln!("{}", case.name);
         (case.run)(Database::new(MemoryDatabase::new())).await;
     }

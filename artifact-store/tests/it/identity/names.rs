@@ -62,7 +62,9 @@ fn ids_are_a_prefix_and_26_digits() {
     ] {
         assert!(text.parse::<WorkerId>().is_err(), "{text}");
         let said = text.parse::<WorkerId>().unwrap_err().to_string();
-        assert!(text.is_empty() || !said.contains(&text), "{said}");
+        // The message names administrators.
+        let is_word = text.is_empty() || text == "admin";
+        assert!(is_word || !said.contains(&text), "{said}");
     }
 }
 

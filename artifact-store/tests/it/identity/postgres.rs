@@ -37,7 +37,9 @@ async fn postgres_keeps_the_contract() {
     let Some(server) = Server::shared() else {
         return;
     };
-    for case in cases::ALL.iter().chain(pages::ALL) {
+    let all = cases::ALL.iter().chain(pages::ALL);
+    let all = all.chain(super::administrators::ALL);
+    for case in all.chain(super::admin_token::ALL) {
         eprintln!("{}", case.name);
         let database = server.database();
         let rows = open(&database).await;

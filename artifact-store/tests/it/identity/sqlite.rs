@@ -39,7 +39,9 @@ fn group() -> Group {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract() {
-    for case in cases::ALL.iter().chain(pages::ALL) {
+    let all = cases::ALL.iter().chain(pages::ALL);
+    let all = all.chain(super::administrators::ALL);
+    for case in all.chain(super::admin_token::ALL) {
         eprintln!("{}", case.name);
         let (_folder, path) = file();
         (case.run)(Database::new(open(&path).await)).await;

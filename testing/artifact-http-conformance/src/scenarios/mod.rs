@@ -1,5 +1,6 @@
 //! The scenarios, one file for each part of the protocol.
 
+mod administrators;
 mod cap;
 mod conditionals;
 mod content;
@@ -64,6 +65,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         sharing::SCENARIOS,
         page::SCENARIOS,
         uploads::SCENARIOS,
+        administrators::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

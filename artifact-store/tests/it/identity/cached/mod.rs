@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use artifact_store::{
-    Catalog, CredentialHash, Experiment, Group, GroupId, IdentityStore, IdentityStoreExt, MemberId,
-    MemoryDatabase, PrincipalId, StoredCredential, Worker, WorkerId,
+    Administrator, AdministratorId, Catalog, CredentialHash, Experiment, Group, GroupId,
+    IdentityStore, IdentityStoreExt, MemberId, MemoryDatabase, PrincipalId, StoredCredential,
+    Worker, WorkerId,
 };
 
 use crate::support::{experiment, time};
@@ -139,6 +140,63 @@ async fn changes_count_at_once(one: &impl IdentityStore, two: &impl IdentityStor
     assert_eq!(two.credential(id).await.unwrap(), None, "deleted");
 }
 
+/// One process replaces the credential of an administrator, revokes and deletes it, and the other one has the former state in
+/// its cache.
+async fn changes_of_administrators_count_at_once(
+    one: &impl IdentityStore,
+    two: &impl IdentityStore,
+) {
+    let (id, name) = (AdministratorId::mint(), "Alice".parse().unwrap());
+    let by = PrincipalId::Admin;
+    let administrator = Administrator::new(id, name, time(5), by, hash(0));
+    one.register_administrator(&administrator).await.unwrap();
+    // A lease may end in between.
+    let warm = async || {
+        for _ in 0..100 {
+            let read = two.administrator_credential(id).await.unwrap().unwrap();
+            if let Some(cached) = two.cached_administrator_credential(id) {
+                assert_eq!(cached, read);
+                return cached;
+            }
+        }
+        panic!("the credential is never cached");
+    };
+    assert_eq!(warm().await, hash(0));
+    let until = hash(1).with_expires_at(time(77));
+    for new in [hash(1), until, CredentialHash::revoked(), hash(2)] {
+        one.replace_administrator_credential(id, &new)
+            .await
+            .unwrap();
+        let cached = two.cached_administrator_credential(id);
+        assert!(cached.is_none_or(|cached| cached == new), "{new:?}, cached");
+        assert_eq!(warm().await, new);
+    }
+    one.delete_administrator(id).await.unwrap();
+    assert_eq!(two.cached_administrator_credential(id), None, "deleted");
+    assert_eq!(two.administrator_credential(id).await.unwrap(), None);
+}
+
+/// One process replaces the admin token, and the other one has the former one in its cache.
+async fn changes_of_the_admin_token_count_at_once(
+    one: &impl IdentityStore,
+    two: &impl IdentityStore,
+) {
+    use super::admin_token::entry;
+    for number in 1..=3 {
+        one.replace_admin_token(&entry(number)).await.unwrap();
+        let expected = entry(number).digest;
+        let cached = two.cached_admin_token();
+        assert!(cached.is_none_or(|cached| cached == expected), "{number}");
+        // A lease may end in between.
+        let mut tries = 0;
+        while two.cached_admin_token() != Some(expected) {
+            assert_eq!(two.admin_token().await.unwrap(), Some(entry(number)));
+            tries += 1;
+            assert!(tries < 100, "the digest is never cached");
+        }
+    }
+}
+
 /// One process replaces a credential again and again. No reader of another one gets a credential from
 /// its cache that was replaced before it looked. `trouble` runs after each change.
 async fn no_reader_is_behind(
@@ -187,6 +245,8 @@ async fn changes_in_memory_count_at_once() {
     let database = Arc::new(MemoryDatabase::new());
     host(&*database).await;
     changes_count_at_once(&*database, &*database).await;
+    changes_of_administrators_count_at_once(&*database, &*database).await;
+    changes_of_the_admin_token_count_at_once(&*database, &*database).await;
     no_reader_is_behind(Arc::clone(&database), database, 1_000, || ()).await;
 }
 

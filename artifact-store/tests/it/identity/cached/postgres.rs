@@ -28,6 +28,8 @@ async fn changes_of_two_servers_count_at_once() {
     with_brief_leases(&database);
     changes_count_at_once(&*one, &*one).await;
     changes_count_at_once(&*one, &*two).await;
+    changes_of_administrators_count_at_once(&*one, &*two).await;
+    changes_of_the_admin_token_count_at_once(&*one, &*two).await;
     no_reader_is_behind(Arc::clone(&one), Arc::clone(&two), 30, || ()).await;
     // Every connection is lost after each change.
     let terminate = || {
@@ -168,6 +170,12 @@ async fn every_change_of_a_right_has_a_new_version() {
     let inner = group([]);
     one.create_group(&inner).await.unwrap();
     let version = || database.sql("SELECT version FROM artifact.rights");
+    database.sql(
+        "INSERT INTO artifact.administrators VALUES (repeat('a', 30), 'A', 1, 'admin', 'x', NULL)",
+    );
+    database.sql(
+        "INSERT INTO artifact.admin_token VALUES (true, decode(repeat('00', 32), 'hex'), 'x', 1)",
+    );
     let mut seen = vec![version()];
     for sql in [
         "UPDATE artifact.workers SET credential = '$argon2id$7'".to_owned(),
@@ -182,6 +190,12 @@ async fn every_change_of_a_right_has_a_new_version() {
         "DELETE FROM artifact.workers".to_owned(),
         "TRUNCATE artifact.workers".to_owned(),
         "TRUNCATE artifact.groups, artifact.members".to_owned(),
+        "UPDATE artifact.admin_token SET digest = decode(repeat('01', 32), 'hex')".to_owned(),
+        "DELETE FROM artifact.admin_token".to_owned(),
+        "UPDATE artifact.administrators SET credential = '$argon2id$7'".to_owned(),
+        "UPDATE artifact.administrators SET credential_expires_at = 7".to_owned(),
+        "DELETE FROM artifact.administrators".to_owned(),
+        "TRUNCATE artifact.administrators".to_owned(),
     ] {
         database.sql(&sql);
         let now = version();
@@ -192,6 +206,10 @@ async fn every_change_of_a_right_has_a_new_version() {
     register(&*one).await;
     one.create_group(&group([])).await.unwrap();
     database.sql("UPDATE artifact.workers SET name = 'x'");
+    let administrator =
+        "INSERT INTO artifact.administrators VALUES (repeat('a', 30), 'A', 1, 'admin', 'x', NULL)";
+    database.sql(administrator);
+    database.sql("UPDATE artifact.administrators SET name = 'B'");
     assert_eq!(seen.last(), Some(&version()));
 }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use artifact_store::{
-    Catalog as _, IdentityStore as _, IdentityStoreExt as _, SqliteDatabase, Worker,
+    AdministratorStore as _, Catalog as _, IdentityStore as _, IdentityStoreExt as _,
+    SqliteDatabase, Worker,
 };
 use futures_util::future::join_all;
 use rusqlite::Connection;
@@ -30,8 +31,33 @@ async fn changes_of_two_processes_count_at_once() {
     host(&*one).await;
     changes_count_at_once(&*one, &*one).await;
     changes_count_at_once(&*one, &*two).await;
+    changes_of_administrators_count_at_once(&*one, &*two).await;
+    changes_of_the_admin_token_count_at_once(&*one, &*two).await;
     no_reader_is_behind(Arc::clone(&one), Arc::clone(&one), 50, || ()).await;
     no_reader_is_behind(one, two, 50, || ()).await;
+}
+
+/// Anything but this program, such as the shell of SQLite.
+#[tokio::test]
+async fn changes_of_administrators_by_other_programs_count_at_once() {
+    let (_folder, path) = file();
+    let rows = open(&path).await;
+    let (id, name) = (AdministratorId::mint(), "Alice".parse().unwrap());
+    let administrator = Administrator::new(id, name, time(5), PrincipalId::Admin, hash(0));
+    rows.register_administrator(&administrator).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    for sql in [
+        "UPDATE administrators SET credential = '$argon2id$7' WHERE id = ?1",
+        "UPDATE administrators SET credential_expires_at = 9 WHERE id = ?1",
+        "INSERT OR REPLACE INTO administrators \
+         SELECT id, name, created_at, created_by, '$argon2id$8', NULL FROM administrators WHERE id = ?1",
+        "DELETE FROM administrators WHERE id = ?1",
+    ] {
+        let before = rows.administrator_credential(id).await.unwrap().unwrap();
+        assert_eq!(rows.cached_administrator_credential(id), Some(before));
+        assert_eq!(other.execute(sql, [id.as_str()]).unwrap(), 1, "{sql}");
+        assert_eq!(rows.cached_administrator_credential(id), None, "{sql}");
+    }
 }
 
 /// Anything but this program, such as the shell of SQLite.

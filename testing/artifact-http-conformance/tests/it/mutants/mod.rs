@@ -1,5 +1,6 @@
 //! Deliberately wrong servers. Each deviates in one thing and must fail the scenarios named here.
 
+mod administrators;
 mod mutation;
 mod request;
 mod response;
@@ -153,6 +154,28 @@ mutants! {
     revoked_tokens_are_accepted: RevocationIgnored => "tokens::revoked_tokens_are_refused_at_once",
         "tokens::deleted_workers_are_refused_at_once_and_their_artifacts_stay";
     every_expiry_is_accepted: ExpiryUnchecked => "tokens::expiries_are_checked";
+    revoked_administrators_are_accepted: AdministratorUndeletable =>
+        "administrators::revoked_tokens_are_refused_at_once",
+        "administrators::deleted_administrators_are_refused_at_once_and_their_artifacts_stay";
+    old_tokens_of_administrators_are_accepted: OldTokenAccepted =>
+        "administrators::new_tokens_replace_the_old_one";
+    administrators_are_refused_as_workers: AdministratorRefused =>
+        "administrators::administrators_may_do_what_the_admin_may";
+    administrators_are_recorded_as_the_admin: AdministratorIsAdmin =>
+        "administrators::administrators_are_recorded_as_principals",
+        "administrators::administrators_may_do_what_the_admin_may";
+    workers_list_administrators: WorkersListAdministrators =>
+        "administrators::workers_may_not_manage_administrators";
+    pages_lack_an_administrator: AdministratorListedInPart =>
+        "administrators::pages_contain_every_administrator_once";
+    artifacts_go_with_their_administrator: AdministratorArtifactsGone =>
+        "administrators::deleted_administrators_are_refused_at_once_and_their_artifacts_stay";
+    administrators_have_any_expiry: ExpiryUnchecked => "administrators::names_and_expiries_are_checked";
+    administrators_have_reserved_names: ReservedNameAccepted =>
+        "administrators::names_and_expiries_are_checked";
+    administrators_lack_their_token: NoAdministratorToken =>
+        "administrators::registering_returns_the_administrator_and_its_token";
+    administrators_are_workers: AdminIsWorker => "administrators::administrators_are_not_workers";
     deleted_artifacts_are_read: DeletedIsRead => "management::deleted_artifacts_are_not_found";
     every_worker_sees_every_artifact: HiddenIsRead =>
         "management::artifacts_are_described", "management::deleted_artifacts_are_not_found",

@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
+use super::administrators::send_as_admin;
 use super::mutation::{Memory, Mutation};
 
 pub(super) const EXPERIMENT: HeaderName = HeaderName::from_static("x-eden-experiment-id");
@@ -18,6 +19,24 @@ pub(super) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Marks a request that the server does not get to see as it was.
 pub(super) const IGNORED: HeaderName = HeaderName::from_static("x-ignored");
+
+/// Sends the token that the principal had first, whatever it sends now.
+fn send_remembered_token(request: &mut Parts, memory: &Memory) {
+    let value = request
+        .headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let worker = value
+        .and_then(|value| value.strip_prefix("Bearer ")?.split_once(':'))
+        .map(|(worker, _)| worker.to_owned());
+    let tokens = memory.tokens.lock().unwrap();
+    if let Some((worker, token)) = worker.and_then(|worker| tokens.get_key_value(&worker)) {
+        let value = format!("Bearer {worker}:{token}");
+        request
+            .headers
+            .insert(AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
+    }
+}
 
 impl Mutation {
     /// Mutates a request.
@@ -34,7 +53,7 @@ impl Mutation {
             Self::DigestIgnored => drop_field(request, &HeaderName::from_static("content-digest")),
             Self::SiteIgnored => drop_field(request, &HeaderName::from_static("sec-fetch-site")),
             // The worker stays as it is.
-            Self::RevocationIgnored if is_revocation(request) => {
+            Self::RevocationIgnored | Self::AdministratorUndeletable if self.hides(request) => {
                 request.method = Method::GET;
                 let value = HeaderValue::from_static("revocation");
                 request.headers.insert(IGNORED, value);
@@ -87,24 +106,7 @@ impl Mutation {
                     request.headers.insert(RANGE, first);
                 }
             }
-            Self::OldTokenAccepted => {
-                let value = request
-                    .headers
-                    .get(AUTHORIZATION)
-                    .and_then(|value| value.to_str().ok());
-                let worker = value
-                    .and_then(|value| value.strip_prefix("Bearer ")?.split_once(':'))
-                    .map(|(worker, _)| worker.to_owned());
-                let tokens = memory.tokens.lock().unwrap();
-                if let Some((worker, token)) =
-                    worker.and_then(|worker| tokens.get_key_value(&worker))
-                {
-                    let value = format!("Bearer {worker}:{token}");
-                    request
-                        .headers
-                        .insert(AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
-                }
-            }
+            Self::OldTokenAccepted => send_remembered_token(request, memory),
             Self::TrailingDataIgnored => {
                 let end = b"cOnF-boundary-cOnF--\r\n";
                 if let Some(at) = body.windows(end.len()).position(|here| here == end) {
@@ -125,6 +127,7 @@ impl Mutation {
             | Self::NegativeLengthAccepted
             | Self::UploadDigestIgnored
             | Self::EndIgnored => self.mutate_upload(request),
+            Self::AdministratorIsAdmin => send_as_admin(request),
             _ => self.mutate_target(request),
         }
     }
@@ -195,8 +198,14 @@ impl Mutation {
     }
 }
 
-/// Whether a request revokes a token or deletes a worker.
-fn is_revocation(request: &Parts) -> bool {
-    let path = request.uri.path();
-    request.method == Method::DELETE && path.starts_with("/v1/") && path.contains("/workers/")
+impl Mutation {
+    /// Whether a request revokes a token or deletes a worker or an administrator, and the server pretends to do so.
+    fn hides(self, request: &Parts) -> bool {
+        let path = request.uri.path();
+        let records = match self {
+            Self::RevocationIgnored => "/workers/",
+            _ => "/administrators/",
+        };
+        request.method == Method::DELETE && path.starts_with("/v1/") && path.contains(records)
+    }
 }

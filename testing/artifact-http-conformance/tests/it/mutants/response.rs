@@ -114,7 +114,9 @@ impl Mutation {
                 response.status = StatusCode::METHOD_NOT_ALLOWED;
             }
             Self::HoldIgnored if status == 409 && managed => response.succeed(&json!({})),
-            Self::RevocationIgnored | Self::EndIgnored if request.headers.contains_key(IGNORED) => {
+            Self::RevocationIgnored | Self::EndIgnored | Self::AdministratorUndeletable
+                if request.headers.contains_key(IGNORED) =>
+            {
                 response.status = StatusCode::NO_CONTENT;
                 response.body.clear();
             }
@@ -141,22 +143,16 @@ impl Mutation {
                 self.mutate_keyed(request, response, memory);
             }
             Self::OldTokenAccepted if path.ends_with("/reissue-credential") && status == 200 => {
-                let value: Value = serde_json::from_slice(&response.body).unwrap();
-                let text = |name: &str| value[name].as_str().unwrap().to_owned();
-                let mut tokens = memory.tokens.lock().unwrap();
-                tokens.insert(text("worker_id"), text("registration_token"));
+                remember_token(response, memory);
             }
             Self::ListHasTokens if path.ends_with("/workers") && request.method == Method::GET => {
-                response.edit(|value| {
-                    for worker in value["workers"].as_array_mut().into_iter().flatten() {
-                        worker["registration_token"] = "x".into();
-                    }
-                });
+                add_tokens(response);
             }
             Self::ResponseHasNull if status == 200 && !fetched => {
                 response.edit(|value| value["name"] = Value::Null);
             }
             Self::DeletedIs200 if status == 204 => response.succeed(&json!({})),
+            _ if self.mutate_administrators(request, response, memory) => {}
             _ if response.is_problem() => self.mutate_error(request, request_body, response),
             // A mutation changes only one thing.
             _ => {}
@@ -235,6 +231,9 @@ impl Mutation {
             Self::WorkersRegister if is("forbidden") && path.ends_with("/workers") => {
                 response.succeed(&json!({}));
             }
+            Self::WorkersListAdministrators if is("forbidden") && path == "/v1/administrators" => {
+                response.succeed(&json!({ "administrators": [], "unreadable": 0, "next": null }));
+            }
             Self::InvalidNameIs400 if is("invalid-name") => {
                 response.refuse(400, "bad-request", request);
             }
@@ -259,4 +258,21 @@ fn list_first_twice(response: &mut MutableResponse) {
             response.succeed(&page);
         }
     }
+}
+
+/// Remembers the token that a worker got, so that it is accepted for ever.
+fn remember_token(response: &MutableResponse, memory: &Memory) {
+    let value: Value = serde_json::from_slice(&response.body).unwrap();
+    let text = |name: &str| value[name].as_str().unwrap().to_owned();
+    let mut tokens = memory.tokens.lock().unwrap();
+    tokens.insert(text("worker_id"), text("registration_token"));
+}
+
+/// Adds a token to each worker of a list.
+fn add_tokens(response: &mut MutableResponse) {
+    response.edit(|value| {
+        for worker in value["workers"].as_array_mut().into_iter().flatten() {
+            worker["registration_token"] = "x".into();
+        }
+    });
 }

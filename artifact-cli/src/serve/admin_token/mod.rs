@@ -1,4 +1,6 @@
-//! The admin token: from the settings, or generated at the first start.
+//! The admin token: from the settings, from the database, or generated at the first start.
+
+mod recorded;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,6 +10,7 @@ use artifact_backend::random;
 use artifact_http::AdminToken;
 use secrecy::{ExposeSecret, SecretString};
 
+pub(crate) use self::recorded::{Accepted, TokenPlace, entry};
 use crate::failure::{setup, setup_from};
 use crate::files;
 use crate::settings::{Secret, ServeSettings, Sources};
@@ -18,8 +21,13 @@ pub(crate) enum TokenSource<'s> {
     /// The environment.
     Environment(SecretString),
     /// An existing file.
-    File(&'s Path, SecretString),
-    /// A file that does not exist yet; the token is generated into it.
+    File {
+        path: &'s Path,
+        token: SecretString,
+        /// Whether no setting names the file, so that a server may have generated it.
+        is_default: bool,
+    },
+    /// A file that does not exist yet. The token is that of the database, or generated into the file.
     Generate(&'s Path),
 }
 
@@ -41,7 +49,11 @@ impl<'s> TokenSource<'s> {
                     sources.name(name)
                 ))?;
                 check(&token, &path.display().to_string())?;
-                Ok(Self::File(path, token))
+                Ok(Self::File {
+                    path,
+                    token,
+                    is_default: sources.is_default(name),
+                })
             }
             Secret::Text(token) => {
                 check(token, &sources.name(name))?;
@@ -54,33 +66,34 @@ impl<'s> TokenSource<'s> {
     pub(crate) fn path(&self) -> Option<&'s Path> {
         match self {
             Self::Environment(_) => None,
-            Self::File(path, _) | Self::Generate(path) => Some(path),
-        }
-    }
-
-    /// Returns the token. A generated token is durable in its file before this returns.
-    pub(crate) fn obtain(&self) -> Result<SecretString> {
-        match self {
-            Self::Environment(token) | Self::File(_, token) => Ok(token.clone()),
-            Self::Generate(path) => {
-                let token = generate();
-                files::create_secret(path, token.expose_secret()).map_err(|error| {
-                    let path = path.display();
-                    setup_from(error, format!("cannot write the admin token to {path}"))
-                })?;
-                Ok(token)
-            }
+            Self::File { path, .. } | Self::Generate(path) => Some(path),
         }
     }
 }
 
+/// Generates a token into a new file. It is durable there before this returns.
+fn generate_into(path: &Path) -> Result<SecretString> {
+    let token = generate();
+    files::create_secret(path, token.expose_secret()).map_err(|error| {
+        let path = path.display();
+        setup_from(error, format!("cannot write the admin token to {path}"))
+    })?;
+    Ok(token)
+}
+
 /// Returns 256 random bits as hexadecimal digits, which no shell and no URL changes.
-fn generate() -> SecretString {
+pub(crate) fn generate() -> SecretString {
     let mut token = String::new();
     for byte in random::bytes::<32>() {
         let _ = write!(token, "{byte:02x}");
     }
     token.into()
+}
+
+/// Returns whether a token has the form of those that a server generates.
+fn is_generated(token: &SecretString) -> bool {
+    let token = token.expose_secret().as_bytes();
+    token.len() == 64 && token.iter().all(|byte| b"0123456789abcdef".contains(byte))
 }
 
 /// Rejects a token that could be guessed. The message does not repeat it.
@@ -105,6 +118,12 @@ mod tests {
         assert_eq!(first.expose_secret().len(), 64);
         assert_ne!(first.expose_secret(), second.expose_secret());
         check(&first, "x").unwrap();
+        assert!(is_generated(&first));
+        for other in ["correct-horse-battery", &first.expose_secret()[1..]] {
+            assert!(!is_generated(&other.into()), "{other}");
+        }
+        let upper = first.expose_secret().to_uppercase() + "F";
+        assert!(!is_generated(&upper[1..].into()));
     }
 
     #[test]
