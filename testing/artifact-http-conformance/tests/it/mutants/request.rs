@@ -87,24 +87,7 @@ impl Mutation {
                     request.headers.insert(RANGE, first);
                 }
             }
-            Self::OldTokenAccepted => {
-                let value = request
-                    .headers
-                    .get(AUTHORIZATION)
-                    .and_then(|value| value.to_str().ok());
-                let worker = value
-                    .and_then(|value| value.strip_prefix("Bearer ")?.split_once(':'))
-                    .map(|(worker, _)| worker.to_owned());
-                let tokens = memory.tokens.lock().unwrap();
-                if let Some((worker, token)) =
-                    worker.and_then(|worker| tokens.get_key_value(&worker))
-                {
-                    let value = format!("Bearer {worker}:{token}");
-                    request
-                        .headers
-                        .insert(AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
-                }
-            }
+            Self::OldTokenAccepted => use_former_token(request, memory),
             Self::TrailingDataIgnored => {
                 let end = b"cOnF-boundary-cOnF--\r\n";
                 if let Some(at) = body.windows(end.len()).position(|here| here == end) {
@@ -199,4 +182,16 @@ impl Mutation {
 fn is_revocation(request: &Parts) -> bool {
     let path = request.uri.path();
     request.method == Method::DELETE && path.starts_with("/v1/") && path.contains("/workers/")
+}
+
+/// Replaces the token of a worker by the one that it had before.
+fn use_former_token(request: &mut Parts, memory: &Memory) {
+    let value = request.headers.get(AUTHORIZATION);
+    let value = value.and_then(|value| value.to_str().ok());
+    let worker = value.and_then(|value| value.strip_prefix("Bearer ")?.split_once(':'));
+    let tokens = memory.tokens.lock().unwrap();
+    if let Some((worker, token)) = worker.and_then(|(worker, _)| tokens.get_key_value(worker)) {
+        let value = HeaderValue::from_str(&format!("Bearer {worker}:{token}")).unwrap();
+        request.headers.insert(AUTHORIZATION, value);
+    }
 }

@@ -141,10 +141,7 @@ impl Mutation {
                 self.mutate_keyed(request, response, memory);
             }
             Self::OldTokenAccepted if path.ends_with("/reissue-credential") && status == 200 => {
-                let value: Value = serde_json::from_slice(&response.body).unwrap();
-                let text = |name: &str| value[name].as_str().unwrap().to_owned();
-                let mut tokens = memory.tokens.lock().unwrap();
-                tokens.insert(text("worker_id"), text("registration_token"));
+                keep_token(response, memory);
             }
             Self::ListHasTokens if path.ends_with("/workers") && request.method == Method::GET => {
                 response.edit(|value| {
@@ -259,4 +256,12 @@ fn list_first_twice(response: &mut MutableResponse) {
             response.succeed(&page);
         }
     }
+}
+
+/// Keeps the token of a response that has a new one.
+fn keep_token(response: &MutableResponse, memory: &Memory) {
+    let value: Value = serde_json::from_slice(&response.body).unwrap();
+    let text = |name: &str| value[name].as_str().unwrap().to_owned();
+    let mut tokens = memory.tokens.lock().unwrap();
+    tokens.insert(text("worker_id"), text("registration_token"));
 }
