@@ -126,14 +126,14 @@ impl Mutation {
             Self::TusVersionIgnored
             | Self::NegativeLengthAccepted
             | Self::UploadDigestIgnored
-            | Self::EndIgnored => self.mutate_upload(request),
+            | Self::EndIgnored => self.mutate_upload_request(request),
             Self::AdministratorIsAdmin => send_as_admin(request),
             _ => self.mutate_target(request),
         }
     }
 
     /// Mutates a request about a resumable upload.
-    fn mutate_upload(self, request: &mut Parts) {
+    fn mutate_upload_request(self, request: &mut Parts) {
         let is_end = request.method == Method::DELETE && request.uri.path().contains("/uploads/");
         let fields = &mut request.headers;
         match self {
