@@ -39,26 +39,6 @@ impl Mutation {
                 request.headers.insert(IGNORED, value);
             }
             Self::KeyIgnored => drop_field(request, &KEY),
-            Self::TusVersionIgnored => {
-                let version = HeaderValue::from_static("1.0.0");
-                request.headers.insert("tus-resumable", version);
-            }
-            Self::NegativeLengthAccepted => {
-                let length = request.headers.get_mut("upload-length");
-                if let Some(length) = length.filter(|length| *length == "-1") {
-                    *length = HeaderValue::from_static("5");
-                }
-            }
-            Self::UploadDigestIgnored => {
-                drop_field(request, &HeaderName::from_static("repr-digest"));
-            }
-            Self::EndIgnored
-                if request.method == Method::DELETE && request.uri.path().contains("/uploads/") =>
-            {
-                request.method = Method::GET;
-                let value = HeaderValue::from_static("end");
-                request.headers.insert(IGNORED, value);
-            }
             Self::NameIgnored => drop_field(request, &CONTENT_DISPOSITION),
             Self::FormStored if request.uri.path().starts_with("/v1/") => {
                 drop_field(request, &CONTENT_TYPE);
@@ -140,7 +120,35 @@ impl Mutation {
             Self::NullAccepted | Self::UnknownIgnored | Self::NamesTrimmed => {
                 self.mutate_json(request, body);
             }
+            Self::TusVersionIgnored
+            | Self::NegativeLengthAccepted
+            | Self::UploadDigestIgnored
+            | Self::EndIgnored => self.mutate_upload(request),
             _ => self.mutate_target(request),
+        }
+    }
+
+    /// Mutates a request about a resumable upload.
+    fn mutate_upload(self, request: &mut Parts) {
+        let is_end = request.method == Method::DELETE && request.uri.path().contains("/uploads/");
+        let fields = &mut request.headers;
+        match self {
+            Self::TusVersionIgnored => {
+                fields.insert("tus-resumable", HeaderValue::from_static("1.0.0"));
+            }
+            Self::NegativeLengthAccepted => {
+                let length = fields.get_mut("upload-length");
+                if let Some(length) = length.filter(|length| *length == "-1") {
+                    *length = HeaderValue::from_static("5");
+                }
+            }
+            Self::UploadDigestIgnored => drop(fields.remove("repr-digest")),
+            // The upload stays as it is.
+            Self::EndIgnored if is_end => {
+                fields.insert(IGNORED, HeaderValue::from_static("end"));
+                request.method = Method::GET;
+            }
+            _ => {}
         }
     }
 

@@ -94,19 +94,6 @@ impl Mutation {
                 response.status = StatusCode::METHOD_NOT_ALLOWED;
             }
             Self::HoldIgnored if status == 409 && managed => response.succeed(&json!({})),
-            Self::WrongOffsetAccepted if status == 409 => {
-                response.status = StatusCode::NO_CONTENT;
-                response.body.clear();
-            }
-            Self::OffsetOneMore if response.fields.contains_key("upload-offset") => {
-                let offset = response.fields["upload-offset"].to_str().unwrap();
-                let more = offset.parse::<u64>().unwrap() + 1;
-                response.set(&HeaderName::from_static("upload-offset"), &more.to_string());
-            }
-            Self::NoArtifactLocation => drop(response.fields.remove("artifact-location")),
-            Self::UploadHidden if status == 404 && path.contains("/uploads/") => {
-                response.refuse(403, "forbidden", request);
-            }
             Self::RevocationIgnored | Self::EndIgnored if request.headers.contains_key(IGNORED) => {
                 response.status = StatusCode::NO_CONTENT;
                 response.body.clear();
@@ -126,6 +113,10 @@ impl Mutation {
                     .or_insert_with(|| response.body.clone());
                 response.body.clone_from(first);
             }
+            Self::WrongOffsetAccepted
+            | Self::OffsetOneMore
+            | Self::NoArtifactLocation
+            | Self::UploadHidden => self.mutate_progress(request, response),
             Self::KeyShared | Self::KeyAlone if managed => {
                 self.mutate_keyed(request, response, memory);
             }
@@ -148,6 +139,27 @@ impl Mutation {
             Self::DeletedIs200 if status == 204 => response.succeed(&json!({})),
             _ if response.is_problem() => self.mutate_error(request, request_body, response),
             // A mutation changes only one thing.
+            _ => {}
+        }
+    }
+
+    /// Mutates the response to a request about a resumable upload.
+    fn mutate_progress(self, request: &Parts, response: &mut MutableResponse) {
+        let status = response.status.as_u16();
+        match self {
+            Self::WrongOffsetAccepted if status == 409 => {
+                response.status = StatusCode::NO_CONTENT;
+                response.body.clear();
+            }
+            Self::OffsetOneMore if response.fields.contains_key("upload-offset") => {
+                let offset = response.fields["upload-offset"].to_str().unwrap();
+                let more = offset.parse::<u64>().unwrap() + 1;
+                response.set(&HeaderName::from_static("upload-offset"), &more.to_string());
+            }
+            Self::NoArtifactLocation => drop(response.fields.remove("artifact-location")),
+            Self::UploadHidden if status == 404 && request.uri.path().contains("/uploads/") => {
+                response.refuse(403, "forbidden", request);
+            }
             _ => {}
         }
     }
