@@ -2,6 +2,9 @@
 
 use std::io;
 
+use crate::collections::{
+    CollectionId, CollectionPath, CollectionPosition, InvalidCollectionId, InvalidCollectionPath,
+};
 use crate::content_type::ContentType;
 use crate::error::{Error, ErrorKind};
 use crate::experiment::{ExperimentId, InvalidExperimentId};
@@ -42,10 +45,14 @@ try_from! {
     ExternalId InvalidPrincipalId
     IdempotencyKey InvalidIdempotencyKey
     DisplayName InvalidDisplayName
+    CollectionId InvalidCollectionId
+    CollectionPosition InvalidCollectionId
+    CollectionPath InvalidCollectionPath
 }
 
 as_ref! {
     ExperimentId WorkerId GroupId MemberId PrincipalId ExternalId IdempotencyKey DisplayName ContentType FileName
+    CollectionPath
 }
 
 /// Wraps the error, which [`io::Error::get_ref`] then returns, so that `downcast_ref::<Error>()` finds it. The kind of the
@@ -55,13 +62,16 @@ impl From<Error> for io::Error {
         let kind = match error.kind() {
             ErrorKind::NotFound => io::ErrorKind::NotFound,
             ErrorKind::Forbidden => io::ErrorKind::PermissionDenied,
-            ErrorKind::AlreadyExists | ErrorKind::KeyReused => io::ErrorKind::AlreadyExists,
+            ErrorKind::AlreadyExists | ErrorKind::KeyReused | ErrorKind::NameTaken => {
+                io::ErrorKind::AlreadyExists
+            }
             ErrorKind::Reserved | ErrorKind::Cycle | ErrorKind::InvalidRange => {
                 io::ErrorKind::InvalidInput
             }
             ErrorKind::TooLarge => io::ErrorKind::FileTooLarge,
             ErrorKind::DigestMismatch | ErrorKind::Corrupt => io::ErrorKind::InvalidData,
             ErrorKind::Unavailable | ErrorKind::Held => io::ErrorKind::ResourceBusy,
+            ErrorKind::Sealed => io::ErrorKind::PermissionDenied,
             ErrorKind::OutOfSpace => io::ErrorKind::StorageFull,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,
             ErrorKind::Misconfigured | ErrorKind::Unexpected => io::ErrorKind::Other,

@@ -54,6 +54,10 @@ pub enum ErrorKind {
     /// The idempotency key was used for another deposit, or the artifact of that deposit was removed. Nothing was stored.
     /// Use a new key.
     KeyReused,
+    /// The name in the collection was given before, or one above or below it. Nothing was stored. Use another name.
+    NameTaken,
+    /// The collection is sealed, or is being deleted. Nothing was changed. Use another collection.
+    Sealed,
 }
 
 impl ErrorKind {
@@ -75,6 +79,8 @@ impl ErrorKind {
         Self::Unexpected,
         Self::Held,
         Self::KeyReused,
+        Self::NameTaken,
+        Self::Sealed,
     ];
 
     /// Returns the text for the kind in error messages.
@@ -96,6 +102,8 @@ impl ErrorKind {
             Self::Unexpected => "unexpected failure",
             Self::Held => "held",
             Self::KeyReused => "idempotency key reused",
+            Self::NameTaken => "name taken",
+            Self::Sealed => "sealed",
         }
     }
 
@@ -199,6 +207,8 @@ pub enum Operation {
     Placement,
     /// Copying a blob from one backend to another.
     CopyBlob,
+    /// Reading or changing a collection.
+    Collection,
 }
 
 impl Operation {
@@ -235,6 +245,7 @@ impl Operation {
             Self::Import => "import",
             Self::Placement => "read or change placement",
             Self::CopyBlob => "copy blob",
+            Self::Collection => "read or change collection",
         }
     }
 

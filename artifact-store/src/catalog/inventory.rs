@@ -64,7 +64,8 @@ pub trait CatalogInventory: Catalog {
         created_by: Option<&PrincipalId>,
     ) -> Result<Vec<PrincipalUsage>>;
 
-    /// Removes a row, unless a hold is on it, in one transaction. The id never gets a row again.
+    /// Removes a row, unless a hold is on it or it is in a sealed collection, in one transaction. The id never gets a row
+    /// again.
     ///
     /// # Errors
     ///
@@ -229,4 +230,12 @@ pub trait CatalogInventory: Catalog {
     ///
     /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     async fn record_scrub(&self, record: &ScrubRecord) -> Result<()>;
+
+    /// Returns whether an artifact is in a sealed collection whose deletion has not begun, so that [`remove`](Self::remove)
+    /// returns [`Sealed`](Removal::Sealed).
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve.
+    async fn is_sealed(&self, id: ArtifactId) -> Result<bool>;
 }

@@ -7,6 +7,7 @@ use artifact_backend::{ArtifactId, BoxError, Sha256Digest, StoreId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::collection_line::{CollectionFileLine, CollectionLine};
 use super::record::DumpRecord;
 use crate::catalog::{Hold, RowPosition};
 use crate::digests::ChunkDigests;
@@ -61,6 +62,12 @@ pub struct DumpCounts {
     pub holds: u64,
     /// The ids that were removed or condemned.
     pub removed: u64,
+    /// The collections.
+    #[serde(default)]
+    pub collections: u64,
+    /// The names in all collections, also of files that were removed.
+    #[serde(default)]
+    pub collection_files: u64,
     /// The records that could not be read, and are not in the dump. An unreadable hold is in it, as one of the
     /// administrator.
     pub unreadable: u64,
@@ -80,6 +87,8 @@ impl DumpCounts {
             DumpRecord::ChunkDigests { .. } => self.chunk_digests += 1,
             DumpRecord::Hold(_) => self.holds += 1,
             DumpRecord::Removed(_) => self.removed += 1,
+            DumpRecord::Collection(_) => self.collections += 1,
+            DumpRecord::CollectionFile { .. } => self.collection_files += 1,
         }
     }
 }
@@ -118,6 +127,8 @@ pub(super) enum Line {
     ChunkDigests(ChunkDigestsLine),
     Hold(Hold),
     Removed(ArtifactId),
+    Collection(CollectionLine),
+    CollectionFile(CollectionFileLine),
     Counts(DumpCounts),
     End {
         /// Of all bytes before this line.
@@ -197,6 +208,10 @@ impl Line {
             }),
             DumpRecord::Hold(hold) => Self::Hold(hold),
             DumpRecord::Removed(id) => Self::Removed(id),
+            DumpRecord::Collection(collection) => Self::Collection(collection.into()),
+            DumpRecord::CollectionFile { collection, file } => {
+                Self::CollectionFile(CollectionFileLine::new(collection, file))
+            }
         }
     }
 
@@ -248,6 +263,11 @@ impl Line {
             },
             Self::Hold(hold) => DumpRecord::Hold(hold),
             Self::Removed(id) => DumpRecord::Removed(id),
+            Self::Collection(line) => DumpRecord::Collection(line.into()),
+            Self::CollectionFile(line) => {
+                let (collection, file) = line.into_parts();
+                DumpRecord::CollectionFile { collection, file }
+            }
         })
     }
 }

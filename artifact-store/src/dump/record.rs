@@ -5,6 +5,7 @@ use std::time::Duration;
 use artifact_backend::ArtifactId;
 
 use crate::catalog::{Hold, RowPosition};
+use crate::collections::{Collection, CollectionFile, CollectionId};
 use crate::digests::ChunkDigests;
 use crate::experiment::Experiment;
 use crate::identity::{CredentialHash, Group, GroupId, MemberId, Worker};
@@ -55,4 +56,13 @@ pub enum DumpRecord {
     Hold(Hold),
     /// An id that was removed or condemned, so that it never gets a row again.
     Removed(ArtifactId),
+    /// A collection. Its numbers of files and bytes are 0; a copy adds them up again.
+    Collection(Collection),
+    /// A name in a collection, also of an artifact that was removed, in the order of the collections and names.
+    CollectionFile {
+        /// The collection.
+        collection: CollectionId,
+        /// The name, and the artifact.
+        file: CollectionFile,
+    },
 }

@@ -190,6 +190,16 @@ impl Maps {
                 }
                 self.rows.delete(id);
             }
+            DumpRecord::Collection(collection) => {
+                if !self.rows.collections.insert_collection(collection) {
+                    return taken();
+                }
+            }
+            DumpRecord::CollectionFile { collection, file } => {
+                if !self.load_file(collection, file) {
+                    return taken();
+                }
+            }
         }
         Ok(())
     }

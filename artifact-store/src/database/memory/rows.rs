@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
+use super::collections::Collections;
 use super::staged::Staged;
 use crate::catalog::{
     ExpiredPage, ExpiryPosition, Hold, PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage,
@@ -34,7 +35,7 @@ pub(super) struct Rows {
     positions: HashMap<ArtifactId, Position>,
     digests: HashMap<ArtifactId, ChunkDigests>,
     removed: BTreeMap<u64, ArtifactId>,
-    holds: HashMap<ArtifactId, Hold>,
+    pub(super) holds: HashMap<ArtifactId, Hold>,
     retention: HashMap<ExperimentId, Duration>,
     leases: HashMap<String, ([u8; 16], SystemTime)>,
     /// The rows of the deposits with these keys, and until when each key is kept.
@@ -42,6 +43,7 @@ pub(super) struct Rows {
     /// The newest scrub, and when it began.
     scrub: Option<(ScrubRecord, SystemTime)>,
     pub(super) staged: Staged,
+    pub(super) collections: Collections,
 }
 
 /// What a key belongs to, and the key.
@@ -61,7 +63,7 @@ impl Rows {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.positions.is_empty() && self.holds.is_empty()
+        self.positions.is_empty() && self.holds.is_empty() && self.collections.is_empty()
     }
 
     /// Inserts a row of a copy. Returns whether neither its id nor its position was taken.
@@ -100,6 +102,7 @@ impl Rows {
         holds.sort_unstable_by_key(|hold| hold.id);
         records.extend(holds.into_iter().map(DumpRecord::Hold));
         records.extend(self.removed.values().copied().map(DumpRecord::Removed));
+        records.extend(self.collections.records());
     }
 
     /// Inserts a row whose id is not taken.
@@ -159,6 +162,7 @@ impl Rows {
         let before = self.positions.insert(id, Position::Removed);
         self.holds.remove(&id);
         self.digests.remove(&id);
+        self.collections.remove_artifact(id);
         let removal = match before {
             Some(Position::Removed) => return Removal::Absent,
             Some(Position::Row(position)) => {
@@ -172,7 +176,15 @@ impl Rows {
         removal
     }
 
+    /// Removes a row that is not held and not in a sealed collection.
     pub(super) fn remove(&mut self, id: ArtifactId) -> Removal {
+        if self.collections.is_sealed(id) && self.get(id).is_some() {
+            return Removal::Sealed;
+        }
+        self.remove_unheld(id)
+    }
+
+    fn remove_unheld(&mut self, id: ArtifactId) -> Removal {
         if self.holds.contains_key(&id) {
             return Removal::Held;
         }
@@ -182,7 +194,7 @@ impl Rows {
     pub(super) fn remove_expired(&mut self, id: ArtifactId, now: Timestamp) -> Option<Removal> {
         match self.get(id) {
             Some(row) if !self.is_expired(row, now) => None,
-            _ => Some(self.remove(id)),
+            _ => Some(self.remove_unheld(id)),
         }
     }
 

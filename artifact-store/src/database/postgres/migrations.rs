@@ -27,6 +27,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0013_idempotency_keys.sql"),
     include_str!("migrations/0014_reserved.sql"),
     include_str!("migrations/0015_reserved.sql"),
+    include_str!("migrations/0016_collections.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

@@ -8,6 +8,7 @@
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
+use super::collections::CollectionCommand;
 use super::digests::NewRow;
 use super::placement::PlacementCommand;
 use super::records::{FlagRecord, NameRecord};
@@ -41,6 +42,7 @@ pub(in crate::database) enum Command {
     DeleteGroup(ExperimentId, GroupId),
     StoreId(StoreIdCommand),
     Placement(PlacementCommand),
+    Collection(CollectionCommand),
 }
 
 /// An open transaction, in which commands are applied.
@@ -89,6 +91,12 @@ pub(in crate::database) trait Transaction {
         group: GroupId,
         members: &[MemberId],
     ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+
+    /// Whether one of the names in a JSON array $2 was given in the collection $1.
+    const HAS_ANY_NAME: &'static str;
+
+    /// Inserts a row, and the digests of its chunks if it has some.
+    fn insert_row(&self, new: &NewRow) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 impl Command {
@@ -106,6 +114,7 @@ impl Command {
             | Self::DeleteGroup(..) => Operation::WriteGroup.into(),
             Self::StoreId(_) => Operation::JoinHalves.into(),
             Self::Placement(_) => Operation::Placement.into(),
+            Self::Collection(command) => command.subject(),
         }
     }
 
@@ -125,7 +134,8 @@ impl Command {
             | Self::DeleteRow(_)
             | Self::RegisterWorker(..)
             | Self::StoreId(_)
-            | Self::Placement(_) => false,
+            | Self::Placement(_)
+            | Self::Collection(_) => false,
         }
     }
 
@@ -137,6 +147,7 @@ impl Command {
             Self::CreateGroup(group) => group.members.len() > MANY,
             Self::DeleteGroup(..) => true,
             Self::InsertRow(new, _) => new.is_large(),
+            Self::Collection(command) => command.takes_long(),
             _ => false,
         }
     }
@@ -175,6 +186,7 @@ impl Command {
                 Ok(())
             }
             Self::Placement(command) => command.apply(tx).await,
+            Self::Collection(command) => command.apply(tx).await,
         }
     }
 }
@@ -194,7 +206,11 @@ async fn create_experiment<T: Transaction>(
     Ok(())
 }
 
-async fn insert_row<T: Transaction>(tx: &T, new: &NewRow) -> Result<(), T::Error> {
+/// Inserts a row with its key and its digests. For SQLite only.
+pub(in crate::database) async fn insert_row<T: Transaction>(
+    tx: &T,
+    new: &NewRow,
+) -> Result<(), T::Error> {
     let Row {
         id,
         experiment,

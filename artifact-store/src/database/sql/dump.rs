@@ -5,12 +5,16 @@ use std::time::Duration;
 use artifact_backend::{ArtifactId, BoxError};
 use jiff::Timestamp;
 
+use super::collections::{
+    CollectionRecord, FileRecord, SELECT_COLLECTION_FILES, SELECT_COLLECTIONS,
+};
 use super::digests::ChunkDigestsRecord;
 use super::maintenance::position;
 use super::records::{
     ArtifactRecord, Columns, Decoder, ExperimentRecord, MembershipRecord, Record as _, WorkerRecord,
 };
 use crate::catalog::Hold;
+use crate::collections::CollectionId;
 use crate::dump::DumpRecord;
 use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
@@ -27,6 +31,8 @@ pub(in crate::database) enum Part {
     ChunkDigests,
     Holds,
     Removed,
+    Collections,
+    CollectionFiles,
 }
 
 /// Whether a database is empty.
@@ -34,13 +40,15 @@ pub(in crate::database) const IS_EMPTY: &str = "\
     SELECT NOT (EXISTS (SELECT 1 FROM experiments) OR EXISTS (SELECT 1 FROM artifact_rows) \
         OR EXISTS (SELECT 1 FROM workers) OR EXISTS (SELECT 1 FROM groups) OR EXISTS (SELECT 1 FROM holds) \
         OR EXISTS (SELECT 1 FROM store_id) OR EXISTS (SELECT 1 FROM proposed_store_ids) \
-        OR EXISTS (SELECT 1 FROM placement))";
+        OR EXISTS (SELECT 1 FROM placement) OR EXISTS (SELECT 1 FROM collections))";
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and which a database that was moved does not change.
-pub(in crate::database) const TABLES: [&str; 12] = [
+pub(in crate::database) const TABLES: [&str; 14] = [
     "artifact_rows",
     "chunk_digests",
+    "collection_files",
+    "collections",
     "experiments",
     "former_backends",
     "groups",
@@ -54,7 +62,7 @@ pub(in crate::database) const TABLES: [&str; 12] = [
 ];
 
 impl Part {
-    pub(in crate::database) const ALL: [Self; 8] = [
+    pub(in crate::database) const ALL: [Self; 10] = [
         Self::Experiments,
         Self::Workers,
         Self::Groups,
@@ -63,6 +71,8 @@ impl Part {
         Self::ChunkDigests,
         Self::Holds,
         Self::Removed,
+        Self::Collections,
+        Self::CollectionFiles,
     ];
 
     /// Returns how many records a batch has.
@@ -102,6 +112,8 @@ impl Part {
             Self::ChunkDigests => chunk_digests,
             Self::Holds => "SELECT id, placed_by, placed_at FROM holds ORDER BY id",
             Self::Removed => removed,
+            Self::Collections => SELECT_COLLECTIONS,
+            Self::CollectionFiles => SELECT_COLLECTION_FILES,
         }
     }
 
@@ -115,6 +127,8 @@ impl Part {
             Self::ChunkDigests => "list of chunk digests",
             Self::Holds => "hold",
             Self::Removed => "removed id",
+            Self::Collections => "collection",
+            Self::CollectionFiles => "file of a collection",
         }
     }
 
@@ -160,6 +174,11 @@ impl Part {
                 decoder.time("placed_at", row.integer(2)?)?,
             )),
             Self::Removed => DumpRecord::Removed(id(decoder, row)?),
+            Self::Collections => DumpRecord::Collection(CollectionRecord::read(row)?.decode()?),
+            Self::CollectionFiles => DumpRecord::CollectionFile {
+                file: FileRecord::read(row)?.decode()?,
+                collection: CollectionId::from_bytes(decoder.bytes("collection", &row.bytes(7)?)?),
+            },
         })
     }
 

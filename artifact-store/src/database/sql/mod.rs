@@ -1,6 +1,7 @@
 //! The parts that the SQL databases share: statements, records, commands, and the queue of writes.
 
 mod catalog;
+mod collections;
 mod command;
 mod digests;
 mod dump;
@@ -24,7 +25,8 @@ use crate::credential_cache::{CredentialCache, RightsVersion};
 use crate::error::Result;
 use crate::identity::WorkerId;
 
-pub(super) use self::command::{Command, Transaction};
+pub(super) use self::collections::{IS_SEALED, stored_state};
+pub(super) use self::command::{Command, Transaction, insert_row};
 #[cfg(any(feature = "postgres", test))]
 pub(super) use self::digests::NewRow;
 pub(super) use self::digests::digest_params;
@@ -40,7 +42,7 @@ pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 #[cfg(all(test, feature = "sqlite"))]
 pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
 pub(super) use self::records::{
-    ArtifactRecord, Columns, CredentialRecord, Decoder, Record, Records,
+    ArtifactRecord, Columns, CredentialRecord, Decoder, FlagRecord, Record, Records,
 };
 pub(super) use self::scrubs::{record_scrub, scrub_values, select_last_scrub};
 pub(super) use self::statements::SELECT_CREDENTIAL;

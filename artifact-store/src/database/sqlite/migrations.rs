@@ -26,6 +26,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0014_idempotency_keys.sql"),
     include_str!("migrations/0015_reserved.sql"),
     include_str!("migrations/0016_reserved.sql"),
+    include_str!("migrations/0017_collections.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.
