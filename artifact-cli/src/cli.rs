@@ -13,6 +13,7 @@ use artifact_store::{BackendUrl, DatabaseUrl};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
+use crate::collection::{self, CollectionCommand};
 use crate::connect::ClientContext;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::failure::setup_from;
@@ -139,6 +140,9 @@ enum Command {
     Group(GroupCommand),
     /// Print the id of the worker that the credential belongs to
     Whoami(Json),
+    /// Deposit folders as collections: files under names that are given once
+    #[command(subcommand, disable_help_subcommand = true)]
+    Collection(CollectionCommand),
 }
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
@@ -634,6 +638,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             Command::Worker(command) => identity::worker(&client, command).await,
             Command::Group(command) => identity::group(&client, command).await,
             Command::Whoami(json) => identity::whoami(&client, json).await,
+            Command::Collection(command) => collection::run(&client, command).await,
         }
     })
 }

@@ -38,7 +38,7 @@ pub(crate) async fn run(context: &ClientContext, arguments: GetArguments) -> Res
 }
 
 /// Starts a fetch that can be verified.
-async fn fetch(context: &ClientContext, uri: &str) -> Result<Fetched> {
+pub(crate) async fn fetch(context: &ClientContext, uri: &str) -> Result<Fetched> {
     let fetched = context.client.fetch(uri).await;
     let fetched = fetched.map_err(|error| context.explain(error))?;
     if fetched.sha256.is_none() {
@@ -137,7 +137,7 @@ fn is_plain(name: &str) -> bool {
 
 /// Writes a file that gets its name only when every byte is verified. An error or a dropped future leaves
 /// nothing: dropping the handle removes the temporary file.
-async fn to_file(
+pub(crate) async fn to_file(
     context: &ClientContext,
     mut fetched: Fetched,
     path: &Path,

@@ -97,8 +97,12 @@ impl Client {
     /// Those of [`fetch`](Self::fetch), and [`InvalidRange`](ErrorKind::InvalidRange) if the range
     /// contains no byte of the artifact.
     pub async fn fetch_with(&self, uri: &str, options: FetchOptions) -> Result<Fetched> {
+        self.fetch_url(self.artifact_url(uri), options).await
+    }
+
+    /// Begins to fetch what a URL returns.
+    pub(crate) async fn fetch_url(&self, url: Url, options: FetchOptions) -> Result<Fetched> {
         let FetchOptions { range, on_progress } = options;
-        let url = self.artifact_url(uri);
         let mut retries = self.retries();
         let range_header = range_header(range);
         let request = || {

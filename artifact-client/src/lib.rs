@@ -29,6 +29,7 @@ mod metadata;
 mod repr_digest;
 mod transfer;
 
+mod collections;
 mod identity;
 mod management;
 
@@ -38,6 +39,9 @@ pub use secrecy::{ExposeSecret, SecretString};
 pub use body::Body;
 pub use builder::ClientBuilder;
 pub use client::Client;
+pub use collections::{
+    Collection, CollectionFile, CollectionPage, FileFilter, FilePage, Manifest, ManifestTotal,
+};
 pub use credential::Credential;
 pub use deposit::Deposited;
 pub use deposit_options::DepositOptions;

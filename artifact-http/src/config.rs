@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifact_backend::UriPrefix;
-use artifact_store::{ManagedStore, ReadPolicy};
+use artifact_store::{CollectionStore, ManagedStore, ReadPolicy};
 
 use crate::api::Api;
 use crate::auth_scheme::AuthScheme;
@@ -19,6 +19,8 @@ pub struct HttpConfig {
     pub base_path: BasePath,
     /// The store that the endpoints of management work on. Without one, the default, there are no such endpoints.
     pub management: Option<ManagedStore>,
+    /// The collections. Without them, the default, there are no endpoints for them. They need `management` too.
+    pub collections: Option<CollectionStore>,
     /// The path under which the endpoints of management are: `/v1` by default.
     pub management_path: BasePath,
     /// The header field that repeats the experiment of the path: `X-Eden-Experiment-Id` by default.
@@ -65,6 +67,7 @@ impl Default for HttpConfig {
             uri_prefix: UriPrefix::default(),
             base_path: BasePath::default(),
             management: None,
+            collections: None,
             management_path: BasePath::management(),
             experiment_header: ExperimentHeader::default(),
             error_prefix: ErrorPrefix::default(),
@@ -207,6 +210,20 @@ impl HttpConfig {
     pub fn with_below_layers(mut self) -> Self {
         self.below_layers = true;
         self
+    }
+
+    /// Adds the endpoints of collections, under the path of management. Has no effect without
+    /// [`with_management`](Self::with_management).
+    #[must_use = "returns the changed settings"]
+    pub fn with_collections(mut self, collections: CollectionStore) -> Self {
+        self.collections = Some(collections);
+        self
+    }
+
+    /// Returns the collections, if there are endpoints for them.
+    pub(crate) fn collections(&self) -> Option<&CollectionStore> {
+        let collections = self.collections.as_ref();
+        collections.filter(|_| self.managed().is_some())
     }
 
     /// Returns the store that the endpoints of management work on, if there are any.

@@ -5,6 +5,10 @@ use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
+use crate::collections::{
+    CreateCollection, DeleteCollection, DeleteFile, FetchFile, ListCollections, ListFiles, PutFile,
+    ReadCollection, ReadManifest, SealCollection,
+};
 use crate::deposit::Deposit;
 use crate::endpoint::{Endpoint, has_path};
 use crate::experiment::ReadExperiment;
@@ -96,6 +100,16 @@ endpoints! {
         GET Usage => ReadUsage;
         GET Retention => ReadRetention;
         PUT Retention => SetRetention;
+        POST Collections => CreateCollection;
+        GET Collections => ListCollections;
+        GET Collection(id) => ReadCollection;
+        DELETE Collection(id) => DeleteCollection;
+        POST Seal(id) => SealCollection;
+        GET Manifest(id) => ReadManifest;
+        GET Files(id) => ListFiles;
+        PUT File(id, name) => PutFile;
+        GET File(id, name) => FetchFile;
+        DELETE File(id, name) => DeleteFile;
     }
     deployment {
         GET => ListExperiments;
@@ -172,6 +186,17 @@ mod tests {
             ("/v1/experiments/e/artifacts/x", "GET, HEAD, DELETE"),
             ("/v1/experiments/e/artifacts/x/hold", "PUT, DELETE"),
             ("/v1/experiments/e/retention", "GET, HEAD, PUT"),
+            ("/v1/experiments/e/collections/c/files", "GET, HEAD"),
+            ("/v1/experiments/e/collections/c/files/", ""),
+            (
+                "/v1/experiments/e/collections/c/files/a",
+                "PUT, GET, HEAD, DELETE",
+            ),
+            (
+                "/v1/experiments/e/collections/c/files/a/b//",
+                "PUT, GET, HEAD, DELETE",
+            ),
+            ("/v1/experiments/e/collections/c/other/a/b", ""),
         ] {
             assert_eq!(allowed_methods(path, |_| true), methods, "{path}");
         }

@@ -18,7 +18,7 @@ use crate::authenticate::Authenticate;
 use crate::concurrency_limiter::ConcurrencyLimiter;
 use crate::config::HttpConfig;
 use crate::dispatch;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, NAME};
 use crate::identity_authenticator::IdentityAuthenticator;
 use crate::service::HttpService;
 
@@ -42,6 +42,7 @@ impl Service {
     pub(crate) fn serves(&self, endpoint: &Endpoint) -> bool {
         (self.identities.is_some() || !endpoint.needs_identities())
             && (self.config.managed().is_some() || !endpoint.needs_management())
+            && (self.config.collections().is_some() || !endpoint.needs_collections())
     }
 
     /// Returns whether requests for a path may use HTTP Basic: those of management, if the credentials are those of the
@@ -111,7 +112,9 @@ where
     paths
         .into_iter()
         .fold(Router::new(), |router, path| {
-            router.route(path, any(answer))
+            // axum's form of a parameter that may have slashes.
+            let path = path.replace(NAME, "{*N}");
+            router.route(&path, any(answer))
         })
         .fallback(answer)
         .with_state(service.shared)

@@ -31,7 +31,7 @@ use artifact_http::{AdminToken, HttpConfig, HttpService, IdentityAuthenticator};
 use artifact_server::{
     Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
-use artifact_store::ManagedStore;
+use artifact_store::{CollectionStore, ManagedStore};
 use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
 
@@ -77,7 +77,11 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     );
     // Other servers on the same database remove artifacts, too.
     let watch = managed.watch_removals();
-    config = config.with_management(managed);
+    let collections =
+        CollectionStore::new(managed.clone(), Arc::clone(&opened.database.collections));
+    config = config
+        .with_management(managed)
+        .with_collections(collections);
     if let Some(url) = &settings.public_url {
         config = config.with_public_url(url);
     }

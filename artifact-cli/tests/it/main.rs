@@ -9,6 +9,8 @@ mod harness;
 
 mod archive;
 mod backup;
+mod collections;
+mod collections_page;
 mod corrupt;
 mod curl_page;
 mod day_in_the_life;

@@ -59,6 +59,22 @@ pub enum Operation {
     ReadRetention,
     /// [`Client::set_retention`](crate::Client::set_retention).
     SetRetention,
+    /// Creating a collection.
+    CreateCollection,
+    /// Reading a collection.
+    ReadCollection,
+    /// Listing collections.
+    ListCollections,
+    /// Listing the files of a collection.
+    ListFiles,
+    /// Sealing a collection.
+    SealCollection,
+    /// Reading the manifest of a collection.
+    ReadManifest,
+    /// Deleting a collection.
+    DeleteCollection,
+    /// Deleting a file of a collection.
+    DeleteFile,
 }
 
 impl Operation {
@@ -91,6 +107,14 @@ impl Operation {
             Self::ReadUsage => "read usage",
             Self::ReadRetention => "read retention",
             Self::SetRetention => "set retention",
+            Self::CreateCollection => "create collection",
+            Self::ReadCollection => "read collection",
+            Self::ListCollections => "list collections",
+            Self::ListFiles => "list files",
+            Self::SealCollection => "seal collection",
+            Self::ReadManifest => "read manifest",
+            Self::DeleteCollection => "delete collection",
+            Self::DeleteFile => "delete file",
         }
     }
 
@@ -109,6 +133,12 @@ impl Operation {
             Self::ReadGroup | Self::AddMember | Self::RemoveMember | Self::DeleteGroup => {
                 "there is no such group"
             }
+            Self::ReadCollection
+            | Self::ListFiles
+            | Self::SealCollection
+            | Self::DeleteCollection => "there is no such collection",
+            Self::ReadManifest => "there is no such collection, or it is not sealed",
+            Self::DeleteFile => "there is no such file",
             // An artifact server has these paths, or does not support the operation.
             Self::Configure
             | Self::Deposit
@@ -121,6 +151,8 @@ impl Operation {
             | Self::ListArtifacts
             | Self::ReadUsage
             | Self::ReadRetention
+            | Self::CreateCollection
+            | Self::ListCollections
             | Self::SetRetention => {
                 "there is no artifact server at this address, or it does not support this operation"
             }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers fail by panicking")]
 
 mod binding;
+mod collections;
 mod credential;
 mod deposit;
 mod faults;

@@ -142,17 +142,23 @@ impl ListQuery {
         })?;
         let rule = "be the `next` of a page";
         let after = given.parsed("after", rule, number)?;
-        let rule = "be from 1 to 1000";
-        let limit = given.parsed("limit", rule, |text| {
-            let limit = number(text)?.try_into().ok()?;
-            (1..=MAX_LIMIT).contains(&limit).then_some(limit)
-        })?;
+        let limit = page_limit(&given)?;
         Ok(Self {
             filter,
             after: after.map_or(RowPosition::START, RowPosition::from_number),
-            limit: limit.unwrap_or(DEFAULT_LIMIT),
+            limit,
         })
     }
+}
+
+/// Returns the greatest number of records of a page.
+pub(crate) fn page_limit(given: &Parameters) -> Result<u32, Problem> {
+    let rule = "be from 1 to 1000";
+    let limit = given.parsed("limit", rule, |text| {
+        let limit = number(text)?.try_into().ok()?;
+        (1..=MAX_LIMIT).contains(&limit).then_some(limit)
+    })?;
+    Ok(limit.unwrap_or(DEFAULT_LIMIT))
 }
 
 /// Accepts a type and a subtype of visible ASCII.

@@ -10,11 +10,11 @@ const MAX_SHOWN: usize = 100;
 
 /// The decoded parameters of a query.
 #[derive(Debug)]
-pub(super) struct Parameters(Vec<(&'static str, String)>);
+pub(crate) struct Parameters(Vec<(&'static str, String)>);
 
 impl Parameters {
     /// Parses a query. Refuses unknown and repeated parameters.
-    pub(super) fn parse(query: Option<&str>, known: &[&'static str]) -> Result<Self, Problem> {
+    pub(crate) fn parse(query: Option<&str>, known: &[&'static str]) -> Result<Self, Problem> {
         let mut parameters = Self(Vec::new());
         let query = query.filter(|query| !query.is_empty());
         for pair in query.iter().flat_map(|query| query.split('&')) {
@@ -43,7 +43,7 @@ impl Parameters {
     }
 
     /// Returns a parsed parameter. `rule` continues the sentence "the parameter `x` must".
-    pub(super) fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &self,
         name: &str,
         rule: &str,

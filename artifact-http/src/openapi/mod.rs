@@ -40,20 +40,25 @@ fn document_schema(_: &mut SchemaGenerator) -> Schema {
 /// break.
 ///
 /// It says what `docs/http-api.md` says, as far as a schema can, and each operation names the
-/// clauses of that page that it follows (`x-clauses`). A router without identities or without a managed store serves a
+/// clauses of that page that it follows (`x-clauses`). A router without identities, a managed store or collections serves a
 /// document without the endpoints that need them.
 pub fn openapi() -> &'static str {
-    text(true, true)
+    text(true, true, true)
 }
 
 /// Returns the document with default names. It is made at most once.
-fn text(with_identities: bool, with_management: bool) -> &'static str {
-    static TEXTS: [[OnceLock<String>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
-    let text = &TEXTS[usize::from(with_identities)][usize::from(with_management)];
+fn text(with_identities: bool, with_management: bool, with_collections: bool) -> &'static str {
+    static TEXTS: [OnceLock<String>; 8] = [const { OnceLock::new() }; 8];
+    let given = [with_identities, with_management, with_collections];
+    let index = given
+        .into_iter()
+        .fold(0, |index, given| 2 * index + usize::from(given));
+    let text = &TEXTS[index];
     text.get_or_init(|| {
         let document = document::document(|endpoint| {
             (with_identities || !endpoint.needs_identities())
                 && (with_management || !endpoint.needs_management())
+                && (with_collections || !endpoint.needs_collections())
         });
         let text = serde_json::to_string_pretty(&document);
         text.expect("strings, numbers and maps are valid JSON") + "\n"
@@ -63,7 +68,8 @@ fn text(with_identities: bool, with_management: bool) -> &'static str {
 /// Returns the document of a router with these settings: with its base paths, experiment header, URI and error
 /// prefixes, and its security scheme.
 pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, str> {
-    let text = text(with_identities, config.managed().is_some());
+    let (management, collections) = (config.managed(), config.collections());
+    let text = text(with_identities, management.is_some(), collections.is_some());
     rename::renamed(text, config)
 }
 

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 pub(crate) const WORKER: &str = "wkr_01jd9v0w7q3k5n8r2t4x6z0abc";
 pub(crate) const GROUP: &str = "grp_01jd9v0w7q3k5n8r2t4x6z0def";
 pub(crate) const ARTIFACT: &str = "4f2a9c0de1b83756a0c4d2f19e7b6385";
+pub(crate) const COLLECTION: &str = "col_4f2a9c0de1b83756a0c4d2f19e7b6385";
 pub(crate) const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 pub(crate) const URI: &str = "eden://artifacts/4f2a9c0de1b83756a0c4d2f19e7b6385";
 
@@ -62,6 +63,12 @@ schemas! {
         "pattern": "^[0-9a-f]{32}$",
         "examples": [ARTIFACT],
     };
+    CollectionId inline false => {
+        "type": "string",
+        "pattern": "^col_[0-9a-f]{32}$",
+        "examples": [COLLECTION],
+    };
+    FileInCollection inline true => { "type": "string", "minLength": 1, "maxLength": 1024 };
     ExperimentName inline true => { "type": "string", "minLength": 1, "maxLength": 128 };
     ExperimentField inline true => {
         "type": "string",

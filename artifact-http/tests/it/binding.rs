@@ -4,6 +4,7 @@ use artifact_backend::UriPrefix;
 use artifact_http::{
     BasePath, ErrorPrefix, ExperimentHeader, HttpConfig, Refusal, RequestInfo, openapi_of,
 };
+use artifact_store::CollectionStore;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
@@ -155,7 +156,10 @@ async fn the_document_has_the_configured_names() {
     let whole: Value = serde_json::from_str(&openapi_of(&config, true)).unwrap();
     assert!(whole["paths"]["/files/v1/experiments/{E}/workers"]["post"].is_object());
     let site = Site::with(HttpConfig::default()).await;
-    let all = HttpConfig::default().with_management(site.managed());
+    let collections = CollectionStore::new(site.managed(), site.rows.clone());
+    let all = HttpConfig::default()
+        .with_management(site.managed())
+        .with_collections(collections);
     assert_eq!(openapi_of(&all, true), artifact_http::openapi());
     assert!(!openapi_of(&HttpConfig::default(), true).contains("/v1/"));
 }

@@ -5,6 +5,7 @@
 mod authenticate;
 mod binding;
 mod body;
+mod collections;
 mod conditional;
 mod content;
 mod deposit;

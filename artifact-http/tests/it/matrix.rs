@@ -1,7 +1,7 @@
 //! Every endpoint with every sender and every target, generated from the list of endpoints.
 
 use artifact_http::{Endpoint, endpoints};
-use artifact_store::{GroupId, WorkerId};
+use artifact_store::{CollectionId, GroupId, WorkerId};
 use axum::body::Body;
 use http::{Method, Request};
 use serde_json::json;
@@ -85,7 +85,9 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         "readExperiment" | "deposit" | "depositContent" | "fetch" | "fetchContent"
         | "listWorkers" | "readWorker" | "listGroups" | "readGroup" | "listArtifacts"
         | "readArtifact" | "deleteArtifact" | "readUsage" | "readRetention"
-        | "readManagedWorker" => (true, true),
+        | "readManagedWorker" | "createCollection" | "listCollections" | "readCollection"
+        | "deleteCollection" | "listFiles" | "putFile" | "fetchFile" | "deleteFile"
+        | "sealCollection" | "readManifest" => (true, true),
         "whoami" => (false, true),
         "registerWorker"
         | "reissueCredential"
@@ -111,19 +113,30 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     if sender.is_foreign() || !(if is_admin { for_admin } else { for_worker }) {
         return 403;
     }
-    let names_one = ["{W}", "{G}", "{A}"]
+    let names_one = ["{W}", "{G}", "{A}", "{C}"]
         .iter()
         .any(|id| endpoint.path.contains(id));
     if names_one && !target.is_here() {
         return 404;
     }
     match endpoint.id {
-        "deposit" | "depositContent" | "registerManagedWorker" => 201,
+        "deposit" | "depositContent" | "registerManagedWorker" | "createCollection" => 201,
         "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
         | "revokeToken" => 204,
         "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
         "deleteArtifact" => 403,
-        "readArtifact" | "fetchContent" => match target {
+        // The owner and the administrator change a collection.
+        "putFile" | "deleteFile" | "deleteCollection" | "sealCollection" => {
+            let is_allowed = is_admin || (sender == Sender::Owner && target == Target::Own);
+            match endpoint.id {
+                _ if !is_allowed => 403,
+                "putFile" => 201,
+                "sealCollection" => 200,
+                _ => 204,
+            }
+        }
+        "readArtifact" | "fetchContent" | "readCollection" | "listFiles" | "fetchFile"
+        | "readManifest" => match target {
             Target::Own if sender == Sender::Owner => 200,
             _ if matches!(sender, Sender::Admin | Sender::Direct | Sender::Nested) => 200,
             _ => 403,
@@ -237,6 +250,27 @@ impl World {
             let id = uri.rsplit('/').next().unwrap();
             return endpoint.path.replace("{E}", HOME).replace("{A}", id);
         }
+        if endpoint.path.contains("{C}") {
+            let (owner, home) = match target {
+                Target::Absent | Target::Own => (self.owner.clone(), HOME),
+                Target::Admins => (Member::admin(), HOME),
+                Target::Foreign => (self.foreign_owner.clone(), ELSEWHERE),
+            };
+            let collection = match target {
+                Target::Absent => CollectionId::mint().to_string(),
+                _ => {
+                    self.collection(home, &owner, endpoint.id == "readManifest")
+                        .await
+                }
+            };
+            let name = if endpoint.id == "putFile" {
+                "new/b"
+            } else {
+                "a"
+            };
+            let path = endpoint.path.replace("{E}", HOME);
+            return path.replace("{C}", &collection).replace("{N}", name);
+        }
         let worker = match target {
             Target::Absent => WorkerId::mint().to_string(),
             Target::Own | Target::Admins if endpoint.id == "deleteWorker" => {
@@ -255,6 +289,25 @@ impl World {
             path = path.replace("{G}", &group).replace("{M}", &self.spare);
         }
         path
+    }
+
+    /// Makes a collection with one file.
+    async fn collection(&self, home: &str, owner: &Member, is_sealed: bool) -> String {
+        let community = &self.community;
+        let created = community
+            .manage_in(home, Method::POST, "/collections", owner, "")
+            .await;
+        let id = created.json()["id"].as_str().unwrap().to_owned();
+        let path = format!("/collections/{id}");
+        let file = format!("{path}/files/a");
+        let file = community.manage_in(home, Method::PUT, &file, owner, "y");
+        assert_eq!(file.await.status, 201);
+        if is_sealed {
+            let seal = format!("{path}/seal");
+            let seal = community.manage_in(home, Method::POST, &seal, owner, "");
+            assert_eq!(seal.await.status, 200);
+        }
+        id
     }
 
     fn request(
@@ -341,6 +394,7 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
     let worker = community.register(HOME).await;
     let group = community.group(HOME, &[]).await;
     let artifact = "4f2a9c0de1b83756a0c4d2f19e7b6385";
+    let collection = "col_4f2a9c0de1b83756a0c4d2f19e7b6385";
     for endpoint in endpoints() {
         let Some((base, under)) = endpoint.path.split_once("/experiments/{E}") else {
             continue;
@@ -352,13 +406,15 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
             .replace("{W}", &worker.principal)
             .replace("{G}", &group)
             .replace("{M}", &worker.principal)
-            .replace("{A}", artifact);
+            .replace("{A}", artifact)
+            .replace("{C}", collection)
+            .replace("{N}", "a/b");
         let ask = async |method, path: &str, sender| match base {
             "/v1" => community.manage_in(HOME, method, path, sender, "{").await,
             _ => community.ask_in(HOME, method, path, sender, "{").await,
         };
         let admin = Member::admin();
-        for id in [&worker.principal, &group, artifact] {
+        for id in [&worker.principal, &group, artifact, collection] {
             for bad in [
                 &id[1..],
                 &id.to_uppercase(),

@@ -8,7 +8,8 @@ use artifact_http::{
     AdminToken, Authenticate, HttpConfig, IdentityAuthenticator, router_with_identities,
 };
 use artifact_store::{
-    ArtifactStore, Database, Experiment, ManagedStore, MemoryDatabase, StoreConfig, Timestamp,
+    ArtifactStore, CollectionStore, Database, Experiment, ManagedStore, MemoryDatabase,
+    StoreConfig, Timestamp,
 };
 use axum::Router;
 use axum::body::Body;
@@ -110,7 +111,11 @@ impl Community {
         );
         let inventory = Arc::clone(&database.inventory);
         let managed = ManagedStore::new(store.clone(), inventory, backend.clone());
-        let config = config.with_management(managed);
+        let catalog = Arc::clone(&database.collections);
+        let collections = CollectionStore::new(managed.clone(), catalog);
+        let config = config
+            .with_management(managed)
+            .with_collections(collections);
         let router = router_with_identities(store, Arc::new(identities), config);
         Self {
             database,

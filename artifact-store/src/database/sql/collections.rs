@@ -117,7 +117,8 @@ pub(in crate::database) const IS_SEALED: &str = "\
 
 /// The collections of a copy. It adds up the numbers of files and bytes again.
 pub(super) const SELECT_COLLECTIONS: &str = "\
-    SELECT id, experiment, owner, title, created_at, sealed_at, deleting_since, 0, 0 FROM collections ORDER BY id";
+    SELECT id, experiment, owner, title, created_at, sealed_at, deleting_since, CAST(0 AS bigint), CAST(0 AS bigint) \
+    FROM collections ORDER BY id";
 pub(super) const SELECT_COLLECTION_FILES: &str = concat!(
     "SELECT ",
     file_columns!(),

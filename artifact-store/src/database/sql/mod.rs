@@ -27,7 +27,6 @@ use crate::identity::WorkerId;
 
 pub(super) use self::collections::{IS_SEALED, stored_state};
 pub(super) use self::command::{Command, Transaction, insert_row};
-#[cfg(any(feature = "postgres", test))]
 pub(super) use self::digests::NewRow;
 pub(super) use self::digests::digest_params;
 #[cfg(feature = "postgres")]

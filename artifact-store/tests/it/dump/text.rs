@@ -124,6 +124,12 @@ fn the_format_is_the_documented_one() {
         "hold",
         "removed",
         "removed",
+        "collection",
+        "collection",
+        "collection_file",
+        "collection_file",
+        "collection_file",
+        "collection_file",
         "counts",
         "end",
     ];
@@ -142,18 +148,46 @@ fn the_format_is_the_documented_one() {
     assert_eq!(digests["blake3"], hash.to_hex().as_str());
     assert_eq!(digests["digests"].as_str().unwrap().len(), 3 * 64);
     assert_eq!(lines[14]["removed"], "08".repeat(16));
-    assert_eq!(lines[15]["counts"]["artifacts"], 4);
-    assert_eq!(lines[15]["counts"]["chunk_digests"], 2);
+    let open = format!("col_{}", "01".repeat(16));
+    assert_eq!(
+        lines[15]["collection"],
+        serde_json::json!({
+            "id": open, "experiment": "exp-1", "owner": crate::support::WORKER, "created_at": "1970-01-01T00:00:04Z",
+        })
+    );
+    assert_eq!(lines[16]["collection"]["sealed_at"], "1970-01-01T00:00:05Z");
+    let file = &lines[17]["collection_file"];
+    assert_eq!(file["collection"], open);
+    assert_eq!(file["name"], "a/\u{e9} b");
+    assert_eq!(file["id"], "03".repeat(16));
+    assert_eq!(file["state"], "present");
+    assert_eq!(lines[18]["collection_file"]["state"], "removed");
+    assert_eq!(lines[20]["collection_file"]["state"], "expired");
+    assert_eq!(lines[21]["counts"]["artifacts"], 4);
+    assert_eq!(lines[21]["counts"]["chunk_digests"], 2);
+    assert_eq!(lines[21]["counts"]["collections"], 2);
+    assert_eq!(lines[21]["counts"]["collection_files"], 4);
 }
 
 #[test]
-fn a_dump_of_the_time_before_chunk_digests_is_read() {
+fn a_dump_of_the_time_before_chunk_digests_and_collections_is_read() {
     let mut records = records::small();
-    records.retain(|record| !matches!(record, DumpRecord::ChunkDigests { .. }));
+    records.retain(|record| {
+        !matches!(
+            record,
+            DumpRecord::ChunkDigests { .. }
+                | DumpRecord::Collection(_)
+                | DumpRecord::CollectionFile { .. }
+        )
+    });
     let text = String::from_utf8(encode(&records)).unwrap();
     let (body, _) = text.split_once("{\"end\"").unwrap();
     let body = body.replacen("\"chunk_digests\":0,", "", 1);
-    assert!(!body.contains("chunk_digests"), "{body}");
+    let body = body.replacen("\"collections\":0,\"collection_files\":0,", "", 1);
+    assert!(
+        !body.contains("chunk_digests") && !body.contains("collection"),
+        "{body}"
+    );
     let sha256 = crate::support::digest(body.as_bytes());
     let old = format!("{body}{{\"end\":{{\"sha256\":\"{sha256}\"}}}}\n");
     let (_, read) = decode(old.as_bytes(), 99).unwrap();

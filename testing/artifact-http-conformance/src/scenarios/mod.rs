@@ -1,6 +1,7 @@
 //! The scenarios, one file for each part of the protocol.
 
 mod cap;
+mod collections;
 mod conditionals;
 mod content;
 mod credentials;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         content::SCENARIOS,
         keys::SCENARIOS,
         tokens::SCENARIOS,
+        collections::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

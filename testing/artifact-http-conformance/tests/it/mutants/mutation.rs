@@ -93,6 +93,12 @@ pub(crate) enum Mutation {
     KeyIgnored,
     KeyAlone,
     KeyShared,
+    NameOverwritten,
+    NameUnchecked,
+    CollectionsLeaked,
+    PrefixIgnored,
+    SealIgnored,
+    ManifestDigestWrong,
 }
 
 /// State that some mutations keep between requests.

@@ -6,8 +6,8 @@ use artifact_backend_mem::MemBackend;
 use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator, router_with_identities};
 use artifact_http_conformance::Subject;
 use artifact_store::{
-    ArtifactStore, Database, Experiment, ExperimentId, ManagedStore, MemoryDatabase, StoreConfig,
-    Timestamp,
+    ArtifactStore, CollectionStore, Database, Experiment, ExperimentId, ManagedStore,
+    MemoryDatabase, StoreConfig, Timestamp,
 };
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -58,7 +58,10 @@ impl Server {
         let backend = Arc::new(MemBackend::default());
         let store = ArtifactStore::new(backend.clone(), database.catalog, settings);
         let managed = ManagedStore::new(store.clone(), database.inventory, backend);
-        let config = HttpConfig::default().with_management(managed);
+        let collections = CollectionStore::new(managed.clone(), database.collections);
+        let config = HttpConfig::default()
+            .with_management(managed)
+            .with_collections(collections);
         let admin = AdminToken::new(TOKEN).unwrap();
         let identities = Arc::new(IdentityAuthenticator::new(database.identities, admin));
         let memory = Arc::new(Memory::default());
