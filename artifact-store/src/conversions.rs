@@ -61,7 +61,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             ErrorKind::NotFound => io::ErrorKind::NotFound,
-            ErrorKind::Forbidden => io::ErrorKind::PermissionDenied,
+            ErrorKind::Forbidden | ErrorKind::Sealed => io::ErrorKind::PermissionDenied,
             ErrorKind::AlreadyExists | ErrorKind::KeyReused | ErrorKind::NameTaken => {
                 io::ErrorKind::AlreadyExists
             }
@@ -71,7 +71,6 @@ impl From<Error> for io::Error {
             ErrorKind::TooLarge => io::ErrorKind::FileTooLarge,
             ErrorKind::DigestMismatch | ErrorKind::Corrupt => io::ErrorKind::InvalidData,
             ErrorKind::Unavailable | ErrorKind::Held => io::ErrorKind::ResourceBusy,
-            ErrorKind::Sealed => io::ErrorKind::PermissionDenied,
             ErrorKind::OutOfSpace => io::ErrorKind::StorageFull,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,
             ErrorKind::Misconfigured | ErrorKind::Unexpected => io::ErrorKind::Other,

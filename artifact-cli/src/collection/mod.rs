@@ -22,9 +22,9 @@ async fn dispatch(context: &ClientContext, command: CollectionCommand) -> Result
     match command {
         CollectionCommand::Create { title, json } => {
             let created = client.create_collection(title.as_deref()).await;
-            show(&created.map_err(explain)?, &json)
+            show(&created.map_err(explain)?, json)
         }
-        CollectionCommand::List { json } => list(context, &json).await,
+        CollectionCommand::List { json } => list(context, json).await,
         CollectionCommand::Show { collection, json } => {
             let found = client.collection(&collection).await.map_err(explain)?;
             if json.json {
@@ -53,7 +53,7 @@ async fn dispatch(context: &ClientContext, command: CollectionCommand) -> Result
             }
             Ok(())
         }
-        CollectionCommand::Seal { collection, json } => seal(context, &collection, &json).await,
+        CollectionCommand::Seal { collection, json } => seal(context, &collection, json).await,
         CollectionCommand::Delete { collection } => {
             let deleted = client.delete_collection(&collection).await;
             deleted.map_err(explain)?;
@@ -64,8 +64,8 @@ async fn dispatch(context: &ClientContext, command: CollectionCommand) -> Result
 }
 
 /// Prints a collection: its id, or all as JSON.
-fn show(collection: &Collection, json: &Json) -> Result<()> {
-    if json.json {
+fn show(collection: &Collection, Json { json }: Json) -> Result<()> {
+    if json {
         output::json(collection)
     } else {
         output::data(&collection.id)
@@ -91,13 +91,13 @@ fn describe(collection: &Collection) -> String {
     lines.join("\n")
 }
 
-async fn list(context: &ClientContext, json: &Json) -> Result<()> {
+async fn list(context: &ClientContext, Json { json }: Json) -> Result<()> {
     let mut after = None;
     loop {
         let page = context.client.collections(after.as_deref()).await;
         let page = page.map_err(|error| context.explain(error))?;
         for found in &page.collections {
-            if json.json {
+            if json {
                 output::json(found)?;
                 continue;
             }
@@ -115,7 +115,7 @@ async fn list(context: &ClientContext, json: &Json) -> Result<()> {
 }
 
 /// Seals a collection, and prints the digest of its manifest, or the manifest as JSON.
-async fn seal(context: &ClientContext, collection: &str, json: &Json) -> Result<()> {
+async fn seal(context: &ClientContext, collection: &str, Json { json }: Json) -> Result<()> {
     let manifest = context.client.seal_collection(collection).await;
     let manifest = manifest.map_err(|error| context.explain(error))?;
     let total = &manifest.total;
@@ -123,7 +123,7 @@ async fn seal(context: &ClientContext, collection: &str, json: &Json) -> Result<
         "sealed with {} files, {} bytes",
         total.files, total.size_bytes
     ));
-    if json.json {
+    if json {
         return output::json(&manifest);
     }
     output::data(total.sha256)

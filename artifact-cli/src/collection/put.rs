@@ -23,12 +23,11 @@ pub(super) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
     let found = find(&paths)?;
     let client = &context.client;
     let explain = |error| context.explain(error);
-    let collection = match collection {
-        Some(collection) => collection,
-        None => {
-            let created = client.create_collection(title.as_deref()).await;
-            created.map_err(explain)?.id
-        }
+    let collection = if let Some(collection) = collection {
+        collection
+    } else {
+        let created = client.create_collection(title.as_deref()).await;
+        created.map_err(explain)?.id
     };
     let unfinished = || {
         let words = "the collection has only some of the files; go on with --collection";

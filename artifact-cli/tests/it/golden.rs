@@ -67,6 +67,30 @@ fn the_help_matches_the_golden_files() {
             &["group", "remove-member", "--help"],
             "help-group-remove-member.txt",
         ),
+        (&["collection", "--help"], "help-collection.txt"),
+        (
+            &["collection", "create", "--help"],
+            "help-collection-create.txt",
+        ),
+        (
+            &["collection", "list", "--help"],
+            "help-collection-list.txt",
+        ),
+        (
+            &["collection", "show", "--help"],
+            "help-collection-show.txt",
+        ),
+        (&["collection", "put", "--help"], "help-collection-put.txt"),
+        (&["collection", "get", "--help"], "help-collection-get.txt"),
+        (&["collection", "ls", "--help"], "help-collection-ls.txt"),
+        (
+            &["collection", "seal", "--help"],
+            "help-collection-seal.txt",
+        ),
+        (
+            &["collection", "delete", "--help"],
+            "help-collection-delete.txt",
+        ),
     ] {
         let help = run(artifact(folder.path()).args(arguments)).succeeded();
         assert_eq!(help.stderr, "");

@@ -86,17 +86,14 @@ pub(super) async fn page(
                 page.next = last;
                 return Ok(page);
             }
-            match folder(&file.path, query) {
-                Some(folder) => {
-                    from = after_entry(folder);
-                    last = Some(folder.to_owned());
-                    page.folders.push(folder.to_owned());
-                }
-                None => {
-                    from = NameBound::After(file.path.as_str().to_owned());
-                    last = Some(file.path.as_str().to_owned());
-                    page.files.push(file);
-                }
+            if let Some(folder) = folder(&file.path, query) {
+                from = after_entry(folder);
+                last = Some(folder.to_owned());
+                page.folders.push(folder.to_owned());
+            } else {
+                from = NameBound::After(file.path.as_str().to_owned());
+                last = Some(file.path.as_str().to_owned());
+                page.files.push(file);
             }
         }
         if is_short {

@@ -26,7 +26,9 @@ use crate::error::Result;
 use crate::identity::WorkerId;
 
 pub(super) use self::collections::{IS_SEALED, stored_state};
-pub(super) use self::command::{Command, Transaction, insert_row};
+#[cfg(feature = "sqlite")]
+pub(super) use self::command::insert_row;
+pub(super) use self::command::{Command, Transaction};
 pub(super) use self::digests::NewRow;
 pub(super) use self::digests::digest_params;
 #[cfg(feature = "postgres")]

@@ -314,7 +314,7 @@ impl Record for NameRecord {
 }
 
 /// The answer to a question.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(in crate::database) struct FlagRecord(pub(in crate::database) bool);
 
 impl Record for FlagRecord {

@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, Params, params_from_iter};
 use super::connection::{Role, connect};
 use super::portable::{Copies, blocking, copying};
 use super::removal::now;
+use crate::collections::{Collection, CollectionFile, CollectionId};
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
@@ -257,38 +258,45 @@ impl Open {
                 ),
             ),
             DumpRecord::Removed(id) => self.execute(REMOVED, [id.as_bytes()]),
-            DumpRecord::Collection(collection) => self.execute(
-                COLLECTION,
-                (
-                    collection.id.as_bytes(),
-                    collection.experiment.as_str(),
-                    collection.owner.as_str(),
-                    collection.title.as_ref().map(DisplayName::as_str),
-                    collection.created_at.as_microsecond(),
-                    collection.sealed_at.map(jiff::Timestamp::as_microsecond),
-                    collection
-                        .deleting_since
-                        .map(jiff::Timestamp::as_microsecond),
-                ),
-            ),
-            DumpRecord::CollectionFile { collection, file } => {
-                let size = i64::try_from(file.size);
-                let size = size.map_err(|_| Rejected::SIZE.into_error(Operation::Dump))?;
-                self.execute(
-                    COLLECTION_FILE,
-                    (
-                        collection.as_bytes(),
-                        file.path.as_str(),
-                        file.id.as_bytes(),
-                        size,
-                        file.content_type.as_str(),
-                        file.sha256.as_bytes(),
-                        file.created_at.as_microsecond(),
-                        stored_state(file.state),
-                    ),
-                )?;
-                self.execute(COUNT_FILE, (collection.as_bytes(), file.path.as_str()))
-            }
+            DumpRecord::Collection(collection) => self.write_collection(collection),
+            DumpRecord::CollectionFile { collection, file } => self.write_file(*collection, file),
         }
+    }
+
+    fn write_collection(&self, collection: &Collection) -> Result<()> {
+        self.execute(
+            COLLECTION,
+            (
+                collection.id.as_bytes(),
+                collection.experiment.as_str(),
+                collection.owner.as_str(),
+                collection.title.as_ref().map(DisplayName::as_str),
+                collection.created_at.as_microsecond(),
+                collection.sealed_at.map(jiff::Timestamp::as_microsecond),
+                collection
+                    .deleting_since
+                    .map(jiff::Timestamp::as_microsecond),
+            ),
+        )
+    }
+
+    /// Writes a name, and counts its file if it is there.
+    fn write_file(&self, collection: CollectionId, file: &CollectionFile) -> Result<()> {
+        let size = i64::try_from(file.size);
+        let size = size.map_err(|_| Rejected::SIZE.into_error(Operation::Dump))?;
+        self.execute(
+            COLLECTION_FILE,
+            (
+                collection.as_bytes(),
+                file.path.as_str(),
+                file.id.as_bytes(),
+                size,
+                file.content_type.as_str(),
+                file.sha256.as_bytes(),
+                file.created_at.as_microsecond(),
+                stored_state(file.state),
+            ),
+        )?;
+        self.execute(COUNT_FILE, (collection.as_bytes(), file.path.as_str()))
     }
 }

@@ -1,5 +1,6 @@
 //! Deliberately wrong servers. Each deviates in one thing and must fail the scenarios named here.
 
+mod collections;
 mod mutation;
 mod request;
 mod response;

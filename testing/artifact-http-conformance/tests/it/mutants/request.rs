@@ -25,6 +25,7 @@ impl Mutation {
         let drop_field = |request: &mut Parts, name: &HeaderName| {
             request.headers.remove(name);
         };
+        self.mutate_collection_request(request);
         match self {
             Self::IgnoresIfNoneMatch => drop_field(request, &IF_NONE_MATCH),
             Self::IgnoresIfRange => drop_field(request, &IF_RANGE),
@@ -39,17 +40,6 @@ impl Mutation {
                 request.headers.insert(IGNORED, value);
             }
             Self::KeyIgnored => drop_field(request, &KEY),
-            Self::CollectionsLeaked
-                if request.method == Method::GET
-                    && request.uri.path().ends_with("/collections") =>
-            {
-                let value = format!("Bearer admin:{}", super::TOKEN);
-                let value = HeaderValue::from_str(&value).unwrap();
-                request.headers.insert(AUTHORIZATION, value);
-            }
-            Self::PrefixIgnored if request.uri.path().ends_with("/files") => {
-                request.uri = request.uri.path().parse().unwrap();
-            }
             Self::NameIgnored => drop_field(request, &CONTENT_DISPOSITION),
             Self::FormStored if request.uri.path().starts_with("/v1/") => {
                 drop_field(request, &CONTENT_TYPE);
