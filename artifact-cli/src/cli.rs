@@ -13,6 +13,7 @@ use artifact_store::{BackendUrl, DatabaseUrl};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
+use crate::collection::{self, CollectionCommand};
 use crate::connect::ClientContext;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::failure::setup_from;
@@ -155,6 +156,9 @@ enum Command {
     Administrator(AdministratorCommand),
     /// Print the id of the worker or named administrator that the credential belongs to
     Whoami(Json),
+    /// Deposit folders as collections: files under names that are given once
+    #[command(subcommand, disable_help_subcommand = true)]
+    Collection(CollectionCommand),
 }
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
@@ -566,6 +570,15 @@ pub(crate) fn load_settings() -> Result<Loaded> {
     load(&Environment::of_process())
 }
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// Starts the log of a command of maintenance.
+fn start_maintenance(loaded: &Loaded, environment: &Environment) -> Result<()> {
+    let settings: ServeSettings = loaded.settings()?;
+    start_log_thread(settings.log_format)?;
+    warn_about_variables(environment);
+    Ok(())
+}
+
 fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     let command = CommandLine::from_arg_matches(&loaded.matches)?.command;
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
@@ -586,9 +599,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     | Command::Export(_)
     | Command::Import(_) = &command
     {
-        let settings: ServeSettings = loaded.settings()?;
-        start_log_thread(settings.log_format)?;
-        warn_about_variables(environment);
+        start_maintenance(&loaded, environment)?;
         if let Command::Export(arguments) = &command {
             maintain::check_export(arguments)?;
         }
@@ -614,9 +625,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     | Command::RotateAdminToken
     | Command::Verify(_) = &command
     {
-        let settings: ServeSettings = loaded.settings()?;
-        start_log_thread(settings.log_format)?;
-        warn_about_variables(environment);
+        start_maintenance(&loaded, environment)?;
         let no_color = environment.no_color();
         return block_on(async {
             match command {
@@ -665,6 +674,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             Command::Group(command) => identity::group(&client, command).await,
             Command::Administrator(command) => identity::administrator(&client, command).await,
             Command::Whoami(json) => identity::whoami(&client, json).await,
+            Command::Collection(command) => collection::run(&client, command).await,
         }
     })
 }

@@ -131,6 +131,26 @@ pub(crate) fn is_empty_folder(path: &Path) -> bool {
         .is_ok_and(|mut entries| entries.next().is_none())
 }
 
+/// Returns the regular files below a folder, relative to it, and the number of symbolic links, pipes and the like, which are
+/// left out.
+pub(crate) fn walk(folder: &Path) -> io::Result<(Vec<PathBuf>, u64)> {
+    let (mut files, mut folders, mut left_out) = (Vec::new(), vec![PathBuf::new()], 0);
+    while let Some(below) = folders.pop() {
+        for entry in folder.join(&below).read_dir()? {
+            let entry = entry?;
+            let (kind, path) = (entry.file_type()?, below.join(entry.file_name()));
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() {
+                files.push(path);
+            } else {
+                left_out += 1;
+            }
+        }
+    }
+    Ok((files, left_out))
+}
+
 /// Returns the folder that contains the path; `.` for a bare name.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {

@@ -43,7 +43,7 @@ pub(crate) fn is_link(uri: &str) -> bool {
 }
 
 /// Starts a fetch that can be verified.
-async fn fetch(context: &ClientContext, uri: &str) -> Result<Fetched> {
+pub(crate) async fn fetch(context: &ClientContext, uri: &str) -> Result<Fetched> {
     let fetched = if is_link(uri) {
         context.client.fetch_link(uri).await
     } else {
@@ -146,7 +146,7 @@ fn is_plain(name: &str) -> bool {
 
 /// Writes a file that gets its name only when every byte is verified. An error or a dropped future leaves
 /// nothing: dropping the handle removes the temporary file.
-async fn to_file(
+pub(crate) async fn to_file(
     context: &ClientContext,
     mut fetched: Fetched,
     path: &Path,

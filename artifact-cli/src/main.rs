@@ -22,6 +22,7 @@ mod maintain;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod serve;
 
+mod collection;
 mod connect;
 mod get;
 mod identity;

@@ -148,7 +148,7 @@ fn lock(progress: &Mutex<Option<Progress>>) -> std::sync::MutexGuard<'_, Option<
 
 /// Opens the file to deposit and returns its size if it is known. A regular file has a size and can be read
 /// again for a retry; a pipe can be read only once.
-fn open(path: &Path) -> Result<(Body, Option<u64>)> {
+pub(crate) fn open(path: &Path) -> Result<(Body, Option<u64>)> {
     let shown = path.display();
     let opened = files::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) =

@@ -6,7 +6,7 @@ use std::time::Duration;
 use artifact_backend::{Sha256Digest, random};
 use futures_util::future::{Either, select};
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -44,6 +44,9 @@ pub struct Deposited {
 }
 
 /// The body of a 201 response.
+/// A type that a server takes for none.
+const NO_TYPE: &str = "application/x-www-form-urlencoded";
+
 #[derive(Deserialize)]
 pub(crate) struct DepositResponse {
     artifacts_uri: String,
@@ -80,6 +83,8 @@ struct Deposit<'c> {
     file_name: Option<String>,
     /// The key, if the body is the artifact itself; `None` for a form.
     key: Option<String>,
+    /// The URL of the name in a collection that it is deposited under.
+    name: Option<Url>,
     envelope: Envelope,
     size: Option<u64>,
     expires_in: Option<Duration>,
@@ -152,6 +157,7 @@ impl Client {
             client: self,
             file_name,
             key,
+            name: None,
             envelope: Envelope::none(content_type, bytes.as_deref().map(sha256_of)),
             size: size.or(body_size),
             expires_in,
@@ -210,6 +216,65 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Deposits a body under a name. If the name is given once an attempt may have succeeded, `find_equal` says whether that was
+    /// this body.
+    pub(crate) async fn deposit_at<F>(
+        &self,
+        name: Url,
+        body: Body,
+        options: DepositOptions,
+        find_equal: impl Fn(ByteStream) -> F,
+    ) -> Result<Deposited>
+    where
+        F: Future<Output = Result<Option<Deposited>>>,
+    {
+        let (source, body_size, bytes) = body.into_parts();
+        let DepositOptions {
+            content_type,
+            size,
+            expires_in,
+            on_progress,
+            ..
+        } = options;
+        // This type counts as none, so the server guesses one by the name.
+        let content_type = content_type.as_deref().unwrap_or(NO_TYPE);
+        check_content_type(content_type)?;
+        check_expires_in(expires_in)?;
+        let deposit = Deposit {
+            client: self,
+            file_name: None,
+            key: None,
+            name: Some(name),
+            envelope: Envelope::none(content_type, bytes.as_deref().map(sha256_of)),
+            size: size.or(body_size),
+            expires_in,
+            on_progress,
+        };
+        let open = match source {
+            Source::Once(stream) => {
+                let sent = deposit.send_once(stream).await;
+                return sent.map_err(|failed| failed.error);
+            }
+            Source::Repeatable(open) => open,
+        };
+        let mut retries = self.retries();
+        let mut may_be_stored = false;
+        loop {
+            match deposit.send_once(open()).await {
+                Ok(deposited) => return Ok(deposited),
+                Err(failed) if may_be_stored && failed.error.kind() == ErrorKind::AlreadyExists => {
+                    return find_equal(open()).await?.ok_or(failed.error);
+                }
+                Err(failed) => {
+                    retries.wait_before_retry(failed.error).await?;
+                    may_be_stored |= !failed.nothing_stored;
+                }
+            }
+        }
+    }
+}
+
 impl Deposit<'_> {
     /// Makes the deposit a form. It then has no key.
     fn use_form(&mut self) {
@@ -226,6 +291,13 @@ impl Deposit<'_> {
         let Self {
             client, envelope, ..
         } = self;
+        if let Some(url) = &self.name {
+            let mut request = client.request(Method::PUT, url.clone());
+            if let Some(sha256) = &envelope.sha256 {
+                request = request.header("content-digest", repr_digest::field_value(sha256));
+            }
+            return request;
+        }
         let Some(key) = &self.key else {
             let url = client.url(&["artifacts"]);
             return client.request(Method::POST, url);

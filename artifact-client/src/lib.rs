@@ -31,6 +31,7 @@ mod repr_digest;
 mod transfer;
 
 mod administrators;
+mod collections;
 mod identity;
 mod management;
 mod sharing;
@@ -42,6 +43,9 @@ pub use administrators::{Administrator, NewAdministrator, RegisteredAdministrato
 pub use body::Body;
 pub use builder::ClientBuilder;
 pub use client::Client;
+pub use collections::{
+    Collection, CollectionFile, CollectionPage, FileFilter, FilePage, Manifest, ManifestTotal,
+};
 pub use credential::Credential;
 pub use deposit::Deposited;
 pub use deposit_options::DepositOptions;

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use artifact_backend::UriPrefix;
-use artifact_store::{ManagedStore, ReadPolicy, Sharing, UploadOptions};
+use artifact_store::{CollectionStore, ManagedStore, ReadPolicy, Sharing, UploadOptions};
 
 use crate::api::Api;
 use crate::auth_scheme::AuthScheme;
@@ -56,6 +56,8 @@ pub struct HttpConfig {
     pub base_path: BasePath,
     /// The store that the endpoints of management work on. Without one, the default, there are no such endpoints.
     pub management: Option<ManagedStore>,
+    /// The collections. Without them, the default, there are no endpoints for them. They need `management` too.
+    pub collections: Option<CollectionStore>,
     /// The path under which the endpoints of management are: `/v1` by default.
     pub management_path: BasePath,
     /// The grants and links of the managed store. Without them, the default, there are no such endpoints, and no grant counts.
@@ -113,6 +115,7 @@ impl Default for HttpConfig {
             uri_prefix: UriPrefix::default(),
             base_path: BasePath::default(),
             management: None,
+            collections: None,
             management_path: BasePath::management(),
             sharing: None,
             links: true,
@@ -317,6 +320,20 @@ impl HttpConfig {
     pub fn with_uploads(mut self, options: UploadOptions) -> Self {
         self.uploads = options;
         self
+    }
+
+    /// Adds the endpoints of collections, under the path of management. Has no effect without
+    /// [`with_management`](Self::with_management).
+    #[must_use = "returns the changed settings"]
+    pub fn with_collections(mut self, collections: CollectionStore) -> Self {
+        self.collections = Some(collections);
+        self
+    }
+
+    /// Returns the collections, if there are endpoints for them.
+    pub(crate) fn collections(&self) -> Option<&CollectionStore> {
+        let collections = self.collections.as_ref();
+        collections.filter(|_| self.managed().is_some())
     }
 
     /// Returns the store that the endpoints of management work on, if there are any.

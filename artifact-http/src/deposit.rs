@@ -6,7 +6,9 @@ use std::time::Duration;
 use artifact_http_files::{
     REPR_DIGEST, ReceivedFile, check_content_head, check_head, digest_value, idempotency_key,
 };
-use artifact_store::{ErrorKind, NewArtifact, Row};
+use artifact_store::{
+    CollectionId, CollectionPath, CollectionStore, ContentType, ErrorKind, NewArtifact, Row,
+};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use schemars::JsonSchema;
@@ -99,6 +101,32 @@ pub(crate) async fn store(
     request: AuthorizedRequest<'_>,
     place: FileIn,
 ) -> Result<Arc<Row>, Problem> {
+    receive(request, place, None).await
+}
+
+/// The collection that a file goes to, and its name there.
+pub(crate) struct Target<'s> {
+    pub(crate) collections: &'s CollectionStore,
+    pub(crate) id: CollectionId,
+    pub(crate) path: CollectionPath,
+    /// The type of the file, if the request declares none.
+    pub(crate) guessed: Option<ContentType>,
+}
+
+/// Streams the content of a request into a collection, as [`store`] does into the store.
+pub(crate) async fn store_in(
+    request: AuthorizedRequest<'_>,
+    target: &Target<'_>,
+) -> Result<Arc<Row>, Problem> {
+    // In a box, so that the future of another deposit is no larger.
+    Box::pin(receive(request, FileIn::Content, Some(target))).await
+}
+
+async fn receive(
+    request: AuthorizedRequest<'_>,
+    place: FileIn,
+    target: Option<&Target<'_>>,
+) -> Result<Arc<Row>, Problem> {
     let AuthorizedRequest {
         service,
         principal,
@@ -117,6 +145,8 @@ pub(crate) async fn store(
     // The binding under `/v0` has no key.
     let key = match place {
         FileIn::Form => None,
+        // The name does what a key would do.
+        FileIn::Content if target.is_some() => None,
         FileIn::Content => idempotency_key(headers)?,
     };
     let permit = service.uploads.acquire(&principal)?;
@@ -125,11 +155,28 @@ pub(crate) async fn store(
         FileIn::Form => ReceivedFile::open_form(headers, body).await?,
         FileIn::Content => ReceivedFile::open_content(headers, body)?,
     };
-    let new = NewArtifact::new(experiment.id, &principal)
+    let new = NewArtifact::new(experiment.id.clone(), &principal)
         .with_size_hint(length)
         .with_expires_in(expires_in)
         .with_idempotency_key(key);
-    let mut deposit = service.store.deposit(file.describe(new));
+    let new = file.describe(new);
+    let mut deposit = match target {
+        None => service.store.deposit(new),
+        Some(target) => {
+            let new = match &target.guessed {
+                Some(guessed) => new.with_content_type(guessed.clone()),
+                None => new,
+            };
+            let begun = target.collections.deposit(
+                &principal,
+                &experiment.id,
+                target.id,
+                &target.path,
+                new,
+            );
+            Box::pin(begun).await?
+        }
+    };
     while let Some(chunk) = file.next().await? {
         deposit.write(chunk).await?;
     }

@@ -59,7 +59,8 @@ pub struct Endpoint {
     /// stands for an
     /// experiment, `{W}` for a worker's id, `{G}` for a group's id, `{M}` for either, `{A}` for an artifact's id, `{N}` for
     /// a grant's id, `{K}` for a link's id, `{L}` for the secret of a link, `{U}` for an
-    /// upload's id, `{O}` for a named administrator's id.
+    /// upload's id, `{O}` for a named administrator's id, `{C}` for a collection's id, `{F}` at the end for the name of a
+    /// file in it, which may have slashes.
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
@@ -89,6 +90,11 @@ impl Endpoint {
         self.needs_sharing() && self.path.contains("/links")
     }
 
+    /// Returns whether only a router [with collections](crate::HttpConfig::with_collections) has this endpoint.
+    pub fn needs_collections(&self) -> bool {
+        self.path.contains("/collections")
+    }
+
     /// Returns the part of the protocol that the path belongs to.
     pub(crate) fn api(&self) -> Api {
         if Api::Management.rest(self.path).is_some() {
@@ -99,8 +105,19 @@ impl Endpoint {
     }
 }
 
+/// The end of the template of a path that ends with the name of a file.
+pub(crate) const NAME: &str = "{F}";
+
 /// Whether a path has the form of a template. Ids are not checked.
 pub(crate) fn has_path(template: &str, path: &str) -> bool {
+    if let Some(before) = template.strip_suffix(NAME) {
+        // The name has at least one character, and may have slashes.
+        let segments = before.matches('/').count();
+        return path
+            .match_indices('/')
+            .nth(segments - 1)
+            .is_some_and(|(slash, _)| slash + 1 < path.len() && has_path(before, &path[..=slash]));
+    }
     let mut templates = template.split('/');
     path.split('/').all(|segment| {
         templates.next().is_some_and(|template| {

@@ -5,6 +5,10 @@ use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
+use crate::collections::{
+    CreateCollection, DeleteCollection, DeleteFile, FetchFile, ListCollections, ListFiles, PutFile,
+    ReadCollection, ReadManifest, SealCollection,
+};
 use crate::deposit::Deposit;
 use crate::endpoint::{Endpoint, has_path};
 use crate::experiment::ReadExperiment;
@@ -135,6 +139,16 @@ endpoints! {
         GET Upload(upload) => ReadUpload;
         PATCH Upload(upload) => AppendUpload;
         DELETE Upload(upload) => EndUpload;
+        POST Collections => CreateCollection;
+        GET Collections => ListCollections;
+        GET Collection(id) => ReadCollection;
+        DELETE Collection(id) => DeleteCollection;
+        POST Seal(id) => SealCollection;
+        GET Manifest(id) => ReadManifest;
+        GET Files(id) => ListFiles;
+        PUT File(id, name) => PutFile;
+        GET File(id, name) => FetchFile;
+        DELETE File(id, name) => DeleteFile;
     }
     deployment {
         GET Experiments => ListExperiments;
@@ -227,6 +241,17 @@ mod tests {
             ("/v1/links/x", "GET, HEAD"),
             ("/v1/experiments/e/uploads", "OPTIONS, POST"),
             ("/v1/experiments/e/uploads/x", "GET, HEAD, PATCH, DELETE"),
+            ("/v1/experiments/e/collections/c/files", "GET, HEAD"),
+            ("/v1/experiments/e/collections/c/files/", ""),
+            (
+                "/v1/experiments/e/collections/c/files/a",
+                "PUT, GET, HEAD, DELETE",
+            ),
+            (
+                "/v1/experiments/e/collections/c/files/a/b//",
+                "PUT, GET, HEAD, DELETE",
+            ),
+            ("/v1/experiments/e/collections/c/other/a/b", ""),
         ] {
             assert_eq!(allowed_methods(path, |_| true), methods, "{path}");
         }

@@ -24,6 +24,7 @@ mod authenticate;
 mod credential;
 mod identity_authenticator;
 
+mod collections;
 mod concurrency_limiter;
 mod instance;
 mod problem;

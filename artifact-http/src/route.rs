@@ -2,13 +2,15 @@
 //! once into typed ids.
 
 use artifact_store::{
-    AdministratorId, ArtifactId, GrantId, GroupId, LinkId, MemberId, UploadId, WorkerId,
+    AdministratorId, ArtifactId, CollectionId, GrantId, GroupId, LinkId, MemberId, UploadId,
+    WorkerId,
 };
 
 use crate::api::Api;
+use crate::collections::NameInPath;
 
 /// A resource of an experiment, without the method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     Experiment,
     Artifacts,
@@ -35,14 +37,28 @@ pub(crate) enum Route {
     Retention,
     Uploads,
     Upload(UploadId),
+    Collections,
+    Collection(CollectionId),
+    Seal(CollectionId),
+    Manifest(CollectionId),
+    Files(CollectionId),
+    File(CollectionId, NameInPath),
 }
 
 impl Route {
     /// Parses what follows the experiment in a path, such as `/workers`. The comparison is exact:
-    /// nothing is decoded, and an ill-formed id makes the path unknown.
+    /// nothing but the name of a file in a collection is decoded, and an ill-formed id makes the path unknown.
     pub(crate) fn parse(api: Api, rest: &str) -> Option<Self> {
         if rest.is_empty() {
             return (api == Api::Artifacts).then_some(Self::Experiment);
+        }
+        if api == Api::Management
+            && let Some((collection, name)) = split_file(rest)
+        {
+            return Some(Self::File(
+                collection.parse().ok()?,
+                NameInPath::parse(name),
+            ));
         }
         let mut segments = [""; 4];
         let mut count = 0;
@@ -94,6 +110,11 @@ impl Route {
             ["retention"] => Self::Retention,
             ["uploads"] => Self::Uploads,
             ["uploads", id] => Self::Upload(id.parse().ok()?),
+            ["collections"] => Self::Collections,
+            ["collections", id] => Self::Collection(id.parse().ok()?),
+            ["collections", id, "seal"] => Self::Seal(id.parse().ok()?),
+            ["collections", id, "manifest"] => Self::Manifest(id.parse().ok()?),
+            ["collections", id, "files"] => Self::Files(id.parse().ok()?),
             _ => return None,
         })
     }
@@ -126,6 +147,13 @@ impl DeploymentRoute {
             _ => return None,
         })
     }
+}
+
+/// Splits `/collections/{C}/files/{F}` into the id of the collection and the name, which is not empty.
+fn split_file(rest: &str) -> Option<(&str, &str)> {
+    let (collection, rest) = rest.strip_prefix("/collections/")?.split_once('/')?;
+    let name = rest.strip_prefix("files/")?;
+    (!name.is_empty()).then_some((collection, name))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::authenticate::Authenticate;
 use crate::concurrency_limiter::ConcurrencyLimiter;
 use crate::config::HttpConfig;
 use crate::dispatch;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, NAME};
 use crate::identity_authenticator::IdentityAuthenticator;
 use crate::rate_limiter::RateLimiter;
 use crate::service::HttpService;
@@ -48,6 +48,7 @@ impl Service {
             && (self.config.managed().is_some() || !endpoint.needs_management())
             && (self.config.sharing().is_some() || !endpoint.needs_sharing())
             && (self.config.links || !endpoint.needs_links())
+            && (self.config.collections().is_some() || !endpoint.needs_collections())
     }
 
     /// Returns whether requests for a path may use HTTP Basic: those of management, if the credentials are those of the
@@ -117,7 +118,9 @@ where
     paths
         .into_iter()
         .fold(Router::new(), |router, path| {
-            router.route(path, any(answer))
+            // axum's form of a parameter that may have slashes.
+            let path = path.replace(NAME, "{*F}");
+            router.route(&path, any(answer))
         })
         .fallback(answer)
         .with_state(service.shared)

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use crate::collections::{
+    CollectionId, CollectionPath, CollectionPosition, InvalidCollectionId, InvalidCollectionPath,
+};
 use crate::content_type::ContentType;
 use crate::error::{Error, ErrorKind};
 use crate::experiment::{ExperimentId, InvalidExperimentId};
@@ -50,10 +53,14 @@ try_from! {
     GrantId InvalidId
     LinkId InvalidId
     LinkSecret InvalidLinkSecret
+    CollectionId InvalidCollectionId
+    CollectionPosition InvalidCollectionId
+    CollectionPath InvalidCollectionPath
 }
 
 as_ref! {
     ExperimentId WorkerId GroupId AdministratorId MemberId PrincipalId ExternalId IdempotencyKey DisplayName ContentType FileName GrantId LinkId
+    CollectionPath
 }
 
 /// Wraps the error, which [`io::Error::get_ref`] then returns, so that `downcast_ref::<Error>()` finds it. The kind of the
@@ -62,8 +69,10 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             ErrorKind::NotFound => io::ErrorKind::NotFound,
-            ErrorKind::Forbidden => io::ErrorKind::PermissionDenied,
-            ErrorKind::AlreadyExists | ErrorKind::KeyReused => io::ErrorKind::AlreadyExists,
+            ErrorKind::Forbidden | ErrorKind::Sealed => io::ErrorKind::PermissionDenied,
+            ErrorKind::AlreadyExists | ErrorKind::KeyReused | ErrorKind::NameTaken => {
+                io::ErrorKind::AlreadyExists
+            }
             ErrorKind::Reserved
             | ErrorKind::Cycle
             | ErrorKind::InvalidRange

@@ -152,7 +152,8 @@ impl Deposit {
     /// [commit time-out](crate::StoreConfig::with_commit_timeout), or if the outcome is unknown.
     /// `NotFound` if the experiment does not exist. `DigestMismatch` if the bytes do not have the
     /// [expected SHA-256](NewArtifact::with_sha256); nothing is left then. `KeyReused` if the
-    /// [key](NewArtifact::with_idempotency_key) belongs to another deposit. `OutOfSpace` and the kinds that an operator must
+    /// [key](NewArtifact::with_idempotency_key) belongs to another deposit. `NameTaken` or `Sealed` if another deposit got
+    /// its [name in a collection](crate::CollectionStore::deposit) first, or the collection was sealed. `OutOfSpace` and the kinds that an operator must
     /// resolve.
     ///
     /// After another error, nothing or an orphan is left. The exception is `Unavailable` from the
@@ -220,6 +221,7 @@ impl Deposit {
             sha256: _,
             expires_in,
             idempotency_key: _,
+            place,
         } = &self.new;
         let (experiment, created_by) = (experiment.clone(), created_by.clone());
         let sha256 = digests.sha256;
@@ -229,12 +231,17 @@ impl Deposit {
             .with_expires_at(expiry(created_at, *expires_in));
         let (catalog, chunks) = (&self.shared.catalog, digests.chunks.as_ref());
         let deadline = Some(&self.deadline);
-        let inserted = match key {
-            None => catalog
+        let inserted = match (key, place) {
+            (_, Some(place)) => {
+                let inserted = place.insert(&row, chunks, &self.deadline);
+                // In a box, so that the future of a deposit without a name is no larger.
+                Box::pin(inserted).await.map(|()| true)
+            }
+            (None, None) => catalog
                 .insert_with(&row, chunks, deadline)
                 .await
                 .map(|()| true),
-            Some(key) => catalog.insert_keyed(&row, chunks, deadline, key).await,
+            (Some(key), None) => catalog.insert_keyed(&row, chunks, deadline, key).await,
         };
         match inserted {
             Ok(true) => Ok(Arc::new(row)),

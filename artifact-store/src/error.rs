@@ -61,6 +61,10 @@ pub enum ErrorKind {
     LengthMismatch,
     /// The principal has as many open uploads, or the upload as many parts, as allowed. Complete or end some.
     LimitReached,
+    /// The name in the collection was given before, or one above or below it. Nothing was stored. Use another name.
+    NameTaken,
+    /// The collection is sealed, or is being deleted. Nothing was changed. Use another collection.
+    Sealed,
 }
 
 impl ErrorKind {
@@ -85,6 +89,8 @@ impl ErrorKind {
         Self::OffsetMismatch,
         Self::LengthMismatch,
         Self::LimitReached,
+        Self::NameTaken,
+        Self::Sealed,
     ];
 
     /// Returns the text for the kind in error messages.
@@ -109,6 +115,8 @@ impl ErrorKind {
             Self::OffsetMismatch => "offset mismatch",
             Self::LengthMismatch => "length mismatch",
             Self::LimitReached => "limit reached",
+            Self::NameTaken => "name taken",
+            Self::Sealed => "sealed",
         }
     }
 
@@ -222,6 +230,8 @@ pub enum Operation {
     FindAdministrator,
     /// Recording, replacing or finding the admin token that the servers of a database share.
     AdminToken,
+    /// Reading or changing a collection.
+    Collection,
 }
 
 impl Operation {
@@ -263,6 +273,7 @@ impl Operation {
             Self::WriteAdministrator => "write administrator",
             Self::FindAdministrator => "find administrator",
             Self::AdminToken => "find or record admin token",
+            Self::Collection => "read or change collection",
         }
     }
 

@@ -12,6 +12,7 @@ mod backup;
 mod blob_survey;
 mod catalog;
 mod collect;
+mod collections;
 mod config;
 mod content_type;
 mod conversions;
@@ -80,6 +81,11 @@ pub use catalog::{
     PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
 };
 pub use collect::{CollectEvent, CollectOptions, CollectReport, CollectStep, Collector};
+pub use collections::{
+    Collection, CollectionCatalog, CollectionFile, CollectionId, CollectionPath,
+    CollectionPosition, CollectionStore, FilePage, FileQuery, FileState, InvalidCollectionId,
+    InvalidCollectionPath, ManifestDigest, ManifestReader, NameBound,
+};
 pub use config::StoreConfig;
 pub use content_type::ContentType;
 #[cfg(feature = "sqlite")]

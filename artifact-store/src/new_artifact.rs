@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use artifact_backend::Sha256Digest;
 
+use crate::collections::FilePlace;
 use crate::content_type::ContentType;
 use crate::experiment::ExperimentId;
 use crate::file_name::FileName;
@@ -21,6 +22,7 @@ pub struct NewArtifact {
     pub(crate) sha256: Option<Sha256Digest>,
     pub(crate) expires_in: Option<Duration>,
     pub(crate) idempotency_key: Option<IdempotencyKey>,
+    pub(crate) place: Option<FilePlace>,
 }
 
 impl NewArtifact {
@@ -36,6 +38,7 @@ impl NewArtifact {
             sha256: None,
             expires_in: None,
             idempotency_key: None,
+            place: None,
         }
     }
 

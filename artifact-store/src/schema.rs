@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::collections::CollectionId;
 use crate::experiment::ExperimentId;
 use crate::external_id::ExternalId;
 use crate::identity::{AdministratorId, GroupId, MemberId, WorkerId};
@@ -47,6 +48,11 @@ schemas! {
         "type": "string",
         "description": "The id of a named administrator.",
         "pattern": "^adm_[0-9a-hjkmnp-tv-z]{26}$",
+    };
+    CollectionId => {
+        "type": "string",
+        "description": "The id of a collection.",
+        "pattern": "^col_[0-9a-f]{32}$",
     };
     MemberId => {
         "type": "string",

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
+use crate::collections::{CollectionId, CollectionPath};
 use crate::content_type::ContentType;
 use crate::experiment::ExperimentId;
 use crate::external_id::ExternalId;
@@ -70,6 +71,7 @@ text! {
     PrincipalId "the id of a principal" |text| text.parse().map_err(E::custom);
     ExternalId "the id of a principal of the program" |text| text.parse().map_err(E::custom);
     DisplayName "a name" |text| text.parse().map_err(E::custom);
+    CollectionPath "the name of a file in a collection" |text| text.parse().map_err(E::custom);
     // These two have been made safe before. A text that is not safe is refused, not changed.
     ContentType "a content type of visible ASCII" |text| {
         let clean = ContentType::clean(text);
@@ -80,6 +82,26 @@ text! {
         let clean = FileName::clean(text).filter(|clean| clean.as_str() == text);
         clean.ok_or_else(|| E::custom("the file name has a path, forbidden characters or more than 255 bytes"))
     };
+}
+
+impl Text for CollectionId {
+    const EXPECTED: &str = "the id of a collection";
+
+    fn read<E: de::Error>(text: &str) -> Result<Self, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+impl Serialize for CollectionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CollectionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor(PhantomData))
+    }
 }
 
 /// Reads a time and truncates it to microseconds, as every record does.

@@ -32,7 +32,7 @@ use artifact_http::{HttpService, IdentityAuthenticator};
 use artifact_server::{
     Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
-use artifact_store::{ManagedStore, Sharing};
+use artifact_store::{CollectionStore, ManagedStore, Sharing};
 use tokio::task::JoinSet;
 
 use self::certificate::CertificateFiles;
@@ -71,9 +71,12 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     // Other servers on the same database remove artifacts, too.
     let watch = managed.watch_removals();
     let sharing = Sharing::new(managed.clone(), Arc::clone(&opened.database.sharing));
+    let collections =
+        CollectionStore::new(managed.clone(), Arc::clone(&opened.database.collections));
     let mut config = endpoints::config(settings)?
         .with_management(managed)
-        .with_sharing(sharing);
+        .with_sharing(sharing)
+        .with_collections(collections);
     if tls.is_some() {
         config = config.with_https();
     }

@@ -105,6 +105,41 @@ fn the_help_matches_the_golden_files() {
 }
 
 #[test]
+fn the_help_of_collections_matches_the_golden_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, name) in [
+        (&["collection", "--help"][..], "help-collection.txt"),
+        (
+            &["collection", "create", "--help"],
+            "help-collection-create.txt",
+        ),
+        (
+            &["collection", "list", "--help"],
+            "help-collection-list.txt",
+        ),
+        (
+            &["collection", "show", "--help"],
+            "help-collection-show.txt",
+        ),
+        (&["collection", "put", "--help"], "help-collection-put.txt"),
+        (&["collection", "get", "--help"], "help-collection-get.txt"),
+        (&["collection", "ls", "--help"], "help-collection-ls.txt"),
+        (
+            &["collection", "seal", "--help"],
+            "help-collection-seal.txt",
+        ),
+        (
+            &["collection", "delete", "--help"],
+            "help-collection-delete.txt",
+        ),
+    ] {
+        let help = run(artifact(folder.path()).args(arguments)).succeeded();
+        assert_eq!(help.stderr, "");
+        assert_golden(name, help.stdout());
+    }
+}
+
+#[test]
 fn print_config_shows_values_with_sources_and_hides_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("settings.toml");

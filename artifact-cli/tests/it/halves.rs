@@ -289,6 +289,7 @@ fn a_store_of_version_0_1_starts_without_adopt() {
             created_at INTEGER NOT NULL) STRICT, WITHOUT ROWID; \
         INSERT INTO older SELECT * FROM artifacts; \
         DROP VIEW artifacts; DROP TABLE artifact_rows; \
+        DROP TABLE collection_files; DROP TABLE collections; \
         DROP TABLE holds; DROP TABLE retention; DROP TABLE leases; DROP TABLE scrubs; DROP TABLE staged_rows; DROP TABLE imports; \
          DROP TABLE placement; DROP TABLE former_backends; \
         DROP TABLE chunk_digests; DROP TABLE idempotency_keys; DROP TABLE upload_parts; DROP TABLE uploads; \

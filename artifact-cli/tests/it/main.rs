@@ -11,6 +11,8 @@ mod admin_token;
 mod administrators;
 mod archive;
 mod backup;
+mod collections;
+mod collections_page;
 mod corrupt;
 mod curl_page;
 mod day_in_the_life;

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Held,
     /// The idempotency key belongs to another deposit, or to an artifact that was removed since (`key-reused`). Use a new key.
     KeyReused,
+    /// The collection is sealed or is being deleted, so it does not change any more.
+    Sealed,
     /// The artifact is larger than the server accepts (413). The server keeps nothing of it.
     TooLarge,
     /// The range contains no byte of the artifact (416).
@@ -70,6 +72,7 @@ const VOCABULARY: &[(&str, u16, ErrorKind)] = &[
     ("cycle-detected", 409, ErrorKind::Cycle),
     ("reserved-identifier", 409, ErrorKind::ReservedName),
     ("held", 409, ErrorKind::Held),
+    ("sealed", 409, ErrorKind::Sealed),
     ("payload-too-large", 413, ErrorKind::TooLarge),
     ("invalid-name", 422, ErrorKind::InvalidName),
     ("key-reused", 422, ErrorKind::KeyReused),
@@ -84,12 +87,13 @@ impl ErrorKind {
             Self::Forbidden => "this credential does not allow the operation",
             Self::WrongExperiment => "the server does not host this experiment",
             Self::NotFound => "not found",
-            Self::AlreadyExists => "the id is already in use",
+            Self::AlreadyExists => "the id or name is already in use",
             Self::ReservedName => "the server reserves this name",
             Self::InvalidName => "the name is not valid",
             Self::Cycle => "the group would become a member of itself",
             Self::Held => "a hold is on the artifact",
             Self::KeyReused => "the idempotency key belongs to another deposit",
+            Self::Sealed => "the collection is sealed",
             Self::TooLarge => "the artifact is larger than the server accepts",
             Self::InvalidRange => "the range contains no byte of the artifact",
             Self::BadRequest => "the server rejects the request",
@@ -148,7 +152,7 @@ mod tests {
             let other = ErrorKind::of_response(500, Some(name));
             assert_eq!(other, ErrorKind::ServerFault, "{name}");
         }
-        assert_eq!(VOCABULARY.len(), 13);
+        assert_eq!(VOCABULARY.len(), 14);
     }
 
     #[test]

@@ -85,6 +85,22 @@ pub enum Operation {
     RevokeAdministratorToken,
     /// [`Client::delete_administrator`](crate::Client::delete_administrator).
     DeleteAdministrator,
+    /// Creating a collection.
+    CreateCollection,
+    /// Reading a collection.
+    ReadCollection,
+    /// Listing collections.
+    ListCollections,
+    /// Listing the files of a collection.
+    ListFiles,
+    /// Sealing a collection.
+    SealCollection,
+    /// Reading the manifest of a collection.
+    ReadManifest,
+    /// Deleting a collection.
+    DeleteCollection,
+    /// Deleting a file of a collection.
+    DeleteFile,
 }
 
 impl Operation {
@@ -130,6 +146,14 @@ impl Operation {
             Self::IssueAdministratorToken => "issue administrator token",
             Self::RevokeAdministratorToken => "revoke administrator token",
             Self::DeleteAdministrator => "delete administrator",
+            Self::CreateCollection => "create collection",
+            Self::ReadCollection => "read collection",
+            Self::ListCollections => "list collections",
+            Self::ListFiles => "list files",
+            Self::SealCollection => "seal collection",
+            Self::ReadManifest => "read manifest",
+            Self::DeleteCollection => "delete collection",
+            Self::DeleteFile => "delete file",
         }
     }
 
@@ -161,6 +185,12 @@ impl Operation {
             | Self::IssueAdministratorToken
             | Self::RevokeAdministratorToken
             | Self::DeleteAdministrator => "there is no such administrator",
+            Self::ReadCollection
+            | Self::ListFiles
+            | Self::SealCollection
+            | Self::DeleteCollection => "there is no such collection",
+            Self::ReadManifest => "there is no such collection, or it is not sealed",
+            Self::DeleteFile => "there is no such file",
             // An artifact server has these paths, or does not support the operation.
             Self::Configure
             | Self::Deposit
@@ -174,6 +204,8 @@ impl Operation {
             | Self::ReadUsage
             | Self::ReadRetention
             | Self::SetRetention
+            | Self::CreateCollection
+            | Self::ListCollections
             | Self::RegisterAdministrator
             | Self::ListAdministrators => {
                 "there is no artifact server at this address, or it does not support this operation"

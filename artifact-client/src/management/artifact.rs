@@ -70,11 +70,16 @@ pub struct ArtifactPage {
     pub next: Option<String>,
 }
 
-fn write_digest<S: Serializer>(digest: &Sha256Digest, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn write_digest<S: Serializer>(
+    digest: &Sha256Digest,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(digest)
 }
 
-fn read_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sha256Digest, D::Error> {
+pub(crate) fn read_digest<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Sha256Digest, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse()
         .map_err(|_| serde::de::Error::custom("a SHA-256 has 64 hexadecimal digits"))

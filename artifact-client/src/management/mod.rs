@@ -11,6 +11,8 @@ use reqwest::{Method, StatusCode, Url};
 use crate::client::{Client, Repeat};
 use crate::error::{Error, Operation, Result};
 
+pub(crate) use artifact::{read_digest, write_digest};
+
 pub use artifact::{Artifact, ArtifactHold, ArtifactInfo, ArtifactPage};
 pub use filter::ListFilter;
 pub use usage::{PrincipalUsage, Usage};

@@ -3,6 +3,7 @@
 
 mod administrators;
 mod binding;
+mod collections;
 mod credential;
 mod deposit;
 mod faults;

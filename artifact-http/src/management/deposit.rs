@@ -56,7 +56,7 @@ impl DepositContent {
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
         check_no_parameters(&request)?;
         let (service, parts) = (request.service, request.parts);
-        check_type(parts)?;
+        check_no_form(parts)?;
         let row = store(request, FileIn::Content).await?;
         let body = ArtifactBody::new(&row, &service.config.uri_prefix);
         let mut response = response::json(StatusCode::CREATED, &body);
@@ -68,7 +68,7 @@ impl DepositContent {
 }
 
 /// Refuses a form: its sender probably wants the file inside it to be stored, not the form itself.
-fn check_type(parts: &Parts) -> Result<(), Problem> {
+pub(crate) fn check_no_form(parts: &Parts) -> Result<(), Problem> {
     let declared = parts.headers.get_all(CONTENT_TYPE).iter();
     let is_form = |value: &HeaderValue| {
         let essence = value.as_bytes().split(|byte| *byte == b';').next();

@@ -140,13 +140,18 @@ impl ListQuery {
         })?;
         let rule = "be the `next` of a page";
         let after = given.parsed("after", rule, number)?;
-        let limit = given.limit()?;
+        let limit = page_limit(&given)?;
         Ok(Self {
             filter,
             after: after.map_or(RowPosition::START, RowPosition::from_number),
-            limit: limit.unwrap_or(DEFAULT_LIMIT),
+            limit,
         })
     }
+}
+
+/// Returns the greatest number of records of a page.
+pub(crate) fn page_limit(given: &Parameters) -> Result<u32, Problem> {
+    Ok(given.limit()?.unwrap_or(DEFAULT_LIMIT))
 }
 
 /// Accepts a type and a subtype of visible ASCII.

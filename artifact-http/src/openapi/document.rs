@@ -98,7 +98,8 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
         },
     });
     if with_management {
-        describe_management(&mut document);
+        let with_collections = listed.iter().any(|endpoint| endpoint.needs_collections());
+        describe_management(&mut document, with_collections);
         if listed
             .iter()
             .any(|endpoint| endpoint.docs.tag == "administrators")
@@ -119,7 +120,7 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
 }
 
 /// Adds what the document says about the endpoints of management in general.
-fn describe_management(document: &mut Value) {
+fn describe_management(document: &mut Value, with_collections: bool) {
     let description = &mut document["info"]["description"];
     let text = description.as_str().unwrap_or_default();
     *description = format!("{text} {MANAGEMENT}").into();
@@ -134,6 +135,13 @@ fn describe_management(document: &mut Value) {
             "description": "Resumable uploads, by tus 1.0.",
         });
         tags.insert(2, tag);
+        if with_collections {
+            let tag = json!({
+                "name": "collections",
+                "description": "Files under names that are given once.",
+            });
+            tags.insert(3, tag);
+        }
     }
     document["components"]["securitySchemes"]["basic"] = json!({
         "type": "http",

@@ -41,13 +41,14 @@ fn document_schema(_: &mut SchemaGenerator) -> Schema {
 /// break.
 ///
 /// It says what `docs/http-api.md` says, as far as a schema can, and each operation names the
-/// clauses of that page that it follows (`x-clauses`). A router without identities, managed store or sharing
-/// serves a document without the endpoints that need them.
+/// clauses of that page that it follows (`x-clauses`). A router without identities, managed store, sharing or
+/// collections serves a document without the endpoints that need them.
 pub fn openapi() -> &'static str {
     text(Served {
         identities: true,
         management: true,
         sharing: ServedSharing::GrantsAndLinks,
+        collections: true,
     })
 }
 
@@ -57,6 +58,7 @@ struct Served {
     identities: bool,
     management: bool,
     sharing: ServedSharing,
+    collections: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +70,7 @@ enum ServedSharing {
 
 impl Served {
     /// How many choices there are.
-    const CHOICES: usize = 12;
+    const CHOICES: usize = 24;
 
     /// Returns a number that stands for this choice.
     fn index(self) -> usize {
@@ -77,7 +79,11 @@ impl Served {
             ServedSharing::Grants => 1,
             ServedSharing::GrantsAndLinks => 2,
         };
-        (usize::from(self.identities) * 2 + usize::from(self.management)) * 3 + sharing
+        let given = [self.identities, self.management, self.collections];
+        let index = given
+            .into_iter()
+            .fold(0, |index, given| 2 * index + usize::from(given));
+        index * 3 + sharing
     }
 
     fn has(self, endpoint: &Endpoint) -> bool {
@@ -88,6 +94,7 @@ impl Served {
         };
         (self.identities || !endpoint.needs_identities())
             && (self.management || !endpoint.needs_management())
+            && (self.collections || !endpoint.needs_collections())
             && is_shared
     }
 }
@@ -114,6 +121,7 @@ pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, st
             Some(_) if config.links => ServedSharing::GrantsAndLinks,
             Some(_) => ServedSharing::Grants,
         },
+        collections: config.collections().is_some(),
     });
     rename::renamed(text, config)
 }

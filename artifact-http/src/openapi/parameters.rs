@@ -91,6 +91,10 @@ parameters! {
         "An upload's id.");
     ADMINISTRATOR = path("O", SchemaGenerator::subschema_for::<schemas::AdministratorId>, schemas::ADMINISTRATOR,
         "A named administrator's id.");
+    COLLECTION = path("C", SchemaGenerator::subschema_for::<schemas::CollectionId>, schemas::COLLECTION,
+        "A collection's id.");
+    FILE_NAME = path("F", SchemaGenerator::subschema_for::<schemas::FileInCollection>, "runs/7/loss.csv",
+        "The name of a file in the collection. Its slashes are not percent-encoded; everything else is, where a path requires it (K-4).");
     EXPERIMENT_HEADER = Parameter {
         required: true,
         schema: SchemaGenerator::subschema_for::<ExperimentName>,
@@ -146,6 +150,16 @@ parameters! {
         "The `next` of the previous page. Without it, the list begins with the first administrator.");
     pub(crate) ADMINISTRATORS_LIMIT = query("AdministratorsLimit", "limit", "100",
         "The greatest number of administrators of the page, 1 to 256; 100 by default.");
+    pub(crate) AFTER_COLLECTION = query("AfterCollection", "after", "1767323045000006.col_4f2a9c0de1b83756a0c4d2f19e7b6385",
+        "The `next` of the previous page. Without it, the list begins with the oldest collection.");
+    pub(crate) AFTER_FILE = query("AfterFile", "after", "runs/7/loss.csv",
+        "The `next` of the previous page. Without it, the list begins with the first name.");
+    pub(crate) PREFIX = query("Prefix", "prefix", "runs/",
+        "Returns only files whose names begin with this text.");
+    pub(crate) DELIMITER = query("Delimiter", "delimiter", "/",
+        "Only `/`. Names with a slash after the prefix are left out; `folders` has their parts up to that slash instead.");
+    pub(crate) IF_NONE_MATCH_ANY = header("IfNoneMatchAny", "If-None-Match", "*",
+        "With `*`, a name that was given before is 412 instead of 409 (K-6).");
     pub(crate) DRY_RUN = query("DryRun", "dry_run", "true",
         "`true` checks whether the artifact could be deleted, and deletes nothing (M-5); `false` is the default.");
     pub(crate) CREATED_BY = query("CreatedBy", "created_by", "admin",
@@ -176,6 +190,8 @@ pub(super) fn of_path(endpoint: &Endpoint) -> Value {
         &LINK_SECRET,
         &UPLOAD,
         &ADMINISTRATOR,
+        &COLLECTION,
+        &FILE_NAME,
     ];
     let in_path = all
         .into_iter()

@@ -15,6 +15,7 @@ pub(crate) const LINK_URL: &str = "http://127.0.0.1:8080/v1/links/9f86d081884c7d
 pub(crate) const LINK_SECRET: &str =
     "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 pub(crate) const UPLOAD: &str = "b9c1e6d27f0a4c8395d2be61074fa83c";
+pub(crate) const COLLECTION: &str = "col_4f2a9c0de1b83756a0c4d2f19e7b6385";
 pub(crate) const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 pub(crate) const URI: &str = "eden://artifacts/4f2a9c0de1b83756a0c4d2f19e7b6385";
 
@@ -94,6 +95,12 @@ schemas! {
         "pattern": "^[0-9a-f]{32}$",
         "examples": [UPLOAD],
     };
+    CollectionId inline false => {
+        "type": "string",
+        "pattern": "^col_[0-9a-f]{32}$",
+        "examples": [COLLECTION],
+    };
+    FileInCollection inline true => { "type": "string", "minLength": 1, "maxLength": 1024 };
     ExperimentName inline true => { "type": "string", "minLength": 1, "maxLength": 128 };
     ExperimentField inline true => {
         "type": "string",

@@ -13,6 +13,17 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let operation = error.operation();
         let problem = match error.kind() {
+            ErrorKind::NotFound if operation == Operation::Collection => {
+                Self::new(ProblemType::NotFound, error.detail())
+            }
+            ErrorKind::Forbidden if operation == Operation::Collection => {
+                Self::new(ProblemType::Forbidden, error.detail())
+            }
+            ErrorKind::Held if operation == Operation::Collection => {
+                Self::new(ProblemType::Held, error.detail())
+            }
+            ErrorKind::NameTaken => Self::new(ProblemType::AlreadyExists, error.detail()),
+            ErrorKind::Sealed => Self::new(ProblemType::Sealed, error.detail()),
             ErrorKind::NotFound => Self::new(
                 ProblemType::NotFound,
                 match operation {

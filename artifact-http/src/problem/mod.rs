@@ -101,6 +101,20 @@ impl Problem {
         Self::new(ProblemType::Unauthorized, "")
     }
 
+    /// Returns whether the problem is the one of the vocabulary.
+    pub(crate) fn is_of(&self, kind: ProblemType) -> bool {
+        self.kind == Some(kind)
+    }
+
+    /// Returns the same problem as the answer to a failed precondition.
+    pub(crate) fn into_failed_precondition(self) -> Self {
+        Self {
+            kind: None,
+            status: StatusCode::PRECONDITION_FAILED,
+            ..self
+        }
+    }
+
     pub(crate) fn no_such_path() -> Self {
         Self::new(ProblemType::NotFound, "there is no such path")
     }

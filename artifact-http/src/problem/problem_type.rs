@@ -20,10 +20,11 @@ pub(crate) enum ProblemType {
     Held,
     KeyReused,
     OffsetMismatch,
+    Sealed,
 }
 
 impl ProblemType {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::BadRequest,
         Self::ExperimentIdMismatch,
         Self::Unauthorized,
@@ -37,6 +38,7 @@ impl ProblemType {
         Self::Held,
         Self::KeyReused,
         Self::OffsetMismatch,
+        Self::Sealed,
     ];
 
     /// Returns the member `type`.
@@ -69,6 +71,7 @@ impl ProblemType {
             Self::Held => ("held", StatusCode::CONFLICT, "Artifact is held"),
             Self::KeyReused => ("key-reused", StatusCode::UNPROCESSABLE_ENTITY, "Idempotency-Key is already used"),
             Self::OffsetMismatch => ("offset-mismatch", StatusCode::CONFLICT, "Upload has another offset"),
+            Self::Sealed => ("sealed", StatusCode::CONFLICT, "Collection is sealed"),
         }
     }
 }

@@ -4,7 +4,7 @@ use artifact_backend::UriPrefix;
 use artifact_http::{
     BasePath, ErrorPrefix, ExperimentHeader, HttpConfig, Refusal, RequestInfo, openapi_of,
 };
-use artifact_store::{Database, MemoryDatabase, Sharing};
+use artifact_store::{CollectionStore, Database, MemoryDatabase, Sharing};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
@@ -160,7 +160,10 @@ async fn the_document_has_the_configured_names() {
     let without = openapi_of(&managed, true);
     assert!(!without.contains("/grants") && !without.contains("/links"));
     let records = Database::new(MemoryDatabase::new()).sharing;
-    let all = managed.with_sharing(Sharing::new(site.managed(), records));
+    let with_sharing = managed.with_sharing(Sharing::new(site.managed(), records));
+    assert!(!openapi_of(&with_sharing, true).contains("/collections"));
+    let collections = CollectionStore::new(site.managed(), site.rows.clone());
+    let all = with_sharing.with_collections(collections);
     let without = openapi_of(&all.clone().without_links(), true).into_owned();
     assert!(without.contains("/grants") && !without.contains("/links"));
     assert_eq!(openapi_of(&all, true), artifact_http::openapi());

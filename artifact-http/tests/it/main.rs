@@ -6,6 +6,7 @@ mod administrators;
 mod authenticate;
 mod binding;
 mod body;
+mod collections;
 mod conditional;
 mod content;
 mod deposit;

@@ -123,7 +123,9 @@ async fn every_endpoint_has_a_matched_path() {
             };
             assert_eq!(found.status, expected, "{path}");
             let seen = app.labels.lock().unwrap().pop();
-            assert_eq!(seen.as_deref(), Some(endpoint.path));
+            // axum has a form of its own for the rest of a path.
+            let label = endpoint.path.replace("{F}", "{*F}");
+            assert_eq!(seen.as_deref(), Some(&*label));
         }
         // This service has no managed store.
         let matched = (!endpoint.needs_management()).then_some(endpoint.path);

@@ -2,8 +2,8 @@
 
 use artifact_http::{Endpoint, endpoints};
 use artifact_store::{
-    AccessGrant, AccessLink, AdministratorId, ArtifactId, GrantId, GrantSubject, GroupId, LinkId,
-    LinkSecret, PrincipalId, Timestamp, WorkerId,
+    AccessGrant, AccessLink, AdministratorId, ArtifactId, CollectionId, GrantId, GrantSubject,
+    GroupId, LinkId, LinkSecret, PrincipalId, Timestamp, WorkerId,
 };
 use axum::body::Body;
 use http::{Method, Request};
@@ -151,7 +151,9 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "readArtifact" | "deleteArtifact" | "readUsage" | "readRetention"
         | "readManagedWorker" | "createGrant" | "listGrants" | "revokeGrant" | "createLink"
         | "listLinks" | "revokeLink" | "describeUploads" | "createUpload" | "readUpload"
-        | "appendUpload" | "endUpload" => (true, true),
+        | "appendUpload" | "endUpload" | "createCollection" | "listCollections"
+        | "readCollection" | "deleteCollection" | "listFiles" | "putFile" | "fetchFile"
+        | "deleteFile" | "sealCollection" | "readManifest" => (true, true),
         // Every sender that knows the link, whatever it may do otherwise.
         "fetchLink" => return if target == Target::Absent { 404 } else { 200 },
         "whoami" => (false, true),
@@ -185,7 +187,7 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     if sender.is_foreign() || !(if is_admin { for_admin } else { for_worker }) {
         return 403;
     }
-    let names_one = ["{W}", "{G}", "{A}", "{O}"]
+    let names_one = ["{W}", "{G}", "{A}", "{O}", "{C}"]
         .iter()
         .any(|id| endpoint.path.contains(id));
     if names_one && !target.is_here() {
@@ -209,15 +211,26 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         return 404;
     }
     let is_allowed = match endpoint.id {
-        "deleteArtifact" => is_admin || (sender == Sender::Owner && target == Target::Own),
+        // The owner and the administrators change a collection.
+        "deleteArtifact" | "putFile" | "deleteFile" | "deleteCollection" | "sealCollection" => {
+            is_admin || (sender == Sender::Owner && target == Target::Own)
+        }
         "readArtifact" | "fetchContent" | "fetch" => may_read(sender, target),
+        // Collections have no grants.
         "createGrant" | "listGrants" | "revokeGrant" | "createLink" | "listLinks"
-        | "revokeLink" => owns(sender, target),
+        | "revokeLink" | "readCollection" | "listFiles" | "fetchFile" | "readManifest" => {
+            owns(sender, target)
+        }
         _ => true,
     };
     if !is_allowed {
         return 403;
     }
+    success(endpoint)
+}
+
+/// The status of a request that is allowed and names what is there.
+fn success(endpoint: &Endpoint) -> u16 {
     match endpoint.id {
         "deposit"
         | "depositContent"
@@ -225,7 +238,9 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "registerAdministrator"
         | "createGrant"
         | "createLink"
-        | "createUpload" => 201,
+        | "createUpload"
+        | "createCollection"
+        | "putFile" => 201,
         "deleteGroup"
         | "holdArtifact"
         | "releaseArtifact"
@@ -237,7 +252,9 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "deleteArtifact"
         | "revokeGrant"
         | "revokeLink"
-        | "describeUploads" => 204,
+        | "describeUploads"
+        | "deleteFile"
+        | "deleteCollection" => 204,
         _ => 200,
     }
 }
@@ -480,6 +497,27 @@ impl World {
             };
             return endpoint.path.replace("{O}", &id);
         }
+        if endpoint.path.contains("{C}") {
+            let (owner, home) = match target {
+                Target::Absent | Target::Own => (self.owner.clone(), HOME),
+                Target::Foreign => (self.foreign_owner.clone(), ELSEWHERE),
+                _ => (Member::admin(), HOME),
+            };
+            let collection = match target {
+                Target::Absent => CollectionId::mint().to_string(),
+                _ => {
+                    self.collection(home, &owner, endpoint.id == "readManifest")
+                        .await
+                }
+            };
+            let name = if endpoint.id == "putFile" {
+                "new/b"
+            } else {
+                "a"
+            };
+            let path = endpoint.path.replace("{E}", HOME);
+            return path.replace("{C}", &collection).replace("{F}", name);
+        }
         let worker = match target {
             Target::Absent => WorkerId::mint().to_string(),
             Target::Foreign => self.foreigner.clone(),
@@ -496,6 +534,25 @@ impl World {
             path = path.replace("{G}", &group).replace("{M}", &self.spare);
         }
         path
+    }
+
+    /// Makes a collection with one file.
+    async fn collection(&self, home: &str, owner: &Member, is_sealed: bool) -> String {
+        let community = &self.community;
+        let created = community
+            .manage_in(home, Method::POST, "/collections", owner, "")
+            .await;
+        let id = created.json()["id"].as_str().unwrap().to_owned();
+        let path = format!("/collections/{id}");
+        let file = format!("{path}/files/a");
+        let file = community.manage_in(home, Method::PUT, &file, owner, "y");
+        assert_eq!(file.await.status, 201);
+        if is_sealed {
+            let seal = format!("{path}/seal");
+            let seal = community.manage_in(home, Method::POST, &seal, owner, "");
+            assert_eq!(seal.await.status, 200);
+        }
+        id
     }
 
     fn request(
@@ -609,6 +666,7 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
     let artifact = "4f2a9c0de1b83756a0c4d2f19e7b6385";
     let (grant, link) = (GrantId::mint(), LinkId::mint());
     let (grant, link) = (grant.as_str(), link.as_str());
+    let collection = "col_4f2a9c0de1b83756a0c4d2f19e7b6385";
     for endpoint in endpoints() {
         let Some((base, under)) = endpoint.path.split_once("/experiments/{E}") else {
             continue;
@@ -623,7 +681,9 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
             .replace("{A}", artifact)
             .replace("{N}", grant)
             .replace("{K}", link)
-            .replace("{U}", artifact);
+            .replace("{U}", artifact)
+            .replace("{C}", collection)
+            .replace("{F}", "a/b");
         // One that the path does not support.
         let wrong = if under.contains("{U}") {
             Method::PUT
@@ -635,7 +695,7 @@ async fn ill_formed_ids_are_not_found_for_every_sender_and_method() {
             _ => community.ask_in(HOME, method, path, sender, "{").await,
         };
         let admin = Member::admin();
-        for id in [&worker.principal, &group, artifact, grant, link] {
+        for id in [&worker.principal, &group, artifact, grant, link, collection] {
             for bad in [
                 &id[1..],
                 &id.to_uppercase(),

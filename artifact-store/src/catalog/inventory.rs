@@ -65,7 +65,8 @@ pub trait CatalogInventory: Catalog + UploadRecords {
         created_by: Option<&PrincipalId>,
     ) -> Result<Vec<PrincipalUsage>>;
 
-    /// Removes a row, unless a hold is on it, in one transaction. The id never gets a row again.
+    /// Removes a row, unless a hold is on it or it is in a sealed collection, in one transaction. The id never gets a row
+    /// again.
     ///
     /// # Errors
     ///
@@ -232,4 +233,12 @@ pub trait CatalogInventory: Catalog + UploadRecords {
     ///
     /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     async fn record_scrub(&self, record: &ScrubRecord) -> Result<()>;
+
+    /// Returns whether an artifact is in a sealed collection whose deletion has not begun, so that [`remove`](Self::remove)
+    /// returns [`Sealed`](Removal::Sealed).
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` and the kinds that an operator must resolve.
+    async fn is_sealed(&self, id: ArtifactId) -> Result<bool>;
 }

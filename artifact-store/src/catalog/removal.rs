@@ -14,6 +14,8 @@ pub enum Removal {
     Absent,
     /// A hold is on the artifact. Nothing was changed.
     Held,
+    /// The artifact is in a sealed collection. Nothing was changed. Only an expiry or a deletion of the collection removes it.
+    Sealed,
 }
 
 /// Some removed and condemned ids, in the order in which the catalog removed them.

@@ -2,6 +2,7 @@
 
 mod admin_token;
 mod administrators;
+mod collections;
 mod groups;
 mod identity;
 mod in_order;
@@ -31,6 +32,7 @@ use self::uploads::UploadMaps;
 use super::rejected::{Rejected, is_inserted};
 use super::subject::Subject;
 use crate::catalog::{Catalog, check_insert};
+use crate::collections::{CollectionFile, CollectionId, CollectionPath};
 use crate::digests::ChunkDigests;
 use crate::error::{Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
@@ -83,13 +85,14 @@ impl MemoryDatabase {
         lock(&self.maps)
     }
 
-    /// Writes a row, and its key if it has one, or rejects it.
+    /// Writes a row, and its key or its name in a collection if it has one, or rejects it.
     fn insert_row(
         &self,
         row: &Row,
         digests: Option<&ChunkDigests>,
         deadline: Option<&Deadline>,
         key: Option<&IdempotencyKey>,
+        file: Option<(CollectionId, &CollectionPath)>,
     ) -> Result<()> {
         let subject = Subject::with_id(Operation::InsertRow, row.id);
         let reject = |rejected: Rejected| Err(rejected.into_error(subject));
@@ -101,6 +104,13 @@ impl MemoryDatabase {
             return reject(Rejected::LEFT_BACKEND);
         }
         check_insert(row, digests).or_else(reject)?;
+        if let Some((collection, path)) = file {
+            let checked = maps
+                .rows
+                .collections
+                .check(collection, path, &row.experiment);
+            checked.or_else(reject)?;
+        }
         let now = self.clock.now();
         let scope = key.map(|key| (row.experiment.clone(), row.created_by.clone(), key.clone()));
         let found = scope
@@ -119,6 +129,10 @@ impl MemoryDatabase {
             maps.rows.keep_key(scope, row.id, now);
         }
         maps.rows.insert(row.clone(), digests.cloned());
+        if let Some((collection, path)) = file {
+            let file = CollectionFile::of(path.clone(), row);
+            maps.rows.collections.insert(collection, file);
+        }
         Ok(())
     }
 
@@ -178,7 +192,7 @@ impl Catalog for MemoryDatabase {
         digests: Option<&ChunkDigests>,
         deadline: Option<&Deadline>,
     ) -> Result<()> {
-        self.insert_row(row, digests, deadline, None)
+        self.insert_row(row, digests, deadline, None, None)
     }
 
     async fn insert_keyed(
@@ -188,7 +202,7 @@ impl Catalog for MemoryDatabase {
         deadline: Option<&Deadline>,
         key: &IdempotencyKey,
     ) -> Result<bool> {
-        is_inserted(self.insert_row(row, digests, deadline, Some(key)))
+        is_inserted(self.insert_row(row, digests, deadline, Some(key), None))
     }
 
     async fn find_keyed(

@@ -18,6 +18,7 @@ mod url;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, CatalogInventory};
+use crate::collections::CollectionCatalog;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::identity::IdentityStore;
 use crate::placement::PlacementRecord;
@@ -54,6 +55,8 @@ pub struct Database {
     pub store_id: Arc<dyn StoreIdRecord>,
     /// Where the blobs are, if they were ever moved.
     pub placement: Arc<dyn PlacementRecord>,
+    /// The collections, for [`CollectionStore::new`](crate::CollectionStore::new).
+    pub collections: Arc<dyn CollectionCatalog>,
     closer: Arc<dyn CloseDatabase>,
     portable: Option<Arc<dyn PortableDatabase>>,
 }
@@ -67,6 +70,7 @@ impl Database {
             + SharingRecord
             + StoreIdRecord
             + PlacementRecord
+            + CollectionCatalog
             + CloseDatabase,
     {
         let database = Arc::new(database);
@@ -77,6 +81,7 @@ impl Database {
             sharing: database.clone(),
             store_id: database.clone(),
             placement: database.clone(),
+            collections: database.clone(),
             portable: Arc::clone(&database).portable(),
             closer: database,
         }

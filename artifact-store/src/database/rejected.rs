@@ -81,6 +81,33 @@ impl Rejected {
         "the chunk digests are those of an artifact of another size",
     );
 
+    pub(crate) const NO_COLLECTION: Self =
+        Self::new(ErrorKind::NotFound, "the collection does not exist");
+    pub(crate) const COLLECTION_SEALED: Self = Self::new(
+        ErrorKind::Sealed,
+        "the collection is sealed or is being deleted; create another one",
+    );
+    pub(crate) const COLLECTION_DELETING: Self =
+        Self::new(ErrorKind::Sealed, "the collection is being deleted");
+    pub(crate) const NAME_TAKEN: Self = Self::new(
+        ErrorKind::NameTaken,
+        "the name was given before; a name is given once",
+    );
+    pub(crate) const NAME_IS_FOLDER: Self = Self::new(
+        ErrorKind::NameTaken,
+        "the name is that of a folder: names below it were given before",
+    );
+    pub(crate) const NAME_BELOW_FILE: Self = Self::new(
+        ErrorKind::NameTaken,
+        "a part of the name up to a slash was given to a file before, which cannot be a folder too",
+    );
+    pub(crate) const FILE_HELD: Self = Self::new(
+        ErrorKind::Held,
+        "a hold is on a file of the collection; the administrator can release it",
+    );
+    pub(crate) const FILES_LEFT: Self =
+        Self::new(ErrorKind::Held, "a file is still in the collection");
+
     const fn new(kind: ErrorKind, detail: &'static str) -> Self {
         Self { kind, detail }
     }

@@ -7,6 +7,7 @@ use artifact_backend::{ArtifactId, BoxError, Sha256Digest, StoreId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::collection_line::{CollectionFileLine, CollectionLine};
 use super::record::DumpRecord;
 use super::shares::{GrantLine, LinkLine};
 use crate::administrators::Administrator;
@@ -73,6 +74,12 @@ pub struct DumpCounts {
     /// The named administrators. Left out of the text if their number is 0, so that programs that do not know them can read it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub administrators: u64,
+    /// The collections.
+    #[serde(default)]
+    pub collections: u64,
+    /// The names in all collections, also of files that were removed.
+    #[serde(default)]
+    pub collection_files: u64,
     /// The records that could not be read, and are not in the dump. An unreadable hold is in it, as one of the
     /// administrator.
     pub unreadable: u64,
@@ -103,6 +110,8 @@ impl DumpCounts {
             DumpRecord::AccessGrant(_) => self.grants += 1,
             DumpRecord::AccessLink { .. } => self.links += 1,
             DumpRecord::Administrator(_) => self.administrators += 1,
+            DumpRecord::Collection(_) => self.collections += 1,
+            DumpRecord::CollectionFile { .. } => self.collection_files += 1,
         }
     }
 }
@@ -144,6 +153,8 @@ pub(super) enum Line {
     Grant(GrantLine),
     Link(LinkLine),
     Administrator(AdministratorLine),
+    Collection(CollectionLine),
+    CollectionFile(CollectionFileLine),
     Counts(DumpCounts),
     End {
         /// Of all bytes before this line.
@@ -245,6 +256,10 @@ impl Line {
                 credential: administrator.credential.as_phc().to_owned(),
                 credential_expires_at: administrator.credential.expires_at(),
             }),
+            DumpRecord::Collection(collection) => Self::Collection(collection.into()),
+            DumpRecord::CollectionFile { collection, file } => {
+                Self::CollectionFile(CollectionFileLine::new(collection, file))
+            }
         }
     }
 
@@ -307,6 +322,11 @@ impl Line {
                     line.created_by,
                     credential.with_expires_at(line.credential_expires_at),
                 ))
+            }
+            Self::Collection(line) => DumpRecord::Collection(line.into()),
+            Self::CollectionFile(line) => {
+                let (collection, file) = line.into_parts();
+                DumpRecord::CollectionFile { collection, file }
             }
         })
     }

@@ -1,5 +1,7 @@
 //! The contents of a database in a portable form: records, their text, and the copy from one database to another.
 
+#[cfg(feature = "backup")]
+mod collection_line;
 mod copy;
 #[cfg(feature = "backup")]
 mod decoder;

@@ -6,6 +6,7 @@ use artifact_backend::{ArtifactId, Sha256Digest};
 
 use crate::administrators::Administrator;
 use crate::catalog::{Hold, RowPosition};
+use crate::collections::{Collection, CollectionFile, CollectionId};
 use crate::digests::ChunkDigests;
 use crate::experiment::Experiment;
 use crate::identity::{CredentialHash, Group, GroupId, MemberId, Worker};
@@ -68,4 +69,13 @@ pub enum DumpRecord {
     },
     /// A named administrator, with the hash of its token. The token itself is nowhere.
     Administrator(Administrator),
+    /// A collection. Its numbers of files and bytes are 0; a copy adds them up again.
+    Collection(Collection),
+    /// A name in a collection, also of an artifact that was removed, in the order of the collections and names.
+    CollectionFile {
+        /// The collection.
+        collection: CollectionId,
+        /// The name, and the artifact.
+        file: CollectionFile,
+    },
 }

@@ -153,7 +153,7 @@ impl ManagedStore {
 }
 
 /// Returns whether the principal belongs to the experiment. The administrator belongs to all.
-fn is_in(principal: &Principal, experiment: &ExperimentId) -> bool {
+pub(crate) fn is_in(principal: &Principal, experiment: &ExperimentId) -> bool {
     principal.experiment().is_none_or(|home| home == experiment)
 }
 

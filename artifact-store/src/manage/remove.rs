@@ -26,6 +26,7 @@ impl ManagedStore {
     /// - `NotFound` if the artifact does not exist in this experiment, or the principal belongs to another.
     /// - `Forbidden` for all but its depositor and the administrator.
     /// - `Held` if a hold is on it.
+    /// - `Sealed` if it is in a sealed [collection](crate::CollectionStore), which is deleted as a whole.
     /// - `Unavailable`, with which it is not known whether the row was removed; `OutOfSpace` and the kinds that an operator
     ///   must resolve. If the hold cannot be read, nothing is removed.
     pub async fn remove(
@@ -35,11 +36,17 @@ impl ManagedStore {
         id: ArtifactId,
     ) -> Result<()> {
         self.row_to_remove(principal, experiment, id).await?;
+        self.remove_row(id).await
+    }
+
+    /// Removes an artifact without a check of rights.
+    pub(crate) async fn remove_row(&self, id: ArtifactId) -> Result<()> {
         let removed = self.catalog.remove(id).await;
         // Also after an error, with which the row may be gone.
         self.store.forget(id);
         match removed? {
             Removal::Held => return Err(held(id)),
+            Removal::Sealed => return Err(sealed(id)),
             Removal::Removed => self.delete_blob(id).await,
             // Another call removed the row since it was read. It may have ended before it deleted the bytes.
             Removal::Absent => {
@@ -91,10 +98,13 @@ impl ManagedStore {
         id: ArtifactId,
     ) -> Result<Row> {
         let row = self.row_to_remove(principal, experiment, id).await?;
-        match self.catalog.find_hold(id).await? {
-            Some(_) => Err(held(id)),
-            None => Ok(row),
+        if self.catalog.find_hold(id).await?.is_some() {
+            return Err(held(id));
         }
+        if self.catalog.is_sealed(id).await? {
+            return Err(sealed(id));
+        }
+        Ok(row)
     }
 
     /// Reads the row of an artifact, and checks that the principal may remove it.
@@ -129,6 +139,11 @@ impl ManagedStore {
 
 fn fail(kind: ErrorKind, id: ArtifactId) -> Error {
     Error::new(kind, Operation::DeleteRow).with_id(id)
+}
+
+fn sealed(id: ArtifactId) -> Error {
+    fail(ErrorKind::Sealed, id)
+        .with_detail("the artifact is in a sealed collection; delete the collection as a whole")
 }
 
 fn held(id: ArtifactId) -> Error {

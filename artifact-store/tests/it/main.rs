@@ -10,6 +10,7 @@ mod backup;
 mod catalog;
 mod close;
 mod collect;
+mod collections;
 mod content_type;
 mod conversions;
 mod database_url;

@@ -19,7 +19,7 @@ pub fn status(kind: ErrorKind) -> u16 {
         ErrorKind::DigestMismatch => 400,
         ErrorKind::NotFound => 404,
         ErrorKind::Forbidden => 403,
-        ErrorKind::Held => 409,
+        ErrorKind::Held | ErrorKind::NameTaken | ErrorKind::Sealed => 409,
         ErrorKind::TooLarge => 413,
         ErrorKind::KeyReused => 422,
         ErrorKind::Unavailable => 503,

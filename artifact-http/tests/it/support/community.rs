@@ -8,8 +8,8 @@ use artifact_http::{
     AdminToken, Authenticate, HttpConfig, IdentityAuthenticator, router_with_identities,
 };
 use artifact_store::{
-    ArtifactStore, Database, Experiment, ManagedStore, MemoryDatabase, Sharing, StoreConfig,
-    Timestamp,
+    ArtifactStore, CollectionStore, Database, Experiment, ManagedStore, MemoryDatabase, Sharing,
+    StoreConfig, Timestamp,
 };
 use axum::Router;
 use axum::body::Body;
@@ -116,7 +116,12 @@ impl Community {
         let inventory = Arc::clone(&database.inventory);
         let managed = ManagedStore::new(store.clone(), inventory, backend.clone());
         let sharing = Sharing::new(managed.clone(), Arc::clone(&database.sharing));
-        let config = config.with_management(managed).with_sharing(sharing);
+        let catalog = Arc::clone(&database.collections);
+        let collections = CollectionStore::new(managed.clone(), catalog);
+        let config = config
+            .with_management(managed)
+            .with_sharing(sharing)
+            .with_collections(collections);
         let router = router_with_identities(store, Arc::new(identities), config);
         Self {
             database,

@@ -55,6 +55,10 @@ impl CatalogInventory for MemoryDatabase {
         Ok(self.writable(Operation::DeleteRow)?.rows.remove(id))
     }
 
+    async fn is_sealed(&self, id: ArtifactId) -> Result<bool> {
+        Ok(self.maps().rows.collections.is_sealed(id))
+    }
+
     async fn remove_expired(&self, id: ArtifactId) -> Result<Option<Removal>> {
         let now = self.now();
         let mut maps = self.writable(Operation::DeleteRow)?;

@@ -215,6 +215,16 @@ impl Maps {
                     return taken();
                 }
             }
+            DumpRecord::Collection(collection) => {
+                if !self.rows.collections.insert_collection(collection) {
+                    return taken();
+                }
+            }
+            DumpRecord::CollectionFile { collection, file } => {
+                if !self.load_file(collection, file) {
+                    return taken();
+                }
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
+use super::collections::Collections;
 use super::sharing::Shares;
 use super::staged::Staged;
 use crate::catalog::{
@@ -35,7 +36,7 @@ pub(super) struct Rows {
     positions: HashMap<ArtifactId, Position>,
     digests: HashMap<ArtifactId, ChunkDigests>,
     removed: BTreeMap<u64, ArtifactId>,
-    holds: HashMap<ArtifactId, Hold>,
+    pub(super) holds: HashMap<ArtifactId, Hold>,
     retention: HashMap<ExperimentId, Duration>,
     leases: HashMap<String, ([u8; 16], SystemTime)>,
     /// The rows of the deposits with these keys, and until when each key is kept.
@@ -44,6 +45,7 @@ pub(super) struct Rows {
     scrub: Option<(ScrubRecord, SystemTime)>,
     pub(super) staged: Staged,
     pub(super) shares: Shares,
+    pub(super) collections: Collections,
 }
 
 /// What a key belongs to, and the key.
@@ -63,7 +65,7 @@ impl Rows {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.positions.is_empty() && self.holds.is_empty()
+        self.positions.is_empty() && self.holds.is_empty() && self.collections.is_empty()
     }
 
     /// Inserts a row of a copy. Returns whether neither its id nor its position was taken.
@@ -103,6 +105,7 @@ impl Rows {
         records.extend(holds.into_iter().map(DumpRecord::Hold));
         records.extend(self.removed.values().copied().map(DumpRecord::Removed));
         self.shares.add_records(records);
+        records.extend(self.collections.records());
     }
 
     /// Inserts a row whose id is not taken.
@@ -163,6 +166,7 @@ impl Rows {
         self.holds.remove(&id);
         self.digests.remove(&id);
         self.shares.remove_artifact(id);
+        self.collections.remove_artifact(id);
         let removal = match before {
             Some(Position::Removed) => return Removal::Absent,
             Some(Position::Row(position)) => {
@@ -176,7 +180,15 @@ impl Rows {
         removal
     }
 
+    /// Removes a row that is not held and not in a sealed collection.
     pub(super) fn remove(&mut self, id: ArtifactId) -> Removal {
+        if self.collections.is_sealed(id) && self.get(id).is_some() {
+            return Removal::Sealed;
+        }
+        self.remove_unheld(id)
+    }
+
+    fn remove_unheld(&mut self, id: ArtifactId) -> Removal {
         if self.holds.contains_key(&id) {
             return Removal::Held;
         }
@@ -186,7 +198,7 @@ impl Rows {
     pub(super) fn remove_expired(&mut self, id: ArtifactId, now: Timestamp) -> Option<Removal> {
         match self.get(id) {
             Some(row) if !self.is_expired(row, now) => None,
-            _ => Some(self.remove(id)),
+            _ => Some(self.remove_unheld(id)),
         }
     }
 

@@ -1,9 +1,11 @@
 //! The statement that inserts many rows.
 
 use std::collections::{HashMap, HashSet};
+use std::slice;
 use std::sync::Arc;
 
 use artifact_backend::ArtifactId;
+use deadpool_postgres::Transaction;
 use futures_util::future::try_join;
 
 use super::columns::{DigestColumns, RowColumns};
@@ -188,6 +190,24 @@ async fn insert_some(
         })
     });
     outcomes.await
+}
+
+/// Inserts a row without a key, and its digests, in a transaction. Its experiment exists.
+pub(super) async fn insert_one(transaction: &Transaction<'_>, new: &NewRow) -> Result<(), Failure> {
+    let rows = slice::from_ref(new);
+    let (columns, digests) = columns(rows);
+    let inserted = if digests.is_empty() {
+        let statement = transaction.prepare_cached(INSERT_ALL).await?;
+        transaction.execute(&statement, &columns.params()).await?
+    } else {
+        let statement = transaction.prepare_cached(INSERT_ALL_WITH_DIGESTS).await?;
+        let params = [&columns.params()[..], &digests.params()].concat();
+        transaction.query(&statement, &params).await?.len() as u64
+    };
+    match inserted {
+        1 => Ok(()),
+        _ => Err(Rejected::LEFT_BACKEND.into()),
+    }
 }
 
 /// Returns why a row was not inserted whose id is not taken. The fence may have been raised since, so a row without an

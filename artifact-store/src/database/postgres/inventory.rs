@@ -15,7 +15,10 @@ use crate::catalog::{
     RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow, check_number_of_ids,
     check_staged, clamped_limit,
 };
-use crate::database::sql::{Columns, Decoder, Lane, Record, expired_page, stored_position};
+use crate::database::sql::{
+    Columns, Decoder, FlagRecord, IS_SEALED, Lane, Record, SqlDatabase, expired_page, params,
+    stored_position,
+};
 use crate::database::subject::Subject;
 use crate::digests::ChunkDigests;
 use crate::error::{ErrorKind, Operation, Result};
@@ -77,12 +80,19 @@ impl CatalogInventory for PostgresDatabase {
     }
 
     async fn remove(&self, id: ArtifactId) -> Result<Removal> {
-        let removal = self.remove_row(id, false, false).await?;
+        let removal = self.remove_unsealed(id).await?;
         removal.ok_or_else(|| {
             Subject::with_id(Operation::DeleteRow, id)
                 .error(ErrorKind::Unexpected)
                 .with_detail("the database kept a row that was to be removed")
         })
+    }
+
+    async fn is_sealed(&self, id: ArtifactId) -> Result<bool> {
+        let subject = Subject::with_id(Operation::DeleteRow, id);
+        let params = params![id.as_bytes().as_slice()];
+        let found = self.query_one(subject, IS_SEALED, params).await?;
+        Ok(found.is_some_and(|FlagRecord(is_sealed)| is_sealed))
     }
 
     async fn remove_expired(&self, id: ArtifactId) -> Result<Option<Removal>> {

@@ -10,10 +10,12 @@ use super::portable::{OpenTransaction, copying};
 use super::shared_columns::{GrantColumns, INSERT_GRANTS, INSERT_LINKS, LinkColumns};
 use crate::administrators::Administrator;
 use crate::catalog::Hold;
+use crate::collections::{Collection, CollectionFile, CollectionId};
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
     INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, TABLES, micros, stored_epoch, stored_position,
+    stored_state,
 };
 use crate::digests::ChunkDigests;
 use crate::dump::DumpRecord;
@@ -61,6 +63,28 @@ const REMOVED: &str = "\
     WITH new AS (SELECT * FROM unnest($1::bytea[]) WITH ORDINALITY AS new (id, place)), tombstones AS (\
         INSERT INTO artifact_rows (id, removed_at) SELECT id, now_micros() FROM new\
     ) INSERT INTO removals (id) SELECT id FROM new ORDER BY place";
+const COLLECTIONS: &str = "\
+    INSERT INTO collections (id, experiment, owner, title, created_at, sealed_at, deleting_since) \
+    SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])";
+/// A file whose artifact the copy lacks is one that was removed. Adds up the numbers of files and bytes.
+const COLLECTION_FILES: &str = "\
+    WITH given AS (\
+        SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bigint[], $5::text[], $6::bytea[], \
+            $7::bigint[], $8::bigint[]) \
+            AS given (collection, name, id, size, content_type, sha256, created_at, state)\
+    ), inserted AS (\
+        INSERT INTO collection_files (collection, name, id, size, content_type, sha256, created_at, state) \
+        SELECT collection, name, id, size, content_type, sha256, created_at, CASE \
+            WHEN state <> 0 OR EXISTS (\
+                SELECT FROM artifact_rows WHERE artifact_rows.id = given.id AND removed_at IS NULL\
+            ) THEN state \
+            WHEN (SELECT sealed_at FROM collections WHERE collections.id = given.collection) IS NULL THEN 1 \
+            ELSE 2 END \
+        FROM given RETURNING collection, size, state\
+    ), counted AS (\
+        SELECT collection, count(*) AS files, sum(size)::bigint AS bytes FROM inserted WHERE state = 0 GROUP BY collection\
+    ) UPDATE collections SET files = collections.files + counted.files, bytes = collections.bytes + counted.bytes \
+    FROM counted WHERE collections.id = counted.collection";
 const STORE_ID: &str = "INSERT INTO store_id (only_row, id) VALUES (true, $1)";
 /// The next row comes after the last one of the copy.
 const CONTINUE: &str = "\
@@ -151,6 +175,8 @@ struct Batch {
     grants: Vec<AccessGrant>,
     links: Vec<(AccessLink, Sha256Digest)>,
     administrators: Vec<Administrator>,
+    collections: Vec<Collection>,
+    files: Vec<(CollectionId, CollectionFile)>,
 }
 
 impl Batch {
@@ -179,6 +205,13 @@ impl Batch {
             DumpRecord::AccessGrant(grant) => self.grants.push(grant),
             DumpRecord::AccessLink { link, digest } => self.links.push((link, digest)),
             DumpRecord::Administrator(administrator) => self.administrators.push(administrator),
+            DumpRecord::Collection(collection) => self.collections.push(collection),
+            DumpRecord::CollectionFile { collection, file } => {
+                if i64::try_from(file.size).is_err() {
+                    return Err(Rejected::SIZE.into_error(Operation::Dump));
+                }
+                self.files.push((collection, file));
+            }
         }
         Ok(())
     }
@@ -222,7 +255,8 @@ impl Batch {
             let columns = LinkColumns::of(&self.links);
             load.run(INSERT_LINKS, &columns.params()).await?;
         }
-        self.write_administrators(load).await
+        self.write_administrators(load).await?;
+        self.write_collections(load).await
     }
 
     async fn write_administrators(&self, load: &mut PostgresLoad) -> Result<()> {
@@ -242,6 +276,56 @@ impl Batch {
         let params: [&(dyn ToSql + Sync); 6] =
             [&ids, &names, &times, &principals, &hashes, &expiries];
         load.run(ADMINISTRATORS, &params).await
+    }
+
+    async fn write_collections(&self, load: &PostgresLoad) -> Result<()> {
+        let micros = jiff::Timestamp::as_microsecond;
+        if !self.collections.is_empty() {
+            let all = &self.collections;
+            let ids = column(all, |found| found.id.as_bytes().as_slice());
+            let experiments = column(all, |found| found.experiment.as_str());
+            let owners = column(all, |found| found.owner.as_str());
+            let titles = column(all, |found| found.title.as_ref().map(DisplayName::as_str));
+            let times = column(all, |found| found.created_at.as_microsecond());
+            let seals = column(all, |found| found.sealed_at.map(micros));
+            let deletions = column(all, |found| found.deleting_since.map(micros));
+            let params: [&(dyn ToSql + Sync); 7] = [
+                &ids,
+                &experiments,
+                &owners,
+                &titles,
+                &times,
+                &seals,
+                &deletions,
+            ];
+            load.run(COLLECTIONS, &params).await?;
+        }
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        let all = &self.files;
+        let collections = column(all, |(collection, _)| collection.as_bytes().as_slice());
+        let names = column(all, |(_, file)| file.path.as_str());
+        let ids = column(all, |(_, file)| file.id.as_bytes().as_slice());
+        let sizes = column(all, |(_, file)| {
+            // Checked when it was added to the batch.
+            i64::try_from(file.size).unwrap_or(i64::MAX)
+        });
+        let types = column(all, |(_, file)| file.content_type.as_str());
+        let digests = column(all, |(_, file)| file.sha256.as_bytes().as_slice());
+        let times = column(all, |(_, file)| file.created_at.as_microsecond());
+        let states = column(all, |(_, file)| stored_state(file.state));
+        let params: [&(dyn ToSql + Sync); 8] = [
+            &collections,
+            &names,
+            &ids,
+            &sizes,
+            &types,
+            &digests,
+            &times,
+            &states,
+        ];
+        load.run(COLLECTION_FILES, &params).await
     }
 
     async fn write_identities(&self, load: &mut PostgresLoad) -> Result<()> {

@@ -27,7 +27,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0013_idempotency_keys.sql"),
     include_str!("migrations/0014_sharing.sql"),
     include_str!("migrations/0015_uploads.sql"),
-    include_str!("migrations/0016_placeholder.sql"),
+    include_str!("migrations/0016_collections.sql"),
     include_str!("migrations/0017_administrators.sql"),
 ];
 

@@ -9,7 +9,7 @@ use artifact_backend::ArtifactId;
 
 use super::PostgresDatabase;
 use super::durable::durable;
-use super::query::{id, ids, value};
+use super::query::{Value, id, ids, value};
 use super::scan;
 use crate::catalog::{Hold, Removal, ScrubRecord};
 use crate::database::rejected::Rejected;
@@ -32,6 +32,7 @@ macro_rules! locked_unless {
 }
 
 const REMOVE: &str = concat!("SELECT remove_row($1, $2, $3), ", durable!());
+const REMOVE_UNSEALED: &str = concat!("SELECT remove_unsealed_row($1), ", durable!());
 const CONDEMN: &str = concat!("SELECT condemn_ids($1), ", durable!());
 /// The lock of the row conflicts with that of a removal, which looks for a hold once it has the lock.
 const PLACE_HOLD: &str = concat!(
@@ -118,11 +119,28 @@ impl PostgresDatabase {
     ) -> Result<Option<Removal>> {
         let subject = Subject::with_id(Operation::DeleteRow, artifact);
         let values = vec![id(artifact), value(only_if_expired), value(even_if_held)];
-        let done: Vec<WordRecord> = self.rows(Lane::Lookup, subject, REMOVE, values).await?;
+        self.run_removal(subject, REMOVE, values).await
+    }
+
+    /// Removes a row that is neither held nor in a sealed collection.
+    pub(super) async fn remove_unsealed(&self, artifact: ArtifactId) -> Result<Option<Removal>> {
+        let subject = Subject::with_id(Operation::DeleteRow, artifact);
+        let values = vec![id(artifact)];
+        self.run_removal(subject, REMOVE_UNSEALED, values).await
+    }
+
+    async fn run_removal(
+        &self,
+        subject: Subject,
+        statement: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Option<Removal>> {
+        let done: Vec<WordRecord> = self.rows(Lane::Lookup, subject, statement, values).await?;
         match done.last().map(|done| done.0.as_str()) {
             Some("removed") => Ok(Some(Removal::Removed)),
             Some("absent") => Ok(Some(Removal::Absent)),
             Some("held") => Ok(Some(Removal::Held)),
+            Some("sealed") => Ok(Some(Removal::Sealed)),
             Some("kept") => Ok(None),
             _ => Err(subject.error(ErrorKind::Unexpected).with_detail(
                 "the function remove_row of the database is not the one of this program",

@@ -12,10 +12,11 @@ use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use super::digests;
 use super::error::Failure;
+use super::insert::insert_one;
 use super::sharing;
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
-    Columns, Param, Record, Records, SharingStatements, Transaction, digest_params, params,
+    Columns, NewRow, Param, Record, Records, SharingStatements, Transaction, digest_params, params,
 };
 use crate::digests::ChunkDigests;
 use crate::experiment::ExperimentId;
@@ -119,6 +120,14 @@ impl Transaction for PostgresTransaction<'_> {
             .0
             .execute(&statement, &[&group, &members, &experiment])
             .await?)
+    }
+
+    const HAS_ANY_NAME: &'static str = "\
+        SELECT EXISTS (SELECT FROM collection_files WHERE collection = $1 \
+            AND name = ANY (ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb))))";
+
+    async fn insert_row(&self, new: &NewRow) -> Result<(), Failure> {
+        insert_one(self.0, new).await
     }
 }
 

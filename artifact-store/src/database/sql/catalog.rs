@@ -99,7 +99,7 @@ impl<D: SqlDatabase> Catalog for D {
 }
 
 /// Returns a row to insert, unless no database takes it.
-fn new_row(
+pub(super) fn new_row(
     row: &Row,
     digests: Option<&ChunkDigests>,
     deadline: Option<&Deadline>,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::admin_token::AdminTokenCommand;
 use super::administrators::AdministratorCommand;
+use super::collections::CollectionCommand;
 use super::digests::NewRow;
 use super::placement::PlacementCommand;
 use super::records::{FlagRecord, NameRecord};
@@ -47,6 +48,7 @@ pub(in crate::database) enum Command {
     Sharing(Box<SharingCommand>),
     Administrator(AdministratorCommand),
     AdminToken(AdminTokenCommand),
+    Collection(CollectionCommand),
 }
 
 /// An open transaction, in which commands are applied.
@@ -98,6 +100,12 @@ pub(in crate::database) trait Transaction {
         group: GroupId,
         members: &[MemberId],
     ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+
+    /// Whether one of the names in a JSON array $2 was given in the collection $1.
+    const HAS_ANY_NAME: &'static str;
+
+    /// Inserts a row, and the digests of its chunks if it has some.
+    fn insert_row(&self, new: &NewRow) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 impl Command {
@@ -118,6 +126,7 @@ impl Command {
             Self::Sharing(command) => command.subject(),
             Self::Administrator(_) => Operation::WriteAdministrator.into(),
             Self::AdminToken(_) => Operation::AdminToken.into(),
+            Self::Collection(command) => command.subject(),
         }
     }
 
@@ -140,7 +149,8 @@ impl Command {
             | Self::RegisterWorker(..)
             | Self::StoreId(_)
             | Self::Placement(_)
-            | Self::Sharing(_) => false,
+            | Self::Sharing(_)
+            | Self::Collection(_) => false,
         }
     }
 
@@ -152,6 +162,7 @@ impl Command {
             Self::CreateGroup(group) => group.members.len() > MANY,
             Self::DeleteGroup(..) => true,
             Self::InsertRow(new, _) => new.is_large(),
+            Self::Collection(command) => command.takes_long(),
             _ => false,
         }
     }
@@ -197,6 +208,7 @@ impl Command {
                 tx.execute(statement, &params).await?;
                 Ok(())
             }
+            Self::Collection(command) => command.apply(tx).await,
         }
     }
 }
@@ -216,7 +228,11 @@ async fn create_experiment<T: Transaction>(
     Ok(())
 }
 
-async fn insert_row<T: Transaction>(tx: &T, new: &NewRow) -> Result<(), T::Error> {
+/// Inserts a row with its key and its digests. For SQLite only.
+pub(in crate::database) async fn insert_row<T: Transaction>(
+    tx: &T,
+    new: &NewRow,
+) -> Result<(), T::Error> {
     let Row {
         id,
         experiment,

@@ -6,6 +6,9 @@ use artifact_backend::{ArtifactId, BoxError, Sha256Digest};
 use jiff::Timestamp;
 
 use super::administrators::{self, AdministratorRecord};
+use super::collections::{
+    CollectionRecord, FileRecord, SELECT_COLLECTION_FILES, SELECT_COLLECTIONS,
+};
 use super::digests::ChunkDigestsRecord;
 use super::maintenance::position;
 use super::records::{
@@ -13,6 +16,7 @@ use super::records::{
 };
 use super::sharing::{GrantRecord, LinkRecord, grant_columns, link_columns};
 use crate::catalog::Hold;
+use crate::collections::CollectionId;
 use crate::dump::DumpRecord;
 use crate::error::{Operation, Result};
 use crate::experiment::ExperimentId;
@@ -32,6 +36,8 @@ pub(in crate::database) enum Part {
     Grants,
     Links,
     Administrators,
+    Collections,
+    CollectionFiles,
 }
 
 /// Whether a database is empty.
@@ -39,17 +45,20 @@ pub(in crate::database) const IS_EMPTY: &str = "\
     SELECT NOT (EXISTS (SELECT 1 FROM experiments) OR EXISTS (SELECT 1 FROM artifact_rows) \
         OR EXISTS (SELECT 1 FROM workers) OR EXISTS (SELECT 1 FROM groups) OR EXISTS (SELECT 1 FROM holds) \
         OR EXISTS (SELECT 1 FROM store_id) OR EXISTS (SELECT 1 FROM proposed_store_ids) \
-        OR EXISTS (SELECT 1 FROM placement) OR EXISTS (SELECT 1 FROM administrators))";
+        OR EXISTS (SELECT 1 FROM placement) OR EXISTS (SELECT 1 FROM administrators) \
+        OR EXISTS (SELECT 1 FROM collections))";
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and those of uploads, which are not: a database that was moved changes none of them.
-pub(in crate::database) const TABLES: [&str; 19] = [
+pub(in crate::database) const TABLES: [&str; 21] = [
     "access_grants",
     "access_links",
     "admin_token",
     "administrators",
     "artifact_rows",
     "chunk_digests",
+    "collection_files",
+    "collections",
     "experiments",
     "former_backends",
     "groups",
@@ -67,7 +76,7 @@ pub(in crate::database) const TABLES: [&str; 19] = [
 
 impl Part {
     /// How many kinds there are.
-    pub(in crate::database) const NUMBER: usize = 11;
+    pub(in crate::database) const NUMBER: usize = 13;
 
     pub(in crate::database) const ALL: [Self; Self::NUMBER] = [
         Self::Experiments,
@@ -81,6 +90,8 @@ impl Part {
         Self::Grants,
         Self::Links,
         Self::Administrators,
+        Self::Collections,
+        Self::CollectionFiles,
     ];
 
     /// Returns how many records a batch has.
@@ -131,6 +142,8 @@ impl Part {
                 ", digest FROM access_links ORDER BY artifact, id"
             ),
             Self::Administrators => administrators::SELECT_ALL,
+            Self::Collections => SELECT_COLLECTIONS,
+            Self::CollectionFiles => SELECT_COLLECTION_FILES,
         }
     }
 
@@ -147,6 +160,8 @@ impl Part {
             Self::Grants => "grant",
             Self::Links => "link",
             Self::Administrators => "administrator",
+            Self::Collections => "collection",
+            Self::CollectionFiles => "file of a collection",
         }
     }
 
@@ -200,6 +215,11 @@ impl Part {
             Self::Administrators => {
                 DumpRecord::Administrator(AdministratorRecord::read(row)?.decode()?)
             }
+            Self::Collections => DumpRecord::Collection(CollectionRecord::read(row)?.decode()?),
+            Self::CollectionFiles => DumpRecord::CollectionFile {
+                file: FileRecord::read(row)?.decode()?,
+                collection: CollectionId::from_bytes(decoder.bytes("collection", &row.bytes(7)?)?),
+            },
         })
     }
 

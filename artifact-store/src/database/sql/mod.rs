@@ -3,6 +3,7 @@
 mod admin_token;
 mod administrators;
 mod catalog;
+mod collections;
 mod command;
 mod digests;
 mod dump;
@@ -27,8 +28,10 @@ use super::subject::Subject;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::Result;
 
+pub(super) use self::collections::{IS_SEALED, stored_state};
+#[cfg(feature = "sqlite")]
+pub(super) use self::command::insert_row;
 pub(super) use self::command::{Command, Transaction};
-#[cfg(any(feature = "postgres", test))]
 pub(super) use self::digests::NewRow;
 pub(super) use self::digests::digest_params;
 #[cfg(feature = "postgres")]
@@ -43,7 +46,7 @@ pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 #[cfg(all(test, feature = "sqlite"))]
 pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
 pub(super) use self::records::{
-    ArtifactRecord, Columns, Decoder, Record, Records, VersionedRecord,
+    ArtifactRecord, Columns, Decoder, FlagRecord, Record, Records, VersionedRecord,
 };
 pub(super) use self::scrubs::{record_scrub, scrub_values, select_last_scrub};
 pub(super) use self::sharing::{

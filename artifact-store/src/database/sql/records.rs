@@ -321,8 +321,8 @@ impl Record for NameRecord {
 }
 
 /// The answer to a question.
-#[derive(Debug)]
-pub(super) struct FlagRecord(pub(super) bool);
+#[derive(Debug, Clone, Copy)]
+pub(in crate::database) struct FlagRecord(pub(in crate::database) bool);
 
 impl Record for FlagRecord {
     fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {

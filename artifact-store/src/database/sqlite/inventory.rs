@@ -12,7 +12,9 @@ use crate::catalog::{
     Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
     check_number_of_ids, check_staged, clamped_limit,
 };
-use crate::database::sql::{Decoder, Lane, expired_page};
+use crate::database::sql::{
+    Decoder, FlagRecord, IS_SEALED, Lane, SqlDatabase, expired_page, params,
+};
 use crate::database::subject::Subject;
 use crate::digests::ChunkDigests;
 use crate::error::{Operation, Result};
@@ -91,6 +93,13 @@ impl CatalogInventory for SqliteDatabase {
         let subject = Subject::with_id(Operation::DeleteRow, id);
         let work = move |connection: &_| removal::remove(connection, id);
         self.writer.work(subject, false, work).await
+    }
+
+    async fn is_sealed(&self, id: ArtifactId) -> Result<bool> {
+        let subject = Subject::with_id(Operation::DeleteRow, id);
+        let params = params![id.as_bytes().as_slice()];
+        let found = self.query_one(subject, IS_SEALED, params).await?;
+        Ok(found.is_some_and(|FlagRecord(is_sealed)| is_sealed))
     }
 
     async fn remove_expired(&self, id: ArtifactId) -> Result<Option<Removal>> {

@@ -9,11 +9,12 @@ use rusqlite::{Connection, ErrorCode, Params, params_from_iter};
 use super::connection::{Role, connect};
 use super::portable::{Copies, blocking, copying};
 use super::removal::now;
+use crate::collections::{Collection, CollectionFile, CollectionId};
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
     INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, digest_params, grant_params, link_params, micros,
-    stored_epoch, stored_position,
+    stored_epoch, stored_position, stored_state,
 };
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -64,6 +65,20 @@ const LINK: &str = "\
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
     WHERE EXISTS (SELECT 1 FROM artifact_rows WHERE id = $3 AND removed_at IS NULL) \
         AND ($5 IS NULL OR EXISTS (SELECT 1 FROM workers WHERE id = $5))";
+const COLLECTION: &str = "\
+    INSERT INTO collections (id, experiment, owner, title, created_at, sealed_at, deleting_since) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+/// A file whose artifact the copy lacks is one that was removed.
+const COLLECTION_FILE: &str = "\
+    INSERT INTO collection_files (collection, name, id, size, content_type, sha256, created_at, state) \
+    SELECT $1, $2, $3, $4, $5, $6, $7, CASE \
+        WHEN $8 <> 0 OR EXISTS (SELECT 1 FROM artifact_rows WHERE id = $3 AND removed_at IS NULL) THEN $8 \
+        WHEN (SELECT sealed_at FROM collections WHERE id = $1) IS NULL THEN 1 \
+        ELSE 2 END";
+const COUNT_FILE: &str = "\
+    UPDATE collections SET files = files + 1, bytes = bytes + file.size FROM (\
+        SELECT collection, size FROM collection_files WHERE collection = $1 AND name = $2 AND state = 0\
+    ) AS file WHERE collections.id = file.collection";
 const STORE_ID: &str = "INSERT INTO store_id (only_row, id) VALUES (1, $1)";
 
 /// An open transaction. Dropping it rolls it back.
@@ -280,6 +295,45 @@ impl Open {
                     ),
                 )
             }
+            DumpRecord::Collection(collection) => self.write_collection(collection),
+            DumpRecord::CollectionFile { collection, file } => self.write_file(*collection, file),
         }
+    }
+
+    fn write_collection(&self, collection: &Collection) -> Result<()> {
+        self.execute(
+            COLLECTION,
+            (
+                collection.id.as_bytes(),
+                collection.experiment.as_str(),
+                collection.owner.as_str(),
+                collection.title.as_ref().map(DisplayName::as_str),
+                collection.created_at.as_microsecond(),
+                collection.sealed_at.map(jiff::Timestamp::as_microsecond),
+                collection
+                    .deleting_since
+                    .map(jiff::Timestamp::as_microsecond),
+            ),
+        )
+    }
+
+    /// Writes a name, and counts its file if it is there.
+    fn write_file(&self, collection: CollectionId, file: &CollectionFile) -> Result<()> {
+        let size = i64::try_from(file.size);
+        let size = size.map_err(|_| Rejected::SIZE.into_error(Operation::Dump))?;
+        self.execute(
+            COLLECTION_FILE,
+            (
+                collection.as_bytes(),
+                file.path.as_str(),
+                file.id.as_bytes(),
+                size,
+                file.content_type.as_str(),
+                file.sha256.as_bytes(),
+                file.created_at.as_microsecond(),
+                stored_state(file.state),
+            ),
+        )?;
+        self.execute(COUNT_FILE, (collection.as_bytes(), file.path.as_str()))
     }
 }

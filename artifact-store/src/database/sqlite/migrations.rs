@@ -26,7 +26,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0014_idempotency_keys.sql"),
     include_str!("migrations/0015_sharing.sql"),
     include_str!("migrations/0016_uploads.sql"),
-    include_str!("migrations/0017_placeholder.sql"),
+    include_str!("migrations/0017_collections.sql"),
     include_str!("migrations/0018_administrators.sql"),
 ];
 

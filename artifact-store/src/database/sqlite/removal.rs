@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params_from_iter};
 use super::transaction::WriteError;
 use crate::catalog::{Hold, IMPORT_LASTS, Removal, ScrubRecord};
 use crate::database::rejected::Rejected;
-use crate::database::sql::{micros, record_scrub, scrub_values};
+use crate::database::sql::{IS_SEALED, micros, record_scrub, scrub_values};
 use crate::experiment::ExperimentId;
 
 /// The time in microseconds since 1970, by the clock of the machine.
@@ -105,8 +105,17 @@ pub(super) fn delete(connection: &Connection, id: ArtifactId) -> Result<Removal>
     Ok(Removal::Removed)
 }
 
-/// Removes a row that is not held.
+/// Removes a row that is neither held nor in a sealed collection.
 pub(super) fn remove(connection: &Connection, id: ArtifactId) -> Result<Removal> {
+    let mut statement = connection.prepare_cached(IS_SEALED)?;
+    if statement.query_row([id.as_bytes()], |row| row.get(0))? {
+        return Ok(Removal::Sealed);
+    }
+    remove_unheld(connection, id)
+}
+
+/// Removes a row that is not held.
+fn remove_unheld(connection: &Connection, id: ArtifactId) -> Result<Removal> {
     if exists(connection, IS_HELD, [id.as_bytes()])? {
         return Ok(Removal::Held);
     }
@@ -119,7 +128,7 @@ pub(super) fn remove_expired(connection: &Connection, id: ArtifactId) -> Result<
     let is_expired = statement.query_row([id.as_bytes()], |row| row.get(0));
     match is_expired.optional()? {
         Some(false) => Ok(None),
-        Some(true) | None => remove(connection, id).map(Some),
+        Some(true) | None => remove_unheld(connection, id).map(Some),
     }
 }
 

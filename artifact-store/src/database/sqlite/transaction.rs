@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::future::ready;
 
 use artifact_backend::ArtifactId;
+use futures_util::FutureExt as _;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
@@ -12,7 +13,9 @@ use super::error::failed;
 use super::removal;
 use super::sharing;
 use crate::database::rejected::Rejected;
-use crate::database::sql::{Columns, Param, Record, Records, SharingStatements, Transaction};
+use crate::database::sql::{
+    Columns, NewRow, Param, Record, Records, SharingStatements, Transaction, insert_row,
+};
 use crate::database::subject::Subject;
 use crate::digests::ChunkDigests;
 use crate::error::Error;
@@ -172,6 +175,15 @@ impl Transaction for SqliteTransaction<'_> {
         members: &[MemberId],
     ) -> impl Future<Output = Result<u64, WriteError>> + Send {
         ready(self.append_now(experiment, group, members))
+    }
+
+    const HAS_ANY_NAME: &'static str = "\
+        SELECT EXISTS (SELECT 1 FROM collection_files WHERE collection = $1 \
+            AND name IN (SELECT value FROM json_each($2)))";
+
+    fn insert_row(&self, new: &NewRow) -> impl Future<Output = Result<(), WriteError>> + Send {
+        let inserted = insert_row(self, new).now_or_never();
+        ready(inserted.expect("the futures of a SqliteTransaction are complete at once"))
     }
 }
 

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use artifact_store::{
     AccessGrant, AccessLink, Administrator, AdministratorId, AdministratorStoreExt as _,
-    ArtifactId, ChunkDigests, ContentType, CredentialHash, Database, DumpRecord, ErrorKind,
-    Experiment, FileName, GrantId, GrantSubject, Group, GroupId, Hold, Labels, LinkId, LinkSecret,
-    ListPosition, MemberId, PrincipalId, Row, RowPosition, Sha256Digest, Worker, WorkerId,
+    ArtifactId, ChunkDigests, Collection, CollectionFile, CollectionId, ContentType,
+    CredentialHash, Database, DumpRecord, ErrorKind, Experiment, FileName, FileState, GrantId,
+    GrantSubject, Group, GroupId, Hold, Labels, LinkId, LinkSecret, ListPosition, MemberId,
+    PrincipalId, Row, RowPosition, Sha256Digest, Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::support::{EXTERNAL, chunk_digests, experiment, row, time};
+use crate::support::{EXTERNAL, chunk_digests, experiment, row, time, worker_id};
 
 fn credential(text: &str) -> CredentialHash {
     let phc = format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${text}");
@@ -104,6 +105,7 @@ pub(crate) fn small() -> Vec<DumpRecord> {
     let (by, hash) = (PrincipalId::Admin, credential("administrator"));
     let administrator = Administrator::new(id, name, time(4), by, hash.with_expires_at(time(5)));
     records.push(DumpRecord::Administrator(administrator));
+    records.extend(collections());
     records
 }
 
@@ -131,6 +133,57 @@ async fn assert_shares_are_in_force(database: &Database, worker: WorkerId) {
         2,
         "the expired grant and the link"
     );
+}
+
+/// An open collection with artifact 3 and a removed file, and a sealed one with artifact 4 and an expired file.
+fn collections() -> Vec<DumpRecord> {
+    let [open, sealed] = [1, 2].map(|id| {
+        let id = CollectionId::from_bytes([id; 16]);
+        Collection::new(id, experiment(), worker_id().into(), time(4))
+    });
+    let mut sealed = sealed.with_title(
+        "a \u{1f980} title"
+            .parse::<artifact_store::DisplayName>()
+            .unwrap(),
+    );
+    sealed.sealed_at = Some(time(5));
+    let files = [
+        (open.id, "a/\u{e9} b", 3, FileState::Present),
+        (open.id, "gone", 8, FileState::Removed),
+        (sealed.id, "d", 4, FileState::Present),
+        (sealed.id, "e", 9, FileState::Expired),
+    ];
+    let files = files.map(|(collection, name, number, state)| {
+        let mut file = CollectionFile::of(name.parse().unwrap(), &row(number));
+        file.state = state;
+        DumpRecord::CollectionFile { collection, file }
+    });
+    let collections = [open, sealed].map(DumpRecord::Collection);
+    collections.into_iter().chain(files).collect()
+}
+
+/// Checks that the collections of the small contents are in force.
+async fn assert_collections_are_in_force(database: &Database) {
+    let catalog = &database.collections;
+    let [open, sealed] = [1, 2].map(|id| CollectionId::from_bytes([id; 16]));
+    for (id, bytes) in [(open, 3), (sealed, 4)] {
+        let found = catalog.collection(id).await.unwrap().unwrap();
+        assert_eq!((found.files, found.bytes), (1, bytes));
+    }
+    let deposited = row(20);
+    let insert = async |collection, name: &str| {
+        let name = name.parse().unwrap();
+        let inserted = catalog.insert_file(collection, &name, &deposited, None, None);
+        inserted.await.unwrap_err().kind()
+    };
+    assert_eq!(insert(open, "gone").await, ErrorKind::NameTaken);
+    assert_eq!(insert(open, "a").await, ErrorKind::NameTaken);
+    assert_eq!(insert(sealed, "new").await, ErrorKind::Sealed);
+    let removal = database.inventory.remove(row(4).id).await.unwrap();
+    assert_eq!(removal, artifact_store::Removal::Sealed);
+    database.inventory.delete(row(3).id).await.unwrap();
+    let found = catalog.collection(open).await.unwrap().unwrap();
+    assert_eq!((found.files, found.bytes), (0, 0));
 }
 
 /// Checks that a database with the small contents behaves as they say.
@@ -184,6 +237,7 @@ pub(crate) async fn assert_small_is_in_force(database: &Database) {
         .unwrap();
     let expected = credential("administrator").with_expires_at(time(5));
     assert_eq!(found, Some(expected));
+    assert_collections_are_in_force(database).await;
 }
 
 /// A row with positions that may have gaps.

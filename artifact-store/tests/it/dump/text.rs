@@ -128,6 +128,12 @@ fn the_format_is_the_documented_one() {
         "grant",
         "link",
         "administrator",
+        "collection",
+        "collection",
+        "collection_file",
+        "collection_file",
+        "collection_file",
+        "collection_file",
         "counts",
         "end",
     ];
@@ -164,13 +170,30 @@ fn the_format_is_the_documented_one() {
         administrator["credential_expires_at"],
         "1970-01-01T00:00:05Z"
     );
-    let counts = &lines[19]["counts"];
+    let open = format!("col_{}", "01".repeat(16));
+    assert_eq!(
+        lines[19]["collection"],
+        serde_json::json!({
+            "id": open, "experiment": "exp-1", "owner": crate::support::WORKER, "created_at": "1970-01-01T00:00:04Z",
+        })
+    );
+    assert_eq!(lines[20]["collection"]["sealed_at"], "1970-01-01T00:00:05Z");
+    let file = &lines[21]["collection_file"];
+    assert_eq!(file["collection"], open);
+    assert_eq!(file["name"], "a/\u{e9} b");
+    assert_eq!(file["id"], "03".repeat(16));
+    assert_eq!(file["state"], "present");
+    assert_eq!(lines[22]["collection_file"]["state"], "removed");
+    assert_eq!(lines[24]["collection_file"]["state"], "expired");
+    let counts = &lines[25]["counts"];
     for (kind, number) in [
         ("artifacts", 4),
         ("chunk_digests", 2),
         ("grants", 2),
         ("links", 1),
         ("administrators", 1),
+        ("collections", 2),
+        ("collection_files", 4),
     ] {
         assert_eq!(counts[kind], number, "{kind}");
     }
@@ -187,13 +210,24 @@ fn programs_that_do_not_know_administrators_can_read_a_dump_without_them() {
 }
 
 #[test]
-fn a_dump_of_the_time_before_chunk_digests_is_read() {
+fn a_dump_of_the_time_before_chunk_digests_and_collections_is_read() {
     let mut records = records::small();
-    records.retain(|record| !matches!(record, DumpRecord::ChunkDigests { .. }));
+    records.retain(|record| {
+        !matches!(
+            record,
+            DumpRecord::ChunkDigests { .. }
+                | DumpRecord::Collection(_)
+                | DumpRecord::CollectionFile { .. }
+        )
+    });
     let text = String::from_utf8(encode(&records)).unwrap();
     let (body, _) = text.split_once("{\"end\"").unwrap();
     let body = body.replacen("\"chunk_digests\":0,", "", 1);
-    assert!(!body.contains("chunk_digests"), "{body}");
+    let body = body.replacen("\"collections\":0,\"collection_files\":0,", "", 1);
+    assert!(
+        !body.contains("chunk_digests") && !body.contains("collection"),
+        "{body}"
+    );
     let sha256 = crate::support::digest(body.as_bytes());
     let old = format!("{body}{{\"end\":{{\"sha256\":\"{sha256}\"}}}}\n");
     let (_, read) = decode(old.as_bytes(), 99).unwrap();

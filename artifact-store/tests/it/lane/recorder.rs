@@ -92,6 +92,7 @@ record! {
         add_chunk_digests(id: ArtifactId, digests: &ChunkDigests) -> Result<bool>;
         usage(experiment: &ExperimentId, created_by: Option<&PrincipalId>) -> Result<Vec<PrincipalUsage>>;
         remove(id: ArtifactId) -> Result<Removal>;
+        is_sealed(id: ArtifactId) -> Result<bool>;
         remove_expired(id: ArtifactId) -> Result<Option<Removal>>;
         condemn(ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;
         removed(ids: &[ArtifactId]) -> Result<Vec<ArtifactId>>;

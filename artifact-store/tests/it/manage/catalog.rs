@@ -193,6 +193,10 @@ impl CatalogInventory for ScriptedCatalog {
         }
     }
 
+    async fn is_sealed(&self, id: ArtifactId) -> Result<bool> {
+        self.inner.is_sealed(id).await
+    }
+
     async fn remove_expired(&self, id: ArtifactId) -> Result<Option<Removal>> {
         self.inner.remove_expired(id).await
     }

@@ -2,6 +2,7 @@
 
 mod administrators;
 mod cap;
+mod collections;
 mod conditionals;
 mod content;
 mod credentials;
@@ -66,6 +67,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         page::SCENARIOS,
         uploads::SCENARIOS,
         administrators::SCENARIOS,
+        collections::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()

@@ -1,6 +1,7 @@
 //! Deliberately wrong servers. Each deviates in one thing and must fail the scenarios named here.
 
 mod administrators;
+mod collections;
 mod mutation;
 mod request;
 mod response;
@@ -94,6 +95,7 @@ mutants! {
     a_201_has_the_digest_of_other_bytes: DepositDigestOfOtherBytes =>
         "digests::deposits_return_the_digest_of_the_stored_bytes";
     one_byte_is_changed: ByteChanged =>
+        "collections::files_are_fetched_like_artifacts",
         "content::the_body_is_the_file",
         "delivery::fetches_return_the_exact_bytes_and_length", "deposits::artifacts_of_every_size_are_returned_unchanged";
     a_304_lacks_vary: NotModifiedWithoutVary => "conditionals::if_none_match_with_the_etag_returns_304";
@@ -176,11 +178,13 @@ mutants! {
     administrators_lack_their_token: NoAdministratorToken =>
         "administrators::registering_returns_the_administrator_and_its_token";
     administrators_are_workers: AdminIsWorker => "administrators::administrators_are_not_workers";
-    deleted_artifacts_are_read: DeletedIsRead => "management::deleted_artifacts_are_not_found";
+    deleted_artifacts_are_read: DeletedIsRead => "management::deleted_artifacts_are_not_found",
+        "collections::collections_are_deleted_with_their_files";
     every_worker_sees_every_artifact: HiddenIsRead =>
         "management::artifacts_are_described", "management::deleted_artifacts_are_not_found",
         "content::only_those_of_the_read_rule_fetch_the_bytes",
-        "content::new_experiments_are_hosted_at_once";
+        "content::new_experiments_are_hosted_at_once",
+        "collections::only_the_owner_and_administrators_see_a_collection";
     basic_is_accepted_everywhere: BasicAnywhere => "content::basic_credentials_are_accepted";
     basic_credentials_that_another_site_sent_are_accepted: SiteIgnored =>
         "content::basic_credentials_are_accepted";
@@ -208,6 +212,16 @@ mutants! {
         "uploads::a_wrong_digest_ends_the_upload", "uploads::malformed_metadata_is_refused";
     ended_uploads_stay: EndIgnored => "uploads::ended_uploads_are_gone";
     uploads_of_others_are_forbidden: UploadHidden => "uploads::uploads_exist_for_their_creator_only";
+    names_are_given_again: NameOverwritten =>
+        "collections::a_name_is_given_once", "collections::one_of_concurrent_deposits_of_a_name_succeeds",
+        "collections::a_file_is_no_folder", "collections::deleted_names_are_never_given_again",
+        "collections::a_sealed_collection_is_final";
+    names_with_dot_segments_are_accepted: NameUnchecked => "collections::only_names_of_the_grammar_are_accepted";
+    collections_of_others_are_listed: CollectionsLeaked =>
+        "collections::only_the_owner_and_administrators_see_a_collection";
+    prefixes_are_ignored: PrefixIgnored => "collections::lists_are_by_prefix_and_folder";
+    sealed_collections_grow: SealIgnored => "collections::a_sealed_collection_is_final";
+    the_digest_of_a_manifest_is_another: ManifestDigestWrong => "collections::a_manifest_can_be_recomputed";
     workers_of_another_experiment_get_401: ForeignWorkerIs401 =>
         "experiments::workers_of_another_experiment_are_forbidden";
     revoked_grants_count: ShareRevocationIgnored => "sharing::revoked_grants_do_not_count";

@@ -125,6 +125,12 @@ pub(crate) enum Mutation {
     UploadDigestIgnored,
     EndIgnored,
     UploadHidden,
+    NameOverwritten,
+    NameUnchecked,
+    CollectionsLeaked,
+    PrefixIgnored,
+    SealIgnored,
+    ManifestDigestWrong,
 }
 
 /// State that some mutations keep between requests.

@@ -45,6 +45,7 @@ impl Mutation {
             request.headers.remove(name);
         };
         self.mutate_shared_request(request, body, memory);
+        self.mutate_collection_request(request);
         match self {
             Self::IgnoresIfNoneMatch => drop_field(request, &IF_NONE_MATCH),
             Self::IgnoresIfRange => drop_field(request, &IF_RANGE),

@@ -12,6 +12,17 @@ use serde_json::{Value, json};
 use super::mutation::{Memory, MutableResponse, Mutation};
 use super::request::{EXPERIMENT, IGNORED, KEY};
 
+/// Returns whether the response has the bytes of an artifact.
+fn is_fetched(request: &Parts, status: u16) -> bool {
+    let path = request.uri.path();
+    let managed = path.starts_with("/v1/");
+    (path.ends_with("/artifacts") && !managed
+        || path.ends_with("/content")
+        || path.contains("/files/"))
+        && ![Method::POST, Method::PUT].contains(&request.method)
+        && [200, 206].contains(&status)
+}
+
 impl Mutation {
     /// Mutates the response to a deposit with a key: the first artifact of the key is returned to everyone, or also for another
     /// deposit.
@@ -58,10 +69,9 @@ impl Mutation {
         let path = request.uri.path();
         let status = response.status.as_u16();
         let managed = path.starts_with("/v1/");
-        let fetched = (path.ends_with("/artifacts") && !managed || path.ends_with("/content"))
-            && request.method != Method::POST
-            && [200, 206].contains(&status);
+        let fetched = is_fetched(request, status);
         self.mutate_shared_response(request, response);
+        self.mutate_collection_response(request, response);
         match self {
             Self::DepositIs200 if status == 201 => response.status = StatusCode::OK,
             Self::NoWwwAuthenticate => drop(response.fields.remove(WWW_AUTHENTICATE)),

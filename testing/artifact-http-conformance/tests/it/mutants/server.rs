@@ -6,8 +6,8 @@ use artifact_backend_mem::MemBackend;
 use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator, router_with_identities};
 use artifact_http_conformance::Subject;
 use artifact_store::{
-    ArtifactStore, Database, Experiment, ExperimentId, ManagedStore, MemoryDatabase, Sharing,
-    StoreConfig, Timestamp,
+    ArtifactStore, CollectionStore, Database, Experiment, ExperimentId, ManagedStore,
+    MemoryDatabase, Sharing, StoreConfig, Timestamp,
 };
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -59,9 +59,11 @@ impl Server {
         let store = ArtifactStore::new(backend.clone(), database.catalog, settings);
         let managed = ManagedStore::new(store.clone(), database.inventory, backend);
         let sharing = Sharing::new(managed.clone(), database.sharing);
+        let collections = CollectionStore::new(managed.clone(), database.collections);
         let config = HttpConfig::default()
             .with_management(managed)
             .with_sharing(sharing)
+            .with_collections(collections)
             .with_page();
         let admin = AdminToken::new(TOKEN).unwrap();
         let identities = Arc::new(IdentityAuthenticator::new(database.identities, admin));

@@ -1,0 +1,152 @@
+//! `artifact collection`: files under names that are given once.
+
+mod command;
+mod get;
+mod put;
+
+use anyhow::Result;
+use artifact_client::{Collection, CollectionFile, FileFilter};
+
+pub(crate) use self::command::CollectionCommand;
+use crate::cli::Json;
+use crate::connect::{ClientContext, until_interrupted};
+use crate::output::{self, printable};
+
+pub(crate) async fn run(context: &ClientContext, command: CollectionCommand) -> Result<()> {
+    until_interrupted(dispatch(context, command)).await
+}
+
+async fn dispatch(context: &ClientContext, command: CollectionCommand) -> Result<()> {
+    let client = &context.client;
+    let explain = |error| context.explain(error);
+    match command {
+        CollectionCommand::Create { title, json } => {
+            let created = client.create_collection(title.as_deref()).await;
+            show(&created.map_err(explain)?, json)
+        }
+        CollectionCommand::List { json } => list(context, json).await,
+        CollectionCommand::Show { collection, json } => {
+            let found = client.collection(&collection).await.map_err(explain)?;
+            if json.json {
+                return output::json(&found);
+            }
+            output::data(describe(&found))
+        }
+        CollectionCommand::Put(arguments) => put::run(context, arguments).await,
+        CollectionCommand::Get(arguments) => get::run(context, arguments).await,
+        CollectionCommand::Ls {
+            collection,
+            prefix,
+            json,
+        } => {
+            for file in files(context, &collection, prefix.as_deref()).await? {
+                if json.json {
+                    output::json(&file)?;
+                } else {
+                    output::data(format_args!(
+                        "{}\t{}\t{}",
+                        file.sha256,
+                        file.size_bytes,
+                        printable(&file.name)
+                    ))?;
+                }
+            }
+            Ok(())
+        }
+        CollectionCommand::Seal { collection, json } => seal(context, &collection, json).await,
+        CollectionCommand::Delete { collection } => {
+            let deleted = client.delete_collection(&collection).await;
+            deleted.map_err(explain)?;
+            output::note(format_args!("deleted {collection}"));
+            Ok(())
+        }
+    }
+}
+
+/// Prints a collection: its id, or all as JSON.
+fn show(collection: &Collection, Json { json }: Json) -> Result<()> {
+    if json {
+        output::json(collection)
+    } else {
+        output::data(&collection.id)
+    }
+}
+
+/// Returns one property per line.
+fn describe(collection: &Collection) -> String {
+    let mut lines = vec![format!("collection {}", collection.id)];
+    if let Some(title) = &collection.title {
+        lines.push(format!("title {}", printable(title)));
+    }
+    lines.push(format!("state {}", printable(&collection.state)));
+    lines.push(format!(
+        "files {}, {} bytes",
+        collection.files, collection.size_bytes
+    ));
+    let (at, by) = (&collection.created_at, &collection.created_by);
+    lines.push(format!("created {} by {}", printable(at), printable(by)));
+    if let Some(at) = &collection.sealed_at {
+        lines.push(format!("sealed {}", printable(at)));
+    }
+    lines.join("\n")
+}
+
+async fn list(context: &ClientContext, Json { json }: Json) -> Result<()> {
+    let mut after = None;
+    loop {
+        let page = context.client.collections(after.as_deref()).await;
+        let page = page.map_err(|error| context.explain(error))?;
+        for found in &page.collections {
+            if json {
+                output::json(found)?;
+                continue;
+            }
+            let title = printable(found.title.as_deref().unwrap_or_default());
+            output::data(format_args!(
+                "{}\t{}\t{}\t{}\t{title}",
+                found.id, found.state, found.files, found.size_bytes
+            ))?;
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Seals a collection, and prints the digest of its manifest, or the manifest as JSON.
+async fn seal(context: &ClientContext, collection: &str, Json { json }: Json) -> Result<()> {
+    let manifest = context.client.seal_collection(collection).await;
+    let manifest = manifest.map_err(|error| context.explain(error))?;
+    let total = &manifest.total;
+    output::note(format_args!(
+        "sealed with {} files, {} bytes",
+        total.files, total.size_bytes
+    ));
+    if json {
+        return output::json(&manifest);
+    }
+    output::data(total.sha256)
+}
+
+/// Reads the whole list of files.
+async fn files(
+    context: &ClientContext,
+    collection: &str,
+    prefix: Option<&str>,
+) -> Result<Vec<CollectionFile>> {
+    let mut filter = FileFilter::default().with_limit(1_000);
+    if let Some(prefix) = prefix {
+        filter = filter.with_prefix(prefix);
+    }
+    let (mut files, mut after) = (Vec::new(), None);
+    loop {
+        let page = context.client.files(collection, &filter, after.as_deref());
+        let page = page.await.map_err(|error| context.explain(error))?;
+        files.extend(page.files);
+        after = page.next;
+        if after.is_none() {
+            return Ok(files);
+        }
+    }
+}
