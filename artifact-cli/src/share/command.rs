@@ -11,9 +11,9 @@ use crate::settings::{Period, text};
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["worker", "group", "link", "list", "revoke"]))]
 pub(crate) struct ShareArguments {
-    /// URI that the deposit returned
-    #[arg(value_name = "URI", value_parser = text)]
-    pub(super) uri: String,
+    /// URI that the deposit returned, or the id at its end
+    #[arg(value_name = "URI_OR_ID", value_parser = text)]
+    pub(super) artifact: String,
 
     /// Let this worker read the artifact, and print the id of the grant. A grant that it has already is replaced
     #[arg(long, value_name = "ID", value_parser = text)]

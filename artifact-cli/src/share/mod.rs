@@ -4,6 +4,7 @@ mod command;
 mod list;
 
 use anyhow::{Result, anyhow};
+use artifact_backend::{ArtifactId, UriPrefix};
 use artifact_client::{Client, Error, ExposeSecret as _, Grantee};
 use serde_json::json;
 
@@ -47,7 +48,7 @@ impl From<anyhow::Error> for Failure {
 
 async fn run(client: &Client, arguments: ShareArguments) -> Result<(), Failure> {
     let ShareArguments {
-        uri,
+        artifact,
         worker,
         group,
         link,
@@ -57,6 +58,10 @@ async fn run(client: &Client, arguments: ShareArguments) -> Result<(), Failure> 
         max_downloads,
         json,
     } = arguments;
+    let uri = match artifact.parse::<ArtifactId>() {
+        Ok(id) => UriPrefix::default().uri(id).to_string(),
+        Err(_) => artifact,
+    };
     let expires_in = expires_in.map(|Period(period)| period);
     let grantee = worker.as_deref().map(Grantee::Worker);
     let grantee = grantee.or_else(|| group.as_deref().map(Grantee::Group));

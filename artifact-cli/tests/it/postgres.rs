@@ -11,18 +11,23 @@ use tempfile::TempDir;
 use crate::harness::{Answer, Server, artifact, files_below, run, run_refused, run_with};
 use crate::workers::{ask, credential, json};
 
-/// Starts a server with this database and this folder of blobs. Several servers can share both.
-fn serve(database: &Database<'_>, blobs: &Path) -> Server {
-    let blobs = blobs.to_str().unwrap();
+/// Makes the folder of a server with an admin token that is the same for all.
+fn folder_with_token() -> TempDir {
     let folder = TempDir::new().unwrap();
-    // All of them have the same admin token, each in a file of its own.
     let data = folder.path().join("artifact-data");
     rustix::fs::mkdir(&data, rustix::fs::Mode::RWXU).unwrap();
     let mut file = std::fs::OpenOptions::new();
     let file = file.create_new(true).write(true).mode(0o600);
     let mut file = file.open(data.join("admin-token")).unwrap();
     writeln!(file, "{}", "4f1c9a73e2b8d605".repeat(4)).unwrap();
-    Server::start_in(folder, &["--database", &database.url(), "--backend", blobs])
+    folder
+}
+
+/// Starts a server with this database and this folder of blobs. Several servers can share both.
+fn serve(database: &Database<'_>, blobs: &Path) -> Server {
+    let blobs = blobs.to_str().unwrap();
+    let arguments = ["--database", &database.url(), "--backend", blobs];
+    Server::start_in(folder_with_token(), &arguments)
 }
 
 fn put(server: &Server, text: &str) -> String {
@@ -237,7 +242,7 @@ fn the_password_comes_from_the_environment_or_a_file_and_is_nowhere_else() {
     let blobs = shared.path().join("blobs");
     let blobs = blobs.to_str().unwrap();
     for by_file in [false, true] {
-        let folder = TempDir::new().unwrap();
+        let folder = folder_with_token();
         let options = [
             "--database",
             &url,

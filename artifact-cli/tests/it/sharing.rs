@@ -99,7 +99,9 @@ fn artifacts_are_shared_by_grants() {
     let grant = shared.stdout().trim_end();
     assert!(grant.starts_with("gnt_"), "{grant}");
     assert_eq!(get().succeeded().stdout(), "shared");
-    let listed = client(&server, &["share", uri, "--list"]).succeeded();
+    // The id of an artifact will do.
+    let id = uri.rsplit('/').next().unwrap();
+    let listed = client(&server, &["share", id, "--list"]).succeeded();
     let expected = format!("{grant}\t{worker}\tuntil 2");
     assert!(
         listed.stdout().starts_with(&expected),

@@ -20,8 +20,8 @@ pub(crate) const MAX_SHARES: usize = 1_000;
 /// - A grant or a link that has ended is found by no call, as if it had been revoked: a grant at its time, a link at its time
 ///   or after its last download. The clock of the database decides.
 /// - The transaction that removes an artifact removes its grants and links too. That which deletes a worker or a group removes
-///   the grants to it. That which deletes a worker, or [revokes](crate::CredentialHash::revoked) its token, removes the links
-///   that it made.
+///   the grants to it. That which deletes a worker or a named administrator, or [revokes](crate::CredentialHash::revoked) its
+///   token, removes the links that it made.
 /// - `Ok` of a write means that it is durable. If a write fails, it is not done, except with
 ///   [`Unavailable`](crate::ErrorKind::Unavailable): it may then be done or not. If the future of a write is dropped, it
 ///   is done or not done, and that may be decided after the drop.
@@ -66,8 +66,8 @@ pub trait SharingRecord: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `NotFound` if the experiment of the link has no such artifact, or if its maker is a worker that the experiment does not have
-    /// or whose token was revoked; `TooLarge` if the artifact has 1,000 links.
+    /// `NotFound` if the experiment of the link has no such artifact, or if its maker is a worker that the experiment does not have,
+    /// an administrator that does not exist, or one of them whose token was revoked; `TooLarge` if the artifact has 1,000 links.
     async fn insert_link(&self, link: &AccessLink, digest: &Sha256Digest) -> Result<()>;
 
     /// Returns the links of an artifact; see [`grants`](Self::grants) for the pages.

@@ -11,6 +11,7 @@ use crate::database::MAX_ADMINISTRATORS;
 use crate::database::rejected::Rejected;
 use crate::error::{Operation, Result};
 use crate::identity::{AdministratorId, CredentialHash, DisplayName, ListPosition, Page};
+use crate::principal::PrincipalId;
 
 /// Administrators by id.
 #[derive(Debug, Default)]
@@ -38,6 +39,12 @@ impl Administrators {
         self.in_order.insert(position(&administrator), id);
         self.by_id.insert(id, administrator);
         true
+    }
+
+    /// Returns whether there is such an administrator, and its token was not revoked.
+    pub(super) fn has_token(&self, id: AdministratorId) -> bool {
+        let found = self.by_id.get(&id);
+        found.is_some_and(|administrator| !administrator.credential.is_revoked())
     }
 
     /// Removes an administrator. Returns whether there was one.
@@ -108,6 +115,10 @@ impl AdministratorStore for MemoryDatabase {
         match maps.administrators.by_id.get_mut(&id) {
             Some(administrator) => {
                 administrator.credential = credential.clone();
+                if credential.is_revoked() {
+                    let maker = PrincipalId::Administrator(id);
+                    maps.rows.shares.remove_links_of(&maker);
+                }
                 Ok(())
             }
             None => Err(Rejected::NO_ADMINISTRATOR.into_error(Operation::WriteAdministrator)),
@@ -117,6 +128,8 @@ impl AdministratorStore for MemoryDatabase {
     async fn delete_administrator(&self, id: AdministratorId) -> Result<()> {
         let mut maps = self.writable(Operation::WriteAdministrator)?;
         if maps.administrators.remove(id) {
+            let maker = PrincipalId::Administrator(id);
+            maps.rows.shares.remove_links_of(&maker);
             Ok(())
         } else {
             Err(Rejected::NO_ADMINISTRATOR.into_error(Operation::WriteAdministrator))

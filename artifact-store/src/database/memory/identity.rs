@@ -13,6 +13,7 @@ use crate::identity::{
     CredentialHash, DisplayName, Group, GroupId, IdentityStore, Labels, ListPosition, MemberId,
     Page, StoredCredential, Worker, WorkerId,
 };
+use crate::principal::PrincipalId;
 
 /// Workers by id.
 #[derive(Debug, Default)]
@@ -137,7 +138,7 @@ impl IdentityStore for MemoryDatabase {
             _ => return Err(Rejected::NO_WORKER.into_error(Operation::WriteWorker)),
         }
         if credential.is_revoked() {
-            maps.rows.shares.remove_links_of(id);
+            maps.rows.shares.remove_links_of(&PrincipalId::Worker(id));
         }
         Ok(())
     }
@@ -148,7 +149,7 @@ impl IdentityStore for MemoryDatabase {
             Some((worker, _)) if worker.experiment == *experiment => {
                 maps.workers.remove(id);
                 maps.rows.shares.remove_grantee(id.into());
-                maps.rows.shares.remove_links_of(id);
+                maps.rows.shares.remove_links_of(&PrincipalId::Worker(id));
                 Ok(())
             }
             _ => Err(Rejected::NO_WORKER.into_error(Operation::WriteWorker)),

@@ -79,10 +79,9 @@ impl Shares {
         self.retain(usize::MAX, |grant| grant.grantee != id, |_| true);
     }
 
-    /// Removes the links that a worker made.
-    pub(super) fn remove_links_of(&mut self, id: WorkerId) {
-        let maker = PrincipalId::Worker(id);
-        self.retain(usize::MAX, |_| true, |link| link.created_by != maker);
+    /// Removes the links that a worker or an administrator made.
+    pub(super) fn remove_links_of(&mut self, maker: &PrincipalId) {
+        self.retain(usize::MAX, |_| true, |link| link.created_by != *maker);
     }
 
     /// Inserts a grant, which takes the place of another one to the same grantee.
@@ -187,10 +186,14 @@ impl Maps {
         now: Timestamp,
     ) -> Result<(), Rejected> {
         self.check_subject(&link.experiment, &GrantSubject::Artifact(link.artifact))?;
-        if let PrincipalId::Worker(maker) = link.created_by
-            && !self.workers.has_token(&link.experiment, maker)
-        {
-            return Err(Rejected::NO_WORKER);
+        match link.created_by {
+            PrincipalId::Worker(maker) if !self.workers.has_token(&link.experiment, maker) => {
+                return Err(Rejected::NO_WORKER);
+            }
+            PrincipalId::Administrator(maker) if !self.administrators.has_token(maker) => {
+                return Err(Rejected::NO_ADMINISTRATOR);
+            }
+            _ => {}
         }
         let shares = &mut self.rows.shares;
         let links = shares.links.get(&link.artifact).into_iter();

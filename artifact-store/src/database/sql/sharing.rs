@@ -30,6 +30,7 @@ pub(in crate::database) struct SharingStatements {
     lock_worker: &'static str,
     lock_group: &'static str,
     lock_maker: &'static str,
+    lock_administrator: &'static str,
     prune_grants: &'static str,
     prune_links: &'static str,
     select_grants: &'static str,
@@ -77,6 +78,10 @@ macro_rules! sharing_statements {
                 ),
                 concat!(
                     "SELECT true FROM workers WHERE id = $1 AND experiment = $2 AND credential <> $3 ",
+                    $for_share
+                ),
+                concat!(
+                    "SELECT true FROM administrators WHERE id = $1 AND credential <> $2 ",
                     $for_share
                 ),
                 concat!(
@@ -183,7 +188,7 @@ const INSERT_LINK: &str = "\
 impl SharingStatements {
     /// Names the statements in the order of the fields.
     pub(in crate::database) const fn new(
-        writes: [&'static str; 6],
+        writes: [&'static str; 7],
         grants: [&'static str; 3],
         links: [&'static str; 4],
     ) -> Self {
@@ -192,8 +197,9 @@ impl SharingStatements {
             lock_worker: writes[1],
             lock_group: writes[2],
             lock_maker: writes[3],
-            prune_grants: writes[4],
-            prune_links: writes[5],
+            lock_administrator: writes[4],
+            prune_grants: writes[5],
+            prune_links: writes[6],
             select_grants: grants[0],
             delete_grant: grants[1],
             is_granted: grants[2],
@@ -319,10 +325,20 @@ async fn insert_link<T: Transaction>(
 ) -> Result<(), T::Error> {
     let statements = T::SHARING;
     lock_subject(tx, &link.experiment, &GrantSubject::Artifact(link.artifact)).await?;
-    if let PrincipalId::Worker(maker) = link.created_by {
-        let revoked = CredentialHash::OF_NO_TOKEN;
-        let params = params![maker.as_str(), link.experiment.as_str(), revoked];
-        check(tx, statements.lock_maker, &params, Rejected::NO_WORKER).await?;
+    let revoked = CredentialHash::OF_NO_TOKEN;
+    match link.created_by {
+        PrincipalId::Worker(maker) => {
+            let params = params![maker.as_str(), link.experiment.as_str(), revoked];
+            check(tx, statements.lock_maker, &params, Rejected::NO_WORKER).await?;
+        }
+        PrincipalId::Administrator(maker) => {
+            let (statement, params) = (
+                statements.lock_administrator,
+                params![maker.as_str(), revoked],
+            );
+            check(tx, statement, &params, Rejected::NO_ADMINISTRATOR).await?;
+        }
+        _ => {}
     }
     let artifact = link.artifact.as_bytes().as_slice();
     tx.execute(statements.prune_links, &params![artifact])

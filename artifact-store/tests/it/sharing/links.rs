@@ -1,7 +1,8 @@
 //! One case for each rule of links. Each gets an empty database.
 
 use artifact_store::{
-    CredentialHash, Database, ErrorKind, LinkId, LinkSecret, PrincipalId, Removal, WorkerId,
+    Administrator, AdministratorId, CredentialHash, Database, ErrorKind, LinkId, LinkSecret,
+    PrincipalId, Removal, Timestamp, WorkerId,
 };
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
@@ -21,6 +22,7 @@ cases! {
     a_link_needs_its_artifact_and_its_maker,
     links_go_with_their_artifact,
     links_go_with_their_maker,
+    links_go_with_the_administrator_that_made_them,
     links_of_who_may_not_share_any_more_do_not_work,
     links_are_read_as_they_were_written_in_pages,
     an_artifact_has_at_most_a_thousand_links,
@@ -198,6 +200,39 @@ async fn links_go_with_their_maker(database: Database) {
         found.push(find(&database, secret).await.is_some());
     }
     assert_eq!(found, [false, false, true]);
+}
+
+async fn links_go_with_the_administrator_that_made_them(database: Database) {
+    host(&database).await;
+    let administrators = &database.identities;
+    let [deleted, revoked, reissued, unknown] = [(); 4].map(|()| AdministratorId::mint());
+    let mut secrets = Vec::new();
+    for maker in [deleted, revoked, reissued] {
+        let name = "ada".parse().unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let ada = Administrator::new(maker, name, now, PrincipalId::Admin, credential());
+        administrators.register_administrator(&ada).await.unwrap();
+        secrets.push(publish(&database, &link_by(1, maker.into())).await);
+    }
+    administrators.delete_administrator(deleted).await.unwrap();
+    for (maker, hash) in [
+        (revoked, CredentialHash::revoked()),
+        (reissued, credential()),
+    ] {
+        let replaced = administrators.replace_administrator_credential(maker, &hash);
+        replaced.await.unwrap();
+    }
+    let mut found = Vec::new();
+    for secret in &secrets {
+        found.push(find(&database, secret).await.is_some());
+    }
+    assert_eq!(found, [false, false, true]);
+    for maker in [deleted, revoked, unknown] {
+        let digest = LinkSecret::mint().digest();
+        let link = link_by(1, maker.into());
+        let outcome = database.sharing.insert_link(&link, &digest).await;
+        assert_kind(outcome, ErrorKind::NotFound);
+    }
 }
 
 async fn links_of_who_may_not_share_any_more_do_not_work(database: Database) {

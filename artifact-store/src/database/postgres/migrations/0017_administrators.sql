@@ -19,6 +19,22 @@ CREATE TRIGGER administrators_changed
     AFTER UPDATE OF id, credential, credential_expires_at OR DELETE OR TRUNCATE ON administrators
     FOR EACH STATEMENT EXECUTE FUNCTION rights_changed();
 
+-- The links of makers that are no workers.
+CREATE INDEX access_links_by_administrator ON access_links (created_by) WHERE worker IS NULL;
+
+-- Deleting an administrator, and revoking its token, ends the links that it made.
+CREATE FUNCTION administrators_lose_links() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' OR NEW.credential = '$argon2id$revoked' THEN
+        DELETE FROM artifact.access_links WHERE created_by = OLD.id AND worker IS NULL;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER administrators_lose_links AFTER UPDATE OF credential OR DELETE ON administrators
+    FOR EACH ROW EXECUTE FUNCTION administrators_lose_links();
+
 -- The BLAKE2b-256 of the admin token, which has 256 random bits, and where the token is, for people.
 CREATE TABLE admin_token (
     only_row   boolean PRIMARY KEY CHECK (only_row),

@@ -30,6 +30,17 @@ END;
 CREATE TRIGGER administrators_deleted AFTER DELETE ON administrators
 BEGIN
     UPDATE rights SET version = random();
+    DELETE FROM access_links WHERE created_by = OLD.id AND worker IS NULL;
+END;
+
+-- The links of makers that are no workers.
+CREATE INDEX access_links_by_administrator ON access_links (created_by) WHERE worker IS NULL;
+
+-- The credential that a revoked token leaves.
+CREATE TRIGGER administrators_lose_links AFTER UPDATE OF credential ON administrators
+    WHEN NEW.credential = '$argon2id$revoked'
+BEGIN
+    DELETE FROM access_links WHERE created_by = NEW.id AND worker IS NULL;
 END;
 
 -- The BLAKE2b-256 of the admin token, which has 256 random bits, and where the token is, for people.
