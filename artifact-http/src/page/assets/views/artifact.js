@@ -64,7 +64,8 @@ export async function showDetails(session, artifact, removed) {
       ['Name', info.file_name === null ? 'none' : name(info.file_name)],
       ['URI', code(info.artifacts_uri)],
       ['Type', visible(info.content_type)],
-      ['Size', `${bytes(info.size_bytes)} (${info.size_bytes.toLocaleString('en')} bytes)`],
+      ['Size', info.size_bytes < 1024 ? bytes(info.size_bytes)
+        : `${bytes(info.size_bytes)} (${info.size_bytes.toLocaleString('en')} bytes)`],
       ['SHA-256', code(info.sha256)],
       ['Depositor', displayName ? [name(displayName), ' ', code(info.created_by)] : code(info.created_by)],
       ['Deposited', time(info.created_at)],
