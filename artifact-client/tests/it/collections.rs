@@ -89,8 +89,9 @@ async fn a_deposit_whose_response_was_lost_is_compared_with_what_is_there() {
         );
         let requests = served.await.unwrap();
         assert_eq!(requests[1].body, body.as_bytes());
-        let list = format!("GET /v1/experiments/exp-1/collections/{ID}/files?prefix=a%2Fb&limit=1");
-        assert_eq!(line(&requests[2]), list);
+        let expected_line =
+            format!("GET /v1/experiments/exp-1/collections/{ID}/files?prefix=a%2Fb&limit=1");
+        assert_eq!(line(&requests[2]), expected_line);
     }
     // Nothing can be there from an earlier attempt.
     let (builder, served) = server_with_replies(vec![taken()]).await;
