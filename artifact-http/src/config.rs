@@ -23,7 +23,7 @@ pub struct HttpConfig {
     pub management_path: BasePath,
     /// The grants and links of the managed store. Without them, the default, there are no such endpoints, and no grant counts.
     pub sharing: Option<Sharing>,
-    /// Whether links can be made and used, if there is [sharing](Self::sharing). On by default.
+    /// Whether links can be made and used, if the router [shares](Self::with_sharing). On by default.
     pub links: bool,
     /// The header field that repeats the experiment of the path: `X-Eden-Experiment-Id` by default.
     pub experiment_header: ExperimentHeader,
