@@ -62,7 +62,7 @@ pub struct HttpConfig {
     pub management_path: BasePath,
     /// The grants and links of the managed store. Without them, the default, there are no such endpoints, and no grant counts.
     pub sharing: Option<Sharing>,
-    /// Whether links can be made and used, if there is [sharing](Self::sharing). On by default.
+    /// Whether links can be made and used, if the router [shares](Self::with_sharing). On by default.
     pub links: bool,
     /// Whether browsers get a page at `/ui/`. Off by default, and without the endpoints of management.
     #[cfg(feature = "page")]
