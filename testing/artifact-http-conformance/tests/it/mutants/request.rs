@@ -120,10 +120,6 @@ impl Mutation {
             Self::NullAccepted | Self::UnknownIgnored | Self::NamesTrimmed => {
                 self.mutate_json(request, body);
             }
-            Self::TusVersionIgnored
-            | Self::NegativeLengthAccepted
-            | Self::UploadDigestIgnored
-            | Self::EndIgnored => self.mutate_upload(request),
             _ => self.mutate_target(request),
         }
     }
@@ -153,6 +149,7 @@ impl Mutation {
     }
 
     fn mutate_target(self, request: &mut Parts) {
+        self.mutate_upload(request);
         let target = request.uri.to_string();
         let (path, query) = target
             .split_once('?')
