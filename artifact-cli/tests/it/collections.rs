@@ -4,11 +4,15 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
-use crate::harness::{Done, Server, files_below, run};
+use crate::harness::{Done, Server, artifact, files_below, run};
 
 fn client(server: &Server, arguments: &[&str]) -> Done {
-    let arguments = [&["collection"], arguments].concat();
-    run(&mut server.client(&arguments))
+    let mut command = artifact(server.folder.path());
+    command
+        .args(["collection", arguments[0], "--server", &server.url])
+        .args(["--admin-token-file", "artifact-data/admin-token"])
+        .args(&arguments[1..]);
+    run(&mut command)
 }
 
 /// Makes a folder with three files, one of them empty, and a symbolic link.

@@ -120,7 +120,7 @@ pub(super) async fn pages_of_collections_have_each_once(site: &Site) {
         }
     };
     let sort = |mut all: Vec<artifact_store::Collection>| {
-        all.sort_by_key(|found| found.position());
+        all.sort_by_key(artifact_store::Collection::position);
         all
     };
     assert_eq!(list(site.owner.clone(), None).await, sort(created.clone()));

@@ -1,9 +1,9 @@
 //! Two stores on one database and one backend, as two servers have them.
 
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use artifact_backend::ManualClock;
+use artifact_backend::{Clock as _, ManualClock, SystemClock};
 use artifact_backend_mem::{MemBackend, MemConfig};
 use artifact_store::{
     ArtifactStore, CollectionId, CollectionPath, CollectionStore, Database, ErrorKind, Experiment,
@@ -43,7 +43,7 @@ impl Site {
         }
         // Slow, so that what expires at once by the clock of the stores has expired by that of the database.
         let clock = Arc::new(ManualClock::new(
-            SystemTime::now() - Duration::from_hours(1),
+            SystemClock.now() - Duration::from_hours(1),
         ));
         let mem = Arc::new(MemBackend::new(MemConfig::default()));
         let [one, other] = [one, other].map(|database| {
