@@ -68,7 +68,7 @@ fn target(folder: &Path, name: &str) -> Result<PathBuf> {
     )))
 }
 
-/// Makes a folder unless there is one. A symbolic link is none: it could lead out of the folder.
+/// Makes a folder unless there is one. A symbolic link is refused, because it could lead out of the folder.
 fn make_folder(path: &Path) -> Result<()> {
     let shown = path.display();
     match path.symlink_metadata() {

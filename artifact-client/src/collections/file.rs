@@ -23,7 +23,7 @@ impl Client {
     /// # Errors
     ///
     /// `AlreadyExists` if the name was given before, or one above or below it; `Sealed` if the collection is sealed; `InvalidInput`
-    /// and `BadRequest` for a name that is none; `NotFound`, `Forbidden`; and those of [`deposit`](Self::deposit).
+    /// and `BadRequest` for an invalid name; `NotFound`, `Forbidden`; and those of [`deposit`](Self::deposit).
     pub async fn put_file(
         &self,
         collection: &str,
@@ -40,7 +40,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a name that is none, and those of [`fetch`](Self::fetch).
+    /// `InvalidInput` for an invalid name, and those of [`fetch`](Self::fetch).
     pub async fn fetch_file(&self, collection: &str, name: &str) -> Result<Fetched> {
         let options = FetchOptions::default();
         self.fetch_file_with(collection, name, options).await
@@ -65,7 +65,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `Held`, `Sealed`, `NotFound`, `Forbidden`, `InvalidInput` for a name that is none, and those of every request.
+    /// `Held`, `Sealed`, `NotFound`, `Forbidden`, `InvalidInput` for an invalid name, and those of every request.
     pub async fn delete_file(&self, collection: &str, name: &str) -> Result<()> {
         let operation = Operation::DeleteFile;
         let url = self.file_url(operation, collection, name)?;

@@ -50,7 +50,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `InvalidName` for a title that is none; `NotFound` if the server has no collections; and those of every request. After
+    /// `InvalidName` for an invalid title; `NotFound` if the server has no collections; and those of every request. After
     /// [`Interrupted`](ErrorKind::Interrupted) it may exist.
     pub async fn create_collection(&self, title: Option<&str>) -> Result<Collection> {
         let operation = Operation::CreateCollection;

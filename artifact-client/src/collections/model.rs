@@ -43,7 +43,7 @@ pub struct CollectionPage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CollectionFile {
-    /// The name. It comes from whoever deposited the file: check it before it becomes a path on a disk.
+    /// The name. It comes from the depositor: check it before it becomes a path on a disk.
     pub name: String,
     /// The URI of the artifact.
     #[serde(rename = "artifacts_uri")]

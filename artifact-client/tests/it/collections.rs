@@ -67,7 +67,7 @@ async fn a_name_is_one_path_that_is_encoded_once() {
 
 #[tokio::test]
 async fn a_deposit_whose_response_was_lost_is_compared_with_what_is_there() {
-    let lost = || Reply::Send(String::new());
+    let closed = || Reply::Send(String::new());
     let taken = || Reply::Send(problem("409 Conflict", "already-exists"));
     let page = |name: &str| {
         let json = format!(r#"{{"files":[{}],"folders":[],"next":null}}"#, file(name));
@@ -78,7 +78,7 @@ async fn a_deposit_whose_response_was_lost_is_compared_with_what_is_there() {
         ("other", "a/b", Some(ErrorKind::AlreadyExists)),
         ("hello", "a/bc", Some(ErrorKind::AlreadyExists)),
     ] {
-        let (builder, served) = server_with_replies(vec![lost(), taken(), page(there)]).await;
+        let (builder, served) = server_with_replies(vec![closed(), taken(), page(there)]).await;
         let client = builder.build().unwrap();
         let stored = client.put_file(ID, "a/b", body, DepositOptions::default());
         let outcome = stored.await;
@@ -89,9 +89,8 @@ async fn a_deposit_whose_response_was_lost_is_compared_with_what_is_there() {
         );
         let requests = served.await.unwrap();
         assert_eq!(requests[1].body, body.as_bytes());
-        let expected_line =
-            format!("GET /v1/experiments/exp-1/collections/{ID}/files?prefix=a%2Fb&limit=1");
-        assert_eq!(line(&requests[2]), expected_line);
+        let page = format!("GET /v1/experiments/exp-1/collections/{ID}/files?prefix=a%2Fb&limit=1");
+        assert_eq!(line(&requests[2]), page);
     }
     // Nothing can be there from an earlier attempt.
     let (builder, served) = server_with_replies(vec![taken()]).await;

@@ -97,7 +97,7 @@ fn check_conditions(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Returns whether the client asks to be told by 412 that the name is given already.
+/// Returns whether the client wants 412 instead of 409 if the name is given already.
 fn creates_only(headers: &HeaderMap) -> bool {
     let conditions = headers.get_all(IF_NONE_MATCH).iter();
     conditions

@@ -57,7 +57,7 @@ const SELECT_OWN_PAGE: &str = concat!(
     " FROM collections WHERE experiment = $1 AND owner = $2 AND (created_at, id) > ($3, $4) \
       ORDER BY created_at, id LIMIT $5"
 );
-/// Counts a new file. Whoever writes into the collection next waits for the end of the transaction.
+/// Counts a new file. The next transaction that writes into the collection waits for the end of this one.
 const CLAIM: &str = "\
     UPDATE collections SET files = files + 1, bytes = bytes + $1 \
     WHERE id = $2 AND experiment = $3 AND sealed_at IS NULL AND deleting_since IS NULL";
@@ -385,7 +385,7 @@ impl FileRecord {
                 0 => FileState::Present,
                 1 => FileState::Removed,
                 2 => FileState::Expired,
-                _ => return Err(decoder.corrupt("state", "it is none of 0, 1 and 2")),
+                _ => return Err(decoder.corrupt("state", "it must be 0, 1 or 2")),
             },
         })
     }

@@ -85,6 +85,6 @@ on_each_database! {
     deletion::a_deletion_that_was_interrupted_is_completed
     lists::pages_of_files_are_those_of_a_model
     lists::pages_of_collections_have_each_once
-    rights::each_method_is_for_those_whom_the_table_names
+    rights::each_method_is_for_the_principals_of_the_table
     rights::a_principal_of_another_experiment_learns_nothing
 }

@@ -73,7 +73,7 @@ async fn outcomes(site: &Site, principal: &Principal) -> Vec<(&'static str, Opti
     ]
 }
 
-pub(super) async fn each_method_is_for_those_whom_the_table_names(site: &Site) {
+pub(super) async fn each_method_is_for_the_principals_of_the_table(site: &Site) {
     let absent = Some(ErrorKind::NotFound);
     let refused = Some(ErrorKind::Forbidden);
     let all = [
