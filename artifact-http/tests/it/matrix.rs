@@ -132,10 +132,9 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         };
     }
     match endpoint.id {
-        "describeUploads" => 204,
         "deposit" | "depositContent" | "registerManagedWorker" | "createUpload" => 201,
         "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
-        | "revokeToken" => 204,
+        | "revokeToken" | "describeUploads" => 204,
         "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
         "deleteArtifact" => 403,
         "readArtifact" | "fetchContent" => match target {
