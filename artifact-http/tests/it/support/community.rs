@@ -9,7 +9,7 @@ use artifact_http::{
 };
 use artifact_store::{
     ArtifactStore, CollectionStore, Database, Experiment, ManagedStore, MemoryDatabase, Sharing,
-    StoreConfig, Timestamp,
+    StoreConfig, Timestamp, UploadOptions,
 };
 use axum::Router;
 use axum::body::Body;
@@ -121,7 +121,9 @@ impl Community {
         let config = config
             .with_management(managed)
             .with_sharing(sharing)
-            .with_collections(collections);
+            .with_collections(collections)
+            // The matrix begins an upload for each of its requests.
+            .with_uploads(UploadOptions::default().with_max_open(10_000));
         let router = router_with_identities(store, Arc::new(identities), config);
         Self {
             database,
