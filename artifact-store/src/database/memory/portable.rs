@@ -151,6 +151,7 @@ impl Maps {
         self.rows.add_records(&mut records);
         let administrators = self.administrators.in_order().into_iter();
         records.extend(administrators.cloned().map(DumpRecord::Administrator));
+        records.extend(self.rows.collections.records());
         records
     }
 

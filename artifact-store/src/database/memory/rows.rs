@@ -105,7 +105,6 @@ impl Rows {
         records.extend(holds.into_iter().map(DumpRecord::Hold));
         records.extend(self.removed.values().copied().map(DumpRecord::Removed));
         self.shares.add_records(records);
-        records.extend(self.collections.records());
     }
 
     /// Inserts a row whose id is not taken.
