@@ -108,6 +108,7 @@ mod tests {
         let deadline = first_ended + Duration::from_secs(30);
         assert_eq!(retry.deadline(), Some(deadline));
         while retry.pause().await {}
-        assert!(Instant::now() < deadline);
+        // The timers of the runtime end up to a millisecond late, so the last pause may end that much after the deadline.
+        assert!(Instant::now() < deadline + Duration::from_millis(1));
     }
 }
