@@ -32,9 +32,10 @@ fn fetch_after(damage: impl Fn(&std::fs::File), size: usize, range: &str) -> (Ve
     let answer = server.say(format!(
         "GET /v0/experiments/default/artifacts?uri={uri} HTTP/1.1\r\n{headers}{range}\r\n"
     ));
-    // The lines of the deposit and of the fetch.
-    server.wait_until("the line of the log", || {
-        server.stderr().matches("artifact::request").count() == 2
+    // The lines of the deposit and of the fetch, and the alarm, which another thread of the server may write after them.
+    server.wait_until("the lines of the log", || {
+        let log = server.stderr();
+        log.matches("artifact::request").count() == 2 && log.contains("\"alarm\"")
     });
     (answer, server.stderr())
 }
