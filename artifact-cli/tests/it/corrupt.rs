@@ -169,7 +169,11 @@ fn one_flipped_byte_is_named_by_a_scrub_and_delivered_by_no_request() {
             range.unwrap_or_default()
         ))
     };
-    let part = |server: &Server, from, to| Answer::of(&ask(server, Some((from, to))));
+    let part = |server: &Server, from, to| {
+        let said = ask(server, Some((from, to)));
+        assert!(!said.is_empty(), "{from} to {to}: {}", server.stderr());
+        Answer::of(&said)
+    };
     let (start, end) = (2 * CHUNK, 3 * CHUNK);
     let assert_others = |server: &Server| {
         for (from, to) in [
