@@ -283,7 +283,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let community = Community::new().await;
+        let community = Community::with_many_uploads().await;
         let mut workers = Vec::new();
         for home in [HOME, HOME, HOME, HOME, HOME, HOME, ELSEWHERE, ELSEWHERE] {
             workers.push(community.register(home).await);

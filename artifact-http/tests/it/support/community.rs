@@ -59,9 +59,19 @@ impl Community {
         Self::on(Database::new(MemoryDatabase::new())).await
     }
 
+    /// Creates a server that lets each principal have any number of open uploads.
+    pub(crate) async fn with_many_uploads() -> Self {
+        let uploads = UploadOptions::default().with_max_open(u32::MAX);
+        let config = HttpConfig::default().with_uploads(uploads);
+        Self::on_with(Database::new(MemoryDatabase::new()), config).await
+    }
+
     /// Creates a server on an existing database, as another process would.
     pub(crate) async fn on(database: Database) -> Self {
-        let config = HttpConfig::default();
+        Self::on_with(database, HttpConfig::default()).await
+    }
+
+    async fn on_with(database: Database, config: HttpConfig) -> Self {
         // The endpoints are the same beside the page.
         #[cfg(feature = "page")]
         let config = config.with_page();
@@ -121,9 +131,7 @@ impl Community {
         let config = config
             .with_management(managed)
             .with_sharing(sharing)
-            .with_collections(collections)
-            // The matrix begins an upload for each of its requests.
-            .with_uploads(UploadOptions::default().with_max_open(10_000));
+            .with_collections(collections);
         let router = router_with_identities(store, Arc::new(identities), config);
         Self {
             database,
