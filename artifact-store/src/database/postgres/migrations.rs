@@ -25,6 +25,10 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0011_chunk_digests.sql"),
     include_str!("migrations/0012_token_expiry.sql"),
     include_str!("migrations/0013_idempotency_keys.sql"),
+    include_str!("migrations/0014_placeholder.sql"),
+    include_str!("migrations/0015_placeholder.sql"),
+    include_str!("migrations/0016_placeholder.sql"),
+    include_str!("migrations/0017_placeholder.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

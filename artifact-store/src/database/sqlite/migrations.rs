@@ -24,6 +24,10 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0012_chunk_digests.sql"),
     include_str!("migrations/0013_token_expiry.sql"),
     include_str!("migrations/0014_idempotency_keys.sql"),
+    include_str!("migrations/0015_placeholder.sql"),
+    include_str!("migrations/0016_placeholder.sql"),
+    include_str!("migrations/0017_placeholder.sql"),
+    include_str!("migrations/0018_placeholder.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.
