@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use artifact_http_files::{
     REPR_DIGEST, ReceivedFile, check_content_head, check_head, digest_value, idempotency_key,
+    least_size_in_form,
 };
-use artifact_store::{ErrorKind, NewArtifact, Row};
+use artifact_store::{Error, ErrorKind, NewArtifact, Row};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use schemars::JsonSchema;
@@ -47,7 +48,7 @@ impl Deposit {
             summary: "Deposit a file",
             clauses: &[
                 "D-1", "D-2", "D-3", "D-4", "D-5", "D-6", "D-7", "D-8", "D-9", "D-10", "D-11",
-                "D-12", "D-13", "D-14",
+                "D-12", "D-13", "D-14", "M-16",
             ],
             parameters: &[
                 &parameters::CONTENT_DIGEST,
@@ -120,31 +121,48 @@ pub(crate) async fn store(
         FileIn::Content => idempotency_key(headers)?,
     };
     let permit = service.uploads.acquire(&principal)?;
+    let least_size = match place {
+        FileIn::Form => length.map(least_size_in_form),
+        FileIn::Content => length,
+    };
+    let new = NewArtifact::new(experiment.id, &principal)
+        .with_size_hint(length)
+        .with_least_size(least_size)
+        .with_expires_in(expires_in)
+        .with_idempotency_key(key);
+    let failed = |error| failed(place, error);
+    let allowance = service.store.reserve(&new).await.map_err(failed)?;
     let body = body.into_data_stream();
     let mut file = match place {
         FileIn::Form => ReceivedFile::open_form(headers, body).await?,
         FileIn::Content => ReceivedFile::open_content(headers, body)?,
     };
-    let new = NewArtifact::new(experiment.id, &principal)
-        .with_size_hint(length)
-        .with_expires_in(expires_in)
-        .with_idempotency_key(key);
-    let mut deposit = service.store.deposit(file.describe(new));
+    let deposit = service.store.deposit(file.describe(new));
+    let mut deposit = deposit.with_allowance(allowance);
     while let Some(chunk) = file.next().await? {
-        deposit.write(chunk).await?;
+        deposit.write(chunk).await.map_err(failed)?;
     }
     let finish = async move {
         let row = deposit.finish().await;
         drop(permit);
         row
     };
-    Outlive::new(finish).await.map_err(|error| {
-        if place == FileIn::Content && error.kind() == ErrorKind::DigestMismatch {
+    Outlive::new(finish).await.map_err(failed)
+}
+
+/// Returns the answer to a deposit that has failed.
+fn failed(place: FileIn, error: Error) -> Problem {
+    match (place, error.kind()) {
+        (FileIn::Content, ErrorKind::DigestMismatch) => {
             let detail = "the body is not what Content-Digest or Repr-Digest says";
-            return Problem::bad_request(detail).with_source(error);
+            Problem::bad_request(detail).with_source(error)
         }
-        error.into()
-    })
+        // The vocabulary of `/v0` has no name for it.
+        (FileIn::Form, ErrorKind::QuotaExceeded) => {
+            Problem::plain(StatusCode::INSUFFICIENT_STORAGE, error.detail())
+        }
+        _ => error.into(),
+    }
 }
 
 /// Parses the field that says how long the artifact is kept.

@@ -16,7 +16,9 @@ use crate::identity::{
 };
 use crate::management::{
     CreateExperiment, DeleteArtifact, DepositContent, FetchContent, HoldArtifact, ListArtifacts,
-    ListExperiments, ReadArtifact, ReadRetention, ReadUsage, ReleaseArtifact, SetRetention,
+    ListExperiments, ListQuotas, ReadArtifact, ReadQuota, ReadRetention, ReadUsage,
+    ReadWorkerQuota, ReleaseArtifact, RemoveQuota, RemoveWorkerQuota, SetQuota, SetRetention,
+    SetWorkerQuota,
 };
 use crate::problem::Problem;
 use crate::request::{AuthenticatedRequest, Deployment};
@@ -96,6 +98,13 @@ endpoints! {
         GET Usage => ReadUsage;
         GET Retention => ReadRetention;
         PUT Retention => SetRetention;
+        GET Quota => ReadQuota;
+        PUT Quota => SetQuota;
+        DELETE Quota => RemoveQuota;
+        GET Quotas => ListQuotas;
+        GET WorkerQuota(worker) => ReadWorkerQuota;
+        PUT WorkerQuota(worker) => SetWorkerQuota;
+        DELETE WorkerQuota(worker) => RemoveWorkerQuota;
     }
     deployment {
         GET => ListExperiments;
@@ -172,6 +181,8 @@ mod tests {
             ("/v1/experiments/e/artifacts/x", "GET, HEAD, DELETE"),
             ("/v1/experiments/e/artifacts/x/hold", "PUT, DELETE"),
             ("/v1/experiments/e/retention", "GET, HEAD, PUT"),
+            ("/v1/experiments/e/quota", "GET, HEAD, PUT, DELETE"),
+            ("/v1/experiments/e/quotas", "GET, HEAD"),
         ] {
             assert_eq!(allowed_methods(path, |_| true), methods, "{path}");
         }

@@ -26,6 +26,9 @@ pub(crate) enum Route {
     Hold(ArtifactId),
     Usage,
     Retention,
+    Quota,
+    Quotas,
+    WorkerQuota(WorkerId),
 }
 
 impl Route {
@@ -77,6 +80,9 @@ impl Route {
             ["workers", worker, "token"] => Self::Token(worker.parse().ok()?),
             ["usage"] => Self::Usage,
             ["retention"] => Self::Retention,
+            ["quota"] => Self::Quota,
+            ["quotas"] => Self::Quotas,
+            ["workers", worker, "quota"] => Self::WorkerQuota(worker.parse().ok()?),
             _ => return None,
         })
     }
@@ -134,6 +140,12 @@ mod tests {
             (format!("/artifacts/{id}"), Route::ManagedArtifact(artifact)),
             (format!("/artifacts/{id}/hold"), Route::Hold(artifact)),
             (format!("/artifacts/{id}/content"), Route::Content(artifact)),
+            ("/quota".to_owned(), Route::Quota),
+            ("/quotas".to_owned(), Route::Quotas),
+            (
+                format!("/workers/{W}/quota"),
+                Route::WorkerQuota(W.parse().unwrap()),
+            ),
             (
                 format!("/workers/{W}/token"),
                 Route::Token(W.parse().unwrap()),

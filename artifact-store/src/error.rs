@@ -54,6 +54,11 @@ pub enum ErrorKind {
     /// The idempotency key was used for another deposit, or the artifact of that deposit was removed. Nothing was stored.
     /// Use a new key.
     KeyReused,
+    /// The deposit does not fit into a quota, in bytes or in the number of artifacts. Nothing of it remains. Remove artifacts, or
+    /// ask the administrator for more.
+    QuotaExceeded,
+    /// A quota allows no further deposit at the same time. Nothing was stored. Repeat it when another one has ended.
+    TooManyInFlight,
 }
 
 impl ErrorKind {
@@ -75,6 +80,8 @@ impl ErrorKind {
         Self::Unexpected,
         Self::Held,
         Self::KeyReused,
+        Self::QuotaExceeded,
+        Self::TooManyInFlight,
     ];
 
     /// Returns the text for the kind in error messages.
@@ -96,6 +103,8 @@ impl ErrorKind {
             Self::Unexpected => "unexpected failure",
             Self::Held => "held",
             Self::KeyReused => "idempotency key reused",
+            Self::QuotaExceeded => "quota exceeded",
+            Self::TooManyInFlight => "too many deposits at the same time",
         }
     }
 
@@ -199,6 +208,8 @@ pub enum Operation {
     Placement,
     /// Copying a blob from one backend to another.
     CopyBlob,
+    /// Setting, removing or reading a quota.
+    Quota,
 }
 
 impl Operation {
@@ -235,6 +246,7 @@ impl Operation {
             Self::Import => "import",
             Self::Placement => "read or change placement",
             Self::CopyBlob => "copy blob",
+            Self::Quota => "set or read quota",
         }
     }
 
@@ -345,7 +357,10 @@ impl Error {
     /// Returns whether the same call may succeed later without any other change. For a deposit, the
     /// call is the whole deposit from its first byte.
     pub fn is_retryable(&self) -> bool {
-        self.kind() == ErrorKind::Unavailable
+        matches!(
+            self.kind(),
+            ErrorKind::Unavailable | ErrorKind::TooManyInFlight
+        )
     }
 }
 

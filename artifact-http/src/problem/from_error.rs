@@ -1,7 +1,8 @@
 //! Maps errors of the store and of the authenticator to problems.
 
 use artifact_store::{Error, ErrorKind, Operation};
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 
 use super::{Problem, ProblemType};
 use crate::authenticate::AuthenticateError;
@@ -31,6 +32,9 @@ impl From<Error> for Problem {
                     Operation::Hold => "only the administrator may place and release holds",
                     Operation::Experiment => "only the administrator may manage experiments",
                     Operation::Retention => "only the administrator may set the retention",
+                    Operation::Quota => {
+                        "only the administrator may set quotas, and others see only their own"
+                    }
                     _ => "only the artifact's depositor and administrators may read it",
                 },
             ),
@@ -39,6 +43,14 @@ impl From<Error> for Problem {
                 "a hold is on the artifact; the administrator can release it",
             ),
             ErrorKind::KeyReused => Self::new(ProblemType::KeyReused, error.detail()),
+            // No operator must act, so neither has a source for the log.
+            ErrorKind::QuotaExceeded => {
+                return Self::new(ProblemType::QuotaExceeded, error.detail());
+            }
+            ErrorKind::TooManyInFlight => {
+                return Self::plain(StatusCode::TOO_MANY_REQUESTS, error.detail())
+                    .with_header(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
             ErrorKind::AlreadyExists => {
                 Self::new(ProblemType::AlreadyExists, "the id is already in use")
             }

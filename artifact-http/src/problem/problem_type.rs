@@ -19,10 +19,11 @@ pub(crate) enum ProblemType {
     CycleDetected,
     Held,
     KeyReused,
+    QuotaExceeded,
 }
 
 impl ProblemType {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::ExperimentIdMismatch,
         Self::Unauthorized,
@@ -35,6 +36,7 @@ impl ProblemType {
         Self::CycleDetected,
         Self::Held,
         Self::KeyReused,
+        Self::QuotaExceeded,
     ];
 
     /// Returns the member `type`.
@@ -66,6 +68,7 @@ impl ProblemType {
             Self::CycleDetected => ("cycle-detected", StatusCode::CONFLICT, "Cycle of groups"),
             Self::Held => ("held", StatusCode::CONFLICT, "Artifact is held"),
             Self::KeyReused => ("key-reused", StatusCode::UNPROCESSABLE_ENTITY, "Idempotency-Key is already used"),
+            Self::QuotaExceeded => ("quota-exceeded", StatusCode::INSUFFICIENT_STORAGE, "Quota exceeded"),
         }
     }
 }

@@ -6,6 +6,7 @@ mod in_order;
 mod inventory;
 mod placement;
 mod portable;
+mod quotas;
 mod rows;
 mod staged;
 mod store_id;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 
 use self::groups::Groups;
 use self::identity::Workers;
+use self::quotas::Quotas;
 use self::rows::Rows;
 use self::store_id::StoreIds;
 use super::rejected::{Rejected, is_inserted};
@@ -31,6 +33,7 @@ use crate::idempotency::IdempotencyKey;
 use crate::identity::Group;
 use crate::placement::Placement;
 use crate::principal::PrincipalId;
+use crate::quota::QuotaStore;
 use crate::row::Row;
 use crate::time::Deadline;
 
@@ -53,6 +56,7 @@ struct Maps {
     /// Where the database was moved to. It accepts no writes then.
     moved_to: Option<String>,
     placement: Option<Placement>,
+    quotas: Quotas,
 }
 
 impl MemoryDatabase {
@@ -203,5 +207,9 @@ impl Catalog for MemoryDatabase {
     async fn delete(&self, id: ArtifactId) -> Result<()> {
         self.writable(Operation::DeleteRow)?.rows.delete(id);
         Ok(())
+    }
+
+    fn quotas(&self) -> Option<&dyn QuotaStore> {
+        Some(self)
     }
 }

@@ -15,6 +15,7 @@ use crate::identity::{
     CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker, WorkerId,
 };
 use crate::principal::PrincipalId;
+use crate::quota::{Quota, QuotaScope};
 use crate::row::Row;
 
 /// The version of the format. A reader refuses a higher one.
@@ -61,6 +62,9 @@ pub struct DumpCounts {
     pub holds: u64,
     /// The ids that were removed or condemned.
     pub removed: u64,
+    /// The quotas.
+    #[serde(default)]
+    pub quotas: u64,
     /// The records that could not be read, and are not in the dump. An unreadable hold is in it, as one of the
     /// administrator.
     pub unreadable: u64,
@@ -80,6 +84,7 @@ impl DumpCounts {
             DumpRecord::ChunkDigests { .. } => self.chunk_digests += 1,
             DumpRecord::Hold(_) => self.holds += 1,
             DumpRecord::Removed(_) => self.removed += 1,
+            DumpRecord::Quota { .. } => self.quotas += 1,
         }
     }
 }
@@ -118,6 +123,7 @@ pub(super) enum Line {
     ChunkDigests(ChunkDigestsLine),
     Hold(Hold),
     Removed(ArtifactId),
+    Quota(QuotaLine),
     Counts(DumpCounts),
     End {
         /// Of all bytes before this line.
@@ -146,6 +152,21 @@ pub(super) struct ChunkDigestsLine {
     chunk_bytes: u64,
     blake3: String,
     digests: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QuotaLine {
+    experiment: ExperimentId,
+    /// Missing for the quota of the whole experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    principal: Option<PrincipalId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_artifacts: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_in_flight: Option<u64>,
 }
 
 /// The version of a dump of any version.
@@ -197,6 +218,13 @@ impl Line {
             }),
             DumpRecord::Hold(hold) => Self::Hold(hold),
             DumpRecord::Removed(id) => Self::Removed(id),
+            DumpRecord::Quota { scope, quota } => Self::Quota(QuotaLine {
+                experiment: scope.experiment().clone(),
+                principal: scope.principal().cloned(),
+                max_bytes: quota.max_bytes,
+                max_artifacts: quota.max_artifacts,
+                max_in_flight: quota.max_in_flight,
+            }),
         }
     }
 
@@ -248,6 +276,13 @@ impl Line {
             },
             Self::Hold(hold) => DumpRecord::Hold(hold),
             Self::Removed(id) => DumpRecord::Removed(id),
+            Self::Quota(line) => DumpRecord::Quota {
+                scope: QuotaScope::new(line.experiment, line.principal),
+                quota: Quota::default()
+                    .with_max_bytes(line.max_bytes)
+                    .with_max_artifacts(line.max_artifacts)
+                    .with_max_in_flight(line.max_in_flight),
+            },
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::catalog::{Hold, RowPosition};
 use crate::digests::ChunkDigests;
 use crate::experiment::Experiment;
 use crate::identity::{CredentialHash, Group, GroupId, MemberId, Worker};
+use crate::quota::{Quota, QuotaScope};
 use crate::row::Row;
 
 /// One record of a database. A [snapshot](crate::PortableDatabase::snapshot) returns them in the order of the variants.
@@ -55,4 +56,11 @@ pub enum DumpRecord {
     Hold(Hold),
     /// An id that was removed or condemned, so that it never gets a row again.
     Removed(ArtifactId),
+    /// A quota. What is used of it is counted again in a copy.
+    Quota {
+        /// Whose artifacts it counts.
+        scope: QuotaScope,
+        /// The limits.
+        quota: Quota,
+    },
 }

@@ -146,6 +146,7 @@ impl Maps {
             }));
         }
         self.rows.add_records(&mut records);
+        records.extend(self.quotas.records());
         records
     }
 
@@ -189,6 +190,11 @@ impl Maps {
                     return Err(Rejected::ROW_EXISTS.into_error(Operation::Dump).with_id(id));
                 }
                 self.rows.delete(id);
+            }
+            DumpRecord::Quota { scope, quota } => {
+                if !self.quotas.insert(scope, quota) {
+                    return taken();
+                }
             }
         }
         Ok(())

@@ -17,14 +17,16 @@ use tokio::time::{Instant, sleep_until};
 use super::connections::{Connection, Connections};
 use super::error::Failure;
 use super::transaction::read_all;
-use crate::credential_cache::{CredentialCache, RightsVersion};
+use crate::credential_cache::{CredentialCache, Rights, RightsVersion};
 use crate::database::sql::{Columns, CredentialRecord, Param, Record, SELECT_CREDENTIAL};
+use crate::quota::UnlimitedCache;
 use crate::time::Moment;
 
 /// The longest lease. The view `rights` has the one that is used.
 const MAX_LEASE: Duration = Duration::from_secs(1);
 
-const SELECT_RIGHTS: &str = "SELECT version, lease_ms FROM rights";
+const SELECT_RIGHTS: &str =
+    "SELECT version, lease_ms, EXISTS (SELECT FROM quotas) FROM rights";
 
 /// The cache of credentials, and what is known of the version of the rights.
 #[derive(Debug)]
@@ -34,11 +36,12 @@ pub(super) struct Leases {
     /// Held by the task that reads the version while the latest lease is still valid.
     renewing: Arc<tokio::sync::Mutex<()>>,
     pub(super) cache: CredentialCache,
+    pub(super) unlimited: UnlimitedCache,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Lease {
-    version: RightsVersion,
+    rights: Rights,
     /// A moment before the version was read.
     began: Moment,
     period: Duration,
@@ -59,6 +62,7 @@ impl Leases {
             latest: Mutex::new(None),
             renewing: Arc::default(),
             cache: CredentialCache::default(),
+            unlimited: UnlimitedCache::default(),
         }
     }
 
@@ -68,6 +72,20 @@ impl Leases {
         &self,
         params: [Param; 1],
     ) -> Result<Option<CredentialRecord>, Failure> {
+        let record: Option<CredentialRecord> =
+            self.query_cached(SELECT_CREDENTIAL, params.into()).await?;
+        if let Some(version) = record.as_ref().and_then(CredentialRecord::version) {
+            self.forget_unless(version);
+        }
+        Ok(record)
+    }
+
+    /// Reads a record that is cached with the version of the rights, and renews the lease if it is due.
+    pub(super) async fn query_cached<R: Record>(
+        &self,
+        statement: &'static str,
+        params: Vec<Param>,
+    ) -> Result<Option<R>, Failure> {
         let began = Moment::now(&SystemClock);
         let is_due = self.latest().is_none_or(|lease| lease.is_due());
         let params = Arc::new(params);
@@ -75,22 +93,19 @@ impl Leases {
             .connections
             .retry(|client| {
                 let params = Arc::clone(&params);
-                Box::pin(async move { query(client, is_due, &*params).await })
+                Box::pin(async move { query(client, is_due, statement, &params).await })
             })
             .await?;
         if let Some(rights) = rights {
             self.keep(began, &rights);
         }
-        if let Some(version) = record.as_ref().and_then(CredentialRecord::version) {
-            self.forget_unless(version);
-        }
         Ok(record)
     }
 
-    /// Returns the version of the rights, unless the lease is over: then call [`query`](Self::query). A
+    /// Returns the rights, unless the lease is over: then call [`query`](Self::query). A
     /// task renews the lease before that. So the database is asked only while requests arrive, and about
     /// twice in the time of a lease.
-    pub(super) fn version(self: &Arc<Self>) -> Option<RightsVersion> {
+    pub(super) fn rights(self: &Arc<Self>) -> Option<Rights> {
         let lease = self.latest()?;
         let age = lease.began.age(&SystemClock);
         if age >= lease.period {
@@ -99,7 +114,7 @@ impl Leases {
         if age >= lease.period / 2 {
             self.renew_in_background();
         }
-        Some(lease.version)
+        Some(lease.rights)
     }
 
     fn renew_in_background(self: &Arc<Self>) {
@@ -145,7 +160,10 @@ impl Leases {
     /// Keeps what was read, unless another read began later.
     fn keep(&self, began: Moment, rights: &RightsRecord) {
         let read = RightsVersion::new(rights.version).map(|version| Lease {
-            version,
+            rights: Rights {
+                version,
+                has_quotas: rights.has_quotas,
+            },
             began,
             period: rights.lease(),
         });
@@ -156,9 +174,9 @@ impl Leases {
     }
 
     /// Ends the lease of another version, so that the next look-up reads both together.
-    fn forget_unless(&self, version: RightsVersion) {
+    pub(super) fn forget_unless(&self, version: RightsVersion) {
         let mut latest = self.lock();
-        latest.take_if(|lease| lease.version != version);
+        latest.take_if(|lease| lease.rights.version != version);
     }
 
     fn latest(&self) -> Option<Lease> {
@@ -175,11 +193,12 @@ impl Leases {
     }
 }
 
-/// The version of the rights, and the milliseconds for which it may be used.
+/// The version of the rights, the milliseconds for which it may be used, and whether there are quotas.
 #[derive(Debug)]
 struct RightsRecord {
     version: i64,
     lease_ms: i64,
+    has_quotas: bool,
 }
 
 impl Record for RightsRecord {
@@ -187,6 +206,7 @@ impl Record for RightsRecord {
         Ok(Self {
             version: row.integer(0)?,
             lease_ms: row.integer(1)?,
+            has_quotas: row.boolean(2)?,
         })
     }
 }
@@ -205,11 +225,12 @@ async fn query_rights(client: &Connection) -> Result<Option<RightsRecord>, Failu
 }
 
 /// Sends both queries at once.
-async fn query(
+async fn query<R: Record>(
     client: &Connection,
     with_rights: bool,
+    statement: &'static str,
     params: &[Param],
-) -> Result<(Option<RightsRecord>, Option<CredentialRecord>), Failure> {
+) -> Result<(Option<RightsRecord>, Option<R>), Failure> {
     let rights = async {
         if with_rights {
             query_rights(client).await
@@ -217,10 +238,10 @@ async fn query(
             Ok(None)
         }
     };
-    let credential = async {
-        let statement = client.prepare_cached(SELECT_CREDENTIAL).await?;
+    let record = async {
+        let statement = client.prepare_cached(statement).await?;
         let rows = client.query_raw(&statement, params).await?;
         Ok(read_all(rows).await?.pop())
     };
-    try_join(rights, credential).await
+    try_join(rights, record).await
 }

@@ -11,13 +11,15 @@ use crate::catalog::Hold;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
-    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, TABLES, micros, stored_epoch, stored_position,
+    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, TABLES, micros, stored_epoch, stored_limits,
+    stored_position,
 };
 use crate::digests::ChunkDigests;
 use crate::dump::DumpRecord;
 use crate::error::{Operation, Result};
 use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker};
 use crate::placement::Placement;
+use crate::quota::{Quota, QuotaScope};
 use crate::row::Row;
 
 const EXPERIMENTS: &str = "\
@@ -142,6 +144,7 @@ struct Batch {
     chunk_digests: Vec<(ArtifactId, ChunkDigests)>,
     holds: Vec<Hold>,
     removed: Vec<ArtifactId>,
+    quotas: Vec<(QuotaScope, Quota)>,
 }
 
 impl Batch {
@@ -167,6 +170,7 @@ impl Batch {
             DumpRecord::ChunkDigests { id, digests } => self.chunk_digests.push((id, digests)),
             DumpRecord::Hold(hold) => self.holds.push(hold),
             DumpRecord::Removed(id) => self.removed.push(id),
+            DumpRecord::Quota { scope, quota } => self.quotas.push((scope, quota)),
         }
         Ok(())
     }
@@ -201,6 +205,13 @@ impl Batch {
         if !self.removed.is_empty() {
             let ids = column(&self.removed, |id| id.as_bytes().as_slice());
             load.run(REMOVED, &[&ids]).await?;
+        }
+        for (scope, quota) in &self.quotas {
+            let [bytes, artifacts, in_flight] = stored_limits(quota);
+            let (experiment, principal) = (scope.experiment().as_str(), scope.stored_principal());
+            let params: [&(dyn ToSql + Sync); 5] =
+                [&experiment, &principal, &bytes, &artifacts, &in_flight];
+            load.run(super::quotas::SET, &params).await?;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ const REMOVED: &str = "SELECT id FROM removals ORDER BY seq";
 pub(super) struct PostgresSnapshot {
     transaction: OpenTransaction,
     store_id: Option<StoreId>,
-    parts: std::array::IntoIter<Part, 8>,
+    parts: std::array::IntoIter<Part, 9>,
     part: Option<Part>,
     unreadable: u64,
 }

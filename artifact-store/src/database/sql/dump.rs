@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::digests::ChunkDigestsRecord;
 use super::maintenance::position;
+use super::quotas::{decode_limits, decode_scope};
 use super::records::{
     ArtifactRecord, Columns, Decoder, ExperimentRecord, MembershipRecord, Record as _, WorkerRecord,
 };
@@ -27,6 +28,7 @@ pub(in crate::database) enum Part {
     ChunkDigests,
     Holds,
     Removed,
+    Quotas,
 }
 
 /// Whether a database is empty.
@@ -38,7 +40,7 @@ pub(in crate::database) const IS_EMPTY: &str = "\
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and which a database that was moved does not change.
-pub(in crate::database) const TABLES: [&str; 12] = [
+pub(in crate::database) const TABLES: [&str; 13] = [
     "artifact_rows",
     "chunk_digests",
     "experiments",
@@ -48,13 +50,14 @@ pub(in crate::database) const TABLES: [&str; 12] = [
     "members",
     "placement",
     "proposed_store_ids",
+    "quotas",
     "retention",
     "store_id",
     "workers",
 ];
 
 impl Part {
-    pub(in crate::database) const ALL: [Self; 8] = [
+    pub(in crate::database) const ALL: [Self; 9] = [
         Self::Experiments,
         Self::Workers,
         Self::Groups,
@@ -63,6 +66,7 @@ impl Part {
         Self::ChunkDigests,
         Self::Holds,
         Self::Removed,
+        Self::Quotas,
     ];
 
     /// Returns how many records a batch has.
@@ -74,7 +78,7 @@ impl Part {
         }
     }
 
-    /// Returns the statement that reads all records of this kind. The last kinds differ between the databases.
+    /// Returns the statement that reads all records of this kind. Two of them differ between the databases.
     pub(in crate::database) const fn statement(
         self,
         chunk_digests: &'static str,
@@ -102,6 +106,10 @@ impl Part {
             Self::ChunkDigests => chunk_digests,
             Self::Holds => "SELECT id, placed_by, placed_at FROM holds ORDER BY id",
             Self::Removed => removed,
+            Self::Quotas => {
+                "SELECT experiment, principal, max_bytes, max_artifacts, max_in_flight FROM quotas \
+                 ORDER BY experiment, principal"
+            }
         }
     }
 
@@ -115,6 +123,7 @@ impl Part {
             Self::ChunkDigests => "list of chunk digests",
             Self::Holds => "hold",
             Self::Removed => "removed id",
+            Self::Quotas => "quota",
         }
     }
 
@@ -160,6 +169,17 @@ impl Part {
                 decoder.time("placed_at", row.integer(2)?)?,
             )),
             Self::Removed => DumpRecord::Removed(id(decoder, row)?),
+            Self::Quotas => {
+                let experiment: ExperimentId = row.text(0)?.parse()?;
+                DumpRecord::Quota {
+                    scope: decode_scope(&experiment, &row.text(1)?)?,
+                    quota: decode_limits([
+                        row.optional_integer(2)?,
+                        row.optional_integer(3)?,
+                        row.optional_integer(4)?,
+                    ]),
+                }
+            }
         })
     }
 

@@ -8,12 +8,13 @@ use rusqlite::{Connection, ErrorCode, Params, params_from_iter};
 
 use super::connection::{Role, connect};
 use super::portable::{Copies, blocking, copying};
+use super::quotas;
 use super::removal::now;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
     INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, digest_params, micros, stored_epoch,
-    stored_position,
+    stored_limits, stored_position,
 };
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -243,6 +244,16 @@ impl Open {
                 ),
             ),
             DumpRecord::Removed(id) => self.execute(REMOVED, [id.as_bytes()]),
+            // The rows come before it.
+            DumpRecord::Quota { scope, quota } => {
+                let (experiment, principal) = (scope.experiment().as_str(), scope.stored_principal());
+                let [bytes, artifacts, in_flight] = stored_limits(quota);
+                let limits = (experiment, principal, bytes, artifacts, in_flight);
+                self.execute(quotas::SET, limits)?;
+                let [whole, own] = quotas::COUNT;
+                let count = if principal.is_empty() { whole } else { own };
+                self.execute(count, [experiment, principal])
+            }
         }
     }
 }

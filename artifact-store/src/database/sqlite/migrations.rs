@@ -28,6 +28,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0016_placeholder.sql"),
     include_str!("migrations/0017_placeholder.sql"),
     include_str!("migrations/0018_placeholder.sql"),
+    include_str!("migrations/0019_quotas.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.

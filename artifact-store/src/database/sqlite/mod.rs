@@ -11,6 +11,7 @@ mod load;
 mod marks;
 mod migrations;
 mod portable;
+mod quotas;
 mod readers;
 mod removal;
 mod scan;
@@ -218,7 +219,7 @@ impl SqlDatabase for SqliteDatabase {
     }
 
     fn rights_version(&self) -> Option<RightsVersion> {
-        self.credentials.version()
+        self.credentials.rights().map(|rights| rights.version)
     }
 }
 
