@@ -18,7 +18,8 @@ use crate::connect::ClientContext;
 use crate::failure::setup_from;
 use crate::identity::{self, GroupCommand, WorkerCommand};
 use crate::manage::{
-    self, Artifacts, DeleteArguments, InfoArguments, ListArguments, RetentionArguments,
+    self, Artifacts, DeleteArguments, InfoArguments, ListArguments, QuotaCommand,
+    RetentionArguments,
 };
 use crate::settings::{self, ClientSettings, Environment, Loaded, Period, text};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
@@ -131,6 +132,9 @@ enum Command {
     Release(Artifacts),
     /// Show or set how long artifacts are kept
     Retention(RetentionArguments),
+    /// Set how much the experiment or a worker may store, and show how much of it is used
+    #[command(subcommand, disable_help_subcommand = true)]
+    Quota(QuotaCommand),
     /// Register workers, list them, give them new credentials
     #[command(subcommand, disable_help_subcommand = true)]
     Worker(WorkerCommand),
@@ -631,6 +635,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             Command::Hold(artifacts) => manage::hold(&client, artifacts).await,
             Command::Release(artifacts) => manage::release(&client, artifacts).await,
             Command::Retention(arguments) => manage::retention(&client, arguments).await,
+            Command::Quota(command) => manage::quota(&client, command).await,
             Command::Worker(command) => identity::worker(&client, command).await,
             Command::Group(command) => identity::group(&client, command).await,
             Command::Whoami(json) => identity::whoami(&client, json).await,

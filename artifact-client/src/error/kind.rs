@@ -29,6 +29,9 @@ pub enum ErrorKind {
     Held,
     /// The idempotency key belongs to another deposit, or to an artifact that was removed since (`key-reused`). Use a new key.
     KeyReused,
+    /// The deposit does not fit into the quota of the depositor or of the experiment (`quota-exceeded`). Remove artifacts, or ask
+    /// the admin for more.
+    QuotaExceeded,
     /// The artifact is larger than the server accepts (413). The server keeps nothing of it.
     TooLarge,
     /// The range contains no byte of the artifact (416).
@@ -73,6 +76,7 @@ const VOCABULARY: &[(&str, u16, ErrorKind)] = &[
     ("payload-too-large", 413, ErrorKind::TooLarge),
     ("invalid-name", 422, ErrorKind::InvalidName),
     ("key-reused", 422, ErrorKind::KeyReused),
+    ("quota-exceeded", 507, ErrorKind::QuotaExceeded),
 ];
 
 impl ErrorKind {
@@ -90,6 +94,7 @@ impl ErrorKind {
             Self::Cycle => "the group would become a member of itself",
             Self::Held => "a hold is on the artifact",
             Self::KeyReused => "the idempotency key belongs to another deposit",
+            Self::QuotaExceeded => "the quota does not allow the deposit",
             Self::TooLarge => "the artifact is larger than the server accepts",
             Self::InvalidRange => "the range contains no byte of the artifact",
             Self::BadRequest => "the server rejects the request",
@@ -148,7 +153,7 @@ mod tests {
             let other = ErrorKind::of_response(500, Some(name));
             assert_eq!(other, ErrorKind::ServerFault, "{name}");
         }
-        assert_eq!(VOCABULARY.len(), 13);
+        assert_eq!(VOCABULARY.len(), 14);
     }
 
     #[test]

@@ -59,6 +59,14 @@ pub enum Operation {
     ReadRetention,
     /// [`Client::set_retention`](crate::Client::set_retention).
     SetRetention,
+    /// [`Client::quota`](crate::Client::quota).
+    ReadQuota,
+    /// [`Client::set_quota`](crate::Client::set_quota).
+    SetQuota,
+    /// [`Client::remove_quota`](crate::Client::remove_quota).
+    RemoveQuota,
+    /// [`Client::list_quotas`](crate::Client::list_quotas).
+    ListQuotas,
 }
 
 impl Operation {
@@ -91,6 +99,10 @@ impl Operation {
             Self::ReadUsage => "read usage",
             Self::ReadRetention => "read retention",
             Self::SetRetention => "set retention",
+            Self::ReadQuota => "read quota",
+            Self::SetQuota => "set quota",
+            Self::RemoveQuota => "remove quota",
+            Self::ListQuotas => "list quotas",
         }
     }
 
@@ -105,6 +117,9 @@ impl Operation {
             | Self::ReleaseHold => "there is no such artifact",
             Self::ReadWorker | Self::ReissueCredential | Self::RevokeToken | Self::DeleteWorker => {
                 "there is no such worker"
+            }
+            Self::ReadQuota | Self::SetQuota | Self::RemoveQuota => {
+                "there is no such worker, or the server keeps no quotas"
             }
             Self::ReadGroup | Self::AddMember | Self::RemoveMember | Self::DeleteGroup => {
                 "there is no such group"
@@ -121,7 +136,8 @@ impl Operation {
             | Self::ListArtifacts
             | Self::ReadUsage
             | Self::ReadRetention
-            | Self::SetRetention => {
+            | Self::SetRetention
+            | Self::ListQuotas => {
                 "there is no artifact server at this address, or it does not support this operation"
             }
         }

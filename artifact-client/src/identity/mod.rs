@@ -5,7 +5,7 @@ mod group;
 mod request;
 mod worker;
 
-pub(crate) use request::{check_id, json};
+pub(crate) use request::{check_id, id_segment, json};
 
 pub use experiment::{Experiment, Whoami};
 pub use group::{Group, NewGroup};

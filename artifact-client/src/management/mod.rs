@@ -2,6 +2,7 @@
 
 mod artifact;
 mod filter;
+mod quota;
 mod retention;
 mod usage;
 
@@ -13,6 +14,7 @@ use crate::error::{Error, Operation, Result};
 
 pub use artifact::{Artifact, ArtifactHold, ArtifactInfo, ArtifactPage};
 pub use filter::ListFilter;
+pub use quota::{Quota, QuotaPage, QuotaStatus};
 pub use usage::{PrincipalUsage, Usage};
 
 impl Client {

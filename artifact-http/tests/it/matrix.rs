@@ -86,6 +86,8 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "listWorkers" | "readWorker" | "listGroups" | "readGroup" | "listArtifacts"
         | "readArtifact" | "deleteArtifact" | "readUsage" | "readRetention"
         | "readManagedWorker" => (true, true),
+        // Then the rule of M-17.
+        "readQuota" | "listQuotas" | "readWorkerQuota" => (true, true),
         "whoami" => (false, true),
         "registerWorker"
         | "reissueCredential"
@@ -98,6 +100,10 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "holdArtifact"
         | "releaseArtifact"
         | "setRetention"
+        | "setQuota"
+        | "removeQuota"
+        | "setWorkerQuota"
+        | "removeWorkerQuota"
         | "registerManagedWorker"
         | "deleteWorker"
         | "issueToken"
@@ -111,6 +117,10 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     if sender.is_foreign() || !(if is_admin { for_admin } else { for_worker }) {
         return 403;
     }
+    let reads_quota = ["readQuota", "listQuotas", "readWorkerQuota"].contains(&endpoint.id);
+    if reads_quota && !matches!(sender, Sender::Admin | Sender::Direct | Sender::Nested) {
+        return 403;
+    }
     let names_one = ["{W}", "{G}", "{A}"]
         .iter()
         .any(|id| endpoint.path.contains(id));
@@ -120,7 +130,7 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     match endpoint.id {
         "deposit" | "depositContent" | "registerManagedWorker" => 201,
         "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
-        | "revokeToken" => 204,
+        | "revokeToken" | "setQuota" | "removeQuota" | "setWorkerQuota" | "removeWorkerQuota" => 204,
         "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
         "deleteArtifact" => 403,
         "readArtifact" | "fetchContent" => match target {
@@ -283,6 +293,10 @@ impl World {
             "depositContent" => ("text/plain".to_owned(), Body::from("y")),
             "setRetention" => {
                 let body = json!({ "keep_seconds": 3_600 });
+                ("application/json".to_owned(), Body::from(body.to_string()))
+            }
+            "setQuota" | "setWorkerQuota" => {
+                let body = json!({ "max_bytes": 1 << 30 });
                 ("application/json".to_owned(), Body::from(body.to_string()))
             }
             _ => ("application/json".to_owned(), Body::empty()),

@@ -159,7 +159,11 @@ fn is_in(principal: &Principal, experiment: &ExperimentId) -> bool {
 }
 
 /// Fails for all principals but the administrator. Members of `admins` may read like administrators, no more.
-pub(crate) fn check_admin(operation: Operation, principal: &Principal, refusal: &'static str) -> Result<()> {
+pub(crate) fn check_admin(
+    operation: Operation,
+    principal: &Principal,
+    refusal: &'static str,
+) -> Result<()> {
     if principal.class() == PrincipalClass::Admin {
         return Ok(());
     }

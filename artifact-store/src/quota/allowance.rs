@@ -182,11 +182,7 @@ impl State {
 }
 
 /// Makes a new reservation. Also returns the error of a deposit that is refused.
-async fn reserve(
-    shared: &Shared,
-    new: &NewArtifact,
-    step: Step,
-) -> Result<(State, Option<Error>)> {
+async fn reserve(shared: &Shared, new: &NewArtifact, step: Step) -> Result<(State, Option<Error>)> {
     let mut reserved = Box::new(Reserved {
         id: ReservationId::mint(),
         catalog: Arc::clone(&shared.catalog),

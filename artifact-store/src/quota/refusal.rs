@@ -31,12 +31,7 @@ pub struct QuotaRefusal {
 
 impl QuotaRefusal {
     /// Creates a refusal.
-    pub fn new(
-        principal: Option<PrincipalId>,
-        limit: QuotaLimit,
-        maximum: u64,
-        left: u64,
-    ) -> Self {
+    pub fn new(principal: Option<PrincipalId>, limit: QuotaLimit, maximum: u64, left: u64) -> Self {
         Self {
             principal,
             limit,

@@ -120,7 +120,9 @@ impl Maps {
             if status.artifacts_left() == Some(0) {
                 return refused(QuotaLimit::Artifacts, quota.max_artifacts, 0);
             }
-            let is_full = quota.max_in_flight.is_some_and(|max| status.in_flight >= max);
+            let is_full = quota
+                .max_in_flight
+                .is_some_and(|max| status.in_flight >= max);
             if is_new && is_full {
                 return refused(QuotaLimit::InFlight, quota.max_in_flight, 0);
             }

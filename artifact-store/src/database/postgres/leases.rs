@@ -25,8 +25,7 @@ use crate::time::Moment;
 /// The longest lease. The view `rights` has the one that is used.
 const MAX_LEASE: Duration = Duration::from_secs(1);
 
-const SELECT_RIGHTS: &str =
-    "SELECT version, lease_ms, EXISTS (SELECT FROM quotas) FROM rights";
+const SELECT_RIGHTS: &str = "SELECT version, lease_ms, EXISTS (SELECT FROM quotas) FROM rights";
 
 /// The cache of credentials, and what is known of the version of the rights.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use super::removal::now;
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
-    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, digest_params, micros, stored_epoch,
-    stored_limits, stored_position,
+    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, digest_params, micros, stored_epoch, stored_limits,
+    stored_position,
 };
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -246,7 +246,8 @@ impl Open {
             DumpRecord::Removed(id) => self.execute(REMOVED, [id.as_bytes()]),
             // The rows come before it.
             DumpRecord::Quota { scope, quota } => {
-                let (experiment, principal) = (scope.experiment().as_str(), scope.stored_principal());
+                let (experiment, principal) =
+                    (scope.experiment().as_str(), scope.stored_principal());
                 let [bytes, artifacts, in_flight] = stored_limits(quota);
                 let limits = (experiment, principal, bytes, artifacts, in_flight);
                 self.execute(quotas::SET, limits)?;

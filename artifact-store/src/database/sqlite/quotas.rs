@@ -159,17 +159,31 @@ fn reserve(connection: &Connection, request: &ReservationRequest) -> WriteResult
         if let Some(max) = quota.max_artifacts
             && left(max, quota.artifacts, number) == 0
         {
-            return Ok(Answer::Refused(quota.principal, QuotaLimit::Artifacts, max, 0));
+            return Ok(Answer::Refused(
+                quota.principal,
+                QuotaLimit::Artifacts,
+                max,
+                0,
+            ));
         }
         if let Some(max) = quota.max_in_flight
             && is_new
             && left(max, 0, number) == 0
         {
-            return Ok(Answer::Refused(quota.principal, QuotaLimit::InFlight, max, 0));
+            return Ok(Answer::Refused(
+                quota.principal,
+                QuotaLimit::InFlight,
+                max,
+                0,
+            ));
         }
     }
     let lease = micros(request.lease);
-    execute(connection, RESERVE, (id, experiment, depositor, granted, lease))?;
+    execute(
+        connection,
+        RESERVE,
+        (id, experiment, depositor, granted, lease),
+    )?;
     Ok(Answer::Reserved(granted))
 }
 

@@ -11,7 +11,7 @@ use artifact_backend::{
 use artifact_store::{
     ArtifactId, ByteRange, Catalog, CatalogInventory, ChunkDigests, Deadline, Experiment,
     ExperimentId, ExpiredPage, ExpiryPosition, Hold, IdempotencyKey, ImportId, PrincipalId,
-    PrincipalUsage, Removal, RemovalPage, Result, Row, RowFilter, RowPage, RowPosition,
+    PrincipalUsage, QuotaStore, Removal, RemovalPage, Result, Row, RowFilter, RowPage, RowPosition,
     ScrubRecord, StagedRow,
 };
 use async_trait::async_trait;
@@ -54,13 +54,14 @@ pub(super) struct Recorder<T: ?Sized> {
 
 /// Implements a trait whose methods record their name and call the inner object.
 macro_rules! record {
-    ($trait:ident for $inner:ty { $($name:ident($($arg:ident: $type:ty),*) -> $output:ty;)+ }) => {
+    ($trait:ident for $inner:ty { $($name:ident($($arg:ident: $type:ty),*) -> $output:ty;)+ } $($item:item)*) => {
         #[async_trait]
         impl $trait for Recorder<$inner> {
             $(async fn $name(&self, $($arg: $type),*) -> $output {
                 self.calls.note(stringify!($name));
                 self.inner.$name($($arg),*).await
             })+
+            $($item)*
         }
     };
 }
@@ -76,6 +77,10 @@ record! {
         chunk_digests(id: ArtifactId) -> Result<Option<ChunkDigests>>;
         get(id: ArtifactId) -> Result<Option<Row>>;
         delete(id: ArtifactId) -> Result<()>;
+    }
+
+    fn quotas(&self) -> Option<&dyn QuotaStore> {
+        self.inner.quotas()
     }
 }
 

@@ -22,6 +22,7 @@ mod names;
 mod order;
 mod paths;
 mod problems;
+mod quotas;
 mod ranges;
 mod read_rule;
 mod tokens;
@@ -57,6 +58,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         management::SCENARIOS,
         content::SCENARIOS,
         keys::SCENARIOS,
+        quotas::SCENARIOS,
         tokens::SCENARIOS,
         framing::SCENARIOS,
     ]

@@ -93,6 +93,13 @@ pub(crate) enum Mutation {
     KeyIgnored,
     KeyAlone,
     KeyShared,
+    QuotaIgnored,
+    QuotaUnnamed,
+    QuotaNamedInV0,
+    QuotaWithoutRest,
+    QuotaShownToAll,
+    QuotaAsZero,
+    QuotaSetUnchecked,
 }
 
 /// State that some mutations keep between requests.

@@ -38,6 +38,12 @@ impl Mutation {
                 let value = HeaderValue::from_static("revocation");
                 request.headers.insert(IGNORED, value);
             }
+            // The quota stays as it is.
+            Self::QuotaIgnored if is_quota(request) => {
+                request.method = Method::GET;
+                let value = HeaderValue::from_static("quota");
+                request.headers.insert(IGNORED, value);
+            }
             Self::KeyIgnored => drop_field(request, &KEY),
             Self::NameIgnored => drop_field(request, &CONTENT_DISPOSITION),
             Self::FormStored if request.uri.path().starts_with("/v1/") => {
@@ -167,6 +173,10 @@ impl Mutation {
 }
 
 /// Whether a request revokes a token or deletes a worker.
+fn is_quota(request: &Parts) -> bool {
+    request.method == Method::PUT && request.uri.path().ends_with("/quota")
+}
+
 fn is_revocation(request: &Parts) -> bool {
     let path = request.uri.path();
     request.method == Method::DELETE && path.starts_with("/v1/") && path.contains("/workers/")

@@ -94,6 +94,31 @@ impl Mutation {
                 response.status = StatusCode::METHOD_NOT_ALLOWED;
             }
             Self::HoldIgnored if status == 409 && managed => response.succeed(&json!({})),
+            Self::QuotaIgnored if request.headers.contains_key(IGNORED) => {
+                response.status = StatusCode::NO_CONTENT;
+                response.body.clear();
+            }
+            Self::QuotaUnnamed if status == 507 && managed => {
+                response.edit(|problem| problem["type"] = json!("about:blank"));
+            }
+            Self::QuotaNamedInV0 if status == 507 && !managed => {
+                response.edit(|problem| problem["type"] = json!("eden://error/quota-exceeded"));
+            }
+            Self::QuotaWithoutRest if status == 507 => {
+                response.edit(|problem| problem["detail"] = json!("too much"));
+            }
+            Self::QuotaShownToAll if status == 403 && path.ends_with("/quota") => {
+                response.succeed(&json!({ "quota": null }));
+            }
+            Self::QuotaAsZero if status == 200 && managed => response.edit(|body| {
+                if let Some(quota) = body["quota"].as_object_mut() {
+                    quota.insert("bytes_left".to_owned(), json!(0));
+                }
+            }),
+            Self::QuotaSetUnchecked if status == 400 && path.ends_with("/quota") => {
+                response.status = StatusCode::NO_CONTENT;
+                response.body.clear();
+            }
             Self::RevocationIgnored if request.headers.contains_key(IGNORED) => {
                 response.status = StatusCode::NO_CONTENT;
                 response.body.clear();
