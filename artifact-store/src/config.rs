@@ -34,7 +34,7 @@ impl Default for StoreConfig {
             commit_timeout: None,
             verified_cache_bytes: 64 << 20,
             read_memory_bytes: 64 << 20,
-            quota_lease: Duration::from_secs(180),
+            quota_lease: Duration::from_mins(3),
             clock: Arc::new(SystemClock),
         }
     }

@@ -297,14 +297,12 @@ impl Deposit {
 
     async fn reserve(&mut self, size: u64) -> Result<()> {
         let step = Step::of(&self.shared, &self.new, size);
-        match &mut self.allowance {
-            Some(allowance) => allowance.grow(step).await,
-            None => {
-                let allowance = Allowance::begin(&self.shared, &self.new, step).await?;
-                self.allowance = Some(allowance);
-                Ok(())
-            }
+        if let Some(allowance) = &mut self.allowance {
+            return allowance.grow(step).await;
         }
+        let allowance = Allowance::begin(&self.shared, &self.new, step).await?;
+        self.allowance = Some(allowance);
+        Ok(())
     }
 
     /// Returns whether `bytes` bytes, and the size hint, are small enough to be stored in one call.

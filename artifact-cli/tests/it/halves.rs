@@ -290,7 +290,8 @@ fn a_store_of_version_0_1_starts_without_adopt() {
         DROP VIEW artifacts; DROP TABLE artifact_rows; \
         DROP TABLE holds; DROP TABLE retention; DROP TABLE leases; DROP TABLE scrubs; DROP TABLE staged_rows; DROP TABLE imports; \
          DROP TABLE placement; DROP TABLE former_backends; \
-        DROP TABLE chunk_digests; DROP TABLE idempotency_keys; ALTER TABLE workers DROP COLUMN credential_expires_at; \
+        DROP TABLE chunk_digests; DROP TABLE idempotency_keys; \
+        DROP TABLE quotas; DROP TABLE quota_usage; DROP TABLE quota_reservations; ALTER TABLE workers DROP COLUMN credential_expires_at; \
         ALTER TABLE older RENAME TO artifacts; \
         DROP TABLE store_id; DROP TABLE proposed_store_ids; DROP TABLE rights; \
         DROP TRIGGER workers_replaced; DROP TRIGGER workers_updated; DROP TRIGGER workers_deleted; \

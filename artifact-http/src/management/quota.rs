@@ -1,6 +1,6 @@
 //! `/v1/experiments/{E}/quota`, `/quotas` and `/workers/{W}/quota`: how much may be stored.
 
-use artifact_store::{ExperimentId, Quota, QuotaScope, QuotaStatus, WorkerId};
+use artifact_store::{ExperimentId, PrincipalId, Quota, QuotaScope, QuotaStatus, WorkerId};
 use axum::response::Response;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
@@ -29,22 +29,22 @@ const AFTER_EXPERIMENT: &str = "*";
 #[schemars(rename = "Quota")]
 struct LimitsBody {
     /// The greatest number of bytes of all artifacts together.
-    #[serde(default)]
+    #[serde(default, rename = "max_bytes")]
     #[schemars(range(max = 9_223_372_036_854_775_807_i64), extend("examples" = [10_737_418_240_u64]))]
-    max_bytes: Option<u64>,
+    bytes: Option<u64>,
     /// The greatest number of artifacts.
-    #[serde(default)]
+    #[serde(default, rename = "max_artifacts")]
     #[schemars(range(max = 9_223_372_036_854_775_807_i64), extend("examples" = [100_000]))]
-    max_artifacts: Option<u64>,
+    artifacts: Option<u64>,
     /// The greatest number of deposits at the same time, on all servers together.
-    #[serde(default)]
+    #[serde(default, rename = "max_in_flight")]
     #[schemars(range(max = 9_223_372_036_854_775_807_i64), extend("examples" = [16]))]
-    max_in_flight: Option<u64>,
+    in_flight: Option<u64>,
 }
 
 impl LimitsBody {
     fn quota(&self) -> Result<Quota, Problem> {
-        let limits = [self.max_bytes, self.max_artifacts, self.max_in_flight];
+        let limits = [self.bytes, self.artifacts, self.in_flight];
         if limits.iter().flatten().any(|limit| *limit > Quota::MAX) {
             let detail = format!("a limit is at most {}", Quota::MAX);
             return Err(Problem::bad_request(detail));
@@ -55,9 +55,9 @@ impl LimitsBody {
             ));
         }
         Ok(Quota::default()
-            .with_max_bytes(self.max_bytes)
-            .with_max_artifacts(self.max_artifacts)
-            .with_max_in_flight(self.max_in_flight))
+            .with_max_bytes(self.bytes)
+            .with_max_artifacts(self.artifacts)
+            .with_max_in_flight(self.in_flight))
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) struct StatusBody<'s> {
 impl<'s> From<&'s QuotaStatus> for StatusBody<'s> {
     fn from(status: &'s QuotaStatus) -> Self {
         Self {
-            principal: status.scope.principal().map(|principal| principal.as_str()),
+            principal: status.scope.principal().map(PrincipalId::as_str),
             max_bytes: status.quota.max_bytes,
             max_artifacts: status.quota.max_artifacts,
             max_in_flight: status.quota.max_in_flight,
@@ -389,7 +389,7 @@ impl ListQuotas {
             .await?;
         let next = page.next.as_ref().map(|scope| {
             let principal = scope.principal();
-            principal.map_or(AFTER_EXPERIMENT, |principal| principal.as_str())
+            principal.map_or(AFTER_EXPERIMENT, PrincipalId::as_str)
         });
         let body = ListBody {
             quotas: page.quotas.iter().map(StatusBody::from).collect(),

@@ -130,7 +130,9 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     match endpoint.id {
         "deposit" | "depositContent" | "registerManagedWorker" => 201,
         "deleteGroup" | "holdArtifact" | "releaseArtifact" | "setRetention" | "deleteWorker"
-        | "revokeToken" | "setQuota" | "removeQuota" | "setWorkerQuota" | "removeWorkerQuota" => 204,
+        | "revokeToken" | "setQuota" | "removeQuota" | "setWorkerQuota" | "removeWorkerQuota" => {
+            204
+        }
         "deleteArtifact" if is_admin || (sender == Sender::Owner && target == Target::Own) => 204,
         "deleteArtifact" => 403,
         "readArtifact" | "fetchContent" => match target {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{ReservationId, ReservationOutcome, ReservationRequest};
 use crate::catalog::Catalog;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::idempotency::find_earlier;
 use crate::new_artifact::NewArtifact;
@@ -18,6 +18,9 @@ use crate::shared::Shared;
 
 /// The bytes that a deposit of unknown size reserves first. It doubles them when they are used up.
 const FIRST_STEP: u64 = 1 << 20;
+
+/// How often a deposit reserves again what was given to another one before its row could be written.
+const SETTLE_ATTEMPTS: u32 = 3;
 
 /// What the quotas allow one deposit: bytes and one artifact that are reserved for it, or everything if no quota limits it.
 ///
@@ -131,7 +134,7 @@ impl Allowance {
         let State::Reserved(reserved) = &mut self.state else {
             return Ok(());
         };
-        loop {
+        for _ in 0..SETTLE_ATTEMPTS {
             if reserved.settle(artifact, size).await? {
                 return Ok(());
             }
@@ -141,6 +144,11 @@ impl Allowance {
                 return Ok(());
             }
         }
+        Err(
+            Error::new(ErrorKind::Unavailable, Operation::Deposit).with_detail(
+                "the reservation of the deposit ended too early; raise the lease of quotas",
+            ),
+        )
     }
 
     /// Ends the reservation. `written` says what is known about the row: if it may still be written, the reservation counts until

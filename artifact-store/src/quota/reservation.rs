@@ -55,7 +55,10 @@ pub struct ReservationRequest {
 }
 
 impl ReservationRequest {
-    /// Creates a request for exactly this number of bytes.
+    /// The most bytes that are reserved for one deposit: 8 PiB, so that the databases can add up many reservations.
+    pub const MAX_BYTES: u64 = 1 << 53;
+
+    /// Creates a request for exactly this number of bytes. A higher number than [`MAX_BYTES`](Self::MAX_BYTES) becomes that.
     pub fn new(
         id: ReservationId,
         experiment: ExperimentId,
@@ -63,6 +66,7 @@ impl ReservationRequest {
         bytes: u64,
         lease: Duration,
     ) -> Self {
+        let bytes = bytes.min(Self::MAX_BYTES);
         Self {
             id,
             experiment,
@@ -76,7 +80,7 @@ impl ReservationRequest {
     /// Sets how many bytes the deposit wants, if they are left.
     #[must_use = "returns the changed request"]
     pub fn with_wanted_bytes(mut self, bytes: u64) -> Self {
-        self.wanted_bytes = bytes.max(self.least_bytes);
+        self.wanted_bytes = bytes.clamp(self.least_bytes, Self::MAX_BYTES);
         self
     }
 }

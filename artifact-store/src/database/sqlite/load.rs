@@ -251,6 +251,8 @@ impl Open {
                 let [bytes, artifacts, in_flight] = stored_limits(quota);
                 let limits = (experiment, principal, bytes, artifacts, in_flight);
                 self.execute(quotas::SET, limits)?;
+                let counts = self.connection.execute_batch(quotas::COUNT_FROM_NOW);
+                counts.map_err(copying)?;
                 let [whole, own] = quotas::COUNT;
                 let count = if principal.is_empty() { whole } else { own };
                 self.execute(count, [experiment, principal])

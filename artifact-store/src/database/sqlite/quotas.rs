@@ -36,6 +36,20 @@ pub(super) const COUNT: [&str; 2] = [
      SELECT $1, $2, coalesce(sum(size), 0), count(*) FROM artifact_rows \
      WHERE experiment = $1 AND created_by = $2",
 ];
+/// Counts rows from now on. The only change of a row is the one into a tombstone.
+pub(super) const COUNT_FROM_NOW: &str = "\
+    CREATE TRIGGER IF NOT EXISTS artifact_rows_counted AFTER INSERT ON artifact_rows \
+        WHEN NEW.removed_at IS NULL \
+    BEGIN \
+        UPDATE quota_usage SET bytes = bytes + NEW.size, artifacts = artifacts + 1 \
+        WHERE experiment = NEW.experiment AND principal IN ('', NEW.created_by); \
+    END; \
+    CREATE TRIGGER IF NOT EXISTS artifact_rows_uncounted AFTER UPDATE ON artifact_rows \
+        WHEN OLD.removed_at IS NULL AND NEW.removed_at IS NOT NULL \
+    BEGIN \
+        UPDATE quota_usage SET bytes = bytes - OLD.size, artifacts = artifacts - 1 \
+        WHERE experiment = OLD.experiment AND principal IN ('', OLD.created_by); \
+    END;";
 const REMOVE: &str = "DELETE FROM quotas WHERE experiment = $1 AND principal = $2";
 const FORGET_USAGE: &str = "DELETE FROM quota_usage WHERE experiment = $1 AND principal = $2";
 
@@ -96,6 +110,7 @@ fn set(connection: &Connection, scope: &QuotaScope, quota: &Quota) -> WriteResul
     let limits = (experiment, principal, bytes, artifacts, in_flight);
     execute(connection, SET, limits)?;
     if !exists(connection, IS_COUNTED, [experiment, principal])? {
+        connection.execute_batch(COUNT_FROM_NOW)?;
         let [whole, own] = COUNT;
         let count = if principal.is_empty() { whole } else { own };
         execute(connection, count, [experiment, principal])?;
@@ -178,11 +193,10 @@ fn reserve(connection: &Connection, request: &ReservationRequest) -> WriteResult
             ));
         }
     }
-    let lease = micros(request.lease);
     execute(
         connection,
         RESERVE,
-        (id, experiment, depositor, granted, lease),
+        (id, experiment, depositor, granted, micros(request.lease)),
     )?;
     Ok(Answer::Reserved(granted))
 }

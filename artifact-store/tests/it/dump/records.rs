@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use artifact_store::{
     ArtifactId, ChunkDigests, ContentType, CredentialHash, Database, DumpRecord, ErrorKind,
-    Experiment, FileName, Group, GroupId, Hold, Labels, ListPosition, MemberId, PrincipalId, Row,
-    RowPosition, Sha256Digest, Worker, WorkerId,
+    Experiment, FileName, Group, GroupId, Hold, Labels, ListPosition, MemberId, PrincipalId, Quota,
+    QuotaScope, Row, RowPosition, Sha256Digest, Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -44,7 +44,8 @@ fn some_digests(number: u8) -> ChunkDigests {
     chunk_digests(&vec![number; chunks * 65_536]).unwrap()
 }
 
-/// A few records of each kind: artifacts 1 to 4, chunk digests of 1 and 3, a hold on 2, and the removed ids 8 and 9.
+/// A few records of each kind: artifacts 1 to 4, chunk digests of 1 and 3, a hold on 2, the removed ids 8 and 9,
+/// and a quota.
 pub(crate) fn small() -> Vec<DumpRecord> {
     let worker = WorkerId::mint();
     let [admins, orchestrators] = Group::founding(&Experiment::new(experiment(), time(1)));
@@ -76,7 +77,19 @@ pub(crate) fn small() -> Vec<DumpRecord> {
     let held = Hold::new(row(2).id, PrincipalId::Admin, time(3));
     records.push(DumpRecord::Hold(held));
     records.extend([9, 8].map(|id| DumpRecord::Removed(ArtifactId::from_bytes([id; 16]))));
+    records.push(DumpRecord::Quota {
+        scope: quota_scope(),
+        quota: quota(),
+    });
     records
+}
+
+fn quota_scope() -> QuotaScope {
+    QuotaScope::Principal(experiment(), row(1).created_by)
+}
+
+fn quota() -> Quota {
+    Quota::default().with_max_bytes(100).with_max_in_flight(7)
 }
 
 /// Checks that a database with the small contents behaves as they say.
@@ -99,6 +112,12 @@ pub(crate) async fn assert_small_is_in_force(database: &Database) {
     let keep = database.inventory.retention(&experiment()).await.unwrap();
     assert_eq!(keep, Some(Duration::from_hours(24)));
     catalog.insert(&row(5)).await.unwrap();
+    let found = catalog.quotas().unwrap().quota(&quota_scope()).await;
+    let found = found.unwrap().unwrap();
+    assert_eq!(found.quota, quota());
+    let left = [2, 3, 4, 5];
+    let used = (left.iter().sum(), left.len() as u64);
+    assert_eq!((found.bytes, found.artifacts), used, "counted again");
     let all = artifact_store::RowFilter::default();
     let after = RowPosition::from_number(40);
     let page = database.inventory.scan(&all, after, 10).await.unwrap();

@@ -124,6 +124,7 @@ fn the_format_is_the_documented_one() {
         "hold",
         "removed",
         "removed",
+        "quota",
         "counts",
         "end",
     ];
@@ -142,8 +143,13 @@ fn the_format_is_the_documented_one() {
     assert_eq!(digests["blake3"], hash.to_hex().as_str());
     assert_eq!(digests["digests"].as_str().unwrap().len(), 3 * 64);
     assert_eq!(lines[14]["removed"], "08".repeat(16));
-    assert_eq!(lines[15]["counts"]["artifacts"], 4);
-    assert_eq!(lines[15]["counts"]["chunk_digests"], 2);
+    assert_eq!(lines[16]["counts"]["artifacts"], 4);
+    assert_eq!(lines[16]["counts"]["chunk_digests"], 2);
+    let quota = serde_json::json!({
+        "experiment": "exp-1", "principal": crate::support::WORKER, "max_bytes": 100, "max_in_flight": 7,
+    });
+    assert_eq!(lines[15]["quota"], quota);
+    assert_eq!(lines[16]["counts"]["quotas"], 1);
 }
 
 #[test]

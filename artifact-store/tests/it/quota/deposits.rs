@@ -41,8 +41,14 @@ impl Site {
     }
 
     async fn set(&self, quota: &Quota) {
-        let set = self.managed.set_quota(&Principal::admin(), &own(), quota);
-        set.await.unwrap();
+        let admin = Principal::admin();
+        self.managed.set_quota(&admin, &own(), quota).await.unwrap();
+    }
+
+    async fn remove(&self) {
+        let admin = Principal::admin();
+        let removed = self.managed.remove_quota(&admin, &own()).await;
+        assert!(removed.unwrap());
     }
 
     async fn status(&self) -> QuotaStatus {
@@ -184,8 +190,7 @@ async fn too_many_deposits_at_the_same_time_are_refused() {
 #[tokio::test]
 async fn a_quota_that_is_set_during_a_deposit_limits_the_next_one() {
     let site = Site::new(max_bytes(1)).await;
-    let removed = site.managed.remove_quota(&Principal::admin(), &own());
-    assert!(removed.await.unwrap());
+    site.remove().await;
     let mut deposit = site.managed.store().deposit(new());
     deposit.write(Bytes::from(bytes(100))).await.unwrap();
     site.set(&max_bytes(100)).await;
@@ -203,8 +208,7 @@ async fn a_quota_that_is_set_during_a_deposit_limits_the_next_one() {
     let mut deposit = site.managed.store().deposit(new());
     site.set(&max_bytes(150)).await;
     deposit.write(Bytes::from(bytes(10))).await.unwrap();
-    let removed = site.managed.remove_quota(&Principal::admin(), &own());
-    assert!(removed.await.unwrap());
+    site.remove().await;
     deposit.write(Bytes::from(bytes(10_000))).await.unwrap();
     deposit.finish().await.unwrap();
     assert_eq!(
@@ -249,8 +253,9 @@ async fn only_the_administrator_sets_quotas_and_others_see_their_own() {
     let list = managed.quotas(&worker(), &experiment(), None, 10).await;
     assert_eq!(list.unwrap_err().kind(), ErrorKind::Forbidden);
     let admins_own = QuotaScope::Principal(experiment(), Principal::admin().id());
-    let set = managed.set_quota(&Principal::admin(), &admins_own, &quota);
-    assert_eq!(set.await.unwrap_err().kind(), ErrorKind::Forbidden);
+    let admin = Principal::admin();
+    let set = managed.set_quota(&admin, &admins_own, &quota).await;
+    assert_eq!(set.unwrap_err().kind(), ErrorKind::Forbidden);
     // The administrator is limited by the quota of the experiment alone.
     managed
         .set_quota(&Principal::admin(), &whole, &quota)

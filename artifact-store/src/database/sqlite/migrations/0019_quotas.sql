@@ -1,7 +1,8 @@
 -- Quotas of principals and of experiments, and what is counted for them.
 --
--- Creates tables and triggers. It locks the file for writes for some milliseconds, however many rows there are. An older server
--- that still runs keeps to no quota, but what it inserts and removes is counted.
+-- Creates tables, and locks the file for writes for some milliseconds, however many rows there are. The triggers that count rows are
+-- made when the first quota is set, so that a store without quotas does not pay for them. An older server that still runs keeps to
+-- no quota, but what it inserts and removes is counted.
 
 CREATE TABLE quotas (
     experiment    TEXT    NOT NULL REFERENCES experiments (id),
@@ -13,7 +14,7 @@ CREATE TABLE quotas (
     PRIMARY KEY (experiment, principal)
 ) STRICT, WITHOUT ROWID;
 
--- What the rows of each quota add up to. Only the triggers below change a line.
+-- What the rows of each quota add up to. Only triggers change a line.
 CREATE TABLE quota_usage (
     experiment TEXT    NOT NULL,
     principal  TEXT    NOT NULL,
@@ -34,20 +35,6 @@ CREATE TABLE quota_reservations (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX quota_reservations_by_principal ON quota_reservations (experiment, principal);
-
-CREATE TRIGGER artifact_rows_counted AFTER INSERT ON artifact_rows WHEN NEW.removed_at IS NULL
-BEGIN
-    UPDATE quota_usage SET bytes = bytes + NEW.size, artifacts = artifacts + 1
-    WHERE experiment = NEW.experiment AND principal IN ('', NEW.created_by);
-END;
-
--- The only change of a row is the one into a tombstone.
-CREATE TRIGGER artifact_rows_uncounted AFTER UPDATE ON artifact_rows
-    WHEN OLD.removed_at IS NULL AND NEW.removed_at IS NOT NULL
-BEGIN
-    UPDATE quota_usage SET bytes = bytes - OLD.size, artifacts = artifacts - 1
-    WHERE experiment = OLD.experiment AND principal IN ('', OLD.created_by);
-END;
 
 -- A server remembers for which principals there is no quota while the version of the rights stays the same.
 CREATE TRIGGER quotas_inserted AFTER INSERT ON quotas

@@ -86,11 +86,9 @@ async fn compare(rows: &dyn CatalogInventory, why: &str) {
 
 pub(super) async fn the_usage_of_a_quota_is_the_sum_of_its_rows(rows: Arc<dyn CatalogInventory>) {
     host(&*rows).await;
-    let error = quotas(&*rows).set_quota(
-        &QuotaScope::Experiment("nowhere".parse().unwrap()),
-        &bytes(1),
-    );
-    assert_eq!(error.await.unwrap_err().kind(), ErrorKind::NotFound);
+    let nowhere = QuotaScope::Experiment("nowhere".parse().unwrap());
+    let error = quotas(&*rows).set_quota(&nowhere, &bytes(1)).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
     insert_all(&*rows, &[sized(1, 100), sized(2, 30)]).await;
     let mut other = sized(3, 7);
     other.created_by = external("alice").id();
