@@ -17,6 +17,7 @@ use crate::hasher::{Digests, Hasher};
 use crate::idempotency::{IdempotencyKey, Repeated, check_repeat, expiry, find_earlier};
 use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
+use crate::quota::{Allowance, Step};
 use crate::row::Row;
 use crate::shared::Shared;
 use crate::streaming::Streaming;
@@ -42,6 +43,8 @@ pub struct Deposit {
     new: NewArtifact,
     /// Half the grace period after the beginning. The blob is no older than the deposit.
     deadline: Deadline,
+    /// `None` until bytes are written.
+    allowance: Option<Allowance>,
     size: u64,
     state: State,
 }
@@ -77,9 +80,32 @@ impl Deposit {
             shared,
             new,
             deadline,
+            allowance: None,
             size: 0,
             state: State::Collecting(collected),
         }
+    }
+
+    /// Uses what [`ArtifactStore::reserve`](crate::ArtifactStore::reserve) has reserved for this deposit. Call it before the first
+    /// byte. An allowance of another depositor is dropped.
+    pub fn with_allowance(mut self, allowance: Allowance) -> Self {
+        self.allowance = Some(allowance).filter(|allowance| allowance.is_for(&self.new));
+        self
+    }
+
+    /// Reserves what the deposit needs of its quotas, as [`ArtifactStore::reserve`](crate::ArtifactStore::reserve) does, unless it
+    /// is reserved already. Without it, the first [`write`](Self::write) does the same.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ArtifactStore::reserve`](crate::ArtifactStore::reserve).
+    pub async fn reserve(&mut self) -> Result<()> {
+        let limit = self.shared.config.commit_timeout;
+        let reserved = within(limit, self.allow(self.size)).await;
+        if reserved.is_err() {
+            self.state = State::Unusable;
+        }
+        reserved
     }
 
     /// Returns the number of bytes written so far.
@@ -94,7 +120,8 @@ impl Deposit {
     /// `TooLarge` as soon as the size limit is exceeded; the bytes are removed, or swept later if
     /// that fails. `Unavailable` if the deposit takes longer than half the
     /// [grace period](crate::StoreConfig::with_grace_period), or if the backend is unavailable or takes
-    /// longer than the [commit time-out](crate::StoreConfig::with_commit_timeout).
+    /// longer than the [commit time-out](crate::StoreConfig::with_commit_timeout). `QuotaExceeded` as soon as the bytes do not fit
+    /// into a [quota](crate::ManagedStore::set_quota), `TooManyInFlight` if it allows no further deposit at the same time.
     /// `OutOfSpace` and the kinds that an operator must resolve.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         let limit = self.shared.config.commit_timeout;
@@ -112,6 +139,9 @@ impl Deposit {
             return Err(state.abort_after(error).await);
         }
         if let Err(error) = self.check_age() {
+            return Err(state.abort_after(error).await);
+        }
+        if let Err(error) = self.allow(size).await {
             return Err(state.abort_after(error).await);
         }
         self.state = match state {
@@ -153,8 +183,8 @@ impl Deposit {
     /// `NotFound` if the experiment does not exist. `DigestMismatch` if the bytes do not have the
     /// [expected SHA-256](NewArtifact::with_sha256); nothing is left then. `KeyReused` if the
     /// [key](NewArtifact::with_idempotency_key) belongs to another deposit. `NameTaken` or `Sealed` if another deposit got
-    /// its [name in a collection](crate::CollectionStore::deposit) first, or the collection was sealed. `OutOfSpace` and the kinds that an operator must
-    /// resolve.
+    /// its [name in a collection](crate::CollectionStore::deposit) first, or the collection was sealed. `QuotaExceeded` and
+    /// `TooManyInFlight` as [`write`](Self::write). `OutOfSpace` and the kinds that an operator must resolve.
     ///
     /// After another error, nothing or an orphan is left. The exception is `Unavailable` from the
     /// catalog or after the time-out: the artifact may then be recorded, under an id that no client
@@ -167,6 +197,9 @@ impl Deposit {
     async fn commit(mut self) -> Result<Arc<Row>> {
         let state = mem::replace(&mut self.state, State::Unusable);
         if let Err(error) = self.check_age() {
+            return Err(state.abort_after(error).await);
+        }
+        if let Err(error) = self.allow(self.size).await {
             return Err(state.abort_after(error).await);
         }
         match self.new.idempotency_key.clone() {
@@ -199,7 +232,7 @@ impl Deposit {
         }
     }
 
-    async fn store(self, state: State, key: Option<&IdempotencyKey>) -> Result<Arc<Row>> {
+    async fn store(mut self, state: State, key: Option<&IdempotencyKey>) -> Result<Arc<Row>> {
         let (id, digests) = match state {
             State::Collecting(collected) => {
                 store_whole(&self.shared, collected.freeze(), self.new.sha256).await?
@@ -211,6 +244,11 @@ impl Deposit {
         // not begun after half of that; the other half is for its transaction.
         self.check_age().map_err(|error| error.with_id(id))?;
 
+        let mut allowance = self.allowance.take();
+        if let Some(allowance) = &mut allowance {
+            let settled = allowance.settle(&self.shared, &self.new, id, self.size);
+            settled.await.map_err(|error| error.with_id(id))?;
+        }
         let created_at = truncate_to_micros(self.now(id)?);
         let NewArtifact {
             experiment,
@@ -218,6 +256,7 @@ impl Deposit {
             content_type,
             file_name,
             size_hint: _,
+            least_size: _,
             sha256: _,
             expires_in,
             idempotency_key: _,
@@ -243,6 +282,9 @@ impl Deposit {
                 .map(|()| true),
             (Some(key), None) => catalog.insert_keyed(&row, chunks, deadline, key).await,
         };
+        if let Some(allowance) = allowance {
+            allowance.end(&inserted);
+        }
         match inserted {
             Ok(true) => Ok(Arc::new(row)),
             Ok(false) => Box::pin(lost_turn(&self.shared, &self.new, self.size, sha256)).await,
@@ -264,6 +306,25 @@ impl Deposit {
             State::Streaming(streaming) => streaming.abort().await,
             State::Collecting(_) | State::Repeated(_) | State::Unusable => Ok(()),
         }
+    }
+
+    /// Reserves room for this number of bytes in all, unless it is reserved already.
+    async fn allow(&mut self, size: u64) -> Result<()> {
+        match &self.allowance {
+            Some(allowance) if allowance.covers(size) => Ok(()),
+            // In a box, so that the future of a deposit without quotas is no larger.
+            _ => Box::pin(self.reserve_for(size)).await,
+        }
+    }
+
+    async fn reserve_for(&mut self, size: u64) -> Result<()> {
+        let step = Step::of(&self.shared, &self.new, size);
+        if let Some(allowance) = &mut self.allowance {
+            return allowance.grow(step).await;
+        }
+        let allowance = Allowance::begin(&self.shared, &self.new, step).await?;
+        self.allowance = Some(allowance);
+        Ok(())
     }
 
     /// Returns whether `bytes` bytes, and the size hint, are small enough to be stored in one call.
@@ -413,7 +474,7 @@ fn without_taken_id(error: Error) -> Error {
         return error;
     }
     error.with_kind(ErrorKind::Unavailable).with_detail(
-        "the deposit stood still for longer than the grace period, so its bytes were collected; repeat it",
+        "the deposit stood still for too long, so its bytes were collected or its quota was given to another; repeat it",
     )
 }
 

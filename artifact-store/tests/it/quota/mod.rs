@@ -1,0 +1,5 @@
+//! Deposits with quotas.
+
+mod deposits;
+mod model;
+mod together;
