@@ -19,7 +19,8 @@ use crate::connect::ClientContext;
 use crate::failure::setup_from;
 use crate::identity::{self, AdministratorCommand, GroupCommand, WorkerCommand};
 use crate::manage::{
-    self, Artifacts, DeleteArguments, InfoArguments, ListArguments, RetentionArguments,
+    self, Artifacts, DeleteArguments, InfoArguments, ListArguments, QuotaCommand,
+    RetentionArguments,
 };
 use crate::settings::{self, ClientSettings, Environment, Loaded, Period, text};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
@@ -145,6 +146,9 @@ enum Command {
     /// Let a worker, a group, or everyone who has a link read an artifact; list that, and revoke it. Allowed for the depositor
     /// and administrators
     Share(ShareArguments),
+    /// Set how much the experiment or a worker may store, and show how much of it is used
+    #[command(subcommand, disable_help_subcommand = true)]
+    Quota(QuotaCommand),
     /// Register workers, list them, give them new credentials
     #[command(subcommand, disable_help_subcommand = true)]
     Worker(WorkerCommand),
@@ -670,6 +674,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             Command::Release(artifacts) => manage::release(&client, artifacts).await,
             Command::Retention(arguments) => manage::retention(&client, arguments).await,
             Command::Share(arguments) => share::share(&client, arguments).await,
+            Command::Quota(command) => manage::quota(&client, command).await,
             Command::Worker(command) => identity::worker(&client, command).await,
             Command::Group(command) => identity::group(&client, command).await,
             Command::Administrator(command) => identity::administrator(&client, command).await,

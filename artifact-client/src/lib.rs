@@ -53,7 +53,8 @@ pub use error::{BoxError, Error, ErrorKind, Operation, Result};
 pub use fetch::{FetchOptions, Fetched};
 pub use identity::{Experiment, Group, NewGroup, NewWorker, RegisteredWorker, Whoami, Worker};
 pub use management::{
-    Artifact, ArtifactHold, ArtifactInfo, ArtifactPage, ListFilter, PrincipalUsage, Usage,
+    Artifact, ArtifactHold, ArtifactInfo, ArtifactPage, ListFilter, PrincipalUsage, Quota,
+    QuotaPage, QuotaStatus, Usage,
 };
 pub use metadata::Metadata;
 pub use problem::Problem;

@@ -28,7 +28,7 @@ pub use file_fields::{FileFields, unsatisfied_range};
 pub use idempotency_key::{IDEMPOTENCY_KEY, idempotency_key};
 pub use range::parse_range;
 pub use receive_error::{ReceiveError, ReceiveErrorKind};
-pub use receive_rules::{check_content_head, check_head};
+pub use receive_rules::{check_content_head, check_head, least_size_in_form};
 pub use received_file::ReceivedFile;
 pub use selection::Selection;
 pub use want_digest::{DigestAlgorithm, WANT_CONTENT_DIGEST, WANT_REPR_DIGEST, wanted_digest};

@@ -19,6 +19,11 @@ pub fn check_head(headers: &HeaderMap, max_bytes: u64) -> Result<Option<u64>, Re
     check(headers, max_bytes, MAX_OVERHEAD as u64)
 }
 
+/// Returns the least size of the file in a form of this length: at most 16 KiB of the form are not the file.
+pub fn least_size_in_form(length: u64) -> u64 {
+    length.saturating_sub(MAX_OVERHEAD as u64)
+}
+
 /// Checks the header of a request whose whole content is the file, as [`check_head`] does. A `Content-Length` of more
 /// than `max_bytes` is [`TooLarge`](ReceiveErrorKind::TooLarge).
 ///

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use artifact_http_files::{
     REPR_DIGEST, ReceivedFile, check_content_head, check_head, digest_value, idempotency_key,
+    least_size_in_form,
 };
 use artifact_store::{
-    CollectionId, CollectionPath, CollectionStore, ContentType, ErrorKind, NewArtifact, Row,
+    CollectionId, CollectionPath, CollectionStore, ContentType, Error, ErrorKind, ExperimentId,
+    NewArtifact, Principal, Row,
 };
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
@@ -49,7 +51,7 @@ impl Deposit {
             summary: "Deposit a file",
             clauses: &[
                 "D-1", "D-2", "D-3", "D-4", "D-5", "D-6", "D-7", "D-8", "D-9", "D-10", "D-11",
-                "D-12", "D-13", "D-14",
+                "D-12", "D-13", "D-14", "M-16",
             ],
             parameters: &[
                 &parameters::CONTENT_DIGEST,
@@ -113,6 +115,24 @@ pub(crate) struct Target<'s> {
     pub(crate) guessed: Option<ContentType>,
 }
 
+impl Target<'_> {
+    async fn begin(
+        &self,
+        principal: &Principal,
+        experiment: &ExperimentId,
+        new: NewArtifact,
+    ) -> Result<artifact_store::Deposit, Error> {
+        let new = match &self.guessed {
+            Some(guessed) => new.with_content_type(guessed.clone()),
+            None => new,
+        };
+        let begun = self
+            .collections
+            .deposit(principal, experiment, self.id, &self.path, new);
+        begun.await
+    }
+}
+
 /// Streams the content of a request into a collection, as [`store`] does into the store.
 pub(crate) async fn store_in(
     request: AuthorizedRequest<'_>,
@@ -150,48 +170,60 @@ async fn receive(
         FileIn::Content => idempotency_key(headers)?,
     };
     let permit = service.uploads.acquire(&principal)?;
+    let least_size = match place {
+        FileIn::Form => length.map(least_size_in_form),
+        FileIn::Content => length,
+    };
+    let new = NewArtifact::new(experiment.id.clone(), &principal)
+        .with_size_hint(length)
+        .with_least_size(least_size)
+        .with_expires_in(expires_in)
+        .with_idempotency_key(key);
+    let failed = |error| failed(place, error);
+    // A file of a collection counts for the owner of the collection, who is known later.
+    let allowance = match target {
+        None => Some(service.store.reserve(&new).await.map_err(failed)?),
+        Some(_) => None,
+    };
     let body = body.into_data_stream();
     let mut file = match place {
         FileIn::Form => ReceivedFile::open_form(headers, body).await?,
         FileIn::Content => ReceivedFile::open_content(headers, body)?,
     };
-    let new = NewArtifact::new(experiment.id.clone(), &principal)
-        .with_size_hint(length)
-        .with_expires_in(expires_in)
-        .with_idempotency_key(key);
     let new = file.describe(new);
     let mut deposit = match target {
         None => service.store.deposit(new),
-        Some(target) => {
-            let new = match &target.guessed {
-                Some(guessed) => new.with_content_type(guessed.clone()),
-                None => new,
-            };
-            let begun = target.collections.deposit(
-                &principal,
-                &experiment.id,
-                target.id,
-                &target.path,
-                new,
-            );
-            Box::pin(begun).await?
-        }
+        Some(target) => Box::pin(target.begin(&principal, &experiment.id, new)).await?,
     };
+    if let Some(allowance) = allowance {
+        deposit = deposit.with_allowance(allowance);
+    }
+    // What is not reserved yet. The content is not asked for before.
+    deposit.reserve().await.map_err(failed)?;
     while let Some(chunk) = file.next().await? {
-        deposit.write(chunk).await?;
+        deposit.write(chunk).await.map_err(failed)?;
     }
     let finish = async move {
         let row = deposit.finish().await;
         drop(permit);
         row
     };
-    Outlive::new(finish).await.map_err(|error| {
-        if place == FileIn::Content && error.kind() == ErrorKind::DigestMismatch {
+    Outlive::new(finish).await.map_err(failed)
+}
+
+/// Returns the answer to a deposit that has failed.
+fn failed(place: FileIn, error: Error) -> Problem {
+    match (place, error.kind()) {
+        (FileIn::Content, ErrorKind::DigestMismatch) => {
             let detail = "the body is not what Content-Digest or Repr-Digest says";
-            return Problem::bad_request(detail).with_source(error);
+            Problem::bad_request(detail).with_source(error)
         }
-        error.into()
-    })
+        // The vocabulary of `/v0` has no name for it.
+        (FileIn::Form, ErrorKind::QuotaExceeded) => {
+            Problem::plain(StatusCode::INSUFFICIENT_STORAGE, error.detail())
+        }
+        _ => error.into(),
+    }
 }
 
 /// Parses the field that says how long the artifact is kept.

@@ -24,7 +24,9 @@ use crate::identity::{
 };
 use crate::management::{
     CreateExperiment, DeleteArtifact, DepositContent, FetchContent, HoldArtifact, ListArtifacts,
-    ListExperiments, ReadArtifact, ReadRetention, ReadUsage, ReleaseArtifact, SetRetention,
+    ListExperiments, ListQuotas, ReadArtifact, ReadQuota, ReadRetention, ReadUsage,
+    ReadWorkerQuota, ReleaseArtifact, RemoveQuota, RemoveWorkerQuota, SetQuota, SetRetention,
+    SetWorkerQuota,
 };
 use crate::problem::Problem;
 use crate::request::{AuthenticatedRequest, Deployment};
@@ -149,6 +151,13 @@ endpoints! {
         PUT File(id, name) => PutFile;
         GET File(id, name) => FetchFile;
         DELETE File(id, name) => DeleteFile;
+        GET Quota => ReadQuota;
+        PUT Quota => SetQuota;
+        DELETE Quota => RemoveQuota;
+        GET Quotas => ListQuotas;
+        GET WorkerQuota(worker) => ReadWorkerQuota;
+        PUT WorkerQuota(worker) => SetWorkerQuota;
+        DELETE WorkerQuota(worker) => RemoveWorkerQuota;
     }
     deployment {
         GET Experiments => ListExperiments;
@@ -252,6 +261,8 @@ mod tests {
                 "PUT, GET, HEAD, DELETE",
             ),
             ("/v1/experiments/e/collections/c/other/a/b", ""),
+            ("/v1/experiments/e/quota", "GET, HEAD, PUT, DELETE"),
+            ("/v1/experiments/e/quotas", "GET, HEAD"),
         ] {
             assert_eq!(allowed_methods(path, |_| true), methods, "{path}");
         }

@@ -43,6 +43,9 @@ pub(crate) enum Route {
     Manifest(CollectionId),
     Files(CollectionId),
     File(CollectionId, NameInPath),
+    Quota,
+    Quotas,
+    WorkerQuota(WorkerId),
 }
 
 impl Route {
@@ -115,6 +118,9 @@ impl Route {
             ["collections", id, "seal"] => Self::Seal(id.parse().ok()?),
             ["collections", id, "manifest"] => Self::Manifest(id.parse().ok()?),
             ["collections", id, "files"] => Self::Files(id.parse().ok()?),
+            ["quota"] => Self::Quota,
+            ["quotas"] => Self::Quotas,
+            ["workers", worker, "quota"] => Self::WorkerQuota(worker.parse().ok()?),
             _ => return None,
         })
     }
@@ -249,6 +255,12 @@ mod tests {
             (format!("/artifacts/{id}"), Route::ManagedArtifact(artifact)),
             (format!("/artifacts/{id}/hold"), Route::Hold(artifact)),
             (format!("/artifacts/{id}/content"), Route::Content(artifact)),
+            ("/quota".to_owned(), Route::Quota),
+            ("/quotas".to_owned(), Route::Quotas),
+            (
+                format!("/workers/{W}/quota"),
+                Route::WorkerQuota(W.parse().unwrap()),
+            ),
             (
                 format!("/workers/{W}/token"),
                 Route::Token(W.parse().unwrap()),

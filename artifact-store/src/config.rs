@@ -21,6 +21,7 @@ pub struct StoreConfig {
     pub(crate) commit_timeout: Option<Duration>,
     pub(crate) verified_cache_bytes: usize,
     pub(crate) read_memory_bytes: usize,
+    pub(crate) quota_lease: Duration,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -33,6 +34,7 @@ impl Default for StoreConfig {
             commit_timeout: None,
             verified_cache_bytes: 64 << 20,
             read_memory_bytes: 64 << 20,
+            quota_lease: Duration::from_mins(3),
             clock: Arc::new(SystemClock),
         }
     }
@@ -113,6 +115,17 @@ impl StoreConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_read_memory_bytes(mut self, bytes: usize) -> Self {
         self.read_memory_bytes = bytes;
+        self
+    }
+
+    /// Sets how long what a deposit has reserved of a [quota](crate::ManagedStore::set_quota) stays reserved after the process was
+    /// killed. Default: 3 minutes.
+    ///
+    /// A deposit renews its reservation while bytes arrive. If none arrive for this time, or if its row is not written within it
+    /// after its bytes are durable, another deposit may take the room; it then fails with `Unavailable` or `QuotaExceeded`.
+    #[must_use = "returns the changed settings"]
+    pub fn with_quota_lease(mut self, period: Duration) -> Self {
+        self.quota_lease = period;
         self
     }
 

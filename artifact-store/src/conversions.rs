@@ -80,9 +80,11 @@ impl From<Error> for io::Error {
             | ErrorKind::LengthMismatch => io::ErrorKind::InvalidInput,
             ErrorKind::TooLarge => io::ErrorKind::FileTooLarge,
             ErrorKind::DigestMismatch | ErrorKind::Corrupt => io::ErrorKind::InvalidData,
-            ErrorKind::Unavailable | ErrorKind::Held | ErrorKind::LimitReached => {
-                io::ErrorKind::ResourceBusy
-            }
+            ErrorKind::Unavailable
+            | ErrorKind::Held
+            | ErrorKind::LimitReached
+            | ErrorKind::TooManyInFlight => io::ErrorKind::ResourceBusy,
+            ErrorKind::QuotaExceeded => io::ErrorKind::QuotaExceeded,
             ErrorKind::OutOfSpace => io::ErrorKind::StorageFull,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,
             ErrorKind::Misconfigured | ErrorKind::Unexpected => io::ErrorKind::Other,

@@ -20,6 +20,14 @@ impl RightsVersion {
     }
 }
 
+/// What a process knows of the rights in a database for some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rights {
+    pub(crate) version: RightsVersion,
+    /// Whether any quota is set. A change of quotas replaces the version too.
+    pub(crate) has_quotas: bool,
+}
+
 /// Credentials, each with the version of the rights that it was read with. Those used least are
 /// evicted.
 #[derive(Debug)]

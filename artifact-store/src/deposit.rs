@@ -1,5 +1,8 @@
 //! A deposit: first the bytes, then the row.
 
+mod repeat;
+mod state;
+
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +13,16 @@ use futures_util::future::join;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
+use self::repeat::{find_repeated, lost_turn, repeat};
+use self::state::{State, unusable};
 use crate::database::Rejected;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::fresh_id::with_fresh_id;
 use crate::hasher::{Digests, Hasher};
-use crate::idempotency::{IdempotencyKey, Repeated, check_repeat, expiry, find_earlier};
+use crate::idempotency::{IdempotencyKey, expiry, find_earlier};
 use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
+use crate::quota::{Allowance, Step};
 use crate::row::Row;
 use crate::shared::Shared;
 use crate::streaming::Streaming;
@@ -42,18 +48,10 @@ pub struct Deposit {
     new: NewArtifact,
     /// Half the grace period after the beginning. The blob is no older than the deposit.
     deadline: Deadline,
+    /// `None` until bytes are written.
+    allowance: Option<Allowance>,
     size: u64,
     state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Collecting(BytesMut),
-    Streaming(Box<Streaming>),
-    /// An earlier deposit has the same key.
-    Repeated(Box<Repeated>),
-    /// A call failed, was dropped, or is running.
-    Unusable,
 }
 
 impl Deposit {
@@ -77,9 +75,32 @@ impl Deposit {
             shared,
             new,
             deadline,
+            allowance: None,
             size: 0,
             state: State::Collecting(collected),
         }
+    }
+
+    /// Uses what [`ArtifactStore::reserve`](crate::ArtifactStore::reserve) has reserved for this deposit. Call it before the first
+    /// byte. An allowance of another depositor is dropped.
+    pub fn with_allowance(mut self, allowance: Allowance) -> Self {
+        self.allowance = Some(allowance).filter(|allowance| allowance.is_for(&self.new));
+        self
+    }
+
+    /// Reserves what the deposit needs of its quotas, as [`ArtifactStore::reserve`](crate::ArtifactStore::reserve) does, unless it
+    /// is reserved already. Without it, the first [`write`](Self::write) does the same.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ArtifactStore::reserve`](crate::ArtifactStore::reserve).
+    pub async fn reserve(&mut self) -> Result<()> {
+        let limit = self.shared.config.commit_timeout;
+        let reserved = within(limit, self.allow(self.size)).await;
+        if reserved.is_err() {
+            self.state = State::Unusable;
+        }
+        reserved
     }
 
     /// Returns the number of bytes written so far.
@@ -94,7 +115,8 @@ impl Deposit {
     /// `TooLarge` as soon as the size limit is exceeded; the bytes are removed, or swept later if
     /// that fails. `Unavailable` if the deposit takes longer than half the
     /// [grace period](crate::StoreConfig::with_grace_period), or if the backend is unavailable or takes
-    /// longer than the [commit time-out](crate::StoreConfig::with_commit_timeout).
+    /// longer than the [commit time-out](crate::StoreConfig::with_commit_timeout). `QuotaExceeded` as soon as the bytes do not fit
+    /// into a [quota](crate::ManagedStore::set_quota), `TooManyInFlight` if it allows no further deposit at the same time.
     /// `OutOfSpace` and the kinds that an operator must resolve.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         let limit = self.shared.config.commit_timeout;
@@ -112,6 +134,9 @@ impl Deposit {
             return Err(state.abort_after(error).await);
         }
         if let Err(error) = self.check_age() {
+            return Err(state.abort_after(error).await);
+        }
+        if let Err(error) = self.allow(size).await {
             return Err(state.abort_after(error).await);
         }
         self.state = match state {
@@ -153,8 +178,8 @@ impl Deposit {
     /// `NotFound` if the experiment does not exist. `DigestMismatch` if the bytes do not have the
     /// [expected SHA-256](NewArtifact::with_sha256); nothing is left then. `KeyReused` if the
     /// [key](NewArtifact::with_idempotency_key) belongs to another deposit. `NameTaken` or `Sealed` if another deposit got
-    /// its [name in a collection](crate::CollectionStore::deposit) first, or the collection was sealed. `OutOfSpace` and the kinds that an operator must
-    /// resolve.
+    /// its [name in a collection](crate::CollectionStore::deposit) first, or the collection was sealed. `QuotaExceeded` and
+    /// `TooManyInFlight` as [`write`](Self::write). `OutOfSpace` and the kinds that an operator must resolve.
     ///
     /// After another error, nothing or an orphan is left. The exception is `Unavailable` from the
     /// catalog or after the time-out: the artifact may then be recorded, under an id that no client
@@ -167,6 +192,9 @@ impl Deposit {
     async fn commit(mut self) -> Result<Arc<Row>> {
         let state = mem::replace(&mut self.state, State::Unusable);
         if let Err(error) = self.check_age() {
+            return Err(state.abort_after(error).await);
+        }
+        if let Err(error) = self.allow(self.size).await {
             return Err(state.abort_after(error).await);
         }
         match self.new.idempotency_key.clone() {
@@ -199,7 +227,7 @@ impl Deposit {
         }
     }
 
-    async fn store(self, state: State, key: Option<&IdempotencyKey>) -> Result<Arc<Row>> {
+    async fn store(mut self, state: State, key: Option<&IdempotencyKey>) -> Result<Arc<Row>> {
         let (id, digests) = match state {
             State::Collecting(collected) => {
                 store_whole(&self.shared, collected.freeze(), self.new.sha256).await?
@@ -211,6 +239,11 @@ impl Deposit {
         // not begun after half of that; the other half is for its transaction.
         self.check_age().map_err(|error| error.with_id(id))?;
 
+        let mut allowance = self.allowance.take();
+        if let Some(allowance) = &mut allowance {
+            let settled = allowance.settle(&self.shared, &self.new, id, self.size);
+            settled.await.map_err(|error| error.with_id(id))?;
+        }
         let created_at = truncate_to_micros(self.now(id)?);
         let NewArtifact {
             experiment,
@@ -218,6 +251,7 @@ impl Deposit {
             content_type,
             file_name,
             size_hint: _,
+            least_size: _,
             sha256: _,
             expires_in,
             idempotency_key: _,
@@ -243,6 +277,9 @@ impl Deposit {
                 .map(|()| true),
             (Some(key), None) => catalog.insert_keyed(&row, chunks, deadline, key).await,
         };
+        if let Some(allowance) = allowance {
+            allowance.end(&inserted);
+        }
         match inserted {
             Ok(true) => Ok(Arc::new(row)),
             Ok(false) => Box::pin(lost_turn(&self.shared, &self.new, self.size, sha256)).await,
@@ -264,6 +301,25 @@ impl Deposit {
             State::Streaming(streaming) => streaming.abort().await,
             State::Collecting(_) | State::Repeated(_) | State::Unusable => Ok(()),
         }
+    }
+
+    /// Reserves room for this number of bytes in all, unless it is reserved already.
+    async fn allow(&mut self, size: u64) -> Result<()> {
+        match &self.allowance {
+            Some(allowance) if allowance.covers(size) => Ok(()),
+            // In a box, so that the future of a deposit without quotas is no larger.
+            _ => Box::pin(self.reserve_for(size)).await,
+        }
+    }
+
+    async fn reserve_for(&mut self, size: u64) -> Result<()> {
+        let step = Step::of(&self.shared, &self.new, size);
+        if let Some(allowance) = &mut self.allowance {
+            return allowance.grow(step).await;
+        }
+        let allowance = Allowance::begin(&self.shared, &self.new, step).await?;
+        self.allowance = Some(allowance);
+        Ok(())
     }
 
     /// Returns whether `bytes` bytes, and the size hint, are small enough to be stored in one call.
@@ -288,40 +344,6 @@ impl Deposit {
                 .with_detail("the system clock is thousands of years off; set it")
                 .with_source(error)
         })
-    }
-}
-
-/// Finds the earlier deposit with the same key, if this one has a key.
-async fn find_repeated(shared: &Shared, new: &NewArtifact) -> Result<Option<Repeated>> {
-    let Some(key) = &new.idempotency_key else {
-        return Ok(None);
-    };
-    let earlier = Box::pin(find_earlier(&*shared.catalog, new, key)).await?;
-    Ok(earlier.map(Repeated::new))
-}
-
-/// Returns the row of the earlier deposit with the same key, if the two are equal.
-fn repeat(earlier: Row, new: &NewArtifact, size: u64, sha256: Sha256Digest) -> Result<Arc<Row>> {
-    check_digest(sha256, new.sha256)?;
-    check_repeat(&earlier, new, size, sha256)?;
-    Ok(Arc::new(earlier))
-}
-
-/// Returns the row of the deposit of another process that has written the same key since this one looked for it. The bytes of
-/// this one are an orphan.
-async fn lost_turn(
-    shared: &Shared,
-    new: &NewArtifact,
-    size: u64,
-    sha256: Sha256Digest,
-) -> Result<Arc<Row>> {
-    match find_repeated(shared, new).await? {
-        Some(repeated) => repeat(repeated.finish().0, new, size, sha256),
-        None => Err(
-            Error::new(ErrorKind::Unavailable, Operation::Deposit).with_detail(
-                "the idempotency key was in use and has become free since; repeat the deposit",
-            ),
-        ),
     }
 }
 
@@ -368,28 +390,6 @@ pub(crate) fn check_digest(actual: Sha256Digest, expected: Option<Sha256Digest>)
     }
 }
 
-impl State {
-    async fn abort_after(self, cause: Error) -> Error {
-        match self {
-            Self::Streaming(streaming) => streaming.abort_after(cause).await,
-            Self::Collecting(_) | Self::Repeated(_) => cause,
-            Self::Unusable => unusable(),
-        }
-    }
-
-    /// Removes the bytes of the deposit, and returns their SHA-256.
-    async fn discard(self) -> Result<Sha256Digest> {
-        match self {
-            Self::Collecting(collected) => {
-                let hashed = Hasher::default().update(collected.freeze()).await?;
-                Ok(hashed.finish().sha256)
-            }
-            Self::Streaming(streaming) => streaming.discard().await,
-            Self::Repeated(_) | Self::Unusable => Err(unusable()),
-        }
-    }
-}
-
 /// Runs a step of a deposit. Drops it if it takes longer than the limit, if there is one.
 pub(crate) async fn within<T>(
     limit: Option<Duration>,
@@ -413,11 +413,6 @@ fn without_taken_id(error: Error) -> Error {
         return error;
     }
     error.with_kind(ErrorKind::Unavailable).with_detail(
-        "the deposit stood still for longer than the grace period, so its bytes were collected; repeat it",
+        "the deposit stood still for too long, so its bytes were collected or its quota was given to another; repeat it",
     )
-}
-
-fn unusable() -> Error {
-    Error::new(ErrorKind::Unexpected, Operation::Deposit)
-        .with_detail("an earlier call on this deposit failed or was dropped; begin a new deposit")
 }

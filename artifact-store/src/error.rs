@@ -65,6 +65,11 @@ pub enum ErrorKind {
     NameTaken,
     /// The collection is sealed, or is being deleted. Nothing was changed. Use another collection.
     Sealed,
+    /// The deposit does not fit into a quota, in bytes or in the number of artifacts. Nothing of it remains. Remove artifacts, or
+    /// ask the administrator for more.
+    QuotaExceeded,
+    /// A quota allows no further deposit at the same time. Nothing was stored. Repeat it when another one has ended.
+    TooManyInFlight,
 }
 
 impl ErrorKind {
@@ -91,6 +96,8 @@ impl ErrorKind {
         Self::LimitReached,
         Self::NameTaken,
         Self::Sealed,
+        Self::QuotaExceeded,
+        Self::TooManyInFlight,
     ];
 
     /// Returns the text for the kind in error messages.
@@ -117,6 +124,8 @@ impl ErrorKind {
             Self::LimitReached => "limit reached",
             Self::NameTaken => "name taken",
             Self::Sealed => "sealed",
+            Self::QuotaExceeded => "quota exceeded",
+            Self::TooManyInFlight => "too many deposits at the same time",
         }
     }
 
@@ -232,6 +241,8 @@ pub enum Operation {
     AdminToken,
     /// Reading or changing a collection.
     Collection,
+    /// Setting, removing or reading a quota.
+    Quota,
 }
 
 impl Operation {
@@ -274,6 +285,7 @@ impl Operation {
             Self::FindAdministrator => "find administrator",
             Self::AdminToken => "find or record admin token",
             Self::Collection => "read or change collection",
+            Self::Quota => "set or read quota",
         }
     }
 
@@ -385,7 +397,10 @@ impl Error {
     /// Returns whether the same call may succeed later without any other change. For a deposit, the
     /// call is the whole deposit from its first byte.
     pub fn is_retryable(&self) -> bool {
-        self.kind() == ErrorKind::Unavailable
+        matches!(
+            self.kind(),
+            ErrorKind::Unavailable | ErrorKind::TooManyInFlight
+        )
     }
 }
 

@@ -38,6 +38,7 @@ mod new_artifact;
 mod pace;
 mod placement;
 mod principal;
+mod quota;
 mod read_memory;
 mod read_policy;
 mod row;
@@ -124,6 +125,10 @@ pub use placement::{
     FormerBackend, OpenBackend, PlacedBackend, Placement, PlacementConflict, PlacementRecord,
 };
 pub use principal::{Principal, PrincipalClass, PrincipalId};
+pub use quota::{
+    Allowance, Quota, QuotaLimit, QuotaPage, QuotaRefusal, QuotaScope, QuotaStatus, QuotaStore,
+    ReservationId, ReservationOutcome, ReservationRequest,
+};
 pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;
 #[cfg(feature = "postgres-tls")]

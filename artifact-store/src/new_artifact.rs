@@ -19,6 +19,7 @@ pub struct NewArtifact {
     pub(crate) content_type: ContentType,
     pub(crate) file_name: Option<FileName>,
     pub(crate) size_hint: Option<u64>,
+    pub(crate) least_size: Option<u64>,
     pub(crate) sha256: Option<Sha256Digest>,
     pub(crate) expires_in: Option<Duration>,
     pub(crate) idempotency_key: Option<IdempotencyKey>,
@@ -35,6 +36,7 @@ impl NewArtifact {
             content_type: ContentType::default(),
             file_name: None,
             size_hint: None,
+            least_size: None,
             sha256: None,
             expires_in: None,
             idempotency_key: None,
@@ -58,11 +60,20 @@ impl NewArtifact {
 
     /// Sets the expected size in bytes, or removes it.
     ///
-    /// It only decides how the bytes are stored. A deposit may be smaller or larger than its hint,
-    /// and a hint above the size limit is no error by itself.
+    /// It only decides how the bytes are stored, and how many bytes a deposit with a quota reserves at once if they are left. A
+    /// deposit may be smaller or larger than its hint, and a hint above the size limit is no error by itself.
     #[must_use = "returns the changed value"]
     pub fn with_size_hint(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.size_hint = bytes.into();
+        self
+    }
+
+    /// Sets the number of bytes that the deposit will have at least, or removes it. If they do not fit into a
+    /// [quota](crate::ManagedStore::set_quota), the deposit is refused before its first byte is stored, and not when it reaches the
+    /// limit. A deposit that turns out smaller is no error.
+    #[must_use = "returns the changed value"]
+    pub fn with_least_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.least_size = bytes.into();
         self
     }
 

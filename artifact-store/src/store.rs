@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
+use crate::quota::{Allowance, Step};
 use crate::read_memory::ReadMemory;
 use crate::row::Row;
 use crate::row_cache::RowCache;
@@ -110,6 +111,22 @@ impl ArtifactStore {
     /// Begins a deposit. The backend is first called when bytes are written.
     pub fn deposit(&self, new: NewArtifact) -> Deposit {
         Deposit::begin(Arc::clone(&self.shared), new)
+    }
+
+    /// Reserves what a deposit needs of its quotas, before its first byte: the [least size](NewArtifact::with_least_size), and more
+    /// if the [hint](NewArtifact::with_size_hint) says so and it is left. Pass the result to
+    /// [`Deposit::with_allowance`]. A server calls this before it lets a client send the bytes; without it, the first
+    /// [`write`](Deposit::write) does the same.
+    ///
+    /// If no quota limits the depositor, that is usually known without a query.
+    ///
+    /// # Errors
+    ///
+    /// `QuotaExceeded` if the deposit does not fit, `TooManyInFlight` if the depositor has too many deposits in progress, and the
+    /// detail says what is left; `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
+    pub async fn reserve(&self, new: &NewArtifact) -> Result<Allowance> {
+        let step = Step::of(&self.shared, new, 0);
+        Allowance::begin(&self.shared, new, step).await
     }
 
     /// Finds the row of an artifact of this experiment. Does not call the backend.

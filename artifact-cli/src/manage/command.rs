@@ -1,6 +1,6 @@
 //! The arguments of the commands.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::cli::Json;
 use crate::settings::{ByteSize, Period, text};
@@ -74,4 +74,57 @@ pub(crate) struct RetentionArguments {
     pub(super) forever: bool,
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+/// `artifact quota`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuotaCommand {
+    /// Set the limits of the experiment or of a worker, in place of all that were set before. Nothing is deleted if they are lower
+    /// than what is stored
+    Set {
+        #[command(flatten)]
+        of: QuotaScope,
+        #[command(flatten)]
+        limits: Limits,
+    },
+    /// Show the limits of the experiment or of a worker, and how much of them is used
+    Show {
+        #[command(flatten)]
+        of: QuotaScope,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// List all quotas of the experiment
+    List {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Remove the limits of the experiment or of a worker
+    Remove {
+        #[command(flatten)]
+        of: QuotaScope,
+    },
+}
+
+/// Whose quota it is.
+#[derive(Debug, Args)]
+pub(crate) struct QuotaScope {
+    /// Id of the worker [default: the whole experiment]
+    #[arg(long, value_name = "WORKER", value_parser = text)]
+    pub(super) worker: Option<String>,
+}
+
+/// The limits of a quota.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Limits {
+    /// The greatest number of bytes of all artifacts together, such as 10GiB
+    #[arg(long, value_name = "BYTES")]
+    pub(super) bytes: Option<ByteSize>,
+    /// The greatest number of artifacts
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) artifacts: Option<u64>,
+    /// The greatest number of deposits at the same time, on all servers together
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) in_flight: Option<u64>,
 }

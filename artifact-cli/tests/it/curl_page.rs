@@ -59,6 +59,8 @@ fn the_commands_of_the_page_work() {
         "\"hold\":null}",
         "eden://error/held",
         "{\"keep_seconds\":null}",
+        "\"max_artifacts\":1000,",
+        "\"artifacts_left\":998",
         "\"experiment_id\":\"trial-7\"",
         "\"experiment\":\"trial-7\"",
     ] {

@@ -45,6 +45,7 @@ mod pooled;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod quick_start;
+mod quotas;
 mod ready;
 mod refusals;
 mod reload;

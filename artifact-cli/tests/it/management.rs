@@ -97,7 +97,7 @@ fn artifacts_are_listed_and_described() {
     let own = json!({ "created_by": "admin", "artifacts": 2, "bytes": 15 });
     assert_eq!(
         usage,
-        json!({ "artifacts": 2, "bytes": 15, "principals": [own] })
+        json!({ "artifacts": 2, "bytes": 15, "principals": [own], "quota": null })
     );
 }
 

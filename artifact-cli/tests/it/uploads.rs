@@ -70,13 +70,13 @@ fn forward(client: &TcpStream, server: &TcpStream, limit: usize, forwarded: &Ato
     let _ = back.join();
 }
 
-fn assert_stored(server: &Server, uri: &str, bytes: &[u8]) {
+pub(crate) fn assert_stored(server: &Server, uri: &str, bytes: &[u8]) {
     let got = run(server.client(&["get"]).arg(uri.trim())).succeeded();
     assert!(got.stdout == bytes, "the artifact has other bytes");
 }
 
 /// Returns the id of the upload that a command has printed.
-fn upload(stderr: &str) -> &str {
+pub(crate) fn upload(stderr: &str) -> &str {
     let begun = stderr.split_once("upload ").unwrap().1;
     begun.split_once(';').unwrap().0
 }

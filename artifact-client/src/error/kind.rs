@@ -31,6 +31,9 @@ pub enum ErrorKind {
     KeyReused,
     /// The collection is sealed or is being deleted, so it does not change any more.
     Sealed,
+    /// The deposit does not fit into the quota of the depositor or of the experiment (`quota-exceeded`). Remove artifacts, or ask
+    /// the admin for more.
+    QuotaExceeded,
     /// The artifact is larger than the server accepts (413). The server keeps nothing of it.
     TooLarge,
     /// The range contains no byte of the artifact (416).
@@ -76,6 +79,7 @@ const VOCABULARY: &[(&str, u16, ErrorKind)] = &[
     ("payload-too-large", 413, ErrorKind::TooLarge),
     ("invalid-name", 422, ErrorKind::InvalidName),
     ("key-reused", 422, ErrorKind::KeyReused),
+    ("quota-exceeded", 507, ErrorKind::QuotaExceeded),
 ];
 
 impl ErrorKind {
@@ -94,6 +98,7 @@ impl ErrorKind {
             Self::Held => "a hold is on the artifact",
             Self::KeyReused => "the idempotency key belongs to another deposit",
             Self::Sealed => "the collection is sealed",
+            Self::QuotaExceeded => "the quota does not allow the deposit",
             Self::TooLarge => "the artifact is larger than the server accepts",
             Self::InvalidRange => "the range contains no byte of the artifact",
             Self::BadRequest => "the server rejects the request",

@@ -101,6 +101,14 @@ pub enum Operation {
     DeleteCollection,
     /// Deleting a file of a collection.
     DeleteFile,
+    /// [`Client::quota`](crate::Client::quota).
+    ReadQuota,
+    /// [`Client::set_quota`](crate::Client::set_quota).
+    SetQuota,
+    /// [`Client::remove_quota`](crate::Client::remove_quota).
+    RemoveQuota,
+    /// [`Client::list_quotas`](crate::Client::list_quotas).
+    ListQuotas,
 }
 
 impl Operation {
@@ -154,6 +162,10 @@ impl Operation {
             Self::ReadManifest => "read manifest",
             Self::DeleteCollection => "delete collection",
             Self::DeleteFile => "delete file",
+            Self::ReadQuota => "read quota",
+            Self::SetQuota => "set quota",
+            Self::RemoveQuota => "remove quota",
+            Self::ListQuotas => "list quotas",
         }
     }
 
@@ -177,6 +189,9 @@ impl Operation {
             Self::FetchLink => "there is no such link, or it does not work any more",
             Self::ReadWorker | Self::ReissueCredential | Self::RevokeToken | Self::DeleteWorker => {
                 "there is no such worker"
+            }
+            Self::ReadQuota | Self::SetQuota | Self::RemoveQuota => {
+                "there is no such worker, or the server keeps no quotas"
             }
             Self::ReadGroup | Self::AddMember | Self::RemoveMember | Self::DeleteGroup => {
                 "there is no such group"
@@ -207,7 +222,8 @@ impl Operation {
             | Self::CreateCollection
             | Self::ListCollections
             | Self::RegisterAdministrator
-            | Self::ListAdministrators => {
+            | Self::ListAdministrators
+            | Self::ListQuotas => {
                 "there is no artifact server at this address, or it does not support this operation"
             }
         }

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod filter;
+mod quota;
 mod retention;
 mod usage;
 
@@ -15,6 +16,7 @@ pub(crate) use artifact::{read_digest, write_digest};
 
 pub use artifact::{Artifact, ArtifactHold, ArtifactInfo, ArtifactPage};
 pub use filter::ListFilter;
+pub use quota::{Quota, QuotaPage, QuotaStatus};
 pub use usage::{PrincipalUsage, Usage};
 
 impl Client {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::QuotaStatus;
 use crate::client::Client;
 use crate::error::{Operation, Result};
 
@@ -15,6 +16,9 @@ pub struct Usage {
     pub bytes: u64,
     /// The same for each depositor.
     pub principals: Vec<PrincipalUsage>,
+    /// The quota of the experiment for administrators, that of the principal itself for others, if one is set.
+    #[serde(default)]
+    pub quota: Option<QuotaStatus>,
 }
 
 /// How much one principal has stored in an experiment.

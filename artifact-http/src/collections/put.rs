@@ -30,7 +30,7 @@ impl PutFile {
             summary: "Deposit the body under a name",
             clauses: &[
                 "M-1", "M-2", "K-4", "K-5", "K-6", "M-9", "D-4", "D-6", "D-9", "D-11", "D-13",
-                "D-14",
+                "D-14", "M-16",
             ],
             parameters: &[
                 &parameters::IF_NONE_MATCH_ANY,

@@ -30,7 +30,7 @@ impl DepositContent {
             summary: "Deposit the body as a file",
             clauses: &[
                 "M-1", "M-2", "M-9", "M-10", "M-15", "D-4", "D-6", "D-8", "D-9", "D-11", "D-13",
-                "D-14",
+                "D-14", "M-16",
             ],
             parameters: &[
                 &parameters::CONTENT_DISPOSITION,

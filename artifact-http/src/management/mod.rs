@@ -7,6 +7,7 @@ mod experiments;
 mod hold;
 mod list;
 mod parameters;
+mod quota;
 mod retention;
 mod usage;
 
@@ -20,6 +21,10 @@ pub(crate) use self::experiments::{CreateExperiment, ListExperiments};
 pub(crate) use self::hold::{HoldArtifact, ReleaseArtifact};
 pub(crate) use self::list::{ListArtifacts, page_limit};
 pub(crate) use self::parameters::{Parameters, number};
+pub(crate) use self::quota::{
+    ListQuotas, ReadQuota, ReadWorkerQuota, RemoveQuota, RemoveWorkerQuota, SetQuota,
+    SetWorkerQuota,
+};
 pub(crate) use self::retention::{ReadRetention, SetRetention};
 pub(crate) use self::usage::ReadUsage;
 use crate::problem::Problem;

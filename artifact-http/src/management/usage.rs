@@ -1,11 +1,12 @@
 //! `GET /v1/experiments/{E}/usage`.
 
-use artifact_store::PrincipalUsage;
+use artifact_store::{PrincipalUsage, QuotaScope, QuotaStatus};
 use axum::response::Response;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::quota::StatusBody;
 use super::{check_no_parameters, managed};
 use crate::endpoint::{Access, Endpoint};
 use crate::identity::list;
@@ -23,6 +24,8 @@ struct UsageBody<'u> {
     /// Their sizes in all.
     bytes: u64,
     principals: Vec<PrincipalUsageBody<'u>>,
+    /// The quota of the experiment for administrators, that of the principal itself for others; `null` if none is set.
+    quota: Option<StatusBody<'u>>,
 }
 
 /// How much one principal has stored.
@@ -38,7 +41,7 @@ struct PrincipalUsageBody<'u> {
 }
 
 impl<'u> UsageBody<'u> {
-    fn new(principals: &'u [PrincipalUsage]) -> Self {
+    fn new(principals: &'u [PrincipalUsage], quota: Option<&'u QuotaStatus>) -> Self {
         let sum = |number: fn(&PrincipalUsage) -> u64| {
             principals.iter().map(number).fold(0, u64::saturating_add)
         };
@@ -51,6 +54,7 @@ impl<'u> UsageBody<'u> {
             artifacts: sum(|usage| usage.artifacts),
             bytes: sum(|usage| usage.bytes),
             principals: each.collect(),
+            quota: quota.map(StatusBody::from),
         }
     }
 }
@@ -67,7 +71,7 @@ impl ReadUsage {
         docs: Docs {
             tag: "management",
             summary: "Read how much is stored",
-            clauses: &["M-1", "M-2", "M-7", "L-2"],
+            clauses: &["M-1", "M-2", "M-7", "M-17", "L-2"],
             answers: &[Answer::json::<UsageBody<'static>>(200, "The usage.")],
             problems: &[429],
             ..Docs::EMPTY
@@ -80,10 +84,16 @@ impl ReadUsage {
         // The database looks at every row of the experiment, so this counts as a list.
         let permit = service.lists.acquire(&request.principal)?;
         let managed = managed(service)?;
-        let principals = managed
-            .usage(&request.principal, &request.experiment.id)
-            .await?;
-        let response = response::json(StatusCode::OK, &UsageBody::new(&principals));
+        let (principal, experiment) = (&request.principal, &request.experiment.id);
+        let principals = managed.usage(principal, experiment).await?;
+        let scope = if principal.is_admin_class() {
+            QuotaScope::Experiment(experiment.clone())
+        } else {
+            QuotaScope::Principal(experiment.clone(), principal.id())
+        };
+        let quota = managed.quota(principal, &scope).await?;
+        let body = UsageBody::new(&principals, quota.as_ref());
+        let response = response::json(StatusCode::OK, &body);
         Ok(list::hold(response, permit))
     }
 }

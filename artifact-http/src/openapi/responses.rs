@@ -35,11 +35,11 @@ const PROBLEMS: [Row; 18] = [
     (415, "The media type or content coding is not supported (D-4).", None, None),
     (416, "The range contains no byte of the artifact (F-12).", Some("Content-Range"), None),
     (422, "The display name does not follow its grammar (N-1), or the idempotency key belongs to another deposit (M-15).", None, Some((ProblemType::InvalidName, "the name is not in normalization form C"))),
-    (429, "The principal has too many concurrent deposits, fetches or lists (D-13, F-16, L-2), or too many open uploads (U-3).", Some("Retry-After"), None),
+    (429, "The principal has too many concurrent deposits, fetches or lists (D-13, F-16, L-2, M-16), or too many open uploads (U-3).", Some("Retry-After"), None),
     (431, "The header is too long.", None, None),
     (500, "The server has a fault.", None, None),
     (503, "The server cannot do this now; try again (P-4).", Some("Retry-After"), None),
-    (507, "The server is out of space.", None, None),
+    (507, "The server is out of space, or the deposit does not fit into a quota (M-16).", None, None),
 ];
 
 /// Returns a reference to the problem of a status.

@@ -1,7 +1,8 @@
 //! Maps errors of the store and of the authenticator to problems.
 
 use artifact_store::{Error, ErrorKind, Operation};
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 
 use super::{Problem, ProblemType};
 use crate::authenticate::AuthenticateError;
@@ -48,6 +49,9 @@ impl From<Error> for Problem {
                     Operation::Share => {
                         "only the artifact's depositor and administrators may share it"
                     }
+                    Operation::Quota => {
+                        "only the administrator may set quotas, and others see only their own"
+                    }
                     _ => "only the artifact's depositor and administrators may read it",
                 },
             ),
@@ -56,6 +60,14 @@ impl From<Error> for Problem {
                 "a hold is on the artifact; the administrator can release it",
             ),
             ErrorKind::KeyReused => Self::new(ProblemType::KeyReused, error.detail()),
+            // No operator must act, so neither has a source for the log.
+            ErrorKind::QuotaExceeded => {
+                return Self::new(ProblemType::QuotaExceeded, error.detail());
+            }
+            ErrorKind::TooManyInFlight => {
+                return Self::plain(StatusCode::TOO_MANY_REQUESTS, error.detail())
+                    .with_header(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
             ErrorKind::AlreadyExists => {
                 Self::new(ProblemType::AlreadyExists, "the id is already in use")
             }

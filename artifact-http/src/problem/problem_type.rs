@@ -21,10 +21,11 @@ pub(crate) enum ProblemType {
     KeyReused,
     OffsetMismatch,
     Sealed,
+    QuotaExceeded,
 }
 
 impl ProblemType {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::BadRequest,
         Self::ExperimentIdMismatch,
         Self::Unauthorized,
@@ -39,6 +40,7 @@ impl ProblemType {
         Self::KeyReused,
         Self::OffsetMismatch,
         Self::Sealed,
+        Self::QuotaExceeded,
     ];
 
     /// Returns the member `type`.
@@ -72,6 +74,7 @@ impl ProblemType {
             Self::KeyReused => ("key-reused", StatusCode::UNPROCESSABLE_ENTITY, "Idempotency-Key is already used"),
             Self::OffsetMismatch => ("offset-mismatch", StatusCode::CONFLICT, "Upload has another offset"),
             Self::Sealed => ("sealed", StatusCode::CONFLICT, "Collection is sealed"),
+            Self::QuotaExceeded => ("quota-exceeded", StatusCode::INSUFFICIENT_STORAGE, "Quota exceeded"),
         }
     }
 }

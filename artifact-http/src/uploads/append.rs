@@ -25,7 +25,7 @@ impl AppendUpload {
             tag: "uploads",
             summary: "Append bytes to an upload",
             clauses: &[
-                "M-1", "M-2", "U-1", "U-3", "U-4", "U-5", "U-6", "U-7", "D-13",
+                "M-1", "M-2", "U-1", "U-3", "U-4", "U-5", "U-6", "U-7", "D-13", "M-16",
             ],
             parameters: &[
                 &parameters::TUS_RESUMABLE,

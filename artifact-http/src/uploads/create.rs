@@ -28,7 +28,7 @@ impl CreateUpload {
             tag: "uploads",
             summary: "Begin a resumable upload",
             clauses: &[
-                "M-1", "M-2", "U-1", "U-2", "U-3", "U-4", "U-7", "D-13", "D-14",
+                "M-1", "M-2", "U-1", "U-2", "U-3", "U-4", "U-7", "D-13", "D-14", "M-16",
             ],
             parameters: &[
                 &parameters::TUS_RESUMABLE,

@@ -26,14 +26,14 @@ impl ReadUpload {
         docs: Docs {
             tag: "uploads",
             summary: "Ask how much of an upload has arrived",
-            clauses: &["M-1", "M-2", "U-1", "U-3", "U-6", "U-7"],
+            clauses: &["M-1", "M-2", "U-1", "U-3", "U-6", "U-7", "M-16"],
             parameters: &[&parameters::TUS_RESUMABLE],
             answers: &[Answer::json::<UploadBody<'static>>(
                 200,
                 "The upload, and its artifact if it is complete.",
             )
             .with_headers(&["Upload-Offset", "Upload-Expires", "Tus-Resumable"])],
-            problems: &[412],
+            problems: &[412, 429, 507],
             ..Docs::EMPTY
         },
     };
@@ -63,7 +63,8 @@ async fn read(request: AuthorizedRequest<'_>, id: UploadId) -> Result<Response, 
         id,
     };
     let session = target.find().await?;
-    // The server may have been stopped between the last byte and the artifact.
+    // The server may have been stopped between the last byte and the artifact, or a quota may have refused the artifact. While one
+    // does, this fails: to a tus client, an upload that has all its bytes is an artifact.
     let progress = target.complete(session).await?;
     let (session, row) = (&progress.session, progress.row.as_deref());
     let body = UploadBody::new(session, row, &service.config.uri_prefix);

@@ -153,7 +153,8 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "listLinks" | "revokeLink" | "describeUploads" | "createUpload" | "readUpload"
         | "appendUpload" | "endUpload" | "createCollection" | "listCollections"
         | "readCollection" | "deleteCollection" | "listFiles" | "putFile" | "fetchFile"
-        | "deleteFile" | "sealCollection" | "readManifest" => (true, true),
+        | "deleteFile" | "sealCollection" | "readManifest" | "readQuota" | "listQuotas"
+        | "readWorkerQuota" => (true, true),
         // Every sender that knows the link, whatever it may do otherwise.
         "fetchLink" => return if target == Target::Absent { 404 } else { 200 },
         "whoami" => (false, true),
@@ -168,6 +169,10 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "holdArtifact"
         | "releaseArtifact"
         | "setRetention"
+        | "setQuota"
+        | "removeQuota"
+        | "setWorkerQuota"
+        | "removeWorkerQuota"
         | "registerManagedWorker"
         | "deleteWorker"
         | "issueToken"
@@ -185,6 +190,11 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
     }
     let is_admin = sender.is_admin();
     if sender.is_foreign() || !(if is_admin { for_admin } else { for_worker }) {
+        return 403;
+    }
+    // The rule of M-17.
+    let reads_quota = ["readQuota", "listQuotas", "readWorkerQuota"].contains(&endpoint.id);
+    if reads_quota && !sender.reads_all() {
         return 403;
     }
     let names_one = ["{W}", "{G}", "{A}", "{O}", "{C}"]
@@ -254,7 +264,11 @@ fn success(endpoint: &Endpoint) -> u16 {
         | "revokeLink"
         | "describeUploads"
         | "deleteFile"
-        | "deleteCollection" => 204,
+        | "deleteCollection"
+        | "setQuota"
+        | "removeQuota"
+        | "setWorkerQuota"
+        | "removeWorkerQuota" => 204,
         _ => 200,
     }
 }
@@ -603,6 +617,10 @@ impl World {
             }
             "setRetention" => {
                 let body = json!({ "keep_seconds": 3_600 });
+                ("application/json".to_owned(), Body::from(body.to_string()))
+            }
+            "setQuota" | "setWorkerQuota" => {
+                let body = json!({ "max_bytes": 1 << 30 });
                 ("application/json".to_owned(), Body::from(body.to_string()))
             }
             _ => ("application/json".to_owned(), Body::empty()),

@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::idempotency::IdempotencyKey;
 use crate::principal::PrincipalId;
+use crate::quota::QuotaStore;
 use crate::row::Row;
 use crate::time::Deadline;
 
@@ -169,6 +170,10 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     ///
     /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     async fn delete(&self, id: ArtifactId) -> Result<()>;
+
+    /// Returns the quotas of the same database. `None` if this kind of catalog keeps none; deposits are then not limited. A
+    /// catalog that wraps another one returns those of the other one.
+    fn quotas(&self) -> Option<&dyn QuotaStore>;
 }
 
 /// Returns the number of records of a page.

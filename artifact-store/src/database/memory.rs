@@ -9,6 +9,7 @@ mod in_order;
 mod inventory;
 mod placement;
 mod portable;
+mod quotas;
 mod rows;
 mod sharing;
 mod staged;
@@ -26,6 +27,7 @@ use self::admin_token::AdminTokens;
 use self::administrators::Administrators;
 use self::groups::Groups;
 use self::identity::Workers;
+use self::quotas::Quotas;
 use self::rows::Rows;
 use self::store_id::StoreIds;
 use self::uploads::UploadMaps;
@@ -40,6 +42,7 @@ use crate::idempotency::IdempotencyKey;
 use crate::identity::Group;
 use crate::placement::Placement;
 use crate::principal::PrincipalId;
+use crate::quota::QuotaStore;
 use crate::row::Row;
 use crate::time::Deadline;
 
@@ -65,6 +68,7 @@ struct Maps {
     moved_to: Option<String>,
     placement: Option<Placement>,
     uploads: UploadMaps,
+    quotas: Quotas,
 }
 
 impl MemoryDatabase {
@@ -227,5 +231,9 @@ impl Catalog for MemoryDatabase {
     async fn delete(&self, id: ArtifactId) -> Result<()> {
         self.writable(Operation::DeleteRow)?.rows.delete(id);
         Ok(())
+    }
+
+    fn quotas(&self) -> Option<&dyn QuotaStore> {
+        Some(self)
     }
 }

@@ -19,6 +19,7 @@ use crate::identity::{
     WorkerId,
 };
 use crate::principal::PrincipalId;
+use crate::quota::{Quota, QuotaScope};
 use crate::row::Row;
 
 /// The version of the format. A reader refuses a higher one.
@@ -80,6 +81,9 @@ pub struct DumpCounts {
     /// The names in all collections, also of files that were removed.
     #[serde(default)]
     pub collection_files: u64,
+    /// The quotas.
+    #[serde(default)]
+    pub quotas: u64,
     /// The records that could not be read, and are not in the dump. An unreadable hold is in it, as one of the
     /// administrator.
     pub unreadable: u64,
@@ -112,6 +116,7 @@ impl DumpCounts {
             DumpRecord::Administrator(_) => self.administrators += 1,
             DumpRecord::Collection(_) => self.collections += 1,
             DumpRecord::CollectionFile { .. } => self.collection_files += 1,
+            DumpRecord::Quota { .. } => self.quotas += 1,
         }
     }
 }
@@ -155,6 +160,7 @@ pub(super) enum Line {
     Administrator(AdministratorLine),
     Collection(CollectionLine),
     CollectionFile(CollectionFileLine),
+    Quota(QuotaLine),
     Counts(DumpCounts),
     End {
         /// Of all bytes before this line.
@@ -195,6 +201,21 @@ pub(super) struct ChunkDigestsLine {
     chunk_bytes: u64,
     blake3: String,
     digests: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QuotaLine {
+    experiment: ExperimentId,
+    /// Missing for the quota of the whole experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    principal: Option<PrincipalId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_artifacts: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_in_flight: Option<u64>,
 }
 
 /// The version of a dump of any version.
@@ -260,6 +281,13 @@ impl Line {
             DumpRecord::CollectionFile { collection, file } => {
                 Self::CollectionFile(CollectionFileLine::new(collection, file))
             }
+            DumpRecord::Quota { scope, quota } => Self::Quota(QuotaLine {
+                experiment: scope.experiment().clone(),
+                principal: scope.principal().cloned(),
+                max_bytes: quota.max_bytes,
+                max_artifacts: quota.max_artifacts,
+                max_in_flight: quota.max_in_flight,
+            }),
         }
     }
 
@@ -328,6 +356,13 @@ impl Line {
                 let (collection, file) = line.into_parts();
                 DumpRecord::CollectionFile { collection, file }
             }
+            Self::Quota(line) => DumpRecord::Quota {
+                scope: QuotaScope::new(line.experiment, line.principal),
+                quota: Quota::default()
+                    .with_max_bytes(line.max_bytes)
+                    .with_max_artifacts(line.max_artifacts)
+                    .with_max_in_flight(line.max_in_flight),
+            },
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::collections::{Collection, CollectionFile, CollectionId};
 use crate::digests::ChunkDigests;
 use crate::experiment::Experiment;
 use crate::identity::{CredentialHash, Group, GroupId, MemberId, Worker};
+use crate::quota::{Quota, QuotaScope};
 use crate::row::Row;
 use crate::sharing::{AccessGrant, AccessLink};
 
@@ -77,5 +78,12 @@ pub enum DumpRecord {
         collection: CollectionId,
         /// The name, and the artifact.
         file: CollectionFile,
+    },
+    /// A quota. What is used of it is counted again in a copy.
+    Quota {
+        /// Whose artifacts it counts.
+        scope: QuotaScope,
+        /// The limits.
+        quota: Quota,
     },
 }

@@ -36,7 +36,8 @@ pub use watch::RemovalWatch;
 /// | [`list`](Self::list), [`usage`](Self::usage) | principals of the [admin class](Principal::is_admin_class); others for what they deposited themselves |
 /// | [`info`](Self::info) | who may read the artifact |
 /// | [`remove`](Self::remove), [`check_removal`](Self::check_removal) | the depositor, and the administrator |
-/// | [`place_hold`](Self::place_hold), [`release_hold`](Self::release_hold), [`set_retention`](Self::set_retention), [`create_experiment`](Self::create_experiment), [`experiments`](Self::experiments) | the administrator |
+/// | [`place_hold`](Self::place_hold), [`release_hold`](Self::release_hold), [`set_retention`](Self::set_retention), [`create_experiment`](Self::create_experiment), [`experiments`](Self::experiments), [`set_quota`](Self::set_quota), [`remove_quota`](Self::remove_quota) | the administrator |
+/// | [`quota`](Self::quota), [`quotas`](Self::quotas) | principals of the [admin class](Principal::is_admin_class); others for their own quota |
 /// | [`retention`](Self::retention) | every principal of the experiment |
 ///
 /// # Other servers
@@ -158,7 +159,11 @@ pub(crate) fn is_in(principal: &Principal, experiment: &ExperimentId) -> bool {
 }
 
 /// Fails for all principals but the administrator. Members of `admins` may read like administrators, no more.
-fn check_admin(operation: Operation, principal: &Principal, refusal: &'static str) -> Result<()> {
+pub(crate) fn check_admin(
+    operation: Operation,
+    principal: &Principal,
+    refusal: &'static str,
+) -> Result<()> {
     if principal.class() == PrincipalClass::Admin {
         return Ok(());
     }

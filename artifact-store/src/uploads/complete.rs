@@ -32,7 +32,8 @@ impl Uploads {
     /// - `LengthMismatch` if the length is not declared, or the session has fewer bytes.
     /// - `DigestMismatch` if the bytes do not have the expected SHA-256. The session is ended then.
     /// - `Corrupt` if a part is missing or damaged.
-    /// - Those of [`Deposit::finish`](crate::Deposit::finish). After `Unavailable`, repeat the call.
+    /// - Those of [`Deposit::finish`](crate::Deposit::finish). After `Unavailable`, repeat the call. After `QuotaExceeded` and
+    ///   `TooManyInFlight` the parts stay, and the call can be repeated while the session lives.
     pub async fn complete(
         &self,
         principal: &Principal,
@@ -101,10 +102,13 @@ impl Uploads {
             .with_content_type(session.content_type.clone())
             .with_file_name(session.file_name.clone())
             .with_size_hint(session.offset)
+            .with_least_size(session.offset)
             .with_sha256(session.sha256)
             .with_expires_in(session.expires_in)
             .with_idempotency_key(IdempotencyKey::of_upload(session.id));
         let mut deposit = self.managed.store().deposit(new);
+        // Refused before the parts are read.
+        deposit.reserve().await?;
         while deposit.size() < session.offset {
             let catalog = self.managed.catalog();
             let parts = catalog.list_parts(session.id, deposit.size(), PAGE).await?;

@@ -15,7 +15,8 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::idempotency::KeyTurns;
 use crate::manage::ManagedStore;
-use crate::principal::Principal;
+use crate::principal::{Principal, PrincipalId};
+use crate::quota::check_ever_fits;
 
 pub use self::append::Append;
 pub(crate) use self::clean::clean;
@@ -130,6 +131,8 @@ impl Uploads {
     ///
     /// - `NotFound` if the experiment does not exist, or the principal belongs to another.
     /// - `TooLarge` if the declared length exceeds the [size limit](crate::StoreConfig::with_max_artifact_bytes).
+    /// - `QuotaExceeded` if the declared length is more than all that a [quota](ManagedStore::set_quota) allows. One that is more than
+    ///   what is left now is accepted: [`complete`](Self::complete) compares it again.
     /// - `LimitReached` if the principal has as many [open sessions](UploadOptions::with_max_open) as it may have.
     /// - `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     pub async fn create(&self, principal: &Principal, new: NewUpload) -> Result<UploadSession> {
@@ -137,8 +140,10 @@ impl Uploads {
             .managed
             .check_experiment(Operation::Upload, principal, &new.experiment);
         found.await?;
-        self.check_size(new.length.unwrap_or(0))?;
-        let mut session = UploadSession::new(UploadId::mint(), new.experiment, principal.id());
+        let depositor = principal.id();
+        self.check_length(&new.experiment, &depositor, new.length.unwrap_or(0))
+            .await?;
+        let mut session = UploadSession::new(UploadId::mint(), new.experiment, depositor);
         session.content_type = new.content_type;
         session.file_name = new.file_name;
         session.expires_in = new.expires_in;
@@ -207,8 +212,8 @@ impl Uploads {
     ///
     /// # Errors
     ///
-    /// Those of [`find`](Self::find). `TooLarge` as in [`create`](Self::create). `LengthMismatch` if another length was
-    /// declared before, or if the session has more bytes already.
+    /// Those of [`find`](Self::find). `TooLarge` and `QuotaExceeded` as in [`create`](Self::create). `LengthMismatch` if another
+    /// length was declared before, or if the session has more bytes already.
     pub async fn declare_length(
         &self,
         principal: &Principal,
@@ -225,7 +230,8 @@ impl Uploads {
                 "another length of this upload was declared before, which cannot be changed",
             ));
         }
-        self.check_size(length)?;
+        self.check_length(experiment, &session.created_by, length)
+            .await?;
         let catalog = self.managed.catalog();
         let lifetime = self.options.lifetime;
         let declared = catalog.declare_length(id, length, lifetime).await?;
@@ -284,6 +290,20 @@ impl Uploads {
         }
         let detail = format!("an artifact has at most {limit} bytes here");
         Err(fail(ErrorKind::TooLarge).with_detail(detail))
+    }
+
+    /// Fails if no file of this length can ever be deposited.
+    async fn check_length(
+        &self,
+        experiment: &ExperimentId,
+        depositor: &PrincipalId,
+        bytes: u64,
+    ) -> Result<()> {
+        self.check_size(bytes)?;
+        match self.managed.catalog().quotas() {
+            Some(quotas) => check_ever_fits(quotas, experiment, depositor, bytes).await,
+            None => Ok(()),
+        }
     }
 
     /// Returns the epoch of the placement that blobs are stored under from now on.

@@ -17,12 +17,12 @@ fn errors_display_one_layer_without_the_source() {
 }
 
 #[test]
-fn only_unavailable_is_retryable() {
+fn only_what_may_change_by_itself_is_retryable() {
     for &kind in ErrorKind::ALL {
         let error = Error::new(kind, Operation::Read);
         assert_eq!(
             error.is_retryable(),
-            kind == ErrorKind::Unavailable,
+            [ErrorKind::Unavailable, ErrorKind::TooManyInFlight].contains(&kind),
             "{kind}"
         );
         assert_eq!(error.to_string(), format!("read: {kind}"));

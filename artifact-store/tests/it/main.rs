@@ -25,6 +25,7 @@ mod manage;
 mod memory;
 mod placement;
 mod principal;
+mod quota;
 mod ranges;
 #[cfg(feature = "schemars")]
 mod schema;

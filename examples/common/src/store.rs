@@ -22,8 +22,9 @@ pub fn status(kind: ErrorKind) -> u16 {
         ErrorKind::Held | ErrorKind::NameTaken | ErrorKind::Sealed => 409,
         ErrorKind::TooLarge => 413,
         ErrorKind::KeyReused => 422,
+        ErrorKind::TooManyInFlight => 429,
         ErrorKind::Unavailable => 503,
-        ErrorKind::OutOfSpace => 507,
+        ErrorKind::OutOfSpace | ErrorKind::QuotaExceeded => 507,
         _ => 500,
     }
 }

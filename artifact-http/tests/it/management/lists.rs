@@ -166,9 +166,9 @@ async fn only_administrators_see_what_others_deposited() {
     let mut both = [of(&one, 1), of(&other, 5)];
     both.sort_by_key(|usage| usage["created_by"].as_str().unwrap().to_owned());
     for who in [&member, &Member::admin()] {
-        let all = json!({ "artifacts": 2, "bytes": 6, "principals": both });
+        let all = json!({ "artifacts": 2, "bytes": 6, "principals": both, "quota": null });
         assert_eq!(usage(who).await, all);
     }
-    let mine = json!({ "artifacts": 1, "bytes": 1, "principals": [of(&one, 1)] });
+    let mine = json!({ "artifacts": 1, "bytes": 1, "principals": [of(&one, 1)], "quota": null });
     assert_eq!(usage(&one).await, mine);
 }

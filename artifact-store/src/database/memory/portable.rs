@@ -152,6 +152,7 @@ impl Maps {
         let administrators = self.administrators.in_order().into_iter();
         records.extend(administrators.cloned().map(DumpRecord::Administrator));
         records.extend(self.rows.collections.records());
+        records.extend(self.quotas.records());
         records
     }
 
@@ -223,6 +224,11 @@ impl Maps {
             }
             DumpRecord::CollectionFile { collection, file } => {
                 if !self.load_file(collection, file) {
+                    return taken();
+                }
+            }
+            DumpRecord::Quota { scope, quota } => {
+                if !self.quotas.insert(scope, quota) {
                     return taken();
                 }
             }

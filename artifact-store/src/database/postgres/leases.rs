@@ -17,14 +17,15 @@ use tokio::time::{Instant, sleep_until};
 use super::connections::{Connection, Connections};
 use super::error::Failure;
 use super::transaction::read_all;
-use crate::credential_cache::{CredentialCaches, RightsVersion};
+use crate::credential_cache::{CredentialCaches, Rights, RightsVersion};
 use crate::database::sql::{Columns, Param, Record, VersionedRecord};
+use crate::quota::UnlimitedCache;
 use crate::time::Moment;
 
 /// The longest lease. The view `rights` has the one that is used.
 const MAX_LEASE: Duration = Duration::from_secs(1);
 
-const SELECT_RIGHTS: &str = "SELECT version, lease_ms FROM rights";
+const SELECT_RIGHTS: &str = "SELECT version, lease_ms, EXISTS (SELECT FROM quotas) FROM rights";
 
 /// The cache of credentials, and what is known of the version of the rights.
 #[derive(Debug)]
@@ -34,11 +35,12 @@ pub(super) struct Leases {
     /// Held by the task that reads the version while the latest lease is still valid.
     renewing: Arc<tokio::sync::Mutex<()>>,
     pub(super) caches: CredentialCaches,
+    pub(super) unlimited: UnlimitedCache,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Lease {
-    version: RightsVersion,
+    rights: Rights,
     /// A moment before the version was read.
     began: Moment,
     period: Duration,
@@ -59,11 +61,12 @@ impl Leases {
             latest: Mutex::new(None),
             renewing: Arc::default(),
             caches: CredentialCaches::default(),
+            unlimited: UnlimitedCache::default(),
         }
     }
 
-    /// Reads a credential from the database. The same round trip renews the lease if it is due, so a
-    /// server that was idle does not need a further one.
+    /// Reads a record that is cached with the version of the rights, such as a credential. The same round trip renews the lease
+    /// if it is due, so a server that was idle does not need a further one.
     pub(super) async fn query<R: VersionedRecord>(
         &self,
         statement: &'static str,
@@ -88,10 +91,10 @@ impl Leases {
         Ok(record)
     }
 
-    /// Returns the version of the rights, unless the lease is over: then call [`query`](Self::query). A
+    /// Returns the rights, unless the lease is over: then call [`query`](Self::query). A
     /// task renews the lease before that. So the database is asked only while requests arrive, and about
     /// twice in the time of a lease.
-    pub(super) fn version(self: &Arc<Self>) -> Option<RightsVersion> {
+    pub(super) fn rights(self: &Arc<Self>) -> Option<Rights> {
         let lease = self.latest()?;
         let age = lease.began.age(&SystemClock);
         if age >= lease.period {
@@ -100,7 +103,7 @@ impl Leases {
         if age >= lease.period / 2 {
             self.renew_in_background();
         }
-        Some(lease.version)
+        Some(lease.rights)
     }
 
     fn renew_in_background(self: &Arc<Self>) {
@@ -146,7 +149,10 @@ impl Leases {
     /// Keeps what was read, unless another read began later.
     fn keep(&self, began: Moment, rights: &RightsRecord) {
         let read = RightsVersion::new(rights.version).map(|version| Lease {
-            version,
+            rights: Rights {
+                version,
+                has_quotas: rights.has_quotas,
+            },
             began,
             period: rights.lease(),
         });
@@ -159,7 +165,7 @@ impl Leases {
     /// Ends the lease of another version, so that the next look-up reads both together.
     fn forget_unless(&self, version: RightsVersion) {
         let mut latest = self.lock();
-        latest.take_if(|lease| lease.version != version);
+        latest.take_if(|lease| lease.rights.version != version);
     }
 
     fn latest(&self) -> Option<Lease> {
@@ -176,11 +182,12 @@ impl Leases {
     }
 }
 
-/// The version of the rights, and the milliseconds for which it may be used.
+/// The version of the rights, the milliseconds for which it may be used, and whether there are quotas.
 #[derive(Debug)]
 struct RightsRecord {
     version: i64,
     lease_ms: i64,
+    has_quotas: bool,
 }
 
 impl Record for RightsRecord {
@@ -188,6 +195,7 @@ impl Record for RightsRecord {
         Ok(Self {
             version: row.integer(0)?,
             lease_ms: row.integer(1)?,
+            has_quotas: row.boolean(2)?,
         })
     }
 }
@@ -219,10 +227,10 @@ async fn query<R: Record>(
             Ok(None)
         }
     };
-    let credential = async {
+    let record = async {
         let statement = client.prepare_cached(statement).await?;
         let rows = client.query_raw(&statement, params).await?;
         Ok(read_all(rows).await?.pop())
     };
-    try_join(rights, credential).await
+    try_join(rights, record).await
 }

@@ -14,14 +14,15 @@ use crate::collections::{Collection, CollectionFile, CollectionId};
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
-    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, TABLES, micros, stored_epoch, stored_position,
-    stored_state,
+    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, TABLES, micros, stored_epoch, stored_limits,
+    stored_position, stored_state,
 };
 use crate::digests::ChunkDigests;
 use crate::dump::DumpRecord;
 use crate::error::{Operation, Result};
 use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker};
 use crate::placement::Placement;
+use crate::quota::{Quota, QuotaScope};
 use crate::row::Row;
 use crate::sharing::{AccessGrant, AccessLink};
 
@@ -177,6 +178,7 @@ struct Batch {
     administrators: Vec<Administrator>,
     collections: Vec<Collection>,
     files: Vec<(CollectionId, CollectionFile)>,
+    quotas: Vec<(QuotaScope, Quota)>,
 }
 
 impl Batch {
@@ -212,6 +214,7 @@ impl Batch {
                 }
                 self.files.push((collection, file));
             }
+            DumpRecord::Quota { scope, quota } => self.quotas.push((scope, quota)),
         }
         Ok(())
     }
@@ -256,7 +259,20 @@ impl Batch {
             load.run(INSERT_LINKS, &columns.params()).await?;
         }
         self.write_administrators(load).await?;
-        self.write_collections(load).await
+        self.write_collections(load).await?;
+        self.write_quotas(load).await
+    }
+
+    /// Counts the rows, which come before it.
+    async fn write_quotas(&self, load: &PostgresLoad) -> Result<()> {
+        for (scope, quota) in &self.quotas {
+            let [bytes, artifacts, in_flight] = stored_limits(quota);
+            let (experiment, principal) = (scope.experiment().as_str(), scope.stored_principal());
+            let params: [&(dyn ToSql + Sync); 5] =
+                [&experiment, &principal, &bytes, &artifacts, &in_flight];
+            load.run(super::quotas::SET, &params).await?;
+        }
+        Ok(())
     }
 
     async fn write_administrators(&self, load: &mut PostgresLoad) -> Result<()> {

@@ -18,6 +18,7 @@ mod options;
 mod pooler;
 mod portable;
 mod query;
+mod quotas;
 mod removal;
 mod scan;
 mod session;
@@ -343,6 +344,6 @@ impl SqlDatabase for PostgresDatabase {
     }
 
     fn rights_version(&self) -> Option<RightsVersion> {
-        self.leases.version()
+        self.leases.rights().map(|rights| rights.version)
     }
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::idempotency::IdempotencyKey;
 use crate::principal::PrincipalId;
+use crate::quota::QuotaStore;
 use crate::row::Row;
 use crate::time::Deadline;
 
@@ -95,6 +96,10 @@ impl<D: SqlDatabase> Catalog for D {
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
         self.write(Command::DeleteRow(id)).await
+    }
+
+    fn quotas(&self) -> Option<&dyn QuotaStore> {
+        Some(self)
     }
 }
 

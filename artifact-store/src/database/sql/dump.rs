@@ -11,6 +11,7 @@ use super::collections::{
 };
 use super::digests::ChunkDigestsRecord;
 use super::maintenance::position;
+use super::quotas::{decode_limits, decode_scope};
 use super::records::{
     ArtifactRecord, Columns, Decoder, ExperimentRecord, MembershipRecord, Record as _, WorkerRecord,
 };
@@ -38,6 +39,7 @@ pub(in crate::database) enum Part {
     Administrators,
     Collections,
     CollectionFiles,
+    Quotas,
 }
 
 /// Whether a database is empty.
@@ -50,7 +52,7 @@ pub(in crate::database) const IS_EMPTY: &str = "\
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and those of uploads, which are not: a database that was moved changes none of them.
-pub(in crate::database) const TABLES: [&str; 21] = [
+pub(in crate::database) const TABLES: [&str; 22] = [
     "access_grants",
     "access_links",
     "admin_token",
@@ -66,6 +68,7 @@ pub(in crate::database) const TABLES: [&str; 21] = [
     "members",
     "placement",
     "proposed_store_ids",
+    "quotas",
     "replaced_admin_tokens",
     "retention",
     "store_id",
@@ -76,7 +79,7 @@ pub(in crate::database) const TABLES: [&str; 21] = [
 
 impl Part {
     /// How many kinds there are.
-    pub(in crate::database) const NUMBER: usize = 13;
+    pub(in crate::database) const NUMBER: usize = 14;
 
     pub(in crate::database) const ALL: [Self; Self::NUMBER] = [
         Self::Experiments,
@@ -92,6 +95,7 @@ impl Part {
         Self::Administrators,
         Self::Collections,
         Self::CollectionFiles,
+        Self::Quotas,
     ];
 
     /// Returns how many records a batch has.
@@ -103,7 +107,7 @@ impl Part {
         }
     }
 
-    /// Returns the statement that reads all records of this kind. The last kinds differ between the databases.
+    /// Returns the statement that reads all records of this kind. Two of them differ between the databases.
     pub(in crate::database) const fn statement(
         self,
         chunk_digests: &'static str,
@@ -144,6 +148,10 @@ impl Part {
             Self::Administrators => administrators::SELECT_ALL,
             Self::Collections => SELECT_COLLECTIONS,
             Self::CollectionFiles => SELECT_COLLECTION_FILES,
+            Self::Quotas => {
+                "SELECT experiment, principal, max_bytes, max_artifacts, max_in_flight FROM quotas \
+                 ORDER BY experiment, principal"
+            }
         }
     }
 
@@ -162,6 +170,7 @@ impl Part {
             Self::Administrators => "administrator",
             Self::Collections => "collection",
             Self::CollectionFiles => "file of a collection",
+            Self::Quotas => "quota",
         }
     }
 
@@ -220,6 +229,17 @@ impl Part {
                 file: FileRecord::read(row)?.decode()?,
                 collection: CollectionId::from_bytes(decoder.bytes("collection", &row.bytes(7)?)?),
             },
+            Self::Quotas => {
+                let experiment: ExperimentId = row.text(0)?.parse()?;
+                DumpRecord::Quota {
+                    scope: decode_scope(&experiment, &row.text(1)?)?,
+                    quota: decode_limits([
+                        row.optional_integer(2)?,
+                        row.optional_integer(3)?,
+                        row.optional_integer(4)?,
+                    ]),
+                }
+            }
         })
     }
 

@@ -15,6 +15,7 @@ mod pages;
 mod param;
 mod placement;
 mod queue;
+mod quotas;
 mod records;
 mod scrubs;
 mod sharing;
@@ -45,6 +46,9 @@ pub(super) use self::placement::{INSERT_FORMER, REPLACE_PLACEMENT, stored_epoch}
 pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 #[cfg(all(test, feature = "sqlite"))]
 pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
+pub(super) use self::quotas::{
+    LimitedRecord, SELECT_LIMITED, SqlQuotas, refused, stored, stored_limits,
+};
 pub(super) use self::records::{
     ArtifactRecord, Columns, Decoder, FlagRecord, Record, Records, VersionedRecord,
 };
@@ -74,9 +78,9 @@ pub(super) enum Lane {
 
 /// A database that runs the statements of this module. Every such database is a
 /// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore), a
-/// [`SharingRecord`](crate::SharingRecord), a [`StoreIdRecord`](crate::StoreIdRecord) and a
-/// [`PlacementRecord`](crate::PlacementRecord).
-pub(super) trait SqlDatabase: Debug + Send + Sync + 'static {
+/// [`SharingRecord`](crate::SharingRecord), a [`StoreIdRecord`](crate::StoreIdRecord), a
+/// [`PlacementRecord`](crate::PlacementRecord) and a [`QuotaStore`](crate::QuotaStore).
+pub(super) trait SqlDatabase: SqlQuotas + Debug + Send + Sync + 'static {
     /// Returns the columns `chunk_bytes, blake3, digests` of the row with the id $1.
     const SELECT_CHUNK_DIGESTS: &'static str;
 

@@ -13,9 +13,10 @@ use super::files::OpenFiles;
 use super::readers::Readers;
 use super::transaction;
 use super::wal_index::{IndexHeader, WalIndex};
-use crate::credential_cache::{CredentialCaches, RightsVersion};
+use crate::credential_cache::{CredentialCaches, Rights, RightsVersion};
 use crate::database::sql::{Param, VersionedRecord};
 use crate::error::{Operation, Result};
+use crate::quota::UnlimitedCache;
 
 /// How many credentials are read at the same time. No other query delays them.
 const MAX_READERS: u32 = 2;
@@ -23,7 +24,7 @@ const MAX_READERS: u32 = 2;
 /// nothing was committed.
 const MAX_PROBES: usize = 4;
 
-const SELECT_VERSION: &str = "SELECT version FROM rights";
+const SELECT_RIGHTS: &str = "SELECT version, EXISTS (SELECT 1 FROM quotas) FROM rights";
 
 /// The cache of credentials, and the connections that fill and check it.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(super) struct Credentials {
     readers: Readers,
     probes: Arc<Probes>,
     pub(super) caches: CredentialCaches,
+    pub(super) unlimited: UnlimitedCache,
 }
 
 impl Credentials {
@@ -43,33 +45,32 @@ impl Credentials {
                 all: OnceLock::new(),
             }),
             caches: CredentialCaches::default(),
+            unlimited: UnlimitedCache::default(),
         }
     }
 
-    /// Reads a credential, on the blocking pool.
+    /// Reads a record that is cached with the version of the rights, such as a credential, on the blocking pool.
     pub(super) async fn query<R: VersionedRecord>(
         &self,
+        operation: Operation,
         statement: &'static str,
         params: Vec<Param>,
     ) -> Result<Option<R>> {
         let probes = Arc::clone(&self.probes);
         let query = move |connection: &Connection| {
             let found = transaction::query(connection, statement, &params)?.pop();
-            // A credential that is cached needs a probe later.
+            // What is cached needs a probe later.
             if found.is_some() {
                 probes.open();
             }
             Ok(found)
         };
-        self.readers
-            .query(Operation::FindCredential.into(), query)
-            .await
+        self.readers.query(operation.into(), query).await
     }
 
-    /// Returns the version of the rights that the database has now, and `None` if it cannot be read at
-    /// once.
-    pub(super) fn version(&self) -> Option<RightsVersion> {
-        self.probes.version()
+    /// Returns the rights that the database has now, and `None` if they cannot be read at once.
+    pub(super) fn rights(&self) -> Option<Rights> {
+        self.probes.rights()
     }
 
     pub(super) async fn close(&self) {
@@ -95,26 +96,26 @@ struct Probe {
     connection: Connection,
     /// `None` if this system cannot read it.
     index: Option<WalIndex>,
-    /// The last version that was read, and the state of the database that it belongs to.
-    known: Option<(IndexHeader, RightsVersion)>,
+    /// The last rights that were read, and the state of the database that they belong to.
+    known: Option<(IndexHeader, Rights)>,
 }
 
 impl Probe {
-    /// Returns the version. A commit that was acknowledged before this call is taken into account.
-    fn version(&mut self) -> Option<RightsVersion> {
+    /// Returns the rights. A commit that was acknowledged before this call is taken into account.
+    fn rights(&mut self) -> Option<Rights> {
         let before = self.index.as_ref().and_then(WalIndex::header);
         match self.known {
-            Some((state, version)) if before == Some(state) => return Some(version),
+            Some((state, rights)) if before == Some(state) => return Some(rights),
             _ => self.known = None,
         }
-        let version = read(&self.connection)?;
-        // The version belongs to this state only if there was no commit in between.
+        let rights = read(&self.connection)?;
+        // They belong to this state only if there was no commit in between.
         if let (Some(index), Some(before)) = (&self.index, before)
             && index.header() == Some(before)
         {
-            self.known = Some((before, version));
+            self.known = Some((before, rights));
         }
-        Some(version)
+        Some(rights)
     }
 }
 
@@ -153,11 +154,11 @@ impl Probes {
         opened
     }
 
-    fn version(&self) -> Option<RightsVersion> {
+    fn rights(&self) -> Option<Rights> {
         let all = self.all.get()?;
         let idle = all.iter().find_map(|probe| probe.try_lock().ok());
         let mut probe = idle.or_else(|| all.first().map(lock))?;
-        probe.as_mut()?.version()
+        probe.as_mut()?.rights()
     }
 
     fn close(&self) {
@@ -172,8 +173,12 @@ fn lock(probe: &Mutex<Option<Probe>>) -> MutexGuard<'_, Option<Probe>> {
     probe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn read(connection: &Connection) -> Option<RightsVersion> {
-    let mut statement = connection.prepare_cached(SELECT_VERSION).ok()?;
-    let number = statement.query_row([], |row| row.get(0)).ok()?;
-    RightsVersion::new(number)
+fn read(connection: &Connection) -> Option<Rights> {
+    let mut statement = connection.prepare_cached(SELECT_RIGHTS).ok()?;
+    let found = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (number, has_quotas) = found.ok()?;
+    Some(Rights {
+        version: RightsVersion::new(number)?,
+        has_quotas,
+    })
 }

@@ -8,19 +8,22 @@ use rusqlite::{Connection, ErrorCode, Params, params_from_iter};
 
 use super::connection::{Role, connect};
 use super::portable::{Copies, blocking, copying};
+use super::quotas;
 use super::removal::now;
+use crate::administrators::Administrator;
 use crate::collections::{Collection, CollectionFile, CollectionId};
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
     INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, digest_params, grant_params, link_params, micros,
-    stored_epoch, stored_position, stored_state,
+    stored_epoch, stored_limits, stored_position, stored_state,
 };
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::file_name::FileName;
 use crate::identity::{DisplayName, GroupId, Labels};
 use crate::placement::Placement;
+use crate::quota::{Quota, QuotaScope};
 
 // SQLite numbers the parameters in the order in which they first appear.
 const EXPERIMENT: &str = "INSERT INTO experiments (id, created_at) VALUES ($1, $2)";
@@ -281,23 +284,39 @@ impl Open {
             DumpRecord::AccessLink { link, digest } => {
                 self.execute(LINK, params_from_iter(link_params(link, digest)))
             }
-            DumpRecord::Administrator(administrator) => {
-                let credential = &administrator.credential;
-                self.execute(
-                    ADMINISTRATOR,
-                    (
-                        administrator.id.as_str(),
-                        administrator.name.as_str(),
-                        administrator.created_at.as_microsecond(),
-                        administrator.created_by.as_str(),
-                        credential.as_phc(),
-                        credential.expires_at().map(jiff::Timestamp::as_microsecond),
-                    ),
-                )
-            }
+            DumpRecord::Administrator(administrator) => self.write_administrator(administrator),
             DumpRecord::Collection(collection) => self.write_collection(collection),
             DumpRecord::CollectionFile { collection, file } => self.write_file(*collection, file),
+            DumpRecord::Quota { scope, quota } => self.write_quota(scope, quota),
         }
+    }
+
+    fn write_administrator(&self, administrator: &Administrator) -> Result<()> {
+        let credential = &administrator.credential;
+        self.execute(
+            ADMINISTRATOR,
+            (
+                administrator.id.as_str(),
+                administrator.name.as_str(),
+                administrator.created_at.as_microsecond(),
+                administrator.created_by.as_str(),
+                credential.as_phc(),
+                credential.expires_at().map(jiff::Timestamp::as_microsecond),
+            ),
+        )
+    }
+
+    /// Writes a quota, and counts the rows, which come before it.
+    fn write_quota(&self, scope: &QuotaScope, quota: &Quota) -> Result<()> {
+        let (experiment, principal) = (scope.experiment().as_str(), scope.stored_principal());
+        let [bytes, artifacts, in_flight] = stored_limits(quota);
+        let limits = (experiment, principal, bytes, artifacts, in_flight);
+        self.execute(quotas::SET, limits)?;
+        let counts = self.connection.execute_batch(quotas::COUNT_FROM_NOW);
+        counts.map_err(copying)?;
+        let [whole, own] = quotas::COUNT;
+        let count = if principal.is_empty() { whole } else { own };
+        self.execute(count, [experiment, principal])
     }
 
     fn write_collection(&self, collection: &Collection) -> Result<()> {

@@ -11,6 +11,7 @@ mod load;
 mod marks;
 mod migrations;
 mod portable;
+mod quotas;
 mod readers;
 mod removal;
 mod scan;
@@ -221,7 +222,10 @@ impl SqlDatabase for SqliteDatabase {
         statement: &'static str,
         params: impl Into<Vec<Param>> + Send,
     ) -> Result<Option<R>> {
-        self.credentials.query(statement, params.into()).await
+        let query = self
+            .credentials
+            .query(Operation::FindCredential, statement, params.into());
+        query.await
     }
 
     fn credentials(&self) -> &CredentialCaches {
@@ -229,7 +233,7 @@ impl SqlDatabase for SqliteDatabase {
     }
 
     fn rights_version(&self) -> Option<RightsVersion> {
-        self.credentials.version()
+        self.credentials.rights().map(|rights| rights.version)
     }
 }
 

@@ -9,4 +9,4 @@ mod mixed_sizes;
 mod plain_tar;
 mod refusals;
 mod round_trip;
-mod site;
+pub(crate) mod site;

@@ -5,7 +5,9 @@ mod expiry;
 mod holds;
 mod imports;
 mod keys;
+mod quotas;
 mod removals;
+mod reservations;
 mod scans;
 mod scrubs;
 
@@ -87,6 +89,19 @@ cases! {
         refused_rows_leave_no_key_beside_accepted_ones,
         one_of_several_concurrent_rows_with_a_key_is_written,
         keys_that_are_kept_are_not_forgotten;
+    quotas:
+        the_usage_of_a_quota_is_the_sum_of_its_rows,
+        principals_without_a_quota_are_known_to_be_unlimited,
+        quotas_are_listed_in_pages;
+    reservations:
+        reservations_count_like_rows,
+        a_settled_reservation_counts_until_its_row_is_written,
+        the_room_of_a_reservation_whose_lease_is_over_is_given_to_another,
+        an_artifact_whose_lease_is_over_never_gets_a_row,
+        deposits_in_flight_are_limited,
+        the_quota_of_an_experiment_limits_all_its_principals,
+        concurrent_reservations_never_exceed_a_quota,
+        a_lower_quota_removes_nothing;
     expiry:
         the_time_of_expiry_is_kept,
         retention_belongs_to_an_existing_experiment,

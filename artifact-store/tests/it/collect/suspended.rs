@@ -6,8 +6,8 @@ use std::time::Duration;
 use artifact_backend::{ArtifactBackend, BlobStat, ByteRange, Download, Result, Upload};
 use artifact_store::{
     ArtifactId, ArtifactStore, Catalog, CatalogInventory as _, ChunkDigests, Deadline, Error,
-    ErrorKind, Experiment, ExperimentId, IdempotencyKey, NewArtifact, Operation, PrincipalId, Row,
-    RowPosition,
+    ErrorKind, Experiment, ExperimentId, IdempotencyKey, NewArtifact, Operation, PrincipalId,
+    QuotaStore, Row, RowPosition,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -134,6 +134,10 @@ impl Catalog for StopsAfterDeadline {
 
     async fn delete(&self, id: ArtifactId) -> artifact_store::Result<()> {
         self.0.delete(id).await
+    }
+
+    fn quotas(&self) -> Option<&dyn QuotaStore> {
+        self.0.quotas()
     }
 }
 

@@ -9,7 +9,7 @@ use artifact_store::{
     ArtifactId, ChunkDigests, Collection, CollectionFile, CollectionId, ContentType,
     CredentialHash, Database, DumpRecord, ErrorKind, Experiment, FileName, FileState, GrantId,
     GrantSubject, Group, GroupId, Hold, Labels, LinkId, LinkSecret, ListPosition, MemberId,
-    PrincipalId, Row, RowPosition, Sha256Digest, Worker, WorkerId,
+    PrincipalId, Quota, QuotaScope, Row, RowPosition, Sha256Digest, Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -49,7 +49,7 @@ fn some_digests(number: u8) -> ChunkDigests {
 }
 
 /// A few records of each kind: artifacts 1 to 4, chunk digests of 1 and 3, a hold on 2, the removed ids 8 and 9, a grant of
-/// artifact 3 to the worker and one that has expired, and a link to artifact 4 with one download left.
+/// artifact 3 to the worker and one that has expired, a link to artifact 4 with one download left, and a quota.
 pub(crate) fn small() -> Vec<DumpRecord> {
     let worker = WorkerId::mint();
     let [admins, orchestrators] = Group::founding(&Experiment::new(experiment(), time(1)));
@@ -106,7 +106,19 @@ pub(crate) fn small() -> Vec<DumpRecord> {
     let administrator = Administrator::new(id, name, time(4), by, hash.with_expires_at(time(5)));
     records.push(DumpRecord::Administrator(administrator));
     records.extend(collections());
+    records.push(DumpRecord::Quota {
+        scope: quota_scope(),
+        quota: quota(),
+    });
     records
+}
+
+fn quota_scope() -> QuotaScope {
+    QuotaScope::Principal(experiment(), row(1).created_by)
+}
+
+fn quota() -> Quota {
+    Quota::default().with_max_bytes(100).with_max_in_flight(7)
 }
 
 /// Returns the secret of the link in the small contents.
@@ -206,6 +218,12 @@ pub(crate) async fn assert_small_is_in_force(database: &Database) {
     let keep = database.inventory.retention(&experiment()).await.unwrap();
     assert_eq!(keep, Some(Duration::from_hours(24)));
     catalog.insert(&row(5)).await.unwrap();
+    let found = catalog.quotas().unwrap().quota(&quota_scope()).await;
+    let found = found.unwrap().unwrap();
+    assert_eq!(found.quota, quota());
+    let left = [2, 3, 4, 5];
+    let used = (left.iter().sum(), left.len() as u64);
+    assert_eq!((found.bytes, found.artifacts), used, "counted again");
     let all = artifact_store::RowFilter::default();
     let after = RowPosition::from_number(40);
     let page = database.inventory.scan(&all, after, 10).await.unwrap();

@@ -134,6 +134,7 @@ fn the_format_is_the_documented_one() {
         "collection_file",
         "collection_file",
         "collection_file",
+        "quota",
         "counts",
         "end",
     ];
@@ -152,40 +153,12 @@ fn the_format_is_the_documented_one() {
     assert_eq!(digests["blake3"], hash.to_hex().as_str());
     assert_eq!(digests["digests"].as_str().unwrap().len(), 3 * 64);
     assert_eq!(lines[14]["removed"], "08".repeat(16));
-    let grant = &lines[15]["grant"];
-    assert_eq!(grant["subject"]["artifact"], "03".repeat(16));
-    assert!(grant["grantee"].as_str().unwrap().starts_with("wkr_"));
-    assert_eq!(grant.get("expires_at"), None);
-    assert_eq!(lines[16]["grant"]["expires_at"], "1970-01-01T00:00:05Z");
-    let link = &lines[17]["link"];
-    assert_eq!(link["artifact"], "04".repeat(16));
-    assert_eq!(
-        (&link["max_downloads"], &link["downloads"]),
-        (&3.into(), &2.into())
-    );
-    assert_ne!(link["digest"], "5e".repeat(32), "the secret is nowhere");
-    let administrator = &lines[18]["administrator"];
-    assert_eq!(administrator["name"], "Alice");
-    assert_eq!(
-        administrator["credential_expires_at"],
-        "1970-01-01T00:00:05Z"
-    );
-    let open = format!("col_{}", "01".repeat(16));
-    assert_eq!(
-        lines[19]["collection"],
-        serde_json::json!({
-            "id": open, "experiment": "exp-1", "owner": crate::support::WORKER, "created_at": "1970-01-01T00:00:04Z",
-        })
-    );
-    assert_eq!(lines[20]["collection"]["sealed_at"], "1970-01-01T00:00:05Z");
-    let file = &lines[21]["collection_file"];
-    assert_eq!(file["collection"], open);
-    assert_eq!(file["name"], "a/\u{e9} b");
-    assert_eq!(file["id"], "03".repeat(16));
-    assert_eq!(file["state"], "present");
-    assert_eq!(lines[22]["collection_file"]["state"], "removed");
-    assert_eq!(lines[24]["collection_file"]["state"], "expired");
-    let counts = &lines[25]["counts"];
+    assert_shares_and_collections(&lines[15..25]);
+    let quota = serde_json::json!({
+        "experiment": "exp-1", "principal": crate::support::WORKER, "max_bytes": 100, "max_in_flight": 7,
+    });
+    assert_eq!(lines[25]["quota"], quota);
+    let counts = &lines[26]["counts"];
     for (kind, number) in [
         ("artifacts", 4),
         ("chunk_digests", 2),
@@ -194,9 +167,47 @@ fn the_format_is_the_documented_one() {
         ("administrators", 1),
         ("collections", 2),
         ("collection_files", 4),
+        ("quotas", 1),
     ] {
         assert_eq!(counts[kind], number, "{kind}");
     }
+}
+
+/// Checks the lines from the first grant to the last file of a collection.
+fn assert_shares_and_collections(lines: &[serde_json::Value]) {
+    let grant = &lines[0]["grant"];
+    assert_eq!(grant["subject"]["artifact"], "03".repeat(16));
+    assert!(grant["grantee"].as_str().unwrap().starts_with("wkr_"));
+    assert_eq!(grant.get("expires_at"), None);
+    assert_eq!(lines[1]["grant"]["expires_at"], "1970-01-01T00:00:05Z");
+    let link = &lines[2]["link"];
+    assert_eq!(link["artifact"], "04".repeat(16));
+    assert_eq!(
+        (&link["max_downloads"], &link["downloads"]),
+        (&3.into(), &2.into())
+    );
+    assert_ne!(link["digest"], "5e".repeat(32), "the secret is nowhere");
+    let administrator = &lines[3]["administrator"];
+    assert_eq!(administrator["name"], "Alice");
+    assert_eq!(
+        administrator["credential_expires_at"],
+        "1970-01-01T00:00:05Z"
+    );
+    let open = format!("col_{}", "01".repeat(16));
+    assert_eq!(
+        lines[4]["collection"],
+        serde_json::json!({
+            "id": open, "experiment": "exp-1", "owner": crate::support::WORKER, "created_at": "1970-01-01T00:00:04Z",
+        })
+    );
+    assert_eq!(lines[5]["collection"]["sealed_at"], "1970-01-01T00:00:05Z");
+    let file = &lines[6]["collection_file"];
+    assert_eq!(file["collection"], open);
+    assert_eq!(file["name"], "a/\u{e9} b");
+    assert_eq!(file["id"], "03".repeat(16));
+    assert_eq!(file["state"], "present");
+    assert_eq!(lines[7]["collection_file"]["state"], "removed");
+    assert_eq!(lines[9]["collection_file"]["state"], "expired");
 }
 
 #[test]

@@ -12,9 +12,9 @@ use artifact_backend::{
 use artifact_store::{
     AccessGrant, AccessLink, ArtifactId, ByteRange, Catalog, CatalogInventory, ChunkDigests,
     Deadline, Experiment, ExperimentId, ExpiredPage, ExpiryPosition, GrantId, GrantSubject, Hold,
-    IdempotencyKey, ImportId, LinkId, PrincipalId, PrincipalUsage, Removal, RemovalPage, Result,
-    Row, RowFilter, RowPage, RowPosition, ScrubRecord, Sha256Digest, SharingRecord, StagedRow,
-    UploadId, UploadPart, UploadRecords, UploadSession, WorkerId,
+    IdempotencyKey, ImportId, LinkId, PrincipalId, PrincipalUsage, QuotaStore, Removal,
+    RemovalPage, Result, Row, RowFilter, RowPage, RowPosition, ScrubRecord, Sha256Digest,
+    SharingRecord, StagedRow, UploadId, UploadPart, UploadRecords, UploadSession, WorkerId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -57,7 +57,7 @@ pub(crate) struct Recorder<T: ?Sized> {
 
 /// Implements a trait whose methods record their name and call the inner object.
 macro_rules! record {
-    ($trait:ident for $inner:ty { $($name:ident($($arg:ident: $type:ty),*) -> $output:ty;)+ }) => {
+    ($trait:ident for $inner:ty { $($name:ident($($arg:ident: $type:ty),*) -> $output:ty;)+ } $($item:item)*) => {
         #[async_trait]
         impl $trait for Recorder<$inner> {
             $(async fn $name(&self, $($arg: $type),*) -> $output {
@@ -67,6 +67,7 @@ macro_rules! record {
                 yield_now().await;
                 done
             })+
+            $($item)*
         }
     };
 }
@@ -82,6 +83,10 @@ record! {
         chunk_digests(id: ArtifactId) -> Result<Option<ChunkDigests>>;
         get(id: ArtifactId) -> Result<Option<Row>>;
         delete(id: ArtifactId) -> Result<()>;
+    }
+
+    fn quotas(&self) -> Option<&dyn QuotaStore> {
+        self.inner.quotas()
     }
 }
 

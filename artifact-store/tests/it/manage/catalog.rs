@@ -7,8 +7,9 @@ use std::time::Duration;
 use artifact_store::{
     ArtifactId, Catalog, CatalogInventory, ChunkDigests, CommitMark, Deadline, Error, ErrorKind,
     Experiment, ExperimentId, ExpiredPage, ExpiryPosition, Hold, IdempotencyKey, ImportId,
-    Operation, PrincipalId, PrincipalUsage, Removal, RemovalPage, Result, Row, RowFilter, RowPage,
-    RowPosition, ScrubRecord, StagedRow, UploadId, UploadPart, UploadRecords, UploadSession,
+    Operation, PrincipalId, PrincipalUsage, QuotaStore, Removal, RemovalPage, Result, Row,
+    RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow, UploadId, UploadPart, UploadRecords,
+    UploadSession,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -153,6 +154,10 @@ impl Catalog for ScriptedCatalog {
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
         self.inner.delete(id).await
+    }
+
+    fn quotas(&self) -> Option<&dyn QuotaStore> {
+        self.inner.quotas()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use artifact_store::{
     ArtifactId, Catalog, ChunkDigests, Deadline, Error, ErrorKind, Experiment, ExperimentId,
-    IdempotencyKey, Operation, PrincipalId, Result, Row,
+    IdempotencyKey, Operation, PrincipalId, QuotaStore, Result, Row,
 };
 use async_trait::async_trait;
 use tokio::task::yield_now;
@@ -155,5 +155,9 @@ impl Catalog for FaultyCatalog {
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
         self.inner.delete(id).await
+    }
+
+    fn quotas(&self) -> Option<&dyn QuotaStore> {
+        self.inner.quotas()
     }
 }

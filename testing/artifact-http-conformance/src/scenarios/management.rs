@@ -317,7 +317,7 @@ async fn usage_counts_artifacts(site: Context) -> Outcome {
     let own = json!({ "created_by": worker.principal, "artifacts": 2, "bytes": 120 });
     let reply = get(&site, "/usage", &worker).await?;
     let usage = reply.json(200)?;
-    let expected = json!({ "artifacts": 2, "bytes": 120, "principals": [own] });
+    let expected = json!({ "artifacts": 2, "bytes": 120, "principals": [own], "quota": null });
     reply.check(usage == expected, &expected.to_string(), reply.text())?;
     let reply = get(&site, "/usage", &site.admin).await?;
     let usage = reply.json(200)?;

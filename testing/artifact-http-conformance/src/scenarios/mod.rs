@@ -25,6 +25,7 @@ mod order;
 mod page;
 mod paths;
 mod problems;
+mod quotas;
 mod ranges;
 mod read_rule;
 mod sharing;
@@ -62,6 +63,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         management::SCENARIOS,
         content::SCENARIOS,
         keys::SCENARIOS,
+        quotas::SCENARIOS,
         tokens::SCENARIOS,
         sharing::SCENARIOS,
         page::SCENARIOS,

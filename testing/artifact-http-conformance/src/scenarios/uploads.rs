@@ -27,13 +27,13 @@ scenarios!("uploads":
 );
 
 /// Starts a request that begins an upload.
-async fn creation<'s>(site: &'s Site, who: &Credential) -> Outcome<Call<'s>> {
+pub(super) async fn creation<'s>(site: &'s Site, who: &Credential) -> Outcome<Call<'s>> {
     let call = manage(site, "POST", "/uploads").await?.by(who);
     Ok(call.with("tus-resumable", "1.0.0"))
 }
 
 /// Begins an upload, and returns its path below the experiment.
-async fn begin(site: &Site, who: &Credential, length: usize) -> Outcome<String> {
+pub(super) async fn begin(site: &Site, who: &Credential, length: usize) -> Outcome<String> {
     let call = creation(site, who).await?;
     let reply = call
         .with("upload-length", length.to_string())
@@ -51,7 +51,7 @@ fn path_of(reply: &Reply) -> Outcome<String> {
 }
 
 /// Starts an append.
-async fn append<'s>(
+pub(super) async fn append<'s>(
     site: &'s Site,
     who: &Credential,
     path: &str,

@@ -3,6 +3,7 @@
 mod administrators;
 mod collections;
 mod mutation;
+mod quotas;
 mod request;
 mod response;
 mod server;
@@ -222,6 +223,20 @@ mutants! {
     prefixes_are_ignored: PrefixIgnored => "collections::lists_are_by_prefix_and_folder";
     sealed_collections_grow: SealIgnored => "collections::a_sealed_collection_is_final";
     the_digest_of_a_manifest_is_another: ManifestDigestWrong => "collections::a_manifest_can_be_recomputed";
+    quotas_are_ignored: QuotaIgnored =>
+        "quotas::quotas_are_returned_as_set", "quotas::deposits_over_the_quota_are_refused",
+        "quotas::a_quota_is_filled_exactly", "quotas::large_deposits_are_refused_before_their_body",
+        "quotas::the_number_of_artifacts_is_limited", "quotas::deposits_at_the_same_time_are_limited",
+        "quotas::removed_artifacts_give_room_back", "quotas::quotas_are_listed_in_pages",
+        "quotas::files_of_a_collection_count_for_its_owner", "quotas::an_upload_is_completed_once_there_is_room",
+        "quotas::uploads_that_never_fit_are_refused_at_once", "quotas::usage_shows_the_quota";
+    a_full_quota_has_no_name_under_v1: QuotaUnnamed => "quotas::deposits_over_the_quota_are_refused";
+    a_full_quota_has_a_name_under_v0: QuotaNamedInV0 => "quotas::deposits_over_the_quota_are_refused";
+    a_full_quota_does_not_say_what_is_left: QuotaWithoutRest =>
+        "quotas::deposits_over_the_quota_are_refused", "quotas::the_number_of_artifacts_is_limited";
+    every_worker_sees_every_quota: QuotaShownToAll => "quotas::only_the_admin_sets_quotas";
+    nothing_seems_to_be_left: QuotaAsZero => "quotas::usage_shows_the_quota";
+    limits_are_not_checked: QuotaSetUnchecked => "quotas::a_quota_has_valid_limits";
     workers_of_another_experiment_get_401: ForeignWorkerIs401 =>
         "experiments::workers_of_another_experiment_are_forbidden";
     revoked_grants_count: ShareRevocationIgnored => "sharing::revoked_grants_do_not_count";

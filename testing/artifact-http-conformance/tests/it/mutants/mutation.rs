@@ -131,6 +131,13 @@ pub(crate) enum Mutation {
     PrefixIgnored,
     SealIgnored,
     ManifestDigestWrong,
+    QuotaIgnored,
+    QuotaUnnamed,
+    QuotaNamedInV0,
+    QuotaWithoutRest,
+    QuotaShownToAll,
+    QuotaAsZero,
+    QuotaSetUnchecked,
 }
 
 /// State that some mutations keep between requests.

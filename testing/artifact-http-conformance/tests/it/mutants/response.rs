@@ -58,6 +58,13 @@ impl Mutation {
         }
     }
 
+    /// Mutates what the other files of this folder are about.
+    fn mutate_response_of_area(self, request: &Parts, response: &mut MutableResponse) {
+        self.mutate_shared_response(request, response);
+        self.mutate_collection_response(request, response);
+        self.mutate_quota_response(request, response);
+    }
+
     /// Mutates a response.
     pub(crate) fn mutate_response(
         self,
@@ -70,8 +77,7 @@ impl Mutation {
         let status = response.status.as_u16();
         let managed = path.starts_with("/v1/");
         let fetched = is_fetched(request, status);
-        self.mutate_shared_response(request, response);
-        self.mutate_collection_response(request, response);
+        self.mutate_response_of_area(request, response);
         match self {
             Self::DepositIs200 if status == 201 => response.status = StatusCode::OK,
             Self::NoWwwAuthenticate => drop(response.fields.remove(WWW_AUTHENTICATE)),
