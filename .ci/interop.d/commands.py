@@ -6,8 +6,8 @@ import subprocess
 import urllib.parse
 
 
-def run(*command, fails=None):
-    done = subprocess.run([str(word) for word in command], capture_output=True, timeout=60)
+def run(*command, fails=None, stdin=None):
+    done = subprocess.run([str(word) for word in command], capture_output=True, timeout=60, stdin=stdin)
     if fails is None:
         assert done.returncode == 0, (command, done)
     else:

@@ -11,6 +11,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "bench/http"))
 
 import commands  # noqa: E402
+import file_clients  # noqa: E402
 import parsers  # noqa: E402
 import python_clients  # noqa: E402
 import rig  # noqa: E402
@@ -29,7 +30,7 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(dir=tools))
     try:
         with rig.Server(binary, work / "server", ["--max-artifact-bytes", "8MiB"]) as server:
-            for client in (commands.curl, commands.wget):
+            for client in (commands.curl, commands.wget, file_clients.all_of_them):
                 client(server, work)
             for client in (python_clients.standard, python_clients.httpx_client, uploads.tus, parsers.no_answer_is_split):
                 client(server)

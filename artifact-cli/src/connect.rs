@@ -15,14 +15,18 @@ const ADVICE: &str = "give --admin-token-file, --credential-file, ARTIFACT_ADMIN
 /// A client, and what its errors mention.
 pub(crate) struct ClientContext {
     pub(crate) client: Client,
+    /// The principal of the credential, if there is one and it names it.
+    pub(crate) principal: Option<String>,
     server: String,
 }
 
 impl ClientContext {
     pub(crate) fn new(settings: &ClientSettings, sources: &Sources) -> Result<Self> {
         let credential = credential(settings, sources)?;
+        let principal = credential.principal().map(str::to_owned);
         let builder = Client::builder(&settings.server, &settings.experiment, credential);
-        Self::build(builder, settings.server.clone(), settings, sources)
+        let server = settings.server.clone();
+        Self::build(builder, principal, server, settings, sources)
     }
 
     /// Makes a client that has no credential and fetches through this link.
@@ -35,11 +39,12 @@ impl ClientContext {
             .map_err(|error| setup(format!("the link cannot be used: {}", error.detail())))?;
         // Without the path, which is a secret.
         let server = link.split('/').take(3).collect::<Vec<_>>().join("/");
-        Self::build(builder, server, settings, sources)
+        Self::build(builder, None, server, settings, sources)
     }
 
     fn build(
         builder: ClientBuilder,
+        principal: Option<String>,
         server: String,
         settings: &ClientSettings,
         sources: &Sources,
@@ -61,7 +66,11 @@ impl ClientContext {
                 let (name, detail) = (sources.name(setting), error.detail());
                 setup(format!("{name} cannot be used: {detail}"))
             })?;
-        Ok(Self { client, server })
+        Ok(Self {
+            client,
+            principal,
+            server,
+        })
     }
 
     /// Adds to an error of the client what the user can do about it.

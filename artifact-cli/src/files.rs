@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 
-use artifact_backend::blocking;
+use artifact_backend::{Sha256Digest, blocking};
 use bytes::Bytes;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
 
 use crate::failure::setup_from;
 use crate::system;
@@ -39,6 +41,21 @@ pub(crate) fn chunks(file: Arc<File>) -> impl Stream<Item = io::Result<Bytes>> +
         let next = at + piece.len() as u64;
         Ok((!piece.is_empty()).then_some((piece, (file, next))))
     })
+}
+
+/// Returns whether a regular file has this size and SHA-256.
+pub(crate) async fn is_equal(path: &Path, size: u64, sha256: &Sha256Digest) -> io::Result<bool> {
+    let file = open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() != size {
+        return Ok(false);
+    }
+    let mut hasher = Sha256::new();
+    let mut pieces = pin!(chunks(Arc::new(file)));
+    while let Some(piece) = pieces.next().await {
+        hasher.update(&piece?);
+    }
+    Ok(hasher.finalize()[..] == sha256.as_bytes()[..])
 }
 
 /// Reads a small file as text: a regular file or a pipe.
@@ -123,6 +140,24 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Creates a folder unless there is one already.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// Writes a file that people may read, completely or not at all. It replaces one that has the name already.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".artifact-");
+    system::use_mode_of_new_files(&mut builder);
+    let mut file = builder.tempfile_in(parent(path))?;
+    file.write_all(content)?;
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// Returns whether the path is a folder that can be read and has no entry.

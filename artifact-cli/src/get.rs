@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::cli::GetArguments;
+use crate::collection;
 use crate::connect::{ClientContext, until_interrupted};
 use crate::failure::{setup, setup_from, stdout_error};
 use crate::progress::Progress;
@@ -20,6 +21,15 @@ pub(crate) async fn run(context: &ClientContext, arguments: GetArguments) -> Res
         remote_name,
         force,
     } = arguments;
+    if let Some((collection, None | Some(""))) = collection::split(&uri) {
+        if remote_name {
+            return Err(setup(
+                "a collection has several files; give -o FOLDER instead of -O",
+            ));
+        }
+        let fetched = collection::fetch_all(context, collection, output, force);
+        return until_interrupted(fetched).await;
+    }
     match &output {
         None if remote_name => until_interrupted(to_recorded_name(context, &uri, force)).await,
         Some(path) if path != Path::new("-") => {
@@ -46,6 +56,9 @@ pub(crate) fn is_link(uri: &str) -> bool {
 pub(crate) async fn fetch(context: &ClientContext, uri: &str) -> Result<Fetched> {
     let fetched = if is_link(uri) {
         context.client.fetch_link(uri).await
+    } else if let Some((collection, Some(name))) = collection::split(uri) {
+        let collection = collection::find(context, collection).await?;
+        context.client.fetch_file(&collection, name).await
     } else {
         context.client.fetch(uri).await
     };

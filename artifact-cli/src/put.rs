@@ -8,6 +8,7 @@ use artifact_client::{Body, DepositOptions, Deposited};
 use serde_json::json;
 
 use crate::cli::PutArguments;
+use crate::collection::{self, FilesDeposit, Target};
 use crate::connect::{ClientContext, until_interrupted};
 use crate::failure::{setup, setup_from};
 use crate::progress::Progress;
@@ -15,6 +16,14 @@ use crate::{files, output};
 
 pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Result<()> {
     let files = &arguments.files;
+    if arguments.collection.is_some() || files.iter().any(|file| file.is_dir()) {
+        return until_interrupted(into_collection(context, arguments)).await;
+    }
+    if arguments.seal {
+        return Err(setup(
+            "--seal is for a collection; give a folder, or --collection",
+        ));
+    }
     if files.len() > 1 {
         if arguments.file_name.is_some() {
             return Err(setup("--file-name names one file; give one FILE"));
@@ -40,6 +49,51 @@ pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
         print(&stored, file, &arguments)?;
     }
     Ok(())
+}
+
+/// Deposits files and folders as a collection.
+async fn into_collection(context: &ClientContext, arguments: PutArguments) -> Result<()> {
+    let PutArguments {
+        files,
+        collection,
+        content_type,
+        expires_in,
+        seal,
+        json,
+        ..
+    } = &arguments;
+    if arguments.file_name.is_some()
+        || arguments.idempotency_key.is_some()
+        || arguments.resume.is_some()
+        || arguments.allow_orphans
+    {
+        return Err(setup(
+            "--file-name, --idempotency-key, --resume and --allow-orphans are for files outside of collections",
+        ));
+    }
+    if files.iter().any(|file| file == Path::new("-")) {
+        return Err(setup(
+            "- is standard input, which has no name in a collection",
+        ));
+    }
+    let title = match (collection, &files[..]) {
+        (Some(collection), _) => collection.clone(),
+        (None, [folder]) => collection::title_of(folder)?,
+        (None, _) => {
+            return Err(setup(
+                "several files and folders have no common name; give --collection NAME",
+            ));
+        }
+    };
+    let deposit = FilesDeposit {
+        paths: files.clone(),
+        target: Target::Named(title),
+        content_type: content_type.clone(),
+        expires_in: *expires_in,
+        seal: *seal,
+        json: json.json,
+    };
+    collection::deposit(context, deposit).await
 }
 
 /// Deposits one file.

@@ -21,7 +21,7 @@ use crate::management::MAX_KEEP_SECONDS;
 use crate::openapi::schemas::{File, URI};
 use crate::openapi::{Answer, Docs, Links, RequestContent, parameters};
 use crate::outlive::Outlive;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemType};
 use crate::request::AuthorizedRequest;
 use crate::response;
 
@@ -200,8 +200,18 @@ async fn receive(
     }
     // What is not reserved yet. The content is not asked for before.
     deposit.reserve().await.map_err(failed)?;
+    let mut received: u64 = 0;
     while let Some(chunk) = file.next().await? {
-        deposit.write(chunk).await.map_err(failed)?;
+        received = received.saturating_add(chunk.len() as u64);
+        let written = deposit.write(chunk).await;
+        written.map_err(|error| match error.kind() {
+            // The backend may have a lower limit, which it does not name.
+            ErrorKind::TooLarge if received > max_bytes => {
+                let detail = format!("an artifact has at most {max_bytes} bytes here");
+                Problem::new(ProblemType::PayloadTooLarge, detail).with_source(error)
+            }
+            _ => failed(error),
+        })?;
     }
     let finish = async move {
         let row = deposit.finish().await;

@@ -2,11 +2,14 @@
 
 use artifact_backend::{ByteRange, Sha256Digest};
 use artifact_http_files::DigestCheck;
+use artifact_store::CollectionPath;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
 
+use crate::collections::NameInPath;
 use crate::config::HttpConfig;
 use crate::credential::Credential;
+use crate::instance;
 use crate::problem::Problem;
 
 pub use crate::identity::fuzzing::{JsonBody, JsonEndpoint};
@@ -28,6 +31,20 @@ pub fn attachment(file_name: Option<&str>) -> HeaderValue {
 /// The problem that the client gets.
 pub fn credential(headers: &HeaderMap) -> Result<Credential, Box<Response>> {
     Ok(Credential::from_headers(headers).map_err(|error| answer(error.into()))?)
+}
+
+/// Parses the name of a file in the path of a request.
+///
+/// # Errors
+///
+/// The problem that the client gets.
+pub fn name_in_path(encoded: &str) -> Result<CollectionPath, Box<Response>> {
+    Ok(NameInPath::parse(encoded).get().map_err(answer)?)
+}
+
+/// Returns a path as problems and the log show it: without the secret of a link.
+pub fn shown_path(path: &str) -> String {
+    instance::without_secrets(path).into_owned()
 }
 
 /// The digest fields of a deposit.

@@ -60,18 +60,23 @@ pub(crate) fn link(parts: &Parts, config: &HttpConfig, secret: &LinkSecret) -> S
 }
 
 /// Replaces what follows `/links/` in a path, if it may be the secret of a link. The id of a link is not replaced.
-fn without_secrets(path: &str) -> Cow<'_, str> {
+pub(crate) fn without_secrets(path: &str) -> Cow<'_, str> {
     const BEFORE: &str = "/links/";
-    let Some(at) = path.find(BEFORE).map(|at| at + BEFORE.len()) else {
-        return path.into();
-    };
-    let (before, rest) = path.split_at(at);
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (segment, after) = rest.split_at(end);
-    if segment.is_empty() || segment.parse::<LinkId>().is_ok() {
+    let (mut shown, mut rest) = (String::new(), path);
+    while let Some(at) = rest.find(BEFORE).map(|at| at + BEFORE.len()) {
+        let (before, after) = rest.split_at(at);
+        let end = after.find(['/', '?', '#']).unwrap_or(after.len());
+        let (segment, after) = after.split_at(end);
+        let is_shown = segment.is_empty() || segment.parse::<LinkId>().is_ok();
+        shown.push_str(before);
+        shown.push_str(if is_shown { segment } else { "secret" });
+        rest = after;
+    }
+    if shown.is_empty() {
         return path.into();
     }
-    format!("{before}secret{}", without_secrets(after)).into()
+    shown.push_str(rest);
+    shown.into()
 }
 
 /// Returns the URL that the paths of the endpoints are relative to, for the `servers` of the OpenAPI document: the
@@ -227,6 +232,14 @@ mod tests {
             ),
             (format!("/a/links/{id}"), format!("/a/links/{id}")),
             ("/a/links/".to_owned(), "/a/links/".to_owned()),
+            (
+                format!("/a/links/{id}/links/{secret}"),
+                format!("/a/links/{id}/links/secret"),
+            ),
+            (
+                format!("/links//links/{secret}"),
+                "/links//links/secret".to_owned(),
+            ),
             ("/a/links".to_owned(), "/a/links".to_owned()),
         ] {
             let found = instance("GET", &target, "a.example");

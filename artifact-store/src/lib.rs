@@ -84,8 +84,8 @@ pub use catalog::{
 pub use collect::{CollectEvent, CollectOptions, CollectReport, CollectStep, Collector};
 pub use collections::{
     Collection, CollectionCatalog, CollectionFile, CollectionId, CollectionPath,
-    CollectionPosition, CollectionStore, FilePage, FileQuery, FileState, InvalidCollectionId,
-    InvalidCollectionPath, ManifestDigest, ManifestReader, NameBound,
+    CollectionPosition, CollectionStore, FileLocation, FilePage, FileQuery, FileState,
+    InvalidCollectionId, InvalidCollectionPath, ManifestDigest, ManifestReader, NameBound,
 };
 pub use config::StoreConfig;
 pub use content_type::ContentType;

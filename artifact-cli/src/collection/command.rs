@@ -36,7 +36,7 @@ pub(crate) enum CollectionCommand {
     Get(GetArguments),
     /// List the files of a collection, one per line: SHA-256, bytes, name
     Ls {
-        /// Id of the collection
+        /// Id or title of the collection
         #[arg(value_name = "COLLECTION", value_parser = text)]
         collection: String,
         /// List only files whose names begin with this text
@@ -69,8 +69,9 @@ pub(crate) struct PutArguments {
     #[arg(value_name = "PATH", required = true)]
     pub(super) paths: Vec<PathBuf>,
 
-    /// Collection to add to [default: a new one]
-    #[arg(long, value_name = "ID", value_parser = text)]
+    /// Collection to add to: its id or its title. If no own open collection has the title, a new one is made [default: a new
+    /// one]
+    #[arg(long, value_name = "COLLECTION", value_parser = text)]
     pub(super) collection: Option<String>,
 
     /// Label of a new collection
@@ -80,17 +81,24 @@ pub(crate) struct PutArguments {
     /// Seal the collection at the end
     #[arg(long)]
     pub(super) seal: bool,
+
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// What `collection get` fetches.
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
-    /// Id of the collection
+    /// Id or title of the collection
     #[arg(value_name = "COLLECTION", value_parser = text)]
     pub(super) collection: String,
 
-    /// Folder to write into; it is created if it does not exist. No file in it is overwritten
-    /// [default: the id of the collection]
+    /// Folder to write into; it is created if it does not exist. Files that are in it already with the same bytes are left
+    /// out, and others are not overwritten [default: COLLECTION]
     #[arg(short, long, value_name = "FOLDER")]
     pub(super) output: Option<PathBuf>,
+
+    /// Replace files that are there with other bytes
+    #[arg(long)]
+    pub(super) force: bool,
 }

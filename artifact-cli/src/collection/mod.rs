@@ -2,15 +2,23 @@
 
 mod command;
 mod get;
+mod list;
 mod put;
+mod reference;
 
 use anyhow::Result;
 use artifact_client::{Collection, CollectionFile, FileFilter};
 
-pub(crate) use self::command::CollectionCommand;
+use self::command::{GetArguments, PutArguments};
 use crate::cli::Json;
 use crate::connect::{ClientContext, until_interrupted};
 use crate::output::{self, printable};
+
+pub(crate) use self::command::CollectionCommand;
+pub(crate) use self::get::fetch_all;
+pub(crate) use self::list::list_folder;
+pub(crate) use self::put::{FilesDeposit, Target, deposit, title_of};
+pub(crate) use self::reference::{find, split};
 
 pub(crate) async fn run(context: &ClientContext, command: CollectionCommand) -> Result<()> {
     until_interrupted(dispatch(context, command)).await
@@ -32,24 +40,23 @@ async fn dispatch(context: &ClientContext, command: CollectionCommand) -> Result
             }
             output::data(describe(&found))
         }
-        CollectionCommand::Put(arguments) => put::run(context, arguments).await,
-        CollectionCommand::Get(arguments) => get::run(context, arguments).await,
+        CollectionCommand::Put(arguments) => put(context, arguments).await,
+        CollectionCommand::Get(arguments) => {
+            let GetArguments {
+                collection,
+                output,
+                force,
+            } = arguments;
+            fetch_all(context, &collection, output, force).await
+        }
         CollectionCommand::Ls {
             collection,
             prefix,
             json,
         } => {
+            let collection = find(context, &collection).await?;
             for file in files(context, &collection, prefix.as_deref()).await? {
-                if json.json {
-                    output::json(&file)?;
-                } else {
-                    output::data(format_args!(
-                        "{}\t{}\t{}",
-                        file.sha256,
-                        file.size_bytes,
-                        printable(&file.name)
-                    ))?;
-                }
+                list::print(&file, &file.name, json.json)?;
             }
             Ok(())
         }
@@ -61,6 +68,25 @@ async fn dispatch(context: &ClientContext, command: CollectionCommand) -> Result
             Ok(())
         }
     }
+}
+
+async fn put(context: &ClientContext, arguments: PutArguments) -> Result<()> {
+    let PutArguments {
+        paths,
+        collection,
+        title,
+        seal,
+        json,
+    } = arguments;
+    let files = FilesDeposit {
+        paths,
+        target: collection.map_or(Target::New(title), Target::Named),
+        content_type: None,
+        expires_in: None,
+        seal,
+        json: json.json,
+    };
+    deposit(context, files).await
 }
 
 /// Prints a collection: its id, or all as JSON.

@@ -8,8 +8,8 @@ use indicatif::BinaryBytes;
 use serde_json::{Map, Value, json};
 
 use super::OpenStore;
+use super::command::BackupArguments;
 use super::lines::Lines;
-use crate::cli::BackupArguments;
 use crate::failure::{chain, ended_with, interrupted, setup, setup_from};
 use crate::serve::{bucket, logging};
 use crate::settings::{BucketProbe, Loaded, ServeSettings};

@@ -7,8 +7,8 @@ use artifact_store::{Database, copy_database as copy};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
+use super::command::CopyDatabaseArguments;
 use super::lines::Lines;
-use crate::cli::CopyDatabaseArguments;
 use crate::failure::{interrupted, setup, setup_from};
 use crate::output;
 use crate::serve::plan::{StorePlan, check_data_dir};

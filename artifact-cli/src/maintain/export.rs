@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use tokio::io::AsyncWrite;
 
 use super::OpenStore;
+use super::command::ExportArguments;
 use super::lines::Lines;
-use crate::cli::ExportArguments;
 use crate::failure::{interrupted, setup, setup_from};
 use crate::get::{check_target, temporary_beside};
 use crate::signals::Signals;

@@ -8,8 +8,8 @@ use indicatif::BinaryBytes;
 use serde_json::{Map, Value, json};
 
 use super::OpenStore;
+use super::command::GcArguments;
 use super::lines::Lines;
-use crate::cli::GcArguments;
 use crate::failure::{chain, ended_with, interrupted};
 use crate::signals::Signals;
 

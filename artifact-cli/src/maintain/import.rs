@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 use tokio::io::AsyncRead;
 
 use super::OpenStore;
+use super::command::ImportArguments;
 use super::export::is_standard;
 use super::lines::Lines;
-use crate::cli::ImportArguments;
 use crate::failure::{ended_with, interrupted, setup_from};
 use crate::files;
 use crate::signals::Signals;

@@ -10,8 +10,8 @@ use artifact_store::{
 use indicatif::BinaryBytes;
 use serde_json::{Map, Value, json};
 
+use super::command::MigrateArguments;
 use super::lines::Lines;
-use crate::cli::MigrateArguments;
 use crate::failure::{chain, ended_with, interrupted, setup, setup_from};
 use crate::serve::plan::StorePlan;
 use crate::serve::{bucket, data_dir, logging, placement};

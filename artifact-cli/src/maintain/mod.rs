@@ -4,6 +4,7 @@
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
 mod backup;
+mod command;
 mod copy_database;
 mod export;
 mod gc;
@@ -30,6 +31,7 @@ use crate::serve::{bucket, data_dir, halves, logging, placement};
 use crate::settings::{Loaded, ServeSettings, Sources};
 
 pub(crate) use backup::backup;
+pub(crate) use command::MaintenanceCommand;
 pub(crate) use copy_database::copy_database;
 pub(crate) use export::{check_export, export};
 pub(crate) use gc::gc;

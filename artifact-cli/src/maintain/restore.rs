@@ -6,8 +6,8 @@ use indicatif::BinaryBytes;
 use serde_json::json;
 
 use super::backup::{existing_place, finish, print};
+use super::command::RestoreArguments;
 use super::lines::Lines;
-use crate::cli::RestoreArguments;
 use crate::failure::{interrupted, setup, setup_from};
 use crate::output;
 use crate::serve::plan::{StorePlan, check_data_dir};

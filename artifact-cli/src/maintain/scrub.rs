@@ -8,8 +8,8 @@ use indicatif::BinaryBytes;
 use serde_json::{Map, Value, json};
 
 use super::OpenStore;
+use super::command::ScrubArguments;
 use super::lines::Lines;
-use crate::cli::ScrubArguments;
 use crate::failure::{chain, ended_with, interrupted};
 use crate::output;
 use crate::signals::Signals;

@@ -10,9 +10,9 @@ use artifact_store::BackendUrl;
 use artifact_store::{Backend, Database};
 use serde_json::{Map, Value, json};
 
+use super::command::VerifyArguments;
 use super::lines::Lines;
 use super::{check_lasts, check_path_exists, open_halves};
-use crate::cli::VerifyArguments;
 use crate::failure::{chain, ended_with};
 use crate::serve::plan::{StorePlan, check_data_dir};
 use crate::serve::{halves, placement};

@@ -8,6 +8,14 @@ use crate::settings::{ByteSize, Period, text};
 /// The arguments of `ls`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
+    /// List this collection like a folder: its id or its title, perhaps with a slash and a folder in it. Prints the
+    /// SHA-256, the bytes and the name of each file
+    #[arg(value_name = "COLLECTION[/PREFIX]", value_parser = text)]
+    #[arg(conflicts_with_all = ["created_by", "older_than", "newer_than", "min_size", "max_size", "content_type", "name"])]
+    pub(super) collection: Option<String>,
+    /// List all files below, not only those of the folder
+    #[arg(short, long, requires = "collection")]
+    pub(super) recursive: bool,
     /// List only what this worker deposited; `admin` for the admin
     #[arg(long, value_name = "ID", value_parser = text)]
     pub(super) created_by: Option<String>,

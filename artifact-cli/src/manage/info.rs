@@ -39,6 +39,10 @@ fn text(info: &ArtifactInfo) -> String {
         "deposited {at} by {}",
         printable(&artifact.created_by)
     );
+    if let (Some(collection), Some(path)) = (&artifact.collection, &artifact.path) {
+        let _ = writeln!(text, "collection {}", printable(collection));
+        let _ = writeln!(text, "path {}", printable(path));
+    }
     if let Some(at) = &artifact.expires_at {
         let _ = writeln!(text, "expires {}", printable(at));
     }

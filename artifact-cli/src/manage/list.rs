@@ -8,6 +8,7 @@ use artifact_client::{Artifact, ArtifactPage, ListFilter};
 use jiff::Timestamp;
 
 use super::ListArguments;
+use crate::collection;
 use crate::connect::{ClientContext, until_interrupted};
 use crate::output::{self, printable};
 use crate::settings::Period;
@@ -27,6 +28,11 @@ enum Format {
 }
 
 pub(crate) async fn list(context: &ClientContext, arguments: ListArguments) -> Result<()> {
+    if let Some(collection) = &arguments.collection {
+        let (recursive, json) = (arguments.recursive, arguments.json.json);
+        let listed = collection::list_folder(context, collection, recursive, json);
+        return until_interrupted(listed).await;
+    }
     let format = if arguments.json.json {
         Format::Json
     } else if output::stdout_is_terminal() {
@@ -131,7 +137,15 @@ impl Writer {
             }
             Format::Table | Format::Lines => {
                 if !has_begun && self.format == Format::Table {
-                    let header = ["URI", "SIZE", "DEPOSITED", "BY", "TYPE", "NAME"];
+                    let header = [
+                        "URI",
+                        "SIZE",
+                        "DEPOSITED",
+                        "BY",
+                        "TYPE",
+                        "NAME",
+                        "COLLECTION",
+                    ];
                     self.line(&mut text, &header.map(String::from));
                 }
                 self.lines(&mut text, page);
@@ -146,14 +160,14 @@ impl Writer {
         }
     }
 
-    fn line(&self, text: &mut String, columns: &[String; 6]) {
-        let [uri, size, time, by, content_type, name] = columns;
+    fn line(&self, text: &mut String, columns: &[String; 7]) {
+        let [uri, size, time, by, content_type, name, home] = columns;
         let _ = if self.format == Format::Table {
             // As wide as the columns usually are. A longer value moves the rest of its line.
-            writeln!(
-                text,
-                "{uri:<49}  {size:>12}  {time:<20}  {by:<30}  {content_type:<24}  {name}"
-            )
+            let line = format!(
+                "{uri:<49}  {size:>12}  {time:<20}  {by:<30}  {content_type:<24}  {name:<24}  {home}"
+            );
+            writeln!(text, "{}", line.trim_end())
         } else {
             writeln!(text, "{}", columns.join("\t"))
         };
@@ -168,7 +182,7 @@ impl Writer {
     }
 }
 
-fn columns(artifact: &Artifact) -> [String; 6] {
+fn columns(artifact: &Artifact) -> [String; 7] {
     let created_at = match artifact.created_at.parse::<Timestamp>() {
         // Parts of a second are in the JSON.
         Ok(time) => Timestamp::from_second(time.as_second())
@@ -183,7 +197,16 @@ fn columns(artifact: &Artifact) -> [String; 6] {
         printable(&artifact.created_by),
         printable(&artifact.content_type),
         printable(artifact.file_name.as_deref().unwrap_or_default()),
+        home(artifact),
     ]
+}
+
+/// Returns the collection of which an artifact is a file, and its name there, as `artifact get` takes them.
+fn home(artifact: &Artifact) -> String {
+    match (&artifact.collection, &artifact.path) {
+        (Some(collection), Some(path)) => printable(&format!("{collection}/{path}")),
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +228,8 @@ mod tests {
                     "created_by": "admin",
                     "created_at": "2026-01-02T03:04:05.000006Z",
                     "expires_at": null,
+                    "collection": name.starts_with('a').then_some("col_1"),
+                    "path": name.starts_with('a').then(|| format!("x/{name}")),
                 })
             })
             .collect();
@@ -258,10 +283,11 @@ mod tests {
         let text = written(Format::Table, &pages);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
-        assert!(lines[0].starts_with("URI ") && lines[0].ends_with("NAME"));
-        assert!(lines[1].ends_with(r"a\u{1b}[31m"), "{text}");
+        assert!(lines[0].starts_with("URI ") && lines[0].ends_with("COLLECTION"));
+        assert!(lines[1].ends_with(r"col_1/x/a\u{1b}[31m"), "{text}");
+        assert!(lines[2].ends_with("  b"), "{text}");
         assert!(lines[1].contains(" 2026-01-02T03:04:05Z "), "{text}");
         let lines = written(Format::Lines, &pages);
-        assert_eq!(lines.lines().next().unwrap().split('\t').count(), 6);
+        assert_eq!(lines.lines().next().unwrap().split('\t').count(), 7);
     }
 }

@@ -14,6 +14,7 @@ pub(crate) const DEFAULT_EXPERIMENT: &str = "default";
 // The settings of a client, in the order of the help. This is not a doc comment, because clap would make it
 // the description of each command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
 pub(crate) struct ClientSettings {
     /// Address of the server: a URL, or unix: and the path of its socket
     #[arg(long, env = "ARTIFACT_SERVER", value_name = "URL", default_value = DEFAULT_SERVER)]

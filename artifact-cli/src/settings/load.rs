@@ -171,6 +171,9 @@ impl Values {
     }
 
     fn add_file(&mut self, settings: &[Arg], flags: &ArgMatches) -> Result<()> {
+        if settings.iter().all(|arg| arg.name() != "config") {
+            return Ok(());
+        }
         let Some(path) = self.text("config", flags).map(PathBuf::from) else {
             return Ok(());
         };

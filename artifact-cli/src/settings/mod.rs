@@ -9,6 +9,8 @@ mod common;
 mod definition;
 mod environment;
 mod file;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+mod headings;
 mod load;
 mod print;
 #[cfg(test)]
@@ -30,6 +32,8 @@ pub(crate) use client::ClientSettings;
 pub(crate) use client::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};
 pub(crate) use common::{ByteSize, Period, text};
 pub(crate) use environment::Environment;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+pub(crate) use headings::with_headings;
 pub(crate) use load::{Loaded, load};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use print::effective;

@@ -111,12 +111,11 @@ fn nothing_is_overwritten_and_nothing_is_written_outside() {
     std::fs::create_dir(server.path("out")).unwrap();
     server.write("out/a.txt", b"mine");
     let refused = client(&server, &["get", &id, "-o", "out"]);
-    assert!(
-        refused.stderr.contains("already exists"),
-        "{}",
-        refused.stderr
-    );
+    assert_eq!(refused.code, Some(1));
+    let told = "the file a.txt is not written: out/a.txt already exists, with other bytes";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
     assert_eq!(server.read("out/a.txt"), b"mine");
+    assert_eq!(server.read("out/sub/deep/\u{e9} x.csv"), b"1,2");
 
     std::fs::create_dir(server.path("linked")).unwrap();
     std::fs::create_dir(server.path("outside")).unwrap();

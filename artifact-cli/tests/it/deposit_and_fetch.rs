@@ -277,7 +277,7 @@ fn a_signal_during_a_fetch_leaves_no_file() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut command = artifact(folder.path());
-        command.args(["get", "--server", &url, "uri", "-o", "out"]);
+        command.args(["get", "--server", &url, "eden://artifacts/x", "-o", "out"]);
         let mut child = command.env("ARTIFACT_ADMIN_TOKEN", "x").spawn().unwrap();
         let (mut stream, _) = listener.accept().unwrap();
         let mut request = [0; 4096];

@@ -145,6 +145,23 @@ fn the_help_of_collections_matches_the_golden_files() {
 }
 
 #[test]
+fn the_short_help_matches_the_golden_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, name) in [
+        (&["-h"][..], "help-short.txt"),
+        (&["serve", "-h"], "help-short-serve.txt"),
+        (&["put", "-h"], "help-short-put.txt"),
+        (&["completions", "--help"], "help-completions.txt"),
+        (&["man", "--help"], "help-man.txt"),
+        (&["version", "--help"], "help-version.txt"),
+    ] {
+        let help = run(artifact(folder.path()).args(arguments)).succeeded();
+        assert_eq!(help.stderr, "");
+        assert_golden(name, help.stdout());
+    }
+}
+
+#[test]
 fn print_config_shows_values_with_sources_and_hides_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("settings.toml");

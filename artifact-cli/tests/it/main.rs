@@ -7,6 +7,7 @@ mod clients;
 mod day;
 mod harness;
 
+mod about;
 mod admin_token;
 mod administrators;
 mod archive;
@@ -19,6 +20,7 @@ mod day_in_the_life;
 mod deposit_and_fetch;
 mod file_size_limit;
 mod flipped;
+mod folders;
 mod framing;
 mod gc;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

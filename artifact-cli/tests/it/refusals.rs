@@ -428,8 +428,8 @@ fn put_and_get_reject_bad_arguments_before_sending() {
             "cannot read gone: No such file or directory (os error 2)",
         ),
         (
-            &["put", ".", token[0], token[1]],
-            ". is a folder; give a file, or pipe an archive into -",
+            &["put", ".", "token", token[0], token[1]],
+            "several files and folders have no common name; give --collection NAME",
         ),
         (
             &["put", "-", "--admin-token-file", "open"],
@@ -454,11 +454,18 @@ fn put_and_get_reject_bad_arguments_before_sending() {
              0-9 - . _ ~ and is not . or ..",
         ),
         (
-            &["get", "x", "-o", ".", token[0], token[1]],
+            &["get", "eden://artifacts/x", "-o", ".", token[0], token[1]],
             ". is a folder; give the name of a file in it",
         ),
         (
-            &["get", "x", "-o", "gone/x", token[0], token[1]],
+            &[
+                "get",
+                "eden://artifacts/x",
+                "-o",
+                "gone/x",
+                token[0],
+                token[1],
+            ],
             "the folder gone does not exist; create it first",
         ),
     ] {

@@ -78,7 +78,7 @@ fn an_interrupted_get_resumes_where_it_broke() {
     ]);
     let folder = tempfile::tempdir().unwrap();
     let mut command = artifact(folder.path());
-    command.args(["get", "--server", &url, "uri", "-o", "out"]);
+    command.args(["get", "--server", &url, "eden://artifacts/x", "-o", "out"]);
     let get = run(command.env("ARTIFACT_ADMIN_TOKEN", "x")).succeeded();
     let ranges: Vec<_> = served.join().unwrap();
     let asked = |at: usize| format!("range: bytes={at}-{}\r\n", bytes.len() - 1);
@@ -111,7 +111,7 @@ fn a_get_that_cannot_resume_leaves_no_file() {
         "get",
         "--server",
         &url,
-        "uri",
+        "eden://artifacts/x",
         "-o",
         "out",
         "--retries",

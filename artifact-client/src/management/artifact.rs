@@ -35,6 +35,13 @@ pub struct Artifact {
     pub created_at: String,
     /// When it may be removed, RFC 3339 in UTC, if its depositor said so.
     pub expires_at: Option<String>,
+    /// The id of the collection of which it is a file, for its depositor and administrators. `None` also if the server is
+    /// too old to say so.
+    #[serde(default)]
+    pub collection: Option<String>,
+    /// Its name in the collection. It comes from the depositor: check it before it becomes a path on a disk.
+    #[serde(default)]
+    pub path: Option<String>,
 }
 
 /// An artifact and the hold on it.

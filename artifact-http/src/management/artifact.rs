@@ -1,7 +1,11 @@
 //! `GET` and `DELETE /v1/experiments/{E}/artifacts/{A}`.
 
+use std::collections::HashMap;
+use std::slice;
+use std::sync::Arc;
+
 use artifact_backend::UriPrefix;
-use artifact_store::{ArtifactId, FileName, Hold, Row};
+use artifact_store::{ArtifactId, FileLocation, FileName, Hold, Principal, Row};
 use axum::response::Response;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
@@ -16,6 +20,7 @@ use crate::outlive::Outlive;
 use crate::problem::Problem;
 use crate::request::AuthorizedRequest;
 use crate::response;
+use crate::router::Service;
 
 /// An artifact, without its bytes.
 #[derive(Serialize, JsonSchema)]
@@ -46,6 +51,12 @@ pub(crate) struct ArtifactBody<'r> {
     /// When the artifact may be removed, if its depositor said so. Otherwise the retention of the experiment counts.
     #[schemars(extend("format" = "date-time"))]
     expires_at: Option<String>,
+    /// The collection of which the artifact is a file, for its depositor and administrators.
+    #[schemars(extend("examples" = [null]))]
+    collection: Option<String>,
+    /// Its name there.
+    #[schemars(extend("examples" = [null]))]
+    path: Option<String>,
 }
 
 /// A hold on an artifact.
@@ -80,7 +91,28 @@ impl<'r> ArtifactBody<'r> {
             created_by: row.created_by.as_str(),
             created_at: row.created_at.to_string(),
             expires_at: row.expires_at.map(|time| time.to_string()),
+            collection: None,
+            path: None,
         }
+    }
+
+    /// Adds where the artifact is, if it is a file of a collection.
+    pub(crate) fn located(mut self, location: Option<&FileLocation>) -> Self {
+        self.collection = location.map(|found| found.collection.to_string());
+        self.path = location.map(|found| found.path.to_string());
+        self
+    }
+}
+
+/// Finds out which artifacts are files of collections. Without collections, none is.
+pub(super) async fn locations(
+    service: &Service,
+    principal: &Principal,
+    rows: &[Arc<Row>],
+) -> Result<HashMap<ArtifactId, FileLocation>, Problem> {
+    match service.config.collections() {
+        Some(collections) => Ok(collections.locations(principal, rows).await?),
+        None => Ok(HashMap::new()),
     }
 }
 
@@ -126,8 +158,10 @@ impl ReadArtifact {
         let row = service.store.row(&experiment.id, id).await?;
         let grant = fetch::authorize(service, &principal, row).await?;
         let info = managed(service)?.info(&grant).await?;
+        let location = locations(service, &principal, slice::from_ref(&info.row)).await?;
+        let artifact = ArtifactBody::new(&info.row, &service.config.uri_prefix);
         let body = InfoBody {
-            artifact: ArtifactBody::new(&info.row, &service.config.uri_prefix),
+            artifact: artifact.located(location.get(&id)),
             hold: info.hold.as_ref().map(HoldBody::from),
         };
         Ok(response::json(StatusCode::OK, &body))
@@ -172,7 +206,10 @@ impl DeleteArtifact {
         let (principal, experiment) = (request.principal, request.experiment.id);
         if dry_run == Some(true) {
             let row = managed.check_removal(&principal, &experiment, id).await?;
+            let row = Arc::new(row);
+            let location = locations(service, &principal, slice::from_ref(&row)).await?;
             let body = ArtifactBody::new(&row, &service.config.uri_prefix);
+            let body = body.located(location.get(&id));
             return Ok(response::json(StatusCode::OK, &body));
         }
         Outlive::new(async move { managed.remove(&principal, &experiment, id).await }).await?;

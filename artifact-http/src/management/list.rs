@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::artifact::ArtifactBody;
+use super::artifact::{ArtifactBody, locations};
 use super::managed;
 use super::parameters::{Parameters, number};
 use crate::endpoint::{Access, Endpoint};
@@ -98,11 +98,12 @@ impl ListArtifacts {
             next,
             ..
         } = &page;
+        let locations = locations(service, &principal, rows).await?;
         let prefix = &service.config.uri_prefix;
         let body = ListBody {
             artifacts: rows
                 .iter()
-                .map(|row| ArtifactBody::new(row, prefix))
+                .map(|row| ArtifactBody::new(row, prefix).located(locations.get(&row.id)))
                 .collect(),
             unreadable: *unreadable,
             next: next.map(|next| next.number().to_string()),

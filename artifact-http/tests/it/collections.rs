@@ -156,6 +156,38 @@ async fn the_declared_type_and_digest_and_period_count() {
 }
 
 #[tokio::test]
+async fn artifacts_say_where_they_are_to_those_who_may_see_the_collection() {
+    let site = Site::new().await;
+    let file = site.put("runs/7/a%20b.csv", b"1", &[]).await.json();
+    let path = format!("/artifacts/{}", file["id"].as_str().unwrap());
+    let other = site.community.register(HOME).await;
+    let grant = json!({ "worker": other.principal }).to_string();
+    let grants = format!("{path}/grants");
+    let community = &site.community;
+    let granted = community.manage_in(HOME, Method::POST, &grants, &site.owner, grant);
+    assert_eq!(granted.await.status, 201);
+    let id = site.path.rsplit('/').next().unwrap();
+    let expected = [json!(id), json!("runs/7/a b.csv")];
+    let admin = Member::admin();
+    for (who, expected) in [
+        (&site.owner, &expected),
+        (&admin, &expected),
+        (&other, &[Value::Null, Value::Null]),
+    ] {
+        let info = community.manage(Method::GET, &path, who).await.json();
+        assert_eq!([&info["collection"], &info["path"]], expected.each_ref());
+    }
+    let dry = format!("{path}?dry_run=true");
+    let removal = community.manage(Method::DELETE, &dry, &site.owner).await;
+    assert_eq!(removal.json()["path"], expected[1]);
+    let listed = community
+        .manage(Method::GET, "/artifacts", &admin)
+        .await
+        .json();
+    assert_eq!(listed["artifacts"][0]["collection"], expected[0]);
+}
+
+#[tokio::test]
 async fn names_that_are_none_are_refused_with_every_method() {
     let site = Site::new().await;
     for name in [

@@ -61,6 +61,8 @@ async fn the_body_is_the_file_and_the_answer_describes_it() {
         "created_by": worker.principal,
         "created_at": body["created_at"],
         "expires_at": body["expires_at"],
+        "collection": null,
+        "path": null,
     });
     assert_eq!(body, expected);
     assert!(body["expires_at"].is_string());

@@ -9,6 +9,9 @@ use proptest::prelude::*;
 #[path = "../../../fuzz/src/bearer.rs"]
 mod bearer;
 #[expect(unreachable_pub, reason = "a public module of the fuzz crate")]
+#[path = "../../../fuzz/src/collection_name.rs"]
+mod collection_name;
+#[expect(unreachable_pub, reason = "a public module of the fuzz crate")]
 #[path = "../../../fuzz/src/content_disposition.rs"]
 mod content_disposition;
 #[expect(unreachable_pub, reason = "a public module of the fuzz crate")]
@@ -20,6 +23,10 @@ mod http_range;
 #[expect(unreachable_pub, reason = "a public module of the fuzz crate")]
 #[path = "../../../fuzz/src/json_bodies.rs"]
 mod json_bodies;
+
+#[expect(unreachable_pub, reason = "a public module of the fuzz crate")]
+#[path = "../../../fuzz/src/link_secret.rs"]
+mod link_secret;
 
 fn replay(target: &str, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -46,6 +53,16 @@ fn ranges_pass_their_corpus() {
 #[test]
 fn file_names_pass_their_corpus() {
     replay("content_disposition", content_disposition::check);
+}
+
+#[test]
+fn names_in_collections_pass_their_corpus() {
+    replay("collection_name", collection_name::check);
+}
+
+#[test]
+fn secrets_of_links_pass_their_corpus() {
+    replay("link_secret", link_secret::check);
 }
 
 #[test]
@@ -81,6 +98,16 @@ proptest! {
     #[test]
     fn nearly_valid_credentials_are_parsed_consistently(input in "[Bb]earer[ :]{1,2}[!-~]{0,3}[: ]?[ -~]{0,4}\n?") {
         bearer::check(input.as_bytes());
+    }
+
+    #[test]
+    fn nearly_valid_names_in_collections_are_parsed_consistently(input in "[a.%2EeFf5cC/\\\\é0-1]{0,16}") {
+        collection_name::check(input.as_bytes());
+    }
+
+    #[test]
+    fn nearly_valid_secrets_are_parsed_consistently(input in "(/v1|/a)?(/links){0,3}[/?#]?[0-9a-f]{63}[0-9a-g/?]{0,2}(/links)?") {
+        link_secret::check(input.as_bytes());
     }
 
     #[test]

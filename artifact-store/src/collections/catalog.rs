@@ -2,11 +2,12 @@
 
 use std::fmt::Debug;
 
+use artifact_backend::ArtifactId;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::collection::Collection;
-use super::file::CollectionFile;
+use super::file::{CollectionFile, FileLocation};
 use super::id::CollectionId;
 use super::path::CollectionPath;
 use super::position::CollectionPosition;
@@ -97,6 +98,14 @@ pub trait CollectionCatalog: Debug + Send + Sync + 'static {
         of_manifest: bool,
         limit: u32,
     ) -> Result<Vec<CollectionFile>>;
+
+    /// Finds out which of these artifacts are in a collection now, in one read. Returns their locations in any order. Give
+    /// at most 1,000 ids.
+    ///
+    /// # Errors
+    ///
+    /// As [`collection`](Self::collection).
+    async fn locations(&self, artifacts: &[ArtifactId]) -> Result<Vec<FileLocation>>;
 
     /// Seals a collection; one that is sealed already stays as it is. Of a call and a concurrent
     /// [`insert_file`](Self::insert_file), one comes first: either the file is in the collection for good, or the insert fails

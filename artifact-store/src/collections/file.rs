@@ -3,6 +3,7 @@
 use artifact_backend::{ArtifactId, Sha256Digest};
 use jiff::Timestamp;
 
+use super::id::CollectionId;
 use super::path::CollectionPath;
 use crate::content_type::ContentType;
 use crate::row::Row;
@@ -45,6 +46,29 @@ impl CollectionFile {
     /// Returns whether the manifest of a sealed collection has it.
     pub fn is_in_manifest(&self) -> bool {
         self.state != FileState::Removed
+    }
+}
+
+/// The collection that an artifact is in, and its name there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileLocation {
+    /// The artifact.
+    pub artifact: ArtifactId,
+    /// The collection.
+    pub collection: CollectionId,
+    /// The name.
+    pub path: CollectionPath,
+}
+
+impl FileLocation {
+    /// Creates a location.
+    pub fn new(artifact: ArtifactId, collection: CollectionId, path: CollectionPath) -> Self {
+        Self {
+            artifact,
+            collection,
+            path,
+        }
     }
 }
 

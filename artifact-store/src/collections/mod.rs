@@ -13,7 +13,7 @@ mod store;
 
 pub use catalog::{CollectionCatalog, NameBound};
 pub use collection::Collection;
-pub use file::{CollectionFile, FileState};
+pub use file::{CollectionFile, FileLocation, FileState};
 pub use id::{CollectionId, InvalidCollectionId};
 pub use listing::{FilePage, FileQuery};
 pub use manifest::{ManifestDigest, ManifestReader};

@@ -1,5 +1,6 @@
 //! What principals do with collections.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use artifact_backend::ArtifactId;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 
 use super::catalog::{CollectionCatalog, NameBound};
 use super::collection::Collection;
-use super::file::{CollectionFile, FileState};
+use super::file::{CollectionFile, FileLocation, FileState};
 use super::id::CollectionId;
 use super::listing::{FilePage, FileQuery, page};
 use super::manifest::ManifestReader;
@@ -22,6 +23,7 @@ use crate::identity::DisplayName;
 use crate::manage::{ManagedStore, is_in};
 use crate::new_artifact::NewArtifact;
 use crate::principal::{Principal, PrincipalClass, PrincipalId};
+use crate::row::Row;
 
 const REFUSED_READ: &str = "only its owner and administrators may read the collection";
 
@@ -264,6 +266,33 @@ impl CollectionStore {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns which of these artifacts are in a collection, and under which name, in one read of the database: none if
+    /// there is nothing to look up.
+    ///
+    /// The name of a file can say more than who may read the file is to know. So artifacts that the principal did not
+    /// deposit are left out, unless it is of the admin class.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if a stored name cannot be read; `Unavailable` and the kinds that an operator must resolve.
+    pub async fn locations(
+        &self,
+        principal: &Principal,
+        rows: &[Arc<Row>],
+    ) -> Result<HashMap<ArtifactId, FileLocation>> {
+        let is_admin = principal.is_admin_class();
+        let shown = rows
+            .iter()
+            .filter(|row| is_admin || principal.has_id(&row.created_by));
+        let artifacts: Vec<_> = shown.map(|row| row.id).collect();
+        if artifacts.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self.catalog.locations(&artifacts).await?;
+        let by_artifact = found.into_iter().map(|found| (found.artifact, found));
+        Ok(by_artifact.collect())
     }
 
     /// Lists files of a collection, at most `limit` (1 to 1,000; other numbers are clamped), in the order of the bytes of their

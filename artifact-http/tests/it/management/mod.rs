@@ -107,6 +107,8 @@ async fn an_artifact_is_described_with_all_that_is_recorded() {
         "created_by": worker.principal,
         "created_at": found["created_at"],
         "expires_at": null,
+        "collection": null,
+        "path": null,
         "hold": null,
     });
     assert_eq!(found, expected);

@@ -11,7 +11,7 @@ use super::{Maps, MemoryDatabase};
 use crate::catalog::clamped_limit;
 use crate::collections::{
     Collection, CollectionCatalog, CollectionFile, CollectionId, CollectionPath,
-    CollectionPosition, FileState, NameBound,
+    CollectionPosition, FileLocation, FileState, NameBound,
 };
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
@@ -255,6 +255,17 @@ impl CollectionCatalog for MemoryDatabase {
             file.state == FileState::Present || (of_manifest && file.is_in_manifest())
         });
         Ok(files.take(clamped_limit(limit)).cloned().collect())
+    }
+
+    async fn locations(&self, artifacts: &[ArtifactId]) -> Result<Vec<FileLocation>> {
+        let maps = self.maps();
+        // A name stays when the artifact goes.
+        let present = artifacts.iter().filter(|id| maps.rows.get(**id).is_some());
+        let found = present.filter_map(|id| {
+            let (collection, path) = maps.rows.collections.names.get(id)?;
+            Some(FileLocation::new(*id, *collection, path.clone()))
+        });
+        Ok(found.collect())
     }
 
     async fn seal_collection(&self, id: CollectionId, at: Timestamp) -> Result<()> {

@@ -17,7 +17,7 @@ use super::{Lane, SqlDatabase, params};
 use crate::catalog::clamped_limit;
 use crate::collections::{
     Collection, CollectionCatalog, CollectionFile, CollectionId, CollectionPath,
-    CollectionPosition, FileState, NameBound,
+    CollectionPosition, FileLocation, FileState, NameBound,
 };
 use crate::content_type::ContentType;
 use crate::database::rejected::Rejected;
@@ -391,6 +391,35 @@ impl FileRecord {
     }
 }
 
+/// The columns `id, collection, name` of a file.
+#[derive(Debug)]
+struct LocationRecord {
+    id: Vec<u8>,
+    collection: Vec<u8>,
+    name: String,
+}
+
+impl Record for LocationRecord {
+    fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
+        Ok(Self {
+            id: row.bytes(0)?,
+            collection: row.bytes(1)?,
+            name: row.text(2)?,
+        })
+    }
+}
+
+impl LocationRecord {
+    fn decode(self) -> Result<FileLocation> {
+        let decoder = Decoder(Operation::Collection.into());
+        Ok(FileLocation::new(
+            ArtifactId::from_bytes(decoder.bytes("id", &self.id)?),
+            CollectionId::from_bytes(decoder.bytes("collection", &self.collection)?),
+            decoder.parse("name", &self.name)?,
+        ))
+    }
+}
+
 /// Returns the value of the column `state`.
 pub(in crate::database) fn stored_state(state: FileState) -> i64 {
     match state {
@@ -484,6 +513,18 @@ impl<D: SqlDatabase> CollectionCatalog for D {
         let params = params![id, from.as_str(), limit];
         let records = self.query_in(Lane::List, Operation::Collection, statement, params);
         records.await?.into_iter().map(FileRecord::decode).collect()
+    }
+
+    async fn locations(&self, artifacts: &[ArtifactId]) -> Result<Vec<FileLocation>> {
+        let lane = match artifacts {
+            [_] => Lane::Lookup,
+            _ => Lane::List,
+        };
+        let ids: Vec<_> = artifacts.iter().map(ArtifactId::to_string).collect();
+        let params = params![serde_json::Value::from(ids).to_string().as_str()];
+        let records = self.query_in(lane, Operation::Collection, D::SELECT_LOCATIONS, params);
+        let records = records.await?.into_iter();
+        records.map(LocationRecord::decode).collect()
     }
 
     async fn seal_collection(&self, id: CollectionId, at: Timestamp) -> Result<()> {

@@ -88,6 +88,10 @@ pub(super) trait SqlDatabase: SqlQuotas + Debug + Send + Sync + 'static {
     /// it finds is durable once it returns.
     const SELECT_KEY: &'static str;
 
+    /// Returns the columns `id, collection, name` of the files that are there, of which $1 has the ids: an array in JSON of
+    /// texts in hexadecimal.
+    const SELECT_LOCATIONS: &'static str;
+
     /// The statements of grants and links.
     const SHARING: &'static SharingStatements;
 

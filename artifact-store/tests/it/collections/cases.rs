@@ -1,9 +1,11 @@
 //! What one server does after another.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_store::{
-    ByteRange, ErrorKind, FileState, NewArtifact, Principal, RowFilter, RowPosition, authorize,
+    ByteRange, ErrorKind, FileState, NewArtifact, Principal, Row, RowFilter, RowPosition, WorkerId,
+    authorize,
 };
 use futures_util::TryStreamExt as _;
 
@@ -88,6 +90,47 @@ pub(super) async fn files_belong_to_the_owner_of_the_collection(site: &Site) {
         .unwrap();
     assert_eq!(row.created_by, site.owner.id());
     assert!(authorize(&site.owner, row).is_ok());
+}
+
+pub(super) async fn artifacts_have_the_location_of_their_file(site: &Site) {
+    let id = site.create().await;
+    let names = ["a", "logs/\u{e9}.txt", "gone"];
+    let mut rows = Vec::new();
+    for name in names {
+        rows.push(site.put(id, name, "1").await.unwrap());
+    }
+    let new = NewArtifact::new(experiment(), &site.owner);
+    rows.push(
+        site.one
+            .managed
+            .store()
+            .deposit(new)
+            .finish()
+            .await
+            .unwrap(),
+    );
+    let removed = site.one.managed.remove(&site.owner, home(), rows[2].id);
+    removed.await.unwrap();
+    let locations = async |principal: &Principal, rows: &[Arc<Row>]| {
+        let found = site.other.collections.locations(principal, rows).await;
+        let found = found.unwrap().into_values();
+        let mut found: Vec<_> = found
+            .map(|found| (found.artifact, found.collection, found.path.to_string()))
+            .collect();
+        found.sort_unstable_by(|one, other| one.2.cmp(&other.2));
+        found
+    };
+    let expected = [
+        (rows[0].id, id, names[0].to_owned()),
+        (rows[1].id, id, names[1].to_owned()),
+    ];
+    assert_eq!(locations(&site.owner, &rows).await, expected);
+    assert_eq!(locations(&Principal::admin(), &rows).await, expected);
+    assert_eq!(locations(&site.owner, &rows[1..2]).await, expected[1..]);
+    assert_eq!(locations(&site.owner, &rows[2..]).await, []);
+    assert_eq!(locations(&site.owner, &[]).await, []);
+    let other = Principal::worker(WorkerId::mint(), experiment());
+    assert_eq!(locations(&other, &rows).await, [], "it deposited none");
 }
 
 pub(super) async fn a_removed_artifact_leaves_its_collection(site: &Site) {

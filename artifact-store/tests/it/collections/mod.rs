@@ -74,6 +74,7 @@ on_each_database! {
     cases::a_removed_artifact_leaves_its_collection
     cases::files_with_chunk_digests_are_verified_by_range
     cases::a_deposit_that_missed_its_deadline_gives_no_name
+    cases::artifacts_have_the_location_of_their_file
     races::one_of_many_deposits_of_a_name_succeeds
     races::a_file_and_a_folder_of_one_name_are_not_both_given
     races::a_seal_has_exactly_the_files_that_were_acknowledged

@@ -17,6 +17,7 @@ scenarios!("collections":
     a_file_is_no_folder ["K-6"],
     only_names_of_the_grammar_are_accepted ["K-4"],
     files_are_fetched_like_artifacts ["K-7"],
+    artifacts_name_the_collection_that_they_are_in ["M-3", "M-4"],
     only_the_owner_and_administrators_see_a_collection ["K-2", "K-3"],
     deleted_names_are_never_given_again ["K-8"],
     lists_are_by_prefix_and_folder ["K-9"],
@@ -239,6 +240,30 @@ async fn only_names_of_the_grammar_are_accepted(site: Context) -> Outcome {
             reply.text(),
         )?;
         collection.fetch(name).await?.status(200)?;
+    }
+    Ok(())
+}
+
+async fn artifacts_name_the_collection_that_they_are_in(site: Context) -> Outcome {
+    let collection = Collection::new(&site).await?;
+    let reply = collection
+        .put("runs/a b.txt".replace(' ', "%20").as_str(), b"1")
+        .await?;
+    let file = reply.json(201)?;
+    let id = reply.text_of(&file, "id")?;
+    let info = get(&site, &format!("/artifacts/{id}"), &collection.owner).await?;
+    let list = get(&site, "/artifacts", &collection.owner).await?;
+    let page = list.json(200)?;
+    let mut listed = page["artifacts"].as_array().into_iter().flatten();
+    let listed = listed.find(|artifact| artifact["id"] == id).cloned();
+    let expected = json!([collection.path.rsplit('/').next(), "runs/a b.txt"]);
+    for (reply, artifact) in [
+        (&info, info.json(200)?),
+        (&list, listed.unwrap_or_default()),
+    ] {
+        let found = json!([artifact["collection"], artifact["path"]]);
+        let is_right = found == expected;
+        reply.check(is_right, &expected.to_string(), found.to_string())?;
     }
     Ok(())
 }

@@ -61,6 +61,8 @@ async fn the_body_is_the_file(site: Context) -> Outcome {
             "created_by",
             "created_at",
             "expires_at",
+            "collection",
+            "path",
         ];
         reply.members(&artifact, &members)?;
         for (member, expected) in [

@@ -197,6 +197,8 @@ async fn artifacts_are_described(site: Context) -> Outcome {
         "created_by",
         "created_at",
         "expires_at",
+        "collection",
+        "path",
         "hold",
     ];
     reply.members(&info, &members)?;
@@ -206,6 +208,8 @@ async fn artifacts_are_described(site: Context) -> Outcome {
         ("size_bytes", json!(100)),
         ("created_by", json!(worker.principal)),
         ("expires_at", Value::Null),
+        ("collection", Value::Null),
+        ("path", Value::Null),
         ("hold", Value::Null),
     ] {
         let found = info[member].to_string();
