@@ -69,6 +69,12 @@ Exit codes: 0 all is good, also after a repair, 1 something is wrong that the ou
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+const AFTER_DOCTOR: &str = "\
+Takes the settings of artifact serve. Run it as the user of the server: docs/operations/doctor.md explains each line.
+Exit codes: 0 no problem, perhaps warnings, 1 a problem that the output names, 2 refused.
+Settings also come from the environment and from a file: see docs/configuration.md.";
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 const AFTER_BACKUP: &str = "\
 Takes the settings of artifact serve; those that it does not use have no effect. Buckets share the bucket settings.
 Exit codes: 0 all is good, 1 something is wrong with an id that the output names, 2 refused or not finished.
@@ -94,6 +100,7 @@ pub(super) fn of_maintenance(command: &str) -> &'static str {
         "migrate" => AFTER_MIGRATE,
         "export" | "import" => AFTER_ARCHIVE,
         "verify" => AFTER_VERIFY,
+        "doctor" => AFTER_DOCTOR,
         "scrub" => AFTER_SCRUB,
         "rotate-admin-token" => AFTER_ROTATION,
         _ => AFTER_BACKUP,

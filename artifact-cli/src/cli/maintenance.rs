@@ -46,6 +46,9 @@ async fn dispatch(command: MaintenanceCommand, loaded: &Loaded, no_color: bool) 
         MaintenanceCommand::Verify(arguments) => {
             maintain::verify(loaded, no_color, arguments).await
         }
+        MaintenanceCommand::Doctor(arguments) => {
+            maintain::doctor(loaded, no_color, arguments).await
+        }
         MaintenanceCommand::Backup(arguments) => {
             maintain::backup(loaded, no_color, arguments).await
         }

@@ -15,6 +15,11 @@ pub(super) struct ServeArguments {
     /// Check the settings, print them with their sources, and exit
     #[arg(long)]
     print_config: bool,
+
+    /// Check the settings and the files and folders that they name, and exit. Opens no socket, database or backend, and
+    /// creates nothing
+    #[arg(long, conflicts_with = "print_config")]
+    check: bool,
 }
 
 /// Adds the settings and the end of the help.
@@ -40,6 +45,8 @@ pub(super) fn run(
     loaded: Loaded,
     environment: &Environment,
 ) -> Result<()> {
+    // First of all, while the process has one thread.
+    let sockets = serve::InheritedSockets::take();
     let settings: ServeSettings = loaded.settings()?;
     start_log_thread(settings.log_format)?;
     warn_about_variables(environment);
@@ -47,7 +54,14 @@ pub(super) fn run(
         settings.check(&loaded.sources)?;
         return output::data(settings::effective::<ServeSettings>(&loaded).trim_end());
     }
-    block_on(serve::run(Arc::new(loaded), environment.no_color()))
+    if arguments.check {
+        return serve::check(&loaded);
+    }
+    block_on(serve::run(
+        Arc::new(loaded),
+        sockets,
+        environment.no_color(),
+    ))
 }
 
 /// Gathers the settings of this process again. Flags and variables are those of its start.

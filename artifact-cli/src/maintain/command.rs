@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use artifact_store::{BackendUrl, DatabaseUrl};
 use clap::{Args, Subcommand};
 
+use super::doctor::DoctorArguments;
 use crate::settings::{self, ByteSize, text};
 
 /// What works on the database and the backend of a store.
@@ -20,6 +21,9 @@ pub(crate) enum MaintenanceCommand {
     /// Check that the database and the blobs belong together, and the modes, owners and names of the files, also while
     /// servers run
     Verify(VerifyArguments),
+    /// Look at everything that a server needs: settings, limits, folders, file systems, database, clock and bucket. Says what each
+    /// finding means and what to do, and changes nothing, also while servers run
+    Doctor(DoctorArguments),
     /// Back up a store into a folder or a bucket, also while servers run
     Backup(BackupArguments),
     /// Make a store from a backup

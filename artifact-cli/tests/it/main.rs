@@ -18,6 +18,7 @@ mod corrupt;
 mod curl_page;
 mod day_in_the_life;
 mod deposit_and_fetch;
+mod doctor;
 mod file_size_limit;
 mod flipped;
 mod folders;
@@ -53,6 +54,8 @@ mod refusals;
 mod reload;
 mod resume;
 mod scrub;
+#[cfg(target_os = "linux")]
+mod service_manager;
 mod sharing;
 mod shutdown;
 mod slow;
