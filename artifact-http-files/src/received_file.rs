@@ -128,6 +128,16 @@ where
         })
     }
 
+    /// Returns the content type that the request declares, made safe to record.
+    pub fn content_type(&self) -> &ContentType {
+        &self.content_type
+    }
+
+    /// Returns the file name that the request declares, made safe to record.
+    pub fn file_name(&self) -> Option<&FileName> {
+        self.file_name.as_ref()
+    }
+
     /// Adds the declared content type, file name and SHA-256 to a new artifact. The store compares the SHA-256 with
     /// that of the bytes: [`finish`](artifact_store::Deposit::finish) then returns
     /// [`DigestMismatch`](artifact_store::ErrorKind::DigestMismatch), which is a 400.

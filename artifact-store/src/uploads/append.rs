@@ -24,6 +24,8 @@ const MAX_SMALL_PARTS: u64 = 10_000;
 /// methods. After an error other than `TooLarge` and `LengthMismatch`, every later call fails with
 /// [`Unexpected`](ErrorKind::Unexpected).
 ///
+/// A caller that has to verify the bytes before any of them counts calls [`hold`](Self::hold) first.
+///
 /// Memory: as that of a [`Deposit`](crate::Deposit).
 #[derive(Debug)]
 #[must_use = "a dropped append loses the bytes of its last part; call finish"]
@@ -31,6 +33,15 @@ pub struct Append {
     uploads: Uploads,
     session: UploadSession,
     part: Part,
+    /// The parts that are stored and not recorded, in order. `None` if each part is recorded at once.
+    held: Option<Vec<HeldPart>>,
+}
+
+/// A part whose blob is durable and whose record is not written yet.
+#[derive(Debug)]
+struct HeldPart {
+    part: UploadPart,
+    deadline: Deadline,
 }
 
 /// The part that is being received.
@@ -56,6 +67,28 @@ impl Append {
             uploads,
             session,
             part: Part::empty(),
+            held: None,
+        }
+    }
+
+    /// Records no part before [`finish`](Self::finish): until then, nothing of this append counts. Call it before the first
+    /// [`write`](Self::write), and end the append by `finish` if the bytes are right, otherwise by [`discard`](Self::discard).
+    ///
+    /// Full parts are stored as before, so this takes no more memory. All of them have to be recorded within half of the
+    /// [grace period](crate::StoreConfig::with_grace_period) after the first byte: a longer append fails with `Unavailable`. If
+    /// the append is dropped or the process crashes, a collector removes the bytes.
+    #[must_use = "returns the changed append"]
+    pub fn hold(mut self) -> Self {
+        self.held.get_or_insert_default();
+        self
+    }
+
+    /// Ends the append, and keeps nothing of it that is not recorded: for an append on [hold](Self::hold), nothing at all. The
+    /// session stays as it is. A blob that cannot be deleted now is deleted by a collector later, and so are those that a
+    /// dropped future leaves.
+    pub async fn discard(mut self) {
+        for held in self.held.take().into_iter().flatten() {
+            discard(&self.uploads, held.part.id).await;
         }
     }
 
@@ -66,8 +99,16 @@ impl Append {
 
     /// Returns the number of bytes that the session has with those that were written here, recorded or not.
     pub fn offset(&self) -> u64 {
-        // Both are far below u64::MAX: the sum is within the size limit, which a database can hold.
-        self.session.offset.saturating_add(self.part.size)
+        // The sum is far below u64::MAX: it is within the size limit, which a database can hold.
+        self.part_offset().saturating_add(self.part.size)
+    }
+
+    /// Returns where the part begins that is being received.
+    fn part_offset(&self) -> u64 {
+        let last = self.held.as_ref().and_then(|held| held.last());
+        last.map_or(self.session.offset, |HeldPart { part, .. }| {
+            part.offset.saturating_add(part.size)
+        })
     }
 
     /// Appends a chunk of any length.
@@ -93,7 +134,8 @@ impl Append {
         Ok(())
     }
 
-    /// Makes the bytes of the last part durable and returns the session. Without bytes it only returns the session.
+    /// Makes the bytes of the last part durable and returns the session. Without bytes it only returns the session. The parts of
+    /// an append on [hold](Self::hold) are recorded now, one after the other; if one fails, those before it count.
     ///
     /// # Errors
     ///
@@ -102,6 +144,15 @@ impl Append {
     pub async fn finish(mut self) -> Result<UploadSession> {
         if self.part.size > 0 || matches!(self.part.bytes, PartBytes::Unusable) {
             self.record().await?;
+        }
+        let limit = self.uploads.managed.store().config().commit_timeout;
+        let mut held = self.held.take().unwrap_or_default().into_iter();
+        while let Some(next) = held.next() {
+            if let Err(error) = within(limit, self.record_stored(next)).await {
+                self.held = Some(held.collect());
+                self.discard().await;
+                return Err(error);
+            }
         }
         Ok(self.session)
     }
@@ -119,8 +170,9 @@ impl Append {
                 .with_detail("the content is longer than the declared length of the upload"));
         }
         self.uploads.check_size(size)?;
-        let full = self.session.offset / self.uploads.options.part_bytes;
-        if self.session.parts >= full.saturating_add(MAX_SMALL_PARTS) {
+        let full = self.part_offset() / self.uploads.options.part_bytes;
+        let held = self.held.as_ref().map_or(0, Vec::len) as u64;
+        if self.session.parts.saturating_add(held) >= full.saturating_add(MAX_SMALL_PARTS) {
             return Err(fail(ErrorKind::LimitReached).with_detail(
                 "the upload has too many small parts; send more bytes in each request, or begin again",
             ));
@@ -170,25 +222,36 @@ impl Append {
     async fn store_and_record(&mut self) -> Result<()> {
         let bytes = mem::replace(&mut self.part.bytes, PartBytes::Unusable);
         let (id, sha256) = store(&self.uploads, bytes).await?;
-        let Some(deadline) = &self.part.deadline else {
+        let Some(deadline) = self.part.deadline.take() else {
             return Err(unusable());
         };
+        let part = UploadPart::new(id, self.part_offset(), self.part.size, sha256);
+        let stored = HeldPart { part, deadline };
+        match &mut self.held {
+            Some(held) => held.push(stored),
+            None => self.record_stored(stored).await?,
+        }
+        self.part = Part::empty();
+        Ok(())
+    }
+
+    async fn record_stored(&mut self, stored: HeldPart) -> Result<()> {
+        let HeldPart { part, deadline } = stored;
         if deadline.has_passed() {
+            discard(&self.uploads, part.id).await;
             return Err(too_slow());
         }
-        let part = UploadPart::new(id, self.session.offset, self.part.size, sha256);
         let (upload, lifetime) = (self.session.id, self.uploads.options.lifetime);
         let catalog = self.uploads.managed.catalog();
         if !catalog
-            .append_part(upload, &part, lifetime, deadline)
+            .append_part(upload, &part, lifetime, &deadline)
             .await?
         {
-            discard(&self.uploads, id).await;
+            discard(&self.uploads, part.id).await;
             return Err(refusal(&self.uploads, &self.session).await);
         }
         // Read again, because the time of expiry has changed.
         self.session = self.uploads.stored(upload).await?;
-        self.part = Part::empty();
         if self.session.offset != part.offset.saturating_add(part.size) {
             return Err(offset_mismatch(self.session.offset));
         }

@@ -3,6 +3,7 @@
 mod appends;
 mod collected;
 mod completion;
+mod held;
 mod races;
 mod records;
 mod site;
