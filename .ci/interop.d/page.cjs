@@ -1,10 +1,13 @@
-// The page at /ui/ in Chromium: what people do with it, and what a hostile file or name cannot do.
+// The page at /ui/ in Chromium: what people do with it. The other files have the views that need more.
 'use strict';
 const assert = require('node:assert');
 const fs = require('node:fs');
 const http = require('node:http');
-const { Tab, caller, sha256 } = require('./page_support.cjs');
+const { collections } = require('./page_collections.cjs');
+const { hostile } = require('./page_hostile.cjs');
 const { looks } = require('./page_looks.cjs');
+const { sharing } = require('./page_sharing.cjs');
+const { Tab, caller, saved, sha256 } = require('./page_support.cjs');
 
 // Signs in with a wrong and the right token. The browser must never ask for a password by itself.
 async function signsIn(tab, token) {
@@ -151,11 +154,6 @@ async function find(tab, name) {
   await tab.page.getByText('1 artifact shown').first().waitFor();
 }
 
-async function saved(tab, action) {
-  const [download] = await Promise.all([tab.page.waitForEvent('download'), action()]);
-  return [download.suggestedFilename(), fs.readFileSync(await download.path())];
-}
-
 async function describesAndSaves(tab, call, [name, content]) {
   const { page } = tab;
   await find(tab, name);
@@ -206,63 +204,6 @@ async function describesAndSaves(tab, call, [name, content]) {
   assert.deepEqual((await call('GET', `/artifacts?name=${name}`)).artifacts, []);
 }
 
-// Names are text, and files are bytes.
-async function nothingHostileRuns(browser, tab, call) {
-  const { page } = tab;
-  const long = `${'x'.repeat(240)}.txt`;
-  // Each with how the page shows the name of the file and the recorded one: the server removes marks of direction.
-  const names = [
-    ['<img src=x onerror=alert(1)>', '<img src=x onerror=alert(1)>', '<img src=x onerror=alert(1)>'],
-    ['invoice\u202efdp.exe', 'invoice[U+202E]fdp.exe', 'invoicefdp.exe'],
-    ['invisible\u200b.txt', 'invisible[U+200B].txt', 'invisible[U+200B].txt'],
-    ['\u05d0\u05d1\u05d2 (1).txt', '\u05d0\u05d1\u05d2 (1).txt', '\u05d0\u05d1\u05d2 (1).txt'],
-    [long, long, long],
-  ];
-  await tab.choose(names.map(([name]) => [name, name]));
-  for (const [, shown] of names) await tab.stored(shown);
-  await page.getByLabel('Name contains').fill('');
-  await page.getByLabel('Type').fill('text/plain');
-  await tab.button('Search').click();
-  for (const [, , recorded] of names) await tab.button(recorded).waitFor();
-  assert.equal(await page.locator('main img').count(), 0);
-  await tab.button('Clear').click();
-
-  const script = "parent.ran=top.ran=window.ran=true;fetch('/healthz?ran')";
-  const files = {
-    html: `<!doctype html><title>file</title><script>${script}</script><body onload="${script}">`,
-    svg: `<svg xmlns="http://www.w3.org/2000/svg" onload="${script}"><script>${script}</script></svg>`,
-  };
-  const reached = [];
-  tab.context.on('request', (request) => request.url().includes('?ran') && reached.push(request.url()));
-  for (const [kind, content] of Object.entries(files)) {
-    const type = { html: 'text/html', svg: 'image/svg+xml' }[kind];
-    await tab.choose([[`active.${kind}`, content, type]]);
-    await tab.stored(`active.${kind}`);
-    // Saved by the page, under a URL of the page's origin: the browser must not take it for a document.
-    await find(tab, `active.${kind}`);
-    await page.evaluate(() => {
-      const create = URL.createObjectURL;
-      URL.createObjectURL = (blob) => {
-        window.made = blob.type;
-        return create(blob);
-      };
-    });
-    const [, bytes] = await saved(tab, () => tab.button(`Download active.${kind}`).click());
-    assert.equal(bytes.toString(), content);
-    assert.equal(await page.evaluate('window.made'), 'application/octet-stream');
-    // Opened from the server, with the credential.
-    const { artifacts: [row] } = await call('GET', `/artifacts?name=active.${kind}`);
-    const context = await browser.newContext({ extraHTTPHeaders: { authorization: `Bearer admin:${process.env.TOKEN}` } });
-    context.on('request', (request) => request.url().includes('?ran') && reached.push(request.url()));
-    const other = await context.newPage();
-    const url = `${tab.origin}/v1/experiments/default/artifacts/${row.id}/content`;
-    const [download] = await Promise.all([other.waitForEvent('download'), other.goto(url).catch(() => null)]);
-    assert.equal(fs.readFileSync(await download.path(), 'utf8'), content);
-    await context.close();
-  }
-  assert.deepEqual([reached, await page.evaluate('window.ran ?? null')], [[], null]);
-}
-
 async function managesWorkersAndGroups(browser, tab) {
   const { page } = tab;
   await tab.view('Workers');
@@ -279,7 +220,8 @@ async function managesWorkersAndGroups(browser, tab) {
   await worker.signIn(principal, token);
   await worker.heading('Artifacts');
   await worker.page.getByText('There are no artifacts yet.').first().waitFor();
-  assert.deepEqual(await worker.page.getByRole('navigation').getByRole('link').allTextContents(), ['Artifacts', 'Usage']);
+  assert.deepEqual(await worker.page.getByRole('navigation').getByRole('link').allTextContents(),
+    ['Artifacts', 'Collections', 'Usage']);
   await worker.choose([['mine.txt', 'mine']]);
   await worker.stored('mine.txt');
   // The list has it without being loaded again.
@@ -408,8 +350,11 @@ async function page(browser, address, token, shots) {
   await sendsInParts(tab, files[0][1]);
   await listsAndFinds(tab, call);
   await describesAndSaves(tab, call, files[0]);
-  await nothingHostileRuns(browser, tab, call);
   await managesWorkersAndGroups(browser, tab);
+  await collections(browser, tab, address, token);
+  await sharing(browser, tab, address, token);
+  await tab.view('Artifacts');
+  await hostile(browser, tab, address, token);
   await showsUsageAndExperiments(tab);
   await tab.check(true);
   await tab.close();

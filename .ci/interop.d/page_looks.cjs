@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
-const { Tab } = require('./page_support.cjs');
+const { Tab, caller, fits } = require('./page_support.cjs');
 
 const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -71,24 +71,70 @@ async function hasNoViolation(tab, where) {
   assert(found.length === 0, `accessibility of ${where}: ${found.join('\n')}`);
 }
 
-async function fits(tab, where) {
-  const [wide, screen] = await tab.page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-  assert(wide <= screen, `${where} is ${wide} pixels wide on a screen of ${screen}`);
-  const cut = await tab.page.evaluate(() => {
-    const shown = [...document.querySelectorAll('button, input, select, a, h1, h2, p, dd')];
-    return shown.filter((each) => each.checkVisibility() && each.getBoundingClientRect().right > window.innerWidth + 1
-      && !each.closest('.skip')).map((each) => each.outerHTML.slice(0, 100));
-  });
-  assert.deepEqual(cut, [], `${where} on a screen of ${screen}`);
+async function lookAtSharing(tab, look, design) {
+  await tab.button('Share').click();
+  // Each design has a grantee of its own, so that one does not replace the grant of another.
+  const grantee = tab.page.locator('datalist option', { hasText: new RegExp(`^${design} grantee$`) });
+  await tab.dialog.getByLabel('Id of the worker or group').fill(await grantee.getAttribute('value'));
+  await tab.dialog.getByLabel('May read until').fill('2099-12-31T12:30');
+  await tab.button('Grant').click();
+  await tab.says('Granted');
+  await tab.dialog.getByLabel('Most downloads').fill('3');
+  await tab.button('Make a link').click();
+  await tab.dialog.locator('.token').waitFor();
+  await look('link');
+  await tab.button('Close').last().click();
+  await tab.says('Link made');
+  await look('sharing');
+  await tab.button('Close').last().click();
 }
 
-// Looks at each view, each dialog and an error in one design.
+async function lookAtCollections(tab, look, design) {
+  await tab.view('Collections');
+  await tab.page.getByLabel('Title of the new collection').fill(`${design} results`);
+  await tab.button('Create').click();
+  await tab.choose([['loss.csv', '0.5', 'text/csv'], ['model.bin', Buffer.alloc(200_000, 7)]]);
+  await tab.stored('model.bin');
+  await tab.page.getByLabel('Into the folder').fill('logs/day 1');
+  await tab.choose([['one.txt', 'one']]);
+  await tab.stored('logs/day 1/one.txt');
+  const dismiss = tab.page.getByRole('button', { name: /^Dismiss/ });
+  while (await dismiss.count() > 0) await dismiss.first().press('Enter');
+  await tab.page.getByText(/^3 files, /).waitFor();
+  await look('collection');
+  await tab.button('Folder logs').click();
+  await tab.button('Folder day 1').click();
+  await tab.button('one.txt').waitFor();
+  await look('folder');
+  await tab.button(`${design} results`).click();
+  await tab.button('Seal').click();
+  await look('seal');
+  await tab.dialog.getByRole('button', { name: 'Seal' }).click();
+  await tab.button('Manifest').click();
+  await tab.dialog.getByRole('table').waitFor();
+  await look('manifest');
+  await tab.button('Close').click();
+  await tab.view('Usage');
+  await tab.view('Collections');
+  await tab.page.getByText(/collections? shown/).first().waitFor();
+  await look('collections');
+}
+
+// Looks at each view, each dialog and an error in one design; in the light one at more sizes.
 async function tour(browser, origin, token, shots, design, options) {
   const tab = await Tab.open(browser, origin, { ...options, bypassCSP: true, reducedMotion: 'reduce' });
   const look = async (where) => {
     await fits(tab, `${design} ${where}`);
     await hasNoViolation(tab, `${design} ${where}`);
     await tab.page.screenshot({ path: path.join(shots, `${design}-${where}.png`) });
+    if (design !== 'light') return;
+    const size = tab.page.viewportSize();
+    for (const width of [1000, 600]) {
+      await tab.page.setViewportSize({ ...size, width });
+      await fits(tab, `${design} ${where}`);
+      await tab.page.screenshot({ path: path.join(shots, `${design}-${where}-${width}.png`) });
+    }
+    await tab.page.setViewportSize(size);
   };
   await tab.signIn('admin', 'wrong-token-wrong-token');
   await tab.page.getByRole('alert').waitFor();
@@ -108,6 +154,7 @@ async function tour(browser, origin, token, shots, design, options) {
   await tab.button('chosen.txt').click();
   await tab.dialog.getByText('SHA-256', { exact: true }).waitFor();
   await look('details');
+  await lookAtSharing(tab, look, design);
   await tab.dialog.getByRole('button', { name: 'Delete' }).click();
   await look('confirm');
   await tab.button('Cancel').click();
@@ -127,6 +174,17 @@ async function tour(browser, origin, token, shots, design, options) {
   await tab.dialog.getByLabel('Id of the new member').waitFor();
   await look('group');
   await tab.button('Close').click();
+  await tab.view('Administrators');
+  await tab.page.getByLabel('Name of the new administrator').fill(`${design} administrator`);
+  await tab.button('Register').click();
+  await tab.button('Close').click();
+  await tab.button(`${design} administrator`).waitFor();
+  await look('administrators');
+  await tab.button(`${design} administrator`).click();
+  await tab.button('Revoke the token').waitFor();
+  await look('administrator');
+  await tab.button('Close').click();
+  await lookAtCollections(tab, look, design);
   for (const view of ['Usage', 'Experiments']) {
     await tab.view(view);
     await tab.page.getByRole('table').waitFor();
@@ -140,10 +198,15 @@ async function looks(browser, address, token, shots) {
   const origin = `http://${address}`;
   fs.mkdirSync(shots, { recursive: true });
   await keyboardOnly(browser, origin, token);
+  const call = caller(address, token);
+  for (const design of ['light', 'dark', 'phone', 'phone-dark']) {
+    await call('POST', '/workers', { json: { name: `${design} grantee` } });
+  }
   await Promise.all([
     tour(browser, origin, token, shots, 'light', { colorScheme: 'light', viewport: { width: 1200, height: 800 } }),
     tour(browser, origin, token, shots, 'dark', { colorScheme: 'dark', viewport: { width: 1200, height: 800 } }),
     tour(browser, origin, token, shots, 'phone', { colorScheme: 'light', viewport: { width: 360, height: 740 } }),
+    tour(browser, origin, token, shots, 'phone-dark', { colorScheme: 'dark', viewport: { width: 360, height: 740 } }),
   ]);
 }
 

@@ -2,6 +2,7 @@
 'use strict';
 const assert = require('node:assert');
 const crypto = require('node:crypto');
+const fs = require('node:fs');
 
 const sha256 = (content) => crypto.createHash('sha256').update(content).digest('hex');
 
@@ -19,9 +20,9 @@ class Tab {
       });
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(5000);
+    page.setDefaultTimeout(20_000);
     const tab = new Tab(page, context, origin);
-    page.on('console', (message) => message.type() === 'error' && tab.errors.push(message.text()));
+    page.on('console', (message) => message.type() === 'error' && tab.errors.push(`${message.text()} ${message.location().url}`));
     page.on('pageerror', (error) => tab.errors.push(String(error)));
     page.on('dialog', (dialog) => {
       tab.errors.push(`the page opened a dialog: ${dialog.message()}`);
@@ -65,6 +66,31 @@ class Tab {
     await this.page.locator('#status', { hasText: text }).waitFor();
   }
 
+  // Presses Tab until the element with this label has the focus, and then a key on it.
+  async press(label, key = 'Enter') {
+    for (let presses = 0; presses < 60; presses += 1) {
+      await this.page.keyboard.press('Tab');
+      if (await this.focused() === label) return this.page.keyboard.press(key);
+    }
+    return assert.fail(`no way to ${label} by the keyboard`);
+  }
+
+  // Returns the label of the element that has the focus.
+  focused() {
+    return this.page.evaluate(() => {
+      const element = document.activeElement;
+      return element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent ?? element.textContent;
+    });
+  }
+
+  // Waits until the element with this label has the focus.
+  async hasFocus(label) {
+    await this.page.waitForFunction((wanted) => {
+      const element = document.activeElement;
+      return (element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent ?? element.textContent) === wanted;
+    }, label).catch(async () => assert.fail(`the focus is on ${await this.focused()} and not on ${label}`));
+  }
+
   // Waits for an upload of this name to be stored.
   async stored(name) {
     await this.page.locator('.uploads li', { hasText: name }).locator('.state', { hasText: 'stored' }).waitFor();
@@ -75,13 +101,13 @@ class Tab {
     const chosen = files.map(([name, content, mimeType = 'text/plain']) => {
       return { name, mimeType, buffer: Buffer.from(content) };
     });
-    return this.page.getByLabel('Files').setInputFiles(chosen);
+    return this.page.getByLabel('Files', { exact: true }).setInputFiles(chosen);
   }
 
   // Fails if anything went wrong that no test expects. Refused requests are expected if `refusals`.
   async check(refusals = false) {
     const found = this.errors.filter((error) => !(refusals && REFUSED.test(error)));
-    assert.deepEqual(found, [], 'errors in the console');
+    assert.deepEqual(found, [], `errors in the console: ${found.join('\n')}`);
     assert.deepEqual(await this.page.evaluate('window.violations'), [], 'violations of the content security policy');
   }
 
@@ -92,13 +118,45 @@ class Tab {
 
 // Calls the endpoints without the page.
 function caller(address, token) {
-  return async (method, path, { body, headers = {} } = {}) => {
-    const answer = await fetch(`http://${address}/v1/experiments/default${path}`, {
-      method, body, headers: { authorization: `Bearer admin:${token}`, ...headers },
+  return async (method, path, { json, body = json && JSON.stringify(json), headers = {} } = {}) => {
+    const base = /^\/v\d\//.test(path) ? '' : '/v1/experiments/default';
+    const answer = await fetch(`http://${address}${base}${path}`, {
+      method,
+      body,
+      headers: {
+        authorization: `Bearer admin:${token}`,
+        'x-eden-experiment-id': 'default',
+        ...(json && { 'content-type': 'application/json' }),
+        ...headers,
+      },
     });
     assert(answer.ok, `${method} ${path}: ${answer.status}`);
     return answer.status === 204 ? null : answer.json();
   };
 }
 
-module.exports = { Tab, caller, sha256 };
+// Does what makes the browser save a file, and returns its name and content.
+async function saved(tab, action) {
+  const [download] = await Promise.all([tab.page.waitForEvent('download'), action()]);
+  return [download.suggestedFilename(), fs.readFileSync(await download.path())];
+}
+
+// Fails if anything is wider than the screen, or than the dialog or table that it is in.
+async function fits(tab, where) {
+  const [wide, screen] = await tab.page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+  assert(wide <= screen, `${where} is ${wide} pixels wide on a screen of ${screen}`);
+  const scrolled = await tab.page.evaluate(() => {
+    const boxes = [...document.querySelectorAll('dialog[open], .scroll')];
+    return boxes.filter((each) => each.scrollWidth > each.clientWidth)
+      .map((each) => `${each.scrollWidth} of ${each.clientWidth}: ${each.textContent.slice(0, 50)}`);
+  });
+  assert(scrolled.length === 0, `${where} on a screen of ${screen} pixels: ${scrolled}`);
+  const cut = await tab.page.evaluate(() => {
+    const shown = [...document.querySelectorAll('button, input, select, a, h1, h2, p, dd')];
+    return shown.filter((each) => each.checkVisibility() && each.getBoundingClientRect().right > window.innerWidth + 1
+      && !each.closest('.skip')).map((each) => each.outerHTML.slice(0, 100));
+  });
+  assert.deepEqual(cut, [], `${where} on a screen of ${screen}`);
+}
+
+module.exports = { Tab, caller, fits, saved, sha256 };

@@ -31,8 +31,20 @@ struct Settings<'s> {
     /// The base path of management, relative to the parent of the page.
     management_path: &'s str,
     experiment_header: &'s str,
-    /// Whether the router has workers and groups.
-    identities: bool,
+    /// What the router has beside artifacts.
+    features: Vec<Feature>,
+}
+
+/// A set of endpoints that a router can leave out.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Feature {
+    /// Workers, groups and named administrators.
+    Identities,
+    Collections,
+    /// Grants.
+    Sharing,
+    Links,
 }
 
 /// Returns the paths of the page.
@@ -104,11 +116,19 @@ fn redirect() -> Response {
 
 fn settings(service: &Service) -> Response {
     let config = &service.config;
+    let shares = config.sharing().is_some();
+    let features = [
+        (Feature::Identities, service.identities.is_some()),
+        (Feature::Collections, config.collections().is_some()),
+        (Feature::Sharing, shares),
+        (Feature::Links, shares && config.links),
+    ];
+    let features = features.into_iter().filter(|(_, is_there)| *is_there);
     let settings = Settings {
         base_path: config.base_path.as_str(),
         management_path: config.management_path.as_str(),
         experiment_header: config.experiment_header.as_str(),
-        identities: service.identities.is_some(),
+        features: features.map(|(feature, _)| feature).collect(),
     };
     response::json(StatusCode::OK, &settings)
 }

@@ -206,9 +206,16 @@ async fn the_page_learns_the_names_of_the_router() {
         "base_path": "/v0",
         "management_path": "/v1",
         "experiment_header": "X-Eden-Experiment-Id",
-        "identities": true,
+        "features": ["identities", "collections", "sharing", "links"],
     });
     assert_eq!(found.json(), expected);
+
+    let config = HttpConfig::default().with_page().without_links();
+    let database = Database::new(MemoryDatabase::new());
+    let without_links = Community::with(database, config).await;
+    let found = ask(&without_links.router, "GET", "/ui/settings.json", &[]).await;
+    let features = &found.json()["features"];
+    assert_eq!(*features, json!(["identities", "collections", "sharing"]));
 
     let site = Site::new().await;
     let config = HttpConfig::default()
@@ -223,7 +230,7 @@ async fn the_page_learns_the_names_of_the_router() {
         "base_path": "/ui",
         "management_path": "/manage",
         "experiment_header": "X-Tenant",
-        "identities": false,
+        "features": [],
     });
     assert_eq!(found.json(), expected);
     // The endpoints below the same path stay.

@@ -91,9 +91,9 @@ export class Api {
     return this.#json(method, this.#url(this.settings.base_path, scope + path, options.query), { ...options, headers });
   }
 
-  // Sends a request about all experiments.
-  experiments(method, options = {}) {
-    return this.#json(method, this.#url(this.settings.management_path, '/experiments', {}), options);
+  // Sends a request under `/v1` that is not about one experiment, such as to `/experiments`.
+  server(method, path, options = {}) {
+    return this.#json(method, this.#url(this.settings.management_path, path, options.query), options);
   }
 
   async #json(method, url, { body, headers = {}, signal } = {}) {

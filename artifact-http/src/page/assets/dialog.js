@@ -1,5 +1,6 @@
 // Modal dialogs.
-import { el, button, show } from './dom.js';
+import { el, button, rescueFocus, show, terms } from './dom.js';
+import { code } from './format.js';
 import { attempt, say } from './messages.js';
 
 let dialogs = 0;
@@ -21,7 +22,7 @@ export function open(title, content, { closeLabel = 'Close', role = 'dialog', ac
       if (element.contains(status)) document.body.append(status);
       element.remove();
       // The browser returns the focus, but not to an element that is gone.
-      if (document.activeElement === document.body) document.querySelector('h1')?.focus();
+      rescueFocus();
       resolve();
     });
   });
@@ -59,15 +60,25 @@ export async function copy(text, what) {
   }
 }
 
-// Shows a new token, which the server returns only once. It is gone when the dialog closes.
-export async function showToken(worker) {
-  const token = el('code', { class: 'token' }, worker.registration_token);
-  const dialog = open('New token', [
-    el('p', {}, 'Copy the token now. The server keeps only a hash of it and cannot show it again.'),
-    el('dl', {},
-      el('dt', {}, 'Principal'), el('dd', {}, el('code', {}, worker.worker_id)),
-      el('dt', {}, 'Token'), el('dd', {}, token)),
-  ], { actions: [button('Copy the token', () => copy(token.textContent, 'Token'))] });
+// Shows a secret that the server returns only once. It is gone when the dialog closes. `what` is its name in the middle of a
+// sentence, and `facts` are pairs of a term and a value above it.
+export async function showOnce({ title, text, what, secret, facts = [] }) {
+  const shown = el('code', { class: 'token' }, secret);
+  const label = what[0].toUpperCase() + what.slice(1);
+  const dialog = open(title, [el('p', {}, text), terms([...facts, [label, shown]])], {
+    actions: [button(`Copy the ${what}`, () => copy(shown.textContent, label), { class: 'primary' })],
+  });
   await dialog.closed;
-  show(token);
+  show(shown);
+}
+
+// Shows the new token of a principal.
+export function showToken(principal, token) {
+  return showOnce({
+    title: 'New token',
+    text: 'Copy the token now. The server keeps only a hash of it and cannot show it again.',
+    what: 'token',
+    secret: token,
+    facts: [['Principal', code(principal)]],
+  });
 }

@@ -76,3 +76,8 @@ export function terms(pairs) {
 export function show(parent, ...children) {
   parent.replaceChildren(...children.flat().filter(Boolean));
 }
+
+// Moves the focus to the heading of the view if the element that had it is gone.
+export function rescueFocus() {
+  if (document.activeElement === document.body) document.querySelector('h1')?.focus();
+}

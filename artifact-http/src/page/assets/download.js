@@ -39,9 +39,18 @@ async function saveSmall(api, artifact, url, name, onProgress, signal) {
   const response = await api.send(url, { signal });
   const content = await guarded(new Response(response.body.pipeThrough(counter(onProgress))).arrayBuffer());
   await verify(content, artifact);
+  saveBlob([content], name);
+}
+
+// Saves a text as a file.
+export function saveText(text, name) {
+  saveBlob([text], name);
+}
+
+function saveBlob(parts, name) {
   // Never with the artifact's own type: even if a user opens it, it is not a document.
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([content], { type: 'application/octet-stream' }));
+  link.href = URL.createObjectURL(new Blob(parts, { type: 'application/octet-stream' }));
   link.download = name;
   link.click();
   // The browser has read the URL by then.

@@ -23,13 +23,13 @@ export function count(number, noun) {
 
 const two = (number) => String(number).padStart(2, '0');
 
-// Shows a time in the time zone of the browser, with the exact one in UTC beside it.
-export function time(text) {
+// Shows a time in the time zone of the browser, or only its day, with the exact one in UTC beside it.
+export function time(text, { isDay = false } = {}) {
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) return visible(text);
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  const shown = `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
-  return el('time', { datetime: text, title: text }, shown);
+  const clock = ` ${two(date.getHours())}:${two(date.getMinutes())}`;
+  return el('time', { datetime: text, title: text }, el('span', { class: 'day' }, day), !isDay && clock);
 }
 
 // Formats seconds in the largest unit that divides them.

@@ -3,23 +3,27 @@ import { readSettings } from './api.js';
 import { button, el, show } from './dom.js';
 import { code, name } from './format.js';
 import { hush, problem, report, say } from './messages.js';
+import { Steps } from './steps.js';
+import * as administrators from './views/administrators.js';
 import * as artifacts from './views/artifacts.js';
+import * as collections from './views/collections.js';
 import * as experiments from './views/experiments.js';
 import * as groups from './views/groups.js';
 import * as signInView from './views/sign_in.js';
-import { Uploads } from './views/uploads.js';
 import * as usage from './views/usage.js';
 import * as workers from './views/workers.js';
 
 // Each view has `id`, `title`, `isFor(session)`, and `render(place, session, enter)`, which fills the place below the
 // heading.
-const VIEWS = [artifacts, workers, groups, usage, experiments];
+const VIEWS = [artifacts, collections, workers, groups, usage, experiments, administrators];
 
 const main = document.getElementById('main');
 const nav = document.getElementById('nav');
 const account = document.getElementById('account');
 let settings = null;
 let session = null;
+// The fragment of the view that is shown.
+let shown = '';
 
 function views() {
   return VIEWS.filter((view) => view.isFor(session));
@@ -28,6 +32,7 @@ function views() {
 // Shows the view that the fragment of the address names. There is never anything else in the address.
 async function navigate() {
   if (!session) return;
+  shown = location.hash;
   const view = views().find((each) => `#${each.id}` === location.hash) ?? artifacts;
   for (const link of nav.querySelectorAll('a')) {
     const isCurrent = link.getAttribute('href') === `#${view.id}`;
@@ -50,9 +55,9 @@ async function navigate() {
 
 // Begins a session, also that of another experiment.
 function enter(entered) {
-  session?.uploads.cancelAll();
+  session?.cancelUploads();
   session = entered;
-  session.uploads = new Uploads(session);
+  session.steps = new Steps(navigate);
   session.api.onUnauthorized = (error) => leave(error);
   show(nav, el('ul', {}, views().map((view) => el('li', {}, el('a', { href: `#${view.id}` }, view.title)))));
   const { principal, experiment } = session.api;
@@ -66,7 +71,7 @@ function enter(entered) {
 
 // Ends the session and forgets everything that was shown.
 function leave(error) {
-  session?.uploads.cancelAll();
+  session?.cancelUploads();
   session?.api.end();
   session = null;
   for (const dialog of document.querySelectorAll('dialog')) dialog.close();
@@ -89,10 +94,18 @@ document.getElementById('skip').addEventListener('click', (event) => {
   main.focus();
 });
 window.addEventListener('hashchange', navigate);
+// A step within a view leaves the fragment as it is.
+window.addEventListener('popstate', () => location.hash === shown && navigate());
+nav.addEventListener('click', (event) => {
+  // The link of the view that is shown leads back to its beginning.
+  if (event.target.hash !== location.hash || !session?.steps.current) return;
+  event.preventDefault();
+  session.steps.go(null);
+});
 // A page that the browser keeps for its back button would keep the credential too.
 window.addEventListener('pagehide', () => session && leave());
 window.addEventListener('beforeunload', (event) => {
-  if (session?.uploads.isBusy) event.preventDefault();
+  if (session?.isUploading) event.preventDefault();
 });
 // A file that is dropped beside the place for it must not replace the page.
 for (const type of ['dragover', 'drop']) window.addEventListener(type, (event) => event.preventDefault());

@@ -12,24 +12,54 @@ export class Session {
     this.isAdmin = isAdmin;
     // Whether the lists show the artifacts of every depositor.
     this.readsAll = readsAll;
-    this.#names = new Map();
   }
 
-  #names;
+  #names = new Map();
+  #uploads = new Map();
+
+  // Returns whether the server has a set of endpoints that others leave out.
+  has(feature) {
+    return this.api.settings.features.includes(feature);
+  }
 
   get hasIdentities() {
-    return this.api.settings.identities;
+    return this.has('identities');
   }
 
-  // Returns the display name of a worker, or null if it has none. Asks the server once for each id.
-  async nameOf(principal) {
-    if (!this.hasIdentities || !principal.startsWith('wkr_')) return null;
-    if (!this.#names.has(principal)) {
-      const read = this.api.v0('GET', `/workers/${encodeURIComponent(principal)}`);
-      // A deleted worker has no name any more.
-      this.#names.set(principal, read.then((worker) => worker.name ?? null, () => null));
+  // Returns whether the server lets this principal share an artifact of a depositor.
+  mayShare(depositor) {
+    return this.has('sharing') && (this.readsAll || depositor === this.api.principal);
+  }
+
+  // Returns whether the server lets this principal change what another one, or itself, has deposited.
+  mayChange(owner) {
+    return this.isAdmin || owner === this.api.principal;
+  }
+
+  // Returns the display name of a worker or group, or null if it has none. Asks the server once for each id.
+  async nameOf(id) {
+    const kind = { wkr_: 'workers', grp_: 'groups' }[id.slice(0, 4)];
+    if (!this.hasIdentities || !kind) return null;
+    if (!this.#names.has(id)) {
+      const read = this.api.v0('GET', `/${kind}/${encodeURIComponent(id)}`);
+      // One that was deleted has no name any more.
+      this.#names.set(id, read.then((found) => found.name ?? null, () => null));
     }
-    return this.#names.get(principal);
+    return this.#names.get(id);
+  }
+
+  // Returns the uploads to a place, such as a collection. `make` creates them for the first call.
+  uploadsTo(place, make) {
+    if (!this.#uploads.has(place)) this.#uploads.set(place, make());
+    return this.#uploads.get(place);
+  }
+
+  get isUploading() {
+    return [...this.#uploads.values()].some((uploads) => uploads.isBusy);
+  }
+
+  cancelUploads() {
+    for (const uploads of this.#uploads.values()) uploads.cancelAll();
   }
 }
 
@@ -38,7 +68,7 @@ export async function signIn(settings, credential) {
   const api = new Api(settings, credential);
   await api.v0('GET', '');
   if (credential.principal === 'admin') return new Session(api, { isAdmin: true });
-  if (!settings.identities) return new Session(api);
+  if (!settings.features.includes('identities')) return new Session(api);
   const found = await api.v0('GET', '/whoami').catch((error) => {
     // The server answers only workers.
     if (error.status === 403) return null;

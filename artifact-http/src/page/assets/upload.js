@@ -36,16 +36,61 @@ export async function upload(api, file, options = {}) {
     });
     artifact = await sendWhole(api, file, { headers, onProgress, signal });
   }
-  if (digest && artifact.sha256 !== hex(digest)) {
+  checkDigest(digest, artifact);
+  return artifact;
+}
+
+// Deposits a file under a name in a collection, in one request, and returns its entry. The options are as above. If `isRepeat`, an
+// earlier call may have succeeded without a response: if the name has these bytes already, they are returned.
+export async function uploadInto(api, collection, path, file, options = {}) {
+  const { onProgress = () => {}, signal, expiresIn = null, isRepeat = false } = options;
+  const digest = await digestOf(file);
+  signal?.throwIfAborted();
+  const headers = {};
+  if (digest) headers['Repr-Digest'] = `sha-256=:${base64(digest)}:`;
+  if (expiresIn) headers['Artifact-Expires-In'] = String(expiresIn);
+  // Without a type, the server takes one that fits the name.
+  if (file.type) headers['Content-Type'] = mediaType(file);
+  const url = api.url(pathOfFile(collection, wellFormed(path)));
+  let entry;
+  try {
+    entry = parsed(await transfer(api, 'PUT', url, file, { headers, onProgress, signal }));
+  } catch (error) {
+    const isThere = isRepeat && error.status === 409 && digest && error.detail.includes(hex(digest));
+    if (!isThere) throw error;
+    const query = { prefix: wellFormed(path), limit: 1 };
+    const found = await api.v1('GET', `/collections/${collection}/files`, { query, signal });
+    [entry] = found.files;
+  }
+  checkDigest(digest, entry);
+  return entry;
+}
+
+// Returns the path of a file in a collection, below that of the experiment. A browser removes dot segments from a path, so a name with
+// them would be the path of something else.
+export function pathOfFile(collection, path) {
+  const segments = path.split('/');
+  if (segments.some((segment) => ['', '.', '..'].includes(segment))) {
+    throw new Problem({
+      status: 400, title: 'Not a name', detail: 'The parts of a name between slashes are not empty, and not . or ..',
+    });
+  }
+  return `/collections/${collection}/files/${segments.map(encodeURIComponent).join('/')}`;
+}
+
+function checkDigest(digest, stored) {
+  if (digest && stored.sha256 !== hex(digest)) {
     throw new Problem({
       status: 0, title: 'Another file arrived', detail: 'The digest of the stored file differs from that of this file.',
     });
   }
-  return artifact;
 }
 
 async function sendWhole(api, file, options) {
-  const request = await transfer(api, 'POST', api.url('/artifacts'), file, options);
+  return parsed(await transfer(api, 'POST', api.url('/artifacts'), file, options));
+}
+
+function parsed(request) {
   try {
     return JSON.parse(request.responseText);
   } catch {

@@ -3,12 +3,14 @@ import { button, el, show, terms } from '../dom.js';
 import { confirm, copy, open } from '../dialog.js';
 import { save } from '../download.js';
 import { bytes, code, name, time, visible } from '../format.js';
+import { kept } from '../holds.js';
 import { attempt, say } from '../messages.js';
+import { showSharing } from './sharing.js';
 
 // From this size on a download shows its progress in a dialog.
 const SHOWS_PROGRESS = 8 * 1024 * 1024;
 
-const labelOf = (artifact) => visible(artifact.file_name ?? artifact.id);
+export const labelOf = (artifact) => visible(artifact.file_name ?? artifact.id);
 
 export function copyUri(artifact) {
   return copy(artifact.artifacts_uri, 'URI');
@@ -48,19 +50,23 @@ export async function remove(session, artifact, removed) {
   if (done) removed();
 }
 
-// Shows all that is recorded about the artifact.
-export async function showDetails(session, artifact, removed) {
+// Shows all that is recorded about the artifact. Calls `removed` if it is gone, and `changed` with what was read. `facts` are further
+// pairs of a term and a value; without `mayDelete` there is no button for that.
+export async function showDetails(session, artifact, { removed, changed = () => {}, facts = [], mayDelete = true }) {
   const { api } = session;
   const path = `/artifacts/${artifact.id}`;
-  const facts = el('div');
+  const list = el('div');
   const actions = el('div', { class: 'actions' });
-  const dialog = open(labelOf(artifact), [facts, actions]);
+  const dialog = open(labelOf(artifact), [list, actions]);
   dialog.element.classList.add('details');
 
   async function load() {
-    const [info, displayName] = await Promise.all([api.v1('GET', path), session.nameOf(artifact.created_by)]);
+    const [info, retention, displayName] = await Promise.all([
+      api.v1('GET', path), api.v1('GET', '/retention'), session.nameOf(artifact.created_by)]);
     const { hold } = info;
-    show(facts, terms([
+    changed(info);
+    show(list, terms([
+      ...facts,
       ['Name', info.file_name === null ? 'none' : name(info.file_name)],
       ['URI', code(info.artifacts_uri)],
       ['Type', visible(info.content_type)],
@@ -69,7 +75,7 @@ export async function showDetails(session, artifact, removed) {
       ['SHA-256', code(info.sha256)],
       ['Depositor', displayName ? [name(displayName), ' ', code(info.created_by)] : code(info.created_by)],
       ['Deposited', time(info.created_at)],
-      ['Expires', info.expires_at === null ? 'as the experiment says' : time(info.expires_at)],
+      ['Kept', [kept(info, retention), info.expires_at === null && ', as the experiment says'].flat()],
       ['Hold', hold === null ? 'none' : ['placed by ', code(hold.placed_by), ', ', time(hold.placed_at)]],
     ]));
     const run = (action) => () => attempt(dialog.body, action);
@@ -79,15 +85,15 @@ export async function showDetails(session, artifact, removed) {
       say(said);
       actions.querySelector('.hold').focus();
     });
-    const mayDelete = session.isAdmin || info.created_by === api.principal;
     show(actions,
       button('Download', run(() => saveFile(session, info)), { class: 'primary' }),
       button('Copy URI', run(() => copyUri(info))),
       button('Copy SHA-256', run(() => copy(info.sha256, 'SHA-256'))),
+      session.mayShare(info.created_by) && button('Share', run(() => showSharing(session, info))),
       session.isAdmin && (hold
         ? button('Release the hold', setHold('DELETE', 'Hold released'), { class: 'hold' })
         : button('Place a hold', setHold('PUT', 'Hold placed'), { class: 'hold' })),
-      mayDelete && button('Delete', run(() => remove(session, info, () => {
+      mayDelete && session.mayChange(info.created_by) && button('Delete', run(() => remove(session, info, () => {
         dialog.closed.then(removed);
         dialog.close();
       })), { class: 'danger' }));

@@ -1,41 +1,59 @@
 // The list of artifacts with its filters.
 import { button, el, field, form, show, table } from '../dom.js';
 import { bytes, count, name, time, visible } from '../format.js';
-import { attempt, report, say } from '../messages.js';
+import { Holds } from '../holds.js';
+import { report, say } from '../messages.js';
+import { PagedList } from '../paged.js';
+import { upload } from '../upload.js';
 import { copyUri, remove, saveFile, showDetails } from './artifact.js';
+import { Uploads } from './uploads.js';
 
 export const id = 'artifacts';
 export const title = 'Artifacts';
 export const isFor = () => true;
 
 const PAGE = 50;
-// The server may return pages with few artifacts, or none, although more follow.
-const MAX_EMPTY_PAGES = 20;
 
 const COLUMNS = [['Name'], ['Type', 'widest'], ['Size', 'number'], ['Depositor', 'wide'], ['Deposited', 'wide'],
-  ['Actions', 'wide']];
+  ['Kept', 'wide'], ['Actions', 'wide']];
 
 export async function render(place, session) {
+  const uploads = session.uploadsTo('artifacts', () => new Uploads(session, destination(session)));
   const list = new List(session);
-  place.append(session.uploads.element, list.element);
-  session.uploads.onStored = (artifact) => list.add(artifact);
+  place.append(uploads.element, list.element);
+  uploads.onStored = (artifact) => list.add(artifact);
   await list.load();
+}
+
+function destination({ api }) {
+  return {
+    fields: () => [],
+    pathOf: (file) => file.name,
+    send: (file, path, options) => upload(api, file, options),
+    artifactOf: (artifact) => artifact,
+  };
 }
 
 class List {
   constructor(session) {
     this.session = session;
     this.query = {};
-    this.next = null;
+    this.unreadable = 0;
     this.isLoaded = false;
-    this.shown = new Set();
+    this.retention = { keep_seconds: null };
+    this.holds = new Holds(session.api);
+    this.ids = new Set();
     const { element, body } = table('Artifacts, the oldest first', COLUMNS);
     this.body = body;
-    this.summary = el('p', { class: 'summary' });
-    this.more = button('Show more', () => this.showMore(), { hidden: true });
-    this.table = el('div', { class: 'scroll' }, element);
-    this.element = el('section', { 'aria-label': 'List of artifacts' },
-      this.filters(), this.summary, this.table, el('div', { class: 'actions' }, this.more));
+    this.pages = new PagedList({
+      label: 'List of artifacts',
+      table: element,
+      read: (after) => this.read(after),
+      show: (page) => this.show(page),
+      describe: (shown, isAll) => this.describe(shown, isAll),
+    });
+    this.element = this.pages.element;
+    this.element.prepend(this.filters());
   }
 
   filters() {
@@ -71,73 +89,46 @@ class List {
         })));
   }
 
-  // Loads the first page.
   async load() {
-    this.next = null;
     this.isLoaded = false;
-    this.shown.clear();
-    show(this.body);
-    this.table.hidden = true;
-    this.more.hidden = true;
-    this.summary.textContent = 'Loading ...';
-    const done = await attempt(this.element, () => this.page());
-    if (done) this.sayShown();
-    else this.summary.textContent = '';
+    this.ids.clear();
+    this.holds.clear();
+    this.isLoaded = await this.pages.load();
   }
 
-  // Loads the next page and moves the focus to its first artifact.
-  async showMore() {
-    const last = this.body.lastElementChild;
-    if (!await attempt(this.element, () => this.page())) return;
-    last?.nextElementSibling?.querySelector('button')?.focus();
-    this.sayShown();
-  }
-
-  async page() {
+  async read(after) {
     const { api } = this.session;
-    const query = this.query;
-    let found;
-    for (let pages = 0; pages < MAX_EMPTY_PAGES; pages += 1) {
-      const after = this.next === null ? {} : { after: this.next };
-      found = await api.v1('GET', '/artifacts', { query: { ...query, ...after, limit: PAGE } });
-      // A newer search has begun.
-      if (query !== this.query) return;
-      this.next = found.next;
-      if (found.artifacts.length > 0 || found.next === null) break;
-    }
-    this.isLoaded = true;
-    found.artifacts.forEach((artifact) => this.append(artifact));
-    this.summarize(found.unreadable);
+    const query = { ...this.query, ...after, limit: PAGE };
+    const [page, retention] = await Promise.all([api.v1('GET', '/artifacts', { query }), api.v1('GET', '/retention')]);
+    this.retention = retention;
+    return page;
   }
 
-  sayShown() {
-    // The page shows it already.
-    say(this.summary.textContent, { isSeen: false });
+  show({ artifacts, unreadable }) {
+    this.unreadable = unreadable;
+    return artifacts.filter((artifact) => this.append(artifact)).length;
   }
 
   // Adds an artifact that was just stored, if the list shows its end.
   add(artifact) {
-    if (!this.isLoaded || this.next !== null || Object.keys(this.query).length > 0) return;
-    this.append(artifact);
-    this.summarize();
+    const showsEnd = this.isLoaded && this.pages.isComplete && Object.keys(this.query).length === 0;
+    if (showsEnd && this.append(artifact)) this.pages.summarize(1);
   }
 
   append(artifact) {
-    if (this.shown.has(artifact.id)) return;
-    this.shown.add(artifact.id);
+    if (this.ids.has(artifact.id)) return false;
+    this.ids.add(artifact.id);
     this.body.append(this.row(artifact));
+    return true;
   }
 
-  summarize(unreadable = 0) {
+  describe(shown, isAll) {
     const isFiltered = Object.keys(this.query).length > 0;
     const none = isFiltered ? 'No artifact fits the filters.' : 'There are no artifacts yet.';
-    const { size } = this.shown;
-    let text = size === 0 && this.next === null ? none : `${count(size, 'artifact')} shown`;
-    if (this.next !== null) text += '; more follow.';
-    if (unreadable > 0) text += ` ${count(unreadable, 'record')} cannot be read; tell the operator.`;
-    this.summary.textContent = text;
-    this.table.hidden = size === 0;
-    this.more.hidden = this.next === null;
+    let text = shown === 0 && isAll ? none : `${count(shown, 'artifact')} shown`;
+    if (!isAll) text += '; more follow.';
+    if (this.unreadable > 0) text += ` ${count(this.unreadable, 'record')} cannot be read; tell the operator.`;
+    return text;
   }
 
   row(artifact) {
@@ -146,26 +137,28 @@ class List {
     const removed = () => {
       const target = (row.nextElementSibling ?? row.previousElementSibling)?.querySelector('button');
       row.remove();
-      this.shown.delete(artifact.id);
-      this.summarize();
+      this.ids.delete(artifact.id);
+      this.pages.summarize(-1);
       (target ?? document.querySelector('h1')).focus();
       say(`${label} deleted`);
     };
     const act = (action) => () => action().catch((error) => report(error, this.element));
     const depositor = el('td', { class: 'wide', title: artifact.created_by }, name(artifact.created_by));
     session.nameOf(artifact.created_by).then((found) => found && show(depositor, name(found)));
-    const mayDelete = session.isAdmin || artifact.created_by === session.api.principal;
+    const hold = this.holds.cell(artifact, this.retention);
+    const changed = (info) => hold.set(info.hold);
     const row = el('tr', {},
       el('th', { scope: 'row' }, button(name(artifact.file_name ?? artifact.id),
-        act(() => showDetails(session, artifact, removed)), { class: 'link' })),
+        act(() => showDetails(session, artifact, { removed, changed })), { class: 'link' })),
       el('td', { class: 'widest' }, visible(artifact.content_type)),
       el('td', { class: 'number' }, bytes(artifact.size_bytes)),
       depositor,
       el('td', { class: 'wide' }, time(artifact.created_at)),
+      hold.cell,
       el('td', { class: 'wide' }, el('div', { class: 'actions' },
         button('Download', act(() => saveFile(session, artifact)), { 'aria-label': `Download ${label}` }),
         button('Copy URI', act(() => copyUri(artifact)), { 'aria-label': `Copy URI of ${label}` }),
-        mayDelete && button('Delete', act(() => remove(session, artifact, removed)), {
+        session.mayChange(artifact.created_by) && button('Delete', act(() => remove(session, artifact, removed)), {
           'aria-label': `Delete ${label}`, class: 'danger',
         }))));
     return row;

@@ -15,7 +15,7 @@ export async function render(place, session, enter) {
   const { element, body } = table('Experiments', [['Name'], ['Created', 'wide'], ['Actions']]);
 
   async function load() {
-    const { experiments } = await api.experiments('GET');
+    const { experiments } = await api.server('GET', '/experiments');
     show(body, experiments.map(({ experiment_id: experiment, created_at: created }) => el('tr', {},
       el('th', { scope: 'row' }, code(experiment)),
       el('td', { class: 'wide' }, time(created)),
@@ -34,7 +34,7 @@ export async function render(place, session, enter) {
   newName.pattern = '(?!\\.{1,2}$)[A-Za-z0-9._~\\-]+';
   newName.title = 'Letters, digits and - . _ ~';
   const creation = form({ class: 'card inline', 'aria-label': 'Create an experiment' }, () => attempt(creation, async () => {
-    await api.experiments('POST', { body: { experiment_id: newName.value } });
+    await api.server('POST', '/experiments', { body: { experiment_id: newName.value } });
     say(`Experiment ${newName.value} created`);
     newName.value = '';
     await load();

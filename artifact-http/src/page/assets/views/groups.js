@@ -1,8 +1,9 @@
 // Groups and their members.
-import { button, el, field, form, show, table } from '../dom.js';
+import { button, el, field, form, rescueFocus, show, table } from '../dom.js';
 import { confirm, open } from '../dialog.js';
 import { code, count, name, time, visible } from '../format.js';
 import { attempt, report, say } from '../messages.js';
+import { idField } from './principals.js';
 
 export const id = 'groups';
 export const title = 'Groups';
@@ -19,7 +20,8 @@ export async function render(place, session) {
   const columns = [['Name'], ['Members', 'number'], ['Id', 'wide'], ['Created', 'wide']];
   const { element, body } = table('Groups', columns);
 
-  async function load() {
+  // Moves the focus back to the group with the id `focused`, because all rows are new.
+  async function load(focused = null) {
     const { groups } = await session.api.v0('GET', '/groups');
     show(body, groups.map((group) => el('tr', {},
       el('th', { scope: 'row' }, button(name(group.name ?? group.group_id), () => {
@@ -29,6 +31,10 @@ export async function render(place, session) {
       el('td', { class: 'wide' }, code(group.group_id)),
       el('td', { class: 'wide' }, time(group.created_at)))));
     summary.textContent = count(groups.length, 'group');
+    if (focused === null) return;
+    const row = groups.findIndex((group) => group.group_id === focused);
+    body.rows[row]?.querySelector('button').focus();
+    rescueFocus();
   }
 
   if (session.isAdmin) place.append(creation(session, load));
@@ -72,14 +78,12 @@ async function details(session, group, load) {
 
   await attempt(dialog.body, async () => fill(await api.v0('GET', path)));
   if (!isAdmin) return;
-  const memberId = el('input', { autocomplete: 'off', spellcheck: 'false', required: true, list: 'known-members' });
-  const known = el('datalist', { id: 'known-members' });
+  const member = idField(session, 'Id of the new member');
   dialog.body.append(form({ class: 'inline', 'aria-label': 'Add a member' }, () => attempt(dialog.body, async () => {
-    fill(await api.v0('POST', `${path}/members`, { body: { member_id: memberId.value.trim() } }));
-    memberId.value = '';
+    fill(await api.v0('POST', `${path}/members`, { body: { member_id: member.input.value.trim() } }));
+    member.input.value = '';
     say('Member added');
-  }), field('Id of the new member', memberId, 'A worker (wkr_...) or a group (grp_...).'), known,
-  el('button', {}, 'Add')));
+  }), member.element, el('button', {}, 'Add')));
   if (!FOUNDING.includes(group.name)) {
     dialog.body.append(el('div', { class: 'actions' }, button('Delete the group', async () => {
       const done = await confirm({
@@ -94,7 +98,6 @@ async function details(session, group, load) {
     }, { class: 'danger' })));
   }
   // The member counts of the list may have changed.
-  dialog.closed.then(() => load()).catch(() => {});
-  const { workers } = await api.v0('GET', '/workers');
-  show(known, workers.slice(0, 500).map((worker) => el('option', { value: worker.worker_id }, visible(worker.name ?? ''))));
+  dialog.closed.then(() => load(group.group_id)).catch(() => {});
+  await member.load();
 }

@@ -2,7 +2,7 @@
 import { button, choice, el, field, show } from '../dom.js';
 import { bytes, count, name, visible } from '../format.js';
 import { problem, report, say } from '../messages.js';
-import { newKey, upload } from '../upload.js';
+import { newKey } from '../upload.js';
 import { copyUri, showDetails } from './artifact.js';
 
 // How many files are sent at the same time.
@@ -11,27 +11,39 @@ const AT_ONCE = 2;
 const KEEP = [['', 'As the experiment says'], ['86400', '1 day'], ['604800', '7 days'], ['2592000', '30 days'],
   ['31536000', '365 days']];
 
+// A place has `fields(add)`, which returns further fields of the form, `pathOf(file)`, `send(file, path, options)`, which returns what is
+// stored, and `artifactOf(stored)`.
 export class Uploads {
   #session;
+  #place;
   #waiting = [];
   #running = new Set();
 
-  constructor(session) {
+  constructor(session, place) {
     this.#session = session;
-    // Called with each artifact that is stored.
+    this.#place = place;
+    // Called with what each upload has stored.
     this.onStored = () => {};
-    const chooser = el('input', { type: 'file', multiple: true });
-    chooser.addEventListener('change', () => {
-      this.add([...chooser.files]);
-      chooser.value = '';
-    });
     this.keep = choice(KEEP);
     this.list = el('ul', { class: 'uploads', 'aria-label': 'Uploads' });
-    this.element = el('section', { class: 'drop card', 'aria-labelledby': 'upload-heading' },
-      el('h2', { id: 'upload-heading' }, 'Upload'),
-      el('div', { class: 'grid' }, field('Files', chooser, 'Or drop files here.'), field('Keep for', this.keep)),
+    const heading = el('h2', { id: `upload-${newKey()}` }, 'Upload');
+    this.element = el('section', { class: 'drop card', 'aria-labelledby': heading.id }, heading,
+      el('div', { class: 'grid' },
+        field('Files', this.chooser({ multiple: true }), 'Or drop files here.'),
+        place.fields((attributes) => this.chooser(attributes)),
+        field('Keep for', this.keep)),
       this.list);
     this.#acceptDrops();
+  }
+
+  // Creates a field that chooses files.
+  chooser(attributes) {
+    const input = el('input', { type: 'file', ...attributes });
+    input.addEventListener('change', () => {
+      this.add([...input.files]);
+      input.value = '';
+    });
+    return input;
   }
 
   get isBusy() {
@@ -75,14 +87,16 @@ export class Uploads {
       const items = [...event.dataTransfer.items].filter((item) => item.kind === 'file');
       const folders = items.filter((item) => item.webkitGetAsEntry?.()?.isDirectory);
       const files = items.filter((item) => !folders.includes(item)).map((item) => item.getAsFile());
-      if (folders.length > 0) report(new Error('A folder cannot be uploaded. Drop the files in it.'), this.element);
+      if (folders.length > 0) report(new Error('A folder cannot be dropped. Drop the files in it.'), this.element);
       this.add(files.filter(Boolean));
     });
   }
 
   #item(file, expiresIn) {
     const session = this.#session;
-    const label = visible(file.name);
+    const place = this.#place;
+    const path = place.pathOf(file);
+    const label = visible(path);
     const key = newKey();
     const bar = el('progress', { max: file.size || 1, value: 0, 'aria-label': `Upload of ${label}` });
     const state = el('span', { class: 'state' }, 'waiting');
@@ -94,7 +108,7 @@ export class Uploads {
       document.querySelector('h1').focus();
     }, { 'aria-label': `Dismiss ${label}` });
     const element = el('li', {},
-      el('p', {}, name(file.name), ` (${bytes(file.size)}) `, state), bar, buttons, result);
+      el('p', {}, name(path), ` (${bytes(file.size)}) `, state), bar, buttons, result);
     // The focus stays in the entry when its buttons change.
     const replace = (...replacement) => {
       const hadFocus = buttons.contains(document.activeElement);
@@ -103,6 +117,7 @@ export class Uploads {
     };
     let control = new AbortController();
     let isDone = false;
+    let isRepeat = false;
 
     const finish = (text, said) => {
       isDone = true;
@@ -112,6 +127,7 @@ export class Uploads {
     };
     const retry = () => {
       isDone = false;
+      isRepeat = true;
       control = new AbortController();
       bar.hidden = false;
       bar.value = 0;
@@ -138,12 +154,14 @@ export class Uploads {
           if (file.size > 0 && !isDone) state.textContent = `${Math.floor((100 * sent) / file.size)} %`;
         };
         try {
-          const artifact = await upload(session.api, file, { onProgress, signal: control.signal, key, expiresIn });
+          const options = { onProgress, signal: control.signal, key, expiresIn, isRepeat };
+          const stored = await place.send(file, path, options);
+          const artifact = place.artifactOf(stored);
           finish('stored', `${label} is stored`);
-          this.onStored(artifact);
+          this.onStored(stored);
           replace(
             button('Copy URI', () => copyUri(artifact), { 'aria-label': `Copy URI of ${label}` }),
-            button('Details', () => showDetails(session, artifact, () => element.remove()), {
+            button('Details', () => showDetails(session, artifact, { removed: () => element.remove() }), {
               'aria-label': `Details of ${label}`,
             }),
             dismiss());

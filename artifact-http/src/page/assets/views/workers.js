@@ -1,8 +1,9 @@
 // Workers and their tokens.
-import { button, choice, el, field, form, show, table, terms } from '../dom.js';
+import { button, choice, el, field, form, rescueFocus, show, table, terms } from '../dom.js';
 import { confirm, copy, open, showToken } from '../dialog.js';
 import { code, count, name, time, visible } from '../format.js';
 import { attempt, report, say } from '../messages.js';
+import { EXPIRY, expiryOf, tokenEnd } from './tokens.js';
 
 export const id = 'workers';
 export const title = 'Workers';
@@ -11,10 +12,6 @@ export const isFor = (session) => session.readsAll && session.hasIdentities;
 // The most rows that are shown at once; the filter finds the others.
 const MAX_ROWS = 200;
 
-const EXPIRY = [['', 'Never'], ['86400', 'In 1 day'], ['2592000', 'In 30 days'], ['31536000', 'In 365 days']];
-const REVOKED = '1970-01-01T00:00:00Z';
-
-const expiryOf = (select) => (select.value ? { expires_in: Number(select.value) } : {});
 const labelOf = (worker) => visible(worker.name ?? worker.worker_id);
 
 export async function render(place, session) {
@@ -56,7 +53,7 @@ function registration(session, load) {
     const worker = await session.api.v1('POST', '/workers', { body: { ...named, ...expiryOf(expiry) } });
     displayName.value = '';
     // Shown first: it can never be shown again.
-    await showToken(worker);
+    await showToken(worker.worker_id, worker.registration_token);
     await load();
     say(`${labelOf(worker)} registered`);
   }), field('Name of the new worker', displayName), field('Token expires', expiry),
@@ -74,11 +71,10 @@ async function details(session, listed, load) {
 
   async function read() {
     const worker = await api.v1('GET', path);
-    const expires = worker.token_expires_at;
     show(facts, terms([
       ['Id', code(worker.worker_id)],
       ['Registered', [time(worker.registered_at), ' by ', code(worker.registered_by)]],
-      ['Token expires', expires === null ? 'never' : expires === REVOKED ? 'revoked' : time(expires)],
+      ['Token expires', tokenEnd(worker)],
       ...Object.entries(worker.labels ?? {}).map(([key, value]) => [name(`Label ${key}`), name(value)]),
     ]));
     return worker;
@@ -90,7 +86,7 @@ async function details(session, listed, load) {
   const expiry = choice(EXPIRY);
   const issue = form({ class: 'inline', 'aria-label': 'New token' }, () => attempt(dialog.body, async () => {
     const issued = await api.v1('POST', `${path}/token`, { body: expiryOf(expiry) });
-    await showToken(issued);
+    await showToken(issued.worker_id, issued.registration_token);
     await read();
   }), field('New token expires', expiry, 'The old token is invalid from then on.'), el('button', {}, 'Issue a new token'));
   const revoke = button('Revoke the token', async () => {
@@ -112,6 +108,7 @@ async function details(session, listed, load) {
     if (!done) return;
     dialog.close();
     await load();
+    rescueFocus();
     say(`${labelOf(listed)} deleted`);
   }, { class: 'danger' });
   show(actions, issue, el('div', { class: 'actions' }, copyId, revoke, remove));
