@@ -172,11 +172,11 @@ struct Batch {
     chunk_digests: Vec<(ArtifactId, ChunkDigests)>,
     holds: Vec<Hold>,
     removed: Vec<ArtifactId>,
-    grants: Vec<AccessGrant>,
-    links: Vec<(AccessLink, Sha256Digest)>,
     administrators: Vec<Administrator>,
     collections: Vec<Collection>,
     files: Vec<(CollectionId, CollectionFile)>,
+    grants: Vec<AccessGrant>,
+    links: Vec<(AccessLink, Sha256Digest)>,
 }
 
 impl Batch {
@@ -247,6 +247,8 @@ impl Batch {
             let ids = column(&self.removed, |id| id.as_bytes().as_slice());
             load.run(REMOVED, &[&ids]).await?;
         }
+        self.write_administrators(load).await?;
+        self.write_collections(load).await?;
         if !self.grants.is_empty() {
             let columns = GrantColumns::of(&self.grants);
             load.run(INSERT_GRANTS, &columns.params()).await?;
@@ -255,8 +257,7 @@ impl Batch {
             let columns = LinkColumns::of(&self.links);
             load.run(INSERT_LINKS, &columns.params()).await?;
         }
-        self.write_administrators(load).await?;
-        self.write_collections(load).await
+        Ok(())
     }
 
     async fn write_administrators(&self, load: &mut PostgresLoad) -> Result<()> {

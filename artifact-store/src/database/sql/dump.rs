@@ -33,11 +33,11 @@ pub(in crate::database) enum Part {
     ChunkDigests,
     Holds,
     Removed,
-    Grants,
-    Links,
     Administrators,
     Collections,
     CollectionFiles,
+    Grants,
+    Links,
 }
 
 /// Whether a database is empty.
@@ -87,11 +87,11 @@ impl Part {
         Self::ChunkDigests,
         Self::Holds,
         Self::Removed,
-        Self::Grants,
-        Self::Links,
         Self::Administrators,
         Self::Collections,
         Self::CollectionFiles,
+        Self::Grants,
+        Self::Links,
     ];
 
     /// Returns how many records a batch has.
