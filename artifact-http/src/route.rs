@@ -43,6 +43,8 @@ pub(crate) enum Route {
     Manifest(CollectionId),
     Files(CollectionId),
     File(CollectionId, NameInPath),
+    CollectionGrants(CollectionId),
+    CollectionGrant(CollectionId, GrantId),
 }
 
 impl Route {
@@ -115,6 +117,10 @@ impl Route {
             ["collections", id, "seal"] => Self::Seal(id.parse().ok()?),
             ["collections", id, "manifest"] => Self::Manifest(id.parse().ok()?),
             ["collections", id, "files"] => Self::Files(id.parse().ok()?),
+            ["collections", id, "grants"] => Self::CollectionGrants(id.parse().ok()?),
+            ["collections", id, "grants", grant] => {
+                Self::CollectionGrant(id.parse().ok()?, grant.parse().ok()?)
+            }
             _ => return None,
         })
     }

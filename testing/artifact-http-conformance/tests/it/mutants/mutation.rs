@@ -131,6 +131,8 @@ pub(crate) enum Mutation {
     PrefixIgnored,
     SealIgnored,
     ManifestDigestWrong,
+    GranteeWrites,
+    CollectionGrantLists,
 }
 
 /// State that some mutations keep between requests.
