@@ -60,4 +60,6 @@ pub use metadata::Metadata;
 pub use problem::Problem;
 pub use progress::Progress;
 pub use retry::RetryPolicy;
-pub use sharing::{CreatedLink, Grant, GrantPage, Grantee, Link, LinkPage};
+pub use sharing::{
+    CollectionGrant, CollectionGrantPage, CreatedLink, Grant, GrantPage, Grantee, Link, LinkPage,
+};

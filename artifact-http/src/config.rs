@@ -170,8 +170,12 @@ impl HttpConfig {
     /// Adds the endpoints that share artifacts by grants and links, and lets the grants count for every fetch. The sharing must
     /// be that of the store of the router. Has no endpoints without [management](Self::with_management).
     ///
+    /// With [collections](Self::with_collections), they can be shared by grants too, and those grants count for their files,
+    /// their lists and their manifests. The router joins the two; nothing else has to be set.
+    ///
     /// With a [read policy](Self::with_read_policy), the policy alone decides about principals; it asks
-    /// [`Sharing::is_granted`] if grants shall count. The policy is asked when a link is made, and not when it is used.
+    /// [`Sharing::is_granted`] if grants shall count. No grant then counts for lists of files and manifests, about which no policy
+    /// is asked. The policy is asked when a link is made, and not when it is used.
     #[must_use = "returns the changed settings"]
     pub fn with_sharing(mut self, sharing: Sharing) -> Self {
         self.sharing = Some(sharing);
@@ -327,6 +331,18 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_collections(mut self, collections: CollectionStore) -> Self {
         self.collections = Some(collections);
+        self
+    }
+
+    /// Joins sharing and collections, so that collections can be shared.
+    pub(crate) fn join(mut self) -> Self {
+        if let (Some(sharing), Some(collections)) = (&mut self.sharing, &mut self.collections) {
+            let catalog = Arc::clone(collections.catalog());
+            *sharing = sharing.clone().with_collections(catalog);
+            if self.read_policy.is_none() {
+                *collections = collections.clone().with_sharing(sharing);
+            }
+        }
         self
     }
 

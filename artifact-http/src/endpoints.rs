@@ -34,7 +34,8 @@ use crate::request_info::RequestInfo;
 use crate::route::{DeploymentRoute, Route};
 use crate::router::Service;
 use crate::sharing::{
-    CreateGrant, CreateLink, FetchLink, ListGrants, ListLinks, RevokeGrant, RevokeLink,
+    CreateCollectionGrant, CreateGrant, CreateLink, FetchLink, ListCollectionGrants, ListGrants,
+    ListLinks, RevokeCollectionGrant, RevokeGrant, RevokeLink,
 };
 use crate::uploads::{AppendUpload, CreateUpload, DescribeUploads, EndUpload, ReadUpload};
 
@@ -158,6 +159,9 @@ endpoints! {
         GET WorkerQuota(worker) => ReadWorkerQuota;
         PUT WorkerQuota(worker) => SetWorkerQuota;
         DELETE WorkerQuota(worker) => RemoveWorkerQuota;
+        GET CollectionGrants(id) => ListCollectionGrants;
+        POST CollectionGrants(id) => CreateCollectionGrant;
+        DELETE CollectionGrant(id, grant) => RevokeCollectionGrant;
     }
     deployment {
         GET Experiments => ListExperiments;
@@ -250,6 +254,8 @@ mod tests {
             ("/v1/links/x", "GET, HEAD"),
             ("/v1/experiments/e/uploads", "OPTIONS, POST"),
             ("/v1/experiments/e/uploads/x", "GET, HEAD, PATCH, DELETE"),
+            ("/v1/experiments/e/collections/c/grants", "GET, HEAD, POST"),
+            ("/v1/experiments/e/collections/c/grants/y", "DELETE"),
             ("/v1/experiments/e/collections/c/files", "GET, HEAD"),
             ("/v1/experiments/e/collections/c/files/", ""),
             (

@@ -46,6 +46,8 @@ pub(crate) enum Route {
     Quota,
     Quotas,
     WorkerQuota(WorkerId),
+    CollectionGrants(CollectionId),
+    CollectionGrant(CollectionId, GrantId),
 }
 
 impl Route {
@@ -121,6 +123,10 @@ impl Route {
             ["quota"] => Self::Quota,
             ["quotas"] => Self::Quotas,
             ["workers", worker, "quota"] => Self::WorkerQuota(worker.parse().ok()?),
+            ["collections", id, "grants"] => Self::CollectionGrants(id.parse().ok()?),
+            ["collections", id, "grants", grant] => {
+                Self::CollectionGrant(id.parse().ok()?, grant.parse().ok()?)
+            }
             _ => return None,
         })
     }

@@ -83,6 +83,7 @@ impl HttpService {
         identities: Option<Arc<IdentityAuthenticator>>,
         config: HttpConfig,
     ) -> Self {
+        let config = config.join();
         let uploads = ConcurrencyLimiter::of_uploads(&config);
         let fetches = ConcurrencyLimiter::of_fetches(&config);
         let lists = ConcurrencyLimiter::of_lists(&config);

@@ -100,8 +100,9 @@ pub fn authorize(principal: &Principal, row: Arc<Row>) -> Result<ReadGrant> {
 /// Decides whether `principal` may read the artifact of `row`, by its own right or by a grant of [`Sharing`].
 ///
 /// First applies the rule of [`authorize`], which costs no I/O. Only if that does not allow the read, looks into the
-/// database for a grant to the worker, or to a group that it is a direct or nested member of. Nothing is cached, so a
-/// revoked grant counts no more from the answer to its revocation on, in every process.
+/// database, in one query, for a grant to the worker, or to a group that it is a direct or nested member of: a grant of the
+/// artifact, or of the collection that it is in. Nothing is cached, so a revoked grant counts no more from the answer to its
+/// revocation on, in every process.
 ///
 /// # Errors
 ///

@@ -11,24 +11,25 @@ use crate::settings::{Period, text};
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["worker", "group", "link", "list", "revoke"]))]
 pub(crate) struct ShareArguments {
-    /// URI that the deposit returned, or the id at its end
+    /// URI that the deposit returned, the id at its end, or the id of a collection, col_...
     #[arg(value_name = "URI_OR_ID", value_parser = text)]
-    pub(super) artifact: String,
+    pub(super) subject: String,
 
-    /// Let this worker read the artifact, and print the id of the grant. A grant that it has already is replaced
+    /// Let this worker read the artifact, or the collection with its files, also those that it gets later. Print the id of the
+    /// grant. A grant that the worker has already is replaced
     #[arg(long, value_name = "ID", value_parser = text)]
     pub(super) worker: Option<String>,
 
-    /// Let the members of this group read the artifact, also the members of groups in it
+    /// Let the members of this group read it, also the members of groups in the group
     #[arg(long, value_name = "ID", value_parser = text)]
     pub(super) group: Option<String>,
 
     /// Make a link and print its URL, with which everyone can fetch the artifact without a credential. It is printed only
-    /// once
+    /// once. A collection has no links
     #[arg(long)]
     pub(super) link: bool,
 
-    /// List the grants and links of the artifact
+    /// List the grants and links
     #[arg(long)]
     pub(super) list: bool,
 

@@ -1,13 +1,13 @@
-//! The list of the grants and links of an artifact.
+//! The lists of the grants and links of an artifact, and of the grants of a collection.
 
-use artifact_client::{Client, Grant, Link};
+use artifact_client::{Client, Link};
 use serde_json::json;
 
 use super::Failure;
 use crate::output::{self, printable};
 
 /// Prints all grants and links: a line for each, or one line of JSON.
-pub(super) async fn list(client: &Client, uri: &str, as_json: bool) -> Result<(), Failure> {
+pub(super) async fn of_artifact(client: &Client, uri: &str, as_json: bool) -> Result<(), Failure> {
     let mut grants = Vec::new();
     let mut after = None;
     loop {
@@ -24,10 +24,35 @@ pub(super) async fn list(client: &Client, uri: &str, as_json: bool) -> Result<()
         return Ok(());
     }
     for grant in &grants {
-        output::data(grant_line(grant))?;
+        let grantee = grant.worker.as_deref().or(grant.group.as_deref());
+        let line = grant_line(&grant.id, grantee, grant.expires_at.as_deref());
+        output::data(line)?;
     }
     for link in &links {
         output::data(link_line(link))?;
+    }
+    Ok(())
+}
+
+/// Prints all grants: a line for each, or one line of JSON.
+pub(super) async fn of_collection(client: &Client, id: &str, as_json: bool) -> Result<(), Failure> {
+    let (mut grants, mut after) = (Vec::new(), None);
+    loop {
+        let page = client.collection_grants(id, after.as_deref()).await?;
+        grants.extend(page.grants);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    if as_json {
+        output::json(&json!({ "grants": grants }))?;
+        return Ok(());
+    }
+    for grant in &grants {
+        let grantee = grant.worker.as_deref().or(grant.group.as_deref());
+        let line = grant_line(&grant.id, grantee, grant.expires_at.as_deref());
+        output::data(line)?;
     }
     Ok(())
 }
@@ -50,14 +75,11 @@ async fn links(client: &Client, uri: &str) -> Result<Vec<Link>, Failure> {
 }
 
 /// Returns the id, who may read, and until when, separated by tabs.
-fn grant_line(grant: &Grant) -> String {
-    let grantee = grant.worker.as_ref().or(grant.group.as_ref());
-    let until = grant.expires_at.as_deref().unwrap_or("revoked");
+fn grant_line(id: &str, grantee: Option<&str>, expires_at: Option<&str>) -> String {
     format!(
-        "{}\t{}\tuntil {}",
-        grant.id,
-        printable(grantee.map_or("", |id| id)),
-        printable(until)
+        "{id}\t{}\tuntil {}",
+        printable(grantee.unwrap_or("")),
+        printable(expires_at.unwrap_or("revoked"))
     )
 }
 

@@ -3,6 +3,9 @@
 mod command;
 mod list;
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use anyhow::{Result, anyhow};
 use artifact_backend::{ArtifactId, UriPrefix};
 use artifact_client::{Client, Error, ExposeSecret as _, Grantee};
@@ -15,7 +18,7 @@ use crate::output;
 use crate::settings::Period;
 
 /// How long a link works unless the command says otherwise.
-const LINK_LASTS: std::time::Duration = std::time::Duration::from_hours(24);
+const LINK_LASTS: Duration = Duration::from_hours(24);
 
 /// Makes, lists or revokes a grant or a link.
 pub(crate) async fn share(context: &ClientContext, arguments: ShareArguments) -> Result<()> {
@@ -46,9 +49,29 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+/// What the command shares.
+enum Subject {
+    /// An artifact, by its URI.
+    Artifact(String),
+    /// A collection, by its id.
+    Collection(String),
+}
+
+impl Subject {
+    fn of(text: String) -> Self {
+        if text.starts_with("col_") {
+            return Self::Collection(text);
+        }
+        match text.parse::<ArtifactId>() {
+            Ok(id) => Self::Artifact(UriPrefix::default().uri(id).to_string()),
+            Err(_) => Self::Artifact(text),
+        }
+    }
+}
+
 async fn run(client: &Client, arguments: ShareArguments) -> Result<(), Failure> {
     let ShareArguments {
-        artifact,
+        subject,
         worker,
         group,
         link,
@@ -58,45 +81,78 @@ async fn run(client: &Client, arguments: ShareArguments) -> Result<(), Failure> 
         max_downloads,
         json,
     } = arguments;
-    let uri = match artifact.parse::<ArtifactId>() {
-        Ok(id) => UriPrefix::default().uri(id).to_string(),
-        Err(_) => artifact,
-    };
+    let subject = Subject::of(subject);
     let expires_in = expires_in.map(|Period(period)| period);
     let grantee = worker.as_deref().map(Grantee::Worker);
     let grantee = grantee.or_else(|| group.as_deref().map(Grantee::Group));
     if let Some(grantee) = grantee {
-        let grant = client.grant(&uri, grantee, expires_in).await?;
-        if json.json {
-            output::json(&grant)?;
-        } else {
-            output::data(&grant.id)?;
-        }
+        grant(client, &subject, grantee, expires_in, json.json).await
     } else if link {
-        let period = expires_in.unwrap_or(LINK_LASTS);
-        let created = client.create_link(&uri, period, max_downloads).await?;
-        let url = created.url.expose_secret();
-        if json.json {
-            let mut value = json!(created.link);
-            value["url"] = url.into();
-            output::json(&value)?;
-        } else {
-            output::data(url)?;
-        }
+        create_link(client, &subject, expires_in, max_downloads, json.json).await
     } else if let Some(id) = revoke {
-        revoke_one(client, &uri, &id).await?;
+        revoke_one(client, &subject, &id).await
     } else if list {
-        list::list(client, &uri, json.json).await?;
+        match &subject {
+            Subject::Artifact(uri) => list::of_artifact(client, uri, json.json).await,
+            Subject::Collection(id) => list::of_collection(client, id, json.json).await,
+        }
+    } else {
+        Ok(())
+    }
+}
+
+async fn grant(
+    client: &Client,
+    subject: &Subject,
+    grantee: Grantee<'_>,
+    expires_in: Option<Duration>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let (id, value) = match subject {
+        Subject::Artifact(uri) => {
+            let grant = client.grant(uri, grantee, expires_in).await?;
+            (grant.id.clone(), json!(grant))
+        }
+        Subject::Collection(id) => {
+            let grant = client.grant_collection(id, grantee, expires_in).await?;
+            (grant.id.clone(), json!(grant))
+        }
+    };
+    if as_json {
+        output::json(&value)?;
+    } else {
+        output::data(&id)?;
     }
     Ok(())
 }
 
-async fn revoke_one(client: &Client, uri: &str, id: &str) -> Result<(), Failure> {
-    if id.starts_with("gnt_") {
-        client.revoke_grant(uri, id).await?;
-    } else if id.starts_with("lnk_") {
-        client.revoke_link(uri, id).await?;
+async fn create_link(
+    client: &Client,
+    subject: &Subject,
+    expires_in: Option<Duration>,
+    max_downloads: Option<NonZeroU32>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let uri = match subject {
+        Subject::Artifact(uri) => uri,
+        Subject::Collection(_) => return Err(no_links()),
+    };
+    let period = expires_in.unwrap_or(LINK_LASTS);
+    let created = client.create_link(uri, period, max_downloads).await?;
+    let url = created.url.expose_secret();
+    if as_json {
+        let mut value = json!(created.link);
+        value["url"] = url.into();
+        output::json(&value)?;
     } else {
+        output::data(url)?;
+    }
+    Ok(())
+}
+
+async fn revoke_one(client: &Client, subject: &Subject, id: &str) -> Result<(), Failure> {
+    let is_grant = id.starts_with("gnt_");
+    if !is_grant && !id.starts_with("lnk_") {
         let text =
             "--revoke takes the id of a grant, gnt_..., or of a link, lnk_...; --list prints them";
         return Err(Failure::Other(crate::failure::setup_from(
@@ -104,5 +160,18 @@ async fn revoke_one(client: &Client, uri: &str, id: &str) -> Result<(), Failure>
             text,
         )));
     }
+    match subject {
+        Subject::Artifact(uri) if is_grant => client.revoke_grant(uri, id).await?,
+        Subject::Artifact(uri) => client.revoke_link(uri, id).await?,
+        Subject::Collection(collection) if is_grant => {
+            client.revoke_collection_grant(collection, id).await?;
+        }
+        Subject::Collection(_) => return Err(no_links()),
+    }
     Ok(())
+}
+
+fn no_links() -> Failure {
+    let sentence = "a collection has no links; share it with --worker or --group, or make a link to one of its files";
+    Failure::Other(crate::failure::setup(sentence))
 }

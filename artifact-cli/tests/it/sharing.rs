@@ -37,7 +37,9 @@ fn the_commands_of_the_page_work() {
         .into_iter()
         .filter(|status| status.parse::<u16>().is_ok())
         .collect();
-    assert_eq!(statuses, ["403", "200", "404"], "{stdout}");
+    // An artifact without and with a grant, then the collection, then a link that was used up.
+    let expected = ["403", "200", "403", "200", "200", "403", "404"];
+    assert_eq!(statuses, expected, "{stdout}");
     for expected in [
         "{\"grants\":[{\"id\":\"gnt_",
         "\"next\":null}403",
@@ -116,6 +118,53 @@ fn artifacts_are_shared_by_grants() {
     assert_eq!(neither.code, Some(2), "{neither:?}");
     let nothing = client(&server, &["share", uri]);
     assert_eq!(nothing.code, Some(2), "{nothing:?}");
+}
+
+#[test]
+fn collections_are_shared_by_grants() {
+    let server = Server::start(&[]);
+    std::fs::create_dir(server.path("run")).unwrap();
+    server.write("run/a.txt", b"shared");
+    let mut put = artifact(server.folder.path());
+    put.args(["collection", "put", "run", "--server", &server.url]);
+    put.args(["--admin-token-file", "artifact-data/admin-token"]);
+    let put = run(&mut put).succeeded();
+    let id = put.stdout().trim_end();
+    assert!(id.starts_with("col_"), "{id}");
+    let mut add = artifact(server.folder.path());
+    add.args(["worker", "add", "--token-file", "reader"]);
+    add.args(["--server", &server.url]);
+    add.args(["--admin-token-file", "artifact-data/admin-token"]);
+    run(&mut add).succeeded();
+    let credential = String::from_utf8(server.read("reader")).unwrap();
+    let worker = credential.split(':').next().unwrap();
+    let read = |name: &str| {
+        let mut command = artifact(server.folder.path());
+        command.args(["collection", "get", id, "-o", name, "--retries", "0"]);
+        command.args(["--server", &server.url, "--credential-file", "reader"]);
+        run(&mut command)
+    };
+    assert_eq!(read("before").code, Some(1));
+    let shared = client(&server, &["share", id, "--worker", worker]).succeeded();
+    let grant = shared.stdout().trim_end();
+    assert!(grant.starts_with("gnt_"), "{grant}");
+    read("copy").succeeded();
+    assert_eq!(server.read("copy/a.txt"), b"shared");
+    let listed = client(&server, &["share", id, "--list"]).succeeded();
+    let expected = format!("{grant}\t{worker}\tuntil revoked\n");
+    assert_eq!(listed.stdout(), expected);
+    let listed = client(&server, &["share", id, "--list", "--json"]).succeeded();
+    let listed: Value = serde_json::from_str(listed.stdout()).unwrap();
+    assert_eq!(listed["grants"][0]["collection"], id);
+    let link = client(&server, &["share", id, "--link"]);
+    assert_eq!(link.code, Some(2), "{link:?}");
+    let link = "lnk_0123456789abcdefghjkmnpqrs";
+    let link = client(&server, &["share", id, "--revoke", link]);
+    assert_eq!(link.code, Some(2), "{link:?}");
+    client(&server, &["share", id, "--revoke", grant]).succeeded();
+    assert_eq!(read("after").code, Some(1));
+    let again = client(&server, &["share", id, "--revoke", grant]);
+    assert_eq!(again.code, Some(1), "{again:?}");
 }
 
 #[test]

@@ -151,7 +151,12 @@ impl Client {
     }
 
     /// Returns the URL of a collection, with `more` appended.
-    fn collection_url(&self, operation: Operation, id: &str, more: &[&str]) -> Result<Url> {
+    pub(crate) fn collection_url(
+        &self,
+        operation: Operation,
+        id: &str,
+        more: &[&str],
+    ) -> Result<Url> {
         let id = id_segment(operation, id)?;
         Ok(self.management_url(&[&["collections", id], more].concat()))
     }

@@ -59,11 +59,12 @@ pub enum Operation {
     ReadRetention,
     /// [`Client::set_retention`](crate::Client::set_retention).
     SetRetention,
-    /// [`Client::grant`](crate::Client::grant).
+    /// [`Client::grant`](crate::Client::grant) and [`Client::grant_collection`](crate::Client::grant_collection).
     CreateGrant,
-    /// [`Client::grants`](crate::Client::grants).
+    /// [`Client::grants`](crate::Client::grants) and [`Client::collection_grants`](crate::Client::collection_grants).
     ListGrants,
-    /// [`Client::revoke_grant`](crate::Client::revoke_grant).
+    /// [`Client::revoke_grant`](crate::Client::revoke_grant) and
+    /// [`Client::revoke_collection_grant`](crate::Client::revoke_collection_grant).
     RevokeGrant,
     /// [`Client::create_link`](crate::Client::create_link).
     CreateLink,
@@ -179,12 +180,15 @@ impl Operation {
             | Self::PlaceHold
             | Self::ReleaseHold => "there is no such artifact",
             Self::CreateGrant => {
-                "there is no such artifact, worker or group, or the server shares nothing"
+                "there is no such artifact, collection, worker or group, or the server shares nothing"
             }
-            Self::ListGrants | Self::CreateLink | Self::ListLinks => {
+            Self::ListGrants => {
+                "there is no such artifact or collection, or the server shares nothing"
+            }
+            Self::CreateLink | Self::ListLinks => {
                 "there is no such artifact, or the server shares nothing"
             }
-            Self::RevokeGrant => "there is no such artifact, or it has no such grant",
+            Self::RevokeGrant => "there is no such artifact or collection, or it has no such grant",
             Self::RevokeLink => "there is no such artifact, or it has no such link",
             Self::FetchLink => "there is no such link, or it does not work any more",
             Self::ReadWorker | Self::ReissueCredential | Self::RevokeToken | Self::DeleteWorker => {

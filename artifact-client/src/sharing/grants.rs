@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::address::with_parameters;
@@ -11,7 +12,7 @@ use crate::error::{Operation, Result};
 use crate::identity::{check_id, id_segment, json};
 use crate::response::{MAX_LIST, read_json};
 
-/// The worker or group that a grant lets read an artifact, by its id.
+/// The worker or group that a grant lets read an artifact or a collection, by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Grantee<'i> {
@@ -96,6 +97,19 @@ impl Client {
     ) -> Result<Grant> {
         let operation = Operation::CreateGrant;
         let url = self.managed_url(operation, uri, &["grants"])?;
+        let grant: Grant = self.send_grant(url, grantee, expires_in).await?;
+        check_id(operation, &grant.id)?;
+        Ok(grant)
+    }
+
+    /// Asks for a grant, and reads it from the response.
+    pub(super) async fn send_grant<G: DeserializeOwned>(
+        &self,
+        url: Url,
+        grantee: Grantee<'_>,
+        expires_in: Option<Duration>,
+    ) -> Result<G> {
+        let operation = Operation::CreateGrant;
         let (worker, group) = match grantee {
             Grantee::Worker(id) => (Some(id_segment(operation, id)?), None),
             Grantee::Group(id) => (None, Some(id_segment(operation, id)?)),
@@ -111,9 +125,7 @@ impl Client {
         let response = self
             .send_write(operation, Method::POST, url, body, repeat, expected)
             .await?;
-        let grant: Grant = read_json(operation, response, MAX_LIST, self.stall_timeout()).await?;
-        check_id(operation, &grant.id)?;
-        Ok(grant)
+        read_json(operation, response, MAX_LIST, self.stall_timeout()).await
     }
 
     /// Reads one page of the grants of an artifact: the first one, or the one after `after`, which is

@@ -112,6 +112,44 @@ async fn pages_are_listed_and_records_revoked() {
 }
 
 #[tokio::test]
+async fn collections_are_shared_under_their_own_path() {
+    const COLLECTION: &str = "col_4f2a9c0de1b83756a0c4d2f19e7b6385";
+    let grant = grant().replace("\"artifact\"", "\"collection\"");
+    let grant = grant.replace(ID, COLLECTION);
+    let path = format!("/v1/experiments/exp-1/collections/{COLLECTION}/grants");
+    let lost = Reply::Send(String::new());
+    let made = Reply::Send(json("201 Created", &grant));
+    let (builder, served) = server_with_replies(vec![lost, made]).await;
+    let client = builder.build().unwrap();
+    let period = Some(Duration::from_mins(2));
+    let made = client.grant_collection(COLLECTION, Grantee::Group(GROUP), period);
+    let made = made.await.unwrap();
+    assert_eq!((&*made.id, &*made.collection), (GRANT, COLLECTION));
+    for request in served.await.unwrap() {
+        assert_eq!(line(&request), format!("POST {path}"));
+        let expected = serde_json::json!({ "group": GROUP, "expires_in": 120 });
+        assert_eq!(body(&request), expected);
+    }
+
+    let page = format!(r#"{{"grants":[{grant}],"next":"{GRANT}"}}"#);
+    let (client, served) = server_replying(json("200 OK", &page)).await;
+    let page = client.collection_grants(COLLECTION, Some("gnt_before"));
+    let page = page.await.unwrap();
+    assert_eq!((page.grants.len(), page.next.as_deref()), (1, Some(GRANT)));
+    assert_eq!(page.grants[0].worker.as_deref(), Some(WORKER));
+    let expected = format!("GET {path}?after=gnt_before");
+    assert_eq!(line(&served.await.unwrap()), expected);
+
+    let (client, served) = server_replying("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let revoked = client.revoke_collection_grant(COLLECTION, GRANT).await;
+    revoked.unwrap();
+    assert_eq!(
+        line(&served.await.unwrap()),
+        format!("DELETE {path}/{GRANT}")
+    );
+}
+
+#[tokio::test]
 async fn the_url_of_a_link_is_not_shown() {
     let url = format!("http://files.example/v1/links/{}", "5e".repeat(32));
     let reply = json("201 Created", &link(&format!(r#","url":"{url}""#)));
@@ -137,6 +175,11 @@ async fn ids_that_no_server_mints_are_not_sent() {
         client.revoke_link("x", LINK).await,
         client
             .grant(URI, Grantee::Worker("a/b"), None)
+            .await
+            .map(drop),
+        client.revoke_collection_grant("../x", GRANT).await,
+        client
+            .grant_collection("a/b", Grantee::Worker(WORKER), None)
             .await
             .map(drop),
     ] {

@@ -112,7 +112,7 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
         }
     }
     if with_sharing && let Some(tags) = document["tags"].as_array_mut() {
-        let description = "Let workers and groups read an artifact, or everyone who has a link.";
+        let description = "Let workers and groups read an artifact or a collection, or everyone who has a link read an artifact.";
         let tag = json!({ "name": sharing::TAG, "description": description });
         tags.insert(2, tag);
     }

@@ -1,4 +1,4 @@
-//! The endpoints under `/v1` that let others read an artifact: grants, links, and the fetch through a link.
+//! The endpoints under `/v1` that let others read an artifact or a collection: grants, links, and the fetch through a link.
 
 mod expiry;
 mod fetch_link;
@@ -11,7 +11,10 @@ use http::HeaderValue;
 use http::request::Parts;
 
 pub(crate) use self::fetch_link::FetchLink;
-pub(crate) use self::grants::{CreateGrant, ListGrants, RevokeGrant};
+pub(crate) use self::grants::{
+    CreateCollectionGrant, CreateGrant, ListCollectionGrants, ListGrants, RevokeCollectionGrant,
+    RevokeGrant,
+};
 pub(crate) use self::links::{CreateLink, ListLinks, RevokeLink};
 use crate::management::Parameters;
 use crate::problem::Problem;

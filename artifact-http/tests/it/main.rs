@@ -6,6 +6,7 @@ mod administrators;
 mod authenticate;
 mod binding;
 mod body;
+mod collection_grants;
 mod collections;
 mod conditional;
 mod content;

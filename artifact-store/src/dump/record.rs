@@ -59,15 +59,6 @@ pub enum DumpRecord {
     Hold(Hold),
     /// An id that was removed or condemned, so that it never gets a row again.
     Removed(ArtifactId),
-    /// A grant, in the order of its subjects and ids.
-    AccessGrant(AccessGrant),
-    /// A link, in the order of the artifacts and ids.
-    AccessLink {
-        /// The link.
-        link: AccessLink,
-        /// The digest of its secret. The secret itself is nowhere.
-        digest: Sha256Digest,
-    },
     /// A named administrator, with the hash of its token. The token itself is nowhere.
     Administrator(Administrator),
     /// A collection. Its numbers of files and bytes are 0; a copy adds them up again.
@@ -78,6 +69,16 @@ pub enum DumpRecord {
         collection: CollectionId,
         /// The name, and the artifact.
         file: CollectionFile,
+    },
+    /// A grant, in the order of its subjects and ids. Snapshots of older versions have grants and links before the
+    /// administrators.
+    AccessGrant(AccessGrant),
+    /// A link, in the order of the artifacts and ids.
+    AccessLink {
+        /// The link.
+        link: AccessLink,
+        /// The digest of its secret. The secret itself is nowhere.
+        digest: Sha256Digest,
     },
     /// A quota. What is used of it is counted again in a copy.
     Quota {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::DumpRecord;
+use crate::collections::CollectionId;
 use crate::experiment::ExperimentId;
 use crate::identity::MemberId;
 use crate::principal::PrincipalId;
@@ -17,6 +18,7 @@ use crate::sharing::{AccessGrant, AccessLink, GrantSubject};
 #[serde(rename_all = "snake_case")]
 enum SubjectLine {
     Artifact(ArtifactId),
+    Collection(CollectionId),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,6 +41,7 @@ impl From<AccessGrant> for GrantLine {
             experiment: grant.experiment,
             subject: match grant.subject {
                 GrantSubject::Artifact(id) => SubjectLine::Artifact(id),
+                GrantSubject::Collection(id) => SubjectLine::Collection(id),
             },
             grantee: grant.grantee,
             created_at: grant.created_at,
@@ -52,6 +55,7 @@ impl GrantLine {
     pub(super) fn into_grant(self) -> Result<AccessGrant, BoxError> {
         let subject = match self.subject {
             SubjectLine::Artifact(id) => GrantSubject::Artifact(id),
+            SubjectLine::Collection(id) => GrantSubject::Collection(id),
         };
         Ok(AccessGrant::new(
             self.id.parse()?,

@@ -3,6 +3,7 @@
 use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
+use crate::collections::CollectionId;
 use crate::experiment::ExperimentId;
 use crate::identity::{GrantId, MemberId};
 use crate::principal::PrincipalId;
@@ -14,6 +15,8 @@ use crate::time::truncate_to_micros;
 pub enum GrantSubject {
     /// One artifact.
     Artifact(ArtifactId),
+    /// A collection: its description, its list, its manifest, and the files that are in it at the time of a read.
+    Collection(CollectionId),
 }
 
 impl GrantSubject {
@@ -22,6 +25,7 @@ impl GrantSubject {
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Artifact(_) => "artifact",
+            Self::Collection(_) => "collection",
         }
     }
 
@@ -30,6 +34,7 @@ impl GrantSubject {
     pub(crate) fn id_bytes(&self) -> &[u8] {
         match self {
             Self::Artifact(id) => id.as_bytes(),
+            Self::Collection(id) => id.as_bytes(),
         }
     }
 
@@ -38,6 +43,9 @@ impl GrantSubject {
     pub(crate) fn from_stored(kind: &str, id: &[u8]) -> Option<Self> {
         match kind {
             "artifact" => Some(Self::Artifact(ArtifactId::from_bytes(id.try_into().ok()?))),
+            "collection" => Some(Self::Collection(CollectionId::from_bytes(
+                id.try_into().ok()?,
+            ))),
             _ => None,
         }
     }

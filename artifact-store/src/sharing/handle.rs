@@ -6,28 +6,35 @@ use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
 use super::{AccessGrant, AccessLink, GrantSubject, LinkSecret, NewLink, SharingRecord};
+use crate::collections::{Collection, CollectionCatalog, CollectionId};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
 use crate::identity::{GrantId, LinkId, MemberId};
-use crate::manage::ManagedStore;
+use crate::manage::{ManagedStore, is_in};
 use crate::principal::{Principal, PrincipalId};
 use crate::read_policy::is_in_experiment;
 use crate::row::Row;
 use crate::store::ArtifactStore;
 
-/// Grants and links of the artifacts of a store. A clone shares the same state and is cheap.
+/// Grants and links of the artifacts and collections of a store. A clone shares the same state and is cheap.
 ///
-/// A **grant** lets a worker, or the direct and nested members of a group, read one artifact of their experiment, until it
-/// is revoked or expires. [`authorize_shared`](crate::authorize_shared) applies it. A grantee may read, and nothing else: not
-/// share further, delete or hold. Lists of artifacts do not show it what others deposited.
+/// A **grant** lets a worker, or the direct and nested members of a group, read one artifact or one collection of their
+/// experiment, until it is revoked or expires. [`authorize_shared`](crate::authorize_shared) applies it. A grantee may read,
+/// and nothing else: not share further, delete or hold. Lists of artifacts and of collections do not show it what belongs to
+/// others.
+///
+/// A grant of a **collection** counts for each file that is in it at the time of the read, also for those that were deposited
+/// after the grant. [`CollectionStore::with_sharing`](crate::CollectionStore::with_sharing) lets it count for the list of files
+/// and the manifest too. It needs [`with_collections`](Self::with_collections). A collection has no links.
 ///
 /// A **link** lets everyone who knows its secret read one artifact.
 /// [`authorize_link`](crate::authorize_link) verifies it.
 ///
 /// # Rights
 ///
-/// The depositor of an artifact and principals of the [admin class](Principal::is_admin_class) make, list and revoke its grants
-/// and links. All others get `Forbidden`. For a principal of another experiment, neither the experiment nor its artifacts exist.
+/// The depositor of an artifact, the owner of a collection, and principals of the [admin class](Principal::is_admin_class)
+/// make, list and revoke its grants and links. All others get `Forbidden`. For a principal of another experiment, neither the
+/// experiment nor what is in it exists.
 ///
 /// # What ends a grant or a link
 ///
@@ -36,7 +43,7 @@ use crate::store::ArtifactStore;
 /// | | grant | link |
 /// |---|---|---|
 /// | its time has come | ends | ends |
-/// | revoked, artifact removed | ends | ends |
+/// | revoked, artifact removed or collection deleted | ends | ends |
 /// | the grantee or its group deleted | ends | |
 /// | its maker deleted, or the maker's token revoked | stays | ends |
 /// | its maker is neither the depositor nor in `admins` any more | stays | does not work meanwhile |
@@ -101,13 +108,27 @@ use crate::store::ArtifactStore;
 pub struct Sharing {
     managed: ManagedStore,
     records: Arc<dyn SharingRecord>,
+    /// Without them there are no grants of collections.
+    collections: Option<Arc<dyn CollectionCatalog>>,
 }
 
 impl Sharing {
     /// Shares the artifacts of a store. Does no I/O. `records` must be in the database of the store; it is
     /// [`Database::sharing`](crate::Database::sharing).
     pub fn new(managed: ManagedStore, records: Arc<dyn SharingRecord>) -> Self {
-        Self { managed, records }
+        Self {
+            managed,
+            records,
+            collections: None,
+        }
+    }
+
+    /// Shares collections too. `collections` must be in the database of the store; it is
+    /// [`Database::collections`](crate::Database::collections). Without it, no collection can be shared: each is `NotFound`.
+    #[must_use = "returns the changed value"]
+    pub fn with_collections(mut self, collections: Arc<dyn CollectionCatalog>) -> Self {
+        self.collections = Some(collections);
+        self
     }
 
     /// Lets a worker, or the members of a group, read the subject, until a time if one is given. A grant that the same grantee
@@ -247,8 +268,8 @@ impl Sharing {
         self.records.delete_link(artifact, id).await
     }
 
-    /// Returns whether a grant lets the principal read the artifact of the row. For a [`ReadPolicy`](crate::ReadPolicy);
-    /// everything else calls [`authorize_shared`](crate::authorize_shared).
+    /// Returns whether a grant of the artifact of the row, or of the collection that it is in, lets the principal read it. For a
+    /// [`ReadPolicy`](crate::ReadPolicy); everything else calls [`authorize_shared`](crate::authorize_shared).
     ///
     /// Reads the database, in one query. External principals and administrators have no grants.
     ///
@@ -296,7 +317,34 @@ impl Sharing {
                     .with_id(*id)
                     .with_detail("only its depositor and administrators may share it"))
             }
+            GrantSubject::Collection(id) => {
+                let collection = self.collection(principal, experiment, *id).await?;
+                if principal.is_admin_class() || principal.has_id(&collection.owner) {
+                    return Ok(());
+                }
+                Err(Error::new(ErrorKind::Forbidden, Operation::Share)
+                    .with_detail("only its owner and administrators may share the collection"))
+            }
         }
+    }
+
+    /// Reads a collection of this experiment.
+    async fn collection(
+        &self,
+        principal: &Principal,
+        experiment: &ExperimentId,
+        id: CollectionId,
+    ) -> Result<Collection> {
+        let found = match &self.collections {
+            Some(collections) if is_in(principal, experiment) => collections.collection(id).await?,
+            _ => None,
+        };
+        found
+            .filter(|collection| collection.experiment == *experiment)
+            .ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, Operation::Share)
+                    .with_detail("there is no such collection")
+            })
     }
 
     fn now(&self) -> Result<Timestamp> {

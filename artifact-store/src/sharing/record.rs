@@ -19,8 +19,8 @@ pub(crate) const MAX_SHARES: usize = 1_000;
 /// - Every call reads or writes the database, never a cache. So a change counts from its answer on, in every process.
 /// - A grant or a link that has ended is found by no call, as if it had been revoked: a grant at its time, a link at its time
 ///   or after its last download. The clock of the database decides.
-/// - The transaction that removes an artifact removes its grants and links too. That which deletes a worker or a group removes
-///   the grants to it. That which deletes a worker or a named administrator, or [revokes](crate::CredentialHash::revoked) its
+/// - The transaction that removes an artifact removes its grants and links too, and that which deletes a collection its grants.
+///   That which deletes a worker or a group removes the grants to it. That which deletes a worker or a named administrator, or [revokes](crate::CredentialHash::revoked) its
 ///   token, removes the links that it made.
 /// - `Ok` of a write means that it is durable. If a write fails, it is not done, except with
 ///   [`Unavailable`](crate::ErrorKind::Unavailable): it may then be done or not. If the future of a write is dropped, it
@@ -54,7 +54,8 @@ pub trait SharingRecord: Debug + Send + Sync + 'static {
     async fn delete_grant(&self, subject: &GrantSubject, id: GrantId) -> Result<()>;
 
     /// Returns whether a grant of the subject names this worker of the experiment, or a group of the experiment that the worker
-    /// is in, directly or through other groups. One query, which sees all memberships and grants at one moment.
+    /// is in, directly or through other groups. For an artifact that is in a collection, a grant of the collection counts too.
+    /// One query, which sees all memberships, grants and files at one moment.
     async fn is_granted(
         &self,
         experiment: &ExperimentId,

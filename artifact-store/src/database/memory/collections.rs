@@ -116,6 +116,17 @@ impl Collections {
         }
     }
 
+    pub(super) fn get(&self, id: CollectionId) -> Option<&Collection> {
+        self.all.get(&id).map(|entry| &entry.collection)
+    }
+
+    /// Returns the collection that an artifact is in.
+    pub(super) fn home(&self, artifact: ArtifactId) -> Option<CollectionId> {
+        let (id, path) = self.names.get(&artifact)?;
+        let file = self.all.get(id)?.files.get(path.as_str())?;
+        (file.state == FileState::Present).then_some(*id)
+    }
+
     /// Returns whether an artifact is in a sealed collection that is not being deleted.
     pub(super) fn is_sealed(&self, artifact: ArtifactId) -> bool {
         let Some((id, _)) = self.names.get(&artifact) else {
@@ -311,6 +322,7 @@ impl CollectionCatalog for MemoryDatabase {
         }
         collections.names.retain(|_, (home, _)| *home != id);
         collections.all.remove(&id);
+        maps.rows.shares.remove_collection(id);
         Ok(())
     }
 }

@@ -152,6 +152,7 @@ impl Maps {
         let administrators = self.administrators.in_order().into_iter();
         records.extend(administrators.cloned().map(DumpRecord::Administrator));
         records.extend(self.rows.collections.records());
+        self.rows.shares.add_records(&mut records);
         records.extend(self.quotas.records());
         records
     }

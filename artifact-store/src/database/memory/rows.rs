@@ -84,7 +84,7 @@ impl Rows {
         self.holds.insert(hold.id, hold);
     }
 
-    /// Appends the rows, the chunk digests, the holds, the removed ids, the grants and the links.
+    /// Appends the rows, the chunk digests, the holds and the removed ids.
     pub(super) fn add_records(&self, records: &mut VecDeque<DumpRecord>) {
         for (position, row) in &self.in_order {
             records.push_back(DumpRecord::Artifact {
@@ -104,7 +104,6 @@ impl Rows {
         holds.sort_unstable_by_key(|hold| hold.id);
         records.extend(holds.into_iter().map(DumpRecord::Hold));
         records.extend(self.removed.values().copied().map(DumpRecord::Removed));
-        self.shares.add_records(records);
     }
 
     /// Inserts a row whose id is not taken.

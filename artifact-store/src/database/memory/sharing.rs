@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{Maps, MemoryDatabase};
 use crate::catalog::clamped_limit;
+use crate::collections::CollectionId;
 use crate::database::rejected::Rejected;
 use crate::dump::DumpRecord;
 use crate::error::{Operation, Result};
@@ -74,6 +75,11 @@ impl Shares {
         }
     }
 
+    /// Removes the grants of a collection.
+    pub(super) fn remove_collection(&mut self, id: CollectionId) {
+        self.grants.remove(&GrantSubject::Collection(id));
+    }
+
     /// Removes the grants to a worker or a group.
     pub(super) fn remove_grantee(&mut self, id: MemberId) {
         self.retain(usize::MAX, |grant| grant.grantee != id, |_| true);
@@ -130,6 +136,7 @@ impl Maps {
     pub(super) fn has_subject(&self, subject: &GrantSubject) -> bool {
         match subject {
             GrantSubject::Artifact(id) => self.rows.get(*id).is_some(),
+            GrantSubject::Collection(id) => self.rows.collections.get(*id).is_some(),
         }
     }
 
@@ -146,13 +153,21 @@ impl Maps {
         experiment: &ExperimentId,
         subject: &GrantSubject,
     ) -> Result<(), Rejected> {
-        let has_subject = match subject {
-            GrantSubject::Artifact(id) => self
-                .rows
-                .get(*id)
-                .is_some_and(|row| row.experiment == *experiment),
+        let (home, otherwise) = match subject {
+            GrantSubject::Artifact(id) => (
+                self.rows.get(*id).map(|row| &row.experiment),
+                Rejected::NO_ARTIFACT,
+            ),
+            GrantSubject::Collection(id) => (
+                self.rows
+                    .collections
+                    .get(*id)
+                    .map(|found| &found.experiment),
+                Rejected::NO_COLLECTION,
+            ),
         };
-        has_subject.then_some(()).ok_or(Rejected::NO_ARTIFACT)
+        let is_there = home == Some(experiment);
+        is_there.then_some(()).ok_or(otherwise)
     }
 
     fn check_grantee(&self, experiment: &ExperimentId, id: MemberId) -> Result<(), Rejected> {
@@ -272,7 +287,14 @@ impl SharingRecord for MemoryDatabase {
             MemberId::Worker(id) => id == worker,
             MemberId::Group(id) => above.contains(&id),
         };
-        Ok(maps.rows.shares.grants(subject, now).any(names_it))
+        let home = match subject {
+            GrantSubject::Artifact(id) => maps.rows.collections.home(*id),
+            GrantSubject::Collection(_) => None,
+        };
+        let home = home.map(GrantSubject::Collection);
+        let shares = &maps.rows.shares;
+        let of_home = home.iter().flat_map(|home| shares.grants(home, now));
+        Ok(shares.grants(subject, now).chain(of_home).any(names_it))
     }
 
     async fn insert_link(&self, link: &AccessLink, digest: &Sha256Digest) -> Result<()> {

@@ -173,11 +173,11 @@ struct Batch {
     chunk_digests: Vec<(ArtifactId, ChunkDigests)>,
     holds: Vec<Hold>,
     removed: Vec<ArtifactId>,
-    grants: Vec<AccessGrant>,
-    links: Vec<(AccessLink, Sha256Digest)>,
     administrators: Vec<Administrator>,
     collections: Vec<Collection>,
     files: Vec<(CollectionId, CollectionFile)>,
+    grants: Vec<AccessGrant>,
+    links: Vec<(AccessLink, Sha256Digest)>,
     quotas: Vec<(QuotaScope, Quota)>,
 }
 
@@ -250,6 +250,8 @@ impl Batch {
             let ids = column(&self.removed, |id| id.as_bytes().as_slice());
             load.run(REMOVED, &[&ids]).await?;
         }
+        self.write_administrators(load).await?;
+        self.write_collections(load).await?;
         if !self.grants.is_empty() {
             let columns = GrantColumns::of(&self.grants);
             load.run(INSERT_GRANTS, &columns.params()).await?;
@@ -258,8 +260,6 @@ impl Batch {
             let columns = LinkColumns::of(&self.links);
             load.run(INSERT_LINKS, &columns.params()).await?;
         }
-        self.write_administrators(load).await?;
-        self.write_collections(load).await?;
         self.write_quotas(load).await
     }
 

@@ -30,6 +30,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0016_collections.sql"),
     include_str!("migrations/0017_administrators.sql"),
     include_str!("migrations/0018_quotas.sql"),
+    include_str!("migrations/0019_collection_grants.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

@@ -8,15 +8,17 @@ use crate::identity::MemberId;
 use crate::principal::PrincipalId;
 use crate::sharing::{AccessGrant, AccessLink};
 
-/// Leaves out those whose artifact or grantee the copy lacks.
+/// Leaves out those whose subject or grantee the copy lacks.
 pub(super) const INSERT_GRANTS: &str = "\
     INSERT INTO access_grants (id, experiment, subject_kind, subject_id, worker, group_id, created_at, created_by, \
         expires_at) \
     SELECT new.* FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::bigint[], \
         $8::text[], $9::bigint[]) \
         AS new (id, experiment, subject_kind, subject_id, worker, group_id, created_at, created_by, expires_at) \
-    WHERE (subject_kind <> 'artifact' OR EXISTS (\
-            SELECT FROM artifact_rows WHERE artifact_rows.id = subject_id AND removed_at IS NULL)) \
+    WHERE CASE subject_kind \
+            WHEN 'artifact' THEN EXISTS (\
+                SELECT FROM artifact_rows WHERE artifact_rows.id = subject_id AND removed_at IS NULL) \
+            WHEN 'collection' THEN EXISTS (SELECT FROM collections WHERE collections.id = subject_id) END \
         AND (EXISTS (SELECT FROM workers WHERE workers.id = worker) \
             OR EXISTS (SELECT FROM groups WHERE groups.id = group_id))";
 /// Leaves out those whose artifact or maker the copy lacks.

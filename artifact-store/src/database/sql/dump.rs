@@ -34,11 +34,11 @@ pub(in crate::database) enum Part {
     ChunkDigests,
     Holds,
     Removed,
-    Grants,
-    Links,
     Administrators,
     Collections,
     CollectionFiles,
+    Grants,
+    Links,
     Quotas,
 }
 
@@ -90,11 +90,11 @@ impl Part {
         Self::ChunkDigests,
         Self::Holds,
         Self::Removed,
-        Self::Grants,
-        Self::Links,
         Self::Administrators,
         Self::Collections,
         Self::CollectionFiles,
+        Self::Grants,
+        Self::Links,
         Self::Quotas,
     ];
 

@@ -54,7 +54,7 @@ pub(super) use self::records::{
 };
 pub(super) use self::scrubs::{record_scrub, scrub_values, select_last_scrub};
 pub(super) use self::sharing::{
-    SharingStatements, grant_columns, link_columns, sharing_statements,
+    SharingStatements, above, grant_columns, link_columns, sharing_statements,
 };
 #[cfg(feature = "sqlite")]
 pub(super) use self::sharing::{grant_params, link_params};

@@ -54,12 +54,14 @@ const REMOVED: &str = concat!(
     now!(),
     ")"
 );
-/// Inserts nothing if the copy lacks the artifact or the grantee.
+/// Inserts nothing if the copy lacks the subject or the grantee.
 const GRANT: &str = "\
     INSERT INTO access_grants (id, experiment, subject_kind, subject_id, worker, group_id, created_at, created_by, \
         expires_at) \
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
-    WHERE ($3 <> 'artifact' OR EXISTS (SELECT 1 FROM artifact_rows WHERE id = $4 AND removed_at IS NULL)) \
+    WHERE CASE $3 \
+            WHEN 'artifact' THEN EXISTS (SELECT 1 FROM artifact_rows WHERE id = $4 AND removed_at IS NULL) \
+            WHEN 'collection' THEN EXISTS (SELECT 1 FROM collections WHERE id = $4) END \
         AND (EXISTS (SELECT 1 FROM workers WHERE id = $5) OR EXISTS (SELECT 1 FROM groups WHERE id = $6))";
 /// Inserts nothing if the copy lacks the artifact or the maker.
 const LINK: &str = "\

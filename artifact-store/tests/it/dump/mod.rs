@@ -51,6 +51,31 @@ pub(crate) async fn assert_round_trip(database: &Database, records: &[DumpRecord
     assert_eq!(dump(database).await.1, records);
 }
 
+/// Checks that a database reads a dump in the order of older versions.
+pub(crate) async fn assert_older_order_is_read(database: &Database) {
+    let mut contents = records::small();
+    contents.retain(|record| !records::is_of_collection(record));
+    load(database, None, &records::in_older_order(contents.clone()))
+        .await
+        .unwrap();
+    assert_eq!(dump(database).await.1, contents);
+}
+
+/// Checks that a database leaves out a grant whose collection the copy lacks.
+pub(crate) async fn assert_grants_without_their_collection_are_left_out(database: &Database) {
+    let mut contents = records::small();
+    contents.retain(|record| {
+        let is_of_collection = matches!(
+            record,
+            DumpRecord::Collection(_) | DumpRecord::CollectionFile { .. }
+        );
+        !is_of_collection
+    });
+    load(database, None, &contents).await.unwrap();
+    contents.retain(|record| !records::is_of_collection(record));
+    assert_eq!(dump(database).await.1, contents);
+}
+
 /// Runs a check on some contents of any kind.
 pub(crate) fn for_contents(cases: u32, check: impl Fn(Vec<DumpRecord>)) {
     let mut config = Config::with_cases(cases);
@@ -78,6 +103,13 @@ fn memory_returns_any_contents_that_were_written() {
             assert_round_trip(&Database::new(MemoryDatabase::new()), &records).await;
         });
     });
+}
+
+#[tokio::test]
+async fn memory_reads_grants_before_and_without_their_collections() {
+    assert_older_order_is_read(&Database::new(MemoryDatabase::new())).await;
+    let database = Database::new(MemoryDatabase::new());
+    assert_grants_without_their_collection_are_left_out(&database).await;
 }
 
 #[tokio::test]

@@ -54,6 +54,17 @@ async fn a_copy_goes_from_any_database_to_any_other() {
 }
 
 #[tokio::test]
+async fn postgres_reads_grants_before_and_without_their_collections() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let hosts = [server.database(), server.database()];
+    let [one, other] = [open(&hosts[0]).await, open(&hosts[1]).await].map(Database::new);
+    super::assert_older_order_is_read(&one).await;
+    super::assert_grants_without_their_collection_are_left_out(&other).await;
+}
+
+#[tokio::test]
 async fn a_load_into_postgres_is_all_or_nothing() {
     let Some(server) = Server::shared() else {
         return;

@@ -48,8 +48,9 @@ fn some_digests(number: u8) -> ChunkDigests {
     chunk_digests(&vec![number; chunks * 65_536]).unwrap()
 }
 
-/// A few records of each kind: artifacts 1 to 4, chunk digests of 1 and 3, a hold on 2, the removed ids 8 and 9, a grant of
-/// artifact 3 to the worker and one that has expired, a link to artifact 4 with one download left, and a quota.
+/// A few records of each kind: artifacts 1 to 4, chunk digests of 1 and 3, a hold on 2, the removed ids 8 and 9, grants of
+/// artifact 3 and of the open collection to the worker and one that has expired, a link to artifact 4 with one download left,
+/// and a quota.
 pub(crate) fn small() -> Vec<DumpRecord> {
     let worker = WorkerId::mint();
     let [admins, orchestrators] = Group::founding(&Experiment::new(experiment(), time(1)));
@@ -86,9 +87,17 @@ pub(crate) fn small() -> Vec<DumpRecord> {
         let id = GrantId::mint();
         AccessGrant::new(id, experiment(), subject, grantee, time(4), worker.into())
     };
+    let (id, name) = (AdministratorId::mint(), "Alice".parse().unwrap());
+    let (by, hash) = (PrincipalId::Admin, credential("administrator"));
+    let administrator = Administrator::new(id, name, time(4), by, hash.with_expires_at(time(5)));
+    records.push(DumpRecord::Administrator(administrator));
+    records.extend(collections());
     records.push(DumpRecord::AccessGrant(grant(3, worker.into())));
     let expired = grant(4, admins.id.into()).with_expires_at(time(5));
     records.push(DumpRecord::AccessGrant(expired));
+    let mut of_collection = grant(3, worker.into());
+    of_collection.subject = GrantSubject::Collection(CollectionId::from_bytes([1; 16]));
+    records.push(DumpRecord::AccessGrant(of_collection));
     let link = AccessLink::new(
         LinkId::mint(),
         experiment(),
@@ -101,11 +110,6 @@ pub(crate) fn small() -> Vec<DumpRecord> {
         link: link.with_downloads(NonZeroU32::new(3), 2),
         digest: link_secret().digest(),
     });
-    let (id, name) = (AdministratorId::mint(), "Alice".parse().unwrap());
-    let (by, hash) = (PrincipalId::Admin, credential("administrator"));
-    let administrator = Administrator::new(id, name, time(4), by, hash.with_expires_at(time(5)));
-    records.push(DumpRecord::Administrator(administrator));
-    records.extend(collections());
     records.push(DumpRecord::Quota {
         scope: quota_scope(),
         quota: quota(),
@@ -121,6 +125,29 @@ fn quota() -> Quota {
     Quota::default().with_max_bytes(100).with_max_in_flight(7)
 }
 
+/// Puts grants and links before the administrators, as older versions did.
+pub(crate) fn in_older_order(records: Vec<DumpRecord>) -> Vec<DumpRecord> {
+    let is_share = |record: &DumpRecord| {
+        matches!(
+            record,
+            DumpRecord::AccessGrant(_) | DumpRecord::AccessLink { .. }
+        )
+    };
+    let (shares, mut records): (Vec<_>, Vec<_>) = records.into_iter().partition(is_share);
+    let is_administrator = |record: &DumpRecord| matches!(record, DumpRecord::Administrator(_));
+    let at = records.iter().position(is_administrator).unwrap();
+    records.splice(at..at, shares);
+    records
+}
+
+/// Returns whether a record is a grant of a collection.
+pub(crate) fn is_of_collection(record: &DumpRecord) -> bool {
+    let DumpRecord::AccessGrant(grant) = record else {
+        return false;
+    };
+    matches!(grant.subject, GrantSubject::Collection(_))
+}
+
 /// Returns the secret of the link in the small contents.
 fn link_secret() -> LinkSecret {
     "5e".repeat(32).parse().unwrap()
@@ -133,6 +160,11 @@ async fn assert_shares_are_in_force(database: &Database, worker: WorkerId) {
         let subject = GrantSubject::Artifact(row(id).id);
         let granted = sharing.is_granted(&experiment(), &subject, worker).await;
         assert_eq!(granted.unwrap(), id == 3, "{id}");
+    }
+    for id in [1, 2] {
+        let subject = GrantSubject::Collection(CollectionId::from_bytes([id; 16]));
+        let granted = sharing.is_granted(&experiment(), &subject, worker).await;
+        assert_eq!(granted.unwrap(), id == 1, "collection {id}");
     }
     let found = sharing.find_link(&link_secret().digest()).await.unwrap();
     let link = found.unwrap();
@@ -406,8 +438,8 @@ fn assemble(
     let removed = removed.into_iter().filter(|id| taken.insert(*id));
     records.extend(removed.map(|id| DumpRecord::Removed(ArtifactId::from_bytes(id))));
     let shares = shares_of(&records);
-    records.extend(shares);
     records.extend(administrators(u8::try_from(experiments.len()).unwrap()));
+    records.extend(shares);
     records
 }
 

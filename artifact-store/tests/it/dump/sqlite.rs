@@ -47,6 +47,14 @@ async fn a_copy_of_sqlite_is_as_valid_as_the_original() {
 }
 
 #[tokio::test]
+async fn sqlite_reads_grants_before_and_without_their_collections() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+    super::assert_older_order_is_read(&open(&one).await).await;
+    super::assert_grants_without_their_collection_are_left_out(&open(&other).await).await;
+}
+
+#[tokio::test]
 async fn a_load_into_sqlite_is_all_or_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.sqlite");

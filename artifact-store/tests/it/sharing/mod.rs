@@ -2,6 +2,8 @@
 
 mod cases;
 mod collected;
+mod collection_rights;
+mod collections;
 mod links;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -12,9 +14,17 @@ mod sqlite;
 
 use artifact_store::{Database, MemoryDatabase};
 
+use self::site::Case;
+
+/// The cases that every database keeps.
+fn all() -> impl Iterator<Item = &'static Case> {
+    let links = cases::ALL.iter().chain(links::ALL);
+    links.chain(collections::ALL)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_keeps_the_contract() {
-    for case in cases::ALL.iter().chain(links::ALL) {
+    for case in all() {
         eprintln!("{}", case.name);
         (case.run)(Database::new(MemoryDatabase::new())).await;
     }

@@ -5,10 +5,9 @@ use artifact_store::{Database, ErrorKind};
 use futures_util::future::join_all;
 
 use super::site::{
-    assert_kind, find, grant, group, host, limited, link, link_by, may_read, publish, register,
-    share, subject,
+    assert_kind, collection, collection_grant, find, grant, group, host, limited, link, link_by,
+    may_read, publish, register, share, share_collection, subject,
 };
-use super::{cases, links};
 use crate::catalog::postgres::{open, wait_for_a_waiter};
 use crate::identity::postgres::with_brief_leases;
 use crate::support::{experiment, row};
@@ -18,7 +17,7 @@ async fn postgres_keeps_the_contract() {
     let Some(server) = Server::shared() else {
         return;
     };
-    for case in cases::ALL.iter().chain(links::ALL) {
+    for case in super::all() {
         eprintln!("{}", case.name);
         let database = server.database();
         let opened = open(&database).await;
@@ -80,6 +79,36 @@ async fn of_a_removal_and_a_share_one_wins() {
     ));
     let sharing = rows.sharing.clone();
     let waiting = tokio::spawn(async move { sharing.insert_grant(&grant(1, worker)).await });
+    wait_for_a_waiter(&database);
+    session.run("COMMIT");
+    assert_kind(waiting.await.unwrap(), ErrorKind::NotFound);
+    assert_eq!(
+        database.sql("SELECT count(*) FROM artifact.access_grants"),
+        "0"
+    );
+}
+
+/// A grant of a collection waits for a deletion that has begun, and is then refused. The deletion, also that of an older server,
+/// takes the grants along.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_deletion_and_a_grant_of_a_collection_one_wins() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let rows = Database::new(open(&database).await);
+    host(&rows).await;
+    let [worker, other] = [register(&rows).await, register(&rows).await];
+    let id = collection(&rows).await;
+    share_collection(&rows, id, worker).await;
+    let mut session = database.psql();
+    session.run("BEGIN");
+    session.run("DELETE FROM artifact.collections");
+    let sharing = rows.sharing.clone();
+    let waiting = tokio::spawn(async move {
+        let grant = collection_grant(id, other);
+        sharing.insert_grant(&grant).await
+    });
     wait_for_a_waiter(&database);
     session.run("COMMIT");
     assert_kind(waiting.await.unwrap(), ErrorKind::NotFound);

@@ -20,9 +20,22 @@ use crate::support::{EXTERNAL, experiment, external, other_experiment};
 
 /// Records whose calls are counted.
 #[derive(Debug)]
-struct Counted {
+pub(super) struct Counted {
     inner: Arc<dyn SharingRecord>,
     calls: AtomicU32,
+}
+
+impl Counted {
+    pub(super) fn new(inner: &Arc<dyn SharingRecord>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: inner.clone(),
+            calls: AtomicU32::new(0),
+        })
+    }
+
+    pub(super) fn calls(&self) -> u32 {
+        self.calls.load(Ordering::Relaxed)
+    }
 }
 
 macro_rules! counted {
@@ -73,10 +86,7 @@ impl Site {
             StoreConfig::default(),
         );
         let managed = ManagedStore::new(store.clone(), database.inventory.clone(), backend);
-        let records = Arc::new(Counted {
-            inner: database.sharing.clone(),
-            calls: AtomicU32::new(0),
-        });
+        let records = Counted::new(&database.sharing);
         let sharing = Sharing::new(managed.clone(), records.clone());
         let depositor = Principal::worker(register(&database).await, experiment());
         let mut deposit = store.deposit(NewArtifact::new(experiment(), &depositor));
@@ -123,7 +133,7 @@ impl Site {
 
     /// Returns whether the principal may read, and how many calls of the records that took.
     async fn may_read(&self, principal: &Principal) -> (bool, u32) {
-        let before = self.records.calls.load(Ordering::Relaxed);
+        let before = self.records.calls();
         let row = Arc::clone(&self.row);
         let is_allowed = match authorize_shared(&self.sharing, principal, row).await {
             Ok(grant) => {
@@ -136,10 +146,7 @@ impl Site {
                 false
             }
         };
-        (
-            is_allowed,
-            self.records.calls.load(Ordering::Relaxed) - before,
-        )
+        (is_allowed, self.records.calls() - before)
     }
 
     async fn read(&self, secret: &LinkSecret, range: ByteRange) -> Result<Vec<u8>> {

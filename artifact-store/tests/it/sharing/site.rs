@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 
 use artifact_store::{
-    AccessGrant, AccessLink, CredentialHash, Database, ErrorKind, Experiment, ExperimentId,
-    GrantId, GrantSubject, Group, GroupId, LinkId, LinkSecret, MemberId, PrincipalId, Result,
-    Timestamp, Worker, WorkerId,
+    AccessGrant, AccessLink, Collection, CollectionId, CredentialHash, Database, ErrorKind,
+    Experiment, ExperimentId, GrantId, GrantSubject, Group, GroupId, LinkId, LinkSecret, MemberId,
+    PrincipalId, Result, Timestamp, Worker, WorkerId,
 };
 use futures_util::future::BoxFuture;
 
@@ -115,6 +115,49 @@ pub(super) async fn may_read(database: &Database, number: u8, worker: WorkerId) 
     let granted = sharing
         .is_granted(&experiment(), &subject(number), worker)
         .await;
+    granted.unwrap()
+}
+
+/// Creates an empty collection.
+pub(super) async fn collection(database: &Database) -> CollectionId {
+    let (id, owner) = (CollectionId::mint(), PrincipalId::Admin);
+    let new = Collection::new(id, experiment(), owner, time(2));
+    let created = database.collections.create_collection(&new).await;
+    created.unwrap();
+    id
+}
+
+/// Deposits an artifact under a name in a collection.
+pub(super) async fn put(database: &Database, collection: CollectionId, name: &str, number: u8) {
+    let (name, row) = (name.parse().unwrap(), row(number));
+    let inserted = database
+        .collections
+        .insert_file(collection, &name, &row, None, None);
+    inserted.await.unwrap();
+}
+
+/// Returns a grant of a collection.
+pub(super) fn collection_grant(id: CollectionId, grantee: impl Into<MemberId>) -> AccessGrant {
+    let mut grant = grant(1, grantee);
+    grant.subject = GrantSubject::Collection(id);
+    grant
+}
+
+/// Writes a grant of a collection, and returns its id.
+pub(super) async fn share_collection(
+    database: &Database,
+    id: CollectionId,
+    grantee: impl Into<MemberId>,
+) -> GrantId {
+    let grant = collection_grant(id, grantee);
+    database.sharing.insert_grant(&grant).await.unwrap();
+    grant.id
+}
+
+/// Returns whether a grant lets the worker read the collection itself.
+pub(super) async fn may_list(database: &Database, id: CollectionId, worker: WorkerId) -> bool {
+    let (sharing, subject) = (&database.sharing, GrantSubject::Collection(id));
+    let granted = sharing.is_granted(&experiment(), &subject, worker).await;
     granted.unwrap()
 }
 

@@ -8,10 +8,9 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::site::{
-    assert_kind, grant, group, host, limited, link, link_by, may_read, publish, register, share,
-    subject,
+    assert_kind, collection, grant, group, host, limited, link, link_by, may_read, publish,
+    register, share, share_collection, subject,
 };
-use super::{cases, links};
 use crate::support::row;
 
 fn file() -> (TempDir, PathBuf) {
@@ -26,7 +25,7 @@ async fn open(path: &Path) -> Database {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract() {
-    for case in cases::ALL.iter().chain(links::ALL) {
+    for case in super::all() {
         eprintln!("{}", case.name);
         let (_folder, path) = file();
         (case.run)(open(&path).await).await;
@@ -93,6 +92,26 @@ async fn a_file_holds_no_secret_of_a_link() {
     ] {
         assert!(shell.execute(edit, []).is_err(), "{edit}");
     }
+}
+
+/// Also a statement of an older server takes the grants of a collection along.
+#[tokio::test]
+async fn statements_of_an_older_version_end_the_grants_of_a_collection() {
+    let (_folder, path) = file();
+    let database = open(&path).await;
+    host(&database).await;
+    let worker = register(&database).await;
+    let [gone, kept] = [collection(&database).await, collection(&database).await];
+    for subject in [gone, kept] {
+        share_collection(&database, subject, worker).await;
+    }
+    let older = Connection::open(&path).unwrap();
+    let delete = "DELETE FROM collections WHERE id = $1";
+    older.execute(delete, [gone.as_bytes()]).unwrap();
+    let left: Vec<u8> = older
+        .query_row("SELECT subject_id FROM access_grants", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, kept.as_bytes());
 }
 
 /// Also a statement of an older server takes grants and links along.

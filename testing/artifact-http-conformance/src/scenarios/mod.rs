@@ -69,9 +69,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         page::SCENARIOS,
         uploads::SCENARIOS,
         administrators::SCENARIOS,
-        collections::SCENARIOS,
         framing::SCENARIOS,
     ]
     .into_iter()
+    .chain(collections::SCENARIOS)
     .flatten()
 }

@@ -42,6 +42,16 @@ impl Mutation {
             (Self::ManifestDigestWrong, 200) if path.ends_with("/manifest") => {
                 response.edit(|manifest| manifest["total"]["sha256"] = "0".into());
             }
+            // A grant of a collection lets its grantee write.
+            (Self::GranteeWrites, 403)
+                if path.contains("/collections/") && request.method != Method::GET =>
+            {
+                response.succeed(&json!({ "id": "x" }));
+            }
+            // A grant of a collection counts for its list, and not for the artifacts in it.
+            (Self::CollectionGrantLists, 200) if path.ends_with("/content") => {
+                response.refuse(403, "forbidden", request);
+            }
             _ => {}
         }
     }

@@ -237,6 +237,32 @@ mutants! {
     every_worker_sees_every_quota: QuotaShownToAll => "quotas::only_the_admin_sets_quotas";
     nothing_seems_to_be_left: QuotaAsZero => "quotas::usage_shows_the_quota";
     limits_are_not_checked: QuotaSetUnchecked => "quotas::a_quota_has_valid_limits";
+    revoked_grants_of_collections_count: ShareRevocationIgnored =>
+        "collections::grants_of_a_collection_that_have_ended_do_not_count";
+    expired_grants_of_collections_count: GrantNeverExpires =>
+        "collections::grants_of_a_collection_that_have_ended_do_not_count";
+    grantees_share_collections_further: GranteeShares =>
+        "collections::a_grant_of_a_collection_lets_a_worker_read_and_nothing_else",
+        "collections::only_the_owner_and_administrators_share_a_collection";
+    grantees_write_into_collections: GranteeWrites =>
+        "collections::a_grant_of_a_collection_lets_a_worker_read_and_nothing_else";
+    grantees_see_collections_in_their_list: CollectionsLeaked =>
+        "collections::a_grant_of_a_collection_lets_a_worker_read_and_nothing_else";
+    a_grant_of_a_collection_leaves_its_artifacts_out: CollectionGrantLists =>
+        "collections::a_grant_of_a_collection_lets_a_worker_read_and_nothing_else",
+        "collections::a_grant_of_a_collection_counts_for_later_files_and_members";
+    everyone_reads_collections: HiddenIsRead =>
+        "collections::a_grant_of_a_collection_counts_for_later_files_and_members",
+        "collections::grants_of_a_collection_end_with_it_and_with_their_grantee";
+    grants_of_collections_to_groups_are_ignored: GroupGrantIgnored =>
+        "collections::a_grant_of_a_collection_counts_for_later_files_and_members",
+        "collections::grants_of_a_collection_end_with_it_and_with_their_grantee";
+    a_grant_of_a_collection_lacks_its_maker: GrantLacksItsMembers =>
+        "collections::grants_of_a_collection_are_described_and_listed";
+    unknown_grantees_of_collections_are_accepted: UnknownGranteeAccepted =>
+        "collections::only_the_owner_and_administrators_share_a_collection";
+    deleted_collections_are_read: DeletedIsRead =>
+        "collections::grants_of_a_collection_end_with_it_and_with_their_grantee";
     workers_of_another_experiment_get_401: ForeignWorkerIs401 =>
         "experiments::workers_of_another_experiment_are_forbidden";
     revoked_grants_count: ShareRevocationIgnored => "sharing::revoked_grants_do_not_count";

@@ -138,6 +138,8 @@ pub(crate) enum Mutation {
     QuotaShownToAll,
     QuotaAsZero,
     QuotaSetUnchecked,
+    GranteeWrites,
+    CollectionGrantLists,
 }
 
 /// State that some mutations keep between requests.
