@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::catalog::new_row;
 use super::command::{Command, Transaction};
 use super::digests::NewRow;
+use super::locations::{self, LocationRecord};
 use super::records::{Columns, Decoder, FlagRecord, Record};
 use super::{Lane, SqlDatabase, params};
 use crate::catalog::clamped_limit;
@@ -391,35 +392,6 @@ impl FileRecord {
     }
 }
 
-/// The columns `id, collection, name` of a file.
-#[derive(Debug)]
-struct LocationRecord {
-    id: Vec<u8>,
-    collection: Vec<u8>,
-    name: String,
-}
-
-impl Record for LocationRecord {
-    fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
-        Ok(Self {
-            id: row.bytes(0)?,
-            collection: row.bytes(1)?,
-            name: row.text(2)?,
-        })
-    }
-}
-
-impl LocationRecord {
-    fn decode(self) -> Result<FileLocation> {
-        let decoder = Decoder(Operation::Collection.into());
-        Ok(FileLocation::new(
-            ArtifactId::from_bytes(decoder.bytes("id", &self.id)?),
-            CollectionId::from_bytes(decoder.bytes("collection", &self.collection)?),
-            decoder.parse("name", &self.name)?,
-        ))
-    }
-}
-
 /// Returns the value of the column `state`.
 pub(in crate::database) fn stored_state(state: FileState) -> i64 {
     match state {
@@ -520,8 +492,7 @@ impl<D: SqlDatabase> CollectionCatalog for D {
             [_] => Lane::Lookup,
             _ => Lane::List,
         };
-        let ids: Vec<_> = artifacts.iter().map(ArtifactId::to_string).collect();
-        let params = params![serde_json::Value::from(ids).to_string().as_str()];
+        let params = [locations::param(artifacts)];
         let records = self.query_in(lane, Operation::Collection, D::SELECT_LOCATIONS, params);
         let records = records.await?.into_iter();
         records.map(LocationRecord::decode).collect()
