@@ -10,6 +10,7 @@ mod dump;
 mod expiry;
 mod identity;
 mod keys;
+mod locations;
 mod maintenance;
 mod pages;
 mod param;

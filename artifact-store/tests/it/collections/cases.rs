@@ -131,6 +131,8 @@ pub(super) async fn artifacts_have_the_location_of_their_file(site: &Site) {
     assert_eq!(locations(&site.owner, &[]).await, []);
     let other = Principal::worker(WorkerId::mint(), experiment());
     assert_eq!(locations(&other, &rows).await, [], "it deposited none");
+    let none = site.one.collections.catalog().locations(&[]).await;
+    assert_eq!(none.unwrap(), []);
 }
 
 pub(super) async fn a_removed_artifact_leaves_its_collection(site: &Site) {

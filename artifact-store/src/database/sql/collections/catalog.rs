@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::command::{CollectionCommand, NewFile};
-use super::records::{CollectionRecord, FileRecord, LocationRecord};
+use super::records::{CollectionRecord, FileRecord};
 use super::statements::{
     SELECT, SELECT_FILE, SELECT_FILES, SELECT_MANIFEST, SELECT_OWN_PAGE, SELECT_PAGE,
 };
@@ -15,6 +15,7 @@ use crate::collections::{
     CollectionPosition, FileLocation, NameBound,
 };
 use crate::database::sql::catalog::new_row;
+use crate::database::sql::locations::{self, LocationRecord};
 use crate::database::sql::{Command, Lane, SqlDatabase, params};
 use crate::digests::ChunkDigests;
 use crate::error::{Operation, Result};
@@ -114,8 +115,7 @@ impl<D: SqlDatabase> CollectionCatalog for D {
             [_] => Lane::Lookup,
             _ => Lane::List,
         };
-        let ids: Vec<_> = artifacts.iter().map(ArtifactId::to_string).collect();
-        let params = params![serde_json::Value::from(ids).to_string().as_str()];
+        let params = [locations::param(artifacts)];
         let records = self.query_in(lane, Operation::Collection, D::SELECT_LOCATIONS, params);
         let records = records.await?.into_iter();
         records.map(LocationRecord::decode).collect()

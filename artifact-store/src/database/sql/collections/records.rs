@@ -2,7 +2,7 @@
 
 use artifact_backend::{ArtifactId, Sha256Digest};
 
-use crate::collections::{Collection, CollectionFile, CollectionId, FileLocation, FileState};
+use crate::collections::{Collection, CollectionFile, CollectionId, FileState};
 use crate::content_type::ContentType;
 use crate::database::sql::{Columns, Decoder, Record};
 use crate::error::{Operation, Result};
@@ -110,35 +110,6 @@ impl FileRecord {
                 _ => return Err(decoder.corrupt("state", "it must be 0, 1 or 2")),
             },
         })
-    }
-}
-
-/// The columns `id, collection, name` of a file.
-#[derive(Debug)]
-pub(in crate::database::sql) struct LocationRecord {
-    id: Vec<u8>,
-    collection: Vec<u8>,
-    name: String,
-}
-
-impl Record for LocationRecord {
-    fn read<C: Columns>(row: &C) -> Result<Self, C::Error> {
-        Ok(Self {
-            id: row.bytes(0)?,
-            collection: row.bytes(1)?,
-            name: row.text(2)?,
-        })
-    }
-}
-
-impl LocationRecord {
-    pub(in crate::database::sql) fn decode(self) -> Result<FileLocation> {
-        let decoder = Decoder(Operation::Collection.into());
-        Ok(FileLocation::new(
-            ArtifactId::from_bytes(decoder.bytes("id", &self.id)?),
-            CollectionId::from_bytes(decoder.bytes("collection", &self.collection)?),
-            decoder.parse("name", &self.name)?,
-        ))
     }
 }
 
