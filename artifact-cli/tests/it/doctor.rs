@@ -150,7 +150,7 @@ fn problems_are_named_with_what_to_do_and_the_exit_code_is_1() {
     ] {
         assert!(done.stdout().contains(said), "{said}: {}", done.stdout());
     }
-    assert!(done.stderr.contains(" problems, "), "{}", done.stderr);
+    assert!(done.stderr.contains(", problems: "), "{}", done.stderr);
 }
 
 #[test]

@@ -503,7 +503,7 @@ fn check_rejects_what_a_start_rejects() {
         (&["--tls-cert", "key", "--tls-key", "key"], "TLS"),
         (
             &["--database", "missing/rows.sqlite"],
-            "the folder missing does not exist",
+            "missing does not exist; create it first",
         ),
     ] {
         let before = files_below(path);

@@ -67,7 +67,8 @@ fn rights(folder: &Path) -> Finding {
 
 /// Examines the file system of a folder, or of the folder in which it will be created.
 fn examine(folder: &Path, mounts: &mut Vec<PathBuf>, findings: &mut Vec<Finding>) {
-    let mut existing = folder;
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let mut existing = folder.as_path();
     while !existing.is_dir() && existing.parent().is_some() {
         existing = files::parent(existing);
     }

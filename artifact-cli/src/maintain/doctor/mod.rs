@@ -118,7 +118,7 @@ impl Printer {
             )?;
         } else {
             output::note(format_args!(
-                "{findings} checks: {problems} problems, {warnings} warnings"
+                "findings: {findings}, problems: {problems}, warnings: {warnings}"
             ));
         }
         if problems == 0 {

@@ -8,6 +8,7 @@ use crate::failure::chain;
 use crate::maintain::open_halves;
 use crate::serve::plan::StorePlan;
 use crate::serve::{halves, placement};
+use crate::settings::BucketProbe;
 
 /// Looks at the database without changing it. Returns what it found if the database can be used.
 pub(super) async fn database(
@@ -139,7 +140,11 @@ async fn probe(plan: &StorePlan<'_>, name: &str, backend: &Backend) -> Finding {
             "after a failed sync the backend acknowledges nothing any more",
         ),
         Err(error) => Finding::new(
-            Status::Problem,
+            // An operator who has accepted the risk knows it already.
+            match plan.settings.bucket_probe {
+                BucketProbe::Warn | BucketProbe::Off if is_bucket => Status::Warning,
+                _ => Status::Problem,
+            },
             CHECK,
             format!("{name}: {}", chain(&error)),
             if is_bucket {
