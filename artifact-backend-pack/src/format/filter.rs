@@ -2,6 +2,8 @@
 
 use artifact_backend::ArtifactId;
 
+use super::checksum;
+
 /// The bits of the filter for each id. With [`PROBES`] of them set, about one of 500 absent ids passes.
 const BITS_PER_ID: usize = 16;
 const PROBES: usize = 6;
@@ -32,6 +34,15 @@ impl Filter {
     /// Restores a filter from its bytes. Returns `None` if they are not whole lines.
     pub fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
         (!bytes.is_empty() && bytes.len().is_multiple_of(LINE)).then(|| Self(bytes.into()))
+    }
+
+    /// Returns a filter that every id passes.
+    pub fn all() -> Self {
+        Self([0xff; LINE].into())
+    }
+
+    pub fn checksum(&self) -> u64 {
+        checksum(&[&self.0])
     }
 
     pub fn as_bytes(&self) -> &[u8] {

@@ -24,7 +24,9 @@ fn kind(errno: Errno) -> ErrorKind {
 /// Returns what an operator can do about the error.
 fn hint(errno: Errno) -> &'static str {
     match errno {
-        Errno::MFILE => "; raise this process's limit on open files (ulimit -n): each segment is one",
+        Errno::MFILE => {
+            "; raise this process's limit on open files (ulimit -n): each segment is one"
+        }
         Errno::NOSPC => "; the file system has no free blocks or inodes left",
         Errno::DQUOT => "; the disk quota is used up",
         Errno::FBIG => "; the limit on the size of a file is reached (ulimit -f)",

@@ -40,7 +40,10 @@ pub(crate) fn open_folder(folder: BorrowedFd<'_>, name: &str) -> SysResult<File>
 }
 
 /// Creates a folder with mode 0700, unless it exists.
-pub(crate) fn create_folder(folder: BorrowedFd<'_>, name: impl rustix::path::Arg + Copy) -> SysResult<()> {
+pub(crate) fn create_folder(
+    folder: BorrowedFd<'_>,
+    name: impl rustix::path::Arg + Copy,
+) -> SysResult<()> {
     match retry(|| rustix::fs::mkdirat(folder, name, Mode::RWXU)) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(errno),
