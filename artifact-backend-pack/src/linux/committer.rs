@@ -31,6 +31,7 @@ impl Committer {
 
     /// Commits groups until the queue is closed.
     pub(crate) fn run(mut self) {
+        let _end = End(Arc::clone(&self.shared));
         while let Some(requests) = self.shared.queue.take() {
             let mut records = Vec::with_capacity(requests.len());
             let mut callers = Vec::with_capacity(requests.len());
@@ -123,6 +124,15 @@ impl Committer {
             self.open = Some(open);
         }
         Ok(self.open.as_mut().expect("a segment was opened above"))
+    }
+}
+
+/// Ends the queue together with the thread, also when it panics: no caller waits for ever.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.queue.abandon();
     }
 }
 

@@ -72,7 +72,9 @@ impl OpenSegment {
         let end = at + frame.bytes.len() as u64;
         sys::write_all(&self.file.file, &frame.bytes, at)?;
         if end > self.prepared {
-            let step = end.clamp(FIRST_STEP, MAX_STEP).min(self.capacity - end);
+            let step = end
+                .clamp(FIRST_STEP, MAX_STEP)
+                .min(self.capacity.saturating_sub(end));
             // It only makes later syncs cheaper, so a full disk is no reason to fail.
             let prepared = sys::write_all(&self.file.file, &zeros(step), end);
             self.prepared = end + prepared.map_or(0, |()| step);

@@ -20,7 +20,7 @@ pub(crate) enum CommitError {
     Ambiguous(Errno),
     /// A sync has failed before.
     InDoubt,
-    /// The backend was dropped.
+    /// The committer has ended.
     Closed,
 }
 
@@ -86,6 +86,15 @@ impl Queue {
         // A single record is always shorter than a frame.
         let count = fits.count().max(1);
         Some(waiting.requests.drain(..count).collect())
+    }
+
+    /// Takes no more records, and drops those that wait. Their callers learn that their outcome is not known.
+    pub(crate) fn abandon(&self) {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        let requests = std::mem::take(&mut waiting.requests);
+        drop(waiting);
+        drop(requests);
     }
 
     /// Takes no more records. Those that wait are still committed.

@@ -81,7 +81,10 @@ impl Shared {
             claim,
             answer,
         });
-        let result = answered.await.unwrap_or(Err(CommitError::Closed));
+        // Without an answer, the thread of the committer panicked.
+        let result = answered
+            .await
+            .unwrap_or(Err(CommitError::Ambiguous(Errno::IO)));
         result.map_err(|error| commit_error(operation, id, error))
     }
 
@@ -131,6 +134,6 @@ fn commit_error(operation: Operation, id: ArtifactId, error: CommitError) -> Err
         CommitError::InDoubt => in_doubt(operation, Some(id)),
         CommitError::Closed => Error::new(ErrorKind::Unavailable, operation)
             .with_id(id)
-            .with_detail("the backend was dropped while the operation was in progress"),
+            .with_detail("the committer of the backend has ended; open the backend again"),
     }
 }

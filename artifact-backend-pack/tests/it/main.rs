@@ -11,6 +11,7 @@
 )]
 
 mod contract;
+mod crashes;
 mod damage;
 mod maintenance;
 mod opening;

@@ -8,11 +8,10 @@ use anyhow::Result;
 use artifact_backend_fs::{
     LayoutFinding, LayoutOptions, check_layout, check_private_file, check_private_folder,
 };
+use artifact_store::BackendUrl;
 
 use super::lines::Lines;
 use super::verify::Totals;
-use artifact_store::BackendUrl;
-
 use crate::failure::setup_from;
 use crate::serve::plan::StorePlan;
 use crate::{files, system};
