@@ -6,6 +6,8 @@
 pub mod format;
 #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 mod linux;
+#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+mod sync;
 
 #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 pub use artifact_backend_config::PackConfig;

@@ -10,3 +10,4 @@ pub mod http_range;
 pub mod json_bodies;
 pub mod multipart;
 pub mod opaque_id;
+pub mod pack_recovery;

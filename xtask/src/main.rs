@@ -146,20 +146,20 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
         )?;
     }
     if status.success() {
-        status = crash_packed(if long { "200" } else { "8" })?;
+        status = crash_packed(if long { ["50", "2000"] } else { ["2", "100"] })?;
     }
     Ok(status)
 }
 
 /// Runs the subject of artifact-backend-pack on the strict file system with injected errors. A program reads each state, because blobs
 /// are not files there.
-fn crash_packed(fault_runs: &str) -> Result<ExitStatus, String> {
+fn crash_packed([fault_runs, states]: [&str; 2]) -> Result<ExitStatus, String> {
     let options = [
         "fuse",
+        "--states",
+        states,
         "--faults",
         "--fault-runs",
-        fault_runs,
-        "--max-states",
         fault_runs,
     ];
     print(&format!("artifact-crash {} (segments)", options.join(" ")));

@@ -170,6 +170,7 @@ fn parse_header(bytes: &[u8], at: Position) -> Option<Header> {
     let table = HEADER_BYTES.checked_add(records.checked_mul(ENTRY_BYTES)?)?;
     let valid = length == whole_blocks(length)
         && length <= MAX_BYTES
+        && u32::try_from(length).is_ok_and(|length| at.offset.checked_add(length).is_some())
         && records > 0
         && table <= length
         && *reserved == [0; 16];

@@ -6,6 +6,9 @@ use super::frame::{self, Frame, HEADER_BYTES, Position, Record};
 use super::mutant::{Mutant, planted};
 use super::{BLOCK, index, round_up};
 
+/// The number of entries of a segment. Those of the open one are in memory, about 100 bytes each, and a list sorts them.
+const MAX_ENTRIES: usize = 1 << 18;
+
 /// The end of an open segment.
 ///
 /// One frame is in flight at most: it is written at the end, synced, and only then acknowledged. After a failed sync the log
@@ -40,14 +43,14 @@ impl Log {
         self.in_doubt
     }
 
-    /// Returns whether a frame of these records fits, together with an index of the `indexed` entries that are there and its
-    /// own.
+    /// Returns whether a frame of these records fits, together with an index of the `indexed` entries that are there and its own. A
+    /// new segment takes any frame.
     pub fn has_room<B: AsRef<[u8]>>(&self, records: &[Record<B>], indexed: usize) -> bool {
         let frame: usize = HEADER_BYTES + records.iter().map(Record::length).sum::<usize>();
         let entries = indexed + records.len();
         let index = entries.div_ceil(index::PER_BLOCK) * BLOCK;
         let rest = round_up(frame) + index + round_up(Filter::length(entries)) + BLOCK;
-        u64::from(self.end.offset) + rest as u64 <= self.capacity
+        entries <= MAX_ENTRIES && u64::from(self.end.offset) + rest as u64 <= self.capacity
     }
 
     /// Encodes the frame that is to be written at [`end`](Self::end). Returns `None` after a failed sync.

@@ -19,6 +19,7 @@ use crate::linux::claims::Claims;
 use crate::linux::committer::Committer;
 use crate::linux::pool::Pool;
 use crate::linux::queue::Queue;
+use crate::linux::request::GROUP_BYTES;
 use crate::linux::root::{LARGE, LockedRoot};
 use crate::linux::scrub::{self, PackScrubReport};
 use crate::linux::shared::Shared;
@@ -110,7 +111,7 @@ impl PackBackend {
             root,
             uncounted: Mutex::new(opened.index.sealed()),
             index: opened.index,
-            queue: Queue::default(),
+            queue: Queue::new(GROUP_BYTES),
             claims: Claims::default(),
             large,
             reads: Pool::new(config.fs.max_concurrent_reads),

@@ -10,7 +10,7 @@ use crate::format::frame::Record;
 use crate::linux::claims::Claim;
 use crate::linux::index::Open;
 use crate::linux::open_segment::{OpenSegment, is_full};
-use crate::linux::queue::{CommitError, Request};
+use crate::linux::request::{CommitError, Request};
 use crate::linux::seal::seal;
 use crate::linux::shared::Shared;
 

@@ -14,6 +14,7 @@ mod open_segment;
 mod opening;
 mod pool;
 mod queue;
+mod request;
 mod root;
 mod scrub;
 mod seal;

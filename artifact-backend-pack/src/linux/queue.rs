@@ -1,75 +1,70 @@
-//! The records that wait for the committer.
+//! What waits for the committer, in the order of its arrival.
+//!
+//! `tests/model` explores every interleaving of this module with loom.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-use rustix::io::Errno;
-use tokio::sync::oneshot;
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::format::frame::Record;
-use crate::format::log::max_record_bytes;
-use crate::linux::claims::Claim;
+/// A request that waits in the queue.
+pub(crate) trait Queued {
+    /// Returns the bytes that it takes in a group.
+    fn length(&self) -> usize;
 
-/// Why a record was not acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CommitError {
-    /// Nothing of it was written, or the rest is not valid.
-    NotWritten(Errno),
-    /// It cannot be known whether the record is durable.
-    Ambiguous(Errno),
-    /// A sync has failed before.
-    InDoubt,
-    /// The committer has ended.
-    Closed,
+    /// Answers the caller that the queue is closed.
+    fn refuse(self);
 }
 
-/// A record and the caller that waits for it.
 #[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) record: Record<Bytes>,
-    /// Ends when the record is in the index.
-    pub(crate) claim: Claim,
-    /// Nobody receives the answer if the caller's future was dropped.
-    pub(crate) answer: oneshot::Sender<Result<(), CommitError>>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    requests: VecDeque<Request>,
+struct Waiting<R> {
+    requests: VecDeque<R>,
     closed: bool,
 }
 
-/// The records that wait for the committer, in the order of their arrival.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    waiting: Mutex<Waiting>,
+/// The requests that wait for the committer.
+#[derive(Debug)]
+pub(crate) struct Queue<R> {
+    waiting: Mutex<Waiting<R>>,
     arrived: Condvar,
+    /// The bytes of a group, unless its first request alone has more.
+    group_bytes: usize,
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+impl<R: Queued> Queue<R> {
+    pub(crate) fn new(group_bytes: usize) -> Self {
+        Self {
+            waiting: Mutex::new(Waiting {
+                requests: VecDeque::new(),
+                closed: false,
+            }),
+            arrived: Condvar::new(),
+            group_bytes,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting<R>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a record.
-    pub(crate) fn push(&self, request: Request) {
+    /// Adds a request, or refuses it if the queue is closed.
+    pub(crate) fn push(&self, request: R) {
         let mut waiting = self.lock();
         if waiting.closed {
             drop(waiting);
-            let _ = request.answer.send(Err(CommitError::Closed));
+            request.refuse();
             return;
         }
-        let was_empty = waiting.requests.is_empty();
         waiting.requests.push_back(request);
+        let is_first = waiting.requests.len() == 1;
         drop(waiting);
-        if was_empty {
+        // The committer waits only while the queue is empty.
+        if is_first {
             self.arrived.notify_one();
         }
     }
 
-    /// Waits for records and takes as many as one frame holds. Returns `None` when the queue is closed and empty.
-    pub(crate) fn take(&self) -> Option<Vec<Request>> {
+    /// Waits for requests and takes a group. Returns `None` when the queue is closed and empty. Only one thread calls this.
+    pub(crate) fn take(&self) -> Option<Vec<R>> {
         let mut waiting = self.lock();
         while waiting.requests.is_empty() {
             if waiting.closed {
@@ -80,15 +75,20 @@ impl Queue {
         }
         let mut bytes = 0;
         let fits = waiting.requests.iter().take_while(|request| {
-            bytes += request.record.length();
-            bytes <= GROUP_BYTES
+            bytes += request.length();
+            bytes <= self.group_bytes
         });
-        // A single record is always shorter than a frame.
         let count = fits.count().max(1);
         Some(waiting.requests.drain(..count).collect())
     }
 
-    /// Takes no more records, and drops those that wait. Their callers learn that their outcome is not known.
+    /// Takes no more requests. [`take`](Self::take) still returns those that wait.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_one();
+    }
+
+    /// Takes no more requests, and drops those that wait. Their callers see that no answer will come.
     pub(crate) fn abandon(&self) {
         let mut waiting = self.lock();
         waiting.closed = true;
@@ -96,14 +96,4 @@ impl Queue {
         drop(waiting);
         drop(requests);
     }
-
-    /// Takes no more records. Those that wait are still committed.
-    pub(crate) fn close(&self) {
-        self.lock().closed = true;
-        self.arrived.notify_one();
-    }
 }
-
-/// The bytes of records in one frame. More would not make a sync cheaper, and would make every caller of the group wait longer.
-const GROUP_BYTES: usize = 2 << 20;
-const _: () = assert!(GROUP_BYTES < max_record_bytes());

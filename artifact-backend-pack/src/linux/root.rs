@@ -73,6 +73,11 @@ impl LockedRoot {
         let is_new = !read_marker(folder.as_fd())?;
         if is_new {
             check_new(folder.as_fd())?;
+        } else if !sys::exists(folder.as_fd(), LARGE)
+            .map_err(fail("look for the folder `large`"))?
+        {
+            // Opened, it would be created, and its blobs would seem to be lost.
+            return Err(misconfigured("the folder `large` is missing; restore it"));
         }
         Ok(Self { folder, is_new })
     }

@@ -14,7 +14,8 @@ use crate::linux::claims::{Claim, Claims};
 use crate::linux::error::{failed, with_kind};
 use crate::linux::index::{Found, Index};
 use crate::linux::pool::Pool;
-use crate::linux::queue::{CommitError, Queue, Request};
+use crate::linux::queue::Queue;
+use crate::linux::request::{CommitError, Request};
 use crate::linux::root::{Root, in_doubt};
 use crate::linux::segment::{NotCached, Sealed, Wait};
 
@@ -24,7 +25,7 @@ pub(crate) struct Shared {
     pub(crate) index: Index,
     /// The sealed segments whose entries may have made bytes of others useless that were not counted yet.
     pub(crate) uncounted: Mutex<Vec<Arc<Sealed>>>,
-    pub(crate) queue: Queue,
+    pub(crate) queue: Queue<Request>,
     pub(crate) claims: Claims,
     /// The larger blobs.
     pub(crate) large: FsBackend,

@@ -75,6 +75,23 @@ async fn foreign_folders_and_lost_markers_are_refused() {
 }
 
 #[tokio::test]
+async fn a_root_without_one_of_its_folders_is_refused() {
+    let world = World::new();
+    drop(world.open().await);
+    for folder in ["large", "segments"] {
+        let path = world.root().join(folder);
+        fs::rename(&path, world.root().join("kept")).unwrap();
+        let refused = PackBackend::open(world.root(), PackConfig::default()).await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains("restore it"), "{error}");
+        assert!(!path.exists(), "{folder} was created");
+        fs::rename(world.root().join("kept"), &path).unwrap();
+    }
+    world.open().await;
+}
+
+#[tokio::test]
 async fn many_segments_are_found_again() {
     let world = World::new();
     let backend = world.open().await;
