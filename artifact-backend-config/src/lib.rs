@@ -5,6 +5,7 @@ mod bucket;
 mod credentials;
 mod fs;
 mod mem;
+mod pack;
 mod s3;
 
 pub use bucket::BucketOptions;
@@ -13,4 +14,5 @@ pub use credentials::BucketCredentials;
 pub use credentials::CredentialKind;
 pub use fs::{FsConfig, FsProfile};
 pub use mem::MemConfig;
+pub use pack::PackConfig;
 pub use s3::S3Config;

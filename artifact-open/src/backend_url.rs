@@ -20,6 +20,7 @@ use crate::options::BackendOptions;
 /// | `file:///srv/blobs` | a local folder, percent-encoded | `fs` |
 /// | `/srv/blobs`, `./blobs`, `blobs` | a local folder, not decoded; a relative path is resolved against the current folder during parsing | `fs` |
 /// | `mem:` | memory, lost when the process ends | `mem` |
+/// | `pack:///srv/blobs` | a local folder that packs small blobs into segments, percent-encoded; Linux | `pack` |
 /// | `s3://bucket/prefix` | a bucket of Amazon S3, or of a server that speaks its protocol | `s3` |
 /// | `gs://bucket/prefix` | a bucket of Google Cloud Storage | `gcs` |
 /// | `az://container/prefix` | a container of Azure Blob Storage | `azure` |
@@ -39,6 +40,8 @@ pub struct BackendUrl(Target);
 enum Target {
     Folder(PathBuf),
     Memory,
+    /// A folder of segments.
+    Pack(PathBuf),
     #[cfg(feature = "bucket")]
     Bucket(BucketUrl),
     /// The scheme is in the registry that parsed the URL.
@@ -49,8 +52,8 @@ enum Target {
 }
 
 /// The schemes of this crate, and those whose names people may expect it to have.
-const RESERVED: [&str; 10] = [
-    "file", "mem", "s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss",
+const RESERVED: [&str; 11] = [
+    "file", "mem", "pack", "s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss",
 ];
 
 impl BackendUrl {
@@ -70,6 +73,7 @@ impl BackendUrl {
             Location::Path(path) => Target::Folder(path),
             Location::Url { scheme, rest } => match scheme.as_str() {
                 "file" => Target::Folder(location::url_path(rest).map_err(misconfigured)?),
+                "pack" => Target::Pack(location::url_path(rest).map_err(misconfigured)?),
                 "mem" if rest.is_empty() => Target::Memory,
                 _ if location::holds_credentials(rest) => {
                     return Err(misconfigured(location::CREDENTIALS));
@@ -89,7 +93,7 @@ impl BackendUrl {
                 },
                 _ => {
                     let detail = format!(
-                        "the scheme {scheme}: is not known; use file:, mem:, s3:, gs: or az:, or a path \
+                        "the scheme {scheme}: is not known; use file:, mem:, pack:, s3:, gs: or az:, or a path \
                          alone for a folder"
                     );
                     return Err(misconfigured(detail));
@@ -99,6 +103,7 @@ impl BackendUrl {
         match target {
             Target::Folder(_) if !cfg!(feature = "fs") => Err(without_folders()),
             Target::Memory if !cfg!(feature = "mem") => Err(without_memory()),
+            Target::Pack(_) if !cfg!(feature = "pack") => Err(without_segments()),
             target => Ok(Self(target)),
         }
     }
@@ -113,6 +118,7 @@ impl BackendUrl {
         match &self.0 {
             Target::Folder(_) => "file",
             Target::Memory => "mem",
+            Target::Pack(_) => "pack",
             #[cfg(feature = "bucket")]
             Target::Bucket(url) => url.provider().scheme(),
             Target::Registered { scheme, .. } => scheme,
@@ -127,10 +133,10 @@ impl BackendUrl {
         }
     }
 
-    /// Returns the absolute path of the folder, if this is a folder. `..` in it is not resolved.
+    /// Returns the absolute path of the folder, if this is a folder: one of `file:` or of `pack:`. `..` in it is not resolved.
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
-            Target::Folder(path) => Some(path),
+            Target::Folder(path) | Target::Pack(path) => Some(path),
             _ => None,
         }
     }
@@ -157,16 +163,27 @@ impl BackendUrl {
     ///
     /// The backend's own, if the folder cannot be created or used, or an option of the bucket is
     /// invalid. The detail names the folder or the bucket. `Unsupported` if the scheme is one that a
-    /// program registered: [`SchemeRegistry::open`](crate::SchemeRegistry::open) opens it.
+    /// program registered: [`SchemeRegistry::open`](crate::SchemeRegistry::open) opens it; and for `pack:` on other systems than
+    /// Linux.
     #[cfg_attr(
-        not(feature = "fs"),
+        not(any(
+            feature = "fs",
+            all(feature = "pack", target_os = "linux", not(artifact_not_linux))
+        )),
         expect(
             clippy::unused_async,
             reason = "only opening a folder waits for the disk"
         )
     )]
     #[cfg_attr(
-        not(all(feature = "fs", feature = "mem", feature = "bucket")),
+        not(all(
+            feature = "fs",
+            feature = "mem",
+            feature = "pack",
+            feature = "bucket",
+            target_os = "linux",
+            not(artifact_not_linux)
+        )),
         allow(
             unused_variables,
             reason = "each option belongs to a backend that the build may lack"
@@ -176,6 +193,7 @@ impl BackendUrl {
         let BackendOptions {
             fs,
             mem,
+            pack,
             bucket,
             s3,
         } = options;
@@ -194,6 +212,17 @@ impl BackendUrl {
             }
             #[cfg(not(feature = "mem"))]
             Target::Memory => Err(without_memory()),
+            #[cfg(all(feature = "pack", target_os = "linux", not(artifact_not_linux)))]
+            Target::Pack(path) => {
+                let backend = artifact_backend_pack::PackBackend::open(path, pack).await?;
+                Ok(Backend::new(std::sync::Arc::new(backend)))
+            }
+            #[cfg(not(all(feature = "pack", target_os = "linux", not(artifact_not_linux))))]
+            Target::Pack(_) if cfg!(feature = "pack") => Err(unsupported(
+                "pack: works on Linux only; use file: on this system".to_owned(),
+            )),
+            #[cfg(not(all(feature = "pack", target_os = "linux", not(artifact_not_linux))))]
+            Target::Pack(_) => Err(without_segments()),
             #[cfg(feature = "bucket")]
             Target::Bucket(url) => {
                 let backend = ObjectStoreBackend::open(url, &bucket, s3)?;
@@ -219,6 +248,7 @@ impl fmt::Display for BackendUrl {
         match &self.0 {
             Target::Folder(path) => f.write_str(&location::path_text("file", path)),
             Target::Memory => f.write_str("mem:"),
+            Target::Pack(path) => f.write_str(&location::path_text("pack", path)),
             #[cfg(feature = "bucket")]
             Target::Bucket(url) => url.fmt(f),
             Target::Registered { scheme, rest } => write!(f, "{scheme}:{rest}"),
@@ -249,6 +279,10 @@ fn without_folders() -> Error {
 
 fn without_memory() -> Error {
     missing_feature("mem", "mem:")
+}
+
+fn without_segments() -> Error {
+    missing_feature("pack", "pack:")
 }
 
 fn missing_feature(feature: &str, kind: &str) -> Error {

@@ -11,7 +11,7 @@ mod registry;
 mod serde_impl;
 
 pub use artifact_backend_config::{
-    BucketCredentials, BucketOptions, FsConfig, MemConfig, S3Config,
+    BucketCredentials, BucketOptions, FsConfig, MemConfig, PackConfig, S3Config,
 };
 pub use backend::Backend;
 pub use backend_url::BackendUrl;

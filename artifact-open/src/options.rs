@@ -1,6 +1,6 @@
 //! The options of all backends.
 
-use artifact_backend_config::{BucketOptions, FsConfig, MemConfig, S3Config};
+use artifact_backend_config::{BucketOptions, FsConfig, MemConfig, PackConfig, S3Config};
 
 /// The options to open a backend with, besides its URL. `Debug` prints no secret.
 ///
@@ -13,6 +13,8 @@ pub struct BackendOptions {
     pub fs: FsConfig,
     /// The settings of a backend in memory.
     pub mem: MemConfig,
+    /// The settings of a local folder of segments.
+    pub pack: PackConfig,
     /// How to reach a bucket, and its credentials.
     pub bucket: BucketOptions,
     /// The settings of the bucket backend, such as part sizes and deadlines.

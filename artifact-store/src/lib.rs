@@ -69,7 +69,7 @@ pub use archive::{
 pub use artifact_backend::{ArtifactId, ByteRange, Clock, Download, Sha256Digest, StoreId};
 pub use artifact_open::{
     Backend, BackendOptions, BackendUrl, BucketCredentials, BucketOptions, FsConfig, MemConfig,
-    S3Config, SchemeRegistry,
+    PackConfig, S3Config, SchemeRegistry,
 };
 pub use authorize::{ReadGrant, authorize, authorize_link, authorize_shared, authorize_with};
 #[cfg(feature = "backup")]

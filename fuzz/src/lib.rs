@@ -12,3 +12,4 @@ pub mod json_bodies;
 pub mod link_secret;
 pub mod multipart;
 pub mod opaque_id;
+pub mod pack_recovery;

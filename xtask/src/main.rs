@@ -65,7 +65,14 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
     };
     // With the features of the whole workspace, so that the dependencies of the tests are reused.
     let build = ["build", "--quiet", "--locked", "--workspace"];
-    let targets = ["--bin", "artifact-crash", "--example", "crash_subject"];
+    let targets = [
+        "--bin",
+        "artifact-crash",
+        "--example",
+        "crash_subject",
+        "--example",
+        "pack_subject",
+    ];
     let mut status = cargo(&[build.as_slice(), &targets].concat())?;
     let (max_faults, max_states) = if long {
         ("1000", "25000")
@@ -125,8 +132,7 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
         } else {
             &[]
         };
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let target = target();
         let mut command = Command::new(target.join("debug/artifact-crash"));
         command
             .args(options)
@@ -139,7 +145,39 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             "build it with: cargo build -p artifact-crash-test",
         )?;
     }
+    if status.success() {
+        status = crash_packed(if long { ["50", "2000"] } else { ["2", "100"] })?;
+    }
     Ok(status)
+}
+
+/// Runs the subject of artifact-backend-pack on the strict file system with injected errors. A program reads each state, because blobs
+/// are not files there.
+fn crash_packed([fault_runs, states]: [&str; 2]) -> Result<ExitStatus, String> {
+    let options = [
+        "fuse",
+        "--states",
+        states,
+        "--faults",
+        "--fault-runs",
+        fault_runs,
+    ];
+    print(&format!("artifact-crash {} (segments)", options.join(" ")));
+    let target = target();
+    let mut command = Command::new(target.join("debug/artifact-crash"));
+    command
+        .args(options)
+        .arg("--")
+        .arg(target.join("debug/examples/pack_subject"))
+        .arg("mixed");
+    run(
+        &mut command,
+        "build it with: cargo build -p artifact-crash-test",
+    )
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from)
 }
 
 fn run(command: &mut Command, hint: &str) -> Result<ExitStatus, String> {

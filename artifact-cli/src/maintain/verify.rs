@@ -111,6 +111,7 @@ async fn other_root(plan: &StorePlan<'_>, database: &Database) -> Result<Option<
     let both = [Some(placement.current), placement.previous];
     let other = both.into_iter().flatten().find(|url| *url != ours);
     let other = other.and_then(|url| BackendUrl::parse(&url).ok());
+    let other = other.filter(super::verify_files::has_layout);
     let root = other.and_then(|url| url.path().map(Path::to_owned));
     Ok(root.filter(|root| root.exists()))
 }

@@ -8,6 +8,7 @@ use anyhow::Result;
 use artifact_backend_fs::{
     LayoutFinding, LayoutOptions, check_layout, check_private_file, check_private_folder,
 };
+use artifact_store::BackendUrl;
 
 use super::lines::Lines;
 use super::verify::Totals;
@@ -65,10 +66,19 @@ pub(super) fn verify_files(
     }
     // If the blobs were moved away, the folder may be gone, and the next step says so.
     check.options = repairs;
-    if let Some(root) = plan.settings.backend.path().filter(|root| root.exists()) {
+    let backend = &plan.settings.backend;
+    let root = backend
+        .path()
+        .filter(|root| has_layout(backend) && root.exists());
+    if let Some(root) = root {
         check.root(root)?;
     }
     Ok(())
+}
+
+/// Returns whether a backend is a folder with the layout that is checked here. A folder of segments checks its own when it is opened.
+pub(super) fn has_layout(backend: &BackendUrl) -> bool {
+    backend.scheme() == "file"
 }
 
 /// Checks the folder of another backend.

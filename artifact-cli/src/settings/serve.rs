@@ -69,9 +69,9 @@ pub(crate) struct ServeSettings {
     #[arg(default_value = "./artifact-data")]
     pub(crate) data_dir: PathBuf,
 
-    /// Where the blobs are stored: a folder, as a path or `file:///path`; a bucket, as
-    /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with credentials from the
-    /// provider's own variables; or `mem:` for memory, which is lost at exit
+    /// Where the blobs are stored: a folder, as a path or `file:///path`; a folder that packs small blobs into segments, as
+    /// `pack:///path`, on Linux and for one process at a time; a bucket, as `s3://bucket/prefix`, `gs://bucket/prefix` or
+    /// `az://container/prefix`, with credentials from the provider's own variables; or `mem:` for memory, which is lost at exit
     #[arg(
         long,
         env = "ARTIFACT_BACKEND",

@@ -185,6 +185,7 @@ fn errors_for_missing_backends_name_the_feature() {
         ("file:///srv", "fs", cfg!(feature = "fs")),
         ("/srv", "fs", cfg!(feature = "fs")),
         ("mem:", "mem", cfg!(feature = "mem")),
+        ("pack:///srv", "pack", cfg!(feature = "pack")),
     ] {
         match BackendUrl::parse(text) {
             Ok(_) => assert!(there, "{text}"),
@@ -232,4 +233,33 @@ async fn parsing_creates_nothing_and_opening_does() {
     // The same folder as a bare path.
     let again = Backend::from_url(root.to_str().unwrap()).await.unwrap();
     assert_eq!(again.backend().load(id).await.unwrap(), "hello");
+}
+
+#[cfg(all(feature = "pack", target_os = "linux", not(artifact_not_linux)))]
+#[tokio::test]
+async fn folders_of_segments_are_opened_by_their_own_scheme() {
+    use artifact_backend::{ArtifactBackend as _, ArtifactId};
+
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("small blobs");
+    let text = format!("pack://{}", root.display().to_string().replace(' ', "%20"));
+    let url = BackendUrl::parse(&text).unwrap();
+    assert_eq!(url.to_string(), text);
+    assert_eq!((url.scheme(), url.path()), ("pack", Some(&*root)));
+    let id = ArtifactId::mint();
+    let backend = url.open().await.unwrap();
+    backend.backend().store(id, "hello".into()).await.unwrap();
+    assert!(root.join("segments").is_dir());
+    backend.close().await;
+    drop(backend);
+    let again = url.open().await.unwrap();
+    assert_eq!(again.backend().load(id).await.unwrap(), "hello");
+    drop(again);
+    // A folder of segments is not taken for a folder of blobs.
+    let url = BackendUrl::parse(root.to_str().unwrap()).unwrap();
+    assert_ne!(url, BackendUrl::parse(&text).unwrap());
+    if cfg!(feature = "fs") {
+        let error = url.open().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+    }
 }

@@ -31,9 +31,11 @@ async fn open(text: &str) -> artifact_backend::Result<Backend> {
 async fn a_scheme_that_the_build_lacks_is_refused_with_the_name_of_its_feature() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blobs");
+    let packed = format!("pack://{}", folder.path().join("packed").display());
     for (text, feature, built_in) in [
         (path.to_str().unwrap(), "fs", cfg!(feature = "fs")),
         ("mem:", "mem", cfg!(feature = "mem")),
+        (&packed, "pack", cfg!(feature = "pack")),
         ("s3://bucket/prefix", "s3", cfg!(feature = "s3")),
         ("gs://bucket/prefix", "gcs", cfg!(feature = "gcs")),
         ("az://container/prefix", "azure", cfg!(feature = "azure")),

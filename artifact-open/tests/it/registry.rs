@@ -84,6 +84,7 @@ fn schemes_of_the_crate_and_invalid_schemes_cannot_be_registered() {
     for (scheme, reason) in [
         ("file", "built in"),
         ("mem", "built in"),
+        ("pack", "built in"),
         ("s3", "built in"),
         ("s3a", "built in"),
         ("gs", "built in"),

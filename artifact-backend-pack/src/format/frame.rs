@@ -1,0 +1,241 @@
+//! A frame: the records of one group commit, which become durable together.
+
+use artifact_backend::ArtifactId;
+
+use super::entry::{Content, ENTRY_BYTES, Entry, blob_checksum};
+use super::mutant::{Mutant, planted};
+use super::{Fields, checksum, round_up};
+
+const MAGIC: &[u8; 8] = b"ARTFRAME";
+/// The length of the header of a frame in bytes. The entries follow it, then the bytes of the blobs, then zeros up to a whole
+/// block.
+pub const HEADER_BYTES: usize = 64;
+/// The position of the checksum in the header.
+const CHECKSUM_AT: usize = HEADER_BYTES - 8;
+/// The greatest length of a frame in bytes.
+pub const MAX_BYTES: usize = 16 << 20;
+
+/// Where a frame is: what its header must say. A frame elsewhere, or of an earlier use of the same place, is not valid here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The number of the segment.
+    pub segment: u32,
+    /// The random number of the segment's file.
+    pub epoch: u64,
+    /// The offset of the frame in bytes.
+    pub offset: u32,
+    /// The checksum of the frame before, or of the segment's header.
+    pub previous: u64,
+}
+
+/// One record to write.
+#[derive(Debug, Clone)]
+pub struct Record<B> {
+    pub id: ArtifactId,
+    /// When the blob was stored, in milliseconds since the Unix epoch.
+    pub modified: u64,
+    /// See [`Entry::replaces`].
+    pub replaces: u32,
+    pub body: Body<B>,
+}
+
+/// The content of a record to write.
+#[derive(Debug, Clone)]
+pub enum Body<B> {
+    Blob(B),
+    Large { size: u64, crc: u64 },
+    Tombstone { freed: u32 },
+}
+
+impl<B: AsRef<[u8]>> Record<B> {
+    fn payload(&self) -> &[u8] {
+        match &self.body {
+            Body::Blob(bytes) => bytes.as_ref(),
+            Body::Large { .. } | Body::Tombstone { .. } => &[],
+        }
+    }
+
+    /// Returns how many bytes the record takes in a frame.
+    pub fn length(&self) -> usize {
+        ENTRY_BYTES + self.payload().len()
+    }
+}
+
+/// An encoded frame.
+#[derive(Debug)]
+pub struct Frame {
+    pub bytes: Vec<u8>,
+    /// The entries, with offsets in the segment.
+    pub entries: Vec<Entry>,
+    /// The checksum of the header, which the next frame refers to.
+    pub checksum: u64,
+}
+
+/// Encodes the records as one frame.
+///
+/// # Panics
+///
+/// If the frame would be longer than [`MAX_BYTES`].
+pub fn encode<B: AsRef<[u8]>>(at: Position, records: &[Record<B>]) -> Frame {
+    let table = HEADER_BYTES + records.len() * ENTRY_BYTES;
+    let payloads: usize = records.iter().map(|record| record.payload().len()).sum();
+    let length = whole_blocks(table + payloads);
+    assert!(length <= MAX_BYTES, "a frame of {length} bytes is too long");
+    let mut bytes = Vec::with_capacity(length);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&at.epoch.to_le_bytes());
+    bytes.extend_from_slice(&at.previous.to_le_bytes());
+    for number in [at.segment, at.offset, number(length), number(records.len())] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    bytes.resize(HEADER_BYTES, 0);
+    let mut entries = Vec::with_capacity(records.len());
+    let mut payload_at = table;
+    for record in records {
+        let content = match &record.body {
+            Body::Blob(_) => Content::Blob {
+                offset: number(payload_at),
+                length: number(record.payload().len()),
+                crc: blob_checksum(record.id, record.payload()),
+            },
+            Body::Large { size, crc } => Content::Large {
+                size: *size,
+                crc: *crc,
+            },
+            Body::Tombstone { freed } => Content::Tombstone { freed: *freed },
+        };
+        payload_at += record.payload().len();
+        let entry = Entry {
+            id: record.id,
+            modified: record.modified,
+            replaces: record.replaces,
+            content,
+        };
+        bytes.extend_from_slice(&entry.encode());
+        entries.push(moved(entry, at.offset));
+    }
+    let checksum = checksum(&[&bytes[..CHECKSUM_AT], &bytes[HEADER_BYTES..]]);
+    bytes[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    for record in records {
+        bytes.extend_from_slice(record.payload());
+    }
+    bytes.resize(length, 0);
+    Frame {
+        bytes,
+        entries,
+        checksum,
+    }
+}
+
+fn whole_blocks(length: usize) -> usize {
+    if planted(Mutant::FramesShareBlocks) {
+        return length;
+    }
+    round_up(length)
+}
+
+fn number(length: usize) -> u32 {
+    u32::try_from(length).expect("a frame is shorter than 4 GiB")
+}
+
+/// Returns the entry with its offset counted from the beginning of the segment.
+fn moved(mut entry: Entry, by: u32) -> Entry {
+    if let Content::Blob { offset, .. } = &mut entry.content {
+        *offset += by;
+    }
+    entry
+}
+
+/// The header of a frame whose checksum has not been verified.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    length: usize,
+    records: usize,
+    checksum: u64,
+}
+
+fn parse_header(bytes: &[u8], at: Position) -> Option<Header> {
+    let mut fields = Fields(bytes.get(..HEADER_BYTES)?);
+    let fits = fields.take::<8>()? == MAGIC
+        && fields.u64()? == at.epoch
+        && (fields.u64()? == at.previous || planted(Mutant::PreviousIsNotChecked))
+        && fields.u32()? == at.segment
+        && fields.u32()? == at.offset;
+    if !fits {
+        return None;
+    }
+    let (length, records) = (fields.u32()? as usize, fields.u32()? as usize);
+    let reserved = fields.take::<16>()?;
+    let checksum = fields.u64()?;
+    let table = HEADER_BYTES.checked_add(records.checked_mul(ENTRY_BYTES)?)?;
+    let valid = length == whole_blocks(length)
+        && length <= MAX_BYTES
+        && u32::try_from(length).is_ok_and(|length| at.offset.checked_add(length).is_some())
+        && records > 0
+        && table <= length
+        && *reserved == [0; 16];
+    valid.then_some(Header {
+        length,
+        records,
+        checksum,
+    })
+}
+
+/// Returns the length in bytes that the frame at this position says it has, from its first block. `None` if no frame begins here.
+pub fn length(first_block: &[u8], at: Position) -> Option<usize> {
+    parse_header(first_block, at).map(|header| header.length)
+}
+
+/// The entries of a valid frame, and its checksum.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Checked {
+    pub entries: Vec<Entry>,
+    pub length: usize,
+    pub checksum: u64,
+}
+
+/// Checks the header and the entries of a frame, but not the bytes of its blobs, which may have been punched out.
+pub fn check_entries(bytes: &[u8], at: Position) -> Option<Checked> {
+    let header = parse_header(bytes, at)?;
+    let bytes = bytes.get(..header.length)?;
+    let (table, _) = bytes[HEADER_BYTES..].split_at(header.records * ENTRY_BYTES);
+    let sum = checksum(&[&bytes[..CHECKSUM_AT], table]);
+    if sum != header.checksum && !planted(Mutant::EntriesAreNotChecked) {
+        return None;
+    }
+    let mut entries = Vec::with_capacity(header.records);
+    let mut payload_at = HEADER_BYTES + table.len();
+    for encoded in table.as_chunks::<ENTRY_BYTES>().0 {
+        let entry = Entry::decode(encoded)?;
+        if let Content::Blob { offset, length, .. } = entry.content {
+            if offset as usize != payload_at {
+                return None;
+            }
+            payload_at = payload_at.checked_add(length as usize)?;
+        }
+        entries.push(moved(entry, at.offset));
+    }
+    (whole_blocks(payload_at) == header.length).then_some(Checked {
+        entries,
+        length: header.length,
+        checksum: header.checksum,
+    })
+}
+
+/// Checks a whole frame, with the bytes of its blobs. Returns `None` if one byte of it is not as it was written.
+pub fn check(bytes: &[u8], at: Position) -> Option<Checked> {
+    let checked = check_entries(bytes, at)?;
+    let whole = checked.entries.iter().all(|entry| match entry.content {
+        Content::Blob {
+            offset,
+            length,
+            crc,
+        } => {
+            let begin = (offset - at.offset) as usize;
+            let payload = &bytes[begin..begin + length as usize];
+            blob_checksum(entry.id, payload) == crc || planted(Mutant::BlobsAreNotChecked)
+        }
+        Content::Large { .. } | Content::Tombstone { .. } => true,
+    });
+    whole.then_some(checked)
+}

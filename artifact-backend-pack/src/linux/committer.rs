@@ -1,0 +1,149 @@
+//! The group committer: one thread that writes the records of all waiting callers as one frame, syncs once, and answers all.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustix::io::Errno;
+use tokio::sync::oneshot;
+
+use crate::format::frame::Record;
+use crate::linux::claims::Claim;
+use crate::linux::index::Open;
+use crate::linux::open_segment::{OpenSegment, is_full};
+use crate::linux::request::{CommitError, Request};
+use crate::linux::seal::seal;
+use crate::linux::shared::Shared;
+
+/// The state of the committer's thread.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    /// `None` after a segment was sealed and the next one could not be created yet.
+    open: Option<OpenSegment>,
+    /// The number of the next segment.
+    next: u32,
+}
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>, open: Option<OpenSegment>, next: u32) -> Self {
+        Self { shared, open, next }
+    }
+
+    /// Commits groups until the queue is closed.
+    pub(crate) fn run(mut self) {
+        let _end = End(Arc::clone(&self.shared));
+        while let Some(requests) = self.shared.queue.take() {
+            let mut records = Vec::with_capacity(requests.len());
+            let mut callers = Vec::with_capacity(requests.len());
+            for request in requests {
+                let Request {
+                    record,
+                    claim,
+                    answer,
+                } = request;
+                records.push(record);
+                callers.push((claim, answer));
+            }
+            let result = self.commit(&records);
+            answer(callers, result);
+        }
+    }
+
+    /// Makes the records durable and visible, all or none.
+    fn commit(&mut self, records: &[Record<Bytes>]) -> Result<(), CommitError> {
+        let shared = Arc::clone(&self.shared);
+        let root = &shared.root;
+        if root.is_in_doubt().map_err(CommitError::NotWritten)? {
+            return Err(CommitError::InDoubt);
+        }
+        if !root.is_alive() {
+            return Err(CommitError::NotWritten(Errno::NOENT));
+        }
+        let open = self.with_room(records)?;
+        let Some(frame) = open.log.begin(records) else {
+            return Err(CommitError::InDoubt);
+        };
+        let written = match open.write(&frame) {
+            // Part of the frame may be in the file. It is not valid, and the next frame takes its place.
+            Err(errno) if is_full(errno) => {
+                open.log.not_written();
+                return Err(CommitError::NotWritten(errno));
+            }
+            written => written.and_then(|()| open.sync()),
+        };
+        if let Err(errno) = written {
+            open.log.sync_failed();
+            let cut = (open.file.number, open.log.end().offset);
+            root.record_failed_sync(errno, Some(cut));
+            return Err(CommitError::Ambiguous(errno));
+        }
+        // The other backend may have recorded a failure since, or the root was removed with the segment.
+        if root.is_in_doubt() != Ok(false) || !root.is_alive() {
+            open.log.sync_failed();
+            let cut = (open.file.number, open.log.end().offset);
+            root.record_failed_sync(Errno::IO, Some(cut));
+            return Err(CommitError::Ambiguous(Errno::IO));
+        }
+        open.log.synced();
+        shared.index.apply(&frame.entries);
+        Ok(())
+    }
+
+    /// Returns the open segment if it has room for the records, or else seals it and begins the next.
+    fn with_room(&mut self, records: &[Record<Bytes>]) -> Result<&mut OpenSegment, CommitError> {
+        let shared = Arc::clone(&self.shared);
+        let indexed = shared.index.open_len();
+        let not_written = |errno| {
+            if shared.root.is_in_doubt() == Ok(true) {
+                // A sync failed, but none that a record of this group needs.
+                return CommitError::InDoubt;
+            }
+            CommitError::NotWritten(errno)
+        };
+        if let Some(open) = &self.open
+            && !open.log.has_room(records, indexed)
+        {
+            if open.log.is_in_doubt() {
+                return Err(CommitError::InDoubt);
+            }
+            let end = u64::from(open.log.end().offset);
+            let entries = shared.index.open_entries();
+            let sealed = seal(&shared.root, &open.file, end, entries).map_err(not_written)?;
+            shared.index.seal(sealed);
+            self.open = None;
+        }
+        if self.open.is_none() {
+            let capacity = u64::from(shared.segment_bytes);
+            let open =
+                OpenSegment::create(&shared.root, self.next, capacity).map_err(not_written)?;
+            self.next += 1;
+            shared.index.open(Open {
+                file: Arc::clone(&open.file),
+                entries: std::collections::HashMap::new(),
+            });
+            self.open = Some(open);
+        }
+        Ok(self.open.as_mut().expect("a segment was opened above"))
+    }
+}
+
+/// Ends the queue together with the thread, also when it panics: no caller waits for ever.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.queue.abandon();
+    }
+}
+
+/// Ends the claims, then answers the callers.
+fn answer(
+    callers: Vec<(Claim, oneshot::Sender<Result<(), CommitError>>)>,
+    result: Result<(), CommitError>,
+) {
+    for (claim, answer) in callers {
+        drop(claim);
+        // The caller's future may have been dropped.
+        let _ = answer.send(result);
+    }
+}

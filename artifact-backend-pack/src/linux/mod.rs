@@ -1,0 +1,29 @@
+//! The backend on Linux, by rustix.
+
+mod backend;
+mod claims;
+mod committer;
+mod compaction;
+mod coop;
+mod delete;
+mod error;
+mod index;
+mod list;
+mod load;
+mod open_segment;
+mod opening;
+mod pool;
+mod queue;
+mod request;
+mod root;
+mod scrub;
+mod seal;
+mod segment;
+mod shared;
+mod store;
+mod sweep;
+mod sys;
+mod upload;
+
+pub use backend::PackBackend;
+pub use scrub::PackScrubReport;

@@ -1,0 +1,49 @@
+//! A record that waits for the committer.
+
+use bytes::Bytes;
+use rustix::io::Errno;
+use tokio::sync::oneshot;
+
+use crate::format::frame::Record;
+use crate::format::log::max_record_bytes;
+use crate::linux::claims::Claim;
+use crate::linux::queue::Queued;
+
+/// Why a record was not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommitError {
+    /// Nothing of it was written, or the rest is not valid.
+    NotWritten(Errno),
+    /// It cannot be known whether the record is durable.
+    Ambiguous(Errno),
+    /// A sync has failed before.
+    InDoubt,
+    /// The committer has ended.
+    Closed,
+}
+
+/// A record and the caller that waits for it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) record: Record<Bytes>,
+    /// Ends when the record is in the index.
+    pub(crate) claim: Claim,
+    /// Nobody receives the answer if the caller's future was dropped.
+    pub(crate) answer: oneshot::Sender<Result<(), CommitError>>,
+}
+
+impl Queued for Request {
+    fn length(&self) -> usize {
+        self.record.length()
+    }
+
+    fn refuse(self) {
+        let Self { claim, answer, .. } = self;
+        drop(claim);
+        let _ = answer.send(Err(CommitError::Closed));
+    }
+}
+
+/// The bytes of records in one frame. More would not make a sync cheaper, and would make every caller of the group wait longer.
+pub(crate) const GROUP_BYTES: usize = 2 << 20;
+const _: () = assert!(GROUP_BYTES < max_record_bytes());

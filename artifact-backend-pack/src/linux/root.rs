@@ -1,0 +1,258 @@
+//! The root folder: opened and checked once, locked for one process, then held by descriptors.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Ownership, Result};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::linux::error::{failed, misconfigured};
+use crate::linux::sys::{self, SysResult};
+
+/// The file with the name of this backend and the version of its layout. It is created last.
+pub(crate) const MARKER: &str = "artifact-format";
+const MARKER_TEXT: &str = "artifact-backend-pack 1\n";
+const NEW_MARKER: &str = "artifact-format.new";
+/// The folder of segments.
+pub(crate) const SEGMENTS: &str = "segments";
+/// The root of the `FsBackend` that holds larger blobs. It also holds the record of a failed sync, which both backends obey.
+pub(crate) const LARGE: &str = "large";
+const FAILED_SYNC: &str = "failed-sync";
+const FAILED_SYNC_TEXT: &str = "A sync failed, so blobs may be lost that the kernel still shows. Nothing is stored in this root until it is \
+     repaired:\n\n1. Stop every process that uses it.\n2. Check the disk, unmount the file system and run fsck.\n3. Remove this \
+     file and start again.\n";
+
+/// The name of the file that says where the good part of a segment ends.
+pub(crate) fn cut_name(segment: u32, end: u32) -> String {
+    format!("{segment:08x}.cut-{end:08x}")
+}
+
+/// The folders that all names are relative to.
+#[derive(Debug)]
+pub(crate) struct Root {
+    folder: File,
+    segments: File,
+    large: File,
+    in_doubt: AtomicBool,
+}
+
+/// A locked root whose layout is not complete yet.
+#[derive(Debug)]
+pub(crate) struct LockedRoot {
+    folder: File,
+    is_new: bool,
+}
+
+impl LockedRoot {
+    /// Opens the folder and takes its lock. Creates it if only its last component is missing.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let fail = |action| move |errno| failed(Operation::Open, None, action, errno);
+        sys::create_folder(CWD, path).map_err(|errno| match errno {
+            Errno::NOENT => {
+                misconfigured("the parent folder of the root does not exist; create it")
+            }
+            errno => fail("create the root")(errno),
+        })?;
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        // Symlinks in the operator's path are followed, even the last component.
+        let opened = sys::retry(|| rustix::fs::openat(CWD, path, flags, Mode::empty()));
+        let folder = File::from(opened.map_err(fail("open the root"))?);
+        let stat = rustix::fs::fstat(&folder).map_err(fail("inspect the root"))?;
+        let me = rustix::process::geteuid().as_raw();
+        Ownership::new(stat.st_uid, stat.st_mode & 0o777, me)
+            .check_trusted()
+            .map_err(|error| misconfigured(format!("the root {error}")))?;
+        if !sys::try_lock(&folder).map_err(fail("lock the root"))? {
+            return Err(Error::new(ErrorKind::Unavailable, Operation::Open).with_detail(
+                "the root is open already, and only one process can use it; stop the other one first",
+            ));
+        }
+        let is_new = !read_marker(folder.as_fd())?;
+        if is_new {
+            check_new(folder.as_fd())?;
+        } else if !sys::exists(folder.as_fd(), LARGE)
+            .map_err(fail("look for the folder `large`"))?
+        {
+            // Opened, it would be created, and its blobs would seem to be lost.
+            return Err(misconfigured("the folder `large` is missing; restore it"));
+        }
+        Ok(Self { folder, is_new })
+    }
+
+    /// Opens the folders of the layout, after the folder of larger blobs was opened. Creates the rest of a new layout.
+    pub(crate) fn complete(self) -> Result<Root> {
+        let fail = |action| move |errno| failed(Operation::Open, None, action, errno);
+        let folder = self.folder.as_fd();
+        let large = sys::open_folder(folder, LARGE).map_err(fail("open the folder `large`"))?;
+        if self.is_new {
+            sys::create_folder(folder, SEGMENTS).map_err(fail("create the folder `segments`"))?;
+        }
+        let segments = sys::open_folder(folder, SEGMENTS).map_err(|errno| match errno {
+            Errno::NOENT => misconfigured("the folder `segments` is missing; restore it"),
+            errno => fail("open the folder `segments`")(errno),
+        })?;
+        let root = Root {
+            segments,
+            large,
+            folder: self.folder,
+            in_doubt: AtomicBool::new(false),
+        };
+        if self.is_new {
+            root.create_marker()
+                .map_err(fail("create the format marker"))?;
+        }
+        Ok(root)
+    }
+}
+
+/// Returns whether the root has the marker of this layout.
+fn read_marker(root: BorrowedFd<'_>) -> Result<bool> {
+    let fail = |errno| failed(Operation::Open, None, "read the format marker", errno);
+    let file = match sys::open_file(root, MARKER, OFlags::RDONLY) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(false),
+        Err(Errno::LOOP | Errno::MEDIUMTYPE) => {
+            return Err(misconfigured("the format marker is not a file"));
+        }
+        Err(errno) => return Err(fail(errno)),
+    };
+    let mut text = [0; MARKER_TEXT.len()];
+    let fits = sys::size(&file).map_err(fail)? == text.len() as u64
+        && sys::read_exact(&file, &mut text, 0).is_ok()
+        && text == MARKER_TEXT.as_bytes();
+    if fits {
+        return Ok(true);
+    }
+    Err(misconfigured(
+        "the file artifact-format names another layout, so this is not a root of pack:, or one of a newer release",
+    ))
+}
+
+/// Rejects a root without a marker that contains more than an interrupted start leaves.
+fn check_new(root: BorrowedFd<'_>) -> Result<()> {
+    let fail = |errno| failed(Operation::Open, None, "read the root", errno);
+    for name in sys::names(root).map_err(fail)? {
+        if ![SEGMENTS, LARGE, NEW_MARKER].contains(&name.as_str()) {
+            let detail = format!("the root is not empty and has no format marker: it has {name:?}");
+            return Err(misconfigured(detail));
+        }
+    }
+    match sys::open_folder(root, SEGMENTS) {
+        Ok(segments) if sys::names(segments.as_fd()).map_err(fail)?.is_empty() => Ok(()),
+        Ok(_) => Err(misconfigured(
+            "the root has segments but no format marker; restore the file artifact-format from a backup",
+        )),
+        Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(fail(errno)),
+    }
+}
+
+impl Root {
+    /// Creates the marker when everything else is durable.
+    fn create_marker(&self) -> SysResult<()> {
+        let folder = self.folder.as_fd();
+        let parent = sys::open_folder(folder, "..")?;
+        sys::unlink(folder, NEW_MARKER)?;
+        let file = sys::open_file(
+            folder,
+            NEW_MARKER,
+            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY,
+        )?;
+        sys::write_all(&file, MARKER_TEXT.as_bytes(), 0)?;
+        for synced in [&file, &self.segments, &self.folder, &parent] {
+            self.sync(synced)?;
+        }
+        let flags = rustix::fs::RenameFlags::NOREPLACE;
+        sys::retry(|| rustix::fs::renameat_with(folder, NEW_MARKER, folder, MARKER, flags))?;
+        self.sync(&self.folder)
+    }
+
+    pub(crate) fn segments(&self) -> BorrowedFd<'_> {
+        self.segments.as_fd()
+    }
+
+    /// Ends the lock, so that another handle can open the root.
+    pub(crate) fn unlock(&self) {
+        sys::unlock(&self.folder);
+    }
+
+    /// Syncs a file or folder. Records a failure, after which nothing is acknowledged.
+    pub(crate) fn sync(&self, file: impl AsFd) -> SysResult<()> {
+        sys::fsync(file).inspect_err(|errno| self.record_failed_sync(*errno, None))
+    }
+
+    /// Records a failed sync: of the segment and the end of its good part, if it was one of a segment. The names alone count, so
+    /// they are synced before the text is written.
+    pub(crate) fn record_failed_sync(&self, cause: Errno, cut: Option<(u32, u32)>) {
+        self.in_doubt.store(true, Ordering::Release);
+        let new = OFlags::CREATE | OFlags::WRONLY;
+        let cut = cut.map_or(Ok(()), |(segment, end)| {
+            sys::open_file(self.segments(), &cut_name(segment, end), new)?;
+            sys::fsync(&self.segments)
+        });
+        let recorded = sys::open_file(self.large.as_fd(), FAILED_SYNC, new).and_then(|file| {
+            sys::fsync(&self.large)?;
+            sys::write_all(&file, FAILED_SYNC_TEXT.as_bytes(), 0)?;
+            sys::fsync(&file)
+        });
+        match cut.and(recorded) {
+            Ok(()) => tracing::error!(
+                %cause,
+                alarm = "failed-sync",
+                "a sync failed; nothing is acknowledged any more, and the file large/failed-sync in the root says what to do"
+            ),
+            Err(errno) => tracing::error!(
+                %cause, %errno,
+                alarm = "failed-sync",
+                "a sync failed, and its record could not be made durable; nothing is acknowledged any more; do not start \
+                 again before the file system was repaired and mounted again"
+            ),
+        }
+    }
+
+    /// Returns whether a sync has failed, here or in the folder of larger blobs. Called before each acknowledgement.
+    pub(crate) fn is_in_doubt(&self) -> SysResult<bool> {
+        if !self.in_doubt.load(Ordering::Acquire) && sys::exists(self.large.as_fd(), FAILED_SYNC)? {
+            self.in_doubt.store(true, Ordering::Release);
+        }
+        Ok(self.in_doubt.load(Ordering::Acquire))
+    }
+
+    /// Returns an error if this process knows of a failed sync.
+    pub(crate) fn check_trusted(&self, operation: Operation, id: Option<ArtifactId>) -> Result<()> {
+        if self.in_doubt.load(Ordering::Acquire) {
+            return Err(in_doubt(operation, id));
+        }
+        Ok(())
+    }
+
+    /// Returns an error if the root was removed. A removed folder looks empty through its descriptor, which does not mean that a
+    /// blob is absent.
+    pub(crate) fn check_alive(&self, operation: Operation) -> Result<()> {
+        if self.is_alive() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Misconfigured, operation)
+            .with_detail("the root was removed while it was in use; restore it and restart"))
+    }
+
+    /// Returns whether the folder of segments still has a name.
+    pub(crate) fn is_alive(&self) -> bool {
+        sys::is_linked(&self.segments) == Ok(true)
+    }
+}
+
+/// The error of every operation after a failed sync.
+pub(crate) fn in_doubt(operation: Operation, id: Option<ArtifactId>) -> Error {
+    let error = Error::new(ErrorKind::Unexpected, operation).with_detail(
+        "an earlier sync of this root failed, so nothing is acknowledged any more; stop the process, check the disk, repair the \
+         file system with fsck, remove the file large/failed-sync from the root, and start again",
+    );
+    match id {
+        Some(id) => error.with_id(id),
+        None => error,
+    }
+}

@@ -1,0 +1,140 @@
+//! The state that all operations of a backend share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use artifact_backend::{ArtifactId, Clock, Error, ErrorKind, Operation, Result};
+use artifact_backend_fs::FsBackend;
+use bytes::Bytes;
+use rustix::io::Errno;
+use tokio::sync::{RwLock, oneshot};
+
+use crate::format::frame::{Body, Record};
+use crate::linux::claims::{Claim, Claims};
+use crate::linux::error::{failed, with_kind};
+use crate::linux::index::{Found, Index};
+use crate::linux::pool::Pool;
+use crate::linux::queue::Queue;
+use crate::linux::request::{CommitError, Request};
+use crate::linux::root::{Root, in_doubt};
+use crate::linux::segment::{NotCached, Sealed, Wait};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) root: Root,
+    pub(crate) index: Index,
+    /// The sealed segments whose entries may have made bytes of others useless that were not counted yet.
+    pub(crate) uncounted: Mutex<Vec<Arc<Sealed>>>,
+    pub(crate) queue: Queue<Request>,
+    pub(crate) claims: Claims,
+    /// The larger blobs.
+    pub(crate) large: FsBackend,
+    pub(crate) reads: Pool,
+    /// The length of a read on the caller's thread in bytes, if it is cached.
+    pub(crate) inline_bytes: u64,
+    pub(crate) max_packed_bytes: usize,
+    pub(crate) segment_bytes: u32,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Held for reading by tasks that go on after their caller's future was dropped.
+    pub(crate) tasks: Arc<RwLock<()>>,
+}
+
+impl Shared {
+    /// Returns the time in milliseconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        let since = self.clock.now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+    }
+
+    /// Finds the newest entry of an id, which may be a tombstone. Waits for the disk on the blocking pool.
+    pub(crate) async fn find(
+        self: &Arc<Self>,
+        operation: Operation,
+        id: ArtifactId,
+    ) -> Result<Option<Found>> {
+        if self.inline_bytes > 0
+            && let Ok(found) = self.index.find(operation, id, Wait::Never)?
+        {
+            return Ok(found);
+        }
+        let shared = Arc::clone(self);
+        let work = move || shared.index.find(operation, id, Wait::Disk);
+        match self.reads.run(operation, work).await? {
+            Ok(found) => Ok(found),
+            Err(NotCached) => unreachable!("a read that waits for the disk needs no cache"),
+        }
+    }
+
+    /// Hands a record to the committer. The claim ends when the record is visible. If the future is dropped, the record is
+    /// committed or not.
+    pub(crate) async fn commit(
+        &self,
+        operation: Operation,
+        record: Record<Bytes>,
+        claim: Claim,
+    ) -> Result<()> {
+        let id = record.id;
+        let (answer, answered) = oneshot::channel();
+        self.queue.push(Request {
+            record,
+            claim,
+            answer,
+        });
+        // Without an answer, the thread of the committer panicked.
+        let result = answered
+            .await
+            .unwrap_or(Err(CommitError::Ambiguous(Errno::IO)));
+        result.map_err(|error| commit_error(operation, id, error))
+    }
+
+    /// Returns the segments of [`uncounted`](Self::uncounted).
+    pub(crate) fn uncounted(&self) -> Vec<Arc<Sealed>> {
+        let uncounted = self.uncounted.lock();
+        uncounted.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that a segment was counted.
+    pub(crate) fn counted(&self, number: u32) {
+        let uncounted = self.uncounted.lock();
+        let mut uncounted = uncounted.unwrap_or_else(PoisonError::into_inner);
+        uncounted.retain(|sealed| sealed.number() != number);
+    }
+
+    /// Returns a record of this moment.
+    pub(crate) fn record(&self, id: ArtifactId, body: Body<Bytes>) -> Record<Bytes> {
+        Record {
+            id,
+            modified: self.now(),
+            replaces: 0,
+            body,
+        }
+    }
+}
+
+/// Returns the time of an entry.
+pub(crate) fn time(milliseconds: u64) -> SystemTime {
+    let time = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds));
+    time.unwrap_or(UNIX_EPOCH)
+}
+
+fn commit_error(operation: Operation, id: ArtifactId, error: CommitError) -> Error {
+    match error {
+        CommitError::NotWritten(Errno::NOENT) => Error::new(ErrorKind::Misconfigured, operation)
+            .with_id(id)
+            .with_detail("the root was removed while it was in use; restore it and restart"),
+        CommitError::NotWritten(errno) => failed(operation, Some(id), "write to a segment", errno),
+        CommitError::Ambiguous(errno) => with_kind(
+            ErrorKind::Ambiguous,
+            operation,
+            Some(id),
+            "make the record durable",
+            errno,
+        ),
+        CommitError::InDoubt => in_doubt(operation, Some(id)),
+        CommitError::Closed => Error::new(ErrorKind::Unavailable, operation)
+            .with_id(id)
+            .with_detail("the committer of the backend has ended; open the backend again"),
+    }
+}

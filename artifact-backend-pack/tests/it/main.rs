@@ -1,0 +1,19 @@
+//! Integration tests of artifact-backend-pack.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests inspect the folder from outside"
+)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod contract;
+mod crashes;
+mod damage;
+mod fuzz_replay;
+mod maintenance;
+mod opening;
+mod world;

@@ -1,0 +1,111 @@
+//! Target `pack_recovery`: recovers a segment from any bytes, and from a valid segment with random changes. What is found is always a
+//! prefix of what was written, and everything that is found is inside the segment and matches its checksum.
+
+use artifact_backend::ArtifactId;
+use artifact_backend_pack::format::entry::{Content, Entry, blob_checksum};
+use artifact_backend_pack::format::frame::{Body, Position, Record};
+use artifact_backend_pack::format::log::Log;
+use artifact_backend_pack::format::recovery::Recovery;
+use artifact_backend_pack::format::segment::{Footer, Header};
+use artifact_backend_pack::format::{BLOCK, index};
+
+const HEADER: Header = Header {
+    segment: 1,
+    epoch: 0x0123_4567_89ab_cdef,
+};
+
+/// Runs the check. Panics if the recovery is wrong.
+pub fn check(input: &[u8]) {
+    let mut raw = HEADER.encode().to_vec();
+    raw.extend_from_slice(input);
+    check_found(&raw, &recover(&raw));
+    for block in raw.as_chunks::<BLOCK>().0 {
+        let _ = Header::decode(block, 1);
+        let _ = Footer::decode(block, 1, raw.len() as u64);
+        let _ = index::decode(HEADER.epoch, 0, block);
+    }
+    if let Some((shape, changes)) = input.split_first_chunk::<4>() {
+        check_changed(*shape, changes);
+    }
+}
+
+fn first() -> Position {
+    Position {
+        segment: HEADER.segment,
+        epoch: HEADER.epoch,
+        offset: u32::try_from(BLOCK).expect("a block is small"),
+        previous: HEADER.checksum(),
+    }
+}
+
+fn recover(disk: &[u8]) -> Vec<Entry> {
+    let mut recovery = Recovery::new(first(), disk.len() as u64);
+    let mut entries = Vec::new();
+    while let Some((offset, length)) = recovery.wants() {
+        let offset = usize::try_from(offset).expect("the segment is in memory");
+        entries.extend(
+            recovery
+                .feed(&disk[offset..offset + length])
+                .into_iter()
+                .flatten(),
+        );
+    }
+    entries
+}
+
+fn check_found(disk: &[u8], entries: &[Entry]) {
+    for entry in entries {
+        if let Content::Blob {
+            offset,
+            length,
+            crc,
+        } = entry.content
+        {
+            let bytes = &disk[offset as usize..][..length as usize];
+            assert_eq!(blob_checksum(entry.id, bytes), crc);
+        }
+    }
+}
+
+/// Writes four frames of this shape, and changes bytes: two for the position, one for the value.
+fn check_changed(shape: [u8; 4], changes: &[u8]) {
+    let mut disk = HEADER.encode().to_vec();
+    let mut log = Log::new(first(), u64::MAX);
+    // The end of the bytes that count in each frame, and the number of entries up to it.
+    let (mut written, mut frames) = (Vec::new(), Vec::new());
+    for (number, size) in (1_u8..).zip(shape) {
+        let record = |id: u8, body| Record {
+            id: ArtifactId::from_bytes([id; 16]),
+            modified: 0,
+            replaces: 0,
+            body,
+        };
+        let length = usize::from(size) * 40;
+        let records = [
+            record(number, Body::Tombstone { freed: 1 }),
+            record(number + 100, Body::Blob(vec![size; length])),
+        ];
+        let frame = log.begin(&records).expect("no sync has failed");
+        log.synced();
+        let used = disk.len()..disk.len() + 64 + 2 * 48 + length;
+        disk.extend_from_slice(&frame.bytes);
+        written.extend(frame.entries);
+        frames.push((used, written.len()));
+    }
+    let whole = disk.clone();
+    for change in changes.as_chunks::<3>().0 {
+        let at = usize::from(u16::from_le_bytes([change[0], change[1]]));
+        if let Some(byte) = disk.get_mut(BLOCK + at) {
+            *byte = change[2];
+        }
+    }
+    let damaged = frames
+        .iter()
+        .position(|(used, _)| disk[used.clone()] != whole[used.clone()]);
+    let expected = match damaged {
+        None => written.len(),
+        Some(0) => 0,
+        Some(frame) => frames[frame - 1].1,
+    };
+    assert_eq!(recover(&disk), written[..expected]);
+}
