@@ -19,9 +19,10 @@ use crate::management::MAX_KEEP_SECONDS;
 use crate::openapi::schemas::{File, URI};
 use crate::openapi::{Answer, Docs, Links, RequestContent, parameters};
 use crate::outlive::Outlive;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemType};
 use crate::request::AuthorizedRequest;
 use crate::response;
+use crate::uploads::check_is_whole;
 
 #[derive(Serialize, JsonSchema)]
 struct Deposited<'a> {
@@ -101,7 +102,15 @@ pub(crate) async fn store(
     request: AuthorizedRequest<'_>,
     place: FileIn,
 ) -> Result<Arc<Row>, Problem> {
-    receive(request, place, None).await
+    receive(request, place, None, None).await
+}
+
+/// Streams the content of a request into the store, as [`store`] does, if it has exactly this length.
+pub(crate) async fn store_exactly(
+    request: AuthorizedRequest<'_>,
+    length: Option<u64>,
+) -> Result<Arc<Row>, Problem> {
+    receive(request, FileIn::Content, None, length).await
 }
 
 /// The collection that a file goes to, and its name there.
@@ -119,13 +128,14 @@ pub(crate) async fn store_in(
     target: &Target<'_>,
 ) -> Result<Arc<Row>, Problem> {
     // In a box, so that the future of another deposit is no larger.
-    Box::pin(receive(request, FileIn::Content, Some(target))).await
+    Box::pin(receive(request, FileIn::Content, Some(target), None)).await
 }
 
 async fn receive(
     request: AuthorizedRequest<'_>,
     place: FileIn,
     target: Option<&Target<'_>>,
+    expected: Option<u64>,
 ) -> Result<Arc<Row>, Problem> {
     let AuthorizedRequest {
         service,
@@ -139,7 +149,10 @@ async fn receive(
     let max_bytes = service.store.config().max_artifact_bytes();
     let length = match place {
         FileIn::Form => check_head(headers, max_bytes)?,
-        FileIn::Content => check_content_head(headers, max_bytes)?,
+        FileIn::Content => {
+            check_is_whole(headers)?;
+            check_content_head(headers, max_bytes)?
+        }
     };
     let expires_in = expires_in(headers)?;
     // The binding under `/v0` has no key.
@@ -180,6 +193,7 @@ async fn receive(
     while let Some(chunk) = file.next().await? {
         deposit.write(chunk).await?;
     }
+    check_length(deposit.size(), expected)?;
     let finish = async move {
         let row = deposit.finish().await;
         drop(permit);
@@ -192,6 +206,17 @@ async fn receive(
         }
         error.into()
     })
+}
+
+/// Fails if the content has another length than its request says.
+fn check_length(size: u64, expected: Option<u64>) -> Result<(), Problem> {
+    match expected {
+        Some(expected) if expected != size => Err(Problem::new(
+            ProblemType::DraftInconsistentLength,
+            format!("Upload-Length is {expected}, but the content has {size} bytes"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Parses the field that says how long the artifact is kept.

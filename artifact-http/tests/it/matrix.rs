@@ -151,9 +151,9 @@ fn expected(endpoint: &Endpoint, sender: Sender, target: Target) -> u16 {
         | "readArtifact" | "deleteArtifact" | "readUsage" | "readRetention"
         | "readManagedWorker" | "createGrant" | "listGrants" | "revokeGrant" | "createLink"
         | "listLinks" | "revokeLink" | "describeUploads" | "createUpload" | "readUpload"
-        | "appendUpload" | "endUpload" | "createCollection" | "listCollections"
-        | "readCollection" | "deleteCollection" | "listFiles" | "putFile" | "fetchFile"
-        | "deleteFile" | "sealCollection" | "readManifest" => (true, true),
+        | "appendUpload" | "endUpload" | "describeDeposits" | "createCollection"
+        | "listCollections" | "readCollection" | "deleteCollection" | "listFiles" | "putFile"
+        | "fetchFile" | "deleteFile" | "sealCollection" | "readManifest" => (true, true),
         // Every sender that knows the link, whatever it may do otherwise.
         "fetchLink" => return if target == Target::Absent { 404 } else { 200 },
         "whoami" => (false, true),
@@ -253,6 +253,7 @@ fn success(endpoint: &Endpoint) -> u16 {
         | "revokeGrant"
         | "revokeLink"
         | "describeUploads"
+        | "describeDeposits"
         | "deleteFile"
         | "deleteCollection" => 204,
         _ => 200,
