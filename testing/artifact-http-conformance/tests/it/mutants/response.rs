@@ -72,6 +72,7 @@ impl Mutation {
         let fetched = is_fetched(request, status);
         self.mutate_shared_response(request, response);
         self.mutate_collection_response(request, response);
+        self.mutate_resumable_response(request, response);
         match self {
             Self::DepositIs200 if status == 201 => response.status = StatusCode::OK,
             Self::NoWwwAuthenticate => drop(response.fields.remove(WWW_AUTHENTICATE)),
