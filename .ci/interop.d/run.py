@@ -25,6 +25,13 @@ def browser(server, tools):
     subprocess.run(["node", HERE / "browser.cjs"], check=True, env=environment, timeout=300)
 
 
+def tus_js(server, tools):
+    """Runs in Node too."""
+    environment = {**os.environ, "ORIGIN": server.address, "AUTHORIZATION": server.headers["Authorization"],
+                   "NODE_PATH": str(tools / "node_modules")}
+    subprocess.run(["node", HERE / "tus.cjs"], check=True, env=environment, timeout=60)
+
+
 def main():
     binary, tools = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
     work = pathlib.Path(tempfile.mkdtemp(dir=tools))
@@ -34,6 +41,7 @@ def main():
                 client(server, work)
             for client in (python_clients.standard, python_clients.httpx_client, uploads.tus, parsers.no_answer_is_split):
                 client(server)
+            tus_js(server, tools)
             browser(server, tools)
         log = (work / "server/log").read_text()
         assert server.token not in log, "the token is in the log"

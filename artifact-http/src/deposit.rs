@@ -24,6 +24,7 @@ use crate::outlive::Outlive;
 use crate::problem::{Problem, ProblemType};
 use crate::request::AuthorizedRequest;
 use crate::response;
+use crate::uploads::check_is_whole;
 
 #[derive(Serialize, JsonSchema)]
 struct Deposited<'a> {
@@ -103,7 +104,15 @@ pub(crate) async fn store(
     request: AuthorizedRequest<'_>,
     place: FileIn,
 ) -> Result<Arc<Row>, Problem> {
-    receive(request, place, None).await
+    receive(request, place, None, None).await
+}
+
+/// Streams the content of a request into the store, as [`store`] does, if it has exactly this length.
+pub(crate) async fn store_exactly(
+    request: AuthorizedRequest<'_>,
+    length: Option<u64>,
+) -> Result<Arc<Row>, Problem> {
+    receive(request, FileIn::Content, None, length).await
 }
 
 /// The collection that a file goes to, and its name there.
@@ -139,13 +148,14 @@ pub(crate) async fn store_in(
     target: &Target<'_>,
 ) -> Result<Arc<Row>, Problem> {
     // In a box, so that the future of another deposit is no larger.
-    Box::pin(receive(request, FileIn::Content, Some(target))).await
+    Box::pin(receive(request, FileIn::Content, Some(target), None)).await
 }
 
 async fn receive(
     request: AuthorizedRequest<'_>,
     place: FileIn,
     target: Option<&Target<'_>>,
+    expected: Option<u64>,
 ) -> Result<Arc<Row>, Problem> {
     let AuthorizedRequest {
         service,
@@ -159,7 +169,10 @@ async fn receive(
     let max_bytes = service.store.config().max_artifact_bytes();
     let length = match place {
         FileIn::Form => check_head(headers, max_bytes)?,
-        FileIn::Content => check_content_head(headers, max_bytes)?,
+        FileIn::Content => {
+            check_is_whole(headers)?;
+            check_content_head(headers, max_bytes)?
+        }
     };
     let expires_in = expires_in(headers)?;
     // The binding under `/v0` has no key.
@@ -213,6 +226,7 @@ async fn receive(
             _ => failed(error),
         })?;
     }
+    check_length(deposit.size(), expected)?;
     let finish = async move {
         let row = deposit.finish().await;
         drop(permit);
@@ -233,6 +247,17 @@ fn failed(place: FileIn, error: Error) -> Problem {
             Problem::plain(StatusCode::INSUFFICIENT_STORAGE, error.detail())
         }
         _ => error.into(),
+    }
+}
+
+/// Fails if the content has another length than its request says.
+fn check_length(size: u64, expected: Option<u64>) -> Result<(), Problem> {
+    match expected {
+        Some(expected) if expected != size => Err(Problem::new(
+            ProblemType::DraftInconsistentLength,
+            format!("Upload-Length is {expected}, but the content has {size} bytes"),
+        )),
+        _ => Ok(()),
     }
 }
 

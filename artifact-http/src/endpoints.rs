@@ -37,7 +37,9 @@ use crate::sharing::{
     CreateCollectionGrant, CreateGrant, CreateLink, FetchLink, ListCollectionGrants, ListGrants,
     ListLinks, RevokeCollectionGrant, RevokeGrant, RevokeLink,
 };
-use crate::uploads::{AppendUpload, CreateUpload, DescribeUploads, EndUpload, ReadUpload};
+use crate::uploads::{
+    AppendUpload, CreateUpload, DescribeDeposits, DescribeUploads, EndUpload, ReadUpload,
+};
 
 /// Turns one line per endpoint into the list of endpoints and the `match` that calls the handlers.
 /// An operation is a type with the constant `ENDPOINT` and the function `handle`, which gets the
@@ -118,6 +120,7 @@ endpoints! {
         DELETE Member(group, member) => RemoveMember;
         GET ManagedArtifacts => ListArtifacts;
         POST ManagedArtifacts => DepositContent;
+        OPTIONS ManagedArtifacts => DescribeDeposits;
         GET ManagedArtifact(id) => ReadArtifact;
         DELETE ManagedArtifact(id) => DeleteArtifact;
         GET Content(id) => FetchContent;
@@ -240,7 +243,7 @@ mod tests {
         for (path, methods) in [
             ("/v0/experiments/e/artifacts", "POST, GET, HEAD"),
             ("/v0/experiments/e", "GET, HEAD"),
-            ("/v1/experiments/e/artifacts", "GET, HEAD, POST"),
+            ("/v1/experiments/e/artifacts", "GET, HEAD, POST, OPTIONS"),
             ("/v1/experiments/e/artifacts/x/content", "GET, HEAD"),
             ("/v1/experiments", "GET, HEAD, POST"),
             ("/v1/administrators", "POST, GET, HEAD"),

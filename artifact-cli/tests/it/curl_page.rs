@@ -82,12 +82,16 @@ fn the_commands_of_the_page_of_uploads_work() {
         "\"offset\":8893,\"length\":8893,",
         "\"file_name\":\"numbers.txt\",\"sha256\":",
         "artifact-location: /v1/experiments/default/artifacts/",
+        "http/1.1 460",
+        "eden://error/checksum-mismatch",
+        "\"file_name\":\"draft.txt\",\"sha256\":",
     ] {
         assert!(lower.contains(expected), "{expected:?} in {stdout}");
     }
     assert_eq!(
         lower.matches("http/1.1 204 no content").count(),
-        3,
+        4,
         "{stdout}"
     );
+    assert_eq!(lower.matches("upload-complete: ?1").count(), 3, "{stdout}");
 }

@@ -34,6 +34,7 @@ mod identities;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod import_steps;
 mod keys;
+mod killed_uploads;
 mod logs;
 mod lost_database;
 mod maintained;

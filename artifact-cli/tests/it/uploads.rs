@@ -12,13 +12,30 @@ use crate::harness::{Server, artifact, noise, run};
 const SIZE: usize = 40 << 20;
 
 /// Forwards connections to a server, and cuts each one after a number of bytes from the client.
-struct Cutter {
-    url: String,
+pub(crate) struct Cutter {
+    pub(crate) url: String,
     forwarded: Arc<AtomicUsize>,
 }
 
+/// What becomes of a connection after the last byte that is forwarded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtLimit {
+    Cut,
+    /// The client goes on to send, and the server gets nothing more, until one of them closes the connection.
+    Stall,
+}
+
 impl Cutter {
-    fn new(server: &Server, limit: usize) -> Self {
+    pub(crate) fn new(server: &Server, limit: usize) -> Self {
+        Self::with(server, limit, AtLimit::Cut)
+    }
+
+    /// Forwards connections, and lets each one stall after a number of bytes from the client.
+    pub(crate) fn stalling(server: &Server, limit: usize) -> Self {
+        Self::with(server, limit, AtLimit::Stall)
+    }
+
+    fn with(server: &Server, limit: usize, at_limit: AtLimit) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let forwarded = Arc::<AtomicUsize>::default();
@@ -29,20 +46,32 @@ impl Cutter {
                     return;
                 };
                 let counter = Arc::clone(&counter);
-                std::thread::spawn(move || forward(&client, &server, limit, &counter));
+                std::thread::spawn(move || forward(&client, &server, limit, at_limit, &counter));
             }
         });
         Self { url, forwarded }
     }
 
-    fn forwarded(&self) -> usize {
+    pub(crate) fn forwarded(&self) -> usize {
         self.forwarded.load(Ordering::Relaxed)
     }
 }
 
-fn forward(client: &TcpStream, server: &TcpStream, limit: usize, forwarded: &AtomicUsize) {
+fn forward(
+    client: &TcpStream,
+    server: &TcpStream,
+    limit: usize,
+    at_limit: AtLimit,
+    forwarded: &AtomicUsize,
+) {
     let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-    let back = std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+    let back = std::thread::spawn(move || {
+        let copied = std::io::copy(&mut from, &mut to);
+        if at_limit == AtLimit::Stall {
+            let _ = to.shutdown(Shutdown::Both);
+        }
+        copied
+    });
     let (mut reader, mut writer) = (client, server);
     let mut piece = vec![0; 64 << 10];
     let mut left = limit;
@@ -56,6 +85,9 @@ fn forward(client: &TcpStream, server: &TcpStream, limit: usize, forwarded: &Ato
         }
         left -= length;
         forwarded.fetch_add(length, Ordering::Relaxed);
+    }
+    if left == 0 && at_limit == AtLimit::Stall {
+        while let Ok(1..) = reader.read(&mut piece) {}
     }
     // A client that is done gets its response.
     let ends = if left == 0 {

@@ -15,6 +15,7 @@ use crate::openapi::{Answer, Docs, Links, RequestContent, parameters};
 use crate::problem::Problem;
 use crate::request::AuthorizedRequest;
 use crate::response;
+use crate::uploads::{begins_by_draft, create_by_draft};
 
 pub(crate) struct DepositContent;
 
@@ -30,7 +31,7 @@ impl DepositContent {
             summary: "Deposit the body as a file",
             clauses: &[
                 "M-1", "M-2", "M-9", "M-10", "M-15", "D-4", "D-6", "D-8", "D-9", "D-11", "D-13",
-                "D-14", "M-16",
+                "D-14", "M-16", "U-10", "U-11",
             ],
             parameters: &[
                 &parameters::CONTENT_DISPOSITION,
@@ -38,10 +39,13 @@ impl DepositContent {
                 &parameters::REPR_DIGEST,
                 &parameters::EXPIRES_IN,
                 &parameters::IDEMPOTENCY_KEY,
+                &parameters::UPLOAD_COMPLETE,
+                &parameters::UPLOAD_LENGTH,
+                &parameters::INTEROP_VERSION,
             ],
             content: Some(RequestContent::bytes()),
             answers: &[
-                Answer::json::<ArtifactBody<'static>>(201, "The file is stored durably.")
+                Answer::json::<ArtifactBody<'static>>(201, "The file is stored durably. With Upload-Complete: ?0, an upload has begun instead (U-11), without content.")
                     .with_headers(&["Location", "Repr-Digest"])
                     .with_links(Links {
                         member: "id",
@@ -54,6 +58,9 @@ impl DepositContent {
     };
 
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
+        if begins_by_draft(&request.parts.headers) {
+            return Box::pin(create_by_draft(request)).await;
+        }
         check_no_parameters(&request)?;
         let (service, parts) = (request.service, request.parts);
         check_no_form(parts)?;

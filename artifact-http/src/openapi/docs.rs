@@ -38,7 +38,7 @@ impl Docs {
 /// The body of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestContent {
-    pub(crate) media_type: &'static str,
+    pub(crate) media_types: &'static [&'static str],
     pub(crate) schema: SchemaOf,
     pub(crate) required: bool,
 }
@@ -47,7 +47,7 @@ impl RequestContent {
     /// A JSON body that must be present.
     pub(crate) const fn json<T: JsonSchema>() -> Self {
         Self {
-            media_type: "application/json",
+            media_types: &["application/json"],
             schema: SchemaGenerator::subschema_for::<T>,
             required: true,
         }
@@ -56,7 +56,7 @@ impl RequestContent {
     /// Bytes of any type. None at all are bytes too: those of an empty file.
     pub(crate) const fn bytes() -> Self {
         Self {
-            media_type: "*/*",
+            media_types: &["*/*"],
             schema: any_bytes,
             required: false,
         }
@@ -65,7 +65,10 @@ impl RequestContent {
     /// A piece of a file, for an append to an upload.
     pub(crate) const fn of_append() -> Self {
         Self {
-            media_type: "application/offset+octet-stream",
+            media_types: &[
+                "application/offset+octet-stream",
+                "application/partial-upload",
+            ],
             ..Self::bytes()
         }
     }
@@ -80,7 +83,7 @@ impl RequestContent {
 
     pub(crate) const fn multipart<T: JsonSchema>() -> Self {
         Self {
-            media_type: "multipart/form-data",
+            media_types: &["multipart/form-data"],
             ..Self::json::<T>()
         }
     }

@@ -132,7 +132,7 @@ fn describe_management(document: &mut Value, with_collections: bool) {
         tags.insert(1, tag);
         let tag = json!({
             "name": "uploads",
-            "description": "Resumable uploads, by tus 1.0.",
+            "description": "Resumable uploads, by tus 1.0 and by draft-ietf-httpbis-resumable-upload.",
         });
         tags.insert(2, tag);
         if with_collections {
@@ -224,9 +224,11 @@ fn operation(id: &str, access: Option<Access>, docs: &Docs, generators: &mut Gen
     }
     if let Some(content) = docs.content {
         let schema = (content.schema)(&mut generators.requests);
+        let types = content.media_types.iter();
+        let types = types.map(|media_type| ((*media_type).to_owned(), json!({ "schema": schema })));
         operation["requestBody"] = json!({
             "required": content.required,
-            "content": { content.media_type: { "schema": schema } },
+            "content": types.collect::<Map<_, _>>(),
         });
     }
     if access.is_none() {

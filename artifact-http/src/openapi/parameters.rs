@@ -138,6 +138,12 @@ parameters! {
         "The number of bytes that the server has; the content begins there (U-5).");
     pub(crate) UPLOAD_METADATA = header("UploadMetadata", "Upload-Metadata", "filename cmVzdWx0cy5jc3Y=,filetype dGV4dC9jc3Y=",
         "Pairs of a key and a value in base64; `filename` and `filetype` are recorded (U-2).");
+    pub(crate) UPLOAD_CHECKSUM = header("UploadChecksum", "Upload-Checksum", "sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00=",
+        "By tus: `sha1` or `sha256`, and the checksum of the content in base64; verified (U-9).");
+    pub(crate) UPLOAD_COMPLETE = header("UploadComplete", "Upload-Complete", "?1",
+        "By the draft: `?1` if the content is the end of the file, otherwise `?0` (U-11, U-12).");
+    pub(crate) INTEROP_VERSION = header("UploadDraftInteropVersion", "Upload-Draft-Interop-Version", "8",
+        "The version of draft-ietf-httpbis-resumable-upload that the client speaks, 4 to 8 (U-10).");
     pub(crate) AFTER = query("After", "after", "17",
         "The `next` of the previous page. Without it, the list begins with the first artifact.");
     pub(crate) LIMIT = query("Limit", "limit", "100",

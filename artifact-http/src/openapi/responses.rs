@@ -21,14 +21,14 @@ type Row = (
 );
 
 #[rustfmt::skip]
-const PROBLEMS: [Row; 18] = [
-    (400, "The experiment header differs from the path's experiment (E-1), there are two credentials (A-3), or the body, a parameter or the form is malformed or missing.", None, Some((ProblemType::BadRequest, "the body must be multipart/form-data with a boundary"))),
+const PROBLEMS: [Row; 19] = [
+    (400, "The experiment header differs from the path's experiment (E-1), there are two credentials (A-3), the lengths of an upload contradict each other (U-12), or the body, a parameter or the form is malformed or missing.", None, Some((ProblemType::BadRequest, "the body must be multipart/form-data with a boundary"))),
     (401, "The request has no valid credential (A-2).", Some("WWW-Authenticate"), Some((ProblemType::Unauthorized, "a valid credential is needed: Authorization: Bearer <principal>:<secret>"))),
     (403, "The credential is valid, but does not allow this.", None, Some((ProblemType::Forbidden, "this credential does not allow the operation"))),
     (404, "The path, artifact, worker, group, grant, link or administrator does not exist.", None, Some((ProblemType::NotFound, "there is no such path"))),
     (405, "The path does not support the method (C-5).", Some("Allow"), None),
     (408, "The request did not arrive in time.", None, None),
-    (409, "The name is reserved (N-3), the change would make a cycle (G-5), the id is in use, a hold is on the artifact (M-6), it has as many grants or links as it can have (S-2, S-5), or the upload has another offset (U-5).", None, Some((ProblemType::ReservedIdentifier, "the name is reserved"))),
+    (409, "The name is reserved (N-3), the change would make a cycle (G-5), the id is in use, a hold is on the artifact (M-6), it has as many grants or links as it can have (S-2, S-5), or the upload has another offset (U-5, U-12).", None, Some((ProblemType::ReservedIdentifier, "the name is reserved"))),
     (412, "The artifact is not one that If-Match names (F-10), or the client speaks another version of tus (U-1).", None, None),
     (413, "The content is larger than the server accepts (D-5).", None, Some((ProblemType::PayloadTooLarge, "an artifact has at most 104857600 bytes here"))),
     (414, "The path and query are too long.", None, None),
@@ -37,6 +37,7 @@ const PROBLEMS: [Row; 18] = [
     (422, "The display name does not follow its grammar (N-1), or the idempotency key belongs to another deposit (M-15).", None, Some((ProblemType::InvalidName, "the name is not in normalization form C"))),
     (429, "The principal has too many concurrent deposits, fetches or lists (D-13, F-16, L-2, M-16), or too many open uploads (U-3).", Some("Retry-After"), None),
     (431, "The header is too long.", None, None),
+    (460, "The content is not what Upload-Checksum says (U-9).", None, Some((ProblemType::ChecksumMismatch, "the content is not what Upload-Checksum says"))),
     (500, "The server has a fault.", None, None),
     (503, "The server cannot do this now; try again (P-4).", Some("Retry-After"), None),
     (507, "The server is out of space, or the deposit does not fit into a quota (M-16).", None, None),
@@ -56,6 +57,7 @@ pub(super) fn components(generators: &mut Generators) -> Value {
         .map(|(status, description, header, example)| {
             let title = StatusCode::from_u16(*status).ok();
             let title = title.and_then(|status| status.canonical_reason());
+            let title = title.or(example.map(|(kind, _)| kind.title()));
             let (kind, detail) = example.map_or(
                 ("about:blank".to_owned(), "what is wrong with the request"),
                 |(kind, detail)| (kind.uri(&prefix), detail),
@@ -111,6 +113,9 @@ pub(super) fn headers() -> Value {
         "Vary": constant("The response depends on the principal (F-8).", "Authorization"),
         "Accept-Ranges": constant("Ranges are supported (F-12).", "bytes"),
         "Upload-Offset": pattern("The number of bytes that the server has (U-5).", "^[0-9]+$"),
+        "Upload-Complete": pattern("Whether the upload is complete (U-10).", r"^\?[01]$"),
+        "Upload-Limit": pattern("The greatest length of a file in bytes, and the seconds until the upload expires (U-10).", "^max-size=[0-9]+(, max-age=[0-9]+)?$"),
+        "Tus-Checksum-Algorithm": constant("The algorithms of Upload-Checksum (U-9).", "sha1,sha256"),
         "Upload-Expires": pattern("When the upload expires if nothing is appended (U-7).", " GMT$"),
         "Tus-Resumable": constant("The version of tus (U-1).", "1.0.0"),
         "Tus-Version": constant("The versions of tus (U-1).", "1.0.0"),

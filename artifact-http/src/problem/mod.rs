@@ -32,6 +32,8 @@ pub(crate) struct Problem {
     detail: String,
     log: Log,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The offset of an upload, and the one of the request. In a box, because few problems have them.
+    offsets: Option<Box<(u64, u64)>>,
 }
 
 /// The operator's side of a problem; never sent to clients.
@@ -62,6 +64,14 @@ pub(crate) struct ProblemBody<'p> {
     /// The absolute URL of the request.
     #[schemars(extend("examples" = ["http://127.0.0.1:8080/v0/experiments/default/nothing"]))]
     instance: &'p str,
+    /// The number of bytes that the upload has (U-12).
+    #[serde(rename = "expected-offset", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [65536]))]
+    expected_offset: Option<u64>,
+    /// The Upload-Offset of the request (U-12).
+    #[serde(rename = "provided-offset", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [131_072]))]
+    provided_offset: Option<u64>,
 }
 
 fn type_schema(_: &mut SchemaGenerator) -> Schema {
@@ -88,6 +98,7 @@ impl Problem {
             detail: detail.into(),
             log: Log::default(),
             headers: Vec::new(),
+            offsets: None,
         }
     }
 
@@ -159,6 +170,22 @@ impl Problem {
         self
     }
 
+    /// Adds a field, unless the problem has it already.
+    #[must_use = "returns the changed problem"]
+    pub(crate) fn with_default_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        if self.headers.iter().any(|(found, _)| *found == name) {
+            return self;
+        }
+        self.with_header(name, value)
+    }
+
+    /// Adds the members of a mismatch of offsets.
+    #[must_use = "returns the changed problem"]
+    pub(crate) fn with_offsets(mut self, expected: u64, provided: u64) -> Self {
+        self.offsets = Some(Box::new((expected, provided)));
+        self
+    }
+
     /// Sets the cause for the log.
     #[must_use = "returns the changed problem"]
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
@@ -173,7 +200,6 @@ impl Problem {
         self
     }
 
-    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
@@ -206,6 +232,8 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             instance,
+            expected_offset: self.offsets.as_ref().map(|offsets| offsets.0),
+            provided_offset: self.offsets.as_ref().map(|offsets| offsets.1),
         };
         let body = serde_json::to_vec(&body).expect("strings and a number are valid JSON");
         let mut response = response::with_body(self.status, MEDIA_TYPE, "no-store", body.into());

@@ -1,8 +1,16 @@
-//! The closed vocabulary of errors, `eden://error/...` by default.
+//! The closed vocabulary of errors, `eden://error/...` by default, and the types of draft-ietf-httpbis-resumable-upload.
 
 use http::StatusCode;
 
 use crate::binding::ErrorPrefix;
+
+/// Where the types begin that do not belong to this protocol.
+const IANA: &str = "https://iana.org/";
+
+/// The status that tus has for a wrong checksum. HTTP defines none of this number.
+fn checksum_mismatch() -> StatusCode {
+    StatusCode::from_u16(460).expect("460 is a status code")
+}
 
 /// A name of the vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +30,14 @@ pub(crate) enum ProblemType {
     OffsetMismatch,
     Sealed,
     QuotaExceeded,
+    ChecksumMismatch,
+    DraftOffsetMismatch,
+    DraftCompleted,
+    DraftInconsistentLength,
 }
 
 impl ProblemType {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::BadRequest,
         Self::ExperimentIdMismatch,
         Self::Unauthorized,
@@ -41,24 +53,32 @@ impl ProblemType {
         Self::OffsetMismatch,
         Self::Sealed,
         Self::QuotaExceeded,
+        Self::ChecksumMismatch,
+        Self::DraftOffsetMismatch,
+        Self::DraftCompleted,
+        Self::DraftInconsistentLength,
     ];
 
     /// Returns the member `type`.
     pub(crate) fn uri(self, prefix: &ErrorPrefix) -> String {
-        format!("{}{}", prefix.as_str(), self.row().0)
+        let name = self.row().0;
+        if name.starts_with(IANA) {
+            return name.to_owned();
+        }
+        format!("{}{name}", prefix.as_str())
     }
 
-    pub(crate) const fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         self.row().1
     }
 
-    pub(crate) const fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         self.row().2
     }
 
     /// The table: name, status, title.
     #[rustfmt::skip]
-    const fn row(self) -> (&'static str, StatusCode, &'static str) {
+    fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::BadRequest => ("bad-request", StatusCode::BAD_REQUEST, "Malformed request"),
             Self::ExperimentIdMismatch => ("experiment-id-mismatch", StatusCode::BAD_REQUEST, "Experiment does not match"),
@@ -75,6 +95,10 @@ impl ProblemType {
             Self::OffsetMismatch => ("offset-mismatch", StatusCode::CONFLICT, "Upload has another offset"),
             Self::Sealed => ("sealed", StatusCode::CONFLICT, "Collection is sealed"),
             Self::QuotaExceeded => ("quota-exceeded", StatusCode::INSUFFICIENT_STORAGE, "Quota exceeded"),
+            Self::ChecksumMismatch => ("checksum-mismatch", checksum_mismatch(), "Checksum does not match"),
+            Self::DraftOffsetMismatch => ("https://iana.org/assignments/http-problem-types#mismatching-upload-offset", StatusCode::CONFLICT, "Mismatching Upload Offset"),
+            Self::DraftCompleted => ("https://iana.org/assignments/http-problem-types#completed-upload", StatusCode::BAD_REQUEST, "Upload Is Completed"),
+            Self::DraftInconsistentLength => ("https://iana.org/assignments/http-problem-types#inconsistent-upload-length", StatusCode::BAD_REQUEST, "Inconsistent Upload Length Values"),
         }
     }
 }

@@ -1,19 +1,23 @@
 //! `POST /v1/experiments/{E}/uploads`: begins an upload.
 
 use artifact_http_files::{DigestCheck, REPR_DIGEST};
-use artifact_store::{NewUpload, Sha256Digest};
+use artifact_store::{NewUpload, Sha256Digest, UploadId};
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, Method, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use super::receive::{Progress, Target, check_content_length, problem};
-use super::{fields, reply, uploads};
+use super::protocol::Protocol;
+use super::receive::{Incoming, Progress, Target, problem};
+use super::verify::Verification;
+use super::{create_by_draft, draft, fields, reply, uploads};
 use crate::deposit::expires_in;
 use crate::endpoint::{Access, Endpoint};
 use crate::management::check_no_parameters;
 use crate::openapi::{Answer, Docs, RequestContent, parameters};
 use crate::problem::Problem;
 use crate::request::AuthorizedRequest;
+use crate::router::Service;
 
 pub(crate) struct CreateUpload;
 
@@ -28,7 +32,8 @@ impl CreateUpload {
             tag: "uploads",
             summary: "Begin a resumable upload",
             clauses: &[
-                "M-1", "M-2", "U-1", "U-2", "U-3", "U-4", "U-7", "D-13", "D-14", "M-16",
+                "M-1", "M-2", "U-1", "U-2", "U-3", "U-4", "U-7", "U-9", "U-10", "U-11", "U-13",
+                "D-13", "D-14", "M-16",
             ],
             parameters: &[
                 &parameters::TUS_RESUMABLE,
@@ -37,29 +42,60 @@ impl CreateUpload {
                 &parameters::UPLOAD_METADATA,
                 &parameters::REPR_DIGEST,
                 &parameters::EXPIRES_IN,
+                &parameters::UPLOAD_CHECKSUM,
+                &parameters::CONTENT_DIGEST,
+                &parameters::UPLOAD_COMPLETE,
+                &parameters::INTEROP_VERSION,
+                &parameters::CONTENT_DISPOSITION,
             ],
             content: Some(RequestContent::bytes()),
             answers: &[Answer::empty(
                 201,
-                "The upload has begun; a file without a byte is complete.",
+                "The upload has begun; a file without a byte is complete. With Upload-Complete: ?1 there is content, which describes the artifact.",
             )
-            .with_headers(&[
-                "Location",
-                "Upload-Offset",
-                "Upload-Expires",
-                "Tus-Resumable",
-            ])],
-            problems: &[412, 413, 415, 429, 507],
+            .with_headers(&["Location", "Upload-Offset", "Upload-Complete"])],
+            problems: &[412, 413, 415, 422, 429, 460, 507],
         },
     };
 
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
-        create(request).await.map_err(reply::with_version)
+        let protocol = Protocol::of(&request.parts.headers);
+        if protocol == Protocol::Draft {
+            return create_by_draft(request).await;
+        }
+        let max_bytes = request.service.store.config().max_artifact_bytes();
+        let created = create(request).await;
+        created.map_err(|problem| protocol.dress(problem, max_bytes))
     }
 }
 
 async fn create(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
     check_no_parameters(&request)?;
+    let headers = &request.parts.headers;
+    Protocol::Tus.check(headers)?;
+    let length = fields::declared_length(headers)?;
+    let metadata = fields::metadata(headers)?;
+    let has_content = headers.contains_key(CONTENT_TYPE);
+    if has_content {
+        fields::check_type(headers)?;
+    }
+    let new = NewUpload::new(request.experiment.id.clone())
+        .with_length(length)
+        .with_content_type(metadata.content_type)
+        .with_file_name(metadata.file_name)
+        .with_sha256(expected_sha256(headers)?)
+        .with_expires_in(expires_in(headers)?);
+    begin(request, Protocol::Tus, new, length, has_content).await
+}
+
+/// Creates an upload, and appends the content of the request to it if there is any.
+pub(super) async fn begin(
+    request: AuthorizedRequest<'_>,
+    protocol: Protocol,
+    new: NewUpload,
+    length: Option<u64>,
+    has_content: bool,
+) -> Result<Response, Problem> {
     let AuthorizedRequest {
         service,
         principal,
@@ -67,53 +103,53 @@ async fn create(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
         parts,
         body,
     } = request;
-    let headers = &parts.headers;
-    fields::check_version(headers)?;
-    let length = fields::declared_length(headers)?;
-    let metadata = fields::metadata(headers)?;
-    let new = NewUpload::new(experiment.id.clone())
-        .with_length(length)
-        .with_content_type(metadata.content_type)
-        .with_file_name(metadata.file_name)
-        .with_sha256(expected_sha256(headers)?)
-        .with_expires_in(expires_in(headers)?);
-    let has_content = headers.contains_key(CONTENT_TYPE);
-    if has_content {
-        fields::check_type(headers)?;
-        let max_bytes = service.store.config().max_artifact_bytes();
-        check_content_length(headers, 0, length, max_bytes)?;
-    }
-    let permit = service.uploads.acquire(&principal)?;
     let uploads = uploads(service)?;
-    let session = uploads.create(&principal, new).await.map_err(problem)?;
-    let target = Target {
+    let verification = Verification::of(&parts.headers, protocol)?;
+    let content = draft::content_length(&parts.headers, &body);
+    let mut target = Target {
         uploads: uploads.clone(),
         principal,
         experiment: experiment.id,
-        id: session.id,
+        // That of no upload yet.
+        id: UploadId::mint(),
+        protocol,
     };
+    if has_content {
+        target.check_content_length(content, 0, length)?;
+    }
+    let permit = service.uploads.acquire(&target.principal)?;
+    let created = uploads.create(&target.principal, new).await;
+    let session = created.map_err(|error| problem(error, protocol, None))?;
+    target.id = session.id;
     let location = reply::location(parts, &session);
     let progress = if has_content {
         let append = target.begin(0).await?;
-        target.receive(append, body, permit).await?
+        let incoming = Incoming {
+            body,
+            verification,
+            is_last: false,
+            permit,
+        };
+        target.receive_first(append, incoming).await?
     } else {
         target.complete(session).await?
     };
-    Ok(created(parts, location, &progress))
+    Ok(created_response(service, parts, location, &progress))
 }
 
-fn created(
-    parts: &http::request::Parts,
-    location: http::HeaderValue,
+fn created_response(
+    service: &Service,
+    parts: &Parts,
+    location: HeaderValue,
     progress: &Progress,
 ) -> Response {
-    let mut response = reply::changed(parts, StatusCode::CREATED, progress);
+    let mut response = reply::changed(service, parts, StatusCode::CREATED, progress);
     response.headers_mut().insert(LOCATION, location);
     response
 }
 
 /// Parses the digest that the whole file must have.
-fn expected_sha256(headers: &HeaderMap) -> Result<Option<Sha256Digest>, Problem> {
+pub(super) fn expected_sha256(headers: &HeaderMap) -> Result<Option<Sha256Digest>, Problem> {
     let mut fields = HeaderMap::new();
     for value in headers.get_all(REPR_DIGEST) {
         fields.append(REPR_DIGEST, value.clone());

@@ -4,9 +4,10 @@ use artifact_store::UploadId;
 use axum::response::Response;
 use http::Method;
 
-use super::fields::{self, TUS_RESUMABLE, VERSION};
-use super::receive::problem;
-use super::{reply, uploads};
+use super::fields::{TUS_RESUMABLE, VERSION};
+use super::protocol::Protocol;
+use super::receive::Target;
+use super::uploads;
 use crate::endpoint::{Access, Endpoint};
 use crate::management::check_no_parameters;
 use crate::openapi::{Answer, Docs, parameters};
@@ -26,8 +27,8 @@ impl EndUpload {
         docs: Docs {
             tag: "uploads",
             summary: "End an upload",
-            clauses: &["M-1", "M-2", "U-1", "U-3", "U-8"],
-            parameters: &[&parameters::TUS_RESUMABLE],
+            clauses: &["M-1", "M-2", "U-1", "U-3", "U-8", "U-10"],
+            parameters: &[&parameters::TUS_RESUMABLE, &parameters::INTEROP_VERSION],
             answers: &[Answer::empty(
                 204,
                 "The upload is gone. If it was complete, its artifact stays.",
@@ -42,16 +43,28 @@ impl EndUpload {
         request: AuthorizedRequest<'_>,
         id: UploadId,
     ) -> Result<Response, Problem> {
-        end(request, id).await.map_err(reply::with_version)
+        let protocol = Protocol::of(&request.parts.headers);
+        let max_bytes = request.service.store.config().max_artifact_bytes();
+        let ended = end(request, id, protocol).await;
+        ended.map_err(|problem| protocol.dress(problem, max_bytes))
     }
 }
 
-async fn end(request: AuthorizedRequest<'_>, id: UploadId) -> Result<Response, Problem> {
+async fn end(
+    request: AuthorizedRequest<'_>,
+    id: UploadId,
+    protocol: Protocol,
+) -> Result<Response, Problem> {
     check_no_parameters(&request)?;
-    fields::check_version_if_any(&request.parts.headers)?;
-    let uploads = uploads(request.service)?;
-    let ended = uploads.end(&request.principal, &request.experiment.id, id);
-    ended.await.map_err(problem)?;
+    protocol.check_if_any(&request.parts.headers)?;
+    let target = Target {
+        uploads: uploads(request.service)?.clone(),
+        principal: request.principal,
+        experiment: request.experiment.id,
+        id,
+        protocol,
+    };
+    target.end().await?;
     let mut response = response::empty();
     response.headers_mut().insert(TUS_RESUMABLE, VERSION);
     Ok(response)

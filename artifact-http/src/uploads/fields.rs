@@ -1,4 +1,4 @@
-//! The header fields of tus 1.0 (<https://tus.io/protocols/resumable-upload>).
+//! The header fields of tus 1.0 (<https://tus.io/protocols/resumable-upload>), and those that both protocols have.
 
 use artifact_store::{ContentType, FileName, Timestamp, UploadSession};
 use base64::Engine as _;
@@ -17,7 +17,14 @@ pub(super) const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-len
 pub(super) const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
 pub(super) const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 pub(super) const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
-/// Where the artifact is that an upload became. Not of tus.
+pub(super) const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
+pub(super) const TUS_CHECKSUM_ALGORITHM: HeaderName =
+    HeaderName::from_static("tus-checksum-algorithm");
+/// Whether an upload is complete. Of the draft.
+pub(crate) const UPLOAD_COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
+/// What an upload must not exceed. Of the draft.
+pub(super) const UPLOAD_LIMIT: HeaderName = HeaderName::from_static("upload-limit");
+/// Where the artifact is that an upload became. Of neither protocol.
 pub(super) const ARTIFACT_LOCATION: HeaderName = HeaderName::from_static("artifact-location");
 
 /// The version of tus that this server speaks.
@@ -51,21 +58,31 @@ pub(super) fn check_version_if_any(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Fails unless the content has the media type of an append.
 pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    check_media_type(
+        headers,
+        OFFSET_OCTET_STREAM,
+        "the content of an append has the Content-Type application/offset+octet-stream",
+    )
+}
+
+/// Fails unless the content has exactly one media type, which is this one.
+pub(super) fn check_media_type(
+    headers: &HeaderMap,
+    expected: &[u8],
+    detail: &'static str,
+) -> Result<(), Problem> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let declared = types.next().map(HeaderValue::as_bytes);
-    let essence = declared.and_then(|value| value.split(|byte| *byte == b';').next());
-    let fits = essence.is_some_and(|essence| {
-        essence
-            .trim_ascii()
-            .eq_ignore_ascii_case(OFFSET_OCTET_STREAM)
-    });
+    let fits = types.next().is_some_and(|value| has_type(value, expected));
     if fits && types.next().is_none() {
         return Ok(());
     }
-    Err(Problem::plain(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "the content of an append has the Content-Type application/offset+octet-stream",
-    ))
+    Err(Problem::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}
+
+/// Returns whether a media type is this one, apart from its parameters.
+pub(super) fn has_type(value: &HeaderValue, essence: &[u8]) -> bool {
+    let found = value.as_bytes().split(|byte| *byte == b';').next();
+    found.is_some_and(|found| found.trim_ascii().eq_ignore_ascii_case(essence))
 }
 
 /// Parses a field that is a number of bytes: digits, up to the greatest number that databases hold.

@@ -479,3 +479,18 @@ async fn a_router_without_collections_has_no_such_paths() {
         assert_eq!(is_there, is_expected, "{}", endpoint.path);
     }
 }
+
+#[tokio::test]
+async fn a_part_of_a_file_gets_no_name() {
+    let site = Site::new().await;
+    for field in [
+        ("upload-complete", "?0"),
+        ("upload-complete", "0"),
+        ("upload-incomplete", "?1"),
+    ] {
+        let reply = site.put("a", b"x", &[field]).await;
+        reply.assert_problem(400, "bad-request", &format!("{field:?}"));
+    }
+    let reply = site.put("a", b"x", &[("upload-complete", "?1")]).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+}

@@ -39,6 +39,8 @@ mod secrets;
 mod sharing;
 mod support;
 mod uploads;
+mod uploads_by_draft;
+mod uploads_verified;
 mod verified_range;
 mod wire;
 mod workers;

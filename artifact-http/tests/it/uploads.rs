@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 
 use crate::support::{Community, HOME, Member, Reply, noise};
 
-const OCTETS: (&str, &str) = ("content-type", "application/offset+octet-stream");
-const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
+pub(super) const OCTETS: (&str, &str) = ("content-type", "application/offset+octet-stream");
+pub(super) const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
 
-struct Client {
-    community: Community,
+pub(super) struct Client {
+    pub(super) community: Community,
     who: Member,
 }
 
 impl Client {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         // Parts of three bytes, so that small files have several.
         let uploads = UploadOptions::default().with_part_bytes(3).with_max_open(3);
         let config = HttpConfig::default().with_uploads(uploads);
@@ -30,7 +30,7 @@ impl Client {
         Self { community, who }
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -49,24 +49,24 @@ impl Client {
             .await
     }
 
-    async fn create(&self, fields: &[(&str, &str)], body: &'static str) -> Reply {
+    pub(super) async fn create(&self, fields: &[(&str, &str)], body: &'static str) -> Reply {
         let fields = [&[TUS][..], fields].concat();
         self.send(Method::POST, "/v1/experiments/demo/uploads", &fields, body)
             .await
     }
 
-    async fn begin(&self, length: &str) -> String {
+    pub(super) async fn begin(&self, length: &str) -> String {
         let reply = self.create(&[("upload-length", length)], "").await;
         assert_eq!(reply.status, 201, "{}", reply.text());
         reply.header("location").to_owned()
     }
 
-    async fn patch(&self, path: &str, offset: &str, body: impl Into<Body>) -> Reply {
+    pub(super) async fn patch(&self, path: &str, offset: &str, body: impl Into<Body>) -> Reply {
         let fields = [TUS, OCTETS, ("upload-offset", offset)];
         self.send(Method::PATCH, path, &fields, body).await
     }
 
-    async fn offset(&self, path: &str) -> String {
+    pub(super) async fn offset(&self, path: &str) -> String {
         let reply = self.send(Method::HEAD, path, &[TUS], "").await;
         assert_eq!(reply.status, 200);
         assert_eq!(reply.header("cache-control"), "no-store");
@@ -74,7 +74,7 @@ impl Client {
         reply.header("upload-offset").to_owned()
     }
 
-    async fn artifacts(&self) -> Vec<Value> {
+    pub(super) async fn artifacts(&self) -> Vec<Value> {
         let reply = self
             .community
             .manage(Method::GET, "/artifacts", &self.who)
@@ -84,7 +84,7 @@ impl Client {
 }
 
 /// A body that breaks after these bytes.
-fn broken(bytes: &'static [u8]) -> Body {
+pub(super) fn broken(bytes: &'static [u8]) -> Body {
     Body::from_stream(stream::iter([
         Ok(Bytes::from_static(bytes)),
         Err(io::Error::other("the connection broke")),
@@ -360,9 +360,11 @@ async fn the_server_says_what_it_can_do() {
     assert_eq!(reply.status, 204);
     assert_eq!(reply.header("tus-version"), "1.0.0");
     assert_eq!(reply.header("tus-max-size"), "104857600");
+    assert_eq!(reply.header("tus-checksum-algorithm"), "sha1,sha256");
+    assert_eq!(reply.header("upload-limit"), "max-size=104857600");
     assert_eq!(
         reply.header("tus-extension"),
-        "creation,creation-with-upload,creation-defer-length,termination,expiration"
+        "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration"
     );
 }
 

@@ -1,11 +1,15 @@
 //! A request, sent exactly as written on its own connection.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::header::HOST;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
-use http_body_util::{BodyExt, Full};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -30,6 +34,7 @@ pub(crate) struct Call<'s> {
     principal: String,
     fields: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
+    chunked: bool,
     http2: bool,
 }
 
@@ -42,6 +47,7 @@ impl<'s> Call<'s> {
             principal: "no principal".to_owned(),
             fields: Vec::new(),
             body: Bytes::new(),
+            chunked: false,
             http2: false,
         }
     }
@@ -80,6 +86,12 @@ impl<'s> Call<'s> {
         self
     }
 
+    /// Sends the body without `Content-Length`, in two pieces if it has more than one byte.
+    pub(crate) fn chunked(mut self) -> Self {
+        self.chunked = true;
+        self
+    }
+
     /// Sets a JSON body.
     pub(crate) fn json(self, text: impl Into<Bytes>) -> Self {
         self.with("content-type", "application/json").body(text)
@@ -110,7 +122,19 @@ impl<'s> Call<'s> {
         format!("{text}, without an experiment header")
     }
 
-    fn request(&self) -> Outcome<Request<Full<Bytes>>> {
+    fn content(&self) -> BoxBody<Bytes, Infallible> {
+        if !self.chunked {
+            return Full::new(self.body.clone()).boxed();
+        }
+        let (first, second) = self.body.split_at(self.body.len() / 2);
+        let pieces = [first, second]
+            .into_iter()
+            .filter(|piece| !piece.is_empty());
+        let pieces = pieces.map(|piece| Ok(Frame::data(self.body.slice_ref(piece))));
+        StreamBody::new(stream::iter(pieces.collect::<Vec<_>>())).boxed()
+    }
+
+    fn request(&self) -> Outcome<Request<BoxBody<Bytes, Infallible>>> {
         let invalid = |reason: &str| Stop::failed(self.describe(), "a request", reason);
         let method = Method::from_bytes(self.method.as_bytes());
         let target = format!("{}{}", self.subject.prefix, self.target);
@@ -122,7 +146,7 @@ impl<'s> Call<'s> {
         let uri: Uri = target
             .parse()
             .map_err(|_| invalid("the path cannot be sent"))?;
-        let mut request = Request::new(Full::new(self.body.clone()));
+        let mut request = Request::new(self.content());
         *request.method_mut() = method.map_err(|_| invalid("the method cannot be sent"))?;
         *request.uri_mut() = uri;
         if !self.http2 {

@@ -90,7 +90,7 @@ impl Reply {
     }
 
     /// Checks that the response is a problem with this status and this type: a name of the vocabulary,
-    /// or `about:blank`.
+    /// the URI of another one, or `about:blank`.
     pub(crate) fn problem(&self, status: u16, kind: &str) -> Outcome<&Self> {
         self.status(status)?;
         self.has("content-type", PROBLEM)?;
@@ -100,6 +100,7 @@ impl Reply {
         let problem = self.parsed()?;
         let expected = match kind {
             "about:blank" => kind.to_owned(),
+            uri if uri.starts_with("https://") => uri.to_owned(),
             name => format!("eden://error/{name}"),
         };
         let found = &problem["type"];

@@ -171,7 +171,7 @@ async fn a_405_lists_the_methods_of_the_path() {
     let admin = Member::admin();
     let artifact = format!("/artifacts/{}", "0".repeat(32));
     for (path, allow) in [
-        ("/artifacts", "GET, HEAD, POST"),
+        ("/artifacts", "GET, HEAD, POST, OPTIONS"),
         (&*artifact, "GET, HEAD, DELETE"),
         (&*format!("{artifact}/content"), "GET, HEAD"),
         (&*format!("{artifact}/hold"), "PUT, DELETE"),

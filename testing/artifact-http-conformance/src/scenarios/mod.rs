@@ -31,6 +31,8 @@ mod read_rule;
 mod sharing;
 mod tokens;
 mod uploads;
+mod uploads_by_draft;
+mod uploads_verified;
 mod whoami;
 mod workers;
 
@@ -68,6 +70,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         sharing::SCENARIOS,
         page::SCENARIOS,
         uploads::SCENARIOS,
+        uploads_verified::SCENARIOS,
+        uploads_by_draft::SCENARIOS,
         administrators::SCENARIOS,
         framing::SCENARIOS,
     ]

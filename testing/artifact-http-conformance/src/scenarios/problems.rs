@@ -15,7 +15,7 @@ scenarios!("problems":
 );
 
 /// The problem types that the protocol defines, each with its status code.
-const VOCABULARY: [(&str, u16); 14] = [
+const VOCABULARY: [(&str, u16); 15] = [
     ("bad-request", 400),
     ("experiment-id-mismatch", 400),
     ("unauthorized", 401),
@@ -29,6 +29,7 @@ const VOCABULARY: [(&str, u16); 14] = [
     ("cycle-detected", 409),
     ("held", 409),
     ("offset-mismatch", 409),
+    ("checksum-mismatch", 460),
     ("key-reused", 422),
 ];
 

@@ -42,7 +42,7 @@ pub(super) async fn begin(site: &Site, who: &Credential, length: usize) -> Outco
     path_of(&reply)
 }
 
-fn path_of(reply: &Reply) -> Outcome<String> {
+pub(super) fn path_of(reply: &Reply) -> Outcome<String> {
     let location = reply.status(201)?.field("location")?;
     match location.rsplit_once('/') {
         Some((_, id)) => Ok(format!("/uploads/{id}")),
@@ -65,13 +65,37 @@ pub(super) async fn append<'s>(
     Ok(call.body(bytes.to_vec()))
 }
 
-async fn offset(site: &Site, who: &Credential, path: &str) -> Outcome<u64> {
+pub(super) async fn offset(site: &Site, who: &Credential, path: &str) -> Outcome<u64> {
     let reply = manage(site, "HEAD", path).await?.by(who).send().await?;
     let text = reply.status(200)?.field("upload-offset")?;
     text.parse().map_err(|_| reply.fail("a number", text))
 }
 
-async fn number_of_artifacts(site: &Site, who: &Credential) -> Outcome<u64> {
+/// Sends an append whose content breaks after these bytes: what follows them is no chunk. `fields` are lines of the header.
+pub(super) async fn append_cut(
+    site: &Site,
+    who: &Credential,
+    path: &str,
+    fields: &str,
+    bytes: &str,
+) -> Outcome<Reply> {
+    let prefix = &site.subject.prefix;
+    let path = format!("{prefix}/v1/experiments/{}{path}", site.subject.experiment);
+    let mut raw = site.raw("an append whose content breaks").await?;
+    let host = site.subject.authority();
+    let credential = who.bearer();
+    raw.write(format!(
+        "PATCH {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: {credential}\r\n{fields}\r\n\
+         transfer-encoding: chunked\r\n\r\n{:x}\r\n{bytes}\r\nno chunk\r\n",
+        bytes.len(),
+    ))
+    .await;
+    let reply = raw.response().await?;
+    reply.status(400)?;
+    Ok(reply)
+}
+
+pub(super) async fn number_of_artifacts(site: &Site, who: &Credential) -> Outcome<u64> {
     let reply = get(site, "/usage", who).await?;
     let usage = reply.json(200)?;
     usage["artifacts"]
@@ -88,6 +112,7 @@ async fn the_server_lists_its_extensions(site: Context) -> Outcome {
         "creation",
         "creation-with-upload",
         "creation-defer-length",
+        "checksum",
         "termination",
         "expiration",
     ] {

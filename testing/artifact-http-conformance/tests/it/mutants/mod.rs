@@ -8,6 +8,7 @@ mod request;
 mod response;
 mod server;
 mod sharing;
+mod uploads;
 
 use artifact_http_conformance::{Report, Suite, Verdict};
 
@@ -213,6 +214,38 @@ mutants! {
         "uploads::a_wrong_digest_ends_the_upload", "uploads::malformed_metadata_is_refused";
     ended_uploads_stay: EndIgnored => "uploads::ended_uploads_are_gone";
     uploads_of_others_are_forbidden: UploadHidden => "uploads::uploads_exist_for_their_creator_only";
+    checksums_are_ignored: ChecksumIgnored =>
+        "uploads_verified::wrong_checksums_keep_nothing",
+        "uploads_verified::unknown_and_malformed_checksums_are_refused",
+        "uploads_verified::content_digests_are_verified_in_both_protocols";
+    appends_with_a_wrong_checksum_are_kept: BadAppendKept =>
+        "uploads_verified::wrong_checksums_keep_nothing",
+        "uploads_verified::interrupted_appends_with_a_checksum_keep_nothing",
+        "uploads_verified::content_digests_are_verified_in_both_protocols";
+    a_right_checksum_is_refused: BadAppendKept => "uploads_verified::right_checksums_are_accepted";
+    the_algorithms_are_not_listed: NoAlgorithms => "uploads_verified::the_server_lists_its_algorithms";
+    a_part_completes_an_upload_of_another_length: DraftLengthIgnored =>
+        "uploads_by_draft::a_part_of_a_file_never_completes_it",
+        "uploads_by_draft::a_whole_file_has_its_declared_length",
+        "uploads_by_draft::lengths_never_change", "uploads_by_draft::more_than_the_length_is_refused";
+    a_request_that_breaks_completes_an_upload: CutIsEnd =>
+        "uploads_by_draft::a_part_of_a_file_never_completes_it";
+    malformed_fields_of_the_draft_are_ignored: DraftFieldsIgnored =>
+        "uploads_by_draft::malformed_fields_are_refused", "uploads_by_draft::a_part_of_a_file_is_no_deposit";
+    appends_have_any_type: DraftTypeIgnored => "uploads_by_draft::the_content_has_its_type";
+    complete_uploads_take_more: CompleteAppends => "uploads_by_draft::complete_uploads_take_no_more";
+    limits_are_not_announced: NoUploadLimit =>
+        "uploads_by_draft::the_limits_are_known_before_the_upload",
+        "uploads_by_draft::a_file_is_sent_in_pieces";
+    responses_do_not_say_whether_an_upload_is_complete: NoUploadComplete =>
+        "uploads_by_draft::a_file_is_sent_in_pieces", "uploads_by_draft::a_whole_file_is_a_deposit",
+        "uploads_by_draft::the_upload_is_that_of_tus";
+    appends_of_the_draft_are_acknowledged_at_wrong_offsets: WrongOffsetAccepted =>
+        "uploads_by_draft::appends_begin_at_the_offset",
+        "uploads_by_draft::concurrent_appends_have_one_winner";
+    cancelled_uploads_stay: EndIgnored => "uploads_by_draft::cancelled_uploads_are_gone";
+    uploads_of_the_draft_are_forbidden_for_others: UploadHidden =>
+        "uploads_by_draft::cancelled_uploads_are_gone";
     names_are_given_again: NameOverwritten =>
         "collections::a_name_is_given_once", "collections::one_of_concurrent_deposits_of_a_name_succeeds",
         "collections::a_file_is_no_folder", "collections::deleted_names_are_never_given_again",

@@ -125,6 +125,16 @@ pub(crate) enum Mutation {
     UploadDigestIgnored,
     EndIgnored,
     UploadHidden,
+    ChecksumIgnored,
+    BadAppendKept,
+    NoAlgorithms,
+    DraftLengthIgnored,
+    DraftFieldsIgnored,
+    DraftTypeIgnored,
+    CutIsEnd,
+    CompleteAppends,
+    NoUploadLimit,
+    NoUploadComplete,
     NameOverwritten,
     NameUnchecked,
     CollectionsLeaked,
@@ -216,6 +226,7 @@ impl Mutation {
                 | Self::GrantNeverExpires
                 | Self::GroupGrantIgnored
                 | Self::LinkOnceMore
+                | Self::CutIsEnd
         )
     }
 }

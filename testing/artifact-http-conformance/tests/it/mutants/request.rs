@@ -47,6 +47,7 @@ impl Mutation {
         self.mutate_shared_request(request, body, memory);
         self.mutate_collection_request(request);
         self.mutate_quota_request(request);
+        self.mutate_resumable_request(request);
         match self {
             Self::IgnoresIfNoneMatch => drop_field(request, &IF_NONE_MATCH),
             Self::IgnoresIfRange => drop_field(request, &IF_RANGE),

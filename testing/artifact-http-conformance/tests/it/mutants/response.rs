@@ -63,6 +63,7 @@ impl Mutation {
         self.mutate_shared_response(request, response);
         self.mutate_collection_response(request, response);
         self.mutate_quota_response(request, response);
+        self.mutate_resumable_response(request, response);
     }
 
     /// Mutates a response.

@@ -13,6 +13,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use futures_util::StreamExt as _;
 use http::Request;
 use http::header::CONTENT_LENGTH;
 use tokio::net::TcpListener;
@@ -91,6 +92,16 @@ impl Server {
     }
 }
 
+/// Reads a body to its end, or to where it breaks.
+async fn until_it_breaks(body: Body) -> Vec<u8> {
+    let mut frames = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = frames.next().await {
+        bytes.extend_from_slice(&frame);
+    }
+    bytes
+}
+
 async fn mutate(
     State((mutation, memory)): State<(Mutation, Arc<Memory>)>,
     request: Request<Body>,
@@ -100,7 +111,9 @@ async fn mutate(
         return next.run(request).await;
     }
     let (mut request_parts, body) = request.into_parts();
-    let (mut request_body, body) = if mutation.reads_body() {
+    let (mut request_body, body) = if mutation == Mutation::CutIsEnd {
+        (until_it_breaks(body).await, None)
+    } else if mutation.reads_body() {
         let request_body = to_bytes(body, usize::MAX)
             .await
             .unwrap_or_default()
