@@ -115,7 +115,7 @@ async function browses(tab) {
   assert.deepEqual(await rows(tab), ['logs/', 'lost/', 'loss.csv']);
   await page.getByLabel('Name begins with').fill('nothing');
   await tab.button('Search').click();
-  await page.getByText('No name begins so.').first().waitFor();
+  await page.getByText('No name begins with this.').first().waitFor();
   await page.getByLabel('Name begins with').fill('');
   await tab.button('Search').click();
   await page.getByText('5 entries shown').first().waitFor();

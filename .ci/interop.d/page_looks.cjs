@@ -79,7 +79,7 @@ async function lookAtSharing(tab, look, design) {
   await tab.dialog.getByLabel('May read until').fill('2099-12-31T12:30');
   await tab.button('Grant').click();
   await tab.says('Granted');
-  await tab.dialog.getByLabel('Most downloads').fill('3');
+  await tab.dialog.getByLabel('Maximum downloads').fill('3');
   await tab.button('Make a link').click();
   await tab.dialog.locator('.token').waitFor();
   await look('link');
@@ -143,7 +143,7 @@ async function tour(browser, origin, token, shots, design, options) {
   await tab.page.getByText('50 artifacts shown').first().waitFor();
   await tab.choose([['report.pdf', 'x'.repeat(5000), 'application/pdf']]);
   await tab.stored('report.pdf');
-  await tab.page.getByLabel('Name contains').fill('xxxx');
+  await tab.page.getByLabel('Name contains').fill('WWWW');
   await tab.button('Search').click();
   await tab.page.getByText(/^\d artifacts? shown$/).first().waitFor();
   await look('long-name');

@@ -82,7 +82,7 @@ async function links(tab, call, artifact) {
   const part = tab.dialog.getByRole('region', { name: 'Links' });
   await part.getByText('No link works now.').waitFor();
   await part.getByLabel('Expires').selectOption('In 7 days');
-  await part.getByLabel('Most downloads').fill('2');
+  await part.getByLabel('Maximum downloads').fill('2');
   await part.getByRole('button', { name: 'Make a link' }).click();
   const url = await tab.dialog.locator('.token').textContent();
   await tab.context.grantPermissions(['clipboard-read', 'clipboard-write']);

@@ -22,7 +22,7 @@ def browser(server, tools):
     """Runs in Node, because the browser driver is a Node package."""
     environment = {**os.environ, "ORIGIN": server.address, "TOKEN": server.token,
                    "SHOTS": str(tools / "page"), "NODE_PATH": str(tools / "node_modules")}
-    subprocess.run(["node", HERE / "browser.cjs"], check=True, env=environment, timeout=300)
+    subprocess.run(["node", HERE / "browser.cjs"], check=True, env=environment, timeout=420)
 
 
 def tus_js(server, tools):

@@ -155,7 +155,7 @@ class Folder {
       describe: (shown, isAll) => {
         const entries = shown === 1 ? '1 entry' : `${shown.toLocaleString('en')} entries`;
         if (shown > 0 || !isAll) return `${entries} shown${isAll ? '' : '; more follow.'}`;
-        return this.prefix ? 'No name begins so.' : 'There are no files here yet.';
+        return this.prefix ? 'No name begins with this.' : 'There are no files here yet.';
       },
     });
   }

@@ -130,6 +130,6 @@ function linksOf(session, artifact, path) {
     });
     await part.load();
     say('Link made');
-  }), field('Expires', expiry), field('Most downloads', most, 'Empty: not limited.'), el('button', {}, 'Make a link')));
+  }), field('Expires', expiry), field('Maximum downloads', most, 'Empty: not limited.'), el('button', {}, 'Make a link')));
   return part;
 }
