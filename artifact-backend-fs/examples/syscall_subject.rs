@@ -197,6 +197,15 @@ async fn act(backend: &FsBackend, operation: &str) -> Result<()> {
         }
         "sweep" => backend.sweep(Duration::ZERO).await.map(|_| ()),
         "migrate" => backend.migrate().await,
+        "examine" => {
+            // The path of the root is the last argument.
+            let root = std::env::args_os().next_back().unwrap_or_default();
+            let examined = artifact_backend_fs::examine_folder(root.as_ref());
+            examined.map(drop).map_err(|error| {
+                Error::new(ErrorKind::Unexpected, artifact_backend::Operation::Probe)
+                    .with_source(error)
+            })
+        }
         other => Err(
             Error::new(ErrorKind::Unsupported, artifact_backend::Operation::Open)
                 .with_detail(format!("unknown operation {other}")),

@@ -4,6 +4,7 @@
 mod backend;
 mod buffers;
 mod error;
+mod examine;
 #[cfg_attr(
     any(not(target_os = "linux"), artifact_not_linux),
     expect(dead_code, reason = "only the Linux profile needs all of it")
@@ -29,6 +30,7 @@ mod version;
 
 pub use artifact_backend_config::{FsConfig, FsProfile};
 pub use backend::FsBackend;
+pub use examine::{Ext4Report, FolderReport, SyncTimes, examine_folder};
 pub use layout_check::{
     LayoutFinding, LayoutOptions, LayoutProblem, LayoutReport, check_layout, check_private_file,
     check_private_folder,

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 
+use crate::examine::Ext4Report;
 use crate::linux::sys;
 use crate::risk::FileSystemRisk;
 
@@ -96,6 +97,16 @@ pub(crate) fn risks(folder: &Path) -> io::Result<Vec<FileSystemRisk>> {
     let folder = sys::retry(|| rustix::fs::openat(CWD, folder, flags, Mode::empty()))?;
     let stat = sys::stat(&folder)?;
     Ok(FileSystem::detect(folder.as_fd(), stat.st_dev).risks)
+}
+
+/// Returns the properties of the file system that holds `folder`, if it is ext2, ext3 or ext4.
+pub(crate) fn ext4(folder: BorrowedFd<'_>, device: u64) -> Option<Ext4Report> {
+    let ext4 = (magic_number(folder) == EXT_MAGIC).then(|| Ext4::read(device))?;
+    Some(Ext4Report {
+        journal: ext4.journal,
+        stops_after_errors: ext4.stops_after_errors,
+        fast_commit: ext4.fast_commit,
+    })
 }
 
 /// The smallest size of an ext4 inode in bytes.

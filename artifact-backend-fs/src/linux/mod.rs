@@ -4,6 +4,7 @@ mod blob;
 mod coop;
 mod download;
 mod error;
+mod examine;
 mod failure_record;
 mod fan_out;
 mod filesystem;
@@ -23,6 +24,7 @@ mod sys;
 mod trial;
 mod writer;
 
+pub(crate) use examine::examine;
 pub(crate) use filesystem::risks;
 pub(crate) use layout_check::{check_layout, check_private_file, check_private_folder};
 pub(crate) use profile::LinuxProfile;

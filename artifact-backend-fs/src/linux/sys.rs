@@ -24,15 +24,20 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> SysResult<T>) -> SysResult<T> {
 /// Set if openat2(2) is missing (before Linux 5.6) or forbidden (old seccomp filters).
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 
-/// Checks once whether openat2(2) can be used: it fails here only if the call itself is missing or
-/// forbidden, by whatever errno, while openat(2) works. A later error is about a file.
+/// Checks once whether openat2(2) can be used.
 pub(crate) fn probe(folder: BorrowedFd<'_>) {
+    if !has_openat2(folder) {
+        NO_OPENAT2.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Returns whether openat2(2) can be used: it fails here only if the call itself is missing or forbidden, by whatever errno,
+/// while openat(2) works. A later error is about a file.
+pub(crate) fn has_openat2(folder: BorrowedFd<'_>) -> bool {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let probed =
         retry(|| rustix::fs::openat2(folder, ".", flags, Mode::empty(), ResolveFlags::BENEATH));
-    if probed.is_err() && retry(|| rustix::fs::openat(folder, ".", flags, Mode::empty())).is_ok() {
-        NO_OPENAT2.store(true, Ordering::Relaxed);
-    }
+    probed.is_ok() || retry(|| rustix::fs::openat(folder, ".", flags, Mode::empty())).is_err()
 }
 
 /// Opens a name in a folder, or a name in one of its subfolders. It does not follow symlinks, leave the

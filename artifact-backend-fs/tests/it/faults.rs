@@ -18,13 +18,13 @@ use crate::syscalls::{example, layout, subject};
 use crate::world::{blob_names, in_memory, is_root, names, remount, skip};
 
 /// A small mounted file system; unmounted on drop.
-struct Mounted {
+pub(crate) struct Mounted {
     folder: TempDir,
 }
 
 impl Mounted {
     /// Mounts a tmpfs with options of mount(8), or an ext4 image with options of mke2fs(8).
-    fn new(kind: &str, options: &str) -> Self {
+    pub(crate) fn new(kind: &str, options: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("mounted");
         fs::create_dir(&target).unwrap();
@@ -48,11 +48,11 @@ impl Mounted {
         Self { folder }
     }
 
-    fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.folder.path().join("mounted/root")
     }
 
-    fn remount(&self, option: &str) {
+    pub(crate) fn remount(&self, option: &str) {
         remount(&self.folder.path().join("mounted"), option);
     }
 }
@@ -70,7 +70,7 @@ fn run(program: &str, arguments: impl FnOnce(&mut Command) -> &mut Command) {
     assert!(output.status.success(), "{program}: {output:?}");
 }
 
-fn cannot_mount() -> bool {
+pub(crate) fn cannot_mount() -> bool {
     skip(is_root(), "full and read-only disks", "run it as root")
 }
 

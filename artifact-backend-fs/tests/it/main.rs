@@ -12,6 +12,7 @@
 mod attacks;
 mod contract;
 mod disk;
+mod examine;
 mod failed_syncs;
 mod faults;
 mod fuzz_replay;
