@@ -91,8 +91,8 @@ pub use content_type::ContentType;
 #[cfg(feature = "sqlite")]
 pub use database::SqliteDatabase;
 pub use database::{
-    CloseDatabase, Database, DatabaseLoad, DatabaseSnapshot, DatabaseUrl, MemoryDatabase,
-    PortableDatabase,
+    CloseDatabase, Database, DatabaseLoad, DatabaseReport, DatabaseSnapshot, DatabaseUrl,
+    MemoryDatabase, PortableDatabase,
 };
 #[cfg(feature = "postgres")]
 pub use database::{PostgresDatabase, PostgresOptions};

@@ -6,6 +6,7 @@ mod portable;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod rejected;
+mod report;
 #[cfg(feature = "serde")]
 mod serde_impl;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -32,6 +33,7 @@ pub use memory::MemoryDatabase;
 pub use portable::{DatabaseLoad, DatabaseSnapshot, PortableDatabase};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresDatabase, PostgresOptions};
+pub use report::DatabaseReport;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteDatabase;
 pub use url::DatabaseUrl;

@@ -4,13 +4,18 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use artifact_open::location::{self, Location, Problem};
+use tokio::time::{Instant, sleep};
 
 #[cfg(feature = "postgres")]
 use super::postgres::{Password, PostgresDatabase, Target as Postgres};
-use super::{Database, MemoryDatabase};
+use super::{Database, DatabaseReport, MemoryDatabase};
 use crate::error::{Error, ErrorKind, Operation, Result};
+
+/// The pause between two attempts to open a database that cannot be reached.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A parsed URL or path of a database. Parsing has no side effects; [`open`](Self::open) has.
 ///
@@ -186,6 +191,62 @@ impl DatabaseUrl {
             Target::File(path) => Ok(Database::new(super::SqliteDatabase::open(path).await?)),
             #[cfg(not(feature = "sqlite"))]
             Target::File(_) => unreachable!("`parse` refuses it in a build without the feature"),
+        }
+    }
+
+    /// Looks at the database without opening it for use: it creates and migrates nothing, so servers of an older version can go
+    /// on to use it. Beside an SQLite file, SQLite may create its `-wal` and `-shm` files.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), if the database cannot be used: `Misconfigured` also for a schema that is newer than this version
+    /// knows, `Unavailable` if a server cannot be reached.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        expect(clippy::unused_async, reason = "memory needs no wait")
+    )]
+    pub async fn inspect(&self) -> Result<DatabaseReport> {
+        match &self.target {
+            Target::Memory => Ok(DatabaseReport::default()),
+            #[cfg(feature = "postgres")]
+            Target::Postgres(_) => super::postgres::inspect(self).await,
+            #[cfg(feature = "sqlite")]
+            Target::File(path) => super::sqlite::inspect(path).await,
+            #[cfg(not(feature = "sqlite"))]
+            Target::File(_) => unreachable!("`parse` refuses it in a build without the feature"),
+        }
+    }
+
+    /// Opens the database as [`open`](Self::open) does, and tries again each second while it is `Unavailable`, for example
+    /// because its server starts together with this program. Calls `failed` after each attempt that another one follows.
+    ///
+    /// No attempt begins after `wait`. The last one can take a few seconds longer, because a PostgreSQL server gets two seconds
+    /// in each. A dropped future leaves what a dropped `open` leaves.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` with the cause of the last attempt once `wait` is over. Any other error at once, as a wrong password or URL
+    /// does not become right by itself.
+    pub async fn open_within(
+        &self,
+        wait: Duration,
+        mut failed: impl FnMut(&Error) + Send,
+    ) -> Result<Database> {
+        let end = Instant::now() + wait;
+        loop {
+            match self.open().await {
+                Err(error)
+                    if error.kind() == ErrorKind::Unavailable && Instant::now() + PAUSE < end =>
+                {
+                    failed(&error);
+                    sleep(PAUSE).await;
+                }
+                outcome => return outcome,
+            }
         }
     }
 }

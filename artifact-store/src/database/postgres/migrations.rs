@@ -104,6 +104,12 @@ pub(super) async fn migrate(client: &mut Connection, migrations: &[&str]) -> Res
     Ok(())
 }
 
+/// Checks that the database can be used, and returns the version of its schema, 0 without one. Changes nothing.
+pub(super) async fn installed(client: &(impl GenericClient + Sync)) -> Result<usize> {
+    check_settings(client).await?;
+    version(client, ALL).await
+}
+
 /// Checks that the database can hold every text and can be written.
 async fn check_settings(client: &(impl GenericClient + Sync)) -> Result<()> {
     let row = client

@@ -7,6 +7,7 @@ mod digests;
 mod durable;
 mod error;
 mod insert;
+mod inspect;
 mod inventory;
 mod keys;
 mod lanes;
@@ -53,6 +54,7 @@ use super::subject::Subject;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
+pub(super) use self::inspect::inspect;
 pub use self::options::PostgresOptions;
 pub(super) use self::target::{Password, Target};
 

@@ -5,6 +5,7 @@ mod credentials;
 mod digests;
 mod error;
 mod files;
+mod inspect;
 mod inventory;
 mod keys;
 mod load;
@@ -41,6 +42,8 @@ use super::sql::{Command, Lane, Param, Record, SharingStatements, SqlDatabase, V
 use super::subject::Subject;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
+
+pub(super) use self::inspect::inspect;
 
 /// How many queries run at the same time. In WAL mode they never wait for a lock, so a few keep all
 /// cores busy. Look-ups of credentials have connections of their own.
