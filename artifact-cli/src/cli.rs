@@ -58,6 +58,12 @@ Exit codes: 0 all is good, also after a repair, 1 something is wrong that the ou
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+const AFTER_HELP_OF_DOCTOR: &str = "\
+Takes the settings of artifact serve. Run it as the user of the server: docs/operations/doctor.md explains each line.
+Exit codes: 0 no problem, perhaps warnings, 1 a problem that the output names, 2 refused.
+Settings also come from the environment and from a file: see docs/configuration.md.";
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 const AFTER_HELP_OF_BACKUP: &str = "\
 Takes the settings of artifact serve; those that it does not use have no effect. Buckets share the bucket settings.
 Exit codes: 0 all is good, 1 something is wrong with an id that the output names, 2 refused or not finished.
@@ -106,6 +112,10 @@ enum Command {
     /// Check that the database and the blobs belong together, and the modes, owners and names of the files, also while
     /// servers run
     Verify(VerifyArguments),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Look at everything that a server needs: settings, limits, folders, file systems, database, clock and bucket. Says what each
+    /// finding means and what to do, and changes nothing, also while servers run
+    Doctor(maintain::DoctorArguments),
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Back up a store into a folder or a bucket, also while servers run
     Backup(BackupArguments),
@@ -167,6 +177,11 @@ struct ServeArguments {
     /// Check the settings, print them with their sources, and exit
     #[arg(long)]
     print_config: bool,
+
+    /// Check the settings and the files and folders that they name, and exit. Opens no socket, database or backend, and
+    /// creates nothing
+    #[arg(long, conflicts_with = "print_config")]
+    check: bool,
 }
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
@@ -475,12 +490,17 @@ pub(crate) fn command() -> clap::Command {
             return ServeSettings::augment_args(command).after_help(AFTER_HELP);
         }
         #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-        if ["gc", "migrate", "scrub", "export", "import", "verify"].contains(&command.get_name()) {
+        if [
+            "gc", "migrate", "scrub", "export", "import", "verify", "doctor",
+        ]
+        .contains(&command.get_name())
+        {
             let help = match command.get_name() {
                 "gc" => AFTER_HELP_OF_GC,
                 "migrate" => AFTER_HELP_OF_MIGRATE,
                 "export" | "import" => AFTER_HELP_OF_ARCHIVE,
                 "verify" => AFTER_HELP_OF_VERIFY,
+                "doctor" => AFTER_HELP_OF_DOCTOR,
                 _ => AFTER_HELP_OF_SCRUB,
             };
             return ServeSettings::augment_maintenance(command).after_help(help);
@@ -579,18 +599,32 @@ fn start_maintenance(loaded: &Loaded, environment: &Environment) -> Result<()> {
     Ok(())
 }
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+fn serve(arguments: &ServeArguments, loaded: Loaded, environment: &Environment) -> Result<()> {
+    // First of all, while the process has one thread.
+    let sockets = serve::InheritedSockets::take();
+    let settings: ServeSettings = loaded.settings()?;
+    start_log_thread(settings.log_format)?;
+    warn_about_variables(environment);
+    if arguments.print_config {
+        settings.check(&loaded.sources)?;
+        return output::data(settings::effective::<ServeSettings>(&loaded).trim_end());
+    }
+    if arguments.check {
+        return serve::check(&loaded);
+    }
+    block_on(serve::run(
+        Arc::new(loaded),
+        sockets,
+        environment.no_color(),
+    ))
+}
+
 fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     let command = CommandLine::from_arg_matches(&loaded.matches)?.command;
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     if let Command::Serve(arguments) = &command {
-        let settings: ServeSettings = loaded.settings()?;
-        start_log_thread(settings.log_format)?;
-        warn_about_variables(environment);
-        if arguments.print_config {
-            settings.check(&loaded.sources)?;
-            return output::data(settings::effective::<ServeSettings>(&loaded).trim_end());
-        }
-        return block_on(serve::run(Arc::new(loaded), environment.no_color()));
+        return serve(arguments, loaded, environment);
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     if let Command::Gc(_)
@@ -623,6 +657,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
     | Command::Restore(_)
     | Command::CopyDatabase(_)
     | Command::RotateAdminToken
+    | Command::Doctor(_)
     | Command::Verify(_) = &command
     {
         start_maintenance(&loaded, environment)?;
@@ -637,6 +672,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
                     maintain::copy_database(&loaded, no_color, arguments).await
                 }
                 Command::Verify(arguments) => maintain::verify(&loaded, no_color, arguments).await,
+                Command::Doctor(arguments) => maintain::doctor(&loaded, no_color, arguments).await,
                 Command::RotateAdminToken => maintain::rotate_admin_token(&loaded, no_color).await,
                 _ => Ok(()),
             }
@@ -654,6 +690,7 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             | Command::Migrate(_)
             | Command::Scrub(_)
             | Command::Verify(_)
+            | Command::Doctor(_)
             | Command::Backup(_)
             | Command::Restore(_)
             | Command::CopyDatabase(_)

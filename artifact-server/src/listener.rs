@@ -178,6 +178,41 @@ impl Listener {
         UnixSocket::bind(path, mode).map(Socket::Unix).map(Self)
     }
 
+    /// Takes a TCP socket that another program has bound, such as a service manager (socket activation, `sd_listen_fds(3)`).
+    ///
+    /// It becomes non-blocking, and its queue as long as that of [`bind_tcp`](Self::bind_tcp). Dropping the listener closes this
+    /// descriptor only: while another program holds the socket too, connections queue there.
+    ///
+    /// # Errors
+    ///
+    /// If it is no listening socket, for example a connection.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn from_std_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        SockRef::from(&listener).listen(ACCEPT_QUEUE)?;
+        TcpListener::from_std(listener).map(Socket::Tcp).map(Self)
+    }
+
+    /// Takes a Unix socket that another program has bound, as [`from_std_tcp`](Self::from_std_tcp) does. Dropping the listener
+    /// leaves the file to that program.
+    ///
+    /// # Errors
+    ///
+    /// If it is no listening socket, or has no path (unix(7)).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[cfg(all(unix, not(artifact_not_unix)))]
+    pub fn from_std_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        SockRef::from(&listener).listen(ACCEPT_QUEUE)?;
+        UnixSocket::inherit(listener).map(Socket::Unix).map(Self)
+    }
+
     /// Returns the address under which clients reach this listener. `tls` is whether they speak TLS.
     ///
     /// # Errors

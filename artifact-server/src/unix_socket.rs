@@ -14,22 +14,42 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::connection::SocketRef;
 use crate::listener::{Io, ListenError};
 
-/// A bound Unix socket. Its file is removed with it.
+/// A bound Unix socket.
 #[derive(Debug)]
 pub(crate) struct UnixSocket {
     listener: UnixListener,
-    file: SocketFile,
+    path: PathBuf,
+    /// Removes the file of a socket that this process bound.
+    _file: Option<SocketFile>,
 }
 
 impl UnixSocket {
     /// Binds a socket at this path with this mode.
     pub(crate) fn bind(path: &Path, mode: u32) -> Result<Self, ListenError> {
         let (listener, file) = bind(path, mode)?;
-        Ok(Self { listener, file })
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+            _file: Some(file),
+        })
+    }
+
+    /// Takes a socket that another program has bound. Its file belongs to that program.
+    pub(crate) fn inherit(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let Some(path) = address.as_pathname() else {
+            let error = "the Unix socket has no path, so no client could name it";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            listener: UnixListener::from_std(listener)?,
+            _file: None,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.file.path
+        &self.path
     }
 
     /// Accepts the next connection, for which the kernel buffers about `unsent` bytes.

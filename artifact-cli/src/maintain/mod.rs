@@ -1,10 +1,11 @@
 //! The commands that work on a store without a server: `artifact gc`, `migrate`, `scrub`, `backup`, `restore`,
-//! `copy-database`, `export`, `import`, `verify` and `rotate-admin-token`.
+//! `copy-database`, `export`, `import`, `verify`, `doctor` and `rotate-admin-token`.
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
 mod backup;
 mod copy_database;
+mod doctor;
 mod export;
 mod gc;
 mod import;
@@ -31,6 +32,7 @@ use crate::settings::{Loaded, ServeSettings, Sources};
 
 pub(crate) use backup::backup;
 pub(crate) use copy_database::copy_database;
+pub(crate) use doctor::{DoctorArguments, doctor};
 pub(crate) use export::{check_export, export};
 pub(crate) use gc::gc;
 pub(crate) use import::import;

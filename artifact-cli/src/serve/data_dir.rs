@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use artifact_store::{
-    ArtifactStore, Backend, CollectOptions, Collector, Database, Experiment, IdentityStore,
-    ScrubOptions, Scrubber, StoreConfig,
+    ArtifactStore, Backend, CollectOptions, Collector, Database, ErrorKind, Experiment,
+    IdentityStore, ScrubOptions, Scrubber, StoreConfig,
 };
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::admin_token::Accepted;
 use super::plan::{ServePlan, StorePlan};
-use super::{bucket, halves, placement};
+use super::{bucket, halves, placement, service_manager};
 use crate::failure::{setup, setup_from};
 use crate::files;
 
@@ -62,7 +62,7 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     let (lock, created) = lock(&settings.data_dir)?;
     // A database that is not a file exists already, or cannot be created here.
     let existing = if store.database.path().is_none_or(Path::exists) {
-        Some(open_database(store).await?)
+        Some(wait_for_database(store).await?)
     } else {
         None
     };
@@ -114,6 +114,34 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         shared,
         lasts: plan.store.lasts(),
         _lock: lock,
+    })
+}
+
+/// Opens the database of a server, and waits for it if it cannot be reached yet.
+async fn wait_for_database(plan: &StorePlan<'_>) -> Result<Database> {
+    let wait = plan.settings.database_wait;
+    let mut is_first = true;
+    let failed = |error: &artifact_store::Error| {
+        if std::mem::take(&mut is_first) {
+            service_manager::waiting_for("the database");
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                seconds = wait.as_secs(),
+                "waiting for the database: trying again until these seconds are over (--database-wait)"
+            );
+        }
+    };
+    let opened = plan.database.open_within(wait, failed).await;
+    opened.map_err(|error| {
+        let name = plan.sources.name("database");
+        if error.kind() == ErrorKind::Unavailable {
+            // No setting is wrong, so that a service manager should start the server again.
+            let seconds = wait.as_secs();
+            return anyhow::Error::new(error).context(format!(
+                "{name} cannot be used, after {seconds} seconds of waiting (--database-wait)"
+            ));
+        }
+        setup_from(error, format!("{name} cannot be used"))
     })
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod bucket;
 #[cfg(test)]
 mod captured;
 mod certificate;
+mod check;
 mod collect;
 pub(crate) mod data_dir;
 mod endpoints;
@@ -20,6 +21,11 @@ pub(crate) mod plan;
 mod ready;
 mod reload;
 mod scrub;
+#[cfg_attr(
+    not(all(target_os = "linux", not(artifact_not_linux))),
+    path = "no_service_manager.rs"
+)]
+mod service_manager;
 mod sweep;
 mod text_log;
 
@@ -30,17 +36,19 @@ use anyhow::{Result, anyhow};
 use artifact_backend::background;
 use artifact_http::{HttpService, IdentityAuthenticator};
 use artifact_server::{
-    Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
+    Address, Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
 use artifact_store::{CollectionStore, ManagedStore, Sharing};
 use tokio::task::JoinSet;
 
-use self::certificate::CertificateFiles;
+pub(crate) use self::check::check;
+use self::data_dir::Opened;
 use self::hooks::ProblemHooks;
 pub(crate) use self::logging::lost_lines;
 use self::plan::ServePlan;
 use self::reload::Reload;
-use crate::failure::setup_from;
+pub(crate) use self::service_manager::InheritedSockets;
+use crate::failure::{setup, setup_from};
 use crate::output;
 use crate::settings::{ListenAddress, Loaded, LogFormat, ServeSettings, Sources};
 use crate::signals::{Hangup, Signals};
@@ -49,19 +57,29 @@ use crate::signals::{Hangup, Signals};
 const CLEANUP: Duration = Duration::from_secs(20);
 
 /// Serves until a signal. Checks everything that can be checked before it creates anything.
-pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
+pub(crate) async fn run(
+    loaded: Arc<Loaded>,
+    sockets: InheritedSockets,
+    no_color: bool,
+) -> Result<()> {
     // First, because the signal ends the process until it is caught.
     let hangup = Hangup::new()?;
     let settings = &loaded.settings::<ServeSettings>()?;
     let sources = &loaded.sources;
     let plan = ServePlan::new(settings, sources)?;
-    let files = settings.tls_files()?.map(CertificateFiles::new);
-    let tls = files.map(|files| files.open()).transpose()?;
-    let listener = bind(settings, sources)?;
+    let tls = plan.open_tls()?;
+    let listener = bind(settings, sources, sockets)?;
     let address = listener.address(tls.is_some())?;
     let log = logging::init(&settings.log, settings.log_format, no_color);
-    let signals = Signals::new()?;
-    let opened = data_dir::open(&plan).await?;
+    let server_config = server_config(settings)?;
+    let mut signals = Signals::new()?;
+    let opened = tokio::select! {
+        opened = data_dir::open(&plan) => opened?,
+        signal = signals.next() => {
+            tracing::info!(signal = signal.name(), "shutting down before the start was complete");
+            return Ok(());
+        }
+    };
 
     let managed = ManagedStore::new(
         opened.store.clone(),
@@ -103,29 +121,19 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     }
     ready::announce(plan.ready_fd.as_ref(), &address);
 
-    let mut server = Server::new(service, server_config(settings));
+    service_manager::ready(&address).await;
+
+    let mut server = Server::new(service, server_config);
     server = server.with_hooks(ProblemHooks::new(config));
     let mut tasks = JoinSet::new();
     if let Some(tls) = &tls {
         server = server.with_tls(tls.clone());
     }
-    let reload = Reload::new(tls, admin, log, opened.shared.clone());
+    tasks.spawn(async move { match service_manager::feed_watchdog().await {} });
+    let reload = Reload::new(tls, admin, log, opened.shared.clone(), address);
     tasks.spawn(reload.at_each(hangup, Arc::clone(&loaded)));
     tasks.spawn(stop_at_signals(signals, server.handle()));
-    let schedule = &settings.schedule;
-    let (inventory, interval) = (opened.backend.inventory(), schedule.sweep_interval);
-    tasks.spawn(async move {
-        match sweep::run(interval, |age| background(inventory.sweep(age))).await {}
-    });
-    let (gc_interval, scrub_interval) = (schedule.gc_interval, schedule.scrub_interval);
-    if !gc_interval.is_zero() && opened.lasts {
-        let collector = opened.collector();
-        tasks.spawn(async move { match collect::run(gc_interval, collector).await {} });
-    }
-    if !scrub_interval.is_zero() && opened.lasts {
-        let scrubber = opened.scrubber(schedule.scrub_rate.0);
-        tasks.spawn(async move { match scrub::run(scrub_interval, scrubber).await {} });
-    }
+    spawn_maintenance(&mut tasks, &opened, settings);
     let outcome = server.serve(listener).await;
     drop(tasks);
     drop(watch);
@@ -155,8 +163,43 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     }
 }
 
-/// Binds the socket. A file that this creates is removed again when the listener is dropped.
-fn bind(settings: &ServeSettings, sources: &Sources) -> Result<Listener> {
+/// Starts what the server does on a schedule.
+fn spawn_maintenance(tasks: &mut JoinSet<()>, opened: &Opened, settings: &ServeSettings) {
+    let schedule = &settings.schedule;
+    let (inventory, interval) = (opened.backend.inventory(), schedule.sweep_interval);
+    tasks.spawn(async move {
+        match sweep::run(interval, |age| background(inventory.sweep(age))).await {}
+    });
+    let (gc_interval, scrub_interval) = (schedule.gc_interval, schedule.scrub_interval);
+    if !gc_interval.is_zero() && opened.lasts {
+        let collector = opened.collector();
+        tasks.spawn(async move { match collect::run(gc_interval, collector).await {} });
+    }
+    if !scrub_interval.is_zero() && opened.lasts {
+        let scrubber = opened.scrubber(schedule.scrub_rate.0);
+        tasks.spawn(async move { match scrub::run(scrub_interval, scrubber).await {} });
+    }
+}
+
+/// Takes the socket of the service manager, or binds one. A file that this creates is removed again when the listener is
+/// dropped.
+fn bind(
+    settings: &ServeSettings,
+    sources: &Sources,
+    sockets: InheritedSockets,
+) -> Result<Listener> {
+    if let Some(inherited) = sockets.listener()? {
+        return match inherited.address(false)? {
+            _ if !sources.is_default("listen") => Err(setup(format!(
+                "{} is set, and the service manager passes a socket (LISTEN_FDS); leave one of them out",
+                sources.name("listen")
+            ))),
+            Address::Unix(_) if settings.tls_cert.is_some() => Err(setup(
+                "the service manager passes a Unix socket, which has no TLS; leave out --tls-cert and --tls-key",
+            )),
+            _ => Ok(inherited),
+        };
+    }
     let bound = match &settings.listen {
         ListenAddress::Tcp(address) => Listener::bind_tcp(address),
         ListenAddress::Unix(path) => Listener::bind_unix(path, settings.socket_mode.0),
@@ -164,22 +207,24 @@ fn bind(settings: &ServeSettings, sources: &Sources) -> Result<Listener> {
     bound.map_err(|error| setup_from(error, sources.name("listen")))
 }
 
-fn server_config(settings: &ServeSettings) -> ServerConfig {
-    ServerConfig {
+fn server_config(settings: &ServeSettings) -> Result<ServerConfig> {
+    let max_connections = raise_open_file_limit(settings.max_connections);
+    Ok(ServerConfig {
         header_timeout: settings.header_timeout,
         idle_timeout: settings.idle_timeout,
         throughput_window: settings.throughput_window,
         min_throughput: settings.min_throughput.0,
         drain_timeout: settings.drain_timeout,
-        max_connections: raise_open_file_limit(settings.max_connections),
+        max_connections: max_connections.map_err(|error| setup(error.to_string()))?,
         max_header_bytes: settings.max_header_bytes.as_usize(),
-    }
+    })
 }
 
 /// Drains the server at the first signal, and aborts it at the second.
 async fn stop_at_signals(mut signals: Signals, server: ServerHandle) {
     let signal = signals.next().await;
     tracing::info!(signal = signal.name(), "shutting down");
+    service_manager::stopping().await;
     server.drain();
     let signal = signals.next().await;
     tracing::warn!(signal = signal.name(), "shutting down at once");

@@ -6,10 +6,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use artifact_backend::{Ownership, OwnershipError};
+use artifact_server::Tls;
 use artifact_store::DatabaseUrl;
 use secrecy::ExposeSecret;
 
 use super::admin_token::TokenSource;
+use super::certificate::CertificateFiles;
 use super::ready;
 use crate::failure::{setup, setup_from};
 use crate::files;
@@ -68,6 +70,12 @@ impl<'s> ServePlan<'s> {
         plan.check_can_be_created(settings.backend.path(), "backend")?;
         plan.check_can_be_created(plan.store.database.path(), "database")?;
         Ok(plan)
+    }
+
+    /// Reads the certificate and its key, if the settings name them.
+    pub(crate) fn open_tls(&self) -> Result<Option<Tls>> {
+        let files = self.store.settings.tls_files()?.map(CertificateFiles::new);
+        files.map(|files| files.open()).transpose()
     }
 
     /// Checks that the database, the admin token and the data folder are outside the blobs folder.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use artifact_http::AdminToken;
-use artifact_server::Tls;
+use artifact_server::{Address, Tls};
 use artifact_store::IdentityStore;
 use tokio::runtime::Handle;
 
 use super::admin_token::TokenSource;
 use super::certificate::CertificateFiles;
 use super::log_filter::LogFilter;
+use super::service_manager;
 use crate::cli;
 use crate::settings::{Loaded, ServeSettings};
 use crate::signals::Hangup;
@@ -23,6 +24,8 @@ pub(crate) struct Reload {
     log: LogFilter,
     /// The identities of the database, if other servers can use it too.
     shared: Option<Arc<dyn IdentityStore>>,
+    /// Where the server listens, for the service manager.
+    address: Address,
 }
 
 impl Reload {
@@ -31,12 +34,14 @@ impl Reload {
         admin: AdminToken,
         log: LogFilter,
         shared: Option<Arc<dyn IdentityStore>>,
+        address: Address,
     ) -> Self {
         Self {
             tls,
             admin,
             log,
             shared,
+            address,
         }
     }
 
@@ -45,10 +50,12 @@ impl Reload {
         let this = Arc::new(self);
         loop {
             hangup.next().await;
+            service_manager::reloading().await;
             let (reload, former) = (Arc::clone(&this), Arc::clone(&loaded));
             let reloaded = tokio::task::spawn_blocking(move || reload.reload(former)).await;
             // A panic is logged where it happens, and changes nothing.
             loaded = reloaded.unwrap_or(loaded);
+            service_manager::ready(&this.address).await;
         }
     }
 

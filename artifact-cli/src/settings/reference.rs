@@ -22,7 +22,9 @@ file, and the file over the default. Secrets are never flags, because all users 
 arguments of a process, and they are never in the settings file.
 
 `artifact serve --print-config` checks the values, prints the settings with the source of each, and exits.
-It hides secrets and opens no file, folder or socket. An unknown key in the settings file is an error. An
+It hides secrets and opens no file, folder or socket. `artifact serve --check` also reads the files of secrets and of the
+certificate, looks at the folders, and compares the limit on open files with `max_connections`. It opens no socket, database or backend,
+creates nothing, and exits with 0 or 2. An unknown key in the settings file is an error. An
 unknown environment variable with the prefix `ARTIFACT_` is a warning. An empty variable counts as not
 set. Relative paths are relative to the current folder.
 
@@ -31,7 +33,7 @@ certificate with its key, the admin token and the log filter (`log`); other chan
 Flags and environment variables are those of the start. A value that is missing or invalid stays as it was,
 and the log has a warning. No connection is closed. The former admin token is invalid from then on.
 
-`artifact gc`, `migrate`, `scrub`, `verify`, `backup`, `restore` and `copy-database` take the settings of `artifact serve`, from the
+`artifact gc`, `migrate`, `scrub`, `verify`, `doctor`, `backup`, `restore` and `copy-database` take the settings of `artifact serve`, from the
 same file and the same variables. The settings that they do not use have no effect there.
 
 `NO_COLOR` (any value but an empty one) turns off the colours of the log.
@@ -49,6 +51,8 @@ const TAIL: &str = "
 | 1, for `migrate` | a blob is corrupt or missing and cannot be moved; the output names each |
 | 2, for `migrate` | also: not finished; the same command goes on |
 | 1, for `scrub` | a blob is corrupt, missing or without a row; the output names each |
+| 1, for `serve` | also: the database cannot be reached, after the time of `--database-wait` |
+| 1, for `doctor` | a problem; the output says what it means and what to do |
 | 1, for `verify` | the halves do not belong together, or a file has another mode, owner, name or type than it should; the output names each |
 | 2, for `scrub` | also: not everything could be read, and nothing wrong was found before |
 | 130, 143 | a client command was stopped by Ctrl-C or SIGTERM; `get` left no file |

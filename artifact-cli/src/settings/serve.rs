@@ -11,7 +11,7 @@ use super::schedule::ScheduleSettings;
 use super::values::{
     Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count,
     database, descriptor, experiment_id, header_bytes, log_filter, part_bytes, public_url, rate,
-    seconds, text, yes_or_no,
+    seconds, seconds_or_never, text, yes_or_no,
 };
 
 // The settings of a server, in the order of the help. A default that starts with `<data_dir>` follows
@@ -168,6 +168,17 @@ pub(crate) struct ServeSettings {
     /// The password of the PostgreSQL user itself; PostgreSQL's own programs use the same variable
     #[arg(long, env = "PGPASSWORD", hide = true)]
     pub(crate) database_password: Option<SecretString>,
+
+    /// How long the start waits for a PostgreSQL server that cannot be reached yet, for example because both start with the
+    /// machine; 0 tries once. After that the server ends with code 1
+    #[arg(
+        long,
+        env = "ARTIFACT_DATABASE_WAIT",
+        value_name = "SECONDS",
+        default_value = "30"
+    )]
+    #[arg(value_parser = seconds_or_never)]
+    pub(crate) database_wait: Duration,
 
     /// Experiment to create if it does not exist. The flag may repeat; the environment variable separates
     /// ids by commas

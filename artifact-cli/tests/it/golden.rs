@@ -32,6 +32,7 @@ fn the_help_matches_the_golden_files() {
         (&["migrate", "--help"], "help-migrate.txt"),
         (&["scrub", "--help"], "help-scrub.txt"),
         (&["verify", "--help"], "help-verify.txt"),
+        (&["doctor", "--help"], "help-doctor.txt"),
         (&["backup", "--help"], "help-backup.txt"),
         (&["restore", "--help"], "help-restore.txt"),
         (&["copy-database", "--help"], "help-copy-database.txt"),

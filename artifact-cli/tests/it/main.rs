@@ -17,6 +17,7 @@ mod corrupt;
 mod curl_page;
 mod day_in_the_life;
 mod deposit_and_fetch;
+mod doctor;
 mod file_size_limit;
 mod flipped;
 mod framing;
@@ -50,6 +51,8 @@ mod refusals;
 mod reload;
 mod resume;
 mod scrub;
+#[cfg(target_os = "linux")]
+mod service_manager;
 mod sharing;
 mod shutdown;
 mod slow;

@@ -1,8 +1,9 @@
 //! Tests servers that share a PostgreSQL database, and a server whose database stops.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::process::{Child, ChildStdout, Stdio};
 
 use artifact_postgres_test::{Database, Pooler, Stop};
 use serde_json::{Value, json};
@@ -288,19 +289,22 @@ fn a_database_that_cannot_be_used_is_one_sentence_and_nothing_is_made() {
         .tcp_url()
         .replace("postgres@", "postgres:canary-7f@");
     let absent = database.url().replace(database.name(), "absent");
-    for (url, password, said) in [
-        (&*with_password, "", "a URL must not contain a password"),
+    for (url, password, code, said) in [
+        (&*with_password, "", 2, "a URL must not contain a password"),
         (
             &*database.tcp_url(),
             "canary-7f",
+            2,
             "password authentication failed",
         ),
-        (&*database.tcp_url(), "", "password missing"),
-        (&*absent, "", "database \"absent\" does not exist"),
-        ("postgres://u@127.0.0.1:1/db", "", "cannot be reached"),
+        (&*database.tcp_url(), "", 2, "password missing"),
+        (&*absent, "", 2, "database \"absent\" does not exist"),
+        // No setting is wrong.
+        ("postgres://u@127.0.0.1:1/db", "", 1, "cannot be reached"),
         (
             &*format!("{}?sslmode=require", database.tcp_url()),
             "",
+            2,
             "TLS",
         ),
     ] {
@@ -308,9 +312,10 @@ fn a_database_that_cannot_be_used_is_one_sentence_and_nothing_is_made() {
         let mut command = artifact(folder.path());
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--database", url])
+            .args(["--database-wait", "0"])
             .env("PGPASSWORD", password);
         let done = run_refused(&mut command);
-        assert_eq!(done.code, Some(2), "{url}: {done:?}");
+        assert_eq!(done.code, Some(code), "{url}: {done:?}");
         assert!(
             done.stderr.contains("--database cannot be used"),
             "{done:?}"
@@ -319,6 +324,59 @@ fn a_database_that_cannot_be_used_is_one_sentence_and_nothing_is_made() {
         assert!(!done.stderr.contains("canary"), "{done:?}");
         assert_eq!(files_below(folder.path()), [""; 0], "{url}");
     }
+}
+
+/// Starts a server whose database cannot be reached, and waits until it says so. Returns it with its standard output.
+fn serve_without_database(url: &str, folder: &Path) -> (Child, BufReader<ChildStdout>) {
+    let mut command = artifact(folder);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--database", url])
+        // No test waits this long.
+        .args(["--database-wait", "600"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("waiting for the database") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended");
+    }
+    assert!(line.contains("cannot be reached"), "{line}");
+    assert!(line.contains("seconds=600"), "{line}");
+    // Nothing may wait for this pipe.
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    (child, stdout)
+}
+
+#[test]
+fn a_server_waits_for_a_database_that_starts_later() {
+    let Some(postgres) = artifact_postgres_test::Server::start() else {
+        return;
+    };
+    let database = postgres.database();
+    postgres.stop(Stop::Fast);
+    let folder = folder_with_token();
+    let (mut child, mut stdout) = serve_without_database(&database.url(), folder.path());
+    postgres.resume();
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.starts_with("listening on http://"), "{line:?}");
+}
+
+#[test]
+fn a_server_that_waits_for_its_database_ends_at_a_signal() {
+    let folder = folder_with_token();
+    let url = "postgres://u@127.0.0.1:1/db";
+    let (mut child, mut stdout) = serve_without_database(url, folder.path());
+    let pid = child.id().to_string();
+    run(std::process::Command::new("kill").args(["-TERM", &pid])).succeeded();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut line = String::new();
+    assert_eq!(stdout.read_line(&mut line).unwrap(), 0, "{line}");
 }
 
 #[test]

@@ -465,3 +465,67 @@ fn put_and_get_reject_bad_arguments_before_sending() {
         assert_refused(path, artifact(path).args(arguments), sentence);
     }
 }
+
+#[test]
+fn check_accepts_usable_settings_and_opens_and_creates_nothing() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let folder = folder();
+    let path = folder.path();
+    write(path, "token", 0o600, "canary-9f86d081884c7d65");
+    // The address is in use, and no database answers.
+    let done = run(artifact(path)
+        .args(["serve", "--check", "--listen", &address])
+        .args(["--admin-token-file", "token"])
+        .args(["--database", "postgres://u@127.0.0.1:1/db"]));
+    assert_eq!(done.stdout(), "the settings can be used\n");
+    assert_eq!((done.code, &*done.stderr), (Some(0), ""));
+    assert_eq!(files_below(path), ["token"]);
+    assert!(!path.join("artifact-data").exists());
+}
+
+#[test]
+fn check_rejects_what_a_start_rejects() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, "token", 0o644, "canary-9f86d081884c7d65");
+    write(path, "key", 0o600, "not a key");
+    for (arguments, said) in [
+        (&["--admin-token-file", "token"][..], "chmod 600 token"),
+        (&["--data-dir", "token"], "token is not a folder"),
+        (&["--tls-cert", "key", "--tls-key", "key"], "TLS"),
+        (
+            &["--database", "missing/rows.sqlite"],
+            "missing does not exist; create it first",
+        ),
+    ] {
+        let before = files_below(path);
+        let done = run(artifact(path).args(["serve", "--check"]).args(arguments));
+        assert_eq!((done.code, done.stdout()), (Some(2), ""), "{done:?}");
+        assert!(done.stderr.contains(said), "{done:?}");
+        assert!(!done.stderr.contains("canary"), "{done:?}");
+        assert_eq!(files_below(path), before);
+    }
+}
+
+#[test]
+fn a_start_with_far_too_few_open_files_is_rejected() {
+    let folder = folder();
+    let limited = |arguments: &[&str]| {
+        let mut command = Command::new("prlimit");
+        command
+            .args(["--nofile=80:80", crate::harness::BINARY, "serve"])
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env_clear()
+            .current_dir(folder.path());
+        command
+    };
+    let sentence = "this process may have 80 open files and needs 96 at least: raise the hard limit (ulimit -Hn, or \
+                    LimitNOFILE= of a systemd unit)";
+    assert_refused(folder.path(), &mut limited(&[]), sentence);
+    assert_refused(folder.path(), &mut limited(&["--check"]), sentence);
+    // As many as were asked for.
+    let done = run(&mut limited(&["--check", "--max-connections", "8"]));
+    assert_eq!(done.code, Some(0), "{done:?}");
+}

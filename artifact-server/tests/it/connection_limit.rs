@@ -10,6 +10,7 @@ use crate::harness::{PATIENT, Response, TestServer, begin_upload, read_to_end};
 fn idle_connections_do_not_delay_other_clients() {
     // Both ends are in this process; other tests need descriptors too.
     let many = raise_open_file_limit(2500)
+        .unwrap()
         .saturating_sub(500)
         .clamp(50, 2000);
     let server = TestServer::start(PATIENT);

@@ -9,6 +9,7 @@ mod early_response;
 mod framing;
 mod half_close;
 mod http2;
+mod inherited;
 mod request_log;
 mod slow_reader;
 #[cfg(feature = "tls")]

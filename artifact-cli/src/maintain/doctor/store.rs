@@ -1,0 +1,190 @@
+//! The two halves of a store.
+
+use anyhow::Result;
+use artifact_store::{Backend, Database, DatabaseReport};
+
+use super::finding::{Finding, Status};
+use crate::failure::chain;
+use crate::maintain::open_halves;
+use crate::serve::plan::StorePlan;
+use crate::serve::{halves, placement};
+use crate::settings::BucketProbe;
+
+/// Looks at the database without changing it. Returns what it found if the database can be used.
+pub(super) async fn database(
+    plan: &StorePlan<'_>,
+    findings: &mut Vec<Finding>,
+) -> Option<DatabaseReport> {
+    const CHECK: &str = "database";
+    let name = plan.sources.name("database");
+    let report = match plan.database.inspect().await {
+        Ok(report) => report,
+        Err(error) => {
+            findings.push(Finding::new(
+                Status::Problem,
+                CHECK,
+                format!("{name}: {}", chain(&error)),
+                "the server does not start with it",
+                "check the URL, the user, the password and the network, as the text says",
+            ));
+            return None;
+        }
+    };
+    let found = match (&report.server, report.round_trip) {
+        (Some(server), Some(time)) => format!(
+            "{name}: {server}, a query takes {:.2} ms",
+            time.as_secs_f64() * 1_000.0
+        ),
+        _ => format!("{name}: {}", plan.database),
+    };
+    findings.push(if report.unsafe_settings.is_empty() {
+        Finding::ok(
+            CHECK,
+            found,
+            "each deposit waits for a commit, and most requests for a query",
+        )
+    } else {
+        Finding::new(
+            Status::Problem,
+            CHECK,
+            format!("{found}; off: {}", report.unsafe_settings.join(", ")),
+            "the server of the database loses acknowledged rows in a crash",
+            "turn these settings on in postgresql.conf",
+        )
+    });
+    findings.push(schema(&report));
+    Some(report)
+}
+
+fn schema(report: &DatabaseReport) -> Finding {
+    const CHECK: &str = "schema";
+    let (found, needed) = (report.schema, report.needed_schema);
+    match found {
+        0 => Finding::ok(
+            CHECK,
+            format!("none yet; this program makes version {needed}"),
+            "the first start of a server makes it",
+        ),
+        _ if found == needed => Finding::ok(
+            CHECK,
+            format!("version {found}"),
+            "it is what this program needs",
+        ),
+        _ => Finding::new(
+            Status::Warning,
+            CHECK,
+            format!("version {found}, and this program needs {needed}"),
+            "this program migrates it at its start; a server of an older version does not start with it then",
+            "back up first, and stop the older servers: see docs/operations/upgrade.md",
+        ),
+    }
+}
+
+/// Opens both halves, tests the backend, and compares the two. Needs a database that no migration would change.
+pub(super) async fn backend(
+    plan: &StorePlan<'_>,
+    database: Option<&DatabaseReport>,
+    no_color: bool,
+    findings: &mut Vec<Finding>,
+) {
+    const CHECK: &str = "backend";
+    let is_ready = database.is_some_and(|found| found.schema == found.needed_schema);
+    if !plan.lasts() || !is_ready {
+        findings.push(Finding::new(
+            Status::Skipped,
+            CHECK,
+            "the blobs were not looked at",
+            "opening a store migrates its database, and a store in memory has nothing to look at",
+            "start the server with this program once, then run the doctor again",
+        ));
+        return;
+    }
+    let name = plan.sources.name("backend");
+    let (database, backend) = match open_halves(plan, no_color).await {
+        Ok(halves) => halves,
+        Err(error) => {
+            findings.push(Finding::new(
+                Status::Problem,
+                CHECK,
+                chain(error.as_ref()),
+                "the server does not start with it",
+                "do what the text says; for a bucket check its name, its region and the credentials",
+            ));
+            return;
+        }
+    };
+    findings.push(probe(plan, &name, &backend).await);
+    findings.push(compare(plan, &database, &backend).await);
+    if let Err(error) = database.close().await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the database was not closed properly"
+        );
+    }
+    backend.close().await;
+}
+
+/// Tests whether the backend keeps its promises.
+async fn probe(plan: &StorePlan<'_>, name: &str, backend: &Backend) -> Finding {
+    const CHECK: &str = "backend";
+    let is_bucket = plan.settings.backend.path().is_none();
+    match backend.probe().await {
+        Ok(()) if is_bucket => Finding::ok(
+            CHECK,
+            format!("{name}: the bucket overwrites nothing, also when writers race"),
+            "a few small objects were created by several writers at once, read, listed and deleted again",
+        ),
+        Ok(()) => Finding::ok(
+            CHECK,
+            format!("{name}: no sync has failed"),
+            "after a failed sync the backend acknowledges nothing any more",
+        ),
+        Err(error) => Finding::new(
+            // An operator who has accepted the risk knows it already.
+            match plan.settings.bucket_probe {
+                BucketProbe::Warn | BucketProbe::Off if is_bucket => Status::Warning,
+                _ => Status::Problem,
+            },
+            CHECK,
+            format!("{name}: {}", chain(&error)),
+            if is_bucket {
+                "a bucket that overwrites, loses or changes objects does not keep what was acknowledged"
+            } else {
+                "the backend acknowledges nothing any more"
+            },
+            "do what the text says; --bucket-probe warn uses such a bucket nevertheless",
+        ),
+    }
+}
+
+async fn compare(plan: &StorePlan<'_>, database: &Database, backend: &Backend) -> Finding {
+    const CHECK: &str = "halves";
+    let compared: Result<_> = async {
+        let mut mismatch = halves::mismatch(plan, database, backend).await?;
+        if mismatch.is_none() {
+            // While the blobs are moved, this compares the two backends.
+            let followed = placement::follow(plan, database, backend).await;
+            mismatch = followed.err().map(|error| chain(error.as_ref()));
+        }
+        Ok(mismatch)
+    }
+    .await;
+    let found = match compared {
+        Ok(None) => {
+            return Finding::ok(
+                CHECK,
+                "the database and the backend belong together",
+                "both keep the same store id",
+            );
+        }
+        Ok(Some(sentence)) => sentence,
+        Err(error) => chain(error.as_ref()),
+    };
+    Finding::new(
+        Status::Problem,
+        CHECK,
+        found,
+        "the server does not start: an artifact without its blob cannot be fetched, and a blob without its row would be deleted",
+        "do what the text says; give --adopt only if the other half is really lost",
+    )
+}
