@@ -39,7 +39,9 @@ fn every_request_is_taken_once_or_refused() {
     // How many interleavings ended with so many requests taken.
     let ends = std::sync::Arc::new([const { AtomicUsize::new(0) }; 4]);
     let seen = std::sync::Arc::clone(&ends);
-    loom::model(move || {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
         let queue = Arc::new(Queue::new(2));
         let refused = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
         let committer = {
@@ -53,24 +55,18 @@ fn every_request_is_taken_once_or_refused() {
                 taken
             })
         };
-        let callers: Vec<_> = [[0, 1].as_slice(), &[2]]
-            .into_iter()
-            .map(|numbers| {
-                let (queue, refused) = (Arc::clone(&queue), Arc::clone(&refused));
-                thread::spawn(move || {
-                    for number in numbers {
-                        queue.push(Counted {
-                            number: *number,
-                            refused: Arc::clone(&refused),
-                        });
-                    }
-                })
+        let caller = {
+            let (queue, refused) = (Arc::clone(&queue), Arc::clone(&refused));
+            thread::spawn(move || {
+                queue.push(Counted { number: 0, refused });
             })
-            .collect();
-        queue.close();
-        for caller in callers {
-            caller.join().expect("a caller does not panic");
+        };
+        for number in [1, 2] {
+            let refused = Arc::clone(&refused);
+            queue.push(Counted { number, refused });
         }
+        queue.close();
+        caller.join().expect("a caller does not panic");
         let taken = committer.join().expect("the committer ends");
         let refused = refused.load(Ordering::Acquire);
         assert_eq!(taken.len() + refused, 3, "{taken:?} were taken");
@@ -79,15 +75,18 @@ fn every_request_is_taken_once_or_refused() {
         once.dedup();
         assert_eq!(once.len(), taken.len(), "{taken:?} were taken");
         let place = |number| taken.iter().position(|taken| *taken == number);
-        assert!(place(1).is_none() || place(0) < place(1), "{taken:?}");
+        assert!(
+            place(1) < place(2),
+            "both were pushed before the close: {taken:?}"
+        );
         seen[taken.len()].fetch_add(1, Ordering::Relaxed);
     });
-    for (taken, count) in ends.iter().enumerate() {
-        assert!(
-            count.load(Ordering::Relaxed) > 0,
-            "no interleaving took {taken} requests"
-        );
-    }
+    let ends = [0, 1, 2, 3].map(|taken: usize| ends[taken].load(Ordering::Relaxed));
+    assert_eq!(ends[..2], [0, 0]);
+    assert!(
+        ends[2] > 0 && ends[3] > 0,
+        "one request comes before or after the close: {ends:?}"
+    );
 }
 
 #[test]
