@@ -131,6 +131,9 @@ pub(crate) enum Mutation {
     PrefixIgnored,
     SealIgnored,
     ManifestDigestWrong,
+    MetricsOpen,
+    AnonymousDeposits,
+    ManagementOpen,
     GranteeWrites,
     CollectionGrantLists,
 }
