@@ -205,12 +205,12 @@ fn incomplete_header() -> Vec<u8> {
     [&preface[..], &frame(4, 0, 0, b""), &frame(1, 0, 1, &FIELD)].concat()
 }
 
-#[test]
-fn endless_continuation_frames_end_the_connection() {
+/// Sends a start and then the same frames without end. Checks that the server ends this connection with `ENHANCE_YOUR_CALM`,
+/// and no other.
+fn assert_flood_ends_its_connection(start: &[u8], more: Vec<u8>) {
     let server = TestServer::start(PATIENT);
     let mut stream = server.connect();
-    stream.write_all(&incomplete_header()).unwrap();
-    let more = frame(9, 0, 1, &FIELD.repeat(2000));
+    stream.write_all(start).unwrap();
     let mut sender = stream.try_clone().unwrap();
     // Sends until the server closes; it discards some while it lingers.
     let sending = std::thread::spawn(move || while sender.write_all(&more).is_ok() {});
@@ -226,6 +226,23 @@ fn endless_continuation_frames_end_the_connection() {
     drop(stream);
     sending.join().unwrap();
     assert_eq!(server.get("/ok").status, 200);
+}
+
+#[test]
+fn endless_continuation_frames_end_the_connection() {
+    let more = frame(9, 0, 1, &FIELD.repeat(2000));
+    assert_flood_ends_its_connection(&incomplete_header(), more);
+}
+
+#[test]
+fn endless_empty_frames_end_the_connection() {
+    // `:method` POST, `:scheme` http, and `:path` and `:authority` as literals (RFC 7541, section 6.2.2).
+    let head = b"\x83\x86\x04\x07/upload\x01\x01a";
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let start = [&preface[..], &frame(4, 0, 0, b""), &frame(1, 4, 1, head)].concat();
+    // The body has no byte and no end.
+    let more = frame(0, 0, 1, b"").repeat(1000);
+    assert_flood_ends_its_connection(&start, more);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests of the repository as a whole.
 
+mod advisories;
 mod architecture;
 mod phrases;
 mod readmes;

@@ -16,6 +16,7 @@ scenarios!("credentials":
     two_authorization_headers_are_a_bad_request ["A-3"],
     secrets_in_the_query_are_not_accepted ["A-4"],
     responses_never_repeat_a_secret ["A-5"],
+    nothing_is_deposited_or_managed_without_a_credential ["A-2"],
     registration_tokens_are_long_and_url_safe ["A-7"],
 );
 
@@ -30,6 +31,52 @@ async fn the_auth_scheme_is_case_insensitive(site: Context) -> Outcome {
                 .send()
                 .await?;
             reply.status(200)?;
+        }
+    }
+    Ok(())
+}
+
+/// Routes that write, and routes that show what others deposited, under both base paths.
+async fn nothing_is_deposited_or_managed_without_a_credential(site: Context) -> Outcome {
+    let experiment = &site.subject.experiment;
+    let (managed, artifact) = ("/v1/experiments", "0".repeat(32));
+    let own = format!("{managed}/{experiment}");
+    for (method, path) in [
+        ("POST", site.path("/artifacts")),
+        ("POST", site.path("/workers")),
+        ("POST", site.path("/groups")),
+        ("POST", format!("{own}/artifacts")),
+        ("POST", format!("{own}/uploads")),
+        ("POST", format!("{own}/collections")),
+        ("POST", format!("{own}/workers")),
+        ("PUT", format!("{own}/retention")),
+        ("DELETE", format!("{own}/artifacts/{artifact}")),
+        ("GET", format!("{own}/artifacts")),
+        ("GET", format!("{own}/usage")),
+        ("GET", managed.to_owned()),
+        ("POST", managed.to_owned()),
+        ("GET", "/v1/administrators".to_owned()),
+        ("POST", "/v1/administrators".to_owned()),
+    ] {
+        for value in [
+            None,
+            Some(""),
+            Some("Bearer"),
+            Some("Bearer :"),
+            Some("Basic Og=="),
+        ] {
+            let mut call = site.bare(method, &path);
+            if let Some(value) = value {
+                call = call.with("authorization", value);
+            }
+            if method != "GET" {
+                call = call.body(b"anonymous".to_vec());
+            }
+            let reply = call.send().await?;
+            // A server without management has no paths below /v1.
+            if reply.status != 404 || !path.starts_with("/v1") {
+                reply.problem(401, "unauthorized")?;
+            }
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ scenarios!("paths":
     http_1_1_is_served ["C-1"],
     http_2_behaves_like_http_1_1 ["C-1"],
     paths_outside_the_api_are_not_found ["C-4"],
+    metrics_and_profiles_are_open_to_no_one ["C-4"],
     paths_are_compared_exactly ["C-3"],
     options_is_not_allowed ["C-5"],
     head_returns_get_without_the_body ["C-6"],
@@ -83,6 +84,34 @@ async fn paths_outside_the_api_are_not_found(site: Context) -> Outcome {
             let reply = site.bare(method, path).by(&site.admin).send().await?;
             reply.problem(404, "not-found")?;
         }
+    }
+    Ok(())
+}
+
+/// What servers often open to everyone.
+async fn metrics_and_profiles_are_open_to_no_one(site: Context) -> Outcome {
+    for path in [
+        "/metrics",
+        "/v0/metrics",
+        "/v1/metrics",
+        "/debug/pprof/",
+        "/debug/pprof/heap",
+        "/debug/vars",
+        "/actuator",
+        "/server-status",
+        "/status",
+        "/config",
+        "/admin",
+    ] {
+        let anonymous = site.bare("GET", path);
+        let worker = site.bare("GET", path).by(site.stranger().await?);
+        for call in [anonymous, worker] {
+            let reply = call.send().await?;
+            let is_closed = matches!(reply.status, 401 | 403 | 404);
+            reply.check(is_closed, "401, 403 or 404", reply.status.to_string())?;
+        }
+        let reply = site.bare("GET", path).by(&site.admin).send().await?;
+        reply.problem(404, "not-found")?;
     }
     Ok(())
 }

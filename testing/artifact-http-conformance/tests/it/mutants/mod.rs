@@ -124,6 +124,11 @@ mutants! {
     a_response_repeats_the_secret: SecretRepeated => "credentials::responses_never_repeat_a_secret";
     trailing_slashes_are_ignored: SlashIgnored =>
         "paths::paths_are_compared_exactly", "order::the_path_is_checked_third";
+    deposits_need_no_credential: AnonymousDeposits =>
+        "credentials::nothing_is_deposited_or_managed_without_a_credential";
+    a_route_of_management_needs_no_credential: ManagementOpen =>
+        "credentials::nothing_is_deposited_or_managed_without_a_credential";
+    metrics_are_open_to_everyone: MetricsOpen => "paths::metrics_and_profiles_are_open_to_no_one";
     paths_are_decoded: PathsDecoded => "paths::paths_are_compared_exactly";
     uris_are_decoded_twice: UriDecodedTwice => "fetches::the_uri_is_decoded_once";
     uris_are_case_insensitive: UriCaseIgnored => "fetches::near_misses_of_a_valid_uri_are_not_found";

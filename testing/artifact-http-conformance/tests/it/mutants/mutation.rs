@@ -148,6 +148,9 @@ pub(crate) enum Mutation {
     QuotaShownToAll,
     QuotaAsZero,
     QuotaSetUnchecked,
+    MetricsOpen,
+    AnonymousDeposits,
+    ManagementOpen,
     GranteeWrites,
     CollectionGrantLists,
 }

@@ -79,6 +79,7 @@ impl Mutation {
         let managed = path.starts_with("/v1/");
         let fetched = is_fetched(request, status);
         self.mutate_response_of_area(request, response);
+        self.open_routes(path, response);
         match self {
             Self::DepositIs200 if status == 201 => response.status = StatusCode::OK,
             Self::NoWwwAuthenticate => drop(response.fields.remove(WWW_AUTHENTICATE)),
@@ -192,6 +193,21 @@ impl Mutation {
             Self::NoArtifactLocation => drop(response.fields.remove("artifact-location")),
             Self::UploadHidden if status == 404 && request.uri.path().contains("/uploads/") => {
                 response.refuse(403, "forbidden", request);
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets a request without a credential succeed.
+    fn open_routes(self, path: &str, response: &mut MutableResponse) {
+        let is_unauthorized = response.status == StatusCode::UNAUTHORIZED;
+        match self {
+            Self::MetricsOpen if path == "/metrics" => response.succeed(&json!({})),
+            Self::AnonymousDeposits if is_unauthorized && path.ends_with("/artifacts") => {
+                response.succeed(&json!({ "id": "x" }));
+            }
+            Self::ManagementOpen if is_unauthorized && path == "/v1/administrators" => {
+                response.succeed(&json!({ "administrators": [] }));
             }
             _ => {}
         }
