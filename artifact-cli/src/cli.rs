@@ -26,7 +26,7 @@ use crate::settings::{self, ClientSettings, Environment, Loaded, Period, text};
 use crate::settings::{ByteSize, LogFormat, ServeSettings};
 use crate::share::{self, ShareArguments};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-use crate::{allocator, maintain, serve};
+use crate::{allocator, audit, maintain, serve};
 use crate::{failure, get, output, put, threads};
 
 const AFTER_HELP: &str = "\
@@ -124,6 +124,10 @@ enum Command {
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     /// Replace the admin token that the servers of a database share, also while servers run
     RotateAdminToken,
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Check audit logs
+    #[command(subcommand, disable_help_subcommand = true)]
+    Audit(audit::AuditCommand),
     /// Deposit a file and print its URI
     Put(PutArguments),
     /// Fetch an artifact and verify its SHA-256
@@ -495,6 +499,10 @@ pub(crate) fn command() -> clap::Command {
             let command = command.mut_arg("admin_token_file", |arg| arg.hide(false));
             return command.after_help(AFTER_HELP_OF_ROTATION);
         }
+        #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+        if command.get_name() == "audit" {
+            return command;
+        }
         with_client_settings(command)
     })
 }
@@ -551,6 +559,10 @@ fn try_run() -> Result<()> {
             warn_about_variables(&environment);
         }
     })?;
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    if let Command::Audit(command) = CommandLine::from_arg_matches(&loaded.matches)?.command {
+        return audit::run(&command);
+    }
     dispatch(loaded, &environment)
 }
 
@@ -607,16 +619,17 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             let no_color = environment.no_color();
             return block_on(maintain::migrate(&loaded, arguments, no_color));
         }
-        return block_on(async {
+        let name = audited_name(&command);
+        return block_on(maintain::audited(&loaded, name, |audit| async {
             let store = maintain::open(&loaded, environment.no_color()).await?;
             match command {
-                Command::Gc(arguments) => maintain::gc(store, arguments).await,
+                Command::Gc(arguments) => maintain::gc(store, arguments, audit).await,
                 Command::Scrub(arguments) => maintain::scrub(store, arguments).await,
                 Command::Export(arguments) => maintain::export(store, arguments).await,
                 Command::Import(arguments) => maintain::import(store, arguments).await,
                 _ => Ok(()),
             }
-        });
+        }));
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     if let Command::Backup(_)
@@ -659,7 +672,8 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             | Command::CopyDatabase(_)
             | Command::Export(_)
             | Command::Import(_)
-            | Command::RotateAdminToken => unreachable!("they returned above"),
+            | Command::RotateAdminToken
+            | Command::Audit(_) => unreachable!("they returned above"),
             Command::Put(arguments) => put::run(&client, arguments).await,
             Command::Get(arguments) => get::run(&client, arguments).await,
             Command::Ls(arguments) => manage::list(&client, arguments).await,
@@ -677,6 +691,17 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             Command::Collection(command) => collection::run(&client, command).await,
         }
     })
+}
+
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+/// Returns the name of a command on an open store in the audit log, or `None` for one that leaves no line.
+fn audited_name(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Gc(arguments) if !arguments.dry_run => Some("gc"),
+        Command::Export(_) => Some("export"),
+        Command::Import(_) => Some("import"),
+        _ => None,
+    }
 }
 
 /// Makes the client of a command. A link needs no credential, and says which server it is on.

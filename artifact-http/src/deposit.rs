@@ -185,13 +185,16 @@ async fn receive(
         drop(permit);
         row
     };
-    Outlive::new(finish).await.map_err(|error| {
+    let stored = Outlive::new(finish).await.map_err(|error| {
         if place == FileIn::Content && error.kind() == ErrorKind::DigestMismatch {
             let detail = "the body is not what Content-Digest or Repr-Digest says";
             return Problem::bad_request(detail).with_source(error);
         }
-        error.into()
-    })
+        Problem::from(error)
+    });
+    let row = stored?;
+    parts.is_about_artifact(row.id);
+    Ok(row)
 }
 
 /// Parses the field that says how long the artifact is kept.

@@ -3,6 +3,7 @@
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
+mod audited;
 mod backup;
 mod copy_database;
 mod export;
@@ -29,16 +30,14 @@ use crate::serve::plan::{StorePlan, check_data_dir};
 use crate::serve::{bucket, data_dir, halves, logging, placement};
 use crate::settings::{Loaded, ServeSettings, Sources};
 
-pub(crate) use backup::backup;
-pub(crate) use copy_database::copy_database;
+pub(crate) use audited::{
+    DELETE_ORPHAN, EXPIRE, audited, backup, copy_database, migrate, record_removal, restore,
+    rotate_admin_token, verify,
+};
 pub(crate) use export::{check_export, export};
 pub(crate) use gc::gc;
 pub(crate) use import::import;
-pub(crate) use migrate::migrate;
-pub(crate) use restore::restore;
-pub(crate) use rotate_admin_token::rotate_admin_token;
 pub(crate) use scrub::scrub;
-pub(crate) use verify::verify;
 
 /// The two halves of a store, open for maintenance.
 #[derive(Debug)]

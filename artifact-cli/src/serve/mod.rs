@@ -1,6 +1,7 @@
 //! `artifact serve`: opens a store and serves the endpoints of `artifact-http`.
 
 pub(crate) mod admin_token;
+pub(crate) mod audit;
 mod banner;
 pub(crate) mod bucket;
 #[cfg(test)]
@@ -30,7 +31,7 @@ use anyhow::{Result, anyhow};
 use artifact_backend::background;
 use artifact_http::{HttpService, IdentityAuthenticator};
 use artifact_server::{
-    Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
+    Address, Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
 use artifact_store::{CollectionStore, ManagedStore, Sharing};
 use tokio::task::JoinSet;
@@ -63,6 +64,8 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     let signals = Signals::new()?;
     let opened = data_dir::open(&plan).await?;
 
+    let audit = audit::open(&settings.audit)?;
+
     let managed = ManagedStore::new(
         opened.store.clone(),
         Arc::clone(&opened.database.inventory),
@@ -80,18 +83,16 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     if tls.is_some() {
         config = config.with_https();
     }
+    if let Some(log) = &audit {
+        config = config.with_audit(audit::of_requests(log, &settings.audit));
+    }
     let admin = opened.token.authenticator()?;
     let identities =
         IdentityAuthenticator::new(Arc::clone(&opened.database.identities), admin.clone());
     let service =
         HttpService::with_identities(opened.store.clone(), Arc::new(identities), config.clone());
 
-    if tls.is_none() && !address.is_loopback() {
-        tracing::warn!(
-            "other machines can connect, and connections are not encrypted: put a TLS proxy in front, or \
-             give --tls-cert and --tls-key"
-        );
-    }
+    warn_about_plain_http(tls.is_some(), &address);
     if settings.log_format == LogFormat::Text {
         // A program that reads lines of JSON has no use for them.
         output::note(banner::text(
@@ -104,12 +105,13 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     ready::announce(plan.ready_fd.as_ref(), &address);
 
     let mut server = Server::new(service, server_config(settings));
-    server = server.with_hooks(ProblemHooks::new(config));
+    let hooks = ProblemHooks::new(config).with_client(settings.audit.audit_log_client);
+    server = server.with_hooks(hooks);
     let mut tasks = JoinSet::new();
     if let Some(tls) = &tls {
         server = server.with_tls(tls.clone());
     }
-    let reload = Reload::new(tls, admin, log, opened.shared.clone());
+    let reload = Reload::new(tls, admin, log, opened.shared.clone()).with_audit(audit.clone());
     tasks.spawn(reload.at_each(hangup, Arc::clone(&loaded)));
     tasks.spawn(stop_at_signals(signals, server.handle()));
     let schedule = &settings.schedule;
@@ -120,7 +122,8 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     let (gc_interval, scrub_interval) = (schedule.gc_interval, schedule.scrub_interval);
     if !gc_interval.is_zero() && opened.lasts {
         let collector = opened.collector();
-        tasks.spawn(async move { match collect::run(gc_interval, collector).await {} });
+        let audit = audit.clone();
+        tasks.spawn(async move { match collect::run(gc_interval, collector, audit).await {} });
     }
     if !scrub_interval.is_zero() && opened.lasts {
         let scrubber = opened.scrubber(schedule.scrub_rate.0);
@@ -129,6 +132,7 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
     let outcome = server.serve(listener).await;
     drop(tasks);
     drop(watch);
+    audit::close(audit).await;
     if let Err(error) = opened.database.close().await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
@@ -152,6 +156,15 @@ pub(crate) async fn run(loaded: Arc<Loaded>, no_color: bool) -> Result<()> {
             "{connections} connections were aborted with requests in flight; a longer --drain-timeout \
              gives them more time"
         )),
+    }
+}
+
+fn warn_about_plain_http(has_tls: bool, address: &Address) {
+    if !has_tls && !address.is_loopback() {
+        tracing::warn!(
+            "other machines can connect, and connections are not encrypted: put a TLS proxy in front, or \
+             give --tls-cert and --tls-key"
+        );
     }
 }
 

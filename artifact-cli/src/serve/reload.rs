@@ -1,8 +1,9 @@
-//! Reloads some settings at SIGHUP: the certificate, the admin token and the log filter.
+//! Reloads some settings at SIGHUP: the certificate, the admin token and the log filter. Begins a new file of the audit log.
 
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
+use artifact_audit::AuditLog;
 use artifact_http::AdminToken;
 use artifact_server::Tls;
 use artifact_store::IdentityStore;
@@ -23,6 +24,7 @@ pub(crate) struct Reload {
     log: LogFilter,
     /// The identities of the database, if other servers can use it too.
     shared: Option<Arc<dyn IdentityStore>>,
+    audit: Option<AuditLog>,
 }
 
 impl Reload {
@@ -37,7 +39,14 @@ impl Reload {
             admin,
             log,
             shared,
+            audit: None,
         }
+    }
+
+    /// Begins a new file of an audit log at each SIGHUP.
+    pub(crate) fn with_audit(mut self, audit: Option<AuditLog>) -> Self {
+        self.audit = audit;
+        self
     }
 
     /// Reloads at each SIGHUP. Transfers go on meanwhile.
@@ -49,6 +58,15 @@ impl Reload {
             let reloaded = tokio::task::spawn_blocking(move || reload.reload(former)).await;
             // A panic is logged where it happens, and changes nothing.
             loaded = reloaded.unwrap_or(loaded);
+            if let Some(audit) = &this.audit {
+                match audit.reopen().await {
+                    Ok(()) => tracing::info!("began a new file of the audit log"),
+                    Err(error) => tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot begin a new file of the audit log; the former one goes on"
+                    ),
+                }
+            }
         }
     }
 

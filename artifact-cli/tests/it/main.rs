@@ -10,6 +10,7 @@ mod harness;
 mod admin_token;
 mod administrators;
 mod archive;
+mod audit;
 mod backup;
 mod collections;
 mod collections_page;

@@ -41,9 +41,14 @@ impl ProblemType {
         Self::Sealed,
     ];
 
+    /// Returns the last part of the member `type`.
+    pub(crate) const fn name(self) -> &'static str {
+        self.row().0
+    }
+
     /// Returns the member `type`.
     pub(crate) fn uri(self, prefix: &ErrorPrefix) -> String {
-        format!("{}{}", prefix.as_str(), self.row().0)
+        format!("{}{}", prefix.as_str(), self.name())
     }
 
     pub(crate) const fn status(self) -> StatusCode {

@@ -1,5 +1,6 @@
 //! `GET` and `POST /v1/experiments/{E}/artifacts/{A}/grants`, and `DELETE .../grants/{N}`.
 
+use artifact_audit::AuditField;
 use artifact_store::{AccessGrant, ArtifactId, GrantId, GrantSubject, MemberId};
 use axum::response::Response;
 use http::header::LOCATION;
@@ -145,11 +146,13 @@ impl CreateGrant {
         } = request;
         let new: NewGrant = json_body::read(&parts.headers, body).await?;
         let grantee = new.grantee()?;
+        parts.is_about(AuditField::Member, &grantee);
         let expires_at = expiry::time(service, new.expires_at.as_deref(), new.expires_in)?;
         let subject = GrantSubject::Artifact(id);
         let grant = sharing(service)?
             .grant(&principal, &experiment.id, subject, grantee, expires_at)
             .await?;
+        parts.is_about(AuditField::Grant, &grant.id);
         let mut response = response::json(StatusCode::CREATED, &GrantBody::new(&grant, id));
         let location = location(parts, grant.id.as_str());
         response.headers_mut().insert(LOCATION, location);

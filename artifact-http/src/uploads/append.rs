@@ -80,5 +80,6 @@ async fn append(request: AuthorizedRequest<'_>, id: UploadId) -> Result<Response
     let append = target.begin(offset).await?;
     check_content_length(headers, offset, session.length, max_bytes)?;
     let progress = target.receive(append, body, permit).await?;
+    progress.name_artifact(parts);
     Ok(reply::changed(parts, StatusCode::NO_CONTENT, &progress))
 }

@@ -1,5 +1,6 @@
 //! `POST /v1/experiments/{E}/uploads`: begins an upload.
 
+use artifact_audit::AuditField;
 use artifact_http_files::{DigestCheck, REPR_DIGEST};
 use artifact_store::{NewUpload, Sha256Digest};
 use axum::response::Response;
@@ -86,6 +87,7 @@ async fn create(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
     let permit = service.uploads.acquire(&principal)?;
     let uploads = uploads(service)?;
     let session = uploads.create(&principal, new).await.map_err(problem)?;
+    parts.is_about(AuditField::Upload, &session.id);
     let target = Target {
         uploads: uploads.clone(),
         principal,
@@ -99,6 +101,7 @@ async fn create(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
     } else {
         target.complete(session).await?
     };
+    progress.name_artifact(parts);
     Ok(created(parts, location, &progress))
 }
 

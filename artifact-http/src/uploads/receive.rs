@@ -11,6 +11,7 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::concurrency_limiter::Permit;
+use crate::head::Head;
 use crate::outlive::Outlive;
 use crate::problem::{Problem, ProblemType};
 
@@ -19,6 +20,15 @@ use crate::problem::{Problem, ProblemType};
 pub(super) struct Progress {
     pub(super) session: UploadSession,
     pub(super) row: Option<Arc<Row>>,
+}
+
+impl Progress {
+    /// Records the artifact of a complete upload.
+    pub(super) fn name_artifact(&self, head: &Head) {
+        if let Some(row) = &self.row {
+            head.is_about_artifact(row.id);
+        }
+    }
 }
 
 /// Names a session, and who asks for it.

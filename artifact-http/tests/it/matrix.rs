@@ -1,15 +1,18 @@
 //! Every endpoint with every sender and every target, generated from the list of endpoints.
 
-use artifact_http::{Endpoint, endpoints};
+use artifact_http::{Endpoint, HttpAudit, HttpConfig, endpoints};
 use artifact_store::{
     AccessGrant, AccessLink, AdministratorId, ArtifactId, CollectionId, GrantId, GrantSubject,
     GroupId, LinkId, LinkSecret, PrincipalId, Timestamp, WorkerId,
 };
 use axum::body::Body;
 use http::{Method, Request};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{BOUNDARY, Community, ELSEWHERE, FILE, HOME, Member, fetch_path, form};
+use crate::support::{
+    ADMIN_SECRET, Audited, BOUNDARY, Community, ELSEWHERE, ExpectedLine, FILE, HOME, Member,
+    fetch_path, form,
+};
 
 /// The sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,8 +285,8 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
-        let community = Community::with_many_uploads().await;
+    async fn new(config: HttpConfig) -> Self {
+        let community = Community::with_many_uploads(config).await;
         let mut workers = Vec::new();
         for home in [HOME, HOME, HOME, HOME, HOME, HOME, ELSEWHERE, ELSEWHERE] {
             workers.push(community.register(home).await);
@@ -372,6 +375,18 @@ impl World {
             world.artifacts.push(uri);
         }
         world
+    }
+
+    /// Returns the secrets of all senders.
+    fn secrets(&self) -> Vec<String> {
+        let known = self
+            .members
+            .iter()
+            .filter_map(|(_, member)| member.as_ref());
+        let known = known.map(|member| member.secret.clone());
+        let mut secrets: Vec<_> = known.collect();
+        secrets.push(ADMIN_SECRET.to_owned());
+        secrets
     }
 
     /// Deposits an artifact and makes its grant. Returns its URI.
@@ -619,7 +634,10 @@ impl World {
 
 #[tokio::test]
 async fn statuses_match_the_table() {
-    let world = World::new().await;
+    let mut audited = Audited::new();
+    let audit = HttpAudit::new(audited.log.clone());
+    let world = World::new(HttpConfig::default().with_audit(audit)).await;
+    let mut secrets = world.secrets();
     let mut seen = 0;
     for target in Target::ALL {
         for endpoint in endpoints() {
@@ -630,11 +648,17 @@ async fn statuses_match_the_table() {
                 }
                 for method in methods {
                     let path = world.path(endpoint, target).await;
-                    let request = world.request(endpoint, method.clone(), &path, member.as_ref());
+                    let mut request =
+                        world.request(endpoint, method.clone(), &path, member.as_ref());
+                    audited.name(&mut request);
+                    secrets.extend(secret_of(endpoint, &path));
                     let reply = world.community.send(request).await;
                     let why = format!("{method} {} by {sender:?} of {target:?}", endpoint.path);
                     let expected = expected(endpoint, *sender, target);
                     assert_eq!(reply.status, expected, "{why}: {}", reply.text());
+                    secrets.extend(secrets_in(&reply.body));
+                    let member = member.as_ref().filter(|_| sender.is_known());
+                    audited.expect(expected_line(endpoint, &method, &path, member, expected));
                     if !reply.status.is_success() && method != Method::HEAD {
                         let kind = match expected {
                             401 => "unauthorized",
@@ -656,6 +680,67 @@ async fn statuses_match_the_table() {
         seen,
         Target::ALL.len() * Sender::ALL.len() * (endpoints().len() + with_head)
     );
+    // The lines of the audit log are generated from the same list.
+    assert_eq!(audited.assert_complete(&secrets).await, seen);
+}
+
+/// Returns the secret in the path of a link.
+fn secret_of(endpoint: &Endpoint, path: &str) -> Option<String> {
+    let is_link = endpoint.path.contains("{L}");
+    let secret = path.rsplit('/').next().filter(|_| is_link);
+    secret.map(str::to_owned)
+}
+
+/// Returns the tokens and the secrets of links in a response.
+fn secrets_in(body: &[u8]) -> Vec<String> {
+    let Ok(json) = serde_json::from_slice::<Value>(body) else {
+        return Vec::new();
+    };
+    let token = json["registration_token"].as_str();
+    let link = json["url"].as_str().and_then(|url| url.rsplit('/').next());
+    token.into_iter().chain(link).map(str::to_owned).collect()
+}
+
+/// Returns what the audit log must say about a request.
+fn expected_line(
+    endpoint: &Endpoint,
+    method: &Method,
+    path: &str,
+    member: Option<&Member>,
+    status: u16,
+) -> ExpectedLine {
+    let is_link = endpoint.id == "fetchLink";
+    // A link needs no credential, and the line of one that sends one does not name it.
+    let principal = member
+        .filter(|_| !is_link)
+        .map(|member| member.principal.clone());
+    let is_authenticated = principal.is_some();
+    let mut members = Vec::new();
+    for (letter, name) in [
+        ("{E}", "experiment"),
+        ("{A}", "artifact"),
+        ("{N}", "grant"),
+        ("{K}", "link"),
+        ("{W}", "worker"),
+        ("{G}", "group"),
+        ("{U}", "upload"),
+        ("{O}", "administrator"),
+        ("{C}", "collection"),
+    ] {
+        if let Some(at) = endpoint.path.split('/').position(|part| part == letter) {
+            let segment = path.split('/').nth(at).unwrap().to_owned();
+            members.push((name, is_authenticated.then_some(segment)));
+        }
+    }
+    // The name of a file can be personal data.
+    members.push(("file", None));
+    ExpectedLine {
+        action: endpoint.id,
+        method: method.to_string(),
+        status,
+        principal,
+        members,
+    }
 }
 
 #[tokio::test]
