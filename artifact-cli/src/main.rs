@@ -6,6 +6,8 @@
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod allocator;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+mod audit;
 mod cli;
 mod failure;
 mod files;

@@ -7,6 +7,7 @@ use artifact_backend::UriPrefix;
 use artifact_store::{CollectionStore, ManagedStore, ReadPolicy, Sharing, UploadOptions};
 
 use crate::api::Api;
+use crate::audit::HttpAudit;
 use crate::auth_scheme::AuthScheme;
 use crate::binding::{BasePath, ErrorPrefix, ExperimentHeader};
 
@@ -107,6 +108,8 @@ pub struct HttpConfig {
     pub below_layers: bool,
     /// The settings of resumable uploads, which are part of the management.
     pub uploads: UploadOptions,
+    /// The audit log. Off by default.
+    pub audit: Option<HttpAudit>,
 }
 
 impl Default for HttpConfig {
@@ -136,6 +139,7 @@ impl Default for HttpConfig {
             request_rate: None,
             below_layers: false,
             uploads: UploadOptions::default(),
+            audit: None,
         }
     }
 }
@@ -323,6 +327,13 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_uploads(mut self, options: UploadOptions) -> Self {
         self.uploads = options;
+        self
+    }
+
+    /// Records each request below the base paths in an audit log.
+    #[must_use = "returns the changed settings"]
+    pub fn with_audit(mut self, audit: HttpAudit) -> Self {
+        self.audit = Some(audit);
         self
     }
 

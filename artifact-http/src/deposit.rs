@@ -232,7 +232,9 @@ async fn receive(
         drop(permit);
         row
     };
-    Outlive::new(finish).await.map_err(failed)
+    let row = Outlive::new(finish).await.map_err(failed)?;
+    parts.is_about_artifact(row.id);
+    Ok(row)
 }
 
 /// Returns the answer to a deposit that has failed.

@@ -11,7 +11,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
 use crate::api::Api;
+use crate::audit::AuditedRequest;
 use crate::credential::{self, BasicAccepted};
+use crate::head::Head;
 use crate::problem::{Problem, ProblemType};
 use crate::request::{AuthenticatedRequest, Deployment};
 use crate::request_info::RequestInfo;
@@ -34,16 +36,19 @@ pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response
         parts.extensions.insert(BasicAccepted);
     }
     let is_head = parts.method == Method::HEAD;
-    let mut info = RequestInfo::UNKNOWN;
-    let outcome = AssertUnwindSafe(answer(service, &parts, body, &mut info))
-        .catch_unwind()
-        .await;
-    let mut response = match outcome {
-        Ok(Ok(response)) => response,
-        Ok(Err(problem)) => respond_with(problem, parts, service),
-        // The panic hook has logged the panic's message; clients must not see it.
-        Err(_) => respond_with(Problem::internal("a handler panicked"), parts, service),
+    let head = Head::new(parts);
+    let mut audited = AuditedRequest::begin(service, &head);
+    let outcome = match audited.check() {
+        Ok(()) => AssertUnwindSafe(answer(service, &head, body, &mut audited.info))
+            .catch_unwind()
+            .await
+            // The panic hook has logged the panic's message; clients must not see it.
+            .unwrap_or_else(|_| Err(Problem::internal("a handler panicked"))),
+        Err(problem) => Err(problem),
     };
+    let (outcome, info) = audited.end(outcome).await;
+    let mut response =
+        outcome.unwrap_or_else(|problem| respond_with(problem, head.into_parts(), service));
     response.extensions_mut().insert(info);
     if is_head {
         // RFC 9110, section 9.3.2: the fields of GET, including Content-Length, without content.
@@ -66,7 +71,7 @@ fn respond_with(problem: Problem, parts: Parts, service: &Service) -> Response {
 
 async fn answer(
     service: &Service,
-    parts: &Parts,
+    parts: &Head,
     body: Body,
     info: &mut RequestInfo,
 ) -> Result<Response, Problem> {
@@ -101,7 +106,7 @@ async fn answer(
 /// and then the handler's own.
 async fn answer_protected(
     service: &Service,
-    parts: &Parts,
+    parts: &Head,
     api: Api,
     rest: &str,
     body: Body,
@@ -113,6 +118,7 @@ async fn answer_protected(
         rates.check(&principal)?;
     }
     if let Some(route) = DeploymentRoute::parse(api, rest) {
+        route.name_subject(parts);
         let request = AuthenticatedRequest {
             service,
             principal,
@@ -125,7 +131,9 @@ async fn answer_protected(
     }
     let (scope, rest) = split_experiment(rest).ok_or_else(Problem::no_such_path)?;
     let experiment = find_experiment(service, api, scope, &parts.headers).await?;
+    parts.is_about_experiment(&experiment.id);
     let route = Route::parse(api, rest).ok_or_else(Problem::no_such_path)?;
+    route.name_subject(parts);
     let request = AuthenticatedRequest {
         service,
         principal,

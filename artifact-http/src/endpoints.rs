@@ -13,6 +13,7 @@ use crate::deposit::Deposit;
 use crate::endpoint::{Endpoint, has_path};
 use crate::experiment::ReadExperiment;
 use crate::fetch::Fetch;
+use crate::head::Head;
 use crate::identity::{
     AddMember, DeleteGroup, DeleteWorker, IssueToken, ListGroups, ListWorkers, ReadGroup,
     ReadManagedWorker, ReadWorker, RegisterGroup, RegisterManagedWorker, RegisterWorker,
@@ -87,13 +88,14 @@ macro_rules! endpoints {
         /// Calls the handler of a link for the method of a request, which needs no credential.
         pub(crate) async fn call_of_link(
             service: &Service,
-            parts: &Parts,
+            parts: &Head,
             secret: &str,
             info: &mut RequestInfo,
         ) -> Result<Response, Problem> {
             match get_for_head(parts) {
                 $(Method::$link_method => {
                     info.route = service.template(<$link>::ENDPOINT);
+                    info.endpoint = Some(<$link>::ENDPOINT.id);
                     Box::pin(<$link>::handle(service, parts, secret)).await
                 })+
                 _ => Err(method_not_allowed(service, parts)),
@@ -182,7 +184,7 @@ endpoints! {
 }
 
 /// Returns the method of a request, `GET` for `HEAD`, which is the same without the content (RFC 9110, section 9.3.2).
-fn get_for_head(parts: &Parts) -> Method {
+pub(crate) fn get_for_head(parts: &Parts) -> Method {
     match parts.method {
         Method::HEAD => Method::GET,
         ref method => method.clone(),

@@ -10,13 +10,13 @@ use artifact_store::{
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ACCEPT_RANGES, CONTENT_RANGE};
-use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::concurrency_limiter::Permit;
 use crate::endpoint::{Access, Endpoint};
+use crate::head::Head;
 use crate::openapi::{Answer, Docs, parameters};
 use crate::problem::{Problem, ProblemType};
 use crate::query;
@@ -140,6 +140,7 @@ pub(crate) async fn respond(
         parts,
         body: _,
     } = request;
+    parts.is_about_artifact(id);
     let row = service.store.row(&experiment.id, id).await?;
     let grant = authorize(service, &principal, row).await?;
     let permit = || service.fetches.acquire(&principal);
@@ -150,12 +151,13 @@ pub(crate) async fn respond(
 /// response with content; `fail` turns an error of the store into the answer.
 pub(crate) async fn deliver(
     service: &Service,
-    parts: &Parts,
+    parts: &Head,
     grant: &ReadGrant,
     acquire: impl FnOnce() -> Result<Permit, Problem>,
     fail: impl Fn(Error) -> Problem,
 ) -> Result<Response, Problem> {
     let row = grant.row();
+    parts.is_about_artifact(row.id);
     // Before the conditions: a 304 or a HEAD would confirm bytes that no longer exist.
     service.store.check(grant).await.map_err(&fail)?;
 

@@ -2,11 +2,13 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod api;
+mod audit;
 mod binding;
 mod config;
 mod dispatch;
 mod endpoint;
 mod endpoints;
+mod head;
 mod openapi;
 #[cfg(feature = "page")]
 mod page;
@@ -47,6 +49,8 @@ mod management;
 
 #[doc(hidden)]
 pub mod fuzzing;
+
+pub use audit::HttpAudit;
 
 pub use admin_token::{AdminToken, WeakAdminToken};
 pub use auth_scheme::AuthScheme;

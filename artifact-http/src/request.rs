@@ -2,9 +2,9 @@
 
 use artifact_store::{Experiment, Principal};
 use axum::body::Body;
-use http::request::Parts;
 
 use crate::endpoint::Endpoint;
+use crate::head::Head;
 use crate::problem::{Problem, ProblemType};
 use crate::request_info::RequestInfo;
 use crate::router::Service;
@@ -37,7 +37,7 @@ pub(crate) struct AuthenticatedRequest<'s, S = Experiment> {
     pub(crate) service: &'s Service,
     pub(crate) principal: Principal,
     pub(crate) experiment: S,
-    pub(crate) parts: &'s Parts,
+    pub(crate) parts: &'s Head,
     pub(crate) body: Body,
     pub(crate) info: &'s mut RequestInfo,
 }
@@ -50,7 +50,7 @@ pub(crate) struct AuthorizedRequest<'s, S = Experiment> {
     pub(crate) service: &'s Service,
     pub(crate) principal: Principal,
     pub(crate) experiment: S,
-    pub(crate) parts: &'s Parts,
+    pub(crate) parts: &'s Head,
     pub(crate) body: Body,
 }
 
@@ -65,6 +65,7 @@ impl<'s, S: Scope> AuthenticatedRequest<'s, S> {
             return Err(Problem::no_such_path());
         }
         self.info.route = self.service.template(endpoint);
+        self.info.endpoint = Some(endpoint.id);
         if !self.experiment.admits(&self.principal)
             || !endpoint.access.allows(self.principal.class())
         {

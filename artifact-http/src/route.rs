@@ -1,6 +1,7 @@
 //! The paths under `/v0/experiments/{E}` and `/v1/experiments/{E}`, and those under `/v1` that name no experiment, parsed
 //! once into typed ids.
 
+use artifact_audit::AuditField;
 use artifact_store::{
     AdministratorId, ArtifactId, CollectionId, GrantId, GroupId, LinkId, MemberId, UploadId,
     WorkerId,
@@ -8,6 +9,7 @@ use artifact_store::{
 
 use crate::api::Api;
 use crate::collections::NameInPath;
+use crate::head::Head;
 
 /// A resource of an experiment, without the method.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +79,59 @@ impl Route {
         }
     }
 
+    /// Records the ids of the path. The name of a file is not among them: it can be personal data.
+    pub(crate) fn name_subject(&self, head: &Head) {
+        match self {
+            Self::Experiment
+            | Self::Artifacts
+            | Self::Whoami
+            | Self::Workers
+            | Self::ManagedWorkers
+            | Self::Groups
+            | Self::ManagedArtifacts
+            | Self::Usage
+            | Self::Retention
+            | Self::Uploads
+            | Self::Collections
+            | Self::Quota
+            | Self::Quotas => {}
+            Self::Worker(worker)
+            | Self::WorkerCredential(worker)
+            | Self::ManagedWorker(worker)
+            | Self::Token(worker)
+            | Self::WorkerQuota(worker) => head.is_about(AuditField::Worker, worker),
+            Self::Group(group) | Self::Members(group) => head.is_about(AuditField::Group, group),
+            Self::Member(group, member) => {
+                head.is_about(AuditField::Group, group);
+                head.is_about(AuditField::Member, member);
+            }
+            Self::ManagedArtifact(id)
+            | Self::Content(id)
+            | Self::Hold(id)
+            | Self::Grants(id)
+            | Self::Links(id) => head.is_about_artifact(*id),
+            Self::Grant(id, grant) => {
+                head.is_about_artifact(*id);
+                head.is_about(AuditField::Grant, grant);
+            }
+            Self::Link(id, link) => {
+                head.is_about_artifact(*id);
+                head.is_about(AuditField::Link, link);
+            }
+            Self::Upload(upload) => head.is_about(AuditField::Upload, upload),
+            Self::Collection(id)
+            | Self::Seal(id)
+            | Self::Manifest(id)
+            | Self::Files(id)
+            | Self::File(id, _)
+            | Self::CollectionGrants(id) => head.is_about(AuditField::Collection, id),
+            Self::CollectionGrant(id, grant) => {
+                head.is_about(AuditField::Collection, id);
+                head.is_about(AuditField::Grant, grant);
+            }
+        }
+    }
+
     fn of_artifacts(segments: &[&str]) -> Option<Self> {
         Some(match *segments {
             ["artifacts"] => Self::Artifacts,
@@ -142,6 +197,16 @@ pub(crate) enum DeploymentRoute {
 }
 
 impl DeploymentRoute {
+    /// Records the ids of the path.
+    pub(crate) fn name_subject(&self, head: &Head) {
+        match self {
+            Self::Experiments | Self::Administrators => {}
+            Self::Administrator(id) | Self::AdministratorToken(id) => {
+                head.is_about(AuditField::Administrator, id);
+            }
+        }
+    }
+
     /// Parses what follows the base path, such as `/experiments`. `None` may be a path of an experiment.
     pub(crate) fn parse(api: Api, rest: &str) -> Option<Self> {
         if api != Api::Management {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -28,6 +29,12 @@ pub trait Hooks: fmt::Debug + Send + Sync + 'static {
         response
     }
 
+    /// Is called with each request before the service, which then finds what this adds to the extensions. `peer` is the address of
+    /// the other end of the connection: that of the client or of a proxy, or `None` for a Unix socket.
+    fn prepare(&self, peer: Option<IpAddr>, request: &mut Extensions) {
+        let _ = (peer, request);
+    }
+
     /// Returns what the request log says about the request, from the extensions of its response.
     fn labels(&self, response: &Extensions) -> RequestLabels {
         let _ = response;
@@ -41,13 +48,17 @@ pub struct DefaultHooks;
 
 impl Hooks for DefaultHooks {}
 
-/// What the embedder knows about a request, for the request log. Neither label may hold a secret.
+/// What the embedder knows about a request, for the request log. No label may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLabels {
     /// The template of the path, such as `/users/{id}`; `-` if none matched.
     pub route: Cow<'static, str>,
     /// The authenticated caller.
     pub principal: Option<Cow<'static, str>>,
+    /// The experiment, project or tenant of the request.
+    pub experiment: Option<Cow<'static, str>>,
+    /// The id of the artifact, or of what else the request is about.
+    pub artifact: Option<Cow<'static, str>>,
 }
 
 impl Default for RequestLabels {
@@ -55,6 +66,8 @@ impl Default for RequestLabels {
         Self {
             route: Cow::Borrowed("-"),
             principal: None,
+            experiment: None,
+            artifact: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
@@ -60,14 +60,24 @@ impl Io for tokio::io::DuplexStream {
 #[derive(Debug, Clone)]
 pub(crate) enum Peer {
     /// The address as text, which each request logs.
-    Tcp(std::sync::Arc<str>),
+    Tcp(std::sync::Arc<str>, IpAddr),
     Unix,
+}
+
+impl Peer {
+    /// Returns the address without the port, or `None` for a Unix socket.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(_, ip) => Some(*ip),
+            Self::Unix => None,
+        }
+    }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => f.write_str(address),
+            Self::Tcp(text, _) => f.write_str(text),
             Self::Unix => f.write_str("unix"),
         }
     }
@@ -243,7 +253,10 @@ impl Listener {
                 if let Err(error) = set {
                     tracing::debug!(peer = %address, %error, "a socket option could not be set");
                 }
-                Ok((Box::new(stream), Peer::Tcp(address.to_string().into())))
+                Ok((
+                    Box::new(stream),
+                    Peer::Tcp(address.to_string().into(), address.ip()),
+                ))
             }
             Socket::Unix(socket) => Ok((socket.accept(unsent).await?, Peer::Unix)),
         }

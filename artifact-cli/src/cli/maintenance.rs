@@ -34,12 +34,17 @@ pub(super) fn run(
 }
 
 async fn dispatch(command: MaintenanceCommand, loaded: &Loaded, no_color: bool) -> Result<()> {
-    let store = || maintain::open(loaded, no_color);
     match command {
-        MaintenanceCommand::Gc(arguments) => maintain::gc(store().await?, arguments).await,
-        MaintenanceCommand::Scrub(arguments) => maintain::scrub(store().await?, arguments).await,
-        MaintenanceCommand::Export(arguments) => maintain::export(store().await?, arguments).await,
-        MaintenanceCommand::Import(arguments) => maintain::import(store().await?, arguments).await,
+        MaintenanceCommand::Gc(arguments) => maintain::gc(loaded, no_color, arguments).await,
+        MaintenanceCommand::Scrub(arguments) => {
+            maintain::scrub(maintain::open(loaded, no_color).await?, arguments).await
+        }
+        MaintenanceCommand::Export(arguments) => {
+            maintain::export(loaded, no_color, arguments).await
+        }
+        MaintenanceCommand::Import(arguments) => {
+            maintain::import(loaded, no_color, arguments).await
+        }
         MaintenanceCommand::Migrate(arguments) => {
             maintain::migrate(loaded, arguments, no_color).await
         }

@@ -19,6 +19,8 @@ use self::client::ClientCommand;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use self::server::ServeArguments;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+use crate::audit::{self, AuditCommand};
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::failure::setup_from;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::maintain::MaintenanceCommand;
@@ -49,6 +51,10 @@ enum Command {
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     #[command(flatten)]
     Maintenance(MaintenanceCommand),
+    #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+    /// Check audit logs
+    #[command(subcommand, disable_help_subcommand = true)]
+    Audit(AuditCommand),
     #[command(flatten)]
     Client(ClientCommand),
     #[command(flatten)]
@@ -66,8 +72,11 @@ fn complete(command: clap::Command) -> clap::Command {
         return command;
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-    if command.get_name() == "serve" {
-        return server::complete(command);
+    match command.get_name() {
+        "serve" => return server::complete(command),
+        // It takes no settings.
+        "audit" => return command,
+        _ => {}
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     if MaintenanceCommand::has_subcommand(command.get_name()) {
@@ -130,6 +139,8 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
         Command::Serve(arguments) => server::run(&arguments, loaded, environment),
         #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
         Command::Maintenance(command) => maintenance::run(command, &loaded, environment),
+        #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+        Command::Audit(command) => audit::run(&command),
         Command::Client(command) => {
             #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
             start_log_thread(LogFormat::Text)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use artifact_audit::AuditLog;
 use artifact_store::{CollectEvent, CollectOptions, CollectReport, Collector};
 use indicatif::BinaryBytes;
 use serde_json::{Map, Value, json};
@@ -10,11 +11,16 @@ use serde_json::{Map, Value, json};
 use super::OpenStore;
 use super::command::GcArguments;
 use super::lines::Lines;
+use super::{DELETE_ORPHAN, EXPIRE, record_removal};
 use crate::failure::{chain, ended_with, interrupted};
 use crate::signals::Signals;
 
 /// Collects once. A signal stops it, which leaves no row without its blob.
-pub(crate) async fn gc(store: OpenStore, arguments: GcArguments) -> Result<()> {
+pub(crate) async fn gc(
+    store: OpenStore,
+    arguments: GcArguments,
+    audit: Option<AuditLog>,
+) -> Result<()> {
     let options = CollectOptions::new(&store.config)
         .with_dry_run(arguments.dry_run)
         .with_many_orphans(arguments.many_orphans)
@@ -25,7 +31,10 @@ pub(crate) async fn gc(store: OpenStore, arguments: GcArguments) -> Result<()> {
     let mut signals = Signals::new()?;
     let mut lines = Lines::new(arguments.json.json);
     let report = tokio::select! {
-        report = collector.run(|event| print(&mut lines, event)) => report,
+        report = collector.run(|event| {
+            record(&event, audit.as_ref());
+            print(&mut lines, event);
+        }) => report,
         end = signals.next() => return Err(interrupted(end)),
     };
     for (step, error) in &report.unfinished {
@@ -40,6 +49,14 @@ pub(crate) async fn gc(store: OpenStore, arguments: GcArguments) -> Result<()> {
         return Ok(());
     }
     Err(ended_with(1))
+}
+
+fn record(event: &CollectEvent, audit: Option<&AuditLog>) {
+    match event {
+        CollectEvent::Expired { id } => record_removal(audit, EXPIRE, *id),
+        CollectEvent::Orphan { id, .. } => record_removal(audit, DELETE_ORPHAN, *id),
+        _ => {}
+    }
 }
 
 fn print(lines: &mut Lines, event: CollectEvent) {

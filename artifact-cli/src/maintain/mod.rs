@@ -3,6 +3,7 @@
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
+mod audited;
 mod backup;
 mod command;
 mod copy_database;
@@ -31,18 +32,14 @@ use crate::serve::plan::{StorePlan, check_data_dir};
 use crate::serve::{bucket, data_dir, halves, logging, placement};
 use crate::settings::{Loaded, ServeSettings, Sources};
 
-pub(crate) use backup::backup;
+pub(crate) use audited::{
+    DELETE_ORPHAN, EXPIRE, backup, copy_database, export, gc, import, migrate, record_removal,
+    restore, rotate_admin_token, verify,
+};
 pub(crate) use command::MaintenanceCommand;
-pub(crate) use copy_database::copy_database;
 pub(crate) use doctor::doctor;
-pub(crate) use export::{check_export, export};
-pub(crate) use gc::gc;
-pub(crate) use import::import;
-pub(crate) use migrate::migrate;
-pub(crate) use restore::restore;
-pub(crate) use rotate_admin_token::rotate_admin_token;
+pub(crate) use export::check_export;
 pub(crate) use scrub::scrub;
-pub(crate) use verify::verify;
 
 /// The two halves of a store, open for maintenance.
 #[derive(Debug)]

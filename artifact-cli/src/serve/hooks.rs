@@ -1,6 +1,8 @@
 //! What the server adds for this router: its own responses as problems (RFC 9457), and route and
 //! principal in the request log.
 
+use std::net::IpAddr;
+
 use artifact_http::{HttpConfig, RequestInfo};
 use artifact_server::{Hooks, Rejection, RequestLabels};
 use artifact_store::PrincipalId;
@@ -15,11 +17,26 @@ const MAX_PROBLEM: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct ProblemHooks {
     config: HttpConfig,
+    /// Whether requests get the address of the client, for the audit log.
+    passes_client: bool,
 }
+
+/// The address of the other end of a connection, in the extensions of its requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClientAddress(pub(super) IpAddr);
 
 impl ProblemHooks {
     pub(crate) fn new(config: HttpConfig) -> Self {
-        Self { config }
+        Self {
+            config,
+            passes_client: false,
+        }
+    }
+
+    /// Gives requests the address of their client.
+    pub(super) fn with_client(mut self, passes: bool) -> Self {
+        self.passes_client = passes;
+        self
     }
 }
 
@@ -47,6 +64,12 @@ impl Hooks for ProblemHooks {
         })
     }
 
+    fn prepare(&self, peer: Option<IpAddr>, request: &mut Extensions) {
+        if let Some(address) = peer.filter(|_| self.passes_client) {
+            request.insert(ClientAddress(address));
+        }
+    }
+
     fn labels(&self, response: &Extensions) -> RequestLabels {
         let Some(info) = response.get::<RequestInfo>() else {
             return RequestLabels::default();
@@ -57,6 +80,8 @@ impl Hooks for ProblemHooks {
                 PrincipalId::Admin => PrincipalId::ADMIN.into(),
                 id => id.to_string().into(),
             }),
+            experiment: info.experiment().map(|id| id.as_str().to_owned().into()),
+            artifact: info.artifact().map(|id| id.to_string().into()),
         }
     }
 }

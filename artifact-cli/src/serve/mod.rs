@@ -1,6 +1,7 @@
 //! `artifact serve`: opens a store and serves the endpoints of `artifact-http`.
 
 pub(crate) mod admin_token;
+pub(crate) mod audit;
 mod banner;
 pub(crate) mod bucket;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use artifact_audit::AuditLog;
 use artifact_backend::background;
 use artifact_http::{HttpService, IdentityAuthenticator};
 use artifact_server::{
@@ -81,6 +83,8 @@ pub(crate) async fn run(
         }
     };
 
+    let audit = audit::open(&settings.audit)?;
+
     let managed = ManagedStore::new(
         opened.store.clone(),
         Arc::clone(&opened.database.inventory),
@@ -98,18 +102,16 @@ pub(crate) async fn run(
     if tls.is_some() {
         config = config.with_https();
     }
+    if let Some(log) = &audit {
+        config = config.with_audit(audit::of_requests(log, &settings.audit));
+    }
     let admin = opened.token.authenticator()?;
     let identities =
         IdentityAuthenticator::new(Arc::clone(&opened.database.identities), admin.clone());
     let service =
         HttpService::with_identities(opened.store.clone(), Arc::new(identities), config.clone());
 
-    if tls.is_none() && !address.is_loopback() {
-        tracing::warn!(
-            "other machines can connect, and connections are not encrypted: put a TLS proxy in front, or \
-             give --tls-cert and --tls-key"
-        );
-    }
+    warn_about_plain_http(tls.is_some(), &address);
     if settings.log_format == LogFormat::Text {
         // A program that reads lines of JSON has no use for them.
         output::note(banner::text(
@@ -124,19 +126,22 @@ pub(crate) async fn run(
     service_manager::ready(&address).await;
 
     let mut server = Server::new(service, server_config);
-    server = server.with_hooks(ProblemHooks::new(config));
+    let hooks = ProblemHooks::new(config).with_client(settings.audit.audit_log_client);
+    server = server.with_hooks(hooks);
     let mut tasks = JoinSet::new();
     if let Some(tls) = &tls {
         server = server.with_tls(tls.clone());
     }
     tasks.spawn(async move { match service_manager::feed_watchdog().await {} });
     let reload = Reload::new(tls, admin, log, opened.shared.clone(), address);
+    let reload = reload.with_audit(audit.clone());
     tasks.spawn(reload.at_each(hangup, Arc::clone(&loaded)));
     tasks.spawn(stop_at_signals(signals, server.handle()));
-    spawn_maintenance(&mut tasks, &opened, settings);
+    spawn_maintenance(&mut tasks, &opened, settings, audit.clone());
     let outcome = server.serve(listener).await;
     drop(tasks);
     drop(watch);
+    audit::close(audit).await;
     if let Err(error) = opened.database.close().await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
@@ -163,8 +168,22 @@ pub(crate) async fn run(
     }
 }
 
+fn warn_about_plain_http(has_tls: bool, address: &Address) {
+    if !has_tls && !address.is_loopback() {
+        tracing::warn!(
+            "other machines can connect, and connections are not encrypted: put a TLS proxy in front, or \
+             give --tls-cert and --tls-key"
+        );
+    }
+}
+
 /// Starts what the server does on a schedule.
-fn spawn_maintenance(tasks: &mut JoinSet<()>, opened: &Opened, settings: &ServeSettings) {
+fn spawn_maintenance(
+    tasks: &mut JoinSet<()>,
+    opened: &Opened,
+    settings: &ServeSettings,
+    audit: Option<AuditLog>,
+) {
     let schedule = &settings.schedule;
     let (inventory, interval) = (opened.backend.inventory(), schedule.sweep_interval);
     tasks.spawn(async move {
@@ -173,7 +192,7 @@ fn spawn_maintenance(tasks: &mut JoinSet<()>, opened: &Opened, settings: &ServeS
     let (gc_interval, scrub_interval) = (schedule.gc_interval, schedule.scrub_interval);
     if !gc_interval.is_zero() && opened.lasts {
         let collector = opened.collector();
-        tasks.spawn(async move { match collect::run(gc_interval, collector).await {} });
+        tasks.spawn(async move { match collect::run(gc_interval, collector, audit).await {} });
     }
     if !scrub_interval.is_zero() && opened.lasts {
         let scrubber = opened.scrubber(schedule.scrub_rate.0);

@@ -78,7 +78,7 @@ impl<'s> ServePlan<'s> {
         files.map(|files| files.open()).transpose()
     }
 
-    /// Checks that the database, the admin token and the data folder are outside the blobs folder.
+    /// Checks that the database, the admin token, the data folder and the audit log are outside the blobs folder.
     ///
     /// A user who can read the blobs must not be able to read rows or secrets, and the backend must not
     /// mistake one of these files for a blob.
@@ -94,10 +94,12 @@ impl<'s> ServePlan<'s> {
         };
         let real_blobs = real(blobs)?;
         let data_dir = Some(self.store.settings.data_dir.as_path());
+        let audit_log = self.store.settings.audit.audit_log.as_deref();
         for (subject, path, flag) in [
             ("the database", self.store.database.path(), "--database"),
             ("the admin token", self.token.path(), "--admin-token-file"),
             ("the data folder", data_dir, "--data-dir"),
+            ("the audit log", audit_log, "--audit-log"),
         ] {
             let Some(path) = path else {
                 continue;

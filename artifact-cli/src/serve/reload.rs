@@ -1,8 +1,9 @@
-//! Reloads some settings at SIGHUP: the certificate, the admin token and the log filter.
+//! Reloads some settings at SIGHUP: the certificate, the admin token and the log filter. Begins a new file of the audit log.
 
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
+use artifact_audit::AuditLog;
 use artifact_http::AdminToken;
 use artifact_server::{Address, Tls};
 use artifact_store::IdentityStore;
@@ -26,6 +27,7 @@ pub(crate) struct Reload {
     shared: Option<Arc<dyn IdentityStore>>,
     /// Where the server listens, for the service manager.
     address: Address,
+    audit: Option<AuditLog>,
 }
 
 impl Reload {
@@ -42,7 +44,14 @@ impl Reload {
             log,
             shared,
             address,
+            audit: None,
         }
+    }
+
+    /// Begins a new file of an audit log at each SIGHUP.
+    pub(crate) fn with_audit(mut self, audit: Option<AuditLog>) -> Self {
+        self.audit = audit;
+        self
     }
 
     /// Reloads at each SIGHUP. Transfers go on meanwhile.
@@ -55,6 +64,15 @@ impl Reload {
             let reloaded = tokio::task::spawn_blocking(move || reload.reload(former)).await;
             // A panic is logged where it happens, and changes nothing.
             loaded = reloaded.unwrap_or(loaded);
+            if let Some(audit) = &this.audit {
+                match audit.reopen().await {
+                    Ok(()) => tracing::info!("began a new file of the audit log"),
+                    Err(error) => tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot begin a new file of the audit log; the former one goes on"
+                    ),
+                }
+            }
             service_manager::ready(&this.address).await;
         }
     }

@@ -6,7 +6,7 @@ use super::ServeSettings;
 use super::definition::{Definition as _, definitions};
 
 /// The first setting of each group, in the order of the settings, and its heading.
-const GROUPS: [(&str, &str); 10] = [
+const GROUPS: [(&str, &str); 11] = [
     ("listen", "Address"),
     ("data_dir", "Storage"),
     ("bucket_endpoint", "Bucket"),
@@ -16,6 +16,7 @@ const GROUPS: [(&str, &str); 10] = [
     ("header_timeout", "Slow clients"),
     ("max_connections", "Limits"),
     ("sweep_interval", "Schedule"),
+    ("audit_log", "Audit log"),
     ("ready_fd", "Log and settings file"),
 ];
 

@@ -4,6 +4,8 @@
 //! derives its flag, variable, default, type and help text from the field. The key in the settings file
 //! is the field's name. `--print-config` and docs/configuration.md read the same definitions.
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+mod audit;
 mod client;
 mod common;
 mod definition;
@@ -27,6 +29,8 @@ mod source;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod values;
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+pub(crate) use audit::AuditSettings;
 pub(crate) use client::ClientSettings;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use client::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};
@@ -42,4 +46,6 @@ pub(crate) use secret::{Secret, choose};
 pub(crate) use serve::ServeSettings;
 pub(crate) use source::Sources;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-pub(crate) use values::{Addressing, BucketProbe, ListenAddress, LogFormat, backend, database};
+pub(crate) use values::{
+    Addressing, AuditFailure, AuditLines, BucketProbe, ListenAddress, LogFormat, backend, database,
+};

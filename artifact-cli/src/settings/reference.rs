@@ -31,7 +31,8 @@ set. Relative paths are relative to the current folder.
 SIGHUP makes a running server read the settings file again, and the files that it names. It replaces the TLS
 certificate with its key, the admin token and the log filter (`log`); other changed settings need a restart.
 Flags and environment variables are those of the start. A value that is missing or invalid stays as it was,
-and the log has a warning. No connection is closed. The former admin token is invalid from then on.
+and the log has a warning. No connection is closed. The former admin token is invalid from then on. It also begins a new file of
+the audit log.
 
 `artifact gc`, `migrate`, `scrub`, `verify`, `doctor`, `backup`, `restore` and `copy-database` take the settings of `artifact serve`, from the
 same file and the same variables. The settings that they do not use have no effect there.
@@ -54,6 +55,7 @@ const TAIL: &str = "
 | 1, for `serve` | also: the database cannot be reached, after the time of `--database-wait` |
 | 1, for `doctor` | a problem; the output says what it means and what to do |
 | 1, for `verify` | the halves do not belong together, or a file has another mode, owner, name or type than it should; the output names each |
+| 1, for `audit verify` | a line of an audit log was changed, removed, moved or inserted; the output names each |
 | 2, for `scrub` | also: not everything could be read, and nothing wrong was found before |
 | 130, 143 | a client command was stopped by Ctrl-C or SIGTERM; `get` left no file |
 | 141 | the reader of standard output closed it |

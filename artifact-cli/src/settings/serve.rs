@@ -7,6 +7,7 @@ use artifact_store::{BackendUrl, DatabaseUrl, ExperimentId};
 use clap::{ArgAction, Args};
 use secrecy::SecretString;
 
+use super::audit::AuditSettings;
 use super::schedule::ScheduleSettings;
 use super::values::{
     Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count,
@@ -417,6 +418,9 @@ pub(crate) struct ServeSettings {
 
     #[command(flatten)]
     pub(crate) schedule: ScheduleSettings,
+
+    #[command(flatten)]
+    pub(crate) audit: AuditSettings,
 
     /// Open file descriptor (a pipe or a file) that also gets the line `listening on URL` once the server
     /// accepts requests

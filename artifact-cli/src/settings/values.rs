@@ -79,6 +79,20 @@ pub(crate) enum BucketProbe {
     Off,
 }
 
+/// Which lines of the audit log are on disk before the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuditLines {
+    Changes,
+    All,
+}
+
+/// What happens to requests while the audit log cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuditFailure {
+    Refuse,
+    Continue,
+}
+
 /// How a line of the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {

@@ -152,6 +152,8 @@ fn the_short_help_matches_the_golden_files() {
         (&["-h"][..], "help-short.txt"),
         (&["serve", "-h"], "help-short-serve.txt"),
         (&["put", "-h"], "help-short-put.txt"),
+        (&["audit", "--help"], "help-audit.txt"),
+        (&["audit", "verify", "--help"], "help-audit-verify.txt"),
         (&["completions", "--help"], "help-completions.txt"),
         (&["man", "--help"], "help-man.txt"),
         (&["version", "--help"], "help-version.txt"),

@@ -11,6 +11,7 @@ mod about;
 mod admin_token;
 mod administrators;
 mod archive;
+mod audit;
 mod backup;
 mod collections;
 mod collections_page;

@@ -1,5 +1,6 @@
 //! `GET` and `POST /v1/experiments/{E}/collections`.
 
+use artifact_audit::AuditField;
 use artifact_store::{CollectionPosition, DisplayName};
 use axum::response::Response;
 use http::{Method, StatusCode};
@@ -78,6 +79,7 @@ impl CreateCollection {
         let created = collections(service)?
             .create(&principal, &experiment.id, title)
             .await?;
+        parts.is_about(AuditField::Collection, &created.id);
         let body = CollectionBody::new(&created);
         Ok(response::json(StatusCode::CREATED, &body))
     }

@@ -90,12 +90,14 @@ impl DeleteFile {
         let path = name.get()?;
         let collections = collections(request.service)?.clone();
         let (principal, experiment) = (request.principal, request.experiment.id);
+        let head = request.parts;
         let removal = async move {
             collections
                 .remove_file(&principal, &experiment, id, &path)
                 .await
         };
-        Outlive::new(removal).await?;
+        let removed = Outlive::new(removal).await?;
+        head.is_about_artifact(removed);
         Ok(response::empty())
     }
 }

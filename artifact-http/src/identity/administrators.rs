@@ -1,5 +1,6 @@
 //! The named administrators under `/v1/administrators`.
 
+use artifact_audit::AuditField;
 use artifact_store::{Administrator, AdministratorId, CredentialHash};
 use axum::response::Response;
 use http::{Method, StatusCode};
@@ -101,6 +102,7 @@ impl RegisterAdministrator {
         let now = request.now()?;
         let expires_at = expiry(now, new.expires_in)?;
         let (id, name) = (AdministratorId::mint(), parse_name(new.name)?);
+        request.parts.is_about(AuditField::Administrator, &id);
         let issued = issue(&request, id.as_str(), expires_at).await?;
         let administrator =
             Administrator::new(id, name, now, request.principal.id(), issued.hash.clone());

@@ -1,5 +1,6 @@
 //! `/groups`.
 
+use artifact_audit::AuditField;
 use artifact_store::{
     DisplayName, ExperimentId, Group, GroupId, IdentityStore, ListPosition, MemberId, Page,
 };
@@ -133,6 +134,7 @@ impl RegisterGroup {
         )
         .with_members(members?)
         .with_name(new.name.map(parse_name).transpose()?);
+        request.parts.is_about(AuditField::Group, &group.id);
         request.identities().create_group(&group).await?;
         Ok(respond(&group))
     }
@@ -258,6 +260,7 @@ impl AddMember {
     ) -> Result<Response, Problem> {
         let (request, new): (_, NewMember) = IdentityRequest::with_json(request).await?;
         let member = parse_member(&new.member_id)?;
+        request.parts.is_about(AuditField::Member, &member);
         let identities = request.identities();
         identities
             .add_member(&request.experiment.id, group, member)

@@ -1,11 +1,11 @@
 //! A request to an endpoint of workers, groups or administrators.
 
 use artifact_store::{DisplayName, Experiment, IdentityStore, Principal, Timestamp};
-use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::json_body;
 use crate::concurrency_limiter::Permit;
+use crate::head::Head;
 use crate::identity_authenticator::IdentityAuthenticator;
 use crate::problem::Problem;
 use crate::query;
@@ -19,7 +19,7 @@ pub(super) struct IdentityRequest<'s, S = Experiment> {
     pub(super) authenticator: &'s IdentityAuthenticator,
     pub(super) principal: Principal,
     pub(super) experiment: S,
-    parts: &'s Parts,
+    pub(super) parts: &'s Head,
 }
 
 /// The names that a list is filtered by.

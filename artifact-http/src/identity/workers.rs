@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use artifact_audit::AuditField;
 use artifact_store::{
     DisplayName, ExperimentId, IdentityStore, Labels, ListPosition, Page, PrincipalId, Timestamp,
     Worker, WorkerId,
@@ -276,6 +277,7 @@ pub(super) async fn register(
     )
     .with_name(new.name.map(parse_name).transpose()?)
     .with_labels(new.labels.map(parse_labels).transpose()?);
+    request.parts.is_about(AuditField::Worker, &worker.id);
     let issued = issue(request, worker.id.as_str(), token_expires_at).await?;
     let identities = request.identities();
     identities.register_worker(&worker, &issued.hash).await?;

@@ -106,6 +106,7 @@ impl CreateExperiment {
                 and be neither `.` nor `..`";
             Problem::bad_request(detail).with_source(error)
         })?;
+        parts.is_about_experiment(&id);
         let now = Timestamp::try_from(service.store.config().clock().now());
         let now = now.map_err(|error| {
             Problem::internal("the clock's time is outside of the supported years")

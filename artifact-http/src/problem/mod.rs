@@ -200,6 +200,11 @@ impl Problem {
         self
     }
 
+    /// Returns the name of the type, if the vocabulary has one.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        self.kind.map(ProblemType::name)
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }

@@ -59,6 +59,12 @@ impl ProblemType {
         Self::DraftInconsistentLength,
     ];
 
+    /// Returns the last part of the member `type`.
+    pub(crate) fn name(self) -> &'static str {
+        let name = self.row().0;
+        name.split_once('#').map_or(name, |(_, name)| name)
+    }
+
     /// Returns the member `type`.
     pub(crate) fn uri(self, prefix: &ErrorPrefix) -> String {
         let name = self.row().0;

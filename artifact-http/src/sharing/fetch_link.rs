@@ -1,15 +1,16 @@
 //! `GET` and `HEAD /v1/links/{L}`: the bytes of an artifact, without a credential.
 
+use artifact_audit::AuditField;
 use artifact_store::{ErrorKind, LinkSecret, authorize_link};
 use axum::response::Response;
 use http::header::REFERRER_POLICY;
-use http::request::Parts;
 use http::{HeaderValue, Method};
 
 use super::{TAG, sharing};
 use crate::concurrency_limiter::Holder;
 use crate::endpoint::{Access, Endpoint};
 use crate::fetch;
+use crate::head::Head;
 use crate::management::Parameters;
 use crate::openapi::{Docs, parameters};
 use crate::problem::{Problem, ProblemType};
@@ -49,7 +50,7 @@ impl FetchLink {
     /// Whatever is wrong with the link, the answer is the same.
     pub(crate) async fn handle(
         service: &Service,
-        parts: &Parts,
+        parts: &Head,
         secret: &str,
     ) -> Result<Response, Problem> {
         let answer = respond(service, parts, secret).await;
@@ -63,7 +64,7 @@ impl FetchLink {
     }
 }
 
-async fn respond(service: &Service, parts: &Parts, secret: &str) -> Result<Response, Problem> {
+async fn respond(service: &Service, parts: &Head, secret: &str) -> Result<Response, Problem> {
     Parameters::parse(parts.uri.query(), &[])?;
     let secret: LinkSecret = secret.parse().map_err(|_| no_such_link())?;
     let grant = authorize_link(sharing(service)?, &secret).await;
@@ -72,6 +73,8 @@ async fn respond(service: &Service, parts: &Parts, secret: &str) -> Result<Respo
         _ => error.into(),
     })?;
     let link = grant.link().ok_or_else(no_such_link)?.id;
+    parts.is_about_experiment(&grant.row().experiment);
+    parts.is_about(AuditField::Link, &link);
     let permit = || service.fetches.acquire_for(Holder::Link(link));
     fetch::deliver(service, parts, &grant, permit, |error| {
         match error.kind() {

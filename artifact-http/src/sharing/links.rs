@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use artifact_audit::AuditField;
 use artifact_store::{AccessLink, ArtifactId, LinkId, NewLink, authorize_with};
 use axum::response::Response;
 use http::header::LOCATION;
@@ -137,6 +138,7 @@ impl CreateLink {
         let (link, secret) = sharing(service)?
             .create_link(&principal, &experiment.id, id, new)
             .await?;
+        parts.is_about(AuditField::Link, &link.id);
         let body = CreatedLinkBody {
             link: LinkBody::new(&link),
             url: instance::link(parts, &service.config, &secret),

@@ -106,6 +106,7 @@ async fn append(
         permit,
     };
     let progress = target.receive(append, incoming).await?;
+    progress.name_artifact(parts);
     Ok(match (protocol, &progress.row) {
         (Protocol::Draft, Some(row)) => reply::completed(service, parts, &progress, row),
         _ => reply::changed(service, parts, StatusCode::NO_CONTENT, &progress),

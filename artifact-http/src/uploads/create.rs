@@ -1,5 +1,6 @@
 //! `POST /v1/experiments/{E}/uploads`: begins an upload.
 
+use artifact_audit::AuditField;
 use artifact_http_files::{DigestCheck, REPR_DIGEST};
 use artifact_store::{NewUpload, Sha256Digest, UploadId};
 use axum::response::Response;
@@ -120,6 +121,7 @@ pub(super) async fn begin(
     let permit = service.uploads.acquire(&target.principal)?;
     let created = uploads.create(&target.principal, new).await;
     let session = created.map_err(|error| problem(error, protocol, None))?;
+    parts.is_about(AuditField::Upload, &session.id);
     target.id = session.id;
     let location = reply::location(parts, &session);
     let progress = if has_content {
@@ -134,6 +136,7 @@ pub(super) async fn begin(
     } else {
         target.complete(session).await?
     };
+    progress.name_artifact(parts);
     Ok(created_response(service, parts, location, &progress))
 }
 

@@ -81,6 +81,7 @@ async fn read(
     // The server may have been stopped between the last byte and the artifact, or a quota may have refused the artifact. While one
     // does, this fails: to a tus client, an upload that has all its bytes is an artifact.
     let progress = target.complete(session).await?;
+    progress.name_artifact(parts);
     let (session, row) = (&progress.session, progress.row.as_deref());
     if protocol == Protocol::Draft && parts.method == Method::HEAD {
         let status = StatusCode::NO_CONTENT;

@@ -14,6 +14,7 @@ use super::fields::{UPLOAD_COMPLETE, UPLOAD_OFFSET};
 use super::protocol::Protocol;
 use super::verify::Verification;
 use crate::concurrency_limiter::Permit;
+use crate::head::Head;
 use crate::outlive::Outlive;
 use crate::problem::{Problem, ProblemType};
 
@@ -22,6 +23,15 @@ use crate::problem::{Problem, ProblemType};
 pub(super) struct Progress {
     pub(super) session: UploadSession,
     pub(super) row: Option<Arc<Row>>,
+}
+
+impl Progress {
+    /// Records the artifact of a complete upload.
+    pub(super) fn name_artifact(&self, head: &Head) {
+        if let Some(row) = &self.row {
+            head.is_about_artifact(row.id);
+        }
+    }
 }
 
 /// The content of a request.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
 
 mod administrators;
+mod audit;
 mod authenticate;
 mod binding;
 mod body;

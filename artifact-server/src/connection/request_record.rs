@@ -109,6 +109,8 @@ impl Drop for RequestRecord {
             principal = self.labels.principal.as_deref(),
             method = self.method,
             route = &*self.labels.route,
+            experiment = self.labels.experiment.as_deref(),
+            artifact = self.labels.artifact.as_deref(),
             status = self.status,
             bytes_in = self.body.bytes.load(Ordering::Relaxed),
             bytes_out = self.bytes_out,

@@ -99,6 +99,7 @@ where
     {
         let server = self.server;
         let id = RequestId::from_headers(request.headers());
+        let peer = self.peer.ip();
         let mut record = RequestRecord::new(id, request.method(), self.peer);
         let multiplexed = request.version() == Version::HTTP_2;
 
@@ -107,8 +108,13 @@ where
         let rest =
             (!request.body().is_end_stream()).then(|| BodyRest::new(Arc::clone(open.connection())));
         let expects = request.headers().contains_key(EXPECT);
-        let request =
+        let mut request =
             request.map(|body| RequestBody::new(body, throughput, progress, rest.clone()));
+        // The service finds the id that the log has, also one that was generated or replaced.
+        request
+            .headers_mut()
+            .insert(request_id::HEADER, record.id.value());
+        server.hooks.prepare(peer, request.extensions_mut());
         let target = RequestTarget::of(&request);
         let reject = |rejection| {
             let request = target.into_request();

@@ -52,6 +52,8 @@ impl Hooks for TestHooks {
         labels.map_or_else(RequestLabels::default, |labels| RequestLabels {
             route: labels.0.into(),
             principal: Some(labels.1.into()),
+            experiment: Some("an-experiment".into()),
+            artifact: Some("an-artifact".into()),
         })
     }
 }

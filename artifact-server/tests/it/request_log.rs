@@ -52,6 +52,8 @@ fn each_request_is_logged_once_with_its_outcome() {
             "method=\"GET\"",
             "route=\"/{label}\"",
             "principal=\"admin\"",
+            "experiment=\"an-experiment\"",
+            "artifact=\"an-artifact\"",
             "status=200",
             "bytes_in=0",
             "bytes_out=2",

@@ -3,6 +3,7 @@
 mod of_artifact;
 mod of_collection;
 
+use artifact_audit::AuditField;
 use artifact_store::{AccessGrant, GrantId, GrantSubject, MemberId};
 use axum::response::Response;
 use http::header::LOCATION;
@@ -108,10 +109,12 @@ async fn create(
     } = request;
     let new: NewGrant = json_body::read(&parts.headers, body).await?;
     let grantee = new.grantee()?;
+    parts.is_about(AuditField::Member, &grantee);
     let expires_at = expiry::time(service, new.expires_at.as_deref(), new.expires_in)?;
     let grant = sharing(service)?
         .grant(&principal, &experiment.id, subject, grantee, expires_at)
         .await?;
+    parts.is_about(AuditField::Grant, &grant.id);
     let location = location(parts, grant.id.as_str());
     Ok((grant, location))
 }

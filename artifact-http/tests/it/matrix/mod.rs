@@ -1,23 +1,28 @@
 //! Every endpoint with every sender and every target, generated from the list of endpoints.
 
+mod line;
 mod sender;
 mod table;
 mod target;
 mod world;
 
-use artifact_http::endpoints;
+use artifact_http::{HttpAudit, HttpConfig, endpoints};
 use artifact_store::{GrantId, LinkId};
 use http::Method;
 
+use self::line::{expected_line, secret_in_path, secrets_in, secrets_of};
 use self::sender::Sender;
 use self::table::expected;
 use self::target::Target;
 use self::world::World;
-use crate::support::{Community, HOME, Member};
+use crate::support::{Audited, Community, HOME, Member};
 
 #[tokio::test]
 async fn statuses_match_the_table() {
-    let world = World::new().await;
+    let mut audited = Audited::new();
+    let audit = HttpAudit::new(audited.log.clone());
+    let world = World::new(HttpConfig::default().with_audit(audit)).await;
+    let mut secrets = secrets_of(&world.members);
     let mut seen = 0;
     for target in Target::ALL {
         for endpoint in endpoints() {
@@ -28,11 +33,17 @@ async fn statuses_match_the_table() {
                 }
                 for method in methods {
                     let path = world.path(endpoint, target).await;
-                    let request = world.request(endpoint, method.clone(), &path, member.as_ref());
+                    let mut request =
+                        world.request(endpoint, method.clone(), &path, member.as_ref());
+                    audited.name(&mut request);
+                    secrets.extend(secret_in_path(endpoint, &path));
                     let reply = world.community.send(request).await;
                     let why = format!("{method} {} by {sender:?} of {target:?}", endpoint.path);
                     let expected = expected(endpoint, *sender, target);
                     assert_eq!(reply.status, expected, "{why}: {}", reply.text());
+                    secrets.extend(secrets_in(&reply.body));
+                    let member = member.as_ref().filter(|_| sender.is_known());
+                    audited.expect(expected_line(endpoint, &method, &path, member, expected));
                     if !reply.status.is_success() && method != Method::HEAD {
                         let kind = match expected {
                             401 => "unauthorized",
@@ -54,6 +65,8 @@ async fn statuses_match_the_table() {
         seen,
         Target::ALL.len() * Sender::ALL.len() * (endpoints().len() + with_head)
     );
+    // The lines of the audit log are generated from the same list.
+    assert_eq!(audited.assert_complete(&secrets).await, seen);
 }
 
 #[tokio::test]

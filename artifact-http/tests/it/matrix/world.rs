@@ -1,6 +1,6 @@
 //! A deployment with every sender and every target.
 
-use artifact_http::Endpoint;
+use artifact_http::{Endpoint, HttpConfig};
 use artifact_store::{
     AccessGrant, AccessLink, AdministratorId, ArtifactId, CollectionId, GrantId, GrantSubject,
     GroupId, LinkId, LinkSecret, PrincipalId, Timestamp, WorkerId,
@@ -41,8 +41,8 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn new() -> Self {
-        let community = Community::with_many_uploads().await;
+    pub(super) async fn new(config: HttpConfig) -> Self {
+        let community = Community::with_many_uploads(config).await;
         let mut workers = Vec::new();
         for home in [HOME, HOME, HOME, HOME, HOME, HOME, ELSEWHERE, ELSEWHERE] {
             workers.push(community.register(home).await);

@@ -60,9 +60,9 @@ impl Community {
     }
 
     /// Creates a server that lets each principal have any number of open uploads.
-    pub(crate) async fn with_many_uploads() -> Self {
+    pub(crate) async fn with_many_uploads(config: HttpConfig) -> Self {
         let uploads = UploadOptions::default().with_max_open(u32::MAX);
-        let config = HttpConfig::default().with_uploads(uploads);
+        let config = config.with_uploads(uploads);
         Self::on_with(Database::new(MemoryDatabase::new()), config).await
     }
 

@@ -1,5 +1,6 @@
 //! A router with an in-memory store, and helpers that send requests to it.
 
+mod audited;
 mod community;
 mod gated_identities;
 mod house;
@@ -28,6 +29,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
+pub(crate) use self::audited::{Audited, ExpectedLine};
 pub(crate) use self::community::{ADMIN_SECRET, Community, Member};
 pub(crate) use self::gated_identities::GatedIdentities;
 pub(crate) use self::house::{Certificate, House};

@@ -155,7 +155,8 @@ impl CollectionStore {
         page(&*self.catalog, id, query, limit).await
     }
 
-    /// Removes a file: first its row, and with it its name, then its bytes. The name is never given again.
+    /// Removes a file: first its row, and with it its name, then its bytes. The name is never given again. Returns the id that the
+    /// artifact had.
     ///
     /// # Errors
     ///
@@ -168,13 +169,14 @@ impl CollectionStore {
         experiment: &ExperimentId,
         id: CollectionId,
         path: &CollectionPath,
-    ) -> Result<()> {
+    ) -> Result<ArtifactId> {
         let collection = self.writable(principal, experiment, id).await?;
         let file = self.present(id, path).await?;
         if !collection.is_open() {
             return Err(sealed());
         }
-        self.managed.remove_row(file.id).await
+        self.managed.remove_row(file.id).await?;
+        Ok(file.id)
     }
 
     async fn present(&self, id: CollectionId, path: &CollectionPath) -> Result<CollectionFile> {

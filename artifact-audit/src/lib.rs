@@ -1,0 +1,33 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod error;
+mod event;
+mod kind;
+mod options;
+
+mod hash;
+mod line;
+
+mod append_file;
+mod appender;
+mod log;
+mod queue;
+mod recovery;
+mod rotation;
+
+mod damage;
+mod scan;
+mod verify;
+
+#[cfg(test)]
+mod failure_tests;
+
+pub use damage::{Damage, DamageKind};
+pub use error::{AuditError, AuditErrorKind};
+pub use event::{AuditEvent, AuditField};
+pub use hash::{InvalidLineHash, LineHash};
+pub use kind::{AuditKind, AuditOutcome};
+pub use log::{AuditHead, AuditLog, Recorded};
+pub use options::{AuditOptions, AuditSync, OnFailure};
+pub use verify::{ChainReport, VerifyReport, verify_files};

@@ -1,0 +1,277 @@
+//! The audit log of a server and of commands, with kills, SIGHUP and damage.
+
+use std::io::Write as _;
+
+use serde_json::Value;
+
+use crate::harness::{Answer, Done, Server, artifact, read_to_end, run, run_refused};
+use crate::maintained::{age, deposit, fetch};
+
+const AUDITED: &[&str] = &["--audit-log", "audit.log", "--gc-interval", "0"];
+
+/// Returns the paths of the files of the server's log.
+fn files(server: &Server) -> Vec<String> {
+    let entries = std::fs::read_dir(server.folder.path()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let is_log = |name: &String| {
+        name == "audit.log" || (name.starts_with("audit.log.") && name.ends_with(char::is_numeric))
+    };
+    let mut names: Vec<_> = names.filter(is_log).collect();
+    names.retain(|name| !name.contains("torn"));
+    names.sort();
+    names
+}
+
+fn verify(server: &Server, files: &[String], more: &[&str]) -> Done {
+    let mut command = artifact(server.folder.path());
+    run(command.args(["audit", "verify"]).args(more).args(files))
+}
+
+/// Returns the lines of a file.
+fn lines(server: &Server, name: &str) -> Vec<Value> {
+    let text = String::from_utf8(server.read(name)).unwrap();
+    // The last one may be half written.
+    text.lines()
+        .map_while(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// Waits until the log has a line about an action, which no request waits for.
+fn wait_for(server: &Server, action: &str) {
+    server.wait_until(action, || {
+        !actions(&lines(server, "audit.log"), action).is_empty()
+    });
+}
+
+/// Creates an experiment. Its line is on disk before the answer.
+fn create_experiment(server: &Server, name: &str) {
+    let (mut stream, head) = server.connect();
+    let body = format!("{{\"experiment_id\":\"{name}\"}}");
+    let length = body.len();
+    let request = format!(
+        "POST /v1/experiments HTTP/1.1\r\n{head}Connection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    assert_eq!(Answer::of(&read_to_end(&mut stream)).status, 200);
+}
+
+/// Returns the lines about one action.
+fn actions(lines: &[Value], action: &str) -> Vec<Value> {
+    lines
+        .iter()
+        .filter(|line| line["action"] == action)
+        .cloned()
+        .collect()
+}
+
+#[test]
+fn a_log_is_whole_after_kills_at_many_moments() {
+    let mut server = Server::start(AUDITED);
+    for round in 0..12 {
+        // Requests without an answer are in flight when the server is killed, each time after another number of bytes.
+        let streams: Vec<_> = (0..8)
+            .map(|number| {
+                let (mut stream, head) = server.connect();
+                let body = if number % 2 == 0 { "" } else { "x" };
+                let request = match number % 3 {
+                    0 => format!("GET /v0/experiments/default HTTP/1.1\r\n{head}X-Eden-Experiment-Id: default\r\n\r\n"),
+                    1 => format!("POST /v1/experiments HTTP/1.1\r\n{head}Content-Type: application/json\r\nContent-Length: 23\r\n\r\n{{\"experiment_id\":\"e-{round:02}\"}}"),
+                    _ => format!("POST /v1/experiments/default/artifacts HTTP/1.1\r\n{head}Content-Length: 1\r\n\r\n{body}"),
+                };
+                let cut = request.len() - (round * number) % 3;
+                stream.write_all(&request.as_bytes()[..cut]).unwrap();
+                stream
+            })
+            .collect();
+        create_experiment(&server, &format!("answered-{round}"));
+        server.signal("KILL");
+        server.wait();
+        drop(streams);
+        server = Server::start_in(server.take_folder(), AUDITED);
+        let done = verify(&server, &files(&server), &[]);
+        assert_eq!(done.code, Some(0), "{done:?}");
+    }
+    // Each change that was answered before a kill is there, once.
+    let found = lines(&server, "audit.log");
+    for round in 0..12 {
+        let name = format!("answered-{round}");
+        let created = found
+            .iter()
+            .filter(|line| line["experiment"] == name.as_str());
+        assert_eq!(created.count(), 1, "{name}");
+    }
+    let starts = found
+        .iter()
+        .filter(|line| line["event"] == "open" || line["event"] == "recovered");
+    assert_eq!(starts.count(), 12);
+}
+
+#[test]
+fn damage_is_named_with_exit_code_1_and_a_cut_tail_by_a_hash_of_the_request_log() {
+    let server = Server::start(AUDITED);
+    deposit(&server, b"one");
+    deposit(&server, b"two");
+    let folder = server.stop("TERM");
+    let server = Server::start_in(folder, &["--gc-interval", "0"]);
+    let good = server.read("audit.log");
+    let all = ["audit.log".to_owned()];
+    let done = verify(&server, &all, &[]).succeeded();
+    let (_, head) = done.stdout().trim().rsplit_once(' ').unwrap();
+    assert_eq!(head.len(), 64, "{done:?}");
+    assert_eq!(verify(&server, &all, &["--head", head]).code, Some(0));
+
+    let text = String::from_utf8(good.clone()).unwrap();
+    let count = text.lines().count();
+    let changed = text.replacen("\"outcome\":\"done\"", "\"outcome\":\"gone\"", 1);
+    let at = changed
+        .lines()
+        .position(|line| line.contains("gone"))
+        .unwrap()
+        + 1;
+    server.write("audit.log", changed.as_bytes());
+    let done = verify(&server, &all, &[]);
+    assert_eq!(done.code, Some(1));
+    assert!(
+        done.stdout()
+            .starts_with(&format!("audit.log:{at}: the line was changed\n")),
+        "{done:?}"
+    );
+
+    let kept: Vec<_> = text.split_inclusive('\n').take(count - 1).collect();
+    server.write("audit.log", kept.concat().as_bytes());
+    assert_eq!(verify(&server, &all, &[]).code, Some(0));
+    let done = verify(&server, &all, &["--head", head, "--json"]);
+    assert_eq!(done.code, Some(1));
+    let first: Value = serde_json::from_str(done.stdout().lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["damage"], &first["head"]),
+        (&"head-not-found".into(), &head.into())
+    );
+    assert_eq!(verify(&server, &["missing".to_owned()], &[]).code, Some(2));
+    assert_eq!(verify(&server, &all, &["--head", "5d0c"]).code, Some(2));
+}
+
+#[test]
+fn the_request_log_has_the_hash_of_the_last_line() {
+    let server = Server::start(AUDITED);
+    deposit(&server, b"one");
+    server.signal("TERM");
+    server.wait_until("the last hash", || {
+        server.stderr().contains("closed the audit log")
+    });
+    let log = server.stderr();
+    let line = log
+        .lines()
+        .find(|line| line.contains("closed the audit log"))
+        .unwrap();
+    let (_, head) = line.split_once("head=").unwrap();
+    let head = head.split_whitespace().next().unwrap();
+    let done = verify(&server, &files(&server), &["--head", head]).succeeded();
+    assert!(done.stdout().trim_end().ends_with(head), "{done:?}");
+}
+
+#[test]
+fn sighup_begins_a_new_file_of_the_same_chain() {
+    let server = Server::start(AUDITED);
+    deposit(&server, b"one");
+    let begun = "artifact::serve::reload: began a new file of the audit log";
+    server.signal("HUP");
+    server.wait_until(begun, || server.stderr().contains(begun));
+    deposit(&server, b"two");
+    wait_for(&server, "deposit");
+    assert_eq!(files(&server).len(), 2);
+    let found = lines(&server, "audit.log");
+    assert_eq!(found[0]["event"], "continue");
+    assert_eq!(actions(&found, "deposit").len(), 1);
+    let folder = server.stop("TERM");
+    let server = Server::start_in(folder, &["--gc-interval", "0"]);
+    let done = verify(&server, &files(&server), &[]).succeeded();
+    assert_eq!(done.stdout().lines().count(), 1, "{done:?}");
+    assert!(done.stdout().contains(" in 2 files"), "{done:?}");
+}
+
+#[test]
+fn a_second_server_on_the_same_log_does_not_start() {
+    let server = Server::start(AUDITED);
+    let mut second = artifact(server.folder.path());
+    second.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", "second"]);
+    let done = run_refused(second.args(AUDITED));
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(
+        done.stderr.contains("give each process a file of its own"),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn lines_and_the_request_log_name_the_experiment_the_artifact_and_the_client_if_asked_for() {
+    let server = Server::start(&[AUDITED, &["--audit-log-client", "yes"]].concat());
+    let id = deposit(&server, b"one");
+    fetch(&server, &id).succeeded();
+    let request = "GET /v0/experiments/default HTTP/1.1\r\nHost: h\r\nX-Request-Id: mine-1\r\nConnection: close\r\n\r\n";
+    assert_eq!(Answer::of(&server.say(request)).status, 401);
+    wait_for(&server, "readExperiment");
+    let found = lines(&server, "audit.log");
+    for action in ["deposit", "fetch"] {
+        let line = &actions(&found, action)[0];
+        assert_eq!(line["principal"], "admin");
+        assert_eq!(line["experiment"], "default");
+        assert_eq!(line["artifact"], id.as_str());
+        assert_eq!(line["client"], "127.0.0.1");
+        assert_eq!(line["request_id"].as_str().unwrap().len(), 32, "{line}");
+        let log = server.stderr();
+        let request = line["request_id"].as_str().unwrap();
+        let logged = log
+            .lines()
+            .find(|line| line.contains(request) && line.contains("bytes_out"));
+        let logged = logged.unwrap();
+        assert!(
+            logged.contains(&id) && logged.contains("default"),
+            "{logged}"
+        );
+    }
+    let refused = &actions(&found, "readExperiment")[0];
+    assert_eq!(refused["request_id"], "mine-1");
+    assert_eq!(
+        (&refused["outcome"], &refused["problem"]),
+        (&"refused".into(), &"unauthorized".into())
+    );
+    assert_eq!(
+        (&refused["principal"], &refused["experiment"]),
+        (&Value::Null, &Value::Null)
+    );
+    let text = String::from_utf8(server.read("audit.log")).unwrap();
+    assert!(!text.contains(&server.token()));
+}
+
+#[test]
+fn commands_write_files_of_their_own_while_the_server_runs() {
+    let server = Server::start(AUDITED);
+    let id = deposit(&server, b"one");
+    let maintain = |arguments: &[&str]| {
+        let mut command = artifact(server.folder.path());
+        run(command.args(arguments).args(AUDITED)).succeeded()
+    };
+    maintain(&["rotate-admin-token"]);
+    let found = lines(&server, "audit.log.rotate-admin-token");
+    let rotated = &actions(&found, "rotate-admin-token")[0];
+    assert_eq!(
+        (&rotated["kind"], &rotated["outcome"]),
+        (&"credential".into(), &"done".into())
+    );
+    maintain(&["gc", "--dry-run"]);
+    assert!(!server.path("audit.log.gc").exists());
+    age(&server, &id);
+    maintain(&["gc"]);
+    let events: Vec<_> = lines(&server, "audit.log.gc");
+    assert_eq!(actions(&events, "gc").len(), 1);
+    let text = String::from_utf8(server.read("audit.log.rotate-admin-token")).unwrap();
+    assert!(!text.contains(&server.token()));
+    let all = [
+        "audit.log.gc".to_owned(),
+        "audit.log.rotate-admin-token".to_owned(),
+    ];
+    let done = verify(&server, &all, &[]).succeeded();
+    assert_eq!(done.stdout().lines().count(), 2);
+}
