@@ -132,8 +132,9 @@ fn an_upload_survives_clients_that_are_killed_at_many_offsets() {
         assert!(now >= known, "{cut}: {now} bytes after {known}");
         known = now;
     }
+    assert!(known > 8 << 20, "the bytes that were received: {known}");
     // With the last bytes: the upload may be complete or not.
-    let cutter = Cutter::new(&server, usize::MAX);
+    let cutter = Cutter::stalling(&server, usize::MAX);
     let mut put = put_until(&server, &cutter, &id, SIZE - known);
     put.kill().unwrap();
     put.wait().unwrap();
@@ -160,7 +161,7 @@ fn an_upload_survives_servers_that_are_killed_at_many_offsets() {
         known = now;
     }
     assert!(known >= 16 << 20, "the parts that were received: {known}");
-    let cutter = Cutter::new(&server, usize::MAX);
+    let cutter = Cutter::stalling(&server, usize::MAX);
     let mut put = put_until(&server, &cutter, &id, SIZE - known);
     server = restarted(server);
     put.wait().unwrap();
