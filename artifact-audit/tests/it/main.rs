@@ -1,5 +1,7 @@
 //! Tests audit logs through the public interface, on real files.
 
+#![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
+
 mod model;
 mod restart;
 mod rotation;

@@ -35,7 +35,7 @@ pub(crate) struct AuditSettings {
     #[arg(
         long,
         env = "ARTIFACT_AUDIT_LOG_ON_FAILURE",
-        value_name = "refuse|continue",
+        value_name = "MODE",
         default_value = "refuse"
     )]
     #[arg(value_enum, hide_possible_values = true)]

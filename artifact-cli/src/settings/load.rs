@@ -227,7 +227,11 @@ impl Values {
 
     /// Returns the setting's first text: a flag's, else one of these, else the default.
     fn text(&self, setting: &str, flags: &ArgMatches) -> Option<OsString> {
-        let from_clap = || flags.get_raw(setting)?.next().map(OsStr::to_owned);
+        // Commands without a server have no settings.
+        let from_clap = || {
+            let texts = flags.try_get_raw(setting).ok()??;
+            texts.map(OsStr::to_owned).next()
+        };
         match self.0.get(setting) {
             Some((texts, _)) if flags.value_source(setting) != Some(ValueSource::CommandLine) => {
                 texts.first().map(Into::into)

@@ -56,11 +56,11 @@ fn create_experiment(server: &Server, name: &str) {
     assert_eq!(Answer::of(&read_to_end(&mut stream)).status, 200);
 }
 
-/// Returns the lines about one action.
+/// Returns the lines about one action, or about all of one kind.
 fn actions(lines: &[Value], action: &str) -> Vec<Value> {
     lines
         .iter()
-        .filter(|line| line["action"] == action)
+        .filter(|line| line["action"] == action || line["kind"] == action)
         .cloned()
         .collect()
 }
