@@ -14,13 +14,18 @@ use crate::{read, root};
 fn rows(page: &str) -> Vec<(String, Vec<String>)> {
     let section = page.split("\n## Classes of weaknesses\n").nth(1);
     let section = section.expect("the section of the table");
-    let section = section.split("\n## ").next().unwrap();
+    let section = section.split("\n## ").next().expect("a first part");
     let lines = section.lines().filter(|line| line.starts_with("| "));
     lines
         .skip(1)
         .map(|line| {
             let cells: Vec<_> = line.trim_matches('|').split(" | ").collect();
-            let tests = cells.last().unwrap().split('`').skip(1).step_by(2);
+            let tests = cells
+                .last()
+                .expect("a last cell")
+                .split('`')
+                .skip(1)
+                .step_by(2);
             (
                 cells[0].trim().to_owned(),
                 tests.map(str::to_owned).collect(),
@@ -31,12 +36,12 @@ fn rows(page: &str) -> Vec<(String, Vec<String>)> {
 
 /// Appends the text of all files of a folder with Rust code.
 fn append(folder: &Path, text: &mut String) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("a folder of the repository") {
+        let path = entry.expect("an entry of the folder").path();
         if path.is_dir() {
             append(&path, text);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            text.push_str(&fs::read_to_string(&path).unwrap());
+            text.push_str(&fs::read_to_string(&path).expect("Rust code is UTF-8"));
         }
     }
 }
