@@ -100,7 +100,7 @@ impl Site {
         let path = self.log.path();
         let report = verify_files(std::slice::from_ref(&path), &[]).unwrap();
         assert!(report.is_good(), "{:?}", report.damages);
-        let text = std::io::read_to_string(crate::append_file::open_to_read(&path).unwrap());
+        let text = io::read_to_string(crate::append_file::open_to_read(&path).unwrap());
         let lines = text.unwrap();
         let found = lines.lines().filter_map(|line| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -199,7 +199,7 @@ async fn lines_that_another_program_adds_stop_the_log() {
     assert_eq!(error.kind(), AuditErrorKind::Unavailable);
     // They stay where they are, for the operator to see.
     site.log.flush().await.unwrap_err();
-    let found = std::io::read_to_string(crate::append_file::open_to_read(&path).unwrap());
+    let found = io::read_to_string(crate::append_file::open_to_read(&path).unwrap());
     assert!(found.unwrap().ends_with("made up\n"));
 }
 

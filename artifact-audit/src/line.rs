@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn lines_have_the_documented_form() {
         let mut bytes = Vec::new();
-        let time = time_text(SystemTime::UNIX_EPOCH + Duration::from_micros(1_500_000));
+        let time = time_text(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500));
         assert_eq!(time, "1970-01-01T00:00:01.500000Z");
         let first = append_line(
             &mut bytes,
