@@ -4,9 +4,10 @@ use artifact_backend::ArtifactId;
 
 use super::entry::{Content, ENTRY_BYTES, Entry, blob_checksum};
 use super::mutant::{Mutant, planted};
-use super::{Fields, checksum, round_up};
+use super::{BLOCK, Fields, checksum, round_up};
 
 const MAGIC: &[u8; 8] = b"ARTFRAME";
+const MARK_MAGIC: &[u8; 8] = b"ARTFRMRK";
 /// The length of the header of a frame in bytes. The entries follow it, then the bytes of the blobs, then zeros up to a whole
 /// block.
 pub const HEADER_BYTES: usize = 64;
@@ -179,6 +180,33 @@ fn parse_header(bytes: &[u8], at: Position) -> Option<Header> {
         records,
         checksum,
     })
+}
+
+/// Encodes the block that is written behind the last frame when that frame is durable. The next frame overwrites it.
+pub fn mark(at: Position) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    block[..8].copy_from_slice(MARK_MAGIC);
+    block[8..16].copy_from_slice(&at.epoch.to_le_bytes());
+    block[16..24].copy_from_slice(&at.previous.to_le_bytes());
+    block[24..28].copy_from_slice(&at.segment.to_le_bytes());
+    block[28..32].copy_from_slice(&at.offset.to_le_bytes());
+    let checksum = checksum(&[&block[..CHECKSUM_AT]]);
+    block[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    block
+}
+
+/// Returns the place that a block at this offset was written for, with the checksum of the frame before: the first block of a
+/// frame, or a mark. It shows that every frame before it was durable. `None` for any other block.
+///
+/// The header of a frame is not verified by its checksum: the epoch is a random number that only frames of this segment have.
+pub fn written_after(block: &[u8], at: Position) -> Option<Position> {
+    let mut fields = Fields(block.get(16..HEADER_BYTES)?);
+    let found = Position {
+        previous: fields.u64()?,
+        ..at
+    };
+    let is_mark = block.starts_with(&mark(found)[..HEADER_BYTES]);
+    (is_mark || parse_header(block, found).is_some()).then_some(found)
 }
 
 /// Returns the length in bytes that the frame at this position says it has, from its first block. `None` if no frame begins here.

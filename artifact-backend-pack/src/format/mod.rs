@@ -13,6 +13,8 @@ pub mod segment;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod damage_tests;
 
 /// The end of the entries of a frame with one record.
 #[cfg(test)]

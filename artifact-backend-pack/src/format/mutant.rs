@@ -11,8 +11,8 @@ pub(super) enum Mutant {
     PreviousIsNotChecked,
     BlobsAreNotChecked,
     EntriesAreNotChecked,
-    /// Recovery looks for a valid frame behind an invalid one.
-    InvalidFramesAreSkipped,
+    /// Recovery ends at the first frame that is not valid.
+    NothingBehindIsLookedFor,
     /// A frame begins in the last block of the one before.
     FramesShareBlocks,
     /// Recovery reads what was written after the last good frame.

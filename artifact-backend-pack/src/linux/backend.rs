@@ -83,8 +83,9 @@ impl PackBackend {
     ///
     /// # Errors
     ///
-    /// `Unavailable` if the root is open already, in this process or another. `Corrupt` if a segment is damaged so that it is not
-    /// known which blobs it has. `Misconfigured` if the parent is missing, the folder belongs to another user or contains foreign files, it has
+    /// `Unavailable` if the root is open already, in this process or another. `Corrupt` if a sealed segment has no footer, the last
+    /// segment has no header, or it is missing. Damaged frames of the last segment are no error, but raise the alarm `corrupt-segment`;
+    /// what is not found is `Corrupt` from then on, and [`sweep`](ArtifactInventory::sweep) fails. `Misconfigured` if the parent is missing, the folder belongs to another user or contains foreign files, it has
     /// another layout version, or it contains the file `large/failed-sync`, which records a failed sync. Otherwise the error
     /// of the operating system. Every detail names the folder. A later call can open what was created before an error.
     pub async fn open(root: impl Into<PathBuf>, config: PackConfig) -> Result<Self> {
@@ -111,6 +112,7 @@ impl PackBackend {
             root,
             uncounted: Mutex::new(opened.index.sealed()),
             index: opened.index,
+            lost: opened.lost,
             queue: Queue::new(GROUP_BYTES),
             claims: Claims::default(),
             large,
@@ -205,6 +207,11 @@ impl ArtifactInventory for PackBackend {
 
     /// As in the trait, and compacts each sealed segment of which at least half of the bytes belong to deleted blobs: moves the
     /// other blobs to the newest segment and removes the file.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, and nothing is removed, if a segment has a damaged frame whose records are lost: a file without a record may be a
+    /// blob of it.
     async fn sweep(&self, older_than: Duration) -> Result<SweepReport> {
         sweep::sweep(self.shared(), older_than).await
     }

@@ -47,6 +47,18 @@ impl Committer {
             let result = self.commit(&records);
             answer(callers, result);
         }
+        self.sync_mark();
+    }
+
+    /// Makes the mark durable when the backend is closed, so that damage of the last frame is noticed later.
+    fn sync_mark(&self) {
+        if let Some(open) = &self.open
+            && self.shared.root.is_in_doubt() == Ok(false)
+            && let Err(errno) = open.sync_mark()
+        {
+            let cut = (open.file.number, open.log.end().offset);
+            self.shared.root.record_failed_sync(errno, Some(cut));
+        }
     }
 
     /// Makes the records durable and visible, all or none.
@@ -86,6 +98,7 @@ impl Committer {
         }
         open.log.synced();
         shared.index.apply(&frame.entries);
+        open.write_mark();
         Ok(())
     }
 
@@ -101,12 +114,19 @@ impl Committer {
             CommitError::NotWritten(errno)
         };
         if let Some(open) = &self.open
-            && !open.log.has_room(records, indexed)
+            && (open.damage.is_some() || !open.log.has_room(records, indexed))
         {
             if open.log.is_in_doubt() {
                 return Err(CommitError::InDoubt);
             }
-            let end = u64::from(open.log.end().offset);
+            let end = match &open.damage {
+                None => u64::from(open.log.end().offset),
+                Some(damage) => {
+                    let recorded = shared.root.record_lost(open.file.number, &damage.lost);
+                    recorded.map_err(not_written)?;
+                    damage.index_at
+                }
+            };
             let entries = shared.index.open_entries();
             let sealed = seal(&shared.root, &open.file, end, entries).map_err(not_written)?;
             shared.index.seal(sealed);
@@ -123,7 +143,12 @@ impl Committer {
             });
             self.open = Some(open);
         }
-        Ok(self.open.as_mut().expect("a segment was opened above"))
+        let open = self.open.as_mut().expect("a segment was opened above");
+        if open.file.number > shared.root.head() {
+            let recorded = shared.root.record_head(open.file.number);
+            recorded.map_err(not_written)?;
+        }
+        Ok(open)
     }
 }
 

@@ -24,7 +24,9 @@ pub(crate) async fn compact(shared: &Arc<Shared>) -> Result<()> {
     for sealed in shared.index.sealed() {
         let freed = sealed.freed.load(Ordering::Relaxed);
         let has_blobs = sealed.footer.payload_bytes > 0;
-        if has_blobs && freed.saturating_mul(2) >= sealed.footer.payload_bytes {
+        // Opening takes the absence of the last one for a loss.
+        let is_last = sealed.number() >= shared.root.head();
+        if !is_last && has_blobs && freed.saturating_mul(2) >= sealed.footer.payload_bytes {
             match compact_one(shared, &sealed).await {
                 // The alarm was raised. The segment stays, with the damaged blob.
                 Err(error) if error.damaged_blob().is_some() => {}

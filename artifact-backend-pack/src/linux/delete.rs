@@ -17,6 +17,11 @@ pub(crate) async fn delete(shared: &Arc<Shared>, id: ArtifactId) -> Result<()> {
     shared.root.check_trusted(operation, Some(id))?;
     let claim = shared.claims.acquire(id).await;
     let found = shared.find(operation, id).await?;
+    if found.is_none() && !shared.lost.is_empty() {
+        // Its record may be lost, and return with a backup of the segment.
+        let record = shared.record(id, Body::Tombstone { freed: 0 });
+        return shared.commit(operation, record, claim).await;
+    }
     let Some(found) = found.filter(Found::is_blob) else {
         // What the index does not have is durably absent: a tombstone gets there only when it is durable.
         return shared.root.check_alive(operation);

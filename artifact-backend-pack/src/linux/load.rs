@@ -42,9 +42,10 @@ pub(crate) async fn load(shared: &Arc<Shared>, id: ArtifactId) -> Result<Bytes> 
 
 /// Finds the entry of a blob.
 async fn find_blob(shared: &Arc<Shared>, operation: Operation, id: ArtifactId) -> Result<Found> {
-    let found = shared.find(operation, id).await?;
-    if let Some(found) = found.filter(Found::is_blob) {
-        return Ok(found);
+    match shared.find(operation, id).await? {
+        Some(found) if found.is_blob() => return Ok(found),
+        Some(_) => {}
+        None => shared.check_complete(operation, Some(id))?,
     }
     shared.root.check_alive(operation)?;
     Err(of(ErrorKind::NotFound, operation, id))

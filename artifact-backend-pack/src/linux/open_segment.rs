@@ -1,5 +1,6 @@
 //! The segment that is written to.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use artifact_backend::random;
@@ -7,7 +8,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::format::BLOCK;
-use crate::format::frame::{Frame, Position};
+use crate::format::frame::{self, Frame, Position};
 use crate::format::log::Log;
 use crate::format::segment::Header;
 use crate::linux::root::Root;
@@ -26,6 +27,19 @@ pub(crate) struct OpenSegment {
     capacity: u64,
     /// How far the file has blocks that were written before. Writing them again changes no metadata, so a sync need not write any.
     prepared: u64,
+    /// Set if a frame of the segment is damaged. Nothing is written to it any more but its index.
+    pub(crate) damage: Option<Damage>,
+    /// Whether the mark was written and not synced yet.
+    is_marked: bool,
+}
+
+/// What the recovery of a segment with damaged frames says.
+#[derive(Debug)]
+pub(crate) struct Damage {
+    /// The offsets of the frames of which nothing is known.
+    pub(crate) lost: Vec<u32>,
+    /// Where the index goes: behind everything that the file has, so that nothing is overwritten.
+    pub(crate) index_at: u64,
 }
 
 impl OpenSegment {
@@ -37,13 +51,19 @@ impl OpenSegment {
         };
         let name = segment::name(number);
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
-        let file = sys::open_file(root.segments(), &name, flags)?;
+        let file = match sys::open_file(root.segments(), &name, flags) {
+            Err(Errno::EXIST) => {
+                remove_unused(root, number)?;
+                sys::open_file(root.segments(), &name, flags)?
+            }
+            opened => opened?,
+        };
         let written = sys::write_all(&file, &header.encode(), 0)
             .and_then(|()| sys::write_all(&file, &zeros(FIRST_STEP), BLOCK as u64))
             .and_then(|()| root.sync(&file))
             .and_then(|()| root.sync(root.segments()));
         if let Err(errno) = written {
-            // The name must be free for the next attempt. If it stays, the next start removes the file, which has no frame.
+            // If the name stays, the next attempt removes the file, which has no frame.
             let _ = sys::unlink(root.segments(), &name);
             return Err(errno);
         }
@@ -63,6 +83,8 @@ impl OpenSegment {
             log: Log::new(end, capacity),
             capacity,
             prepared: size,
+            damage: None,
+            is_marked: false,
         }
     }
 
@@ -82,10 +104,51 @@ impl OpenSegment {
         Ok(())
     }
 
+    /// Writes the mark behind the frames, which are durable. It is not synced: a later sync does it, or the kernel some time later.
+    /// The next frame overwrites it.
+    pub(crate) fn write_mark(&mut self) {
+        let end = self.log.end();
+        // Without a mark, damage of the last frame cannot be told from a crash. Nothing else depends on it.
+        let written = sys::write_all(&self.file.file, &frame::mark(end), end.offset.into());
+        self.is_marked = written.is_ok();
+    }
+
+    /// Makes the mark durable.
+    pub(crate) fn sync_mark(&self) -> SysResult<()> {
+        if self.is_marked { self.sync() } else { Ok(()) }
+    }
+
     /// Makes the frame durable.
     pub(crate) fn sync(&self) -> SysResult<()> {
         sys::fdatasync(&self.file.file)
     }
+}
+
+/// Removes a segment that a crash left while it was created.
+fn remove_unused(root: &Root, number: u32) -> SysResult<()> {
+    let name = segment::name(number);
+    let file = sys::open_file(root.segments(), &name, OFlags::RDONLY)?;
+    if number <= root.head() || !is_unused(&file)? {
+        return Err(Errno::EXIST);
+    }
+    sys::unlink(root.segments(), &name)
+}
+
+/// Returns whether a file has nothing but zeros behind its first block.
+pub(crate) fn is_unused(file: &File) -> SysResult<bool> {
+    let size = sys::size(file)?;
+    let mut at = BLOCK as u64;
+    let mut buffer = vec![0; 64 << 10];
+    while at < size {
+        let rest = usize::try_from(size - at).unwrap_or(usize::MAX);
+        let length = buffer.len().min(rest);
+        sys::read_exact(file, &mut buffer[..length], at)?;
+        if buffer[..length].iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        at += length as u64;
+    }
+    Ok(true)
 }
 
 /// Returns where the first frame of a segment begins.

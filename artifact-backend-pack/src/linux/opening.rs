@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -18,8 +17,8 @@ use crate::format::recovery::Recovery;
 use crate::format::segment::{Footer, Header};
 use crate::linux::error::failed;
 use crate::linux::index::{Index, Open};
-use crate::linux::open_segment::{OpenSegment, first_frame};
-use crate::linux::root::Root;
+use crate::linux::open_segment::{Damage, OpenSegment, first_frame, is_unused};
+use crate::linux::root::{Root, head_name};
 use crate::linux::seal::seal;
 use crate::linux::segment::{self, Sealed, SegmentFile};
 use crate::linux::sys;
@@ -29,6 +28,8 @@ use crate::linux::sys;
 pub(crate) struct Opened {
     pub(crate) index: Index,
     pub(crate) open: Option<OpenSegment>,
+    /// The segments with a damaged frame, so that it is not known which blobs it had.
+    pub(crate) lost: Vec<u32>,
     /// The number of the next segment.
     pub(crate) next: u32,
 }
@@ -39,6 +40,10 @@ struct Names {
     segments: Vec<u32>,
     /// Segments with the end of their good part, after a failed sync.
     cuts: Vec<(u32, u32, String)>,
+    /// The segment that was the last one to be written to.
+    head: u32,
+    /// Segments with damaged frames that were found at an earlier start.
+    lost: Vec<u32>,
 }
 
 fn fail(action: &'static str) -> impl Fn(Errno) -> Error {
@@ -52,17 +57,34 @@ fn corrupt(number: u32, problem: &str) -> Error {
     Error::new(ErrorKind::Corrupt, Operation::Open).with_detail(detail)
 }
 
+/// Raises the alarm for damaged frames.
+fn raise(number: u32, offsets: &[u32], problem: &str) {
+    tracing::error!(
+        alarm = "corrupt-segment",
+        segment = segment::name(number),
+        ?offsets,
+        "{problem}; the other frames are kept. Restore what is missing from a backup"
+    );
+}
+
 fn read_names(root: &Root) -> Result<Names> {
     let mut names = Names::default();
     for name in sys::names(root.segments()).map_err(fail("read the folder of segments"))? {
-        let cut = name.split_once(".cut-").and_then(|(number, end)| {
-            let end = u32::from_str_radix(end, 16).ok()?;
-            Some((segment::number(number)?, end))
-        });
+        let with_offset = |separator| {
+            let (number, offset) = name.split_once(separator)?;
+            let offset = u32::from_str_radix(offset, 16).ok()?;
+            Some((segment::number(number)?, offset))
+        };
+        let cut = with_offset(".cut-");
         if let Some(number) = segment::number(&name) {
             names.segments.push(number);
         } else if let Some((number, end)) = cut {
             names.cuts.push((number, end, name));
+        } else if let Some((number, offset)) = with_offset(".damaged-") {
+            raise(number, &[offset], "has a damaged frame");
+            names.lost.push(number);
+        } else if let Some(number) = name.strip_prefix("head-").and_then(segment::number) {
+            names.head = names.head.max(number);
         } else {
             tracing::warn!(name, "a foreign file in the folder of segments is ignored");
         }
@@ -75,8 +97,16 @@ fn read_names(root: &Root) -> Result<Names> {
 pub(crate) fn open(root: &Root, segment_bytes: u32) -> Result<Opened> {
     let names = read_names(root)?;
     let index = Index::default();
-    let last = names.segments.last().copied().unwrap_or(0);
-    let mut open = None;
+    let newest = names.segments.last().copied().unwrap_or(0);
+    if names.head > newest {
+        let problem = format!(
+            "was the last one and is missing; if it is lost for ever, with the blobs in it, remove the file segments/{}, or else",
+            head_name(names.head)
+        );
+        return Err(corrupt(names.head, &problem));
+    }
+    root.set_head(names.head);
+    let (mut open, mut next, mut lost) = (None, newest + 1, names.lost);
     for number in names.segments {
         let file = sys::open_file(root.segments(), &segment::name(number), OFlags::RDWR)
             .map_err(fail("open a segment"))?;
@@ -92,10 +122,17 @@ pub(crate) fn open(root: &Root, segment_bytes: u32) -> Result<Opened> {
                 filter,
                 freed: AtomicU64::new(0),
             });
-        } else if number == last {
+        } else if number == newest {
             let cuts = names.cuts.iter().filter(|(cut, ..)| *cut == number);
             let cut = cuts.map(|(_, end, _)| u64::from(*end)).min();
-            open = recover(root, &index, (file, number, size), cut, segment_bytes)?;
+            let recovered = recover(root, &index, (file, number, size), cut, segment_bytes)?;
+            match recovered {
+                None => next = number,
+                Some(recovered) => {
+                    lost.extend(recovered.lost.first().map(|_| number));
+                    open = recovered.open;
+                }
+            }
         } else {
             return Err(corrupt(
                 number,
@@ -110,7 +147,8 @@ pub(crate) fn open(root: &Root, segment_bytes: u32) -> Result<Opened> {
     Ok(Opened {
         index,
         open,
-        next: last + 1,
+        lost,
+        next,
     })
 }
 
@@ -141,14 +179,22 @@ fn read_footer(file: &File, number: u32, size: u64) -> Result<Option<(Footer, Fi
     Ok(Some((footer, filter)))
 }
 
-/// Recovers the last segment. Goes on with it, or seals it where its good part ended before a failed sync.
+/// The last segment after its recovery.
+struct Recovered {
+    /// `None` if it was sealed.
+    open: Option<OpenSegment>,
+    lost: Vec<u32>,
+}
+
+/// Recovers the last segment. Goes on with it, or seals it where its good part ended before a failed sync. `None` if it was never
+/// used. Unless a sync has failed, nothing is written, so that a root can be examined.
 fn recover(
     root: &Root,
     index: &Index,
     (file, number, size): (File, u32, u64),
     cut: Option<u64>,
     segment_bytes: u32,
-) -> Result<Option<OpenSegment>> {
+) -> Result<Option<Recovered>> {
     let read = fail("read a segment");
     let mut block = [0; BLOCK];
     let header = match sys::read_exact(&file, &mut block, 0) {
@@ -157,7 +203,11 @@ fn recover(
         Err(errno) => return Err(read(errno)),
     };
     let Some(header) = header else {
-        return remove_unused(root, &file, number, size).map(|()| None);
+        // A crash leaves this while a segment is created. The next one takes its place.
+        if number > root.head() && is_unused(&file).map_err(read)? {
+            return Ok(None);
+        }
+        return Err(corrupt(number, "has no valid header"));
     };
     let good = cut.unwrap_or(size).min(size);
     let mut recovery = Recovery::new(first_frame(header), good);
@@ -184,38 +234,45 @@ fn recover(
         epoch: header.epoch,
         file,
     };
-    let open = OpenSegment::new(file, end, u64::from(segment_bytes).max(size), size);
+    let lost = recovery.lost().to_vec();
+    if !lost.is_empty() {
+        raise(
+            number,
+            &lost,
+            "has damaged frames, and it is not known which blobs they had",
+        );
+    }
+    if !recovery.damaged().is_empty() {
+        raise(number, recovery.damaged(), "has frames with damaged blobs");
+    }
+    if recovery.has_part() {
+        tracing::warn!(
+            segment = segment::name(number),
+            offset = end.offset,
+            "the last frame is not complete, so it was in flight at a crash, or it is damaged; the next one takes its place"
+        );
+    }
+    let mut open = OpenSegment::new(file, end, u64::from(segment_bytes).max(size), size);
     index.open(Open {
         file: Arc::clone(&open.file),
         entries: HashMap::new(),
     });
     index.apply(&entries);
     if cut.is_some() {
+        root.record_lost(number, &lost)
+            .map_err(fail("record damaged frames"))?;
         let entries = last_of_each(entries);
         let sealed = seal(root, &open.file, end.offset.into(), entries)
             .map_err(fail("seal the segment of a failed sync"))?;
         index.seal(sealed);
-        return Ok(None);
+        return Ok(Some(Recovered { open: None, lost }));
     }
-    Ok(Some(open))
-}
-
-/// Removes a segment that a crash left while it was created: nothing but its first block was ever written.
-fn remove_unused(root: &Root, file: impl AsFd, number: u32, size: u64) -> Result<()> {
-    let mut at = BLOCK as u64;
-    let mut buffer = vec![0; 64 << 10];
-    while at < size {
-        let length = buffer
-            .len()
-            .min(usize::try_from(size - at).unwrap_or(usize::MAX));
-        sys::read_exact(&file, &mut buffer[..length], at).map_err(fail("read a segment"))?;
-        if buffer[..length].iter().any(|byte| *byte != 0) {
-            return Err(corrupt(number, "has no valid header"));
-        }
-        at += length as u64;
+    if !lost.is_empty() || !recovery.damaged().is_empty() {
+        open.damage = Some(Damage {
+            lost: lost.clone(),
+            index_at: size.next_multiple_of(BLOCK as u64),
+        });
     }
-    sys::unlink(root.segments(), &segment::name(number))
-        .map_err(fail("remove an unused segment"))?;
-    root.sync(root.segments())
-        .map_err(fail("sync the folder of segments"))
+    let open = Some(open);
+    Ok(Some(Recovered { open, lost }))
 }

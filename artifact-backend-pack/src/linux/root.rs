@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Ownership, Result};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -25,9 +25,24 @@ const FAILED_SYNC_TEXT: &str = "A sync failed, so blobs may be lost that the ker
      repaired:\n\n1. Stop every process that uses it.\n2. Check the disk, unmount the file system and run fsck.\n3. Remove this \
      file and start again.\n";
 
+const LOST_TEXT: &str = "A frame of this segment is damaged, at the offset in the name of this file. It is not known which blobs and \
+     deletions were recorded in it.\nWhile this file is here, no file and no segment is removed, and a blob that is not found \
+     is reported as damaged.\n\n1. Check the disk.\n2. Compare the store with its database (artifact verify), and restore what is missing from a \
+     backup.\n3. Stop the server, remove this file and start again.\n";
+
 /// The name of the file that says where the good part of a segment ends.
 pub(crate) fn cut_name(segment: u32, end: u32) -> String {
     format!("{segment:08x}.cut-{end:08x}")
+}
+
+/// The name of the file that says which segment was the last one to be written to.
+pub(crate) fn head_name(segment: u32) -> String {
+    format!("head-{segment:08x}")
+}
+
+/// The name of the file that says where a segment has a damaged frame, so that it is not known which blobs were in it.
+pub(crate) fn lost_name(segment: u32, offset: u32) -> String {
+    format!("{segment:08x}.damaged-{offset:08x}")
 }
 
 /// The folders that all names are relative to.
@@ -37,6 +52,8 @@ pub(crate) struct Root {
     segments: File,
     large: File,
     in_doubt: AtomicBool,
+    /// The number of the last segment that has or had a frame. Zero if there is none.
+    head: AtomicU32,
 }
 
 /// A locked root whose layout is not complete yet.
@@ -99,6 +116,7 @@ impl LockedRoot {
             large,
             folder: self.folder,
             in_doubt: AtomicBool::new(false),
+            head: AtomicU32::new(0),
         };
         if self.is_new {
             root.create_marker()
@@ -182,6 +200,42 @@ impl Root {
     /// Syncs a file or folder. Records a failure, after which nothing is acknowledged.
     pub(crate) fn sync(&self, file: impl AsFd) -> SysResult<()> {
         sys::fsync(file).inspect_err(|errno| self.record_failed_sync(*errno, None))
+    }
+
+    /// Returns the number of the last segment that may have frames. It must be there: no compaction removes it.
+    pub(crate) fn head(&self) -> u32 {
+        self.head.load(Ordering::Acquire)
+    }
+
+    /// Notes what the names in the folder say.
+    pub(crate) fn set_head(&self, segment: u32) {
+        self.head.store(segment, Ordering::Release);
+    }
+
+    /// Records that a segment is written to. Called before its first frame, when the file itself is durable. The name counts, so
+    /// the file is empty.
+    pub(crate) fn record_head(&self, segment: u32) -> SysResult<()> {
+        let new = OFlags::CREATE | OFlags::WRONLY;
+        sys::open_file(self.segments(), &head_name(segment), new)?;
+        self.sync(&self.segments)?;
+        let before = self.head.swap(segment, Ordering::AcqRel);
+        // The greatest number counts, so one that stays does no harm.
+        let _ = sys::unlink(self.segments(), &head_name(before));
+        Ok(())
+    }
+
+    /// Records where a segment has damaged frames, durably, before it is sealed. The names count.
+    pub(crate) fn record_lost(&self, segment: u32, offsets: &[u32]) -> SysResult<()> {
+        let new = OFlags::CREATE | OFlags::WRONLY;
+        for offset in offsets {
+            let file = sys::open_file(self.segments(), &lost_name(segment, *offset), new)?;
+            // The text is for an operator.
+            let _ = sys::write_all(&file, LOST_TEXT.as_bytes(), 0);
+        }
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        self.sync(&self.segments)
     }
 
     /// Records a failed sync: of the segment and the end of its good part, if it was one of a segment. The names alone count, so

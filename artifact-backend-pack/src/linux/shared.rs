@@ -17,7 +17,7 @@ use crate::linux::pool::Pool;
 use crate::linux::queue::Queue;
 use crate::linux::request::{CommitError, Request};
 use crate::linux::root::{Root, in_doubt};
-use crate::linux::segment::{NotCached, Sealed, Wait};
+use crate::linux::segment::{self, NotCached, Sealed, Wait};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) index: Index,
     /// The sealed segments whose entries may have made bytes of others useless that were not counted yet.
     pub(crate) uncounted: Mutex<Vec<Arc<Sealed>>>,
+    /// The segments with a damaged frame, so that it is not known which blobs it had.
+    pub(crate) lost: Vec<u32>,
     pub(crate) queue: Queue<Request>,
     pub(crate) claims: Claims,
     /// The larger blobs.
@@ -87,6 +89,27 @@ impl Shared {
             .await
             .unwrap_or(Err(CommitError::Ambiguous(Errno::IO)));
         result.map_err(|error| commit_error(operation, id, error))
+    }
+
+    /// Returns an error if records are lost, so that what is not found may have been stored.
+    pub(crate) fn check_complete(
+        &self,
+        operation: Operation,
+        id: Option<ArtifactId>,
+    ) -> Result<()> {
+        let Some(segment) = self.lost.first() else {
+            return Ok(());
+        };
+        let detail = format!(
+            "the segment {} has a damaged frame, and the record may have been in it; compare the store with its database \
+             and restore what is missing from a backup, then stop the server and remove the files segments/*.damaged-*",
+            segment::name(*segment)
+        );
+        let error = Error::new(ErrorKind::Corrupt, operation).with_detail(detail);
+        Err(match id {
+            Some(id) => error.with_id(id),
+            None => error,
+        })
     }
 
     /// Returns the segments of [`uncounted`](Self::uncounted).

@@ -86,6 +86,7 @@ async fn remove_orphan(shared: &Shared, operation: Operation, id: ArtifactId) ->
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(renamed(error, operation)),
         Ok(_) => {
+            shared.check_complete(operation, Some(id))?;
             let deleted = shared.large.delete(id).await;
             deleted.map_err(|error| renamed(error, operation))
         }

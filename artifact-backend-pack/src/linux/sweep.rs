@@ -12,6 +12,13 @@ use crate::linux::shared::Shared;
 
 pub(crate) async fn sweep(shared: &Arc<Shared>, older_than: Duration) -> Result<SweepReport> {
     shared.root.check_alive(Operation::Sweep)?;
+    if let Err(error) = shared.check_complete(Operation::Sweep, None) {
+        tracing::error!(
+            alarm = "corrupt-segment",
+            "nothing is swept, because the record of a file may have been in a damaged frame"
+        );
+        return Err(error);
+    }
     let mut report = shared.large.sweep(older_than).await?;
     let mut files = shared.large.list().await?;
     loop {

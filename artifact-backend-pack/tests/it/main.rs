@@ -13,6 +13,7 @@
 mod contract;
 mod crashes;
 mod damage;
+mod damaged_frames;
 mod fuzz_replay;
 mod maintenance;
 mod opening;

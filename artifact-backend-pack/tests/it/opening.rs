@@ -131,7 +131,7 @@ async fn many_segments_are_found_again() {
 }
 
 #[tokio::test]
-async fn a_torn_last_frame_is_the_end_and_damage_before_it_ends_the_segment_there() {
+async fn a_torn_last_frame_is_the_end() {
     let world = World::new();
     let backend = world.open().await;
     let (first, second) = (ArtifactId::mint(), ArtifactId::mint());
@@ -142,6 +142,8 @@ async fn a_torn_last_frame_is_the_end_and_damage_before_it_ends_the_segment_ther
         .unwrap();
     drop(backend);
     assert_eq!(world.damage(b"the second blob"), 1);
+    // A crash right after the write: there is no mark.
+    assert_eq!(world.damage(b"ARTFRMRK"), 1);
     let backend = world.open().await;
     assert_eq!(backend.load(first).await.unwrap(), "the first blob");
     let lost = backend.load(second).await.unwrap_err();
@@ -189,7 +191,8 @@ async fn a_segment_that_was_never_used_is_removed() {
         .await
         .unwrap();
     drop(backend);
-    // A crash while the file was created: zeros, and no header.
+    // A crash while the file was created: zeros, no header, and no record that it was written to.
+    fs::remove_file(world.segments().join("head-00000001")).unwrap();
     fs::rename(world.segments().join("00000001"), world.root().join("kept")).unwrap();
     fs::write(world.segments().join("00000001"), vec![0; 70_000]).unwrap();
     let backend = world.open().await;
@@ -199,7 +202,6 @@ async fn a_segment_that_was_never_used_is_removed() {
         .unwrap();
     drop(backend);
     // With a frame in it, the lost header is damage.
-    fs::remove_file(world.segments().join("00000002")).unwrap();
     let mut bytes = fs::read(world.root().join("kept")).unwrap();
     bytes[..4096].fill(0);
     fs::write(world.segments().join("00000001"), bytes).unwrap();

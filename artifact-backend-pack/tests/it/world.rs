@@ -64,7 +64,9 @@ impl World {
 
     /// Returns the names of the files of segments, sorted.
     pub(crate) fn segment_names(&self) -> Vec<String> {
-        names(&self.segments())
+        let mut names = names(&self.segments());
+        names.retain(|name| name.len() == 8);
+        names
     }
 
     /// Inverts the first byte of each place in the segments where these bytes are. Returns the number of places.

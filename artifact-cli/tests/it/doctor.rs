@@ -119,6 +119,27 @@ fn beside_a_server_everything_is_looked_at_and_nothing_is_changed() {
     run(&mut server.client(&["put", "stderr"])).succeeded();
 }
 
+#[cfg(all(feature = "pack", target_os = "linux"))]
+#[test]
+fn beside_a_server_the_doctor_skips_blobs_that_one_process_has_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = format!(
+        "--backend=pack://{}",
+        folder.path().join("packed").display()
+    );
+    let server = Server::start_in(folder, &[&backend]);
+    let examined = doctor(server.folder.path(), &[&backend]);
+    examined.assert("backend", "skipped", "another process has them open");
+    assert_eq!(examined.problems(), [""; 0]);
+    let folder = server.stop("TERM");
+    let examined = doctor(folder.path(), &[&backend]);
+    examined.assert("backend", "ok", "");
+    let emptied = folder.path().join("packed/segments/00000001");
+    std::fs::write(&emptied, "").unwrap();
+    doctor(folder.path(), &[&backend]);
+    assert_eq!(std::fs::read(&emptied).unwrap(), b"");
+}
+
 #[test]
 fn problems_are_named_with_what_to_do_and_the_exit_code_is_1() {
     let server = Server::start(&[]);

@@ -1,6 +1,7 @@
 //! The two halves of a store.
 
 use anyhow::Result;
+use artifact_backend::ErrorKind;
 use artifact_store::{Backend, Database, DatabaseReport};
 
 use super::finding::{Finding, Status};
@@ -80,6 +81,14 @@ fn schema(report: &DatabaseReport) -> Finding {
     }
 }
 
+/// Returns whether the backend is one for a single process, and another process has it open.
+fn is_in_use(plan: &StorePlan<'_>, error: &anyhow::Error) -> bool {
+    let kind = error
+        .downcast_ref::<artifact_backend::Error>()
+        .map(artifact_backend::Error::kind);
+    plan.settings.backend.scheme() == "pack" && kind == Some(ErrorKind::Unavailable)
+}
+
 /// Opens both halves, tests the backend, and compares the two. Needs a database that no migration would change.
 pub(super) async fn backend(
     plan: &StorePlan<'_>,
@@ -102,6 +111,16 @@ pub(super) async fn backend(
     let name = plan.sources.name("backend");
     let (database, backend) = match open_halves(plan, no_color).await {
         Ok(halves) => halves,
+        Err(error) if is_in_use(plan, &error) => {
+            findings.push(Finding::new(
+                Status::Skipped,
+                CHECK,
+                format!("{name}: the blobs were not looked at, because another process has them open"),
+                "a root of pack: can be open in one process only; a running server examines it itself",
+                "to examine it, stop the server and run the doctor again",
+            ));
+            return;
+        }
         Err(error) => {
             findings.push(Finding::new(
                 Status::Problem,
