@@ -6,6 +6,8 @@ use super::entry::Entry;
 use super::frame::Frame;
 use super::log::Log;
 
+type Change<'c> = &'c dyn Fn(&mut [u8]);
+
 /// What was written behind the last synced frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Tail {
@@ -71,7 +73,7 @@ fn damage_frame(written: &Written, number: usize, tail: Tail) -> u32 {
     for begin in (*at..end).step_by(BLOCK) {
         let last = end.min(begin + BLOCK) - 1;
         let whole = begin..begin + BLOCK;
-        let changes: [&dyn Fn(&mut [u8]); 5] = [
+        let changes: [Change<'_>; 5] = [
             &|disk| disk[begin] ^= 1,
             &|disk| disk[last] ^= 0x80,
             &|disk| disk[begin.midpoint(last)] ^= 4,

@@ -93,7 +93,7 @@ async fn a_flip_in_any_frame_of_the_open_segment_loses_no_other_blob() {
             assert_eq!(report.damaged_segments, ["00000001"]);
             assert_eq!(report.damaged, []);
             drop(backend);
-            let mark = format!("00000001.damaged-{:08x}", at);
+            let mark = format!("00000001.damaged-{at:08x}");
             fs::remove_file(world.segments().join(mark)).unwrap();
             let backend = world.open().await;
             let (lost, _) = blobs.remove(damaged);
@@ -143,7 +143,7 @@ async fn while_records_are_lost_no_file_is_replaced_and_deletes_are_recorded() {
     assert!(
         fs::read(world.large(large))
             .unwrap()
-            .starts_with(&[3; 200_000])
+            .starts_with(&vec![3; 200_000])
     );
     let unknown = ArtifactId::mint();
     backend.delete(unknown).await.unwrap();
