@@ -104,15 +104,7 @@ pub(crate) async fn store(
     request: AuthorizedRequest<'_>,
     place: FileIn,
 ) -> Result<Arc<Row>, Problem> {
-    receive(request, place, None, None).await
-}
-
-/// Streams the content of a request into the store, as [`store`] does, if it has exactly this length.
-pub(crate) async fn store_exactly(
-    request: AuthorizedRequest<'_>,
-    length: Option<u64>,
-) -> Result<Arc<Row>, Problem> {
-    receive(request, FileIn::Content, None, length).await
+    receive(request, place, None).await
 }
 
 /// The collection that a file goes to, and its name there.
@@ -148,14 +140,13 @@ pub(crate) async fn store_in(
     target: &Target<'_>,
 ) -> Result<Arc<Row>, Problem> {
     // In a box, so that the future of another deposit is no larger.
-    Box::pin(receive(request, FileIn::Content, Some(target), None)).await
+    Box::pin(receive(request, FileIn::Content, Some(target))).await
 }
 
 async fn receive(
     request: AuthorizedRequest<'_>,
     place: FileIn,
     target: Option<&Target<'_>>,
-    expected: Option<u64>,
 ) -> Result<Arc<Row>, Problem> {
     let AuthorizedRequest {
         service,
@@ -167,11 +158,12 @@ async fn receive(
     // Checked before the body is polled for the first time, which sends `100 Continue`.
     let headers = &parts.headers;
     let max_bytes = service.store.config().max_artifact_bytes();
-    let length = match place {
-        FileIn::Form => check_head(headers, max_bytes)?,
+    // The form has its own length.
+    let (expected, length) = match place {
+        FileIn::Form => (None, check_head(headers, max_bytes)?),
         FileIn::Content => {
-            check_is_whole(headers)?;
-            check_content_head(headers, max_bytes)?
+            let expected = check_is_whole(headers, &body)?;
+            (expected, check_content_head(headers, max_bytes)?)
         }
     };
     let expires_in = expires_in(headers)?;

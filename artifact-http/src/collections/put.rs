@@ -3,7 +3,7 @@
 use artifact_http_files::{REPR_DIGEST, digest_value};
 use artifact_store::{CollectionFile, CollectionId, ContentType};
 use axum::response::Response;
-use http::header::{CONTENT_RANGE, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
+use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::bodies::FileBody;
@@ -82,12 +82,6 @@ impl PutFile {
 
 /// Refuses what only makes sense for a file that can be replaced.
 fn check_conditions(headers: &HeaderMap) -> Result<(), Problem> {
-    // RFC 9110, section 14.5.
-    if headers.contains_key(CONTENT_RANGE) {
-        return Err(Problem::bad_request(
-            "a file is stored whole: leave Content-Range out",
-        ));
-    }
     if headers.contains_key(IF_MATCH) {
         return Err(Problem::plain(
             StatusCode::PRECONDITION_FAILED,

@@ -16,9 +16,9 @@ use http::{HeaderMap, HeaderValue};
 
 use super::create::{begin, expected_sha256};
 use super::fields::{self, Metadata, UPLOAD_COMPLETE, has_type};
-use super::protocol::Protocol;
+use super::protocol::{Protocol, check_one};
 use super::{draft, reply};
-use crate::deposit::{expires_in, store_exactly};
+use crate::deposit::{FileIn, expires_in, store};
 use crate::management::{check_no_form, check_no_parameters};
 use crate::problem::{Problem, ProblemType};
 use crate::request::AuthorizedRequest;
@@ -38,6 +38,7 @@ pub(crate) async fn create_by_draft(request: AuthorizedRequest<'_>) -> Result<Re
 async fn create(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
     check_no_parameters(&request)?;
     let headers = &request.parts.headers;
+    check_one(headers)?;
     let Some(complete) = draft::complete(headers)? else {
         return Err(Problem::bad_request(
             "send Upload-Complete: ?1 with the whole file, or ?0 with its first bytes",
@@ -51,9 +52,10 @@ async fn create(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
         let detail = format!("an artifact has at most {max_bytes} bytes here");
         return Err(Problem::new(ProblemType::PayloadTooLarge, detail));
     }
+    draft::check_no_range(headers)?;
     if complete {
         // Whatever the interop version: it is a deposit.
-        return whole(request, length).await;
+        return whole(request).await;
     }
     draft::check_version(headers)?;
     check_content_head(headers, max_bytes)?;
@@ -67,10 +69,10 @@ async fn create(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
     begin(request, Protocol::Draft, new, length, true).await
 }
 
-/// Deposits the content, which must have this length if it is known.
-async fn whole(request: AuthorizedRequest<'_>, length: Option<u64>) -> Result<Response, Problem> {
+/// Deposits the content.
+async fn whole(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
     let (service, parts) = (request.service, request.parts);
-    let stored = store_exactly(request, length).await;
+    let stored = store(request, FileIn::Content).await;
     let row = stored.map_err(|problem| {
         // There is no upload to go on with.
         problem.with_default_header(UPLOAD_COMPLETE, HeaderValue::from_static("?1"))

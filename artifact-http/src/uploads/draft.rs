@@ -4,12 +4,16 @@
 //! The draft has a server ignore a field with a malformed value. This one refuses it: without `Upload-Complete` or
 //! `Upload-Length`, a part of a file could become an artifact.
 
-use http::header::CONTENT_LENGTH;
+use axum::body::Body;
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Body as _;
 use sfv::{BareItem, Item, Parser};
 
-use super::fields::{UPLOAD_COMPLETE, UPLOAD_LENGTH, check_media_type};
+use super::fields::{
+    TUS_RESUMABLE, UPLOAD_COMPLETE, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_OFFSET,
+    check_media_type,
+};
 use crate::problem::{Problem, ProblemType};
 
 pub(super) const INTEROP_VERSION: HeaderName =
@@ -49,16 +53,49 @@ pub(super) fn complete(headers: &HeaderMap) -> Result<Option<bool>, Problem> {
     boolean(headers, &UPLOAD_COMPLETE)
 }
 
-/// Fails for content that is a part of a file by any version of the draft, where only whole files are taken.
-pub(crate) fn check_is_whole(headers: &HeaderMap) -> Result<(), Problem> {
+/// Fails for content that is a part of a file by any protocol, where only whole files are taken. Returns the number of bytes that
+/// the request says the file has, if it says so.
+pub(crate) fn check_is_whole(headers: &HeaderMap, body: &Body) -> Result<Option<u64>, Problem> {
     /// The opposite of `Upload-Complete`, before interop version 4.
     const UPLOAD_INCOMPLETE: HeaderName = HeaderName::from_static("upload-incomplete");
-    if complete(headers)? == Some(false) || boolean(headers, &UPLOAD_INCOMPLETE)? == Some(true) {
+    check_no_range(headers)?;
+    let complete = complete(headers)?;
+    if complete == Some(false) || boolean(headers, &UPLOAD_INCOMPLETE)? == Some(true) {
         return Err(Problem::bad_request(
             "only whole files are taken here; begin an upload for a part of one, with Upload-Complete: ?0",
         ));
     }
+    if let Some(name) = [TUS_RESUMABLE, UPLOAD_DEFER_LENGTH]
+        .into_iter()
+        .find(|name| headers.contains_key(name))
+    {
+        return Err(no_upload(&name));
+    }
+    if complete.is_none() {
+        let name = [UPLOAD_LENGTH, UPLOAD_OFFSET].into_iter();
+        let mut name = name.filter(|name| headers.contains_key(name));
+        return name.next().map_or(Ok(None), |name| Err(no_upload(&name)));
+    }
+    if integer(headers, &UPLOAD_OFFSET)?.is_some_and(|offset| offset > 0) {
+        return Err(no_upload(&UPLOAD_OFFSET));
+    }
+    length(headers, 0, content_length(headers, body), true)
+}
+
+/// Fails for content that is a range of a file: RFC 9110, section 14.5.
+pub(super) fn check_no_range(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(CONTENT_RANGE) {
+        return Err(Problem::bad_request(
+            "a file is stored whole: leave Content-Range out, and send a file in parts by an upload",
+        ));
+    }
     Ok(())
+}
+
+fn no_upload(name: &HeaderName) -> Problem {
+    Problem::bad_request(format!(
+        "the field {name} belongs to an upload in parts, and only whole files are taken here; leave it out, or begin an upload at the path of the uploads of the experiment"
+    ))
 }
 
 fn boolean(headers: &HeaderMap, name: &HeaderName) -> Result<Option<bool>, Problem> {
@@ -99,7 +136,7 @@ pub(super) fn length(
 }
 
 /// Returns the length of the content of a request, if it is known before it arrives.
-pub(super) fn content_length(headers: &HeaderMap, body: &axum::body::Body) -> Option<u64> {
+pub(super) fn content_length(headers: &HeaderMap, body: &Body) -> Option<u64> {
     let declared = headers.get(CONTENT_LENGTH).map(HeaderValue::to_str);
     let declared = declared.and_then(|text| text.ok()?.parse().ok());
     declared.or_else(|| body.size_hint().exact())

@@ -6,6 +6,20 @@ use super::draft;
 use super::fields::{self, TUS_RESUMABLE, UPLOAD_COMPLETE, UPLOAD_LIMIT, VERSION};
 use crate::problem::Problem;
 
+/// Fails for a request with fields that name both protocols.
+pub(super) fn check_one(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(TUS_RESUMABLE) && names_draft(headers) {
+        return Err(Problem::bad_request(
+            "Tus-Resumable belongs to tus, Upload-Complete and Upload-Draft-Interop-Version to draft-ietf-httpbis-resumable-upload; send the fields of one protocol",
+        ));
+    }
+    Ok(())
+}
+
+fn names_draft(headers: &HeaderMap) -> bool {
+    headers.contains_key(UPLOAD_COMPLETE) || headers.contains_key(draft::INTEROP_VERSION)
+}
+
 /// The protocol of a request about uploads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
@@ -18,9 +32,7 @@ pub(super) enum Protocol {
 impl Protocol {
     /// Returns the protocol that a request names. One that names none counts as one of tus.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let names_draft =
-            headers.contains_key(UPLOAD_COMPLETE) || headers.contains_key(draft::INTEROP_VERSION);
-        if names_draft && !headers.contains_key(TUS_RESUMABLE) {
+        if names_draft(headers) && !headers.contains_key(TUS_RESUMABLE) {
             Self::Draft
         } else {
             Self::Tus
@@ -32,13 +44,8 @@ impl Protocol {
         match self {
             Self::Draft => draft::check_version(headers),
             Self::Tus => {
-                fields::check_version(headers)?;
-                if headers.contains_key(UPLOAD_COMPLETE) {
-                    return Err(Problem::bad_request(
-                        "Tus-Resumable and Upload-Complete belong to different protocols; send one of them",
-                    ));
-                }
-                Ok(())
+                check_one(headers)?;
+                fields::check_version(headers)
             }
         }
     }
@@ -47,7 +54,10 @@ impl Protocol {
     pub(super) fn check_if_any(self, headers: &HeaderMap) -> Result<(), Problem> {
         match self {
             Self::Draft => draft::check_version(headers),
-            Self::Tus => fields::check_version_if_any(headers),
+            Self::Tus => {
+                check_one(headers)?;
+                fields::check_version_if_any(headers)
+            }
         }
     }
 

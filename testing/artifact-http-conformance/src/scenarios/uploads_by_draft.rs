@@ -15,7 +15,8 @@ scenarios!("uploads_by_draft":
     the_limits_are_known_before_the_upload ["U-10"],
     a_file_is_sent_in_pieces ["U-10", "U-11", "U-12"],
     a_whole_file_is_a_deposit ["U-11"],
-    a_part_of_a_file_is_no_deposit ["U-11"],
+    a_part_of_a_file_is_no_deposit ["U-11", "M-9"],
+    fields_of_both_protocols_are_refused ["U-10"],
     the_upload_is_that_of_tus ["U-10"],
     appends_begin_at_the_offset ["U-12"],
     concurrent_appends_have_one_winner ["U-12"],
@@ -28,6 +29,21 @@ scenarios!("uploads_by_draft":
     complete_uploads_take_no_more ["U-12"],
     cancelled_uploads_are_gone ["U-10"],
 );
+
+/// Fields that say that the content is a part of a file.
+pub(super) const PARTS: &[&[(&str, &str)]] = &[
+    &[
+        ("upload-draft-interop-version", "3"),
+        ("upload-incomplete", "?1"),
+    ],
+    &[("tus-resumable", "1.0.0"), ("upload-length", "10")],
+    &[("tus-resumable", "1.0.0")],
+    &[("upload-length", "10")],
+    &[("upload-defer-length", "1")],
+    &[("upload-offset", "7"), ("upload-complete", "?1")],
+    &[("content-range", "bytes 0-2/10")],
+    &[("content-range", "bytes 0-2/10"), ("upload-complete", "?1")],
+];
 
 const TYPES: &str = "https://iana.org/assignments/http-problem-types";
 
@@ -178,10 +194,45 @@ async fn a_whole_file_is_a_deposit(site: Context) -> Outcome {
 
 async fn a_part_of_a_file_is_no_deposit(site: Context) -> Outcome {
     let worker = site.worker().await?;
-    let part = manage(&site, "POST", "/artifacts").await?.by(&worker);
-    let part = part.with("upload-draft-interop-version", "3");
-    let part = part.with("upload-incomplete", "?1").body("hel");
-    part.send().await?.problem(400, "bad-request")?;
+    for fields in PARTS {
+        for body in ["hel", ""] {
+            let mut part = manage(&site, "POST", "/artifacts").await?.by(&worker);
+            for (name, value) in *fields {
+                part = part.with(name, value);
+            }
+            part.body(body).send().await?.problem(400, "bad-request")?;
+        }
+    }
+    let begun = manage(&site, "POST", "/artifacts").await?.by(&worker);
+    let begun = begun.with("upload-complete", "?0").body("hel");
+    let begun = begun.with("content-range", "bytes 0-2/10");
+    begun.send().await?.problem(400, "bad-request")?;
+    nothing_is_stored(&site, &worker).await
+}
+
+async fn fields_of_both_protocols_are_refused(site: Context) -> Outcome {
+    let worker = site.worker().await?;
+    let path = begin(&site, &worker, 10).await?;
+    for (name, value) in [
+        ("upload-complete", "?0"),
+        ("upload-draft-interop-version", "8"),
+    ] {
+        for to in ["/artifacts", "/uploads"] {
+            let begun = manage(&site, "POST", to).await?.by(&worker);
+            let begun = begun.with("tus-resumable", "1.0.0").with(name, value);
+            let begun = begun.with("upload-length", "10");
+            begun.send().await?.problem(400, "bad-request")?;
+        }
+        let call = append(&site, &worker, &path, 0, b"hello").await?;
+        let call = call.with(name, value);
+        call.send().await?.problem(400, "bad-request")?;
+        for method in ["GET", "HEAD", "DELETE"] {
+            let call = manage(&site, method, &path).await?.by(&worker);
+            let call = call.with("tus-resumable", "1.0.0").with(name, value);
+            call.send().await?.status(400)?;
+        }
+    }
+    is_at(&site, &worker, &path, 0, "?0").await?;
     nothing_is_stored(&site, &worker).await
 }
 

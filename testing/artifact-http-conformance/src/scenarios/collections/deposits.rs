@@ -7,6 +7,7 @@ use crate::form::noise;
 use crate::reply::Reply;
 use crate::scenario::{Outcome, scenarios};
 use crate::scenarios::management::{get, manage};
+use crate::scenarios::uploads_by_draft::PARTS;
 use crate::site::Context;
 
 scenarios!("collections":
@@ -14,6 +15,7 @@ scenarios!("collections":
     one_of_concurrent_deposits_of_a_name_succeeds ["K-6"],
     a_file_is_no_folder ["K-6"],
     only_names_of_the_grammar_are_accepted ["K-4"],
+    a_part_of_a_file_gets_no_name ["K-5", "U-11"],
     deleted_names_are_never_given_again ["K-8"],
 );
 
@@ -162,6 +164,21 @@ async fn only_names_of_the_grammar_are_accepted(site: Context) -> Outcome {
         collection.fetch(name).await?.status(200)?;
     }
     Ok(())
+}
+
+async fn a_part_of_a_file_gets_no_name(site: Context) -> Outcome {
+    let collection = Collection::new(&site).await?;
+    for fields in PARTS {
+        for bytes in [&b"hel"[..], b""] {
+            let reply = collection.put_if("part", bytes, fields).await?;
+            reply.problem(400, "bad-request")?;
+        }
+    }
+    let part = [("upload-length", "10"), ("upload-complete", "?1")];
+    let reply = collection.put_if("part", b"hel", &part).await?;
+    reply.status(400)?;
+    let found = collection.list("").await?;
+    reply.check(found.is_empty(), "no file", format!("{found:?}"))
 }
 
 async fn deleted_names_are_never_given_again(site: Context) -> Outcome {

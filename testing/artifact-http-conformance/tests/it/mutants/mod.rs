@@ -237,6 +237,10 @@ mutants! {
         "uploads_by_draft::a_part_of_a_file_never_completes_it";
     malformed_fields_of_the_draft_are_ignored: DraftFieldsIgnored =>
         "uploads_by_draft::malformed_fields_are_refused", "uploads_by_draft::a_part_of_a_file_is_no_deposit";
+    fields_of_both_protocols_are_accepted: BothProtocols =>
+        "uploads_by_draft::fields_of_both_protocols_are_refused";
+    parts_are_taken_as_whole_files: PartAsWhole =>
+        "uploads_by_draft::a_part_of_a_file_is_no_deposit", "collections::a_part_of_a_file_gets_no_name";
     appends_have_any_type: DraftTypeIgnored => "uploads_by_draft::the_content_has_its_type";
     complete_uploads_take_more: CompleteAppends => "uploads_by_draft::complete_uploads_take_no_more";
     limits_are_not_announced: NoUploadLimit =>

@@ -131,6 +131,8 @@ pub(crate) enum Mutation {
     DraftLengthIgnored,
     DraftFieldsIgnored,
     DraftTypeIgnored,
+    BothProtocols,
+    PartAsWhole,
     CutIsEnd,
     CompleteAppends,
     NoUploadLimit,

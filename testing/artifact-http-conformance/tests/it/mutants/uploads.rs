@@ -7,6 +7,15 @@ use http::{HeaderValue, Method, StatusCode};
 use super::mutation::{MutableResponse, Mutation};
 use super::request::IGNORED;
 
+/// Fields that say that the content of a request is a part of a file.
+const PARTIAL: [&str; 5] = [
+    "content-range",
+    "tus-resumable",
+    "upload-defer-length",
+    "upload-length",
+    "upload-offset",
+];
+
 impl Mutation {
     pub(super) fn mutate_resumable_request(self, request: &mut Parts) {
         let fields = &mut request.headers;
@@ -32,6 +41,19 @@ impl Mutation {
                 let complete = fields.get("upload-complete");
                 if complete.is_some_and(|value| value != "?0" && value != "?1") {
                     fields.remove("upload-complete");
+                }
+            }
+            // The server goes by one of them.
+            Self::BothProtocols if fields.contains_key("tus-resumable") => {
+                fields.remove("upload-complete");
+                fields.remove("upload-draft-interop-version");
+            }
+            Self::PartAsWhole
+                if matches!(request.method, Method::POST | Method::PUT)
+                    && !request.uri.path().ends_with("/uploads") =>
+            {
+                for field in PARTIAL {
+                    fields.remove(field);
                 }
             }
             Self::DraftTypeIgnored if is_draft && request.method == Method::PATCH => {
