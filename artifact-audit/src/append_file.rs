@@ -20,6 +20,8 @@ pub(crate) trait AppendFile: Debug + Send {
     fn truncate(&mut self, length: u64) -> io::Result<()>;
     /// Returns the length.
     fn length(&self) -> io::Result<u64>;
+    /// Returns whether the file still has a name. It has none after it was removed.
+    fn has_name(&self) -> io::Result<bool>;
     /// Returns whether the path leads to this file: `None` if nothing is there.
     fn is_at(&self, path: &Path) -> io::Result<Option<bool>>;
 }
@@ -41,6 +43,10 @@ impl AppendFile for File {
         Ok(self.metadata()?.len())
     }
 
+    fn has_name(&self) -> io::Result<bool> {
+        Ok(has_link(&self.metadata()?))
+    }
+
     fn is_at(&self, path: &Path) -> io::Result<Option<bool>> {
         match path.symlink_metadata() {
             Ok(found) => Ok(Some(is_same(&found, &self.metadata()?))),
@@ -55,6 +61,17 @@ fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
 
     (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(all(unix, not(artifact_not_unix)))]
+fn has_link(found: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(found) > 0
+}
+
+/// Other systems keep the name of an open file.
+#[cfg(not(all(unix, not(artifact_not_unix))))]
+fn has_link(_: &fs::Metadata) -> bool {
+    true
 }
 
 /// Without inodes, what is at the path of a log is taken for the log.

@@ -3,6 +3,7 @@
 use std::io;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -10,13 +11,15 @@ use crate::error::{AuditError, AuditErrorKind};
 use crate::line::{Position, append_line, members, time_text};
 use crate::log::AuditHead;
 use crate::queue::{Answer, Entry, Queue, Task, Work};
-use crate::recovery::Opened;
+use crate::recovery::{Opened, lost_members};
 use crate::rotation;
 
 /// The maximum number of lines that one write takes.
 const MAX_BATCH: usize = 2_048;
 /// How many bytes may wait for a sync. The appender keeps them in memory, because a sync that fails may have lost them.
 const MAX_UNSYNCED: usize = 1 << 20;
+/// How often the file is looked at while no line is written: another program can have removed or cut it.
+const WATCH: Duration = Duration::from_secs(10);
 /// The name of the alarm.
 const ALARM: &str = "audit-log";
 
@@ -45,6 +48,10 @@ pub(crate) struct Appender {
     /// When the last line is logged, if there are new ones.
     checkpoint_at: Instant,
     checkpoint: Position,
+    /// When the file is looked at next.
+    watch_at: Instant,
+    /// Whether the log has said that the file was removed.
+    is_removed: bool,
 }
 
 impl Appender {
@@ -64,6 +71,8 @@ impl Appender {
             retry_at: None,
             checkpoint_at,
             checkpoint: last,
+            watch_at: Instant::now() + WATCH,
+            is_removed: false,
         };
         appender.log_head("opened the audit log");
         appender
@@ -92,8 +101,8 @@ impl Appender {
         let checkpoint = has_news.then_some(self.checkpoint_at);
         let times = match self.retry_at {
             // Nothing else can be done before.
-            Some(retry) => [Some(retry), None],
-            None => [self.sync_at, checkpoint],
+            Some(retry) => [Some(retry), None, None],
+            None => [self.sync_at, checkpoint, Some(self.watch_at)],
         };
         times.into_iter().flatten().min()
     }
@@ -111,6 +120,9 @@ impl Appender {
             let must_sync = is_due || is_full || !self.waiting.is_empty();
             self.write(must_sync);
             self.rotate_if_large();
+        }
+        if self.watch_at <= now && self.retry_at.is_none() {
+            self.watch(now);
         }
         if self.checkpoint_at <= now && self.retry_at.is_none() {
             self.checkpoint();
@@ -143,7 +155,7 @@ impl Appender {
         }
         if lost > 0 {
             tracing::error!(alarm = ALARM, lost, "lines of the audit log were lost");
-            self.add_own(&members("lost", &[], &[("lines", lost)]));
+            self.add_own(&lost_members(lost));
         }
         if !self.unsynced.is_empty() && self.sync_at.is_none() {
             self.sync_at = Some(Instant::now() + self.queue.options.delay);
@@ -168,9 +180,7 @@ impl Appender {
         let Opened { file, length, .. } = &mut self.opened;
         if self.written < self.unsynced.len() {
             if file.length()? != *length + self.written as u64 {
-                return Err(io::Error::other(
-                    "its length is not what was written: another program has changed the file",
-                ));
+                return Err(changed());
             }
             self.begun = self.unsynced.len();
             file.append(&self.unsynced[self.written..])?;
@@ -180,6 +190,8 @@ impl Appender {
             return Ok(());
         }
         file.sync()?;
+        self.warn_if_removed();
+        let Opened { length, .. } = &mut self.opened;
         *length += self.unsynced.len() as u64;
         self.unsynced.clear();
         self.written = 0;
@@ -191,6 +203,31 @@ impl Appender {
             let _ = answer.send(Ok(()));
         }
         Ok(())
+    }
+
+    /// Looks at the file although there is nothing to write.
+    fn watch(&mut self, now: Instant) {
+        self.watch_at = now + WATCH;
+        self.warn_if_removed();
+        match self.opened.file.length() {
+            Ok(length) if length == self.opened.length + self.written as u64 => {}
+            Ok(_) => self.fail(&changed()),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Logs once that the file has no name any more. The lines go on in it, because its content can still be copied.
+    fn warn_if_removed(&mut self) {
+        if self.is_removed || !matches!(self.opened.file.has_name(), Ok(false)) {
+            return;
+        }
+        self.is_removed = true;
+        tracing::error!(
+            alarm = ALARM,
+            path = %self.queue.path.display(),
+            "the file of the audit log was removed: copy it from /proc/PID/fd of this process before it ends, then send SIGHUP, \
+             which begins a new file"
+        );
     }
 
     fn fail(&mut self, error: &io::Error) {
@@ -277,6 +314,7 @@ impl Appender {
         let rotated = rotation::rotate(&self.queue.path, &mut self.opened, &time);
         rotated.map_err(|error| AuditError::io(&self.queue.path, error))?;
         self.last = self.opened.last;
+        self.is_removed = false;
         self.rotate_from = self.queue.options.max_file_bytes;
         self.queue.set_head(self.opened.head());
         self.checkpoint_at = Instant::now() + self.queue.options.checkpoint;
@@ -301,6 +339,10 @@ impl Appender {
     }
 
     fn close(&mut self) -> Result<(), AuditError> {
+        if self.retry_at.is_some() {
+            // If it works again, the lines in the queue are not lost.
+            self.retry();
+        }
         // No line follows the last one, so that a later change of the queue is not lost without a trace.
         loop {
             let work = self.queue.wait(Some(Instant::now()), MAX_BATCH);
@@ -313,12 +355,53 @@ impl Appender {
         let outcome = self.write_all();
         if outcome.is_ok() {
             self.log_head("closed the audit log");
+        } else {
+            self.note_lost();
         }
         for answer in mem::take(&mut self.waiting) {
             let _ = answer.send(self.queue.outcome_of_failure());
         }
         outcome
     }
+
+    /// Leaves the number of lines that are lost now to the next process, which writes it to the log, and logs it.
+    fn note_lost(&mut self) {
+        let found = self.opened.file.length().unwrap_or(0);
+        let kept = found.saturating_sub(self.opened.length);
+        let kept = usize::try_from(kept).unwrap_or(usize::MAX);
+        let missing = &self.unsynced[kept.min(self.unsynced.len())..];
+        // The last one says that the log was closed.
+        let lines = count_lines(missing).saturating_sub(1);
+        let lost = lines + self.queue.unwritten();
+        let noted = if lost > 0 {
+            self.opened.lock.set_lost(lost)
+        } else {
+            Ok(())
+        };
+        tracing::error!(
+            alarm = ALARM,
+            path = %self.queue.path.display(),
+            lost,
+            "lines of the audit log are lost, because it cannot be written at its end; the next start writes a line that says so"
+        );
+        if let Err(error) = noted {
+            tracing::error!(
+                alarm = ALARM,
+                error = &error as &dyn std::error::Error,
+                "the audit log will not say that lines were lost: their number cannot be noted for the next start"
+            );
+        }
+    }
+}
+
+/// Returns the error of a file that is longer or shorter than what was written.
+fn changed() -> io::Error {
+    io::Error::other("its length is not what was written: another program has changed the file")
+}
+
+/// Returns the number of complete lines.
+fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.split(|byte| *byte == b'\n').skip(1).count() as u64
 }
 
 /// Closes the queue when the appender ends.

@@ -53,6 +53,10 @@ impl AppendFile for FaultyFile {
         self.file.length()
     }
 
+    fn has_name(&self) -> io::Result<bool> {
+        self.file.has_name()
+    }
+
     fn is_at(&self, path: &Path) -> io::Result<Option<bool>> {
         self.file.is_at(path)
     }
@@ -215,4 +219,30 @@ async fn all_lines_are_waited_for_if_the_settings_say_so() {
     site.log.record(&fetch(1)).wait().await.unwrap();
     assert_eq!(site.log.head().unwrap().seq, head.seq + 1);
     assert_eq!(site.finish().await, ["grant-0", "grant-1"]);
+}
+
+#[tokio::test]
+async fn lines_that_are_lost_at_the_end_are_told_by_the_next_start() {
+    let options = AuditOptions::default().with_on_failure(OnFailure::Continue);
+    let site = Site::open(options.clone().with_max_queue(2));
+    site.set(FULL);
+    // The first fails, two wait in the queue, and three find no room there.
+    for number in 0..6 {
+        site.log.record(&grant(number)).wait().await.unwrap();
+    }
+    let error = site.log.close().await.unwrap_err();
+    assert_eq!(error.kind(), AuditErrorKind::Unavailable);
+    let path = site.log.path();
+    for expected in [Some(6), None] {
+        let log = AuditLog::open(&path, options.clone()).unwrap();
+        log.close().await.unwrap();
+        let text = io::read_to_string(crate::append_file::open_to_read(&path).unwrap()).unwrap();
+        let mut lines = text.lines().rev().skip(1);
+        let last: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+        assert_eq!(last["lines"].as_u64(), expected, "{last}");
+    }
+    let lock = crate::recovery::beside(&path, crate::recovery::LOCK);
+    let report = verify_files(&[path, lock.clone()], &[]).unwrap();
+    assert!(report.is_good(), "{:?}", report.damages);
+    assert_eq!(report.skipped, [lock]);
 }

@@ -226,16 +226,24 @@ impl Queue {
         self.state().head.clone()
     }
 
-    /// Ends the queue. Lines that are still in it are lost, and the requests that wait for them get an error.
-    pub(crate) fn close(&self) -> usize {
+    /// Returns the number of lines that are lost if the log ends now: those in the queue, and those that found no room in it.
+    pub(crate) fn unwritten(&self) -> u64 {
+        let state = self.state();
+        state.queue.len() as u64 + state.lost
+    }
+
+    /// Ends the queue. Lines that are still in it are lost, and the requests that wait for them get an error. Returns their
+    /// number, with those that found no room in the queue.
+    pub(crate) fn close(&self) -> u64 {
         let mut state = self.state();
         state.closed = true;
+        let lost = std::mem::take(&mut state.lost);
         let (queue, tasks) = (
             std::mem::take(&mut state.queue),
             std::mem::take(&mut state.tasks),
         );
         drop(state);
         drop(tasks);
-        queue.len()
+        queue.len() as u64 + lost
     }
 }

@@ -19,8 +19,8 @@ use crate::scan::{Extent, Scan};
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) file: Box<dyn AppendFile>,
-    /// Nothing reads it: the lock ends when it is dropped.
-    pub(crate) _lock: File,
+    /// The lock ends when it is dropped.
+    pub(crate) lock: Lock,
     pub(crate) chain: String,
     /// The number of the file's first line.
     pub(crate) first: u64,
@@ -38,6 +38,26 @@ impl Opened {
     }
 }
 
+/// The locked file beside a log.
+///
+/// It has no content but its length: the number of lines that the last process lost at its end, because the log could not be
+/// written. A length needs no space, so that it can be set on a full disk, too.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Lock {
+    /// Returns the number of lines that were lost at the end of the last process.
+    fn lost(&self) -> io::Result<u64> {
+        self.0.length()
+    }
+
+    /// Notes the number of lines that are lost, for the next process.
+    pub(crate) fn set_lost(&mut self, lines: u64) -> io::Result<()> {
+        self.0.truncate(lines)?;
+        self.0.sync_all()
+    }
+}
+
 /// Returns the path with an ending.
 pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -47,12 +67,17 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// The end of the name of a file that becomes the log when its first line is on disk.
 pub(crate) const NEW: &str = ".new";
+/// The end of the name of the lock.
+pub(crate) const LOCK: &str = ".lock";
+/// What begins the end of the name of a file with an incomplete line: two numbers follow.
+pub(crate) const TORN: &str = ".torn-";
 
 pub(crate) fn open(path: &Path, options: &AuditOptions) -> Result<Opened, AuditError> {
     let io = |error| AuditError::io(path, error);
-    let lock = append_file::lock(&beside(path, ".lock")).map_err(io)?;
+    let lock = append_file::lock(&beside(path, LOCK)).map_err(io)?;
     let lock = lock.ok_or_else(|| AuditError::new(AuditErrorKind::Locked, path))?;
     finish_rotation(path).map_err(io)?;
+    let is_new = !append_file::exists(path).map_err(io)?;
     let mut file = append_file::open(path).map_err(io)?;
     let mut scan = Scan::default();
     let extent = read(&mut file, path, &mut scan).map_err(io)?;
@@ -65,8 +90,21 @@ pub(crate) fn open(path: &Path, options: &AuditOptions) -> Result<Opened, AuditE
         let damage = damage.to_string();
         return Err(AuditError::new(AuditErrorKind::Damaged, path).with_source(damage));
     }
+    if !is_new && extent.complete + extent.torn == 0 {
+        tracing::warn!(
+            path = %path.display(),
+            "the file of the audit log is empty, so a new chain begins; if it had lines before, somebody has removed them"
+        );
+    }
     let torn = cut_torn_line(path, &mut file, extent, scan.lines).map_err(io)?;
-    let opened = begin(file, lock, scan, extent, torn.as_deref(), options).map_err(io)?;
+    let opened = begin(file, Lock(lock), scan, extent, torn.as_deref(), options);
+    let opened = opened.map_err(|error| {
+        if is_new {
+            // It has no line, so that nothing is lost with it. If it stays, the next start warns about it.
+            let _ = append_file::remove(path);
+        }
+        io(error)
+    })?;
     append_file::sync_folder(path).map_err(io)?;
     Ok(opened)
 }
@@ -107,25 +145,33 @@ fn cut_torn_line(
     file.take(extent.torn).read_to_end(&mut torn)?;
     let mut number = 0;
     let (name, mut side) = loop {
-        let name = beside(path, &format!(".torn-{lines}-{number}"));
+        let name = beside(path, &format!("{TORN}{lines}-{number}"));
         match append_file::create(&name) {
             Ok(side) => break (name, side),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
         }
     };
-    side.append(&torn)?;
-    side.sync()?;
+    if let Err(error) = side.append(&torn).and_then(|()| side.sync()) {
+        // The log still has the line, so the next start moves it.
+        let _ = append_file::remove(&name);
+        return Err(error);
+    }
     append_file::sync_folder(path)?;
     // Last: what is cut off is in the other file.
     file.truncate(extent.complete)?;
     Ok(Some(name))
 }
 
+/// Returns the members of a line that says that lines were lost.
+pub(crate) fn lost_members(lines: u64) -> String {
+    members("lost", &[], &[("lines", lines)])
+}
+
 /// Writes the first line of a new log, or the one that says that a log was opened again.
 fn begin(
     mut file: File,
-    lock: File,
+    mut lock: Lock,
     scan: Scan,
     extent: Extent,
     torn: Option<&Path>,
@@ -150,12 +196,24 @@ fn begin(
             &[("bytes", extent.torn)],
         ),
     };
-    let last = append_line(&mut bytes, scan.last, &time, &members);
-    file.append(&bytes)?;
-    file.sync_all()?;
+    let mut last = append_line(&mut bytes, scan.last, &time, &members);
+    let unsaid = lock.lost()?;
+    if unsaid > 0 {
+        let members = lost_members(unsaid);
+        last = append_line(&mut bytes, Some(last), &time, &members);
+    }
+    if let Err(error) = file.append(&bytes).and_then(|()| file.sync_all()) {
+        // Leaves the file as it was, without a part of a line.
+        let _ = file.truncate(extent.complete);
+        return Err(error);
+    }
+    if unsaid > 0 {
+        // Last: after a crash, the loss is in the log twice rather than not at all.
+        lock.set_lost(0)?;
+    }
     Ok(Opened {
         file: Box::new(file),
-        _lock: lock,
+        lock,
         chain,
         first: scan.first.unwrap_or(0),
         last,

@@ -46,8 +46,11 @@ pub(crate) fn rotate(path: &Path, opened: &mut Opened, time: &str) -> io::Result
     let new = beside(path, NEW);
     append_file::remove(&new)?;
     let mut file = append_file::create(&new)?;
-    file.append(&bytes)?;
-    file.sync_all()?;
+    if let Err(error) = file.append(&bytes).and_then(|()| file.sync_all()) {
+        // A full disk must not leave an empty file that looks like one of the log.
+        let _ = append_file::remove(&new);
+        return Err(error);
+    }
     if let Some(archive) = &archive {
         append_file::rename(path, archive)?;
     }

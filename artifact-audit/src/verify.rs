@@ -9,6 +9,7 @@ use crate::damage::{Damage, DamageKind};
 use crate::error::AuditError;
 use crate::hash::LineHash;
 use crate::line::{MAX_LINE, ParsedLine};
+use crate::recovery::{LOCK, TORN};
 use crate::scan::Scan;
 
 /// What a check found.
@@ -19,6 +20,9 @@ pub struct VerifyReport {
     pub chains: Vec<ChainReport>,
     /// What is wrong, in the order of the lines; at most 1,000 for each chain.
     pub damages: Vec<Damage>,
+    /// The files that were skipped, because a writer leaves them beside its log and they have no line: `*.lock`, and
+    /// `*.torn-<lines>-<n>` with what a crash left of a line. A file with such a name that has a line is checked.
+    pub skipped: Vec<PathBuf>,
 }
 
 impl VerifyReport {
@@ -50,7 +54,8 @@ pub struct ChainReport {
 /// cut off at the end, which the chain alone does not show.
 ///
 /// Reads all of each file, and blocks. Needs little memory, however large the files are. A file whose server runs may end with
-/// a line that is just being written, which counts as [`DamageKind::Torn`].
+/// a line that is just being written, which counts as [`DamageKind::Torn`]. All files whose names begin with that of the log
+/// may be given: those that have no lines are [skipped](VerifyReport::skipped).
 ///
 /// # Errors
 ///
@@ -71,7 +76,12 @@ pub struct ChainReport {
 /// ```
 pub fn verify_files(paths: &[PathBuf], heads: &[LineHash]) -> Result<VerifyReport, AuditError> {
     let mut chains: BTreeMap<String, Vec<(u64, &PathBuf)>> = BTreeMap::new();
+    let mut skipped = Vec::new();
     for path in paths {
+        if is_side_file(path).map_err(|error| AuditError::io(path, error))? {
+            skipped.push(path.clone());
+            continue;
+        }
         let (chain, seq) = first_line(path).map_err(|error| AuditError::io(path, error))?;
         chains.entry(chain).or_default().push((seq, path));
     }
@@ -79,6 +89,7 @@ pub fn verify_files(paths: &[PathBuf], heads: &[LineHash]) -> Result<VerifyRepor
     let mut report = VerifyReport {
         chains: Vec::new(),
         damages: Vec::new(),
+        skipped,
     };
     for (chain, mut files) in chains {
         files.sort();
@@ -110,6 +121,28 @@ pub fn verify_files(paths: &[PathBuf], heads: &[LineHash]) -> Result<VerifyRepor
             kind: DamageKind::HeadNotFound(head),
         }));
     Ok(report)
+}
+
+/// Returns whether a file is one that a writer leaves beside its log: by its name, and because it has no line. So nobody can
+/// hide lines from a check by a name.
+fn is_side_file(path: &Path) -> io::Result<bool> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if !name.ends_with(LOCK) && !is_torn(&name) {
+        return Ok(false);
+    }
+    let mut line = Vec::new();
+    let file = append_file::open_to_read(path)?;
+    BufReader::new(file.take(MAX_LINE as u64 + 1)).read_until(b'\n', &mut line)?;
+    Ok(!line.ends_with(b"\n"))
+}
+
+/// Returns whether a name ends as that of a file with an incomplete line does.
+fn is_torn(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = name
+        .rsplit_once(TORN)
+        .and_then(|(_, end)| end.split_once('-'));
+    numbers.is_some_and(|(lines, number)| is_number(lines) && is_number(number))
 }
 
 fn read(scan: &mut Scan, path: &Path) -> io::Result<()> {

@@ -34,6 +34,9 @@ pub struct FolderReport {
     pub risks: Vec<FileSystemRisk>,
     /// Whether files without a name can be created (`O_TMPFILE`, open(2)). Otherwise a store uses named temporary files.
     pub unnamed_files: bool,
+    /// Why no file can be created in the folder: often `PermissionDenied`, `ReadOnlyFilesystem` or `StorageFull`. Then
+    /// `unnamed_files` is `false` and says nothing. `None` if files can be created.
+    pub creation_error: Option<io::ErrorKind>,
     /// Whether openat2(2) can be used. Otherwise a store opens each component of a path on its own, which costs more calls.
     pub openat2: bool,
     /// Bytes that this user can still write.

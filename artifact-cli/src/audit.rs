@@ -7,7 +7,7 @@ use artifact_audit::{ChainReport, Damage, DamageKind, LineHash, verify_files};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::failure::{ended_with, setup_from};
+use crate::failure::{ended_with, setup, setup_from};
 use crate::output;
 
 /// The commands on audit logs.
@@ -41,6 +41,17 @@ pub(crate) fn run(command: &AuditCommand) -> Result<()> {
     let AuditCommand::Verify(arguments) = command;
     let report = verify_files(&arguments.files, &arguments.heads);
     let report = report.map_err(|error| setup_from(error, "cannot check the files"))?;
+    for path in &report.skipped {
+        let path = path.display();
+        output::note(format_args!(
+            "skipped {path}: it is not a file of a log, but one beside it, without lines"
+        ));
+    }
+    if report.skipped.len() == arguments.files.len() {
+        return Err(setup(
+            "no file of an audit log was given; name the files of the log, such as audit.log*",
+        ));
+    }
     for damage in &report.damages {
         if arguments.json {
             output::data(damage_json(damage))?;

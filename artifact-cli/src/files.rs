@@ -130,6 +130,11 @@ pub(crate) fn check_new_file(path: &Path) -> io::Result<()> {
     system::check_writable(parent(path))
 }
 
+/// Checks that a file can be read and written.
+pub(crate) fn check_own_file(path: &Path) -> io::Result<()> {
+    system::check_read_write(path)
+}
+
 /// Creates a folder of mode 0700, durably. Returns `false` if it already exists.
 pub(crate) fn make_private_folder(path: &Path) -> io::Result<bool> {
     match system::create_private_folder(path) {

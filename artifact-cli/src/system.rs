@@ -88,6 +88,12 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     open(folder)?.sync_all()
 }
 
+/// Checks that a file can be read and written.
+pub(crate) fn check_read_write(path: &Path) -> io::Result<()> {
+    let access = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK;
+    Ok(rustix::fs::access(path, access)?)
+}
+
 /// Checks that files can be created in a folder.
 pub(crate) fn check_writable(folder: &Path) -> io::Result<()> {
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;

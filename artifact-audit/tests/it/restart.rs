@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use artifact_audit::{AuditErrorKind, AuditLog, AuditOptions};
+use artifact_audit::{AuditErrorKind, AuditLog, AuditOptions, DamageKind, verify_files};
 
 use crate::support::{Folder, events, fetch, grant, read, write};
 
@@ -154,4 +154,34 @@ async fn lines_of_many_tasks_are_each_there_once() {
 fn lines(bytes: &[u8]) -> usize {
     let parts = bytes.split(|byte| *byte == b'\n');
     parts.count() - 1
+}
+
+#[tokio::test]
+async fn side_files_are_skipped_by_a_check_unless_they_have_lines() {
+    let folder = Folder::new();
+    let log = folder.open(AuditOptions::default());
+    log.record(&grant(1)).wait().await.unwrap();
+    log.close().await.unwrap();
+    let torn = folder.path("audit.log.torn-3-0");
+    write(&torn, b"{\"v\":1");
+    let empty = folder.path("audit.log.torn-12-1");
+    write(&empty, b"");
+    let lock = folder.path("audit.log.lock");
+    let all = [folder.log(), torn.clone(), lock.clone(), empty.clone()];
+    let report = verify_files(&all, &[]).unwrap();
+    assert!(report.is_good(), "{:?}", report.damages);
+    assert_eq!(report.skipped, [torn, lock.clone(), empty]);
+    assert_eq!(report.chains[0].files, 1);
+
+    // A name alone hides nothing.
+    write(&lock, b"made up\n");
+    let report = verify_files(&[folder.log(), lock], &[]).unwrap();
+    assert_eq!(report.damages[0].kind, DamageKind::Unreadable);
+    assert!(report.skipped.is_empty());
+    for name in ["audit.log.torn-x-0", "audit.log.torn-1"] {
+        let path = folder.path(name);
+        write(&path, b"");
+        let report = verify_files(&[path], &[]).unwrap();
+        assert!(!report.is_good(), "{name}");
+    }
 }

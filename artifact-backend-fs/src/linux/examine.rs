@@ -29,7 +29,15 @@ pub(crate) fn examine(path: &Path) -> io::Result<FolderReport> {
     let space = sys::retry(|| rustix::fs::fstatvfs(&folder))?;
     let file_system = FileSystem::detect(folder.as_fd(), stat.st_dev);
     let mount = Mount::of(&folder).unwrap_or_default();
-    let (unnamed_files, syncs) = time_syncs(folder.as_fd())?;
+    let unnamed_file = unnamed(folder.as_fd());
+    let unnamed_files = unnamed_file.is_ok();
+    let file = unnamed_file.or_else(|_| named(folder.as_fd()));
+    let creation_error = file.as_ref().err();
+    let creation_error = creation_error.map(|errno| io::Error::from(*errno).kind());
+    let syncs = match file {
+        Ok(file) => time_syncs(folder.as_fd(), &file)?,
+        Err(_) => None,
+    };
     Ok(FolderReport {
         ext4: filesystem::ext4(folder.as_fd(), stat.st_dev),
         is_memory: ["tmpfs", "ramfs"].contains(&&*mount.file_system),
@@ -41,6 +49,7 @@ pub(crate) fn examine(path: &Path) -> io::Result<FolderReport> {
         is_read_only: space.f_flag.contains(StatVfsMountFlags::RDONLY),
         risks: file_system.risks,
         unnamed_files,
+        creation_error,
         openat2: sys::has_openat2(folder.as_fd()),
         free_bytes: space.f_bavail.saturating_mul(space.f_frsize),
         total_bytes: space.f_blocks.saturating_mul(space.f_frsize),
@@ -50,17 +59,12 @@ pub(crate) fn examine(path: &Path) -> io::Result<FolderReport> {
     })
 }
 
-/// Returns whether files without a name can be created, and how long syncs take if any file can be.
-fn time_syncs(folder: BorrowedFd<'_>) -> io::Result<(bool, Option<SyncTimes>)> {
-    let file = unnamed(folder);
-    let unnamed_files = file.is_ok();
-    let Ok(file) = file.or_else(|_| named(folder)) else {
-        return Ok((false, None));
-    };
+/// Returns how long syncs of a file in a folder take.
+fn time_syncs(folder: BorrowedFd<'_>, file: &OwnedFd) -> io::Result<Option<SyncTimes>> {
     let mut times = Vec::with_capacity(SYNCS);
     for _ in 0..SYNCS {
         let start = Instant::now();
-        match sys::retry(|| rustix::io::pwrite(&file, &BLOCK, 0)).and_then(|_| sys::fsync(&file)) {
+        match sys::retry(|| rustix::io::pwrite(file, &BLOCK, 0)).and_then(|_| sys::fsync(file)) {
             Ok(()) => times.push(start.elapsed()),
             // No room for a block says nothing about syncs.
             Err(Errno::NOSPC | Errno::DQUOT) => break,
@@ -72,7 +76,7 @@ fn time_syncs(folder: BorrowedFd<'_>) -> io::Result<(bool, Option<SyncTimes>)> {
             }
         }
     }
-    Ok((unnamed_files, SyncTimes::of(times)))
+    Ok(SyncTimes::of(times))
 }
 
 /// Creates a file and removes its name.

@@ -41,6 +41,7 @@ fn an_ext4_with_its_options_is_described() {
         assert_eq!(report.journals_links, journal);
         assert!(report.is_local && !report.is_memory && !report.is_read_only);
         assert!(report.unnamed_files && report.openat2);
+        assert_eq!(report.creation_error, None);
         // The image has 24 MiB.
         assert!(
             (1 << 20..24 << 20).contains(&report.free_bytes),
@@ -58,6 +59,8 @@ fn an_ext4_with_its_options_is_described() {
 
         mounted.remount("ro");
         let report = examine_folder(&folder).unwrap();
+        let error = std::io::ErrorKind::ReadOnlyFilesystem;
+        assert_eq!(report.creation_error, Some(error));
         assert!(report.is_read_only && report.syncs.is_none(), "{report:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! Records the commands of maintenance in the audit log.
 
+use std::sync::OnceLock;
+
 use anyhow::{Context as _, Result};
 use artifact_audit::{AuditEvent, AuditField, AuditKind, AuditLog, AuditOutcome};
 use artifact_store::ArtifactId;
@@ -11,25 +13,42 @@ use super::command::{
 use crate::serve::audit;
 use crate::settings::{Loaded, ServeSettings};
 
-/// Runs a command, and records it under its name, if it has one and the settings name an audit log. The command gets the log for
-/// the lines of its steps.
-async fn audited<F>(
+/// The audit log of a command, if it has a name and the settings name a log.
+///
+/// The command opens it when it has opened its store, before its first change. A command that is refused because it runs as the
+/// wrong user would otherwise leave files that the right user cannot write.
+pub(super) struct CommandLog {
+    settings: ServeSettings,
+    name: Option<&'static str>,
+    opened: OnceLock<AuditLog>,
+}
+
+impl CommandLog {
+    /// Opens the log. The command calls it once.
+    pub(super) fn open(&self) -> Result<Option<AuditLog>> {
+        let Some(name) = self.name else {
+            return Ok(None);
+        };
+        let log = audit::open_for_command(&self.settings.audit, name)?;
+        Ok(log.map(|log| self.opened.get_or_init(|| log).clone()))
+    }
+}
+
+/// Runs a command, and records it under its name if it opens its log.
+async fn audited(
     loaded: &Loaded,
-    command: Option<&'static str>,
-    run: impl FnOnce(Option<AuditLog>) -> F,
-) -> Result<()>
-where
-    F: Future<Output = Result<()>>,
-{
-    let settings: ServeSettings = loaded.settings()?;
-    let opened = command.map(|name| {
-        let log = audit::open_for_command(&settings.audit, name)?;
-        anyhow::Ok(log.map(|log| (name, log)))
-    });
-    let Some((name, log)) = opened.transpose()?.flatten() else {
-        return run(None).await;
+    name: Option<&'static str>,
+    run: impl AsyncFnOnce(&CommandLog) -> Result<()>,
+) -> Result<()> {
+    let log = CommandLog {
+        settings: loaded.settings()?,
+        name,
+        opened: OnceLock::new(),
     };
-    let outcome = run(Some(log.clone())).await;
+    let outcome = run(&log).await;
+    let (Some(name), Some(log)) = (name, log.opened.get()) else {
+        return outcome;
+    };
     let kind = match name {
         "rotate-admin-token" => AuditKind::Credential,
         _ => AuditKind::Maintenance,
@@ -47,11 +66,11 @@ where
 /// Removes what no artifact needs any more, and records it with what it removes.
 pub(crate) async fn gc(loaded: &Loaded, no_color: bool, arguments: GcArguments) -> Result<()> {
     let name = (!arguments.dry_run).then_some("gc");
-    let run = |log| async move {
+    audited(loaded, name, async |log| {
         let store = super::open(loaded, no_color).await?;
-        super::gc::gc(store, arguments, log).await
-    };
-    audited(loaded, name, run).await
+        super::gc::gc(store, arguments, log.open()?).await
+    })
+    .await
 }
 
 /// Writes the archive of an experiment, and records it.
@@ -60,11 +79,12 @@ pub(crate) async fn export(
     no_color: bool,
     arguments: ExportArguments,
 ) -> Result<()> {
-    let run = |_| async move {
+    audited(loaded, Some("export"), async |log| {
         let store = super::open(loaded, no_color).await?;
+        log.open()?;
         super::export::export(store, arguments).await
-    };
-    audited(loaded, Some("export"), run).await
+    })
+    .await
 }
 
 /// Takes the archive of an experiment, and records it.
@@ -73,11 +93,12 @@ pub(crate) async fn import(
     no_color: bool,
     arguments: ImportArguments,
 ) -> Result<()> {
-    let run = |_| async move {
+    audited(loaded, Some("import"), async |log| {
         let store = super::open(loaded, no_color).await?;
+        log.open()?;
         super::import::import(store, arguments).await
-    };
-    audited(loaded, Some("import"), run).await
+    })
+    .await
 }
 
 /// Backs up a store, and records it.
@@ -86,8 +107,10 @@ pub(crate) async fn backup(
     no_color: bool,
     arguments: BackupArguments,
 ) -> Result<()> {
-    let run = |_| super::backup::backup(loaded, no_color, arguments);
-    audited(loaded, Some("backup"), run).await
+    audited(loaded, Some("backup"), async |log| {
+        super::backup::backup(loaded, no_color, arguments, log).await
+    })
+    .await
 }
 
 /// Copies the rows into another database, and records it.
@@ -96,8 +119,10 @@ pub(crate) async fn copy_database(
     no_color: bool,
     arguments: CopyDatabaseArguments,
 ) -> Result<()> {
-    let run = |_| super::copy_database::copy_database(loaded, no_color, arguments);
-    audited(loaded, Some("copy-database"), run).await
+    audited(loaded, Some("copy-database"), async |log| {
+        super::copy_database::copy_database(loaded, no_color, arguments, log).await
+    })
+    .await
 }
 
 /// Moves the blobs to another backend, and records it.
@@ -106,8 +131,10 @@ pub(crate) async fn migrate(
     arguments: MigrateArguments,
     no_color: bool,
 ) -> Result<()> {
-    let run = |_| super::migrate::migrate(loaded, arguments, no_color);
-    audited(loaded, Some("migrate"), run).await
+    audited(loaded, Some("migrate"), async |log| {
+        super::migrate::migrate(loaded, arguments, no_color, log).await
+    })
+    .await
 }
 
 /// Makes a store from a backup, and records it.
@@ -117,8 +144,10 @@ pub(crate) async fn restore(
     arguments: RestoreArguments,
 ) -> Result<()> {
     let changes = !arguments.list && !arguments.dry_run;
-    let run = |_| super::restore::restore(loaded, no_color, arguments);
-    audited(loaded, changes.then_some("restore"), run).await
+    audited(loaded, changes.then_some("restore"), async |log| {
+        super::restore::restore(loaded, no_color, arguments, log).await
+    })
+    .await
 }
 
 /// Checks the files of a store, which can repair some, and records it.
@@ -127,14 +156,18 @@ pub(crate) async fn verify(
     no_color: bool,
     arguments: VerifyArguments,
 ) -> Result<()> {
-    let run = |_| super::verify::verify(loaded, no_color, arguments);
-    audited(loaded, Some("verify"), run).await
+    audited(loaded, Some("verify"), async |log| {
+        super::verify::verify(loaded, no_color, arguments, log).await
+    })
+    .await
 }
 
 /// Replaces the admin token, and records it.
 pub(crate) async fn rotate_admin_token(loaded: &Loaded, no_color: bool) -> Result<()> {
-    let run = |_| super::rotate_admin_token::rotate_admin_token(loaded, no_color);
-    audited(loaded, Some("rotate-admin-token"), run).await
+    audited(loaded, Some("rotate-admin-token"), async |log| {
+        super::rotate_admin_token::rotate_admin_token(loaded, no_color, log).await
+    })
+    .await
 }
 
 /// Records that a collector has removed an artifact, or the bytes of one that has no row.

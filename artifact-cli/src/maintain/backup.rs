@@ -8,6 +8,7 @@ use indicatif::BinaryBytes;
 use serde_json::{Map, Value, json};
 
 use super::OpenStore;
+use super::audited::CommandLog;
 use super::command::BackupArguments;
 use super::lines::Lines;
 use crate::failure::{chain, ended_with, interrupted, setup, setup_from};
@@ -25,6 +26,7 @@ pub(crate) async fn backup(
     loaded: &Loaded,
     no_color: bool,
     arguments: BackupArguments,
+    audit: &CommandLog,
 ) -> Result<()> {
     let settings: ServeSettings = loaded.settings()?;
     let mut lines = Lines::new(arguments.json.json);
@@ -39,6 +41,7 @@ pub(crate) async fn backup(
         let place = BackupPlace::open(&place)
             .await
             .map_err(|error| setup_from(error, "--to cannot be used"))?;
+        audit.open()?;
         let verify = place.verify(arguments.snapshot, &options, |event| {
             print(&mut lines, "check", event);
         });
@@ -49,6 +52,7 @@ pub(crate) async fn backup(
         return finish(lines, &report, false, "read");
     }
     let store = super::open(loaded, no_color).await?;
+    audit.open()?;
     let place = open_place(&arguments.to, &settings, "--to").await?;
     check_place(&place, &arguments.to, &settings).await?;
     let OpenStore {

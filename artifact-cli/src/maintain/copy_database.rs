@@ -7,6 +7,7 @@ use artifact_store::{Database, copy_database as copy};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
+use super::audited::CommandLog;
 use super::command::CopyDatabaseArguments;
 use super::lines::Lines;
 use crate::failure::{interrupted, setup, setup_from};
@@ -21,6 +22,7 @@ pub(crate) async fn copy_database(
     loaded: &Loaded,
     no_color: bool,
     arguments: CopyDatabaseArguments,
+    audit: &CommandLog,
 ) -> Result<()> {
     let settings: ServeSettings = loaded.settings()?;
     let plan = StorePlan::new(&settings, &loaded.sources)?;
@@ -41,6 +43,7 @@ pub(crate) async fn copy_database(
         None
     };
     let from = data_dir::open_database(&plan).await?;
+    audit.open()?;
     if arguments.undo {
         from.portable()?.clear_moved().await?;
         output::note("the database accepts writes again; do not use its copy any more");

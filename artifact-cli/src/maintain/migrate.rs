@@ -10,6 +10,7 @@ use artifact_store::{
 use indicatif::BinaryBytes;
 use serde_json::{Map, Value, json};
 
+use super::audited::CommandLog;
 use super::command::MigrateArguments;
 use super::lines::Lines;
 use crate::failure::{chain, ended_with, interrupted, setup, setup_from};
@@ -29,6 +30,7 @@ pub(crate) async fn migrate(
     loaded: &Loaded,
     arguments: MigrateArguments,
     no_color: bool,
+    audit: &CommandLog,
 ) -> Result<()> {
     let settings: ServeSettings = loaded.settings()?;
     let sources = &loaded.sources;
@@ -37,6 +39,7 @@ pub(crate) async fn migrate(
     super::check_path_exists(plan.database.path(), "database", sources)?;
     let _log = logging::init(&settings.log, settings.log_format, no_color);
     let database = data_dir::open_database(&plan).await?;
+    audit.open()?;
     let recorded = placement::read(&plan, &database).await?;
     let Some(to) = &arguments.to else {
         status(recorded.as_ref(), &settings.backend, arguments.json.json)?;

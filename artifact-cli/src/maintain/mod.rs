@@ -110,12 +110,22 @@ fn check_lasts(plan: &StorePlan<'_>) -> Result<()> {
 /// Checks that what the server creates at its start is there.
 fn check_path_exists(path: Option<&Path>, setting: &str, sources: &Sources) -> Result<()> {
     match path {
-        Some(path) if !path.exists() => {
-            let (name, path) = (sources.name(setting), path.display());
-            Err(setup(format!(
-                "{name} cannot be used: {path} does not exist; give the --data-dir or the settings file of the server"
-            )))
+        Some(path) => {
+            let (name, shown) = (sources.name(setting), path.display());
+            match path.try_exists() {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(setup(format!(
+                    "{name} cannot be used: {shown} does not exist; give the --data-dir or the settings file of the server"
+                ))),
+                // Not missing, as far as this user can tell.
+                Err(error) => Err(setup_from(
+                    error,
+                    format!(
+                        "{name} cannot be used: cannot look at {shown}; run as the user of the server"
+                    ),
+                )),
+            }
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }

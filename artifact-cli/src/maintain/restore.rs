@@ -5,6 +5,7 @@ use artifact_store::{Backend, BackupManifest, BackupOptions, BackupPlace, Databa
 use indicatif::BinaryBytes;
 use serde_json::json;
 
+use super::audited::CommandLog;
 use super::backup::{existing_place, finish, print};
 use super::command::RestoreArguments;
 use super::lines::Lines;
@@ -20,6 +21,7 @@ pub(crate) async fn restore(
     loaded: &Loaded,
     no_color: bool,
     arguments: RestoreArguments,
+    audit: &CommandLog,
 ) -> Result<()> {
     let settings: ServeSettings = loaded.settings()?;
     let _log = logging::init(&settings.log, settings.log_format, no_color);
@@ -64,6 +66,7 @@ pub(crate) async fn restore(
         .with_bytes_per_second(arguments.rate.map(|rate| rate.0))
         .with_dry_run(arguments.dry_run)
         .with_without_damaged(arguments.without_damaged);
+    audit.open()?;
     let restore = Restore::new(&place, &database, &backend, options);
     let mut signals = Signals::new()?;
     let mut lines = Lines::new(arguments.json.json);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::audited::CommandLog;
 use crate::failure::{setup, setup_from};
 use crate::serve::admin_token::{entry, generate};
 use crate::serve::plan::{StorePlan, check_data_dir};
@@ -14,7 +15,11 @@ use crate::{files, output};
 
 /// Makes a new token, records it, and puts it into the file of the settings. Every server that accepts the token of the database
 /// accepts the new one from then on, and no longer the old one. A command that was interrupted is completed by the next one.
-pub(crate) async fn rotate_admin_token(loaded: &Loaded, no_color: bool) -> Result<()> {
+pub(crate) async fn rotate_admin_token(
+    loaded: &Loaded,
+    no_color: bool,
+    audit: &CommandLog,
+) -> Result<()> {
     let settings: ServeSettings = loaded.settings()?;
     let plan = StorePlan::new(&settings, &loaded.sources)?;
     if !plan.database.outlives_the_process() {
@@ -34,6 +39,7 @@ pub(crate) async fn rotate_admin_token(loaded: &Loaded, no_color: bool) -> Resul
     }
     let _log = logging::init(&settings.log, settings.log_format, no_color);
     let database = data_dir::open_database(&plan).await?;
+    audit.open()?;
     let next = next_to(path);
     let token = token_in(&next, &loaded.sources.name(name))?;
     let (shown, shown_next) = (path.display(), next.display());

@@ -1,8 +1,10 @@
 //! `artifact verify`: checks that the halves belong together, and the names, modes and owners of the files. While the
 //! blobs are moved, it checks both backends.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 #[cfg(feature = "fs")]
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 #[cfg(feature = "fs")]
@@ -10,6 +12,7 @@ use artifact_store::BackendUrl;
 use artifact_store::{Backend, Database};
 use serde_json::{Map, Value, json};
 
+use super::audited::CommandLog;
 use super::command::VerifyArguments;
 use super::lines::Lines;
 use super::{check_lasts, check_path_exists, open_halves};
@@ -34,11 +37,15 @@ pub(crate) async fn verify(
     loaded: &Loaded,
     no_color: bool,
     arguments: VerifyArguments,
+    audit: &CommandLog,
 ) -> Result<()> {
     let settings: ServeSettings = loaded.settings()?;
     let plan = StorePlan::new(&settings, &loaded.sources)?;
     check_lasts(&plan)?;
     check_path_exists(plan.database.path(), "database", plan.sources)?;
+    if is_own(&settings.data_dir) {
+        audit.open()?;
+    }
     let mut lines = Lines::new(arguments.json.json);
     let mut totals = Totals::default();
     #[cfg(feature = "fs")]
@@ -75,6 +82,14 @@ pub(crate) async fn verify(
     } else {
         Err(ended_with(FOUND))
     }
+}
+
+/// Returns whether this user is the one of the servers. Another user looks at the files only, and leaves none of its own.
+fn is_own(data_dir: &Path) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    data_dir
+        .metadata()
+        .map_or(true, |found| found.uid() == user)
 }
 
 /// Opens the halves.

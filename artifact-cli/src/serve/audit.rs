@@ -1,6 +1,7 @@
 //! Opens the audit log of the settings.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 
 use anyhow::Result;
@@ -8,13 +9,39 @@ use artifact_audit::{AuditLog, AuditOptions, AuditSync, OnFailure};
 use artifact_http::HttpAudit;
 
 use super::hooks::ClientAddress;
-use crate::failure::setup_from;
+use crate::failure::{setup, setup_from};
+use crate::files;
 use crate::settings::{AuditFailure, AuditLines, AuditSettings};
 
 /// Opens the log of a server, if the settings name one.
 pub(crate) fn open(settings: &AuditSettings) -> Result<Option<AuditLog>> {
     let path = settings.audit_log.as_deref();
     path.map(|path| open_file(settings, path)).transpose()
+}
+
+/// Checks that the log of a server can be opened or created, as far as that can be told without doing it.
+pub(super) fn check(settings: &AuditSettings, name: &str) -> Result<()> {
+    let Some(path) = &settings.audit_log else {
+        return Ok(());
+    };
+    let cannot = |error: io::Error| {
+        let path = path.display();
+        setup_from(error, format!("{name} cannot be used: {path}"))
+    };
+    let folder = files::parent(path);
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Err(setup(format!(
+            "{name} cannot be used: the folder {folder} does not exist; create it first"
+        )));
+    }
+    files::check_new_file(path).map_err(cannot)?;
+    match path.metadata() {
+        Ok(found) if !found.is_file() => Err(cannot(io::Error::other("it is not a regular file"))),
+        Ok(_) => files::check_own_file(path).map_err(cannot),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(cannot(error)),
+    }
 }
 
 /// Opens the log of a command of maintenance, if the settings name one: beside that of the server, which may run.

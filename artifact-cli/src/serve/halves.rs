@@ -33,11 +33,20 @@ pub(crate) async fn check_database_to_create(
     if plan.settings.adopt {
         return Ok(());
     }
-    let checked = check_new_database(backend).await;
+    let checked = check_new_database_of(plan, backend).await;
     // Another server may have created the file since; then `join` compares the two.
     if checked.is_err() && plan.database.path().is_some_and(Path::exists) {
         return Ok(());
     }
+    checked
+}
+
+/// Checks that the backend does not miss a database that does not exist or is empty. Creates nothing.
+pub(crate) async fn check_new_database_of(plan: &StorePlan<'_>, backend: &Backend) -> Result<()> {
+    if plan.settings.adopt {
+        return Ok(());
+    }
+    let checked = check_new_database(backend).await;
     checked.map_err(|error| refusal(plan, error))
 }
 
@@ -87,7 +96,7 @@ pub(crate) async fn mismatch(
 }
 
 /// Returns whether the folder does not exist or has no entry.
-fn is_missing_or_empty(folder: &Path) -> bool {
+pub(crate) fn is_missing_or_empty(folder: &Path) -> bool {
     folder.symlink_metadata().is_err() || files::is_empty_folder(folder)
 }
 

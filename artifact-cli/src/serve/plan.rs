@@ -11,6 +11,7 @@ use artifact_store::DatabaseUrl;
 use secrecy::ExposeSecret;
 
 use super::admin_token::TokenSource;
+use super::audit;
 use super::certificate::CertificateFiles;
 use super::ready;
 use crate::failure::{setup, setup_from};
@@ -69,6 +70,7 @@ impl<'s> ServePlan<'s> {
         plan.check_blobs_folder_holds_nothing_else()?;
         plan.check_can_be_created(settings.backend.path(), "backend")?;
         plan.check_can_be_created(plan.store.database.path(), "database")?;
+        audit::check(&settings.audit, &sources.name("audit_log"))?;
         Ok(plan)
     }
 

@@ -6,6 +6,9 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -61,14 +64,14 @@ impl InheritedSockets {
 /// Says that the server accepts requests, at the start and after a reload.
 pub(crate) async fn ready(address: &Address) {
     let status = format!("listening on {address}");
-    send(move || sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)])).await;
+    send(move || notify(&[NotifyState::Ready, NotifyState::Status(&status)])).await;
 }
 
 /// Says that the settings are being read again. The manager waits for [`ready`] then.
 pub(crate) async fn reloading() {
     send(|| {
         // In one message: Type=notify-reload takes the time for that of the reload (sd_notify(3)).
-        sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?])
+        notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?])
     })
     .await;
 }
@@ -77,7 +80,7 @@ pub(crate) async fn reloading() {
 pub(crate) async fn stopping() {
     send(|| {
         let status = NotifyState::Status("finishing the requests in flight");
-        sd_notify::notify(&[NotifyState::Stopping, status])
+        notify(&[NotifyState::Stopping, status])
     })
     .await;
 }
@@ -86,7 +89,7 @@ pub(crate) async fn stopping() {
 pub(crate) fn waiting_for(what: &str) {
     let status = format!("waiting for {what}");
     // Its loss has no consequence.
-    blocking::detach(move || drop(sd_notify::notify(&[NotifyState::Status(&status)])));
+    blocking::detach(move || drop(notify(&[NotifyState::Status(&status)])));
 }
 
 /// Sends a sign of life twice in each period of the watchdog, if the manager has one. The signs stop if the runtime no longer
@@ -99,8 +102,29 @@ pub(crate) async fn feed_watchdog() -> Infallible {
     let mut times = tokio::time::interval(period);
     loop {
         times.tick().await;
-        blocking::detach(|| drop(sd_notify::notify(&[NotifyState::Watchdog])));
+        blocking::detach(|| drop(notify(&[NotifyState::Watchdog])));
     }
+}
+
+/// Sends states to the socket of `NOTIFY_SOCKET`. A name that begins with `@` is that of an abstract socket (unix(7)), which
+/// `sd_notify` takes for a path.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable is no setting: the service manager sets it"
+)]
+fn notify(states: &[NotifyState<'_>]) -> io::Result<()> {
+    let socket = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
+    let Some(name) = socket.as_bytes().strip_prefix(b"@") else {
+        return sd_notify::notify(states);
+    };
+    let mut text = String::new();
+    for state in states {
+        text += &state.to_string();
+        text.push('\n');
+    }
+    let address = SocketAddr::from_abstract_name(name)?;
+    UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address)?;
+    Ok(())
 }
 
 /// Sends a message. The server goes on without its service manager.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
-use crate::harness::{Answer, Done, Server, artifact, read_to_end, run, run_refused};
+use crate::harness::{Answer, Done, Server, artifact, files_below, read_to_end, run, run_refused};
 use crate::maintained::{age, deposit, fetch};
 
 const AUDITED: &[&str] = &["--audit-log", "audit.log", "--gc-interval", "0"];
@@ -274,4 +274,91 @@ fn commands_write_files_of_their_own_while_the_server_runs() {
     ];
     let done = verify(&server, &all, &[]).succeeded();
     assert_eq!(done.stdout().lines().count(), 2);
+}
+
+#[test]
+fn all_files_beside_a_log_can_be_given_to_a_check() {
+    let folder = Server::start(AUDITED).stop("TERM");
+    let mut command = artifact(folder.path());
+    let done = run(command.args(["audit", "verify", "audit.log", "audit.log.lock"])).succeeded();
+    assert!(done.stderr.contains("skipped audit.log.lock"), "{done:?}");
+    assert!(done.stdout().contains(" in 1 files"), "{done:?}");
+    let mut command = artifact(folder.path());
+    let done = run(command.args(["audit", "verify", "audit.log.lock"]));
+    assert_eq!(done.code, Some(2), "{done:?}");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_found_by_a_check_of_the_settings() {
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::create_dir(folder.path().join("folder")).unwrap();
+    for (path, said) in [
+        (
+            "/nonexistent/a.log",
+            "the folder /nonexistent does not exist",
+        ),
+        ("folder", "it is not a regular file"),
+    ] {
+        let mut command = artifact(folder.path());
+        let done = run(command.args(["serve", "--check", "--audit-log", path]));
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(
+            done.stderr.contains("--audit-log cannot be used"),
+            "{done:?}"
+        );
+        assert!(done.stderr.contains(said), "{done:?}");
+    }
+    let mut command = artifact(folder.path());
+    run(command.args(["serve", "--check", "--audit-log", "new.log"])).succeeded();
+    assert!(!folder.path().join("new.log").exists());
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test removes its own file")]
+#[test]
+fn a_log_that_is_removed_is_an_alarm_and_sighup_begins_a_new_file() {
+    let server = Server::start(AUDITED);
+    create_experiment(&server, "first");
+    std::fs::remove_file(server.path("audit.log")).unwrap();
+    create_experiment(&server, "second");
+    let said = "the file of the audit log was removed";
+    server.wait_until("an alarm", || server.stderr().contains(said));
+    create_experiment(&server, "third");
+    let begun = "artifact::serve::reload: began a new file of the audit log";
+    server.signal("HUP");
+    server.wait_until(begun, || server.stderr().contains(begun));
+    create_experiment(&server, "fourth");
+    assert_eq!(server.stderr().matches(said).count(), 1);
+    let found = lines(&server, "audit.log");
+    assert_eq!(found[0]["event"], "continue");
+    assert_eq!(actions(&found, "createExperiment").len(), 1);
+}
+
+#[test]
+fn an_empty_file_of_a_log_is_told_at_the_start() {
+    let folder = Server::start(AUDITED).stop("TERM");
+    let path = folder.path().join("audit.log");
+    let log = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    log.set_len(0).unwrap();
+    let server = Server::start_in(folder, AUDITED);
+    let said = "the file of the audit log is empty";
+    assert!(server.stderr().contains(said), "{}", server.stderr());
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test removes its own folder")]
+#[test]
+fn a_command_that_is_refused_leaves_no_file_of_a_log() {
+    let folder = Server::start(&[]).stop("TERM");
+    std::fs::remove_dir_all(folder.path().join("artifact-data/blobs")).unwrap();
+    for command in [
+        &["gc"][..],
+        &["backup", "--to", "file:place"],
+        &["export", "default", "--to", "archive"],
+    ] {
+        let mut artifact = artifact(folder.path());
+        let done = run_refused(artifact.args(command).args(AUDITED));
+        assert_eq!(done.code, Some(2), "{done:?}");
+        let names = files_below(folder.path());
+        let is_log = |name: &&String| name.contains("audit.log");
+        assert_eq!(names.iter().find(is_log), None);
+    }
 }

@@ -243,3 +243,32 @@ fn a_postgres_server_is_described_and_its_new_database_stays_empty() {
     assert_eq!(examined.problems(), ["database"]);
     assert_eq!(examined.code, Some(1));
 }
+
+#[test]
+fn blobs_without_their_database_are_a_problem_as_for_a_server() {
+    let server = Server::start(&[]);
+    run(&mut server.client(&["put", "stderr"])).succeeded();
+    let folder = server.stop("TERM");
+    let rows = folder.path().join("artifact-data/rows.sqlite");
+    let emptied = std::fs::OpenOptions::new().write(true).open(&rows);
+    emptied.unwrap().set_len(0).unwrap();
+    for is_there in [true, false] {
+        if !is_there {
+            #[expect(clippy::disallowed_methods, reason = "a test removes its own file")]
+            std::fs::remove_file(&rows).unwrap();
+        }
+        let examined = doctor(folder.path(), &[]);
+        examined.assert("schema", "ok", "none yet");
+        examined.assert("halves", "problem", "is missing or has no rows");
+        assert_eq!(examined.problems(), ["halves"]);
+        assert_eq!(examined.code, Some(1));
+        assert_eq!(rows.exists(), is_there);
+        let mut serve = artifact(folder.path());
+        let done = run(serve.args(["serve", "--listen", "127.0.0.1:0"]));
+        assert_eq!(done.code, Some(2), "{done:?}");
+        let found = examined.each("halves")[0].1;
+        assert!(done.stderr.contains(found), "{found}: {done:?}");
+    }
+    let adopted = doctor(folder.path(), &["--adopt"]);
+    assert_eq!(adopted.problems(), [""; 0]);
+}

@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use rustix::fs::{CWD, Mode};
 use tempfile::TempDir;
 
-use crate::harness::{BINARY, Done, Server, TOKEN, artifact, run, run_refused, run_with, skip};
+use crate::harness::{
+    BINARY, Done, Server, TOKEN, artifact, files_below, run, run_refused, run_with, skip,
+};
 
 /// Two users who have no account.
 const USER: u32 = 1_234_500;
@@ -326,4 +328,40 @@ fn a_data_folder_with_the_sticky_bit_is_accepted() {
     DirBuilder::new().create(&data).unwrap();
     mode(&data, 0o1777);
     drop(Server::start_in(folder, &[]));
+}
+
+#[test]
+fn a_doctor_does_not_take_what_it_cannot_look_at_for_missing() {
+    if skip_unless_root() {
+        return;
+    }
+    let folder = place();
+    let data = folder.path().join("data");
+    DirBuilder::new().mode(0o700).create(&data).unwrap();
+    write(&data.join("rows.sqlite"), 0o600, "");
+    let arguments = ["doctor", "--json", "--data-dir", "data"];
+    let done = run(&mut as_user(folder.path(), USER, &arguments));
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(!done.stdout().contains("none yet"), "{done:?}");
+    assert!(done.stdout().contains("it cannot be looked at"), "{done:?}");
+    assert!(!done.stdout().contains("O_TMPFILE"), "{done:?}");
+}
+
+#[test]
+fn a_command_of_another_user_leaves_no_file_of_an_audit_log() {
+    if skip_unless_root() {
+        return;
+    }
+    let folder = Server::start(&[]).stop("TERM");
+    chown(folder.path().join("artifact-data"), Some(OTHER), None).unwrap();
+    for command in [&["gc"][..], &["verify"], &["rotate-admin-token"]] {
+        let mut artifact = artifact(folder.path());
+        let done = run(artifact.args(command).args(["--audit-log", "a.log"]));
+        assert_ne!(done.code, Some(0), "{done:?}");
+        let names = files_below(folder.path());
+        assert!(
+            !names.iter().any(|name| name.contains("a.log")),
+            "{command:?}: {names:?}"
+        );
+    }
 }

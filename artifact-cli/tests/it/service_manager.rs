@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -73,6 +74,28 @@ fn the_manager_learns_of_the_start_the_reload_and_the_end() {
     }
     assert!(times[0] > 0 && times[0] < times[1], "{times:?}");
 
+    server.signal("TERM");
+    let stopping = ["STOPPING=1", "STATUS=finishing the requests in flight"];
+    assert_eq!(manager.next(), stopping);
+    assert_eq!(server.wait().0, Some(0));
+}
+
+#[test]
+fn an_abstract_socket_gets_the_same_messages() {
+    let name = format!("artifact-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let socket = UnixDatagram::bind_addr(&address).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_mins(1)))
+        .unwrap();
+    let manager = Manager {
+        socket,
+        path: format!("@{name}"),
+        _folder: TempDir::new().unwrap(),
+    };
+    let mut server = manager.serve(&[]);
+    let status = format!("STATUS=listening on {}", server.url);
+    assert_eq!(manager.next(), ["READY=1", &status]);
     server.signal("TERM");
     let stopping = ["STOPPING=1", "STATUS=finishing the requests in flight"];
     assert_eq!(manager.next(), stopping);

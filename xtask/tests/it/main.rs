@@ -1,6 +1,7 @@
 //! Tests of the repository as a whole.
 
 mod advisories;
+mod alarms;
 mod architecture;
 mod phrases;
 mod readmes;

@@ -1,6 +1,7 @@
 //! The folders of a store and their file systems.
 
 use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ fn examine(folder: &Path, mounts: &mut Vec<PathBuf>, findings: &mut Vec<Finding>
     let shown = existing.display();
     let report = match examine_folder(existing) {
         Ok(report) => report,
-        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => return,
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return,
         Err(error) => {
             findings.push(Finding::new(
                 Status::Problem,
@@ -96,6 +97,15 @@ fn examine(folder: &Path, mounts: &mut Vec<PathBuf>, findings: &mut Vec<Finding>
             format!("stop all servers, and follow the file {}", existing.join("failed-sync").display()),
         ));
     }
+    if report.creation_error == Some(io::ErrorKind::PermissionDenied) {
+        findings.push(Finding::new(
+            Status::Problem,
+            "file-system",
+            format!("{shown}: this user cannot create a file"),
+            "the server cannot store anything there",
+            "run the doctor as the user of the server, and give that user the folder",
+        ));
+    }
     if mounts.contains(&report.mount_point) {
         return;
     }
@@ -107,7 +117,15 @@ fn examine(folder: &Path, mounts: &mut Vec<PathBuf>, findings: &mut Vec<Finding>
 fn describe(folder: &Path, report: &FolderReport) -> Vec<Finding> {
     let mut findings = vec![file_system(folder, report)];
     findings.push(space(folder, report));
-    if report.unnamed_files && report.openat2 {
+    if let Some(error) = report.creation_error {
+        findings.push(Finding::new(
+            Status::Skipped,
+            "system-calls",
+            format!("{}: no file can be created: {error}", folder.display()),
+            "which ways the server uses there is not known",
+            "run the doctor as the user of the server on a folder that can be written",
+        ));
+    } else if report.unnamed_files && report.openat2 {
         findings.push(Finding::ok(
             "system-calls",
             "O_TMPFILE and openat2 can be used",

@@ -8,7 +8,7 @@ use super::finding::{Finding, Status};
 use crate::failure::chain;
 use crate::maintain::open_halves;
 use crate::serve::plan::StorePlan;
-use crate::serve::{halves, placement};
+use crate::serve::{bucket, halves, logging, placement};
 use crate::settings::BucketProbe;
 
 /// Looks at the database without changing it. Returns what it found if the database can be used.
@@ -97,8 +97,20 @@ pub(super) async fn backend(
     findings: &mut Vec<Finding>,
 ) {
     const CHECK: &str = "backend";
-    let is_ready = database.is_some_and(|found| found.schema == found.needed_schema);
-    if !plan.lasts() || !is_ready {
+    let Some(database) = database else {
+        findings.push(Finding::new(
+            Status::Skipped,
+            CHECK,
+            "the blobs were not looked at",
+            "without the database it is not known which blobs belong to it",
+            "repair what is said about the database, then run the doctor again",
+        ));
+        return;
+    };
+    if plan.lasts() && database.schema == 0 && can_have_blobs(plan) {
+        return backend_of_a_new_database(plan, no_color, findings).await;
+    }
+    if !plan.lasts() || database.schema != database.needed_schema {
         findings.push(Finding::new(
             Status::Skipped,
             CHECK,
@@ -122,13 +134,7 @@ pub(super) async fn backend(
             return;
         }
         Err(error) => {
-            findings.push(Finding::new(
-                Status::Problem,
-                CHECK,
-                chain(error.as_ref()),
-                "the server does not start with it",
-                "do what the text says; for a bucket check its name, its region and the credentials",
-            ));
+            findings.push(unusable(chain(error.as_ref())));
             return;
         }
     };
@@ -141,6 +147,53 @@ pub(super) async fn backend(
         );
     }
     backend.close().await;
+}
+
+/// Returns whether there can be blobs. An empty or missing folder is that of a new store, and opening it would make it one.
+fn can_have_blobs(plan: &StorePlan<'_>) -> bool {
+    let folder = plan.settings.backend.path();
+    folder.is_none_or(|folder| !halves::is_missing_or_empty(folder))
+}
+
+/// Compares blobs with a database that does not exist or is empty. The start of a server does the same before it makes the database.
+async fn backend_of_a_new_database(
+    plan: &StorePlan<'_>,
+    no_color: bool,
+    findings: &mut Vec<Finding>,
+) {
+    let settings = plan.settings;
+    let _log = logging::init(&settings.log, settings.log_format, no_color);
+    let name = plan.sources.name("backend");
+    let backend = match settings.backend.open_with(bucket::options(settings)).await {
+        Ok(backend) => backend,
+        Err(error) => return findings.push(unusable(format!("{name}: {}", chain(&error)))),
+    };
+    findings.push(probe(plan, &name, &backend).await);
+    findings.push(match halves::check_new_database_of(plan, &backend).await {
+        Ok(()) if settings.adopt => Finding::ok(
+            "halves",
+            "there is no database yet, and --adopt is given",
+            "the start of a server goes on without the rows that the blobs had",
+        ),
+        Ok(()) => Finding::ok(
+            "halves",
+            "the backend has no store id and no blobs, and there is no database yet",
+            "the first start of a server makes both halves of a store",
+        ),
+        Err(error) => apart(chain(error.as_ref())),
+    });
+    backend.close().await;
+}
+
+/// Returns the finding of a backend that cannot be opened.
+fn unusable(found: String) -> Finding {
+    Finding::new(
+        Status::Problem,
+        "backend",
+        found,
+        "the server does not start with it",
+        "do what the text says; for a bucket check its name, its region and the credentials",
+    )
 }
 
 /// Tests whether the backend keeps its promises.
@@ -177,7 +230,6 @@ async fn probe(plan: &StorePlan<'_>, name: &str, backend: &Backend) -> Finding {
 }
 
 async fn compare(plan: &StorePlan<'_>, database: &Database, backend: &Backend) -> Finding {
-    const CHECK: &str = "halves";
     let compared: Result<_> = async {
         let mut mismatch = halves::mismatch(plan, database, backend).await?;
         if mismatch.is_none() {
@@ -191,7 +243,7 @@ async fn compare(plan: &StorePlan<'_>, database: &Database, backend: &Backend) -
     let found = match compared {
         Ok(None) => {
             return Finding::ok(
-                CHECK,
+                "halves",
                 "the database and the backend belong together",
                 "both keep the same store id",
             );
@@ -199,9 +251,14 @@ async fn compare(plan: &StorePlan<'_>, database: &Database, backend: &Backend) -
         Ok(Some(sentence)) => sentence,
         Err(error) => chain(error.as_ref()),
     };
+    apart(found)
+}
+
+/// Returns the finding of two halves that do not belong together.
+fn apart(found: String) -> Finding {
     Finding::new(
         Status::Problem,
-        CHECK,
+        "halves",
         found,
         "the server does not start: an artifact without its blob cannot be fetched, and a blob without its row would be deleted",
         "do what the text says; give --adopt only if the other half is really lost",

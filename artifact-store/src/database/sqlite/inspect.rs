@@ -23,13 +23,21 @@ pub(crate) async fn inspect(path: &Path) -> Result<DatabaseReport> {
 
 /// Returns the version of the schema, 0 if there is no file.
 fn schema(path: &Path) -> Result<usize> {
-    if !path.exists() {
-        return Ok(0);
-    }
     let named = |error: Error| {
         let detail = format!("the database file {}: {}", path.display(), error.detail());
         error.with_detail(detail)
     };
+    // A file that this user cannot look at is not taken for one that does not exist.
+    let exists = path.try_exists().map_err(|error| {
+        let detail = "it cannot be looked at; use the user of the server";
+        let error = Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase)
+            .with_detail(detail)
+            .with_source(error);
+        named(error)
+    })?;
+    if !exists {
+        return Ok(0);
+    }
     system::check_owners(path)
         .map_err(|error| {
             Error::new(ErrorKind::Misconfigured, Operation::OpenDatabase)
